@@ -1,0 +1,174 @@
+//! A job: a named definition with a schedule and the pushes that each of its fires makes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::message::{Message, Target};
+use super::time::{UtcMs, duration_ms};
+
+/// One definition from the YAML, in the very form that `jobs.definition` stores as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub name: String,
+    pub schedule: Schedule,
+    /// IANA name of the zone in which `schedule` is evaluated.
+    pub timezone: String,
+    pub enabled: bool,
+    pub push: Vec<PushSpec>,
+    pub misfire: Misfire,
+    pub overlap: Overlap,
+    #[serde(default)]
+    pub dst_gap: DstGap,
+}
+
+/// When a job is due. The text is the user's own; `policy::schedule` gives it a meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Five fields, six with seconds first, or a macro such as `@daily`.
+    Cron(String),
+    /// A period in milliseconds, counted from the epoch, so that a restart shifts nothing.
+    Every(u64),
+    /// One instant.
+    At(UtcMs),
+}
+
+impl Schedule {
+    /// How tables show it: the cron text, `every 30s`, `at 2026-…Z`.
+    pub fn describe(&self) -> String {
+        match self {
+            Schedule::Cron(text) => text.clone(),
+            Schedule::Every(ms) => format!("every {}", describe_ms(*ms)),
+            Schedule::At(at) => format!("at {at}"),
+        }
+    }
+}
+
+/// The shortest text with one unit that says the same duration: `90s`, `5m`, `1500ms`.
+pub fn describe_ms(ms: u64) -> String {
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+        if ms >= size && ms.is_multiple_of(size) {
+            return format!("{}{unit}", ms / size);
+        }
+    }
+    format!("{ms}ms")
+}
+
+/// What a fixed-time job does on the day its hour is skipped by summer time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DstGap {
+    /// Once, at the first instant after the gap.
+    #[default]
+    Fire,
+    /// Not on that day.
+    Skip,
+}
+
+/// One push of a job: one message to one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushSpec {
+    pub im: String,
+    pub target: Target,
+    /// The account that must be used, and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    pub message: Message,
+    #[serde(with = "duration_ms", rename = "timeout_ms")]
+    pub timeout: Duration,
+    pub retry: RetryPolicy,
+}
+
+/// How often and how long a push is tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    pub max_attempts: u32,
+    #[serde(with = "duration_ms", rename = "backoff_ms")]
+    pub backoff: Duration,
+    pub factor: f64,
+    #[serde(with = "duration_ms", rename = "max_backoff_ms")]
+    pub max_backoff: Duration,
+    /// Share of each wait that chance may add or take, 0 to 1.
+    pub jitter: f64,
+    #[serde(with = "duration_ms", rename = "give_up_after_ms")]
+    pub give_up_after: Duration,
+    /// Try again although the message may already be there: the user prefers twice to never.
+    pub resend_unknown: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        RetryPolicy {
+            max_attempts: 5,
+            backoff: Duration::from_secs(5),
+            factor: 2.0,
+            max_backoff: Duration::from_secs(600),
+            jitter: 0.2,
+            give_up_after: Duration::from_secs(3600),
+            resend_unknown: false,
+        }
+    }
+}
+
+/// What happens to instants that were noticed too late.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Misfire {
+    pub policy: MisfirePolicy,
+    /// Instants older than this are missed, whatever the policy.
+    #[serde(with = "duration_ms", rename = "within_ms")]
+    pub within: Duration,
+    /// Noticed within this time, an instant is merely late and fires as usual.
+    #[serde(with = "duration_ms", rename = "grace_ms")]
+    pub grace: Duration,
+    /// With `all`: at most this many instants are caught up, the newest ones; the others are missed.
+    pub max: u32,
+}
+
+impl Default for Misfire {
+    fn default() -> Self {
+        Misfire {
+            policy: MisfirePolicy::Latest,
+            within: Duration::from_secs(3600),
+            grace: Duration::from_secs(60),
+            max: 100,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MisfirePolicy {
+    Skip,
+    Latest,
+    All,
+}
+
+/// What a fire does while pushes of an older fire of the same job are still open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    #[default]
+    Allow,
+    Skip,
+    Replace,
+}
+
+/// What made a fire: the schedule, a person, or a chat that asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    Cron,
+    Manual,
+    Message,
+}
+
+impl Trigger {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Cron => "cron",
+            Trigger::Manual => "manual",
+            Trigger::Message => "message",
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The nouns of pushcron and their legal moves: no async, no I/O, no clock.
+//!
+//! Everything else in the crate speaks in these types. A job (definition) fires; a fire has pushes; a push has
+//! attempts, each through one account; an attempt ends in an outcome. The words are those of the schema and the
+//! docs, and nothing here has a synonym.
+
+pub mod account;
+pub mod job;
+pub mod message;
+pub mod outcome;
+pub mod push;
+pub mod secret;
+pub mod sender;
+pub mod time;
+
+pub use account::{Account, Health};
+pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
+pub use message::{Body, Item, Kind, Media, Message, Target};
+pub use outcome::{Outcome, PartReport, Report};
+pub use push::{Decision, Delivery, Next, PushState, Rule};
+pub use secret::Secret;
+pub use sender::{SenderSpec, Support};
+pub use time::UtcMs;

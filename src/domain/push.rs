@@ -1,0 +1,186 @@
+//! Fires, pushes and attempts: their states and the legal ways from one to the next.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::job::{RetryPolicy, Trigger};
+use super::message::{Message, Target};
+use super::outcome::PartReport;
+use super::time::UtcMs;
+
+/// What was decided about one instant of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decision {
+    Fired,
+    Skipped,
+    Missed,
+}
+
+impl Decision {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Decision::Fired => "fired",
+            Decision::Skipped => "skipped",
+            Decision::Missed => "missed",
+        }
+    }
+}
+
+/// Where a push stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PushState {
+    Pending,
+    Sending,
+    Retrying,
+    Sent,
+    Failed,
+    Unknown,
+    Expired,
+    Cancelled,
+}
+
+impl PushState {
+    pub const ALL: [PushState; 8] = [
+        PushState::Pending,
+        PushState::Sending,
+        PushState::Retrying,
+        PushState::Sent,
+        PushState::Failed,
+        PushState::Unknown,
+        PushState::Expired,
+        PushState::Cancelled,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PushState::Pending => "pending",
+            PushState::Sending => "sending",
+            PushState::Retrying => "retrying",
+            PushState::Sent => "sent",
+            PushState::Failed => "failed",
+            PushState::Unknown => "unknown",
+            PushState::Expired => "expired",
+            PushState::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(word: &str) -> Option<PushState> {
+        PushState::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// A final push is never touched again but by `retry`, `resolve` and a later proof of delivery.
+    pub fn is_final(self) -> bool {
+        !matches!(self, PushState::Pending | PushState::Sending | PushState::Retrying)
+    }
+}
+
+/// The rule that chose an account (design §4), stored with the attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    Explicit,
+    MessageAccount,
+    ImDefault,
+    FirstOnline,
+}
+
+impl Rule {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rule::Explicit => "explicit",
+            Rule::MessageAccount => "message_account",
+            Rule::ImDefault => "im_default",
+            Rule::FirstOnline => "first_online",
+        }
+    }
+}
+
+/// The legal ways out of `sending`: what `policy::retry` answers and the store writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    Sent,
+    Failed {
+        reason: String,
+    },
+    Unknown {
+        reason: String,
+    },
+    Expired {
+        reason: String,
+    },
+    Cancelled {
+        reason: String,
+    },
+    /// Due again at `at`; `reason` says why in one word: an outcome's, `stopped`, `no_sender` …
+    Retry {
+        at: UtcMs,
+        reason: String,
+    },
+}
+
+impl Next {
+    pub fn state(&self) -> PushState {
+        match self {
+            Next::Sent => PushState::Sent,
+            Next::Failed { .. } => PushState::Failed,
+            Next::Unknown { .. } => PushState::Unknown,
+            Next::Expired { .. } => PushState::Expired,
+            Next::Cancelled { .. } => PushState::Cancelled,
+            Next::Retry { .. } => PushState::Retrying,
+        }
+    }
+
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Next::Sent => None,
+            Next::Failed { reason }
+            | Next::Unknown { reason }
+            | Next::Expired { reason }
+            | Next::Cancelled { reason }
+            | Next::Retry { reason, .. } => Some(reason),
+        }
+    }
+}
+
+/// All that a sender needs for one attempt of one push.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub push_id: i64,
+    /// Attempt number, from 1.
+    pub attempt: u32,
+    /// Stable over every attempt of this push, unique across databases, without dots, at most 40 characters of
+    /// `[A-Za-z0-9_-]`: the stem of every idempotency key (webhook-id, Matrix txnId, Feishu uuid).
+    pub key: String,
+    pub job: Option<String>,
+    pub triggered_by: Trigger,
+    pub due_at: UtcMs,
+    pub im: String,
+    pub target: Target,
+    pub message: Message,
+    /// The resolved files of `message.body.media()`, one for each, in that order.
+    pub media: Vec<MediaFile>,
+    /// The deadline of the whole attempt. A sender may need more for large media and says so in its docs.
+    pub timeout: Duration,
+    pub retry: RetryPolicy,
+    pub max_attempts: u32,
+    pub expires_at: UtcMs,
+    /// Results of parts from earlier attempts; parts that were sent are not sent again.
+    pub parts: Vec<PartReport>,
+}
+
+/// A media that was fetched, checked and measured, and lies in a local file for the time of the push.
+#[derive(Clone, Debug)]
+pub struct MediaFile {
+    pub path: PathBuf,
+    pub len: u64,
+    pub filename: String,
+    pub mime_type: String,
+    /// Lower-case hex, over the whole content.
+    pub sha256: String,
+    /// The source as the user wrote it, where a platform can fetch it by itself (http and https only).
+    pub url: Option<String>,
+    /// The resolved cover of a video.
+    pub cover: Option<Box<MediaFile>>,
+}

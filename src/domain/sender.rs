@@ -1,0 +1,79 @@
+//! What a sender states about itself. The registry of these lives in `senders`; configuration and policy read them
+//! here, so that neither depends on any protocol.
+
+use super::message::Kind;
+
+/// The static description of one sender (wire protocol).
+#[derive(Clone, Copy, Debug)]
+pub struct SenderSpec {
+    /// The word used for `sender:` in the YAML.
+    pub name: &'static str,
+    /// One line for docs and the JSON Schema.
+    pub about: &'static str,
+    /// The im of accounts that name none.
+    pub default_im: &'static str,
+    /// Keys that its accounts may have beside the common ones.
+    pub settings: &'static [SettingSpec],
+    /// How it carries a kind to a group (`true`) or a user (`false`).
+    pub support: fn(Kind, bool) -> Support,
+    /// Whether a repeat of an attempt whose outcome is unknown cannot be seen twice, because the protocol carries
+    /// an idempotency key.
+    pub idempotent: bool,
+    /// Attempts of one account under way at once, unless the account says otherwise.
+    pub concurrency: u32,
+    /// Least milliseconds between two sends of one account, unless the account says otherwise.
+    pub min_interval_ms: u64,
+    /// The largest media in bytes that the platform takes; the daemon's own cap holds too.
+    pub max_media_bytes: u64,
+}
+
+impl SenderSpec {
+    pub fn setting(&self, key: &str) -> Option<&'static SettingSpec> {
+        self.settings.iter().find(|setting| setting.key == key)
+    }
+}
+
+/// One key of an account of this sender.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingSpec {
+    pub key: &'static str,
+    pub kind: SettingKind,
+    pub required: bool,
+    /// What holds when the key is absent, in words; empty when nothing does.
+    pub default: &'static str,
+    pub doc: &'static str,
+}
+
+/// The type of a setting's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingKind {
+    Text,
+    /// May come as `KEY`, `KEY_file` or `KEY_credential`.
+    Secret,
+    /// An http or https address. It may hold a token in its path or query, so it is kept as a secret and messages
+    /// show only its scheme and host.
+    Url,
+    Bool,
+    Int,
+    Duration,
+    /// A list of texts; a single text counts as a list of one.
+    List,
+    Path,
+    Choice(&'static [&'static str]),
+}
+
+/// How a sender carries a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    Native,
+    /// Carried in another form, named for people: `as file`, `as link`. The attempt records it.
+    Fallback(&'static str),
+    /// Refused at load, with the reason.
+    Refused(&'static str),
+}
+
+impl Support {
+    pub fn is_possible(self) -> bool {
+        !matches!(self, Support::Refused(_))
+    }
+}

@@ -1,0 +1,1 @@
+//! Where decisions meet I/O.

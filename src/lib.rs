@@ -1,0 +1,23 @@
+//! pushcron: cron for instant messages.
+//!
+//! The modules, lowest first; each knows only those above it in this list, and `tests/layers.rs` keeps it so:
+//!
+//! - [`domain`]: the nouns (job, fire, push, attempt, account, outcome) and their legal moves.
+//! - [`clock`]: the one clock, real or manual.
+//! - [`policy`]: pure decisions: what is due, which account, what follows from an outcome.
+//! - [`config`]: YAML files to definitions, or every problem with its place.
+//! - [`store`]: all SQL, behind one trait.
+//! - [`senders`]: one file per wire protocol, behind one trait.
+//! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
+//!
+//! The way of one push: a YAML file becomes definitions (`config`), which become rows (`store`); the timer (`engine`)
+//! asks `policy` what is due and records fire and pushes; the dispatcher picks an account (`policy`), opens an attempt
+//! (`store`), sends (`senders`), and records outcome and next state (`policy`, `store`).
+
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod engine;
+pub mod policy;
+pub mod senders;
+pub mod store;

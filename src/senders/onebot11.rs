@@ -1,0 +1,16 @@
+use super::*;
+use crate::domain::*;
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "onebot11",
+    about: "",
+    default_im: "onebot11",
+    settings: &[],
+    support: |_, _| Support::Native,
+    idempotent: false,
+    concurrency: 1,
+    min_interval_ms: 0,
+    max_media_bytes: 0,
+};
+pub fn build(_: &Account, _: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    todo!()
+}

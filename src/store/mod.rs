@@ -1,0 +1,354 @@
+//! All SQL, behind one narrow interface of life-cycle verbs.
+//!
+//! `now` is always an argument: the database's clock is never asked. Verbs speak in domain types; no row or driver
+//! type leaves this module, so that another database can stand behind the same trait and pass the same suite
+//! (`tests/store_contract.rs`).
+
+pub mod sqlite;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::job::DstGap;
+use crate::domain::{
+    Decision, Delivery, Health, Job, Kind, Misfire, Next, Overlap, PushSpec, PushState, Report, Rule, Schedule, Target,
+    Trigger, UtcMs,
+};
+
+/// A shared store.
+pub type SharedStore = Arc<dyn Store>;
+
+/// Why the store could not do as told. Nothing was changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened or created.
+    #[error("database {path}: {problem}")]
+    Open { path: String, problem: String },
+    /// The file is damaged. It is left as it is.
+    #[error("database {path} is damaged ({problem}); restore a backup, the file was left untouched")]
+    Corrupt { path: String, problem: String },
+    /// No space, an I/O error, a lock held too long: the same call may work later.
+    #[error("the database cannot be written now: {0}")]
+    Unavailable(String),
+    /// The database refused a row, which is a bug of ours.
+    #[error("the database refused a write: {0}")]
+    Refused(String),
+    /// There is no such job, push or account.
+    #[error("{0}")]
+    NotFound(String),
+    /// It exists, but not in a state that allows this.
+    #[error("{0}")]
+    NotAllowed(String),
+}
+
+/// A job as the scheduler needs it: without its messages.
+#[derive(Clone, Debug)]
+pub struct StoredJob {
+    pub name: Arc<str>,
+    pub schedule: Schedule,
+    pub timezone: String,
+    pub dst_gap: DstGap,
+    pub enabled: bool,
+    pub paused: bool,
+    pub misfire: Misfire,
+    pub overlap: Overlap,
+    /// The first instant that has no row in `fires` yet; None when the schedule has no more.
+    pub next_due_at: Option<UtcMs>,
+    /// Equal hashes mean equal definitions.
+    pub definition_hash: i64,
+    pub revision: u32,
+    /// When this revision was loaded.
+    pub loaded_at: UtcMs,
+}
+
+/// A new or changed definition to be made durable.
+#[derive(Clone, Debug)]
+pub struct JobChange {
+    pub job: Job,
+    pub definition_hash: i64,
+    /// Where its ledger goes on: the first instant of the new schedule.
+    pub next_due_at: Option<UtcMs>,
+}
+
+/// What [`Store::apply_jobs`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    pub added: u64,
+    pub changed: u64,
+    pub removed: u64,
+    /// Open pushes of removed jobs, now cancelled.
+    pub cancelled: Vec<i64>,
+    /// Pushes of instants still to come that were recorded ahead and are withdrawn, for the new definition to
+    /// decide about.
+    pub withdrawn: Vec<i64>,
+}
+
+/// One instant of a job's schedule and what was decided about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFire {
+    pub job: Arc<str>,
+    pub due_at: UtcMs,
+    pub decision: Decision,
+    pub reason: Option<String>,
+    /// How many instants this row stands for: 1, or more for a long gap (then `until_at` is the last of them).
+    pub count: u64,
+    pub until_at: Option<UtcMs>,
+    pub overlap: Overlap,
+    /// The zone in which the schedule was evaluated and the version of its rules.
+    pub zone: Option<Arc<str>>,
+}
+
+/// A job's place in its schedule after some fires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub job: Arc<str>,
+    pub next_due_at: Option<UtcMs>,
+}
+
+/// What [`Store::record_fires`] did.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// The pushes that now wait for their instant.
+    pub pushes: Vec<OpenPush>,
+    /// Older open pushes that a newer fire retired (`overlap: replace`).
+    pub cancelled: Vec<i64>,
+    /// Fires that became `skipped` because pushes of an older fire are open (`overlap: skip`).
+    pub skipped: u64,
+}
+
+/// An open push without its message: what the dispatcher keeps in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenPush {
+    pub id: i64,
+    pub job: Option<Arc<str>>,
+    pub triggered_by: Trigger,
+    /// The chat that asked for it, for trigger `message`: its im and account.
+    pub chat: Option<(String, String)>,
+    pub im: String,
+    pub target: Target,
+    pub kind: Kind,
+    /// The account that the push names.
+    pub account: Option<String>,
+    pub due_at: UtcMs,
+    pub next_attempt_at: UtcMs,
+    pub expires_at: UtcMs,
+    pub attempts: u32,
+}
+
+/// An attempt about to be made.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    pub push_id: i64,
+    pub account: Arc<str>,
+    pub sender: &'static str,
+    pub rule: Rule,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub push_id: i64,
+    pub number: u32,
+    pub report: Report,
+    pub next: Next,
+    pub finished_at: UtcMs,
+    /// What the attempt says of its account, written in the same transaction.
+    pub health: Option<(Arc<str>, Health)>,
+    /// The attempt row is kept, but does not count (a stop before the first byte left).
+    pub uncounted: bool,
+}
+
+/// A push put back, or ended, without an attempt.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    pub push_id: i64,
+    pub next: Next,
+}
+
+/// An attempt that a dead process left open.
+#[derive(Clone, Debug)]
+pub struct Interrupted {
+    pub number: u32,
+    pub account: String,
+    pub sender: String,
+    pub delivery: Delivery,
+}
+
+/// An account as the tables show it.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    pub id: String,
+    pub im: String,
+    pub sender: String,
+    pub is_default: bool,
+    pub health: Health,
+}
+
+/// A push asked for outside any job.
+#[derive(Clone, Debug)]
+pub struct AdHoc {
+    pub spec: PushSpec,
+    pub triggered_by: Trigger,
+    pub chat: Option<(String, String)>,
+}
+
+/// A view to be read by people, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    PushHistory,
+    DuePushes,
+    UnknownPushes,
+    JobOverview,
+    AccountOverview,
+    FailuresToday,
+}
+
+impl View {
+    /// The name of the view in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::PushHistory => "push_history",
+            View::DuePushes => "due_pushes",
+            View::UnknownPushes => "unknown_pushes",
+            View::JobOverview => "job_overview",
+            View::AccountOverview => "account_overview",
+            View::FailuresToday => "failures_today",
+        }
+    }
+}
+
+/// Which rows of a view to read. An absent field filters nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub job: Option<String>,
+    pub im: Option<String>,
+    pub account: Option<String>,
+    pub state: Option<PushState>,
+    pub since: Option<UtcMs>,
+    pub until: Option<UtcMs>,
+    pub push_id: Option<i64>,
+    /// Only pushes with a higher id, for `--follow`.
+    pub after_id: Option<i64>,
+    /// Newest first; None: all.
+    pub limit: Option<u64>,
+}
+
+/// Rows of a view under the view's own column names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<serde_json::Value>>,
+}
+
+/// The durable state of pushcron.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // --- definitions -------------------------------------------------------------------------------------------
+
+    /// Every job that is not removed, by name.
+    async fn jobs(&self) -> Result<Vec<StoredJob>, StoreError>;
+
+    /// Makes definitions durable, all or none: new and changed jobs get a new revision, `removed` ones are marked
+    /// removed with their open pushes cancelled (those being sent end as they end). Fires recorded ahead of `now`
+    /// for any of them are withdrawn whole.
+    async fn apply_jobs(
+        &self,
+        changes: Vec<JobChange>,
+        removed: Vec<Arc<str>>,
+        now: UtcMs,
+    ) -> Result<Applied, StoreError>;
+
+    /// Sets or lifts a pause; fires recorded ahead of `now` are withdrawn. Returns whether anything changed.
+    async fn set_paused(&self, job: &str, paused: bool, now: UtcMs) -> Result<bool, StoreError>;
+
+    // --- fires -------------------------------------------------------------------------------------------------
+
+    /// Records decisions, the pushes of those that fired, and the jobs' new places, in one transaction. An instant
+    /// that already has its row keeps it and makes no push.
+    async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
+    -> Result<Recorded, StoreError>;
+
+    /// Takes back every fire that was recorded ahead of its instant and whose pushes were never begun, and sets the
+    /// jobs' places back, so that the instants are decided anew. Called when a daemon starts. Returns how many.
+    async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64, StoreError>;
+
+    /// A fire by hand, at once, on enabled, disabled and paused jobs alike. Returns the new push ids.
+    async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
+    /// A push outside any job. Returns its id.
+    async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> Result<i64, StoreError>;
+
+    // --- pushes ------------------------------------------------------------------------------------------------
+
+    /// Every open push that is not being sent, oldest instant first.
+    async fn open_pushes(&self) -> Result<Vec<OpenPush>, StoreError>;
+
+    /// Opens an attempt for each push that is still pending or retrying, and returns what is to be sent. A push
+    /// missing from the answer was cancelled, withdrawn or resolved meanwhile.
+    async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Closes attempts: outcome, next state of the push and account health, in one transaction. Returns the ids
+    /// of pushes whose attempt was no longer open (resolved by hand meanwhile); for those only the attempt row is
+    /// left as it was.
+    async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>, StoreError>;
+
+    /// Snoozes or ends pushes without an attempt. Pushes no longer pending or retrying are left alone.
+    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Attempts left open by a process that is gone. Only the holder of the lock may ask.
+    async fn interrupted(&self) -> Result<Vec<Interrupted>, StoreError>;
+
+    /// Ends an open push by hand. Refused while it is being sent, or once it is final.
+    async fn cancel(&self, push_id: i64, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Makes a failed, unknown, expired or cancelled push due again at once, with one more attempt allowed.
+    async fn retry(&self, push_id: i64, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Says by hand what became of an unknown push.
+    async fn resolve(&self, push_id: i64, sent: bool, now: UtcMs) -> Result<(), StoreError>;
+
+    /// The platform proved that a message sent by this account arrived. Returns whether a push was found.
+    async fn confirm(&self, account: &str, message_id: &str, now: UtcMs) -> Result<bool, StoreError>;
+
+    // --- accounts ----------------------------------------------------------------------------------------------
+
+    /// Writes the health of accounts, and forgets rows of accounts that are not among them where `all` is set.
+    async fn record_accounts(&self, accounts: Vec<AccountRow>, all: bool) -> Result<(), StoreError>;
+
+    async fn accounts(&self) -> Result<Vec<AccountRow>, StoreError>;
+
+    /// What a sender keeps over restarts.
+    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, StoreError>;
+    async fn remember(&self, account: &str, key: &str, value: &str, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Inline media, stored once by content. Returns its lower-case SHA-256.
+    async fn put_blob(&self, bytes: Vec<u8>, now: UtcMs) -> Result<String, StoreError>;
+    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    // --- reading -----------------------------------------------------------------------------------------------
+
+    async fn view(&self, view: View, filter: &Filter) -> Result<Table, StoreError>;
+
+    /// The state of one push.
+    async fn push_state(&self, push_id: i64) -> Result<Option<PushState>, StoreError>;
+
+    /// Whether another process wrote since the last time this was asked.
+    async fn changed_outside(&self) -> Result<bool, StoreError>;
+
+    // --- upkeep ------------------------------------------------------------------------------------------------
+
+    /// Deletes at most `limit` fires older than `before` whose pushes are all final, with all that hangs on them.
+    /// Returns how many fires went.
+    async fn prune(&self, before: UtcMs, limit: u64) -> Result<u64, StoreError>;
+
+    /// Folds the write-ahead log into the database file.
+    async fn checkpoint(&self) -> Result<(), StoreError>;
+
+    /// A consistent copy, mode 0600, at a path where no file is.
+    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+
+    /// Finishes what is queued and closes the database.
+    async fn close(&self);
+}
