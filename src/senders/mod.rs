@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
-use crate::domain::{Account, Delivery, Report, SenderSpec, Target, UtcMs};
+use crate::domain::{Account, Delivery, Message, Report, SenderSpec, Target, UtcMs};
 
 /// One value per account; all methods may run at once.
 #[async_trait]
@@ -31,8 +31,9 @@ pub trait Sender: Send + Sync {
     /// Asks the platform whether the account is online and may send, without sending anything.
     async fn probe(&self) -> Probe;
 
-    /// Whether a push to `target` may be tried now. A closed gate parks the push and spends no attempt.
-    fn gate(&self, _target: &Target, _now: UtcMs) -> Gate {
+    /// Whether a push of `message` to `target` may be tried now. A closed gate parks the push and spends no attempt.
+    /// The message tells how many sends are needed, where a platform grants only so many.
+    fn gate(&self, _target: &Target, _message: &Message, _now: UtcMs) -> Gate {
         Gate::Open
     }
 
