@@ -1,1 +1,2 @@
 //! Where decisions meet I/O.
+pub mod queue;

@@ -153,6 +153,9 @@ pub struct Finish {
     pub number: u32,
     pub report: Report,
     pub next: Next,
+    /// When the sender was really called; replaces the instant noted when the attempt was opened, which may be some
+    /// milliseconds ahead of the due instant.
+    pub started_at: UtcMs,
     pub finished_at: UtcMs,
     /// What the attempt says of its account, written in the same transaction.
     pub health: Option<(Arc<str>, Health)>,
@@ -250,6 +253,9 @@ pub trait Store: Send + Sync {
     /// Every job that is not removed, by name.
     async fn jobs(&self) -> Result<Vec<StoredJob>, StoreError>;
 
+    /// Names of the jobs that are paused.
+    async fn paused_jobs(&self) -> Result<Vec<String>, StoreError>;
+
     /// Makes definitions durable, all or none: new and changed jobs get a new revision, `removed` ones are marked
     /// removed with their open pushes cancelled (those being sent end as they end). Fires recorded ahead of `now`
     /// for any of them are withdrawn whole.
@@ -286,7 +292,8 @@ pub trait Store: Send + Sync {
     async fn open_pushes(&self) -> Result<Vec<OpenPush>, StoreError>;
 
     /// Opens an attempt for each push that is still pending or retrying, and returns what is to be sent. A push
-    /// missing from the answer was cancelled, withdrawn or resolved meanwhile.
+    /// missing from the answer was cancelled, withdrawn or resolved meanwhile. The dispatcher calls this a few
+    /// milliseconds ahead of the instant, so `started_at` is the later of `now` and the push's `next_attempt_at`.
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>, StoreError>;
 
     /// Closes attempts: outcome, next state of the push and account health, in one transaction. Returns the ids
@@ -294,7 +301,8 @@ pub trait Store: Send + Sync {
     /// left as it was.
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>, StoreError>;
 
-    /// Snoozes or ends pushes without an attempt. Pushes no longer pending or retrying are left alone.
+    /// Snoozes or ends pushes without an attempt. Pushes no longer pending or retrying are left alone; a snoozed
+    /// push that never had an attempt stays `pending`, with its reason.
     async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<(), StoreError>;
 
     /// Attempts left open by a process that is gone. Only the holder of the lock may ask.

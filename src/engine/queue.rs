@@ -1,0 +1,461 @@
+//! Every open push in memory, and which of them may start now. Pure: no clock, no I/O.
+//!
+//! A push waits for its instant, then stands in the lane of the account that was chosen for it. A lane starts at most
+//! so many attempts at once, and within it every target has its own line, so that one target that never answers
+//! holds up its own line and no other.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{Rule, UtcMs};
+use crate::store::{Begin, OpenPush};
+
+/// Attempts that may be open at once over all lanes: bounds sockets and memory whatever the accounts ask for.
+const MAX_OPEN: usize = 1024;
+
+/// What a lane may do at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneLimits {
+    pub sender: &'static str,
+    pub concurrency: u32,
+    pub min_interval: Duration,
+}
+
+impl LaneLimits {
+    /// Open attempts a single target may have: a quarter of the lane, so that three targets must hang before the
+    /// lane feels it, and never less than one.
+    fn per_target(self) -> u32 {
+        (self.concurrency / 4).max(1)
+    }
+}
+
+/// Where an open push stands.
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    /// Until this instant.
+    Waiting(UtcMs),
+    /// Until an account or a gate changes, or [`Queue::unpark`] is called.
+    Parked(&'static str),
+    /// In the lane of this account.
+    Ready(Arc<str>),
+    /// An attempt is open (or being opened) in the lane of this account.
+    Open(Arc<str>),
+    /// The attempt has ended and is being recorded; its slot is free again.
+    Closing,
+}
+
+struct Entry {
+    push: OpenPush,
+    place: Place,
+    line: u64,
+}
+
+#[derive(Default)]
+struct Line {
+    ready: VecDeque<(i64, Rule)>,
+    open: u32,
+    in_rotation: bool,
+}
+
+struct Lane {
+    limits: LaneLimits,
+    open: u32,
+    not_before: UtcMs,
+    lines: HashMap<u64, Line>,
+    /// Lines with something ready and room for it, in turn.
+    rotation: VecDeque<u64>,
+}
+
+/// The dispatcher's memory.
+#[derive(Default)]
+pub struct Queue {
+    entries: HashMap<i64, Entry>,
+    waiting: BTreeSet<(UtcMs, i64)>,
+    parked: BTreeSet<i64>,
+    lanes: HashMap<Arc<str>, Lane>,
+    open: usize,
+    hasher: RandomState,
+}
+
+impl Queue {
+    /// Takes a push in, or learns its new instant. A push whose attempt is open is left alone.
+    pub fn add(&mut self, push: OpenPush) {
+        let (id, at) = (push.id, push.next_attempt_at);
+        match self.entries.get(&id).map(|entry| &entry.place) {
+            Some(Place::Open(_) | Place::Closing | Place::Ready(_)) => return,
+            Some(Place::Parked(_)) if self.entries[&id].push == push => return,
+            _ => self.leave_place(id),
+        }
+        let line = self.hasher.hash_one(&push.target);
+        self.entries.insert(id, Entry { push, place: Place::Waiting(at), line });
+        self.waiting.insert((at, id));
+    }
+
+    /// Forgets a push, wherever it stands.
+    pub fn remove(&mut self, id: i64) -> Option<OpenPush> {
+        self.leave_place(id);
+        self.entries.remove(&id).map(|entry| entry.push)
+    }
+
+    /// The ids of pushes that wait for nothing but their turn; those with an open attempt are not among them.
+    pub fn not_begun(&self) -> impl Iterator<Item = i64> + '_ {
+        self.entries
+            .iter()
+            .filter(|(_, entry)| !matches!(entry.place, Place::Open(_) | Place::Closing))
+            .map(|(id, _)| *id)
+    }
+
+    pub fn get(&self, id: i64) -> Option<&OpenPush> {
+        self.entries.get(&id).map(|entry| &entry.push)
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Attempts open now.
+    pub fn open_attempts(&self) -> usize {
+        self.open
+    }
+
+    /// Why a push is parked, if it is.
+    pub fn parked_reason(&self, id: i64) -> Option<&'static str> {
+        match self.entries.get(&id)?.place {
+            Place::Parked(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The pushes whose instant has come, oldest first, at most `limit`. Each must be assigned, parked or removed;
+    /// until then it stays due.
+    pub fn due(&self, now: UtcMs, limit: usize) -> Vec<i64> {
+        self.waiting.range(..=(now, i64::MAX)).take(limit).map(|(_, id)| *id).collect()
+    }
+
+    /// The instant of the first push that waits.
+    pub fn next_due_at(&self) -> Option<UtcMs> {
+        self.waiting.first().map(|(at, _)| *at)
+    }
+
+    /// Puts a push into the lane of an account.
+    pub fn assign(&mut self, id: i64, account: &Arc<str>, rule: Rule, limits: LaneLimits) {
+        self.leave_place(id);
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.place = Place::Ready(account.clone());
+        let lane = self.lanes.entry(account.clone()).or_insert_with(|| Lane::new(limits));
+        lane.limits = limits;
+        lane.lines.entry(entry.line).or_default().ready.push_back((id, rule));
+        lane.rotate(entry.line);
+    }
+
+    /// Sets a push aside until something changes.
+    pub fn park(&mut self, id: i64, reason: &'static str) {
+        self.leave_place(id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.place = Place::Parked(reason);
+            self.parked.insert(id);
+        }
+    }
+
+    /// Makes every parked push due at its own instant again. Returns how many there were.
+    pub fn unpark(&mut self) -> usize {
+        let parked = std::mem::take(&mut self.parked);
+        for id in &parked {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.place = Place::Waiting(entry.push.next_attempt_at);
+                self.waiting.insert((entry.push.next_attempt_at, *id));
+            }
+        }
+        parked.len()
+    }
+
+    /// Takes every push that stands in a lane without an attempt back, to be chosen for anew: its account changed.
+    pub fn leave_lanes(&mut self, account: Option<&str>) {
+        let ready: Vec<i64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| match &entry.place {
+                Place::Ready(of) => account.is_none_or(|account| account == &**of),
+                _ => false,
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ready {
+            self.wait_until(id, None);
+        }
+    }
+
+    /// Lets a push wait, until `at` or, with None, its own instant.
+    fn wait_until(&mut self, id: i64, at: Option<UtcMs>) {
+        self.leave_place(id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            let at = at.unwrap_or(entry.push.next_attempt_at);
+            entry.push.next_attempt_at = at;
+            entry.place = Place::Waiting(at);
+            self.waiting.insert((at, id));
+        }
+    }
+
+    /// The attempts to open now: as many as lanes and targets have room for, staging up to one more round per lane
+    /// so that no slot waits for the database. Every push returned counts as open from here on.
+    pub fn take_startable(&mut self, now: UtcMs) -> Vec<Begin> {
+        let mut begins = Vec::new();
+        for (account, lane) in &mut self.lanes {
+            let staged = if lane.limits.min_interval.is_zero() { lane.limits.concurrency.saturating_mul(2) } else { 1 };
+            while lane.open < staged && self.open < MAX_OPEN && lane.not_before <= now {
+                let Some((id, rule)) = lane.take_next() else { break };
+                self.open += 1;
+                if !lane.limits.min_interval.is_zero() {
+                    lane.not_before = now + lane.limits.min_interval;
+                }
+                if let Some(entry) = self.entries.get_mut(&id) {
+                    entry.place = Place::Open(account.clone());
+                }
+                begins.push(Begin { push_id: id, account: account.clone(), sender: lane.limits.sender, rule });
+            }
+        }
+        begins
+    }
+
+    /// When a lane that paces itself may start its next attempt, if one waits.
+    pub fn next_paced_at(&self) -> Option<UtcMs> {
+        self.lanes
+            .values()
+            .filter(|lane| !lane.limits.min_interval.is_zero() && lane.open == 0 && !lane.rotation.is_empty())
+            .map(|lane| lane.not_before)
+            .min()
+    }
+
+    /// The attempt of a push has ended: its slot is free, and the push stays until its record is durable.
+    pub fn close(&mut self, id: i64) {
+        self.leave_place(id);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.place = Place::Closing;
+        }
+    }
+
+    /// The push is due again at `at`.
+    pub fn retry_at(&mut self, id: i64, at: UtcMs, attempts: u32) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.push.attempts = attempts;
+        }
+        self.wait_until(id, Some(at));
+    }
+
+    /// Takes the entry out of the structure that its place names; the entry itself stays.
+    fn leave_place(&mut self, id: i64) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        match &entry.place {
+            Place::Waiting(at) => {
+                self.waiting.remove(&(*at, id));
+            }
+            Place::Parked(_) => {
+                self.parked.remove(&id);
+            }
+            Place::Ready(account) => {
+                if let Some(line) = self.lanes.get_mut(account).and_then(|lane| lane.lines.get_mut(&entry.line)) {
+                    line.ready.retain(|(ready, _)| *ready != id);
+                }
+            }
+            Place::Closing => {}
+            Place::Open(account) => {
+                self.open -= 1;
+                if let Some(lane) = self.lanes.get_mut(account) {
+                    lane.close(entry.line);
+                }
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn new(limits: LaneLimits) -> Lane {
+        Lane { limits, open: 0, not_before: UtcMs::MIN, lines: HashMap::new(), rotation: VecDeque::new() }
+    }
+
+    /// Puts a line into the rotation if it has something ready and room for it.
+    fn rotate(&mut self, key: u64) {
+        let room = self.limits.per_target();
+        if let Some(line) = self.lines.get_mut(&key)
+            && !line.in_rotation
+            && !line.ready.is_empty()
+            && line.open < room
+        {
+            line.in_rotation = true;
+            self.rotation.push_back(key);
+        }
+    }
+
+    /// The next push in turn, counted as open.
+    fn take_next(&mut self) -> Option<(i64, Rule)> {
+        while let Some(key) = self.rotation.pop_front() {
+            let Some(line) = self.lines.get_mut(&key) else { continue };
+            line.in_rotation = false;
+            let Some(next) = line.ready.pop_front() else {
+                if line.open == 0 {
+                    self.lines.remove(&key);
+                }
+                continue;
+            };
+            line.open += 1;
+            self.open += 1;
+            self.rotate(key);
+            return Some(next);
+        }
+        None
+    }
+
+    /// One attempt of a line has ended.
+    fn close(&mut self, key: u64) {
+        self.open = self.open.saturating_sub(1);
+        if let Some(line) = self.lines.get_mut(&key) {
+            line.open = line.open.saturating_sub(1);
+            if line.open == 0 && line.ready.is_empty() && !line.in_rotation {
+                self.lines.remove(&key);
+            } else {
+                self.rotate(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Kind, Target, Trigger};
+
+    const FREE: LaneLimits = LaneLimits { sender: "console", concurrency: 4, min_interval: Duration::ZERO };
+
+    fn push(id: i64, target: &str, at: i64) -> OpenPush {
+        OpenPush {
+            id,
+            job: None,
+            triggered_by: Trigger::Cron,
+            chat: None,
+            im: "qq".into(),
+            target: Target::Group(target.into()),
+            kind: Kind::Text,
+            account: None,
+            due_at: UtcMs(at),
+            next_attempt_at: UtcMs(at),
+            expires_at: UtcMs::MAX,
+            attempts: 0,
+        }
+    }
+
+    fn ids(begins: Vec<Begin>) -> Vec<i64> {
+        begins.into_iter().map(|begin| begin.push_id).collect()
+    }
+
+    fn all_in_one_lane(targets: &[&str], limits: LaneLimits) -> Queue {
+        let mut queue = Queue::default();
+        let account: Arc<str> = "a".into();
+        for (id, target) in (1..).zip(targets) {
+            queue.add(push(id, target, 0));
+            queue.assign(id, &account, Rule::ImDefault, limits);
+        }
+        queue
+    }
+
+    #[test]
+    fn a_push_is_due_at_its_instant_and_not_before() {
+        let mut queue = Queue::default();
+        queue.add(push(1, "g", 100));
+        queue.add(push(2, "g", 50));
+        assert_eq!(queue.due(UtcMs(49), 9), Vec::<i64>::new());
+        assert_eq!(queue.due(UtcMs(50), 9), [2]);
+        assert_eq!(queue.due(UtcMs(100), 9), [2, 1]);
+        assert_eq!(queue.due(UtcMs(100), 1), [2]);
+        assert_eq!(queue.next_due_at(), Some(UtcMs(50)));
+    }
+
+    #[test]
+    fn a_target_that_never_answers_leaves_the_lane_to_the_others() {
+        let mut queue = all_in_one_lane(&["dead", "dead", "dead", "b", "c", "d"], FREE);
+        // One of "dead" and one of each other target; the other two of "dead" wait for the first.
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [1, 4, 5, 6]);
+        queue.remove(4);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), Vec::<i64>::new());
+        queue.remove(1);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [2]);
+    }
+
+    #[test]
+    fn a_lane_opens_two_rounds_at_most() {
+        let targets: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let mut queue = all_in_one_lane(&targets, FREE);
+        assert_eq!(queue.take_startable(UtcMs(0)).len(), 8);
+        assert_eq!(queue.open_attempts(), 8);
+        queue.remove(1);
+        assert_eq!(queue.take_startable(UtcMs(0)).len(), 1);
+    }
+
+    #[test]
+    fn a_paced_lane_opens_one_attempt_an_interval() {
+        let paced = LaneLimits { min_interval: Duration::from_millis(1000), ..FREE };
+        let mut queue = all_in_one_lane(&["a", "b"], paced);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [1]);
+        queue.remove(1);
+        assert_eq!(queue.take_startable(UtcMs(999)).len(), 0);
+        assert_eq!(queue.next_paced_at(), Some(UtcMs(1000)));
+        assert_eq!(ids(queue.take_startable(UtcMs(1000))), [2]);
+    }
+
+    #[test]
+    fn a_retried_push_waits_for_its_new_instant_and_frees_its_slot() {
+        let mut queue = all_in_one_lane(&["a"], FREE);
+        queue.take_startable(UtcMs(0));
+        queue.retry_at(1, UtcMs(500), 1);
+        assert_eq!(queue.open_attempts(), 0);
+        assert_eq!(queue.due(UtcMs(499), 9), Vec::<i64>::new());
+        assert_eq!(queue.due(UtcMs(500), 9), [1]);
+        assert_eq!(queue.get(1).unwrap().attempts, 1);
+    }
+
+    #[test]
+    fn a_parked_push_is_due_again_once_something_changed() {
+        let mut queue = Queue::default();
+        queue.add(push(1, "g", 10));
+        queue.park(1, "no_sender");
+        assert_eq!(queue.due(UtcMs(10), 9), Vec::<i64>::new());
+        assert_eq!(queue.parked_reason(1), Some("no_sender"));
+        assert_eq!(queue.unpark(), 1);
+        assert_eq!(queue.due(UtcMs(10), 9), [1]);
+    }
+
+    #[test]
+    fn a_push_with_an_open_attempt_is_not_taken_in_again() {
+        let mut queue = all_in_one_lane(&["a"], FREE);
+        queue.take_startable(UtcMs(0));
+        queue.add(push(1, "a", 0));
+        assert_eq!(queue.due(UtcMs(99), 9), Vec::<i64>::new());
+        assert_eq!(queue.open_attempts(), 1);
+    }
+
+    #[test]
+    fn a_cancelled_push_leaves_its_lane() {
+        let mut queue = all_in_one_lane(&["a", "a"], FREE);
+        queue.remove(1);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [2]);
+        queue.remove(2);
+        assert!(queue.is_empty());
+        assert_eq!(queue.open_attempts(), 0);
+    }
+
+    #[test]
+    fn pushes_leave_the_lane_of_an_account_that_went_down() {
+        let mut queue = all_in_one_lane(&["a", "b"], FREE);
+        queue.leave_lanes(Some("other"));
+        assert_eq!(queue.due(UtcMs(0), 9).len(), 0);
+        queue.leave_lanes(Some("a"));
+        assert_eq!(queue.due(UtcMs(0), 9), [1, 2]);
+        assert_eq!(queue.take_startable(UtcMs(0)).len(), 0);
+    }
+}
