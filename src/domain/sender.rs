@@ -1,6 +1,7 @@
 //! What a sender states about itself. The registry of these lives in `senders`; configuration and policy read them
 //! here, so that neither depends on any protocol.
 
+use super::account::Settings;
 use super::message::Kind;
 
 /// The static description of one sender (wire protocol).
@@ -16,9 +17,9 @@ pub struct SenderSpec {
     pub settings: &'static [SettingSpec],
     /// How it carries a kind to a group (`true`) or a user (`false`).
     pub support: fn(Kind, bool) -> Support,
-    /// Whether a repeat of an attempt whose outcome is unknown cannot be seen twice, because the protocol carries
-    /// an idempotency key.
-    pub idempotent: bool,
+    /// Whether a repeat of an attempt whose outcome is unknown cannot be seen twice by the receiver, because the
+    /// protocol carries an idempotency key: `|_| true`, `|_| false`, or as a setting of the account says.
+    pub idempotent: fn(&Settings) -> bool,
     /// Attempts of one account under way at once, unless the account says otherwise.
     pub concurrency: u32,
     /// Least milliseconds between two sends of one account, unless the account says otherwise.

@@ -6,7 +6,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     default_im: "console",
     settings: &[],
     support: |_, _| Support::Native,
-    idempotent: false,
+    idempotent: |_| false,
     concurrency: 1,
     min_interval_ms: 0,
     max_media_bytes: 0,

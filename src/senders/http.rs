@@ -2,16 +2,25 @@
 //! that tells "surely not sent" from "perhaps sent".
 
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http_body::{Frame, SizeHint};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Body, Client, RequestBuilder, Response};
 
 use crate::domain::{Outcome, Report, UtcMs};
 
 /// An answer longer than this is cut off and counts as unreadable: no IM service answers a push with more.
 pub const BODY_CAP: usize = 64 * 1024;
+
+/// The longest wait that `Retry-After` may impose. No service asks for more, and a nonsensical date must not silence
+/// an account for years.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// A shared client. Cloning is cheap and shares the connection pool.
 #[derive(Clone)]
@@ -80,12 +89,16 @@ impl Http {
         let builder = || {
             Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
+                // An `http_proxy` left in the environment must not see the tokens of local bots.
+                .no_proxy()
                 .connect_timeout(Duration::from_secs(10))
-                .pool_idle_timeout(Duration::from_secs(60))
+                // Node closes idle connections after 5 s, nginx after 75. A request written to a connection that
+                // the server is just closing ends as `unknown`, so ours are given up first.
+                .pool_idle_timeout(Duration::from_secs(4))
                 .tcp_nodelay(true)
                 .user_agent(concat!("pushcron/", env!("CARGO_PKG_VERSION")))
         };
-        let described = |error: reqwest::Error| HttpSetupError(describe(&error));
+        let described = |error: reqwest::Error| HttpSetupError(describe(&error, false));
         let client = match pem {
             Some(pem) => {
                 let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(described)?;
@@ -116,28 +129,66 @@ impl Http {
     /// # Errors
     /// [`CallError`], with texts that never show the address.
     pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Reply, CallError> {
-        let mut response = match request.timeout(deadline).send().await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() || error.is_builder() => return Err(CallError::NotSent(describe(&error))),
-            Err(error) => return Err(CallError::Ambiguous { error: describe(&error), status: None }),
-        };
-        let status = response.status().as_u16();
-        let mut body = BytesMut::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
-                    let error = format!("the answer (HTTP {status}) is longer than {BODY_CAP} bytes");
-                    return Err(CallError::Ambiguous { error, status: Some(status) });
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break,
-                Err(error) => {
-                    let error = format!("the answer (HTTP {status}) broke off: {}", describe(&error));
-                    return Err(CallError::Ambiguous { error, status: Some(status) });
-                }
+        let mut request = request.timeout(deadline).build().map_err(|e| CallError::NotSent(describe(&e, false)))?;
+        let taken = Arc::new(AtomicBool::new(false));
+        let body = Watched { body: request.body_mut().take().unwrap_or_default(), taken: taken.clone() };
+        *request.body_mut() = Some(Body::wrap(body));
+        match self.client.execute(request).await {
+            Ok(response) => read_whole(response).await,
+            Err(error) if !taken.load(Ordering::Relaxed) => Err(CallError::NotSent(describe(&error, false))),
+            Err(error) => Err(CallError::Ambiguous { error: describe(&error, true), status: None }),
+        }
+    }
+}
+
+async fn read_whole(mut response: Response) -> Result<Reply, CallError> {
+    let status = response.status().as_u16();
+    let ambiguous = |error| CallError::Ambiguous { error, status: Some(status) };
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
+                return Err(ambiguous(format!("the answer (HTTP {status}) is longer than {BODY_CAP} bytes")));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(Reply { status, headers: response.headers().clone(), body: body.freeze() }),
+            Err(error) => {
+                let error = format!("the answer (HTTP {status}) broke off: {}", describe(&error, true));
+                return Err(ambiguous(error));
             }
         }
-        Ok(Reply { status, headers: response.headers().clone(), body: body.freeze() })
+    }
+}
+
+/// A request body that notices when the connection takes the request up for writing.
+///
+/// hyper asks a body whether it is at its end before it writes the first byte of the head. As long as that has not
+/// happened the request was waiting for a name, a connection or TLS, and nothing of it left the machine. No error
+/// kind tells this: a deadline that ends during the connect looks like one that ends during the answer.
+struct Watched {
+    body: Body,
+    taken: Arc<AtomicBool>,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = reqwest::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
+        self.taken.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.taken.store(true, Ordering::Relaxed);
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -156,18 +207,21 @@ impl Reply {
         excerpt(&String::from_utf8_lossy(&self.body))
     }
 
-    /// The wait that `Retry-After` asks for, in seconds or as an HTTP date, at most a day. Nonsense counts as absent.
+    /// The wait that `Retry-After` asks for, in seconds or as an HTTP date, at most a day. Nonsense counts as absent,
+    /// a date gone by as no wait.
     pub fn retry_after(&self, now: UtcMs) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        let wait = match text.parse::<u64>() {
-            Ok(seconds) => Duration::from_secs(seconds),
+        let wait = match text.parse::<f64>() {
+            // Whole seconds by the RFC; some services send fractions. Out of range means too long.
+            Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
+            Ok(_) => return None,
             Err(_) => {
                 let date = httpdate::parse_http_date(text).ok()?;
                 let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
                 (UtcMs(0) + since_epoch).since(now)
             }
         };
-        Some(wait)
+        Some(wait.min(LONGEST_WAIT))
     }
 
     /// What an HTTP status alone says, for protocols whose sheet says nothing else (others.md §0.1). None for 2xx:
@@ -178,6 +232,8 @@ impl Reply {
             429 => Outcome::Throttled { wait: self.retry_after(now) },
             503 if self.retry_after(now).is_some() => Outcome::Throttled { wait: self.retry_after(now) },
             401 | 403 => Outcome::AccountDown,
+            // The server gave up waiting for the rest of the request, so it cannot have acted on it (RFC 9110 §15.5.9).
+            408 => Outcome::Unreachable,
             410 => Outcome::TargetGone,
             500.. => Outcome::Unknown,
             _ => Outcome::Rejected,
@@ -198,27 +254,88 @@ pub fn excerpt(text: &str) -> String {
     }
 }
 
-/// The cause chain of a reqwest error without the address, which may hold a token in its path or query.
-fn describe(error: &reqwest::Error) -> String {
-    let phase = if error.is_timeout() && error.is_connect() {
-        "no connection in time"
-    } else if error.is_connect() {
-        "cannot connect"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_builder() {
-        "the request cannot be made"
-    } else {
-        "the connection broke"
+/// The phase and the innermost cause of a reqwest error, without the address: only the outermost link of the chain
+/// prints that, and it may hold a token in its path or query.
+fn describe(error: &reqwest::Error, taken: bool) -> String {
+    let phase = match (taken, error.is_timeout()) {
+        (false, true) => return "no connection in time".to_owned(),
+        (true, true) => return "no answer in time".to_owned(),
+        (false, false) if error.is_builder() => "the request cannot be made",
+        (false, false) => "cannot connect",
+        (true, false) => "the connection broke",
     };
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    match causes.last() {
+        Some(cause) => format!("{phase}: {}", excerpt(&cause.to_string())),
+        None => phase.to_owned(),
     }
-    // reqwest's own Display (the outermost) is the only link of the chain that prints the address.
-    if std::ptr::eq(deepest as *const dyn std::error::Error as *const (), error as *const reqwest::Error as *const ()) {
-        phase.to_owned()
-    } else {
-        format!("{phase}: {}", excerpt(&deepest.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u16, retry_after: Option<&str>) -> Reply {
+        let mut headers = HeaderMap::new();
+        if let Some(text) = retry_after {
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+        }
+        Reply { status, headers, body: Bytes::from_static(b"slow\ndown") }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form_and_nonsense_is_no_wait() {
+        let now = "1994-11-06T08:49:30.000Z".parse().unwrap();
+        let rows = [
+            ("30", Some(30_000)),
+            (" 0 ", Some(0)),
+            ("1.5", Some(1_500)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7_000)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(7_000)),
+            ("Sun Nov  6 08:49:37 1994", Some(7_000)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", Some(0)),
+            ("315360000", Some(86_400_000)),
+            ("1e300", Some(86_400_000)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(86_400_000)),
+            ("-5", None),
+            ("NaN", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            let wait = reply(429, Some(text)).retry_after(now).map(|wait| wait.as_millis());
+            assert_eq!(wait, expected, "{text:?}");
+        }
+        assert_eq!(reply(429, None).retry_after(now), None);
+    }
+
+    #[test]
+    fn a_status_alone_says_whose_fault_it_is() {
+        let now = UtcMs(0);
+        let wait = |seconds| Outcome::Throttled { wait: Some(Duration::from_secs(seconds)) };
+        let rows = [
+            (reply(302, None), Outcome::Rejected),
+            (reply(400, None), Outcome::Rejected),
+            (reply(401, None), Outcome::AccountDown),
+            (reply(403, None), Outcome::AccountDown),
+            (reply(404, None), Outcome::Rejected),
+            (reply(408, None), Outcome::Unreachable),
+            (reply(410, None), Outcome::TargetGone),
+            (reply(413, None), Outcome::Rejected),
+            (reply(429, Some("7")), wait(7)),
+            (reply(429, None), Outcome::Throttled { wait: None }),
+            (reply(500, None), Outcome::Unknown),
+            (reply(502, None), Outcome::Unknown),
+            (reply(503, Some("7")), wait(7)),
+            (reply(503, None), Outcome::Unknown),
+            (reply(504, Some("7")), Outcome::Unknown),
+        ];
+        for (reply, outcome) in rows {
+            let report = reply.status_report(now).unwrap();
+            assert_eq!(report.outcome, outcome, "{}", reply.status);
+            assert_eq!(report.http_status, Some(reply.status));
+            assert!(report.error.unwrap().contains("slow down"), "the body is quoted in one line");
+        }
+        assert_eq!(reply(204, None).status_report(now), None);
     }
 }

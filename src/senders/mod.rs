@@ -7,6 +7,8 @@
 mod console;
 pub mod http;
 mod onebot11;
+pub mod settings;
+pub mod text;
 mod webhook;
 
 use std::path::PathBuf;

@@ -1,0 +1,59 @@
+//! What the senders of several protocols ask of an account's settings.
+
+use url::Url;
+
+use super::http::Http;
+use super::{BuildError, Environment};
+use crate::domain::account::Account;
+use crate::domain::sender::{SettingKind, SettingSpec};
+
+/// For every sender that speaks https: a certificate authority of its own.
+pub const CA_FILE: SettingSpec = SettingSpec {
+    key: "ca_file",
+    kind: SettingKind::Path,
+    required: false,
+    default: "the system's root certificates",
+    doc: "PEM file with the only certificates to trust, for servers whose certificate is signed by none of the system's",
+};
+
+/// The client for this account: the shared one, or one that trusts the account's [`CA_FILE`] alone.
+pub fn http(account: &Account, environment: &Environment) -> Result<Http, BuildError> {
+    match account.settings.path(CA_FILE.key) {
+        Some(file) => Http::trusting(file).map_err(|error| problem(account, error.to_string())),
+        None => Ok(environment.http.clone()),
+    }
+}
+
+/// The http or https address under `key`, or None where the account has none. The error shows nothing of the address,
+/// which may hold a token.
+pub fn url(account: &Account, key: &str) -> Result<Option<Url>, BuildError> {
+    let Some(text) = account.settings.secret(key) else { return Ok(None) };
+    match Url::parse(text.expose()) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        Ok(_) => Err(problem(account, format!("{key}: expected an http or https address"))),
+        Err(error) => Err(problem(account, format!("{key}: not an address: {error}"))),
+    }
+}
+
+/// The address under `key`, which the sender cannot do without.
+pub fn required_url(account: &Account, key: &str) -> Result<Url, BuildError> {
+    url(account, key)?.ok_or_else(|| missing(account, key))
+}
+
+/// `base` with one more path segment, whether or not it ends in a slash; its query stays.
+pub fn under(base: &Url, segment: &str) -> Url {
+    let mut url = base.clone();
+    // An http address always has a path, so this cannot fail.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push(segment);
+    }
+    url
+}
+
+pub fn missing(account: &Account, key: &str) -> BuildError {
+    problem(account, format!("{key}: required"))
+}
+
+pub fn problem(account: &Account, problem: impl Into<String>) -> BuildError {
+    BuildError { account: account.id.clone(), problem: problem.into() }
+}
