@@ -33,10 +33,19 @@ pub trait Sender: Send + Sync {
     /// Asks the platform whether the account is online and may send, without sending anything.
     async fn probe(&self) -> Probe;
 
-    /// Whether a push of `message` to `target` may be tried now. A closed gate parks the push and spends no attempt.
-    /// The message tells how many sends are needed, where a platform grants only so many.
-    fn gate(&self, _target: &Target, _message: &Message, _now: UtcMs) -> Gate {
+    /// Whether a push to `target` may be tried now. A closed gate parks the push and spends no attempt.
+    ///
+    /// It is asked twice: before an attempt is opened, when the message is not read yet (None: at least one send),
+    /// and once more with the message just before the send, since a platform may grant only so many parts.
+    fn gate(&self, _target: &Target, _message: Option<&Message>, _now: UtcMs) -> Gate {
         Gate::Open
+    }
+
+    /// Whether a repeat of this delivery at `now`, after an attempt whose outcome is unknown, cannot be seen twice,
+    /// because the protocol carries an idempotency key that still holds. Senders whose spec says `idempotent`
+    /// answer here; a crash asks too, so the answer may rest only on the delivery, the settings and the time.
+    fn is_idempotent(&self, _delivery: &Delivery, _now: UtcMs) -> bool {
+        false
     }
 
     /// Background work for as long as the daemon runs and jobs use the account (a long poll, a callback listener).
