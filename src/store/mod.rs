@@ -176,6 +176,7 @@ pub struct Interrupted {
     pub number: u32,
     pub account: String,
     pub sender: String,
+    pub started_at: UtcMs,
     pub delivery: Delivery,
 }
 
