@@ -1,0 +1,124 @@
+//! The shared HTTP client against a network that breaks in every way: what surely did not leave is told from what
+//! perhaps did.
+
+mod common;
+
+use std::time::Duration;
+
+use common::fake_im::{Answer, FakeIm, Refused};
+use pushcron::senders::http::{CallError, Http, Reply};
+
+const DEADLINE: Duration = Duration::from_millis(400);
+
+async fn post(url: &str) -> Result<Reply, CallError> {
+    let http = Http::new().unwrap();
+    http.call(http.post(url).header("authorization", "Bearer hunter2").body("hello"), DEADLINE).await
+}
+
+fn assert_not_sent(result: Result<Reply, CallError>, hint: &str) {
+    match result {
+        Err(CallError::NotSent(error)) => assert!(error.contains(hint) && !error.contains("secret"), "{error}"),
+        other => panic!("expected that nothing was sent, got {other:?}"),
+    }
+}
+
+fn assert_ambiguous(result: Result<Reply, CallError>, expected_status: Option<u16>, hint: &str) {
+    match result {
+        Err(CallError::Ambiguous { error, status }) => {
+            assert!(error.contains(hint) && !error.contains("secret"), "{error}");
+            assert_eq!(status, expected_status, "{error}");
+        }
+        other => panic!("expected that it was perhaps sent, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_never_left_is_surely_not_sent() {
+    let refused = Refused::new();
+    assert_not_sent(post(&format!("{}/secret", refused.url())).await, "cannot connect");
+    assert_not_sent(post("http://no-such-host.invalid/secret").await, "cannot connect");
+    assert_not_sent(post("no address, secret").await, "cannot be made");
+    assert_not_sent(post("ftp://127.0.0.1/secret").await, "cannot be made");
+}
+
+/// A full backlog swallows the handshake, as a firewall does: the deadline ends during the connect.
+#[tokio::test]
+async fn a_deadline_that_ends_during_the_connect_means_not_sent() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut fillers = Vec::new();
+    // Connections fill the backlog, which nobody accepts from, until one of them hangs.
+    while let Ok(stream) =
+        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+    {
+        fillers.push(stream.unwrap());
+    }
+    assert_not_sent(post(&format!("http://{address}/secret")).await, "no connection in time");
+}
+
+#[tokio::test]
+async fn a_failed_tls_handshake_means_not_sent() {
+    let im = FakeIm::start().await;
+    let url = im.url("/secret").replace("http://", "https://");
+    assert_not_sent(post(&url).await, "cannot connect");
+    assert_eq!(im.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_after_the_request_left_is_ambiguous() {
+    let im = FakeIm::start().await;
+    let rows = [
+        (Answer::Reset, None, "broke"),
+        (Answer::Silence, None, "no answer in time"),
+        (Answer::Garbage, None, "broke"),
+        (Answer::ResetInBody { status: 200 }, Some(200), "broke off"),
+        (Answer::Trickle { status: 200 }, Some(200), "no answer in time"),
+        (Answer::Flood { status: 200 }, Some(200), "longer than"),
+    ];
+    for (answer, status, hint) in rows {
+        im.on("", answer);
+        assert_ambiguous(post(&im.url("/secret?token=secret")).await, status, hint);
+    }
+    assert_eq!(im.requests().len(), 6, "no call was repeated");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let (im, elsewhere) = (FakeIm::start().await, FakeIm::start().await);
+    for status in [301, 302, 303, 307, 308] {
+        im.on("", Answer::status(status).header("location", &elsewhere.url("/")));
+        assert_eq!(post(&im.url("/")).await.unwrap().status, status);
+    }
+    assert_eq!(elsewhere.requests().len(), 0);
+}
+
+/// The server closed the idle connection before the next request: hyper notices and takes a new one.
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_replaced_without_a_failed_call() {
+    let im = FakeIm::start().await;
+    im.on("", Answer::status(200).hang_up());
+    let http = Http::new().unwrap();
+    for round in 1..=20 {
+        http.call(http.post(im.url("/")).body("hello"), DEADLINE).await.unwrap();
+        assert_eq!(im.requests().len(), round);
+    }
+}
+
+#[tokio::test]
+async fn bodies_arrive_whole_and_with_their_length() {
+    let im = FakeIm::start().await;
+    im.on("", Answer::status(200));
+    let http = Http::new().unwrap();
+    let body = "x".repeat(1_000_000);
+    http.call(http.post(im.url("/a%20b?q=1%2F2")).body(body.clone()), DEADLINE).await.unwrap();
+    http.call(http.get(im.url("/get")), DEADLINE).await.unwrap();
+    let posted = im.request("/a%20b");
+    assert_eq!(posted.text(), body);
+    assert_eq!(posted.header("content-length"), Some("1000000"));
+    assert_eq!(posted.query["q"], "1/2");
+    let got = im.request("/get");
+    assert_eq!((got.method.as_str(), got.header("transfer-encoding")), ("GET", None));
+    assert_eq!(posted.connection, got.connection, "connections are used again");
+}
