@@ -8,6 +8,7 @@ mod console;
 pub mod http;
 mod onebot11;
 pub mod settings;
+pub mod steps;
 pub mod text;
 mod webhook;
 
