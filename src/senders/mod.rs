@@ -6,10 +6,13 @@
 
 mod console;
 pub mod http;
+pub mod markdown;
 mod onebot11;
+pub mod parts;
 pub mod settings;
 pub mod steps;
 pub mod text;
+pub mod upload;
 mod webhook;
 
 use std::path::PathBuf;

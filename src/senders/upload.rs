@@ -1,0 +1,43 @@
+//! Media on its way to a platform: read from disk while it goes out, so that a film costs no more memory than a word.
+
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::multipart::Part;
+use reqwest::{Body, RequestBuilder};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
+
+use crate::domain::push::MediaFile;
+use crate::domain::{Outcome, Report};
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The file as one part of a multipart form, under its own name and type.
+///
+/// # Errors
+/// The report of the attempt: nothing was sent, the file cannot be read.
+pub async fn part(file: &MediaFile) -> Result<Part, Report> {
+    let part = Part::stream_with_length(body(file).await?, file.len).file_name(file.filename.clone());
+    // An unusable type would take the part with it.
+    let mime_type = match Part::text("").mime_str(&file.mime_type) {
+        Ok(_) => &file.mime_type,
+        Err(_) => "application/octet-stream",
+    };
+    part.mime_str(mime_type).map_err(|_| Report::failed(Outcome::Rejected, "the media has no usable type"))
+}
+
+/// `request` with the bare file as its body.
+///
+/// # Errors
+/// As for [`part`].
+pub async fn raw(request: RequestBuilder, file: &MediaFile) -> Result<RequestBuilder, Report> {
+    let body = body(file).await?;
+    Ok(request.header(CONTENT_TYPE, &file.mime_type).header(CONTENT_LENGTH, file.len).body(body))
+}
+
+async fn body(file: &MediaFile) -> Result<Body, Report> {
+    let opened = File::open(&file.path).await.map_err(|error| {
+        Report::failed(Outcome::Unreachable, format!("cannot read the media '{}' from disk: {error}", file.filename))
+    })?;
+    Ok(Body::wrap_stream(ReaderStream::with_capacity(opened.take(file.len), CHUNK_BYTES)))
+}
