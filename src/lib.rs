@@ -8,6 +8,7 @@
 //! - [`config`]: YAML files to definitions, or every problem with its place.
 //! - [`store`]: all SQL, behind one trait.
 //! - [`senders`]: one file per wire protocol, behind one trait.
+//! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
 //!
 //! The way of one push: a YAML file becomes definitions (`config`), which become rows (`store`); the timer (`engine`)
@@ -18,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod media;
 pub mod policy;
 pub mod senders;
 pub mod store;

@@ -1,0 +1,277 @@
+//! From the source of an image, voice, video or file to a checked local file, once for all senders.
+//!
+//! A source is foreign: a path may point at our own token file, a link at a machine behind the firewall, a body may
+//! never end. So every source is copied into a temp file of ours while its bytes are counted and hashed; senders see
+//! only that copy, which cannot change under them. It must know nothing of senders and stores: the caps and the
+//! kept inline contents are handed in.
+
+mod address;
+mod inline;
+mod local;
+mod naming;
+mod remote;
+mod source;
+mod spool;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::SharedClock;
+use crate::domain::push::MediaFile;
+use crate::domain::{Body, Item, Kind, Media, Message, Outcome, Report};
+
+pub use inline::extract_inline;
+use naming::Hints;
+use source::Source;
+use spool::{Content, WorkDir};
+
+/// What a [`Resolver`] may read, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Local files are read only below these directories. A relative path is one of the first directory.
+    pub roots: Vec<PathBuf>,
+    /// The largest media in bytes, whatever a platform would take.
+    pub max_bytes: u64,
+    /// Also fetch from loopback, private, link-local and other addresses that are not public.
+    pub allow_private: bool,
+    /// Our own files (configuration, database with `-wal` and `-shm`, token and credential files) and directories of
+    /// such files: never sent, under whatever name they are reached.
+    pub forbidden: Vec<PathBuf>,
+    /// Where the copies lie; made if absent.
+    pub temp_dir: PathBuf,
+    /// The time for all media of one message together.
+    pub deadline: Duration,
+}
+
+/// The inline contents that the store keeps once by hash.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// The content with this lower-case hex SHA-256, or None where there is none.
+    ///
+    /// # Errors
+    /// A text for people, when the store cannot be read now.
+    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, String>;
+}
+
+/// The temp directory or the HTTP client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up media: {0}")]
+pub struct SetupError(String);
+
+/// Why a message's media cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{item}: {problem}")]
+pub struct MediaError {
+    /// Which media, for people: `image`, `item 3 (voice)`, `cover of video`. Items count from 1.
+    pub item: String,
+    pub problem: Problem,
+}
+
+impl MediaError {
+    /// The report of an attempt that ended here: nothing was sent.
+    pub fn report(&self) -> Report {
+        let outcome = match self.problem {
+            Problem::Rejected(_) => Outcome::Rejected,
+            Problem::Unreachable(_) => Outcome::Unreachable,
+        };
+        Report::failed(outcome, self.to_string())
+    }
+}
+
+/// What is wrong with one media, in one line for people that shows no more of an address than its host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The same source will be refused again: forbidden, too large, not what it is said to be, gone for good.
+    #[error("{0}")]
+    Rejected(String),
+    /// The source may come back: no answer, a server in trouble, or a file that is not there (yet): a report may be
+    /// written a minute after its job fires.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl Problem {
+    fn rejected(text: impl Into<String>) -> Problem {
+        Problem::Rejected(text.into())
+    }
+
+    fn unreachable(text: impl Into<String>) -> Problem {
+        Problem::Unreachable(text.into())
+    }
+}
+
+/// The files of one message. They vanish with the last clone of this value, so it is kept for the whole push and
+/// shared by its attempts.
+#[derive(Clone)]
+pub struct Resolved {
+    files: Vec<MediaFile>,
+    _copies: Arc<Vec<tempfile::TempPath>>,
+    // Declared after the copies: they are deleted before the directory they lie in.
+    _dir: Arc<WorkDir>,
+}
+
+impl Resolved {
+    /// One file for each of `message.body.media()`, in that order, covers inside.
+    pub fn files(&self) -> &[MediaFile] {
+        &self.files
+    }
+}
+
+/// Turns sources into files. One value serves all pushes; a changed configuration makes a new one, and what the old
+/// one resolved stays valid.
+pub struct Resolver {
+    settings: Settings,
+    clock: SharedClock,
+    remote: remote::Fetcher,
+    dir: Arc<WorkDir>,
+}
+
+impl Resolver {
+    /// Makes the temp directory and clears what a killed process left there.
+    ///
+    /// # Errors
+    /// [`SetupError`] when the directory cannot be made or HTTPS cannot be set up.
+    pub fn new(settings: Settings, clock: SharedClock) -> Result<Resolver, SetupError> {
+        let remote = remote::Fetcher::new(settings.allow_private).map_err(SetupError)?;
+        let dir = WorkDir::create(&settings.temp_dir)
+            .map_err(|error| SetupError(format!("{}: {error}", settings.temp_dir.display())))?;
+        Ok(Resolver { settings, clock, remote, dir: Arc::new(dir) })
+    }
+
+    /// Reads every media of the message. `cap` is the largest that the platform takes, in bytes; the settings' own
+    /// cap holds too.
+    ///
+    /// # Errors
+    /// [`MediaError`] for the first media that cannot be had; no file is left then.
+    pub async fn resolve(&self, message: &Message, cap: u64, blobs: &dyn Blobs) -> Result<Resolved, MediaError> {
+        let mut job = Job { resolver: self, cap: cap.min(self.settings.max_bytes), blobs, copies: Vec::new() };
+        let mut files = Vec::new();
+        let mut deadline = self.clock.sleep(self.settings.deadline);
+        for (item, kind, media) in items(&message.body) {
+            let wanted = Wanted { kind, source: &media.source, hints: Hints::of(media) };
+            let mut file = job.within(&mut deadline, &item, wanted).await?;
+            if let Some(cover) = &media.cover {
+                let wanted = Wanted { kind: Kind::Image, source: cover, hints: Hints::default() };
+                file.cover = Some(Box::new(job.within(&mut deadline, &format!("cover of {item}"), wanted).await?));
+            }
+            files.push(file);
+        }
+        Ok(Resolved { files, _copies: Arc::new(job.copies), _dir: self.dir.clone() })
+    }
+}
+
+/// Every media of a body with its name for people and its kind, in the order of [`Body::media`].
+fn items(body: &Body) -> Vec<(String, Kind, &Media)> {
+    match body {
+        Body::Text { .. } => Vec::new(),
+        Body::Image(media) | Body::Voice(media) | Body::Video(media) | Body::File(media) => {
+            vec![(body.kind().to_string(), body.kind(), media)]
+        }
+        Body::Mixed { items } => items
+            .iter()
+            .zip(1..)
+            .filter_map(|(item, number)| {
+                let kind = media_kind(item)?;
+                Some((format!("item {number} ({kind})"), kind, item.media()?))
+            })
+            .collect(),
+    }
+}
+
+fn media_kind(item: &Item) -> Option<Kind> {
+    match item {
+        Item::Image(_) => Some(Kind::Image),
+        Item::Voice(_) => Some(Kind::Voice),
+        Item::Video(_) => Some(Kind::Video),
+        Item::File(_) => Some(Kind::File),
+        Item::Text { .. } | Item::Markdown { .. } | Item::At { .. } | Item::AtAll => None,
+    }
+}
+
+/// One media to be had.
+struct Wanted<'a> {
+    kind: Kind,
+    source: &'a str,
+    hints: Hints,
+}
+
+/// The resolving of one message.
+struct Job<'a> {
+    resolver: &'a Resolver,
+    cap: u64,
+    blobs: &'a dyn Blobs,
+    copies: Vec<tempfile::TempPath>,
+}
+
+impl Job<'_> {
+    async fn within(
+        &mut self,
+        deadline: &mut (impl Future<Output = ()> + Unpin),
+        item: &str,
+        wanted: Wanted<'_>,
+    ) -> Result<MediaFile, MediaError> {
+        let allowed = self.resolver.settings.deadline;
+        tokio::select! {
+            biased;
+            file = self.one(wanted) => file,
+            () = deadline => Err(Problem::unreachable(format!("not there within {allowed:?}"))),
+        }
+        .map_err(|problem| MediaError { item: item.to_owned(), problem })
+    }
+
+    async fn one(&mut self, wanted: Wanted<'_>) -> Result<MediaFile, Problem> {
+        let source = Source::parse(wanted.source)?;
+        let url = match &source {
+            Source::Remote(_) => Some(wanted.source.to_owned()),
+            _ => None,
+        };
+        let mut hints = wanted.hints;
+        let content = self.read(source, &mut hints).await?;
+        let named = naming::name(wanted.kind, &content.head, hints)?;
+        let file = MediaFile {
+            path: content.path.to_path_buf(),
+            len: content.len,
+            filename: named.filename,
+            mime_type: named.mime_type,
+            sha256: content.sha256,
+            url,
+            cover: None,
+        };
+        self.copies.push(content.path);
+        Ok(file)
+    }
+
+    /// Copies the content; what the source itself tells of its name and type goes into `hints`.
+    async fn read(&self, source: Source<'_>, hints: &mut Hints) -> Result<Content, Problem> {
+        let spool = self.resolver.dir.spool(self.cap)?;
+        match source {
+            Source::Remote(url) => self.resolver.remote.fetch(url, spool, hints).await,
+            Source::Local(path) => {
+                hints.source_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                let settings = self.resolver.settings.clone();
+                blocking(move || local::copy(&path, &settings, spool)).await
+            }
+            Source::Inline { declared, base64 } => {
+                hints.declared_type = declared;
+                let bytes = inline::decode(base64, self.cap)?;
+                blocking(move || spool.fill(&*bytes)).await
+            }
+            Source::Blob(sha256) => {
+                let bytes = self.blobs.blob(sha256).await.map_err(Problem::Unreachable)?;
+                let bytes = bytes.ok_or_else(|| Problem::rejected("the stored inline content is gone"))?;
+                blocking(move || spool.fill(&*bytes)).await
+            }
+        }
+    }
+}
+
+/// Runs file work off the async threads: a disk or a network mount may hang.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(Problem::unreachable(format!("reading was stopped: {error}"))),
+    }
+}

@@ -1,0 +1,171 @@
+//! The temp files: counted, hashed and capped while they are written.
+
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+use tempfile::{NamedTempFile, TempDir, TempPath};
+
+use super::Problem;
+
+/// The start of the name of every work directory.
+const PREFIX: &str = "media-";
+/// The bytes kept for telling the type: office documents name theirs only after some kilobytes.
+const HEAD: usize = 8 * 1024;
+
+/// The directory of one resolver's copies, locked while its owner lives. Files by name, and not nameless ones,
+/// because senders open them by path more than once; the lock is what lets a later start clear a killed one's.
+pub struct WorkDir {
+    // Deleted before the lock goes, so that nobody clears it at the same time.
+    dir: TempDir,
+    _lock: File,
+}
+
+impl WorkDir {
+    pub fn create(parent: &Path) -> io::Result<WorkDir> {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        // Held while directories come and go: a new one must not be cleared before it is locked.
+        let parent_lock = File::open(parent)?;
+        flock(&parent_lock, FlockOperation::LockExclusive)?;
+        clear_leftovers(parent)?;
+        let private = Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent)?;
+        let lock = File::open(dir.path())?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(WorkDir { dir, _lock: lock })
+    }
+
+    /// A new empty copy that takes at most `cap` bytes.
+    pub fn spool(&self, cap: u64) -> Result<Spool, Problem> {
+        let file = NamedTempFile::new_in(self.dir.path()).map_err(own_trouble)?;
+        Ok(Spool { file, hash: Sha256::new(), len: 0, cap, head: Vec::new() })
+    }
+}
+
+/// Removes the work directories that no living process holds.
+fn clear_leftovers(parent: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(parent)? {
+        let entry = entry?;
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if !ours || !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let lock = File::open(entry.path())?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A copy being written.
+pub struct Spool {
+    file: NamedTempFile,
+    hash: Sha256,
+    len: u64,
+    cap: u64,
+    head: Vec<u8>,
+}
+
+/// A finished copy.
+pub struct Content {
+    pub path: TempPath,
+    pub len: u64,
+    pub sha256: String,
+    pub head: Vec<u8>,
+}
+
+impl Spool {
+    pub fn cap(&self) -> u64 {
+        self.cap
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.len += bytes.len() as u64;
+        if self.len > self.cap {
+            return Err(too_large(self.cap));
+        }
+        self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD - self.head.len())]);
+        self.hash.update(bytes);
+        self.file.write_all(bytes).map_err(own_trouble)
+    }
+
+    /// Copies the whole of `reader`, of which no more than one buffer beyond the cap is read.
+    pub fn fill(mut self, mut reader: impl Read) -> Result<Content, Problem> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return self.finish(),
+                Ok(len) => self.write(&buffer[..len])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Problem::unreachable(format!("cannot be read: {error}"))),
+            }
+        }
+    }
+
+    pub fn finish(self) -> Result<Content, Problem> {
+        let sha256 = hex(&self.hash.finalize());
+        Ok(Content { path: self.file.into_temp_path(), len: self.len, sha256, head: self.head })
+    }
+}
+
+pub fn too_large(cap: u64) -> Problem {
+    Problem::rejected(format!("more than {cap} bytes, the largest that may be sent"))
+}
+
+/// The daemon's own disk: the source is not at fault, so the push may be tried again.
+fn own_trouble(error: io::Error) -> Problem {
+    Problem::unreachable(format!("the copy cannot be written: {error}"))
+}
+
+/// Lower-case hex of the SHA-256 of `bytes`.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_clears_what_a_killed_process_left_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let alive = WorkDir::create(parent.path()).unwrap();
+        let copy = alive.spool(10).unwrap().fill(&b"abc"[..]).unwrap();
+        let dead = parent.path().join("media-dead");
+        std::fs::create_dir(&dead).unwrap();
+        std::fs::write(dead.join("left"), "x").unwrap();
+        std::fs::write(parent.path().join("media-note.txt"), "x").unwrap();
+
+        let second = WorkDir::create(parent.path()).unwrap();
+        assert!(!dead.exists());
+        assert!(copy.path.exists());
+        assert!(parent.path().join("media-note.txt").exists());
+        drop((copy, alive, second));
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1, "only the note is left");
+    }
+
+    #[test]
+    fn a_copy_is_private_hashed_and_capped() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = WorkDir::create(parent.path()).unwrap();
+        let copy = dir.spool(3).unwrap().fill(&b"abc"[..]).unwrap();
+        assert_eq!(copy.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!((copy.len, copy.head.as_slice()), (3, &b"abc"[..]));
+        assert_eq!(std::fs::metadata(&copy.path).unwrap().permissions().mode() & 0o777, 0o600);
+        let refused = dir.spool(3).unwrap().fill(io::repeat(1)).err().unwrap();
+        assert_eq!(refused, too_large(3));
+    }
+}
