@@ -50,7 +50,7 @@ pub struct Report {
     /// A word on how the message went out when not as asked: `voice as file`, `markdown as text`.
     pub note: Option<String>,
     /// For messages that go out in several parts: the result of every part known so far, earlier attempts
-    /// included. Empty for a message in one part.
+    /// included. May be empty for a message in one part.
     pub parts: Vec<PartReport>,
 }
 
