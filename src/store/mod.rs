@@ -21,7 +21,7 @@ use crate::domain::{
 pub type SharedStore = Arc<dyn Store>;
 
 /// Why the store could not do as told. Nothing was changed then.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be opened or created.
     #[error("database {path}: {problem}")]
@@ -104,6 +104,9 @@ pub struct NewFire {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub job: Arc<str>,
+    /// The place that the caller goes on from, as [`StoredJob::next_due_at`] or the last cursor told it. Another
+    /// process may have moved it meanwhile (a pause withdraws what was recorded ahead); see [`Recorded::stale`].
+    pub from: Option<UtcMs>,
     pub next_due_at: Option<UtcMs>,
 }
 
@@ -116,6 +119,9 @@ pub struct Recorded {
     pub cancelled: Vec<i64>,
     /// Fires that became `skipped` because pushes of an older fire are open (`overlap: skip`).
     pub skipped: u64,
+    /// Jobs of which nothing was recorded, since their place is no longer the cursor's `from`, or they are gone:
+    /// read [`Store::jobs`] again and decide anew. Else the instants that were withdrawn would have no row.
+    pub stale: Vec<Arc<str>>,
 }
 
 /// An open push without its message: what the dispatcher keeps in memory.
@@ -134,6 +140,7 @@ pub struct OpenPush {
     pub due_at: UtcMs,
     pub next_attempt_at: UtcMs,
     pub expires_at: UtcMs,
+    /// How many attempts it has had; the newest one's number.
     pub attempts: u32,
 }
 
@@ -159,7 +166,8 @@ pub struct Finish {
     pub finished_at: UtcMs,
     /// What the attempt says of its account, written in the same transaction.
     pub health: Option<(Arc<str>, Health)>,
-    /// The attempt row is kept, but does not count (a stop before the first byte left).
+    /// The attempt row is kept, but does not count (a stop before the first byte left): the push may be tried once
+    /// more than its policy says.
     pub uncounted: bool,
 }
 
@@ -273,7 +281,9 @@ pub trait Store: Send + Sync {
     // --- fires -------------------------------------------------------------------------------------------------
 
     /// Records decisions, the pushes of those that fired, and the jobs' new places, in one transaction. An instant
-    /// that already has its row keeps it and makes no push.
+    /// that already has its row keeps it and makes no push. Every job of `fires` needs its cursor. A fire due while
+    /// its job is paused becomes `skipped`, whatever the caller knew. Fires of jobs with an overlap other than
+    /// `allow` must be recorded at their instant, not ahead, since the question is what is open then.
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
@@ -356,7 +366,7 @@ pub trait Store: Send + Sync {
     async fn checkpoint(&self) -> Result<(), StoreError>;
 
     /// A consistent copy, mode 0600, at a path where no file is.
-    async fn backup(&self, to: &Path) -> Result<(), StoreError>;
+    async fn backup(&self, to: &Path, now: UtcMs) -> Result<(), StoreError>;
 
     /// Finishes what is queued and closes the database.
     async fn close(&self);
