@@ -1,149 +1,115 @@
-//! The bookkeeping of a message that goes out in several sends: which parts are done, which is next, and whether
-//! there is time for it.
+//! The bookkeeping of a message that goes out in several sends: which parts are done, what became of each, and how
+//! much time is left.
 
 use std::time::Duration;
 
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Outcome, PartReport, Report, UtcMs};
 
-/// The slowest upload that an attempt waits for, beyond its own timeout.
-const SLOWEST_UPLOAD_BYTES_PER_S: u64 = 128 * 1024;
+/// 128 kB/s: a 20 MB file gets some 160 s more than the timeout of its push.
+const SLOWEST_UPLOAD_BYTES_PER_MS: u64 = 128;
 
-/// Walks over the parts of one delivery, in order, and stops at the first that fails.
-///
-/// ```ignore
-/// while let Some(index) = progress.next() {
-///     let report = send_part(index, progress.time_left()).await;
-///     progress.record(name(index), report);
-/// }
-/// progress.into_report()
-/// ```
-pub struct Progress<'a> {
-    delivery: &'a Delivery,
-    clock: SharedClock,
-    /// By the monotonic clock.
-    ends_at: Duration,
-    total: usize,
-    key_lasts: Option<Duration>,
-    parts: Vec<PartReport>,
-    notes: Vec<String>,
-    stopped_by: Option<Report>,
-    http_status: Option<u16>,
+/// One send's worth of a message, as its sender cut it.
+pub trait Part {
+    /// `text`, `image`, … for the report.
+    fn kind(&self) -> &'static str;
 }
 
-impl<'a> Progress<'a> {
-    pub fn new(delivery: &'a Delivery, total: usize, clock: &SharedClock) -> Progress<'a> {
-        Progress {
-            delivery,
-            clock: clock.clone(),
-            ends_at: clock.monotonic() + delivery.timeout,
-            total,
-            key_lasts: None,
-            parts: Vec::new(),
-            notes: Vec::new(),
-            stopped_by: None,
-            http_status: None,
+/// How far a delivery in several parts has come, earlier attempts included.
+///
+/// ```ignore
+/// let mut progress = Progress::resume(delivery, &parts);
+/// for (index, part) in parts.iter().enumerate() {
+///     if !progress.is_sent(index) && !progress.record(index, send(part).await) {
+///         break;
+///     }
+/// }
+/// progress.finish()
+/// ```
+pub struct Progress {
+    labels: Vec<String>,
+    parts: Vec<PartReport>,
+    /// The part that may be under way since an earlier attempt.
+    perhaps_sent: Option<usize>,
+    notes: Vec<String>,
+    last: Report,
+}
+
+impl Progress {
+    /// Takes over what earlier attempts sent, if they cut the message in the same way: another sender may have
+    /// tried before, and its first part is not ours.
+    pub fn resume<P: Part>(delivery: &Delivery, parts: &[P]) -> Progress {
+        let count = parts.len();
+        let label = |(index, part): (usize, &P)| format!("{} {}/{count}", part.kind(), index + 1);
+        let labels: Vec<String> = parts.iter().enumerate().map(label).collect();
+        let same = delivery.parts.iter().zip(&labels).all(|(part, label)| part.part == *label);
+        let parts = if same { delivery.parts.clone() } else { Vec::new() };
+
+        let open = parts.iter().position(|part| !part.is_sent()).unwrap_or(parts.len());
+        // An attempt that left no result at all was cut off by a crash.
+        let perhaps = parts.get(open).map_or(delivery.attempt > 1, |part| part.outcome == Outcome::Unknown.as_str());
+        Progress { labels, parts, perhaps_sent: perhaps.then_some(open), notes: Vec::new(), last: Report::sent(None) }
+    }
+
+    pub fn is_sent(&self, index: usize) -> bool {
+        self.parts.get(index).is_some_and(PartReport::is_sent)
+    }
+
+    /// For platforms that forget an idempotency key: whether the part may go out although it perhaps did already.
+    ///
+    /// # Errors
+    /// It perhaps did, the key no longer holds, and the job does not ask for a repeat all the same.
+    pub fn may_repeat(&self, index: usize, delivery: &Delivery, key_holds: bool) -> Result<(), Report> {
+        if self.perhaps_sent != Some(index) || key_holds || delivery.retry.resend_unknown {
+            return Ok(());
         }
+        let error = "it may have been sent before, and the platform no longer knows the key of that attempt";
+        Err(Report::failed(Outcome::Unknown, error))
     }
 
-    /// For platforms that know an idempotency key only for so long: a part that may have gone out is not repeated
-    /// once `window` has passed since the push was made, unless the job asks for it.
-    pub fn key_lasts(mut self, window: Duration) -> Progress<'a> {
-        self.key_lasts = Some(window);
-        self
-    }
-
-    /// The next part to send, or None when all are sent or one has failed.
-    pub fn next(&mut self) -> Option<usize> {
-        while self.stopped_by.is_none() && self.parts.len() < self.total {
-            let index = self.parts.len();
-            match self.delivery.parts.get(index) {
-                Some(earlier) if earlier.is_sent() => self.parts.push(earlier.clone()),
-                earlier => {
-                    let perhaps_sent = earlier.map_or(self.delivery.attempt > 1, is_unknown);
-                    if perhaps_sent && self.key_is_forgotten() {
-                        let error = "it may have been sent, and the platform no longer knows the key of that attempt";
-                        self.stopped_by = Some(Report::failed(Outcome::Unknown, error));
-                    } else if self.time_left().is_zero() {
-                        let error = format!("no time left for part {} of {}", index + 1, self.total);
-                        self.stopped_by = Some(Report::failed(Outcome::Unreachable, error));
-                    } else {
-                        return Some(index);
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    fn key_is_forgotten(&self) -> bool {
-        !self.delivery.retry.resend_unknown
-            && self.key_lasts.is_some_and(|window| !key_holds(self.delivery, window, self.clock.now()))
-    }
-
-    /// What remains of the attempt's timeout.
-    pub fn time_left(&self) -> Duration {
-        self.ends_at.saturating_sub(self.clock.monotonic())
-    }
-
-    /// Moves the deadline for an upload of so many bytes, as no fixed timeout suits both a word and a film.
-    pub fn allow_upload(&mut self, bytes: u64) {
-        self.ends_at += Duration::from_secs(bytes / SLOWEST_UPLOAD_BYTES_PER_S);
-    }
-
-    /// Notes that something went out in another form than asked for; the same note is kept once.
+    /// Says that something went out in another form than asked for.
     pub fn note(&mut self, note: &str) {
         if !self.notes.iter().any(|known| known == note) {
             self.notes.push(note.to_owned());
         }
     }
 
-    /// The result of the part that [`Progress::next`] gave out.
-    pub fn record(&mut self, part: &str, mut report: Report) {
-        // A refusal of the repeat does not tell what became of the first try.
-        let was_unknown = self.delivery.parts.get(self.parts.len()).is_some_and(is_unknown);
-        let outcome = match &report.outcome {
-            Outcome::Sent => Outcome::Sent,
-            _ if was_unknown => Outcome::Unknown,
-            outcome => outcome.clone(),
-        };
-        self.parts.push(PartReport {
-            part: part.to_owned(),
+    /// Keeps the result of a part. False: the delivery stops here.
+    #[must_use]
+    pub fn record(&mut self, index: usize, mut report: Report) -> bool {
+        let is_sent = report.outcome == Outcome::Sent;
+        // That a repeat was refused does not tell what became of the first try.
+        let stays_unknown = !is_sent && self.perhaps_sent == Some(index);
+        let outcome = if stays_unknown { &Outcome::Unknown } else { &report.outcome };
+        let part = PartReport {
+            part: self.labels[index].clone(),
             outcome: outcome.as_str().to_owned(),
-            message_id: report.message_id.take(),
-        });
+            message_id: report.message_id.clone(),
+        };
+        self.parts.truncate(index);
+        self.parts.push(part);
         if let Some(note) = report.note.take() {
             self.note(&note);
         }
-        self.http_status = report.http_status.or(self.http_status);
-        if report.outcome != Outcome::Sent {
-            if let Some(error) = report.error.take_if(|_| self.total > 1) {
-                report.error = Some(format!("part {} of {} ({part}): {error}", self.parts.len(), self.total));
+        self.last = report;
+        is_sent
+    }
+
+    /// The report of the whole delivery: sent when every part is, else the failure at which it stopped.
+    pub fn finish(self) -> Report {
+        let Progress { labels, parts, notes, mut last, .. } = self;
+        last.note = (!notes.is_empty()).then(|| notes.join(", "));
+        if labels.len() > 1 {
+            if let (Some(error), Some(part)) = (&mut last.error, parts.last()) {
+                *error = format!("{}: {error}", part.part);
             }
-            self.stopped_by = Some(report);
+            last.message_id = parts.iter().find_map(|part| part.message_id.clone());
         }
-    }
-
-    /// The report of the whole attempt. Its message id is that of the first part. The parts are left out where they
-    /// would only repeat it: when one part is all there is, and it was sent.
-    pub fn into_report(self) -> Report {
-        let mut report = self.stopped_by.unwrap_or_else(|| {
-            let mut sent = Report::sent(self.parts.first().and_then(|part| part.message_id.clone()));
-            sent.http_status = self.http_status;
-            sent
-        });
-        report.note = (!self.notes.is_empty()).then(|| self.notes.join("; "));
-        if self.total > 1 || report.outcome != Outcome::Sent {
-            report.parts = self.parts;
-            // Parts beyond the failed one may be known from an earlier attempt.
-            report.parts.extend(self.delivery.parts.iter().skip(report.parts.len()).cloned());
+        if labels.len() > 1 || last.outcome != Outcome::Sent {
+            last.parts = parts;
         }
-        report
+        last
     }
-}
-
-fn is_unknown(part: &PartReport) -> bool {
-    part.outcome == Outcome::Unknown.as_str()
 }
 
 /// Whether an idempotency key that the platform remembers for `window` still guards a push at `now`.
@@ -154,6 +120,39 @@ pub fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
     now < pushed_at + window
 }
 
+/// The time that an attempt may still take.
+pub struct Budget {
+    clock: SharedClock,
+    end: Duration,
+}
+
+impl Budget {
+    pub fn new(clock: &SharedClock, timeout: Duration) -> Budget {
+        Budget { clock: clock.clone(), end: clock.monotonic().saturating_add(timeout) }
+    }
+
+    /// Makes room for what `timeout` does not mean: an upload's bytes, a pause that the platform demands.
+    pub fn extend(&mut self, by: Duration) {
+        self.end = self.end.saturating_add(by);
+    }
+
+    /// Makes room for the bytes of an upload at the slowest speed that still counts as working.
+    pub fn extend_for_bytes(&mut self, len: u64) {
+        self.extend(Duration::from_millis(len / SLOWEST_UPLOAD_BYTES_PER_MS));
+    }
+
+    /// What is left for the next request.
+    ///
+    /// # Errors
+    /// Nothing is left: the part was not begun and a later attempt goes on there.
+    pub fn left(&self) -> Result<Duration, Report> {
+        match self.end.saturating_sub(self.clock.monotonic()) {
+            Duration::ZERO => Err(Report::failed(Outcome::Unreachable, "the time of this attempt ran out before it")),
+            left => Ok(left),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,9 +160,22 @@ mod tests {
     use crate::domain::{Body, Message, RetryPolicy, Target, Trigger};
 
     const NOW: UtcMs = UtcMs(1_767_229_200_000);
+    const HOUR: Duration = Duration::from_secs(3600);
 
-    fn delivery(attempt: u32, earlier: &[&str]) -> Delivery {
-        let part = |outcome: &&str| PartReport { part: "text".into(), outcome: (*outcome).into(), message_id: None };
+    struct Text;
+
+    impl Part for Text {
+        fn kind(&self) -> &'static str {
+            "text"
+        }
+    }
+
+    fn delivery(attempt: u32, earlier: &[(&str, &str)]) -> Delivery {
+        let part = |(part, outcome): &(&str, &str)| PartReport {
+            part: (*part).into(),
+            outcome: (*outcome).into(),
+            message_id: None,
+        };
         Delivery {
             push_id: 1,
             attempt,
@@ -176,9 +188,9 @@ mod tests {
             message: Message { title: None, body: Body::Text { text: "a".into() } },
             media: Vec::new(),
             timeout: Duration::from_secs(8),
-            retry: RetryPolicy { give_up_after: Duration::from_secs(7200), ..RetryPolicy::default() },
+            retry: RetryPolicy { give_up_after: 2 * HOUR, ..RetryPolicy::default() },
             max_attempts: 5,
-            expires_at: NOW + Duration::from_secs(7200),
+            expires_at: NOW + 2 * HOUR,
             parts: earlier.iter().map(part).collect(),
         }
     }
@@ -187,88 +199,74 @@ mod tests {
         report.parts.iter().map(|part| part.outcome.as_str()).collect()
     }
 
+    fn throttled() -> Report {
+        Report::failed(Outcome::Throttled { wait: None }, "slow down")
+    }
+
     #[test]
     fn a_retry_starts_at_the_first_part_not_sent_and_stops_at_the_first_that_fails() {
-        let clock: SharedClock = ManualClock::new(NOW);
-        let delivery = delivery(2, &["sent", "throttled"]);
-        let mut progress = Progress::new(&delivery, 4, &clock);
+        let delivery = delivery(2, &[("text 1/4", "sent"), ("text 2/4", "throttled")]);
+        let mut progress = Progress::resume(&delivery, &[Text, Text, Text, Text]);
+        assert!(progress.is_sent(0) && !progress.is_sent(1));
+        assert!(progress.record(1, Report::sent(Some("m1".into()))));
+        assert!(!progress.record(2, Report::failed(Outcome::Rejected, "too long")));
 
-        assert_eq!(progress.next(), Some(1));
-        progress.record("image", Report::sent(Some("m1".into())));
-        assert_eq!(progress.next(), Some(2));
-        progress.record("text", Report::failed(Outcome::Rejected, "too long"));
-        assert_eq!(progress.next(), None);
-
-        let report = progress.into_report();
+        let report = progress.finish();
         assert_eq!(report.outcome, Outcome::Rejected);
-        assert_eq!(report.error.as_deref(), Some("part 3 of 4 (text): too long"));
+        assert_eq!(report.error.as_deref(), Some("text 3/4: too long"));
         assert_eq!(outcomes(&report), ["sent", "sent", "rejected"]);
     }
 
     #[test]
     fn a_part_that_may_have_gone_out_stays_unknown_until_it_is_sent() {
-        let clock: SharedClock = ManualClock::new(NOW);
-        let delivery = delivery(2, &["unknown"]);
-        let mut progress = Progress::new(&delivery, 1, &clock).key_lasts(Duration::from_secs(3600));
-        assert_eq!(progress.next(), Some(0), "the key still holds");
-        progress.record("text", Report::failed(Outcome::Throttled { wait: None }, "slow down"));
-        let report = progress.into_report();
-        assert_eq!(report.outcome, Outcome::Throttled { wait: None });
-        assert_eq!(outcomes(&report), ["unknown"]);
+        let retry = delivery(2, &[("text 1/1", "unknown")]);
+        let mut progress = Progress::resume(&retry, &[Text]);
+        assert!(!progress.record(0, throttled()));
+        let report = progress.finish();
+        assert_eq!((&report.outcome, outcomes(&report)), (&Outcome::Throttled { wait: None }, vec!["unknown"]));
+
+        let mut progress = Progress::resume(&retry, &[Text]);
+        assert!(progress.record(0, Report::sent(None)));
+        assert_eq!(progress.finish(), Report::sent(None));
     }
 
     #[test]
     fn nothing_that_may_have_gone_out_is_repeated_once_the_key_is_forgotten() {
-        let rows = [
-            (1, vec![], false, Some(0)),
-            (2, vec!["throttled"], false, Some(0)),
-            (2, vec!["unknown"], false, None),
+        let rows: &[(u32, &[(&str, &str)], bool, bool, bool)] = &[
+            // attempt, earlier parts, the key holds, resend_unknown, may be sent
+            (1, &[], false, false, true),
+            (2, &[("text 1/2", "throttled")], false, false, true),
+            (2, &[("text 1/2", "unknown")], false, false, false),
+            (2, &[("text 1/2", "unknown")], true, false, true),
+            (2, &[("text 1/2", "unknown")], false, true, true),
             // A crash left an attempt without any result.
-            (2, vec![], false, None),
-            (2, vec!["unknown"], true, Some(0)),
+            (2, &[], false, false, false),
         ];
-        for (attempt, earlier, resend_unknown, expected) in rows {
-            let manual = ManualClock::new(NOW);
-            let clock: SharedClock = manual.clone();
-            let mut delivery = delivery(attempt, &earlier);
-            delivery.retry.resend_unknown = resend_unknown;
-            manual.advance(Duration::from_secs(3600));
-            let mut progress = Progress::new(&delivery, 1, &clock).key_lasts(Duration::from_secs(3600));
-            assert_eq!(progress.next(), expected, "attempt {attempt}, earlier {earlier:?}");
-            if expected.is_none() {
-                assert_eq!(progress.into_report().outcome, Outcome::Unknown);
-            }
+        for (attempt, earlier, key_holds, resend_unknown, allowed) in rows {
+            let mut delivery = delivery(*attempt, earlier);
+            delivery.retry.resend_unknown = *resend_unknown;
+            let mut progress = Progress::resume(&delivery, &[Text, Text]);
+            assert_eq!(progress.may_repeat(0, &delivery, *key_holds).is_ok(), *allowed, "{attempt} {earlier:?}");
+            assert!(progress.record(0, Report::sent(None)));
+            assert_eq!(progress.may_repeat(1, &delivery, false), Ok(()), "the second part was never tried");
         }
     }
 
     #[test]
-    fn no_part_begins_when_the_time_is_up_and_an_upload_brings_its_own_time() {
-        let manual = ManualClock::new(NOW);
-        let clock: SharedClock = manual.clone();
+    fn a_key_holds_from_the_making_of_the_push() {
         let delivery = delivery(1, &[]);
-        let mut progress = Progress::new(&delivery, 2, &clock);
-        progress.allow_upload(20 * 1024 * 1024);
-        assert_eq!(progress.time_left(), Duration::from_secs(8 + 160));
-        assert_eq!(progress.next(), Some(0));
-        progress.record("video", Report::sent(None));
-        manual.advance(Duration::from_secs(168));
-        assert_eq!(progress.next(), None);
-        let report = progress.into_report();
-        assert_eq!((report.outcome.clone(), outcomes(&report)), (Outcome::Unreachable, vec!["sent"]));
+        assert!(key_holds(&delivery, HOUR, NOW + HOUR - Duration::from_millis(1)));
+        assert!(!key_holds(&delivery, HOUR, NOW + HOUR));
     }
 
     #[test]
-    fn a_message_in_one_part_needs_no_list_once_it_is_sent() {
-        let clock: SharedClock = ManualClock::new(NOW);
-        let delivery = delivery(1, &[]);
-        let mut progress = Progress::new(&delivery, 1, &clock);
-        assert_eq!(progress.next(), Some(0));
-        progress.note("voice as file");
-        progress.record("file", Report::sent(Some("m".into())).with_status(200));
-        let report = progress.into_report();
-        assert_eq!(
-            report,
-            Report { note: Some("voice as file".into()), ..Report::sent(Some("m".into())).with_status(200) }
-        );
+    fn an_upload_brings_its_own_time_and_nothing_begins_when_the_time_is_up() {
+        let manual = ManualClock::new(NOW);
+        let clock: SharedClock = manual.clone();
+        let mut budget = Budget::new(&clock, Duration::from_secs(8));
+        budget.extend_for_bytes(20_480_000);
+        assert_eq!(budget.left(), Ok(Duration::from_secs(8 + 160)));
+        manual.advance(Duration::from_secs(168));
+        assert_eq!(budget.left().unwrap_err().outcome, Outcome::Unreachable);
     }
 }

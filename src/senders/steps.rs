@@ -1,11 +1,10 @@
-//! Messages for platforms that take one content at a time: the message becomes steps in reading order, the steps go
-//! out one by one, and a retry begins at the first step not sent.
+//! Messages for platforms that take one content at a time: the message becomes steps in reading order, which
+//! go out one by one (`parts`).
 
-use std::time::Duration;
-
+use super::parts::Part;
+pub use super::parts::{Budget, Progress};
 use super::text::{Limit, split};
-use crate::clock::SharedClock;
-use crate::domain::{Body, Delivery, Item, Kind, Media, Message, Outcome, PartReport, Report};
+use crate::domain::{Body, Item, Kind, Media, Message};
 
 /// One request's worth of content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub struct Style {
     pub markdown_limit: Limit,
 }
 
-impl Step {
+impl Part for Step {
     fn kind(&self) -> &'static str {
         match self {
             Step::Text { .. } => "text",
@@ -134,102 +133,13 @@ impl Plan<'_> {
     }
 }
 
-/// How far a delivery of several steps has come, earlier attempts included.
-pub struct Progress {
-    labels: Vec<String>,
-    parts: Vec<PartReport>,
-    notes: Vec<String>,
-    last: Report,
-}
-
-impl Progress {
-    /// Takes over what earlier attempts sent, if they cut the message in the same way: another sender may have
-    /// tried before, and its first part is not ours.
-    pub fn resume(delivery: &Delivery, steps: &[Step]) -> Progress {
-        let count = steps.len();
-        let label = |(index, step): (usize, &Step)| format!("{} {}/{count}", step.kind(), index + 1);
-        let labels: Vec<String> = steps.iter().enumerate().map(label).collect();
-        let same = delivery.parts.iter().zip(&labels).all(|(part, label)| part.part == *label);
-        let parts = if same { delivery.parts.clone() } else { Vec::new() };
-        Progress { labels, parts, notes: Vec::new(), last: Report::sent(None) }
-    }
-
-    pub fn is_sent(&self, index: usize) -> bool {
-        self.parts.get(index).is_some_and(PartReport::is_sent)
-    }
-
-    /// Notes the result of a step. False: the delivery stops here.
-    #[must_use]
-    pub fn record(&mut self, index: usize, mut report: Report) -> bool {
-        let part = PartReport {
-            part: self.labels[index].clone(),
-            outcome: report.outcome.as_str().to_owned(),
-            message_id: report.message_id.clone(),
-        };
-        self.parts.truncate(index);
-        self.parts.push(part);
-        self.notes.extend(report.note.take().filter(|note| !self.notes.contains(note)));
-        let go_on = report.outcome == Outcome::Sent;
-        self.last = report;
-        go_on
-    }
-
-    /// The report of the whole delivery: sent when every step is, else the failure at which it stopped.
-    pub fn finish(self) -> Report {
-        let Progress { labels, parts, notes, last } = self;
-        let mut report = last;
-        report.note = (!notes.is_empty()).then(|| notes.join(", "));
-        if labels.len() > 1 {
-            if let (Some(error), Some(part)) = (&mut report.error, parts.last()) {
-                *error = format!("{}: {error}", part.part);
-            }
-            report.message_id = parts.iter().find_map(|part| part.message_id.clone());
-            report.parts = parts;
-        }
-        report
-    }
-}
-
-/// The time that an attempt may still take.
-pub struct Budget {
-    clock: SharedClock,
-    end: Duration,
-}
-
-impl Budget {
-    pub fn new(clock: &SharedClock, timeout: Duration) -> Budget {
-        Budget { clock: clock.clone(), end: clock.monotonic().saturating_add(timeout) }
-    }
-
-    /// Makes room for what `timeout` does not mean: an upload's bytes, a pause that the platform demands.
-    pub fn extend(&mut self, by: Duration) {
-        self.end = self.end.saturating_add(by);
-    }
-
-    /// Makes room for the bytes of an upload at the slowest speed that still counts as working.
-    pub fn extend_for_bytes(&mut self, len: u64) {
-        self.extend(Duration::from_millis(len / SLOWEST_UPLOAD_BYTES_PER_MS));
-    }
-
-    /// What is left for the next request.
-    ///
-    /// # Errors
-    /// Nothing is left: the step was not begun and a later attempt goes on there.
-    pub fn left(&self) -> Result<Duration, Report> {
-        match self.end.saturating_sub(self.clock.monotonic()) {
-            Duration::ZERO => Err(Report::failed(Outcome::Unreachable, "the time of this attempt ran out before it")),
-            left => Ok(left),
-        }
-    }
-}
-
-/// 128 kB/s: a 20 MB file gets some 160 s more than the timeout of its push.
-const SLOWEST_UPLOAD_BYTES_PER_MS: u64 = 128;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::domain::{RetryPolicy, Target, Trigger, UtcMs};
+    use crate::domain::{Delivery, Outcome, PartReport, Report, RetryPolicy, Target, Trigger, UtcMs};
+    use crate::senders::parts::Progress;
 
     const STYLE: Style = Style {
         mention: |user| format!("@{user}"),
