@@ -17,7 +17,7 @@ pub use account::{Account, Health};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use message::{Body, Item, Kind, Media, Message, Target};
 pub use outcome::{Outcome, PartReport, Report};
-pub use push::{Decision, Delivery, Next, PushState, Rule};
+pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
 pub use secret::Secret;
 pub use sender::{SenderSpec, Support};
 pub use time::UtcMs;

@@ -6,9 +6,12 @@
 
 mod console;
 pub mod http;
+pub mod json_body;
 pub mod markdown;
 mod onebot11;
 pub mod parts;
+#[cfg(test)]
+mod samples;
 pub mod settings;
 pub mod steps;
 pub mod text;

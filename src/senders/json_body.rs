@@ -1,0 +1,208 @@
+//! JSON bodies for services that want media as base64 inside them: written in ASCII alone, and streamed from disk, so
+//! that a film costs no more memory than a word.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::stream::{Stream, try_unfold};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, RequestBuilder};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{Formatter, Serializer};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use crate::domain::MediaFile;
+
+/// A multiple of three, so that the pieces' base64 joins without padding in between.
+const CHUNK_BYTES: usize = 48 * 1024;
+
+/// Hands out placeholders for files in a JSON value, until [`Slots::fill`] makes a body of it.
+pub struct Slots {
+    /// Drawn after the message was written, so that no text can hold a placeholder.
+    nonce: String,
+    files: Vec<(PathBuf, u64)>,
+}
+
+/// A body ready to be sent, any number of times.
+#[derive(Clone, Debug)]
+pub struct JsonBody {
+    pieces: VecDeque<Piece>,
+    len: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(Bytes),
+    Base64 { path: PathBuf, len: u64 },
+}
+
+impl Slots {
+    pub fn new() -> Slots {
+        Slots { nonce: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)), files: Vec::new() }
+    }
+
+    /// The text to put into the JSON where the file's base64 shall stand.
+    pub fn base64(&mut self, file: &MediaFile) -> String {
+        self.files.push((file.path.clone(), file.len));
+        self.marker(self.files.len() - 1)
+    }
+
+    fn marker(&self, index: usize) -> String {
+        format!("<{}:{index}>", self.nonce)
+    }
+
+    /// The body of `value` with the files in their places. Slots that the value does not use are dropped.
+    pub fn fill(&self, value: &Value) -> JsonBody {
+        let mut pieces = VecDeque::new();
+        let text = to_ascii(value);
+        let mut rest = text.as_str();
+        let opening = format!("<{}:", self.nonce);
+        while let Some((before, after)) = rest.split_once(&opening) {
+            let Some((index, after)) = after.split_once('>') else { break };
+            pieces.push_back(Piece::Text(Bytes::copy_from_slice(before.as_bytes())));
+            if let Some((path, len)) = index.parse().ok().and_then(|index: usize| self.files.get(index)) {
+                pieces.push_back(Piece::Base64 { path: path.clone(), len: *len });
+            }
+            rest = after;
+        }
+        pieces.push_back(Piece::Text(Bytes::copy_from_slice(rest.as_bytes())));
+        let len = pieces.iter().map(Piece::len).sum();
+        JsonBody { pieces, len }
+    }
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Slots::new()
+    }
+}
+
+impl Piece {
+    fn len(&self) -> u64 {
+        match self {
+            Piece::Text(text) => text.len() as u64,
+            Piece::Base64 { len, .. } => len.div_ceil(3) * 4,
+        }
+    }
+}
+
+impl JsonBody {
+    /// The body's bytes from start to end.
+    pub fn stream(&self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        try_unfold((self.pieces.clone(), None), next_bytes)
+    }
+
+    /// `request` with this body.
+    pub fn attach(&self, request: RequestBuilder) -> RequestBuilder {
+        request
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, self.len)
+            .body(Body::wrap_stream(self.stream()))
+    }
+}
+
+/// The pieces left, and the file under way with the bytes still to read.
+type Rest = (VecDeque<Piece>, Option<(File, u64)>);
+
+async fn next_bytes((mut pieces, mut open): Rest) -> io::Result<Option<(Bytes, Rest)>> {
+    loop {
+        if let Some((file, left)) = &mut open {
+            let mut chunk = vec![0; CHUNK_BYTES.min(usize::try_from(*left).unwrap_or(CHUNK_BYTES))];
+            // The length was announced, so a file that became shorter is an error and one that grew is cut.
+            file.read_exact(&mut chunk).await?;
+            *left -= chunk.len() as u64;
+            if *left == 0 {
+                open = None;
+            }
+            return Ok(Some((Bytes::from(STANDARD.encode(chunk)), (pieces, open))));
+        }
+        match pieces.pop_front() {
+            None => return Ok(None),
+            Some(Piece::Text(text)) => return Ok(Some((text, (pieces, open)))),
+            Some(Piece::Base64 { len: 0, .. }) => {}
+            Some(Piece::Base64 { path, len }) => open = Some((File::open(path).await?, len)),
+        }
+    }
+}
+
+/// JSON in which everything above 0x7F is written as `\uXXXX`. NapCat joins the chunks of a body as text, which
+/// turns a character cut by a chunk's end into U+FFFD; plain ASCII passes whole (qq.md §1).
+pub fn to_ascii(value: &Value) -> String {
+    let mut out = Vec::new();
+    // Writing a Value to memory cannot fail, and the formatter lets nothing but ASCII through.
+    let _ = value.serialize(&mut Serializer::with_formatter(&mut out, Ascii));
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        for c in fragment.chars() {
+            if c.is_ascii() {
+                write!(writer, "{c}")?;
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+    use serde_json::json;
+
+    use super::*;
+    use crate::senders::samples;
+
+    #[test]
+    fn json_is_ascii_and_means_the_same() {
+        let value = json!({"早": "早报\n\"😀\" \u{7f}é", "n": [1, -2.5, null, true]});
+        let text = to_ascii(&value);
+        assert!(text.is_ascii(), "{text}");
+        assert!(text.contains(r"\u65e9\u62a5") && text.contains(r"\ud83d\ude00"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[tokio::test]
+    async fn files_stand_in_their_places_with_the_length_foretold() {
+        let dir = tempfile::tempdir().unwrap();
+        for len in [0, 1, 2, 3, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 2] {
+            let content: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
+            let mut file = samples::file("a.bin", "application/octet-stream", len as u64);
+            file.path = dir.path().join("a.bin");
+            std::fs::write(&file.path, &content).unwrap();
+
+            let mut slots = Slots::new();
+            let value = json!({"first": format!("base64://{}", slots.base64(&file)), "text": "早 <x:0>", "again": slots.base64(&file)});
+            let body = slots.fill(&value);
+            let bytes: Vec<Bytes> = body.stream().try_collect().await.unwrap();
+            let sent = bytes.concat();
+            assert_eq!(sent.len() as u64, body.len);
+            let sent: Value = serde_json::from_slice(&sent).unwrap();
+            let base64 = STANDARD.encode(&content);
+            assert_eq!(sent, json!({"first": format!("base64://{base64}"), "text": "早 <x:0>", "again": base64}));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_became_shorter_breaks_the_body_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = samples::file("a.bin", "application/octet-stream", 10);
+        file.path = dir.path().join("a.bin");
+        std::fs::write(&file.path, b"short").unwrap();
+        let mut slots = Slots::new();
+        let value = json!({"file": slots.base64(&file)});
+        assert!(slots.fill(&value).stream().try_collect::<Vec<_>>().await.is_err());
+    }
+}
