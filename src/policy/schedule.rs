@@ -1,0 +1,345 @@
+//! When a job is due: a schedule in its zone, through summer time and back.
+//!
+//! Two rules, after Vixie cron, decide what a change of the clock does:
+//!
+//! - A *fixed-time* job (second, minute and hour are single numbers) is called for at the first instant at which its
+//!   clock shows that time or a later one. So it runs once, at the end of the gap, on the day whose hour does not
+//!   exist (or not at all with [`DstGap::Skip`]), and once, at the first of the two, on the day that has it twice.
+//! - All others (`*`, a step, a list or a range in second, minute or hour) are called for at every instant whose
+//!   wall-clock time matches. So they follow elapsed time through both.
+//!
+//! croner's own walk agrees with this wherever one hour is skipped or repeated within a day. It is not used, because
+//! it loses a fixed-time job whose gap ends on a day that the day fields do not name (23:30 on Saturdays in
+//! America/Nuuk, where the gap ends at Sunday's midnight), and fails on gaps over two hours (Pacific/Apia, 2011).
+
+mod pattern;
+mod wall;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use jiff::tz::{TimeZone, db};
+
+use self::pattern::{Pattern, civil};
+use self::wall::{FURTHEST, Place, Wall};
+use crate::domain::job::DstGap;
+use crate::domain::{Schedule, UtcMs};
+
+/// The beginning of 2025. A schedule without any fire after it is refused: earlier ones help nobody.
+const REFERENCE: UtcMs = UtcMs(1_735_689_600_000);
+
+/// Why a schedule was refused, for people. Columns count characters from 1 within the schedule's own text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    #[error("the schedule is empty; expected five fields (minute hour day month weekday) or a macro such as @daily")]
+    Empty,
+    #[error(
+        "expected 5 fields (minute hour day month weekday), or 6 with seconds first, found {found}{}",
+        if *found == 7 { "; a year is not supported" } else { "" }
+    )]
+    FieldCount { found: usize },
+    #[error("{field}: expected {expected}, found '{found}'")]
+    Field { field: &'static str, column: usize, found: String, expected: &'static str },
+    #[error("unknown macro '{found}'{}", did_you_mean(near))]
+    UnknownMacro { found: String, near: Option<String> },
+    #[error("@reboot is not a time: a restart of the daemon must not send messages; use a cron text, `every` or `at`")]
+    Reboot,
+    #[error("'{text}' never fires: no such day exists, or the clock always skips that time")]
+    NeverFires { text: String },
+    #[error("the period must be at least 1s, found {ms}ms")]
+    TooOften { ms: u64 },
+    #[error("unknown time zone '{name}'{}", did_you_mean(near))]
+    UnknownZone { name: String, near: Option<String> },
+}
+
+impl ScheduleError {
+    /// Where in the schedule's text the error is, if it is in one place.
+    pub fn column(&self) -> Option<usize> {
+        match self {
+            ScheduleError::Field { column, .. } => Some(*column),
+            _ => None,
+        }
+    }
+}
+
+fn did_you_mean(near: &Option<String>) -> String {
+    near.as_ref().map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
+}
+
+/// The most similar of the known names, unless none is similar.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let name = name.to_lowercase();
+    known
+        .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
+        .filter(|(similarity, _)| *similarity > 0.85)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known.to_owned())
+}
+
+/// A schedule that can be asked when it is due. Immutable, some 200 bytes, to be shared among the jobs that have it.
+///
+/// The zone's rules are those of the moment of compilation: compile anew (a new [`ScheduleCache`]) when the
+/// configuration is loaded again.
+#[derive(Debug)]
+pub struct CompiledSchedule {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Cron {
+        pattern: Pattern,
+        wall: Wall,
+        dst_gap: DstGap,
+    },
+    /// Milliseconds, counted from the epoch.
+    Every(i64),
+    At(UtcMs),
+}
+
+/// An instant that a schedule calls for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Called {
+    pub at: UtcMs,
+    /// The wall-clock time of this fixed-time job does not exist on that day and the job says `dst_gap: skip`: the
+    /// instant belongs into the ledger, as skipped.
+    pub skipped: bool,
+}
+
+impl CompiledSchedule {
+    /// Gives a schedule its meaning in a zone.
+    pub fn compile(schedule: &Schedule, timezone: &str, dst_gap: DstGap) -> Result<CompiledSchedule, ScheduleError> {
+        let zone = find_zone(timezone)?;
+        let kind = match schedule {
+            Schedule::Cron(text) => Kind::Cron { pattern: Pattern::parse(text)?, wall: Wall::new(zone), dst_gap },
+            Schedule::Every(ms) if *ms < 1000 => return Err(ScheduleError::TooOften { ms: *ms }),
+            Schedule::Every(ms) => Kind::Every(i64::try_from(*ms).unwrap_or(i64::MAX)),
+            Schedule::At(at) => Kind::At(*at),
+        };
+        let compiled = CompiledSchedule { kind };
+        // A single instant may be past: that is a warning, and not ours to give.
+        if !matches!(schedule, Schedule::At(_)) && compiled.next_after(REFERENCE).is_none() {
+            return Err(ScheduleError::NeverFires { text: schedule.describe() });
+        }
+        Ok(compiled)
+    }
+
+    /// The first instant after `after` at which the job fires; None when there is no more.
+    pub fn next_after(&self, after: UtcMs) -> Option<UtcMs> {
+        let mut called = self.next_called_after(after)?;
+        while called.skipped {
+            called = self.next_called_after(called.at)?;
+        }
+        Some(called.at)
+    }
+
+    /// The first instant after `after` that the ledger has a row for: those of [`Self::next_after`], and those that
+    /// `dst_gap: skip` skips.
+    pub fn next_called_after(&self, after: UtcMs) -> Option<Called> {
+        let fires = |at: UtcMs| (at <= UtcMs::MAX).then_some(Called { at, skipped: false });
+        match &self.kind {
+            Kind::Every(period) => {
+                let past = after.0.div_euclid(*period);
+                fires(UtcMs(past.checked_add(1)?.checked_mul(*period)?))
+            }
+            Kind::At(at) => (*at > after).then_some(*at).and_then(fires),
+            Kind::Cron { pattern, wall, dst_gap } => {
+                // Instants are whole seconds.
+                let after = after.0.div_euclid(1000);
+                let (at, in_gap) = if pattern.fixed {
+                    next_fixed(pattern, wall, after)?
+                } else {
+                    (next_elapsed(pattern, wall, after + 1)?, false)
+                };
+                Some(Called { at: UtcMs(at * 1000), skipped: in_gap && *dst_gap == DstGap::Skip })
+            }
+        }
+    }
+
+    /// Every instant in `from..to` at which the job fires, oldest first.
+    pub fn occurrences(&self, from: UtcMs, to: UtcMs) -> impl Iterator<Item = UtcMs> + '_ {
+        std::iter::successors(self.next_after(UtcMs(from.0 - 1)), |at| self.next_after(*at))
+            .take_while(move |at| *at < to)
+    }
+
+    /// How many instants in `from..to` the ledger has rows for. Counted, not walked: a year of seconds takes no longer
+    /// than a year of hours.
+    pub fn count_called(&self, from: UtcMs, to: UtcMs) -> u64 {
+        let steps_up_to = |at: UtcMs, step: i64| (at.0 - 1).div_euclid(step);
+        match &self.kind {
+            _ if from >= to => 0,
+            Kind::Every(period) => (steps_up_to(to, *period) - steps_up_to(from, *period)).unsigned_abs(),
+            Kind::Cron { pattern, wall, .. } if !pattern.fixed => {
+                count_elapsed(pattern, wall, steps_up_to(from, 1000) + 1, steps_up_to(to, 1000) + 1)
+            }
+            // At most one a day.
+            _ => {
+                let next = |at: UtcMs| self.next_called_after(at).map(|called| called.at);
+                let called = std::iter::successors(next(UtcMs(from.0 - 1)), |at| next(*at));
+                called.take_while(|at| *at < to).count() as u64
+            }
+        }
+    }
+
+    /// The last instant before `before` at which the job fires.
+    pub fn previous_before(&self, before: UtcMs) -> Option<UtcMs> {
+        last_before(before.0, |at| self.next_after(UtcMs(at)).map(|next| next.0)).map(UtcMs)
+    }
+
+    /// What summer time does to the job at `at`, an instant at which it fires.
+    pub fn note_at(&self, at: UtcMs) -> Option<DstNote> {
+        let Kind::Cron { pattern, wall, dst_gap } = &self.kind else { return None };
+        let instant = at.0.div_euclid(1000);
+        let local = wall.show(instant);
+        let shown = civil(local)?;
+        if let Some(Place::Twice(first, _)) = wall.place(local) {
+            return Some(if instant == first { DstNote::FirstOfTwo(shown) } else { DstNote::SecondOfTwo(shown) });
+        }
+        let due_then = pattern.matches(local);
+        let missing = last_before(local, |local| pattern.first_from(local + 1))?;
+        if local - missing > FURTHEST || !matches!(wall.place(missing)?, Place::Never(_)) {
+            return None;
+        }
+        let missing = civil(missing)?;
+        match (pattern.fixed, due_then, dst_gap) {
+            (true, false, _) => Some(DstNote::MovedTo { missing, fires: shown }),
+            // Its fire was at the end of the gap, and has its note there.
+            (true, true, DstGap::Fire) => None,
+            _ => Some(DstNote::Left { missing }),
+        }
+    }
+}
+
+/// The latest instant before `before`, told only what comes next after any instant; both in the same unit.
+fn last_before(before: i64, next_after: impl Fn(i64) -> Option<i64>) -> Option<i64> {
+    let comes_before = |after: i64| next_after(after).is_some_and(|next| next < before);
+    let mut reach = 1;
+    while !comes_before(before - reach) {
+        reach *= 2;
+        if reach > 1 << 48 {
+            return None;
+        }
+    }
+    // The last instant after which one still comes is one unit before it.
+    let (mut early, mut late) = (before - reach, before - reach / 2);
+    while early + 1 < late {
+        let middle = early + (late - early) / 2;
+        if comes_before(middle) {
+            early = middle;
+        } else {
+            late = middle;
+        }
+    }
+    next_after(early)
+}
+
+/// The first call of a fixed-time job after `after`, and whether it stands for a time that does not exist.
+fn next_fixed(pattern: &Pattern, wall: &Wall, after: i64) -> Option<(i64, bool)> {
+    // A time that the clock has already shown, or passed over, has had its call.
+    let due = pattern.first_from(wall.latest_shown(after) + 1)?;
+    let place = wall.place(due)?;
+    Some((place.first(), matches!(place, Place::Never(_))))
+}
+
+/// The first instant from `from` on whose wall-clock time matches.
+fn next_elapsed(pattern: &Pattern, wall: &Wall, from: i64) -> Option<i64> {
+    let mut from = from;
+    loop {
+        let offset = wall.offset(from);
+        let found = pattern.first_from(from + offset)? - offset;
+        match wall.change_after(from) {
+            Some(change) if change <= found => {
+                // Nothing is due before the change. After it the clock may show times again that lie before
+                // `from`'s, but only if that is close; otherwise nothing can match much before `found`.
+                let is_far = change - from > FURTHEST;
+                from = if is_far { change.max(found - FURTHEST) } else { change };
+            }
+            _ => return Some(found),
+        }
+    }
+}
+
+/// How many instants in `from..to` have a wall-clock time that matches.
+fn count_elapsed(pattern: &Pattern, wall: &Wall, from: i64, to: i64) -> u64 {
+    let (mut from, mut count) = (from, 0);
+    while from < to {
+        let until = wall.change_after(from).map_or(to, |change| change.min(to));
+        let offset = wall.offset(from);
+        count += pattern.count(from + offset, until + offset);
+        from = until;
+    }
+    count
+}
+
+fn find_zone(name: &str) -> Result<TimeZone, ScheduleError> {
+    let unknown = || {
+        let known: Vec<String> = db().available().map(|name| name.to_string()).collect();
+        ScheduleError::UnknownZone { name: name.to_owned(), near: nearest(name, known.iter().map(String::as_str)) }
+    };
+    db().get(name).ok().filter(|zone| !zone.is_unknown()).ok_or_else(unknown)
+}
+
+/// Compiled schedules by their definition, so that equal ones are compiled once and shared.
+#[derive(Debug, Default)]
+pub struct ScheduleCache {
+    compiled: HashMap<(Schedule, String, DstGap), Arc<CompiledSchedule>>,
+}
+
+impl ScheduleCache {
+    /// The shared form of a schedule, compiled if it is the first of its kind.
+    pub fn get_or_compile(
+        &mut self,
+        schedule: &Schedule,
+        timezone: &str,
+        dst_gap: DstGap,
+    ) -> Result<Arc<CompiledSchedule>, ScheduleError> {
+        let key = (schedule.clone(), timezone.to_owned(), dst_gap);
+        if let Some(compiled) = self.compiled.get(&key) {
+            return Ok(compiled.clone());
+        }
+        let compiled = Arc::new(CompiledSchedule::compile(schedule, timezone, dst_gap)?);
+        self.compiled.insert(key, compiled.clone());
+        Ok(compiled)
+    }
+}
+
+/// What summer time does to one fire, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DstNote {
+    /// A fixed-time job's hour does not exist; it fires at the first instant after the gap.
+    MovedTo {
+        missing: DateTime,
+        fires: DateTime,
+    },
+    /// A time before this fire does not exist, and the job does not make up for it.
+    Left {
+        missing: DateTime,
+    },
+    /// The clock shows this time twice.
+    FirstOfTwo(DateTime),
+    SecondOfTwo(DateTime),
+}
+
+impl fmt::Display for DstNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DstNote::MovedTo { missing, fires } => {
+                write!(f, "{} does not exist on {}, fires at {}", clock(*missing), missing.date(), clock(*fires))
+            }
+            DstNote::Left { missing } => write!(f, "{} does not exist on {}", clock(*missing), missing.date()),
+            DstNote::FirstOfTwo(at) => write!(f, "first of two {}s", clock(*at)),
+            DstNote::SecondOfTwo(at) => write!(f, "second of two {}s", clock(*at)),
+        }
+    }
+}
+
+/// Hours and minutes, with seconds where there are any.
+fn clock(at: DateTime) -> String {
+    let text = at.time().strftime("%H:%M:%S").to_string();
+    text.strip_suffix(":00").unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,422 @@
+//! A cron text as bit sets over wall-clock time, without any zone.
+//!
+//! croner reads the text and knows what `L`, `#` and `W` mean; its own walk is not used. Its parsed form takes over
+//! 5 KB for each schedule (a byte for each of 5,000 years), and its walk loses instants at some changes of the clock:
+//! `super` says which.
+
+use croner::parser::{CronParser, Seconds, Year};
+use croner::time::Weekday;
+use croner::{Cron, CronPattern};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
+
+use super::ScheduleError;
+
+pub(super) const DAY: i64 = 86_400;
+
+/// The instants of wall-clock time that a cron text names. Wall-clock time is counted in seconds as if the zone were
+/// UTC.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pattern {
+    seconds: u64,
+    minutes: u64,
+    hours: u32,
+    months: u16,
+    /// The days that match, for each of the 28 forms that a month can have: see [`form`]. Bit 1 is the first.
+    days: [u32; 28],
+    /// Second, minute and hour are single numbers: a job for one hour of the day, which a change of the clock neither
+    /// drops nor doubles. All others follow elapsed time.
+    pub(super) fixed: bool,
+}
+
+/// A month's form: how long it is and on which weekday (0 is Sunday) it begins decide which days match.
+fn form(length: u32, first_weekday: u32) -> usize {
+    ((length - 28) * 7 + first_weekday) as usize
+}
+
+/// A field of a cron text.
+struct Field {
+    name: &'static str,
+    expected: &'static str,
+    words: &'static [&'static str],
+    /// How many values it has. A longer step is refused: `*/90` minutes would be once an hour.
+    values: u16,
+    /// Letters that may follow a value, or stand alone as a `special`.
+    suffix: Option<char>,
+    special: &'static [&'static str],
+}
+
+const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
+
+const FIELDS: [Field; 6] = [
+    Field {
+        name: "second",
+        expected: "0-59, a list 0,30, a range 0-29, a step */10 or *",
+        words: &[],
+        values: 60,
+        suffix: None,
+        special: &[],
+    },
+    Field {
+        name: "minute",
+        expected: "0-59, a list 0,30, a range 0-29, a step */5 or *",
+        words: &[],
+        values: 60,
+        suffix: None,
+        special: &[],
+    },
+    Field {
+        name: "hour",
+        expected: "0-23, a list 8,20, a range 9-17, a step */2 or *",
+        words: &[],
+        values: 24,
+        suffix: None,
+        special: &[],
+    },
+    Field {
+        name: "day of month",
+        expected: "1-31, a list 1,15, a range 1-7, a step */2, L (last day), 15W (nearest working day), LW or *",
+        words: &[],
+        values: 31,
+        suffix: Some('W'),
+        special: &["L", "LW", "?"],
+    },
+    Field {
+        name: "month",
+        expected: "1-12, JAN-DEC, a list 1,7, a range 6-8, a step */3 or *",
+        words: &MONTHS,
+        values: 12,
+        suffix: None,
+        special: &[],
+    },
+    Field {
+        name: "day of week",
+        expected: "0-7 (0 and 7 are Sunday), SUN-SAT, a list 1,3, a range 1-5, 5L (last Friday), 1#2 (second Monday) or *",
+        words: &WEEKDAYS,
+        values: 7,
+        suffix: Some('L'),
+        special: &["?"],
+    },
+];
+
+const MACROS: [(&str, &str); 7] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+];
+
+impl Pattern {
+    /// Reads five fields, six with seconds first, or a macro.
+    pub(super) fn parse(text: &str) -> Result<Pattern, ScheduleError> {
+        let fields = split(expand_macro(text)?);
+        // A text of five fields begins with the minute.
+        let kinds = match fields.len() {
+            0 => return Err(ScheduleError::Empty),
+            5 => &FIELDS[1..],
+            6 => &FIELDS[..],
+            found => return Err(ScheduleError::FieldCount { found }),
+        };
+        for (kind, (column, field)) in kinds.iter().zip(&fields) {
+            kind.check(field, *column)?;
+        }
+        let texts: Vec<&str> = fields.iter().map(|(_, field)| *field).collect();
+        let cron = croner(&texts).map_err(|_| blame(kinds, &fields))?;
+        let pattern = Pattern::compile(&cron.pattern, &texts);
+        if pattern.names_no_day() {
+            return Err(ScheduleError::NeverFires { text: text.trim().to_owned() });
+        }
+        Ok(pattern)
+    }
+
+    fn compile(parsed: &CronPattern, texts: &[&str]) -> Pattern {
+        let bits = |values: Vec<u16>| values.into_iter().fold(0u64, |set, value| set | 1 << value);
+        Pattern {
+            seconds: bits(parsed.seconds.values()),
+            minutes: bits(parsed.minutes.values()),
+            hours: bits(parsed.hours.values()) as u32,
+            months: bits(parsed.months.values()) as u16,
+            days: day_table(parsed),
+            fixed: texts[..texts.len() - 3].iter().all(|field| field.bytes().all(|byte| byte.is_ascii_digit())),
+        }
+    }
+
+    /// Whether no month ever has a matching day, as for 30 February. Within 400 years every month begins on every
+    /// weekday in every length that it can have, so this is exact.
+    fn names_no_day(&self) -> bool {
+        (1..=12).filter(|month| self.has_month(*month)).all(|month| {
+            let lengths = match month {
+                2 => 28..=29,
+                4 | 6 | 9 | 11 => 30..=30,
+                _ => 31..=31,
+            };
+            lengths.flat_map(|length| (0..7).map(move |weekday| form(length, weekday))).all(|form| self.days[form] == 0)
+        })
+    }
+
+    fn has_month(&self, month: u32) -> bool {
+        self.months & 1 << month != 0
+    }
+
+    /// Whether this second of wall-clock time is named.
+    pub(super) fn matches(&self, local: i64) -> bool {
+        self.first_from(local) == Some(local)
+    }
+
+    /// The first named second at or after `local`; None past the year 9999.
+    pub(super) fn first_from(&self, local: i64) -> Option<i64> {
+        let midnight = local.div_euclid(DAY) * DAY;
+        let date = civil(local)?.date();
+        let mut month = Month::of(date);
+        let mut days = self.days_of(month) & (u32::MAX << date.day());
+        if days & 1 << date.day() != 0 {
+            if let Some(time) = self.time_from(local - midnight) {
+                return Some(midnight + time);
+            }
+            days &= !(1 << date.day());
+        }
+        while days == 0 {
+            month = month.following();
+            if month.year > 9999 {
+                return None;
+            }
+            days = self.days_of(month);
+        }
+        let date = Date::new(month.year, month.number as i8, days.trailing_zeros() as i8).ok()?;
+        Some(seconds_of(date.to_datetime(Time::midnight()))? + self.time_from(0)?)
+    }
+
+    /// How many named seconds lie in `from..to`.
+    pub(super) fn count(&self, from: i64, to: i64) -> u64 {
+        if from >= to {
+            return 0;
+        }
+        let (first, last) = (from.div_euclid(DAY), to.div_euclid(DAY));
+        // Whole days from the first to the last, less the part of the first before `from`, plus that of the last.
+        let days = self.count_days(first, last);
+        days * self.count_times(DAY) + self.part_of_day(to) - self.part_of_day(from)
+    }
+
+    /// Matching days in `from..to`, counted in days since the epoch.
+    fn count_days(&self, from: i64, to: i64) -> u64 {
+        let mut count = 0;
+        let mut day = from;
+        while day < to {
+            let Some(date) = civil(day * DAY).map(|at| at.date()) else { break };
+            let month = Month::of(date);
+            let rest_of_month = i64::from(month.length) - i64::from(date.day()) + 1;
+            let taken = rest_of_month.min(to - day);
+            let span = ((1u64 << taken) - 1) << date.day();
+            count += u64::from((u64::from(self.days_of(month)) & span).count_ones());
+            day += taken;
+        }
+        count
+    }
+
+    /// Named seconds of `local`'s day before `local`.
+    fn part_of_day(&self, local: i64) -> u64 {
+        let day = local.div_euclid(DAY);
+        self.count_days(day, day + 1) * self.count_times(local.rem_euclid(DAY))
+    }
+
+    /// Named seconds of a matching day before second `until` of that day.
+    fn count_times(&self, until: i64) -> u64 {
+        let below = |set: u64, value: i64| u64::from((set & ((1u64 << value) - 1)).count_ones());
+        let (hour, minute, second) = (until / 3600, until / 60 % 60, until % 60);
+        let (per_minute, per_hour) = (below(self.seconds, 60), below(self.minutes, 60) * below(self.seconds, 60));
+        let mut count = below(self.hours.into(), hour) * per_hour;
+        if hour < 24 && self.hours & 1 << hour != 0 {
+            count += below(self.minutes, minute) * per_minute;
+            if self.minutes & 1 << minute != 0 {
+                count += below(self.seconds, second);
+            }
+        }
+        count
+    }
+
+    fn days_of(&self, month: Month) -> u32 {
+        if self.has_month(month.number) { self.days[form(month.length, month.first_weekday)] } else { 0 }
+    }
+
+    /// The first named second of a day at or after `second` of it.
+    fn time_from(&self, second: i64) -> Option<i64> {
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        if let Some(found) = lowest(self.hours.into(), hour) {
+            if found > hour {
+                return Some(found * 3600 + self.time_in_hour(0)?);
+            }
+            if let Some(time) = self.time_in_hour(minute * 60 + second) {
+                return Some(hour * 3600 + time);
+            }
+        }
+        let next = lowest(self.hours.into(), hour + 1)?;
+        Some(next * 3600 + self.time_in_hour(0)?)
+    }
+
+    fn time_in_hour(&self, second: i64) -> Option<i64> {
+        let (minute, second) = (second / 60, second % 60);
+        if self.minutes & 1 << minute != 0
+            && let Some(found) = lowest(self.seconds, second)
+        {
+            return Some(minute * 60 + found);
+        }
+        let next = lowest(self.minutes, minute + 1)?;
+        Some(next * 60 + lowest(self.seconds, 0)?)
+    }
+}
+
+/// The lowest member of `set` that is at least `from`.
+fn lowest(set: u64, from: i64) -> Option<i64> {
+    let rest = set & (u64::MAX << from);
+    (rest != 0).then(|| rest.trailing_zeros().into())
+}
+
+#[derive(Clone, Copy)]
+struct Month {
+    year: i16,
+    number: u32,
+    length: u32,
+    /// The weekday of the first, 0 for Sunday.
+    first_weekday: u32,
+}
+
+impl Month {
+    fn of(date: Date) -> Month {
+        Month {
+            year: date.year(),
+            number: date.month().unsigned_abs().into(),
+            length: date.days_in_month().unsigned_abs().into(),
+            first_weekday: date.first_of_month().weekday().to_sunday_zero_offset().unsigned_abs().into(),
+        }
+    }
+
+    fn following(self) -> Month {
+        let (year, number) = if self.number == 12 { (self.year + 1, 1) } else { (self.year, self.number + 1) };
+        let length = match number {
+            2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+        Month { year, number, length, first_weekday: (self.first_weekday + self.length) % 7 }
+    }
+}
+
+/// Wall-clock seconds as date and time.
+pub(super) fn civil(local: i64) -> Option<DateTime> {
+    Timestamp::from_second(local).ok().map(|at| Offset::UTC.to_datetime(at))
+}
+
+/// The inverse of [`civil`].
+fn seconds_of(at: DateTime) -> Option<i64> {
+    Offset::UTC.to_timestamp(at).ok().map(Timestamp::as_second)
+}
+
+/// Asks croner about every day of every form that a month can have.
+fn day_table(parsed: &CronPattern) -> [u32; 28] {
+    let mut table = [0; 28];
+    // A month of each length; which weekday it begins with is ours to say.
+    for (year, month, length) in [(2023, 2, 28), (2024, 2, 29), (2023, 4, 30), (2023, 1, 31)] {
+        for first in 0..7 {
+            table[form(length, first)] = (1..=length)
+                .filter(|day| {
+                    let weekday = Weekday::from_days_from_sunday((first + day - 1) % 7);
+                    parsed.day_match(year, month, *day, weekday).unwrap_or(false)
+                })
+                .fold(0, |days, day| days | 1 << day);
+        }
+    }
+    table
+}
+
+fn croner(fields: &[&str]) -> Result<Cron, croner::errors::CronError> {
+    let [.., day, _, weekday] = fields else { return Err(croner::errors::CronError::EmptyPattern) };
+    CronParser::builder()
+        .seconds(Seconds::Optional)
+        .year(Year::Disallowed)
+        // Vixie cron joins the two day fields with "or" only if neither begins with `*`: `*/2` in one of them
+        // narrows the other.
+        .dom_and_dow(day.starts_with('*') || weekday.starts_with('*'))
+        .build()
+        .parse(&fields.join(" "))
+}
+
+/// The error for the first item that croner refuses even with every other field at `*`.
+fn blame(kinds: &[Field], fields: &[(usize, &str)]) -> ScheduleError {
+    for (at, (column, text)) in fields.iter().enumerate() {
+        let mut alone = vec!["*"; fields.len()];
+        let mut column = *column;
+        for item in text.split(',') {
+            alone[at] = item;
+            if croner(&alone).is_err() {
+                return kinds[at].error(item, column);
+            }
+            column += item.chars().count() + 1;
+        }
+    }
+    // Each item is fine by itself, and a list is only their union; croner has no other reason to refuse.
+    ScheduleError::FieldCount { found: fields.len() }
+}
+
+impl Field {
+    fn error(&self, found: &str, column: usize) -> ScheduleError {
+        ScheduleError::Field { field: self.name, column, found: found.to_owned(), expected: self.expected }
+    }
+
+    /// Refuses what croner reads too generously: it replaces names wherever they stand (so that `JANFEB` becomes 12)
+    /// and passes over empty items.
+    fn check(&self, text: &str, mut column: usize) -> Result<(), ScheduleError> {
+        for item in text.split(',') {
+            if !self.accepts(&item.to_ascii_uppercase()) {
+                return Err(self.error(item, column));
+            }
+            column += item.chars().count() + 1;
+        }
+        Ok(())
+    }
+
+    fn accepts(&self, item: &str) -> bool {
+        let number = |text: &str| !text.is_empty() && text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let value = |text: &str| number(text) || self.words.contains(&text);
+        if item == "*" || self.special.contains(&item) || value(item) {
+            return true;
+        }
+        if let Some((range, step)) = item.split_once('/') {
+            let fits = number(step) && step.parse().is_ok_and(|step: u16| step <= self.values);
+            return fits && (range == "*" || range.split_once('-').is_some_and(|(a, b)| value(a) && value(b)));
+        }
+        if let Some((from, to)) = item.split_once('-') {
+            return value(from) && value(to);
+        }
+        if let Some((weekday, nth)) = item.split_once('#') {
+            return self.suffix == Some('L') && value(weekday) && number(nth);
+        }
+        self.suffix.is_some_and(|suffix| item.strip_suffix(suffix).is_some_and(value))
+    }
+}
+
+fn expand_macro(text: &str) -> Result<&str, ScheduleError> {
+    let name = text.trim();
+    if !name.starts_with('@') {
+        return Ok(text);
+    }
+    if name.eq_ignore_ascii_case("@reboot") {
+        return Err(ScheduleError::Reboot);
+    }
+    let found = MACROS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+    found.map(|(_, fields)| *fields).ok_or_else(|| ScheduleError::UnknownMacro {
+        found: name.to_owned(),
+        near: super::nearest(name, MACROS.iter().map(|(known, _)| *known)),
+    })
+}
+
+/// The fields with the column, from 1, at which each begins.
+fn split(text: &str) -> Vec<(usize, &str)> {
+    let start = text.as_ptr() as usize;
+    text.split_whitespace().map(|field| (text[..field.as_ptr() as usize - start].chars().count() + 1, field)).collect()
+}
