@@ -215,3 +215,162 @@ fn last_segment(url: &Url) -> Option<String> {
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(headers.get(name)?.as_bytes()).trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::media::spool::WorkDir;
+
+    /// 127.0.0.2 plays the public internet, every other address is forbidden ground.
+    const LAB: Refuse = |address| (address != IpAddr::from([127, 0, 0, 2])).then_some("loopback");
+
+    /// Answers each question with the next of the given address lists; without one left, no name is known.
+    struct Scripted(Mutex<VecDeque<Vec<[u8; 4]>>>);
+
+    impl Resolve for Scripted {
+        fn resolve(&self, _: Name) -> Resolving {
+            let next = self.0.lock().unwrap().pop_front();
+            Box::pin(async move {
+                let addresses = next.ok_or("no such name")?;
+                Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::from((address, 0)))) as Addrs)
+            })
+        }
+    }
+
+    /// A server that answers every request with `answer`, `PORT` in it replaced by its own, and counts them.
+    async fn server(address: [u8; 4], answer: impl Into<Vec<u8>>) -> (u16, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind(SocketAddr::from((address, 0))).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let answer: Vec<u8> = answer.into();
+        let answer = match String::from_utf8(answer) {
+            Ok(text) => text.replace("PORT", &port.to_string()).into_bytes(),
+            Err(bytes) => bytes.into_bytes(),
+        };
+        let hits = Arc::new(AtomicUsize::new(0));
+        let counted = hits.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(&answer).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        (port, hits)
+    }
+
+    async fn fetch(url: &str, names: &[&[[u8; 4]]]) -> Result<(Content, Hints), Problem> {
+        let names = names.iter().map(|addresses| addresses.to_vec()).collect();
+        let fetcher = Fetcher::with(LAB, Arc::new(Scripted(Mutex::new(names)))).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let dir = WorkDir::create(parent.path()).unwrap();
+        let mut hints = Hints::default();
+        let content = fetcher.fetch(url.parse().unwrap(), dir.spool(1000).unwrap(), &mut hints).await;
+        if let Err(Problem::Rejected(text) | Problem::Unreachable(text)) = &content {
+            assert!(!text.contains("canary"), "an error shows more of the address than its host: {text}");
+        }
+        content.map(|content| (content, hints))
+    }
+
+    const PUBLIC: &[[u8; 4]] = &[[127, 0, 0, 2]];
+    const PRIVATE: &[[u8; 4]] = &[[127, 0, 0, 1]];
+
+    fn redirect(to: &str) -> String {
+        format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
+    }
+
+    #[tokio::test]
+    async fn a_name_that_turns_private_after_the_first_look_reaches_nobody() {
+        let (sink, hits) = server([127, 0, 0, 1], "HTTP/1.1 200 OK\r\n\r\nsecret").await;
+        let (port, _) = server([127, 0, 0, 2], redirect(&format!("http://rebind.test:{sink}/canary"))).await;
+        let url = format!("http://rebind.test:{port}/?canary");
+        let refused = fetch(&url, &[PUBLIC, PRIVATE]).await.err().unwrap();
+        assert!(matches!(&refused, Problem::Rejected(text) if text.contains("a loopback address")), "{refused}");
+        let refused = fetch(&format!("http://rebind.test:{sink}/?canary"), &[PRIVATE]).await.err().unwrap();
+        assert!(matches!(&refused, Problem::Rejected(text) if text.contains("a loopback address")), "{refused}");
+        assert_eq!(hits.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_cannot_lead_out_of_the_public_internet() {
+        let (sink, hits) = server([127, 0, 0, 1], "HTTP/1.1 200 OK\r\n\r\nsecret").await;
+        for to in [
+            format!("http://127.0.0.1:{sink}/canary"),
+            format!("http://[::ffff:127.0.0.1]:{sink}/canary"),
+            format!("http://0x7f.1:{sink}/canary"),
+            format!("http://2130706433:{sink}/canary"),
+            format!("//127.0.0.1:{sink}/canary"),
+            format!("http://canary:canary@a.test:{sink}/"),
+            "file:///etc/shadow?canary".to_owned(),
+            "gopher://a.test/canary".to_owned(),
+            "http://".to_owned(),
+        ] {
+            let (port, _) = server([127, 0, 0, 2], redirect(&to)).await;
+            let refused = fetch(&format!("http://a.test:{port}/canary"), &[PUBLIC, PUBLIC]).await.err().unwrap();
+            assert!(matches!(refused, Problem::Rejected(_)), "{to}: {refused}");
+        }
+        assert_eq!(hits.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn a_name_with_public_and_private_addresses_is_fetched_from_the_public_ones() {
+        let (port, _) = server([127, 0, 0, 2], "HTTP/1.1 200 OK\r\n\r\nhello").await;
+        let url = format!("http://a.test:{port}/dir/%E6%97%A5%E6%8A%A5.txt?canary");
+        let (content, hints) = fetch(&url, &[&[[127, 0, 0, 1], [127, 0, 0, 2]]]).await.unwrap();
+        assert_eq!(content.len, 5);
+        assert_eq!(hints.source_name.as_deref(), Some("日报.txt"));
+    }
+
+    #[tokio::test]
+    async fn redirects_that_turn_in_a_circle_end() {
+        let (port, hits) = server([127, 0, 0, 2], redirect("http://127.0.0.2:PORT/canary")).await;
+        let refused = fetch(&format!("http://127.0.0.2:{port}/canary"), &[]).await.err().unwrap();
+        assert!(matches!(&refused, Problem::Rejected(text) if text.contains("more than 5 redirects")), "{refused}");
+        assert_eq!(hits.load(Ordering::SeqCst), 6);
+    }
+
+    #[tokio::test]
+    async fn each_failure_says_whether_the_source_may_come_back() {
+        let rejected = ["301 Moved", "400 Bad", "401 No", "403 No", "404 Gone", "410 Gone", "304 Same"];
+        let unreachable = ["408 Late", "429 Slow", "500 Sorry", "502 Sorry", "503 Busy", "504 Late"];
+        let status = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n").into_bytes();
+        let mut answers: Vec<(Vec<u8>, bool)> = Vec::new();
+        answers.extend(rejected.iter().map(|line| (status(line), true)));
+        answers.extend(unreachable.iter().map(|line| (status(line), false)));
+        answers.push((b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\nx".to_vec(), true));
+        answers.push((b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\nx".to_vec(), true));
+        // More than the cap, without a length that tells so.
+        answers.push(([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b'x'; 5000]].concat(), true));
+        answers.push((b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec(), false));
+        answers.push((b"SSH-2.0-OpenSSH_9\r\n".to_vec(), false));
+        answers.push((Vec::new(), false));
+        for (answer, is_final) in answers {
+            let shown = String::from_utf8_lossy(&answer[..answer.len().min(80)]).into_owned();
+            let (port, _) = server([127, 0, 0, 2], answer).await;
+            let problem = fetch(&format!("http://127.0.0.2:{port}/?canary"), &[]).await.err().unwrap();
+            assert_eq!(matches!(problem, Problem::Rejected(_)), is_final, "{shown}: {problem}");
+        }
+        let unknown = fetch("http://nowhere.test/?canary", &[]).await.err().unwrap();
+        assert!(matches!(&unknown, Problem::Unreachable(text) if text.contains("nowhere.test")), "{unknown}");
+        let unheard = TcpListener::bind("127.0.0.2:0").await.unwrap().local_addr().unwrap();
+        let refused = fetch(&format!("http://{unheard}/?canary"), &[]).await.err().unwrap();
+        assert!(matches!(&refused, Problem::Unreachable(text) if text.contains("refused")), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn the_servers_name_and_type_are_heard() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: Text/CSV; charset=utf-8\r\n\
+                    Content-Disposition: attachment; filename=\"t.csv\"\r\n\r\na,b";
+        let (port, _) = server([127, 0, 0, 2], head).await;
+        let (_, hints) = fetch(&format!("http://127.0.0.2:{port}/export"), &[]).await.unwrap();
+        assert_eq!(hints.source_name.as_deref(), Some("t.csv"));
+        assert_eq!(hints.declared_type.as_deref(), Some("text/csv"));
+    }
+}
