@@ -10,15 +10,19 @@
 //! - [`senders`]: one file per wire protocol, behind one trait.
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
+//! - [`logging`]: one event, one line: for people, for the journal, for programs.
+//! - [`cli`]: one file per verb, and the tables that people read.
 //!
 //! The way of one push: a YAML file becomes definitions (`config`), which become rows (`store`); the timer (`engine`)
 //! asks `policy` what is due and records fire and pushes; the dispatcher picks an account (`policy`), opens an attempt
 //! (`store`), sends (`senders`), and records outcome and next state (`policy`, `store`).
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod logging;
 pub mod media;
 pub mod policy;
 pub mod senders;

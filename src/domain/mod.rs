@@ -5,6 +5,7 @@
 //! docs, and nothing here has a synonym.
 
 pub mod account;
+pub mod escape;
 pub mod job;
 pub mod message;
 pub mod outcome;
@@ -14,6 +15,7 @@ pub mod sender;
 pub mod time;
 
 pub use account::{Account, Health};
+pub use escape::escaped;
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use message::{Body, Item, Kind, Media, Message, Target};
 pub use outcome::{Outcome, PartReport, Report};

@@ -1,0 +1,3 @@
+//! One file per verb, and the tables that people read.
+
+pub mod render;

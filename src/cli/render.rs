@@ -1,0 +1,387 @@
+//! Tables for people; JSON and CSV for programs.
+//!
+//! Programs get exactly the view's columns and values. People get a choice of them that fits the terminal: aligned
+//! by what each character really takes there, cut short with `…` in the least important column first, and with
+//! foreign text made harmless.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+
+use serde_json::{Map, Value};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::escaped;
+use crate::store::Table;
+
+/// Two spaces between columns.
+const GAP: usize = 2;
+
+/// How a cell is to strike the eye, on terminals that can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    #[default]
+    Plain,
+    Good,
+    Bad,
+    Doubtful,
+    Faint,
+}
+
+impl Tone {
+    fn code(self) -> Option<&'static str> {
+        match self {
+            Tone::Plain => None,
+            Tone::Good => Some("\x1b[32m"),
+            Tone::Bad => Some("\x1b[31m"),
+            Tone::Doubtful => Some("\x1b[33m"),
+            Tone::Faint => Some("\x1b[2m"),
+        }
+    }
+}
+
+/// One value as people see it.
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    pub fn new(text: impl AsRef<str>) -> Cell {
+        Cell { text: escaped(text.as_ref()).into_owned(), tone: Tone::Plain }
+    }
+
+    pub fn tone(self, tone: Tone) -> Cell {
+        Cell { tone, ..self }
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell::new(text)
+    }
+}
+
+/// A column of a table for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub title: &'static str,
+    /// Columns of the lowest rank give way first when the terminal is too narrow.
+    pub rank: u8,
+    /// How far it may be cut; a column that would need more goes as a whole, unless its rank is [`Column::KEPT`].
+    pub least: usize,
+    pub right: bool,
+}
+
+impl Column {
+    /// The rank of columns without which a row says nothing.
+    pub const KEPT: u8 = u8::MAX;
+
+    /// A column that is always there; it is cut only when all others have given way.
+    pub const fn kept(title: &'static str) -> Column {
+        Column { title, rank: Column::KEPT, least: 8, right: false }
+    }
+
+    pub const fn ranked(title: &'static str, rank: u8, least: usize) -> Column {
+        Column { title, rank, least, right: false }
+    }
+
+    /// Numbers stand to the right.
+    pub const fn right(self) -> Column {
+        Column { right: true, ..self }
+    }
+}
+
+/// The place where people's tables go.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    pub width: usize,
+    pub colours: bool,
+}
+
+impl Screen {
+    /// Standard output as it is now: 80 columns without colour where it is no terminal.
+    pub fn of_stdout() -> Screen {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return Screen { width: 80, colours: false };
+        }
+        let size = rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col));
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Screen { width: size.ok().filter(|width| *width > 0).unwrap_or(80), colours: !set("NO_COLOR") && !dumb }
+    }
+}
+
+/// Writes an aligned table: the titles, then the rows.
+///
+/// # Errors
+///
+/// When `out` takes no more.
+pub fn table(out: &mut dyn Write, screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
+    let widths = fit(&natural_widths(columns, rows), columns, screen.width);
+    let titles: Vec<Cell> = columns.iter().map(|column| Cell::new(column.title).tone(Tone::Faint)).collect();
+    write_row(out, screen, columns, &widths, &titles)?;
+    rows.iter().try_for_each(|row| write_row(out, screen, columns, &widths, row))
+}
+
+/// The widths of a table whose rows come one by one (`--follow`): the titles and these rows decide for all.
+pub struct Widths(Vec<Option<usize>>);
+
+impl Widths {
+    pub fn of(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
+        Widths(fit(&natural_widths(columns, rows), columns, screen.width))
+    }
+
+    /// # Errors
+    ///
+    /// When `out` takes no more.
+    pub fn write(&self, out: &mut dyn Write, screen: Screen, columns: &[Column], row: &[Cell]) -> io::Result<()> {
+        write_row(out, screen, columns, &self.0, row)
+    }
+}
+
+fn natural_widths(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<usize> {
+    let widest = |(index, column): (usize, &Column)| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.text.width());
+        cells.chain([column.title.width()]).max().unwrap_or(0)
+    };
+    columns.iter().enumerate().map(widest).collect()
+}
+
+/// The width of each column, None for those that do not fit at all: the lowest rank is cut to its least, then left
+/// out, then the next.
+fn fit(natural: &[usize], columns: &[Column], screen: usize) -> Vec<Option<usize>> {
+    let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by_key(|&index| columns[index].rank);
+    for index in order {
+        let shown = widths.iter().flatten().count();
+        let taken = widths.iter().flatten().sum::<usize>() + GAP * shown.saturating_sub(1);
+        let Some(over) = taken.checked_sub(screen).filter(|over| *over > 0) else { break };
+        let width = natural[index];
+        let least = columns[index].least.max(columns[index].title.width()).min(width);
+        widths[index] = match width.checked_sub(over) {
+            Some(cut) if cut >= least => Some(cut),
+            _ if columns[index].rank == Column::KEPT => Some(least),
+            _ => None,
+        };
+    }
+    // Leaving a column out may free more than was needed: those that were only cut get it back, best rank first.
+    give_back(&mut widths, natural, columns, screen);
+    widths
+}
+
+fn give_back(widths: &mut [Option<usize>], natural: &[usize], columns: &[Column], screen: usize) {
+    let shown = widths.iter().flatten().count();
+    let taken = widths.iter().flatten().sum::<usize>() + GAP * shown.saturating_sub(1);
+    let mut room = screen.saturating_sub(taken);
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(columns[index].rank));
+    for index in order {
+        if let Some(width) = &mut widths[index] {
+            let more = natural[index].saturating_sub(*width).min(room);
+            *width += more;
+            room -= more;
+        }
+    }
+}
+
+fn write_row(
+    out: &mut dyn Write,
+    screen: Screen,
+    columns: &[Column],
+    widths: &[Option<usize>],
+    cells: &[Cell],
+) -> io::Result<()> {
+    let mut line = String::new();
+    let mut blanks = 0;
+    for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
+        let Some(width) = *width else { continue };
+        let text = cut(&cell.text, width);
+        let padding = width.saturating_sub(text.width());
+        if column.right {
+            blanks += padding;
+        }
+        // Blanks are written only before a text, so that no line ends in them.
+        if !text.is_empty() {
+            line.extend(std::iter::repeat_n(' ', std::mem::take(&mut blanks)));
+            paint(&mut line, &text, cell.tone, screen.colours);
+        }
+        blanks += GAP + if column.right { 0 } else { padding };
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes())
+}
+
+fn paint(line: &mut String, text: &str, tone: Tone, colours: bool) {
+    match tone.code().filter(|_| colours) {
+        Some(code) => line.extend([code, text, "\x1b[0m"]),
+        None => line.push_str(text),
+    }
+}
+
+/// As much of `text` as takes `width` columns, ending in `…` where something was cut, never inside a character.
+fn cut(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let mut end = 0;
+    for (start, grapheme) in text.grapheme_indices(true) {
+        if text[..start].width() + grapheme.width() + 1 > width {
+            break;
+        }
+        end = start + grapheme.len();
+    }
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
+/// The rows as a JSON array of objects, one a line.
+///
+/// # Errors
+///
+/// When `out` takes no more.
+pub fn json(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+    if table.rows.is_empty() {
+        return out.write_all(b"[]\n");
+    }
+    for (index, row) in table.rows.iter().enumerate() {
+        write!(out, "{}{}", if index == 0 { "[\n" } else { ",\n" }, object(table, row))?;
+    }
+    out.write_all(b"\n]\n")
+}
+
+/// One row as a JSON object under the view's column names.
+pub fn object(table: &Table, row: &[Value]) -> Value {
+    Value::Object(table.columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>())
+}
+
+/// The rows as CSV: column names first, nothing for NULL.
+///
+/// # Errors
+///
+/// When `out` takes no more.
+pub fn csv(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(&table.columns)?;
+    for row in &table.rows {
+        for value in row {
+            writer.write_field(plain(value).as_bytes())?;
+        }
+        writer.write_record(None::<&[u8]>)?;
+    }
+    writer.flush()
+}
+
+/// A value as text: a string as it is, nothing for null, JSON for the rest.
+pub fn plain(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Null => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: [Column; 4] = [
+        Column::kept("job"),
+        Column::ranked("target", 2, 8),
+        Column::ranked("ms", 3, 2).right(),
+        Column::ranked("error", 1, 12),
+    ];
+
+    fn rows() -> Vec<Vec<Cell>> {
+        let row = |cells: [&str; 4]| cells.iter().map(Cell::from).collect::<Vec<_>>();
+        vec![
+            row(["daily-report", "group:123456", "3", ""]),
+            row(["日报", "user:张三", "12045", "the platform answered: 群已解散 and more words than fit"]),
+            row(["👨‍👩‍👧", "group:1\n2", "7", ""]),
+        ]
+    }
+
+    fn drawn(width: usize, colours: bool) -> String {
+        let mut out = Vec::new();
+        table(&mut out, Screen { width, colours }, &COLUMNS, &rows()).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn wide_characters_keep_the_columns_aligned() {
+        insta::assert_snapshot!(drawn(100, false), @r"
+        job           target           ms  error
+        daily-report  group:123456      3
+        日报          user:张三     12045  the platform answered: 群已解散 and more words than fit
+        👨‍👩‍👧            group:1\n2        7
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_least_important_column_and_then_leaves_it_out() {
+        insta::assert_snapshot!(drawn(60, false), @r"
+        job           target           ms  error
+        daily-report  group:123456      3
+        日报          user:张三     12045  the platform answered: …
+        👨‍👩‍👧            group:1\n2        7
+        ");
+        insta::assert_snapshot!(drawn(40, false), @r"
+        job           target           ms
+        daily-report  group:123456      3
+        日报          user:张三     12045
+        👨‍👩‍👧            group:1\n2        7
+        ");
+        insta::assert_snapshot!(drawn(10, false), @r"
+        job
+        daily-rep…
+        日报
+        👨‍👩‍👧
+        ");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_screen_nor_ends_in_blanks() {
+        for width in 8..120 {
+            for line in drawn(width, false).lines() {
+                assert!(line.width() <= width, "{width}: {line}");
+                assert_eq!(line, line.trim_end(), "{width}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_come_only_where_they_are_wanted() {
+        assert!(!drawn(80, false).contains('\x1b'));
+        assert!(drawn(80, true).contains("\x1b[2mjob\x1b[0m"));
+    }
+
+    #[test]
+    fn a_text_is_never_cut_inside_a_character() {
+        assert_eq!(cut("张三李四", 5), "张三…");
+        assert_eq!(cut("张三李四", 4), "张…");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+        assert_eq!(cut("abc", 3), "abc");
+        assert_eq!(cut("abc", 1), "…");
+    }
+
+    #[test]
+    fn programs_get_the_columns_of_the_view_as_they_are() {
+        let table = Table {
+            columns: vec!["id".into(), "job".into(), "error".into()],
+            rows: vec![vec![1.into(), "日报, \"x\"".into(), Value::Null], vec![2.into(), "a\nb".into(), true.into()]],
+        };
+        let text = |write: fn(&mut dyn Write, &Table) -> io::Result<()>, table: &Table| {
+            let mut out = Vec::new();
+            write(&mut out, table).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            text(json, &table),
+            "[\n{\"id\":1,\"job\":\"日报, \\\"x\\\"\",\"error\":null},\n{\"id\":2,\"job\":\"a\\nb\",\"error\":true}\n]\n"
+        );
+        assert_eq!(text(csv, &table), "id,job,error\n1,\"日报, \"\"x\"\"\",\n2,\"a\nb\",true\n");
+        assert_eq!(text(json, &Table::default()), "[]\n");
+    }
+}

@@ -1,0 +1,39 @@
+//! Foreign text (names, platform answers, message texts) made harmless for a terminal, a table or a log line.
+
+use std::borrow::Cow;
+
+/// `text` on one line, with every character escaped that could move a cursor, forge a second line or turn the
+/// reading direction: `\n`, `\u{1b}`, `\u{202e}`. Borrows when there is nothing to escape, which is nearly always.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len() + 8), |mut line, c| {
+        if is_harmful(c) {
+            line.extend(c.escape_default())
+        } else {
+            line.push(c)
+        }
+        line
+    }))
+}
+
+fn is_harmful(c: char) -> bool {
+    // Control characters; line and paragraph separators; the marks, embeddings, overrides and isolates of
+    // bidirectional text. Joiners stay: emoji and several scripts are made with them.
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_a_cursor_is_escaped_and_letters_of_any_script_stay() {
+        assert_eq!(escaped("a\nb\r\t\u{1b}[2J"), r"a\nb\r\t\u{1b}[2J");
+        assert_eq!(escaped("\u{9b}31m\u{202e}txt\u{2028}\u{7f}"), r"\u{9b}31m\u{202e}txt\u{2028}\u{7f}");
+        for text in ["日报 👨‍👩‍👧 é", "مرحبا", "plain \\n", ""] {
+            assert!(matches!(escaped(text), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+}
