@@ -1,16 +1,292 @@
-use super::*;
-use crate::domain::*;
+//! Any HTTP receiver: one JSON POST per push, signed as Standard Webhooks ask (others.md §8).
+//!
+//! ```json
+//! {"type": "message.push", "timestamp": "2026-01-01T01:00:00.000Z",
+//!  "data": {"job": "daily-report", "triggered_by": "cron", "due_at": "2026-01-01T01:00:00.000Z", "im": "hook",
+//!           "target": {"group": "ops"}, "title": null, "kind": "text", "text": "hi"}}
+//! ```
+//!
+//! A media stands under `media`: `{filename, mime_type, size, sha256, caption, base64}`, with `url` in the place of
+//! `base64` where it is longer than `embed_limit`, and `cover` of the same shape. A mixed message has `items`, each
+//! with a `type` and `text`, `user` or `media`. The body is the same in every attempt, and `webhook-id` too.
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{StreamExt, TryStreamExt};
+use hmac::{Hmac, KeyInit, Mac};
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+use url::Url;
+
+use super::http::{CallError, Http};
+use super::json_body::{JsonBody, Slots};
+use super::parts::Budget;
+use super::settings::{self, CA_FILE};
+use super::{BuildError, Environment, Probe, Sender};
+use crate::clock::SharedClock;
+use crate::domain::account::Account;
+use crate::domain::message::{Item, Media};
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+
+const EMBED_LIMIT: u64 = 20 * 1024 * 1024;
+
 pub static SPEC: SenderSpec = SenderSpec {
     name: "webhook",
-    about: "",
+    about: "one signed JSON POST per push to a receiver of yours (Standard Webhooks)",
     default_im: "webhook",
-    settings: &[],
+    settings: &[
+        SettingSpec {
+            key: "url",
+            kind: SettingKind::Url,
+            required: true,
+            default: "",
+            doc: "where to POST; redirects are not followed",
+        },
+        SettingSpec {
+            key: "secret",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "no signature",
+            doc: "whsec_ and base64: signs every request (webhook-id, webhook-timestamp, webhook-signature)",
+        },
+        SettingSpec {
+            key: "old_secret",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "",
+            doc: "while a secret is being changed: signs beside the new one",
+        },
+        SettingSpec {
+            key: "token",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "",
+            doc: "sent as Authorization: Bearer",
+        },
+        SettingSpec {
+            key: "header",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "",
+            doc: "one more header as 'Name: value', kept as a secret",
+        },
+        SettingSpec {
+            key: "dedupes",
+            kind: SettingKind::Bool,
+            required: false,
+            default: "false",
+            doc: "the receiver drops a webhook-id that it has seen, so that an unknown outcome may be tried again",
+        },
+        SettingSpec {
+            key: "embed_limit",
+            kind: SettingKind::Int,
+            required: false,
+            default: "20971520",
+            doc: "media up to so many bytes stand in the body as base64, longer ones as their address",
+        },
+        CA_FILE,
+    ],
     support: |_, _| Support::Native,
-    idempotent: |_| false,
-    concurrency: 1,
+    idempotent: |settings| settings.bool("dedupes") == Some(true),
+    concurrency: 4,
     min_interval_ms: 0,
-    max_media_bytes: 0,
+    max_media_bytes: u64::MAX,
 };
-pub fn build(_: &Account, _: &Environment) -> Result<Box<dyn Sender>, BuildError> {
-    todo!()
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let settings = &account.settings;
+    let keys = ["secret", "old_secret"].into_iter().filter_map(|key| Some((key, settings.secret(key)?)));
+    let embed_limit = match settings.int("embed_limit").map(u64::try_from) {
+        None => EMBED_LIMIT,
+        Some(Ok(limit)) => limit,
+        Some(Err(_)) => return Err(settings::problem(account, "embed_limit: expected a number of bytes, 0 or more")),
+    };
+    Ok(Box::new(Webhook {
+        url: settings::required_url(account, "url")?,
+        keys: keys.map(|(key, secret)| signing_key(account, key, secret)).collect::<Result<_, _>>()?,
+        headers: [bearer(account)?, extra_header(account)?].into_iter().flatten().collect(),
+        is_deduped: (SPEC.idempotent)(settings),
+        embed_limit,
+        http: settings::http(account, environment)?,
+        clock: environment.clock.clone(),
+    }))
+}
+
+struct Webhook {
+    url: Url,
+    keys: Vec<Hmac<Sha256>>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    is_deduped: bool,
+    embed_limit: u64,
+    http: Http,
+    clock: SharedClock,
+}
+
+/// The key that a secret stands for: `whsec_` and its base64.
+fn signing_key(account: &Account, key: &str, secret: &Secret) -> Result<Hmac<Sha256>, BuildError> {
+    let text = secret.expose();
+    let bytes = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok().filter(|bytes| !bytes.is_empty());
+    bytes
+        .and_then(|bytes| Hmac::new_from_slice(&bytes).ok())
+        .ok_or_else(|| settings::problem(account, format!("{key}: expected whsec_ and base64")))
+}
+
+fn bearer(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, BuildError> {
+    let Some(token) = account.settings.secret("token").filter(|token| !token.is_empty()) else { return Ok(None) };
+    let value = header_value(&format!("Bearer {}", token.expose()));
+    let value = value.ok_or_else(|| settings::problem(account, "token: holds characters that no header can carry"))?;
+    Ok(Some((AUTHORIZATION, value)))
+}
+
+fn extra_header(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, BuildError> {
+    let Some(header) = account.settings.secret("header") else { return Ok(None) };
+    let parsed = header
+        .expose()
+        .split_once(':')
+        .and_then(|(name, value)| Some((HeaderName::try_from(name.trim()).ok()?, header_value(value.trim())?)));
+    parsed.map(Some).ok_or_else(|| settings::problem(account, "header: expected 'Name: value'"))
+}
+
+fn header_value(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[async_trait]
+impl Sender for Webhook {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        let mut budget = Budget::new(&self.clock, delivery.timeout);
+        budget.extend_for_bytes(delivery.media.iter().map(|file| file.len).sum());
+        match event(delivery, self.embed_limit) {
+            Ok(body) => self.post(delivery, &body, &budget).await.unwrap_or_else(|failed| failed),
+            Err(error) => Report::failed(Outcome::Rejected, error),
+        }
+    }
+
+    async fn probe(&self) -> Probe {
+        Probe::assumed_up()
+    }
+
+    fn is_idempotent(&self, _: &Delivery, _: UtcMs) -> bool {
+        self.is_deduped
+    }
+}
+
+impl Webhook {
+    async fn post(&self, delivery: &Delivery, body: &JsonBody, budget: &Budget) -> Result<Report, Report> {
+        let request = self.sign(self.http.post(self.url.clone()), &delivery.key, body).await.map_err(|error| {
+            Report::failed(Outcome::Unreachable, format!("cannot read the media from disk: {error}"))
+        })?;
+        let headers = self.headers.iter().cloned();
+        let request = body.attach(headers.fold(request, |request, (name, value)| request.header(name, value)));
+        // The status is the receiver's whole verdict; its body says nothing.
+        let sent = |status| Report::sent(Some(delivery.key.clone())).with_status(status);
+        match self.http.call(request, budget.left()?).await {
+            Ok(reply) => Ok(reply.status_report(self.clock.now()).unwrap_or_else(|| sent(reply.status))),
+            Err(CallError::Ambiguous { status: Some(status @ 200..300), .. }) => Ok(sent(status)),
+            Err(error) => Err(error.report()),
+        }
+    }
+
+    async fn sign(&self, request: RequestBuilder, id: &str, body: &JsonBody) -> std::io::Result<RequestBuilder> {
+        // Of this attempt, unlike all the rest.
+        let timestamp = self.clock.now().0.div_euclid(1000);
+        let request = request.header("webhook-id", id).header("webhook-timestamp", timestamp);
+        if self.keys.is_empty() {
+            return Ok(request);
+        }
+        let mut macs = self.keys.clone();
+        macs.iter_mut().for_each(|mac| mac.update(format!("{id}.{timestamp}.").as_bytes()));
+        let mut chunks = body.stream().boxed();
+        while let Some(chunk) = chunks.try_next().await? {
+            macs.iter_mut().for_each(|mac| mac.update(&chunk));
+        }
+        let signatures: Vec<String> =
+            macs.into_iter().map(|mac| format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))).collect();
+        Ok(request.header("webhook-signature", signatures.join(" ")))
+    }
+}
+
+/// The body of a push; or why it cannot be made, naming the media.
+fn event(delivery: &Delivery, embed_limit: u64) -> Result<JsonBody, String> {
+    let message = &delivery.message;
+    let (place, id) = match &delivery.target {
+        Target::Group(id) => ("group", id),
+        Target::User(id) => ("user", id),
+    };
+    let mut event = json!({
+        "type": "message.push",
+        "timestamp": delivery.due_at,
+        "data": {
+            "job": delivery.job,
+            "triggered_by": delivery.triggered_by,
+            "due_at": delivery.due_at,
+            "im": delivery.im,
+            "target": {place: id},
+            "title": message.title,
+            "kind": message.body.kind(),
+        },
+    });
+    let mut media = Embedding { slots: Slots::new(), limit: embed_limit, files: delivery.media.iter() };
+    let (key, content) = match &message.body {
+        Body::Text { text } => ("text", json!(text)),
+        Body::Image(m) | Body::Voice(m) | Body::Video(m) | Body::File(m) => ("media", media.next(m)?),
+        Body::Mixed { items } => ("items", items.iter().map(|item| media.item(item)).collect::<Result<_, _>>()?),
+    };
+    event["data"][key] = content;
+    Ok(media.slots.fill(&event))
+}
+
+/// Puts the resolved files, one after the other, into the body.
+struct Embedding<'a> {
+    slots: Slots,
+    limit: u64,
+    files: std::slice::Iter<'a, MediaFile>,
+}
+
+impl Embedding<'_> {
+    fn item(&mut self, item: &Item) -> Result<Value, String> {
+        let mut value = match item {
+            Item::Text { text } | Item::Markdown { text } => json!({"text": text}),
+            Item::At { user } => json!({"user": user}),
+            Item::AtAll => json!({}),
+            Item::Image(m) | Item::Voice(m) | Item::Video(m) | Item::File(m) => json!({"media": self.next(m)?}),
+        };
+        value["type"] = json!(item.type_name());
+        Ok(value)
+    }
+
+    fn next(&mut self, media: &Media) -> Result<Value, String> {
+        let file = self.files.next().ok_or("the message has a media without a file")?;
+        let mut value = self.file(file)?;
+        if let Some(caption) = &media.caption {
+            value.insert("caption".to_owned(), json!(caption));
+        }
+        if let Some(cover) = &file.cover {
+            value.insert("cover".to_owned(), Value::Object(self.file(cover)?));
+        }
+        Ok(Value::Object(value))
+    }
+
+    fn file(&mut self, file: &MediaFile) -> Result<Map<String, Value>, String> {
+        let mut value = Map::new();
+        value.insert("filename".to_owned(), json!(file.filename));
+        value.insert("mime_type".to_owned(), json!(file.mime_type));
+        value.insert("size".to_owned(), json!(file.len));
+        value.insert("sha256".to_owned(), json!(file.sha256));
+        if file.len <= self.limit {
+            value.insert("base64".to_owned(), json!(self.slots.base64(file)));
+        } else if let Some(url) = &file.url {
+            value.insert("url".to_owned(), json!(url));
+        } else {
+            let (name, len, limit) = (&file.filename, file.len, self.limit);
+            return Err(format!("'{name}' has {len} bytes, embed_limit is {limit}, and it has no address to link to"));
+        }
+        Ok(value)
+    }
 }
