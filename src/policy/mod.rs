@@ -3,4 +3,7 @@
 //! The hour and the dice are arguments, so that every decision can be asked again with the same answer. The one thing
 //! read from outside is the system's zone data, when a schedule is compiled.
 
+pub mod account;
+pub mod health;
+pub mod retry;
 pub mod schedule;
