@@ -17,6 +17,8 @@ pub mod steps;
 pub mod text;
 pub mod upload;
 mod webhook;
+mod wecom;
+mod wecom_robot;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -156,6 +158,7 @@ pub struct Registered {
 /// Every sender there is, in the order in which docs list them.
 pub static SENDERS: &[Registered] = &[
     Registered { spec: &onebot11::SPEC, build: onebot11::build },
+    Registered { spec: &wecom_robot::SPEC, build: wecom_robot::build },
     Registered { spec: &webhook::SPEC, build: webhook::build },
     Registered { spec: &console::SPEC, build: console::build },
 ];
@@ -168,4 +171,13 @@ pub fn find(name: &str) -> Option<&'static Registered> {
 /// What every sender states about itself, for the configuration to check accounts against.
 pub fn specs() -> Vec<&'static SenderSpec> {
     SENDERS.iter().map(|registered| registered.spec).collect()
+}
+
+/// Lower-case hexadecimal digits, as most platforms want digests and keys.
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xF])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }

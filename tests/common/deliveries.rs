@@ -19,6 +19,13 @@ pub const DUE_AT: UtcMs = UtcMs(1_767_229_200_000);
 #[derive(Default)]
 pub struct TestMemory(std::sync::Mutex<Vec<(String, String, String)>>);
 
+impl TestMemory {
+    /// Everything that is kept, as one text, to look for what must or must not be there.
+    pub fn all(&self) -> String {
+        format!("{:?}", self.0.lock().unwrap())
+    }
+}
+
 #[async_trait::async_trait]
 impl Memory for TestMemory {
     async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {

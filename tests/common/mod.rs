@@ -1,5 +1,6 @@
 //! What several test files share. Each file uses a part of it, so the rest is unused there.
 #![allow(dead_code, reason = "every test file compiles this module anew and uses a part of it")]
 
+pub mod bench;
 pub mod deliveries;
 pub mod fake_im;

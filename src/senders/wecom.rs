@@ -1,0 +1,447 @@
+//! What WeCom's group robots and applications share (sheet weixin.md, parts B and C): the envelope of answers, the
+//! error table, uploads with their cache, and the counting of limits that the platform does not tell.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::RequestBuilder;
+use reqwest::multipart::Form as Multipart;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::http::{Http, excerpt};
+use super::{Environment, Memory, upload};
+use crate::clock::SharedClock;
+use crate::domain::push::MediaFile;
+use crate::domain::{Kind, Outcome, Report, Secret, UtcMs};
+
+/// A file of this many bytes or fewer is refused by every upload.
+const TOO_SMALL: u64 = 5;
+const MIB: u64 = 1024 * 1024;
+/// The largest file of any form (part B; C2).
+pub const LARGEST_FILE: u64 = 20 * MIB;
+const LARGEST_VOICE: u64 = 2 * MIB;
+/// A voice lasts at most 60 s.
+const LONGEST_VOICE: Duration = Duration::from_secs(60);
+/// Uploads live three days; an hour less, so that none dies between the look and the send.
+const UPLOAD_LIFE: Duration = Duration::from_secs(71 * 3600);
+/// Uploads remembered per account.
+const UPLOADS_KEPT: usize = 64;
+/// The first wait after "too often", doubled with each that follows at once.
+const COOL_DOWN: Duration = Duration::from_secs(60);
+const LONGEST_COOL_DOWN: Duration = Duration::from_secs(16 * 60);
+
+/// The class of an `errcode` (sheet C4). Unlisted codes are the message's fault: repeating them helps nobody.
+pub fn outcome(code: i64) -> Outcome {
+    match code {
+        0 => Outcome::Sent,
+        // Busy; two writers met.
+        -1 | 6000 => Outcome::Throttled { wait: None },
+        // Too often; too many at once.
+        45009 | 45033 => Outcome::Throttled { wait: Some(COOL_DOWN) },
+        // Secret, corporation, application or token wrong; no permission, application off; address not trusted.
+        40001 | 40013 | 40014 | 40056 | 41011 | 42001 | 48002 | 50003 | 60020 | 301_002 => Outcome::AccountDown,
+        // No such member, no such chat, or the robot is no longer in its group.
+        40003 | 60111 | 81013 | 86001 | 86003 | 86008 | 93000 | 93004 | 93008 => Outcome::TargetGone,
+        _ => Outcome::Rejected,
+    }
+}
+
+/// The token is void: a new one cures it (C1).
+pub fn is_token_error(code: i64) -> bool {
+    matches!(code, 40001 | 40014 | 42001)
+}
+
+/// The uploaded media is gone: another upload cures it.
+pub fn is_media_gone(code: i64) -> bool {
+    code == 40007
+}
+
+/// The form does not suit this file: it may pass as a plain file or a link.
+pub fn is_form_refused(code: i64) -> bool {
+    matches!(code, 40004..=40006 | 40009 | 40011 | 45001 | 45007 | 301_016 | 301_017)
+}
+
+/// An answer whose `errcode` was read.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i64,
+    pub body: Value,
+    status: u16,
+}
+
+impl Answer {
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.body.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+}
+
+/// How a media goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    Image,
+    Voice,
+    Video,
+    File,
+    /// The address of a media that no form takes.
+    Link,
+}
+
+impl Form {
+    /// The word for `type=` of an upload, `msgtype`, and the key of the content.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Form::Image => "image",
+            Form::Voice => "voice",
+            Form::Video => "video",
+            Form::File => "file",
+            Form::Link => "link",
+        }
+    }
+
+    /// What the attempt records when the kind goes out in another form.
+    pub fn note(self, kind: Kind) -> Option<String> {
+        (self.as_str() != kind.as_str()).then(|| format!("{kind} as {}", self.as_str()))
+    }
+}
+
+/// What the forms take, in bytes; 0 for a form that there is not.
+pub struct Limits {
+    pub image: u64,
+    pub video: u64,
+}
+
+/// The form in which a media of `kind` can go out.
+///
+/// # Errors
+/// None takes it, and it has no address to link to.
+pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Result<Form, Report> {
+    let fits = |limit: u64| (TOO_SMALL + 1..=limit).contains(&file.len);
+    let native = match kind {
+        Kind::Image => fits(limits.image) && matches!(file.mime_type.as_str(), "image/jpeg" | "image/png"),
+        Kind::Video => fits(limits.video) && file.mime_type == "video/mp4",
+        Kind::Voice => fits(LARGEST_VOICE) && is_short_amr(file).await?,
+        Kind::Text | Kind::File | Kind::Mixed => false,
+    };
+    match kind {
+        Kind::Image if native => Ok(Form::Image),
+        Kind::Video if native => Ok(Form::Video),
+        Kind::Voice if native => Ok(Form::Voice),
+        _ if fits(LARGEST_FILE) => Ok(Form::File),
+        _ if file.url.is_some() => Ok(Form::Link),
+        _ => {
+            let error =
+                format!("{} has {} bytes: a file needs {} to {LARGEST_FILE}", file.filename, file.len, TOO_SMALL + 1);
+            Err(Report::failed(Outcome::Rejected, error))
+        }
+    }
+}
+
+/// What to try when the platform refuses `form`: a plain file, then a link.
+pub fn next_form(form: Form, file: &MediaFile) -> Option<Form> {
+    match form {
+        Form::Image | Form::Voice | Form::Video => Some(Form::File),
+        Form::File => file.url.is_some().then_some(Form::Link),
+        Form::Link => None,
+    }
+}
+
+/// Reads a media file that is known to be small.
+pub async fn read(file: &MediaFile) -> Result<Vec<u8>, Report> {
+    tokio::fs::read(&file.path)
+        .await
+        .map_err(|error| Report::failed(Outcome::Unreachable, format!("cannot read {}: {error}", file.filename)))
+}
+
+async fn is_short_amr(file: &MediaFile) -> Result<bool, Report> {
+    Ok(amr_length(&read(file).await?).is_some_and(|length| length <= LONGEST_VOICE))
+}
+
+/// How long an AMR-NB recording plays, or None where the content is none (RFC 4867 §5).
+fn amr_length(content: &[u8]) -> Option<Duration> {
+    /// Bytes after the type byte of a frame, by frame type.
+    const FRAME: [usize; 16] = [12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0];
+    let mut rest = content.strip_prefix(b"#!AMR\n")?;
+    let mut frames = 0;
+    while let Some(head) = rest.first() {
+        let size = 1 + FRAME[usize::from(head >> 3 & 0xF)];
+        rest = rest.get(size..).unwrap_or_default();
+        frames += 1;
+    }
+    Some(Duration::from_millis(20 * frames))
+}
+
+/// At most `count` sends in any `length`.
+pub struct Window {
+    pub count: u32,
+    pub length: Duration,
+}
+
+impl Window {
+    /// Sends are counted in sixtieths of the window.
+    const GRAINS: i64 = 60;
+
+    fn grain_ms(&self) -> i64 {
+        i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX) / Window::GRAINS
+    }
+}
+
+/// The sends of the recent past: for each window its grains and their counts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Tally(Vec<BTreeMap<i64, u32>>);
+
+impl Tally {
+    fn add(&mut self, windows: &[Window], now: UtcMs) {
+        self.0.resize_with(windows.len(), BTreeMap::new);
+        for (grains, window) in self.0.iter_mut().zip(windows) {
+            let current = now.0.div_euclid(window.grain_ms());
+            // Grains of the future were counted before the clock was set back; they would never leave.
+            grains.retain(|grain, _| (current - Window::GRAINS..=current).contains(grain));
+            *grains.entry(current).or_default() += 1;
+        }
+    }
+}
+
+/// When the sum of the tallies leaves room for one more send; None: now.
+fn free_at(tallies: &[&Tally], windows: &[Window], now: UtcMs) -> Option<UtcMs> {
+    let free = windows.iter().enumerate().filter_map(|(index, window)| {
+        let current = now.0.div_euclid(window.grain_ms());
+        let mut sum = BTreeMap::<i64, u32>::new();
+        for (grain, count) in tallies.iter().filter_map(|tally| tally.0.get(index)).flatten() {
+            if (current - Window::GRAINS..=current).contains(grain) {
+                *sum.entry(*grain).or_default() += count;
+            }
+        }
+        let mut total: u32 = sum.values().sum();
+        let mut last = None;
+        for (grain, count) in sum {
+            if total < window.count {
+                break;
+            }
+            total -= count;
+            last = Some(UtcMs((grain + Window::GRAINS + 1).saturating_mul(window.grain_ms())));
+        }
+        last
+    });
+    free.max()
+}
+
+/// An upload that may serve again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Upload {
+    form: String,
+    sha256: String,
+    media_id: String,
+    at: UtcMs,
+}
+
+#[derive(Default)]
+struct State {
+    uploads: Vec<Upload>,
+    tallies: HashMap<String, Tally>,
+    /// Refusals as "too often", one after the other.
+    refusals: u32,
+    blocked_until: Option<UtcMs>,
+}
+
+/// One account's way to WeCom, with what it remembers.
+pub struct Wecom {
+    pub clock: SharedClock,
+    http: Http,
+    memory: Arc<dyn Memory>,
+    account: String,
+    windows: &'static [Window],
+    state: Mutex<State>,
+    recalled: OnceCell<()>,
+}
+
+const MEMORY_UPLOADS: &str = "uploads";
+const MEMORY_TALLY: &str = "sent:";
+
+impl Wecom {
+    pub fn new(account: &str, http: Http, environment: &Environment, windows: &'static [Window]) -> Wecom {
+        Wecom {
+            clock: environment.clock.clone(),
+            http,
+            memory: environment.memory.clone(),
+            account: account.to_owned(),
+            windows,
+            state: Mutex::default(),
+            recalled: OnceCell::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what earlier runs remembered, once. Without it uploads are repeated and counts begin at zero, so a
+    /// failure is told and tried again the next time.
+    pub async fn recall(&self) {
+        let recalled = self.recalled.get_or_try_init(async || {
+            let entries = self.memory.recall(&self.account).await?;
+            let mut state = self.state();
+            for (key, value) in entries {
+                if key == MEMORY_UPLOADS {
+                    state.uploads = serde_json::from_str(&value).unwrap_or_default();
+                } else if let Some(subject) = key.strip_prefix(MEMORY_TALLY) {
+                    state.tallies.insert(subject.to_owned(), serde_json::from_str(&value).unwrap_or_default());
+                }
+            }
+            Ok::<(), super::MemoryError>(())
+        });
+        if let Err(error) = recalled.await {
+            tracing::warn!(account = self.account, %error, "cannot recall the account's uploads and counts");
+        }
+    }
+
+    pub async fn remember(&self, key: &str, value: &impl Serialize) {
+        // Our own types have string keys only, so that they always have a JSON form.
+        let value = serde_json::to_string(value).unwrap_or_default();
+        if let Err(error) = self.memory.remember(&self.account, key, &value).await {
+            tracing::warn!(account = self.account, key, %error, "cannot remember");
+        }
+    }
+
+    /// When one more send may count for `subject` beside those for `everyone`; None: now.
+    pub fn free_at(&self, subjects: &[&str], now: UtcMs) -> Option<UtcMs> {
+        let state = self.state();
+        let everyone = state.tallies.get(EVERYONE);
+        let sums = |tally: Option<&Tally>| {
+            let tallies: Vec<&Tally> = everyone.into_iter().chain(tally).collect();
+            free_at(&tallies, self.windows, now)
+        };
+        let counted = if subjects.contains(&EVERYONE) {
+            let others = state.tallies.iter().filter(|(subject, _)| *subject != EVERYONE);
+            others.filter_map(|(_, tally)| sums(Some(tally))).chain(sums(None)).max()
+        } else {
+            subjects.iter().filter_map(|subject| sums(state.tallies.get(*subject))).max()
+        };
+        counted.max(state.blocked_until.filter(|until| *until > now))
+    }
+
+    /// The report of a send that is not even tried, because the platform would refuse or drop it.
+    pub fn too_often(&self, subjects: &[&str]) -> Option<Report> {
+        let now = self.clock.now();
+        let wait = self.free_at(subjects, now)?.since(now);
+        let outcome = Outcome::Throttled { wait: Some(wait) };
+        Some(Report::failed(outcome, "not called: the sends that WeCom grants in this time are used up"))
+    }
+
+    /// Counts one send for each subject.
+    pub async fn count(&self, subjects: &[&str]) {
+        for subject in subjects {
+            let tally = {
+                let mut state = self.state();
+                let tally = state.tallies.entry((*subject).to_owned()).or_default();
+                tally.add(self.windows, self.clock.now());
+                tally.clone()
+            };
+            self.remember(&format!("{MEMORY_TALLY}{subject}"), &tally).await;
+        }
+    }
+
+    pub fn post(&self, url: Url) -> RequestBuilder {
+        self.http.post(url)
+    }
+
+    pub fn get(&self, url: Url) -> RequestBuilder {
+        self.http.get(url)
+    }
+
+    /// Makes the call and reads `errcode`; any code is an answer.
+    ///
+    /// # Errors
+    /// There is no answer of the API; the text shows neither address nor page, since both may hold the key.
+    pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, Report> {
+        let reply = self.http.call(request, deadline).await.map_err(super::http::CallError::report)?;
+        if let Some(mut report) = reply.status_report(self.clock.now()) {
+            report.error = Some(format!("HTTP {} instead of an answer", reply.status));
+            return Err(report);
+        }
+        let body = reply.json().unwrap_or_default();
+        match body.get("errcode").and_then(Value::as_i64) {
+            Some(code) => Ok(Answer { code, body, status: reply.status }),
+            None => Err(Report::failed(Outcome::Unknown, "the answer holds no errcode").with_status(reply.status)),
+        }
+    }
+
+    /// The report that an answer means, and what it teaches about the rate.
+    pub fn report(&self, answer: &Answer, secrets: &[&Secret]) -> Report {
+        let mut outcome = outcome(answer.code);
+        let mut state = self.state();
+        match &mut outcome {
+            Outcome::Sent => {
+                (state.refusals, state.blocked_until) = (0, None);
+                return Report::sent(answer.text("msgid").map(str::to_owned)).with_status(answer.status);
+            }
+            Outcome::Throttled { wait: Some(wait) } => {
+                *wait = (*wait * 2_u32.saturating_pow(state.refusals)).min(LONGEST_COOL_DOWN);
+                state.refusals = (state.refusals + 1).min(8);
+                state.blocked_until = Some(self.clock.now() + *wait);
+            }
+            _ => {}
+        }
+        let said = scrub(answer.text("errmsg").unwrap_or("no reason given"), secrets);
+        Report::failed(outcome, format!("errcode {}: {}", answer.code, excerpt(&said))).with_status(answer.status)
+    }
+
+    /// The `media_id` of an earlier upload that still lives.
+    pub fn uploaded(&self, form: Form, file: &MediaFile) -> Option<String> {
+        let alive = self.clock.now() - UPLOAD_LIFE;
+        let state = self.state();
+        let same = |upload: &&Upload| upload.form == form.as_str() && upload.sha256 == file.sha256 && upload.at > alive;
+        state.uploads.iter().find(same).map(|upload| upload.media_id.clone())
+    }
+
+    /// Uploads the file from the disk, piece by piece, and remembers its `media_id`. Nobody sees an upload, so one
+    /// that broke off counts as not sent.
+    pub async fn upload(&self, url: Url, form: Form, file: &MediaFile, deadline: Duration) -> Result<Answer, Report> {
+        let form_data = Multipart::new().part("media", upload::part(file).await?);
+        let request = self.post(url).multipart(form_data);
+        let answer = self.call(request, deadline).await.map_err(unseen)?;
+        if let Some(media_id) = answer.text("media_id") {
+            let upload = Upload {
+                form: form.as_str().to_owned(),
+                sha256: file.sha256.clone(),
+                media_id: media_id.to_owned(),
+                at: self.clock.now(),
+            };
+            let uploads = {
+                let mut state = self.state();
+                state.uploads.retain(|old| (&old.form, &old.sha256) != (&upload.form, &upload.sha256));
+                state.uploads.push(upload);
+                let surplus = state.uploads.len().saturating_sub(UPLOADS_KEPT);
+                state.uploads.drain(..surplus);
+                state.uploads.clone()
+            };
+            self.remember(MEMORY_UPLOADS, &uploads).await;
+        }
+        Ok(answer)
+    }
+
+    /// Forgets an upload that the platform no longer knows.
+    pub fn forget_upload(&self, media_id: &str) {
+        self.state().uploads.retain(|upload| upload.media_id != media_id);
+    }
+}
+
+/// The subject of sends that count for every member: `@all`, departments, tags.
+pub const EVERYONE: &str = "@all";
+
+/// A call whose effect nobody sees may be repeated, whatever became of it.
+pub fn unseen(mut report: Report) -> Report {
+    if report.outcome == Outcome::Unknown {
+        report.outcome = Outcome::Unreachable;
+    }
+    report
+}
+
+/// Takes secrets out of what the platform said.
+fn scrub(text: &str, secrets: &[&Secret]) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "****"))
+}

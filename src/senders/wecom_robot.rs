@@ -1,0 +1,251 @@
+//! `wecom_robot`: a robot in one WeCom group, spoken to through its webhook (sheet weixin.md, part B).
+//!
+//! - One account is one robot, and a robot speaks only in the group that made it: the address holds its key. The
+//!   `group:` of a push is a name for people; where the account states its own, another name is refused.
+//! - The platform grants 20 messages a minute and refuses more; they are counted here, over restarts, so that it
+//!   need not. There is no message id, no status call and no idempotency key: what broke off stays `unknown`.
+//! - Images go out inside the request (JPG or PNG up to 2 MiB), voices as voice only when they are AMR of at most
+//!   60 s; everything else is uploaded as a file. A media over 20 MiB becomes a link where it has an address. A
+//!   message of several contents is a sequence, each counted.
+//! - An upload may take longer than the push's timeout: a second more for each 128 kB.
+//!
+//! Unconfirmed by the sheet, and handled either way: whether an uploaded `media_id` serves another key (each account
+//! keeps its own, and one that is refused is uploaded again once).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::steps::{Budget, Progress, Step, Style, plan};
+use super::text::Limit;
+use super::wecom::{self, Answer, Form, Limits, Wecom, Window};
+use super::{BuildError, Environment, Gate, Probe, Sender, hex, settings};
+use crate::domain::push::MediaFile;
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Account, Delivery, Kind, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "wecom_robot",
+    about: "a robot in a WeCom group, through its webhook",
+    default_im: "weixin",
+    settings: &[
+        SettingSpec {
+            key: "url",
+            kind: SettingKind::Url,
+            required: true,
+            default: "",
+            doc: "the robot's webhook address as WeCom shows it, with its key",
+        },
+        SettingSpec {
+            key: "group",
+            kind: SettingKind::Text,
+            required: false,
+            default: "any",
+            doc: "the name by which pushes call this robot's group; a push to another one is then refused",
+        },
+        SettingSpec {
+            key: "markdown",
+            kind: SettingKind::Choice(&["markdown", "markdown_v2"]),
+            required: false,
+            default: "markdown",
+            doc: "the dialect of markdown items: markdown_v2 knows tables, but clients before 4.1.36 show it as plain text",
+        },
+        settings::CA_FILE,
+    ],
+    support,
+    idempotent: |_| false,
+    concurrency: 1,
+    min_interval_ms: 0,
+    max_media_bytes: wecom::LARGEST_FILE,
+};
+
+fn support(kind: Kind, group: bool) -> Support {
+    match kind {
+        _ if !group => Support::Refused("a group robot reaches only its group"),
+        Kind::Text | Kind::Image | Kind::File => Support::Native,
+        Kind::Voice => Support::Fallback("as file, unless AMR of at most 60 s"),
+        Kind::Video => Support::Fallback("as file"),
+        Kind::Mixed => Support::Fallback("as a sequence"),
+    }
+}
+
+const STYLE: Style = Style {
+    mention: |user| format!("<@{user}>"),
+    at_all: None,
+    plain: None,
+    text_limit: Limit::Bytes(2048),
+    markdown_limit: Limit::Bytes(4096),
+};
+
+const LIMITS: Limits = Limits { image: 2 * 1024 * 1024, video: 0 };
+
+/// 20 messages a minute for each robot.
+const WINDOWS: &[Window] = &[Window { count: 20, length: Duration::from_secs(60) }];
+/// A robot is one subject of counting.
+const SUBJECT: &[&str] = &["robot"];
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let url = settings::required_url(account, "url")?;
+    let key = url.query_pairs().find(|(name, value)| name == "key" && !value.is_empty());
+    let key = key.map(|(_, value)| Secret::new(value.into_owned()));
+    let (Some(key), true) = (key, url.path().ends_with("/send")) else {
+        let problem = "url: expected the robot's webhook address, which ends in /webhook/send?key=…";
+        return Err(settings::problem(account, problem));
+    };
+    let http = settings::http(account, environment)?;
+    Ok(Box::new(WecomRobot {
+        wecom: Wecom::new(&account.id, http, environment, WINDOWS),
+        url,
+        key,
+        group: account.settings.text("group").map(str::to_owned),
+        markdown: if account.settings.text("markdown") == Some("markdown_v2") { "markdown_v2" } else { "markdown" },
+    }))
+}
+
+struct WecomRobot {
+    wecom: Wecom,
+    url: Url,
+    key: Secret,
+    group: Option<String>,
+    markdown: &'static str,
+}
+
+#[async_trait]
+impl Sender for WecomRobot {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        if let Some(problem) = self.misdirected(&delivery.target) {
+            return Report::failed(Outcome::Rejected, problem);
+        }
+        self.wecom.recall().await;
+        let steps = plan(&delivery.message, &STYLE);
+        let mut progress = Progress::resume(delivery, &steps);
+        let mut budget = Budget::new(&self.wecom.clock, delivery.timeout);
+        for (index, step) in steps.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            let report = self.send_step(step, delivery, &mut budget).await.unwrap_or_else(|report| report);
+            if !progress.record(index, report) {
+                break;
+            }
+        }
+        progress.finish()
+    }
+
+    async fn probe(&self) -> Probe {
+        self.wecom.recall().await;
+        Probe::assumed_up()
+    }
+
+    fn gate(&self, _: &Target, _: Option<&Message>, now: UtcMs) -> Gate {
+        match self.wecom.free_at(SUBJECT, now) {
+            None => Gate::Open,
+            until => Gate::Closed { reason: "rate_limit", until },
+        }
+    }
+}
+
+impl WecomRobot {
+    fn misdirected(&self, target: &Target) -> Option<String> {
+        match (&self.group, target) {
+            (_, Target::User(_)) => Some("a group robot reaches only its group, not a user".to_owned()),
+            (Some(own), Target::Group(group)) if own != group => {
+                Some(format!("this robot speaks in the group '{own}', not in '{group}': name another account"))
+            }
+            _ => None,
+        }
+    }
+
+    async fn send_step(&self, step: &Step, delivery: &Delivery, budget: &mut Budget) -> Result<Report, Report> {
+        match step {
+            Step::Text { text, at_all } => {
+                // A text may not be empty, even where only the mention counts.
+                let content = if *at_all && text.trim().is_empty() { "@all" } else { text };
+                let mentioned: &[&str] = if *at_all { &["@all"] } else { &[] };
+                let text = json!({"content": content, "mentioned_list": mentioned});
+                self.post_message("text", text, budget).await.map(|answer| self.report(&answer))
+            }
+            Step::Markdown { text } => {
+                let text = json!({"content": text});
+                self.post_message(self.markdown, text, budget).await.map(|answer| self.report(&answer))
+            }
+            Step::Media { kind, index } => {
+                let file = delivery.media.get(*index).ok_or_else(|| {
+                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", index + 1))
+                })?;
+                self.send_media(*kind, file, budget).await
+            }
+        }
+    }
+
+    /// Sends a media in the best form that the platform takes; a form that it refuses is followed by the next.
+    async fn send_media(&self, kind: Kind, file: &MediaFile, budget: &mut Budget) -> Result<Report, Report> {
+        let mut form = wecom::choose_form(kind, file, &LIMITS).await?;
+        loop {
+            let answer = match form {
+                Form::Image => self.post_image(file, budget).await?,
+                Form::Link => self.post_link(file, budget).await?,
+                Form::Voice | Form::Video | Form::File => self.post_upload(form, file, budget).await?,
+            };
+            match wecom::next_form(form, file) {
+                Some(next) if wecom::is_form_refused(answer.code) => form = next,
+                _ => {
+                    let mut report = self.report(&answer);
+                    report.note = form.note(kind);
+                    return Ok(report);
+                }
+            }
+        }
+    }
+
+    async fn post_image(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Report> {
+        let content = wecom::read(file).await?;
+        let md5 = hex(&Md5::digest(&content));
+        self.post_message("image", json!({"base64": STANDARD.encode(&content), "md5": md5}), budget).await
+    }
+
+    async fn post_link(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Report> {
+        let url = file.url.as_deref().unwrap_or_default();
+        let content = format!("{}\n{url}", file.filename);
+        self.post_message("text", json!({"content": content}), budget).await
+    }
+
+    /// Uploads where that was not done within three days, and once more where the platform forgot it.
+    async fn post_upload(&self, form: Form, file: &MediaFile, budget: &mut Budget) -> Result<Answer, Report> {
+        if let Some(media_id) = self.wecom.uploaded(form, file) {
+            let answer = self.post_message(form.as_str(), json!({"media_id": media_id}), budget).await?;
+            if !wecom::is_media_gone(answer.code) {
+                return Ok(answer);
+            }
+            self.wecom.forget_upload(&media_id);
+        }
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}upload_media", self.url.path().trim_end_matches("send")));
+        url.query_pairs_mut().append_pair("type", form.as_str());
+        budget.extend_for_bytes(file.len);
+        let answer = self.wecom.upload(url, form, file, budget.left()?).await?;
+        match answer.text("media_id") {
+            Some(media_id) => self.post_message(form.as_str(), json!({"media_id": media_id}), budget).await,
+            None if answer.code != 0 => Ok(answer),
+            None => Err(Report::failed(Outcome::Unreachable, "the answer to the upload holds no media_id")),
+        }
+    }
+
+    async fn post_message(&self, msgtype: &str, content: Value, budget: &Budget) -> Result<Answer, Report> {
+        if let Some(report) = self.wecom.too_often(SUBJECT) {
+            return Err(report);
+        }
+        self.wecom.count(SUBJECT).await;
+        let request = self.wecom.post(self.url.clone()).json(&json!({"msgtype": msgtype, msgtype: content}));
+        self.wecom.call(request, budget.left()?).await
+    }
+
+    fn report(&self, answer: &Answer) -> Report {
+        self.wecom.report(answer, &[&self.key])
+    }
+}
