@@ -346,6 +346,7 @@ mod tests {
             next_attempt_at: UtcMs(at),
             expires_at: UtcMs::MAX,
             attempts: 0,
+            perhaps_sent: false,
         }
     }
 

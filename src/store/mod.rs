@@ -140,6 +140,8 @@ pub struct OpenPush {
     pub due_at: UtcMs,
     pub next_attempt_at: UtcMs,
     pub expires_at: UtcMs,
+    /// An earlier attempt ended `unknown`: whatever follows, it must not be said that nothing was sent.
+    pub perhaps_sent: bool,
     /// How many attempts it has had; the newest one's number.
     pub attempts: u32,
 }
