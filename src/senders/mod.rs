@@ -12,8 +12,10 @@ mod onebot11;
 pub mod parts;
 #[cfg(test)]
 mod samples;
+pub mod segments;
 pub mod settings;
 pub mod steps;
+mod telegram;
 pub mod text;
 pub mod upload;
 mod webhook;
@@ -159,6 +161,7 @@ pub struct Registered {
 pub static SENDERS: &[Registered] = &[
     Registered { spec: &onebot11::SPEC, build: onebot11::build },
     Registered { spec: &wecom_robot::SPEC, build: wecom_robot::build },
+    Registered { spec: &telegram::SPEC, build: telegram::build },
     Registered { spec: &webhook::SPEC, build: webhook::build },
     Registered { spec: &console::SPEC, build: console::build },
 ];

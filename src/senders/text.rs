@@ -13,6 +13,11 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// Whether `text` needs no split.
+    pub fn fits(self, text: &str) -> bool {
+        self.measure(text) <= self.max()
+    }
+
     fn max(self) -> usize {
         match self {
             Limit::Chars(max) | Limit::Utf16(max) | Limit::Bytes(max) => max,

@@ -4,3 +4,4 @@
 pub mod bench;
 pub mod deliveries;
 pub mod fake_im;
+pub mod rig;

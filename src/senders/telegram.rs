@@ -1,0 +1,619 @@
+//! Telegram, through the Bot API (`protocols/others.md` §1).
+//!
+//! Every media is uploaded, never handed over by its address: Telegram fetches less than it takes, and answers late
+//! when it cannot. There is no idempotency key and no way to read back, so a lost answer stays `unknown`.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::RequestBuilder;
+use reqwest::multipart::Form;
+use serde_json::{Map, Value, json};
+use tokio::sync::OnceCell;
+
+use super::http::{Http, Reply, excerpt};
+use super::parts::{Budget, Part, Progress};
+use super::segments::{Inline, Segment, render, segments};
+use super::text::{Limit, split};
+use super::{BuildError, Environment, Memory, Probe, Sender, markdown, settings, upload};
+use crate::clock::SharedClock;
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+
+const TEXT_LIMIT: Limit = Limit::Utf16(4096);
+const CAPTION_LIMIT: Limit = Limit::Utf16(1024);
+const ALBUM_LIMIT: usize = 10;
+const PHOTO_MAX_BYTES: u64 = 10 * 1024 * 1024;
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "telegram",
+    about: "Telegram, through a bot of the Bot API",
+    default_im: "telegram",
+    settings: &[
+        SettingSpec {
+            key: "token",
+            kind: SettingKind::Secret,
+            required: true,
+            default: "",
+            doc: "the bot's token as @BotFather gave it",
+        },
+        SettingSpec {
+            key: "base_url",
+            kind: SettingKind::Url,
+            required: false,
+            default: "https://api.telegram.org",
+            doc: "the address of a Bot API server of your own",
+        },
+        SettingSpec {
+            key: "parse_mode",
+            kind: SettingKind::Choice(&["HTML", "MarkdownV2"]),
+            required: false,
+            default: "none: texts are shown as they are",
+            doc: "how texts and captions are marked up; a text that Telegram cannot parse goes out as it is",
+        },
+        SettingSpec {
+            key: "silent",
+            kind: SettingKind::Bool,
+            required: false,
+            default: "false",
+            doc: "send without a sound",
+        },
+        SettingSpec {
+            key: "link_preview",
+            kind: SettingKind::Bool,
+            required: false,
+            default: "true",
+            doc: "show a preview of the first link of a text",
+        },
+        settings::CA_FILE,
+    ],
+    support: |_, _| Support::Native,
+    idempotent: |_| false,
+    concurrency: 4,
+    // 30 messages a second over all chats.
+    min_interval_ms: 35,
+    max_media_bytes: 50 * 1024 * 1024,
+};
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let token = account.settings.secret("token").ok_or_else(|| settings::missing(account, "token"))?;
+    if token.expose().chars().any(|c| c.is_whitespace() || c.is_control() || "/?#%".contains(c)) {
+        return Err(settings::problem(account, "token: expected one like 123456:ABC-DEF, without blanks or slashes"));
+    }
+    let base_url = settings::url(account, "base_url")?;
+    let base_url = base_url.as_ref().map_or("https://api.telegram.org", |url| url.as_str().trim_end_matches('/'));
+    Ok(Box::new(Telegram {
+        account: account.id.clone(),
+        api: Secret::new(format!("{base_url}/bot{}", token.expose())),
+        format: account.settings.text("parse_mode").map(|mode| match mode {
+            "HTML" => Format::Html,
+            _ => Format::MarkdownV2,
+        }),
+        silent: account.settings.bool("silent").unwrap_or(false),
+        link_preview: account.settings.bool("link_preview").unwrap_or(true),
+        http: settings::http(account, environment)?,
+        clock: environment.clock.clone(),
+        memory: environment.memory.clone(),
+        moved: OnceCell::new(),
+    }))
+}
+
+struct Telegram {
+    account: String,
+    /// The address with the token in it.
+    api: Secret,
+    /// The account's `parse_mode`.
+    format: Option<Format>,
+    silent: bool,
+    link_preview: bool,
+    http: Http,
+    clock: SharedClock,
+    memory: std::sync::Arc<dyn Memory>,
+    /// Groups that became supergroups: old chat id to new one. Remembered, since jobs keep naming the old id.
+    moved: OnceCell<Mutex<HashMap<String, String>>>,
+}
+
+#[async_trait]
+impl Sender for Telegram {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        let steps = self.plan(delivery);
+        if steps.is_empty() {
+            return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
+        }
+        let mut budget = Budget::new(&self.clock, delivery.timeout);
+        let mut progress = Progress::resume(delivery, &steps);
+        for (index, step) in steps.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            budget.extend_for_bytes(step.upload_bytes());
+            let report = self.send_step(step, &delivery.target, &budget).await.unwrap_or_else(|report| report);
+            if !progress.record(index, report) {
+                break;
+            }
+        }
+        progress.finish()
+    }
+
+    async fn probe(&self) -> Probe {
+        let request = self.http.get(self.method("getMe"));
+        match self.http.call(request, PROBE_TIMEOUT).await {
+            Err(error) => Probe::down(error.message()),
+            Ok(reply) => match judge(&reply, self.clock.now()) {
+                Ok(_) => Probe::up(),
+                Err(refusal) => Probe::down(refusal.report.error.unwrap_or_default()),
+            },
+        }
+    }
+}
+
+// ---- What is sent ----
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Plain,
+    Html,
+    MarkdownV2,
+}
+
+/// A text with its markup, and what to fall back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Styled {
+    text: String,
+    format: Format,
+    /// The same without any markup of ours.
+    plain: String,
+}
+
+/// One call's worth of the message.
+#[derive(Debug, PartialEq)]
+enum Step<'a> {
+    Text {
+        text: Styled,
+        /// Not a piece of a longer one.
+        whole: bool,
+        note: Option<&'static str>,
+    },
+    /// One media, or an album of several.
+    Media { media: Vec<Upload<'a>>, caption: Option<Styled>, caption_above: bool },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Upload<'a> {
+    form: MediaForm,
+    asked: Kind,
+    file: &'a MediaFile,
+}
+
+impl PartialEq for Upload<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.form == other.form && self.file.path == other.file.path
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MediaForm {
+    Photo,
+    Voice,
+    Video,
+    Document,
+}
+
+impl MediaForm {
+    /// The form in which Telegram takes this file as this kind.
+    fn of(kind: Kind, file: &MediaFile) -> MediaForm {
+        match (kind, file.mime_type.as_str()) {
+            (Kind::Image, "image/jpeg" | "image/png" | "image/webp") if file.len <= PHOTO_MAX_BYTES => MediaForm::Photo,
+            (
+                Kind::Voice,
+                "audio/ogg" | "audio/opus" | "audio/mpeg" | "audio/mp4" | "audio/x-m4a" | "audio/m4a"
+                | "application/ogg",
+            ) => MediaForm::Voice,
+            (Kind::Video, "video/mp4") => MediaForm::Video,
+            _ => MediaForm::Document,
+        }
+    }
+
+    fn method(self) -> &'static str {
+        match self {
+            MediaForm::Photo => "sendPhoto",
+            MediaForm::Voice => "sendVoice",
+            MediaForm::Video => "sendVideo",
+            MediaForm::Document => "sendDocument",
+        }
+    }
+
+    fn field(self) -> &'static str {
+        match self {
+            MediaForm::Photo => "photo",
+            MediaForm::Voice => "voice",
+            MediaForm::Video => "video",
+            MediaForm::Document => "document",
+        }
+    }
+
+    /// Albums and captions above the media exist for these only.
+    fn is_visual(self) -> bool {
+        matches!(self, MediaForm::Photo | MediaForm::Video)
+    }
+}
+
+impl Part for Step<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Step::Text { .. } => "text",
+            Step::Media { media, .. } if media.len() > 1 => "album",
+            Step::Media { media, .. } => media[0].asked.as_str(),
+        }
+    }
+}
+
+impl Step<'_> {
+    fn upload_bytes(&self) -> u64 {
+        match self {
+            Step::Text { .. } => 0,
+            Step::Media { media, .. } => media.iter().map(|upload| upload.file.len).sum(),
+        }
+    }
+}
+
+impl Telegram {
+    /// The calls that a message takes, in reading order. A text beside a media becomes its caption where it fits,
+    /// and photos and videos side by side become an album.
+    fn plan<'a>(&self, delivery: &'a Delivery) -> Vec<Step<'a>> {
+        let mut steps = Vec::new();
+        for segment in segments(&delivery.message.body) {
+            match segment {
+                Segment::Text(run) => self.plan_text(&run, &mut steps),
+                Segment::Media { kind, media, index } => {
+                    let file = &delivery.media[index];
+                    let upload = Upload { form: MediaForm::of(kind, file), asked: kind, file };
+                    match &media.caption {
+                        None => plan_media(upload, &mut steps),
+                        Some(caption) => {
+                            steps.push(Step::Media { media: vec![upload], caption: None, caption_above: false });
+                            self.plan_text(&[Inline::Text(caption)], &mut steps);
+                        }
+                    }
+                }
+            }
+        }
+        steps
+    }
+
+    fn plan_text(&self, run: &[Inline], steps: &mut Vec<Step>) {
+        let styled = self.style(run);
+        if styled.plain.trim().is_empty() {
+            return;
+        }
+        if let Some(Step::Media { caption: caption @ None, .. }) = steps.last_mut()
+            && CAPTION_LIMIT.fits(&styled.plain)
+        {
+            *caption = Some(styled);
+            return;
+        }
+        if TEXT_LIMIT.fits(&styled.plain) {
+            steps.push(Step::Text { text: styled, whole: true, note: None });
+            return;
+        }
+        // Markup of ours would be cut in two, the user's own may be: Telegram says so and it goes out as it is.
+        let (format, note) = match self.format {
+            Some(format) => (format, None),
+            None => (Format::Plain, (styled.format != Format::Plain).then_some("markdown as text")),
+        };
+        steps.extend(split(&styled.plain, TEXT_LIMIT).into_iter().map(|piece| Step::Text {
+            text: Styled { text: piece.to_owned(), format, plain: piece.to_owned() },
+            whole: false,
+            note,
+        }));
+    }
+
+    fn style(&self, run: &[Inline]) -> Styled {
+        let needs_markup = |inline: &Inline| match inline {
+            Inline::Markdown(_) => true,
+            Inline::At(user) => is_user_id(user),
+            Inline::Text(_) | Inline::AtAll => false,
+        };
+        let ours = if run.iter().any(needs_markup) { Format::Html } else { Format::Plain };
+        let format = self.format.unwrap_or(ours);
+        let plain = render(run, |inline| match inline {
+            Inline::Text(text) | Inline::Markdown(text) => text.to_owned(),
+            Inline::At(user) => format!("@{}", user.trim_start_matches('@')),
+            Inline::AtAll => "@all".to_owned(),
+        });
+        let text = render(run, |inline| match (format, inline) {
+            (Format::Html, Inline::Text(text)) if self.format.is_none() => markdown::escape(text),
+            (_, Inline::Text(text)) => text.to_owned(),
+            (Format::Html, Inline::Markdown(text)) => markdown::to_telegram_html(text),
+            (_, Inline::Markdown(text)) => text.to_owned(),
+            (Format::Html, Inline::At(user)) if is_user_id(user) => {
+                format!("<a href=\"tg://user?id={user}\">{user}</a>")
+            }
+            (Format::MarkdownV2, Inline::At(user)) if is_user_id(user) => format!("[{user}](tg://user?id={user})"),
+            (Format::MarkdownV2, Inline::At(user)) => format!("@{}", user.trim_start_matches('@').replace('_', "\\_")),
+            (Format::Html, Inline::At(user)) => format!("@{}", markdown::escape(user.trim_start_matches('@'))),
+            (Format::Plain, Inline::At(user)) => format!("@{}", user.trim_start_matches('@')),
+            (_, Inline::AtAll) => "@all".to_owned(),
+        });
+        Styled { text, format, plain }
+    }
+}
+
+fn plan_media<'a>(upload: Upload<'a>, steps: &mut Vec<Step<'a>>) {
+    match steps.last_mut() {
+        Some(Step::Media { media, caption, caption_above })
+            if (caption.is_none() || *caption_above)
+                && media.len() < ALBUM_LIMIT
+                && upload.form.is_visual()
+                && media.iter().all(|upload| upload.form.is_visual()) =>
+        {
+            media.push(upload);
+        }
+        Some(Step::Text { text, whole: true, .. }) if upload.form.is_visual() && CAPTION_LIMIT.fits(&text.plain) => {
+            let caption = Some(text.clone());
+            steps.pop();
+            steps.push(Step::Media { media: vec![upload], caption, caption_above: true });
+        }
+        _ => steps.push(Step::Media { media: vec![upload], caption: None, caption_above: false }),
+    }
+}
+
+/// Users without a name are mentioned by number, which takes markup.
+fn is_user_id(user: &str) -> bool {
+    !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The chat, and the topic of a forum after a slash: `-1001234567890/17`.
+fn chat_and_topic(target: &Target) -> (&str, Option<&str>) {
+    match target.id().split_once('/') {
+        Some((chat, topic)) => (chat, Some(topic)),
+        None => (target.id(), None),
+    }
+}
+
+/// Chats are numbers, channels also names.
+fn number_or_text(id: &str) -> Value {
+    id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number))
+}
+
+// ---- How it is sent ----
+
+/// How a step is tried again at once after a definite refusal that we know to cure.
+#[derive(Clone, Copy, Default)]
+struct Cures {
+    without_markup: bool,
+    as_document: bool,
+    moved: bool,
+}
+
+impl Telegram {
+    async fn send_step(&self, step: &Step<'_>, target: &Target, budget: &Budget) -> Result<Report, Report> {
+        let (chat, topic) = chat_and_topic(target);
+        let mut chat = self.current_chat(chat).await;
+        let mut cures = Cures::default();
+        loop {
+            let (method, request) = self.request(step, &chat, topic, cures).await?;
+            let reply = self.http.call(request, budget.left()?).await.map_err(|error| error.report())?;
+            let refusal = match judge(&reply, self.clock.now()) {
+                Ok(result) => {
+                    let mut report = Report::sent(message_id(&result)).with_status(reply.status);
+                    report.note = note(step, cures);
+                    return Ok(report);
+                }
+                Err(refusal) => refusal,
+            };
+            match refusal.cure {
+                Some(Cure::Chat(new_chat)) if !cures.moved => {
+                    self.remember_move(&chat, &new_chat).await;
+                    chat = new_chat;
+                    cures.moved = true;
+                }
+                Some(Cure::NoMarkup) if !cures.without_markup => cures.without_markup = true,
+                Some(Cure::Document) if !cures.as_document && method != "sendMediaGroup" => cures.as_document = true,
+                _ => return Err(refusal.report),
+            }
+        }
+    }
+
+    async fn request(
+        &self,
+        step: &Step<'_>,
+        chat: &str,
+        topic: Option<&str>,
+        cures: Cures,
+    ) -> Result<(&'static str, RequestBuilder), Report> {
+        let mut fields = Map::new();
+        fields.insert("chat_id".into(), number_or_text(chat));
+        if let Some(topic) = topic {
+            fields.insert("message_thread_id".into(), number_or_text(topic));
+        }
+        if self.silent {
+            fields.insert("disable_notification".into(), json!(true));
+        }
+        let (media, caption, caption_above) = match step {
+            Step::Text { text, .. } => {
+                put_text(&mut fields, "text", text, cures);
+                if !self.link_preview {
+                    fields.insert("link_preview_options".into(), json!({"is_disabled": true}));
+                }
+                return Ok(("sendMessage", self.http.post(self.method("sendMessage")).json(&fields)));
+            }
+            Step::Media { media, caption, caption_above } => (media, caption, *caption_above),
+        };
+        let mut about = Map::new();
+        if let Some(caption) = caption {
+            put_text(&mut about, "caption", caption, cures);
+            if caption_above {
+                about.insert("show_caption_above_media".into(), json!(true));
+            }
+        }
+        let mut form = Form::new();
+        let method = if let [upload] = media.as_slice() {
+            let wanted = if cures.as_document { MediaForm::Document } else { upload.form };
+            fields.append(&mut about);
+            if wanted == MediaForm::Video {
+                fields.insert("supports_streaming".into(), json!(true));
+            }
+            form = form.part(wanted.field(), upload::part(upload.file).await?);
+            if let (MediaForm::Video, Some(cover)) = (wanted, &upload.file.cover) {
+                fields.insert("cover".into(), json!("attach://still"));
+                form = form.part("still", upload::part(cover).await?);
+            }
+            wanted.method()
+        } else {
+            let mut entries = Vec::new();
+            for (index, upload) in media.iter().enumerate() {
+                let name = format!("f{index}");
+                // Telegram shows the caption of the first as that of the album.
+                let mut entry = std::mem::take(&mut about);
+                entry.insert("type".into(), json!(upload.form.field()));
+                entry.insert("media".into(), json!(format!("attach://{name}")));
+                if index > 0 && caption_above {
+                    entry.insert("show_caption_above_media".into(), json!(true));
+                }
+                entries.push(Value::Object(entry));
+                form = form.part(name, upload::part(upload.file).await?);
+            }
+            fields.insert("media".into(), Value::Array(entries));
+            "sendMediaGroup"
+        };
+        for (key, value) in fields {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            form = form.text(key, text);
+        }
+        Ok((method, self.http.post(self.method(method)).multipart(form)))
+    }
+
+    fn method(&self, name: &str) -> String {
+        format!("{}/{name}", self.api.expose())
+    }
+
+    /// The id that a chat has today.
+    async fn current_chat(&self, chat: &str) -> String {
+        let moved = self.moved().await.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.get(chat).cloned().unwrap_or_else(|| chat.to_owned())
+    }
+
+    async fn remember_move(&self, old: &str, new: &str) {
+        self.moved().await.lock().unwrap_or_else(PoisonError::into_inner).insert(old.to_owned(), new.to_owned());
+        if let Err(error) = self.memory.remember(&self.account, &format!("{MOVED}{old}"), new).await {
+            tracing::warn!(account = self.account, %error, "cannot remember the new id of a chat");
+        }
+    }
+
+    async fn moved(&self) -> &Mutex<HashMap<String, String>> {
+        let recall = || async {
+            let known = self.memory.recall(&self.account).await.unwrap_or_else(|error| {
+                tracing::warn!(account = self.account, %error, "cannot recall the new ids of chats");
+                Vec::new()
+            });
+            let moves = known.into_iter().filter_map(|(key, new)| Some((key.strip_prefix(MOVED)?.to_owned(), new)));
+            Mutex::new(moves.collect())
+        };
+        self.moved.get_or_init(recall).await
+    }
+}
+
+/// What the memory's keys for moved chats begin with.
+const MOVED: &str = "moved:";
+
+fn put_text(fields: &mut Map<String, Value>, key: &str, styled: &Styled, cures: Cures) {
+    let mode = match styled.format {
+        _ if cures.without_markup => None,
+        Format::Plain => None,
+        Format::Html => Some("HTML"),
+        Format::MarkdownV2 => Some("MarkdownV2"),
+    };
+    fields.insert(key.into(), json!(if mode.is_some() { &styled.text } else { &styled.plain }));
+    if let Some(mode) = mode {
+        fields.insert("parse_mode".into(), json!(mode));
+    }
+}
+
+/// In what other form than asked for a step went out.
+fn note(step: &Step, cures: Cures) -> Option<String> {
+    let mut notes: Vec<String> = Vec::new();
+    match step {
+        Step::Text { note, .. } => notes.extend(note.map(str::to_owned)),
+        Step::Media { media, .. } => notes.extend(
+            media
+                .iter()
+                .find(|upload| upload.asked != Kind::File && (upload.form == MediaForm::Document || cures.as_document))
+                .map(|upload| format!("{} as file", upload.asked)),
+        ),
+    }
+    if cures.without_markup {
+        notes.push("markup as text".to_owned());
+    }
+    (!notes.is_empty()).then(|| notes.join(", "))
+}
+
+// ---- What Telegram answers ----
+
+struct Refusal {
+    report: Report,
+    cure: Option<Cure>,
+}
+
+/// What makes the same call succeed after Telegram proved that it did nothing.
+enum Cure {
+    /// The group became a supergroup with this id.
+    Chat(String),
+    NoMarkup,
+    Document,
+}
+
+/// Refusals of a photo, voice or video that Telegram takes as a document.
+const NOT_AS_MEDIA: &[&str] =
+    &["PHOTO_INVALID_DIMENSIONS", "PHOTO_EXT_INVALID", "IMAGE_PROCESS_FAILED", "VOICE_MESSAGES_FORBIDDEN"];
+
+/// The `result` of a call, or why there is none.
+fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
+    let mut body = reply.json().unwrap_or_default();
+    if reply.is_success() && body["ok"] == true {
+        return Ok(body["result"].take());
+    }
+    let code = body["error_code"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let description = body["description"].as_str();
+    let (Some(code), Some(description)) = (code, description) else {
+        // Not the Bot API's own words: a proxy before it, or half an answer.
+        let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
+        let report = reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status);
+        return Err(Refusal { report, cure: None });
+    };
+    let told = body["parameters"]["retry_after"].as_u64().map(Duration::from_secs);
+    let outcome = match code {
+        429 => Outcome::Throttled { wait: told.or_else(|| reply.retry_after(now)) },
+        // The token is revoked, or (404) was never one.
+        401 | 404 => Outcome::AccountDown,
+        403 => Outcome::TargetGone,
+        400 if says(description, &["chat not found", "user not found", "chat was deleted"]) => Outcome::TargetGone,
+        _ => match reply.status_report(now) {
+            Some(report) => report.outcome,
+            None => Outcome::Unknown,
+        },
+    };
+    let moved_to = &body["parameters"]["migrate_to_chat_id"];
+    let cure = match code {
+        400 if moved_to.is_i64() => Some(Cure::Chat(moved_to.to_string())),
+        400 if says(description, &["can't parse entities"]) => Some(Cure::NoMarkup),
+        400 if says(description, NOT_AS_MEDIA) => Some(Cure::Document),
+        _ => None,
+    };
+    let report = Report::failed(outcome, format!("{code}: {}", excerpt(description))).with_status(reply.status);
+    Err(Refusal { report, cure })
+}
+
+fn says(description: &str, any_of: &[&str]) -> bool {
+    let description = description.to_lowercase();
+    any_of.iter().any(|words| description.contains(&words.to_lowercase()))
+}
+
+/// The id of the message, or of the first of an album.
+fn message_id(result: &Value) -> Option<String> {
+    let message = if result.is_array() { &result[0] } else { result };
+    message["message_id"].as_i64().map(|id| id.to_string())
+}

@@ -1,0 +1,375 @@
+//! The telegram sender against a scripted server: what it asks, and what it makes of every answer (others.md §1).
+
+mod common;
+
+use std::time::Duration;
+
+use common::fake_im::{Answer, FakeIm, Refused};
+use common::rig::{Field, NOW, Rig, delivery, form, group, media, retry, text, text_item, user};
+use pushcron::domain::{Body, Item, Outcome, Report, UtcMs};
+use pushcron::senders::{Probe, Sender};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "123456:CANARY-TOKEN";
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n0";
+
+struct World {
+    rig: Rig,
+    im: FakeIm,
+}
+
+impl World {
+    async fn new() -> World {
+        let im = FakeIm::start().await;
+        im.on("", ok(7));
+        World { rig: Rig::new(), im }
+    }
+
+    fn sender(&self, more: &[(&str, &str)]) -> Box<dyn Sender> {
+        let base_url = self.im.url("");
+        let mut settings = vec![("token", TOKEN), ("base_url", base_url.as_str())];
+        settings.extend(more);
+        self.rig.sender("telegram", &settings)
+    }
+
+    /// The methods called so far.
+    fn methods(&self) -> Vec<String> {
+        self.im.paths().iter().map(|path| path.rsplit('/').next().unwrap().to_owned()).collect()
+    }
+}
+
+fn ok(id: i64) -> Answer {
+    Answer::json(200, json!({"ok": true, "result": {"message_id": id}}))
+}
+
+fn refused(code: u16, description: &str, parameters: Value) -> Answer {
+    Answer::json(code, json!({"ok": false, "error_code": code, "description": description, "parameters": parameters}))
+}
+
+fn field<'a>(fields: &'a [Field], name: &str) -> &'a Field {
+    fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no field {name} in {fields:?}"))
+}
+
+#[tokio::test]
+async fn a_text_goes_out_with_the_settings_of_its_account() {
+    let world = World::new().await;
+    let sender = world.sender(&[("parse_mode", "HTML"), ("silent", "true"), ("link_preview", "false")]);
+    let report = sender.send(&delivery(group("-1001/17"), text("<b>hi</b>"), vec![])).await;
+    assert_eq!(report, Report::sent(Some("7".into())).with_status(200));
+    let request = world.im.request("/sendMessage");
+    assert_eq!(request.path, format!("/bot{TOKEN}/sendMessage"));
+    assert_eq!(
+        request.json(),
+        json!({
+            "chat_id": -1001, "message_thread_id": 17, "disable_notification": true, "text": "<b>hi</b>",
+            "parse_mode": "HTML", "link_preview_options": {"is_disabled": true},
+        })
+    );
+}
+
+#[tokio::test]
+async fn every_kind_has_its_method_and_its_fallback() {
+    let rows: Vec<(Body, &str, &str, &str, Option<&str>)> = vec![
+        (Body::Image(media(None)), "a.png", "image/png", "sendPhoto", None),
+        (Body::Image(media(None)), "a.gif", "image/gif", "sendDocument", Some("image as file")),
+        (Body::Voice(media(None)), "a.ogg", "audio/ogg", "sendVoice", None),
+        (Body::Voice(media(None)), "a.mp3", "audio/mpeg", "sendVoice", None),
+        (Body::Voice(media(None)), "a.amr", "audio/amr", "sendDocument", Some("voice as file")),
+        (Body::Video(media(None)), "a.mp4", "video/mp4", "sendVideo", None),
+        (Body::Video(media(None)), "a.webm", "video/webm", "sendDocument", Some("video as file")),
+        (Body::File(media(None)), "报表.pdf", "application/pdf", "sendDocument", None),
+    ];
+    for target in [group("-5"), user("42")] {
+        for (body, name, mime_type, method, note) in rows.clone() {
+            let world = World::new().await;
+            let file = world.rig.file(name, mime_type, PNG);
+            let report = world.sender(&[]).send(&delivery(target.clone(), body, vec![file])).await;
+            assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, note), "{name}");
+            let fields = form(&world.im.request(method));
+            let part = field(&fields, &method[4..].to_lowercase());
+            assert_eq!(part.filename.as_deref(), Some(name));
+            assert_eq!(part.mime_type.as_deref(), Some(mime_type));
+            assert_eq!(part.content, PNG);
+            assert_eq!(field(&fields, "chat_id").text(), target.id());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_photo_over_ten_megabytes_goes_as_a_file_and_a_video_brings_its_cover() {
+    let world = World::new().await;
+    let large = world.rig.large_file("large.png", "image/png", (10 << 20) + 1);
+    let report = world.sender(&[]).send(&delivery(user("1"), Body::Image(media(None)), vec![large])).await;
+    assert_eq!(report.note.as_deref(), Some("image as file"));
+
+    let mut video = world.rig.file("v.mp4", "video/mp4", b"video");
+    video.cover = Some(Box::new(world.rig.file("cover.jpg", "image/jpeg", b"still")));
+    world.sender(&[]).send(&delivery(user("1"), Body::Video(media(None)), vec![video])).await;
+    let fields = form(&world.im.request("/sendVideo"));
+    assert_eq!(field(&fields, "cover").text(), "attach://still");
+    assert_eq!(fields.iter().find(|field| field.filename.as_deref() == Some("cover.jpg")).unwrap().content, b"still");
+    assert_eq!(field(&fields, "supports_streaming").text(), "true");
+}
+
+#[tokio::test]
+async fn texts_beside_media_become_captions_and_pictures_become_an_album() {
+    let image = || Item::Image(media(None));
+    let voice = || Item::Voice(media(None));
+    let captioned = |caption: &str| Item::Image(media(Some(caption)));
+    let long = "x".repeat(1025);
+    // What is expected: per call its method, its caption and whether that stands above.
+    type Call<'a> = (&'a str, Option<&'a str>, bool);
+    let rows: Vec<(Vec<Item>, Vec<Call>)> = vec![
+        (vec![image(), text_item("below")], vec![("sendPhoto", Some("below"), false)]),
+        (vec![text_item("above"), image()], vec![("sendPhoto", Some("above"), true)]),
+        (
+            vec![text_item("above"), image(), text_item("after")],
+            vec![("sendPhoto", Some("above"), true), ("sendMessage", Some("after"), false)],
+        ),
+        (vec![image(), image(), text_item("both")], vec![("sendMediaGroup", Some("both"), false)]),
+        (vec![text_item("top"), image(), image()], vec![("sendMediaGroup", Some("top"), true)]),
+        (
+            vec![image(), text_item("one"), image(), text_item("two")],
+            vec![("sendPhoto", Some("one"), false), ("sendPhoto", Some("two"), false)],
+        ),
+        (vec![captioned("mine"), image()], vec![("sendPhoto", Some("mine"), false), ("sendPhoto", None, false)]),
+        (
+            vec![text_item("say"), voice(), text_item("heard")],
+            vec![("sendMessage", Some("say"), false), ("sendVoice", Some("heard"), false)],
+        ),
+        (
+            vec![text_item(&long), image(), text_item(&long)],
+            vec![("sendMessage", Some(&long), false), ("sendPhoto", None, false), ("sendMessage", Some(&long), false)],
+        ),
+        (vec![image(); 12], vec![("sendMediaGroup", None, false), ("sendMediaGroup", None, false)]),
+    ];
+    for (items, expected) in rows {
+        let world = World::new().await;
+        let body = Body::Mixed { items: items.clone() };
+        let file = |item: &Item| match item {
+            Item::Voice(_) => Some(world.rig.file("v.ogg", "audio/ogg", b"ogg")),
+            item => item.media().map(|_| world.rig.file("a.png", "image/png", PNG)),
+        };
+        let files = items.iter().filter_map(file).collect();
+        let report = world.sender(&[]).send(&delivery(group("-5"), body, files)).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+        let calls = world.im.requests();
+        let seen: Vec<(String, Option<String>, bool)> = calls
+            .iter()
+            .zip(world.methods())
+            .map(|(request, method)| {
+                if method == "sendMessage" {
+                    return (method, request.json()["text"].as_str().map(str::to_owned), false);
+                }
+                let fields = form(request);
+                let mut about: Value = fields
+                    .iter()
+                    .filter(|field| field.filename.is_none())
+                    .map(|field| (field.name.clone(), json!(field.text())))
+                    .collect();
+                if method == "sendMediaGroup" {
+                    about = serde_json::from_str(about["media"].as_str().unwrap()).unwrap();
+                    about = about[0].clone();
+                }
+                let above = about["show_caption_above_media"].as_str() == Some("true")
+                    || about["show_caption_above_media"] == true;
+                (method, about["caption"].as_str().map(str::to_owned), above)
+            })
+            .collect();
+        let expected: Vec<_> = expected.into_iter().map(|(m, c, a)| (m.to_owned(), c.map(str::to_owned), a)).collect();
+        assert_eq!(seen, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_album_names_its_uploads_in_order() {
+    let world = World::new().await;
+    world.im.on(
+        "/sendMediaGroup",
+        Answer::json(200, json!({"ok": true, "result": [{"message_id": 8}, {"message_id": 9}]})),
+    );
+    let files = vec![world.rig.file("a.png", "image/png", b"first"), world.rig.file("b.mp4", "video/mp4", b"second")];
+    let items = vec![Item::Image(media(None)), Item::Video(media(None))];
+    let report = world.sender(&[]).send(&delivery(group("-5"), Body::Mixed { items }, files)).await;
+    assert_eq!(report.message_id.as_deref(), Some("8"));
+    let fields = form(&world.im.request("/sendMediaGroup"));
+    let entries: Value = serde_json::from_str(&field(&fields, "media").text()).unwrap();
+    assert_eq!(entries, json!([{"type": "photo", "media": "attach://f0"}, {"type": "video", "media": "attach://f1"}]));
+    assert_eq!(field(&fields, "f0").text(), "first");
+    assert_eq!(field(&fields, "f1").text(), "second");
+}
+
+#[tokio::test]
+async fn a_long_text_is_split_and_a_retry_starts_at_the_first_part_not_sent() {
+    let world = World::new().await;
+    world.im.script(
+        "/sendMessage",
+        [ok(1), refused(429, "Too Many Requests: retry after 35", json!({"retry_after": 35})), ok(2), ok(3)],
+    );
+    // Outside the basic plane a character counts twice.
+    let long = format!("{}\n{}\n{}", "😀".repeat(2000), "b".repeat(4000), "c".repeat(4000));
+    let sender = world.sender(&[]);
+    let first = delivery(user("42"), text(&long), vec![]);
+    let report = sender.send(&first).await;
+    assert_eq!(report.outcome, Outcome::Throttled { wait: Some(Duration::from_secs(35)) });
+    let outcomes = |report: &Report| report.parts.iter().map(|part| part.outcome.clone()).collect::<Vec<_>>();
+    assert_eq!(outcomes(&report), ["sent", "throttled"]);
+
+    let report = sender.send(&retry(first, &report)).await;
+    assert_eq!((report.outcome.clone(), report.message_id.as_deref()), (Outcome::Sent, Some("1")));
+    assert_eq!(outcomes(&report), ["sent", "sent", "sent"]);
+    let starts: Vec<char> = world
+        .im
+        .requests()
+        .iter()
+        .map(|request| request.json()["text"].as_str().unwrap().chars().next().unwrap())
+        .collect();
+    assert_eq!(starts, ['😀', 'b', 'b', 'c']);
+}
+
+#[tokio::test]
+async fn markdown_and_mentions_are_marked_up_and_text_beside_them_is_shielded() {
+    let world = World::new().await;
+    let items = vec![
+        text_item("1 < 2"),
+        Item::At { user: "99".into() },
+        Item::At { user: "@bo".into() },
+        Item::Markdown { text: "**done**".into() },
+    ];
+    world.sender(&[]).send(&delivery(group("-5"), Body::Mixed { items }, vec![])).await;
+    let sent = world.im.request("/sendMessage").json();
+    assert_eq!(sent["text"], "1 &lt; 2 <a href=\"tg://user?id=99\">99</a> @bo\n<b>done</b>");
+    assert_eq!(sent["parse_mode"], "HTML");
+}
+
+#[tokio::test]
+async fn markup_that_telegram_cannot_parse_goes_out_as_it_is() {
+    let world = World::new().await;
+    world.im.script("/sendMessage", [refused(400, "Bad Request: can't parse entities: unclosed", json!({})), ok(3)]);
+    let report = world.sender(&[("parse_mode", "HTML")]).send(&delivery(user("1"), text("a <b"), vec![])).await;
+    assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("markup as text")));
+    let again = world.im.requests()[1].json();
+    assert_eq!((again["text"].as_str(), again.get("parse_mode")), (Some("a <b"), None));
+}
+
+#[tokio::test]
+async fn a_photo_that_telegram_will_not_show_goes_as_a_file() {
+    let world = World::new().await;
+    world.im.on("/sendPhoto", refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({})));
+    let file = world.rig.file("tall.png", "image/png", PNG);
+    let report = world.sender(&[]).send(&delivery(user("1"), Body::Image(media(Some("cap"))), vec![file])).await;
+    assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("image as file")));
+    let fields = form(&world.im.request("/sendDocument"));
+    assert_eq!(field(&fields, "caption").text(), "cap");
+    assert_eq!(field(&fields, "document").content, PNG);
+}
+
+#[tokio::test]
+async fn a_group_that_became_a_supergroup_is_found_at_once_and_ever_after() {
+    let world = World::new().await;
+    let moved = refused(
+        400,
+        "Bad Request: group chat was upgraded to a supergroup chat",
+        json!({"migrate_to_chat_id": -100200300400_i64}),
+    );
+    world.im.script("/sendMessage", [moved, ok(1), ok(2)]);
+    let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+    assert_eq!(report.outcome, Outcome::Sent);
+    // A new sender, as after a restart.
+    world.sender(&[]).send(&delivery(group("-5"), text("b"), vec![])).await;
+    let chats: Vec<Value> = world.im.requests().iter().map(|request| request.json()["chat_id"].clone()).collect();
+    assert_eq!(chats, [json!(-5), json!(-100200300400_i64), json!(-100200300400_i64)]);
+}
+
+#[tokio::test]
+async fn a_group_that_moves_for_ever_is_not_followed_for_ever() {
+    let world = World::new().await;
+    world.im.on("/sendMessage", refused(400, "Bad Request: upgraded", json!({"migrate_to_chat_id": -100})));
+    let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+    assert_eq!(report.outcome, Outcome::Rejected);
+    assert_eq!(world.im.requests().len(), 2);
+}
+
+/// The error table of others.md §1 and §0.1.
+#[tokio::test]
+async fn every_failure_of_the_sheet_has_its_outcome() {
+    let throttled = |seconds| Outcome::Throttled { wait: Some(Duration::from_secs(seconds)) };
+    let bare = |code: u16, description: &str| refused(code, description, Value::Null);
+    let rows = vec![
+        (refused(429, "Too Many Requests: retry after 35", json!({"retry_after": 35})), throttled(35)),
+        (bare(429, "Too Many Requests").header("retry-after", "9"), throttled(9)),
+        (bare(429, "Too Many Requests"), Outcome::Throttled { wait: None }),
+        (bare(400, "Bad Request: chat not found"), Outcome::TargetGone),
+        (bare(400, "Bad Request: message is too long"), Outcome::Rejected),
+        (bare(400, "Bad Request: can't parse entities: x"), Outcome::Rejected),
+        (bare(400, "Bad Request: wrong file identifier/HTTP URL specified"), Outcome::Rejected),
+        (bare(400, "Bad Request: wrong type of the web page content"), Outcome::Rejected),
+        (bare(401, "Unauthorized"), Outcome::AccountDown),
+        (bare(404, "Not Found"), Outcome::AccountDown),
+        (bare(403, "Forbidden: bot was blocked by the user"), Outcome::TargetGone),
+        (bare(403, "Forbidden: user is deactivated"), Outcome::TargetGone),
+        (bare(413, "Request Entity Too Large"), Outcome::Rejected),
+        (bare(500, "Internal Server Error: Request aborted"), Outcome::Unknown),
+        (bare(502, "Bad Gateway"), Outcome::Unknown),
+        (Answer::status(503).header("retry-after", "3"), throttled(3)),
+        (Answer::status(503), Outcome::Unknown),
+        (Answer::status(302), Outcome::Rejected),
+        (Answer::text(200, "not json"), Outcome::Unknown),
+        (Answer::json(200, json!({"surprise": true})), Outcome::Unknown),
+        (Answer::Reset, Outcome::Unknown),
+        (Answer::ResetInBody { status: 200 }, Outcome::Unknown),
+        (Answer::Flood { status: 200 }, Outcome::Unknown),
+        (Answer::Garbage, Outcome::Unknown),
+        (Answer::Silence, Outcome::Unknown),
+    ];
+    for (answer, expected) in rows {
+        let world = World::new().await;
+        let shown = format!("{answer:?}");
+        world.im.on("/sendMessage", answer);
+        let mut delivery = delivery(user("1"), text("a"), vec![]);
+        delivery.timeout = Duration::from_millis(500);
+        let report = world.sender(&[("parse_mode", "HTML")]).send(&delivery).await;
+        assert_eq!(report.outcome, expected, "{shown}");
+        assert!(!format!("{report:?}").contains("CANARY"), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_out_of_reach_was_surely_sent_nothing() {
+    let rig = Rig::new();
+    let nobody = Refused::new();
+    let sender = rig.sender("telegram", &[("token", TOKEN), ("base_url", &nobody.url())]);
+    let report = sender.send(&delivery(user("1"), text("a"), vec![])).await;
+    assert_eq!(report.outcome, Outcome::Unreachable);
+    let probe = sender.probe().await;
+    assert_eq!(probe.online, Some(false));
+    assert!(!format!("{report:?}{probe:?}").contains("CANARY"));
+}
+
+#[tokio::test]
+async fn health_is_what_get_me_says() {
+    let world = World::new().await;
+    assert_eq!(world.sender(&[]).probe().await, Probe::up());
+    world.im.on("/getMe", refused(401, "Unauthorized", Value::Null));
+    assert_eq!(world.sender(&[]).probe().await, Probe::down("401: Unauthorized"));
+}
+
+#[tokio::test]
+async fn an_unreadable_file_is_told_before_anything_leaves() {
+    let world = World::new().await;
+    let file = world.rig.file("gone.pdf", "application/pdf", b"x");
+    std::fs::remove_file(&file.path).unwrap();
+    let report = world.sender(&[]).send(&delivery(user("1"), Body::File(media(None)), vec![file])).await;
+    assert_eq!(report.outcome, Outcome::Unreachable);
+    assert!(report.error.unwrap().contains("gone.pdf"));
+    assert_eq!(world.im.requests().len(), 0);
+}
+
+#[test]
+fn a_token_that_would_bend_the_address_is_refused_without_being_shown() {
+    for token in ["1:CANARY/../x", "1:CANARY ", "1:CANARY?x", "1:CANARY#"] {
+        let Err(error) = Rig::new().try_sender("telegram", &[("token", token)]) else { panic!("{token} was taken") };
+        assert!(!error.to_string().contains("CANARY"), "{error}");
+    }
+    assert_eq!(NOW, UtcMs(1_767_229_200_000));
+}
