@@ -1,6 +1,6 @@
 //! Markdown as the HTML that chat platforms take.
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// Full HTML, as Matrix clients show it.
 pub fn to_html(markdown: &str) -> String {
@@ -11,35 +11,62 @@ pub fn to_html(markdown: &str) -> String {
 
 /// The few inline tags that Telegram knows; everything else becomes plain text in a layout that reads alike.
 pub fn to_telegram_html(markdown: &str) -> String {
+    lay_out(markdown, true)
+}
+
+/// Plain text in a layout that reads alike, with the addresses of links after their words.
+pub fn to_plain(markdown: &str) -> String {
+    lay_out(markdown, false)
+}
+
+fn lay_out(markdown: &str, html: bool) -> String {
     let mut out = String::new();
+    let tag = |out: &mut String, tag: &str| out.push_str(if html { tag } else { "" });
+    let text = |out: &mut String, text: &str| if html { push_escaped(out, text) } else { out.push_str(text) };
+    // Where the words of each open link begin, and its address.
+    let mut links: Vec<(usize, CowStr)> = Vec::new();
     // The next number of each ordered list that is open; None for a list of bullets.
     let mut lists: Vec<Option<u64>> = Vec::new();
     for event in events(markdown) {
         match event {
-            Event::Start(Tag::Emphasis) => out.push_str("<i>"),
-            Event::End(TagEnd::Emphasis) => out.push_str("</i>"),
-            Event::Start(Tag::Strong | Tag::Heading { .. } | Tag::TableHead) => out.push_str("<b>"),
-            Event::End(TagEnd::Strong) => out.push_str("</b>"),
-            Event::End(TagEnd::Heading(_)) => out.push_str("</b>\n\n"),
-            Event::End(TagEnd::TableHead) => out.push_str("</b>\n"),
-            Event::Start(Tag::Strikethrough) => out.push_str("<s>"),
-            Event::End(TagEnd::Strikethrough) => out.push_str("</s>"),
-            Event::Start(Tag::CodeBlock(_)) => out.push_str("<pre>"),
+            Event::Start(Tag::Emphasis) => tag(&mut out, "<i>"),
+            Event::End(TagEnd::Emphasis) => tag(&mut out, "</i>"),
+            Event::Start(Tag::Strong | Tag::Heading { .. } | Tag::TableHead) => tag(&mut out, "<b>"),
+            Event::End(TagEnd::Strong) => tag(&mut out, "</b>"),
+            Event::End(TagEnd::Heading(_)) => {
+                tag(&mut out, "</b>");
+                out.push_str("\n\n")
+            }
+            Event::End(TagEnd::TableHead) => {
+                tag(&mut out, "</b>");
+                out.push_str("\n")
+            }
+            Event::Start(Tag::Strikethrough) => tag(&mut out, "<s>"),
+            Event::End(TagEnd::Strikethrough) => tag(&mut out, "</s>"),
+            Event::Start(Tag::CodeBlock(_)) => tag(&mut out, "<pre>"),
             Event::End(TagEnd::CodeBlock) => {
                 trim_newlines(&mut out);
-                out.push_str("</pre>\n\n");
+                tag(&mut out, "</pre>");
+                out.push_str("\n\n");
             }
-            Event::Start(Tag::BlockQuote(_)) => out.push_str("<blockquote>"),
+            Event::Start(Tag::BlockQuote(_)) => tag(&mut out, "<blockquote>"),
             Event::End(TagEnd::BlockQuote(_)) => {
                 trim_newlines(&mut out);
-                out.push_str("</blockquote>\n");
+                tag(&mut out, "</blockquote>");
+                out.push_str("\n");
             }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                out.push_str("<a href=\"");
-                push_escaped(&mut out, &dest_url);
-                out.push_str("\">");
+                if html {
+                    out.push_str("<a href=\"");
+                    push_escaped(&mut out, &dest_url);
+                    out.push_str("\">");
+                }
+                links.push((out.len(), dest_url));
             }
-            Event::End(TagEnd::Link | TagEnd::Image) => out.push_str("</a>"),
+            Event::End(TagEnd::Link | TagEnd::Image) => match links.pop() {
+                Some((start, address)) if !html && out[start..] != *address => out.push_str(&format!(" ({address})")),
+                _ => tag(&mut out, "</a>"),
+            },
             Event::Start(Tag::List(start)) => {
                 if !lists.is_empty() {
                     out.push('\n');
@@ -68,11 +95,11 @@ pub fn to_telegram_html(markdown: &str) -> String {
             Event::End(TagEnd::Paragraph) => out.push_str("\n\n"),
             Event::End(TagEnd::TableCell) => out.push_str("  "),
             Event::End(TagEnd::TableRow | TagEnd::Table) => out.push('\n'),
-            Event::Text(text) => push_escaped(&mut out, &text),
+            Event::Text(words) => text(&mut out, &words),
             Event::Code(code) => {
-                out.push_str("<code>");
-                push_escaped(&mut out, &code);
-                out.push_str("</code>");
+                tag(&mut out, "<code>");
+                text(&mut out, &code);
+                tag(&mut out, "</code>");
             }
             Event::HardBreak => out.push('\n'),
             Event::Rule => out.push_str("———\n\n"),
@@ -135,6 +162,22 @@ mod tests {
         ];
         for (markdown, expected) in rows {
             assert_eq!(to_telegram_html(markdown), expected, "{markdown:?}");
+        }
+    }
+
+    #[test]
+    fn markdown_becomes_plain_text_that_loses_no_word_and_no_address() {
+        let rows = [
+            ("plain", "plain"),
+            ("**b** *i* ~~s~~ `c<d` & co", "b i s c<d & co"),
+            ("# Head\ntext\nmore", "Head\n\ntext\nmore"),
+            ("- a\n- b\n\nend", "• a\n• b\n\nend"),
+            ("[site](https://a.test/?a=1&b=2) ![pic](p.png)", "site (https://a.test/?a=1&b=2) pic (p.png)"),
+            ("<https://a.test>", "https://a.test"),
+            ("```sh\nls > x\n```", "ls > x"),
+        ];
+        for (markdown, expected) in rows {
+            assert_eq!(to_plain(markdown), expected, "{markdown:?}");
         }
     }
 
