@@ -281,6 +281,22 @@ fn find_zone(name: &str) -> Result<TimeZone, ScheduleError> {
     db().get(name).ok().filter(|zone| !zone.is_unknown()).ok_or_else(unknown)
 }
 
+/// The instant at which the clock of a zone shows `local`: the first of two, or the end of the gap that swallows it.
+///
+/// # Errors
+/// The zone is unknown.
+pub fn instant_of(local: DateTime, timezone: &str) -> Result<UtcMs, ScheduleError> {
+    let wall = Wall::new(find_zone(timezone)?);
+    // Wall-clock seconds are counted as if the zone were UTC.
+    let as_utc = TimeZone::UTC.to_timestamp(local).map(UtcMs::from).unwrap_or(UtcMs::MAX);
+    let (second, ms) = (as_utc.0.div_euclid(1000), as_utc.0.rem_euclid(1000));
+    Ok(match wall.place(second) {
+        Some(Place::Once(at) | Place::Twice(at, _)) => UtcMs(at * 1000 + ms),
+        Some(Place::Never(at)) => UtcMs(at * 1000),
+        None => UtcMs::MAX,
+    })
+}
+
 /// Compiled schedules by their definition, so that equal ones are compiled once and shared.
 #[derive(Debug, Default)]
 pub struct ScheduleCache {
