@@ -1,1 +1,99 @@
-//! YAML files to definitions.
+//! YAML files to definitions, or every problem with its place.
+//!
+//! [`load`] reads files in one pass: text to small trees (`yaml`), trees to drafts that know their places (`jobs`,
+//! `push`, `accounts`, `daemon`), and, once every file is read, drafts to definitions (`settle`). Nothing is taken
+//! over from a configuration with a problem. This module reads files and variables, and neither sends nor stores.
+
+mod accounts;
+mod daemon;
+mod files;
+mod jobs;
+mod load;
+mod mask;
+mod media;
+mod policies;
+mod problem;
+mod push;
+mod reading;
+mod scalar;
+mod secrets;
+mod settings;
+mod settle;
+mod yaml;
+
+use std::path::PathBuf;
+
+pub use problem::{ConfigErrors, Problem};
+pub use settings::{AccountsFallback, DaemonSettings, Heartbeat, OnFailure};
+
+use crate::domain::{Account, Job, SenderSpec, UtcMs};
+
+/// A configuration without any problem.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub daemon: DaemonSettings,
+    /// In file order, on which "first online" depends.
+    pub accounts: Vec<Account>,
+    pub jobs: Vec<Job>,
+    /// What is allowed, but hardly meant.
+    pub warnings: Vec<Problem>,
+    /// Every file that was read, in that order.
+    pub files: Vec<PathBuf>,
+}
+
+/// A look-up of environment variables.
+pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// What a configuration depends on besides its files.
+pub struct Surroundings {
+    pub now: UtcMs,
+    /// Looks up an environment variable: `${NAME}`, `$STATE_DIRECTORY`, `$CREDENTIALS_DIRECTORY`.
+    pub variable: Box<Variable>,
+    /// Where a relative database path starts, unless there is a state directory.
+    pub working_directory: PathBuf,
+    /// The IANA name of the system's zone, if it has one.
+    pub timezone: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process(now: UtcMs) -> Surroundings {
+        Surroundings {
+            now,
+            variable: Box::new(|name| std::env::var(name).ok()),
+            working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
+        }
+    }
+
+    /// Where files of the daemon's own belong: systemd's state directory (the first, if there are several), else
+    /// the working directory.
+    fn state_directory(&self) -> PathBuf {
+        let directories = (self.variable)("STATE_DIRECTORY").unwrap_or_default();
+        match directories.split(':').next() {
+            Some(first) if !first.is_empty() => PathBuf::from(first),
+            _ => self.working_directory.clone(),
+        }
+    }
+}
+
+/// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration.
+///
+/// # Errors
+/// Every problem of every file at once. A file that cannot be parsed hides what comes after the place; the other
+/// files are read nevertheless.
+pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundings) -> Result<Config, ConfigErrors> {
+    let mut loading = load::Loading::new(around, specs);
+    for path in paths {
+        loading.path(path);
+    }
+    let settled = settle::settle(&mut loading, around, specs);
+    let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs))?;
+    Ok(Config {
+        daemon: settled.daemon,
+        accounts: settled.accounts,
+        jobs: settled.jobs,
+        warnings,
+        files: loading.files,
+    })
+}

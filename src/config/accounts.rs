@@ -1,0 +1,187 @@
+//! `accounts:`: the common keys, and the sender's own as its [`SenderSpec`] describes them.
+
+use super::problem::Place;
+use super::reading::Reading;
+use super::secrets::SecretForm;
+use super::yaml::{At, Entry, Node, Value};
+use crate::domain::account::{SettingValue, Settings};
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Account, Secret, SenderSpec};
+
+/// Keys that every account may have.
+pub(super) const COMMON_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
+
+/// An account and where it stands.
+#[derive(Debug)]
+pub(super) struct AccountDraft {
+    pub account: Account,
+    pub id_at: Place,
+    pub default_at: Place,
+}
+
+impl Reading<'_> {
+    /// One account. None where its id, im or sender cannot be told; other problems are found and told as well.
+    pub fn account(&mut self, node: &Node, specs: &[&'static SenderSpec]) -> Option<AccountDraft> {
+        let entries = self.map("an account", node)?;
+        let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
+        let id = self.required(node.at, "an account", "id", get("id"), |reading, node| reading.name("id", node));
+        let spec = self.required(node.at, "an account", "sender", get("sender"), |reading, node| {
+            let names: Vec<_> = specs.iter().map(|spec| (spec.name, *spec)).collect();
+            reading.choice("sender", node, &names)
+        });
+        let im = match get("im") {
+            Some(node) => self.name("im", node),
+            None => spec.map(|spec| spec.default_im.to_owned()),
+        };
+        let is_default = get("default").and_then(|node| self.bool("default", node)).unwrap_or(false);
+        let concurrency = get("concurrency").and_then(|node| self.int("concurrency", node, 1, 1024));
+        let min_interval = get("min_interval").and_then(|node| self.duration("min_interval", node));
+        let settings = match spec {
+            Some(spec) => self.settings(node.at, entries, spec),
+            None => Settings::default(),
+        };
+        let account = Account {
+            id: id?,
+            im: im?,
+            sender: spec?.name.to_owned(),
+            is_default,
+            concurrency: concurrency.and_then(|count| u32::try_from(count).ok()),
+            min_interval,
+            settings,
+        };
+        let place = |key| self.place(get(key).map_or(node.at, |node: &Node| node.at));
+        Some(AccountDraft { account, id_at: place("id"), default_at: place("default") })
+    }
+
+    fn required<T>(
+        &mut self,
+        owner_at: At,
+        owner: &str,
+        key: &str,
+        node: Option<&Node>,
+        read: impl FnOnce(&mut Self, &Node) -> Option<T>,
+    ) -> Option<T> {
+        match node {
+            Some(node) => read(self, node),
+            None => {
+                self.error(owner_at, format!("{owner} needs the key {key}"));
+                None
+            }
+        }
+    }
+
+    /// The sender's own keys.
+    fn settings(&mut self, at: At, entries: &[Entry], spec: &'static SenderSpec) -> Settings {
+        let mut settings = Settings::default();
+        // A key with a wrong value is not missing.
+        let mut seen: Vec<(&'static str, At)> = Vec::new();
+        for entry in entries.iter().filter(|entry| !COMMON_KEYS.contains(&&*entry.key)) {
+            let Some((setting, form)) = setting_of(spec, &entry.key) else {
+                let owner = format!("an account of sender {}", spec.name);
+                self.unknown_key(entry, &owner, known_keys(spec).iter().map(String::as_str));
+                continue;
+            };
+            if let Some((_, before)) = seen.iter().find(|(key, _)| *key == setting.key) {
+                let other = self.place(*before);
+                self.error(entry.key_at, format!("{} is set twice", setting.key)).other("first at", other);
+                continue;
+            }
+            seen.push((setting.key, entry.key_at));
+            if entry.node.is_null() {
+                self.error(entry.node.at, format!("{}: expected {}, got nothing", entry.key, expected(setting.kind)));
+            } else if let Some(value) = self.setting(setting, form, entry) {
+                settings.values.insert(setting.key.to_owned(), value);
+            }
+        }
+        for setting in spec.settings.iter().filter(|setting| setting.required) {
+            if !seen.iter().any(|(key, _)| *key == setting.key) {
+                let message = format!("an account of sender {} needs the key {}", spec.name, setting.key);
+                self.error(at, message).hint(setting.doc);
+            }
+        }
+        settings
+    }
+
+    fn setting(&mut self, setting: &SettingSpec, form: SecretForm, entry: &Entry) -> Option<SettingValue> {
+        let (key, node) = (&*entry.key, &entry.node);
+        match setting.kind {
+            SettingKind::Secret => self.secret(form, key, node).map(SettingValue::Secret),
+            SettingKind::Url => self.address(form, key, node).map(SettingValue::Secret),
+            SettingKind::Text => self.text(key, node).map(|text| SettingValue::Text(text.into_owned())),
+            SettingKind::Bool => self.bool(key, node).map(SettingValue::Bool),
+            SettingKind::Int => {
+                self.parsed(key, node, expected(setting.kind), |text| text.parse().ok()).map(SettingValue::Int)
+            }
+            SettingKind::Duration => self.duration(key, node).map(SettingValue::Duration),
+            SettingKind::List => {
+                let texts = self.texts(key, node)?;
+                Some(SettingValue::List(texts.into_iter().map(|(_, text)| text.into_owned()).collect()))
+            }
+            SettingKind::Path => self.path(key, node).map(SettingValue::Path),
+            SettingKind::Choice(words) => {
+                let words: Vec<_> = words.iter().map(|word| (*word, *word)).collect();
+                self.choice(key, node, &words).map(|word| SettingValue::Text(word.to_owned()))
+            }
+        }
+    }
+
+    /// An http or https address, which may hold a secret.
+    pub fn address(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
+        let secret = match form {
+            // An address is no secret in itself; one with a query or a user name may be.
+            SecretForm::Inline => {
+                let text = self.scalar_text(key, node)?;
+                let is_literal = matches!(node.value(), Value::Scalar(scalar) if !scalar.text.contains("${"));
+                if is_literal && text.contains(['?', '@']) {
+                    self.warn_of_plain_secret(key, node.at);
+                }
+                Secret::new(text)
+            }
+            _ => self.secret(form, key, node)?,
+        };
+        let problem = match url::Url::parse(secret.expose()) {
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => "expected an http or https address",
+            Ok(url) if !url.has_host() => "expected an address with a host",
+            Ok(_) => return Some(secret),
+            Err(_) => "expected an address such as http://127.0.0.1:3000",
+        };
+        self.error(node.at, format!("{key}: {problem}"));
+        None
+    }
+}
+
+/// The setting that a key stands for, and the form of its value.
+fn setting_of(spec: &'static SenderSpec, key: &str) -> Option<(&'static SettingSpec, SecretForm)> {
+    if let Some(setting) = spec.setting(key) {
+        return Some((setting, SecretForm::Inline));
+    }
+    [("_file", SecretForm::File), ("_credential", SecretForm::Credential)].into_iter().find_map(|(end, form)| {
+        let setting = spec.setting(key.strip_suffix(end)?)?;
+        matches!(setting.kind, SettingKind::Secret | SettingKind::Url).then_some((setting, form))
+    })
+}
+
+/// Every key that an account of this sender may have.
+pub(super) fn known_keys(spec: &SenderSpec) -> Vec<String> {
+    let mut keys: Vec<String> = COMMON_KEYS.map(str::to_owned).to_vec();
+    for setting in spec.settings {
+        keys.push(setting.key.to_owned());
+        if matches!(setting.kind, SettingKind::Secret | SettingKind::Url) {
+            keys.extend([format!("{}_file", setting.key), format!("{}_credential", setting.key)]);
+        }
+    }
+    keys
+}
+
+fn expected(kind: SettingKind) -> &'static str {
+    match kind {
+        SettingKind::Text | SettingKind::Secret => "a text",
+        SettingKind::Url => "an http or https address",
+        SettingKind::Bool => "true or false",
+        SettingKind::Int => "a whole number",
+        SettingKind::Duration => "a duration such as 30s",
+        SettingKind::List => "a text or a list of texts",
+        SettingKind::Path => "a path",
+        SettingKind::Choice(_) => "one of a few words",
+    }
+}

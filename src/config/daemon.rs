@@ -1,0 +1,265 @@
+//! `daemon:` and `defaults:`. Both may be spread over several files; each key may be set once.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::policies::{DST_GAPS, MisfireKeys, OVERLAPS, Retry};
+use super::problem::Place;
+use super::push::PushDraft;
+use super::reading::Reading;
+use super::secrets::SecretForm;
+use super::settings::{AccountsFallback, DaemonSettings, Heartbeat, OnFailure};
+use super::yaml::{Entry, Node, Value};
+use crate::domain::job::DstGap;
+use crate::domain::{Overlap, PushSpec, Secret};
+
+pub(super) const DAEMON_KEYS: [&str; 14] = [
+    "database",
+    "timezone",
+    "keep_history",
+    "max_history_rows",
+    "max_database_size",
+    "accounts_fallback",
+    "media_roots",
+    "media_allow_private",
+    "media_max_bytes",
+    "probe_every",
+    "metrics_file",
+    "metrics_listen",
+    "heartbeat",
+    "on_failure",
+];
+pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "overlap", "dst_gap"];
+pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
+pub(super) const ON_FAILURE_KEYS: [&str; 3] = ["push", "command", "every"];
+pub(super) const FALLBACKS: [(&str, AccountsFallback); 2] =
+    [("any", AccountsFallback::Any), ("no_default", AccountsFallback::NoDefault)];
+
+const SECOND: Duration = Duration::from_secs(1);
+pub(super) const KEEP_HISTORY: Duration = Duration::from_secs(90 * 86_400);
+pub(super) const MEDIA_MAX_BYTES: u64 = 20_000_000;
+pub(super) const PROBE_EVERY: Duration = Duration::from_secs(30);
+pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+pub(super) const REPORT_EVERY: Duration = Duration::from_secs(600);
+
+/// The keys of `daemon:` found so far.
+#[derive(Debug, Default)]
+pub(super) struct DaemonDraft {
+    seen: HashMap<String, Place>,
+    database: Option<PathBuf>,
+    pub timezone: Option<String>,
+    keep_history: Option<Duration>,
+    max_history_rows: Option<u64>,
+    max_database_size: Option<u64>,
+    accounts_fallback: Option<AccountsFallback>,
+    media_roots: Option<Vec<PathBuf>>,
+    media_allow_private: Option<bool>,
+    media_max_bytes: Option<u64>,
+    probe_every: Option<Duration>,
+    metrics_file: Option<PathBuf>,
+    metrics_listen: Option<SocketAddr>,
+    heartbeat: Option<Heartbeat>,
+    pub on_failure: Option<OnFailureDraft>,
+}
+
+/// `on_failure` before its push is checked against the accounts.
+#[derive(Debug)]
+pub(super) struct OnFailureDraft {
+    pub file: u16,
+    pub push: Option<PushDraft>,
+    command: Option<Vec<String>>,
+    every: Duration,
+}
+
+/// The keys of `defaults:` found so far.
+#[derive(Debug, Default)]
+pub(super) struct Defaults {
+    seen: HashMap<String, Place>,
+    pub retry: Retry,
+    pub misfire: MisfireKeys,
+    pub timeout: Option<Duration>,
+    pub overlap: Option<Overlap>,
+    pub dst_gap: Option<DstGap>,
+}
+
+impl DaemonDraft {
+    /// Fills in built-in values. `directories` are those of the files; `push` is the checked push of `on_failure`.
+    pub fn finish(
+        self,
+        around: &super::Surroundings,
+        directories: Vec<PathBuf>,
+        timezone: String,
+        push: Option<PushSpec>,
+    ) -> DaemonSettings {
+        let database = self.database.unwrap_or_else(|| PathBuf::from("pushcron.db"));
+        DaemonSettings {
+            database: around.state_directory().join(database),
+            timezone,
+            keep_history: self.keep_history.unwrap_or(KEEP_HISTORY),
+            max_history_rows: self.max_history_rows,
+            max_database_size: self.max_database_size,
+            accounts_fallback: self.accounts_fallback.unwrap_or_default(),
+            media_roots: self.media_roots.unwrap_or(directories),
+            media_allow_private: self.media_allow_private.unwrap_or(false),
+            media_max_bytes: self.media_max_bytes.unwrap_or(MEDIA_MAX_BYTES),
+            probe_every: self.probe_every.unwrap_or(PROBE_EVERY),
+            metrics_file: self.metrics_file,
+            metrics_listen: self.metrics_listen,
+            heartbeat: self.heartbeat,
+            on_failure: self.on_failure.map(|draft| OnFailure { push, command: draft.command, every: draft.every }),
+        }
+    }
+}
+
+impl Reading<'_> {
+    pub fn daemon(&mut self, node: &Node, daemon: &mut DaemonDraft) {
+        for entry in self.map("daemon", node).unwrap_or_default() {
+            if DAEMON_KEYS.contains(&&*entry.key) && !self.first(&mut daemon.seen, "daemon", entry) {
+                continue;
+            }
+            let (key, node) = (&*entry.key, &entry.node);
+            match key {
+                "database" => daemon.database = self.plain_path(key, node),
+                "timezone" => daemon.timezone = self.zone(node),
+                "keep_history" => daemon.keep_history = self.duration_from(key, node, SECOND * 3600),
+                "max_history_rows" => daemon.max_history_rows = self.int(key, node, 1, u64::MAX),
+                "max_database_size" => daemon.max_database_size = self.size(key, node),
+                "accounts_fallback" => daemon.accounts_fallback = self.choice(key, node, &FALLBACKS),
+                "media_roots" => daemon.media_roots = self.media_roots(key, node),
+                "media_allow_private" => daemon.media_allow_private = self.bool(key, node),
+                "media_max_bytes" => daemon.media_max_bytes = self.size(key, node),
+                "probe_every" => daemon.probe_every = self.duration_from(key, node, SECOND),
+                "metrics_file" => daemon.metrics_file = self.path(key, node),
+                "metrics_listen" => daemon.metrics_listen = self.loopback(key, node),
+                "heartbeat" => daemon.heartbeat = self.heartbeat(node),
+                "on_failure" => daemon.on_failure = self.on_failure(node),
+                _ => self.unknown_key(entry, "daemon", DAEMON_KEYS),
+            }
+        }
+    }
+
+    pub fn defaults(&mut self, node: &Node, defaults: &mut Defaults) {
+        for entry in self.map("defaults", node).unwrap_or_default() {
+            if DEFAULTS_KEYS.contains(&&*entry.key) && !self.first(&mut defaults.seen, "defaults", entry) {
+                continue;
+            }
+            let (key, node) = (&*entry.key, &entry.node);
+            match key {
+                "retry" => defaults.retry = self.retry(node).unwrap_or_default(),
+                "misfire" => defaults.misfire = self.misfire(node).unwrap_or_default(),
+                "timeout" => defaults.timeout = self.timeout(node),
+                "overlap" => defaults.overlap = self.choice(key, node, &OVERLAPS),
+                "dst_gap" => defaults.dst_gap = self.choice(key, node, &DST_GAPS),
+                _ => self.unknown_key(entry, "defaults", DEFAULTS_KEYS),
+            }
+        }
+    }
+
+    /// Whether no other file has set this key; inside one file the parser has seen to that.
+    fn first(&mut self, seen: &mut HashMap<String, Place>, owner: &str, entry: &Entry) -> bool {
+        let place = self.place(entry.key_at);
+        let Some(before) = seen.insert(entry.key.to_string(), place) else { return true };
+        self.error(entry.key_at, format!("{owner}: {} is set twice", entry.key)).other("first at", before);
+        false
+    }
+
+    /// A path that does not start at the file's directory.
+    fn plain_path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
+        self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+    }
+
+    fn media_roots(&mut self, key: &str, node: &Node) -> Option<Vec<PathBuf>> {
+        let texts = self.texts(key, node)?;
+        let mut roots = Vec::new();
+        for (at, text) in texts {
+            let root = self.dir.join(&*text);
+            if !root.is_dir() {
+                let message = format!("{key}: {} is no directory that can be read now", super::problem::shown(&root));
+                self.warning(at, message);
+            }
+            roots.push(root);
+        }
+        Some(roots)
+    }
+
+    fn loopback(&mut self, key: &str, node: &Node) -> Option<SocketAddr> {
+        let address: SocketAddr =
+            self.parsed(key, node, "an address and a port such as 127.0.0.1:9464", |text| text.parse().ok())?;
+        if !address.ip().is_loopback() {
+            self.wrong(key, node, "a loopback address")
+                .hint("the numbers are served without a password: let a proxy on this host publish them");
+            return None;
+        }
+        Some(address)
+    }
+
+    fn heartbeat(&mut self, node: &Node) -> Option<Heartbeat> {
+        let mut url: Option<Secret> = None;
+        let mut every = HEARTBEAT_EVERY;
+        let errors = self.findings.error_count();
+        for entry in self.map("heartbeat", node)? {
+            let (key, value) = (&*entry.key, &entry.node);
+            let form = match key {
+                "url" => SecretForm::Inline,
+                "url_file" => SecretForm::File,
+                "url_credential" => SecretForm::Credential,
+                "every" => {
+                    every = self.duration_from(key, value, SECOND).unwrap_or(every);
+                    continue;
+                }
+                _ => {
+                    self.unknown_key(entry, "heartbeat", HEARTBEAT_KEYS);
+                    continue;
+                }
+            };
+            if url.is_some() {
+                self.error(entry.key_at, "heartbeat: the url is set twice");
+            }
+            url = self.address(form, key, value).or(url);
+        }
+        if url.is_none() && self.findings.error_count() == errors {
+            self.error(node.at, "heartbeat: expected a url");
+        }
+        url.map(|url| Heartbeat { url, every })
+    }
+
+    fn on_failure(&mut self, node: &Node) -> Option<OnFailureDraft> {
+        let mut draft = OnFailureDraft { file: self.file, push: None, command: None, every: REPORT_EVERY };
+        let errors = self.findings.error_count();
+        for entry in self.map("on_failure", node)? {
+            let (key, value) = (&*entry.key, &entry.node);
+            match key {
+                "push" => draft.push = self.report_push(value),
+                "command" => draft.command = self.command(key, value),
+                "every" => draft.every = self.duration_from(key, value, SECOND).unwrap_or(draft.every),
+                _ => self.unknown_key(entry, "on_failure", ON_FAILURE_KEYS),
+            }
+        }
+        if draft.push.is_none() && draft.command.is_none() && self.findings.error_count() == errors {
+            self.error(node.at, "on_failure: expected a push or a command");
+        }
+        Some(draft)
+    }
+
+    /// A program by its absolute path and its arguments: no shell, no search path.
+    fn command(&mut self, key: &str, node: &Node) -> Option<Vec<String>> {
+        let Value::List(_) = node.value() else {
+            self.wrong(key, node, "a list: the program and its arguments");
+            return None;
+        };
+        let words: Vec<String> = self.texts(key, node)?.into_iter().map(|(_, text)| text.into_owned()).collect();
+        match words.first() {
+            Some(program) if program.starts_with('/') => Some(words),
+            Some(_) => {
+                self.error(node.at, format!("{key}: expected the absolute path of a program first"));
+                None
+            }
+            None => {
+                self.error(node.at, format!("{key}: expected a program, got an empty list"));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `jobs:`: one node to one draft at a time, so that the tree of 100,000 jobs never stands in memory.
+
+use jiff::civil;
+
+use super::policies::{DST_GAPS, MisfireKeys, OVERLAPS, Retry};
+use super::problem::Place;
+use super::push::PushDraft;
+use super::reading::Reading;
+use super::yaml::{At, Entry, Node};
+use crate::domain::job::DstGap;
+use crate::domain::{Overlap, UtcMs};
+
+pub(super) const JOB_KEYS: [&str; 11] =
+    ["name", "cron", "every", "at", "timezone", "enabled", "push", "retry", "misfire", "overlap", "dst_gap"];
+
+/// A job before defaults are filled in and its references are looked up: other files may still define them.
+#[derive(Debug)]
+pub(super) struct JobDraft {
+    pub name: String,
+    pub schedule: ScheduleDraft,
+    pub timezone: Option<String>,
+    pub enabled: bool,
+    pub push: Vec<PushDraft>,
+    /// Boxed, because most jobs have none of their own.
+    pub retry: Option<Box<Retry>>,
+    pub misfire: Option<Box<MisfireKeys>>,
+    pub overlap: Option<Overlap>,
+    pub dst_gap: Option<DstGap>,
+    pub name_at: Place,
+    pub schedule_at: At,
+}
+
+/// A schedule that may still lack its zone.
+#[derive(Debug)]
+pub(super) enum ScheduleDraft {
+    Cron(String),
+    Every(u64),
+    At(UtcMs),
+    /// An instant in the job's zone.
+    LocalAt(civil::DateTime),
+}
+
+impl Reading<'_> {
+    /// One job. None after an error; everything wrong with it has been found then.
+    pub fn job(&mut self, node: &Node) -> Option<JobDraft> {
+        let entries = self.map("a job", node)?;
+        let errors = self.findings.error_count();
+        let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
+        let (mut retry, mut misfire, mut overlap, mut dst_gap) = (None, None, None, None);
+        for entry in entries {
+            let (key, value) = (&*entry.key, &entry.node);
+            match key {
+                "name" => name = self.name(key, value).map(|name| (name, self.place(value.at))),
+                "cron" | "every" | "at" => self.schedule(entry, &mut schedule),
+                "timezone" => timezone = self.zone(value),
+                "enabled" => enabled = self.bool(key, value).unwrap_or(true),
+                "push" => push = self.pushes(value),
+                "retry" => retry = self.retry(value).map(Box::new),
+                "misfire" => misfire = self.misfire(value).map(Box::new),
+                "overlap" => overlap = self.choice(key, value, &OVERLAPS),
+                "dst_gap" => dst_gap = self.choice(key, value, &DST_GAPS),
+                _ => self.unknown_key(entry, "a job", JOB_KEYS),
+            }
+        }
+        let has = |keys: &[&str]| entries.iter().any(|entry| keys.contains(&&*entry.key));
+        for (keys, needed) in
+            [(&["name"][..], "a name"), (&["cron", "every", "at"], "one of cron, every and at"), (&["push"], "a push")]
+        {
+            if !has(keys) {
+                self.error(node.at, format!("a job needs {needed}"));
+            }
+        }
+        if self.findings.error_count() > errors {
+            return None;
+        }
+        let ((name, name_at), (schedule, schedule_at)) = (name?, schedule?);
+        let push = push?;
+        Some(JobDraft {
+            name,
+            schedule,
+            timezone,
+            enabled,
+            push,
+            retry,
+            misfire,
+            overlap,
+            dst_gap,
+            name_at,
+            schedule_at,
+        })
+    }
+
+    /// One of `cron`, `every` and `at`; a second one is an error.
+    fn schedule(&mut self, entry: &Entry, schedule: &mut Option<(ScheduleDraft, At)>) {
+        let (key, node) = (&*entry.key, &entry.node);
+        if let Some((_, before)) = schedule {
+            let other = self.place(*before);
+            self.error(entry.key_at, "a job has one schedule: expected one of cron, every and at")
+                .other("the other one is at", other);
+            return;
+        }
+        let draft = match key {
+            "cron" => self.text(key, node).map(|text| ScheduleDraft::Cron(text.trim().to_owned())),
+            "every" => self.every(key, node),
+            _ => self.at(key, node),
+        };
+        *schedule = draft.map(|draft| (draft, node.at));
+    }
+
+    fn every(&mut self, key: &str, node: &Node) -> Option<ScheduleDraft> {
+        let period = self.duration(key, node)?;
+        let ms = u64::try_from(period.as_millis()).ok()?;
+        if ms == 0 || !ms.is_multiple_of(1000) {
+            self.wrong(key, node, "whole seconds, at least 1s");
+            return None;
+        }
+        Some(ScheduleDraft::Every(ms))
+    }
+
+    /// A date and a time in the job's zone, or an instant with its offset.
+    fn at(&mut self, key: &str, node: &Node) -> Option<ScheduleDraft> {
+        self.parsed(key, node, "a date and time such as 2026-12-24T18:00", |text| {
+            let text = text.trim();
+            // A bare date would mean midnight, which nobody who forgot the hour wants.
+            if !text.contains(':') {
+                return None;
+            }
+            // The parser of local times takes a text with an offset too and ignores the offset.
+            match text.parse::<jiff::Timestamp>() {
+                Ok(instant) => Some(ScheduleDraft::At(UtcMs::from(instant))),
+                Err(_) if text.contains(['Z', 'z', '+', '[']) => None,
+                Err(_) => text.parse().ok().map(ScheduleDraft::LocalAt),
+            }
+        })
+    }
+}

@@ -1,0 +1,335 @@
+//! Files in, drafts out: which file comes when, and what its top-level keys hold.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use granit_parser::Event;
+
+use super::Surroundings;
+use super::accounts::AccountDraft;
+use super::daemon::{DaemonDraft, Defaults};
+use super::files::{self, FileProblem};
+use super::jobs::JobDraft;
+use super::problem::{Findings, Place, Source, quoted, shown};
+use super::reading::Reading;
+use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
+use crate::domain::SenderSpec;
+
+pub(super) const TOP_KEYS: [&str; 5] = ["daemon", "accounts", "jobs", "defaults", "include"];
+
+/// Everything read so far, from all files.
+pub(super) struct Loading<'a> {
+    around: &'a Surroundings,
+    specs: &'a [&'static SenderSpec],
+    pub findings: Findings,
+    pub sources: Vec<Source>,
+    pub files: Vec<PathBuf>,
+    /// Directories of the files, the default places of local media.
+    pub directories: Vec<PathBuf>,
+    /// Files already read, so that a file reached twice counts once.
+    read: HashSet<PathBuf>,
+    alias_budget: u64,
+    pub daemon: DaemonDraft,
+    pub defaults: Defaults,
+    pub accounts: Vec<AccountDraft>,
+    pub jobs: Vec<JobDraft>,
+    /// A file could not be read to its end, so that what it would have defined is unknown.
+    pub incomplete: bool,
+}
+
+impl<'a> Loading<'a> {
+    pub fn new(around: &'a Surroundings, specs: &'a [&'static SenderSpec]) -> Loading<'a> {
+        Loading {
+            around,
+            specs,
+            findings: Findings::default(),
+            sources: Vec::new(),
+            files: Vec::new(),
+            directories: Vec::new(),
+            read: HashSet::new(),
+            alias_budget: ALIAS_BUDGET,
+            daemon: DaemonDraft::default(),
+            defaults: Defaults::default(),
+            accounts: Vec::new(),
+            jobs: Vec::new(),
+            incomplete: false,
+        }
+    }
+
+    /// Reads a file, or the YAML files of a directory.
+    pub fn path(&mut self, path: &Path) {
+        if !path.is_dir() {
+            return self.file(path, &mut Vec::new());
+        }
+        match files::in_directory(path) {
+            Ok(files) if files.is_empty() => {
+                self.fail(path, "has no *.yaml or *.yml file");
+            }
+            Ok(files) => files.iter().for_each(|file| self.file(file, &mut Vec::new())),
+            Err(error) => self.fail(path, &format!("cannot be read: {error}")),
+        }
+    }
+
+    /// Reads a file and what it includes. `chain` holds the files that led here.
+    fn file(&mut self, path: &Path, chain: &mut Vec<PathBuf>) {
+        let real = match std::fs::canonicalize(path) {
+            Ok(real) => real,
+            Err(error) => return self.fail(path, &format!("cannot be read: {error}")),
+        };
+        if !self.read.insert(real.clone()) {
+            return;
+        }
+        let (text, mode) = match files::read(path) {
+            Ok(file) => (file.text, file.mode),
+            Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
+            Err(FileProblem::NotUtf8 { before }) => {
+                self.incomplete = true;
+                let file = self.next_file();
+                let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
+                self.findings
+                    .error(Place { file, at, len: 1 }, "the text is not UTF-8 from here on")
+                    .hint("save the file as UTF-8");
+                self.sources.push(Source { name: shown(path), text: before });
+                return;
+            }
+        };
+        let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
+        let includes = self.text(path, &directory, &text, mode);
+        self.sources.push(Source { name: shown(path), text });
+        self.files.push(path.to_owned());
+        if !self.directories.contains(&directory) {
+            self.directories.push(directory.clone());
+        }
+        chain.push(real);
+        for (place, pattern) in includes {
+            self.include(place, &directory, &pattern, chain);
+        }
+        chain.pop();
+    }
+
+    fn include(&mut self, place: Place, directory: &Path, pattern: &str, chain: &mut Vec<PathBuf>) {
+        let full = format!("{}/{pattern}", glob::Pattern::escape(&directory.to_string_lossy()));
+        let full = if pattern.starts_with('/') { pattern } else { &full };
+        let paths = match glob::glob(full) {
+            Ok(paths) => paths,
+            Err(error) => {
+                self.findings.error(place, format!("include: {} is no pattern: {}", quoted(pattern), error.msg));
+                return;
+            }
+        };
+        let mut found = false;
+        for path in paths {
+            found = true;
+            match path {
+                Ok(path) if std::fs::canonicalize(&path).is_ok_and(|real| chain.contains(&real)) => {
+                    let message = format!("include: {} includes itself in the end", shown(&path));
+                    self.findings.error(place, message).hint("let the pattern name other files only");
+                }
+                Ok(path) if path.is_dir() => {
+                    self.findings
+                        .error(place, format!("include: {} is a directory", shown(&path)))
+                        .hint("name its files: 'jobs.d/*.yaml'");
+                }
+                Ok(path) => self.file(&path, chain),
+                Err(error) => {
+                    self.incomplete = true;
+                    let message = format!("include: {} cannot be read: {}", shown(error.path()), error.error());
+                    self.findings.error(place, message);
+                }
+            }
+        }
+        if !found && !pattern.contains(['*', '?', '[']) {
+            self.incomplete = true;
+            self.findings.error(place, format!("include: there is no file {}", quoted(pattern)));
+        }
+    }
+
+    /// Reads one file's text. Returns what it includes.
+    fn text(&mut self, path: &Path, directory: &Path, text: &str, mode: u32) -> Vec<(Place, String)> {
+        let file = self.next_file();
+        let mut includes = Vec::new();
+        let mut document = Document {
+            reading: Reading {
+                file,
+                dir: directory,
+                around: self.around,
+                findings: &mut self.findings,
+                holds_secrets: false,
+            },
+            specs: self.specs,
+            daemon: &mut self.daemon,
+            defaults: &mut self.defaults,
+            accounts: &mut self.accounts,
+            jobs: &mut self.jobs,
+            includes: &mut includes,
+            incomplete: &mut self.incomplete,
+        };
+        let mut reader = Reader::new(text, &mut self.alias_budget);
+        if let Err(fault) = document.read(&mut reader) {
+            document.fault(fault);
+            *document.incomplete = true;
+        }
+        let holds_secrets = document.reading.holds_secrets;
+        if holds_secrets && mode & 0o004 != 0 {
+            self.findings
+                .warning(Place::whole(file), "every user of this machine can read the secrets in this file")
+                .hint(format!("chmod o-r {}", shown(path)));
+        }
+        if mode & 0o002 != 0 {
+            self.findings
+                .warning(
+                    Place::whole(file),
+                    "every user of this machine can change what is sent: the file is world-writable",
+                )
+                .hint(format!("chmod o-w {}", shown(path)));
+        }
+        includes
+    }
+
+    fn fail(&mut self, path: &Path, problem: &str) {
+        self.incomplete = true;
+        self.findings.error(Place::whole(self.next_file()), problem);
+        self.sources.push(Source { name: shown(path), text: String::new() });
+    }
+
+    fn next_file(&self) -> u16 {
+        u16::try_from(self.sources.len()).unwrap_or(u16::MAX)
+    }
+}
+
+/// One file under way: where its parts go.
+struct Document<'a, 'f> {
+    reading: Reading<'f>,
+    specs: &'a [&'static SenderSpec],
+    daemon: &'a mut DaemonDraft,
+    defaults: &'a mut Defaults,
+    accounts: &'a mut Vec<AccountDraft>,
+    jobs: &'a mut Vec<JobDraft>,
+    includes: &'a mut Vec<(Place, String)>,
+    incomplete: &'a mut bool,
+}
+
+impl Document<'_, '_> {
+    fn read(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        let mut documents = 0;
+        loop {
+            let (event, at) = reader.event()?;
+            match event {
+                Event::StreamEnd => return Ok(()),
+                Event::StreamStart | Event::DocumentEnd => {}
+                Event::DocumentStart(..) => documents += 1,
+                _ if documents > 1 => {
+                    self.reading
+                        .error(at, "expected one YAML document in a file, got a second one")
+                        .hint("remove the '---'");
+                    return Ok(());
+                }
+                Event::MappingStart(..) => self.top(reader)?,
+                event => {
+                    let node = reader.node_of(event, at)?;
+                    if !node.is_null() {
+                        let got = node.describe();
+                        let keys = TOP_KEYS.join(", ");
+                        self.reading.error(at, format!("expected a mapping with some of {keys}, got {got}"));
+                    }
+                }
+            }
+            self.faults(reader);
+        }
+    }
+
+    /// The keys of the file. Jobs are read one by one.
+    fn top(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        let mut seen: Vec<(String, At)> = Vec::new();
+        loop {
+            let (event, key_at) = reader.event()?;
+            if event == Event::MappingEnd {
+                return Ok(());
+            }
+            let key = reader.key(event, key_at)?.unwrap_or_default();
+            let before = seen.iter().find(|(seen, _)| *seen == key).map(|(_, at)| *at);
+            if let Some(before) = before {
+                let other = self.reading.place(before);
+                self.reading.error(key_at, format!("the key {} is there twice", quoted(&key))).other("first at", other);
+            }
+            let (event, at) = reader.event()?;
+            match event {
+                Event::SequenceStart(_, 0, None) if key == "jobs" && before.is_none() => self.stream_jobs(reader)?,
+                event => {
+                    let node = reader.node_of(event, at)?;
+                    self.faults(reader);
+                    if before.is_none() {
+                        self.part(&key, key_at, &node);
+                    }
+                }
+            }
+            self.faults(reader);
+            seen.push((key.into_owned(), key_at));
+        }
+    }
+
+    fn stream_jobs(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        loop {
+            let (event, at) = reader.event()?;
+            if event == Event::SequenceEnd {
+                return Ok(());
+            }
+            let node = reader.node_of(event, at)?;
+            self.faults(reader);
+            self.jobs.extend(self.reading.job(&node));
+        }
+    }
+
+    fn part(&mut self, key: &str, key_at: At, node: &Node) {
+        if node.is_null() && TOP_KEYS.contains(&key) {
+            return;
+        }
+        match key {
+            "daemon" => self.reading.daemon(node, self.daemon),
+            "defaults" => self.reading.defaults(node, self.defaults),
+            "accounts" => self.list(key, node, |document, node| {
+                let account = document.reading.account(node, document.specs);
+                // Pushes that name it are not to blame.
+                *document.incomplete |= account.is_none();
+                document.accounts.extend(account);
+            }),
+            "jobs" => self.list(key, node, |document, node| document.jobs.extend(document.reading.job(node))),
+            "include" => {
+                for (at, pattern) in self.reading.texts(key, node).unwrap_or_default() {
+                    let place = self.reading.place(at);
+                    self.includes.push((place, pattern.into_owned()));
+                }
+            }
+            _ => {
+                let message = format!("unknown key {} at the top", quoted(key));
+                self.reading.error(key_at, message).near(key, TOP_KEYS);
+            }
+        }
+    }
+
+    fn list(&mut self, key: &str, node: &Node, mut each: impl FnMut(&mut Self, &Node)) {
+        match node.value() {
+            Value::List(nodes) => nodes.iter().for_each(|node| each(self, node)),
+            _ => {
+                self.reading.wrong(key, node, "a list");
+            }
+        }
+    }
+
+    fn faults(&mut self, reader: &mut Reader) {
+        for fault in std::mem::take(&mut reader.faults) {
+            self.fault(fault);
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        let other = fault.other.map(|at| self.reading.place(at));
+        let finding = self.reading.error(fault.at, fault.message);
+        if let Some(hint) = fault.hint {
+            finding.hint(hint);
+        }
+        if let Some(other) = other {
+            finding.other("first at", other);
+        }
+    }
+}

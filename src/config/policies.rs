@@ -1,0 +1,162 @@
+//! `retry:`, `misfire:` and their kin: what a job or `defaults` says, and what is filled in where it says nothing.
+
+use std::time::Duration;
+
+use super::reading::Reading;
+use super::yaml::{At, Node, Value};
+use crate::domain::job::DstGap;
+use crate::domain::{Misfire, MisfirePolicy, Overlap, RetryPolicy};
+
+pub(super) const RETRY_KEYS: [&str; 7] =
+    ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];
+pub(super) const MISFIRE_KEYS: [&str; 4] = ["policy", "within", "grace", "max"];
+
+pub(super) const OVERLAPS: [(&str, Overlap); 3] =
+    [("allow", Overlap::Allow), ("skip", Overlap::Skip), ("replace", Overlap::Replace)];
+pub(super) const DST_GAPS: [(&str, DstGap); 2] = [("fire", DstGap::Fire), ("skip", DstGap::Skip)];
+pub(super) const MISFIRE_POLICIES: [(&str, MisfirePolicy); 3] =
+    [("skip", MisfirePolicy::Skip), ("latest", MisfirePolicy::Latest), ("all", MisfirePolicy::All)];
+
+pub(super) const MOST_ATTEMPTS: u64 = 1000;
+pub(super) const MOST_CAUGHT_UP: u64 = 10_000;
+/// The built-in deadline of one attempt.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// The keys of a `retry:` that are there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Retry {
+    max_attempts: Option<u32>,
+    backoff: Option<Duration>,
+    factor: Option<f64>,
+    max_backoff: Option<Duration>,
+    jitter: Option<f64>,
+    give_up_after: Option<Duration>,
+    resend_unknown: Option<bool>,
+}
+
+/// The keys of a `misfire:` that are there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MisfireKeys {
+    policy: Option<MisfirePolicy>,
+    within: Option<Duration>,
+    grace: Option<Duration>,
+    max: Option<u32>,
+}
+
+impl Retry {
+    /// These keys, then those of `defaults`, then the built-in values.
+    pub fn filled(&self, defaults: &Retry) -> RetryPolicy {
+        let built_in = RetryPolicy::default();
+        let backoff = self.backoff.or(defaults.backoff).unwrap_or(built_in.backoff);
+        RetryPolicy {
+            max_attempts: self.max_attempts.or(defaults.max_attempts).unwrap_or(built_in.max_attempts),
+            backoff,
+            factor: self.factor.or(defaults.factor).unwrap_or(built_in.factor),
+            // A long first wait that was asked for is not cut by a limit that was not.
+            max_backoff: self.max_backoff.or(defaults.max_backoff).unwrap_or(built_in.max_backoff).max(backoff),
+            jitter: self.jitter.or(defaults.jitter).unwrap_or(built_in.jitter),
+            give_up_after: self.give_up_after.or(defaults.give_up_after).unwrap_or(built_in.give_up_after),
+            resend_unknown: self.resend_unknown.or(defaults.resend_unknown).unwrap_or(built_in.resend_unknown),
+        }
+    }
+}
+
+impl MisfireKeys {
+    /// These keys, then those of `defaults`, then the built-in values.
+    pub fn filled(&self, defaults: &MisfireKeys) -> Misfire {
+        let built_in = Misfire::default();
+        Misfire {
+            policy: self.policy.or(defaults.policy).unwrap_or(built_in.policy),
+            within: self.within.or(defaults.within).unwrap_or(built_in.within),
+            grace: self.grace.or(defaults.grace).unwrap_or(built_in.grace),
+            max: self.max.or(defaults.max).unwrap_or(built_in.max),
+        }
+    }
+}
+
+impl Reading<'_> {
+    pub fn retry(&mut self, node: &Node) -> Option<Retry> {
+        let mut retry = Retry::default();
+        let mut max_backoff_at = node.at;
+        for entry in self.map("retry", node)? {
+            let value = &entry.node;
+            match &*entry.key {
+                "max_attempts" => retry.max_attempts = self.count("max_attempts", value, 1, MOST_ATTEMPTS),
+                "backoff" => retry.backoff = self.duration("backoff", value),
+                "factor" => retry.factor = self.float("factor", value, 1.0, 100.0),
+                "max_backoff" => {
+                    max_backoff_at = value.at;
+                    retry.max_backoff = self.duration("max_backoff", value);
+                }
+                "jitter" => retry.jitter = self.float("jitter", value, 0.0, 1.0),
+                "give_up_after" => {
+                    retry.give_up_after = self.duration_from("give_up_after", value, Duration::from_secs(1));
+                }
+                "resend_unknown" => retry.resend_unknown = self.bool("resend_unknown", value),
+                _ => self.unknown_key(entry, "retry", RETRY_KEYS),
+            }
+        }
+        if let (Some(backoff), Some(max)) = (retry.backoff, retry.max_backoff)
+            && max < backoff
+        {
+            self.error(max_backoff_at, "max_backoff: expected at least as much as backoff");
+        }
+        Some(retry)
+    }
+
+    /// A mapping, or the policy's word alone.
+    pub fn misfire(&mut self, node: &Node) -> Option<MisfireKeys> {
+        let mut misfire = MisfireKeys::default();
+        if let Value::Scalar(_) = node.value() {
+            misfire.policy = self.choice("misfire", node, &MISFIRE_POLICIES);
+            return Some(misfire);
+        }
+        for entry in self.map("misfire", node)? {
+            let value = &entry.node;
+            match &*entry.key {
+                "policy" => misfire.policy = self.choice("policy", value, &MISFIRE_POLICIES),
+                "within" => misfire.within = self.duration("within", value),
+                "grace" => misfire.grace = self.duration("grace", value),
+                "max" => misfire.max = self.count("max", value, 1, MOST_CAUGHT_UP),
+                _ => self.unknown_key(entry, "misfire", MISFIRE_KEYS),
+            }
+        }
+        Some(misfire)
+    }
+
+    /// The deadline of one attempt. A bare number counts milliseconds, as in the plugin SDK.
+    pub fn timeout(&mut self, node: &Node) -> Option<Duration> {
+        let value = self.parsed("timeout", node, "a duration such as 8s, or milliseconds", |text| {
+            text.parse().ok().map(Duration::from_millis).or_else(|| super::scalar::duration(text))
+        })?;
+        if !(LEAST_TIMEOUT..=Duration::from_secs(3600)).contains(&value) {
+            self.wrong("timeout", node, "between 100ms and 1h");
+            return None;
+        }
+        Some(value)
+    }
+
+    fn count(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u32> {
+        self.int(key, node, from, to).and_then(|count| u32::try_from(count).ok())
+    }
+
+    /// The name of a zone that the system knows.
+    pub fn zone(&mut self, node: &Node) -> Option<String> {
+        let name = self.text("timezone", node)?.into_owned();
+        if jiff::tz::TimeZone::get(&name).is_ok() {
+            return Some(name);
+        }
+        self.unknown_zone(node.at, &name);
+        None
+    }
+
+    fn unknown_zone(&mut self, at: At, name: &str) {
+        let known: Vec<String> = jiff::tz::db().available().map(|known| known.to_string()).collect();
+        let message = format!(
+            "timezone: expected the name of a zone such as Asia/Shanghai, got {}",
+            super::problem::quoted(name)
+        );
+        self.error(at, message).near(name, known.iter().map(String::as_str));
+    }
+}

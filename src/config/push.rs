@@ -1,0 +1,453 @@
+//! One push of a job: target, content, account. The plugin SDK's spellings of all keys are taken too, so that a call
+//! can be pasted.
+
+use std::time::Duration;
+
+use super::reading::Reading;
+use super::yaml::{At, Entry, Node, Value};
+use crate::domain::{Body, Item, Kind, Media, Message, Target};
+
+/// A key of a push, whatever its spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    Im,
+    Group,
+    User,
+    Title,
+    Account,
+    Timeout,
+    Options,
+    Content(Kind),
+}
+
+/// Every spelling, ours first.
+const SPELLINGS: [(&str, Key); 25] = [
+    ("im", Key::Im),
+    ("group", Key::Group),
+    ("user", Key::User),
+    ("title", Key::Title),
+    ("text", Key::Content(Kind::Text)),
+    ("image", Key::Content(Kind::Image)),
+    ("voice", Key::Content(Kind::Voice)),
+    ("video", Key::Content(Kind::Video)),
+    ("file", Key::Content(Kind::File)),
+    ("mixed", Key::Content(Kind::Mixed)),
+    ("account", Key::Account),
+    ("timeout", Key::Timeout),
+    ("options", Key::Options),
+    ("imType", Key::Im),
+    ("im_type", Key::Im),
+    ("groupCode", Key::Group),
+    ("group_code", Key::Group),
+    ("userID", Key::User),
+    ("user_id", Key::User),
+    ("content", Key::Content(Kind::Text)),
+    ("imageUrl", Key::Content(Kind::Image)),
+    ("voiceUrl", Key::Content(Kind::Voice)),
+    ("videoUrl", Key::Content(Kind::Video)),
+    ("fileUrl", Key::Content(Kind::File)),
+    ("items", Key::Content(Kind::Mixed)),
+];
+
+const OPTIONS: [&str; 8] =
+    ["account_id", "accountID", "accountId", "filename", "fileName", "file_name", "mime_type", "mimeType"];
+
+/// Every type of an item of a mixed message; each is also the key of an item that names no type.
+const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "file", "at", "at_all"];
+
+/// A push before defaults are filled in and its account is looked up.
+#[derive(Debug)]
+pub(super) struct PushDraft {
+    pub im: String,
+    pub target: Target,
+    pub account: Option<String>,
+    pub message: Message,
+    pub timeout: Option<Duration>,
+    pub im_at: At,
+    pub account_at: At,
+    pub content_at: At,
+}
+
+/// What the keys of a push came to so far.
+#[derive(Default)]
+struct Keys<'n, 's> {
+    given: Vec<(Key, &'n Entry<'s>)>,
+    account: Option<(String, At)>,
+    filename: Option<String>,
+    mime_type: Option<String>,
+    options_at: Option<At>,
+}
+
+impl<'n, 's> Keys<'n, 's> {
+    fn get(&self, key: Key) -> Option<&'n Entry<'s>> {
+        self.given.iter().find(|(given, _)| *given == key).map(|(_, entry)| *entry)
+    }
+}
+
+impl Reading<'_> {
+    /// `push:` of a job: one mapping, or a list of them.
+    pub fn pushes(&mut self, node: &Node) -> Option<Vec<PushDraft>> {
+        match node.value() {
+            Value::List(nodes) if nodes.is_empty() => {
+                self.error(node.at, "push: expected at least one push, got an empty list");
+                None
+            }
+            Value::List(nodes) => {
+                // Every push is read, so that every problem is found.
+                let drafts: Vec<Option<PushDraft>> = nodes.iter().map(|node| self.push(node)).collect();
+                drafts.into_iter().collect()
+            }
+            _ => self.push(node).map(|draft| vec![draft]),
+        }
+    }
+
+    /// One push.
+    pub fn push(&mut self, node: &Node) -> Option<PushDraft> {
+        let keys = self.push_keys(node)?;
+        let content = self.content(&keys, node);
+        self.push_with(keys, node, content)
+    }
+
+    /// A push whose text may be absent, since a report is put behind it.
+    pub fn report_push(&mut self, node: &Node) -> Option<PushDraft> {
+        let keys = self.push_keys(node)?;
+        let other = |key: Key| matches!(key, Key::Content(kind) if kind != Kind::Text);
+        if let Some((_, entry)) = keys.given.iter().find(|(key, _)| other(*key)) {
+            self.error(entry.key_at, format!("a report is sent as text: expected text, got {}", entry.key));
+        }
+        let mut read =
+            |key: Key, name: &str| keys.get(key).and_then(|entry| self.optional_text(name, &entry.node)).flatten();
+        let (title, text) = (read(Key::Title, "title"), read(Key::Content(Kind::Text), "text"));
+        let body = Body::Text { text: text.unwrap_or_default() };
+        self.push_with(keys, node, Some((Message { title, body }, node.at)))
+    }
+
+    /// A push with this content. All that is wrong with it is found before it is given up.
+    fn push_with(&mut self, keys: Keys, node: &Node, content: Option<(Message, At)>) -> Option<PushDraft> {
+        let im = match keys.get(Key::Im) {
+            Some(entry) => self.name("im", &entry.node).map(|im| (im, entry.node.at)),
+            None => {
+                self.error(node.at, "a push needs an im").hint("write the im of an account, such as 'im: qq'");
+                None
+            }
+        };
+        let target = self.target(&keys, node);
+        let timeout = match keys.get(Key::Timeout) {
+            Some(entry) => self.timeout(&entry.node).map(Some),
+            None => Some(None),
+        };
+        let ((im, im_at), (message, content_at)) = (im?, content?);
+        let (account, account_at) = keys.account.map_or((None, im_at), |(id, at)| (Some(id), at));
+        Some(PushDraft { im, target: target?, account, message, timeout: timeout?, im_at, account_at, content_at })
+    }
+
+    /// Sorts the keys by meaning. Keys with nothing in them count as absent.
+    fn push_keys<'n, 's>(&mut self, node: &'n Node<'s>) -> Option<Keys<'n, 's>> {
+        let mut keys = Keys::default();
+        for entry in self.map("push", node)? {
+            let Some((_, key)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == entry.key) else {
+                self.unknown_key(entry, "a push", SPELLINGS.iter().map(|(spelling, _)| *spelling));
+                continue;
+            };
+            if is_empty(&entry.node) {
+                continue;
+            }
+            if let Some(before) = keys.get(*key) {
+                let other = self.place(before.key_at);
+                let message = format!("{} and {} mean the same: expected one of them", before.key, entry.key);
+                self.error(entry.key_at, message).other("the other one is at", other);
+                continue;
+            }
+            keys.given.push((*key, entry));
+        }
+        if let Some(entry) = keys.get(Key::Account) {
+            keys.account = self.optional_text("account", &entry.node).flatten().map(|id| (id, entry.node.at));
+        }
+        if let Some(entry) = keys.get(Key::Options) {
+            self.options(&mut keys, entry);
+        }
+        Some(keys)
+    }
+
+    /// The SDK's `options`.
+    fn options(&mut self, keys: &mut Keys, options: &Entry) {
+        for entry in self.map("options", &options.node).unwrap_or_default() {
+            let node = &entry.node;
+            match &*entry.key {
+                "account_id" | "accountID" | "accountId" => {
+                    let Some(Some(id)) = self.optional_text(&entry.key, node) else { continue };
+                    if keys.account.as_ref().is_some_and(|(account, _)| *account != id) {
+                        self.error(node.at, "the account is named twice, and differently");
+                    }
+                    keys.account = Some((id, node.at));
+                }
+                "filename" | "fileName" | "file_name" => {
+                    keys.filename = self.file_name(&entry.key, node).flatten();
+                    keys.options_at = Some(entry.key_at);
+                }
+                "mime_type" | "mimeType" => {
+                    keys.mime_type = self.mime_type(&entry.key, node).flatten();
+                    keys.options_at = Some(entry.key_at);
+                }
+                _ => self.unknown_key(entry, "options", OPTIONS),
+            }
+        }
+    }
+
+    /// Exactly one of group and user.
+    fn target(&mut self, keys: &Keys, push: &Node) -> Option<Target> {
+        let group = keys.get(Key::Group).map(|entry| (entry, self.target_id("group", &entry.node)));
+        let user = keys.get(Key::User).map(|entry| (entry, self.target_id("user", &entry.node)));
+        // An id may be empty only after its variables are replaced.
+        let present = |id: &Option<Option<String>>| !matches!(id, Some(None));
+        match (group.filter(|(_, id)| present(id)), user.filter(|(_, id)| present(id))) {
+            (Some((_, group)), None) => group.flatten().map(Target::Group),
+            (None, Some((_, user))) => user.flatten().map(Target::User),
+            (Some((group, _)), Some((user, _))) => {
+                let other = self.place(group.key_at);
+                self.error(user.key_at, "a push has one target: expected a group or a user, got both")
+                    .other("the group is at", other);
+                None
+            }
+            (None, None) => {
+                self.error(push.at, "a push needs a target: expected a group or a user");
+                None
+            }
+        }
+    }
+
+    fn target_id(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
+        let id = self.optional_text(key, node)?;
+        let fits = |id: &str| id.chars().count() <= 256 && !id.contains(char::is_control) && id.trim() == id;
+        if id.as_deref().is_some_and(|id| !fits(id)) {
+            self.wrong(key, node, "an id of at most 256 printable characters without outer spaces");
+            return None;
+        }
+        Some(id)
+    }
+
+    /// Exactly one kind of content; the title where there is none.
+    fn content(&mut self, keys: &Keys, push: &Node) -> Option<(Message, At)> {
+        let title = match keys.get(Key::Title) {
+            Some(entry) => self.optional_text("title", &entry.node)?.map(|title| (title, entry.node.at)),
+            None => None,
+        };
+        let mut contents = keys.given.iter().filter_map(|(key, entry)| match key {
+            Key::Content(kind) => Some((*kind, *entry)),
+            _ => None,
+        });
+        let content = contents.next();
+        if let Some((kind, entry)) = contents.next() {
+            let first = content.map_or(kind, |(kind, _)| kind);
+            let message = format!("a push has one kind of content: got {first} and {kind}");
+            self.error(entry.key_at, message).hint("send several with 'mixed', or make it a list of pushes");
+            return None;
+        }
+        let (mut body, at) = match content {
+            Some((kind, entry)) => (self.body(kind, entry)?, entry.key_at),
+            None => (Body::Text { text: String::new() }, push.at),
+        };
+        self.apply_options(keys, &mut body);
+        let mut title = title;
+        if let Body::Text { text } = &mut body
+            && text.is_empty()
+        {
+            let Some((title, _)) = title.take() else {
+                let kinds = Kind::ALL.map(Kind::as_str).join(", ");
+                self.error(at, format!("a push needs content: expected one of {kinds}"));
+                return None;
+            };
+            *text = title;
+        }
+        Some((Message { title: title.map(|(title, _)| title), body }, at))
+    }
+
+    fn body(&mut self, kind: Kind, entry: &Entry) -> Option<Body> {
+        let (key, node) = (&*entry.key, &entry.node);
+        Some(match kind {
+            Kind::Text => Body::Text { text: self.text(key, node)?.into_owned() },
+            Kind::Image => Body::Image(self.media(key, node)?),
+            Kind::Voice => Body::Voice(self.media(key, node)?),
+            Kind::Video => Body::Video(self.media(key, node)?),
+            Kind::File => Body::File(self.media(key, node)?),
+            Kind::Mixed => Body::Mixed { items: self.items(key, node)? },
+        })
+    }
+
+    /// Name and type of the media from the SDK's `options`.
+    fn apply_options(&mut self, keys: &Keys, body: &mut Body) {
+        let Some(at) = keys.options_at else { return };
+        match body {
+            Body::Image(media) | Body::Voice(media) | Body::Video(media) | Body::File(media) => {
+                media.filename = media.filename.take().or_else(|| keys.filename.clone());
+                media.mime_type = media.mime_type.take().or_else(|| keys.mime_type.clone());
+            }
+            Body::Text { .. } | Body::Mixed { .. } => {
+                self.warning(at, "this option is for a single media and has no effect here");
+            }
+        }
+    }
+
+    fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
+        let Value::List(nodes) = node.value() else {
+            self.wrong(key, node, "a list of items");
+            return None;
+        };
+        if nodes.is_empty() {
+            self.error(node.at, format!("{key}: expected at least one item, got an empty list"));
+            return None;
+        }
+        let items: Vec<Option<Item>> =
+            nodes.iter().enumerate().map(|(index, node)| self.item(&format!("{key}[{index}]"), node)).collect();
+        items.into_iter().collect()
+    }
+
+    /// One item of a mixed message. `owner` names it with its index.
+    fn item(&mut self, owner: &str, node: &Node) -> Option<Item> {
+        let entries = self.map(owner, node)?;
+        let type_entry = entries.iter().find(|entry| entry.key == "type");
+        let (kind, own) = match type_entry {
+            Some(entry) => {
+                let types = ITEM_TYPES.map(|name| (name, name));
+                (self.choice(&format!("{owner}: type"), &entry.node, &types)?, None)
+            }
+            None => {
+                let mut typed = entries.iter().filter_map(|entry| item_type(&entry.key).map(|kind| (kind, entry)));
+                let Some((kind, entry)) = typed.next() else {
+                    let message = format!("{owner}: expected a type, or one of {}", ITEM_TYPES.join(", "));
+                    self.error(node.at, message);
+                    return None;
+                };
+                if let Some((other, entry)) = typed.next() {
+                    self.error(entry.key_at, format!("{owner}: an item is one thing, got {kind} and {other}"));
+                    return None;
+                }
+                (kind, Some(entry))
+            }
+        };
+        let rest: Vec<&Entry> = entries.iter().filter(|entry| entry.key != "type" && !is_same(own, entry)).collect();
+        match kind {
+            "text" | "markdown" => self.text_item(owner, kind, own, &rest, node),
+            "at" => self.at_item(owner, own, &rest, node),
+            "at_all" => {
+                let wanted = own.is_none_or(|entry| self.bool("at_all", &entry.node) == Some(true));
+                if !wanted {
+                    self.error(node.at, format!("{owner}: expected 'at_all: true'"));
+                }
+                (self.no_more(owner, &rest, &[]) && wanted).then_some(Item::AtAll)
+            }
+            _ => self.media_item(owner, kind, own, &rest, node),
+        }
+    }
+
+    fn text_item(
+        &mut self,
+        owner: &str,
+        kind: &str,
+        own: Option<&Entry>,
+        rest: &[&Entry],
+        node: &Node,
+    ) -> Option<Item> {
+        let (entry, rest) = own_or(own, rest, &["text", "content"]);
+        let Some(entry) = entry.filter(|entry| !is_empty(&entry.node)) else {
+            self.error(node.at, format!("{owner}: expected a text"));
+            return None;
+        };
+        let text = self.text(&format!("{owner}: {}", entry.key), &entry.node);
+        let alone = self.no_more(owner, &rest, &["text"]);
+        let text = text?.into_owned();
+        alone.then(|| if kind == "text" { Item::Text { text } } else { Item::Markdown { text } })
+    }
+
+    fn at_item(&mut self, owner: &str, own: Option<&Entry>, rest: &[&Entry], node: &Node) -> Option<Item> {
+        let (entry, rest) = own_or(own, rest, &["user", "userID", "user_id"]);
+        let Some(entry) = entry.filter(|entry| !is_empty(&entry.node)) else {
+            self.error(node.at, format!("{owner}: expected a user"));
+            return None;
+        };
+        let user = self.target_id(&format!("{owner}: {}", entry.key), &entry.node);
+        let alone = self.no_more(owner, &rest, &["user"]);
+        let user = user??;
+        alone.then_some(Item::At { user })
+    }
+
+    fn media_item(
+        &mut self,
+        owner: &str,
+        kind: &str,
+        own: Option<&Entry>,
+        rest: &[&Entry],
+        node: &Node,
+    ) -> Option<Item> {
+        let mut media = match own {
+            Some(entry) => self.media(&format!("{owner}: {}", entry.key), &entry.node)?,
+            None => Media::default(),
+        };
+        let mut complete = true;
+        for entry in rest {
+            // With `type: image` the SDK still writes `imageUrl`.
+            if own.is_none() && item_type(&entry.key) == Some(kind) {
+                let source = self.source(&format!("{owner}: {}", entry.key), &entry.node);
+                complete &= source.map(|source| media.source = source).is_some();
+            } else {
+                complete &= self.media_key(owner, entry, &mut media);
+            }
+        }
+        if !complete {
+            return None;
+        }
+        if media.source.is_empty() {
+            self.error(node.at, format!("{owner}: expected a source"));
+            return None;
+        }
+        Some(match kind {
+            "image" => Item::Image(media),
+            "voice" => Item::Voice(media),
+            "video" => Item::Video(media),
+            _ => Item::File(media),
+        })
+    }
+
+    /// Refuses what is left over. Returns whether nothing was.
+    fn no_more(&mut self, owner: &str, rest: &[&Entry], known: &[&'static str]) -> bool {
+        for entry in rest {
+            self.unknown_key(entry, owner, known.iter().copied());
+        }
+        rest.is_empty()
+    }
+}
+
+/// The type of an item that this key tells.
+fn item_type(key: &str) -> Option<&'static str> {
+    match key {
+        "content" => Some("text"),
+        "imageUrl" => Some("image"),
+        "voiceUrl" => Some("voice"),
+        "videoUrl" => Some("video"),
+        "fileUrl" => Some("file"),
+        _ => ITEM_TYPES.into_iter().find(|name| *name == key),
+    }
+}
+
+/// The entry that tells the type, else the first one with one of these keys; and the others.
+fn own_or<'n, 's>(
+    own: Option<&'n Entry<'s>>,
+    rest: &[&'n Entry<'s>],
+    keys: &[&str],
+) -> (Option<&'n Entry<'s>>, Vec<&'n Entry<'s>>) {
+    let entry = own.or_else(|| rest.iter().find(|entry| keys.contains(&&*entry.key)).copied());
+    (entry, rest.iter().filter(|other| !is_same(entry, other)).copied().collect())
+}
+
+fn is_same(entry: Option<&Entry>, other: &Entry) -> bool {
+    entry.is_some_and(|entry| std::ptr::eq(entry, other))
+}
+
+/// Nothing, or an empty text.
+fn is_empty(node: &Node) -> bool {
+    match node.value() {
+        Value::Null => true,
+        Value::Scalar(scalar) => scalar.text.is_empty(),
+        _ => false,
+    }
+}

@@ -1,0 +1,199 @@
+//! What every part of a file is read with: the findings, the surroundings, and one way to ask a node for a value.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Surroundings;
+use super::problem::{Finding, Findings, Place, quoted};
+use super::scalar::{self, BadVariable};
+use super::yaml::{At, Entry, Node, Value};
+
+/// The state of reading one file.
+pub(super) struct Reading<'a> {
+    /// Index of the file among the sources.
+    pub file: u16,
+    /// The file's directory: relative paths in the file start here.
+    pub dir: &'a Path,
+    pub around: &'a Surroundings,
+    pub findings: &'a mut Findings,
+    /// Set once the file is seen to hold a secret in plain text.
+    pub holds_secrets: bool,
+}
+
+impl Reading<'_> {
+    pub fn place(&self, at: At) -> Place {
+        Place { file: self.file, at: at.at, len: at.len }
+    }
+
+    pub fn error(&mut self, at: At, message: impl Into<String>) -> &mut Finding {
+        let place = self.place(at);
+        self.findings.error(place, message)
+    }
+
+    pub fn warning(&mut self, at: At, message: impl Into<String>) -> &mut Finding {
+        let place = self.place(at);
+        self.findings.warning(place, message)
+    }
+
+    /// `key: expected …, got …`, the value as it was written: a variable is named, never shown.
+    pub fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Finding {
+        let got = match node.value() {
+            Value::Scalar(scalar) => quoted(&scalar.text),
+            _ => node.describe().to_owned(),
+        };
+        self.error(node.at, format!("{key}: expected {expected}, got {got}"))
+    }
+
+    pub fn unknown_key<'k>(&mut self, entry: &Entry, owner: &str, known: impl IntoIterator<Item = &'k str>) {
+        let message = format!("unknown key {} in {owner}", quoted(&entry.key));
+        self.error(entry.key_at, message).near(&entry.key, known);
+    }
+
+    pub fn map<'n, 's>(&mut self, key: &str, node: &'n Node<'s>) -> Option<&'n [Entry<'s>]> {
+        match node.value() {
+            Value::Map(entries) => Some(entries),
+            _ => {
+                self.wrong(key, node, "a mapping");
+                None
+            }
+        }
+    }
+
+    /// The text of a scalar with its variables replaced. Numbers and bools are texts too, as they were written.
+    pub fn text<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Cow<'n, str>> {
+        match node.value() {
+            Value::Scalar(scalar) => self.interpolated(key, &scalar.text, node.at),
+            _ => {
+                self.wrong(key, node, "a text");
+                None
+            }
+        }
+    }
+
+    fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At) -> Option<Cow<'n, str>> {
+        match scalar::interpolate(text, &*self.around.variable) {
+            Ok(text) => Some(text),
+            Err(BadVariable::Missing(name)) => {
+                self.error(at, format!("{key}: the environment variable {name} is not set"))
+                    .hint("for a literal '${' write '$${'");
+                None
+            }
+            Err(BadVariable::NotAName) => {
+                self.error(at, format!("{key}: expected ${{NAME}} with the name of an environment variable"))
+                    .hint("for a literal '${' write '$${'");
+                None
+            }
+        }
+    }
+
+    /// A scalar that `parse` understands.
+    pub fn parsed<T>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let Value::Scalar(scalar) = node.value() else {
+            self.wrong(key, node, expected);
+            return None;
+        };
+        let text = self.interpolated(key, &scalar.text, node.at)?;
+        let value = parse(&text);
+        if value.is_none() {
+            self.wrong(key, node, expected);
+        }
+        value
+    }
+
+    pub fn bool(&mut self, key: &str, node: &Node) -> Option<bool> {
+        self.parsed(key, node, "true or false", |text| match text {
+            "true" | "True" | "TRUE" => Some(true),
+            "false" | "False" | "FALSE" => Some(false),
+            _ => None,
+        })
+    }
+
+    /// A whole number in a range, both ends included.
+    pub fn int(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u64> {
+        let expected = match to {
+            u64::MAX => format!("a whole number from {from}"),
+            _ => format!("a whole number from {from} to {to}"),
+        };
+        self.parsed(key, node, &expected, |text| text.parse().ok().filter(|n| (from..=to).contains(n)))
+    }
+
+    pub fn float(&mut self, key: &str, node: &Node, from: f64, to: f64) -> Option<f64> {
+        let expected = format!("a number from {from} to {to}");
+        self.parsed(key, node, &expected, |text| text.parse().ok().filter(|n: &f64| (from..=to).contains(n)))
+    }
+
+    pub fn duration(&mut self, key: &str, node: &Node) -> Option<Duration> {
+        self.parsed(key, node, "a duration such as 30s, 10m or 1h30m", scalar::duration)
+    }
+
+    /// A duration of at least `least`.
+    pub fn duration_from(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
+        let expected = format!("a duration of at least {}", words(least));
+        let value = self.duration(key, node)?;
+        if value < least {
+            self.wrong(key, node, &expected);
+            return None;
+        }
+        Some(value)
+    }
+
+    pub fn size(&mut self, key: &str, node: &Node) -> Option<u64> {
+        self.parsed(key, node, "a size such as 20MB or 512MiB", scalar::size)
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, key: &str, node: &Node, words: &[(&'static str, T)]) -> Option<T> {
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let Value::Scalar(scalar) = node.value() else {
+            self.wrong(key, node, &names.join(", "));
+            return None;
+        };
+        let text = self.interpolated(key, &scalar.text, node.at)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            self.wrong(key, node, &names.join(", ")).near(&text, names.iter().copied());
+        }
+        found
+    }
+
+    /// A path, taken from the file's directory where it is relative.
+    pub fn path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
+        self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+            .map(|path| self.dir.join(path))
+    }
+
+    /// One text or a list of texts, each with its place.
+    pub fn texts<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Vec<(At, Cow<'n, str>)>> {
+        match node.value() {
+            Value::List(nodes) => nodes.iter().map(|node| self.text(key, node).map(|text| (node.at, text))).collect(),
+            _ => self.text(key, node).map(|text| vec![(node.at, text)]),
+        }
+    }
+
+    /// A name of ours: a job's, an account's, an im's. Anything printable, so that it may be Chinese, but nothing
+    /// that would break a line, a path or a table.
+    pub fn name(&mut self, key: &str, node: &Node) -> Option<String> {
+        let expected = "a name of 1 to 128 printable characters without '/' and outer spaces";
+        self.parsed(key, node, expected, |text| {
+            let fits = !text.is_empty() && text.chars().count() <= 128 && text.trim() == text;
+            let clean = |c: char| !c.is_control() && c != '/' && !is_invisible(c);
+            (fits && text.chars().all(clean)).then(|| text.to_owned())
+        })
+    }
+}
+
+/// Characters without a width that turn the reading direction or forge lines.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn words(wait: Duration) -> String {
+    crate::domain::job::describe_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,116 @@
+//! Secrets: from the file itself, a file of their own, or a systemd credential.
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::problem::shown;
+use super::reading::Reading;
+use super::yaml::{At, Node, Value};
+use crate::domain::Secret;
+
+/// No token is longer; a larger file is the wrong one.
+const LONGEST: u64 = 64 * 1024;
+
+/// Where a secret comes from: `KEY`, `KEY_file`, `KEY_credential`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SecretForm {
+    Inline,
+    File,
+    Credential,
+}
+
+impl Reading<'_> {
+    pub fn secret(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
+        let secret = match form {
+            SecretForm::Inline => {
+                let text = self.scalar_text(key, node)?;
+                if matches!(node.value(), Value::Scalar(scalar) if !scalar.text.contains("${") && !text.is_empty()) {
+                    self.warn_of_plain_secret(key, node.at);
+                }
+                Secret::new(text)
+            }
+            SecretForm::File => {
+                let path = self.path(key, node)?;
+                self.secret_file(key, node.at, &path)?
+            }
+            SecretForm::Credential => {
+                let path = self.credential(key, node)?;
+                self.secret_file(key, node.at, &path)?
+            }
+        };
+        if secret.expose().contains(char::is_control) {
+            self.error(node.at, format!("{key}: expected one line, got several or control characters"));
+            return None;
+        }
+        Some(secret)
+    }
+
+    /// As [`Reading::text`], for values that no message may show.
+    pub fn scalar_text(&mut self, key: &str, node: &Node) -> Option<String> {
+        if !matches!(node.value(), Value::Scalar(_)) {
+            let got = node.describe();
+            self.error(node.at, format!("{key}: expected a text, got {got}"));
+            return None;
+        }
+        self.text(key, node).map(|text| text.into_owned())
+    }
+
+    pub fn warn_of_plain_secret(&mut self, key: &str, at: At) {
+        self.warning(at, format!("{key}: a secret in plain text"))
+            .hint(format!("write {key}: ${{NAME}}, or name a file with {key}_file or {key}_credential"));
+        self.holds_secrets = true;
+    }
+
+    /// The file of a systemd credential.
+    fn credential(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
+        let name = self.text(key, node)?.into_owned();
+        if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
+            self.wrong(key, node, "the name of a credential");
+            return None;
+        }
+        let Some(directory) = (self.around.variable)("CREDENTIALS_DIRECTORY") else {
+            self.error(node.at, format!("{key}: there are no credentials: CREDENTIALS_DIRECTORY is not set"))
+                .hint(format!("credentials come from systemd: 'LoadCredential={name}:PATH' in the unit"));
+            return None;
+        };
+        Some(Path::new(&directory).join(name))
+    }
+
+    fn secret_file(&mut self, key: &str, at: At, path: &Path) -> Option<Secret> {
+        match read_secret(path) {
+            Ok(secret) => Some(secret),
+            Err(problem) => {
+                self.error(at, format!("{key}: {}: {problem}", shown(path)));
+                None
+            }
+        }
+    }
+}
+
+/// The text of a private file without its last line break.
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    // Asked before opening, since opening a FIFO waits for a writer.
+    let is_file = |meta: &std::fs::Metadata| if meta.is_file() { Ok(()) } else { Err("not a regular file".to_owned()) };
+    is_file(&std::fs::metadata(path).map_err(|error| error.to_string())?)?;
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let meta = file.metadata().map_err(|error| error.to_string())?;
+    is_file(&meta)?;
+    if meta.permissions().mode() & 0o007 != 0 {
+        let mode = meta.permissions().mode() & 0o777;
+        return Err(format!("other users may read or write it (mode {mode:o}): make it 0600, or 0640 with a group"));
+    }
+    let mut text = String::new();
+    let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string());
+    let secret = Secret::new(text);
+    match length? as u64 {
+        0 => Err("it is empty".to_owned()),
+        length if length > LONGEST => Err(format!("it is longer than {LONGEST} bytes")),
+        _ => {
+            let text = secret.expose();
+            let text = text.strip_suffix('\n').unwrap_or(text);
+            let text = text.strip_suffix('\r').unwrap_or(text);
+            if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Secret::new(text.to_owned())) }
+        }
+    }
+}

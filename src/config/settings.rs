@@ -1,0 +1,66 @@
+//! The daemon's own settings.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::{PushSpec, Secret};
+
+/// What stands under `daemon:`, with the built-in value of every absent key filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DaemonSettings {
+    /// Absolute: relative paths count from `$STATE_DIRECTORY`, else from the working directory.
+    pub database: PathBuf,
+    /// The IANA name of the zone of jobs that name none.
+    pub timezone: String,
+    /// Finished pushes older than this are deleted.
+    pub keep_history: Duration,
+    /// The oldest finished pushes beyond this many are deleted.
+    pub max_history_rows: Option<u64>,
+    /// Bytes; the oldest finished pushes are deleted while the database is larger.
+    pub max_database_size: Option<u64>,
+    pub accounts_fallback: AccountsFallback,
+    /// Absolute directories; local media outside of them is refused.
+    pub media_roots: Vec<PathBuf>,
+    /// Whether media may be fetched from loopback, private and link-local addresses.
+    pub media_allow_private: bool,
+    /// The largest media in bytes.
+    pub media_max_bytes: u64,
+    /// How often the health of accounts that jobs use is asked for.
+    pub probe_every: Duration,
+    /// Where a Prometheus text file for the textfile collector is written.
+    pub metrics_file: Option<PathBuf>,
+    /// Where `/metrics` is served; a loopback address.
+    pub metrics_listen: Option<SocketAddr>,
+    pub heartbeat: Option<Heartbeat>,
+    pub on_failure: Option<OnFailure>,
+}
+
+/// Which accounts may stand in where a push names none (design §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountsFallback {
+    /// The first one online, where there is no default or the default cannot send.
+    #[default]
+    Any,
+    /// The first one online, but only where there is no default at all.
+    NoDefault,
+}
+
+/// A dead-man URL that is called while all is well.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heartbeat {
+    /// Such addresses are secrets in themselves.
+    pub url: Secret,
+    pub every: Duration,
+}
+
+/// Who is told when a push ends badly or an account goes down. At least one of `push` and `command` is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OnFailure {
+    /// Where the report goes. Its content is a text, perhaps empty, that the report follows.
+    pub push: Option<PushSpec>,
+    /// A program and its arguments; the report comes on its standard input.
+    pub command: Option<Vec<String>>,
+    /// At most one report in this time; what happens meanwhile is grouped into the next one.
+    pub every: Duration,
+}

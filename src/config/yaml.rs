@@ -1,0 +1,357 @@
+//! YAML text to small trees that know their places.
+//!
+//! The tree is made node by node, so that a list of 100,000 jobs never stands in memory as a whole. Scalars keep the
+//! text as written, so that `0123` keeps its zero; what they mean is decided where they are read. Budgets for depth
+//! and for what aliases stand for refuse bombs before they cost anything.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+
+use super::problem::quoted;
+
+/// Deeper nesting than this is refused. The deepest legal file has about ten levels.
+const DEEPEST: usize = 64;
+
+/// A mapping with more keys than this is refused: no legal one has half as many, and comparing keys with each other
+/// must stay cheap.
+const MOST_KEYS: usize = 100;
+
+/// How many nodes all aliases of a load may stand for. 100,000 jobs that share a block of ten keys need two million
+/// and a half; a bomb wants billions.
+pub(super) const ALIAS_BUDGET: u64 = 4_000_000;
+
+/// A stretch of the text in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At {
+    pub at: u32,
+    pub len: u32,
+}
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'s> {
+    pub at: At,
+    pub value: Value<'s>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value<'s> {
+    Null,
+    Scalar(Scalar<'s>),
+    List(Vec<Node<'s>>),
+    Map(Vec<Entry<'s>>),
+    /// What an anchor stands for, or an anchored node itself.
+    Shared(Rc<Node<'s>>),
+}
+
+/// A scalar other than null: its text, and whether it was written plain, so that it may be a number or a bool.
+#[derive(Clone, Debug)]
+pub(super) struct Scalar<'s> {
+    pub text: Cow<'s, str>,
+    pub plain: bool,
+}
+
+/// A key and its value.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'s> {
+    pub key: Cow<'s, str>,
+    pub key_at: At,
+    pub node: Node<'s>,
+}
+
+/// Something wrong with the YAML itself.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub at: At,
+    pub message: String,
+    pub hint: Option<&'static str>,
+    /// A second place: of the first of two equal keys.
+    pub other: Option<At>,
+}
+
+impl Fault {
+    fn new(at: At, message: impl Into<String>) -> Fault {
+        Fault { at, message: message.into(), hint: None, other: None }
+    }
+}
+
+impl<'s> Node<'s> {
+    /// The value itself, whether written here or elsewhere.
+    pub fn value(&self) -> &Value<'s> {
+        match &self.value {
+            Value::Shared(node) => node.value(),
+            value => value,
+        }
+    }
+
+    pub fn is_null(&self) -> bool {
+        matches!(self.value(), Value::Null)
+    }
+
+    /// What the node is, in words for a message.
+    pub fn describe(&self) -> &'static str {
+        match self.value() {
+            Value::Null => "nothing",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+            Value::Scalar(scalar) if scalar.plain && scalar.as_bool().is_some() => "a bool",
+            Value::Scalar(scalar) if scalar.plain && scalar.text.parse::<f64>().is_ok() => "a number",
+            Value::Scalar(_) | Value::Shared(_) => "a text",
+        }
+    }
+}
+
+impl Scalar<'_> {
+    /// True or false as YAML 1.2 writes them.
+    pub fn as_bool(&self) -> Option<bool> {
+        match &*self.text {
+            "true" | "True" | "TRUE" => Some(true),
+            "false" | "False" | "FALSE" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// Reads nodes one after the other out of one document.
+pub(super) struct Reader<'s> {
+    parser: Parser<'s, StrInput<'s>>,
+    /// Anchored nodes, with how many nodes each stands for.
+    anchors: HashMap<usize, (Rc<Node<'s>>, u64)>,
+    /// What is left of [`ALIAS_BUDGET`].
+    budget: &'s mut u64,
+    /// Faults that do not keep the rest of the file from being read.
+    pub faults: Vec<Fault>,
+}
+
+impl<'s> Reader<'s> {
+    pub fn new(text: &'s str, budget: &'s mut u64) -> Reader<'s> {
+        let options = granit_parser::options! {
+            emit_comments: false,
+            flow_nesting_limit: DEEPEST,
+            block_nesting_limit: DEEPEST,
+        };
+        Reader {
+            parser: Parser::new_from_str_with_options(text, options),
+            anchors: HashMap::new(),
+            budget,
+            faults: Vec::new(),
+        }
+    }
+
+    /// The next event with its place.
+    ///
+    /// # Errors
+    /// The text is no YAML from here on.
+    pub fn event(&mut self) -> Result<(Event<'s>, At), Fault> {
+        match self.parser.next_event() {
+            Some(Ok((event, span))) => Ok((event, at_of(&span))),
+            Some(Err(error)) => Err(syntax_fault(&error)),
+            None => Ok((Event::StreamEnd, At { at: 0, len: 0 })),
+        }
+    }
+
+    /// The node that begins with this event.
+    pub fn node_of(&mut self, event: Event<'s>, at: At) -> Result<Node<'s>, Fault> {
+        self.node_from(event, at).map(|(node, _)| node)
+    }
+
+    /// A node and how many nodes it stands for. The recursion is as deep as the parser's nesting limits allow.
+    fn node_from(&mut self, event: Event<'s>, at: At) -> Result<(Node<'s>, u64), Fault> {
+        let (value, anchor, mut size) = match event {
+            Event::Scalar(text, style, anchor, tag) => (self.scalar(text, style, tag.as_deref(), at), anchor, 1),
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), "seq", at);
+                let (list, size) = self.list()?;
+                (Value::List(list), anchor, size)
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_tag(tag.as_deref(), "map", at);
+                let (map, size) = self.map()?;
+                (Value::Map(map), anchor, size)
+            }
+            Event::Alias(id) => return self.alias(id, at),
+            _ => return Err(Fault::new(at, "expected a value")),
+        };
+        let node = Node { at, value };
+        if anchor == 0 {
+            return Ok((node, size));
+        }
+        size = size.max(1);
+        let shared = Rc::new(node);
+        self.anchors.insert(anchor, (Rc::clone(&shared), size));
+        Ok((Node { at, value: Value::Shared(shared) }, size))
+    }
+
+    fn scalar(&mut self, text: Cow<'s, str>, style: ScalarStyle, tag: Option<&Tag>, at: At) -> Value<'s> {
+        let plain = style == ScalarStyle::Plain;
+        let plain = match tag.map(|tag| (tag.core_suffix(), tag)) {
+            None => plain,
+            Some((Some("str"), _)) => return Value::Scalar(Scalar { text, plain: false }),
+            Some((Some("int" | "float" | "bool" | "null"), _)) => true,
+            Some((_, tag)) => {
+                self.unknown_tag(tag, at);
+                plain
+            }
+        };
+        match &*text {
+            "" | "~" | "null" | "Null" | "NULL" if plain => Value::Null,
+            _ => Value::Scalar(Scalar { text, plain }),
+        }
+    }
+
+    fn list(&mut self) -> Result<(Vec<Node<'s>>, u64), Fault> {
+        let (mut list, mut size) = (Vec::new(), 1u64);
+        loop {
+            let (event, at) = self.event()?;
+            if event == Event::SequenceEnd {
+                return Ok((list, size));
+            }
+            let (node, nodes) = self.node_from(event, at)?;
+            list.push(node);
+            size = size.saturating_add(nodes);
+        }
+    }
+
+    fn map(&mut self) -> Result<(Vec<Entry<'s>>, u64), Fault> {
+        let (mut entries, mut merges, mut size) = (Vec::new(), Vec::new(), 1u64);
+        loop {
+            let (event, key_at) = self.event()?;
+            if event == Event::MappingEnd {
+                break;
+            }
+            let merge = matches!(&event, Event::Scalar(key, ScalarStyle::Plain, ..) if key == "<<");
+            let key = self.key(event, key_at)?;
+            let (event, at) = self.event()?;
+            let (node, nodes) = self.node_from(event, at)?;
+            size = size.saturating_add(nodes).saturating_add(1);
+            match key {
+                Some(_) if merge => merges.push((key_at, node)),
+                Some(key) => push(&mut entries, Entry { key, key_at, node })?,
+                None => {}
+            }
+        }
+        self.refuse_twins(&mut entries);
+        for (at, node) in merges {
+            self.merge(&mut entries, at, &node)?;
+        }
+        Ok((entries, size))
+    }
+
+    /// The text of a key, or None after a fault.
+    pub fn key(&mut self, event: Event<'s>, at: At) -> Result<Option<Cow<'s, str>>, Fault> {
+        let (node, _) = self.node_from(event, at)?;
+        let fault = match node.value() {
+            Value::Scalar(scalar) => return Ok(Some(scalar.text.clone())),
+            Value::Map(_) => {
+                let mut fault = Fault::new(at, "expected a key, got a mapping");
+                fault.hint = Some("put the value in quotes if it begins with '{'");
+                fault
+            }
+            _ => Fault::new(at, format!("expected a key, got {}", node.describe())),
+        };
+        self.faults.push(fault);
+        Ok(None)
+    }
+
+    /// Keeps the first of two equal keys and reports the other: YAML forbids them, and one of them is a mistake.
+    fn refuse_twins(&mut self, entries: &mut Vec<Entry<'s>>) {
+        let mut index = 1;
+        while index < entries.len() {
+            let twin = entries[..index].iter().find(|before| before.key == entries[index].key);
+            let Some(before) = twin.map(|before| before.key_at) else {
+                index += 1;
+                continue;
+            };
+            let entry = entries.remove(index);
+            let message = format!("the key {} is there twice", quoted(&entry.key));
+            self.faults.push(Fault { other: Some(before), ..Fault::new(entry.key_at, message) });
+        }
+    }
+
+    /// Adds what `<<` names, unless the mapping has the key itself. Of several merged mappings the first wins.
+    fn merge(&mut self, entries: &mut Vec<Entry<'s>>, at: At, node: &Node<'s>) -> Result<(), Fault> {
+        match node.value() {
+            Value::Map(merged) => {
+                for entry in merged {
+                    if !entries.iter().any(|own| own.key == entry.key) {
+                        push(entries, entry.clone())?;
+                    }
+                }
+            }
+            Value::List(nodes) if nodes.iter().all(|node| matches!(node.value(), Value::Map(_))) => {
+                for node in nodes {
+                    self.merge(entries, at, node)?;
+                }
+            }
+            _ => self.faults.push(Fault::new(at, format!("'<<' merges a mapping, got {}", node.describe()))),
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, id: usize, at: At) -> Result<(Node<'s>, u64), Fault> {
+        let Some((node, size)) = self.anchors.get(&id) else {
+            return Err(Fault::new(at, "an alias cannot stand inside the value that its anchor names"));
+        };
+        let Some(left) = self.budget.checked_sub(*size) else {
+            let message = format!("the aliases of this configuration stand for more than {ALIAS_BUDGET} values");
+            return Err(Fault::new(at, message));
+        };
+        *self.budget = left;
+        Ok((Node { at, value: Value::Shared(Rc::clone(node)) }, *size))
+    }
+
+    fn check_tag(&mut self, tag: Option<&Tag>, expected: &str, at: At) {
+        if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(expected)) {
+            self.unknown_tag(tag, at);
+        }
+    }
+
+    fn unknown_tag(&mut self, tag: &Tag, at: At) {
+        let tag = quoted(&tag.original());
+        self.faults.push(Fault::new(at, format!("the tag {tag} has no meaning here")));
+    }
+}
+
+fn push<'s>(entries: &mut Vec<Entry<'s>>, entry: Entry<'s>) -> Result<(), Fault> {
+    if entries.len() == MOST_KEYS {
+        return Err(Fault::new(entry.key_at, format!("a mapping with more than {MOST_KEYS} keys")));
+    }
+    entries.push(entry);
+    Ok(())
+}
+
+fn at_of(span: &Span) -> At {
+    // Present for text inputs, and files are far smaller than 4 GiB.
+    let range = span.byte_range().unwrap_or_default();
+    let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+    At { at: at(range.start), len: at(range.len()) }
+}
+
+/// The parser's own words, and a hint where they say little to people who do not know its grammar.
+fn syntax_fault(error: &ScanError) -> Fault {
+    use granit_parser::ErrorKind;
+    let at = u32::try_from(error.marker().byte_offset().unwrap_or_default()).unwrap_or(u32::MAX);
+    let at = At { at, len: 1 };
+    let (message, hint) = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => {
+            return Fault::new(at, format!("values are nested deeper than {DEEPEST} levels"));
+        }
+        ErrorKind::UnknownAnchor => return Fault::new(at, "this alias names an anchor that was not defined before"),
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart => {
+            ("a tab where YAML wants spaces".to_owned(), Some("indent with spaces: YAML allows no tabs"))
+        }
+        ErrorKind::UnclosedQuotedScalar => (error.kind().to_string(), Some("the closing quote is missing")),
+        ErrorKind::InvalidIndentation | ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => (
+            error.kind().to_string(),
+            Some("look at the indentation of this line and the one before: keys of one mapping begin in one column"),
+        ),
+        kind => (kind.to_string(), None),
+    };
+    Fault { hint, ..Fault::new(at, format!("not YAML: {message}")) }
+}
