@@ -154,6 +154,8 @@ mod tests {
 
     const NOW: UtcMs = UtcMs(1_000_000);
 
+    type Carries = fn(Kind, bool) -> Support;
+
     fn anything(_: Kind, _: bool) -> Support {
         Support::Native
     }
@@ -167,12 +169,12 @@ mod tests {
     }
 
     /// An account in words: `id im[ default] state…`.
-    fn account(words: &str) -> (String, String, bool, Health, fn(Kind, bool) -> Support) {
+    fn account(words: &str) -> (String, String, bool, Health, Carries) {
         let mut words = words.split(' ');
         let (id, im) = (words.next().unwrap().to_owned(), words.next().unwrap().to_owned());
         let mut health =
             Health { online: Some(true), sendable: Some(true), checked_at: Some(UtcMs(1)), ..Health::default() };
-        let (mut is_default, mut support) = (false, anything as fn(Kind, bool) -> Support);
+        let (mut is_default, mut support) = (false, anything as Carries);
         for word in words {
             match word {
                 "default" => is_default = true,

@@ -188,6 +188,11 @@ impl CompiledSchedule {
         last_before(before.0, |at| self.next_after(UtcMs(at)).map(|next| next.0)).map(UtcMs)
     }
 
+    /// The last instant before `before` that the ledger has a row for.
+    pub fn previous_called_before(&self, before: UtcMs) -> Option<UtcMs> {
+        last_before(before.0, |at| self.next_called_after(UtcMs(at)).map(|next| next.at.0)).map(UtcMs)
+    }
+
     /// What summer time does to the job at `at`, an instant at which it fires.
     pub fn note_at(&self, at: UtcMs) -> Option<DstNote> {
         let Kind::Cron { pattern, wall, dst_gap } = &self.kind else { return None };

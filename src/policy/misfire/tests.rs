@@ -1,0 +1,286 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Schedule;
+use crate::domain::job::DstGap;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn utc(text: &str) -> UtcMs {
+    text.parse().unwrap()
+}
+
+fn compiled(schedule: Schedule) -> CompiledSchedule {
+    CompiledSchedule::compile(&schedule, "Europe/Berlin", DstGap::Skip).unwrap()
+}
+
+fn cron(text: &str) -> CompiledSchedule {
+    compiled(Schedule::Cron(text.to_owned()))
+}
+
+fn misfire(policy: MisfirePolicy) -> Misfire {
+    Misfire { policy, ..Misfire::default() }
+}
+
+fn on<'a>(schedule: &'a CompiledSchedule, misfire: &'a Misfire) -> Watched<'a> {
+    Watched { schedule, misfire, enabled: true, paused: false }
+}
+
+/// Runs of rows with the same decision and reason, as `count reason`.
+fn summary(plan: &Plan) -> String {
+    let word = |fire: &Decided| fire.reason.unwrap_or(fire.decision.as_str());
+    let runs = plan.fires.chunk_by(|a, b| word(a) == word(b));
+    runs.map(|run| format!("{} {}", run.len(), word(&run[0]))).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn each_policy_decides_about_a_morning_without_a_daemon() {
+    // Away from 08:00 to 12:00:30; a job of every ten minutes, so that 12:00 is merely late.
+    let schedule = cron("*/10 * * * *");
+    let (from, now) = (utc("2026-06-01T08:00:00Z"), utc("2026-06-01T12:00:30Z"));
+    let with = |policy, change: fn(&mut Misfire)| {
+        let mut misfire = misfire(policy);
+        change(&mut misfire);
+        let plan = plan(&on(&schedule, &misfire), from, now, now);
+        assert_eq!(plan.next_due_at, Some(utc("2026-06-01T12:10:00Z")));
+        assert!(plan.fires.iter().all(|fire| fire.count == 1 && fire.until_at.is_none()));
+        summary(&plan)
+    };
+    let no_grace: fn(&mut Misfire) = |misfire| misfire.grace = Duration::ZERO;
+    let capped: fn(&mut Misfire) = |misfire| misfire.max = 2;
+    let uncaught: fn(&mut Misfire) = |misfire| misfire.max = 0;
+    let narrow: fn(&mut Misfire) =
+        |misfire| (misfire.grace, misfire.within) = (Duration::ZERO, Duration::from_secs(29));
+    let touching: fn(&mut Misfire) =
+        |misfire| (misfire.grace, misfire.within) = (Duration::ZERO, Duration::from_secs(30));
+    assert_eq!(with(MisfirePolicy::Skip, |_| {}), "24 misfire_skip, 1 fired");
+    assert_eq!(with(MisfirePolicy::Skip, no_grace), "25 misfire_skip");
+    assert_eq!(with(MisfirePolicy::Latest, |_| {}), "19 misfire_window, 5 misfire_latest, 1 fired");
+    assert_eq!(with(MisfirePolicy::Latest, no_grace), "19 misfire_window, 5 misfire_latest, 1 caught_up");
+    assert_eq!(with(MisfirePolicy::Latest, narrow), "25 misfire_window");
+    assert_eq!(with(MisfirePolicy::Latest, touching), "24 misfire_window, 1 caught_up");
+    assert_eq!(with(MisfirePolicy::All, |_| {}), "19 misfire_window, 5 caught_up, 1 fired");
+    assert_eq!(with(MisfirePolicy::All, no_grace), "19 misfire_window, 6 caught_up");
+    assert_eq!(with(MisfirePolicy::All, narrow), "25 misfire_window");
+    assert_eq!(with(MisfirePolicy::All, touching), "24 misfire_window, 1 caught_up");
+    assert_eq!(with(MisfirePolicy::All, capped), "19 misfire_window, 3 misfire_cap, 2 caught_up, 1 fired");
+    assert_eq!(with(MisfirePolicy::All, uncaught), "19 misfire_window, 5 misfire_cap, 1 fired");
+}
+
+#[test]
+fn the_grace_is_exact_and_never_shorter_than_a_second() {
+    let schedule = cron("0 12 * * *");
+    let due = utc("2026-06-01T10:00:00Z");
+    let skip = misfire(MisfirePolicy::Skip);
+    let graceless = Misfire { grace: Duration::ZERO, ..skip.clone() };
+    for (misfire, late, expected) in [
+        (&skip, 60_000, "1 fired"),
+        (&skip, 60_001, "1 misfire_skip"),
+        (&graceless, 1_000, "1 fired"),
+        (&graceless, 1_001, "1 misfire_skip"),
+        (&graceless, 0, "1 fired"),
+    ] {
+        let now = UtcMs(due.0 + late);
+        assert_eq!(summary(&plan(&on(&schedule, misfire), due, now, now)), expected, "{late} ms late");
+    }
+}
+
+#[test]
+fn nothing_is_due_before_its_instant_unless_recorded_ahead() {
+    let schedule = cron("0 12 * * *");
+    let latest = misfire(MisfirePolicy::Latest);
+    let due = utc("2026-06-01T10:00:00Z");
+    let early = UtcMs(due.0 - 1);
+    assert_eq!(plan(&on(&schedule, &latest), due, early, early), Plan { fires: Vec::new(), next_due_at: Some(due) });
+    let ahead = plan(&on(&schedule, &latest), due, early, due);
+    assert_eq!(summary(&ahead), "1 fired");
+    assert_eq!(ahead.next_due_at, Some(utc("2026-06-02T10:00:00Z")));
+}
+
+#[test]
+fn after_a_suspend_of_eight_hours_the_latest_fires_and_each_other_has_its_row() {
+    // F18: the wall clock alone moved.
+    let schedule = cron("* * * * *");
+    let latest = misfire(MisfirePolicy::Latest);
+    let (from, now) = (utc("2026-06-01T00:00:00Z"), utc("2026-06-01T08:00:30Z"));
+    let plan = plan(&on(&schedule, &latest), from, now, now);
+    assert_eq!(summary(&plan), "421 misfire_window, 59 misfire_latest, 1 fired");
+}
+
+#[test]
+fn after_three_days_the_newest_hundred_are_caught_up_and_the_rest_is_missed() {
+    // F21: a minute job with policy all.
+    let schedule = cron("* * * * *");
+    let all = Misfire { within: HOUR * 24, ..misfire(MisfirePolicy::All) };
+    let (from, now) = (utc("2026-06-01T00:00:00Z"), utc("2026-06-04T00:00:30Z"));
+    let plan = plan(&on(&schedule, &all), from, now, now);
+    assert_eq!(summary(&plan), "2881 misfire_window, 1339 misfire_cap, 100 caught_up, 1 fired");
+    assert_eq!(plan.fires[4220].due_at, utc("2026-06-03T22:20:00Z"));
+}
+
+#[test]
+fn paused_and_disabled_instants_are_skipped_one_row_each() {
+    let schedule = cron("*/10 * * * *");
+    let all = misfire(MisfirePolicy::All);
+    let (from, now) = (utc("2026-06-01T08:00:00Z"), utc("2026-06-01T08:20:00Z"));
+    for (enabled, paused, expected) in [
+        (true, true, "3 paused"),
+        (false, false, "3 disabled"),
+        (false, true, "3 disabled"),
+        (true, false, "2 caught_up, 1 fired"),
+    ] {
+        let plan = plan(&Watched { enabled, paused, ..on(&schedule, &all) }, from, now, now);
+        assert_eq!(summary(&plan), expected);
+        let is_off = !enabled || paused;
+        assert!(plan.fires.iter().all(|fire| (fire.decision == Decision::Skipped) == is_off), "{expected}");
+        assert_eq!(plan.next_due_at, Some(utc("2026-06-01T08:30:00Z")));
+    }
+}
+
+#[test]
+fn an_hour_that_the_gap_swallows_is_skipped_and_says_so() {
+    let schedule = cron("30 2 * * *");
+    let latest = Misfire { within: HOUR * 100, ..misfire(MisfirePolicy::Latest) };
+    let from = utc("2026-03-28T01:30:00Z");
+    let at_gap_end = utc("2026-03-29T01:00:00Z");
+    let plan_until = |now| plan(&on(&schedule, &latest), from, now, now);
+    let plan = plan_until(at_gap_end);
+    assert_eq!(summary(&plan), "1 caught_up, 1 dst_gap", "a gap is not the latest instant");
+    assert_eq!(plan.fires[1].decision, Decision::Skipped);
+    assert_eq!(plan.fires[1].due_at, at_gap_end);
+    assert_eq!(plan.next_due_at, Some(utc("2026-03-30T00:30:00Z")));
+    assert_eq!(
+        summary(&plan_until(utc("2026-03-31T00:30:00Z"))),
+        "1 misfire_latest, 1 dst_gap, 1 misfire_latest, 1 fired"
+    );
+}
+
+#[test]
+fn a_single_instant_fires_once_or_is_missed() {
+    let schedule = compiled(Schedule::At(utc("2026-06-01T10:00:00Z")));
+    let latest = misfire(MisfirePolicy::Latest);
+    let due = utc("2026-06-01T10:00:00Z");
+    for (late, expected) in [(Duration::ZERO, "1 fired"), (HOUR, "1 caught_up"), (HOUR + MINUTE, "1 misfire_window")] {
+        let plan = plan(&on(&schedule, &latest), due, due + late, due + late);
+        assert_eq!((summary(&plan).as_str(), plan.next_due_at), (expected, None));
+    }
+}
+
+#[test]
+fn more_than_ten_thousand_missed_instants_become_one_row() {
+    let second = compiled(Schedule::Every(1000));
+    let skip = misfire(MisfirePolicy::Skip);
+    let from = utc("2026-06-01T00:00:00Z");
+    // Instants up to one minute old are in time.
+    let plan_for = |missed: u64| {
+        let now = from + MINUTE + Duration::from_secs(missed);
+        plan(&on(&second, &skip), from, now, now)
+    };
+    assert_eq!(summary(&plan_for(10_000)), "10000 misfire_skip, 61 fired");
+    let plan = plan_for(10_001);
+    assert_eq!(summary(&plan), "1 misfire_skip, 61 fired");
+    let row = Decided {
+        due_at: from,
+        decision: Decision::Missed,
+        reason: Some("misfire_skip"),
+        count: 10_001,
+        until_at: Some(from + Duration::from_secs(10_000)),
+    };
+    assert_eq!(plan.fires[0], row);
+}
+
+#[test]
+fn a_year_of_seconds_is_one_row_and_balances() {
+    let (from, now) = (utc("2025-07-01T00:00:00Z"), utc("2026-07-01T00:00:00Z"));
+    let latest = misfire(MisfirePolicy::Latest);
+    for text in ["* * * * * *", "*/7 * * * * *"] {
+        let schedule = cron(text);
+        let seconds = plan(&on(&schedule, &latest), from, now, now);
+        let [row, fired @ ..] = &seconds.fires[..] else { panic!("{text}: no row") };
+        assert_eq!((row.decision, row.reason), (Decision::Missed, Some("misfire_window")), "{text}");
+        assert!(fired.iter().all(|fire| fire.decision == Decision::Fired), "{text}");
+        assert_eq!(row.count + fired.len() as u64, schedule.count_called(from, UtcMs(now.0 + 1)), "{text}");
+        assert!(row.until_at < Some(fired[0].due_at), "{text}");
+        let paused = plan(&Watched { paused: true, ..on(&schedule, &latest) }, from, now, now);
+        assert_eq!(paused.fires.len(), 1, "{text}");
+        assert_eq!((paused.fires[0].decision, paused.fires[0].reason), (Decision::Skipped, Some("paused")));
+    }
+}
+
+#[test]
+fn a_clock_put_back_repeats_nothing_and_silences_nothing() {
+    let schedule = cron("*/10 * * * *");
+    let (now, ahead) = (utc("2026-06-01T08:05:00Z"), utc("2099-01-01T00:00:00Z"));
+    let coming = utc("2026-06-01T08:10:00Z");
+    let overdue = utc("2026-06-01T07:00:00Z");
+    for (place, expected) in [
+        (Some(ahead), Some(coming)),
+        (Some(coming), Some(coming)),
+        (Some(overdue), Some(overdue)),
+        (None, Some(coming)),
+    ] {
+        assert_eq!(place_at(&schedule, place, now), expected, "{place:?}");
+    }
+    let once = compiled(Schedule::At(coming));
+    assert_eq!(place_at(&once, None, now), Some(coming));
+    assert_eq!(place_at(&once, None, coming), None);
+    assert_eq!(place_at(&once, Some(coming), ahead), Some(coming), "what is overdue stays in its place");
+}
+
+/// The rules once more, instant by instant.
+fn naive(job: &Watched, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, &'static str)> {
+    let mut called = Vec::new();
+    let mut next = job.schedule.next_called_after(UtcMs(from.0 - 1));
+    while let Some(instant) = next.filter(|instant| instant.at <= now) {
+        called.push(instant);
+        next = job.schedule.next_called_after(instant.at);
+    }
+    let age = |instant: &Called| now.since(instant.at);
+    let grace = job.misfire.grace.max(Duration::from_secs(1));
+    let newest = called.iter().filter(|instant| !instant.skipped).map(|instant| instant.at).next_back();
+    let mut rows = Vec::new();
+    let mut caught_up = 0;
+    for instant in called.iter().rev() {
+        let reason = match job.misfire.policy {
+            _ if instant.skipped => "dst_gap",
+            _ if age(instant) <= grace => "fired",
+            MisfirePolicy::Skip => "misfire_skip",
+            _ if age(instant) > job.misfire.within => "misfire_window",
+            MisfirePolicy::Latest if Some(instant.at) == newest => "caught_up",
+            MisfirePolicy::Latest => "misfire_latest",
+            MisfirePolicy::All if caught_up < job.misfire.max => "caught_up",
+            MisfirePolicy::All => "misfire_cap",
+        };
+        if age(instant) > grace {
+            caught_up += 1;
+        }
+        rows.push((instant.at, reason));
+    }
+    rows.reverse();
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_plan_is_the_rules_applied_to_every_instant(
+        text in prop::sample::select(vec!["* * * * *", "*/7 * * * *", "30 2 * * *", "0,30 2,3 * * *", "15 */5 * * *", "0 0 1 * *"]),
+        policy in prop::sample::select(vec![MisfirePolicy::Skip, MisfirePolicy::Latest, MisfirePolicy::All]),
+        start in 1_774_500_000_000_i64..1_775_000_000_000,
+        away in 0_i64..200_000_000,
+        within in 0_u64..200_000,
+        grace in 0_u64..5_000,
+        max in 0_u32..200,
+    ) {
+        let schedule = cron(text);
+        let misfire = Misfire { policy, within: Duration::from_secs(within), grace: Duration::from_secs(grace), max };
+        let job = on(&schedule, &misfire);
+        let (from, now) = (UtcMs(start), UtcMs(start + away));
+        let planned = plan(&job, from, now, now);
+        let rows: Vec<(UtcMs, &str)> = planned.fires.iter().map(|fire| (fire.due_at, fire.reason.unwrap_or("fired"))).collect();
+        prop_assert_eq!(rows, naive(&job, from, now));
+        prop_assert!(planned.next_due_at > Some(now));
+    }
+}
