@@ -24,6 +24,7 @@ pub(super) struct Loading<'a> {
     pub findings: Findings,
     pub sources: Vec<Source>,
     pub files: Vec<PathBuf>,
+    pub secret_files: Vec<PathBuf>,
     /// Directories of the files, the default places of local media.
     pub directories: Vec<PathBuf>,
     /// Files already read, so that a file reached twice counts once.
@@ -45,6 +46,7 @@ impl<'a> Loading<'a> {
             findings: Findings::default(),
             sources: Vec::new(),
             files: Vec::new(),
+            secret_files: Vec::new(),
             directories: Vec::new(),
             read: HashSet::new(),
             alias_budget: ALIAS_BUDGET,
@@ -155,6 +157,7 @@ impl<'a> Loading<'a> {
                 around: self.around,
                 findings: &mut self.findings,
                 holds_secrets: false,
+                secret_files: &mut self.secret_files,
             },
             specs: self.specs,
             daemon: &mut self.daemon,

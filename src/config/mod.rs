@@ -39,6 +39,8 @@ pub struct Config {
     pub warnings: Vec<Problem>,
     /// Every file that was read, in that order.
     pub files: Vec<PathBuf>,
+    /// Token files that were read: never sent as media.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// A look-up of environment variables.
@@ -95,5 +97,6 @@ pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundi
         jobs: settled.jobs,
         warnings,
         files: loading.files,
+        secret_files: loading.secret_files,
     })
 }

@@ -19,6 +19,8 @@ pub(super) struct Reading<'a> {
     pub findings: &'a mut Findings,
     /// Set once the file is seen to hold a secret in plain text.
     pub holds_secrets: bool,
+    /// Token files that were read.
+    pub secret_files: &'a mut Vec<PathBuf>,
 }
 
 impl Reading<'_> {

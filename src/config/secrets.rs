@@ -79,7 +79,10 @@ impl Reading<'_> {
 
     fn secret_file(&mut self, key: &str, at: At, path: &Path) -> Option<Secret> {
         match read_secret(path) {
-            Ok(secret) => Some(secret),
+            Ok(secret) => {
+                self.secret_files.push(path.to_owned());
+                Some(secret)
+            }
             Err(problem) => {
                 self.error(at, format!("{key}: {}: {problem}", shown(path)));
                 None

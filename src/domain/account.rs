@@ -8,7 +8,7 @@ use super::secret::Secret;
 use super::time::UtcMs;
 
 /// One account from the YAML. It never goes to the database: secrets stay in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     /// Ours, stable.
     pub id: String,
@@ -25,7 +25,7 @@ pub struct Account {
 }
 
 /// Checked values of a sender's own keys.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub values: BTreeMap<String, SettingValue>,
 }
