@@ -4,6 +4,7 @@
 //!
 //! - [`domain`]: the nouns (job, fire, push, attempt, account, outcome) and their legal moves.
 //! - [`clock`]: the one clock, real or manual.
+//! - [`zone`]: which time zone data the process goes by.
 //! - [`policy`]: pure decisions: what is due, which account, what follows from an outcome.
 //! - [`config`]: YAML files to definitions, or every problem with its place.
 //! - [`store`]: all SQL, behind one trait.
@@ -27,3 +28,4 @@ pub mod media;
 pub mod policy;
 pub mod senders;
 pub mod store;
+pub mod zone;
