@@ -57,11 +57,20 @@ impl Slots {
         format!("<{}:{index}>", self.nonce)
     }
 
-    /// The body of `value` with the files in their places. Slots that the value does not use are dropped.
+    /// The body of `value` with the files in their places, in ASCII alone. Slots that the value does not use are
+    /// dropped.
     pub fn fill(&self, value: &Value) -> JsonBody {
+        self.fill_text(&to_ascii(value))
+    }
+
+    /// As [`Slots::fill`], in UTF-8.
+    pub fn fill_utf8(&self, value: &Value) -> JsonBody {
+        self.fill_text(&value.to_string())
+    }
+
+    fn fill_text(&self, text: &str) -> JsonBody {
         let mut pieces = VecDeque::new();
-        let text = to_ascii(value);
-        let mut rest = text.as_str();
+        let mut rest = text;
         let opening = format!("<{}:", self.nonce);
         while let Some((before, after)) = rest.split_once(&opening) {
             let Some((index, after)) = after.split_once('>') else { break };

@@ -10,6 +10,7 @@ pub mod json_body;
 pub mod markdown;
 mod onebot11;
 pub mod parts;
+mod qianxun;
 #[cfg(test)]
 mod samples;
 pub mod segments;
@@ -161,6 +162,7 @@ pub struct Registered {
 pub static SENDERS: &[Registered] = &[
     Registered { spec: &onebot11::SPEC, build: onebot11::build },
     Registered { spec: &wecom_robot::SPEC, build: wecom_robot::build },
+    Registered { spec: &qianxun::SPEC, build: qianxun::build },
     Registered { spec: &telegram::SPEC, build: telegram::build },
     Registered { spec: &webhook::SPEC, build: webhook::build },
     Registered { spec: &console::SPEC, build: console::build },

@@ -1,0 +1,327 @@
+//! Addresses, envelopes and what a refusal means (sheet qx.md §1, §2, §9).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::super::http::{CallError, Http, Reply, excerpt};
+use super::super::json_body::Slots;
+use crate::clock::SharedClock;
+use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
+
+/// The two generations of the protocol and, for each, the two processes that speak it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    ProFramework,
+    ProWechat,
+    OldFramework,
+    OldWechat,
+}
+
+impl Dialect {
+    const ALL: [Dialect; 4] = [Dialect::ProFramework, Dialect::ProWechat, Dialect::OldFramework, Dialect::OldWechat];
+
+    /// The word that `api:` takes.
+    pub fn word(self) -> &'static str {
+        match self {
+            Dialect::ProFramework => "pro_framework",
+            Dialect::ProWechat => "pro_wechat",
+            Dialect::OldFramework => "old_framework",
+            Dialect::OldWechat => "old_wechat",
+        }
+    }
+
+    /// The old paths end in a slash, the Pro ones must not: with the wrong end the route does not exist.
+    fn path(self) -> &'static str {
+        match self {
+            Dialect::ProFramework => "/qianxun/httpapi",
+            Dialect::ProWechat => "/wechat/httpapi",
+            Dialect::OldFramework => "/DaenWxHook/httpapi/",
+            Dialect::OldWechat => "/DaenWxHook/client/",
+        }
+    }
+
+    pub fn is_pro(self) -> bool {
+        matches!(self, Dialect::ProFramework | Dialect::ProWechat)
+    }
+
+    /// One framework serves many WeChats, so each call names the one that is meant.
+    pub fn is_framework(self) -> bool {
+        matches!(self, Dialect::ProFramework | Dialect::OldFramework)
+    }
+}
+
+/// What is asked of the hook. The names differ by generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    List,
+    Check,
+    Licence,
+    LoginStatus,
+    Query,
+    Text,
+    Image,
+    File,
+}
+
+impl Call {
+    /// None: this generation knows no such call.
+    fn name(self, dialect: Dialect) -> Option<&'static str> {
+        let (pro, old) = match self {
+            Call::List => ("getWeChatList", Some("X0000")),
+            Call::Check => ("checkWeChat", Some("Q0000")),
+            Call::Licence => ("getAuthInfo", None),
+            Call::LoginStatus => ("getLoginStatus", None),
+            Call::Query => ("queryObj", Some("Q0004")),
+            Call::Text => ("sendText", Some("Q0001")),
+            Call::Image => ("sendImage", Some("Q0010")),
+            Call::File => ("sendFile", Some("Q0011")),
+        };
+        if dialect.is_pro() { Some(pro) } else { old }
+    }
+}
+
+/// Why a call did not bring a `code` of 200.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The hook could not read the media in the form given; another form may do.
+    Media(String),
+    /// A refusal without a published meaning. Whether something was sent is not known as long as WeChat is online.
+    Unclear(String),
+    Certain(Report),
+}
+
+impl Failure {
+    /// What a send that ended like this comes to.
+    pub fn report(self) -> Report {
+        match self {
+            Failure::Media(error) => Report::failed(Outcome::Rejected, error).with_status(200),
+            Failure::Unclear(error) => Report::failed(Outcome::Unknown, error).with_status(200),
+            Failure::Certain(report) => report,
+        }
+    }
+}
+
+/// One HTTP endpoint of the hook.
+pub struct Api {
+    pub dialect: Dialect,
+    pub wxid: Option<String>,
+    url: Url,
+    safekey: Option<Secret>,
+    http: Http,
+    clock: SharedClock,
+}
+
+impl Api {
+    /// `word` is the setting `api`, where it is given.
+    ///
+    /// # Errors
+    /// What is wrong with the address, without a word of its query.
+    pub fn new(
+        url: &Url,
+        word: Option<&str>,
+        wxid: Option<&str>,
+        safekey: Option<&Secret>,
+        http: Http,
+        clock: SharedClock,
+    ) -> Result<Api, String> {
+        let (dialect, mut url) = locate(url, word)?;
+        let given = |name: &str| {
+            let mut pairs = url.query_pairs();
+            pairs
+                .find(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_empty())
+                .map(|(_, value)| value.into_owned())
+        };
+        let wxid = wxid.map(str::to_owned).or_else(|| given("wxid"));
+        let safekey = safekey.cloned().or_else(|| given("safekey").map(Secret::new)).filter(|key| !key.is_empty());
+        url.set_query(None);
+        if dialect.is_framework() {
+            let wxid = wxid.as_deref().ok_or("wxid: required, the framework serves several WeChats")?;
+            url.query_pairs_mut().append_pair("wxid", wxid);
+        }
+        if let Some(safekey) = &safekey {
+            url.query_pairs_mut().append_pair("safekey", safekey.expose());
+        }
+        Ok(Api { dialect, wxid, url, safekey, http, clock })
+    }
+
+    /// One call; Ok is an envelope whose `code` is 200.
+    pub async fn call(&self, call: Call, data: Value, deadline: Duration) -> Result<Value, Failure> {
+        self.post(call, data, &Slots::new(), deadline).await
+    }
+
+    /// As [`Api::call`], with the file's content as base64 under `path`, read from disk while it goes out.
+    pub async fn call_with_content(
+        &self,
+        call: Call,
+        mut data: Value,
+        file: &MediaFile,
+        deadline: Duration,
+    ) -> Result<Value, Failure> {
+        let mut slots = Slots::new();
+        data["path"] = format!("base64,{}", slots.base64(file)).into();
+        self.post(call, data, &slots, deadline).await
+    }
+
+    async fn post(&self, call: Call, data: Value, slots: &Slots, deadline: Duration) -> Result<Value, Failure> {
+        let Some(name) = call.name(self.dialect) else {
+            return Err(Failure::Unclear(format!("{} knows no such call", self.dialect.word())));
+        };
+        // Raw UTF-8: cards with escaped characters were reported to show wrongly.
+        let body = slots.fill_utf8(&json!({"type": name, "data": data}));
+        let sent = self.http.call(body.attach(self.http.post(self.url.clone())), deadline).await;
+        let judged = match sent {
+            Ok(reply) => judge(&reply, self.clock.now()),
+            Err(error) => Err(Failure::Certain(CallError::report(error))),
+        };
+        judged.map_err(|failure| self.redacted(failure))
+    }
+
+    /// A hook may quote the address in its answer.
+    fn redacted(&self, failure: Failure) -> Failure {
+        let clean = |text: String| match &self.safekey {
+            Some(key) => text.replace(key.expose(), "****"),
+            None => text,
+        };
+        match failure {
+            Failure::Media(text) => Failure::Media(clean(text)),
+            Failure::Unclear(text) => Failure::Unclear(clean(text)),
+            Failure::Certain(report) => Failure::Certain(Report { error: report.error.map(clean), ..report }),
+        }
+    }
+}
+
+/// Which dialect an address speaks, and the address with the path exactly as that dialect wants it. What stands
+/// before that path (a proxy's prefix) stays.
+fn locate(url: &Url, word: Option<&str>) -> Result<(Dialect, Url), String> {
+    let asked = Dialect::ALL.into_iter().find(|dialect| Some(dialect.word()) == word);
+    let path = url.path().trim_end_matches('/');
+    let ends_like = |dialect: &Dialect| {
+        let end = dialect.path().trim_end_matches('/');
+        let start = path.len().checked_sub(end.len())?;
+        path.get(start..)?.eq_ignore_ascii_case(end).then_some((*dialect, start))
+    };
+    let (dialect, prefix) = match (Dialect::ALL.iter().find_map(ends_like), asked) {
+        (Some((told, _)), Some(asked)) if told != asked => {
+            return Err(format!("api: {} does not fit the url, whose path is that of {}", asked.word(), told.word()));
+        }
+        (Some((told, start)), _) => (told, &path[..start]),
+        (None, Some(asked)) => (asked, path),
+        (None, None) if path.is_empty() => (Dialect::ProFramework, path),
+        (None, None) => {
+            let known: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.path()).collect();
+            return Err(format!("url: expected a path that ends in one of {}", known.join(", ")));
+        }
+    };
+    let mut located = url.clone();
+    located.set_path(&format!("{prefix}{}", dialect.path()));
+    Ok((dialect, located))
+}
+
+/// JSON as the hook writes it: group names bring raw control characters along, which become spaces.
+pub fn parse_leniently(body: &[u8]) -> Option<Value> {
+    let body: Vec<u8> = body.iter().map(|byte| if *byte < 0x20 { b' ' } else { *byte }).collect();
+    serde_json::from_str(&String::from_utf8_lossy(&body)).ok()
+}
+
+/// A number that some versions send as a text.
+pub fn as_number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
+    let certain =
+        |outcome, error: String| Err(Failure::Certain(Report::failed(outcome, error).with_status(reply.status)));
+    if reply.status == 404 || mentions(&String::from_utf8_lossy(&reply.body), &["路由不存在"]) {
+        return certain(
+            Outcome::AccountDown,
+            format!("no such route: the url's plan or generation is wrong (HTTP {})", reply.status),
+        );
+    }
+    match reply.status_report(now) {
+        // A proxy in front that reached nobody.
+        Some(report) if matches!(reply.status, 502 | 503) && report.outcome == Outcome::Unknown => {
+            return Err(Failure::Certain(Report { outcome: Outcome::Unreachable, ..report }));
+        }
+        Some(report) => return Err(Failure::Certain(report)),
+        None => {}
+    }
+    let Some(envelope) = parse_leniently(&reply.body) else {
+        return certain(Outcome::Unknown, format!("the answer is no JSON: {}", reply.excerpt()));
+    };
+    let code = as_number(&envelope["code"]);
+    if code == Some(200) {
+        return Ok(envelope);
+    }
+    let said = excerpt(envelope["msg"].as_str().unwrap_or_default());
+    let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let error = format!("code {code}: {said}");
+    if mentions(&said, &["授权"]) {
+        certain(Outcome::AccountDown, format!("the licence does not hold ({error})"))
+    } else if mentions(&said, &["safekey", "密钥"]) {
+        certain(Outcome::AccountDown, format!("the safekey was refused ({error})"))
+    } else if mentions(&said, &["下载失败", "图片不存在", "文件不存在", "路径不存在"]) {
+        Err(Failure::Media(error))
+    } else {
+        Err(Failure::Unclear(error))
+    }
+}
+
+fn mentions(text: &str, words: &[&str]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn located(url: &str, word: Option<&str>) -> Result<(Dialect, String), String> {
+        locate(&url.parse().unwrap(), word).map(|(dialect, url)| (dialect, url.to_string()))
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_gets_the_slash_that_its_route_needs() {
+        use Dialect::*;
+        for (url, word, dialect, expected) in [
+            ("http://h:7777", None, ProFramework, "http://h:7777/qianxun/httpapi"),
+            ("http://h:7777/qianxun/httpapi/", None, ProFramework, "http://h:7777/qianxun/httpapi"),
+            ("http://h:8888/wechat/httpapi", None, ProWechat, "http://h:8888/wechat/httpapi"),
+            ("http://h:7777/DaenWxHook/httpapi", None, OldFramework, "http://h:7777/DaenWxHook/httpapi/"),
+            ("http://h:8055/daenwxhook/client", None, OldWechat, "http://h:8055/DaenWxHook/client/"),
+            ("http://h:8055/", Some("old_wechat"), OldWechat, "http://h:8055/DaenWxHook/client/"),
+            ("https://p/win1/qianxun/httpapi", None, ProFramework, "https://p/win1/qianxun/httpapi"),
+            ("https://p/win1", Some("pro_wechat"), ProWechat, "https://p/win1/wechat/httpapi"),
+            ("http://[fd00::7]:7777", None, ProFramework, "http://[fd00::7]:7777/qianxun/httpapi"),
+        ] {
+            assert_eq!(located(url, word), Ok((dialect, expected.to_owned())), "{url}");
+        }
+        assert!(located("http://h/other", None).unwrap_err().contains("/DaenWxHook/client/"));
+        assert!(located("http://h/wechat/httpapi", Some("old_wechat")).unwrap_err().contains("does not fit"));
+    }
+
+    #[test]
+    fn bot_and_key_travel_in_the_query_and_only_where_they_belong() {
+        let api = |url: &str, wxid: Option<&str>, safekey: Option<&str>| {
+            let safekey = safekey.map(|key| Secret::new(key.into()));
+            let clock = SystemClock::shared();
+            Api::new(&url.parse().unwrap(), None, wxid, safekey.as_ref(), Http::new().unwrap(), clock)
+                .map(|api| api.url.to_string())
+        };
+        let pro = "http://h:7777/qianxun/httpapi";
+        assert_eq!(api(pro, Some("wxid_a"), Some("k&1")).unwrap(), format!("{pro}?wxid=wxid_a&safekey=k%261"));
+        assert_eq!(api(&format!("{pro}?WXID=b&safeKey=k"), None, None).unwrap(), format!("{pro}?wxid=b&safekey=k"));
+        assert_eq!(api("http://h:8888/wechat/httpapi", Some("a"), None).unwrap(), "http://h:8888/wechat/httpapi");
+        assert!(api(pro, None, Some("k")).unwrap_err().contains("wxid: required"));
+    }
+
+    #[test]
+    fn control_characters_in_an_answer_do_no_harm() {
+        let envelope = parse_leniently(b"{\"code\":\"200\",\"result\":[{\"nick\":\"a\x01\nb\xff\"}]}").unwrap();
+        assert_eq!(as_number(&envelope["code"]), Some(200));
+        assert_eq!(envelope["result"][0]["nick"], "a  b\u{fffd}");
+        assert_eq!(parse_leniently(b"<html>"), None);
+    }
+}

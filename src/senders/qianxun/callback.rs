@@ -1,0 +1,246 @@
+//! The hook's callbacks: what they say, and the small server that hears them (sheet qx.md §7, §8).
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::api::{as_number, parse_leniently};
+use crate::clock::SharedClock;
+
+/// A chat's message with its XML stays far below; whoever sends more is no Qianxun.
+const LONGEST_BODY: u64 = 1024 * 1024;
+const LONGEST_HEAD: u64 = 16 * 1024;
+/// Connections heard at once.
+const CONNECTIONS: usize = 32;
+/// The time that one callback may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The wait after an address was found taken: a listener before us may be on its way out.
+const BIND_AGAIN: Duration = Duration::from_secs(15);
+/// Ids kept of each sort. Older ones are forgotten; their pushes stay unconfirmed.
+const MEMORY: usize = 1000;
+
+/// What a callback tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The messages with these `sendId`s went out.
+    Arrived(Vec<String>),
+    Online,
+    Offline,
+    LicenceExpired,
+}
+
+/// Reads a callback of either plan; None where it is of no interest here or of another WeChat than `bot`. The
+/// framework wraps the event (`event`, `data`), a WeChat process sends the inner object alone.
+pub fn read_event(callback: &Value, bot: Option<&str>) -> Option<Event> {
+    if let (Some(bot), Some(wxid)) = (bot, callback["wxid"].as_str())
+        && bot != wxid
+    {
+        return None;
+    }
+    let data = &callback["data"];
+    match (as_number(&callback["event"]), callback["type"].as_str()) {
+        (Some(10010), _) => arrived(&data["data"]),
+        (Some(10014), _) if as_number(&data["type"]) == Some(1) => Some(Event::Online),
+        (Some(10014), _) if as_number(&data["type"]) == Some(0) => Some(Event::Offline),
+        (Some(99999), _) | (None, Some("authExpire")) => Some(Event::LicenceExpired),
+        (None, Some("recvMsg")) => arrived(data),
+        _ => None,
+    }
+}
+
+/// Without its wrapper the event for a message of our own looks like that for one from others, but for `msgSource`.
+fn arrived(message: &Value) -> Option<Event> {
+    if as_number(&message["msgSource"]).is_some_and(|source| source != 1) {
+        return None;
+    }
+    let ids = message["sendId"].as_str()?.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    let ids: Vec<String> = ids.collect();
+    (!ids.is_empty()).then_some(Event::Arrived(ids))
+}
+
+/// Hears callbacks at `address` for ever and passes on what they tell.
+pub async fn serve(address: SocketAddr, bot: Option<String>, clock: SharedClock, events: mpsc::Sender<Event>) {
+    // Connections end with the listener: the set is dropped with this future.
+    let mut connections = tokio::task::JoinSet::new();
+    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let listener = bind(address, &clock).await;
+    loop {
+        // The semaphore is never closed, so waiting cannot fail.
+        let Ok(permit) = free.clone().acquire_owned().await else { return };
+        while connections.try_join_next().is_some() {}
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: some come back when connections end.
+            clock.sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        let (bot, clock, events) = (bot.clone(), clock.clone(), events.clone());
+        connections.spawn(async move {
+            let _permit = permit;
+            tokio::select! {
+                // A caller that hangs up or talks nonsense harms only itself.
+                _ = hear(stream, bot.as_deref(), &events) => {}
+                () = clock.sleep(PATIENCE) => {}
+            }
+        });
+    }
+}
+
+async fn bind(address: SocketAddr, clock: &SharedClock) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) => {
+                tracing::warn!(%address, %error, "cannot listen for Qianxun's callbacks, trying again");
+                clock.sleep(BIND_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// One request and its answer. Whatever arrives whole is answered 200, or the hook would send it again.
+async fn hear(stream: TcpStream, bot: Option<&str>, events: &mpsc::Sender<Event>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let (status, body) = match read_request(&mut stream).await? {
+        Ok(body) => ("200 OK", body),
+        Err(status) => (status, Vec::new()),
+    };
+    let event = parse_leniently(&body).and_then(|callback| read_event(&callback, bot));
+    let code = status.split(' ').next().unwrap_or_default();
+    let answer = format!(r#"{{"code":{code},"msg":"","timestamp":""}}"#);
+    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", answer.len());
+    stream.write_all(format!("{head}connection: close\r\n\r\n{answer}").as_bytes()).await?;
+    stream.shutdown().await?;
+    if let Some(event) = event {
+        // The receiver lives as long as we do.
+        let _ = events.send(event).await;
+    }
+    Ok(())
+}
+
+/// The body of a POST, or the status that says why there is none.
+async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Result<Vec<u8>, &'static str>> {
+    let (mut head, mut length, mut waits) = (String::new(), None::<u64>, false);
+    let mut limited = (&mut *stream).take(LONGEST_HEAD);
+    loop {
+        let start = head.len();
+        let end = limited.read_line(&mut head).await?;
+        let line = head[start..].trim_end();
+        match line.split_once(':') {
+            _ if end == 0 => return Ok(Err("431 Request Header Fields Too Large")),
+            _ if line.is_empty() => break,
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().ok(),
+            Some((name, _)) if name.eq_ignore_ascii_case("expect") => waits = true,
+            _ => {}
+        }
+    }
+    if !head.starts_with("POST ") {
+        return Ok(Err("405 Method Not Allowed"));
+    }
+    match length {
+        None => Ok(Err("411 Length Required")),
+        Some(length) if length > LONGEST_BODY => Ok(Err("413 Content Too Large")),
+        Some(length) => {
+            if waits {
+                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            }
+            let mut body = vec![0; usize::try_from(length).unwrap_or_default()];
+            stream.read_exact(&mut body).await?;
+            Ok(Ok(body))
+        }
+    }
+}
+
+/// Which messages wait for their callbacks. A message in several parts is confirmed when all its parts are.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// A message by its id and the ids of parts not heard of yet.
+    waiting: VecDeque<(String, HashSet<String>)>,
+    /// Ids heard of before their message was done.
+    early: VecDeque<String>,
+    confirmed: Vec<String>,
+}
+
+impl Ledger {
+    /// A message went out, in parts with these ids.
+    pub fn sent(&mut self, message_id: &str, parts: impl IntoIterator<Item = String>) {
+        let open: HashSet<String> = parts.into_iter().filter(|id| !self.early.contains(id)).collect();
+        if open.is_empty() {
+            self.confirmed.push(message_id.to_owned());
+        } else {
+            self.waiting.push_back((message_id.to_owned(), open));
+            self.waiting.drain(..self.waiting.len().saturating_sub(MEMORY));
+        }
+    }
+
+    pub fn arrived(&mut self, id: String) {
+        let Some(at) = self.waiting.iter().position(|(_, open)| open.contains(&id)) else {
+            self.early.push_back(id);
+            self.early.drain(..self.early.len().saturating_sub(MEMORY));
+            return;
+        };
+        self.waiting[at].1.remove(&id);
+        if self.waiting[at].1.is_empty() {
+            self.confirmed.extend(self.waiting.remove(at).map(|(message_id, _)| message_id));
+        }
+    }
+
+    /// The messages confirmed since the last call.
+    pub fn take_confirmed(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.confirmed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_of_both_plans_are_read_and_those_of_others_are_not() {
+        let message = |source: i32, id: &str| json!({"msgSource": source, "msgType": 1, "msgId": "0", "sendId": id});
+        let framed = |wxid: &str| {
+            let inner = json!({"type": "recvMsg", "data": message(1, "c7df"), "wxid": wxid, "port": 8888});
+            json!({"event": 10010, "wxid": wxid, "data": inner})
+        };
+        let arrived = |ids: &[&str]| Some(Event::Arrived(ids.iter().map(|id| (*id).to_owned()).collect()));
+        for (callback, expected) in [
+            (framed("bot"), arrived(&["c7df"])),
+            (framed("other"), None),
+            (json!({"type": "recvMsg", "data": message(1, "a, b"), "wxid": "bot"}), arrived(&["a", "b"])),
+            (json!({"type": "recvMsg", "data": message(0, "a"), "wxid": "bot"}), None),
+            (json!({"type": "recvMsg", "data": message(1, ""), "wxid": "bot"}), None),
+            (json!({"event": "10014", "wxid": "bot", "data": {"type": "1", "port": 8888}}), Some(Event::Online)),
+            (json!({"event": 10014, "wxid": "bot", "data": {"type": 0}}), Some(Event::Offline)),
+            (json!({"event": 99999, "wxid": "bot", "data": {"expireTime": "2025-11-02"}}), Some(Event::LicenceExpired)),
+            (json!({"type": "authExpire", "data": {}, "wxid": "bot"}), Some(Event::LicenceExpired)),
+            (json!({"event": 10008, "wxid": "bot", "data": {"type": "recvMsg", "data": message(0, "a")}}), None),
+            (json!([1]), None),
+        ] {
+            assert_eq!(read_event(&callback, Some("bot")), expected, "{callback}");
+        }
+        assert_eq!(read_event(&framed("any"), None), arrived(&["c7df"]));
+    }
+
+    #[test]
+    fn a_message_is_confirmed_when_all_its_parts_are() {
+        let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let mut ledger = Ledger::default();
+        ledger.arrived("a1".into());
+        ledger.sent("a1", ids(&["a1", "a2"]));
+        assert_eq!(ledger.take_confirmed(), ids(&[]));
+        ledger.arrived("a2".into());
+        ledger.arrived("b1".into());
+        ledger.sent("b1", ids(&["b1"]));
+        ledger.arrived("nobody's".into());
+        assert_eq!(ledger.take_confirmed(), ids(&["a1", "b1"]));
+        assert_eq!(ledger.take_confirmed(), ids(&[]));
+    }
+}

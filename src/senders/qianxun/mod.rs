@@ -1,0 +1,473 @@
+//! `qianxun`: WeChat on a Windows machine, driven through the Qianxun hook's HTTP interface (sheet qx.md).
+//!
+//! - Both generations (Pro and old) and both plans (the framework, which serves several WeChats, or one WeChat's own
+//!   port) are told from the address's path or from `api:`. Text is raw UTF-8 with lines that end in CR, emoji as the
+//!   generation writes them, at most 1,600 UTF-16 units a part; codes such as `[@,wxid=…]` in somebody's text are
+//!   made harmless.
+//! - Media goes as content inside the request (Pro, up to 5 MB), as a link, through a folder that both machines share
+//!   (`shared_dir` here, `shared_dir_on_host` there), or as larger content. What the hook cannot read in one form is
+//!   sent in the next, at last as a text with the link. Voices and videos go as files. Content costs no memory, it
+//!   is read from disk while it goes out. A media may take 60 s and a second for each 128 kB beyond the timeout.
+//! - A mixed message is a sequence; parts keep the account's least time between sends. Mentions work in groups, in a
+//!   private chat they are text.
+//! - There is no idempotency key. A `code` other than 200 without a known meaning is `unknown`, unless WeChat turns
+//!   out to be offline: then nothing can have been sent.
+//! - `code` 200 means that the hook took the message. With `callback_listen`, to which the framework's HTTP callback
+//!   must point, each message is confirmed when its own event (10010) comes back; log-outs and the end of the licence
+//!   are heard at once. Callbacks carry no secret: let only the Windows machine reach the port. One account, one port.
+//!
+//! Unconfirmed by the sheet, and handled either way: several ids in one `sendId` (the first is the message's, all are
+//! awaited); links for files in the old generation (tried after the share); what a send to an unknown target answers
+//! (with `check_target` the hook is asked before the first part, and only its plain "knows nothing" counts as gone);
+//! the code of a refused safekey (told by its words).
+
+mod api;
+mod callback;
+mod media;
+mod text;
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc};
+
+use self::api::{Api, Call, Dialect, Failure, as_number};
+use self::callback::{Event, Ledger};
+use self::media::{Form, Share, Way, windows_name};
+use super::steps::{Budget, Progress, Step};
+use super::{BuildError, Environment, EventSink, Probe, Sender, SenderEvent, settings};
+use crate::clock::SharedClock;
+use crate::domain::account::Account;
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
+
+/// What a question about the account's state may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A media call may cover the hook's own download.
+const MEDIA_EXTRA: Duration = Duration::from_secs(60);
+/// The callback may overtake the recording of the attempt that it confirms.
+const CONFIRM_DELAY: Duration = Duration::from_secs(1);
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "qianxun",
+    about: "WeChat on Windows through the Qianxun hook (Pro and old)",
+    default_im: "qx",
+    settings: &[
+        SettingSpec {
+            key: "url",
+            kind: SettingKind::Url,
+            required: true,
+            default: "",
+            doc: "the hook's address, such as http://192.168.1.5:7777; without a path it is that of `api`",
+        },
+        SettingSpec {
+            key: "api",
+            kind: SettingKind::Choice(&["pro_framework", "pro_wechat", "old_framework", "old_wechat"]),
+            required: false,
+            default: "told from the url's path, else pro_framework",
+            doc: "the hook's generation, and whether the framework or one WeChat's own port is spoken to",
+        },
+        SettingSpec {
+            key: "wxid",
+            kind: SettingKind::Text,
+            required: false,
+            default: "the one in the url",
+            doc: "the sending WeChat; needed with the framework, which may serve several",
+        },
+        SettingSpec {
+            key: "safekey",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "none",
+            doc: "the key that was set in the framework",
+        },
+        SettingSpec {
+            key: "shared_dir",
+            kind: SettingKind::Path,
+            required: false,
+            default: "none",
+            doc: "a folder that the Windows machine sees too; media is passed through it where nothing better works",
+        },
+        SettingSpec {
+            key: "shared_dir_on_host",
+            kind: SettingKind::Text,
+            required: false,
+            default: "none",
+            doc: "the same folder as the Windows machine calls it, such as Z:/pushcron",
+        },
+        SettingSpec {
+            key: "check_target",
+            kind: SettingKind::Bool,
+            required: false,
+            default: "false",
+            doc: "ask before each message whether the hook knows the target; one it knows nothing of is given up",
+        },
+        SettingSpec {
+            key: "callback_listen",
+            kind: SettingKind::Text,
+            required: false,
+            default: "none",
+            doc: "IP:PORT to hear the framework's HTTP callbacks at, which confirm deliveries",
+        },
+        settings::CA_FILE,
+    ],
+    support,
+    idempotent: |_| false,
+    concurrency: 1,
+    // The hook has crashed on bursts (sheet §9).
+    min_interval_ms: 3000,
+    max_media_bytes: u64::MAX,
+};
+
+fn support(kind: Kind, _group: bool) -> Support {
+    match kind {
+        Kind::Text | Kind::Image | Kind::File => Support::Native,
+        Kind::Voice | Kind::Video => Support::Fallback("as file"),
+        Kind::Mixed => Support::Fallback("as a sequence"),
+    }
+}
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let problem = |text: String| settings::problem(account, text);
+    let url = settings::required_url(account, "url")?;
+    let values = &account.settings;
+    let (http, clock) = (settings::http(account, environment)?, environment.clock.clone());
+    let api = Api::new(&url, values.text("api"), values.text("wxid"), values.secret("safekey"), http, clock.clone());
+    let share = match (values.path("shared_dir"), values.text("shared_dir_on_host")) {
+        (Some(here), Some(there)) => Some(Share { here: here.to_owned(), there: there.to_owned() }),
+        (None, None) => None,
+        _ => return Err(problem("shared_dir and shared_dir_on_host: give both or neither".to_owned())),
+    };
+    let listen = values.text("callback_listen").map(str::parse).transpose();
+    Ok(Box::new(Qianxun {
+        api: api.map_err(problem)?,
+        clock,
+        share,
+        check_target: values.bool("check_target").unwrap_or(false),
+        pause: account.min_interval.unwrap_or(Duration::from_millis(SPEC.min_interval_ms)),
+        listen: listen.map_err(|_| problem("callback_listen: expected IP:PORT, such as 0.0.0.0:9898".to_owned()))?,
+        ledger: Mutex::default(),
+        confirmed: Notify::new(),
+    }))
+}
+
+struct Qianxun {
+    api: Api,
+    clock: SharedClock,
+    share: Option<Share>,
+    check_target: bool,
+    /// The least time between two parts of one message.
+    pause: Duration,
+    listen: Option<SocketAddr>,
+    ledger: Mutex<Ledger>,
+    /// The ledger has confirmed messages.
+    confirmed: Notify,
+}
+
+#[async_trait]
+impl Sender for Qianxun {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        let to_group = delivery.target.is_group();
+        let steps = text::steps(&delivery.message, to_group, self.encoding());
+        if steps.is_empty() {
+            return Report::failed(Outcome::Rejected, "the message is empty");
+        }
+        let mut progress = Progress::resume(delivery, &steps);
+        let mut budget = Budget::new(&self.clock, delivery.timeout);
+        if steps.len() > 1 && delivery.message.body.kind() == Kind::Mixed {
+            progress.note("mixed as a sequence");
+        }
+        if !to_group && text::has_mentions(&delivery.message) {
+            progress.note("mentions as text");
+        }
+        let mut is_first = true;
+        for (index, step) in steps.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            if !is_first {
+                budget.extend(self.pause);
+                self.clock.sleep(self.pause).await;
+            }
+            let report = self.send_step(step, is_first, delivery, &mut budget).await.unwrap_or_else(|report| report);
+            is_first = false;
+            if !progress.record(index, report) {
+                break;
+            }
+        }
+        let report = progress.finish();
+        self.await_callbacks(&report);
+        report
+    }
+
+    /// In the sheet's order: the list of WeChats, this WeChat's state, its licence (§7).
+    async fn probe(&self) -> Probe {
+        self.state().await.unwrap_or_else(|down| down)
+    }
+
+    async fn listen(&self, sink: EventSink) {
+        let Some(address) = self.listen else { return };
+        let (events, arrivals) = mpsc::channel(64);
+        let serving = callback::serve(address, self.api.wxid.clone(), self.clock.clone(), events);
+        tokio::join!(serving, self.hear(arrivals, &sink), self.confirm(&sink));
+    }
+}
+
+impl Qianxun {
+    fn encoding(&self) -> fn(&str) -> String {
+        if self.api.dialect.is_pro() { text::encode_pro } else { text::encode_old }
+    }
+
+    async fn send_step(
+        &self,
+        step: &Step,
+        is_first: bool,
+        delivery: &Delivery,
+        budget: &mut Budget,
+    ) -> Result<Report, Report> {
+        let target = wxid_of(&delivery.target);
+        if is_first && self.check_target {
+            self.look_up(&target, budget.left()?).await?;
+        }
+        let done = match step {
+            Step::Text { text, .. } | Step::Markdown { text } => self.send_text(&target, text, budget.left()?).await,
+            Step::Media { kind, index } => {
+                let gone =
+                    || Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", index + 1));
+                let file = delivery.media.get(*index).ok_or_else(gone)?;
+                let source = delivery.message.body.media().get(*index).map_or("", |media| media.source.as_str());
+                budget.extend(MEDIA_EXTRA);
+                budget.extend_for_bytes(file.len);
+                self.send_media(&target, *kind, source, file, budget).await?
+            }
+        };
+        match done {
+            Ok(report) => Ok(report),
+            Err(Failure::Unclear(error)) => Err(self.clear_up(error).await),
+            Err(failure) => Err(failure.report()),
+        }
+    }
+
+    async fn send_text(&self, target: &str, text: &str, deadline: Duration) -> Result<Report, Failure> {
+        let data = json!({"wxid": target, "msg": (self.encoding())(text)});
+        self.api.call(Call::Text, data, deadline).await.map(|envelope| accepted(&envelope))
+    }
+
+    /// Tries the ways of sending a media until the hook can read one. The outer error means that no way was begun.
+    async fn send_media(
+        &self,
+        target: &str,
+        kind: Kind,
+        source: &str,
+        file: &MediaFile,
+        budget: &Budget,
+    ) -> Result<Result<Report, Failure>, Report> {
+        let mut unread = None;
+        for way in media::ways(self.api.dialect, self.share.as_ref(), kind, source, file) {
+            match self.send_one_way(&way, target, file, budget).await? {
+                Err(Failure::Media(error)) => unread = Some(error),
+                done => return Ok(done.map(|report| noted(report, kind, &way))),
+            }
+        }
+        let Some(url) = &file.url else {
+            let error = unread.unwrap_or_else(|| {
+                format!("this generation takes a {kind} only as a link or through a shared folder (shared_dir)")
+            });
+            return Ok(Err(Failure::Media(error)));
+        };
+        let text = format!("{}\n{url}", file.filename);
+        let done = self.send_text(target, &text, budget.left()?).await;
+        Ok(done.map(|report| Report { note: Some(format!("{kind} as link")), ..report }))
+    }
+
+    async fn send_one_way(
+        &self,
+        way: &Way,
+        target: &str,
+        file: &MediaFile,
+        budget: &Budget,
+    ) -> Result<Result<Report, Failure>, Report> {
+        let mut data = json!({"wxid": target, "path": ""});
+        if self.api.dialect.is_pro() {
+            data["fileName"] = windows_name(&file.filename).into();
+        }
+        let done = match (&way.form, &self.share) {
+            (Form::Ready(path), _) => {
+                data["path"] = path.as_str().into();
+                self.api.call(way.call, data, budget.left()?).await
+            }
+            (Form::Shared, Some(share)) => {
+                let put = share.put(file, self.clock.now()).await;
+                let failed =
+                    |error| Report::failed(Outcome::Unreachable, format!("cannot write to shared_dir: {error}"));
+                data["path"] = put.map_err(failed)?.into();
+                self.api.call(way.call, data, budget.left()?).await
+            }
+            _ => self.api.call_with_content(way.call, data, file, budget.left()?).await,
+        };
+        Ok(done.map(|envelope| accepted(&envelope)))
+    }
+
+    /// Asks whether the hook knows the target at all.
+    async fn look_up(&self, target: &str, deadline: Duration) -> Result<(), Report> {
+        let data = json!({"wxid": target, "type": "1"});
+        let Ok(envelope) = self.api.call(Call::Query, data, deadline.min(PROBE_TIMEOUT)).await else { return Ok(()) };
+        let known = envelope["result"]["wxid"].as_str().is_some_and(|wxid| !wxid.is_empty());
+        if known || target == "filehelper" {
+            return Ok(());
+        }
+        Err(Report::failed(Outcome::TargetGone, format!("this WeChat knows no '{target}'")))
+    }
+
+    /// What an unexplained refusal of a send means: nothing was sent if WeChat is offline, else nobody knows.
+    async fn clear_up(&self, error: String) -> Report {
+        match self.probe().await {
+            Probe { online: Some(true), sendable: Some(true), .. } | Probe { online: None, .. } => {
+                Failure::Unclear(error).report()
+            }
+            Probe { error: why, .. } => {
+                let why = why.unwrap_or_default();
+                Report::failed(Outcome::AccountDown, format!("{error}; {why}")).with_status(200)
+            }
+        }
+    }
+
+    /// Ok and Err are both answers; Err ends the questions.
+    async fn state(&self) -> Result<Probe, Probe> {
+        let dialect = self.api.dialect;
+        if dialect.is_framework() {
+            self.check_list(&self.ask(Call::List).await?["result"])?;
+        } else if dialect == Dialect::ProWechat {
+            check_login(&self.ask(Call::LoginStatus).await?["result"]["status"])?;
+        }
+        let state = &self.ask(Call::Check).await?["result"];
+        let (asked, found) = (self.api.wxid.as_deref(), state["wxid"].as_str());
+        if let (Some(asked), Some(found)) = (asked, found)
+            && asked != found
+        {
+            return Err(Probe::down(format!("the hook answers for {found}, not for {asked}")));
+        }
+        check_licence(state)?;
+        // Unknown to older versions, whose refusal says nothing.
+        if let Ok(envelope) = self.api.call(Call::Licence, json!({}), PROBE_TIMEOUT).await {
+            check_licence(&envelope["result"])?;
+        }
+        Ok(Probe::up())
+    }
+
+    fn check_list(&self, list: &Value) -> Result<(), Probe> {
+        let mut wxids = list.as_array().into_iter().flatten().filter_map(|one| one["wxid"].as_str());
+        match &self.api.wxid {
+            Some(wxid) if !wxids.any(|one| one == wxid) => {
+                Err(Probe::down(format!("the framework has no WeChat {wxid} that is logged in: scan its code anew")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A question about the account, asked again where the hook refuses without a reason (§9).
+    async fn ask(&self, call: Call) -> Result<Value, Probe> {
+        let mut refusal = String::new();
+        for _ in 0..3 {
+            match self.api.call(call, json!({}), PROBE_TIMEOUT).await {
+                Ok(envelope) => return Ok(envelope),
+                Err(Failure::Certain(report)) => return Err(Probe::down(report.error.unwrap_or_default())),
+                Err(Failure::Media(error) | Failure::Unclear(error)) => refusal = error,
+            }
+        }
+        Err(Probe { online: None, sendable: None, error: Some(refusal) })
+    }
+
+    /// Remembers which callbacks will confirm a message.
+    fn await_callbacks(&self, report: &Report) {
+        let (Some(_), Some(message_id), Outcome::Sent) = (self.listen, &report.message_id, &report.outcome) else {
+            return;
+        };
+        let parts: Vec<String> = if report.parts.is_empty() {
+            vec![message_id.clone()]
+        } else {
+            report.parts.iter().filter_map(|part| part.message_id.clone()).collect()
+        };
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).sent(message_id, parts);
+        self.confirmed.notify_one();
+    }
+
+    async fn hear(&self, mut arrivals: mpsc::Receiver<Event>, sink: &EventSink) {
+        while let Some(event) = arrivals.recv().await {
+            let health = match event {
+                Event::Arrived(ids) => {
+                    let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+                    ids.into_iter().for_each(|id| ledger.arrived(id));
+                    self.confirmed.notify_one();
+                    continue;
+                }
+                // The licence may have run out meanwhile: only a probe tells that all is well.
+                Event::Online => self.probe().await,
+                Event::Offline => Probe::down("WeChat was logged out: scan its code anew"),
+                Event::LicenceExpired => expired(""),
+            };
+            // The daemon that no longer listens is about to drop us.
+            let _ = sink.send(SenderEvent::Health(health)).await;
+        }
+    }
+
+    async fn confirm(&self, sink: &EventSink) {
+        loop {
+            self.confirmed.notified().await;
+            self.clock.sleep(CONFIRM_DELAY).await;
+            let confirmed = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).take_confirmed();
+            for message_id in confirmed {
+                let _ = sink.send(SenderEvent::Confirmed { message_id }).await;
+            }
+        }
+    }
+}
+
+/// A group's bare number becomes its full id; everything else is taken as it stands.
+fn wxid_of(target: &Target) -> String {
+    match target {
+        Target::Group(id) if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => format!("{id}@chatroom"),
+        target => target.id().to_owned(),
+    }
+}
+
+/// The report of a send that the hook took. Old versions and stickers bring no id.
+fn accepted(envelope: &Value) -> Report {
+    let ids = envelope["result"]["sendId"].as_str().unwrap_or_default();
+    let first = ids.split(',').map(str::trim).find(|id| !id.is_empty());
+    Report::sent(first.map(str::to_owned)).with_status(200)
+}
+
+fn noted(report: Report, kind: Kind, way: &Way) -> Report {
+    let native = matches!((kind, way.call), (Kind::Image, Call::Image) | (Kind::File, Call::File));
+    Report { note: (!native).then(|| format!("{kind} as file")), ..report }
+}
+
+/// `status` of getLoginStatus; versions differ in its type.
+fn check_login(status: &Value) -> Result<(), Probe> {
+    let why = match as_number(status) {
+        Some(3) | None => return Ok(()),
+        Some(0 | 4) => "WeChat is not logged in",
+        Some(1) => "WeChat waits for a confirmation on the phone",
+        Some(2) => "WeChat is logging in",
+        Some(_) => "WeChat's login state is not known to the hook",
+    };
+    Err(Probe::down(why))
+}
+
+fn check_licence(result: &Value) -> Result<(), Probe> {
+    let expire = &result["isExpire"];
+    if expire == &json!(true) || as_number(expire) == Some(1) {
+        return Err(expired(result["expireTime"].as_str().unwrap_or_default()));
+    }
+    Ok(())
+}
+
+/// Logged in, but every send is refused until the licence is renewed.
+fn expired(since: &str) -> Probe {
+    let since = if since.is_empty() { String::new() } else { format!(" on {since}") };
+    Probe { online: Some(true), sendable: Some(false), error: Some(format!("the Qianxun licence ended{since}")) }
+}
