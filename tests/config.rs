@@ -31,3 +31,35 @@ fn the_file_of_the_design_loads() {
     assert_eq!(config.jobs[0].push[0].target.to_string(), "group:0123456");
     assert_eq!(config.jobs[1].push[0].retry.max_attempts, 7);
 }
+
+#[test]
+fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    };
+    let ask = |path: PathBuf| config::whereabouts(&[path], &surroundings());
+    let missing_secret = "  heartbeat: {url: \"https://host/${NOT_SET}\", every: 1m}\n";
+    let whole = file(
+        "whole.yaml",
+        &format!(
+            "jobs:\n- name: broken\n  cron: nonsense\n\ndaemon:\n  database: a.db\n  timezone: Asia/Tokyo\n{missing_secret}accounts: 7\n"
+        ),
+    );
+    let found = ask(whole).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/work/a.db"), "Asia/Tokyo"));
+
+    // Included files, flow style and absent keys count as they do for the daemon.
+    file("inner.yaml", "daemon: {database: /var/inner.db}");
+    let outer = file("outer.yaml", "{include: inner.yaml}");
+    assert_eq!(ask(outer).unwrap().database, Path::new("/var/inner.db"));
+    let plain = file("plain.yaml", "jobs: []\n");
+    let found = ask(plain).unwrap();
+    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/work/pushcron.db"), "Europe/Berlin"));
+
+    let wrong = file("wrong.yaml", "jobs: []\ndaemon:\n  database: [a]\n");
+    let errors = ask(wrong).unwrap_err();
+    assert_eq!((errors.errors.len(), errors.errors[0].line), (1, 3), "{errors}");
+    assert!(ask(folder.path().join("absent.yaml")).is_err());
+}

@@ -48,7 +48,7 @@ pub(super) const REPORT_EVERY: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct DaemonDraft {
     seen: HashMap<String, Place>,
-    database: Option<PathBuf>,
+    pub database: Option<PathBuf>,
     pub timezone: Option<String>,
     keep_history: Option<Duration>,
     max_history_rows: Option<u64>,

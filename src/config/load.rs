@@ -10,6 +10,7 @@ use super::accounts::AccountDraft;
 use super::daemon::{DaemonDraft, Defaults};
 use super::files::{self, FileProblem};
 use super::jobs::JobDraft;
+use super::mask;
 use super::problem::{Findings, Place, Source, quoted, shown};
 use super::reading::Reading;
 use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
@@ -36,6 +37,8 @@ pub(super) struct Loading<'a> {
     pub jobs: Vec<JobDraft>,
     /// A file could not be read to its end, so that what it would have defined is unknown.
     pub incomplete: bool,
+    /// Leave accounts, jobs and defaults unread.
+    daemon_only: bool,
 }
 
 impl<'a> Loading<'a> {
@@ -55,7 +58,13 @@ impl<'a> Loading<'a> {
             accounts: Vec::new(),
             jobs: Vec::new(),
             incomplete: false,
+            daemon_only: false,
         }
+    }
+
+    /// For those who ask where the database is: a hundred thousand jobs are not read for that.
+    pub fn daemon_only(around: &'a Surroundings) -> Loading<'a> {
+        Loading { daemon_only: true, ..Loading::new(around, &[]) }
     }
 
     /// Reads a file, or the YAML files of a directory.
@@ -96,6 +105,7 @@ impl<'a> Loading<'a> {
             }
         };
         let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
+        let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
         let includes = self.text(path, &directory, &text, mode);
         self.sources.push(Source { name: shown(path), text });
         self.files.push(path.to_owned());

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::load::TOP_KEYS;
 use crate::domain::SenderSpec;
 use crate::domain::sender::SettingKind;
 
@@ -70,6 +71,27 @@ pub(super) fn sections(text: &str) -> Vec<(usize, &str)> {
         start += line.len();
     }
     sections
+}
+
+/// The text without the top-level keys other than these, which lie on blank lines then, so that places stay right.
+/// A file whose top level is no block mapping is left whole.
+pub(super) fn only_sections(text: &str, wanted: &[&str]) -> String {
+    let sections = sections(text);
+    if sections.iter().any(|(_, key)| !TOP_KEYS.contains(key)) {
+        return text.to_owned();
+    }
+    let starts = sections.iter().map(|(at, _)| *at);
+    let ends = starts.clone().skip(1).chain([text.len()]);
+    let mut kept = text[..starts.clone().next().unwrap_or(text.len())].to_owned();
+    for ((at, key), end) in sections.iter().zip(ends) {
+        let section = &text[*at..end];
+        if wanted.contains(key) {
+            kept.push_str(section);
+        } else {
+            kept.extend(std::iter::repeat_n('\n', section.matches('\n').count()));
+        }
+    }
+    kept
 }
 
 /// `line`, which starts at byte `start` of the file with these sections, as it may be shown; None where nothing of

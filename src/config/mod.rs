@@ -100,3 +100,34 @@ pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundi
         secret_files: loading.secret_files,
     })
 }
+
+/// What verbs that only look at the database ask of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// As [`DaemonSettings::database`].
+    pub database: PathBuf,
+    /// As [`DaemonSettings::timezone`].
+    pub timezone: String,
+}
+
+/// Reads where the database is, without the accounts and jobs, and without judging anything else.
+///
+/// # Errors
+/// When a file cannot be read, or what it says of the database cannot be understood.
+pub fn whereabouts(paths: &[PathBuf], around: &Surroundings) -> Result<Whereabouts, ConfigErrors> {
+    let mut loading = load::Loading::daemon_only(around);
+    for path in paths {
+        loading.path(path);
+    }
+    let daemon = std::mem::take(&mut loading.daemon);
+    // A secret that only the daemon may read is no obstacle, as long as the question itself is answered.
+    let answered = daemon.database.is_some() && !loading.incomplete;
+    if let Err(errors) = loading.findings.finish(&loading.sources, &mask::Keys::new(&[]))
+        && !answered
+    {
+        return Err(errors);
+    }
+    let timezone = daemon.timezone.clone().or_else(|| around.timezone.clone()).unwrap_or_else(|| "UTC".to_owned());
+    let settings = daemon.finish(around, Vec::new(), timezone, None);
+    Ok(Whereabouts { database: settings.database, timezone: settings.timezone })
+}
