@@ -2,7 +2,7 @@
 //! that a film costs no more memory than a word.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, SeekFrom};
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{Formatter, Serializer};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::domain::MediaFile;
 
@@ -26,7 +26,14 @@ const CHUNK_BYTES: usize = 48 * 1024;
 pub struct Slots {
     /// Drawn after the message was written, so that no text can hold a placeholder.
     nonce: String,
-    files: Vec<(PathBuf, u64)>,
+    files: Vec<FileRange>,
+}
+
+#[derive(Clone, Debug)]
+struct FileRange {
+    path: PathBuf,
+    offset: u64,
+    len: u64,
 }
 
 /// A body ready to be sent, any number of times.
@@ -39,7 +46,7 @@ pub struct JsonBody {
 #[derive(Clone, Debug)]
 enum Piece {
     Text(Bytes),
-    Base64 { path: PathBuf, len: u64 },
+    Base64(FileRange),
 }
 
 impl Slots {
@@ -49,12 +56,13 @@ impl Slots {
 
     /// The text to put into the JSON where the file's base64 shall stand.
     pub fn base64(&mut self, file: &MediaFile) -> String {
-        self.files.push((file.path.clone(), file.len));
-        self.marker(self.files.len() - 1)
+        self.base64_range(file, 0, file.len)
     }
 
-    fn marker(&self, index: usize) -> String {
-        format!("<{}:{index}>", self.nonce)
+    /// As [`Slots::base64`], for `len` bytes from `offset`.
+    pub fn base64_range(&mut self, file: &MediaFile, offset: u64, len: u64) -> String {
+        self.files.push(FileRange { path: file.path.clone(), offset, len });
+        format!("<{}:{}>", self.nonce, self.files.len() - 1)
     }
 
     /// The body of `value` with the files in their places, in ASCII alone. Slots that the value does not use are
@@ -75,9 +83,8 @@ impl Slots {
         while let Some((before, after)) = rest.split_once(&opening) {
             let Some((index, after)) = after.split_once('>') else { break };
             pieces.push_back(Piece::Text(Bytes::copy_from_slice(before.as_bytes())));
-            if let Some((path, len)) = index.parse().ok().and_then(|index: usize| self.files.get(index)) {
-                pieces.push_back(Piece::Base64 { path: path.clone(), len: *len });
-            }
+            let file = index.parse().ok().and_then(|index: usize| self.files.get(index));
+            pieces.extend(file.cloned().map(Piece::Base64));
             rest = after;
         }
         pieces.push_back(Piece::Text(Bytes::copy_from_slice(rest.as_bytes())));
@@ -96,7 +103,7 @@ impl Piece {
     fn len(&self) -> u64 {
         match self {
             Piece::Text(text) => text.len() as u64,
-            Piece::Base64 { len, .. } => len.div_ceil(3) * 4,
+            Piece::Base64(file) => file.len.div_ceil(3) * 4,
         }
     }
 }
@@ -109,10 +116,11 @@ impl JsonBody {
 
     /// `request` with this body.
     pub fn attach(&self, request: RequestBuilder) -> RequestBuilder {
-        request
-            .header(CONTENT_TYPE, "application/json")
-            .header(CONTENT_LENGTH, self.len)
-            .body(Body::wrap_stream(self.stream()))
+        let request = request.header(CONTENT_TYPE, "application/json");
+        match self.pieces.front() {
+            Some(Piece::Text(text)) if self.pieces.len() == 1 => request.body(text.clone()),
+            _ => request.header(CONTENT_LENGTH, self.len).body(Body::wrap_stream(self.stream())),
+        }
     }
 }
 
@@ -134,8 +142,12 @@ async fn next_bytes((mut pieces, mut open): Rest) -> io::Result<Option<(Bytes, R
         match pieces.pop_front() {
             None => return Ok(None),
             Some(Piece::Text(text)) => return Ok(Some((text, (pieces, open)))),
-            Some(Piece::Base64 { len: 0, .. }) => {}
-            Some(Piece::Base64 { path, len }) => open = Some((File::open(path).await?, len)),
+            Some(Piece::Base64(file)) if file.len == 0 => {}
+            Some(Piece::Base64(FileRange { path, offset, len })) => {
+                let mut file = File::open(path).await?;
+                file.seek(SeekFrom::Start(offset)).await?;
+                open = Some((file, len));
+            }
         }
     }
 }
@@ -202,6 +214,18 @@ mod tests {
             let base64 = STANDARD.encode(&content);
             assert_eq!(sent, json!({"first": format!("base64://{base64}"), "text": "早 <x:0>", "again": base64}));
         }
+    }
+
+    #[tokio::test]
+    async fn a_range_of_a_file_stands_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = samples::file("a.bin", "application/octet-stream", 10);
+        file.path = dir.path().join("a.bin");
+        std::fs::write(&file.path, b"0123456789").unwrap();
+        let mut slots = Slots::new();
+        let value = json!([slots.base64_range(&file, 2, 4), slots.base64_range(&file, 9, 1)]);
+        let bytes: Vec<Bytes> = slots.fill(&value).stream().try_collect().await.unwrap();
+        assert_eq!(String::from_utf8(bytes.concat()).unwrap(), r#"["MjM0NQ==","OQ=="]"#);
     }
 
     #[tokio::test]

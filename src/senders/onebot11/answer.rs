@@ -1,0 +1,270 @@
+//! What an implementation answered, and which class of outcome it means (qq.md §1.2 to §1.4, §5.2, §5.3).
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::domain::Outcome;
+use crate::senders::http::excerpt;
+
+/// QQ limits how much is said in a group; a wait of seconds only makes it worse.
+const SPEECH_LIMIT_WAIT: Duration = Duration::from_secs(180);
+
+/// The envelope of every answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub retcode: i64,
+    /// What it says for people, all fields that hold words joined.
+    pub text: String,
+    pub data: Value,
+}
+
+impl Answer {
+    /// None where the body is no OneBot answer. NapCat's stream actions append line ends, which JSON allows.
+    pub fn parse(body: &[u8]) -> Option<Answer> {
+        let mut envelope: Value = serde_json::from_slice(body).ok()?;
+        let retcode = envelope.get("retcode")?.as_i64()?;
+        let mut texts: Vec<&str> = Vec::new();
+        // Lagrange puts an error's text into `status`.
+        let is_status_word = |field: &str, text: &str| field == "status" && matches!(text, "ok" | "async" | "failed");
+        for field in ["msg", "message", "wording", "status"] {
+            match envelope.get(field).and_then(Value::as_str) {
+                Some(text) if !text.is_empty() && !texts.contains(&text) && !is_status_word(field, text) => {
+                    texts.push(text);
+                }
+                _ => {}
+            }
+        }
+        let text = texts.join(": ");
+        let data = envelope.get_mut("data").map(Value::take).unwrap_or_default();
+        Some(Answer { retcode, text, data })
+    }
+
+    pub fn is_ok(&self) -> bool {
+        self.retcode == 0
+    }
+
+    /// For people, in one line.
+    pub fn describe(&self) -> String {
+        match self.text.as_str() {
+            "" => format!("retcode {}", self.retcode),
+            text => format!("retcode {}: {}", self.retcode, excerpt(text)),
+        }
+    }
+
+    /// The class of a send's answer. `attempt` counts from 1: failures that nobody can name are tried twice.
+    pub fn outcome(&self, attempt: u32) -> Outcome {
+        if self.is_ok() {
+            return Outcome::Sent;
+        }
+        if let Some(outcome) = self.event_outcome(attempt) {
+            return outcome;
+        }
+        if let Some(code) = self.qq_code() {
+            return qq_outcome(code, attempt);
+        }
+        if let Some((_, outcome)) = TEXTS.iter().find(|(text, _)| self.text.contains(text)) {
+            return outcome.clone();
+        }
+        match self.retcode {
+            // Queued: the outcome is never told.
+            1 => Outcome::Unknown,
+            400 | 404 | 1400 | 1404 | 102 => Outcome::Rejected,
+            401 | 403 | 1401 | 1403 | 104 => Outcome::AccountDown,
+            _ => worth_one_more_try(attempt),
+        }
+    }
+
+    /// NapCat's and LLBot's waits for QQ's own word on a message that they have already handed over.
+    fn event_outcome(&self, attempt: u32) -> Option<Outcome> {
+        if self.text.contains("waitForSelfEcho timeout") {
+            return Some(Outcome::Unknown);
+        }
+        let is_timeout = self.text.contains("Timeout: NTEvent");
+        match number_after(&self.text, "\"result\":") {
+            // Result 0 or none: perhaps delivered, perhaps swallowed.
+            None | Some(0) if is_timeout => Some(Outcome::Unknown),
+            Some(code) if is_timeout || self.text.contains("EventChecker Failed") => Some(qq_outcome(code, attempt)),
+            _ => None,
+        }
+    }
+
+    /// QQ's own result code: LLBot writes it into the text, Lagrange gives it as retcode.
+    fn qq_code(&self) -> Option<i64> {
+        let is_qq_code = matches!(self.retcode, 10 | 32 | 46 | 110 | 120 | 121 | 299);
+        number_after(&self.text, "(code=").or(is_qq_code.then_some(self.retcode))
+    }
+}
+
+fn qq_outcome(code: i64, attempt: u32) -> Outcome {
+    match code {
+        // Too large; the day's @all are used up.
+        10 | 121 => Outcome::Rejected,
+        32 | 299 => Outcome::Throttled { wait: Some(SPEECH_LIMIT_WAIT) },
+        46 | 1_006_514 => Outcome::AccountDown,
+        // Removed from the group; muted there. Knocking on gets accounts frozen.
+        110 | 120 => Outcome::TargetGone,
+        _ => worth_one_more_try(attempt),
+    }
+}
+
+/// Failures that may be a passing weakness or lie in the message: nothing says which, so they are tried twice.
+fn worth_one_more_try(attempt: u32) -> Outcome {
+    if attempt < 2 { Outcome::Unreachable } else { Outcome::Rejected }
+}
+
+/// Texts that tell the class; the first that is contained counts.
+const TEXTS: &[(&str, Outcome)] = &[
+    ("网络连接异常", Outcome::AccountDown),
+    ("你已被移出该群", Outcome::TargetGone),
+    ("当前处于被禁言状态", Outcome::TargetGone),
+    ("无法获取用户信息", Outcome::TargetGone),
+    ("FRIEND_NOT_FOUND", Outcome::TargetGone),
+    ("GROUP_NOT_FOUND", Outcome::TargetGone),
+    ("群聊不存在", Outcome::TargetGone),
+    ("请添加对方为好友", Outcome::TargetGone),
+    ("下载文件失败", Outcome::Unreachable),
+    ("下载失败", Outcome::Unreachable),
+    ("fetch failed", Outcome::Unreachable),
+    ("不支持的Api", Outcome::Rejected),
+    ("API_NOT_FOUND", Outcome::Rejected),
+    ("EMPTY_MSG_ERROR", Outcome::Rejected),
+    ("FILE_NOT_FOUND", Outcome::Rejected),
+    ("文件处理失败", Outcome::Rejected),
+    ("识别URL失败", Outcome::Rejected),
+    ("ENOENT", Outcome::Rejected),
+    ("文件不存在", Outcome::Rejected),
+    ("路径不存在", Outcome::Rejected),
+    ("未知文件类型", Outcome::Rejected),
+    ("大小为0", Outcome::Rejected),
+    ("语音转换失败", Outcome::Rejected),
+    ("视频过大", Outcome::Rejected),
+    ("未知的消息类型", Outcome::Rejected),
+    ("消息体无法解析", Outcome::Rejected),
+    ("不合法", Outcome::Rejected),
+    ("请指定", Outcome::Rejected),
+];
+
+/// The whole number that follows `mark`, blanks between them skipped.
+fn number_after(text: &str, mark: &str) -> Option<i64> {
+    let rest = text.split_once(mark)?.1.trim_start();
+    let end = rest.char_indices().find(|(at, c)| !(c.is_ascii_digit() || (*at == 0 && *c == '-')));
+    rest[..end.map_or(rest.len(), |(at, _)| at)].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(retcode: i64, text: &str) -> Answer {
+        let body = json!({"status": "failed", "retcode": retcode, "data": null, "message": text, "wording": text});
+        Answer::parse(body.to_string().as_bytes()).unwrap()
+    }
+
+    fn napcat(prefix: &str, result: &str) -> String {
+        format!(
+            "{prefix}: NTEvent serviceAndMethod:NodeIKernelMsgService/sendMsg ListenerName:NodeIKernelMsgListener/\
+             onMsgInfoListUpdate EventRet:\n{{{result}}}\n"
+        )
+    }
+
+    /// One row for each signal of qq.md §1.4 and each code of §5.2 and text of §5.3, with the class of a first and
+    /// of a second attempt.
+    #[test]
+    fn every_signal_of_the_sheet_leads_to_its_class() {
+        use Outcome::*;
+        let long_wait = || Throttled { wait: Some(SPEECH_LIMIT_WAIT) };
+        let checker = |result: &str| answer(200, &napcat("EventChecker Failed", result));
+        let rows: Vec<(Answer, Outcome, Outcome)> = vec![
+            (answer(0, ""), Sent, Sent),
+            (answer(1, ""), Unknown, Unknown),
+            // retcodes
+            (answer(400, "message: required"), Rejected, Rejected),
+            (answer(1400, ""), Rejected, Rejected),
+            (answer(404, ""), Rejected, Rejected),
+            (answer(1404, ""), Rejected, Rejected),
+            (answer(200, "不支持的Api send_x"), Rejected, Rejected),
+            (answer(404, "API_NOT_FOUND"), Rejected, Rejected),
+            (answer(1403, "token"), AccountDown, AccountDown),
+            (answer(102, ""), Rejected, Rejected),
+            (answer(103, ""), Unreachable, Rejected),
+            (answer(104, ""), AccountDown, AccountDown),
+            (answer(9000, ""), Unreachable, Rejected),
+            // waiting for QQ's own word
+            (answer(200, &napcat("Timeout", "\n    \"result\": 0,\n    \"errMsg\": \"\"\n")), Unknown, Unknown),
+            (answer(1200, &napcat("Timeout", "\n    \"result\": 0\n")), Unknown, Unknown),
+            (answer(200, &napcat("Timeout", "")), Unknown, Unknown),
+            (answer(200, "waitForSelfEcho timeout"), Unknown, Unknown),
+            // QQ's result code inside the text
+            (checker("\n    \"result\": 110,\n    \"errMsg\": \"发送失败，你已被移出该群\"\n"), TargetGone, TargetGone),
+            (checker("\n    \"result\": 120,\n    \"errMsg\": \"\"\n"), TargetGone, TargetGone),
+            (checker("\n    \"result\": 121\n"), Rejected, Rejected),
+            (checker("\n    \"result\": 299\n"), long_wait(), long_wait()),
+            (checker("\n    \"result\": 32\n"), long_wait(), long_wait()),
+            (checker("\n    \"result\": 10\n"), Rejected, Rejected),
+            (checker("\n    \"result\": 46\n"), AccountDown, AccountDown),
+            (checker("\n    \"result\": 1006514,\n    \"errMsg\": \"网络连接异常!\"\n"), AccountDown, AccountDown),
+            (checker("\n    \"result\": -1,\n    \"errMsg\": \"rich media transfer failed\"\n"), Unreachable, Rejected),
+            (checker("\n    \"result\": 1\n"), Unreachable, Rejected),
+            (answer(200, "发送消息失败 (code=299): 发言频率"), long_wait(), long_wait()),
+            (answer(200, "发送消息失败 (code=110): x"), TargetGone, TargetGone),
+            (answer(299, ""), long_wait(), long_wait()),
+            (answer(120, ""), TargetGone, TargetGone),
+            (answer(46, ""), AccountDown, AccountDown),
+            // media
+            (answer(200, "rich media transfer failed"), Unreachable, Rejected),
+            (answer(200, "文件处理失败"), Rejected, Rejected),
+            (answer(200, "识别URL失败, uri= x"), Rejected, Rejected),
+            (answer(200, "ENOENT: no such file or directory"), Rejected, Rejected),
+            (answer(200, "文件不存在"), Rejected, Rejected),
+            (answer(200, "路径不存在"), Rejected, Rejected),
+            (answer(200, "未知文件类型或路径不存在"), Rejected, Rejected),
+            (answer(200, "文件异常，大小为0"), Rejected, Rejected),
+            (answer(200, "语音转换失败"), Rejected, Rejected),
+            (answer(200, "视频过大"), Rejected, Rejected),
+            (answer(200, "未知的消息类型"), Rejected, Rejected),
+            (answer(200, "消息体无法解析, 请检查是否发送了不支持的消息类型"), Rejected, Rejected),
+            (answer(200, "文件名 a/b 不合法"), Rejected, Rejected),
+            (answer(200, "请指定正确的 group_id 或 user_id"), Rejected, Rejected),
+            (answer(100, "EMPTY_MSG_ERROR"), Rejected, Rejected),
+            (answer(200, "下载文件失败: Not Found"), Unreachable, Unreachable),
+            (answer(200, "下载失败"), Unreachable, Unreachable),
+            (answer(200, "fetch failed"), Unreachable, Unreachable),
+            // targets
+            (answer(200, "无法获取用户信息"), TargetGone, TargetGone),
+            (answer(100, "FRIEND_NOT_FOUND"), TargetGone, TargetGone),
+            (answer(100, "GROUP_NOT_FOUND"), TargetGone, TargetGone),
+            (answer(200, "群聊不存在"), TargetGone, TargetGone),
+            (answer(200, "当前处于被禁言状态"), TargetGone, TargetGone),
+            (answer(200, "发送失败,请添加对方为好友"), TargetGone, TargetGone),
+            // anything else
+            (answer(100, "send group message failed: blocked by server"), Unreachable, Rejected),
+            (answer(200, ""), Unreachable, Rejected),
+            (answer(1200, "x"), Unreachable, Rejected),
+            (answer(-5, ""), Unreachable, Rejected),
+        ];
+        for (answer, first, second) in rows {
+            assert_eq!(answer.outcome(1), first, "{answer:?}");
+            assert_eq!(answer.outcome(2), second, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn envelopes_of_every_implementation_are_read() {
+        let napcat = br#"{"status":"ok","retcode":0,"data":{"message_id":-7},"message":"","wording":"","echo":"k","stream":"stream-action"}"#;
+        let with_line_ends = [napcat.as_slice(), b"\r\n\r\n"].concat();
+        assert_eq!(Answer::parse(&with_line_ends).unwrap().data["message_id"], -7);
+
+        let lagrange = br#"{"status":"the file is gone","retcode":200,"data":null}"#;
+        assert_eq!(Answer::parse(lagrange).unwrap().describe(), "retcode 200: the file is gone");
+
+        let go_cqhttp = r#"{"status":"failed","retcode":100,"msg":"GROUP_NOT_FOUND","wording":"群聊不存在","message":"群聊不存在"}"#;
+        assert_eq!(Answer::parse(go_cqhttp.as_bytes()).unwrap().text, "GROUP_NOT_FOUND: 群聊不存在");
+
+        for no_answer in ["", "{}", "null", "[]", "<html>", r#"{"status":"ok"}"#, r#"{"retcode":"no"}"#] {
+            assert_eq!(Answer::parse(no_answer.as_bytes()), None, "{no_answer}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One call to an implementation: address, token, envelope.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use serde_json::Value;
+use url::Url;
+
+use super::answer::Answer;
+use crate::clock::SharedClock;
+use crate::domain::{Outcome, Report};
+use crate::senders::http::{CallError, Http, Reply};
+use crate::senders::json_body::{JsonBody, Slots};
+use crate::senders::settings::under;
+
+pub struct Api {
+    pub http: Http,
+    pub clock: SharedClock,
+    pub base: Url,
+    /// `Bearer …`. Never in the query too: NapCat and LLBot disagree on which of the two counts.
+    pub authorization: Option<HeaderValue>,
+}
+
+impl Api {
+    async fn post(&self, action: &str, body: &JsonBody, deadline: Duration) -> Result<Reply, CallError> {
+        let mut request = self.http.post(under(&self.base, action));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        self.http.call(body.attach(request), deadline).await
+    }
+
+    /// A call that sends a message: its data, or the report of the attempt.
+    pub async fn send(
+        &self,
+        action: &str,
+        body: &JsonBody,
+        deadline: Duration,
+        attempt: u32,
+    ) -> Result<(Answer, u16), Report> {
+        let reply = self.post(action, body, deadline).await.map_err(CallError::report)?;
+        if let Some(report) = reply.status_report(self.clock.now()) {
+            return Err(report);
+        }
+        let Some(answer) = Answer::parse(&reply.body) else {
+            let error = format!("HTTP {} without a OneBot answer: {}", reply.status, reply.excerpt());
+            return Err(Report::failed(Outcome::Unknown, error).with_status(reply.status));
+        };
+        match answer.outcome(attempt) {
+            Outcome::Sent => Ok((answer, reply.status)),
+            outcome => Err(Report::failed(outcome, answer.describe()).with_status(reply.status)),
+        }
+    }
+
+    /// A call that nobody in the chat can see, before the message itself is sent. Its failures leave nothing
+    /// unknown.
+    pub async fn prepare(&self, action: &str, body: &JsonBody, deadline: Duration) -> Result<Value, Report> {
+        match self.send(action, body, deadline, 1).await {
+            Ok((answer, _)) => Ok(answer.data),
+            Err(mut report) => {
+                if report.outcome == Outcome::Unknown {
+                    report.outcome = Outcome::Unreachable;
+                }
+                report.error = report.error.map(|error| format!("{action}: {error}"));
+                Err(report)
+            }
+        }
+    }
+
+    /// A question; its report tells why there is no answer.
+    pub async fn ask(&self, action: &str, parameters: Value, deadline: Duration) -> Result<Value, Report> {
+        self.prepare(action, &Slots::new().fill(&parameters), deadline).await
+    }
+}
