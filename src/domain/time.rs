@@ -16,9 +16,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct UtcMs(pub i64);
 
 impl UtcMs {
-    /// The last instant whose text form still has four year digits: arithmetic saturates here, so that a
+    /// The last millisecond that jiff takes, a day before the year 10000: arithmetic saturates here, so that a
     /// nonsensical wait ("ten million years") never turns into a text that sorts wrongly.
-    pub const MAX: UtcMs = UtcMs(253_402_300_799_999);
+    pub const MAX: UtcMs = UtcMs(253_402_207_200_000);
     /// The first instant with four year digits (year 0).
     pub const MIN: UtcMs = UtcMs(-62_167_219_200_000);
 
