@@ -50,7 +50,10 @@ pub enum ScheduleError {
     NeverFires { text: String },
     #[error("the period must be at least 1s, found {ms}ms")]
     TooOften { ms: u64 },
-    #[error("unknown time zone '{name}'{}", did_you_mean(near))]
+    #[error("unknown time zone '{name}'; {}", match near {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => "expected the name of a place such as Asia/Shanghai, or UTC".to_owned(),
+    })]
     UnknownZone { name: String, near: Option<String> },
 }
 
@@ -280,8 +283,13 @@ fn count_elapsed(pattern: &Pattern, wall: &Wall, from: i64, to: i64) -> u64 {
 
 fn find_zone(name: &str) -> Result<TimeZone, ScheduleError> {
     let unknown = || {
-        let known: Vec<String> = db().available().map(|name| name.to_string()).collect();
-        ScheduleError::UnknownZone { name: name.to_owned(), near: nearest(name, known.iter().map(String::as_str)) }
+        // The old names without a place (EST5EDT …) help nobody who wrote an offset or an abbreviation.
+        let known: Vec<String> =
+            db().available().map(|name| name.to_string()).filter(|name| name.contains('/')).collect();
+        let is_beijing = ["beijing", "peking"].iter().any(|city| name.to_lowercase().contains(city));
+        let near =
+            if is_beijing { Some("Asia/Shanghai".to_owned()) } else { nearest(name, known.iter().map(String::as_str)) };
+        ScheduleError::UnknownZone { name: name.to_owned(), near }
     };
     db().get(name).ok().filter(|zone| !zone.is_unknown()).ok_or_else(unknown)
 }

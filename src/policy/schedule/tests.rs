@@ -276,9 +276,14 @@ fn other_errors_say_what_to_do() {
     let daily = Schedule::Cron("@daily".to_owned());
     for (zone, expected) in [
         ("Asia/Shangai", "unknown time zone 'Asia/Shangai'; did you mean 'Asia/Shanghai'?"),
-        ("Xyzzy", "unknown time zone 'Xyzzy'"),
-        ("", "unknown time zone ''"),
-        ("../../etc/passwd", "unknown time zone '../../etc/passwd'"),
+        ("Asia/Beijing", "unknown time zone 'Asia/Beijing'; did you mean 'Asia/Shanghai'?"),
+        ("UTC+8", "unknown time zone 'UTC+8'; expected the name of a place such as Asia/Shanghai, or UTC"),
+        ("CST", "unknown time zone 'CST'; expected the name of a place such as Asia/Shanghai, or UTC"),
+        ("", "unknown time zone ''; expected the name of a place such as Asia/Shanghai, or UTC"),
+        (
+            "../../etc/passwd",
+            "unknown time zone '../../etc/passwd'; expected the name of a place such as Asia/Shanghai, or UTC",
+        ),
     ] {
         let error = CompiledSchedule::compile(&daily, zone, DstGap::Fire).expect_err(zone);
         assert_eq!(error.to_string(), expected);
