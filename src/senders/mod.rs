@@ -8,6 +8,7 @@ mod console;
 pub mod http;
 pub mod json_body;
 pub mod markdown;
+mod matrix;
 mod onebot11;
 pub mod parts;
 mod qianxun;
@@ -164,6 +165,7 @@ pub static SENDERS: &[Registered] = &[
     Registered { spec: &wecom_robot::SPEC, build: wecom_robot::build },
     Registered { spec: &qianxun::SPEC, build: qianxun::build },
     Registered { spec: &telegram::SPEC, build: telegram::build },
+    Registered { spec: &matrix::SPEC, build: matrix::build },
     Registered { spec: &webhook::SPEC, build: webhook::build },
     Registered { spec: &console::SPEC, build: console::build },
 ];

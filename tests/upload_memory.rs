@@ -1,0 +1,54 @@
+//! What the upload of a large media costs in memory. A file of its own: the figure is the whole process's.
+
+mod common;
+
+use common::fake_im::{Answer, FakeIm};
+use common::rig::{Rig, delivery, group, media};
+use pushcron::domain::{Body, Outcome};
+use serde_json::json;
+
+const LEN: u64 = 20 << 20;
+
+/// The peak of resident memory since the last call, in bytes.
+fn peak_and_reset() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let kilobytes: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    // 5 resets the peak to what is resident now.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    kilobytes * 1024
+}
+
+#[tokio::test]
+async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
+    let rig = Rig::new();
+    let file = rig.large_file("large.bin", "application/octet-stream", LEN);
+    let senders: &[(&str, &[(&str, &str)], &str)] = &[
+        ("matrix", &[("url", "URL"), ("token", "t")], "/upload"),
+        ("telegram", &[("base_url", "URL"), ("token", "t")], "/sendDocument"),
+    ];
+    for (name, settings, upload) in senders {
+        let im = FakeIm::start().await;
+        im.forget_bodies_over(1 << 20);
+        im.on(
+            "",
+            Answer::json(
+                200,
+                json!({"content_uri": "mxc://a/b", "event_id": "$1", "ok": true, "result": {"message_id": 1}}),
+            ),
+        );
+        let url = im.url("");
+        let settings: Vec<(&str, &str)> =
+            settings.iter().map(|(key, value)| (*key, if *value == "URL" { url.as_str() } else { value })).collect();
+        let sender = rig.sender(name, &settings);
+        let push = delivery(group("-5"), Body::File(media(None)), vec![file.clone()]);
+        peak_and_reset();
+        let before = peak_and_reset();
+        let report = sender.send(&push).await;
+        let grown = peak_and_reset().saturating_sub(before);
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+        assert!(im.request(upload).body_len >= LEN);
+        assert!(grown < 8 << 20, "{name} took {grown} bytes of memory");
+        eprintln!("{name}: {} KiB of extra memory at the peak of an upload of 20 MiB", grown / 1024);
+    }
+}
