@@ -76,7 +76,8 @@ CREATE TABLE pushes (
   ordinal         INTEGER NOT NULL CHECK (ordinal >= 0), -- place in the job's list of pushes
   im              TEXT NOT NULL,
   target          TEXT NOT NULL CHECK (target GLOB 'group:?*' OR target GLOB 'user:?*'),
-  account         TEXT,                              -- the account that the push names, and no other may carry it
+  named_account   TEXT,                              -- the account that the push names; no other may carry it
+  account         TEXT,                              -- the account of the newest attempt; before it, the named one
   kind            TEXT NOT NULL CHECK (kind IN ('text', 'image', 'voice', 'video', 'file', 'mixed')),
   message         TEXT NOT NULL CHECK (json_valid(message)),
   timeout_ms      INTEGER NOT NULL CHECK (timeout_ms > 0),
@@ -110,8 +111,9 @@ CREATE INDEX pushes_exclusive ON pushes (exclusive_job) WHERE exclusive_job IS N
 -- What did not go well.
 CREATE INDEX pushes_troubled ON pushes (state, finished_at)
   WHERE state IN ('failed', 'unknown', 'expired', 'cancelled');
--- The newest pushes of one im.
+-- The newest pushes of one im, and of one account.
 CREATE INDEX pushes_im ON pushes (im);
+CREATE INDEX pushes_account ON pushes (account);
 
 -- One row per try through one account; opened before the first byte leaves, closed once.
 CREATE TABLE attempts (
@@ -133,9 +135,6 @@ CREATE TABLE attempts (
   CHECK ((finished_at IS NULL) = (outcome IS NULL)),
   CHECK (outcome IS NOT NULL OR (error IS NULL AND http_status IS NULL AND message_id IS NULL AND note IS NULL))
 ) STRICT;
-
--- The newest attempts of one account.
-CREATE INDEX attempts_account ON attempts (account, push_id);
 
 -- The accounts of the files and what is known of their health. Settings and secrets stay in the files.
 CREATE TABLE accounts (
@@ -176,7 +175,7 @@ SELECT p.id,
        p.im,
        p.kind,
        p.state,
-       coalesce(last.account, p.account) AS account,
+       p.account,
        last.rule,
        last.error,
        p.reason,
@@ -200,6 +199,7 @@ SELECT p.id,
        p.im,
        p.kind,
        p.state,
+       p.account,
        p.next_attempt_at,
        p.reason,
        p.attempts,
@@ -217,7 +217,7 @@ SELECT p.id,
        p.target,
        p.im,
        p.kind,
-       last.account,
+       p.account,
        last.error,
        p.reason,
        p.attempts,
@@ -271,8 +271,9 @@ SELECT a.id AS account,
        last.started_at AS last_attempt_at,
        last.outcome AS last_outcome
   FROM accounts AS a
-  LEFT JOIN attempts AS last
-    ON last.id = (SELECT t.id FROM attempts AS t WHERE t.account = a.id ORDER BY t.push_id DESC, t.id DESC LIMIT 1)
+  LEFT JOIN pushes AS p
+    ON p.id = (SELECT t.id FROM pushes AS t WHERE t.account = a.id AND t.attempts > 0 ORDER BY t.id DESC LIMIT 1)
+  LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts
  ORDER BY a.position;
 
 -- What went wrong since midnight, by the clock and zone of the machine that asks.
@@ -284,7 +285,7 @@ SELECT p.id,
        p.im,
        p.kind,
        p.state,
-       coalesce(last.account, p.account) AS account,
+       p.account,
        last.error,
        p.reason,
        p.attempts,

@@ -1,0 +1,196 @@
+//! Opening the file: its mode, its pragmas, its schema version, and whether it is sound.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::fault::{Fault, Result};
+use crate::domain::UtcMs;
+use crate::store::StoreError;
+
+/// The schema in steps; the version of a database is how many of them it has seen (`PRAGMA user_version`).
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_init.sql")];
+
+/// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).
+const APPLICATION_ID: i64 = 0x7063_726e;
+
+/// Above this size the check at the daemon's start would hold up the first pushes; `pushcron` then finds damage
+/// where it meets it.
+const CHECKED_AT_START: u64 = 64 << 20;
+
+/// How long to wait for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a process wants with the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Create the file where there is none, bring its schema up to date, see that it is sound.
+    Daemon,
+    /// Create the file where there is none, bring its schema up to date.
+    Write,
+    /// Read a file that is there.
+    Read,
+}
+
+/// Options of the connection that writes.
+///
+/// FULL, because with NORMAL the last seconds before a power loss are gone and would be sent again. The vacuum is
+/// incremental, because pruned pages shall go back to the disk in small steps, never in one that holds up a push.
+pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
+    common(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        // Some 16 MB: a burst of 10,000 pushes does not stop for a checkpoint, and the log stays small after it.
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("journal_size_limit", "16777216")
+        .pragma("cache_size", "-8000")
+        .thread_name(|_| "store-write".to_owned())
+}
+
+/// Options of the connections that read.
+pub(super) fn reader(path: &Path) -> SqliteConnectOptions {
+    common(path).pragma("query_only", "1").pragma("cache_size", "-2000").thread_name(|_| "store-read".to_owned())
+}
+
+/// Options for the finishing touch to a backup, which stays a single file.
+pub(super) fn copy(path: &Path) -> SqliteConnectOptions {
+    common(path).synchronous(SqliteSynchronous::Full)
+}
+
+fn common(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("temp_store", "memory")
+        .disable_statement_logging()
+}
+
+/// Makes the file where it is missing and allowed, sees that nobody else may read it, and that it is sound.
+pub(super) async fn prepare(path: &Path, access: Access) -> std::result::Result<(), StoreError> {
+    let open_error = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
+    match access {
+        Access::Read => {}
+        Access::Daemon | Access::Write => create(path).map_err(|error| open_error(describe(path, &error)))?,
+    }
+    let len = std::fs::metadata(path).map_err(|error| open_error(describe(path, &error)))?.len();
+    if access == Access::Daemon && (1..=CHECKED_AT_START).contains(&len) {
+        check(path).await.map_err(|fault| fault.told(path))?;
+    }
+    Ok(())
+}
+
+fn describe(path: &Path, error: &std::io::Error) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match (error.kind(), folder) {
+        (ErrorKind::NotFound, Some(folder)) if !folder.is_dir() => {
+            format!("the directory {} does not exist; create it or choose another file with --db", folder.display())
+        }
+        (ErrorKind::NotFound, _) => "there is no such file yet; `pushcron run` creates it".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// The file and its companions are for their owner alone: messages and targets are nobody else's business. SQLite
+/// gives `-wal` and `-shm` the mode of the database.
+fn create(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+        match std::fs::metadata(&file) {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The path with something after its last letter: `pushcron.db-wal`, `pushcron.db.lock`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Reads the whole file once. The connection is read-only, so that a damaged file stays as it is, log included.
+async fn check(path: &Path) -> Result<()> {
+    let mut conn = common(path).read_only(true).connect().await?;
+    let findings: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_all(&mut conn).await?;
+    conn.close().await?;
+    match findings.first() {
+        Some(finding) if finding != "ok" => Err(Fault::Row(finding.clone())),
+        _ => Ok(()),
+    }
+}
+
+/// Brings the schema up to date, in one transaction, whoever else tries the same.
+pub(super) async fn migrate(conn: &mut SqliteConnection, path: &Path, now: UtcMs) -> Result<()> {
+    if schema_version(conn, path).await? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    let applied = schema_version(conn, path).await?;
+    for step in &MIGRATIONS[applied..] {
+        sqlx::raw_sql(*step).execute(&mut *conn).await?;
+    }
+    if applied == 0 {
+        sqlx::query("INSERT INTO meta VALUES ('database_id', lower(hex(randomblob(5)))), ('created_at', ?1)")
+            .bind(now.to_string())
+            .execute(&mut *conn)
+            .await?;
+    }
+    set_pragma(conn, "application_id", APPLICATION_ID).await?;
+    set_pragma(conn, "user_version", MIGRATIONS.len() as i64).await?;
+    sqlx::query("COMMIT").execute(&mut *conn).await?;
+    Ok(())
+}
+
+/// How many migrations the database has seen; refuses databases that are not ours or from a later release.
+async fn schema_version(conn: &mut SqliteConnection, path: &Path) -> Result<usize> {
+    let (version, application, tables): (i64, i64, i64) = sqlx::query_as(
+        "SELECT v.user_version, a.application_id, (SELECT count(*) FROM sqlite_schema)
+           FROM pragma_user_version AS v, pragma_application_id AS a",
+    )
+    .fetch_one(conn)
+    .await?;
+    let refuse = |problem: String| Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }));
+    if application != APPLICATION_ID && tables > 0 {
+        return refuse("this is an SQLite database, but not one of pushcron's; choose another file with --db".into());
+    }
+    match usize::try_from(version) {
+        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        _ => refuse(format!(
+            "its schema has version {version}, this pushcron knows versions up to {}; use the newer pushcron",
+            MIGRATIONS.len()
+        )),
+    }
+}
+
+/// A reader cannot migrate; it says who can.
+pub(super) async fn must_be_current(conn: &mut SqliteConnection, path: &Path) -> Result<()> {
+    if schema_version(conn, path).await? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let problem = "its schema is from an earlier pushcron; `pushcron run` brings it up to date".to_owned();
+    Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }))
+}
+
+async fn set_pragma(conn: &mut SqliteConnection, name: &str, value: i64) -> Result<()> {
+    // A pragma takes no bound parameter; both parts are constants of this file.
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {name} = {value}"))).execute(conn).await?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! What can go wrong inside this module, and what the rest of the crate is told of it.
+
+use std::path::Path;
+
+use crate::store::StoreError;
+
+pub(super) type Result<T> = std::result::Result<T, Fault>;
+
+/// A failure before it is known which file to name.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Sql(sqlx::Error),
+    /// A row does not hold what the schema promises.
+    Row(String),
+    /// The verb itself declines, before it changed anything.
+    Verb(StoreError),
+}
+
+/// SQLite's primary result codes (`sqlite3.h`).
+mod code {
+    pub const CORRUPT: i32 = 11;
+    pub const CONSTRAINT: i32 = 19;
+    pub const NOT_A_DATABASE: i32 = 26;
+    pub const ERROR: i32 = 1;
+    pub const MISMATCH: i32 = 20;
+    pub const TOO_BIG: i32 = 18;
+    pub const BUSY: i32 = 5;
+}
+
+impl Fault {
+    /// The primary code, when it was SQLite that failed.
+    fn code(&self) -> Option<i32> {
+        match self {
+            Fault::Sql(sqlx::Error::Database(error)) => error.code()?.parse::<i32>().ok().map(|code| code & 0xff),
+            _ => None,
+        }
+    }
+
+    /// Whether the rows are to blame, not the machine: the other writes of the group may go through.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Fault::Row(_))
+            || matches!(self.code(), Some(code::CONSTRAINT | code::ERROR | code::MISMATCH | code::TOO_BIG))
+    }
+
+    /// Whether the connection is as good as new once rolled back.
+    pub fn spares_the_connection(&self) -> bool {
+        self.is_refusal() || matches!(self, Fault::Verb(_)) || self.code() == Some(code::BUSY)
+    }
+
+    pub fn told(&self, path: &Path) -> StoreError {
+        let path = || path.display().to_string();
+        match (self, self.code()) {
+            (Fault::Verb(error), _) => error.clone(),
+            (Fault::Row(problem), _) => StoreError::Corrupt { path: path(), problem: problem.clone() },
+            (Fault::Sql(error), Some(code::CORRUPT | code::NOT_A_DATABASE)) => {
+                StoreError::Corrupt { path: path(), problem: brief(error) }
+            }
+            (Fault::Sql(error), _) if self.is_refusal() => StoreError::Refused(brief(error)),
+            (Fault::Sql(error), _) => StoreError::Unavailable(brief(error)),
+        }
+    }
+}
+
+/// SQLite's own words without the driver's wrapping.
+fn brief(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Fault {
+        Fault::Sql(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Verb(error)
+    }
+}
+
+/// Only raised where rows are read: what we write ourselves always serializes.
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Fault {
+        Fault::Row(error.to_string())
+    }
+}

@@ -1,0 +1,131 @@
+//! Keeping the file small and copied: pruning in steps, folding the log, backups.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::connect;
+use super::fault::{Fault, Result};
+use super::writer::Write;
+use crate::domain::UtcMs;
+use crate::store::StoreError;
+
+/// Pages given back to the disk with each step of pruning: 2 MB, a few milliseconds.
+const PAGES_PER_STEP: u32 = 512;
+
+pub(super) struct Prune {
+    pub before: UtcMs,
+    pub limit: u64,
+}
+
+#[async_trait]
+impl Write for Prune {
+    type Answer = u64;
+
+    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<u64> {
+        let before = self.before.to_string();
+        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let fires = sqlx::query(
+            "DELETE FROM fires
+              WHERE id IN (SELECT f.id
+                             FROM fires AS f INDEXED BY fires_due
+                            WHERE f.due_at < ?1
+                              AND NOT EXISTS (SELECT 1 FROM pushes AS p
+                                               WHERE p.fire_id = f.id AND p.finished_at IS NULL)
+                            ORDER BY f.due_at
+                            LIMIT ?2)",
+        )
+        .bind(&before)
+        .bind(limit)
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        if fires < self.limit {
+            prune_definitions(conn, &before).await?;
+        }
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})")))
+            .execute(conn)
+            .await?;
+        Ok(fires)
+    }
+}
+
+/// Once the old fires are gone: what only they needed.
+async fn prune_definitions(conn: &mut SqliteConnection, before: &str) -> Result<()> {
+    for statement in [
+        "DELETE FROM job_revisions WHERE until_at < ?1",
+        "DELETE FROM jobs
+          WHERE removed_at < ?1 AND NOT EXISTS (SELECT 1 FROM fires WHERE fires.job = jobs.name)",
+        "DELETE FROM blobs
+          WHERE used_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM jobs WHERE removed_at IS NULL AND instr(definition, sha256) > 0)
+            AND NOT EXISTS (SELECT 1 FROM pushes INDEXED BY pushes_open
+                             WHERE finished_at IS NULL AND instr(message, sha256) > 0)",
+    ] {
+        sqlx::query(statement).bind(before).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+pub(super) struct Checkpoint;
+
+#[async_trait]
+impl Write for Checkpoint {
+    type Answer = ();
+    const IN_TRANSACTION: bool = false;
+
+    /// First without waiting for anybody; the log is cut short only when nobody reads in it any more.
+    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+        let (busy, pages, folded): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *conn).await?;
+        if busy == 0 && pages == folded && pages > 0 {
+            sqlx::raw_sql("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000")
+                .execute(conn)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct DataVersion;
+
+#[async_trait]
+impl Write for DataVersion {
+    type Answer = i64;
+    const IN_TRANSACTION: bool = false;
+
+    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<i64> {
+        Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(conn).await?)
+    }
+}
+
+/// Copies the database as it is at one instant. It runs on a connection of its own, beside all others.
+pub(super) async fn backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Fault::Verb(StoreError::Open { path: to.display().to_string(), problem: error.to_string() })
+    };
+    // VACUUM INTO takes an empty file: made by us, so that it has its mode before it has any content.
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
+    let copied = copy(from, to, now).await;
+    if copied.is_err() {
+        let _ = std::fs::remove_file(to);
+        return copied;
+    }
+    file.sync_all().map_err(failed)
+}
+
+async fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
+    let mut conn = connect::reader(from).pragma("query_only", "0").connect().await?;
+    sqlx::query("VACUUM INTO ?1").bind(to.to_string_lossy()).execute(&mut conn).await?;
+    conn.close().await?;
+    let mut copy = connect::copy(to).connect().await?;
+    sqlx::query("INSERT OR REPLACE INTO meta VALUES ('backup_of', ?1)")
+        .bind(now.to_string())
+        .execute(&mut copy)
+        .await?;
+    copy.close().await?;
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! prune, checkpoint, backup, close.
+
+use std::sync::Arc;
+
+use pushcron::domain::{Body, Media, Next, PushState};
+use pushcron::store::StoreError;
+
+use crate::world::{World, at, job};
+
+pub async fn pruning_takes_old_finished_fires_in_steps(world: Arc<World>) {
+    // Older than the bystander, so that it is not among them.
+    let old = job("old");
+    world.load(&old, at(-1000)).await;
+    let mut pushes = Vec::new();
+    for i in 0..5 {
+        let id = world.fire(&old, at(-1000 + i)).await.pushes.remove(0).id;
+        let delivery = world.begin(id, at(-900)).await;
+        world.store.finish_attempts(vec![crate::world::sent(&delivery, at(-900))]).await.unwrap();
+        pushes.push(id);
+    }
+    let before = at(-996);
+    assert_eq!(world.store.prune(before, 3).await.unwrap(), 3);
+    assert_eq!(world.store.prune(before, 3).await.unwrap(), 1);
+    assert_eq!(world.store.prune(before, 3).await.unwrap(), 0);
+    for id in &pushes[..4] {
+        assert_eq!(world.store.push_state(*id).await.unwrap(), None);
+    }
+    assert_eq!(world.state(pushes[4]).await, PushState::Sent);
+}
+
+pub async fn pruning_spares_what_is_open(world: Arc<World>) {
+    let old = job("old");
+    world.load(&old, at(-1000)).await;
+    let id = world.fire(&old, at(-1000)).await.pushes.remove(0).id;
+    assert_eq!(world.store.prune(at(-100), 10).await.unwrap(), 0);
+    world.store.cancel(id, at(-900)).await.unwrap();
+    assert_eq!(world.store.prune(at(-100), 10).await.unwrap(), 1);
+    // A job that left long ago goes with the last of its history.
+    world.store.apply_jobs(vec![], vec![Arc::from("old")], at(-800)).await.unwrap();
+    world.store.prune(at(-100), 10).await.unwrap();
+    world.load(&old, at(0)).await;
+    assert_eq!(world.stored("old").await.revision, 1);
+}
+
+pub async fn pruning_forgets_media_that_nothing_needs(world: Arc<World>) {
+    let [in_use, forgotten, fresh] = [b"in use", b"nobody", b"recent"].map(|bytes| bytes.to_vec());
+    let in_use = world.store.put_blob(in_use, at(-1000)).await.unwrap();
+    let forgotten = world.store.put_blob(forgotten, at(-1000)).await.unwrap();
+    let fresh = world.store.put_blob(fresh, at(-50)).await.unwrap();
+    let mut picture = job("picture");
+    picture.push[0].message.body = Body::Image(Media { source: format!("blob:{in_use}"), ..Media::default() });
+    world.load(&picture, at(0)).await;
+    world.store.prune(at(-5), 10).await.unwrap();
+    let kept = async |id: &str| world.store.blob(id).await.unwrap().is_some();
+    assert!(kept(&in_use).await);
+    assert!(!kept(&forgotten).await);
+    assert!(!kept(&fresh).await);
+
+    // Taken out of its job, it stays as long as the history that may need it.
+    world.store.apply_jobs(vec![], vec![Arc::from("picture")], at(50)).await.unwrap();
+    world.store.prune(at(-5), 10).await.unwrap();
+    assert!(kept(&in_use).await);
+}
+
+pub async fn a_backup_is_a_whole_store(world: Arc<World>) {
+    let id = world.ended("daily", Next::Sent).await;
+    let path = world.backend.scratch().join("copy.db");
+    world.store.backup(&path, at(9)).await.unwrap();
+    let later = world.ended("later", Next::Sent).await;
+    let copy = world.backend.open_backup(path).await;
+    assert_eq!(copy.push_state(id).await.unwrap(), Some(PushState::Sent));
+    assert_eq!(copy.push_state(later).await.unwrap(), None);
+    assert_eq!(copy.jobs().await.unwrap().len(), 2);
+}
+
+pub async fn a_backup_never_overwrites(world: Arc<World>) {
+    let path = world.backend.scratch().join("precious");
+    std::fs::write(&path, "mine").unwrap();
+    let error = world.store.backup(&path, at(0)).await.unwrap_err();
+    assert!(error.to_string().contains("precious"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+}
+
+pub async fn a_checkpoint_disturbs_nothing(world: Arc<World>) {
+    let id = world.ended("daily", Next::Sent).await;
+    world.store.checkpoint().await.unwrap();
+    world.store.checkpoint().await.unwrap();
+    assert_eq!(world.state(id).await, PushState::Sent);
+}
+
+pub async fn a_closed_store_says_so(world: Arc<World>) {
+    world.store.close().await;
+    let error = world.store.cancel(1, at(0)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(matches!(world.store.jobs().await.unwrap_err(), StoreError::Unavailable(_)));
+    world.store.close().await;
+}
