@@ -18,15 +18,15 @@ use crate::store::{AdHoc, Cursor, NewFire, Recorded};
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
 static DEFAULT_RETRY: LazyLock<String> = LazyLock::new(|| json!(RetryPolicy::default()).to_string());
 
-/// The text of an instant some milliseconds after another; the last possible one where there is no such instant.
+/// The text of an instant some milliseconds after another, at most that of [`UtcMs::MAX`].
 macro_rules! plus_ms {
     ($instant:literal, $ms:literal) => {
         concat!(
-            "coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', ",
+            "min('9999-12-30T22:00:00.000Z', coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', ",
             $instant,
             ", (",
             $ms,
-            " / 1000.0) || ' seconds'), '9999-12-31T23:59:59.999Z')"
+            " / 1000.0) || ' seconds'), '9999-12-31'))"
         )
     };
 }
