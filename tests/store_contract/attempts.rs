@@ -72,6 +72,7 @@ pub async fn a_failed_attempt_waits_for_the_next(world: Arc<World>) {
 
     let open = world.store.open_pushes().await.unwrap();
     assert_eq!((open[0].id, open[0].attempts, open[0].next_attempt_at), (push.id, 1, at(30)));
+    assert!(!open[0].perhaps_sent);
     let row = world.row(View::DuePushes, push.id).await;
     assert_eq!((&row["state"], &row["reason"]), (&json!("retrying"), &json!("throttled")));
 
@@ -79,6 +80,16 @@ pub async fn a_failed_attempt_waits_for_the_next(world: Arc<World>) {
     assert_eq!(second.attempt, 2);
     world.store.finish_attempts(vec![sent(&second, at(32))]).await.unwrap();
     assert_eq!(world.history(push.id).await["attempts"], 2);
+}
+
+pub async fn a_push_that_may_have_arrived_stays_marked(world: Arc<World>) {
+    let push = world.waiting("daily").await;
+    for (i, outcome) in [(0, Outcome::Unknown), (10, Outcome::Unreachable)] {
+        let delivery = world.begin(push.id, at(i)).await;
+        let next = Next::Retry { at: at(i + 10), reason: outcome.as_str().to_owned() };
+        world.store.finish_attempts(vec![failed(&delivery, outcome, next, at(i + 1))]).await.unwrap();
+        assert!(world.store.open_pushes().await.unwrap()[0].perhaps_sent);
+    }
 }
 
 pub async fn every_way_out_of_sending_ends_in_its_state(world: Arc<World>) {

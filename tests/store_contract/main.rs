@@ -60,6 +60,7 @@ on_every_backend! {
         a_push_is_begun_once
         a_sent_push_counts_one
         a_failed_attempt_waits_for_the_next
+        a_push_that_may_have_arrived_stays_marked
         every_way_out_of_sending_ends_in_its_state
         an_attempt_that_does_not_count_allows_one_more
         parts_are_kept_for_the_next_attempt

@@ -19,7 +19,9 @@ const PIECE: usize = 2000;
 macro_rules! open_push_rows {
     () => {
         "json_group_array(json_array(p.id, f.job, f.triggered_by, f.chat_im, f.chat_account, p.im, p.target, p.kind,
-             p.named_account, f.due_at, p.next_attempt_at, p.expires_at, p.attempts)) "
+             p.named_account, f.due_at, p.next_attempt_at, p.expires_at,
+             p.attempts > 0 AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
+             p.attempts)) "
     };
 }
 pub(super) use open_push_rows;
@@ -38,6 +40,7 @@ struct OpenPushRow {
     due_at: UtcMs,
     next_attempt_at: UtcMs,
     expires_at: UtcMs,
+    perhaps_sent: u8,
     attempts: u32,
 }
 
@@ -55,6 +58,7 @@ pub(super) fn decode_open(rows: String) -> Result<Vec<OpenPush>> {
         due_at: row.due_at,
         next_attempt_at: row.next_attempt_at,
         expires_at: row.expires_at,
+        perhaps_sent: row.perhaps_sent == 1,
         attempts: row.attempts,
     };
     Ok(rows.into_iter().map(open).collect())
