@@ -4,4 +4,5 @@
 pub mod bench;
 pub mod deliveries;
 pub mod fake_im;
+pub mod fake_qianxun;
 pub mod rig;

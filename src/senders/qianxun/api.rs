@@ -231,13 +231,12 @@ pub fn as_number(value: &Value) -> Option<i64> {
 }
 
 fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
-    let certain =
-        |outcome, error: String| Err(Failure::Certain(Report::failed(outcome, error).with_status(reply.status)));
-    if reply.status == 404 || mentions(&String::from_utf8_lossy(&reply.body), &["路由不存在"]) {
-        return certain(
-            Outcome::AccountDown,
-            format!("no such route: the url's plan or generation is wrong (HTTP {})", reply.status),
-        );
+    let certain = |outcome, error| Err(Failure::Certain(Report::failed(outcome, error).with_status(reply.status)));
+    let envelope = parse_leniently(&reply.body);
+    let said = envelope.as_ref().and_then(|envelope| envelope["msg"].as_str()).map(excerpt).unwrap_or_default();
+    if reply.status == 404 || said.contains("路由不存在") {
+        let error = format!("no such route: the url's plan or generation is wrong (HTTP {})", reply.status);
+        return certain(Outcome::AccountDown, error);
     }
     match reply.status_report(now) {
         // A proxy in front that reached nobody.
@@ -247,22 +246,22 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
         Some(report) => return Err(Failure::Certain(report)),
         None => {}
     }
-    let Some(envelope) = parse_leniently(&reply.body) else {
+    let Some(envelope) = envelope else {
         return certain(Outcome::Unknown, format!("the answer is no JSON: {}", reply.excerpt()));
     };
     let code = as_number(&envelope["code"]);
     if code == Some(200) {
         return Ok(envelope);
     }
-    let said = excerpt(envelope["msg"].as_str().unwrap_or_default());
     let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
     let error = format!("code {code}: {said}");
-    if mentions(&said, &["授权"]) {
+    // The media first: such a refusal quotes the path, which may hold any word.
+    if mentions(&said, &["下载失败", "图片不存在", "文件不存在", "路径不存在"]) {
+        Err(Failure::Media(error))
+    } else if mentions(&said, &["授权"]) {
         certain(Outcome::AccountDown, format!("the licence does not hold ({error})"))
     } else if mentions(&said, &["safekey", "密钥"]) {
         certain(Outcome::AccountDown, format!("the safekey was refused ({error})"))
-    } else if mentions(&said, &["下载失败", "图片不存在", "文件不存在", "路径不存在"]) {
-        Err(Failure::Media(error))
     } else {
         Err(Failure::Unclear(error))
     }

@@ -119,27 +119,28 @@ mod tests {
     fn each_generation_gets_the_forms_that_it_can_read() {
         let share = Share { here: "/srv/share".into(), there: r"Z:\share\".into() };
         let url = "https://a.test/x";
-        let (content, shared) = (|| Form::Content, || Form::Shared);
-        let link = || Form::Ready(url.to_owned());
-        let mapped = || Form::Ready("Z:/share/sub/x".to_owned());
         let own = "/srv/share/sub/x";
+        let way = |call, form| Way { call, form };
+        let content = |call| way(call, Form::Content);
+        let link = |call| way(call, Form::Ready(url.to_owned()));
+        let shared = |call| way(call, Form::Shared);
+        let mapped = |call| way(call, Form::Ready("Z:/share/sub/x".to_owned()));
         use Call::{File, Image};
         use Dialect::{OldFramework as Old, ProFramework as Pro};
-        let rows: Vec<(Dialect, bool, Kind, &str, bool, u64, Vec<(Call, Form)>)> = vec![
-            (Pro, false, Kind::Image, "/a.png", false, 10, vec![(Image, content()), (File, content())]),
-            (Pro, false, Kind::Image, url, true, 10, vec![(Image, content()), (Image, link()), (File, content())]),
-            (Pro, false, Kind::File, url, true, HANDY + 1, vec![(File, link()), (File, content())]),
-            (Pro, false, Kind::Video, "/v.mp4", false, HANDY + 1, vec![(File, content())]),
-            (Pro, true, Kind::Voice, own, false, 10, vec![(File, mapped()), (File, content()), (File, shared())]),
-            (Old, false, Kind::Image, url, true, 10, vec![(Image, link()), (File, link())]),
-            (Old, false, Kind::Image, "/a.png", false, 10, vec![]),
-            (Old, true, Kind::File, url, true, 10, vec![(File, shared()), (File, link())]),
-            (Old, true, Kind::Image, "/a.png", false, 10, vec![(Image, shared()), (File, shared())]),
-        ];
-        for (dialect, has_share, kind, source, has_url, len, expected) in rows {
+        let (no, yes) = (false, true);
+        for (dialect, has_share, kind, source, has_url, len, expected) in [
+            (Pro, no, Kind::Image, "/a.png", no, 10, vec![content(Image), content(File)]),
+            (Pro, no, Kind::Image, url, yes, 10, vec![content(Image), link(Image), content(File)]),
+            (Pro, no, Kind::File, url, yes, HANDY + 1, vec![link(File), content(File)]),
+            (Pro, no, Kind::Video, "/v.mp4", no, HANDY + 1, vec![content(File)]),
+            (Pro, yes, Kind::Voice, own, no, 10, vec![mapped(File), content(File), shared(File)]),
+            (Old, no, Kind::Image, url, yes, 10, vec![link(Image), link(File)]),
+            (Old, no, Kind::Image, "/a.png", no, 10, vec![]),
+            (Old, yes, Kind::File, url, yes, 10, vec![shared(File), link(File)]),
+            (Old, yes, Kind::Image, "/a.png", no, 10, vec![shared(Image), shared(File)]),
+        ] {
             let mut file = samples::file("x", "x/y", len);
             file.url = has_url.then(|| url.to_owned());
-            let expected: Vec<Way> = expected.into_iter().map(|(call, form)| Way { call, form }).collect();
             let ways = ways(dialect, has_share.then_some(&share), kind, source, &file);
             assert_eq!(ways, expected, "{dialect:?} {kind} {source} {len}");
         }
