@@ -1,0 +1,300 @@
+//! One list of calamities for every registered sender: whatever the network or the service does, the class is true to
+//! what is known, nothing is called sent without the platform's own yes, and no secret shows.
+//!
+//! The suite walks the registry; a sender without a fixture below fails it.
+
+mod common;
+
+use std::time::Duration;
+
+use common::deliveries::{DUE_AT, account, build_on, secret, text, text_push};
+use common::fake_im::{Answer, FakeIm, Refused};
+use pushcron::clock::ManualClock;
+use pushcron::domain::account::SettingValue;
+use pushcron::domain::{Delivery, Outcome, Report, Target};
+use pushcron::senders::{SENDERS, Sender};
+use serde_json::{Value, json};
+
+/// Stands in every secret and every address.
+const CANARY: &str = "CANARY42";
+
+/// How a sender is set up against a server at some base address, and what that server says when all is well.
+struct Fixture {
+    settings: fn(base: &str) -> Vec<(&'static str, SettingValue)>,
+    target: Target,
+    /// In the path of the call that sends the message.
+    decisive: &'static str,
+    /// The answers to all calls, by a part of their path.
+    answers: Vec<(&'static str, Value)>,
+    /// A 2xx is the platform's whole yes, whatever the body says.
+    status_is_verdict: bool,
+}
+
+/// None: the sender speaks no HTTP.
+fn fixture(sender: &str) -> Option<Fixture> {
+    let group = || Target::Group("123456".to_owned());
+    let plain = |settings, decisive, answer| Fixture {
+        settings,
+        target: group(),
+        decisive,
+        answers: vec![(decisive, answer)],
+        status_is_verdict: false,
+    };
+    Some(match sender {
+        "console" => return None,
+        "onebot11" => plain(
+            |base| vec![("url", secret(format!("{base}/{CANARY}"))), ("token", secret(CANARY))],
+            "/send_group_msg",
+            json!({"status": "ok", "retcode": 0, "data": {"message_id": 7}}),
+        ),
+        "wecom_robot" => plain(
+            |base| vec![("url", secret(format!("{base}/cgi-bin/webhook/send?key={CANARY}")))],
+            "/webhook/send",
+            json!({"errcode": 0, "errmsg": "ok"}),
+        ),
+        "qianxun" => plain(
+            |base| {
+                let url = secret(format!("{base}/qianxun/httpapi"));
+                vec![("url", url), ("wxid", text("wxid_bot")), ("safekey", secret(CANARY))]
+            },
+            "/qianxun/httpapi",
+            json!({"code": 200, "msg": "ok", "result": {"sendId": "s1"}}),
+        ),
+        "telegram" => plain(
+            |base| vec![("token", secret(format!("123456:{CANARY}"))), ("base_url", secret(base))],
+            "/sendMessage",
+            json!({"ok": true, "result": {"message_id": 7}}),
+        ),
+        "matrix" => Fixture {
+            target: Target::Group("!room:im.test".to_owned()),
+            ..plain(
+                |base| vec![("url", secret(base)), ("token", secret(CANARY))],
+                "/send/m.room.message/",
+                json!({"event_id": "$event"}),
+            )
+        },
+        "webhook" => Fixture {
+            status_is_verdict: true,
+            ..plain(
+                |base| vec![("url", secret(format!("{base}/hook?token={CANARY}"))), ("token", secret(CANARY))],
+                "/hook",
+                json!({}),
+            )
+        },
+        other => panic!("{other} has no fixture in tests/sender_contract.rs"),
+    })
+}
+
+/// The senders that speak HTTP.
+fn fixtures() -> impl Iterator<Item = (&'static str, Fixture)> {
+    SENDERS.iter().filter_map(|registered| Some((registered.spec.name, fixture(registered.spec.name)?)))
+}
+
+fn sender(name: &str, fixture: &Fixture, base: &str) -> Box<dyn Sender> {
+    build_on(&account(name, (fixture.settings)(base)), ManualClock::new(DUE_AT))
+}
+
+fn push(fixture: &Fixture, timeout: Duration) -> Delivery {
+    Delivery { target: fixture.target.clone(), timeout, ..text_push("早报") }
+}
+
+/// A server on which all is well but for the call that sends.
+async fn server(fixture: &Fixture, calamity: Option<Answer>) -> FakeIm {
+    let im = FakeIm::start().await;
+    for (part, answer) in &fixture.answers {
+        im.on(part, Answer::json(200, answer.clone()));
+    }
+    if let Some(calamity) = calamity {
+        im.on(fixture.decisive, calamity);
+    }
+    im
+}
+
+/// One push, and what must hold whatever happened: no secret shows, and a failure says why.
+async fn send(name: &str, fixture: &Fixture, base: &str, timeout: Duration) -> Report {
+    let (sender, delivery) = (sender(name, fixture, base), push(fixture, timeout));
+    let sending = tokio::time::timeout(Duration::from_secs(60), sender.send(&delivery));
+    let report = sending.await.unwrap_or_else(|_| panic!("{name} hangs"));
+    let shown = format!("{report:?}");
+    assert!(!shown.contains(CANARY), "{name} shows a secret: {shown}");
+    assert!(!shown.contains(base), "{name} shows an address: {shown}");
+    assert_eq!(report.error.is_none(), report.outcome == Outcome::Sent, "{name}: {shown}");
+    report
+}
+
+const PATIENT: Duration = Duration::from_secs(8);
+const IMPATIENT: Duration = Duration::from_millis(400);
+
+#[tokio::test]
+async fn all_is_well_once() {
+    for (name, fixture) in fixtures() {
+        let im = server(&fixture, None).await;
+        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{name}: {report:?}");
+        assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name}: {:?}", im.paths());
+    }
+}
+
+#[tokio::test]
+async fn what_never_left_is_unreachable() {
+    let refused = Refused::new();
+    for (name, fixture) in fixtures() {
+        let plain_server = server(&fixture, None).await;
+        let no_tls = plain_server.url("").replace("http://", "https://");
+        for base in [refused.url(), "http://no-such-host.invalid".to_owned(), no_tls] {
+            let report = send(name, &fixture, &base, PATIENT).await;
+            assert_eq!(report.outcome, Outcome::Unreachable, "{name} at {base}: {report:?}");
+        }
+        assert!(plain_server.requests().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_arrived_is_unknown() {
+    for (name, fixture) in fixtures() {
+        for (calamity, timeout, is_2xx) in [
+            (Answer::Reset, PATIENT, false),
+            (Answer::Garbage, PATIENT, false),
+            (Answer::Silence, IMPATIENT, false),
+            (Answer::ResetInBody { status: 200 }, PATIENT, true),
+            (Answer::Trickle { status: 200 }, IMPATIENT, true),
+            (Answer::Flood { status: 200 }, PATIENT, true),
+            (Answer::text(200, "<html>It works!</html>"), PATIENT, true),
+            (Answer::text(200, ""), PATIENT, true),
+        ] {
+            let im = server(&fixture, Some(calamity.clone())).await;
+            let report = send(name, &fixture, &im.url(""), timeout).await;
+            let expected = if is_2xx && fixture.status_is_verdict { Outcome::Sent } else { Outcome::Unknown };
+            assert_eq!(report.outcome, expected, "{name} after {calamity:?}: {report:?}");
+            assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name} repeats after {calamity:?}");
+        }
+    }
+}
+
+/// The connection breaks before anything was read: the client cannot know that, but it is no success and no verdict.
+#[tokio::test]
+async fn a_connection_that_is_reset_at_once_is_never_a_success() {
+    for (name, fixture) in fixtures() {
+        let im = server(&fixture, None).await;
+        im.reset_connections(1);
+        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+        assert!(matches!(report.outcome, Outcome::Unreachable | Outcome::Unknown), "{name}: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_good_status_with_a_bad_verdict_is_never_a_success() {
+    // Every field in which some protocol says no.
+    let no = json!({
+        "ok": false, "error_code": 400, "status": "failed", "retcode": 100, "errcode": 1, "errmsg": "no", "code": 1,
+        "ret": 1, "msg": "no", "message": "no", "description": "no", "success": false, "result": null, "data": null,
+    });
+    for (name, fixture) in fixtures().filter(|(_, fixture)| !fixture.status_is_verdict) {
+        let im = server(&fixture, Some(Answer::json(200, no.clone()))).await;
+        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+        assert_ne!(report.outcome, Outcome::Sent, "{name}: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_the_messages_fault_alone() {
+    for (name, fixture) in fixtures() {
+        for status in [401, 403] {
+            let im = server(&fixture, Some(Answer::text(status, "no"))).await;
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let is_definite = matches!(report.outcome, Outcome::AccountDown | Outcome::Rejected | Outcome::TargetGone);
+            assert!(is_definite, "{name} after {status}: {report:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_to_slow_down_is_heard_in_every_form() {
+    let day = Duration::from_secs(24 * 3600);
+    let minute = Some(Duration::from_secs(60));
+    for (name, fixture) in fixtures() {
+        for (retry_after, expected) in [
+            (Some("60"), minute),
+            (Some("Thu, 01 Jan 2026 01:01:00 GMT"), minute),
+            (None, None),
+            (Some("soon"), None),
+            (Some("315360000"), Some(day)),
+            (Some("Tue, 01 Jan 2036 01:01:00 GMT"), Some(day)),
+        ] {
+            let answer = Answer::text(429, "slow down");
+            let answer = retry_after.map_or(answer.clone(), |value| answer.header("retry-after", value));
+            let im = server(&fixture, Some(answer)).await;
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            assert_eq!(
+                report.outcome,
+                Outcome::Throttled { wait: expected },
+                "{name} after {retry_after:?}: {report:?}"
+            );
+            assert_eq!(report.http_status, Some(429), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_in_trouble_is_never_a_success_and_never_the_messages_fault() {
+    for (name, fixture) in fixtures() {
+        for status in [500, 502, 503, 504] {
+            let im = server(&fixture, Some(Answer::text(status, "<html>trouble</html>"))).await;
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let is_open = matches!(report.outcome, Outcome::Unknown | Outcome::Unreachable | Outcome::Throttled { .. });
+            assert!(is_open, "{name} after {status}: {report:?}");
+            assert_eq!(report.http_status, Some(status), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_nothing_reaches_the_other_host() {
+    let elsewhere = FakeIm::start().await;
+    for (name, fixture) in fixtures() {
+        for status in [301, 302, 307, 308] {
+            let answer = Answer::text(status, "").header("location", &elsewhere.url("/"));
+            let im = server(&fixture, Some(answer)).await;
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            assert_eq!(report.outcome, Outcome::Rejected, "{name} after {status}: {report:?}");
+        }
+    }
+    assert_eq!(elsewhere.requests().len(), 0);
+}
+
+/// Calls that come before the message (tokens, uploads) can go wrong in the same ways, and then nothing was sent.
+#[tokio::test]
+async fn a_server_that_is_broken_altogether_gets_no_success() {
+    for (name, fixture) in fixtures() {
+        for calamity in [Answer::Reset, Answer::Garbage, Answer::status(500), Answer::status(404)] {
+            let im = FakeIm::start().await;
+            im.on("", calamity.clone());
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            assert_ne!(report.outcome, Outcome::Sent, "{name} after {calamity:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_of_a_dead_server_claims_nothing_and_shows_no_secret() {
+    let refused = Refused::new();
+    for (name, fixture) in fixtures() {
+        let broken = FakeIm::start().await;
+        broken.on("", Answer::text(500, "trouble"));
+        for base in [refused.url(), broken.url("")] {
+            let probe = sender(name, &fixture, &base).probe().await;
+            assert_ne!(probe.sendable, Some(true), "{name} at {base}: {probe:?}");
+            let shown = format!("{probe:?}");
+            assert!(!shown.contains(CANARY) && !shown.contains(&base), "{name} shows too much: {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_push_in_one_piece_is_not_sent_twice_by_one_attempt() {
+    for (name, fixture) in fixtures() {
+        let im = server(&fixture, Some(Answer::status(500))).await;
+        send(name, &fixture, &im.url(""), PATIENT).await;
+        assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name}: {:?}", im.paths());
+    }
+}
