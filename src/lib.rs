@@ -11,6 +11,7 @@
 //! - [`senders`]: one file per wire protocol, behind one trait.
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
+//! - [`daemon`]: setting up, reloading, stopping.
 //! - [`logging`]: one event, one line: for people, for the journal, for programs.
 //! - [`cli`]: one file per verb, and the tables that people read.
 //!
@@ -21,6 +22,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod domain;
 pub mod engine;
 pub mod logging;

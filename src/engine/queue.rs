@@ -240,10 +240,11 @@ impl Queue {
         }
     }
 
-    /// The push is due again at `at`.
-    pub fn retry_at(&mut self, id: i64, at: UtcMs, attempts: u32) {
+    /// The push is due again at `at`; `perhaps_sent` says that its last attempt may have reached the target.
+    pub fn retry_at(&mut self, id: i64, at: UtcMs, attempts: u32, perhaps_sent: bool) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.push.attempts = attempts;
+            entry.push.perhaps_sent |= perhaps_sent;
         }
         self.wait_until(id, Some(at));
     }
@@ -413,7 +414,7 @@ mod tests {
     fn a_retried_push_waits_for_its_new_instant_and_frees_its_slot() {
         let mut queue = all_in_one_lane(&["a"], FREE);
         queue.take_startable(UtcMs(0));
-        queue.retry_at(1, UtcMs(500), 1);
+        queue.retry_at(1, UtcMs(500), 1, false);
         assert_eq!(queue.open_attempts(), 0);
         assert_eq!(queue.due(UtcMs(499), 9), Vec::<i64>::new());
         assert_eq!(queue.due(UtcMs(500), 9), [1]);

@@ -131,7 +131,7 @@ impl Write for SettlePushes {
             .collect();
         sqlx::query(
             "UPDATE pushes
-                SET state = s.value ->> 1, sent_count = s.value ->> 1 = 'sent', reason = s.value ->> 2,
+                SET state = iif(s.value ->> 1 = 'retrying' AND attempts = 0, 'pending', s.value ->> 1), sent_count = s.value ->> 1 = 'sent', reason = s.value ->> 2,
                     next_attempt_at = s.value ->> 3, finished_at = iif(s.value ->> 3 IS NULL, ?2, NULL)
                FROM json_each(?1) AS s
               WHERE pushes.id = s.value ->> 0 AND pushes.state IN ('pending', 'retrying')",

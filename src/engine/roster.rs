@@ -1,0 +1,146 @@
+//! The accounts of the running daemon: their senders, and what is known of their health.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queue::LaneLimits;
+use crate::domain::{Account, Health, Report, SenderSpec, UtcMs};
+use crate::policy::account::{Candidate, Choice, Fallback, Question, choose};
+use crate::policy::health;
+use crate::senders::{Probe, Sender};
+use crate::store::{AccountRow, OpenPush};
+
+/// One account with all that belongs to it.
+pub struct Member {
+    pub id: Arc<str>,
+    pub account: Account,
+    pub sender: Arc<dyn Sender>,
+    spec: &'static SenderSpec,
+    pub limits: LaneLimits,
+    pub health: Health,
+    /// Failures in a row, for the breaker.
+    failures: u32,
+    /// Some job's push may go through it, so that it is probed now and then.
+    pub used: bool,
+    pub probing: bool,
+}
+
+impl Member {
+    /// Nothing is known of its health yet, whatever an earlier process wrote.
+    pub fn new(account: Account, spec: &'static SenderSpec, sender: Arc<dyn Sender>, used: bool) -> Member {
+        let limits = LaneLimits {
+            sender: spec.name,
+            concurrency: account.concurrency.unwrap_or(spec.concurrency).max(1),
+            min_interval: account.min_interval.unwrap_or(Duration::from_millis(spec.min_interval_ms)),
+        };
+        let id = Arc::from(account.id.as_str());
+        Member { id, account, sender, spec, limits, health: Health::default(), failures: 0, used, probing: false }
+    }
+
+    /// The row that the tables show.
+    pub fn row(&self) -> AccountRow {
+        AccountRow {
+            id: self.account.id.clone(),
+            im: self.account.im.clone(),
+            sender: self.account.sender.clone(),
+            is_default: self.account.is_default,
+            health: self.health.clone(),
+        }
+    }
+}
+
+/// All accounts in file order.
+#[derive(Default)]
+pub struct Roster {
+    members: Vec<Member>,
+    by_id: HashMap<Arc<str>, usize>,
+    fallback: Fallback,
+}
+
+impl Roster {
+    pub fn new(members: Vec<Member>, fallback: Fallback) -> Roster {
+        let by_id = members.iter().enumerate().map(|(index, member)| (member.id.clone(), index)).collect();
+        Roster { members, by_id, fallback }
+    }
+
+    /// Replaces the accounts after a reload; what is known of those that stayed the same stays known.
+    pub fn replace(&mut self, mut roster: Roster) {
+        for member in &mut roster.members {
+            if let Some(old) = self.get(&member.id)
+                && old.account == member.account
+            {
+                member.health = old.health.clone();
+                member.failures = old.failures;
+                member.probing = old.probing;
+                // The old sender goes on: it may hold tokens and a long poll that a new one would have to win back.
+                member.sender = old.sender.clone();
+            }
+        }
+        *self = roster;
+    }
+
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Member> {
+        self.by_id.get(id).map(|index| &self.members[*index])
+    }
+
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut Member> {
+        self.by_id.get(id).map(|index| &mut self.members[*index])
+    }
+
+    pub fn rows(&self) -> Vec<AccountRow> {
+        self.members.iter().map(Member::row).collect()
+    }
+
+    /// Which account is to send this push now (design §4).
+    pub fn choose(&self, push: &OpenPush, now: UtcMs) -> Choice {
+        let question = Question {
+            im: &push.im,
+            kind: push.kind,
+            is_group: push.target.is_group(),
+            account: push.account.as_deref(),
+            trigger: push.triggered_by,
+            chat: push.chat.as_ref().map(|(im, account)| (im.as_str(), account.as_str())),
+            fallback: self.fallback,
+            now,
+        };
+        let candidates: Vec<Candidate> = self
+            .members
+            .iter()
+            .map(|member| Candidate {
+                id: &member.account.id,
+                im: &member.account.im,
+                is_default: member.account.is_default,
+                health: &member.health,
+                support: member.spec.support,
+            })
+            .collect();
+        choose(&question, &candidates)
+    }
+
+    /// What an attempt's report says of its account. Returns the new health if more than its date changed.
+    pub fn learn_attempt(&mut self, id: &str, report: &Report, now: UtcMs) -> Option<Health> {
+        let member = self.get_mut(id)?;
+        member.failures = health::failures_after(&report.outcome, member.failures);
+        let learned = health::after_attempt(report, &member.health, member.failures, now);
+        let before = std::mem::replace(&mut member.health, learned);
+        let undated = |health: &Health| Health { checked_at: None, ..health.clone() };
+        (undated(&before) != undated(&member.health)).then(|| member.health.clone())
+    }
+
+    /// What a probe says. Returns whether the account's ability to send is news.
+    pub fn learn_probe(&mut self, id: &str, probe: Probe, now: UtcMs) -> bool {
+        let Some(member) = self.get_mut(id) else { return false };
+        member.probing = false;
+        let could_send = (!member.health.never_probed()).then(|| member.health.can_send(now));
+        if probe.online == Some(true) && probe.sendable != Some(false) {
+            member.failures = 0;
+        }
+        member.health = health::after_probe(probe.online, probe.sendable, probe.error, &member.health, now);
+        could_send != Some(member.health.can_send(now))
+    }
+}

@@ -1,0 +1,318 @@
+//! The durable timer: records what is due, hands the pushes to the dispatcher, and sleeps until the next instant.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+
+use super::dispatcher::Event;
+use super::timeline::Timeline;
+use crate::clock::SharedClock;
+use crate::domain::{Decision, Job, UtcMs};
+use crate::policy::schedule::{CompiledSchedule, ScheduleError};
+use crate::store::{Applied, JobChange, SharedStore, StoreError, StoredJob};
+
+/// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
+const BATCH: usize = 500;
+/// Never asleep longer than this, so that a stepped clock is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// A difference between the progress of the wall clock and that of the monotonic clock that is called a jump.
+const JUMP: Duration = Duration::from_secs(2);
+
+/// What the scheduler is asked from outside.
+pub enum Command {
+    /// New definitions, all of them, with their hashes.
+    Apply { jobs: Vec<(Job, i64)>, done: oneshot::Sender<Result<Applied, ApplyError>> },
+    /// Another process paused or resumed jobs: places and standings are read again.
+    Reread,
+}
+
+/// Why definitions could not be applied. Those from before stay in force.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("job {job}: {error}")]
+    Schedule { job: String, error: ScheduleError },
+}
+
+/// The timer over the store.
+pub struct Scheduler {
+    store: SharedStore,
+    clock: SharedClock,
+    timeline: Timeline,
+    zone_version: String,
+    dispatcher: mpsc::UnboundedSender<Event>,
+    /// Where wall and monotonic clock stood when last compared.
+    compared: (UtcMs, Duration),
+    store_told_at: Option<Duration>,
+    beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
+    longest_sleep: Duration,
+}
+
+/// What each round of the timer tells: the watchdog is fed from it, and the status line made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    pub jobs: usize,
+    pub next_look_at: Option<UtcMs>,
+}
+
+impl Scheduler {
+    /// A scheduler over the stored jobs.
+    ///
+    /// # Errors
+    /// [`ApplyError`] where jobs cannot be read or a stored schedule no longer compiles.
+    pub async fn new(
+        store: SharedStore,
+        clock: SharedClock,
+        zone_version: String,
+        dispatcher: mpsc::UnboundedSender<Event>,
+    ) -> Result<Scheduler, ApplyError> {
+        let compared = (clock.now(), clock.monotonic());
+        let timeline = read_timeline(&store, &zone_version, clock.now()).await?;
+        Ok(Scheduler {
+            store,
+            clock,
+            timeline,
+            zone_version,
+            dispatcher,
+            compared,
+            store_told_at: None,
+            beat: None,
+            longest_sleep: LONGEST_SLEEP,
+        })
+    }
+
+    /// Has `beat` called at every round.
+    pub fn on_beat(&mut self, beat: Arc<dyn Fn(Beat) + Send + Sync>) {
+        self.beat = Some(beat);
+    }
+
+    /// Wakes at least this often, to feed a watchdog in time.
+    pub fn sleep_at_most(&mut self, limit: Option<Duration>) {
+        self.longest_sleep = limit.map_or(LONGEST_SLEEP, |limit| limit.min(LONGEST_SLEEP));
+    }
+
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Decides about everything due by now and hands the pushes on.
+    ///
+    /// # Errors
+    /// The store's; what was not recorded stays due.
+    pub async fn run_once(&mut self) -> Result<(), StoreError> {
+        self.notice_jump().await?;
+        while self.record_batch().await? {}
+        Ok(())
+    }
+
+    /// One transaction's worth of what is due. Returns whether there may be more.
+    async fn record_batch(&mut self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let plan = self.timeline.plan(now, BATCH);
+        if plan.cursors.is_empty() {
+            return Ok(false);
+        }
+        self.tell_missed(&plan.fires);
+        let recorded = self.store.record_fires(plan.fires.clone(), plan.cursors.clone(), now).await?;
+        self.timeline.advance(&plan);
+        if !recorded.stale.is_empty() {
+            // Another process paused or resumed these jobs between its write and our looking.
+            match read_timeline(&self.store, &self.zone_version, now).await {
+                Ok(timeline) => self.timeline = timeline,
+                Err(ApplyError::Store(error)) => return Err(error),
+                Err(error) => error!(%error, "cannot read the jobs again after a change by another process"),
+            }
+        }
+        // The dispatcher ends only after the scheduler, at a stop; what it misses then is open in the store.
+        if !recorded.cancelled.is_empty() {
+            let _ = self.dispatcher.send(Event::Dropped(recorded.cancelled));
+        }
+        if !recorded.pushes.is_empty() {
+            let _ = self.dispatcher.send(Event::Opened(recorded.pushes));
+        }
+        Ok(true)
+    }
+
+    /// One line per job, however many instants it missed.
+    fn tell_missed(&self, fires: &[crate::store::NewFire]) {
+        let mut missed = fires.iter().filter(|fire| fire.decision == Decision::Missed).peekable();
+        while let Some(first) = missed.next() {
+            let mut count = first.count;
+            let mut last = first.until_at.unwrap_or(first.due_at);
+            while let Some(next) = missed.next_if(|next| next.job == first.job) {
+                count += next.count;
+                last = next.until_at.unwrap_or(next.due_at);
+            }
+            warn!(job = &*first.job, count, from = %first.due_at, until = %last, reason = first.reason, "instants missed");
+        }
+    }
+
+    /// Runs until the commands end.
+    pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let mut pause = None;
+            if let Err(error) = self.run_once().await {
+                self.store_failed(&error);
+                pause = Some(Duration::from_secs(1));
+            }
+            let wait = pause.unwrap_or_else(|| self.time_to_next());
+            if let Some(beat) = &self.beat {
+                beat(Beat { jobs: self.timeline.len(), next_look_at: self.timeline.next_look_at() });
+            }
+            let clock = self.clock.clone();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+                () = clock.sleep(wait) => {}
+            }
+        }
+    }
+
+    fn time_to_next(&mut self) -> Duration {
+        let now = self.clock.now();
+        match self.timeline.next_look_at() {
+            Some(at) => at.since(now).min(self.longest_sleep),
+            None => self.longest_sleep,
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Apply { jobs, done } => {
+                let result = self.apply(jobs).await;
+                // Whoever asked may have given up waiting; the definitions are in force all the same.
+                let _ = done.send(result);
+            }
+            Command::Reread => {
+                if let Err(error) = self.reread().await {
+                    error!(%error, "cannot read the jobs again after a change by another process");
+                }
+            }
+        }
+    }
+
+    /// Puts new definitions in force. A job whose schedule is unchanged keeps its place; a changed schedule counts
+    /// from now, and what the old one called for until now is settled first.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; nothing has changed then.
+    pub async fn apply(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
+        let now = self.clock.now();
+        let mut kept: HashSet<Arc<str>> = HashSet::with_capacity(jobs.len());
+        let mut outgoing = Vec::new();
+        let mut changes = Vec::new();
+        for (job, definition_hash) in jobs {
+            let known = self.timeline.get(&job.name);
+            if let Some(known) = known {
+                kept.insert(known.name.clone());
+                if known.definition_hash == definition_hash {
+                    continue;
+                }
+            }
+            let schedule = self
+                .timeline
+                .compile(&job.schedule, &job.timezone, job.dst_gap)
+                .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
+            let next_due_at = match self.timeline.get(&job.name) {
+                Some(known) if Arc::ptr_eq(&known.schedule, &schedule) => known.place_at(now),
+                Some(known) => {
+                    outgoing.push(known.name.clone());
+                    first_after(&schedule, now)
+                }
+                None => first_after(&schedule, now),
+            };
+            changes.push(JobChange { job, definition_hash, next_due_at });
+        }
+        let removed: Vec<Arc<str>> = self.timeline.names().filter(|name| !kept.contains(*name)).cloned().collect();
+        if changes.is_empty() && removed.is_empty() {
+            return Ok(Applied::default());
+        }
+        outgoing.extend(removed.iter().cloned());
+        let closing = self.timeline.plan_closing(&outgoing, now);
+        self.tell_missed(&closing.fires);
+        self.store.record_fires(closing.fires, closing.cursors, now).await?;
+        let scheduled: Vec<StoredJob> = changes.iter().map(|change| scheduled(change, &self.timeline, now)).collect();
+        let applied = self.store.apply_jobs(changes, removed.clone(), now).await?;
+        for name in &removed {
+            self.timeline.remove(name);
+        }
+        for job in scheduled {
+            self.timeline.put(job, now).map_err(|(job, error)| ApplyError::Schedule { job, error })?;
+        }
+        // The dispatcher ends only after the scheduler.
+        let _ = self.dispatcher.send(Event::JobsRemoved(removed));
+        let gone = applied.cancelled.iter().chain(&applied.withdrawn).copied().collect();
+        let _ = self.dispatcher.send(Event::Dropped(gone));
+        Ok(applied)
+    }
+
+    /// Takes back what was recorded ahead and reads places and standings again: another process changed them, or
+    /// the clock was stepped, and what seemed decided is to be decided anew.
+    async fn reread(&mut self) -> Result<(), ApplyError> {
+        let now = self.clock.now();
+        self.store.withdraw_ahead(now).await?;
+        self.timeline = read_timeline(&self.store, &self.zone_version, now).await?;
+        Ok(())
+    }
+
+    /// Compares the progress of the two clocks since the last look.
+    async fn notice_jump(&mut self) -> Result<(), StoreError> {
+        let (wall, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let (wall_before, monotonic_before) = std::mem::replace(&mut self.compared, (wall, monotonic));
+        let passed = i64::try_from((monotonic - monotonic_before).as_millis()).unwrap_or(i64::MAX);
+        let jump_ms = wall.ms_since(wall_before) - passed;
+        if jump_ms.unsigned_abs() < JUMP.as_millis() as u64 {
+            return Ok(());
+        }
+        warn!(jump_ms, now = %wall, "the clock jumped (set by hand, corrected, or the machine slept)");
+        if let Err(error) = self.reread().await {
+            // The places in memory are still right but for what was recorded ahead, which the next round repeats.
+            error!(%error, "cannot read the jobs again after the clock jumped");
+        }
+        Ok(())
+    }
+
+    /// Told once a minute, since the database may stay unwritable for hours.
+    fn store_failed(&mut self, error: &StoreError) {
+        let now = self.clock.monotonic();
+        if self.store_told_at.is_none_or(|told| now >= told + Duration::from_secs(60)) {
+            self.store_told_at = Some(now);
+            error!(%error, "due fires cannot be recorded and are not sent; trying again every second");
+        }
+    }
+}
+
+/// The job that [`Timeline::put`] is given for a change that was made durable.
+fn scheduled(change: &JobChange, timeline: &Timeline, now: UtcMs) -> StoredJob {
+    let JobChange { job, definition_hash, next_due_at } = change;
+    StoredJob {
+        name: job.name.as_str().into(),
+        schedule: job.schedule.clone(),
+        timezone: job.timezone.clone(),
+        dst_gap: job.dst_gap,
+        enabled: job.enabled,
+        paused: timeline.get(&job.name).is_some_and(|known| known.is_paused()),
+        misfire: job.misfire.clone(),
+        overlap: job.overlap,
+        next_due_at: *next_due_at,
+        definition_hash: *definition_hash,
+        revision: 0,
+        loaded_at: now,
+    }
+}
+
+/// Where the ledger of a schedule begins that is in force from `now` on.
+fn first_after(schedule: &CompiledSchedule, now: UtcMs) -> Option<UtcMs> {
+    schedule.next_called_after(now).map(|called| called.at)
+}
+
+async fn read_timeline(store: &SharedStore, zone_version: &str, now: UtcMs) -> Result<Timeline, ApplyError> {
+    let stored = store.jobs().await?;
+    Timeline::new(stored, zone_version, now).map_err(|(job, error)| ApplyError::Schedule { job, error })
+}
