@@ -1,0 +1,245 @@
+//! The daemon's life: what is set up in which order, what a reload replaces, how a stop ends.
+
+mod duties;
+mod listeners;
+mod once;
+mod outside;
+mod setup;
+mod systemd;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook_tokio::Signals;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, ConfigErrors};
+use crate::engine::desk::MediaDesk;
+use crate::engine::dispatcher::{Dispatcher, Event};
+use crate::engine::recovery::recover;
+use crate::engine::scheduler::{ApplyError, Command, Scheduler};
+use crate::senders::{BuildError, Environment};
+use crate::store::sqlite::LockError;
+use crate::store::{Applied, StoreError};
+
+pub use once::{PushResult, push};
+use setup::{Hashed, Opened};
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Files and directories, in order.
+    pub config: Vec<PathBuf>,
+    /// Instead of `daemon.database`.
+    pub database: Option<PathBuf>,
+}
+
+/// Why the daemon could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    #[error("{0}")]
+    Account(#[from] BuildError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Lock(#[from] LockError),
+    #[error("job {job}: {error}")]
+    Schedule { job: String, error: crate::policy::schedule::ScheduleError },
+    /// The system refused something basic: threads, signals, TLS.
+    #[error("{0}")]
+    System(String),
+    /// A part of the daemon broke down, which is a bug; a restart goes on where it stopped.
+    #[error("the {0} broke down (a bug of pushcron); restart it, nothing recorded is lost")]
+    BrokeDown(&'static str),
+}
+
+impl From<ApplyError> for DaemonError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(error) => DaemonError::Store(error),
+            ApplyError::Schedule { job, error } => DaemonError::Schedule { job, error },
+        }
+    }
+}
+
+/// Runs the daemon in the foreground until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`DaemonError`] where it cannot start. A bad file at a reload is told and changes nothing.
+pub fn run(options: &Options) -> Result<(), DaemonError> {
+    runtime()?.block_on(async { Daemon::start(options.clone(), SystemClock::shared()).await?.serve().await })
+}
+
+/// A runtime for the daemon and for verbs that send.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, DaemonError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| DaemonError::System(format!("cannot start threads: {error}")))
+}
+
+struct Daemon {
+    options: Options,
+    clock: SharedClock,
+    opened: Opened,
+    environment: Environment,
+    desk: Arc<MediaDesk>,
+    dispatcher: mpsc::UnboundedSender<Event>,
+    commands: mpsc::Sender<Command>,
+    dispatching: JoinHandle<()>,
+    scheduling: JoinHandle<()>,
+    listeners: listeners::Listeners,
+    duties: duties::Duties,
+    outside: JoinHandle<()>,
+}
+
+impl Daemon {
+    async fn start(options: Options, clock: SharedClock) -> Result<Daemon, DaemonError> {
+        // Signals are taken from the first moment on: one that comes during the start is answered after it.
+        let config = setup::load(&options, &clock).await?;
+        let opened = Opened::new(&setup::database_path(&options, &config), clock.now()).await?;
+        let store = opened.store.clone();
+        let environment = setup::environment(&clock, &store, &opened.path)?;
+        let roster = setup::roster(&config, &environment)?;
+
+        let recovered = recover(&*store, &*clock, |account, delivery| {
+            roster.get(account).is_some_and(|member| member.sender.is_idempotent(delivery, clock.now()))
+        })
+        .await?;
+        store.withdraw_ahead(clock.now()).await?;
+
+        let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone());
+        let vitals = dispatcher.vitals();
+        let events = dispatcher.handle();
+        let mut scheduler = Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()).await?;
+        let Config { daemon: settings, accounts, jobs, files, .. } = config;
+        let applied = scheduler.apply(jobs.hashed()).await?;
+        let open = store.open_pushes().await?;
+
+        info!(
+            config = %setup::shown(&files),
+            database = %opened.path.display(),
+            jobs = scheduler.timeline().len(),
+            accounts = accounts.len(),
+            next_fire_at = scheduler.timeline().next_fire_at().map(tracing::field::display),
+            open_pushes = open.len(),
+            "pushcron {} started", env!("CARGO_PKG_VERSION")
+        );
+        tell_applied(&applied);
+        if recovered.unknown + recovered.retried > 0 {
+            warn!(recovered.unknown, recovered.retried, "attempts were under way when pushcron last ended");
+        }
+
+        let listeners = listeners::Listeners::start(&roster, &events);
+        // The dispatcher task is not running yet, so that these are the first things it hears.
+        let _ = events.send(Event::Accounts(roster));
+        let _ = events.send(Event::Opened(open));
+        let dispatching = tokio::spawn(dispatcher.run(inbox));
+        let (commands, scheduler_inbox) = mpsc::channel(8);
+        scheduler.on_beat(systemd::beat(vitals));
+        scheduler.sleep_at_most(systemd::watchdog_period());
+        let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
+        let duties = duties::Duties::start(&settings, &store, &clock, &events).await?;
+        let outside = outside::watch(store.clone(), clock.clone(), events.clone(), commands.clone());
+        Ok(Daemon {
+            options,
+            clock,
+            opened,
+            environment,
+            desk,
+            dispatcher: events,
+            commands,
+            dispatching,
+            scheduling,
+            listeners,
+            duties,
+            outside,
+        })
+    }
+
+    async fn serve(mut self) -> Result<(), DaemonError> {
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+            .map_err(|error| DaemonError::System(format!("cannot listen for signals: {error}")))?;
+        systemd::ready();
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Some(SIGHUP) => self.reload().await,
+                    _ => break,
+                },
+                _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
+                _ = &mut self.scheduling => return Err(DaemonError::BrokeDown("scheduler")),
+            }
+        }
+        self.stop().await;
+        Ok(())
+    }
+
+    /// All or nothing: a bad file is told, and what runs goes on running.
+    async fn reload(&mut self) {
+        systemd::reloading();
+        match self.try_reload().await {
+            Ok(applied) => {
+                tell_applied(&applied);
+                info!("reloaded");
+                systemd::reloaded("reloaded");
+            }
+            Err(error) => {
+                error!("not reloaded, the old definitions stay in force: {error}");
+                systemd::reloaded("the last reload was refused, see the log; the old definitions are in force");
+            }
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<Applied, DaemonError> {
+        let config = setup::load(&self.options, &self.clock).await?;
+        let path = setup::database_path(&self.options, &config);
+        if path != self.opened.path {
+            warn!(now = %self.opened.path.display(), wanted = %path.display(), "another database takes a restart");
+        }
+        let roster = setup::roster(&config, &self.environment)?;
+        let media = setup::media(&config, &self.opened.path);
+        let (done, applied) = oneshot::channel();
+        let jobs = config.jobs.hashed();
+        self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
+        let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
+        self.desk.set(media);
+        self.listeners.replace(&roster, &self.dispatcher);
+        let _ = self.dispatcher.send(Event::Accounts(roster));
+        self.duties.restart(&config.daemon, &self.opened.store, &self.clock, &self.dispatcher).await?;
+        Ok(applied)
+    }
+
+    /// No new fires, no new attempts; what is under way ends or is recorded as unknown.
+    async fn stop(self) {
+        systemd::stopping();
+        info!("stopping");
+        self.outside.abort();
+        self.listeners.stop();
+        self.duties.stop().await;
+        drop(self.commands);
+        // A scheduler that broke down has nothing more to record.
+        let _ = self.scheduling.await;
+        let (done, stopped) = oneshot::channel();
+        let _ = self.dispatcher.send(Event::Stop(done));
+        let _ = stopped.await;
+        let _ = self.dispatching.await;
+        self.opened.store.close().await;
+        info!("stopped");
+    }
+}
+
+fn tell_applied(applied: &Applied) {
+    if *applied != Applied::default() {
+        let Applied { added, changed, removed, cancelled, .. } = applied;
+        info!(added, changed, removed, cancelled_pushes = cancelled.len(), "definitions changed");
+    }
+}

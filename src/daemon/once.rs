@@ -1,0 +1,99 @@
+//! A push outside any job, with or without a daemon.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use std::sync::Arc;
+
+use super::setup::{self, Opened};
+use super::{DaemonError, Options};
+use crate::clock::{SharedClock, SystemClock};
+use crate::domain::PushState;
+use crate::engine::desk::MediaDesk;
+use crate::engine::dispatcher::{Dispatcher, Event};
+use crate::store::sqlite::{Access, LockError, SqliteStore};
+use crate::store::{AdHoc, SharedStore};
+
+/// How often the state of a push is looked up while waiting for its end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What became of the push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushResult {
+    pub push_id: i64,
+    pub state: PushState,
+    /// Whether a daemon goes on trying where the state is still open.
+    pub daemon: bool,
+}
+
+/// Pushes once: through the running daemon where there is one, else from here. Waits at most `wait` for the end.
+///
+/// Without a daemon nobody would ever try again, so a push that is still open after the wait is cancelled.
+///
+/// # Errors
+/// [`DaemonError`] where the push could not even be recorded.
+pub fn push(options: &Options, push: AdHoc, wait: Duration) -> Result<PushResult, DaemonError> {
+    super::runtime()?.block_on(push_with(options, push, wait, SystemClock::shared()))
+}
+
+async fn push_with(
+    options: &Options,
+    push: AdHoc,
+    wait: Duration,
+    clock: SharedClock,
+) -> Result<PushResult, DaemonError> {
+    let config = setup::load(options, &clock).await?;
+    let path = setup::database_path(options, &config);
+    let opened = match Opened::new(&path, clock.now()).await {
+        Ok(opened) => opened,
+        Err(DaemonError::Lock(LockError::Held { .. })) => {
+            let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
+            let push_id = store.push_ad_hoc(push, clock.now()).await?;
+            let state = wait_for_end(&store, &clock, push_id, wait).await?;
+            store.close().await;
+            return Ok(PushResult { push_id, state, daemon: true });
+        }
+        Err(error) => return Err(error),
+    };
+    let store = opened.store.clone();
+    let environment = setup::environment(&clock, &store, &path)?;
+    let roster = setup::roster(&config, &environment)?;
+    let desk = Arc::new(MediaDesk::new(setup::media(&config, &path), clock.clone(), store.clone()));
+    let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk);
+    let events = dispatcher.handle();
+    let push_id = store.push_ad_hoc(push, clock.now()).await?;
+    // Other open pushes wait for the daemon: this process is here for one.
+    let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
+    let _ = events.send(Event::Accounts(roster));
+    let _ = events.send(Event::Opened(ours));
+    let dispatching = tokio::spawn(dispatcher.run(inbox));
+    wait_for_end(&store, &clock, push_id, wait).await?;
+    let (done, stopped) = oneshot::channel();
+    let _ = events.send(Event::Stop(done));
+    let _ = stopped.await;
+    let _ = dispatching.await;
+    let mut state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
+    if !state.is_final() {
+        store.cancel(push_id, clock.now()).await?;
+        state = PushState::Cancelled;
+    }
+    store.close().await;
+    Ok(PushResult { push_id, state, daemon: false })
+}
+
+async fn wait_for_end(
+    store: &SharedStore,
+    clock: &SharedClock,
+    push_id: i64,
+    wait: Duration,
+) -> Result<PushState, DaemonError> {
+    let until = clock.monotonic() + wait;
+    loop {
+        let state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
+        if state.is_final() || clock.monotonic() >= until {
+            return Ok(state);
+        }
+        clock.sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! From a configuration to the parts that the daemon and the sending verbs are made of.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+use tracing::warn;
+
+use super::{DaemonError, Options};
+use crate::clock::SharedClock;
+use crate::config::{self, AccountsFallback, Config, Surroundings};
+use crate::domain::{Job, UtcMs};
+use crate::engine::roster::{Member, Roster};
+use crate::media;
+use crate::policy::account::Fallback;
+use crate::senders::http::Http;
+use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
+use crate::store::SharedStore;
+use crate::store::sqlite::{Access, DaemonLock, SqliteStore};
+
+/// The time that all media of one push together may take to fetch.
+const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
+
+/// The database, held alone.
+pub struct Opened {
+    pub path: PathBuf,
+    pub store: SharedStore,
+    /// Held for as long as the store is used; a second daemon is refused meanwhile.
+    _lock: DaemonLock,
+}
+
+impl Opened {
+    pub async fn new(path: &Path, now: UtcMs) -> Result<Opened, DaemonError> {
+        let lock = DaemonLock::take(path, now)?;
+        let store = SqliteStore::open(path, Access::Daemon, now).await?;
+        Ok(Opened { path: path.to_owned(), store: Arc::new(store), _lock: lock })
+    }
+}
+
+/// Reads the configuration on a thread of its own, and logs its warnings.
+pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, DaemonError> {
+    let (paths, now) = (options.config.clone(), clock.now());
+    let config = tokio::task::spawn_blocking(move || config::load(&paths, &specs(), &Surroundings::of_process(now)))
+        .await
+        .map_err(|_| DaemonError::BrokeDown("configuration reader"))??;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    Ok(config)
+}
+
+pub fn database_path(options: &Options, config: &Config) -> PathBuf {
+    options.database.clone().unwrap_or_else(|| config.daemon.database.clone())
+}
+
+/// What senders are built with. Their private files live beside the database.
+pub fn environment(clock: &SharedClock, store: &SharedStore, database: &Path) -> Result<Environment, DaemonError> {
+    let http = Http::new().map_err(|error| DaemonError::System(error.to_string()))?;
+    let memory = Arc::new(StoreMemory { store: store.clone(), clock: clock.clone() });
+    let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
+    Ok(Environment { clock: clock.clone(), http, memory, state_dir })
+}
+
+/// The accounts with their senders.
+pub fn roster(config: &Config, environment: &Environment) -> Result<Roster, DaemonError> {
+    let used_ims: HashSet<&str> = config.jobs.iter().flat_map(|job| &job.push).map(|push| push.im.as_str()).collect();
+    let mut members = Vec::with_capacity(config.accounts.len());
+    for account in &config.accounts {
+        let registered = find(&account.sender).ok_or_else(|| BuildError {
+            account: account.id.clone(),
+            problem: format!("there is no sender '{}'", account.sender),
+        })?;
+        let sender = (registered.build)(account, environment)?;
+        let used = used_ims.contains(account.im.as_str());
+        members.push(Member::new(account.clone(), registered.spec, sender.into(), used));
+    }
+    let fallback = match config.daemon.accounts_fallback {
+        AccountsFallback::Any => Fallback::CannotSend,
+        AccountsFallback::NoDefault => Fallback::NoDefault,
+    };
+    Ok(Roster::new(members, fallback))
+}
+
+/// What media may be read from where. Our own files are never sent, wherever they lie.
+pub fn media(config: &Config, database: &Path) -> media::Settings {
+    let beside = |suffix: &str| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
+    let mut forbidden = config.files.clone();
+    forbidden.extend(config.secret_files.iter().cloned());
+    forbidden.extend(["", "-wal", "-shm", ".lock"].map(beside));
+    forbidden.push(state_dir.join("credentials"));
+    forbidden.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
+    media::Settings {
+        roots: config.daemon.media_roots.clone(),
+        max_bytes: config.daemon.media_max_bytes,
+        allow_private: config.daemon.media_allow_private,
+        forbidden,
+        temp_dir: state_dir.join("media"),
+        deadline: MEDIA_DEADLINE,
+    }
+}
+
+/// The version of the zone rules that schedules are evaluated with.
+pub fn zone_version() -> String {
+    crate::zone::data_version()
+}
+
+/// The files as one text for the log.
+pub fn shown(files: &[PathBuf]) -> String {
+    match files {
+        [] => String::new(),
+        [one] => one.display().to_string(),
+        [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
+    }
+}
+
+/// Definitions with the hashes by which a change is noticed.
+pub trait Hashed {
+    fn hashed(self) -> Vec<(Job, i64)>;
+}
+
+impl Hashed for Vec<Job> {
+    fn hashed(self) -> Vec<(Job, i64)> {
+        let mut json = Vec::new();
+        let hash = |job: &Job, json: &mut Vec<u8>| {
+            json.clear();
+            // A job is plain data, and writing to memory cannot fail.
+            let _ = serde_json::to_writer(&mut *json, job);
+            let digest = Sha256::digest(&json);
+            i64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| digest[n]))
+        };
+        self.into_iter()
+            .map(|job| {
+                let hash = hash(&job, &mut json);
+                (job, hash)
+            })
+            .collect()
+    }
+}
+
+/// The senders' memory, kept in the store.
+struct StoreMemory {
+    store: SharedStore,
+    clock: SharedClock,
+}
+
+#[async_trait]
+impl Memory for StoreMemory {
+    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
+        self.store.recall(account).await.map_err(|error| MemoryError(error.to_string()))
+    }
+
+    async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
+        let now = self.clock.now();
+        self.store.remember(account, key, value, now).await.map_err(|error| MemoryError(error.to_string()))
+    }
+}

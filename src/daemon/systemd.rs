@@ -1,0 +1,55 @@
+//! What systemd is told. Without systemd (no `$NOTIFY_SOCKET`) all of this does nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tracing::debug;
+
+use crate::engine::dispatcher::Vitals;
+use crate::engine::scheduler::Beat;
+
+fn tell(states: &[NotifyState]) {
+    // A manager that does not listen is no reason to stop pushing.
+    if let Err(error) = sd_notify::notify(states) {
+        debug!(%error, "systemd cannot be told");
+    }
+}
+
+pub fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// For `Type=notify-reload` (systemd 253 and newer), which waits until READY comes again.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => debug!(%error, "systemd cannot be told of the reload"),
+    }
+}
+
+pub fn reloaded(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// How often the watchdog must be fed at least, if there is one: half of its limit.
+pub fn watchdog_period() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+/// Feeds the watchdog and writes the status line at every round of the timer. Sends never hold this up: a target
+/// that answers slowly must not get a healthy daemon killed.
+pub fn beat(vitals: Arc<Vitals>) -> Arc<dyn Fn(Beat) + Send + Sync> {
+    Arc::new(move |beat| {
+        let open = vitals.open_pushes.load(Ordering::Relaxed);
+        let offline = vitals.accounts_offline.load(Ordering::Relaxed);
+        let next = beat.next_look_at.map_or("none".to_owned(), |at| at.to_string());
+        let status = format!("{} jobs, next fire {next}, {open} open pushes, {offline} accounts offline", beat.jobs);
+        tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+    })
+}
