@@ -6,3 +6,4 @@ pub mod deliveries;
 pub mod fake_im;
 pub mod fake_qianxun;
 pub mod rig;
+pub mod world;

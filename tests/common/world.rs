@@ -1,0 +1,291 @@
+//! Scheduler, dispatcher and a real store on a clock that stands still, with a sender that answers by script.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pushcron::clock::{Clock, ManualClock};
+use pushcron::domain::job::DstGap;
+use pushcron::domain::{
+    Account, Body, Delivery, Job, Message, Misfire, Outcome, Overlap, PushSpec, Report, RetryPolicy, Schedule, Target,
+    UtcMs,
+};
+use pushcron::engine::desk::MediaDesk;
+use pushcron::engine::dispatcher::{Dispatcher, Event};
+use pushcron::engine::recovery::{Recovered, recover};
+use pushcron::engine::roster::{Member, Roster};
+use pushcron::engine::scheduler::Scheduler;
+use pushcron::media;
+use pushcron::policy::account::Fallback;
+use pushcron::senders::{Probe, Sender, find};
+use pushcron::store::sqlite::{Access, SqliteStore};
+use pushcron::store::{Filter, SharedStore, View};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// 2026-01-01T01:00:00.000Z, a Thursday.
+pub const START: UtcMs = UtcMs(1_767_229_200_000);
+
+/// What the scripted platform does with the next request of an account.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Report(Report),
+    /// Takes the message and never answers.
+    Silence,
+}
+
+/// The other end: what arrived, and what to answer.
+#[derive(Default)]
+pub struct Platform {
+    script: Mutex<HashMap<String, VecDeque<Answer>>>,
+    probes: Mutex<HashMap<String, Probe>>,
+    arrived: Mutex<Vec<(String, Delivery)>>,
+}
+
+impl Platform {
+    /// The next answers for an account; after them, every push is sent.
+    pub fn answers(&self, account: &str, answers: impl IntoIterator<Item = Answer>) {
+        self.script.lock().unwrap().entry(account.to_owned()).or_default().extend(answers);
+    }
+
+    pub fn set_probe(&self, account: &str, probe: Probe) {
+        self.probes.lock().unwrap().insert(account.to_owned(), probe);
+    }
+
+    /// Every delivery that reached the platform, with its account, in order.
+    pub fn arrived(&self) -> Vec<(String, Delivery)> {
+        self.arrived.lock().unwrap().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.arrived.lock().unwrap().len()
+    }
+}
+
+struct Scripted {
+    account: String,
+    platform: Arc<Platform>,
+    idempotent: bool,
+}
+
+#[async_trait]
+impl Sender for Scripted {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        self.platform.arrived.lock().unwrap().push((self.account.clone(), delivery.clone()));
+        let answer = self.platform.script.lock().unwrap().get_mut(&self.account).and_then(VecDeque::pop_front);
+        match answer {
+            Some(Answer::Report(report)) => report,
+            Some(Answer::Silence) => std::future::pending().await,
+            None => Report::sent(Some(format!("m{}", delivery.push_id))),
+        }
+    }
+
+    async fn probe(&self) -> Probe {
+        self.platform.probes.lock().unwrap().get(&self.account).cloned().unwrap_or_else(Probe::up)
+    }
+
+    fn is_idempotent(&self, _: &Delivery, _: UtcMs) -> bool {
+        self.idempotent
+    }
+}
+
+/// A daemon in pieces.
+pub struct World {
+    pub dir: Arc<tempfile::TempDir>,
+    pub clock: Arc<ManualClock>,
+    pub platform: Arc<Platform>,
+    pub store: SharedStore,
+    pub scheduler: Scheduler,
+    pub recovered: Recovered,
+    pub events: mpsc::UnboundedSender<Event>,
+    accounts: Vec<Account>,
+    idempotent: bool,
+    dispatching: JoinHandle<()>,
+}
+
+/// An account of the im `qq`, sent through by script.
+pub fn account(id: &str, is_default: bool) -> Account {
+    Account {
+        id: id.to_owned(),
+        im: "qq".to_owned(),
+        sender: "console".to_owned(),
+        is_default,
+        concurrency: Some(4),
+        min_interval: None,
+        settings: Default::default(),
+    }
+}
+
+pub fn text(target: &str) -> PushSpec {
+    PushSpec {
+        im: "qq".to_owned(),
+        target: Target::Group(target.to_owned()),
+        account: None,
+        message: Message { title: None, body: Body::Text { text: "good morning".to_owned() } },
+        timeout: Duration::from_secs(15),
+        retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() },
+    }
+}
+
+pub fn job(name: &str, schedule: Schedule) -> Job {
+    Job {
+        name: name.to_owned(),
+        schedule,
+        timezone: "UTC".to_owned(),
+        enabled: true,
+        push: vec![text("1")],
+        misfire: Misfire::default(),
+        overlap: Overlap::Allow,
+        dst_gap: DstGap::Fire,
+    }
+}
+
+pub fn cron(text: &str) -> Schedule {
+    Schedule::Cron(text.to_owned())
+}
+
+pub fn failed(outcome: Outcome) -> Answer {
+    Answer::Report(Report::failed(outcome, "scripted"))
+}
+
+impl World {
+    /// A new daemon over an empty database.
+    pub async fn new(accounts: Vec<Account>) -> World {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        World::start(dir, ManualClock::new(START), Arc::default(), accounts, false).await
+    }
+
+    pub async fn with_idempotent_sender(accounts: Vec<Account>) -> World {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        World::start(dir, ManualClock::new(START), Arc::default(), accounts, true).await
+    }
+
+    async fn start(
+        dir: Arc<tempfile::TempDir>,
+        clock: Arc<ManualClock>,
+        platform: Arc<Platform>,
+        accounts: Vec<Account>,
+        idempotent: bool,
+    ) -> World {
+        let path = dir.path().join("pushcron.db");
+        let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
+        let recovered = recover(&*store, &*clock, |_, _| idempotent).await.unwrap();
+        store.withdraw_ahead(clock.now()).await.unwrap();
+        let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk);
+        let events = dispatcher.handle();
+        let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
+        events.send(Event::Accounts(roster(&accounts, &platform, idempotent))).ok().unwrap();
+        events.send(Event::Opened(store.open_pushes().await.unwrap())).ok().unwrap();
+        let dispatching = tokio::spawn(dispatcher.run(inbox));
+        World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, dispatching }
+    }
+
+    /// The process is gone between two instructions; a new one starts over the same database.
+    pub async fn kill_and_restart(self) -> World {
+        self.dispatching.abort();
+        let _ = self.dispatching.await;
+        self.store.close().await;
+        drop((self.scheduler, self.store));
+        World::start(self.dir, self.clock, self.platform, self.accounts, self.idempotent).await
+    }
+
+    /// Ends as on SIGTERM; what is still under way is given up after its grace.
+    pub async fn stop(self) -> (Arc<tempfile::TempDir>, Arc<ManualClock>, SharedStore) {
+        let (done, mut stopped) = oneshot::channel();
+        self.events.send(Event::Stop(done)).ok().unwrap();
+        while tokio::time::timeout(Duration::from_millis(50), &mut stopped).await.is_err() {
+            self.clock.advance(Duration::from_secs(11));
+        }
+        (self.dir, self.clock, self.store)
+    }
+
+    /// Puts these definitions in force, as a start or a reload does.
+    pub async fn load(&mut self, jobs: &[Job]) {
+        let hashed = jobs.iter().map(|job| (job.clone(), hash(job))).collect();
+        self.scheduler.apply(hashed).await.unwrap();
+    }
+
+    /// Lets time pass, second by second, with the scheduler looking each time.
+    pub async fn pass(&mut self, time: Duration) {
+        for _ in 0..time.as_secs() {
+            self.clock.advance(Duration::from_secs(1));
+            self.scheduler.run_once().await.unwrap();
+        }
+    }
+
+    /// Rows of a view, oldest first, as `column=value` of the wanted columns.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        query(&self.dir.path().join("pushcron.db"), sql).await
+    }
+
+    /// Waits until `sql` gives `expected`, which it does as soon as the tasks have caught up.
+    pub async fn expect(&self, sql: &str, expected: &[&[&str]]) {
+        let path = self.dir.path().join("pushcron.db");
+        let mut seen = Vec::new();
+        for _ in 0..500 {
+            seen = query(&path, sql).await;
+            if seen.iter().map(|row| row.iter().map(String::as_str).collect::<Vec<_>>()).eq(expected.iter().copied()) {
+                return;
+            }
+            tokio::task::yield_now().await;
+            let _ = tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>()).await;
+        }
+        panic!("{sql}\nexpected {expected:?}\n    seen {seen:?}");
+    }
+
+    pub async fn history(&self) -> pushcron::store::Table {
+        self.store.view(View::PushHistory, &Filter::default()).await.unwrap()
+    }
+}
+
+/// Definitions differ when their JSON does.
+fn hash(job: &Job) -> i64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(job).unwrap().hash(&mut hasher);
+    hasher.finish() as i64
+}
+
+fn roster(accounts: &[Account], platform: &Arc<Platform>, idempotent: bool) -> Roster {
+    let members = accounts.iter().map(|account| {
+        let sender = Scripted { account: account.id.clone(), platform: platform.clone(), idempotent };
+        Member::new(account.clone(), find("console").unwrap().spec, Arc::new(sender), true)
+    });
+    Roster::new(members.collect(), Fallback::CannotSend)
+}
+
+fn media_settings(dir: PathBuf) -> media::Settings {
+    media::Settings {
+        roots: vec![dir.clone()],
+        max_bytes: 1 << 20,
+        allow_private: false,
+        forbidden: Vec::new(),
+        temp_dir: dir.join("media"),
+        deadline: Duration::from_secs(10),
+    }
+}
+
+/// Reads the database as a person would, beside the daemon.
+pub async fn query(path: &std::path::Path, sql: &str) -> Vec<Vec<String>> {
+    use sqlx::{Column, ConnectOptions, Row, ValueRef};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.connect().await.unwrap();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
+    rows.iter()
+        .map(|row| {
+            (0..row.columns().len())
+                .map(|index| {
+                    if row.try_get_raw(index).unwrap().is_null() {
+                        return String::new();
+                    }
+                    row.try_get::<String, _>(index)
+                        .or_else(|_| row.try_get::<i64, _>(index).map(|number| number.to_string()))
+                        .unwrap_or_else(|error| format!("{}: {error}", row.column(index).name()))
+                })
+                .collect()
+        })
+        .collect()
+}

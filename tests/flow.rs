@@ -1,0 +1,352 @@
+//! From definitions to recorded outcomes, on a clock that stands still and a platform that answers by script.
+
+mod common;
+
+use std::time::Duration;
+
+use common::world::{Answer, START, World, account, cron, failed, job, text};
+use pushcron::domain::{Job, Misfire, MisfirePolicy, Outcome, Overlap, PushSpec, RetryPolicy, Schedule, UtcMs};
+use pushcron::engine::dispatcher::Event;
+use pushcron::senders::Probe;
+use pushcron::store::AdHoc;
+
+const STATES: &str = "select state, sent_count, attempts from pushes order by id";
+const ATTEMPTS: &str = "select account, rule, outcome from attempts order by id";
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn every_minute(name: &str) -> Job {
+    job(name, cron("* * * * *"))
+}
+
+#[tokio::test]
+async fn a_due_job_becomes_a_fire_a_push_an_attempt_and_a_line_of_history() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.pass(seconds(59)).await;
+    assert_eq!(world.platform.count(), 0, "nothing leaves before its instant");
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["sent", "1", "1"]]).await;
+    world.expect(ATTEMPTS, &[&["a", "im_default", "sent"]]).await;
+    world
+        .expect(
+            "select job, triggered_by, due_at, decision from fires",
+            &[&["hello", "cron", "2026-01-01T01:01:00.000Z", "fired"]],
+        )
+        .await;
+    world
+        .expect(
+            "select job, target, state, account, rule, message_id, lateness_ms from push_history",
+            &[&["hello", "group:1", "sent", "a", "im_default", "m1", "0"]],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_tried_again_after_a_growing_wait() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unreachable), failed(Outcome::Unreachable)]);
+    world.load(&[job("once", Schedule::At(START + seconds(10)))]).await;
+    world.pass(seconds(10)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.pass(seconds(5)).await;
+    world.expect(STATES, &[&["retrying", "0", "2"]]).await;
+    world.pass(seconds(9)).await;
+    assert_eq!(world.platform.count(), 2, "the second wait is twice the first");
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["sent", "1", "3"]]).await;
+}
+
+#[tokio::test]
+async fn a_rejected_message_fails_at_once_and_for_good() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Rejected)]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(600)).await;
+    world.expect(STATES, &[&["failed", "0", "1"]]).await;
+    assert_eq!(world.platform.count(), 1);
+}
+
+#[tokio::test]
+async fn what_may_have_gone_out_is_unknown_and_never_sent_again() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unknown)]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(600)).await;
+    world.expect(STATES, &[&["unknown", "0", "1"]]).await;
+    assert_eq!(world.platform.count(), 1);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_repeated_where_the_protocol_makes_it_safe() {
+    let mut world = World::with_idempotent_sender(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unknown)]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.pass(seconds(10)).await;
+    world.expect(STATES, &[&["sent", "1", "2"]]).await;
+    let keys: Vec<String> = world.platform.arrived().into_iter().map(|(_, delivery)| delivery.key).collect();
+    assert_eq!(keys[0], keys[1], "both attempts carry one key");
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_repeated_where_the_job_asks_for_it() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unknown)]);
+    let retry = RetryPolicy { resend_unknown: true, jitter: 0.0, ..RetryPolicy::default() };
+    let push = vec![PushSpec { retry, ..text("1") }];
+    world.load(&[Job { push, ..job("once", Schedule::At(START + seconds(1))) }]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.pass(seconds(10)).await;
+    world.expect(STATES, &[&["sent", "1", "2"]]).await;
+}
+
+#[tokio::test]
+async fn a_dead_default_hands_over_to_the_next_one_online() {
+    let mut world = World::new(vec![account("main", true), account("spare", false)]).await;
+    world.platform.answers("main", [failed(Outcome::AccountDown)]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.platform.set_probe("main", Probe::down("logged out"));
+    world.pass(seconds(6)).await;
+    world.expect(ATTEMPTS, &[&["main", "im_default", "account_down"], &["spare", "first_online", "sent"]]).await;
+}
+
+#[tokio::test]
+async fn a_push_that_names_its_account_waits_for_it_and_never_changes_hands() {
+    let mut world = World::new(vec![account("named", false), account("spare", true)]).await;
+    world.platform.set_probe("named", Probe::down("logged out"));
+    let push = vec![PushSpec { account: Some("named".to_owned()), ..text("1") }];
+    world.load(&[Job { push, ..job("once", Schedule::At(START + seconds(60))) }]).await;
+    world.pass(seconds(120)).await;
+    world.expect("select state, attempts, reason from pushes", &[&["pending", "0", "account_offline"]]).await;
+    world.platform.set_probe("named", Probe::up());
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    world.expect(ATTEMPTS, &[&["named", "explicit", "sent"]]).await;
+}
+
+#[tokio::test]
+async fn without_anybody_online_no_attempt_is_spent_until_somebody_comes_up() {
+    let mut world = World::new(vec![account("a", true), account("b", false)]).await;
+    world.platform.set_probe("a", Probe::down("logged out"));
+    world.platform.set_probe("b", Probe::down("logged out"));
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    world.expect("select id from accounts where online = 0 order by id", &[&["a"], &["b"]]).await;
+    world.load(&[job("once", Schedule::At(START + seconds(60)))]).await;
+    world.pass(seconds(90)).await;
+    world.expect("select state, attempts, reason from pushes", &[&["pending", "0", "no_sender"]]).await;
+    world.platform.set_probe("b", Probe::up());
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    world.expect(ATTEMPTS, &[&["b", "first_online", "sent"]]).await;
+}
+
+#[tokio::test]
+async fn a_push_that_never_found_an_account_fails_after_its_time() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.set_probe("a", Probe::down("logged out"));
+    world.load(&[job("once", Schedule::At(START + seconds(60)))]).await;
+    world.pass(seconds(120)).await;
+    world.expect("select state from pushes", &[&["pending"]]).await;
+    world.pass(seconds(3600)).await;
+    world.expect("select state, attempts, reason from pushes", &[&["failed", "0", "no_sender"]]).await;
+    assert_eq!(world.platform.count(), 0);
+}
+
+#[tokio::test]
+async fn the_wait_that_a_platform_asks_for_is_kept() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Throttled { wait: Some(seconds(70)) })]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.pass(seconds(69)).await;
+    assert_eq!(world.platform.count(), 1);
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["sent", "1", "2"]]).await;
+}
+
+#[tokio::test]
+async fn killed_before_the_attempt_a_push_is_simply_sent_after_the_restart() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[job("once", Schedule::At(START + seconds(4)))]).await;
+    // Recorded ahead, not begun.
+    world.pass(seconds(1)).await;
+    world.expect("select state, attempts from pushes", &[&["pending", "0"]]).await;
+    let mut world = world.kill_and_restart().await;
+    world.pass(seconds(5)).await;
+    world.expect(STATES, &[&["sent", "1", "1"]]).await;
+    assert_eq!(world.platform.count(), 1);
+}
+
+#[tokio::test]
+async fn killed_while_sending_a_push_is_unknown_and_not_sent_again() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    let mut world = world.kill_and_restart().await;
+    assert_eq!((world.recovered.unknown, world.recovered.retried), (1, 0));
+    world.pass(seconds(60)).await;
+    world.expect(STATES, &[&["unknown", "0", "1"]]).await;
+    assert_eq!(world.platform.count(), 1);
+}
+
+#[tokio::test]
+async fn killed_while_sending_a_push_with_a_key_is_sent_again_under_the_same_key() {
+    let mut world = World::with_idempotent_sender(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    let mut world = world.kill_and_restart().await;
+    assert_eq!((world.recovered.unknown, world.recovered.retried), (0, 1));
+    world.pass(seconds(10)).await;
+    world.expect(STATES, &[&["sent", "1", "2"]]).await;
+}
+
+#[tokio::test]
+async fn a_stop_gives_up_what_does_not_end_in_time_and_says_unknown() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    let (dir, _, store) = world.stop().await;
+    store.close().await;
+    let rows = common::world::query(&dir.path().join("pushcron.db"), STATES).await;
+    assert_eq!(rows, [["unknown", "0", "1"]]);
+}
+
+#[tokio::test]
+async fn instants_missed_while_nobody_watched_have_their_rows_and_the_latest_fires() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.clock.step_wall_to(START + seconds(3600 + 300));
+    let mut world = world.kill_and_restart().await;
+    world.scheduler.run_once().await.unwrap();
+    world
+        .expect(
+            "select decision, reason, sum(count) from fires group by decision, reason order by 1, 2",
+            &[&["fired", "", "2"], &["missed", "misfire_latest", "59"], &["missed", "misfire_window", "4"]],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn every_missed_instant_within_the_window_fires_with_policy_all() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let misfire = Misfire { policy: MisfirePolicy::All, ..Misfire::default() };
+    world.load(&[Job { misfire, ..every_minute("hello") }]).await;
+    world.clock.step_wall_to(START + seconds(600));
+    let mut world = world.kill_and_restart().await;
+    world.scheduler.run_once().await.unwrap();
+    world.expect("select count(*) from pushes where state = 'sent'", &[&["10"]]).await;
+}
+
+#[tokio::test]
+async fn a_clock_put_back_repeats_nothing_and_silences_nobody() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.pass(seconds(120)).await;
+    world.expect("select count(*) from pushes where state = 'sent'", &[&["2"]]).await;
+    world.clock.step_wall_to(START + seconds(30));
+    world.scheduler.run_once().await.unwrap();
+    world.pass(seconds(100)).await;
+    // 01:01 and 01:02 came round again, and had their rows.
+    world.expect("select count(*) from pushes", &[&["2"]]).await;
+    world.pass(seconds(60)).await;
+    world.expect("select count(*) from pushes where state = 'sent'", &[&["3"]]).await;
+}
+
+#[tokio::test]
+async fn a_clock_put_forward_makes_misfires_and_no_burst() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.clock.step_wall_to(START + seconds(8 * 3600));
+    world.scheduler.run_once().await.unwrap();
+    world.expect("select count(*) from pushes where state = 'sent'", &[&["2"]]).await;
+    world.expect("select sum(count) from fires", &[&["480"]]).await;
+}
+
+#[tokio::test]
+async fn a_fire_is_skipped_while_an_older_one_is_open_if_the_job_says_so() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[Job { overlap: Overlap::Skip, ..every_minute("hello") }]).await;
+    world.pass(seconds(60)).await;
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    world.pass(seconds(60)).await;
+    world.expect("select decision, reason from fires order by id", &[&["fired", ""], &["skipped", "overlap"]]).await;
+}
+
+#[tokio::test]
+async fn a_newer_fire_retires_older_open_pushes_if_the_job_says_so() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.set_probe("a", Probe::down("logged out"));
+    world.load(&[Job { overlap: Overlap::Replace, ..every_minute("hello") }]).await;
+    world.pass(seconds(120)).await;
+    world
+        .expect(
+            "select state, reason from pushes order by id",
+            &[&["cancelled", "replaced"], &["pending", "no_sender"]],
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_place_of_unchanged_jobs_and_cancels_pushes_of_vanished_ones() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unreachable)]);
+    world.load(&[job("goes", Schedule::At(START + seconds(1))), every_minute("stays")]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.load(&[every_minute("stays")]).await;
+    world.expect("select state, reason from pushes", &[&["cancelled", "job_removed"]]).await;
+    world.expect("select name from jobs where removed_at is not null", &[&["goes"]]).await;
+    world.pass(seconds(59)).await;
+    world.expect("select job, decision from fires order by id", &[&["goes", "fired"], &["stays", "fired"]]).await;
+}
+
+#[tokio::test]
+async fn a_fire_recorded_ahead_is_decided_anew_when_its_job_changes_before_the_instant() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[job("hello", Schedule::At(START + seconds(4)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select state from pushes", &[&["pending"]]).await;
+    world.load(&[job("hello", Schedule::At(START + seconds(30)))]).await;
+    world.expect("select count(*) from pushes", &[&["0"]]).await;
+    world.pass(seconds(20)).await;
+    assert_eq!(world.platform.count(), 0);
+    world.pass(seconds(10)).await;
+    world.expect(STATES, &[&["sent", "1", "1"]]).await;
+}
+
+#[tokio::test]
+async fn a_paused_job_skips_its_instants_and_says_so() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.pass(seconds(58)).await;
+    assert!(world.store.set_paused("hello", true, UtcMs(START.0 + 58_000)).await.unwrap());
+    world.pass(seconds(60)).await;
+    world.expect("select decision, reason from fires order by id", &[&["skipped", "paused"]]).await;
+    assert_eq!(world.platform.count(), 0);
+}
+
+#[tokio::test]
+async fn a_push_in_answer_to_a_chat_goes_through_the_account_of_the_chat() {
+    let world = World::new(vec![account("main", true), account("chatty", false)]).await;
+    let push = AdHoc {
+        spec: text("1"),
+        triggered_by: pushcron::domain::Trigger::Message,
+        chat: Some(("qq".to_owned(), "chatty".to_owned())),
+    };
+    world.store.push_ad_hoc(push, START).await.unwrap();
+    world.events.send(Event::Opened(world.store.open_pushes().await.unwrap())).ok().unwrap();
+    world.expect(ATTEMPTS, &[&["chatty", "message_account", "sent"]]).await;
+}
