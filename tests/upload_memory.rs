@@ -26,6 +26,8 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
     let senders: &[(&str, &[(&str, &str)], &str)] = &[
         ("matrix", &[("url", "URL"), ("token", "t")], "/upload"),
         ("telegram", &[("base_url", "URL"), ("token", "t")], "/sendDocument"),
+        // As base64 inside JSON.
+        ("qianxun", &[("url", "URL"), ("wxid", "wxid_bot")], "/qianxun/httpapi"),
     ];
     for (name, settings, upload) in senders {
         let im = FakeIm::start().await;
@@ -34,7 +36,7 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
             "",
             Answer::json(
                 200,
-                json!({"content_uri": "mxc://a/b", "event_id": "$1", "ok": true, "result": {"message_id": 1}}),
+                json!({"content_uri": "mxc://a/b", "event_id": "$1", "ok": true, "code": 200, "result": {"message_id": 1}}),
             ),
         );
         let url = im.url("");
