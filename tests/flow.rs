@@ -350,3 +350,19 @@ async fn a_push_in_answer_to_a_chat_goes_through_the_account_of_the_chat() {
     world.events.send(Event::Opened(world.store.open_pushes().await.unwrap())).ok().unwrap();
     world.expect(ATTEMPTS, &[&["chatty", "message_account", "sent"]]).await;
 }
+
+#[tokio::test]
+async fn nothing_is_decided_by_a_clock_that_cannot_be_right() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.pass(seconds(60)).await;
+    world.expect(STATES, &[&["sent", "1", "1"]]).await;
+    for wrong in ["1970-01-01T00:10:00.000Z", "2099-01-01T00:00:00.000Z"] {
+        world.clock.step_wall_to(wrong.parse().unwrap());
+        world.pass(seconds(120)).await;
+        world.expect("select count(*) from fires", &[&["1"]]).await;
+    }
+    world.clock.step_wall_to(START + seconds(120));
+    world.scheduler.run_once().await.unwrap();
+    world.expect("select count(*) from pushes where state = 'sent'", &[&["2"]]).await;
+}

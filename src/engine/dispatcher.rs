@@ -380,13 +380,24 @@ impl Dispatcher {
             }
         }
         for (account, sender, delivery) in starting {
-            self.fly(account, sender, delivery, now);
+            match sender.gate(&delivery.target, Some(&delivery.message), now) {
+                Gate::Open => self.fly(account, sender, delivery, now),
+                Gate::Closed { reason, until } => {
+                    // Room for one send, but not for all parts of this message.
+                    if let Some(runway) = self.runways.get_mut(&account) {
+                        runway.sending -= 1;
+                    }
+                    self.snoozed.insert(delivery.push_id, reason);
+                    self.take_back(delivery, until.unwrap_or(now + LOOK_AGAIN), now, reason);
+                }
+            }
         }
         self.unstage_orphans();
     }
 
     fn fly(&mut self, account: Arc<str>, sender: Arc<dyn Sender>, delivery: Delivery, now: UtcMs) {
         let push_id = delivery.push_id;
+        self.snoozed.remove(&push_id);
         let delivery = Arc::new(delivery);
         let sender_name = self.roster.get(&account).map_or("", |member| member.limits.sender);
         let idempotent = sender.is_idempotent(&delivery, now);
@@ -530,6 +541,11 @@ impl Dispatcher {
                         Next::Retry { at, .. } if !lost.contains(&finish.push_id) => {
                             let unknown = finish.report.outcome == Outcome::Unknown;
                             self.queue.retry_at(finish.push_id, at, finish.number, unknown);
+                            match self.snoozed.get(&finish.push_id) {
+                                // Taken back at the gate: it waits for the gate, not for the hour.
+                                Some(reason) if finish.uncounted => self.queue.park(finish.push_id, reason),
+                                _ => {}
+                            }
                         }
                         _ => self.forget(finish.push_id),
                     }
@@ -721,6 +737,7 @@ impl Dispatcher {
         }
     }
 
+    /// Closes an attempt whose sender was not called: it does not count, and the push is due again at `start_at`.
     fn take_back(&mut self, delivery: Delivery, start_at: UtcMs, now: UtcMs, reason: &str) {
         self.queue.close(delivery.push_id);
         self.finishes.push(Finish {

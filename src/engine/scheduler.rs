@@ -11,6 +11,7 @@ use super::dispatcher::Event;
 use super::timeline::Timeline;
 use crate::clock::SharedClock;
 use crate::domain::{Decision, Job, UtcMs};
+use crate::policy::clock_doubt::doubt;
 use crate::policy::schedule::{CompiledSchedule, ScheduleError};
 use crate::store::{Applied, JobChange, SharedStore, StoreError, StoredJob};
 
@@ -20,6 +21,9 @@ const BATCH: usize = 500;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A difference between the progress of the wall clock and that of the monotonic clock that is called a jump.
 const JUMP: Duration = Duration::from_secs(2);
+
+/// How soon a clock that shows an impossible time is looked at again.
+const DOUBT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the scheduler is asked from outside.
 pub enum Command {
@@ -47,6 +51,10 @@ pub struct Scheduler {
     dispatcher: mpsc::UnboundedSender<Event>,
     /// Where wall and monotonic clock stood when last compared.
     compared: (UtcMs, Duration),
+    /// The last instant that surely has passed, against which the clock is judged.
+    last_known: Option<UtcMs>,
+    /// The clock cannot be believed, and nothing is decided.
+    doubted: bool,
     store_told_at: Option<Duration>,
     beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
     longest_sleep: Duration,
@@ -71,6 +79,10 @@ impl Scheduler {
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Result<Scheduler, ApplyError> {
         let compared = (clock.now(), clock.monotonic());
+        let last_known = store.last_recorded_at().await?;
+        if let Some(doubt) = doubt(clock.now(), last_known) {
+            error!("{doubt}");
+        }
         let timeline = read_timeline(&store, &zone_version, clock.now()).await?;
         Ok(Scheduler {
             store,
@@ -79,6 +91,8 @@ impl Scheduler {
             zone_version,
             dispatcher,
             compared,
+            last_known,
+            doubted: false,
             store_told_at: None,
             beat: None,
             longest_sleep: LONGEST_SLEEP,
@@ -105,6 +119,9 @@ impl Scheduler {
     /// The store's; what was not recorded stays due.
     pub async fn run_once(&mut self) -> Result<(), StoreError> {
         self.notice_jump().await?;
+        if self.doubts_the_clock() {
+            return Ok(());
+        }
         while self.record_batch().await? {}
         Ok(())
     }
@@ -175,6 +192,9 @@ impl Scheduler {
     }
 
     fn time_to_next(&mut self) -> Duration {
+        if self.doubted {
+            return DOUBT_PAUSE;
+        }
         let now = self.clock.now();
         match self.timeline.next_look_at() {
             Some(at) => at.since(now).min(self.longest_sleep),
@@ -259,6 +279,23 @@ impl Scheduler {
         self.store.withdraw_ahead(now).await?;
         self.timeline = read_timeline(&self.store, &self.zone_version, now).await?;
         Ok(())
+    }
+
+    /// Whether the clock shows a time that cannot be. Nothing is decided then: instants of such a time would fill
+    /// the ledger with rows that never were.
+    fn doubts_the_clock(&mut self) -> bool {
+        let now = self.clock.now();
+        let doubt = doubt(now, self.last_known).filter(|doubt| doubt.must_wait());
+        match doubt {
+            Some(doubt) if !self.doubted => error!("{doubt}"),
+            None if self.doubted => warn!(%now, "the clock can be believed again"),
+            _ => {}
+        }
+        self.doubted = doubt.is_some();
+        if !self.doubted {
+            self.last_known = Some(now);
+        }
+        self.doubted
     }
 
     /// Compares the progress of the two clocks since the last look.

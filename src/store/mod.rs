@@ -293,6 +293,9 @@ pub trait Store: Send + Sync {
     /// jobs' places back, so that the instants are decided anew. Called when a daemon starts. Returns how many.
     async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64, StoreError>;
 
+    /// When the newest fire was recorded: an instant that has surely passed.
+    async fn last_recorded_at(&self) -> Result<Option<UtcMs>, StoreError>;
+
     /// A fire by hand, at once, on enabled, disabled and paused jobs alike. Returns the new push ids.
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>, StoreError>;
 

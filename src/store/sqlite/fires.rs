@@ -230,6 +230,12 @@ pub(super) struct Withdrawn {
     pub pushes: Vec<i64>,
 }
 
+pub(super) async fn last_recorded_at(conn: &mut SqliteConnection) -> Result<Option<UtcMs>> {
+    let text: Option<String> =
+        sqlx::query_scalar("SELECT recorded_at FROM fires ORDER BY id DESC LIMIT 1").fetch_optional(conn).await?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
 /// Deletes fires of the schedule of which nothing was begun and sets the jobs' places back to the first of them.
 pub(super) async fn withdraw(conn: &mut SqliteConnection, ahead: Ahead<'_>, now: UtcMs) -> Result<Withdrawn> {
     let found = match ahead {

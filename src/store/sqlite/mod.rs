@@ -146,6 +146,10 @@ impl Store for SqliteStore {
         self.write(fires::WithdrawAhead { now }).await
     }
 
+    async fn last_recorded_at(&self) -> Result<Option<UtcMs>> {
+        self.read(async |conn| fires::last_recorded_at(conn).await).await
+    }
+
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>> {
         self.write(fires::FireByHand { job: job.to_owned(), now }).await
     }
