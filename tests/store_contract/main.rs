@@ -11,6 +11,8 @@ mod fires;
 mod pushes;
 mod reading;
 mod sqlite;
+mod sqlite_file;
+mod sqlite_rows;
 mod upkeep;
 mod world;
 

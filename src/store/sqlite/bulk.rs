@@ -20,9 +20,12 @@ pub(super) trait Bulk: Send + Sync {
     async fn run(conn: &mut SqliteConnection, items: &[&Self::Item]) -> Result<Vec<Self::Answer>>;
 }
 
+/// What was asked, and who waits for the answers.
+type Call<B> = (Vec<<B as Bulk>::Item>, Reply<Vec<<B as Bulk>::Answer>>);
+
 /// Some calls of one verb, no push in two of them.
 pub(super) struct Calls<B: Bulk> {
-    calls: Vec<(Vec<B::Item>, Reply<Vec<B::Answer>>)>,
+    calls: Vec<Call<B>>,
     pushes: HashSet<i64>,
     answers: Vec<B::Answer>,
 }

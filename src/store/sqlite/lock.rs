@@ -49,7 +49,7 @@ impl DaemonLock {
             Err(error) => return Err(failed(error.into())),
         }
         file.set_len(0).map_err(failed)?;
-        write!(file, "pid {}, since {now}\n", std::process::id()).map_err(failed)?;
+        writeln!(file, "pid {}, since {now}", std::process::id()).map_err(failed)?;
         Ok(DaemonLock { _file: file })
     }
 

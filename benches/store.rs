@@ -1,0 +1,167 @@
+//! What the store costs: `cargo bench --bench store`.
+//!
+//! Each figure is the time for all rows through the public verbs, every commit durable (`synchronous=FULL`), on a
+//! file in the working directory's `target/`.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pushcron::clock::{Clock, SystemClock};
+use pushcron::domain::{
+    Body, Decision, Job, Message, Misfire, Next, Overlap, PushSpec, Report, RetryPolicy, Rule, Schedule, UtcMs,
+};
+use pushcron::store::sqlite::{Access, SqliteStore};
+use pushcron::store::{Begin, Cursor, Filter, Finish, JobChange, NewFire, Store, View};
+
+const START: UtcMs = UtcMs(1_767_258_000_000);
+
+#[tokio::main]
+async fn main() {
+    let rows = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(10_000);
+    for chunk in [1000, 64] {
+        println!("{rows} rows in calls of {chunk}");
+        burst(rows, chunk).await;
+    }
+}
+
+async fn burst(rows: usize, chunk: usize) {
+    let path = PathBuf::from("target").join(format!("bench-store-{}.db", std::process::id()));
+    let store = Arc::new(SqliteStore::open(&path, Access::Daemon, START).await.expect("a database in target/"));
+    let clock = SystemClock::new();
+    let step = |name: &str, since: Duration| {
+        let took = clock.monotonic() - since;
+        let rate = rows as f64 / took.as_secs_f64();
+        println!("  {name:<28} {:>8.1} ms {rate:>9.0} rows/s", took.as_secs_f64() * 1000.0);
+        clock.monotonic()
+    };
+
+    let mut since = clock.monotonic();
+    let changes = (0..rows).map(|i| change(job(i))).collect();
+    store.apply_jobs(changes, vec![], START).await.expect("jobs");
+    since = step("apply_jobs, all at once", since);
+    black_box(store.jobs().await.expect("jobs"));
+    step("jobs", since);
+
+    for round in 0..2 {
+        let due = UtcMs(START.0 + round * 1000);
+        since = clock.monotonic();
+        let jobs: Vec<usize> = (0..rows).collect();
+        let mut pushes = Vec::with_capacity(rows);
+        for jobs in jobs.chunks(chunk) {
+            let fires = jobs.iter().map(|i| fire(*i, due)).collect();
+            let cursors = jobs.iter().map(|i| cursor(*i, due)).collect();
+            pushes.extend(store.record_fires(fires, cursors, due).await.expect("fires").pushes);
+        }
+        assert_eq!(pushes.len(), rows);
+        since = step("record_fires", since);
+        black_box(store.open_pushes().await.expect("open pushes"));
+        since = step("open_pushes", since);
+
+        let mut deliveries = Vec::with_capacity(rows);
+        for pushes in pushes.chunks(chunk) {
+            let begins = pushes.iter().map(|push| begin(push.id)).collect();
+            deliveries.extend(store.begin_attempts(begins, due).await.expect("attempts"));
+        }
+        assert_eq!(deliveries.len(), rows);
+        since = step("begin_attempts", since);
+
+        // The results of many workers queue up while a commit is on its way.
+        let calls: Vec<_> = deliveries
+            .chunks(chunk)
+            .map(|deliveries| {
+                let finishes: Vec<_> = deliveries.iter().map(|delivery| finish(delivery.push_id, due)).collect();
+                let store = store.clone();
+                tokio::spawn(async move { store.finish_attempts(finishes).await })
+            })
+            .collect();
+        for call in calls {
+            assert!(call.await.expect("no panic").expect("results").is_empty());
+        }
+        since = step("finish_attempts, all queued", since);
+        let filter = Filter { limit: Some(50), ..Filter::default() };
+        black_box(store.view(View::PushHistory, &filter).await.expect("history"));
+        step("a page of history", since);
+    }
+    let wal = std::fs::metadata(path.with_extension("db-wal")).map_or(0, |file| file.len());
+    since = clock.monotonic();
+    store.checkpoint().await.expect("checkpoint");
+    step(&format!("checkpoint of {} MB", wal >> 20), since);
+    store.close().await;
+    println!("  file {} MB, peak memory {} MB", std::fs::metadata(&path).map_or(0, |file| file.len()) >> 20, peak_mb());
+    for suffix in ["db", "db-wal", "db-shm"] {
+        // Some of them are gone already.
+        let _ = std::fs::remove_file(path.with_extension(suffix));
+    }
+}
+
+/// `VmHWM` of this process.
+fn peak_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) / 1024
+}
+
+fn name(i: usize) -> String {
+    format!("job-{i:06}")
+}
+
+fn job(i: usize) -> Job {
+    let text = format!("Today's tasks are complete, number {i}, and here is a line of the usual length.");
+    Job {
+        name: name(i),
+        schedule: Schedule::Every(1000),
+        timezone: "Asia/Shanghai".to_owned(),
+        enabled: true,
+        push: vec![PushSpec {
+            im: "qq".to_owned(),
+            target: pushcron::domain::Target::Group(format!("{}", 100_000 + i)),
+            account: None,
+            message: Message { title: Some("Daily report".to_owned()), body: Body::Text { text } },
+            timeout: Duration::from_secs(15),
+            retry: RetryPolicy::default(),
+        }],
+        misfire: Misfire::default(),
+        overlap: Overlap::Allow,
+        dst_gap: Default::default(),
+    }
+}
+
+fn change(job: Job) -> JobChange {
+    JobChange { job, definition_hash: 1, next_due_at: Some(START) }
+}
+
+fn fire(i: usize, due_at: UtcMs) -> NewFire {
+    NewFire {
+        job: Arc::from(name(i)),
+        due_at,
+        decision: Decision::Fired,
+        reason: None,
+        count: 1,
+        until_at: None,
+        overlap: Overlap::Allow,
+        zone: Some(Arc::from("Asia/Shanghai 2026a")),
+    }
+}
+
+fn cursor(i: usize, due_at: UtcMs) -> Cursor {
+    Cursor { job: Arc::from(name(i)), from: Some(due_at), next_due_at: Some(UtcMs(due_at.0 + 1000)) }
+}
+
+fn begin(push_id: i64) -> Begin {
+    Begin { push_id, account: Arc::from("bot_qq_ops"), sender: "onebot11", rule: Rule::ImDefault }
+}
+
+fn finish(push_id: i64, due: UtcMs) -> Finish {
+    Finish {
+        push_id,
+        number: 1,
+        report: Report::sent(Some(format!("{}", 700_000_000 + push_id))).with_status(200),
+        next: Next::Sent,
+        started_at: due,
+        finished_at: UtcMs(due.0 + 3),
+        health: None,
+        uncounted: false,
+    }
+}

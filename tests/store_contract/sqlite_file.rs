@@ -1,0 +1,215 @@
+//! The file: who may read it, what is refused at opening, and what happens when it cannot be written.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use pushcron::domain::Next;
+use pushcron::store::sqlite::{Access, DaemonLock, LockError, SqliteStore};
+use pushcron::store::{Store, StoreError};
+use sqlx::{Connection, SqliteConnection};
+
+use crate::sqlite::Sqlite;
+use crate::world::{NINE, World, at, job};
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
+}
+
+async fn refusal(path: &Path, access: Access) -> StoreError {
+    match SqliteStore::open(path, access, NINE).await {
+        Ok(_) => panic!("{} was opened", path.display()),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn the_database_and_its_companions_are_for_their_owner_alone() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    store.remember("bot", "key", "value", at(0)).await.unwrap();
+    for suffix in ["db", "db-wal", "db-shm"] {
+        assert_eq!(mode(&sqlite.path().with_extension(suffix)), 0o600, "{suffix}");
+    }
+    let copy = sqlite.path().with_extension("copy");
+    store.backup(&copy, at(1)).await.unwrap();
+    assert_eq!(mode(&copy), 0o600);
+    store.close().await;
+
+    // A file that was opened up is closed again.
+    std::fs::set_permissions(sqlite.path(), std::fs::Permissions::from_mode(0o664)).unwrap();
+    let store = sqlite.store().await;
+    store.remember("bot", "key", "other", at(2)).await.unwrap();
+    assert_eq!(mode(&sqlite.path()), 0o600);
+    assert_eq!(mode(&sqlite.path().with_extension("db-wal")), 0o600);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_told_and_left_as_it_is() {
+    let sqlite = Sqlite::new();
+    let world = World { store: std::sync::Arc::new(sqlite.store().await), backend: Box::new(sqlite) };
+    for i in 0..200 {
+        world.ended(&format!("job{i}"), Next::Sent).await;
+    }
+    world.store.close().await;
+    let path = world.backend.scratch().join("pushcron.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() > 20 * 4096, "{} bytes", bytes.len());
+    // Pages in the middle, as a bad disk does it; the first page would be too easy to see.
+    bytes[10 * 4096..14 * 4096].fill(0x5a);
+    std::fs::write(&path, &bytes).unwrap();
+
+    let error = refusal(&path, Access::Daemon).await;
+    assert!(matches!(&error, StoreError::Corrupt { .. }), "{error:?}");
+    assert!(error.to_string().contains("pushcron.db is damaged"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_told_and_left_as_it_is() {
+    let sqlite = Sqlite::new();
+    let text = "not a database at all, but long enough to be mistaken for one".repeat(100);
+    std::fs::write(sqlite.path(), &text).unwrap();
+    for access in [Access::Daemon, Access::Write, Access::Read] {
+        let error = refusal(&sqlite.path(), access).await;
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{access:?}: {error:?}");
+        assert_eq!(std::fs::read_to_string(sqlite.path()).unwrap(), text);
+    }
+}
+
+#[tokio::test]
+async fn anothers_database_and_a_later_schema_are_refused() {
+    let sqlite = Sqlite::new();
+    let url = format!("sqlite:{}?mode=rwc", sqlite.path().display());
+    let mut conn = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE songs (title TEXT)").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    for access in [Access::Daemon, Access::Write, Access::Read] {
+        let error = refusal(&sqlite.path(), access).await;
+        assert!(error.to_string().contains("not one of pushcron's"), "{error}");
+    }
+
+    let sqlite = Sqlite::new();
+    sqlite.store().await.close().await;
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", sqlite.path().display())).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    for access in [Access::Daemon, Access::Write, Access::Read] {
+        let error = refusal(&sqlite.path(), access).await;
+        assert!(error.to_string().contains("version 99"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_file_or_directory_is_told_in_words() {
+    let sqlite = Sqlite::new();
+    let error = refusal(&sqlite.path(), Access::Read).await;
+    assert!(error.to_string().contains("there is no such file yet"), "{error}");
+    assert!(!sqlite.path().exists());
+    let error = refusal(&sqlite.path().with_file_name("nowhere").join("pushcron.db"), Access::Daemon).await;
+    assert!(error.to_string().contains("nowhere does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_for_reading_reads_beside_the_daemon_and_writes_nothing() {
+    let sqlite = Sqlite::new();
+    let daemon = sqlite.store().await;
+    daemon.apply_jobs(vec![crate::world::change(job("daily"), at(0))], vec![], at(0)).await.unwrap();
+    let reader = SqliteStore::open(sqlite.path(), Access::Read, NINE).await.unwrap();
+    assert_eq!(reader.jobs().await.unwrap().len(), 1);
+    let error = reader.set_paused("daily", true, at(1)).await.unwrap_err();
+    assert!(error.to_string().contains("reading only"), "{error}");
+}
+
+#[tokio::test]
+async fn two_processes_that_create_the_same_database_agree() {
+    let sqlite = Sqlite::new();
+    let (one, other) = tokio::join!(
+        SqliteStore::open(sqlite.path(), Access::Write, NINE),
+        SqliteStore::open(sqlite.path(), Access::Daemon, NINE)
+    );
+    one.unwrap().remember("bot", "key", "value", at(0)).await.unwrap();
+    assert_eq!(other.unwrap().recall("bot").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_lock_held_too_long_is_told_and_the_same_call_works_later() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    let mut holder = SqliteConnection::connect(&format!("sqlite:{}", sqlite.path().display())).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let error = store.remember("bot", "key", "value", at(0)).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("locked")), "{error:?}");
+    assert!(store.recall("bot").await.unwrap().is_empty(), "reading goes on meanwhile");
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    store.remember("bot", "key", "value", at(0)).await.unwrap();
+    assert_eq!(store.recall("bot").await.unwrap().len(), 1);
+}
+
+/// The limit on file sizes holds for a whole process, so the test runs itself again as its own process.
+#[test]
+fn a_disk_that_takes_no_more_costs_nothing_but_the_wait() {
+    const INSIDE: &str = "PUSHCRON_TEST_FILE_LIMIT";
+    if std::env::var_os(INSIDE).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(write_until_the_disk_is_full());
+    }
+    let this = "sqlite_file::a_disk_that_takes_no_more_costs_nothing_but_the_wait";
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", this, "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+async fn write_until_the_disk_is_full() {
+    let sqlite = Sqlite::new();
+    let world = World { store: std::sync::Arc::new(sqlite.store().await), backend: Box::new(sqlite) };
+    let push = world.waiting("daily").await;
+
+    limit_file_size(256 * 1024);
+    let text = "x".repeat(50_000);
+    let mut written = 0;
+    let error = loop {
+        match world.store.remember("bot", &format!("key{written}"), &text, at(0)).await {
+            Ok(()) => written += 1,
+            Err(error) => break error,
+        }
+        assert!(written < 100, "the limit does not hold");
+    };
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    // Without its row no attempt is begun, and what is there can be read.
+    limit_file_size(4096);
+    let begun = world.store.begin_attempts(vec![crate::world::begin(push.id)], at(0)).await;
+    assert!(matches!(begun, Err(StoreError::Unavailable(_))), "{begun:?}");
+    assert_eq!(world.store.recall("bot").await.unwrap().len(), written);
+    assert_eq!(world.open_ids().await, [push.id]);
+
+    limit_file_size(u64::MAX);
+    world.store.remember("bot", "last", &text, at(0)).await.unwrap();
+    assert_eq!(world.begin(push.id, at(0)).await.attempt, 1);
+    assert_eq!(world.store.recall("bot").await.unwrap().len(), written + 1);
+}
+
+fn limit_file_size(bytes: u64) {
+    // SAFETY: only a signal's disposition; a write over the limit then fails with EFBIG instead of killing us.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let limit = rustix::process::Rlimit { current: (bytes != u64::MAX).then_some(bytes), maximum: None };
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+}
+
+#[test]
+fn one_daemon_per_database_and_the_second_learns_who_holds_it() {
+    let sqlite = Sqlite::new();
+    assert!(!DaemonLock::is_held(&sqlite.path()));
+    let lock = DaemonLock::take(&sqlite.path(), NINE).unwrap();
+    assert!(DaemonLock::is_held(&sqlite.path()));
+    let error = DaemonLock::take(&sqlite.path(), NINE).unwrap_err();
+    let pid = std::process::id().to_string();
+    assert!(matches!(&error, LockError::Held { holder, .. } if holder.contains(&pid)), "{error}");
+    assert!(error.to_string().contains("pushcron.db"), "{error}");
+    assert_eq!(mode(&sqlite.path().with_extension("db.lock")), 0o600);
+    drop(lock);
+    assert!(!DaemonLock::is_held(&sqlite.path()));
+    DaemonLock::take(&sqlite.path(), NINE).unwrap();
+}
