@@ -62,7 +62,7 @@ pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs) -> Plan
     let end = UtcMs(until.0 + 1);
     let fires = if job.enabled && !job.paused {
         let in_time_from = now - job.misfire.grace.max(LEAST_GRACE);
-        let fires_from = job.fires_from(next_due_at, now, in_time_from, end);
+        let fires_from = job.fires_from(next_due_at, now, in_time_from);
         let mut fires = job.without_firing(next_due_at, fires_from, Decision::Missed, |at| job.reason_missed(at, now));
         fires
             .extend(job.called(fires_from, end).map(|called| {
@@ -92,19 +92,16 @@ pub fn place_at(schedule: &CompiledSchedule, next_due_at: Option<UtcMs>, now: Ut
 
 impl Watched<'_> {
     /// The instant from which on all fire, none earlier than `from`; the older ones are missed.
-    fn fires_from(&self, from: UtcMs, now: UtcMs, in_time_from: UtcMs, end: UtcMs) -> UtcMs {
+    fn fires_from(&self, from: UtcMs, now: UtcMs, in_time_from: UtcMs) -> UtcMs {
         let in_time_from = in_time_from.max(from);
         let window_from = (now - self.misfire.within).max(from);
         match self.misfire.policy {
             MisfirePolicy::Skip => in_time_from,
             MisfirePolicy::Latest => {
-                // One that fires in time is the latest.
-                let before = if self.schedule.occurrences(in_time_from, end).next().is_some() {
-                    None
-                } else {
-                    self.schedule.previous_before(in_time_from)
-                };
-                before.filter(|latest| *latest >= window_from).unwrap_or(in_time_from)
+                // One that fires in time is the latest; one still to come is not.
+                let fires_in_time = self.schedule.occurrences(in_time_from, UtcMs(now.0 + 1)).next().is_some();
+                let overdue = if fires_in_time { None } else { self.schedule.previous_before(in_time_from) };
+                overdue.filter(|latest| *latest >= window_from).unwrap_or(in_time_from)
             }
             MisfirePolicy::All if window_from >= in_time_from => in_time_from,
             MisfirePolicy::All => self.newest(self.misfire.max.into(), window_from, in_time_from),

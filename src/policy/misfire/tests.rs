@@ -99,6 +99,15 @@ fn nothing_is_due_before_its_instant_unless_recorded_ahead() {
 }
 
 #[test]
+fn an_instant_recorded_ahead_is_not_the_latest_yet() {
+    let schedule = cron("0 * * * *");
+    let latest = misfire(MisfirePolicy::Latest);
+    let (from, now) = (utc("2026-06-01T08:00:00Z"), utc("2026-06-01T08:59:57Z"));
+    let ahead = plan(&on(&schedule, &latest), from, now, now + Duration::from_secs(5));
+    assert_eq!(summary(&ahead), "1 caught_up, 1 fired");
+}
+
+#[test]
 fn after_a_suspend_of_eight_hours_the_latest_fires_and_each_other_has_its_row() {
     // F18: the wall clock alone moved.
     let schedule = cron("* * * * *");
