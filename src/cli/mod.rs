@@ -1,3 +1,212 @@
-//! One file per verb, and the tables that people read.
+//! The command line: one file per verb, each thin: read the arguments, one call, print.
 
-pub mod render;
+mod accounts;
+mod backup;
+mod cancel;
+mod check;
+mod completions;
+mod context;
+mod failure;
+mod fire;
+mod history;
+mod jobs;
+mod man;
+mod next;
+mod pause;
+mod render;
+mod resolve;
+mod retry;
+mod rows;
+mod run;
+mod wait;
+mod when;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+
+use self::context::Context;
+use self::failure::{Exit, Failure};
+use crate::clock::SystemClock;
+use crate::logging;
+
+/// Cron for instant messages: YAML jobs, durable fires, honest delivery.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pushcron",
+    version,
+    after_help = "Examples:
+  pushcron run                      the daemon, with the files of /etc/pushcron
+  pushcron -c jobs.yaml check       is the file right?
+  pushcron -c jobs.yaml next        what comes in the next 24 hours?
+  pushcron history --state failed   what went wrong?
+
+Exit codes: 0 done, 1 failed or not sent, 64 usage, 69 database or service out of reach, 78 bad configuration."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb understands, before or after its name.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// A YAML file or a directory of them; may be repeated [default: $PUSHCRON_CONFIG, else /etc/pushcron]
+    #[arg(short, long, global = true, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Everywhere")]
+    config: Vec<PathBuf>,
+    /// The database, instead of the one that the files name
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Everywhere")]
+    db: Option<PathBuf>,
+    /// Say more on standard error; twice for still more
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
+    verbose: u8,
+    /// Say less on standard error; twice for errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose", help_heading = "Everywhere")]
+    quiet: u8,
+    /// The form of log lines; $RUST_LOG chooses which
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto", value_parser = log_format(), hide_default_value = true, help_heading = "Everywhere")]
+    log_format: logging::Format,
+}
+
+fn log_format() -> impl TypedValueParser<Value = logging::Format> {
+    PossibleValuesParser::new(logging::Format::WORDS).map(|word| logging::Format::parse(&word).unwrap_or_default())
+}
+
+/// How rows are shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Show {
+    /// A JSON array of objects, with the columns of the database's view
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// CSV with the same columns
+    #[arg(long)]
+    csv: bool,
+    /// Times in UTC instead of the job's zone (JSON and CSV always have UTC)
+    #[arg(long)]
+    utc: bool,
+}
+
+impl Show {
+    /// Whether a program reads the rows.
+    fn for_programs(self) -> bool {
+        self.json || self.csv
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon in the foreground
+    Run(run::Run),
+    /// Refuse or accept the files, without any effect
+    Check(check::Check),
+    /// Show the coming fires, with notes on summer time
+    Next(next::Next),
+    /// Show the jobs: when next, and what became of the last fire
+    Jobs(jobs::Jobs),
+    /// Show the accounts and their health
+    Accounts(accounts::Accounts),
+    /// Show the pushes
+    History(history::History),
+    /// Fire a job now, even a disabled or paused one
+    Fire(fire::Fire),
+    /// Try finished pushes again
+    Retry(retry::Retry),
+    /// End open pushes
+    Cancel(cancel::Cancel),
+    /// Say what became of an unknown push
+    Resolve(resolve::Resolve),
+    /// Let a job skip its fires until it is resumed
+    Pause(pause::Pause),
+    /// End a job's pause
+    Resume(pause::Resume),
+    /// Copy the live database to a file
+    Backup(backup::Backup),
+    /// Print a shell's completion script
+    Completions(completions::Completions),
+    /// Write the man pages into a directory
+    #[command(hide = true)]
+    Man(man::Man),
+}
+
+impl Verb {
+    fn act(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Verb::Run(verb) => verb.act(context),
+            Verb::Check(verb) => verb.act(context),
+            Verb::Next(verb) => verb.act(context),
+            Verb::Jobs(verb) => verb.act(context),
+            Verb::Accounts(verb) => verb.act(context),
+            Verb::History(verb) => verb.act(context),
+            Verb::Fire(verb) => verb.act(context),
+            Verb::Retry(verb) => verb.act(context),
+            Verb::Cancel(verb) => verb.act(context),
+            Verb::Resolve(verb) => verb.act(context),
+            Verb::Pause(verb) => verb.act(context),
+            Verb::Resume(verb) => verb.act(context),
+            Verb::Backup(verb) => verb.act(context),
+            Verb::Completions(verb) => verb.act(context),
+            Verb::Man(verb) => verb.act(context),
+        }
+    }
+}
+
+/// Everything that `main` does.
+pub fn main() -> ExitCode {
+    // Before any file is made: messages and tokens are nobody else's business, whatever the shell's umask says.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    completions::answer_shell();
+    act(std::env::args_os()).into()
+}
+
+fn act(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout, which may be a closed pipe; then nobody is left to be told.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let clock = SystemClock::shared();
+    let told = logging::init(cli.global.log_format, verbosity(&cli), clock.clone())
+        .map_err(|problem| Failure::new(Exit::Usage, problem))
+        .and_then(|()| cli.verb.act(&Context::new(cli.global, clock)));
+    told.unwrap_or_else(|failure| {
+        if !failure.is_silent() {
+            // Not `eprintln`, which panics where standard error is closed.
+            let _ = writeln!(std::io::stderr(), "{failure}");
+        }
+        failure.exit
+    })
+}
+
+/// The daemon tells its news; a verb that answers on standard output tells only trouble.
+fn verbosity(cli: &Cli) -> i8 {
+    let steps = i8::try_from(cli.global.verbose).unwrap_or(i8::MAX) - i8::try_from(cli.global.quiet).unwrap_or(i8::MAX);
+    if matches!(cli.verb, Verb::Run(_)) { steps } else { steps.saturating_sub(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_of_verbs_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_shows_an_example() {
+        for verb in Cli::command().get_subcommands_mut() {
+            let help = verb.render_long_help().to_string();
+            let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{help}"));
+            assert!(examples.contains("pushcron ") && examples.contains(verb.get_name()), "{help}");
+        }
+    }
+}

@@ -64,27 +64,35 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 /// A column of a table for people.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Column {
     pub title: &'static str,
     /// Columns of the lowest rank give way first when the terminal is too narrow.
-    pub rank: u8,
-    /// How far it may be cut; a column that would need more goes as a whole, unless its rank is [`Column::KEPT`].
-    pub least: usize,
-    pub right: bool,
+    rank: u8,
+    /// How far it may be cut before columns are left out.
+    least: usize,
+    right: bool,
 }
 
 impl Column {
     /// The rank of columns without which a row says nothing.
     pub const KEPT: u8 = u8::MAX;
 
-    /// A column that is always there; it is cut only when all others have given way.
+    /// What columns that are always there may be cut to when all others are left out.
+    const LAST_RESORT: usize = 8;
+
+    /// A column that is always there.
     pub const fn kept(title: &'static str) -> Column {
-        Column { title, rank: Column::KEPT, least: 8, right: false }
+        Column { title, rank: Column::KEPT, least: 20, right: false }
     }
 
     pub const fn ranked(title: &'static str, rank: u8, least: usize) -> Column {
         Column { title, rank, least, right: false }
+    }
+
+    /// For instants: as wide as `2026-01-01 09:00:00 +05:30`.
+    pub const fn instant(title: &'static str, rank: u8) -> Column {
+        Column { title, rank, least: 26, right: false }
     }
 
     /// Numbers stand to the right.
@@ -114,24 +122,42 @@ impl Screen {
     }
 }
 
-/// Writes an aligned table: the titles, then the rows.
+/// Writes an aligned table: the titles, then the rows. Columns without any value are left out.
 ///
 /// # Errors
 ///
 /// When `out` takes no more.
 pub fn table(out: &mut dyn Write, screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
-    let widths = fit(&natural_widths(columns, rows), columns, screen.width);
-    let titles: Vec<Cell> = columns.iter().map(|column| Cell::new(column.title).tone(Tone::Faint)).collect();
-    write_row(out, screen, columns, &widths, &titles)?;
-    rows.iter().try_for_each(|row| write_row(out, screen, columns, &widths, row))
+    let is_empty = |index: usize| rows.iter().all(|row| row.get(index).is_none_or(|cell| cell.text.is_empty()));
+    let mut natural = natural_widths(columns, rows);
+    for index in (0..columns.len()).filter(|&index| columns[index].rank != Column::KEPT && is_empty(index)) {
+        natural[index] = None;
+    }
+    let widths = Widths(fit(&natural, columns, screen.width));
+    widths.write_titles(out, screen, columns)?;
+    rows.iter().try_for_each(|row| widths.write(out, screen, columns, row))
 }
 
-/// The widths of a table whose rows come one by one (`--follow`): the titles and these rows decide for all.
+/// The widths of a table whose rows come one by one.
 pub struct Widths(Vec<Option<usize>>);
 
 impl Widths {
-    pub fn of(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
-        Widths(fit(&natural_widths(columns, rows), columns, screen.width))
+    /// Widths that suit these rows, with the rest of the screen for the last column.
+    pub fn with_room(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
+        let mut widths = fit(&natural_widths(columns, rows), columns, screen.width);
+        let room = screen.width.saturating_sub(taken(&widths));
+        if let Some(Some(last)) = widths.last_mut() {
+            *last += room;
+        }
+        Widths(widths)
+    }
+
+    /// # Errors
+    ///
+    /// When `out` takes no more.
+    pub fn write_titles(&self, out: &mut dyn Write, screen: Screen, columns: &[Column]) -> io::Result<()> {
+        let titles: Vec<Cell> = columns.iter().map(|column| Cell::new(column.title).tone(Tone::Faint)).collect();
+        self.write(out, screen, columns, &titles)
     }
 
     /// # Errors
@@ -142,50 +168,52 @@ impl Widths {
     }
 }
 
-fn natural_widths(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<usize> {
+fn natural_widths(columns: &[Column], rows: &[Vec<Cell>]) -> Vec<Option<usize>> {
     let widest = |(index, column): (usize, &Column)| {
         let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.text.width());
-        cells.chain([column.title.width()]).max().unwrap_or(0)
+        cells.chain([column.title.width()]).max()
     };
     columns.iter().enumerate().map(widest).collect()
 }
 
-/// The width of each column, None for those that do not fit at all: the lowest rank is cut to its least, then left
-/// out, then the next.
-fn fit(natural: &[usize], columns: &[Column], screen: usize) -> Vec<Option<usize>> {
-    let mut widths: Vec<Option<usize>> = natural.iter().copied().map(Some).collect();
-    let mut order: Vec<usize> = (0..columns.len()).collect();
-    order.sort_by_key(|&index| columns[index].rank);
-    for index in order {
-        let shown = widths.iter().flatten().count();
-        let taken = widths.iter().flatten().sum::<usize>() + GAP * shown.saturating_sub(1);
-        let Some(over) = taken.checked_sub(screen).filter(|over| *over > 0) else { break };
-        let width = natural[index];
-        let least = columns[index].least.max(columns[index].title.width()).min(width);
-        widths[index] = match width.checked_sub(over) {
-            Some(cut) if cut >= least => Some(cut),
-            _ if columns[index].rank == Column::KEPT => Some(least),
-            _ => None,
-        };
+/// The width of each column, None for those that do not fit: the lowest ranks are cut first, to their least; if that
+/// is not enough, the lowest ranks are left out, and what is always there is cut further; what room is left then goes
+/// back, highest rank first.
+fn fit(natural: &[Option<usize>], columns: &[Column], screen: usize) -> Vec<Option<usize>> {
+    let mut widths = natural.to_vec();
+    let mut by_rank: Vec<usize> = (0..columns.len()).filter(|&index| natural[index].is_some()).collect();
+    by_rank.sort_by_key(|&index| columns[index].rank);
+    let cut_to = |widths: &mut [Option<usize>], index: usize, least: usize| {
+        let least = natural[index].map(|width| least.max(columns[index].title.width()).min(width));
+        widths[index] = widths[index].map(|width| width.saturating_sub(over(widths, screen))).max(least);
+    };
+    for &index in &by_rank {
+        cut_to(&mut widths, index, columns[index].least);
     }
-    // Leaving a column out may free more than was needed: those that were only cut get it back, best rank first.
-    give_back(&mut widths, natural, columns, screen);
-    widths
-}
-
-fn give_back(widths: &mut [Option<usize>], natural: &[usize], columns: &[Column], screen: usize) {
-    let shown = widths.iter().flatten().count();
-    let taken = widths.iter().flatten().sum::<usize>() + GAP * shown.saturating_sub(1);
-    let mut room = screen.saturating_sub(taken);
-    let mut order: Vec<usize> = (0..columns.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(columns[index].rank));
-    for index in order {
-        if let Some(width) = &mut widths[index] {
-            let more = natural[index].saturating_sub(*width).min(room);
+    for &index in &by_rank {
+        if columns[index].rank == Column::KEPT {
+            cut_to(&mut widths, index, Column::LAST_RESORT);
+        } else if over(&widths, screen) > 0 {
+            widths[index] = None;
+        }
+    }
+    let mut room = screen.saturating_sub(taken(&widths));
+    for &index in by_rank.iter().rev() {
+        if let (Some(width), Some(natural)) = (&mut widths[index], natural[index]) {
+            let more = natural.saturating_sub(*width).min(room);
             *width += more;
             room -= more;
         }
     }
+    widths
+}
+
+fn taken(widths: &[Option<usize>]) -> usize {
+    widths.iter().flatten().sum::<usize>() + GAP * widths.iter().flatten().count().saturating_sub(1)
+}
+
+fn over(widths: &[Option<usize>], screen: usize) -> usize {
+    taken(widths).saturating_sub(screen)
 }
 
 fn write_row(
@@ -265,13 +293,26 @@ pub fn object(table: &Table, row: &[Value]) -> Value {
 pub fn csv(out: &mut dyn Write, table: &Table) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(&table.columns)?;
-    for row in &table.rows {
-        for value in row {
-            writer.write_field(plain(value).as_bytes())?;
-        }
-        writer.write_record(None::<&[u8]>)?;
-    }
+    table.rows.iter().try_for_each(|row| csv_fields(&mut writer, row))?;
     writer.flush()
+}
+
+/// One row of a CSV whose column names were written before.
+///
+/// # Errors
+///
+/// When `out` takes no more.
+pub fn csv_row(out: &mut dyn Write, row: &[Value]) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    csv_fields(&mut writer, row)?;
+    writer.flush()
+}
+
+fn csv_fields(writer: &mut csv::Writer<&mut dyn Write>, row: &[Value]) -> io::Result<()> {
+    for value in row {
+        writer.write_field(plain(value).as_bytes())?;
+    }
+    Ok(writer.write_record(None::<&[u8]>)?)
 }
 
 /// A value as text: a string as it is, nothing for null, JSON for the rest.
@@ -289,7 +330,7 @@ mod tests {
 
     const COLUMNS: [Column; 4] = [
         Column::kept("job"),
-        Column::ranked("target", 2, 8),
+        Column::ranked("target", 2, 12),
         Column::ranked("ms", 3, 2).right(),
         Column::ranked("error", 1, 12),
     ];

@@ -1,0 +1,31 @@
+//! `backup`: a consistent copy of the live database.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  pushcron backup /var/backups/pushcron-$(date +%F).db
+
+A plain `cp` of a database that is in use loses data. To restore, stop the daemon and put the copy in the database's
+place; pushes that the copy does not know to be sent are `unknown` then, and not repeated.")]
+pub struct Backup {
+    /// A file that does not exist yet; it gets mode 0600
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+impl Backup {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        context.reading(async |store| {
+            store.backup(&self.file, context.now()).await?;
+            writeln!(io::stdout(), "copied to {}", self.file.display())?;
+            Ok(Exit::Done)
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! `cancel`: open pushes ended by hand.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+
+use super::completions;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pushcron cancel 12
+  pushcron cancel 12 13 14
+
+A push that is being sent at this moment cannot be cancelled.")]
+pub struct Cancel {
+    /// Pushes that are pending or retrying
+    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(completions::open_pushes))]
+    pushes: Vec<i64>,
+}
+
+impl Cancel {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        context.changing(async |store| {
+            for id in &self.pushes {
+                store.cancel(*id, context.now()).await?;
+                writeln!(io::stdout(), "push {id} is cancelled")?;
+            }
+            Ok(Exit::Done)
+        })
+    }
+}

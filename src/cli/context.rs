@@ -1,0 +1,179 @@
+//! What verbs share: where the files and the database are, and how they are opened.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Global;
+use super::failure::{Exit, Failure};
+use crate::clock::SharedClock;
+use crate::config::{self, Config, ConfigErrors, Surroundings, Whereabouts};
+use crate::daemon::Options;
+use crate::domain::UtcMs;
+use crate::senders::http::Http;
+use crate::senders::{self, Environment, Memory, MemoryError};
+use crate::store::Store;
+use crate::store::sqlite::{Access, DaemonLock, SqliteStore};
+
+/// Where the files are when nobody says otherwise.
+const SYSTEM_CONFIG: &str = "/etc/pushcron";
+
+pub struct Context {
+    global: Global,
+    pub clock: SharedClock,
+}
+
+impl Context {
+    pub fn new(global: Global, clock: SharedClock) -> Context {
+        Context { global, clock }
+    }
+
+    pub fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+
+    /// The files and directories of the configuration: `-c`, else `$PUSHCRON_CONFIG`, else the system's directory.
+    /// Empty where there is none of them: then the embedded example holds.
+    pub fn config_paths(&self) -> Vec<PathBuf> {
+        if !self.global.config.is_empty() {
+            return self.global.config.clone();
+        }
+        match std::env::var_os("PUSHCRON_CONFIG").filter(|paths| !paths.is_empty()) {
+            Some(paths) => std::env::split_paths(&paths).collect(),
+            None if Path::new(SYSTEM_CONFIG).exists() => vec![PathBuf::from(SYSTEM_CONFIG)],
+            None => Vec::new(),
+        }
+    }
+
+    /// The whole configuration. Its warnings are told by `check` and `run`.
+    pub fn config(&self) -> Result<Config, ConfigErrors> {
+        config::load(&self.config_paths(), &senders::specs(), &self.surroundings())
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::of_process(self.now())
+    }
+
+    /// What the daemon is told.
+    pub fn daemon_options(&self) -> Options {
+        Options { config: self.config_paths(), database: self.global.db.clone() }
+    }
+
+    /// Where the database is, and the zone of rows that belong to no job.
+    ///
+    /// # Errors
+    ///
+    /// When the files do not tell, and `--db` does not either.
+    pub fn whereabouts(&self) -> Result<Whereabouts, Failure> {
+        let found = config::whereabouts(&self.config_paths(), &self.surroundings());
+        match (&self.global.db, found) {
+            (Some(database), Ok(found)) => Ok(Whereabouts { database: database.clone(), ..found }),
+            (Some(database), Err(_)) => {
+                let timezone = self.surroundings().timezone.unwrap_or_else(|| "UTC".to_owned());
+                Ok(Whereabouts { database: database.clone(), timezone })
+            }
+            (None, found) => Ok(found?),
+        }
+    }
+
+    /// Whether a daemon runs on the database.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::whereabouts`].
+    pub fn daemon_runs(&self) -> Result<bool, Failure> {
+        Ok(DaemonLock::is_held(&self.whereabouts()?.database))
+    }
+
+    /// Opens the database to look at it, and hands it to `work`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and when there is no database yet or it cannot be read.
+    pub fn reading<T>(&self, work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.with_store(Access::Read, work)
+    }
+
+    /// Opens the database to change it, and hands it to `work`. A daemon that runs on it takes notice.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and when there is no database yet or it cannot be written.
+    pub fn changing<T>(&self, work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.with_store(Access::Write, work)
+    }
+
+    fn with_store<T>(
+        &self,
+        access: Access,
+        work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let database = self.whereabouts()?.database;
+        // Even a verb that writes has nothing to say to a database without any job.
+        if !database.exists() {
+            let text = format!(
+                "there is no database {} yet: `pushcron run` makes it; `check` and `next` work without (or name one with --db)",
+                database.display()
+            );
+            return Err(Failure::new(Exit::OutOfReach, text));
+        }
+        self.block_on(async {
+            let store = SqliteStore::open(&database, access, self.now()).await?;
+            let answer = work(&store).await;
+            store.close().await;
+            answer
+        })
+    }
+
+    /// Names of paused jobs, as far as there is a database that can be read.
+    pub fn paused_jobs(&self) -> HashSet<String> {
+        let exists = self.whereabouts().is_ok_and(|found| found.database.exists());
+        let read = || self.reading(async |store| Ok(store.paused_jobs().await?));
+        exists.then(read).and_then(Result::ok).into_iter().flatten().collect()
+    }
+
+    /// What senders are built with in a process that is not the daemon.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no certificates, or the database is there and cannot be read.
+    pub async fn environment(&self) -> Result<Environment, Failure> {
+        let database = self.whereabouts()?.database;
+        let store = match database.exists() {
+            true => Some(SqliteStore::open(&database, Access::Read, self.now()).await?),
+            false => None,
+        };
+        let http = Http::new().map_err(|error| Failure::of(Exit::Failed, &error))?;
+        let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Environment { clock: self.clock.clone(), http, memory: Arc::new(Glance(store)), state_dir })
+    }
+
+    /// Runs what has to wait for the database or the network.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`, and when the system gives no thread.
+    pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?.block_on(work)
+    }
+}
+
+/// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.
+struct Glance(Option<SqliteStore>);
+
+#[async_trait]
+impl Memory for Glance {
+    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
+        match &self.0 {
+            Some(store) => store.recall(account).await.map_err(|error| MemoryError(error.to_string())),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn remember(&self, _account: &str, _key: &str, _value: &str) -> Result<(), MemoryError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! How a verb ends: its exit code, and the line that says why.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+use crate::config::ConfigErrors;
+use crate::daemon::DaemonError;
+use crate::domain::escaped;
+use crate::store::StoreError;
+
+/// Exit codes, after sysexits.h, so that scripts and systemd can tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    /// The thing was tried and did not come about: a push not sent, a job unknown.
+    Failed = 1,
+    /// The command line makes no sense (clap's own 2 is mapped to this).
+    Usage = 64,
+    /// The database, or the daemon that was to act, is out of reach.
+    OutOfReach = 69,
+    /// The configuration is refused. systemd does not restart the daemon then.
+    BadConfig = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a verb could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    /// Lines to be read before the one that says why: the problems of a configuration.
+    detail: Vec<String>,
+    text: String,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, text: impl Into<String>) -> Failure {
+        Failure { exit, detail: Vec::new(), text: text.into() }
+    }
+
+    /// An error with its causes.
+    pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Failure {
+        let mut text = error.to_string();
+        for cause in std::iter::successors(error.source(), |&error| error.source()).map(ToString::to_string) {
+            // Many errors already end in the text of their cause.
+            if !text.ends_with(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        Failure::new(exit, text)
+    }
+
+    /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.
+    pub fn is_silent(&self) -> bool {
+        self.exit == Exit::Done
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.detail.iter().flat_map(|detail| detail.lines()) {
+            writeln!(f, "{}", escaped(line))?;
+        }
+        write!(f, "pushcron: {}", escaped(&self.text))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let exit = match error {
+            StoreError::Open { .. } | StoreError::Corrupt { .. } | StoreError::Unavailable(_) => Exit::OutOfReach,
+            StoreError::Refused(_) | StoreError::NotFound(_) | StoreError::NotAllowed(_) => Exit::Failed,
+        };
+        Failure::of(exit, &error)
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Failure {
+        let count = errors.errors.len() + errors.unlisted;
+        let unlisted =
+            if errors.unlisted == 0 { String::new() } else { format!(", {} of them not listed", errors.unlisted) };
+        let noun = if count == 1 { "problem" } else { "problems" };
+        Failure {
+            exit: Exit::BadConfig,
+            detail: errors.errors.iter().map(ToString::to_string).collect(),
+            text: format!("the configuration is refused: {count} {noun}{unlisted}"),
+        }
+    }
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Failure {
+        match error {
+            DaemonError::Config(errors) => Failure::from(errors),
+            DaemonError::Store(error) => Failure::from(error),
+            DaemonError::Account(_) | DaemonError::Schedule { .. } => Failure::of(Exit::BadConfig, &error),
+            DaemonError::Lock(_) => Failure::of(Exit::OutOfReach, &error),
+            DaemonError::System(_) | DaemonError::BrokeDown(_) => Failure::of(Exit::Failed, &error),
+        }
+    }
+}
+
+/// Errors of our own output; those of other files are told with their path where they occur.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Failure::new(Exit::Done, ""),
+            _ => Failure::new(Exit::Failed, format!("standard output: {error}")),
+        }
+    }
+}

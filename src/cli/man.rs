@@ -1,0 +1,25 @@
+//! `man`: a page for the program and one for each verb, made from the very definitions that parse the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory};
+
+use super::Cli;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  pushcron man /usr/share/man/man1")]
+pub struct Man {
+    /// A directory that exists
+    directory: PathBuf,
+}
+
+impl Man {
+    pub fn act(&self, _context: &Context) -> Result<Exit, Failure> {
+        clap_mangen::generate_to(Cli::command(), &self.directory)
+            .map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", self.directory.display())))?;
+        Ok(Exit::Done)
+    }
+}

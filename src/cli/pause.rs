@@ -1,0 +1,54 @@
+//! `pause` and `resume`.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+
+use super::completions;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  pushcron pause daily-report    its fires are recorded as skipped until `pushcron resume daily-report`")]
+pub struct Pause {
+    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
+    jobs: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  pushcron resume daily-report")]
+pub struct Resume {
+    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
+    jobs: Vec<String>,
+}
+
+impl Pause {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        set(context, &self.jobs, true)
+    }
+}
+
+impl Resume {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        set(context, &self.jobs, false)
+    }
+}
+
+fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure> {
+    context.changing(async |store| {
+        for job in jobs {
+            let changed = store.set_paused(job, paused, context.now()).await?;
+            let told = match (paused, changed) {
+                (true, true) => "is paused",
+                (true, false) => "was paused already",
+                (false, true) => "goes on",
+                (false, false) => "was not paused",
+            };
+            writeln!(io::stdout(), "{job} {told}")?;
+        }
+        Ok(Exit::Done)
+    })
+}

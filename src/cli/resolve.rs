@@ -1,0 +1,38 @@
+//! `resolve`: a person's word on an unknown push.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
+
+use super::completions;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pushcron history --state unknown    look at the chats: did it arrive?
+  pushcron resolve 12 sent")]
+pub struct Resolve {
+    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(completions::unknown_pushes))]
+    push: i64,
+    outcome: Found,
+}
+
+/// What the person saw in the chat.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Found {
+    Sent,
+    Failed,
+}
+
+impl Resolve {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        context.changing(async |store| {
+            let sent = matches!(self.outcome, Found::Sent);
+            store.resolve(self.push, sent, context.now()).await?;
+            writeln!(io::stdout(), "push {} is {}", self.push, if sent { "sent" } else { "failed" })?;
+            Ok(Exit::Done)
+        })
+    }
+}

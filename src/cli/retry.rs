@@ -1,0 +1,37 @@
+//! `retry`: finished pushes once more.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::{completions, wait};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pushcron retry 12
+  pushcron retry 12 13 --wait    0: both were sent
+
+A push that is `unknown` may have arrived already; look at the chat first.")]
+pub struct Retry {
+    /// Pushes that are failed, unknown, expired or cancelled
+    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(completions::ended_pushes))]
+    pushes: Vec<i64>,
+    /// Wait for the outcome and show it
+    #[arg(short, long)]
+    wait: bool,
+}
+
+impl Retry {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        context.changing(async |store| {
+            for id in &self.pushes {
+                store.retry(*id, context.now()).await?;
+                writeln!(io::stdout(), "push {id} is due again")?;
+            }
+            wait::or_tell(context, store, &self.pushes, self.wait).await
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! `run`: the daemon.
+
+use clap::Args;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use crate::daemon;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pushcron run                      the files of /etc/pushcron, or the embedded example where there are none
+  pushcron -c jobs.yaml run -v
+
+SIGHUP reloads the files, all or nothing; SIGTERM and SIGINT stop: sends under way may finish within 10 s.")]
+pub struct Run {}
+
+impl Run {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        daemon::run(&context.daemon_options())?;
+        Ok(Exit::Done)
+    }
+}

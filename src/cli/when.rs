@@ -1,0 +1,167 @@
+//! Instants as people write and read them: in a zone, to the second.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+
+use crate::domain::UtcMs;
+
+/// `2026-01-01 09:00` in `zone`; with the offset where `with_offset`, or where the clock shows that time twice.
+pub fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset: bool) -> String {
+    let zoned = at.to_jiff().to_zoned(zone.clone());
+    let twice = matches!(zone.to_ambiguous_timestamp(zoned.datetime()).offset(), AmbiguousOffset::Fold { .. });
+    let clock = if with_seconds { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
+    let offset = if with_offset || twice { zoned.strftime(" %:::z").to_string() } else { String::new() };
+    format!("{}{offset}", zoned.strftime(clock))
+}
+
+/// The zone of that name; UTC for one that the system no longer knows, since a row must be shown all the same.
+pub fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
+}
+
+/// A stretch of time that a person named by its beginning: `09:00` is a whole minute, `09:00:30` a second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    pub from: UtcMs,
+    /// Exclusive.
+    pub until: UtcMs,
+    /// What summer time makes of it, for people.
+    pub note: Option<String>,
+}
+
+/// Reads an instant: with its offset (`2026-01-01T01:00:00Z`), by the clock of `zone` (`2026-01-01T09:00`,
+/// `2026-01-01 09:00:30`, `2026-01-01`, `09:00` for today), or before `now` (`90m`, `7d`).
+///
+/// # Errors
+///
+/// In words, when it is none of these.
+pub fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+    let text = text.trim();
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        let at = UtcMs::from(at);
+        return Ok(Stretch { from: at, until: UtcMs(at.0 + 1000), note: None });
+    }
+    if let Some(ago) = duration(text.strip_suffix("ago").unwrap_or(text).trim()) {
+        let from = now - ago;
+        return Ok(Stretch { from, until: now, note: None });
+    }
+    let today = now.to_jiff().to_zoned(zone.clone()).date();
+    let (civil, len_ms) = civil(text, today).ok_or_else(|| {
+        format!("expected a time such as 2026-01-01T09:00, 09:00, 2026-01-01T01:00:00Z or 2h (ago), got '{text}'")
+    })?;
+    by_the_clock(civil, len_ms, zone).ok_or_else(|| format!("'{text}' lies outside the years that can be told"))
+}
+
+/// A date, a time of today, or both; and how long the stretch is that was meant.
+fn civil(text: &str, today: Date) -> Option<(DateTime, i64)> {
+    const DAY: i64 = 86_400_000;
+    let len_of = |time: &str| if time.matches(':').count() > 1 { 1000 } else { 60_000 };
+    // Only the forms that are documented: jiff also takes a whole date and time for a time, and `0900`.
+    let is_clock = |text: &str| text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':');
+    let time = |text: &str| is_clock(text).then(|| text.parse::<Time>().ok()).flatten();
+    if let Some(clock) = time(text) {
+        return Some((today.to_datetime(clock), len_of(text)));
+    }
+    match text.split_once(['T', 't', ' ']) {
+        Some((date, clock)) => Some((date.parse::<Date>().ok()?.to_datetime(time(clock.trim())?), len_of(clock))),
+        None => Some((text.parse::<Date>().ok()?.to_datetime(Time::midnight()), DAY)),
+    }
+}
+
+fn by_the_clock(civil: DateTime, len_ms: i64, zone: &TimeZone) -> Option<Stretch> {
+    let from = |at: jiff::Timestamp| UtcMs::from(at);
+    let ambiguous = zone.to_ambiguous_timestamp(civil);
+    let earlier = from(ambiguous.earlier().ok()?);
+    Some(match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } => Stretch { from: earlier, until: UtcMs(earlier.0 + len_ms), note: None },
+        // Both showings of the time are meant; what lies between them does no harm, since it is told by its hour.
+        AmbiguousOffset::Fold { .. } => {
+            let later = from(ambiguous.later().ok()?);
+            let note = format!("the clock shows {} twice on {}", civil.time(), civil.date());
+            Stretch { from: earlier, until: UtcMs(later.0 + len_ms), note: Some(note) }
+        }
+        // Reading the time with either offset gives instants around the gap: its end lies between them.
+        AmbiguousOffset::Gap { .. } => {
+            let later = from(ambiguous.later().ok()?);
+            let note = format!("{} does not exist on {}: the clock skips it", civil.time(), civil.date());
+            let end = zone.following(earlier.to_jiff()).next().map_or(later, |change| from(change.timestamp()));
+            Stretch { from: end, until: UtcMs(end.0 + len_ms), note: Some(note) }
+        }
+    })
+}
+
+/// `90m`, `7d`, `1h30m`: whole numbers with a unit.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    let mut rest = text;
+    let mut total: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at(digits);
+        let unit_len = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_len);
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => return None,
+        };
+        total = number.parse::<u64>().ok()?.checked_mul(unit_ms)?.checked_add(total)?;
+        rest = tail;
+    }
+    (!text.is_empty()).then(|| std::time::Duration::from_millis(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> UtcMs {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_time_means_the_stretch_that_its_precision_names() {
+        let shanghai = zone("Asia/Shanghai");
+        let now = at("2026-01-02T01:30:00.000Z");
+        for (text, from, len) in [
+            ("2026-01-01T01:00:00Z", "2026-01-01T01:00:00.000Z", 1000),
+            ("2026-01-01T09:00:00+08:00", "2026-01-01T01:00:00.000Z", 1000),
+            ("2026-01-01T09:00", "2026-01-01T01:00:00.000Z", 60_000),
+            ("2026-01-01 09:00:30", "2026-01-01T01:00:30.000Z", 1000),
+            ("09:00", "2026-01-02T01:00:00.000Z", 60_000),
+            ("2026-01-01", "2025-12-31T16:00:00.000Z", 86_400_000),
+            ("90m", "2026-01-02T00:00:00.000Z", 5_400_000),
+            ("1h30m ago", "2026-01-02T00:00:00.000Z", 5_400_000),
+        ] {
+            let stretch = parse(text, &shanghai, now).unwrap();
+            assert_eq!((stretch.from, stretch.until.ms_since(stretch.from)), (at(from), len), "{text}");
+        }
+        for text in ["", "nine", "25:00", "2026-02-30", "5", "m", "2026-01-01T"] {
+            assert!(parse(text, &shanghai, now).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_that_exist_twice_or_never_say_so() {
+        let berlin = zone("Europe/Berlin");
+        let twice = parse("2026-10-25T02:30", &berlin, UtcMs(0)).unwrap();
+        assert_eq!(twice.from, at("2026-10-25T00:30:00.000Z"));
+        assert_eq!(twice.until, at("2026-10-25T01:31:00.000Z"));
+        assert_eq!(twice.note.unwrap(), "the clock shows 02:30:00 twice on 2026-10-25");
+        let never = parse("2026-03-29T02:30", &berlin, UtcMs(0)).unwrap();
+        assert_eq!(never.from, at("2026-03-29T01:00:00.000Z"));
+        assert_eq!(never.note.unwrap(), "02:30:00 does not exist on 2026-03-29: the clock skips it");
+    }
+
+    #[test]
+    fn the_offset_is_shown_where_the_time_alone_would_not_tell() {
+        let berlin = zone("Europe/Berlin");
+        assert_eq!(shown(at("2026-07-01T00:30:00.000Z"), &berlin, true, false), "2026-07-01 02:30:00");
+        assert_eq!(shown(at("2026-07-01T00:30:00.000Z"), &berlin, true, true), "2026-07-01 02:30:00 +02");
+        assert_eq!(shown(at("2026-10-25T01:30:00.000Z"), &berlin, true, false), "2026-10-25 02:30:00 +01");
+        assert_eq!(shown(at("2026-10-25T00:30:00.000Z"), &TimeZone::UTC, true, false), "2026-10-25 00:30:00");
+    }
+}
