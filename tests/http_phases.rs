@@ -3,10 +3,15 @@
 
 mod common;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::fake_im::{Answer, FakeIm, Refused};
 use pushcron::senders::http::{CallError, Http, Reply};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 const DEADLINE: Duration = Duration::from_millis(400);
 
@@ -121,4 +126,73 @@ async fn bodies_arrive_whole_and_with_their_length() {
     let got = im.request("/get");
     assert_eq!((got.method.as_str(), got.header("transfer-encoding")), ("GET", None));
     assert_eq!(posted.connection, got.connection, "connections are used again");
+}
+
+/// Speaks TLS with the test certificate in front of a plain server.
+async fn with_tls(ip: &str, im: &FakeIm) -> SocketAddr {
+    use tokio_rustls::rustls;
+    let data = |name: &str| format!("{}/tests/data/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let chain = CertificateDer::from_pem_file(data("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(data("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![chain], key).unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((ip, 0)).await.unwrap();
+    let (address, behind) = (listener.local_addr().unwrap(), im.address());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that trusts nothing hangs up in the middle.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut plain = TcpStream::connect(behind).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut plain).await });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_through_the_ca_file_and_only_for_its_name() {
+    let im = FakeIm::start().await;
+    im.on("", Answer::status(200));
+    let port = with_tls("127.0.0.1", &im).await.port();
+    let unnamed = with_tls("127.0.0.2", &im).await;
+    let ca_file = format!("{}/tests/data/tls/ca.pem", env!("CARGO_MANIFEST_DIR"));
+    let trusting = Http::trusting(ca_file.as_ref()).unwrap();
+    let call = async |http: &Http, host: &str| http.call(http.get(format!("https://{host}/")), DEADLINE).await;
+    assert_eq!(call(&trusting, &format!("127.0.0.1:{port}")).await.unwrap().status, 200);
+    assert_eq!(call(&trusting, &format!("localhost:{port}")).await.unwrap().status, 200);
+    assert_not_sent(call(&trusting, &unnamed.to_string()).await, "certificate");
+    assert_not_sent(call(&Http::new().unwrap(), &format!("127.0.0.1:{port}")).await, "certificate");
+    assert_eq!(im.requests().len(), 2);
+}
+
+#[test]
+fn an_unusable_ca_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    let error = || Http::trusting(&file).err().unwrap().to_string();
+    assert!(error().contains("ca.pem: No such file"), "{}", error());
+    for content in ["", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        std::fs::write(&file, content).unwrap();
+        assert!(error().contains("ca.pem: "), "{}", error());
+    }
+}
+
+/// The test calls itself in an environment in which no root certificates are found.
+#[tokio::test]
+async fn a_machine_without_root_certificates_still_speaks_plain_http() {
+    const NAME: &str = "a_machine_without_root_certificates_still_speaks_plain_http";
+    if std::env::var_os("SSL_CERT_FILE").is_none() {
+        let mut again = tokio::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", NAME]).env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", "/nonexistent");
+        let output = again.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let im = FakeIm::start().await;
+    im.on("", Answer::status(200));
+    assert_eq!(post(&im.url("/")).await.unwrap().status, 200);
+    let address = with_tls("127.0.0.1", &im).await;
+    assert_not_sent(post(&format!("https://{address}/secret")).await, "certificate");
 }

@@ -79,8 +79,9 @@ impl Http {
 
     /// A client that trusts only the certificates of `ca_file` (PEM), for servers with a certificate of their own.
     pub fn trusting(ca_file: &Path) -> Result<Http, HttpSetupError> {
-        let pem = std::fs::read(ca_file).map_err(|error| HttpSetupError(format!("{}: {error}", ca_file.display())))?;
-        Http::build(Some(&pem))
+        let named = |error: String| HttpSetupError(format!("{}: {error}", ca_file.display()));
+        let pem = std::fs::read(ca_file).map_err(|error| named(error.to_string()))?;
+        Http::build(Some(&pem)).map_err(|HttpSetupError(error)| named(error))
     }
 
     fn build(pem: Option<&[u8]>) -> Result<Http, HttpSetupError> {
@@ -102,11 +103,16 @@ impl Http {
         let client = match pem {
             Some(pem) => {
                 let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(described)?;
+                if roots.is_empty() {
+                    return Err(HttpSetupError("it holds no certificate in PEM form".to_owned()));
+                }
                 builder().tls_certs_only(roots).build().map_err(described)?
             }
-            // A machine without root certificates can still push to plain http addresses; https then fails with
-            // a certificate error that names the cause.
-            None => builder().build().or_else(|_| builder().tls_certs_only([]).build()).map_err(described)?,
+            // A machine without root certificates can still push to plain http addresses.
+            None => builder().build().or_else(|error| {
+                tracing::warn!(error = describe(&error, false), "no https: install ca-certificates or set ca_file");
+                builder().tls_certs_only([]).build().map_err(described)
+            })?,
         };
         Ok(Http { client })
     }

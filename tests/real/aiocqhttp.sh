@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Drives the tests' fake OneBot implementation with a client that others wrote (aiocqhttp from PyPI, in a venv under
+# target/). The test finds the venv's Python in PUSHCRON_AIOCQHTTP_PYTHON.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+home=target/real/aiocqhttp
+if [ ! -e "$home/installed" ]; then
+    python3 -m venv "$home/venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check aiocqhttp==1.4.4
+    touch "$home/installed"
+fi
+
+PUSHCRON_AIOCQHTTP_PYTHON="$PWD/$home/venv/bin/python" cargo test --test onebot11_client -- --nocapture "$@"
