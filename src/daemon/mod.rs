@@ -232,6 +232,10 @@ impl Daemon {
         let _ = self.dispatcher.send(Event::Stop(done));
         let _ = stopped.await;
         let _ = self.dispatching.await;
+        // Instants still to come are decided by whoever runs then; until then they are nobody's open pushes.
+        if let Err(error) = self.opened.store.withdraw_ahead(self.clock.now()).await {
+            warn!(%error, "fires recorded ahead stay for the next start to withdraw");
+        }
         self.opened.store.close().await;
         info!("stopped");
     }
