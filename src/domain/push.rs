@@ -11,7 +11,8 @@ use super::outcome::PartReport;
 use super::time::UtcMs;
 
 /// What was decided about one instant of a schedule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Decision {
     Fired,
     Skipped,
@@ -29,7 +30,8 @@ impl Decision {
 }
 
 /// Where a push stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PushState {
     Pending,
     Sending,

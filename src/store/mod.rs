@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::job::DstGap;
 use crate::domain::{
@@ -208,6 +209,74 @@ pub struct AdHoc {
     pub chat: Option<(String, String)>,
 }
 
+/// The database was restored from a backup: what happened in between is not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// When the backup was taken.
+    pub taken_at: UtcMs,
+    /// When it was first opened to be written.
+    pub restored_at: UtcMs,
+}
+
+/// A definition of a job and the time during which it held.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Revision {
+    pub revision: u32,
+    pub definition: Job,
+    pub from_at: UtcMs,
+    /// None: it holds.
+    pub until_at: Option<UtcMs>,
+}
+
+/// A row of `fires` with all that hangs on it, for `explain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FireRecord {
+    pub triggered_by: Trigger,
+    pub due_at: UtcMs,
+    pub until_at: Option<UtcMs>,
+    pub count: u64,
+    pub decision: Decision,
+    pub reason: Option<String>,
+    pub recorded_at: UtcMs,
+    pub zone: Option<String>,
+    pub revision: Option<u32>,
+    pub pushes: Vec<PushRecord>,
+}
+
+/// A row of `pushes` without its message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushRecord {
+    pub id: i64,
+    pub im: String,
+    pub target: Target,
+    pub kind: Kind,
+    pub state: PushState,
+    pub reason: Option<String>,
+    pub max_attempts: u32,
+    pub next_attempt_at: Option<UtcMs>,
+    pub expires_at: UtcMs,
+    pub finished_at: Option<UtcMs>,
+    pub confirmed_at: Option<UtcMs>,
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// A row of `attempts`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    pub number: u32,
+    pub account: String,
+    pub rule: Rule,
+    pub sender: String,
+    pub started_at: UtcMs,
+    pub finished_at: Option<UtcMs>,
+    /// An outcome's word; None: the attempt is open.
+    pub outcome: Option<String>,
+    pub error: Option<String>,
+    pub http_status: Option<u16>,
+    pub message_id: Option<String>,
+    pub note: Option<String>,
+}
+
 /// A view to be read by people, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -354,6 +423,17 @@ pub trait Store: Send + Sync {
     // --- reading -----------------------------------------------------------------------------------------------
 
     async fn view(&self, view: View, filter: &Filter) -> Result<Table, StoreError>;
+
+    /// A job's fires between two instants, both included, oldest first; a row that stands for a gap is among them
+    /// when the gap reaches into the time.
+    async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>, StoreError>;
+
+    /// Every definition that a job has had, oldest first, those of removed jobs too.
+    async fn revisions(&self, job: &str) -> Result<Vec<Revision>, StoreError>;
+
+    /// Whether this database was once a backup. What its jobs called for between the two instants may have been
+    /// sent already, so it must be recorded as missed; pushes that were open in the backup are `unknown`.
+    async fn restored(&self) -> Result<Option<Restored>, StoreError>;
 
     /// The state of one push.
     async fn push_state(&self, push_id: i64) -> Result<Option<PushState>, StoreError>;

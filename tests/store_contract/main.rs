@@ -90,12 +90,16 @@ on_every_backend! {
         history_tells_account_rule_answer_and_lateness
         each_filter_filters
         pages_are_newest_first
+        a_fire_tells_its_whole_story
+        a_gap_is_found_from_inside
+        every_definition_that_held_is_remembered
         another_process_is_noticed_and_our_own_writes_are_not;
     upkeep:
         pruning_takes_old_finished_fires_in_steps
         pruning_spares_what_is_open
         pruning_forgets_media_that_nothing_needs
         a_backup_is_a_whole_store
+        a_restored_backup_repeats_nothing
         a_backup_never_overwrites
         a_checkpoint_disturbs_nothing
         a_closed_store_says_so;

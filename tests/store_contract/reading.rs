@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Health, Next, Outcome, PushState, Rule, UtcMs};
-use pushcron::store::{AccountRow, Begin, Filter, View};
+use pushcron::domain::{Decision, Health, Next, Outcome, PushState, Rule, Trigger, UtcMs};
+use pushcron::store::{AccountRow, Begin, Filter, NewFire, Revision, View};
 use serde_json::json;
 
-use crate::world::{World, at, failed, job, push, sent};
+use crate::world::{World, at, change, cursor, failed, fire, job, push, sent};
 
 const VIEWS: [View; 6] = [
     View::PushHistory,
@@ -125,6 +125,76 @@ pub async fn pages_are_newest_first(world: Arc<World>) {
         let due: Vec<_> = table.rows.iter().map(|row| row[due].clone()).collect();
         assert_eq!(due, [json!(at(4)), json!(at(3)), json!(at(2))], "{filter:?}");
     }
+}
+
+pub async fn a_fire_tells_its_whole_story(world: Arc<World>) {
+    let mut daily = job("daily");
+    daily.push.push(push("user:2", "second"));
+    world.load(&daily, at(0)).await;
+    let pushes = world.fire(&daily, at(0)).await.pushes;
+    let skipped = NewFire { decision: Decision::Skipped, reason: Some("disabled".to_owned()), ..fire(&daily, at(1)) };
+    world.store.record_fires(vec![skipped], vec![cursor(&daily, at(1), at(2))], at(1)).await.unwrap();
+    world.store.fire_by_hand("daily", at(1)).await.unwrap();
+    let delivery = world.begin(pushes[0].id, at(0)).await;
+    world.store.finish_attempts(vec![sent(&delivery, at(1))]).await.unwrap();
+
+    let fires = world.store.fires("daily", at(0), at(1)).await.unwrap();
+    let told: Vec<_> = fires.iter().map(|fire| (fire.due_at, fire.triggered_by, fire.decision)).collect();
+    assert_eq!(
+        told,
+        [
+            (at(0), Trigger::Cron, Decision::Fired),
+            (at(1), Trigger::Cron, Decision::Skipped),
+            (at(1), Trigger::Manual, Decision::Fired),
+        ]
+    );
+    assert_eq!(fires[0].zone.as_deref(), Some("Asia/Shanghai 2026a"));
+    assert_eq!((fires[0].revision, fires[0].recorded_at), (Some(1), at(0)));
+    assert_eq!(fires[1].reason.as_deref(), Some("disabled"));
+    let first = &fires[0].pushes[0];
+    assert_eq!((first.id, first.state, first.finished_at), (pushes[0].id, PushState::Sent, Some(at(1))));
+    assert_eq!((first.attempts[0].rule, first.attempts[0].outcome.as_deref()), (Rule::ImDefault, Some("sent")));
+    assert_eq!(first.attempts[0].message_id, Some(format!("m{}", pushes[0].id)));
+    assert_eq!((fires[0].pushes[1].target.id(), fires[0].pushes[1].attempts.len()), ("2", 0));
+    assert_eq!(world.store.fires("daily", at(2), at(3)).await.unwrap(), []);
+}
+
+pub async fn a_gap_is_found_from_inside(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(0)).await;
+    let gap = NewFire {
+        decision: Decision::Missed,
+        reason: Some("nobody watched".to_owned()),
+        count: 20_000,
+        until_at: Some(at(20_000)),
+        ..fire(&daily, at(1))
+    };
+    world.store.record_fires(vec![gap], vec![cursor(&daily, at(0), at(20_001))], at(20_001)).await.unwrap();
+    for (from, until, found) in
+        [(0, 0, 0), (1, 1, 1), (500, 500, 1), (0, 30_000, 1), (20_000, 20_000, 1), (20_001, 20_001, 0)]
+    {
+        let fires = world.store.fires("daily", at(from), at(until)).await.unwrap();
+        assert_eq!(fires.len(), found, "{from} to {until}");
+    }
+}
+
+pub async fn every_definition_that_held_is_remembered(world: Arc<World>) {
+    let first = job("daily");
+    let mut second = first.clone();
+    second.push[0].message.body = pushcron::domain::Body::Text { text: "other".to_owned() };
+    for (job, now) in [(&first, at(0)), (&second, at(10))] {
+        world.store.apply_jobs(vec![change(job.clone(), now)], vec![], now).await.unwrap();
+    }
+    let told = |revisions: Vec<Revision>| -> Vec<_> {
+        revisions.into_iter().map(|r| (r.revision, r.definition, r.from_at, r.until_at)).collect()
+    };
+    let one = (1, first.clone(), at(0), Some(at(10)));
+    let now = told(world.store.revisions("daily").await.unwrap());
+    assert_eq!(now, [one.clone(), (2, second.clone(), at(10), None)]);
+    world.store.apply_jobs(vec![], vec![Arc::from("daily")], at(20)).await.unwrap();
+    let removed = told(world.store.revisions("daily").await.unwrap());
+    assert_eq!(removed, [one, (2, second, at(10), Some(at(20)))]);
+    assert_eq!(world.store.revisions("nobody").await.unwrap(), []);
 }
 
 pub async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<World>) {

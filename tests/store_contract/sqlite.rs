@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use pushcron::domain::UtcMs;
 use pushcron::store::SharedStore;
 use pushcron::store::sqlite::{Access, SqliteStore};
 
@@ -34,8 +35,8 @@ impl Backend for Sqlite {
         Box::pin(async { Arc::new(self.store().await) as SharedStore })
     }
 
-    fn open_backup(&self, path: PathBuf) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>> {
-        Box::pin(async { Arc::new(SqliteStore::open(path, Access::Write, NINE).await.unwrap()) as SharedStore })
+    fn open_backup(&self, path: PathBuf, now: UtcMs) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>> {
+        Box::pin(async move { Arc::new(SqliteStore::open(path, Access::Write, now).await.unwrap()) as SharedStore })
     }
 
     fn scratch(&self) -> PathBuf {

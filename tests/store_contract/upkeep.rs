@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushcron::domain::{Body, Media, Next, PushState};
-use pushcron::store::StoreError;
+use pushcron::store::{Restored, StoreError};
 
 use crate::world::{World, at, job};
 
@@ -67,7 +67,7 @@ pub async fn a_backup_is_a_whole_store(world: Arc<World>) {
     let path = world.backend.scratch().join("copy.db");
     world.store.backup(&path, at(9)).await.unwrap();
     let later = world.ended("later", Next::Sent).await;
-    let copy = world.backend.open_backup(path).await;
+    let copy = world.backend.open_backup(path, at(9)).await;
     assert_eq!(copy.push_state(id).await.unwrap(), Some(PushState::Sent));
     assert_eq!(copy.push_state(later).await.unwrap(), None);
     assert_eq!(copy.jobs().await.unwrap().len(), 2);
@@ -94,4 +94,34 @@ pub async fn a_closed_store_says_so(world: Arc<World>) {
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(matches!(world.store.jobs().await.unwrap_err(), StoreError::Unavailable(_)));
     world.store.close().await;
+}
+
+pub async fn a_restored_backup_repeats_nothing(world: Arc<World>) {
+    assert_eq!(world.store.restored().await.unwrap(), None);
+    let waiting = world.waiting("waiting").await.id;
+    let sending = world.waiting("sending").await.id;
+    let key = world.begin(sending, at(0)).await.key;
+    let later = world.ended("later", Next::Retry { at: at(7200), reason: "throttled".to_owned() }).await;
+    let path = world.backend.scratch().join("copy.db");
+    world.store.backup(&path, at(9)).await.unwrap();
+
+    // An hour later the copy is put in the place of the original.
+    let copy = world.backend.open_backup(path.clone(), at(3600)).await;
+    let span = Restored { taken_at: at(9), restored_at: at(3600) };
+    assert_eq!(copy.restored().await.unwrap(), Some(span));
+    for id in [waiting, sending] {
+        assert_eq!(copy.push_state(id).await.unwrap(), Some(PushState::Unknown), "it may have been sent since");
+    }
+    assert!(copy.interrupted().await.unwrap().is_empty());
+    assert_eq!(copy.push_state(later).await.unwrap(), Some(PushState::Retrying), "its time has not come");
+    copy.retry(sending, at(3600)).await.unwrap();
+    let delivery = copy.begin_attempts(vec![crate::world::begin(sending)], at(3600)).await.unwrap().remove(0);
+    assert_ne!(delivery.key, key, "the two databases must not be mistaken for one");
+    copy.close().await;
+
+    // It is restored once, not at every start.
+    let again = world.backend.open_backup(path, at(5000)).await;
+    assert_eq!(again.restored().await.unwrap(), Some(span));
+    assert_eq!(again.push_state(sending).await.unwrap(), Some(PushState::Sending));
+    assert_eq!(world.store.restored().await.unwrap(), None);
 }

@@ -18,7 +18,7 @@ use pushcron::store::{
 pub trait Backend: Send + Sync {
     fn open(&self) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>>;
     /// Opens what [`pushcron::store::Store::backup`] wrote.
-    fn open_backup(&self, path: PathBuf) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>>;
+    fn open_backup(&self, path: PathBuf, now: UtcMs) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>>;
     /// A directory for files of the test.
     fn scratch(&self) -> PathBuf;
 }

@@ -137,9 +137,10 @@ async fn check(path: &Path) -> Result<()> {
     }
 }
 
-/// Brings the schema up to date, in one transaction, whoever else tries the same.
+/// Brings the schema up to date, in one transaction, whoever else tries the same; and makes a database of its own
+/// of what was a backup.
 pub(super) async fn migrate(conn: &mut SqliteConnection, path: &Path, now: UtcMs) -> Result<()> {
-    if schema_version(conn, path).await? == MIGRATIONS.len() {
+    if schema_version(conn, path).await? == MIGRATIONS.len() && !is_backup(conn).await? {
         return Ok(());
     }
     sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
@@ -155,7 +156,35 @@ pub(super) async fn migrate(conn: &mut SqliteConnection, path: &Path, now: UtcMs
     }
     set_pragma(conn, "application_id", APPLICATION_ID).await?;
     set_pragma(conn, "user_version", MIGRATIONS.len() as i64).await?;
+    if is_backup(conn).await? {
+        restore(conn, now).await?;
+    }
     sqlx::query("COMMIT").execute(&mut *conn).await?;
+    Ok(())
+}
+
+async fn is_backup(conn: &mut SqliteConnection) -> Result<bool> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'backup_of')").fetch_one(conn).await?)
+}
+
+/// A backup that is written to is a restored one. What was open when it was taken may have been sent since, and new
+/// pushes must not carry the idempotency keys of those that the copy does not know.
+async fn restore(conn: &mut SqliteConnection, now: UtcMs) -> Result<()> {
+    for statement in [
+        "UPDATE attempts
+            SET finished_at = ?1, outcome = 'unknown', error = 'the database was restored from a backup'
+          WHERE finished_at IS NULL
+            AND push_id IN (SELECT id FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL)",
+        "UPDATE pushes INDEXED BY pushes_open
+            SET state = 'unknown', reason = 'restored', finished_at = ?1, next_attempt_at = NULL
+          WHERE finished_at IS NULL AND (state = 'sending' OR next_attempt_at <= ?1)",
+        "UPDATE meta SET value = lower(hex(randomblob(5))) WHERE key = 'database_id'",
+        "INSERT OR REPLACE INTO meta VALUES ('restored_at', ?1)",
+        "INSERT OR REPLACE INTO meta SELECT 'restored_from', value FROM meta WHERE key = 'backup_of'",
+        "DELETE FROM meta WHERE key = 'backup_of'",
+    ] {
+        sqlx::query(statement).bind(now.to_string()).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 

@@ -1,12 +1,13 @@
-//! The views, read for people: filters, order and values as JSON.
+//! The views, read for people: filters, order and values as JSON; and the whole story of a few fires.
 
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Column, QueryBuilder, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
 
+use super::accounts::instant;
 use super::fault::Result;
-use crate::domain::PushState;
-use crate::store::{Filter, Table, View};
+use crate::domain::{PushState, UtcMs};
+use crate::store::{Filter, FireRecord, Revision, Table, View};
 
 pub(super) async fn view(conn: &mut SqliteConnection, view: View, filter: &Filter) -> Result<Table> {
     let mut query = build(view, filter);
@@ -112,6 +113,63 @@ fn values(row: &SqliteRow) -> Result<Vec<Value>> {
                 "REAL" => row.try_get::<f64, _>(i)?.into(),
                 _ => row.try_get::<String, _>(i)?.into(),
             })
+        })
+        .collect()
+}
+
+/// Fires as JSON objects with their pushes, and these with their attempts: the fields of the records in the trait.
+pub(super) async fn fires(
+    conn: &mut SqliteConnection,
+    job: &str,
+    from: UtcMs,
+    until: UtcMs,
+) -> Result<Vec<FireRecord>> {
+    // Gaps do not overlap, so of the rows before the time only the last can reach into it.
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT json_object(
+                  'triggered_by', triggered_by, 'due_at', due_at, 'until_at', until_at, 'count', count,
+                  'decision', decision, 'reason', reason, 'recorded_at', recorded_at, 'zone', zone,
+                  'revision', revision,
+                  'pushes', (SELECT json_group_array(json_object(
+                      'id', id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
+                      'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,
+                      'finished_at', finished_at, 'confirmed_at', confirmed_at,
+                      'attempts', (SELECT json_group_array(json_object(
+                          'number', number, 'account', account, 'rule', rule, 'sender', sender,
+                          'started_at', started_at, 'finished_at', finished_at, 'outcome', outcome, 'error', error,
+                          'http_status', http_status, 'message_id', message_id, 'note', note) ORDER BY number)
+                                     FROM attempts WHERE push_id = pushes.id)) ORDER BY ordinal)
+                               FROM pushes WHERE fire_id = f.id))
+           FROM (SELECT * FROM fires WHERE job = ?1 AND due_at BETWEEN ?2 AND ?3
+                 UNION ALL
+                 SELECT * FROM (SELECT * FROM fires WHERE job = ?1 AND due_at < ?2 AND triggered_by = 'cron'
+                                 ORDER BY due_at DESC LIMIT 1)
+                  WHERE until_at >= ?2) AS f
+          ORDER BY due_at, id",
+    )
+    .bind(job)
+    .bind(from.to_string())
+    .bind(until.to_string())
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok(serde_json::from_str(row)?)).collect()
+}
+
+pub(super) async fn revisions(conn: &mut SqliteConnection, job: &str) -> Result<Vec<Revision>> {
+    let rows: Vec<(u32, String, String, Option<String>)> = sqlx::query_as(
+        "SELECT revision, definition, from_at, until_at FROM job_revisions WHERE job = ?1
+         UNION ALL
+         SELECT revision, definition, loaded_at, NULL FROM jobs WHERE name = ?1 AND removed_at IS NULL
+          ORDER BY revision",
+    )
+    .bind(job)
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|(revision, definition, from_at, until_at)| {
+            let definition = serde_json::from_str(&definition)?;
+            let until_at = until_at.map(instant).transpose()?;
+            Ok(Revision { revision, definition, from_at: instant(from_at)?, until_at })
         })
         .collect()
 }

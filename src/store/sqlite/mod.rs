@@ -27,8 +27,8 @@ use sqlx::{ConnectOptions, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    AccountRow, AdHoc, Applied, Begin, Cursor, Filter, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
-    Settle, Store, StoreError, StoredJob, Table, View,
+    AccountRow, AdHoc, Applied, Begin, Cursor, Filter, Finish, FireRecord, Interrupted, JobChange, NewFire, OpenPush,
+    Recorded, Restored, Revision, Settle, Store, StoreError, StoredJob, Table, View,
 };
 use crate::domain::{Delivery, PushState, UtcMs};
 use bulk::Calls;
@@ -226,6 +226,18 @@ impl Store for SqliteStore {
 
     async fn view(&self, view: View, filter: &Filter) -> Result<Table> {
         self.read(async |conn| history::view(conn, view, filter).await).await
+    }
+
+    async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>> {
+        self.read(async |conn| history::fires(conn, job, from, until).await).await
+    }
+
+    async fn revisions(&self, job: &str) -> Result<Vec<Revision>> {
+        self.read(async |conn| history::revisions(conn, job).await).await
+    }
+
+    async fn restored(&self) -> Result<Option<Restored>> {
+        self.read(async |conn| upkeep::restored(conn).await).await
     }
 
     async fn push_state(&self, push_id: i64) -> Result<Option<PushState>> {

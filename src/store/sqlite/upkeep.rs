@@ -7,11 +7,12 @@ use std::path::Path;
 use async_trait::async_trait;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::accounts::instant;
 use super::connect;
 use super::fault::{Fault, Result};
 use super::writer::Write;
 use crate::domain::UtcMs;
-use crate::store::StoreError;
+use crate::store::{Restored, StoreError};
 
 /// Pages given back to the disk with each step of pruning: 2 MB, a few milliseconds.
 const PAGES_PER_STEP: u32 = 512;
@@ -128,4 +129,17 @@ async fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
         .await?;
     copy.close().await?;
     Ok(())
+}
+
+pub(super) async fn restored(conn: &mut SqliteConnection) -> Result<Option<Restored>> {
+    let instants: Option<(String, String)> = sqlx::query_as(
+        "SELECT f.value, a.value FROM meta AS f, meta AS a WHERE f.key = 'restored_from' AND a.key = 'restored_at'",
+    )
+    .fetch_optional(conn)
+    .await?;
+    instants
+        .map(|(taken_at, restored_at)| {
+            Ok(Restored { taken_at: instant(taken_at)?, restored_at: instant(restored_at)? })
+        })
+        .transpose()
 }
