@@ -39,7 +39,7 @@ fn lay_out(markdown: &str, html: bool) -> String {
             }
             Event::End(TagEnd::TableHead) => {
                 tag(&mut out, "</b>");
-                out.push_str("\n")
+                out.push('\n');
             }
             Event::Start(Tag::Strikethrough) => tag(&mut out, "<s>"),
             Event::End(TagEnd::Strikethrough) => tag(&mut out, "</s>"),
@@ -53,7 +53,7 @@ fn lay_out(markdown: &str, html: bool) -> String {
             Event::End(TagEnd::BlockQuote(_)) => {
                 trim_newlines(&mut out);
                 tag(&mut out, "</blockquote>");
-                out.push_str("\n");
+                out.push('\n');
             }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 if html {

@@ -6,7 +6,9 @@
 
 mod console;
 pub mod http;
+mod ilink;
 pub mod json_body;
+pub mod login;
 pub mod markdown;
 mod matrix;
 mod onebot11;
@@ -162,6 +164,7 @@ pub struct Registered {
 /// Every sender there is, in the order in which docs list them.
 pub static SENDERS: &[Registered] = &[
     Registered { spec: &onebot11::SPEC, build: onebot11::build },
+    Registered { spec: &ilink::SPEC, build: ilink::build },
     Registered { spec: &wecom_robot::SPEC, build: wecom_robot::build },
     Registered { spec: &qianxun::SPEC, build: qianxun::build },
     Registered { spec: &telegram::SPEC, build: telegram::build },

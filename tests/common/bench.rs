@@ -1,8 +1,10 @@
 //! A sender on the bench: a manual clock, a memory that outlives it, and pushes made at the clock's start.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use pushcron::clock::{Clock, ManualClock};
+use async_trait::async_trait;
+use pushcron::clock::{Clock, ManualClock, SharedClock};
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, Delivery, MediaFile, Report, RetryPolicy, Target, UtcMs};
@@ -11,21 +13,60 @@ use tempfile::TempDir;
 
 use super::deliveries::{self, DUE_AT, TestMemory};
 
+/// A manual clock that jumps over short pauses, so that they cost nothing and can still be measured. Longer sleeps wait
+/// until the test moves the clock.
+struct LeapingClock {
+    clock: Arc<ManualClock>,
+    slept: Arc<Mutex<Vec<Duration>>>,
+}
+
+#[async_trait]
+impl Clock for LeapingClock {
+    fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    async fn sleep(&self, wait: Duration) {
+        if wait > SHORT_PAUSE {
+            return self.clock.sleep(wait).await;
+        }
+        self.slept.lock().unwrap().push(wait);
+        self.clock.advance(wait);
+        tokio::task::yield_now().await;
+    }
+}
+
+const SHORT_PAUSE: Duration = Duration::from_secs(30);
+
 /// What senders are built with, and a folder for their files.
 pub struct Bench {
     pub clock: Arc<ManualClock>,
+    seen: SharedClock,
+    /// The short pauses that were jumped over.
+    pub slept: Arc<Mutex<Vec<Duration>>>,
     pub memory: Arc<TestMemory>,
     pub dir: TempDir,
 }
 
 impl Bench {
     pub fn new() -> Bench {
+        let clock = ManualClock::new(DUE_AT);
         let dir = tempfile::tempdir().unwrap();
-        Bench { clock: ManualClock::new(DUE_AT), memory: Arc::default(), dir }
+        Bench { seen: clock.clone(), clock, slept: Arc::default(), memory: Arc::default(), dir }
+    }
+
+    /// The sender's short pauses pass at once (`LeapingClock`).
+    pub fn leaping(mut self) -> Bench {
+        self.seen = Arc::new(LeapingClock { clock: self.clock.clone(), slept: self.slept.clone() });
+        self
     }
 
     pub fn environment(&self) -> Environment {
-        let environment = deliveries::environment(self.clock.clone(), self.dir.path());
+        let environment = deliveries::environment(self.seen.clone(), self.dir.path());
         Environment { memory: self.memory.clone(), ..environment }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod deliveries;
+pub mod fake_ilink;
 pub mod fake_im;
 pub mod fake_qianxun;
 pub mod rig;

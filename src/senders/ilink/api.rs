@@ -1,0 +1,156 @@
+//! The wire: addresses, headers and envelope (sheet A1 and A2).
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use super::credentials::Credentials;
+use crate::clock::SharedClock;
+use crate::domain::{Outcome, Report};
+use crate::senders::http::{CallError, Http, excerpt};
+
+/// The version of the protocol's own client that the requests follow (`2 << 16 | 4 << 8 | 9` in the header).
+const CHANNEL_VERSION: &str = "2.4.9";
+const CLIENT_VERSION: &str = "132105";
+/// For the platform's statistics only.
+const BOT_AGENT: &str = concat!("pushcron/", env!("CARGO_PKG_VERSION"));
+
+/// `ret` or `errcode` of a login that no longer holds.
+pub const STALE: i64 = -14;
+/// `ret` of a refusal for window, quota, rate or length.
+pub const REFUSED: i64 = -2;
+
+/// How requests are made. Cloning is cheap.
+#[derive(Clone)]
+pub struct Api {
+    pub http: Http,
+    pub clock: SharedClock,
+    pub route_tag: Option<String>,
+}
+
+/// A JSON answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// `ret`, or `errcode` where only that is set; 0 where neither is.
+    pub ret: i64,
+    pub body: Value,
+    pub status: u16,
+    /// What the platform said, without secrets.
+    message: String,
+}
+
+impl Answer {
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.body.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// An id, which comes as a number of 64 bits or as a text.
+    pub fn id(&self, key: &str) -> Option<String> {
+        match self.body.get(key)? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) if number.as_u64() != Some(0) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The refusal in one line for people.
+    pub fn refusal(&self) -> String {
+        match self.message.as_str() {
+            "" => format!("ret {}", self.ret),
+            message => format!("ret {}: {message}", self.ret),
+        }
+    }
+}
+
+impl Api {
+    /// A call in the name of the bot.
+    ///
+    /// # Errors
+    /// There is no JSON answer.
+    pub async fn call(
+        &self,
+        login: &Credentials,
+        path: &str,
+        mut body: Value,
+        deadline: Duration,
+    ) -> Result<Answer, Report> {
+        body["base_info"] = json!({"channel_version": CHANNEL_VERSION, "bot_agent": BOT_AGENT});
+        let token = login.token.expose();
+        let request = self.post(&login.base_url, path, &body).bearer_auth(token);
+        let context_token = body.pointer("/msg/context_token").and_then(Value::as_str);
+        let secrets = [Some(token), context_token, body.get("aeskey").and_then(Value::as_str)];
+        self.answer(request, deadline, &secrets).await
+    }
+
+    /// A call before login.
+    ///
+    /// # Errors
+    /// There is no JSON answer.
+    pub async fn call_unauthenticated(
+        &self,
+        base_url: &str,
+        path: &str,
+        body: &Value,
+        deadline: Duration,
+    ) -> Result<Answer, Report> {
+        self.answer(self.post(base_url, path, body), deadline, &[]).await
+    }
+
+    /// The only call by GET: it carries no token.
+    ///
+    /// # Errors
+    /// There is no JSON answer.
+    pub async fn get(&self, base_url: &str, path: &str, deadline: Duration) -> Result<Answer, Report> {
+        self.answer(self.client_headers(self.http.get(address(base_url, path))), deadline, &[]).await
+    }
+
+    fn post(&self, base_url: &str, path: &str, body: &Value) -> RequestBuilder {
+        let number = fastrand::u32(..).to_string();
+        self.client_headers(self.http.post(address(base_url, path)))
+            .header("AuthorizationType", "ilink_bot_token")
+            .header("X-WECHAT-UIN", STANDARD.encode(number))
+            .json(body)
+    }
+
+    fn client_headers(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = request.header("iLink-App-Id", "bot").header("iLink-App-ClientVersion", CLIENT_VERSION);
+        match &self.route_tag {
+            Some(tag) => request.header("SKRouteTag", tag),
+            None => request,
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: RequestBuilder,
+        deadline: Duration,
+        secrets: &[Option<&str>],
+    ) -> Result<Answer, Report> {
+        let reply = self.http.call(request, deadline).await.map_err(CallError::report)?;
+        if let Some(mut report) = reply.status_report(self.clock.now()) {
+            // The page of some proxy may repeat what was sent to it.
+            report.error = Some(format!("HTTP {} instead of an answer", reply.status));
+            return Err(report);
+        }
+        let Some(body) = reply.json().filter(Value::is_object) else {
+            return Err(Report::failed(Outcome::Unknown, "the answer is no JSON object").with_status(reply.status));
+        };
+        let number = |key| body.get(key).and_then(Value::as_i64).filter(|number| *number != 0);
+        let ret = number("ret").or_else(|| number("errcode")).unwrap_or(0);
+        let said = body.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+        let secrets = secrets.iter().flatten().filter(|secret| !secret.is_empty());
+        let message = excerpt(&secrets.fold(said.to_owned(), |text, secret| text.replace(*secret, "****")));
+        Ok(Answer { ret, status: reply.status, message, body })
+    }
+}
+
+fn address(base_url: &str, path: &str) -> String {
+    format!("{}/{path}", base_url.trim_end_matches('/'))
+}

@@ -1,0 +1,584 @@
+//! `ilink`: personal WeChat through Tencent's bot API, iLink or ClawBot (sheet weixin.md, part A).
+//!
+//! - The bot reaches one WeChat user: the one who scanned its QR code (`pushcron login ACCOUNT`). No groups. A push
+//!   names the user by the id that `accounts` shows, or as `me`.
+//! - It may write only within a day of that user's last message, and ten times until the next one. A long poll
+//!   ([`Sender::listen`]) sees these messages, and [`Sender::gate`] parks what cannot pass. Without the long poll
+//!   (no daemon) the last known state counts.
+//! - A refusal (`ret -2`) stands for window, quota or rate, and trying again prolongs it: the account then waits
+//!   90 s, 30 min, 1 h, 2 h, 4 h, over restarts, until a send succeeds or the user writes.
+//! - `ret 0` without a message id was seen to mean "accepted and dropped": it is reported as `unknown`. The client id
+//!   of a message stays the same over attempts, but whether the platform heeds it is unconfirmed, so that a repeat is
+//!   not called safe.
+//! - Markdown is laid out as plain text, a text is cut at 3,800 characters (so never over 16,384 bytes), a message of
+//!   several contents is a sequence with 2 s between its sends, and voice goes as a file, since the platform accepts
+//!   voice and never shows it. Media is encrypted on its way from disk to the CDN; an upload may take longer than the
+//!   push's timeout: a second more for each 128 kB.
+//!
+//! Unconfirmed by the sheet, and therefore settable: the length of the window and its quota.
+
+mod api;
+mod cdn;
+mod credentials;
+pub mod login;
+mod poll;
+mod window;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use self::api::{Answer, Api};
+use self::cdn::{MediaType, UploadError};
+use self::credentials::Credentials;
+use self::window::{Contact, Pace, Refusals, Rules};
+use super::steps::{Budget, Progress, Step, Style, plan};
+use super::text::Limit;
+use super::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender, markdown, settings};
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{
+    Account, Delivery, Kind, MediaFile, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs,
+};
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "ilink",
+    about: "personal WeChat through Tencent's bot API (iLink, ClawBot)",
+    default_im: "weixin",
+    settings: &[
+        SettingSpec {
+            key: "base_url",
+            kind: SettingKind::Url,
+            required: false,
+            default: API_BASE,
+            doc: "where a login begins; later calls go where the login says",
+        },
+        SettingSpec {
+            key: "cdn_url",
+            kind: SettingKind::Url,
+            required: false,
+            default: CDN_BASE,
+            doc: "where media is uploaded",
+        },
+        SettingSpec {
+            key: "route_tag",
+            kind: SettingKind::Text,
+            required: false,
+            default: "",
+            doc: "value of the header SKRouteTag, where the platform's operators gave one out",
+        },
+        SettingSpec {
+            key: "window",
+            kind: SettingKind::Duration,
+            required: false,
+            default: "23h",
+            doc: "how long after the user's last message the bot may write; the platform says 24 h",
+        },
+        SettingSpec {
+            key: "quota",
+            kind: SettingKind::Int,
+            required: false,
+            default: "10",
+            doc: "how many messages the bot may write between two of the user's",
+        },
+        settings::CA_FILE,
+    ],
+    support,
+    idempotent: |_| false,
+    concurrency: 1,
+    min_interval_ms: 2000,
+    max_media_bytes: 100 * 1024 * 1024,
+};
+
+const API_BASE: &str = "https://ilinkai.weixin.qq.com";
+const CDN_BASE: &str = "https://novac2c.cdn.weixin.qq.com/c2c";
+
+/// Between two sends, within a push too.
+const SPACING: Duration = Duration::from_secs(2);
+/// A login that was called stale is tried again after this time, should no new one come.
+const STALE_FOR: Duration = Duration::from_secs(3600);
+/// A poll that went well within this time proves that the login holds.
+const FRESH: Duration = Duration::from_secs(90);
+/// For calls that send nothing.
+const SHORT: Duration = Duration::from_secs(10);
+/// After the first refusal of an upload address.
+const UPLOAD_WAIT: Duration = Duration::from_secs(60);
+/// Pushes whose upload was refused once that are remembered.
+const REFUSED_UPLOADS_KEPT: usize = 256;
+
+const STYLE: Style = Style {
+    mention: |user| format!("@{user}"),
+    at_all: Some("@all"),
+    plain: Some(markdown::to_plain),
+    text_limit: Limit::Chars(3800),
+    markdown_limit: Limit::Chars(3800),
+};
+
+fn support(kind: Kind, group: bool) -> Support {
+    match kind {
+        _ if group => Support::Refused("the platform lets no bot into a group"),
+        Kind::Text | Kind::Image | Kind::Video | Kind::File => Support::Native,
+        Kind::Voice => Support::Fallback("as file"),
+        Kind::Mixed => Support::Fallback("as a sequence"),
+    }
+}
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    Ok(Box::new(Ilink::new(account, environment)?))
+}
+
+fn api(account: &Account, environment: &Environment) -> Result<Api, BuildError> {
+    Ok(Api {
+        http: settings::http(account, environment)?,
+        clock: environment.clock.clone(),
+        route_tag: account.settings.text("route_tag").map(str::to_owned),
+    })
+}
+
+fn base(account: &Account, key: &str, default: &str) -> Result<String, BuildError> {
+    Ok(settings::url(account, key)?.map_or_else(|| default.to_owned(), String::from))
+}
+
+/// One account. What it knows of its contacts belongs to a bot, since another login is another bot.
+struct Ilink {
+    account: String,
+    api: Api,
+    cdn_url: String,
+    rules: Rules,
+    credentials: PathBuf,
+    memory: Arc<dyn Memory>,
+    recalled: OnceCell<()>,
+    state: Mutex<State>,
+    /// Held while a push goes out, so that pushes keep their distance.
+    turn: tokio::sync::Mutex<Option<Duration>>,
+}
+
+#[derive(Default)]
+struct State {
+    login: Option<Credentials>,
+    bots: HashMap<String, Bot>,
+    pace: Pace,
+    /// The token that the platform called stale, and when.
+    stale: Option<(Secret, UtcMs)>,
+    polled_at: Option<UtcMs>,
+    /// Pushes, by key and step, whose upload was refused once.
+    refused_uploads: HashSet<(String, usize)>,
+}
+
+/// What is kept for a bot over restarts.
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Bot {
+    #[serde(default)]
+    cursor: String,
+    #[serde(default)]
+    contacts: HashMap<String, Contact>,
+    #[serde(default)]
+    refusals: Refusals,
+}
+
+impl Ilink {
+    fn new(account: &Account, environment: &Environment) -> Result<Ilink, BuildError> {
+        let quota = account.settings.int("quota").map_or(Some(window::QUOTA), |quota| u32::try_from(quota).ok());
+        Ok(Ilink {
+            account: account.id.clone(),
+            api: api(account, environment)?,
+            cdn_url: base(account, "cdn_url", CDN_BASE)?,
+            rules: Rules {
+                window: account.settings.duration("window").unwrap_or(window::WINDOW),
+                quota: quota.ok_or_else(|| settings::problem(account, "quota: expected a number from 0"))?,
+            },
+            credentials: Credentials::path(&environment.state_dir, &account.id),
+            memory: environment.memory.clone(),
+            recalled: OnceCell::new(),
+            state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> UtcMs {
+        self.api.clock.now()
+    }
+
+    fn login_needed(&self) -> String {
+        format!("login needed: run `pushcron login {}`", self.account)
+    }
+
+    /// The present login, read anew each time, so that a login of another process is seen at once.
+    ///
+    /// # Errors
+    /// There is none, or the platform called it stale: the words for people.
+    async fn login(&self) -> Result<Credentials, String> {
+        self.recall().await.map_err(|error| format!("cannot recall the send window: {error}"))?;
+        let loaded = Credentials::load(&self.credentials).map_err(|error| error.to_string())?;
+        let mut state = self.state();
+        state.login = loaded.clone();
+        let login = loaded.ok_or_else(|| self.login_needed())?;
+        let stale = state.stale.as_ref();
+        match stale.filter(|(token, at)| *token == login.token && self.now() < *at + STALE_FOR) {
+            Some(_) => Err(self.login_needed()),
+            None => Ok(login),
+        }
+    }
+
+    async fn recall(&self) -> Result<(), MemoryError> {
+        let recall = async || {
+            for (bot_id, value) in self.memory.recall(&self.account).await? {
+                match serde_json::from_str(&value) {
+                    Ok(bot) => drop(self.state().bots.insert(bot_id, bot)),
+                    // The next message of the user opens a window again.
+                    Err(error) => tracing::warn!(account = self.account, bot_id, %error, "unreadable send window"),
+                }
+            }
+            Ok(())
+        };
+        self.recalled.get_or_try_init(recall).await.copied()
+    }
+
+    /// Changes what is known of a bot; the second result tells whether that was kept.
+    async fn change<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> (T, Result<(), MemoryError>) {
+        let (result, kept) = {
+            let mut state = self.state();
+            let bot = state.bots.entry(bot_id.to_owned()).or_default();
+            let result = change(bot);
+            // Its keys are texts, so that it always has a JSON form.
+            (result, serde_json::to_string(bot).unwrap_or_default())
+        };
+        (result, self.memory.remember(&self.account, bot_id, &kept).await)
+    }
+
+    /// As [`Ilink::change`], where going on without it being kept does no harm.
+    async fn change_or_warn<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> T {
+        let (result, kept) = self.change(bot_id, change).await;
+        if let Err(error) = kept {
+            tracing::warn!(account = self.account, %error, "cannot keep the state of the send window");
+        }
+        result
+    }
+
+    fn mark_stale(&self, login: &Credentials) {
+        self.state().stale = Some((login.token.clone(), self.now()));
+    }
+
+    fn gate_of(&self, login: &Credentials, user: &str, needed: u32, now: UtcMs) -> Gate {
+        let state = self.state();
+        let known = Bot::default();
+        let bot = state.bots.get(&login.bot_id).unwrap_or(&known);
+        let stranger = Contact::default();
+        let contact = bot.contacts.get(user).unwrap_or(&stranger);
+        window::gate(contact, &bot.refusals, &state.pace, needed, self.rules, now)
+    }
+
+    /// The report of a send that is not tried because it could not pass.
+    fn held_back(&self, login: &Credentials, user: &str, needed: u32) -> Option<Report> {
+        let now = self.now();
+        let Gate::Closed { reason, until } = self.gate_of(login, user, needed, now) else { return None };
+        let state = self.state();
+        let contact = state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(user)).cloned().unwrap_or_default();
+        let why = contact.obstacle(needed, self.rules, now).unwrap_or_else(|| "too many sends of late".to_owned());
+        let outcome = Outcome::Throttled { wait: until.map(|until| until.since(now)) };
+        Some(Report::failed(outcome, format!("not sent, {reason}: {why}")))
+    }
+}
+
+#[async_trait]
+impl Sender for Ilink {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        let mut turn = self.turn.lock().await;
+        let login = match self.login().await {
+            Ok(login) => login,
+            Err(error) => return Report::failed(Outcome::AccountDown, error),
+        };
+        let Target::User(user) = &delivery.target else {
+            return Report::failed(Outcome::Rejected, "the platform lets no bot into a group");
+        };
+        let user = recipient(user, &login);
+        let steps = plan(&delivery.message, &STYLE);
+        let mut progress = Progress::resume(delivery, &steps);
+        let open = (0..steps.len()).filter(|index| !progress.is_sent(*index)).count();
+        if let Some(report) = self.held_back(&login, user, count(open)) {
+            return Report { parts: delivery.parts.clone(), ..report };
+        }
+        let mut attempt = Attempt { login: &login, user, delivery, budget: self.budget(delivery), turn: &mut turn };
+        for (index, step) in steps.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            let report = self.send_step(index, step, &mut attempt).await.unwrap_or_else(|report| report);
+            if !progress.record(index, report) {
+                break;
+            }
+        }
+        progress.finish()
+    }
+
+    async fn probe(&self) -> Probe {
+        let login = match self.login().await {
+            Ok(login) => login,
+            Err(error) => return Probe::down(error),
+        };
+        let fresh = self.state().polled_at.is_some_and(|at| self.now().since(at) < FRESH);
+        if !fresh && let Err(error) = self.check(&login).await {
+            return Probe::down(error);
+        }
+        let blocked = self.state().bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(self.now()));
+        match blocked {
+            None => Probe::up(),
+            Some(until) => Probe {
+                online: Some(true),
+                sendable: Some(false),
+                error: Some(format!("the platform refused the last send; no sends before {until}")),
+            },
+        }
+    }
+
+    fn gate(&self, target: &Target, message: Option<&Message>, now: UtcMs) -> Gate {
+        // Before the first probe nothing is known; the send looks for itself.
+        let Some(login) = self.state().login.clone() else { return Gate::Open };
+        let needed = message.map_or(1, |message| plan(message, &STYLE).len());
+        self.gate_of(&login, recipient(target.id(), &login), count(needed), now)
+    }
+
+    async fn listen(&self, events: EventSink) {
+        poll::run(self, &events).await;
+    }
+
+    fn contacts(&self, now: UtcMs) -> Vec<(String, String)> {
+        let state = self.state();
+        let Some(login) = &state.login else { return Vec::new() };
+        let Some(bot) = state.bots.get(&login.bot_id) else {
+            return vec![(login.user_id.clone(), Contact::default().describe(self.rules, now))];
+        };
+        let described = |(user, contact): (&String, &Contact)| (user.clone(), contact.describe(self.rules, now));
+        let mut contacts: Vec<_> = bot.contacts.iter().map(described).collect();
+        contacts.sort();
+        contacts
+    }
+}
+
+/// What the steps of one attempt share.
+struct Attempt<'a> {
+    login: &'a Credentials,
+    user: &'a str,
+    delivery: &'a Delivery,
+    budget: Budget,
+    /// When the last send of the account went out, by the monotonic clock.
+    turn: &'a mut Option<Duration>,
+}
+
+impl Ilink {
+    fn budget(&self, delivery: &Delivery) -> Budget {
+        Budget::new(&self.api.clock, delivery.timeout)
+    }
+
+    async fn send_step(&self, index: usize, step: &Step, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
+        match step {
+            Step::Text { text, .. } | Step::Markdown { text } => self.send_item(index, text_item(text), attempt).await,
+            Step::Media { kind, index: media } => {
+                let file = attempt.delivery.media.get(*media).ok_or_else(|| {
+                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", media + 1))
+                })?;
+                self.send_media(index, *kind, file, attempt).await
+            }
+        }
+    }
+
+    async fn send_media(
+        &self,
+        index: usize,
+        kind: Kind,
+        file: &MediaFile,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Report, Report> {
+        if let Some(report) = self.held_back(attempt.login, attempt.user, 1) {
+            return Err(report);
+        }
+        let (media_type, form) = match kind {
+            Kind::Image if file.mime_type.starts_with("image/") => (MediaType::Image, Kind::Image),
+            Kind::Video if file.mime_type.starts_with("video/") => (MediaType::Video, Kind::Video),
+            _ => (MediaType::File, Kind::File),
+        };
+        let Attempt { login, user, budget, .. } = attempt;
+        let uploaded = cdn::upload(&self.api, login, &self.cdn_url, user, media_type, file, budget).await;
+        let (item, form) = match uploaded {
+            Ok(uploaded) => (media_item(media_type, file, &uploaded), form.as_str()),
+            Err(UploadError::Other(report)) => return Err(report),
+            Err(UploadError::Refused(answer)) => {
+                let url = self.after_refused_upload(index, file, &answer, attempt)?;
+                (text_item(&format!("{}\n{url}", file.filename)), "link")
+            }
+        };
+        let mut report = self.send_item(index, item, attempt).await?;
+        report.note = (kind.as_str() != form).then(|| format!("{kind} as {form}"));
+        Ok(report)
+    }
+
+    /// What follows when the platform gives no address to upload to: one more try after a minute, then the media's
+    /// own address as text (sheet A9).
+    fn after_refused_upload<'f>(
+        &self,
+        index: usize,
+        file: &'f MediaFile,
+        answer: &Answer,
+        attempt: &Attempt<'_>,
+    ) -> Result<&'f str, Report> {
+        if answer.ret == api::STALE {
+            return Err(self.stale_login(attempt.login, answer));
+        }
+        let mut state = self.state();
+        if state.refused_uploads.len() >= REFUSED_UPLOADS_KEPT {
+            state.refused_uploads.clear();
+        }
+        let error = format!("the platform refuses the upload: {}", answer.refusal());
+        if state.refused_uploads.insert((attempt.delivery.key.clone(), index)) {
+            let outcome = Outcome::Throttled { wait: Some(UPLOAD_WAIT) };
+            return Err(Report::failed(outcome, error).with_status(answer.status));
+        }
+        file.url.as_deref().ok_or_else(|| Report::failed(Outcome::Rejected, error).with_status(answer.status))
+    }
+
+    /// Sends one item, counted before it leaves.
+    async fn send_item(&self, index: usize, item: Value, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
+        let Attempt { login, user, delivery, budget, turn } = attempt;
+        if let Some(report) = self.held_back(login, user, 1) {
+            return Err(report);
+        }
+        if let Some(last) = **turn {
+            let pause = (last + SPACING).saturating_sub(self.api.clock.monotonic());
+            budget.extend(pause);
+            self.api.clock.sleep(pause).await;
+        }
+        let deadline = budget.left()?;
+        let context_token = self.count_send(login, user).await?;
+        let mut message = json!({
+            "from_user_id": "",
+            "to_user_id": user,
+            "client_id": format!("{}-{index}", delivery.key),
+            "message_type": 2,
+            "message_state": 2,
+            "item_list": [item],
+        });
+        if let Some(token) = context_token {
+            message["context_token"] = token.into();
+        }
+        let answer = self.api.call(login, "ilink/bot/sendmessage", json!({"msg": message}), deadline).await;
+        **turn = Some(self.api.clock.monotonic());
+        let report = match answer {
+            Ok(answer) => self.judge(login, answer).await,
+            Err(report) => report,
+        };
+        if !matches!(report.outcome, Outcome::Sent | Outcome::Unknown) {
+            let uncount = |bot: &mut Bot| {
+                if let Some(contact) = bot.contacts.get_mut(*user) {
+                    contact.sends_since_inbound = contact.sends_since_inbound.saturating_sub(1);
+                }
+            };
+            self.change_or_warn(&login.bot_id, uncount).await;
+        }
+        Ok(report)
+    }
+
+    /// Counts a send before it leaves, so that a crash in between errs on the safe side; returns what goes with it.
+    async fn count_send(&self, login: &Credentials, user: &str) -> Result<Option<String>, Report> {
+        self.state().pace.add(self.now());
+        let count = |bot: &mut Bot| {
+            let contact = bot.contacts.entry(user.to_owned()).or_default();
+            contact.sends_since_inbound += 1;
+            contact.context_token.clone()
+        };
+        let (context_token, kept) = self.change(&login.bot_id, count).await;
+        let cannot = |error| Report::failed(Outcome::Unreachable, format!("cannot count the send: {error}"));
+        kept.map(|()| context_token).map_err(cannot)
+    }
+
+    /// What the answer to a send means (sheet A9).
+    async fn judge(&self, login: &Credentials, answer: Answer) -> Report {
+        let report = match answer.ret {
+            0 => match answer.id("message_id") {
+                Some(message_id) => {
+                    self.change_or_warn(&login.bot_id, |bot| bot.refusals = Refusals::default()).await;
+                    Report::sent(Some(message_id))
+                }
+                None => Report::failed(Outcome::Unknown, "accepted, unverified: the platform gave no message id"),
+            },
+            api::STALE => self.stale_login(login, &answer),
+            api::REFUSED => {
+                // Seen where the login was stale too; only another call can tell.
+                if answer.message() == "unknown error" && self.check(login).await.is_err() {
+                    return Report::failed(Outcome::AccountDown, self.login_needed()).with_status(answer.status);
+                }
+                let now = self.now();
+                let wait = self.change_or_warn(&login.bot_id, |bot| bot.refusals.add(now)).await;
+                let error = format!("refused for window, quota or rate: {}", answer.refusal());
+                Report::failed(Outcome::Throttled { wait: Some(wait) }, error)
+            }
+            _ => Report::failed(Outcome::Rejected, answer.refusal()),
+        };
+        report.with_status(answer.status)
+    }
+
+    fn stale_login(&self, login: &Credentials, answer: &Answer) -> Report {
+        self.mark_stale(login);
+        let error = format!("{} ({})", self.login_needed(), answer.refusal());
+        Report::failed(Outcome::AccountDown, error).with_status(answer.status)
+    }
+
+    /// Asks for the user's configuration, which proves that the login holds and sends nothing (sheet A8).
+    async fn check(&self, login: &Credentials) -> Result<(), String> {
+        let mut body = json!({"ilink_user_id": login.user_id});
+        let token = {
+            let state = self.state();
+            let contact = state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(&login.user_id));
+            contact.and_then(|contact| contact.context_token.clone())
+        };
+        if let Some(token) = token {
+            body["context_token"] = token.into();
+        }
+        match self.api.call(login, "ilink/bot/getconfig", body, SHORT).await {
+            Ok(answer) if answer.ret == api::STALE => {
+                self.mark_stale(login);
+                Err(self.login_needed())
+            }
+            // Any other answer, even a refusal, was given to a login that holds.
+            Ok(_) => Ok(()),
+            Err(report) => Err(report.error.unwrap_or_default()),
+        }
+    }
+}
+
+/// `me` is the user who scanned.
+fn recipient<'a>(user: &'a str, login: &'a Credentials) -> &'a str {
+    if user == "me" { &login.user_id } else { user }
+}
+
+fn count(steps: usize) -> u32 {
+    u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+fn text_item(text: &str) -> Value {
+    json!({"type": 1, "text_item": {"text": text}})
+}
+
+fn media_item(media_type: MediaType, file: &MediaFile, uploaded: &cdn::Uploaded) -> Value {
+    let media = uploaded.reference();
+    match media_type {
+        MediaType::Image => {
+            json!({"type": 2, "image_item": {"media": media, "mid_size": uploaded.encrypted_len}})
+        }
+        MediaType::Video => {
+            json!({"type": 5, "video_item": {"media": media, "video_size": uploaded.encrypted_len}})
+        }
+        MediaType::File => {
+            let len = file.len.to_string();
+            json!({"type": 4, "file_item": {"media": media, "file_name": file.filename, "len": len}})
+        }
+    }
+}
