@@ -263,12 +263,13 @@ async fn a_mixed_message_keeps_its_order_over_several_sends() {
     assert_eq!(report.outcome, Outcome::Sent);
     let parts: Vec<_> = report.parts.iter().map(|part| part.part.as_str()).collect();
     assert_eq!(parts, ["mixed 1/4", "voice 2/4", "text 3/4", "file 4/4"]);
+    assert_eq!(report.note.as_deref(), Some("markdown as text"));
     assert_eq!(
         messages(&im),
         [
             "text:早 image:base64://cG5n text:chart at:10002 text: look",
             "record:base64://d2F2",
-            "at:all text: **end**",
+            "at:all text: end",
             "file:base64://cGRm",
         ]
     );
@@ -280,7 +281,7 @@ async fn mentions_in_a_private_chat_are_words() {
     let items = vec![Item::At { user: "7".into() }, Item::AtAll];
     let mut delivery = mixed_push(items, vec![]);
     delivery.target = Target::User("10001".into());
-    bot(&im).send(&delivery).await;
+    assert_eq!(bot(&im).send(&delivery).await.note.as_deref(), Some("mentions as text"));
     assert_eq!(messages(&im), ["text:@7 text:@全体成员"]);
 }
 

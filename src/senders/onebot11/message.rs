@@ -1,6 +1,7 @@
 //! A message as OneBot takes it: what may stand together in one send and what must go alone (qq.md §2.5).
 
 use crate::domain::{Body, Item, Kind, Message};
+use crate::senders::markdown::to_plain;
 use crate::senders::parts::Part;
 use crate::senders::text::{Limit, split};
 
@@ -49,6 +50,16 @@ impl Part for Send {
     }
 }
 
+/// What a message is told in words for want of anything better.
+pub fn notes(message: &Message, to_group: bool) -> Vec<&'static str> {
+    let Body::Mixed { items } = &message.body else { return Vec::new() };
+    let is_mention = |item: &Item| matches!(item, Item::At { .. } | Item::AtAll);
+    let has_markdown = items.iter().any(|item| matches!(item, Item::Markdown { .. }));
+    let mentions_in_private = !to_group && items.iter().any(is_mention);
+    let notes = [(has_markdown, "markdown as text"), (mentions_in_private, "mentions as text")];
+    notes.into_iter().filter_map(|(applies, note)| applies.then_some(note)).collect()
+}
+
 /// The sends of a message, in reading order.
 pub fn plan(message: &Message) -> Vec<Send> {
     let mut plan = Plan::default();
@@ -76,7 +87,8 @@ struct Plan {
 impl Plan {
     fn item(&mut self, item: &Item) {
         match item {
-            Item::Text { text } | Item::Markdown { text } => self.text(text),
+            Item::Text { text } => self.text(text),
+            Item::Markdown { text } => self.text(&to_plain(text)),
             Item::Image(media) => self.image(media.caption.as_deref()),
             Item::Voice(media) => self.alone(Kind::Voice, media.caption.as_deref()),
             Item::Video(media) => self.alone(Kind::Video, media.caption.as_deref()),
@@ -178,7 +190,7 @@ mod tests {
             (vec![image(), Item::File(media(Some("c"))), image()], &["image#0+'c'", "file#1", "image#2"]),
             (vec![Item::Video(media(None)), Item::Video(media(None))], &["video#0", "video#1"]),
             (vec![text(""), image()], &["image#0"]),
-            (vec![Item::Markdown { text: "*a*".into() }], &["'*a*'"]),
+            (vec![Item::Markdown { text: "*a*".into() }], &["'a'"]),
         ];
         for (items, expected) in rows {
             let message = Message { title: None, body: Body::Mixed { items } };

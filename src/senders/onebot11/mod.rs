@@ -19,7 +19,7 @@ use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 use self::api::Api;
-use self::message::{Send, plan};
+use self::message::{Send, notes, plan};
 use self::outgoing::Outgoing;
 use self::product::Product;
 use self::strain::Strain;
@@ -123,6 +123,7 @@ impl Sender for OneBot {
             return Report::failed(Outcome::Rejected, "nothing to send: the text is empty");
         }
         let mut progress = Progress::resume(delivery, &sends);
+        notes(&delivery.message, delivery.target.is_group()).into_iter().for_each(|note| progress.note(note));
         let mut budget = Budget::new(&self.clock, delivery.timeout);
         let mut is_first = true;
         for (index, send) in sends.iter().enumerate() {
