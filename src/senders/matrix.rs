@@ -8,7 +8,7 @@ mod content;
 mod direct;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,7 +20,8 @@ use tokio::sync::OnceCell;
 use self::content::{Event, plan};
 use super::http::{Http, Reply, excerpt};
 use super::parts::{Budget, Progress, key_holds};
-use super::{BuildError, Environment, Memory, Probe, Sender, settings, upload};
+use super::upload::{self, Uploads};
+use super::{BuildError, Environment, Memory, Probe, Sender, settings};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
@@ -28,8 +29,6 @@ use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, Sende
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Synapse forgets a transaction id after a day.
 const KEY_WINDOW: Duration = Duration::from_secs(24 * 3600);
-/// How long an upload is used again: for the retries of its push, and for the same picture to many rooms.
-const UPLOAD_LASTS: Duration = Duration::from_secs(3600);
 /// Every byte that needs no percent-encoding in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -82,7 +81,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         memory: environment.memory.clone(),
         user_id: OnceCell::new(),
         upload_cap: OnceCell::new(),
-        uploads: Mutex::default(),
+        uploads: Uploads::default(),
         rooms: tokio::sync::Mutex::default(),
     }))
 }
@@ -99,9 +98,7 @@ struct Matrix {
     user_id: OnceCell<String>,
     /// The largest upload that the server takes, where it says so.
     upload_cap: OnceCell<Option<u64>>,
-    /// What is already on the server: content, name and type to the address there and when it was put there. A
-    /// retried part then has the very body of its first try.
-    uploads: Mutex<HashMap<String, (String, UtcMs)>>,
+    uploads: Uploads,
     /// Aliases and users to the rooms they stand for. Held over the look-up, so that two pushes to one user do not
     /// open two rooms.
     rooms: tokio::sync::Mutex<HashMap<String, String>>,
@@ -195,14 +192,9 @@ impl Matrix {
 
     /// The address of the file on the server, where it is put unless it lies there already.
     async fn uploaded(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Report> {
-        let key = format!("{} {} {}", file.sha256, file.mime_type, file.filename);
         let now = self.clock.now();
-        {
-            let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
-            uploads.retain(|_, (_, at)| now.since(*at) < UPLOAD_LASTS);
-            if let Some((uri, _)) = uploads.get(&key) {
-                return Ok(uri.clone());
-            }
+        if let Some(uri) = self.uploads.get(file, "", now) {
+            return Ok(uri);
         }
         self.check_size(file, budget).await?;
         budget.extend_for_bytes(file.len);
@@ -214,8 +206,7 @@ impl Matrix {
             _ => report,
         })?;
         let uri = text_of(&answer, "content_uri")?;
-        let mut uploads = self.uploads.lock().unwrap_or_else(PoisonError::into_inner);
-        uploads.insert(key, (uri.clone(), now));
+        self.uploads.put(file, "", &uri, now);
         Ok(uri)
     }
 
@@ -225,8 +216,8 @@ impl Matrix {
             let url = format!("{}/_matrix/client/v1/media/config", self.base_url);
             match self.call(self.http.get(url), budget.left()?).await {
                 Ok(config) => Ok(config["m.upload.size"].as_u64()),
-                Err(Refusal { report, .. }) if report.outcome == Outcome::Rejected => Ok(None),
-                Err(Refusal { report, .. }) => Err(before_the_send(report)),
+                Err(refusal) if refusal.report.outcome == Outcome::Rejected => Ok(None),
+                Err(refusal) => Err(before_the_send(refusal.report)),
             }
         };
         match self.upload_cap.get_or_try_init(ask).await? {
@@ -254,10 +245,10 @@ impl Matrix {
         self.call(request, budget.left()?).await.map_err(|refusal| before_the_send(refusal.report))
     }
 
-    async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Value, Refusal> {
+    async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Value, Box<Refusal>> {
         match self.http.call(request.bearer_auth(self.token.expose()), deadline).await {
             Ok(reply) => judge(&reply, self.clock.now()),
-            Err(error) => Err(Refusal { errcode: String::new(), report: error.report() }),
+            Err(error) => Err(Box::new(Refusal { errcode: String::new(), report: error.report() })),
         }
     }
 }
@@ -282,13 +273,13 @@ struct Refusal {
     report: Report,
 }
 
-fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
+fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
     let body = reply.json();
     if reply.is_success() {
-        let unreadable = || Refusal {
-            errcode: String::new(),
-            report: Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()))
-                .with_status(reply.status),
+        let unreadable = || {
+            let error = format!("unreadable answer: {}", reply.excerpt());
+            let report = Report::failed(Outcome::Unknown, error).with_status(reply.status);
+            Box::new(Refusal { errcode: String::new(), report })
         };
         return body.ok_or_else(unreadable);
     }
@@ -320,5 +311,5 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
     if !errcode.is_empty() {
         report.error = Some(format!("{errcode}: {}", excerpt(body["error"].as_str().unwrap_or_default())));
     }
-    Err(Refusal { errcode, report })
+    Err(Box::new(Refusal { errcode, report }))
 }

@@ -5,12 +5,17 @@
 //! [`SENDERS`], and one sample account in `jobs.example.yaml`.
 
 mod console;
+mod dingtalk_robot;
+mod feishu;
+mod feishu_app;
+mod feishu_robot;
 pub mod http;
 mod ilink;
 pub mod json_body;
 pub mod login;
 pub mod markdown;
 mod matrix;
+pub mod ogg;
 mod onebot11;
 pub mod parts;
 mod qianxun;
@@ -169,6 +174,9 @@ pub static SENDERS: &[Registered] = &[
     Registered { spec: &qianxun::SPEC, build: qianxun::build },
     Registered { spec: &telegram::SPEC, build: telegram::build },
     Registered { spec: &matrix::SPEC, build: matrix::build },
+    Registered { spec: &feishu_app::SPEC, build: feishu_app::build },
+    Registered { spec: &feishu_robot::SPEC, build: feishu_robot::build },
+    Registered { spec: &dingtalk_robot::SPEC, build: dingtalk_robot::build },
     Registered { spec: &webhook::SPEC, build: webhook::build },
     Registered { spec: &console::SPEC, build: console::build },
 ];

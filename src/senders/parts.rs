@@ -31,7 +31,7 @@ pub struct Progress {
     parts: Vec<PartReport>,
     /// The part that may be under way since an earlier attempt.
     perhaps_sent: Option<usize>,
-    notes: Vec<String>,
+    note: Option<String>,
     last: Report,
 }
 
@@ -48,11 +48,16 @@ impl Progress {
         let open = parts.iter().position(|part| !part.is_sent()).unwrap_or(parts.len());
         // An attempt that left no result at all was cut off by a crash.
         let perhaps = parts.get(open).map_or(delivery.attempt > 1, |part| part.outcome == Outcome::Unknown.as_str());
-        Progress { labels, parts, perhaps_sent: perhaps.then_some(open), notes: Vec::new(), last: Report::sent(None) }
+        Progress { labels, parts, perhaps_sent: perhaps.then_some(open), note: None, last: Report::sent(None) }
     }
 
     pub fn is_sent(&self, index: usize) -> bool {
         self.parts.get(index).is_some_and(PartReport::is_sent)
+    }
+
+    /// Whether an earlier attempt may have sent this part.
+    pub fn is_repeat(&self, index: usize) -> bool {
+        self.perhaps_sent == Some(index)
     }
 
     /// For platforms that forget an idempotency key: whether the part may go out although it perhaps did already.
@@ -60,26 +65,24 @@ impl Progress {
     /// # Errors
     /// It perhaps did, the key no longer holds, and the job does not ask for a repeat all the same.
     pub fn may_repeat(&self, index: usize, delivery: &Delivery, key_holds: bool) -> Result<(), Report> {
-        if self.perhaps_sent != Some(index) || key_holds || delivery.retry.resend_unknown {
+        if !self.is_repeat(index) || key_holds || delivery.retry.resend_unknown {
             return Ok(());
         }
         let error = "it may have been sent before, and the platform no longer knows the key of that attempt";
         Err(Report::failed(Outcome::Unknown, error))
     }
 
-    /// Says that something went out in another form than asked for.
+    /// Says that the delivery goes out in another form than asked for.
     pub fn note(&mut self, note: &str) {
-        if !self.notes.iter().any(|known| known == note) {
-            self.notes.push(note.to_owned());
-        }
+        add_note(&mut self.note, Some(note));
     }
 
     /// Keeps the result of a part. False: the delivery stops here.
     #[must_use]
-    pub fn record(&mut self, index: usize, mut report: Report) -> bool {
+    pub fn record(&mut self, index: usize, report: Report) -> bool {
         let is_sent = report.outcome == Outcome::Sent;
         // That a repeat was refused does not tell what became of the first try.
-        let stays_unknown = !is_sent && self.perhaps_sent == Some(index);
+        let stays_unknown = !is_sent && self.is_repeat(index);
         let outcome = if stays_unknown { &Outcome::Unknown } else { &report.outcome };
         let part = PartReport {
             part: self.labels[index].clone(),
@@ -88,17 +91,15 @@ impl Progress {
         };
         self.parts.truncate(index);
         self.parts.push(part);
-        if let Some(note) = report.note.take() {
-            self.note(&note);
-        }
+        add_note(&mut self.note, report.note.as_deref());
         self.last = report;
         is_sent
     }
 
     /// The report of the whole delivery: sent when every part is, else the failure at which it stopped.
     pub fn finish(self) -> Report {
-        let Progress { labels, parts, notes, mut last, .. } = self;
-        last.note = (!notes.is_empty()).then(|| notes.join(", "));
+        let Progress { labels, parts, note, mut last, .. } = self;
+        last.note = note;
         if labels.len() > 1 {
             if let (Some(error), Some(part)) = (&mut last.error, parts.last()) {
                 *error = format!("{}: {error}", part.part);
@@ -109,6 +110,16 @@ impl Progress {
             last.parts = parts;
         }
         last
+    }
+}
+
+/// Says once that something goes out in another form than asked for.
+pub fn add_note(note: &mut Option<String>, more: Option<&str>) {
+    match (note, more) {
+        (_, None) => {}
+        (Some(note), Some(more)) if note.split(", ").any(|known| known == more) => {}
+        (Some(note), Some(more)) => *note = format!("{note}, {more}"),
+        (note, Some(more)) => *note = Some(more.to_owned()),
     }
 }
 
@@ -232,9 +243,9 @@ mod tests {
 
     #[test]
     fn nothing_that_may_have_gone_out_is_repeated_once_the_key_is_forgotten() {
-        let rows: &[(u32, &[(&str, &str)], bool, bool, bool)] = &[
+        let rows = [
             // attempt, earlier parts, the key holds, resend_unknown, may be sent
-            (1, &[], false, false, true),
+            (1, [].as_slice(), false, false, true),
             (2, &[("text 1/2", "throttled")], false, false, true),
             (2, &[("text 1/2", "unknown")], false, false, false),
             (2, &[("text 1/2", "unknown")], true, false, true),
@@ -243,10 +254,10 @@ mod tests {
             (2, &[], false, false, false),
         ];
         for (attempt, earlier, key_holds, resend_unknown, allowed) in rows {
-            let mut delivery = delivery(*attempt, earlier);
-            delivery.retry.resend_unknown = *resend_unknown;
+            let mut delivery = delivery(attempt, earlier);
+            delivery.retry.resend_unknown = resend_unknown;
             let mut progress = Progress::resume(&delivery, &[Text, Text]);
-            assert_eq!(progress.may_repeat(0, &delivery, *key_holds).is_ok(), *allowed, "{attempt} {earlier:?}");
+            assert_eq!(progress.may_repeat(0, &delivery, key_holds).is_ok(), allowed, "{attempt} {earlier:?}");
             assert!(progress.record(0, Report::sent(None)));
             assert_eq!(progress.may_repeat(1, &delivery, false), Ok(()), "the second part was never tried");
         }

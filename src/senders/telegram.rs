@@ -169,7 +169,7 @@ struct Styled {
 }
 
 /// One call's worth of the message.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 enum Step<'a> {
     Text {
         text: Styled,
@@ -186,12 +186,6 @@ struct Upload<'a> {
     form: MediaForm,
     asked: Kind,
     file: &'a MediaFile,
-}
-
-impl PartialEq for Upload<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.form == other.form && self.file.path == other.file.path
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -571,7 +565,7 @@ const NOT_AS_MEDIA: &[&str] =
     &["PHOTO_INVALID_DIMENSIONS", "PHOTO_EXT_INVALID", "IMAGE_PROCESS_FAILED", "VOICE_MESSAGES_FORBIDDEN"];
 
 /// The `result` of a call, or why there is none.
-fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
+fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
     let mut body = reply.json().unwrap_or_default();
     if reply.is_success() && body["ok"] == true {
         return Ok(body["result"].take());
@@ -582,7 +576,7 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
         // Not the Bot API's own words: a proxy before it, or half an answer.
         let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
         let report = reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status);
-        return Err(Refusal { report, cure: None });
+        return Err(Box::new(Refusal { report, cure: None }));
     };
     let told = body["parameters"]["retry_after"].as_u64().map(Duration::from_secs);
     let outcome = match code {
@@ -604,7 +598,7 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
         _ => None,
     };
     let report = Report::failed(outcome, format!("{code}: {}", excerpt(description))).with_status(reply.status);
-    Err(Refusal { report, cure })
+    Err(Box::new(Refusal { report, cure }))
 }
 
 fn says(description: &str, any_of: &[&str]) -> bool {

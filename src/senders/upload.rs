@@ -1,5 +1,9 @@
 //! Media on its way to a platform: read from disk while it goes out, so that a film costs no more memory than a word.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::multipart::Part;
 use reqwest::{Body, RequestBuilder};
@@ -7,8 +11,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
-use crate::domain::push::MediaFile;
-use crate::domain::{Outcome, Report};
+use crate::domain::{MediaFile, Outcome, Report, UtcMs};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -40,4 +43,32 @@ async fn body(file: &MediaFile) -> Result<Body, Report> {
         Report::failed(Outcome::Unreachable, format!("cannot read the media '{}' from disk: {error}", file.filename))
     })?;
     Ok(Body::wrap_stream(ReaderStream::with_capacity(opened.take(file.len), CHUNK_BYTES)))
+}
+
+/// What lies on a platform already, for the retries of its push and for the same media to many targets: a retried
+/// part then has the very body of its first try.
+#[derive(Default)]
+pub struct Uploads {
+    known: Mutex<HashMap<String, (String, UtcMs)>>,
+}
+
+/// How long an upload is used again.
+const UPLOAD_LASTS: Duration = Duration::from_secs(3600);
+
+impl Uploads {
+    /// The platform's name for a file put there as `form`, unless that was too long ago.
+    pub fn get(&self, file: &MediaFile, form: &str, now: UtcMs) -> Option<String> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, (_, at)| now.since(*at) < UPLOAD_LASTS);
+        known.get(&key(file, form)).map(|(name, _)| name.clone())
+    }
+
+    pub fn put(&self, file: &MediaFile, form: &str, name: &str, now: UtcMs) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key(file, form), (name.to_owned(), now));
+    }
+}
+
+fn key(file: &MediaFile, form: &str) -> String {
+    format!("{} {} {form} {}", file.sha256, file.mime_type, file.filename)
 }

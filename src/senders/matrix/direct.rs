@@ -75,7 +75,7 @@ impl Matrix {
         let members = self.call(self.http.get(self.path(&["rooms", room, "joined_members"])), budget.left()?).await;
         let members = match members {
             Ok(members) => members,
-            Err(refusal) => return not_there(refusal).map(|()| false),
+            Err(refusal) => return not_there(*refusal).map(|()| false),
         };
         if members["joined"].get(user).is_some() {
             return Ok(true);
@@ -84,7 +84,7 @@ impl Matrix {
         let membership = match self.call(self.http.get(state), budget.left()?).await {
             Ok(state) => state["membership"].as_str().unwrap_or_default().to_owned(),
             Err(refusal) => {
-                not_there(refusal)?;
+                not_there(*refusal)?;
                 String::new()
             }
         };

@@ -1,0 +1,286 @@
+//! Feishu and Lark app bots: every kind, to groups and users (`protocols/others.md` §2.2).
+//!
+//! Each message carries a `uuid` made from the push's key; Feishu sends one value at most once within an hour, so a
+//! repeat within that hour is safe. What a repeat answers is unconfirmed: where it is a refusal that no table names,
+//! the push stays `unknown` instead of failing.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::feishu::{
+    App, Ask, Content, Element, FEISHU, FILE_MAX_BYTES, Place, Planned, Refusal, Rules, is_image, plan,
+};
+use super::parts::{Budget, Progress, key_holds};
+use super::{BuildError, Environment, Probe, Sender, ogg, settings};
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target, UtcMs};
+
+const KEY_WINDOW: Duration = Duration::from_secs(3600);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+const BAD_PARAMETER: i64 = 230001;
+
+/// Content is JSON inside a JSON text: escaped twice.
+const RULES: Rules = Rules {
+    post_max: 28_000,
+    text_max: 120_000,
+    measure: |value| Value::String(value.to_string()).to_string().len(),
+    escape_factor: 4,
+    markdown: true,
+};
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "feishu_app",
+    about: "Feishu or Lark, through an app's bot",
+    default_im: "feishu",
+    settings: &[
+        SettingSpec {
+            key: "app_id", kind: SettingKind::Text, required: true, default: "", doc: "the app's id, cli_…"
+        },
+        SettingSpec {
+            key: "app_secret",
+            kind: SettingKind::Secret,
+            required: true,
+            default: "",
+            doc: "the app's secret",
+        },
+        SettingSpec {
+            key: "base_url",
+            kind: SettingKind::Url,
+            required: false,
+            default: FEISHU,
+            doc: "https://open.larksuite.com for Lark",
+        },
+        SettingSpec {
+            key: "user_id_type",
+            kind: SettingKind::Choice(&["open_id", "user_id", "union_id", "email"]),
+            required: false,
+            default: "told by the id: ou_… open_id, on_… union_id, with an @ email, else user_id",
+            doc: "what the ids of users are",
+        },
+        settings::CA_FILE,
+    ],
+    support: |_, _| Support::Native,
+    idempotent: |_| true,
+    concurrency: 4,
+    // 1000 a minute.
+    min_interval_ms: 60,
+    max_media_bytes: FILE_MAX_BYTES,
+};
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let app_id = account.settings.text("app_id").ok_or_else(|| settings::missing(account, "app_id"))?;
+    let app_secret = account.settings.secret("app_secret").ok_or_else(|| settings::missing(account, "app_secret"))?;
+    let base_url = settings::url(account, "base_url")?;
+    let base_url = base_url.as_ref().map_or(FEISHU, |url| url.as_str().trim_end_matches('/')).to_owned();
+    let http = settings::http(account, environment)?;
+    Ok(Box::new(FeishuApp {
+        app: App::new(http, environment.clock.clone(), base_url, app_id.to_owned(), app_secret.clone()),
+        user_id_type: account.settings.text("user_id_type").map(str::to_owned),
+    }))
+}
+
+struct FeishuApp {
+    app: App,
+    user_id_type: Option<String>,
+}
+
+#[async_trait]
+impl Sender for FeishuApp {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        let voices = voice_durations(delivery).await;
+        let planned = match plan(delivery, &RULES, |kind, index| place(&delivery.media[index], kind, voices[index])) {
+            Ok(planned) if planned.is_empty() => {
+                return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
+            }
+            Ok(planned) => planned,
+            Err(report) => return report,
+        };
+        let mut budget = Budget::new(&self.app.clock, delivery.timeout);
+        let mut progress = Progress::resume(delivery, &planned);
+        let key_holds = key_holds(delivery, KEY_WINDOW, self.app.clock.now());
+        for (index, message) in planned.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            let sent = match progress.may_repeat(index, delivery, key_holds) {
+                Err(report) => Err(report),
+                Ok(()) => {
+                    let once = Once { uuid: format!("{}-{index}", delivery.key), is_repeat: progress.is_repeat(index) };
+                    self.send_one(message, &delivery.target, &once, &mut budget).await
+                }
+            };
+            if !progress.record(index, sent.unwrap_or_else(|report| report)) {
+                break;
+            }
+        }
+        progress.finish()
+    }
+
+    /// The token proves the app; that its bot is on is asked too, but an answer that we do not know counts for it.
+    async fn probe(&self) -> Probe {
+        let budget = Budget::new(&self.app.clock, PROBE_TIMEOUT);
+        match self.app.call(&Ask::Get("bot/v3/info"), &budget).await {
+            Ok(_) => Probe::up(),
+            Err(refusal) if refusal.report.outcome == Outcome::Rejected => Probe::assumed_up(),
+            Err(refusal) => Probe::down(refusal.report.error.unwrap_or_default()),
+        }
+    }
+
+    fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {
+        key_holds(delivery, KEY_WINDOW, now)
+    }
+}
+
+/// What makes Feishu send a message at most once.
+struct Once {
+    uuid: String,
+    /// An earlier attempt with the same `uuid` may have gone out.
+    is_repeat: bool,
+}
+
+/// How long each media plays, where it is a voice that Feishu takes.
+async fn voice_durations(delivery: &Delivery) -> Vec<Option<u64>> {
+    let mut durations = Vec::new();
+    for file in &delivery.media {
+        durations.push(ogg::opus_duration_ms(&file.path).await);
+    }
+    durations
+}
+
+fn place(file: &MediaFile, kind: Kind, opus_ms: Option<u64>) -> Result<(Place<'_>, Option<&'static str>), Report> {
+    let name = &file.filename;
+    if file.len == 0 {
+        return Err(Report::failed(Outcome::Rejected, format!("'{name}' is empty, which Feishu does not take")));
+    }
+    if file.len > FILE_MAX_BYTES {
+        let error = format!("'{name}' has {} bytes, Feishu takes {FILE_MAX_BYTES}", file.len);
+        return Err(Report::failed(Outcome::Rejected, error));
+    }
+    Ok(match (kind, opus_ms) {
+        (Kind::Image, _) if is_image(file) => (Place::InPost(Element::Image(file)), None),
+        (Kind::Image, _) => (Place::Alone(Content::File(file)), Some("image as file")),
+        (Kind::Voice, Some(duration_ms)) => (Place::Alone(Content::Audio { file, duration_ms }), None),
+        (Kind::Voice, None) => (Place::Alone(Content::File(file)), Some("voice as file")),
+        (Kind::Video, _) if file.mime_type == "video/mp4" => (Place::Alone(Content::Video(file)), None),
+        (Kind::Video, _) => (Place::Alone(Content::File(file)), Some("video as file")),
+        (Kind::File | Kind::Text | Kind::Mixed, _) => (Place::Alone(Content::File(file)), None),
+    })
+}
+
+impl FeishuApp {
+    async fn send_one(
+        &self,
+        planned: &Planned<'_>,
+        target: &Target,
+        once: &Once,
+        budget: &mut Budget,
+    ) -> Result<Report, Report> {
+        let (msg_type, content) = self.content(&planned.content, budget).await?;
+        let refusal = match self.post(msg_type, &content, target, once, budget).await {
+            Ok(report) => return Ok(Report { note: planned.note.clone(), ..report }),
+            Err(refusal) => refusal,
+        };
+        match &planned.content {
+            // Whether a film may come without a cover is unconfirmed. The refusal proves that nothing went out.
+            Content::Video(file) if refusal.code == Some(BAD_PARAMETER) && !once.is_repeat => {
+                let content = json!({"file_key": self.app.file_key(file, "stream", None, budget).await?});
+                let report =
+                    self.post("file", &content, target, once, budget).await.map_err(|refusal| refusal.report)?;
+                Ok(Report { note: Some("video as file".to_owned()), ..report })
+            }
+            _ => Err(refusal.report),
+        }
+    }
+
+    async fn post(
+        &self,
+        msg_type: &str,
+        content: &Value,
+        target: &Target,
+        once: &Once,
+        budget: &Budget,
+    ) -> Result<Report, Box<Refusal>> {
+        let body = json!({
+            "receive_id": target.id(), "msg_type": msg_type, "content": content.to_string(), "uuid": once.uuid,
+        });
+        let ask = Ask::Message { receive_id_type: self.receive_id_type(target), body: &body };
+        match self.app.call(&ask, budget).await {
+            Ok(answer) => {
+                let message_id = answer["data"]["message_id"].as_str().map(str::to_owned);
+                Ok(Report::sent(message_id).with_status(200))
+            }
+            Err(mut refusal) => {
+                // This may be how Feishu answers that it sent the first one.
+                if once.is_repeat && refusal.report.outcome == Outcome::Rejected && !refusal.is_known {
+                    refusal.report.outcome = Outcome::Unknown;
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// `msg_type` and content, with every media uploaded.
+    async fn content(&self, content: &Content<'_>, budget: &mut Budget) -> Result<(&'static str, Value), Report> {
+        Ok(match content {
+            Content::Text(text) => ("text", json!({"text": text})),
+            Content::Post { title, lines } => {
+                let mut tags = Vec::new();
+                for line in lines {
+                    let mut line_tags = Vec::new();
+                    for element in line {
+                        line_tags.push(self.tag(element, budget).await?);
+                    }
+                    tags.push(line_tags);
+                }
+                ("post", json!({"zh_cn": {"title": title, "content": tags}}))
+            }
+            Content::Image(file) => ("image", json!({"image_key": self.app.image_key(file, budget).await?})),
+            Content::Audio { file, duration_ms } => {
+                ("audio", json!({"file_key": self.app.file_key(file, "opus", Some(*duration_ms), budget).await?}))
+            }
+            Content::Video(file) => {
+                let mut content = json!({"file_key": self.app.file_key(file, "mp4", None, budget).await?});
+                if let Some(cover) = &file.cover {
+                    content["image_key"] = json!(self.app.image_key(cover, budget).await?);
+                }
+                ("media", content)
+            }
+            Content::File(file) => {
+                ("file", json!({"file_key": self.app.file_key(file, file_type(file), None, budget).await?}))
+            }
+        })
+    }
+
+    async fn tag(&self, element: &Element<'_>, budget: &mut Budget) -> Result<Value, Report> {
+        Ok(match element {
+            Element::Tag(tag) => tag.clone(),
+            Element::Image(file) => json!({"tag": "img", "image_key": self.app.image_key(file, budget).await?}),
+        })
+    }
+
+    fn receive_id_type<'a>(&'a self, target: &'a Target) -> &'a str {
+        match (target, &self.user_id_type) {
+            (Target::Group(_), _) => "chat_id",
+            (Target::User(_), Some(chosen)) => chosen,
+            (Target::User(id), None) if id.starts_with("ou_") => "open_id",
+            (Target::User(id), None) if id.starts_with("on_") => "union_id",
+            (Target::User(id), None) if id.contains('@') => "email",
+            (Target::User(_), None) => "user_id",
+        }
+    }
+}
+
+/// The type under which a file is uploaded. `opus` and `mp4` are missing: files of those types can only be sent as
+/// voice and video.
+fn file_type(file: &MediaFile) -> &'static str {
+    let extension = file.filename.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
+    match extension.as_deref() {
+        Some("pdf") => "pdf",
+        Some("doc" | "docx") => "doc",
+        Some("xls" | "xlsx") => "xls",
+        Some("ppt" | "pptx") => "ppt",
+        _ => "stream",
+    }
+}

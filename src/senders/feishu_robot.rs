@@ -1,0 +1,236 @@
+//! Feishu and Lark custom bots: a webhook that writes to its one group (`protocols/others.md` §2.1).
+//!
+//! The answer holds no message id, and there is no idempotency key and nothing to read back: a lost answer stays
+//! `unknown`. Pictures need the key of an app's upload; without an app they go out as links, like every other media.
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::feishu::{App, Content, Element, FEISHU, Place, Planned, Rules, is_image, judge, plan};
+use super::http::Http;
+use super::parts::{Budget, Progress};
+use super::{BuildError, Environment, Probe, Sender, settings};
+use crate::clock::SharedClock;
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
+
+/// A request has at most 20 KB; some of it is around the text.
+const RULES: Rules = Rules {
+    post_max: 18_000,
+    text_max: 18_000,
+    measure: |value| value.to_string().len(),
+    escape_factor: 2,
+    markdown: false,
+};
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "feishu_robot",
+    about: "Feishu or Lark, through a group's custom bot (webhook)",
+    default_im: "feishu",
+    settings: &[
+        SettingSpec {
+            key: "url",
+            kind: SettingKind::Url,
+            required: true,
+            default: "",
+            doc: "the whole webhook address, https://open.feishu.cn/open-apis/bot/v2/hook/…",
+        },
+        SettingSpec {
+            key: "secret",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "",
+            doc: "the signing secret, where the bot's security settings ask for a signature",
+        },
+        SettingSpec {
+            key: "app_id",
+            kind: SettingKind::Text,
+            required: false,
+            default: "",
+            doc: "an app of the same tenant that uploads pictures; without one they go out as links",
+        },
+        SettingSpec {
+            key: "app_secret",
+            kind: SettingKind::Secret,
+            required: false,
+            default: "",
+            doc: "the secret of `app_id`",
+        },
+        settings::CA_FILE,
+    ],
+    support: |kind, to_group| match kind {
+        _ if !to_group => Support::Refused("a custom bot writes to its own group only; use feishu_app for users"),
+        Kind::Text | Kind::Mixed => Support::Native,
+        Kind::Image | Kind::Voice | Kind::Video | Kind::File => Support::Fallback("as link"),
+    },
+    idempotent: |_| false,
+    concurrency: 1,
+    // 100 a minute, 5 a second.
+    min_interval_ms: 600,
+    max_media_bytes: 10 * 1024 * 1024,
+};
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let url = settings::required_url(account, "url")?;
+    let http = settings::http(account, environment)?;
+    let app = match (account.settings.text("app_id"), account.settings.secret("app_secret")) {
+        (Some(id), Some(secret)) => {
+            // The app's gateway is the webhook's own: Feishu's, Lark's, or a test's.
+            let base_url =
+                if url.path().contains("/open-apis/") { url.origin().ascii_serialization() } else { FEISHU.into() };
+            Some(App::new(http.clone(), environment.clock.clone(), base_url, id.to_owned(), secret.clone()))
+        }
+        (None, None) => None,
+        _ => return Err(settings::problem(account, "app_id and app_secret belong together")),
+    };
+    Ok(Box::new(FeishuRobot {
+        url: Secret::new(url.into()),
+        secret: account.settings.secret("secret").cloned(),
+        app,
+        http,
+        clock: environment.clock.clone(),
+    }))
+}
+
+struct FeishuRobot {
+    /// Its path ends in the token.
+    url: Secret,
+    secret: Option<Secret>,
+    app: Option<App>,
+    http: Http,
+    clock: SharedClock,
+}
+
+#[async_trait]
+impl Sender for FeishuRobot {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        let planned = match plan(delivery, &RULES, |kind, index| self.place(delivery, kind, index)) {
+            Ok(planned) if planned.is_empty() => {
+                return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
+            }
+            Ok(planned) => planned,
+            Err(report) => return report,
+        };
+        let mut budget = Budget::new(&self.clock, delivery.timeout);
+        let mut progress = Progress::resume(delivery, &planned);
+        for (index, message) in planned.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            let report = self.send_one(message, &mut budget).await.unwrap_or_else(|report| report);
+            if !progress.record(index, report) {
+                break;
+            }
+        }
+        progress.finish()
+    }
+
+    /// There is no way to ask without sending.
+    async fn probe(&self) -> Probe {
+        Probe::assumed_up()
+    }
+}
+
+impl FeishuRobot {
+    fn place<'a>(
+        &self,
+        delivery: &'a Delivery,
+        kind: Kind,
+        index: usize,
+    ) -> Result<(Place<'a>, Option<&'static str>), Report> {
+        let file = &delivery.media[index];
+        if kind == Kind::Image && self.app.is_some() && is_image(file) {
+            return Ok((Place::InPost(Element::Image(file)), None));
+        }
+        let Some(address) = &file.url else {
+            let hint = if kind == Kind::Image { ", or the account needs app_id and app_secret" } else { "" };
+            let error = format!(
+                "media {} ('{}'): a custom bot sends a {kind} only as a link, so its source must be an http(s) address{hint}",
+                index + 1,
+                file.filename
+            );
+            return Err(Report::failed(Outcome::Rejected, error));
+        };
+        let link = json!({"tag": "a", "text": file.filename, "href": address});
+        let note = match kind {
+            Kind::Image => "image as link",
+            Kind::Voice => "voice as link",
+            Kind::Video => "video as link",
+            Kind::File | Kind::Text | Kind::Mixed => "file as link",
+        };
+        Ok((Place::InPost(Element::Tag(link)), Some(note)))
+    }
+
+    async fn send_one(&self, planned: &Planned<'_>, budget: &mut Budget) -> Result<Report, Report> {
+        let mut body = match &planned.content {
+            Content::Text(text) => json!({"msg_type": "text", "content": {"text": text}}),
+            Content::Post { title, lines } => {
+                let mut content = Vec::new();
+                for line in lines {
+                    let mut tags = Vec::new();
+                    for element in line {
+                        tags.push(self.tag(element, budget).await?);
+                    }
+                    content.push(tags);
+                }
+                json!({"msg_type": "post", "content": {"post": {"zh_cn": {"title": title, "content": content}}}})
+            }
+            Content::Image(file) => {
+                json!({"msg_type": "image", "content": {"image_key": self.app()?.image_key(file, budget).await?}})
+            }
+            Content::Audio { .. } | Content::Video(_) | Content::File(_) => return Err(needs_an_app()),
+        };
+        if let Some(secret) = &self.secret {
+            let seconds = self.clock.now().0.div_euclid(1000);
+            body["timestamp"] = json!(seconds.to_string());
+            body["sign"] = json!(sign(seconds, secret));
+        }
+        let request = self.http.post(self.url.expose()).json(&body);
+        let reply = self.http.call(request, budget.left()?).await.map_err(|error| error.report())?;
+        judge(&reply, self.clock.now()).map_err(|refusal| refusal.report)?;
+        let mut report = Report::sent(None).with_status(reply.status);
+        report.note = planned.note.clone();
+        Ok(report)
+    }
+
+    async fn tag(&self, element: &Element<'_>, budget: &mut Budget) -> Result<Value, Report> {
+        match element {
+            Element::Tag(tag) => Ok(tag.clone()),
+            Element::Image(file) => Ok(json!({"tag": "img", "image_key": self.app()?.image_key(file, budget).await?})),
+        }
+    }
+
+    fn app(&self) -> Result<&App, Report> {
+        self.app.as_ref().ok_or_else(needs_an_app)
+    }
+}
+
+/// `place` lets nothing come to this.
+fn needs_an_app() -> Report {
+    Report::failed(Outcome::Rejected, "a custom bot cannot upload; use feishu_app")
+}
+
+/// The signature of a request made at `seconds`: the text to sign is the key, and the message is empty.
+fn sign(seconds: i64, secret: &Secret) -> String {
+    let key = Secret::new(format!("{seconds}\n{}", secret.expose()));
+    // HMAC takes a key of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes any key");
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors of others.md §13, made with OpenSSL.
+    #[test]
+    fn the_signature_is_that_of_the_sheet() {
+        let secret = Secret::new("demo".into());
+        assert_eq!(sign(1_599_360_473, &secret), "l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8=");
+        assert_eq!(sign(100, &secret), "jquNHnVOwmDRfw+vqTIrY5dooJAgi5EcRtLsQE4wfXg=");
+    }
+}
