@@ -5,15 +5,17 @@
 
 mod common;
 
+use std::path::Path;
 use std::time::Duration;
 
-use common::deliveries::{DUE_AT, account, build_on, secret, text, text_push};
+use common::bench::Bench;
+use common::deliveries::{DUE_AT, account, secret, text, text_push};
 use common::fake_im::{Answer, FakeIm, Refused};
-use pushcron::clock::ManualClock;
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::{Delivery, Outcome, Report, Target};
 use pushcron::senders::{SENDERS, Sender};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Stands in every secret and every address.
 const CANARY: &str = "CANARY42";
@@ -28,6 +30,8 @@ struct Fixture {
     answers: Vec<(&'static str, Value)>,
     /// A 2xx is the platform's whole yes, whatever the body says.
     status_is_verdict: bool,
+    /// Writes what the sender finds from earlier days: its files, and its memory as (key, value).
+    past: fn(base: &str, state_dir: &Path) -> Vec<(String, Value)>,
 }
 
 /// None: the sender speaks no HTTP.
@@ -39,6 +43,7 @@ fn fixture(sender: &str) -> Option<Fixture> {
         decisive,
         answers: vec![(decisive, answer)],
         status_is_verdict: false,
+        past: |_, _| Vec::new(),
     };
     Some(match sender {
         "console" => return None,
@@ -47,6 +52,18 @@ fn fixture(sender: &str) -> Option<Fixture> {
             "/send_group_msg",
             json!({"status": "ok", "retcode": 0, "data": {"message_id": 7}}),
         ),
+        "ilink" => Fixture {
+            target: Target::User("me".to_owned()),
+            // A login, and a user who has just written.
+            past: |base, state_dir| {
+                let login = json!({"bot_id": "b@im.bot", "user_id": "u@im.wechat", "token": CANARY, "base_url": base});
+                std::fs::create_dir(state_dir.join("credentials")).unwrap();
+                std::fs::write(state_dir.join("credentials/bot.json"), login.to_string()).unwrap();
+                let contact = json!({"context_token": CANARY, "last_inbound_at": DUE_AT});
+                vec![("b@im.bot".to_owned(), json!({"contacts": {"u@im.wechat": contact}}))]
+            },
+            ..plain(|_| Vec::new(), "/ilink/bot/sendmessage", json!({"message_id": 7}))
+        },
         "wecom_robot" => plain(
             |base| vec![("url", secret(format!("{base}/cgi-bin/webhook/send?key={CANARY}")))],
             "/webhook/send",
@@ -90,8 +107,13 @@ fn fixtures() -> impl Iterator<Item = (&'static str, Fixture)> {
     SENDERS.iter().filter_map(|registered| Some((registered.spec.name, fixture(registered.spec.name)?)))
 }
 
-fn sender(name: &str, fixture: &Fixture, base: &str) -> Box<dyn Sender> {
-    build_on(&account(name, (fixture.settings)(base)), ManualClock::new(DUE_AT))
+/// The sender, and the folder that it needs for as long as it lives.
+fn sender(name: &str, fixture: &Fixture, base: &str) -> (Box<dyn Sender>, TempDir) {
+    let bench = Bench::new();
+    for (key, value) in (fixture.past)(base, bench.dir.path()) {
+        bench.memory.keep("bot", &key, &value.to_string());
+    }
+    (bench.build(&account(name, (fixture.settings)(base))), bench.dir)
 }
 
 fn push(fixture: &Fixture, timeout: Duration) -> Delivery {
@@ -112,7 +134,7 @@ async fn server(fixture: &Fixture, calamity: Option<Answer>) -> FakeIm {
 
 /// One push, and what must hold whatever happened: no secret shows, and a failure says why.
 async fn send(name: &str, fixture: &Fixture, base: &str, timeout: Duration) -> Report {
-    let (sender, delivery) = (sender(name, fixture, base), push(fixture, timeout));
+    let ((sender, _state_dir), delivery) = (sender(name, fixture, base), push(fixture, timeout));
     let sending = tokio::time::timeout(Duration::from_secs(60), sender.send(&delivery));
     let report = sending.await.unwrap_or_else(|_| panic!("{name} hangs"));
     let shown = format!("{report:?}");
@@ -282,7 +304,8 @@ async fn a_probe_of_a_dead_server_claims_nothing_and_shows_no_secret() {
         let broken = FakeIm::start().await;
         broken.on("", Answer::text(500, "trouble"));
         for base in [refused.url(), broken.url("")] {
-            let probe = sender(name, &fixture, &base).probe().await;
+            let (sender, _state_dir) = sender(name, &fixture, &base);
+            let probe = sender.probe().await;
             assert_ne!(probe.sendable, Some(true), "{name} at {base}: {probe:?}");
             let shown = format!("{probe:?}");
             assert!(!shown.contains(CANARY) && !shown.contains(&base), "{name} shows too much: {shown}");

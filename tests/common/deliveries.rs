@@ -24,6 +24,12 @@ impl TestMemory {
     pub fn all(&self) -> String {
         format!("{:?}", self.0.lock().unwrap())
     }
+
+    pub fn keep(&self, account: &str, key: &str, value: &str) {
+        let mut values = self.0.lock().unwrap();
+        values.retain(|(of, known, _)| (of.as_str(), known.as_str()) != (account, key));
+        values.push((account.to_owned(), key.to_owned(), value.to_owned()));
+    }
 }
 
 #[async_trait::async_trait]
@@ -34,9 +40,7 @@ impl Memory for TestMemory {
     }
 
     async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
-        let mut values = self.0.lock().unwrap();
-        values.retain(|(of, known, _)| (of.as_str(), known.as_str()) != (account, key));
-        values.push((account.to_owned(), key.to_owned(), value.to_owned()));
+        self.keep(account, key, value);
         Ok(())
     }
 }
