@@ -352,8 +352,12 @@ impl Listening {
     }
 }
 
+fn message_from_us(send_id: &str, kind: i64, text: &str) -> Value {
+    json!({"fromType": 1, "msgType": kind, "msgSource": 1, "fromWxid": "bob", "msg": text, "msgId": "0", "sendId": send_id})
+}
+
 fn went_out(send_id: &str, is_framed: bool) -> Value {
-    let message = json!({"fromType": 1, "msgType": 1, "msgSource": 1, "msgId": "0", "sendId": send_id});
+    let message = message_from_us(send_id, 1, "");
     let inner = json!({"type": "recvMsg", "des": "收到消息", "data": message, "wxid": "wxid_bot"});
     if is_framed { json!({"event": 10010, "wxid": "wxid_bot", "data": inner}) } else { inner }
 }
@@ -371,6 +375,46 @@ async fn a_delivery_is_confirmed_when_each_of_its_parts_came_back() {
     assert_eq!(it.next().await, SenderEvent::Confirmed { message_id: single });
     it.call_back(went_out(&ids[1], true)).await;
     assert_eq!(it.next().await, SenderEvent::Confirmed { message_id: report.message_id.unwrap() });
+}
+
+#[tokio::test]
+async fn a_send_whose_answer_was_lost_waits_for_its_own_callback() {
+    let mut it = Listening::new().await;
+    let file = png(&it.bench);
+    for (push, kind, came_back, outcome) in [
+        (text(user("bob"), "日报 😁"), 1, "日报 \\uD83D\\uDE01", Outcome::Sent),
+        (text(user("bob"), "日报"), 1, "another text", Outcome::Unknown),
+        (text(user("al"), "日报"), 1, "日报", Outcome::Unknown),
+        (
+            delivery(user("bob"), Body::Image(media("a.png")), vec![file]),
+            3,
+            "[pic=C:/x.jpg,isDecrypt=1]",
+            Outcome::Sent,
+        ),
+    ] {
+        it.hook.set(|state| state.next_send = Some(Answer::Reset));
+        let sender = it.sender.clone();
+        let sending = tokio::spawn(async move { sender.send(&push).await });
+        it.hook.im.wait_for_requests(it.hook.im.requests().len() + 1).await;
+        let id = format!("lost-{}", it.hook.im.requests().len());
+        it.call_back(
+            json!({"event": 10010, "wxid": "wxid_bot", "data": {"data": message_from_us(&id, kind, came_back)}}),
+        )
+        .await;
+        while !sending.is_finished() {
+            tokio::task::yield_now().await;
+            if outcome == Outcome::Unknown {
+                it.bench.clock.advance(Duration::from_secs(1));
+            }
+        }
+        let report = sending.await.unwrap();
+        assert_eq!(report.outcome, outcome, "{came_back}: {report:?}");
+        if outcome == Outcome::Sent {
+            assert_eq!(report.message_id.as_ref(), Some(&id));
+            assert!(report.note.unwrap().contains("callback came"));
+            assert_eq!(it.next().await, SenderEvent::Confirmed { message_id: id });
+        }
+    }
 }
 
 #[tokio::test]

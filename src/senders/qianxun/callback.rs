@@ -29,11 +29,22 @@ const MEMORY: usize = 1000;
 /// What a callback tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The messages with these `sendId`s went out.
-    Arrived(Vec<String>),
+    Arrived(Arrival),
     Online,
     Offline,
     LicenceExpired,
+}
+
+/// A message of ours that went out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its `sendId`s.
+    pub ids: Vec<String>,
+    /// The wxid of the friend or group.
+    pub target: String,
+    /// 1 text, 3 image, 49 link or file …
+    pub kind: i64,
+    pub text: String,
 }
 
 /// Reads a callback of either plan; None where it is of no interest here or of another WeChat than `bot`. The
@@ -62,7 +73,9 @@ fn arrived(message: &Value) -> Option<Event> {
     }
     let ids = message["sendId"].as_str()?.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     let ids: Vec<String> = ids.collect();
-    (!ids.is_empty()).then_some(Event::Arrived(ids))
+    let word = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+    let kind = as_number(&message["msgType"]).unwrap_or_default();
+    (!ids.is_empty()).then(|| Event::Arrived(Arrival { ids, target: word("fromWxid"), kind, text: word("msg") }))
 }
 
 /// Hears callbacks at `address` for ever and passes on what they tell.
@@ -160,41 +173,70 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Result<Ve
 /// Which messages wait for their callbacks. A message in several parts is confirmed when all its parts are.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    /// The ids that the hook gave out for sends of ours.
+    given: VecDeque<String>,
     /// A message by its id and the ids of parts not heard of yet.
     waiting: VecDeque<(String, HashSet<String>)>,
-    /// Ids heard of before their message was done.
-    early: VecDeque<String>,
+    /// What was heard of and no message waits for: its message is not done yet, or its answer was lost, or somebody
+    /// else sent it. Numbered as it came.
+    strangers: VecDeque<(u64, Arrival)>,
+    count: u64,
     confirmed: Vec<String>,
 }
 
 impl Ledger {
-    /// A message went out, in parts with these ids.
+    /// The hook took a part and gave it this id.
+    pub fn given(&mut self, id: &str) {
+        self.given.push_back(id.to_owned());
+        forget_old(&mut self.given);
+    }
+
+    /// A whole message went out, in parts with these ids.
     pub fn sent(&mut self, message_id: &str, parts: impl IntoIterator<Item = String>) {
-        let open: HashSet<String> = parts.into_iter().filter(|id| !self.early.contains(id)).collect();
+        let heard = |id: &String| self.strangers.iter().any(|(_, stranger)| stranger.ids.contains(id));
+        let open: HashSet<String> = parts.into_iter().filter(|id| !heard(id)).collect();
         if open.is_empty() {
             self.confirmed.push(message_id.to_owned());
         } else {
             self.waiting.push_back((message_id.to_owned(), open));
-            self.waiting.drain(..self.waiting.len().saturating_sub(MEMORY));
+            forget_old(&mut self.waiting);
         }
     }
 
-    pub fn arrived(&mut self, id: String) {
-        let Some(at) = self.waiting.iter().position(|(_, open)| open.contains(&id)) else {
-            self.early.push_back(id);
-            self.early.drain(..self.early.len().saturating_sub(MEMORY));
+    pub fn arrived(&mut self, arrival: Arrival) {
+        let expects = |open: &HashSet<String>| arrival.ids.iter().any(|id| open.contains(id));
+        let Some(at) = self.waiting.iter().position(|(_, open)| expects(open)) else {
+            self.strangers.push_back((self.count, arrival));
+            self.count += 1;
+            forget_old(&mut self.strangers);
             return;
         };
-        self.waiting[at].1.remove(&id);
+        self.waiting[at].1.retain(|id| !arrival.ids.contains(id));
         if self.waiting[at].1.is_empty() {
             self.confirmed.extend(self.waiting.remove(at).map(|(message_id, _)| message_id));
         }
+    }
+
+    /// The number of the next stranger.
+    pub fn mark(&self) -> u64 {
+        self.count
+    }
+
+    /// The id of a stranger heard of since `mark` that `fits` a send whose answer was lost.
+    pub fn recognise(&self, mark: u64, fits: impl Fn(&Arrival) -> bool) -> Option<String> {
+        let answered = |arrival: &Arrival| arrival.ids.iter().any(|id| self.given.contains(id));
+        let lost = |(number, arrival): &&(u64, Arrival)| *number >= mark && !answered(arrival) && fits(arrival);
+        self.strangers.iter().find(lost)?.1.ids.first().cloned()
     }
 
     /// The messages confirmed since the last call.
     pub fn take_confirmed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.confirmed)
     }
+}
+
+fn forget_old<T>(known: &mut VecDeque<T>) {
+    known.drain(..known.len().saturating_sub(MEMORY));
 }
 
 #[cfg(test)]
@@ -205,12 +247,15 @@ mod tests {
 
     #[test]
     fn events_of_both_plans_are_read_and_those_of_others_are_not() {
-        let message = |source: i32, id: &str| json!({"msgSource": source, "msgType": 1, "msgId": "0", "sendId": id});
+        let message = |source: i32, id: &str| json!({"msgSource": source, "msgType": 1, "fromWxid": "bob", "msg": "hi", "msgId": "0", "sendId": id});
         let framed = |wxid: &str| {
             let inner = json!({"type": "recvMsg", "data": message(1, "c7df"), "wxid": wxid, "port": 8888});
             json!({"event": 10010, "wxid": wxid, "data": inner})
         };
-        let arrived = |ids: &[&str]| Some(Event::Arrived(ids.iter().map(|id| (*id).to_owned()).collect()));
+        let arrived = |ids: &[&str]| {
+            let ids = ids.iter().map(|id| (*id).to_owned()).collect();
+            Some(Event::Arrived(Arrival { ids, target: "bob".into(), kind: 1, text: "hi".into() }))
+        };
         for (callback, expected) in [
             (framed("bot"), arrived(&["c7df"])),
             (framed("other"), None),
@@ -229,18 +274,37 @@ mod tests {
         assert_eq!(read_event(&framed("any"), None), arrived(&["c7df"]));
     }
 
+    fn arrival(id: &str, target: &str) -> Arrival {
+        Arrival { ids: vec![id.into()], target: target.into(), kind: 1, text: "hi".into() }
+    }
+
     #[test]
     fn a_message_is_confirmed_when_all_its_parts_are() {
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         let mut ledger = Ledger::default();
-        ledger.arrived("a1".into());
+        ledger.arrived(arrival("a1", "bob"));
         ledger.sent("a1", ids(&["a1", "a2"]));
         assert_eq!(ledger.take_confirmed(), ids(&[]));
-        ledger.arrived("a2".into());
-        ledger.arrived("b1".into());
+        ledger.arrived(arrival("a2", "bob"));
+        ledger.arrived(arrival("b1", "bob"));
         ledger.sent("b1", ids(&["b1"]));
-        ledger.arrived("nobody's".into());
+        ledger.arrived(arrival("nobody's", "bob"));
         assert_eq!(ledger.take_confirmed(), ids(&["a1", "b1"]));
         assert_eq!(ledger.take_confirmed(), ids(&[]));
+    }
+
+    #[test]
+    fn a_lost_answer_is_recognised_only_in_what_came_later_and_is_nobody_elses() {
+        let mut ledger = Ledger::default();
+        ledger.arrived(arrival("before", "bob"));
+        let mark = ledger.mark();
+        ledger.given("answered");
+        ledger.arrived(arrival("answered", "bob"));
+        ledger.arrived(arrival("elsewhere", "al"));
+        let to_bob = |arrival: &Arrival| arrival.target == "bob";
+        assert_eq!(ledger.recognise(mark, to_bob), None);
+        ledger.arrived(arrival("ours", "bob"));
+        assert_eq!(ledger.recognise(mark, to_bob).as_deref(), Some("ours"));
+        assert_eq!(ledger.recognise(ledger.mark(), to_bob), None, "and only once");
     }
 }

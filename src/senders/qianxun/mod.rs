@@ -14,7 +14,9 @@
 //!   out to be offline: then nothing can have been sent.
 //! - `code` 200 means that the hook took the message. With `callback_listen`, to which the framework's HTTP callback
 //!   must point, each message is confirmed when its own event (10010) comes back; log-outs and the end of the licence
-//!   are heard at once. Callbacks carry no secret: let only the Windows machine reach the port. One account, one port.
+//!   are heard at once. A send whose answer was lost then waits for its event, 30 s for a text and 120 s for a media
+//!   beyond the timeout, before it is called `unknown`. Callbacks carry no secret: let only the Windows machine reach
+//!   the port. One account, one port.
 //!
 //! Unconfirmed by the sheet, and handled either way: several ids in one `sendId` (the first is the message's, all are
 //! awaited); links for files in the old generation (tried after the share); what a send to an unknown target answers
@@ -23,19 +25,21 @@
 
 mod api;
 mod callback;
+mod health;
 mod media;
 mod text;
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 
-use self::api::{Api, Call, Dialect, Failure, as_number};
-use self::callback::{Event, Ledger};
+use self::api::{Api, Call, Failure};
+use self::callback::{Arrival, Event, Ledger};
 use self::media::{Form, Share, Way, windows_name};
 use super::steps::{Budget, Progress, Step};
 use super::{BuildError, Environment, EventSink, Probe, Sender, SenderEvent, settings};
@@ -44,10 +48,11 @@ use crate::domain::account::Account;
 use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
 
-/// What a question about the account's state may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A media call may cover the hook's own download.
 const MEDIA_EXTRA: Duration = Duration::from_secs(60);
+/// How long a callback may take (sheet §8).
+const TEXT_ECHO: Duration = Duration::from_secs(30);
+const MEDIA_ECHO: Duration = Duration::from_secs(120);
 /// The callback may overtake the recording of the attempt that it confirms.
 const CONFIRM_DELAY: Duration = Duration::from_secs(1);
 
@@ -150,6 +155,8 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         pause: account.min_interval.unwrap_or(Duration::from_millis(SPEC.min_interval_ms)),
         listen: listen.map_err(|_| problem("callback_listen: expected IP:PORT, such as 0.0.0.0:9898".to_owned()))?,
         ledger: Mutex::default(),
+        is_hearing: AtomicBool::new(false),
+        heard: Notify::new(),
         confirmed: Notify::new(),
     }))
 }
@@ -163,6 +170,10 @@ struct Qianxun {
     pause: Duration,
     listen: Option<SocketAddr>,
     ledger: Mutex<Ledger>,
+    /// Callbacks are listened to in this process.
+    is_hearing: AtomicBool,
+    /// A message came back.
+    heard: Notify,
     /// The ledger has confirmed messages.
     confirmed: Notify,
 }
@@ -203,14 +214,14 @@ impl Sender for Qianxun {
         report
     }
 
-    /// In the sheet's order: the list of WeChats, this WeChat's state, its licence (§7).
     async fn probe(&self) -> Probe {
-        self.state().await.unwrap_or_else(|down| down)
+        self.api.health().await
     }
 
     async fn listen(&self, sink: EventSink) {
         let Some(address) = self.listen else { return };
         let (events, arrivals) = mpsc::channel(64);
+        self.is_hearing.store(true, Ordering::Relaxed);
         let serving = callback::serve(address, self.api.wxid.clone(), self.clock.clone(), events);
         tokio::join!(serving, self.hear(arrivals, &sink), self.confirm(&sink));
     }
@@ -232,6 +243,7 @@ impl Qianxun {
         if is_first && self.check_target {
             self.look_up(&target, budget.left()?).await?;
         }
+        let mark = self.ledger().mark();
         let done = match step {
             Step::Text { text, .. } | Step::Markdown { text } => self.send_text(&target, text, budget.left()?).await,
             Step::Media { kind, index } => {
@@ -244,11 +256,54 @@ impl Qianxun {
                 self.send_media(&target, *kind, source, file, budget).await?
             }
         };
-        match done {
-            Ok(report) => Ok(report),
-            Err(Failure::Unclear(error)) => Err(self.clear_up(error).await),
-            Err(failure) => Err(failure.report()),
+        let report = match done {
+            Ok(report) => {
+                report.message_id.iter().for_each(|id| self.ledger().given(id));
+                return Ok(report);
+            }
+            Err(Failure::Unclear(error)) => self.clear_up(error).await,
+            Err(failure) => failure.report(),
+        };
+        match report.outcome {
+            Outcome::Unknown => Err(self.echo_of(step, &target, mark).await.unwrap_or(report)),
+            _ => Err(report),
         }
+    }
+
+    /// Waits for the callback of a send whose answer was lost; None where nobody listens or it does not come.
+    async fn echo_of(&self, step: &Step, target: &str, mark: u64) -> Option<Report> {
+        if !self.is_hearing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let fits = |arrival: &Arrival| {
+            let content = match step {
+                Step::Text { text, .. } | Step::Markdown { text } => {
+                    arrival.kind == 1 && text::is_same(text, &arrival.text, self.encoding())
+                }
+                // Whatever the form, an image comes back as image or file, everything else as file.
+                Step::Media { .. } => matches!(arrival.kind, 3 | 49),
+            };
+            content && arrival.target == target
+        };
+        let mut patience = self.clock.sleep(if matches!(step, Step::Media { .. }) { MEDIA_ECHO } else { TEXT_ECHO });
+        loop {
+            // Made before the look, or what arrives in between would be missed.
+            let heard = self.heard.notified();
+            let found = self.ledger().recognise(mark, fits);
+            if let Some(id) = found {
+                self.ledger().given(&id);
+                let note = Some("its answer was lost, its callback came".to_owned());
+                return Some(Report { note, ..Report::sent(Some(id)) });
+            }
+            tokio::select! {
+                () = heard => {}
+                () = &mut patience => return None,
+            }
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send_text(&self, target: &str, text: &str, deadline: Duration) -> Result<Report, Failure> {
@@ -314,7 +369,7 @@ impl Qianxun {
     /// Asks whether the hook knows the target at all.
     async fn look_up(&self, target: &str, deadline: Duration) -> Result<(), Report> {
         let data = json!({"wxid": target, "type": "1"});
-        let Ok(envelope) = self.api.call(Call::Query, data, deadline.min(PROBE_TIMEOUT)).await else { return Ok(()) };
+        let Ok(envelope) = self.api.call(Call::Query, data, deadline.min(health::TIMEOUT)).await else { return Ok(()) };
         let known = envelope["result"]["wxid"].as_str().is_some_and(|wxid| !wxid.is_empty());
         if known || target == "filehelper" {
             return Ok(());
@@ -335,52 +390,6 @@ impl Qianxun {
         }
     }
 
-    /// Ok and Err are both answers; Err ends the questions.
-    async fn state(&self) -> Result<Probe, Probe> {
-        let dialect = self.api.dialect;
-        if dialect.is_framework() {
-            self.check_list(&self.ask(Call::List).await?["result"])?;
-        } else if dialect == Dialect::ProWechat {
-            check_login(&self.ask(Call::LoginStatus).await?["result"]["status"])?;
-        }
-        let state = &self.ask(Call::Check).await?["result"];
-        let (asked, found) = (self.api.wxid.as_deref(), state["wxid"].as_str());
-        if let (Some(asked), Some(found)) = (asked, found)
-            && asked != found
-        {
-            return Err(Probe::down(format!("the hook answers for {found}, not for {asked}")));
-        }
-        check_licence(state)?;
-        // Unknown to older versions, whose refusal says nothing.
-        if let Ok(envelope) = self.api.call(Call::Licence, json!({}), PROBE_TIMEOUT).await {
-            check_licence(&envelope["result"])?;
-        }
-        Ok(Probe::up())
-    }
-
-    fn check_list(&self, list: &Value) -> Result<(), Probe> {
-        let mut wxids = list.as_array().into_iter().flatten().filter_map(|one| one["wxid"].as_str());
-        match &self.api.wxid {
-            Some(wxid) if !wxids.any(|one| one == wxid) => {
-                Err(Probe::down(format!("the framework has no WeChat {wxid} that is logged in: scan its code anew")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A question about the account, asked again where the hook refuses without a reason (§9).
-    async fn ask(&self, call: Call) -> Result<Value, Probe> {
-        let mut refusal = String::new();
-        for _ in 0..3 {
-            match self.api.call(call, json!({}), PROBE_TIMEOUT).await {
-                Ok(envelope) => return Ok(envelope),
-                Err(Failure::Certain(report)) => return Err(Probe::down(report.error.unwrap_or_default())),
-                Err(Failure::Media(error) | Failure::Unclear(error)) => refusal = error,
-            }
-        }
-        Err(Probe { online: None, sendable: None, error: Some(refusal) })
-    }
-
     /// Remembers which callbacks will confirm a message.
     fn await_callbacks(&self, report: &Report) {
         let (Some(_), Some(message_id), Outcome::Sent) = (self.listen, &report.message_id, &report.outcome) else {
@@ -391,23 +400,23 @@ impl Qianxun {
         } else {
             report.parts.iter().filter_map(|part| part.message_id.clone()).collect()
         };
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).sent(message_id, parts);
+        self.ledger().sent(message_id, parts);
         self.confirmed.notify_one();
     }
 
     async fn hear(&self, mut arrivals: mpsc::Receiver<Event>, sink: &EventSink) {
         while let Some(event) = arrivals.recv().await {
             let health = match event {
-                Event::Arrived(ids) => {
-                    let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-                    ids.into_iter().for_each(|id| ledger.arrived(id));
+                Event::Arrived(arrival) => {
+                    self.ledger().arrived(arrival);
+                    self.heard.notify_waiters();
                     self.confirmed.notify_one();
                     continue;
                 }
                 // The licence may have run out meanwhile: only a probe tells that all is well.
                 Event::Online => self.probe().await,
                 Event::Offline => Probe::down("WeChat was logged out: scan its code anew"),
-                Event::LicenceExpired => expired(""),
+                Event::LicenceExpired => health::expired(""),
             };
             // The daemon that no longer listens is about to drop us.
             let _ = sink.send(SenderEvent::Health(health)).await;
@@ -418,7 +427,7 @@ impl Qianxun {
         loop {
             self.confirmed.notified().await;
             self.clock.sleep(CONFIRM_DELAY).await;
-            let confirmed = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).take_confirmed();
+            let confirmed = self.ledger().take_confirmed();
             for message_id in confirmed {
                 let _ = sink.send(SenderEvent::Confirmed { message_id }).await;
             }
@@ -444,30 +453,4 @@ fn accepted(envelope: &Value) -> Report {
 fn noted(report: Report, kind: Kind, way: &Way) -> Report {
     let native = matches!((kind, way.call), (Kind::Image, Call::Image) | (Kind::File, Call::File));
     Report { note: (!native).then(|| format!("{kind} as file")), ..report }
-}
-
-/// `status` of getLoginStatus; versions differ in its type.
-fn check_login(status: &Value) -> Result<(), Probe> {
-    let why = match as_number(status) {
-        Some(3) | None => return Ok(()),
-        Some(0 | 4) => "WeChat is not logged in",
-        Some(1) => "WeChat waits for a confirmation on the phone",
-        Some(2) => "WeChat is logging in",
-        Some(_) => "WeChat's login state is not known to the hook",
-    };
-    Err(Probe::down(why))
-}
-
-fn check_licence(result: &Value) -> Result<(), Probe> {
-    let expire = &result["isExpire"];
-    if expire == &json!(true) || as_number(expire) == Some(1) {
-        return Err(expired(result["expireTime"].as_str().unwrap_or_default()));
-    }
-    Ok(())
-}
-
-/// Logged in, but every send is refused until the licence is renewed.
-fn expired(since: &str) -> Probe {
-    let since = if since.is_empty() { String::new() } else { format!(" on {since}") };
-    Probe { online: Some(true), sendable: Some(false), error: Some(format!("the Qianxun licence ended{since}")) }
 }

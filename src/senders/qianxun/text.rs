@@ -98,6 +98,12 @@ fn encode(text: &str, surrogate: fn(u16) -> String) -> String {
     })
 }
 
+/// Whether a text that came back is the one that was sent: the hook shows lines and emoji in forms of its own.
+pub fn is_same(sent: &str, came_back: &str, encode: fn(&str) -> String) -> bool {
+    let essence = |text: &str| encode(text).chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    essence(sent) == essence(came_back)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +127,14 @@ mod tests {
         let text = "第一行\n第二行\r\n\n😁捂脸[捂脸]";
         assert_eq!(encode_pro(text), "第一行\r第二行\r\r\\uD83D\\uDE01捂脸[捂脸]");
         assert_eq!(encode_old(text), "第一行\r第二行\r\r[emoji=D83D][emoji=DE01]捂脸[捂脸]");
+    }
+
+    #[test]
+    fn a_text_is_known_again_in_every_form_in_which_it_comes_back() {
+        for came_back in ["一\n二 😁", "一\r二 \\uD83D\\uDE01", "一\n\n二\\uD83D\\uDE01"] {
+            assert!(is_same("一\n二 😁", came_back, encode_pro), "{came_back:?}");
+        }
+        assert!(!is_same("一二", "一二三", encode_pro));
     }
 
     #[test]
