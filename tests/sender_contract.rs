@@ -90,6 +90,31 @@ fn fixture(sender: &str) -> Option<Fixture> {
                 json!({"event_id": "$event"}),
             )
         },
+        "feishu_app" => Fixture {
+            settings: |base| {
+                vec![("app_id", text("cli_1")), ("app_secret", secret(CANARY)), ("base_url", secret(base))]
+            },
+            target: group(),
+            decisive: "/im/v1/messages",
+            answers: vec![
+                ("/tenant_access_token/", json!({"code": 0, "tenant_access_token": CANARY, "expire": 7200})),
+                ("/im/v1/messages", json!({"code": 0, "data": {"message_id": "om_1"}})),
+            ],
+            status_is_verdict: false,
+        },
+        "feishu_robot" => plain(
+            |base| vec![("url", secret(format!("{base}/open-apis/bot/v2/hook/{CANARY}"))), ("secret", secret(CANARY))],
+            "/hook/",
+            json!({"code": 0, "msg": "success", "data": {}}),
+        ),
+        "dingtalk_robot" => plain(
+            |base| {
+                let url = secret(format!("{base}/robot/send?access_token={CANARY}"));
+                vec![("url", url), ("secret", secret(CANARY))]
+            },
+            "/robot/send",
+            json!({"errcode": 0, "errmsg": "ok"}),
+        ),
         "webhook" => Fixture {
             status_is_verdict: true,
             ..plain(
