@@ -8,7 +8,7 @@ use super::accounts::AccountDraft;
 use super::daemon::{DaemonDraft, Defaults};
 use super::jobs::{JobDraft, ScheduleDraft};
 use super::load::Loading;
-use super::policies::{Retry, TIMEOUT};
+use super::policies::Retry;
 use super::problem::{Findings, Place, Source, quoted};
 use super::push::PushDraft;
 use super::settings::DaemonSettings;
@@ -43,7 +43,7 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings, specs: &[&'st
     let jobs = jobs.into_iter().filter_map(|draft| settling.job(draft)).collect();
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let report =
-        report.and_then(|(file, push)| settling.push(file, push, &Retry::default().filled(&loading.defaults.retry)));
+        report.map(|(file, push)| settling.push(file, push, &Retry::default().filled(&loading.defaults.retry)));
     let directories: Vec<PathBuf> = loading.directories.clone();
     Settled {
         daemon: daemon.finish(around, directories, timezone, report),
@@ -147,36 +147,34 @@ impl Settling<'_> {
         }
         let retry = draft.retry.as_deref().unwrap_or(&self.defaults.retry).filled(&self.defaults.retry);
         let misfire = draft.misfire.as_deref().unwrap_or(&self.defaults.misfire).filled(&self.defaults.misfire);
-        let push: Vec<Option<PushSpec>> = draft.push.into_iter().map(|push| self.push(file, push, &retry)).collect();
+        let push = draft.push.into_iter().map(|push| self.push(file, push, &retry)).collect();
         Some(Job {
             name: draft.name,
             schedule,
             timezone,
             enabled: draft.enabled,
-            push: push.into_iter().collect::<Option<_>>()?,
+            push,
             misfire,
             overlap: draft.overlap.or(self.defaults.overlap).unwrap_or_default(),
             dst_gap,
         })
     }
 
-    /// A push whose account and kind were checked. What is wrong is among the findings, and what is returned then is
-    /// of no consequence.
-    fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> Option<PushSpec> {
+    /// Fills in a push. What is wrong with its account goes to the findings.
+    fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         self.check_account(file, &draft);
-        Some(PushSpec {
-            im: draft.im,
-            target: draft.target,
-            account: draft.account,
-            message: draft.message,
-            timeout: draft.timeout.or(self.defaults.timeout).unwrap_or(TIMEOUT),
-            retry: retry.clone(),
-        })
+        let mut spec = draft.spec;
+        if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
+            spec.timeout = timeout;
+        }
+        spec.retry = retry.clone();
+        spec
     }
 
     /// Refuses accounts and ims that do not exist, and contents that none of the accounts could carry.
-    fn check_account(&mut self, file: u16, push: &PushDraft) {
+    fn check_account(&mut self, file: u16, draft: &PushDraft) {
         let place = |at: At| Place { file, at: at.at, len: at.len };
+        let PushDraft { spec: push, im_at, account_at, content_at, .. } = draft;
         let kind = push.message.body.kind();
         let support = |spec: &&'static SenderSpec| (spec.support)(kind, push.target.is_group());
         let refused = match &push.account {
@@ -184,7 +182,7 @@ impl Settling<'_> {
                 let Some((account, spec)) = self.known.by_id.get(id.as_str()) else {
                     if !self.known.incomplete {
                         let message = format!("there is no account {}", quoted(id));
-                        self.findings.error(place(push.account_at), message).near(id, self.known.by_id.keys().copied());
+                        self.findings.error(place(*account_at), message).near(id, self.known.by_id.keys().copied());
                     }
                     return;
                 };
@@ -195,7 +193,7 @@ impl Settling<'_> {
                         quoted(&account.im),
                         quoted(&push.im)
                     );
-                    self.findings.error(place(push.account_at), message);
+                    self.findings.error(place(*account_at), message);
                     return;
                 }
                 match support(spec) {
@@ -207,9 +205,7 @@ impl Settling<'_> {
                 let Some(specs) = self.known.by_im.get(push.im.as_str()) else {
                     if !self.known.incomplete {
                         let message = format!("there is no account for the im {}", quoted(&push.im));
-                        self.findings
-                            .error(place(push.im_at), message)
-                            .near(&push.im, self.known.by_im.keys().copied());
+                        self.findings.error(place(*im_at), message).near(&push.im, self.known.by_im.keys().copied());
                     }
                     return;
                 };
@@ -224,7 +220,7 @@ impl Settling<'_> {
         if let Some((sender, reason)) = refused {
             let target = if push.target.is_group() { "a group" } else { "a user" };
             let message = format!("{sender} cannot send {kind} to {target}: {reason}");
-            self.findings.error(place(push.content_at), message);
+            self.findings.error(place(*content_at), message);
         }
     }
 
