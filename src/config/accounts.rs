@@ -11,16 +11,21 @@ use crate::domain::{Account, Secret, SenderSpec};
 /// Keys that every account may have.
 pub(super) const COMMON_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
 
-/// An account and where it stands.
+/// An account and where it stands, as far as it can be told: pushes that name a wrong account are not to blame.
 #[derive(Debug)]
 pub(super) struct AccountDraft {
-    pub account: Account,
+    pub id: Option<String>,
+    pub im: Option<String>,
+    pub spec: Option<&'static SenderSpec>,
+    pub is_default: bool,
+    /// None where id, im or sender cannot be told.
+    pub account: Option<Account>,
     pub id_at: Place,
     pub default_at: Place,
 }
 
 impl Reading<'_> {
-    /// One account. None where its id, im or sender cannot be told; other problems are found and told as well.
+    /// One account. None where it is no mapping.
     pub fn account(&mut self, node: &Node, specs: &[&'static SenderSpec]) -> Option<AccountDraft> {
         let entries = self.map("an account", node)?;
         let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
@@ -40,17 +45,20 @@ impl Reading<'_> {
             Some(spec) => self.settings(node.at, entries, spec),
             None => Settings::default(),
         };
-        let account = Account {
-            id: id?,
-            im: im?,
-            sender: spec?.name.to_owned(),
-            is_default,
-            concurrency: concurrency.and_then(|count| u32::try_from(count).ok()),
-            min_interval,
-            settings,
+        let account = match (&id, &im, spec) {
+            (Some(id), Some(im), Some(spec)) => Some(Account {
+                id: id.clone(),
+                im: im.clone(),
+                sender: spec.name.to_owned(),
+                is_default,
+                concurrency: concurrency.and_then(|count| u32::try_from(count).ok()),
+                min_interval,
+                settings,
+            }),
+            _ => None,
         };
         let place = |key| self.place(get(key).map_or(node.at, |node: &Node| node.at));
-        Some(AccountDraft { account, id_at: place("id"), default_at: place("default") })
+        Some(AccountDraft { id_at: place("id"), default_at: place("default"), id, im, spec, is_default, account })
     }
 
     fn required<T>(

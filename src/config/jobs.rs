@@ -30,6 +30,15 @@ pub(super) struct JobDraft {
     pub schedule_at: At,
 }
 
+/// What is left to check of a job that is wrong already.
+#[derive(Debug)]
+pub(super) struct LooseJob {
+    pub file: u16,
+    pub name: Option<(String, Place)>,
+    pub schedule: Option<(ScheduleDraft, At)>,
+    pub timezone: Option<String>,
+}
+
 /// A schedule that may still lack its zone.
 #[derive(Debug)]
 pub(super) enum ScheduleDraft {
@@ -71,10 +80,11 @@ impl Reading<'_> {
             }
         }
         if self.findings.error_count() > errors {
+            self.give_up(push.unwrap_or_default());
+            self.loose.jobs.push(LooseJob { file: self.file, name, schedule, timezone });
             return None;
         }
-        let ((name, name_at), (schedule, schedule_at)) = (name?, schedule?);
-        let push = push?;
+        let ((name, name_at), (schedule, schedule_at), push) = (name?, schedule?, push?);
         Some(JobDraft {
             name,
             schedule,

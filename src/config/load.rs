@@ -12,7 +12,7 @@ use super::files::{self, FileProblem};
 use super::jobs::JobDraft;
 use super::mask;
 use super::problem::{Findings, Place, Source, quoted, shown};
-use super::reading::Reading;
+use super::reading::{Loose, Reading};
 use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
 use crate::domain::SenderSpec;
 
@@ -35,6 +35,7 @@ pub(super) struct Loading<'a> {
     pub defaults: Defaults,
     pub accounts: Vec<AccountDraft>,
     pub jobs: Vec<JobDraft>,
+    pub loose: Loose,
     /// A file could not be read to its end, so that what it would have defined is unknown.
     pub incomplete: bool,
     /// Leave accounts, jobs and defaults unread.
@@ -57,6 +58,7 @@ impl<'a> Loading<'a> {
             defaults: Defaults::default(),
             accounts: Vec::new(),
             jobs: Vec::new(),
+            loose: Loose::default(),
             incomplete: false,
             daemon_only: false,
         }
@@ -167,6 +169,7 @@ impl<'a> Loading<'a> {
                 around: self.around,
                 findings: &mut self.findings,
                 holds_secrets: false,
+                loose: &mut self.loose,
                 secret_files: &mut self.secret_files,
             },
             specs: self.specs,
@@ -175,14 +178,11 @@ impl<'a> Loading<'a> {
             accounts: &mut self.accounts,
             jobs: &mut self.jobs,
             includes: &mut includes,
-            incomplete: &mut self.incomplete,
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
-        if let Err(fault) = document.read(&mut reader) {
-            document.fault(fault);
-            *document.incomplete = true;
-        }
+        let done = document.read(&mut reader).map_err(|fault| document.fault(fault));
         let holds_secrets = document.reading.holds_secrets;
+        self.incomplete |= done.is_err();
         if holds_secrets && mode & 0o004 != 0 {
             self.findings
                 .warning(Place::whole(file), "every user of this machine can read the secrets in this file")
@@ -219,7 +219,6 @@ struct Document<'a, 'f> {
     accounts: &'a mut Vec<AccountDraft>,
     jobs: &'a mut Vec<JobDraft>,
     includes: &'a mut Vec<(Place, String)>,
-    incomplete: &'a mut bool,
 }
 
 impl Document<'_, '_> {
@@ -301,10 +300,7 @@ impl Document<'_, '_> {
             "daemon" => self.reading.daemon(node, self.daemon),
             "defaults" => self.reading.defaults(node, self.defaults),
             "accounts" => self.list(key, node, |document, node| {
-                let account = document.reading.account(node, document.specs);
-                // Pushes that name it are not to blame.
-                *document.incomplete |= account.is_none();
-                document.accounts.extend(account);
+                document.accounts.extend(document.reading.account(node, document.specs));
             }),
             "jobs" => self.list(key, node, |document, node| document.jobs.extend(document.reading.job(node))),
             "include" => {

@@ -89,7 +89,7 @@ pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundi
     for path in paths {
         loading.path(path);
     }
-    let settled = settle::settle(&mut loading, around, specs);
+    let settled = settle::settle(&mut loading, around);
     let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs))?;
     Ok(Config {
         daemon: settled.daemon,

@@ -1,7 +1,10 @@
 //! One push of a job: target, content, account. The plugin SDK's spellings of all keys are taken too, so that a call
 //! can be pasted.
 
+use super::jobs::JOB_KEYS;
+use super::media::MEDIA_KEYS;
 use super::policies::TIMEOUT;
+use super::problem::quoted;
 use super::reading::Reading;
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Body, Item, Kind, Media, Message, PushSpec, RetryPolicy, Target};
@@ -62,9 +65,38 @@ pub(super) struct PushDraft {
     pub spec: PushSpec,
     /// Whether `spec.timeout` was given, so that the one of `defaults` does not count.
     pub has_timeout: bool,
-    pub im_at: At,
-    pub account_at: At,
-    pub content_at: At,
+    pub places: PushPlaces,
+}
+
+/// Where the parts of a push stand that are checked once all accounts are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PushPlaces {
+    pub im: At,
+    pub account: At,
+    pub content: At,
+}
+
+/// What a push refers to that is wrong in itself and never becomes one: its account and im are checked all the same,
+/// so that every problem is told at once.
+#[derive(Debug)]
+pub(super) struct Reference {
+    pub file: u16,
+    pub im: String,
+    pub account: Option<String>,
+    /// The kind of content, and whether it goes to a group.
+    pub content: Option<(Kind, bool)>,
+    pub places: PushPlaces,
+}
+
+impl PushDraft {
+    pub fn content(&self) -> (Kind, bool) {
+        (self.spec.message.body.kind(), self.spec.target.is_group())
+    }
+
+    pub fn into_reference(self, file: u16) -> Reference {
+        let content = Some(self.content());
+        Reference { file, im: self.spec.im, account: self.spec.account, content, places: self.places }
+    }
 }
 
 /// What the keys of a push came to so far.
@@ -93,8 +125,12 @@ impl Reading<'_> {
             }
             Value::List(nodes) => {
                 // Every push is read, so that every problem is found.
-                let drafts: Vec<Option<PushDraft>> = nodes.iter().map(|node| self.push(node)).collect();
-                drafts.into_iter().collect()
+                let drafts: Vec<PushDraft> = nodes.iter().filter_map(|node| self.push(node)).collect();
+                if drafts.len() == nodes.len() {
+                    return Some(drafts);
+                }
+                self.give_up(drafts);
+                None
             }
             _ => self.push(node).map(|draft| vec![draft]),
         }
@@ -135,13 +171,30 @@ impl Reading<'_> {
             Some(entry) => self.timeout(&entry.node).map(Some),
             None => Some(None),
         };
-        let ((im, im_at), (message, content_at)) = (im?, content?);
+        let (im, im_at) = im?;
         let (account, account_at) = keys.account.map_or((None, im_at), |(id, at)| (Some(id), at));
-        let (target, timeout) = (target?, timeout?);
-        let has_timeout = timeout.is_some();
-        let timeout = timeout.unwrap_or(TIMEOUT);
-        let spec = PushSpec { im, target, account, message, timeout, retry: RetryPolicy::default() };
-        Some(PushDraft { spec, has_timeout, im_at, account_at, content_at })
+        let content_at = content.as_ref().map_or(node.at, |(_, at)| *at);
+        let places = PushPlaces { im: im_at, account: account_at, content: content_at };
+        match (target, timeout, content) {
+            (Some(target), Some(timeout), Some((message, _))) => {
+                let has_timeout = timeout.is_some();
+                let timeout = timeout.unwrap_or(TIMEOUT);
+                let spec = PushSpec { im, target, account, message, timeout, retry: RetryPolicy::default() };
+                Some(PushDraft { spec, has_timeout, places })
+            }
+            (target, _, content) => {
+                let content =
+                    target.zip(content).map(|(target, (message, _))| (message.body.kind(), target.is_group()));
+                self.loose.references.push(Reference { file: self.file, im, account, content, places });
+                None
+            }
+        }
+    }
+
+    /// Keeps what must still be checked of pushes that will not become any.
+    pub fn give_up(&mut self, drafts: Vec<PushDraft>) {
+        let file = self.file;
+        self.loose.references.extend(drafts.into_iter().map(|draft| draft.into_reference(file)));
     }
 
     /// Sorts the keys by meaning. Keys with nothing in them count as absent.
@@ -149,7 +202,7 @@ impl Reading<'_> {
         let mut keys = Keys::default();
         for entry in self.map("push", node)? {
             let Some((_, key)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == entry.key) else {
-                self.unknown_key(entry, "a push", SPELLINGS.iter().map(|(spelling, _)| *spelling));
+                self.unknown_push_key(entry);
                 continue;
             };
             if is_empty(&entry.node) {
@@ -170,6 +223,15 @@ impl Reading<'_> {
             self.options(&mut keys, entry);
         }
         Some(keys)
+    }
+
+    fn unknown_push_key(&mut self, entry: &Entry) {
+        let hint = match &*entry.key {
+            key if JOB_KEYS.contains(&key) => format!("{key} is a key of the job: write it beside 'push'"),
+            key if MEDIA_KEYS.contains(&key) => format!("{key} belongs to a media: 'image: {{source: …, {key}: …}}'"),
+            _ => return self.unknown_key(entry, "a push", SPELLINGS.iter().map(|(spelling, _)| *spelling)),
+        };
+        self.error(entry.key_at, format!("unknown key {} in a push", quoted(&entry.key))).hint(hint);
     }
 
     /// The SDK's `options`.

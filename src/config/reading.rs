@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Surroundings;
+use super::jobs::LooseJob;
 use super::problem::{Finding, Findings, Place, quoted};
+use super::push::Reference;
 use super::scalar::{self, BadVariable};
 use super::yaml::{At, Entry, Node, Value};
 
@@ -19,8 +21,17 @@ pub(super) struct Reading<'a> {
     pub findings: &'a mut Findings,
     /// Set once the file is seen to hold a secret in plain text.
     pub holds_secrets: bool,
+    /// What is left to check of things that are wrong already.
+    pub loose: &'a mut Loose,
     /// Token files that were read.
     pub secret_files: &'a mut Vec<PathBuf>,
+}
+
+/// Parts of wrong jobs and pushes that are checked all the same, so that every problem is told at once.
+#[derive(Debug, Default)]
+pub(super) struct Loose {
+    pub jobs: Vec<LooseJob>,
+    pub references: Vec<Reference>,
 }
 
 impl Reading<'_> {
@@ -56,7 +67,8 @@ impl Reading<'_> {
         match node.value() {
             Value::Map(entries) => Some(entries),
             _ => {
-                self.wrong(key, node, "a mapping");
+                let got = node.describe();
+                self.error(node.at, format!("{key}: expected a mapping, got {got}"));
                 None
             }
         }

@@ -1,19 +1,20 @@
 //! Drafts to definitions, once every file is read: defaults filled in, references looked up, schedules tried.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use super::Surroundings;
 use super::accounts::AccountDraft;
 use super::daemon::{DaemonDraft, Defaults};
-use super::jobs::{JobDraft, ScheduleDraft};
+use super::jobs::{JobDraft, LooseJob, ScheduleDraft};
 use super::load::Loading;
 use super::policies::Retry;
 use super::problem::{Findings, Place, Source, quoted};
-use super::push::PushDraft;
+use super::push::{PushDraft, PushPlaces, Reference};
+use super::reading::Loose;
 use super::settings::DaemonSettings;
 use super::yaml::At;
-use crate::domain::{Account, Job, PushSpec, RetryPolicy, Schedule, SenderSpec, Support};
+use crate::domain::job::DstGap;
+use crate::domain::{Account, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support};
 use crate::policy::schedule::{ScheduleCache, instant_of};
 
 /// What the drafts came to.
@@ -24,15 +25,16 @@ pub(super) struct Settled {
 }
 
 /// Takes the drafts out of `loading` and leaves what is wrong with them in its findings.
-pub(super) fn settle(loading: &mut Loading, around: &Surroundings, specs: &[&'static SenderSpec]) -> Settled {
+pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
     let accounts = std::mem::take(&mut loading.accounts);
     let jobs = std::mem::take(&mut loading.jobs);
+    let loose = std::mem::take(&mut loading.loose);
     let mut daemon = std::mem::take(&mut loading.daemon);
     refuse_twin_accounts(&mut loading.findings, &accounts);
-    refuse_twin_jobs(&mut loading.findings, &jobs);
+    refuse_twin_jobs(&mut loading.findings, &jobs, &loose.jobs);
     let timezone = default_zone(&mut loading.findings, &daemon, around);
     let mut settling = Settling {
-        known: Known::new(&accounts, specs, loading.incomplete),
+        known: Known::new(&accounts, loading.incomplete),
         findings: &mut loading.findings,
         sources: &loading.sources,
         around,
@@ -40,14 +42,15 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings, specs: &[&'st
         timezone: &timezone,
         schedules: ScheduleCache::default(),
     };
+    settling.check_loose(loose);
     let jobs = jobs.into_iter().filter_map(|draft| settling.job(draft)).collect();
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
-    let report =
-        report.map(|(file, push)| settling.push(file, push, &Retry::default().filled(&loading.defaults.retry)));
-    let directories: Vec<PathBuf> = loading.directories.clone();
+    let retry = Retry::default().filled(&loading.defaults.retry);
+    let report = report.map(|(file, push)| settling.push(file, push, &retry));
+    let directories = std::mem::take(&mut loading.directories);
     Settled {
         daemon: daemon.finish(around, directories, timezone, report),
-        accounts: accounts.into_iter().map(|draft| draft.account).collect(),
+        accounts: accounts.into_iter().filter_map(|draft| draft.account).collect(),
         jobs,
     }
 }
@@ -55,30 +58,29 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings, specs: &[&'st
 fn refuse_twin_accounts(findings: &mut Findings, accounts: &[AccountDraft]) {
     let (mut ids, mut defaults) = (HashMap::new(), HashMap::new());
     for draft in accounts {
-        let account = &draft.account;
-        if let Some(before) = ids.insert(account.id.as_str(), draft.id_at) {
-            let message = format!("there are two accounts with the id {}", quoted(&account.id));
+        if let Some(id) = &draft.id
+            && let Some(before) = ids.insert(id, draft.id_at)
+        {
+            let message = format!("there are two accounts with the id {}", quoted(id));
             findings.error(draft.id_at, message).other("first at", before);
         }
-        if !account.is_default {
-            continue;
-        }
-        if let Some(before) = defaults.insert(account.im.as_str(), draft.default_at) {
-            let message = format!("there are two default accounts for the im {}", quoted(&account.im));
+        if let Some(im) = draft.im.as_ref().filter(|_| draft.is_default)
+            && let Some(before) = defaults.insert(im, draft.default_at)
+        {
+            let message = format!("there are two default accounts for the im {}", quoted(im));
             findings.error(draft.default_at, message).other("first at", before);
         }
     }
 }
 
-fn refuse_twin_jobs(findings: &mut Findings, jobs: &[JobDraft]) {
+fn refuse_twin_jobs(findings: &mut Findings, jobs: &[JobDraft], loose: &[LooseJob]) {
     let mut names: HashMap<&str, Place> = HashMap::with_capacity(jobs.len());
-    for draft in jobs {
-        if let Some(before) = names.get(draft.name.as_str()) {
-            let message = format!("there are two jobs with the name {}", quoted(&draft.name));
-            findings.error(draft.name_at, message).other("first at", *before);
-        } else {
-            names.insert(&draft.name, draft.name_at);
-        }
+    let loose = loose.iter().filter_map(|job| job.name.as_ref().map(|(name, at)| (name, *at)));
+    for (name, at) in jobs.iter().map(|draft| (&draft.name, draft.name_at)).chain(loose) {
+        let Some(before) = names.insert(name, at) else { continue };
+        let (before, at) = (before.min(at), before.max(at));
+        let message = format!("there are two jobs with the name {}", quoted(name));
+        findings.error(at, message).other("first at", before);
     }
 }
 
@@ -94,19 +96,31 @@ fn default_zone(findings: &mut Findings, daemon: &DaemonDraft, around: &Surround
 
 /// The accounts by what pushes call them.
 struct Known<'a> {
-    by_id: HashMap<&'a str, (&'a Account, &'static SenderSpec)>,
+    by_id: HashMap<&'a str, &'a AccountDraft>,
+    /// The senders of the accounts of an im.
     by_im: HashMap<&'a str, Vec<&'static SenderSpec>>,
-    /// Some accounts could not be read: a push that names an unknown one is then not to blame.
-    incomplete: bool,
+    /// Some account has an id, or an im, that cannot be told: a push that names an unknown one may mean it.
+    ids_incomplete: bool,
+    ims_incomplete: bool,
 }
 
 impl<'a> Known<'a> {
-    fn new(accounts: &'a [AccountDraft], specs: &[&'static SenderSpec], incomplete: bool) -> Known<'a> {
-        let mut known = Known { by_id: HashMap::new(), by_im: HashMap::new(), incomplete };
-        for AccountDraft { account, .. } in accounts {
-            let Some(spec) = specs.iter().find(|spec| spec.name == account.sender) else { continue };
-            known.by_id.insert(&account.id, (account, spec));
-            known.by_im.entry(&account.im).or_default().push(spec);
+    fn new(accounts: &'a [AccountDraft], incomplete: bool) -> Known<'a> {
+        let mut known = Known {
+            by_id: HashMap::new(),
+            by_im: HashMap::new(),
+            ids_incomplete: incomplete,
+            ims_incomplete: incomplete,
+        };
+        for draft in accounts {
+            known.ids_incomplete |= draft.id.is_none();
+            known.ims_incomplete |= draft.im.is_none();
+            if let Some(id) = &draft.id {
+                known.by_id.insert(id, draft);
+            }
+            if let Some(im) = &draft.im {
+                known.by_im.entry(im).or_default().extend(draft.spec);
+            }
         }
         known
     }
@@ -127,19 +141,9 @@ impl Settling<'_> {
         let file = draft.name_at.file;
         let timezone = draft.timezone.unwrap_or_else(|| self.timezone.to_owned());
         let dst_gap = draft.dst_gap.or(self.defaults.dst_gap).unwrap_or_default();
-        let schedule = match draft.schedule {
-            ScheduleDraft::Cron(text) => Schedule::Cron(text),
-            ScheduleDraft::Every(ms) => Schedule::Every(ms),
-            ScheduleDraft::At(at) => Schedule::At(at),
-            // A zone that does not exist was reported where it stands.
-            ScheduleDraft::LocalAt(local) => Schedule::At(instant_of(local, &timezone).ok()?),
-        };
         let schedule_at = Place { file, at: draft.schedule_at.at, len: draft.schedule_at.len };
-        if let Err(error) = self.schedules.get_or_compile(&schedule, &timezone, dst_gap) {
-            let place = self.place_in_schedule(schedule_at, &schedule, error.column());
-            self.findings.error(place, error.to_string());
-        }
-        if let Schedule::At(at) = schedule
+        let schedule = self.schedule(draft.schedule, schedule_at, &timezone, dst_gap);
+        if let Some(Schedule::At(at)) = schedule
             && at <= self.around.now
             && draft.enabled
         {
@@ -150,7 +154,7 @@ impl Settling<'_> {
         let push = draft.push.into_iter().map(|push| self.push(file, push, &retry)).collect();
         Some(Job {
             name: draft.name,
-            schedule,
+            schedule: schedule?,
             timezone,
             enabled: draft.enabled,
             push,
@@ -160,9 +164,39 @@ impl Settling<'_> {
         })
     }
 
+    /// A schedule that was tried in its zone.
+    fn schedule(&mut self, draft: ScheduleDraft, at: Place, timezone: &str, dst_gap: DstGap) -> Option<Schedule> {
+        let schedule = match draft {
+            ScheduleDraft::Cron(text) => Schedule::Cron(text),
+            ScheduleDraft::Every(ms) => Schedule::Every(ms),
+            ScheduleDraft::At(at) => Schedule::At(at),
+            // Unknown zones were told where they stand.
+            ScheduleDraft::LocalAt(local) => Schedule::At(instant_of(local, timezone).ok()?),
+        };
+        if let Err(error) = self.schedules.get_or_compile(&schedule, timezone, dst_gap) {
+            let place = self.place_in_schedule(at, &schedule, error.column());
+            self.findings.error(place, error.to_string());
+        }
+        Some(schedule)
+    }
+
+    /// What can still be said of jobs and pushes that are wrong already.
+    fn check_loose(&mut self, loose: Loose) {
+        for job in loose.jobs {
+            let Some((schedule, at)) = job.schedule else { continue };
+            let place = Place { file: job.file, at: at.at, len: at.len };
+            let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
+            self.schedule(schedule, place, &timezone, DstGap::default());
+        }
+        for Reference { file, im, account, content, places } in loose.references {
+            self.check_account(file, &im, account.as_deref(), content, places);
+        }
+    }
+
     /// Fills in a push. What is wrong with its account goes to the findings.
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
-        self.check_account(file, &draft);
+        let PushSpec { im, account, .. } = &draft.spec;
+        self.check_account(file, im, account.as_deref(), Some(draft.content()), draft.places);
         let mut spec = draft.spec;
         if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
             spec.timeout = timeout;
@@ -172,55 +206,52 @@ impl Settling<'_> {
     }
 
     /// Refuses accounts and ims that do not exist, and contents that none of the accounts could carry.
-    fn check_account(&mut self, file: u16, draft: &PushDraft) {
+    fn check_account(
+        &mut self,
+        file: u16,
+        im: &str,
+        account: Option<&str>,
+        content: Option<(Kind, bool)>,
+        places: PushPlaces,
+    ) {
         let place = |at: At| Place { file, at: at.at, len: at.len };
-        let PushDraft { spec: push, im_at, account_at, content_at, .. } = draft;
-        let kind = push.message.body.kind();
-        let support = |spec: &&'static SenderSpec| (spec.support)(kind, push.target.is_group());
-        let refused = match &push.account {
-            Some(id) => {
-                let Some((account, spec)) = self.known.by_id.get(id.as_str()) else {
-                    if !self.known.incomplete {
-                        let message = format!("there is no account {}", quoted(id));
-                        self.findings.error(place(*account_at), message).near(id, self.known.by_id.keys().copied());
-                    }
-                    return;
-                };
-                if account.im != push.im {
-                    let message = format!(
-                        "the account {} is of the im {}, and the push goes to {}",
-                        quoted(id),
-                        quoted(&account.im),
-                        quoted(&push.im)
-                    );
-                    self.findings.error(place(*account_at), message);
+        let known = &self.known;
+        let carriers = match account {
+            Some(id) => match known.by_id.get(id) {
+                None if known.ids_incomplete => return,
+                None => {
+                    let message = format!("there is no account {}", quoted(id));
+                    self.findings.error(place(places.account), message).near(id, known.by_id.keys().copied());
                     return;
                 }
-                match support(spec) {
-                    Support::Refused(reason) => Some((spec.name, reason)),
-                    _ => None,
-                }
-            }
-            None => {
-                let Some(specs) = self.known.by_im.get(push.im.as_str()) else {
-                    if !self.known.incomplete {
-                        let message = format!("there is no account for the im {}", quoted(&push.im));
-                        self.findings.error(place(*im_at), message).near(&push.im, self.known.by_im.keys().copied());
-                    }
+                Some(AccountDraft { im: Some(own), .. }) if own != im => {
+                    let (id, own, im) = (quoted(id), quoted(own), quoted(im));
+                    let message = format!("the account {id} is of the im {own}, and the push goes to {im}");
+                    self.findings.error(place(places.account), message);
                     return;
-                };
-                let refusal = |spec: &&'static SenderSpec| match support(spec) {
-                    Support::Refused(reason) => Some((spec.name, reason)),
-                    _ => None,
-                };
-                let refusals: Vec<_> = specs.iter().filter_map(refusal).collect();
-                if refusals.len() == specs.len() { refusals.first().copied() } else { None }
-            }
+                }
+                Some(account) => account.spec.as_slice(),
+            },
+            None => match known.by_im.get(im) {
+                None if known.ims_incomplete => return,
+                None => {
+                    let message = format!("there is no account for the im {}", quoted(im));
+                    self.findings.error(place(places.im), message).near(im, known.by_im.keys().copied());
+                    return;
+                }
+                Some(specs) => specs,
+            },
         };
-        if let Some((sender, reason)) = refused {
-            let target = if push.target.is_group() { "a group" } else { "a user" };
+        let Some((kind, is_group)) = content else { return };
+        let refusal = |spec: &&'static SenderSpec| match (spec.support)(kind, is_group) {
+            Support::Refused(reason) => Some((spec.name, reason)),
+            _ => None,
+        };
+        let refused = carriers.iter().all(|spec| refusal(spec).is_some());
+        if let Some((sender, reason)) = carriers.iter().find_map(refusal).filter(|_| refused) {
+            let target = if is_group { "a group" } else { "a user" };
             let message = format!("{sender} cannot send {kind} to {target}: {reason}");
-            self.findings.error(place(*content_at), message);
+            self.findings.error(place(places.content), message);
         }
     }
 
