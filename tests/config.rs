@@ -129,7 +129,8 @@ fn bad_files_are_refused_with_their_exact_reports() {
     assert!(files.len() > 10);
     for file in files {
         let errors = load(&[&file]).err().unwrap_or_else(|| panic!("{} was accepted", file.display()));
-        let report = format!("{errors}\n");
+        // Paths of token files are absolute.
+        let report = format!("{errors}\n").replace(env!("CARGO_MANIFEST_DIR"), "ROOT");
         let expected = file.with_extension("txt");
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&expected, &report).unwrap();
@@ -191,7 +192,7 @@ fn the_spellings_of_the_plugin_sdk_say_the_same() {
     for spelling in [
         "{imType: screen, groupCode: 1, userID: '', imageUrl: 'https://h/a.png', options: {account_id: a, filename: a.png, mimeType: image/png}, timeout: 5000}",
         "{im_type: screen, group_code: '1', user_id: , imageUrl: 'https://h/a.png', options: {accountID: a, fileName: a.png, mime_type: image/png}, timeout: 5s}",
-        "{imType: screen, groupCode: ${EMPTY}1, imageUrl: 'https://h/a.png', content: '', options: {accountId: a, file_name: a.png, mime_type: image/png}, timeout: '5000'}",
+        "{imType: screen, groupCode: '${EMPTY}1', imageUrl: 'https://h/a.png', content: '', options: {accountId: a, file_name: a.png, mime_type: image/png}, timeout: '5000'}",
     ] {
         assert_eq!(loaded(&push(spelling)).jobs, ours.jobs, "{spelling}");
     }
@@ -211,7 +212,7 @@ fn the_spellings_of_the_plugin_sdk_say_the_same() {
 #[test]
 fn a_title_is_the_text_where_there_is_no_content_and_a_note_elsewhere() {
     let message = |text: &str| loaded(&push(text)).jobs[0].push[0].message.clone();
-    for content in ["", "text: '', ", "content: , ", "content: ${EMPTY}, "] {
+    for content in ["", "text: '', ", "content: , ", "content: '${EMPTY}', "] {
         let message = message(&format!("{{im: screen, user: u, {content}title: T}}"));
         assert_eq!(message.body, Body::Text { text: "T".to_owned() }, "{content}");
         assert_eq!(message.title, None, "said once, not twice");
@@ -246,7 +247,7 @@ fn items_of_mixed_messages_tell_their_type_by_their_key() {
 #[test]
 fn scalars_keep_the_text_they_were_written_with() {
     for (written, id) in
-        [("0123456", "0123456"), ("1e3", "1e3"), ("'007'", "007"), ("0x1F", "0x1F"), ("${GROUP}", "778899")]
+        [("0123456", "0123456"), ("1e3", "1e3"), ("'007'", "007"), ("0x1F", "0x1F"), ("'${GROUP}'", "778899")]
     {
         let config = loaded(&push(&format!("{{im: screen, group: {written}, text: 1.50}}")));
         assert_eq!(config.jobs[0].push[0].target, Target::Group(id.to_owned()), "{written}");
@@ -260,7 +261,7 @@ fn settings_of_jobs_come_from_the_job_then_defaults_then_the_built_in_ones() {
 defaults: {retry: {max_attempts: 7, backoff: 2s}, misfire: all, timeout: 3s, overlap: skip, dst_gap: skip}
 jobs:
   - {name: plain, every: 1m, push: {im: screen, user: u, text: hi}}
-  - {name: own, every: 1m, push: {im: screen, user: u, text: hi, timeout: 1s}, retry: {backoff: 20m}, misfire: {max: 5}, overlap: replace, dst_gap: fire, timezone: UTC, enabled: ${YES}}
+  - {name: own, every: 1m, push: {im: screen, user: u, text: hi, timeout: 1s}, retry: {backoff: 20m}, misfire: {max: 5}, overlap: replace, dst_gap: fire, timezone: UTC, enabled: '${YES}'}
 ";
     let config = loaded(text);
     let [plain, own] = &config.jobs[..] else { panic!() };
@@ -441,7 +442,7 @@ fn secrets_come_from_variables_files_and_credentials() {
     let token = private_file(directory.path(), "token", format!("{CANARY}-file\n"));
     private_file(directory.path(), "creds/chat", format!("{CANARY}-credential"));
     let text = "accounts:
-  - {id: v, sender: wire, url: http://127.0.0.1, token: ${TOKEN}}
+  - {id: v, sender: wire, url: http://127.0.0.1, token: '${TOKEN}'}
   - {id: f, sender: wire, url: http://127.0.0.1, token_file: token}
   - {id: c, sender: wire, url: http://127.0.0.1, token_credential: chat}
 ";
@@ -509,8 +510,8 @@ fn no_report_shows_a_secret_whatever_is_wrong() {
             let text = text.join("\n");
             if let Err(errors) = load_text(&text) {
                 let json = serde_json::to_string(&errors).unwrap();
-                assert!(!errors.to_string().contains(CANARY), "{text}\n{errors}");
-                assert!(!json.contains(CANARY), "{text}\n{json}");
+                assert!(!errors.to_string().contains(CANARY), "{errors}\n{text}");
+                assert!(!json.contains(CANARY), "{json}\n{text}");
             }
         }
     }
@@ -518,8 +519,6 @@ fn no_report_shows_a_secret_whatever_is_wrong() {
 
 #[test]
 fn bombs_are_refused_at_once() {
-    let started = std::time::Duration::ZERO;
-    let _ = started;
     let mut alias_bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -529,7 +528,7 @@ fn bombs_are_refused_at_once() {
     let keys: String = (0..200).map(|index| format!("k{index}: 1\n")).collect();
     for (text, message) in [
         (alias_bomb, "the aliases of this configuration stand for more than 4000000 values"),
-        (wide, "the aliases of this configuration stand for more than 4000000 values"),
+        (wide, "so many problems that the rest of this file is not read"),
         ("[".repeat(200_000), "values are nested deeper than 64 levels"),
         ("{a: ".repeat(200_000), "values are nested deeper than 64 levels"),
         (format!("jobs: {}", "- ".repeat(200_000)), "not YAML"),
@@ -556,15 +555,13 @@ fn problems_are_told_to_programs_as_json() {
 }
 
 #[test]
-fn a_thousand_problems_are_listed_and_the_others_counted() {
+fn reading_stops_at_a_thousand_problems() {
     let jobs: String = (0..1500).map(|index| format!("  - {{name: {index}, nmae: x}}\n")).collect();
     let errors = refused(&format!("jobs:\n{jobs}"));
-    assert_eq!(errors.errors.len(), 1000);
-    assert!(
-        errors.to_string().ends_with(&format!("{} problems, {} of them not listed", 4500, 3500)),
-        "{}",
-        errors.unlisted
-    );
+    assert_eq!(errors.errors.len(), 1001);
+    let stop = "so many problems that the rest of this file is not read";
+    assert!(errors.errors.iter().any(|problem| problem.message == stop));
+    assert!(errors.more);
 }
 
 #[test]

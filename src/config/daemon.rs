@@ -10,10 +10,11 @@ use super::problem::Place;
 use super::push::PushDraft;
 use super::reading::Reading;
 use super::secrets::SecretForm;
-use super::settings::{AccountsFallback, DaemonSettings, Heartbeat, OnFailure};
+use super::settings::{DaemonSettings, Heartbeat, OnFailure};
 use super::yaml::{Entry, Node, Value};
 use crate::domain::job::DstGap;
 use crate::domain::{Overlap, PushSpec, Secret};
+use crate::policy::account::Fallback;
 
 pub(super) const DAEMON_KEYS: [&str; 14] = [
     "database",
@@ -34,8 +35,8 @@ pub(super) const DAEMON_KEYS: [&str; 14] = [
 pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "overlap", "dst_gap"];
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
 pub(super) const ON_FAILURE_KEYS: [&str; 3] = ["push", "command", "every"];
-pub(super) const FALLBACKS: [(&str, AccountsFallback); 2] =
-    [("any", AccountsFallback::Any), ("no_default", AccountsFallback::NoDefault)];
+pub(super) const FALLBACKS: [(&str, Fallback); 2] =
+    [("any", Fallback::CannotSend), ("no_default", Fallback::NoDefault)];
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const KEEP_HISTORY: Duration = Duration::from_secs(90 * 86_400);
@@ -53,7 +54,7 @@ pub(super) struct DaemonDraft {
     keep_history: Option<Duration>,
     max_history_rows: Option<u64>,
     max_database_size: Option<u64>,
-    accounts_fallback: Option<AccountsFallback>,
+    accounts_fallback: Option<Fallback>,
     media_roots: Option<Vec<PathBuf>>,
     media_allow_private: Option<bool>,
     media_max_bytes: Option<u64>,

@@ -180,7 +180,7 @@ impl<'a> Loading<'a> {
             includes: &mut includes,
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
-        let done = document.read(&mut reader).map_err(|fault| document.fault(fault));
+        let done = document.read(&mut reader).map_err(|fault| document.fatal(fault));
         let holds_secrets = document.reading.holds_secrets;
         self.incomplete |= done.is_err();
         if holds_secrets && mode & 0o004 != 0 {
@@ -281,15 +281,18 @@ impl Document<'_, '_> {
     }
 
     fn stream_jobs(&mut self, reader: &mut Reader) -> Result<(), Fault> {
-        loop {
-            let (event, at) = reader.event()?;
-            if event == Event::SequenceEnd {
-                return Ok(());
-            }
+        let (mut event, mut at) = reader.event()?;
+        while event != Event::SequenceEnd {
             let node = reader.node_of(event, at)?;
+            // A syntax error behind a job often means that the job was cut short: then only the error is told.
+            (event, at) = reader.event()?;
             self.faults(reader);
             self.jobs.extend(self.reading.job(&node));
+            if self.reading.findings.is_full() {
+                return Err(Fault::new(at, "so many problems that the rest of this file is not read"));
+            }
         }
+        Ok(())
     }
 
     fn part(&mut self, key: &str, key_at: At, node: &Node) {
@@ -328,6 +331,14 @@ impl Document<'_, '_> {
     fn faults(&mut self, reader: &mut Reader) {
         for fault in std::mem::take(&mut reader.faults) {
             self.fault(fault);
+        }
+    }
+
+    fn fatal(&mut self, fault: Fault) {
+        let place = self.reading.place(fault.at);
+        let finding = self.reading.findings.fatal(place, fault.message);
+        if let Some(hint) = fault.hint {
+            finding.hint(hint);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Which source lines may be shown in an error, and what of them.
 //!
 //! This works on the text alone, because a file with a syntax error has no tree yet, and errs on the side of hiding:
-//! in `jobs`, `defaults`, `include` and `daemon` a line is shown unless it has a key that may hold a secret; anywhere
-//! else only the keys known to be harmless keep their values.
+//! in `jobs`, `defaults`, `include` and `daemon` a line is shown unless it has a key that may hold a secret (in
+//! `daemon` any address may, since that of a heartbeat is one); anywhere else only the keys known to be harmless keep
+//! their values.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +13,8 @@ use crate::domain::sender::SettingKind;
 
 const MASK: &str = "****";
 
-/// Longer lines are cut: inline media can have megabytes.
-const LONGEST: usize = 160;
+/// A file with more lines at the left margin than this is none of ours, and none of its lines is shown as if it were.
+const MOST_SECTIONS: usize = 1000;
 
 /// Words that make a key suspicious wherever it stands.
 const SECRET_WORDS: [&str; 8] =
@@ -69,6 +70,9 @@ pub(super) fn sections(text: &str) -> Vec<(usize, &str)> {
             sections.push((start, key));
         }
         start += line.len();
+        if sections.len() > MOST_SECTIONS {
+            return vec![(0, "")];
+        }
     }
     sections
 }
@@ -94,82 +98,177 @@ pub(super) fn only_sections(text: &str, wanted: &[&str]) -> String {
     kept
 }
 
-/// `line`, which starts at byte `start` of the file with these sections, as it may be shown; None where nothing of
-/// it may be.
-pub(super) fn line(sections: &[(usize, &str)], start: usize, line: &str, keys: &Keys) -> Option<String> {
-    let section = sections.partition_point(|(at, _)| *at <= start).checked_sub(1).map(|index| sections[index].1);
+/// A line as it may be shown.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Shown {
+    pub text: String,
+    /// Where each piece begins in the line and in the text; a masked one is as long as the mask.
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Piece {
+    line_at: usize,
+    shown_at: usize,
+    kept: bool,
+}
+
+impl Shown {
+    /// Where byte `at` of the line is in the text, and how much may be marked there: the whole mask, if it is masked.
+    pub fn place(&self, at: usize) -> (usize, usize) {
+        let index = self.pieces.partition_point(|piece| piece.line_at <= at).saturating_sub(1);
+        let Some(piece) = self.pieces.get(index) else { return (0, 1) };
+        let next = self.pieces.get(index + 1).map_or(self.text.len(), |next| next.shown_at);
+        match piece.kept {
+            true => ((piece.shown_at + at - piece.line_at).min(next), usize::MAX),
+            false => (piece.shown_at, MASK.len()),
+        }
+    }
+
+    fn keep(&mut self, line: &str, from: usize, to: usize) {
+        if from < to {
+            self.pieces.push(Piece { line_at: from, shown_at: self.text.len(), kept: true });
+            // Of the same length, so that places stay right.
+            let plain = |c: char| if c.is_ascii_control() { ' ' } else { c };
+            self.text.extend(line[from..to].chars().map(plain));
+        }
+    }
+
+    fn mask(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.pieces.push(Piece { line_at: from, shown_at: self.text.len(), kept: false });
+            self.text.push_str(MASK);
+        }
+    }
+
+    /// Keeps a stretch but for user names, passwords and queries of addresses.
+    fn keep_addresses(&mut self, line: &str, from: usize, to: usize) {
+        let mut done = from;
+        while let Some(scheme) = line[done..to].find("://") {
+            let start = done + scheme + 3;
+            let end = line[start..to].find([' ', '"', '\'', ',', '}', ']']).map_or(to, |end| start + end);
+            let host = line[start..end].rfind('@').map_or(start, |at| start + at);
+            let query = line[host..end].find(['?', '#']).map_or(end, |at| host + at + 1);
+            self.keep(line, done, start);
+            self.mask(start, host);
+            self.keep(line, host, query);
+            self.mask(query, end);
+            done = end;
+        }
+        self.keep(line, done, to);
+    }
+}
+
+/// A line under the top-level key `section` as it may be shown; None where nothing of it may be.
+pub(super) fn line(section: Option<&str>, line: &str, keys: &Keys) -> Option<Shown> {
     let open = matches!(section, Some("jobs" | "defaults" | "include" | "daemon"));
-    let shown = match key_of(line) {
-        Some((key, _)) if open && !keys.is_secret(key) && !mentions_secret(line, keys) => line.to_owned(),
-        Some((key, value)) if !open && keys.is_harmless(key) && !value.contains([',', '{', '[', '&', '*']) => {
-            line.to_owned()
-        }
-        Some((_, value)) if value.trim().is_empty() => line.to_owned(),
-        Some((_, value)) => format!("{} {MASK}", &line[..line.len() - value.len()]),
-        None if open && !mentions_secret(line, keys) => line.to_owned(),
-        None => return None,
-    };
-    Some(cut(&without_address_secrets(&shown)))
-}
-
-/// The first key of a line and the text after its colon.
-fn key_of(line: &str) -> Option<(&str, &str)> {
-    let entry = line.trim_start().trim_start_matches(['-', ' ', '{', '[']);
-    let (key, value) = entry.split_once(':')?;
-    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '"' | '\'');
-    let ends = value.is_empty() || value.starts_with(' ');
-    (ends && !key.is_empty() && key.chars().all(is_name)).then_some((key.trim().trim_matches(['"', '\'']), value))
-}
-
-/// Whether any word before a colon or an equals sign is a secret's key, as in flow mappings.
-fn mentions_secret(line: &str, keys: &Keys) -> bool {
-    let mut rest = line;
-    while let Some(at) = rest.find([':', '=']) {
-        let before = rest[..at].trim_end_matches([' ', '"', '\'']);
-        let name_start = before
-            .rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
-            .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
-        if keys.is_secret(&before[name_start..]) {
-            return true;
-        }
-        rest = &rest[at + 1..];
+    let is_address_secret = section == Some("daemon");
+    let pairs = pairs(line);
+    let first = pairs.first().map_or(line.len(), |pair| pair.key_at);
+    let lead_is_plain = line[..first].chars().all(|c| " -{[,\t".contains(c));
+    if !open && (pairs.is_empty() || !lead_is_plain) || pairs.is_empty() && is_address_secret && line.contains("://") {
+        return line.trim().is_empty().then(Shown::default);
     }
-    false
-}
-
-/// Cuts user names, passwords and queries out of addresses.
-fn without_address_secrets(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        shown.push_str(before);
-        let end = after.find([' ', '"', '\'', ',', '}', ']']).unwrap_or(after.len());
-        let (address, tail) = after.split_at(end);
-        let address = match address.split_once('@') {
-            Some((_, host)) => format!("{MASK}@{host}"),
-            None => address.to_owned(),
+    let mut shown = Shown::default();
+    shown.keep_addresses(line, 0, first);
+    for (index, pair) in pairs.iter().enumerate() {
+        let end = pairs.get(index + 1).map_or(line.len(), |next| next.key_at);
+        let value = &line[pair.value_at..end];
+        let core = value.trim_end_matches([' ', ',', '{', '[', '}', ']', '\t']).len();
+        let core = &value[..core];
+        let visible = match open {
+            true => !keys.is_secret(pair.key) && !(is_address_secret && core.contains("://")),
+            false => keys.is_harmless(pair.key) && core.chars().all(|c| c.is_alphanumeric() || "_-./\"'".contains(c)),
         };
-        match address.split_once('?') {
-            Some((path, _)) => {
-                shown.push_str(path);
-                shown.push('?');
-                shown.push_str(MASK);
-            }
-            None => shown.push_str(&address),
+        shown.keep(line, pair.key_at, pair.value_at);
+        if visible {
+            shown.keep_addresses(line, pair.value_at, pair.value_at + core.len());
+        } else {
+            shown.mask(pair.value_at, pair.value_at + core.len());
         }
-        rest = tail;
+        shown.keep(line, pair.value_at + core.len(), end);
     }
-    shown.push_str(rest);
-    shown
+    Some(shown)
 }
 
-/// One printable line of bounded length.
-fn cut(line: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = line.chars().take(LONGEST).map(clean).collect();
-    if line.chars().nth(LONGEST).is_some() {
-        shown.push('…');
+/// A key in a line and where its value begins.
+struct Pair<'l> {
+    key: &'l str,
+    key_at: usize,
+    value_at: usize,
+}
+
+/// The keys of a line: names before a colon and a space, outside of quoted values.
+fn pairs(line: &str) -> Vec<Pair<'_>> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut from = 0;
+    while let Some(colon) = line[from..].find(':').map(|at| from + at) {
+        let after = &line[colon + 1..];
+        let name = line[from..colon].trim_end_matches(['"', '\'']);
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '<');
+        let name_at =
+            from + name.rfind(|c| !is_name(c)).map_or(0, |at| at + name[at..].chars().next().map_or(1, char::len_utf8));
+        let key = &line[name_at..from + name.len()];
+        from = colon + 1;
+        if key.is_empty() || !(after.is_empty() || after.starts_with([' ', '\t'])) {
+            continue;
+        }
+        let value_at = colon + 1 + (after.len() - after.trim_start().len());
+        pairs.push(Pair { key, key_at: name_at, value_at });
+        // What stands in quotes holds no keys; a quote that does not end hides the rest.
+        if let Some(quote) = line[value_at..].chars().next().filter(|c| matches!(c, '"' | '\'')) {
+            from = line[value_at + 1..].find(quote).map_or(line.len(), |end| value_at + 1 + end + 1);
+        }
     }
-    shown
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_show_what_is_surely_no_secret() {
+        let keys = Keys::new(&[]);
+        for (section, given, expected) in [
+            (
+                "jobs",
+                "  - {name: a, image: \"https://u:p@h/x.png?k=v\"}",
+                Some("  - {name: a, image: \"https://****@h/x.png?****\"}"),
+            ),
+            ("jobs", "    text: token is abc", Some("    text: token is abc")),
+            ("jobs", "    token: abc, def", Some("    token: ****")),
+            ("jobs", "  just text", Some("  just text")),
+            ("daemon", "  keep_history: 90", Some("  keep_history: 90")),
+            ("daemon", "  heartbeat: {url: https://h/abc, every: 1m}", Some("  heartbeat: {url: ****, every: 1m}")),
+            ("daemon", "  url https://h/abc", None),
+            (
+                "accounts",
+                "  - {id: a, sender: wire, token: \"a, id: b\", url: http://h/x}",
+                Some("  - {id: a, sender: wire, token: ****, url: ****}"),
+            ),
+            ("accounts", "    token: abc, id", Some("    token: ****")),
+            ("accounts", "    token: \"abc", Some("    token: ****")),
+            ("accounts", "    tokne: abc", Some("    tokne: ****")),
+            ("accounts", "    id: a b", Some("    id: ****")),
+            ("accounts", "    token:", Some("    token:")),
+            ("accounts", "    abc", None),
+            ("accounts", "    abc id: x", None),
+            ("", "{accounts: [{id: a, token: abc}]}", Some("{accounts: [{id: a, token: ****}]}")),
+        ] {
+            let shown = line(Some(section), given, &keys);
+            assert_eq!(shown.as_ref().map(|shown| shown.text.as_str()), expected, "{section}: {given}");
+        }
+    }
+
+    #[test]
+    fn a_place_in_a_masked_value_is_the_beginning_of_its_mask() {
+        let given = "  - {token: abcdefgh, id: x}";
+        let shown = line(Some("accounts"), given, &Keys::new(&[])).unwrap();
+        assert_eq!(shown.text, "  - {token: ****, id: x}");
+        let place = |text: &str| shown.place(given.find(text).unwrap()).0;
+        assert_eq!(place("token"), 5);
+        assert_eq!((place("abc"), place("def")), (12, 12));
+        assert_eq!(place("id"), 18);
+    }
 }

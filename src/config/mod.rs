@@ -24,7 +24,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use problem::{ConfigErrors, Problem};
-pub use settings::{AccountsFallback, DaemonSettings, Heartbeat, OnFailure};
+pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 
 use crate::domain::{Account, Job, SenderSpec, UtcMs};
 

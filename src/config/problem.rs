@@ -8,9 +8,15 @@ use unicode_width::UnicodeWidthStr;
 
 use super::mask;
 
-/// More problems than this are counted, not listed: nobody reads on, and a file with a wrong key in each of 100,000
-/// jobs must not fill the memory.
-const LISTED: usize = 1000;
+/// Reading stops at this many problems: nobody reads on, and a file with a wrong key in each of 100,000 jobs must not
+/// fill the memory.
+const MOST: usize = 1000;
+
+/// Of longer lines only a part is shown, in characters.
+const WIDEST: usize = 100;
+
+/// What is further away in a line, in bytes, is not even looked at.
+const FAR: usize = 4096;
 
 /// One problem or warning, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,13 +68,8 @@ impl fmt::Display for Problem {
 pub struct ConfigErrors {
     pub errors: Vec<Problem>,
     pub warnings: Vec<Problem>,
-    /// Problems beyond those listed.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub unlisted: usize,
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
+    /// There were so many that the rest of the files was not looked at.
+    pub more: bool,
 }
 
 impl fmt::Display for ConfigErrors {
@@ -76,11 +77,11 @@ impl fmt::Display for ConfigErrors {
         for problem in &self.errors {
             writeln!(f, "{problem}")?;
         }
-        let count = self.errors.len() + self.unlisted;
-        let noun = if count == 1 { "problem" } else { "problems" };
-        match self.unlisted {
-            0 => write!(f, "{count} {noun}"),
-            more => write!(f, "{count} {noun}, {more} of them not listed"),
+        let count = self.errors.len();
+        match (count, self.more) {
+            (1, false) => write!(f, "1 problem"),
+            (_, false) => write!(f, "{count} problems"),
+            (_, true) => write!(f, "{count} problems, and more: the rest was not looked at"),
         }
     }
 }
@@ -145,46 +146,62 @@ impl Finding {
 pub(super) struct Findings {
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
-    unlisted: usize,
-    scratch: Option<Finding>,
+    /// How many errors there were, those that found no room included.
+    error_count: usize,
+    /// Takes what comes once a list is full.
+    excess: Option<Finding>,
 }
 
 impl Findings {
     pub fn error(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Finding {
-        let finding = Finding { place: place.into(), message: message.into(), hint: None, other: None };
-        if self.errors.len() < LISTED {
-            self.errors.push(finding);
-            let last = self.errors.len() - 1;
-            &mut self.errors[last]
-        } else {
-            self.unlisted += 1;
-            self.scratch.insert(finding)
-        }
+        self.error_count += 1;
+        Findings::add(&mut self.errors, &mut self.excess, MOST, place.into(), message.into())
+    }
+
+    /// An error that ends the reading of a file. It is told however many there are.
+    pub fn fatal(&mut self, place: Place, message: impl Into<String>) -> &mut Finding {
+        self.error_count += 1;
+        Findings::add(&mut self.errors, &mut self.excess, usize::MAX, Some(place), message.into())
     }
 
     pub fn warning(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Finding {
-        let finding = Finding { place: place.into(), message: message.into(), hint: None, other: None };
-        if self.warnings.len() < LISTED {
-            self.warnings.push(finding);
-            let last = self.warnings.len() - 1;
-            &mut self.warnings[last]
-        } else {
-            self.scratch.insert(finding)
+        Findings::add(&mut self.warnings, &mut self.excess, MOST, place.into(), message.into())
+    }
+
+    fn add<'f>(
+        list: &'f mut Vec<Finding>,
+        excess: &'f mut Option<Finding>,
+        room: usize,
+        place: Option<Place>,
+        message: String,
+    ) -> &'f mut Finding {
+        let finding = Finding { place, message, hint: None, other: None };
+        if list.len() >= room {
+            return excess.insert(finding);
         }
+        list.push(finding);
+        let last = list.len() - 1;
+        &mut list[last]
+    }
+
+    /// Whether it makes no sense to look for more.
+    pub fn is_full(&self) -> bool {
+        self.errors.len() >= MOST
     }
 
     pub fn error_count(&self) -> usize {
-        self.errors.len() + self.unlisted
+        self.error_count
     }
 
     /// Puts everything into words: the warnings alone, or all that is wrong.
     pub fn finish(self, sources: &[Source], secret_keys: &mask::Keys) -> Result<Vec<Problem>, ConfigErrors> {
+        let more = self.is_full();
         let mut lines = Lines { files: sources.iter().map(|source| (source, None)).collect(), keys: secret_keys };
         let warnings = lines.word_all(self.warnings);
         if self.errors.is_empty() {
             return Ok(warnings);
         }
-        Err(ConfigErrors { errors: lines.word_all(self.errors), warnings, unlisted: self.unlisted })
+        Err(ConfigErrors { errors: lines.word_all(self.errors), warnings, more })
     }
 }
 
@@ -195,10 +212,42 @@ struct Lines<'a> {
     keys: &'a mask::Keys,
 }
 
-/// Where the lines of a file start, and its top-level keys.
+/// What finds lines quickly in a file that can have millions of them.
 struct Map<'a> {
-    starts: Vec<usize>,
+    /// How many line breaks lie before each block of the text.
+    breaks: Vec<usize>,
     sections: Vec<(usize, &'a str)>,
+}
+
+/// Bytes of a [`Map`]'s block.
+const BLOCK: usize = 1 << 14;
+
+impl<'a> Map<'a> {
+    fn new(text: &'a str) -> Map<'a> {
+        let mut count = 0;
+        let breaks = text.as_bytes().chunks(BLOCK).map(|block| {
+            let before = count;
+            count += breaks_in(block);
+            before
+        });
+        Map { breaks: breaks.collect(), sections: mask::sections(text) }
+    }
+
+    /// Breaks before byte `at`.
+    fn breaks_before(&self, text: &str, at: usize) -> usize {
+        let block = (at / BLOCK).min(self.breaks.len().saturating_sub(1));
+        let before = self.breaks.get(block).copied().unwrap_or(0);
+        before + breaks_in(&text.as_bytes()[block * BLOCK..at])
+    }
+
+    fn section(&self, at: usize) -> Option<&'a str> {
+        let index = self.sections.partition_point(|(start, _)| *start <= at).checked_sub(1)?;
+        Some(self.sections[index].1)
+    }
+}
+
+fn breaks_in(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
 impl<'a> Lines<'a> {
@@ -241,37 +290,65 @@ impl<'a> Lines<'a> {
     fn show_line(&mut self, problem: &mut Problem, place: Place) {
         let keys = self.keys;
         let (source, map) = self.file(place.file);
-        let start = map.starts[problem.line - 1];
-        let end = map.starts.get(problem.line).map_or(source.text.len(), |next| next - 1);
-        let line = source.text[start..end].trim_end_matches('\r');
-        let Some(shown) = mask::line(&map.sections, start, line, keys) else { return };
-        let before: String = line.chars().take(problem.column - 1).collect();
-        // A mask may have shortened the line; the caret then points at what is left of it.
-        let before = before.width().min(shown.width());
-        let room = shown.width().saturating_sub(before).max(1);
-        let at = place.at as usize;
-        let stop = (at + place.len as usize).min(start + line.len());
-        let marked = source.text.get(at..stop).map_or(1, UnicodeWidthStr::width);
-        problem.caret = (before, marked.clamp(1, room));
-        problem.source = Some(shown);
+        let (text, at) = (source.text.as_str(), source.at(place));
+        let (start, end) = line_around(text, at);
+        let Some(shown) = mask::line(map.section(at), &text[start..end], keys) else { return };
+        let stop = (at + place.len as usize).min(end);
+        let marked = text.get(at..stop).map_or(1, UnicodeWidthStr::width);
+        let (shown_at, most) = shown.place(at - start);
+        let (before, rest) = shown.text.split_at(shown_at);
+        let (line, before) = window(before, rest);
+        let room = line.width().saturating_sub(before).min(most);
+        problem.caret = (before, marked.min(room).max(1));
+        problem.source = Some(line);
     }
 
     fn name_line_column(&mut self, place: Place) -> (&'a str, usize, usize) {
         let (source, map) = self.file(place.file);
-        let at = source.text.floor_char_boundary((place.at as usize).min(source.text.len()));
-        let line = map.starts.partition_point(|start| *start <= at);
-        (&source.name, line, source.text[map.starts[line - 1]..at].chars().count() + 1)
+        let at = source.at(place);
+        let line = map.breaks_before(&source.text, at) + 1;
+        let start = source.text[..at].rfind('\n').map_or(0, |at| at + 1);
+        (&source.name, line, source.text[start..at].chars().count() + 1)
     }
 
     fn file(&mut self, file: u16) -> (&'a Source, &Map<'a>) {
         let (source, map) = &mut self.files[usize::from(file)];
-        let text = source.text.as_str();
-        let map = map.get_or_insert_with(|| Map {
-            starts: std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect(),
-            sections: mask::sections(text),
-        });
-        (source, map)
+        (source, map.get_or_insert_with(|| Map::new(&source.text)))
     }
+}
+
+impl Source {
+    /// The byte of a place, on a character's boundary.
+    fn at(&self, place: Place) -> usize {
+        self.text.floor_char_boundary((place.at as usize).min(self.text.len()))
+    }
+}
+
+/// The line around byte `at`, or the nearer part of a very long one: inline media can have megabytes.
+fn line_around(text: &str, at: usize) -> (usize, usize) {
+    let far = text.floor_char_boundary(at.saturating_sub(FAR));
+    let start = text[far..at].rfind('\n').map_or(far, |found| far + found + 1);
+    let far = text.floor_char_boundary((at + FAR).min(text.len()));
+    let end = text[at..far].find('\n').map_or(far, |found| at + found);
+    (start, start + text[start..end].trim_end_matches('\r').len())
+}
+
+/// What is shown of a line, the part before the caret and the rest of it, and the width of what lies before the caret.
+fn window(before: &str, rest: &str) -> (String, usize) {
+    let length = before.chars().count();
+    let fits = length + rest.chars().count() <= WIDEST;
+    let skipped = if fits { 0 } else { length.saturating_sub(WIDEST / 2) };
+    let before: String = match skipped {
+        0 => before.to_owned(),
+        _ => std::iter::once('…').chain(before.chars().skip(skipped)).collect(),
+    };
+    let room = WIDEST.saturating_sub(before.chars().count());
+    let mut shown = before.clone();
+    shown.extend(rest.chars().take(room));
+    if rest.chars().nth(room).is_some() {
+        shown.push('…');
+    }
+    (shown, before.width())
 }
 
 /// The candidate that a person probably meant by `word`: at most a third of its letters are wrong.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::{PushSpec, Secret};
+use crate::policy::account::Fallback;
 
 /// What stands under `daemon:`, with the built-in value of every absent key filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,8 @@ pub struct DaemonSettings {
     pub max_history_rows: Option<u64>,
     /// Bytes; the oldest finished pushes are deleted while the database is larger.
     pub max_database_size: Option<u64>,
-    pub accounts_fallback: AccountsFallback,
+    /// Which accounts may stand in where a push names none.
+    pub accounts_fallback: Fallback,
     /// Absolute directories; local media outside of them is refused.
     pub media_roots: Vec<PathBuf>,
     /// Whether media may be fetched from loopback, private and link-local addresses.
@@ -34,16 +36,6 @@ pub struct DaemonSettings {
     pub metrics_listen: Option<SocketAddr>,
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailure>,
-}
-
-/// Which accounts may stand in where a push names none (design §4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AccountsFallback {
-    /// The first one online, where there is no default or the default cannot send.
-    #[default]
-    Any,
-    /// The first one online, but only where there is no default at all.
-    NoDefault,
 }
 
 /// A dead-man URL that is called while all is well.

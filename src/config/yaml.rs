@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::problem::quoted;
 
@@ -73,7 +73,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(at: At, message: impl Into<String>) -> Fault {
+    pub fn new(at: At, message: impl Into<String>) -> Fault {
         Fault { at, message: message.into(), hint: None, other: None }
     }
 }
@@ -117,6 +117,7 @@ impl Scalar<'_> {
 
 /// Reads nodes one after the other out of one document.
 pub(super) struct Reader<'s> {
+    text: &'s str,
     parser: Parser<'s, StrInput<'s>>,
     /// Anchored nodes, with how many nodes each stands for.
     anchors: HashMap<usize, (Rc<Node<'s>>, u64)>,
@@ -134,6 +135,7 @@ impl<'s> Reader<'s> {
             block_nesting_limit: DEEPEST,
         };
         Reader {
+            text,
             parser: Parser::new_from_str_with_options(text, options),
             anchors: HashMap::new(),
             budget,
@@ -148,7 +150,7 @@ impl<'s> Reader<'s> {
     pub fn event(&mut self) -> Result<(Event<'s>, At), Fault> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, at_of(&span))),
-            Some(Err(error)) => Err(syntax_fault(&error)),
+            Some(Err(error)) => Err(self.syntax_fault(&error)),
             None => Ok((Event::StreamEnd, At { at: 0, len: 0 })),
         }
     }
@@ -313,6 +315,42 @@ impl<'s> Reader<'s> {
         let tag = quoted(&tag.original());
         self.faults.push(Fault::new(at, format!("the tag {tag} has no meaning here")));
     }
+
+    /// The parser's own words, and a hint where they say little to people who do not know its grammar.
+    fn syntax_fault(&self, error: &ScanError) -> Fault {
+        let at = error.marker().byte_offset().unwrap_or_default().min(self.text.len());
+        // The parser points at the word before the tab.
+        let at = if is_tab(error.kind()) { self.text[at..].find('\t').map_or(at, |tab| at + tab) } else { at };
+        let is_variable = self.text.get(..at).is_some_and(|before| before.ends_with("${") || before.ends_with('$'));
+        let at = At { at: u32::try_from(at).unwrap_or(u32::MAX), len: 1 };
+        let message = match error.kind() {
+            ErrorKind::RecursionLimitExceeded => {
+                return Fault::new(at, format!("values are nested deeper than {DEEPEST} levels"));
+            }
+            ErrorKind::UnknownAnchor => {
+                return Fault::new(at, "this alias names an anchor that was not defined before");
+            }
+            kind if is_tab(kind) => "a tab where YAML wants spaces".to_owned(),
+            kind => kind.to_string(),
+        };
+        let hint = match error.kind() {
+            kind if is_tab(kind) => Some("indent with spaces: YAML allows no tabs"),
+            _ if is_variable => Some("inside {…} and […] a variable needs quotes: \"${NAME}\""),
+            ErrorKind::UnclosedQuotedScalar => Some("the closing quote is missing"),
+            ErrorKind::InvalidIndentation
+            | ErrorKind::ExpectedBlockMappingKey
+            | ErrorKind::ExpectedBlockSequenceEntry => {
+                Some("look at the indentation of this line and the one before: keys of one mapping begin in one column")
+            }
+            _ => None,
+        };
+        Fault { hint, ..Fault::new(at, format!("not YAML: {message}")) }
+    }
+}
+
+fn is_tab(kind: &ErrorKind) -> bool {
+    use ErrorKind::*;
+    matches!(kind, TabNotAllowed | TabInBlockIndentation | TabInIndentation | TabAtBlockScalarStart | TabInPlainScalar)
 }
 
 fn push<'s>(entries: &mut Vec<Entry<'s>>, entry: Entry<'s>) -> Result<(), Fault> {
@@ -328,30 +366,4 @@ fn at_of(span: &Span) -> At {
     let range = span.byte_range().unwrap_or_default();
     let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     At { at: at(range.start), len: at(range.len()) }
-}
-
-/// The parser's own words, and a hint where they say little to people who do not know its grammar.
-fn syntax_fault(error: &ScanError) -> Fault {
-    use granit_parser::ErrorKind;
-    let at = u32::try_from(error.marker().byte_offset().unwrap_or_default()).unwrap_or(u32::MAX);
-    let at = At { at, len: 1 };
-    let (message, hint) = match error.kind() {
-        ErrorKind::RecursionLimitExceeded => {
-            return Fault::new(at, format!("values are nested deeper than {DEEPEST} levels"));
-        }
-        ErrorKind::UnknownAnchor => return Fault::new(at, "this alias names an anchor that was not defined before"),
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart => {
-            ("a tab where YAML wants spaces".to_owned(), Some("indent with spaces: YAML allows no tabs"))
-        }
-        ErrorKind::UnclosedQuotedScalar => (error.kind().to_string(), Some("the closing quote is missing")),
-        ErrorKind::InvalidIndentation | ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => (
-            error.kind().to_string(),
-            Some("look at the indentation of this line and the one before: keys of one mapping begin in one column"),
-        ),
-        kind => (kind.to_string(), None),
-    };
-    Fault { hint, ..Fault::new(at, format!("not YAML: {message}")) }
 }
