@@ -49,7 +49,7 @@ fn report(config: &Result<Config, ConfigErrors>) -> Value {
             "accounts": config.accounts.len(),
         }),
         Err(errors) => {
-            json!({ "ok": false, "errors": errors.errors, "warnings": errors.warnings, "unlisted": errors.unlisted })
+            json!({ "ok": false, "errors": errors.errors, "warnings": errors.warnings, "more": errors.more })
         }
     }
 }

@@ -83,14 +83,10 @@ impl From<StoreError> for Failure {
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Failure {
-        let count = errors.errors.len() + errors.unlisted;
-        let unlisted =
-            if errors.unlisted == 0 { String::new() } else { format!(", {} of them not listed", errors.unlisted) };
-        let noun = if count == 1 { "problem" } else { "problems" };
         Failure {
             exit: Exit::BadConfig,
             detail: errors.errors.iter().map(ToString::to_string).collect(),
-            text: format!("the configuration is refused: {count} {noun}{unlisted}"),
+            text: format!("the configuration is refused: {}", errors.count()),
         }
     }
 }

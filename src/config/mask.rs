@@ -177,7 +177,7 @@ pub(super) fn line(section: Option<&str>, line: &str, keys: &Keys) -> Option<Sho
         let core = value.trim_end_matches([' ', ',', '{', '[', '}', ']', '\t']).len();
         let core = &value[..core];
         let visible = match open {
-            true => !keys.is_secret(pair.key) && !(is_address_secret && core.contains("://")),
+            true => !(keys.is_secret(pair.key) || is_address_secret && core.contains("://")),
             false => keys.is_harmless(pair.key) && core.chars().all(|c| c.is_alphanumeric() || "_-./\"'".contains(c)),
         };
         shown.keep(line, pair.key_at, pair.value_at);

@@ -72,17 +72,23 @@ pub struct ConfigErrors {
     pub more: bool,
 }
 
+impl ConfigErrors {
+    /// How many problems there are, in words.
+    pub fn count(&self) -> String {
+        match (self.errors.len(), self.more) {
+            (1, false) => "1 problem".to_owned(),
+            (count, false) => format!("{count} problems"),
+            (count, true) => format!("{count} problems, and more: the rest was not looked at"),
+        }
+    }
+}
+
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.errors {
             writeln!(f, "{problem}")?;
         }
-        let count = self.errors.len();
-        match (count, self.more) {
-            (1, false) => write!(f, "1 problem"),
-            (_, false) => write!(f, "{count} problems"),
-            (_, true) => write!(f, "{count} problems, and more: the rest was not looked at"),
-        }
+        f.write_str(&self.count())
     }
 }
 

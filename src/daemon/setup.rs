@@ -11,11 +11,10 @@ use tracing::warn;
 
 use super::{DaemonError, Options};
 use crate::clock::SharedClock;
-use crate::config::{self, AccountsFallback, Config, Surroundings};
+use crate::config::{self, Config, Surroundings};
 use crate::domain::{Job, UtcMs};
 use crate::engine::roster::{Member, Roster};
 use crate::media;
-use crate::policy::account::Fallback;
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
 use crate::store::SharedStore;
@@ -77,11 +76,7 @@ pub fn roster(config: &Config, environment: &Environment) -> Result<Roster, Daem
         let used = used_ims.contains(account.im.as_str());
         members.push(Member::new(account.clone(), registered.spec, sender.into(), used));
     }
-    let fallback = match config.daemon.accounts_fallback {
-        AccountsFallback::Any => Fallback::CannotSend,
-        AccountsFallback::NoDefault => Fallback::NoDefault,
-    };
-    Ok(Roster::new(members, fallback))
+    Ok(Roster::new(members, config.daemon.accounts_fallback))
 }
 
 /// What media may be read from where. Our own files are never sent, wherever they lie.
