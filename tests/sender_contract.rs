@@ -91,16 +91,15 @@ fn fixture(sender: &str) -> Option<Fixture> {
             )
         },
         "feishu_app" => Fixture {
-            settings: |base| {
-                vec![("app_id", text("cli_1")), ("app_secret", secret(CANARY)), ("base_url", secret(base))]
-            },
-            target: group(),
-            decisive: "/im/v1/messages",
             answers: vec![
                 ("/tenant_access_token/", json!({"code": 0, "tenant_access_token": CANARY, "expire": 7200})),
                 ("/im/v1/messages", json!({"code": 0, "data": {"message_id": "om_1"}})),
             ],
-            status_is_verdict: false,
+            ..plain(
+                |base| vec![("app_id", text("cli_1")), ("app_secret", secret(CANARY)), ("base_url", secret(base))],
+                "/im/v1/messages",
+                json!({}),
+            )
         },
         "feishu_robot" => plain(
             |base| vec![("url", secret(format!("{base}/open-apis/bot/v2/hook/{CANARY}"))), ("secret", secret(CANARY))],

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 home=target/real/synapse
 if [ ! -e "$home/installed" ]; then
     python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check matrix-synapse
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check matrix-synapse==1.163.2
     touch "$home/installed"
 fi
 
@@ -62,7 +62,7 @@ export PUSHCRON_SYNAPSE_URL="http://127.0.0.1:$port"
 for _ in $(seq 300); do
     if curl --silent --fail --output /dev/null "$PUSHCRON_SYNAPSE_URL/health"; then
         if [ $# -eq 0 ]; then
-            set -- cargo test --test matrix_synapse
+            set -- cargo test --test matrix_synapse -- --nocapture
         fi
         "$@"
         exit
