@@ -184,9 +184,11 @@ SELECT p.id,
        p.attempts,
        p.finished_at,
        p.confirmed_at,
-       f.triggered_by
+       f.triggered_by,
+       coalesce(substr(f.zone, 1, instr(f.zone, ' ') - 1), j.timezone) AS timezone
   FROM pushes AS p
   JOIN fires AS f ON f.id = p.fire_id
+  LEFT JOIN jobs AS j ON j.name = f.job
   LEFT JOIN attempts AS first ON first.push_id = p.id AND first.number = 1
   LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts;
 

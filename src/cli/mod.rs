@@ -6,10 +6,12 @@ mod cancel;
 mod check;
 mod completions;
 mod context;
+mod explain;
 mod failure;
 mod fire;
 mod history;
 mod jobs;
+mod login;
 mod man;
 mod next;
 mod pause;
@@ -113,6 +115,8 @@ enum Verb {
     Accounts(accounts::Accounts),
     /// Show the pushes
     History(history::History),
+    /// Tell why a job fired at a time, or did not
+    Explain(explain::Explain),
     /// Fire a job now, even a disabled or paused one
     Fire(fire::Fire),
     /// Try finished pushes again
@@ -125,6 +129,8 @@ enum Verb {
     Pause(pause::Pause),
     /// End a job's pause
     Resume(pause::Resume),
+    /// Log an account in, where its platform wants a person (WeChat's QR code)
+    Login(login::Login),
     /// Copy the live database to a file
     Backup(backup::Backup),
     /// Print a shell's completion script
@@ -143,12 +149,14 @@ impl Verb {
             Verb::Jobs(verb) => verb.act(context),
             Verb::Accounts(verb) => verb.act(context),
             Verb::History(verb) => verb.act(context),
+            Verb::Explain(verb) => verb.act(context),
             Verb::Fire(verb) => verb.act(context),
             Verb::Retry(verb) => verb.act(context),
             Verb::Cancel(verb) => verb.act(context),
             Verb::Resolve(verb) => verb.act(context),
             Verb::Pause(verb) => verb.act(context),
             Verb::Resume(verb) => verb.act(context),
+            Verb::Login(verb) => verb.act(context),
             Verb::Backup(verb) => verb.act(context),
             Verb::Completions(verb) => verb.act(context),
             Verb::Man(verb) => verb.act(context),
