@@ -364,8 +364,8 @@ pub(super) fn near_match<'a>(word: &str, candidates: impl IntoIterator<Item = &'
     candidates
         .into_iter()
         .map(|candidate| (distance(candidate), candidate))
-        .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))
-        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count())
+        .min()
         .map(|(_, candidate)| candidate)
 }
 
