@@ -122,7 +122,7 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Each `NAME.yaml` is refused with exactly the report in `NAME.txt`. `BLESS=1` writes the reports anew.
+/// Each `NAME.yaml` is refused with exactly the report in `NAME.txt`. `PUSHCRON_WRITE_REPORTS=1` writes the reports anew.
 #[test]
 fn bad_files_are_refused_with_their_exact_reports() {
     let files = files("tests/data/bad", "yaml");
@@ -132,7 +132,7 @@ fn bad_files_are_refused_with_their_exact_reports() {
         // Paths of token files are absolute.
         let report = format!("{errors}\n").replace(env!("CARGO_MANIFEST_DIR"), "ROOT");
         let expected = file.with_extension("txt");
-        if std::env::var_os("BLESS").is_some() {
+        if std::env::var_os("PUSHCRON_WRITE_REPORTS").is_some() {
             std::fs::write(&expected, &report).unwrap();
         }
         assert!(!report.contains("CANARY"), "{report}");
@@ -696,4 +696,49 @@ fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
     let errors = ask(wrong).unwrap_err();
     assert_eq!((errors.errors.len(), errors.errors[0].line), (1, 3), "{errors}");
     assert!(ask(folder.path().join("absent.yaml")).is_err());
+}
+
+/// `jobs.example.yaml`, as it is.
+fn example() -> String {
+    std::fs::read_to_string("jobs.example.yaml").unwrap()
+}
+
+/// The example with its commented samples taken in: lines commented out with a '#' and no single space.
+fn example_with_samples() -> String {
+    let is_sample = |rest: &str| !rest.is_empty() && (!rest.starts_with(' ') || rest.starts_with("  "));
+    let uncommented = |line: &str| match line.split_once('#') {
+        Some((indent, rest)) if indent.trim().is_empty() && is_sample(rest) => format!("{indent}{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    example().lines().map(uncommented).collect()
+}
+
+#[test]
+fn the_example_runs_as_it_is_and_pushes_within_ten_seconds() {
+    let around = Surroundings { variable: Box::new(|_| None), ..surroundings() };
+    let path = PathBuf::from("jobs.example.yaml");
+    let config = config::load(&[path], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.warnings, []);
+    let hello = &config.jobs[0];
+    assert_eq!((hello.enabled, &hello.schedule), (true, &Schedule::Every(5000)));
+    assert!(config.jobs[1..].iter().all(|job| !job.enabled));
+    let defaults =
+        loaded(&format!("{ACCOUNT}jobs: [{{name: j, every: 1m, push: {{im: screen, user: u, text: hi}}}}]\n"));
+    let (with, without) = (&hello.push[0], &defaults.jobs[0].push[0]);
+    assert_eq!((&with.retry, with.timeout), (&without.retry, without.timeout), "its defaults are the built-in ones");
+    assert_eq!(hello.misfire, defaults.jobs[0].misfire);
+}
+
+#[test]
+fn every_registered_sender_has_a_sample_account_in_the_example() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = private_file(directory.path(), "jobs.yaml", example_with_samples());
+    let around = Surroundings { variable: Box::new(|_| Some("https://example.org/x".to_owned())), ..surroundings() };
+    let config = config::load(&[file], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
+    for spec in senders::specs() {
+        let account = config.accounts.iter().find(|account| account.sender == spec.name);
+        let account = account.unwrap_or_else(|| panic!("jobs.example.yaml has no sample account of {}", spec.name));
+        let used = config.jobs.iter().flat_map(|job| &job.push).any(|push| push.im == account.im);
+        assert!(used, "jobs.example.yaml has no job that uses the account of {}", spec.name);
+    }
 }
