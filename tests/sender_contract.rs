@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use common::bench::Bench;
-use common::deliveries::{DUE_AT, account, secret, text, text_push};
+use common::deliveries::{self, DUE_AT, account, file, media, secret, text, text_push};
 use common::fake_im::{Answer, FakeIm, Refused};
 use pushcron::domain::account::SettingValue;
-use pushcron::domain::{Delivery, Outcome, Report, Target};
+use pushcron::domain::message::Item;
+use pushcron::domain::{Body, Delivery, Kind, MediaFile, Outcome, Report, Support, Target};
 use pushcron::senders::{SENDERS, Sender};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,104 +24,129 @@ const CANARY: &str = "CANARY42";
 /// How a sender is set up against a server at some base address, and what that server says when all is well.
 struct Fixture {
     settings: fn(base: &str) -> Vec<(&'static str, SettingValue)>,
-    target: Target,
-    /// In the path of the call that sends the message.
+    /// Ids of a group and of a user, where it reaches such; the calamities befall the first of the two.
+    targets: (Option<&'static str>, Option<&'static str>),
+    /// In the path of the call that sends a text to that target.
     decisive: &'static str,
-    /// The answers to all calls, by a part of their path.
-    answers: Vec<(&'static str, Value)>,
+    /// The answers to all calls, by a part of their path; the longest that fits counts.
+    answers: Vec<(&'static str, Answer)>,
     /// A 2xx is the platform's whole yes, whatever the body says.
     status_is_verdict: bool,
     /// Writes what the sender finds from earlier days: its files, and its memory as (key, value).
     past: fn(base: &str, state_dir: &Path) -> Vec<(String, Value)>,
 }
 
+impl Fixture {
+    fn new(decisive: &'static str, sent: Value, settings: fn(&str) -> Vec<(&'static str, SettingValue)>) -> Fixture {
+        Fixture {
+            settings,
+            targets: (Some("123456"), None),
+            decisive,
+            answers: vec![(decisive, Answer::json(200, sent))],
+            status_is_verdict: false,
+            past: |_, _| Vec::new(),
+        }
+    }
+
+    fn to(self, group: Option<&'static str>, user: Option<&'static str>) -> Fixture {
+        Fixture { targets: (group, user), ..self }
+    }
+
+    fn answering(mut self, part: &'static str, answer: Value) -> Fixture {
+        self.answers.push((part, Answer::json(200, answer)));
+        self
+    }
+
+    fn target(&self, to_group: bool) -> Option<Target> {
+        let (group, user) = self.targets;
+        if to_group { group.map(|id| Target::Group(id.into())) } else { user.map(|id| Target::User(id.into())) }
+    }
+}
+
 /// None: the sender speaks no HTTP.
 fn fixture(sender: &str) -> Option<Fixture> {
-    let group = || Target::Group("123456".to_owned());
-    let plain = |settings, decisive, answer| Fixture {
-        settings,
-        target: group(),
-        decisive,
-        answers: vec![(decisive, answer)],
-        status_is_verdict: false,
-        past: |_, _| Vec::new(),
-    };
     Some(match sender {
         "console" => return None,
-        "onebot11" => plain(
-            |base| vec![("url", secret(format!("{base}/{CANARY}"))), ("token", secret(CANARY))],
-            "/send_group_msg",
-            json!({"status": "ok", "retcode": 0, "data": {"message_id": 7}}),
-        ),
-        "ilink" => Fixture {
-            target: Target::User("me".to_owned()),
+        "onebot11" => {
+            let sent = json!({"status": "ok", "retcode": 0, "data": {"message_id": 7}});
+            Fixture::new("/send_group_msg", sent.clone(), |base| {
+                vec![("url", secret(format!("{base}/{CANARY}"))), ("token", secret(CANARY))]
+            })
+            .to(Some("123456"), Some("10001"))
+            .answering("/send_private_msg", sent)
+            .answering("/get_version_info", json!({"retcode": 0, "data": {"app_name": "NapCat.Onebot"}}))
+        }
+        "ilink" => {
+            let uploaded = Answer::status(200).header("x-encrypted-param", "p");
+            let mut fixture = Fixture::new("/ilink/bot/sendmessage", json!({"message_id": 7}), |base| {
+                vec![("cdn_url", secret(format!("{base}/c2c")))]
+            })
+            .to(None, Some("me"))
+            .answering("/ilink/bot/getuploadurl", json!({"upload_param": "p"}));
+            fixture.answers.push(("/c2c/upload", uploaded));
             // A login, and a user who has just written.
-            past: |base, state_dir| {
+            fixture.past = |base, state_dir| {
                 let login = json!({"bot_id": "b@im.bot", "user_id": "u@im.wechat", "token": CANARY, "base_url": base});
                 std::fs::create_dir(state_dir.join("credentials")).unwrap();
                 std::fs::write(state_dir.join("credentials/bot.json"), login.to_string()).unwrap();
                 let contact = json!({"context_token": CANARY, "last_inbound_at": DUE_AT});
                 vec![("b@im.bot".to_owned(), json!({"contacts": {"u@im.wechat": contact}}))]
-            },
-            ..plain(|_| Vec::new(), "/ilink/bot/sendmessage", json!({"message_id": 7}))
-        },
-        "wecom_robot" => plain(
-            |base| vec![("url", secret(format!("{base}/cgi-bin/webhook/send?key={CANARY}")))],
-            "/webhook/send",
-            json!({"errcode": 0, "errmsg": "ok"}),
-        ),
-        "qianxun" => plain(
-            |base| {
+            };
+            fixture
+        }
+        "wecom_robot" => Fixture::new("/webhook/send", json!({"errcode": 0, "errmsg": "ok"}), |base| {
+            vec![("url", secret(format!("{base}/cgi-bin/webhook/send?key={CANARY}")))]
+        })
+        .answering("/webhook/upload_media", json!({"errcode": 0, "media_id": "m"})),
+        "qianxun" => {
+            let sent = json!({"code": 200, "msg": "ok", "result": {"sendId": "s1"}});
+            Fixture::new("/qianxun/httpapi", sent, |base| {
                 let url = secret(format!("{base}/qianxun/httpapi"));
                 vec![("url", url), ("wxid", text("wxid_bot")), ("safekey", secret(CANARY))]
-            },
-            "/qianxun/httpapi",
-            json!({"code": 200, "msg": "ok", "result": {"sendId": "s1"}}),
-        ),
-        "telegram" => plain(
-            |base| vec![("token", secret(format!("123456:{CANARY}"))), ("base_url", secret(base))],
-            "/sendMessage",
-            json!({"ok": true, "result": {"message_id": 7}}),
-        ),
-        "matrix" => Fixture {
-            target: Target::Group("!room:im.test".to_owned()),
-            ..plain(
-                |base| vec![("url", secret(base)), ("token", secret(CANARY))],
-                "/send/m.room.message/",
-                json!({"event_id": "$event"}),
-            )
-        },
-        "feishu_app" => Fixture {
-            answers: vec![
-                ("/tenant_access_token/", json!({"code": 0, "tenant_access_token": CANARY, "expire": 7200})),
-                ("/im/v1/messages", json!({"code": 0, "data": {"message_id": "om_1"}})),
-            ],
-            ..plain(
-                |base| vec![("app_id", text("cli_1")), ("app_secret", secret(CANARY)), ("base_url", secret(base))],
-                "/im/v1/messages",
-                json!({}),
-            )
-        },
-        "feishu_robot" => plain(
-            |base| vec![("url", secret(format!("{base}/open-apis/bot/v2/hook/{CANARY}"))), ("secret", secret(CANARY))],
-            "/hook/",
-            json!({"code": 0, "msg": "success", "data": {}}),
-        ),
-        "dingtalk_robot" => plain(
-            |base| {
-                let url = secret(format!("{base}/robot/send?access_token={CANARY}"));
-                vec![("url", url), ("secret", secret(CANARY))]
-            },
-            "/robot/send",
-            json!({"errcode": 0, "errmsg": "ok"}),
-        ),
+            })
+            .to(Some("123456"), Some("wxid_bob"))
+        }
+        "telegram" => {
+            let sent = json!({"ok": true, "result": {"message_id": 7}});
+            Fixture::new("/sendMessage", sent.clone(), |base| {
+                vec![("token", secret(format!("123456:{CANARY}"))), ("base_url", secret(base))]
+            })
+            .to(Some("-100123"), Some("42"))
+            .answering("/send", sent)
+        }
+        "matrix" => Fixture::new("/send/m.room.message/", json!({"event_id": "$event"}), |base| {
+            vec![("url", secret(base)), ("token", secret(CANARY))]
+        })
+        .to(Some("!room:im.test"), Some("@al:im.test"))
+        .answering("/upload", json!({"content_uri": "mxc://im.test/m"}))
+        .answering("/media/config", json!({}))
+        .answering("/whoami", json!({"user_id": "@bot:im.test"}))
+        .answering("/account_data/m.direct", json!({}))
+        .answering("/createRoom", json!({"room_id": "!new:im.test"}))
+        .answering("/joined_members", json!({"joined": {"@bot:im.test": {}, "@al:im.test": {}}})),
+        "feishu_app" => {
+            let sent = json!({"code": 0, "data": {"message_id": "om_1"}});
+            Fixture::new("/im/v1/messages", sent, |base| {
+                vec![("app_id", text("cli_1")), ("app_secret", secret(CANARY)), ("base_url", secret(base))]
+            })
+            .to(Some("oc_1"), Some("ou_1"))
+            .answering("/tenant_access_token/", json!({"code": 0, "tenant_access_token": CANARY, "expire": 7200}))
+            .answering("/im/v1/images", json!({"code": 0, "data": {"image_key": "k"}}))
+            .answering("/im/v1/files", json!({"code": 0, "data": {"file_key": "k"}}))
+        }
+        "feishu_robot" => Fixture::new("/hook/", json!({"code": 0, "msg": "success", "data": {}}), |base| {
+            vec![("url", secret(format!("{base}/open-apis/bot/v2/hook/{CANARY}"))), ("secret", secret(CANARY))]
+        }),
+        "dingtalk_robot" => Fixture::new("/robot/send", json!({"errcode": 0, "errmsg": "ok"}), |base| {
+            let url = secret(format!("{base}/robot/send?access_token={CANARY}"));
+            vec![("url", url), ("secret", secret(CANARY))]
+        }),
         "webhook" => Fixture {
             status_is_verdict: true,
-            ..plain(
-                |base| vec![("url", secret(format!("{base}/hook?token={CANARY}"))), ("token", secret(CANARY))],
-                "/hook",
-                json!({}),
-            )
+            ..Fixture::new("/hook", json!({}), |base| {
+                vec![("url", secret(format!("{base}/hook?token={CANARY}"))), ("token", secret(CANARY))]
+            })
+            .to(Some("123456"), Some("al"))
         },
         other => panic!("{other} has no fixture in tests/sender_contract.rs"),
     })
@@ -131,24 +157,25 @@ fn fixtures() -> impl Iterator<Item = (&'static str, Fixture)> {
     SENDERS.iter().filter_map(|registered| Some((registered.spec.name, fixture(registered.spec.name)?)))
 }
 
-/// The sender, and the folder that it needs for as long as it lives.
-fn sender(name: &str, fixture: &Fixture, base: &str) -> (Box<dyn Sender>, TempDir) {
+/// The sender, and what it needs around it for as long as it lives.
+fn sender(name: &str, fixture: &Fixture, base: &str) -> (Box<dyn Sender>, Bench) {
     let bench = Bench::new();
     for (key, value) in (fixture.past)(base, bench.dir.path()) {
         bench.memory.keep("bot", &key, &value.to_string());
     }
-    (bench.build(&account(name, (fixture.settings)(base))), bench.dir)
+    (bench.build(&account(name, (fixture.settings)(base))), bench)
 }
 
 fn push(fixture: &Fixture, timeout: Duration) -> Delivery {
-    Delivery { target: fixture.target.clone(), timeout, ..text_push("早报") }
+    let target = fixture.target(true).or(fixture.target(false)).unwrap();
+    Delivery { target, timeout, ..text_push("早报") }
 }
 
 /// A server on which all is well but for the call that sends.
 async fn server(fixture: &Fixture, calamity: Option<Answer>) -> FakeIm {
     let im = FakeIm::start().await;
     for (part, answer) in &fixture.answers {
-        im.on(part, Answer::json(200, answer.clone()));
+        im.on(part, answer.clone());
     }
     if let Some(calamity) = calamity {
         im.on(fixture.decisive, calamity);
@@ -158,7 +185,7 @@ async fn server(fixture: &Fixture, calamity: Option<Answer>) -> FakeIm {
 
 /// One push, and what must hold whatever happened: no secret shows, and a failure says why.
 async fn send(name: &str, fixture: &Fixture, base: &str, timeout: Duration) -> Report {
-    let ((sender, _state_dir), delivery) = (sender(name, fixture, base), push(fixture, timeout));
+    let ((sender, _bench), delivery) = (sender(name, fixture, base), push(fixture, timeout));
     let sending = tokio::time::timeout(Duration::from_secs(60), sender.send(&delivery));
     let report = sending.await.unwrap_or_else(|_| panic!("{name} hangs"));
     let shown = format!("{report:?}");
@@ -178,6 +205,63 @@ async fn all_is_well_once() {
         let report = send(name, &fixture, &im.url(""), PATIENT).await;
         assert_eq!(report.outcome, Outcome::Sent, "{name}: {report:?}");
         assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name}: {:?}", im.paths());
+    }
+}
+
+/// Every cell of the table in `docs/senders.md`: what is native or falls back is sent to groups and users, and what
+/// falls back says so.
+#[tokio::test]
+async fn every_kind_goes_out_to_groups_and_users_as_the_table_says() {
+    for (name, fixture) in fixtures() {
+        let spec = pushcron::senders::find(name).unwrap().spec;
+        for (kind, to_group) in Kind::ALL.into_iter().flat_map(|kind| [(kind, true), (kind, false)]) {
+            let (support, target) = ((spec.support)(kind, to_group), fixture.target(to_group));
+            assert_eq!(support.is_possible(), target.is_some(), "{name} {kind}: {support:?} or the fixture is wrong");
+            let Some(target) = target else { continue };
+            let im = server(&fixture, None).await;
+            let (sender, bench) = sender(name, &fixture, &im.url(""));
+            let delivery = Delivery { target, timeout: Duration::from_secs(3600), ..sample(kind, &bench.dir) };
+            let report = tokio::select! {
+                report = sender.send(&delivery) => report,
+                () = let_time_pass(&bench) => panic!("{name} hangs with {kind}"),
+            };
+            assert_eq!(report.outcome, Outcome::Sent, "{name} {kind} to {}: {report:?}", delivery.target);
+            match support {
+                Support::Fallback(_) if kind == Kind::Mixed => assert!(report.parts.len() > 1, "{name}: {report:?}"),
+                Support::Fallback(form) => assert!(report.note.is_some(), "{name} sends {kind} {form} and is silent"),
+                Support::Native | Support::Refused(_) => {}
+            }
+        }
+    }
+}
+
+/// Senders that pause between the parts of a message wait for this; it ends after an hour.
+async fn let_time_pass(bench: &Bench) {
+    let mut beat = tokio::time::interval(Duration::from_millis(5));
+    for _ in 0..3600 {
+        beat.tick().await;
+        bench.clock.advance(Duration::from_secs(1));
+    }
+}
+
+/// A push of that kind, its media with an address too.
+fn sample(kind: Kind, dir: &TempDir) -> Delivery {
+    let resolved = |name: &str, mime_type: &str, content: &[u8]| {
+        let url = Some(format!("https://example.com/{name}"));
+        MediaFile { url, ..file(dir, name, mime_type, content) }
+    };
+    let image = resolved("a.png", "image/png", b"\x89PNG\r\n\x1a\n0");
+    let other = |name, mime_type| resolved(name, mime_type, b"some content");
+    match kind {
+        Kind::Text => text_push("早报"),
+        Kind::Image => deliveries::push(Body::Image(media("a")), vec![image]),
+        Kind::Voice => deliveries::push(Body::Voice(media("a")), vec![other("a.wav", "audio/wav")]),
+        Kind::Video => deliveries::push(Body::Video(media("a")), vec![other("a.mp4", "video/mp4")]),
+        Kind::File => deliveries::push(Body::File(media("a")), vec![other("a.pdf", "application/pdf")]),
+        Kind::Mixed => {
+            let items = vec![Item::Text { text: "early".into() }, Item::Image(media("a"))];
+            deliveries::mixed_push(items, vec![image])
+        }
     }
 }
 
@@ -328,7 +412,7 @@ async fn a_probe_of_a_dead_server_claims_nothing_and_shows_no_secret() {
         let broken = FakeIm::start().await;
         broken.on("", Answer::text(500, "trouble"));
         for base in [refused.url(), broken.url("")] {
-            let (sender, _state_dir) = sender(name, &fixture, &base);
+            let (sender, _bench) = sender(name, &fixture, &base);
             let probe = sender.probe().await;
             assert_ne!(probe.sendable, Some(true), "{name} at {base}: {probe:?}");
             let shown = format!("{probe:?}");

@@ -45,14 +45,14 @@ impl Memory for TestMemory {
     }
 }
 
+/// A client that need not read the system's hundred root certificates for each of a thousand senders.
+pub fn http() -> Http {
+    Http::trusting(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tls/ca.pem").as_ref()).unwrap()
+}
+
 /// What a sender is built with, on this clock.
 pub fn environment(clock: SharedClock, state_dir: &Path) -> Environment {
-    Environment {
-        clock,
-        http: Http::new().unwrap(),
-        memory: Arc::new(TestMemory::default()),
-        state_dir: state_dir.to_owned(),
-    }
+    Environment { clock, http: http(), memory: Arc::new(TestMemory::default()), state_dir: state_dir.to_owned() }
 }
 
 /// An account of `sender` with these settings.

@@ -50,7 +50,7 @@ impl Rig {
     fn environment(&self) -> Environment {
         Environment {
             clock: self.clock.clone(),
-            http: senders::http::Http::new().unwrap(),
+            http: super::deliveries::http(),
             memory: self.memory.clone(),
             state_dir: self.dir.path().to_owned(),
         }
