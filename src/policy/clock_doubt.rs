@@ -96,6 +96,7 @@ mod tests {
                 ClockDoubt::Behind { .. } => "behind",
             });
             assert_eq!(word, expected, "{now} after {last_known:?}");
+            assert!(doubt.is_none_or(|doubt| doubt.to_string().starts_with("the clock says ")), "{now}");
             assert_eq!(doubt.map(ClockDoubt::must_wait), expected.map(|word| word != "behind"), "{now}");
         }
     }

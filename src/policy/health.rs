@@ -128,6 +128,22 @@ mod tests {
     }
 
     #[test]
+    fn the_last_error_stays_until_a_newer_one_or_a_success() {
+        let before = Health { last_error: Some("old".to_owned()), ..up() };
+        let report =
+            |outcome, error: Option<&str>| Report { error: error.map(str::to_owned), ..Report::failed(outcome, "") };
+        let table = [
+            (report(Outcome::Unknown, None), Some("old")),
+            (report(Outcome::Unknown, Some("new")), Some("new")),
+            (report(Outcome::Sent, None), None),
+            (report(Outcome::Sent, Some("a remark")), None),
+        ];
+        for (report, expected) in table {
+            assert_eq!(after_attempt(&report, &before, 0, NOW).last_error.as_deref(), expected, "{report:?}");
+        }
+    }
+
+    #[test]
     fn only_faults_of_the_account_count_and_an_answer_ends_the_row() {
         let table = [
             (Outcome::AccountDown, 4),

@@ -1,3 +1,7 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::*;
 
 fn cron(text: &str, zone: &str) -> CompiledSchedule {
@@ -336,4 +340,68 @@ fn equal_schedules_share_one_compiled_form() {
         assert!(!Arc::ptr_eq(&first, &other), "{zone} {gap:?}");
     }
     assert!(size_of::<CompiledSchedule>() <= 256, "{}", size_of::<CompiledSchedule>());
+}
+
+/// Values of a field; empty stands for `*`.
+fn field(values: std::ops::RangeInclusive<i64>, most: usize) -> impl Strategy<Value = BTreeSet<i64>> {
+    prop::collection::btree_set(values, 0..=most)
+}
+
+fn text_of(field: &BTreeSet<i64>) -> String {
+    let values: Vec<String> = field.iter().map(i64::to_string).collect();
+    if values.is_empty() { "*".to_owned() } else { values.join(",") }
+}
+
+/// The rule of the two day fields once more, from the calendar itself.
+fn is_due_on(date: jiff::civil::Date, [days, months, weekdays]: [&BTreeSet<i64>; 3]) -> bool {
+    let in_field = |field: &BTreeSet<i64>, value: i8| field.contains(&value.into());
+    let (day, weekday) = (in_field(days, date.day()), in_field(weekdays, date.weekday().to_sunday_zero_offset()));
+    let day_is_due = match (days.is_empty(), weekdays.is_empty()) {
+        (true, true) => true,
+        (false, true) => day,
+        (true, false) => weekday,
+        (false, false) => day || weekday,
+    };
+    day_is_due && (months.is_empty() || in_field(months, date.month()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_lists_of_values_fire_as_the_calendar_says(
+        seconds in field(0..=59, 3),
+        minutes in field(0..=59, 3),
+        hours in field(0..=23, 3),
+        days in field(1..=31, 3),
+        months in field(1..=12, 3),
+        weekdays in field(0..=6, 2),
+        start in 946_684_800_i64..4_102_444_800,
+    ) {
+        let fields = [&seconds, &minutes, &hours, &days, &months, &weekdays];
+        let text = fields.map(text_of).join(" ");
+        let compiled = CompiledSchedule::compile(&Schedule::Cron(text.clone()), "UTC", DstGap::Fire);
+        prop_assume!(compiled.is_ok());
+        let schedule = compiled.unwrap();
+        let first_day = start.div_euclid(86_400);
+        let has = |field: &BTreeSet<i64>, value: i64| field.is_empty() || field.contains(&value);
+        let is_due_at = |at: &i64| has(&hours, at / 3600) && has(&minutes, at / 60 % 60) && has(&seconds, at % 60);
+        let times: Vec<i64> = (0..86_400).filter(is_due_at).collect();
+        let mut expected = Vec::new();
+        for midnight in (first_day..first_day + 800).map(|day| UtcMs(day * 86_400_000)) {
+            let date = midnight.to_jiff().to_zoned(TimeZone::UTC).date();
+            if expected.len() < 60 && is_due_on(date, [&days, &months, &weekdays]) {
+                let instants = times.iter().map(|at| UtcMs(midnight.0 + at * 1000));
+                expected.extend(instants.filter(|at| at.0 >= start * 1000).take(60));
+            }
+        }
+        expected.truncate(60);
+        let end = UtcMs((first_day + 800) * 86_400_000);
+        let fires: Vec<UtcMs> = schedule.occurrences(UtcMs(start * 1000), end).take(60).collect();
+        prop_assert_eq!(&fires, &expected, "{}", &text);
+        if let Some(last) = expected.last() {
+            prop_assert_eq!(schedule.count_called(UtcMs(start * 1000), UtcMs(last.0 + 1)), expected.len() as u64, "{}", &text);
+            prop_assert_eq!(schedule.previous_before(UtcMs(last.0 + 1)), Some(*last), "{}", &text);
+        }
+    }
 }
