@@ -742,3 +742,29 @@ fn every_registered_sender_has_a_sample_account_in_the_example() {
         assert!(used, "jobs.example.yaml has no job that uses the account of {}", spec.name);
     }
 }
+
+#[test]
+fn a_push_outside_any_job_is_judged_by_the_rules_of_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jobs.yaml");
+    let text = "defaults: {timeout: 3s, retry: {max_attempts: 2}}\naccounts: [{id: screen, sender: console, im: qq}]\n";
+    std::fs::write(&file, text).unwrap();
+    let ask = |push: &str| config::load_with_push(&[file.clone()], push, &senders::specs(), &surroundings());
+
+    let (config, push) = ask(r#"{"im": "qq", "groupCode": 7, "text": "costs $${5}"}"#).unwrap();
+    assert_eq!((config.accounts.len(), config.jobs.len()), (1, 0));
+    assert_eq!((push.timeout.as_secs(), push.retry.max_attempts), (3, 2));
+    assert_eq!(serde_json::to_value(&push.message).unwrap()["text"], "costs ${5}");
+
+    for (push, problem) in [
+        (r#"{"im": "qq", "user": "1", "text": "a", "account": "scren"}"#, "there is no account 'scren'"),
+        (r#"{"im": "qq", "user": "1"}"#, "a push needs content"),
+        (r#"{"im": "qq", "user": "1", "text": "a", "text": "b"}"#, "text"),
+        (r#"{"im": "qq""#, ""),
+    ] {
+        let errors = ask(push).unwrap_err();
+        assert_eq!(errors.errors.len(), 1, "{push}: {errors}");
+        assert_eq!(errors.errors[0].file, config::COMMAND_LINE, "{errors}");
+        assert!(errors.errors[0].message.contains(problem), "{errors}");
+    }
+}

@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, Surroundings, Whereabouts};
 use crate::daemon::Options;
-use crate::domain::UtcMs;
+use crate::domain::{PushSpec, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::Store;
@@ -50,6 +50,23 @@ impl Context {
     /// The whole configuration. Its warnings are told by `check` and `run`.
     pub fn config(&self) -> Result<Config, ConfigErrors> {
         config::load(&self.config_paths(), &senders::specs(), &self.surroundings())
+    }
+
+    /// The whole configuration, and a push outside any job that is judged by its rules.
+    ///
+    /// # Errors
+    ///
+    /// A problem of the push alone is one of the command line.
+    pub fn config_and_push(&self, push: &str) -> Result<(Config, PushSpec), Failure> {
+        let loaded = config::load_with_push(&self.config_paths(), push, &senders::specs(), &self.surroundings());
+        loaded.map_err(|errors| {
+            let ours = errors.errors.iter().all(|problem| problem.file == config::COMMAND_LINE);
+            if !ours {
+                return Failure::from(errors);
+            }
+            let problems: Vec<&str> = errors.errors.iter().map(|problem| problem.message.as_str()).collect();
+            Failure::new(Exit::Usage, problems.join("; "))
+        })
     }
 
     fn surroundings(&self) -> Surroundings {

@@ -260,7 +260,7 @@ fn cells(instants: &Instants, row: Row) -> Vec<Cell> {
 }
 
 /// The platform's own words where a push is not sent, else the reason.
-fn why(row: Row) -> String {
+pub fn why(row: Row) -> String {
     let (error, reason) = (row.text("error"), row.text("reason"));
     if row.text("state") == "sent" {
         return String::new();

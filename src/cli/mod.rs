@@ -15,6 +15,7 @@ mod login;
 mod man;
 mod next;
 mod pause;
+mod push;
 mod render;
 mod resolve;
 mod retry;
@@ -119,6 +120,8 @@ enum Verb {
     Explain(explain::Explain),
     /// Fire a job now, even a disabled or paused one
     Fire(fire::Fire),
+    /// Push one message outside any job; prints 1 when it was sent, else 0
+    Push(Box<push::Push>),
     /// Try finished pushes again
     Retry(retry::Retry),
     /// End open pushes
@@ -151,6 +154,7 @@ impl Verb {
             Verb::History(verb) => verb.act(context),
             Verb::Explain(verb) => verb.act(context),
             Verb::Fire(verb) => verb.act(context),
+            Verb::Push(verb) => verb.act(context),
             Verb::Retry(verb) => verb.act(context),
             Verb::Cancel(verb) => verb.act(context),
             Verb::Resolve(verb) => verb.act(context),
@@ -194,10 +198,10 @@ fn act(words: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
-/// The daemon tells its news; a verb that answers on standard output tells only trouble.
+/// The daemon tells its news; the other verbs answer by themselves, and log only what is broken.
 fn verbosity(cli: &Cli) -> i8 {
     let steps = i8::try_from(cli.global.verbose).unwrap_or(i8::MAX) - i8::try_from(cli.global.quiet).unwrap_or(i8::MAX);
-    if matches!(cli.verb, Verb::Run(_)) { steps } else { steps.saturating_sub(1) }
+    if matches!(cli.verb, Verb::Run(_)) { steps } else { steps.saturating_sub(2) }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::files::{self, FileProblem};
 use super::jobs::JobDraft;
 use super::mask;
 use super::problem::{Findings, Place, Source, quoted, shown};
+use super::push::PushDraft;
 use super::reading::{Loose, Reading};
 use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
 use crate::domain::SenderSpec;
@@ -36,6 +37,8 @@ pub(super) struct Loading<'a> {
     pub accounts: Vec<AccountDraft>,
     pub jobs: Vec<JobDraft>,
     pub loose: Loose,
+    /// The push outside any job, and its source.
+    pub push: Option<(u16, PushDraft)>,
     /// A file could not be read to its end, so that what it would have defined is unknown.
     pub incomplete: bool,
     /// Leave accounts, jobs and defaults unread.
@@ -59,6 +62,7 @@ impl<'a> Loading<'a> {
             accounts: Vec::new(),
             jobs: Vec::new(),
             loose: Loose::default(),
+            push: None,
             incomplete: false,
             daemon_only: false,
         }
@@ -156,6 +160,29 @@ impl<'a> Loading<'a> {
             self.incomplete = true;
             self.findings.error(place, format!("include: there is no file {}", quoted(pattern)));
         }
+    }
+
+    /// Reads one push from the command line.
+    pub fn push(&mut self, text: &str) {
+        let file = self.next_file();
+        let mut reading = Reading {
+            file,
+            dir: &self.around.working_directory,
+            around: self.around,
+            findings: &mut self.findings,
+            holds_secrets: false,
+            loose: &mut self.loose,
+            secret_files: &mut self.secret_files,
+        };
+        let mut reader = Reader::new(text, &mut self.alias_budget);
+        match reader.only_node() {
+            Ok(node) => self.push = reading.push(&node).map(|draft| (file, draft)),
+            Err(fault) => reader.faults.push(fault),
+        }
+        for fault in std::mem::take(&mut reader.faults) {
+            reading.error(fault.at, fault.message);
+        }
+        self.sources.push(Source { name: super::COMMAND_LINE.to_owned(), text: text.to_owned() });
     }
 
     /// Reads one file's text. Returns what it includes.

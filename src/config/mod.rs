@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub use problem::{ConfigErrors, Problem};
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 
-use crate::domain::{Account, Job, SenderSpec, UtcMs};
+use crate::domain::{Account, Job, PushSpec, SenderSpec, UtcMs};
 
 /// A configuration without any problem.
 #[derive(Clone, Debug)]
@@ -89,16 +89,50 @@ pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundi
     for path in paths {
         loading.path(path);
     }
+    finish(loading, around, specs).map(|(config, _)| config)
+}
+
+/// The file in which the problems of a push outside any job stand.
+pub const COMMAND_LINE: &str = "command line";
+
+/// As [`load`], with one push outside any job: `push` is a mapping as under a job's `push:`, and is judged by the same
+/// rules, with the retry policy and timeout of `defaults`.
+///
+/// # Errors
+/// As [`load`]; problems of the push stand in the file [`COMMAND_LINE`].
+pub fn load_with_push(
+    paths: &[PathBuf],
+    push: &str,
+    specs: &[&'static SenderSpec],
+    around: &Surroundings,
+) -> Result<(Config, PushSpec), ConfigErrors> {
+    let mut loading = load::Loading::new(around, specs);
+    for path in paths {
+        loading.path(path);
+    }
+    loading.push(push);
+    let (config, push) = finish(loading, around, specs)?;
+    // Not reached: a push that could not be read left a problem.
+    let unread = ConfigErrors { errors: Vec::new(), warnings: Vec::new(), more: true };
+    push.map(|push| (config, push)).ok_or(unread)
+}
+
+fn finish(
+    mut loading: load::Loading,
+    around: &Surroundings,
+    specs: &[&'static SenderSpec],
+) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
     let settled = settle::settle(&mut loading, around);
     let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs))?;
-    Ok(Config {
+    let config = Config {
         daemon: settled.daemon,
         accounts: settled.accounts,
         jobs: settled.jobs,
         warnings,
         files: loading.files,
         secret_files: loading.secret_files,
-    })
+    };
+    Ok((config, settled.push))
 }
 
 /// What verbs that only look at the database ask of the files.

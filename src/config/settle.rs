@@ -22,6 +22,8 @@ pub(super) struct Settled {
     pub daemon: DaemonSettings,
     pub accounts: Vec<Account>,
     pub jobs: Vec<Job>,
+    /// The push outside any job.
+    pub push: Option<PushSpec>,
 }
 
 /// Takes the drafts out of `loading` and leaves what is wrong with them in its findings.
@@ -30,6 +32,7 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
     let jobs = std::mem::take(&mut loading.jobs);
     let loose = std::mem::take(&mut loading.loose);
     let mut daemon = std::mem::take(&mut loading.daemon);
+    let push = loading.push.take();
     refuse_twin_accounts(&mut loading.findings, &accounts);
     refuse_twin_jobs(&mut loading.findings, &jobs, &loose.jobs);
     let timezone = default_zone(&mut loading.findings, &daemon, around);
@@ -47,11 +50,13 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let retry = Retry::default().filled(&loading.defaults.retry);
     let report = report.map(|(file, push)| settling.push(file, push, &retry));
+    let push = push.map(|(file, push)| settling.push(file, push, &retry));
     let directories = std::mem::take(&mut loading.directories);
     Settled {
         daemon: daemon.finish(around, directories, timezone, report),
         accounts: accounts.into_iter().filter_map(|draft| draft.account).collect(),
         jobs,
+        push,
     }
 }
 

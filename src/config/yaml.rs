@@ -155,6 +155,16 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// The node of a text that holds a single one.
+    pub fn only_node(&mut self) -> Result<Node<'s>, Fault> {
+        loop {
+            match self.event()? {
+                (Event::StreamStart | Event::DocumentStart(..), _) => {}
+                (event, at) => return self.node_of(event, at),
+            }
+        }
+    }
+
     /// The node that begins with this event.
     pub fn node_of(&mut self, event: Event<'s>, at: At) -> Result<Node<'s>, Fault> {
         self.node_from(event, at).map(|(node, _)| node)

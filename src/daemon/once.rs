@@ -9,14 +9,19 @@ use std::sync::Arc;
 use super::setup::{self, Opened};
 use super::{DaemonError, Options};
 use crate::clock::{SharedClock, SystemClock};
-use crate::domain::PushState;
+use crate::config::Config;
+use crate::domain::{Next, PushState, UtcMs};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
+use crate::media::extract_inline;
 use crate::store::sqlite::{Access, LockError, SqliteStore};
-use crate::store::{AdHoc, SharedStore};
+use crate::store::{AdHoc, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Inline contents above this many bytes are kept beside the row.
+const LARGEST_IN_A_ROW: usize = 4096;
 
 /// What became of the push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +36,27 @@ pub struct PushResult {
 ///
 /// Without a daemon nobody would ever try again, so a push that is still open after the wait is cancelled.
 ///
+/// `config` is the one by whose rules the push was judged.
+///
 /// # Errors
 /// [`DaemonError`] where the push could not even be recorded.
-pub fn push(options: &Options, push: AdHoc, wait: Duration) -> Result<PushResult, DaemonError> {
-    super::runtime()?.block_on(push_with(options, push, wait, SystemClock::shared()))
+pub fn push(options: &Options, config: Config, push: AdHoc, wait: Duration) -> Result<PushResult, DaemonError> {
+    super::runtime()?.block_on(push_with(options, config, push, wait, SystemClock::shared()))
 }
 
 async fn push_with(
     options: &Options,
-    push: AdHoc,
+    config: Config,
+    mut push: AdHoc,
     wait: Duration,
     clock: SharedClock,
 ) -> Result<PushResult, DaemonError> {
-    let config = setup::load(options, &clock).await?;
     let path = setup::database_path(options, &config);
     let opened = match Opened::new(&path, clock.now()).await {
         Ok(opened) => opened,
         Err(DaemonError::Lock(LockError::Held { .. })) => {
             let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
+            keep_inline(&store, &mut push, clock.now()).await?;
             let push_id = store.push_ad_hoc(push, clock.now()).await?;
             let state = wait_for_end(&store, &clock, push_id, wait).await?;
             store.close().await;
@@ -62,6 +70,7 @@ async fn push_with(
     let desk = Arc::new(MediaDesk::new(setup::media(&config, &path), clock.clone(), store.clone()));
     let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk);
     let events = dispatcher.handle();
+    keep_inline(&store, &mut push, clock.now()).await?;
     let push_id = store.push_ad_hoc(push, clock.now()).await?;
     // Other open pushes wait for the daemon: this process is here for one.
     let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
@@ -73,13 +82,28 @@ async fn push_with(
     let _ = events.send(Event::Stop(done));
     let _ = stopped.await;
     let _ = dispatching.await;
-    let mut state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
-    if !state.is_final() {
-        store.cancel(push_id, clock.now()).await?;
-        state = PushState::Cancelled;
-    }
+    give_up(&store, push_id, clock.now()).await?;
+    let state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
     store.close().await;
     Ok(PushResult { push_id, state, daemon: false })
+}
+
+/// Ends the push if it is still open, since nobody would ever look at it again.
+async fn give_up(store: &SharedStore, push_id: i64, now: UtcMs) -> Result<(), DaemonError> {
+    let open = store.open_pushes().await?.into_iter().find(|open| open.id == push_id);
+    let Some(open) = open else { return Ok(()) };
+    let reason = "not sent in time, and no daemon goes on".to_owned();
+    let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
+    store.settle(vec![Settle { push_id, next }], now).await?;
+    Ok(())
+}
+
+/// Puts large contents of the message where rows of the same content share them.
+async fn keep_inline(store: &SharedStore, push: &mut AdHoc, now: UtcMs) -> Result<(), DaemonError> {
+    for (_, bytes) in extract_inline(&mut push.spec.message, LARGEST_IN_A_ROW) {
+        store.put_blob(bytes, now).await?;
+    }
+    Ok(())
 }
 
 async fn wait_for_end(

@@ -1,0 +1,203 @@
+//! `push`: one message to one target, outside any job.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clap::{ArgGroup, Args, ValueHint};
+use clap_complete::ArgValueCandidates;
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::rows::rows;
+use super::{completions, history, when};
+use crate::daemon::{self, PushResult};
+use crate::domain::{PushState, Trigger};
+use crate::store::{AdHoc, Filter, View};
+
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("target").args(["group", "user"]).required(true),
+    group = ArgGroup::new("content").args(["text", "image", "voice", "video", "file", "mixed"]),
+    after_help = "Examples:
+  pushcron push --im qq --group 123456 --text 'Disk almost full'
+  df -h | pushcron push --im telegram --user 10001 --text -
+  pushcron push --im qq --user 10001 --image chart.png --title 'CPU, last hour'
+  pushcron push --im qq --group 123456 --mixed '[{\"text\": \"look: \"}, {\"image\": \"https://example.org/a.png\"}]'
+
+Prints 1 when the platform said that the message is sent, else 0; the exit code is 0 or 1 accordingly. With a running
+daemon the push goes through it, without one straight from here."
+)]
+pub struct Push {
+    /// The im, as accounts name it
+    #[arg(long)]
+    im: String,
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// A note: the text where there is no content, and the title where a protocol has one
+    #[arg(long)]
+    title: Option<String>,
+    /// The text; `-` reads it from standard input
+    #[arg(long)]
+    text: Option<String>,
+    /// A file of yours, an http(s) address, base64://… or data:…
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    image: Option<String>,
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    voice: Option<String>,
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    video: Option<String>,
+    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
+    file: Option<String>,
+    /// A JSON list of items, as in the files
+    #[arg(long, value_name = "JSON")]
+    mixed: Option<String>,
+    /// The account that must be used, and no other
+    #[arg(long, add = ArgValueCandidates::new(completions::accounts))]
+    account: Option<String>,
+    /// The deadline of one attempt, such as 8s
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// How long to wait for the outcome
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = wait)]
+    wait: Duration,
+    /// What asks for the push; `message` is an answer to a chat, and takes the chat's account
+    #[arg(long, default_value = "manual", value_parser = ["manual", "message"])]
+    trigger: String,
+    /// The im of the chat that asked
+    #[arg(long, value_name = "IM", requires = "chat_account")]
+    chat_im: Option<String>,
+    /// The account that received the chat's message
+    #[arg(long, value_name = "ID", requires = "chat_im", add = ArgValueCandidates::new(completions::accounts))]
+    chat_account: Option<String>,
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    when::duration(text).ok_or_else(|| "expected a duration such as 60s".to_owned())
+}
+
+impl Push {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        let chat = self.chat_im.clone().zip(self.chat_account.clone());
+        let triggered_by = if self.trigger == "message" { Trigger::Message } else { Trigger::Manual };
+        if chat.is_some() != (triggered_by == Trigger::Message) {
+            let text = "--trigger message, --chat-im and --chat-account belong together";
+            return Err(Failure::new(Exit::Usage, text));
+        }
+        let (config, spec) = context.config_and_push(&self.mapping()?)?;
+        let push = AdHoc { spec, triggered_by, chat };
+        let result = daemon::push(&context.daemon_options(), config, push, self.wait)?;
+        writeln!(io::stdout(), "{}", u8::from(result.state == PushState::Sent))?;
+        if result.state == PushState::Sent {
+            return Ok(Exit::Done);
+        }
+        let why = context.reading(async |store| {
+            let filter = Filter { push_id: Some(result.push_id), ..Filter::default() };
+            let table = store.view(View::PushHistory, &filter).await?;
+            Ok(rows(&table).next().map(history::why).unwrap_or_default())
+        })?;
+        Err(Failure::new(Exit::Failed, self.told(&result, &why)))
+    }
+
+    fn told(&self, result: &PushResult, why: &str) -> String {
+        let (id, state) = (result.push_id, result.state);
+        let advice = match state {
+            PushState::Unknown => {
+                format!("; it may have arrived: look at the chat, then `pushcron resolve {id} sent|failed`")
+            }
+            state if state.is_final() => String::new(),
+            _ => format!("; the daemon goes on trying, {} s are over", self.wait.as_secs()),
+        };
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        format!("push {id} is {}{why}{advice}", state.as_str())
+    }
+
+    /// The push as the files would spell it, in JSON, which YAML includes.
+    fn mapping(&self) -> Result<String, Failure> {
+        let mut push = Map::new();
+        let plain = [("im", Some(&self.im)), ("group", self.group.as_ref()), ("user", self.user.as_ref())];
+        let more =
+            [("title", self.title.as_ref()), ("account", self.account.as_ref()), ("timeout", self.timeout.as_ref())];
+        for (key, value) in plain.into_iter().chain(more) {
+            push.extend(value.map(|value| (key.to_owned(), json!(value))));
+        }
+        if let Some(text) = &self.text {
+            push.insert("text".to_owned(), json!(if text == "-" { from_stdin()? } else { text.clone() }));
+        }
+        let media = [("image", &self.image), ("voice", &self.voice), ("video", &self.video), ("file", &self.file)];
+        for (key, source) in media {
+            if let Some(source) = source {
+                push.insert(key.to_owned(), inline(&json!(source))?);
+            }
+        }
+        if let Some(items) = &self.mixed {
+            let items: Value = serde_json::from_str(items).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
+            })?;
+            let Value::Array(items) = items else {
+                return Err(Failure::new(Exit::Usage, "--mixed: expected a JSON list of items"));
+            };
+            let items = items.iter().map(inline_item).collect::<Result<Vec<Value>, Failure>>()?;
+            push.insert("mixed".to_owned(), Value::Array(items));
+        }
+        // A dollar on the command line is a dollar; only the files know variables.
+        Ok(Value::Object(push).to_string().replace("${", "$${"))
+    }
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let text = io::read_to_string(io::stdin());
+    let text = text.map_err(|error| Failure::new(Exit::Failed, format!("standard input: {error}")))?;
+    Ok(text.trim_end_matches('\n').to_owned())
+}
+
+/// The media keys of an item, whichever form it has.
+fn inline_item(item: &Value) -> Result<Value, Failure> {
+    let Value::Object(keys) = item else { return Ok(item.clone()) };
+    let inlined = keys.iter().map(|(key, value)| {
+        let is_media = matches!(key.as_str(), "image" | "voice" | "video" | "file" | "source");
+        Ok((key.clone(), if is_media { inline(value)? } else { value.clone() }))
+    });
+    Ok(Value::Object(inlined.collect::<Result<_, Failure>>()?))
+}
+
+/// A local file is read here, by the person's own right to read it: the daemon may be forbidden to, or see other
+/// files. Everything else stays as it is.
+fn inline(media: &Value) -> Result<Value, Failure> {
+    match media {
+        Value::Object(keys) => {
+            let inlined = keys.iter().map(|(key, value)| {
+                Ok((key.clone(), if key == "source" || key == "cover" { bytes_of(value)? } else { value.clone() }))
+            });
+            let mut keys = inlined.collect::<Result<Map<_, _>, Failure>>()?;
+            if let Some(name) = media.get("source").and_then(Value::as_str).and_then(file_name) {
+                keys.entry("filename").or_insert_with(|| json!(name));
+            }
+            Ok(Value::Object(keys))
+        }
+        Value::String(source) => match file_name(source) {
+            Some(name) => Ok(json!({ "source": bytes_of(media)?, "filename": name })),
+            None => Ok(media.clone()),
+        },
+        other => Ok(other.clone()),
+    }
+}
+
+fn bytes_of(source: &Value) -> Result<Value, Failure> {
+    let Some(path) = source.as_str().filter(|source| file_name(source).is_some()) else { return Ok(source.clone()) };
+    let bytes = std::fs::read(path).map_err(|error| Failure::new(Exit::Failed, format!("{path}: {error}")))?;
+    Ok(json!(format!("base64://{}", STANDARD.encode(bytes))))
+}
+
+/// The name of the file that a source names; None where it names none.
+fn file_name(source: &str) -> Option<String> {
+    if ["http://", "https://", "base64://", "data:", "blob:"].iter().any(|scheme| source.starts_with(scheme)) {
+        return None;
+    }
+    Path::new(source).file_name().map(|name| name.to_string_lossy().into_owned())
+}
