@@ -17,8 +17,9 @@ pub struct SenderSpec {
     pub settings: &'static [SettingSpec],
     /// How it carries a kind to a group (`true`) or a user (`false`).
     pub support: fn(Kind, bool) -> Support,
-    /// Whether a repeat of an attempt whose outcome is unknown cannot be seen twice by the receiver, because the
-    /// protocol carries an idempotency key: `|_| true`, `|_| false`, or as a setting of the account says.
+    /// Whether the protocol carries an idempotency key, so that a repeat of an attempt whose outcome is unknown
+    /// cannot be seen twice by the receiver: `|_| true`, `|_| false`, or as a setting of the account says. Whether
+    /// the key of one delivery still holds is asked of the sender.
     pub idempotent: fn(&Settings) -> bool,
     /// Attempts of one account under way at once, unless the account says otherwise.
     pub concurrency: u32,
