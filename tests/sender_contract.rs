@@ -98,6 +98,24 @@ fn fixture(sender: &str) -> Option<Fixture> {
             vec![("url", secret(format!("{base}/cgi-bin/webhook/send?key={CANARY}")))]
         })
         .answering("/webhook/upload_media", json!({"errcode": 0, "media_id": "m"})),
+        "wecom_app" => {
+            let sent = json!({"errcode": 0, "errmsg": "ok", "msgid": "m1"});
+            Fixture::new("/appchat/send", sent.clone(), |base| {
+                let agent_id = SettingValue::Int(1_000_002);
+                let base_url = secret(base);
+                let corp_secret = secret(CANARY);
+                vec![
+                    ("corp_id", text("ww1")),
+                    ("agent_id", agent_id),
+                    ("corp_secret", corp_secret),
+                    ("base_url", base_url),
+                ]
+            })
+            .to(Some("chat-1"), Some("zhangsan"))
+            .answering("/message/send", sent)
+            .answering("/gettoken", json!({"errcode": 0, "access_token": CANARY, "expires_in": 7200}))
+            .answering("/media/upload", json!({"errcode": 0, "media_id": "m"}))
+        }
         "qianxun" => {
             let sent = json!({"code": 200, "msg": "ok", "result": {"sendId": "s1"}});
             Fixture::new("/qianxun/httpapi", sent, |base| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use common::bench::{Bench, account, delivery, group, mixed, next_attempt, outcomes, text, user};
 use common::deliveries::{media, secret, text as word};
 use common::fake_im::{Answer, FakeIm, Refused};
+use common::fake_wecom::{self, FakeWecom, Shown};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Body, Outcome, UtcMs};
 use pushcron::senders::{Gate, Sender};
@@ -90,6 +91,46 @@ async fn a_small_image_travels_inside_the_request() {
     let image = json!({"base64": "iVBORyBwaWN0dXJl", "md5": "545f88045018675104ab45154150d9aa"});
     assert_eq!(sent(&im), [json!({"msgtype": "image", "image": image})]);
     assert_eq!(im.requests_to("upload_media").len(), 0);
+}
+
+#[tokio::test]
+async fn a_service_that_other_clients_proved_shows_every_kind() {
+    let bench = Bench::new();
+    let wecom = FakeWecom::start().await;
+    let url = secret(wecom.im.url(&format!("/cgi-bin/webhook/send?key={}", fake_wecom::KEY)));
+    let robot = bench.build(&account("wecom_robot", &[("url", url), ("markdown", word("markdown_v2"))]));
+    let items = vec![
+        Item::Text { text: "日报".repeat(500) },
+        Item::Markdown { text: "# done".into() },
+        Item::Image(media("a.png")),
+        Item::Voice(media("a.amr")),
+        Item::Video(media("a.mp4")),
+        Item::File(media("报表.pdf")),
+    ];
+    let files = vec![
+        bench.file("a.png", "image/png", b"\x89PNG picture"),
+        bench.file("a.amr", "audio/amr", &amr(3)),
+        bench.file("a.mp4", "video/mp4", b"a film"),
+        bench.file("报表.pdf", "application/pdf", b"%PDF document"),
+    ];
+    let report = robot.send(&mixed(group("ops"), items, files)).await;
+    assert_eq!(outcomes(&report), ["sent"; 7]);
+    let file = |kind: &str, name: &str, content: &[u8]| Shown::Media {
+        kind: kind.into(),
+        name: name.into(),
+        content: content.to_vec(),
+    };
+    let shown = wecom.shown();
+    assert!(matches!(&shown[..2], [Shown::Text(_), Shown::Text(_)]));
+    let expected = [
+        Shown::Markdown("# done".into()),
+        file("image", "", b"\x89PNG picture"),
+        file("voice", "a.amr", &amr(3)),
+        file("file", "a.mp4", b"a film"),
+        file("file", "报表.pdf", b"%PDF document"),
+    ];
+    assert_eq!(shown[2..], expected);
+    assert_eq!(wecom.service().breaches, Vec::<String>::new());
 }
 
 /// An AMR recording of so many frames of 20 ms, each of the smallest mode.

@@ -6,6 +6,7 @@ mod common;
 use std::path::Path;
 
 use common::fake_ilink::{Arrived, BOT, FakeIlink, TOKEN, USER};
+use common::fake_wecom::{AGENT, CORP, FakeWecom, KEY, SECRET, Shown};
 use serde_json::{Value, json};
 
 /// The Python that has the clients, or None where this is not set up.
@@ -66,4 +67,48 @@ async fn the_fake_ilink_serves_the_ilink_sdk() {
         // `printf hello | openssl enc -aes-128-ecb -K 000102030405060708090a0b0c0d0e0f | base64`
         assert_eq!(learned["encrypted"], "XYdJ4q91MbK/ZmHp5drwEg==");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_fake_wecom_serves_pywgb_and_wecomkit() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str, content: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (image, file) = (path("a.png", b"\x89PNG picture"), path("a.pdf", b"%PDF document"));
+    let (voice, video) = (path("a.amr", b"#!AMR\n sound"), path("a.mp4", b"a film of bytes"));
+    let wecom = FakeWecom::start().await;
+    let (base, agent) = (wecom.im.url(""), AGENT.to_string());
+    let arguments = [&base, KEY, CORP, SECRET, &agent, &image, &file, &voice, &video];
+    let learned = run(&python, "weixin_wecom.py", &arguments).await;
+    assert_eq!(learned, json!({"close": 0, "invalid": "nobody", "msgid": "msg-7", "nobody": 81013}));
+
+    let service = wecom.service();
+    assert_eq!(service.breaches, Vec::<String>::new());
+    let media = |kind: &str, name: &str, content: &[u8]| Shown::Media {
+        kind: kind.into(),
+        name: name.into(),
+        content: content.to_vec(),
+    };
+    let shown = |to: &str, shown: Shown| (to.to_owned(), shown);
+    let expected = [
+        shown("robot", Shown::Text("hello 你好".into())),
+        shown("robot", Shown::Markdown("**bold**".into())),
+        shown("robot", Shown::Markdown("# title".into())),
+        shown("robot", media("image", "", b"\x89PNG picture")),
+        shown("robot", media("file", "a.pdf", b"%PDF document")),
+        shown("robot", media("voice", "a.amr", b"#!AMR\n sound")),
+        shown("zhangsan", Shown::Text("hello 你好".into())),
+        shown("zhangsan", Shown::Markdown("**bold**".into())),
+        shown("lisi", media("image", "a.png", b"\x89PNG picture")),
+        shown("zhangsan|lisi", media("file", "a.pdf", b"%PDF document")),
+        shown("lisi", media("voice", "a.amr", b"#!AMR\n sound")),
+        shown("lisi", media("video", "a.mp4", b"a film of bytes")),
+        // The second was a duplicate.
+        shown("lisi", Shown::Text("once".into())),
+    ];
+    assert_eq!(service.shown, expected);
 }

@@ -29,6 +29,7 @@ pub mod text;
 pub mod upload;
 mod webhook;
 mod wecom;
+mod wecom_app;
 mod wecom_robot;
 
 use std::path::PathBuf;
@@ -171,6 +172,7 @@ pub static SENDERS: &[Registered] = &[
     Registered { spec: &onebot11::SPEC, build: onebot11::build },
     Registered { spec: &ilink::SPEC, build: ilink::build },
     Registered { spec: &wecom_robot::SPEC, build: wecom_robot::build },
+    Registered { spec: &wecom_app::SPEC, build: wecom_app::build },
     Registered { spec: &qianxun::SPEC, build: qianxun::build },
     Registered { spec: &telegram::SPEC, build: telegram::build },
     Registered { spec: &matrix::SPEC, build: matrix::build },

@@ -61,7 +61,7 @@ pub fn is_media_gone(code: i64) -> bool {
 }
 
 /// The form does not suit this file: it may pass as a plain file or a link.
-pub fn is_form_refused(code: i64) -> bool {
+fn is_form_refused(code: i64) -> bool {
     matches!(code, 40004..=40006 | 40009 | 40011 | 45001 | 45007 | 301_016 | 301_017)
 }
 
@@ -140,9 +140,10 @@ pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Resul
     }
 }
 
-/// What to try when the platform refuses `form`: a plain file, then a link.
-pub fn next_form(form: Form, file: &MediaFile) -> Option<Form> {
+/// What to try after an answer to `form`: a plain file, then a link, where the form was refused; else nothing.
+pub fn next_form(form: Form, file: &MediaFile, answer: &Answer) -> Option<Form> {
     match form {
+        _ if !is_form_refused(answer.code) => None,
         Form::Image | Form::Voice | Form::Video => Some(Form::File),
         Form::File => file.url.is_some().then_some(Form::Link),
         Form::Link => None,
@@ -188,6 +189,18 @@ impl Window {
         i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX) / Window::GRAINS
     }
 }
+
+/// What a send counts for, and how often that may be.
+pub struct Quota<'a> {
+    pub windows: &'static [Window],
+    /// Members, or one of the words below.
+    pub subjects: Vec<&'a str>,
+}
+
+/// The subject of sends that count for every member: `@all`, departments, tags.
+pub const EVERYONE: &str = "@all";
+/// The subject of sends to chats, whose members are not known: they count together and apart from all others.
+pub const CHATS: &str = "chats";
 
 /// The sends of the recent past: for each window its grains and their counts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -242,6 +255,8 @@ struct Upload {
 struct State {
     uploads: Vec<Upload>,
     tallies: HashMap<String, Tally>,
+    /// What was kept under the senders' own keys.
+    others: HashMap<String, String>,
     /// Refusals as "too often", one after the other.
     refusals: u32,
     blocked_until: Option<UtcMs>,
@@ -253,7 +268,6 @@ pub struct Wecom {
     http: Http,
     memory: Arc<dyn Memory>,
     account: String,
-    windows: &'static [Window],
     state: Mutex<State>,
     recalled: OnceCell<()>,
 }
@@ -262,13 +276,12 @@ const MEMORY_UPLOADS: &str = "uploads";
 const MEMORY_TALLY: &str = "sent:";
 
 impl Wecom {
-    pub fn new(account: &str, http: Http, environment: &Environment, windows: &'static [Window]) -> Wecom {
+    pub fn new(account: &str, http: Http, environment: &Environment) -> Wecom {
         Wecom {
             clock: environment.clock.clone(),
             http,
             memory: environment.memory.clone(),
             account: account.to_owned(),
-            windows,
             state: Mutex::default(),
             recalled: OnceCell::new(),
         }
@@ -289,6 +302,8 @@ impl Wecom {
                     state.uploads = serde_json::from_str(&value).unwrap_or_default();
                 } else if let Some(subject) = key.strip_prefix(MEMORY_TALLY) {
                     state.tallies.insert(subject.to_owned(), serde_json::from_str(&value).unwrap_or_default());
+                } else {
+                    state.others.insert(key, value);
                 }
             }
             Ok::<(), super::MemoryError>(())
@@ -296,6 +311,12 @@ impl Wecom {
         if let Err(error) = recalled.await {
             tracing::warn!(account = self.account, %error, "cannot recall the account's uploads and counts");
         }
+    }
+
+    /// What an earlier run kept under `key`, for the sender's own use; read together with the rest.
+    pub async fn recall_with(&self, key: &str) -> Option<String> {
+        self.recall().await;
+        self.state().others.remove(key)
     }
 
     pub async fn remember(&self, key: &str, value: &impl Serialize) {
@@ -306,38 +327,41 @@ impl Wecom {
         }
     }
 
-    /// When one more send may count for `subject` beside those for `everyone`; None: now.
-    pub fn free_at(&self, subjects: &[&str], now: UtcMs) -> Option<UtcMs> {
+    /// When one more send may go out; None: now.
+    pub fn free_at(&self, quota: &Quota, now: UtcMs) -> Option<UtcMs> {
         let state = self.state();
-        let everyone = state.tallies.get(EVERYONE);
-        let sums = |tally: Option<&Tally>| {
-            let tallies: Vec<&Tally> = everyone.into_iter().chain(tally).collect();
-            free_at(&tallies, self.windows, now)
+        let tally = |subject: &str| state.tallies.get(subject);
+        let everyone = tally(EVERYONE);
+        let free = |own: Option<&Tally>| {
+            let tallies: Vec<&Tally> = everyone.into_iter().chain(own).collect();
+            free_at(&tallies, quota.windows, now)
         };
-        let counted = if subjects.contains(&EVERYONE) {
-            let others = state.tallies.iter().filter(|(subject, _)| *subject != EVERYONE);
-            others.filter_map(|(_, tally)| sums(Some(tally))).chain(sums(None)).max()
+        let counted = if quota.subjects.contains(&EVERYONE) {
+            let members = state.tallies.iter().filter(|(subject, _)| ![EVERYONE, CHATS].contains(&subject.as_str()));
+            members.map(|(_, tally)| free(Some(tally))).max().unwrap_or_else(|| free(None))
+        } else if quota.subjects == [CHATS] {
+            tally(CHATS).and_then(|tally| free_at(&[tally], quota.windows, now))
         } else {
-            subjects.iter().filter_map(|subject| sums(state.tallies.get(*subject))).max()
+            quota.subjects.iter().map(|subject| free(tally(subject))).max().flatten()
         };
         counted.max(state.blocked_until.filter(|until| *until > now))
     }
 
     /// The report of a send that is not even tried, because the platform would refuse or drop it.
-    pub fn too_often(&self, subjects: &[&str]) -> Option<Report> {
+    pub fn too_often(&self, quota: &Quota) -> Option<Report> {
         let now = self.clock.now();
-        let wait = self.free_at(subjects, now)?.since(now);
+        let wait = self.free_at(quota, now)?.since(now);
         let outcome = Outcome::Throttled { wait: Some(wait) };
         Some(Report::failed(outcome, "not called: the sends that WeCom grants in this time are used up"))
     }
 
     /// Counts one send for each subject.
-    pub async fn count(&self, subjects: &[&str]) {
-        for subject in subjects {
+    pub async fn count(&self, quota: &Quota<'_>) {
+        for subject in &quota.subjects {
             let tally = {
                 let mut state = self.state();
                 let tally = state.tallies.entry((*subject).to_owned()).or_default();
-                tally.add(self.windows, self.clock.now());
+                tally.add(quota.windows, self.clock.now());
                 tally.clone()
             };
             self.remember(&format!("{MEMORY_TALLY}{subject}"), &tally).await;
@@ -428,9 +452,6 @@ impl Wecom {
         self.state().uploads.retain(|upload| upload.media_id != media_id);
     }
 }
-
-/// The subject of sends that count for every member: `@all`, departments, tags.
-pub const EVERYONE: &str = "@all";
 
 /// A call whose effect nobody sees may be repeated, whatever became of it.
 pub fn unseen(mut report: Report) -> Report {

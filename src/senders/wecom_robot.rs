@@ -23,7 +23,7 @@ use url::Url;
 
 use super::steps::{Budget, Progress, Step, Style, plan};
 use super::text::Limit;
-use super::wecom::{self, Answer, Form, Limits, Wecom, Window};
+use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
 use super::{BuildError, Environment, Gate, Probe, Sender, hex, settings};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::{SettingKind, SettingSpec};
@@ -86,8 +86,11 @@ const LIMITS: Limits = Limits { image: 2 * 1024 * 1024, video: 0 };
 
 /// 20 messages a minute for each robot.
 const WINDOWS: &[Window] = &[Window { count: 20, length: Duration::from_secs(60) }];
+
 /// A robot is one subject of counting.
-const SUBJECT: &[&str] = &["robot"];
+fn quota() -> Quota<'static> {
+    Quota { windows: WINDOWS, subjects: vec!["robot"] }
+}
 
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
@@ -99,7 +102,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     };
     let http = settings::http(account, environment)?;
     Ok(Box::new(WecomRobot {
-        wecom: Wecom::new(&account.id, http, environment, WINDOWS),
+        wecom: Wecom::new(&account.id, http, environment),
         url,
         key,
         group: account.settings.text("group").map(str::to_owned),
@@ -143,7 +146,7 @@ impl Sender for WecomRobot {
     }
 
     fn gate(&self, _: &Target, _: Option<&Message>, now: UtcMs) -> Gate {
-        match self.wecom.free_at(SUBJECT, now) {
+        match self.wecom.free_at(&quota(), now) {
             None => Gate::Open,
             until => Gate::Closed { reason: "rate_limit", until },
         }
@@ -183,24 +186,22 @@ impl WecomRobot {
         }
     }
 
-    /// Sends a media in the best form that the platform takes; a form that it refuses is followed by the next.
     async fn send_media(&self, kind: Kind, file: &MediaFile, budget: &mut Budget) -> Result<Report, Report> {
         let mut form = wecom::choose_form(kind, file, &LIMITS).await?;
-        loop {
+        let answer = loop {
             let answer = match form {
                 Form::Image => self.post_image(file, budget).await?,
                 Form::Link => self.post_link(file, budget).await?,
                 Form::Voice | Form::Video | Form::File => self.post_upload(form, file, budget).await?,
             };
-            match wecom::next_form(form, file) {
-                Some(next) if wecom::is_form_refused(answer.code) => form = next,
-                _ => {
-                    let mut report = self.report(&answer);
-                    report.note = form.note(kind);
-                    return Ok(report);
-                }
+            match wecom::next_form(form, file, &answer) {
+                Some(next) => form = next,
+                None => break answer,
             }
-        }
+        };
+        let mut report = self.report(&answer);
+        report.note = form.note(kind);
+        Ok(report)
     }
 
     async fn post_image(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Report> {
@@ -237,10 +238,10 @@ impl WecomRobot {
     }
 
     async fn post_message(&self, msgtype: &str, content: Value, budget: &Budget) -> Result<Answer, Report> {
-        if let Some(report) = self.wecom.too_often(SUBJECT) {
+        if let Some(report) = self.wecom.too_often(&quota()) {
             return Err(report);
         }
-        self.wecom.count(SUBJECT).await;
+        self.wecom.count(&quota()).await;
         let request = self.wecom.post(self.url.clone()).json(&json!({"msgtype": msgtype, msgtype: content}));
         self.wecom.call(request, budget.left()?).await
     }

@@ -6,5 +6,6 @@ pub mod deliveries;
 pub mod fake_ilink;
 pub mod fake_im;
 pub mod fake_qianxun;
+pub mod fake_wecom;
 pub mod rig;
 pub mod world;

@@ -1,0 +1,482 @@
+//! `wecom_app`: an application of a WeCom corporation (sheet weixin.md, part C).
+//!
+//! - A user is a member's id, several joined by `|`, or `@all`. A group is a chat that this application created
+//!   (appchat), or a department `party:2`, or a tag `tag:7`. A chat that people made can only be reached by a robot
+//!   (`wecom_robot`).
+//! - The access token is fetched once for all calls, renewed five minutes early, and once more where the platform
+//!   calls it void.
+//! - `enable_duplicate_check` goes with every send that it cannot swallow (`repeats`), so that a push whose answer was
+//!   lost may be repeated for half an hour. Chats know no such check: what broke off stays `unknown`.
+//! - The platform drops what exceeds 30 messages a minute or 1,000 an hour for a member without a word, in chats 200
+//!   a minute and 10,000 a day; they are counted here, over restarts. A send to a department, a tag or `@all` counts
+//!   for every member. The members of chats are not known, so that all chats count together.
+//! - Texts are cut at 2,048 bytes; JPG and PNG up to 10 MiB go as image, MP4 up to 10 MiB as video, AMR of at most 60 s
+//!   as voice, everything else up to 20 MiB as a file, and what is larger as a card with its address. An upload may
+//!   take longer than the push's timeout: a second more for each 128 kB.
+//! - Members whom the platform names as invalid are told in the attempt's note; if none is left, the target is gone.
+//!
+//! Unconfirmed by the sheet, and handled either way: whether images over 2 MiB pass everywhere (one that is refused
+//! goes as a file), and whether the WeChat plug-in shows markdown (`markdown: text` sends plain text).
+
+mod repeats;
+mod token;
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use self::repeats::{Check, Repeats};
+use self::token::Tokens;
+use super::parts::{Budget, Progress, key_holds};
+use super::steps::{Step, Style, plan};
+use super::text::{Limit, split};
+use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
+use super::{BuildError, Environment, Gate, Probe, Sender, hex, markdown, settings};
+use crate::domain::sender::{SettingKind, SettingSpec};
+use crate::domain::{
+    Account, Delivery, Kind, MediaFile, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs,
+};
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "wecom_app",
+    about: "an application of a WeCom corporation, to its members and its own chats",
+    default_im: "weixin",
+    settings: &[
+        SettingSpec {
+            key: "corp_id",
+            kind: SettingKind::Text,
+            required: true,
+            default: "",
+            doc: "the corporation's id",
+        },
+        SettingSpec {
+            key: "agent_id",
+            kind: SettingKind::Int,
+            required: true,
+            default: "",
+            doc: "the application's AgentId",
+        },
+        SettingSpec {
+            key: "corp_secret",
+            kind: SettingKind::Secret,
+            required: true,
+            default: "",
+            doc: "the application's secret",
+        },
+        SettingSpec {
+            key: "base_url",
+            kind: SettingKind::Url,
+            required: false,
+            default: API_BASE,
+            doc: "the API's address, for a proxy with an address that WeCom trusts",
+        },
+        SettingSpec {
+            key: "markdown",
+            kind: SettingKind::Choice(&["markdown", "text"]),
+            required: false,
+            default: "markdown",
+            doc: "how markdown items go out; members who read in WeChat may see only text",
+        },
+        settings::CA_FILE,
+    ],
+    support: |kind, _| match kind {
+        Kind::Text | Kind::Image | Kind::Video | Kind::File => Support::Native,
+        Kind::Voice => Support::Fallback("as file, unless AMR of at most 60 s"),
+        Kind::Mixed => Support::Fallback("as a sequence"),
+    },
+    idempotent: |_| true,
+    concurrency: 4,
+    min_interval_ms: 0,
+    max_media_bytes: wecom::LARGEST_FILE,
+};
+
+const API_BASE: &str = "https://qyapi.weixin.qq.com";
+
+const STYLE: Style = Style {
+    mention: |user| format!("@{user}"),
+    at_all: Some("@all"),
+    plain: None,
+    text_limit: Limit::Bytes(2048),
+    markdown_limit: Limit::Bytes(2048),
+};
+const PLAIN_STYLE: Style = Style { plain: Some(markdown::to_plain), ..STYLE };
+
+const LIMITS: Limits = Limits { image: 10 * 1024 * 1024, video: 10 * 1024 * 1024 };
+const TITLE_BYTES: usize = 128;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const MEMBER_WINDOWS: &[Window] =
+    &[Window { count: 30, length: MINUTE }, Window { count: 1000, length: Duration::from_secs(3600) }];
+const CHAT_WINDOWS: &[Window] =
+    &[Window { count: 200, length: MINUTE }, Window { count: 10_000, length: Duration::from_secs(24 * 3600) }];
+
+const MEMORY_REPEATS: &str = "repeats";
+/// For calls that send nothing.
+const SHORT: Duration = Duration::from_secs(10);
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let text = |key| account.settings.text(key).ok_or_else(|| settings::missing(account, key));
+    let base = match settings::url(account, "base_url")? {
+        Some(base) => base,
+        None => Url::parse(API_BASE).map_err(|error| settings::problem(account, format!("base_url: {error}")))?,
+    };
+    let secret = account.settings.secret("corp_secret").ok_or_else(|| settings::missing(account, "corp_secret"))?;
+    let http = settings::http(account, environment)?;
+    Ok(Box::new(WecomApp {
+        wecom: Wecom::new(&account.id, http, environment),
+        tokens: Tokens::new(&base, text("corp_id")?, secret.clone()),
+        base,
+        agent_id: account.settings.int("agent_id").ok_or_else(|| settings::missing(account, "agent_id"))?,
+        style: if account.settings.text("markdown") == Some("text") { &PLAIN_STYLE } else { &STYLE },
+        repeats: Mutex::default(),
+    }))
+}
+
+struct WecomApp {
+    wecom: Wecom,
+    tokens: Tokens,
+    base: Url,
+    agent_id: i64,
+    style: &'static Style,
+    /// None until it was recalled.
+    repeats: Mutex<Option<Repeats>>,
+}
+
+/// Where a push goes.
+#[derive(Debug, PartialEq, Eq)]
+enum Destination<'a> {
+    /// A field of `message/send` and its value.
+    Members {
+        field: &'static str,
+        ids: &'a str,
+    },
+    Chat(&'a str),
+}
+
+impl<'a> Destination<'a> {
+    fn of(target: &'a Target) -> Destination<'a> {
+        match target {
+            Target::User(ids) => Destination::Members { field: "touser", ids },
+            Target::Group(group) => match group.split_once(':') {
+                Some(("party", ids)) => Destination::Members { field: "toparty", ids },
+                Some(("tag", ids)) => Destination::Members { field: "totag", ids },
+                _ => Destination::Chat(group),
+            },
+        }
+    }
+
+    fn quota(&self) -> Quota<'a> {
+        match *self {
+            Destination::Chat(_) => Quota { windows: CHAT_WINDOWS, subjects: vec![CHATS] },
+            Destination::Members { field: "touser", ids } if ids != EVERYONE => {
+                Quota { windows: MEMBER_WINDOWS, subjects: members(ids).collect() }
+            }
+            Destination::Members { .. } => Quota { windows: MEMBER_WINDOWS, subjects: vec![EVERYONE] },
+        }
+    }
+}
+
+fn members(ids: &str) -> impl Iterator<Item = &str> {
+    ids.split('|').filter(|id| !id.is_empty())
+}
+
+#[async_trait]
+impl Sender for WecomApp {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        self.recall().await;
+        let steps = plan(&delivery.message, self.style);
+        let mut progress = Progress::resume(delivery, &steps);
+        let budget = Budget::new(&self.wecom.clock, delivery.timeout);
+        let mut attempt = Attempt { delivery, destination: Destination::of(&delivery.target), budget };
+        for (index, step) in steps.iter().enumerate() {
+            if progress.is_sent(index) {
+                continue;
+            }
+            let report = self.send_step(index, step, &mut attempt).await.unwrap_or_else(|report| report);
+            if !progress.record(index, report) {
+                break;
+            }
+        }
+        progress.finish()
+    }
+
+    /// A token, and the application's own entry: it tells whether the application is switched off.
+    async fn probe(&self) -> Probe {
+        self.recall().await;
+        let mut url = self.url("agent/get");
+        url.query_pairs_mut().append_pair("agentid", &self.agent_id.to_string());
+        match self.authorized(&Call::Get(url), SHORT).await {
+            Ok(answer) if answer.code != 0 => Probe::down(self.report(&answer).error.unwrap_or_default()),
+            Ok(answer) if answer.body.get("close").and_then(Value::as_i64) == Some(1) => {
+                let error = Some("the application is switched off in WeCom's admin console".to_owned());
+                Probe { online: Some(true), sendable: Some(false), error }
+            }
+            Ok(_) => Probe::up(),
+            Err(report) => Probe::down(report.error.unwrap_or_default()),
+        }
+    }
+
+    fn gate(&self, target: &Target, _: Option<&Message>, now: UtcMs) -> Gate {
+        match self.wecom.free_at(&Destination::of(target).quota(), now) {
+            None => Gate::Open,
+            until => Gate::Closed { reason: "rate_limit", until },
+        }
+    }
+
+    fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {
+        // What went out unchecked is held back by `repeats` when its repeat comes.
+        matches!(Destination::of(&delivery.target), Destination::Members { .. })
+            && key_holds(delivery, repeats::INTERVAL, now)
+    }
+}
+
+/// A call that needs the token in its address.
+enum Call<'a> {
+    Get(Url),
+    Post { url: Url, body: Map<String, Value> },
+    Upload { url: Url, form: Form, file: &'a MediaFile },
+}
+
+/// What the steps of one attempt share.
+struct Attempt<'a> {
+    delivery: &'a Delivery,
+    destination: Destination<'a>,
+    budget: Budget,
+}
+
+impl WecomApp {
+    async fn recall(&self) {
+        let recalled = self.wecom.recall_with(MEMORY_REPEATS).await;
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        repeats.get_or_insert_with(|| recalled.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default());
+    }
+
+    async fn send_step(&self, index: usize, step: &Step, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
+        match step {
+            Step::Text { text, .. } => {
+                let answer = self.post(index, "text", json!({"content": text}), attempt).await?;
+                Ok(self.judge(&answer, attempt))
+            }
+            Step::Markdown { text } => {
+                let answer = self.post(index, "markdown", json!({"content": text}), attempt).await?;
+                Ok(self.judge(&answer, attempt))
+            }
+            Step::Media { kind, index: media } => {
+                let delivery = attempt.delivery;
+                let file = delivery.media.get(*media).ok_or_else(|| {
+                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", media + 1))
+                })?;
+                let title = delivery.message.title.as_deref().unwrap_or(&file.filename);
+                let mut form = wecom::choose_form(*kind, file, &LIMITS).await?;
+                let answer = loop {
+                    let answer = match form {
+                        Form::Link => self.post_card(index, title, file, attempt).await?,
+                        _ => self.post_upload(index, form, title, file, attempt).await?,
+                    };
+                    match wecom::next_form(form, file, &answer) {
+                        Some(next) => form = next,
+                        None => break answer,
+                    }
+                };
+                let mut report = self.judge(&answer, attempt);
+                let notes: Vec<String> = form.note(*kind).into_iter().chain(report.note.take()).collect();
+                report.note = (!notes.is_empty()).then(|| notes.join(", "));
+                Ok(report)
+            }
+        }
+    }
+
+    async fn post_card(
+        &self,
+        index: usize,
+        title: &str,
+        file: &MediaFile,
+        attempt: &Attempt<'_>,
+    ) -> Result<Answer, Report> {
+        let card = json!({"title": first(title), "description": first(&file.filename), "url": file.url});
+        self.post(index, "textcard", card, attempt).await
+    }
+
+    /// Uploads where that was not done within three days, and once more where the platform forgot it.
+    async fn post_upload(
+        &self,
+        index: usize,
+        form: Form,
+        title: &str,
+        file: &MediaFile,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Answer, Report> {
+        let content = |media_id: &str| match form {
+            Form::Video => json!({"media_id": media_id, "title": first(title)}),
+            _ => json!({"media_id": media_id}),
+        };
+        if let Some(media_id) = self.wecom.uploaded(form, file) {
+            let answer = self.post(index, form.as_str(), content(&media_id), attempt).await?;
+            if !wecom::is_media_gone(answer.code) {
+                return Ok(answer);
+            }
+            self.wecom.forget_upload(&media_id);
+        }
+        let mut url = self.url("media/upload");
+        url.query_pairs_mut().append_pair("type", form.as_str());
+        attempt.budget.extend_for_bytes(file.len);
+        let deadline = attempt.budget.left()?;
+        let answer = self.authorized(&Call::Upload { url, form, file }, deadline).await?;
+        match answer.text("media_id") {
+            Some(media_id) => self.post(index, form.as_str(), content(media_id), attempt).await,
+            None if answer.code != 0 => Ok(answer),
+            None => Err(Report::failed(Outcome::Unreachable, "the answer to the upload holds no media_id")),
+        }
+    }
+
+    /// Sends one content to the destination, counted before it leaves.
+    async fn post(&self, index: usize, msgtype: &str, content: Value, attempt: &Attempt<'_>) -> Result<Answer, Report> {
+        let quota = attempt.destination.quota();
+        if let Some(report) = self.wecom.too_often(&quota) {
+            return Err(report);
+        }
+        let deadline = attempt.budget.left()?;
+        // Before anything is noted: without a token nothing can go out.
+        self.tokens.get(&self.wecom, deadline).await?;
+        let mut body = Map::new();
+        let path = match attempt.destination {
+            Destination::Chat(chat) => {
+                body.insert("chatid".into(), chat.into());
+                "appchat/send"
+            }
+            Destination::Members { field, ids } => {
+                body.insert(field.into(), ids.into());
+                body.insert("agentid".into(), self.agent_id.into());
+                "message/send"
+            }
+        };
+        body.insert("msgtype".into(), msgtype.into());
+        body.insert(msgtype.into(), content);
+        body.insert("safe".into(), 0.into());
+        let part = format!("{}/{index}", attempt.delivery.key);
+        let is_checkable = matches!(attempt.destination, Destination::Members { .. });
+        if is_checkable {
+            self.begin(&part, &mut body, attempt.delivery.retry.resend_unknown).await?;
+        }
+        self.wecom.count(&quota).await;
+        let answer = self.authorized(&Call::Post { url: self.url(path), body }, deadline).await;
+        if is_checkable {
+            let outcome = match &answer {
+                Ok(answer) => &wecom::outcome(answer.code),
+                Err(report) => &report.outcome,
+            };
+            self.end(&part, outcome).await;
+        }
+        answer
+    }
+
+    /// Lets the body go out with the duplicate check, without it, or not at all.
+    async fn begin(&self, part: &str, body: &mut Map<String, Value>, anyway: bool) -> Result<(), Report> {
+        let hash = hex(&Sha256::digest(Value::Object(body.clone()).to_string()));
+        let (check, kept) = {
+            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+            let repeats = repeats.get_or_insert_default();
+            (repeats.begin(part, &hash, anyway, self.wecom.clock.now()), repeats.clone())
+        };
+        match check {
+            Check::Checked => {
+                body.insert("enable_duplicate_check".into(), 1.into());
+                body.insert("duplicate_check_interval".into(), repeats::INTERVAL.as_secs().into());
+            }
+            Check::Unchecked => {
+                body.insert("enable_duplicate_check".into(), 0.into());
+            }
+            Check::Unsafe => {
+                let error = "it may have been sent before, and the platform would not recognise the repeat";
+                return Err(Report::failed(Outcome::Unknown, error));
+            }
+        }
+        self.wecom.remember(MEMORY_REPEATS, &kept).await;
+        Ok(())
+    }
+
+    async fn end(&self, part: &str, outcome: &Outcome) {
+        let kept = {
+            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+            let repeats = repeats.get_or_insert_default();
+            repeats.end(part, outcome);
+            repeats.clone()
+        };
+        self.wecom.remember(MEMORY_REPEATS, &kept).await;
+    }
+
+    /// Makes a call with the token, and once more with a new one where the platform calls it void: that call was
+    /// refused, so its repeat cannot double anything.
+    async fn authorized(&self, call: &Call<'_>, deadline: Duration) -> Result<Answer, Report> {
+        let token = self.tokens.get(&self.wecom, deadline).await?;
+        let answer = self.make(call, &token, deadline).await?;
+        if !wecom::is_token_error(answer.code) {
+            return Ok(answer);
+        }
+        self.tokens.forget(&token).await;
+        let token = self.tokens.get(&self.wecom, deadline).await?;
+        self.make(call, &token, deadline).await
+    }
+
+    async fn make(&self, call: &Call<'_>, token: &Secret, deadline: Duration) -> Result<Answer, Report> {
+        match call {
+            Call::Get(url) => self.wecom.call(self.wecom.get(signed(url, token)), deadline).await,
+            Call::Post { url, body } => self.wecom.call(self.wecom.post(signed(url, token)).json(body), deadline).await,
+            Call::Upload { url, form, file } => self.wecom.upload(signed(url, token), *form, file, deadline).await,
+        }
+    }
+
+    /// The report of an answer to a send. Members who were left out are named; a send that reached nobody is none.
+    fn judge(&self, answer: &Answer, attempt: &Attempt<'_>) -> Report {
+        let mut report = self.report(answer);
+        if report.outcome != Outcome::Sent {
+            return report;
+        }
+        let missed: Vec<&str> = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"]
+            .into_iter()
+            .filter_map(|field| answer.text(field))
+            .flat_map(members)
+            .collect();
+        if missed.is_empty() {
+            return report;
+        }
+        let error = format!(
+            "not delivered to {}: unknown to the application, out of its range, or without licence",
+            missed.join(", ")
+        );
+        let known: HashSet<&str> = missed.into_iter().collect();
+        match attempt.destination {
+            Destination::Members { ids, .. } if members(ids).all(|id| known.contains(id)) => {
+                Report { http_status: report.http_status, ..Report::failed(Outcome::TargetGone, error) }
+            }
+            _ => {
+                report.note = Some(error);
+                report
+            }
+        }
+    }
+
+    fn report(&self, answer: &Answer) -> Report {
+        self.wecom.report(answer, &[self.tokens.secret()])
+    }
+
+    fn url(&self, path: &str) -> Url {
+        path.split('/').fold(settings::under(&self.base, "cgi-bin"), |url, segment| settings::under(&url, segment))
+    }
+}
+
+fn signed(url: &Url, token: &Secret) -> Url {
+    let mut url = url.clone();
+    url.query_pairs_mut().append_pair("access_token", token.expose());
+    url
+}
+
+/// As much of a title as fits.
+fn first(title: &str) -> &str {
+    split(title, Limit::Bytes(TITLE_BYTES)).first().copied().unwrap_or_default()
+}
