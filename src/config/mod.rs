@@ -16,6 +16,7 @@ mod problem;
 mod push;
 mod reading;
 mod scalar;
+mod schema;
 mod secrets;
 mod settings;
 mod settle;
@@ -24,6 +25,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use problem::{ConfigErrors, Problem};
+pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 
 use crate::domain::{Account, Job, PushSpec, SenderSpec, UtcMs};
