@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Holds `pushcron schema` against `check` with a validator that others wrote (jsonschema and ruamel.yaml from PyPI, in a
+# venv under target/). The test finds the venv's Python in PUSHCRON_SCHEMA_PYTHON.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+home=target/real/schema
+if [ ! -e "$home/installed" ]; then
+    python3 -m venv "$home/venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check jsonschema==4.26.0 ruamel.yaml==0.19.1
+    touch "$home/installed"
+fi
+
+PUSHCRON_SCHEMA_PYTHON="$PWD/$home/venv/bin/python" cargo test --test schema -- --nocapture "$@"
