@@ -196,3 +196,21 @@ async fn a_machine_without_root_certificates_still_speaks_plain_http() {
     let address = with_tls("127.0.0.1", &im).await;
     assert_not_sent(post(&format!("https://{address}/secret")).await, "certificate");
 }
+
+/// A server that has read enough answers at once; its answer counts although the body is not out yet.
+#[tokio::test]
+async fn an_answer_that_comes_before_the_body_is_out_is_heard() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut chunk = vec![0; 64 * 1024];
+        stream.read(&mut chunk).await.unwrap();
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
+        while stream.read(&mut chunk).await.is_ok_and(|got| got > 0) {}
+    });
+    let http = Http::new().unwrap();
+    let request = http.post(format!("http://{address}/")).body(vec![0; 20 << 20]);
+    assert_eq!(http.call(request, Duration::from_secs(10)).await.unwrap().status, 413);
+}
