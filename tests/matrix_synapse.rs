@@ -6,7 +6,8 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::rig::{Rig, group, media, retry, text, text_item, user};
+use common::bench::{group, user};
+use common::rig::{Rig, media, retry, text, text_item};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pushcron::clock::{Clock, SystemClock};
 use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, Target};
@@ -113,7 +114,7 @@ impl World {
 /// A push made just now.
 fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
     let now = SystemClock::new().now();
-    let delivery = common::rig::delivery(target, body, media);
+    let delivery = common::bench::delivery(target, body, media);
     Delivery { expires_at: now + delivery.retry.give_up_after, ..delivery }
 }
 

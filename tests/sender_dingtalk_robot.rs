@@ -4,8 +4,9 @@ mod common;
 
 use std::time::Duration;
 
+use common::bench::{delivery, group};
 use common::fake_im::{Answer, FakeIm, Refused};
-use common::rig::{NOW, Rig, delivery, group, media, text, text_item};
+use common::rig::{NOW, Rig, media, text, text_item};
 use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, Report, Target};
 use pushcron::senders::{Gate, Probe, Sender};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ impl World {
         World { rig: Rig::new(), im }
     }
 
-    fn robot(&self, more: &[(&str, &str)]) -> Box<dyn Sender> {
+    fn robot(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
         let url = self.im.url("/robot/send?access_token=CANARY-TOKEN");
         let mut settings = vec![("url", url.as_str())];
         settings.extend(more);
@@ -136,7 +137,7 @@ async fn the_twenty_first_message_of_a_minute_waits_and_spends_no_attempt() {
     // A restart knows it too.
     assert_eq!(world.robot(&[]).send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
     assert_eq!(world.im.requests().len(), 20);
-    world.rig.clock.advance(minute);
+    world.rig.clock().advance(minute);
     assert_eq!(robot.gate(&room(), None, NOW + minute), Gate::Open);
     assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
 }

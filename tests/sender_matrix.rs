@@ -5,8 +5,9 @@ mod common;
 
 use std::time::Duration;
 
+use common::bench::{delivery, group, user};
 use common::fake_im::{Answer, FakeIm, Refused};
-use common::rig::{Rig, delivery, group, media, retry, text, text_item, user};
+use common::rig::{Rig, media, opus_of_1001_ms, retry, text, text_item};
 use pushcron::domain::{Body, Item, Outcome, Report};
 use pushcron::senders::{Probe, Sender};
 use serde_json::{Value, json};
@@ -51,7 +52,7 @@ async fn a_text_goes_to_its_room_under_the_pushs_own_key() {
     let request = world.im.request(SEND);
     assert_eq!(request.method, "PUT");
     let room = "%21abc%2Fd%3Aim.test";
-    assert_eq!(request.path, format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/a1B2c3D4e5F6g7H8i9J0-0"));
+    assert_eq!(request.path, format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/key-1-0"));
     assert_eq!(request.header("authorization"), Some("Bearer syt_CANARY"));
     assert_eq!(request.json(), json!({"msgtype": "m.text", "body": "hi"}));
 
@@ -86,6 +87,14 @@ async fn media_are_uploaded_first_and_named_in_the_event() {
 }
 
 #[tokio::test]
+async fn a_voice_tells_how_long_it_plays() {
+    let world = World::new().await;
+    let voice = world.rig.file("a.ogg", "audio/ogg", &opus_of_1001_ms());
+    world.sender().send(&delivery(group(ROOM), Body::Voice(media(None)), vec![voice])).await;
+    assert_eq!(world.sent()[0]["info"]["duration"], 1001);
+}
+
+#[tokio::test]
 async fn a_retry_goes_on_where_it_stopped_under_the_same_keys_and_uploads_nothing_twice() {
     let world = World::new().await;
     world.im.script(
@@ -116,7 +125,7 @@ async fn an_upload_is_used_again_for_an_hour() {
     sender.send(&push).await;
     sender.send(&push).await;
     assert_eq!(world.im.requests_to("/upload").len(), 1);
-    world.rig.clock.advance(Duration::from_secs(3600));
+    world.rig.clock().advance(Duration::from_secs(3600));
     sender.send(&push).await;
     assert_eq!(world.im.requests_to("/upload").len(), 2);
 }
@@ -138,7 +147,7 @@ async fn nothing_is_repeated_once_the_server_forgot_the_key() {
     let push = retry(push, &report);
     let report = sender.send(&push).await;
     assert_eq!(report.outcome, Outcome::Throttled { wait: None });
-    world.rig.clock.advance(day);
+    world.rig.clock().advance(day);
     let report = sender.send(&retry(push, &report)).await;
     assert_eq!(report.outcome, Outcome::Unknown, "the first try may have gone out");
     assert_eq!(world.im.requests_to(SEND).len(), 2);

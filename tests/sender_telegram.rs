@@ -4,8 +4,10 @@ mod common;
 
 use std::time::Duration;
 
+use common::bench::{delivery, group, user};
 use common::fake_im::{Answer, FakeIm, Refused};
-use common::rig::{Field, NOW, Rig, delivery, form, group, media, retry, text, text_item, user};
+use common::form::{Field, form};
+use common::rig::{NOW, Rig, media, opus_of_1001_ms, retry, text, text_item};
 use pushcron::domain::{Body, Item, Outcome, Report, UtcMs};
 use pushcron::senders::{Probe, Sender};
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ impl World {
         World { rig: Rig::new(), im }
     }
 
-    fn sender(&self, more: &[(&str, &str)]) -> Box<dyn Sender> {
+    fn sender(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
         let base_url = self.im.url("");
         let mut settings = vec![("token", TOKEN), ("base_url", base_url.as_str())];
         settings.extend(more);
@@ -109,6 +111,14 @@ async fn a_photo_over_ten_megabytes_goes_as_a_file_and_a_video_brings_its_cover(
     assert_eq!(field(&fields, "cover").text(), "attach://still");
     assert_eq!(fields.iter().find(|field| field.filename.as_deref() == Some("cover.jpg")).unwrap().content, b"still");
     assert_eq!(field(&fields, "supports_streaming").text(), "true");
+}
+
+#[tokio::test]
+async fn a_voice_tells_how_long_it_plays() {
+    let world = World::new().await;
+    let voice = world.rig.file("a.ogg", "audio/ogg", &opus_of_1001_ms());
+    world.sender(&[]).send(&delivery(user("1"), Body::Voice(media(None)), vec![voice])).await;
+    assert_eq!(field(&form(&world.im.request("/sendVoice")), "duration").text(), "2");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::rig::{Rig, delivery, group, media, text, user};
+use common::bench::{delivery, group, user};
+use common::rig::{Rig, media, text};
 use pushcron::domain::{Body, Outcome, Target};
 use pushcron::senders::{Probe, Sender};
 use serde_json::{Value, json};

@@ -2,8 +2,9 @@
 
 mod common;
 
+use common::bench::{delivery, group};
 use common::fake_im::{Answer, FakeIm};
-use common::rig::{Rig, delivery, group, media};
+use common::rig::{Rig, media};
 use pushcron::domain::{Body, Outcome};
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
         json!({"retcode": 0, "data": data})
     };
     // A label, the sender with the settings of its account, the call that carries the file, and the answer to all.
-    let rows: Vec<(&str, &str, &[(&str, &str)], &str, Value)> = vec![
+    let rows: Vec<(&str, &str, &[(&'static str, &str)], &str, Value)> = vec![
         (
             "matrix",
             "matrix",
@@ -60,7 +61,7 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
         im.forget_bodies_over(1 << 20);
         im.on("", Answer::json(200, answer));
         let url = im.url("");
-        let settings: Vec<(&str, &str)> =
+        let settings: Vec<(&'static str, &str)> =
             settings.iter().map(|(key, value)| (*key, if *value == "URL" { url.as_str() } else { value })).collect();
         let sender = rig.sender(sender, &settings);
         let push = delivery(group("-5"), Body::File(media(None)), vec![file.clone()]);

@@ -20,7 +20,7 @@ pub const BODY_CAP: usize = 64 * 1024;
 
 /// The longest wait that `Retry-After` may impose. No service asks for more, and a nonsensical date must not silence
 /// an account for years.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// A shared client. Cloning is cheap and shares the connection pool.
 #[derive(Clone)]

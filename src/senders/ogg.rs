@@ -18,6 +18,9 @@ pub async fn opus_duration_ms(path: &Path) -> Option<u64> {
     let len = file.metadata().await.ok()?.len();
     let mut head = Vec::new();
     (&mut file).take(HEAD_BYTES).read_to_end(&mut head).await.ok()?;
+    if !head.starts_with(b"OggS") {
+        return None;
+    }
     file.seek(SeekFrom::Start(len.saturating_sub(TAIL_BYTES))).await.ok()?;
     let mut tail = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut tail).await.ok()?;
@@ -26,9 +29,6 @@ pub async fn opus_duration_ms(path: &Path) -> Option<u64> {
 
 /// The end of the last page, counted in samples, less those that a player skips at the start (RFC 7845 §4, §5.1).
 fn duration_ms(head: &[u8], tail: &[u8]) -> Option<u64> {
-    if !head.starts_with(b"OggS") {
-        return None;
-    }
     let opus_head = find(head, b"OpusHead")?;
     let pre_skip = u16::from_le_bytes(head.get(opus_head + 10..opus_head + 12)?.try_into().ok()?);
     let last_page = tail.windows(4).rposition(|window| window == b"OggS")?;

@@ -7,5 +7,6 @@ pub mod fake_ilink;
 pub mod fake_im;
 pub mod fake_qianxun;
 pub mod fake_wecom;
+pub mod form;
 pub mod rig;
 pub mod world;

@@ -1,108 +1,73 @@
-//! A sender and what it needs around it: a clock that stands still, a memory, files, deliveries.
+//! A bench for senders whose accounts are written as in the YAML: keys and texts.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pushcron::clock::{ManualClock, SystemClock};
-use pushcron::domain::account::{SettingValue, Settings};
+use pushcron::domain::account::SettingValue;
+use pushcron::domain::message::Item;
 use pushcron::domain::sender::SettingKind;
-use pushcron::domain::{
-    Account, Body, Delivery, Item, Media, MediaFile, Message, Report, RetryPolicy, Secret, Target, Trigger, UtcMs,
-};
-use pushcron::senders::{self, Environment, Memory, MemoryError, Sender};
+use pushcron::domain::{Account, Body, Delivery, Media, MediaFile, Report, Secret, UtcMs};
+use pushcron::senders::{self, BuildError, Environment, Sender};
 
-use super::fake_im::Request;
+use super::bench::{self, Bench};
+use super::deliveries::DUE_AT;
 
-/// 2026-01-01T01:00:00.000Z
-pub const NOW: UtcMs = UtcMs(1_767_229_200_000);
-
-/// What accounts remember, in a map.
-#[derive(Default)]
-pub struct Notebook(Mutex<BTreeMap<(String, String), String>>);
-
-#[async_trait]
-impl Memory for Notebook {
-    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
-        let notes = self.0.lock().unwrap();
-        Ok(notes.iter().filter(|((id, _), _)| id == account).map(|((_, k), v)| (k.clone(), v.clone())).collect())
-    }
-
-    async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
-        self.0.lock().unwrap().insert((account.to_owned(), key.to_owned()), value.to_owned());
-        Ok(())
-    }
-}
+/// When the clock starts.
+pub const NOW: UtcMs = DUE_AT;
 
 pub struct Rig {
-    pub clock: Arc<ManualClock>,
-    pub memory: Arc<Notebook>,
-    pub dir: tempfile::TempDir,
+    bench: Bench,
 }
 
 impl Rig {
     pub fn new() -> Rig {
-        Rig { clock: ManualClock::new(NOW), memory: Arc::new(Notebook::default()), dir: tempfile::tempdir().unwrap() }
+        Rig { bench: Bench::new() }
     }
 
-    fn environment(&self) -> Environment {
-        Environment {
-            clock: self.clock.clone(),
-            http: super::deliveries::http(),
-            memory: self.memory.clone(),
-            state_dir: self.dir.path().to_owned(),
-        }
+    pub fn clock(&self) -> &ManualClock {
+        &self.bench.clock
     }
 
     /// A new sender of that name, as after a restart: it knows only what the memory kept.
-    pub fn sender(&self, name: &str, settings: &[(&str, &str)]) -> Box<dyn Sender> {
+    pub fn sender(&self, name: &str, settings: &[(&'static str, &str)]) -> Box<dyn Sender> {
         self.try_sender(name, settings).unwrap()
     }
 
-    pub fn try_sender(&self, name: &str, settings: &[(&str, &str)]) -> Result<Box<dyn Sender>, senders::BuildError> {
-        (senders::find(name).unwrap().build)(&account(name, settings), &self.environment())
+    pub fn try_sender(&self, name: &str, settings: &[(&'static str, &str)]) -> Result<Box<dyn Sender>, BuildError> {
+        build(name, settings, &self.bench.environment())
     }
 
     /// The same on the machine's own clock, for real servers.
-    pub fn live_sender(&self, name: &str, settings: &[(&str, &str)]) -> Box<dyn Sender> {
-        let environment = Environment { clock: SystemClock::shared(), ..self.environment() };
-        (senders::find(name).unwrap().build)(&account(name, settings), &environment).unwrap()
+    pub fn live_sender(&self, name: &str, settings: &[(&'static str, &str)]) -> Box<dyn Sender> {
+        let environment = Environment { clock: SystemClock::shared(), ..self.bench.environment() };
+        build(name, settings, &environment).unwrap()
     }
 
     /// A file on disk, as the media resolver hands it over.
     pub fn file(&self, filename: &str, mime_type: &str, content: &[u8]) -> MediaFile {
-        // Two media of one name are two files.
-        let path = self.dir.path().join(format!("{:x}-{filename}", fastrand::u64(..)));
-        std::fs::write(&path, content).unwrap();
-        media_file(path, filename, mime_type, content.len() as u64)
+        self.bench.file(filename, mime_type, content)
     }
 
     /// A file of `len` zeros, which takes no room.
     pub fn large_file(&self, filename: &str, mime_type: &str, len: u64) -> MediaFile {
-        let path = self.dir.path().join(filename);
-        std::fs::File::create(&path).unwrap().set_len(len).unwrap();
-        media_file(path, filename, mime_type, len)
+        let file = self.bench.file(filename, mime_type, b"");
+        std::fs::File::options().write(true).open(&file.path).unwrap().set_len(len).unwrap();
+        MediaFile { len, ..file }
     }
 }
 
-fn media_file(path: PathBuf, filename: &str, mime_type: &str, len: u64) -> MediaFile {
-    MediaFile {
-        sha256: format!("{:064x}", len + filename.len() as u64),
-        path,
-        len,
-        filename: filename.into(),
-        mime_type: mime_type.into(),
-        url: None,
-        cover: None,
-    }
+fn build(
+    name: &str,
+    settings: &[(&'static str, &str)],
+    environment: &Environment,
+) -> Result<Box<dyn Sender>, BuildError> {
+    (senders::find(name).unwrap().build)(&account(name, settings), environment)
 }
 
 /// An account with the settings typed as the sender's spec says.
-fn account(sender: &str, settings: &[(&str, &str)]) -> Account {
+fn account(sender: &str, settings: &[(&'static str, &str)]) -> Account {
     let spec = senders::find(sender).unwrap().spec;
-    let typed = |(key, text): &(&str, &str)| {
+    let typed = |(key, text): &(&'static str, &str)| {
         let text = (*text).to_owned();
         let value = match spec.setting(key).unwrap_or_else(|| panic!("{sender} has no setting {key}")).kind {
             SettingKind::Text | SettingKind::Choice(_) => SettingValue::Text(text),
@@ -113,54 +78,14 @@ fn account(sender: &str, settings: &[(&str, &str)]) -> Account {
             SettingKind::List => SettingValue::List(text.split(',').map(str::to_owned).collect()),
             SettingKind::Path => SettingValue::Path(text.into()),
         };
-        ((*key).to_owned(), value)
+        (*key, value)
     };
-    Account {
-        id: format!("my_{sender}"),
-        im: spec.default_im.to_owned(),
-        sender: sender.to_owned(),
-        is_default: true,
-        concurrency: None,
-        min_interval: None,
-        settings: Settings { values: settings.iter().map(typed).collect() },
-    }
-}
-
-/// The first attempt at a message; `media` are the files of `body.media()`.
-pub fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
-    assert_eq!(body.media().len(), media.len());
-    Delivery {
-        push_id: 1,
-        attempt: 1,
-        key: "a1B2c3D4e5F6g7H8i9J0".to_owned(),
-        job: Some("daily-report".to_owned()),
-        triggered_by: Trigger::Cron,
-        due_at: NOW,
-        im: "im".to_owned(),
-        target,
-        message: Message { title: None, body },
-        media,
-        timeout: Duration::from_secs(8),
-        retry: RetryPolicy::default(),
-        max_attempts: 5,
-        expires_at: NOW + RetryPolicy::default().give_up_after,
-        parts: Vec::new(),
-    }
+    bench::account(sender, &settings.iter().map(typed).collect::<Vec<_>>())
 }
 
 /// The next attempt at the same push, as the store hands it out after `report`.
-pub fn retry(mut delivery: Delivery, report: &Report) -> Delivery {
-    delivery.attempt += 1;
-    delivery.parts = report.parts.clone();
-    delivery
-}
-
-pub fn group(id: &str) -> Target {
-    Target::Group(id.to_owned())
-}
-
-pub fn user(id: &str) -> Target {
-    Target::User(id.to_owned())
+pub fn retry(delivery: Delivery, report: &Report) -> Delivery {
+    bench::next_attempt(&delivery, report)
 }
 
 pub fn text(text: &str) -> Body {
@@ -175,46 +100,10 @@ pub fn text_item(text: &str) -> Item {
     Item::Text { text: text.to_owned() }
 }
 
-/// One field of a multipart form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    pub name: String,
-    pub filename: Option<String>,
-    pub mime_type: Option<String>,
-    pub content: Vec<u8>,
-}
-
-impl Field {
-    pub fn text(&self) -> String {
-        String::from_utf8(self.content.clone()).unwrap()
-    }
-}
-
-/// The fields of a multipart form, in order; panics where the body is none.
-pub fn form(request: &Request) -> Vec<Field> {
-    let boundary = request.header("content-type").unwrap().split_once("boundary=").unwrap().1;
-    let mut fields = Vec::new();
-    let mut rest = request.body.as_slice();
-    let delimiter = format!("--{boundary}\r\n").into_bytes();
-    let closing = format!("\r\n--{boundary}").into_bytes();
-    while let Some(after) = rest.strip_prefix(delimiter.as_slice()) {
-        let (head, after) = cut(after, b"\r\n\r\n");
-        let (content, _) = cut(after, &closing);
-        rest = &after[content.len() + 2..];
-        let head = String::from_utf8(head.to_vec()).unwrap();
-        let between = |start: &str, end: &str| Some(head.split_once(start)?.1.split(end).next()?.to_owned());
-        fields.push(Field {
-            name: between(" name=\"", "\"").unwrap(),
-            filename: between("filename=\"", "\""),
-            mime_type: between("Content-Type: ", "\r\n"),
-            content: content.to_vec(),
-        });
-    }
-    assert_eq!(rest, format!("--{boundary}--\r\n").as_bytes(), "the form is closed");
-    fields
-}
-
-fn cut<'a>(bytes: &'a [u8], at: &[u8]) -> (&'a [u8], &'a [u8]) {
-    let found = bytes.windows(at.len()).position(|window| window == at).expect("a complete form");
-    (&bytes[..found], &bytes[found + at.len()..])
+/// The first and last page of an Ogg Opus file, which are one here.
+pub fn opus_of_1001_ms() -> Vec<u8> {
+    let pre_skip: u16 = 312;
+    let end = u64::from(pre_skip) + 1001 * 48;
+    let head = [b"OpusHead\x01\x01".as_slice(), &pre_skip.to_le_bytes(), b"\x80\xbb\0\0\0\0\0"].concat();
+    [b"OggS\0\x04".as_slice(), &end.to_le_bytes(), &[0; 12], &[1, head.len() as u8], &head].concat()
 }

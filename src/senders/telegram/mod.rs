@@ -3,6 +3,9 @@
 //! Every media is uploaded, never handed over by its address: Telegram fetches less than it takes, and answers late
 //! when it cannot. There is no idempotency key and no way to read back, so a lost answer stays `unknown`.
 
+mod answer;
+mod plan;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -13,19 +16,15 @@ use reqwest::multipart::Form;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
-use super::http::{Http, Reply, excerpt};
-use super::parts::{Budget, Part, Progress};
-use super::segments::{Inline, Segment, render, segments};
-use super::text::{Limit, split};
-use super::{BuildError, Environment, Memory, Probe, Sender, markdown, settings, upload};
+use self::answer::{Cure, judge, message_id};
+use self::plan::{Format, MediaForm, Step, Styled, plan};
+use super::http::Http;
+use super::parts::{Budget, Progress};
+use super::{BuildError, Environment, Memory, Probe, Sender, ogg, settings, upload};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target};
 
-const TEXT_LIMIT: Limit = Limit::Utf16(4096);
-const CAPTION_LIMIT: Limit = Limit::Utf16(1024);
-const ALBUM_LIMIT: usize = 10;
-const PHOTO_MAX_BYTES: u64 = 10 * 1024 * 1024;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -119,7 +118,7 @@ struct Telegram {
 #[async_trait]
 impl Sender for Telegram {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let steps = self.plan(delivery);
+        let steps = plan(delivery, self.format);
         if steps.is_empty() {
             return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
         }
@@ -150,216 +149,6 @@ impl Sender for Telegram {
     }
 }
 
-// ---- What is sent ----
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Plain,
-    Html,
-    MarkdownV2,
-}
-
-/// A text with its markup, and what to fall back to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Styled {
-    text: String,
-    format: Format,
-    /// The same without any markup of ours.
-    plain: String,
-}
-
-/// One call's worth of the message.
-#[derive(Debug)]
-enum Step<'a> {
-    Text {
-        text: Styled,
-        /// Not a piece of a longer one.
-        whole: bool,
-        note: Option<&'static str>,
-    },
-    /// One media, or an album of several.
-    Media { media: Vec<Upload<'a>>, caption: Option<Styled>, caption_above: bool },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Upload<'a> {
-    form: MediaForm,
-    asked: Kind,
-    file: &'a MediaFile,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MediaForm {
-    Photo,
-    Voice,
-    Video,
-    Document,
-}
-
-impl MediaForm {
-    /// The form in which Telegram takes this file as this kind.
-    fn of(kind: Kind, file: &MediaFile) -> MediaForm {
-        match (kind, file.mime_type.as_str()) {
-            (Kind::Image, "image/jpeg" | "image/png" | "image/webp") if file.len <= PHOTO_MAX_BYTES => MediaForm::Photo,
-            (
-                Kind::Voice,
-                "audio/ogg" | "audio/opus" | "audio/mpeg" | "audio/mp4" | "audio/x-m4a" | "audio/m4a"
-                | "application/ogg",
-            ) => MediaForm::Voice,
-            (Kind::Video, "video/mp4") => MediaForm::Video,
-            _ => MediaForm::Document,
-        }
-    }
-
-    fn method(self) -> &'static str {
-        match self {
-            MediaForm::Photo => "sendPhoto",
-            MediaForm::Voice => "sendVoice",
-            MediaForm::Video => "sendVideo",
-            MediaForm::Document => "sendDocument",
-        }
-    }
-
-    fn field(self) -> &'static str {
-        match self {
-            MediaForm::Photo => "photo",
-            MediaForm::Voice => "voice",
-            MediaForm::Video => "video",
-            MediaForm::Document => "document",
-        }
-    }
-
-    /// Albums and captions above the media exist for these only.
-    fn is_visual(self) -> bool {
-        matches!(self, MediaForm::Photo | MediaForm::Video)
-    }
-}
-
-impl Part for Step<'_> {
-    fn kind(&self) -> &'static str {
-        match self {
-            Step::Text { .. } => "text",
-            Step::Media { media, .. } if media.len() > 1 => "album",
-            Step::Media { media, .. } => media[0].asked.as_str(),
-        }
-    }
-}
-
-impl Step<'_> {
-    fn upload_bytes(&self) -> u64 {
-        match self {
-            Step::Text { .. } => 0,
-            Step::Media { media, .. } => media.iter().map(|upload| upload.file.len).sum(),
-        }
-    }
-}
-
-impl Telegram {
-    /// The calls that a message takes, in reading order. A text beside a media becomes its caption where it fits,
-    /// and photos and videos side by side become an album.
-    fn plan<'a>(&self, delivery: &'a Delivery) -> Vec<Step<'a>> {
-        let mut steps = Vec::new();
-        for segment in segments(&delivery.message.body) {
-            match segment {
-                Segment::Text(run) => self.plan_text(&run, &mut steps),
-                Segment::Media { kind, media, index } => {
-                    let file = &delivery.media[index];
-                    let upload = Upload { form: MediaForm::of(kind, file), asked: kind, file };
-                    match &media.caption {
-                        None => plan_media(upload, &mut steps),
-                        Some(caption) => {
-                            steps.push(Step::Media { media: vec![upload], caption: None, caption_above: false });
-                            self.plan_text(&[Inline::Text(caption)], &mut steps);
-                        }
-                    }
-                }
-            }
-        }
-        steps
-    }
-
-    fn plan_text(&self, run: &[Inline], steps: &mut Vec<Step>) {
-        let styled = self.style(run);
-        if styled.plain.trim().is_empty() {
-            return;
-        }
-        if let Some(Step::Media { caption: caption @ None, .. }) = steps.last_mut()
-            && CAPTION_LIMIT.fits(&styled.plain)
-        {
-            *caption = Some(styled);
-            return;
-        }
-        if TEXT_LIMIT.fits(&styled.plain) {
-            steps.push(Step::Text { text: styled, whole: true, note: None });
-            return;
-        }
-        // Markup of ours would be cut in two, the user's own may be: Telegram says so and it goes out as it is.
-        let (format, note) = match self.format {
-            Some(format) => (format, None),
-            None => (Format::Plain, (styled.format != Format::Plain).then_some("markdown as text")),
-        };
-        steps.extend(split(&styled.plain, TEXT_LIMIT).into_iter().map(|piece| Step::Text {
-            text: Styled { text: piece.to_owned(), format, plain: piece.to_owned() },
-            whole: false,
-            note,
-        }));
-    }
-
-    fn style(&self, run: &[Inline]) -> Styled {
-        let needs_markup = |inline: &Inline| match inline {
-            Inline::Markdown(_) => true,
-            Inline::At(user) => is_user_id(user),
-            Inline::Text(_) | Inline::AtAll => false,
-        };
-        let ours = if run.iter().any(needs_markup) { Format::Html } else { Format::Plain };
-        let format = self.format.unwrap_or(ours);
-        let plain = render(run, |inline| match inline {
-            Inline::Text(text) | Inline::Markdown(text) => text.to_owned(),
-            Inline::At(user) => format!("@{}", user.trim_start_matches('@')),
-            Inline::AtAll => "@all".to_owned(),
-        });
-        let text = render(run, |inline| match (format, inline) {
-            (Format::Html, Inline::Text(text)) if self.format.is_none() => markdown::escape(text),
-            (_, Inline::Text(text)) => text.to_owned(),
-            (Format::Html, Inline::Markdown(text)) => markdown::to_telegram_html(text),
-            (_, Inline::Markdown(text)) => text.to_owned(),
-            (Format::Html, Inline::At(user)) if is_user_id(user) => {
-                format!("<a href=\"tg://user?id={user}\">{user}</a>")
-            }
-            (Format::MarkdownV2, Inline::At(user)) if is_user_id(user) => format!("[{user}](tg://user?id={user})"),
-            (Format::MarkdownV2, Inline::At(user)) => format!("@{}", user.trim_start_matches('@').replace('_', "\\_")),
-            (Format::Html, Inline::At(user)) => format!("@{}", markdown::escape(user.trim_start_matches('@'))),
-            (Format::Plain, Inline::At(user)) => format!("@{}", user.trim_start_matches('@')),
-            (_, Inline::AtAll) => "@all".to_owned(),
-        });
-        Styled { text, format, plain }
-    }
-}
-
-fn plan_media<'a>(upload: Upload<'a>, steps: &mut Vec<Step<'a>>) {
-    match steps.last_mut() {
-        Some(Step::Media { media, caption, caption_above })
-            if (caption.is_none() || *caption_above)
-                && media.len() < ALBUM_LIMIT
-                && upload.form.is_visual()
-                && media.iter().all(|upload| upload.form.is_visual()) =>
-        {
-            media.push(upload);
-        }
-        Some(Step::Text { text, whole: true, .. }) if upload.form.is_visual() && CAPTION_LIMIT.fits(&text.plain) => {
-            let caption = Some(text.clone());
-            steps.pop();
-            steps.push(Step::Media { media: vec![upload], caption, caption_above: true });
-        }
-        _ => steps.push(Step::Media { media: vec![upload], caption: None, caption_above: false }),
-    }
-}
-
-/// Users without a name are mentioned by number, which takes markup.
-fn is_user_id(user: &str) -> bool {
-    !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// The chat, and the topic of a forum after a slash: `-1001234567890/17`.
 fn chat_and_topic(target: &Target) -> (&str, Option<&str>) {
     match target.id().split_once('/') {
@@ -372,8 +161,6 @@ fn chat_and_topic(target: &Target) -> (&str, Option<&str>) {
 fn number_or_text(id: &str) -> Value {
     id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number))
 }
-
-// ---- How it is sent ----
 
 /// How a step is tried again at once after a definite refusal that we know to cure.
 #[derive(Clone, Copy, Default)]
@@ -450,6 +237,9 @@ impl Telegram {
             fields.append(&mut about);
             if wanted == MediaForm::Video {
                 fields.insert("supports_streaming".into(), json!(true));
+            }
+            if let (MediaForm::Voice, Some(ms)) = (wanted, ogg::opus_duration_ms(&upload.file.path).await) {
+                fields.insert("duration".into(), json!(ms.div_ceil(1000)));
             }
             form = form.part(wanted.field(), upload::part(upload.file).await?);
             if let (MediaForm::Video, Some(cover)) = (wanted, &upload.file.cover) {
@@ -543,71 +333,4 @@ fn note(step: &Step, cures: Cures) -> Option<String> {
         notes.push("markup as text".to_owned());
     }
     (!notes.is_empty()).then(|| notes.join(", "))
-}
-
-// ---- What Telegram answers ----
-
-struct Refusal {
-    report: Report,
-    cure: Option<Cure>,
-}
-
-/// What makes the same call succeed after Telegram proved that it did nothing.
-enum Cure {
-    /// The group became a supergroup with this id.
-    Chat(String),
-    NoMarkup,
-    Document,
-}
-
-/// Refusals of a photo, voice or video that Telegram takes as a document.
-const NOT_AS_MEDIA: &[&str] =
-    &["PHOTO_INVALID_DIMENSIONS", "PHOTO_EXT_INVALID", "IMAGE_PROCESS_FAILED", "VOICE_MESSAGES_FORBIDDEN"];
-
-/// The `result` of a call, or why there is none.
-fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
-    let mut body = reply.json().unwrap_or_default();
-    if reply.is_success() && body["ok"] == true {
-        return Ok(body["result"].take());
-    }
-    let code = body["error_code"].as_u64().and_then(|code| u16::try_from(code).ok());
-    let description = body["description"].as_str();
-    let (Some(code), Some(description)) = (code, description) else {
-        // Not the Bot API's own words: a proxy before it, or half an answer.
-        let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
-        let report = reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status);
-        return Err(Box::new(Refusal { report, cure: None }));
-    };
-    let told = body["parameters"]["retry_after"].as_u64().map(Duration::from_secs);
-    let outcome = match code {
-        429 => Outcome::Throttled { wait: told.or_else(|| reply.retry_after(now)) },
-        // The token is revoked, or (404) was never one.
-        401 | 404 => Outcome::AccountDown,
-        403 => Outcome::TargetGone,
-        400 if says(description, &["chat not found", "user not found", "chat was deleted"]) => Outcome::TargetGone,
-        _ => match reply.status_report(now) {
-            Some(report) => report.outcome,
-            None => Outcome::Unknown,
-        },
-    };
-    let moved_to = &body["parameters"]["migrate_to_chat_id"];
-    let cure = match code {
-        400 if moved_to.is_i64() => Some(Cure::Chat(moved_to.to_string())),
-        400 if says(description, &["can't parse entities"]) => Some(Cure::NoMarkup),
-        400 if says(description, NOT_AS_MEDIA) => Some(Cure::Document),
-        _ => None,
-    };
-    let report = Report::failed(outcome, format!("{code}: {}", excerpt(description))).with_status(reply.status);
-    Err(Box::new(Refusal { report, cure }))
-}
-
-fn says(description: &str, any_of: &[&str]) -> bool {
-    let description = description.to_lowercase();
-    any_of.iter().any(|words| description.contains(&words.to_lowercase()))
-}
-
-/// The id of the message, or of the first of an album.
-fn message_id(result: &Value) -> Option<String> {
-    let message = if result.is_array() { &result[0] } else { result };
-    message["message_id"].as_i64().map(|id| id.to_string())
 }

@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use self::content::{Event, plan};
-use super::http::{Http, Reply, excerpt};
+use super::http::{Http, LONGEST_WAIT, Reply, excerpt};
 use super::parts::{Budget, Progress, key_holds};
 use super::upload::{self, Uploads};
-use super::{BuildError, Environment, Memory, Probe, Sender, settings};
+use super::{BuildError, Environment, Memory, Probe, Sender, ogg, settings};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
@@ -156,6 +156,9 @@ impl Matrix {
         let mut content = event.content.clone();
         if let Some(file) = event.file {
             content["url"] = json!(self.uploaded(file, budget).await?);
+            if let Some(ms) = ogg::opus_duration_ms(&file.path).await {
+                content["info"]["duration"] = json!(ms);
+            }
             if let Some(cover) = &file.cover {
                 content["info"]["thumbnail_url"] = json!(self.uploaded(cover, budget).await?);
                 content["info"]["thumbnail_info"] = json!({"mimetype": cover.mime_type, "size": cover.len});
@@ -286,7 +289,7 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
     let body = body.unwrap_or_default();
     let errcode = body["errcode"].as_str().unwrap_or_default().to_owned();
     // The header wins over the field, which is deprecated since 1.10.
-    let told = || body["retry_after_ms"].as_u64().map(Duration::from_millis);
+    let told = || body["retry_after_ms"].as_u64().map(|ms| Duration::from_millis(ms).min(LONGEST_WAIT));
     let outcome = match (errcode.as_str(), reply.status) {
         ("M_LIMIT_EXCEEDED", _) => Some(Outcome::Throttled { wait: reply.retry_after(now).or_else(told) }),
         (

@@ -1,0 +1,243 @@
+//! What the two Feishu senders share: how a message becomes Feishu's (`plan`), what the answers mean, and the app that
+//! uploads. Lark is the same under another address (`protocols/others.md` §2).
+
+mod plan;
+
+use std::time::Duration;
+
+use reqwest::RequestBuilder;
+use reqwest::multipart::Form;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+pub use self::plan::{Content, Element, Place, Planned, Rules, is_image, plan};
+use super::http::{Http, LONGEST_WAIT, Reply, excerpt};
+use super::parts::Budget;
+use super::upload::{self, Uploads};
+use crate::clock::SharedClock;
+use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
+
+pub const FEISHU: &str = "https://open.feishu.cn";
+pub const FILE_MAX_BYTES: u64 = 30 * 1024 * 1024;
+/// Tokens live two hours; a push must not begin with one that ends under it.
+const RENEW_BEFORE_END: Duration = Duration::from_secs(300);
+
+pub struct Refusal {
+    /// Feishu's own code, where it gave one.
+    pub code: Option<i64>,
+    /// Whether a table of the sheet names that code.
+    pub is_known: bool,
+    pub report: Report,
+}
+
+/// The body of a yes, or why there is none. HTTP 200 is no yes: `code` decides.
+pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
+    let body = reply.json().unwrap_or_default();
+    // The oldest webhooks spell it the other way only.
+    let code = body["code"].as_i64().or(body["StatusCode"].as_i64());
+    let mut is_known = false;
+    let report = match code {
+        Some(0) if reply.is_success() => return Ok(body),
+        Some(code) if code != 0 => {
+            let said = body["msg"].as_str().or(body["StatusMessage"].as_str()).unwrap_or_default();
+            let named = outcome_of(code, said, reply);
+            is_known = named.is_some();
+            let outcome = match (named, reply.status) {
+                (Some(outcome), _) => outcome,
+                (None, 500..) => Outcome::Unknown,
+                (None, _) => Outcome::Rejected,
+            };
+            Report::failed(outcome, format!("{code}: {}", excerpt(said))).with_status(reply.status)
+        }
+        _ => {
+            let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
+            reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status)
+        }
+    };
+    Err(Box::new(Refusal { code, is_known, report }))
+}
+
+/// The codes of both tables of §2; None for those that stand in neither.
+fn outcome_of(code: i64, said: &str, reply: &Reply) -> Option<Outcome> {
+    Some(match code {
+        // A public adapter takes 9499 for a rate limit too, the documents call it a bad request (unconfirmed).
+        9499 if says_slow_down(said) => Outcome::Throttled { wait: None },
+        9499 => Outcome::Rejected,
+        11232 | 11247 => Outcome::Throttled { wait: None },
+        99991400 | 230020 => Outcome::Throttled { wait: reset_after(reply) },
+        // The signature (or the clock), and the machine's address: no message will pass.
+        19021 | 19022 => Outcome::AccountDown,
+        19024 => Outcome::Rejected,
+        TOKEN_INVALID | TOKEN_INVALID_TOO => Outcome::AccountDown,
+        230002 | 230013 | 232009 => Outcome::TargetGone,
+        230006 => Outcome::AccountDown,
+        code if REJECTED.contains(&code) => Outcome::Rejected,
+        _ => return None,
+    })
+}
+
+/// Parameter, sensitive content, too long, no permission, content that must not leave (DLP).
+const REJECTED: [i64; 5] = [230001, 230022, 230025, 230027, 230028];
+
+const TOKEN_INVALID: i64 = 99991663;
+const TOKEN_INVALID_TOO: i64 = 99991671;
+
+fn says_slow_down(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ["rate", "frequen", "too many", "频"].iter().any(|word| said.contains(word))
+}
+
+fn reset_after(reply: &Reply) -> Option<Duration> {
+    let seconds = reply.headers.get("x-ogw-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+/// What became of a call before the send, which nobody sees: the message is not out.
+fn before_the_send(report: Report) -> Report {
+    match report.outcome {
+        Outcome::Unknown => Report { outcome: Outcome::Unreachable, ..report },
+        _ => report,
+    }
+}
+
+// ---- The app ----
+
+/// An app of the tenant: its access token, and what it has uploaded.
+pub struct App {
+    http: Http,
+    pub clock: SharedClock,
+    base_url: String,
+    app_id: String,
+    app_secret: Secret,
+    /// Locked over a renewal, so that there is one at a time.
+    token: Mutex<Option<Token>>,
+    uploads: Uploads,
+}
+
+/// What the app asks of Feishu; a description, since a request that streams a file can be sent only once.
+pub enum Ask<'a> {
+    Get(&'static str),
+    Message { receive_id_type: &'a str, body: &'a Value },
+    Image(&'a MediaFile),
+    File { file: &'a MediaFile, file_type: &'static str, duration_ms: Option<u64> },
+}
+
+struct Token {
+    text: Secret,
+    /// By the monotonic clock.
+    ends_at: Duration,
+}
+
+impl App {
+    pub fn new(http: Http, clock: SharedClock, base_url: String, app_id: String, app_secret: Secret) -> App {
+        App { http, clock, base_url, app_id, app_secret, token: Mutex::new(None), uploads: Uploads::default() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/open-apis/{path}", self.base_url)
+    }
+
+    async fn request(&self, ask: &Ask<'_>) -> Result<RequestBuilder, Report> {
+        Ok(match ask {
+            Ask::Get(path) => self.http.get(self.url(path)),
+            Ask::Message { receive_id_type, body } => {
+                self.http.post(self.url("im/v1/messages")).query(&[("receive_id_type", receive_id_type)]).json(body)
+            }
+            Ask::Image(file) => {
+                let form = Form::new().text("image_type", "message").part("image", upload::part(file).await?);
+                self.http.post(self.url("im/v1/images")).multipart(form)
+            }
+            Ask::File { file, file_type, duration_ms } => {
+                let mut form = Form::new().text("file_type", *file_type).text("file_name", file.filename.clone());
+                if let Some(ms) = duration_ms {
+                    form = form.text("duration", ms.to_string());
+                }
+                self.http.post(self.url("im/v1/files")).multipart(form.part("file", upload::part(file).await?))
+            }
+        })
+    }
+
+    /// A call in the app's name. A token that Feishu no longer takes is renewed and the call made once more: the
+    /// refusal proves that the first one did nothing.
+    pub async fn call(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Value, Box<Refusal>> {
+        let mut spent = None;
+        loop {
+            let token = self.token(spent.as_ref(), budget).await.map_err(refused)?;
+            let request = self.request(ask).await.map_err(refused)?.bearer_auth(token.expose());
+            let left = budget.left().map_err(refused)?;
+            let reply = self.http.call(request, left).await.map_err(|error| refused(error.report()))?;
+            match judge(&reply, self.clock.now()) {
+                Err(refusal) if spent.is_none() && matches!(refusal.code, Some(TOKEN_INVALID | TOKEN_INVALID_TOO)) => {
+                    spent = Some(token);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// The access token, renewed some minutes before its end, or at once where it is the `spent` one.
+    async fn token(&self, spent: Option<&Secret>, budget: &Budget) -> Result<Secret, Report> {
+        let mut known = self.token.lock().await;
+        let now = self.clock.monotonic();
+        if let Some(token) = known.as_ref()
+            && Some(&token.text) != spent
+            && now + RENEW_BEFORE_END < token.ends_at
+        {
+            return Ok(token.text.clone());
+        }
+        let body = json!({"app_id": self.app_id, "app_secret": self.app_secret.expose()});
+        let request = self.http.post(self.url("auth/v3/tenant_access_token/internal")).json(&body);
+        let reply = self.http.call(request, budget.left()?).await.map_err(|error| before_the_send(error.report()))?;
+        let answer = judge(&reply, self.clock.now()).map_err(|refusal| match refusal.report.outcome {
+            // Whatever is wrong with the app, it is not the message.
+            Outcome::Rejected => Report { outcome: Outcome::AccountDown, ..refusal.report },
+            _ => before_the_send(refusal.report),
+        })?;
+        let text = answer["tenant_access_token"].as_str();
+        let text = text.ok_or_else(|| Report::failed(Outcome::Unreachable, "the answer holds no access token"))?;
+        let lasts = Duration::from_secs(answer["expire"].as_u64().unwrap_or(7200));
+        let text = Secret::new(text.to_owned());
+        *known = Some(Token { text: text.clone(), ends_at: now + lasts });
+        Ok(text)
+    }
+
+    /// The key of an image, uploaded unless that was done lately.
+    pub async fn image_key(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Report> {
+        self.upload(file, "image", &Ask::Image(file), "image_key", budget).await
+    }
+
+    /// The key of a file of Feishu's type `file_type`; `duration_ms` is that of a voice.
+    pub async fn file_key(
+        &self,
+        file: &MediaFile,
+        file_type: &'static str,
+        duration_ms: Option<u64>,
+        budget: &mut Budget,
+    ) -> Result<String, Report> {
+        self.upload(file, file_type, &Ask::File { file, file_type, duration_ms }, "file_key", budget).await
+    }
+
+    async fn upload(
+        &self,
+        file: &MediaFile,
+        form: &str,
+        ask: &Ask<'_>,
+        key: &str,
+        budget: &mut Budget,
+    ) -> Result<String, Report> {
+        let now = self.clock.now();
+        if let Some(known) = self.uploads.get(file, form, now) {
+            return Ok(known);
+        }
+        budget.extend_for_bytes(file.len);
+        let answer = self.call(ask, budget).await.map_err(|refusal| before_the_send(refusal.report))?;
+        let missing = || Report::failed(Outcome::Unreachable, format!("the answer to the upload has no {key}"));
+        let uploaded = answer["data"][key].as_str().ok_or_else(missing)?;
+        self.uploads.put(file, form, uploaded, now);
+        Ok(uploaded.to_owned())
+    }
+}
+
+fn refused(report: Report) -> Box<Refusal> {
+    Box::new(Refusal { code: None, is_known: false, report })
+}

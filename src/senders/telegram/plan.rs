@@ -1,0 +1,231 @@
+//! From a message to the calls that send it.
+
+use crate::domain::{Delivery, Kind, MediaFile};
+use crate::senders::markdown;
+use crate::senders::parts::Part;
+use crate::senders::segments::{Inline, Segment, render, segments};
+use crate::senders::text::{Limit, split};
+
+const TEXT_LIMIT: Limit = Limit::Utf16(4096);
+const CAPTION_LIMIT: Limit = Limit::Utf16(1024);
+const ALBUM_LIMIT: usize = 10;
+const PHOTO_MAX_BYTES: u64 = 10 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Plain,
+    Html,
+    MarkdownV2,
+}
+
+/// A text with its markup, and what to fall back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Styled {
+    pub text: String,
+    pub format: Format,
+    /// The same without any markup of ours.
+    pub plain: String,
+}
+
+/// One call's worth of the message.
+#[derive(Debug)]
+pub enum Step<'a> {
+    Text {
+        text: Styled,
+        /// Not a piece of a longer one.
+        whole: bool,
+        note: Option<&'static str>,
+    },
+    /// One media, or an album of several.
+    Media { media: Vec<Upload<'a>>, caption: Option<Styled>, caption_above: bool },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Upload<'a> {
+    pub form: MediaForm,
+    pub asked: Kind,
+    pub file: &'a MediaFile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaForm {
+    Photo,
+    Voice,
+    Video,
+    Document,
+}
+
+impl MediaForm {
+    /// The form in which Telegram takes this file as this kind.
+    fn of(kind: Kind, file: &MediaFile) -> MediaForm {
+        match (kind, file.mime_type.as_str()) {
+            (Kind::Image, "image/jpeg" | "image/png" | "image/webp") if file.len <= PHOTO_MAX_BYTES => MediaForm::Photo,
+            (
+                Kind::Voice,
+                "audio/ogg" | "audio/opus" | "audio/mpeg" | "audio/mp4" | "audio/x-m4a" | "audio/m4a"
+                | "application/ogg",
+            ) => MediaForm::Voice,
+            (Kind::Video, "video/mp4") => MediaForm::Video,
+            _ => MediaForm::Document,
+        }
+    }
+
+    pub fn method(self) -> &'static str {
+        match self {
+            MediaForm::Photo => "sendPhoto",
+            MediaForm::Voice => "sendVoice",
+            MediaForm::Video => "sendVideo",
+            MediaForm::Document => "sendDocument",
+        }
+    }
+
+    pub fn field(self) -> &'static str {
+        match self {
+            MediaForm::Photo => "photo",
+            MediaForm::Voice => "voice",
+            MediaForm::Video => "video",
+            MediaForm::Document => "document",
+        }
+    }
+
+    /// Albums and captions above the media exist for these only.
+    fn is_visual(self) -> bool {
+        matches!(self, MediaForm::Photo | MediaForm::Video)
+    }
+}
+
+impl Part for Step<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Step::Text { .. } => "text",
+            Step::Media { media, .. } if media.len() > 1 => "album",
+            Step::Media { media, .. } => media[0].asked.as_str(),
+        }
+    }
+}
+
+impl Step<'_> {
+    pub fn upload_bytes(&self) -> u64 {
+        match self {
+            Step::Text { .. } => 0,
+            Step::Media { media, .. } => media.iter().map(|upload| upload.file.len).sum(),
+        }
+    }
+}
+
+/// The calls that a message takes, in reading order. A text beside a media becomes its caption where it fits, and
+/// photos and videos side by side become an album. `format` is the account's own markup.
+pub fn plan(delivery: &Delivery, format: Option<Format>) -> Vec<Step<'_>> {
+    let mut planner = Planner { format, steps: Vec::new() };
+    planner.plan(delivery);
+    planner.steps
+}
+
+struct Planner<'a> {
+    format: Option<Format>,
+    steps: Vec<Step<'a>>,
+}
+
+impl<'a> Planner<'a> {
+    fn plan(&mut self, delivery: &'a Delivery) {
+        for segment in segments(&delivery.message.body) {
+            match segment {
+                Segment::Text(run) => self.text(&run),
+                Segment::Media { kind, media, index } => {
+                    let file = &delivery.media[index];
+                    let upload = Upload { form: MediaForm::of(kind, file), asked: kind, file };
+                    match &media.caption {
+                        None => self.media(upload),
+                        Some(caption) => {
+                            self.steps.push(Step::Media { media: vec![upload], caption: None, caption_above: false });
+                            self.text(&[Inline::Text(caption)]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, run: &[Inline]) {
+        let styled = self.style(run);
+        if styled.plain.trim().is_empty() {
+            return;
+        }
+        if let Some(Step::Media { caption: caption @ None, .. }) = self.steps.last_mut()
+            && CAPTION_LIMIT.fits(&styled.plain)
+        {
+            *caption = Some(styled);
+            return;
+        }
+        if TEXT_LIMIT.fits(&styled.plain) {
+            self.steps.push(Step::Text { text: styled, whole: true, note: None });
+            return;
+        }
+        // Markup of ours would be cut in two, the user's own may be: Telegram says so and it goes out as it is.
+        let (format, note) = match self.format {
+            Some(format) => (format, None),
+            None => (Format::Plain, (styled.format != Format::Plain).then_some("markdown as text")),
+        };
+        self.steps.extend(split(&styled.plain, TEXT_LIMIT).into_iter().map(|piece| Step::Text {
+            text: Styled { text: piece.to_owned(), format, plain: piece.to_owned() },
+            whole: false,
+            note,
+        }));
+    }
+
+    fn media(&mut self, upload: Upload<'a>) {
+        match self.steps.last_mut() {
+            Some(Step::Media { media, caption, caption_above })
+                if (caption.is_none() || *caption_above)
+                    && media.len() < ALBUM_LIMIT
+                    && upload.form.is_visual()
+                    && media.iter().all(|upload| upload.form.is_visual()) =>
+            {
+                media.push(upload);
+            }
+            Some(Step::Text { text, whole: true, .. })
+                if upload.form.is_visual() && CAPTION_LIMIT.fits(&text.plain) =>
+            {
+                let caption = Some(text.clone());
+                self.steps.pop();
+                self.steps.push(Step::Media { media: vec![upload], caption, caption_above: true });
+            }
+            _ => self.steps.push(Step::Media { media: vec![upload], caption: None, caption_above: false }),
+        }
+    }
+
+    fn style(&self, run: &[Inline]) -> Styled {
+        let needs_markup = |inline: &Inline| match inline {
+            Inline::Markdown(_) => true,
+            Inline::At(user) => is_user_id(user),
+            Inline::Text(_) | Inline::AtAll => false,
+        };
+        let ours = if run.iter().any(needs_markup) { Format::Html } else { Format::Plain };
+        let format = self.format.unwrap_or(ours);
+        let plain = render(run, |inline| match inline {
+            Inline::Text(text) | Inline::Markdown(text) => text.to_owned(),
+            Inline::At(user) => format!("@{}", user.trim_start_matches('@')),
+            Inline::AtAll => "@all".to_owned(),
+        });
+        let text = render(run, |inline| match (format, inline) {
+            (Format::Html, Inline::Text(text)) if self.format.is_none() => markdown::escape(text),
+            (_, Inline::Text(text)) => text.to_owned(),
+            (Format::Html, Inline::Markdown(text)) => markdown::to_telegram_html(text),
+            (_, Inline::Markdown(text)) => text.to_owned(),
+            (Format::Html, Inline::At(user)) if is_user_id(user) => {
+                format!("<a href=\"tg://user?id={user}\">{user}</a>")
+            }
+            (Format::MarkdownV2, Inline::At(user)) if is_user_id(user) => format!("[{user}](tg://user?id={user})"),
+            (Format::MarkdownV2, Inline::At(user)) => format!("@{}", user.trim_start_matches('@').replace('_', "\\_")),
+            (Format::Html, Inline::At(user)) => format!("@{}", markdown::escape(user.trim_start_matches('@'))),
+            (Format::Plain, Inline::At(user)) => format!("@{}", user.trim_start_matches('@')),
+            (_, Inline::AtAll) => "@all".to_owned(),
+        });
+        Styled { text, format, plain }
+    }
+}
+
+/// Users without a name are mentioned by number, which takes markup.
+fn is_user_id(user: &str) -> bool {
+    !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_digit())
+}
