@@ -749,7 +749,8 @@ fn a_push_outside_any_job_is_judged_by_the_rules_of_the_files() {
     let file = folder.path().join("jobs.yaml");
     let text = "defaults: {timeout: 3s, retry: {max_attempts: 2}}\naccounts: [{id: screen, sender: console, im: qq}]\n";
     std::fs::write(&file, text).unwrap();
-    let ask = |push: &str| config::load_with_push(&[file.clone()], push, &senders::specs(), &surroundings());
+    let ask =
+        |push: &str| config::load_with_push(std::slice::from_ref(&file), push, &senders::specs(), &surroundings());
 
     let (config, push) = ask(r#"{"im": "qq", "groupCode": 7, "text": "costs $${5}"}"#).unwrap();
     assert_eq!((config.accounts.len(), config.jobs.len()), (1, 0));

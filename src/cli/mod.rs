@@ -21,6 +21,7 @@ mod resolve;
 mod retry;
 mod rows;
 mod run;
+mod schema;
 mod wait;
 mod when;
 
@@ -136,6 +137,8 @@ enum Verb {
     Login(login::Login),
     /// Copy the live database to a file
     Backup(backup::Backup),
+    /// Print the JSON Schema of the YAML, for editors
+    Schema(schema::Schema),
     /// Print a shell's completion script
     Completions(completions::Completions),
     /// Write the man pages into a directory
@@ -162,6 +165,7 @@ impl Verb {
             Verb::Resume(verb) => verb.act(context),
             Verb::Login(verb) => verb.act(context),
             Verb::Backup(verb) => verb.act(context),
+            Verb::Schema(verb) => verb.act(context),
             Verb::Completions(verb) => verb.act(context),
             Verb::Man(verb) => verb.act(context),
         }
