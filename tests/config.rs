@@ -769,3 +769,12 @@ fn a_push_outside_any_job_is_judged_by_the_rules_of_the_files() {
         assert!(errors.errors[0].message.contains(problem), "{errors}");
     }
 }
+
+#[test]
+fn without_any_file_the_embedded_example_holds() {
+    let around = Surroundings { variable: Box::new(|_| None), ..surroundings() };
+    let config = config::load(&[], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((config.files.len(), config.jobs[0].name.as_str()), (0, "hello"));
+    assert_eq!(config.daemon.media_roots, [PathBuf::from("/work")]);
+    assert_eq!(config::whereabouts(&[], &around).unwrap().database, config.daemon.database);
+}

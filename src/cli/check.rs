@@ -63,7 +63,10 @@ fn summary(config: &Config) -> String {
         0 => String::new(),
         warnings => format!(", {}", counted(warnings, "warning")),
     };
-    let files = counted(config.files.len(), "file");
+    let files = match config.files.len() {
+        0 => "the embedded example".to_owned(),
+        files => counted(files, "file"),
+    };
     let (jobs, accounts) = (counted(config.jobs.len(), "job"), counted(config.accounts.len(), "account"));
     format!("fine: {files}, {jobs}{disabled}, {accounts}{warnings}")
 }

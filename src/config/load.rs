@@ -73,6 +73,21 @@ impl<'a> Loading<'a> {
         Loading { daemon_only: true, ..Loading::new(around, &[]) }
     }
 
+    /// Reads all of these, or the embedded example where there is none.
+    pub fn paths(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.path(path);
+        }
+        if paths.is_empty() {
+            let (name, text) = (Path::new("the embedded example"), include_str!("../../jobs.example.yaml"));
+            let directory = self.around.working_directory.clone();
+            // Its includes count from a directory of its own, which it has not.
+            let _ = self.text(name, &directory, text, 0o600);
+            self.sources.push(Source { name: shown(name), text: text.to_owned() });
+            self.directories.push(directory);
+        }
+    }
+
     /// Reads a file, or the YAML files of a directory.
     pub fn path(&mut self, path: &Path) {
         if !path.is_dir() {

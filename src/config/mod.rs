@@ -81,16 +81,15 @@ impl Surroundings {
     }
 }
 
-/// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration.
+/// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
+/// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
 ///
 /// # Errors
 /// Every problem of every file at once. A file that cannot be parsed hides what comes after the place; the other
 /// files are read nevertheless.
 pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundings) -> Result<Config, ConfigErrors> {
     let mut loading = load::Loading::new(around, specs);
-    for path in paths {
-        loading.path(path);
-    }
+    loading.paths(paths);
     finish(loading, around, specs).map(|(config, _)| config)
 }
 
@@ -109,9 +108,7 @@ pub fn load_with_push(
     around: &Surroundings,
 ) -> Result<(Config, PushSpec), ConfigErrors> {
     let mut loading = load::Loading::new(around, specs);
-    for path in paths {
-        loading.path(path);
-    }
+    loading.paths(paths);
     loading.push(push);
     let (config, push) = finish(loading, around, specs)?;
     // Not reached: a push that could not be read left a problem.
@@ -152,9 +149,7 @@ pub struct Whereabouts {
 /// When a file cannot be read, or what it says of the database cannot be understood.
 pub fn whereabouts(paths: &[PathBuf], around: &Surroundings) -> Result<Whereabouts, ConfigErrors> {
     let mut loading = load::Loading::daemon_only(around);
-    for path in paths {
-        loading.path(path);
-    }
+    loading.paths(paths);
     let daemon = std::mem::take(&mut loading.daemon);
     // A secret that only the daemon may read is no obstacle, as long as the question itself is answered.
     let answered = daemon.database.is_some() && !loading.incomplete;

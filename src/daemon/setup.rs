@@ -110,7 +110,7 @@ pub fn zone_version() -> String {
 /// The files as one text for the log.
 pub fn shown(files: &[PathBuf]) -> String {
     match files {
-        [] => String::new(),
+        [] => "the embedded example".to_owned(),
         [one] => one.display().to_string(),
         [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
     }
