@@ -123,7 +123,7 @@ fn print(out: &mut dyn Write, show: Show, zone: &str, accounts: &Table) -> io::R
     let instants = Instants::new(show, zone, rows(accounts).map(|row| (row.instant("checked_at"), None)));
     let columns = [
         Column::kept("account"),
-        Column::ranked("im", 4, 7),
+        Column::ranked("im", 4, 8),
         Column::ranked("sender", 3, 8),
         Column::ranked("default", 2, 3),
         Column::kept("online"),

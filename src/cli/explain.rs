@@ -280,7 +280,10 @@ impl Teller<'_> {
     }
 
     fn state(&self, push: &PushRecord) -> String {
-        let reason = push.reason.as_ref().map(|reason| format!(" ({})", reason_in_words(reason))).unwrap_or_default();
+        // The word of the last outcome stands with its attempt.
+        let outcome = push.attempts.last().and_then(|attempt| attempt.outcome.as_deref());
+        let reason = push.reason.as_deref().filter(|reason| Some(*reason) != outcome);
+        let reason = reason.map(|reason| format!(" ({})", reason_in_words(reason))).unwrap_or_default();
         let state = push.state.as_str();
         match push.state {
             PushState::Pending | PushState::Retrying => {

@@ -232,13 +232,12 @@ fn columns() -> Vec<Column> {
         Column::kept("id").right(),
         Column::instant("due", Column::KEPT),
         Column::kept("job"),
-        Column::ranked("im", 1, 7),
+        Column::ranked("im", 1, 8),
         Column::ranked("target", 5, 12),
         Column::kept("state"),
-        Column::ranked("account", 4, 6),
         Column::ranked("tries", 2, 5).right(),
-        Column::ranked("late", 3, 4).right(),
-        Column::ranked("why", 6, 14),
+        Column::ranked("late", 3, 8).right(),
+        Column::ranked("account", 6, 20),
     ]
 }
 
@@ -252,11 +251,16 @@ fn cells(instants: &Instants, row: Row) -> Vec<Cell> {
         row.cell("im"),
         row.cell("target"),
         state(&row.text("state")),
-        row.cell("account"),
         row.cell("attempts"),
         Cell::new(late),
-        Cell::new(why(row)),
+        Cell::new(account_and_why(row)),
     ]
+}
+
+/// `bot_a`, or `bot_a: the platform said no`: one column, since only pushes that are not sent have a why.
+fn account_and_why(row: Row) -> String {
+    let (account, why) = (row.text("account").into_owned(), why(row));
+    if account.is_empty() || why.is_empty() { account + &why } else { format!("{account}: {why}") }
 }
 
 /// The platform's own words where a push is not sent, else the reason.
@@ -269,7 +273,9 @@ pub fn why(row: Row) -> String {
 }
 
 fn instants(show: Show, zone: &str, table: &Table) -> Instants {
-    Instants::new(show, zone, rows(table).map(|row| (row.instant("due_at"), Some(row.text("timezone")))))
+    // A fire by hand is of any millisecond; the minute tells enough of it.
+    let counts = |row: Row| row.instant("due_at").filter(|_| row.text("triggered_by") == "cron");
+    Instants::new(show, zone, rows(table).map(|row| (counts(row), Some(row.text("timezone")))))
 }
 
 /// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`

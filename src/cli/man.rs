@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
+use rustix::fs::Mode;
 
 use super::Cli;
 use super::context::Context;
@@ -18,6 +19,8 @@ pub struct Man {
 
 impl Man {
     pub fn act(&self, _context: &Context) -> Result<Exit, Failure> {
+        // Everybody reads the manual; no verb's secret is in it.
+        rustix::process::umask(Mode::WGRP | Mode::WOTH);
         clap_mangen::generate_to(Cli::command(), &self.directory)
             .map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", self.directory.display())))?;
         Ok(Exit::Done)

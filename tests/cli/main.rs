@@ -1,0 +1,9 @@
+//! The command line from outside: the built program in directories of its own, verb by verb and form by form.
+//! Snapshots are named verb__case.
+
+mod house;
+mod live;
+mod reading;
+mod shell;
+mod without_database;
+mod writing;
