@@ -380,7 +380,7 @@ impl Dispatcher {
             }
         }
         for (account, sender, delivery) in starting {
-            match sender.gate(&delivery.target, Some(&delivery.message), now) {
+            match sender.gate(&delivery.target, Some(&delivery), now) {
                 Gate::Open => self.fly(account, sender, delivery, now),
                 Gate::Closed { reason, until } => {
                     // Room for one send, but not for all parts of this message.

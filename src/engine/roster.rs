@@ -74,7 +74,11 @@ impl Roster {
                 member.failures = old.failures;
                 member.probing = old.probing;
                 // The old sender goes on: it may hold tokens and a long poll that a new one would have to win back.
-                member.sender = old.sender.clone();
+                // Not so where no job used the account: the listener that starts now belongs to the new sender, and
+                // what it hears must be known to the one that sends.
+                if old.used || !member.used {
+                    member.sender = old.sender.clone();
+                }
             }
         }
         *self = roster;

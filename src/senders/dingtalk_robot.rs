@@ -23,9 +23,7 @@ use super::text::{Limit, split};
 use super::{BuildError, Environment, Gate, Memory, Probe, Sender, settings};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{
-    Account, Delivery, Kind, MediaFile, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs,
-};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 /// A request has about 20,000 bytes, of which JSON's escapes and the rest of the body take their part.
 const TEXT_MAX_JSON_BYTES: usize = 18_000;
@@ -127,7 +125,7 @@ impl Sender for DingtalkRobot {
         Probe::assumed_up()
     }
 
-    fn gate(&self, _: &Target, _: Option<&Message>, now: UtcMs) -> Gate {
+    fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
         match self.pace().free_at(now) {
             None => Gate::Open,
             until => Gate::Closed { reason: "rate_limit", until },

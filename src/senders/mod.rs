@@ -39,7 +39,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
-use crate::domain::{Account, Delivery, Message, Report, SenderSpec, Target, UtcMs};
+use crate::domain::{Account, Delivery, Report, SenderSpec, Target, UtcMs};
 
 /// One value per account; all methods may run at once.
 #[async_trait]
@@ -57,8 +57,9 @@ pub trait Sender: Send + Sync {
     /// Whether a push to `target` may be tried now. A closed gate parks the push and spends no attempt.
     ///
     /// It is asked twice: before an attempt is opened, when the message is not read yet (None: at least one send),
-    /// and once more with the message just before the send, since a platform may grant only so many parts.
-    fn gate(&self, _target: &Target, _message: Option<&Message>, _now: UtcMs) -> Gate {
+    /// and once more just before the send with the delivery, whose message and parts tell how many sends are still
+    /// needed, since a platform may grant only so many.
+    fn gate(&self, _target: &Target, _delivery: Option<&Delivery>, _now: UtcMs) -> Gate {
         Gate::Open
     }
 

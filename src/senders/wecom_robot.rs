@@ -27,7 +27,7 @@ use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
 use super::{BuildError, Environment, Gate, Probe, Sender, hex, settings};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Account, Delivery, Kind, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
@@ -145,7 +145,7 @@ impl Sender for WecomRobot {
         Probe::assumed_up()
     }
 
-    fn gate(&self, _: &Target, _: Option<&Message>, now: UtcMs) -> Gate {
+    fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
         match self.wecom.free_at(&quota(), now) {
             None => Gate::Open,
             until => Gate::Closed { reason: "rate_limit", until },

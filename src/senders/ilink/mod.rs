@@ -42,9 +42,7 @@ use super::steps::{Budget, Progress, Step, Style, plan};
 use super::text::Limit;
 use super::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender, markdown, settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{
-    Account, Delivery, Kind, MediaFile, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs,
-};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "ilink",
@@ -184,13 +182,14 @@ struct Bot {
 impl Ilink {
     fn new(account: &Account, environment: &Environment) -> Result<Ilink, BuildError> {
         let quota = account.settings.int("quota").map_or(Some(window::QUOTA), |quota| u32::try_from(quota).ok());
+        let quota = quota.filter(|quota| *quota > 0);
         Ok(Ilink {
             account: account.id.clone(),
             api: api(account, environment)?,
             cdn_url: base(account, "cdn_url", CDN_BASE)?,
             rules: Rules {
                 window: account.settings.duration("window").unwrap_or(window::WINDOW),
-                quota: quota.ok_or_else(|| settings::problem(account, "quota: expected a number from 0"))?,
+                quota: quota.ok_or_else(|| settings::problem(account, "quota: expected a number from 1"))?,
             },
             credentials: Credentials::path(&environment.state_dir, &account.id),
             memory: environment.memory.clone(),
@@ -303,8 +302,7 @@ impl Sender for Ilink {
         let user = recipient(user, &login);
         let steps = plan(&delivery.message, &STYLE);
         let mut progress = Progress::resume(delivery, &steps);
-        let open = (0..steps.len()).filter(|index| !progress.is_sent(*index)).count();
-        if let Some(report) = self.held_back(&login, user, count(open)) {
+        if let Some(report) = self.held_back(&login, user, sends_left(&steps, &progress)) {
             return Report { parts: delivery.parts.clone(), ..report };
         }
         let mut attempt = Attempt { login: &login, user, delivery, budget: self.budget(delivery), turn: &mut turn };
@@ -340,11 +338,14 @@ impl Sender for Ilink {
         }
     }
 
-    fn gate(&self, target: &Target, message: Option<&Message>, now: UtcMs) -> Gate {
+    fn gate(&self, target: &Target, delivery: Option<&Delivery>, now: UtcMs) -> Gate {
         // Before the first probe nothing is known; the send looks for itself.
         let Some(login) = self.state().login.clone() else { return Gate::Open };
-        let needed = message.map_or(1, |message| plan(message, &STYLE).len());
-        self.gate_of(&login, recipient(target.id(), &login), count(needed), now)
+        let needed = delivery.map_or(1, |delivery| {
+            let steps = plan(&delivery.message, &STYLE);
+            sends_left(&steps, &Progress::resume(delivery, &steps))
+        });
+        self.gate_of(&login, recipient(target.id(), &login), needed, now)
     }
 
     async fn listen(&self, events: EventSink) {
@@ -559,8 +560,10 @@ fn recipient<'a>(user: &'a str, login: &'a Credentials) -> &'a str {
     if user == "me" { &login.user_id } else { user }
 }
 
-fn count(steps: usize) -> u32 {
-    u32::try_from(steps).unwrap_or(u32::MAX)
+/// How many sends a delivery still takes.
+fn sends_left(steps: &[Step], progress: &Progress) -> u32 {
+    let open = (0..steps.len()).filter(|index| !progress.is_sent(*index)).count();
+    u32::try_from(open).unwrap_or(u32::MAX)
 }
 
 fn text_item(text: &str) -> Value {

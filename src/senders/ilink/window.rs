@@ -76,7 +76,7 @@ impl Contact {
         if now >= end {
             return Some(format!("the window closed at {end}: the contact has to write first"));
         }
-        let (left, needed) = (self.sends_left(rules), needed.clamp(1, rules.quota.max(1)));
+        let (left, needed) = (self.sends_left(rules), needed.clamp(1, rules.quota));
         (left < needed).then(|| {
             format!("{left} of {} sends are left and {needed} are needed: the contact has to write first", rules.quota)
         })

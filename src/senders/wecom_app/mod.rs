@@ -38,9 +38,7 @@ use super::text::{Limit, split};
 use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
 use super::{BuildError, Environment, Gate, Probe, Sender, hex, markdown, settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{
-    Account, Delivery, Kind, MediaFile, Message, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs,
-};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_app",
@@ -221,7 +219,7 @@ impl Sender for WecomApp {
         }
     }
 
-    fn gate(&self, target: &Target, _: Option<&Message>, now: UtcMs) -> Gate {
+    fn gate(&self, target: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
         match self.wecom.free_at(&Destination::of(target).quota(), now) {
             None => Gate::Open,
             until => Gate::Closed { reason: "rate_limit", until },
