@@ -20,6 +20,7 @@ const SPELLINGS: [&str; 18] = [
     "videoUrl",
     "fileUrl",
     "items",
+    "options",
     "fileName",
     "file_name",
     "mimeType",
