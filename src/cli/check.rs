@@ -23,9 +23,11 @@ pub struct Check {
 impl Check {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config();
+        // What only the senders themselves can judge, and `run` would refuse.
+        let accounts = config.as_ref().map_or_else(|_| Ok(Vec::new()), |config| context.unusable_accounts(config))?;
         if self.json {
-            writeln!(io::stdout(), "{:#}", report(&config))?;
-            return Ok(if config.is_ok() { Exit::Done } else { Exit::BadConfig });
+            writeln!(io::stdout(), "{:#}", report(&config, &accounts))?;
+            return Ok(if config.is_ok() && accounts.is_empty() { Exit::Done } else { Exit::BadConfig });
         }
         let warnings = config.as_ref().map_or_else(|errors| &errors.warnings, |config| &config.warnings);
         for warning in warnings {
@@ -33,16 +35,20 @@ impl Check {
                 writeln!(io::stderr(), "{}", escaped(line))?;
             }
         }
-        writeln!(io::stdout(), "{}", summary(&config?))?;
+        let config = config?;
+        if !accounts.is_empty() {
+            return Err(Failure::of_accounts(accounts));
+        }
+        writeln!(io::stdout(), "{}", summary(&config))?;
         Ok(Exit::Done)
     }
 }
 
-fn report(config: &Result<Config, ConfigErrors>) -> Value {
+fn report(config: &Result<Config, ConfigErrors>, accounts: &[String]) -> Value {
     match config {
         Ok(config) => json!({
-            "ok": true,
-            "errors": [],
+            "ok": accounts.is_empty(),
+            "errors": accounts.iter().map(of_no_file).collect::<Vec<_>>(),
             "warnings": config.warnings,
             "files": config.files,
             "jobs": config.jobs.len(),
@@ -52,6 +58,11 @@ fn report(config: &Result<Config, ConfigErrors>) -> Value {
             json!({ "ok": false, "errors": errors.errors, "warnings": errors.warnings, "more": errors.more })
         }
     }
+}
+
+/// The form of problems that have no place.
+fn of_no_file(message: &String) -> Value {
+    json!({ "file": "", "line": 0, "column": 0, "message": message })
 }
 
 fn summary(config: &Config) -> String {

@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, Surroundings, Whereabouts};
 use crate::daemon::Options;
-use crate::domain::{PushSpec, UtcMs};
+use crate::domain::{Account, PushSpec, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::Store;
@@ -162,9 +162,27 @@ impl Context {
             true => Some(SqliteStore::open(&database, Access::Read, self.now()).await?),
             false => None,
         };
+        self.environment_with(Glance(store), &database)
+    }
+
+    /// What each account's own sender has against it: what makes the daemon refuse to start.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no certificates.
+    pub fn unusable_accounts(&self, config: &Config) -> Result<Vec<String>, Failure> {
+        let environment = self.environment_with(Glance(None), &config.daemon.database)?;
+        let problem = |account: &Account| {
+            let registered = senders::find(&account.sender)?;
+            (registered.build)(account, &environment).err().map(|error| error.to_string())
+        };
+        Ok(config.accounts.iter().filter_map(problem).collect())
+    }
+
+    fn environment_with(&self, memory: Glance, database: &Path) -> Result<Environment, Failure> {
         let http = Http::new().map_err(|error| Failure::of(Exit::Failed, &error))?;
         let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Environment { clock: self.clock.clone(), http, memory: Arc::new(Glance(store)), state_dir })
+        Ok(Environment { clock: self.clock.clone(), http, memory: Arc::new(memory), state_dir })
     }
 
     /// Runs what has to wait for the database or the network.

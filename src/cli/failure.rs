@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
+use super::check::counted;
 use crate::config::ConfigErrors;
 use crate::daemon::DaemonError;
 use crate::domain::escaped;
@@ -54,6 +55,12 @@ impl Failure {
             }
         }
         Failure::new(exit, text)
+    }
+
+    /// Accounts that their own senders refuse, a line each.
+    pub fn of_accounts(problems: Vec<String>) -> Failure {
+        let text = format!("the configuration is refused: {}", counted(problems.len(), "problem"));
+        Failure { exit: Exit::BadConfig, detail: problems, text }
     }
 
     /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.

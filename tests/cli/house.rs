@@ -82,8 +82,15 @@ impl House {
 
     /// The program with the house's file, none of the tester's settings, and these arguments.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pushcron"));
-        command.current_dir(self.dir.path()).args(arguments).stdin(Stdio::null());
+        let mut command = self.program(env!("CARGO_BIN_EXE_pushcron"));
+        command.args(arguments);
+        command
+    }
+
+    /// Some program in the house.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command.current_dir(self.dir.path()).stdin(Stdio::null());
         command.env_clear().env("PUSHCRON_CONFIG", "jobs.yaml").env("TZ", "UTC");
         command
     }

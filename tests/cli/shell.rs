@@ -59,3 +59,37 @@ fn an_account_whose_sender_needs_no_login_is_told_so() {
     assert_eq!(house.run("login screen").refused(1), "pushcron: accounts of sender 'console' need no login\n");
     assert_eq!(house.run("login nobody").refused(1), "pushcron: there is no account 'nobody'; known are: screen\n");
 }
+
+#[test]
+fn the_schema_is_json() {
+    let schema: serde_json::Value = serde_json::from_str(&House::empty().run("schema").fine()).unwrap();
+    assert!(schema["properties"]["jobs"].is_object(), "{schema}");
+}
+
+/// What a terminal of so many columns shows; None where `script` is not to be had.
+fn on_a_terminal(house: &House, columns: u16, verb: &str, settings: &[(&str, &str)]) -> Option<String> {
+    let line = format!("stty cols {columns}; {} {verb}", env!("CARGO_BIN_EXE_pushcron"));
+    let mut script = house.program("script");
+    script.env("TERM", "xterm").env("PATH", "/usr/bin:/bin").envs(settings.iter().copied());
+    match script.args(["-qec", &line, "/dev/null"]).output() {
+        Ok(output) => Some(Told::from(output).out),
+        Err(error) => {
+            eprintln!("SKIPPED: script(1) cannot be run here: {error}");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_terminal_gets_its_whole_width_and_colours_unless_it_wants_none() {
+    let house = House::lived_in();
+    let Some(wide) = on_a_terminal(&house, 160, "history", &[]) else { return };
+    assert!(wide.contains("the connection broke after the request had left"), "{wide}");
+    assert!(wide.contains("\u{1b}[32msent\u{1b}[0m"), "{wide}");
+    let plain = on_a_terminal(&house, 160, "history", &[("NO_COLOR", "1")]).unwrap_or_default();
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let narrow = on_a_terminal(&house, 60, "history", &[("NO_COLOR", "1")]).unwrap_or_default();
+    let is_table = |line: &&str| !line.contains(';');
+    let widest = narrow.lines().filter(is_table).map(unicode_width::UnicodeWidthStr::width).max();
+    assert!(widest.is_some_and(|widest| widest <= 60), "{narrow}");
+}

@@ -154,3 +154,16 @@ fn files_come_from_the_options_or_else_the_environment() {
     assert_eq!(crate::house::Told::from(run).fine(), "fine: 2 files, 0 jobs, 1 account\n");
     assert!(house.run("-c absent.yaml check").refused(78).contains("absent.yaml"));
 }
+
+#[test]
+fn what_only_a_sender_can_judge_is_refused_too() {
+    let house = House::with_file(
+        "accounts: [{id: a, im: qq, sender: onebot11, url: \"http://127.0.0.1:1\", ca_file: /nowhere.pem}]\njobs: []\n",
+    );
+    let told = house.run("check").refused(78);
+    assert!(told.contains("account a: ") && told.contains("nowhere.pem"), "{told}");
+    assert!(told.ends_with("pushcron: the configuration is refused: 1 problem\n"), "{told}");
+    let report: Value = serde_json::from_str(&house.run("check --json").out).unwrap();
+    assert_eq!((&report["ok"], report["errors"].as_array().map(Vec::len)), (&false.into(), Some(1)), "{report}");
+    assert_eq!(house.run("run").code, Some(78));
+}
