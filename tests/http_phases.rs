@@ -206,7 +206,7 @@ async fn an_answer_that_comes_before_the_body_is_out_is_heard() {
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut chunk = vec![0; 64 * 1024];
-        stream.read(&mut chunk).await.unwrap();
+        assert!(stream.read(&mut chunk).await.unwrap() > 0);
         stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
         while stream.read(&mut chunk).await.is_ok_and(|got| got > 0) {}
     });

@@ -1,5 +1,6 @@
 //! What the senders of several protocols ask of an account's settings.
 
+use reqwest::header::HeaderValue;
 use url::Url;
 
 use super::http::Http;
@@ -38,6 +39,20 @@ pub fn url(account: &Account, key: &str) -> Result<Option<Url>, BuildError> {
 /// The address under `key`, which the sender cannot do without.
 pub fn required_url(account: &Account, key: &str) -> Result<Url, BuildError> {
     url(account, key)?.ok_or_else(|| missing(account, key))
+}
+
+/// The secret under `key` as `Authorization: Bearer …`; None where there is none or it is empty.
+pub fn bearer(account: &Account, key: &str) -> Result<Option<HeaderValue>, BuildError> {
+    let Some(token) = account.settings.secret(key).filter(|token| !token.is_empty()) else { return Ok(None) };
+    let value = header_value(&format!("Bearer {}", token.expose()));
+    value.map(Some).ok_or_else(|| problem(account, format!("{key}: holds characters that no header can carry")))
+}
+
+/// A header that no Debug shows; None where the text has characters that no header can carry.
+pub fn header_value(secret: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(secret).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// `base` with one more path segment, whether or not it ends in a slash; its query stays.

@@ -105,10 +105,11 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         Some(Ok(limit)) => limit,
         Some(Err(_)) => return Err(settings::problem(account, "embed_limit: expected a number of bytes, 0 or more")),
     };
+    let authorization = settings::bearer(account, "token")?.map(|token| (AUTHORIZATION, token));
     Ok(Box::new(Webhook {
         url: settings::required_url(account, "url")?,
         keys: keys.map(|(key, secret)| signing_key(account, key, secret)).collect::<Result<_, _>>()?,
-        headers: [bearer(account)?, extra_header(account)?].into_iter().flatten().collect(),
+        headers: [authorization, extra_header(account)?].into_iter().flatten().collect(),
         is_deduped: (SPEC.idempotent)(settings),
         embed_limit,
         http: settings::http(account, environment)?,
@@ -135,26 +136,12 @@ fn signing_key(account: &Account, key: &str, secret: &Secret) -> Result<Hmac<Sha
         .ok_or_else(|| settings::problem(account, format!("{key}: expected whsec_ and base64")))
 }
 
-fn bearer(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, BuildError> {
-    let Some(token) = account.settings.secret("token").filter(|token| !token.is_empty()) else { return Ok(None) };
-    let value = header_value(&format!("Bearer {}", token.expose()));
-    let value = value.ok_or_else(|| settings::problem(account, "token: holds characters that no header can carry"))?;
-    Ok(Some((AUTHORIZATION, value)))
-}
-
 fn extra_header(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, BuildError> {
     let Some(header) = account.settings.secret("header") else { return Ok(None) };
-    let parsed = header
-        .expose()
-        .split_once(':')
-        .and_then(|(name, value)| Some((HeaderName::try_from(name.trim()).ok()?, header_value(value.trim())?)));
+    let parsed = header.expose().split_once(':').and_then(|(name, value)| {
+        Some((HeaderName::try_from(name.trim()).ok()?, settings::header_value(value.trim())?))
+    });
     parsed.map(Some).ok_or_else(|| settings::problem(account, "header: expected 'Name: value'"))
-}
-
-fn header_value(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::try_from(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 #[async_trait]

@@ -15,7 +15,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 use self::api::Api;
@@ -79,21 +78,12 @@ const PACE: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
-    let token = account.settings.secret("token").filter(|token| !token.is_empty());
-    let authorization = token.map(|token| {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    });
-    if authorization == Some(None) {
-        return Err(settings::problem(account, "token: holds characters that no header can carry"));
-    }
     Ok(Box::new(OneBot {
         api: Api {
             http: settings::http(account, environment)?,
             clock: environment.clock.clone(),
             base: settings::required_url(account, "url")?,
-            authorization: authorization.flatten(),
+            authorization: settings::bearer(account, "token")?,
         },
         clock: environment.clock.clone(),
         self_id: account.settings.text("self_id").map(str::to_owned),
@@ -162,10 +152,11 @@ impl Sender for OneBot {
 }
 
 impl OneBot {
+    /// Whether QQ is online, None where the implementation does not know; or why nobody can be asked. Most open their
+    /// port only after the login, so a refused connection is a word on QQ too.
     async fn look(&self) -> Result<Option<bool>, String> {
         let ask = async |action: &str| {
             let asked = self.api.ask(action, json!({}), PROBE_TIMEOUT).await;
-            // Most implementations open their port only after the login.
             asked.map_err(|report| report.error.unwrap_or_default())
         };
         let status = ask("get_status").await?;
