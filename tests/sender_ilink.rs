@@ -478,6 +478,19 @@ async fn the_bots_own_messages_and_repeats_open_no_window() {
 }
 
 #[tokio::test]
+async fn a_great_many_messages_at_once_do_not_stop_the_poll() {
+    let bench = Bench::new().leaping();
+    let service = FakeIlink::start().await;
+    log_in(&bench, &service, TOKEN);
+    for _ in 0..1000 {
+        service.user_writes(CONTEXT, bench.now().0);
+    }
+    let sender = bench.build(&ilink_account(&service));
+    hear(&bench, &service, sender.as_ref()).await;
+    assert_eq!(sender.gate(&user("me"), None, bench.now()), Gate::Open);
+}
+
+#[tokio::test]
 async fn failed_polls_wait_two_seconds_and_thirty_after_the_third() {
     let bench = Bench::new().leaping();
     let service = FakeIlink::start().await;

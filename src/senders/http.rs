@@ -135,26 +135,39 @@ impl Http {
     /// # Errors
     /// [`CallError`], with texts that never show the address.
     pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Reply, CallError> {
+        self.call_for_much(request, deadline, BODY_CAP).await
+    }
+
+    /// As [`Http::call`], for answers of up to `cap` bytes: a long poll may bring more than a push's answer holds.
+    ///
+    /// # Errors
+    /// [`CallError`], with texts that never show the address.
+    pub async fn call_for_much(
+        &self,
+        request: RequestBuilder,
+        deadline: Duration,
+        cap: usize,
+    ) -> Result<Reply, CallError> {
         let mut request = request.timeout(deadline).build().map_err(|e| CallError::NotSent(describe(&e, false)))?;
         let taken = Arc::new(AtomicBool::new(false));
         let body = Watched { body: request.body_mut().take().unwrap_or_default(), taken: taken.clone() };
         *request.body_mut() = Some(Body::wrap(body));
         match self.client.execute(request).await {
-            Ok(response) => read_whole(response).await,
+            Ok(response) => read_whole(response, cap).await,
             Err(error) if !taken.load(Ordering::Relaxed) => Err(CallError::NotSent(describe(&error, false))),
             Err(error) => Err(CallError::Ambiguous { error: describe(&error, true), status: None }),
         }
     }
 }
 
-async fn read_whole(mut response: Response) -> Result<Reply, CallError> {
+async fn read_whole(mut response: Response, cap: usize) -> Result<Reply, CallError> {
     let status = response.status().as_u16();
     let ambiguous = |error| CallError::Ambiguous { error, status: Some(status) };
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_CAP => {
-                return Err(ambiguous(format!("the answer (HTTP {status}) is longer than {BODY_CAP} bytes")));
+            Ok(Some(chunk)) if body.len() + chunk.len() > cap => {
+                return Err(ambiguous(format!("the answer (HTTP {status}) is longer than {cap} bytes")));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(Reply { status, headers: response.headers().clone(), body: body.freeze() }),

@@ -114,7 +114,10 @@ impl Service {
                 self.after_showing.pop_front().expect("not empty")
             }
             Ok(body) => Answer::json(200, body),
-            Err(code) => refused(code),
+            Err(code) => Answer::json(
+                200,
+                json!({"errcode": code, "errmsg": format!("no, more info at devtool/query?e={code}")}),
+            ),
         }
     }
 

@@ -18,6 +18,9 @@ const CLIENT_VERSION: &str = "132105";
 /// For the platform's statistics only.
 const BOT_AGENT: &str = concat!("pushcron/", env!("CARGO_PKG_VERSION"));
 
+/// A poll may bring many messages at once, each of up to 16 KiB.
+const ANSWER_CAP: usize = 8 * 1024 * 1024;
+
 /// `ret` or `errcode` of a login that no longer holds.
 pub const STALE: i64 = -14;
 /// `ret` of a refusal for window, quota, rate or length.
@@ -133,7 +136,7 @@ impl Api {
         deadline: Duration,
         secrets: &[Option<&str>],
     ) -> Result<Answer, Report> {
-        let reply = self.http.call(request, deadline).await.map_err(CallError::report)?;
+        let reply = self.http.call_for_much(request, deadline, ANSWER_CAP).await.map_err(CallError::report)?;
         if let Some(mut report) = reply.status_report(self.clock.now()) {
             // The page of some proxy may repeat what was sent to it.
             report.error = Some(format!("HTTP {} instead of an answer", reply.status));
