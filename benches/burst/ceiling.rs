@@ -1,0 +1,100 @@
+//! What the machine can do at all: no scheduler, nothing but the durable writes and the requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::mpsc;
+
+use super::wait_until;
+
+const WORKERS: usize = 64;
+const BULK: usize = 1000;
+
+pub fn run(url: &str, due_ms: f64, jobs: usize, database: &str) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = open(database).await;
+        let client = client();
+        wait_until(due_ms);
+        claim(&mut connection, jobs).await;
+        let (results, recording) = mpsc::unbounded_channel();
+        let writer = tokio::spawn(record(connection, recording));
+        let next = Arc::new(AtomicUsize::new(0));
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|_| {
+                let (client, next, results, url) = (client.clone(), next.clone(), results.clone(), url.to_owned());
+                tokio::spawn(async move {
+                    loop {
+                        let id = next.fetch_add(1, Ordering::Relaxed);
+                        if id >= jobs {
+                            return;
+                        }
+                        let answer = client.post(&url).header("webhook-id", id).body(body(id)).send().await.unwrap();
+                        answer.bytes().await.unwrap();
+                        results.send(id).unwrap();
+                    }
+                })
+            })
+            .collect();
+        drop(results);
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        writer.await.unwrap();
+    });
+    println!("{}", super::now_ms() - due_ms);
+}
+
+/// The client that every contestant uses.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().tcp_nodelay(true).build().unwrap()
+}
+
+pub fn body(id: usize) -> String {
+    format!(r#"{{"type":"message.push","data":{{"job":"job{id}","text":"good morning"}}}}"#)
+}
+
+async fn open(database: &str) -> SqliteConnection {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(database)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .connect()
+        .await
+        .unwrap();
+    let table = "CREATE TABLE claims (id INTEGER PRIMARY KEY, state TEXT, at TEXT, answer TEXT) STRICT";
+    sqlx::query(table).execute(&mut connection).await.unwrap();
+    connection
+}
+
+async fn claim(connection: &mut SqliteConnection, jobs: usize) {
+    let mut transaction = connection.begin().await.unwrap();
+    for start in (0..jobs).step_by(BULK) {
+        let ids: Vec<usize> = (start..jobs.min(start + BULK)).collect();
+        sqlx::query("INSERT INTO claims SELECT value, 'sending', '2026-01-01T00:00:00.000Z', NULL FROM json_each(?1)")
+            .bind(serde_json::to_string(&ids).unwrap())
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+async fn record(mut connection: SqliteConnection, mut results: mpsc::UnboundedReceiver<usize>) {
+    let mut batch = Vec::new();
+    while results.recv_many(&mut batch, BULK).await > 0 {
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::query("UPDATE claims SET state = 'sent', answer = '200' WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(serde_json::to_string(&batch).unwrap())
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
+        transaction.commit().await.unwrap();
+        batch.clear();
+    }
+    connection.close().await.unwrap();
+}

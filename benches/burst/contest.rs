@@ -1,0 +1,227 @@
+//! Holds the contest: starts sink and contestant, lets the instant pass, asks both what they saw.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use super::{now_ms, number};
+
+struct Settings {
+    jobs: usize,
+    runs: usize,
+    contestants: Vec<String>,
+}
+
+impl Settings {
+    fn read(arguments: &[String]) -> Settings {
+        let option = |name: &str| {
+            let at = arguments.iter().position(|argument| argument == name)?;
+            arguments.get(at + 1).cloned()
+        };
+        let contestants = option("--only").unwrap_or_else(|| "ours,ceiling,tcs-large,tcs-default".to_owned());
+        Settings {
+            jobs: option("--jobs").map_or(10_000, |text| number(&text)),
+            runs: option("--runs").map_or(5, |text| number(&text)),
+            contestants: contestants.split(',').map(str::to_owned).collect(),
+        }
+    }
+
+    /// Time for every contestant to get ready.
+    fn lead_ms(&self) -> f64 {
+        8_000.0 + self.jobs as f64 / 4.0
+    }
+}
+
+/// What one run came to.
+struct Run {
+    lost: i64,
+    doubles: u64,
+    /// Milliseconds after the instant.
+    first: f64,
+    last: f64,
+    /// When the last result was durable; NaN where nothing is.
+    durable: f64,
+    peak_mb: f64,
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "lost {}, doubled {}, first {:.1} ms, last {:.1} ms, durable {:.1} ms, peak {:.1} MB",
+            self.lost, self.doubles, self.first, self.last, self.durable, self.peak_mb
+        )
+    }
+}
+
+pub fn hold(arguments: &[String]) {
+    let settings = Settings::read(arguments);
+    println!("{} jobs due at one second, one push each; {} runs in alternation", settings.jobs, settings.runs);
+    let mut results: Vec<(&String, Vec<Run>)> = settings.contestants.iter().map(|name| (name, Vec::new())).collect();
+    for run in 1..=settings.runs {
+        for (name, runs) in &mut results {
+            let result = measure(name, &settings);
+            eprintln!("run {run}, {name}: {result}");
+            runs.push(result);
+        }
+    }
+    print_table(&results);
+}
+
+fn print_table(results: &[(&String, Vec<Run>)]) {
+    let median = |runs: &[Run], of: fn(&Run) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        (values[values.len() / 2], values[0], values[values.len() - 1])
+    };
+    let ceiling = results.iter().find(|(name, _)| *name == "ceiling").map(|(_, runs)| median(runs, |run| run.last).0);
+    println!("\n| | lost | doubled | last push, ms (min–max) | to ceiling | last durable, ms | peak MB |");
+    println!("|---|---|---|---|---|---|---|");
+    for (name, runs) in results {
+        let (last, least, most) = median(runs, |run| run.last);
+        let (durable, ..) = median(runs, |run| run.durable);
+        let (peak, ..) = median(runs, |run| run.peak_mb);
+        let lost = runs.iter().map(|run| run.lost).max().unwrap_or_default();
+        let doubles: u64 = runs.iter().map(|run| run.doubles).sum();
+        let ratio = ceiling.map_or(f64::NAN, |ceiling| last / ceiling);
+        println!(
+            "| {name} | {lost} | {doubles} | {last:.0} ({least:.0}–{most:.0}) | {ratio:.2} | {durable:.0} | {peak:.0} |"
+        );
+    }
+}
+
+struct Sink {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    url: String,
+}
+
+impl Sink {
+    fn start() -> Sink {
+        let mut child = ourselves().arg("sink").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut port = String::new();
+        output.read_line(&mut port).unwrap();
+        Sink { child, input, output, url: format!("http://127.0.0.1:{}/", port.trim()) }
+    }
+
+    fn ask(&mut self, question: &str) -> String {
+        writeln!(self.input, "{question}").unwrap();
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ourselves() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+fn measure(name: &str, settings: &Settings) -> Run {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sink = Sink::start();
+    let due_ms = ((now_ms() + settings.lead_ms()) / 1000.0).ceil() * 1000.0;
+    let mut child = start(name, &sink.url, due_ms, settings.jobs, dir.path());
+    sink.ask(&format!("wait {}", settings.jobs));
+    let durable = match name {
+        "ours" => wait_until_durable(&dir.path().join("pushcron.db")) - due_ms,
+        "ceiling" => {
+            let mut text = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut text).unwrap();
+            number(text.trim())
+        }
+        _ => f64::NAN,
+    };
+    let peak_mb = peak_mb(child.id());
+    let report = sink.ask(&format!("report {due_ms}"));
+    let _ = child.kill();
+    let _ = child.wait();
+    let figures: Vec<f64> = report.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
+    Run {
+        lost: settings.jobs as i64 - figures[0] as i64,
+        doubles: figures[1] as u64,
+        first: figures[2],
+        last: figures[3],
+        durable,
+        peak_mb,
+    }
+}
+
+fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
+    let (due, count) = (format!("{due_ms}"), jobs.to_string());
+    let mut command = match name {
+        "ours" => {
+            write_jobs(url, due_ms, jobs, dir);
+            let mut command = Command::new(env!("CARGO_BIN_EXE_pushcron"));
+            command.arg("-c").arg(dir.join("jobs.yaml")).arg("run").arg("-q");
+            command
+        }
+        "ceiling" => {
+            let mut command = ourselves();
+            command.args(["ceiling", url, &due, &count]).arg(dir.join("ceiling.db"));
+            command
+        }
+        "tcs-default" | "tcs-large" => {
+            let channel = if name == "tcs-default" { 200 } else { jobs + 1 };
+            let mut command = ourselves();
+            command.args(["tcs", url, &due, &count]).arg(channel.to_string());
+            command
+        }
+        other => panic!("there is no contestant '{other}': ours, ceiling, tcs-default, tcs-large"),
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+}
+
+fn write_jobs(url: &str, due_ms: f64, jobs: usize, dir: &Path) {
+    let due = jiff::Timestamp::from_millisecond(due_ms as i64).unwrap();
+    let mut yaml = format!(
+        "daemon: {{database: {}, timezone: UTC}}\naccounts:\n  - {{id: sink, im: hook, sender: webhook, url: \"{url}\", default: true}}\njobs:\n",
+        dir.join("pushcron.db").display()
+    );
+    for id in 0..jobs {
+        yaml += &format!(
+            "  - {{name: job{id}, at: {due}, push: {{im: hook, group: \"{}\", text: good morning}}}}\n",
+            id % 1000
+        );
+    }
+    std::fs::write(dir.join("jobs.yaml"), yaml).unwrap();
+}
+
+/// When no push is open any more: then every result is committed. Asked only once the sink has seen everything.
+fn wait_until_durable(database: &Path) -> f64 {
+    use sqlx::ConnectOptions;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database).read_only(true);
+        let mut connection = options.connect().await.unwrap();
+        for _ in 0..20_000 {
+            let open: i64 = sqlx::query_scalar("SELECT count(*) FROM pushes WHERE finished_at IS NULL")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            if open == 0 {
+                return now_ms();
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        f64::NAN
+    })
+}
+
+/// The largest the process ever was, as long as it lives.
+fn peak_mb(pid: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|text| text.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
+}

@@ -1,0 +1,47 @@
+//! Many jobs due at one second, each one push over loopback: pushcron beside what the machine can do at all, and
+//! beside tokio-cron-scheduler.
+//!
+//! `cargo bench --bench burst` runs 10,000 jobs, five times each in alternation; `-- --jobs 100000 --runs 3
+//! --only ours,ceiling` changes that.
+//!
+//! | contestant | what it is |
+//! |---|---|
+//! | `ours` | the daemon itself: reads YAML, records fires, attempts and results in a file with `synchronous=FULL` |
+//! | `ceiling` | no scheduler: one durable transaction claims everything, the requests leave, results commit in groups |
+//! | `tcs-default`, `tcs-large` | tokio-cron-scheduler with reqwest, its channel as it comes or larger than the jobs; nothing durable |
+//!
+//! The sink is a process of its own, so that no contestant pays for its bookkeeping.
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock and waits on it")]
+
+mod ceiling;
+mod contest;
+mod sink;
+mod tcs;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["sink"] => sink::serve(),
+        ["ceiling", url, due_ms, jobs, database] => ceiling::run(url, number(due_ms), number(jobs), database),
+        ["tcs", url, due_ms, jobs, channel] => tcs::run(url, number(due_ms), number(jobs), number(channel)),
+        _ => contest::hold(&arguments),
+    }
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> N {
+    text.parse().unwrap_or_else(|_| panic!("expected a number, got {text}"))
+}
+
+/// Milliseconds since the epoch, with their fraction.
+fn now_ms() -> f64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("the clock is past 1970").as_secs_f64() * 1000.0
+}
+
+/// Blocks until the instant.
+fn wait_until(due_ms: f64) {
+    let wait = due_ms - now_ms();
+    if wait > 0.0 {
+        std::thread::sleep(std::time::Duration::from_secs_f64(wait / 1000.0));
+    }
+}
