@@ -184,6 +184,21 @@ async fn killed_before_the_attempt_a_push_is_simply_sent_after_the_restart() {
 }
 
 #[tokio::test]
+async fn killed_between_the_record_and_the_send_a_push_goes_on_as_if_nothing_had_happened() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[job("once", Schedule::At(START + seconds(2)))]).await;
+    world.pass(seconds(1)).await;
+    world.clock.advance(Duration::from_millis(990));
+    // Opened ahead of its instant, its sender not called.
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    let mut world = world.kill_and_restart().await;
+    assert_eq!((world.recovered.unknown, world.recovered.not_begun), (0, 1));
+    world.pass(seconds(5)).await;
+    world.expect("select state, sent_count from pushes", &[&["sent", "1"]]).await;
+    assert_eq!(world.platform.count(), 1);
+}
+
+#[tokio::test]
 async fn killed_while_sending_a_push_is_unknown_and_not_sent_again() {
     let mut world = World::new(vec![account("a", true)]).await;
     world.platform.answers("a", [Answer::Silence]);

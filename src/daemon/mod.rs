@@ -21,7 +21,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, ConfigErrors};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::engine::recovery::recover;
+use crate::engine::recovery::Recovered;
 use crate::engine::scheduler::{ApplyError, Command, Scheduler};
 use crate::senders::{BuildError, Environment};
 use crate::store::sqlite::LockError;
@@ -109,14 +109,11 @@ impl Daemon {
         let environment = setup::environment(&clock, &store, &opened.path)?;
         let roster = setup::roster(&config, &environment)?;
 
-        let recovered = recover(&*store, &*clock, |account, delivery| {
-            roster.get(account).is_some_and(|member| member.sender.is_idempotent(delivery, clock.now()))
-        })
-        .await?;
+        let (recovered, notes) = opened.recover(&roster, &clock).await?;
         store.withdraw_ahead(clock.now()).await?;
 
         let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
-        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone());
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);
         let vitals = dispatcher.vitals();
         let events = dispatcher.handle();
         let mut scheduler = Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()).await?;
@@ -134,8 +131,9 @@ impl Daemon {
             "pushcron {} started", env!("CARGO_PKG_VERSION")
         );
         tell_applied(&applied);
-        if recovered.unknown + recovered.retried > 0 {
-            warn!(recovered.unknown, recovered.retried, "attempts were under way when pushcron last ended");
+        if recovered != Recovered::default() {
+            let Recovered { unknown, retried, not_begun } = recovered;
+            warn!(unknown, retried, not_begun, "attempts were under way when pushcron last ended");
         }
 
         let listeners = listeners::Listeners::start(&roster, &events);

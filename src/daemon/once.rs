@@ -68,7 +68,8 @@ async fn push_with(
     let environment = setup::environment(&clock, &store, &path)?;
     let roster = setup::roster(&config, &environment)?;
     let desk = Arc::new(MediaDesk::new(setup::media(&config, &path), clock.clone(), store.clone()));
-    let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk);
+    let (_, notes) = opened.recover(&roster, &clock).await?;
+    let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
     let events = dispatcher.handle();
     keep_inline(&store, &mut push, clock.now()).await?;
     let push_id = store.push_ad_hoc(push, clock.now()).await?;

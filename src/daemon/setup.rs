@@ -13,6 +13,8 @@ use super::{DaemonError, Options};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
 use crate::domain::{Job, UtcMs};
+use crate::engine::flights::{self, Flights};
+use crate::engine::recovery::{Recovered, recover};
 use crate::engine::roster::{Member, Roster};
 use crate::media;
 use crate::senders::http::Http;
@@ -36,6 +38,20 @@ impl Opened {
         let lock = DaemonLock::take(path, now)?;
         let store = SqliteStore::open(path, Access::Daemon, now).await?;
         Ok(Opened { path: path.to_owned(), store: Arc::new(store), _lock: lock })
+    }
+
+    /// Closes what a process that is gone left open, and opens an empty page of notes for this one. Whoever holds the
+    /// database must do this before it sends anything: the old page goes with it.
+    pub async fn recover(&self, roster: &Roster, clock: &SharedClock) -> Result<(Recovered, Flights), DaemonError> {
+        let path = flights::path_beside(&self.path);
+        let past = flights::read(&path);
+        let recovered = recover(&*self.store, &**clock, &past, |account, delivery| {
+            roster.get(account).is_some_and(|member| member.sender.is_idempotent(delivery, clock.now()))
+        })
+        .await?;
+        let notes =
+            Flights::create(&path).map_err(|error| DaemonError::System(format!("{}: {error}", path.display())))?;
+        Ok((recovered, notes))
     }
 }
 
@@ -89,7 +105,7 @@ pub fn media(config: &Config, database: &Path) -> media::Settings {
     let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
     let mut forbidden = config.files.clone();
     forbidden.extend(config.secret_files.iter().cloned());
-    forbidden.extend(["", "-wal", "-shm", ".lock"].map(beside));
+    forbidden.extend(["", "-wal", "-shm", ".lock", ".flights"].map(beside));
     forbidden.push(state_dir.join("credentials"));
     forbidden.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
     media::Settings {

@@ -4,7 +4,7 @@
 //! runs in tasks of its own and comes back as an event. An attempt's row is durable before its sender is called, and
 //! no transaction is open while it runs.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,9 @@ use tokio::task::AbortHandle;
 use tracing::{debug, error, info, warn};
 
 use super::desk::MediaDesk;
-use super::queue::Queue;
+use super::flights::Flights;
+use super::lines::Lines;
+use super::queue::{LaneLimits, Queue};
 use super::roster::Roster;
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
@@ -71,6 +73,7 @@ pub enum Internal {
 struct Staged {
     delivery: Delivery,
     start_at: UtcMs,
+    line: u64,
 }
 
 /// An attempt under way.
@@ -78,14 +81,38 @@ struct Flight {
     delivery: Arc<Delivery>,
     account: Arc<str>,
     started_at: UtcMs,
+    line: u64,
     idempotent: bool,
     task: AbortHandle,
 }
 
-#[derive(Default)]
+/// An account's attempts between their record and their send.
 struct Runway {
-    staged: VecDeque<Staged>,
+    /// Those whose instant has not come, by instant.
+    early: BTreeMap<(UtcMs, i64), Staged>,
+    ready: Lines<Staged>,
     sending: u32,
+}
+
+impl Runway {
+    fn new(limits: LaneLimits) -> Runway {
+        Runway { early: BTreeMap::new(), ready: Lines::new(limits.per_target()), sending: 0 }
+    }
+
+    /// Lines up those whose instant has come.
+    fn line_up(&mut self, now: UtcMs) {
+        while let Some(first) = self.early.first_entry()
+            && first.key().0 <= now
+        {
+            let staged = first.remove();
+            self.ready.push(staged.line, staged);
+        }
+    }
+
+    fn take_all(&mut self) -> Vec<Staged> {
+        let early = std::mem::take(&mut self.early).into_values();
+        early.chain(self.ready.drain().into_iter().map(|(_, staged)| staged)).collect()
+    }
 }
 
 /// Figures for the status line, kept up by the dispatcher.
@@ -109,6 +136,7 @@ pub struct Dispatcher {
     queue: Queue,
     runways: HashMap<Arc<str>, Runway>,
     flights: HashMap<i64, Flight>,
+    notes: Flights,
     removed_jobs: HashSet<Arc<str>>,
     /// Why a push was snoozed, as its row says, so that the row is not written again and again.
     snoozed: HashMap<i64, &'static str>,
@@ -128,7 +156,7 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// A dispatcher and the way to reach it.
-    pub fn new(store: SharedStore, clock: SharedClock, desk: Arc<MediaDesk>) -> (Dispatcher, Inbox) {
+    pub fn new(store: SharedStore, clock: SharedClock, desk: Arc<MediaDesk>, notes: Flights) -> (Dispatcher, Inbox) {
         let (events, inbox) = mpsc::unbounded_channel();
         let look_again_at = clock.monotonic() + LOOK_AGAIN;
         let dispatcher = Dispatcher {
@@ -139,6 +167,7 @@ impl Dispatcher {
             queue: Queue::default(),
             runways: HashMap::new(),
             flights: HashMap::new(),
+            notes,
             removed_jobs: HashSet::new(),
             snoozed: HashMap::new(),
             finishes: Vec::new(),
@@ -248,11 +277,9 @@ impl Dispatcher {
             }
         }
         for runway in self.runways.values() {
-            if let Some(staged) = runway.staged.front() {
-                // Already late ones wait for a slot, which comes as an event.
-                if staged.start_at > now {
-                    wait = wait.min(staged.start_at.since(now));
-                }
+            // Those whose instant has come wait for a slot, which comes as an event.
+            if let Some((at, _)) = runway.early.keys().next() {
+                wait = wait.min(at.since(now));
             }
         }
         wait
@@ -351,12 +378,19 @@ impl Dispatcher {
                 return;
             }
         };
+        let now = self.clock.now();
         let mut accounts: HashMap<i64, Arc<str>> =
             begins.into_iter().map(|begin| (begin.push_id, begin.account)).collect();
         for delivery in deliveries {
             let Some(account) = accounts.remove(&delivery.push_id) else { continue };
             let start_at = self.queue.get(delivery.push_id).map_or(delivery.due_at, |push| push.next_attempt_at);
-            self.runways.entry(account).or_default().staged.push_back(Staged { delivery, start_at });
+            let Some(member) = self.roster.get(&account) else {
+                self.take_back(delivery, start_at, now, "account_removed");
+                continue;
+            };
+            let runway = self.runways.entry(account).or_insert_with(|| Runway::new(member.limits));
+            let line = self.queue.line_of(delivery.push_id);
+            runway.early.insert((start_at, delivery.push_id), Staged { delivery, start_at, line });
         }
         // What the store did not hand out was cancelled, withdrawn or resolved meanwhile.
         for id in accounts.into_keys() {
@@ -371,22 +405,20 @@ impl Dispatcher {
         let mut starting = Vec::new();
         for (account, runway) in &mut self.runways {
             let Some(member) = self.roster.get(account) else { continue };
+            runway.line_up(now);
             while runway.sending < member.limits.concurrency
-                && runway.staged.front().is_some_and(|staged| staged.start_at <= now)
-                && let Some(staged) = runway.staged.pop_front()
+                && let Some((_, staged)) = runway.ready.take()
             {
                 runway.sending += 1;
-                starting.push((account.clone(), member.sender.clone(), staged.delivery));
+                starting.push((account.clone(), member.sender.clone(), staged));
             }
         }
-        for (account, sender, delivery) in starting {
+        for (account, sender, Staged { delivery, line, .. }) in starting {
             match sender.gate(&delivery.target, Some(&delivery), now) {
-                Gate::Open => self.fly(account, sender, delivery, now),
+                Gate::Open => self.fly(account, sender, delivery, line, now),
                 Gate::Closed { reason, until } => {
                     // Room for one send, but not for all parts of this message.
-                    if let Some(runway) = self.runways.get_mut(&account) {
-                        runway.sending -= 1;
-                    }
+                    self.landed(&account, line);
                     self.snoozed.insert(delivery.push_id, reason);
                     self.take_back(delivery, until.unwrap_or(now + LOOK_AGAIN), now, reason);
                 }
@@ -395,8 +427,13 @@ impl Dispatcher {
         self.unstage_orphans();
     }
 
-    fn fly(&mut self, account: Arc<str>, sender: Arc<dyn Sender>, delivery: Delivery, now: UtcMs) {
+    fn fly(&mut self, account: Arc<str>, sender: Arc<dyn Sender>, delivery: Delivery, line: u64, now: UtcMs) {
         let push_id = delivery.push_id;
+        if let Err(error) = self.notes.note(push_id, delivery.attempt) {
+            error!(push = push_id, %error, "the start of an attempt cannot be noted, and nothing is sent without");
+            self.landed(&account, line);
+            return self.take_back(delivery, now + STORE_PAUSE, now, "not_noted");
+        }
         self.snoozed.remove(&push_id);
         let delivery = Arc::new(delivery);
         let sender_name = self.roster.get(&account).map_or("", |member| member.limits.sender);
@@ -420,8 +457,16 @@ impl Dispatcher {
             };
             let _ = events.send(Event::Internal(Internal::Done { push_id, report }));
         });
-        let flight = Flight { delivery, account, started_at: now, idempotent, task: task.abort_handle() };
+        let flight = Flight { delivery, account, started_at: now, line, idempotent, task: task.abort_handle() };
         self.flights.insert(push_id, flight);
+    }
+
+    /// A slot of the account is free again.
+    fn landed(&mut self, account: &str, line: u64) {
+        if let Some(runway) = self.runways.get_mut(account) {
+            runway.sending = runway.sending.saturating_sub(1);
+            runway.ready.back(line);
+        }
     }
 
     // --- outcomes ----------------------------------------------------------------------------------------------
@@ -429,9 +474,7 @@ impl Dispatcher {
     fn done(&mut self, push_id: i64, report: Report) {
         // An attempt given up at a stop was taken out already.
         let Some(flight) = self.flights.remove(&push_id) else { return };
-        if let Some(runway) = self.runways.get_mut(&flight.account) {
-            runway.sending = runway.sending.saturating_sub(1);
-        }
+        self.landed(&flight.account, flight.line);
         self.queue.close(push_id);
         let now = self.clock.now();
         let delivery = &flight.delivery;
@@ -714,8 +757,8 @@ impl Dispatcher {
     /// Takes back attempts whose sender was not called yet: they were not made, and do not count.
     fn unstage(&mut self) {
         let now = self.clock.now();
-        let staged: Vec<Staged> = self.runways.values_mut().flat_map(|runway| runway.staged.drain(..)).collect();
-        for Staged { delivery, start_at } in staged {
+        let staged: Vec<Staged> = self.runways.values_mut().flat_map(Runway::take_all).collect();
+        for Staged { delivery, start_at, .. } in staged {
             self.take_back(delivery, start_at, now, "stopped");
         }
     }
@@ -727,11 +770,11 @@ impl Dispatcher {
             self.runways.keys().filter(|account| self.roster.get(account).is_none()).cloned().collect();
         for account in gone {
             let Some(runway) = self.runways.get_mut(&account) else { continue };
-            let staged: Vec<Staged> = runway.staged.drain(..).collect();
+            let staged = runway.take_all();
             if runway.sending == 0 {
                 self.runways.remove(&account);
             }
-            for Staged { delivery, start_at } in staged {
+            for Staged { delivery, start_at, .. } in staged {
                 self.take_back(delivery, start_at, now, "account_removed");
             }
         }

@@ -5,6 +5,8 @@
 
 pub mod desk;
 pub mod dispatcher;
+pub mod flights;
+mod lines;
 pub mod queue;
 pub mod recovery;
 pub mod roster;

@@ -4,16 +4,19 @@
 //! so many attempts at once, and within it every target has its own line, so that one target that never answers
 //! holds up its own line and no other.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lines::Lines;
 use crate::domain::{Rule, UtcMs};
 use crate::store::{Begin, OpenPush};
 
-/// Attempts that may be open at once over all lanes: bounds sockets and memory whatever the accounts ask for.
-const MAX_OPEN: usize = 1024;
+/// Attempts that may be open at once over all lanes: bounds memory whatever the accounts ask for.
+const MAX_OPEN: usize = 4096;
+/// Attempts that a lane may have open for each that it may send at once.
+const OPEN_PER_SLOT: u32 = 16;
 
 /// What a lane may do at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +27,16 @@ pub struct LaneLimits {
 }
 
 impl LaneLimits {
-    /// Open attempts a single target may have: a quarter of the lane, so that three targets must hang before the
-    /// lane feels it, and never less than one.
-    fn per_target(self) -> u32 {
+    /// Sends to a single target at once: a quarter of the lane, so that three targets must hang before the lane feels
+    /// it, and never less than one.
+    pub fn per_target(self) -> u32 {
         (self.concurrency / 4).max(1)
+    }
+
+    /// Attempts opened at once, sent or not: enough that one transaction opens many and that no slot waits for the
+    /// database. A lane that paces itself opens each when its time has come.
+    fn open_at_once(self) -> u32 {
+        if self.min_interval.is_zero() { self.concurrency.saturating_mul(OPEN_PER_SLOT) } else { 1 }
     }
 }
 
@@ -52,20 +61,11 @@ struct Entry {
     line: u64,
 }
 
-#[derive(Default)]
-struct Line {
-    ready: VecDeque<(i64, Rule)>,
-    open: u32,
-    in_rotation: bool,
-}
-
 struct Lane {
     limits: LaneLimits,
     open: u32,
     not_before: UtcMs,
-    lines: HashMap<u64, Line>,
-    /// Lines with something ready and room for it, in turn.
-    rotation: VecDeque<u64>,
+    lines: Lines<(i64, Rule)>,
 }
 
 /// The dispatcher's memory.
@@ -149,9 +149,8 @@ impl Queue {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.place = Place::Ready(account.clone());
         let lane = self.lanes.entry(account.clone()).or_insert_with(|| Lane::new(limits));
-        lane.limits = limits;
-        lane.lines.entry(entry.line).or_default().ready.push_back((id, rule));
-        lane.rotate(entry.line);
+        lane.set_limits(limits);
+        lane.lines.push(entry.line, (id, rule));
     }
 
     /// Sets a push aside until something changes.
@@ -202,14 +201,18 @@ impl Queue {
         }
     }
 
-    /// The attempts to open now: as many as lanes and targets have room for, staging up to one more round per lane
-    /// so that no slot waits for the database. Every push returned counts as open from here on.
+    /// The attempts to open now. A lane opens again once half of what it had open has ended, so that one transaction
+    /// opens many. Every push returned counts as open from here on.
     pub fn take_startable(&mut self, now: UtcMs) -> Vec<Begin> {
         let mut begins = Vec::new();
         for (account, lane) in &mut self.lanes {
-            let staged = if lane.limits.min_interval.is_zero() { lane.limits.concurrency.saturating_mul(2) } else { 1 };
-            while lane.open < staged && self.open < MAX_OPEN && lane.not_before <= now {
-                let Some((id, rule)) = lane.take_next() else { break };
+            let most = lane.limits.open_at_once();
+            if lane.open > most / 2 {
+                continue;
+            }
+            while lane.open < most && self.open < MAX_OPEN && lane.not_before <= now {
+                let Some((_, (id, rule))) = lane.lines.take() else { break };
+                lane.open += 1;
                 self.open += 1;
                 if !lane.limits.min_interval.is_zero() {
                     lane.not_before = now + lane.limits.min_interval;
@@ -223,11 +226,16 @@ impl Queue {
         begins
     }
 
+    /// The line that a push stands in: pushes to one target share it.
+    pub fn line_of(&self, id: i64) -> u64 {
+        self.entries.get(&id).map_or(0, |entry| entry.line)
+    }
+
     /// When a lane that paces itself may start its next attempt, if one waits.
     pub fn next_paced_at(&self) -> Option<UtcMs> {
         self.lanes
             .values()
-            .filter(|lane| !lane.limits.min_interval.is_zero() && lane.open == 0 && !lane.rotation.is_empty())
+            .filter(|lane| !lane.limits.min_interval.is_zero() && lane.open == 0 && lane.lines.has_next())
             .map(|lane| lane.not_before)
             .min()
     }
@@ -260,15 +268,16 @@ impl Queue {
                 self.parked.remove(&id);
             }
             Place::Ready(account) => {
-                if let Some(line) = self.lanes.get_mut(account).and_then(|lane| lane.lines.get_mut(&entry.line)) {
-                    line.ready.retain(|(ready, _)| *ready != id);
+                if let Some(lane) = self.lanes.get_mut(account) {
+                    lane.lines.remove(entry.line, |(ready, _)| *ready == id);
                 }
             }
             Place::Closing => {}
             Place::Open(account) => {
                 self.open -= 1;
                 if let Some(lane) = self.lanes.get_mut(account) {
-                    lane.close(entry.line);
+                    lane.open = lane.open.saturating_sub(1);
+                    lane.lines.back(entry.line);
                 }
             }
         }
@@ -277,52 +286,13 @@ impl Queue {
 
 impl Lane {
     fn new(limits: LaneLimits) -> Lane {
-        Lane { limits, open: 0, not_before: UtcMs::MIN, lines: HashMap::new(), rotation: VecDeque::new() }
+        let lines = Lines::new(limits.open_at_once() / 4);
+        Lane { limits, open: 0, not_before: UtcMs::MIN, lines }
     }
 
-    /// Puts a line into the rotation if it has something ready and room for it.
-    fn rotate(&mut self, key: u64) {
-        let room = self.limits.per_target();
-        if let Some(line) = self.lines.get_mut(&key)
-            && !line.in_rotation
-            && !line.ready.is_empty()
-            && line.open < room
-        {
-            line.in_rotation = true;
-            self.rotation.push_back(key);
-        }
-    }
-
-    /// The next push in turn, counted as open.
-    fn take_next(&mut self) -> Option<(i64, Rule)> {
-        while let Some(key) = self.rotation.pop_front() {
-            let Some(line) = self.lines.get_mut(&key) else { continue };
-            line.in_rotation = false;
-            let Some(next) = line.ready.pop_front() else {
-                if line.open == 0 {
-                    self.lines.remove(&key);
-                }
-                continue;
-            };
-            line.open += 1;
-            self.open += 1;
-            self.rotate(key);
-            return Some(next);
-        }
-        None
-    }
-
-    /// One attempt of a line has ended.
-    fn close(&mut self, key: u64) {
-        self.open = self.open.saturating_sub(1);
-        if let Some(line) = self.lines.get_mut(&key) {
-            line.open = line.open.saturating_sub(1);
-            if line.open == 0 && line.ready.is_empty() && !line.in_rotation {
-                self.lines.remove(&key);
-            } else {
-                self.rotate(key);
-            }
-        }
+    fn set_limits(&mut self, limits: LaneLimits) {
+        self.limits = limits;
+        self.lines.set_per_line(limits.open_at_once() / 4);
     }
 }
 
@@ -379,24 +349,31 @@ mod tests {
 
     #[test]
     fn a_target_that_never_answers_leaves_the_lane_to_the_others() {
-        let mut queue = all_in_one_lane(&["dead", "dead", "dead", "b", "c", "d"], FREE);
-        // One of "dead" and one of each other target; the other two of "dead" wait for the first.
-        assert_eq!(ids(queue.take_startable(UtcMs(0))), [1, 4, 5, 6]);
-        queue.remove(4);
+        let targets = [vec!["dead"; 100], vec!["b", "c", "d"]].concat();
+        let mut queue = all_in_one_lane(&targets, FREE);
+        let begun = ids(queue.take_startable(UtcMs(0)));
+        // A quarter of the 64 that the lane opens, and everything of the others.
+        assert_eq!(begun.len(), 16 + 3);
+        assert!(begun.contains(&101) && begun.contains(&102) && begun.contains(&103));
+        queue.remove(101);
         assert_eq!(ids(queue.take_startable(UtcMs(0))), Vec::<i64>::new());
         queue.remove(1);
-        assert_eq!(ids(queue.take_startable(UtcMs(0))), [2]);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [17]);
     }
 
     #[test]
-    fn a_lane_opens_two_rounds_at_most() {
-        let targets: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    fn a_lane_opens_many_at_once_and_again_when_half_of_them_have_ended() {
+        let targets: Vec<String> = (0..200).map(|n| n.to_string()).collect();
         let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
         let mut queue = all_in_one_lane(&targets, FREE);
-        assert_eq!(queue.take_startable(UtcMs(0)).len(), 8);
-        assert_eq!(queue.open_attempts(), 8);
-        queue.remove(1);
-        assert_eq!(queue.take_startable(UtcMs(0)).len(), 1);
+        let begun = ids(queue.take_startable(UtcMs(0)));
+        assert_eq!((begun.len(), queue.open_attempts()), (64, 64));
+        for id in &begun[..31] {
+            queue.remove(*id);
+        }
+        assert_eq!(queue.take_startable(UtcMs(0)).len(), 0);
+        queue.remove(begun[31]);
+        assert_eq!(queue.take_startable(UtcMs(0)).len(), 32);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use pushcron::domain::{
 };
 use pushcron::engine::desk::MediaDesk;
 use pushcron::engine::dispatcher::{Dispatcher, Event};
+use pushcron::engine::flights::{self, Flights};
 use pushcron::engine::recovery::{Recovered, recover};
 use pushcron::engine::roster::{Member, Roster};
 use pushcron::engine::scheduler::Scheduler;
@@ -171,10 +172,12 @@ impl World {
     ) -> World {
         let path = dir.path().join("pushcron.db");
         let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
-        let recovered = recover(&*store, &*clock, |_, _| idempotent).await.unwrap();
+        let notes_at = flights::path_beside(&path);
+        let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
         store.withdraw_ahead(clock.now()).await.unwrap();
+        let notes = Flights::create(&notes_at).unwrap();
         let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
-        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk);
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
         let events = dispatcher.handle();
         let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
         events.send(Event::Accounts(roster(&accounts, &platform, idempotent))).ok().unwrap();

@@ -1,0 +1,140 @@
+//! Which attempts were really started: what lets a restart after `kill -9` tell "never begun" from "perhaps sent".
+//!
+//! Attempts are opened in the database in batches, somewhat ahead of their sends. Just before a sender is called, the
+//! attempt is noted here by one small write that is not synced: it survives the death of the process, since the
+//! kernel has it, but not the death of the machine. So the notes count only while the machine has not been booted
+//! anew; else, and for any doubt, an open attempt is taken as perhaps sent.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Far more than attempts can be open at once, so that a note is overwritten only long after its attempt was closed.
+const SLOTS: u64 = 1 << 16;
+const SLOT: u64 = 12;
+/// The boot's id (36 characters) and padding.
+const HEADER: u64 = 48;
+
+/// The notes of the running process.
+pub struct Flights {
+    file: File,
+    next: u64,
+}
+
+/// The notes of a process that is gone.
+pub struct PastFlights(Option<HashSet<(i64, u32)>>);
+
+impl PastFlights {
+    /// Whether this attempt may have been started.
+    pub fn may_include(&self, push_id: i64, attempt: u32) -> bool {
+        self.0.as_ref().is_none_or(|flights| flights.contains(&(push_id, attempt)))
+    }
+
+    /// Nothing is known: every attempt may have been started.
+    pub fn unknown() -> PastFlights {
+        PastFlights(None)
+    }
+}
+
+/// Where the notes of a database lie.
+pub fn path_beside(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".flights");
+    PathBuf::from(name)
+}
+
+/// Reads what an earlier process noted. A file that is not there, damaged, or from before the last boot says nothing.
+pub fn read(path: &Path) -> PastFlights {
+    let read = || -> io::Result<Option<HashSet<(i64, u32)>>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.read_to_end(&mut bytes)?;
+        let boot = boot_id()?;
+        if bytes.len() as u64 != HEADER + SLOTS * SLOT || !bytes.starts_with(boot.as_bytes()) {
+            return Ok(None);
+        }
+        let slots = bytes[HEADER as usize..].chunks_exact(SLOT as usize);
+        let flights = slots.filter_map(|slot| {
+            let push_id = i64::from_le_bytes(slot[..8].try_into().ok()?);
+            let attempt = u32::from_le_bytes(slot[8..].try_into().ok()?);
+            (push_id != 0).then_some((push_id, attempt))
+        });
+        Ok(Some(flights.collect()))
+    };
+    PastFlights(read().unwrap_or(None))
+}
+
+impl Flights {
+    /// Starts with an empty page. The file has its full size from here on, so that a full disk cannot refuse a note.
+    pub fn create(path: &Path) -> io::Result<Flights> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let mut page = vec![0; (HEADER + SLOTS * SLOT) as usize];
+        let boot = boot_id()?;
+        page[..boot.len()].copy_from_slice(boot.as_bytes());
+        file.write_all_at(&page, 0)?;
+        Ok(Flights { file, next: 0 })
+    }
+
+    /// Notes that the sender of this attempt is called next.
+    pub fn note(&mut self, push_id: i64, attempt: u32) -> io::Result<()> {
+        let mut slot = [0; SLOT as usize];
+        slot[..8].copy_from_slice(&push_id.to_le_bytes());
+        slot[8..].copy_from_slice(&attempt.to_le_bytes());
+        self.file.write_all_at(&slot, HEADER + (self.next % SLOTS) * SLOT)?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
+fn boot_id() -> io::Result<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(text.trim().chars().take(HEADER as usize).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_process_reads_what_an_earlier_one_noted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path_beside(&dir.path().join("p.db"));
+        let mut flights = Flights::create(&path).unwrap();
+        flights.note(7, 1).unwrap();
+        flights.note(8, 2).unwrap();
+        drop(flights);
+        let past = read(&path);
+        assert!(past.may_include(7, 1) && past.may_include(8, 2));
+        assert!(!past.may_include(7, 2) && !past.may_include(9, 1));
+        drop(Flights::create(&path).unwrap());
+        assert!(!read(&path).may_include(7, 1), "a new process starts with an empty page");
+    }
+
+    #[test]
+    fn the_newest_notes_stay_when_the_page_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flights");
+        let mut flights = Flights::create(&path).unwrap();
+        for push_id in 1..=SLOTS as i64 + 3 {
+            flights.note(push_id, 1).unwrap();
+        }
+        let past = read(&path);
+        assert!(!past.may_include(3, 1));
+        assert!(past.may_include(4, 1) && past.may_include(SLOTS as i64 + 3, 1));
+    }
+
+    #[test]
+    fn without_notes_or_after_a_boot_every_attempt_may_have_been_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flights");
+        assert!(read(&path).may_include(1, 1));
+        drop(Flights::create(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[..8].copy_from_slice(b"another!");
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(read(&path).may_include(1, 1));
+        std::fs::write(&path, &bytes[..100]).unwrap();
+        assert!(read(&path).may_include(1, 1));
+    }
+}
