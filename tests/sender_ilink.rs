@@ -102,11 +102,10 @@ async fn the_window_ends_an_hour_before_the_day_and_a_restart_remembers_it() {
         "last message 2026-01-01T01:00:00.000Z, window open until 2026-01-02T00:00:00.000Z, 9 of 10 pushes left"
             .to_owned(),
     )];
-    assert_eq!(sender.contacts(bench.now()), described);
+    assert_eq!(sender.contacts(bench.now()).await, described);
 
     let restarted = bench.build(&ilink_account(&service));
-    restarted.probe().await;
-    assert_eq!(restarted.contacts(bench.now()), described);
+    assert_eq!(restarted.contacts(bench.now()).await, described);
     let almost = DUE_AT + 23 * HOUR - Duration::from_millis(1);
     assert_eq!(restarted.gate(&user(USER), None, almost), Gate::Open);
     assert_eq!(restarted.gate(&user(USER), None, DUE_AT + 23 * HOUR), window_closed());
@@ -305,7 +304,7 @@ async fn each_answer_has_its_class_and_no_text_shows_a_secret() {
         assert!(error.contains(words), "{error}");
         assert!(!error.contains("CANARY"), "{error}");
         let left = if outcome == Outcome::Unknown { "9 of 10" } else { "10 of 10" };
-        let known = sender.contacts(bench.now()).remove(0).1;
+        let known = sender.contacts(bench.now()).await.remove(0).1;
         assert!(known.contains(left), "what may have gone out counts: {known} after {answer:?}");
     }
 }
@@ -473,7 +472,7 @@ async fn the_bots_own_messages_and_repeats_open_no_window() {
         () = sender.listen(events) => {}
         () = async { while heard.recv().await != Some(SenderEvent::GateOpened) {} } => {}
     }
-    let known = sender.contacts(bench.now()).remove(0).1;
+    let known = sender.contacts(bench.now()).await.remove(0).1;
     assert!(known.starts_with("last message 2026-01-01T01:00:00.000Z") && known.contains("9 of 10"), "{known}");
 }
 

@@ -24,10 +24,14 @@ async fn run(home: &Path, line: &str) -> Output {
     pushcron(home).args(line.split_whitespace()).output().await.unwrap()
 }
 
-async fn json_of(home: &Path, line: &str) -> Vec<Value> {
+async fn text_of(home: &Path, line: &str) -> String {
     let output = run(home, line).await;
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    String::from_utf8(output.stdout).unwrap()
+}
+
+async fn json_of(home: &Path, line: &str) -> Vec<Value> {
+    serde_json::from_str(&text_of(home, line).await).unwrap()
 }
 
 fn write(home: &Path, yaml: &str) {
@@ -113,6 +117,12 @@ async fn a_push_to_weixin_waits_until_the_user_writes() {
     .await;
     assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("pending"), &json!(0)), "{waiting}");
     assert_eq!(service.calls("sendmessage"), 0);
+    let accounts = text_of(home, "accounts").await;
+    assert!(accounts.contains(&format!("wx to {USER}: never wrote to the bot: window closed")), "{accounts}");
+    let year = &waiting["due_at"].as_str().unwrap()[..10];
+    let explained = text_of(home, &format!("explain hello {year}")).await.replace('\n', " ");
+    let why = "(the platform lets the account write only after the contact has written)";
+    assert!(explained.contains(why) && explained.contains("never wrote to the bot"), "{explained}");
 
     service.user_writes("ctx-CANARY", SystemClock::new().now().0);
     let sent = until("the push is sent", async || {
@@ -120,6 +130,8 @@ async fn a_push_to_weixin_waits_until_the_user_writes() {
     })
     .await;
     assert_eq!((&sent["attempts"], &sent["account"]), (&json!(1), &json!("wx")), "{sent}");
+    let accounts = text_of(home, "accounts").await;
+    assert!(accounts.contains("window open until") && accounts.contains("8 of 10 pushes left"), "{accounts}");
     let expected = [Arrived::Text("早上好".into()), Arrived::Image(b"\x89PNG\r\n\x1a\n picture".to_vec())];
     assert_eq!(service.service().arrived, expected);
 

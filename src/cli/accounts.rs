@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 
 use super::Show;
 use super::check::counted;
-use super::context::Context;
+use super::context::{Context, Known};
 use super::failure::{Exit, Failure};
 use super::render::{Cell, Column, Screen, Tone, table};
 use super::rows::{Instants, Row, for_programs, rows};
-use crate::domain::{Account, UtcMs};
+use crate::domain::{Account, UtcMs, escaped};
 use crate::senders::{Environment, Probe, find};
 use crate::store::{Filter, Table, View};
 
@@ -43,6 +43,9 @@ impl Accounts {
             for_programs(&mut out, self.show, &table)?;
         } else {
             print(&mut out, self.show, &context.whereabouts()?.timezone, &table)?;
+            for Known { account, contact, words } in context.contacts(|_| true) {
+                writeln!(out, "{}", escaped(&format!("{account} to {contact}: {words}")))?;
+            }
         }
         Ok(Exit::Done)
     }

@@ -179,6 +179,27 @@ impl Context {
         Ok(config.accounts.iter().filter_map(problem).collect())
     }
 
+    /// What the senders of these accounts know of single contacts, in words. Nothing where the files cannot be read:
+    /// what is shown beside it stands without.
+    pub fn contacts(&self, wanted: impl Fn(&Account) -> bool) -> Vec<Known> {
+        let known = || {
+            let config = self.config()?;
+            self.block_on(async {
+                let environment = self.environment().await?;
+                let mut known = Vec::new();
+                for account in config.accounts.iter().filter(|account| wanted(account)) {
+                    let built = senders::find(&account.sender).map(|sender| (sender.build)(account, &environment));
+                    let Some(Ok(sender)) = built else { continue };
+                    let contacts = sender.contacts(self.now()).await;
+                    let of_account = |(contact, words)| Known { account: account.id.clone(), contact, words };
+                    known.extend(contacts.into_iter().map(of_account));
+                }
+                Ok::<_, Failure>(known)
+            })
+        };
+        known().unwrap_or_default()
+    }
+
     fn environment_with(&self, memory: Glance, database: &Path) -> Result<Environment, Failure> {
         let http = Http::new().map_err(|error| Failure::of(Exit::Failed, &error))?;
         let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
@@ -194,6 +215,13 @@ impl Context {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?.block_on(work)
     }
+}
+
+/// What a sender knows of a contact: when it may be written to, and how often.
+pub struct Known {
+    pub account: String,
+    pub contact: String,
+    pub words: String,
 }
 
 /// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.

@@ -1,5 +1,6 @@
 //! `explain`: why a job fired at a time, or did not.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -8,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, Known};
 use super::failure::{Exit, Failure};
 use super::history::brief_ms;
 use super::rows::rows;
@@ -51,7 +52,10 @@ impl Explain {
             Ok((Story::read(store, &self.job, revisions, &stretch).await?, stretch))
         })?;
         let zone = if self.utc { TimeZone::UTC } else { newest_zone(&story.revisions) };
-        let teller = Teller { story: &story, stretch: &stretch, zone, now, daemon_runs: context.daemon_runs()? };
+        let waiting = story.waiting_ims();
+        let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
+        let teller =
+            Teller { story: &story, stretch: &stretch, zone, now, daemon_runs: context.daemon_runs()?, contacts };
         let answer = teller.answer();
         let mut out = io::stdout().lock();
         if self.json {
@@ -100,6 +104,15 @@ impl Story {
     }
 }
 
+impl Story {
+    /// The ims of pushes that wait for a contact to write.
+    fn waiting_ims(&self) -> HashSet<&str> {
+        let pushes = self.fires.iter().flat_map(|fire| &fire.pushes);
+        let waits = |push: &&PushRecord| !push.state.is_final() && push.reason.as_deref() == Some("window_closed");
+        pushes.filter(waits).map(|push| push.im.as_str()).collect()
+    }
+}
+
 /// Fires that are told one by one; a time that names a day may hold thousands.
 const MOST: usize = 5;
 
@@ -110,6 +123,8 @@ struct Teller<'a> {
     zone: TimeZone,
     now: UtcMs,
     daemon_runs: bool,
+    /// What is known of those for whom pushes wait.
+    contacts: Vec<Known>,
 }
 
 impl Teller<'_> {
@@ -123,6 +138,9 @@ impl Teller<'_> {
             if let Some(more) = self.story.fires.len().checked_sub(MOST).filter(|more| *more > 0) {
                 told.push(format!("And {more} more fires of that time are in the table fires."));
             }
+        }
+        for Known { account, contact, words } in &self.contacts {
+            told.push(format!("What account {account} knows of {contact}: {words}."));
         }
         told.push(format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC")));
         told.join(" ")
@@ -353,6 +371,8 @@ fn reason_in_words(reason: &str) -> &str {
         "account_cooling_down" => "the account is cooling down",
         "account_unknown" => "the account is not in the files",
         "kind_not_supported" => "no account's sender can carry this kind",
+        "window_closed" => "the platform lets the account write only after the contact has written",
+        "rate_limit" => "the account has used up the sends that its platform grants in this time",
         "job_removed" => "the job left the files",
         "replaced" => "a newer fire took its place (overlap: replace)",
         "stopped" => "the daemon stopped",

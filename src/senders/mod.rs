@@ -74,8 +74,9 @@ pub trait Sender: Send + Sync {
     /// The daemon drops the future to stop it. Returning means that there is nothing to listen to.
     async fn listen(&self, _events: EventSink) {}
 
-    /// Facts about single contacts that `accounts` and `explain` show, as `(contact, what is known)`.
-    fn contacts(&self, _now: UtcMs) -> Vec<(String, String)> {
+    /// Facts about single contacts that `accounts` and `explain` show, as `(contact, what is known)`: from memory and
+    /// files alone, without a word to the platform.
+    async fn contacts(&self, _now: UtcMs) -> Vec<(String, String)> {
         Vec::new()
     }
 }

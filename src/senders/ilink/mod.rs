@@ -352,7 +352,9 @@ impl Sender for Ilink {
         poll::run(self, &events).await;
     }
 
-    fn contacts(&self, now: UtcMs) -> Vec<(String, String)> {
+    async fn contacts(&self, now: UtcMs) -> Vec<(String, String)> {
+        // Without a login there is no contact.
+        let _ = self.login().await;
         let state = self.state();
         let Some(login) = &state.login else { return Vec::new() };
         let Some(bot) = state.bots.get(&login.bot_id) else {
