@@ -197,9 +197,12 @@ async fn every_failure_of_the_sheet_has_its_outcome() {
     }
     let nobody = Refused::new();
     let url = format!("{}/robot/send?access_token=CANARY", nobody.url());
-    let report = Rig::new().sender("dingtalk_robot", &[("url", &url)]).send(&push()).await;
-    assert_eq!(report.outcome, Outcome::Unreachable);
-    assert!(!format!("{report:?}").contains("CANARY"));
+    let robot = Rig::new().sender("dingtalk_robot", &[("url", &url)]);
+    for _ in 0..21 {
+        let report = robot.send(&push()).await;
+        assert_eq!(report.outcome, Outcome::Unreachable, "what never left does not count");
+        assert!(!format!("{report:?}").contains("CANARY"));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use super::http::{Http, Reply, excerpt};
+use super::http::{CallError, Http, Reply, excerpt};
 use super::parts::{Budget, Part, Progress, add_note};
 use super::segments::{Inline, Segment, render, segments};
 use super::text::{Limit, split};
@@ -152,7 +152,15 @@ impl DingtalkRobot {
             // `query` encodes the signature, once.
             request = request.query(&[("timestamp", now.0.to_string()), ("sign", sign(now.0, secret))]);
         }
-        let reply = self.http.call(request, left).await.map_err(|error| error.report())?;
+        let reply = match self.http.call(request, left).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                if matches!(error, CallError::NotSent(_)) {
+                    self.pace().sends.pop_back();
+                }
+                return Err(error.report());
+            }
+        };
         let mut report = judge(&reply, now);
         if let Outcome::Throttled { wait: Some(wait) } = report.outcome {
             self.pace().shut_out_until = Some(now + wait);

@@ -71,7 +71,8 @@ pub static SPEC: SenderSpec = SenderSpec {
     concurrency: 1,
     // 100 a minute, 5 a second.
     min_interval_ms: 600,
-    max_media_bytes: 10 * 1024 * 1024,
+    // A link carries any size, and a picture too large to show is one.
+    max_media_bytes: u64::MAX,
 };
 
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
