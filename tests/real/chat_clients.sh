@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Holds what the Telegram, Feishu and DingTalk senders ask against what clients that others wrote ask (from PyPI, in a
+# venv under target/). The tests find the venv's Python in PUSHCRON_CHAT_PYTHON.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+home=target/real/chat_clients
+if [ ! -e "$home/installed" ]; then
+    python3 -m venv "$home/venv"
+    "$home/venv/bin/pip" install --quiet --disable-pip-version-check \
+        python-telegram-bot==22.8 lark-oapi==1.7.5 DingtalkChatbot==1.5.7
+    touch "$home/installed"
+fi
+
+PUSHCRON_CHAT_PYTHON="$PWD/$home/venv/bin/python" cargo test --test chat_clients -- --nocapture "$@"
