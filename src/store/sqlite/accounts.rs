@@ -48,7 +48,7 @@ impl Write for RecordAccounts {
              SELECT value ->> 0, CASE WHEN ?2 THEN key ELSE (SELECT count(*) + key FROM accounts) END,
                     value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
                     value ->> 8
-               FROM json_each(?1)
+               FROM jsonb_each(?1)
               WHERE true
              ON CONFLICT (id) DO UPDATE
                 SET position = CASE WHEN ?2 THEN excluded.position ELSE position END, im = excluded.im,
@@ -61,7 +61,7 @@ impl Write for RecordAccounts {
         .execute(&mut *conn)
         .await?;
         if self.all {
-            sqlx::query("DELETE FROM accounts WHERE id NOT IN (SELECT value ->> 0 FROM json_each(?1))")
+            sqlx::query("DELETE FROM accounts WHERE id NOT IN (SELECT value ->> 0 FROM jsonb_each(?1))")
                 .bind(&rows)
                 .execute(conn)
                 .await?;

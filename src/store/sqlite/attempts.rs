@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use super::accounts;
@@ -51,7 +50,7 @@ impl Bulk for BeginAttempts {
             "INSERT INTO attempts (push_id, number, account, rule, sender, started_at)
              SELECT p.id, p.attempts + 1, b.value ->> 1, b.value ->> 2, b.value ->> 3,
                     max(b.value ->> 4, p.next_attempt_at)
-               FROM json_each(?1) AS b
+               FROM jsonb_each(?1) AS b
               CROSS JOIN pushes AS p ON p.id = b.value ->> 0
               WHERE p.state IN ('pending', 'retrying')
              ON CONFLICT (push_id, number) DO NOTHING",
@@ -158,7 +157,7 @@ impl Bulk for FinishAttempts {
                             value ->> 3 AS outcome, value ->> 4 AS error, value ->> 5 AS http_status,
                             value ->> 6 AS message_id, value ->> 7 AS note,
                             value ->> 13 AS started_at
-                       FROM json_each(?1)) AS f
+                       FROM jsonb_each(?1)) AS f
               WHERE attempts.push_id = f.push_id AND attempts.number = f.number AND attempts.finished_at IS NULL",
         )
         .bind(&rows)
@@ -175,7 +174,7 @@ impl Bulk for FinishAttempts {
                FROM (SELECT value ->> 0 AS push_id, value ->> 1 AS number, value ->> 2 AS finished_at,
                             value ->> 8 AS state, value ->> 9 AS reason, value ->> 10 AS next_attempt_at,
                             value ->> 11 AS uncounted, value ->> 12 AS parts
-                       FROM json_each(?1)) AS f
+                       FROM jsonb_each(?1)) AS f
               WHERE pushes.id = f.push_id AND pushes.attempts = f.number AND pushes.state = 'sending'",
         )
         .bind(&rows)
@@ -189,24 +188,25 @@ impl Bulk for FinishAttempts {
     }
 }
 
-fn finish_row(finish: &Finish) -> serde_json::Value {
-    let report = &finish.report;
-    json!([
-        finish.push_id,
-        finish.number,
-        finish.finished_at,
+/// One row of the JSON that the two updates read by position.
+fn finish_row(finish: &Finish) -> impl Serialize {
+    let Finish { push_id, number, report, next, started_at, finished_at, .. } = finish;
+    (
+        push_id,
+        number,
+        finished_at,
         report.outcome.as_str(),
-        report.error,
+        &report.error,
         report.http_status,
-        report.message_id,
-        report.note,
-        finish.next.state().as_str(),
-        finish.next.reason(),
-        next_attempt_at(&finish.next),
+        &report.message_id,
+        &report.note,
+        next.state().as_str(),
+        next.reason(),
+        next_attempt_at(next),
         u8::from(finish.uncounted),
         (!report.parts.is_empty()).then_some(&report.parts),
-        finish.started_at,
-    ])
+        started_at,
+    )
 }
 
 /// When a push is due again, if it is.
@@ -221,7 +221,7 @@ pub(super) fn next_attempt_at(next: &Next) -> Option<UtcMs> {
 async fn stale(conn: &mut SqliteConnection, rows: &str) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar(
         "SELECT f.value ->> 0
-           FROM json_each(?1) AS f
+           FROM jsonb_each(?1) AS f
            LEFT JOIN pushes AS p ON p.id = f.value ->> 0
           WHERE (p.state = 'sending' AND p.attempts = f.value ->> 1) IS NOT TRUE",
     )

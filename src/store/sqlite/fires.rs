@@ -18,13 +18,18 @@ use crate::store::{AdHoc, Cursor, NewFire, Recorded};
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
 static DEFAULT_RETRY: LazyLock<String> = LazyLock::new(|| json!(RetryPolicy::default()).to_string());
 
-/// The text of an instant some milliseconds after another, at most that of [`UtcMs::MAX`].
+/// The text of an instant some milliseconds after another, at most that of [`UtcMs::MAX`]. Whole seconds, the usual
+/// case, are spared the way through floating point.
 macro_rules! plus_ms {
     ($instant:literal, $ms:literal) => {
         concat!(
             "min('9999-12-30T22:00:00.000Z', coalesce(strftime('%Y-%m-%dT%H:%M:%fZ', ",
             $instant,
-            ", (",
+            ", iif(",
+            $ms,
+            " % 1000 = 0, ",
+            $ms,
+            " / 1000, ",
             $ms,
             " / 1000.0) || ' seconds'), '9999-12-31'))"
         )
@@ -74,7 +79,7 @@ async fn stale(conn: &mut SqliteConnection, cursors: &[Cursor]) -> Result<Vec<Ar
     let rows: Vec<_> = cursors.iter().map(|cursor| (&cursor.job, cursor.from)).collect();
     let names: Vec<String> = sqlx::query_scalar(
         "SELECT c.value ->> 0
-           FROM json_each(?1) AS c
+           FROM jsonb_each(?1) AS c
            LEFT JOIN jobs AS j ON j.name = c.value ->> 0 AND j.removed_at IS NULL
           WHERE j.name IS NULL OR j.next_due_at IS NOT c.value ->> 1",
     )
@@ -137,7 +142,7 @@ async fn insert(conn: &mut SqliteConnection, fires: &[&NewFire], now: UtcMs, bef
                                   AND EXISTS (SELECT 1 FROM pushes INDEXED BY pushes_exclusive
                                                WHERE exclusive_job = j.name AND finished_at IS NULL) THEN 'overlap'
                              END AS instead
-                   FROM json_each(?1) AS f
+                   FROM jsonb_each(?1) AS f
                   CROSS JOIN jobs AS j ON j.name = f.value ->> 0 AND j.removed_at IS NULL)
           WHERE true
          ON CONFLICT (job, due_at, triggered_by) DO NOTHING",
@@ -169,7 +174,7 @@ async fn make_pushes(conn: &mut SqliteConnection, after: i64) -> Result<()> {
         ",      iif(j.definition ->> 'overlap' = 'allow', NULL, j.name)
            FROM fires AS f
           CROSS JOIN jobs AS j ON j.name = f.job
-          CROSS JOIN json_each(j.definition, '$.push') AS p
+          CROSS JOIN jsonb_each(j.definition, '$.push') AS p
           WHERE f.id > ?1 AND f.decision = 'fired'"
     ))
     .bind(after)
@@ -207,7 +212,7 @@ async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item =
     let rows: Vec<_> = cursors.map(|cursor| (&cursor.job, cursor.next_due_at)).collect();
     sqlx::query(
         "UPDATE jobs SET next_due_at = c.value ->> 1
-           FROM json_each(?1) AS c
+           FROM jsonb_each(?1) AS c
           WHERE jobs.name = c.value ->> 0",
     )
     .bind(serde_json::to_string(&rows)?)
@@ -241,7 +246,7 @@ pub(super) async fn withdraw(conn: &mut SqliteConnection, ahead: Ahead<'_>, now:
     let found = match ahead {
         Ahead::Of(jobs) => sqlx::query_scalar::<_, String>(
             "SELECT json_group_array(f.id)
-               FROM json_each(?2) AS j
+               FROM jsonb_each(?2) AS j
               CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?1
               WHERE f.triggered_by = 'cron'
                 AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
@@ -265,7 +270,7 @@ pub(super) async fn withdraw(conn: &mut SqliteConnection, ahead: Ahead<'_>, now:
         return Ok(Withdrawn { fires: 0, pushes: Vec::new() });
     }
     let pushes = sqlx::query_scalar(
-        "SELECT p.id FROM json_each(?1) AS f CROSS JOIN pushes AS p ON p.fire_id = f.value ORDER BY p.id",
+        "SELECT p.id FROM jsonb_each(?1) AS f CROSS JOIN pushes AS p ON p.fire_id = f.value ORDER BY p.id",
     )
     .bind(&ids)
     .fetch_all(&mut *conn)
@@ -273,14 +278,14 @@ pub(super) async fn withdraw(conn: &mut SqliteConnection, ahead: Ahead<'_>, now:
     sqlx::query(
         "UPDATE jobs SET next_due_at = w.due_at
            FROM (SELECT f.job, min(f.due_at) AS due_at
-                   FROM json_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value
+                   FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value
                   GROUP BY f.job) AS w
           WHERE jobs.name = w.job AND (jobs.next_due_at IS NULL OR jobs.next_due_at > w.due_at)",
     )
     .bind(&ids)
     .execute(&mut *conn)
     .await?;
-    let fires = sqlx::query("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))")
+    let fires = sqlx::query("DELETE FROM fires WHERE id IN (SELECT value FROM jsonb_each(?1))")
         .bind(&ids)
         .execute(conn)
         .await?

@@ -113,7 +113,7 @@ async fn retire(conn: &mut SqliteConnection, names: &[&str], now: UtcMs, applied
         "INSERT INTO job_revisions (job, revision, schedule, timezone, enabled, definition, from_at, until_at)
          SELECT name, revision, schedule, timezone, enabled, definition, loaded_at, ?2
            FROM jobs
-          WHERE name IN (SELECT value FROM json_each(?1)) AND removed_at IS NULL",
+          WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
     )
     .bind(serde_json::to_string(names)?)
     .bind(now.to_string())
@@ -134,7 +134,7 @@ async fn upsert(conn: &mut SqliteConnection, changes: &[JobChange], now: UtcMs) 
         "INSERT INTO jobs (name, schedule, timezone, enabled, next_due_at, definition, definition_hash, revision,
                            loaded_at)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, 1, ?2
-           FROM json_each(?1)
+           FROM jsonb_each(?1)
           WHERE true
          ON CONFLICT (name) DO UPDATE
             SET schedule = excluded.schedule, timezone = excluded.timezone, enabled = excluded.enabled,
@@ -154,7 +154,7 @@ async fn remove(conn: &mut SqliteConnection, names: &[&str], now: UtcMs, applied
     let names = serde_json::to_string(names)?;
     sqlx::query(
         "UPDATE jobs SET removed_at = ?2, paused_at = NULL, next_due_at = NULL
-          WHERE name IN (SELECT value FROM json_each(?1)) AND removed_at IS NULL",
+          WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
     )
     .bind(&names)
     .bind(now.to_string())
@@ -169,8 +169,8 @@ async fn touch_blobs(conn: &mut SqliteConnection, names: &[&str], now: UtcMs) ->
     sqlx::query(
         "UPDATE blobs SET used_at = max(used_at, ?2)
           WHERE sha256 IN (SELECT substr(t.value, 6)
-                             FROM jobs AS j, json_tree(j.definition, '$.push') AS t
-                            WHERE j.name IN (SELECT value FROM json_each(?1))
+                             FROM jobs AS j, jsonb_tree(j.definition, '$.push') AS t
+                            WHERE j.name IN (SELECT value FROM jsonb_each(?1))
                               AND instr(j.definition, '\"blob:') > 0
                               AND t.type = 'text' AND t.value LIKE 'blob:%')",
     )

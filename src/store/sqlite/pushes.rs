@@ -105,7 +105,7 @@ pub(super) async fn cancel_of_jobs(conn: &mut SqliteConnection, names: &str, now
         "UPDATE pushes INDEXED BY pushes_open
             SET state = 'cancelled', reason = 'job_removed', finished_at = ?2, next_attempt_at = NULL
           WHERE finished_at IS NULL AND state IN ('pending', 'retrying')
-            AND (SELECT job FROM fires WHERE fires.id = fire_id) IN (SELECT value FROM json_each(?1))
+            AND (SELECT job FROM fires WHERE fires.id = fire_id) IN (SELECT value FROM jsonb_each(?1))
          RETURNING id",
     )
     .bind(names)
@@ -133,7 +133,7 @@ impl Write for SettlePushes {
             "UPDATE pushes
                 SET state = iif(s.value ->> 1 = 'retrying' AND attempts = 0, 'pending', s.value ->> 1), sent_count = s.value ->> 1 = 'sent', reason = s.value ->> 2,
                     next_attempt_at = s.value ->> 3, finished_at = iif(s.value ->> 3 IS NULL, ?2, NULL)
-               FROM json_each(?1) AS s
+               FROM jsonb_each(?1) AS s
               WHERE pushes.id = s.value ->> 0 AND pushes.state IN ('pending', 'retrying')",
         )
         .bind(serde_json::to_string(&rows)?)
