@@ -7,7 +7,7 @@ mod answer;
 mod plan;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,9 +17,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
 use self::answer::{Cure, judge, message_id};
-use self::plan::{Format, MediaForm, Step, Styled, plan};
+use self::plan::{Format, MediaForm, Step, Styled, Upload, plan};
 use super::http::Http;
-use super::parts::{Budget, Progress};
+use super::parts::{Budget, Progress, add_note};
 use super::{BuildError, Environment, Memory, Probe, Sender, ogg, settings, upload};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
@@ -110,7 +110,7 @@ struct Telegram {
     link_preview: bool,
     http: Http,
     clock: SharedClock,
-    memory: std::sync::Arc<dyn Memory>,
+    memory: Arc<dyn Memory>,
     /// Groups that became supergroups: old chat id to new one. Remembered, since jobs keep naming the old id.
     moved: OnceCell<Mutex<HashMap<String, String>>>,
 }
@@ -172,8 +172,8 @@ struct Cures {
 
 impl Telegram {
     async fn send_step(&self, step: &Step<'_>, target: &Target, budget: &Budget) -> Result<Report, Report> {
-        let (chat, topic) = chat_and_topic(target);
-        let mut chat = self.current_chat(chat).await;
+        let (asked, topic) = chat_and_topic(target);
+        let mut chat = self.current_chat(asked).await;
         let mut cures = Cures::default();
         loop {
             let (method, request) = self.request(step, &chat, topic, cures).await?;
@@ -188,7 +188,7 @@ impl Telegram {
             };
             match refusal.cure {
                 Some(Cure::Chat(new_chat)) if !cures.moved => {
-                    self.remember_move(&chat, &new_chat).await;
+                    self.remember_move(asked, &new_chat).await;
                     chat = new_chat;
                     cures.moved = true;
                 }
@@ -214,7 +214,7 @@ impl Telegram {
         if self.silent {
             fields.insert("disable_notification".into(), json!(true));
         }
-        let (media, caption, caption_above) = match step {
+        let (method, mut form) = match step {
             Step::Text { text, .. } => {
                 put_text(&mut fields, "text", text, cures);
                 if !self.link_preview {
@@ -222,47 +222,22 @@ impl Telegram {
                 }
                 return Ok(("sendMessage", self.http.post(self.method("sendMessage")).json(&fields)));
             }
-            Step::Media { media, caption, caption_above } => (media, caption, *caption_above),
-        };
-        let mut about = Map::new();
-        if let Some(caption) = caption {
-            put_text(&mut about, "caption", caption, cures);
-            if caption_above {
-                about.insert("show_caption_above_media".into(), json!(true));
-            }
-        }
-        let mut form = Form::new();
-        let method = if let [upload] = media.as_slice() {
-            let wanted = if cures.as_document { MediaForm::Document } else { upload.form };
-            fields.append(&mut about);
-            if wanted == MediaForm::Video {
-                fields.insert("supports_streaming".into(), json!(true));
-            }
-            if let (MediaForm::Voice, Some(ms)) = (wanted, ogg::opus_duration_ms(&upload.file.path).await) {
-                fields.insert("duration".into(), json!(ms.div_ceil(1000)));
-            }
-            form = form.part(wanted.field(), upload::part(upload.file).await?);
-            if let (MediaForm::Video, Some(cover)) = (wanted, &upload.file.cover) {
-                fields.insert("cover".into(), json!("attach://still"));
-                form = form.part("still", upload::part(cover).await?);
-            }
-            wanted.method()
-        } else {
-            let mut entries = Vec::new();
-            for (index, upload) in media.iter().enumerate() {
-                let name = format!("f{index}");
-                // Telegram shows the caption of the first as that of the album.
-                let mut entry = std::mem::take(&mut about);
-                entry.insert("type".into(), json!(upload.form.field()));
-                entry.insert("media".into(), json!(format!("attach://{name}")));
-                if index > 0 && caption_above {
-                    entry.insert("show_caption_above_media".into(), json!(true));
+            Step::Media { media, caption, caption_above } => {
+                let mut about = Map::new();
+                if let Some(caption) = caption {
+                    put_text(&mut about, "caption", caption, cures);
                 }
-                entries.push(Value::Object(entry));
-                form = form.part(name, upload::part(upload.file).await?);
+                if *caption_above {
+                    about.insert("show_caption_above_media".into(), json!(true));
+                }
+                match media.as_slice() {
+                    [upload] => {
+                        fields.append(&mut about);
+                        single(upload, &mut fields, cures).await?
+                    }
+                    uploads => album(uploads, about, &mut fields).await?,
+                }
             }
-            fields.insert("media".into(), Value::Array(entries));
-            "sendMediaGroup"
         };
         for (key, value) in fields {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -304,6 +279,52 @@ impl Telegram {
 /// What the memory's keys for moved chats begin with.
 const MOVED: &str = "moved:";
 
+/// One media by the method of its form.
+async fn single(
+    upload: &Upload<'_>,
+    fields: &mut Map<String, Value>,
+    cures: Cures,
+) -> Result<(&'static str, Form), Report> {
+    let media_form = if cures.as_document { MediaForm::Document } else { upload.form };
+    let mut form = Form::new().part(media_form.field(), upload::part(upload.file).await?);
+    match media_form {
+        MediaForm::Voice => {
+            if let Some(ms) = ogg::opus_duration_ms(&upload.file.path).await {
+                fields.insert("duration".into(), json!(ms.div_ceil(1000)));
+            }
+        }
+        MediaForm::Video => {
+            fields.insert("supports_streaming".into(), json!(true));
+            if let Some(cover) = &upload.file.cover {
+                fields.insert("cover".into(), json!("attach://still"));
+                form = form.part("still", upload::part(cover).await?);
+            }
+        }
+        MediaForm::Photo | MediaForm::Document => {}
+    }
+    Ok((media_form.method(), form))
+}
+
+/// Several photos and videos as one message; `about` is the caption of all, which Telegram takes from the first.
+async fn album(
+    uploads: &[Upload<'_>],
+    mut about: Map<String, Value>,
+    fields: &mut Map<String, Value>,
+) -> Result<(&'static str, Form), Report> {
+    let mut form = Form::new();
+    let mut entries = Vec::new();
+    for (index, upload) in uploads.iter().enumerate() {
+        let name = format!("f{index}");
+        let mut entry = std::mem::take(&mut about);
+        entry.insert("type".into(), json!(upload.form.field()));
+        entry.insert("media".into(), json!(format!("attach://{name}")));
+        entries.push(Value::Object(entry));
+        form = form.part(name, upload::part(upload.file).await?);
+    }
+    fields.insert("media".into(), Value::Array(entries));
+    Ok(("sendMediaGroup", form))
+}
+
 fn put_text(fields: &mut Map<String, Value>, key: &str, styled: &Styled, cures: Cures) {
     let mode = match styled.format {
         _ if cures.without_markup => None,
@@ -319,18 +340,16 @@ fn put_text(fields: &mut Map<String, Value>, key: &str, styled: &Styled, cures: 
 
 /// In what other form than asked for a step went out.
 fn note(step: &Step, cures: Cures) -> Option<String> {
-    let mut notes: Vec<String> = Vec::new();
+    let mut note = None;
     match step {
-        Step::Text { note, .. } => notes.extend(note.map(str::to_owned)),
-        Step::Media { media, .. } => notes.extend(
-            media
-                .iter()
-                .find(|upload| upload.asked != Kind::File && (upload.form == MediaForm::Document || cures.as_document))
-                .map(|upload| format!("{} as file", upload.asked)),
-        ),
+        Step::Text { note: said, .. } => add_note(&mut note, *said),
+        Step::Media { media, .. } => {
+            let as_file = |upload: &&Upload| upload.form == MediaForm::Document || cures.as_document;
+            for upload in media.iter().filter(as_file).filter(|upload| upload.asked != Kind::File) {
+                add_note(&mut note, Some(&format!("{} as file", upload.asked)));
+            }
+        }
     }
-    if cures.without_markup {
-        notes.push("markup as text".to_owned());
-    }
-    (!notes.is_empty()).then(|| notes.join(", "))
+    add_note(&mut note, cures.without_markup.then_some("markup as text"));
+    note
 }
