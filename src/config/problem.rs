@@ -359,6 +359,10 @@ fn window(before: &str, rest: &str) -> (String, usize) {
 
 /// The candidate that a person probably meant by `word`: at most a third of its letters are wrong.
 pub(super) fn near_match<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A megabyte is nobody's typo, and comparing takes the product of the lengths.
+    if word.len() > WIDEST {
+        return None;
+    }
     let lower = word.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
     candidates

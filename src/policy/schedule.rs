@@ -22,7 +22,7 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 use jiff::tz::{TimeZone, db};
 
-use self::pattern::{Pattern, civil};
+use self::pattern::{Parts, Pattern, civil};
 use self::wall::{FURTHEST, Place, Wall};
 use crate::domain::job::DstGap;
 use crate::domain::{Schedule, UtcMs};
@@ -114,9 +114,20 @@ pub struct Called {
 impl CompiledSchedule {
     /// Gives a schedule its meaning in a zone.
     pub fn compile(schedule: &Schedule, timezone: &str, dst_gap: DstGap) -> Result<CompiledSchedule, ScheduleError> {
+        CompiledSchedule::compile_with(schedule, timezone, dst_gap, &mut Parts::default())
+    }
+
+    fn compile_with(
+        schedule: &Schedule,
+        timezone: &str,
+        dst_gap: DstGap,
+        parts: &mut Parts,
+    ) -> Result<CompiledSchedule, ScheduleError> {
         let zone = find_zone(timezone)?;
         let kind = match schedule {
-            Schedule::Cron(text) => Kind::Cron { pattern: Pattern::parse(text)?, wall: Wall::new(zone), dst_gap },
+            Schedule::Cron(text) => {
+                Kind::Cron { pattern: Pattern::parse(text, parts)?, wall: Wall::new(zone), dst_gap }
+            }
             Schedule::Every(ms) if *ms < 1000 => return Err(ScheduleError::TooOften { ms: *ms }),
             Schedule::Every(ms) => Kind::Every(i64::try_from(*ms).unwrap_or(i64::MAX)),
             Schedule::At(at) => Kind::At(*at),
@@ -314,6 +325,7 @@ pub fn instant_of(local: DateTime, timezone: &str) -> Result<UtcMs, ScheduleErro
 #[derive(Debug, Default)]
 pub struct ScheduleCache {
     compiled: HashMap<(Schedule, String, DstGap), Arc<CompiledSchedule>>,
+    parts: Parts,
 }
 
 impl ScheduleCache {
@@ -328,7 +340,7 @@ impl ScheduleCache {
         if let Some(compiled) = self.compiled.get(&key) {
             return Ok(compiled.clone());
         }
-        let compiled = Arc::new(CompiledSchedule::compile(schedule, timezone, dst_gap)?);
+        let compiled = Arc::new(CompiledSchedule::compile_with(schedule, timezone, dst_gap, &mut self.parts)?);
         self.compiled.insert(key, compiled.clone());
         Ok(compiled)
     }

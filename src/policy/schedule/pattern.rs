@@ -4,6 +4,9 @@
 //! 5 KB for each schedule (a byte for each of 5,000 years), and its walk loses instants at some changes of the clock:
 //! `super` says which.
 
+use std::collections::HashMap;
+
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::time::Weekday;
 use croner::{Cron, CronPattern};
@@ -113,7 +116,7 @@ const MACROS: [(&str, &str); 7] = [
 
 impl Pattern {
     /// Reads five fields, six with seconds first, or a macro.
-    pub(super) fn parse(text: &str) -> Result<Pattern, ScheduleError> {
+    pub(super) fn parse(text: &str, parts: &mut Parts) -> Result<Pattern, ScheduleError> {
         let fields = split(expand_macro(text)?);
         // A text of five fields begins with the minute.
         let kinds = match fields.len() {
@@ -126,24 +129,28 @@ impl Pattern {
             kind.check(field, *column)?;
         }
         let texts: Vec<&str> = fields.iter().map(|(_, field)| *field).collect();
-        let cron = croner(&texts).map_err(|_| blame(kinds, &fields))?;
-        let pattern = Pattern::compile(&cron.pattern, &texts);
+        let pattern = Pattern::of(&texts, parts).map_err(|_| blame(kinds, &fields))?;
         if pattern.names_no_day() {
             return Err(ScheduleError::NeverFires { text: text.trim().to_owned() });
         }
         Ok(pattern)
     }
 
-    fn compile(parsed: &CronPattern, texts: &[&str]) -> Pattern {
-        let bits = |values: Vec<u16>| values.into_iter().fold(0u64, |set, value| set | 1 << value);
-        Pattern {
-            seconds: bits(parsed.seconds.values()),
-            minutes: bits(parsed.minutes.values()),
-            hours: bits(parsed.hours.values()) as u32,
-            months: bits(parsed.months.values()) as u16,
-            days: day_table(parsed),
-            fixed: texts[..texts.len() - 3].iter().all(|field| field.bytes().all(|byte| byte.is_ascii_digit())),
-        }
+    fn of(fields: &[&str], parts: &mut Parts) -> Result<Pattern, CronError> {
+        let (seconds, minutes, hours, days) = match fields {
+            [minutes, hours, days @ ..] if days.len() == 3 => (&"0", minutes, hours, days),
+            [seconds, minutes, hours, days @ ..] => (seconds, minutes, hours, days),
+            _ => return Err(CronError::EmptyPattern),
+        };
+        let (months, days) = parts.days(days)?;
+        Ok(Pattern {
+            seconds: parts.time(0, seconds)?,
+            minutes: parts.time(1, minutes)?,
+            hours: parts.time(2, hours)? as u32,
+            months,
+            days,
+            fixed: [seconds, minutes, hours].iter().all(|field| field.bytes().all(|byte| byte.is_ascii_digit())),
+        })
     }
 
     /// Whether no month ever has a matching day, as for 30 February. Within 400 years every month begins on every
@@ -317,6 +324,46 @@ fn seconds_of(at: DateTime) -> Option<i64> {
     Offset::UTC.to_timestamp(at).ok().map(Timestamp::as_second)
 }
 
+/// What the parts of cron texts mean, each read once: jobs differ in their minutes and share their days.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// Fields of the second, the minute and the hour.
+    times: [HashMap<String, u64>; 3],
+    /// The last three fields: months, and the days of each form.
+    days: HashMap<String, (u16, [u32; 28])>,
+}
+
+impl Parts {
+    /// The values that a field names; `place` is 0 for seconds, 1 for minutes, 2 for hours.
+    fn time(&mut self, place: usize, field: &str) -> Result<u64, CronError> {
+        if let Some(set) = self.times[place].get(field) {
+            return Ok(*set);
+        }
+        let mut fields = ["*"; 6];
+        fields[place] = field;
+        let parsed = croner(&fields)?.pattern;
+        let set = bits([parsed.seconds, parsed.minutes, parsed.hours][place].values());
+        self.times[place].insert(field.to_owned(), set);
+        Ok(set)
+    }
+
+    /// The months and days that day of month, month and weekday name together.
+    fn days(&mut self, fields: &[&str]) -> Result<(u16, [u32; 28]), CronError> {
+        let key = fields.join(" ");
+        if let Some(days) = self.days.get(&key) {
+            return Ok(*days);
+        }
+        let parsed = croner(&[&["0", "0"], fields].concat())?.pattern;
+        let days = (bits(parsed.months.values()) as u16, day_table(&parsed));
+        self.days.insert(key, days);
+        Ok(days)
+    }
+}
+
+fn bits(values: Vec<u16>) -> u64 {
+    values.into_iter().fold(0, |set, value| set | 1 << value)
+}
+
 /// Asks croner about every day of every form that a month can have.
 fn day_table(parsed: &CronPattern) -> [u32; 28] {
     let mut table = [0; 28];
@@ -334,8 +381,8 @@ fn day_table(parsed: &CronPattern) -> [u32; 28] {
     table
 }
 
-fn croner(fields: &[&str]) -> Result<Cron, croner::errors::CronError> {
-    let [.., day, _, weekday] = fields else { return Err(croner::errors::CronError::EmptyPattern) };
+fn croner(fields: &[&str]) -> Result<Cron, CronError> {
+    let [.., day, _, weekday] = fields else { return Err(CronError::EmptyPattern) };
     CronParser::builder()
         .seconds(Seconds::Optional)
         .year(Year::Disallowed)
