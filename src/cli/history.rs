@@ -1,17 +1,18 @@
 //! `history`: the pushes, what became of them, and new ones as they come.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap_complete::ArgValueCandidates;
+use serde_json::Value;
 
 use super::check::counted;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::render::{self, Cell, Column, Screen, Tone, Widths};
+use super::render::{self, Cell, Column, Dump, Screen, Tone, Widths};
 use super::rows::{Instants, Row, for_programs, rows, state};
 use super::{Show, completions, when};
 use crate::domain::PushState;
@@ -19,6 +20,9 @@ use crate::store::{Filter, Store, Table, View};
 
 /// Rows for people who do not say how many.
 const PAGE: u64 = 20;
+
+/// Rows that are read at once for programs.
+const PIECE: u64 = 5000;
 
 /// How often `--follow` looks.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -65,6 +69,10 @@ impl History {
             if self.follow {
                 return self.follow(context, store, &filter, &zone).await;
             }
+            let is_few = filter.limit.is_some() || self.job.is_some() || self.state.is_some() || self.since.is_some();
+            if self.show.for_programs() && !is_few {
+                return self.dump(store, &filter).await;
+            }
             let table = newest_last(store.view(View::PushHistory, &filter).await?);
             let mut out = io::stdout().lock();
             if self.show.for_programs() {
@@ -74,6 +82,23 @@ impl History {
             }
             Ok(Exit::Done)
         })
+    }
+
+    /// Every row by its id, in pieces: millions would not fit into memory, and a reader that takes its time would keep the
+    /// database's log from being folded.
+    async fn dump(&self, store: &dyn Store, filter: &Filter) -> Result<Exit, Failure> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let mut dump = Dump::new(&mut out, self.show.csv);
+        let mut piece = Filter { by_id: true, limit: Some(PIECE), ..filter.clone() };
+        loop {
+            let table = store.view(View::PushHistory, &piece).await?;
+            dump.write(&table)?;
+            piece.after_id = rows(&table).next_back().and_then(|row| row.int("id"));
+            if (table.rows.len() as u64) < PIECE {
+                dump.finish()?;
+                return Ok(Exit::Done);
+            }
+        }
     }
 
     fn filter(&self, context: &Context) -> Result<Filter, Failure> {
@@ -192,19 +217,19 @@ impl Lines {
 
     fn begin(&self, table: &Table) -> Result<(), Failure> {
         if self.show.csv {
-            render::csv(&mut io::stdout(), &Table { columns: table.columns.clone(), rows: Vec::new() })?;
+            render::csv_row(&mut io::stdout(), table.columns.iter().cloned().map(Value::from))?;
         } else if !self.show.json {
             self.widths.write_titles(&mut io::stdout(), self.screen, &self.columns)?;
         }
         rows(table).zip(&table.rows).try_for_each(|(row, values)| self.write(table, row, values))
     }
 
-    fn write(&self, table: &Table, row: Row, values: &[serde_json::Value]) -> Result<(), Failure> {
+    fn write(&self, table: &Table, row: Row, values: &[Value]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         if self.show.json {
             writeln!(out, "{}", render::object(table, values))?;
         } else if self.show.csv {
-            render::csv_row(&mut out, values)?;
+            render::csv_row(&mut out, values.iter().cloned())?;
         } else {
             self.widths.write(&mut out, self.screen, &self.columns, &cells(&self.instants, row))?;
         }

@@ -1,7 +1,8 @@
 //! `push`: one message to one target, outside any job.
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
@@ -9,13 +10,14 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{ArgGroup, Args, ValueHint};
 use clap_complete::ArgValueCandidates;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::rows::rows;
 use super::{completions, history, when};
 use crate::daemon::{self, PushResult};
-use crate::domain::{PushState, Trigger};
+use crate::domain::{Message, PushState, Trigger};
 use crate::store::{AdHoc, Filter, View};
 
 #[derive(Debug, Args)]
@@ -89,7 +91,8 @@ impl Push {
             let text = "--trigger message, --chat-im and --chat-account belong together";
             return Err(Failure::new(Exit::Usage, text));
         }
-        let (config, spec) = context.config_and_push(&self.mapping()?)?;
+        let (config, mut spec) = context.config_and_push(&self.mapping()?)?;
+        inline(&mut spec.message, config.daemon.media_max_bytes)?;
         let push = AdHoc { spec, triggered_by, chat };
         let result = daemon::push(&context.daemon_options(), config, push, self.wait)?;
         writeln!(io::stdout(), "{}", u8::from(result.state == PushState::Sent))?;
@@ -131,18 +134,12 @@ impl Push {
         }
         let media = [("image", &self.image), ("voice", &self.voice), ("video", &self.video), ("file", &self.file)];
         for (key, source) in media {
-            if let Some(source) = source {
-                push.insert(key.to_owned(), inline(&json!(source))?);
-            }
+            push.extend(source.as_ref().map(|source| (key.to_owned(), json!(source))));
         }
         if let Some(items) = &self.mixed {
-            let items: Value = serde_json::from_str(items).map_err(|error| {
+            let items = serde_json::from_str::<Vec<Value>>(items).map_err(|error| {
                 Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
             })?;
-            let Value::Array(items) = items else {
-                return Err(Failure::new(Exit::Usage, "--mixed: expected a JSON list of items"));
-            };
-            let items = items.iter().map(inline_item).collect::<Result<Vec<Value>, Failure>>()?;
             push.insert("mixed".to_owned(), Value::Array(items));
         }
         // A dollar on the command line is a dollar; only the files know variables.
@@ -156,48 +153,37 @@ fn from_stdin() -> Result<String, Failure> {
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
-/// The media keys of an item, whichever form it has.
-fn inline_item(item: &Value) -> Result<Value, Failure> {
-    let Value::Object(keys) = item else { return Ok(item.clone()) };
-    let inlined = keys.iter().map(|(key, value)| {
-        let is_media = matches!(key.as_str(), "image" | "voice" | "video" | "file" | "source");
-        Ok((key.clone(), if is_media { inline(value)? } else { value.clone() }))
-    });
-    Ok(Value::Object(inlined.collect::<Result<_, Failure>>()?))
-}
-
-/// A local file is read here, by the person's own right to read it: the daemon may be forbidden to, or see other
-/// files. Everything else stays as it is.
-fn inline(media: &Value) -> Result<Value, Failure> {
-    match media {
-        Value::Object(keys) => {
-            let inlined = keys.iter().map(|(key, value)| {
-                Ok((key.clone(), if key == "source" || key == "cover" { bytes_of(value)? } else { value.clone() }))
-            });
-            let mut keys = inlined.collect::<Result<Map<_, _>, Failure>>()?;
-            if let Some(name) = media.get("source").and_then(Value::as_str).and_then(file_name) {
-                keys.entry("filename").or_insert_with(|| json!(name));
-            }
-            Ok(Value::Object(keys))
+/// Takes local files into the message. They are read here, by the person's own right to read them: the daemon may be
+/// forbidden to, or see other files.
+fn inline(message: &mut Message, cap: u64) -> Result<(), Failure> {
+    for media in message.body.media_mut() {
+        if let Some(path) = local(&media.source) {
+            media.source = base64_of(&path, cap)?;
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            media.filename = media.filename.take().or(name);
         }
-        Value::String(source) => match file_name(source) {
-            Some(name) => Ok(json!({ "source": bytes_of(media)?, "filename": name })),
-            None => Ok(media.clone()),
-        },
-        other => Ok(other.clone()),
+        if let Some(path) = media.cover.as_deref().and_then(local) {
+            media.cover = Some(base64_of(&path, cap)?);
+        }
     }
+    Ok(())
 }
 
-fn bytes_of(source: &Value) -> Result<Value, Failure> {
-    let Some(path) = source.as_str().filter(|source| file_name(source).is_some()) else { return Ok(source.clone()) };
-    let bytes = std::fs::read(path).map_err(|error| Failure::new(Exit::Failed, format!("{path}: {error}")))?;
-    Ok(json!(format!("base64://{}", STANDARD.encode(bytes))))
+/// The path behind a source that was read by the rules of the files: relative ones are absolute by now.
+fn local(source: &str) -> Option<PathBuf> {
+    if source.starts_with('/') {
+        return Some(PathBuf::from(source));
+    }
+    source.starts_with("file:").then(|| Url::parse(source).ok()?.to_file_path().ok()).flatten()
 }
 
-/// The name of the file that a source names; None where it names none.
-fn file_name(source: &str) -> Option<String> {
-    if ["http://", "https://", "base64://", "data:", "blob:"].iter().any(|scheme| source.starts_with(scheme)) {
-        return None;
+fn base64_of(path: &Path, cap: u64) -> Result<String, Failure> {
+    let failed = |problem: String| Failure::new(Exit::Failed, format!("{}: {problem}", path.display()));
+    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(cap + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > cap {
+        return Err(failed(format!("larger than {cap} bytes (daemon.media_max_bytes)")));
     }
-    Path::new(source).file_name().map(|name| name.to_string_lossy().into_owned())
+    Ok(format!("base64://{}", STANDARD.encode(bytes)))
 }

@@ -277,19 +277,50 @@ pub fn wrapped(paragraph: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The rows as a JSON array of objects, one a line.
-///
-/// # Errors
-///
-/// When `out` takes no more.
-pub fn json(out: &mut dyn Write, table: &Table) -> io::Result<()> {
-    if table.rows.is_empty() {
-        return out.write_all(b"[]\n");
+/// Rows for a program, written piece by piece: a JSON array of objects, one a line, or CSV with the column names
+/// first and nothing for NULL.
+pub struct Dump<'a> {
+    out: &'a mut dyn Write,
+    csv: bool,
+    begun: bool,
+    rows: u64,
+}
+
+impl<'a> Dump<'a> {
+    pub fn new(out: &'a mut dyn Write, csv: bool) -> Dump<'a> {
+        Dump { out, csv, begun: false, rows: 0 }
     }
-    for (index, row) in table.rows.iter().enumerate() {
-        write!(out, "{}{}", if index == 0 { "[\n" } else { ",\n" }, object(table, row))?;
+
+    /// # Errors
+    ///
+    /// When the output takes no more.
+    pub fn write(&mut self, table: &Table) -> io::Result<()> {
+        if self.csv && !self.begun {
+            csv_row(self.out, table.columns.iter().cloned().map(Value::from))?;
+        }
+        self.begun = true;
+        for row in &table.rows {
+            if self.csv {
+                csv_row(self.out, row.iter().cloned())?;
+            } else {
+                write!(self.out, "{}{}", if self.rows == 0 { "[\n" } else { ",\n" }, object(table, row))?;
+            }
+            self.rows += 1;
+        }
+        Ok(())
     }
-    out.write_all(b"\n]\n")
+
+    /// # Errors
+    ///
+    /// When the output takes no more.
+    pub fn finish(self) -> io::Result<()> {
+        match (self.csv, self.rows) {
+            (true, _) => {}
+            (false, 0) => self.out.write_all(b"[]\n")?,
+            (false, _) => self.out.write_all(b"\n]\n")?,
+        }
+        self.out.flush()
+    }
 }
 
 /// One row as a JSON object under the view's column names.
@@ -297,34 +328,18 @@ pub fn object(table: &Table, row: &[Value]) -> Value {
     Value::Object(table.columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>())
 }
 
-/// The rows as CSV: column names first, nothing for NULL.
+/// One row of CSV.
 ///
 /// # Errors
 ///
 /// When `out` takes no more.
-pub fn csv(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+pub fn csv_row(out: &mut dyn Write, row: impl Iterator<Item = Value>) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(&table.columns)?;
-    table.rows.iter().try_for_each(|row| csv_fields(&mut writer, row))?;
-    writer.flush()
-}
-
-/// One row of a CSV whose column names were written before.
-///
-/// # Errors
-///
-/// When `out` takes no more.
-pub fn csv_row(out: &mut dyn Write, row: &[Value]) -> io::Result<()> {
-    let mut writer = csv::Writer::from_writer(out);
-    csv_fields(&mut writer, row)?;
-    writer.flush()
-}
-
-fn csv_fields(writer: &mut csv::Writer<&mut dyn Write>, row: &[Value]) -> io::Result<()> {
     for value in row {
-        writer.write_field(plain(value).as_bytes())?;
+        writer.write_field(plain(&value).as_bytes())?;
     }
-    Ok(writer.write_record(None::<&[u8]>)?)
+    writer.write_record(None::<&[u8]>)?;
+    writer.flush()
 }
 
 /// A value as text: a string as it is, nothing for null, JSON for the rest.
@@ -425,16 +440,20 @@ mod tests {
             columns: vec!["id".into(), "job".into(), "error".into()],
             rows: vec![vec![1.into(), "日报, \"x\"".into(), Value::Null], vec![2.into(), "a\nb".into(), true.into()]],
         };
-        let text = |write: fn(&mut dyn Write, &Table) -> io::Result<()>, table: &Table| {
+        let text = |csv: bool, pieces: &[&Table]| {
             let mut out = Vec::new();
-            write(&mut out, table).unwrap();
+            let mut dump = Dump::new(&mut out, csv);
+            pieces.iter().for_each(|table| dump.write(table).unwrap());
+            dump.finish().unwrap();
             String::from_utf8(out).unwrap()
         };
         assert_eq!(
-            text(json, &table),
+            text(false, &[&table]),
             "[\n{\"id\":1,\"job\":\"日报, \\\"x\\\"\",\"error\":null},\n{\"id\":2,\"job\":\"a\\nb\",\"error\":true}\n]\n"
         );
-        assert_eq!(text(csv, &table), "id,job,error\n1,\"日报, \"\"x\"\"\",\n2,\"a\nb\",true\n");
-        assert_eq!(text(json, &Table::default()), "[]\n");
+        assert_eq!(text(true, &[&table]), "id,job,error\n1,\"日报, \"\"x\"\"\",\n2,\"a\nb\",true\n");
+        assert_eq!(text(false, &[&Table::default()]), "[]\n");
+        assert_eq!(text(true, &[&table, &table]).lines().count(), 7);
+        assert_eq!(text(false, &[&table, &table]).matches("{\"id\":1").count(), 2);
     }
 }

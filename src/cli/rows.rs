@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Show;
-use super::render::{self, Cell, Tone};
+use super::render::{self, Cell, Dump, Tone};
 use super::when;
 use crate::domain::UtcMs;
 use crate::store::Table;
@@ -65,7 +65,9 @@ pub fn state(word: &str) -> Cell {
 ///
 /// When `out` takes no more.
 pub fn for_programs(out: &mut dyn Write, show: Show, table: &Table) -> io::Result<()> {
-    if show.csv { render::csv(out, table) } else { render::json(out, table) }
+    let mut dump = Dump::new(out, show.csv);
+    dump.write(table)?;
+    dump.finish()
 }
 
 /// How the instants of a table are shown: each in its job's zone, with no more detail than the table needs.

@@ -316,6 +316,8 @@ pub struct Filter {
     pub after_id: Option<i64>,
     /// Newest first; None: all.
     pub limit: Option<u64>,
+    /// The lines of `push_history` in the order of their ids instead, to be read in pages with `after_id`.
+    pub by_id: bool,
 }
 
 /// Rows of a view under the view's own column names.

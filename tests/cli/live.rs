@@ -136,6 +136,11 @@ fn a_push_carries_a_file_that_only_the_person_can_read() {
     let run = crate::house::Told::from(command.output().unwrap());
     assert_eq!(run.code, Some(0), "{}", run.err);
     assert!(run.out.contains("note.txt") && run.out.contains("18 bytes"), "{}", run.out);
+
+    house.write("jobs.yaml", &FILE.replace("defaults:", "daemon: {media_max_bytes: 10}\ndefaults:"));
+    let told = house.run("push --im qq --user 1 --file inner/note.txt").refused(1);
+    assert!(told.ends_with("inner/note.txt: larger than 10 bytes (daemon.media_max_bytes)\n"), "{told}");
+    assert!(house.run("push --im qq --user 1 --file absent.txt").refused(1).contains("absent.txt: No such file"));
 }
 
 #[test]

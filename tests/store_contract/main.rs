@@ -90,6 +90,7 @@ on_every_backend! {
         history_tells_account_rule_answer_and_lateness
         each_filter_filters
         pages_are_newest_first
+        everything_is_read_in_pages_by_id
         a_fire_tells_its_whole_story
         a_gap_is_found_from_inside
         every_definition_that_held_is_remembered

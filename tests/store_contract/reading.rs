@@ -127,6 +127,24 @@ pub async fn pages_are_newest_first(world: Arc<World>) {
     }
 }
 
+pub async fn everything_is_read_in_pages_by_id(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(0)).await;
+    for i in 0..5 {
+        world.fire(&daily, at(i)).await;
+    }
+    let mut page =
+        Filter { job: Some("daily".to_owned()), since: Some(at(1)), limit: Some(3), by_id: true, ..Filter::default() };
+    let mut due = Vec::new();
+    for rows in [3, 1, 0] {
+        let table = world.store.view(View::PushHistory, &page).await.unwrap();
+        assert_eq!(table.rows.len(), rows);
+        due.extend(table.rows.iter().map(|row| row[2].clone()));
+        page.after_id = table.rows.last().and_then(|row| row[0].as_i64()).or(page.after_id);
+    }
+    assert_eq!(due, [json!(at(1)), json!(at(2)), json!(at(3)), json!(at(4))]);
+}
+
 pub async fn a_fire_tells_its_whole_story(world: Arc<World>) {
     let mut daily = job("daily");
     daily.push.push(push("user:2", "second"));

@@ -46,7 +46,7 @@ enum Walk {
 impl Walk {
     fn of(filter: &Filter) -> Walk {
         match filter.state {
-            _ if filter.push_id.is_some() || filter.after_id.is_some() => Walk::Id,
+            _ if filter.push_id.is_some() || filter.after_id.is_some() || filter.by_id => Walk::Id,
             Some(state) if !state.is_final() => Walk::Open,
             Some(state) if state != PushState::Sent => Walk::Trouble,
             _ if filter.job.is_some() => Walk::Job,
@@ -74,7 +74,7 @@ fn build(view: View, filter: &Filter) -> QueryBuilder<Sqlite> {
         View::PushHistory => {
             let walk = Walk::of(filter);
             push_filters(&mut query, filter, Some(walk));
-            query.push(walk.order());
+            query.push(if filter.by_id { " ORDER BY id" } else { walk.order() });
         }
         View::DuePushes => {
             push_filters(&mut query, filter, None);
