@@ -523,6 +523,9 @@ impl Dispatcher {
             Next::Retry { at, .. } => {
                 info!(push = push_id, job, im, %target, account, attempt, outcome, error, next_attempt_at = %at, "not sent, will be tried again");
             }
+            Next::Unknown { .. } => {
+                warn!(push = push_id, job, im, %target, account, attempt, outcome, error, "push may have arrived, and nobody can tell: see `pushcron resolve`");
+            }
             _ => {
                 let state = next.state().as_str();
                 warn!(push = push_id, job, im, %target, account, attempt, outcome, error, state, "push ended without being sent");
@@ -531,18 +534,23 @@ impl Dispatcher {
     }
 
     fn learn(&mut self, account: &Arc<str>, report: &Report, now: UtcMs) -> Option<crate::domain::Health> {
-        let health = self.roster.learn_attempt(account, report, now)?;
-        if health.can_send(now) {
-            info!(account = &**account, "account can send again");
-            self.queue.unpark();
-        } else {
-            warn!(
-                account = &**account,
-                error = report.error.as_deref(),
-                cooldown_until = health.cooldown_until.map(tracing::field::display),
-                "account cannot send now"
-            );
-            self.queue.leave_lanes(Some(account));
+        let (health, could_send) = self.roster.learn_attempt(account, report, now)?;
+        match (could_send, health.can_send(now)) {
+            (false, true) => {
+                info!(account = &**account, "account can send again");
+                self.queue.unpark();
+            }
+            (true, false) => {
+                let until = health.cooldown_until.map(tracing::field::display);
+                warn!(
+                    account = &**account,
+                    error = report.error.as_deref(),
+                    cooldown_until = until,
+                    "account cannot send now"
+                );
+                self.queue.leave_lanes(Some(account));
+            }
+            _ => {}
         }
         Some(health)
     }

@@ -126,14 +126,16 @@ impl Roster {
         choose(&question, &candidates)
     }
 
-    /// What an attempt's report says of its account. Returns the new health if more than its date changed.
-    pub fn learn_attempt(&mut self, id: &str, report: &Report, now: UtcMs) -> Option<Health> {
+    /// What an attempt's report says of its account. Returns the new health if more than its date changed, and
+    /// whether the account could send before.
+    pub fn learn_attempt(&mut self, id: &str, report: &Report, now: UtcMs) -> Option<(Health, bool)> {
         let member = self.get_mut(id)?;
         member.failures = health::failures_after(&report.outcome, member.failures);
         let learned = health::after_attempt(report, &member.health, member.failures, now);
         let before = std::mem::replace(&mut member.health, learned);
+        let could_send = before.can_send(now);
         let undated = |health: &Health| Health { checked_at: None, ..health.clone() };
-        (undated(&before) != undated(&member.health)).then(|| member.health.clone())
+        (undated(&before) != undated(&member.health)).then(|| (member.health.clone(), could_send))
     }
 
     /// What a probe says. Returns whether the account's ability to send is news.

@@ -92,7 +92,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     ],
     support: |_, _| Support::Native,
     idempotent: |settings| settings.bool("dedupes") == Some(true),
-    concurrency: 4,
+    concurrency: 64,
     min_interval_ms: 0,
     max_media_bytes: u64::MAX,
 };
