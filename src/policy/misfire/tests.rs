@@ -203,6 +203,16 @@ fn more_than_ten_thousand_missed_instants_become_one_row() {
 }
 
 #[test]
+fn one_row_for_decades_is_missed_even_if_it_begins_in_a_gap() {
+    let daily = cron("30 2 * * *");
+    let skip = misfire(MisfirePolicy::Skip);
+    let (gap_end, now) = (utc("1990-03-25T01:00:00Z"), utc("2026-06-01T12:00:00Z"));
+    let row = plan(&on(&daily, &skip), gap_end, now, now).fires[0];
+    assert_eq!((row.due_at, row.decision, row.reason), (gap_end, Decision::Missed, Some("misfire_skip")));
+    assert_eq!(row.count, daily.count_called(gap_end, now));
+}
+
+#[test]
 fn a_year_of_seconds_is_one_row_and_balances() {
     let (from, now) = (utc("2025-07-01T00:00:00Z"), utc("2026-07-01T00:00:00Z"));
     let latest = misfire(MisfirePolicy::Latest);
