@@ -291,6 +291,18 @@ async fn the_twenty_first_message_of_a_minute_is_not_even_tried() {
 }
 
 #[tokio::test]
+async fn what_never_left_does_not_count() {
+    let bench = Bench::new();
+    let nobody = Refused::new();
+    let address = secret(format!("{}/cgi-bin/webhook/send?key={KEY}", nobody.url()));
+    let robot = bench.build(&account("wecom_robot", &[("url", address)]));
+    for _ in 0..25 {
+        assert_eq!(robot.send(&text(group("ops"), "hi")).await.outcome, Outcome::Unreachable);
+    }
+    assert_eq!(robot.gate(&group("ops"), None, bench.now()), Gate::Open);
+}
+
+#[tokio::test]
 async fn too_often_waits_longer_each_time() {
     let bench = Bench::new();
     let (im, robot) = robot(&bench).await;

@@ -216,6 +216,15 @@ impl Tally {
             *grains.entry(current).or_default() += 1;
         }
     }
+
+    /// Takes back what was added at `at`.
+    fn take_back(&mut self, windows: &[Window], at: UtcMs) {
+        for (grains, window) in self.0.iter_mut().zip(windows) {
+            if let Some(count) = grains.get_mut(&at.0.div_euclid(window.grain_ms())) {
+                *count = count.saturating_sub(1);
+            }
+        }
+    }
 }
 
 /// When the sum of the tallies leaves room for one more send; None: now.
@@ -347,6 +356,23 @@ impl Wecom {
         counted.max(state.blocked_until.filter(|until| *until > now))
     }
 
+    /// Sends a message, counted before it leaves; one that never left is taken back.
+    ///
+    /// # Errors
+    /// The quota is used up, or there is no answer.
+    pub async fn send(&self, quota: &Quota<'_>, request: RequestBuilder, deadline: Duration) -> Result<Answer, Report> {
+        if let Some(report) = self.too_often(quota) {
+            return Err(report);
+        }
+        let at = self.clock.now();
+        self.tally(quota, |tally| tally.add(quota.windows, at)).await;
+        let answer = self.call(request, deadline).await;
+        if answer.as_ref().is_err_and(|report| report.outcome == Outcome::Unreachable) {
+            self.tally(quota, |tally| tally.take_back(quota.windows, at)).await;
+        }
+        answer
+    }
+
     /// The report of a send that is not even tried, because the platform would refuse or drop it.
     pub fn too_often(&self, quota: &Quota) -> Option<Report> {
         let now = self.clock.now();
@@ -355,13 +381,12 @@ impl Wecom {
         Some(Report::failed(outcome, "not called: the sends that WeCom grants in this time are used up"))
     }
 
-    /// Counts one send for each subject.
-    pub async fn count(&self, quota: &Quota<'_>) {
+    async fn tally(&self, quota: &Quota<'_>, change: impl Fn(&mut Tally)) {
         for subject in &quota.subjects {
             let tally = {
                 let mut state = self.state();
                 let tally = state.tallies.entry((*subject).to_owned()).or_default();
-                tally.add(quota.windows, self.clock.now());
+                change(tally);
                 tally.clone()
             };
             self.remember(&format!("{MEMORY_TALLY}{subject}"), &tally).await;

@@ -238,12 +238,8 @@ impl WecomRobot {
     }
 
     async fn post_message(&self, msgtype: &str, content: Value, budget: &Budget) -> Result<Answer, Report> {
-        if let Some(report) = self.wecom.too_often(&quota()) {
-            return Err(report);
-        }
-        self.wecom.count(&quota()).await;
         let request = self.wecom.post(self.url.clone()).json(&json!({"msgtype": msgtype, msgtype: content}));
-        self.wecom.call(request, budget.left()?).await
+        self.wecom.send(&quota(), request, budget.left()?).await
     }
 
     fn report(&self, answer: &Answer) -> Report {

@@ -236,7 +236,7 @@ impl Sender for WecomApp {
 /// A call that needs the token in its address.
 enum Call<'a> {
     Get(Url),
-    Post { url: Url, body: Map<String, Value> },
+    Send { url: Url, body: Map<String, Value>, quota: Quota<'a> },
     Upload { url: Url, form: Form, file: &'a MediaFile },
 }
 
@@ -361,8 +361,7 @@ impl WecomApp {
         if is_checkable {
             self.begin(&part, &mut body, attempt.delivery.retry.resend_unknown).await?;
         }
-        self.wecom.count(&quota).await;
-        let answer = self.authorized(&Call::Post { url: self.url(path), body }, deadline).await;
+        let answer = self.authorized(&Call::Send { url: self.url(path), body, quota }, deadline).await;
         if is_checkable {
             let outcome = match &answer {
                 Ok(answer) => &wecom::outcome(answer.code),
@@ -424,7 +423,9 @@ impl WecomApp {
     async fn make(&self, call: &Call<'_>, token: &Secret, deadline: Duration) -> Result<Answer, Report> {
         match call {
             Call::Get(url) => self.wecom.call(self.wecom.get(signed(url, token)), deadline).await,
-            Call::Post { url, body } => self.wecom.call(self.wecom.post(signed(url, token)).json(body), deadline).await,
+            Call::Send { url, body, quota } => {
+                self.wecom.send(quota, self.wecom.post(signed(url, token)).json(body), deadline).await
+            }
             Call::Upload { url, form, file } => self.wecom.upload(signed(url, token), *form, file, deadline).await,
         }
     }
