@@ -219,7 +219,7 @@ fn as_table(fires: &[Fire], paused: &HashSet<String>) -> Table {
     let row = |fire: &Fire| -> Vec<Value> {
         let Job { name, timezone, schedule, enabled, .. } = fire.job;
         let local = when::shown(fire.at, &when::zone(timezone), true, true);
-        let is_paused = paused.contains(name);
+        let (enabled, is_paused) = (u8::from(*enabled), u8::from(paused.contains(name)));
         let values = json!([name, fire.at, timezone, local, schedule.describe(), enabled, is_paused, fire.note]);
         values.as_array().cloned().unwrap_or_default()
     };
