@@ -597,7 +597,7 @@ daemon:
   metrics_file: numbers.prom
   metrics_listen: '[::1]:9464'
   heartbeat: {url: 'https://hc.test/x', every: 5m}
-  on_failure: {push: {im: screen, user: me, title: pushcron}, command: [/bin/alert, -x], every: 15m}
+  on_failure: {push: {im: screen, user: me, title: pushcron}, command: [/bin/alert, -x], as_root: true, every: 15m}
 ",
     );
     let daemon = &config.daemon;
@@ -614,7 +614,7 @@ daemon:
     assert_eq!(on_failure.push.as_ref().unwrap().target, Target::User("me".to_owned()));
     assert_eq!(on_failure.push.as_ref().unwrap().message.title.as_deref(), Some("pushcron"));
     assert_eq!(on_failure.command.as_deref().unwrap(), ["/bin/alert", "-x"]);
-    assert_eq!(on_failure.every, Duration::from_secs(900));
+    assert_eq!((on_failure.as_root, on_failure.every), (true, Duration::from_secs(900)));
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) const DAEMON_KEYS: [&str; 14] = [
 ];
 pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "overlap", "dst_gap"];
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
-pub(super) const ON_FAILURE_KEYS: [&str; 3] = ["push", "command", "every"];
+pub(super) const ON_FAILURE_KEYS: [&str; 4] = ["push", "command", "as_root", "every"];
 pub(super) const FALLBACKS: [(&str, Fallback); 2] =
     [("any", Fallback::CannotSend), ("no_default", Fallback::NoDefault)];
 
@@ -71,6 +71,7 @@ pub(super) struct OnFailureDraft {
     pub file: u16,
     pub push: Option<PushDraft>,
     command: Option<Vec<String>>,
+    as_root: bool,
     every: Duration,
 }
 
@@ -109,7 +110,10 @@ impl DaemonDraft {
             metrics_file: self.metrics_file,
             metrics_listen: self.metrics_listen,
             heartbeat: self.heartbeat,
-            on_failure: self.on_failure.map(|draft| OnFailure { push, command: draft.command, every: draft.every }),
+            on_failure: self.on_failure.map(|draft| {
+                let OnFailureDraft { command, as_root, every, .. } = draft;
+                OnFailure { push, command, as_root, every }
+            }),
         }
     }
 }
@@ -227,13 +231,15 @@ impl Reading<'_> {
     }
 
     fn on_failure(&mut self, node: &Node) -> Option<OnFailureDraft> {
-        let mut draft = OnFailureDraft { file: self.file, push: None, command: None, every: REPORT_EVERY };
+        let mut draft =
+            OnFailureDraft { file: self.file, push: None, command: None, as_root: false, every: REPORT_EVERY };
         let errors = self.findings.error_count();
         for entry in self.map("on_failure", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
                 "push" => draft.push = self.report_push(value),
                 "command" => draft.command = self.command(key, value),
+                "as_root" => draft.as_root = self.bool(key, value).unwrap_or(false),
                 "every" => draft.every = self.duration_from(key, value, SECOND).unwrap_or(draft.every),
                 _ => self.unknown_key(entry, "on_failure", ON_FAILURE_KEYS),
             }

@@ -53,6 +53,8 @@ pub struct OnFailure {
     pub push: Option<PushSpec>,
     /// A program and its arguments; the report comes on its standard input.
     pub command: Option<Vec<String>>,
+    /// The command may run as root, where the daemon does.
+    pub as_root: bool,
     /// At most one report in this time; what happens meanwhile is grouped into the next one.
     pub every: Duration,
 }

@@ -1,4 +1,5 @@
-//! The daemon's own recurring duties: probing accounts, deleting old history, folding the write-ahead log.
+//! The daemon's own recurring duties: probing accounts, tending history and disk, folding the write-ahead log, writing
+//! the numbers.
 //!
 //! tokio-cron-scheduler runs these few tasks, and no user's job: one that is late or lost here is simply done the
 //! next time.
@@ -8,18 +9,27 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use super::DaemonError;
-use crate::clock::SharedClock;
+use super::numbers::Numbers;
+use super::retention::Retention;
 use crate::config::DaemonSettings;
 use crate::engine::dispatcher::Event;
 use crate::store::SharedStore;
 
-/// Fires deleted in one transaction: short enough that no push notices.
-const PRUNE_STEP: u64 = 200;
-const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+const TEND_EVERY: Duration = Duration::from_secs(3600);
+const WATCH_DISK_EVERY: Duration = Duration::from_secs(60);
+const WRITE_NUMBERS_EVERY: Duration = Duration::from_secs(15);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
+
+/// What the duties tend; it outlives a reload.
+pub struct Parts {
+    pub store: SharedStore,
+    pub dispatcher: mpsc::UnboundedSender<Event>,
+    pub retention: Arc<Retention>,
+    pub numbers: Arc<Numbers>,
+}
 
 /// The running duties.
 pub struct Duties {
@@ -33,37 +43,43 @@ impl From<JobSchedulerError> for DaemonError {
 }
 
 impl Duties {
-    pub async fn start(
-        settings: &DaemonSettings,
-        store: &SharedStore,
-        clock: &SharedClock,
-        dispatcher: &mpsc::UnboundedSender<Event>,
-    ) -> Result<Duties, DaemonError> {
+    pub async fn start(settings: &DaemonSettings, parts: &Parts) -> Result<Duties, DaemonError> {
         let scheduler = JobScheduler::new().await?;
-        let dispatcher = dispatcher.clone();
+        let dispatcher = parts.dispatcher.clone();
         let probe = move || {
             // A dispatcher that is gone has no accounts to ask.
             let _ = dispatcher.send(Event::ProbeAll);
             std::future::ready(())
         };
         scheduler.add(every(settings.probe_every, probe)?).await?;
-        let (old, now) = (store.clone(), clock.clone());
-        let keep = settings.keep_history;
-        scheduler.add(every(PRUNE_EVERY, move || prune(old.clone(), now.clone(), keep))?).await?;
-        let log = store.clone();
+        let (retention, bounds) = (parts.retention.clone(), Arc::new(settings.clone()));
+        let tend = move || {
+            let (retention, bounds) = (retention.clone(), bounds.clone());
+            async move { retention.tend(&bounds).await }
+        };
+        scheduler.add(every(TEND_EVERY, tend)?).await?;
+        let retention = parts.retention.clone();
+        let watch_disk = move || {
+            retention.watch_disk();
+            std::future::ready(())
+        };
+        scheduler.add(every(WATCH_DISK_EVERY, watch_disk)?).await?;
+        let log = parts.store.clone();
         scheduler.add(every(CHECKPOINT_EVERY, move || checkpoint(log.clone()))?).await?;
+        if let Some(file) = settings.metrics_file.clone() {
+            let numbers = parts.numbers.clone();
+            let write = move || {
+                let (numbers, file) = (numbers.clone(), file.clone());
+                async move { numbers.write_to(&file).await }
+            };
+            scheduler.add(every(WRITE_NUMBERS_EVERY, write)?).await?;
+        }
         scheduler.start().await?;
         Ok(Duties { scheduler })
     }
 
-    pub async fn restart(
-        &mut self,
-        settings: &DaemonSettings,
-        store: &SharedStore,
-        clock: &SharedClock,
-        dispatcher: &mpsc::UnboundedSender<Event>,
-    ) -> Result<(), DaemonError> {
-        let fresh = Duties::start(settings, store, clock, dispatcher).await?;
+    pub async fn restart(&mut self, settings: &DaemonSettings, parts: &Parts) -> Result<(), DaemonError> {
+        let fresh = Duties::start(settings, parts).await?;
         std::mem::replace(self, fresh).stop().await;
         Ok(())
     }
@@ -84,26 +100,6 @@ where
         let duty = duty.clone();
         Box::pin(async move { duty().await })
     })
-}
-
-async fn prune(store: SharedStore, clock: SharedClock, keep: Duration) {
-    let before = clock.now() - keep;
-    let mut gone = 0;
-    loop {
-        match store.prune(before, PRUNE_STEP).await {
-            Ok(0) => break,
-            Ok(deleted) => gone += deleted,
-            Err(error) => {
-                warn!(%error, "old history cannot be deleted now; the next try comes in an hour");
-                return;
-            }
-        }
-        // Room for the pushes that are due meanwhile.
-        clock.sleep(Duration::from_millis(50)).await;
-    }
-    if gone > 0 {
-        info!(fires = gone, %before, "old history deleted");
-    }
 }
 
 async fn checkpoint(store: SharedStore) {

@@ -1,9 +1,15 @@
 //! The daemon's life: what is set up in which order, what a reload replaces, how a stop ends.
 
+mod alarm;
 mod duties;
+mod heartbeat;
 mod listeners;
+mod metrics;
+mod numbers;
+mod observers;
 mod once;
 mod outside;
+mod retention;
 mod setup;
 mod systemd;
 
@@ -52,6 +58,12 @@ pub enum DaemonError {
     Lock(#[from] LockError),
     #[error("job {job}: {error}")]
     Schedule { job: String, error: crate::policy::schedule::ScheduleError },
+    /// `on_failure.command` is set, and the daemon runs as root.
+    #[error(
+        "daemon.on_failure.command is not run as root: run pushcron as a user of its own, or write `as_root: true` \
+         beside the command"
+    )]
+    CommandAsRoot,
     /// The system refused something basic: threads, signals, TLS.
     #[error("{0}")]
     System(String),
@@ -96,6 +108,8 @@ struct Daemon {
     dispatching: JoinHandle<()>,
     scheduling: JoinHandle<()>,
     listeners: listeners::Listeners,
+    observers: observers::Observers,
+    parts: duties::Parts,
     duties: duties::Duties,
     outside: JoinHandle<()>,
 }
@@ -108,14 +122,24 @@ impl Daemon {
         let store = opened.store.clone();
         let environment = setup::environment(&clock, &store, &opened.path)?;
         let roster = setup::roster(&config, &environment)?;
+        let started_at = clock.now();
 
         let (recovered, notes) = opened.recover(&roster, &clock).await?;
         store.withdraw_ahead(clock.now()).await?;
 
         let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
-        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);
-        let vitals = dispatcher.vitals();
+        let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);
         let events = dispatcher.handle();
+        let observed = observers::Observed {
+            store: store.clone(),
+            clock: clock.clone(),
+            http: environment.http.clone(),
+            vitals: dispatcher.vitals(),
+            database: opened.path.clone(),
+            started_at,
+        };
+        let observers = observers::Observers::start(&config, observed, events.clone()).await?;
+        dispatcher.on_news(observers.listener());
         let mut scheduler = Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()).await?;
         let Config { daemon: settings, accounts, jobs, files, .. } = config;
         let applied = scheduler.apply(jobs.hashed()).await?;
@@ -142,10 +166,18 @@ impl Daemon {
         let _ = events.send(Event::Opened(open));
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         let (commands, scheduler_inbox) = mpsc::channel(8);
-        scheduler.on_beat(systemd::beat(vitals));
+        scheduler.on_news(observers.listener());
+        scheduler.on_beat(observers.on_beat());
         scheduler.sleep_at_most(systemd::watchdog_period());
         let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
-        let duties = duties::Duties::start(&settings, &store, &clock, &events).await?;
+        let retention = retention::Retention::new(store.clone(), clock.clone(), opened.path.clone());
+        let parts = duties::Parts {
+            store: store.clone(),
+            dispatcher: events.clone(),
+            retention: Arc::new(retention),
+            numbers: observers.numbers().clone(),
+        };
+        let duties = duties::Duties::start(&settings, &parts).await?;
         let outside = outside::watch(store.clone(), clock.clone(), events.clone(), commands.clone());
         Ok(Daemon {
             options,
@@ -158,6 +190,8 @@ impl Daemon {
             dispatching,
             scheduling,
             listeners,
+            observers,
+            parts,
             duties,
             outside,
         })
@@ -205,14 +239,16 @@ impl Daemon {
         }
         let roster = setup::roster(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.path);
+        observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
-        let jobs = config.jobs.hashed();
+        let jobs = config.jobs.clone().hashed();
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.desk.set(media);
         self.listeners.replace(&roster, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(roster));
-        self.duties.restart(&config.daemon, &self.opened.store, &self.clock, &self.dispatcher).await?;
+        self.observers.replace(&config).await;
+        self.duties.restart(&config.daemon, &self.parts).await?;
         Ok(applied)
     }
 
@@ -221,6 +257,7 @@ impl Daemon {
         systemd::stopping();
         info!("stopping");
         self.outside.abort();
+        self.observers.stop();
         self.listeners.stop();
         self.duties.stop().await;
         drop(self.commands);

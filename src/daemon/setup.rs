@@ -81,7 +81,9 @@ pub fn environment(clock: &SharedClock, store: &SharedStore, database: &Path) ->
 
 /// The accounts with their senders.
 pub fn roster(config: &Config, environment: &Environment) -> Result<Roster, DaemonError> {
-    let used_ims: HashSet<&str> = config.jobs.iter().flat_map(|job| &job.push).map(|push| push.im.as_str()).collect();
+    let report = config.daemon.on_failure.iter().filter_map(|on_failure| on_failure.push.as_ref());
+    let pushes = config.jobs.iter().flat_map(|job| &job.push).chain(report);
+    let used_ims: HashSet<&str> = pushes.map(|push| push.im.as_str()).collect();
     let mut members = Vec::with_capacity(config.accounts.len());
     for account in &config.accounts {
         let registered = find(&account.sender).ok_or_else(|| BuildError {

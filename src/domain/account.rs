@@ -112,6 +112,12 @@ impl Health {
         self.online == Some(true) && self.sendable != Some(false) && !self.is_cooling_down(now)
     }
 
+    /// Known to be logged out, muted, without licence: a person may have to do something. A rest is not meant, which
+    /// passes by itself.
+    pub fn is_down(&self) -> bool {
+        self.online == Some(false) || self.sendable == Some(false)
+    }
+
     pub fn is_cooling_down(&self, now: UtcMs) -> bool {
         self.cooldown_until.is_some_and(|until| until > now)
     }

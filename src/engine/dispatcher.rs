@@ -18,6 +18,7 @@ use tracing::{debug, error, info, warn};
 use super::desk::MediaDesk;
 use super::flights::Flights;
 use super::lines::Lines;
+use super::news::{self, Listener, News};
 use super::queue::{LaneLimits, Queue};
 use super::roster::Roster;
 use crate::clock::SharedClock;
@@ -151,6 +152,7 @@ pub struct Dispatcher {
     look_again_at: Duration,
     stopping: Option<Stopping>,
     vitals: Arc<Vitals>,
+    news: Listener,
     events: mpsc::UnboundedSender<Event>,
 }
 
@@ -179,6 +181,7 @@ impl Dispatcher {
             look_again_at,
             stopping: None,
             vitals: Arc::default(),
+            news: news::nobody(),
             events,
         };
         (dispatcher, Inbox(inbox))
@@ -187,6 +190,11 @@ impl Dispatcher {
     /// Where events for this dispatcher go.
     pub fn handle(&self) -> mpsc::UnboundedSender<Event> {
         self.events.clone()
+    }
+
+    /// Has `listener` told of every attempt, every end of a push, and how accounts are.
+    pub fn on_news(&mut self, listener: Listener) {
+        self.news = listener;
     }
 
     /// Its figures.
@@ -333,6 +341,7 @@ impl Dispatcher {
     fn settle(&mut self, id: i64, next: Next) {
         if let Some(push) = self.queue.get(id) {
             let reason = next.reason().unwrap_or_default();
+            (self.news)(News::Ended { im: &push.im, account: None, state: next.state() });
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
         self.forget(id);
@@ -485,6 +494,7 @@ impl Dispatcher {
             next = Next::Cancelled { reason: "job_removed".to_owned() };
         }
         self.tell(&flight, &report, &next);
+        self.spread(&flight, &report.outcome, &next);
         let health = self.learn(&flight.account, &report, now);
         self.finishes.push(Finish {
             push_id,
@@ -533,8 +543,18 @@ impl Dispatcher {
         }
     }
 
+    fn spread(&self, flight: &Flight, outcome: &Outcome, next: &Next) {
+        let (im, account, delivery) = (&*flight.delivery.im, &*flight.account, &flight.delivery);
+        let lateness = (delivery.attempt == 1).then(|| flight.started_at.since(delivery.due_at));
+        (self.news)(News::Attempt { im, account, outcome, lateness });
+        if next.state().is_final() {
+            (self.news)(News::Ended { im, account: Some(account), state: next.state() });
+        }
+    }
+
     fn learn(&mut self, account: &Arc<str>, report: &Report, now: UtcMs) -> Option<crate::domain::Health> {
         let (health, could_send) = self.roster.learn_attempt(account, report, now)?;
+        self.spread_health(account);
         match (could_send, health.can_send(now)) {
             (false, true) => {
                 info!(account = &**account, "account can send again");
@@ -695,7 +715,9 @@ impl Dispatcher {
     fn probed(&mut self, account: &str, probe: Probe) {
         let now = self.clock.now();
         let error = probe.error.clone();
-        if self.roster.learn_probe(account, probe, now) {
+        let is_news = self.roster.learn_probe(account, probe, now);
+        self.spread_health(account);
+        if is_news {
             let can_send = self.roster.get(account).is_some_and(|member| member.health.can_send(now));
             if can_send {
                 info!(account, "account is online");
@@ -706,6 +728,12 @@ impl Dispatcher {
             self.queue.unpark();
         }
         self.write_accounts(false);
+    }
+
+    fn spread_health(&self, account: &str) {
+        if let Some(member) = self.roster.get(account) {
+            (self.news)(News::Account { im: &member.account.im, account, health: &member.health });
+        }
     }
 
     fn hear(&mut self, account: &Arc<str>, event: SenderEvent) {
@@ -814,6 +842,7 @@ impl Dispatcher {
             let report = Report::failed(Outcome::Unknown, "pushcron was stopped before the answer came");
             let next = self.decide(&flight, &report.outcome, now);
             self.tell(&flight, &report, &next);
+            self.spread(&flight, &report.outcome, &next);
             self.queue.close(push_id);
             self.finishes.push(Finish {
                 push_id,

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod dispatcher;
 pub mod flights;
 mod lines;
+pub mod news;
 pub mod queue;
 pub mod recovery;
 pub mod roster;

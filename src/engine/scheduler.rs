@@ -8,12 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use super::dispatcher::Event;
+use super::news::{self, Listener, News};
 use super::timeline::Timeline;
 use crate::clock::SharedClock;
 use crate::domain::{Decision, Job, UtcMs};
 use crate::policy::clock_doubt::doubt;
 use crate::policy::schedule::{CompiledSchedule, ScheduleError};
-use crate::store::{Applied, JobChange, SharedStore, StoreError, StoredJob};
+use crate::store::{Applied, JobChange, NewFire, Recorded, SharedStore, StoreError, StoredJob};
 
 /// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
 const BATCH: usize = 500;
@@ -57,6 +58,7 @@ pub struct Scheduler {
     doubted: bool,
     store_told_at: Option<Duration>,
     beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
+    news: Listener,
     longest_sleep: Duration,
 }
 
@@ -95,6 +97,7 @@ impl Scheduler {
             doubted: false,
             store_told_at: None,
             beat: None,
+            news: news::nobody(),
             longest_sleep: LONGEST_SLEEP,
         })
     }
@@ -102,6 +105,11 @@ impl Scheduler {
     /// Has `beat` called at every round.
     pub fn on_beat(&mut self, beat: Arc<dyn Fn(Beat) + Send + Sync>) {
         self.beat = Some(beat);
+    }
+
+    /// Has `listener` told of every decision.
+    pub fn on_news(&mut self, listener: Listener) {
+        self.news = listener;
     }
 
     /// Wakes at least this often, to feed a watchdog in time.
@@ -136,6 +144,7 @@ impl Scheduler {
         self.tell_missed(&plan.fires);
         let recorded = self.store.record_fires(plan.fires.clone(), plan.cursors.clone(), now).await?;
         self.timeline.advance(&plan);
+        self.spread(&plan.fires, &recorded);
         if !recorded.stale.is_empty() {
             // Another process paused or resumed these jobs between its write and our looking.
             match read_timeline(&self.store, &self.zone_version, now).await {
@@ -154,8 +163,24 @@ impl Scheduler {
         Ok(true)
     }
 
+    fn spread(&self, fires: &[NewFire], recorded: &Recorded) {
+        let is_durable = |fire: &&NewFire| !recorded.stale.contains(&fire.job);
+        for decision in [Decision::Fired, Decision::Skipped, Decision::Missed] {
+            let of_it = fires.iter().filter(is_durable).filter(|fire| fire.decision == decision);
+            let decided: u64 = of_it.map(|fire| fire.count).sum();
+            let count = match decision {
+                Decision::Fired => decided.saturating_sub(recorded.skipped),
+                Decision::Skipped => decided + recorded.skipped,
+                Decision::Missed => decided,
+            };
+            if count > 0 {
+                (self.news)(News::Fires { decision, count });
+            }
+        }
+    }
+
     /// One line per job, however many instants it missed.
-    fn tell_missed(&self, fires: &[crate::store::NewFire]) {
+    fn tell_missed(&self, fires: &[NewFire]) {
         let mut missed = fires.iter().filter(|fire| fire.decision == Decision::Missed).peekable();
         while let Some(first) = missed.next() {
             let mut count = first.count;

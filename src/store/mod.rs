@@ -277,6 +277,50 @@ pub struct AttemptRecord {
     pub note: Option<String>,
 }
 
+/// Pushes that ended `failed`, `unknown` or `expired` in some time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BadEnds {
+    /// How many ended in which of the three states.
+    pub counts: Vec<(PushState, u64)>,
+    /// When the last one ended. None: there was none.
+    pub last_at: Option<UtcMs>,
+    /// The first few, in the order of their ends.
+    pub first: Vec<BadEnd>,
+}
+
+/// A push that ended badly, for a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadEnd {
+    pub id: i64,
+    pub job: Option<String>,
+    pub im: String,
+    pub target: String,
+    pub state: PushState,
+    pub reason: String,
+    /// What the last attempt was told.
+    pub error: Option<String>,
+    pub account: Option<String>,
+    pub finished_at: UtcMs,
+}
+
+/// What the database says of itself; cheap to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Pushes that ended `unknown` and were not resolved.
+    pub unknown_pushes: u64,
+    /// What the rows take in the file, in bytes.
+    pub used_bytes: u64,
+    /// Room in the file that rows took once, to be used again or given back.
+    pub free_bytes: u64,
+}
+
+/// What one step of pruning deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    pub fires: u64,
+    pub pushes: u64,
+}
+
 /// A view to be read by people, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
@@ -414,7 +458,7 @@ pub trait Store: Send + Sync {
 
     async fn accounts(&self) -> Result<Vec<AccountRow>, StoreError>;
 
-    /// What a sender keeps over restarts.
+    /// What a sender keeps over restarts; under the empty name, what the daemon itself keeps.
     async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, StoreError>;
     async fn remember(&self, account: &str, key: &str, value: &str, now: UtcMs) -> Result<(), StoreError>;
 
@@ -433,6 +477,22 @@ pub trait Store: Send + Sync {
     /// Every definition that a job has had, oldest first, those of removed jobs too.
     async fn revisions(&self, job: &str) -> Result<Vec<Revision>, StoreError>;
 
+    /// Pushes that ended badly after the one instant and not after the other, but for those that a person resolved
+    /// and, where `except` names an im and a target, pushes outside any job to that place. `first` says how many are
+    /// told one by one.
+    async fn bad_ends(
+        &self,
+        after: UtcMs,
+        until: UtcMs,
+        except: Option<(&str, &Target)>,
+        first: u64,
+    ) -> Result<BadEnds, StoreError>;
+
+    async fn figures(&self) -> Result<Figures, StoreError>;
+
+    /// How many pushes are final; it takes a while where there are millions.
+    async fn finished_pushes(&self) -> Result<u64, StoreError>;
+
     /// Whether this database was once a backup. What its jobs called for between the two instants may have been
     /// sent already, so it must be recorded as missed; pushes that were open in the backup are `unknown`.
     async fn restored(&self) -> Result<Option<Restored>, StoreError>;
@@ -445,9 +505,9 @@ pub trait Store: Send + Sync {
 
     // --- upkeep ------------------------------------------------------------------------------------------------
 
-    /// Deletes at most `limit` fires older than `before` whose pushes are all final, with all that hangs on them.
-    /// Returns how many fires went.
-    async fn prune(&self, before: UtcMs, limit: u64) -> Result<u64, StoreError>;
+    /// Deletes the oldest fires, at most `limit`, that are older than `before` and whose pushes are all final, with
+    /// all that hangs on them.
+    async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned, StoreError>;
 
     /// Folds the write-ahead log into the database file.
     async fn checkpoint(&self) -> Result<(), StoreError>;

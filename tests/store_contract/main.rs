@@ -93,6 +93,7 @@ on_every_backend! {
         everything_is_read_in_pages_by_id
         a_fire_tells_its_whole_story
         a_gap_is_found_from_inside
+        what_ended_badly_is_found_by_its_end
         every_definition_that_held_is_remembered
         another_process_is_noticed_and_our_own_writes_are_not;
     upkeep:
@@ -103,5 +104,6 @@ on_every_backend! {
         a_restored_backup_repeats_nothing
         a_backup_never_overwrites
         a_checkpoint_disturbs_nothing
+        the_figures_tell_what_is_unresolved_and_how_large_it_is
         a_closed_store_says_so;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushcron::domain::{Body, Media, Next, PushState};
-use pushcron::store::{Restored, StoreError};
+use pushcron::store::{Pruned, Restored, StoreError};
 
 use crate::world::{World, at, job};
 
@@ -19,9 +19,9 @@ pub async fn pruning_takes_old_finished_fires_in_steps(world: Arc<World>) {
         pushes.push(id);
     }
     let before = at(-996);
-    assert_eq!(world.store.prune(before, 3).await.unwrap(), 3);
-    assert_eq!(world.store.prune(before, 3).await.unwrap(), 1);
-    assert_eq!(world.store.prune(before, 3).await.unwrap(), 0);
+    assert_eq!(world.store.prune(before, 3).await.unwrap(), Pruned { fires: 3, pushes: 3 });
+    assert_eq!(world.store.prune(before, 3).await.unwrap().fires, 1);
+    assert_eq!(world.store.prune(before, 3).await.unwrap().fires, 0);
     for id in &pushes[..4] {
         assert_eq!(world.store.push_state(*id).await.unwrap(), None);
     }
@@ -32,9 +32,9 @@ pub async fn pruning_spares_what_is_open(world: Arc<World>) {
     let old = job("old");
     world.load(&old, at(-1000)).await;
     let id = world.fire(&old, at(-1000)).await.pushes.remove(0).id;
-    assert_eq!(world.store.prune(at(-100), 10).await.unwrap(), 0);
+    assert_eq!(world.store.prune(at(-100), 10).await.unwrap().fires, 0);
     world.store.cancel(id, at(-900)).await.unwrap();
-    assert_eq!(world.store.prune(at(-100), 10).await.unwrap(), 1);
+    assert_eq!(world.store.prune(at(-100), 10).await.unwrap().fires, 1);
     // A job that left long ago goes with the last of its history.
     world.store.apply_jobs(vec![], vec![Arc::from("old")], at(-800)).await.unwrap();
     world.store.prune(at(-100), 10).await.unwrap();
@@ -86,6 +86,19 @@ pub async fn a_checkpoint_disturbs_nothing(world: Arc<World>) {
     world.store.checkpoint().await.unwrap();
     world.store.checkpoint().await.unwrap();
     assert_eq!(world.state(id).await, PushState::Sent);
+}
+
+pub async fn the_figures_tell_what_is_unresolved_and_how_large_it_is(world: Arc<World>) {
+    let finished = world.store.finished_pushes().await.unwrap();
+    let id = world.ended("lost", Next::Unknown { reason: "unknown".to_owned() }).await;
+    world.ended("failed", Next::Failed { reason: "rejected".to_owned() }).await;
+    world.waiting("waiting").await;
+    let figures = world.store.figures().await.unwrap();
+    assert_eq!(figures.unknown_pushes, 1);
+    assert!(figures.used_bytes > 10_000, "{figures:?}");
+    assert_eq!(world.store.finished_pushes().await.unwrap(), finished + 2);
+    world.store.resolve(id, true, at(9)).await.unwrap();
+    assert_eq!(world.store.figures().await.unwrap().unknown_pushes, 0);
 }
 
 pub async fn a_closed_store_says_so(world: Arc<World>) {

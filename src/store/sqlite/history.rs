@@ -5,9 +5,9 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Column, QueryBuilder, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
 
 use super::accounts::instant;
-use super::fault::Result;
-use crate::domain::{PushState, UtcMs};
-use crate::store::{Filter, FireRecord, Revision, Table, View};
+use super::fault::{Fault, Result};
+use crate::domain::{PushState, Target, UtcMs};
+use crate::store::{BadEnd, BadEnds, Filter, FireRecord, Revision, Table, View};
 
 pub(super) async fn view(conn: &mut SqliteConnection, view: View, filter: &Filter) -> Result<Table> {
     let mut query = build(view, filter);
@@ -153,6 +153,75 @@ fn values(row: &SqliteRow) -> Result<Vec<Value>> {
             })
         })
         .collect()
+}
+
+/// What ended badly, spelt as the partial index spells it.
+const BAD_ENDS: &str = "
+   FROM pushes AS p INDEXED BY pushes_troubled
+   JOIN fires AS f ON f.id = p.fire_id
+   LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts
+  WHERE p.state IN ('failed', 'unknown', 'expired', 'cancelled')
+    AND p.state IN ('failed', 'unknown', 'expired')
+    AND p.finished_at > ?1 AND p.finished_at <= ?2
+    AND p.reason IS NOT 'resolved by hand'
+    AND NOT (f.job IS NULL AND p.im IS ?3 AND p.target IS ?4)";
+
+pub(super) async fn bad_ends(
+    conn: &mut SqliteConnection,
+    after: UtcMs,
+    until: UtcMs,
+    except: Option<(&str, &Target)>,
+    first: u64,
+) -> Result<BadEnds> {
+    let (im, target) = except.map(|(im, target)| (im, target.to_string())).unzip();
+    // Both texts are constants of this file.
+    let counting = format!("SELECT p.state, count(*), max(p.finished_at) {BAD_ENDS} GROUP BY p.state");
+    let counts: Vec<(String, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(counting))
+        .bind(after.to_string())
+        .bind(until.to_string())
+        .bind(im)
+        .bind(&target)
+        .fetch_all(&mut *conn)
+        .await?;
+    if counts.is_empty() {
+        return Ok(BadEnds::default());
+    }
+    let telling = format!(
+        "SELECT p.id, f.job, p.im, p.target, p.state, p.reason, last.error, p.account, p.finished_at {BAD_ENDS}
+          ORDER BY p.finished_at, p.id LIMIT ?5"
+    );
+    let rows: Vec<SqliteRow> = sqlx::query(sqlx::AssertSqlSafe(telling))
+        .bind(after.to_string())
+        .bind(until.to_string())
+        .bind(im)
+        .bind(&target)
+        .bind(i64::try_from(first).unwrap_or(i64::MAX))
+        .fetch_all(conn)
+        .await?;
+    let mut ends = BadEnds { first: rows.iter().map(bad_end).collect::<Result<_>>()?, ..BadEnds::default() };
+    for (word, count, last_at) in counts {
+        ends.counts.push((state(&word)?, u64::try_from(count).unwrap_or(0)));
+        ends.last_at = ends.last_at.max(Some(instant(last_at)?));
+    }
+    Ok(ends)
+}
+
+fn state(word: &str) -> Result<PushState> {
+    PushState::parse(word).ok_or_else(|| Fault::Row(format!("a push has the unknown state '{word}'")))
+}
+
+fn bad_end(row: &SqliteRow) -> Result<BadEnd> {
+    Ok(BadEnd {
+        id: row.try_get("id")?,
+        job: row.try_get("job")?,
+        im: row.try_get("im")?,
+        target: row.try_get("target")?,
+        state: state(row.try_get("state")?)?,
+        reason: row.try_get("reason")?,
+        error: row.try_get("error")?,
+        account: row.try_get("account")?,
+        finished_at: instant(row.try_get("finished_at")?)?,
+    })
 }
 
 /// Fires as JSON objects with their pushes, and these with their attempts: the fields of the records in the trait.

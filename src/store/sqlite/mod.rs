@@ -27,10 +27,10 @@ use sqlx::{ConnectOptions, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    AccountRow, AdHoc, Applied, Begin, Cursor, Filter, Finish, FireRecord, Interrupted, JobChange, NewFire, OpenPush,
-    Recorded, Restored, Revision, Settle, Store, StoreError, StoredJob, Table, View,
+    AccountRow, AdHoc, Applied, BadEnds, Begin, Cursor, Figures, Filter, Finish, FireRecord, Interrupted, JobChange,
+    NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Store, StoreError, StoredJob, Table, View,
 };
-use crate::domain::{Delivery, PushState, UtcMs};
+use crate::domain::{Delivery, PushState, Target, UtcMs};
 use bulk::Calls;
 use fault::Fault;
 use writer::{Unit, Write, Writer, closed};
@@ -236,6 +236,24 @@ impl Store for SqliteStore {
         self.read(async |conn| history::revisions(conn, job).await).await
     }
 
+    async fn bad_ends(
+        &self,
+        after: UtcMs,
+        until: UtcMs,
+        except: Option<(&str, &Target)>,
+        first: u64,
+    ) -> Result<BadEnds> {
+        self.read(async |conn| history::bad_ends(conn, after, until, except, first).await).await
+    }
+
+    async fn figures(&self) -> Result<Figures> {
+        self.read(async |conn| upkeep::figures(conn).await).await
+    }
+
+    async fn finished_pushes(&self) -> Result<u64> {
+        self.read(async |conn| upkeep::finished_pushes(conn).await).await
+    }
+
     async fn restored(&self) -> Result<Option<Restored>> {
         self.read(async |conn| upkeep::restored(conn).await).await
     }
@@ -249,7 +267,7 @@ impl Store for SqliteStore {
         Ok(self.seen_version.swap(version, Ordering::Relaxed) != version)
     }
 
-    async fn prune(&self, before: UtcMs, limit: u64) -> Result<u64> {
+    async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned> {
         self.write(upkeep::Prune { before, limit }).await
     }
 

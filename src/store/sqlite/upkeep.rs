@@ -12,7 +12,7 @@ use super::connect;
 use super::fault::{Fault, Result};
 use super::writer::Write;
 use crate::domain::UtcMs;
-use crate::store::{Restored, StoreError};
+use crate::store::{Figures, Pruned, Restored, StoreError};
 
 /// Pages given back to the disk with each step of pruning: 2 MB, a few milliseconds.
 const PAGES_PER_STEP: u32 = 512;
@@ -24,33 +24,42 @@ pub(super) struct Prune {
 
 #[async_trait]
 impl Write for Prune {
-    type Answer = u64;
+    type Answer = Pruned;
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<u64> {
+    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<Pruned> {
         let before = self.before.to_string();
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        let fires = sqlx::query(
-            "DELETE FROM fires
-              WHERE id IN (SELECT f.id
-                             FROM fires AS f INDEXED BY fires_due
-                            WHERE f.due_at < ?1
-                              AND NOT EXISTS (SELECT 1 FROM pushes AS p
-                                               WHERE p.fire_id = f.id AND p.finished_at IS NULL)
-                            ORDER BY f.due_at
-                            LIMIT ?2)",
+        let fires: Vec<i64> = sqlx::query_scalar(
+            "SELECT f.id
+               FROM fires AS f INDEXED BY fires_due
+              WHERE f.due_at < ?1
+                AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.finished_at IS NULL)
+              ORDER BY f.due_at
+              LIMIT ?2",
         )
         .bind(&before)
         .bind(limit)
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
+        .fetch_all(&mut *conn)
+        .await?;
+        // SQLite does not count what a foreign key deletes along.
+        let fires = serde_json::to_string(&fires)?;
+        let pushes = sqlx::query("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))")
+            .bind(&fires)
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+        let fires = sqlx::query("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))")
+            .bind(&fires)
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
         if fires < self.limit {
             prune_definitions(conn, &before).await?;
         }
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})")))
             .execute(conn)
             .await?;
-        Ok(fires)
+        Ok(Pruned { fires, pushes })
     }
 }
 
@@ -129,6 +138,33 @@ async fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
         .await?;
     copy.close().await?;
     Ok(())
+}
+
+pub(super) async fn figures(conn: &mut SqliteConnection) -> Result<Figures> {
+    let (unknown_pushes, pages, free_pages, page_size): (i64, i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM pushes INDEXED BY pushes_troubled
+                  WHERE state IN ('failed', 'unknown', 'expired', 'cancelled') AND state = 'unknown'),
+                page_count, freelist_count, page_size
+           FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+    )
+    .fetch_one(conn)
+    .await?;
+    let number = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok(Figures {
+        unknown_pushes: number(unknown_pushes),
+        used_bytes: number((pages - free_pages) * page_size),
+        free_bytes: number(free_pages * page_size),
+    })
+}
+
+pub(super) async fn finished_pushes(conn: &mut SqliteConnection) -> Result<u64> {
+    let finished: i64 = sqlx::query_scalar(
+        "SELECT (SELECT count(*) FROM pushes)
+              - (SELECT count(*) FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL)",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(u64::try_from(finished).unwrap_or(0))
 }
 
 pub(super) async fn restored(conn: &mut SqliteConnection) -> Result<Option<Restored>> {

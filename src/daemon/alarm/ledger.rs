@@ -1,0 +1,149 @@
+//! What happened and what of it was told: the memory of one way of telling. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::UtcMs;
+use crate::store::BadEnds;
+
+/// What was told, kept over restarts, so that nothing is told twice and every recovery follows its failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// Ends of pushes up to this instant.
+    pub until: UtcMs,
+    /// Accounts that are down as far as anybody was told.
+    pub down: BTreeSet<String>,
+}
+
+/// What became of an account since the last report.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// It went down, and perhaps came back.
+    Fell { down_at: UtcMs, up_at: Option<UtcMs>, error: Option<String> },
+    /// It is up again, after its fall was told.
+    Rose { up_at: UtcMs },
+}
+
+/// What was told, and what of the accounts is still to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ledger {
+    pub told: Told,
+    changes: BTreeMap<String, Change>,
+}
+
+/// What is to be told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    pub ends: BadEnds,
+    pub changes: BTreeMap<String, Change>,
+}
+
+impl Report {
+    pub fn is_empty(&self) -> bool {
+        self.ends.last_at.is_none() && self.changes.is_empty()
+    }
+}
+
+impl Ledger {
+    pub fn new(told: Told) -> Ledger {
+        Ledger { told, changes: BTreeMap::new() }
+    }
+
+    /// Notes how an account is, which need not be news.
+    pub fn note(&mut self, account: &str, down: bool, error: Option<&str>, now: UtcMs) {
+        let seemed_down = match self.changes.get(account) {
+            Some(Change::Fell { up_at, .. }) => up_at.is_none(),
+            Some(Change::Rose { .. }) => false,
+            None => self.told.down.contains(account),
+        };
+        if down == seemed_down {
+            return;
+        }
+        match self.changes.get_mut(account) {
+            Some(Change::Fell { up_at, .. }) => *up_at = (!down).then_some(now),
+            // It is down again, as was told.
+            Some(Change::Rose { .. }) => drop(self.changes.remove(account)),
+            None => {
+                let change = match down {
+                    true => Change::Fell { down_at: now, up_at: None, error: error.map(str::to_owned) },
+                    false => Change::Rose { up_at: now },
+                };
+                self.changes.insert(account.to_owned(), change);
+            }
+        }
+    }
+
+    /// Forgets accounts that left the configuration.
+    pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+        self.told.down.retain(|account| is_there(account));
+        self.changes.retain(|account, _| is_there(account));
+    }
+
+    /// What is to be told, with the ends of pushes that the store knows of.
+    pub fn report(&self, ends: BadEnds) -> Report {
+        Report { ends, changes: self.changes.clone() }
+    }
+
+    /// The report went out.
+    pub fn close(&mut self, report: &Report) {
+        self.told.until = self.told.until.max(report.ends.last_at.unwrap_or(UtcMs::MIN));
+        for (account, change) in &report.changes {
+            match change {
+                Change::Fell { up_at: None, .. } => drop(self.told.down.insert(account.clone())),
+                Change::Fell { up_at: Some(_), .. } => {}
+                Change::Rose { .. } => drop(self.told.down.remove(account)),
+            }
+        }
+        self.changes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger(down: &[&str]) -> Ledger {
+        Ledger::new(Told { until: UtcMs(0), down: down.iter().map(|&account| account.to_owned()).collect() })
+    }
+
+    /// What an account does, second by second, and what a report then says of it.
+    #[test]
+    fn a_report_tells_where_an_account_stands_and_nothing_twice() {
+        let fell = |down_at, up_at: Option<i64>| {
+            Some(Change::Fell { down_at: UtcMs(down_at), up_at: up_at.map(UtcMs), error: Some("why".to_owned()) })
+        };
+        // Told to be down before, down at second 1, 2 …, the change, told to be down after.
+        let rows: [(bool, &[bool], Option<Change>, bool); 9] = [
+            (false, &[false, false], None, false),
+            (false, &[true, true], fell(1, None), true),
+            (false, &[true, false], fell(1, Some(2)), false),
+            (false, &[true, false, true], fell(1, None), true),
+            (true, &[true, true], None, true),
+            (true, &[false], Some(Change::Rose { up_at: UtcMs(1) }), false),
+            (true, &[false, true], None, true),
+            (true, &[false, true, false], Some(Change::Rose { up_at: UtcMs(3) }), false),
+            (true, &[], None, true),
+        ];
+        for (before, course, change, after) in rows {
+            let mut ledger = ledger(if before { &["bot"] } else { &[] });
+            for (second, down) in (1..).zip(course) {
+                ledger.note("bot", *down, Some("why"), UtcMs(second));
+            }
+            let report = ledger.report(BadEnds::default());
+            assert_eq!(report.changes.get("bot").cloned(), change, "{before} {course:?}");
+            ledger.close(&report);
+            assert_eq!(ledger.told.down.contains("bot"), after, "{before} {course:?}");
+            assert!(ledger.report(BadEnds::default()).is_empty(), "told once");
+        }
+    }
+
+    #[test]
+    fn an_account_that_left_is_neither_down_nor_up() {
+        let mut ledger = ledger(&["old"]);
+        ledger.note("older", true, None, UtcMs(1));
+        ledger.keep(|account| account == "bot");
+        assert!(ledger.told.down.is_empty());
+        assert!(ledger.report(BadEnds::default()).is_empty());
+    }
+}

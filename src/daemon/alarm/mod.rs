@@ -1,0 +1,349 @@
+//! `on_failure`: who is told when a push ends badly or an account goes down, and when it is well again.
+//!
+//! The ends of pushes are read from the store, so that a crash between an end and its report loses nothing; what the
+//! engine tells only wakes this task. Accounts are known by what the engine tells of them. A report about the reports
+//! themselves is never made, whoever else may push to the same place.
+
+mod command;
+mod ledger;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
+
+use crate::clock::SharedClock;
+use crate::config::{Config, OnFailure};
+use crate::domain::{Body, Outcome, PushSpec, PushState, Trigger, UtcMs};
+use crate::engine::dispatcher::Event;
+use crate::engine::news::News;
+use crate::store::{AdHoc, SharedStore, StoreError};
+use ledger::{Ledger, Told};
+
+/// Trouble seldom comes alone: so long it is gathered before it is told.
+const GATHER: Duration = Duration::from_secs(2);
+/// An end this young may not be in the store yet, though a later one is.
+const SETTLED: Duration = Duration::from_secs(1);
+/// How often the store is asked although nobody told anything.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Pushes told one by one.
+const TOLD_SINGLY: u64 = 10;
+/// Where the store keeps what was told, among what the daemon itself keeps.
+const MEMORY: &str = "on_failure";
+
+/// What wakes the alarm.
+enum Heard {
+    BadEnd,
+    Account { account: String, down: bool, error: Option<String> },
+    Settings(Box<Settings>),
+}
+
+/// What of the configuration concerns the alarm.
+pub struct Settings {
+    on_failure: Option<OnFailure>,
+    accounts: Vec<Carrier>,
+    zone: TimeZone,
+}
+
+/// An account as far as it may carry a report.
+struct Carrier {
+    id: String,
+    im: String,
+    is_default: bool,
+}
+
+impl Settings {
+    pub fn of(config: &Config) -> Settings {
+        let carrier = |account: &crate::domain::Account| Carrier {
+            id: account.id.clone(),
+            im: account.im.clone(),
+            is_default: account.is_default,
+        };
+        Settings {
+            on_failure: config.daemon.on_failure.clone(),
+            accounts: config.accounts.iter().map(carrier).collect(),
+            // The configuration was refused if it did not exist.
+            zone: TimeZone::get(&config.daemon.timezone).unwrap_or(TimeZone::UTC),
+        }
+    }
+}
+
+/// Accounts that are down, or whose last attempt failed by their own or their platform's fault.
+type Troubled = Arc<Mutex<HashSet<String>>>;
+
+/// What the engine's news are told to.
+#[derive(Clone)]
+pub struct Ear {
+    inbox: mpsc::UnboundedSender<Heard>,
+    troubled: Troubled,
+}
+
+impl Ear {
+    pub fn hear(&self, news: News<'_>) {
+        let heard = match news {
+            News::Ended { state: PushState::Failed | PushState::Unknown | PushState::Expired, .. } => Heard::BadEnd,
+            News::Account { account, health, .. } => {
+                match (health.is_down(), health.online, health.sendable) {
+                    (true, ..) => drop(self.troubled().insert(account.to_owned())),
+                    (false, Some(true), Some(true)) => drop(self.troubled().remove(account)),
+                    // It cannot tell, so that only an attempt can show that it works again.
+                    _ => {}
+                }
+                Heard::Account { account: account.to_owned(), down: health.is_down(), error: health.last_error.clone() }
+            }
+            News::Attempt { account, outcome, .. } => {
+                match outcome {
+                    Outcome::Sent | Outcome::Rejected | Outcome::TargetGone => drop(self.troubled().remove(account)),
+                    _ => drop(self.troubled().insert(account.to_owned())),
+                }
+                return;
+            }
+            News::Ended { .. } | News::Fires { .. } => return,
+        };
+        // An alarm that is gone has nobody to tell.
+        let _ = self.inbox.send(heard);
+    }
+
+    /// After a reload.
+    pub fn set(&self, settings: Settings) {
+        let _ = self.inbox.send(Heard::Settings(Box::new(settings)));
+    }
+
+    fn troubled(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A way in which reports go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Way {
+    Push,
+    Command,
+}
+
+impl Way {
+    fn as_str(self) -> &'static str {
+        match self {
+            Way::Push => "push",
+            Way::Command => "command",
+        }
+    }
+}
+
+struct Teller {
+    ledger: Ledger,
+    /// By the monotonic clock.
+    last_at: Option<Duration>,
+}
+
+impl Teller {
+    fn new(told: Told) -> Teller {
+        Teller { ledger: Ledger::new(told), last_at: None }
+    }
+}
+
+/// The task that tells.
+pub struct Alarm {
+    store: SharedStore,
+    clock: SharedClock,
+    dispatcher: mpsc::UnboundedSender<Event>,
+    host: String,
+    settings: Settings,
+    tellers: BTreeMap<Way, Teller>,
+    inbox: mpsc::UnboundedReceiver<Heard>,
+    ear: Ear,
+    /// A report waits for an account, which was said.
+    waits: bool,
+}
+
+impl Alarm {
+    /// An alarm that tells what happens from `since` on, or from where an earlier process stopped.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn new(
+        settings: Settings,
+        store: SharedStore,
+        clock: SharedClock,
+        dispatcher: mpsc::UnboundedSender<Event>,
+        since: UtcMs,
+    ) -> Result<Alarm, StoreError> {
+        let kept = store.recall("").await?.into_iter().find(|(key, _)| key == MEMORY);
+        // What cannot be read was written by another release; then the report begins anew.
+        let told: BTreeMap<Way, Told> = kept.and_then(|(_, json)| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let (sender, inbox) = mpsc::unbounded_channel();
+        let ear = Ear { inbox: sender, troubled: Troubled::default() };
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let tellers = told.into_iter().map(|(way, told)| (way, Teller::new(told))).collect();
+        let mut alarm = Alarm { store, clock, dispatcher, host, settings, tellers, inbox, ear, waits: false };
+        alarm.settle(since);
+        Ok(alarm)
+    }
+
+    /// Where news are to be told.
+    pub fn ear(&self) -> Ear {
+        self.ear.clone()
+    }
+
+    /// Runs until aborted.
+    pub async fn run(mut self) {
+        let clock = self.clock.clone();
+        loop {
+            let every = self.settings.on_failure.as_ref().map_or(LOOK_EVERY, |on_failure| on_failure.every);
+            tokio::select! {
+                Some(heard) = self.inbox.recv() => {
+                    self.take(heard);
+                    clock.sleep(GATHER).await;
+                    while let Ok(heard) = self.inbox.try_recv() {
+                        self.take(heard);
+                    }
+                }
+                () = clock.sleep(every.min(LOOK_EVERY)) => {}
+            }
+            if let Err(error) = self.look().await {
+                // The next look comes soon, and a database in trouble is told by whoever writes.
+                debug!(%error, "cannot see what is to be reported");
+            }
+        }
+    }
+
+    fn take(&mut self, heard: Heard) {
+        match heard {
+            Heard::BadEnd => {}
+            Heard::Account { account, down, error } => {
+                let now = self.clock.now();
+                for teller in self.tellers.values_mut() {
+                    teller.ledger.note(&account, down, error.as_deref(), now);
+                }
+            }
+            Heard::Settings(settings) => {
+                self.settings = *settings;
+                self.settle(self.clock.now());
+            }
+        }
+    }
+
+    /// One teller for each way that the settings name. A new one begins at `since`.
+    fn settle(&mut self, since: UtcMs) {
+        let ways =
+            self.settings.on_failure.as_ref().map(|on_failure| {
+                [(Way::Push, on_failure.push.is_some()), (Way::Command, on_failure.command.is_some())]
+            });
+        let ways: Vec<Way> = ways.into_iter().flatten().filter_map(|(way, named)| named.then_some(way)).collect();
+        self.tellers.retain(|way, _| ways.contains(way));
+        for way in ways {
+            let fresh = || Teller::new(Told { until: since, down: BTreeSet::new() });
+            let teller = self.tellers.entry(way).or_insert_with(fresh);
+            teller.ledger.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
+        }
+    }
+
+    /// Tells what is to be told by now.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let Some(on_failure) = self.settings.on_failure.clone() else { return Ok(()) };
+        let mut told = false;
+        for way in [Way::Push, Way::Command] {
+            told |= self.tell(way, &on_failure).await?;
+        }
+        if told {
+            let told: BTreeMap<Way, &Told> =
+                self.tellers.iter().map(|(way, teller)| (*way, &teller.ledger.told)).collect();
+            // Plain data, and writing to memory cannot fail.
+            let json = serde_json::to_string(&told).unwrap_or_default();
+            self.store.remember("", MEMORY, &json, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there was a report, and it went out this way.
+    async fn tell(&mut self, way: Way, on_failure: &OnFailure) -> Result<bool, StoreError> {
+        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
+        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(false) };
+        if teller.last_at.is_some_and(|last| monotonic < last + on_failure.every) {
+            return Ok(false);
+        }
+        // A clock that was set back must not silence the alarm until the old hour comes round.
+        teller.ledger.told.until = teller.ledger.told.until.min(now);
+        let ours = on_failure.push.as_ref().map(|push| (push.im.as_str(), &push.target));
+        let ends = self.store.bad_ends(teller.ledger.told.until, now - SETTLED, ours, TOLD_SINGLY).await?;
+        let report = teller.ledger.report(ends);
+        if report.is_empty() {
+            return Ok(false);
+        }
+        let text = text::text(&report, &self.host, &self.settings.zone);
+        let went_out = match (way, &on_failure.push, &on_failure.command) {
+            (Way::Push, Some(push), _) => self.push(push, &text, now).await?,
+            (Way::Command, _, Some(argv)) => self.run_command(argv, &text).await,
+            _ => false,
+        };
+        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(false) };
+        if went_out {
+            teller.last_at = Some(monotonic);
+            teller.ledger.close(&report);
+            info!(way = way.as_str(), "a report on failures went out");
+        } else if way == Way::Command {
+            teller.last_at = Some(monotonic);
+        }
+        self.waits &= !went_out;
+        Ok(went_out)
+    }
+
+    /// Hands the report to the dispatcher, pinned to an account that works, if there is one.
+    async fn push(&mut self, push: &PushSpec, text: &str, now: UtcMs) -> Result<bool, StoreError> {
+        let troubled = self.ear.troubled().clone();
+        let Some(account) = carrier(push, &self.settings.accounts, &troubled) else {
+            if !std::mem::replace(&mut self.waits, true) {
+                warn!(
+                    im = push.im,
+                    "a report on failures waits: the accounts that could carry it are in trouble themselves"
+                );
+            }
+            return Ok(false);
+        };
+        let push = AdHoc { spec: with_report(push, account, text), triggered_by: Trigger::Manual, chat: None };
+        let id = self.store.push_ad_hoc(push, now).await?;
+        let ours = self.store.open_pushes().await?.into_iter().filter(|open| open.id == id).collect();
+        // A dispatcher that is gone leaves it to the next start.
+        let _ = self.dispatcher.send(Event::Opened(ours));
+        Ok(true)
+    }
+
+    async fn run_command(&self, argv: &[String], text: &str) -> bool {
+        let ran = command::run(argv, text, &self.clock).await;
+        if let Err(error) = &ran {
+            warn!(error, "the command of on_failure did not take a report; it gets it again with the next one");
+        }
+        ran.is_ok()
+    }
+}
+
+/// The account to pin a report to: the named one, else, where one of the im is in trouble, another that is not, the
+/// default first. None: nobody can carry it now.
+fn carrier(push: &PushSpec, accounts: &[Carrier], troubled: &HashSet<String>) -> Option<Option<String>> {
+    if let Some(named) = &push.account {
+        return (!troubled.contains(named)).then(|| Some(named.clone()));
+    }
+    let of_im = || accounts.iter().filter(|account| account.im == push.im);
+    if !of_im().any(|account| troubled.contains(&account.id)) {
+        return Some(None);
+    }
+    let well = || of_im().filter(|account| !troubled.contains(&account.id));
+    well().find(|account| account.is_default).or_else(|| well().next()).map(|account| Some(account.id.clone()))
+}
+
+/// The configured push, its text followed by the report.
+fn with_report(push: &PushSpec, account: Option<String>, report: &str) -> PushSpec {
+    let mut push = PushSpec { account, ..push.clone() };
+    if let Body::Text { text } = &mut push.message.body {
+        *text = [text.as_str(), report].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("\n");
+    }
+    push
+}
+
+#[cfg(test)]
+mod tests;

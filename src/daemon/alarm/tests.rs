@@ -1,0 +1,300 @@
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::domain::{Health, Message, Next, Report as Answer, RetryPolicy, Rule, Target};
+use crate::store::sqlite::{Access, SqliteStore};
+use crate::store::{Begin, Finish};
+
+const START: UtcMs = UtcMs(1_767_229_200_000);
+
+/// An alarm over a real store, and what it was wired to.
+struct Bench {
+    dir: tempfile::TempDir,
+    clock: Arc<ManualClock>,
+    store: SharedStore,
+    alarm: Alarm,
+    opened: mpsc::UnboundedReceiver<Event>,
+}
+
+fn account(id: &str, im: &str, is_default: bool) -> Carrier {
+    Carrier { id: id.to_owned(), im: im.to_owned(), is_default }
+}
+
+fn push_to(im: &str, target: &str) -> PushSpec {
+    PushSpec {
+        im: im.to_owned(),
+        target: Target::Group(target.to_owned()),
+        account: None,
+        message: Message { title: None, body: Body::Text { text: String::new() } },
+        timeout: Duration::from_secs(5),
+        retry: RetryPolicy::default(),
+    }
+}
+
+fn settings(on_failure: Option<OnFailure>) -> Settings {
+    let accounts = vec![account("bot", "qq", true), account("spare", "qq", false), account("pager", "tg", false)];
+    Settings { on_failure, accounts, zone: TimeZone::UTC }
+}
+
+fn by_push(im: &str) -> Option<OnFailure> {
+    Some(OnFailure { push: Some(push_to(im, "ops")), command: None, every: Duration::from_secs(600), as_root: false })
+}
+
+impl Bench {
+    async fn new(on_failure: Option<OnFailure>) -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(START);
+        Bench::over(dir, clock, on_failure).await
+    }
+
+    async fn over(dir: tempfile::TempDir, clock: Arc<ManualClock>, on_failure: Option<OnFailure>) -> Bench {
+        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, clock.now()).await.unwrap();
+        let store: SharedStore = Arc::new(store);
+        let (dispatcher, opened) = mpsc::unbounded_channel();
+        let since = clock.now();
+        let alarm = Alarm::new(settings(on_failure), store.clone(), clock.clone(), dispatcher, since).await.unwrap();
+        Bench { dir, clock, store, alarm, opened }
+    }
+
+    async fn restart(self, on_failure: Option<OnFailure>) -> Bench {
+        self.store.close().await;
+        drop(self.alarm);
+        Bench::over(self.dir, self.clock, on_failure).await
+    }
+
+    /// A push to a place of no report that ends like this.
+    async fn ended(&self, next: Next) -> i64 {
+        self.ended_at("123", next).await
+    }
+
+    async fn ended_at(&self, target: &str, next: Next) -> i64 {
+        let now = self.clock.now();
+        let push = AdHoc { spec: push_to("qq", target), triggered_by: Trigger::Manual, chat: None };
+        let push_id = self.store.push_ad_hoc(push, now).await.unwrap();
+        let begin = Begin { push_id, account: Arc::from("bot"), sender: "console", rule: Rule::ImDefault };
+        let number = self.store.begin_attempts(vec![begin], now).await.unwrap()[0].attempt;
+        let report = Answer::failed(Outcome::Rejected, "the group is muted");
+        let finish =
+            Finish { push_id, number, report, next, started_at: now, finished_at: now, health: None, uncounted: false };
+        self.store.finish_attempts(vec![finish]).await.unwrap();
+        push_id
+    }
+
+    async fn fails(&self) -> i64 {
+        self.ended(Next::Failed { reason: "rejected".to_owned() }).await
+    }
+
+    fn hears(&mut self, account: &str, up: bool) {
+        let health = Health {
+            online: Some(up),
+            sendable: Some(up),
+            last_error: (!up).then(|| "token refused".to_owned()),
+            ..Health::default()
+        };
+        self.alarm.ear().hear(News::Account { im: "qq", account, health: &health });
+        while let Ok(heard) = self.alarm.inbox.try_recv() {
+            self.alarm.take(heard);
+        }
+    }
+
+    async fn looks_after(&mut self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+        self.alarm.look().await.unwrap();
+    }
+
+    /// What went out since the last time this was asked: each report's text and the account it is pinned to.
+    async fn pushed(&mut self) -> Vec<(String, Option<String>)> {
+        let mut reports = Vec::new();
+        while let Ok(event) = self.opened.try_recv() {
+            let Event::Opened(opened) = event else { panic!("only pushes are opened") };
+            for push in opened {
+                assert_eq!((push.target.to_string(), push.job), ("group:ops".to_owned(), None));
+                let begin =
+                    Begin { push_id: push.id, account: Arc::from("pager"), sender: "console", rule: Rule::ImDefault };
+                let delivery = self.store.begin_attempts(vec![begin], self.clock.now()).await.unwrap().remove(0);
+                let Body::Text { text } = delivery.message.body else { panic!("a report is a text") };
+                reports.push((text, push.account));
+            }
+        }
+        reports
+    }
+
+    /// The one report that went out.
+    async fn report(&mut self) -> String {
+        let mut reports = self.pushed().await;
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        reports.remove(0).0
+    }
+}
+
+#[tokio::test]
+async fn what_ends_badly_is_told_at_once_and_what_follows_is_grouped() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.looks_after(5).await;
+    assert!(bench.pushed().await.is_empty(), "nothing happened");
+
+    let id = bench.fails().await;
+    bench.looks_after(2).await;
+    let report = bench.report().await;
+    assert!(report.contains(": 1 failed\n"), "{report}");
+    assert!(report.contains(&format!("through bot: the group is muted (push {id})")), "{report}");
+
+    bench.looks_after(5).await;
+    bench.fails().await;
+    bench.ended(Next::Unknown { reason: "unknown".to_owned() }).await;
+    bench.ended(Next::Sent).await;
+    bench.looks_after(60).await;
+    assert!(bench.pushed().await.is_empty(), "within the time of one report");
+    bench.looks_after(540).await;
+    let report = bench.report().await;
+    assert!(report.contains(": 1 failed, 1 unknown\n"), "{report}");
+    bench.looks_after(3600).await;
+    assert!(bench.pushed().await.is_empty(), "told once");
+}
+
+#[tokio::test]
+async fn a_burst_is_one_report_that_names_a_few() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    for _ in 0..25 {
+        bench.fails().await;
+    }
+    bench.looks_after(2).await;
+    let report = bench.report().await;
+    assert!(report.contains(": 25 failed\n") && report.contains("and 15 more"), "{report}");
+    assert_eq!(report.matches("the group is muted").count(), 10);
+}
+
+#[tokio::test]
+async fn an_account_that_goes_down_and_comes_back_is_told_twice() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.hears("bot", true);
+    bench.looks_after(2).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.hears("bot", false);
+    bench.looks_after(2).await;
+    let report = bench.report().await;
+    assert!(report.contains("account bot cannot send: token refused"), "{report}");
+
+    // It is told again neither by later probes nor after a restart.
+    bench.hears("bot", false);
+    let mut bench = bench.restart(by_push("tg")).await;
+    bench.hears("bot", false);
+    bench.looks_after(700).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.hears("bot", true);
+    bench.looks_after(2).await;
+    let report = bench.report().await;
+    assert!(report.contains("account bot can send again"), "{report}");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_did_not_tell_is_told_by_the_next() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.fails().await;
+    bench.looks_after(2).await;
+    bench.report().await;
+    bench.clock.advance(Duration::from_secs(5));
+    let id = bench.fails().await;
+    bench.clock.advance(Duration::from_secs(5));
+    let mut bench = bench.restart(by_push("tg")).await;
+    bench.looks_after(2).await;
+    let report = bench.report().await;
+    assert!(report.contains(&format!("(push {id})")) && report.contains(": 1 failed\n"), "{report}");
+}
+
+#[tokio::test]
+async fn history_from_before_on_failure_was_set_is_not_told() {
+    let mut bench = Bench::new(None).await;
+    bench.fails().await;
+    bench.looks_after(5).await;
+    bench.alarm.take(Heard::Settings(Box::new(settings(by_push("tg")))));
+    bench.looks_after(5).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.fails().await;
+    bench.looks_after(2).await;
+    bench.report().await;
+}
+
+#[tokio::test]
+async fn a_report_that_fails_is_not_reported() {
+    let mut bench = Bench::new(by_push("qq")).await;
+    bench.ended_at("ops", Next::Failed { reason: "rejected".to_owned() }).await;
+    bench.looks_after(5).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.fails().await;
+    bench.looks_after(2).await;
+    assert!(bench.report().await.contains(": 1 failed\n"));
+}
+
+#[tokio::test]
+async fn what_a_person_resolved_is_not_told() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    let id = bench.ended(Next::Unknown { reason: "unknown".to_owned() }).await;
+    bench.store.resolve(id, false, bench.clock.now()).await.unwrap();
+    bench.looks_after(5).await;
+    assert!(bench.pushed().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_never_goes_through_an_account_in_trouble() {
+    let mut bench = Bench::new(by_push("qq")).await;
+    bench.hears("bot", false);
+    bench.looks_after(2).await;
+    let [(report, pinned)] = &bench.pushed().await[..] else { panic!("one report") };
+    assert!(report.contains("bot is down"), "{report}");
+    assert_eq!(pinned.as_deref(), Some("spare"));
+
+    // With the spare one gone too, it waits; nothing is lost meanwhile.
+    bench.alarm.ear().hear(News::Attempt { im: "qq", account: "spare", outcome: &Outcome::Unknown, lateness: None });
+    bench.fails().await;
+    bench.looks_after(700).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.hears("bot", true);
+    bench.looks_after(2).await;
+    let [(report, pinned)] = &bench.pushed().await[..] else { panic!("one report") };
+    assert!(report.contains(": 1 failed, bot is up again\n"), "{report}");
+    assert_eq!(pinned.as_deref(), Some("bot"));
+}
+
+#[test]
+fn the_account_for_a_report_is_the_named_one_or_one_that_works() {
+    let accounts = [account("a", "qq", false), account("b", "qq", true), account("c", "qq", false)];
+    let some = |id: &str| Some(Some(id.to_owned()));
+    // In trouble, named, then: None nobody, Some(None) whoever the rules choose, or the pinned one.
+    let rows: [(&[&str], Option<&str>, Option<Option<String>>); 8] = [
+        (&[], None, Some(None)),
+        (&["elsewhere"], None, Some(None)),
+        (&["a"], None, some("b")),
+        (&["b"], None, some("a")),
+        (&["a", "b"], None, some("c")),
+        (&["a", "b", "c"], None, None),
+        (&["a"], Some("b"), some("b")),
+        (&["b"], Some("b"), None),
+    ];
+    for (troubled, named, expected) in rows {
+        let push = PushSpec { account: named.map(str::to_owned), ..push_to("qq", "ops") };
+        let in_trouble = troubled.iter().map(|&id| id.to_owned()).collect();
+        assert_eq!(carrier(&push, &accounts, &in_trouble), expected, "{troubled:?} {named:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_gets_the_report_and_gets_it_again_if_it_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (got, broken) = (dir.path().join("got"), dir.path().join("broken"));
+    std::fs::write(&broken, "").unwrap();
+    let script = format!("test ! -e {} && cat >> {}", broken.display(), got.display());
+    let command = Some(["/bin/sh", "-c", &script].map(str::to_owned).to_vec());
+    let on_failure = OnFailure { push: None, command, every: Duration::from_secs(60), as_root: true };
+    let mut bench = Bench::new(Some(on_failure)).await;
+    bench.fails().await;
+    bench.looks_after(2).await;
+    assert!(!got.exists());
+    std::fs::remove_file(&broken).unwrap();
+    bench.looks_after(2).await;
+    assert!(!got.exists(), "at most one try in a minute");
+    bench.looks_after(60).await;
+    let report = std::fs::read_to_string(&got).unwrap();
+    assert!(report.contains(": 1 failed\n"), "{report}");
+    bench.looks_after(60).await;
+    assert_eq!(std::fs::read_to_string(&got).unwrap(), report, "told once");
+}

@@ -1,0 +1,117 @@
+//! `heartbeat`: a dead-man URL that is called while all is well, and not when it is not.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::clock::SharedClock;
+use crate::config::Heartbeat;
+use crate::domain::UtcMs;
+use crate::engine::scheduler::Beat;
+use crate::senders::http::Http;
+use crate::store::SharedStore;
+
+/// The timer looks at least every 30 s; one that has not for so long is stuck.
+const BEATS_WITHIN: Duration = Duration::from_secs(90);
+const DEADLINE: Duration = Duration::from_secs(10);
+/// What is written to see that the database can be written.
+const MEMORY: &str = "heartbeat_at";
+
+/// The last sign of life of the timer.
+#[derive(Default)]
+pub struct Pulse(Mutex<Option<LastBeat>>);
+
+#[derive(Clone, Copy)]
+pub struct LastBeat {
+    pub beat: Beat,
+    pub at: UtcMs,
+    monotonic: Duration,
+}
+
+impl Pulse {
+    pub fn note(&self, beat: Beat, clock: &SharedClock) {
+        let last = LastBeat { beat, at: clock.now(), monotonic: clock.monotonic() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+
+    pub fn last(&self) -> Option<LastBeat> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_fresh(&self, clock: &SharedClock) -> bool {
+        self.last().is_some_and(|last| clock.monotonic().saturating_sub(last.monotonic) < BEATS_WITHIN)
+    }
+}
+
+/// Calls until aborted. A failure is told once, and so is its end.
+pub fn start(
+    heartbeat: Heartbeat,
+    pulse: std::sync::Arc<Pulse>,
+    store: SharedStore,
+    clock: SharedClock,
+    http: Http,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut failed = false;
+        loop {
+            let called = match trouble(&pulse, &store, &clock).await {
+                Some(trouble) => Err(format!("not called: {trouble}")),
+                None => call(&heartbeat, &http).await,
+            };
+            match &called {
+                Ok(()) if failed => info!("the heartbeat goes out again"),
+                Err(error) if !failed => warn!(error, "the heartbeat did not go out"),
+                _ => {}
+            }
+            failed = called.is_err();
+            clock.sleep(heartbeat.every).await;
+        }
+    })
+}
+
+/// What keeps pushes from going out, if anything.
+async fn trouble(pulse: &Pulse, store: &SharedStore, clock: &SharedClock) -> Option<String> {
+    if !pulse.is_fresh(clock) {
+        return Some("the timer stands still".to_owned());
+    }
+    let now = clock.now();
+    store.remember("", MEMORY, &now.to_string(), now).await.err().map(|error| error.to_string())
+}
+
+async fn call(heartbeat: &Heartbeat, http: &Http) -> Result<(), String> {
+    let reply = http.call(http.get(heartbeat.url.expose()), DEADLINE).await;
+    match reply {
+        Ok(reply) if reply.is_success() => Ok(()),
+        Ok(reply) => Err(format!("HTTP {}: {}", reply.status, reply.excerpt())),
+        Err(error) => Err(error.message().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::store::sqlite::{Access, SqliteStore};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn it_is_withheld_while_the_timer_or_the_database_stands_still() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new(UtcMs(1_767_229_200_000));
+        let shared: SharedClock = clock.clone();
+        let opened = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, clock.now()).await.unwrap();
+        let store: SharedStore = Arc::new(opened);
+        let pulse = Pulse::default();
+        let stands_still = Some("the timer stands still".to_owned());
+        assert_eq!(trouble(&pulse, &store, &shared).await, stands_still);
+        pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
+        assert_eq!(trouble(&pulse, &store, &shared).await, None);
+        clock.advance(BEATS_WITHIN);
+        assert_eq!(trouble(&pulse, &store, &shared).await, stands_still);
+        pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
+        store.close().await;
+        assert!(trouble(&pulse, &store, &shared).await.unwrap().contains("closed"));
+    }
+}

@@ -1,0 +1,129 @@
+//! Whoever watches the running daemon: the numbers, the heartbeat, the alarm.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::alarm::{Alarm, Ear, Settings};
+use super::heartbeat::{self, Pulse};
+use super::metrics::Metrics;
+use super::numbers::Numbers;
+use super::{DaemonError, systemd};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::domain::UtcMs;
+use crate::engine::dispatcher::{Event, Vitals};
+use crate::engine::news::Listener;
+use crate::engine::scheduler::Beat;
+use crate::senders::http::Http;
+use crate::store::SharedStore;
+
+/// The watching tasks, and what they are told through.
+pub struct Observers {
+    numbers: Arc<Numbers>,
+    http: Http,
+    ear: Ear,
+    alarm: JoinHandle<()>,
+    /// Those that a reload starts anew.
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What the observers look at.
+pub struct Observed {
+    pub store: SharedStore,
+    pub clock: SharedClock,
+    pub http: Http,
+    pub vitals: Arc<Vitals>,
+    pub database: PathBuf,
+    pub started_at: UtcMs,
+}
+
+impl Observers {
+    pub async fn start(
+        config: &Config,
+        observed: Observed,
+        dispatcher: mpsc::UnboundedSender<Event>,
+    ) -> Result<Observers, DaemonError> {
+        let Observed { store, clock, http, vitals, database, started_at } = observed;
+        may_run_command(config)?;
+        let alarm = Alarm::new(Settings::of(config), store.clone(), clock.clone(), dispatcher, started_at).await?;
+        let ear = alarm.ear();
+        let numbers = Numbers {
+            metrics: Arc::new(Metrics::default()),
+            pulse: Arc::new(Pulse::default()),
+            vitals,
+            store,
+            clock,
+            database,
+            started_at,
+            file_failed: AtomicBool::new(false),
+        };
+        let alarm = tokio::spawn(alarm.run());
+        let mut observers = Observers { numbers: Arc::new(numbers), http, ear, alarm, tasks: Vec::new() };
+        observers.start_tasks(config);
+        Ok(observers)
+    }
+
+    /// What the engine is to tell its news to.
+    pub fn listener(&self) -> Listener {
+        let (metrics, ear) = (self.numbers.metrics.clone(), self.ear.clone());
+        Arc::new(move |news| {
+            metrics.count(news);
+            ear.hear(news);
+        })
+    }
+
+    /// What the timer is to call at every round.
+    pub fn on_beat(&self) -> Arc<dyn Fn(Beat) + Send + Sync> {
+        let (pulse, clock) = (self.numbers.pulse.clone(), self.numbers.clock.clone());
+        let tell_systemd = systemd::beat(self.numbers.vitals.clone());
+        Arc::new(move |beat| {
+            pulse.note(beat, &clock);
+            tell_systemd(beat);
+        })
+    }
+
+    pub fn numbers(&self) -> &Arc<Numbers> {
+        &self.numbers
+    }
+
+    /// After a reload.
+    pub async fn replace(&mut self, config: &Config) {
+        self.ear.set(Settings::of(config));
+        self.numbers.metrics.keep_accounts(|id| config.accounts.iter().any(|account| account.id == id));
+        for task in self.tasks.drain(..) {
+            task.abort();
+            // The address must be free before it is taken again.
+            let _ = task.await;
+        }
+        self.start_tasks(config);
+    }
+
+    fn start_tasks(&mut self, config: &Config) {
+        if let Some(address) = config.daemon.metrics_listen {
+            self.tasks.push(tokio::spawn(self.numbers.clone().serve(address)));
+        }
+        if let Some(heartbeat) = config.daemon.heartbeat.clone() {
+            let Numbers { pulse, store, clock, .. } = &*self.numbers;
+            let (pulse, store, clock) = (pulse.clone(), store.clone(), clock.clone());
+            self.tasks.push(heartbeat::start(heartbeat, pulse, store, clock, self.http.clone()));
+        }
+    }
+
+    pub fn stop(self) {
+        self.alarm.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// A daemon that runs as root must not lend root to whoever may write its configuration.
+pub fn may_run_command(config: &Config) -> Result<(), DaemonError> {
+    let on_failure = config.daemon.on_failure.as_ref();
+    match on_failure.is_some_and(|on_failure| on_failure.command.is_some() && !on_failure.as_root) {
+        true if rustix::process::geteuid().is_root() => Err(DaemonError::CommandAsRoot),
+        _ => Ok(()),
+    }
+}

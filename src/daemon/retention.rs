@@ -1,0 +1,300 @@
+//! What keeps history and disk within their bounds: deleting the oldest in small steps, at a quiet hour, and a word
+//! before the disk is full.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use tracing::{info, warn};
+
+use crate::clock::SharedClock;
+use crate::config::DaemonSettings;
+use crate::domain::UtcMs;
+use crate::store::{Pruned, SharedStore, StoreError};
+
+/// Fires deleted in one transaction: short enough that no push notices.
+const STEP: u64 = 200;
+/// Room between two steps for the pushes that are due meanwhile.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The hours of the day, in the daemon's zone, in which history is deleted.
+const QUIET: std::ops::Range<i8> = 3..5;
+/// After so long it is deleted at any hour: the machine may never be up at the quiet one.
+const OVERDUE: Duration = Duration::from_secs(25 * 3600);
+/// What is younger stays, whatever the bounds: the ledger must know the instants that a clock set back would call for
+/// again.
+const YOUNG: Duration = Duration::from_secs(3600);
+
+/// The bounds, and when they were last seen to.
+pub struct Retention {
+    store: SharedStore,
+    clock: SharedClock,
+    database: PathBuf,
+    last_at: Mutex<Option<UtcMs>>,
+    low: AtomicBool,
+}
+
+/// The disk that the database lies on, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    pub free: u64,
+    pub all: u64,
+}
+
+impl Disk {
+    /// A twentieth, or a gigabyte where that is less.
+    fn is_low(self) -> bool {
+        self.free < (self.all / 20).min(1 << 30)
+    }
+}
+
+/// What whoever is not root may still write.
+pub fn disk(database: &Path) -> std::io::Result<Disk> {
+    let found = rustix::fs::statvfs(database)?;
+    Ok(Disk { free: found.f_bavail.saturating_mul(found.f_frsize), all: found.f_blocks.saturating_mul(found.f_frsize) })
+}
+
+impl Retention {
+    pub fn new(store: SharedStore, clock: SharedClock, database: PathBuf) -> Retention {
+        Retention { store, clock, database, last_at: Mutex::default(), low: AtomicBool::new(false) }
+    }
+
+    /// Says so when the disk is getting full, and when it has room again.
+    pub fn watch_disk(&self) {
+        let Ok(disk) = disk(&self.database) else { return };
+        let told = self.low.swap(disk.is_low(), Ordering::Relaxed);
+        let free_mb = disk.free / 1_000_000;
+        match disk.is_low() {
+            true if !told => warn!(
+                free_mb,
+                database = %self.database.display(),
+                "the disk is nearly full; when it is, nothing is sent any more: make room, or lower daemon.keep_history"
+            ),
+            false if told => info!(free_mb, "the disk has room again"),
+            _ => {}
+        }
+    }
+
+    /// Asked every hour; does its work once a night.
+    pub async fn tend(&self, settings: &DaemonSettings) {
+        let now = self.clock.now();
+        let last_at = *self.last_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = is_time(now, last_at, &settings.timezone);
+        match self.delete(settings, is_time).await {
+            Ok(()) if is_time => *self.last_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now),
+            Ok(()) => {}
+            Err(error) => warn!(%error, "old history cannot be deleted now; the next try comes in an hour"),
+        }
+    }
+
+    async fn delete(&self, settings: &DaemonSettings, is_time: bool) -> Result<(), StoreError> {
+        if is_time {
+            self.by_age(settings.keep_history).await?;
+            self.by_count(settings.max_history_rows).await?;
+        }
+        self.by_size(settings.max_database_size).await
+    }
+
+    async fn by_age(&self, keep: Duration) -> Result<(), StoreError> {
+        let (before, mut gone) = (self.clock.now() - keep, Pruned::default());
+        while self.step(before, STEP, &mut gone).await? {}
+        tell(gone, "keep_history");
+        Ok(())
+    }
+
+    async fn by_count(&self, most: Option<u64>) -> Result<(), StoreError> {
+        let Some(most) = most else { return Ok(()) };
+        let excess = self.store.finished_pushes().await?.saturating_sub(most);
+        let (before, mut gone) = (self.clock.now() - YOUNG, Pruned::default());
+        while gone.pushes < excess && self.step(before, STEP.min(excess - gone.pushes), &mut gone).await? {}
+        tell(gone, "max_history_rows");
+        Ok(())
+    }
+
+    async fn by_size(&self, most: Option<u64>) -> Result<(), StoreError> {
+        let Some(most) = most else { return Ok(()) };
+        let (before, mut gone) = (self.clock.now() - YOUNG, Pruned::default());
+        let mut used_bytes = self.store.figures().await?.used_bytes;
+        while used_bytes > most && self.step(before, STEP, &mut gone).await? {
+            used_bytes = self.store.figures().await?.used_bytes;
+        }
+        tell(gone, "max_database_size");
+        if used_bytes > most {
+            warn!(
+                used_bytes,
+                max_database_size = most,
+                "the database stays larger than allowed: what is left is open, younger than an hour, or definitions"
+            );
+        }
+        Ok(())
+    }
+
+    /// Deletes the oldest finished fires before an instant, at most `limit`, and leaves room for pushes. Returns whether
+    /// there were any.
+    async fn step(&self, before: UtcMs, limit: u64, gone: &mut Pruned) -> Result<bool, StoreError> {
+        let step = self.store.prune(before, limit).await?;
+        gone.fires += step.fires;
+        gone.pushes += step.pushes;
+        if step.fires > 0 {
+            self.clock.sleep(PAUSE).await;
+        }
+        Ok(step.fires > 0)
+    }
+}
+
+fn tell(gone: Pruned, bound: &str) {
+    if gone.fires > 0 {
+        info!(fires = gone.fires, pushes = gone.pushes, bound, "old history deleted");
+    }
+}
+
+fn is_time(now: UtcMs, last_at: Option<UtcMs>, timezone: &str) -> bool {
+    let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
+    let is_quiet = QUIET.contains(&now.to_jiff().to_zoned(zone).hour());
+    match last_at {
+        None => true,
+        // Once in a quiet hour is enough; a clock that was set back counts as overdue.
+        Some(last) => now < last || now.since(last) >= OVERDUE || is_quiet && now.since(last) >= OVERDUE / 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::domain::{Body, Message, Next, PushSpec, RetryPolicy, Target, Trigger};
+    use crate::store::sqlite::{Access, SqliteStore};
+    use crate::store::{AdHoc, Settle};
+
+    #[test]
+    fn history_is_deleted_in_the_small_hours_and_at_the_latest_after_a_day() {
+        let at = |text: &str| format!("2026-01-{text}:00.000Z").parse::<UtcMs>().unwrap();
+        // Asia/Shanghai is eight hours ahead: its quiet hours begin at 19:00 UTC.
+        let rows = [
+            ("02T12:00", None, true),
+            ("02T12:00", Some("02T11:00"), false),
+            ("02T18:59", Some("02T11:00"), false),
+            ("02T19:00", Some("02T11:00"), true),
+            ("02T20:59", Some("02T19:00"), false),
+            ("02T20:00", Some("01T19:30"), true),
+            ("02T21:00", Some("02T11:00"), false),
+            ("03T12:00", Some("02T11:00"), true),
+            ("02T12:00", Some("02T13:00"), true),
+        ];
+        for (now, last_at, expected) in rows {
+            assert_eq!(is_time(at(now), last_at.map(at), "Asia/Shanghai"), expected, "{now} {last_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_disk_is_low_before_it_is_full() {
+        let (mb, gb) = (1_u64 << 20, 1_u64 << 30);
+        let rows = [
+            (100 * mb, gb, false),
+            (50 * mb, gb, true),
+            (30 * gb, 1000 * gb, false),
+            (2 * gb, 1000 * gb, false),
+            (gb - 1, 1000 * gb, true),
+            (0, mb, true),
+        ];
+        for (free, all, expected) in rows {
+            assert_eq!(Disk { free, all }.is_low(), expected, "{free} of {all}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let disk = disk(dir.path()).unwrap();
+        assert!(disk.all > disk.free && disk.free > 0, "{disk:?}");
+    }
+
+    struct Bench {
+        _dir: tempfile::TempDir,
+        clock: Arc<ManualClock>,
+        store: SharedStore,
+        retention: Arc<Retention>,
+    }
+
+    impl Bench {
+        async fn new() -> Bench {
+            let dir = tempfile::tempdir().unwrap();
+            let clock = ManualClock::new(UtcMs(1_767_229_200_000));
+            let path = dir.path().join("pushcron.db");
+            let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
+            let retention = Arc::new(Retention::new(store.clone(), clock.clone(), path));
+            Bench { _dir: dir, clock, store, retention }
+        }
+
+        /// Finished pushes of one kilobyte each.
+        async fn finished(&self, count: usize) -> Vec<i64> {
+            let mut ids = Vec::new();
+            for _ in 0..count {
+                ids.push(self.open().await);
+            }
+            let failed = || Next::Failed { reason: "no_sender".to_owned() };
+            let settles = ids.iter().map(|&push_id| Settle { push_id, next: failed() }).collect();
+            self.store.settle(settles, self.clock.now()).await.unwrap();
+            ids
+        }
+
+        async fn open(&self) -> i64 {
+            let spec = PushSpec {
+                im: "qq".to_owned(),
+                target: Target::Group("1".to_owned()),
+                account: None,
+                message: Message { title: None, body: Body::Text { text: "x".repeat(1000) } },
+                timeout: Duration::from_secs(5),
+                retry: RetryPolicy::default(),
+            };
+            let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
+            self.store.push_ad_hoc(push, self.clock.now()).await.unwrap()
+        }
+
+        /// Lets the work go on over its pauses.
+        async fn while_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
+            tokio::pin!(work);
+            loop {
+                tokio::select! {
+                    done = &mut work => return done,
+                    () = tokio::task::yield_now() => self.clock.advance(PAUSE),
+                }
+            }
+        }
+
+        async fn exists(&self, id: i64) -> bool {
+            self.store.push_state(id).await.unwrap().is_some()
+        }
+    }
+
+    #[tokio::test]
+    async fn beyond_a_number_the_oldest_finished_pushes_go() {
+        let bench = Bench::new().await;
+        let open = bench.open().await;
+        let old = bench.finished(30).await;
+        bench.clock.advance(Duration::from_secs(7200));
+        let young = bench.finished(5).await;
+        bench.while_time_passes(bench.retention.by_count(Some(12))).await.unwrap();
+        assert_eq!(bench.store.finished_pushes().await.unwrap(), 12);
+        assert!(!bench.exists(old[22]).await && bench.exists(old[23]).await);
+        assert!(bench.exists(open).await, "what is open stays");
+        bench.while_time_passes(bench.retention.by_count(Some(1))).await.unwrap();
+        assert_eq!(bench.store.finished_pushes().await.unwrap(), 5, "the last hour stays");
+        assert!(bench.exists(young[0]).await);
+        bench.retention.by_count(None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn beyond_a_size_the_oldest_go_and_the_room_is_given_back() {
+        let bench = Bench::new().await;
+        let old = bench.finished(1000).await;
+        bench.clock.advance(Duration::from_secs(7200));
+        let before = bench.store.figures().await.unwrap();
+        let most = before.used_bytes / 2;
+        bench.while_time_passes(bench.retention.by_size(Some(most))).await.unwrap();
+        let after = bench.store.figures().await.unwrap();
+        assert!(after.used_bytes <= most, "{before:?} {after:?}");
+        assert!(after.used_bytes + after.free_bytes < before.used_bytes * 3 / 4, "{before:?} {after:?}");
+        assert!(!bench.exists(old[0]).await && bench.exists(old[999]).await);
+    }
+}
