@@ -2,11 +2,13 @@
 
 mod common;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::fake_im::{Answer, FakeIm};
+use pushcron::senders::http::Http;
 
 /// A daemon that is not left behind, however the test ends.
 struct Daemon(Child);
@@ -86,7 +88,13 @@ jobs:
     assert!(by_command.await.starts_with("pushcron on "));
     wait_for(dir.path(), "a heartbeat", async || im.requests_to("/beat").first().cloned()).await;
 
-    let page = async || reqwest::get(format!("http://{free}/metrics")).await.ok()?.text().await.ok();
+    let http = Http::new().unwrap();
+    let read = async |address: SocketAddr| {
+        let request = http.get(format!("http://{address}/metrics"));
+        let reply = http.call(request, Duration::from_secs(5)).await.ok()?;
+        Some(String::from_utf8(reply.body.to_vec()).unwrap())
+    };
+    let page = async || read(free).await;
     let counted = async || {
         page().await.filter(|text| text.contains("attempts_total{outcome=\"sent\",im=\"pager\",account=\"pager\"} 1"))
     };
@@ -112,7 +120,7 @@ jobs:
     let yaml = std::fs::read_to_string(dir.path().join("jobs.yaml")).unwrap();
     std::fs::write(dir.path().join("jobs.yaml"), yaml.replace(&free.to_string(), &elsewhere.to_string())).unwrap();
     signal(&daemon, libc::SIGHUP);
-    let moved = async || reqwest::get(format!("http://{elsewhere}/metrics")).await.ok()?.text().await.ok();
+    let moved = async || read(elsewhere).await;
     let text = wait_for(dir.path(), "the page at its new place", moved).await;
     assert!(!text.contains("fires_total{decision=\"fired\"} 0"), "{text}");
     assert!(page().await.is_none(), "the old place is free");

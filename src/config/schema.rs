@@ -131,6 +131,7 @@ fn on_failure() -> Value {
                 json!({"type": "array", "minItems": 1, "items": reference("text")}),
                 "A program by its absolute path and its arguments. The report comes on its standard input.",
             ),
+            "as_root": with_default(about(reference("bool"), "Run the command although the daemon runs as root."), false),
             "every": with_default(about(reference("duration"), "At most one report in this time; what happens meanwhile is grouped. At least 1s."), "10m"),
         }),
     );

@@ -261,6 +261,7 @@ mod tests {
         let all = Gauges {
             next_due_at: Some(UtcMs(1)),
             beat_at: Some(UtcMs(1)),
+            unknown_pushes: Some(1),
             disk_free_bytes: Some(1),
             ..Gauges::default()
         };

@@ -237,7 +237,9 @@ impl Alarm {
         let ways: Vec<Way> = ways.into_iter().flatten().filter_map(|(way, named)| named.then_some(way)).collect();
         self.tellers.retain(|way, _| ways.contains(way));
         for way in ways {
-            let fresh = || Teller::new(Told { until: since, down: BTreeSet::new() });
+            // What the start itself ends may carry the very instant of the start.
+            let until = since - Duration::from_millis(1);
+            let fresh = || Teller::new(Told { until, down: BTreeSet::new() });
             let teller = self.tellers.entry(way).or_insert_with(fresh);
             teller.ledger.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
         }
