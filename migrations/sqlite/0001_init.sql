@@ -81,7 +81,7 @@ CREATE TABLE pushes (
   kind            TEXT NOT NULL CHECK (kind IN ('text', 'image', 'voice', 'video', 'file', 'mixed')),
   message         TEXT NOT NULL CHECK (json_valid(message)),
   timeout_ms      INTEGER NOT NULL CHECK (timeout_ms > 0),
-  retry           TEXT CHECK (json_valid(retry)),    -- NULL: the built-in policy
+  retry           TEXT CHECK (retry IS NULL OR json_valid(retry)), -- NULL: the built-in policy
   state           TEXT NOT NULL CHECK (state IN
                     ('pending', 'sending', 'retrying', 'sent', 'failed', 'unknown', 'expired', 'cancelled')),
   sent_count      INTEGER NOT NULL DEFAULT 0 CHECK (sent_count IN (0, 1)),
@@ -92,7 +92,7 @@ CREATE TABLE pushes (
   finished_at     TEXT CHECK (finished_at GLOB '????-??-??T??:??:??.???Z'),
   reason          TEXT,
   confirmed_at    TEXT CHECK (confirmed_at GLOB '????-??-??T??:??:??.???Z'),
-  parts           TEXT CHECK (json_valid(parts)),    -- results of a split or mixed message, part by part
+  parts           TEXT CHECK (parts IS NULL OR json_valid(parts)), -- results of a split or mixed message, part by part
   exclusive_job   TEXT,                              -- the job, where its overlap is 'skip' or 'replace'
   UNIQUE (fire_id, ordinal),
   CHECK ((state IN ('pending', 'retrying')) = (next_attempt_at IS NOT NULL)),

@@ -125,7 +125,8 @@ impl Daemon {
         let started_at = clock.now();
 
         let (recovered, notes) = opened.recover(&roster, &clock).await?;
-        store.withdraw_ahead(clock.now()).await?;
+        let awake_at = store.last_recorded_at().await?;
+        store.withdraw_ahead(awake_at.unwrap_or_default().min(clock.now())).await?;
 
         let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);

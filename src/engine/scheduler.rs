@@ -235,7 +235,7 @@ impl Scheduler {
                 let _ = done.send(result);
             }
             Command::Reread => {
-                if let Err(error) = self.reread().await {
+                if let Err(error) = self.reread(self.clock.now()).await {
                     error!(%error, "cannot read the jobs again after a change by another process");
                 }
             }
@@ -299,9 +299,11 @@ impl Scheduler {
 
     /// Takes back what was recorded ahead and reads places and standings again: another process changed them, or
     /// the clock was stepped, and what seemed decided is to be decided anew.
-    async fn reread(&mut self) -> Result<(), ApplyError> {
+    ///
+    /// What was due by `awake_at` has fired, and stays.
+    async fn reread(&mut self, awake_at: UtcMs) -> Result<(), ApplyError> {
         let now = self.clock.now();
-        self.store.withdraw_ahead(now).await?;
+        self.store.withdraw_ahead(awake_at).await?;
         self.timeline = read_timeline(&self.store, &self.zone_version, now).await?;
         Ok(())
     }
@@ -333,7 +335,7 @@ impl Scheduler {
             return Ok(());
         }
         warn!(jump_ms, now = %wall, "the clock jumped (set by hand, corrected, or the machine slept)");
-        if let Err(error) = self.reread().await {
+        if let Err(error) = self.reread(wall.min(wall_before)).await {
             // The places in memory are still right but for what was recorded ahead, which the next round repeats.
             error!(%error, "cannot read the jobs again after the clock jumped");
         }

@@ -404,11 +404,15 @@ pub trait Store: Send + Sync {
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
-    /// Takes back every fire that was recorded ahead of its instant and whose pushes were never begun, and sets the
-    /// jobs' places back, so that the instants are decided anew. Called when a daemon starts. Returns how many.
-    async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64, StoreError>;
+    /// Takes back every fire that was recorded ahead of its instant, is due after `awake_at` and has no push begun,
+    /// and sets the jobs' places back, so that the instants are decided anew. Returns how many.
+    ///
+    /// `awake_at` is when a daemon last watched: at a start [`Store::last_recorded_at`], after a jump of the clock
+    /// the time before it, else now. What was due until then has fired, and its pushes are simply sent, however
+    /// late: they only waited for their turn.
+    async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64, StoreError>;
 
-    /// When the newest fire was recorded: an instant that has surely passed.
+    /// When the newest fire was recorded or the newest attempt begun: an instant that has surely passed.
     async fn last_recorded_at(&self) -> Result<Option<UtcMs>, StoreError>;
 
     /// A fire by hand, at once, on enabled, disabled and paused jobs alike. Returns the new push ids.

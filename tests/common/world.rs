@@ -174,7 +174,8 @@ impl World {
         let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
         let notes_at = flights::path_beside(&path);
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
-        store.withdraw_ahead(clock.now()).await.unwrap();
+        let awake_at = store.last_recorded_at().await.unwrap();
+        store.withdraw_ahead(awake_at.unwrap_or_default().min(clock.now())).await.unwrap();
         let notes = Flights::create(&notes_at).unwrap();
         let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);

@@ -149,28 +149,37 @@ pub async fn overlap_replace_retires_what_waits_and_leaves_what_is_being_sent(wo
 }
 
 pub async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<World>) {
-    let (daily, paused) = (job("daily"), job("paused"));
+    let (daily, disabled) = (job("daily"), job("disabled"));
     world.load(&daily, at(0)).await;
-    world.load(&paused, at(5)).await;
-    world.fire_seen(&daily, at(0), at(0)).await;
+    world.load(&disabled, at(5)).await;
     let fires = vec![
         fire(&daily, at(1)),
         fire(&daily, at(2)),
-        NewFire { decision: Decision::Skipped, reason: Some("disabled".to_owned()), ..fire(&paused, at(5)) },
+        fire(&daily, at(3)),
+        NewFire { decision: Decision::Skipped, reason: Some("disabled".to_owned()), ..fire(&disabled, at(5)) },
     ];
-    let cursors = vec![cursor(&daily, at(1), at(3)), cursor(&paused, at(5), at(6))];
+    world.fire_seen(&daily, at(0), at(0)).await;
+    let cursors = vec![cursor(&daily, at(1), at(4)), cursor(&disabled, at(5), at(6))];
     world.store.record_fires(fires, cursors, at(0)).await.unwrap();
 
-    // The daemon died; at(1) has passed meanwhile, but nothing was begun.
-    assert_eq!(world.store.withdraw_ahead(UtcMs(at(1).0 + 500)).await.unwrap(), 3);
-    assert_eq!(world.stored("daily").await.next_due_at, Some(at(1)));
-    assert_eq!(world.stored("paused").await.next_due_at, Some(at(5)));
-    assert_eq!(world.open_ids().await.len(), 1, "the fire recorded at its instant stays");
+    // The daemon was last awake when the first of them was due: that one has fired and waits for its turn.
+    assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 3);
+    assert_eq!(world.stored("daily").await.next_due_at, Some(at(2)));
+    assert_eq!(world.stored("disabled").await.next_due_at, Some(at(5)));
+    let open: Vec<_> = world.store.open_pushes().await.unwrap().iter().map(|push| push.due_at).collect();
+    assert_eq!(open, [at(0), at(1)]);
 
-    let fires = vec![fire(&daily, at(1)), fire(&daily, at(2))];
-    let again = world.store.record_fires(fires, vec![cursor(&daily, at(1), at(3))], at(3)).await.unwrap();
+    let fires = vec![fire(&daily, at(2)), fire(&daily, at(3))];
+    let again = world.store.record_fires(fires, vec![cursor(&daily, at(2), at(4))], at(9)).await.unwrap();
     assert_eq!(again.pushes.len(), 2);
-    assert_eq!(world.store.withdraw_ahead(at(3)).await.unwrap(), 0);
+    assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 0, "these were recorded at their time");
+}
+
+pub async fn the_last_sign_of_a_daemon_is_remembered(world: Arc<World>) {
+    let push = world.waiting("daily").await;
+    assert_eq!(world.store.last_recorded_at().await.unwrap(), Some(at(0)));
+    world.begin(push.id, at(7)).await;
+    assert_eq!(world.store.last_recorded_at().await.unwrap(), Some(at(7)));
 }
 
 pub async fn an_attempt_begun_ahead_keeps_its_fire(world: Arc<World>) {

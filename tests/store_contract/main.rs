@@ -53,6 +53,7 @@ on_every_backend! {
         overlap_skip_lets_one_through_and_skips_while_it_is_open
         overlap_replace_retires_what_waits_and_leaves_what_is_being_sent
         what_was_recorded_ahead_is_withdrawn_and_decided_anew
+        the_last_sign_of_a_daemon_is_remembered
         an_attempt_begun_ahead_keeps_its_fire
         a_fire_by_hand_works_on_paused_and_disabled_jobs
         two_fires_by_hand_in_one_millisecond_are_two

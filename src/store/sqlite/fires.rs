@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use sqlx::SqliteConnection;
 
+use super::accounts::instant;
 use super::fault::Result;
 use super::jobs::no_job;
 use super::pushes::{self, open_push_rows};
@@ -221,51 +222,52 @@ async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item =
     Ok(())
 }
 
-/// Which fires to take back.
-pub(super) enum Ahead<'a> {
-    /// Those of some jobs that are due after now.
-    Of(&'a [&'a str]),
-    /// Those of all jobs that were recorded before their instant, even if it has passed: the daemon that recorded
-    /// them did not live to begin them.
-    Everything,
-}
-
 pub(super) struct Withdrawn {
     pub fires: u64,
     pub pushes: Vec<i64>,
 }
 
-pub(super) async fn last_recorded_at(conn: &mut SqliteConnection) -> Result<Option<UtcMs>> {
-    let text: Option<String> =
-        sqlx::query_scalar("SELECT recorded_at FROM fires ORDER BY id DESC LIMIT 1").fetch_optional(conn).await?;
-    Ok(text.and_then(|text| text.parse().ok()))
+/// Takes back what some jobs called for after `now`.
+pub(super) async fn withdraw_of(conn: &mut SqliteConnection, jobs: &[&str], now: UtcMs) -> Result<Withdrawn> {
+    let ids = sqlx::query_scalar(
+        "SELECT json_group_array(f.id)
+           FROM jsonb_each(?1) AS j
+          CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?2
+          WHERE f.triggered_by = 'cron'
+            AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
+    )
+    .bind(serde_json::to_string(jobs)?)
+    .bind(now.to_string())
+    .fetch_one(&mut *conn)
+    .await?;
+    withdraw(conn, ids).await
 }
 
-/// Deletes fires of the schedule of which nothing was begun and sets the jobs' places back to the first of them.
-pub(super) async fn withdraw(conn: &mut SqliteConnection, ahead: Ahead<'_>, now: UtcMs) -> Result<Withdrawn> {
-    let found = match ahead {
-        Ahead::Of(jobs) => sqlx::query_scalar::<_, String>(
+pub(super) struct WithdrawAhead {
+    pub awake_at: UtcMs,
+}
+
+#[async_trait]
+impl Write for WithdrawAhead {
+    type Answer = u64;
+
+    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<u64> {
+        let ids = sqlx::query_scalar(
             "SELECT json_group_array(f.id)
-               FROM jsonb_each(?2) AS j
-              CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?1
-              WHERE f.triggered_by = 'cron'
+               FROM fires AS f INDEXED BY fires_due
+              WHERE f.due_at > ?1 AND f.recorded_at < f.due_at AND f.triggered_by = 'cron'
                 AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
         )
-        .bind(now.to_string())
-        .bind(serde_json::to_string(jobs)?),
-        Ahead::Everything => sqlx::query_scalar(
-            "SELECT json_group_array(id)
-               FROM (SELECT f.id
-                       FROM pushes AS o INDEXED BY pushes_open
-                       JOIN fires AS f ON f.id = o.fire_id
-                      WHERE o.finished_at IS NULL AND f.triggered_by = 'cron' AND f.recorded_at < f.due_at
-                      UNION
-                     SELECT f.id FROM fires AS f WHERE f.triggered_by = 'cron' AND f.due_at > ?1) AS f
-              WHERE NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
-        )
-        .bind(now.to_string()),
-    };
-    let ids = found.fetch_one(&mut *conn).await?;
+        .bind(self.awake_at.to_string())
+        .fetch_one(&mut *conn)
+        .await?;
+        Ok(withdraw(conn, ids).await?.fires)
+    }
+}
+
+/// Deletes fires of which nothing was begun and sets their jobs' places back to the first of them. `ids` is a JSON
+/// list.
+async fn withdraw(conn: &mut SqliteConnection, ids: String) -> Result<Withdrawn> {
     if ids == "[]" {
         return Ok(Withdrawn { fires: 0, pushes: Vec::new() });
     }
@@ -293,17 +295,16 @@ pub(super) async fn withdraw(conn: &mut SqliteConnection, ahead: Ahead<'_>, now:
     Ok(Withdrawn { fires, pushes })
 }
 
-pub(super) struct WithdrawAhead {
-    pub now: UtcMs,
-}
-
-#[async_trait]
-impl Write for WithdrawAhead {
-    type Answer = u64;
-
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<u64> {
-        Ok(withdraw(conn, Ahead::Everything, self.now).await?.fires)
-    }
+pub(super) async fn last_recorded_at(conn: &mut SqliteConnection) -> Result<Option<UtcMs>> {
+    let text: Option<String> = sqlx::query_scalar(
+        "SELECT max(at)
+               FROM (SELECT * FROM (SELECT recorded_at AS at FROM fires ORDER BY id DESC LIMIT 1)
+                     UNION ALL
+                     SELECT * FROM (SELECT started_at FROM attempts ORDER BY id DESC LIMIT 1))",
+    )
+    .fetch_one(conn)
+    .await?;
+    text.map(instant).transpose()
 }
 
 pub(super) struct FireByHand {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::fault::Result;
-use super::fires::{self, Ahead};
+use super::fires;
 use super::pushes;
 use super::writer::Write;
 use crate::domain::job::DstGap;
@@ -106,7 +106,7 @@ impl Write for ApplyJobs {
 
 /// Ends the revisions that hold and withdraws what they called for after `now`. Returns how many there were.
 async fn retire(conn: &mut SqliteConnection, names: &[&str], now: UtcMs, applied: &mut Applied) -> Result<u64> {
-    let withdrawn = fires::withdraw(conn, Ahead::Of(names), now).await?;
+    let withdrawn = fires::withdraw_of(conn, names, now).await?;
     applied.withdrawn.extend(withdrawn.pushes);
     touch_blobs(conn, names, now).await?;
     let ended = sqlx::query(
@@ -207,7 +207,7 @@ impl Write for SetPaused {
             .bind(self.paused.then(|| self.now.to_string()))
             .execute(&mut *conn)
             .await?;
-        fires::withdraw(conn, Ahead::Of(&[&self.job]), self.now).await?;
+        fires::withdraw_of(conn, &[&self.job], self.now).await?;
         Ok(true)
     }
 }

@@ -142,8 +142,8 @@ impl Store for SqliteStore {
         self.write(fires::RecordFires { fires, cursors, now }).await
     }
 
-    async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64> {
-        self.write(fires::WithdrawAhead { now }).await
+    async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64> {
+        self.write(fires::WithdrawAhead { awake_at }).await
     }
 
     async fn last_recorded_at(&self) -> Result<Option<UtcMs>> {
