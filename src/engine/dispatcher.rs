@@ -147,6 +147,8 @@ pub struct Dispatcher {
     writing: usize,
     /// At most one batch of attempts is being opened at a time; the next one gathers meanwhile.
     beginning: bool,
+    /// Likewise for outcomes.
+    recording: bool,
     store_down_until: Option<Duration>,
     store_told_at: Option<Duration>,
     look_again_at: Duration,
@@ -176,6 +178,7 @@ impl Dispatcher {
             settles: Vec::new(),
             writing: 0,
             beginning: false,
+            recording: false,
             store_down_until: None,
             store_told_at: None,
             look_again_at,
@@ -575,7 +578,8 @@ impl Dispatcher {
         Some(health)
     }
 
-    /// Hands everything gathered to the store. Several batches may be under way; the store's writer groups them.
+    /// Hands everything gathered to the store. What ends while outcomes are being recorded gathers for the next batch:
+    /// the busier, the fewer and larger the transactions.
     fn flush(&mut self) {
         if self.store_is_down() {
             return;
@@ -589,8 +593,9 @@ impl Dispatcher {
                 let _ = events.send(Event::Internal(Internal::Settled { settles, result }));
             });
         }
-        if !self.finishes.is_empty() {
+        if !self.finishes.is_empty() && !self.recording {
             self.writing += 1;
+            self.recording = true;
             let finishes = std::mem::take(&mut self.finishes);
             let (store, events) = (self.store.clone(), self.events.clone());
             tokio::spawn(async move {
@@ -602,6 +607,7 @@ impl Dispatcher {
 
     fn recorded(&mut self, finishes: Vec<Finish>, result: Result<Vec<i64>, StoreError>) {
         self.writing -= 1;
+        self.recording = false;
         match result {
             Ok(lost) => {
                 for id in &lost {
