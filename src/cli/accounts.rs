@@ -1,7 +1,6 @@
 //! `accounts`: the accounts and their health, as last seen or asked now.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -111,7 +110,7 @@ async fn ask(account: &Account, environment: &Environment) -> Probe {
         return Probe::down(format!("there is no sender '{}'", account.sender));
     };
     let sender = match (registered.build)(account, environment) {
-        Ok(sender) => Arc::<dyn crate::senders::Sender>::from(sender),
+        Ok(sender) => sender,
         Err(error) => return Probe::down(error.problem),
     };
     tokio::time::timeout(PATIENCE, sender.probe())
