@@ -217,8 +217,8 @@ impl CompiledSchedule {
             return Some(if instant == first { DstNote::FirstOfTwo(shown) } else { DstNote::SecondOfTwo(shown) });
         }
         let due_then = pattern.matches(local);
-        let missing = last_before(local, |local| pattern.first_from(local + 1))?;
-        if local - missing > FURTHEST || !matches!(wall.place(missing)?, Place::Never(_)) {
+        let missing = last_before(local, |from| pattern.first_from(from))?;
+        if !matches!(wall.place(missing)?, Place::Never(_)) {
             return None;
         }
         let missing = civil(missing)?;
@@ -231,9 +231,10 @@ impl CompiledSchedule {
     }
 }
 
-/// The latest instant before `before`, told only what comes next after any instant; both in the same unit.
-fn last_before(before: i64, next_after: impl Fn(i64) -> Option<i64>) -> Option<i64> {
-    let comes_before = |after: i64| next_after(after).is_some_and(|next| next < before);
+/// The latest instant before `before`, told only what comes next; whether the asked instant itself counts as next makes
+/// no difference.
+fn last_before(before: i64, next: impl Fn(i64) -> Option<i64>) -> Option<i64> {
+    let comes_before = |from: i64| next(from).is_some_and(|next| next < before);
     let mut reach = 1;
     while !comes_before(before - reach) {
         reach *= 2;
@@ -241,7 +242,6 @@ fn last_before(before: i64, next_after: impl Fn(i64) -> Option<i64>) -> Option<i
             return None;
         }
     }
-    // The last instant after which one still comes is one unit before it.
     let (mut early, mut late) = (before - reach, before - reach / 2);
     while early + 1 < late {
         let middle = early + (late - early) / 2;
@@ -251,7 +251,7 @@ fn last_before(before: i64, next_after: impl Fn(i64) -> Option<i64>) -> Option<i
             late = middle;
         }
     }
-    next_after(early)
+    next(early)
 }
 
 /// The first call of a fixed-time job after `after`, and whether it stands for a time that does not exist.

@@ -54,6 +54,9 @@ fn each_policy_decides_about_a_morning_without_a_daemon() {
         |misfire| (misfire.grace, misfire.within) = (Duration::ZERO, Duration::from_secs(29));
     let touching: fn(&mut Misfire) =
         |misfire| (misfire.grace, misfire.within) = (Duration::ZERO, Duration::from_secs(30));
+    let to_the_second: fn(&mut Misfire) =
+        |misfire| (misfire.grace, misfire.within) = (Duration::ZERO, Duration::from_secs(630));
+    assert_eq!(with(MisfirePolicy::Latest, to_the_second), "23 misfire_window, 1 misfire_latest, 1 caught_up");
     let within_grace: fn(&mut Misfire) = |misfire| misfire.within = Duration::from_secs(1);
     assert_eq!(with(MisfirePolicy::Latest, within_grace), "24 misfire_window, 1 fired");
     assert_eq!(with(MisfirePolicy::All, within_grace), "24 misfire_window, 1 fired");

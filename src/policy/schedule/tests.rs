@@ -121,6 +121,9 @@ fn notes_tell_what_summer_time_does() {
         let note = cron(text, "Europe/Berlin").note_at(utc(at)).map(|note| note.to_string());
         assert_eq!(note.as_deref(), expected, "{text} at {at}");
     }
+    let sundays = with_gap("30 2 * * 0", "Europe/Berlin", DstGap::Skip);
+    let note = sundays.note_at(utc("2026-04-05T00:30:00Z")).map(|note| note.to_string());
+    assert_eq!(note.as_deref(), Some("02:30 does not exist on 2026-03-29"), "the fire before this one was left out");
     let every = CompiledSchedule::compile(&Schedule::Every(1_800_000), "Europe/Berlin", DstGap::Fire).unwrap();
     assert_eq!(every.note_at(utc("2026-03-29T01:00:00Z")), None);
 }
@@ -315,11 +318,20 @@ fn counting_agrees_with_walking_and_takes_a_year_of_seconds_at_once() {
         }
     }
     let every = CompiledSchedule::compile(&Schedule::Every(7_000), "UTC", DstGap::Fire).unwrap();
-    for (from, to, count) in
-        [(0, 7_000, 1), (0, 7_001, 2), (1, 7_000, 0), (1, 7_001, 1), (-7_000, 1, 2), (9, 9, 0), (9, 7, 0)]
-    {
+    for (from, to, count) in [
+        (0, 7_000, 1),
+        (0, 7_001, 2),
+        (1, 7_000, 0),
+        (1, 7_001, 1),
+        (-7_000, 1, 2),
+        (9, 9, 0),
+        (9, 7, 0),
+        (7_001, 0, 0),
+    ] {
         assert_eq!(every.count_called(UtcMs(from), UtcMs(to)), count, "{from}..{to}");
     }
+    let second = CompiledSchedule::compile(&Schedule::Every(1000), "UTC", DstGap::Fire).unwrap();
+    assert_eq!(second.count_called(UtcMs(0), UtcMs(3_000_000_000_000)), 3_000_000_000);
     let at = CompiledSchedule::compile(&Schedule::At(UtcMs(5)), "UTC", DstGap::Fire).unwrap();
     assert_eq!([at.count_called(UtcMs(5), UtcMs(6)), at.count_called(UtcMs(0), UtcMs(5))], [1, 0]);
 
