@@ -102,8 +102,6 @@ impl From<DaemonError> for Failure {
     fn from(error: DaemonError) -> Failure {
         match error {
             DaemonError::Config(errors) => Failure::from(errors),
-            // A restart does not mend a damaged file either.
-            DaemonError::Store(error @ StoreError::Corrupt { .. }) => Failure::of(Exit::BadConfig, &error),
             DaemonError::Store(error) => Failure::from(error),
             DaemonError::Account(_) | DaemonError::Schedule { .. } | DaemonError::CommandAsRoot => {
                 Failure::of(Exit::BadConfig, &error)

@@ -142,7 +142,8 @@ impl Daemon {
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.on_news(observers.listener());
         let mut scheduler = Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()).await?;
-        let Config { daemon: settings, accounts, jobs, files, .. } = config;
+        let Config { daemon: settings, accounts, mut jobs, files, .. } = config;
+        setup::keep_inline_of_jobs(&store, &mut jobs, clock.now()).await?;
         let applied = scheduler.apply(jobs.hashed()).await?;
         let open = store.open_pushes().await?;
 
@@ -233,7 +234,7 @@ impl Daemon {
     }
 
     async fn try_reload(&mut self) -> Result<Applied, DaemonError> {
-        let config = setup::load(&self.options, &self.clock).await?;
+        let mut config = setup::load(&self.options, &self.clock).await?;
         let path = setup::database_path(&self.options, &config);
         if path != self.opened.path {
             warn!(now = %self.opened.path.display(), wanted = %path.display(), "another database takes a restart");
@@ -242,7 +243,9 @@ impl Daemon {
         let media = setup::media(&config, &self.opened.path);
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
-        let jobs = config.jobs.clone().hashed();
+        let mut jobs = std::mem::take(&mut config.jobs);
+        setup::keep_inline_of_jobs(&self.opened.store, &mut jobs, self.clock.now()).await?;
+        let jobs = jobs.hashed();
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.desk.set(media);

@@ -13,15 +13,11 @@ use crate::config::Config;
 use crate::domain::{Next, PushState, UtcMs};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::media::extract_inline;
 use crate::store::sqlite::{Access, LockError, SqliteStore};
 use crate::store::{AdHoc, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// Inline contents above this many bytes are kept beside the row.
-const LARGEST_IN_A_ROW: usize = 4096;
 
 /// What became of the push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +52,7 @@ async fn push_with(
         Ok(opened) => opened,
         Err(DaemonError::Lock(LockError::Held { .. })) => {
             let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
-            keep_inline(&store, &mut push, clock.now()).await?;
+            setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
             let push_id = store.push_ad_hoc(push, clock.now()).await?;
             let state = wait_for_end(&store, &clock, push_id, wait).await?;
             store.close().await;
@@ -71,7 +67,7 @@ async fn push_with(
     let (_, notes) = opened.recover(&roster, &clock).await?;
     let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
     let events = dispatcher.handle();
-    keep_inline(&store, &mut push, clock.now()).await?;
+    setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
     let push_id = store.push_ad_hoc(push, clock.now()).await?;
     // Other open pushes wait for the daemon: this process is here for one.
     let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
@@ -96,14 +92,6 @@ async fn give_up(store: &SharedStore, push_id: i64, now: UtcMs) -> Result<(), Da
     let reason = "not sent in time, and no daemon goes on".to_owned();
     let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
     store.settle(vec![Settle { push_id, next }], now).await?;
-    Ok(())
-}
-
-/// Puts large contents of the message where rows of the same content share them.
-async fn keep_inline(store: &SharedStore, push: &mut AdHoc, now: UtcMs) -> Result<(), DaemonError> {
-    for (_, bytes) in extract_inline(&mut push.spec.message, LARGEST_IN_A_ROW) {
-        store.put_blob(bytes, now).await?;
-    }
     Ok(())
 }
 

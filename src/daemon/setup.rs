@@ -12,15 +12,15 @@ use tracing::warn;
 use super::{DaemonError, Options};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Surroundings};
-use crate::domain::{Job, UtcMs};
+use crate::domain::{Job, Message, UtcMs};
 use crate::engine::flights::{self, Flights};
 use crate::engine::recovery::{Recovered, recover};
 use crate::engine::roster::{Member, Roster};
-use crate::media;
+use crate::media::{self, extract_inline};
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::SharedStore;
 use crate::store::sqlite::{Access, DaemonLock, SqliteStore};
+use crate::store::{SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
@@ -132,6 +132,25 @@ pub fn shown(files: &[PathBuf]) -> String {
         [one] => one.display().to_string(),
         [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
     }
+}
+
+/// Inline contents above this many bytes are kept beside the rows that speak of them.
+const LARGEST_IN_A_ROW: usize = 4096;
+
+/// Puts large inline contents of a message where rows of the same content share them.
+pub async fn keep_inline(store: &SharedStore, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
+    for (_, bytes) in extract_inline(message, LARGEST_IN_A_ROW) {
+        store.put_blob(bytes, now).await?;
+    }
+    Ok(())
+}
+
+/// The same for every push of every job, which then can be compared and stored.
+pub async fn keep_inline_of_jobs(store: &SharedStore, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
+    for push in jobs.iter_mut().flat_map(|job| &mut job.push) {
+        keep_inline(store, &mut push.message, now).await?;
+    }
+    Ok(())
 }
 
 /// Definitions with the hashes by which a change is noticed.

@@ -1,7 +1,7 @@
 //! The store over SQLite: one file, one writer, two readers.
 //!
 //! SQLite's own ways (pragmas, `json_each`, the partial indexes, one writer at a time) stay in here. Each file holds
-//! the statements of one table or two; a write is a small type with its arguments, run by [`writer`] inside whatever
+//! the statements of one table or two; a write is a small type with its arguments, run by `writer` inside whatever
 //! transaction it finds itself in.
 
 mod accounts;
