@@ -271,6 +271,15 @@ struct State {
     blocked_until: Option<UtcMs>,
 }
 
+impl State {
+    fn add(&mut self, upload: Upload) {
+        self.uploads.retain(|old| (&old.form, &old.sha256) != (&upload.form, &upload.sha256));
+        self.uploads.push(upload);
+        let surplus = self.uploads.len().saturating_sub(UPLOADS_KEPT);
+        self.uploads.drain(..surplus);
+    }
+}
+
 /// One account's way to WeCom, with what it remembers.
 pub struct Wecom {
     pub clock: SharedClock,
@@ -278,6 +287,7 @@ pub struct Wecom {
     memory: Arc<dyn Memory>,
     account: String,
     state: Mutex<State>,
+    keeping: tokio::sync::Mutex<()>,
     recalled: OnceCell<()>,
 }
 
@@ -292,6 +302,7 @@ impl Wecom {
             memory: environment.memory.clone(),
             account: account.to_owned(),
             state: Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
             recalled: OnceCell::new(),
         }
     }
@@ -322,15 +333,17 @@ impl Wecom {
         }
     }
 
-    /// What an earlier run kept under `key`, for the sender's own use; read together with the rest.
-    pub async fn recall_with(&self, key: &str) -> Option<String> {
-        self.recall().await;
+    /// What an earlier run kept under a key of the sender's own, once it was recalled; handed out once.
+    pub fn take_recalled(&self, key: &str) -> Option<String> {
         self.state().others.remove(key)
     }
 
-    pub async fn remember(&self, key: &str, value: &impl Serialize) {
+    /// Keeps what `newest` says under `key`: one writer at a time, each with the newest state, so that no older one
+    /// is kept last.
+    pub async fn keep<T: Serialize>(&self, key: &str, newest: impl FnOnce() -> T) {
+        let _keeping = self.keeping.lock().await;
         // Our own types have string keys only, so that they always have a JSON form.
-        let value = serde_json::to_string(value).unwrap_or_default();
+        let value = serde_json::to_string(&newest()).unwrap_or_default();
         if let Err(error) = self.memory.remember(&self.account, key, &value).await {
             tracing::warn!(account = self.account, key, %error, "cannot remember");
         }
@@ -383,13 +396,9 @@ impl Wecom {
 
     async fn tally(&self, quota: &Quota<'_>, change: impl Fn(&mut Tally)) {
         for subject in &quota.subjects {
-            let tally = {
-                let mut state = self.state();
-                let tally = state.tallies.entry((*subject).to_owned()).or_default();
-                change(tally);
-                tally.clone()
-            };
-            self.remember(&format!("{MEMORY_TALLY}{subject}"), &tally).await;
+            change(self.state().tallies.entry((*subject).to_owned()).or_default());
+            let newest = || self.state().tallies.get(*subject).cloned().unwrap_or_default();
+            self.keep(&format!("{MEMORY_TALLY}{subject}"), newest).await;
         }
     }
 
@@ -459,15 +468,8 @@ impl Wecom {
                 media_id: media_id.to_owned(),
                 at: self.clock.now(),
             };
-            let uploads = {
-                let mut state = self.state();
-                state.uploads.retain(|old| (&old.form, &old.sha256) != (&upload.form, &upload.sha256));
-                state.uploads.push(upload);
-                let surplus = state.uploads.len().saturating_sub(UPLOADS_KEPT);
-                state.uploads.drain(..surplus);
-                state.uploads.clone()
-            };
-            self.remember(MEMORY_UPLOADS, &uploads).await;
+            self.state().add(upload);
+            self.keep(MEMORY_UPLOADS, || self.state().uploads.clone()).await;
         }
         Ok(answer)
     }

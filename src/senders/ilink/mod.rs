@@ -22,6 +22,7 @@ mod cdn;
 mod credentials;
 pub mod login;
 mod poll;
+mod send;
 mod window;
 
 use std::collections::{HashMap, HashSet};
@@ -31,18 +32,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
-use self::api::{Answer, Api};
-use self::cdn::{MediaType, UploadError};
+use self::api::Api;
 use self::credentials::Credentials;
+use self::send::Attempt;
 use self::window::{Contact, Pace, Refusals, Rules};
 use super::steps::{Budget, Progress, Step, Style, plan};
 use super::text::Limit;
 use super::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender, markdown, settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "ilink",
@@ -96,18 +97,12 @@ pub static SPEC: SenderSpec = SenderSpec {
 const API_BASE: &str = "https://ilinkai.weixin.qq.com";
 const CDN_BASE: &str = "https://novac2c.cdn.weixin.qq.com/c2c";
 
-/// Between two sends, within a push too.
-const SPACING: Duration = Duration::from_secs(2);
 /// A login that was called stale is tried again after this time, should no new one come.
 const STALE_FOR: Duration = Duration::from_secs(3600);
 /// A poll that went well within this time proves that the login holds.
 const FRESH: Duration = Duration::from_secs(90);
 /// For calls that send nothing.
 const SHORT: Duration = Duration::from_secs(10);
-/// After the first refusal of an upload address.
-const UPLOAD_WAIT: Duration = Duration::from_secs(60);
-/// Pushes whose upload was refused once that are remembered.
-const REFUSED_UPLOADS_KEPT: usize = 256;
 
 const STYLE: Style = Style {
     mention: |user| format!("@{user}"),
@@ -152,7 +147,8 @@ struct Ilink {
     memory: Arc<dyn Memory>,
     recalled: OnceCell<()>,
     state: Mutex<State>,
-    /// Held while a push goes out, so that pushes keep their distance.
+    keeping: tokio::sync::Mutex<()>,
+    /// Held while a push goes out, so that pushes keep their distance: when the last send was, by the monotonic clock.
     turn: tokio::sync::Mutex<Option<Duration>>,
 }
 
@@ -195,6 +191,7 @@ impl Ilink {
             memory: environment.memory.clone(),
             recalled: OnceCell::new(),
             state: Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
             turn: tokio::sync::Mutex::default(),
         })
     }
@@ -244,13 +241,12 @@ impl Ilink {
 
     /// Changes what is known of a bot; the second result tells whether that was kept.
     async fn change<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> (T, Result<(), MemoryError>) {
-        let (result, kept) = {
-            let mut state = self.state();
-            let bot = state.bots.entry(bot_id.to_owned()).or_default();
-            let result = change(bot);
-            // Its keys are texts, so that it always has a JSON form.
-            (result, serde_json::to_string(bot).unwrap_or_default())
-        };
+        let result = change(self.state().bots.entry(bot_id.to_owned()).or_default());
+        // One writer at a time, each with the newest state, so that no older one is kept last.
+        let _keeping = self.keeping.lock().await;
+        let bot = self.state().bots.get(bot_id).cloned().unwrap_or_default();
+        // Its keys are texts, so that it always has a JSON form.
+        let kept = serde_json::to_string(&bot).unwrap_or_default();
         (result, self.memory.remember(&self.account, bot_id, &kept).await)
     }
 
@@ -267,22 +263,24 @@ impl Ilink {
         self.state().stale = Some((login.token.clone(), self.now()));
     }
 
-    fn gate_of(&self, login: &Credentials, user: &str, needed: u32, now: UtcMs) -> Gate {
+    fn contact(&self, login: &Credentials, user: &str) -> Contact {
         let state = self.state();
-        let known = Bot::default();
-        let bot = state.bots.get(&login.bot_id).unwrap_or(&known);
-        let stranger = Contact::default();
-        let contact = bot.contacts.get(user).unwrap_or(&stranger);
-        window::gate(contact, &bot.refusals, &state.pace, needed, self.rules, now)
+        state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(user)).cloned().unwrap_or_default()
+    }
+
+    fn gate_of(&self, login: &Credentials, user: &str, needed: u32, now: UtcMs) -> Gate {
+        let contact = self.contact(login, user);
+        let state = self.state();
+        let refused_until = state.bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(now));
+        window::gate(&contact, refused_until.max(state.pace.free_at(now)), needed, self.rules, now)
     }
 
     /// The report of a send that is not tried because it could not pass.
     fn held_back(&self, login: &Credentials, user: &str, needed: u32) -> Option<Report> {
         let now = self.now();
         let Gate::Closed { reason, until } = self.gate_of(login, user, needed, now) else { return None };
-        let state = self.state();
-        let contact = state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(user)).cloned().unwrap_or_default();
-        let why = contact.obstacle(needed, self.rules, now).unwrap_or_else(|| "too many sends of late".to_owned());
+        let obstacle = self.contact(login, user).obstacle(needed, self.rules, now);
+        let why = obstacle.unwrap_or_else(|| "too many sends of late".to_owned());
         let outcome = Outcome::Throttled { wait: until.map(|until| until.since(now)) };
         Some(Report::failed(outcome, format!("not sent, {reason}: {why}")))
     }
@@ -291,7 +289,7 @@ impl Ilink {
 #[async_trait]
 impl Sender for Ilink {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let mut turn = self.turn.lock().await;
+        let mut last_send = self.turn.lock().await;
         let login = match self.login().await {
             Ok(login) => login,
             Err(error) => return Report::failed(Outcome::AccountDown, error),
@@ -305,12 +303,13 @@ impl Sender for Ilink {
         if let Some(report) = self.held_back(&login, user, sends_left(&steps, &progress)) {
             return Report { parts: delivery.parts.clone(), ..report };
         }
-        let mut attempt = Attempt { login: &login, user, delivery, budget: self.budget(delivery), turn: &mut turn };
+        let budget = Budget::new(&self.api.clock, delivery.timeout);
+        let mut attempt = Attempt { ilink: self, login: &login, user, delivery, budget, last_send: &mut last_send };
         for (index, step) in steps.iter().enumerate() {
             if progress.is_sent(index) {
                 continue;
             }
-            let report = self.send_step(index, step, &mut attempt).await.unwrap_or_else(|report| report);
+            let report = attempt.send(index, step).await.unwrap_or_else(|report| report);
             if !progress.record(index, report) {
                 break;
             }
@@ -323,9 +322,12 @@ impl Sender for Ilink {
             Ok(login) => login,
             Err(error) => return Probe::down(error),
         };
-        let fresh = self.state().polled_at.is_some_and(|at| self.now().since(at) < FRESH);
-        if !fresh && let Err(error) = self.check(&login).await {
-            return Probe::down(error);
+        if self.state().polled_at.is_none_or(|at| self.now().since(at) >= FRESH) {
+            match self.is_alive(&login).await {
+                Ok(true) => {}
+                Ok(false) => return Probe::down(self.login_needed()),
+                Err(error) => return Probe::down(error),
+            }
         }
         let blocked = self.state().bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(self.now()));
         match blocked {
@@ -367,193 +369,23 @@ impl Sender for Ilink {
     }
 }
 
-/// What the steps of one attempt share.
-struct Attempt<'a> {
-    login: &'a Credentials,
-    user: &'a str,
-    delivery: &'a Delivery,
-    budget: Budget,
-    /// When the last send of the account went out, by the monotonic clock.
-    turn: &'a mut Option<Duration>,
-}
-
 impl Ilink {
-    fn budget(&self, delivery: &Delivery) -> Budget {
-        Budget::new(&self.api.clock, delivery.timeout)
-    }
-
-    async fn send_step(&self, index: usize, step: &Step, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
-        match step {
-            Step::Text { text, .. } | Step::Markdown { text } => self.send_item(index, text_item(text), attempt).await,
-            Step::Media { kind, index: media } => {
-                let file = attempt.delivery.media.get(*media).ok_or_else(|| {
-                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", media + 1))
-                })?;
-                self.send_media(index, *kind, file, attempt).await
-            }
-        }
-    }
-
-    async fn send_media(
-        &self,
-        index: usize,
-        kind: Kind,
-        file: &MediaFile,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Report, Report> {
-        if let Some(report) = self.held_back(attempt.login, attempt.user, 1) {
-            return Err(report);
-        }
-        let (media_type, form) = match kind {
-            Kind::Image if file.mime_type.starts_with("image/") => (MediaType::Image, Kind::Image),
-            Kind::Video if file.mime_type.starts_with("video/") => (MediaType::Video, Kind::Video),
-            _ => (MediaType::File, Kind::File),
-        };
-        let Attempt { login, user, budget, .. } = attempt;
-        let uploaded = cdn::upload(&self.api, login, &self.cdn_url, user, media_type, file, budget).await;
-        let (item, form) = match uploaded {
-            Ok(uploaded) => (media_item(media_type, file, &uploaded), form.as_str()),
-            Err(UploadError::Other(report)) => return Err(report),
-            Err(UploadError::Refused(answer)) => {
-                let url = self.after_refused_upload(index, file, &answer, attempt)?;
-                (text_item(&format!("{}\n{url}", file.filename)), "link")
-            }
-        };
-        let mut report = self.send_item(index, item, attempt).await?;
-        report.note = (kind.as_str() != form).then(|| format!("{kind} as {form}"));
-        Ok(report)
-    }
-
-    /// What follows when the platform gives no address to upload to: one more try after a minute, then the media's
-    /// own address as text (sheet A9).
-    fn after_refused_upload<'f>(
-        &self,
-        index: usize,
-        file: &'f MediaFile,
-        answer: &Answer,
-        attempt: &Attempt<'_>,
-    ) -> Result<&'f str, Report> {
-        if answer.ret == api::STALE {
-            return Err(self.stale_login(attempt.login, answer));
-        }
-        let mut state = self.state();
-        if state.refused_uploads.len() >= REFUSED_UPLOADS_KEPT {
-            state.refused_uploads.clear();
-        }
-        let error = format!("the platform refuses the upload: {}", answer.refusal());
-        if state.refused_uploads.insert((attempt.delivery.key.clone(), index)) {
-            let outcome = Outcome::Throttled { wait: Some(UPLOAD_WAIT) };
-            return Err(Report::failed(outcome, error).with_status(answer.status));
-        }
-        file.url.as_deref().ok_or_else(|| Report::failed(Outcome::Rejected, error).with_status(answer.status))
-    }
-
-    /// Sends one item, counted before it leaves.
-    async fn send_item(&self, index: usize, item: Value, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
-        let Attempt { login, user, delivery, budget, turn } = attempt;
-        if let Some(report) = self.held_back(login, user, 1) {
-            return Err(report);
-        }
-        if let Some(last) = **turn {
-            let pause = (last + SPACING).saturating_sub(self.api.clock.monotonic());
-            budget.extend(pause);
-            self.api.clock.sleep(pause).await;
-        }
-        let deadline = budget.left()?;
-        let context_token = self.count_send(login, user).await?;
-        let mut message = json!({
-            "from_user_id": "",
-            "to_user_id": user,
-            "client_id": format!("{}-{index}", delivery.key),
-            "message_type": 2,
-            "message_state": 2,
-            "item_list": [item],
-        });
-        if let Some(token) = context_token {
-            message["context_token"] = token.into();
-        }
-        let answer = self.api.call(login, "ilink/bot/sendmessage", json!({"msg": message}), deadline).await;
-        **turn = Some(self.api.clock.monotonic());
-        let report = match answer {
-            Ok(answer) => self.judge(login, answer).await,
-            Err(report) => report,
-        };
-        if !matches!(report.outcome, Outcome::Sent | Outcome::Unknown) {
-            let uncount = |bot: &mut Bot| {
-                if let Some(contact) = bot.contacts.get_mut(*user) {
-                    contact.sends_since_inbound = contact.sends_since_inbound.saturating_sub(1);
-                }
-            };
-            self.change_or_warn(&login.bot_id, uncount).await;
-        }
-        Ok(report)
-    }
-
-    /// Counts a send before it leaves, so that a crash in between errs on the safe side; returns what goes with it.
-    async fn count_send(&self, login: &Credentials, user: &str) -> Result<Option<String>, Report> {
-        self.state().pace.add(self.now());
-        let count = |bot: &mut Bot| {
-            let contact = bot.contacts.entry(user.to_owned()).or_default();
-            contact.sends_since_inbound += 1;
-            contact.context_token.clone()
-        };
-        let (context_token, kept) = self.change(&login.bot_id, count).await;
-        let cannot = |error| Report::failed(Outcome::Unreachable, format!("cannot count the send: {error}"));
-        kept.map(|()| context_token).map_err(cannot)
-    }
-
-    /// What the answer to a send means (sheet A9).
-    async fn judge(&self, login: &Credentials, answer: Answer) -> Report {
-        let report = match answer.ret {
-            0 => match answer.id("message_id") {
-                Some(message_id) => {
-                    self.change_or_warn(&login.bot_id, |bot| bot.refusals = Refusals::default()).await;
-                    Report::sent(Some(message_id))
-                }
-                None => Report::failed(Outcome::Unknown, "accepted, unverified: the platform gave no message id"),
-            },
-            api::STALE => self.stale_login(login, &answer),
-            api::REFUSED => {
-                // Seen where the login was stale too; only another call can tell.
-                if answer.message() == "unknown error" && self.check(login).await.is_err() {
-                    return Report::failed(Outcome::AccountDown, self.login_needed()).with_status(answer.status);
-                }
-                let now = self.now();
-                let wait = self.change_or_warn(&login.bot_id, |bot| bot.refusals.add(now)).await;
-                let error = format!("refused for window, quota or rate: {}", answer.refusal());
-                Report::failed(Outcome::Throttled { wait: Some(wait) }, error)
-            }
-            _ => Report::failed(Outcome::Rejected, answer.refusal()),
-        };
-        report.with_status(answer.status)
-    }
-
-    fn stale_login(&self, login: &Credentials, answer: &Answer) -> Report {
-        self.mark_stale(login);
-        let error = format!("{} ({})", self.login_needed(), answer.refusal());
-        Report::failed(Outcome::AccountDown, error).with_status(answer.status)
-    }
-
-    /// Asks for the user's configuration, which proves that the login holds and sends nothing (sheet A8).
-    async fn check(&self, login: &Credentials) -> Result<(), String> {
+    /// Whether the login holds: asks for the user's configuration, which sends nothing (sheet A8).
+    ///
+    /// # Errors
+    /// The platform gives no answer: the words for people.
+    async fn is_alive(&self, login: &Credentials) -> Result<bool, String> {
         let mut body = json!({"ilink_user_id": login.user_id});
-        let token = {
-            let state = self.state();
-            let contact = state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(&login.user_id));
-            contact.and_then(|contact| contact.context_token.clone())
-        };
-        if let Some(token) = token {
+        if let Some(token) = self.contact(login, &login.user_id).context_token {
             body["context_token"] = token.into();
         }
-        match self.api.call(login, "ilink/bot/getconfig", body, SHORT).await {
-            Ok(answer) if answer.ret == api::STALE => {
-                self.mark_stale(login);
-                Err(self.login_needed())
-            }
-            // Any other answer, even a refusal, was given to a login that holds.
-            Ok(_) => Ok(()),
-            Err(report) => Err(report.error.unwrap_or_default()),
+        let answer = self.api.call(login, "ilink/bot/getconfig", body, SHORT).await;
+        // Any answer but one, even a refusal, was given to a login that holds.
+        let alive = answer.map_err(|report| report.error.unwrap_or_default())?.ret != api::STALE;
+        if !alive {
+            self.mark_stale(login);
         }
+        Ok(alive)
     }
 }
 
@@ -566,24 +398,4 @@ fn recipient<'a>(user: &'a str, login: &'a Credentials) -> &'a str {
 fn sends_left(steps: &[Step], progress: &Progress) -> u32 {
     let open = (0..steps.len()).filter(|index| !progress.is_sent(*index)).count();
     u32::try_from(open).unwrap_or(u32::MAX)
-}
-
-fn text_item(text: &str) -> Value {
-    json!({"type": 1, "text_item": {"text": text}})
-}
-
-fn media_item(media_type: MediaType, file: &MediaFile, uploaded: &cdn::Uploaded) -> Value {
-    let media = uploaded.reference();
-    match media_type {
-        MediaType::Image => {
-            json!({"type": 2, "image_item": {"media": media, "mid_size": uploaded.encrypted_len}})
-        }
-        MediaType::Video => {
-            json!({"type": 5, "video_item": {"media": media, "video_size": uploaded.encrypted_len}})
-        }
-        MediaType::File => {
-            let len = file.len.to_string();
-            json!({"type": 4, "file_item": {"media": media, "file_name": file.filename, "len": len}})
-        }
-    }
 }

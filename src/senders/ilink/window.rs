@@ -125,6 +125,11 @@ impl Pace {
         }
     }
 
+    /// Forgets the newest, which never left.
+    pub fn take_back(&mut self) {
+        self.0.pop_back();
+    }
+
     /// When the next send may go out; None: now. A clock that was set back forgets.
     pub fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
         let first = *self.0.front().filter(|first| self.0.len() >= PACE && **first <= now)?;
@@ -132,12 +137,12 @@ impl Pace {
     }
 }
 
-/// The gate for a contact: the platform's refusal first, then our own pace, then the window.
-pub fn gate(contact: &Contact, refusals: &Refusals, pace: &Pace, needed: u32, rules: Rules, now: UtcMs) -> Gate {
+/// The gate for a contact: the window first, then what else holds sends up, and until when.
+pub fn gate(contact: &Contact, blocked_until: Option<UtcMs>, needed: u32, rules: Rules, now: UtcMs) -> Gate {
     if contact.obstacle(needed, rules, now).is_some() {
         return Gate::Closed { reason: "window_closed", until: None };
     }
-    match refusals.blocked_until(now).max(pace.free_at(now)) {
+    match blocked_until {
         None => Gate::Open,
         until => Gate::Closed { reason: "rate_limit", until },
     }

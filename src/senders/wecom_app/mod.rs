@@ -22,7 +22,7 @@ mod repeats;
 mod token;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -141,8 +141,7 @@ struct WecomApp {
     base: Url,
     agent_id: i64,
     style: &'static Style,
-    /// None until it was recalled.
-    repeats: Mutex<Option<Repeats>>,
+    repeats: Mutex<Repeats>,
 }
 
 /// Where a push goes.
@@ -249,9 +248,12 @@ struct Attempt<'a> {
 
 impl WecomApp {
     async fn recall(&self) {
-        let recalled = self.wecom.recall_with(MEMORY_REPEATS).await;
-        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
-        repeats.get_or_insert_with(|| recalled.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default());
+        self.wecom.recall().await;
+        // Under the lock, so that no send looks at an empty list while another fills it.
+        let mut repeats = self.repeats();
+        if let Some(kept) = self.wecom.take_recalled(MEMORY_REPEATS) {
+            *repeats = serde_json::from_str(&kept).unwrap_or_default();
+        }
     }
 
     async fn send_step(&self, index: usize, step: &Step, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
@@ -375,11 +377,7 @@ impl WecomApp {
     /// Lets the body go out with the duplicate check, without it, or not at all.
     async fn begin(&self, part: &str, body: &mut Map<String, Value>, anyway: bool) -> Result<(), Report> {
         let hash = hex(&Sha256::digest(Value::Object(body.clone()).to_string()));
-        let (check, kept) = {
-            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
-            let repeats = repeats.get_or_insert_default();
-            (repeats.begin(part, &hash, anyway, self.wecom.clock.now()), repeats.clone())
-        };
+        let check = self.repeats().begin(part, &hash, anyway, self.wecom.clock.now());
         match check {
             Check::Checked => {
                 body.insert("enable_duplicate_check".into(), 1.into());
@@ -393,18 +391,17 @@ impl WecomApp {
                 return Err(Report::failed(Outcome::Unknown, error));
             }
         }
-        self.wecom.remember(MEMORY_REPEATS, &kept).await;
+        self.wecom.keep(MEMORY_REPEATS, || self.repeats().clone()).await;
         Ok(())
     }
 
     async fn end(&self, part: &str, outcome: &Outcome) {
-        let kept = {
-            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
-            let repeats = repeats.get_or_insert_default();
-            repeats.end(part, outcome);
-            repeats.clone()
-        };
-        self.wecom.remember(MEMORY_REPEATS, &kept).await;
+        self.repeats().end(part, outcome);
+        self.wecom.keep(MEMORY_REPEATS, || self.repeats().clone()).await;
+    }
+
+    fn repeats(&self) -> MutexGuard<'_, Repeats> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a call with the token, and once more with a new one where the platform calls it void: that call was
