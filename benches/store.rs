@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use pushcron::clock::{Clock, SystemClock};
 use pushcron::domain::{
-    Body, Decision, Job, Message, Misfire, Next, Overlap, PushSpec, Report, RetryPolicy, Rule, Schedule, UtcMs,
+    Body, Decision, Job, Message, Misfire, Next, Overlap, PushSpec, PushState, Report, RetryPolicy, Rule, Schedule,
+    UtcMs,
 };
 use pushcron::store::sqlite::{Access, SqliteStore};
 use pushcron::store::{Begin, Cursor, Filter, Finish, JobChange, NewFire, Store, View};
@@ -20,6 +21,9 @@ const START: UtcMs = UtcMs(1_767_258_000_000);
 #[tokio::main]
 async fn main() {
     let rows = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(10_000);
+    if let Some(path) = std::env::args().skip_while(|word| word != "history").nth(1) {
+        return history(&PathBuf::from(path)).await;
+    }
     for chunk in [1000, 64] {
         println!("{rows} rows in calls of {chunk}");
         burst(rows, chunk).await;
@@ -96,6 +100,53 @@ async fn burst(rows: usize, chunk: usize) {
         // Some of them are gone already.
         let _ = std::fs::remove_file(path.with_extension(suffix));
     }
+}
+
+/// `cargo bench --bench store -- history FILE`: a page by every filter, and steps of pruning, over a database that
+/// is there already. Give it a copy: pruning is real.
+async fn history(path: &std::path::Path) {
+    let clock = SystemClock::new();
+    let store = SqliteStore::open(path, Access::Write, START).await.expect("a database");
+    let text = |text: &str| Some(text.to_owned());
+    let page = || Filter { limit: Some(50), ..Filter::default() };
+    let pages = [
+        ("newest", View::PushHistory, page()),
+        ("of a job", View::PushHistory, Filter { job: text("job-007"), ..page() }),
+        ("of an im", View::PushHistory, Filter { im: text("qq"), ..page() }),
+        ("of a rare im", View::PushHistory, Filter { im: text("rare"), ..page() }),
+        ("of an account", View::PushHistory, Filter { account: text("bot_1"), ..page() }),
+        ("of a rare account", View::PushHistory, Filter { account: text("rarebot"), ..page() }),
+        ("failed", View::PushHistory, Filter { state: Some(PushState::Failed), ..page() }),
+        ("unknown", View::PushHistory, Filter { state: Some(PushState::Unknown), ..page() }),
+        ("until long ago", View::PushHistory, Filter { until: Some(UtcMs(1_700_100_000_000)), ..page() }),
+        ("since the last", View::PushHistory, Filter { since: Some(START), ..page() }),
+        ("due_pushes", View::DuePushes, page()),
+        ("unknown_pushes", View::UnknownPushes, page()),
+        ("failures_today", View::FailuresToday, page()),
+        ("job_overview", View::JobOverview, page()),
+        ("account_overview", View::AccountOverview, page()),
+    ];
+    for (name, view, filter) in pages {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let since = clock.monotonic();
+            black_box(store.view(view, &filter).await.expect("a page"));
+            times.push(clock.monotonic() - since);
+        }
+        times.sort();
+        println!("  {name:<20} median {:>8.2?}, worst {:>8.2?}", times[2], times[4]);
+    }
+    for limit in [100, 500] {
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            let since = clock.monotonic();
+            store.prune(START, limit).await.expect("pruning");
+            times.push(clock.monotonic() - since);
+        }
+        times.sort();
+        println!("  prune {limit:<14} median {:>8.2?}, worst {:>8.2?}", times[10], times[19]);
+    }
+    store.close().await;
 }
 
 /// Processor time of this process so far, which a busy machine changes less than the time on the wall.

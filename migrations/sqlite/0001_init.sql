@@ -68,6 +68,8 @@ CREATE TABLE fires (
 
 -- Pruning and questions about a span of time.
 CREATE INDEX fires_due ON fires (due_at);
+-- What did not fire, among millions that did.
+CREATE INDEX fires_unfired ON fires (due_at) WHERE decision <> 'fired';
 
 -- One row per message to one target, because of one fire.
 CREATE TABLE pushes (

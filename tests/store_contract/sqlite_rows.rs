@@ -204,6 +204,29 @@ async fn the_newest_page_and_every_lookup_use_an_index() {
 }
 
 #[tokio::test]
+async fn no_query_of_the_readme_reads_the_whole_history() {
+    let (_world, mut conn) = world().await;
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let queries: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with("$ sqlite3"))
+        .filter_map(|line| line.split_once('"')?.1.strip_suffix('"'))
+        .collect();
+    assert!(queries.len() >= 10, "{queries:?}");
+    for sql in queries {
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&mut conn)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        for (.., step) in plan {
+            let whole = ["SCAN p", "SCAN pushes", "SCAN f", "SCAN fires", "SCAN attempts"].contains(&step.as_str());
+            let ends_early = sql.contains("order by id desc limit");
+            assert!(!whole || ends_early, "{sql}: {step}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_docs_name_every_table_and_column() {
     let (_world, mut conn) = world().await;
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md")).unwrap();

@@ -14,8 +14,12 @@ use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::store::{Figures, Pruned, Restored, StoreError};
 
-/// Pages given back to the disk with each step of pruning: 2 MB, a few milliseconds.
-const PAGES_PER_STEP: u32 = 512;
+/// Pages given back to the disk with each step of pruning: few enough for some milliseconds.
+const PAGES_PER_STEP: i64 = 256;
+
+/// One part in this many of the file may lie free: the next days fill it again, and a file that shrinks and grows
+/// every night is moved about for nothing.
+const FREE_SHARE: i64 = 4;
 
 pub(super) struct Prune {
     pub before: UtcMs,
@@ -56,11 +60,23 @@ impl Write for Prune {
         if fires < self.limit {
             prune_definitions(conn, &before).await?;
         }
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({PAGES_PER_STEP})")))
-            .execute(conn)
-            .await?;
+        shrink(conn).await?;
         Ok(Pruned { fires, pushes })
     }
+}
+
+/// Gives some free pages back when there are many.
+async fn shrink(conn: &mut SqliteConnection) -> Result<()> {
+    let (free, all): (i64, i64) =
+        sqlx::query_as("SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count")
+            .fetch_one(&mut *conn)
+            .await?;
+    let pages = (free - all / FREE_SHARE).min(PAGES_PER_STEP);
+    if pages > 0 {
+        // A pragma takes no bound parameter; this one is a number.
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({pages})"))).execute(conn).await?;
+    }
+    Ok(())
 }
 
 /// Once the old fires are gone: what only they needed.
