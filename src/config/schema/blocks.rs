@@ -1,0 +1,93 @@
+//! Building blocks of a JSON Schema.
+
+use serde_json::{Map, Value, json};
+
+/// Any value may name a variable instead.
+pub const VARIABLE: &str = r"\$\{";
+
+/// A key of a mapping: its name, its type and what it means.
+#[derive(Clone)]
+pub struct Key {
+    name: String,
+    schema: Value,
+}
+
+impl Key {
+    /// With the value that holds where the key is absent.
+    pub fn or(mut self, default: impl Into<Value>) -> Key {
+        self.schema["default"] = default.into();
+        self
+    }
+}
+
+pub fn key(name: &str, schema: Value, words: &str) -> Key {
+    let mut schema = schema;
+    schema["description"] = json!(words);
+    Key { name: name.to_owned(), schema }
+}
+
+/// A mapping with these keys and no others.
+pub fn object(keys: impl IntoIterator<Item = Key>) -> Value {
+    let properties: Map<String, Value> = keys.into_iter().map(|key| (key.name, key.schema)).collect();
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+pub fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/$defs/{name}")})
+}
+
+pub fn or_null(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+/// Empty values count as absent.
+pub fn or_empty(schema: Value) -> Value {
+    json!({"anyOf": [schema, {"enum": ["", null]}]})
+}
+
+pub fn list_of(schema: Value) -> Value {
+    json!({"type": "array", "items": schema})
+}
+
+pub fn one_or_list(name: &str) -> Value {
+    json!({"anyOf": [reference(name), list_of(reference(name))]})
+}
+
+pub fn choice(words: &[&str]) -> Value {
+    json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": VARIABLE}]})
+}
+
+pub fn whole(from: u64, to: Option<u64>) -> Value {
+    let mut integer = json!({"type": "integer", "minimum": from});
+    if let Some(to) = to {
+        integer["maximum"] = json!(to);
+    }
+    json!({"anyOf": [integer, {"type": "string", "pattern": format!("^[0-9]+$|{VARIABLE}")}]})
+}
+
+pub fn number(from: u64, to: u64) -> Value {
+    let number = json!({"type": "number", "minimum": from, "maximum": to});
+    json!({"anyOf": [number, {"type": "string", "pattern": format!("^[0-9.eE+-]+$|{VARIABLE}")}]})
+}
+
+/// The key is there.
+pub fn required(key: &str) -> Value {
+    json!({"required": [key]})
+}
+
+/// The key is there and not empty.
+pub fn has(key: &str) -> Value {
+    let mut schema = required(key);
+    schema["properties"][key] = json!({"not": {"enum": ["", null]}});
+    schema
+}
+
+pub fn one_of_required(mut schema: Value, keys: &[&str]) -> Value {
+    schema["oneOf"] = keys.iter().map(|key| required(key)).collect();
+    schema
+}
+
+pub fn any_of_required(mut schema: Value, keys: &[&str]) -> Value {
+    schema["anyOf"] = keys.iter().map(|key| required(key)).collect();
+    schema
+}

@@ -1,0 +1,312 @@
+//! The JSON Schema of the YAML, for editors: what `check` accepts, as far as a schema can tell.
+//!
+//! A schema knows nothing of other places, so names, references, zones, the days of a cron text, files and variables
+//! are left to [`super::load`]. `tests/schema.rs` holds both against each other with a validator of others, and
+//! `docs/configuration.md` takes its tables from here.
+
+mod accounts;
+mod blocks;
+mod pushes;
+
+use serde_json::{Value, json};
+
+use self::blocks::{
+    VARIABLE, any_of_required, choice, key, list_of, number, object, one_of_required, one_or_list, or_null, reference,
+    whole,
+};
+use super::daemon::{DAEMON_KEYS, DEFAULTS_KEYS, HEARTBEAT_KEYS, ON_FAILURE_KEYS};
+use super::jobs::JOB_KEYS;
+use super::policies::{MISFIRE_KEYS, MOST_ATTEMPTS, MOST_CAUGHT_UP, RETRY_KEYS};
+use crate::domain::SenderSpec;
+
+/// The schema (draft 2020-12) with these senders.
+pub fn schema(specs: &[&'static SenderSpec]) -> Value {
+    let mut schema = object([
+        key("daemon", or_null(reference("daemon")), "The daemon's own settings."),
+        key(
+            "accounts",
+            or_null(list_of(reference("account"))),
+            "Who sends. \"The first account online\" is the first in this list.",
+        ),
+        key("jobs", or_null(list_of(reference("job"))), "What is sent, to whom, and when."),
+        key("defaults", or_null(reference("defaults")), "What jobs do not say themselves."),
+        key(
+            "include",
+            or_null(one_or_list("text")),
+            "More files, relative to this one: names or patterns such as jobs.d/*.yaml.",
+        ),
+    ]);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("pushcron");
+    schema["description"] = json!("The configuration of pushcron: who sends what to whom, and when.");
+    schema["type"] = json!(["object", "null"]);
+    schema["$defs"] = definitions(specs);
+    schema
+}
+
+fn definitions(specs: &[&'static SenderSpec]) -> Value {
+    let mut definitions = scalars();
+    for (name, definition) in [
+        ("daemon", daemon()),
+        ("heartbeat", heartbeat()),
+        ("on_failure", on_failure()),
+        ("account", accounts::account(specs)),
+        ("defaults", defaults()),
+        ("retry", retry()),
+        ("misfire", json!({"anyOf": [choice(&["skip", "latest", "all"]), misfire()]})),
+        ("job", job()),
+        ("push", pushes::push()),
+        ("report_push", pushes::report_push()),
+        ("options", pushes::options()),
+        ("media", pushes::media()),
+        ("item", pushes::item()),
+    ] {
+        definitions[name] = definition;
+    }
+    definitions
+}
+
+/// Values without parts. A text is any scalar, and any value may name a variable instead.
+fn scalars() -> Value {
+    let pattern = |pattern: &str| format!("{pattern}|{VARIABLE}");
+    let duration = r"^\s*(?=[0-9])([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?\s*$";
+    let size = r"^\s*[0-9]+\s*([kKmMgGtT][iI][bB]|[kKmMgGtT]?[bB]?)\s*$";
+    let source = r"^(https?://.|file:///|base64://.|data:.*;base64,.|(?!data:|base64:)(?![A-Za-z0-9+.\-]+://))";
+    json!({
+        "text": {"type": ["string", "number", "boolean"]},
+        "optional_text": {"type": ["string", "number", "boolean", "null"]},
+        "name": {
+            "type": ["string", "number", "boolean"],
+            "minLength": 1,
+            "maxLength": 128,
+            "pattern": r"^[^\s/\u0000-\u001f]([^/\u0000-\u001f]*[^\s/\u0000-\u001f])?$",
+        },
+        "id": {"type": ["string", "number", "boolean", "null"], "maxLength": 256},
+        "bool": {"anyOf": [
+            {"type": "boolean"},
+            {"type": "string", "pattern": pattern("^(true|True|TRUE|false|False|FALSE)$")},
+        ]},
+        "duration": {"type": "string", "pattern": pattern(duration)},
+        "timeout": {"anyOf": [
+            {"type": "integer", "minimum": 100, "maximum": 3_600_000},
+            {"type": "string", "pattern": "^[0-9]+$"},
+            reference("duration"),
+        ]},
+        "size": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": pattern(size)}]},
+        "path": {"type": ["string", "number", "boolean"], "minLength": 1},
+        "address": {"type": "string", "pattern": pattern("^[hH][tT][tT][pP][sS]?://.")},
+        "source": {"type": ["string", "number", "boolean"], "minLength": 1, "pattern": pattern(source)},
+    })
+}
+
+fn daemon() -> Value {
+    let schema = object([
+        key(
+            "database",
+            reference("path"),
+            "The SQLite file. Relative to $STATE_DIRECTORY, else to the working directory.",
+        )
+        .or("pushcron.db"),
+        key(
+            "timezone",
+            reference("text"),
+            "The IANA name of the zone of jobs that name none. The system's when absent.",
+        ),
+        key("keep_history", reference("duration"), "Finished pushes older than this are deleted. At least 1h.")
+            .or("90d"),
+        key(
+            "max_history_rows",
+            whole(1, None),
+            "The oldest finished pushes beyond this many are deleted. No limit when absent.",
+        ),
+        key(
+            "max_database_size",
+            reference("size"),
+            "The oldest finished pushes are deleted while the database is larger. No limit when absent.",
+        ),
+        key(
+            "accounts_fallback",
+            choice(&["any", "no_default"]),
+            "When the first account online stands in: where the im has no default account or that one cannot send \
+             (any), or only where it has none at all (no_default).",
+        )
+        .or("any"),
+        key(
+            "media_roots",
+            one_or_list("path"),
+            "Local media are sent from these directories only. The directories of the YAML files when absent.",
+        ),
+        key(
+            "media_allow_private",
+            reference("bool"),
+            "Whether media may be fetched from loopback, private and link-local addresses.",
+        )
+        .or(false),
+        key("media_max_bytes", reference("size"), "Larger media are refused.").or("20MB"),
+        key(
+            "probe_every",
+            reference("duration"),
+            "How often accounts that jobs use are asked whether they are online. At least 1s.",
+        )
+        .or("30s"),
+        key(
+            "metrics_file",
+            reference("path"),
+            "Where numbers are written for the textfile collector of Prometheus' node_exporter. Relative to this file.",
+        ),
+        key(
+            "metrics_listen",
+            reference("text"),
+            "Loopback address and port that serve /metrics, such as 127.0.0.1:9464.",
+        ),
+        key(
+            "heartbeat",
+            reference("heartbeat"),
+            "An address that is called while all is well, so that a dead-man service notices silence.",
+        ),
+        key(
+            "on_failure",
+            reference("on_failure"),
+            "Who is told when a push ends failed, unknown or expired, or an account goes down.",
+        ),
+    ]);
+    known(schema, &DAEMON_KEYS)
+}
+
+fn heartbeat() -> Value {
+    let url = "The address to call. It may hold a secret, so it can come from a file or a credential.";
+    let schema = object([
+        key("url", reference("address"), url),
+        key("url_file", reference("path"), "A private file (mode 0600) with the address."),
+        key("url_credential", reference("text"), "The systemd credential with the address."),
+        key("every", reference("duration"), "How often. At least 1s.").or("1m"),
+    ]);
+    one_of_required(known(schema, &HEARTBEAT_KEYS), &["url", "url_file", "url_credential"])
+}
+
+fn on_failure() -> Value {
+    let schema = object([
+        key("push", reference("report_push"), "Where the report goes."),
+        key(
+            "command",
+            json!({"type": "array", "minItems": 1, "items": reference("text")}),
+            "A program by its absolute path and its arguments. The report comes on its standard input.",
+        ),
+        key("as_root", reference("bool"), "Run the command although the daemon runs as root.").or(false),
+        key(
+            "every",
+            reference("duration"),
+            "At most one report in this time; what happens meanwhile is grouped. At least 1s.",
+        )
+        .or("10m"),
+    ]);
+    any_of_required(known(schema, &ON_FAILURE_KEYS), &["push", "command"])
+}
+
+fn defaults() -> Value {
+    let schema = object([
+        key("retry", reference("retry"), "How often and how long a push is tried."),
+        key("misfire", reference("misfire"), "What happens to instants that were noticed too late."),
+        pushes::timeout(),
+        overlap(),
+        dst_gap(),
+    ]);
+    known(schema, &DEFAULTS_KEYS)
+}
+
+fn retry() -> Value {
+    let schema = object([
+        key("max_attempts", whole(1, Some(MOST_ATTEMPTS)), "How often a push is tried at most.").or(5),
+        key("backoff", reference("duration"), "The wait after the first attempt.").or("5s"),
+        key("factor", number(1, 100), "How much longer each wait is than the one before.").or(2),
+        key("max_backoff", reference("duration"), "No wait is longer than this.").or("10m"),
+        key("jitter", number(0, 1), "The share of each wait that chance may add or take.").or(0.2),
+        key(
+            "give_up_after",
+            reference("duration"),
+            "From the due instant on; later the push is given up. At least 1s.",
+        )
+        .or("1h"),
+        key("resend_unknown", reference("bool"), "Send again what may have gone out already: better twice than never.")
+            .or(false),
+    ]);
+    known(schema, &RETRY_KEYS)
+}
+
+fn misfire() -> Value {
+    let policy = choice(&["skip", "latest", "all"]);
+    let schema = object([
+        key("policy", policy, "Which of the instants fire: none, the last one, or every one.").or("latest"),
+        key("within", reference("duration"), "Older instants are missed, whatever the policy.").or("1h"),
+        key("grace", reference("duration"), "Noticed within this time an instant is merely late and fires as usual.")
+            .or("60s"),
+        key("max", whole(1, Some(MOST_CAUGHT_UP)), "With all: at most this many are made up for, the newest ones.")
+            .or(100),
+    ]);
+    known(schema, &MISFIRE_KEYS)
+}
+
+fn job() -> Value {
+    let matching = |pattern: &str| json!({"type": "string", "pattern": format!("{pattern}|{VARIABLE}")});
+    let cron = matching(r"^\s*(@[a-zA-Z]+|\S+(\s+\S+){4,5})\s*$");
+    let at = matching(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}");
+    let push = json!({"anyOf": [reference("push"), {"type": "array", "minItems": 1, "items": reference("push")}]});
+    let schema = object([
+        key("name", reference("name"), "Its name, in tables and verbs. A new name is a new job."),
+        key(
+            "cron",
+            cron,
+            "Minute, hour, day of month, month, weekday; six fields begin with the second. Names, lists, ranges, \
+             steps, L, W and # work, and @hourly, @daily, @weekly, @monthly, @yearly.",
+        ),
+        key(
+            "every",
+            reference("duration"),
+            "A period in whole seconds, counted from the epoch: 30s fires at :00 and :30.",
+        ),
+        key("at", at, "One instant: 2026-12-24T18:00 in the job's zone, or with an offset or Z."),
+        key("timezone", reference("text"), "The IANA name of the zone. daemon.timezone when absent."),
+        key("enabled", reference("bool"), "Whether the schedule counts. `fire` works all the same.").or(true),
+        key("push", push, "What is sent to whom: one push, or a list of them."),
+        key("retry", reference("retry"), "How often and how long its pushes are tried."),
+        key("misfire", reference("misfire"), "What happens to instants that were noticed too late."),
+        overlap(),
+        dst_gap(),
+    ]);
+    let mut schema = one_of_required(known(schema, &JOB_KEYS), &["cron", "every", "at"]);
+    schema["required"] = json!(["name", "push"]);
+    schema
+}
+
+fn overlap() -> blocks::Key {
+    let words = "While pushes of an older fire of the job are open: allow both, skip the new fire, or replace (the \
+                 older pushes are cancelled).";
+    key("overlap", choice(&["allow", "skip", "replace"]), words).or("allow")
+}
+
+fn dst_gap() -> blocks::Key {
+    let words = "Where summer time swallows the hour of a job: fire at the first instant after the gap, or skip that \
+                 day.";
+    key("dst_gap", choice(&["fire", "skip"]), words).or("fire")
+}
+
+/// Holds the keys of a mapping against those that the reader knows.
+fn known(schema: Value, keys: &[&str]) -> Value {
+    debug_assert!(
+        schema["properties"].as_object().is_some_and(|has| has.keys().eq(keys.iter().copied())),
+        "the schema has not the keys {keys:?}"
+    );
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load::TOP_KEYS;
+
+    #[test]
+    fn the_schema_has_the_keys_that_the_reader_knows() {
+        // Building it holds every mapping against the reader's keys.
+        known(schema(&[]), &TOP_KEYS);
+    }
+}

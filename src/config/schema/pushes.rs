@@ -1,0 +1,151 @@
+//! Pushes, in our spellings and the plugin SDK's.
+
+use serde_json::{Value, json};
+
+use super::blocks::{Key, VARIABLE, any_of_required, has, key, object, or_empty, reference, required};
+
+const TARGETS: [&str; 6] = ["group", "groupCode", "group_code", "user", "userID", "user_id"];
+const CONTENTS: [&str; 12] = [
+    "text", "content", "image", "imageUrl", "voice", "voiceUrl", "video", "videoUrl", "file", "fileUrl", "mixed",
+    "items",
+];
+
+pub fn push() -> Value {
+    let items = json!({"type": "array", "minItems": 1, "items": reference("item")});
+    let media = or_empty(reference("media"));
+    let mut keys = common("The text.");
+    for (names, schema, words) in [
+        (&CONTENTS[2..4], &media, "A picture: an address, a path, base64://…, data:…;base64,…, or a mapping."),
+        (&CONTENTS[4..6], &media, "A voice message: a source or a mapping."),
+        (&CONTENTS[6..8], &media, "A video: a source or a mapping."),
+        (&CONTENTS[8..10], &media, "A file: a source or a mapping."),
+        (&CONTENTS[10..], &or_empty(items), "Several items in the order of reading."),
+    ] {
+        keys.extend(names.iter().map(|name| key(name, schema.clone(), words)));
+    }
+    let mut schema = object(keys);
+    // One kind of content, or a title alone, which is the text then.
+    let mut title_alone = has("title");
+    for content in CONTENTS {
+        title_alone["properties"][content] = json!({"enum": ["", null]});
+    }
+    let contents: Vec<Value> = CONTENTS.iter().map(|content| has(content)).chain([title_alone]).collect();
+    schema["allOf"] = json!([one_im(), one_target(), {"oneOf": contents}]);
+    schema
+}
+
+/// A push without content of its own: where a report goes.
+pub fn report_push() -> Value {
+    let mut schema = object(common("A text before the report."));
+    schema["allOf"] = json!([one_im(), one_target()]);
+    schema
+}
+
+/// The keys of every push, in all spellings.
+fn common(text: &str) -> Vec<Key> {
+    let ours = "The id of the account that must send it. When absent the im's default, else the first one online.";
+    let title = "A note. Fills the title where the protocol has one, and is the text where there is no content.";
+    let mut keys = Vec::new();
+    for (names, schema, words) in [
+        (&["im", "imType", "im_type"][..], "name", "The im: that of the accounts which may send it."),
+        (&TARGETS[..3], "id", "The group's id on the platform. Either this or user."),
+        (&TARGETS[3..], "id", "The user's id on the platform. Either this or group."),
+        (&["title"], "optional_text", title),
+        (&CONTENTS[..2], "optional_text", text),
+        (&["account"], "optional_text", ours),
+    ] {
+        keys.extend(names.iter().map(|name| key(name, reference(schema), words)));
+    }
+    keys.push(timeout());
+    keys.push(key("options", or_empty(reference("options")), "The plugin SDK's options."));
+    keys
+}
+
+pub fn timeout() -> Key {
+    let words = "The deadline of one attempt, 100ms to 1h. A bare number counts milliseconds.";
+    key("timeout", reference("timeout"), words).or("15s")
+}
+
+pub fn options() -> Value {
+    let spellings = [
+        (&["account_id", "accountID", "accountId"][..], "As account of the push."),
+        (&["filename", "fileName", "file_name"], "As filename of the media."),
+        (&["mime_type", "mimeType"], "As mime_type of the media."),
+    ];
+    let keys = spellings.into_iter().flat_map(|(names, words)| names.iter().map(move |name| (name, words)));
+    object(keys.map(|(name, words)| key(name, reference("optional_text"), words)))
+}
+
+pub fn media() -> Value {
+    let mut mapping = object(media_keys());
+    mapping["required"] = json!(["source"]);
+    json!({"anyOf": [reference("source"), mapping]})
+}
+
+fn media_keys() -> Vec<Key> {
+    let source = "An http or https address, a path (relative to this file), base64://…, or data:…;base64,…";
+    let mime = format!("^$|^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$|{VARIABLE}");
+    let mime = json!({"type": ["string", "null"], "pattern": mime});
+    let mime_words = "The media type, such as image/png. Told by the content when absent.";
+    let filename = |name| key(name, reference("optional_text"), "The name that the receiver sees.");
+    vec![
+        key("source", reference("source"), source),
+        filename("filename"),
+        filename("fileName"),
+        filename("file_name"),
+        key("mime_type", mime.clone(), mime_words),
+        key("mimeType", mime, mime_words),
+        key("caption", reference("optional_text"), "A text below the media."),
+        key("cover", reference("source"), "The still of a video: a source."),
+    ]
+}
+
+/// An item of a mixed message tells its type by `type`, or by the key of its content.
+pub fn item() -> Value {
+    let text = |name| key(name, json!({"type": ["string", "number", "boolean"], "minLength": 1}), "The text.");
+    let user = |name| {
+        let id = json!({"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 256});
+        key(name, id, "The id of a user to call.")
+    };
+    let everyone = json!({"anyOf": [{"const": true}, {"type": "string"}]});
+    let mut items = vec![
+        telling("text", vec![text("text"), text("content")], &["text", "content"]),
+        telling("markdown", vec![text("markdown")], &["markdown"]),
+        typed("markdown", vec![text("text"), text("content")], &["text", "content"]),
+        telling("at", vec![user("at")], &["at"]),
+        typed("at", vec![user("user"), user("userID"), user("user_id")], &["user", "userID", "user_id"]),
+        telling("at_all", vec![key("at_all", everyone, "Calls everyone.")], &["at_all"]),
+        typed("at_all", Vec::new(), &["type"]),
+    ];
+    for (kind, spelling) in [("image", "imageUrl"), ("voice", "voiceUrl"), ("video", "videoUrl"), ("file", "fileUrl")] {
+        for name in [kind, spelling] {
+            let source = key(name, reference("media"), "A source or a mapping.");
+            items.push(telling(kind, [vec![source], media_keys()].concat(), &[name]));
+        }
+        items.push(typed(kind, media_keys(), &["source"]));
+    }
+    json!({"anyOf": items})
+}
+
+/// An item whose type is told by one of its keys; `type` may say it again.
+fn telling(kind: &str, keys: Vec<Key>, any: &[&str]) -> Value {
+    let kind = key("type", json!({"const": kind}), "What the item is.");
+    any_of_required(object([vec![kind], keys].concat()), any)
+}
+
+/// An item whose type only `type` tells.
+fn typed(kind: &str, keys: Vec<Key>, any: &[&str]) -> Value {
+    let mut schema = telling(kind, keys, any);
+    schema["required"] = required("type")["required"].clone();
+    schema
+}
+
+fn one_im() -> Value {
+    let ways = ["im", "imType", "im_type"].map(has);
+    json!({"oneOf": ways})
+}
+
+fn one_target() -> Value {
+    let ways = TARGETS.map(has);
+    json!({"oneOf": ways})
+}
