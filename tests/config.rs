@@ -778,3 +778,138 @@ fn without_any_file_the_embedded_example_holds() {
     assert_eq!(config.daemon.media_roots, [PathBuf::from("/work")]);
     assert_eq!(config::whereabouts(&[], &around).unwrap().database, config.daemon.database);
 }
+
+/// A variable may be the wrong one, and hold a secret.
+#[test]
+fn values_of_variables_are_named_and_never_shown() {
+    let v = "'${TOKEN}'";
+    let text = format!(
+        "daemon: {{timezone: {v}, keep_history: {v}, metrics_listen: {v}, accounts_fallback: {v}, max_history_rows: {v}}}
+accounts:
+  - {{id: {v}, im: {v}, sender: screen, default: true}}
+  - {{id: {v}, im: {v}, sender: screen, default: true}}
+  - {{id: f, sender: wire, url: {v}, token_file: {v}, port: {v}, flavour: {v}, window: {v}}}
+  - {{id: s, sender: {v}}}
+  - {{id: a, sender: screen}}
+jobs:
+  - {{name: {v}, cron: {v}, timezone: {v}, overlap: {v}, push: {{im: {v}, user: u, text: hi}}}}
+  - {{name: {v}, cron: {v}, misfire: {v}, push: {{im: screen, user: u, text: hi, account: '${{TOKEN}}x'}}}}
+  - {{name: {v}, every: {v}, push: {{im: '${{TOKEN}}x', user: u, text: hi, timeout: {v}}}}}
+  - {{name: {v}, at: {v}, push: {{im: screen, user: u, image: 'ftp://{v}', account: {v}}}}}
+  - {{name: n, every: 1m, push: {{im: screen, user: u, text: hi, account: {v}}}}}
+include: ['${{TOKEN}}.yaml']
+"
+    );
+    let errors = refused(&text);
+    assert!(errors.errors.len() >= 20, "{errors}");
+    assert!(!errors.to_string().contains(CANARY), "{errors}");
+}
+
+/// Whatever is done to a file, it is read or refused, in good time, with a place and without a secret.
+#[test]
+fn spoiled_files_are_refused_in_good_order() {
+    let seeds: Vec<String> = files("tests/data/bad", "yaml")
+        .iter()
+        .chain([&PathBuf::from("jobs.example.yaml")])
+        .map(|file| std::fs::read_to_string(file).unwrap())
+        .collect();
+    let bits = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "  ",
+        "\t",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "|",
+        ">",
+        "!",
+        "%",
+        "@",
+        "? ",
+        "${",
+        "${TOKEN}",
+        "~",
+        "true",
+        "-1",
+        "1e400",
+        "日",
+        "\0",
+        "\u{feff}",
+        "\u{202e}",
+        "\r",
+        "---\n",
+        "#",
+        ",",
+        "99999999999d",
+        "at: 9999-12-31T23:59:59",
+        "base64://",
+        "data:;base64,",
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..400 {
+        let mut text = seeds[random.usize(..seeds.len())].clone();
+        for _ in 0..random.usize(1..5) {
+            let at = text.floor_char_boundary(random.usize(..=text.len()));
+            match random.bool() {
+                true => text.insert_str(at, bits[random.usize(..bits.len())]),
+                false => {
+                    let end = text.floor_char_boundary((at + random.usize(..40)).min(text.len()));
+                    text.replace_range(at..end.max(at), "");
+                }
+            }
+        }
+        let file = private_file(directory.path(), "a.yaml", &text);
+        if let Err(errors) = load(&[&file]) {
+            assert!(
+                !errors.errors.is_empty() && errors.errors.iter().all(|problem| !problem.file.is_empty()),
+                "{text}"
+            );
+            assert!(!errors.to_string().contains(CANARY), "{errors}\n{text}");
+        }
+    }
+}
+
+#[test]
+fn local_media_that_will_not_be_sent_are_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let warnings = |roots: &str, source: &str| {
+        let text = format!("{}daemon: {{{roots}}}\n", push(&format!("{{im: screen, user: u, image: '{source}'}}")));
+        let config = load(&[&private_file(root, "a.yaml", text)]).unwrap_or_else(|errors| panic!("{errors}"));
+        config.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    let outside = ["a local file outside of daemon.media_roots will not be sent"];
+    assert_eq!(warnings("", "pictures/a.png"), [""; 0]);
+    assert_eq!(warnings("", "https://example.org/a.png"), [""; 0]);
+    assert_eq!(warnings("media_roots: /usr", "/usr/share/a.png"), [""; 0]);
+    assert_eq!(warnings("", "../a.png"), outside);
+    assert_eq!(warnings("", "/etc/passwd"), outside);
+    assert_eq!(warnings("media_roots: /usr", "pictures/a.png"), outside);
+    assert_eq!(warnings("media_roots: /usr", "/usr/../etc/passwd"), outside);
+}
+
+#[test]
+fn a_token_over_plain_http_beyond_the_local_network_is_warned_of() {
+    let warned = |url: &str, token: &str| {
+        let config = loaded(&format!("accounts: [{{id: a, sender: wire, url: '{url}', {token}}}]\n"));
+        config.warnings.iter().any(|warning| warning.message == "url: tokens and messages travel without encryption")
+    };
+    for near in ["http://127.0.0.1:3000", "http://[::1]", "http://192.168.1.5", "http://napcat:3000", "http://nas.lan"]
+    {
+        assert!(!warned(near, "token: '${TOKEN}'"), "{near}");
+    }
+    assert!(warned("http://example.org", "token: '${TOKEN}'"));
+    assert!(warned("http://203.0.113.5:3000", "token: '${TOKEN}'"));
+    assert!(!warned("http://example.org", "quiet: true"), "nothing secret travels");
+    assert!(!warned("https://example.org", "token: '${TOKEN}'"));
+}

@@ -21,6 +21,7 @@ pub(super) struct AccountDraft {
     /// None where id, im or sender cannot be told.
     pub account: Option<Account>,
     pub id_at: Place,
+    pub im_at: Place,
     pub default_at: Place,
 }
 
@@ -58,7 +59,16 @@ impl Reading<'_> {
             _ => None,
         };
         let place = |key| self.place(get(key).map_or(node.at, |node: &Node| node.at));
-        Some(AccountDraft { id_at: place("id"), default_at: place("default"), id, im, spec, is_default, account })
+        Some(AccountDraft {
+            id_at: place("id"),
+            im_at: place("im"),
+            default_at: place("default"),
+            id,
+            im,
+            spec,
+            is_default,
+            account,
+        })
     }
 
     fn required<T>(
@@ -101,6 +111,7 @@ impl Reading<'_> {
                 settings.values.insert(setting.key.to_owned(), value);
             }
         }
+        self.warn_of_open_line(entries, spec, &settings);
         for setting in spec.settings.iter().filter(|setting| setting.required) {
             if !seen.iter().any(|(key, _)| *key == setting.key) {
                 let message = format!("an account of sender {} needs the key {}", spec.name, setting.key);
@@ -108,6 +119,21 @@ impl Reading<'_> {
             }
         }
         settings
+    }
+
+    /// Warns of a token that goes to another network in the clear.
+    fn warn_of_open_line(&mut self, entries: &[Entry], spec: &SenderSpec, settings: &Settings) {
+        let of = |kind: SettingKind| spec.settings.iter().filter(move |setting| setting.kind == kind);
+        let has_token = of(SettingKind::Secret).any(|setting| settings.secret(setting.key).is_some());
+        for setting in of(SettingKind::Url).filter(|_| has_token) {
+            let entry = entries.iter().find(|entry| entry.key.starts_with(setting.key));
+            if let (Some(address), Some(entry)) = (settings.secret(setting.key), entry)
+                && is_open_line(address)
+            {
+                self.warning(entry.node.at, format!("{}: tokens and messages travel without encryption", entry.key))
+                    .hint("use https");
+            }
+        }
     }
 
     fn setting(&mut self, setting: &SettingSpec, form: SecretForm, entry: &Entry) -> Option<SettingValue> {
@@ -156,6 +182,21 @@ impl Reading<'_> {
         self.error(node.at, format!("{key}: {problem}"));
         None
     }
+}
+
+/// Whether this is plain http to a host beyond this machine and its network.
+fn is_open_line(address: &Secret) -> bool {
+    let Ok(url) = url::Url::parse(address.expose()) else { return false };
+    let is_near = match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        // Names without a dot are those of hosts beside us.
+        Some(url::Host::Domain(name)) => {
+            !name.contains('.') || [".local", ".lan", ".internal", ".home.arpa"].iter().any(|end| name.ends_with(end))
+        }
+        None => true,
+    };
+    url.scheme() == "http" && !is_near
 }
 
 /// The setting that a key stands for, and the form of its value.

@@ -55,7 +55,7 @@ pub(super) struct DaemonDraft {
     max_history_rows: Option<u64>,
     max_database_size: Option<u64>,
     accounts_fallback: Option<Fallback>,
-    media_roots: Option<Vec<PathBuf>>,
+    pub media_roots: Option<Vec<PathBuf>>,
     media_allow_private: Option<bool>,
     media_max_bytes: Option<u64>,
     probe_every: Option<Duration>,

@@ -11,7 +11,7 @@ use super::daemon::{DaemonDraft, Defaults};
 use super::files::{self, FileProblem};
 use super::jobs::JobDraft;
 use super::mask;
-use super::problem::{Findings, Place, Source, quoted, shown};
+use super::problem::{Findings, Place, Source, as_written, quoted, shown};
 use super::push::PushDraft;
 use super::reading::{Loose, Reading};
 use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
@@ -146,7 +146,8 @@ impl<'a> Loading<'a> {
         let paths = match glob::glob(full) {
             Ok(paths) => paths,
             Err(error) => {
-                self.findings.error(place, format!("include: {} is no pattern: {}", quoted(pattern), error.msg));
+                let pattern = as_written(&self.sources, place, pattern);
+                self.findings.error(place, format!("include: {pattern} is no pattern: {}", error.msg));
                 return;
             }
         };
@@ -173,7 +174,8 @@ impl<'a> Loading<'a> {
         }
         if !found && !pattern.contains(['*', '?', '[']) {
             self.incomplete = true;
-            self.findings.error(place, format!("include: there is no file {}", quoted(pattern)));
+            let pattern = as_written(&self.sources, place, pattern);
+            self.findings.error(place, format!("include: there is no file {pattern}"));
         }
     }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod daemon;
 mod files;
+mod items;
 mod jobs;
 mod load;
 mod mask;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reading::Reading;
-use super::yaml::{At, Node, Value};
+use super::yaml::{Node, Value};
 use crate::domain::job::DstGap;
 use crate::domain::{Misfire, MisfirePolicy, Overlap, RetryPolicy};
 
@@ -147,16 +147,9 @@ impl Reading<'_> {
         if jiff::tz::TimeZone::get(&name).is_ok() {
             return Some(name);
         }
-        self.unknown_zone(node.at, &name);
-        None
-    }
-
-    fn unknown_zone(&mut self, at: At, name: &str) {
         let known: Vec<String> = jiff::tz::db().available().map(|known| known.to_string()).collect();
-        let message = format!(
-            "timezone: expected the name of a zone such as Asia/Shanghai, got {}",
-            super::problem::quoted(name)
-        );
-        self.error(at, message).near(name, known.iter().map(String::as_str));
+        self.wrong("timezone", node, "the name of a zone such as Asia/Shanghai")
+            .near(&name, known.iter().map(String::as_str));
+        None
     }
 }

@@ -117,6 +117,13 @@ pub(super) struct Source {
     pub text: String,
 }
 
+/// A value for a message: as it was written where variables stand in it, since those may hold secrets.
+pub(super) fn as_written(sources: &[Source], place: Place, value: &str) -> String {
+    let text = &sources[usize::from(place.file)].text;
+    let written = text.get(place.at as usize..place.at as usize + place.len as usize).unwrap_or_default();
+    quoted(if written.contains("${") { written.trim_matches(['"', '\'']) } else { value })
+}
+
 /// A problem before its place is put into words.
 #[derive(Debug)]
 pub(super) struct Finding {

@@ -7,7 +7,7 @@ use super::policies::TIMEOUT;
 use super::problem::quoted;
 use super::reading::Reading;
 use super::yaml::{At, Entry, Node, Value};
-use crate::domain::{Body, Item, Kind, Media, Message, PushSpec, RetryPolicy, Target};
+use crate::domain::{Body, Kind, Message, PushSpec, RetryPolicy, Target};
 
 /// A key of a push, whatever its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,6 @@ const SPELLINGS: [(&str, Key); 25] = [
 
 const OPTIONS: [&str; 8] =
     ["account_id", "accountID", "accountId", "filename", "fileName", "file_name", "mime_type", "mimeType"];
-
-/// Every type of an item of a mixed message; each is also the key of an item that names no type.
-const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "file", "at", "at_all"];
 
 /// A push before its account is looked up. It holds the finished push, so that 100,000 of them are finished where
 /// they lie.
@@ -281,7 +278,7 @@ impl Reading<'_> {
         }
     }
 
-    fn target_id(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
+    pub fn target_id(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
         let id = self.optional_text(key, node)?;
         let fits = |id: &str| id.chars().count() <= 256 && !id.contains(char::is_control) && id.trim() == id;
         if id.as_deref().is_some_and(|id| !fits(id)) {
@@ -352,164 +349,10 @@ impl Reading<'_> {
             }
         }
     }
-
-    fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
-        let Value::List(nodes) = node.value() else {
-            self.wrong(key, node, "a list of items");
-            return None;
-        };
-        if nodes.is_empty() {
-            self.error(node.at, format!("{key}: expected at least one item, got an empty list"));
-            return None;
-        }
-        let items: Vec<Option<Item>> =
-            nodes.iter().enumerate().map(|(index, node)| self.item(&format!("{key}[{index}]"), node)).collect();
-        items.into_iter().collect()
-    }
-
-    /// One item of a mixed message. `owner` names it with its index.
-    fn item(&mut self, owner: &str, node: &Node) -> Option<Item> {
-        let entries = self.map(owner, node)?;
-        let type_entry = entries.iter().find(|entry| entry.key == "type");
-        let (kind, own) = match type_entry {
-            Some(entry) => {
-                let types = ITEM_TYPES.map(|name| (name, name));
-                (self.choice(&format!("{owner}: type"), &entry.node, &types)?, None)
-            }
-            None => {
-                let mut typed = entries.iter().filter_map(|entry| item_type(&entry.key).map(|kind| (kind, entry)));
-                let Some((kind, entry)) = typed.next() else {
-                    let message = format!("{owner}: expected a type, or one of {}", ITEM_TYPES.join(", "));
-                    self.error(node.at, message);
-                    return None;
-                };
-                if let Some((other, entry)) = typed.next() {
-                    self.error(entry.key_at, format!("{owner}: an item is one thing, got {kind} and {other}"));
-                    return None;
-                }
-                (kind, Some(entry))
-            }
-        };
-        let rest: Vec<&Entry> = entries.iter().filter(|entry| entry.key != "type" && !is_same(own, entry)).collect();
-        match kind {
-            "text" | "markdown" => self.text_item(owner, kind, own, &rest, node),
-            "at" => self.at_item(owner, own, &rest, node),
-            "at_all" => {
-                let wanted = own.is_none_or(|entry| self.bool("at_all", &entry.node) == Some(true));
-                if !wanted {
-                    self.error(node.at, format!("{owner}: expected 'at_all: true'"));
-                }
-                (self.no_more(owner, &rest, &[]) && wanted).then_some(Item::AtAll)
-            }
-            _ => self.media_item(owner, kind, own, &rest, node),
-        }
-    }
-
-    fn text_item(
-        &mut self,
-        owner: &str,
-        kind: &str,
-        own: Option<&Entry>,
-        rest: &[&Entry],
-        node: &Node,
-    ) -> Option<Item> {
-        let (entry, rest) = own_or(own, rest, &["text", "content"]);
-        let Some(entry) = entry.filter(|entry| !is_empty(&entry.node)) else {
-            self.error(node.at, format!("{owner}: expected a text"));
-            return None;
-        };
-        let text = self.text(&format!("{owner}: {}", entry.key), &entry.node);
-        let alone = self.no_more(owner, &rest, &["text"]);
-        let text = text?.into_owned();
-        alone.then(|| if kind == "text" { Item::Text { text } } else { Item::Markdown { text } })
-    }
-
-    fn at_item(&mut self, owner: &str, own: Option<&Entry>, rest: &[&Entry], node: &Node) -> Option<Item> {
-        let (entry, rest) = own_or(own, rest, &["user", "userID", "user_id"]);
-        let Some(entry) = entry.filter(|entry| !is_empty(&entry.node)) else {
-            self.error(node.at, format!("{owner}: expected a user"));
-            return None;
-        };
-        let user = self.target_id(&format!("{owner}: {}", entry.key), &entry.node);
-        let alone = self.no_more(owner, &rest, &["user"]);
-        let user = user??;
-        alone.then_some(Item::At { user })
-    }
-
-    fn media_item(
-        &mut self,
-        owner: &str,
-        kind: &str,
-        own: Option<&Entry>,
-        rest: &[&Entry],
-        node: &Node,
-    ) -> Option<Item> {
-        let mut media = match own {
-            Some(entry) => self.media(&format!("{owner}: {}", entry.key), &entry.node)?,
-            None => Media::default(),
-        };
-        let mut complete = true;
-        for entry in rest {
-            // With `type: image` the SDK still writes `imageUrl`.
-            if own.is_none() && item_type(&entry.key) == Some(kind) {
-                let source = self.source(&format!("{owner}: {}", entry.key), &entry.node);
-                complete &= source.map(|source| media.source = source).is_some();
-            } else {
-                complete &= self.media_key(owner, entry, &mut media);
-            }
-        }
-        if !complete {
-            return None;
-        }
-        if media.source.is_empty() {
-            self.error(node.at, format!("{owner}: expected a source"));
-            return None;
-        }
-        Some(match kind {
-            "image" => Item::Image(media),
-            "voice" => Item::Voice(media),
-            "video" => Item::Video(media),
-            _ => Item::File(media),
-        })
-    }
-
-    /// Refuses what is left over. Returns whether nothing was.
-    fn no_more(&mut self, owner: &str, rest: &[&Entry], known: &[&'static str]) -> bool {
-        for entry in rest {
-            self.unknown_key(entry, owner, known.iter().copied());
-        }
-        rest.is_empty()
-    }
-}
-
-/// The type of an item that this key tells.
-fn item_type(key: &str) -> Option<&'static str> {
-    match key {
-        "content" => Some("text"),
-        "imageUrl" => Some("image"),
-        "voiceUrl" => Some("voice"),
-        "videoUrl" => Some("video"),
-        "fileUrl" => Some("file"),
-        _ => ITEM_TYPES.into_iter().find(|name| *name == key),
-    }
-}
-
-/// The entry that tells the type, else the first one with one of these keys; and the others.
-fn own_or<'n, 's>(
-    own: Option<&'n Entry<'s>>,
-    rest: &[&'n Entry<'s>],
-    keys: &[&str],
-) -> (Option<&'n Entry<'s>>, Vec<&'n Entry<'s>>) {
-    let entry = own.or_else(|| rest.iter().find(|entry| keys.contains(&&*entry.key)).copied());
-    (entry, rest.iter().filter(|other| !is_same(entry, other)).copied().collect())
-}
-
-fn is_same(entry: Option<&Entry>, other: &Entry) -> bool {
-    entry.is_some_and(|entry| std::ptr::eq(entry, other))
 }
 
 /// Nothing, or an empty text.
-fn is_empty(node: &Node) -> bool {
+pub(super) fn is_empty(node: &Node) -> bool {
     match node.value() {
         Value::Null => true,
         Value::Scalar(scalar) => scalar.text.is_empty(),

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::problem::shown;
+use super::problem::{quoted, shown};
 use super::reading::Reading;
 use super::yaml::{At, Node, Value};
 use crate::domain::Secret;
@@ -32,11 +32,11 @@ impl Reading<'_> {
             }
             SecretForm::File => {
                 let path = self.path(key, node)?;
-                self.secret_file(key, node.at, &path)?
+                self.secret_file(key, node, &path)?
             }
             SecretForm::Credential => {
                 let path = self.credential(key, node)?;
-                self.secret_file(key, node.at, &path)?
+                self.secret_file(key, node, &path)?
             }
         };
         if secret.expose().contains(char::is_control) {
@@ -77,14 +77,19 @@ impl Reading<'_> {
         Some(Path::new(&directory).join(name))
     }
 
-    fn secret_file(&mut self, key: &str, at: At, path: &Path) -> Option<Secret> {
+    fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
         match read_secret(path) {
             Ok(secret) => {
                 self.secret_files.push(path.to_owned());
                 Some(secret)
             }
             Err(problem) => {
-                self.error(at, format!("{key}: {}: {problem}", shown(path)));
+                // A variable may hold the secret itself instead of its path.
+                let path = match node.value() {
+                    Value::Scalar(scalar) if scalar.text.contains("${") => quoted(&scalar.text),
+                    _ => shown(path),
+                };
+                self.error(node.at, format!("{key}: {path}: {problem}"));
                 None
             }
         }

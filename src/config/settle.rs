@@ -1,6 +1,7 @@
 //! Drafts to definitions, once every file is read: defaults filled in, references looked up, schedules tried.
 
 use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
 
 use super::Surroundings;
 use super::accounts::AccountDraft;
@@ -8,7 +9,7 @@ use super::daemon::{DaemonDraft, Defaults};
 use super::jobs::{JobDraft, LooseJob, ScheduleDraft};
 use super::load::Loading;
 use super::policies::Retry;
-use super::problem::{Findings, Place, Source, quoted};
+use super::problem::{Findings, Place, Source, as_written};
 use super::push::{PushDraft, PushPlaces, Reference};
 use super::reading::Loose;
 use super::settings::DaemonSettings;
@@ -33,9 +34,12 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
     let loose = std::mem::take(&mut loading.loose);
     let mut daemon = std::mem::take(&mut loading.daemon);
     let push = loading.push.take();
-    refuse_twin_accounts(&mut loading.findings, &accounts);
-    refuse_twin_jobs(&mut loading.findings, &jobs, &loose.jobs);
+    refuse_twin_accounts(&mut loading.findings, &loading.sources, &accounts);
+    refuse_twin_jobs(&mut loading.findings, &loading.sources, &jobs, &loose.jobs);
     let timezone = default_zone(&mut loading.findings, &daemon, around);
+    let roots = daemon.media_roots.as_ref().unwrap_or(&loading.directories);
+    let real = roots.iter().filter_map(|root| root.canonicalize().ok());
+    let roots = roots.iter().cloned().chain(real).collect();
     let mut settling = Settling {
         known: Known::new(&accounts, loading.incomplete),
         findings: &mut loading.findings,
@@ -43,6 +47,7 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
         around,
         defaults: &loading.defaults,
         timezone: &timezone,
+        roots,
         schedules: ScheduleCache::default(),
     };
     settling.check_loose(loose);
@@ -60,31 +65,32 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
     }
 }
 
-fn refuse_twin_accounts(findings: &mut Findings, accounts: &[AccountDraft]) {
+fn refuse_twin_accounts(findings: &mut Findings, sources: &[Source], accounts: &[AccountDraft]) {
     let (mut ids, mut defaults) = (HashMap::new(), HashMap::new());
     for draft in accounts {
         if let Some(id) = &draft.id
             && let Some(before) = ids.insert(id, draft.id_at)
         {
-            let message = format!("there are two accounts with the id {}", quoted(id));
+            let message = format!("there are two accounts with the id {}", as_written(sources, draft.id_at, id));
             findings.error(draft.id_at, message).other("first at", before);
         }
         if let Some(im) = draft.im.as_ref().filter(|_| draft.is_default)
             && let Some(before) = defaults.insert(im, draft.default_at)
         {
-            let message = format!("there are two default accounts for the im {}", quoted(im));
+            let im = as_written(sources, draft.im_at, im);
+            let message = format!("there are two default accounts for the im {im}");
             findings.error(draft.default_at, message).other("first at", before);
         }
     }
 }
 
-fn refuse_twin_jobs(findings: &mut Findings, jobs: &[JobDraft], loose: &[LooseJob]) {
+fn refuse_twin_jobs(findings: &mut Findings, sources: &[Source], jobs: &[JobDraft], loose: &[LooseJob]) {
     let mut names: HashMap<&str, Place> = HashMap::with_capacity(jobs.len());
     let loose = loose.iter().filter_map(|job| job.name.as_ref().map(|(name, at)| (name, *at)));
     for (name, at) in jobs.iter().map(|draft| (&draft.name, draft.name_at)).chain(loose) {
         let Some(before) = names.insert(name, at) else { continue };
         let (before, at) = (before.min(at), before.max(at));
-        let message = format!("there are two jobs with the name {}", quoted(name));
+        let message = format!("there are two jobs with the name {}", as_written(sources, at, name));
         findings.error(at, message).other("first at", before);
     }
 }
@@ -138,6 +144,8 @@ struct Settling<'a> {
     around: &'a Surroundings,
     defaults: &'a Defaults,
     timezone: &'a str,
+    /// Where local media may lie, as written and as they really are.
+    roots: Vec<PathBuf>,
     schedules: ScheduleCache,
 }
 
@@ -179,8 +187,13 @@ impl Settling<'_> {
             ScheduleDraft::LocalAt(local) => Schedule::At(instant_of(local, timezone).ok()?),
         };
         if let Err(error) = self.schedules.get_or_compile(&schedule, timezone, dst_gap) {
-            let place = self.place_in_schedule(at, &schedule, error.column());
-            self.findings.error(place, error.to_string());
+            let source = &self.sources[usize::from(at.file)].text;
+            let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
+            if written.contains("${") {
+                self.findings.error(at, "cron: with its variables replaced this is no schedule that ever fires");
+            } else {
+                self.findings.error(place_in_schedule(at, written, &schedule, error.column()), error.to_string());
+            }
         }
         Some(schedule)
     }
@@ -202,12 +215,30 @@ impl Settling<'_> {
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         let PushSpec { im, account, .. } = &draft.spec;
         self.check_account(file, im, account.as_deref(), Some(draft.content()), draft.places);
+        self.check_media(file, &draft);
         let mut spec = draft.spec;
         if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
             spec.timeout = timeout;
         }
         spec.retry = retry.clone();
         spec
+    }
+
+    /// Warns of local media that will not be sent, since they lie outside of the media roots.
+    fn check_media(&mut self, file: u16, draft: &PushDraft) {
+        let media = draft.spec.message.body.media();
+        let mut sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
+        // Relative paths became absolute when they were read.
+        let is_outside = |source: &&String| {
+            let path = without_dots(Path::new(source.as_str()));
+            path.is_absolute() && !self.roots.iter().any(|root| path.starts_with(without_dots(root)))
+        };
+        if sources.any(|source| is_outside(&source)) {
+            let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
+            self.findings
+                .warning(place, "a local file outside of daemon.media_roots will not be sent")
+                .hint("name its directory in daemon.media_roots");
+        }
     }
 
     /// Refuses accounts and ims that do not exist, and contents that none of the accounts could carry.
@@ -220,17 +251,19 @@ impl Settling<'_> {
         places: PushPlaces,
     ) {
         let place = |at: At| Place { file, at: at.at, len: at.len };
+        let written = |at: At, value: &str| as_written(self.sources, place(at), value);
         let known = &self.known;
         let carriers = match account {
             Some(id) => match known.by_id.get(id) {
                 None if known.ids_incomplete => return,
                 None => {
-                    let message = format!("there is no account {}", quoted(id));
+                    let message = format!("there is no account {}", written(places.account, id));
                     self.findings.error(place(places.account), message).near(id, known.by_id.keys().copied());
                     return;
                 }
-                Some(AccountDraft { im: Some(own), .. }) if own != im => {
-                    let (id, own, im) = (quoted(id), quoted(own), quoted(im));
+                Some(AccountDraft { im: Some(own), im_at, .. }) if own != im => {
+                    let (id, im) = (written(places.account, id), written(places.im, im));
+                    let own = as_written(self.sources, *im_at, own);
                     let message = format!("the account {id} is of the im {own}, and the push goes to {im}");
                     self.findings.error(place(places.account), message);
                     return;
@@ -240,7 +273,7 @@ impl Settling<'_> {
             None => match known.by_im.get(im) {
                 None if known.ims_incomplete => return,
                 None => {
-                    let message = format!("there is no account for the im {}", quoted(im));
+                    let message = format!("there is no account for the im {}", written(places.im, im));
                     self.findings.error(place(places.im), message).near(im, known.by_im.keys().copied());
                     return;
                 }
@@ -259,16 +292,27 @@ impl Settling<'_> {
             self.findings.error(place(places.content), message);
         }
     }
+}
 
-    /// The column of a cron text inside the file, where the text stands there as it is.
-    fn place_in_schedule(&self, place: Place, schedule: &Schedule, column: Option<usize>) -> Place {
-        let (Schedule::Cron(text), Some(column)) = (schedule, column) else { return place };
-        let source = &self.sources[usize::from(place.file)].text;
-        let written = source.get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default();
-        let Some(start) = written.find(text.as_str()) else { return place };
-        let before: usize = text.chars().take(column - 1).map(char::len_utf8).sum();
-        let len = text[before..].find(' ').unwrap_or(text.len() - before);
-        let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(0);
-        Place { at: place.at + offset(start + before), len: offset(len).max(1), ..place }
+/// The path with its `.` and `..` taken out by their text.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(clean.pop()),
+            Component::CurDir => {}
+            part => clean.push(part),
+        }
     }
+    clean
+}
+
+/// The place of a column of a cron text, where the text is written as it is.
+fn place_in_schedule(place: Place, written: &str, schedule: &Schedule, column: Option<usize>) -> Place {
+    let (Schedule::Cron(text), Some(column)) = (schedule, column) else { return place };
+    let Some(start) = written.find(text.as_str()) else { return place };
+    let before: usize = text.chars().take(column - 1).map(char::len_utf8).sum();
+    let len = text[before..].find(' ').unwrap_or(text.len() - before);
+    let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(0);
+    Place { at: place.at + offset(start + before), len: offset(len).max(1), ..place }
 }
