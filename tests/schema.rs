@@ -348,3 +348,23 @@ fn every_key_is_described() {
     }
     walk(&config::schema(&senders::specs()), "schema");
 }
+
+/// Settings of senders have their own page, spellings of the plugin SDK their own table in `docs/configuration.md`.
+#[test]
+fn every_key_stands_in_the_example() {
+    let example = std::fs::read_to_string("jobs.example.yaml").unwrap();
+    let schema = config::schema(&senders::specs());
+    let missing = |definition: &str| {
+        let schema = &schema["$defs"][definition];
+        let ways = schema["anyOf"].as_array().into_iter().flatten();
+        let properties = std::iter::once(schema).chain(ways).filter_map(|schema| schema["properties"].as_object());
+        let keys: Vec<String> = properties.flat_map(|properties| properties.keys().cloned()).collect();
+        keys.into_iter().filter(|key| !example.contains(&format!("{key}:")) && !key.contains(char::is_uppercase))
+    };
+    let definitions =
+        ["daemon", "heartbeat", "on_failure", "account", "defaults", "retry", "misfire", "job", "push", "media"];
+    let missing: Vec<String> = definitions.into_iter().flat_map(missing).collect();
+    let spelt = ["im_type", "group_code", "user_id", "file_name", "items", "url_file", "url_credential"];
+    let missing: Vec<_> = missing.iter().filter(|key| !spelt.contains(&key.as_str())).collect();
+    assert!(missing.is_empty(), "jobs.example.yaml lacks {missing:?}");
+}
