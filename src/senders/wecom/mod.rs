@@ -1,7 +1,10 @@
 //! What WeCom's group robots and applications share (sheet weixin.md, parts B and C): the envelope of answers, the
 //! error table, uploads with their cache, and the counting of limits that the platform does not tell.
 
-use std::collections::{BTreeMap, HashMap};
+mod forms;
+mod quota;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,20 +15,15 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
 
+pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
+pub use self::quota::{CHATS, EVERYONE, Quota, Window};
+use self::quota::{Tally, free_at};
 use super::http::{Http, excerpt};
 use super::{Environment, Memory, upload};
 use crate::clock::SharedClock;
 use crate::domain::push::MediaFile;
-use crate::domain::{Kind, Outcome, Report, Secret, UtcMs};
+use crate::domain::{Outcome, Report, Secret, UtcMs};
 
-/// A file of this many bytes or fewer is refused by every upload.
-const TOO_SMALL: u64 = 5;
-const MIB: u64 = 1024 * 1024;
-/// The largest file of any form (part B; C2).
-pub const LARGEST_FILE: u64 = 20 * MIB;
-const LARGEST_VOICE: u64 = 2 * MIB;
-/// A voice lasts at most 60 s.
-const LONGEST_VOICE: Duration = Duration::from_secs(60);
 /// Uploads live three days; an hour less, so that none dies between the look and the send.
 const UPLOAD_LIFE: Duration = Duration::from_secs(71 * 3600);
 /// Uploads remembered per account.
@@ -60,11 +58,6 @@ pub fn is_media_gone(code: i64) -> bool {
     code == 40007
 }
 
-/// The form does not suit this file: it may pass as a plain file or a link.
-fn is_form_refused(code: i64) -> bool {
-    matches!(code, 40004..=40006 | 40009 | 40011 | 45001 | 45007 | 301_016 | 301_017)
-}
-
 /// An answer whose `errcode` was read.
 #[derive(Debug)]
 pub struct Answer {
@@ -77,178 +70,6 @@ impl Answer {
     pub fn text(&self, key: &str) -> Option<&str> {
         self.body.get(key)?.as_str().filter(|text| !text.is_empty())
     }
-}
-
-/// How a media goes out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
-    Image,
-    Voice,
-    Video,
-    File,
-    /// The address of a media that no form takes.
-    Link,
-}
-
-impl Form {
-    /// The word for `type=` of an upload, `msgtype`, and the key of the content.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Form::Image => "image",
-            Form::Voice => "voice",
-            Form::Video => "video",
-            Form::File => "file",
-            Form::Link => "link",
-        }
-    }
-
-    /// What the attempt records when the kind goes out in another form.
-    pub fn note(self, kind: Kind) -> Option<String> {
-        (self.as_str() != kind.as_str()).then(|| format!("{kind} as {}", self.as_str()))
-    }
-}
-
-/// What the forms take, in bytes; 0 for a form that there is not.
-pub struct Limits {
-    pub image: u64,
-    pub video: u64,
-}
-
-/// The form in which a media of `kind` can go out.
-///
-/// # Errors
-/// None takes it, and it has no address to link to.
-pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Result<Form, Report> {
-    let fits = |limit: u64| (TOO_SMALL + 1..=limit).contains(&file.len);
-    let native = match kind {
-        Kind::Image => fits(limits.image) && matches!(file.mime_type.as_str(), "image/jpeg" | "image/png"),
-        Kind::Video => fits(limits.video) && file.mime_type == "video/mp4",
-        Kind::Voice => fits(LARGEST_VOICE) && is_short_amr(file).await?,
-        Kind::Text | Kind::File | Kind::Mixed => false,
-    };
-    match kind {
-        Kind::Image if native => Ok(Form::Image),
-        Kind::Video if native => Ok(Form::Video),
-        Kind::Voice if native => Ok(Form::Voice),
-        _ if fits(LARGEST_FILE) => Ok(Form::File),
-        _ if file.url.is_some() => Ok(Form::Link),
-        _ => {
-            let error =
-                format!("{} has {} bytes: a file needs {} to {LARGEST_FILE}", file.filename, file.len, TOO_SMALL + 1);
-            Err(Report::failed(Outcome::Rejected, error))
-        }
-    }
-}
-
-/// What to try after an answer to `form`: a plain file, then a link, where the form was refused; else nothing.
-pub fn next_form(form: Form, file: &MediaFile, answer: &Answer) -> Option<Form> {
-    match form {
-        _ if !is_form_refused(answer.code) => None,
-        Form::Image | Form::Voice | Form::Video => Some(Form::File),
-        Form::File => file.url.is_some().then_some(Form::Link),
-        Form::Link => None,
-    }
-}
-
-/// Reads a media file that is known to be small.
-pub async fn read(file: &MediaFile) -> Result<Vec<u8>, Report> {
-    tokio::fs::read(&file.path)
-        .await
-        .map_err(|error| Report::failed(Outcome::Unreachable, format!("cannot read {}: {error}", file.filename)))
-}
-
-async fn is_short_amr(file: &MediaFile) -> Result<bool, Report> {
-    Ok(amr_length(&read(file).await?).is_some_and(|length| length <= LONGEST_VOICE))
-}
-
-/// How long an AMR-NB recording plays, or None where the content is none (RFC 4867 §5).
-fn amr_length(content: &[u8]) -> Option<Duration> {
-    /// Bytes after the type byte of a frame, by frame type.
-    const FRAME: [usize; 16] = [12, 13, 15, 17, 19, 20, 26, 31, 5, 6, 5, 5, 0, 0, 0, 0];
-    let mut rest = content.strip_prefix(b"#!AMR\n")?;
-    let mut frames = 0;
-    while let Some(head) = rest.first() {
-        let size = 1 + FRAME[usize::from(head >> 3 & 0xF)];
-        rest = rest.get(size..).unwrap_or_default();
-        frames += 1;
-    }
-    Some(Duration::from_millis(20 * frames))
-}
-
-/// At most `count` sends in any `length`.
-pub struct Window {
-    pub count: u32,
-    pub length: Duration,
-}
-
-impl Window {
-    /// Sends are counted in sixtieths of the window.
-    const GRAINS: i64 = 60;
-
-    fn grain_ms(&self) -> i64 {
-        i64::try_from(self.length.as_millis()).unwrap_or(i64::MAX) / Window::GRAINS
-    }
-}
-
-/// What a send counts for, and how often that may be.
-pub struct Quota<'a> {
-    pub windows: &'static [Window],
-    /// Members, or one of the words below.
-    pub subjects: Vec<&'a str>,
-}
-
-/// The subject of sends that count for every member: `@all`, departments, tags.
-pub const EVERYONE: &str = "@all";
-/// The subject of sends to chats, whose members are not known: they count together and apart from all others.
-pub const CHATS: &str = "chats";
-
-/// The sends of the recent past: for each window its grains and their counts.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Tally(Vec<BTreeMap<i64, u32>>);
-
-impl Tally {
-    fn add(&mut self, windows: &[Window], now: UtcMs) {
-        self.0.resize_with(windows.len(), BTreeMap::new);
-        for (grains, window) in self.0.iter_mut().zip(windows) {
-            let current = now.0.div_euclid(window.grain_ms());
-            // Grains of the future were counted before the clock was set back; they would never leave.
-            grains.retain(|grain, _| (current - Window::GRAINS..=current).contains(grain));
-            *grains.entry(current).or_default() += 1;
-        }
-    }
-
-    /// Takes back what was added at `at`.
-    fn take_back(&mut self, windows: &[Window], at: UtcMs) {
-        for (grains, window) in self.0.iter_mut().zip(windows) {
-            if let Some(count) = grains.get_mut(&at.0.div_euclid(window.grain_ms())) {
-                *count = count.saturating_sub(1);
-            }
-        }
-    }
-}
-
-/// When the sum of the tallies leaves room for one more send; None: now.
-fn free_at(tallies: &[&Tally], windows: &[Window], now: UtcMs) -> Option<UtcMs> {
-    let free = windows.iter().enumerate().filter_map(|(index, window)| {
-        let current = now.0.div_euclid(window.grain_ms());
-        let mut sum = BTreeMap::<i64, u32>::new();
-        for (grain, count) in tallies.iter().filter_map(|tally| tally.0.get(index)).flatten() {
-            if (current - Window::GRAINS..=current).contains(grain) {
-                *sum.entry(*grain).or_default() += count;
-            }
-        }
-        let mut total: u32 = sum.values().sum();
-        let mut last = None;
-        for (grain, count) in sum {
-            if total < window.count {
-                break;
-            }
-            total -= count;
-            last = Some(UtcMs((grain + Window::GRAINS + 1).saturating_mul(window.grain_ms())));
-        }
-        last
-    });
-    free.max()
 }
 
 /// An upload that may serve again.
