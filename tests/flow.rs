@@ -280,6 +280,39 @@ async fn a_clock_put_back_repeats_nothing_and_silences_nobody() {
 }
 
 #[tokio::test]
+async fn killed_after_the_clock_was_put_back_a_daemon_still_knows_what_it_then_missed() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[job("hourly", cron("30 * * * *"))]).await;
+    world.pass(seconds(1800)).await;
+    world.clock.step_wall_to(START + seconds(10));
+    world.scheduler.run_once().await.unwrap();
+    world.load(&[job("hourly", cron("30 * * * *")), every_minute("new")]).await;
+    world.clock.step_wall_to(START - seconds(600));
+    world.scheduler.run_once().await.unwrap();
+    // Nothing was decided since; now nobody watches for five minutes.
+    world.clock.advance(seconds(300));
+    let mut world = world.kill_and_restart().await;
+    world.scheduler.run_once().await.unwrap();
+    world.expect("select sum(count) from fires where job = 'new'", &[&["5"]]).await;
+}
+
+#[tokio::test]
+async fn a_machine_that_wakes_in_1970_takes_nothing_back_from_the_ledger() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[Job { enabled: false, ..every_minute("off") }]).await;
+    world.pass(seconds(180)).await;
+    let rows = "select decision, reason, sum(count) from fires group by 1, 2";
+    world.expect(rows, &[&["skipped", "disabled", "3"]]).await;
+    world.clock.step_wall_to("1970-01-01T00:10:00Z".parse().unwrap());
+    world.scheduler.run_once().await.unwrap();
+    let mut world = world.kill_and_restart().await;
+    world.scheduler.run_once().await.unwrap();
+    world.clock.step_wall_to(START + seconds(200));
+    world.scheduler.run_once().await.unwrap();
+    world.expect(rows, &[&["skipped", "disabled", "3"]]).await;
+}
+
+#[tokio::test]
 async fn a_clock_put_forward_makes_misfires_and_no_burst() {
     let mut world = World::new(vec![account("a", true)]).await;
     world.load(&[every_minute("hello")]).await;

@@ -28,7 +28,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
 use crate::engine::recovery::Recovered;
-use crate::engine::scheduler::{ApplyError, Command, Scheduler};
+use crate::engine::scheduler::{ApplyError, Command, Scheduler, withdraw_ahead};
 use crate::senders::{BuildError, Environment};
 use crate::store::sqlite::LockError;
 use crate::store::{Applied, StoreError};
@@ -125,8 +125,7 @@ impl Daemon {
         let started_at = clock.now();
 
         let (recovered, notes) = opened.recover(&roster, &clock).await?;
-        let awake_at = store.last_recorded_at().await?;
-        store.withdraw_ahead(awake_at.unwrap_or_default().min(clock.now())).await?;
+        withdraw_ahead(&*store, None, clock.now()).await?;
 
         let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);
@@ -272,7 +271,7 @@ impl Daemon {
         let _ = stopped.await;
         let _ = self.dispatching.await;
         // Instants still to come are decided by whoever runs then; until then they are nobody's open pushes.
-        if let Err(error) = self.opened.store.withdraw_ahead(self.clock.now()).await {
+        if let Err(error) = withdraw_ahead(&*self.opened.store, Some(self.clock.now()), self.clock.now()).await {
             warn!(%error, "fires recorded ahead stay for the next start to withdraw");
         }
         self.opened.store.close().await;

@@ -12,9 +12,9 @@ use super::news::{self, Listener, News};
 use super::timeline::Timeline;
 use crate::clock::SharedClock;
 use crate::domain::{Decision, Job, UtcMs};
-use crate::policy::clock_doubt::doubt;
+use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::policy::schedule::{CompiledSchedule, ScheduleError};
-use crate::store::{Applied, JobChange, NewFire, Recorded, SharedStore, StoreError, StoredJob};
+use crate::store::{Applied, JobChange, NewFire, Recorded, SharedStore, Store, StoreError, StoredJob};
 
 /// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
 const BATCH: usize = 500;
@@ -85,7 +85,7 @@ impl Scheduler {
         if let Some(doubt) = doubt(clock.now(), last_known) {
             error!("{doubt}");
         }
-        let timeline = read_timeline(&store, &zone_version, clock.now()).await?;
+        let timeline = read_timeline(&store, &zone_version, clock.now(), last_known).await?;
         Ok(Scheduler {
             store,
             clock,
@@ -147,7 +147,7 @@ impl Scheduler {
         self.spread(&plan.fires, &recorded);
         if !recorded.stale.is_empty() {
             // Another process paused or resumed these jobs between its write and our looking.
-            match read_timeline(&self.store, &self.zone_version, now).await {
+            match read_timeline(&self.store, &self.zone_version, now, self.last_known).await {
                 Ok(timeline) => self.timeline = timeline,
                 Err(ApplyError::Store(error)) => return Err(error),
                 Err(error) => error!(%error, "cannot read the jobs again after a change by another process"),
@@ -303,8 +303,12 @@ impl Scheduler {
     /// What was due by `awake_at` has fired, and stays.
     async fn reread(&mut self, awake_at: UtcMs) -> Result<(), ApplyError> {
         let now = self.clock.now();
+        // Seen from 1970 the whole ledger would be ahead. Once the clock is set, this is called again.
+        if must_wait(now, self.last_known) {
+            return Ok(());
+        }
         self.store.withdraw_ahead(awake_at).await?;
-        self.timeline = read_timeline(&self.store, &self.zone_version, now).await?;
+        self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
         Ok(())
     }
 
@@ -376,7 +380,36 @@ fn first_after(schedule: &CompiledSchedule, now: UtcMs) -> Option<UtcMs> {
     schedule.next_called_after(now).map(|called| called.at)
 }
 
-async fn read_timeline(store: &SharedStore, zone_version: &str, now: UtcMs) -> Result<Timeline, ApplyError> {
+/// Takes back what was recorded ahead of its instant, at the start and at the end of a daemon, unless the clock cannot
+/// be believed. `awake_at` is as for [`Store::withdraw_ahead`]; None: when something was last recorded.
+///
+/// # Errors
+/// The store's.
+pub async fn withdraw_ahead(store: &dyn Store, awake_at: Option<UtcMs>, now: UtcMs) -> Result<(), StoreError> {
+    let last_known = store.last_recorded_at().await?;
+    if !must_wait(now, last_known) {
+        store.withdraw_ahead(awake_at.or(last_known).unwrap_or_default().min(now)).await?;
+    }
+    Ok(())
+}
+
+fn must_wait(now: UtcMs, last_known: Option<UtcMs>) -> bool {
+    doubt(now, last_known).is_some_and(ClockDoubt::must_wait)
+}
+
+async fn read_timeline(
+    store: &SharedStore,
+    zone_version: &str,
+    now: UtcMs,
+    last_known: Option<UtcMs>,
+) -> Result<Timeline, ApplyError> {
     let stored = store.jobs().await?;
-    Timeline::new(stored, zone_version, now).map_err(|(job, error)| ApplyError::Schedule { job, error })
+    let mut timeline =
+        Timeline::new(stored, zone_version, now).map_err(|(job, error)| ApplyError::Schedule { job, error })?;
+    let put_back = timeline.put_back();
+    if !put_back.cursors.is_empty() && !must_wait(now, last_known) {
+        store.record_fires(Vec::new(), put_back.cursors.clone(), now).await?;
+        timeline.advance(&put_back);
+    }
+    Ok(timeline)
 }

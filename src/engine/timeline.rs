@@ -239,6 +239,21 @@ impl Timeline {
         plan
     }
 
+    /// The places that lie earlier than the store has them, since the clock was put back. They are to be made durable:
+    /// else a stop before a job's next fire, and what is missed after it, would leave no rows.
+    pub fn put_back(&self) -> Plan {
+        let mut plan = Plan::default();
+        for index in self.by_name.values() {
+            let job = &self.jobs[*index];
+            if job.next_due_at != job.stored_at {
+                let (name, place) = (job.name.clone(), job.next_due_at);
+                plan.cursors.push(Cursor { job: name, from: job.stored_at, next_due_at: place });
+                plan.moves.push((*index, place));
+            }
+        }
+        plan
+    }
+
     /// A schedule with its meaning, shared with every job that has the same.
     pub fn compile(
         &mut self,

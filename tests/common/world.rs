@@ -17,7 +17,7 @@ use pushcron::engine::dispatcher::{Dispatcher, Event};
 use pushcron::engine::flights::{self, Flights};
 use pushcron::engine::recovery::{Recovered, recover};
 use pushcron::engine::roster::{Member, Roster};
-use pushcron::engine::scheduler::Scheduler;
+use pushcron::engine::scheduler::{Scheduler, withdraw_ahead};
 use pushcron::media;
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
@@ -43,6 +43,7 @@ pub struct Platform {
     script: Mutex<HashMap<String, VecDeque<Answer>>>,
     probes: Mutex<HashMap<String, Probe>>,
     arrived: Mutex<Vec<(String, Delivery)>>,
+    perhaps_taken: Mutex<Vec<i64>>,
 }
 
 impl Platform {
@@ -63,6 +64,11 @@ impl Platform {
     pub fn count(&self) -> usize {
         self.arrived.lock().unwrap().len()
     }
+
+    /// The pushes whose message people may have seen, once for every time that they may have.
+    pub fn perhaps_taken(&self) -> Vec<i64> {
+        self.perhaps_taken.lock().unwrap().clone()
+    }
 }
 
 struct Scripted {
@@ -76,6 +82,10 @@ impl Sender for Scripted {
     async fn send(&self, delivery: &Delivery) -> Report {
         self.platform.arrived.lock().unwrap().push((self.account.clone(), delivery.clone()));
         let answer = self.platform.script.lock().unwrap().get_mut(&self.account).and_then(VecDeque::pop_front);
+        let refused = |report: &Report| !matches!(report.outcome, Outcome::Sent | Outcome::Unknown);
+        if !matches!(&answer, Some(Answer::Report(report)) if refused(report)) {
+            self.platform.perhaps_taken.lock().unwrap().push(delivery.push_id);
+        }
         match answer {
             Some(Answer::Report(report)) => report,
             Some(Answer::Silence) => std::future::pending().await,
@@ -163,6 +173,11 @@ impl World {
         World::start(dir, ManualClock::new(START), Arc::default(), accounts, true).await
     }
 
+    /// A new daemon over an empty database in a folder of the caller's choice, at an instant of the caller's choice.
+    pub async fn within(dir: tempfile::TempDir, start: UtcMs, accounts: Vec<Account>) -> World {
+        World::start(Arc::new(dir), ManualClock::new(start), Arc::default(), accounts, false).await
+    }
+
     async fn start(
         dir: Arc<tempfile::TempDir>,
         clock: Arc<ManualClock>,
@@ -174,8 +189,7 @@ impl World {
         let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
         let notes_at = flights::path_beside(&path);
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
-        let awake_at = store.last_recorded_at().await.unwrap();
-        store.withdraw_ahead(awake_at.unwrap_or_default().min(clock.now())).await.unwrap();
+        withdraw_ahead(&*store, None, clock.now()).await.unwrap();
         let notes = Flights::create(&notes_at).unwrap();
         let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
@@ -218,6 +232,13 @@ impl World {
             self.clock.advance(Duration::from_secs(1));
             self.scheduler.run_once().await.unwrap();
         }
+    }
+
+    /// Waits until nothing is left to do at the present instant.
+    pub async fn settled(&self) {
+        let now = self.clock.now();
+        let busy = format!("select count(*) from pushes where finished_at is null and next_attempt_at <= '{now}'");
+        self.expect(&busy, &[&["0"]]).await;
     }
 
     /// Rows of a view, oldest first, as `column=value` of the wanted columns.
