@@ -1,0 +1,305 @@
+//! Faults of the host and the target against the real daemon, each named by its id in `docs/faults.md`.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod daemon;
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use common::fake_im::{Answer, Refused};
+use daemon::{House, tick, until};
+use sha2::{Digest, Sha256};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+
+const SENT: &str = "SELECT count(*) FROM pushes WHERE state = 'sent'";
+
+async fn runs(program: &str, words: &[&str]) -> bool {
+    let status = tokio::process::Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.await.is_ok_and(|status| status.success())
+}
+
+/// A folder on a file system of its own, gone with the value.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    async fn mount(at: &Path) -> Option<SmallDisk> {
+        std::fs::create_dir(at).unwrap();
+        let path = at.to_str().unwrap();
+        let mounted = runs("mount", &["-t", "tmpfs", "-o", "size=2m,mode=0700", "none", path]).await;
+        mounted.then(|| SmallDisk(at.to_owned()))
+    }
+
+    /// Writes until nothing fits any more.
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.0.join("fill")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("fill")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f05_a_full_disk_stops_the_sending_and_everything_is_caught_up_when_space_returns() {
+    let mut house = House::new().await;
+    house.state = house.dir.path().join("small");
+    let Some(disk) = SmallDisk::mount(&house.state).await else {
+        eprintln!("SKIPPED: a full disk, since a tmpfs cannot be mounted here (needs root)");
+        return;
+    };
+    house.configure("", &(tick("a") + &tick("b")));
+    let mut daemon = house.daemon().await;
+    house.until_at_least(4, SENT).await;
+    disk.fill();
+    daemon.says("full").await;
+    let before = house.im.requests().len();
+    // Nothing can be recorded, so nothing may arrive, however long it lasts: six rounds of the scheduler.
+    let told = || daemon.log().lines().filter(|line| line.contains("full")).count();
+    let failed_at = house.number("SELECT strftime('%s')").await;
+    until("six seconds have passed", async || house.number("SELECT strftime('%s')").await >= failed_at + 6).await;
+    let during = house.im.requests().len() - before;
+    // What was already on its way when the disk ran full: one second of both jobs.
+    assert!(during <= 2, "{during} requests while nothing could be recorded\n{}", daemon.log());
+    assert!(told() <= 4, "{}", daemon.log());
+    disk.empty();
+    let caught_up = house.number(SENT).await + 12;
+    house.until_at_least(caught_up, SENT).await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f07_a_foreign_write_lock_longer_than_the_busy_timeout_loses_and_doubles_nothing() {
+    let house = House::new().await;
+    house.configure("", &tick("a"));
+    let mut daemon = house.daemon().await;
+    house.until_at_least(2, SENT).await;
+    let mut foreign = SqliteConnectOptions::new().filename(house.database()).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+    daemon.says("database is locked").await;
+    assert!(daemon.child.try_wait().unwrap().is_none(), "{}", daemon.log());
+    sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
+    let caught_up = house.number(SENT).await + 8;
+    house.until_at_least(caught_up, SENT).await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f08_a_corrupt_database_is_refused_at_the_start_and_left_as_it_is() {
+    let house = House::new().await;
+    house.configure("", &tick("a"));
+    let mut daemon = house.daemon().await;
+    house.until_at_least(1, SENT).await;
+    daemon.stop().await;
+    let mut bytes = std::fs::read(house.database()).unwrap();
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    bytes[2 * page..3 * page].fill(0xa5);
+    std::fs::write(house.database(), &bytes).unwrap();
+    let hash = || Sha256::digest(std::fs::read(house.database()).unwrap());
+    let (before, inode) = (hash(), std::fs::metadata(house.database()).unwrap().ino());
+    let (code, told) = house.ends(&["run"]).await;
+    // 78 is what the unit does not restart after.
+    assert_eq!(code, Some(78), "{told}");
+    assert!(told.contains("pushcron.db") && told.contains("backup"), "{told}");
+    assert_eq!((hash(), std::fs::metadata(house.database()).unwrap().ino()), (before, inode));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_daemon_on_the_same_database_ends_and_names_the_first() {
+    let house = House::new().await;
+    house.configure("", &tick("a"));
+    let mut daemon = house.daemon().await;
+    let (code, told) = house.ends(&["run"]).await;
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains(&format!("pid {}", daemon.child.id().unwrap())), "{told}");
+    house.until_at_least(2, SENT).await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f10_f11_f13_each_broken_target_leads_to_its_own_honest_end_and_no_second_request() {
+    let house = House::new().await;
+    let refused = Refused::new();
+    let table = [
+        // Path, what the target does; then: state, outcome of the first attempt, requests.
+        ("lost", Some(Answer::Silence), "unknown", "unknown", 1),
+        ("reset", Some(Answer::Reset), "unknown", "unknown", 1),
+        ("broken_off", Some(Answer::ResetInBody { status: 500 }), "unknown", "unknown", 1),
+        ("refused", None, "retrying", "unreachable", 0),
+        ("ten_years", Some(Answer::status(429).header("retry-after", "315360000")), "expired", "throttled", 1),
+        ("well", Some(Answer::text(200, "{}")), "sent", "sent", 1),
+    ];
+    let (mut accounts, mut jobs) = (String::new(), String::new());
+    for (name, answer, ..) in &table {
+        let url = match answer {
+            Some(answer) => {
+                house.im.on(&format!("/{name}/"), answer.clone());
+                house.im.url(&format!("/{name}/"))
+            }
+            None => refused.url(),
+        };
+        accounts += &format!("  - {{id: {name}, im: {name}, sender: webhook, url: \"{url}\", default: true}}\n");
+        jobs += &format!(
+            "  - {{name: {name}, cron: \"0 0 1 1 *\", push: {{im: {name}, group: 1, text: hi, timeout: 1s}}, \
+             retry: {{backoff: 1h, max_backoff: 1h, give_up_after: 12h}}}}\n"
+        );
+    }
+    house.configure(&accounts, &jobs);
+    let mut daemon = house.daemon().await;
+    for (name, ..) in &table {
+        assert_eq!(house.ends(&["fire", name]).await.0, Some(0));
+    }
+    let begun = "SELECT count(*) FROM attempts WHERE outcome IS NOT NULL";
+    house.until_at_least(table.len() as i64, begun).await;
+    until("nothing is being sent", async || {
+        house.number("SELECT count(*) FROM pushes WHERE state IN ('pending', 'sending')").await == 0
+    })
+    .await;
+    daemon.stop().await;
+    for (name, _, state, outcome, requests) in table {
+        let sql = format!(
+            "SELECT p.state, a.outcome FROM pushes p JOIN fires f ON f.id = p.fire_id
+               JOIN attempts a ON a.push_id = p.id WHERE f.job = '{name}'"
+        );
+        assert_eq!(house.rows(&sql).await, [[state, outcome]], "{name}\n{}", daemon.log());
+        assert_eq!(house.im.requests_to(&format!("/{name}/")).len(), requests, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f15_a_refused_login_makes_no_storm_and_a_reload_with_a_mended_account_tries_at_once() {
+    let mut house = House::new().await;
+    house.im.on("", Answer::status(401));
+    let jobs: String = (0..5).map(|n| tick(&format!("job{n}"))).collect();
+    house.configure("", &jobs);
+    let mut daemon = house.daemon().await;
+    house.until_at_least(30, "SELECT count(*) FROM pushes").await;
+    // Those of the first second were under way together; after that the account is left alone.
+    let requests = house.im.requests().len();
+    assert!(requests <= 10, "{requests} requests with a refused login\n{}", daemon.log());
+    house.im.on("/mended", Answer::text(200, "{}"));
+    house.hook = "/mended";
+    house.configure("", &jobs);
+    daemon.signal(libc::SIGHUP);
+    house.until_at_least(30, SENT).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f22_a_reload_with_a_broken_file_changes_nothing_and_the_next_good_one_is_taken() {
+    let house = House::new().await;
+    house.configure("", &tick("a"));
+    let mut daemon = house.daemon().await;
+    let broken = ["jobs: [", "jobs:\n  - {nam: x}\n", "accounts: [{id: a, sender: webhook, url: {file: /nowhere}}]\n"];
+    for (nth, yaml) in broken.into_iter().enumerate() {
+        house.write(yaml);
+        daemon.signal(libc::SIGHUP);
+        until("the reload is refused", async || daemon.log().matches("not reloaded").count() == nth + 1).await;
+        let more = house.number(SENT).await + 2;
+        house.until_at_least(more, SENT).await;
+    }
+    house.configure("", &(tick("a") + &tick("b")));
+    daemon.signal(libc::SIGHUP);
+    house.until_at_least(1, "SELECT count(*) FROM fires WHERE job = 'b'").await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_a_stop_under_load_with_slow_targets_ends_in_time_and_tells_what_is_unknown() {
+    let house = House::new().await;
+    house.configure("", "  - {name: idle, cron: \"0 0 1 1 *\", push: {im: hook, group: 1, text: hi}}\n");
+    let idle = house.daemon().await.stop().await;
+    println!("an idle stop took {idle:?}");
+
+    house.im.on("", Answer::Silence);
+    let jobs: String = (0..20).map(|n| tick(&format!("job{n}"))).collect();
+    house.configure("", &jobs);
+    let mut daemon = house.daemon().await;
+    until("requests are under way", async || house.im.requests().len() >= 2).await;
+    house.until_at_least(60, "SELECT count(*) FROM pushes").await;
+    let took = daemon.stop().await;
+    println!("a stop under load took {took:?}");
+    assert!(took < std::time::Duration::from_secs(25), "systemd would have killed it: {took:?}");
+    assert_eq!(house.number("SELECT count(*) FROM pushes WHERE state = 'sending'").await, 0);
+    let unknown = house.number("SELECT count(*) FROM pushes WHERE state = 'unknown'").await;
+    let arrivals = house.arrivals();
+    assert_eq!(unknown as usize, arrivals.len(), "each request without an answer is unknown, nothing else");
+    assert!(arrivals.values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_output_error_at_a_commit_leaves_nothing_sending_and_doubles_nothing() {
+    if !runs("strace", &["-D", "-qq", "-o", "/dev/null", "true"]).await {
+        eprintln!("SKIPPED: errors of the disk, since strace does not work here");
+        return;
+    }
+    let house = House::new().await;
+    house.configure("", &(tick("a") + &tick("b")));
+    let inject = "inject=fsync,fdatasync:error=EIO:when=20..24";
+    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", inject];
+    let mut daemon = house.start(house.program_under(&strace, &["run"])).await;
+    daemon.says("disk I/O error").await;
+    let more = house.number(SENT).await + 10;
+    house.until_at_least(more, SENT).await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f18_a_machine_that_slept_for_eight_hours_sends_the_latest_and_says_what_it_missed() {
+    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
+        .map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"))
+        .into_iter()
+        .find(|library| library.exists());
+    let Some(library) = library else {
+        eprintln!("SKIPPED: a machine that slept, since libfaketime is not installed");
+        return;
+    };
+    let house = House::new().await;
+    let job = |name: &str, cron: &str| {
+        format!("  - {{name: {name}, cron: \"{cron}\", push: {{im: hook, group: 1, text: hi}}}}\n")
+    };
+    house.configure("", &(job("seconds", "* * * * * *") + &job("hourly", "0 * * * *")));
+    let offset = house.dir.path().join("offset");
+    std::fs::write(&offset, "+0\n").unwrap();
+    let mut command = house.program(&["run"]);
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset);
+    command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
+    let mut daemon = house.start(command).await;
+    house.until_at_least(2, SENT).await;
+    // The wall clock moves and the monotonic one does not, as when a machine wakes.
+    std::fs::write(&offset, "+28800\n").unwrap();
+    daemon.says("the clock jumped").await;
+    let more = house.number(SENT).await + 3;
+    house.until_at_least(more, SENT).await;
+    daemon.stop().await;
+    let hourly = house.rows("SELECT decision, sum(count) FROM fires WHERE job = 'hourly' GROUP BY 1 ORDER BY 1").await;
+    assert_eq!(hourly, [["fired", "1"], ["missed", "7"]]);
+    // Every second of the eight hours is in the ledger, and the night made no burst.
+    let span = "SELECT strftime('%s', max(due_at)) - strftime('%s', min(due_at)) + 1 - sum(count) FROM fires
+                 WHERE job = 'seconds'";
+    assert_eq!(house.number(span).await, 0);
+    let requests = house.im.requests().len();
+    assert!(requests < 100, "{requests} requests");
+    let unexplained = "SELECT count(*) FROM fires WHERE decision = 'missed' AND reason IS NULL";
+    assert_eq!(house.number(unexplained).await, 0);
+}
