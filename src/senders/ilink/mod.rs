@@ -4,7 +4,8 @@
 //!   names the user by the id that `accounts` shows, or as `me`.
 //! - It may write only within a day of that user's last message, and ten times until the next one. A long poll
 //!   ([`Sender::listen`]) sees these messages, and [`Sender::gate`] parks what cannot pass. Without the long poll
-//!   (no daemon) the last known state counts.
+//!   (no daemon) the last known state counts. No more than six sends go out in five minutes, since more was seen to
+//!   lock a bot.
 //! - A refusal (`ret -2`) stands for window, quota or rate, and trying again prolongs it: the account then waits
 //!   90 s, 30 min, 1 h, 2 h, 4 h, over restarts, until a send succeeds or the user writes.
 //! - `ret 0` without a message id was seen to mean "accepted and dropped": it is reported as `unknown`. The client id
