@@ -64,6 +64,7 @@ fn surroundings() -> Surroundings {
         }),
         working_directory: PathBuf::from("/work"),
         timezone: Some("Europe/Berlin".to_owned()),
+        needs_credentials: true,
     }
 }
 
@@ -912,4 +913,26 @@ fn a_token_over_plain_http_beyond_the_local_network_is_warned_of() {
     assert!(warned("http://203.0.113.5:3000", "token: '${TOKEN}'"));
     assert!(!warned("http://example.org", "quiet: true"), "nothing secret travels");
     assert!(!warned("https://example.org", "token: '${TOKEN}'"));
+}
+
+#[test]
+fn whoever_only_looks_need_not_see_the_credentials_of_the_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jobs.yaml");
+    let yaml = "daemon: {heartbeat: {url_credential: beat}}
+accounts:
+  - {id: seen, sender: screen}
+  - {id: hidden, im: qq, sender: wire, url: 'http://h', token_credential: token}
+jobs: [{name: a, every: 1s, push: {im: qq, group: g, text: hi, account: hidden}}]
+";
+    std::fs::write(&file, yaml).unwrap();
+    let load = |needs_credentials| {
+        config::load(&[file.clone()], &[&WIRE, &SCREEN], &Surroundings { needs_credentials, ..surroundings() })
+    };
+    assert_eq!(load(true).unwrap_err().errors.len(), 2);
+    let config = load(false).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.accounts.iter().map(|account| &account.id).collect::<Vec<_>>(), ["seen"]);
+    assert_eq!((config.jobs.len(), config.daemon.heartbeat), (1, None));
+    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    assert!(config.warnings[1].to_string().contains("token_credential: not looked at"), "{:?}", config.warnings);
 }

@@ -23,6 +23,7 @@ fn accepts(text: &str) -> bool {
         }),
         working_directory: PathBuf::from("/"),
         timezone: Some("UTC".to_owned()),
+        needs_credentials: true,
     };
     config::load(&[file], &senders::specs(), &around).is_ok()
 }

@@ -22,7 +22,7 @@ pub struct Check {
 
 impl Check {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let config = context.config();
+        let config = context.config_to_look_at();
         // What only the senders themselves can judge, and `run` would refuse.
         let accounts = config.as_ref().map_or_else(|_| Ok(Vec::new()), |config| context.unusable_accounts(config))?;
         if self.json {

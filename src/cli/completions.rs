@@ -60,14 +60,14 @@ pub fn jobs() -> Vec<CompletionCandidate> {
     if let Some(table) = stored.filter(|table| !table.rows.is_empty()) {
         return rows(&table).map(|row| candidate(row, "job", "schedule")).collect();
     }
-    let jobs = context.config().map(|config| config.jobs).unwrap_or_default();
+    let jobs = context.config_to_look_at().map(|config| config.jobs).unwrap_or_default();
     jobs.into_iter().map(|job| CompletionCandidate::new(job.name).help(Some(job.schedule.describe().into()))).collect()
 }
 
 /// The accounts of the files, else those of the database.
 pub fn accounts() -> Vec<CompletionCandidate> {
     let context = context_of_words();
-    match context.config() {
+    match context.config_to_look_at() {
         Ok(config) => {
             let accounts = config.accounts.into_iter();
             accounts.map(|account| CompletionCandidate::new(account.id).help(Some(account.im.into()))).collect()

@@ -52,6 +52,12 @@ impl Context {
         config::load(&self.config_paths(), &senders::specs(), &self.surroundings())
     }
 
+    /// As [`Context::config`], but without accounts whose credentials only the service itself can see.
+    pub fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
+        let around = Surroundings { needs_credentials: false, ..self.surroundings() };
+        config::load(&self.config_paths(), &senders::specs(), &around)
+    }
+
     /// The whole configuration, and a push outside any job that is judged by its rules.
     ///
     /// # Errors

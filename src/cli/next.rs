@@ -55,7 +55,7 @@ struct Fire<'a> {
 
 impl Next {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let config = context.config()?;
+        let config = context.config_to_look_at()?;
         let jobs: Vec<&Job> = match &self.job {
             Some(name) => vec![find(&config.jobs, name)?],
             None => config.jobs.iter().filter(|job| job.enabled).collect(),

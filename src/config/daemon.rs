@@ -203,7 +203,7 @@ impl Reading<'_> {
     fn heartbeat(&mut self, node: &Node) -> Option<Heartbeat> {
         let mut url: Option<Secret> = None;
         let mut every = HEARTBEAT_EVERY;
-        let errors = self.findings.error_count();
+        let (errors, unseen) = (self.findings.error_count(), self.unseen_credentials);
         for entry in self.map("heartbeat", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             let form = match key {
@@ -224,7 +224,7 @@ impl Reading<'_> {
             }
             url = self.address(form, key, value).or(url);
         }
-        if url.is_none() && self.findings.error_count() == errors {
+        if url.is_none() && (self.findings.error_count(), self.unseen_credentials) == (errors, unseen) {
             self.error(node.at, "heartbeat: expected a url");
         }
         url.map(|url| Heartbeat { url, every })

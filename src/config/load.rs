@@ -188,6 +188,7 @@ impl<'a> Loading<'a> {
             around: self.around,
             findings: &mut self.findings,
             holds_secrets: false,
+            unseen_credentials: 0,
             loose: &mut self.loose,
             secret_files: &mut self.secret_files,
         };
@@ -213,6 +214,7 @@ impl<'a> Loading<'a> {
                 around: self.around,
                 findings: &mut self.findings,
                 holds_secrets: false,
+                unseen_credentials: 0,
                 loose: &mut self.loose,
                 secret_files: &mut self.secret_files,
             },

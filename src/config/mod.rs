@@ -58,6 +58,9 @@ pub struct Surroundings {
     pub working_directory: PathBuf,
     /// The IANA name of the system's zone, if it has one.
     pub timezone: Option<String>,
+    /// Whether credentials must be there. Where they need not, an account whose credential only the service itself
+    /// can see is left out with a warning.
+    pub needs_credentials: bool,
 }
 
 impl Surroundings {
@@ -68,6 +71,7 @@ impl Surroundings {
             variable: Box::new(|name| std::env::var(name).ok()),
             working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
+            needs_credentials: true,
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Reading<'a> {
     pub findings: &'a mut Findings,
     /// Set once the file is seen to hold a secret in plain text.
     pub holds_secrets: bool,
+    /// Credentials that were not there, and need not be.
+    pub unseen_credentials: usize,
     /// What is left to check of things that are wrong already.
     pub loose: &'a mut Loose,
     /// Token files that were read.

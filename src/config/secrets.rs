@@ -69,12 +69,22 @@ impl Reading<'_> {
             self.wrong(key, node, "the name of a credential");
             return None;
         }
-        let Some(directory) = (self.around.variable)("CREDENTIALS_DIRECTORY") else {
+        let found = (self.around.variable)("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join(&name));
+        // `ExecReload=` of systemd before 254 is given the variable, and may not look inside.
+        let is_hidden = |path: &PathBuf| {
+            std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+        };
+        if !self.around.needs_credentials && found.as_ref().is_none_or(is_hidden) {
+            self.warning(node.at, format!("{key}: not looked at, since only the running service sees its credentials"));
+            self.unseen_credentials += 1;
+            return None;
+        }
+        let Some(path) = found else {
             self.error(node.at, format!("{key}: there are no credentials: CREDENTIALS_DIRECTORY is not set"))
                 .hint(format!("credentials come from systemd: 'LoadCredential={name}:PATH' in the unit"));
             return None;
         };
-        Some(Path::new(&directory).join(name))
+        Some(path)
     }
 
     fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
