@@ -412,6 +412,17 @@ fn an_include_that_leads_back_to_itself_is_refused() {
 }
 
 #[test]
+fn a_long_chain_of_includes_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    for index in 0..200 {
+        private_file(directory.path(), &format!("{index}.yaml"), format!("include: {}.yaml\n", index + 1));
+    }
+    let errors = load(&[&directory.path().join("0.yaml")]).unwrap_err();
+    assert_eq!(errors.errors.len(), 1, "{errors}");
+    assert_eq!(errors.errors[0].message, "include: files include each other more than 16 deep");
+}
+
+#[test]
 fn files_that_cannot_be_read_are_told_by_name() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();

@@ -19,6 +19,9 @@ use crate::domain::SenderSpec;
 
 pub(super) const TOP_KEYS: [&str; 5] = ["daemon", "accounts", "jobs", "defaults", "include"];
 
+/// A longer chain of files that include each other is a mistake.
+const DEEPEST_INCLUDE: usize = 16;
+
 /// Everything read so far, from all files.
 pub(super) struct Loading<'a> {
     around: &'a Surroundings,
@@ -141,6 +144,11 @@ impl<'a> Loading<'a> {
     }
 
     fn include(&mut self, place: Place, directory: &Path, pattern: &str, chain: &mut Vec<PathBuf>) {
+        if chain.len() > DEEPEST_INCLUDE {
+            self.incomplete = true;
+            self.findings.error(place, format!("include: files include each other more than {DEEPEST_INCLUDE} deep"));
+            return;
+        }
         let full = format!("{}/{pattern}", glob::Pattern::escape(&directory.to_string_lossy()));
         let full = if pattern.starts_with('/') { pattern } else { &full };
         let paths = match glob::glob(full) {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::mask;
+use crate::domain::escaped;
 
 /// Reading stops at this many problems: nobody reads on, and a file with a wrong key in each of 100,000 jobs must not
 /// fill the memory.
@@ -380,20 +381,14 @@ pub(super) fn near_match<'a>(word: &str, candidates: impl IntoIterator<Item = &'
         .map(|(_, candidate)| candidate)
 }
 
-/// A path for people, without control characters that could forge lines.
+/// A path for people.
 pub(super) fn shown(path: &Path) -> String {
-    path.display().to_string().replace(char::is_control, "?")
+    escaped(&path.display().to_string()).into_owned()
 }
 
 /// A value for a message: quoted, cut to a readable length, control characters escaped.
 pub(super) fn quoted(value: &str) -> String {
-    let mut text: String = value.chars().take(60).flat_map(printable).collect();
-    if value.chars().nth(60).is_some() {
-        text.push('…');
-    }
-    format!("'{text}'")
-}
-
-fn printable(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+    let cut: String = value.chars().take(60).collect();
+    let dots = if cut.len() < value.len() { "…" } else { "" };
+    format!("'{}{dots}'", escaped(&cut))
 }
