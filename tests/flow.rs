@@ -5,6 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::world::{Answer, START, World, account, cron, failed, job, text};
+use pushcron::clock::Clock;
 use pushcron::domain::{Job, Misfire, MisfirePolicy, Outcome, Overlap, PushSpec, RetryPolicy, Schedule, UtcMs};
 use pushcron::engine::dispatcher::Event;
 use pushcron::senders::Probe;
@@ -413,4 +414,27 @@ async fn nothing_is_decided_by_a_clock_that_cannot_be_right() {
     world.clock.step_wall_to(START + seconds(120));
     world.scheduler.run_once().await.unwrap();
     world.expect("select count(*) from pushes where state = 'sent'", &[&["2"]]).await;
+}
+
+#[tokio::test]
+async fn what_a_restored_backup_does_not_know_is_missed_and_not_sent_again() {
+    let mut world = World::new(vec![account("bot", true)]).await;
+    world.load(&[job("minutely", cron("* * * * *"))]).await;
+    world.pass(Duration::from_secs(90)).await;
+    world.expect("SELECT count(*) FROM pushes WHERE state = 'sent'", &[&["1"]]).await;
+    let backup = world.dir.path().join("copy");
+    world.store.backup(&backup, world.clock.now()).await.unwrap();
+    world.pass(Duration::from_secs(120)).await;
+    world.expect("SELECT count(*) FROM pushes WHERE state = 'sent'", &[&["3"]]).await;
+    let sent = world.platform.count();
+
+    let mut world = world.restore_and_restart(&backup).await;
+    world.pass(Duration::from_secs(20)).await;
+    let fires = "SELECT substr(due_at, 12, 8), decision, coalesce(reason, '') FROM fires ORDER BY due_at";
+    let missed = |at| [at, "missed", "restored"];
+    world.expect(fires, &[&["01:01:00", "fired", ""], &missed("01:02:00"), &missed("01:03:00")]).await;
+    assert_eq!(world.platform.count(), sent, "nothing is sent twice");
+    world.pass(Duration::from_secs(30)).await;
+    world.expect("SELECT count(*) FROM pushes WHERE state = 'sent'", &[&["2"]]).await;
+    assert_eq!(world.platform.count(), sent + 1, "and it goes on");
 }

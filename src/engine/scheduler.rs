@@ -86,7 +86,7 @@ impl Scheduler {
             error!("{doubt}");
         }
         let timeline = read_timeline(&store, &zone_version, clock.now(), last_known).await?;
-        Ok(Scheduler {
+        let mut scheduler = Scheduler {
             store,
             clock,
             timeline,
@@ -99,7 +99,25 @@ impl Scheduler {
             beat: None,
             news: news::nobody(),
             longest_sleep: LONGEST_SLEEP,
-        })
+        };
+        scheduler.close_restored().await?;
+        Ok(scheduler)
+    }
+
+    /// In a database that was restored from a backup, what was due after the copy was made may have been sent: it is
+    /// recorded as missed and never made up for.
+    async fn close_restored(&mut self) -> Result<(), ApplyError> {
+        let Some(restored) = self.store.restored().await? else { return Ok(()) };
+        let names: Vec<Arc<str>> = self.timeline.names().cloned().collect();
+        let closing = self.timeline.plan_closing(&names, restored.restored_at, "restored");
+        if closing.cursors.is_empty() {
+            return Ok(());
+        }
+        self.tell_missed(&closing.fires);
+        let now = self.clock.now();
+        self.store.record_fires(closing.fires, closing.cursors, now).await?;
+        self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
+        Ok(())
     }
 
     /// Has `beat` called at every round.
@@ -279,7 +297,8 @@ impl Scheduler {
             return Ok(Applied::default());
         }
         outgoing.extend(removed.iter().cloned());
-        let closing = self.timeline.plan_closing(&outgoing, now);
+        // Nobody watched those instants, and the definition that would have fired is gone.
+        let closing = self.timeline.plan_closing(&outgoing, now, "definition_changed");
         self.tell_missed(&closing.fires);
         self.store.record_fires(closing.fires, closing.cursors, now).await?;
         let scheduled: Vec<StoredJob> = changes.iter().map(|change| scheduled(change, &self.timeline, now)).collect();

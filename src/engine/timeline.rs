@@ -220,9 +220,9 @@ impl Timeline {
         plan.moves.push((index, next_due_at));
     }
 
-    /// Decisions about what the schedules of these jobs called for until now, before they are replaced or removed:
-    /// nobody watched those instants, and the definition that would have fired is gone.
-    pub fn plan_closing(&self, names: &[Arc<str>], now: UtcMs) -> Plan {
+    /// Decisions about what the schedules of these jobs called for until `now`, none of which may fire any more, with
+    /// the reason why.
+    pub fn plan_closing(&self, names: &[Arc<str>], now: UtcMs, reason: &str) -> Plan {
         let all_missed = Misfire { policy: MisfirePolicy::Skip, grace: Duration::ZERO, ..Misfire::default() };
         let mut plan = Plan::default();
         for name in names {
@@ -233,7 +233,7 @@ impl Timeline {
             let Some(settled) = job.settle(now, Duration::ZERO, &all_missed) else { continue };
             plan.record(job, settled);
             for fire in plan.fires.iter_mut().filter(|fire| fire.job == *name && fire.decision == Decision::Missed) {
-                fire.reason = Some("definition_changed".to_owned());
+                fire.reason = Some(reason.to_owned());
             }
         }
         plan

@@ -210,6 +210,18 @@ impl World {
         World::start(self.dir, self.clock, self.platform, self.accounts, self.idempotent).await
     }
 
+    /// The process is gone, a backup takes the place of the database, and a new process starts over it.
+    pub async fn restore_and_restart(self, backup: &std::path::Path) -> World {
+        let database = self.dir.path().join("pushcron.db");
+        self.dispatching.abort();
+        self.store.close().await;
+        for suffix in ["db-wal", "db-shm"] {
+            let _ = std::fs::remove_file(database.with_extension(suffix));
+        }
+        std::fs::rename(backup, database).unwrap();
+        self.kill_and_restart().await
+    }
+
     /// Ends as on SIGTERM; what is still under way is given up after its grace.
     pub async fn stop(self) -> (Arc<tempfile::TempDir>, Arc<ManualClock>, SharedStore) {
         let (done, mut stopped) = oneshot::channel();
