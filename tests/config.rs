@@ -938,7 +938,11 @@ jobs: [{name: a, every: 1s, push: {im: qq, group: g, text: hi, account: hidden}}
 ";
     std::fs::write(&file, yaml).unwrap();
     let load = |needs_credentials| {
-        config::load(&[file.clone()], &[&WIRE, &SCREEN], &Surroundings { needs_credentials, ..surroundings() })
+        config::load(
+            std::slice::from_ref(&file),
+            &[&WIRE, &SCREEN],
+            &Surroundings { needs_credentials, ..surroundings() },
+        )
     };
     assert_eq!(load(true).unwrap_err().errors.len(), 2);
     let config = load(false).unwrap_or_else(|errors| panic!("{errors}"));
