@@ -213,3 +213,20 @@ fn one_daemon_per_database_and_the_second_learns_who_holds_it() {
     assert!(!DaemonLock::is_held(&sqlite.path()));
     DaemonLock::take(&sqlite.path(), NINE).unwrap();
 }
+
+#[tokio::test]
+async fn a_long_log_is_folded_beside_the_work() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    let size = || std::fs::metadata(sqlite.path()).unwrap().len();
+    let changes = (0..40_000).map(|i| crate::world::change(job(&format!("job{i}")), at(i))).collect();
+    store.apply_jobs(changes, vec![], at(0)).await.unwrap();
+    // Nobody asked for a checkpoint; each write is also a look whether it is done.
+    for i in 0..10_000 {
+        if size() > 4 << 20 {
+            return;
+        }
+        store.remember("bot", "key", &i.to_string(), at(0)).await.unwrap();
+    }
+    panic!("the file has {} bytes, the log was not folded", size());
+}

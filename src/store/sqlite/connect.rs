@@ -46,8 +46,8 @@ pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .auto_vacuum(SqliteAutoVacuum::Incremental)
-        // Some 16 MB: a burst of 10,000 pushes does not stop for a checkpoint, and the log stays small after it.
-        .pragma("wal_autocheckpoint", "4000")
+        // The last resort, at 64 MB: the writer has the log folded beside its work long before that.
+        .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "16777216")
         .pragma("cache_size", "-8000")
         .thread_name(|_| "store-write".to_owned())

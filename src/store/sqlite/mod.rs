@@ -70,13 +70,9 @@ impl SqliteStore {
         connect::migrate(&mut conn, path, now).await?;
         let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut conn).await?;
         let (sender, queue) = mpsc::unbounded_channel();
-        tokio::spawn(Writer::new(path.to_owned(), conn, queue).run());
-        Ok(SqliteStore {
-            path: path.to_owned(),
-            writer: Some(sender),
-            readers: readers(path),
-            seen_version: AtomicI64::new(version),
-        })
+        let readers = readers(path);
+        tokio::spawn(Writer::new(path.to_owned(), conn, queue, readers.clone()).run());
+        Ok(SqliteStore { path: path.to_owned(), writer: Some(sender), readers, seen_version: AtomicI64::new(version) })
     }
 
     async fn open_reading(path: &Path) -> fault::Result<SqliteStore> {

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::attempts::{BeginAttempts, FinishAttempts};
@@ -18,6 +18,10 @@ use crate::store::StoreError;
 
 /// No commit waits for more than this many calls.
 const GROUP: usize = 256;
+
+/// After this many changed rows, some 8 MB of log, the log is folded into the file. A burst of thousands is over
+/// before that, and a steady stream folds every few seconds.
+const FOLD_AFTER: i64 = 40_000;
 
 pub(super) type Reply<T> = oneshot::Sender<std::result::Result<T, StoreError>>;
 
@@ -135,11 +139,19 @@ pub(super) struct Writer {
     path: PathBuf,
     conn: Option<SqliteConnection>,
     queue: mpsc::UnboundedReceiver<Unit>,
+    readers: SqlitePool,
+    /// Rows that this connection had changed when the log was last folded.
+    folded_at: i64,
 }
 
 impl Writer {
-    pub fn new(path: PathBuf, conn: SqliteConnection, queue: mpsc::UnboundedReceiver<Unit>) -> Writer {
-        Writer { path, conn: Some(conn), queue }
+    pub fn new(
+        path: PathBuf,
+        conn: SqliteConnection,
+        queue: mpsc::UnboundedReceiver<Unit>,
+        readers: SqlitePool,
+    ) -> Writer {
+        Writer { path, conn: Some(conn), queue, readers, folded_at: 0 }
     }
 
     /// Works until it is told to close, or until nobody is left to ask.
@@ -162,7 +174,27 @@ impl Writer {
             let group;
             (group, left_over) = self.gather(first);
             self.commit(group).await;
+            self.fold_if_long().await;
         }
+    }
+
+    /// Has the log folded once it is long, by a reading connection: that works beside us, while SQLite's own way,
+    /// at the end of a commit, would hold up the pushes that wait for it. It waits for nobody, and is only thrift:
+    /// when it fails, the next one, or the writer itself, does it.
+    async fn fold_if_long(&mut self) {
+        let Some(conn) = &mut self.conn else { return };
+        let Ok(changed) = sqlx::query_scalar::<_, i64>("SELECT total_changes()").fetch_one(conn).await else { return };
+        // A new connection counts from zero.
+        if (0..FOLD_AFTER).contains(&(changed - self.folded_at)) {
+            return;
+        }
+        self.folded_at = changed;
+        let readers = self.readers.clone();
+        tokio::spawn(async move {
+            if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&readers).await {
+                tracing::debug!(%error, "the write-ahead log was not folded");
+            }
+        });
     }
 
     /// The group that `first` opens, and the unit that must not be in it.
