@@ -152,14 +152,10 @@ impl CompiledSchedule {
     /// The first instant after `after` that the ledger has a row for: those of [`Self::next_after`], and those that
     /// `dst_gap: skip` skips.
     pub fn next_called_after(&self, after: UtcMs) -> Option<Called> {
-        let fires = |at: UtcMs| (at <= UtcMs::MAX).then_some(Called { at, skipped: false });
-        match &self.kind {
-            Kind::Every(period) => {
-                let past = after.0.div_euclid(*period);
-                fires(UtcMs(past.checked_add(1)?.checked_mul(*period)?))
-            }
-            Kind::At(at) => (*at > after).then_some(*at).and_then(fires),
-            Kind::Cron { pattern, wall, dst_gap } => {
+        let (at, in_gap) = match &self.kind {
+            Kind::Every(period) => (after.0.div_euclid(*period).checked_add(1)?.checked_mul(*period)?, false),
+            Kind::At(at) => (Some(at.0).filter(|at| *at > after.0)?, false),
+            Kind::Cron { pattern, wall, .. } => {
                 // Instants are whole seconds.
                 let after = after.0.div_euclid(1000);
                 let (at, in_gap) = if pattern.fixed {
@@ -167,9 +163,11 @@ impl CompiledSchedule {
                 } else {
                     (next_elapsed(pattern, wall, after + 1)?, false)
                 };
-                Some(Called { at: UtcMs(at * 1000), skipped: in_gap && *dst_gap == DstGap::Skip })
+                (at * 1000, in_gap)
             }
-        }
+        };
+        let skipped = in_gap && matches!(self.kind, Kind::Cron { dst_gap: DstGap::Skip, .. });
+        (at <= UtcMs::MAX.0).then_some(Called { at: UtcMs(at), skipped })
     }
 
     /// Every instant in `from..to` at which the job fires, oldest first.
@@ -213,7 +211,7 @@ impl CompiledSchedule {
         let instant = at.0.div_euclid(1000);
         let local = wall.show(instant);
         let shown = civil(local)?;
-        if let Some(Place::Twice(first, _)) = wall.place(local) {
+        if let Some(Place::Twice(first)) = wall.place(local) {
             return Some(if instant == first { DstNote::FirstOfTwo(shown) } else { DstNote::SecondOfTwo(shown) });
         }
         let due_then = pattern.matches(local);
@@ -315,7 +313,7 @@ pub fn instant_of(local: DateTime, timezone: &str) -> Result<UtcMs, ScheduleErro
     let as_utc = TimeZone::UTC.to_timestamp(local).map(UtcMs::from).unwrap_or(UtcMs::MAX);
     let (second, ms) = (as_utc.0.div_euclid(1000), as_utc.0.rem_euclid(1000));
     Ok(match wall.place(second) {
-        Some(Place::Once(at) | Place::Twice(at, _)) => UtcMs(at * 1000 + ms),
+        Some(Place::Once(at) | Place::Twice(at)) => UtcMs(at * 1000 + ms),
         Some(Place::Never(at)) => UtcMs(at * 1000),
         None => UtcMs::MAX,
     })

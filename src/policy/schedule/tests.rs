@@ -55,6 +55,38 @@ fn the_dst_table_holds_in_berlin() {
 }
 
 #[test]
+fn a_fixed_time_asked_for_within_the_second_half_of_a_fold_does_not_come_again() {
+    // The clock goes back at 01:00Z, from 03:00 to 02:00.
+    let table = [
+        ("30 2 * * *", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
+        ("30 2 * * *", "2026-10-25T00:59:59Z", "2026-10-26T01:30:00Z"),
+        ("30 2 * * *", "2026-10-25T01:00:00Z", "2026-10-26T01:30:00Z"),
+        ("30 2 * * *", "2026-10-25T01:10:00Z", "2026-10-26T01:30:00Z"),
+        ("30 2 * * *", "2026-10-25T01:59:59Z", "2026-10-26T01:30:00Z"),
+        // The last second that was shown before, and the first that was not.
+        ("59 59 2 * * *", "2026-10-25T01:10:00Z", "2026-10-26T01:59:59Z"),
+        ("0 3 * * *", "2026-10-25T01:10:00Z", "2026-10-25T02:00:00Z"),
+        ("0 3 * * *", "2026-10-25T00:59:59Z", "2026-10-25T02:00:00Z"),
+    ];
+    for (text, after, expected) in table {
+        assert_eq!(cron(text, "Europe/Berlin").next_after(utc(after)), Some(utc(expected)), "{text} after {after}");
+    }
+}
+
+#[test]
+fn nothing_comes_after_the_end_of_time() {
+    for text in ["* * * * * *", "0 0 * * *"] {
+        for zone in ["UTC", "Europe/Berlin", "Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+            let schedule = cron(text, zone);
+            assert_eq!(schedule.next_after(UtcMs::MAX), None, "{text} in {zone}");
+            assert!(schedule.next_after(UtcMs::MIN).is_some(), "{text} in {zone}");
+            let last = schedule.previous_before(UtcMs::MAX);
+            assert!(last > Some(UtcMs(UtcMs::MAX.0 - 2 * 86_400_000)), "{text} in {zone}: {last:?}");
+        }
+    }
+}
+
+#[test]
 fn gaps_and_folds_of_any_size_and_hour_keep_the_rules() {
     let table: [(&str, &str, &str, &str, &[&str]); 9] = [
         // Half an hour: 02:00 to 02:30, and back.

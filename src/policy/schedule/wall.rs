@@ -15,8 +15,8 @@ pub(super) struct Wall(TimeZone);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Once(i64),
-    /// The clock went back over it: it was shown at both instants.
-    Twice(i64, i64),
+    /// The clock went back over it and showed it again later.
+    Twice(i64),
     /// The clock was put forward over it, at this instant.
     Never(i64),
 }
@@ -25,7 +25,7 @@ impl Place {
     /// The first instant at which the clock shows this time, or a later one if it never shows it.
     pub(super) fn first(self) -> i64 {
         match self {
-            Place::Once(at) | Place::Twice(at, _) | Place::Never(at) => at,
+            Place::Once(at) | Place::Twice(at) | Place::Never(at) => at,
         }
     }
 }
@@ -68,12 +68,13 @@ impl Wall {
         let seconds = |offset: jiff::tz::Offset| i64::from(offset.seconds());
         Some(match self.0.to_ambiguous_timestamp(super::pattern::civil(local)?).offset() {
             AmbiguousOffset::Unambiguous { offset } => Place::Once(local - seconds(offset)),
-            AmbiguousOffset::Fold { before, after } => Place::Twice(local - seconds(before), local - seconds(after)),
+            AmbiguousOffset::Fold { before, .. } => Place::Twice(local - seconds(before)),
             AmbiguousOffset::Gap { after, .. } => Place::Never(self.change_after(local - seconds(after))?),
         })
     }
 }
 
+/// Instants past the end of jiff's time count as its end, where nothing changes any more.
 fn timestamp(at: i64) -> Timestamp {
-    Timestamp::from_second(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_second(at).unwrap_or(Timestamp::MAX)
 }
