@@ -70,11 +70,21 @@ async fn a_file_that_is_no_database_is_told_and_left_as_it_is() {
     let sqlite = Sqlite::new();
     let text = "not a database at all, but long enough to be mistaken for one".repeat(100);
     std::fs::write(sqlite.path(), &text).unwrap();
+    std::fs::set_permissions(sqlite.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
     for access in [Access::Daemon, Access::Write, Access::Read] {
         let error = refusal(&sqlite.path(), access).await;
         assert!(matches!(error, StoreError::Corrupt { .. }), "{access:?}: {error:?}");
         assert_eq!(std::fs::read_to_string(sqlite.path()).unwrap(), text);
+        assert_eq!(mode(&sqlite.path()), 0o644, "it is somebody else's");
     }
+    let directory = sqlite.path().with_file_name("directory");
+    std::fs::create_dir(&directory).unwrap();
+    let before = mode(&directory);
+    for access in [Access::Daemon, Access::Write, Access::Read] {
+        let error = refusal(&directory, access).await;
+        assert!(error.to_string().contains("no file"), "{error}");
+    }
+    assert_eq!(mode(&directory), before);
 }
 
 #[tokio::test]

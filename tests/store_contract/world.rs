@@ -199,7 +199,6 @@ impl World {
         self.row(View::PushHistory, push_id).await
     }
 
-    /// Decisions and reasons of a job's fires, oldest first, as an open database would tell them.
     pub async fn open_ids(&self) -> Vec<i64> {
         self.store.open_pushes().await.unwrap().into_iter().map(|push| push.id).collect()
     }

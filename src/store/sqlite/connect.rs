@@ -73,15 +73,18 @@ fn common(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Makes the file where it is missing and allowed, sees that nobody else may read it, and that it is sound.
+/// Makes the file where it is missing and allowed, and sees that it is sound.
 pub(super) async fn prepare(path: &Path, access: Access) -> std::result::Result<(), StoreError> {
     let open_error = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
     match access {
         Access::Read => {}
         Access::Daemon | Access::Write => create(path).map_err(|error| open_error(describe(path, &error)))?,
     }
-    let len = std::fs::metadata(path).map_err(|error| open_error(describe(path, &error)))?.len();
-    if access == Access::Daemon && (1..=CHECKED_AT_START).contains(&len) {
+    let file = std::fs::metadata(path).map_err(|error| open_error(describe(path, &error)))?;
+    if !file.is_file() {
+        return Err(open_error("this is no file; choose another with --db".to_owned()));
+    }
+    if access == Access::Daemon && (1..=CHECKED_AT_START).contains(&file.len()) {
         check(path).await.map_err(|fault| fault.told(path))?;
     }
     Ok(())
@@ -98,22 +101,25 @@ fn describe(path: &Path, error: &std::io::Error) -> String {
     }
 }
 
-/// The file and its companions are for their owner alone: messages and targets are nobody else's business. SQLite
+/// The file is for its owner alone from its first byte on: messages and targets are nobody else's business. SQLite
 /// gives `-wal` and `-shm` the mode of the database.
 fn create(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
+}
+
+/// Closes a database to others that was opened up to them. Only once it is known to be one of ours: the path comes
+/// from a person.
+pub(super) fn tighten(path: &Path) -> std::io::Result<()> {
     for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
         match std::fs::metadata(&file) {
             Ok(found) if found.permissions().mode() & 0o077 != 0 => {
                 std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
             }
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
     Ok(())

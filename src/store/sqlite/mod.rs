@@ -68,6 +68,10 @@ impl SqliteStore {
     async fn open_writing(path: &Path, now: UtcMs) -> fault::Result<SqliteStore> {
         let mut conn = connect::writer(path).connect().await?;
         connect::migrate(&mut conn, path, now).await?;
+        connect::tighten(path).map_err(|error| {
+            let problem = format!("it cannot be closed to other users: {error}");
+            StoreError::Open { path: path.display().to_string(), problem }
+        })?;
         let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut conn).await?;
         let (sender, queue) = mpsc::unbounded_channel();
         let readers = readers(path);
