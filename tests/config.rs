@@ -62,7 +62,7 @@ fn surroundings() -> Surroundings {
             "YES" => Some("true".to_owned()),
             _ => None,
         }),
-        working_directory: PathBuf::from("/work"),
+        working_directory: PathBuf::from("/srv"),
         timezone: Some("Europe/Berlin".to_owned()),
         needs_credentials: true,
     }
@@ -156,7 +156,7 @@ fn good_files_load_without_a_warning() {
 #[test]
 fn the_file_of_the_design_means_what_it_says() {
     let config = load(&[Path::new("tests/data/good/design.yaml")]).unwrap();
-    assert_eq!(config.daemon.database, Path::new("/work/pushcron.db"));
+    assert_eq!(config.daemon.database, Path::new("/srv/pushcron.db"));
     assert_eq!(config.daemon.keep_history, Duration::from_secs(90 * 86_400));
     assert_eq!(config.accounts.iter().map(|account| account.id.as_str()).collect::<Vec<_>>(), ["bot_qq_ops", "screen"]);
     assert_eq!(config.accounts[0].settings.secret("token").unwrap().expose(), CANARY);
@@ -694,7 +694,7 @@ fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
         ),
     );
     let found = ask(whole).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/work/a.db"), "Asia/Tokyo"));
+    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/srv/a.db"), "Asia/Tokyo"));
 
     // Included files, flow style and absent keys count as they do for the daemon.
     file("inner.yaml", "daemon: {database: /var/inner.db}");
@@ -702,7 +702,7 @@ fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
     assert_eq!(ask(outer).unwrap().database, Path::new("/var/inner.db"));
     let plain = file("plain.yaml", "jobs: []\n");
     let found = ask(plain).unwrap();
-    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/work/pushcron.db"), "Europe/Berlin"));
+    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/srv/pushcron.db"), "Europe/Berlin"));
 
     let wrong = file("wrong.yaml", "jobs: []\ndaemon:\n  database: [a]\n");
     let errors = ask(wrong).unwrap_err();
@@ -787,7 +787,7 @@ fn without_any_file_the_embedded_example_holds() {
     let around = Surroundings { variable: Box::new(|_| None), ..surroundings() };
     let config = config::load(&[], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((config.files.len(), config.jobs[0].name.as_str()), (0, "hello"));
-    assert_eq!(config.daemon.media_roots, [PathBuf::from("/work")]);
+    assert_eq!(config.daemon.media_roots, [PathBuf::from("/srv")]);
     assert_eq!(config::whereabouts(&[], &around).unwrap().database, config.daemon.database);
 }
 

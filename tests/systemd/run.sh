@@ -85,7 +85,7 @@ if ! PATH="$PWD/target/tools/bin:$PATH" command -v cargo-deb >/dev/null; then
     # Not optimised: it compresses one package.
     CARGO_TARGET_DIR=$PWD/target/tools/build cargo install --quiet --debug --locked --root target/tools cargo-deb
 fi
-package=$(debian/build "$profile" 2>"$scratch/package.log") || fail "the package: $(cat "$scratch/package.log")"
+package=$(systemd/debian/build "$profile" 2>"$scratch/package.log") || fail "the package: $(cat "$scratch/package.log")"
 
 systemd-nspawn --quiet --directory="$home/base" --ephemeral --boot --register=no --keep-unit --private-network \
     --machine="pushcron-$$" --console=pipe --bind-ro="$(dirname "$package"):/mnt" </dev/null >"$home/boot.log" 2>&1 &
