@@ -237,7 +237,7 @@ impl Pattern {
         let (hour, minute, second) = (until / 3600, until / 60 % 60, until % 60);
         let (per_minute, per_hour) = (below(self.seconds, 60), below(self.minutes, 60) * below(self.seconds, 60));
         let mut count = below(self.hours.into(), hour) * per_hour;
-        if hour < 24 && self.hours & 1 << hour != 0 {
+        if self.hours & 1 << hour != 0 {
             count += below(self.minutes, minute) * per_minute;
             if self.minutes & 1 << minute != 0 {
                 count += below(self.seconds, second);
