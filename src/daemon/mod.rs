@@ -86,7 +86,12 @@ impl From<ApplyError> for DaemonError {
 /// # Errors
 /// [`DaemonError`] where it cannot start. A bad file at a reload is told and changes nothing.
 pub fn run(options: &Options) -> Result<(), DaemonError> {
-    runtime()?.block_on(async { Daemon::start(options.clone(), SystemClock::shared()).await?.serve().await })
+    runtime()?.block_on(async {
+        // Taken before anything else: a SIGHUP that comes during the start is answered after it, and kills nobody.
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+            .map_err(|error| DaemonError::System(format!("cannot listen for signals: {error}")))?;
+        Daemon::start(options.clone(), SystemClock::shared()).await?.serve(signals).await
+    })
 }
 
 /// A runtime for the daemon and for verbs that send.
@@ -116,7 +121,6 @@ struct Daemon {
 
 impl Daemon {
     async fn start(options: Options, clock: SharedClock) -> Result<Daemon, DaemonError> {
-        // Signals are taken from the first moment on: one that comes during the start is answered after it.
         let config = setup::load(&options, &clock).await?;
         let opened = Opened::new(&setup::database_path(&options, &config), clock.now()).await?;
         let store = opened.store.clone();
@@ -198,9 +202,7 @@ impl Daemon {
         })
     }
 
-    async fn serve(mut self) -> Result<(), DaemonError> {
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
-            .map_err(|error| DaemonError::System(format!("cannot listen for signals: {error}")))?;
+    async fn serve(mut self, mut signals: Signals) -> Result<(), DaemonError> {
         systemd::ready();
         loop {
             tokio::select! {
