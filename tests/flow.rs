@@ -147,6 +147,22 @@ async fn without_anybody_online_no_attempt_is_spent_until_somebody_comes_up() {
 }
 
 #[tokio::test]
+async fn a_reload_opens_an_account_again_that_rests_after_failures() {
+    let mut world = World::new(vec![account("main", true)]).await;
+    world.platform.answers("main", (0..5).map(|_| failed(Outcome::Unreachable)));
+    let soon = RetryPolicy { backoff: seconds(1), max_backoff: seconds(1), jitter: 0.0, ..RetryPolicy::default() };
+    let push = (1..=5).map(|group| PushSpec { retry: soon.clone(), ..text(&group.to_string()) }).collect();
+    world.load(&[Job { push, ..job("once", Schedule::At(START + seconds(1))) }]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select count(*) from accounts where cooldown_until is not null", &[&["1"]]).await;
+    world.pass(seconds(5)).await;
+    world.expect("select distinct state, reason from pushes", &[&["retrying", "no_sender"]]).await;
+    assert_eq!(world.platform.count(), 5);
+    world.reload_accounts();
+    world.expect("select distinct state from pushes", &[&["sent"]]).await;
+}
+
+#[tokio::test]
 async fn a_push_that_never_found_an_account_fails_after_its_time() {
     let mut world = World::new(vec![account("a", true)]).await;
     world.platform.set_probe("a", Probe::down("logged out"));

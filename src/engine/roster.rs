@@ -64,13 +64,14 @@ impl Roster {
         Roster { members, by_id, fallback }
     }
 
-    /// Replaces the accounts after a reload; what is known of those that stayed the same stays known.
+    /// Replaces the accounts after a reload; what is known of those that stayed the same stays known, but for
+    /// the rest after failures.
     pub fn replace(&mut self, mut roster: Roster) {
         for member in &mut roster.members {
             if let Some(old) = self.get(&member.id)
                 && old.account == member.account
             {
-                member.health = old.health.clone();
+                member.health = health::after_reload(&old.health, old.failures);
                 member.failures = old.failures;
                 member.probing = old.probing;
                 // The old sender goes on: it may hold tokens and a long poll that a new one would have to win back.

@@ -74,6 +74,14 @@ pub fn after_probe(
     }
 }
 
+/// What a reload leaves of an unchanged account's health. Whoever reloads may have mended it at the other end, so that a
+/// rest which followed from `failures` is over, and the next attempt or probe shows; one that the platform asked for is
+/// not.
+pub fn after_reload(before: &Health, failures: u32) -> Health {
+    let cooldown_until = before.cooldown_until.filter(|_| failures < BREAKER_FAILURES);
+    Health { cooldown_until, ..before.clone() }
+}
+
 /// A new rest never ends an older one earlier.
 fn rest(health: &mut Health, until: UtcMs) {
     health.cooldown_until = Some(health.cooldown_until.map_or(until, |known| known.max(until)));
@@ -184,5 +192,13 @@ mod tests {
         assert_eq!(later.cooldown_until, None);
         let down = after_probe(Some(false), None, Some("no answer".to_owned()), &up(), NOW);
         assert_eq!((down.online, down.sendable, down.last_error.as_deref()), (Some(false), None, Some("no answer")));
+    }
+    #[test]
+    fn a_reload_ends_the_rest_of_an_open_breaker_and_no_other() {
+        let resting = Health { cooldown_until: Some(NOW), last_error: Some("401".to_owned()), ..up() };
+        for (failures, cooldown_until) in [(0, Some(NOW)), (4, Some(NOW)), (5, None), (6, None)] {
+            let expected = Health { cooldown_until, ..resting.clone() };
+            assert_eq!(after_reload(&resting, failures), expected, "{failures} failures");
+        }
     }
 }

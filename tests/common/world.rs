@@ -238,6 +238,12 @@ impl World {
         self.scheduler.apply(hashed).await.unwrap();
     }
 
+    /// Reads the same accounts again, as a reload does.
+    pub fn reload_accounts(&self) {
+        let roster = roster(&self.accounts, &self.platform, self.idempotent);
+        self.events.send(Event::Accounts(roster)).ok().unwrap();
+    }
+
     /// Lets time pass, second by second, with the scheduler looking each time.
     pub async fn pass(&mut self, time: Duration) {
         for _ in 0..time.as_secs() {
