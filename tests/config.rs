@@ -65,6 +65,7 @@ fn surroundings() -> Surroundings {
         working_directory: PathBuf::from("/srv"),
         timezone: Some("Europe/Berlin".to_owned()),
         needs_credentials: true,
+        user: rustix::process::geteuid().as_raw(),
     }
 }
 
@@ -123,6 +124,11 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
+/// Without those about the rights of files: a checkout has what rights it has.
+fn about_the_text(warnings: Vec<config::Problem>) -> Vec<config::Problem> {
+    warnings.into_iter().filter(|warning| !warning.message.contains("of this machine can")).collect()
+}
+
 /// Each `NAME.yaml` is refused with exactly the report in `NAME.txt`. `PUSHCRON_WRITE_REPORTS=1` writes the reports anew.
 #[test]
 fn bad_files_are_refused_with_their_exact_reports() {
@@ -147,9 +153,7 @@ fn bad_files_are_refused_with_their_exact_reports() {
 fn good_files_load_without_a_warning() {
     for file in files("tests/data/good", "yaml") {
         let config = load(&[&file]).unwrap_or_else(|errors| panic!("{}: {errors}", file.display()));
-        let worldly = |warning: &config::Problem| !warning.message.contains("every user of this machine");
-        let warnings: Vec<_> = config.warnings.into_iter().filter(worldly).collect();
-        assert_eq!(warnings, [], "{}", file.display());
+        assert_eq!(about_the_text(config.warnings), [], "{}", file.display());
     }
 }
 
@@ -495,6 +499,53 @@ fn a_plain_secret_in_a_file_that_all_can_read_is_warned_of_twice() {
     assert_eq!(warnings(0o644), [loud, "token: a secret in plain text"]);
 }
 
+#[test]
+fn files_and_directories_that_others_can_change_are_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let (etc, tokens) = (directory.path().join("etc"), directory.path().join("tokens"));
+    private_file(&tokens, "a", CANARY);
+    let text = "accounts: [{id: a, sender: wire, url: http://127.0.0.1, token_file: ../tokens/a}]\n";
+    let file = private_file(&etc, "a.yaml", text);
+    let warnings = |path: &Path, mode| {
+        let before = std::fs::metadata(path).unwrap().permissions();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = load(&[&file]).unwrap().warnings;
+        std::fs::set_permissions(path, before).unwrap();
+        warnings.into_iter().map(|warning| (PathBuf::from(warning.file), warning.message)).collect::<Vec<_>>()
+    };
+    let told = |path: &Path, deed: &str| vec![(path.to_owned(), format!("every user of this machine can {deed}"))];
+    assert_eq!(warnings(&etc, 0o755), []);
+    assert_eq!(warnings(&file, 0o602), told(&file, "change what is in this file"));
+    for open in [&etc, &tokens, directory.path()] {
+        let expected = told(open, "put other files in the place of those in this directory");
+        assert_eq!(warnings(open, 0o777), expected, "{}", open.display());
+        assert_eq!(warnings(open, 0o1777), [], "{}", open.display());
+    }
+}
+
+#[test]
+fn files_and_directories_of_other_users_are_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let token = private_file(directory.path(), "token", CANARY);
+    let text = "accounts: [{id: a, sender: wire, url: http://127.0.0.1, token_file: token}]\n";
+    let file = private_file(directory.path(), "a.yaml", text);
+    if let Err(error) = std::os::unix::fs::chown(&token, Some(1001), None) {
+        eprintln!("SKIPPED: files of other users, since only root can make them ({error})");
+        return;
+    }
+    let warnings = || load(&[&file]).unwrap().warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>();
+    let told = warnings();
+    assert!(told.len() == 1 && told[0].starts_with("token_file: "), "{told:?}");
+    let owner = "user 1001 of this machine can change what is in this file, being its owner";
+    assert!(told[0].ends_with(owner), "{told:?}");
+    std::os::unix::fs::chown(&file, Some(1001), None).unwrap();
+    assert_eq!(warnings()[0], owner);
+    std::os::unix::fs::chown(directory.path(), Some(1001), None).unwrap();
+    let other =
+        "user 1001 of this machine can put other files in the place of those in this directory, being its owner";
+    assert_eq!(warnings().iter().filter(|told| *told == other).count(), 1, "{:?}", warnings());
+}
+
 /// The canary stands in every place where a secret may stand, and each line is broken in turn.
 #[test]
 fn no_report_shows_a_secret_whatever_is_wrong() {
@@ -730,7 +781,7 @@ fn the_example_runs_as_it_is_and_pushes_within_ten_seconds() {
     let around = Surroundings { variable: Box::new(|_| None), ..surroundings() };
     let path = PathBuf::from("jobs.example.yaml");
     let config = config::load(&[path], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(config.warnings, []);
+    assert_eq!(about_the_text(config.warnings), []);
     let hello = &config.jobs[0];
     assert_eq!((hello.enabled, &hello.schedule), (true, &Schedule::Every(5000)));
     assert!(config.jobs[1..].iter().all(|job| !job.enabled));

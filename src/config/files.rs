@@ -1,8 +1,9 @@
 //! Which files make up the configuration, and reading them.
 
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use super::trust::Rights;
 
 /// A larger file is refused before a byte of it is parsed.
 pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
@@ -10,8 +11,7 @@ pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
 /// A file's text and who may touch it.
 pub(super) struct FileText {
     pub text: String,
-    /// Permission bits.
-    pub mode: u32,
+    pub rights: Rights,
 }
 
 /// Why a file cannot be used.
@@ -49,14 +49,14 @@ pub(super) fn read(path: &Path) -> Result<FileText, FileProblem> {
         return Err(too_large());
     }
     let file = std::fs::File::open(path).map_err(words)?;
-    let mode = file.metadata().map_err(words)?.permissions().mode();
+    let rights = Rights::of(&file.metadata().map_err(words)?);
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0) + 1);
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(words)?;
     if bytes.len() as u64 > LARGEST {
         return Err(too_large());
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(FileText { text, mode }),
+        Ok(text) => Ok(FileText { text, rights }),
         Err(error) => {
             let valid = error.utf8_error().valid_up_to();
             let mut bytes = error.into_bytes();

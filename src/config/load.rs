@@ -14,6 +14,7 @@ use super::mask;
 use super::problem::{Findings, Place, Source, as_written, quoted, shown};
 use super::push::PushDraft;
 use super::reading::{Loose, Reading};
+use super::trust::{self, Rights};
 use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
 use crate::domain::SenderSpec;
 
@@ -85,7 +86,7 @@ impl<'a> Loading<'a> {
             let (name, text) = (Path::new("the embedded example"), include_str!("../../jobs.example.yaml"));
             let directory = self.around.working_directory.clone();
             // Its includes count from a directory of its own, which it has not.
-            let _ = self.text(name, &directory, text, 0o600);
+            let _ = self.text(name, &directory, text, Rights::private(self.around.user));
             self.sources.push(Source { name: shown(name), text: text.to_owned() });
             self.directories.push(directory);
         }
@@ -114,8 +115,8 @@ impl<'a> Loading<'a> {
         if !self.read.insert(real.clone()) {
             return;
         }
-        let (text, mode) = match files::read(path) {
-            Ok(file) => (file.text, file.mode),
+        let (text, rights) = match files::read(path) {
+            Ok(file) => (file.text, file.rights),
             Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
             Err(FileProblem::NotUtf8 { before }) => {
                 self.incomplete = true;
@@ -130,7 +131,7 @@ impl<'a> Loading<'a> {
         };
         let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
         let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
-        let includes = self.text(path, &directory, &text, mode);
+        let includes = self.text(path, &directory, &text, rights);
         self.sources.push(Source { name: shown(path), text });
         self.files.push(path.to_owned());
         if !self.directories.contains(&directory) {
@@ -212,7 +213,7 @@ impl<'a> Loading<'a> {
     }
 
     /// Reads one file's text. Returns what it includes.
-    fn text(&mut self, path: &Path, directory: &Path, text: &str, mode: u32) -> Vec<(Place, String)> {
+    fn text(&mut self, path: &Path, directory: &Path, text: &str, rights: Rights) -> Vec<(Place, String)> {
         let file = self.next_file();
         let mut includes = Vec::new();
         let mut document = Document {
@@ -237,20 +238,24 @@ impl<'a> Loading<'a> {
         let done = document.read(&mut reader).map_err(|fault| document.fatal(fault));
         let holds_secrets = document.reading.holds_secrets;
         self.incomplete |= done.is_err();
-        if holds_secrets && mode & 0o004 != 0 {
+        if holds_secrets && rights.all_may_read() {
             self.findings
                 .warning(Place::whole(file), "every user of this machine can read the secrets in this file")
                 .hint(format!("chmod o-r {}", shown(path)));
         }
-        if mode & 0o002 != 0 {
-            self.findings
-                .warning(
-                    Place::whole(file),
-                    "every user of this machine can change what is sent: the file is world-writable",
-                )
-                .hint(format!("chmod o-w {}", shown(path)));
+        if let Some(doubt) = rights.doubt_of_file(path, self.around.user) {
+            self.findings.warning(Place::whole(file), doubt.problem).hint(doubt.hint);
         }
         includes
+    }
+
+    /// Tells of directories in which others could put another file in the place of one that was read.
+    pub fn doubt_directories(&mut self) {
+        let files = self.files.iter().chain(&self.secret_files);
+        for (directory, doubt) in trust::doubtful_directories(files, self.around.user) {
+            self.findings.warning(Place::whole(self.next_file()), doubt.problem).hint(doubt.hint);
+            self.sources.push(Source { name: shown(&directory), text: String::new() });
+        }
     }
 
     fn fail(&mut self, path: &Path, problem: &str) {

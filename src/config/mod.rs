@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod settle;
+mod trust;
 mod yaml;
 
 use std::path::PathBuf;
@@ -61,6 +62,8 @@ pub struct Surroundings {
     /// Whether credentials must be there. Where they need not, an account whose credential only the service itself
     /// can see is left out with a warning.
     pub needs_credentials: bool,
+    /// The user as whom we run: files of anybody else but root are told.
+    pub user: u32,
 }
 
 impl Surroundings {
@@ -72,6 +75,7 @@ impl Surroundings {
             working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
             needs_credentials: true,
+            user: rustix::process::geteuid().as_raw(),
         }
     }
 
@@ -126,6 +130,7 @@ fn finish(
     around: &Surroundings,
     specs: &[&'static SenderSpec],
 ) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
+    loading.doubt_directories();
     let settled = settle::settle(&mut loading, around);
     let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs))?;
     let config = Config {

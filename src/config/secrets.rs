@@ -1,11 +1,11 @@
 //! Secrets: from the file itself, a file of their own, or a systemd credential.
 
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::problem::{quoted, shown};
 use super::reading::Reading;
+use super::trust::Rights;
 use super::yaml::{At, Node, Value};
 use crate::domain::Secret;
 
@@ -89,7 +89,10 @@ impl Reading<'_> {
 
     fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
         match read_secret(path) {
-            Ok(secret) => {
+            Ok((secret, rights)) => {
+                if let Some(doubt) = rights.doubt_of_file(path, self.around.user) {
+                    self.warning(node.at, format!("{key}: {}: {}", shown(path), doubt.problem)).hint(doubt.hint);
+                }
                 self.secret_files.push(path.to_owned());
                 Some(secret)
             }
@@ -107,15 +110,16 @@ impl Reading<'_> {
 }
 
 /// The text of a private file without its last line break.
-fn read_secret(path: &Path) -> Result<Secret, String> {
+fn read_secret(path: &Path) -> Result<(Secret, Rights), String> {
     // Asked before opening, since opening a FIFO waits for a writer.
     let is_file = |meta: &std::fs::Metadata| if meta.is_file() { Ok(()) } else { Err("not a regular file".to_owned()) };
     is_file(&std::fs::metadata(path).map_err(|error| error.to_string())?)?;
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
     let meta = file.metadata().map_err(|error| error.to_string())?;
     is_file(&meta)?;
-    if meta.permissions().mode() & 0o007 != 0 {
-        let mode = meta.permissions().mode() & 0o777;
+    let rights = Rights::of(&meta);
+    if rights.all_may_something() {
+        let mode = rights.mode & 0o777;
         return Err(format!("other users may read or write it (mode {mode:o}): make it 0600, or 0640 with a group"));
     }
     let mut text = String::new();
@@ -128,7 +132,7 @@ fn read_secret(path: &Path) -> Result<Secret, String> {
             let text = secret.expose();
             let text = text.strip_suffix('\n').unwrap_or(text);
             let text = text.strip_suffix('\r').unwrap_or(text);
-            if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(Secret::new(text.to_owned())) }
+            if text.is_empty() { Err("it is empty".to_owned()) } else { Ok((Secret::new(text.to_owned()), rights)) }
         }
     }
 }
