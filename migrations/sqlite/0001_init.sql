@@ -2,6 +2,9 @@
 --
 -- Instants are UTC text of one width, 2026-01-01T01:00:00.000Z, which sorts as it reads. JSON columns hold the
 -- domain types as serde writes them. An applied migration is never edited: a change is a new file.
+--
+-- Checks of every row that is written say `a = 'x' OR a = 'y'`: a list of three or more after IN would make SQLite
+-- build a temporary index for it in every statement, which took as long as writing the row.
 
 -- What the database knows of itself.
 --   database_id  the stem of every idempotency key, so that two databases never use the same one
@@ -45,11 +48,11 @@ CREATE TABLE job_revisions (
 CREATE TABLE fires (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   job          TEXT REFERENCES jobs (name),          -- NULL: a push outside any job
-  triggered_by TEXT NOT NULL CHECK (triggered_by IN ('cron', 'manual', 'message')),
+  triggered_by TEXT NOT NULL CHECK (triggered_by = 'cron' OR triggered_by = 'manual' OR triggered_by = 'message'),
   due_at       TEXT NOT NULL CHECK (due_at GLOB '????-??-??T??:??:??.???Z'),
   until_at     TEXT CHECK (until_at GLOB '????-??-??T??:??:??.???Z'), -- the last instant that this row stands for
   count        INTEGER NOT NULL DEFAULT 1 CHECK (count >= 1),         -- how many instants it stands for
-  decision     TEXT NOT NULL CHECK (decision IN ('fired', 'skipped', 'missed')),
+  decision     TEXT NOT NULL CHECK (decision = 'fired' OR decision = 'skipped' OR decision = 'missed'),
   reason       TEXT,
   recorded_at  TEXT NOT NULL CHECK (recorded_at GLOB '????-??-??T??:??:??.???Z'),
   zone         TEXT,                                 -- the zone, and the version of its rules, that gave due_at
@@ -80,13 +83,13 @@ CREATE TABLE pushes (
   target          TEXT NOT NULL CHECK (target GLOB 'group:?*' OR target GLOB 'user:?*'),
   named_account   TEXT,                              -- the account that the push names; no other may carry it
   account         TEXT,                              -- the account of the newest attempt; before it, the named one
-  kind            TEXT NOT NULL CHECK (kind IN ('text', 'image', 'voice', 'video', 'file', 'mixed')),
+  kind            TEXT NOT NULL CHECK (kind = 'text' OR kind = 'image' OR kind = 'voice' OR kind = 'video'
+                    OR kind = 'file' OR kind = 'mixed'),
   message         TEXT NOT NULL CHECK (json_valid(message)),
   timeout_ms      INTEGER NOT NULL CHECK (timeout_ms > 0),
   retry           TEXT CHECK (retry IS NULL OR json_valid(retry)), -- NULL: the built-in policy
-  state           TEXT NOT NULL CHECK (state IN
-                    ('pending', 'sending', 'retrying', 'sent', 'failed', 'unknown', 'expired', 'cancelled')),
-  sent_count      INTEGER NOT NULL DEFAULT 0 CHECK (sent_count IN (0, 1)),
+  state           TEXT NOT NULL,                     -- the CHECK below lists them, with what each says of the rest
+  sent_count      INTEGER NOT NULL DEFAULT 0 CHECK (sent_count = (state = 'sent')),
   attempts        INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),   -- rows in attempts, and the newest number
   max_attempts    INTEGER NOT NULL CHECK (max_attempts >= 1),
   next_attempt_at TEXT CHECK (next_attempt_at GLOB '????-??-??T??:??:??.???Z'),
@@ -97,12 +100,17 @@ CREATE TABLE pushes (
   parts           TEXT CHECK (parts IS NULL OR json_valid(parts)), -- results of a split or mixed message, part by part
   exclusive_job   TEXT,                              -- the job, where its overlap is 'skip' or 'replace'
   UNIQUE (fire_id, ordinal),
-  CHECK ((state IN ('pending', 'retrying')) = (next_attempt_at IS NOT NULL)),
-  CHECK ((state IN ('sent', 'failed', 'unknown', 'expired', 'cancelled')) = (finished_at IS NOT NULL)),
-  CHECK ((state = 'sent') = (sent_count = 1)),
-  CHECK (state <> 'pending' OR attempts = 0),
-  CHECK (state <> 'sending' OR attempts > 0),
-  CHECK (state IN ('pending', 'sending', 'sent') OR reason IS NOT NULL),
+  CHECK (CASE state
+           WHEN 'pending'   THEN next_attempt_at IS NOT NULL AND finished_at IS NULL AND attempts = 0
+           WHEN 'sending'   THEN next_attempt_at IS NULL AND finished_at IS NULL AND attempts > 0
+           WHEN 'retrying'  THEN next_attempt_at IS NOT NULL AND finished_at IS NULL AND reason IS NOT NULL
+           WHEN 'sent'      THEN next_attempt_at IS NULL AND finished_at IS NOT NULL
+           WHEN 'failed'    THEN next_attempt_at IS NULL AND finished_at IS NOT NULL AND reason IS NOT NULL
+           WHEN 'unknown'   THEN next_attempt_at IS NULL AND finished_at IS NOT NULL AND reason IS NOT NULL
+           WHEN 'expired'   THEN next_attempt_at IS NULL AND finished_at IS NOT NULL AND reason IS NOT NULL
+           WHEN 'cancelled' THEN next_attempt_at IS NULL AND finished_at IS NOT NULL AND reason IS NOT NULL
+           ELSE false
+         END),
   CHECK (confirmed_at IS NULL OR state = 'sent')
 ) STRICT;
 
@@ -112,7 +120,7 @@ CREATE INDEX pushes_open ON pushes (id) WHERE finished_at IS NULL;
 CREATE INDEX pushes_exclusive ON pushes (exclusive_job) WHERE exclusive_job IS NOT NULL AND finished_at IS NULL;
 -- What did not go well.
 CREATE INDEX pushes_troubled ON pushes (state, finished_at)
-  WHERE state IN ('failed', 'unknown', 'expired', 'cancelled');
+  WHERE finished_at IS NOT NULL AND state <> 'sent';
 -- The newest pushes of one im, and of one account.
 CREATE INDEX pushes_im ON pushes (im);
 CREATE INDEX pushes_account ON pushes (account);
@@ -123,12 +131,14 @@ CREATE TABLE attempts (
   push_id     INTEGER NOT NULL REFERENCES pushes (id) ON DELETE CASCADE,
   number      INTEGER NOT NULL CHECK (number >= 1),
   account     TEXT NOT NULL,
-  rule        TEXT NOT NULL CHECK (rule IN ('explicit', 'message_account', 'im_default', 'first_online')),
+  rule        TEXT NOT NULL CHECK (rule = 'explicit' OR rule = 'message_account' OR rule = 'im_default'
+                OR rule = 'first_online'),
   sender      TEXT NOT NULL,
   started_at  TEXT NOT NULL CHECK (started_at GLOB '????-??-??T??:??:??.???Z'),
   finished_at TEXT CHECK (finished_at GLOB '????-??-??T??:??:??.???Z'),
-  outcome     TEXT CHECK (outcome IN
-                ('sent', 'rejected', 'target_gone', 'account_down', 'throttled', 'unreachable', 'unknown')),
+  outcome     TEXT CHECK (outcome = 'sent' OR outcome = 'unknown' OR outcome = 'rejected'
+                OR outcome = 'target_gone' OR outcome = 'account_down' OR outcome = 'throttled'
+                OR outcome = 'unreachable'),
   error       TEXT,                                  -- what the platform said, without secrets
   http_status INTEGER,
   message_id  TEXT,                                  -- the platform's own
@@ -229,7 +239,7 @@ SELECT p.id,
   FROM pushes AS p INDEXED BY pushes_troubled
   JOIN fires AS f ON f.id = p.fire_id
   LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts
- WHERE p.state IN ('failed', 'unknown', 'expired', 'cancelled')
+ WHERE p.finished_at IS NOT NULL AND p.state <> 'sent'
    AND p.state = 'unknown';
 
 -- A line per job in the files: when next, and what became of the last instant.
@@ -297,6 +307,6 @@ SELECT p.id,
   FROM pushes AS p INDEXED BY pushes_troubled
   JOIN fires AS f ON f.id = p.fire_id
   LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts
- WHERE p.state IN ('failed', 'unknown', 'expired', 'cancelled')
+ WHERE p.finished_at IS NOT NULL AND p.state <> 'sent'
    AND p.state IN ('failed', 'unknown', 'expired')
    AND p.finished_at >= strftime('%Y-%m-%dT%H:%M:%fZ', 'now', 'localtime', 'start of day', 'utc');

@@ -115,7 +115,7 @@ fn push_filters(query: &mut QueryBuilder<Sqlite>, filter: &Filter, walk: Option<
     equals(query, "state", filter.state.map(PushState::as_str), by(Walk::Trouble));
     // Spelt as the partial indexes spell it, else they are not used.
     match walk {
-        Some(Walk::Trouble) => query.push(" AND state IN ('failed', 'unknown', 'expired', 'cancelled')"),
+        Some(Walk::Trouble) => query.push(" AND finished_at IS NOT NULL AND state <> 'sent'"),
         Some(Walk::Open) => query.push(" AND finished_at IS NULL"),
         _ => query.push(""),
     };
@@ -160,7 +160,7 @@ const BAD_ENDS: &str = "
    FROM pushes AS p INDEXED BY pushes_troubled
    JOIN fires AS f ON f.id = p.fire_id
    LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts
-  WHERE p.state IN ('failed', 'unknown', 'expired', 'cancelled')
+  WHERE p.finished_at IS NOT NULL AND p.state <> 'sent'
     AND p.state IN ('failed', 'unknown', 'expired')
     AND p.finished_at > ?1 AND p.finished_at <= ?2
     AND p.reason IS NOT 'resolved by hand'

@@ -159,7 +159,7 @@ async fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
 pub(super) async fn figures(conn: &mut SqliteConnection) -> Result<Figures> {
     let (unknown_pushes, pages, free_pages, page_size): (i64, i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM pushes INDEXED BY pushes_troubled
-                  WHERE state IN ('failed', 'unknown', 'expired', 'cancelled') AND state = 'unknown'),
+                  WHERE finished_at IS NOT NULL AND state <> 'sent' AND state = 'unknown'),
                 page_count, freelist_count, page_size
            FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
     )
