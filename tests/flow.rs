@@ -222,6 +222,7 @@ async fn killed_while_sending_a_push_is_unknown_and_not_sent_again() {
     world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
     world.pass(seconds(1)).await;
     world.expect("select state from pushes", &[&["sending"]]).await;
+    world.arrived(1).await;
     let mut world = world.kill_and_restart().await;
     assert_eq!((world.recovered.unknown, world.recovered.retried), (1, 0));
     world.pass(seconds(60)).await;
@@ -236,6 +237,7 @@ async fn killed_while_sending_a_push_with_a_key_is_sent_again_under_the_same_key
     world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
     world.pass(seconds(1)).await;
     world.expect("select state from pushes", &[&["sending"]]).await;
+    world.arrived(1).await;
     let mut world = world.kill_and_restart().await;
     assert_eq!((world.recovered.unknown, world.recovered.retried), (0, 1));
     world.pass(seconds(10)).await;

@@ -11,6 +11,7 @@
 --   created_at   when this file was made
 --   backup_of    only inside a backup: when it was taken
 --   restored_at  when this file was first opened as a restored backup
+--   pruned_until the last instant of which pruning has taken a fire
 CREATE TABLE meta (
   key   TEXT PRIMARY KEY,
   value TEXT NOT NULL
@@ -73,6 +74,9 @@ CREATE TABLE fires (
 CREATE INDEX fires_due ON fires (due_at);
 -- What did not fire, among millions that did.
 CREATE INDEX fires_unfired ON fires (due_at) WHERE decision <> 'fired';
+
+-- The few rows that stand for many instants, by the last of them.
+CREATE INDEX fires_spans ON fires (until_at) WHERE until_at IS NOT NULL;
 
 -- One row per message to one target, because of one fire.
 CREATE TABLE pushes (

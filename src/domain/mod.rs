@@ -7,6 +7,7 @@
 pub mod account;
 pub mod escape;
 pub mod job;
+pub mod ledger;
 pub mod message;
 pub mod outcome;
 pub mod push;
@@ -17,6 +18,7 @@ pub mod time;
 pub use account::{Account, Health};
 pub use escape::escaped;
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
+pub use ledger::{LedgerJob, LedgerRevision, LedgerRow};
 pub use message::{Body, Item, Kind, Media, Message, Target};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};

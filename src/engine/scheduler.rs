@@ -358,7 +358,8 @@ impl Scheduler {
             return Ok(());
         }
         warn!(jump_ms, now = %wall, "the clock jumped (set by hand, corrected, or the machine slept)");
-        if let Err(error) = self.reread(wall.min(wall_before)).await {
+        // Hours of a clock that was not believed are nobody's watch: seen from 1970 the whole ledger was never begun.
+        if let Err(error) = self.reread(wall.min(self.last_known.unwrap_or(wall_before))).await {
             // The places in memory are still right but for what was recorded ahead, which the next round repeats.
             error!(%error, "cannot read the jobs again after the clock jumped");
         }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::job::DstGap;
 use crate::domain::{
-    Decision, Delivery, Health, Job, Kind, Misfire, Next, Overlap, PushSpec, PushState, Report, Rule, Schedule, Target,
-    Trigger, UtcMs,
+    Decision, Delivery, Health, Job, Kind, LedgerJob, LedgerRow, Misfire, Next, Overlap, PushSpec, PushState, Report,
+    Rule, Schedule, Target, Trigger, UtcMs,
 };
 
 /// A shared store.
@@ -398,14 +398,19 @@ pub trait Store: Send + Sync {
     // --- fires -------------------------------------------------------------------------------------------------
 
     /// Records decisions, the pushes of those that fired, and the jobs' new places, in one transaction. An instant
-    /// that already has its row keeps it and makes no push. Every job of `fires` needs its cursor. A fire due while
+    /// that already has its row keeps it and makes no push. Every job of `fires` needs its cursor; one that goes back
+    /// (the clock was put back) takes the beginning of the revision along to `now`. A fire due while
     /// its job is paused becomes `skipped`, whatever the caller knew. Fires of jobs with an overlap other than
     /// `allow` must be recorded at their instant, not ahead, since the question is what is open then.
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
-    /// Takes back every fire that was recorded ahead of its instant, is due after `awake_at` and has no push begun,
-    /// and sets the jobs' places back, so that the instants are decided anew. Returns how many.
+    /// Takes back every fire due after `awake_at` that was recorded ahead of its instant and has no push begun, and
+    /// sets the jobs' places back, so that the instants are decided anew. Returns how many.
+    ///
+    /// Where the clock was put back, what was skipped or missed after `awake_at` is still to come, and is taken back
+    /// too: nothing of it was sent. So is a row that stands for many instants on both sides of `awake_at`. Rows of
+    /// earlier revisions stay, and those of a restored database, which may have been sent before.
     ///
     /// `awake_at` is when a daemon last watched: at a start [`Store::last_recorded_at`], after a jump of the clock
     /// the time before it, else now. What was due until then has fired, and its pushes are simply sent, however
@@ -481,6 +486,14 @@ pub trait Store: Send + Sync {
     /// Every definition that a job has had, oldest first, those of removed jobs too.
     async fn revisions(&self, job: &str) -> Result<Vec<Revision>, StoreError>;
 
+    /// Jobs present and removed, by name, at most `limit` after the name `after`; or only the one of a name.
+    async fn ledger_jobs(&self, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>, StoreError>;
+
+    /// A job's rows that its schedule made, due between two instants, both included: the oldest ones, at most
+    /// `limit`, and before them those that stand for many instants and reach into the time.
+    async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64)
+    -> Result<Vec<LedgerRow>, StoreError>;
+
     /// Pushes that ended badly after the one instant and not after the other, but for those that a person resolved
     /// and, where `except` names an im and a target, pushes outside any job to that place. `first` says how many are
     /// told one by one.
@@ -510,7 +523,7 @@ pub trait Store: Send + Sync {
     // --- upkeep ------------------------------------------------------------------------------------------------
 
     /// Deletes the oldest fires, at most `limit`, that are older than `before` and whose pushes are all final, with
-    /// all that hangs on them.
+    /// all that hangs on them, and notes how far ([`LedgerJob::pruned_until`]).
     async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned, StoreError>;
 
     /// Folds the write-ahead log into the database file.

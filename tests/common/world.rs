@@ -279,6 +279,16 @@ impl World {
         panic!("{sql}\nexpected {expected:?}\n    seen {seen:?}");
     }
 
+    /// Waits until so many requests have reached the platform: an attempt's row is there a little before that.
+    pub async fn arrived(&self, count: usize) {
+        let look = async {
+            while self.platform.count() < count {
+                let _ = tokio::time::timeout(Duration::from_millis(2), std::future::pending::<()>()).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), look).await.expect("the requests never arrived");
+    }
+
     pub async fn history(&self) -> pushcron::store::Table {
         self.store.view(View::PushHistory, &Filter::default()).await.unwrap()
     }

@@ -175,6 +175,48 @@ pub async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<Wo
     assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 0, "these were recorded at their time");
 }
 
+pub async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(0)).await;
+    let skipped = |due: i64, reason: &str| NewFire {
+        decision: Decision::Skipped,
+        reason: Some(reason.to_owned()),
+        ..fire(&daily, at(due))
+    };
+    let gap =
+        NewFire { count: 30, until_at: Some(at(39)), decision: Decision::Missed, ..skipped(10, "misfire_window") };
+    let late = NewFire { reason: Some("caught_up".to_owned()), ..fire(&daily, at(41)) };
+    let fires =
+        vec![fire(&daily, at(0)), skipped(1, "paused"), gap, skipped(40, "paused"), late, skipped(42, "restored")];
+    world.store.record_fires(fires, vec![cursor(&daily, at(0), at(50))], at(50)).await.unwrap();
+
+    assert_eq!(world.store.withdraw_ahead(at(50)).await.unwrap(), 0, "all of it has passed");
+    // The clock now shows 20 seconds past: 40 is to come, and the gap is half to come.
+    assert_eq!(world.store.withdraw_ahead(at(20)).await.unwrap(), 2);
+    assert_eq!(world.stored("daily").await.next_due_at, Some(at(10)));
+    let left = world.store.ledger_rows("daily", at(0), at(99), 10).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.due_at).collect::<Vec<_>>(), [at(0), at(1), at(41), at(42)]);
+
+    // What an earlier definition called for stays: nobody could decide it anew.
+    let fires = vec![skipped(30, "definition_changed")];
+    world.store.record_fires(fires, vec![cursor(&daily, at(10), at(50))], at(50)).await.unwrap();
+    world.load(&daily, at(51)).await;
+    assert_eq!(world.store.withdraw_ahead(at(20)).await.unwrap(), 0);
+    world.store.apply_jobs(vec![], vec![Arc::from("daily")], at(20)).await.unwrap();
+    assert_eq!(world.store.ledger_rows("daily", at(0), at(99), 10).await.unwrap().len(), 5);
+}
+
+pub async fn a_place_that_goes_back_takes_the_beginning_of_its_revision_along(world: Arc<World>) {
+    let daily = job("daily");
+    world.store.apply_jobs(vec![change(daily.clone(), at(101))], vec![], at(100)).await.unwrap();
+    world.store.record_fires(vec![], vec![cursor(&daily, at(101), at(102))], at(50)).await.unwrap();
+    assert_eq!(world.stored("daily").await.loaded_at, at(100), "it went on");
+    world.store.record_fires(vec![], vec![cursor(&daily, at(102), at(51))], at(50)).await.unwrap();
+    assert_eq!(world.stored("daily").await.loaded_at, at(50));
+    world.store.record_fires(vec![], vec![cursor(&daily, at(51), at(50))], at(60)).await.unwrap();
+    assert_eq!(world.stored("daily").await.loaded_at, at(50));
+}
+
 pub async fn the_last_sign_of_a_daemon_is_remembered(world: Arc<World>) {
     let push = world.waiting("daily").await;
     assert_eq!(world.store.last_recorded_at().await.unwrap(), Some(at(0)));

@@ -53,6 +53,8 @@ on_every_backend! {
         overlap_skip_lets_one_through_and_skips_while_it_is_open
         overlap_replace_retires_what_waits_and_leaves_what_is_being_sent
         what_was_recorded_ahead_is_withdrawn_and_decided_anew
+        what_never_fired_is_taken_back_where_the_clock_was_put_back
+        a_place_that_goes_back_takes_the_beginning_of_its_revision_along
         the_last_sign_of_a_daemon_is_remembered
         an_attempt_begun_ahead_keeps_its_fire
         a_fire_by_hand_works_on_paused_and_disabled_jobs
@@ -96,10 +98,12 @@ on_every_backend! {
         a_gap_is_found_from_inside
         what_ended_badly_is_found_by_its_end
         every_definition_that_held_is_remembered
+        the_ledger_reads_schedules_and_rows_in_pages
         another_process_is_noticed_and_our_own_writes_are_not;
     upkeep:
         pruning_takes_old_finished_fires_in_steps
         pruning_spares_what_is_open
+        pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on
         pruning_forgets_media_that_nothing_needs
         a_backup_is_a_whole_store
         a_restored_backup_repeats_nothing

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Decision, Health, Next, Outcome, PushSpec, PushState, Rule, Target, Trigger, UtcMs};
+use pushcron::domain::{
+    Decision, Health, Job, LedgerRevision, LedgerRow, Next, Outcome, PushSpec, PushState, Rule, Schedule, Target,
+    Trigger, UtcMs,
+};
 use pushcron::store::{AccountRow, AdHoc, BadEnd, BadEnds, Begin, Filter, NewFire, Revision, Settle, View};
 use serde_json::json;
 
@@ -213,6 +216,55 @@ pub async fn every_definition_that_held_is_remembered(world: Arc<World>) {
     let removed = told(world.store.revisions("daily").await.unwrap());
     assert_eq!(removed, [one, (2, second, at(10), Some(at(20)))]);
     assert_eq!(world.store.revisions("nobody").await.unwrap(), []);
+}
+
+pub async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
+    let job = |name: &str, period| Job { schedule: Schedule::Every(period), ..job(name) };
+    for (seconds, period) in [(0, 1000), (10, 2000)] {
+        let changes = ["a", "c"].map(|name| change(job(name, period), at(seconds))).to_vec();
+        world.store.apply_jobs(changes, vec![], at(seconds)).await.unwrap();
+    }
+    world.store.apply_jobs(vec![], vec![Arc::from("c")], at(20)).await.unwrap();
+    let names = async |only, after, limit| -> Vec<String> {
+        let jobs = world.store.ledger_jobs(only, after, limit).await.unwrap();
+        jobs.iter().map(|job| job.name.to_string()).collect()
+    };
+    assert_eq!(names(None, "", 2).await, ["a", "bystander"]);
+    assert_eq!(names(None, "bystander", 2).await, ["c"], "removed jobs are told too");
+    assert_eq!(names(Some("nobody"), "", 2).await, [""; 0]);
+    let told = async |name| {
+        let job = world.store.ledger_jobs(Some(name), "", 1).await.unwrap().remove(0);
+        let revision = |r: &LedgerRevision| (r.revision, r.schedule.clone(), r.from_at, r.until_at);
+        (job.next_due_at, job.revisions.iter().map(revision).collect::<Vec<_>>())
+    };
+    let first = (1, Schedule::Every(1000), at(0), Some(at(10)));
+    let second = |until| (2, Schedule::Every(2000), at(10), until);
+    assert_eq!(told("a").await, (Some(at(10)), vec![first.clone(), second(None)]));
+    assert_eq!(told("c").await, (None, vec![first, second(Some(at(20)))]));
+
+    let a = job("a", 2000);
+    let gap = NewFire {
+        decision: Decision::Missed,
+        reason: Some("misfire_window".to_owned()),
+        count: 4,
+        until_at: Some(at(18)),
+        ..fire(&a, at(12))
+    };
+    let fires = vec![fire(&a, at(10)), gap, fire(&a, at(20)), fire(&a, at(22))];
+    world.store.record_fires(fires, vec![cursor(&a, at(10), at(24))], at(23)).await.unwrap();
+    world.store.fire_by_hand("a", at(21)).await.unwrap();
+    let due = async |from, limit| -> Vec<UtcMs> {
+        let rows = world.store.ledger_rows("a", from, at(22), limit).await.unwrap();
+        rows.iter().map(|row| row.due_at).collect()
+    };
+    assert_eq!(due(at(0), 9).await, [at(10), at(12), at(20), at(22)]);
+    assert_eq!(due(at(0), 2).await, [at(10), at(12)]);
+    assert_eq!(due(at(14), 1).await, [at(12), at(20)], "the gap reaches into the time");
+    let row = world.store.ledger_rows("a", at(12), at(12), 1).await.unwrap().remove(0);
+    let zone = Some("Asia/Shanghai 2026a".to_owned());
+    let expected =
+        LedgerRow { due_at: at(12), until_at: Some(at(18)), count: 4, revision: 2, recorded_at: at(23), zone };
+    assert_eq!(row, expected);
 }
 
 pub async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<World>) {

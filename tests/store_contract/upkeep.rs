@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Body, Media, Next, PushState};
-use pushcron::store::{Pruned, Restored, StoreError};
+use pushcron::domain::{Body, Decision, Job, Media, Next, PushState};
+use pushcron::store::{NewFire, Pruned, Restored, StoreError};
 
-use crate::world::{World, at, job};
+use crate::world::{World, at, cursor, fire, job};
 
 pub async fn pruning_takes_old_finished_fires_in_steps(world: Arc<World>) {
     // Older than the bystander, so that it is not among them.
@@ -40,6 +40,32 @@ pub async fn pruning_spares_what_is_open(world: Arc<World>) {
     world.store.prune(at(-100), 10).await.unwrap();
     world.load(&old, at(0)).await;
     assert_eq!(world.stored("old").await.revision, 1);
+}
+
+pub async fn pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on(world: Arc<World>) {
+    let pruned_until = async || world.store.ledger_jobs(Some("old"), "", 1).await.unwrap()[0].pruned_until;
+    let old = job("old");
+    world.load(&old, at(-1000)).await;
+    let missed = |due: i64, until: i64| NewFire {
+        decision: Decision::Missed,
+        reason: Some("misfire_window".to_owned()),
+        count: (until - due + 1) as u64,
+        until_at: Some(at(until)),
+        ..fire(&old, at(due))
+    };
+    let fires = vec![missed(-1000, -901), missed(-900, -101)];
+    world.store.record_fires(fires, vec![cursor(&old, at(-1000), at(-100))], at(-100)).await.unwrap();
+    world.load(&Job { enabled: false, ..old.clone() }, at(-100)).await;
+
+    assert_eq!(world.store.prune(at(-950), 10).await.unwrap().fires, 0);
+    assert_eq!(pruned_until().await, None);
+    assert_eq!(world.store.prune(at(-200), 10).await.unwrap().fires, 1);
+    assert_eq!(pruned_until().await, Some(at(-901)));
+    assert_eq!(world.store.revisions("old").await.unwrap().len(), 2, "the gap still needs its definition");
+    assert_eq!(world.store.prune(at(-9), 10).await.unwrap().fires, 1);
+    assert_eq!(pruned_until().await, Some(at(-101)));
+    world.store.prune(at(-8), 10).await.unwrap();
+    assert_eq!(pruned_until().await, Some(at(-101)));
 }
 
 pub async fn pruning_forgets_media_that_nothing_needs(world: Arc<World>) {

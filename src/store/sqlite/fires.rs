@@ -60,7 +60,7 @@ impl Write for RecordFires {
         if fires.iter().any(|fire| fire.overlap == Overlap::Replace) {
             recorded.cancelled = replace_older(conn, before, self.now).await?;
         }
-        move_cursors(conn, self.cursors.iter().filter(|cursor| !stale.contains(&cursor.job))).await?;
+        move_cursors(conn, self.cursors.iter().filter(|cursor| !stale.contains(&cursor.job)), self.now).await?;
         recorded.pushes = pushes::decode_open(
             sqlx::query_scalar(concat!(
                 "SELECT ",
@@ -209,14 +209,19 @@ async fn replace_older(conn: &mut SqliteConnection, before: Marks, now: UtcMs) -
     Ok(replaced)
 }
 
-async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item = &Cursor>) -> Result<()> {
+/// A place that goes back means that the clock shows an hour again. The revision that holds then is answerable for
+/// that hour too, though it may have been loaded later by the clock of before.
+async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item = &Cursor>, now: UtcMs) -> Result<()> {
     let rows: Vec<_> = cursors.map(|cursor| (&cursor.job, cursor.next_due_at)).collect();
     sqlx::query(
-        "UPDATE jobs SET next_due_at = c.value ->> 1
+        "UPDATE jobs
+            SET next_due_at = c.value ->> 1,
+                loaded_at = iif(c.value ->> 1 < coalesce(next_due_at, '9999'), min(loaded_at, ?2), loaded_at)
            FROM jsonb_each(?1) AS c
           WHERE jobs.name = c.value ->> 0",
     )
     .bind(serde_json::to_string(&rows)?)
+    .bind(now.to_string())
     .execute(conn)
     .await?;
     Ok(())
@@ -227,13 +232,15 @@ pub(super) struct Withdrawn {
     pub pushes: Vec<i64>,
 }
 
-/// Takes back what some jobs called for after `now`.
+/// Takes back what some jobs called for after `now`. Rows of earlier revisions stay: they were decided in an hour that
+/// the clock shows again, by a definition that nobody could decide by any more.
 pub(super) async fn withdraw_of(conn: &mut SqliteConnection, jobs: &[&str], now: UtcMs) -> Result<Withdrawn> {
     let ids = sqlx::query_scalar(
         "SELECT json_group_array(f.id)
-           FROM jsonb_each(?1) AS j
-          CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?2
-          WHERE f.triggered_by = 'cron'
+           FROM jsonb_each(?1) AS n
+          CROSS JOIN jobs AS j ON j.name = n.value
+          CROSS JOIN fires AS f ON f.job = j.name AND f.due_at > ?2
+          WHERE f.triggered_by = 'cron' AND f.recorded_at < f.due_at AND f.revision = j.revision
             AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
     )
     .bind(serde_json::to_string(jobs)?)
@@ -252,11 +259,20 @@ impl Write for WithdrawAhead {
     type Answer = u64;
 
     async fn run(&mut self, conn: &mut SqliteConnection) -> Result<u64> {
+        // What was restored may have been sent by the database that was lost, and stays missed.
         let ids = sqlx::query_scalar(
-            "SELECT json_group_array(f.id)
-               FROM fires AS f INDEXED BY fires_due
-              WHERE f.due_at > ?1 AND f.recorded_at < f.due_at AND f.triggered_by = 'cron'
-                AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
+            "SELECT json_group_array(id)
+               FROM (SELECT f.id
+                       FROM fires AS f INDEXED BY fires_due
+                       JOIN jobs AS j ON j.name = f.job AND j.revision = f.revision AND j.removed_at IS NULL
+                      WHERE f.due_at > ?1 AND f.triggered_by = 'cron'
+                        AND (f.recorded_at < f.due_at OR f.decision <> 'fired' AND f.reason <> 'restored')
+                        AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')
+                     UNION ALL
+                     SELECT f.id
+                       FROM fires AS f INDEXED BY fires_spans
+                       JOIN jobs AS j ON j.name = f.job AND j.revision = f.revision AND j.removed_at IS NULL
+                      WHERE f.until_at > ?1 AND f.until_at IS NOT NULL AND f.due_at <= ?1 AND f.reason <> 'restored')",
         )
         .bind(self.awake_at.to_string())
         .fetch_one(&mut *conn)

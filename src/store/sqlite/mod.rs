@@ -12,6 +12,7 @@ mod fault;
 mod fires;
 mod history;
 mod jobs;
+mod ledger;
 mod lock;
 mod pushes;
 mod upkeep;
@@ -30,7 +31,7 @@ use super::{
     AccountRow, AdHoc, Applied, BadEnds, Begin, Cursor, Figures, Filter, Finish, FireRecord, Interrupted, JobChange,
     NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Store, StoreError, StoredJob, Table, View,
 };
-use crate::domain::{Delivery, PushState, Target, UtcMs};
+use crate::domain::{Delivery, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use bulk::Calls;
 use fault::Fault;
 use writer::{Unit, Write, Writer, closed};
@@ -234,6 +235,14 @@ impl Store for SqliteStore {
 
     async fn revisions(&self, job: &str) -> Result<Vec<Revision>> {
         self.read(async |conn| history::revisions(conn, job).await).await
+    }
+
+    async fn ledger_jobs(&self, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>> {
+        self.read(async |conn| ledger::jobs(conn, only, after, limit).await).await
+    }
+
+    async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64) -> Result<Vec<LedgerRow>> {
+        self.read(async |conn| ledger::rows(conn, job, from, until, limit).await).await
     }
 
     async fn bad_ends(

@@ -33,10 +33,11 @@ impl Write for Prune {
     async fn run(&mut self, conn: &mut SqliteConnection) -> Result<Pruned> {
         let before = self.before.to_string();
         let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        // A row that stands for many instants goes when the last of them is old enough.
         let fires: Vec<i64> = sqlx::query_scalar(
             "SELECT f.id
                FROM fires AS f INDEXED BY fires_due
-              WHERE f.due_at < ?1
+              WHERE f.due_at < ?1 AND coalesce(f.until_at, f.due_at) < ?1
                 AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.finished_at IS NULL)
               ORDER BY f.due_at
               LIMIT ?2",
@@ -45,8 +46,18 @@ impl Write for Prune {
         .bind(limit)
         .fetch_all(&mut *conn)
         .await?;
-        // SQLite does not count what a foreign key deletes along.
         let fires = serde_json::to_string(&fires)?;
+        sqlx::query(
+            "INSERT INTO meta
+             SELECT 'pruned_until', max(coalesce(until_at, due_at))
+               FROM fires WHERE id IN (SELECT value FROM json_each(?1))
+             HAVING count(*) > 0
+             ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
+        )
+        .bind(&fires)
+        .execute(&mut *conn)
+        .await?;
+        // SQLite does not count what a foreign key deletes along.
         let pushes = sqlx::query("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))")
             .bind(&fires)
             .execute(&mut *conn)
@@ -82,7 +93,10 @@ async fn shrink(conn: &mut SqliteConnection) -> Result<()> {
 /// Once the old fires are gone: what only they needed.
 async fn prune_definitions(conn: &mut SqliteConnection, before: &str) -> Result<()> {
     for statement in [
-        "DELETE FROM job_revisions WHERE until_at < ?1",
+        "DELETE FROM job_revisions
+          WHERE until_at < ?1
+            AND NOT EXISTS (SELECT 1 FROM fires
+                             WHERE fires.job = job_revisions.job AND fires.due_at <= job_revisions.until_at)",
         "DELETE FROM jobs
           WHERE removed_at < ?1 AND NOT EXISTS (SELECT 1 FROM fires WHERE fires.job = jobs.name)",
         "DELETE FROM blobs

@@ -1,0 +1,47 @@
+//! What a job's schedules called for and what was recorded of it, without pushes and messages: enough to hold one
+//! against the other.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::job::{DstGap, Schedule};
+use super::time::UtcMs;
+
+/// A job, present or removed, with all that tells which instants must have a row.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct LedgerJob {
+    pub name: Arc<str>,
+    /// The first instant that has no row yet; None where there is no more, and for removed jobs.
+    pub next_due_at: Option<UtcMs>,
+    /// Pruning has taken rows up to here, of this job or others: what is older cannot be held against anything.
+    pub pruned_until: Option<UtcMs>,
+    /// Oldest first.
+    pub revisions: Vec<LedgerRevision>,
+}
+
+/// A schedule of a job and the time during which it held.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct LedgerRevision {
+    pub revision: u32,
+    pub schedule: Schedule,
+    pub timezone: String,
+    #[serde(default)]
+    pub dst_gap: Option<DstGap>,
+    pub from_at: UtcMs,
+    /// None: it holds.
+    pub until_at: Option<UtcMs>,
+}
+
+/// A row of `fires` that the schedule made.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct LedgerRow {
+    pub due_at: UtcMs,
+    /// The last instant that the row stands for, where it stands for many.
+    pub until_at: Option<UtcMs>,
+    pub count: u64,
+    pub revision: u32,
+    pub recorded_at: UtcMs,
+    /// The zone and the version of its rules that gave `due_at`.
+    pub zone: Option<String>,
+}

@@ -1,0 +1,65 @@
+//! What the ledger is held against: schedules with the time in which they held, and bare rows of `fires`.
+
+use sqlx::SqliteConnection;
+
+use super::fault::Result;
+use crate::domain::{LedgerJob, LedgerRow, UtcMs};
+
+pub(super) async fn jobs(
+    conn: &mut SqliteConnection,
+    only: Option<&str>,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<LedgerJob>> {
+    let rows: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_object(
+                  'name', j.name, 'next_due_at', j.next_due_at,
+                  'pruned_until', (SELECT value FROM meta WHERE key = 'pruned_until'),
+                  'revisions', (SELECT json_group_array(json_object(
+                      'revision', revision, 'schedule', json(definition -> '$.schedule'),
+                      'timezone', timezone, 'dst_gap', definition ->> '$.dst_gap',
+                      'from_at', from_at, 'until_at', until_at) ORDER BY revision)
+                                  FROM (SELECT revision, definition, timezone, from_at, until_at
+                                          FROM job_revisions WHERE job = j.name
+                                        UNION ALL
+                                        SELECT j.revision, j.definition, j.timezone, j.loaded_at, NULL
+                                         WHERE j.removed_at IS NULL))))
+           FROM (SELECT * FROM jobs WHERE name > ?1 AND name = coalesce(?2, name) ORDER BY name LIMIT ?3) AS j",
+    )
+    .bind(after)
+    .bind(only)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_one(conn)
+    .await?;
+    Ok(serde_json::from_str(&rows)?)
+}
+
+pub(super) async fn rows(
+    conn: &mut SqliteConnection,
+    job: &str,
+    from: UtcMs,
+    until: UtcMs,
+    limit: u64,
+) -> Result<Vec<LedgerRow>> {
+    let rows: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_object('due_at', due_at, 'until_at', until_at, 'count', count,
+                                             'revision', revision, 'recorded_at', recorded_at, 'zone', zone))
+           FROM (SELECT *
+                   FROM (SELECT * FROM fires INDEXED BY fires_spans
+                          WHERE until_at >= ?2 AND until_at IS NOT NULL
+                            AND job = ?1 AND due_at < ?2 AND triggered_by = 'cron')
+                 UNION ALL
+                 SELECT *
+                   FROM (SELECT * FROM fires
+                          WHERE job = ?1 AND due_at BETWEEN ?2 AND ?3 AND triggered_by = 'cron'
+                          ORDER BY due_at LIMIT ?4)
+                  ORDER BY due_at)",
+    )
+    .bind(job)
+    .bind(from.to_string())
+    .bind(until.to_string())
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_one(conn)
+    .await?;
+    Ok(serde_json::from_str(&rows)?)
+}
