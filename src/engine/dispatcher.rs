@@ -4,7 +4,7 @@
 //! runs in tasks of its own and comes back as an event. An attempt's row is durable before its sender is called, and
 //! no transaction is open while it runs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,10 +17,10 @@ use tracing::{debug, error, info, warn};
 
 use super::desk::MediaDesk;
 use super::flights::Flights;
-use super::lines::Lines;
 use super::news::{self, Listener, News};
-use super::queue::{LaneLimits, Queue};
+use super::queue::Queue;
 use super::roster::Roster;
+use super::runway::{Runway, Staged};
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
 use crate::policy::account::Choice;
@@ -28,8 +28,10 @@ use crate::policy::retry::{self, Attempted, Obstacle};
 use crate::senders::{Gate, Probe, Sender, SenderEvent};
 use crate::store::{Begin, Finish, OpenPush, Settle, SharedStore, StoreError};
 
-/// Attempts are opened this long before their instant, so that nothing is left to do at the instant but to send.
+/// Attempts are opened this long before their instant, so that nothing is left to do at the instant but to send: so
+/// long for the first, and more for each that has to be opened beside it.
 const LEAD: Duration = Duration::from_millis(20);
+const LEAD_OF_EACH: Duration = Duration::from_micros(10);
 /// Pushes chosen for in one go, so that a large burst does not keep the loop from finished attempts.
 const CHOOSE_AT_ONCE: usize = 4096;
 /// Parked pushes are looked at again at least this often (their accounts' events wake them earlier).
@@ -70,13 +72,6 @@ pub enum Internal {
     Probed { account: Arc<str>, probe: Probe },
 }
 
-/// An attempt whose row is durable and that waits for its instant or a free slot.
-struct Staged {
-    delivery: Delivery,
-    start_at: UtcMs,
-    line: u64,
-}
-
 /// An attempt under way.
 struct Flight {
     delivery: Arc<Delivery>,
@@ -85,35 +80,6 @@ struct Flight {
     line: u64,
     idempotent: bool,
     task: AbortHandle,
-}
-
-/// An account's attempts between their record and their send.
-struct Runway {
-    /// Those whose instant has not come, by instant.
-    early: BTreeMap<(UtcMs, i64), Staged>,
-    ready: Lines<Staged>,
-    sending: u32,
-}
-
-impl Runway {
-    fn new(limits: LaneLimits) -> Runway {
-        Runway { early: BTreeMap::new(), ready: Lines::new(limits.per_target()), sending: 0 }
-    }
-
-    /// Lines up those whose instant has come.
-    fn line_up(&mut self, now: UtcMs) {
-        while let Some(first) = self.early.first_entry()
-            && first.key().0 <= now
-        {
-            let staged = first.remove();
-            self.ready.push(staged.line, staged);
-        }
-    }
-
-    fn take_all(&mut self) -> Vec<Staged> {
-        let early = std::mem::take(&mut self.early).into_values();
-        early.chain(self.ready.drain().into_iter().map(|(_, staged)| staged)).collect()
-    }
 }
 
 /// Figures for the status line, kept up by the dispatcher.
@@ -270,8 +236,13 @@ impl Dispatcher {
         self.vitals.open_pushes.store(self.queue.len(), Ordering::Relaxed);
     }
 
+    /// How long before the next instant attempts are to be opened.
+    fn lead(&mut self) -> Duration {
+        LEAD + LEAD_OF_EACH * u32::try_from(self.queue.crowd()).unwrap_or(u32::MAX)
+    }
+
     /// How long nothing will have to be done unless an event comes.
-    fn time_to_next(&self) -> Duration {
+    fn time_to_next(&mut self) -> Duration {
         let now = self.clock.now();
         let mut wait = self.look_again_at.saturating_sub(self.clock.monotonic());
         if let Some(stopping) = &self.stopping {
@@ -281,25 +252,21 @@ impl Dispatcher {
             wait = wait.min(until.saturating_sub(self.clock.monotonic()));
         } else {
             if let Some(at) = self.queue.next_due_at() {
-                wait = wait.min((at - LEAD).since(now));
+                wait = wait.min((at - self.lead()).since(now));
             }
             if let Some(at) = self.queue.next_paced_at() {
                 wait = wait.min(at.since(now));
             }
         }
-        for runway in self.runways.values() {
-            // Those whose instant has come wait for a slot, which comes as an event.
-            if let Some((at, _)) = runway.early.keys().next() {
-                wait = wait.min(at.since(now));
-            }
-        }
-        wait
+        let next_start_at = self.runways.values().filter_map(Runway::next_start_at).min();
+        next_start_at.map_or(wait, |at| wait.min(at.since(now)))
     }
 
     // --- choosing ----------------------------------------------------------------------------------------------
 
     fn choose_accounts(&mut self, now: UtcMs) {
-        for id in self.queue.due(now + LEAD, CHOOSE_AT_ONCE) {
+        let lead = self.lead();
+        for id in self.queue.due(now + lead, CHOOSE_AT_ONCE) {
             let Some(push) = self.queue.get(id) else { continue };
             match self.roster.choose(push, now) {
                 Choice::Use { index, rule } => {
@@ -397,12 +364,12 @@ impl Dispatcher {
             let Some(account) = accounts.remove(&delivery.push_id) else { continue };
             let start_at = self.queue.get(delivery.push_id).map_or(delivery.due_at, |push| push.next_attempt_at);
             let Some(member) = self.roster.get(&account) else {
-                self.take_back(delivery, start_at, now, "account_removed");
+                self.take_back(&delivery, start_at, now, "account_removed");
                 continue;
             };
-            let runway = self.runways.entry(account).or_insert_with(|| Runway::new(member.limits));
+            let runway = self.runways.entry(account).or_insert_with(|| Runway::new(member.limits.per_target()));
             let line = self.queue.line_of(delivery.push_id);
-            runway.early.insert((start_at, delivery.push_id), Staged { delivery, start_at, line });
+            runway.stage(Staged { delivery: Arc::new(delivery), start_at, line });
         }
         // What the store did not hand out was cancelled, withdrawn or resolved meanwhile.
         for id in accounts.into_keys() {
@@ -417,11 +384,7 @@ impl Dispatcher {
         let mut starting = Vec::new();
         for (account, runway) in &mut self.runways {
             let Some(member) = self.roster.get(account) else { continue };
-            runway.line_up(now);
-            while runway.sending < member.limits.concurrency
-                && let Some((_, staged)) = runway.ready.take()
-            {
-                runway.sending += 1;
+            while let Some(staged) = runway.take(now, member.limits.concurrency) {
                 starting.push((account.clone(), member.sender.clone(), staged));
             }
         }
@@ -432,22 +395,21 @@ impl Dispatcher {
                     // Room for one send, but not for all parts of this message.
                     self.landed(&account, line);
                     self.snoozed.insert(delivery.push_id, reason);
-                    self.take_back(delivery, until.unwrap_or(now + LOOK_AGAIN), now, reason);
+                    self.take_back(&delivery, until.unwrap_or(now + LOOK_AGAIN), now, reason);
                 }
             }
         }
         self.unstage_orphans();
     }
 
-    fn fly(&mut self, account: Arc<str>, sender: Arc<dyn Sender>, delivery: Delivery, line: u64, now: UtcMs) {
+    fn fly(&mut self, account: Arc<str>, sender: Arc<dyn Sender>, delivery: Arc<Delivery>, line: u64, now: UtcMs) {
         let push_id = delivery.push_id;
         if let Err(error) = self.notes.note(push_id, delivery.attempt) {
             error!(push = push_id, %error, "the start of an attempt cannot be noted, and nothing is sent without");
             self.landed(&account, line);
-            return self.take_back(delivery, now + STORE_PAUSE, now, "not_noted");
+            return self.take_back(&delivery, now + STORE_PAUSE, now, "not_noted");
         }
         self.snoozed.remove(&push_id);
-        let delivery = Arc::new(delivery);
         let sender_name = self.roster.get(&account).map_or("", |member| member.limits.sender);
         let idempotent = sender.is_idempotent(&delivery, now);
         let (events, clock, desk, to_send) =
@@ -476,8 +438,7 @@ impl Dispatcher {
     /// A slot of the account is free again.
     fn landed(&mut self, account: &str, line: u64) {
         if let Some(runway) = self.runways.get_mut(account) {
-            runway.sending = runway.sending.saturating_sub(1);
-            runway.ready.back(line);
+            runway.landed(line);
         }
     }
 
@@ -571,7 +532,7 @@ impl Dispatcher {
                     cooldown_until = until,
                     "account cannot send now"
                 );
-                self.queue.leave_lanes(Some(account));
+                self.leave_account(account, now);
             }
             _ => {}
         }
@@ -729,7 +690,7 @@ impl Dispatcher {
                 info!(account, "account is online");
             } else {
                 warn!(account, error, "account cannot send");
-                self.queue.leave_lanes(Some(account));
+                self.leave_account(account, now);
             }
             self.queue.unpark();
         }
@@ -801,7 +762,16 @@ impl Dispatcher {
         let now = self.clock.now();
         let staged: Vec<Staged> = self.runways.values_mut().flat_map(Runway::take_all).collect();
         for Staged { delivery, start_at, .. } in staged {
-            self.take_back(delivery, start_at, now, "stopped");
+            self.take_back(&delivery, start_at, now, "stopped");
+        }
+    }
+
+    /// Has everything that waits for this account chosen for anew: it cannot send now.
+    fn leave_account(&mut self, account: &str, now: UtcMs) {
+        self.queue.leave_lanes(Some(account));
+        let staged = self.runways.get_mut(account).map(Runway::take_all).unwrap_or_default();
+        for Staged { delivery, start_at, .. } in staged {
+            self.take_back(&delivery, start_at, now, "account_down");
         }
     }
 
@@ -813,17 +783,17 @@ impl Dispatcher {
         for account in gone {
             let Some(runway) = self.runways.get_mut(&account) else { continue };
             let staged = runway.take_all();
-            if runway.sending == 0 {
+            if !runway.is_sending() {
                 self.runways.remove(&account);
             }
             for Staged { delivery, start_at, .. } in staged {
-                self.take_back(delivery, start_at, now, "account_removed");
+                self.take_back(&delivery, start_at, now, "account_removed");
             }
         }
     }
 
     /// Closes an attempt whose sender was not called: it does not count, and the push is due again at `start_at`.
-    fn take_back(&mut self, delivery: Delivery, start_at: UtcMs, now: UtcMs, reason: &str) {
+    fn take_back(&mut self, delivery: &Delivery, start_at: UtcMs, now: UtcMs, reason: &str) {
         self.queue.close(delivery.push_id);
         self.finishes.push(Finish {
             push_id: delivery.push_id,

@@ -6,10 +6,12 @@
 pub mod desk;
 pub mod dispatcher;
 pub mod flights;
+mod lane;
 mod lines;
 pub mod news;
 pub mod queue;
 pub mod recovery;
 pub mod roster;
+mod runway;
 pub mod scheduler;
 pub mod timeline;

@@ -9,36 +9,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lines::Lines;
+use super::lane::{Lane, LaneLimits};
 use crate::domain::{Rule, UtcMs};
 use crate::store::{Begin, OpenPush};
 
 /// Attempts that may be open at once over all lanes: bounds memory whatever the accounts ask for.
-const MAX_OPEN: usize = 4096;
-/// Attempts that a lane may have open for each that it may send at once.
-const OPEN_PER_SLOT: u32 = 16;
-
-/// What a lane may do at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LaneLimits {
-    pub sender: &'static str,
-    pub concurrency: u32,
-    pub min_interval: Duration,
-}
-
-impl LaneLimits {
-    /// Sends to a single target at once: a quarter of the lane, so that three targets must hang before the lane feels
-    /// it, and never less than one.
-    pub fn per_target(self) -> u32 {
-        (self.concurrency / 4).max(1)
-    }
-
-    /// Attempts opened at once, sent or not: enough that one transaction opens many and that no slot waits for the
-    /// database. A lane that paces itself opens each when its time has come.
-    fn open_at_once(self) -> u32 {
-        if self.min_interval.is_zero() { self.concurrency.saturating_mul(OPEN_PER_SLOT) } else { 1 }
-    }
-}
+const MAX_OPEN: usize = 16_384;
+/// Attempts opened in one transaction: few enough that nothing else waits for it noticeably.
+const BATCH: usize = 1024;
+/// Pushes that come so close to the first one are opened in the same rush.
+const CROWD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where an open push stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,13 +41,6 @@ struct Entry {
     line: u64,
 }
 
-struct Lane {
-    limits: LaneLimits,
-    open: u32,
-    not_before: UtcMs,
-    lines: Lines<(i64, Rule)>,
-}
-
 /// The dispatcher's memory.
 #[derive(Default)]
 pub struct Queue {
@@ -76,6 +49,8 @@ pub struct Queue {
     parked: BTreeSet<i64>,
     lanes: HashMap<Arc<str>, Lane>,
     open: usize,
+    /// The answer of [`Queue::crowd`] for an instant; forgotten when more come to wait.
+    crowd: Option<(UtcMs, usize)>,
     hasher: RandomState,
 }
 
@@ -91,6 +66,7 @@ impl Queue {
         let line = self.hasher.hash_one(&push.target);
         self.entries.insert(id, Entry { push, place: Place::Waiting(at), line });
         self.waiting.insert((at, id));
+        self.crowd = None;
     }
 
     /// Forgets a push, wherever it stands.
@@ -143,6 +119,20 @@ impl Queue {
         self.waiting.first().map(|(at, _)| *at)
     }
 
+    /// How many pushes wait for that instant or the second after it, as far as they may be open at once.
+    pub fn crowd(&mut self) -> usize {
+        let Some(first) = self.next_due_at() else { return 0 };
+        match self.crowd {
+            Some((at, count)) if at == first => count,
+            _ => {
+                let second = first + CROWD_WITHIN;
+                let count = self.waiting.iter().take_while(|(at, _)| *at <= second).take(MAX_OPEN).count();
+                self.crowd = Some((first, count));
+                count
+            }
+        }
+    }
+
     /// Puts a push into the lane of an account.
     pub fn assign(&mut self, id: i64, account: &Arc<str>, rule: Rule, limits: LaneLimits) {
         self.leave_place(id);
@@ -150,7 +140,7 @@ impl Queue {
         entry.place = Place::Ready(account.clone());
         let lane = self.lanes.entry(account.clone()).or_insert_with(|| Lane::new(limits));
         lane.set_limits(limits);
-        lane.lines.push(entry.line, (id, rule));
+        lane.push(entry.line, id, rule);
     }
 
     /// Sets a push aside until something changes.
@@ -198,29 +188,23 @@ impl Queue {
             entry.push.next_attempt_at = at;
             entry.place = Place::Waiting(at);
             self.waiting.insert((at, id));
+            self.crowd = None;
         }
     }
 
-    /// The attempts to open now. A lane opens again once half of what it had open has ended, so that one transaction
-    /// opens many. Every push returned counts as open from here on.
+    /// The attempts to open now, at most one transaction of them. Every push returned counts as open from here on.
     pub fn take_startable(&mut self, now: UtcMs) -> Vec<Begin> {
         let mut begins = Vec::new();
+        let share = BATCH.div_ceil(self.lanes.len().max(1));
         for (account, lane) in &mut self.lanes {
-            let most = lane.limits.open_at_once();
-            if lane.open > most / 2 {
-                continue;
-            }
-            while lane.open < most && self.open < MAX_OPEN && lane.not_before <= now {
-                let Some((_, (id, rule))) = lane.lines.take() else { break };
-                lane.open += 1;
+            lane.learn_pace(now);
+            for _ in 0..share.min(MAX_OPEN - self.open) {
+                let Some((id, rule)) = lane.take(now) else { break };
                 self.open += 1;
-                if !lane.limits.min_interval.is_zero() {
-                    lane.not_before = now + lane.limits.min_interval;
-                }
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.place = Place::Open(account.clone());
                 }
-                begins.push(Begin { push_id: id, account: account.clone(), sender: lane.limits.sender, rule });
+                begins.push(Begin { push_id: id, account: account.clone(), sender: lane.sender(), rule });
             }
         }
         begins
@@ -233,11 +217,7 @@ impl Queue {
 
     /// When a lane that paces itself may start its next attempt, if one waits.
     pub fn next_paced_at(&self) -> Option<UtcMs> {
-        self.lanes
-            .values()
-            .filter(|lane| !lane.limits.min_interval.is_zero() && lane.open == 0 && lane.lines.has_next())
-            .map(|lane| lane.not_before)
-            .min()
+        self.lanes.values().filter_map(Lane::next_paced_at).min()
     }
 
     /// The attempt of a push has ended: its slot is free, and the push stays until its record is durable.
@@ -269,30 +249,17 @@ impl Queue {
             }
             Place::Ready(account) => {
                 if let Some(lane) = self.lanes.get_mut(account) {
-                    lane.lines.remove(entry.line, |(ready, _)| *ready == id);
+                    lane.remove(entry.line, id);
                 }
             }
             Place::Closing => {}
             Place::Open(account) => {
                 self.open -= 1;
                 if let Some(lane) = self.lanes.get_mut(account) {
-                    lane.open = lane.open.saturating_sub(1);
-                    lane.lines.back(entry.line);
+                    lane.close(entry.line);
                 }
             }
         }
-    }
-}
-
-impl Lane {
-    fn new(limits: LaneLimits) -> Lane {
-        let lines = Lines::new(limits.open_at_once() / 4);
-        Lane { limits, open: 0, not_before: UtcMs::MIN, lines }
-    }
-
-    fn set_limits(&mut self, limits: LaneLimits) {
-        self.limits = limits;
-        self.lines.set_per_line(limits.open_at_once() / 4);
     }
 }
 
@@ -336,6 +303,21 @@ mod tests {
     }
 
     #[test]
+    fn the_crowd_is_all_that_waits_for_the_first_instant_and_a_second_more() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.crowd(), 0);
+        for (id, at) in [(1, 5000), (2, 5000), (3, 6000), (4, 6001)] {
+            queue.add(push(id, "g", at));
+        }
+        assert_eq!(queue.crowd(), 3);
+        queue.add(push(5, "g", 5500));
+        assert_eq!(queue.crowd(), 4);
+        queue.remove(1);
+        queue.remove(2);
+        assert_eq!(queue.crowd(), 3, "5, 3 and 4");
+    }
+
+    #[test]
     fn a_push_is_due_at_its_instant_and_not_before() {
         let mut queue = Queue::default();
         queue.add(push(1, "g", 100));
@@ -352,28 +334,13 @@ mod tests {
         let targets = [vec!["dead"; 100], vec!["b", "c", "d"]].concat();
         let mut queue = all_in_one_lane(&targets, FREE);
         let begun = ids(queue.take_startable(UtcMs(0)));
-        // A quarter of the 64 that the lane opens, and everything of the others.
-        assert_eq!(begun.len(), 16 + 3);
+        // A quarter of the 256 that the lane opens, and everything of the others.
+        assert_eq!(begun.len(), 64 + 3);
         assert!(begun.contains(&101) && begun.contains(&102) && begun.contains(&103));
         queue.remove(101);
         assert_eq!(ids(queue.take_startable(UtcMs(0))), Vec::<i64>::new());
         queue.remove(1);
-        assert_eq!(ids(queue.take_startable(UtcMs(0))), [17]);
-    }
-
-    #[test]
-    fn a_lane_opens_many_at_once_and_again_when_half_of_them_have_ended() {
-        let targets: Vec<String> = (0..200).map(|n| n.to_string()).collect();
-        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-        let mut queue = all_in_one_lane(&targets, FREE);
-        let begun = ids(queue.take_startable(UtcMs(0)));
-        assert_eq!((begun.len(), queue.open_attempts()), (64, 64));
-        for id in &begun[..31] {
-            queue.remove(*id);
-        }
-        assert_eq!(queue.take_startable(UtcMs(0)).len(), 0);
-        queue.remove(begun[31]);
-        assert_eq!(queue.take_startable(UtcMs(0)).len(), 32);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [65]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::queue::LaneLimits;
+use super::lane::LaneLimits;
 use crate::domain::{Account, Health, Report, SenderSpec, UtcMs};
 use crate::policy::account::{Candidate, Choice, Fallback, Question, choose};
 use crate::policy::health;

@@ -25,7 +25,7 @@ const CHUNK_BYTES: usize = 48 * 1024;
 /// Hands out placeholders for files in a JSON value, until [`Slots::fill`] makes a body of it.
 pub struct Slots {
     /// Drawn after the message was written, so that no text can hold a placeholder.
-    nonce: String,
+    nonce: u128,
     files: Vec<FileRange>,
 }
 
@@ -51,7 +51,7 @@ enum Piece {
 
 impl Slots {
     pub fn new() -> Slots {
-        Slots { nonce: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)), files: Vec::new() }
+        Slots { nonce: fastrand::u128(..), files: Vec::new() }
     }
 
     /// The text to put into the JSON where the file's base64 shall stand.
@@ -62,24 +62,27 @@ impl Slots {
     /// As [`Slots::base64`], for `len` bytes from `offset`.
     pub fn base64_range(&mut self, file: &MediaFile, offset: u64, len: u64) -> String {
         self.files.push(FileRange { path: file.path.clone(), offset, len });
-        format!("<{}:{}>", self.nonce, self.files.len() - 1)
+        format!("<{:032x}:{}>", self.nonce, self.files.len() - 1)
     }
 
     /// The body of `value` with the files in their places, in ASCII alone. Slots that the value does not use are
     /// dropped.
-    pub fn fill(&self, value: &Value) -> JsonBody {
-        self.fill_text(&to_ascii(value))
+    pub fn fill(&self, value: &impl Serialize) -> JsonBody {
+        self.fill_text(to_ascii(value))
     }
 
     /// As [`Slots::fill`], in UTF-8.
     pub fn fill_utf8(&self, value: &Value) -> JsonBody {
-        self.fill_text(&value.to_string())
+        self.fill_text(value.to_string())
     }
 
-    fn fill_text(&self, text: &str) -> JsonBody {
+    fn fill_text(&self, text: String) -> JsonBody {
+        if self.files.is_empty() {
+            return JsonBody { len: text.len() as u64, pieces: VecDeque::from([Piece::Text(text.into())]) };
+        }
         let mut pieces = VecDeque::new();
-        let mut rest = text;
-        let opening = format!("<{}:", self.nonce);
+        let mut rest = &*text;
+        let opening = format!("<{:032x}:", self.nonce);
         while let Some((before, after)) = rest.split_once(&opening) {
             let Some((index, after)) = after.split_once('>') else { break };
             pieces.push_back(Piece::Text(Bytes::copy_from_slice(before.as_bytes())));
@@ -154,27 +157,27 @@ async fn next_bytes((mut pieces, mut open): Rest) -> io::Result<Option<(Bytes, R
 
 /// JSON in which everything above 0x7F is written as `\uXXXX`. NapCat joins the chunks of a body as text, which
 /// turns a character cut by a chunk's end into U+FFFD; plain ASCII passes whole (qq.md §1).
-pub fn to_ascii(value: &Value) -> String {
-    let mut out = Vec::new();
-    // Writing a Value to memory cannot fail, and the formatter lets nothing but ASCII through.
+pub fn to_ascii(value: &impl Serialize) -> String {
+    let mut out = Vec::with_capacity(256);
+    // Writing values with text as keys to memory cannot fail, and the formatter lets nothing but ASCII through.
     let _ = value.serialize(&mut Serializer::with_formatter(&mut out, Ascii));
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8(out).unwrap_or_default()
 }
 
 struct Ascii;
 
 impl Formatter for Ascii {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        for c in fragment.chars() {
-            if c.is_ascii() {
-                write!(writer, "{c}")?;
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
+        let mut rest = fragment;
+        loop {
+            let plain = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+            writer.write_all(&rest.as_bytes()[..plain])?;
+            let Some(c) = rest[plain..].chars().next() else { return Ok(()) };
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
             }
+            rest = &rest[plain + c.len_utf8()..];
         }
-        Ok(())
     }
 }
 

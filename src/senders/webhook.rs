@@ -17,6 +17,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use url::Url;
@@ -30,7 +31,9 @@ use crate::clock::SharedClock;
 use crate::domain::account::Account;
 use crate::domain::message::{Item, Media};
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{
+    Body, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, Trigger, UtcMs,
+};
 
 const EMBED_LIMIT: u64 = 20 * 1024 * 1024;
 
@@ -199,34 +202,65 @@ impl Webhook {
     }
 }
 
+/// The body of a push, as the head of this file shows it.
+#[derive(Serialize)]
+struct Event<'a> {
+    r#type: &'static str,
+    timestamp: UtcMs,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    job: Option<&'a str>,
+    triggered_by: Trigger,
+    due_at: UtcMs,
+    im: &'a str,
+    target: Place<'a>,
+    title: Option<&'a str>,
+    kind: Kind,
+    #[serde(flatten)]
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Place<'a> {
+    Group(&'a str),
+    User(&'a str),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Content<'a> {
+    Text(&'a str),
+    Media(Map<String, Value>),
+    Items(Vec<Value>),
+}
+
 /// The body of a push; or why it cannot be made, naming the media.
 fn event(delivery: &Delivery, embed_limit: u64) -> Result<JsonBody, String> {
     let message = &delivery.message;
-    let (place, id) = match &delivery.target {
-        Target::Group(id) => ("group", id),
-        Target::User(id) => ("user", id),
-    };
-    let mut event = json!({
-        "type": "message.push",
-        "timestamp": delivery.due_at,
-        "data": {
-            "job": delivery.job,
-            "triggered_by": delivery.triggered_by,
-            "due_at": delivery.due_at,
-            "im": delivery.im,
-            "target": {place: id},
-            "title": message.title,
-            "kind": message.body.kind(),
-        },
-    });
     let mut media = Embedding { slots: Slots::new(), limit: embed_limit, files: delivery.media.iter() };
-    let (key, content) = match &message.body {
-        Body::Text { text } => ("text", json!(text)),
-        Body::Image(m) | Body::Voice(m) | Body::Video(m) | Body::File(m) => ("media", media.next(m)?),
-        Body::Mixed { items } => ("items", items.iter().map(|item| media.item(item)).collect::<Result<_, _>>()?),
+    let content = match &message.body {
+        Body::Text { text } => Content::Text(text),
+        Body::Image(m) | Body::Voice(m) | Body::Video(m) | Body::File(m) => Content::Media(media.next(m)?),
+        Body::Mixed { items } => Content::Items(items.iter().map(|item| media.item(item)).collect::<Result<_, _>>()?),
     };
-    event["data"][key] = content;
-    Ok(media.slots.fill(&event))
+    let data = Data {
+        job: delivery.job.as_deref(),
+        triggered_by: delivery.triggered_by,
+        due_at: delivery.due_at,
+        im: &delivery.im,
+        target: match &delivery.target {
+            Target::Group(id) => Place::Group(id),
+            Target::User(id) => Place::User(id),
+        },
+        title: message.title.as_deref(),
+        kind: message.body.kind(),
+        content,
+    };
+    Ok(media.slots.fill(&Event { r#type: "message.push", timestamp: delivery.due_at, data }))
 }
 
 /// Puts the resolved files, one after the other, into the body.
@@ -248,7 +282,7 @@ impl Embedding<'_> {
         Ok(value)
     }
 
-    fn next(&mut self, media: &Media) -> Result<Value, String> {
+    fn next(&mut self, media: &Media) -> Result<Map<String, Value>, String> {
         let file = self.files.next().ok_or("the message has a media without a file")?;
         let mut value = self.file(file)?;
         if let Some(caption) = &media.caption {
@@ -257,7 +291,7 @@ impl Embedding<'_> {
         if let Some(cover) = &file.cover {
             value.insert("cover".to_owned(), Value::Object(self.file(cover)?));
         }
-        Ok(Value::Object(value))
+        Ok(value)
     }
 
     fn file(&mut self, file: &MediaFile) -> Result<Map<String, Value>, String> {

@@ -1,0 +1,72 @@
+//! An account's attempts between their record and their send: until their instant, then in line for a free slot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::lines::Lines;
+use crate::domain::{Delivery, UtcMs};
+
+/// An attempt whose row is durable and that waits for its instant or a free slot.
+pub struct Staged {
+    pub delivery: Arc<Delivery>,
+    pub start_at: UtcMs,
+    pub line: u64,
+}
+
+/// What one account has staged.
+pub struct Runway {
+    /// Those whose instant has not come.
+    early: BTreeMap<UtcMs, Vec<Staged>>,
+    ready: Lines<Staged>,
+    /// Attempts under way.
+    sending: u32,
+}
+
+impl Runway {
+    /// At most `per_target` attempts of one line are under way at once.
+    pub fn new(per_target: u32) -> Runway {
+        Runway { early: BTreeMap::new(), ready: Lines::new(per_target), sending: 0 }
+    }
+
+    pub fn stage(&mut self, staged: Staged) {
+        self.early.entry(staged.start_at).or_default().push(staged);
+    }
+
+    /// The next attempt to send now, if one of `slots` is free. It is under way until [`Runway::landed`].
+    pub fn take(&mut self, now: UtcMs, slots: u32) -> Option<Staged> {
+        while let Some(first) = self.early.first_entry()
+            && *first.key() <= now
+        {
+            for staged in first.remove() {
+                self.ready.push(staged.line, staged);
+            }
+        }
+        if self.sending >= slots {
+            return None;
+        }
+        let (_, staged) = self.ready.take()?;
+        self.sending += 1;
+        Some(staged)
+    }
+
+    /// An attempt of this line is no longer under way.
+    pub fn landed(&mut self, line: u64) {
+        self.sending = self.sending.saturating_sub(1);
+        self.ready.back(line);
+    }
+
+    pub fn is_sending(&self) -> bool {
+        self.sending > 0
+    }
+
+    /// Those whose instant has come wait for a slot, which comes as an event; this is the first that has not.
+    pub fn next_start_at(&self) -> Option<UtcMs> {
+        self.early.keys().next().copied()
+    }
+
+    /// Everything that is not under way.
+    pub fn take_all(&mut self) -> Vec<Staged> {
+        let early = std::mem::take(&mut self.early).into_values().flatten();
+        early.chain(self.ready.drain().into_iter().map(|(_, staged)| staged)).collect()
+    }
+}
