@@ -119,6 +119,10 @@ async fn the_ledger_of_a_month_of_a_thousand_jobs_balances() {
         assert!(expected[&row[0]].binary_search(&due_at).is_ok(), "{} was never called for at {due_at}", row[0]);
     }
 
+    // The shipped check comes to the same.
+    let told = world.balanced_ledger();
+    assert!(told.starts_with("1000 jobs, "), "{told}");
+
     let mut taken = world.platform.perhaps_taken();
     let arrived = taken.len();
     taken.sort_unstable();

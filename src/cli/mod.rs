@@ -11,6 +11,7 @@ mod failure;
 mod fire;
 mod history;
 mod jobs;
+mod ledger;
 mod login;
 mod man;
 mod next;
@@ -119,6 +120,8 @@ enum Verb {
     History(history::History),
     /// Tell why a job fired at a time, or did not
     Explain(explain::Explain),
+    /// Check that every instant that was called for has its one row
+    Ledger(ledger::Ledger),
     /// Fire a job now, even a disabled or paused one
     Fire(fire::Fire),
     /// Push one message outside any job; prints 1 when it was sent, else 0
@@ -156,6 +159,7 @@ impl Verb {
             Verb::Accounts(verb) => verb.act(context),
             Verb::History(verb) => verb.act(context),
             Verb::Explain(verb) => verb.act(context),
+            Verb::Ledger(verb) => verb.act(context),
             Verb::Fire(verb) => verb.act(context),
             Verb::Push(verb) => verb.act(context),
             Verb::Retry(verb) => verb.act(context),

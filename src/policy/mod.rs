@@ -6,6 +6,7 @@
 pub mod account;
 pub mod clock_doubt;
 pub mod health;
+pub mod ledger;
 pub mod misfire;
 pub mod retry;
 pub mod schedule;

@@ -279,6 +279,17 @@ impl World {
         panic!("{sql}\nexpected {expected:?}\n    seen {seen:?}");
     }
 
+    /// What `pushcron ledger` says of the database; it must balance.
+    #[track_caller]
+    pub fn balanced_ledger(&self) -> String {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pushcron"));
+        let output = command.env_clear().arg("--db").arg(self.dir.path().join("pushcron.db")).arg("ledger").output();
+        let output = output.unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "the ledger does not balance:\n{told}");
+        told
+    }
+
     /// Waits until so many requests have reached the platform: an attempt's row is there a little before that.
     pub async fn arrived(&self, count: usize) {
         let look = async {

@@ -144,6 +144,12 @@ async fn nothing_is_lost_doubled_or_guessed_however_often_the_daemon_is_killed()
 
     let verdict = checker::check(&database, &receiver.seen(), JOBS, &until).await;
     println!("{verdict}");
+    // A second opinion, by what is shipped.
+    let ledger =
+        Command::new(env!("CARGO_BIN_EXE_pushcron")).arg("--db").arg(&database).arg("ledger").output().unwrap();
+    let told = String::from_utf8_lossy(&ledger.stdout);
+    println!("{told}");
+    assert!(ledger.status.success(), "seed {seed}\n{told}{}", String::from_utf8_lossy(&ledger.stderr));
     assert!(verdict.is_clean(), "seed {seed}\n{verdict}\n{}", tail(&dir.path().join("daemon.log")));
 }
 

@@ -1,0 +1,313 @@
+//! What the schedules called for, held against what was recorded: every instant must have exactly one row.
+//!
+//! The expectation is built anew from the revisions of a job, each within the time in which it held: from its loading
+//! (excluded) to its end (included). It knows nothing of how the rows came about. Instants from the job's place on
+//! have no rows yet, and what pruning took cannot be counted: neither is looked at.
+//!
+//! The clock may have been put back meanwhile, so that the times of revisions overlap and an hour was lived twice.
+//! Then an instant is called for by each revision that held when the clock showed it, and has its one row all the same.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
+use crate::domain::{LedgerJob, LedgerRow, UtcMs};
+
+/// Findings that are kept one by one; of the others the number is enough.
+const FEW: usize = 5;
+/// Missing instants in a row that are walked one by one before the rest of them is counted.
+const WALKED: u64 = 10_000;
+/// No fire is recorded longer than this before its instant.
+const LONGEST_AHEAD: Duration = Duration::from_secs(60);
+
+/// The ledger of one job, open for its rows.
+pub struct Ledger {
+    /// By the beginnings of their times.
+    held: Vec<Held>,
+    /// Those before this index have ended.
+    first_open: usize,
+    /// The lowest revision that is known: pruning took the earlier ones.
+    known_from: u32,
+    /// All instants up to here are settled.
+    settled: UtcMs,
+    until: UtcMs,
+    zone_version: String,
+    balance: Balance,
+}
+
+/// A schedule and the time in which it held. Revisions that did not change it are one.
+struct Held {
+    revisions: RangeInclusive<u32>,
+    schedule: Arc<CompiledSchedule>,
+    /// Exclusive.
+    after: UtcMs,
+    /// Inclusive.
+    until: UtcMs,
+    /// What it called for up to here has been counted by a row that stands for many.
+    counted_until: UtcMs,
+}
+
+/// How a job's ledger came out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Instants that the schedules called for.
+    pub expected: u64,
+    /// Instants that the rows stand for.
+    pub recorded: u64,
+    /// Expected, not recorded.
+    pub missing: u64,
+    /// Recorded, not expected.
+    pub surplus: u64,
+    /// The first few of both.
+    pub first: Vec<Finding>,
+    /// The zone and the version of its rules that rows beside a finding were decided with, where the system has
+    /// another version now: then a change of rules may be all there is to it.
+    pub other_rules: Option<String>,
+}
+
+impl Balance {
+    pub fn is_even(&self) -> bool {
+        self.missing == 0 && self.surplus == 0
+    }
+}
+
+/// One thing that does not add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// An instant was called for and has no row.
+    Missing { at: UtcMs },
+    /// A row stands for an instant that nothing called for.
+    Surplus { at: UtcMs, because: Surplus },
+    /// A row stands for another number of instants than its schedule called for in its time.
+    Miscounted { at: UtcMs, until: UtcMs, count: u64, called: u64 },
+}
+
+/// Why a row should not be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surplus {
+    /// Its revision's schedule has no such instant.
+    NotInSchedule,
+    /// Its revision did not hold then.
+    NotInForce,
+    /// The job never had its revision.
+    NoSuchRevision,
+    /// A row that stands for many instants counted it already.
+    CountedTwice,
+}
+
+impl fmt::Display for Surplus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Surplus::NotInSchedule => "not an instant of its schedule",
+            Surplus::NotInForce => "its revision did not hold then",
+            Surplus::NoSuchRevision => "the job never had its revision",
+            Surplus::CountedTwice => "an earlier row counts it already",
+        })
+    }
+}
+
+impl Ledger {
+    /// The ledger of a job from an instant (all that is known where there is none) until another, both included.
+    /// `zone_version` names the zone data that the schedules are evaluated with.
+    ///
+    /// # Errors
+    /// A schedule does not compile any more: its zone vanished from the system.
+    pub fn open(
+        job: &LedgerJob,
+        from: Option<UtcMs>,
+        until: UtcMs,
+        zone_version: &str,
+        cache: &mut ScheduleCache,
+    ) -> Result<Ledger, ScheduleError> {
+        let before = |at: UtcMs| UtcMs(at.0 - 1);
+        let settled = from.map(before).max(job.pruned_until).unwrap_or(UtcMs::MIN);
+        let mut held: Vec<Held> = Vec::with_capacity(job.revisions.len());
+        for revision in &job.revisions {
+            let dst_gap = revision.dst_gap.unwrap_or_default();
+            let schedule = cache.get_or_compile(&revision.schedule, &revision.timezone, dst_gap)?;
+            let (after, until) = (revision.from_at, revision.until_at.unwrap_or(UtcMs::MAX));
+            match held.last_mut() {
+                Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && after <= last.until => {
+                    last.revisions = *last.revisions.start()..=revision.revision;
+                    (last.after, last.until) = (last.after.min(after), last.until.max(until));
+                }
+                _ => held.push(Held {
+                    revisions: revision.revision..=revision.revision,
+                    schedule,
+                    after,
+                    until,
+                    counted_until: UtcMs::MIN,
+                }),
+            }
+        }
+        held.sort_by_key(|held| held.after);
+        Ok(Ledger {
+            held,
+            first_open: 0,
+            known_from: job.revisions.first().map_or(u32::MAX, |first| first.revision),
+            settled,
+            until: job.next_due_at.map_or(until, |place| before(place).min(until)),
+            zone_version: zone_version.to_owned(),
+            balance: Balance::default(),
+        })
+    }
+
+    /// The instants whose rows are wanted, both included.
+    pub fn span(&self) -> (UtcMs, UtcMs) {
+        (UtcMs(self.settled.0 + 1), self.until)
+    }
+
+    /// Enters the next row, in the order of their instants. Rows that stand for many may begin before the span.
+    pub fn enter(&mut self, row: &LedgerRow) {
+        let findings = (self.balance.missing, self.balance.surplus);
+        match row.until_at {
+            _ if row.due_at > self.until => {}
+            Some(until_at) => self.enter_many(row, until_at),
+            None => self.enter_one(row),
+        }
+        if findings != (self.balance.missing, self.balance.surplus) && self.balance.other_rules.is_none() {
+            let version = row.zone.as_deref().and_then(|zone| zone.split_once(' ')).map(|(_, version)| version);
+            let differs = version.is_some_and(|version| version != self.zone_version);
+            self.balance.other_rules = row.zone.clone().filter(|_| differs);
+        }
+    }
+
+    /// What came of it, once all rows are entered.
+    pub fn close(mut self) -> Balance {
+        self.settle_before(UtcMs(self.until.0 + 1));
+        self.balance
+    }
+
+    fn enter_one(&mut self, row: &LedgerRow) {
+        self.settle_before(row.due_at);
+        self.settled = row.due_at;
+        self.balance.recorded += 1;
+        let surplus = if self.is_expected(row.due_at) { None } else { self.surplus(row) };
+        match surplus {
+            None => self.balance.expected += 1,
+            Some(because) => self.balance.add_surplus(1, Finding::Surplus { at: row.due_at, because }),
+        }
+    }
+
+    /// A row that reaches over the edges of the span is believed to count right beyond them.
+    fn enter_many(&mut self, row: &LedgerRow, until_at: UtcMs) {
+        let (first, last) = (row.due_at.max(UtcMs(self.settled.0 + 1)), until_at.min(self.until));
+        let is_whole = first == row.due_at && last == until_at;
+        self.settle_before(first);
+        let Some(held) = self.held.iter_mut().find(|held| held.revisions.contains(&row.revision)) else {
+            let known = row.revision < self.known_from;
+            self.balance.recorded += row.count;
+            match known {
+                true => self.balance.expected += row.count,
+                false => self
+                    .balance
+                    .add_surplus(row.count, Finding::Surplus { at: row.due_at, because: Surplus::NoSuchRevision }),
+            }
+            return;
+        };
+        let called = held.schedule.count_called(first, UtcMs(last.0 + 1));
+        held.counted_until = held.counted_until.max(last);
+        let count = if is_whole { row.count } else { called };
+        self.balance.expected += called;
+        self.balance.recorded += count;
+        let finding = Finding::Miscounted { at: first, until: last, count, called };
+        if called > count {
+            self.balance.add_missing(called - count, finding);
+        } else if called < count {
+            self.balance.add_surplus(count - called, finding);
+        }
+    }
+
+    /// Whether some schedule that held called for an instant that no row has counted yet.
+    fn is_expected(&self, at: UtcMs) -> bool {
+        let open = self.held[self.first_open..].iter().take_while(|held| held.after < at);
+        open.filter(|held| held.counted_until < at && at <= held.until).any(|held| held.calls(at))
+    }
+
+    /// Why a row that nothing called for is there all the same; None where that is in order.
+    fn surplus(&self, row: &LedgerRow) -> Option<Surplus> {
+        let Some(held) = self.held.iter().find(|held| held.revisions.contains(&row.revision)) else {
+            return (row.revision >= self.known_from).then_some(Surplus::NoSuchRevision);
+        };
+        // Recorded after its revision had ended: the clock was put back in between.
+        let before_the_clock_went_back = row.recorded_at > held.until;
+        // Recorded ahead, and already being sent when the definition changed.
+        let was_begun = row.recorded_at < row.due_at && row.due_at <= row.recorded_at + LONGEST_AHEAD;
+        match () {
+            () if !held.calls(row.due_at) => Some(Surplus::NotInSchedule),
+            () if row.due_at <= held.counted_until => Some(Surplus::CountedTwice),
+            () if before_the_clock_went_back || was_begun => None,
+            () => Some(Surplus::NotInForce),
+        }
+    }
+
+    /// Whatever was called for before `end` and is not settled yet is missing.
+    fn settle_before(&mut self, end: UtcMs) {
+        let mut walked = 0;
+        while let Some(at) = self.next_expected().filter(|at| *at < end) {
+            if walked == WALKED {
+                let rest = self.held.iter().map(|held| held.count(self.settled, end)).sum();
+                self.balance.expected += rest;
+                self.balance.add_missing(rest, Finding::Missing { at });
+                break;
+            }
+            self.balance.expected += 1;
+            self.balance.add_missing(1, Finding::Missing { at });
+            self.settled = at;
+            walked += 1;
+        }
+        self.settled = self.settled.max(UtcMs(end.0 - 1));
+    }
+
+    /// The first instant after what is settled that some schedule called for while it held.
+    fn next_expected(&mut self) -> Option<UtcMs> {
+        while self.held.get(self.first_open).is_some_and(|held| held.until <= self.settled) {
+            self.first_open += 1;
+        }
+        let mut next: Option<UtcMs> = None;
+        for held in &self.held[self.first_open..] {
+            if next.is_some_and(|next| next <= held.after) {
+                break;
+            }
+            let after = self.settled.max(held.after).max(held.counted_until);
+            let called = held.schedule.next_called_after(after).map(|called| called.at);
+            next = called.filter(|at| *at <= held.until).into_iter().chain(next).min();
+        }
+        next
+    }
+}
+
+impl Held {
+    fn calls(&self, at: UtcMs) -> bool {
+        self.schedule.next_called_after(UtcMs(at.0 - 1)).is_some_and(|called| called.at == at)
+    }
+
+    /// How many instants between two, both excluded, it called for while it held.
+    fn count(&self, after: UtcMs, end: UtcMs) -> u64 {
+        let first = UtcMs(after.max(self.after).max(self.counted_until).0 + 1);
+        self.schedule.count_called(first, end.min(UtcMs(self.until.0 + 1)))
+    }
+}
+
+impl Balance {
+    fn add_missing(&mut self, count: u64, finding: Finding) {
+        self.missing += count;
+        self.add(finding);
+    }
+
+    fn add_surplus(&mut self, count: u64, finding: Finding) {
+        self.surplus += count;
+        self.add(finding);
+    }
+
+    fn add(&mut self, finding: Finding) {
+        if self.first.len() < FEW {
+            self.first.push(finding);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
