@@ -129,7 +129,7 @@ impl Ledger {
             let schedule = cache.get_or_compile(&revision.schedule, &revision.timezone, dst_gap)?;
             let (after, until) = (revision.from_at, revision.until_at.unwrap_or(UtcMs::MAX));
             match held.last_mut() {
-                Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && after <= last.until => {
+                Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && after <= last.until && last.after <= until => {
                     last.revisions = *last.revisions.start()..=revision.revision;
                     (last.after, last.until) = (last.after.min(after), last.until.max(until));
                 }

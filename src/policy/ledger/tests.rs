@@ -214,6 +214,15 @@ fn an_hour_that_was_lived_twice_has_one_row_for_each_instant_of_both_definitions
 }
 
 #[test]
+fn a_definition_that_held_before_its_own_past_is_not_asked_for_the_time_between() {
+    // From minute 60 to 80; the clock was put back to minute 10, and the job left the files at minute 20.
+    let mut earlier = job(&[(60, 10), (10, 10)], 0);
+    earlier.next_due_at = None;
+    (earlier.revisions[0].until_at, earlier.revisions[1].until_at) = (Some(at(80)), Some(at(20)));
+    assert_even(&earlier, &[rows([20], 2), rows([70, 80], 1)].concat(), 3);
+}
+
+#[test]
 fn days_without_any_row_are_counted_and_not_walked() {
     let mut seconds = job(&[(0, 1)], 1);
     seconds.revisions[0].schedule = Schedule::Every(1000);
