@@ -92,7 +92,7 @@ jobs:
     let read = async |address: SocketAddr| {
         let request = http.get(format!("http://{address}/metrics"));
         let reply = http.call(request, Duration::from_secs(5)).await.ok()?;
-        Some(String::from_utf8(reply.body.to_vec()).unwrap())
+        Some(reply.text())
     };
     let page = async || read(free).await;
     let counted = async || {

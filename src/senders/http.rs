@@ -13,6 +13,8 @@ use http_body::{Frame, SizeHint};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Body, Client, RequestBuilder, Response};
 
+use super::secrets::Secrets;
+use crate::domain::account::Settings;
 use crate::domain::{Outcome, Report, UtcMs};
 
 /// An answer longer than this is cut off and counts as unreadable: no IM service answers a push with more.
@@ -26,6 +28,7 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone)]
 pub struct Http {
     client: Client,
+    secrets: Secrets,
 }
 
 /// A whole answer.
@@ -33,7 +36,9 @@ pub struct Http {
 pub struct Reply {
     pub status: u16,
     pub headers: HeaderMap,
-    pub body: Bytes,
+    /// As it came. It is read without the `secrets` that the platform quotes in it.
+    body: Bytes,
+    secrets: Secrets,
 }
 
 /// Why there is no whole answer.
@@ -114,7 +119,12 @@ impl Http {
                 builder().tls_certs_only([]).build().map_err(described)
             })?,
         };
-        Ok(Http { client })
+        Ok(Http { client, secrets: Secrets::default() })
+    }
+
+    /// The same client for an account with these settings: answers that quote its secrets are read without them.
+    pub fn hiding(self, settings: &Settings) -> Http {
+        Http { secrets: Secrets::of(settings), ..self }
     }
 
     /// Starts a POST; headers and body follow on the builder, then [`Http::call`].
@@ -149,18 +159,19 @@ impl Http {
         cap: usize,
     ) -> Result<Reply, CallError> {
         let mut request = request.timeout(deadline).build().map_err(|e| CallError::NotSent(describe(&e, false)))?;
+        let secrets = self.secrets.with_headers(request.headers());
         let taken = Arc::new(AtomicBool::new(false));
         let body = Watched { body: request.body_mut().take().unwrap_or_default(), taken: taken.clone() };
         *request.body_mut() = Some(Body::wrap(body));
         match self.client.execute(request).await {
-            Ok(response) => read_whole(response, cap).await,
+            Ok(response) => read_whole(response, cap, secrets).await,
             Err(error) if !taken.load(Ordering::Relaxed) => Err(CallError::NotSent(describe(&error, false))),
             Err(error) => Err(CallError::Ambiguous { error: describe(&error, true), status: None }),
         }
     }
 }
 
-async fn read_whole(mut response: Response, cap: usize) -> Result<Reply, CallError> {
+async fn read_whole(mut response: Response, cap: usize, secrets: Secrets) -> Result<Reply, CallError> {
     let status = response.status().as_u16();
     let ambiguous = |error| CallError::Ambiguous { error, status: Some(status) };
     let mut body = BytesMut::new();
@@ -170,7 +181,9 @@ async fn read_whole(mut response: Response, cap: usize) -> Result<Reply, CallErr
                 return Err(ambiguous(format!("the answer (HTTP {status}) is longer than {cap} bytes")));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(Reply { status, headers: response.headers().clone(), body: body.freeze() }),
+            Ok(None) => {
+                return Ok(Reply { status, headers: response.headers().clone(), body: body.freeze(), secrets });
+            }
             Err(error) => {
                 let error = format!("the answer (HTTP {status}) broke off: {}", describe(&error, true));
                 return Err(ambiguous(error));
@@ -218,12 +231,24 @@ impl Reply {
 
     /// The body as JSON, or None where it is none.
     pub fn json(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
+        self.json_by(|body| serde_json::from_slice(body).ok())
+    }
+
+    /// As [`Reply::json`], for what is not quite JSON.
+    pub fn json_by(&self, parse: impl FnOnce(&[u8]) -> Option<serde_json::Value>) -> Option<serde_json::Value> {
+        let mut value = parse(&self.body)?;
+        self.secrets.hide_in(&mut value);
+        Some(value)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        self.secrets.hide_in_text(&String::from_utf8_lossy(&self.body)).into_owned()
     }
 
     /// The start of the body as one line, for error texts.
     pub fn excerpt(&self) -> String {
-        excerpt(&String::from_utf8_lossy(&self.body))
+        excerpt(&self.text())
     }
 
     /// The wait that `Retry-After` asks for, in seconds or as an HTTP date, at most a day. Nonsense counts as absent,
@@ -299,7 +324,7 @@ mod tests {
         if let Some(text) = retry_after {
             headers.insert(RETRY_AFTER, text.parse().unwrap());
         }
-        Reply { status, headers, body: Bytes::from_static(b"slow\ndown") }
+        Reply { status, headers, body: Bytes::from_static(b"slow\ndown"), secrets: Secrets::default() }
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod parts;
 mod qianxun;
 #[cfg(test)]
 mod samples;
+mod secrets;
 pub mod segments;
 pub mod settings;
 pub mod steps;

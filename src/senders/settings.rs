@@ -19,10 +19,11 @@ pub const CA_FILE: SettingSpec = SettingSpec {
 
 /// The client for this account: the shared one, or one that trusts the account's [`CA_FILE`] alone.
 pub fn http(account: &Account, environment: &Environment) -> Result<Http, BuildError> {
-    match account.settings.path(CA_FILE.key) {
-        Some(file) => Http::trusting(file).map_err(|error| problem(account, error.to_string())),
-        None => Ok(environment.http.clone()),
-    }
+    let http = match account.settings.path(CA_FILE.key) {
+        Some(file) => Http::trusting(file).map_err(|error| problem(account, error.to_string()))?,
+        None => environment.http.clone(),
+    };
+    Ok(http.hiding(&account.settings))
 }
 
 /// The http or https address under `key`, or None where the account has none. The error shows nothing of the address,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file compiles this module anew and uses a part of it")]
 
 pub mod bench;
+pub mod daemon;
 pub mod deliveries;
 pub mod fake_ilink;
 pub mod fake_im;

@@ -2,14 +2,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod daemon;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use common::daemon::{House, tick, until};
 use common::fake_im::{Answer, Refused};
-use daemon::{House, tick, until};
 use sha2::{Digest, Sha256};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;

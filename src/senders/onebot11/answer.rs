@@ -20,9 +20,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// None where the body is no OneBot answer. NapCat's stream actions append line ends, which JSON allows.
-    pub fn parse(body: &[u8]) -> Option<Answer> {
-        let mut envelope: Value = serde_json::from_slice(body).ok()?;
+    /// None where this is no OneBot answer.
+    pub fn read(mut envelope: Value) -> Option<Answer> {
         let retcode = envelope.get("retcode")?.as_i64()?;
         let mut texts: Vec<&str> = Vec::new();
         // Lagrange puts an error's text into `status`.
@@ -158,9 +157,14 @@ mod tests {
 
     use super::*;
 
+    /// NapCat's stream actions append line ends, which JSON allows.
+    fn parse(body: &[u8]) -> Option<Answer> {
+        Answer::read(serde_json::from_slice(body).ok()?)
+    }
+
     fn answer(retcode: i64, text: &str) -> Answer {
         let body = json!({"status": "failed", "retcode": retcode, "data": null, "message": text, "wording": text});
-        Answer::parse(body.to_string().as_bytes()).unwrap()
+        parse(body.to_string().as_bytes()).unwrap()
     }
 
     fn napcat(prefix: &str, result: &str) -> String {
@@ -255,16 +259,16 @@ mod tests {
     fn envelopes_of_every_implementation_are_read() {
         let napcat = br#"{"status":"ok","retcode":0,"data":{"message_id":-7},"message":"","wording":"","echo":"k","stream":"stream-action"}"#;
         let with_line_ends = [napcat.as_slice(), b"\r\n\r\n"].concat();
-        assert_eq!(Answer::parse(&with_line_ends).unwrap().data["message_id"], -7);
+        assert_eq!(parse(&with_line_ends).unwrap().data["message_id"], -7);
 
         let lagrange = br#"{"status":"the file is gone","retcode":200,"data":null}"#;
-        assert_eq!(Answer::parse(lagrange).unwrap().describe(), "retcode 200: the file is gone");
+        assert_eq!(parse(lagrange).unwrap().describe(), "retcode 200: the file is gone");
 
         let go_cqhttp = r#"{"status":"failed","retcode":100,"msg":"GROUP_NOT_FOUND","wording":"群聊不存在","message":"群聊不存在"}"#;
-        assert_eq!(Answer::parse(go_cqhttp.as_bytes()).unwrap().text, "GROUP_NOT_FOUND: 群聊不存在");
+        assert_eq!(parse(go_cqhttp.as_bytes()).unwrap().text, "GROUP_NOT_FOUND: 群聊不存在");
 
         for no_answer in ["", "{}", "null", "[]", "<html>", r#"{"status":"ok"}"#, r#"{"retcode":"no"}"#] {
-            assert_eq!(Answer::parse(no_answer.as_bytes()), None, "{no_answer}");
+            assert_eq!(parse(no_answer.as_bytes()), None, "{no_answer}");
         }
     }
 }

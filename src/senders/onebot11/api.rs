@@ -42,7 +42,7 @@ impl Api {
         if let Some(report) = reply.status_report(self.clock.now()) {
             return Err(report);
         }
-        let Some(answer) = Answer::parse(&reply.body) else {
+        let Some(answer) = reply.json().and_then(Answer::read) else {
             let error = format!("HTTP {} without a OneBot answer: {}", reply.status, reply.excerpt());
             return Err(Report::failed(Outcome::Unknown, error).with_status(reply.status));
         };

@@ -108,7 +108,6 @@ pub struct Api {
     pub dialect: Dialect,
     pub wxid: Option<String>,
     url: Url,
-    safekey: Option<Secret>,
     http: Http,
     clock: SharedClock,
 }
@@ -143,7 +142,7 @@ impl Api {
         if let Some(safekey) = &safekey {
             url.query_pairs_mut().append_pair("safekey", safekey.expose());
         }
-        Ok(Api { dialect, wxid, url, safekey, http, clock })
+        Ok(Api { dialect, wxid, url, http, clock })
     }
 
     /// One call; Ok is an envelope whose `code` is 200.
@@ -171,23 +170,9 @@ impl Api {
         // Raw UTF-8: cards with escaped characters were reported to show wrongly.
         let body = slots.fill_utf8(&json!({"type": name, "data": data}));
         let sent = self.http.call(body.attach(self.http.post(self.url.clone())), deadline).await;
-        let judged = match sent {
+        match sent {
             Ok(reply) => judge(&reply, self.clock.now()),
             Err(error) => Err(Failure::Certain(CallError::report(error))),
-        };
-        judged.map_err(|failure| self.redacted(failure))
-    }
-
-    /// A hook may quote the address in its answer.
-    fn redacted(&self, failure: Failure) -> Failure {
-        let clean = |text: String| match &self.safekey {
-            Some(key) => text.replace(key.expose(), "****"),
-            None => text,
-        };
-        match failure {
-            Failure::Media(text) => Failure::Media(clean(text)),
-            Failure::Unclear(text) => Failure::Unclear(clean(text)),
-            Failure::Certain(report) => Failure::Certain(Report { error: report.error.map(clean), ..report }),
         }
     }
 }
@@ -232,7 +217,7 @@ pub fn as_number(value: &Value) -> Option<i64> {
 
 fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
     let certain = |outcome, error| Err(Failure::Certain(Report::failed(outcome, error).with_status(reply.status)));
-    let envelope = parse_leniently(&reply.body);
+    let envelope = reply.json_by(parse_leniently);
     let said = envelope.as_ref().and_then(|envelope| envelope["msg"].as_str()).map(excerpt).unwrap_or_default();
     if reply.status == 404 || said.contains("路由不存在") {
         let error = format!("no such route: the url's plan or generation is wrong (HTTP {})", reply.status);

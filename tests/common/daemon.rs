@@ -9,8 +9,8 @@ use pushcron::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::common::fake_im::{Answer, FakeIm};
-use crate::common::world::query;
+use super::fake_im::{Answer, FakeIm};
+use super::world::query;
 
 /// Long enough for a busy machine; a test that is well never waits so long.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -93,8 +93,13 @@ impl House {
     pub async fn start(&self, mut command: Command) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::File::create(&log).unwrap();
-        let daemon = Daemon { child: command.stderr(file).spawn().unwrap(), log };
-        daemon.says(" started").await;
+        let mut daemon = Daemon { child: command.stderr(file).spawn().unwrap(), log };
+        until("the daemon has started", async || {
+            let ended = daemon.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the daemon did not start: {}", daemon.log());
+            daemon.log().contains(" started")
+        })
+        .await;
         daemon
     }
 
