@@ -4,6 +4,7 @@ mod alarm;
 mod duties;
 mod heartbeat;
 mod listeners;
+mod memory;
 mod metrics;
 mod numbers;
 mod observers;
@@ -34,7 +35,7 @@ use crate::store::sqlite::LockError;
 use crate::store::{Applied, StoreError};
 
 pub use once::{PushResult, push};
-use setup::{Hashed, Opened};
+use setup::Opened;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -144,10 +145,15 @@ impl Daemon {
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.on_news(observers.listener());
-        let mut scheduler = Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()).await?;
         let Config { daemon: settings, accounts, mut jobs, files, .. } = config;
         setup::keep_inline_of_jobs(&store, &mut jobs, clock.now()).await?;
-        let applied = scheduler.apply(jobs.hashed()).await?;
+        // The one reads what the database knows of the jobs, the other works out what is to be compared with it.
+        let (scheduler, jobs) = tokio::join!(
+            Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()),
+            setup::hashed(jobs)
+        );
+        let mut scheduler = scheduler?;
+        let applied = scheduler.apply(jobs?).await?;
         let open = store.open_pushes().await?;
 
         info!(
@@ -203,6 +209,7 @@ impl Daemon {
     }
 
     async fn serve(mut self, mut signals: Signals) -> Result<(), DaemonError> {
+        memory::give_back();
         systemd::ready();
         loop {
             tokio::select! {
@@ -221,7 +228,9 @@ impl Daemon {
     /// All or nothing: a bad file is told, and what runs goes on running.
     async fn reload(&mut self) {
         systemd::reloading();
-        match self.try_reload().await {
+        let result = self.try_reload().await;
+        memory::give_back();
+        match result {
             Ok(applied) => {
                 tell_applied(&applied);
                 info!("reloaded");
@@ -246,7 +255,7 @@ impl Daemon {
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
         setup::keep_inline_of_jobs(&self.opened.store, &mut jobs, self.clock.now()).await?;
-        let jobs = jobs.hashed();
+        let jobs = setup::hashed(jobs).await?;
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.desk.set(media);

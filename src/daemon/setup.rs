@@ -153,28 +153,26 @@ pub async fn keep_inline_of_jobs(store: &SharedStore, jobs: &mut [Job], now: Utc
     Ok(())
 }
 
-/// Definitions with the hashes by which a change is noticed.
-pub trait Hashed {
-    fn hashed(self) -> Vec<(Job, i64)>;
+/// Definitions with the hashes by which a change is noticed, worked out on a thread of its own: a reload of 100,000
+/// jobs must not hold up the pushes under way.
+pub async fn hashed(jobs: Vec<Job>) -> Result<Vec<(Job, i64)>, DaemonError> {
+    let hash_all = move || {
+        let mut json = Vec::new();
+        let with_hash = |job: Job| {
+            let hash = hash(&job, &mut json);
+            (job, hash)
+        };
+        jobs.into_iter().map(with_hash).collect()
+    };
+    tokio::task::spawn_blocking(hash_all).await.map_err(|_| DaemonError::BrokeDown("comparison of definitions"))
 }
 
-impl Hashed for Vec<Job> {
-    fn hashed(self) -> Vec<(Job, i64)> {
-        let mut json = Vec::new();
-        let hash = |job: &Job, json: &mut Vec<u8>| {
-            json.clear();
-            // A job is plain data, and writing to memory cannot fail.
-            let _ = serde_json::to_writer(&mut *json, job);
-            let digest = Sha256::digest(&json);
-            i64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| digest[n]))
-        };
-        self.into_iter()
-            .map(|job| {
-                let hash = hash(&job, &mut json);
-                (job, hash)
-            })
-            .collect()
-    }
+fn hash(job: &Job, json: &mut Vec<u8>) -> i64 {
+    json.clear();
+    // A job is plain data, and writing to memory cannot fail.
+    let _ = serde_json::to_writer(&mut *json, job);
+    let digest = Sha256::digest(&json);
+    i64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| digest[n]))
 }
 
 /// The senders' memory, kept in the store.
