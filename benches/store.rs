@@ -194,7 +194,7 @@ fn job(i: usize) -> Job {
 }
 
 fn change(job: Job) -> JobChange {
-    JobChange { job, definition_hash: 1, next_due_at: Some(START) }
+    JobChange { job, definition_hash: 1, next_due_at: Some(START), keeps_place: false }
 }
 
 fn fire(i: usize, due_at: UtcMs) -> NewFire {

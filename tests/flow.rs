@@ -456,3 +456,140 @@ async fn what_a_restored_backup_does_not_know_is_missed_and_not_sent_again() {
     world.expect("SELECT count(*) FROM pushes WHERE state = 'sent'", &[&["2"]]).await;
     assert_eq!(world.platform.count(), sent + 1, "and it goes on");
 }
+
+#[tokio::test]
+async fn definitions_that_come_under_an_impossible_clock_are_known_since_it_was_set() {
+    for wrong in ["1970-01-01T00:00:10.000Z", "2099-01-01T00:00:00.000Z"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = World::within(dir, wrong.parse().unwrap(), vec![account("a", true)]).await;
+        world.load(&[every_minute("hello")]).await;
+        world.pass(seconds(120)).await;
+        // A reload changes its mind, and a crash forgets nothing: the next start loads the files anyway.
+        world.load(&[every_minute("other")]).await;
+        let mut world = world.kill_and_restart().await;
+        world.load(&[every_minute("other"), job("second", Schedule::Every(1000))]).await;
+        world.expect("select count(*) from jobs", &[&["0"]]).await;
+        world.clock.step_wall_to(START + seconds(30));
+        world.pass(seconds(30)).await;
+        let jobs = "select name, loaded_at from jobs order by name";
+        let since = ["2026-01-01T01:00:31.000Z"];
+        world.expect(jobs, &[&["other", since[0]], &["second", since[0]]]).await;
+        world.expect("select decision from fires where job = 'other'", &[&["fired"]]).await;
+        world.expect("select count(*) from fires where decision <> 'fired'", &[&["0"]]).await;
+        world.balanced_ledger();
+    }
+}
+
+#[tokio::test]
+async fn changes_that_come_in_1970_leave_the_history_as_it_is_and_wait() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let off = Job { enabled: false, ..every_minute("off") };
+    world.load(&[off.clone(), every_minute("changing"), every_minute("goes")]).await;
+    world.pass(seconds(180)).await;
+    let rows = "select job, decision, coalesce(reason, ''), count(*) from fires group by 1, 2, 3 order by 1, 2";
+    let before: &[&[&str]] =
+        &[&["changing", "fired", "", "3"], &["goes", "fired", "", "3"], &["off", "skipped", "disabled", "3"]];
+    world.expect(rows, before).await;
+    world.clock.step_wall_to("1970-01-01T00:10:00Z".parse().unwrap());
+    let mut world = world.kill_and_restart().await;
+    world.load(&[Job { enabled: true, ..off }, job("changing", cron("30 * * * * *"))]).await;
+    world.store.set_paused("off", true, world.clock.now()).await.unwrap();
+    world.store.set_paused("off", false, world.clock.now()).await.unwrap();
+    world.pass(seconds(60)).await;
+    world.expect(rows, before).await;
+    // Five minutes after it went dark: what was due meanwhile is decided by what held then.
+    world.clock.step_wall_to(START + seconds(490));
+    world.pass(seconds(65)).await;
+    world
+        .expect(
+            rows,
+            &[
+                &["changing", "fired", "", "4"],
+                &["changing", "missed", "definition_changed", "5"],
+                &["goes", "fired", "", "3"],
+                &["goes", "missed", "definition_changed", "5"],
+                &["off", "fired", "", "2"],
+                &["off", "missed", "misfire_latest", "4"],
+                &["off", "skipped", "disabled", "3"],
+            ],
+        )
+        .await;
+    world.balanced_ledger();
+}
+
+#[tokio::test]
+async fn a_clock_that_was_hours_ahead_silences_nobody_when_it_is_set() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("hello"), job("second", Schedule::Every(1000))]).await;
+    world.pass(seconds(60)).await;
+    // The clock of the machine runs by local time, five hours ahead, until the network sets it.
+    world.clock.step_wall_to(START + seconds(60 + 5 * 3600));
+    let mut world = world.kill_and_restart().await;
+    world.pass(seconds(10)).await;
+    world.expect("select count(*) > 250 from fires where job = 'hello'", &[&["1"]]).await;
+    world.expect("select count(*) from fires where job = 'second' and count > 10000", &[&["1"]]).await;
+    world.clock.step_wall_to(START + seconds(70));
+    world.scheduler.run_once().await.unwrap();
+    world.pass(seconds(300)).await;
+    let fired = "select job, count(*) from fires
+                  where decision = 'fired' and due_at between '2026-01-01T01:01:00' and '2026-01-01T01:06:10' group by 1";
+    world.expect(fired, &[&["hello", "6"], &["second", "310"]]).await;
+    world.expect("select count(*) from fires where count > 1", &[&["0"]]).await;
+    world.balanced_ledger();
+}
+
+#[tokio::test]
+async fn a_row_that_stands_for_many_goes_around_what_was_lived_before_the_clock_was_put_back() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let second = job("second", Schedule::Every(1000));
+    world.load(std::slice::from_ref(&second)).await;
+    world.pass(seconds(600)).await;
+    world.clock.step_wall_to(START + seconds(100));
+    world.scheduler.run_once().await.unwrap();
+    world.pass(seconds(5)).await;
+    // Now nobody watches for hours: the first instants that are missed have fired before.
+    world.clock.advance(seconds(20_000));
+    let mut world = world.kill_and_restart().await;
+    world.pass(seconds(5)).await;
+    world.expect("select count(*) from fires where count > 10000", &[&["1"]]).await;
+    let from = "2026-01-01T01:10:01.000Z";
+    world.expect("select min(due_at) from fires where count > 1", &[&[from]]).await;
+    let told = world.balanced_ledger();
+    assert!(told.starts_with("1 job, 20115 instants expected, 20115 recorded"), "{told}");
+}
+
+#[tokio::test]
+async fn a_reload_just_after_a_pause_loses_nothing() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let jobs = |text: &str, period| {
+        let push =
+            vec![PushSpec { target: pushcron::domain::Target::Group(text.to_owned()), ..common::world::text("1") }];
+        let text_only = Job { push, ..every_minute("text") };
+        [text_only, job("schedule", Schedule::Every(period)), every_minute("goes")]
+    };
+    world.load(&jobs("1", 60_000)).await;
+    world.pass(seconds(57)).await;
+    world.expect("select count(*) from fires", &[&["3"]]).await;
+    // Another process withdraws what was recorded ahead; the scheduler has not been told when the files are read again.
+    for name in ["text", "schedule", "goes"] {
+        world.store.set_paused(name, true, world.clock.now()).await.unwrap();
+    }
+    world.expect("select count(*) from fires", &[&["0"]]).await;
+    world.clock.advance(seconds(5));
+    world.load(&jobs("2", 30_000)[..2]).await;
+    world.pass(seconds(60)).await;
+    world
+        .expect(
+            "select job, due_at, reason from fires order by 1, 2",
+            &[
+                &["goes", "2026-01-01T01:01:00.000Z", "paused"],
+                &["schedule", "2026-01-01T01:01:00.000Z", "paused"],
+                &["schedule", "2026-01-01T01:01:30.000Z", "paused"],
+                &["schedule", "2026-01-01T01:02:00.000Z", "paused"],
+                &["text", "2026-01-01T01:01:00.000Z", "paused"],
+                &["text", "2026-01-01T01:02:00.000Z", "paused"],
+            ],
+        )
+        .await;
+    world.balanced_ledger();
+}

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
+use super::around::around_recorded;
 use super::dispatcher::Event;
 use super::news::{self, Listener, News};
 use super::timeline::Timeline;
@@ -56,6 +57,8 @@ pub struct Scheduler {
     last_known: Option<UtcMs>,
     /// The clock cannot be believed, and nothing is decided.
     doubted: bool,
+    /// Definitions that came meanwhile.
+    postponed: Option<Vec<(Job, i64)>>,
     store_told_at: Option<Duration>,
     beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
     news: Listener,
@@ -95,6 +98,7 @@ impl Scheduler {
             compared,
             last_known,
             doubted: false,
+            postponed: None,
             store_told_at: None,
             beat: None,
             news: news::nobody(),
@@ -110,12 +114,13 @@ impl Scheduler {
         let Some(restored) = self.store.restored().await? else { return Ok(()) };
         let names: Vec<Arc<str>> = self.timeline.names().cloned().collect();
         let closing = self.timeline.plan_closing(&names, restored.restored_at, "restored");
-        if closing.cursors.is_empty() {
+        if closing.fires.is_empty() {
             return Ok(());
         }
         self.tell_missed(&closing.fires);
         let now = self.clock.now();
-        self.store.record_fires(closing.fires, closing.cursors, now).await?;
+        let fires = around_recorded(&*self.store, &self.timeline, closing.fires).await?;
+        self.store.record_fires(fires, closing.cursors, now).await?;
         self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
         Ok(())
     }
@@ -148,6 +153,7 @@ impl Scheduler {
         if self.doubts_the_clock() {
             return Ok(());
         }
+        self.apply_postponed().await?;
         while self.record_batch().await? {}
         Ok(())
     }
@@ -160,7 +166,8 @@ impl Scheduler {
             return Ok(false);
         }
         self.tell_missed(&plan.fires);
-        let recorded = self.store.record_fires(plan.fires.clone(), plan.cursors.clone(), now).await?;
+        let fires = around_recorded(&*self.store, &self.timeline, plan.fires.clone()).await?;
+        let recorded = self.store.record_fires(fires, plan.cursors.clone(), now).await?;
         self.timeline.advance(&plan);
         self.spread(&plan.fires, &recorded);
         if !recorded.stale.is_empty() {
@@ -263,9 +270,35 @@ impl Scheduler {
     /// Puts new definitions in force. A job whose schedule is unchanged keeps its place; a changed schedule counts
     /// from now, and what the old one called for until now is settled first.
     ///
+    /// Under a clock that cannot be believed nothing is put in force yet: a job would be known since 1970, and all
+    /// instants since then would be missed when the clock is set. The definitions wait until it is.
+    ///
     /// # Errors
     /// [`ApplyError`]; nothing has changed then.
     pub async fn apply(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
+        if must_wait(self.clock.now(), self.last_known) {
+            warn!(jobs = jobs.len(), "definitions wait until the clock is set");
+            self.postponed = Some(jobs);
+            return Ok(Applied::default());
+        }
+        self.postponed = None;
+        self.put_in_force(jobs).await
+    }
+
+    async fn apply_postponed(&mut self) -> Result<(), StoreError> {
+        let Some(jobs) = self.postponed.clone() else { return Ok(()) };
+        match self.put_in_force(jobs).await {
+            Ok(Applied { added, changed, removed, .. }) => {
+                info!(added, changed, removed, "the definitions that waited for the clock are in force");
+            }
+            Err(ApplyError::Store(error)) => return Err(error),
+            Err(error) => error!(%error, "the definitions that waited for the clock are refused"),
+        }
+        self.postponed = None;
+        Ok(())
+    }
+
+    async fn put_in_force(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
         let now = self.clock.now();
         let mut kept: HashSet<Arc<str>> = HashSet::with_capacity(jobs.len());
         let mut outgoing = Vec::new();
@@ -282,25 +315,21 @@ impl Scheduler {
                 .timeline
                 .compile(&job.schedule, &job.timezone, job.dst_gap)
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
-            let next_due_at = match self.timeline.get(&job.name) {
-                Some(known) if Arc::ptr_eq(&known.schedule, &schedule) => known.place_at(now),
-                Some(known) => {
-                    outgoing.push(known.name.clone());
-                    first_after(&schedule, now)
-                }
-                None => first_after(&schedule, now),
+            let known = self.timeline.get(&job.name);
+            let keeps_place = known.is_some_and(|known| Arc::ptr_eq(&known.schedule, &schedule));
+            let next_due_at = match known {
+                Some(known) if keeps_place => known.place_at(now),
+                _ => first_after(&schedule, now),
             };
-            changes.push(JobChange { job, definition_hash, next_due_at });
+            outgoing.extend(known.filter(|_| !keeps_place).map(|known| known.name.clone()));
+            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place });
         }
         let removed: Vec<Arc<str>> = self.timeline.names().filter(|name| !kept.contains(*name)).cloned().collect();
         if changes.is_empty() && removed.is_empty() {
             return Ok(Applied::default());
         }
         outgoing.extend(removed.iter().cloned());
-        // Nobody watched those instants, and the definition that would have fired is gone.
-        let closing = self.timeline.plan_closing(&outgoing, now, "definition_changed");
-        self.tell_missed(&closing.fires);
-        self.store.record_fires(closing.fires, closing.cursors, now).await?;
+        self.close_definitions(outgoing, now).await?;
         let scheduled: Vec<StoredJob> = changes.iter().map(|change| scheduled(change, &self.timeline, now)).collect();
         let applied = self.store.apply_jobs(changes, removed.clone(), now).await?;
         for name in &removed {
@@ -314,6 +343,22 @@ impl Scheduler {
         let gone = applied.cancelled.iter().chain(&applied.withdrawn).copied().collect();
         let _ = self.dispatcher.send(Event::Dropped(gone));
         Ok(applied)
+    }
+
+    /// Settles what these jobs' definitions called for until now: nobody watched those instants, and the definition that
+    /// would have fired is gone.
+    async fn close_definitions(&mut self, mut names: Vec<Arc<str>>, now: UtcMs) -> Result<(), ApplyError> {
+        while !names.is_empty() {
+            let closing = self.timeline.plan_closing(&names, now, "definition_changed");
+            self.tell_missed(&closing.fires);
+            let fires = around_recorded(&*self.store, &self.timeline, closing.fires).await?;
+            names = self.store.record_fires(fires, closing.cursors, now).await?.stale;
+            if !names.is_empty() {
+                // Another process paused or resumed these jobs, and withdrew what was recorded ahead.
+                self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes back what was recorded ahead and reads places and standings again: another process changed them, or
@@ -378,7 +423,7 @@ impl Scheduler {
 
 /// The job that [`Timeline::put`] is given for a change that was made durable.
 fn scheduled(change: &JobChange, timeline: &Timeline, now: UtcMs) -> StoredJob {
-    let JobChange { job, definition_hash, next_due_at } = change;
+    let JobChange { job, definition_hash, next_due_at, .. } = change;
     StoredJob {
         name: job.name.as_str().into(),
         schedule: job.schedule.clone(),

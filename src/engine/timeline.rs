@@ -221,16 +221,17 @@ impl Timeline {
     }
 
     /// Decisions about what the schedules of these jobs called for until `now`, none of which may fire any more, with
-    /// the reason why.
+    /// the reason why. Jobs of which nothing is due have their cursor too, so that the store can tell whether their
+    /// places are still these.
     pub fn plan_closing(&self, names: &[Arc<str>], now: UtcMs, reason: &str) -> Plan {
         let all_missed = Misfire { policy: MisfirePolicy::Skip, grace: Duration::ZERO, ..Misfire::default() };
         let mut plan = Plan::default();
         for name in names {
             let Some(job) = self.get(name) else { continue };
-            if job.next_due_at.is_none_or(|at| at > now) {
-                continue;
-            }
-            let Some(settled) = job.settle(now, Duration::ZERO, &all_missed) else { continue };
+            let undecided = job.next_due_at.filter(|at| *at <= now);
+            let settled = undecided.and_then(|_| job.settle(now, Duration::ZERO, &all_missed));
+            let nothing = || misfire::Plan { fires: Vec::new(), next_due_at: job.stored_at };
+            let settled = settled.unwrap_or_else(nothing);
             plan.record(job, settled);
             for fire in plan.fires.iter_mut().filter(|fire| fire.job == *name && fire.decision == Decision::Missed) {
                 fire.reason = Some(reason.to_owned());

@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use super::schedule::{Called, CompiledSchedule};
-use crate::domain::{Decision, Misfire, MisfirePolicy, UtcMs};
+use crate::domain::{Decision, LedgerRow, Misfire, MisfirePolicy, UtcMs};
 
 /// More missed or skipped instants than this become one row with a count.
 pub const MAX_ROWS: u64 = 10_000;
@@ -80,14 +80,34 @@ pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs) -> Plan
 /// instant after `now`.
 ///
 /// A place further ahead means that instants still to come were decided before: in an hour that the clock now shows
-/// again, or under a clock that was wrong. Those that have their row keep it, since the database refuses a second
-/// one, so that going back repeats nothing; but waiting for the old place could silence the job for years.
+/// again, or under a clock that was wrong. Those that fired keep their row, since the database refuses a second one,
+/// so that going back repeats nothing; but waiting for the old place could silence the job for years.
 pub fn place_at(schedule: &CompiledSchedule, next_due_at: Option<UtcMs>, now: UtcMs) -> Option<UtcMs> {
     let coming = schedule.next_called_after(now).map(|called| called.at);
     match (next_due_at, coming) {
         (Some(place), Some(coming)) => Some(place.min(coming)),
         (place, coming) => place.or(coming),
     }
+}
+
+/// Instants that one row can stand for: the first, how many, and the last of several.
+pub type Stretch = (UtcMs, u64, Option<UtcMs>);
+
+/// What a schedule calls for between two instants, both included.
+pub fn stretch(schedule: &CompiledSchedule, from: UtcMs, until: UtcMs) -> Option<Stretch> {
+    let end = UtcMs(until.0 + 1);
+    let count = schedule.count_called(from, end);
+    let first = schedule.next_called_after(UtcMs(from.0 - 1)).filter(|_| count > 0)?;
+    let last = if count > 1 { schedule.previous_called_before(end) } else { None };
+    Some((first.at, count, last))
+}
+
+/// The last instant of a schedule that a recorded row has settled. One that stands for many settles those of its own
+/// schedule, and only its first one of any other.
+pub fn settled_until(schedule: &CompiledSchedule, row: &LedgerRow) -> UtcMs {
+    let last = row.until_at.unwrap_or(row.due_at);
+    let is_ours = stretch(schedule, row.due_at, last) == Some((row.due_at, row.count, row.until_at));
+    if is_ours { last } else { row.due_at }
 }
 
 impl Watched<'_> {
@@ -144,13 +164,12 @@ impl Watched<'_> {
         reason: impl Fn(UtcMs) -> &'static str,
     ) -> Vec<Decided> {
         let rows = |called: Called| Decided::new(called, decision, Some(reason(called.at)));
-        let count = self.schedule.count_called(from, to);
-        if count <= MAX_ROWS {
-            return self.called(from, to).map(rows).collect();
+        match stretch(self.schedule, from, UtcMs(to.0 - 1)) {
+            Some((first, count, until_at)) if count > MAX_ROWS => {
+                vec![Decided { count, until_at, ..rows(Called { at: first, skipped: false }) }]
+            }
+            _ => self.called(from, to).map(rows).collect(),
         }
-        let first = self.called(from, to).next();
-        let until_at = self.schedule.previous_called_before(to);
-        first.map(|first| Decided { count, until_at, ..rows(Called { skipped: false, ..first }) }).into_iter().collect()
     }
 
     fn called(&self, from: UtcMs, to: UtcMs) -> impl Iterator<Item = Called> + '_ {

@@ -71,6 +71,9 @@ pub struct JobChange {
     pub definition_hash: i64,
     /// Where its ledger goes on: the first instant of the new schedule.
     pub next_due_at: Option<UtcMs>,
+    /// The schedule is as before, so that an earlier place holds: another process may have withdrawn what was
+    /// recorded ahead since the caller looked.
+    pub keeps_place: bool,
 }
 
 /// What [`Store::apply_jobs`] did.

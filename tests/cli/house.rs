@@ -188,8 +188,12 @@ async fn furnish(house: &House) {
 }
 
 async fn load(store: &dyn Store, jobs: &[(&Job, UtcMs)]) {
-    let change =
-        |(job, next): &(&Job, UtcMs)| JobChange { job: (*job).clone(), definition_hash: 1, next_due_at: Some(*next) };
+    let change = |(job, next): &(&Job, UtcMs)| JobChange {
+        job: (*job).clone(),
+        definition_hash: 1,
+        next_due_at: Some(*next),
+        keeps_place: false,
+    };
     store.apply_jobs(jobs.iter().map(change).collect(), vec![], at(-DAY)).await.unwrap();
 }
 

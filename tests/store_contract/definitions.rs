@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{Misfire, MisfirePolicy, Next, Overlap, PushState, Schedule};
-use pushcron::store::{Applied, StoreError};
+use pushcron::store::{Applied, JobChange, StoreError};
 
 use crate::world::{World, at, change, cursor, fire, job, sent};
 
@@ -46,6 +46,20 @@ pub async fn a_change_makes_a_new_revision_and_moves_the_place(world: Arc<World>
     let stored = world.stored("daily").await;
     assert_eq!((stored.revision, stored.loaded_at, stored.next_due_at), (2, at(0), Some(at(5))));
     assert_eq!(world.open_ids().await.len(), 1, "what was due before the change is still sent");
+}
+
+pub async fn a_change_of_the_text_alone_keeps_an_earlier_place(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(3)).await;
+    let keeping = |place| JobChange { keeps_place: true, ..change(daily.clone(), place) };
+    for (told, place) in [(5, 3), (2, 2), (4, 2)] {
+        world.store.apply_jobs(vec![keeping(at(told))], vec![], at(0)).await.unwrap();
+        assert_eq!(world.stored("daily").await.next_due_at, Some(at(place)), "told {told}");
+    }
+    // The withdrawn one is decided anew.
+    world.fire_seen(&daily, at(2), at(0)).await;
+    world.store.apply_jobs(vec![keeping(at(3))], vec![], at(0)).await.unwrap();
+    assert_eq!(world.stored("daily").await.next_due_at, Some(at(2)));
 }
 
 pub async fn a_removed_job_leaves_its_history_and_loses_its_waiting_pushes(world: Arc<World>) {

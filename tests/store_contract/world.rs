@@ -61,7 +61,7 @@ pub fn job(name: &str) -> Job {
 }
 
 pub fn change(job: Job, next: UtcMs) -> JobChange {
-    JobChange { definition_hash: hash(&job), job, next_due_at: Some(next) }
+    JobChange { definition_hash: hash(&job), job, next_due_at: Some(next), keeps_place: false }
 }
 
 fn hash(job: &Job) -> i64 {

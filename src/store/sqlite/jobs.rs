@@ -125,16 +125,20 @@ async fn retire(conn: &mut SqliteConnection, names: &[&str], now: UtcMs, applied
 async fn upsert(conn: &mut SqliteConnection, changes: &[JobChange], now: UtcMs) -> Result<()> {
     let rows: Vec<_> = changes
         .iter()
-        .map(|JobChange { job, definition_hash, next_due_at }| {
-            let enabled = u8::from(job.enabled);
-            (&job.name, job.schedule.describe(), &job.timezone, enabled, next_due_at, job, definition_hash)
+        .map(|JobChange { job, definition_hash, next_due_at, keeps_place }| {
+            let (enabled, keeps) = (u8::from(job.enabled), u8::from(*keeps_place));
+            (&job.name, job.schedule.describe(), &job.timezone, enabled, next_due_at, job, definition_hash, keeps)
         })
         .collect();
     sqlx::query(
         "INSERT INTO jobs (name, schedule, timezone, enabled, next_due_at, definition, definition_hash, revision,
                            loaded_at)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value -> 5, value ->> 6, 1, ?2
-           FROM jsonb_each(?1)
+         SELECT c.value ->> 0, c.value ->> 1, c.value ->> 2, c.value ->> 3,
+                iif(c.value ->> 7 AND held.next_due_at < coalesce(c.value ->> 4, '9999'),
+                    held.next_due_at, c.value ->> 4),
+                c.value -> 5, c.value ->> 6, 1, ?2
+           FROM jsonb_each(?1) AS c
+           LEFT JOIN jobs AS held ON held.name = c.value ->> 0
           WHERE true
          ON CONFLICT (name) DO UPDATE
             SET schedule = excluded.schedule, timezone = excluded.timezone, enabled = excluded.enabled,
