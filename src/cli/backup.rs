@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use crate::domain::escaped;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -24,7 +25,7 @@ impl Backup {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.reading(async |store| {
             store.backup(&self.file, context.now()).await?;
-            writeln!(io::stdout(), "copied to {}", self.file.display())?;
+            writeln!(io::stdout(), "copied to {}", escaped(&self.file.to_string_lossy()))?;
             Ok(Exit::Done)
         })
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::render;
 use crate::config::{Config, ConfigErrors};
 use crate::domain::escaped;
 
@@ -26,7 +27,7 @@ impl Check {
         // What only the senders themselves can judge, and `run` would refuse.
         let accounts = config.as_ref().map_or_else(|_| Ok(Vec::new()), |config| context.unusable_accounts(config))?;
         if self.json {
-            writeln!(io::stdout(), "{:#}", report(&config, &accounts))?;
+            writeln!(io::stdout(), "{}", render::pretty(&report(&config, &accounts)))?;
             return Ok(if config.is_ok() && accounts.is_empty() { Exit::Done } else { Exit::BadConfig });
         }
         let warnings = config.as_ref().map_or_else(|errors| &errors.warnings, |config| &config.warnings);

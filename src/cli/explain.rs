@@ -60,11 +60,8 @@ impl Explain {
         let mut out = io::stdout().lock();
         if self.json {
             let asked = json!({ "from": stretch.from, "until": stretch.until });
-            writeln!(
-                out,
-                "{:#}",
-                json!({ "answer": answer, "asked": asked, "calls": teller.calls(), "story": story })
-            )?;
+            let told = json!({ "answer": answer, "asked": asked, "calls": teller.calls(), "story": story });
+            writeln!(out, "{}", render::pretty(&told))?;
         } else {
             for line in render::wrapped(&escaped(&answer), render::Screen::of_stdout().width.min(100)) {
                 writeln!(out, "{line}")?;

@@ -227,7 +227,7 @@ impl Lines {
     fn write(&self, table: &Table, row: Row, values: &[Value]) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         if self.show.json {
-            writeln!(out, "{}", render::object(table, values))?;
+            writeln!(out, "{}", render::json(&render::object(table, values)))?;
         } else if self.show.csv {
             render::csv_row(&mut out, values.iter().cloned())?;
         } else {

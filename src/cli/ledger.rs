@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::check::counted;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::{completions, when};
+use super::{completions, render, when};
 use crate::domain::{LedgerJob, UtcMs, escaped};
 use crate::policy::ledger::{self, Balance, Finding};
 use crate::policy::schedule::{ScheduleCache, ScheduleError};
@@ -83,7 +83,7 @@ impl Ledger {
             return Err(Failure::new(Exit::Failed, format!("nothing is known of a job '{name}'")));
         }
         match self.json {
-            true => writeln!(io::stdout(), "{:#}", sums.as_json(books))?,
+            true => writeln!(io::stdout(), "{}", render::pretty(&sums.as_json(books)))?,
             false => writeln!(io::stdout(), "{}", sums.line())?,
         }
         Ok(if sums.wrong == 0 { Exit::Done } else { Exit::Failed })

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::domain::escaped;
+use crate::domain::{escaped, escaped_json};
 use crate::store::Table;
 
 /// Two spaces between columns.
@@ -303,7 +303,7 @@ impl<'a> Dump<'a> {
             if self.csv {
                 csv_row(self.out, row.iter().cloned())?;
             } else {
-                write!(self.out, "{}{}", if self.rows == 0 { "[\n" } else { ",\n" }, object(table, row))?;
+                write!(self.out, "{}{}", if self.rows == 0 { "[\n" } else { ",\n" }, json(&object(table, row)))?;
             }
             self.rows += 1;
         }
@@ -328,15 +328,28 @@ pub fn object(table: &Table, row: &[Value]) -> Value {
     Value::Object(table.columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>())
 }
 
-/// One row of CSV.
+/// A value on one line, which a terminal can show as well.
+pub fn json(value: &Value) -> String {
+    escaped_json(&value.to_string()).into_owned()
+}
+
+/// A value on as many lines as people like, which a terminal can show as well.
+pub fn pretty(value: &Value) -> String {
+    escaped_json(&format!("{value:#}")).into_owned()
+}
+
+/// One row of CSV. Values are as they are stored; only a person at a terminal sees foreign text made harmless, since
+/// CSV has no escapes that a program would undo.
 ///
 /// # Errors
 ///
 /// When `out` takes no more.
 pub fn csv_row(out: &mut dyn Write, row: impl Iterator<Item = Value>) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
+    let is_seen = io::stdout().is_terminal();
     for value in row {
-        writer.write_field(plain(&value).as_bytes())?;
+        let text = plain(&value);
+        writer.write_field(if is_seen { escaped(&text) } else { Cow::Borrowed(&*text) }.as_bytes())?;
     }
     writer.write_record(None::<&[u8]>)?;
     writer.flush()

@@ -18,6 +18,25 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     }))
 }
 
+/// JSON text whose harmful characters are escaped as JSON does it: the same value, on the same lines. JSON itself lets
+/// most of them stand.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    // Line breaks stand between values only.
+    let is_harmful = |c| c != '\n' && is_harmful(c);
+    if !json.contains(is_harmful) {
+        return Cow::Borrowed(json);
+    }
+    Cow::Owned(json.chars().fold(String::with_capacity(json.len() + 8), |mut text, c| {
+        if is_harmful(c) {
+            // None of them lies beyond what four digits hold.
+            text.push_str(&format!("\\u{:04x}", u32::from(c)))
+        } else {
+            text.push(c)
+        }
+        text
+    }))
+}
+
 fn is_harmful(c: char) -> bool {
     // Control characters; line and paragraph separators; the marks, embeddings, overrides and isolates of
     // bidirectional text. Joiners stay: emoji and several scripts are made with them.
@@ -35,5 +54,15 @@ mod tests {
         for text in ["日报 👨‍👩‍👧 é", "مرحبا", "plain \\n", ""] {
             assert!(matches!(escaped(text), Cow::Borrowed(same) if same == text), "{text}");
         }
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let text = "a\n\u{1b}\u{7f}\u{9b}31m\u{202e}日👍\u{2028}";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let escaped = escaped_json(&json);
+        assert_eq!(escaped, "[\n  \"a\\n\\u001b\\u007f\\u009b31m\\u202e日👍\\u2028\"\n]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&escaped).unwrap(), [text]);
+        assert!(matches!(escaped_json("[\n  1\n]"), Cow::Borrowed(_)));
     }
 }

@@ -16,7 +16,7 @@ pub mod sender;
 pub mod time;
 
 pub use account::{Account, Health};
-pub use escape::escaped;
+pub use escape::{escaped, escaped_json};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use ledger::{LedgerJob, LedgerRevision, LedgerRow};
 pub use message::{Body, Item, Kind, Media, Message, Target};

@@ -7,7 +7,7 @@ use tracing::Level;
 
 use super::Record;
 use super::fields::Fields;
-use crate::domain::escaped;
+use crate::domain::{escaped, escaped_json};
 
 /// `2026-01-01T01:00:00.000Z WARN  push failed push=12 error="no route to host"`
 pub fn human(record: &Record, colours: bool) -> String {
@@ -59,7 +59,7 @@ pub fn json(record: &Record) -> String {
     for (key, value) in &record.fields.rest {
         object.entry(*key).or_insert_with(|| value.clone());
     }
-    format!("{}\n", Value::Object(object))
+    format!("{}\n", escaped_json(&Value::Object(object).to_string()))
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
     fn record() -> Record<'static> {
         let rest = vec![
             ("push", Value::from(12)),
-            ("error", "said \"no\"\nERROR forged\u{1b}[0m".into()),
+            ("error", "said \"no\"\nERROR forged\u{1b}[0m\u{202e}".into()),
             ("job", "日报".into()),
             ("account", "".into()),
         ];
@@ -80,11 +80,11 @@ mod tests {
 
     #[test]
     fn foreign_text_can_neither_forge_a_second_line_nor_move_the_cursor() {
-        insta::assert_snapshot!(human(&record(), false), @r#"2026-01-01T01:00:00.000Z WARN  push failed\r\nINFO all is well push=12 error="said \"no\"\nERROR forged\u{1b}[0m" job=日报 account="""#);
-        insta::assert_snapshot!(json(&record()), @r#"{"at":"2026-01-01T01:00:00.000Z","level":"warn","target":"pushcron::engine","message":"push failed\r\nINFO all is well","push":12,"error":"said \"no\"\nERROR forged\u001b[0m","job":"日报","account":""}"#);
+        insta::assert_snapshot!(human(&record(), false), @r#"2026-01-01T01:00:00.000Z WARN  push failed\r\nINFO all is well push=12 error="said \"no\"\nERROR forged\u{1b}[0m\u{202e}" job=日报 account="""#);
+        insta::assert_snapshot!(json(&record()), @r#"{"at":"2026-01-01T01:00:00.000Z","level":"warn","target":"pushcron::engine","message":"push failed\r\nINFO all is well","push":12,"error":"said \"no\"\nERROR forged\u001b[0m\u202e","job":"日报","account":""}"#);
         for line in [human(&record(), false), json(&record())] {
             assert_eq!(line.matches('\n').count(), 1, "{line}");
-            assert!(!line.contains('\u{1b}'), "{line}");
+            assert!(!line.contains(['\u{1b}', '\u{202e}']), "{line}");
         }
     }
 

@@ -10,7 +10,7 @@ use super::{BuildError, Environment, Probe, Sender};
 use crate::domain::account::Account;
 use crate::domain::message::Item;
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, SenderSpec, Support, Target};
+use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, SenderSpec, Support, Target, escaped, escaped_json};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "console",
@@ -73,15 +73,15 @@ fn render_text(delivery: &Delivery) -> String {
     let mut block = format!(
         "── {}  {} → {} {}  ({})\n",
         delivery.due_at,
-        printable(delivery.job.as_deref().unwrap_or("(no job)")),
-        printable(&delivery.im),
-        printable(&delivery.target.to_string()),
+        escaped(delivery.job.as_deref().unwrap_or("(no job)")),
+        escaped(&delivery.im),
+        escaped(&delivery.target.to_string()),
         message.body.kind(),
     );
     let mut line = |text: &str| {
         for line in text.lines() {
             // Writing to a String cannot fail.
-            let _ = writeln!(block, "   {}", printable(line));
+            let _ = writeln!(block, "   {}", escaped(line));
         }
     };
     if let Some(title) = &message.title {
@@ -118,20 +118,6 @@ fn describe_file(kind: &str, file: Option<&MediaFile>) -> String {
     }
 }
 
-/// Control characters and those that turn the direction of writing become visible: nothing printed can move the
-/// cursor, recolour the terminal or disguise itself.
-fn printable(text: &str) -> String {
-    let is_harmful = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-        if is_harmful(c) {
-            shown.extend(c.escape_unicode())
-        } else {
-            shown.push(c)
-        }
-        shown
-    })
-}
-
 fn render_json(delivery: &Delivery) -> String {
     let (place, id) = match &delivery.target {
         Target::Group(id) => ("group", id),
@@ -152,7 +138,7 @@ fn render_json(delivery: &Delivery) -> String {
         "message": delivery.message,
         "media": files,
     });
-    format!("{push}\n")
+    format!("{}\n", escaped_json(&push.to_string()))
 }
 
 #[cfg(test)]
