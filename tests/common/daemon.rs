@@ -189,6 +189,20 @@ impl Daemon {
         assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
     }
 
+    pub fn open_files(&self) -> u64 {
+        let pid = self.child.id().expect("the daemon runs");
+        std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64
+    }
+
+    /// It may open files until it has so many, from now on.
+    pub fn limit_open_files(&self, most: u64) {
+        let pid = self.child.id().expect("the daemon runs");
+        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+        // SAFETY: the child is ours, and both pointers are good for the call.
+        let done = unsafe { libc::prlimit(pid as i32, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    }
+
     /// Stops it as systemd would, and tells how long that took.
     pub async fn stop(&mut self) -> Duration {
         let clock = SystemClock::new();

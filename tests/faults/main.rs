@@ -6,12 +6,15 @@ mod common;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::daemon::{House, tick, until};
 use common::fake_im::{Answer, Refused};
 use sha2::{Digest, Sha256};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::Notify;
 
 const SENT: &str = "SELECT count(*) FROM pushes WHERE state = 'sent'";
 
@@ -180,6 +183,79 @@ async fn f10_f11_f13_each_broken_target_leads_to_its_own_honest_end_and_no_secon
     }
 }
 
+/// A name server of one name, this host's, that says nothing until it is told to.
+struct NameServer {
+    address: std::net::IpAddr,
+    answers: Arc<AtomicBool>,
+}
+
+impl NameServer {
+    /// None where the port of name servers cannot be had.
+    fn start() -> Option<NameServer> {
+        let address = std::net::IpAddr::from([127, 0, 0, 153]);
+        let socket = std::net::UdpSocket::bind((address, 53)).ok()?;
+        let answers = Arc::new(AtomicBool::new(false));
+        let told = answers.clone();
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            let mut query = [0; 512];
+            while let Ok((length, asker)) = socket.recv_from(&mut query) {
+                if told.load(Ordering::Relaxed) {
+                    let _ = socket.send_to(&NameServer::answer(&query[..length]), asker);
+                }
+            }
+        });
+        Some(NameServer { address, answers })
+    }
+
+    /// 127.0.0.1 for whoever asks for an IPv4 address, nothing for other questions (RFC 1035 §4.1).
+    fn answer(query: &[u8]) -> Vec<u8> {
+        let name_ends = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 1;
+        let wants_ipv4 = query[name_ends..name_ends + 2] == [0, 1];
+        let counts = [0, 1, 0, u8::from(wants_ipv4), 0, 0, 0, 0];
+        let mut answer = [&query[..2], &[0x81, 0x80], &counts, &query[12..name_ends + 4]].concat();
+        if wants_ipv4 {
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1]);
+        }
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_a_name_server_that_says_nothing_holds_up_none_but_those_who_need_it() {
+    let house = House::new().await;
+    let resolv = house.dir.path().join("resolv.conf");
+    let over = format!("mount --bind {} /etc/resolv.conf", resolv.display());
+    let server = NameServer::start();
+    let settings = |server: &NameServer| format!("nameserver {}\noptions timeout:1 attempts:1\n", server.address);
+    std::fs::write(&resolv, server.as_ref().map(settings).unwrap_or_default()).unwrap();
+    let (Some(server), true) = (server, runs("unshare", &["--mount", "sh", "-c", &over]).await) else {
+        eprintln!("SKIPPED: a slow name server, since /etc/resolv.conf cannot be replaced here (needs root)");
+        return;
+    };
+    let url = house.im.url("/named").replace("127.0.0.1", "im.test");
+    let account = format!("  - {{id: named, im: named, sender: webhook, url: \"{url}\", default: true}}\n");
+    let named = tick("named").replace("im: hook", "im: named").replace("timeout: 60s", "timeout: 1s");
+    house.configure(&account, &(tick("a") + &named));
+    let wrapper = ["unshare", "--mount", "sh", "-c", &format!("{over} && exec \"$@\""), "sh"];
+    let mut daemon = house.start(house.program_under(&wrapper, &["run"])).await;
+    let outcomes =
+        "SELECT outcome, count(*) > 3 FROM attempts WHERE account = 'named' AND outcome IS NOT NULL GROUP BY 1";
+    until("sends without an address end", async || house.rows(outcomes).await == [["unreachable", "1"]]).await;
+    // Meanwhile those with an address went out at once.
+    let late = "SELECT count(*) FROM attempts a JOIN pushes p ON p.id = a.push_id JOIN fires f ON f.id = p.fire_id
+                 WHERE f.job = 'a' AND (julianday(a.finished_at) - julianday(f.due_at)) * 86400 > 3";
+    assert_eq!(house.number(late).await, 0, "pushes to another target were held up");
+    assert_eq!(house.im.requests_to("/named").len(), 0);
+    server.answers.store(true, Ordering::Relaxed);
+    // The account rests after so many failures.
+    daemon.signal(libc::SIGHUP);
+    house.until_at_least(5, "SELECT count(*) FROM pushes WHERE im = 'named' AND state = 'sent'").await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn f15_a_refused_login_makes_no_storm_and_a_reload_with_a_mended_account_tries_at_once() {
     let mut house = House::new().await;
@@ -221,6 +297,25 @@ async fn f22_a_reload_with_a_broken_file_changes_nothing_and_the_next_good_one_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reload_every_second_with_a_changed_job_loses_and_doubles_nothing() {
+    let house = House::new().await;
+    let jobs = [tick("a") + &tick("b"), tick("a") + &tick("b").replace("text: tick", "text: tock")];
+    house.configure("", &jobs[0]);
+    let mut daemon = house.daemon().await;
+    for round in 1..=10 {
+        let more = house.number(SENT).await + 2;
+        house.until_at_least(more, SENT).await;
+        house.configure("", &jobs[round % 2]);
+        daemon.signal(libc::SIGHUP);
+        until("the reload is done", async || daemon.log().matches("definitions changed").count() >= round).await;
+    }
+    house.settled().await;
+    daemon.stop().await;
+    assert!(house.number("SELECT count(*) FROM job_revisions WHERE job = 'b'").await >= 10, "{}", daemon.log());
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f24_a_stop_under_load_with_slow_targets_ends_in_time_and_tells_what_is_unknown() {
     let house = House::new().await;
     house.configure("", "  - {name: idle, cron: \"0 0 1 1 *\", push: {im: hook, group: 1, text: hi}}\n");
@@ -257,6 +352,44 @@ async fn an_input_output_error_at_a_commit_leaves_nothing_sending_and_doubles_no
     daemon.says("disk I/O error").await;
     let more = house.number(SENT).await + 10;
     house.until_at_least(more, SENT).await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_may_open_no_more_files_says_unreachable_and_catches_up() {
+    let house = House::new().await;
+    let (gate, open) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (held, is_open) = (gate.clone(), open.clone());
+    house.im.handle("", move |_| {
+        let fine = Answer::text(200, "{}");
+        if is_open.load(Ordering::Relaxed) { fine } else { fine.held(&held) }
+    });
+    let account = format!(
+        "  - {{id: many, im: many, sender: webhook, url: \"{}\", default: true, concurrency: 400}}\n",
+        house.im.url("/many")
+    );
+    let jobs: String = (0..60).map(|n| tick(&format!("job{n}")).replace("im: hook", "im: many")).collect();
+    house.configure(&account, &jobs);
+    let mut daemon = house.daemon().await;
+    house.until_at_least(1, "SELECT count(*) FROM attempts").await;
+    daemon.limit_open_files(daemon.open_files() + 20);
+    // Each request that is not answered keeps a connection open, until no more can be made.
+    house.until_at_least(20, "SELECT count(*) FROM attempts WHERE error LIKE '%Too many open files%'").await;
+    let outcomes = "SELECT DISTINCT outcome FROM attempts WHERE error LIKE '%Too many open files%'";
+    assert_eq!(house.rows(outcomes).await, [["unreachable"]]);
+    open.store(true, Ordering::Relaxed);
+    until("all that were held are answered", async || {
+        gate.notify_waiters();
+        house.number("SELECT count(*) FROM pushes WHERE state = 'sending'").await < 60
+    })
+    .await;
+    // The account rests after so many failures.
+    daemon.signal(libc::SIGHUP);
+    let caught_up = house.number("SELECT count(*) FROM pushes").await;
+    house.until_at_least(caught_up, SENT).await;
+    assert!(daemon.child.try_wait().unwrap().is_none(), "{}", daemon.log());
     house.settled().await;
     daemon.stop().await;
     house.assert_nothing_lost_or_doubled().await;
