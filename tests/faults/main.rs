@@ -14,12 +14,13 @@ use common::fake_im::{Answer, Refused};
 use sha2::{Digest, Sha256};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::process::Command;
 use tokio::sync::Notify;
 
 const SENT: &str = "SELECT count(*) FROM pushes WHERE state = 'sent'";
 
 async fn runs(program: &str, words: &[&str]) -> bool {
-    let status = tokio::process::Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let status = Command::new(program).args(words).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.await.is_ok_and(|status| status.success())
 }
 
@@ -395,30 +396,54 @@ async fn a_process_that_may_open_no_more_files_says_unreachable_and_catches_up()
     house.assert_nothing_lost_or_doubled().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn f18_a_machine_that_slept_for_eight_hours_sends_the_latest_and_says_what_it_missed() {
+/// The daemon with a wall clock that is off by so much, and a way to set it anew. The monotonic clock goes on as it is,
+/// as when a machine wakes. None, told, where libfaketime is not there.
+fn beside_the_clock(house: &House, off: &str) -> Option<(Command, impl Fn(&str) + use<>)> {
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
         .map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"))
         .into_iter()
         .find(|library| library.exists());
     let Some(library) = library else {
-        eprintln!("SKIPPED: a machine that slept, since libfaketime is not installed");
-        return;
+        eprintln!("SKIPPED: a wall clock that is off, since libfaketime is not installed");
+        return None;
     };
+    let offset = house.dir.path().join("offset");
+    let mut command = house.program(&["run"]);
+    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset);
+    command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
+    let set_clock = move |off: &str| std::fs::write(&offset, format!("{off}\n")).unwrap();
+    set_clock(off);
+    Some((command, set_clock))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_starts_in_2099_sends_nothing_until_the_clock_is_set() {
     let house = House::new().await;
+    // A hundred years, more or less.
+    let Some((command, set_clock)) = beside_the_clock(&house, "+3155760000") else { return };
+    house.configure("", &tick("a"));
+    let mut daemon = house.start(command).await;
+    daemon.says("which cannot be; nothing is sent until it is set").await;
+    assert_eq!(house.number("SELECT count(*) FROM fires").await, 0);
+    set_clock("+0");
+    daemon.says("the clock can be believed again").await;
+    house.until_at_least(3, SENT).await;
+    house.settled().await;
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f18_a_machine_that_slept_for_eight_hours_sends_the_latest_and_says_what_it_missed() {
+    let house = House::new().await;
+    let Some((command, set_clock)) = beside_the_clock(&house, "+0") else { return };
     let job = |name: &str, cron: &str| {
         format!("  - {{name: {name}, cron: \"{cron}\", push: {{im: hook, group: 1, text: hi}}}}\n")
     };
     house.configure("", &(job("seconds", "* * * * * *") + &job("hourly", "0 * * * *")));
-    let offset = house.dir.path().join("offset");
-    std::fs::write(&offset, "+0\n").unwrap();
-    let mut command = house.program(&["run"]);
-    command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset);
-    command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
     let mut daemon = house.start(command).await;
     house.until_at_least(2, SENT).await;
-    // The wall clock moves and the monotonic one does not, as when a machine wakes.
-    std::fs::write(&offset, "+28800\n").unwrap();
+    set_clock("+28800");
     daemon.says("the clock jumped").await;
     let more = house.number(SENT).await + 3;
     house.until_at_least(more, SENT).await;
