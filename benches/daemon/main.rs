@@ -1,8 +1,12 @@
-//! Many jobs due at one second, each one push over loopback: pushcron beside what the machine can do at all, and
-//! beside tokio-cron-scheduler.
+//! The daemon as a whole, over loopback HTTP, beside what the machine can do at all and beside tokio-cron-scheduler.
 //!
-//! `cargo bench --bench burst` runs 10,000 jobs, five times each in alternation; `-- --jobs 100000 --runs 3
-//! --only ours,ceiling` changes that.
+//! | `cargo bench --bench daemon -- …` | what it shows |
+//! |---|---|
+//! | `burst` (or nothing) | many jobs due at one second: 10,000, five times each in alternation; `--jobs 100000 --runs 3 --only ours,ceiling` changes that |
+//! | `steady` | 1,000 pushes every second for 30 s, three times each; `--jobs 1 --seconds 60` is the lone job |
+//! | `idle` | start, memory and processor of 100,000 jobs of which none is due |
+//! | `reload` | ten of 100,000 jobs change while others push |
+//! | `dead` | a target that never answers beside fifty that do |
 //!
 //! | contestant | what it is |
 //! |---|---|
@@ -15,15 +19,23 @@
 
 mod ceiling;
 mod contest;
+mod scenes;
 mod sink;
+mod stage;
 mod tcs;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["sink"] => sink::serve(),
-        ["ceiling", url, due_ms, jobs, database] => ceiling::run(url, number(due_ms), number(jobs), database),
+        ["ceiling", url, due_ms, jobs, seconds, database] => {
+            ceiling::run(url, number(due_ms), number(jobs), number(seconds), database);
+        }
         ["tcs", url, due_ms, jobs, channel] => tcs::run(url, number(due_ms), number(jobs), number(channel)),
+        ["steady", ..] => scenes::steady(&arguments),
+        ["idle", ..] => scenes::idle(&arguments),
+        ["reload", ..] => scenes::reload(&arguments),
+        ["dead", ..] => scenes::dead(&arguments),
         _ => contest::hold(&arguments),
     }
 }

@@ -1,11 +1,12 @@
 //! Holds the contest: starts sink and contestant, lets the instant pass, asks both what they saw.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use super::stage::{self, Sink, median, option, ourselves, peak_mb};
 use super::{now_ms, number};
 
 struct Settings {
@@ -16,14 +17,11 @@ struct Settings {
 
 impl Settings {
     fn read(arguments: &[String]) -> Settings {
-        let option = |name: &str| {
-            let at = arguments.iter().position(|argument| argument == name)?;
-            arguments.get(at + 1).cloned()
-        };
-        let contestants = option("--only").unwrap_or_else(|| "ours,ceiling,tcs-large,tcs-default".to_owned());
+        let contestants =
+            option(arguments, "--only").unwrap_or_else(|| "ours,ceiling,tcs-large,tcs-default".to_owned());
         Settings {
-            jobs: option("--jobs").map_or(10_000, |text| number(&text)),
-            runs: option("--runs").map_or(5, |text| number(&text)),
+            jobs: option(arguments, "--jobs").map_or(10_000, |text| number(&text)),
+            runs: option(arguments, "--runs").map_or(5, |text| number(&text)),
             contestants: contestants.split(',').map(str::to_owned).collect(),
         }
     }
@@ -71,11 +69,7 @@ pub fn hold(arguments: &[String]) {
 }
 
 fn print_table(results: &[(&String, Vec<Run>)]) {
-    let median = |runs: &[Run], of: fn(&Run) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(of).collect();
-        values.sort_by(f64::total_cmp);
-        (values[values.len() / 2], values[0], values[values.len() - 1])
-    };
+    let median = |runs: &[Run], of: fn(&Run) -> f64| median(runs.iter().map(of));
     let ceiling = results.iter().find(|(name, _)| *name == "ceiling").map(|(_, runs)| median(runs, |run| run.last).0);
     println!("\n| | lost | doubled | last push, ms (min–max) | to ceiling | last durable, ms | peak MB |");
     println!("|---|---|---|---|---|---|---|");
@@ -90,42 +84,6 @@ fn print_table(results: &[(&String, Vec<Run>)]) {
             "| {name} | {lost} | {doubles} | {last:.0} ({least:.0}–{most:.0}) | {ratio:.2} | {durable:.0} | {peak:.0} |"
         );
     }
-}
-
-struct Sink {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    url: String,
-}
-
-impl Sink {
-    fn start() -> Sink {
-        let mut child = ourselves().arg("sink").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let input = child.stdin.take().unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut port = String::new();
-        output.read_line(&mut port).unwrap();
-        Sink { child, input, output, url: format!("http://127.0.0.1:{}/", port.trim()) }
-    }
-
-    fn ask(&mut self, question: &str) -> String {
-        writeln!(self.input, "{question}").unwrap();
-        let mut answer = String::new();
-        self.output.read_line(&mut answer).unwrap();
-        answer
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn ourselves() -> Command {
-    Command::new(std::env::current_exe().unwrap())
 }
 
 fn measure(name: &str, settings: &Settings) -> Run {
@@ -163,13 +121,13 @@ fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
     let mut command = match name {
         "ours" => {
             write_jobs(url, due_ms, jobs, dir);
-            let mut command = Command::new(env!("CARGO_BIN_EXE_pushcron"));
-            command.arg("-c").arg(dir.join("jobs.yaml")).arg("run").arg("-q");
+            let mut command = stage::daemon(dir);
+            command.arg("-q");
             command
         }
         "ceiling" => {
             let mut command = ourselves();
-            command.args(["ceiling", url, &due, &count]).arg(dir.join("ceiling.db"));
+            command.args(["ceiling", url, &due, &count, "1"]).arg(dir.join("ceiling.db"));
             command
         }
         "tcs-default" | "tcs-large" => {
@@ -185,10 +143,7 @@ fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
 
 fn write_jobs(url: &str, due_ms: f64, jobs: usize, dir: &Path) {
     let due = jiff::Timestamp::from_millisecond(due_ms as i64).unwrap();
-    let mut yaml = format!(
-        "daemon: {{database: {}, timezone: UTC}}\naccounts:\n  - {{id: sink, im: hook, sender: webhook, url: \"{url}\", default: true}}\njobs:\n",
-        dir.join("pushcron.db").display()
-    );
+    let mut yaml = stage::head(url, dir);
     for id in 0..jobs {
         yaml += &format!(
             "  - {{name: job{id}, at: {due}, push: {{im: hook, group: \"{}\", text: good morning}}}}\n",
@@ -217,11 +172,4 @@ fn wait_until_durable(database: &Path) -> f64 {
         }
         f64::NAN
     })
-}
-
-/// The largest the process ever was, as long as it lives.
-fn peak_mb(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|text| text.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok()).map_or(f64::NAN, |kb| kb / 1024.0)
 }

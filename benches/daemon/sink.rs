@@ -11,15 +11,26 @@ use super::now_ms;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
+/// Requests whose body holds this are taken and never answered.
+pub const DEAD: &str = "\"group\":\"dead\"";
+
 #[derive(Default)]
 struct Book {
-    arrivals: Vec<f64>,
+    arrivals: Vec<Arrival>,
     ids: HashSet<Vec<u8>>,
     doubles: u64,
 }
 
+/// When a request came, and the instant that its body names (`"timestamp":"…"`), as text.
+struct Arrival {
+    at: f64,
+    due: [u8; 24],
+}
+
 /// Prints its port, then answers questions on standard input: `wait N` returns at the Nth arrival (or after 30 s
-/// without any), `report DUE_MS` prints `count doubles first last p50 p99`, in ms after the due instant.
+/// without any), `report DUE_MS` prints `count doubles first last p50 p99`, in ms after the due instant, and `lateness
+/// FROM_MS UNTIL_MS` prints `count doubles min max p50 p99`, in ms after the instants that the bodies name, of those
+/// that lie in that span.
 pub fn serve() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let book = Arc::new((Mutex::new(Book::default()), Condvar::new()));
@@ -37,6 +48,7 @@ pub fn serve() {
         match line.split_once(' ') {
             Some(("wait", count)) => wait(&book, count.parse().unwrap()),
             Some(("report", due)) => println!("{}", report(&book, due.parse().unwrap())),
+            Some(("lateness", span)) => println!("{}", lateness(&book, span)),
             _ => return,
         }
         std::io::stdout().flush().unwrap();
@@ -58,7 +70,22 @@ fn wait(book: &(Mutex<Book>, Condvar), count: usize) {
 
 fn report(book: &(Mutex<Book>, Condvar), due: f64) -> String {
     let book = book.0.lock().unwrap();
-    let mut late: Vec<f64> = book.arrivals.iter().map(|at| at - due).collect();
+    figures(&book, book.arrivals.iter().map(|arrival| arrival.at - due).collect())
+}
+
+fn lateness(book: &(Mutex<Book>, Condvar), span: &str) -> String {
+    let (from, until) = span.split_once(' ').unwrap();
+    let span: std::ops::Range<f64> = from.parse().unwrap()..until.parse().unwrap();
+    let book = book.0.lock().unwrap();
+    let late = |arrival: &Arrival| {
+        let due: jiff::Timestamp = std::str::from_utf8(&arrival.due).ok()?.parse().ok()?;
+        let due = due.as_millisecond() as f64;
+        span.contains(&due).then_some(arrival.at - due)
+    };
+    figures(&book, book.arrivals.iter().filter_map(late).collect())
+}
+
+fn figures(book: &Book, mut late: Vec<f64>) -> String {
     late.sort_by(f64::total_cmp);
     let at = |share: f64| late.get(((late.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(f64::NAN);
     format!("{} {} {:.2} {:.2} {:.2} {:.2}", late.len(), book.doubles, at(0.0), at(1.0), at(0.5), at(0.99))
@@ -82,7 +109,11 @@ async fn answer(mut stream: TcpStream, book: Arc<(Mutex<Book>, Condvar)>) {
                 return;
             }
         }
-        note(&book, header(&buffer[..head], b"webhook-id").unwrap_or_default());
+        let body = &buffer[head + 4..head + 4 + length];
+        if body.windows(DEAD.len()).any(|window| window == DEAD.as_bytes()) {
+            return std::future::pending().await;
+        }
+        note(&book, header(&buffer[..head], b"webhook-id").unwrap_or_default(), body);
         buffer.drain(..head + 4 + length);
         if stream.write_all(ANSWER).await.is_err() {
             return;
@@ -90,11 +121,14 @@ async fn answer(mut stream: TcpStream, book: Arc<(Mutex<Book>, Condvar)>) {
     }
 }
 
-fn note(book: &(Mutex<Book>, Condvar), id: &[u8]) {
+fn note(book: &(Mutex<Book>, Condvar), id: &[u8], body: &[u8]) {
+    const KEY: &[u8] = b"\"timestamp\":\"";
     let at = now_ms();
+    let start = body.windows(KEY.len()).position(|window| window == KEY).map_or(body.len(), |at| at + KEY.len());
+    let due = body[start..].first_chunk().copied().unwrap_or([0; 24]);
     let (book, arrived) = book;
     let mut book = book.lock().unwrap();
-    book.arrivals.push(at);
+    book.arrivals.push(Arrival { at, due });
     if !book.ids.insert(id.to_vec()) {
         book.doubles += 1;
     }

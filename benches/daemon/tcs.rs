@@ -16,7 +16,12 @@ pub fn run(url: &str, due_ms: f64, jobs: usize, channel: usize) {
             let job = Job::new_async(at.as_str(), move |_, _| {
                 let (client, url) = (client.clone(), url.clone());
                 Box::pin(async move {
-                    let answer = client.post(&url).header("webhook-id", id).body(body(id)).send().await;
+                    let answer = client
+                        .post(&url)
+                        .header("webhook-id", id)
+                        .body(body(id, "2026-01-01T00:00:00.000Z"))
+                        .send()
+                        .await;
                     if let Ok(answer) = answer {
                         let _ = answer.bytes().await;
                     }
