@@ -207,6 +207,10 @@ impl Ledger {
             }
             return;
         };
+        if first == row.due_at {
+            // No other definition can have a row at this instant.
+            self.settled = first;
+        }
         let called = held.schedule.count_called(first, UtcMs(last.0 + 1));
         held.counted_until = held.counted_until.max(last);
         let count = if is_whole { row.count } else { called };

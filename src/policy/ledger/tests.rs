@@ -211,6 +211,10 @@ fn an_hour_that_was_lived_twice_has_one_row_for_each_instant_of_both_definitions
     // A gap of the one definition does not count for the other.
     let old = [vec![LedgerRow { count: 6, ..many(10, 60, 1) }], rows([45, 75, 90, 105], 2)].concat();
     assert_eq!(balance(&twice, &old).first, [Finding::Missing { at: at(60) }, Finding::Missing { at: at(120) }]);
+    // But where it begins, the other one can have no row.
+    let old = [rows([10, 20, 30, 40, 50], 1), vec![LedgerRow { count: 2, ..many(60, 70, 1) }]].concat();
+    twice.revisions[0].until_at = Some(at(70));
+    assert_even(&twice, &[old, rows([45, 75, 90, 105, 120], 2)].concat(), 12);
 }
 
 #[test]
