@@ -403,8 +403,10 @@ impl Scheduler {
             return Ok(());
         }
         warn!(jump_ms, now = %wall, "the clock jumped (set by hand, corrected, or the machine slept)");
-        // Hours of a clock that was not believed are nobody's watch: seen from 1970 the whole ledger was never begun.
-        if let Err(error) = self.reread(wall.min(self.last_known.unwrap_or(wall_before))).await {
+        // Hours of a clock that was not believed are nobody's watch: after 1970 the whole ledger would be still to come.
+        let was_doubted = must_wait(wall_before, self.last_known);
+        let watched_until = self.last_known.filter(|_| was_doubted).unwrap_or(wall_before);
+        if let Err(error) = self.reread(wall.min(watched_until)).await {
             // The places in memory are still right but for what was recorded ahead, which the next round repeats.
             error!(%error, "cannot read the jobs again after the clock jumped");
         }

@@ -129,9 +129,10 @@ impl Ledger {
             let schedule = cache.get_or_compile(&revision.schedule, &revision.timezone, dst_gap)?;
             let (after, until) = (revision.from_at, revision.until_at.unwrap_or(UtcMs::MAX));
             match held.last_mut() {
-                Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && after <= last.until && last.after <= until => {
+                Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && last.until == after => {
                     last.revisions = *last.revisions.start()..=revision.revision;
-                    (last.after, last.until) = (last.after.min(after), last.until.max(until));
+                    // One that was loaded after the clock was put back to its end never held.
+                    (last.after, last.until) = (last.after.min(after), until);
                 }
                 _ => held.push(Held {
                     revisions: revision.revision..=revision.revision,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushcron::domain::{Decision, Next, Overlap, PushState, Trigger, UtcMs};
+use pushcron::domain::{Decision, Job, Next, Overlap, PushState, Schedule, Trigger, UtcMs};
 use pushcron::store::{AdHoc, NewFire, StoreError};
 use serde_json::json;
 
@@ -197,13 +197,18 @@ pub async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: 
     let left = world.store.ledger_rows("daily", at(0), at(99), 10).await.unwrap();
     assert_eq!(left.iter().map(|row| row.due_at).collect::<Vec<_>>(), [at(0), at(1), at(41), at(42)]);
 
-    // What an earlier definition called for stays: nobody could decide it anew.
-    let fires = vec![skipped(30, "definition_changed")];
+    // Of what an earlier definition called for, only a gap that has begun stays: nobody could decide it anew.
+    let gap = NewFire { count: 25, until_at: Some(at(35)), ..skipped(11, "definition_changed") };
+    let fires = vec![gap, skipped(36, "definition_changed")];
     world.store.record_fires(fires, vec![cursor(&daily, at(10), at(50))], at(50)).await.unwrap();
-    world.load(&daily, at(51)).await;
-    assert_eq!(world.store.withdraw_ahead(at(20)).await.unwrap(), 0);
-    world.store.apply_jobs(vec![], vec![Arc::from("daily")], at(20)).await.unwrap();
-    assert_eq!(world.store.ledger_rows("daily", at(0), at(99), 10).await.unwrap().len(), 5);
+    let slower = Job { schedule: Schedule::Every(2000), ..daily.clone() };
+    world.store.apply_jobs(vec![change(slower, at(52))], vec![], at(51)).await.unwrap();
+    assert_eq!(world.store.withdraw_ahead(at(20)).await.unwrap(), 1);
+    let left = world.store.ledger_rows("daily", at(0), at(99), 10).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.due_at).collect::<Vec<_>>(), [at(0), at(1), at(11), at(41), at(42)]);
+    let revisions = world.store.revisions("daily").await.unwrap();
+    let held: Vec<_> = revisions.iter().map(|revision| (revision.from_at, revision.until_at)).collect();
+    assert_eq!(held, [(at(-10), Some(at(20))), (at(20), None)], "the newest answers for what comes again");
 }
 
 pub async fn a_place_that_goes_back_takes_the_beginning_of_its_revision_along(world: Arc<World>) {

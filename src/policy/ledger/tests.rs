@@ -227,6 +227,14 @@ fn a_definition_that_held_before_its_own_past_is_not_asked_for_the_time_between(
 }
 
 #[test]
+fn a_definition_whose_whole_time_was_taken_back_stands_for_nothing() {
+    // The second was loaded at minute 80; then the clock went back to minute 50, and the third came.
+    let mut back = job(&[(0, 10), (80, 10), (50, 10)], 71);
+    back.revisions[0].until_at = Some(at(50));
+    assert_even(&back, &[rows([10, 20, 30, 40, 50], 1), rows([60, 70], 3)].concat(), 7);
+}
+
+#[test]
 fn days_without_any_row_are_counted_and_not_walked() {
     let mut seconds = job(&[(0, 1)], 1);
     seconds.revisions[0].schedule = Schedule::Every(1000);

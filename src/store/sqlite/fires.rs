@@ -209,21 +209,37 @@ async fn replace_older(conn: &mut SqliteConnection, before: Marks, now: UtcMs) -
     Ok(replaced)
 }
 
-/// A place that goes back means that the clock shows an hour again. The revision that holds then is answerable for
-/// that hour too, though it may have been loaded later by the clock of before.
+/// Moves the jobs' places. One that goes back means that the clock shows an hour again.
 async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item = &Cursor>, now: UtcMs) -> Result<()> {
-    let rows: Vec<_> = cursors.map(|cursor| (&cursor.job, cursor.next_due_at)).collect();
+    let cursors: Vec<&Cursor> = cursors.collect();
+    let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
+    let back = cursors.iter().filter(|cursor| end(cursor.next_due_at) < end(cursor.from));
+    let back: Vec<_> = back.map(|cursor| &cursor.job).collect();
+    answer_from(conn, serde_json::to_string(&back)?, now).await?;
+    let rows: Vec<_> = cursors.iter().map(|cursor| (&cursor.job, cursor.next_due_at)).collect();
     sqlx::query(
-        "UPDATE jobs
-            SET next_due_at = c.value ->> 1,
-                loaded_at = iif(c.value ->> 1 < coalesce(next_due_at, '9999'), min(loaded_at, ?2), loaded_at)
+        "UPDATE jobs SET next_due_at = c.value ->> 1
            FROM jsonb_each(?1) AS c
           WHERE jobs.name = c.value ->> 0",
     )
     .bind(serde_json::to_string(&rows)?)
-    .bind(now.to_string())
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// The definitions that hold now answer for all that comes after `from`, though earlier ones may have held then when
+/// the clock showed it before. `jobs` is a JSON list of names.
+async fn answer_from(conn: &mut SqliteConnection, jobs: String, from: UtcMs) -> Result<()> {
+    if jobs == "[]" {
+        return Ok(());
+    }
+    for statement in [
+        "UPDATE jobs SET loaded_at = ?2 WHERE name IN (SELECT value FROM jsonb_each(?1)) AND loaded_at > ?2",
+        "UPDATE job_revisions SET until_at = ?2 WHERE job IN (SELECT value FROM jsonb_each(?1)) AND until_at > ?2",
+    ] {
+        sqlx::query(statement).bind(&jobs).bind(from.to_string()).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
@@ -232,22 +248,20 @@ pub(super) struct Withdrawn {
     pub pushes: Vec<i64>,
 }
 
-/// Takes back what some jobs called for after `now`. Rows of earlier revisions stay: they were decided in an hour that
-/// the clock shows again, by a definition that nobody could decide by any more.
+/// Takes back what some jobs called for after `now`.
 pub(super) async fn withdraw_of(conn: &mut SqliteConnection, jobs: &[&str], now: UtcMs) -> Result<Withdrawn> {
     let ids = sqlx::query_scalar(
         "SELECT json_group_array(f.id)
-           FROM jsonb_each(?1) AS n
-          CROSS JOIN jobs AS j ON j.name = n.value
-          CROSS JOIN fires AS f ON f.job = j.name AND f.due_at > ?2
-          WHERE f.triggered_by = 'cron' AND f.recorded_at < f.due_at AND f.revision = j.revision
+           FROM jsonb_each(?1) AS j
+          CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?2
+          WHERE f.triggered_by = 'cron' AND f.recorded_at < f.due_at
             AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
     )
     .bind(serde_json::to_string(jobs)?)
     .bind(now.to_string())
     .fetch_one(&mut *conn)
     .await?;
-    withdraw(conn, ids).await
+    withdraw(conn, ids, now).await
 }
 
 pub(super) struct WithdrawAhead {
@@ -259,31 +273,37 @@ impl Write for WithdrawAhead {
     type Answer = u64;
 
     async fn run(&mut self, conn: &mut SqliteConnection) -> Result<u64> {
-        // What was restored may have been sent by the database that was lost, and stays missed.
+        // What was restored may have been sent by the database that was lost, and stays missed. A gap that has begun
+        // is taken back only where it can be decided anew from there: by the schedule that it was decided by.
         let ids = sqlx::query_scalar(
             "SELECT json_group_array(id)
                FROM (SELECT f.id
                        FROM fires AS f INDEXED BY fires_due
-                       JOIN jobs AS j ON j.name = f.job AND j.revision = f.revision AND j.removed_at IS NULL
+                       JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.due_at > ?1 AND f.triggered_by = 'cron'
                         AND (f.recorded_at < f.due_at OR f.decision <> 'fired' AND f.reason <> 'restored')
                         AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')
                      UNION ALL
                      SELECT f.id
                        FROM fires AS f INDEXED BY fires_spans
-                       JOIN jobs AS j ON j.name = f.job AND j.revision = f.revision AND j.removed_at IS NULL
-                      WHERE f.until_at > ?1 AND f.until_at IS NOT NULL AND f.due_at <= ?1 AND f.reason <> 'restored')",
+                       JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
+                      WHERE f.until_at > ?1 AND f.until_at IS NOT NULL AND f.due_at <= ?1 AND f.reason <> 'restored'
+                        AND NOT EXISTS (SELECT 1 FROM job_revisions AS r
+                                         WHERE r.job = f.job AND r.revision >= f.revision
+                                           AND (r.timezone <> j.timezone
+                                                OR r.definition -> '$.schedule' <> j.definition -> '$.schedule'
+                                                OR r.definition -> '$.dst_gap' IS NOT j.definition -> '$.dst_gap')))",
         )
         .bind(self.awake_at.to_string())
         .fetch_one(&mut *conn)
         .await?;
-        Ok(withdraw(conn, ids).await?.fires)
+        Ok(withdraw(conn, ids, self.awake_at).await?.fires)
     }
 }
 
 /// Deletes fires of which nothing was begun and sets their jobs' places back to the first of them. `ids` is a JSON
-/// list.
-async fn withdraw(conn: &mut SqliteConnection, ids: String) -> Result<Withdrawn> {
+/// list; all of them are still to come after `from`, at least in part.
+async fn withdraw(conn: &mut SqliteConnection, ids: String, from: UtcMs) -> Result<Withdrawn> {
     if ids == "[]" {
         return Ok(Withdrawn { fires: 0, pushes: Vec::new() });
     }
@@ -303,6 +323,13 @@ async fn withdraw(conn: &mut SqliteConnection, ids: String) -> Result<Withdrawn>
     .bind(&ids)
     .execute(&mut *conn)
     .await?;
+    let jobs = sqlx::query_scalar(
+        "SELECT json_group_array(DISTINCT f.job) FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value",
+    )
+    .bind(&ids)
+    .fetch_one(&mut *conn)
+    .await?;
+    answer_from(conn, jobs, from).await?;
     let fires = sqlx::query("DELETE FROM fires WHERE id IN (SELECT value FROM jsonb_each(?1))")
         .bind(&ids)
         .execute(conn)
