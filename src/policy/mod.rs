@@ -1,4 +1,4 @@
-//! Pure decisions: what is due, which account sends, what follows from an outcome.
+//! Pure decisions: what is due, which account sends, what follows from an outcome, whether the ledger balances.
 //!
 //! The hour and the dice are arguments, so that every decision can be asked again with the same answer. The one thing
 //! read from outside is the system's zone data, when a schedule is compiled.
