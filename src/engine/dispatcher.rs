@@ -243,7 +243,6 @@ impl Dispatcher {
 
     /// How long nothing will have to be done unless an event comes.
     fn time_to_next(&mut self) -> Duration {
-        let now = self.clock.now();
         let mut wait = self.look_again_at.saturating_sub(self.clock.monotonic());
         if let Some(stopping) = &self.stopping {
             return wait.min(stopping.until.saturating_sub(self.clock.monotonic()));
@@ -252,14 +251,15 @@ impl Dispatcher {
             wait = wait.min(until.saturating_sub(self.clock.monotonic()));
         } else {
             if let Some(at) = self.queue.next_due_at() {
-                wait = wait.min((at - self.lead()).since(now));
+                let opened_at = at - self.lead();
+                wait = wait.min(self.clock.until(opened_at));
             }
             if let Some(at) = self.queue.next_paced_at() {
-                wait = wait.min(at.since(now));
+                wait = wait.min(self.clock.until(at));
             }
         }
         let next_start_at = self.runways.values().filter_map(Runway::next_start_at).min();
-        next_start_at.map_or(wait, |at| wait.min(at.since(now)))
+        next_start_at.map_or(wait, |at| wait.min(self.clock.until(at)))
     }
 
     // --- choosing ----------------------------------------------------------------------------------------------
