@@ -34,6 +34,8 @@ pub struct Ledger {
     settled: UtcMs,
     until: UtcMs,
     zone_version: String,
+    /// Findings that other rules of the zone would explain.
+    perhaps_by_rules: u64,
     balance: Balance,
 }
 
@@ -151,6 +153,7 @@ impl Ledger {
             settled,
             until: job.next_due_at.map_or(until, |place| before(place).min(until)),
             zone_version: zone_version.to_owned(),
+            perhaps_by_rules: 0,
             balance: Balance::default(),
         })
     }
@@ -162,16 +165,16 @@ impl Ledger {
 
     /// Enters the next row, in the order of their instants. Rows that stand for many may begin before the span.
     pub fn enter(&mut self, row: &LedgerRow) {
-        let findings = (self.balance.missing, self.balance.surplus);
+        let perhaps_by_rules = self.perhaps_by_rules;
         match row.until_at {
             _ if row.due_at > self.until => {}
             Some(until_at) => self.enter_many(row, until_at),
             None => self.enter_one(row),
         }
-        if findings != (self.balance.missing, self.balance.surplus) && self.balance.other_rules.is_none() {
-            let version = row.zone.as_deref().and_then(|zone| zone.split_once(' ')).map(|(_, version)| version);
-            let differs = version.is_some_and(|version| version != self.zone_version);
-            self.balance.other_rules = row.zone.clone().filter(|_| differs);
+        if perhaps_by_rules != self.perhaps_by_rules && self.balance.other_rules.is_none() {
+            let named = row.zone.as_deref().and_then(|zone| zone.split_once(' '));
+            let differ = named.is_some_and(|(zone, version)| zone != "UTC" && version != self.zone_version);
+            self.balance.other_rules = row.zone.clone().filter(|_| differ);
         }
     }
 
@@ -188,7 +191,7 @@ impl Ledger {
         let surplus = if self.is_expected(row.due_at) { None } else { self.surplus(row) };
         match surplus {
             None => self.balance.expected += 1,
-            Some(because) => self.balance.add_surplus(1, Finding::Surplus { at: row.due_at, because }),
+            Some(because) => self.find(0, 1, Finding::Surplus { at: row.due_at, because }),
         }
     }
 
@@ -198,13 +201,13 @@ impl Ledger {
         let is_whole = first == row.due_at && last == until_at;
         self.settle_before(first);
         let Some(held) = self.held.iter_mut().find(|held| held.revisions.contains(&row.revision)) else {
-            let known = row.revision < self.known_from;
             self.balance.recorded += row.count;
-            match known {
+            match row.revision < self.known_from {
                 true => self.balance.expected += row.count,
-                false => self
-                    .balance
-                    .add_surplus(row.count, Finding::Surplus { at: row.due_at, because: Surplus::NoSuchRevision }),
+                false => {
+                    let finding = Finding::Surplus { at: row.due_at, because: Surplus::NoSuchRevision };
+                    self.find(0, row.count, finding);
+                }
             }
             return;
         };
@@ -217,11 +220,9 @@ impl Ledger {
         let count = if is_whole { row.count } else { called };
         self.balance.expected += called;
         self.balance.recorded += count;
-        let finding = Finding::Miscounted { at: first, until: last, count, called };
-        if called > count {
-            self.balance.add_missing(called - count, finding);
-        } else if called < count {
-            self.balance.add_surplus(count - called, finding);
+        if called != count {
+            let finding = Finding::Miscounted { at: first, until: last, count, called };
+            self.find(called.saturating_sub(count), count.saturating_sub(called), finding);
         }
     }
 
@@ -255,15 +256,25 @@ impl Ledger {
             if walked == WALKED {
                 let rest = self.held.iter().map(|held| held.count(self.settled, end)).sum();
                 self.balance.expected += rest;
-                self.balance.add_missing(rest, Finding::Missing { at });
+                self.find(rest, 0, Finding::Missing { at });
                 break;
             }
             self.balance.expected += 1;
-            self.balance.add_missing(1, Finding::Missing { at });
+            self.find(1, 0, Finding::Missing { at });
             self.settled = at;
             walked += 1;
         }
         self.settled = self.settled.max(UtcMs(end.0 - 1));
+    }
+
+    fn find(&mut self, missing: u64, surplus: u64, finding: Finding) {
+        self.balance.missing += missing;
+        self.balance.surplus += surplus;
+        let beside_rules = matches!(finding, Finding::Surplus { because, .. } if because != Surplus::NotInSchedule);
+        self.perhaps_by_rules += u64::from(!beside_rules);
+        if self.balance.first.len() < FEW {
+            self.balance.first.push(finding);
+        }
     }
 
     /// The first instant after what is settled that some schedule called for while it held.
@@ -293,24 +304,6 @@ impl Held {
     fn count(&self, after: UtcMs, end: UtcMs) -> u64 {
         let first = UtcMs(after.max(self.after).max(self.counted_until).0 + 1);
         self.schedule.count_called(first, end.min(UtcMs(self.until.0 + 1)))
-    }
-}
-
-impl Balance {
-    fn add_missing(&mut self, count: u64, finding: Finding) {
-        self.missing += count;
-        self.add(finding);
-    }
-
-    fn add_surplus(&mut self, count: u64, finding: Finding) {
-        self.surplus += count;
-        self.add(finding);
-    }
-
-    fn add(&mut self, finding: Finding) {
-        if self.first.len() < FEW {
-            self.first.push(finding);
-        }
     }
 }
 

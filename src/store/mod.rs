@@ -413,8 +413,8 @@ pub trait Store: Send + Sync {
     ///
     /// Where the clock was put back, what was skipped or missed after `awake_at` is still to come, and is taken back
     /// too: nothing of it was sent. So is a row that stands for many instants on both sides of `awake_at`, unless the
-    /// schedule changed since. From `awake_at` on the definitions that hold now answer for these jobs, whatever held
-    /// when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
+    /// schedule changed since. From the places that are set back on, the definitions that hold now answer, whatever
+    /// held when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
     ///
     /// `awake_at` is when a daemon last watched: at a start [`Store::last_recorded_at`], after a jump of the clock
     /// the time before it, else now. What was due until then has fired, and its pushes are simply sent, however

@@ -247,10 +247,15 @@ fn days_without_any_row_are_counted_and_not_walked() {
 #[test]
 fn rows_decided_by_other_rules_of_the_zone_are_told() {
     let job = job(&[(0, 10)], 31);
-    let old = |due| LedgerRow { zone: Some("UTC 2025b".to_owned()), ..row(due, 1) };
-    assert_eq!(balance(&job, &[old(10), old(20), old(30)]).other_rules, None, "it balances");
-    assert_eq!(balance(&job, &[old(10), old(21), old(30)]).other_rules.as_deref(), Some("UTC 2025b"));
-    assert_eq!(balance(&job, &[row(10, 1), row(21, 1), old(30)]).other_rules, None);
+    let in_zone = |zone: &str, due| LedgerRow { zone: Some(zone.to_owned()), ..row(due, 1) };
+    let told = |rows: &[LedgerRow]| balance(&job, rows).other_rules;
+    let (old, now) = (|due| in_zone("Europe/Berlin 2025b", due), |due| in_zone("Europe/Berlin 2026a", due));
+    assert_eq!(told(&[old(10), old(20), old(30)]), None, "it balances");
+    assert_eq!(told(&[old(10), old(21), old(30)]).as_deref(), Some("Europe/Berlin 2025b"));
+    assert_eq!(told(&[now(10), now(21), old(30)]), None);
+    assert_eq!(told(&[old(-10), old(10), old(20), old(30)]), None, "no rule makes a revision hold");
+    let utc = |due| in_zone("UTC 2025b", due);
+    assert_eq!(told(&[utc(10), utc(21), utc(30)]), None, "UTC has no rules");
 }
 
 #[test]

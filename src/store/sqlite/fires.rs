@@ -214,8 +214,7 @@ async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item =
     let cursors: Vec<&Cursor> = cursors.collect();
     let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
     let back = cursors.iter().filter(|cursor| end(cursor.next_due_at) < end(cursor.from));
-    let back: Vec<_> = back.map(|cursor| &cursor.job).collect();
-    answer_from(conn, serde_json::to_string(&back)?, now).await?;
+    answer_after(conn, back.map(|cursor| (&*cursor.job, now)).collect()).await?;
     let rows: Vec<_> = cursors.iter().map(|cursor| (&cursor.job, cursor.next_due_at)).collect();
     sqlx::query(
         "UPDATE jobs SET next_due_at = c.value ->> 1
@@ -228,17 +227,22 @@ async fn move_cursors(conn: &mut SqliteConnection, cursors: impl Iterator<Item =
     Ok(())
 }
 
-/// The definitions that hold now answer for all that comes after `from`, though earlier ones may have held then when
-/// the clock showed it before. `jobs` is a JSON list of names.
-async fn answer_from(conn: &mut SqliteConnection, jobs: String, from: UtcMs) -> Result<()> {
-    if jobs == "[]" {
+/// The definitions of these jobs that hold now answer for all that comes after an instant, though earlier ones may
+/// have held then when the clock showed it before.
+async fn answer_after(conn: &mut SqliteConnection, jobs: Vec<(&str, UtcMs)>) -> Result<()> {
+    if jobs.is_empty() {
         return Ok(());
     }
+    let jobs = serde_json::to_string(&jobs)?;
     for statement in [
-        "UPDATE jobs SET loaded_at = ?2 WHERE name IN (SELECT value FROM jsonb_each(?1)) AND loaded_at > ?2",
-        "UPDATE job_revisions SET until_at = ?2 WHERE job IN (SELECT value FROM jsonb_each(?1)) AND until_at > ?2",
+        "UPDATE jobs SET loaded_at = a.value ->> 1
+           FROM jsonb_each(?1) AS a
+          WHERE jobs.name = a.value ->> 0 AND jobs.loaded_at > a.value ->> 1",
+        "UPDATE job_revisions SET until_at = a.value ->> 1
+           FROM jsonb_each(?1) AS a
+          WHERE job_revisions.job = a.value ->> 0 AND job_revisions.until_at > a.value ->> 1",
     ] {
-        sqlx::query(statement).bind(&jobs).bind(from.to_string()).execute(&mut *conn).await?;
+        sqlx::query(statement).bind(&jobs).execute(&mut *conn).await?;
     }
     Ok(())
 }
@@ -261,7 +265,7 @@ pub(super) async fn withdraw_of(conn: &mut SqliteConnection, jobs: &[&str], now:
     .bind(now.to_string())
     .fetch_one(&mut *conn)
     .await?;
-    withdraw(conn, ids, now).await
+    withdraw(conn, ids).await
 }
 
 pub(super) struct WithdrawAhead {
@@ -297,13 +301,13 @@ impl Write for WithdrawAhead {
         .bind(self.awake_at.to_string())
         .fetch_one(&mut *conn)
         .await?;
-        Ok(withdraw(conn, ids, self.awake_at).await?.fires)
+        Ok(withdraw(conn, ids).await?.fires)
     }
 }
 
 /// Deletes fires of which nothing was begun and sets their jobs' places back to the first of them. `ids` is a JSON
-/// list; all of them are still to come after `from`, at least in part.
-async fn withdraw(conn: &mut SqliteConnection, ids: String, from: UtcMs) -> Result<Withdrawn> {
+/// list.
+async fn withdraw(conn: &mut SqliteConnection, ids: String) -> Result<Withdrawn> {
     if ids == "[]" {
         return Ok(Withdrawn { fires: 0, pushes: Vec::new() });
     }
@@ -313,23 +317,27 @@ async fn withdraw(conn: &mut SqliteConnection, ids: String, from: UtcMs) -> Resu
     .bind(&ids)
     .fetch_all(&mut *conn)
     .await?;
-    sqlx::query(
-        "UPDATE jobs SET next_due_at = w.due_at
-           FROM (SELECT f.job, min(f.due_at) AS due_at
-                   FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value
-                  GROUP BY f.job) AS w
-          WHERE jobs.name = w.job AND (jobs.next_due_at IS NULL OR jobs.next_due_at > w.due_at)",
+    let places: Vec<(String, String)> = sqlx::query_as(
+        "SELECT f.job, min(f.due_at)
+           FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value
+          GROUP BY f.job",
     )
     .bind(&ids)
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE jobs SET next_due_at = w.value ->> 1
+           FROM jsonb_each(?1) AS w
+          WHERE jobs.name = w.value ->> 0 AND (jobs.next_due_at IS NULL OR jobs.next_due_at > w.value ->> 1)",
+    )
+    .bind(serde_json::to_string(&places)?)
     .execute(&mut *conn)
     .await?;
-    let jobs = sqlx::query_scalar(
-        "SELECT json_group_array(DISTINCT f.job) FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value",
-    )
-    .bind(&ids)
-    .fetch_one(&mut *conn)
-    .await?;
-    answer_from(conn, jobs, from).await?;
+    let mut since = Vec::with_capacity(places.len());
+    for (job, place) in &places {
+        since.push((job.as_str(), UtcMs(instant(place.clone())?.0 - 1)));
+    }
+    answer_after(conn, since).await?;
     let fires = sqlx::query("DELETE FROM fires WHERE id IN (SELECT value FROM jsonb_each(?1))")
         .bind(&ids)
         .execute(conn)
