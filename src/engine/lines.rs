@@ -137,4 +137,52 @@ mod tests {
         lines.push(1, 'c');
         assert_eq!(lines.take(), Some((1, 'c')));
     }
+
+    #[test]
+    fn a_new_limit_holds_from_the_next_turn_on() {
+        let mut lines = Lines::new(1);
+        for thing in 0..4 {
+            lines.push(1, thing);
+        }
+        assert_eq!(lines.take(), Some((1, 0)));
+        assert_eq!(lines.take(), None);
+        lines.set_per_line(3);
+        lines.back(1);
+        let taken: Vec<(u64, i32)> = std::iter::from_fn(|| lines.take()).collect();
+        assert_eq!(taken, [(1, 1), (1, 2), (1, 3)]);
+        // None at all would stop the line for good.
+        lines.set_per_line(0);
+        lines.push(2, 9);
+        assert_eq!(lines.take(), Some((2, 9)));
+    }
+
+    #[test]
+    fn what_can_be_taken_is_told() {
+        let mut lines = Lines::new(1);
+        assert!(!lines.has_next());
+        lines.push(1, 'a');
+        lines.push(1, 'b');
+        assert!(lines.has_next());
+        lines.take();
+        assert!(!lines.has_next(), "its line has as many out as it may");
+        lines.back(1);
+        assert!(lines.has_next());
+    }
+
+    #[test]
+    fn idle_lines_are_forgotten_and_busy_ones_are_not() {
+        let mut lines = Lines::new(1);
+        lines.push(1, 'a');
+        lines.push(2, 'b');
+        lines.take();
+        lines.remove(2, |thing| *thing == 'b');
+        assert_eq!(Vec::from_iter(lines.lines.keys()), [&1], "one is out");
+        lines.push(1, 'c');
+        lines.back(1);
+        assert_eq!(lines.lines.len(), 1, "one waits");
+        lines.remove(1, |_| false);
+        assert_eq!(lines.take(), Some((1, 'c')));
+        lines.back(1);
+        assert!(lines.lines.is_empty());
+    }
 }

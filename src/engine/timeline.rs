@@ -309,3 +309,180 @@ impl Timeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-01-01T01:00:00.000Z
+    const START: UtcMs = UtcMs(1_767_229_200_000);
+
+    fn after(seconds: i64) -> UtcMs {
+        UtcMs(START.0 + seconds * 1000)
+    }
+
+    /// Every minute, with the first instant a minute after the start.
+    fn every_minute(name: &str) -> StoredJob {
+        StoredJob {
+            name: name.into(),
+            schedule: Schedule::Cron("* * * * *".to_owned()),
+            timezone: "UTC".to_owned(),
+            dst_gap: DstGap::Fire,
+            enabled: true,
+            paused: false,
+            misfire: Misfire::default(),
+            overlap: Overlap::Allow,
+            next_due_at: Some(after(60)),
+            definition_hash: 7,
+            revision: 1,
+            loaded_at: START,
+        }
+    }
+
+    fn timeline(jobs: Vec<StoredJob>) -> Timeline {
+        Timeline::new(jobs, "2026a", START).unwrap()
+    }
+
+    /// What a plan records: name, seconds after the start, decision.
+    fn fires(plan: &Plan) -> Vec<(&str, i64, Decision)> {
+        let fire = |fire: &NewFire| (fire.due_at.0 - START.0) / 1000;
+        plan.fires.iter().map(|new| (&*new.job, fire(new), new.decision)).collect()
+    }
+
+    #[test]
+    fn only_what_depends_on_nothing_else_is_looked_at_ahead() {
+        let job = || every_minute("a");
+        for (job, look_at) in [
+            (job(), 55),
+            (StoredJob { overlap: Overlap::Skip, ..job() }, 60),
+            (StoredJob { overlap: Overlap::Replace, ..job() }, 60),
+            (StoredJob { paused: true, ..job() }, 60),
+            (StoredJob { enabled: false, ..job() }, 60),
+        ] {
+            let mut timeline = timeline(vec![job]);
+            assert_eq!(timeline.next_look_at(), Some(after(look_at)));
+            assert_eq!(fires(&timeline.plan(after(look_at - 1), 9)), []);
+            assert_eq!(timeline.plan(after(look_at), 9).fires.len(), 1, "at {look_at}");
+        }
+    }
+
+    #[test]
+    fn nothing_moves_on_until_the_plan_is_durable() {
+        let mut timeline = timeline(vec![every_minute("a")]);
+        let planned = [("a", 60, Decision::Fired)];
+        assert_eq!(fires(&timeline.plan(after(60), 9)), planned);
+        let again = timeline.plan(after(60), 9);
+        assert_eq!(fires(&again), planned);
+        let cursor = &again.cursors[0];
+        assert_eq!((&*cursor.job, cursor.from, cursor.next_due_at), ("a", Some(after(60)), Some(after(120))));
+        assert_eq!(again.fires[0].zone.as_deref(), Some("UTC 2026a"));
+        timeline.advance(&again);
+        assert_eq!(timeline.next_look_at(), Some(after(115)));
+        assert_eq!(timeline.plan(after(115), 9).cursors[0].from, Some(after(120)));
+    }
+
+    #[test]
+    fn a_plan_holds_no_more_jobs_than_it_may() {
+        let mut timeline = timeline(["a", "b", "c"].map(every_minute).to_vec());
+        let plan = timeline.plan(after(60), 2);
+        assert_eq!(fires(&plan).len(), 2);
+        timeline.advance(&plan);
+        let rest = timeline.plan(after(60), 2);
+        assert_eq!(fires(&rest).len(), 1);
+        timeline.advance(&rest);
+        assert_eq!(fires(&timeline.plan(after(60), 2)), []);
+    }
+
+    #[test]
+    fn a_replaced_job_goes_by_its_new_definition_alone() {
+        let mut timeline = timeline(vec![every_minute("a")]);
+        let hourly = Schedule::Cron("0 * * * *".to_owned());
+        let place = Some(after(3600));
+        let new = StoredJob { schedule: hourly, next_due_at: place, definition_hash: 8, ..every_minute("a") };
+        timeline.put(new, START).unwrap();
+        assert_eq!((timeline.len(), timeline.get("a").unwrap().definition_hash), (1, 8));
+        assert_eq!(timeline.next_look_at(), Some(after(3595)));
+        assert_eq!(fires(&timeline.plan(after(60), 9)), []);
+        // Again and again, without the stale entries of the heap piling up.
+        for _ in 0..1000 {
+            timeline.put(every_minute("a"), START).unwrap();
+            timeline.advance(&Plan::default());
+        }
+        assert!(timeline.coming.len() <= 66, "{}", timeline.coming.len());
+        assert_eq!(fires(&timeline.plan(after(60), 9)), [("a", 60, Decision::Fired)]);
+    }
+
+    #[test]
+    fn a_removed_job_is_forgotten() {
+        let mut timeline = timeline(["a", "b"].map(every_minute).to_vec());
+        timeline.remove("a");
+        assert_eq!((timeline.len(), timeline.is_empty()), (1, false));
+        assert_eq!(timeline.names().map(|name| &**name).collect::<Vec<_>>(), ["b"]);
+        assert!(timeline.get("a").is_none());
+        assert_eq!(fires(&timeline.plan(after(60), 9)), [("b", 60, Decision::Fired)]);
+        timeline.remove("b");
+        assert_eq!((timeline.is_empty(), timeline.next_look_at(), timeline.next_fire_at()), (true, None, None));
+    }
+
+    #[test]
+    fn the_next_fire_is_that_of_a_job_that_may_fire() {
+        let mut timeline = timeline(vec![
+            StoredJob { paused: true, ..every_minute("paused") },
+            StoredJob { enabled: false, ..every_minute("disabled") },
+        ]);
+        assert_eq!(timeline.next_fire_at(), None);
+        assert!(timeline.get("paused").unwrap().is_paused() && !timeline.get("disabled").unwrap().is_paused());
+        let hourly = Schedule::Cron("0 * * * *".to_owned());
+        let later = StoredJob { schedule: hourly, next_due_at: Some(after(3600)), ..every_minute("later") };
+        timeline.put(later, START).unwrap();
+        assert_eq!(timeline.next_fire_at(), Some(after(3600)));
+    }
+
+    #[test]
+    fn what_may_not_fire_any_more_is_closed_with_its_reason() {
+        let timeline = timeline(vec![every_minute("a"), every_minute("b")]);
+        let names = ["a", "nobody"].map(Arc::from);
+        let plan = timeline.plan_closing(&names, after(62), "removed");
+        assert_eq!(fires(&plan), [("a", 60, Decision::Missed)]);
+        assert_eq!(plan.fires[0].reason.as_deref(), Some("removed"));
+        let cursor = |plan: &Plan| (plan.cursors[0].from, plan.cursors[0].next_due_at, plan.cursors.len());
+        assert_eq!(cursor(&plan), (Some(after(60)), Some(after(120)), 1));
+        // Nothing is due: no fire, and the place as the store has it.
+        let plan = timeline.plan_closing(&names, after(59), "removed");
+        assert_eq!(fires(&plan), []);
+        assert_eq!(cursor(&plan), (Some(after(60)), Some(after(60)), 1));
+    }
+
+    #[test]
+    fn a_place_beyond_the_clock_is_put_back_and_then_as_the_store_has_it() {
+        // Recorded until in an hour, and then the clock was put back.
+        let ahead = StoredJob { next_due_at: Some(after(3600)), ..every_minute("a") };
+        let mut timeline = timeline(vec![ahead, every_minute("b")]);
+        assert_eq!(timeline.get("a").unwrap().place_at(after(70)), Some(after(60)));
+        let plan = timeline.put_back();
+        assert_eq!(plan.cursors.len(), 1);
+        let cursor = &plan.cursors[0];
+        assert_eq!((&*cursor.job, cursor.from, cursor.next_due_at), ("a", Some(after(3600)), Some(after(60))));
+        timeline.advance(&plan);
+        assert_eq!(timeline.put_back().cursors.len(), 0);
+        assert_eq!(timeline.plan(after(60), 9).cursors[0].from, Some(after(60)));
+    }
+
+    #[test]
+    fn jobs_share_zones_and_policies_and_each_keeps_its_own() {
+        let misfire = |max| Misfire { max, ..Misfire::default() };
+        let mut jobs: Vec<_> =
+            (1..200).map(|max| StoredJob { misfire: misfire(max), ..every_minute(&format!("job{max}")) }).collect();
+        jobs.push(StoredJob { timezone: "Asia/Shanghai".to_owned(), ..every_minute("shanghai") });
+        jobs.push(StoredJob { misfire: misfire(1), ..every_minute("again") });
+        let timeline = timeline(jobs);
+        for max in 1..200 {
+            assert_eq!(timeline.get(&format!("job{max}")).unwrap().misfire.max, max);
+        }
+        let job = |name| timeline.get(name).unwrap();
+        assert_eq!((&*job("job1").zone, &*job("shanghai").zone), ("UTC 2026a", "Asia/Shanghai 2026a"));
+        assert!(Arc::ptr_eq(&job("job1").zone, &job("job199").zone));
+        assert!(Arc::ptr_eq(&job("job1").misfire, &job("again").misfire));
+        assert_eq!(timeline.misfires.len(), 64);
+    }
+}
