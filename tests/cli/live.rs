@@ -83,6 +83,32 @@ fn a_running_daemon_sends_what_verbs_ask_for() {
 }
 
 #[test]
+fn the_ledger_balances_beside_a_running_daemon_whenever_it_is_asked() {
+    let jobs = ["allow", "skip", "replace"].map(|overlap| {
+        format!("- {{name: {overlap}, every: 1s, overlap: {overlap}, push: {{im: qq, user: 1, text: hi}}}}\n")
+    });
+    let house =
+        House::with_file(&format!("accounts: [{{id: screen, sender: console, im: qq}}]\njobs:\n{}", jobs.concat()));
+    let _daemon = Daemon::start(&house, &["-qq", "run"]);
+    let expected = |told: String| serde_json::from_str::<Value>(&told).unwrap()["expected"].as_u64().unwrap();
+    let mut told = 0;
+    for round in 0.. {
+        let run = house.run("ledger --json");
+        // There is no database until the daemon has made one.
+        if run.code != Some(69) {
+            told = expected(run.fine());
+        }
+        if told >= 9 {
+            break;
+        }
+        if told > 0 {
+            house.run(if round % 2 == 0 { "pause allow" } else { "resume allow" });
+        }
+        assert!(round < 3000, "nothing fires: {told}");
+    }
+}
+
+#[test]
 fn the_log_is_json_where_it_is_asked_for() {
     let house = House::with_file(FILE);
     let mut daemon = Daemon::start(&house, &["run", "--log-format", "json"]);
