@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::clock::SharedClock;
 use crate::config::DaemonSettings;
 use crate::domain::UtcMs;
+use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::store::{Pruned, SharedStore, StoreError};
 
 /// Fires deleted in one transaction: short enough that no push notices.
@@ -134,6 +135,11 @@ impl Retention {
     /// Deletes the oldest finished fires before an instant, at most `limit`, and leaves room for pushes. Returns whether
     /// there were any.
     async fn step(&self, before: UtcMs, limit: u64, gone: &mut Pruned) -> Result<bool, StoreError> {
+        // By a clock at 2099 the whole history would be old.
+        let last_known = self.store.last_recorded_at().await?;
+        if doubt(self.clock.now(), last_known).is_some_and(ClockDoubt::must_wait) {
+            return Ok(false);
+        }
         let step = self.store.prune(before, limit).await?;
         gone.fires += step.fires;
         gone.pushes += step.pushes;
@@ -282,6 +288,19 @@ mod tests {
         assert_eq!(bench.store.finished_pushes().await.unwrap(), 5, "the last hour stays");
         assert!(bench.exists(young[0]).await);
         bench.retention.by_count(None).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_impossible_clock_makes_nothing_old() {
+        let bench = Bench::new().await;
+        let old = bench.finished(3).await;
+        let (right, keep) = (bench.clock.now(), Duration::from_secs(86_400));
+        bench.clock.step_wall_to("2099-01-01T00:00:00Z".parse().unwrap());
+        bench.while_time_passes(bench.retention.by_age(keep)).await.unwrap();
+        assert!(bench.exists(old[0]).await);
+        bench.clock.step_wall_to(right + keep * 2);
+        bench.while_time_passes(bench.retention.by_age(keep)).await.unwrap();
+        assert!(!bench.exists(old[0]).await, "once it is set, what is old goes");
     }
 
     #[tokio::test]
