@@ -253,7 +253,7 @@ async fn a_stop_gives_up_what_does_not_end_in_time_and_says_unknown() {
     world.expect("select state from pushes", &[&["sending"]]).await;
     let (dir, _, store) = world.stop().await;
     store.close().await;
-    let rows = common::world::query(&dir.path().join("pushcron.db"), STATES).await;
+    let rows = common::world::query(&dir.path().join("pushcron.db"), STATES);
     assert_eq!(rows, [["unknown", "0", "1"]]);
 }
 

@@ -11,8 +11,6 @@ use common::world::{START, World, account, cron, job};
 use pushcron::clock::Clock;
 use pushcron::domain::{Job, Misfire, MisfirePolicy, Schedule, UtcMs};
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -41,11 +39,9 @@ fn in_json(database: &Path, words: &[&str]) -> Value {
 }
 
 /// What a person with the `sqlite3` tool could do.
-async fn by_hand(world: &World, sql: &str) {
-    let options = SqliteConnectOptions::new().filename(database(world));
-    let mut connection = options.connect().await.unwrap();
-    let changed = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-    assert!(changed.rows_affected() > 0, "{sql}");
+fn by_hand(world: &World, sql: &str) {
+    let changed = rusqlite::Connection::open(database(world)).unwrap().execute(sql, []).unwrap();
+    assert!(changed > 0, "{sql}");
 }
 
 async fn world() -> World {
@@ -72,15 +68,13 @@ async fn a_row_that_a_hand_deleted_is_missed_and_one_that_it_wrote_is_too_many()
     by_hand(
         &world,
         "DELETE FROM fires WHERE job = 'one' AND due_at IN ('2026-01-01T01:02:00.000Z', '2026-01-01T01:05:00.000Z')",
-    )
-    .await;
+    );
     by_hand(
         &world,
         "INSERT INTO fires (job, triggered_by, due_at, decision, recorded_at, revision)
          SELECT job, triggered_by, '2026-01-01T01:02:30.000Z', decision, '2026-01-01T01:02:30.000Z', revision
            FROM fires WHERE job = 'two' LIMIT 1",
-    )
-    .await;
+    );
     let (fine, told) = ledger(&database(&world), &[]);
     assert!(!fine);
     let lines: Vec<&str> = told.lines().collect();
@@ -145,7 +139,7 @@ async fn a_gap_of_many_thousand_instants_is_one_row_and_counts_as_many() {
     world.pass(seconds(10)).await;
     let told = world.balanced_ledger();
     assert!(told.starts_with("1 job, 50025 instants expected, 50025 recorded"), "{told}");
-    by_hand(&world, "UPDATE fires SET count = count - 3 WHERE count > 1").await;
+    by_hand(&world, "UPDATE fires SET count = count - 3 WHERE count > 1");
     let told = in_json(&database(&world), &[]);
     assert_eq!((&told["missing"], &told["wrong"][0]["first"][0]["finding"]), (&3.into(), &"miscounted".into()));
 }
@@ -161,7 +155,7 @@ async fn what_pruning_took_is_not_missed() {
     assert!(world.balanced_ledger().contains("7 instants expected, 7 recorded"));
     world.store.prune(START + seconds(300), 3).await.unwrap();
     assert!(world.balanced_ledger().contains("6 instants expected, 6 recorded"));
-    by_hand(&world, "DELETE FROM fires WHERE due_at = '2026-01-01T01:07:00.000Z'").await;
+    by_hand(&world, "DELETE FROM fires WHERE due_at = '2026-01-01T01:07:00.000Z'");
     assert!(!ledger(&database(&world), &[]).0);
 }
 

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::wait_until;
 
@@ -17,28 +17,28 @@ const BULK: usize = 1000;
 pub fn run(url: &str, due_ms: f64, jobs: usize, seconds: usize, database: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut connection = open(database).await;
+        let mut connection = open(database);
         let client = client();
         for second in 0..seconds {
             let due_ms = due_ms + second as f64 * 1000.0;
             wait_until(due_ms);
             connection = round(connection, &client, url, due_ms, second * jobs..(second + 1) * jobs).await;
         }
-        connection.close().await.unwrap();
+        connection.close().unwrap();
     });
     println!("{}", super::now_ms() - due_ms);
 }
 
 async fn round(
-    mut connection: SqliteConnection,
+    connection: Connection,
     client: &reqwest::Client,
     url: &str,
     due_ms: f64,
     ids: Range<usize>,
-) -> SqliteConnection {
-    claim(&mut connection, ids.clone()).await;
+) -> Connection {
+    claim(&connection, ids.clone());
     let (results, recording) = mpsc::unbounded_channel();
-    let writer = tokio::spawn(record(connection, recording));
+    let writer = spawn_blocking(|| record(connection, recording));
     let next = Arc::new(AtomicUsize::new(ids.start));
     let due = format!("{:.3}", jiff::Timestamp::from_millisecond(due_ms as i64).unwrap());
     let workers: Vec<_> = (0..WORKERS.min(ids.len()))
@@ -76,44 +76,41 @@ pub fn body(id: usize, due: &str) -> String {
     format!(r#"{{"type":"message.push","timestamp":"{due}","data":{{"job":"job{id}","text":"good morning"}}}}"#)
 }
 
-async fn open(database: &str) -> SqliteConnection {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(database)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .connect()
-        .await
+fn open(database: &str) -> Connection {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             CREATE TABLE claims (id INTEGER PRIMARY KEY, state TEXT, at TEXT, answer TEXT) STRICT",
+        )
         .unwrap();
-    let table = "CREATE TABLE claims (id INTEGER PRIMARY KEY, state TEXT, at TEXT, answer TEXT) STRICT";
-    sqlx::query(table).execute(&mut connection).await.unwrap();
     connection
 }
 
-async fn claim(connection: &mut SqliteConnection, ids: Range<usize>) {
-    let mut transaction = connection.begin().await.unwrap();
-    for start in ids.clone().step_by(BULK) {
-        let ids: Vec<usize> = (start..ids.end.min(start + BULK)).collect();
-        sqlx::query("INSERT INTO claims SELECT value, 'sending', '2026-01-01T00:00:00.000Z', NULL FROM json_each(?1)")
-            .bind(serde_json::to_string(&ids).unwrap())
-            .execute(&mut *transaction)
-            .await
-            .unwrap();
+fn claim(connection: &Connection, ids: Range<usize>) {
+    let transaction = connection.unchecked_transaction().unwrap();
+    let sql = "INSERT INTO claims VALUES (?1, 'sending', '2026-01-01T00:00:00.000Z', NULL)";
+    let mut insert = transaction.prepare_cached(sql).unwrap();
+    for id in ids {
+        insert.execute([id as i64]).unwrap();
     }
-    transaction.commit().await.unwrap();
+    drop(insert);
+    transaction.commit().unwrap();
 }
 
-async fn record(mut connection: SqliteConnection, mut results: mpsc::UnboundedReceiver<usize>) -> SqliteConnection {
+fn record(connection: Connection, mut results: mpsc::UnboundedReceiver<usize>) -> Connection {
+    let sql = "UPDATE claims SET state = 'sent', answer = '200' WHERE id = ?1";
     let mut batch = Vec::new();
-    while results.recv_many(&mut batch, BULK).await > 0 {
-        let mut transaction = connection.begin().await.unwrap();
-        sqlx::query("UPDATE claims SET state = 'sent', answer = '200' WHERE id IN (SELECT value FROM json_each(?1))")
-            .bind(serde_json::to_string(&batch).unwrap())
-            .execute(&mut *transaction)
-            .await
-            .unwrap();
-        transaction.commit().await.unwrap();
-        batch.clear();
+    while results.blocking_recv_many(&mut batch, BULK) > 0 {
+        let transaction = connection.unchecked_transaction().unwrap();
+        let mut update = transaction.prepare_cached(sql).unwrap();
+        for id in batch.drain(..) {
+            update.execute([id as i64]).unwrap();
+        }
+        drop(update);
+        transaction.commit().unwrap();
     }
     connection
 }

@@ -155,21 +155,14 @@ fn write_jobs(url: &str, due_ms: f64, jobs: usize, dir: &Path) {
 
 /// When no push is open any more: then every result is committed. Asked only once the sink has seen everything.
 fn wait_until_durable(database: &Path) -> f64 {
-    use sqlx::ConnectOptions;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database).read_only(true);
-        let mut connection = options.connect().await.unwrap();
-        for _ in 0..20_000 {
-            let open: i64 = sqlx::query_scalar("SELECT count(*) FROM pushes WHERE finished_at IS NULL")
-                .fetch_one(&mut connection)
-                .await
-                .unwrap();
-            if open == 0 {
-                return now_ms();
-            }
-            std::thread::sleep(Duration::from_millis(1));
+    let connection =
+        rusqlite::Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    for _ in 0..20_000 {
+        let none_open = "SELECT NOT EXISTS (SELECT 1 FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL)";
+        if connection.query_row(none_open, [], |row| row.get(0)).unwrap() {
+            return now_ms();
         }
-        f64::NAN
-    })
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    f64::NAN
 }

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_event_of_a_library_names_it() {
-        let record = Record { target: "sqlx::query", ..record() };
-        assert!(human(&record, true).contains("\x1b[33mWARN \x1b[0m sqlx::query: push failed"));
+        let record = Record { target: "hyper::client", ..record() };
+        assert!(human(&record, true).contains("\x1b[33mWARN \x1b[0m hyper::client: push failed"));
     }
 }

@@ -111,7 +111,7 @@ impl House {
     }
 
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        query(&self.database(), sql).await
+        query(&self.database(), sql)
     }
 
     pub async fn number(&self, sql: &str) -> i64 {

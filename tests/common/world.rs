@@ -255,13 +255,16 @@ impl World {
     /// Waits until nothing is left to do at the present instant.
     pub async fn settled(&self) {
         let now = self.clock.now();
-        let busy = format!("select count(*) from pushes where finished_at is null and next_attempt_at <= '{now}'");
+        // What is being sent has no next attempt.
+        let busy = format!(
+            "select count(*) from pushes where finished_at is null and (state = 'sending' or next_attempt_at <= '{now}')"
+        );
         self.expect(&busy, &[&["0"]]).await;
     }
 
     /// Rows of a view, oldest first, as `column=value` of the wanted columns.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        query(&self.dir.path().join("pushcron.db"), sql).await
+        query(&self.dir.path().join("pushcron.db"), sql)
     }
 
     /// Waits until `sql` gives `expected`, which it does as soon as the tasks have caught up.
@@ -269,7 +272,7 @@ impl World {
         let path = self.dir.path().join("pushcron.db");
         let mut seen = Vec::new();
         for _ in 0..500 {
-            seen = query(&path, sql).await;
+            seen = query(&path, sql);
             if seen.iter().map(|row| row.iter().map(String::as_str).collect::<Vec<_>>()).eq(expected.iter().copied()) {
                 return;
             }
@@ -333,23 +336,21 @@ fn media_settings(dir: PathBuf) -> media::Settings {
 }
 
 /// Reads the database as a person would, beside the daemon.
-pub async fn query(path: &std::path::Path, sql: &str) -> Vec<Vec<String>> {
-    use sqlx::{Column, ConnectOptions, Row, ValueRef};
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
-    let mut connection = options.connect().await.unwrap();
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await.unwrap();
-    rows.iter()
-        .map(|row| {
-            (0..row.columns().len())
-                .map(|index| {
-                    if row.try_get_raw(index).unwrap().is_null() {
-                        return String::new();
-                    }
-                    row.try_get::<String, _>(index)
-                        .or_else(|_| row.try_get::<i64, _>(index).map(|number| number.to_string()))
-                        .unwrap_or_else(|error| format!("{}: {error}", row.column(index).name()))
-                })
-                .collect()
-        })
-        .collect()
+pub fn query(path: &std::path::Path, sql: &str) -> Vec<Vec<String>> {
+    use rusqlite::types::ValueRef;
+    let conn = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut statement = conn.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let mut rows = statement.query([]).unwrap();
+    let mut seen = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let cell = |column| match row.get_ref(column).unwrap() {
+            ValueRef::Null => String::new(),
+            ValueRef::Integer(number) => number.to_string(),
+            ValueRef::Real(number) => number.to_string(),
+            text => text.as_str().unwrap().to_owned(),
+        };
+        seen.push((0..columns).map(cell).collect());
+    }
+    seen
 }

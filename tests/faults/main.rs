@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::daemon::{House, tick, until};
 use common::fake_im::{Answer, Refused};
 use sha2::{Digest, Sha256};
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 use tokio::process::Command;
 use tokio::sync::Notify;
 
@@ -89,11 +87,11 @@ async fn f07_a_foreign_write_lock_longer_than_the_busy_timeout_loses_and_doubles
     house.configure("", &tick("a"));
     let mut daemon = house.daemon().await;
     house.until_at_least(2, SENT).await;
-    let mut foreign = SqliteConnectOptions::new().filename(house.database()).connect().await.unwrap();
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+    let foreign = rusqlite::Connection::open(house.database()).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
     daemon.says("database is locked").await;
     assert!(daemon.child.try_wait().unwrap().is_none(), "{}", daemon.log());
-    sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
+    foreign.execute_batch("ROLLBACK").unwrap();
     let caught_up = house.number(SENT).await + 8;
     house.until_at_least(caught_up, SENT).await;
     house.settled().await;

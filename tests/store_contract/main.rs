@@ -76,7 +76,7 @@ on_every_backend! {
         the_key_of_a_push_is_the_same_at_every_attempt;
     pushes:
         open_pushes_come_oldest_first_without_those_being_sent
-        thousands_of_open_pushes_are_read_in_pieces
+        thousands_of_open_pushes_are_all_read
         a_push_can_be_put_back_without_an_attempt
         a_push_can_end_without_an_attempt
         only_what_waits_can_be_cancelled

@@ -44,7 +44,7 @@ pub async fn open_pushes_come_oldest_first_without_those_being_sent(world: Arc<W
     assert_eq!(world.open_ids().await, [first, last]);
 }
 
-pub async fn thousands_of_open_pushes_are_read_in_pieces(world: Arc<World>) {
+pub async fn thousands_of_open_pushes_are_all_read(world: Arc<World>) {
     let daily = job("daily");
     world.store.apply_jobs(vec![change(daily.clone(), at(0))], vec![], at(0)).await.unwrap();
     let fires = (0..5000).rev().map(|i| fire(&daily, at(i))).collect();

@@ -7,7 +7,7 @@ use std::process::Command;
 use pushcron::domain::Next;
 use pushcron::store::sqlite::{Access, DaemonLock, LockError, SqliteStore};
 use pushcron::store::{Store, StoreError};
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::Connection;
 
 use crate::sqlite::Sqlite;
 use crate::world::{NINE, World, at, job};
@@ -90,10 +90,7 @@ async fn a_file_that_is_no_database_is_told_and_left_as_it_is() {
 #[tokio::test]
 async fn anothers_database_and_a_later_schema_are_refused() {
     let sqlite = Sqlite::new();
-    let url = format!("sqlite:{}?mode=rwc", sqlite.path().display());
-    let mut conn = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql("CREATE TABLE songs (title TEXT)").execute(&mut conn).await.unwrap();
-    conn.close().await.unwrap();
+    Connection::open(sqlite.path()).unwrap().execute_batch("CREATE TABLE songs (title TEXT)").unwrap();
     for access in [Access::Daemon, Access::Write, Access::Read] {
         let error = refusal(&sqlite.path(), access).await;
         assert!(error.to_string().contains("not one of pushcron's"), "{error}");
@@ -101,9 +98,7 @@ async fn anothers_database_and_a_later_schema_are_refused() {
 
     let sqlite = Sqlite::new();
     sqlite.store().await.close().await;
-    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", sqlite.path().display())).await.unwrap();
-    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut conn).await.unwrap();
-    conn.close().await.unwrap();
+    Connection::open(sqlite.path()).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     for access in [Access::Daemon, Access::Write, Access::Read] {
         let error = refusal(&sqlite.path(), access).await;
         assert!(error.to_string().contains("version 99"), "{error}");
@@ -146,12 +141,12 @@ async fn two_processes_that_create_the_same_database_agree() {
 async fn a_lock_held_too_long_is_told_and_the_same_call_works_later() {
     let sqlite = Sqlite::new();
     let store = sqlite.store().await;
-    let mut holder = SqliteConnection::connect(&format!("sqlite:{}", sqlite.path().display())).await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let holder = Connection::open(sqlite.path()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = store.remember("bot", "key", "value", at(0)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("locked")), "{error:?}");
     assert!(store.recall("bot").await.unwrap().is_empty(), "reading goes on meanwhile");
-    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+    holder.execute_batch("ROLLBACK").unwrap();
     store.remember("bot", "key", "value", at(0)).await.unwrap();
     assert_eq!(store.recall("bot").await.unwrap().len(), 1);
 }

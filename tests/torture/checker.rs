@@ -6,8 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pushcron::clock::{Clock, SystemClock};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions};
+use rusqlite::{Connection, OpenFlags};
 
 use super::receiver::{Seen, Verdict};
 
@@ -64,12 +63,17 @@ pub fn now() -> String {
     SystemClock::new().now().to_string()
 }
 
-async fn open(database: &Path) -> SqliteConnection {
-    SqliteConnectOptions::new().filename(database).read_only(true).connect().await.unwrap()
+fn open(database: &Path) -> Connection {
+    Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-async fn number(connection: &mut SqliteConnection, sql: &str) -> i64 {
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(connection).await.unwrap()
+fn number(connection: &Connection, sql: &str) -> i64 {
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn ids_in(connection: &Connection, state: &str) -> Vec<i64> {
+    let mut statement = connection.prepare("SELECT id FROM pushes WHERE state = ?1").unwrap();
+    statement.query_map([state], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 /// Waits until every push due by `until` has ended.
@@ -79,9 +83,9 @@ pub async fn wait_until_settled(database: &Path, until: &str) {
                   WHERE p.finished_at IS NULL AND f.due_at <= '{until}')
               + (SELECT count(*) FROM jobs WHERE next_due_at <= '{until}')"
     );
-    let mut connection = open(database).await;
+    let connection = open(database);
     for _ in 0..3000 {
-        if number(&mut connection, &due_and_open).await == 0 {
+        if number(&connection, &due_and_open) == 0 {
             return;
         }
         let _ = tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>()).await;
@@ -90,8 +94,8 @@ pub async fn wait_until_settled(database: &Path, until: &str) {
 }
 
 /// Holds everything due by `until` against the receiver's memory.
-pub async fn check(database: &Path, seen: &[Seen], jobs: u32, until: &str) -> Findings {
-    let mut connection = open(database).await;
+pub fn check(database: &Path, seen: &[Seen], jobs: u32, until: &str) -> Findings {
+    let connection = open(database);
     let mut findings = Findings { requests: seen.len(), ..Findings::default() };
     let seconds = format!(
         "SELECT coalesce(sum(abs(expected - recorded)), 0) FROM (
@@ -99,20 +103,19 @@ pub async fn check(database: &Path, seen: &[Seen], jobs: u32, until: &str) -> Fi
                   count(DISTINCT due_at) AS recorded
              FROM fires WHERE due_at <= '{until}' GROUP BY job)"
     );
-    findings.gaps = number(&mut connection, &seconds).await;
-    let known_jobs = number(&mut connection, "SELECT count(DISTINCT job) FROM fires").await;
+    findings.gaps = number(&connection, &seconds);
+    let known_jobs = number(&connection, "SELECT count(DISTINCT job) FROM fires");
     findings.gaps += (i64::from(jobs) - known_jobs).abs();
     let due = format!("FROM pushes p JOIN fires f ON f.id = p.fire_id WHERE f.due_at <= '{until}'");
     let fires = format!("FROM fires WHERE due_at <= '{until}'");
-    findings.fires = number(&mut connection, &format!("SELECT count(*) {fires}")).await;
-    findings.not_fired = number(&mut connection, &format!("SELECT count(*) {fires} AND decision <> 'fired'")).await;
-    findings.sent = number(&mut connection, &format!("SELECT count(*) {due} AND p.state = 'sent'")).await;
-    findings.unknown = number(&mut connection, &format!("SELECT count(*) {due} AND p.state = 'unknown'")).await;
-    findings.open = number(&mut connection, &format!("SELECT count(*) {due} AND p.finished_at IS NULL")).await;
+    findings.fires = number(&connection, &format!("SELECT count(*) {fires}"));
+    findings.not_fired = number(&connection, &format!("SELECT count(*) {fires} AND decision <> 'fired'"));
+    findings.sent = number(&connection, &format!("SELECT count(*) {due} AND p.state = 'sent'"));
+    findings.unknown = number(&connection, &format!("SELECT count(*) {due} AND p.state = 'unknown'"));
+    findings.open = number(&connection, &format!("SELECT count(*) {due} AND p.finished_at IS NULL"));
     findings.lost =
-        number(&mut connection, &format!("SELECT count(*) {due} AND p.state IN ('failed', 'expired', 'cancelled')"))
-            .await;
-    findings.integrity = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await.unwrap();
+        number(&connection, &format!("SELECT count(*) {due} AND p.state IN ('failed', 'expired', 'cancelled')"));
+    findings.integrity = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
 
     let mut taken: HashMap<i64, usize> = HashMap::new();
     for request in seen {
@@ -121,11 +124,8 @@ pub async fn check(database: &Path, seen: &[Seen], jobs: u32, until: &str) -> Fi
             *taken.entry(request.push_id).or_default() += 1;
         }
     }
-    let sent: Vec<i64> =
-        sqlx::query_scalar("SELECT id FROM pushes WHERE state = 'sent'").fetch_all(&mut connection).await.unwrap();
-    findings.lies = sent.iter().filter(|id| !taken.contains_key(id)).count();
-    let unknown: Vec<i64> =
-        sqlx::query_scalar("SELECT id FROM pushes WHERE state = 'unknown'").fetch_all(&mut connection).await.unwrap();
+    findings.lies = ids_in(&connection, "sent").iter().filter(|id| !taken.contains_key(id)).count();
+    let unknown = ids_in(&connection, "unknown");
     findings.unknown_unseen = unknown.iter().filter(|id| !seen.iter().any(|seen| seen.push_id == **id)).count();
     // The jobs never ask for a repeat after doubt, so that nothing may have been taken twice.
     findings.doubled = taken.values().filter(|times| **times > 1).count();

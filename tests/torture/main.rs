@@ -142,7 +142,7 @@ async fn nothing_is_lost_doubled_or_guessed_however_often_the_daemon_is_killed()
     unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
     ended(&mut child, Duration::from_secs(20)).await;
 
-    let verdict = checker::check(&database, &receiver.seen(), JOBS, &until).await;
+    let verdict = checker::check(&database, &receiver.seen(), JOBS, &until);
     println!("{verdict}");
     // A second opinion, by what is shipped.
     let ledger =

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use rusqlite::{Connection, OpenFlags};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -118,13 +117,9 @@ impl Receiver {
         let mut connection = None;
         while let Some(push_id) = read_request(&mut stream).await {
             if connection.is_none() {
-                let options = SqliteConnectOptions::new().filename(&self.database).read_only(true);
-                connection = options.connect().await.ok();
+                connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
             }
-            let recorded_before = match &mut connection {
-                Some(connection) => has_open_attempt(connection, push_id).await,
-                None => false,
-            };
+            let recorded_before = connection.as_ref().is_some_and(|connection| has_open_attempt(connection, push_id));
             let (verdict, delay) = self.throw();
             self.seen.lock().unwrap().push(Seen { push_id, verdict, recorded_before });
             self.spring(true);
@@ -172,10 +167,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<i64> {
     header("webhook-id")?.rsplit('-').next()?.parse().ok()
 }
 
-async fn has_open_attempt(connection: &mut SqliteConnection, push_id: i64) -> bool {
-    sqlx::query_scalar::<_, i64>("SELECT count(*) FROM attempts WHERE push_id = ?1 AND outcome IS NULL")
-        .bind(push_id)
-        .fetch_one(connection)
-        .await
-        .is_ok_and(|open| open == 1)
+fn has_open_attempt(connection: &Connection, push_id: i64) -> bool {
+    let open = "SELECT count(*) = 1 FROM attempts WHERE push_id = ?1 AND outcome IS NULL";
+    connection.query_row(open, [push_id], |row| row.get(0)).is_ok_and(|open: bool| open)
 }

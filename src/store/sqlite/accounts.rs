@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use sqlx::{FromRow, SqliteConnection};
 
-use super::fault::{Fault, Result};
+use super::cells::{At, maybe_instant};
+use super::fault::Result;
 use super::writer::Write;
 use crate::domain::{Health, UtcMs};
 use crate::store::AccountRow;
@@ -17,11 +17,10 @@ pub(super) struct RecordAccounts {
     pub all: bool,
 }
 
-#[async_trait]
 impl Write for RecordAccounts {
     type Answer = ();
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+    fn run(&mut self, conn: &Connection) -> Result<()> {
         let rows: Vec<_> = self
             .accounts
             .iter()
@@ -42,7 +41,7 @@ impl Write for RecordAccounts {
             .collect();
         let rows = serde_json::to_string(&rows)?;
         // The whole list tells the order of the files; a part of it only brings news of those in it.
-        sqlx::query(
+        conn.execute(
             "INSERT INTO accounts
                     (id, position, im, sender, is_default, online, sendable, checked_at, last_error, cooldown_until)
              SELECT value ->> 0, CASE WHEN ?2 THEN key ELSE (SELECT count(*) + key FROM accounts) END,
@@ -55,78 +54,58 @@ impl Write for RecordAccounts {
                     sender = excluded.sender, is_default = excluded.is_default, online = excluded.online,
                     sendable = excluded.sendable, checked_at = excluded.checked_at,
                     last_error = excluded.last_error, cooldown_until = excluded.cooldown_until",
-        )
-        .bind(&rows)
-        .bind(self.all)
-        .execute(&mut *conn)
-        .await?;
+            params![rows, self.all],
+        )?;
         if self.all {
-            sqlx::query("DELETE FROM accounts WHERE id NOT IN (SELECT value ->> 0 FROM jsonb_each(?1))")
-                .bind(&rows)
-                .execute(conn)
-                .await?;
+            conn.execute("DELETE FROM accounts WHERE id NOT IN (SELECT value ->> 0 FROM jsonb_each(?1))", [rows])?;
         }
         Ok(())
     }
 }
 
 /// Writes what attempts told of accounts that have a row.
-pub(super) async fn record_health(conn: &mut SqliteConnection, health: HashMap<&str, &Health>) -> Result<()> {
+pub(super) fn record_health(conn: &Connection, health: HashMap<&str, &Health>) -> Result<()> {
+    let mut statement = conn.prepare_cached(
+        "UPDATE accounts
+            SET online = ?2, sendable = ?3, checked_at = ?4, last_error = ?5, cooldown_until = ?6
+          WHERE id = ?1",
+    )?;
     for (id, health) in health {
-        sqlx::query(
-            "UPDATE accounts
-                SET online = ?2, sendable = ?3, checked_at = ?4, last_error = ?5, cooldown_until = ?6
-              WHERE id = ?1",
-        )
-        .bind(id)
-        .bind(health.online)
-        .bind(health.sendable)
-        .bind(health.checked_at.map(|at| at.to_string()))
-        .bind(&health.last_error)
-        .bind(health.cooldown_until.map(|at| at.to_string()))
-        .execute(&mut *conn)
-        .await?;
+        statement.execute(params![
+            id,
+            health.online,
+            health.sendable,
+            health.checked_at.map(At::from),
+            health.last_error,
+            health.cooldown_until.map(At::from),
+        ])?;
     }
     Ok(())
 }
 
-pub(super) async fn accounts(conn: &mut SqliteConnection) -> Result<Vec<AccountRow>> {
-    #[derive(FromRow)]
-    struct Row {
-        id: String,
-        im: String,
-        sender: String,
-        is_default: bool,
-        online: Option<bool>,
-        sendable: Option<bool>,
-        checked_at: Option<String>,
-        last_error: Option<String>,
-        cooldown_until: Option<String>,
-    }
-    let rows: Vec<Row> = sqlx::query_as("SELECT * FROM accounts ORDER BY position, id").fetch_all(conn).await?;
-    rows.into_iter()
-        .map(|row| {
+pub(super) fn accounts(conn: &Connection) -> Result<Vec<AccountRow>> {
+    let mut statement = conn.prepare(
+        "SELECT id, im, sender, is_default, online, sendable, checked_at, last_error, cooldown_until
+           FROM accounts ORDER BY position, id",
+    )?;
+    statement
+        .query_and_then([], |row| {
             let health = Health {
-                online: row.online,
-                sendable: row.sendable,
-                checked_at: row.checked_at.map(instant).transpose()?,
-                last_error: row.last_error,
-                cooldown_until: row.cooldown_until.map(instant).transpose()?,
+                online: row.get(4)?,
+                sendable: row.get(5)?,
+                checked_at: maybe_instant(row, 6)?,
+                last_error: row.get(7)?,
+                cooldown_until: maybe_instant(row, 8)?,
             };
-            Ok(AccountRow { id: row.id, im: row.im, sender: row.sender, is_default: row.is_default, health })
-        })
+            Ok(AccountRow { id: row.get(0)?, im: row.get(1)?, sender: row.get(2)?, is_default: row.get(3)?, health })
+        })?
         .collect()
 }
 
-pub(super) fn instant(text: String) -> Result<UtcMs> {
-    text.parse().map_err(|error: crate::domain::time::NotAnInstant| Fault::Row(error.to_string()))
-}
-
-pub(super) async fn recall(conn: &mut SqliteConnection, account: &str) -> Result<Vec<(String, String)>> {
-    Ok(sqlx::query_as("SELECT key, value FROM account_state WHERE account = ?1 ORDER BY key")
-        .bind(account)
-        .fetch_all(conn)
-        .await?)
+pub(super) fn recall(conn: &Connection, account: &str) -> Result<Vec<(String, String)>> {
+    let mut statement = conn.prepare("SELECT key, value FROM account_state WHERE account = ?1 ORDER BY key")?;
+    let kept = statement.query_map([account], |row| row.try_into())?;
+    Ok(kept.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) struct Remember {
@@ -136,21 +115,15 @@ pub(super) struct Remember {
     pub now: UtcMs,
 }
 
-#[async_trait]
 impl Write for Remember {
     type Answer = ();
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
-        sqlx::query(
+    fn run(&mut self, conn: &Connection) -> Result<()> {
+        let mut statement = conn.prepare_cached(
             "INSERT INTO account_state VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (account, key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
-        )
-        .bind(&self.account)
-        .bind(&self.key)
-        .bind(&self.value)
-        .bind(self.now.to_string())
-        .execute(conn)
-        .await?;
+        )?;
+        statement.execute(params![self.account, self.key, self.value, At::from(self.now)])?;
         Ok(())
     }
 }
@@ -160,30 +133,21 @@ pub(super) struct PutBlob {
     pub now: UtcMs,
 }
 
-#[async_trait]
 impl Write for PutBlob {
     type Answer = String;
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<String> {
+    fn run(&mut self, conn: &Connection) -> Result<String> {
         let sha256: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let known = sqlx::query("UPDATE blobs SET used_at = max(used_at, ?2) WHERE sha256 = ?1")
-            .bind(&sha256)
-            .bind(self.now.to_string())
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+        let now = At::from(self.now);
+        let known =
+            conn.execute("UPDATE blobs SET used_at = max(used_at, ?2) WHERE sha256 = ?1", params![sha256, now])?;
         if known == 0 {
-            sqlx::query("INSERT INTO blobs VALUES (?1, ?2, ?3)")
-                .bind(&sha256)
-                .bind(&self.bytes)
-                .bind(self.now.to_string())
-                .execute(conn)
-                .await?;
+            conn.execute("INSERT INTO blobs VALUES (?1, ?2, ?3)", params![sha256, self.bytes, now])?;
         }
         Ok(sha256)
     }
 }
 
-pub(super) async fn blob(conn: &mut SqliteConnection, sha256: &str) -> Result<Option<Vec<u8>>> {
-    Ok(sqlx::query_scalar("SELECT bytes FROM blobs WHERE sha256 = ?1").bind(sha256).fetch_optional(conn).await?)
+pub(super) fn blob(conn: &Connection, sha256: &str) -> Result<Option<Vec<u8>>> {
+    Ok(conn.query_row("SELECT bytes FROM blobs WHERE sha256 = ?1", [sha256], |row| row.get(0)).optional()?)
 }

@@ -6,9 +6,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::{Connection, OpenFlags};
 
+use super::cells::At;
 use super::fault::{Fault, Result};
 use crate::domain::UtcMs;
 use crate::store::StoreError;
@@ -24,7 +24,10 @@ const APPLICATION_ID: i64 = 0x7063_726e;
 const CHECKED_AT_START: u64 = 64 << 20;
 
 /// How long to wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that the writer keeps prepared: all that are of every day.
+const STATEMENTS: usize = 32;
 
 /// What a process wants with the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,44 +40,49 @@ pub enum Access {
     Read,
 }
 
-/// Options of the connection that writes.
+/// The connection that writes.
 ///
 /// FULL, because with NORMAL the last seconds before a power loss are gone and would be sent again. The vacuum is
 /// incremental, because pruned pages shall go back to the disk in small steps, never in one that holds up a push.
-pub(super) fn writer(path: &Path) -> SqliteConnectOptions {
-    common(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
-        // The last resort, at 64 MB: the writer has the log folded beside its work long before that.
-        .pragma("wal_autocheckpoint", "16000")
-        .pragma("journal_size_limit", "16777216")
-        .pragma("cache_size", "-8000")
-        .thread_name(|_| "store-write".to_owned())
+/// SQLite's own folding of the log, at 64 MB, is the last resort: the writer has it done beside its work long before.
+pub(super) fn writer(path: &Path) -> Result<Connection> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch(
+        "PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 16000;
+         PRAGMA journal_size_limit = 16777216;
+         PRAGMA cache_size = -8000",
+    )?;
+    Ok(conn)
 }
 
-/// Options of the connections that read.
-pub(super) fn reader(path: &Path) -> SqliteConnectOptions {
-    common(path).pragma("query_only", "1").pragma("cache_size", "-2000").thread_name(|_| "store-read".to_owned())
+/// A connection that reads.
+pub(super) fn reader(path: &Path) -> Result<Connection> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2000")?;
+    Ok(conn)
 }
 
-/// Options for the finishing touch to a backup, which stays a single file.
-pub(super) fn copy(path: &Path) -> SqliteConnectOptions {
-    common(path).synchronous(SqliteSynchronous::Full)
+/// A connection for a backup: the copy is made by one, and gets its finishing touch by another.
+pub(super) fn copy(path: &Path) -> Result<Connection> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -2000")?;
+    Ok(conn)
 }
 
-fn common(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(false)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .pragma("temp_store", "memory")
-        .disable_statement_logging()
+/// A connection belongs to one thread at a time, so SQLite need not guard it.
+fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
+    let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")?;
+    Ok(conn)
 }
 
 /// Makes the file where it is missing and allowed, and sees that it is sound.
-pub(super) async fn prepare(path: &Path, access: Access) -> std::result::Result<(), StoreError> {
+pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), StoreError> {
     let open_error = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
     match access {
         Access::Read => {}
@@ -85,7 +93,7 @@ pub(super) async fn prepare(path: &Path, access: Access) -> std::result::Result<
         return Err(open_error("this is no file; choose another with --db".to_owned()));
     }
     if access == Access::Daemon && (1..=CHECKED_AT_START).contains(&file.len()) {
-        check(path).await.map_err(|fault| fault.told(path))?;
+        check(path).map_err(|fault| fault.told(path))?;
     }
     Ok(())
 }
@@ -133,49 +141,43 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Reads the whole file once. The connection is read-only, so that a damaged file stays as it is, log included.
-async fn check(path: &Path) -> Result<()> {
-    let mut conn = common(path).read_only(true).connect().await?;
-    let findings: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_all(&mut conn).await?;
-    conn.close().await?;
-    match findings.first() {
-        Some(finding) if finding != "ok" => Err(Fault::Row(finding.clone())),
-        _ => Ok(()),
-    }
+fn check(path: &Path) -> Result<()> {
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let finding: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if finding == "ok" { Ok(()) } else { Err(Fault::Row(finding)) }
 }
 
 /// Brings the schema up to date, in one transaction, whoever else tries the same; and makes a database of its own
 /// of what was a backup.
-pub(super) async fn migrate(conn: &mut SqliteConnection, path: &Path, now: UtcMs) -> Result<()> {
-    if schema_version(conn, path).await? == MIGRATIONS.len() && !is_backup(conn).await? {
+pub(super) fn migrate(conn: &Connection, path: &Path, now: UtcMs) -> Result<()> {
+    if schema_version(conn, path)? == MIGRATIONS.len() && !is_backup(conn)? {
         return Ok(());
     }
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-    let applied = schema_version(conn, path).await?;
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    let applied = schema_version(conn, path)?;
     for step in &MIGRATIONS[applied..] {
-        sqlx::raw_sql(*step).execute(&mut *conn).await?;
+        conn.execute_batch(step)?;
     }
+    let now = At::from(now);
     if applied == 0 {
-        sqlx::query("INSERT INTO meta VALUES ('database_id', lower(hex(randomblob(5)))), ('created_at', ?1)")
-            .bind(now.to_string())
-            .execute(&mut *conn)
-            .await?;
+        conn.execute("INSERT INTO meta VALUES ('database_id', lower(hex(randomblob(5)))), ('created_at', ?1)", [now])?;
     }
-    set_pragma(conn, "application_id", APPLICATION_ID).await?;
-    set_pragma(conn, "user_version", MIGRATIONS.len() as i64).await?;
-    if is_backup(conn).await? {
-        restore(conn, now).await?;
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    if is_backup(conn)? {
+        restore(conn, now)?;
     }
-    sqlx::query("COMMIT").execute(&mut *conn).await?;
+    conn.execute_batch("COMMIT")?;
     Ok(())
 }
 
-async fn is_backup(conn: &mut SqliteConnection) -> Result<bool> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'backup_of')").fetch_one(conn).await?)
+fn is_backup(conn: &Connection) -> Result<bool> {
+    Ok(conn.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'backup_of')", [], |row| row.get(0))?)
 }
 
 /// A backup that is written to is a restored one. What was open when it was taken may have been sent since, and new
 /// pushes must not carry the idempotency keys of those that the copy does not know.
-async fn restore(conn: &mut SqliteConnection, now: UtcMs) -> Result<()> {
+fn restore(conn: &Connection, now: At) -> Result<()> {
     for statement in [
         "UPDATE attempts
             SET finished_at = ?1, outcome = 'unknown', error = 'the database was restored from a backup'
@@ -184,24 +186,26 @@ async fn restore(conn: &mut SqliteConnection, now: UtcMs) -> Result<()> {
         "UPDATE pushes INDEXED BY pushes_open
             SET state = 'unknown', reason = 'restored', finished_at = ?1, next_attempt_at = NULL
           WHERE finished_at IS NULL AND (state = 'sending' OR next_attempt_at <= ?1)",
-        "UPDATE meta SET value = lower(hex(randomblob(5))) WHERE key = 'database_id'",
         "INSERT OR REPLACE INTO meta VALUES ('restored_at', ?1)",
-        "INSERT OR REPLACE INTO meta SELECT 'restored_from', value FROM meta WHERE key = 'backup_of'",
-        "DELETE FROM meta WHERE key = 'backup_of'",
     ] {
-        sqlx::query(statement).bind(now.to_string()).execute(&mut *conn).await?;
+        conn.execute(statement, [now])?;
     }
+    conn.execute_batch(
+        "UPDATE meta SET value = lower(hex(randomblob(5))) WHERE key = 'database_id';
+         INSERT OR REPLACE INTO meta SELECT 'restored_from', value FROM meta WHERE key = 'backup_of';
+         DELETE FROM meta WHERE key = 'backup_of'",
+    )?;
     Ok(())
 }
 
 /// How many migrations the database has seen; refuses databases that are not ours or from a later release.
-async fn schema_version(conn: &mut SqliteConnection, path: &Path) -> Result<usize> {
-    let (version, application, tables): (i64, i64, i64) = sqlx::query_as(
+fn schema_version(conn: &Connection, path: &Path) -> Result<usize> {
+    let (version, application, tables): (i64, i64, i64) = conn.query_row(
         "SELECT v.user_version, a.application_id, (SELECT count(*) FROM sqlite_schema)
            FROM pragma_user_version AS v, pragma_application_id AS a",
-    )
-    .fetch_one(conn)
-    .await?;
+        [],
+        |row| row.try_into(),
+    )?;
     let refuse = |problem: String| Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }));
     if application != APPLICATION_ID && tables > 0 {
         return refuse("this is an SQLite database, but not one of pushcron's; choose another file with --db".into());
@@ -216,16 +220,10 @@ async fn schema_version(conn: &mut SqliteConnection, path: &Path) -> Result<usiz
 }
 
 /// A reader cannot migrate; it says who can.
-pub(super) async fn must_be_current(conn: &mut SqliteConnection, path: &Path) -> Result<()> {
-    if schema_version(conn, path).await? == MIGRATIONS.len() {
+pub(super) fn must_be_current(conn: &Connection, path: &Path) -> Result<()> {
+    if schema_version(conn, path)? == MIGRATIONS.len() {
         return Ok(());
     }
     let problem = "its schema is from an earlier pushcron; `pushcron run` brings it up to date".to_owned();
     Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }))
-}
-
-async fn set_pragma(conn: &mut SqliteConnection, name: &str, value: i64) -> Result<()> {
-    // A pragma takes no bound parameter; both parts are constants of this file.
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA {name} = {value}"))).execute(conn).await?;
-    Ok(())
 }

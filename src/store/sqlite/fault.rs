@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rusqlite::types::FromSqlError;
+
 use crate::store::StoreError;
 
 pub(super) type Result<T> = std::result::Result<T, Fault>;
@@ -9,7 +11,7 @@ pub(super) type Result<T> = std::result::Result<T, Fault>;
 /// A failure before it is known which file to name.
 #[derive(Debug)]
 pub(super) enum Fault {
-    Sql(sqlx::Error),
+    Sql(rusqlite::Error),
     /// A row does not hold what the schema promises.
     Row(String),
     /// The verb itself declines, before it changed anything.
@@ -31,7 +33,7 @@ impl Fault {
     /// The primary code, when it was SQLite that failed.
     fn code(&self) -> Option<i32> {
         match self {
-            Fault::Sql(sqlx::Error::Database(error)) => error.code()?.parse::<i32>().ok().map(|code| code & 0xff),
+            Fault::Sql(error) => error.sqlite_error().map(|error| error.extended_code & 0xff),
             _ => None,
         }
     }
@@ -61,17 +63,30 @@ impl Fault {
     }
 }
 
-/// SQLite's own words without the driver's wrapping.
-fn brief(error: &sqlx::Error) -> String {
+/// SQLite's own words without the library's wrapping.
+fn brief(error: &rusqlite::Error) -> String {
     match error {
-        sqlx::Error::Database(error) => error.message().to_owned(),
+        rusqlite::Error::SqliteFailure(_, Some(text)) | rusqlite::Error::SqlInputError { msg: text, .. } => {
+            text.clone()
+        }
         other => other.to_string(),
     }
 }
 
-impl From<sqlx::Error> for Fault {
-    fn from(error: sqlx::Error) -> Fault {
-        Fault::Sql(error)
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Fault {
+        match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => Fault::Row(error.to_string()),
+            error => Fault::Sql(error),
+        }
+    }
+}
+
+impl From<FromSqlError> for Fault {
+    fn from(error: FromSqlError) -> Fault {
+        Fault::Row(error.to_string())
     }
 }
 

@@ -1,28 +1,21 @@
 //! The views, read for people: filters, order and values as JSON; and the whole story of a few fires.
 
+use rusqlite::types::{ToSql, ValueRef};
+use rusqlite::{Connection, Row, params, params_from_iter};
 use serde_json::Value;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Column, QueryBuilder, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef};
 
-use super::accounts::instant;
+use super::cells::{At, instant, maybe_instant, number, text};
 use super::fault::{Fault, Result};
-use crate::domain::{PushState, Target, UtcMs};
+use crate::domain::{PushState, UtcMs};
 use crate::store::{BadEnd, BadEnds, Filter, FireRecord, Revision, Table, View};
 
-pub(super) async fn view(conn: &mut SqliteConnection, view: View, filter: &Filter) -> Result<Table> {
-    let mut query = build(view, filter);
-    let rows: Vec<SqliteRow> = query.build().fetch_all(&mut *conn).await?;
-    let columns = match rows.first() {
-        Some(row) => row.columns().iter().map(|column| column.name().to_owned()).collect(),
-        None => columns(conn, view).await?,
-    };
-    let rows = rows.iter().map(values).collect::<Result<_>>()?;
+pub(super) fn view(conn: &Connection, view: View, filter: &Filter) -> Result<Table> {
+    let Query { sql, values } = build(view, filter);
+    let mut statement = conn.prepare(&sql)?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let rows = statement.query_and_then(params_from_iter(values), |row| cells(row, columns.len()))?;
+    let rows = rows.collect::<Result<_>>()?;
     Ok(Table { columns, rows })
-}
-
-/// An empty page has headings too.
-async fn columns(conn: &mut SqliteConnection, view: View) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar("SELECT name FROM pragma_table_info(?1)").bind(view.name()).fetch_all(conn).await?)
 }
 
 /// The index by which a page of `push_history` is walked. Without statistics SQLite would guess, and among ten
@@ -67,9 +60,28 @@ impl Walk {
     }
 }
 
-fn build(view: View, filter: &Filter) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT * FROM ");
-    query.push(view.name()).push(" WHERE true");
+/// A statement being put together: its text out of constants alone, and what is bound to its `?`.
+#[derive(Default)]
+struct Query {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Query {
+    fn push(&mut self, constant: &'static str) -> &mut Query {
+        self.sql.push_str(constant);
+        self
+    }
+
+    fn bind(&mut self, value: impl ToSql + 'static) {
+        self.sql.push('?');
+        self.values.push(Box::new(value));
+    }
+}
+
+fn build(view: View, filter: &Filter) -> Query {
+    let mut query = Query::default();
+    query.push("SELECT * FROM ").push(view.name()).push(" WHERE true");
     match view {
         View::PushHistory => {
             let walk = Walk::of(filter);
@@ -102,12 +114,12 @@ fn build(view: View, filter: &Filter) -> QueryBuilder<Sqlite> {
         }
     }
     if let Some(limit) = filter.limit {
-        query.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        query.push(" LIMIT ").bind(number(limit));
     }
     query
 }
 
-fn push_filters(query: &mut QueryBuilder<Sqlite>, filter: &Filter, walk: Option<Walk>) {
+fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
     let by = |index: Walk| walk.is_none_or(|walk| walk == index);
     equals(query, "job", filter.job.as_deref(), by(Walk::Job));
     equals(query, "im", filter.im.as_deref(), by(Walk::Im));
@@ -121,35 +133,34 @@ fn push_filters(query: &mut QueryBuilder<Sqlite>, filter: &Filter, walk: Option<
     };
     let due = if by(Walk::Due) || by(Walk::Job) { "due_at" } else { "+due_at" };
     if let Some(since) = filter.since {
-        query.push(" AND ").push(due).push(" >= ").push_bind(since.to_string());
+        query.push(" AND ").push(due).push(" >= ").bind(At::from(since));
     }
     if let Some(until) = filter.until {
-        query.push(" AND ").push(due).push(" <= ").push_bind(until.to_string());
+        query.push(" AND ").push(due).push(" <= ").bind(At::from(until));
     }
     if let Some(id) = filter.push_id {
-        query.push(" AND id = ").push_bind(id);
+        query.push(" AND id = ").bind(id);
     }
     if let Some(id) = filter.after_id {
-        query.push(" AND id > ").push_bind(id);
+        query.push(" AND id > ").bind(id);
     }
 }
 
-fn equals(query: &mut QueryBuilder<Sqlite>, column: &str, value: Option<&str>, by_index: bool) {
+fn equals(query: &mut Query, column: &'static str, value: Option<&str>, by_index: bool) {
     if let Some(value) = value {
         let plus = if by_index { "" } else { "+" };
-        query.push(" AND ").push(plus).push(column).push(" = ").push_bind(value.to_owned());
+        query.push(" AND ").push(plus).push(column).push(" = ").bind(value.to_owned());
     }
 }
 
-fn values(row: &SqliteRow) -> Result<Vec<Value>> {
-    (0..row.len())
-        .map(|i| {
-            let raw = row.try_get_raw(i)?;
-            Ok(match raw.type_info().name() {
-                _ if raw.is_null() => Value::Null,
-                "INTEGER" => row.try_get::<i64, _>(i)?.into(),
-                "REAL" => row.try_get::<f64, _>(i)?.into(),
-                _ => row.try_get::<String, _>(i)?.into(),
+fn cells(row: &Row<'_>, columns: usize) -> Result<Vec<Value>> {
+    (0..columns)
+        .map(|column| {
+            Ok(match row.get_ref(column)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => number.into(),
+                ValueRef::Real(number) => number.into(),
+                text => text.as_str()?.into(),
             })
         })
         .collect()
@@ -166,42 +177,31 @@ const BAD_ENDS: &str = "
     AND p.reason IS NOT 'resolved by hand'
     AND NOT (f.job IS NULL AND p.im IS ?3 AND p.target IS ?4)";
 
-pub(super) async fn bad_ends(
-    conn: &mut SqliteConnection,
+/// `except` is an im and a target.
+pub(super) fn bad_ends(
+    conn: &Connection,
     after: UtcMs,
     until: UtcMs,
-    except: Option<(&str, &Target)>,
+    except: Option<(String, String)>,
     first: u64,
 ) -> Result<BadEnds> {
-    let (im, target) = except.map(|(im, target)| (im, target.to_string())).unzip();
-    // Both texts are constants of this file.
-    let counting = format!("SELECT p.state, count(*), max(p.finished_at) {BAD_ENDS} GROUP BY p.state");
-    let counts: Vec<(String, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(counting))
-        .bind(after.to_string())
-        .bind(until.to_string())
-        .bind(im)
-        .bind(&target)
-        .fetch_all(&mut *conn)
-        .await?;
-    if counts.is_empty() {
-        return Ok(BadEnds::default());
+    let (im, target) = except.unzip();
+    let (after, until) = (At::from(after), At::from(until));
+    let mut ends = BadEnds::default();
+    let mut statement =
+        conn.prepare(&format!("SELECT p.state, count(*), max(p.finished_at) {BAD_ENDS} GROUP BY p.state"))?;
+    let mut rows = statement.query(params![after, until, im, target])?;
+    while let Some(row) = rows.next()? {
+        ends.counts.push((state(text(row, 0)?)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)));
+        ends.last_at = ends.last_at.max(Some(instant(row, 2)?));
     }
-    let telling = format!(
-        "SELECT p.id, f.job, p.im, p.target, p.state, p.reason, last.error, p.account, p.finished_at {BAD_ENDS}
-          ORDER BY p.finished_at, p.id LIMIT ?5"
-    );
-    let rows: Vec<SqliteRow> = sqlx::query(sqlx::AssertSqlSafe(telling))
-        .bind(after.to_string())
-        .bind(until.to_string())
-        .bind(im)
-        .bind(&target)
-        .bind(i64::try_from(first).unwrap_or(i64::MAX))
-        .fetch_all(conn)
-        .await?;
-    let mut ends = BadEnds { first: rows.iter().map(bad_end).collect::<Result<_>>()?, ..BadEnds::default() };
-    for (word, count, last_at) in counts {
-        ends.counts.push((state(&word)?, u64::try_from(count).unwrap_or(0)));
-        ends.last_at = ends.last_at.max(Some(instant(last_at)?));
+    if !ends.counts.is_empty() {
+        let mut statement = conn.prepare(&format!(
+            "SELECT p.id, f.job, p.im, p.target, p.state, p.reason, last.error, p.account, p.finished_at {BAD_ENDS}
+              ORDER BY p.finished_at, p.id LIMIT ?5"
+        ))?;
+        let rows = statement.query_and_then(params![after, until, im, target, number(first)], bad_end)?;
+        ends.first = rows.collect::<Result<_>>()?;
     }
     Ok(ends)
 }
@@ -210,29 +210,24 @@ fn state(word: &str) -> Result<PushState> {
     PushState::parse(word).ok_or_else(|| Fault::Row(format!("a push has the unknown state '{word}'")))
 }
 
-fn bad_end(row: &SqliteRow) -> Result<BadEnd> {
+fn bad_end(row: &Row<'_>) -> Result<BadEnd> {
     Ok(BadEnd {
-        id: row.try_get("id")?,
-        job: row.try_get("job")?,
-        im: row.try_get("im")?,
-        target: row.try_get("target")?,
-        state: state(row.try_get("state")?)?,
-        reason: row.try_get("reason")?,
-        error: row.try_get("error")?,
-        account: row.try_get("account")?,
-        finished_at: instant(row.try_get("finished_at")?)?,
+        id: row.get(0)?,
+        job: row.get(1)?,
+        im: row.get(2)?,
+        target: row.get(3)?,
+        state: state(text(row, 4)?)?,
+        reason: row.get(5)?,
+        error: row.get(6)?,
+        account: row.get(7)?,
+        finished_at: instant(row, 8)?,
     })
 }
 
 /// Fires as JSON objects with their pushes, and these with their attempts: the fields of the records in the trait.
-pub(super) async fn fires(
-    conn: &mut SqliteConnection,
-    job: &str,
-    from: UtcMs,
-    until: UtcMs,
-) -> Result<Vec<FireRecord>> {
+pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>> {
     // Gaps do not overlap, so of the rows before the time only the last can reach into it.
-    let rows: Vec<String> = sqlx::query_scalar(
+    let mut statement = conn.prepare(
         "SELECT json_object(
                   'triggered_by', triggered_by, 'due_at', due_at, 'until_at', until_at, 'count', count,
                   'decision', decision, 'reason', reason, 'recorded_at', recorded_at, 'zone', zone,
@@ -253,30 +248,27 @@ pub(super) async fn fires(
                                  ORDER BY due_at DESC LIMIT 1)
                   WHERE until_at >= ?2) AS f
           ORDER BY due_at, id",
-    )
-    .bind(job)
-    .bind(from.to_string())
-    .bind(until.to_string())
-    .fetch_all(conn)
-    .await?;
-    rows.iter().map(|row| Ok(serde_json::from_str(row)?)).collect()
+    )?;
+    let rows = statement.query_and_then(params![job, At::from(from), At::from(until)], |row| {
+        Ok(serde_json::from_str(text(row, 0)?)?)
+    })?;
+    rows.collect()
 }
 
-pub(super) async fn revisions(conn: &mut SqliteConnection, job: &str) -> Result<Vec<Revision>> {
-    let rows: Vec<(u32, String, String, Option<String>)> = sqlx::query_as(
+pub(super) fn revisions(conn: &Connection, job: &str) -> Result<Vec<Revision>> {
+    let mut statement = conn.prepare(
         "SELECT revision, definition, from_at, until_at FROM job_revisions WHERE job = ?1
          UNION ALL
          SELECT revision, definition, loaded_at, NULL FROM jobs WHERE name = ?1 AND removed_at IS NULL
           ORDER BY revision",
-    )
-    .bind(job)
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|(revision, definition, from_at, until_at)| {
-            let definition = serde_json::from_str(&definition)?;
-            let until_at = until_at.map(instant).transpose()?;
-            Ok(Revision { revision, definition, from_at: instant(from_at)?, until_at })
+    )?;
+    let rows = statement.query_and_then([job], |row| {
+        Ok(Revision {
+            revision: row.get(0)?,
+            definition: serde_json::from_str(text(row, 1)?)?,
+            from_at: instant(row, 2)?,
+            until_at: maybe_instant(row, 3)?,
         })
-        .collect()
+    })?;
+    rows.collect()
 }

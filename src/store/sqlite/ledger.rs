@@ -1,17 +1,13 @@
 //! What the ledger is held against: schedules with the time in which they held, and bare rows of `fires`.
 
-use sqlx::SqliteConnection;
+use rusqlite::{Connection, params};
 
+use super::cells::{At, number};
 use super::fault::Result;
 use crate::domain::{LedgerJob, LedgerRow, UtcMs};
 
-pub(super) async fn jobs(
-    conn: &mut SqliteConnection,
-    only: Option<&str>,
-    after: &str,
-    limit: u64,
-) -> Result<Vec<LedgerJob>> {
-    let rows: String = sqlx::query_scalar(
+pub(super) fn jobs(conn: &Connection, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>> {
+    let rows: String = conn.query_row(
         "SELECT json_group_array(json_object(
                   'name', j.name, 'next_due_at', j.next_due_at,
                   'pruned_until', (SELECT value FROM meta WHERE key = 'pruned_until'),
@@ -25,23 +21,14 @@ pub(super) async fn jobs(
                                         SELECT j.revision, j.definition, j.timezone, j.loaded_at, NULL
                                          WHERE j.removed_at IS NULL))))
            FROM (SELECT * FROM jobs WHERE name > ?1 AND name = coalesce(?2, name) ORDER BY name LIMIT ?3) AS j",
-    )
-    .bind(after)
-    .bind(only)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_one(conn)
-    .await?;
+        params![after, only, number(limit)],
+        |row| row.get(0),
+    )?;
     Ok(serde_json::from_str(&rows)?)
 }
 
-pub(super) async fn rows(
-    conn: &mut SqliteConnection,
-    job: &str,
-    from: UtcMs,
-    until: UtcMs,
-    limit: u64,
-) -> Result<Vec<LedgerRow>> {
-    let rows: String = sqlx::query_scalar(
+pub(super) fn rows(conn: &Connection, job: &str, from: UtcMs, until: UtcMs, limit: u64) -> Result<Vec<LedgerRow>> {
+    let rows: String = conn.query_row(
         "SELECT json_group_array(json_object('due_at', due_at, 'until_at', until_at, 'count', count,
                                              'revision', revision, 'recorded_at', recorded_at, 'zone', zone))
            FROM (SELECT *
@@ -54,12 +41,8 @@ pub(super) async fn rows(
                           WHERE job = ?1 AND due_at BETWEEN ?2 AND ?3 AND triggered_by = 'cron'
                           ORDER BY due_at LIMIT ?4)
                   ORDER BY due_at)",
-    )
-    .bind(job)
-    .bind(from.to_string())
-    .bind(until.to_string())
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_one(conn)
-    .await?;
+        params![job, At::from(from), At::from(until), number(limit)],
+        |row| row.get(0),
+    )?;
     Ok(serde_json::from_str(&rows)?)
 }

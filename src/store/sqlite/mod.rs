@@ -2,11 +2,12 @@
 //!
 //! SQLite's own ways (pragmas, `json_each`, the partial indexes, one writer at a time) stay in here. Each file holds
 //! the statements of one table or two; a write is a small type with its arguments, run by `writer` inside whatever
-//! transaction it finds itself in.
+//! transaction it finds itself in. What happens to every push goes row by row through statements that stay prepared,
+//! without `RETURNING`, which would build a temporary table for each row.
 
 mod accounts;
 mod attempts;
-mod bulk;
+mod cells;
 mod connect;
 mod fault;
 mod fires;
@@ -15,6 +16,8 @@ mod jobs;
 mod ledger;
 mod lock;
 mod pushes;
+mod readers;
+mod record;
 mod upkeep;
 mod writer;
 
@@ -23,17 +26,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{ConnectOptions, SqlitePool};
+use rusqlite::Connection;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 use super::{
     AccountRow, AdHoc, Applied, BadEnds, Begin, Cursor, Figures, Filter, Finish, FireRecord, Interrupted, JobChange,
     NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Store, StoreError, StoredJob, Table, View,
 };
 use crate::domain::{Delivery, LedgerJob, LedgerRow, PushState, Target, UtcMs};
-use bulk::Calls;
-use fault::Fault;
+use readers::Readers;
 use writer::{Unit, Write, Writer, closed};
 
 pub use connect::Access;
@@ -41,15 +44,12 @@ pub use lock::{DaemonLock, LockError};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
-/// Connections for reading: one for the daemon's own questions, one for whatever else is asked meanwhile.
-const READERS: u32 = 2;
-
 /// A database file, open.
 pub struct SqliteStore {
     path: PathBuf,
     /// None where the store was opened for reading only.
     writer: Option<mpsc::UnboundedSender<Unit>>,
-    readers: SqlitePool,
+    readers: Arc<Readers>,
     /// `PRAGMA data_version` when [`Store::changed_outside`] was last asked.
     seen_version: AtomicI64,
 }
@@ -57,32 +57,39 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens a database, or creates it where `access` says so. Needs a tokio runtime for as long as it lives.
     pub async fn open(path: impl AsRef<Path>, access: Access, now: UtcMs) -> Result<SqliteStore> {
-        let path = path.as_ref();
-        connect::prepare(path, access).await?;
-        let opened = match access {
-            Access::Read => Self::open_reading(path).await,
-            Access::Daemon | Access::Write => Self::open_writing(path, now).await,
-        };
-        opened.map_err(|fault| fault.told(path))
+        let path = path.as_ref().to_owned();
+        let runtime = Handle::current();
+        let opened = spawn_blocking(move || {
+            connect::prepare(&path, access)?;
+            let opened = match access {
+                Access::Read => Self::open_reading(&path),
+                Access::Daemon | Access::Write => Self::open_writing(&path, now, runtime),
+            };
+            opened.map_err(|fault| fault.told(&path))
+        });
+        // Only a runtime that ends drops what it was given to do.
+        opened.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    async fn open_writing(path: &Path, now: UtcMs) -> fault::Result<SqliteStore> {
-        let mut conn = connect::writer(path).connect().await?;
-        connect::migrate(&mut conn, path, now).await?;
-        connect::tighten(path).map_err(|error| {
-            let problem = format!("it cannot be closed to other users: {error}");
-            StoreError::Open { path: path.display().to_string(), problem }
-        })?;
-        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(&mut conn).await?;
+    fn open_writing(path: &Path, now: UtcMs, runtime: Handle) -> fault::Result<SqliteStore> {
+        let conn = connect::writer(path)?;
+        connect::migrate(&conn, path, now)?;
+        let failed = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
+        connect::tighten(path).map_err(|error| failed(format!("it cannot be closed to other users: {error}")))?;
+        let version = upkeep::data_version(&conn)?;
         let (sender, queue) = mpsc::unbounded_channel();
-        let readers = readers(path);
-        tokio::spawn(Writer::new(path.to_owned(), conn, queue, readers.clone()).run());
+        let readers = Arc::new(Readers::new(path.to_owned()));
+        let writer = Writer::new(path.to_owned(), conn, queue, readers.clone(), runtime);
+        std::thread::Builder::new()
+            .name("store-write".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| failed(format!("no thread to write it: {error}")))?;
         Ok(SqliteStore { path: path.to_owned(), writer: Some(sender), readers, seen_version: AtomicI64::new(version) })
     }
 
-    async fn open_reading(path: &Path) -> fault::Result<SqliteStore> {
-        let readers = readers(path);
-        connect::must_be_current(&mut *readers.acquire().await?, path).await?;
+    fn open_reading(path: &Path) -> fault::Result<SqliteStore> {
+        connect::must_be_current(&connect::reader(path)?, path)?;
+        let readers = Arc::new(Readers::new(path.to_owned()));
         Ok(SqliteStore { path: path.to_owned(), writer: None, readers, seen_version: AtomicI64::new(0) })
     }
 
@@ -95,40 +102,27 @@ impl SqliteStore {
 
     async fn write<W: Write>(&self, write: W) -> Result<W::Answer> {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Unit::other(write, reply))?;
+        self.enqueue(Unit::write(write, reply))?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Runs a question on a reading connection, in a transaction, so that it sees one state of the database even
-    /// where it reads in pieces.
-    async fn read<T>(&self, question: impl AsyncFnOnce(&mut sqlx::SqliteConnection) -> fault::Result<T>) -> Result<T> {
-        let answer: fault::Result<T> = async {
-            let mut transaction = self.readers.begin().await?;
-            let answer = question(&mut transaction).await?;
-            transaction.rollback().await?;
-            Ok(answer)
-        }
-        .await;
-        answer.map_err(|fault: Fault| fault.told(&self.path))
+    async fn read<T, F>(&self, question: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
+    {
+        self.readers.ask_at_once(question).await.map_err(|fault| fault.told(&self.path))
     }
-}
-
-fn readers(path: &Path) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .min_connections(0)
-        .test_before_acquire(false)
-        .connect_lazy_with(connect::reader(path))
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn jobs(&self) -> Result<Vec<StoredJob>> {
-        self.read(async |conn| jobs::jobs(conn).await).await
+        self.read(jobs::jobs).await
     }
 
     async fn paused_jobs(&self) -> Result<Vec<String>> {
-        self.read(async |conn| jobs::paused_jobs(conn).await).await
+        self.read(jobs::paused_jobs).await
     }
 
     async fn apply_jobs(&self, changes: Vec<JobChange>, removed: Vec<Arc<str>>, now: UtcMs) -> Result<Applied> {
@@ -140,7 +134,7 @@ impl Store for SqliteStore {
     }
 
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs) -> Result<Recorded> {
-        self.write(fires::RecordFires { fires, cursors, now }).await
+        self.write(record::RecordFires { fires, cursors, now }).await
     }
 
     async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64> {
@@ -148,7 +142,7 @@ impl Store for SqliteStore {
     }
 
     async fn last_recorded_at(&self) -> Result<Option<UtcMs>> {
-        self.read(async |conn| fires::last_recorded_at(conn).await).await
+        self.read(fires::last_recorded_at).await
     }
 
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>> {
@@ -160,20 +154,15 @@ impl Store for SqliteStore {
     }
 
     async fn open_pushes(&self) -> Result<Vec<OpenPush>> {
-        self.read(async |conn| pushes::open_pushes(conn).await).await
+        self.read(pushes::open_pushes).await
     }
 
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>> {
-        let (reply, answer) = oneshot::channel();
-        let items = begins.into_iter().map(|begin| (begin, now)).collect();
-        self.enqueue(Unit::Begin(Calls::one(items, reply)))?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        self.write(attempts::BeginAttempts { begins, now }).await
     }
 
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>> {
-        let (reply, answer) = oneshot::channel();
-        self.enqueue(Unit::Finish(Calls::one(finishes, reply)))?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        self.write(attempts::FinishAttempts { finishes }).await
     }
 
     async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<()> {
@@ -181,7 +170,7 @@ impl Store for SqliteStore {
     }
 
     async fn interrupted(&self) -> Result<Vec<Interrupted>> {
-        self.read(async |conn| attempts::interrupted(conn).await).await
+        self.read(attempts::interrupted).await
     }
 
     async fn cancel(&self, push_id: i64, now: UtcMs) -> Result<()> {
@@ -205,11 +194,12 @@ impl Store for SqliteStore {
     }
 
     async fn accounts(&self) -> Result<Vec<AccountRow>> {
-        self.read(async |conn| accounts::accounts(conn).await).await
+        self.read(accounts::accounts).await
     }
 
     async fn recall(&self, account: &str) -> Result<Vec<(String, String)>> {
-        self.read(async |conn| accounts::recall(conn, account).await).await
+        let account = account.to_owned();
+        self.read(move |conn| accounts::recall(conn, &account)).await
     }
 
     async fn remember(&self, account: &str, key: &str, value: &str, now: UtcMs) -> Result<()> {
@@ -222,27 +212,33 @@ impl Store for SqliteStore {
     }
 
     async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>> {
-        self.read(async |conn| accounts::blob(conn, sha256).await).await
+        let sha256 = sha256.to_owned();
+        self.read(move |conn| accounts::blob(conn, &sha256)).await
     }
 
     async fn view(&self, view: View, filter: &Filter) -> Result<Table> {
-        self.read(async |conn| history::view(conn, view, filter).await).await
+        let filter = filter.clone();
+        self.read(move |conn| history::view(conn, view, &filter)).await
     }
 
     async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>> {
-        self.read(async |conn| history::fires(conn, job, from, until).await).await
+        let job = job.to_owned();
+        self.read(move |conn| history::fires(conn, &job, from, until)).await
     }
 
     async fn revisions(&self, job: &str) -> Result<Vec<Revision>> {
-        self.read(async |conn| history::revisions(conn, job).await).await
+        let job = job.to_owned();
+        self.read(move |conn| history::revisions(conn, &job)).await
     }
 
     async fn ledger_jobs(&self, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>> {
-        self.read(async |conn| ledger::jobs(conn, only, after, limit).await).await
+        let (only, after) = (only.map(str::to_owned), after.to_owned());
+        self.read(move |conn| ledger::jobs(conn, only.as_deref(), &after, limit)).await
     }
 
     async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64) -> Result<Vec<LedgerRow>> {
-        self.read(async |conn| ledger::rows(conn, job, from, until, limit).await).await
+        let job = job.to_owned();
+        self.read(move |conn| ledger::rows(conn, &job, from, until, limit)).await
     }
 
     async fn bad_ends(
@@ -252,23 +248,24 @@ impl Store for SqliteStore {
         except: Option<(&str, &Target)>,
         first: u64,
     ) -> Result<BadEnds> {
-        self.read(async |conn| history::bad_ends(conn, after, until, except, first).await).await
+        let except = except.map(|(im, target)| (im.to_owned(), target.to_string()));
+        self.read(move |conn| history::bad_ends(conn, after, until, except, first)).await
     }
 
     async fn figures(&self) -> Result<Figures> {
-        self.read(async |conn| upkeep::figures(conn).await).await
+        self.read(upkeep::figures).await
     }
 
     async fn finished_pushes(&self) -> Result<u64> {
-        self.read(async |conn| upkeep::finished_pushes(conn).await).await
+        self.read(upkeep::finished_pushes).await
     }
 
     async fn restored(&self) -> Result<Option<Restored>> {
-        self.read(async |conn| upkeep::restored(conn).await).await
+        self.read(upkeep::restored).await
     }
 
     async fn push_state(&self, push_id: i64) -> Result<Option<PushState>> {
-        self.read(async |conn| pushes::push_state(conn, push_id).await).await
+        self.read(move |conn| pushes::push_state(conn, push_id)).await
     }
 
     async fn changed_outside(&self) -> Result<bool> {
@@ -285,7 +282,9 @@ impl Store for SqliteStore {
     }
 
     async fn backup(&self, to: &Path, now: UtcMs) -> Result<()> {
-        upkeep::backup(&self.path, to, now).await.map_err(|fault| fault.told(&self.path))
+        let (from, to) = (self.path.clone(), to.to_owned());
+        let copied = spawn_blocking(move || upkeep::backup(&from, &to, now).map_err(|fault| fault.told(&from)));
+        copied.await.unwrap_or_else(|_| Err(closed()))
     }
 
     async fn close(&self) {

@@ -1,98 +1,123 @@
 //! Pushes between attempts: what is open, and the moves that need no attempt.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use serde::Deserialize;
-use sqlx::{FromRow, SqliteConnection};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::attempts::next_attempt_at;
+use super::cells::{At, instant, maybe_text, parsed, text, word};
 use super::fault::{Fault, Result};
 use super::writer::Write;
-use crate::domain::{Kind, PushState, RetryPolicy, Target, Trigger, UtcMs};
+use crate::domain::{Kind, PushState, RetryPolicy, UtcMs};
 use crate::store::{OpenPush, Settle, StoreError};
 
-/// Open pushes that cross to us in one piece.
-const PIECE: usize = 2000;
-
-/// One JSON array of arrays in the order of [`OpenPushRow`]'s fields, from `pushes AS p` and `fires AS f`.
-macro_rules! open_push_rows {
-    () => {
-        "json_group_array(json_array(p.id, f.job, f.triggered_by, f.chat_im, f.chat_account, p.im, p.target, p.kind,
-             p.named_account, f.due_at, p.next_attempt_at, p.expires_at,
-             p.attempts > 0 AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
-             p.attempts)) "
-    };
-}
-pub(super) use open_push_rows;
-
-#[derive(Deserialize)]
-struct OpenPushRow {
-    id: i64,
-    job: Option<Arc<str>>,
-    triggered_by: Trigger,
-    chat_im: Option<String>,
-    chat_account: Option<String>,
-    im: String,
-    target: Target,
-    kind: Kind,
-    named_account: Option<String>,
-    due_at: UtcMs,
-    next_attempt_at: UtcMs,
-    expires_at: UtcMs,
-    perhaps_sent: u8,
-    attempts: u32,
+/// A row to be.
+pub(super) struct NewPush<'a> {
+    pub fire_id: i64,
+    pub ordinal: i64,
+    pub im: &'a str,
+    pub target: &'a str,
+    pub account: Option<&'a str>,
+    pub kind: Kind,
+    pub message: &'a str,
+    pub timeout_ms: i64,
+    pub retry: Option<&'a str>,
+    pub max_attempts: u32,
+    pub due_at: UtcMs,
+    pub expires_at: UtcMs,
+    pub exclusive_job: Option<&'a str>,
 }
 
-pub(super) fn decode_open(rows: String) -> Result<Vec<OpenPush>> {
-    let rows: Vec<OpenPushRow> = serde_json::from_str(&rows)?;
-    let open = |row: OpenPushRow| OpenPush {
-        id: row.id,
-        job: row.job,
-        triggered_by: row.triggered_by,
-        chat: row.chat_im.zip(row.chat_account),
-        im: row.im,
-        target: row.target,
-        kind: row.kind,
-        account: row.named_account,
-        due_at: row.due_at,
-        next_attempt_at: row.next_attempt_at,
-        expires_at: row.expires_at,
-        perhaps_sent: row.perhaps_sent == 1,
-        attempts: row.attempts,
-    };
-    Ok(rows.into_iter().map(open).collect())
-}
+pub(super) struct InsertPush<'conn>(CachedStatement<'conn>);
 
-pub(super) async fn open_pushes(conn: &mut SqliteConnection) -> Result<Vec<OpenPush>> {
-    let mut open: Vec<OpenPush> = Vec::new();
-    loop {
-        let rows = sqlx::query_scalar(concat!(
-            "SELECT ",
-            open_push_rows!(),
-            "  FROM (SELECT * FROM pushes INDEXED BY pushes_open
-                      WHERE finished_at IS NULL AND state IN ('pending', 'retrying') AND id > ?1
-                      ORDER BY id LIMIT ?2) AS p
-               JOIN fires AS f ON f.id = p.fire_id"
-        ))
-        .bind(open.iter().map(|push| push.id).max().unwrap_or(0))
-        .bind(PIECE as i64)
-        .fetch_one(&mut *conn)
-        .await?;
-        let piece = decode_open(rows)?;
-        let last = piece.len() < PIECE;
-        open.extend(piece);
-        if last {
-            open.sort_by_key(|push| (push.due_at, push.id));
-            return Ok(open);
-        }
+impl<'conn> InsertPush<'conn> {
+    pub fn new(conn: &'conn Connection) -> Result<Self> {
+        Ok(InsertPush(conn.prepare_cached(
+            "INSERT INTO pushes (fire_id, ordinal, im, target, named_account, account, kind, message, timeout_ms,
+                                 retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13)",
+        )?))
+    }
+
+    /// Returns the id.
+    pub fn run(&mut self, push: &NewPush<'_>) -> Result<i64> {
+        Ok(self.0.insert(params![
+            push.fire_id,
+            push.ordinal,
+            push.im,
+            push.target,
+            push.account,
+            push.kind.as_str(),
+            push.message,
+            push.timeout_ms,
+            push.retry,
+            push.max_attempts,
+            At::from(push.due_at),
+            At::from(push.expires_at),
+            push.exclusive_job,
+        ])?)
     }
 }
 
-pub(super) async fn push_state(conn: &mut SqliteConnection, push_id: i64) -> Result<Option<PushState>> {
-    let word: Option<String> =
-        sqlx::query_scalar("SELECT state FROM pushes WHERE id = ?1").bind(push_id).fetch_optional(conn).await?;
-    word.map(|word| state(push_id, &word)).transpose()
+pub(super) fn open_pushes(conn: &Connection) -> Result<Vec<OpenPush>> {
+    let mut statement = conn.prepare(
+        "SELECT p.id, f.job, f.triggered_by, f.chat_im, f.chat_account, p.im, p.target, p.kind, p.named_account,
+                f.due_at, p.next_attempt_at, p.expires_at, p.attempts,
+                p.attempts > 0
+                  AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown')
+           FROM pushes AS p INDEXED BY pushes_open
+           JOIN fires AS f ON f.id = p.fire_id
+          WHERE p.finished_at IS NULL AND (p.state = 'pending' OR p.state = 'retrying')
+          ORDER BY p.id",
+    )?;
+    let mut open: Vec<OpenPush> = statement.query_and_then([], open_push)?.collect::<Result<_>>()?;
+    open.sort_by_key(|push| (push.due_at, push.id));
+    Ok(open)
+}
+
+fn open_push(row: &Row<'_>) -> Result<OpenPush> {
+    Ok(OpenPush {
+        id: row.get(0)?,
+        job: row.get(1)?,
+        triggered_by: word(text(row, 2)?)?,
+        chat: row.get::<_, Option<String>>(3)?.zip(row.get(4)?),
+        im: row.get(5)?,
+        target: parsed(text(row, 6)?)?,
+        kind: word(text(row, 7)?)?,
+        account: row.get(8)?,
+        due_at: instant(row, 9)?,
+        next_attempt_at: instant(row, 10)?,
+        expires_at: instant(row, 11)?,
+        attempts: row.get(12)?,
+        perhaps_sent: row.get(13)?,
+    })
+}
+
+/// Whether pushes of a job with `overlap: skip` or `replace` are open.
+pub(super) fn has_open_pushes(conn: &Connection, job: &str) -> Result<bool> {
+    let mut statement = conn.prepare_cached(
+        "SELECT 1 FROM pushes INDEXED BY pushes_exclusive
+          WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL",
+    )?;
+    Ok(statement.exists([job])?)
+}
+
+/// Retires the waiting pushes of a job with `overlap: replace` that are older than its newest fire. Returns their
+/// ids.
+pub(super) fn replace_older(conn: &Connection, job: &str, newest_fire: i64, now: UtcMs) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare_cached(
+        "UPDATE pushes INDEXED BY pushes_exclusive
+            SET state = 'cancelled', reason = 'replaced', finished_at = ?3, next_attempt_at = NULL
+          WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL
+            AND (state = 'pending' OR state = 'retrying') AND fire_id < ?2
+         RETURNING id",
+    )?;
+    let replaced = statement.query_map(params![job, newest_fire, At::from(now)], |row| row.get(0))?;
+    Ok(replaced.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn push_state(conn: &Connection, push_id: i64) -> Result<Option<PushState>> {
+    let mut statement = conn.prepare_cached("SELECT state FROM pushes WHERE id = ?1")?;
+    let mut rows = statement.query([push_id])?;
+    rows.next()?.map(|row| state(push_id, text(row, 0)?)).transpose()
 }
 
 fn state(push_id: i64, word: &str) -> Result<PushState> {
@@ -100,18 +125,16 @@ fn state(push_id: i64, word: &str) -> Result<PushState> {
 }
 
 /// Ends the waiting pushes of jobs that are gone. `names` is a JSON list.
-pub(super) async fn cancel_of_jobs(conn: &mut SqliteConnection, names: &str, now: UtcMs) -> Result<Vec<i64>> {
-    Ok(sqlx::query_scalar(
+pub(super) fn cancel_of_jobs(conn: &Connection, names: &str, now: UtcMs) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare(
         "UPDATE pushes INDEXED BY pushes_open
             SET state = 'cancelled', reason = 'job_removed', finished_at = ?2, next_attempt_at = NULL
           WHERE finished_at IS NULL AND state IN ('pending', 'retrying')
             AND (SELECT job FROM fires WHERE fires.id = fire_id) IN (SELECT value FROM jsonb_each(?1))
          RETURNING id",
-    )
-    .bind(names)
-    .bind(now.to_string())
-    .fetch_all(conn)
-    .await?)
+    )?;
+    let cancelled = statement.query_map(params![names, At::from(now)], |row| row.get(0))?;
+    Ok(cancelled.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) struct SettlePushes {
@@ -119,48 +142,53 @@ pub(super) struct SettlePushes {
     pub now: UtcMs,
 }
 
-#[async_trait]
 impl Write for SettlePushes {
     type Answer = ();
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
-        let rows: Vec<_> = self
-            .settles
-            .iter()
-            .map(|Settle { push_id, next }| (push_id, next.state().as_str(), next.reason(), next_attempt_at(next)))
-            .collect();
-        sqlx::query(
+    fn run(&mut self, conn: &Connection) -> Result<()> {
+        let mut statement = conn.prepare_cached(
             "UPDATE pushes
-                SET state = iif(s.value ->> 1 = 'retrying' AND attempts = 0, 'pending', s.value ->> 1), sent_count = s.value ->> 1 = 'sent', reason = s.value ->> 2,
-                    next_attempt_at = s.value ->> 3, finished_at = iif(s.value ->> 3 IS NULL, ?2, NULL)
-               FROM jsonb_each(?1) AS s
-              WHERE pushes.id = s.value ->> 0 AND pushes.state IN ('pending', 'retrying')",
-        )
-        .bind(serde_json::to_string(&rows)?)
-        .bind(self.now.to_string())
-        .execute(conn)
-        .await?;
+                SET state = iif(?2 = 'retrying' AND attempts = 0, 'pending', ?2), sent_count = ?2 = 'sent',
+                    reason = ?3, next_attempt_at = ?4, finished_at = ?5
+              WHERE id = ?1 AND (state = 'pending' OR state = 'retrying')",
+        )?;
+        for Settle { push_id, next } in &self.settles {
+            let next_attempt_at = next_attempt_at(next);
+            let finished_at = next_attempt_at.is_none().then_some(self.now);
+            statement.execute(params![
+                push_id,
+                next.state().as_str(),
+                next.reason(),
+                next_attempt_at.map(At::from),
+                finished_at.map(At::from),
+            ])?;
+        }
         Ok(())
     }
 }
 
-#[derive(FromRow)]
 struct PushRow {
-    state: String,
+    state: PushState,
     attempts: u32,
     max_attempts: u32,
-    retry: Option<String>,
+    retry: RetryPolicy,
 }
 
-/// The push that a person named, and its state.
-async fn named(conn: &mut SqliteConnection, push_id: i64) -> Result<(PushState, PushRow)> {
-    let row: Option<PushRow> = sqlx::query_as("SELECT state, attempts, max_attempts, retry FROM pushes WHERE id = ?1")
-        .bind(push_id)
-        .fetch_optional(conn)
-        .await?;
-    let row =
-        row.ok_or_else(|| StoreError::NotFound(format!("there is no push {push_id}; `pushcron history` lists them")))?;
-    Ok((state(push_id, &row.state)?, row))
+/// The push that a person named.
+fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
+    let mut statement = conn.prepare("SELECT state, attempts, max_attempts, retry FROM pushes WHERE id = ?1")?;
+    let mut rows = statement.query([push_id])?;
+    let Some(row) = rows.next()? else {
+        let problem = format!("there is no push {push_id}; `pushcron history` lists them");
+        return Err(StoreError::NotFound(problem).into());
+    };
+    let retry = maybe_text(row, 3)?.map(serde_json::from_str).transpose()?;
+    Ok(PushRow {
+        state: state(push_id, text(row, 0)?)?,
+        attempts: row.get(1)?,
+        max_attempts: row.get(2)?,
+        retry: retry.unwrap_or_default(),
+    })
 }
 
 fn not_allowed(problem: String) -> Fault {
@@ -174,13 +202,12 @@ pub(super) struct Cancel {
     pub now: UtcMs,
 }
 
-#[async_trait]
 impl Write for Cancel {
     type Answer = ();
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+    fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
-        match named(conn, id).await?.0 {
+        match named(conn, id)?.state {
             PushState::Pending | PushState::Retrying => {}
             PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
             over => {
@@ -188,15 +215,12 @@ impl Write for Cancel {
                 return Err(not_allowed(format!("push {id} is already {over}; there is nothing left to cancel")));
             }
         }
-        sqlx::query(
+        conn.execute(
             "UPDATE pushes
                 SET state = 'cancelled', reason = 'cancelled by hand', finished_at = ?2, next_attempt_at = NULL
               WHERE id = ?1",
-        )
-        .bind(id)
-        .bind(self.now.to_string())
-        .execute(conn)
-        .await?;
+            params![id, At::from(self.now)],
+        )?;
         Ok(())
     }
 }
@@ -206,40 +230,35 @@ pub(super) struct Retry {
     pub now: UtcMs,
 }
 
-#[async_trait]
 impl Write for Retry {
     type Answer = ();
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+    fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
-        let (state, row) = named(conn, id).await?;
-        match state {
+        let push = named(conn, id)?;
+        match push.state {
             PushState::Failed | PushState::Unknown | PushState::Expired | PushState::Cancelled => {}
             PushState::Sent => {
                 return Err(not_allowed(format!("push {id} is sent; to send the message again, fire its job by hand")));
             }
             PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
-            PushState::Pending | PushState::Retrying => {
-                let open = state.as_str();
+            open @ (PushState::Pending | PushState::Retrying) => {
+                let open = open.as_str();
                 return Err(not_allowed(format!("push {id} is {open} and will be tried by itself")));
             }
         }
-        let retry: RetryPolicy = match &row.retry {
-            Some(json) => serde_json::from_str(json)?,
-            None => RetryPolicy::default(),
-        };
-        sqlx::query(
+        conn.execute(
             "UPDATE pushes
                 SET state = 'retrying', reason = 'retried by hand', next_attempt_at = ?2, finished_at = NULL,
                     max_attempts = ?3, expires_at = ?4
               WHERE id = ?1",
-        )
-        .bind(id)
-        .bind(self.now.to_string())
-        .bind(row.max_attempts.max(row.attempts.saturating_add(1)))
-        .bind((self.now + retry.give_up_after).to_string())
-        .execute(conn)
-        .await?;
+            params![
+                id,
+                At::from(self.now),
+                push.max_attempts.max(push.attempts.saturating_add(1)),
+                At::from(self.now + push.retry.give_up_after),
+            ],
+        )?;
         Ok(())
     }
 }
@@ -250,13 +269,12 @@ pub(super) struct Resolve {
     pub now: UtcMs,
 }
 
-#[async_trait]
 impl Write for Resolve {
     type Answer = ();
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+    fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
-        match named(conn, id).await?.0 {
+        match named(conn, id)?.state {
             PushState::Unknown => {}
             PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
             other => {
@@ -264,16 +282,12 @@ impl Write for Resolve {
                 return Err(not_allowed(format!("push {id} is {other}; only an unknown push needs to be resolved")));
             }
         }
-        sqlx::query(
+        conn.execute(
             "UPDATE pushes
                 SET state = iif(?2, 'sent', 'failed'), sent_count = ?2, reason = 'resolved by hand', finished_at = ?3
               WHERE id = ?1",
-        )
-        .bind(id)
-        .bind(self.sent)
-        .bind(self.now.to_string())
-        .execute(conn)
-        .await?;
+            params![id, self.sent, At::from(self.now)],
+        )?;
         Ok(())
     }
 }
@@ -288,13 +302,12 @@ pub(super) struct Confirm {
 /// the platforms' random ids would cost every attempt a page.
 const CONFIRMED_AMONG: i64 = 20_000;
 
-#[async_trait]
 impl Write for Confirm {
     type Answer = bool;
 
     /// A push that waits for another attempt is over too: it has arrived.
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<bool> {
-        let confirmed = sqlx::query(
+    fn run(&mut self, conn: &Connection) -> Result<bool> {
+        let mut statement = conn.prepare_cached(
             "UPDATE pushes
                 SET state = 'sent', sent_count = 1, confirmed_at = ?3, finished_at = coalesce(finished_at, ?3),
                     next_attempt_at = NULL
@@ -302,14 +315,10 @@ impl Write for Confirm {
                            WHERE id > (SELECT max(id) FROM attempts) - ?4
                              AND message_id = ?2 AND account = ?1
                            ORDER BY id DESC LIMIT 1)
-                AND state IN ('sent', 'unknown', 'retrying')",
-        )
-        .bind(&self.account)
-        .bind(&self.message_id)
-        .bind(self.now.to_string())
-        .bind(CONFIRMED_AMONG)
-        .execute(conn)
-        .await?;
-        Ok(confirmed.rows_affected() > 0)
+                AND (state = 'sent' OR state = 'unknown' OR state = 'retrying')",
+        )?;
+        let confirmed =
+            statement.execute(params![self.account, self.message_id, At::from(self.now), CONFIRMED_AMONG])?;
+        Ok(confirmed > 0)
     }
 }

@@ -3,11 +3,11 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::accounts::instant;
+use super::cells::{At, number, parsed};
 use super::connect;
 use super::fault::{Fault, Result};
 use super::writer::Write;
@@ -26,72 +26,62 @@ pub(super) struct Prune {
     pub limit: u64,
 }
 
-#[async_trait]
 impl Write for Prune {
     type Answer = Pruned;
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<Pruned> {
-        let before = self.before.to_string();
-        let limit = i64::try_from(self.limit).unwrap_or(i64::MAX);
+    fn run(&mut self, conn: &Connection) -> Result<Pruned> {
+        let before = At::from(self.before);
         // A row that stands for many instants goes when the last of them is old enough.
-        let fires: Vec<i64> = sqlx::query_scalar(
-            "SELECT f.id
+        let fires: Vec<i64> = conn
+            .prepare_cached(
+                "SELECT f.id
                FROM fires AS f INDEXED BY fires_due
               WHERE f.due_at < ?1 AND coalesce(f.until_at, f.due_at) < ?1
                 AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.finished_at IS NULL)
               ORDER BY f.due_at
               LIMIT ?2",
-        )
-        .bind(&before)
-        .bind(limit)
-        .fetch_all(&mut *conn)
-        .await?;
+            )?
+            .query_map(params![before, number(self.limit)], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
         let fires = serde_json::to_string(&fires)?;
-        sqlx::query(
+        conn.execute(
             "INSERT INTO meta
              SELECT 'pruned_until', max(coalesce(until_at, due_at))
                FROM fires WHERE id IN (SELECT value FROM json_each(?1))
              HAVING count(*) > 0
              ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
-        )
-        .bind(&fires)
-        .execute(&mut *conn)
-        .await?;
+            [&fires],
+        )?;
         // SQLite does not count what a foreign key deletes along.
-        let pushes = sqlx::query("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))")
-            .bind(&fires)
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
-        let fires = sqlx::query("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))")
-            .bind(&fires)
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+        let pushes = conn.execute("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))", [&fires])?;
+        let fires = conn.execute("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))", [&fires])?;
+        let (fires, pushes) = (fires as u64, pushes as u64);
         if fires < self.limit {
-            prune_definitions(conn, &before).await?;
+            prune_definitions(conn, before)?;
         }
-        shrink(conn).await?;
+        shrink(conn)?;
         Ok(Pruned { fires, pushes })
     }
 }
 
 /// Gives some free pages back when there are many.
-async fn shrink(conn: &mut SqliteConnection) -> Result<()> {
+fn shrink(conn: &Connection) -> Result<()> {
     let (free, all): (i64, i64) =
-        sqlx::query_as("SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count")
-            .fetch_one(&mut *conn)
-            .await?;
+        conn.query_row("SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count", [], |row| {
+            row.try_into()
+        })?;
     let pages = (free - all / FREE_SHARE).min(PAGES_PER_STEP);
     if pages > 0 {
-        // A pragma takes no bound parameter; this one is a number.
-        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA incremental_vacuum({pages})"))).execute(conn).await?;
+        // A pragma takes no bound parameter; this one is a number. Each step gives back one page.
+        let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+        let mut steps = statement.query([])?;
+        while steps.next()?.is_some() {}
     }
     Ok(())
 }
 
 /// Once the old fires are gone: what only they needed.
-async fn prune_definitions(conn: &mut SqliteConnection, before: &str) -> Result<()> {
+fn prune_definitions(conn: &Connection, before: At) -> Result<()> {
     for statement in [
         "DELETE FROM job_revisions
           WHERE until_at < ?1
@@ -105,51 +95,55 @@ async fn prune_definitions(conn: &mut SqliteConnection, before: &str) -> Result<
             AND NOT EXISTS (SELECT 1 FROM pushes INDEXED BY pushes_open
                              WHERE finished_at IS NULL AND instr(message, sha256) > 0)",
     ] {
-        sqlx::query(statement).bind(before).execute(&mut *conn).await?;
+        conn.execute(statement, [before])?;
     }
     Ok(())
 }
 
 pub(super) struct Checkpoint;
 
-#[async_trait]
 impl Write for Checkpoint {
     type Answer = ();
     const IN_TRANSACTION: bool = false;
 
     /// First without waiting for anybody; the log is cut short only when nobody reads in it any more.
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<()> {
+    fn run(&mut self, conn: &Connection) -> Result<()> {
         let (busy, pages, folded): (i64, i64, i64) =
-            sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *conn).await?;
-        if busy == 0 && pages == folded && pages > 0 {
-            sqlx::raw_sql("PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 5000")
-                .execute(conn)
-                .await?;
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.try_into())?;
+        if busy != 0 || pages != folded || pages == 0 {
+            return Ok(());
         }
-        Ok(())
+        conn.busy_timeout(Duration::ZERO)?;
+        let cut = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        conn.busy_timeout(connect::BUSY_TIMEOUT)?;
+        Ok(cut?)
     }
 }
 
 pub(super) struct DataVersion;
 
-#[async_trait]
 impl Write for DataVersion {
     type Answer = i64;
     const IN_TRANSACTION: bool = false;
 
-    async fn run(&mut self, conn: &mut SqliteConnection) -> Result<i64> {
-        Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(conn).await?)
+    fn run(&mut self, conn: &Connection) -> Result<i64> {
+        data_version(conn)
     }
 }
 
+/// What changes when another connection commits.
+pub(super) fn data_version(conn: &Connection) -> Result<i64> {
+    Ok(conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+}
+
 /// Copies the database as it is at one instant. It runs on a connection of its own, beside all others.
-pub(super) async fn backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
+pub(super) fn backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
     let failed = |error: std::io::Error| {
         Fault::Verb(StoreError::Open { path: to.display().to_string(), problem: error.to_string() })
     };
     // VACUUM INTO takes an empty file: made by us, so that it has its mode before it has any content.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
-    let copied = copy(from, to, now).await;
+    let copied = copy(from, to, now);
     if copied.is_err() {
         let _ = std::fs::remove_file(to);
         return copied;
@@ -157,28 +151,21 @@ pub(super) async fn backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
     file.sync_all().map_err(failed)
 }
 
-async fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
-    let mut conn = connect::reader(from).pragma("query_only", "0").connect().await?;
-    sqlx::query("VACUUM INTO ?1").bind(to.to_string_lossy()).execute(&mut conn).await?;
-    conn.close().await?;
-    let mut copy = connect::copy(to).connect().await?;
-    sqlx::query("INSERT OR REPLACE INTO meta VALUES ('backup_of', ?1)")
-        .bind(now.to_string())
-        .execute(&mut copy)
-        .await?;
-    copy.close().await?;
+fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
+    connect::copy(from)?.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    connect::copy(to)?.execute("INSERT OR REPLACE INTO meta VALUES ('backup_of', ?1)", [At::from(now)])?;
     Ok(())
 }
 
-pub(super) async fn figures(conn: &mut SqliteConnection) -> Result<Figures> {
-    let (unknown_pushes, pages, free_pages, page_size): (i64, i64, i64, i64) = sqlx::query_as(
+pub(super) fn figures(conn: &Connection) -> Result<Figures> {
+    let (unknown_pushes, pages, free_pages, page_size): (i64, i64, i64, i64) = conn.query_row(
         "SELECT (SELECT count(*) FROM pushes INDEXED BY pushes_troubled
                   WHERE finished_at IS NOT NULL AND state <> 'sent' AND state = 'unknown'),
                 page_count, freelist_count, page_size
            FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
-    )
-    .fetch_one(conn)
-    .await?;
+        [],
+        |row| row.try_into(),
+    )?;
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok(Figures {
         unknown_pushes: number(unknown_pushes),
@@ -187,25 +174,27 @@ pub(super) async fn figures(conn: &mut SqliteConnection) -> Result<Figures> {
     })
 }
 
-pub(super) async fn finished_pushes(conn: &mut SqliteConnection) -> Result<u64> {
-    let finished: i64 = sqlx::query_scalar(
+pub(super) fn finished_pushes(conn: &Connection) -> Result<u64> {
+    let finished: i64 = conn.query_row(
         "SELECT (SELECT count(*) FROM pushes)
               - (SELECT count(*) FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL)",
-    )
-    .fetch_one(conn)
-    .await?;
+        [],
+        |row| row.get(0),
+    )?;
     Ok(u64::try_from(finished).unwrap_or(0))
 }
 
-pub(super) async fn restored(conn: &mut SqliteConnection) -> Result<Option<Restored>> {
-    let instants: Option<(String, String)> = sqlx::query_as(
-        "SELECT f.value, a.value FROM meta AS f, meta AS a WHERE f.key = 'restored_from' AND a.key = 'restored_at'",
-    )
-    .fetch_optional(conn)
-    .await?;
+pub(super) fn restored(conn: &Connection) -> Result<Option<Restored>> {
+    let instants: Option<(String, String)> = conn
+        .query_row(
+            "SELECT f.value, a.value FROM meta AS f, meta AS a WHERE f.key = 'restored_from' AND a.key = 'restored_at'",
+            [],
+            |row| row.try_into(),
+        )
+        .optional()?;
     instants
         .map(|(taken_at, restored_at)| {
-            Ok(Restored { taken_at: instant(taken_at)?, restored_at: instant(restored_at)? })
+            Ok(Restored { taken_at: parsed(&taken_at)?, restored_at: parsed(&restored_at)? })
         })
         .transpose()
 }

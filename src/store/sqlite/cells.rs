@@ -1,0 +1,64 @@
+//! What columns hold, to and from domain types. The domain does not know the database's library, so the library's
+//! traits stand on types of ours or not at all.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::str::FromStr;
+
+use rusqlite::Row;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error as NotAWord, StrDeserializer};
+
+use super::fault::{Fault, Result};
+use crate::domain::UtcMs;
+
+/// An instant as the tables hold it: text of one width, written once however often it is bound.
+#[derive(Clone, Copy)]
+pub(super) struct At([u8; 24]);
+
+impl From<UtcMs> for At {
+    fn from(at: UtcMs) -> At {
+        let mut text = [0; 24];
+        // Every instant has this width (`domain::time`), so all of it fits.
+        let _ = write!(&mut text[..], "{at}");
+        At(text)
+    }
+}
+
+impl ToSql for At {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
+}
+
+pub(super) fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
+    Ok(row.get_ref(column)?.as_str()?)
+}
+
+pub(super) fn maybe_text<'row>(row: &'row Row<'_>, column: usize) -> Result<Option<&'row str>> {
+    Ok(row.get_ref(column)?.as_str_or_null()?)
+}
+
+pub(super) fn instant(row: &Row<'_>, column: usize) -> Result<UtcMs> {
+    parsed(text(row, column)?)
+}
+
+pub(super) fn maybe_instant(row: &Row<'_>, column: usize) -> Result<Option<UtcMs>> {
+    maybe_text(row, column)?.map(parsed).transpose()
+}
+
+/// Instants, targets and whatever else reads itself out of a text.
+pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T> {
+    text.parse().map_err(|error: T::Err| Fault::Row(error.to_string()))
+}
+
+/// One of the words of a domain type.
+pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T> {
+    T::deserialize(StrDeserializer::<NotAWord>::new(text)).map_err(|error| Fault::Row(error.to_string()))
+}
+
+/// A number for a column, or the largest there is.
+pub(super) fn number(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,138 @@
+//! What is decided about instants, recorded in bulk: fires, the pushes they make, and the jobs' new places.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::cells::{At, number};
+use super::fault::Result;
+use super::fires::{FindJob, Fired, JobRow, MakePushes, answer_after};
+use super::pushes::{has_open_pushes, replace_older};
+use super::writer::Write;
+use crate::domain::{Decision, Overlap, Trigger, UtcMs};
+use crate::store::{Cursor, NewFire, Recorded};
+
+/// Why a fire that was to go out did not; its row says so.
+const PAUSED: &str = "paused";
+const OVERLAP: &str = "overlap";
+
+pub(super) struct RecordFires {
+    pub fires: Vec<NewFire>,
+    pub cursors: Vec<Cursor>,
+    pub now: UtcMs,
+}
+
+impl Write for RecordFires {
+    type Answer = Recorded;
+
+    fn run(&mut self, conn: &Connection) -> Result<Recorded> {
+        let mut recorded = Recorded::default();
+        let mut jobs = HashMap::with_capacity(self.cursors.len());
+        let mut find = FindJob::new(conn)?;
+        for cursor in &self.cursors {
+            match find.job(&cursor.job)? {
+                Some(job) if job.next_due_at == cursor.from => drop(jobs.insert(&*cursor.job, job)),
+                _ => recorded.stale.push(cursor.job.clone()),
+            }
+        }
+        let mut fires: Vec<&NewFire> = self.fires.iter().filter(|fire| jobs.contains_key(&*fire.job)).collect();
+        // Ids follow the instants, so that of two fires of one job the newer has the higher id.
+        fires.sort_by_key(|fire| fire.due_at);
+        self.record(conn, &fires, &jobs, &mut recorded)?;
+        self.move_places(conn, &jobs)?;
+        Ok(recorded)
+    }
+}
+
+impl RecordFires {
+    fn record(
+        &self,
+        conn: &Connection,
+        fires: &[&NewFire],
+        jobs: &HashMap<&str, JobRow>,
+        recorded: &mut Recorded,
+    ) -> Result<()> {
+        let mut insert = InsertFire::new(conn)?;
+        let mut make = MakePushes::new(conn)?;
+        let mut asked = HashSet::new();
+        let mut replacing: HashMap<&Arc<str>, i64> = HashMap::new();
+        for fire in fires {
+            let job = &jobs[&*fire.job];
+            let instead = match fire.decision {
+                Decision::Fired if job.paused_at.is_some_and(|at| at <= fire.due_at) => Some(PAUSED),
+                // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
+                Decision::Fired if fire.overlap == Overlap::Skip => {
+                    let overlaps = !asked.insert(&fire.job) || has_open_pushes(conn, &fire.job)?;
+                    overlaps.then_some(OVERLAP)
+                }
+                _ => None,
+            };
+            let Some(id) = insert.run(fire, instead, job.revision, self.now)? else { continue };
+            recorded.skipped += u64::from(instead == Some(OVERLAP));
+            if fire.decision == Decision::Fired && instead.is_none() {
+                let fired =
+                    Fired { id, job: &fire.job, triggered_by: Trigger::Cron, due_at: fire.due_at, now: self.now };
+                if make.run(&fired, &job.definition, &mut recorded.pushes)? == Overlap::Replace {
+                    replacing.insert(&fire.job, id);
+                }
+            }
+        }
+        let first_made = recorded.pushes.first().map_or(i64::MAX, |push| push.id);
+        for (job, newest) in replacing {
+            let (made, known): (Vec<i64>, Vec<i64>) =
+                replace_older(conn, job, newest, self.now)?.into_iter().partition(|id| *id >= first_made);
+            recorded.pushes.retain(|push| !made.contains(&push.id));
+            recorded.cancelled.extend(known);
+        }
+        Ok(())
+    }
+
+    /// A place that goes back means that the clock shows an hour again.
+    fn move_places(&self, conn: &Connection, jobs: &HashMap<&str, JobRow>) -> Result<()> {
+        let mut statement = conn.prepare_cached("UPDATE jobs SET next_due_at = ?2 WHERE rowid = ?1")?;
+        let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
+        for Cursor { job, from, next_due_at } in &self.cursors {
+            let Some(row) = jobs.get(&**job) else { continue };
+            statement.execute(params![row.rowid, next_due_at.map(At::from)])?;
+            if end(*next_due_at) < end(*from) {
+                answer_after(conn, job, self.now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct InsertFire<'conn>(CachedStatement<'conn>);
+
+impl<'conn> InsertFire<'conn> {
+    fn new(conn: &'conn Connection) -> Result<Self> {
+        Ok(InsertFire(conn.prepare_cached(
+            "INSERT INTO fires (job, triggered_by, due_at, until_at, count, decision, reason, recorded_at, zone,
+                                revision)
+             VALUES (?1, 'cron', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (job, due_at, triggered_by) DO NOTHING",
+        )?))
+    }
+
+    /// The id of the new row; None where the instant has its row already.
+    fn run(&mut self, fire: &NewFire, instead: Option<&str>, revision: u32, now: UtcMs) -> Result<Option<i64>> {
+        let decision = if instead.is_some() { Decision::Skipped } else { fire.decision };
+        let inserted = self.0.insert(params![
+            fire.job,
+            At::from(fire.due_at),
+            fire.until_at.map(At::from),
+            number(fire.count),
+            decision.as_str(),
+            instead.or(fire.reason.as_deref()),
+            At::from(now),
+            fire.zone,
+            revision,
+        ]);
+        match inserted {
+            Ok(id) => Ok(Some(id)),
+            Err(rusqlite::Error::StatementChangedRows(0)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
