@@ -232,8 +232,9 @@ impl Timeline {
             let settled = undecided.and_then(|_| job.settle(now, Duration::ZERO, &all_missed));
             let nothing = || misfire::Plan { fires: Vec::new(), next_due_at: job.stored_at };
             let settled = settled.unwrap_or_else(nothing);
+            let others = plan.fires.len();
             plan.record(job, settled);
-            for fire in plan.fires.iter_mut().filter(|fire| fire.job == *name && fire.decision == Decision::Missed) {
+            for fire in plan.fires[others..].iter_mut().filter(|fire| fire.decision == Decision::Missed) {
                 fire.reason = Some(reason.to_owned());
             }
         }
