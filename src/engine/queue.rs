@@ -404,4 +404,111 @@ mod tests {
         assert_eq!(queue.due(UtcMs(0), 9), [1, 2]);
         assert_eq!(queue.take_startable(UtcMs(0)).len(), 0);
     }
+
+    #[test]
+    fn every_place_is_told_from_the_others() {
+        let mut queue = all_in_one_lane(&["a", "b", "c"], FREE);
+        queue.take_startable(UtcMs(0));
+        queue.close(3);
+        queue.add(push(4, "a", 7));
+        queue.add(push(5, "a", 0));
+        queue.park(5, "no_sender");
+        queue.add(push(6, "a", 0));
+        queue.assign(6, &"b".into(), Rule::Explicit, FREE);
+        let mut not_begun: Vec<i64> = queue.not_begun().collect();
+        not_begun.sort_unstable();
+        assert_eq!(not_begun, [4, 5, 6]);
+        assert_eq!((queue.len(), queue.open_attempts(), queue.is_empty()), (6, 2, false));
+        assert_eq!((queue.parked_reason(4), queue.parked_reason(5)), (None, Some("no_sender")));
+        assert_eq!(queue.line_of(1), queue.line_of(4), "one target, one line");
+        assert_ne!(queue.line_of(1), queue.line_of(2));
+        let begins = queue.take_startable(UtcMs(0));
+        let begun = Begin { push_id: 6, account: "b".into(), sender: "console", rule: Rule::Explicit };
+        assert_eq!(format!("{begins:?}"), format!("{:?}", [begun]));
+        // Leaving the lanes is for those whose attempt is not open.
+        queue.leave_lanes(None);
+        assert_eq!((queue.open_attempts(), queue.due(UtcMs(6), 9).len()), (3, 0));
+    }
+
+    #[test]
+    fn a_parked_push_that_comes_again_stays_parked_unless_it_changed() {
+        let mut queue = Queue::default();
+        queue.add(push(1, "g", 10));
+        queue.park(1, "no_sender");
+        queue.add(push(1, "g", 10));
+        assert_eq!((queue.parked_reason(1), queue.next_due_at()), (Some("no_sender"), None));
+        queue.add(push(1, "g", 20));
+        assert_eq!((queue.parked_reason(1), queue.next_due_at()), (None, Some(UtcMs(20))));
+        assert_eq!(queue.unpark(), 0);
+    }
+
+    #[test]
+    fn a_push_that_closes_is_not_taken_in_again_and_one_that_waits_learns_its_new_instant() {
+        let mut queue = all_in_one_lane(&["a"], FREE);
+        queue.add(push(1, "a", 5));
+        assert_eq!(queue.next_due_at(), None, "it stands in a lane");
+        queue.take_startable(UtcMs(0));
+        queue.close(1);
+        queue.add(push(1, "a", 5));
+        assert_eq!(queue.next_due_at(), None, "its attempt is being recorded");
+        queue.add(push(2, "a", 10));
+        queue.add(push(2, "a", 30));
+        assert_eq!(queue.due(UtcMs(29), 9), Vec::<i64>::new());
+        assert_eq!(queue.due(UtcMs(30), 9), [2]);
+    }
+
+    #[test]
+    fn what_perhaps_arrived_once_is_not_forgotten_by_a_later_refusal() {
+        let mut queue = all_in_one_lane(&["a"], FREE);
+        queue.take_startable(UtcMs(0));
+        queue.retry_at(1, UtcMs(1), 1, true);
+        queue.retry_at(1, UtcMs(2), 2, false);
+        let push = queue.get(1).unwrap();
+        assert_eq!((push.perhaps_sent, push.attempts, push.next_attempt_at), (true, 2, UtcMs(2)));
+    }
+
+    #[test]
+    fn lanes_share_a_transaction() {
+        let mut queue = Queue::default();
+        let wide = LaneLimits { concurrency: 4096, ..FREE };
+        for id in 1..=3000 {
+            queue.add(push(id, &id.to_string(), 0));
+            queue.assign(id, &if id % 2 == 0 { "even" } else { "odd" }.into(), Rule::ImDefault, wide);
+        }
+        let begun = ids(queue.take_startable(UtcMs(0)));
+        let even = begun.iter().filter(|id| *id % 2 == 0).count();
+        assert_eq!((begun.len(), even), (BATCH, BATCH / 2));
+        assert_eq!(queue.open_attempts(), BATCH);
+    }
+
+    #[test]
+    fn attempts_open_at_once_are_bounded_whatever_the_accounts_ask_for() {
+        let mut queue = Queue::default();
+        let wide = LaneLimits { concurrency: 1024, ..FREE };
+        for id in 1..=20_000 {
+            queue.add(push(id, &id.to_string(), 0));
+            queue.assign(id, &"a".into(), Rule::ImDefault, wide);
+        }
+        while !queue.take_startable(UtcMs(0)).is_empty() {}
+        assert_eq!(queue.open_attempts(), MAX_OPEN);
+        queue.remove(1);
+        assert_eq!(queue.open_attempts(), MAX_OPEN - 1);
+    }
+
+    #[test]
+    fn only_a_lane_that_paces_itself_and_waits_has_an_hour() {
+        let mut queue = all_in_one_lane(&["a"], FREE);
+        assert_eq!(queue.next_paced_at(), None);
+        let paced = LaneLimits { min_interval: Duration::from_millis(1000), ..FREE };
+        for (id, account, from) in [(10, "late", 500), (20, "soon", 200)] {
+            for id in [id, id + 1] {
+                queue.add(push(id, "g", 0));
+                queue.assign(id, &account.into(), Rule::ImDefault, paced);
+            }
+            queue.take_startable(UtcMs(from));
+        }
+        queue.remove(10);
+        queue.remove(20);
+        assert_eq!(queue.next_paced_at(), Some(UtcMs(1200)));
+    }
 }
