@@ -388,9 +388,10 @@ impl Dispatcher {
                 starting.push((account.clone(), member.sender.clone(), staged));
             }
         }
+        let mut cleared = Vec::with_capacity(starting.len());
         for (account, sender, Staged { delivery, line, .. }) in starting {
             match sender.gate(&delivery.target, Some(&delivery), now) {
-                Gate::Open => self.fly(account, sender, delivery, line, now),
+                Gate::Open => cleared.push((account, sender, delivery, line)),
                 Gate::Closed { reason, until } => {
                     // Room for one send, but not for all parts of this message.
                     self.landed(&account, line);
@@ -399,16 +400,23 @@ impl Dispatcher {
                 }
             }
         }
+        let noted = self.notes.note(cleared.iter().map(|(_, _, delivery, _)| (delivery.push_id, delivery.attempt)));
+        if let Err(error) = &noted {
+            error!(%error, attempts = cleared.len(), "the start of attempts cannot be noted, and nothing is sent without");
+        }
+        for (account, sender, delivery, line) in cleared {
+            if noted.is_ok() {
+                self.fly(account, sender, delivery, line, now);
+            } else {
+                self.landed(&account, line);
+                self.take_back(&delivery, now + STORE_PAUSE, now, "not_noted");
+            }
+        }
         self.unstage_orphans();
     }
 
     fn fly(&mut self, account: Arc<str>, sender: Arc<dyn Sender>, delivery: Arc<Delivery>, line: u64, now: UtcMs) {
         let push_id = delivery.push_id;
-        if let Err(error) = self.notes.note(push_id, delivery.attempt) {
-            error!(push = push_id, %error, "the start of an attempt cannot be noted, and nothing is sent without");
-            self.landed(&account, line);
-            return self.take_back(&delivery, now + STORE_PAUSE, now, "not_noted");
-        }
         self.snoozed.remove(&push_id);
         let sender_name = self.roster.get(&account).map_or("", |member| member.limits.sender);
         let idempotent = sender.is_idempotent(&delivery, now);

@@ -76,13 +76,21 @@ impl Flights {
         Ok(Flights { file, next: 0 })
     }
 
-    /// Notes that the sender of this attempt is called next.
-    pub fn note(&mut self, push_id: i64, attempt: u32) -> io::Result<()> {
-        let mut slot = [0; SLOT as usize];
-        slot[..8].copy_from_slice(&push_id.to_le_bytes());
-        slot[8..].copy_from_slice(&attempt.to_le_bytes());
-        self.file.write_all_at(&slot, HEADER + (self.next % SLOTS) * SLOT)?;
-        self.next += 1;
+    /// Notes that the senders of these attempts are called next: pushes with the numbers of their attempts.
+    pub fn note(&mut self, attempts: impl IntoIterator<Item = (i64, u32)>) -> io::Result<()> {
+        let mut slots: Vec<u8> = Vec::new();
+        for (push_id, attempt) in attempts {
+            slots.extend(push_id.to_le_bytes());
+            slots.extend(attempt.to_le_bytes());
+        }
+        let mut rest = &*slots;
+        while !rest.is_empty() {
+            // As far as the page goes; what is left stands at its beginning.
+            let here = rest.len().min(((SLOTS - self.next % SLOTS) * SLOT) as usize);
+            self.file.write_all_at(&rest[..here], HEADER + (self.next % SLOTS) * SLOT)?;
+            self.next += here as u64 / SLOT;
+            rest = &rest[here..];
+        }
         Ok(())
     }
 }
@@ -105,8 +113,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = path_beside(&dir.path().join("p.db"));
         let mut flights = Flights::create(&path).unwrap();
-        flights.note(7, 1).unwrap();
-        flights.note(8, 2).unwrap();
+        flights.note([(7, 1)]).unwrap();
+        flights.note([(8, 2)]).unwrap();
         drop(flights);
         let past = read(&path);
         assert!(past.may_include(7, 1) && past.may_include(8, 2));
@@ -120,8 +128,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("flights");
         let mut flights = Flights::create(&path).unwrap();
-        for push_id in 1..=SLOTS as i64 + 3 {
-            flights.note(push_id, 1).unwrap();
+        let all: Vec<(i64, u32)> = (1..=SLOTS as i64 + 3).map(|push_id| (push_id, 1)).collect();
+        for some in all.chunks(1000) {
+            flights.note(some.iter().copied()).unwrap();
         }
         let past = read(&path);
         assert!(!past.may_include(3, 1));

@@ -182,7 +182,8 @@ async fn read_whole(mut response: Response, cap: usize, secrets: Secrets) -> Res
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => {
-                return Ok(Reply { status, headers: response.headers().clone(), body: body.freeze(), secrets });
+                let headers = std::mem::take(response.headers_mut());
+                return Ok(Reply { status, headers, body: body.freeze(), secrets });
             }
             Err(error) => {
                 let error = format!("the answer (HTTP {status}) broke off: {}", describe(&error, true));

@@ -271,7 +271,7 @@ impl World {
     pub async fn expect(&self, sql: &str, expected: &[&[&str]]) {
         let path = self.dir.path().join("pushcron.db");
         let mut seen = Vec::new();
-        for _ in 0..500 {
+        for _ in 0..6000 {
             seen = query(&path, sql);
             if seen.iter().map(|row| row.iter().map(String::as_str).collect::<Vec<_>>()).eq(expected.iter().copied()) {
                 return;
