@@ -416,6 +416,7 @@ mod tests {
     #[test]
     fn a_removed_job_is_forgotten() {
         let mut timeline = timeline(["a", "b"].map(every_minute).to_vec());
+        assert_eq!(timeline.len(), 2);
         timeline.remove("a");
         assert_eq!((timeline.len(), timeline.is_empty()), (1, false));
         assert_eq!(timeline.names().map(|name| &**name).collect::<Vec<_>>(), ["b"]);
@@ -448,6 +449,10 @@ mod tests {
         assert_eq!(plan.fires[0].reason.as_deref(), Some("removed"));
         let cursor = |plan: &Plan| (plan.cursors[0].from, plan.cursors[0].next_due_at, plan.cursors.len());
         assert_eq!(cursor(&plan), (Some(after(60)), Some(after(120)), 1));
+        // What would not have fired anyway keeps its own reason.
+        let paused = Timeline::new(vec![StoredJob { paused: true, ..every_minute("a") }], "2026a", START).unwrap();
+        let skipped = &paused.plan_closing(&names, after(62), "removed").fires[0];
+        assert_eq!((skipped.decision, skipped.reason.as_deref()), (Decision::Skipped, Some("paused")));
         // Nothing is due: no fire, and the place as the store has it.
         let plan = timeline.plan_closing(&names, after(59), "removed");
         assert_eq!(fires(&plan), []);
