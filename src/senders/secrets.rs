@@ -48,8 +48,9 @@ impl Secrets {
     pub fn with_headers(&self, headers: &HeaderMap) -> Secrets {
         let sensitive = headers.values().filter(|value| value.is_sensitive());
         let mut texts: Vec<String> = sensitive
-            .filter_map(|value| Some(value.to_str().ok()?.rsplit(' ').next()?.to_owned()))
-            .filter(|text| self.0.iter().all(|known| known.expose() != text))
+            .filter_map(|value| value.to_str().ok()?.rsplit(' ').next())
+            .filter(|text| self.0.iter().all(|known| known.expose() != *text))
+            .map(str::to_owned)
             .collect();
         if texts.is_empty() {
             return self.clone();
