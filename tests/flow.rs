@@ -544,6 +544,7 @@ async fn a_row_that_stands_for_many_goes_around_what_was_lived_before_the_clock_
     let second = job("second", Schedule::Every(1000));
     world.load(std::slice::from_ref(&second)).await;
     world.pass(seconds(600)).await;
+    world.settled().await;
     world.clock.step_wall_to(START + seconds(100));
     world.scheduler.run_once().await.unwrap();
     world.pass(seconds(5)).await;
@@ -592,4 +593,36 @@ async fn a_reload_just_after_a_pause_loses_nothing() {
         )
         .await;
     world.balanced_ledger();
+}
+
+#[tokio::test]
+async fn nothing_that_waits_is_given_up_by_a_clock_that_cannot_be_right() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unreachable)]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.clock.step_wall_to("2099-01-01T00:00:00.000Z".parse().unwrap());
+    let mut world = world.kill_and_restart().await;
+    world.pass(seconds(120)).await;
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    world.expect("select count(*) from accounts where checked_at like '2099%'", &[&["1"]]).await;
+    world.clock.step_wall_to(START + seconds(10));
+    world.pass(seconds(2)).await;
+    world.expect(STATES, &[&["sent", "1", "2"]]).await;
+}
+
+#[tokio::test]
+async fn what_a_crash_left_is_taken_up_again_though_the_clock_was_wrong_at_the_start() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[job("once", Schedule::At(START + seconds(2)))]).await;
+    world.pass(seconds(1)).await;
+    world.clock.advance(Duration::from_millis(990));
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    world.clock.step_wall_to("2099-01-01T00:00:00.000Z".parse().unwrap());
+    let mut world = world.kill_and_restart().await;
+    assert_eq!((world.recovered.unknown, world.recovered.not_begun), (0, 1));
+    world.clock.step_wall_to(START + seconds(5));
+    world.pass(seconds(2)).await;
+    world.expect("select state, sent_count from pushes", &[&["sent", "1"]]).await;
 }

@@ -118,7 +118,7 @@ async fn walk(seed: u64) {
     promises.hold(&jobs, world.clock.now());
     world.load(&jobs).await;
     for step in 0..STEPS {
-        let what = dice.u8(0..12);
+        let what = dice.u8(0..13);
         println!("{step}: {what} at {}", world.clock.now());
         match what {
             0 => world = world.kill_and_restart().await,
@@ -146,6 +146,19 @@ async fn walk(seed: u64) {
             4 | 5 => {
                 let account = *dice.choice(&["a", "b"]).unwrap();
                 world.platform.answers(account, [answer(&mut dice)]);
+            }
+            // A time that cannot be, perhaps over a crash; then it is set.
+            12 => {
+                let then = world.clock.now() + Duration::from_secs(dice.u64(3..7200));
+                let wrong = *dice.choice(&["1970-01-01T00:00:07Z", "2099-01-01T00:00:00Z"]).unwrap();
+                world.clock.step_wall_to(wrong.parse().unwrap());
+                pass(&mut world, dice.u64(0..3), 1).await;
+                if dice.bool() {
+                    world = world.kill_and_restart().await;
+                }
+                pass(&mut world, dice.u64(0..3), 1).await;
+                world.clock.step_wall_to(then);
+                world.scheduler.run_once().await.unwrap();
             }
             // Away, and nobody looks.
             6 => {

@@ -4,7 +4,8 @@ use tracing::warn;
 
 use super::flights::PastFlights;
 use crate::clock::Clock;
-use crate::domain::{Delivery, Next, Outcome, Report};
+use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
+use crate::policy::clock_doubt::believable;
 use crate::policy::retry::{Attempted, decide};
 use crate::store::{Finish, Store, StoreError};
 
@@ -31,7 +32,7 @@ pub async fn recover(
     past: &PastFlights,
     is_idempotent: impl Fn(&str, &Delivery) -> bool,
 ) -> Result<Recovered, StoreError> {
-    let now = clock.now();
+    let now = believable(clock.now(), store.last_recorded_at().await?);
     let mut recovered = Recovered::default();
     let mut finishes = Vec::new();
     for attempt in store.interrupted().await? {

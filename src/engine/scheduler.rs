@@ -282,6 +282,8 @@ impl Scheduler {
             return Ok(Applied::default());
         }
         self.postponed = None;
+        // What is settled below was not still to come, whatever the clock shows next.
+        self.last_known = Some(self.clock.now());
         self.put_in_force(jobs).await
     }
 

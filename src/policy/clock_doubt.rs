@@ -64,6 +64,13 @@ pub fn doubt(now: UtcMs, last_known: Option<UtcMs>) -> Option<ClockDoubt> {
     last_known.filter(|known| *known > now + CORRECTION).map(|last_known| ClockDoubt::Behind { now, last_known })
 }
 
+/// The hour to go by where something must be written down at once: `now`, or what is known where the clock shows an
+/// impossible time. A push that waits until 2099 waits for ever.
+pub fn believable(now: UtcMs, last_known: Option<UtcMs>) -> UtcMs {
+    let must_wait = doubt(now, last_known).is_some_and(ClockDoubt::must_wait);
+    last_known.filter(|_| must_wait).unwrap_or(now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +104,10 @@ mod tests {
             });
             assert_eq!(word, expected, "{now} after {last_known:?}");
             assert!(doubt.is_none_or(|doubt| doubt.to_string().starts_with("the clock says ")), "{now}");
-            assert_eq!(doubt.map(ClockDoubt::must_wait), expected.map(|word| word != "behind"), "{now}");
+            let must_wait = expected.map(|word| word != "behind");
+            assert_eq!(doubt.map(ClockDoubt::must_wait), must_wait, "{now}");
+            let gone_by = last_known.filter(|_| must_wait == Some(true)).unwrap_or(now);
+            assert_eq!(believable(utc(now), last_known.map(utc)), utc(gone_by), "{now} after {last_known:?}");
         }
     }
 }
