@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::flights::PastFlights;
 use crate::clock::Clock;
-use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
+use crate::domain::{Delivery, Next, Outcome, Report};
 use crate::policy::clock_doubt::believable;
 use crate::policy::retry::{Attempted, decide};
 use crate::store::{Finish, Store, StoreError};
