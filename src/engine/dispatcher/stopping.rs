@@ -1,0 +1,109 @@
+//! Taking attempts back that were not begun, and the end of the dispatcher.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{Dispatcher, STORE_PAUSE, Stopping};
+use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
+use crate::engine::runway::{Runway, Staged};
+use crate::store::Finish;
+
+/// How long a stop waits for attempts under way.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+impl Dispatcher {
+    pub(super) fn stop(&mut self, done: oneshot::Sender<()>) {
+        self.stopping = Some(Stopping { until: self.clock.monotonic() + STOP_GRACE, done: Some(done) });
+        self.unstage();
+    }
+
+    pub(super) fn has_stopped(&self) -> bool {
+        let idle = self.flights.is_empty() && !self.beginning && self.writing == 0;
+        let recorded = self.finishes.is_empty() && self.settles.is_empty();
+        // A database that cannot be written must not keep the process from ending: what is not recorded is
+        // `sending` on disk and becomes unknown at the next start.
+        let overdue = self
+            .stopping
+            .as_ref()
+            .is_some_and(|stopping| self.clock.monotonic() >= stopping.until + STORE_PAUSE && self.flights.is_empty());
+        self.stopping.is_some() && (idle && recorded || overdue)
+    }
+
+    /// Takes back attempts whose sender was not called yet: they were not made, and do not count.
+    pub(super) fn unstage(&mut self) {
+        let now = self.clock.now();
+        let staged: Vec<Staged> = self.runways.values_mut().flat_map(Runway::take_all).collect();
+        for Staged { delivery, start_at, .. } in staged {
+            self.take_back(&delivery, start_at, now, "stopped");
+        }
+    }
+
+    /// Has everything that waits for this account chosen for anew: it cannot send now.
+    pub(super) fn leave_account(&mut self, account: &str, now: UtcMs) {
+        self.queue.leave_lanes(Some(account));
+        let staged = self.runways.get_mut(account).map(Runway::take_all).unwrap_or_default();
+        for Staged { delivery, start_at, .. } in staged {
+            self.take_back(&delivery, start_at, now, "account_down");
+        }
+    }
+
+    /// Takes back attempts staged for an account that left the definitions.
+    pub(super) fn unstage_orphans(&mut self) {
+        let now = self.clock.now();
+        let gone: Vec<Arc<str>> =
+            self.runways.keys().filter(|account| self.roster.get(account).is_none()).cloned().collect();
+        for account in gone {
+            let Some(runway) = self.runways.get_mut(&account) else { continue };
+            let staged = runway.take_all();
+            if !runway.is_sending() {
+                self.runways.remove(&account);
+            }
+            for Staged { delivery, start_at, .. } in staged {
+                self.take_back(&delivery, start_at, now, "account_removed");
+            }
+        }
+    }
+
+    /// Closes an attempt whose sender was not called: it does not count, and the push is due again at `start_at`.
+    pub(super) fn take_back(&mut self, delivery: &Delivery, start_at: UtcMs, now: UtcMs, reason: &str) {
+        self.queue.close(delivery.push_id);
+        self.finishes.push(Finish {
+            push_id: delivery.push_id,
+            number: delivery.attempt,
+            report: Report::failed(Outcome::Unreachable, format!("not begun: {reason}")),
+            next: Next::Retry { at: start_at, reason: reason.to_owned() },
+            started_at: now,
+            finished_at: now,
+            health: None,
+            uncounted: true,
+        });
+    }
+
+    /// At the end of the grace: what is still under way may or may not arrive, and says so.
+    pub(super) fn give_up_overdue(&mut self, now: UtcMs) {
+        let Some(stopping) = &self.stopping else { return };
+        if self.clock.monotonic() < stopping.until {
+            return;
+        }
+        for (push_id, flight) in std::mem::take(&mut self.flights) {
+            flight.task.abort();
+            let report = Report::failed(Outcome::Unknown, "pushcron was stopped before the answer came");
+            let next = self.decide(&flight, &report.outcome, now);
+            self.tell(&flight, &report, &next);
+            self.spread(&flight, &report.outcome, &next);
+            self.queue.close(push_id);
+            self.finishes.push(Finish {
+                push_id,
+                number: flight.delivery.attempt,
+                report,
+                next,
+                started_at: flight.started_at,
+                finished_at: now,
+                health: None,
+                uncounted: false,
+            });
+        }
+    }
+}
