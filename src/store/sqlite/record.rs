@@ -36,7 +36,7 @@ impl Write for RecordFires {
                 _ => recorded.stale.push(cursor.job.clone()),
             }
         }
-        let mut fires: Vec<&NewFire> = self.fires.iter().filter(|fire| jobs.contains_key(&*fire.job)).collect();
+        let mut fires: Vec<&NewFire> = self.fires.iter().collect();
         // Ids follow the instants, so that of two fires of one job the newer has the higher id.
         fires.sort_by_key(|fire| fire.due_at);
         self.record(conn, &fires, &jobs, &mut recorded)?;
@@ -58,7 +58,8 @@ impl RecordFires {
         let mut asked = HashSet::new();
         let mut replacing: HashMap<&Arc<str>, i64> = HashMap::new();
         for fire in fires {
-            let job = &jobs[&*fire.job];
+            // Else its place is another, and the caller is told.
+            let Some(job) = jobs.get(&*fire.job) else { continue };
             let instead = match fire.decision {
                 Decision::Fired if job.paused_at.is_some_and(|at| at <= fire.due_at) => Some(PAUSED),
                 // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
@@ -82,7 +83,9 @@ impl RecordFires {
         for (job, newest) in replacing {
             let (made, known): (Vec<i64>, Vec<i64>) =
                 replace_older(conn, job, newest, self.now)?.into_iter().partition(|id| *id >= first_made);
-            recorded.pushes.retain(|push| !made.contains(&push.id));
+            if !made.is_empty() {
+                recorded.pushes.retain(|push| !made.contains(&push.id));
+            }
             recorded.cancelled.extend(known);
         }
         Ok(())
