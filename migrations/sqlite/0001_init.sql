@@ -127,7 +127,7 @@ CREATE INDEX pushes_troubled ON pushes (state, finished_at)
   WHERE finished_at IS NOT NULL AND state <> 'sent';
 -- The newest pushes of one im, and of one account.
 CREATE INDEX pushes_im ON pushes (im);
-CREATE INDEX pushes_account ON pushes (account);
+CREATE INDEX pushes_account ON pushes (account) WHERE account IS NOT NULL;
 
 -- One row per try through one account; opened before the first byte leaves, closed once.
 CREATE TABLE attempts (
