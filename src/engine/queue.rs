@@ -146,6 +146,7 @@ impl Queue {
     /// Sets a push aside until something changes.
     pub fn park(&mut self, id: i64, reason: &'static str) {
         self.leave_place(id);
+        self.crowd = None;
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.place = Place::Parked(reason);
             self.parked.insert(id);
@@ -155,6 +156,7 @@ impl Queue {
     /// Makes every parked push due at its own instant again. Returns how many there were.
     pub fn unpark(&mut self) -> usize {
         let parked = std::mem::take(&mut self.parked);
+        self.crowd = None;
         for id in &parked {
             if let Some(entry) = self.entries.get_mut(id) {
                 entry.place = Place::Waiting(entry.push.next_attempt_at);
@@ -315,6 +317,10 @@ mod tests {
         queue.remove(1);
         queue.remove(2);
         assert_eq!(queue.crowd(), 3, "5, 3 and 4");
+        queue.park(3, "no_sender");
+        assert_eq!(queue.crowd(), 2, "what is parked waits for no instant");
+        queue.unpark();
+        assert_eq!(queue.crowd(), 3);
     }
 
     #[test]
