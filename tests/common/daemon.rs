@@ -153,7 +153,8 @@ impl House {
                     (strftime('%s', max(due_at)) - strftime('%s', min(due_at)) + 1)";
         assert_eq!(self.rows(gaps).await, none, "instants without a row");
         assert_eq!(self.rows("SELECT id FROM fires WHERE decision <> 'fired'").await, none);
-        assert_eq!(self.ends(&["ledger"]).await.0, Some(0), "expected minus recorded is not 0");
+        let (code, told) = self.ends(&["ledger"]).await;
+        assert_eq!(code, Some(0), "expected minus recorded is not 0:\n{told}");
         let odd = "SELECT id, state, reason FROM pushes WHERE state NOT IN ('sent', 'unknown')";
         assert_eq!(self.rows(odd).await, none, "pushes without a good end");
         assert_eq!(self.rows("SELECT id FROM attempts WHERE outcome IS NULL").await, none);
