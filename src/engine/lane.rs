@@ -6,13 +6,14 @@ use super::lines::Lines;
 use crate::domain::{Rule, UtcMs};
 
 /// Attempts that a lane opens for each that it may send at once: enough that one transaction opens many and that no
-/// slot waits for the database. What a lane gets through in [`HORIZON_MS`] decides between the least and the most; one
-/// that has shown nothing yet begins with `UNTRIED_PER_SLOT`.
+/// slot waits for the database. What a lane gets through in [`HORIZON_MS`] decides between the least and the most. Of
+/// one that has shown nothing yet its slots tell: 64 of them are there for receivers that take much at once, four for an
+/// IM that does not.
 ///
 /// Each is `sending` in its row, and after a power loss nobody could tell it from one under way; so a slow account
 /// must not have thousands of them.
 const LEAST_PER_SLOT: u32 = 16;
-const UNTRIED_PER_SLOT: u32 = 64;
+const UNTRIED_PER_SLOT_EACH: u32 = 4;
 const MOST_PER_SLOT: u32 = 256;
 const HORIZON_MS: u32 = 250;
 /// How long a lane must be busy before its pace says something.
@@ -57,7 +58,7 @@ impl Lane {
             open: 0,
             is_filling: true,
             not_before: UtcMs::MIN,
-            per_slot: UNTRIED_PER_SLOT,
+            per_slot: (limits.concurrency.saturating_mul(UNTRIED_PER_SLOT_EACH)).clamp(LEAST_PER_SLOT, MOST_PER_SLOT),
             busy_since: UtcMs::MIN,
             ended: 0,
         };
@@ -157,13 +158,13 @@ mod tests {
     #[test]
     fn a_lane_opens_many_at_once_and_again_when_half_of_them_have_ended() {
         let mut lane = full_lane(1000);
-        assert_eq!(take_all(&mut lane, UtcMs(0)).len(), 256);
-        for line in 0..127 {
+        assert_eq!(take_all(&mut lane, UtcMs(0)).len(), 64);
+        for line in 0..31 {
             lane.close(line);
         }
         assert_eq!(take_all(&mut lane, UtcMs(0)), Vec::<i64>::new());
-        lane.close(127);
-        assert_eq!(take_all(&mut lane, UtcMs(0)).len(), 128);
+        lane.close(31);
+        assert_eq!(take_all(&mut lane, UtcMs(0)).len(), 32);
     }
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
             take_all(&mut lane, UtcMs(0));
             lane.ended = ended;
             lane.learn_pace(UtcMs(999));
-            assert_eq!(lane.open_at_once(), 256, "too soon to tell");
+            assert_eq!(lane.open_at_once(), 64, "too soon to tell");
             lane.learn_pace(UtcMs(1000));
             assert_eq!(lane.open_at_once(), open_at_once, "{ended} a second");
         }
@@ -186,7 +187,14 @@ mod tests {
         lane.learn_pace(UtcMs(0));
         take_all(&mut lane, UtcMs(0));
         lane.learn_pace(UtcMs(5000));
-        assert_eq!(lane.open_at_once(), 256);
+        assert_eq!(lane.open_at_once(), 64);
+    }
+
+    #[test]
+    fn a_lane_of_many_slots_is_trusted_with_much_before_it_has_shown_anything() {
+        for (concurrency, open_at_once) in [(1, 16), (4, 64), (16, 1024), (64, 16_384), (100, 25_600)] {
+            assert_eq!(Lane::new(LaneLimits { concurrency, ..FREE }).open_at_once(), open_at_once);
+        }
     }
 
     #[test]

@@ -340,13 +340,13 @@ mod tests {
         let targets = [vec!["dead"; 100], vec!["b", "c", "d"]].concat();
         let mut queue = all_in_one_lane(&targets, FREE);
         let begun = ids(queue.take_startable(UtcMs(0)));
-        // A quarter of the 256 that the lane opens, and everything of the others.
-        assert_eq!(begun.len(), 64 + 3);
+        // A quarter of the 64 that the lane opens, and everything of the others.
+        assert_eq!(begun.len(), 16 + 3);
         assert!(begun.contains(&101) && begun.contains(&102) && begun.contains(&103));
         queue.remove(101);
         assert_eq!(ids(queue.take_startable(UtcMs(0))), Vec::<i64>::new());
         queue.remove(1);
-        assert_eq!(ids(queue.take_startable(UtcMs(0))), [65]);
+        assert_eq!(ids(queue.take_startable(UtcMs(0))), [17]);
     }
 
     #[test]
