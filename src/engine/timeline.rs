@@ -15,7 +15,10 @@ use crate::store::{Cursor, NewFire, StoredJob};
 ///
 /// A fire recorded ahead is withdrawn when its job changes or is paused before the instant. Jobs whose fires depend
 /// on what is open at the instant (`overlap: skip` and `replace`) are never recorded ahead.
-pub const AHEAD: Duration = Duration::from_secs(5);
+///
+/// Nearly all instants are whole seconds, so this is none: else the fires to come would be recorded in the very moment
+/// in which those of now are sent.
+pub const AHEAD: Duration = Duration::from_millis(5_500);
 
 /// A job as the timer sees it.
 pub struct Scheduled {
@@ -354,16 +357,16 @@ mod tests {
     fn only_what_depends_on_nothing_else_is_looked_at_ahead() {
         let job = || every_minute("a");
         for (job, look_at) in [
-            (job(), 55),
-            (StoredJob { overlap: Overlap::Skip, ..job() }, 60),
-            (StoredJob { overlap: Overlap::Replace, ..job() }, 60),
-            (StoredJob { paused: true, ..job() }, 60),
-            (StoredJob { enabled: false, ..job() }, 60),
+            (job(), after(60) - AHEAD),
+            (StoredJob { overlap: Overlap::Skip, ..job() }, after(60)),
+            (StoredJob { overlap: Overlap::Replace, ..job() }, after(60)),
+            (StoredJob { paused: true, ..job() }, after(60)),
+            (StoredJob { enabled: false, ..job() }, after(60)),
         ] {
             let mut timeline = timeline(vec![job]);
-            assert_eq!(timeline.next_look_at(), Some(after(look_at)));
-            assert_eq!(fires(&timeline.plan(after(look_at - 1), 9)), []);
-            assert_eq!(timeline.plan(after(look_at), 9).fires.len(), 1, "at {look_at}");
+            assert_eq!(timeline.next_look_at(), Some(look_at));
+            assert_eq!(fires(&timeline.plan(UtcMs(look_at.0 - 1), 9)), []);
+            assert_eq!(timeline.plan(look_at, 9).fires.len(), 1, "at {look_at}");
         }
     }
 
@@ -378,7 +381,7 @@ mod tests {
         assert_eq!((&*cursor.job, cursor.from, cursor.next_due_at), ("a", Some(after(60)), Some(after(120))));
         assert_eq!(again.fires[0].zone.as_deref(), Some("UTC 2026a"));
         timeline.advance(&again);
-        assert_eq!(timeline.next_look_at(), Some(after(115)));
+        assert_eq!(timeline.next_look_at(), Some(after(120) - AHEAD));
         assert_eq!(timeline.plan(after(115), 9).cursors[0].from, Some(after(120)));
     }
 
@@ -402,7 +405,7 @@ mod tests {
         let new = StoredJob { schedule: hourly, next_due_at: place, definition_hash: 8, ..every_minute("a") };
         timeline.put(new, START).unwrap();
         assert_eq!((timeline.len(), timeline.get("a").unwrap().definition_hash), (1, 8));
-        assert_eq!(timeline.next_look_at(), Some(after(3595)));
+        assert_eq!(timeline.next_look_at(), Some(after(3600) - AHEAD));
         assert_eq!(fires(&timeline.plan(after(60), 9)), []);
         // Again and again, without the stale entries of the heap piling up.
         for _ in 0..1000 {
