@@ -11,10 +11,10 @@ use std::time::Duration;
 use pushcron::clock::{Clock, SystemClock};
 use pushcron::domain::{
     Body, Decision, Job, Message, Misfire, Next, Overlap, PushSpec, PushState, Report, RetryPolicy, Rule, Schedule,
-    UtcMs,
+    Trigger, UtcMs,
 };
 use pushcron::store::sqlite::{Access, SqliteStore};
-use pushcron::store::{Begin, Cursor, Filter, Finish, JobChange, NewFire, Store, View};
+use pushcron::store::{AdHoc, Begin, Cursor, Filter, Finish, JobChange, NewFire, Store, View};
 
 const START: UtcMs = UtcMs(1_767_258_000_000);
 
@@ -103,7 +103,8 @@ async fn burst(rows: usize, chunk: usize) {
 }
 
 /// `cargo bench --bench store -- history FILE`: a page by every filter, and steps of pruning, over a database that
-/// is there already. Give it a copy: pruning is real.
+/// is there already (`benches/history.sql` makes one), and what a push waits for while a day is pruned. Give it a copy:
+/// pruning is real.
 async fn history(path: &std::path::Path) {
     let clock = SystemClock::new();
     let store = SqliteStore::open(path, Access::Write, START).await.expect("a database");
@@ -136,17 +137,51 @@ async fn history(path: &std::path::Path) {
         times.sort();
         println!("  {name:<20} median {:>8.2?}, worst {:>8.2?}", times[2], times[4]);
     }
-    for limit in [100, 500] {
-        let mut times = Vec::new();
-        for _ in 0..20 {
-            let since = clock.monotonic();
-            store.prune(START, limit).await.expect("pruning");
-            times.push(clock.monotonic() - since);
+    println!("  a push: recorded, begun, finished");
+    writes("alone", &store, &clock, clock.sleep(Duration::from_secs(4))).await;
+    let pruning = {
+        let (store, clock) = (&store, &clock);
+        async move {
+            let mut gone = 0;
+            while gone < A_DAY {
+                let step = store.prune(START, PRUNED_AT_ONCE).await.expect("pruning");
+                assert!(step.fires > 0, "the history is shorter than a day");
+                gone += step.pushes;
+                clock.sleep(Duration::from_millis(50)).await;
+            }
         }
-        times.sort();
-        println!("  prune {limit:<14} median {:>8.2?}, worst {:>8.2?}", times[10], times[19]);
-    }
+    };
+    writes("beside pruning a day", &store, &clock, pruning).await;
     store.close().await;
+}
+
+/// Pushes of a day in `benches/history.sql`.
+const A_DAY: u64 = 86_400 / 7;
+/// As the daemon does it (`src/daemon/retention.rs`), with a rest of 50 ms between the steps.
+const PRUNED_AT_ONCE: u64 = 200;
+
+/// Times all that the database does for one push, again and again while `meanwhile` runs.
+async fn writes(name: &str, store: &SqliteStore, clock: &SystemClock, meanwhile: impl Future<Output = ()>) {
+    let mut times = Vec::new();
+    let endless = async {
+        loop {
+            let now = clock.now();
+            let since = clock.monotonic();
+            let push = AdHoc { triggered_by: Trigger::Manual, chat: None, spec: job(0).push.remove(0) };
+            let id = store.push_ad_hoc(push, now).await.expect("a push");
+            store.begin_attempts(vec![begin(id)], now).await.expect("an attempt");
+            store.finish_attempts(vec![finish(id, now)]).await.expect("a result");
+            times.push(clock.monotonic() - since);
+            clock.sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = meanwhile => {}
+        () = endless => {}
+    }
+    times.sort();
+    let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
+    println!("  {name:<20} median {median:>8.2?}, worst {worst:>8.2?}, {} pushes", times.len());
 }
 
 /// Processor time of this process so far, which a busy machine changes less than the time on the wall.
