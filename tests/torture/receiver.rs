@@ -27,7 +27,7 @@ pub enum Verdict {
 pub struct Seen {
     pub push_id: i64,
     pub verdict: Verdict,
-    /// Whether an open attempt of this push was in the database when the request arrived.
+    /// Whether the database held as many attempts at this push as requests had come, this one included.
     pub recorded_before: bool,
 }
 
@@ -119,9 +119,13 @@ impl Receiver {
             if connection.is_none() {
                 connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
             }
-            let recorded_before = connection.as_ref().is_some_and(|connection| has_open_attempt(connection, push_id));
+            let attempts = connection.as_ref().map_or(0, |connection| attempts_at(connection, push_id));
             let (verdict, delay) = self.throw();
-            self.seen.lock().unwrap().push(Seen { push_id, verdict, recorded_before });
+            {
+                let mut seen = self.seen.lock().unwrap();
+                let requests = 1 + seen.iter().filter(|seen| seen.push_id == push_id).count() as u64;
+                seen.push(Seen { push_id, verdict, recorded_before: attempts >= requests });
+            }
             self.spring(true);
             let _ = tokio::time::timeout(delay, std::future::pending::<()>()).await;
             let answer: &[u8] = match verdict {
@@ -167,7 +171,11 @@ async fn read_request(stream: &mut TcpStream) -> Option<i64> {
     header("webhook-id")?.rsplit('-').next()?.parse().ok()
 }
 
-fn has_open_attempt(connection: &Connection, push_id: i64) -> bool {
-    let open = "SELECT count(*) = 1 FROM attempts WHERE push_id = ?1 AND outcome IS NULL";
-    connection.query_row(open, [push_id], |row| row.get(0)).is_ok_and(|open: bool| open)
+/// How many attempts at a push are recorded. They need not be open: a daemon that was killed right after it sent, and
+/// its successor, may both have been faster than we were with reading the request.
+fn attempts_at(connection: &Connection, push_id: i64) -> u64 {
+    let count = connection
+        .query_row("SELECT count(*) FROM attempts WHERE push_id = ?1", [push_id], |row| row.get::<_, i64>(0))
+        .inspect_err(|error| eprintln!("the attempts at push {push_id} cannot be read: {error}"));
+    count.map_or(0, i64::unsigned_abs)
 }
