@@ -357,6 +357,26 @@ async fn an_input_output_error_at_a_commit_leaves_nothing_sending_and_doubles_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_killed_while_it_makes_its_database_starts_again() {
+    if !runs("strace", &["-D", "-qq", "-o", "/dev/null", "true"]).await {
+        eprintln!("SKIPPED: kills inside the making of a database, since strace does not work here");
+        return;
+    }
+    for nth in 1..=12 {
+        let house = House::new().await;
+        house.configure("", &tick("a"));
+        let inject = format!("inject=fsync,fdatasync:signal=KILL:when={nth}");
+        let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", &inject];
+        let killed = house.program_under(&strace, &["run"]).status().await.unwrap();
+        assert_eq!(killed.code(), None, "sync {nth}");
+        let mut daemon = house.daemon().await;
+        house.until_at_least(1, SENT).await;
+        daemon.stop().await;
+        house.assert_nothing_lost_or_doubled().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_may_open_no_more_files_says_unreachable_and_catches_up() {
     let house = House::new().await;
     let (gate, open) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));

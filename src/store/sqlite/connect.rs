@@ -92,7 +92,10 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
     if !file.is_file() {
         return Err(open_error("this is no file; choose another with --db".to_owned()));
     }
-    if access == Access::Daemon && (1..=CHECKED_AT_START).contains(&file.len()) {
+    // A journal beside it means that its maker was killed before the database went over to the log that we keep: what is
+    // half made is taken back as soon as it is opened for writing, and cannot be read before.
+    let is_half_made = beside(path, "-journal").exists();
+    if access == Access::Daemon && !is_half_made && (1..=CHECKED_AT_START).contains(&file.len()) {
         check(path).map_err(|fault| fault.told(path))?;
     }
     Ok(())
