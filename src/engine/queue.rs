@@ -65,6 +65,11 @@ impl Queue {
         }
         let line = self.hasher.hash_one(&push.target);
         self.entries.insert(id, Entry { push, place: Place::Waiting(at), line });
+        self.line_up(at, id);
+    }
+
+    /// Every push that comes to wait is one more in the crowd.
+    fn line_up(&mut self, at: UtcMs, id: i64) {
         self.waiting.insert((at, id));
         self.crowd = None;
     }
@@ -156,11 +161,11 @@ impl Queue {
     /// Makes every parked push due at its own instant again. Returns how many there were.
     pub fn unpark(&mut self) -> usize {
         let parked = std::mem::take(&mut self.parked);
-        self.crowd = None;
         for id in &parked {
             if let Some(entry) = self.entries.get_mut(id) {
-                entry.place = Place::Waiting(entry.push.next_attempt_at);
-                self.waiting.insert((entry.push.next_attempt_at, *id));
+                let at = entry.push.next_attempt_at;
+                entry.place = Place::Waiting(at);
+                self.line_up(at, *id);
             }
         }
         parked.len()
@@ -189,8 +194,7 @@ impl Queue {
             let at = at.unwrap_or(entry.push.next_attempt_at);
             entry.push.next_attempt_at = at;
             entry.place = Place::Waiting(at);
-            self.waiting.insert((at, id));
-            self.crowd = None;
+            self.line_up(at, id);
         }
     }
 

@@ -54,7 +54,7 @@ impl Dispatcher {
                 info!(account, "account is online");
             } else {
                 warn!(account, error, "account cannot send");
-                self.leave_account(account, now);
+                self.leave_account(account);
             }
             self.queue.unpark();
         }

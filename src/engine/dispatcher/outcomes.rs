@@ -99,7 +99,7 @@ impl Dispatcher {
                     cooldown_until = until,
                     "account cannot send now"
                 );
-                self.leave_account(account, now);
+                self.leave_account(account);
             }
             _ => {}
         }

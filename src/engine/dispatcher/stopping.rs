@@ -33,25 +33,19 @@ impl Dispatcher {
 
     /// Takes back attempts whose sender was not called yet: they were not made, and do not count.
     pub(super) fn unstage(&mut self) {
-        let now = self.clock.now();
-        let staged: Vec<Staged> = self.runways.values_mut().flat_map(Runway::take_all).collect();
-        for Staged { delivery, start_at, .. } in staged {
-            self.take_back(&delivery, start_at, now, "stopped");
-        }
+        let staged = self.runways.values_mut().flat_map(Runway::take_all).collect();
+        self.take_back_all(staged, "stopped");
     }
 
     /// Has everything that waits for this account chosen for anew: it cannot send now.
-    pub(super) fn leave_account(&mut self, account: &str, now: UtcMs) {
+    pub(super) fn leave_account(&mut self, account: &str) {
         self.queue.leave_lanes(Some(account));
         let staged = self.runways.get_mut(account).map(Runway::take_all).unwrap_or_default();
-        for Staged { delivery, start_at, .. } in staged {
-            self.take_back(&delivery, start_at, now, "account_down");
-        }
+        self.take_back_all(staged, "account_down");
     }
 
     /// Takes back attempts staged for an account that left the definitions.
     pub(super) fn unstage_orphans(&mut self) {
-        let now = self.clock.now();
         let gone: Vec<Arc<str>> =
             self.runways.keys().filter(|account| self.roster.get(account).is_none()).cloned().collect();
         for account in gone {
@@ -60,9 +54,14 @@ impl Dispatcher {
             if !runway.is_sending() {
                 self.runways.remove(&account);
             }
-            for Staged { delivery, start_at, .. } in staged {
-                self.take_back(&delivery, start_at, now, "account_removed");
-            }
+            self.take_back_all(staged, "account_removed");
+        }
+    }
+
+    fn take_back_all(&mut self, staged: Vec<Staged>, reason: &str) {
+        let now = self.clock.now();
+        for Staged { delivery, start_at, .. } in staged {
+            self.take_back(&delivery, start_at, now, reason);
         }
     }
 
