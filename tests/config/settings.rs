@@ -1,0 +1,105 @@
+//! The daemon's own settings and those of accounts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pushcron::config;
+use pushcron::domain::Target;
+use pushcron::senders;
+
+use super::{loaded, private_file, surroundings};
+
+#[test]
+fn the_database_lies_in_the_state_directory_if_there_is_one() {
+    let mut around = surroundings();
+    around.variable =
+        Box::new(|name| (name == "STATE_DIRECTORY").then(|| "/var/lib/pushcron:/var/lib/other".to_owned()));
+    let directory = tempfile::tempdir().unwrap();
+    for (text, database) in [
+        ("", "/var/lib/pushcron/pushcron.db"),
+        ("daemon: {database: a/b.db}", "/var/lib/pushcron/a/b.db"),
+        ("daemon: {database: /srv/p.db}", "/srv/p.db"),
+    ] {
+        let file = private_file(directory.path(), "a.yaml", text);
+        let config = config::load(&[file], &[], &around).unwrap();
+        assert_eq!(config.daemon.database, Path::new(database));
+    }
+}
+
+#[test]
+fn the_daemons_settings_are_carried() {
+    let config = loaded(
+        "accounts: [{id: a, sender: screen}]
+daemon:
+  keep_history: 30d
+  max_history_rows: 1000000
+  max_database_size: 2GiB
+  accounts_fallback: no_default
+  media_roots: [/]
+  media_allow_private: true
+  media_max_bytes: 5MB
+  probe_every: 1m
+  metrics_file: numbers.prom
+  metrics_listen: '[::1]:9464'
+  heartbeat: {url: 'https://hc.test/x', every: 5m}
+  on_failure: {push: {im: screen, user: me, title: pushcron}, command: [/bin/alert, -x], as_root: true, every: 15m}
+",
+    );
+    let daemon = &config.daemon;
+    assert_eq!(daemon.max_history_rows, Some(1_000_000));
+    assert_eq!(daemon.max_database_size, Some(2 << 30));
+    assert_eq!(daemon.accounts_fallback, pushcron::policy::account::Fallback::NoDefault);
+    assert_eq!(daemon.media_roots, [Path::new("/")]);
+    assert_eq!((daemon.media_allow_private, daemon.media_max_bytes), (true, 5_000_000));
+    assert!(daemon.metrics_file.as_ref().unwrap().ends_with("numbers.prom"));
+    assert_eq!(daemon.metrics_listen.unwrap().port(), 9464);
+    let heartbeat = daemon.heartbeat.as_ref().unwrap();
+    assert_eq!((heartbeat.url.expose(), heartbeat.every), ("https://hc.test/x", Duration::from_secs(300)));
+    let on_failure = daemon.on_failure.as_ref().unwrap();
+    assert_eq!(on_failure.push.as_ref().unwrap().target, Target::User("me".to_owned()));
+    assert_eq!(on_failure.push.as_ref().unwrap().message.title.as_deref(), Some("pushcron"));
+    assert_eq!(on_failure.command.as_deref().unwrap(), ["/bin/alert", "-x"]);
+    assert_eq!((on_failure.as_root, on_failure.every), (true, Duration::from_secs(900)));
+}
+
+#[test]
+fn an_account_has_the_settings_of_its_sender() {
+    let config = loaded(
+        "accounts:
+  - id: a
+    im: qq
+    sender: wire
+    url: http://127.0.0.1:3000
+    nick: Bot
+    quiet: true
+    port: -1
+    window: 1h
+    rooms: [a, b]
+    ca_file: certs/ca.pem
+    flavour: markdown
+    concurrency: 3
+    min_interval: 500ms
+  - {id: b, sender: wire, url: http://h, rooms: one}
+",
+    );
+    let account = &config.accounts[0];
+    assert_eq!((account.im.as_str(), account.concurrency), ("qq", Some(3)));
+    assert_eq!(account.min_interval, Some(Duration::from_millis(500)));
+    let settings = &account.settings;
+    assert_eq!(settings.text("nick"), Some("Bot"));
+    assert_eq!(settings.bool("quiet"), Some(true));
+    assert_eq!(settings.int("port"), Some(-1));
+    assert_eq!(settings.duration("window"), Some(Duration::from_secs(3600)));
+    assert_eq!(settings.list("rooms"), ["a", "b"]);
+    assert_eq!(settings.text("flavour"), Some("markdown"));
+    assert!(
+        settings.path("ca_file").unwrap().is_absolute() && settings.path("ca_file").unwrap().ends_with("certs/ca.pem")
+    );
+    assert_eq!(config.accounts[1].im, "chat", "the sender's own im");
+    assert_eq!(config.accounts[1].settings.list("rooms"), ["one"]);
+}
+
+#[test]
+fn the_registered_senders_can_be_asked() {
+    assert!(senders::specs().iter().any(|spec| spec.name == "console"));
+}
