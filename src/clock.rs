@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
+    timerfd_settime,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use crate::domain::UtcMs;
+use crate::domain::{Moment, Reading, UtcMs};
 
 /// Wall time and waiting.
 #[async_trait]
@@ -24,6 +25,16 @@ pub trait Clock: Send + Sync {
     /// Time since some fixed start that no clock step touches. Comparing its progress with that of [`Clock::now`]
     /// is how a jump is noticed.
     fn monotonic(&self) -> Duration;
+
+    /// Time since the machine was booted, time asleep included. Nobody sets this clock: whatever waits for a *length*
+    /// (a pace, a rest, the wait before a retry) waits by it. By the wall clock it would stand still for as long as
+    /// that is put back, or be forgotten when it is put forward.
+    fn boottime(&self) -> Moment;
+
+    /// Both at once.
+    fn reading(&self) -> Reading {
+        Reading { wall: self.now(), moment: self.boottime() }
+    }
 
     /// The time from now to a wall instant, zero when it has passed; finer than the milliseconds of [`Clock::now`].
     fn until(&self, at: UtcMs) -> Duration {
@@ -71,6 +82,11 @@ impl Clock for SystemClock {
         self.started.elapsed()
     }
 
+    fn boottime(&self) -> Moment {
+        // The kernel counts up from zero, in valid nanoseconds.
+        Moment(Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
     fn until(&self, at: UtcMs) -> Duration {
         let wait = at.to_jiff().duration_since(jiff::Timestamp::now());
@@ -79,27 +95,34 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
     async fn sleep(&self, wait: Duration) {
+        if wait > LONG && kernel_sleep(wait, TimerfdClockId::Boottime).await.is_ok() {
+            return;
+        }
         let until = self.monotonic() + wait;
         if wait > COARSE {
             tokio::time::sleep(wait - COARSE).await;
         }
         let rest = until.saturating_sub(self.monotonic());
         // Without a timer of its own, as without free file descriptors, a sleep is a millisecond longer.
-        if fine_sleep(rest).await.is_err() {
+        if kernel_sleep(rest, TimerfdClockId::Monotonic).await.is_err() {
             tokio::time::sleep(rest).await;
         }
     }
 }
 
+/// A sleep of this length may span one of the machine, which the runtime's timers do not count: after it they would go on
+/// waiting for what is overdue.
+const LONG: Duration = Duration::from_secs(1);
+
 /// The runtime's timers go by whole milliseconds and end up to two of them late; what is left of a sleep after them is
 /// waited for with a timer of the kernel, which ends within a tenth of one.
 const COARSE: Duration = Duration::from_millis(3);
 
-async fn fine_sleep(wait: Duration) -> io::Result<()> {
+async fn kernel_sleep(wait: Duration, clock: TimerfdClockId) -> io::Result<()> {
     if wait.is_zero() {
         return Ok(());
     }
-    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+    let timer = timerfd_create(clock, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     let once = Itimerspec { it_interval: Timespec::default(), it_value: wait.try_into().map_err(io::Error::other)? };
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
     // SAFETY: an `OwnedFd` names one open file for as long as it lives, and the `AsyncFd` owns it until it is dropped.
@@ -113,15 +136,19 @@ pub struct ManualClock {
     moved: watch::Sender<Duration>,
 }
 
+/// How long the machine of a manual clock has been up.
+const BOOTED: Duration = Duration::from_secs(1000);
+
 struct Manual {
     wall: UtcMs,
     monotonic: Duration,
+    boottime: Duration,
 }
 
 impl ManualClock {
     pub fn new(start: UtcMs) -> Arc<ManualClock> {
         Arc::new(ManualClock {
-            time: Mutex::new(Manual { wall: start, monotonic: Duration::ZERO }),
+            time: Mutex::new(Manual { wall: start, monotonic: Duration::ZERO, boottime: BOOTED }),
             moved: watch::Sender::new(Duration::ZERO),
         })
     }
@@ -131,10 +158,18 @@ impl ManualClock {
         let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
         time.wall = time.wall + by;
         time.monotonic += by;
+        time.boottime += by;
         self.moved.send_replace(time.monotonic);
     }
 
-    /// Sets the wall clock alone, as `date -s` or a suspend does.
+    /// The machine sleeps: timers stand still, and afterwards the wall clock and the time since the boot have gone on.
+    pub fn suspend(&self, by: Duration) {
+        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        time.wall = time.wall + by;
+        time.boottime += by;
+    }
+
+    /// Sets the wall clock alone, as `date -s` does.
     pub fn step_wall_to(&self, wall: UtcMs) {
         self.time.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
     }
@@ -148,6 +183,10 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         self.time.lock().unwrap_or_else(PoisonError::into_inner).monotonic
+    }
+
+    fn boottime(&self) -> Moment {
+        Moment(self.time.lock().unwrap_or_else(PoisonError::into_inner).boottime)
     }
 
     async fn sleep(&self, wait: Duration) {
@@ -165,7 +204,7 @@ mod tests {
     #[tokio::test]
     async fn a_sleep_is_never_shorter_than_asked() {
         let clock = SystemClock::new();
-        for micros in [0, 1, 300, 2_999, 3_000, 3_001, 7_500] {
+        for micros in [0, 1, 300, 2_999, 3_000, 3_001, 7_500, 1_000_001] {
             let wait = Duration::from_micros(micros);
             let before = clock.monotonic();
             clock.sleep(wait).await;
@@ -183,5 +222,19 @@ mod tests {
             wait > Duration::from_secs(59) && wait < Duration::from_secs(60) + Duration::from_millis(1),
             "{wait:?}"
         );
+    }
+
+    #[test]
+    fn lengths_pass_by_a_clock_that_nobody_sets_and_that_counts_a_sleep_of_the_machine() {
+        let clock = ManualClock::new(UtcMs(0));
+        let before = clock.reading();
+        clock.step_wall_to(UtcMs(-7_200_000));
+        assert_eq!(clock.boottime(), before.moment, "a clock that is set moves no length");
+        clock.suspend(Duration::from_secs(8));
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(clock.boottime().since(before.moment), Duration::from_secs(10));
+        assert_eq!(clock.monotonic(), Duration::from_secs(2));
+        let system = SystemClock::new();
+        assert!(system.boottime().0 >= system.monotonic() && system.boottime() <= system.boottime());
     }
 }

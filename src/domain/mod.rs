@@ -24,4 +24,4 @@ pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
 pub use secret::Secret;
 pub use sender::{SenderSpec, Support};
-pub use time::UtcMs;
+pub use time::{Moment, Reading, UtcMs};

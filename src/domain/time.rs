@@ -61,6 +61,44 @@ impl Sub<Duration> for UtcMs {
     }
 }
 
+/// A moment by the clock that nobody sets, as the time since the machine was booted. Ends of lengths are kept as this:
+/// the end of a rest or of a wait before a retry. It means nothing after the next boot, and is never stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub Duration);
+
+impl Moment {
+    /// The time from `earlier` to `self`, zero when `self` is not later.
+    pub fn since(self, earlier: Moment) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+    fn add(self, wait: Duration) -> Moment {
+        Moment(self.0.saturating_add(wait))
+    }
+}
+
+/// What both clocks show now: the wall clock, by which hours come, and the one by which lengths pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub wall: UtcMs,
+    pub moment: Moment,
+}
+
+impl Reading {
+    /// The instant that the wall clock will show at a moment to come, unless it is set.
+    pub fn wall_at(self, moment: Moment) -> UtcMs {
+        self.wall + moment.since(self.moment)
+    }
+
+    /// The moment at which a length ends that was written down as an instant.
+    pub fn moment_at(self, at: UtcMs) -> Moment {
+        self.moment + at.since(self.wall)
+    }
+}
+
 impl fmt::Display for UtcMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3}", self.to_jiff())

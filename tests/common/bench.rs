@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pushcron::clock::{Clock, ManualClock, SharedClock};
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::Item;
-use pushcron::domain::{Account, Body, Delivery, MediaFile, Report, RetryPolicy, Target, UtcMs};
+use pushcron::domain::{Account, Body, Delivery, MediaFile, Moment, Report, RetryPolicy, Target, UtcMs};
 use pushcron::senders::{self, Environment, Sender};
 use tempfile::TempDir;
 
@@ -28,6 +28,10 @@ impl Clock for LeapingClock {
 
     fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+
+    fn boottime(&self) -> Moment {
+        self.clock.boottime()
     }
 
     async fn sleep(&self, wait: Duration) {
