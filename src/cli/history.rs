@@ -1,6 +1,6 @@
 //! `history`: the pushes, what became of them, and new ones as they come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use clap::builder::PossibleValuesParser;
 use clap_complete::ArgValueCandidates;
 use serde_json::Value;
 
-use super::check::counted;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::follow::{Follower, Source};
 use super::render::{self, Cell, Column, Dump, Screen, Tone, Widths};
-use super::rows::{Instants, Row, for_programs, rows, state};
+use super::rows::{Instants, Row, rows, state};
 use super::{Show, completions, when};
 use crate::domain::PushState;
-use crate::store::{Filter, Store, Table, View};
+use crate::store::{Filter, Store, Table};
 
 /// Rows for people who do not say how many.
-const PAGE: u64 = 20;
+const FEW: u64 = 20;
 
-/// Rows that are read at once for programs.
-const PIECE: u64 = 5000;
+/// Rows that are read at once.
+const PAGE: u64 = 1000;
 
 /// How often `--follow` looks.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -34,7 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
   pushcron history --follow
   pushcron history --since 2026-01-01 --csv > january.csv
 
-JSON and CSV have every row unless --limit says otherwise, oldest first, in the columns of the view push_history.")]
+JSON and CSV have every row unless --limit says otherwise, oldest first, in the columns of the view push_history. Oldest
+is the lowest id; with --job or --since the earliest instant; with a final state other than sent the earliest end.")]
 pub struct History {
     /// Only pushes of this job
     #[arg(long, add = ArgValueCandidates::new(completions::jobs))]
@@ -69,36 +70,18 @@ impl History {
             if self.follow {
                 return self.follow(context, store, &filter, &zone).await;
             }
-            let is_few = filter.limit.is_some() || self.job.is_some() || self.state.is_some() || self.since.is_some();
-            if self.show.for_programs() && !is_few {
-                return self.dump(store, &filter).await;
-            }
-            let table = newest_last(store.view(View::PushHistory, &filter).await?);
-            let mut out = io::stdout().lock();
+            let mut out = BufWriter::new(io::stdout().lock());
             if self.show.for_programs() {
-                for_programs(&mut out, self.show, &table)?;
+                let mut dump = Dump::new(&mut out, self.show.csv);
+                pages(&store, &filter, |page| Ok(dump.write(page)?)).await?;
+                dump.finish()?;
             } else {
-                print(&mut out, self.show, &zone, &table, filter.limit)?;
+                let mut people = People::new(self.show, &zone);
+                pages(&store, &filter, |page| Ok(people.write(&mut out, page)?)).await?;
+                people.finish(&mut out, filter.limit)?;
             }
             Ok(Exit::Done)
         })
-    }
-
-    /// Every row by its id, in pieces: millions would not fit into memory, and a reader that takes its time would keep the
-    /// database's log from being folded.
-    async fn dump(&self, store: &dyn Store, filter: &Filter) -> Result<Exit, Failure> {
-        let mut out = BufWriter::new(io::stdout().lock());
-        let mut dump = Dump::new(&mut out, self.show.csv);
-        let mut piece = Filter { by_id: true, limit: Some(PIECE), ..filter.clone() };
-        loop {
-            let table = store.view(View::PushHistory, &piece).await?;
-            dump.write(&table)?;
-            piece.after_id = rows(&table).next_back().and_then(|row| row.int("id"));
-            if (table.rows.len() as u64) < PIECE {
-                dump.finish()?;
-                return Ok(Exit::Done);
-            }
-        }
     }
 
     fn filter(&self, context: &Context) -> Result<Filter, Failure> {
@@ -113,7 +96,7 @@ impl History {
         let limit = match self.limit {
             Some(0) => None,
             Some(limit) => Some(limit),
-            None => (!self.show.for_programs()).then_some(PAGE),
+            None => (!self.show.for_programs()).then_some(FEW),
         };
         Ok(Filter {
             job: self.job.clone(),
@@ -128,110 +111,97 @@ impl History {
 
     /// Prints the pushes that are there, then each one once more whenever it ends or is put back.
     async fn follow(&self, context: &Context, store: &dyn Store, filter: &Filter, zone: &str) -> Result<Exit, Failure> {
-        let mut tail = Tail::default();
-        let newest = Filter { limit: Some(1), ..Filter::default() };
-        tail.take(&store.view(View::PushHistory, &newest).await?);
-        tail.take(&store.view(View::DuePushes, &Filter::default()).await?);
-        let table = newest_last(store.view(View::PushHistory, filter).await?);
-        let lines = Lines::new(self.show, zone, &table);
-        lines.begin(&table)?;
-        loop {
-            context.clock.sleep(LOOK_EVERY).await;
-            // The account and the state of a push change while it is open: these filters look at what it became.
-            let wanted = Filter { after_id: Some(tail.after()), limit: None, ..filter.clone() };
-            let everything = Filter { after_id: wanted.after_id, ..Filter::default() };
-            let seen = store.view(View::PushHistory, &everything).await?;
-            let news = tail.take(&newest_last(seen));
-            if news.is_empty() {
-                continue;
-            }
-            let table = newest_last(store.view(View::PushHistory, &wanted).await?);
-            for (row, values) in rows(&table).zip(&table.rows) {
-                if row.int("id").is_some_and(|id| news.contains(&id)) {
-                    lines.write(&table, row, values)?;
+        let mut follower = Follower::begin(&store).await?;
+        let mut lines = Lines::new(self.show, zone);
+        pages(&store, filter, |page| {
+            lines.begin(page)?;
+            for (index, row) in rows(page).enumerate() {
+                // What came while we read comes again as news.
+                if row.int("id").is_some_and(|id| follower.knows(id)) {
+                    lines.write(page, index)?;
+                    follower.shown(row);
                 }
             }
-        }
-    }
-}
-
-/// The view gives the newest first, so that a limit keeps those; people and files read on from the older ones.
-fn newest_last(mut table: Table) -> Table {
-    table.rows.reverse();
-    table
-}
-
-/// What `--follow` has seen.
-#[derive(Default)]
-struct Tail {
-    newest: i64,
-    open: BTreeMap<i64, String>,
-}
-
-impl Tail {
-    /// Every push of interest has a higher id than this.
-    fn after(&self) -> i64 {
-        self.open.keys().next().map_or(self.newest, |oldest| oldest - 1)
-    }
-
-    /// Notes the states of these pushes. Returns those that ended or were put back since.
-    fn take(&mut self, table: &Table) -> BTreeSet<i64> {
-        let mut news = BTreeSet::new();
-        for row in rows(table) {
-            let Some(id) = row.int("id") else { continue };
-            let word = row.text("state").into_owned();
-            let is_final = PushState::parse(&word).is_some_and(PushState::is_final);
-            let known = self.open.get(&id);
-            let is_new = known.is_none() && id > self.newest;
-            if (is_final && (is_new || known.is_some())) || (word == "retrying" && known != Some(&word)) {
-                news.insert(id);
+            Ok(())
+        })
+        .await?;
+        loop {
+            let more = follower.look(&store, filter, |table, index| lines.write(table, index)).await?;
+            if !more {
+                context.clock.sleep(LOOK_EVERY).await;
             }
-            if is_final {
-                self.open.remove(&id)
-            } else {
-                self.open.insert(id, word)
-            };
         }
-        self.newest = self.newest.max(rows(table).filter_map(|row| row.int("id")).max().unwrap_or(0));
-        news
+    }
+}
+
+/// Hands out what the filter lets through, oldest first, in pages, of which the first may be empty: millions of lines
+/// would not fit into memory, and a reader that takes its time would keep the database's log from being folded.
+async fn pages(
+    source: &impl Source,
+    filter: &Filter,
+    mut take: impl FnMut(&Table) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut page = Filter { oldest_first: true, ..filter.clone() };
+    let mut left = filter.limit.unwrap_or(u64::MAX);
+    if let Some(limit) = filter.limit {
+        // The newest line that is one too many.
+        let before = Filter { limit: Some(1), skip: limit, ..filter.clone() };
+        page.after = source.lines(&before).await?.mark();
+    }
+    loop {
+        let wanted = left.min(PAGE);
+        page.limit = Some(wanted);
+        let table = source.lines(&page).await?;
+        take(&table)?;
+        left -= table.rows.len() as u64;
+        page.after = table.mark();
+        if (table.rows.len() as u64) < wanted || left == 0 {
+            return Ok(());
+        }
     }
 }
 
 /// Rows one by one, in whichever form.
-struct Lines {
+struct Lines<'a> {
     show: Show,
+    zone: &'a str,
     screen: Screen,
-    instants: Instants,
-    widths: Widths,
     columns: Vec<Column>,
+    /// Once the first page is known.
+    shape: Option<(Instants, Widths)>,
 }
 
-impl Lines {
-    fn new(show: Show, zone: &str, table: &Table) -> Lines {
-        let (screen, columns) = (Screen::of_stdout(), columns());
-        let instants = instants(show, zone, table).with_seconds();
-        let cells: Vec<Vec<Cell>> = rows(table).map(|row| cells(&instants, row)).collect();
-        let widths = Widths::with_room(screen, &columns, &cells);
-        Lines { show, screen, instants, widths, columns }
+impl Lines<'_> {
+    fn new(show: Show, zone: &str) -> Lines<'_> {
+        Lines { show, zone, screen: Screen::of_stdout(), columns: columns(), shape: None }
     }
 
-    fn begin(&self, table: &Table) -> Result<(), Failure> {
+    /// Writes the titles before the first page.
+    fn begin(&mut self, table: &Table) -> Result<(), Failure> {
+        if self.shape.is_some() {
+            return Ok(());
+        }
+        let instants = instants(self.show, self.zone, table).with_seconds();
+        let cells: Vec<Vec<Cell>> = rows(table).map(|row| cells(&instants, row)).collect();
+        let widths = Widths::with_room(self.screen, &self.columns, &cells);
         if self.show.csv {
             render::csv_row(&mut io::stdout(), table.columns.iter().cloned().map(Value::from))?;
         } else if !self.show.json {
-            self.widths.write_titles(&mut io::stdout(), self.screen, &self.columns)?;
+            widths.write_titles(&mut io::stdout(), self.screen, &self.columns)?;
         }
-        rows(table).zip(&table.rows).try_for_each(|(row, values)| self.write(table, row, values))
+        self.shape = Some((instants, widths));
+        Ok(())
     }
 
-    fn write(&self, table: &Table, row: Row, values: &[Value]) -> Result<(), Failure> {
+    fn write(&self, table: &Table, index: usize) -> Result<(), Failure> {
+        let (Some(row), Some(values)) = (rows(table).nth(index), table.rows.get(index)) else { return Ok(()) };
         let mut out = io::stdout().lock();
         if self.show.json {
             writeln!(out, "{}", render::json(&render::object(table, values)))?;
         } else if self.show.csv {
             render::csv_row(&mut out, values.iter().cloned())?;
-        } else {
-            self.widths.write(&mut out, self.screen, &self.columns, &cells(&self.instants, row))?;
+        } else if let Some((instants, widths)) = &self.shape {
+            widths.write(&mut out, self.screen, &self.columns, &cells(instants, row))?;
         }
         Ok(out.flush()?)
     }
@@ -242,14 +212,112 @@ impl Lines {
 /// # Errors
 ///
 /// When `out` takes no more.
-pub fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table, limit: Option<u64>) -> io::Result<()> {
-    if table.rows.is_empty() {
-        return writeln!(out, "no pushes");
+pub fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table) -> io::Result<()> {
+    let mut people = People::new(show, zone);
+    people.write(out, table)?;
+    people.finish(out, None)
+}
+
+/// Pushes for people, page by page: the first page settles the widths of all. What the summary needs is counted on
+/// the way.
+struct People<'a> {
+    show: Show,
+    zone: &'a str,
+    screen: Screen,
+    columns: Vec<Column>,
+    shape: Option<(Instants, Widths)>,
+    states: BTreeMap<&'static str, u64>,
+    /// How often each lateness was seen, in milliseconds; in full seconds where it is long.
+    late: BTreeMap<i64, u64>,
+    lines: u64,
+}
+
+impl People<'_> {
+    fn new(show: Show, zone: &str) -> People<'_> {
+        People {
+            show,
+            zone,
+            screen: Screen::of_stdout(),
+            columns: columns(),
+            shape: None,
+            states: BTreeMap::new(),
+            late: BTreeMap::new(),
+            lines: 0,
+        }
     }
-    let instants = instants(show, zone, table);
-    let cells: Vec<Vec<Cell>> = rows(table).map(|row| cells(&instants, row)).collect();
-    render::table(out, Screen::of_stdout(), &columns(), &cells)?;
-    writeln!(out, "{}; {}", summary(table, limit), instants.told())
+
+    fn write(&mut self, out: &mut dyn Write, page: &Table) -> io::Result<()> {
+        if page.rows.is_empty() {
+            return Ok(());
+        }
+        self.count(page);
+        let is_first = self.shape.is_none();
+        let (instants, widths) = self.shape.get_or_insert_with(|| {
+            let mut instants = instants(self.show, self.zone, page);
+            if page.rows.len() as u64 == PAGE {
+                instants = instants.with_seconds();
+            }
+            let cells: Vec<Vec<Cell>> = rows(page).map(|row| cells(&instants, row)).collect();
+            // A column that is empty here may hold something in a page to come.
+            let widths = match page.rows.len() as u64 == PAGE {
+                true => Widths::with_room(self.screen, &self.columns, &cells),
+                false => Widths::snug(self.screen, &self.columns, &cells),
+            };
+            (instants, widths)
+        });
+        if is_first {
+            widths.write_titles(out, self.screen, &self.columns)?;
+        }
+        rows(page).try_for_each(|row| widths.write(out, self.screen, &self.columns, &cells(instants, row)))
+    }
+
+    fn count(&mut self, page: &Table) {
+        self.lines += page.rows.len() as u64;
+        for row in rows(page) {
+            if let Some(state) = PushState::parse(&row.text("state")) {
+                *self.states.entry(state.as_str()).or_default() += 1;
+            }
+            if let Some(late) = row.int("lateness_ms") {
+                let late = if late < 100_000 { late } else { late - late % 1000 };
+                *self.late.entry(late).or_default() += 1;
+            }
+        }
+    }
+
+    fn finish(&self, out: &mut dyn Write, limit: Option<u64>) -> io::Result<()> {
+        match &self.shape {
+            None => writeln!(out, "no pushes")?,
+            Some((instants, _)) => writeln!(out, "{}; {}", self.summary(limit), instants.told())?,
+        }
+        out.flush()
+    }
+
+    /// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
+    fn summary(&self, limit: Option<u64>) -> String {
+        let states = PushState::ALL
+            .into_iter()
+            .filter_map(|state| self.states.get(state.as_str()).map(|count| format!("{count} {}", state.as_str())));
+        let all = if self.lines == 1 { "1 push".to_owned() } else { format!("{} pushes", self.lines) };
+        let cut = if limit == Some(self.lines) { " (the newest; more with --limit)" } else { "" };
+        let late = match (self.median_late(), self.late.last_key_value()) {
+            (Some(median), Some((most, _))) => {
+                format!("; late by {} at the median, {} at most", brief_ms(median), brief_ms(*most))
+            }
+            _ => String::new(),
+        };
+        format!("{all}{cut}: {}{late}", states.collect::<Vec<_>>().join(", "))
+    }
+
+    fn median_late(&self) -> Option<i64> {
+        let mut before = self.late.values().sum::<u64>() / 2;
+        for (late, count) in &self.late {
+            match before.checked_sub(*count) {
+                Some(rest) => before = rest,
+                None => return Some(*late),
+            }
+        }
+        None
+    }
 }
 
 fn columns() -> Vec<Column> {
@@ -303,25 +371,6 @@ fn instants(show: Show, zone: &str, table: &Table) -> Instants {
     Instants::new(show, zone, rows(table).map(|row| (counts(row), Some(row.text("timezone")))))
 }
 
-/// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
-fn summary(table: &Table, limit: Option<u64>) -> String {
-    let mut late: Vec<i64> = rows(table).filter_map(|row| row.int("lateness_ms")).collect();
-    late.sort_unstable();
-    let states = PushState::ALL.into_iter().filter_map(|state| {
-        let count = rows(table).filter(|row| row.text("state") == state.as_str()).count();
-        (count > 0).then(|| format!("{count} {}", state.as_str()))
-    });
-    let all = counted(table.rows.len(), "push").replace("pushs", "pushes");
-    let cut = if limit == Some(table.rows.len() as u64) { " (the newest; more with --limit)" } else { "" };
-    let late = match (late.get(late.len() / 2), late.last()) {
-        (Some(median), Some(most)) => {
-            format!("; late by {} at the median, {} at most", brief_ms(*median), brief_ms(*most))
-        }
-        _ => String::new(),
-    };
-    format!("{all}{cut}: {}{late}", states.collect::<Vec<_>>().join(", "))
-}
-
 /// `41ms`, `1.2s`, `5m`, `3h`, `2d`: as short as a table wants it.
 pub fn brief_ms(ms: i64) -> String {
     match ms {
@@ -336,25 +385,6 @@ pub fn brief_ms(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn table(rows: &[(i64, &str)]) -> Table {
-        Table {
-            columns: vec!["id".into(), "state".into()],
-            rows: rows.iter().map(|(id, state)| vec![(*id).into(), (*state).into()]).collect(),
-        }
-    }
-
-    #[test]
-    fn a_follower_hears_of_each_push_when_it_ends_or_is_put_back() {
-        let mut tail = Tail::default();
-        tail.take(&table(&[(1, "sent"), (2, "pending"), (3, "failed")]));
-        assert_eq!(tail.after(), 1);
-        assert!(tail.take(&table(&[(2, "sending"), (3, "failed"), (4, "pending")])).is_empty());
-        assert_eq!(tail.take(&table(&[(2, "retrying"), (3, "failed"), (4, "sent")])), [2, 4].into());
-        assert!(tail.take(&table(&[(2, "retrying"), (3, "failed"), (4, "sent")])).is_empty());
-        assert_eq!(tail.take(&table(&[(2, "sent"), (5, "unknown")])), [2, 5].into());
-        assert_eq!(tail.after(), 5);
-    }
 
     #[test]
     fn durations_are_brief() {

@@ -9,6 +9,7 @@ mod context;
 mod explain;
 mod failure;
 mod fire;
+mod follow;
 mod history;
 mod jobs;
 mod ledger;

@@ -128,12 +128,7 @@ impl Screen {
 ///
 /// When `out` takes no more.
 pub fn table(out: &mut dyn Write, screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
-    let is_empty = |index: usize| rows.iter().all(|row| row.get(index).is_none_or(|cell| cell.text.is_empty()));
-    let mut natural = natural_widths(columns, rows);
-    for index in (0..columns.len()).filter(|&index| columns[index].rank != Column::KEPT && is_empty(index)) {
-        natural[index] = None;
-    }
-    let widths = Widths(fit(&natural, columns, screen.width));
+    let widths = Widths::snug(screen, columns, rows);
     widths.write_titles(out, screen, columns)?;
     rows.iter().try_for_each(|row| widths.write(out, screen, columns, row))
 }
@@ -142,6 +137,16 @@ pub fn table(out: &mut dyn Write, screen: Screen, columns: &[Column], rows: &[Ve
 pub struct Widths(Vec<Option<usize>>);
 
 impl Widths {
+    /// Widths that suit these rows and no others: columns without any value are left out.
+    pub fn snug(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
+        let is_empty = |index: usize| rows.iter().all(|row| row.get(index).is_none_or(|cell| cell.text.is_empty()));
+        let mut natural = natural_widths(columns, rows);
+        for index in (0..columns.len()).filter(|&index| columns[index].rank != Column::KEPT && is_empty(index)) {
+            natural[index] = None;
+        }
+        Widths(fit(&natural, columns, screen.width))
+    }
+
     /// Widths that suit these rows, with the rest of the screen for the last column.
     pub fn with_room(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
         let mut widths = fit(&natural_widths(columns, rows), columns, screen.width);

@@ -52,7 +52,7 @@ async fn show(context: &Context, store: &dyn Store, pushes: &[i64]) -> Result<Ex
         table.rows.extend(found.rows);
     }
     let show = Show { json: false, csv: false, utc: false };
-    history::print(&mut io::stdout(), show, &context.whereabouts()?.timezone, &table, None)?;
+    history::print(&mut io::stdout(), show, &context.whereabouts()?.timezone, &table)?;
     let all_sent = super::rows::rows(&table).all(|row| row.text("state") == PushState::Sent.as_str());
     Ok(if all_sent { Exit::Done } else { Exit::Failed })
 }

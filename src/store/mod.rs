@@ -359,12 +359,25 @@ pub struct Filter {
     pub since: Option<UtcMs>,
     pub until: Option<UtcMs>,
     pub push_id: Option<i64>,
-    /// Only pushes with a higher id, for `--follow`.
+    /// Only pushes with a higher id.
     pub after_id: Option<i64>,
+    /// Only these pushes.
+    pub ids: Option<Vec<i64>>,
     /// Newest first; None: all.
     pub limit: Option<u64>,
-    /// The lines of `push_history` in the order of their ids instead, to be read in pages with `after_id`.
-    pub by_id: bool,
+    /// Leaves out so many of the first.
+    pub skip: u64,
+    /// The lines of `push_history` in the opposite order, to be read in pages: each begins after the mark of the last.
+    pub oldest_first: bool,
+    pub after: Option<Mark>,
+}
+
+/// A line of `push_history` as the place to read on from, whichever column the lines are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub id: i64,
+    pub due_at: UtcMs,
+    pub finished_at: Option<UtcMs>,
 }
 
 /// Rows of a view under the view's own column names.
@@ -372,6 +385,24 @@ pub struct Filter {
 pub struct Table {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<serde_json::Value>>,
+}
+
+impl Table {
+    /// The last line of a page of `push_history`.
+    pub fn mark(&self) -> Option<Mark> {
+        let row = self.rows.last()?;
+        let value = |name: &str| row.get(self.columns.iter().position(|column| column == name)?);
+        let instant = |name: &str| value(name)?.as_str()?.parse().ok();
+        Some(Mark { id: value("id")?.as_i64()?, due_at: instant("due_at")?, finished_at: instant("finished_at") })
+    }
+}
+
+/// A push as far as it changes: what `--follow` compares from look to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub id: i64,
+    pub state: PushState,
+    pub attempts: u32,
 }
 
 /// The durable state of pushcron.
@@ -483,6 +514,9 @@ pub trait Store: Send + Sync {
 
     async fn view(&self, view: View, filter: &Filter) -> Result<Table, StoreError>;
 
+    /// Where pushes with a higher id stand, in the order of their ids; or only those of them that are open.
+    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError>;
+
     /// A job's fires between two instants, both included, oldest first; a row that stands for a gap is among them
     /// when the gap reaches into the time.
     async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>, StoreError>;
@@ -511,7 +545,7 @@ pub trait Store: Send + Sync {
 
     async fn figures(&self) -> Result<Figures, StoreError>;
 
-    /// How many pushes are final; it takes a while where there are millions.
+    /// How many pushes are final; counted in steps, which take a while where there are millions.
     async fn finished_pushes(&self) -> Result<u64, StoreError>;
 
     /// Whether this database was once a backup. What its jobs called for between the two instants may have been

@@ -94,7 +94,8 @@ on_every_backend! {
         history_tells_account_rule_answer_and_lateness
         each_filter_filters
         pages_are_newest_first
-        everything_is_read_in_pages_by_id
+        everything_is_read_in_pages_whatever_the_filter
+        where_pushes_stand_is_read_in_pages
         a_fire_tells_its_whole_story
         a_gap_is_found_from_inside
         what_ended_badly_is_found_by_its_end

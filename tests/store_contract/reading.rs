@@ -130,22 +130,69 @@ pub async fn pages_are_newest_first(world: Arc<World>) {
     }
 }
 
-pub async fn everything_is_read_in_pages_by_id(world: Arc<World>) {
+pub async fn everything_is_read_in_pages_whatever_the_filter(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     for i in 0..5 {
         world.fire(&daily, at(i)).await;
     }
-    let mut page =
-        Filter { job: Some("daily".to_owned()), since: Some(at(1)), limit: Some(3), by_id: true, ..Filter::default() };
-    let mut due = Vec::new();
-    for rows in [3, 1, 0] {
-        let table = world.store.view(View::PushHistory, &page).await.unwrap();
-        assert_eq!(table.rows.len(), rows);
-        due.extend(table.rows.iter().map(|row| row[2].clone()));
-        page.after_id = table.rows.last().and_then(|row| row[0].as_i64()).or(page.after_id);
+    // Several of one instant and of one end, so that pages end among equals.
+    for i in 0..5 {
+        let next = Next::Failed { reason: "rejected".to_owned() };
+        world.ended(&format!("failed{i}"), next).await;
     }
-    assert_eq!(due, [json!(at(1)), json!(at(2)), json!(at(3)), json!(at(4))]);
+    let all = Filter { limit: Some(3), oldest_first: true, ..Filter::default() };
+    for (page, lines) in [
+        (all.clone(), 11),
+        (Filter { job: Some("daily".to_owned()), ..all.clone() }, 5),
+        (Filter { job: Some("daily".to_owned()), since: Some(at(1)), ..all.clone() }, 4),
+        (Filter { since: Some(at(0)), ..all.clone() }, 10),
+        (Filter { since: Some(at(0)), until: Some(at(3)), ..all.clone() }, 9),
+        (Filter { state: Some(PushState::Failed), ..all.clone() }, 5),
+        (Filter { state: Some(PushState::Pending), ..all.clone() }, 5),
+        (Filter { state: Some(PushState::Sent), ..all.clone() }, 1),
+        (Filter { im: Some("qq".to_owned()), ..all.clone() }, 11),
+        (Filter { account: Some("bot_a".to_owned()), ..all.clone() }, 6),
+    ] {
+        // What is newest first without a page is oldest first in pages, each line once.
+        let whole = Filter { limit: None, oldest_first: false, ..page.clone() };
+        let mut whole = world.store.view(View::PushHistory, &whole).await.unwrap().rows;
+        whole.reverse();
+        let (mut paged, mut page) = (Vec::new(), page);
+        loop {
+            let table = world.store.view(View::PushHistory, &page).await.unwrap();
+            assert!(table.rows.len() <= 3);
+            page.after = table.mark();
+            paged.extend(table.rows);
+            if page.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!((paged.len(), &paged), (lines, &whole), "{page:?}");
+        let skipped = Filter { limit: Some(1), skip: 2, oldest_first: false, after: None, ..page };
+        let skipped = world.store.view(View::PushHistory, &skipped).await.unwrap().rows;
+        assert_eq!(skipped.first(), whole.iter().rev().nth(2));
+    }
+    let some = Filter { ids: Some(vec![2, 4]), oldest_first: true, ..Filter::default() };
+    let some = world.store.view(View::PushHistory, &some).await.unwrap().rows;
+    assert_eq!(some.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), [json!(2), json!(4)]);
+}
+
+pub async fn where_pushes_stand_is_read_in_pages(world: Arc<World>) {
+    let first = world.waiting("first").await.id;
+    let sending = world.waiting("sending").await.id;
+    world.begin(sending, at(0)).await;
+    let failed = world.ended("failed", Next::Failed { reason: "rejected".to_owned() }).await;
+    let read = async |after, open, limit| -> Vec<_> {
+        let standings = world.store.standings(after, open, limit).await.unwrap();
+        standings.iter().map(|standing| (standing.id, standing.state, standing.attempts)).collect()
+    };
+    let [waits, under_way, over] =
+        [(first, PushState::Pending, 0), (sending, PushState::Sending, 1), (failed, PushState::Failed, 1)];
+    assert_eq!(read(first - 1, false, 9).await, [waits, under_way, over]);
+    assert_eq!(read(first, false, 1).await, [under_way]);
+    assert_eq!(read(0, true, 9).await, [waits, under_way]);
+    assert_eq!(read(first, true, 9).await, [under_way]);
 }
 
 pub async fn a_fire_tells_its_whole_story(world: Arc<World>) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::cells::{At, instant, maybe_instant, number, text};
 use super::fault::{Fault, Result};
 use crate::domain::{PushState, UtcMs};
-use crate::store::{BadEnd, BadEnds, Filter, FireRecord, Revision, Table, View};
+use crate::store::{BadEnd, BadEnds, Filter, FireRecord, Mark, Revision, Standing, Table, View};
 
 pub(super) fn view(conn: &Connection, view: View, filter: &Filter) -> Result<Table> {
     let Query { sql, values } = build(view, filter);
@@ -39,7 +39,7 @@ enum Walk {
 impl Walk {
     fn of(filter: &Filter) -> Walk {
         match filter.state {
-            _ if filter.push_id.is_some() || filter.after_id.is_some() || filter.by_id => Walk::Id,
+            _ if filter.push_id.is_some() || filter.after_id.is_some() || filter.ids.is_some() => Walk::Id,
             Some(state) if !state.is_final() => Walk::Open,
             Some(state) if state != PushState::Sent => Walk::Trouble,
             _ if filter.job.is_some() => Walk::Job,
@@ -50,13 +50,30 @@ impl Walk {
         }
     }
 
-    /// Newest first, in the order that the index gives: sorting would mean to read them all.
-    fn order(self) -> &'static str {
-        match self {
-            Walk::Trouble => " ORDER BY finished_at DESC, id DESC",
-            Walk::Job | Walk::Due => " ORDER BY due_at DESC, id DESC",
-            Walk::Id | Walk::Open | Walk::Account | Walk::Im | Walk::Newest => " ORDER BY id DESC",
+    /// The order that the index gives: sorting would mean to read them all.
+    fn order(self, oldest_first: bool) -> &'static str {
+        match (self, oldest_first) {
+            (Walk::Trouble, false) => " ORDER BY finished_at DESC, id DESC",
+            (Walk::Trouble, true) => " ORDER BY finished_at, id",
+            (Walk::Job | Walk::Due, false) => " ORDER BY due_at DESC, id DESC",
+            (Walk::Job | Walk::Due, true) => " ORDER BY due_at, id",
+            (_, false) => " ORDER BY id DESC",
+            (_, true) => " ORDER BY id",
         }
+    }
+
+    /// What follows a mark in this order.
+    fn go_on(self, query: &mut Query, after: Mark) {
+        let at = match self {
+            Walk::Trouble => after.finished_at.unwrap_or(after.due_at),
+            Walk::Job | Walk::Due => after.due_at,
+            _ => return query.push(" AND id > ").bind(after.id),
+        };
+        let column = if self == Walk::Trouble { "finished_at" } else { "due_at" };
+        query.push(" AND ").push(column).push(" >= ").bind(At::from(at));
+        query.push(" AND (+").push(column).push(" > ").bind(At::from(at));
+        query.push(" OR +id > ").bind(after.id);
+        query.push(")");
     }
 }
 
@@ -86,7 +103,10 @@ fn build(view: View, filter: &Filter) -> Query {
         View::PushHistory => {
             let walk = Walk::of(filter);
             push_filters(&mut query, filter, Some(walk));
-            query.push(if filter.by_id { " ORDER BY id" } else { walk.order() });
+            if let Some(after) = filter.after {
+                walk.go_on(&mut query, after);
+            }
+            query.push(walk.order(filter.oldest_first));
         }
         View::DuePushes => {
             push_filters(&mut query, filter, None);
@@ -115,6 +135,9 @@ fn build(view: View, filter: &Filter) -> Query {
     }
     if let Some(limit) = filter.limit {
         query.push(" LIMIT ").bind(number(limit));
+        if filter.skip > 0 {
+            query.push(" OFFSET ").bind(number(filter.skip));
+        }
     }
     query
 }
@@ -132,7 +155,9 @@ fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
         _ => query.push(""),
     };
     let due = if by(Walk::Due) || by(Walk::Job) { "due_at" } else { "+due_at" };
-    if let Some(since) = filter.since {
+    // A page begins where the last one ended, not where the first one did.
+    let reached = filter.after.filter(|_| matches!(walk, Some(Walk::Job | Walk::Due))).map(|after| after.due_at);
+    if let Some(since) = filter.since.filter(|since| reached.is_none_or(|reached| reached < *since)) {
         query.push(" AND ").push(due).push(" >= ").bind(At::from(since));
     }
     if let Some(until) = filter.until {
@@ -143,6 +168,12 @@ fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
     }
     if let Some(id) = filter.after_id {
         query.push(" AND id > ").bind(id);
+    }
+    if let Some(ids) = &filter.ids {
+        // Plain numbers.
+        let ids = serde_json::to_string(ids).unwrap_or_default();
+        query.push(" AND id IN (SELECT value FROM json_each(").bind(ids);
+        query.push("))");
     }
 }
 
@@ -164,6 +195,20 @@ fn cells(row: &Row<'_>, columns: usize) -> Result<Vec<Value>> {
             })
         })
         .collect()
+}
+
+pub(super) fn standings(conn: &Connection, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>> {
+    let mut statement = conn.prepare_cached(match only_open {
+        true => {
+            "SELECT id, state, attempts FROM pushes INDEXED BY pushes_open
+              WHERE finished_at IS NULL AND id > ?1 ORDER BY id LIMIT ?2"
+        }
+        false => "SELECT id, state, attempts FROM pushes WHERE id > ?1 ORDER BY id LIMIT ?2",
+    })?;
+    let rows = statement.query_and_then(params![after_id, number(limit)], |row| {
+        Ok(Standing { id: row.get(0)?, state: state(text(row, 1)?)?, attempts: row.get(2)? })
+    })?;
+    rows.collect()
 }
 
 /// What ended badly, spelt as the partial index spells it.

@@ -33,7 +33,8 @@ use tokio::task::spawn_blocking;
 
 use super::{
     AccountRow, AdHoc, Applied, BadEnds, Begin, Cursor, Figures, Filter, Finish, FireRecord, Interrupted, JobChange,
-    NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Store, StoreError, StoredJob, Table, View,
+    NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Standing, Store, StoreError, StoredJob, Table,
+    View,
 };
 use crate::domain::{Delivery, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use readers::Readers;
@@ -219,6 +220,10 @@ impl Store for SqliteStore {
     async fn view(&self, view: View, filter: &Filter) -> Result<Table> {
         let filter = filter.clone();
         self.read(move |conn| history::view(conn, view, &filter)).await
+    }
+
+    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>> {
+        self.read(move |conn| history::standings(conn, after_id, only_open, limit)).await
     }
 
     async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>> {
