@@ -103,9 +103,10 @@ impl From<DaemonError> for Failure {
         match error {
             DaemonError::Config(errors) => Failure::from(errors),
             DaemonError::Store(error) => Failure::from(error),
-            DaemonError::Account(_) | DaemonError::Schedule { .. } | DaemonError::CommandAsRoot => {
-                Failure::of(Exit::BadConfig, &error)
-            }
+            DaemonError::Account(_)
+            | DaemonError::Schedule { .. }
+            | DaemonError::CommandAsRoot
+            | DaemonError::NoFiles { .. } => Failure::of(Exit::BadConfig, &error),
             DaemonError::Lock(_) => Failure::of(Exit::OutOfReach, &error),
             DaemonError::System(_) | DaemonError::BrokeDown(_) => Failure::of(Exit::Failed, &error),
         }

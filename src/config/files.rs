@@ -1,6 +1,8 @@
 //! Which files make up the configuration, and reading them.
 
+use std::fs::Metadata;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::trust::Rights;
@@ -19,6 +21,8 @@ pub(super) struct FileText {
 pub(super) enum FileProblem {
     /// In words.
     Whole(String),
+    /// It changed under each try.
+    UnderWay,
     /// The bytes from this offset on are no UTF-8; the text before is given for the place.
     NotUtf8 { before: String },
 }
@@ -38,7 +42,40 @@ pub(super) fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
+/// How often a file that changes while it is read is read.
+const TRIES: usize = 4;
+
 pub(super) fn read(path: &Path) -> Result<FileText, FileProblem> {
+    read_while(path, || {})
+}
+
+/// As [`read`]; `meanwhile` is called each time between reading and looking whether the file is still the same.
+fn read_while(path: &Path, mut meanwhile: impl FnMut()) -> Result<FileText, FileProblem> {
+    for _ in 0..TRIES {
+        let before = std::fs::metadata(path).ok().as_ref().map(state);
+        let text = read_once(path);
+        meanwhile();
+        if before == std::fs::metadata(path).ok().as_ref().map(state) {
+            return text;
+        }
+    }
+    Err(FileProblem::UnderWay)
+}
+
+/// What differs once somebody wrote to a file or put another in its place.
+fn state(meta: &Metadata) -> [i128; 7] {
+    [
+        meta.dev().into(),
+        meta.ino().into(),
+        meta.len().into(),
+        meta.mtime().into(),
+        meta.mtime_nsec().into(),
+        meta.ctime().into(),
+        meta.ctime_nsec().into(),
+    ]
+}
+
+fn read_once(path: &Path) -> Result<FileText, FileProblem> {
     let words = |error: std::io::Error| FileProblem::Whole(format!("cannot be read: {error}"));
     // Asked before opening, since opening a FIFO waits for a writer.
     let meta = std::fs::metadata(path).map_err(words)?;
@@ -69,4 +106,48 @@ pub(super) fn read(path: &Path) -> Result<FileText, FileProblem> {
 
 fn too_large() -> FileProblem {
     FileProblem::Whole(format!("is larger than {} MiB: split it with include", LARGEST / 1024 / 1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.yaml");
+        std::fs::write(&path, "jobs:\n").unwrap();
+        let mut writes = vec!["jobs:\n- half", "jobs: []\n"];
+        let read = read_while(&path, || {
+            if !writes.is_empty() {
+                std::fs::write(&path, writes.remove(0)).unwrap();
+            }
+        });
+        assert_eq!(read.unwrap().text, "jobs: []\n");
+    }
+
+    #[test]
+    fn a_file_that_another_one_replaces_meanwhile_is_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, new) = (directory.path().join("jobs.yaml"), directory.path().join("new"));
+        std::fs::write(&path, "old\n").unwrap();
+        std::fs::write(&new, "new\n").unwrap();
+        // A rename that finds nothing changes nothing.
+        let read = read_while(&path, || drop(std::fs::rename(&new, &path)));
+        assert_eq!(read.unwrap().text, "new\n");
+    }
+
+    #[test]
+    fn a_file_that_keeps_changing_is_refused_after_a_few_tries() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("jobs.yaml");
+        std::fs::write(&path, "").unwrap();
+        let mut times = 0;
+        let read = read_while(&path, || {
+            times += 1;
+            std::fs::write(&path, "x".repeat(times)).unwrap();
+        });
+        assert!(matches!(read, Err(FileProblem::UnderWay)));
+        assert_eq!(times, TRIES);
+    }
 }

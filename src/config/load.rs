@@ -14,6 +14,7 @@ use super::mask;
 use super::problem::{Findings, Place, Source, as_written, quoted, shown};
 use super::push::PushDraft;
 use super::reading::{Loose, Reading};
+use super::sources;
 use super::trust::{self, Rights};
 use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
 use crate::domain::SenderSpec;
@@ -43,6 +44,12 @@ pub(super) struct Loading<'a> {
     pub loose: Loose,
     /// The push outside any job, and its source.
     pub push: Option<(u16, PushDraft)>,
+    /// What each file and each include brought.
+    pub brought: Vec<sources::Source>,
+    /// How many lists said of themselves that they are empty: of jobs, and of accounts.
+    meant_empty: [usize; 2],
+    /// A file was being written all the time.
+    pub under_way: bool,
     /// A file could not be read to its end, so that what it would have defined is unknown.
     pub incomplete: bool,
     /// Leave accounts, jobs and defaults unread.
@@ -67,6 +74,9 @@ impl<'a> Loading<'a> {
             jobs: Vec::new(),
             loose: Loose::default(),
             push: None,
+            brought: Vec::new(),
+            meant_empty: [0; 2],
+            under_way: false,
             incomplete: false,
             daemon_only: false,
         }
@@ -118,6 +128,10 @@ impl<'a> Loading<'a> {
         let (text, rights) = match files::read(path) {
             Ok(file) => (file.text, file.rights),
             Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
+            Err(FileProblem::UnderWay) => {
+                self.under_way = true;
+                return self.fail(path, "is being written: it changed each time while it was read");
+            }
             Err(FileProblem::NotUtf8 { before }) => {
                 self.incomplete = true;
                 let file = self.next_file();
@@ -131,24 +145,43 @@ impl<'a> Loading<'a> {
         };
         let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
         let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
+        let before = self.so_far();
         let includes = self.text(path, &directory, &text, rights);
         self.sources.push(Source { name: shown(path), text });
+        self.note_source(sources::Source::file(shown(path)), before);
         self.files.push(path.to_owned());
         if !self.directories.contains(&directory) {
             self.directories.push(directory.clone());
         }
         chain.push(real);
         for (place, pattern) in includes {
-            self.include(place, &directory, &pattern, chain);
+            let before = self.so_far();
+            let files = self.include(place, &directory, &pattern, chain);
+            self.note_source(sources::Source::pattern(pattern, shown(path), files), before);
         }
         chain.pop();
     }
 
-    fn include(&mut self, place: Place, directory: &Path, pattern: &str, chain: &mut Vec<PathBuf>) {
+    /// How much there is of what sources bring.
+    fn so_far(&self) -> SoFar {
+        SoFar { jobs: self.jobs.len(), accounts: self.accounts.len(), meant_empty: self.meant_empty }
+    }
+
+    /// Notes what a source brought since.
+    fn note_source(&mut self, mut source: sources::Source, before: SoFar) {
+        let is_meant = |kind: usize| self.meant_empty[kind] > before.meant_empty[kind];
+        source.jobs(self.jobs[before.jobs..].iter().map(|job| &*job.name), is_meant(0));
+        let ids = self.accounts[before.accounts..].iter().filter_map(|account| account.id.as_deref());
+        source.accounts(ids, is_meant(1));
+        self.brought.push(source);
+    }
+
+    /// Reads what a pattern leads to, and tells how many files that were.
+    fn include(&mut self, place: Place, directory: &Path, pattern: &str, chain: &mut Vec<PathBuf>) -> usize {
         if chain.len() > DEEPEST_INCLUDE {
             self.incomplete = true;
             self.findings.error(place, format!("include: files include each other more than {DEEPEST_INCLUDE} deep"));
-            return;
+            return 0;
         }
         let full = format!("{}/{pattern}", glob::Pattern::escape(&directory.to_string_lossy()));
         let full = if pattern.starts_with('/') { pattern } else { &full };
@@ -157,12 +190,12 @@ impl<'a> Loading<'a> {
             Err(error) => {
                 let pattern = as_written(&self.sources, place, pattern);
                 self.findings.error(place, format!("include: {pattern} is no pattern: {}", error.msg));
-                return;
+                return 0;
             }
         };
-        let mut found = false;
+        let mut found = 0;
         for path in paths {
-            found = true;
+            found += 1;
             match path {
                 Ok(path) if std::fs::canonicalize(&path).is_ok_and(|real| chain.contains(&real)) => {
                     let message = format!("include: {} includes itself in the end", shown(&path));
@@ -181,11 +214,12 @@ impl<'a> Loading<'a> {
                 }
             }
         }
-        if !found && !pattern.contains(['*', '?', '[']) {
+        if found == 0 && !pattern.contains(['*', '?', '[']) {
             self.incomplete = true;
             let pattern = as_written(&self.sources, place, pattern);
             self.findings.error(place, format!("include: there is no file {pattern}"));
         }
+        found
     }
 
     /// Reads one push from the command line.
@@ -233,6 +267,7 @@ impl<'a> Loading<'a> {
             accounts: &mut self.accounts,
             jobs: &mut self.jobs,
             includes: &mut includes,
+            meant_empty: &mut self.meant_empty,
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
         let done = document.read(&mut reader).map_err(|fault| document.fatal(fault));
@@ -278,6 +313,15 @@ struct Document<'a, 'f> {
     accounts: &'a mut Vec<AccountDraft>,
     jobs: &'a mut Vec<JobDraft>,
     includes: &'a mut Vec<(Place, String)>,
+    meant_empty: &'a mut [usize; 2],
+}
+
+/// A mark in what was read.
+#[derive(Clone, Copy)]
+struct SoFar {
+    jobs: usize,
+    accounts: usize,
+    meant_empty: [usize; 2],
 }
 
 impl Document<'_, '_> {
@@ -341,6 +385,7 @@ impl Document<'_, '_> {
 
     fn stream_jobs(&mut self, reader: &mut Reader) -> Result<(), Fault> {
         let (mut event, mut at) = reader.event()?;
+        self.meant_empty[0] += usize::from(event == Event::SequenceEnd);
         while event != Event::SequenceEnd {
             let node = reader.node_of(event, at)?;
             // A syntax error behind a job often means that the job was cut short: then only the error is told.
@@ -380,7 +425,10 @@ impl Document<'_, '_> {
 
     fn list(&mut self, key: &str, node: &Node, mut each: impl FnMut(&mut Self, &Node)) {
         match node.value() {
-            Value::List(nodes) => nodes.iter().for_each(|node| each(self, node)),
+            Value::List(nodes) => {
+                self.meant_empty[usize::from(key == "accounts")] += usize::from(nodes.is_empty());
+                nodes.iter().for_each(|node| each(self, node));
+            }
             _ => {
                 self.reading.wrong(key, node, "a list");
             }

@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod settle;
+mod sources;
 mod trust;
 mod yaml;
 
@@ -29,6 +30,7 @@ use std::path::PathBuf;
 pub use problem::{ConfigErrors, Problem};
 pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
+pub use sources::Sources;
 
 use crate::domain::{Account, Job, PushSpec, SenderSpec, UtcMs};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// Token files that were read: never sent as media.
     pub secret_files: Vec<PathBuf>,
+    /// Which file brought what.
+    pub sources: Sources,
 }
 
 /// A look-up of environment variables.
@@ -121,7 +125,7 @@ pub fn load_with_push(
     loading.push(push);
     let (config, push) = finish(loading, around, specs)?;
     // Not reached: a push that could not be read left a problem.
-    let unread = ConfigErrors { errors: Vec::new(), warnings: Vec::new(), more: true };
+    let unread = ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) };
     push.map(|push| (config, push)).ok_or(unread)
 }
 
@@ -132,7 +136,8 @@ fn finish(
 ) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
     loading.doubt_directories();
     let settled = settle::settle(&mut loading, around);
-    let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs))?;
+    let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs));
+    let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loading.under_way, ..errors })?;
     let config = Config {
         daemon: settled.daemon,
         accounts: settled.accounts,
@@ -140,6 +145,7 @@ fn finish(
         warnings,
         files: loading.files,
         secret_files: loading.secret_files,
+        sources: sources::Sources(loading.brought),
     };
     Ok((config, settled.push))
 }

@@ -41,6 +41,14 @@ pub struct Problem {
     caret: (usize, usize),
 }
 
+impl Problem {
+    /// A problem of a whole file, or of none.
+    pub(super) fn of_file(file: &str, message: String, hint: String) -> Problem {
+        let file = file.to_owned();
+        Problem { file, line: 0, column: 0, message, hint: Some(hint), source: None, caret: (0, 0) }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.file.is_empty() {
@@ -71,9 +79,16 @@ pub struct ConfigErrors {
     pub warnings: Vec<Problem>,
     /// There were so many that the rest of the files was not looked at.
     pub more: bool,
+    /// A file was being written while it was read: a little later it may be fine.
+    #[serde(skip)]
+    pub under_way: bool,
 }
 
 impl ConfigErrors {
+    pub(super) fn of(errors: Vec<Problem>) -> ConfigErrors {
+        ConfigErrors { errors, warnings: Vec::new(), more: false, under_way: false }
+    }
+
     /// How many problems there are, in words.
     pub fn count(&self) -> String {
         match (self.errors.len(), self.more) {
@@ -215,7 +230,7 @@ impl Findings {
         if self.errors.is_empty() {
             return Ok(warnings);
         }
-        Err(ConfigErrors { errors: lines.word_all(self.errors), warnings, more })
+        Err(ConfigErrors { warnings, more, ..ConfigErrors::of(lines.word_all(self.errors)) })
     }
 }
 

@@ -3,6 +3,7 @@
 mod alarm;
 mod duties;
 mod heartbeat;
+mod in_force;
 mod listeners;
 mod memory;
 mod metrics;
@@ -65,6 +66,12 @@ pub enum DaemonError {
          beside the command"
     )]
     CommandAsRoot,
+    /// No file was named or found, and the built-in example would take the place of what the database knows.
+    #[error(
+        "no configuration was named or found, and the database knows {known} jobs that the built-in example has not: \
+         name their files with -c or $PUSHCRON_CONFIG, or another database with --db"
+    )]
+    NoFiles { known: usize },
     /// The system refused something basic: threads, signals, TLS.
     #[error("{0}")]
     System(String),
@@ -107,6 +114,7 @@ struct Daemon {
     options: Options,
     clock: SharedClock,
     opened: Opened,
+    in_force: in_force::InForce,
     environment: Environment,
     desk: Arc<MediaDesk>,
     dispatcher: mpsc::UnboundedSender<Event>,
@@ -125,6 +133,7 @@ impl Daemon {
         let config = setup::load(&options, &clock).await?;
         let opened = Opened::new(&setup::database_path(&options, &config), clock.now()).await?;
         let store = opened.store.clone();
+        let in_force = in_force::InForce::at_start(&config, &store).await?;
         let environment = setup::environment(&clock, &store, &opened.path)?;
         let roster = setup::roster(&config, &environment)?;
         let started_at = clock.now();
@@ -194,6 +203,7 @@ impl Daemon {
             options,
             clock,
             opened,
+            in_force,
             environment,
             desk,
             dispatcher: events,
@@ -249,6 +259,7 @@ impl Daemon {
         if path != self.opened.path {
             warn!(now = %self.opened.path.display(), wanted = %path.display(), "another database takes a restart");
         }
+        let in_force = self.in_force.at_reload(&config)?;
         let roster = setup::roster(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.path);
         observers::may_run_command(&config)?;
@@ -258,6 +269,7 @@ impl Daemon {
         let jobs = setup::hashed(jobs).await?;
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
+        self.in_force.replace(in_force);
         self.desk.set(media);
         self.listeners.replace(&roster, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(roster));

@@ -55,12 +55,26 @@ impl Opened {
     }
 }
 
-/// Reads the configuration on a thread of its own, and logs its warnings.
+/// How often files that are being written are read, and how long between.
+const LOOKS: usize = 10;
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Reads the configuration on a thread of its own, and logs its warnings. A file that is being written is given some
+/// time to be finished.
 pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, DaemonError> {
-    let (paths, now) = (options.config.clone(), clock.now());
-    let config = tokio::task::spawn_blocking(move || config::load(&paths, &specs(), &Surroundings::of_process(now)))
-        .await
-        .map_err(|_| DaemonError::BrokeDown("configuration reader"))??;
+    let mut looks = 1;
+    let config = loop {
+        let (paths, now) = (options.config.clone(), clock.now());
+        let loaded =
+            tokio::task::spawn_blocking(move || config::load(&paths, &specs(), &Surroundings::of_process(now)))
+                .await
+                .map_err(|_| DaemonError::BrokeDown("configuration reader"))?;
+        match loaded {
+            Err(errors) if errors.under_way && looks < LOOKS => clock.sleep(LOOK_AGAIN).await,
+            loaded => break loaded?,
+        }
+        looks += 1;
+    };
     for warning in &config.warnings {
         warn!("{warning}");
     }

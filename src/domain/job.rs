@@ -8,18 +8,35 @@ use super::message::{Message, Target};
 use super::time::{UtcMs, duration_ms};
 
 /// One definition from the YAML, in the very form that `jobs.definition` stores as JSON.
+///
+/// Rows outlive versions. So here and in every other stored struct what a row does not say has a default, unless the
+/// row would mean nothing without it, and what a later version added is passed over; `tests/old_rows.rs` reads rows of
+/// each version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     pub name: String,
     pub schedule: Schedule,
     /// IANA name of the zone in which `schedule` is evaluated.
+    #[serde(default = "utc")]
     pub timezone: String,
+    #[serde(default = "yes")]
     pub enabled: bool,
+    #[serde(default)]
     pub push: Vec<PushSpec>,
+    #[serde(default)]
     pub misfire: Misfire,
+    #[serde(default)]
     pub overlap: Overlap,
     #[serde(default)]
     pub dst_gap: DstGap,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// When a job is due. The text is the user's own; `policy::schedule` gives it a meaning.
@@ -75,13 +92,19 @@ pub struct PushSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     pub message: Message,
-    #[serde(with = "duration_ms", rename = "timeout_ms")]
+    #[serde(with = "duration_ms", rename = "timeout_ms", default = "fifteen_seconds")]
     pub timeout: Duration,
+    #[serde(default)]
     pub retry: RetryPolicy,
+}
+
+fn fifteen_seconds() -> Duration {
+    Duration::from_secs(15)
 }
 
 /// How often and how long a push is tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RetryPolicy {
     pub max_attempts: u32,
     #[serde(with = "duration_ms", rename = "backoff_ms")]
@@ -113,6 +136,7 @@ impl Default for RetryPolicy {
 
 /// What happens to instants that were noticed too late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Misfire {
     pub policy: MisfirePolicy,
     /// Instants older than this are missed, whatever the policy.

@@ -80,6 +80,7 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartReport {
     /// What the part is: `text`, `image`, …
+    #[serde(default)]
     pub part: String,
     /// An outcome word; a part not yet tried has no report.
     pub outcome: String,

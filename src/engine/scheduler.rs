@@ -35,6 +35,27 @@ pub enum Command {
     Reread,
 }
 
+/// Of more jobs that vanished only the number is told.
+const MOST_NAMED: usize = 20;
+
+/// Jobs that are gone while pushes of theirs were waiting: perhaps nobody meant that.
+fn tell_vanished(jobs: &[(String, usize)]) {
+    if jobs.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = jobs.iter().take(MOST_NAMED).map(|(name, _)| &**name).collect();
+    let more = match jobs.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let pushes: usize = jobs.iter().map(|(_, pushes)| pushes).sum();
+    warn!(
+        jobs = format!("{}{more}", names.join(", ")),
+        cancelled_pushes = pushes,
+        "jobs are gone from the configuration while pushes of theirs were waiting: these are cancelled"
+    );
+}
+
 /// Why definitions could not be applied. Those from before stay in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -334,6 +355,7 @@ impl Scheduler {
         self.close_definitions(outgoing, now).await?;
         let scheduled: Vec<StoredJob> = changes.iter().map(|change| scheduled(change, &self.timeline, now)).collect();
         let applied = self.store.apply_jobs(changes, removed.clone(), now).await?;
+        tell_vanished(&applied.cancelled_of);
         for name in &removed {
             self.timeline.remove(name);
         }

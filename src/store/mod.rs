@@ -84,6 +84,8 @@ pub struct Applied {
     pub removed: u64,
     /// Open pushes of removed jobs, now cancelled.
     pub cancelled: Vec<i64>,
+    /// Of which jobs these are, and how many of each, by name.
+    pub cancelled_of: Vec<(String, usize)>,
     /// Pushes of instants still to come that were recorded ahead and are withdrawn, for the new definition to
     /// decide about.
     pub withdrawn: Vec<i64>,

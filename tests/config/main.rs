@@ -1,5 +1,6 @@
 //! The configuration from outside: files in, definitions or exact reports out.
 
+mod emptied;
 mod example;
 mod files;
 mod meaning;

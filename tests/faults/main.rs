@@ -295,6 +295,65 @@ async fn f22_a_reload_with_a_broken_file_changes_nothing_and_the_next_good_one_i
     house.assert_nothing_lost_or_doubled().await;
 }
 
+/// A job whose pushes wait long for the next try.
+fn patient(name: &str) -> String {
+    format!(
+        "  - {{name: {name}, every: 2s, push: {{im: hook, group: 1, text: {name}}}, \
+         retry: {{max_attempts: 50, backoff: 30s, give_up_after: 1h}}}}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_suddenly_empty_takes_no_job_away_and_one_that_was_cut_is_told_by_names() {
+    let house = House::new().await;
+    house.im.on("", Answer::status(429));
+    let jobs = [patient("one"), patient("two"), patient("three")];
+    house.configure("", &jobs.concat());
+    let mut daemon = house.daemon().await;
+    house.until_at_least(3, "SELECT count(DISTINCT job) FROM push_history WHERE state = 'retrying'").await;
+    let whole = std::fs::read_to_string(house.dir.path().join("jobs.yaml")).unwrap();
+    let up_to_jobs = &whole[..whole.find("jobs:").unwrap()];
+    let lost = "SELECT count(*) FROM pushes WHERE reason = 'job_removed'";
+    let emptied = ["", "---\n", "# x\n", "\u{feff}", up_to_jobs, &format!("{up_to_jobs}jobs:\n")];
+    for (nth, text) in emptied.into_iter().enumerate() {
+        house.write(text);
+        daemon.signal(libc::SIGHUP);
+        until("the reload is refused", async || daemon.log().matches("not reloaded").count() == nth + 1).await;
+        assert!(daemon.log().contains("write 'jobs: []' if they are to go"), "{}", daemon.log());
+    }
+    assert_eq!(house.number(lost).await, 0);
+    assert_eq!(house.number("SELECT count(*) FROM jobs WHERE removed_at IS NULL").await, 3);
+    daemon.stop().await;
+
+    // At a start the database remembers.
+    house.write(up_to_jobs);
+    let (code, told) = house.ends(&["run"]).await;
+    assert_eq!(code, Some(78), "{told}");
+    assert!(
+        told.contains("the files define no jobs at all, and 3 are in force") && told.contains("jobs: []"),
+        "{told}"
+    );
+    let mut nothing_named = house.program(&["--db", house.database().to_str().unwrap(), "run"]);
+    let ended = nothing_named.env_remove("PUSHCRON_CONFIG").stderr(Stdio::piped()).output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("name their files with -c"), "{ended:?}");
+    assert_eq!(house.number(lost).await, 0);
+
+    // A list that was cut is a list: what went with it is told.
+    house.configure("", &jobs[0]);
+    let mut daemon = house.daemon().await;
+    daemon.says("jobs are gone from the configuration while pushes of theirs were waiting").await;
+    assert!(daemon.log().contains("three, two"), "{}", daemon.log());
+    house.write(&format!("{up_to_jobs}jobs: []\n"));
+    daemon.signal(libc::SIGHUP);
+    daemon.says(" reloaded").await;
+    assert_eq!(house.number("SELECT count(*) FROM jobs WHERE removed_at IS NULL").await, 0);
+    house.write("accounts: []\njobs: []\n");
+    daemon.signal(libc::SIGHUP);
+    daemon.says("accounts are gone from the configuration").await;
+    daemon.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_every_second_with_a_changed_job_loses_and_doubles_nothing() {
     let house = House::new().await;

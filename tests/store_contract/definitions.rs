@@ -77,6 +77,7 @@ pub async fn a_removed_job_leaves_its_history_and_loses_its_waiting_pushes(world
     let applied = world.store.apply_jobs(vec![], vec![Arc::from("daily")], at(5)).await.unwrap();
     assert_eq!((applied.added, applied.changed, applied.removed), (0, 0, 1));
     assert_eq!(applied.cancelled, [pushes[2].id]);
+    assert_eq!(applied.cancelled_of, [("daily".to_owned(), 1)]);
     assert_eq!(applied.withdrawn, [ahead.id]);
     assert!(world.store.jobs().await.unwrap().iter().all(|job| &*job.name != "daily"));
     assert_eq!(world.state(pushes[0].id).await, PushState::Sending);

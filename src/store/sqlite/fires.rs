@@ -56,6 +56,7 @@ impl<'conn> FindJob<'conn> {
 /// A definition as far as its fires need it, read where it lies: messages are copied as they are.
 #[derive(Deserialize)]
 struct Definition<'a> {
+    #[serde(default)]
     overlap: Overlap,
     #[serde(borrow)]
     push: Vec<Planned<'a>>,
@@ -70,9 +71,14 @@ struct Planned<'a> {
     account: Option<String>,
     #[serde(borrow)]
     message: &'a RawValue,
+    #[serde(default = "built_in_timeout_ms")]
     timeout_ms: i64,
     #[serde(borrow)]
-    retry: &'a RawValue,
+    retry: Option<&'a RawValue>,
+}
+
+fn built_in_timeout_ms() -> i64 {
+    15_000
 }
 
 #[derive(Deserialize)]
@@ -104,7 +110,7 @@ impl<'conn> MakePushes<'conn> {
         for (ordinal, spec) in push.into_iter().enumerate() {
             let target: Target = parsed(&spec.target)?;
             let Content { kind } = serde_json::from_str(spec.message.get())?;
-            let (retry, policy) = policy(spec.retry.get())?;
+            let (retry, policy) = policy(spec.retry.map_or(&DEFAULT_RETRY, RawValue::get))?;
             let expires_at = fire.due_at.max(fire.now) + policy.give_up_after;
             let id = self.0.run(&NewPush {
                 fire_id: fire.id,

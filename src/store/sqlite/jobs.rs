@@ -1,5 +1,6 @@
 //! Definitions: what the files said, revision by revision, and pauses.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -31,7 +32,9 @@ fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
     #[derive(Deserialize)]
     struct Definition {
         schedule: Schedule,
+        #[serde(default)]
         misfire: Misfire,
+        #[serde(default)]
         overlap: Overlap,
         #[serde(default)]
         dst_gap: DstGap,
@@ -141,7 +144,12 @@ fn remove(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
           WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
         params![names, At::from(now)],
     )?;
-    applied.cancelled.extend(pushes::cancel_of_jobs(conn, &names, now)?);
+    let mut of: BTreeMap<String, usize> = BTreeMap::new();
+    for (push, job) in pushes::cancel_of_jobs(conn, &names, now)? {
+        applied.cancelled.push(push);
+        *of.entry(job).or_default() += 1;
+    }
+    applied.cancelled_of.extend(of);
     Ok(())
 }
 

@@ -125,15 +125,15 @@ fn state(push_id: i64, word: &str) -> Result<PushState> {
 }
 
 /// Ends the waiting pushes of jobs that are gone. `names` is a JSON list.
-pub(super) fn cancel_of_jobs(conn: &Connection, names: &str, now: UtcMs) -> Result<Vec<i64>> {
+pub(super) fn cancel_of_jobs(conn: &Connection, names: &str, now: UtcMs) -> Result<Vec<(i64, String)>> {
     let mut statement = conn.prepare(
         "UPDATE pushes INDEXED BY pushes_open
             SET state = 'cancelled', reason = 'job_removed', finished_at = ?2, next_attempt_at = NULL
           WHERE finished_at IS NULL AND state IN ('pending', 'retrying')
             AND (SELECT job FROM fires WHERE fires.id = fire_id) IN (SELECT value FROM jsonb_each(?1))
-         RETURNING id",
+         RETURNING id, (SELECT job FROM fires WHERE fires.id = fire_id)",
     )?;
-    let cancelled = statement.query_map(params![names, At::from(now)], |row| row.get(0))?;
+    let cancelled = statement.query_map(params![names, At::from(now)], |row| row.try_into())?;
     Ok(cancelled.collect::<rusqlite::Result<_>>()?)
 }
 

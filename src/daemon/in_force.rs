@@ -1,0 +1,66 @@
+//! What the configuration in force came from, so that one that says suddenly nothing does not take its place.
+
+use std::collections::HashSet;
+
+use tracing::warn;
+
+use super::DaemonError;
+use crate::config::{Config, Sources};
+use crate::store::SharedStore;
+
+/// What must be known of a configuration once it was taken apart.
+pub struct InForce {
+    sources: Sources,
+    accounts: Vec<String>,
+}
+
+impl InForce {
+    fn of(config: &Config) -> InForce {
+        let accounts = config.accounts.iter().map(|account| account.id.clone()).collect();
+        InForce { sources: config.sources.clone(), accounts }
+    }
+
+    /// Holds a configuration against what the database knows from earlier.
+    ///
+    /// # Errors
+    /// The database knows jobs, and the files none, without saying `jobs: []`; or no file was named or found at all,
+    /// and the built-in example would take the place of other jobs.
+    pub async fn at_start(config: &Config, store: &SharedStore) -> Result<InForce, DaemonError> {
+        let is_example = config.files.is_empty();
+        if is_example || config.sources.have_no_word_of_jobs() {
+            let ours: HashSet<&str> = config.jobs.iter().map(|job| &*job.name).collect();
+            let known = store.jobs().await?.into_iter().filter(|job| !ours.contains(&*job.name)).count();
+            match (known, is_example) {
+                (0, _) => {}
+                (_, true) => return Err(DaemonError::NoFiles { known }),
+                (_, false) => return Err(Sources::jobs_forgotten(known).into()),
+            }
+        }
+        let before = store.accounts().await?.into_iter().map(|account| account.id).collect();
+        let now = InForce::of(config);
+        now.tell_vanished_accounts(before);
+        Ok(now)
+    }
+
+    /// Holds the configuration of a reload against the one in force.
+    ///
+    /// # Errors
+    /// A source that brought definitions brings none now, and does not say that this is meant.
+    pub fn at_reload(&self, config: &Config) -> Result<InForce, DaemonError> {
+        config.sources.hold_against(&self.sources)?;
+        Ok(InForce::of(config))
+    }
+
+    /// Once `new` is in force.
+    pub fn replace(&mut self, new: InForce) {
+        new.tell_vanished_accounts(std::mem::take(&mut self.accounts));
+        *self = new;
+    }
+
+    fn tell_vanished_accounts(&self, before: Vec<String>) {
+        let gone: Vec<String> = before.into_iter().filter(|id| !self.accounts.contains(id)).collect();
+        if !gone.is_empty() {
+            warn!(accounts = gone.join(", "), "accounts are gone from the configuration: nothing is sent through them");
+        }
+    }
+}
