@@ -106,6 +106,9 @@ impl Reading<'_> {
                 continue;
             }
             seen.push((setting.key, entry.key_at));
+            if matches!(setting.kind, SettingKind::Secret | SettingKind::Url | SettingKind::Text) {
+                self.warn_of_cut(entry);
+            }
             if entry.node.is_null() {
                 self.error(entry.node.at, format!("{}: expected {}, got nothing", entry.key, expected(setting.kind)));
             } else if let Some(value) = self.setting(setting, form, entry) {
@@ -170,7 +173,7 @@ impl Reading<'_> {
                 if is_literal && text.contains(['?', '@']) {
                     self.warn_of_plain_secret(key, node.at);
                 }
-                Secret::new(text)
+                self.bare(key, node.at, Secret::new(text))?
             }
             _ => self.secret(form, key, node)?,
         };

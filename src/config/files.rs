@@ -92,6 +92,9 @@ fn read_once(path: &Path) -> Result<FileText, FileProblem> {
     if bytes.len() as u64 > LARGEST {
         return Err(too_large());
     }
+    if is_utf16(&bytes) {
+        return Err(FileProblem::Whole("is UTF-16: save it as UTF-8".to_owned()));
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(FileText { text, rights }),
         Err(error) => {
@@ -101,6 +104,15 @@ fn read_once(path: &Path) -> Result<FileText, FileProblem> {
             // Everything before that offset was found valid.
             Err(FileProblem::NotUtf8 { before: String::from_utf8(bytes).unwrap_or_default() })
         }
+    }
+}
+
+/// With its mark, or without where it begins as our files do: with letters of ASCII.
+fn is_utf16(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [first, 0, second, 0, ..] | [0, first, 0, second, ..] => *first != 0 && *second != 0,
+        _ => false,
     }
 }
 

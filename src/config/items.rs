@@ -8,6 +8,9 @@ use crate::domain::{Item, Media};
 /// Every type of an item of a mixed message; each is also the key of an item that names no type.
 const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "file", "at", "at_all"];
 
+/// What `source` is called too, in an item that tells its type.
+pub(super) const SOURCES: [&str; 4] = ["source", "url", "path", "file"];
+
 impl Reading<'_> {
     pub fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
         let Value::List(nodes) = node.value() else {
@@ -74,6 +77,7 @@ impl Reading<'_> {
             self.error(node.at, format!("{owner}: expected a text"));
             return None;
         };
+        self.warn_of_cut(entry);
         let text = self.text(&format!("{owner}: {}", entry.key), &entry.node);
         let alone = self.no_more(owner, &rest, &["text"]);
         let text = text?.into_owned();
@@ -106,8 +110,12 @@ impl Reading<'_> {
         };
         let mut complete = true;
         for entry in rest {
-            // With `type: image` the SDK still writes `imageUrl`.
-            if own.is_none() && item_type(&entry.key) == Some(kind) {
+            // With `type: image` the SDK still writes `imageUrl`, and its runtime `url`, `path` or `file`.
+            let is_source = item_type(&entry.key) == Some(kind) || SOURCES.contains(&&*entry.key);
+            if own.is_none() && is_source {
+                if !media.source.is_empty() {
+                    self.error(entry.key_at, format!("{owner}: the source is given twice"));
+                }
                 let source = self.source(&format!("{owner}: {}", entry.key), &entry.node);
                 complete &= source.map(|source| media.source = source).is_some();
             } else {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use granit_parser::Event;
+use granit_parser::{Event, ScalarStyle};
 
 use super::Surroundings;
 use super::accounts::AccountDraft;
@@ -231,6 +231,7 @@ impl<'a> Loading<'a> {
             around: self.around,
             findings: &mut self.findings,
             holds_secrets: false,
+            guarded: false,
             unseen_credentials: 0,
             loose: &mut self.loose,
             secret_files: &mut self.secret_files,
@@ -257,6 +258,7 @@ impl<'a> Loading<'a> {
                 around: self.around,
                 findings: &mut self.findings,
                 holds_secrets: false,
+                guarded: false,
                 unseen_credentials: 0,
                 loose: &mut self.loose,
                 secret_files: &mut self.secret_files,
@@ -326,21 +328,26 @@ struct SoFar {
 
 impl Document<'_, '_> {
     fn read(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        // Documents with something in them: a file may end in '---', or begin with two.
         let mut documents = 0;
         loop {
             let (event, at) = reader.event()?;
             match event {
                 Event::StreamEnd => return Ok(()),
-                Event::StreamStart | Event::DocumentEnd => {}
-                Event::DocumentStart(..) => documents += 1,
-                _ if documents > 1 => {
+                Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
+                Event::Scalar(_, ScalarStyle::Plain, ..) if at.len == 0 => {}
+                _ if documents > 0 => {
                     self.reading
                         .error(at, "expected one YAML document in a file, got a second one")
                         .hint("remove the '---'");
                     return Ok(());
                 }
-                Event::MappingStart(..) => self.top(reader)?,
+                Event::MappingStart(..) => {
+                    documents += 1;
+                    self.top(reader)?;
+                }
                 event => {
+                    documents += 1;
                     let node = reader.node_of(event, at)?;
                     if !node.is_null() {
                         let got = node.describe();
@@ -406,9 +413,13 @@ impl Document<'_, '_> {
         match key {
             "daemon" => self.reading.daemon(node, self.daemon),
             "defaults" => self.reading.defaults(node, self.defaults),
-            "accounts" => self.list(key, node, |document, node| {
-                document.accounts.extend(document.reading.account(node, document.specs));
-            }),
+            "accounts" => {
+                self.reading.guarded = true;
+                self.list(key, node, |document, node| {
+                    document.accounts.extend(document.reading.account(node, document.specs));
+                });
+                self.reading.guarded = false;
+            }
             "jobs" => self.list(key, node, |document, node| document.jobs.extend(document.reading.job(node))),
             "include" => {
                 for (at, pattern) in self.reading.texts(key, node).unwrap_or_default() {
@@ -417,7 +428,7 @@ impl Document<'_, '_> {
                 }
             }
             _ => {
-                let message = format!("unknown key {} at the top", quoted(key));
+                let message = format!("unknown key {} at the top", mask::key(key));
                 self.reading.error(key_at, message).near(key, TOP_KEYS);
             }
         }

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::load::TOP_KEYS;
+use super::problem::quoted;
 use crate::domain::SenderSpec;
 use crate::domain::sender::SettingKind;
 
@@ -26,6 +27,7 @@ pub(super) struct Keys {
     harmless: BTreeSet<&'static str>,
     /// Keys whose values are secret, or addresses that may hold a secret.
     secret: BTreeSet<&'static str>,
+    senders: BTreeSet<&'static str>,
 }
 
 impl Keys {
@@ -33,6 +35,7 @@ impl Keys {
         let mut keys = Keys {
             harmless: BTreeSet::from(["id", "im", "sender", "default", "concurrency", "min_interval"]),
             secret: BTreeSet::from(["heartbeat", "command", "url"]),
+            senders: specs.iter().map(|spec| spec.name).collect(),
         };
         for setting in specs.iter().flat_map(|spec| spec.settings) {
             match setting.kind {
@@ -174,13 +177,18 @@ pub(super) fn line(section: Option<&str>, line: &str, keys: &Keys) -> Option<Sho
     for (index, pair) in pairs.iter().enumerate() {
         let end = pairs.get(index + 1).map_or(line.len(), |next| next.key_at);
         let value = &line[pair.value_at..end];
-        let core = value.trim_end_matches([' ', ',', '{', '[', '}', ']', '\t']).len();
-        let core = &value[..core];
+        let core = core(value);
         let visible = match open {
             true => !(keys.is_secret(pair.key) || is_address_secret && core.contains("://")),
-            false => keys.is_harmless(pair.key) && core.chars().all(|c| c.is_alphanumeric() || "_-./\"'".contains(c)),
+            false => keys.is_harmless(pair.key) && is_shown(pair.key, core, keys),
         };
-        shown.keep(line, pair.key_at, pair.value_at);
+        let key_end = pair.key_at + pair.key.len();
+        if open || is_plain_key(pair.key) || keys.is_harmless(pair.key) || keys.secret.contains(pair.key) {
+            shown.keep(line, pair.key_at, key_end);
+        } else {
+            shown.mask(pair.key_at, key_end);
+        }
+        shown.keep(line, key_end, pair.value_at);
         if visible {
             shown.keep_addresses(line, pair.value_at, pair.value_at + core.len());
         } else {
@@ -189,6 +197,53 @@ pub(super) fn line(section: Option<&str>, line: &str, keys: &Keys) -> Option<Sho
         shown.keep(line, pair.value_at + core.len(), end);
     }
     Some(shown)
+}
+
+/// The value itself, without what ends the mapping or list around it.
+fn core(value: &str) -> &str {
+    let mut core = value.trim_end_matches([' ', ',', '{', '[', '\t']);
+    loop {
+        let ends_more =
+            |open: char, close: char| core.ends_with(close) && core.matches(close).count() > core.matches(open).count();
+        if !ends_more('{', '}') && !ends_more('[', ']') {
+            return if core.chars().all(|c| "[]{} ".contains(c)) { "" } else { core };
+        }
+        core = core[..core.len() - 1].trim_end_matches([' ', ',', '\t']);
+    }
+}
+
+/// Whether the value of a harmless key may be shown. Even there somebody may have put a secret by mistake.
+fn is_shown(key: &str, value: &str, keys: &Keys) -> bool {
+    let bare = value.trim_matches(['"', '\'']);
+    match key {
+        // These are told in tables and messages all the time.
+        "id" | "im" => bare.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)),
+        "sender" => keys.senders.contains(bare) || is_plain_value(bare),
+        key if ["_file", "_credential"].iter().any(|end| key.ends_with(end)) => {
+            bare.chars().all(|c| c.is_alphanumeric() || "_-./".contains(c))
+        }
+        _ => is_plain_value(bare),
+    }
+}
+
+/// A word or a number with its unit, and surely no secret; or a variable, which is named and not shown.
+pub(super) fn is_plain_value(value: &str) -> bool {
+    let is_word = value.chars().count() <= 12 && value.chars().all(|c| c.is_alphabetic() || c == '_');
+    let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
+    let is_number =
+        value.len() <= 10 && unit.len() < value.len() && unit.len() <= 3 && unit.chars().all(char::is_alphabetic);
+    let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    is_word || is_number || name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// Written as keys are, so that no token is taken for one.
+fn is_plain_key(key: &str) -> bool {
+    key.len() <= 24 && key.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '<')
+}
+
+/// An unknown key for a message, masked as in the line beside it.
+pub(super) fn key(key: &str) -> String {
+    if is_plain_key(key) { quoted(key) } else { MASK.to_owned() }
 }
 
 /// A key in a line and where its value begins.
@@ -252,6 +307,14 @@ mod tests {
             ("accounts", "    tokne: abc", Some("    tokne: ****")),
             ("accounts", "    id: a b", Some("    id: ****")),
             ("accounts", "    token:", Some("    token:")),
+            ("accounts", "    token: ${QQ_TOKEN}", Some("    token: ****")),
+            ("accounts", "  - {id: a, token: \"${T}\"}", Some("  - {id: a, token: ****}")),
+            ("accounts", "  - {id: a, rooms: [{b: ${T}}]}", Some("  - {id: a, rooms: ****b: ****}]}")),
+            ("accounts", "    concurrency: a1b2c3d4e5", Some("    concurrency: ****")),
+            ("accounts", "    default: maybe", Some("    default: maybe")),
+            ("accounts", "    min_interval: 1500ms", Some("    min_interval: 1500ms")),
+            ("accounts", "    sender: AbCdEf123", Some("    sender: ****")),
+            ("accounts", "    AbC123: x", Some("    ****: ****")),
             ("accounts", "    abc", None),
             ("accounts", "    abc id: x", None),
             ("", "{accounts: [{id: a, token: abc}]}", Some("{accounts: [{id: a, token: ****}]}")),

@@ -44,7 +44,10 @@ impl Reading<'_> {
             "source" => self.source("source", node).map(|source| media.source = source),
             "filename" | "fileName" | "file_name" => self.file_name(key, node).map(|name| media.filename = name),
             "mime_type" | "mimeType" => self.mime_type(key, node).map(|mime| media.mime_type = mime),
-            "caption" => self.optional_text(key, node).map(|caption| media.caption = caption),
+            "caption" => {
+                self.warn_of_cut(entry);
+                self.optional_text(key, node).map(|caption| media.caption = caption)
+            }
             "cover" => self.source("cover", node).map(|cover| media.cover = Some(cover)),
             _ => {
                 self.unknown_key(entry, owner, MEDIA_KEYS);

@@ -6,6 +6,7 @@ use super::reading::Reading;
 use super::yaml::{Node, Value};
 use crate::domain::job::DstGap;
 use crate::domain::{Misfire, MisfirePolicy, Overlap, RetryPolicy};
+use crate::policy::schedule::{zone_doubt, zone_meant};
 
 pub(super) const RETRY_KEYS: [&str; 7] =
     ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];
@@ -144,12 +145,16 @@ impl Reading<'_> {
     /// The name of a zone that the system knows.
     pub fn zone(&mut self, node: &Node) -> Option<String> {
         let name = self.text("timezone", node)?.into_owned();
-        if jiff::tz::TimeZone::get(&name).is_ok() {
+        if jiff::tz::TimeZone::get(&name).is_ok_and(|zone| !zone.is_unknown()) {
+            if let Some((problem, hint)) = zone_doubt(&name) {
+                self.warning(node.at, format!("timezone: {problem}")).hint(hint);
+            }
             return Some(name);
         }
-        let known: Vec<String> = jiff::tz::db().available().map(|known| known.to_string()).collect();
-        self.wrong("timezone", node, "the name of a zone such as Asia/Shanghai")
-            .near(&name, known.iter().map(String::as_str));
+        let finding = self.wrong("timezone", node, "the name of a zone such as Asia/Shanghai");
+        if let Some(meant) = zone_meant(&name) {
+            finding.hint(format!("did you mean '{meant}'?"));
+        }
         None
     }
 }

@@ -7,7 +7,7 @@ use super::policies::TIMEOUT;
 use super::problem::quoted;
 use super::reading::Reading;
 use super::yaml::{At, Entry, Node, Value};
-use crate::domain::{Body, Kind, Message, PushSpec, RetryPolicy, Target};
+use crate::domain::{Body, Item, Kind, Message, PushSpec, RetryPolicy, Target};
 
 /// A key of a push, whatever its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,9 @@ const SPELLINGS: [(&str, Key); 25] = [
 
 const OPTIONS: [&str; 8] =
     ["account_id", "accountID", "accountId", "filename", "fileName", "file_name", "mime_type", "mimeType"];
+
+/// Where a value is missing, and a comment in its place.
+const COMMENT: &str = "'#' begins a comment in YAML: put a text that begins with it in quotes";
 
 /// A push before its account is looked up. It holds the finished push, so that 100,000 of them are finished where
 /// they lie.
@@ -104,6 +107,8 @@ struct Keys<'n, 's> {
     filename: Option<String>,
     mime_type: Option<String>,
     options_at: Option<At>,
+    /// The texts and targets in whose place a comment stands.
+    cut: Vec<Key>,
 }
 
 impl<'n, 's> Keys<'n, 's> {
@@ -202,7 +207,11 @@ impl Reading<'_> {
                 self.unknown_push_key(entry);
                 continue;
             };
+            if matches!(key, Key::Title | Key::Group | Key::User | Key::Content(Kind::Text)) {
+                self.warn_of_cut(entry);
+            }
             if is_empty(&entry.node) {
+                keys.cut.extend(entry.cut.then_some(*key));
                 continue;
             }
             if let Some(before) = keys.get(*key) {
@@ -225,6 +234,8 @@ impl Reading<'_> {
     fn unknown_push_key(&mut self, entry: &Entry) {
         let hint = match &*entry.key {
             key if JOB_KEYS.contains(&key) => format!("{key} is a key of the job: write it beside 'push'"),
+            "message" | "msg" | "body" => "did you mean 'text'?".to_owned(),
+            "source" => "write it at the kind of media: 'image: SOURCE'".to_owned(),
             key if MEDIA_KEYS.contains(&key) => format!("{key} belongs to a media: 'image: {{source: …, {key}: …}}'"),
             _ => return self.unknown_key(entry, "a push", SPELLINGS.iter().map(|(spelling, _)| *spelling)),
         };
@@ -272,7 +283,10 @@ impl Reading<'_> {
                 None
             }
             (None, None) => {
-                self.error(push.at, "a push needs a target: expected a group or a user");
+                let finding = self.error(push.at, "a push needs a target: expected a group or a user");
+                if keys.cut.iter().any(|key| matches!(key, Key::Group | Key::User)) {
+                    finding.hint(COMMENT);
+                }
                 None
             }
         }
@@ -302,7 +316,15 @@ impl Reading<'_> {
         if let Some((kind, entry)) = contents.next() {
             let first = content.map_or(kind, |(kind, _)| kind);
             let message = format!("a push has one kind of content: got {first} and {kind}");
-            self.error(entry.key_at, message).hint("send several with 'mixed', or make it a list of pushes");
+            let hint = match (first, kind) {
+                (Kind::Text, media) | (media, Kind::Text) if media != Kind::Mixed => {
+                    format!(
+                        "send both with 'mixed' or 'caption' ('{media}: {{source: …, caption: …}}'), or make it a list of pushes"
+                    )
+                }
+                _ => "send several with 'mixed', or make it a list of pushes".to_owned(),
+            };
+            self.error(entry.key_at, message).hint(hint);
             return None;
         }
         let (mut body, at) = match content {
@@ -312,11 +334,14 @@ impl Reading<'_> {
         self.apply_options(keys, &mut body);
         let mut title = title;
         if let Body::Text { text } = &mut body
-            && text.is_empty()
+            && text.trim().is_empty()
         {
             let Some((title, _)) = title.take() else {
                 let kinds = Kind::ALL.map(Kind::as_str).join(", ");
-                self.error(at, format!("a push needs content: expected one of {kinds}"));
+                let finding = self.error(at, format!("a push needs content: expected one of {kinds}"));
+                if keys.cut.iter().any(|key| matches!(key, Key::Title | Key::Content(_))) {
+                    finding.hint(COMMENT);
+                }
                 return None;
             };
             *text = title;
@@ -332,7 +357,15 @@ impl Reading<'_> {
             Kind::Voice => Body::Voice(self.media(key, node)?),
             Kind::Video => Body::Video(self.media(key, node)?),
             Kind::File => Body::File(self.media(key, node)?),
-            Kind::Mixed => Body::Mixed { items: self.items(key, node)? },
+            Kind::Mixed => {
+                let items = self.items(key, node)?;
+                let is_blank = |item: &Item| matches!(item, Item::Text { text } | Item::Markdown { text } if text.trim().is_empty());
+                if items.iter().all(is_blank) {
+                    self.error(node.at, format!("{key}: expected something to send, got blank texts"));
+                    return None;
+                }
+                Body::Mixed { items }
+            }
         })
     }
 

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use super::Surroundings;
 use super::jobs::LooseJob;
+use super::mask;
 use super::problem::{Finding, Findings, Place, quoted};
 use super::push::Reference;
 use super::scalar::{self, BadVariable};
 use super::yaml::{At, Entry, Node, Value};
+
+/// What to do about a variable that is none.
+const LITERAL: &str = "for a literal '${' write '$${'";
 
 /// The state of reading one file.
 pub(super) struct Reading<'a> {
@@ -21,6 +25,8 @@ pub(super) struct Reading<'a> {
     pub findings: &'a mut Findings,
     /// Set once the file is seen to hold a secret in plain text.
     pub holds_secrets: bool,
+    /// What is read may hold secrets in places where nobody looks for one: values are shown if they surely are none.
+    pub guarded: bool,
     /// Credentials that were not there, and need not be.
     pub unseen_credentials: usize,
     /// What is left to check of things that are wrong already.
@@ -54,14 +60,15 @@ impl Reading<'_> {
     /// `key: expected …, got …`, the value as it was written: a variable is named, never shown.
     pub fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Finding {
         let got = match node.value() {
-            Value::Scalar(scalar) => quoted(&scalar.text),
+            Value::Scalar(scalar) if !self.guarded || mask::is_plain_value(&scalar.text) => quoted(&scalar.text),
             _ => node.describe().to_owned(),
         };
         self.error(node.at, format!("{key}: expected {expected}, got {got}"))
     }
 
     pub fn unknown_key<'k>(&mut self, entry: &Entry, owner: &str, known: impl IntoIterator<Item = &'k str>) {
-        let message = format!("unknown key {} in {owner}", quoted(&entry.key));
+        let key = if self.guarded { mask::key(&entry.key) } else { quoted(&entry.key) };
+        let message = format!("unknown key {key} in {owner}");
         self.error(entry.key_at, message).near(&entry.key, known);
     }
 
@@ -79,7 +86,7 @@ impl Reading<'_> {
     /// The text of a scalar with its variables replaced. Numbers and bools are texts too, as they were written.
     pub fn text<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Cow<'n, str>> {
         match node.value() {
-            Value::Scalar(scalar) => self.interpolated(key, &scalar.text, node.at),
+            Value::Scalar(scalar) => self.interpolated(key, &scalar.text, node.at, LITERAL),
             _ => {
                 self.wrong(key, node, "a text");
                 None
@@ -87,17 +94,21 @@ impl Reading<'_> {
         }
     }
 
-    fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At) -> Option<Cow<'n, str>> {
+    /// A text with its variables replaced; `hint` says what to do about one that is not set.
+    pub fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: &str) -> Option<Cow<'n, str>> {
         match scalar::interpolate(text, &*self.around.variable) {
+            Ok(text) if text.contains('\0') => {
+                self.error(at, format!("{key}: a text cannot hold a NUL character"));
+                None
+            }
             Ok(text) => Some(text),
             Err(BadVariable::Missing(name)) => {
-                self.error(at, format!("{key}: the environment variable {name} is not set"))
-                    .hint("for a literal '${' write '$${'");
+                self.error(at, format!("{key}: the environment variable {name} is not set")).hint(hint);
                 None
             }
             Err(BadVariable::NotAName) => {
                 self.error(at, format!("{key}: expected ${{NAME}} with the name of an environment variable"))
-                    .hint("for a literal '${' write '$${'");
+                    .hint(LITERAL);
                 None
             }
         }
@@ -115,7 +126,7 @@ impl Reading<'_> {
             self.wrong(key, node, expected);
             return None;
         };
-        let text = self.interpolated(key, &scalar.text, node.at)?;
+        let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
         let value = parse(&text);
         if value.is_none() {
             self.wrong(key, node, expected);
@@ -171,12 +182,23 @@ impl Reading<'_> {
             self.wrong(key, node, &names.join(", "));
             return None;
         };
-        let text = self.interpolated(key, &scalar.text, node.at)?;
+        let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             self.wrong(key, node, &names.join(", ")).near(&text, names.iter().copied());
         }
         found
+    }
+
+    /// Warns of a value that YAML ended early.
+    pub fn warn_of_cut(&mut self, entry: &Entry) {
+        if entry.cut && !matches!(entry.node.value(), Value::Null) {
+            self.warning(
+                entry.node.at,
+                format!("{}: '#' begins a comment in YAML, so the text ends before it", entry.key),
+            )
+            .hint("put the text in quotes");
+        }
     }
 
     /// A path, taken from the file's directory where it is relative.
@@ -200,7 +222,14 @@ impl Reading<'_> {
         self.parsed(key, node, expected, |text| {
             let fits = !text.is_empty() && text.chars().count() <= 128 && text.trim() == text;
             let clean = |c: char| !c.is_control() && c != '/' && !is_invisible(c);
-            (fits && text.chars().all(clean)).then(|| text.to_owned())
+            let visible = |c: Option<char>| c.is_some_and(|c| clean(c) && !c.is_whitespace());
+            // Several scripts and many emoji join what stands on both sides.
+            let joins = |at: usize, c: char| {
+                matches!(c, '\u{200c}' | '\u{200d}')
+                    && visible(text[..at].chars().next_back())
+                    && visible(text[at + c.len_utf8()..].chars().next())
+            };
+            (fits && text.char_indices().all(|(at, c)| clean(c) || joins(at, c))).then(|| text.to_owned())
         })
     }
 }

@@ -39,9 +39,27 @@ impl Reading<'_> {
                 self.secret_file(key, node, &path)?
             }
         };
+        let secret = self.bare(key, node.at, secret)?;
         if secret.expose().contains(char::is_control) {
             self.error(node.at, format!("{key}: expected one line, got several or control characters"));
             return None;
+        }
+        Some(secret)
+    }
+
+    /// A secret without the mark that some editors put before a text. One in quotes of its own is refused: whoever
+    /// wrote them meant to quote it, and no platform would say what is wrong.
+    pub fn bare(&mut self, key: &str, at: At, secret: Secret) -> Option<Secret> {
+        let text = secret.expose();
+        let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let in_quotes = |open: char, close: char| bare.len() > 1 && bare.starts_with(open) && bare.ends_with(close);
+        if [('"', '"'), ('\'', '\''), ('“', '”')].into_iter().any(|(open, close)| in_quotes(open, close)) {
+            self.error(at, format!("{key}: the quotes are part of it"))
+                .hint("write it without quotes where it comes from");
+            return None;
+        }
+        if bare.len() < text.len() {
+            return Some(Secret::new(bare.to_owned()));
         }
         Some(secret)
     }
@@ -53,7 +71,9 @@ impl Reading<'_> {
             self.error(node.at, format!("{key}: expected a text, got {got}"));
             return None;
         }
-        self.text(key, node).map(|text| text.into_owned())
+        let Value::Scalar(scalar) = node.value() else { return None };
+        let hint = "export it, or have the unit set it: EnvironmentFile=PATH";
+        self.interpolated(key, &scalar.text, node.at, hint).map(|text| text.into_owned())
     }
 
     pub fn warn_of_plain_secret(&mut self, key: &str, at: At) {
@@ -132,7 +152,11 @@ fn read_secret(path: &Path) -> Result<(Secret, Rights), String> {
             let text = secret.expose();
             let text = text.strip_suffix('\n').unwrap_or(text);
             let text = text.strip_suffix('\r').unwrap_or(text);
-            if text.is_empty() { Err("it is empty".to_owned()) } else { Ok((Secret::new(text.to_owned()), rights)) }
+            if text.trim_start_matches('\u{feff}').is_empty() {
+                Err("it is empty".to_owned())
+            } else {
+                Ok((Secret::new(text.to_owned()), rights))
+            }
         }
     }
 }

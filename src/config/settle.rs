@@ -16,7 +16,7 @@ use super::settings::DaemonSettings;
 use super::yaml::At;
 use crate::domain::job::DstGap;
 use crate::domain::{Account, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support};
-use crate::policy::schedule::{ScheduleCache, instant_of};
+use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 
 /// What the drafts came to.
 pub(super) struct Settled {
@@ -49,13 +49,17 @@ pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
         timezone: &timezone,
         roots,
         schedules: ScheduleCache::default(),
+        there: HashMap::new(),
     };
     settling.check_loose(loose);
     let jobs = jobs.into_iter().filter_map(|draft| settling.job(draft)).collect();
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let retry = Retry::default().filled(&loading.defaults.retry);
     let report = report.map(|(file, push)| settling.push(file, push, &retry));
-    let push = push.map(|(file, push)| settling.push(file, push, &retry));
+    let push = push.map(|(file, push)| {
+        settling.check_media(file, &push, true);
+        settling.push(file, push, &retry)
+    });
     let directories = std::mem::take(&mut loading.directories);
     Settled {
         daemon: daemon.finish(around, directories, timezone, report),
@@ -147,6 +151,8 @@ struct Settling<'a> {
     /// Where local media may lie, as written and as they really are.
     roots: Vec<PathBuf>,
     schedules: ScheduleCache,
+    /// Local media that were looked for, and whether they are there.
+    there: HashMap<PathBuf, bool>,
 }
 
 impl Settling<'_> {
@@ -164,6 +170,12 @@ impl Settling<'_> {
         }
         let retry = draft.retry.as_deref().unwrap_or(&self.defaults.retry).filled(&self.defaults.retry);
         let misfire = draft.misfire.as_deref().unwrap_or(&self.defaults.misfire).filled(&self.defaults.misfire);
+        if let Some(Schedule::Cron(text)) = &schedule {
+            self.doubt_cron(text, schedule_at);
+        }
+        for push in &draft.push {
+            self.check_media(file, push, draft.enabled);
+        }
         let push = draft.push.into_iter().map(|push| self.push(file, push, &retry)).collect();
         Some(Job {
             name: draft.name,
@@ -215,7 +227,6 @@ impl Settling<'_> {
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         let PushSpec { im, account, .. } = &draft.spec;
         self.check_account(file, im, account.as_deref(), Some(draft.content()), draft.places);
-        self.check_media(file, &draft);
         let mut spec = draft.spec;
         if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
             spec.timeout = timeout;
@@ -224,21 +235,57 @@ impl Settling<'_> {
         spec
     }
 
-    /// Warns of local media that will not be sent, since they lie outside of the media roots.
-    fn check_media(&mut self, file: u16, draft: &PushDraft) {
-        let media = draft.spec.message.body.media();
-        let mut sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
-        // Relative paths became absolute when they were read.
-        let is_outside = |source: &&String| {
-            let path = without_dots(Path::new(source.as_str()));
-            path.is_absolute() && !self.roots.iter().any(|root| path.starts_with(without_dots(root)))
-        };
-        if sources.any(|source| is_outside(&source)) {
-            let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
-            self.findings
-                .warning(place, "a local file outside of daemon.media_roots will not be sent")
-                .hint("name its directory in daemon.media_roots");
+    /// Warns of what a cron text hardly means.
+    fn doubt_cron(&mut self, text: &str, at: Place) {
+        for doubt in doubts(text) {
+            let source = &self.sources[usize::from(at.file)].text;
+            let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
+            let place = place_in_cron(at, written, text, doubt.column);
+            self.findings.warning(place, doubt.problem).hint(doubt.hint);
         }
+    }
+
+    /// Warns of local media that will not be sent: they lie outside of the media roots, or nowhere.
+    fn check_media(&mut self, file: u16, draft: &PushDraft, enabled: bool) {
+        let media = draft.spec.message.body.media();
+        let sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
+        // One warning for a push is enough to look at it.
+        if let Some((problem, hint)) = sources.filter_map(|source| self.doubt_media(source, enabled)).next() {
+            let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
+            self.findings.warning(place, problem).hint(hint);
+        }
+    }
+
+    fn doubt_media(&mut self, source: &str, enabled: bool) -> Option<(&'static str, &'static str)> {
+        // Relative paths became absolute when they were read.
+        let path = match source.starts_with("file://") {
+            true => url::Url::parse(source).ok()?.to_file_path().ok()?,
+            false => PathBuf::from(source),
+        };
+        if !path.is_absolute() {
+            return None;
+        }
+        let path = without_dots(&path);
+        let is_home = |part: Component| part.as_os_str().as_encoded_bytes().starts_with(b"~");
+        let is_drive = |part: Component| match part.as_os_str().as_encoded_bytes() {
+            [drive, b':', ..] => drive.is_ascii_alphabetic(),
+            part => part.starts_with(b"\\\\"),
+        };
+        if path.components().any(is_drive) {
+            return Some(("this is a path of Windows", "write the path as this machine has it, with '/'"));
+        }
+        if path.components().any(is_home) {
+            return Some(("'~' is not expanded", "write the directory itself: the service may have another home"));
+        }
+        if !self.roots.iter().any(|root| path.starts_with(without_dots(root))) {
+            let problem = "a local file outside of daemon.media_roots will not be sent";
+            return Some((problem, "name its directory in daemon.media_roots"));
+        }
+        let is_there = *self.there.entry(path).or_insert_with_key(|path| path.exists());
+        (enabled && !is_there).then_some((
+            "this local file is not there now",
+            "it must be there when the job fires; relative paths begin at the directory of the YAML file",
+        ))
     }
 
     /// Refuses accounts and ims that do not exist, and contents that none of the accounts could carry.
@@ -310,7 +357,11 @@ fn without_dots(path: &Path) -> PathBuf {
 /// The place of a column of a cron text, where the text is written as it is.
 fn place_in_schedule(place: Place, written: &str, schedule: &Schedule, column: Option<usize>) -> Place {
     let (Schedule::Cron(text), Some(column)) = (schedule, column) else { return place };
-    let Some(start) = written.find(text.as_str()) else { return place };
+    place_in_cron(place, written, text, column)
+}
+
+fn place_in_cron(place: Place, written: &str, text: &str, column: usize) -> Place {
+    let Some(start) = written.find(text) else { return place };
     let before: usize = text.chars().take(column - 1).map(char::len_utf8).sum();
     let len = text[before..].find(' ').unwrap_or(text.len() - before);
     let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(0);

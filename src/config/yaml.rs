@@ -60,6 +60,8 @@ pub(super) struct Entry<'s> {
     pub key: Cow<'s, str>,
     pub key_at: At,
     pub node: Node<'s>,
+    /// Right behind the value, or in its place, a comment begins that looks like text: `早安 #早安`.
+    pub cut: bool,
 }
 
 /// Something wrong with the YAML itself.
@@ -237,11 +239,13 @@ impl<'s> Reader<'s> {
             let merge = matches!(&event, Event::Scalar(key, ScalarStyle::Plain, ..) if key == "<<");
             let key = self.key(event, key_at)?;
             let (event, at) = self.event()?;
+            let is_plain = matches!(&event, Event::Scalar(_, ScalarStyle::Plain, ..));
             let (node, nodes) = self.node_from(event, at)?;
+            let cut = is_plain && self.is_cut(key_at, &node);
             size = size.saturating_add(nodes).saturating_add(1);
             match key {
                 Some(_) if merge => merges.push((key_at, node)),
-                Some(key) => push(&mut entries, Entry { key, key_at, node })?,
+                Some(key) => push(&mut entries, Entry { key, key_at, node, cut })?,
                 None => {}
             }
         }
@@ -250,6 +254,20 @@ impl<'s> Reader<'s> {
             self.merge(&mut entries, at, &node)?;
         }
         Ok((entries, size))
+    }
+
+    /// Whether a comment without a space after its '#' follows a plain value, or stands where one would.
+    fn is_cut(&self, key_at: At, node: &Node) -> bool {
+        let end = |at: At| self.text.get(at.at as usize + at.len as usize..).unwrap_or_default();
+        let rest = match node.value() {
+            Value::Null => {
+                let rest = end(key_at).trim_start_matches(['"', '\'', ' ', '\t']);
+                rest.strip_prefix(':').unwrap_or_default()
+            }
+            _ => end(node.at),
+        };
+        let comment = rest.trim_start_matches([' ', '\t']).strip_prefix('#');
+        comment.is_some_and(|comment| comment.starts_with(|c: char| !c.is_whitespace() && c != '#'))
     }
 
     /// The text of a key, or None after a fault.
@@ -322,8 +340,14 @@ impl<'s> Reader<'s> {
     }
 
     fn unknown_tag(&mut self, tag: &Tag, at: At) {
-        let tag = quoted(&tag.original());
-        self.faults.push(Fault::new(at, format!("the tag {tag} has no meaning here")));
+        // A password may begin so: what follows is told where it is a tag of YAML's own.
+        let tag = if tag.core_suffix().is_some() {
+            format!("the tag {}", quoted(&tag.original()))
+        } else {
+            "this tag".to_owned()
+        };
+        let fault = Fault::new(at, format!("{tag} has no meaning here"));
+        self.faults.push(Fault { hint: Some("'!' begins a tag in YAML: put a text in quotes"), ..fault });
     }
 
     /// The parser's own words, and a hint where they say little to people who do not know its grammar.
@@ -338,7 +362,8 @@ impl<'s> Reader<'s> {
                 return Fault::new(at, format!("values are nested deeper than {DEEPEST} levels"));
             }
             ErrorKind::UnknownAnchor => {
-                return Fault::new(at, "this alias names an anchor that was not defined before");
+                let fault = Fault::new(at, "this alias names an anchor that was not defined before");
+                return Fault { hint: self.sign_before(at.at as usize + 1), ..fault };
             }
             kind if is_tab(kind) => "a tab where YAML wants spaces".to_owned(),
             kind => kind.to_string(),
@@ -346,6 +371,7 @@ impl<'s> Reader<'s> {
         let hint = match error.kind() {
             kind if is_tab(kind) => Some("indent with spaces: YAML allows no tabs"),
             _ if is_variable => Some("inside {…} and […] a variable needs quotes: \"${NAME}\""),
+            _ if self.sign_before(at.at as usize + 1).is_some() => self.sign_before(at.at as usize + 1),
             ErrorKind::UnclosedQuotedScalar => Some("the closing quote is missing"),
             ErrorKind::InvalidIndentation
             | ErrorKind::ExpectedBlockMappingKey
@@ -355,6 +381,29 @@ impl<'s> Reader<'s> {
             _ => None,
         };
         Fault { hint, ..Fault::new(at, format!("not YAML: {message}")) }
+    }
+}
+
+impl Reader<'_> {
+    /// What the first character of the value around byte `at` means to YAML, where it means something. A list or a
+    /// mapping must have ended: then text follows it.
+    fn sign_before(&self, at: usize) -> Option<&'static str> {
+        let before = self.text.get(..self.text.floor_char_boundary(at))?;
+        let line = before.rsplit('\n').next()?;
+        let start = [": ", "- "].iter().filter_map(|sign| line.rfind(sign)).max()? + 2;
+        let value = line[start..].trim_start();
+        Some(match value.chars().next()? {
+            '*' => "'*' begins an alias in YAML: put a text in quotes",
+            '&' => "'&' begins an anchor in YAML: put a text in quotes",
+            '@' => "'@' begins nothing in YAML, and is kept for later: put a text in quotes",
+            '`' => "'`' begins nothing in YAML, and is kept for later: put a text in quotes",
+            '%' => "'%' begins a directive in YAML: put a text in quotes",
+            '|' => "'|' begins a text of several lines in YAML: put a text of one line in quotes",
+            '>' => "'>' begins a text of several lines in YAML: put a text of one line in quotes",
+            '[' if value.contains(']') => "'[' begins a list in YAML: put a text in quotes",
+            '{' if value.contains('}') => "'{' begins a mapping in YAML: put a text in quotes",
+            _ => return None,
+        })
     }
 }
 

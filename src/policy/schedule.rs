@@ -12,20 +12,26 @@
 //! it loses a fixed-time job whose gap ends on a day that the day fields do not name (23:30 on Saturdays in
 //! America/Nuuk, where the gap ends at Sunday's midnight), and fails on gaps over two hours (Pacific/Apia, 2011).
 
+mod doubts;
 mod pattern;
 mod wall;
+mod zones;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
-use jiff::tz::{TimeZone, db};
+use jiff::tz::TimeZone;
 
 use self::pattern::{Parts, Pattern, civil};
 use self::wall::{FURTHEST, Place, Wall};
+use self::zones::find_zone;
 use crate::domain::job::DstGap;
 use crate::domain::{Schedule, UtcMs};
+
+pub use self::doubts::{Doubt, doubts};
+pub use self::zones::{zone_doubt, zone_meant};
 
 /// The beginning of 2025. A schedule without any fire after it is refused: earlier ones help nobody.
 const REFERENCE: UtcMs = UtcMs(1_735_689_600_000);
@@ -42,6 +48,15 @@ pub enum ScheduleError {
     FieldCount { found: usize },
     #[error("{field}: expected {expected}, found '{found}'")]
     Field { field: &'static str, column: usize, found: String, expected: &'static str },
+    /// What was written means nothing, and what it was meant to mean is plain.
+    #[error("{field}: {problem}: write '{meant}', found '{found}'")]
+    Meant { field: &'static str, column: usize, found: String, problem: &'static str, meant: String },
+    #[error("a zone does not stand in the cron text; write 'timezone: {zone}' beside it")]
+    ZoneInside { zone: String },
+    #[error("@every does not stand in a cron text; write 'every: {period}' instead of cron")]
+    EveryInside { period: String },
+    #[error("a comment belongs outside of the quotes")]
+    CommentInside,
     #[error("unknown macro '{found}'{}", did_you_mean(near))]
     UnknownMacro { found: String, near: Option<String> },
     #[error("@reboot is not a time: a restart of the daemon must not send messages; use a cron text, `every` or `at`")]
@@ -61,7 +76,7 @@ impl ScheduleError {
     /// Where in the schedule's text the error is, if it is in one place.
     pub fn column(&self) -> Option<usize> {
         match self {
-            ScheduleError::Field { column, .. } => Some(*column),
+            ScheduleError::Field { column, .. } | ScheduleError::Meant { column, .. } => Some(*column),
             _ => None,
         }
     }
@@ -288,19 +303,6 @@ fn count_elapsed(pattern: &Pattern, wall: &Wall, from: i64, to: i64) -> u64 {
         from = until;
     }
     count
-}
-
-fn find_zone(name: &str) -> Result<TimeZone, ScheduleError> {
-    let unknown = || {
-        // The old names without a place (EST5EDT …) help nobody who wrote an offset or an abbreviation.
-        let known: Vec<String> =
-            db().available().map(|name| name.to_string()).filter(|name| name.contains('/')).collect();
-        let is_beijing = ["beijing", "peking"].iter().any(|city| name.to_lowercase().contains(city));
-        let near =
-            if is_beijing { Some("Asia/Shanghai".to_owned()) } else { nearest(name, known.iter().map(String::as_str)) };
-        ScheduleError::UnknownZone { name: name.to_owned(), near }
-    };
-    db().get(name).ok().filter(|zone| !zone.is_unknown()).ok_or_else(unknown)
 }
 
 /// The instant at which the clock of a zone shows `local`: the first of two, or the end of the gap that swallows it.

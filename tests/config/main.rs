@@ -7,6 +7,7 @@ mod meaning;
 mod reports;
 mod secrets;
 mod settings;
+mod slips;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -232,6 +232,7 @@ fn a_push_outside_any_job_is_judged_by_the_rules_of_the_files() {
 fn local_media_that_will_not_be_sent_are_warned_of() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
+    private_file(root, "pictures/a.png", "a picture");
     let warnings = |roots: &str, source: &str| {
         let text = format!("{}daemon: {{{roots}}}\n", push(&format!("{{im: screen, user: u, image: '{source}'}}")));
         let config = load(&[&private_file(root, "a.yaml", text)]).unwrap_or_else(|errors| panic!("{errors}"));
@@ -240,7 +241,7 @@ fn local_media_that_will_not_be_sent_are_warned_of() {
     let outside = ["a local file outside of daemon.media_roots will not be sent"];
     assert_eq!(warnings("", "pictures/a.png"), [""; 0]);
     assert_eq!(warnings("", "https://example.org/a.png"), [""; 0]);
-    assert_eq!(warnings("media_roots: /usr", "/usr/share/a.png"), [""; 0]);
+    assert_eq!(warnings("media_roots: /usr", "/usr/share/a.png"), ["this local file is not there now"]);
     assert_eq!(warnings("", "../a.png"), outside);
     assert_eq!(warnings("", "/etc/passwd"), outside);
     assert_eq!(warnings("media_roots: /usr", "pictures/a.png"), outside);

@@ -75,10 +75,23 @@ pub fn required(key: &str) -> Value {
     json!({"required": [key]})
 }
 
+/// Nothing, or a text without anything to see.
+fn blank() -> Value {
+    json!({"anyOf": [{"type": "null"}, {"type": "string", "pattern": r"^\s*$"}]})
+}
+
+/// No [`blank`] one.
+pub fn visible() -> Value {
+    json!({"anyOf": [
+        {"type": ["number", "boolean", "object", "array"]},
+        {"type": "string", "pattern": r"\S"},
+    ]})
+}
+
 /// The key is there and not empty.
 pub fn has(key: &str) -> Value {
     let mut schema = required(key);
-    schema["properties"][key] = json!({"not": {"enum": ["", null]}});
+    schema["properties"][key] = json!({"not": blank()});
     schema
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::blocks::{Key, VARIABLE, any_of_required, has, key, object, or_empty, reference, required};
+use super::super::items::SOURCES;
+use super::blocks::{Key, VARIABLE, any_of_required, has, key, object, or_empty, reference, required, visible};
 
 const TARGETS: [&str; 6] = ["group", "groupCode", "group_code", "user", "userID", "user_id"];
 const CONTENTS: [&str; 12] = [
@@ -27,7 +28,7 @@ pub fn push() -> Value {
     // One kind of content, or a title alone, which is the text then.
     let mut title_alone = has("title");
     for content in CONTENTS {
-        title_alone["properties"][content] = json!({"enum": ["", null]});
+        title_alone["properties"][content] = json!({"not": visible()});
     }
     let contents: Vec<Value> = CONTENTS.iter().map(|content| has(content)).chain([title_alone]).collect();
     schema["allOf"] = json!([one_im(), one_target(), {"oneOf": contents}]);
@@ -122,7 +123,8 @@ pub fn item() -> Value {
             let source = key(name, reference("media"), "A source or a mapping.");
             items.push(telling(kind, [vec![source], media_keys()].concat(), &[name]));
         }
-        items.push(typed(kind, media_keys(), &["source"]));
+        let aliases = SOURCES[1..].iter().map(|name| key(name, reference("source"), "As source."));
+        items.push(typed(kind, media_keys().into_iter().chain(aliases).collect(), &SOURCES));
     }
     json!({"anyOf": items})
 }
