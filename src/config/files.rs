@@ -51,15 +51,25 @@ pub(super) fn read(path: &Path) -> Result<FileText, FileProblem> {
 
 /// As [`read`]; `meanwhile` is called each time between reading and looking whether the file is still the same.
 fn read_while(path: &Path, mut meanwhile: impl FnMut()) -> Result<FileText, FileProblem> {
-    for _ in 0..TRIES {
-        let before = std::fs::metadata(path).ok().as_ref().map(state);
+    let read = || {
         let text = read_once(path);
         meanwhile();
-        if before == std::fs::metadata(path).ok().as_ref().map(state) {
-            return text;
+        text
+    };
+    unchanged(path, read).unwrap_or(Err(FileProblem::UnderWay))
+}
+
+/// What `read` makes of a file that is the same before and after; None where it changes all the time.
+pub(super) fn unchanged<T>(path: &Path, mut read: impl FnMut() -> T) -> Option<T> {
+    let look = || std::fs::metadata(path).ok().as_ref().map(state);
+    for _ in 0..TRIES {
+        let before = look();
+        let text = read();
+        if before == look() {
+            return Some(text);
         }
     }
-    Err(FileProblem::UnderWay)
+    None
 }
 
 /// What differs once somebody wrote to a file or put another in its place.

@@ -330,9 +330,16 @@ impl Document<'_, '_> {
     fn read(&mut self, reader: &mut Reader) -> Result<(), Fault> {
         // Documents with something in them: a file may end in '---', or begin with two.
         let mut documents = 0;
+        let mut is_blank = true;
         loop {
             let (event, at) = reader.event()?;
             match event {
+                Event::StreamEnd if is_blank => {
+                    let place = Place::whole(self.reading.file);
+                    let finding = self.reading.findings.warning(place, "there is nothing in this file");
+                    finding.hint("write 'jobs: []' where that is meant");
+                    return Ok(());
+                }
                 Event::StreamEnd => return Ok(()),
                 Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
                 Event::Scalar(_, ScalarStyle::Plain, ..) if at.len == 0 => {}
@@ -343,12 +350,13 @@ impl Document<'_, '_> {
                     return Ok(());
                 }
                 Event::MappingStart(..) => {
-                    documents += 1;
+                    (documents, is_blank) = (documents + 1, false);
                     self.top(reader)?;
                 }
                 event => {
                     documents += 1;
                     let node = reader.node_of(event, at)?;
+                    is_blank &= node.is_null();
                     if !node.is_null() {
                         let got = node.describe();
                         let keys = TOP_KEYS.join(", ");
@@ -408,6 +416,10 @@ impl Document<'_, '_> {
 
     fn part(&mut self, key: &str, key_at: At, node: &Node) {
         if node.is_null() && TOP_KEYS.contains(&key) {
+            if matches!(key, "jobs" | "accounts") {
+                let finding = self.reading.warning(key_at, format!("{key}: there is nothing here"));
+                finding.hint(format!("write '{key}: []' where that is meant"));
+            }
             return;
         }
         match key {

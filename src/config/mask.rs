@@ -309,7 +309,7 @@ mod tests {
             ("accounts", "    token:", Some("    token:")),
             ("accounts", "    token: ${QQ_TOKEN}", Some("    token: ****")),
             ("accounts", "  - {id: a, token: \"${T}\"}", Some("  - {id: a, token: ****}")),
-            ("accounts", "  - {id: a, rooms: [{b: ${T}}]}", Some("  - {id: a, rooms: ****b: ****}]}")),
+            ("accounts", "  - {id: a, rooms: [{b: ${T}}]}", Some("  - {id: a, rooms: [{b: ****}]}")),
             ("accounts", "    concurrency: a1b2c3d4e5", Some("    concurrency: ****")),
             ("accounts", "    default: maybe", Some("    default: maybe")),
             ("accounts", "    min_interval: 1500ms", Some("    min_interval: 1500ms")),

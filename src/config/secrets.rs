@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::files::unchanged;
 use super::problem::{quoted, shown};
 use super::reading::Reading;
 use super::trust::Rights;
@@ -108,7 +109,8 @@ impl Reading<'_> {
     }
 
     fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
-        match read_secret(path) {
+        let read = unchanged(path, || read_secret(path));
+        match read.unwrap_or_else(|| Err("it is being written".to_owned())) {
             Ok((secret, rights)) => {
                 if let Some(doubt) = rights.doubt_of_file(path, self.around.user) {
                     self.warning(node.at, format!("{key}: {}: {}", shown(path), doubt.problem)).hint(doubt.hint);

@@ -129,6 +129,19 @@ impl Sources {
         }
     }
 
+    /// The file that brought something before and is gone from its directory or pattern, while what it brought is gone
+    /// too. It may be on its way from one name to another.
+    pub fn lost_file<'a>(&self, before: &'a Sources) -> Option<&'a str> {
+        let now = Kind::ALL.map(|kind| self.all(kind));
+        let is_lost = |old: &&Source| {
+            let gone = |(kind, now): (Kind, &Defined)| !old.defined(kind).names.is_subset(&now.names);
+            old.pattern_in.is_none()
+                && !self.0.iter().any(|new| new.pattern_in.is_none() && new.name == old.name)
+                && Kind::ALL.into_iter().zip(&now).any(gone)
+        };
+        before.0.iter().find(is_lost).map(|lost| &*lost.name)
+    }
+
     /// Whether no source has a job, and none says that this is meant.
     pub fn have_no_word_of_jobs(&self) -> bool {
         self.all(Kind::Jobs).is_blank()

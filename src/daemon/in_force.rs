@@ -51,6 +51,11 @@ impl InForce {
         Ok(InForce::of(config))
     }
 
+    /// A file that is gone without a word.
+    pub fn lost_file(&self, config: &Config) -> Option<&str> {
+        config.sources.lost_file(&self.sources)
+    }
+
     /// Once `new` is in force.
     pub fn replace(&mut self, new: InForce) {
         new.tell_vanished_accounts(std::mem::take(&mut self.accounts));

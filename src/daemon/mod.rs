@@ -255,6 +255,15 @@ impl Daemon {
 
     async fn try_reload(&mut self) -> Result<Applied, DaemonError> {
         let mut config = setup::load(&self.options, &self.clock).await?;
+        // Some editors and copies move a file away before they put the new one there.
+        for look in 1..setup::LOOKS {
+            let Some(file) = self.in_force.lost_file(&config) else { break };
+            if look == 1 {
+                info!(file, "a file is gone that jobs or accounts came from: looking again for a moment");
+            }
+            self.clock.sleep(setup::LOOK_AGAIN).await;
+            config = setup::load(&self.options, &self.clock).await?;
+        }
         let path = setup::database_path(&self.options, &config);
         if path != self.opened.path {
             warn!(now = %self.opened.path.display(), wanted = %path.display(), "another database takes a restart");

@@ -56,8 +56,8 @@ impl Opened {
 }
 
 /// How often files that are being written are read, and how long between.
-const LOOKS: usize = 10;
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub const LOOKS: usize = 10;
+pub const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Reads the configuration on a thread of its own, and logs its warnings. A file that is being written is given some
 /// time to be finished.

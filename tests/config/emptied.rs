@@ -83,6 +83,31 @@ fn an_include_that_leads_nowhere_any_more_is_refused() {
 }
 
 #[test]
+fn a_file_that_says_nothing_is_warned_of_before_it_is_in_force() {
+    for text in ["", "# x\n", "---\n", "null\n", "\u{feff}", "jobs:\n", "accounts: ~\n"] {
+        let warnings = load_text(text).unwrap().warnings;
+        assert!(warnings.len() == 1 && warnings[0].message.contains("there is nothing"), "{text:?}: {warnings:?}");
+    }
+    for text in ["jobs: []\n", "daemon:\n", "accounts: []\n", "include:\n"] {
+        assert_eq!(load_text(text).unwrap().warnings, [], "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_with_what_it_brought_is_looked_for_again() {
+    let house = house(&[("accounts.yaml", ACCOUNT), ("jobs.yaml", JOBS), ("more.yaml", &job("c"))]);
+    let before = load(&[house.path()]).unwrap().sources;
+    let lost = || load(&[house.path()]).unwrap().sources.lost_file(&before).map(str::to_owned);
+    assert_eq!(lost(), None);
+    let file = house.path().join("jobs.yaml");
+    fs::rename(&file, house.path().join("jobs.yaml~")).unwrap();
+    assert_eq!(lost().as_deref(), file.to_str());
+    // Renamed for good, its jobs are all there.
+    fs::rename(house.path().join("jobs.yaml~"), house.path().join("renamed.yaml")).unwrap();
+    assert_eq!(lost(), None);
+}
+
+#[test]
 fn jobs_that_only_moved_to_another_file_are_not_gone() {
     let house = house(&[("main.yaml", &format!("{ACCOUNT}{JOBS}"))]);
     let said = said_after(&house, || {

@@ -355,6 +355,28 @@ async fn a_file_that_is_suddenly_empty_takes_no_job_away_and_one_that_was_cut_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_moved_away_for_a_moment_takes_no_job_away() {
+    let house = House::new().await;
+    house.configure("", &format!("{}include: ['more/*.yaml']\n", tick("a")));
+    let more = house.dir.path().join("more");
+    std::fs::create_dir(&more).unwrap();
+    std::fs::write(more.join("b.yaml"), format!("jobs:\n{}", tick("b"))).unwrap();
+    std::fs::write(more.join("c.yaml"), format!("jobs:\n{}", tick("c"))).unwrap();
+    let mut daemon = house.daemon().await;
+    std::fs::rename(more.join("b.yaml"), more.join("b.yaml~")).unwrap();
+    daemon.signal(libc::SIGHUP);
+    daemon.says("looking again for a moment").await;
+    std::fs::rename(more.join("b.yaml~"), more.join("b.yaml")).unwrap();
+    daemon.says(" reloaded").await;
+    assert_eq!(house.number("SELECT count(*) FROM jobs WHERE removed_at IS NULL AND revision = 1").await, 3);
+    // Gone for good, it is gone.
+    std::fs::remove_file(more.join("b.yaml")).unwrap();
+    daemon.signal(libc::SIGHUP);
+    house.until_at_least(1, "SELECT count(*) FROM jobs WHERE removed_at IS NOT NULL AND name = 'b'").await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_every_second_with_a_changed_job_loses_and_doubles_nothing() {
     let house = House::new().await;
     let jobs = [tick("a") + &tick("b"), tick("a") + &tick("b").replace("text: tick", "text: tock")];
