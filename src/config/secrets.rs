@@ -59,6 +59,10 @@ impl Reading<'_> {
                 .hint("write it without quotes where it comes from");
             return None;
         }
+        if bare.trim_matches(' ').len() < bare.len() {
+            self.warning(at, format!("{key}: it begins or ends with a space"))
+                .hint("take the space away where it comes from");
+        }
         if bare.len() < text.len() {
             return Some(Secret::new(bare.to_owned()));
         }

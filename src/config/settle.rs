@@ -240,6 +240,10 @@ impl Settling<'_> {
         for doubt in doubts(text) {
             let source = &self.sources[usize::from(at.file)].text;
             let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
+            // What a variable holds is shown nowhere.
+            if written.contains("${") {
+                return;
+            }
             let place = place_in_cron(at, written, text, doubt.column);
             self.findings.warning(place, doubt.problem).hint(doubt.hint);
         }

@@ -372,6 +372,13 @@ impl<'s> Reader<'s> {
             kind if is_tab(kind) => Some("indent with spaces: YAML allows no tabs"),
             _ if is_variable => Some("inside {…} and […] a variable needs quotes: \"${NAME}\""),
             _ if self.sign_before(at.at as usize + 1).is_some() => self.sign_before(at.at as usize + 1),
+            ErrorKind::MappingValueNotAllowed => {
+                Some("': ' makes a key of what stands before it: put a text in quotes that has it inside")
+            }
+            ErrorKind::BlockSequenceEntryNotAllowed => Some("'- ' begins a list in YAML: put a text in quotes"),
+            ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+                Some("a text ends with its closing quote: put the whole of it in quotes of the other kind")
+            }
             ErrorKind::UnclosedQuotedScalar => Some("the closing quote is missing"),
             ErrorKind::InvalidIndentation
             | ErrorKind::ExpectedBlockMappingKey

@@ -36,6 +36,9 @@ fn plain_texts_that_mean_something_to_yaml_are_told_to_want_quotes() {
         ("text: `code`", "'`' begins nothing in YAML"),
         ("text: %d", "'%' begins a directive in YAML"),
         ("text: !important x", "'!' begins a tag in YAML"),
+        ("text: - 条目", "'- ' begins a list in YAML"),
+        ("text: 提醒: 今天", "': ' makes a key of what stands before it"),
+        ("text: \"日报\" 今日", "a text ends with its closing quote"),
     ] {
         let told = told(&plain(line));
         assert!(told.contains(sign) && told.contains("in quotes"), "{line}: {told}");
@@ -240,6 +243,9 @@ fn secrets_come_without_marks_and_quotes() {
         assert!(!errors.to_string().contains("123"), "{errors}");
     }
     assert!(token("token_file: nothing").unwrap_err().errors[0].message.ends_with("it is empty"));
+    private_file(directory.path(), "spaced", "123:abc \n");
+    let spaced = token("token_file: spaced").unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(spaced.warnings[0].message, "token_file: it begins or ends with a space");
     let address = refused("accounts: [{id: a, sender: wire, url: '\"http://h\"'}]\n");
     assert_eq!(address.errors[0].message, "url: the quotes are part of it");
     let unset = refused("accounts: [{id: a, sender: wire, url: http://h, token: \"${NOT_THERE}\"}]\n");
