@@ -188,7 +188,7 @@ async fn nothing_outside_the_roots_and_nothing_but_regular_files_is_read() {
     let root = |part: &str| place.path("root").join(part);
     symlink(place.path("outside/c.png"), root("link.png")).unwrap();
     symlink(place.path("outside"), root("linked")).unwrap();
-    symlink("a.png", root("inner.png")).unwrap();
+    symlink("token.png", root("inner.png")).unwrap();
     std::fs::hard_link(root("token.png"), root("innocent.png")).unwrap();
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -211,9 +211,9 @@ async fn nothing_outside_the_roots_and_nothing_but_regular_files_is_read() {
         ("sub/../../outside/c.png", "lies outside daemon.media_roots"),
         ("../../../../../../../../etc/shadow", "lies outside daemon.media_roots"),
         ("/proc/self/environ", "lies outside daemon.media_roots"),
-        ("link.png", "a symbolic link"),
-        ("linked/c.png", "a symbolic link"),
-        ("inner.png", "a symbolic link"),
+        ("link.png", "lies outside daemon.media_roots"),
+        ("linked/c.png", "lies outside daemon.media_roots"),
+        ("inner.png", "one of pushcron's own files"),
         ("fifo.png", "is a FIFO"),
         ("socket.png", "is a socket"),
         ("sub", "is a directory"),
@@ -255,6 +255,31 @@ async fn a_root_may_itself_be_a_symbolic_link_and_is_known_by_both_names() {
     let settings = Settings { roots: Vec::new(), ..place.settings() };
     let rootless = Resolver::new(settings, SystemClock::shared()).unwrap();
     assert!(matches!(refused(&rootless, "a.png").await.problem, Problem::Rejected(_)));
+}
+
+/// As Kubernetes and many deployments do it: the names stay, and one link moves.
+#[tokio::test]
+async fn a_link_below_a_root_is_followed_to_where_it_leads_now() {
+    let place = Place::new();
+    let root = |part: &str| place.path("root").join(part);
+    for version in ["..v1", "..v2"] {
+        std::fs::create_dir(root(version)).unwrap();
+        std::fs::copy(root("a.png"), root(version).join("logo.png")).unwrap();
+    }
+    symlink("..v1", root("..data")).unwrap();
+    symlink("..data/logo.png", root("logo.png")).unwrap();
+    let resolver = place.resolver();
+    for _ in 0..2 {
+        for source in ["logo.png", "..data/logo.png", root("logo.png").to_str().unwrap()] {
+            resolve(&resolver, &image(source)).await.unwrap_or_else(|error| panic!("{source}: {error}"));
+        }
+        symlink("..v2", root("new")).unwrap();
+        std::fs::rename(root("new"), root("..data")).unwrap();
+        let _ = std::fs::remove_dir_all(root("..v1"));
+    }
+    std::fs::remove_dir_all(root("..v2")).unwrap();
+    let error = refused(&resolver, "logo.png").await;
+    assert_eq!(error.report().outcome, Outcome::Unreachable, "it may come again: {error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Files in, drafts out: which file comes when, and what its top-level keys hold.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use granit_parser::{Event, ScalarStyle};
 
@@ -96,7 +96,7 @@ impl<'a> Loading<'a> {
             let (name, text) = (Path::new("the embedded example"), include_str!("../../jobs.example.yaml"));
             let directory = self.around.working_directory.clone();
             // Its includes count from a directory of its own, which it has not.
-            let _ = self.text(name, &directory, text, Rights::private(self.around.user));
+            let _ = self.text(name, (&directory, &directory), text, Rights::private(self.around.user));
             self.sources.push(Source { name: shown(name), text: text.to_owned() });
             self.directories.push(directory);
         }
@@ -144,14 +144,17 @@ impl<'a> Loading<'a> {
             }
         };
         let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
+        let named = named_directory(path).unwrap_or_else(|| directory.clone());
         let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
         let before = self.so_far();
-        let includes = self.text(path, &directory, &text, rights);
+        let includes = self.text(path, (&directory, &named), &text, rights);
         self.sources.push(Source { name: shown(path), text });
         self.note_source(sources::Source::file(shown(path)), before);
         self.files.push(path.to_owned());
-        if !self.directories.contains(&directory) {
-            self.directories.push(directory.clone());
+        for directory in [&directory, &named] {
+            if !self.directories.contains(directory) {
+                self.directories.push(directory.clone());
+            }
         }
         chain.push(real);
         for (place, pattern) in includes {
@@ -228,6 +231,7 @@ impl<'a> Loading<'a> {
         let mut reading = Reading {
             file,
             dir: &self.around.working_directory,
+            named_dir: &self.around.working_directory,
             around: self.around,
             findings: &mut self.findings,
             holds_secrets: false,
@@ -247,14 +251,21 @@ impl<'a> Loading<'a> {
         self.sources.push(Source { name: super::COMMAND_LINE.to_owned(), text: text.to_owned() });
     }
 
-    /// Reads one file's text. Returns what it includes.
-    fn text(&mut self, path: &Path, directory: &Path, text: &str, rights: Rights) -> Vec<(Place, String)> {
+    /// Reads one file's text; its directory as it is, and as it was named. Returns what it includes.
+    fn text(
+        &mut self,
+        path: &Path,
+        (directory, named): (&Path, &Path),
+        text: &str,
+        rights: Rights,
+    ) -> Vec<(Place, String)> {
         let file = self.next_file();
         let mut includes = Vec::new();
         let mut document = Document {
             reading: Reading {
                 file,
                 dir: directory,
+                named_dir: named,
                 around: self.around,
                 findings: &mut self.findings,
                 holds_secrets: false,
@@ -304,6 +315,13 @@ impl<'a> Loading<'a> {
     fn next_file(&self) -> u16 {
         u16::try_from(self.sources.len()).unwrap_or(u16::MAX)
     }
+}
+
+/// The directory of a file by the name it was called, unless that goes back and forth.
+fn named_directory(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let is_straight = !path.components().any(|part| part == Component::ParentDir);
+    path.parent().filter(|_| is_straight).map(Path::to_owned)
 }
 
 /// One file under way: where its parts go.

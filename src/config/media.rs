@@ -1,7 +1,5 @@
 //! Media of a push: where it comes from and how it is to appear.
 
-use std::path::Path;
-
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -89,6 +87,15 @@ impl Reading<'_> {
         Some(mime)
     }
 
+    /// A path taken from the file's directory. Where the file was named by a link, what lies beside the link counts, so
+    /// that a link that moves takes its media along; what only lies where it leads is found there.
+    fn absolute(&self, path: &str) -> String {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        let (named, real) = (self.named_dir.join(path), self.dir.join(path));
+        let is_there_only = self.named_dir != self.dir && !named.exists() && real.exists();
+        (if is_there_only { real } else { named }).to_string_lossy().into_owned()
+    }
+
     /// An address, inline content, or a path; relative paths become absolute here, where the file's directory is
     /// known.
     pub fn source(&mut self, key: &str, node: &Node) -> Option<String> {
@@ -96,7 +103,7 @@ impl Reading<'_> {
         let problem = match source_form(&text) {
             Form::Address | Form::Inline => return Some(text.into_owned()),
             Form::Path if text.starts_with('/') => return Some(text.into_owned()),
-            Form::Path => return Some(absolute(self.dir, &text)),
+            Form::Path => return Some(self.absolute(&text)),
             Form::Bad(problem) => problem,
         };
         // The content itself is never shown: it can be long, and addresses can hold a token.
@@ -104,12 +111,6 @@ impl Reading<'_> {
             .hint("a source is http(s)://…, a path, base64://… or data:…;base64,…");
         None
     }
-}
-
-/// `path` taken from `dir`, as text.
-fn absolute(dir: &Path, path: &str) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    dir.join(path).to_string_lossy().into_owned()
 }
 
 enum Form {

@@ -21,6 +21,8 @@ pub(super) struct Reading<'a> {
     pub file: u16,
     /// The file's directory: relative paths in the file start here.
     pub dir: &'a Path,
+    /// The same directory as it was named, which differs where the file is a link.
+    pub named_dir: &'a Path,
     pub around: &'a Surroundings,
     pub findings: &'a mut Findings,
     /// Set once the file is seen to hold a secret in plain text.

@@ -151,8 +151,8 @@ struct Settling<'a> {
     /// Where local media may lie, as written and as they really are.
     roots: Vec<PathBuf>,
     schedules: ScheduleCache,
-    /// Local media that were looked for, and whether they are there.
-    there: HashMap<PathBuf, bool>,
+    /// Local media that were looked for: whether what is there really lies below a root.
+    there: HashMap<PathBuf, Option<bool>>,
 }
 
 impl Settling<'_> {
@@ -285,8 +285,15 @@ impl Settling<'_> {
             let problem = "a local file outside of daemon.media_roots will not be sent";
             return Some((problem, "name its directory in daemon.media_roots"));
         }
-        let is_there = *self.there.entry(path).or_insert_with_key(|path| path.exists());
-        (enabled && !is_there).then_some((
+        let leads = *self.there.entry(path).or_insert_with_key(|path| {
+            let real = path.canonicalize().ok()?;
+            Some(self.roots.iter().any(|root| real.starts_with(root)))
+        });
+        if leads == Some(false) {
+            let problem = "a local file behind a link that leads out of daemon.media_roots will not be sent";
+            return Some((problem, "name the directory where it really lies in daemon.media_roots"));
+        }
+        (enabled && leads.is_none()).then_some((
             "this local file is not there now",
             "it must be there when the job fires; relative paths begin at the directory of the YAML file",
         ))

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, openat, openat2};
 use rustix::io::Errno;
 
 use super::spool::{Content, Spool, too_large};
@@ -28,20 +28,39 @@ fn open(path: &Path, roots: &[PathBuf]) -> Result<File, Problem> {
     let first = roots.first().ok_or_else(outside)?;
     let wanted = clean(&first.join(path));
     let (root, below) = roots.iter().find_map(|root| below(root, &wanted)).ok_or_else(outside)?;
-    let open = || -> Result<File, Errno> {
-        let root = openat(CWD, &root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        // O_NONBLOCK, or a FIFO would hang here until somebody writes to it.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        Ok(File::from(openat2(root, &below, flags, Mode::empty(), within)?))
-    };
-    open().map_err(|errno| match errno {
+    let found = open_below(&root, &below).or_else(|errno| match errno {
+        // A link that stays below a root is followed: configurations lie behind links that move (`..data`), and the
+        // newest of several files is often called by one. Where it leads is opened as any other file.
+        Errno::LOOP => {
+            let real = root.join(&below).canonicalize().map_err(|_| Errno::NOENT)?;
+            let mut real_roots = roots.iter().filter_map(|root| root.canonicalize().ok());
+            let root = real_roots.find(|root| real.starts_with(root)).ok_or(Errno::XDEV)?;
+            open_below(&root, real.strip_prefix(&root).unwrap_or(&real))
+        }
+        other => Err(other),
+    });
+    found.map_err(|errno| match errno {
         Errno::XDEV => outside(),
-        Errno::LOOP => Problem::rejected(format!("{} is, or lies behind, a symbolic link", shown(path))),
+        Errno::LOOP => Problem::rejected(format!("{} lies behind a symbolic link that moves", shown(path))),
         Errno::NXIO => not_regular(path, "a socket"),
         Errno::NOSYS => Problem::rejected("local media needs a kernel with openat2 (Linux 5.6)".to_owned()),
         other => from_io(path, &other.into()),
     })
+}
+
+/// Opens without following any link.
+fn open_below(root: &Path, below: &Path) -> Result<File, Errno> {
+    let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    // O_NONBLOCK, or a FIFO would hang here until somebody writes to it.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+    let file = openat2(root, below, flags, Mode::empty(), within)?;
+    // What the kernel tells of processes is no file, though it looks like one.
+    match fstatfs(&file)?.f_type {
+        PROC_SUPER_MAGIC => Err(Errno::XDEV),
+        _ => Ok(File::from(file)),
+    }
 }
 
 /// The root as configured or as it really is, and the way from there to `wanted`, when it lies below.

@@ -186,6 +186,42 @@ fn local_media_are_looked_for() {
     assert_eq!(warned("    enabled: false\n", "nope.png"), [""; 0], "a job that does not fire may wait for its file");
 }
 
+/// As in Kubernetes: names that stay, and one link that moves.
+#[test]
+fn media_beside_a_link_are_named_by_the_link() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    let text = push("{im: screen, user: u, image: logo.png}");
+    for version in ["..v1", "..v2"] {
+        private_file(&root, &format!("{version}/jobs.yaml"), &text);
+        private_file(&root, &format!("{version}/logo.png"), "a picture");
+    }
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+    link("..v1", "..data");
+    link("..data/jobs.yaml", "jobs.yaml");
+    let source = |path: &std::path::Path| {
+        let config = load(&[path]).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(config.warnings, []);
+        config.jobs[0].push[0].message.body.media()[0].source.clone()
+    };
+    let file = root.join("jobs.yaml");
+    // A link to one file only: its media lie where it leads.
+    assert_eq!(source(&file), root.join("..v1/logo.png").to_str().unwrap());
+    link("..data/logo.png", "logo.png");
+    for path in [&file, &root] {
+        assert_eq!(source(path), root.join("logo.png").to_str().unwrap());
+    }
+    std::fs::remove_file(root.join("..data")).unwrap();
+    link("..v2", "..data");
+    std::fs::remove_dir_all(root.join("..v1")).unwrap();
+    assert_eq!(source(&file), root.join("logo.png").to_str().unwrap());
+    // A link that leads away is told.
+    std::fs::remove_file(root.join("logo.png")).unwrap();
+    link("/etc/passwd", "logo.png");
+    let warnings = load(&[&file]).unwrap().warnings;
+    assert!(warnings[0].message.contains("leads out of daemon.media_roots"), "{warnings:?}");
+}
+
 #[test]
 fn utf_16_is_called_by_its_name() {
     let directory = tempfile::tempdir().unwrap();
