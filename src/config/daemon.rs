@@ -138,7 +138,11 @@ impl Reading<'_> {
                 "probe_every" => daemon.probe_every = self.duration_from(key, node, SECOND),
                 "metrics_file" => daemon.metrics_file = self.path(key, node),
                 "metrics_listen" => daemon.metrics_listen = self.loopback(key, node),
-                "heartbeat" => daemon.heartbeat = self.heartbeat(node),
+                "heartbeat" => {
+                    self.guarded = true;
+                    daemon.heartbeat = self.heartbeat(node);
+                    self.guarded = false;
+                }
                 "on_failure" => daemon.on_failure = self.on_failure(node),
                 _ => self.unknown_key(entry, "daemon", DAEMON_KEYS),
             }

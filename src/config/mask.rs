@@ -179,7 +179,9 @@ pub(super) fn line(section: Option<&str>, line: &str, keys: &Keys) -> Option<Sho
         let value = &line[pair.value_at..end];
         let core = core(value);
         let visible = match open {
-            true => !(keys.is_secret(pair.key) || is_address_secret && core.contains("://")),
+            true if keys.is_secret(pair.key) || is_address_secret && core.contains("://") => false,
+            // An address or a token may stand here by mistake.
+            true => section != Some("daemon") || !matches!(pair.key, "daemon" | "every") || is_plain_value(core),
             false => keys.is_harmless(pair.key) && is_shown(pair.key, core, keys),
         };
         let key_end = pair.key_at + pair.key.len();
@@ -220,7 +222,7 @@ fn is_shown(key: &str, value: &str, keys: &Keys) -> bool {
         "id" | "im" => bare.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c)),
         "sender" => keys.senders.contains(bare) || is_plain_value(bare),
         key if ["_file", "_credential"].iter().any(|end| key.ends_with(end)) => {
-            bare.chars().all(|c| c.is_alphanumeric() || "_-./".contains(c))
+            !is_token_like(bare) && bare.chars().all(|c| c.is_alphanumeric() || "_-./".contains(c))
         }
         _ => is_plain_value(bare),
     }
@@ -234,6 +236,13 @@ pub(super) fn is_plain_value(value: &str) -> bool {
         value.len() <= 10 && unit.len() < value.len() && unit.len() <= 3 && unit.chars().all(char::is_alphabetic);
     let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     is_word || is_number || name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// Whether somebody put the secret itself where the name of its file belongs.
+pub(super) fn is_token_like(value: &str) -> bool {
+    let has = |is: fn(char) -> bool| value.contains(is);
+    let is_mixed = value.len() >= 16 && has(|c| c.is_ascii_digit()) && has(char::is_alphabetic);
+    !has(|c| c == '/') && (has(|c| c == ':') || is_mixed)
 }
 
 /// Written as keys are, so that no token is taken for one.

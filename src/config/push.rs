@@ -336,7 +336,7 @@ impl Reading<'_> {
         if let Body::Text { text } = &mut body
             && text.trim().is_empty()
         {
-            let Some((title, _)) = title.take() else {
+            let Some((title, _)) = title.take().filter(|(title, _)| !title.trim().is_empty()) else {
                 let kinds = Kind::ALL.map(Kind::as_str).join(", ");
                 let finding = self.error(at, format!("a push needs content: expected one of {kinds}"));
                 if keys.cut.iter().any(|key| matches!(key, Key::Title | Key::Content(_))) {

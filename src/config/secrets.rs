@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::files::unchanged;
+use super::mask;
 use super::problem::{quoted, shown};
 use super::reading::Reading;
 use super::trust::Rights;
@@ -105,8 +106,10 @@ impl Reading<'_> {
             return None;
         }
         let Some(path) = found else {
+            let is_variable = matches!(node.value(), Value::Scalar(scalar) if scalar.text.contains("${"));
+            let shown = if is_variable || mask::is_token_like(&name) { "NAME" } else { &name };
             self.error(node.at, format!("{key}: there are no credentials: CREDENTIALS_DIRECTORY is not set"))
-                .hint(format!("credentials come from systemd: 'LoadCredential={name}:PATH' in the unit"));
+                .hint(format!("credentials come from systemd: 'LoadCredential={shown}:PATH' in the unit"));
             return None;
         };
         Some(path)
@@ -123,8 +126,9 @@ impl Reading<'_> {
                 Some(secret)
             }
             Err(problem) => {
-                // A variable may hold the secret itself instead of its path.
+                // A variable, and this key too, may hold the secret itself instead of its path.
                 let path = match node.value() {
+                    Value::Scalar(scalar) if mask::is_token_like(&scalar.text) => "what is named there".to_owned(),
                     Value::Scalar(scalar) if scalar.text.contains("${") => quoted(&scalar.text),
                     _ => shown(path),
                 };

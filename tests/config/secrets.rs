@@ -146,6 +146,7 @@ accounts:
   - {{id: {v}, im: {v}, sender: screen, default: true}}
   - {{id: f, sender: wire, url: {v}, token_file: {v}, port: {v}, flavour: {v}, window: {v}}}
   - {{id: s, sender: {v}}}
+  - {{id: g, sender: wire, url: http://h, token_credential: {v}}}
   - {{id: a, sender: screen}}
 jobs:
   - {{name: {v}, cron: {v}, timezone: {v}, overlap: {v}, push: {{im: {v}, user: u, text: hi}}}}

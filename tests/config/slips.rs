@@ -129,7 +129,13 @@ fn an_empty_document_is_none() {
 
 #[test]
 fn texts_without_anything_to_see_are_no_content() {
-    for text in ["text: '   '", "text: \"\\u3000\"", "mixed: [{text: ' '}, {markdown: ''}]", "mixed: [{text: ' '}]"] {
+    for text in [
+        "title: ' '",
+        "text: '   '",
+        "text: \"\\u3000\"",
+        "mixed: [{text: ' '}, {markdown: ''}]",
+        "mixed: [{text: ' '}]",
+    ] {
         let said = first_error(&push(&format!("{{im: screen, user: u, {text}}}")));
         assert!(
             said.contains("needs content") || said.contains("blank texts") || said.contains("expected a text"),
@@ -294,6 +300,18 @@ fn a_secret_in_the_wrong_place_is_shown_nowhere() {
     let account =
         |keys: &str| format!("accounts:\n  - id: a\n    sender: wire\n    url: http://127.0.0.1\n    {keys}\n");
     let secrets = [CANARY, "123456:AAF-abc", "hunter2", "sk_live_4242424242"];
+    for secret in ["123456:AAF-abc", "sk_live_4242424242"] {
+        for key in ["token_file", "token_credential", "url_file"] {
+            let text = account(&format!("{key}: {secret}"))
+                .replace(if key == "url_file" { "url: http://127.0.0.1\n    " } else { "@" }, "");
+            let shown = refused(&text).to_string();
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        let shown = refused(&format!("daemon:\n  heartbeat:\n    url: https://h\n    every: {secret}\n")).to_string();
+        assert!(!shown.contains(secret), "{shown}");
+        let shown = refused(&format!("daemon: {secret}\n")).to_string();
+        assert!(!shown.contains(secret), "{shown}");
+    }
     for secret in secrets {
         let mut files =
             vec![format!("accounts: {secret}\n"), format!("accounts: [{secret}]\n"), format!("{secret}: x\n")];
