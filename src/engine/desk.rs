@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
+use tracing::warn;
 
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Outcome, Report};
-use crate::media::{Blobs, Resolved, Resolver, Settings};
+use crate::media::{Blobs, Resolved, Resolver, Settings, SetupError, clear_leftovers};
 use crate::senders::find;
 use crate::store::SharedStore;
 
@@ -28,7 +29,14 @@ struct Room {
 }
 
 impl MediaDesk {
+    /// Also clears what a killed process left, on a thread of its own.
     pub fn new(settings: Settings, clock: SharedClock, store: SharedStore) -> MediaDesk {
+        let temp_dir = settings.temp_dir.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = clear_leftovers(&temp_dir) {
+                warn!(directory = %temp_dir.display(), %error, "media of an earlier run cannot be removed");
+            }
+        });
         MediaDesk {
             clock,
             blobs: StoredBlobs(store),
@@ -62,7 +70,12 @@ impl MediaDesk {
         let room = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let resolver = room
             .resolver
-            .get_or_try_init(|| async { Resolver::new(room.settings.clone(), self.clock.clone()) })
+            .get_or_try_init(|| async {
+                // It locks a directory and clears it, which waits for the disk and for other processes.
+                let (settings, clock) = (room.settings.clone(), self.clock.clone());
+                let made = tokio::task::spawn_blocking(move || Resolver::new(settings, clock)).await;
+                made.unwrap_or_else(|error| Err(SetupError::from(error)))
+            })
             .await
             .map_err(|error| Report::failed(Outcome::Unreachable, error.to_string()))?;
         let cap = find(sender).map_or(u64::MAX, |registered| registered.spec.max_media_bytes);
@@ -73,7 +86,11 @@ impl MediaDesk {
 
     /// The push is done: its files may go.
     pub fn release(&self, push_id: i64) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
+        let done = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
+        if done.is_some() {
+            // Removing files waits for the disk, and this is called where every push passes.
+            tokio::task::spawn_blocking(move || drop(done));
+        }
     }
 }
 

@@ -6,6 +6,8 @@
 //! kept inline contents are handed in.
 
 mod address;
+mod disposition;
+mod head;
 mod inline;
 mod local;
 mod naming;
@@ -26,6 +28,7 @@ use crate::domain::{Body, Item, Kind, Media, Message, Outcome, Report};
 pub use inline::extract_inline;
 use naming::Hints;
 use source::Source;
+pub use spool::clear as clear_leftovers;
 use spool::{Content, WorkDir};
 
 /// What a [`Resolver`] may read, and how much of it.
@@ -60,6 +63,12 @@ pub trait Blobs: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up media: {0}")]
 pub struct SetupError(String);
+
+impl From<tokio::task::JoinError> for SetupError {
+    fn from(error: tokio::task::JoinError) -> SetupError {
+        SetupError(error.to_string())
+    }
+}
 
 /// Why a message's media cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -246,7 +255,8 @@ impl Job<'_> {
 
     /// Copies the content; what the source itself tells of its name and type goes into `hints`.
     async fn read(&self, source: Source<'_>, hints: &mut Hints) -> Result<Content, Problem> {
-        let spool = self.resolver.dir.spool(self.cap)?;
+        let (dir, cap) = (self.resolver.dir.clone(), self.cap);
+        let spool = blocking(move || dir.spool(cap)).await?;
         match source {
             Source::Remote(url) => self.resolver.remote.fetch(url, spool, hints).await,
             Source::Local(path) => {
@@ -255,7 +265,7 @@ impl Job<'_> {
                 blocking(move || local::copy(&path, &settings, spool)).await
             }
             Source::Inline { declared, base64 } => {
-                hints.declared_type = declared;
+                (hints.declared_type, hints.inline) = (declared, true);
                 let bytes = inline::decode(base64, self.cap)?;
                 blocking(move || spool.fill(&*bytes)).await
             }

@@ -5,6 +5,7 @@ use std::path::Path;
 use mime_guess::MimeGuess;
 
 use super::Problem;
+use super::head::{self, Found, is_text};
 use crate::domain::{Kind, Media};
 
 /// What is known of a media beside its bytes.
@@ -17,6 +18,8 @@ pub struct Hints {
     pub source_name: Option<String>,
     /// The type that the source claims.
     pub declared_type: Option<String>,
+    /// The source stands in the message itself: what it claims was written by the person who wants it sent.
+    pub inline: bool,
 }
 
 impl Hints {
@@ -33,12 +36,6 @@ pub struct Named {
     pub mime_type: String,
 }
 
-/// A type told from the first bytes.
-struct Found {
-    mime: &'static str,
-    extension: &'static str,
-}
-
 /// Containers whose bytes tell less than a name such as `report.docx` or `app.apk`.
 const VAGUE: [&str; 5] =
     ["application/zip", "application/gzip", "application/x-ole-storage", "text/xml", "application/octet-stream"];
@@ -50,8 +47,8 @@ const UNKNOWN: &str = "application/octet-stream";
 /// `Rejected` when the bytes are not of the kind: a web page that calls itself `a.png` would be refused by the
 /// platform, or shown broken.
 pub fn name(kind: Kind, head: &[u8], hints: Hints) -> Result<Named, Problem> {
-    let found = detect(head);
-    if !fits(kind, found.as_ref()) {
+    let found = head::detect(head);
+    if !fits(kind, found.as_ref(), head, &hints) {
         let content = found.map_or("of unknown type", |found| found.mime);
         return Err(Problem::rejected(format!("expected {}, but the content is {content}", wanted(kind))));
     }
@@ -70,20 +67,18 @@ pub fn name(kind: Kind, head: &[u8], hints: Hints) -> Result<Named, Problem> {
     Ok(Named { filename, mime_type })
 }
 
-fn detect(head: &[u8]) -> Option<Found> {
-    // WeChat's and QQ's voice format, with or without Tencent's leading byte, and old phones' video; `infer` knows
-    // neither.
-    if head.starts_with(b"#!SILK_V3") || head.starts_with(b"\x02#!SILK_V3") {
-        return Some(Found { mime: "audio/silk", extension: "silk" });
+/// Whether the content may be shown as one of the kind: by what its bytes tell, or, where they tell nothing, by what a
+/// person declared. A server's word is not enough, and a text is never a picture: both are how error pages come.
+fn fits(kind: Kind, found: Option<&Found>, head: &[u8], hints: &Hints) -> bool {
+    let declared = hints.mime_type.as_deref().or(hints.declared_type.as_deref().filter(|_| hints.inline));
+    match (found, declared) {
+        (Some(found), _) => is_of(kind, found.mime),
+        (None, Some(declared)) if !head.is_empty() && !is_text(head) => is_of(kind, declared),
+        (None, _) => is_of(kind, ""),
     }
-    if head.get(4..10).is_some_and(|brand| brand == b"ftyp3g") {
-        return Some(Found { mime: "video/3gpp", extension: "3gp" });
-    }
-    infer::get(head).map(|found| Found { mime: found.mime_type(), extension: found.extension() })
 }
 
-fn fits(kind: Kind, found: Option<&Found>) -> bool {
-    let mime = found.map_or("", |found| found.mime);
+fn is_of(kind: Kind, mime: &str) -> bool {
     match kind {
         Kind::Image => mime.starts_with("image/"),
         // A recording may lie in a container that is mostly used for films, and the other way round.
@@ -133,30 +128,37 @@ fn derive(kind: Kind, source_name: Option<String>, found: Option<&Found>, mime_t
 
 fn extension_of(mime_type: &str) -> &'static str {
     match mime_type {
-        // The list below is in alphabetical order and would say `asm` and `aaf`.
+        // The list below is in alphabetical order and would say `asm`, `aaf` and `m2a`.
         "text/plain" => "txt",
+        "audio/mpeg" => "mp3",
+        "audio/mp4" => "m4a",
+        "image/jpeg" => "jpg",
+        "video/mp4" => "mp4",
+        "video/mpeg" => "mpg",
+        "video/quicktime" => "mov",
         UNKNOWN => "bin",
         mime => mime_guess::get_mime_extensions_str(mime).and_then(|known| known.first()).copied().unwrap_or("bin"),
     }
 }
 
-fn is_text(head: &[u8]) -> bool {
-    let text = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        // The head may end inside a character.
-        Err(error) if error.error_len().is_none() => return !head.contains(&0),
-        Err(_) => return false,
-    };
-    !text.is_empty() && !text.contains('\0')
-}
-
 /// The last part of a name, without what breaks headers, shells or Windows; None where nothing is left.
 fn sanitise(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let clean: String =
-        last.chars().filter(|c| !c.is_control()).map(|c| if "\"<>|?*:".contains(c) { '_' } else { c }).collect();
+    let clean: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !is_unseen(*c))
+        .map(|c| if "\"<>|?*:".contains(c) { '_' } else { c })
+        .collect();
     let clean = clean.trim().trim_start_matches('.');
     (!clean.is_empty()).then(|| shorten(clean))
+}
+
+/// Characters that nobody sees and that show a name otherwise than it is: with U+202E, `xslx.exe` reads `exe.xlsx`. The
+/// two joiners stay, since names of people and emoji need them.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// At most 120 characters, the ending kept.
@@ -170,35 +172,6 @@ fn shorten(name: &str) -> String {
         Some(ending) if ending.chars().count() < 20 => format!("{start}.{ending}"),
         _ => start,
     }
-}
-
-/// The name that a server gives by `Content-Disposition`; the extended form (RFC 6266) wins.
-pub fn disposition_name(header: &str) -> Option<String> {
-    let mut plain = None;
-    for parameter in split_parameters(header) {
-        let Some((key, value)) = parameter.split_once('=') else { continue };
-        let value = value.trim();
-        match key.trim().to_ascii_lowercase().as_str() {
-            "filename*" => {
-                let encoded = value.splitn(3, '\'').nth(2)?;
-                return Some(percent_encoding::percent_decode_str(encoded).decode_utf8_lossy().into_owned());
-            }
-            "filename" => plain = Some(value.trim_matches('"').replace("\\\"", "\"")),
-            _ => {}
-        }
-    }
-    plain
-}
-
-/// Splits at the semicolons outside quotes.
-fn split_parameters(header: &str) -> Vec<&str> {
-    let mut quoted = false;
-    header
-        .split(|c| {
-            quoted ^= c == '"';
-            c == ';' && !quoted
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -244,6 +217,7 @@ mod tests {
             mime_type: Some("x/y".into()),
             source_name: Some("a.gif".into()),
             declared_type: Some("image/gif".into()),
+            inline: false,
         };
         assert_eq!(named(Kind::Image, PNG, hints), ("日报_1".into(), "x/y".into()));
         let declared = Hints { declared_type: Some("text/csv".into()), ..Hints::default() };
@@ -267,15 +241,44 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_name_is_read_in_every_form() {
-        for (header, name) in [
-            ("attachment; filename=a.pdf", Some("a.pdf")),
-            ("attachment; filename=\"a; b.pdf\"", Some("a; b.pdf")),
-            ("inline; FileName=\"x\"; filename*=UTF-8''%E6%97%A5%E6%8A%A5.pdf", Some("日报.pdf")),
-            ("attachment", None),
-            ("attachment; filename*=broken", None),
+    fn what_a_person_declares_counts_where_the_content_tells_nothing() {
+        let unknown = &b"\x01\x02\xff\xfe\0\0"[..];
+        let declared = |mime: &str| Hints { mime_type: Some(mime.into()), ..Hints::default() };
+        for (kind, mime, filename) in [
+            (Kind::Voice, "audio/mpeg", "voice.mp3"),
+            (Kind::Video, "video/mp4", "video.mp4"),
+            (Kind::Image, "image/jpeg", "image.jpg"),
         ] {
-            assert_eq!(disposition_name(header).as_deref(), name, "{header}");
+            assert_eq!(named(kind, unknown, declared(mime)), (filename.into(), mime.into()));
+            let inline = Hints { declared_type: Some(mime.into()), inline: true, ..Hints::default() };
+            assert_eq!(named(kind, unknown, inline), (filename.into(), mime.into()));
+            let from_a_server = Hints { declared_type: Some(mime.into()), ..Hints::default() };
+            assert!(name(kind, unknown, from_a_server).is_err(), "servers send error pages as anything");
+            for error_page in [&b"<!DOCTYPE html><html>"[..], b"<html>", b"{\"error\": 404}", b"Not Found", b"", PNG] {
+                if kind == Kind::Image && error_page == PNG {
+                    continue;
+                }
+                let refused = name(kind, error_page, declared(mime));
+                assert!(refused.is_err(), "{kind} declared as {mime}: {}", String::from_utf8_lossy(error_page));
+            }
+        }
+        assert!(name(Kind::Voice, unknown, declared("application/pdf")).is_err());
+    }
+
+    #[test]
+    fn a_name_is_shown_as_it_is() {
+        for (source_name, filename) in [
+            ("invoice\u{202e}xslx.exe", "invoicexslx.exe"),
+            ("\u{feff}a\u{200b}b\u{2066}.pdf\u{2069}", "ab.pdf"),
+            ("\u{202e}", "file.txt"),
+            ("گزارش\u{200c}ها.pdf", "گزارش\u{200c}ها.pdf"),
+            ("👨\u{200d}👩\u{200d}👧.png", "👨\u{200d}👩\u{200d}👧.png"),
+        ] {
+            let by_source = Hints { source_name: Some(source_name.into()), ..Hints::default() };
+            let by_person = Hints { filename: Some(source_name.into()), ..Hints::default() };
+            for hints in [by_source, by_person] {
+                assert_eq!(named(Kind::File, b"text", hints).0, filename, "{source_name:?}");
+            }
         }
     }
 }

@@ -14,7 +14,8 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CO
 use reqwest::{Client, Response};
 use url::{Host, Url};
 
-use super::naming::{Hints, disposition_name};
+use super::disposition::disposition_name;
+use super::naming::Hints;
 use super::spool::{Content, Spool, too_large};
 use super::{Problem, address, blocking};
 
@@ -60,7 +61,7 @@ impl Fetcher {
         let (url, response) = self.follow(url).await?;
         check_status(&url, response.status().as_u16())?;
         let headers = response.headers();
-        if let Some(encoding) = text(headers, CONTENT_ENCODING.as_str()).filter(|encoding| encoding != "identity") {
+        if let Some(encoding) = coding(headers) {
             return Err(Problem::rejected(format!("{} sends it compressed ({encoding}), unasked", origin(&url))));
         }
         // Only to stop early: the count of the bytes decides.
@@ -117,6 +118,42 @@ async fn pour(url: &Url, mut response: Response, mut spool: Spool) -> Result<Con
         spool = blocking(move || spool.write(&chunk).map(|()| spool)).await?;
     }
     spool.finish()
+}
+
+/// The words that a server may put into `Content-Encoding` when the bytes are not the file's own: the registered codings
+/// and other compressors. Everything else encodes nothing: servers write charsets, `none`, `binary`, and what a store
+/// was told at the upload (`aws-chunked`).
+const CODINGS: [&str; 22] = [
+    "gzip",
+    "x-gzip",
+    "deflate",
+    "x-deflate",
+    "compress",
+    "x-compress",
+    "br",
+    "brotli",
+    "zstd",
+    "x-zstd",
+    "dcb",
+    "dcz",
+    "exi",
+    "pack200-gzip",
+    "aes128gcm",
+    "sdch",
+    "bzip2",
+    "x-bzip2",
+    "lzma",
+    "xz",
+    "lz4",
+    "snappy",
+];
+
+/// By what the body is encoded, if by anything.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut words =
+        values.flat_map(|value| value.split(',').map(|word| word.trim().to_ascii_lowercase()).collect::<Vec<_>>());
+    words.find(|word| CODINGS.contains(&word.as_str()))
 }
 
 fn check_status(url: &Url, status: u16) -> Result<(), Problem> {
@@ -344,7 +381,18 @@ mod tests {
         let mut answers: Vec<(Vec<u8>, bool)> = Vec::new();
         answers.extend(rejected.iter().map(|line| (status(line), true)));
         answers.extend(unreachable.iter().map(|line| (status(line), false)));
-        answers.push((b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\nx".to_vec(), true));
+        for coding in [
+            "gzip",
+            "br",
+            "Deflate",
+            "zstd",
+            "x-gzip",
+            "identity, gzip",
+            "aws-chunked,gzip",
+            "UTF-8\r\ncontent-encoding: br",
+        ] {
+            answers.push((format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\n\r\nx").into_bytes(), true));
+        }
         answers.push((b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\nx".to_vec(), true));
         // More than the cap, without a length that tells so.
         answers.push(([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b'x'; 5000]].concat(), true));
@@ -372,5 +420,26 @@ mod tests {
         let (_, hints) = fetch(&format!("http://127.0.0.2:{port}/export"), &[]).await.unwrap();
         assert_eq!(hints.source_name.as_deref(), Some("t.csv"));
         assert_eq!(hints.declared_type.as_deref(), Some("text/csv"));
+    }
+
+    #[tokio::test]
+    async fn an_encoding_that_encodes_nothing_is_taken_as_it_is() {
+        for word in [
+            "identity",
+            "Identity",
+            "UTF-8",
+            "utf8",
+            "none",
+            "binary",
+            "aws-chunked",
+            "aws-chunked,identity",
+            "",
+            "gb2312",
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {word}\r\n\r\nhello");
+            let (port, _) = server([127, 0, 0, 2], answer).await;
+            let (content, _) = fetch(&format!("http://127.0.0.2:{port}/a"), &[]).await.unwrap();
+            assert_eq!(content.len, 5, "{word}");
+        }
     }
 }

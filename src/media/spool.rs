@@ -46,7 +46,22 @@ impl WorkDir {
     }
 }
 
-/// Removes the work directories that no living process holds.
+/// Clears what killed processes left below `parent`, for a start that may never need media: nothing is made.
+///
+/// # Errors
+/// When `parent` is there and cannot be read or locked.
+pub fn clear(parent: &Path) -> io::Result<()> {
+    let parent_lock = match File::open(parent) {
+        Ok(parent) => parent,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    flock(&parent_lock, FlockOperation::LockExclusive)?;
+    clear_leftovers(parent)
+}
+
+/// Removes the work directories that no living process holds. One that cannot be removed stays: it is no reason to send
+/// no media.
 fn clear_leftovers(parent: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(parent)? {
         let entry = entry?;
@@ -54,9 +69,11 @@ fn clear_leftovers(parent: &Path) -> io::Result<()> {
         if !ours || !entry.file_type()?.is_dir() {
             continue;
         }
-        let lock = File::open(entry.path())?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            std::fs::remove_dir_all(entry.path())?;
+        let held = |lock: File| flock(&lock, FlockOperation::NonBlockingLockExclusive).map(|()| lock).ok();
+        if let Some(_lock) = File::open(entry.path()).ok().and_then(held)
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(directory = %entry.path().display(), %error, "media of an earlier run cannot be removed");
         }
     }
     Ok(())
@@ -155,6 +172,21 @@ mod tests {
         assert!(parent.path().join("media-note.txt").exists());
         drop((copy, alive, second));
         assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1, "only the note is left");
+    }
+
+    #[test]
+    fn a_start_without_media_clears_as_much_and_makes_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        clear(&parent.path().join("media")).unwrap();
+        assert!(!parent.path().join("media").exists());
+        let alive = WorkDir::create(parent.path()).unwrap();
+        let dead = parent.path().join("media-dead");
+        std::fs::create_dir(&dead).unwrap();
+        std::fs::write(dead.join("left"), "x").unwrap();
+        clear(parent.path()).unwrap();
+        assert!(!dead.exists());
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 1, "what is in use stays");
+        drop(alive);
     }
 
     #[test]
