@@ -287,8 +287,8 @@ pub struct AttemptRecord {
 pub struct BadEnds {
     /// How many ended in which of the three states.
     pub counts: Vec<(PushState, u64)>,
-    /// When the last one ended. None: there was none.
-    pub last_at: Option<UtcMs>,
+    /// The last end of all that is recorded, told here or left out: the next question begins after it.
+    pub last: i64,
     /// The first few, in the order of their ends.
     pub first: Vec<BadEnd>,
 }
@@ -534,13 +534,13 @@ pub trait Store: Send + Sync {
     async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64)
     -> Result<Vec<LedgerRow>, StoreError>;
 
-    /// Pushes that ended badly after the one instant and not after the other, but for those that a person resolved
-    /// and, where `except` names an im and a target, pushes outside any job to that place. `first` says how many are
-    /// told one by one.
+    /// Pushes whose bad end was recorded after that of the number `after` and, where `since` is set, carries a later
+    /// instant; but for those that a person resolved or put back and, where `except` names an im and a target, pushes
+    /// outside any job to that place. `first` says how many are told one by one.
     async fn bad_ends(
         &self,
-        after: UtcMs,
-        until: UtcMs,
+        after: i64,
+        since: Option<UtcMs>,
         except: Option<(&str, &Target)>,
         first: u64,
     ) -> Result<BadEnds, StoreError>;

@@ -98,7 +98,7 @@ on_every_backend! {
         where_pushes_stand_is_read_in_pages
         a_fire_tells_its_whole_story
         a_gap_is_found_from_inside
-        what_ended_badly_is_found_by_its_end
+        what_ended_badly_is_found_in_the_order_of_its_recording
         every_definition_that_held_is_remembered
         the_ledger_reads_schedules_and_rows_in_pages
         another_process_is_noticed_and_our_own_writes_are_not;
@@ -107,6 +107,7 @@ on_every_backend! {
         pruning_spares_what_is_open
         pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on
         pruning_forgets_media_that_nothing_needs
+        media_are_looked_for_in_every_definition_and_every_open_push
         a_backup_is_a_whole_store
         a_restored_backup_repeats_nothing
         a_backup_never_overwrites

@@ -326,23 +326,23 @@ pub async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<Wo
     assert!(world.store.changed_outside().await.is_ok_and(|changed| !changed), "reading changes nothing");
 }
 
-pub async fn what_ended_badly_is_found_by_its_end(world: Arc<World>) {
-    let all = async |after, until| world.store.bad_ends(at(after), at(until), None, 10).await.unwrap();
-    assert_eq!(all(0, 100).await, BadEnds::default());
+pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<World>) {
+    let all = async |after, since: Option<i64>| world.store.bad_ends(after, since.map(at), None, 10).await.unwrap();
+    assert_eq!(all(0, None).await, BadEnds::default());
     // Each of these ends a second after nine.
     let failed = world.ended("failed", Next::Failed { reason: "rejected".to_owned() }).await;
     world.ended("unknown", Next::Unknown { reason: "unknown".to_owned() }).await;
     world.ended("expired", Next::Expired { reason: "too_late".to_owned() }).await;
     world.ended("cancelled", Next::Cancelled { reason: "by hand".to_owned() }).await;
     world.ended("sent", Next::Sent).await;
-    let ends = all(0, 1).await;
+    let ends = all(0, None).await;
     let counts = |ends: &BadEnds| {
         let mut counts: Vec<_> = ends.counts.iter().map(|(state, count)| (state.as_str(), *count)).collect();
         counts.sort_unstable();
         counts
     };
     assert_eq!(counts(&ends), [("expired", 1), ("failed", 1), ("unknown", 1)]);
-    assert_eq!(ends.last_at, Some(at(1)));
+    assert_eq!(ends.last, 3);
     let first = BadEnd {
         id: failed,
         job: Some("failed".to_owned()),
@@ -355,11 +355,13 @@ pub async fn what_ended_badly_is_found_by_its_end(world: Arc<World>) {
         finished_at: at(1),
     };
     assert_eq!(ends.first[0], first);
-    assert_eq!(world.store.bad_ends(at(0), at(1), None, 2).await.unwrap().first.len(), 2);
-    assert_eq!(all(1, 100).await, BadEnds::default(), "after the instant, not at it");
-    assert_eq!(all(-100, 0).await, BadEnds::default());
+    assert_eq!(world.store.bad_ends(0, None, None, 2).await.unwrap().first.len(), 2);
+    assert_eq!(all(3, None).await, BadEnds { last: 3, ..BadEnds::default() });
+    assert_eq!(counts(&all(2, None).await), [("expired", 1)]);
+    assert_eq!(counts(&all(0, Some(0)).await), counts(&ends));
+    assert_eq!(counts(&all(0, Some(1)).await), [], "after the instant, not at it");
     let target: Target = first.target.parse().unwrap();
-    let elsewhere = world.store.bad_ends(at(0), at(1), Some((&first.im, &target)), 10).await.unwrap();
+    let elsewhere = world.store.bad_ends(0, None, Some((&first.im, &target)), 10).await.unwrap();
     assert_eq!(elsewhere, ends, "pushes of jobs to that place are none of ours");
 
     // One outside any job, to a place of its own.
@@ -369,12 +371,20 @@ pub async fn what_ended_badly_is_found_by_its_end(world: Arc<World>) {
     let push_id = world.store.push_ad_hoc(push, at(20)).await.unwrap();
     let next = Next::Failed { reason: "no_sender".to_owned() };
     world.store.settle(vec![Settle { push_id, next }], at(20)).await.unwrap();
-    let ends = all(10, 20).await;
+    let ends = all(3, None).await;
     assert_eq!((ends.first[0].job.as_deref(), ends.first[0].error.as_deref()), (None, None));
     let without = async |im: &str, target: &Target| {
-        world.store.bad_ends(at(10), at(20), Some((im, target)), 10).await.unwrap().first.len()
+        world.store.bad_ends(3, None, Some((im, target)), 10).await.unwrap().first.len()
     };
     assert_eq!(without(&spec.im, &spec.target).await, 0);
     assert_eq!(without("other", &spec.target).await, 1);
     assert_eq!(without(&spec.im, &job.push[0].target).await, 1);
+
+    // Put back by hand it is none until it ends badly again, which is an end of its own.
+    let (last, next) = (ends.last, Next::Expired { reason: "too_late".to_owned() });
+    world.store.retry(failed, at(30)).await.unwrap();
+    assert_eq!(counts(&all(0, None).await), [("expired", 1), ("failed", 1), ("unknown", 1)]);
+    world.store.settle(vec![Settle { push_id: failed, next }], at(-50)).await.unwrap();
+    let ends = all(last, None).await;
+    assert_eq!((counts(&ends), ends.last), (vec![("expired", 1)], last + 1));
 }

@@ -251,6 +251,45 @@ async fn the_docs_name_every_table_and_column() {
     assert!(columns.len() > 100, "{}", columns.len());
 }
 
+/// In a busy chat most proofs are of what others wrote.
+#[tokio::test]
+async fn a_proof_of_a_foreign_message_does_not_wait_for_the_writer() {
+    let (world, conn) = world().await;
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(world.store.confirm("bot_a", "not ours", at(9)).await, Ok(false));
+    assert_eq!(world.store.confirm("bot_b", "m2", at(9)).await, Ok(false), "another account's");
+    conn.execute_batch("COMMIT").unwrap();
+    assert_eq!(world.store.confirm("bot_a", "m2", at(86_500)).await, Ok(false), "of the day before");
+    assert_eq!(world.store.confirm("bot_a", "m2", at(9)).await, Ok(true));
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
+    let sqlite = Sqlite::new();
+    let world = World { store: Arc::new(sqlite.store().await), backend: Box::new(Sqlite::new()) };
+    let told = world.ended("told", Next::Failed { reason: "rejected".to_owned() }).await;
+    let untold = world.ended("untold", Next::Expired { reason: "too_late".to_owned() }).await;
+    world.ended("sent", Next::Sent).await;
+    world
+        .store
+        .remember("", "on_failure", &format!("{{\"push\":{{\"until\":\"{}\",\"down\":[]}}}}", at(5)), at(5))
+        .await
+        .unwrap();
+    world.store.close().await;
+    let conn = Connection::open(sqlite.path()).unwrap();
+    conn.execute("UPDATE pushes SET finished_at = ?2 WHERE id = ?1", (untold, at(6).to_string())).unwrap();
+    conn.execute_batch(
+        "DROP TRIGGER pushes_end_badly; DROP TABLE bad_ends; DROP INDEX blobs_used; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(conn);
+    let store = sqlite.store().await;
+    let ends = store.bad_ends(0, None, None, 10).await.unwrap();
+    assert_eq!(ends.first.iter().map(|end| end.id).collect::<Vec<_>>(), [untold], "push {told} was told");
+    store.prune(at(100), 10).await.unwrap();
+    assert!(store.bad_ends(0, None, None, 10).await.unwrap().first.is_empty(), "what is deleted is told no more");
+}
+
 #[tokio::test]
 async fn a_job_with_the_strangest_name_is_only_a_name() {
     let (world, _conn) = world().await;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Body, Decision, Job, Media, Next, PushState};
-use pushcron::store::{NewFire, Pruned, Restored, StoreError};
+use pushcron::domain::{Body, Decision, Job, Media, Next, PushState, Trigger};
+use pushcron::store::{AdHoc, NewFire, Pruned, Restored, StoreError};
 
 use crate::world::{World, at, cursor, fire, job};
 
@@ -86,6 +86,41 @@ pub async fn pruning_forgets_media_that_nothing_needs(world: Arc<World>) {
     world.store.apply_jobs(vec![], vec![Arc::from("picture")], at(50)).await.unwrap();
     world.store.prune(at(-5), 10).await.unwrap();
     assert!(kept(&in_use).await);
+}
+
+pub async fn media_are_looked_for_in_every_definition_and_every_open_push(world: Arc<World>) {
+    // More jobs than one question reads, each with a medium of its own.
+    let picture = |id: &str| Body::Image(Media { source: format!("blob:{id}"), ..Media::default() });
+    let mut in_use = Vec::new();
+    let mut changes = Vec::new();
+    for i in 0..2_100_u32 {
+        let id = world.store.put_blob(i.to_be_bytes().to_vec(), at(-1000)).await.unwrap();
+        let mut job = job(&format!("job{i:05}"));
+        job.push[0].message.body = picture(&id);
+        changes.push(crate::world::change(job, at(0)));
+        in_use.push(id);
+    }
+    world.store.apply_jobs(changes, vec![], at(-900)).await.unwrap();
+    let mut waits = job("waits").push.remove(0);
+    let by_hand = world.store.put_blob(b"by hand".to_vec(), at(-1000)).await.unwrap();
+    waits.message.body = picture(&by_hand);
+    let push = AdHoc { spec: waits, triggered_by: Trigger::Manual, chat: None };
+    let waiting = world.store.push_ad_hoc(push, at(-900)).await.unwrap();
+    let mut forgotten = Vec::new();
+    for i in 0..20 {
+        forgotten.push(world.store.put_blob(vec![i], at(-1000)).await.unwrap());
+    }
+    let kept = async |id: &str| world.store.blob(id).await.unwrap().is_some();
+    world.store.prune(at(-5), 10).await.unwrap();
+    for id in [&in_use[0], &in_use[2_099], &by_hand] {
+        assert!(kept(id).await);
+    }
+    for id in &forgotten {
+        assert!(!kept(id).await);
+    }
+    world.store.cancel(waiting, at(-800)).await.unwrap();
+    world.store.prune(at(-5), 10).await.unwrap();
+    assert!(!kept(&by_hand).await);
 }
 
 pub async fn a_backup_is_a_whole_store(world: Arc<World>) {

@@ -10,8 +10,12 @@ use crate::store::BadEnds;
 /// What was told, kept over restarts, so that nothing is told twice and every recovery follows its failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
-    /// Ends of pushes up to this instant.
-    pub until: UtcMs,
+    /// Ends of pushes up to this one, in the order in which they were recorded.
+    #[serde(default)]
+    pub after: i64,
+    /// At the beginning: only what ended later than this. (An earlier release had nothing else to go by.)
+    #[serde(default, alias = "until")]
+    pub since: Option<UtcMs>,
     /// Accounts that are down as far as anybody was told.
     pub down: BTreeSet<String>,
 }
@@ -41,7 +45,7 @@ pub struct Report {
 
 impl Report {
     pub fn is_empty(&self) -> bool {
-        self.ends.last_at.is_none() && self.changes.is_empty()
+        self.ends.counts.is_empty() && self.changes.is_empty()
     }
 }
 
@@ -85,9 +89,10 @@ impl Ledger {
         Report { ends, changes: self.changes.clone() }
     }
 
-    /// The report went out.
+    /// The report went out, or there was nothing to report.
     pub fn close(&mut self, report: &Report) {
-        self.told.until = self.told.until.max(report.ends.last_at.unwrap_or(UtcMs::MIN));
+        self.told.after = report.ends.last;
+        self.told.since = None;
         for (account, change) in &report.changes {
             match change {
                 Change::Fell { up_at: None, .. } => drop(self.told.down.insert(account.clone())),
@@ -104,7 +109,7 @@ mod tests {
     use super::*;
 
     fn ledger(down: &[&str]) -> Ledger {
-        Ledger::new(Told { until: UtcMs(0), down: down.iter().map(|&account| account.to_owned()).collect() })
+        Ledger::new(Told { after: 0, since: None, down: down.iter().map(|&account| account.to_owned()).collect() })
     }
 
     /// What an account does, second by second, and what a report then says of it.

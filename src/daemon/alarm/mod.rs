@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, OnFailure};
-use crate::domain::{Body, Outcome, PushSpec, PushState, Trigger, UtcMs};
+use crate::domain::{Body, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
 use crate::engine::dispatcher::Event;
 use crate::engine::news::News;
 use crate::store::{AdHoc, SharedStore, StoreError};
@@ -26,8 +26,6 @@ use ledger::{Ledger, Told};
 
 /// Trouble seldom comes alone: so long it is gathered before it is told.
 const GATHER: Duration = Duration::from_secs(2);
-/// An end this young may not be in the store yet, though a later one is.
-const SETTLED: Duration = Duration::from_secs(1);
 /// How often the store is asked although nobody told anything.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Pushes told one by one.
@@ -137,8 +135,7 @@ impl Way {
 
 struct Teller {
     ledger: Ledger,
-    /// By the monotonic clock.
-    last_at: Option<Duration>,
+    last_at: Option<Moment>,
 }
 
 impl Teller {
@@ -159,6 +156,8 @@ pub struct Alarm {
     ear: Ear,
     /// A report waits for an account, which was said.
     waits: bool,
+    /// What was told as the store keeps it.
+    kept: String,
 }
 
 impl Alarm {
@@ -180,7 +179,8 @@ impl Alarm {
         let ear = Ear { inbox: sender, troubled: Troubled::default() };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let tellers = told.into_iter().map(|(way, told)| (way, Teller::new(told))).collect();
-        let mut alarm = Alarm { store, clock, dispatcher, host, settings, tellers, inbox, ear, waits: false };
+        let mut alarm =
+            Alarm { store, clock, dispatcher, host, settings, tellers, inbox, ear, waits: false, kept: String::new() };
         alarm.settle(since);
         Ok(alarm)
     }
@@ -193,6 +193,8 @@ impl Alarm {
     /// Runs until aborted.
     pub async fn run(mut self) {
         let clock = self.clock.clone();
+        // From here on a crash makes the next process go on where this one stopped, also before the first report.
+        self.look_and_say().await;
         loop {
             let every = self.settings.on_failure.as_ref().map_or(LOOK_EVERY, |on_failure| on_failure.every);
             tokio::select! {
@@ -205,10 +207,14 @@ impl Alarm {
                 }
                 () = clock.sleep(every.min(LOOK_EVERY)) => {}
             }
-            if let Err(error) = self.look().await {
-                // The next look comes soon, and a database in trouble is told by whoever writes.
-                debug!(%error, "cannot see what is to be reported");
-            }
+            self.look_and_say().await;
+        }
+    }
+
+    async fn look_and_say(&mut self) {
+        if let Err(error) = self.look().await {
+            // The next look comes soon, and a database in trouble is told by whoever writes.
+            debug!(%error, "cannot see what is to be reported");
         }
     }
 
@@ -238,8 +244,8 @@ impl Alarm {
         self.tellers.retain(|way, _| ways.contains(way));
         for way in ways {
             // What the start itself ends may carry the very instant of the start.
-            let until = since - Duration::from_millis(1);
-            let fresh = || Teller::new(Told { until, down: BTreeSet::new() });
+            let since = Some(since - Duration::from_millis(1));
+            let fresh = || Teller::new(Told { after: 0, since, down: BTreeSet::new() });
             let teller = self.tellers.entry(way).or_insert_with(fresh);
             teller.ledger.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
         }
@@ -248,34 +254,38 @@ impl Alarm {
     /// Tells what is to be told by now.
     async fn look(&mut self) -> Result<(), StoreError> {
         let Some(on_failure) = self.settings.on_failure.clone() else { return Ok(()) };
-        let mut told = false;
+        let mut outcome = Ok(());
         for way in [Way::Push, Way::Command] {
-            told |= self.tell(way, &on_failure).await?;
+            let told = self.tell(way, &on_failure).await;
+            outcome = outcome.and(told);
         }
-        if told {
-            let told: BTreeMap<Way, &Told> =
-                self.tellers.iter().map(|(way, teller)| (*way, &teller.ledger.told)).collect();
-            // Plain data, and writing to memory cannot fail.
-            let json = serde_json::to_string(&told).unwrap_or_default();
+        let told: BTreeMap<Way, &Told> = self.tellers.iter().map(|(way, teller)| (*way, &teller.ledger.told)).collect();
+        // Plain data, and writing to memory cannot fail.
+        let json = serde_json::to_string(&told).unwrap_or_default();
+        if json != self.kept {
             self.store.remember("", MEMORY, &json, self.clock.now()).await?;
+            self.kept = json;
         }
-        Ok(())
+        outcome
     }
 
-    /// Whether there was a report, and it went out this way.
-    async fn tell(&mut self, way: Way, on_failure: &OnFailure) -> Result<bool, StoreError> {
-        let (now, monotonic) = (self.clock.now(), self.clock.monotonic());
-        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(false) };
-        if teller.last_at.is_some_and(|last| monotonic < last + on_failure.every) {
-            return Ok(false);
+    /// Sends a report this way, if there is something to report and it is time.
+    async fn tell(&mut self, way: Way, on_failure: &OnFailure) -> Result<(), StoreError> {
+        let (now, moment) = (self.clock.now(), self.clock.boottime());
+        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(()) };
+        if teller.last_at.is_some_and(|last| moment < last + on_failure.every) {
+            return Ok(());
         }
         // A clock that was set back must not silence the alarm until the old hour comes round.
-        teller.ledger.told.until = teller.ledger.told.until.min(now);
+        let told = &mut teller.ledger.told;
+        told.since = told.since.map(|since| since.min(now));
+        let (after, since) = (told.after, told.since);
         let ours = on_failure.push.as_ref().map(|push| (push.im.as_str(), &push.target));
-        let ends = self.store.bad_ends(teller.ledger.told.until, now - SETTLED, ours, TOLD_SINGLY).await?;
+        let ends = self.store.bad_ends(after, since, ours, TOLD_SINGLY).await?;
         let report = teller.ledger.report(ends);
         if report.is_empty() {
-            return Ok(false);
+            teller.ledger.close(&report);
+            return Ok(());
         }
         let text = text::text(&report, &self.host, &self.settings.zone);
         let went_out = match (way, &on_failure.push, &on_failure.command) {
@@ -283,16 +293,16 @@ impl Alarm {
             (Way::Command, _, Some(argv)) => self.run_command(argv, &text).await,
             _ => false,
         };
-        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(false) };
+        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(()) };
         if went_out {
-            teller.last_at = Some(monotonic);
+            teller.last_at = Some(moment);
             teller.ledger.close(&report);
             info!(way = way.as_str(), "a report on failures went out");
         } else if way == Way::Command {
-            teller.last_at = Some(monotonic);
+            teller.last_at = Some(moment);
         }
         self.waits &= !went_out;
-        Ok(went_out)
+        Ok(())
     }
 
     /// Hands the report to the dispatcher, pinned to an account that works, if there is one.

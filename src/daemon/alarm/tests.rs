@@ -2,7 +2,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{Health, Message, Next, Report as Answer, RetryPolicy, Rule, Target};
 use crate::store::sqlite::{Access, SqliteStore};
-use crate::store::{Begin, Finish};
+use crate::store::{Begin, Finish, Settle};
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -67,14 +67,27 @@ impl Bench {
     }
 
     async fn ended_at(&self, target: &str, next: Next) -> i64 {
+        self.ended_then(target, next, self.clock.now()).await
+    }
+
+    /// Recorded now, however long ago it ended.
+    async fn ended_then(&self, target: &str, next: Next, finished_at: UtcMs) -> i64 {
         let now = self.clock.now();
         let push = AdHoc { spec: push_to("qq", target), triggered_by: Trigger::Manual, chat: None };
         let push_id = self.store.push_ad_hoc(push, now).await.unwrap();
         let begin = Begin { push_id, account: Arc::from("bot"), sender: "console", rule: Rule::ImDefault };
         let number = self.store.begin_attempts(vec![begin], now).await.unwrap()[0].attempt;
         let report = Answer::failed(Outcome::Rejected, "the group is muted");
-        let finish =
-            Finish { push_id, number, report, next, started_at: now, finished_at: now, health: None, uncounted: false };
+        let finish = Finish {
+            push_id,
+            number,
+            report,
+            next,
+            started_at: finished_at,
+            finished_at,
+            health: None,
+            uncounted: false,
+        };
         self.store.finish_attempts(vec![finish]).await.unwrap();
         push_id
     }
@@ -199,6 +212,67 @@ async fn what_a_dead_process_did_not_tell_is_told_by_the_next() {
     bench.looks_after(2).await;
     let report = bench.report().await;
     assert!(report.contains(&format!("(push {id})")) && report.contains(": 1 failed\n"), "{report}");
+}
+
+#[tokio::test]
+async fn an_end_that_is_recorded_late_is_told_all_the_same() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.fails().await;
+    bench.looks_after(2).await;
+    bench.report().await;
+    // The database could not be written for a while: what ended before the last report is recorded after it.
+    let failed = Next::Failed { reason: "rejected".to_owned() };
+    let id = bench.ended_then("123", failed, START - Duration::from_secs(60)).await;
+    bench.looks_after(700).await;
+    let report = bench.report().await;
+    assert!(report.contains(&format!("(push {id})")) && report.contains(": 1 failed\n"), "{report}");
+}
+
+#[tokio::test]
+async fn what_ended_before_the_first_report_is_told_after_a_crash() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.alarm.look().await.unwrap();
+    bench.clock.advance(Duration::from_secs(5));
+    let id = bench.fails().await;
+    bench.clock.advance(Duration::from_secs(5));
+    let mut bench = bench.restart(by_push("tg")).await;
+    bench.looks_after(2).await;
+    assert!(bench.report().await.contains(&format!("(push {id})")));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_back_makes_nothing_told_twice_and_nothing_silent() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.fails().await;
+    bench.looks_after(2).await;
+    bench.report().await;
+    bench.clock.step_wall_to(START - Duration::from_secs(3600));
+    bench.looks_after(700).await;
+    assert!(bench.pushed().await.is_empty());
+    let id = bench.fails().await;
+    bench.looks_after(2).await;
+    assert!(bench.report().await.contains(&format!("(push {id})")));
+    bench.looks_after(7200).await;
+    assert!(bench.pushed().await.is_empty(), "told once");
+}
+
+#[tokio::test]
+async fn a_push_that_is_retried_by_hand_and_fails_again_is_told_again() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    let id = bench.fails().await;
+    bench.looks_after(2).await;
+    bench.report().await;
+    for _ in 0..2 {
+        bench.store.retry(id, bench.clock.now()).await.unwrap();
+        bench
+            .store
+            .settle(vec![Settle { push_id: id, next: Next::Expired { reason: "too_late".to_owned() } }], START)
+            .await
+            .unwrap();
+    }
+    bench.looks_after(700).await;
+    let report = bench.report().await;
+    assert!(report.contains(": 1 expired\n"), "{report}");
 }
 
 #[tokio::test]

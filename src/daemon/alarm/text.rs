@@ -85,7 +85,7 @@ mod tests {
         let report = Report {
             ends: BadEnds {
                 counts: vec![(PushState::Expired, 1), (PushState::Failed, 8)],
-                last_at: Some(end.finished_at),
+                last: 2,
                 first: vec![end, ad_hoc],
             },
             changes: BTreeMap::from([

@@ -18,7 +18,7 @@ impl Dispatcher {
         self.removed_jobs.clear();
         self.queue.leave_lanes(None);
         self.queue.unpark();
-        self.write_accounts(true);
+        self.write_accounts(None);
         self.probe_all();
     }
 
@@ -58,7 +58,7 @@ impl Dispatcher {
             }
             self.queue.unpark();
         }
-        self.write_accounts(false);
+        self.write_accounts(Some(account));
     }
 
     pub(super) fn spread_health(&self, account: &str) {
@@ -90,11 +90,16 @@ impl Dispatcher {
         }
     }
 
-    /// Health is told again by the next probe, so that a failed write is only worth a line.
-    pub(super) fn write_accounts(&self, all: bool) {
+    /// Writes one account, or all of them. Health is told again by the next probe, so that a failed write is only worth
+    /// a line.
+    pub(super) fn write_accounts(&self, only: Option<&str>) {
         let offline = self.roster.members().iter().filter(|member| member.health.online == Some(false)).count();
         self.vitals.accounts_offline.store(offline, Ordering::Relaxed);
-        let (store, rows) = (self.store.clone(), self.roster.rows());
+        let rows = match only {
+            Some(account) => self.roster.get(account).map(|member| member.row()).into_iter().collect(),
+            None => self.roster.rows(),
+        };
+        let (store, all) = (self.store.clone(), only.is_none());
         tokio::spawn(async move {
             if let Err(error) = store.record_accounts(rows, all).await {
                 debug!(%error, "account health cannot be written now");

@@ -14,7 +14,10 @@ use crate::domain::UtcMs;
 use crate::store::StoreError;
 
 /// The schema in steps; the version of a database is how many of them it has seen (`PRAGMA user_version`).
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_init.sql"),
+    include_str!("../../../migrations/sqlite/0002_bad_ends.sql"),
+];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).
 const APPLICATION_ID: i64 = 0x7063_726e;

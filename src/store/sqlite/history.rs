@@ -211,41 +211,41 @@ pub(super) fn standings(conn: &Connection, after_id: i64, only_open: bool, limit
     rows.collect()
 }
 
-/// What ended badly, spelt as the partial index spells it.
+/// What ended badly. A push that was retried by hand and failed again counts once, by its last end.
 const BAD_ENDS: &str = "
-   FROM pushes AS p INDEXED BY pushes_troubled
+   FROM bad_ends AS b
+   JOIN pushes AS p ON p.id = b.push_id
    JOIN fires AS f ON f.id = p.fire_id
    LEFT JOIN attempts AS last ON last.push_id = p.id AND last.number = p.attempts
-  WHERE p.finished_at IS NOT NULL AND p.state <> 'sent'
+  WHERE b.seq > ?1 AND (?2 IS NULL OR p.finished_at > ?2)
+    AND b.seq = (SELECT max(seq) FROM bad_ends WHERE push_id = p.id)
     AND p.state IN ('failed', 'unknown', 'expired')
-    AND p.finished_at > ?1 AND p.finished_at <= ?2
     AND p.reason IS NOT 'resolved by hand'
     AND NOT (f.job IS NULL AND p.im IS ?3 AND p.target IS ?4)";
 
 /// `except` is an im and a target.
 pub(super) fn bad_ends(
     conn: &Connection,
-    after: UtcMs,
-    until: UtcMs,
+    after: i64,
+    since: Option<UtcMs>,
     except: Option<(String, String)>,
     first: u64,
 ) -> Result<BadEnds> {
     let (im, target) = except.unzip();
-    let (after, until) = (At::from(after), At::from(until));
-    let mut ends = BadEnds::default();
-    let mut statement =
-        conn.prepare(&format!("SELECT p.state, count(*), max(p.finished_at) {BAD_ENDS} GROUP BY p.state"))?;
-    let mut rows = statement.query(params![after, until, im, target])?;
+    let since = since.map(At::from);
+    let last = conn.query_row("SELECT coalesce(max(seq), 0) FROM bad_ends", [], |row| row.get::<_, i64>(0))?;
+    let mut ends = BadEnds { last: last.max(after), ..BadEnds::default() };
+    let mut statement = conn.prepare(&format!("SELECT p.state, count(*) {BAD_ENDS} GROUP BY p.state"))?;
+    let mut rows = statement.query(params![after, since, im, target])?;
     while let Some(row) = rows.next()? {
         ends.counts.push((state(text(row, 0)?)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)));
-        ends.last_at = ends.last_at.max(Some(instant(row, 2)?));
     }
     if !ends.counts.is_empty() {
         let mut statement = conn.prepare(&format!(
             "SELECT p.id, f.job, p.im, p.target, p.state, p.reason, last.error, p.account, p.finished_at {BAD_ENDS}
               ORDER BY p.finished_at, p.id LIMIT ?5"
         ))?;
-        let rows = statement.query_and_then(params![after, until, im, target, number(first)], bad_end)?;
+        let rows = statement.query_and_then(params![after, since, im, target, number(first)], bad_end)?;
         ends.first = rows.collect::<Result<_>>()?;
     }
     Ok(ends)

@@ -9,6 +9,7 @@ mod accounts;
 mod attempts;
 mod cells;
 mod connect;
+mod definitions;
 mod fault;
 mod fires;
 mod history;
@@ -187,7 +188,12 @@ impl Store for SqliteStore {
     }
 
     async fn confirm(&self, account: &str, message_id: &str, now: UtcMs) -> Result<bool> {
-        self.write(pushes::Confirm { account: account.to_owned(), message_id: message_id.to_owned(), now }).await
+        let (account, message_id) = (account.to_owned(), message_id.to_owned());
+        let found = self.read(move |conn| pushes::with_message(conn, &account, &message_id, now)).await?;
+        match found {
+            Some(push_id) => self.write(pushes::Confirm { push_id, now }).await,
+            None => Ok(false),
+        }
     }
 
     async fn record_accounts(&self, accounts: Vec<AccountRow>, all: bool) -> Result<()> {
@@ -248,13 +254,13 @@ impl Store for SqliteStore {
 
     async fn bad_ends(
         &self,
-        after: UtcMs,
-        until: UtcMs,
+        after: i64,
+        since: Option<UtcMs>,
         except: Option<(&str, &Target)>,
         first: u64,
     ) -> Result<BadEnds> {
         let except = except.map(|(im, target)| (im.to_owned(), target.to_string()));
-        self.read(move |conn| history::bad_ends(conn, after, until, except, first)).await
+        self.read(move |conn| history::bad_ends(conn, after, since, except, first)).await
     }
 
     async fn figures(&self) -> Result<Figures> {
@@ -262,7 +268,7 @@ impl Store for SqliteStore {
     }
 
     async fn finished_pushes(&self) -> Result<u64> {
-        self.read(upkeep::finished_pushes).await
+        upkeep::finished_pushes(self).await
     }
 
     async fn restored(&self) -> Result<Option<Restored>> {
@@ -279,7 +285,13 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned> {
-        self.write(upkeep::Prune { before, limit }).await
+        let fires = self.read(move |conn| upkeep::old_fires(conn, before, limit)).await?;
+        let was_last = (fires.len() as u64) < limit;
+        let pruned = self.write(upkeep::Prune { fires }).await?;
+        if was_last {
+            definitions::prune(self, before).await?;
+        }
+        Ok(pruned)
     }
 
     async fn checkpoint(&self) -> Result<()> {

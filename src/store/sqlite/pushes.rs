@@ -1,5 +1,7 @@
 //! Pushes between attempts: what is open, and the moves that need no attempt.
 
+use std::time::Duration;
+
 use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::attempts::next_attempt_at;
@@ -292,15 +294,34 @@ impl Write for Resolve {
     }
 }
 
-pub(super) struct Confirm {
-    pub account: String,
-    pub message_id: String,
-    pub now: UtcMs,
+/// Proofs of delivery come soon or never: only the attempts of a day are searched, and at most so many, since an index
+/// over the platforms' random ids would cost every attempt a page.
+const CONFIRMED_AMONG: i64 = 20_000;
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(86_400);
+
+/// The push that this account sent under this id. Most proofs in a busy chat are of other people's messages: they are
+/// looked for beside the writer.
+pub(super) fn with_message(conn: &Connection, account: &str, message_id: &str, now: UtcMs) -> Result<Option<i64>> {
+    let oldest = At::from(now - CONFIRMED_WITHIN);
+    let mut statement = conn.prepare_cached(
+        "SELECT push_id, message_id IS ?1 AND account = ?2, started_at < ?3 FROM attempts ORDER BY id DESC LIMIT ?4",
+    )?;
+    let mut rows = statement.query(params![message_id, account, oldest, CONFIRMED_AMONG])?;
+    while let Some(row) = rows.next()? {
+        if row.get(2)? {
+            break;
+        }
+        if row.get(1)? {
+            return Ok(Some(row.get(0)?));
+        }
+    }
+    Ok(None)
 }
 
-/// Proofs of delivery come soon or never: only this many of the newest attempts are searched, since an index over
-/// the platforms' random ids would cost every attempt a page.
-const CONFIRMED_AMONG: i64 = 20_000;
+pub(super) struct Confirm {
+    pub push_id: i64,
+    pub now: UtcMs,
+}
 
 impl Write for Confirm {
     type Answer = bool;
@@ -309,16 +330,10 @@ impl Write for Confirm {
     fn run(&mut self, conn: &Connection) -> Result<bool> {
         let mut statement = conn.prepare_cached(
             "UPDATE pushes
-                SET state = 'sent', sent_count = 1, confirmed_at = ?3, finished_at = coalesce(finished_at, ?3),
+                SET state = 'sent', sent_count = 1, confirmed_at = ?2, finished_at = coalesce(finished_at, ?2),
                     next_attempt_at = NULL
-              WHERE id = (SELECT push_id FROM attempts
-                           WHERE id > (SELECT max(id) FROM attempts) - ?4
-                             AND message_id = ?2 AND account = ?1
-                           ORDER BY id DESC LIMIT 1)
-                AND (state = 'sent' OR state = 'unknown' OR state = 'retrying')",
+              WHERE id = ?1 AND (state = 'sent' OR state = 'unknown' OR state = 'retrying')",
         )?;
-        let confirmed =
-            statement.execute(params![self.account, self.message_id, At::from(self.now), CONFIRMED_AMONG])?;
-        Ok(confirmed > 0)
+        Ok(statement.execute(params![self.push_id, At::from(self.now)])? > 0)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::SqliteStore;
 use super::cells::{At, number, parsed};
 use super::connect;
 use super::fault::{Fault, Result};
@@ -21,27 +22,39 @@ const PAGES_PER_STEP: i64 = 256;
 /// every night is moved about for nothing.
 const FREE_SHARE: i64 = 4;
 
+/// The oldest fires that may go. They are looked for on a connection that reads: among the old ones there may be many
+/// that wait.
+pub(super) fn old_fires(conn: &Connection, before: UtcMs, limit: u64) -> Result<Vec<i64>> {
+    // A row that stands for many instants goes when the last of them is old enough.
+    let mut statement = conn.prepare_cached(
+        "SELECT f.id
+           FROM fires AS f INDEXED BY fires_due
+          WHERE f.due_at < ?1 AND coalesce(f.until_at, f.due_at) < ?1
+            AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.finished_at IS NULL)
+          ORDER BY f.due_at
+          LIMIT ?2",
+    )?;
+    let fires = statement.query_map(params![At::from(before), number(limit)], |row| row.get(0))?;
+    Ok(fires.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Deletes fires with all that hangs on them, but for those of which a push was retried by hand meanwhile.
 pub(super) struct Prune {
-    pub before: UtcMs,
-    pub limit: u64,
+    pub fires: Vec<i64>,
 }
 
 impl Write for Prune {
     type Answer = Pruned;
 
     fn run(&mut self, conn: &Connection) -> Result<Pruned> {
-        let before = At::from(self.before);
-        // A row that stands for many instants goes when the last of them is old enough.
         let fires: Vec<i64> = conn
             .prepare_cached(
                 "SELECT f.id
-               FROM fires AS f INDEXED BY fires_due
-              WHERE f.due_at < ?1 AND coalesce(f.until_at, f.due_at) < ?1
-                AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.finished_at IS NULL)
-              ORDER BY f.due_at
-              LIMIT ?2",
+                   FROM json_each(?1) AS old
+                   JOIN fires AS f ON f.id = old.value
+                  WHERE NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.finished_at IS NULL)",
             )?
-            .query_map(params![before, number(self.limit)], |row| row.get(0))?
+            .query_map([serde_json::to_string(&self.fires)?], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let fires = serde_json::to_string(&fires)?;
         conn.execute(
@@ -55,12 +68,8 @@ impl Write for Prune {
         // SQLite does not count what a foreign key deletes along.
         let pushes = conn.execute("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))", [&fires])?;
         let fires = conn.execute("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))", [&fires])?;
-        let (fires, pushes) = (fires as u64, pushes as u64);
-        if fires < self.limit {
-            prune_definitions(conn, before)?;
-        }
         shrink(conn)?;
-        Ok(Pruned { fires, pushes })
+        Ok(Pruned { fires: fires as u64, pushes: pushes as u64 })
     }
 }
 
@@ -76,26 +85,6 @@ fn shrink(conn: &Connection) -> Result<()> {
         let mut statement = conn.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
         let mut steps = statement.query([])?;
         while steps.next()?.is_some() {}
-    }
-    Ok(())
-}
-
-/// Once the old fires are gone: what only they needed.
-fn prune_definitions(conn: &Connection, before: At) -> Result<()> {
-    for statement in [
-        "DELETE FROM job_revisions
-          WHERE until_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM fires
-                             WHERE fires.job = job_revisions.job AND fires.due_at <= job_revisions.until_at)",
-        "DELETE FROM jobs
-          WHERE removed_at < ?1 AND NOT EXISTS (SELECT 1 FROM fires WHERE fires.job = jobs.name)",
-        "DELETE FROM blobs
-          WHERE used_at < ?1
-            AND NOT EXISTS (SELECT 1 FROM jobs WHERE removed_at IS NULL AND instr(definition, sha256) > 0)
-            AND NOT EXISTS (SELECT 1 FROM pushes INDEXED BY pushes_open
-                             WHERE finished_at IS NULL AND instr(message, sha256) > 0)",
-    ] {
-        conn.execute(statement, [before])?;
     }
     Ok(())
 }
@@ -174,14 +163,36 @@ pub(super) fn figures(conn: &Connection) -> Result<Figures> {
     })
 }
 
-pub(super) fn finished_pushes(conn: &Connection) -> Result<u64> {
-    let finished: i64 = conn.query_row(
-        "SELECT (SELECT count(*) FROM pushes)
-              - (SELECT count(*) FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL)",
-        [],
-        |row| row.get(0),
-    )?;
-    Ok(u64::try_from(finished).unwrap_or(0))
+/// Fires whose pushes are counted by one question.
+const COUNTED: i64 = 50_000;
+
+/// Counted in steps: one question over ten million rows would hold the log open for as long.
+pub(super) async fn finished_pushes(store: &SqliteStore) -> std::result::Result<u64, StoreError> {
+    let (first, last, open): (Option<i64>, Option<i64>, i64) = store
+        .read(|conn| {
+            // Each by itself, so that either is one step into the index.
+            let found = conn.query_row(
+                "SELECT (SELECT min(fire_id) FROM pushes), (SELECT max(fire_id) FROM pushes),
+                        (SELECT count(*) FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL)",
+                [],
+                |row| row.try_into(),
+            )?;
+            Ok(found)
+        })
+        .await?;
+    let (Some(mut from), Some(last)) = (first, last) else { return Ok(0) };
+    let mut all: i64 = 0;
+    while from <= last {
+        let until = from.saturating_add(COUNTED);
+        all += store.read(move |conn| pushes_of(conn, from, until)).await?;
+        from = until;
+    }
+    Ok(u64::try_from(all - open).unwrap_or(0))
+}
+
+fn pushes_of(conn: &Connection, from: i64, until: i64) -> Result<i64> {
+    let mut statement = conn.prepare_cached("SELECT count(*) FROM pushes WHERE fire_id >= ?1 AND fire_id < ?2")?;
+    Ok(statement.query_row([from, until], |row| row.get(0))?)
 }
 
 pub(super) fn restored(conn: &Connection) -> Result<Option<Restored>> {
