@@ -99,6 +99,41 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     assert_eq!(elsewhere.requests().len(), 0);
 }
 
+/// Gunicorn closes idle connections after 2 s. A request that meets the closing is lost, and nobody knows whether it was
+/// heard: so this server takes nothing on a connection that was idle for longer than a second.
+#[tokio::test]
+async fn a_connection_that_was_idle_for_a_second_is_not_used_again() {
+    use pushcron::clock::{Clock, SystemClock};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let server_clock = clock.clone();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let clock = server_clock.clone();
+            tokio::spawn(async move {
+                let mut chunk = vec![0; 4096];
+                let mut answered = clock.monotonic();
+                while stream.read(&mut chunk).await.is_ok_and(|got| got > 0) {
+                    if clock.monotonic() - answered > Duration::from_secs(1) {
+                        return;
+                    }
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    answered = clock.monotonic();
+                }
+            });
+        }
+    });
+    let http = Http::new().unwrap();
+    for _ in 0..2 {
+        let request = http.post(format!("http://{address}/")).body("hello");
+        assert_eq!(http.call(request, DEADLINE).await.unwrap().status, 200);
+        clock.sleep(Duration::from_millis(1_100)).await;
+    }
+    assert_eq!(http.call(http.post(format!("http://{address}/")).body("hello"), DEADLINE).await.unwrap().status, 200);
+}
+
 /// The server closed the idle connection before the next request: hyper notices and takes a new one.
 #[tokio::test]
 async fn a_connection_that_the_server_closed_is_replaced_without_a_failed_call() {

@@ -24,6 +24,9 @@ pub const BODY_CAP: usize = 64 * 1024;
 /// an account for years.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+/// A connection that was idle for longer is not used again.
+const LONGEST_IDLE: Duration = Duration::from_secs(1);
+
 /// A shared client. Cloning is cheap and shares the connection pool.
 #[derive(Clone)]
 pub struct Http {
@@ -98,9 +101,9 @@ impl Http {
                 // An `http_proxy` left in the environment must not see the tokens of local bots.
                 .no_proxy()
                 .connect_timeout(Duration::from_secs(10))
-                // Node closes idle connections after 5 s, nginx after 75. A request written to a connection that
-                // the server is just closing ends as `unknown`, so ours are given up first.
-                .pool_idle_timeout(Duration::from_secs(4))
+                // Gunicorn closes idle connections after 2 s, Node after 5, nginx after 75. A request written to a
+                // connection that the server is just closing ends as `unknown`, so ours are given up first.
+                .pool_idle_timeout(LONGEST_IDLE)
                 .tcp_nodelay(true)
                 .user_agent(concat!("pushcron/", env!("CARGO_PKG_VERSION")))
         };
