@@ -418,17 +418,26 @@ async fn a_send_whose_answer_was_lost_waits_for_its_own_callback() {
 }
 
 #[tokio::test]
-async fn logouts_and_the_end_of_the_licence_are_heard_at_once() {
+async fn a_callback_is_a_reason_to_look_and_never_the_truth() {
     let mut it = Listening::new().await;
     let health = |event: SenderEvent| match event {
         SenderEvent::Health(probe) => (probe.online, probe.sendable),
         other => panic!("{other:?}"),
     };
     it.call_back(json!({"event": 10014, "wxid": "wxid_other", "data": {"type": 0}})).await;
-    it.call_back(json!({"event": 10014, "wxid": "wxid_bot", "data": {"type": 0, "port": 8888}})).await;
-    assert_eq!(health(it.next().await), (Some(false), Some(false)));
-    it.call_back(json!({"event": 99999, "wxid": "wxid_bot", "data": {"expireTime": "2025-11-02 21:48:17"}})).await;
+    let offline = || json!({"event": 10014, "wxid": "wxid_bot", "data": {"type": 0, "port": 8888}});
+    let expired = || json!({"event": 99999, "wxid": "wxid_bot", "data": {"expireTime": "2025-11-02 21:48:17"}});
+    for lie in [offline(), expired()] {
+        it.call_back(lie).await;
+        assert_eq!(health(it.next().await), (Some(true), Some(true)), "the hook itself says that all is well");
+    }
+    it.hook.set(|state| state.licence_expired = true);
+    it.call_back(expired()).await;
     assert_eq!(health(it.next().await), (Some(true), Some(false)));
+    it.hook.set(|state| (state.licence_expired, state.bots) = (false, vec!["wxid_other".into()]));
+    it.call_back(offline()).await;
+    assert_eq!(health(it.next().await), (Some(false), Some(false)));
+    it.hook.set(|state| state.bots.push("wxid_bot".into()));
     it.call_back(json!({"event": 10014, "wxid": "wxid_bot", "data": {"type": 1}})).await;
     assert_eq!(health(it.next().await), (Some(true), Some(true)), "as a probe says after a login");
 }
@@ -438,6 +447,12 @@ async fn the_listener_answers_politely_and_takes_no_more_than_it_should() {
     let mut it = Listening::new().await;
     for (request, answer) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], "HTTP/1.1 405 Method Not Allowed"),
+        // What a page in some browser sends, and one whose name was made to lead here.
+        (
+            b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://evil.example\r\nContent-Length: 2\r\n\r\n{}",
+            "HTTP/1.1 403 Forbidden",
+        ),
+        (b"POST / HTTP/1.1\r\nHost: evil.example:9898\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 403 Forbidden"),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 411 Length Required"),
         (b"POST / HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n", "HTTP/1.1 413 Content Too Large"),
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 411 Length Required"),

@@ -139,7 +139,7 @@ async fn hear(stream: TcpStream, bot: Option<&str>, events: &mpsc::Sender<Event>
 
 /// The body of a POST, or the status that says why there is none.
 async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Result<Vec<u8>, &'static str>> {
-    let (mut head, mut length, mut waits) = (String::new(), None::<u64>, false);
+    let (mut head, mut length, mut waits, mut foreign) = (String::new(), None::<u64>, false, false);
     let mut limited = (&mut *stream).take(LONGEST_HEAD);
     loop {
         let start = head.len();
@@ -150,8 +150,12 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Result<Ve
             _ if line.is_empty() => break,
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().ok(),
             Some((name, _)) if name.eq_ignore_ascii_case("expect") => waits = true,
+            Some((name, value)) if is_from_a_page(name.trim(), value.trim()) => foreign = true,
             _ => {}
         }
+    }
+    if foreign {
+        return Ok(Err("403 Forbidden"));
     }
     if !head.starts_with("POST ") {
         return Ok(Err("405 Method Not Allowed"));
@@ -168,6 +172,23 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Result<Ve
             Ok(Ok(body))
         }
     }
+}
+
+/// Whether a header gives away that a web page had a browser ask: the hook names no origin, and calls us by an address
+/// or by a name of the local network. A page whose name was made to lead here says its own name.
+fn is_from_a_page(name: &str, value: &str) -> bool {
+    let name = name.to_lowercase();
+    name == "origin" || name.starts_with("sec-fetch-") || (name == "host" && !is_local(value))
+}
+
+/// An address, or a name that nobody can register for others to see.
+fn is_local(host: &str) -> bool {
+    const ENDS: [&str; 6] = [".local", ".lan", ".internal", ".home.arpa", ".localdomain", ".localhost"];
+    if host.is_empty() || host.starts_with('[') {
+        return true;
+    }
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.').to_lowercase();
+    name.parse::<std::net::IpAddr>().is_ok() || !name.contains('.') || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// Which messages wait for their callbacks. A message in several parts is confirmed when all its parts are.
@@ -272,6 +293,25 @@ mod tests {
             assert_eq!(read_event(&callback, Some("bot")), expected, "{callback}");
         }
         assert_eq!(read_event(&framed("any"), None), arrived(&["c7df"]));
+    }
+
+    #[test]
+    fn only_the_local_network_is_heard() {
+        for (header, value, refused) in [
+            ("Host", "192.168.1.9:9898", false),
+            ("Host", "[fd00::9]:9898", false),
+            ("host", "localhost:9898", false),
+            ("Host", "nas", false),
+            ("Host", "nas.lan:9898", false),
+            ("HOST", "evil.example:9898", true),
+            ("Host", "127.0.0.1.evil.example", true),
+            ("Origin", "null", true),
+            ("origin", "http://192.168.1.9:9898", true),
+            ("Sec-Fetch-Mode", "no-cors", true),
+            ("content-type", "text/plain", false),
+        ] {
+            assert_eq!(is_from_a_page(header, value), refused, "{header}: {value}");
+        }
     }
 
     fn arrival(id: &str, target: &str) -> Arrival {
