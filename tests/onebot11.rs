@@ -408,8 +408,11 @@ async fn each_implementations_own_answers_lead_to_their_class() {
         (Answer::json(200, json!({"status": "upload failed: x", "retcode": 200, "data": null})), Outcome::Unreachable),
         (failed(200, "消息体无法解析"), Outcome::Rejected),
         (Answer::Reset, Outcome::Unknown),
-        // Only the retcode counts.
-        (Answer::json(202, json!({"status": "whatever", "retcode": 0})), Outcome::Sent),
+        // The number alone is a yes; beside a status that says no, or a sentence in its place, it is none.
+        (Answer::json(202, json!({"retcode": 0})), Outcome::Sent),
+        (Answer::json(200, json!({"status": "failed", "retcode": 0, "message": "群不存在"})), Outcome::TargetGone),
+        (Answer::json(200, json!({"status": "the file is gone", "retcode": 0})), Outcome::Rejected),
+        (Answer::json(200, json!({"status": "async", "retcode": 0})), Outcome::Unknown),
     ];
     for (answer, outcome) in rows {
         im.on("/send_", answer.clone());

@@ -183,6 +183,7 @@ async fn every_failure_of_a_bot_has_its_outcome() {
     let rows = vec![
         (refused(200, 9499, "Bad Request"), Outcome::Rejected),
         (refused(200, 9499, "too many request"), throttled()),
+        (refused(200, 19001, "param invalid: incoming webhook access token invalid"), Outcome::AccountDown),
         (refused(200, 19021, "sign match fail or timestamp is not within one hour"), Outcome::AccountDown),
         (refused(200, 19022, "Ip Not Allowed"), Outcome::AccountDown),
         (refused(200, 19024, "Key Words Not Found"), Outcome::Rejected),

@@ -282,6 +282,31 @@ async fn a_send_that_reached_nobody_is_no_success() {
     assert_eq!((report.outcome, report.message_id), (Outcome::TargetGone, None));
 }
 
+#[tokio::test]
+async fn people_not_reached_are_known_however_the_platform_spells_them() {
+    for (asked, answer) in [
+        (user("ZhangSan"), json!({"invaliduser": "zhangsan"})),
+        (user("ZhangSan|LiSi"), json!({"invaliduser": "zhangsan, lisi"})),
+        (user("ZhangSan|LiSi"), json!({"invaliduser": ["zhangsan"], "unlicenseduser": "LISI"})),
+        (group("party:2|3"), json!({"invalidparty": [2, "3"]})),
+        (group("tag:7"), json!({"invalidtag": 7})),
+    ] {
+        let bench = Bench::new();
+        let (wecom, app) = app(&bench).await;
+        let mut whole = json!({"errcode": 0, "errmsg": "ok", "msgid": "m"});
+        whole.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+        wecom.script("message/send", [Answer::json(200, whole)]);
+        assert_eq!(app.send(&text(asked, "hi")).await.outcome, Outcome::TargetGone, "{answer}");
+    }
+    let bench = Bench::new();
+    let (wecom, app) = app(&bench).await;
+    let answer = json!({"errcode": 0, "errmsg": "ok", "invaliduser": "zhangsan", "msgid": "m"});
+    wecom.script("message/send", [Answer::json(200, answer)]);
+    let report = app.send(&text(user("ZhangSan|LiSi"), "hi")).await;
+    assert_eq!(report.outcome, Outcome::Sent);
+    assert!(report.note.unwrap().contains("not delivered to zhangsan"), "one of two was reached");
+}
+
 // Repeats
 
 /// Shows the message and loses the answer.

@@ -395,7 +395,8 @@ fn judge(reply: &Reply, now: UtcMs) -> Report {
     let body = reply.json().unwrap_or_default();
     let said = body["errmsg"].as_str().unwrap_or_default();
     // Seen in the wild beside or instead of a code: {"status":1111,"wait":5,"punish":"deny"}.
-    let code = body["errcode"].as_i64().or_else(|| (body["status"] == 1111).then_some(130101));
+    let shut_out = || (body["status"] == 1111 || body["punish"] == "deny").then_some(130101);
+    let code = body["errcode"].as_i64().filter(|code| *code != 0).or_else(shut_out).or(body["errcode"].as_i64());
     match code {
         Some(0) if reply.is_success() => Report::sent(None).with_status(reply.status),
         Some(code) if code != 0 => {
@@ -418,7 +419,7 @@ fn outcome_of(code: i64, said: &str) -> Outcome {
         310000 => Outcome::AccountDown,
         400013 => Outcome::TargetGone,
         // The token, the robot, and the day's quota.
-        400101 | 400102 | 400106 | 90030 => Outcome::AccountDown,
+        300001 | 300005 | 400101 | 400102 | 400106 | 90030 => Outcome::AccountDown,
         // 400105 message type, 430101 to 430104 content refused, and what else may come.
         _ => Outcome::Rejected,
     }

@@ -67,6 +67,8 @@ fn outcome_of(code: i64, said: &str, reply: &Reply) -> Option<Outcome> {
         99991400 | 230020 => Outcome::Throttled { wait: reset_after(reply) },
         // The signature (or the clock), and the machine's address: no message will pass.
         19021 | 19022 => Outcome::AccountDown,
+        // The webhook is not known: the bot was removed.
+        19001 => Outcome::AccountDown,
         19024 => Outcome::Rejected,
         TOKEN_INVALID | TOKEN_INVALID_TOO => Outcome::AccountDown,
         230002 | 230013 | 232009 => Outcome::TargetGone,

@@ -10,10 +10,36 @@ use crate::senders::http::excerpt;
 /// QQ limits how much is said in a group; a wait of seconds only makes it worse.
 const SPEECH_LIMIT_WAIT: Duration = Duration::from_secs(180);
 
+/// What `status` says beside the retcode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// `ok`, or nothing at all.
+    Yes,
+    /// `async`: the outcome is never told.
+    Queued,
+    /// `failed`, or an error's text.
+    No,
+}
+
+impl Status {
+    fn of(envelope: &Value) -> Status {
+        match &envelope["status"] {
+            Value::Bool(false) => Status::No,
+            Value::String(word) => match word.trim().to_lowercase().as_str() {
+                "" | "ok" => Status::Yes,
+                "async" => Status::Queued,
+                _ => Status::No,
+            },
+            _ => Status::Yes,
+        }
+    }
+}
+
 /// The envelope of every answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub retcode: i64,
+    status: Status,
     /// What it says for people, all fields that hold words joined.
     pub text: String,
     pub data: Value,
@@ -25,7 +51,9 @@ impl Answer {
         let retcode = envelope.get("retcode")?.as_i64()?;
         let mut texts: Vec<&str> = Vec::new();
         // Lagrange puts an error's text into `status`.
-        let is_status_word = |field: &str, text: &str| field == "status" && matches!(text, "ok" | "async" | "failed");
+        let is_status_word = |field: &str, text: &str| {
+            field == "status" && matches!(text.trim().to_lowercase().as_str(), "ok" | "async" | "failed")
+        };
         for field in ["msg", "message", "wording", "status"] {
             match envelope.get(field).and_then(Value::as_str) {
                 Some(text) if !text.is_empty() && !texts.contains(&text) && !is_status_word(field, text) => {
@@ -35,12 +63,13 @@ impl Answer {
             }
         }
         let text = texts.join(": ");
+        let status = Status::of(&envelope);
         let data = envelope.get_mut("data").map(Value::take).unwrap_or_default();
-        Some(Answer { retcode, text, data })
+        Some(Answer { retcode, status, text, data })
     }
 
     pub fn is_ok(&self) -> bool {
-        self.retcode == 0
+        self.retcode == 0 && self.status == Status::Yes
     }
 
     /// For people, in one line.
@@ -60,18 +89,26 @@ impl Answer {
             return outcome;
         }
         if let Some(code) = self.qq_code() {
-            return qq_outcome(code, attempt);
+            return known_outcome(code).or_else(|| self.told()).unwrap_or_else(|| worth_one_more_try(attempt));
         }
-        if let Some((_, outcome)) = TEXTS.iter().find(|(text, _)| self.text.contains(text)) {
-            return outcome.clone();
+        if let Some(outcome) = self.told() {
+            return outcome;
         }
         match self.retcode {
             // Queued: the outcome is never told.
             1 => Outcome::Unknown,
+            0 if self.status == Status::Queued => Outcome::Unknown,
+            // A yes beside a no that names no reason: another try might be a second message.
+            0 => Outcome::Rejected,
             400 | 404 | 1400 | 1404 | 102 => Outcome::Rejected,
             401 | 403 | 1401 | 1403 | 104 => Outcome::AccountDown,
             _ => worth_one_more_try(attempt),
         }
+    }
+
+    /// The class that the words tell.
+    fn told(&self) -> Option<Outcome> {
+        TEXTS.iter().find(|(text, _)| self.text.contains(text)).map(|(_, outcome)| outcome.clone())
     }
 
     /// NapCat's and LLBot's waits for QQ's own word on a message that they have already handed over.
@@ -83,7 +120,10 @@ impl Answer {
         match number_after(&self.text, "\"result\":") {
             // Result 0 or none: perhaps delivered, perhaps swallowed.
             None | Some(0) if is_timeout => Some(Outcome::Unknown),
-            Some(code) if is_timeout || self.text.contains("EventChecker Failed") => Some(qq_outcome(code, attempt)),
+            // A code that nobody knows leaves it to the words.
+            Some(code) if is_timeout || self.text.contains("EventChecker Failed") => {
+                Some(known_outcome(code).or_else(|| self.told()).unwrap_or_else(|| worth_one_more_try(attempt)))
+            }
             _ => None,
         }
     }
@@ -95,16 +135,17 @@ impl Answer {
     }
 }
 
-fn qq_outcome(code: i64, attempt: u32) -> Outcome {
-    match code {
+/// QQ's own result codes.
+fn known_outcome(code: i64) -> Option<Outcome> {
+    Some(match code {
         // Too large; the day's @all are used up.
         10 | 121 => Outcome::Rejected,
         32 | 299 => Outcome::Throttled { wait: Some(SPEECH_LIMIT_WAIT) },
         46 | 1_006_514 => Outcome::AccountDown,
         // Removed from the group; muted there. Knocking on gets accounts frozen.
         110 | 120 => Outcome::TargetGone,
-        _ => worth_one_more_try(attempt),
-    }
+        _ => return None,
+    })
 }
 
 /// Failures that may be a passing weakness or lie in the message: nothing says which, so they are tried twice.
@@ -115,13 +156,16 @@ fn worth_one_more_try(attempt: u32) -> Outcome {
 /// Texts that tell the class; the first that is contained counts.
 const TEXTS: &[(&str, Outcome)] = &[
     ("网络连接异常", Outcome::AccountDown),
-    ("你已被移出该群", Outcome::TargetGone),
+    ("移出该群", Outcome::TargetGone),
+    ("移出群", Outcome::TargetGone),
     ("当前处于被禁言状态", Outcome::TargetGone),
     ("无法获取用户信息", Outcome::TargetGone),
     ("FRIEND_NOT_FOUND", Outcome::TargetGone),
     ("GROUP_NOT_FOUND", Outcome::TargetGone),
     ("群聊不存在", Outcome::TargetGone),
-    ("请添加对方为好友", Outcome::TargetGone),
+    ("群不存在", Outcome::TargetGone),
+    ("添加对方为好友", Outcome::TargetGone),
+    ("发送超时", Outcome::Unknown),
     ("下载文件失败", Outcome::Unreachable),
     ("下载失败", Outcome::Unreachable),
     ("fetch failed", Outcome::Unreachable),
@@ -182,7 +226,7 @@ mod tests {
         let long_wait = || Throttled { wait: Some(SPEECH_LIMIT_WAIT) };
         let checker = |result: &str| answer(200, &napcat("EventChecker Failed", result));
         let rows: Vec<(Answer, Outcome, Outcome)> = vec![
-            (answer(0, ""), Sent, Sent),
+            (answer(0, ""), Rejected, Rejected),
             (answer(1, ""), Unknown, Unknown),
             // retcodes
             (answer(400, "message: required"), Rejected, Rejected),
@@ -214,6 +258,12 @@ mod tests {
             (checker("\n    \"result\": 1\n"), Unreachable, Rejected),
             (answer(200, "发送消息失败 (code=299): 发言频率"), long_wait(), long_wait()),
             (answer(200, "发送消息失败 (code=110): x"), TargetGone, TargetGone),
+            (checker("\n    \"result\": 34,\n    \"errMsg\": \"你已被移出该群\"\n"), TargetGone, TargetGone),
+            (answer(200, "请先添加对方为好友"), TargetGone, TargetGone),
+            (answer(200, "发送超时"), Unknown, Unknown),
+            // A yes in the number and a no in the status.
+            (answer(0, "群不存在"), TargetGone, TargetGone),
+            (answer(0, "下载失败"), Unreachable, Unreachable),
             (answer(299, ""), long_wait(), long_wait()),
             (answer(120, ""), TargetGone, TargetGone),
             (answer(46, ""), AccountDown, AccountDown),
@@ -253,6 +303,30 @@ mod tests {
             assert_eq!(answer.outcome(1), first, "{answer:?}");
             assert_eq!(answer.outcome(2), second, "{answer:?}");
         }
+    }
+
+    #[test]
+    fn a_number_of_success_beside_a_status_that_says_no_is_not_sent() {
+        use Outcome::*;
+        let outcome = |envelope: Value| Answer::read(envelope).unwrap().outcome(1);
+        for (status, expected) in [
+            (json!("ok"), Sent),
+            (json!("OK "), Sent),
+            (json!(null), Sent),
+            (json!(""), Sent),
+            (json!("failed"), Rejected),
+            (json!("FAILED"), Rejected),
+            (json!(false), Rejected),
+            (json!("the file could not be sent"), Rejected),
+            (json!("群聊不存在"), TargetGone),
+            (json!("async"), Unknown),
+        ] {
+            let envelope = json!({"status": status, "retcode": 0, "data": {"message_id": 7}});
+            assert_eq!(outcome(envelope.clone()), expected, "{envelope}");
+        }
+        assert_eq!(outcome(json!({"retcode": 0, "data": null})), Sent, "without a status the number decides");
+        let worded = json!({"status": "failed", "retcode": 0, "message": "", "wording": "群不存在", "data": null});
+        assert_eq!(outcome(worded), TargetGone);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! QQ through OneBot v11 over HTTP: NapCat, LLBot, Lagrange, go-cqhttp (qq.md §1 to §5).
 //!
-//! The protocol has no idempotency key, so what may have gone out stays unknown. Success is HTTP 2xx and retcode 0,
-//! nothing else. Messages are arrays of segments, never strings, in which CQ codes would be obeyed. Ids are texts.
+//! The protocol has no idempotency key, so what may have gone out stays unknown. Success is HTTP 2xx and retcode 0
+//! beside no `status` that says otherwise. Messages are arrays of segments, never strings, in which CQ codes would be obeyed. Ids are texts.
 
 mod answer;
 mod api;

@@ -42,8 +42,10 @@ pub fn outcome(code: i64) -> Outcome {
         45009 | 45033 => Outcome::Throttled { wait: Some(COOL_DOWN) },
         // Secret, corporation, application or token wrong; no permission, application off; address not trusted.
         40001 | 40013 | 40014 | 40056 | 41011 | 42001 | 48002 | 50003 | 60020 | 301_002 => Outcome::AccountDown,
-        // No such member, no such chat, or the robot is no longer in its group.
-        40003 | 60111 | 81013 | 86001 | 86003 | 86008 | 93000 | 93004 | 93008 => Outcome::TargetGone,
+        // The robot is not known, switched off, or no longer in its group: no message of this account will pass.
+        93000 | 93004 | 93008 => Outcome::AccountDown,
+        // No such member, no such chat.
+        40003 | 60111 | 81013 | 86001 | 86003 | 86008 => Outcome::TargetGone,
         _ => Outcome::Rejected,
     }
 }

@@ -179,7 +179,20 @@ impl<'a> Destination<'a> {
 }
 
 fn members(ids: &str) -> impl Iterator<Item = &str> {
-    ids.split('|').filter(|id| !id.is_empty())
+    ids.split('|').map(str::trim).filter(|id| !id.is_empty())
+}
+
+/// Whom a field of an answer names: a text with one separator or another, a number, or a list of these.
+fn named(field: &Value) -> Vec<String> {
+    match field {
+        Value::String(ids) => {
+            let is_between = |c: char| c.is_whitespace() || matches!(c, '|' | ',' | ';' | '，' | '、' | '；');
+            ids.split(is_between).filter(|id| !id.is_empty()).map(str::to_owned).collect()
+        }
+        Value::Number(id) => vec![id.to_string()],
+        Value::Array(ids) => ids.iter().flat_map(named).collect(),
+        _ => Vec::new(),
+    }
 }
 
 #[async_trait]
@@ -433,10 +446,9 @@ impl WecomApp {
         if report.outcome != Outcome::Sent {
             return report;
         }
-        let missed: Vec<&str> = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"]
+        let missed: Vec<String> = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"]
             .into_iter()
-            .filter_map(|field| answer.text(field))
-            .flat_map(members)
+            .flat_map(|field| named(&answer.body[field]))
             .collect();
         if missed.is_empty() {
             return report;
@@ -445,9 +457,10 @@ impl WecomApp {
             "not delivered to {}: unknown to the application, out of its range, or without licence",
             missed.join(", ")
         );
-        let known: HashSet<&str> = missed.into_iter().collect();
+        // The platform spells the ids that it returns in lower case.
+        let known: HashSet<String> = missed.iter().map(|id| id.to_lowercase()).collect();
         match attempt.destination {
-            Destination::Members { ids, .. } if members(ids).all(|id| known.contains(id)) => {
+            Destination::Members { ids, .. } if members(ids).all(|id| known.contains(&id.to_lowercase())) => {
                 Report { http_status: report.http_status, ..Report::failed(Outcome::TargetGone, error) }
             }
             _ => {
