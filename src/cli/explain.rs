@@ -15,7 +15,7 @@ use super::history::brief_ms;
 use super::rows::rows;
 use super::when::{self, Stretch};
 use super::{completions, render};
-use crate::domain::{Decision, Job, PushState, Rule, Trigger, UtcMs, escaped};
+use crate::domain::{Decision, Job, PushState, Rule, Trigger, UtcMs, escaped, reason};
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::{AttemptRecord, Filter, FireRecord, PushRecord, Revision, Store, View};
 
@@ -282,7 +282,7 @@ impl Teller<'_> {
                 format!(
                     "{due}{span}, and was {}, which was decided {late} later: {}.",
                     fire.decision.as_str(),
-                    reason_in_words(reason)
+                    reason::in_words(reason)
                 )
             }
         }
@@ -298,7 +298,7 @@ impl Teller<'_> {
         // The word of the last outcome stands with its attempt.
         let outcome = push.attempts.last().and_then(|attempt| attempt.outcome.as_deref());
         let reason = push.reason.as_deref().filter(|reason| Some(*reason) != outcome);
-        let reason = reason.map(|reason| format!(" ({})", reason_in_words(reason))).unwrap_or_default();
+        let reason = reason.map(|reason| format!(" ({})", reason::in_words(reason))).unwrap_or_default();
         let state = push.state.as_str();
         match push.state {
             PushState::Pending | PushState::Retrying => {
@@ -345,34 +345,5 @@ fn rule_in_words(rule: Rule) -> &'static str {
         Rule::MessageAccount => "it received the chat's message",
         Rule::ImDefault => "the default of its im",
         Rule::FirstOnline => "the first one online",
-    }
-}
-
-/// The words that fires and pushes keep; anything else is a sentence already.
-fn reason_in_words(reason: &str) -> &str {
-    match reason {
-        "paused" => "the job was paused",
-        "disabled" => "the job was disabled",
-        "overlap" => "a push of an older fire was still open (overlap: skip)",
-        "dst_gap" => "that time does not exist on that day (dst_gap: skip)",
-        "definition_changed" => "the definition changed before it was decided",
-        "misfire_skip" => "it was noticed too late (misfire policy: skip)",
-        "misfire_window" => "it was noticed too late, outside of the misfire window (misfire: within)",
-        "misfire_latest" => {
-            "it was noticed too late, and only the latest of the missed ones fires (misfire policy: latest)"
-        }
-        "misfire_cap" => "it was noticed too late, and more were missed than may be caught up (misfire: max)",
-        "no_sender" => "no account could send",
-        "account_offline" => "the account is offline",
-        "account_not_sendable" => "the account may not send now",
-        "account_cooling_down" => "the account is cooling down",
-        "account_unknown" => "the account is not in the files",
-        "kind_not_supported" => "no account's sender can carry this kind",
-        "window_closed" => "the platform lets the account write only after the contact has written",
-        "rate_limit" => "the account has used up the sends that its platform grants in this time",
-        "job_removed" => "the job left the files",
-        "replaced" => "a newer fire took its place (overlap: replace)",
-        "stopped" => "the daemon stopped",
-        other => other,
     }
 }

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod message;
 pub mod outcome;
 pub mod push;
+pub mod reason;
 pub mod secret;
 pub mod sender;
 pub mod time;

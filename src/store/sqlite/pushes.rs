@@ -241,7 +241,10 @@ impl Write for Retry {
         match push.state {
             PushState::Failed | PushState::Unknown | PushState::Expired | PushState::Cancelled => {}
             PushState::Sent => {
-                return Err(not_allowed(format!("push {id} is sent; to send the message again, fire its job by hand")));
+                return Err(not_allowed(format!(
+                    "push {id} is sent; to send the message again, hand it over with `pushcron push`, or fire its job, \
+                     which goes to all of the job's targets"
+                )));
             }
             PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
             open @ (PushState::Pending | PushState::Retrying) => {
