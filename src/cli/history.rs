@@ -34,8 +34,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
   pushcron history --follow
   pushcron history --since 2026-01-01 --csv > january.csv
 
-JSON and CSV have every row unless --limit says otherwise, oldest first, in the columns of the view push_history. Oldest
-is the lowest id; with --job or --since the earliest instant; with a final state other than sent the earliest end.")]
+JSON and CSV have every row unless --limit says otherwise, oldest first, in the columns of the view push_history.
+Oldest is the lowest id; with --job or --since the earliest instant; with --state the earliest end, for final states but sent.")]
 pub struct History {
     /// Only pushes of this job
     #[arg(long, add = ArgValueCandidates::new(completions::jobs))]
