@@ -143,6 +143,31 @@ async fn the_twenty_first_message_of_a_minute_waits_and_spends_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
+    let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+    for now in [NOW - hour, NOW + hour] {
+        let world = World::new().await;
+        let robot = world.robot(&[]);
+        for _ in 0..20 {
+            assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
+        }
+        world.rig.clock().step_wall_to(now);
+        let closed = Gate::Closed { reason: "rate_limit", until: Some(now + minute) };
+        assert_eq!(robot.gate(&room(), None, now), closed);
+        assert_eq!(robot.send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
+        world.rig.clock().advance(minute);
+        assert_eq!(robot.gate(&room(), None, now + minute), Gate::Open);
+    }
+    // Put back between two runs: a minute and no more.
+    let world = World::new().await;
+    for _ in 0..20 {
+        assert_eq!(world.robot(&[]).send(&push()).await.outcome, Outcome::Sent);
+    }
+    world.rig.clock().step_wall_to(NOW - hour);
+    assert_eq!(world.robot(&[]).send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
+}
+
+#[tokio::test]
 async fn a_robot_that_was_shut_out_stays_silent_for_ten_minutes() {
     let world = World::new().await;
     world.im.on(PATH, refused(130101, "send too fast, exceed 20 times per minute"));

@@ -9,7 +9,7 @@ use common::deliveries::{DUE_AT, media, secret};
 use common::fake_ilink::{Arrived, BOT, FakeIlink, TOKEN, USER};
 use common::fake_im::{Answer, Refused};
 use pushcron::domain::message::Item;
-use pushcron::domain::{Account, Body, Delivery, Outcome, PartReport, Report};
+use pushcron::domain::{Account, Body, Delivery, Outcome, PartReport, Report, UtcMs};
 use pushcron::senders::{Gate, Probe, Sender, SenderEvent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -161,6 +161,24 @@ async fn six_sends_in_five_minutes_are_enough() {
     let wait = Some(HOUR / 12 - Duration::from_secs(10));
     assert_eq!(sender.send(&push).await.outcome, Outcome::Throttled { wait });
     assert_eq!(service.calls("sendmessage"), 6);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
+    for step in [-3_600_000, 3_600_000] {
+        let bench = Bench::new().leaping();
+        let (_service, sender) = open_window(&bench).await;
+        let push = text(user("me"), "hi");
+        for _ in 0..6 {
+            assert_eq!(sender.send(&push).await.outcome, Outcome::Sent);
+        }
+        bench.clock.step_wall_to(UtcMs(bench.now().0 + step));
+        let left = HOUR / 12 - Duration::from_secs(10);
+        let closed = Gate::Closed { reason: "rate_limit", until: Some(bench.now() + left) };
+        assert_eq!(sender.gate(&push.target, None, bench.now()), closed, "{step}");
+        bench.clock.advance(left);
+        assert_eq!(sender.gate(&push.target, None, bench.now()), Gate::Open, "{step}");
+    }
 }
 
 // What goes out

@@ -264,6 +264,26 @@ async fn a_form_that_is_refused_is_followed_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
+    for step in [-86_400_000, 86_400_000] {
+        let bench = Bench::new();
+        let (_im, robot) = robot(&bench).await;
+        let target = group("ops");
+        for _ in 0..20 {
+            assert_eq!(robot.send(&text(target.clone(), "hi")).await.outcome, Outcome::Sent);
+        }
+        bench.clock.step_wall_to(UtcMs(bench.now().0 + step));
+        let Gate::Closed { until: Some(until), .. } = robot.gate(&target, None, bench.now()) else {
+            panic!("{step}: forgotten");
+        };
+        let left = Duration::from_millis(u64::try_from(until.ms_since(bench.now())).unwrap());
+        assert!((59..=61).contains(&left.as_secs()), "{step}: {left:?}");
+        bench.clock.advance(left);
+        assert_eq!(robot.gate(&target, None, bench.now()), Gate::Open, "{step}");
+    }
+}
+
+#[tokio::test]
 async fn the_twenty_first_message_of_a_minute_is_not_even_tried() {
     let bench = Bench::new();
     let (im, robot) = robot(&bench).await;

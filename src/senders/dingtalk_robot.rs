@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use super::http::{CallError, Http, Reply, excerpt};
 use super::parts::{Budget, Part, Progress, add_note};
 use super::segments::{Inline, Segment, render, segments};
+use super::steady::Steady;
 use super::text::{Limit, split};
 use super::{BuildError, Environment, Gate, Memory, Probe, Sender, settings};
 use crate::clock::SharedClock;
@@ -76,6 +77,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         secret: account.settings.secret("secret").cloned(),
         http: settings::http(account, environment)?,
         clock: environment.clock.clone(),
+        steady: Steady::new(&environment.clock),
         memory: environment.memory.clone(),
         recalled: OnceCell::new(),
         pace: Mutex::default(),
@@ -89,6 +91,8 @@ struct DingtalkRobot {
     secret: Option<Secret>,
     http: Http,
     clock: SharedClock,
+    /// What the pace goes by.
+    steady: Steady,
     memory: Arc<dyn Memory>,
     /// Set once `pace` holds what the memory knew.
     recalled: OnceCell<()>,
@@ -126,9 +130,9 @@ impl Sender for DingtalkRobot {
     }
 
     fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
-        match self.pace().free_at(now) {
+        match self.pace().free_at(self.steady.now()) {
             None => Gate::Open,
-            until => Gate::Closed { reason: "rate_limit", until },
+            Some(free) => Gate::Closed { reason: "rate_limit", until: Some(self.steady.on_the_wall(free, now)) },
         }
     }
 }
@@ -137,14 +141,14 @@ impl DingtalkRobot {
     async fn send_one(&self, planned: &Planned, budget: &Budget) -> Result<Report, Report> {
         let left = budget.left()?;
         self.recall().await;
-        let now = self.clock.now();
+        let (now, at) = (self.clock.now(), self.steady.now());
         {
             let mut pace = self.pace();
-            if let Some(until) = pace.free_at(now) {
-                let outcome = Outcome::Throttled { wait: Some(until.since(now)) };
+            if let Some(until) = pace.free_at(at) {
+                let outcome = Outcome::Throttled { wait: Some(until.since(at)) };
                 return Err(Report::failed(outcome, "not called: the robot's 20 messages of this minute are used up"));
             }
-            pace.count(now);
+            pace.count(at);
         }
         self.remember().await;
         let mut request = self.http.post(self.url.expose()).json(&planned.body);
@@ -163,7 +167,7 @@ impl DingtalkRobot {
         };
         let mut report = judge(&reply, now);
         if let Outcome::Throttled { wait: Some(wait) } = report.outcome {
-            self.pace().shut_out_until = Some(now + wait);
+            self.pace().shut_out_until = Some(self.steady.now() + wait);
             self.remember().await;
         }
         report.note = planned.note.clone();
@@ -178,7 +182,7 @@ impl DingtalkRobot {
         let recall = || async {
             let notes = self.memory.recall(&self.account).await?;
             if let Some((_, pace)) = notes.into_iter().find(|(key, _)| key == PACE) {
-                *self.pace() = Pace::parse(&pace);
+                *self.pace() = Pace::parse(&pace, self.steady.now());
             }
             Ok::<(), super::MemoryError>(())
         };
@@ -219,11 +223,10 @@ struct Pace {
 impl Pace {
     /// When the next message may go; None: now.
     fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
-        // Instants after now are from before the clock was set back.
-        let recent = |at: &&UtcMs| **at <= now && now.since(**at) < MINUTE;
+        let recent = |at: &&UtcMs| now.since(**at) < MINUTE;
         let recent: Vec<&UtcMs> = self.sends.iter().filter(recent).collect();
         let minute = recent.len().checked_sub(SENDS_PER_MINUTE).map(|first| *recent[first] + MINUTE);
-        let shut_out = self.shut_out_until.filter(|until| *until > now && *until <= now + SHUT_OUT);
+        let shut_out = self.shut_out_until.filter(|until| *until > now);
         minute.max(shut_out)
     }
 
@@ -239,12 +242,19 @@ impl Pace {
         json!({"sends": sends, "shut_out_until": self.shut_out_until.map(|at| at.0)}).to_string()
     }
 
-    /// What cannot be read counts as nothing sent.
-    fn parse(text: &str) -> Pace {
+    /// What cannot be read counts as nothing sent, and what seems to lie ahead, since the clock was put back between
+    /// two runs, as sent just now.
+    fn parse(text: &str, now: UtcMs) -> Pace {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
         Pace {
-            sends: value["sends"].as_array().into_iter().flatten().filter_map(Value::as_i64).map(UtcMs).collect(),
-            shut_out_until: value["shut_out_until"].as_i64().map(UtcMs),
+            sends: value["sends"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_i64)
+                .map(|at| UtcMs(at).min(now))
+                .collect(),
+            shut_out_until: value["shut_out_until"].as_i64().map(|until| UtcMs(until).min(now + SHUT_OUT)),
         }
     }
 }
@@ -448,10 +458,11 @@ mod tests {
         assert_eq!(pace.free_at(at(60)), None);
         pace.count(at(60));
         assert_eq!(pace.free_at(at(60)), Some(at(61)));
-        assert_eq!(Pace::parse(&pace.to_text()), pace);
-        assert_eq!(pace.free_at(at(-3600)), None, "the clock was set back");
+        assert_eq!(Pace::parse(&pace.to_text(), at(60)), pace);
+        let behind = Pace::parse(&pace.to_text(), at(-3600));
+        assert_eq!(behind.free_at(at(-3600)), Some(at(-3540)), "put back between two runs: a minute and no more");
         pace.shut_out_until = Some(at(660));
         assert_eq!(pace.free_at(at(100)), Some(at(660)));
-        assert_eq!(Pace::parse("gibberish"), Pace::default());
+        assert_eq!(Pace::parse("gibberish", at(0)), Pace::default());
     }
 }

@@ -40,6 +40,7 @@ use self::api::Api;
 use self::credentials::Credentials;
 use self::send::Attempt;
 use self::window::{Contact, Pace, Refusals, Rules};
+use super::steady::Steady;
 use super::steps::{Budget, Progress, Step, Style, plan};
 use super::text::Limit;
 use super::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender, markdown, settings};
@@ -142,6 +143,8 @@ fn base(account: &Account, key: &str, default: &str) -> Result<String, BuildErro
 struct Ilink {
     account: String,
     api: Api,
+    /// What paces and rests go by; the window goes by the platform's own day.
+    steady: Steady,
     cdn_url: String,
     rules: Rules,
     credentials: PathBuf,
@@ -182,6 +185,7 @@ impl Ilink {
         let quota = quota.filter(|quota| *quota > 0);
         Ok(Ilink {
             account: account.id.clone(),
+            steady: Steady::new(&environment.clock),
             api: api(account, environment)?,
             cdn_url: base(account, "cdn_url", CDN_BASE)?,
             rules: Rules {
@@ -220,7 +224,7 @@ impl Ilink {
         state.login = loaded.clone();
         let login = loaded.ok_or_else(|| self.login_needed())?;
         let stale = state.stale.as_ref();
-        match stale.filter(|(token, at)| *token == login.token && self.now() < *at + STALE_FOR) {
+        match stale.filter(|(token, at)| *token == login.token && self.steady.now() < *at + STALE_FOR) {
             Some(_) => Err(self.login_needed()),
             None => Ok(login),
         }
@@ -229,8 +233,11 @@ impl Ilink {
     async fn recall(&self) -> Result<(), MemoryError> {
         let recall = async || {
             for (bot_id, value) in self.memory.recall(&self.account).await? {
-                match serde_json::from_str(&value) {
-                    Ok(bot) => drop(self.state().bots.insert(bot_id, bot)),
+                match serde_json::from_str::<Bot>(&value) {
+                    Ok(mut bot) => {
+                        bot.refusals.bring_back(self.steady.now());
+                        self.state().bots.insert(bot_id, bot);
+                    }
                     // The next message of the user opens a window again.
                     Err(error) => tracing::warn!(account = self.account, bot_id, %error, "unreadable send window"),
                 }
@@ -261,7 +268,7 @@ impl Ilink {
     }
 
     fn mark_stale(&self, login: &Credentials) {
-        self.state().stale = Some((login.token.clone(), self.now()));
+        self.state().stale = Some((login.token.clone(), self.steady.now()));
     }
 
     fn contact(&self, login: &Credentials, user: &str) -> Contact {
@@ -272,8 +279,10 @@ impl Ilink {
     fn gate_of(&self, login: &Credentials, user: &str, needed: u32, now: UtcMs) -> Gate {
         let contact = self.contact(login, user);
         let state = self.state();
-        let refused_until = state.bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(now));
-        window::gate(&contact, refused_until.max(state.pace.free_at(now)), needed, self.rules, now)
+        let steady = self.steady.now();
+        let refused_until = state.bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(steady));
+        let blocked_until = refused_until.max(state.pace.free_at(steady)).map(|at| self.steady.on_the_wall(at, now));
+        window::gate(&contact, blocked_until, needed, self.rules, now)
     }
 
     /// The report of a send that is not tried because it could not pass.
@@ -323,20 +332,24 @@ impl Sender for Ilink {
             Ok(login) => login,
             Err(error) => return Probe::down(error),
         };
-        if self.state().polled_at.is_none_or(|at| self.now().since(at) >= FRESH) {
+        if self.state().polled_at.is_none_or(|at| self.steady.now().since(at) >= FRESH) {
             match self.is_alive(&login).await {
                 Ok(true) => {}
                 Ok(false) => return Probe::down(self.login_needed()),
                 Err(error) => return Probe::down(error),
             }
         }
-        let blocked = self.state().bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(self.now()));
+        let blocked =
+            self.state().bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(self.steady.now()));
         match blocked {
             None => Probe::up(),
             Some(until) => Probe {
                 online: Some(true),
                 sendable: Some(false),
-                error: Some(format!("the platform refused the last send; no sends before {until}")),
+                error: Some(format!(
+                    "the platform refused the last send; no sends before {}",
+                    self.steady.on_the_wall(until, self.now())
+                )),
             },
         }
     }

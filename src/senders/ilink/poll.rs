@@ -72,7 +72,7 @@ impl Poll<'_> {
         match self.poll(&login).await {
             Ok(()) => {
                 self.failures = 0;
-                self.ilink.state().polled_at = Some(self.ilink.now());
+                self.ilink.state().polled_at = Some(self.ilink.steady.now());
                 self.tell(Probe::up()).await;
                 self.warn_of_the_end(&login);
                 Duration::ZERO

@@ -137,7 +137,7 @@ impl Attempt<'_> {
         };
         let (context_token, kept) = self.ilink.change(&self.login.bot_id, count).await;
         kept.map_err(|error| Report::failed(Outcome::Unreachable, format!("cannot count the send: {error}")))?;
-        self.ilink.state().pace.add(self.ilink.now());
+        self.ilink.state().pace.add(self.ilink.steady.now());
         Ok(context_token)
     }
 
@@ -171,7 +171,7 @@ impl Attempt<'_> {
                 self.stale_login(&answer)
             }
             api::REFUSED => {
-                let now = ilink.now();
+                let now = ilink.steady.now();
                 let wait = ilink.change_or_warn(&login.bot_id, |bot| bot.refusals.add(now)).await;
                 let error = format!("refused for window, quota or rate: {}", answer.refusal());
                 Report::failed(Outcome::Throttled { wait: Some(wait) }, error)

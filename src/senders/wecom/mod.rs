@@ -19,6 +19,7 @@ pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
 pub use self::quota::{CHATS, EVERYONE, Quota, Window};
 use self::quota::{Tally, free_at};
 use super::http::{Http, excerpt};
+use super::steady::Steady;
 use super::{Environment, Memory, upload};
 use crate::clock::SharedClock;
 use crate::domain::push::MediaFile;
@@ -106,6 +107,8 @@ impl State {
 /// One account's way to WeCom, with what it remembers.
 pub struct Wecom {
     pub clock: SharedClock,
+    /// What quotas and rests go by.
+    steady: Steady,
     http: Http,
     memory: Arc<dyn Memory>,
     account: String,
@@ -121,6 +124,7 @@ impl Wecom {
     pub fn new(account: &str, http: Http, environment: &Environment) -> Wecom {
         Wecom {
             clock: environment.clock.clone(),
+            steady: Steady::new(&environment.clock),
             http,
             memory: environment.memory.clone(),
             account: account.to_owned(),
@@ -172,9 +176,18 @@ impl Wecom {
         }
     }
 
-    /// When one more send may go out; None: now.
-    pub fn free_at(&self, quota: &Quota, now: UtcMs) -> Option<UtcMs> {
-        let state = self.state();
+    /// When one more send may go out, seen from the hour `wall`; None: now.
+    pub fn free_at(&self, quota: &Quota, wall: UtcMs) -> Option<UtcMs> {
+        let free = self.free_by_the_steady_line(quota, self.steady.now())?;
+        Some(self.steady.on_the_wall(free, wall))
+    }
+
+    fn free_by_the_steady_line(&self, quota: &Quota, now: UtcMs) -> Option<UtcMs> {
+        let mut state = self.state();
+        let is_of_chats = quota.subjects == [CHATS];
+        let tallies = state.tallies.iter_mut().filter(|(subject, _)| (*subject == CHATS) == is_of_chats);
+        tallies.for_each(|(_, tally)| tally.bring_back(quota.windows, now));
+        let state = state;
         let tally = |subject: &str| state.tallies.get(subject);
         let everyone = tally(EVERYONE);
         let free = |own: Option<&Tally>| {
@@ -200,7 +213,7 @@ impl Wecom {
         if let Some(report) = self.too_often(quota) {
             return Err(report);
         }
-        let at = self.clock.now();
+        let at = self.steady.now();
         self.tally(quota, |tally| tally.add(quota.windows, at)).await;
         let answer = self.call(request, deadline).await;
         if answer.as_ref().is_err_and(|report| report.outcome == Outcome::Unreachable) {
@@ -262,7 +275,7 @@ impl Wecom {
             Outcome::Throttled { wait: Some(wait) } => {
                 *wait = (*wait * 2_u32.saturating_pow(state.refusals)).min(LONGEST_COOL_DOWN);
                 state.refusals = (state.refusals + 1).min(8);
-                state.blocked_until = Some(self.clock.now() + *wait);
+                state.blocked_until = Some(self.steady.now() + *wait);
             }
             _ => {}
         }

@@ -43,9 +43,20 @@ impl Tally {
         self.0.resize_with(windows.len(), BTreeMap::new);
         for (grains, window) in self.0.iter_mut().zip(windows) {
             let current = now.0.div_euclid(window.grain_ms());
-            // Grains of the future were counted before the clock was set back; they would never leave.
             grains.retain(|grain, _| (current - Window::GRAINS..=current).contains(grain));
             *grains.entry(current).or_default() += 1;
+        }
+    }
+
+    /// What seems to lie ahead was counted by an earlier run, before the clock was put back: it counts as sent just now,
+    /// or it would never leave, and forgetting it would send more than the platform grants.
+    pub fn bring_back(&mut self, windows: &[Window], now: UtcMs) {
+        for (grains, window) in self.0.iter_mut().zip(windows) {
+            let current = now.0.div_euclid(window.grain_ms());
+            let ahead = grains.split_off(&(current + 1));
+            if !ahead.is_empty() {
+                *grains.entry(current).or_default() += ahead.values().sum::<u32>();
+            }
         }
     }
 
@@ -120,13 +131,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_and_what_lies_in_the_future_do_not_count() {
+    fn what_is_taken_back_does_not_count_and_what_lies_ahead_counts_as_now() {
         let mut tally = Tally::default();
         for _ in 0..5 {
             tally.add(WINDOWS, START);
         }
         assert!(free_at(&[&tally], WINDOWS, START).is_some());
-        assert_eq!(free_at(&[&tally], WINDOWS, START - Duration::from_secs(3600)), None, "the clock was set back");
+        let mut ahead = tally.clone();
+        let earlier = START - Duration::from_secs(3600);
+        ahead.bring_back(WINDOWS, earlier);
+        let free = free_at(&[&ahead], WINDOWS, earlier).unwrap();
+        assert!(free > earlier && free <= earlier + Duration::from_secs(61), "put back between two runs: {free}");
         tally.take_back(WINDOWS, START);
         assert_eq!(free_at(&[&tally], WINDOWS, START), None);
     }
