@@ -183,7 +183,7 @@ impl Lines<'_> {
         }
         let instants = instants(self.show, self.zone, table).with_seconds();
         let cells: Vec<Vec<Cell>> = rows(table).map(|row| cells(&instants, row)).collect();
-        let widths = Widths::with_room(self.screen, &self.columns, &cells);
+        let widths = Widths::with_room(self.screen, &self.columns, &with_long_id(cells));
         if self.show.csv {
             render::csv_row(&mut io::stdout(), table.columns.iter().cloned().map(Value::from))?;
         } else if !self.show.json {
@@ -260,7 +260,7 @@ impl People<'_> {
             let cells: Vec<Vec<Cell>> = rows(page).map(|row| cells(&instants, row)).collect();
             // A column that is empty here may hold something in a page to come.
             let widths = match page.rows.len() as u64 == PAGE {
-                true => Widths::with_room(self.screen, &self.columns, &cells),
+                true => Widths::with_room(self.screen, &self.columns, &with_long_id(cells)),
                 false => Widths::snug(self.screen, &self.columns, &cells),
             };
             (instants, widths)
@@ -318,6 +318,12 @@ impl People<'_> {
         }
         None
     }
+}
+
+/// Lines to come have higher ids, of which no digit may be cut: a person types them.
+fn with_long_id(mut lines: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
+    lines.push(vec![Cell::new("12345678")]);
+    lines
 }
 
 fn columns() -> Vec<Column> {
@@ -385,6 +391,27 @@ pub fn brief_ms(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_later_page_shows_its_ids_whole_and_the_summary_counts_all_pages() {
+        let columns = ["id", "due_at", "job", "state", "lateness_ms"].map(str::to_owned).to_vec();
+        let line = |id: u64| -> Vec<Value> {
+            vec![id.into(), "2026-01-01T00:00:00.000Z".into(), "j".into(), "sent".into(), (id % 7).into()]
+        };
+        let page = |ids: std::ops::Range<u64>| Table { columns: columns.clone(), rows: ids.map(line).collect() };
+        let show = Show { json: false, csv: false, utc: true };
+        let (mut people, mut out) = (People::new(show, "UTC"), Vec::new());
+        people.write(&mut out, &page(1..PAGE + 1)).unwrap();
+        people.write(&mut out, &page(10_000_000..10_000_007)).unwrap();
+        people.finish(&mut out, None).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.lines().count(), PAGE as usize + 9);
+        assert!(out.contains("\n10000006  2026-01-01 00:00:00"), "{out}");
+        assert!(
+            out.ends_with("1007 pushes: 1007 sent; late by 3ms at the median, 6ms at most; times in UTC\n"),
+            "{out}"
+        );
+    }
 
     #[test]
     fn durations_are_brief() {
