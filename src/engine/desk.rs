@@ -1,4 +1,5 @@
-//! Media of pushes under way: resolved right before the first attempt, kept for the attempts that follow.
+//! Media of pushes under way: resolved right before each attempt. The pushes of one fire read a source once, and what
+//! waits for a retry keeps nothing on the disk for longer than a minute.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,16 +10,22 @@ use tracing::warn;
 
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Outcome, Report};
-use crate::media::{Blobs, Resolved, Resolver, Settings, SetupError, clear_leftovers};
+use crate::media::{Blobs, Cache, Fire, Resolved, Resolver, Settings, SetupError, clear_leftovers};
 use crate::senders::find;
 use crate::store::SharedStore;
 
-/// Resolves the media of deliveries and holds the files until their pushes are done.
+/// The bytes that media may take on the disk, all pushes together.
+const ON_DISK: u64 = 256_000_000;
+
+/// Resolves the media of deliveries and holds the files until their attempts are done.
 pub struct MediaDesk {
     clock: SharedClock,
     blobs: StoredBlobs,
     current: Mutex<Arc<Room>>,
+    cache: Arc<Cache>,
     held: Mutex<HashMap<i64, Resolved>>,
+    /// What the media of a push were when they were first read: an earlier attempt may have been seen.
+    first: Mutex<HashMap<i64, Vec<String>>>,
 }
 
 /// One configuration's resolver, set up by the first push that needs it: a daemon that sends only text never makes
@@ -31,6 +38,11 @@ struct Room {
 impl MediaDesk {
     /// Also clears what a killed process left, on a thread of its own.
     pub fn new(settings: Settings, clock: SharedClock, store: SharedStore) -> MediaDesk {
+        MediaDesk::within(ON_DISK, settings, clock, store)
+    }
+
+    /// As [`MediaDesk::new`], with room for `bytes` on the disk.
+    pub fn within(bytes: u64, settings: Settings, clock: SharedClock, store: SharedStore) -> MediaDesk {
         let temp_dir = settings.temp_dir.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = clear_leftovers(&temp_dir) {
@@ -38,6 +50,8 @@ impl MediaDesk {
             }
         });
         MediaDesk {
+            cache: Cache::new(bytes, clock.clone()),
+            first: Mutex::default(),
             clock,
             blobs: StoredBlobs(store),
             current: Mutex::new(Room::open(settings)),
@@ -72,25 +86,54 @@ impl MediaDesk {
             .resolver
             .get_or_try_init(|| async {
                 // It locks a directory and clears it, which waits for the disk and for other processes.
-                let (settings, clock) = (room.settings.clone(), self.clock.clone());
-                let made = tokio::task::spawn_blocking(move || Resolver::new(settings, clock)).await;
+                let (settings, clock, cache) = (room.settings.clone(), self.clock.clone(), self.cache.clone());
+                let made = tokio::task::spawn_blocking(move || Resolver::sharing(settings, clock, cache)).await;
                 made.unwrap_or_else(|error| Err(SetupError::from(error)))
             })
             .await
             .map_err(|error| Report::failed(Outcome::Unreachable, error.to_string()))?;
         let cap = find(sender).map_or(u64::MAX, |registered| registered.spec.max_media_bytes);
-        let resolved = resolver.resolve(&delivery.message, cap, &self.blobs).await.map_err(|error| error.report())?;
+        let fire = Fire { job: delivery.job.clone(), due_at: delivery.due_at };
+        let resolved = resolver.resolve_for(Some(&fire), &delivery.message, cap, &self.blobs).await;
+        let resolved = resolved.map_err(|error| error.report())?;
+        self.compare(delivery, &resolved);
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.push_id, resolved.clone());
         Ok(resolved)
     }
 
+    /// A repeat sends what the source holds now. Where that is not what an earlier attempt read, somebody may see both,
+    /// and is told so.
+    fn compare(&self, delivery: &Delivery, resolved: &Resolved) {
+        let covers = resolved.files().iter().flat_map(|file| [Some(file), file.cover.as_deref()]).flatten();
+        let now: Vec<String> = covers.map(|file| file.sha256.clone()).collect();
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = first.entry(delivery.push_id).or_insert_with(|| now.clone());
+        if *before != now {
+            let (push, attempt) = (delivery.push_id, delivery.attempt);
+            let sent_parts = delivery.parts.iter().filter(|part| part.is_sent()).count();
+            warn!(push, attempt, sent_parts, "the media changed since an earlier attempt; what is there now is sent");
+            *before = now;
+        }
+    }
+
+    /// The push waits for another attempt: others may have the room of its files.
+    pub fn set_aside(&self, push_id: i64) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
+        if held.is_some() {
+            // Removing files waits for the disk, and this is called where every push passes.
+            tokio::task::spawn_blocking(move || drop(held));
+        }
+    }
+
     /// The push is done: its files may go.
     pub fn release(&self, push_id: i64) {
-        let done = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
-        if done.is_some() {
-            // Removing files waits for the disk, and this is called where every push passes.
-            tokio::task::spawn_blocking(move || drop(done));
-        }
+        self.first.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
+        self.set_aside(push_id);
+    }
+
+    /// The bytes that media have on the disk now, or may come to have while they are fetched.
+    pub fn bytes_in_use(&self) -> u64 {
+        self.cache.bytes_in_use()
     }
 }
 

@@ -6,6 +6,7 @@
 //! kept inline contents are handed in.
 
 mod address;
+mod cache;
 mod disposition;
 mod head;
 mod inline;
@@ -20,11 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::SharedClock;
 use crate::domain::push::MediaFile;
 use crate::domain::{Body, Item, Kind, Media, Message, Outcome, Report};
 
+pub use cache::{Cache, Fire};
+use cache::{Copy, Key, Pin};
 pub use inline::extract_inline;
 use naming::Hints;
 use source::Source;
@@ -112,14 +116,11 @@ impl Problem {
     }
 }
 
-/// The files of one message. They vanish with the last clone of this value, so it is kept for the whole push and
-/// shared by its attempts.
+/// The files of one message. They stay with the last clone of this value, so it is kept for the whole attempt.
 #[derive(Clone)]
 pub struct Resolved {
     files: Vec<MediaFile>,
-    _copies: Arc<Vec<tempfile::TempPath>>,
-    // Declared after the copies: they are deleted before the directory they lie in.
-    _dir: Arc<WorkDir>,
+    _copies: Arc<Vec<Pin>>,
 }
 
 impl Resolved {
@@ -136,6 +137,8 @@ pub struct Resolver {
     clock: SharedClock,
     remote: remote::Fetcher,
     dir: Arc<WorkDir>,
+    cache: Arc<Cache>,
+    id: u64,
 }
 
 impl Resolver {
@@ -144,10 +147,20 @@ impl Resolver {
     /// # Errors
     /// [`SetupError`] when the directory cannot be made or HTTPS cannot be set up.
     pub fn new(settings: Settings, clock: SharedClock) -> Result<Resolver, SetupError> {
+        let cache = Cache::new(u64::MAX, clock.clone());
+        Resolver::sharing(settings, clock, cache)
+    }
+
+    /// As [`Resolver::new`], with the room and the copies of `cache`.
+    ///
+    /// # Errors
+    /// As [`Resolver::new`].
+    pub fn sharing(settings: Settings, clock: SharedClock, cache: Arc<Cache>) -> Result<Resolver, SetupError> {
         let remote = remote::Fetcher::new(settings.allow_private).map_err(SetupError)?;
         let dir = WorkDir::create(&settings.temp_dir)
             .map_err(|error| SetupError(format!("{}: {error}", settings.temp_dir.display())))?;
-        Ok(Resolver { settings, clock, remote, dir: Arc::new(dir) })
+        let id = cache.next_resolver();
+        Ok(Resolver { settings, clock, remote, dir: Arc::new(dir), cache, id })
     }
 
     /// Reads every media of the message. `cap` is the largest that the platform takes, in bytes; the settings' own
@@ -156,10 +169,38 @@ impl Resolver {
     /// # Errors
     /// [`MediaError`] for the first media that cannot be had; no file is left then.
     pub async fn resolve(&self, message: &Message, cap: u64, blobs: &dyn Blobs) -> Result<Resolved, MediaError> {
-        let mut job = Job { resolver: self, cap: cap.min(self.settings.max_bytes), blobs, copies: Vec::new() };
+        self.resolve_for(None, message, cap, blobs).await
+    }
+
+    /// The same for a push of `fire`, whose pushes share their copies.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub async fn resolve_for(
+        &self,
+        fire: Option<&Fire>,
+        message: &Message,
+        cap: u64,
+        blobs: &dyn Blobs,
+    ) -> Result<Resolved, MediaError> {
+        let cap = cap.min(self.settings.max_bytes);
+        let mut job = Job { resolver: self, fire, cap, blobs, room: None, copies: Vec::new() };
         let mut files = Vec::new();
         let mut deadline = self.clock.sleep(self.settings.deadline);
-        for (item, kind, media) in items(&message.body) {
+        let items = items(&message.body);
+        // All at once, before anything is held: two messages would wait for each other's second picture.
+        let sources = items.iter().flat_map(|(_, _, media)| [Some(&media.source), media.cover.as_ref()]).flatten();
+        let missing = sources.filter(|source| !job.key(source).is_some_and(|key| self.cache.has(&key))).count();
+        job.room = tokio::select! {
+            biased;
+            room = self.cache.reserve(missing, cap) => room,
+            () = &mut deadline => {
+                let item = items.first().map(|(item, _, _)| item.clone()).unwrap_or_default();
+                let problem = Problem::unreachable("other media under way take all the room that media may have");
+                return Err(MediaError { item, problem });
+            }
+        };
+        for (item, kind, media) in items {
             let wanted = Wanted { kind, source: &media.source, hints: Hints::of(media) };
             let mut file = job.within(&mut deadline, &item, wanted).await?;
             if let Some(cover) = &media.cover {
@@ -168,7 +209,7 @@ impl Resolver {
             }
             files.push(file);
         }
-        Ok(Resolved { files, _copies: Arc::new(job.copies), _dir: self.dir.clone() })
+        Ok(Resolved { files, _copies: Arc::new(job.copies) })
     }
 }
 
@@ -210,9 +251,12 @@ struct Wanted<'a> {
 /// The resolving of one message.
 struct Job<'a> {
     resolver: &'a Resolver,
+    fire: Option<&'a Fire>,
     cap: u64,
     blobs: &'a dyn Blobs,
-    copies: Vec<tempfile::TempPath>,
+    /// What was reserved on the disk and is not used yet.
+    room: Option<OwnedSemaphorePermit>,
+    copies: Vec<Pin>,
 }
 
 impl Job<'_> {
@@ -231,25 +275,48 @@ impl Job<'_> {
         .map_err(|problem| MediaError { item: item.to_owned(), problem })
     }
 
+    /// By what the copy of a source is shared, or None where it is not.
+    fn key(&self, source: &str) -> Option<Key> {
+        let inline = matches!(Source::parse(source), Ok(Source::Inline { .. } | Source::Blob(_)));
+        let fire = self.fire?;
+        let Resolver { id, .. } = self.resolver;
+        Some(Key { resolver: *id, fire: (!inline).then(|| fire.clone()), source: source.to_owned(), cap: self.cap })
+    }
+
     async fn one(&mut self, wanted: Wanted<'_>) -> Result<MediaFile, Problem> {
         let source = Source::parse(wanted.source)?;
         let url = match &source {
             Source::Remote(_) => Some(wanted.source.to_owned()),
             _ => None,
         };
-        let mut hints = wanted.hints;
-        let content = self.read(source, &mut hints).await?;
-        let named = naming::name(wanted.kind, &content.head, hints)?;
+        let key = self.key(wanted.source);
+        let cache = &self.resolver.cache;
+        let mut room = self.room.take();
+        let fetch = async {
+            let mut told = Hints::default();
+            let content = self.read(source, &mut told).await?;
+            Ok(Copy::new(content, told, self.resolver.dir.clone(), &mut room))
+        };
+        let pin = match key {
+            Some(key) => cache.get(key, fetch).await,
+            None => fetch.await.map(Pin::alone),
+        };
+        self.room = room;
+        let pin = pin?;
+        let copy = pin.copy().ok_or_else(|| Problem::unreachable("the copy is gone"))?;
+        let Hints { source_name, declared_type, inline, .. } = copy.told.clone();
+        let hints = Hints { source_name, declared_type, inline, ..wanted.hints };
+        let named = naming::name(wanted.kind, &copy.head, hints)?;
         let file = MediaFile {
-            path: content.path.to_path_buf(),
-            len: content.len,
+            path: copy.path.to_path_buf(),
+            len: copy.len,
             filename: named.filename,
             mime_type: named.mime_type,
-            sha256: content.sha256,
+            sha256: copy.sha256.clone(),
             url,
             cover: None,
         };
-        self.copies.push(content.path);
+        self.copies.push(pin);
         Ok(file)
     }
 

@@ -66,11 +66,28 @@ pub enum Event {
 
 /// What the dispatcher's own tasks report back.
 pub enum Internal {
-    Begun { begins: Vec<Begin>, result: Result<Vec<Delivery>, StoreError> },
-    Done { push_id: i64, report: Report },
-    Recorded { finishes: Vec<Finish>, result: Result<Vec<i64>, StoreError> },
-    Settled { settles: Vec<Settle>, result: Result<(), StoreError> },
-    Probed { account: Arc<str>, probe: Probe },
+    Begun {
+        begins: Vec<Begin>,
+        result: Result<Vec<Delivery>, StoreError>,
+    },
+    /// `asked`: the sender was called, so that the report says something of the account.
+    Done {
+        push_id: i64,
+        report: Report,
+        asked: bool,
+    },
+    Recorded {
+        finishes: Vec<Finish>,
+        result: Result<Vec<i64>, StoreError>,
+    },
+    Settled {
+        settles: Vec<Settle>,
+        result: Result<(), StoreError>,
+    },
+    Probed {
+        account: Arc<str>,
+        probe: Probe,
+    },
 }
 
 /// An attempt under way.
@@ -214,7 +231,7 @@ impl Dispatcher {
             Event::Stop(done) => self.stop(done),
             Event::Internal(internal) => match internal {
                 Internal::Begun { begins, result } => self.begun(begins, result),
-                Internal::Done { push_id, report } => self.done(push_id, report),
+                Internal::Done { push_id, report, asked } => self.done(push_id, report, asked),
                 Internal::Recorded { finishes, result } => self.recorded(finishes, result),
                 Internal::Settled { settles, result } => self.settled(settles, result),
                 Internal::Probed { account, probe } => self.probed(&account, probe),

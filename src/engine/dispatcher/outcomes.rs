@@ -11,7 +11,7 @@ use crate::policy::retry::{self, Attempted};
 use crate::store::Finish;
 
 impl Dispatcher {
-    pub(super) fn done(&mut self, push_id: i64, report: Report) {
+    pub(super) fn done(&mut self, push_id: i64, report: Report, asked: bool) {
         // An attempt given up at a stop was taken out already.
         let Some(flight) = self.flights.remove(&push_id) else { return };
         self.landed(&flight.account, flight.line);
@@ -26,7 +26,8 @@ impl Dispatcher {
         }
         self.tell(&flight, &report, &next);
         self.spread(&flight, &report.outcome, &next);
-        let health = self.learn(&flight.account, &report, now);
+        // Media that cannot be had are no fault of the account, and no proof that it works.
+        let health = if asked { self.learn(&flight.account, &report, now) } else { None };
         self.finishes.push(Finish {
             push_id,
             number: delivery.attempt,

@@ -47,6 +47,7 @@ impl Dispatcher {
                 for finish in finishes {
                     match finish.next {
                         Next::Retry { at, .. } if !lost.contains(&finish.push_id) => {
+                            self.desk.set_aside(finish.push_id);
                             let unknown = finish.report.outcome == Outcome::Unknown;
                             self.queue.retry_at(finish.push_id, at, finish.number, unknown);
                             match self.snoozed.get(&finish.push_id) {

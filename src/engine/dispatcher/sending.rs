@@ -125,18 +125,19 @@ impl Dispatcher {
             let limit = to_send.timeout + OVERDUE;
             let attempt = AssertUnwindSafe(async {
                 match desk.with_media(&to_send, sender_name).await {
-                    Ok(None) => sender.send(&to_send).await,
-                    Ok(Some(with_media)) => sender.send(&with_media).await,
-                    Err(report) => report,
+                    Ok(None) => (sender.send(&to_send).await, true),
+                    Ok(Some(with_media)) => (sender.send(&with_media).await, true),
+                    Err(report) => (report, false),
                 }
             });
-            let report = tokio::select! {
+            let broken = |report| (report, true);
+            let (report, asked) = tokio::select! {
                 result = attempt.catch_unwind() => result.unwrap_or_else(|_| {
-                    Report::failed(Outcome::Unknown, "the sender broke down in the middle of the attempt (a bug of pushcron)")
+                    broken(Report::failed(Outcome::Unknown, "the sender broke down in the middle of the attempt (a bug of pushcron)"))
                 }),
-                () = clock.sleep(limit) => Report::failed(Outcome::Unknown, "the sender did not come back in time"),
+                () = clock.sleep(limit) => broken(Report::failed(Outcome::Unknown, "the sender did not come back in time")),
             };
-            let _ = events.send(Event::Internal(Internal::Done { push_id, report }));
+            let _ = events.send(Event::Internal(Internal::Done { push_id, report, asked }));
         });
         let flight = Flight { delivery, account, started_at: now, line, idempotent, task: task.abort_handle() };
         self.flights.insert(push_id, flight);
