@@ -508,6 +508,9 @@ pub trait Store: Send + Sync {
     async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, StoreError>;
     async fn remember(&self, account: &str, key: &str, value: &str, now: UtcMs) -> Result<(), StoreError>;
 
+    /// [`Store::push_ad_hoc`], and with it what the daemon itself keeps under this key: both, or neither.
+    async fn push_and_remember(&self, push: AdHoc, key: &str, value: &str, now: UtcMs) -> Result<i64, StoreError>;
+
     /// Inline media, stored once by content. Returns its lower-case SHA-256.
     async fn put_blob(&self, bytes: Vec<u8>, now: UtcMs) -> Result<String, StoreError>;
     async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError>;

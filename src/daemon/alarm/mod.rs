@@ -22,7 +22,7 @@ use crate::domain::{Body, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
 use crate::engine::dispatcher::Event;
 use crate::engine::news::News;
 use crate::store::{AdHoc, SharedStore, StoreError};
-use ledger::{Ledger, Told};
+use ledger::{Ledger, Report, Told};
 
 /// Trouble seldom comes alone: so long it is gathered before it is told.
 const GATHER: Duration = Duration::from_secs(2);
@@ -259,14 +259,26 @@ impl Alarm {
             let told = self.tell(way, &on_failure).await;
             outcome = outcome.and(told);
         }
-        let told: BTreeMap<Way, &Told> = self.tellers.iter().map(|(way, teller)| (*way, &teller.ledger.told)).collect();
-        // Plain data, and writing to memory cannot fail.
-        let json = serde_json::to_string(&told).unwrap_or_default();
+        let json = self.memory(None);
         if json != self.kept {
             self.store.remember("", MEMORY, &json, self.clock.now()).await?;
             self.kept = json;
         }
         outcome
+    }
+
+    /// What was told, as the store keeps it; `once` a report went out, if one is about to.
+    fn memory(&self, once: Option<(Way, &Report)>) -> String {
+        let told = |(way, teller): (&Way, &Teller)| {
+            let mut ledger = teller.ledger.clone();
+            if let Some((_, report)) = once.filter(|(of, _)| of == way) {
+                ledger.close(report);
+            }
+            (*way, ledger.told)
+        };
+        let told: BTreeMap<Way, Told> = self.tellers.iter().map(told).collect();
+        // Plain data, and writing to memory cannot fail.
+        serde_json::to_string(&told).unwrap_or_default()
     }
 
     /// Sends a report this way, if there is something to report and it is time.
@@ -289,7 +301,7 @@ impl Alarm {
         }
         let text = text::text(&report, &self.host, &self.settings.zone);
         let went_out = match (way, &on_failure.push, &on_failure.command) {
-            (Way::Push, Some(push), _) => self.push(push, &text, now).await?,
+            (Way::Push, Some(push), _) => self.push(push, &text, &report, now).await?,
             (Way::Command, _, Some(argv)) => self.run_command(argv, &text).await,
             _ => false,
         };
@@ -306,7 +318,7 @@ impl Alarm {
     }
 
     /// Hands the report to the dispatcher, pinned to an account that works, if there is one.
-    async fn push(&mut self, push: &PushSpec, text: &str, now: UtcMs) -> Result<bool, StoreError> {
+    async fn push(&mut self, push: &PushSpec, text: &str, report: &Report, now: UtcMs) -> Result<bool, StoreError> {
         let troubled = self.ear.troubled().clone();
         let Some(account) = carrier(push, &self.settings.accounts, &troubled) else {
             if !std::mem::replace(&mut self.waits, true) {
@@ -318,10 +330,19 @@ impl Alarm {
             return Ok(false);
         };
         let push = AdHoc { spec: with_report(push, account, text), triggered_by: Trigger::Manual, chat: None };
-        let id = self.store.push_ad_hoc(push, now).await?;
-        let ours = self.store.open_pushes().await?.into_iter().filter(|open| open.id == id).collect();
-        // A dispatcher that is gone leaves it to the next start.
-        let _ = self.dispatcher.send(Event::Opened(ours));
+        // In one transaction: no kill comes between the report and the note that it was made.
+        let memory = self.memory(Some((Way::Push, report)));
+        let id = self.store.push_and_remember(push, MEMORY, &memory, now).await?;
+        self.kept = memory;
+        // It is recorded: whatever fails from here on, it must not be made again.
+        match self.store.open_pushes().await {
+            // A dispatcher that is gone leaves it to the next start.
+            Ok(open) => {
+                let ours = open.into_iter().filter(|open| open.id == id).collect();
+                let _ = self.dispatcher.send(Event::Opened(ours));
+            }
+            Err(error) => debug!(push = id, %error, "a report waits until open pushes are read anew"),
+        }
         Ok(true)
     }
 

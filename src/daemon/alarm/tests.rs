@@ -229,6 +229,20 @@ async fn an_end_that_is_recorded_late_is_told_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_kill_between_the_report_and_the_note_of_it_makes_no_second_report() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    let id = bench.fails().await;
+    let ends = bench.store.bad_ends(0, None, None, TOLD_SINGLY).await.unwrap();
+    let report = bench.alarm.tellers[&Way::Push].ledger.report(ends);
+    // All that a look does before it would note the report for itself.
+    let on_failure = by_push("tg").unwrap().push.unwrap();
+    assert!(bench.alarm.push(&on_failure, "it failed", &report, bench.clock.now()).await.unwrap(), "push {id}");
+    let mut bench = bench.restart(by_push("tg")).await;
+    bench.looks_after(700).await;
+    assert!(bench.pushed().await.is_empty(), "told by the process before");
+}
+
+#[tokio::test]
 async fn what_ended_before_the_first_report_is_told_after_a_crash() {
     let mut bench = Bench::new(by_push("tg")).await;
     bench.alarm.look().await.unwrap();

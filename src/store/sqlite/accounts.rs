@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::cells::{At, maybe_instant};
 use super::fault::Result;
+use super::fires::PushAdHoc;
 use super::writer::Write;
 use crate::domain::{Health, UtcMs};
 use crate::store::AccountRow;
@@ -125,6 +126,21 @@ impl Write for Remember {
         )?;
         statement.execute(params![self.account, self.key, self.value, At::from(self.now)])?;
         Ok(())
+    }
+}
+
+/// A push outside any job, and that it was handed over.
+pub(super) struct PushAndRemember {
+    pub push: PushAdHoc,
+    pub remember: Remember,
+}
+
+impl Write for PushAndRemember {
+    type Answer = i64;
+
+    fn run(&mut self, conn: &Connection) -> Result<i64> {
+        self.remember.run(conn)?;
+        self.push.run(conn)
     }
 }
 

@@ -214,6 +214,11 @@ impl Store for SqliteStore {
         self.write(accounts::Remember { account, key, value, now }).await
     }
 
+    async fn push_and_remember(&self, push: AdHoc, key: &str, value: &str, now: UtcMs) -> Result<i64> {
+        let remember = accounts::Remember { account: String::new(), key: key.to_owned(), value: value.to_owned(), now };
+        self.write(accounts::PushAndRemember { push: fires::PushAdHoc { push, now }, remember }).await
+    }
+
     async fn put_blob(&self, bytes: Vec<u8>, now: UtcMs) -> Result<String> {
         self.write(accounts::PutBlob { bytes, now }).await
     }
