@@ -54,6 +54,23 @@ impl World {
     }
 }
 
+#[tokio::test]
+async fn a_token_answer_that_cannot_be_read_is_not_quoted() {
+    for answer in [
+        Answer::json(200, json!({"tenant_access_token": "t-CANARY", "expire": 7200})),
+        Answer::text(200, r#"{"tenant_access_token": "t-CANARY", "exp"#),
+        Answer::json(500, json!({"tenant_access_token": "t-CANARY"})),
+    ] {
+        let world = World::new().await;
+        let shown = format!("{answer:?}");
+        world.im.on(TOKEN, answer);
+        let report = world.app().send(&delivery(group("oc_1"), text("hi"), vec![])).await;
+        let error = report.error.unwrap();
+        assert!(error.contains("cannot be read") && !error.contains("CANARY"), "{shown}: {error}");
+        assert_eq!(report.outcome, Outcome::Unreachable, "{shown}");
+    }
+}
+
 fn token(text: &str) -> Answer {
     Answer::json(200, json!({"code": 0, "tenant_access_token": text, "expire": 7200}))
 }

@@ -307,6 +307,27 @@ async fn people_not_reached_are_known_however_the_platform_spells_them() {
     assert!(report.note.unwrap().contains("not delivered to zhangsan"), "one of two was reached");
 }
 
+#[tokio::test]
+async fn a_granted_token_is_not_shown_where_the_platform_quotes_the_request() {
+    for spell in
+        [|line: &str| line.to_owned(), |line: &str| line.replace('-', "%2D"), |line: &str| line.replace('-', "&#45;")]
+    {
+        let bench = Bench::new();
+        let (wecom, app) = app(&bench).await;
+        wecom.im.on(
+            "gettoken",
+            Answer::json(200, json!({"errcode": 0, "access_token": "granted-CANARY-token", "expires_in": 7200})),
+        );
+        wecom.im.handle("message/send", move |request| {
+            let line = spell(&format!("POST {}?access_token={}", request.path, request.query["access_token"]));
+            Answer::json(200, json!({"errcode": 44004, "errmsg": format!("bad request: {line}")}))
+        });
+        let report = app.send(&text(user("lisi"), "hi")).await;
+        let error = report.error.unwrap();
+        assert!(error.contains("****") && !error.contains("CANARY"), "{error}");
+    }
+}
+
 // Repeats
 
 /// Shows the message and loses the answer.

@@ -162,7 +162,7 @@ impl Http {
         cap: usize,
     ) -> Result<Reply, CallError> {
         let mut request = request.timeout(deadline).build().map_err(|e| CallError::NotSent(describe(&e, false)))?;
-        let secrets = self.secrets.with_headers(request.headers());
+        let secrets = self.secrets.with_request(request.headers(), request.url());
         let taken = Arc::new(AtomicBool::new(false));
         let body = Watched { body: request.body_mut().take().unwrap_or_default(), taken: taken.clone() };
         *request.body_mut() = Some(Body::wrap(body));
@@ -247,7 +247,8 @@ impl Reply {
 
     /// The body as text.
     pub fn text(&self) -> String {
-        self.secrets.hide_in_text(&String::from_utf8_lossy(&self.body)).into_owned()
+        // What an answer grants is used from its JSON, and quoted nowhere.
+        self.secrets.with_granted(&self.body).hide_in_text(&String::from_utf8_lossy(&self.body)).into_owned()
     }
 
     /// The start of the body as one line, for error texts.

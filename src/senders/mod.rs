@@ -24,6 +24,7 @@ mod samples;
 mod secrets;
 pub mod segments;
 pub mod settings;
+mod spelling;
 mod steady;
 pub mod steps;
 mod telegram;

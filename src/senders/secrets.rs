@@ -9,6 +9,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use super::spelling::{Sought, Spelled};
 use crate::domain::Secret;
 use crate::domain::account::{SettingValue, Settings};
 
@@ -21,7 +22,19 @@ const SECRET_NAMES: [&str; 5] = ["key", "token", "secret", "sign", "pass"];
 
 /// Texts that no answer may show, the longest first.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Arc<[Secret]>);
+pub struct Secrets(Arc<[Hidden]>);
+
+/// One of them, and what its other spellings are known by.
+struct Hidden {
+    text: Secret,
+    sought: Sought,
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.text.fmt(f)
+    }
+}
 
 impl Secrets {
     /// Those of an account: its secrets, and what may be one in its addresses.
@@ -41,27 +54,61 @@ impl Secrets {
         texts.retain(|text| text.len() >= SHORTEST);
         texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         texts.dedup();
-        Secrets(texts.into_iter().map(Secret::new).collect())
+        let hidden = |text: String| Hidden { sought: Sought::new(&text), text: Secret::new(text) };
+        Secrets(texts.into_iter().map(hidden).collect())
     }
 
-    /// These, and those that a request carries in its headers, such as a token that the platform itself gave.
-    pub fn with_headers(&self, headers: &HeaderMap) -> Secrets {
+    /// These, and those that a request carries in its headers and its query, such as a token that the platform gave.
+    pub fn with_request(&self, headers: &HeaderMap, url: &Url) -> Secrets {
         let sensitive = headers.values().filter(|value| value.is_sensitive());
-        let mut texts: Vec<String> = sensitive
-            .filter_map(|value| value.to_str().ok()?.rsplit(' ').next())
-            .filter(|text| self.0.iter().all(|known| known.expose() != *text))
-            .map(str::to_owned)
-            .collect();
+        let mut texts: Vec<String> =
+            sensitive.filter_map(|value| value.to_str().ok()?.rsplit(' ').next()).map(str::to_owned).collect();
+        in_query(url, &mut texts);
+        self.and(texts)
+    }
+
+    /// These, and what an answer grants: whatever stands in it under the name of a token or secret.
+    pub fn with_granted(&self, answer: &[u8]) -> Secrets {
+        let names = |part: &[u8]| part.eq_ignore_ascii_case(b"token") || part.eq_ignore_ascii_case(b"secre");
+        if !answer.windows(5).any(names) {
+            return self.clone();
+        }
+        let mut texts = Vec::new();
+        granted_in(&serde_json::from_slice(answer).unwrap_or_default(), false, &mut texts);
+        self.and(texts)
+    }
+
+    fn and(&self, mut texts: Vec<String>) -> Secrets {
+        texts.retain(|text| self.0.iter().all(|known| known.text.expose() != text));
         if texts.is_empty() {
             return self.clone();
         }
-        texts.extend(self.0.iter().map(|secret| secret.expose().to_owned()));
+        texts.extend(self.0.iter().map(|known| known.text.expose().to_owned()));
         Secrets::new(texts)
     }
 
+    /// The text with `****` in the place of each secret, in whatever spelling it stands there.
     pub fn hide_in_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let quoted = self.0.iter().filter(|secret| text.contains(secret.expose()));
-        quoted.fold(Cow::Borrowed(text), |text, secret| Cow::Owned(text.replace(secret.expose(), "****")))
+        let plain = self.0.iter().filter(|hidden| text.contains(hidden.text.expose()));
+        let text =
+            plain.fold(Cow::Borrowed(text), |text, hidden| Cow::Owned(text.replace(hidden.text.expose(), "****")));
+        let spelled = Spelled::of(&text);
+        let mut places: Vec<_> =
+            self.0.iter().flat_map(|hidden| hidden.sought.find_in(&text, spelled.as_ref())).collect();
+        if places.is_empty() {
+            return text;
+        }
+        places.sort_by_key(|place| (place.start, place.end));
+        let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
+        for place in places {
+            if place.start >= end {
+                shown.push_str(&text[end..place.start]);
+                shown.push_str("****");
+            }
+            end = end.max(place.end);
+        }
+        shown.push_str(&text[end..]);
+        Cow::Owned(shown)
     }
 
     /// Hides them in every text of an answer. Keys stay, which a token that is a plain word must not garble.
@@ -87,6 +134,19 @@ fn in_text(text: &str, texts: &mut Vec<String>) {
     }
 }
 
+/// Every text under the name of a token or secret.
+fn granted_in(value: &Value, is_named: bool, texts: &mut Vec<String>) {
+    let names = |key: &str| ["token", "secret"].iter().any(|word| key.to_lowercase().contains(word));
+    match value {
+        Value::String(text) if is_named => texts.push(text.clone()),
+        Value::Array(values) => values.iter().for_each(|value| granted_in(value, is_named, texts)),
+        Value::Object(entries) => {
+            entries.iter().for_each(|(key, value)| granted_in(value, is_named || names(key), texts));
+        }
+        _ => {}
+    }
+}
+
 fn in_address(url: &Url, texts: &mut Vec<String>) {
     if let Some(password) = url.password() {
         texts.push(password.to_owned());
@@ -94,6 +154,10 @@ fn in_address(url: &Url, texts: &mut Vec<String>) {
     }
     let segments = url.path_segments().into_iter().flatten();
     texts.extend(segments.filter(|segment| segment.len() >= SHORTEST_SEGMENT).map(str::to_owned));
+    in_query(url, texts);
+}
+
+fn in_query(url: &Url, texts: &mut Vec<String>) {
     for pair in url.query().unwrap_or_default().split('&') {
         let (name, raw) = pair.split_once('=').unwrap_or_default();
         // Others, such as the account's own id, stand in answers on purpose.
@@ -144,16 +208,50 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_known_in_every_spelling() {
+        let secrets = secrets(&["abc/def+ghi=jkl"]);
+        for said in [
+            r#"{"bad": "abc\/def+ghi=jkl"}"#,
+            r#"abc\u002fdef\u002Bghi\u003djkl"#,
+            r#"\"abc\\\/def+ghi=jkl\""#,
+            "abc%2Fdef%2bghi%3Djkl",
+            "abc%252Fdef%252Bghi%253Djkl",
+            "abc&#x2F;def&#43;ghi&#61;jkl",
+            "abc&sol;def&plus;ghi&equals;jkl",
+            r"abc\x2fdef+ghi=jkl",
+            "%61%62%63/def+ghi=jkl",
+        ] {
+            let shown = secrets.hide_in_text(said);
+            assert!(shown.contains("****") && !shown.contains("def") && !shown.contains("jkl"), "{said}: {shown}");
+        }
+        for before in ["", "u:", "user:", "user1:"] {
+            let said = format!("Basic {} is wrong", STANDARD.encode(format!("{before}abc/def+ghi=jkl and more")));
+            assert_eq!(secrets.hide_in_text(&said), "Basic **** is wrong", "{before}");
+        }
+        for honest in ["100% of a&b; \\n %zz &x; 早%E6%97%A9", "abc/def", ""] {
+            assert_eq!(secrets.hide_in_text(honest), honest);
+        }
+    }
+
+    #[test]
+    fn what_an_answer_grants_is_hidden_where_it_is_quoted() {
+        let answer = br#"{"data": {"tenant_access_token": "t-0123456789", "expire": 7200}, "id": "om_123456"}"#;
+        let shown =
+            Secrets::default().with_granted(answer).hide_in_text(std::str::from_utf8(answer).unwrap()).into_owned();
+        assert!(!shown.contains("t-0123456789") && shown.contains("om_123456"), "{shown}");
+    }
+
+    #[test]
     fn a_token_that_was_granted_is_known_from_the_header_that_carries_it() {
         let mut headers = HeaderMap::new();
         let mut token = HeaderValue::from_static("Bearer granted-token");
         token.set_sensitive(true);
         headers.insert(AUTHORIZATION, token);
         headers.insert("x-open", HeaderValue::from_static("not-a-secret"));
-        let secrets = secrets(&["longer-than-that-token"]).with_headers(&headers);
-        let mut answer =
-            json!({"granted-token": ["longer-than-that-token", {"said": "granted-token, not-a-secret"}, 7]});
+        let secrets = secrets(&["longer-than-that-token"])
+            .with_request(&headers, &"https://h/send?access_token=granted-in-query&id=7777777".parse().unwrap());
+        let mut answer = json!({"granted-token": ["longer-than-that-token", {"said": "granted-token, not-a-secret, granted-in-query, 7777777"}, 7]});
         secrets.hide_in(&mut answer);
-        assert_eq!(answer, json!({"granted-token": ["****", {"said": "****, not-a-secret"}, 7]}));
+        assert_eq!(answer, json!({"granted-token": ["****", {"said": "****, not-a-secret, ****, 7777777"}, 7]}));
     }
 }

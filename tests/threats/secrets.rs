@@ -169,6 +169,7 @@ fn receiver_that_quotes(im: &FakeIm) {
                 "error": quoted, "retmsg": quoted,
             })
         };
+        let spelled = |write: fn(u32) -> String| quoted.chars().map(|letter| write(letter.into())).collect::<String>();
         match *turn % MISFORTUNES {
             // Grants whatever is asked for, so that what was granted can leak as well.
             0..=3 => Answer::json(
@@ -183,25 +184,35 @@ fn receiver_that_quotes(im: &FakeIm) {
                 }),
             ),
             4 => Answer::json(200, verdict(40_014)),
-            5 => Answer::text(500, quoted),
+            5 if *turn < MISFORTUNES => Answer::text(500, quoted),
+            5 => Answer::text(500, spelled(|letter| format!("\\u{letter:04x}"))),
             6 => Answer::json(400, verdict(400)),
             7 => Answer::text(302, quoted.as_str()).header("location", &format!("/{CANARY}moved?{CANARY}")),
             8 => Answer::Reset,
             9 => Answer::Garbage,
+            10 if *turn < MISFORTUNES => Answer::text(429, spelled(|letter| format!("&#{letter};"))).header("retry-after", "0"),
             10 => Answer::text(429, quoted).header("retry-after", "0"),
-            _ => Answer::text(401, quoted),
+            _ if *turn < MISFORTUNES => Answer::text(401, spelled(|letter| format!("%{letter:02X}"))),
+            _ => Answer::text(401, STANDARD.encode(quoted)),
         }
     });
 }
 
-/// Every form in which a canary can be found again: as it is, and inside a base64 text.
+/// Every form in which a canary can be found again: as it is, in the spellings of the receiver, and inside a base64 text.
 fn traces() -> Vec<Vec<u8>> {
     let inside_base64 = (0..3).map(|shift| {
         let text = STANDARD.encode([&vec![b'x'; shift], CANARY.as_bytes()].concat());
         // Without the characters that depend on what stands before and after.
         text[(shift * 8).div_ceil(6)..(shift + CANARY.len()) * 8 / 6].to_owned()
     });
-    std::iter::once(CANARY.to_owned()).chain(inside_base64).map(String::into_bytes).collect()
+    let spelled = |write: fn(u32) -> String| CANARY.chars().map(|letter| write(letter.into())).collect::<String>();
+    let spellings = [
+        CANARY.to_owned(),
+        spelled(|letter| format!("\\u{letter:04x}")),
+        spelled(|letter| format!("&#{letter};")),
+        spelled(|letter| format!("%{letter:02X}")),
+    ];
+    spellings.into_iter().chain(inside_base64).map(String::into_bytes).collect()
 }
 
 /// What surrounds the canaries in these bytes.

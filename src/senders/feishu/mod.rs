@@ -190,7 +190,15 @@ impl App {
         let body = json!({"app_id": self.app_id, "app_secret": self.app_secret.expose()});
         let request = self.http.post(self.url("auth/v3/tenant_access_token/internal")).json(&body);
         let reply = self.http.call(request, budget.left()?).await.map_err(|error| before_the_send(error.report()))?;
-        let answer = judge(&reply, self.clock.now()).map_err(|refusal| match refusal.report.outcome {
+        let answer = judge(&reply, self.clock.now()).map_err(|mut refusal| {
+            if refusal.code.is_none() {
+                // It may hold the token, in whatever form: it is not quoted.
+                let error = format!("the answer to the question for a token (HTTP {}) cannot be read", reply.status);
+                refusal.report.error = Some(error);
+            }
+            refusal
+        });
+        let answer = answer.map_err(|refusal| match refusal.report.outcome {
             // Whatever is wrong with the app, it is not the message.
             Outcome::Rejected => Report { outcome: Outcome::AccountDown, ..refusal.report },
             _ => before_the_send(refusal.report),
