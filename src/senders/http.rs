@@ -260,11 +260,11 @@ impl Reply {
     /// a date gone by as no wait.
     pub fn retry_after(&self, now: UtcMs) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        let wait = match text.parse::<f64>() {
+        let wait = match in_seconds(text) {
             // Whole seconds by the RFC; some services send fractions. Out of range means too long.
-            Ok(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
-            Ok(_) => return None,
-            Err(_) => {
+            Some(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
+            Some(_) => return None,
+            None => {
                 let date = httpdate::parse_http_date(text).ok()?;
                 let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
                 (UtcMs(0) + since_epoch).since(now)
@@ -291,6 +291,20 @@ impl Reply {
         let error = format!("HTTP {}{hint}: {}", self.status, self.excerpt());
         Some(Report::failed(outcome, error.trim_end_matches([':', ' '])).with_status(self.status))
     }
+}
+
+/// A number of seconds, alone or with a unit behind it, as `30s` and `2 minutes`.
+fn in_seconds(text: &str) -> Option<f64> {
+    let (number, unit) =
+        text.split_at(text.find(|c: char| c.is_whitespace() || "smh秒分".contains(c)).unwrap_or(text.len()));
+    let scale = match unit.trim() {
+        "" | "s" | "sec" | "secs" | "second" | "seconds" | "秒" => 1.0,
+        "ms" => 0.001,
+        "m" | "min" | "mins" | "minute" | "minutes" | "分钟" => 60.0,
+        "h" | "hour" | "hours" => 3600.0,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * scale)
 }
 
 /// One line of at most 200 characters, control characters as spaces.
@@ -339,6 +353,11 @@ mod tests {
             ("30", Some(30_000)),
             (" 0 ", Some(0)),
             ("1.5", Some(1_500)),
+            ("30s", Some(30_000)),
+            ("1.5 seconds", Some(1_500)),
+            ("250ms", Some(250)),
+            ("2 minutes", Some(120_000)),
+            ("1h", Some(3_600_000)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(7_000)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(7_000)),
             ("Sun Nov  6 08:49:37 1994", Some(7_000)),

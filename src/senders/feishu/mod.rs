@@ -90,8 +90,8 @@ fn says_slow_down(said: &str) -> bool {
 }
 
 fn reset_after(reply: &Reply) -> Option<Duration> {
-    let seconds = reply.headers.get("x-ogw-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+    let seconds: f64 = reply.headers.get("x-ogw-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
 }
 
 /// What became of a call before the send, which nobody sees: the message is not out.
