@@ -75,6 +75,12 @@ pub enum DaemonError {
     /// The system refused something basic: threads, signals, TLS.
     #[error("{0}")]
     System(String),
+    /// Whatever is sent from now on, the file at that path would not know.
+    #[error(
+        "{0} was removed, moved or replaced while pushcron ran; nothing more is sent. Put the right file back with \
+         its -wal beside it, and start pushcron again; stop it before a database is moved or restored"
+    )]
+    DatabaseLost(PathBuf),
     /// A part of the daemon broke down, which is a bug; a restart goes on where it stopped.
     #[error("the {0} broke down (a bug of pushcron); restart it, nothing recorded is lost")]
     BrokeDown(&'static str),
@@ -125,13 +131,13 @@ struct Daemon {
     observers: observers::Observers,
     parts: duties::Parts,
     duties: duties::Duties,
-    outside: JoinHandle<()>,
+    outside: JoinHandle<outside::Lost>,
 }
 
 impl Daemon {
     async fn start(options: Options, clock: SharedClock) -> Result<Daemon, DaemonError> {
         let config = setup::load(&options, &clock).await?;
-        let opened = Opened::new(&setup::database_path(&options, &config), clock.now()).await?;
+        let opened = Opened::new(&setup::database_path(&options, &config), &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &store).await?;
         let environment = setup::environment(&clock, &store, &opened.path)?;
@@ -198,7 +204,7 @@ impl Daemon {
             numbers: observers.numbers().clone(),
         };
         let duties = duties::Duties::start(&settings, &parts).await?;
-        let outside = outside::watch(store.clone(), clock.clone(), events.clone(), commands.clone());
+        let outside = outside::watch(store.clone(), opened.identity(), clock.clone(), events.clone(), commands.clone());
         Ok(Daemon {
             options,
             clock,
@@ -228,6 +234,10 @@ impl Daemon {
                     _ => break,
                 },
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
+                seen = &mut self.outside => return Err(match seen {
+                    Ok(outside::Lost) => DaemonError::DatabaseLost(self.opened.path),
+                    Err(_) => DaemonError::BrokeDown("watch of the database"),
+                }),
                 _ = &mut self.scheduling => return Err(DaemonError::BrokeDown("scheduler")),
             }
         }

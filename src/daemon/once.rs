@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::{Next, PushState, UtcMs};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::store::sqlite::{Access, LockError, SqliteStore};
+use crate::store::sqlite::{Access, LockError, Purpose, SqliteStore};
 use crate::store::{AdHoc, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
@@ -48,9 +48,11 @@ async fn push_with(
     clock: SharedClock,
 ) -> Result<PushResult, DaemonError> {
     let path = setup::database_path(options, &config);
-    let opened = match Opened::new(&path, clock.now()).await {
+    let until = clock.monotonic() + wait;
+    // Another push by hand is waited for: it looks at its own row only.
+    let opened = match Opened::within(&path, Purpose::Push, wait, &clock).await {
         Ok(opened) => opened,
-        Err(DaemonError::Lock(LockError::Held { .. })) => {
+        Err(DaemonError::Lock(LockError::Held { holder, .. })) if holder.starts_with("daemon") => {
             let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
             setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
             let push_id = store.push_ad_hoc(push, clock.now()).await?;
@@ -74,7 +76,8 @@ async fn push_with(
     let _ = events.send(Event::Accounts(roster));
     let _ = events.send(Event::Opened(ours));
     let dispatching = tokio::spawn(dispatcher.run(inbox));
-    wait_for_end(&store, &clock, push_id, wait).await?;
+    let left = until.saturating_sub(clock.monotonic());
+    wait_for_end(&store, &clock, push_id, left).await?;
     let (done, stopped) = oneshot::channel();
     let _ = events.send(Event::Stop(done));
     let _ = stopped.await;

@@ -9,23 +9,33 @@ use tracing::debug;
 use crate::clock::SharedClock;
 use crate::engine::dispatcher::Event;
 use crate::engine::scheduler::Command;
+use crate::store::sqlite::Identity;
 use crate::store::{SharedStore, StoreError};
 
 /// How often the database is asked whether somebody else wrote: a counter in shared memory, some microseconds.
 /// Verbs promise that a running daemon acts within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
-/// Watches until aborted.
+/// The path no longer leads to the file that is open.
+#[derive(Debug)]
+pub struct Lost;
+
+/// Watches until aborted, or until the database is no longer where it was.
 pub fn watch(
     store: SharedStore,
+    identity: Identity,
     clock: SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
-) -> JoinHandle<()> {
+) -> JoinHandle<Lost> {
     tokio::spawn(async move {
         let mut paused = None;
+        let mut behind = false;
         loop {
-            if let Err(error) = look(&store, &dispatcher, &scheduler, &mut paused).await {
+            if identity.is_lost() {
+                return Lost;
+            }
+            if let Err(error) = look(&store, &dispatcher, &scheduler, &mut paused, &mut behind).await {
                 // The next look comes soon, and a database in trouble is told by whoever writes.
                 debug!(%error, "cannot see what other processes wrote");
             }
@@ -39,11 +49,14 @@ async fn look(
     dispatcher: &mpsc::UnboundedSender<Event>,
     scheduler: &mpsc::Sender<Command>,
     paused: &mut Option<Vec<String>>,
+    behind: &mut bool,
 ) -> Result<(), StoreError> {
     if paused.is_none() {
         *paused = Some(store.paused_jobs().await?);
     }
-    if !store.changed_outside().await? {
+    // What was written stays news until it has been read: the question is answered yes only once.
+    *behind |= store.changed_outside().await?;
+    if !*behind {
         return Ok(());
     }
     let paused_now = store.paused_jobs().await?;
@@ -53,5 +66,6 @@ async fn look(
         *paused = Some(paused_now);
     }
     let _ = dispatcher.send(Event::Opened(store.open_pushes().await?));
+    *behind = false;
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::engine::roster::{Member, Roster};
 use crate::media::{self, extract_inline};
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::sqlite::{Access, DaemonLock, SqliteStore};
+use crate::store::sqlite::{Access, DaemonLock, Identity, LockError, Purpose, SqliteStore, real_path};
 use crate::store::{SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
@@ -30,14 +30,46 @@ pub struct Opened {
     pub path: PathBuf,
     pub store: SharedStore,
     /// Held for as long as the store is used; a second daemon is refused meanwhile.
-    _lock: DaemonLock,
+    lock: DaemonLock,
 }
 
+/// How long a daemon waits for a push by hand that holds the database; longer than one takes by default.
+const WAIT_FOR_PUSH: Duration = Duration::from_secs(90);
+const LOOK_FOR_LOCK: Duration = Duration::from_millis(50);
+
 impl Opened {
-    pub async fn new(path: &Path, now: UtcMs) -> Result<Opened, DaemonError> {
-        let lock = DaemonLock::take(path, now)?;
-        let store = SqliteStore::open(path, Access::Daemon, now).await?;
-        Ok(Opened { path: path.to_owned(), store: Arc::new(store), _lock: lock })
+    /// For a daemon: a push by hand keeps none from starting, it is waited for.
+    pub async fn new(path: &Path, clock: &SharedClock) -> Result<Opened, DaemonError> {
+        Opened::within(path, Purpose::Daemon, WAIT_FOR_PUSH, clock).await
+    }
+
+    /// Waits at most so long for whoever holds the database for one push.
+    pub async fn within(
+        path: &Path,
+        purpose: Purpose,
+        wait: Duration,
+        clock: &SharedClock,
+    ) -> Result<Opened, DaemonError> {
+        let until = clock.monotonic() + wait;
+        let mut told = purpose == Purpose::Push;
+        let lock = loop {
+            match DaemonLock::take(path, purpose, clock.now()) {
+                Err(LockError::Held { holder, .. }) if !holder.starts_with("daemon") && clock.monotonic() < until => {
+                    if !told {
+                        tracing::info!(holder, "waiting for a push by hand that holds the database");
+                        told = true;
+                    }
+                    clock.sleep(LOOK_FOR_LOCK).await;
+                }
+                taken => break taken?,
+            }
+        };
+        let store = SqliteStore::open(path, Access::Daemon, clock.now()).await?;
+        Ok(Opened { path: path.to_owned(), store: Arc::new(store), lock })
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.lock.identity()
     }
 
     /// Closes what a process that is gone left open, and opens an empty page of notes for this one. Whoever holds the
@@ -82,7 +114,7 @@ pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, Daem
 }
 
 pub fn database_path(options: &Options, config: &Config) -> PathBuf {
-    options.database.clone().unwrap_or_else(|| config.daemon.database.clone())
+    real_path(options.database.as_ref().unwrap_or(&config.daemon.database))
 }
 
 /// What senders are built with. Their private files live beside the database.

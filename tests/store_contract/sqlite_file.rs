@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pushcron::domain::Next;
-use pushcron::store::sqlite::{Access, DaemonLock, LockError, SqliteStore};
+use pushcron::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore};
 use pushcron::store::{Store, StoreError};
 use rusqlite::Connection;
 
@@ -207,16 +207,56 @@ fn limit_file_size(bytes: u64) {
 fn one_daemon_per_database_and_the_second_learns_who_holds_it() {
     let sqlite = Sqlite::new();
     assert!(!DaemonLock::is_held(&sqlite.path()));
-    let lock = DaemonLock::take(&sqlite.path(), NINE).unwrap();
+    let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
     assert!(DaemonLock::is_held(&sqlite.path()));
-    let error = DaemonLock::take(&sqlite.path(), NINE).unwrap_err();
+    let error = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap_err();
     let pid = std::process::id().to_string();
     assert!(matches!(&error, LockError::Held { holder, .. } if holder.contains(&pid)), "{error}");
     assert!(error.to_string().contains("pushcron.db"), "{error}");
     assert_eq!(mode(&sqlite.path().with_extension("db.lock")), 0o600);
     drop(lock);
     assert!(!DaemonLock::is_held(&sqlite.path()));
-    DaemonLock::take(&sqlite.path(), NINE).unwrap();
+    DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+}
+
+#[test]
+fn a_database_is_one_by_whatever_name_it_is_called() {
+    let sqlite = Sqlite::new();
+    let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+    let (link, hard) = (sqlite.path().with_file_name("link.db"), sqlite.path().with_file_name("hard.db"));
+    std::os::unix::fs::symlink(sqlite.path(), &link).unwrap();
+    std::fs::hard_link(sqlite.path(), &hard).unwrap();
+    assert!(DaemonLock::is_held(&link));
+    let error = DaemonLock::take(&link, Purpose::Push, NINE).unwrap_err();
+    assert!(matches!(&error, LockError::Held { holder, .. } if holder.starts_with("daemon")), "{error}");
+    let error = DaemonLock::take(&hard, Purpose::Daemon, NINE).unwrap_err();
+    assert!(matches!(error, LockError::OtherName { .. }), "{error}");
+    drop(lock);
+    DaemonLock::take(&hard, Purpose::Daemon, NINE).unwrap();
+}
+
+#[tokio::test]
+async fn a_database_with_two_names_is_refused() {
+    let sqlite = Sqlite::new();
+    sqlite.store().await.close().await;
+    let hard = sqlite.path().with_file_name("hard.db");
+    std::fs::hard_link(sqlite.path(), &hard).unwrap();
+    for access in [Access::Daemon, Access::Write, Access::Read] {
+        let error = refusal(&hard, access).await;
+        assert!(error.to_string().contains("2 names"), "{access:?}: {error}");
+    }
+}
+
+#[test]
+fn a_database_that_was_moved_removed_or_replaced_is_lost() {
+    let sqlite = Sqlite::new();
+    let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+    let identity = lock.identity();
+    assert!(!identity.is_lost());
+    std::fs::rename(sqlite.path(), sqlite.path().with_file_name("moved.db")).unwrap();
+    assert!(identity.is_lost());
+    std::fs::write(sqlite.path(), "another").unwrap();
+    assert!(identity.is_lost());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,6 +95,13 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
     if !file.is_file() {
         return Err(open_error("this is no file; choose another with --db".to_owned()));
     }
+    if file.nlink() > 1 {
+        // Its log lies beside one name; under the other, the file alone is half the truth.
+        return Err(open_error(format!(
+            "this file has {} names (hard links), and its log lies beside one of them only; remove the others",
+            file.nlink()
+        )));
+    }
     // A journal beside it means that its maker was killed before the database went over to the log that we keep: what is
     // half made is taken back as soon as it is opened for writing, and cannot be read before.
     let is_half_made = beside(path, "-journal").exists();
@@ -117,7 +124,7 @@ fn describe(path: &Path, error: &std::io::Error) -> String {
 
 /// The file is for its owner alone from its first byte on: messages and targets are nobody else's business. SQLite
 /// gives `-wal` and `-shm` the mode of the database.
-fn create(path: &Path) -> std::io::Result<()> {
+pub(super) fn create(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),

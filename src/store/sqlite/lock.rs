@@ -1,23 +1,74 @@
-//! One daemon per database: a lock file beside it, held for as long as the process lives.
+//! One daemon per database, by whatever name it is called.
+//!
+//! Two locks, both the kernel's and both gone with the process. The one on the file beside the database tells who
+//! holds it. The one on the database itself goes by device and inode, so that no other name of it (a bind mount, a
+//! hard link, a lock file that somebody removed) is another database. It is `flock`, which on local file systems
+//! knows nothing of the record locks that SQLite uses; but closing any descriptor of a file drops the record locks
+//! that the process has on it, so ours is let go of and never closed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::connect::beside;
+use super::connect::{beside, create};
 use crate::domain::UtcMs;
 
 /// Why a daemon may not run on this database.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("another daemon ({holder}) runs on {database}; stop it first, or give this one its own database")]
+    #[error("another pushcron ({holder}) holds {database}; stop it first, or give this one its own database")]
     Held { database: PathBuf, holder: String },
+    #[error("another pushcron holds the file {database} under another name; use that name, or stop it first")]
+    OtherName { database: PathBuf },
     #[error("lock file {path}: {problem}")]
     File { path: PathBuf, problem: String },
+}
+
+/// What a process holds a database for; the lock file says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Daemon,
+    /// One push by hand: others may wait for it.
+    Push,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Daemon => "daemon",
+            Purpose::Push => "push",
+        }
+    }
+}
+
+/// The path with a link to the file resolved, so that all that lies beside a database lies beside the real one.
+pub fn real_path(database: &Path) -> PathBuf {
+    let is_link = std::fs::symlink_metadata(database).is_ok_and(|found| found.is_symlink());
+    // A link that leads nowhere stays what it is; opening it says so.
+    if is_link { std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned()) } else { database.to_owned() }
+}
+
+/// Which file a database is, to see that the path still leads to it.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    path: PathBuf,
+    /// Device and inode; none where there was no file to lock.
+    file: Option<(u64, u64)>,
+}
+
+impl Identity {
+    /// Whether the path leads to another file now, or to none. A look that fails says nothing.
+    pub fn is_lost(&self) -> bool {
+        match std::fs::metadata(&self.path) {
+            Ok(found) => self.file.is_some_and(|file| file != (found.dev(), found.ino())),
+            Err(error) => error.kind() == ErrorKind::NotFound,
+        }
+    }
 }
 
 /// The right to run the daemon on a database. The kernel takes it back when the process ends, however it ends; the
@@ -25,11 +76,22 @@ pub enum LockError {
 #[derive(Debug)]
 pub struct DaemonLock {
     _file: File,
+    database: ManuallyDrop<Option<File>>,
+    identity: Identity,
+}
+
+impl Drop for DaemonLock {
+    fn drop(&mut self) {
+        if let Some(file) = self.database.as_ref() {
+            let _ = flock(file, FlockOperation::Unlock);
+        }
+    }
 }
 
 impl DaemonLock {
     /// Takes the lock, or names who holds it.
-    pub fn take(database: &Path, now: UtcMs) -> Result<DaemonLock, LockError> {
+    pub fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<DaemonLock, LockError> {
+        let database = &real_path(database);
         let path = beside(database, ".lock");
         let failed = |problem: std::io::Error| LockError::File { path: path.clone(), problem: problem.to_string() };
         // Not truncated at opening: until it is ours, its text belongs to the holder.
@@ -48,14 +110,21 @@ impl DaemonLock {
             }
             Err(error) => return Err(failed(error.into())),
         }
+        let of_database = lock_itself(database)?;
         file.set_len(0).map_err(failed)?;
-        writeln!(file, "pid {}, since {now}", std::process::id()).map_err(failed)?;
-        Ok(DaemonLock { _file: file })
+        writeln!(file, "{}, pid {}, since {now}", purpose.as_str(), std::process::id()).map_err(failed)?;
+        let found = of_database.as_ref().and_then(|file| file.metadata().ok());
+        let identity = Identity { path: database.to_owned(), file: found.map(|found| (found.dev(), found.ino())) };
+        Ok(DaemonLock { _file: file, database: ManuallyDrop::new(of_database), identity })
+    }
+
+    pub fn identity(&self) -> Identity {
+        self.identity.clone()
     }
 
     /// Who runs a daemon on this database, if anybody does.
     pub fn holder(database: &Path) -> Option<String> {
-        let mut file = File::open(beside(database, ".lock")).ok()?;
+        let mut file = File::open(beside(&real_path(database), ".lock")).ok()?;
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Err(Errno::WOULDBLOCK) => Some(holder(&mut file)),
             _ => None,
@@ -65,6 +134,23 @@ impl DaemonLock {
     /// Whether a daemon runs on this database.
     pub fn is_held(database: &Path) -> bool {
         DaemonLock::holder(database).is_some()
+    }
+}
+
+/// Locks the database by its inode; makes the file first where there is none. What is no file is refused by whoever
+/// opens it, and what cannot be opened as well.
+fn lock_itself(database: &Path) -> Result<Option<File>, LockError> {
+    let _ = create(database);
+    if !std::fs::metadata(database).is_ok_and(|found| found.is_file()) {
+        return Ok(None);
+    }
+    let Ok(file) = File::open(database) else { return Ok(None) };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err(LockError::OtherName { database: database.to_owned() }),
+        Err(error) => {
+            Err(LockError::File { path: database.to_owned(), problem: std::io::Error::from(error).to_string() })
+        }
     }
 }
 

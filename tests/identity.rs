@@ -1,0 +1,117 @@
+//! One file, one daemon, one record of what was sent, however the path to the file is spelled and whoever moves it.
+
+mod common;
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use common::daemon::{House, tick};
+
+/// A second path to the database, somewhere else, and the words that start a verb on it.
+struct Detour {
+    dir: tempfile::TempDir,
+}
+
+impl Detour {
+    fn new() -> Detour {
+        Detour { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("link.db")
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(self.dir.path()).unwrap().count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_symbolic_link_to_the_database_is_the_database() {
+    let house = House::new().await;
+    house.configure("", &tick("tick"));
+    let mut daemon = house.daemon().await;
+    house.until_at_least(1, "SELECT count(*) FROM pushes WHERE state = 'sent'").await;
+    let detour = Detour::new();
+    symlink(house.database(), detour.path()).unwrap();
+    let link = detour.path().display().to_string();
+
+    let (code, told) = house.ends(&["--db", &link, "run"]).await;
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains(&format!("pid {}", daemon.child.id().unwrap())), "{told}");
+    for _ in 0..3 {
+        let push = ["--db", &link, "push", "--im", "hook", "--group", "1", "--text", "by hand"];
+        assert_eq!(house.ends(&push).await, (Some(0), String::new()));
+    }
+    assert_eq!(detour.files(), 1, "something was put beside the link");
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+
+    // It may also be started by the link; everything lies beside the file.
+    let mut daemon = house.start(house.program(&["--db", &link, "run"])).await;
+    let (code, told) = house.ends(&["run"]).await;
+    assert_eq!(code, Some(69), "{told}");
+    daemon.stop().await;
+    assert_eq!(detour.files(), 1, "something was put beside the link");
+    house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_with_a_second_name_is_refused_by_everyone() {
+    let house = House::new().await;
+    house.configure("", &tick("tick"));
+    house.daemon().await.stop().await;
+    let detour = Detour::new();
+    let other = house.dir.path().join("other.db");
+    std::fs::hard_link(house.database(), &other).unwrap();
+    let (other, real) = (other.display().to_string(), house.database().display().to_string());
+    let arrived = house.im.requests().len();
+    for database in [&other, &real] {
+        for words in [&["run"][..], &["history"], &["push", "--im", "hook", "--group", "1", "--text", "by hand"]] {
+            let (code, told) = house.ends(&[&["--db", database], words].concat()).await;
+            assert_eq!(code, Some(69), "{words:?} {told}");
+            assert!(told.contains("2 names (hard links)") && told.contains("remove"), "{words:?} {told}");
+        }
+    }
+    assert_eq!(house.im.requests().len(), arrived);
+    assert_eq!(detour.files(), 0);
+    std::fs::remove_file(other).unwrap();
+    house.daemon().await.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_can_mean_no_file_is_refused_with_a_sentence() {
+    let house = House::new().await;
+    house.configure("", &tick("tick"));
+    let detour = Detour::new();
+    symlink("moved/away.db", detour.path()).unwrap();
+    let link = detour.path().display().to_string();
+    let no_file = "the database must be a file";
+    for (database, sentence) in [
+        (&*link, "a symbolic link to moved/away.db, where no file is"),
+        (":memory:", no_file),
+        ("file:here.db?mode=memory", no_file),
+    ] {
+        for words in [&["run"][..], &["history"], &["push", "--im", "hook", "--group", "1", "--text", "by hand"]] {
+            let (code, told) = house.ends(&[&["--db", database], words].concat()).await;
+            assert_eq!(code, Some(69), "{words:?} {told}");
+            assert!(told.contains(sentence), "{words:?} {told}");
+        }
+    }
+    assert_eq!(house.im.requests().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_keeps_its_database_though_the_lock_file_is_removed() {
+    let house = House::new().await;
+    house.configure("", &tick("tick"));
+    let mut daemon = house.daemon().await;
+    std::fs::remove_file(house.database().with_extension("db.lock")).unwrap();
+    for words in [&["run"][..], &["push", "--im", "hook", "--group", "1", "--text", "by hand"]] {
+        let (code, told) = house.ends(words).await;
+        assert_eq!(code, Some(69), "{words:?} {told}");
+        assert!(told.contains("in use by another pushcron"), "{words:?} {told}");
+    }
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}
