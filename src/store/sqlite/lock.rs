@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::connect::{beside, create};
+use super::connect::{beside, create, names_a_file};
 use crate::domain::UtcMs;
 
 /// Why a daemon may not run on this database.
@@ -23,7 +23,9 @@ use crate::domain::UtcMs;
 pub enum LockError {
     #[error("another pushcron ({holder}) holds {database}; stop it first, or give this one its own database")]
     Held { database: PathBuf, holder: String },
-    #[error("another pushcron holds the file {database} under another name; use that name, or stop it first")]
+    #[error(
+        "{database} is in use by another pushcron, under another name or with its lock file removed; stop it first"
+    )]
     OtherName { database: PathBuf },
     #[error("lock file {path}: {problem}")]
     File { path: PathBuf, problem: String },
@@ -44,13 +46,6 @@ impl Purpose {
             Purpose::Push => "push",
         }
     }
-}
-
-/// The path with a link to the file resolved, so that all that lies beside a database lies beside the real one.
-pub fn real_path(database: &Path) -> PathBuf {
-    let is_link = std::fs::symlink_metadata(database).is_ok_and(|found| found.is_symlink());
-    // A link that leads nowhere stays what it is; opening it says so.
-    if is_link { std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned()) } else { database.to_owned() }
 }
 
 /// Which file a database is, to see that the path still leads to it.
@@ -92,6 +87,10 @@ impl DaemonLock {
     /// Takes the lock, or names who holds it.
     pub fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<DaemonLock, LockError> {
         let database = &real_path(database);
+        if !names_a_file(database) {
+            let problem = "the database must be a file: neither :memory: nor file:; choose one with --db".to_owned();
+            return Err(LockError::File { path: database.clone(), problem });
+        }
         let path = beside(database, ".lock");
         let failed = |problem: std::io::Error| LockError::File { path: path.clone(), problem: problem.to_string() };
         // Not truncated at opening: until it is ours, its text belongs to the holder.
