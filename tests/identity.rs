@@ -4,8 +4,10 @@ mod common;
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use common::daemon::{House, tick};
+use common::daemon::{House, tick, until};
+use common::fake_im::Answer;
 
 /// A second path to the database, somewhere else, and the words that start a verb on it.
 struct Detour {
@@ -24,6 +26,12 @@ impl Detour {
     fn files(&self) -> usize {
         std::fs::read_dir(self.dir.path()).unwrap().count()
     }
+}
+
+/// Every push arrived once, and none is in doubt.
+async fn all_is_well(house: &House) {
+    assert_eq!(house.number("SELECT count(*) FROM attempts WHERE outcome IS NOT 'sent'").await, 0);
+    assert!(house.arrivals().values().all(|times| *times == 1), "{:?}", house.arrivals());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +53,7 @@ async fn a_symbolic_link_to_the_database_is_the_database() {
     }
     assert_eq!(detour.files(), 1, "something was put beside the link");
     daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    all_is_well(&house).await;
 
     // It may also be started by the link; everything lies beside the file.
     let mut daemon = house.start(house.program(&["--db", &link, "run"])).await;
@@ -53,7 +61,7 @@ async fn a_symbolic_link_to_the_database_is_the_database() {
     assert_eq!(code, Some(69), "{told}");
     daemon.stop().await;
     assert_eq!(detour.files(), 1, "something was put beside the link");
-    house.assert_nothing_lost_or_doubled().await;
+    all_is_well(&house).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,4 +122,57 @@ async fn a_daemon_keeps_its_database_though_the_lock_file_is_removed() {
     }
     daemon.stop().await;
     house.assert_nothing_lost_or_doubled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_database_goes_away_ends_and_sends_nothing_more() {
+    for replaced in [false, true] {
+        let house = House::new().await;
+        house.configure("", &tick("tick"));
+        let mut daemon = house.daemon().await;
+        until("a push arrives", async || !house.im.requests().is_empty()).await;
+        std::fs::rename(house.database(), house.dir.path().join("moved.db")).unwrap();
+        if replaced {
+            std::fs::write(house.database(), "").unwrap();
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(60), daemon.child.wait()).await.expect("it ends").unwrap();
+        assert_eq!(ended.code(), Some(69), "{}", daemon.log());
+        assert!(daemon.log().contains("was removed, moved or replaced"), "{}", daemon.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_pushes_by_hand_at_once_all_arrive_without_a_daemon() {
+    let house = House::new().await;
+    house.configure("", "  []\n");
+    let push = ["push", "--im", "hook", "--group", "1", "--text", "by hand"];
+    let ends = futures_util::future::join_all((0..10).map(|_| house.ends(&push))).await;
+    for end in ends {
+        assert_eq!(end, (Some(0), String::new()));
+    }
+    assert_eq!(house.arrivals().len(), 10);
+    all_is_well(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_waited_in_vain_says_so_and_leaves_nothing_behind() {
+    let house = House::new().await;
+    house.configure("", "  []\n");
+    house.im.on("", Answer::text(200, "{}").held(&std::sync::Arc::default()));
+    let push = ["push", "--im", "hook", "--group", "1", "--text", "by hand"];
+    let mut first = house.program(&push).spawn().unwrap();
+    until("the first is under way", async || !house.im.requests().is_empty()).await;
+    let (code, told) = house.ends(&[&push[..], &["--wait", "1s"]].concat()).await;
+    assert_eq!(code, Some(69), "{told}");
+    assert!(told.contains("another pushcron (push, pid") && !told.contains("daemon goes on"), "{told}");
+    assert_eq!(house.number("SELECT count(*) FROM pushes").await, 1);
+
+    // A daemon waits for it too, instead of ending at once.
+    let log = house.dir.path().join("waiting.log");
+    let mut daemon = house.program(&["run"]).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+    let said = async |part: &str| std::fs::read_to_string(&log).unwrap().contains(part);
+    until("the daemon waits", async || said("waiting for a push by hand").await).await;
+    first.kill().await.unwrap();
+    until("the daemon has started", async || said(" started").await).await;
+    daemon.kill().await.unwrap();
 }

@@ -15,7 +15,7 @@ use crate::domain::{Account, PushSpec, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::Store;
-use crate::store::sqlite::{Access, DaemonLock, SqliteStore};
+use crate::store::sqlite::{Access, DaemonLock, SqliteStore, real_path};
 
 /// Where the files are when nobody says otherwise.
 const SYSTEM_CONFIG: &str = "/etc/pushcron";
@@ -84,12 +84,17 @@ impl Context {
         Options { config: self.config_paths(), database: self.global.db.clone() }
     }
 
-    /// Where the database is, and the zone of rows that belong to no job.
+    /// Where the database is, links followed, and the zone of rows that belong to no job.
     ///
     /// # Errors
     ///
-    /// When the files do not tell, and `--db` does not either.
+    /// When the files do not tell, and `--db` does not either; when the path can mean no database.
     pub fn whereabouts(&self) -> Result<Whereabouts, Failure> {
+        let named = self.named_whereabouts()?;
+        Ok(Whereabouts { database: real_path(&named.database)?, ..named })
+    }
+
+    fn named_whereabouts(&self) -> Result<Whereabouts, Failure> {
         let found = config::whereabouts(&self.config_paths(), &self.surroundings());
         match (&self.global.db, found) {
             (Some(database), Ok(found)) => Ok(Whereabouts { database: database.clone(), ..found }),
@@ -177,7 +182,9 @@ impl Context {
     ///
     /// When the system gives no certificates.
     pub fn unusable_accounts(&self, config: &Config) -> Result<Vec<String>, Failure> {
-        let environment = self.environment_with(Glance(None), &config.daemon.database)?;
+        let named = &config.daemon.database;
+        let database = real_path(named).unwrap_or_else(|_| named.clone());
+        let environment = self.environment_with(Glance(None), &database)?;
         let problem = |account: &Account| {
             let registered = senders::find(&account.sender)?;
             (registered.build)(account, &environment).err().map(|error| error.to_string())

@@ -114,6 +114,7 @@ impl Push {
                 format!("; it may have arrived: look at the chat, then `pushcron resolve {id} sent|failed`")
             }
             state if state.is_final() => String::new(),
+            _ if !result.daemon => "; no daemon goes on, and one that starts will".to_owned(),
             _ => format!("; the daemon goes on trying, {} s are over", self.wait.as_secs()),
         };
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };

@@ -137,7 +137,7 @@ struct Daemon {
 impl Daemon {
     async fn start(options: Options, clock: SharedClock) -> Result<Daemon, DaemonError> {
         let config = setup::load(&options, &clock).await?;
-        let opened = Opened::new(&setup::database_path(&options, &config), &clock).await?;
+        let opened = Opened::new(&setup::database_path(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &store).await?;
         let environment = setup::environment(&clock, &store, &opened.path)?;
@@ -274,7 +274,7 @@ impl Daemon {
             self.clock.sleep(setup::LOOK_AGAIN).await;
             config = setup::load(&self.options, &self.clock).await?;
         }
-        let path = setup::database_path(&self.options, &config);
+        let path = setup::database_path(&self.options, &config)?;
         if path != self.opened.path {
             warn!(now = %self.opened.path.display(), wanted = %path.display(), "another database takes a restart");
         }

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::{Next, PushState, UtcMs};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::store::sqlite::{Access, LockError, Purpose, SqliteStore};
+use crate::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore};
 use crate::store::{AdHoc, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
@@ -47,7 +47,7 @@ async fn push_with(
     wait: Duration,
     clock: SharedClock,
 ) -> Result<PushResult, DaemonError> {
-    let path = setup::database_path(options, &config);
+    let path = setup::database_path(options, &config)?;
     let until = clock.monotonic() + wait;
     // Another push by hand is waited for: it looks at its own row only.
     let opened = match Opened::within(&path, Purpose::Push, wait, &clock).await {
@@ -56,9 +56,15 @@ async fn push_with(
             let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
             setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
             let push_id = store.push_ad_hoc(push, clock.now()).await?;
-            let state = wait_for_end(&store, &clock, push_id, wait).await?;
+            let left = until.saturating_sub(clock.monotonic());
+            let mut state = wait_for_end(&store, &clock, push_id, left).await?;
+            // The daemon may have ended meanwhile, and whoever holds the database now looks at a push of its own.
+            let daemon = DaemonLock::holder(&path).is_some_and(|holder| holder.starts_with("daemon"));
+            if !daemon && !state.is_final() && store.cancel(push_id, clock.now()).await.is_ok() {
+                state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
+            }
             store.close().await;
-            return Ok(PushResult { push_id, state, daemon: true });
+            return Ok(PushResult { push_id, state, daemon });
         }
         Err(error) => return Err(error),
     };

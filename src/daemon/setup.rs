@@ -56,6 +56,7 @@ impl Opened {
             match DaemonLock::take(path, purpose, clock.now()) {
                 Err(LockError::Held { holder, .. }) if !holder.starts_with("daemon") && clock.monotonic() < until => {
                     if !told {
+                        super::systemd::starting_takes(wait);
                         tracing::info!(holder, "waiting for a push by hand that holds the database");
                         told = true;
                     }
@@ -113,7 +114,8 @@ pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, Daem
     Ok(config)
 }
 
-pub fn database_path(options: &Options, config: &Config) -> PathBuf {
+/// The file itself, whatever links lead to it.
+pub fn database_path(options: &Options, config: &Config) -> Result<PathBuf, StoreError> {
     real_path(options.database.as_ref().unwrap_or(&config.daemon.database))
 }
 

@@ -21,6 +21,11 @@ pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
+/// Asks for so much more time to start in.
+pub fn starting_takes(more: Duration) {
+    tell(&[NotifyState::ExtendTimeoutUsec(u32::try_from(more.as_micros()).unwrap_or(u32::MAX))]);
+}
+
 /// For `Type=notify-reload` (systemd 253 and newer), which waits until READY comes again.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {

@@ -87,11 +87,6 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
 /// Makes the file where it is missing and allowed, and sees that it is sound.
 pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), StoreError> {
     let open_error = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
-    if !names_a_file(path) {
-        return Err(open_error(
-            "the database must be a file: neither :memory: nor file:; choose one with --db".to_owned(),
-        ));
-    }
     match access {
         Access::Read => {}
         Access::Daemon | Access::Write => create(path).map_err(|error| open_error(describe(path, &error)))?,
@@ -103,7 +98,8 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
     if file.nlink() > 1 {
         // Its log lies beside one name; under the other, the file alone is half the truth.
         return Err(open_error(format!(
-            "this file has {} names (hard links), and its log lies beside one of them only; remove the others",
+            "this file has {} names (hard links), and its log lies beside one of them only; remove the others \
+             (`find -samefile` finds them)",
             file.nlink()
         )));
     }
@@ -116,16 +112,7 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
     Ok(())
 }
 
-/// What SQLite would take for a database in memory or for an address is no file to it.
-pub(super) fn names_a_file(path: &Path) -> bool {
-    let text = path.as_os_str().as_encoded_bytes();
-    text != b":memory:" && !text.starts_with(b"file:")
-}
-
 fn describe(path: &Path, error: &std::io::Error) -> String {
-    if let (ErrorKind::NotFound, Ok(to)) = (error.kind(), std::fs::read_link(path)) {
-        return format!("this is a symbolic link to {}, where no file is; mend or remove the link", to.display());
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match (error.kind(), folder) {
         (ErrorKind::NotFound, Some(folder)) if !folder.is_dir() => {

@@ -12,11 +12,17 @@ use std::mem::ManuallyDrop;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, flock, fstatfs};
 use rustix::io::Errno;
 
-use super::connect::{beside, create, names_a_file};
+use super::connect::{beside, create};
+use super::place::real_path;
 use crate::domain::UtcMs;
+use crate::store::StoreError;
+
+/// File systems on which `flock` would get into the way of SQLite's own locks (Linux turns it into the same kind on its
+/// way to the server): NFS, SMB in three ages, 9P, and whatever a FUSE program makes of it.
+const NO_FLOCK: [u32; 6] = [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997, 0x6573_5546];
 
 /// Why a daemon may not run on this database.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +33,9 @@ pub enum LockError {
         "{database} is in use by another pushcron, under another name or with its lock file removed; stop it first"
     )]
     OtherName { database: PathBuf },
+    /// The path means no file that could be locked.
+    #[error("{0}")]
+    Place(#[from] StoreError),
     #[error("lock file {path}: {problem}")]
     File { path: PathBuf, problem: String },
 }
@@ -71,14 +80,14 @@ impl Identity {
 #[derive(Debug)]
 pub struct DaemonLock {
     _file: File,
-    database: ManuallyDrop<Option<File>>,
+    database: Option<ManuallyDrop<File>>,
     identity: Identity,
 }
 
 impl Drop for DaemonLock {
     fn drop(&mut self) {
-        if let Some(file) = self.database.as_ref() {
-            let _ = flock(file, FlockOperation::Unlock);
+        if let Some(file) = &self.database {
+            let _ = flock(&**file, FlockOperation::Unlock);
         }
     }
 }
@@ -86,11 +95,7 @@ impl Drop for DaemonLock {
 impl DaemonLock {
     /// Takes the lock, or names who holds it.
     pub fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<DaemonLock, LockError> {
-        let database = &real_path(database);
-        if !names_a_file(database) {
-            let problem = "the database must be a file: neither :memory: nor file:; choose one with --db".to_owned();
-            return Err(LockError::File { path: database.clone(), problem });
-        }
+        let database = &*real_path(database)?;
         let path = beside(database, ".lock");
         let failed = |problem: std::io::Error| LockError::File { path: path.clone(), problem: problem.to_string() };
         // Not truncated at opening: until it is ours, its text belongs to the holder.
@@ -114,7 +119,7 @@ impl DaemonLock {
         writeln!(file, "{}, pid {}, since {now}", purpose.as_str(), std::process::id()).map_err(failed)?;
         let found = of_database.as_ref().and_then(|file| file.metadata().ok());
         let identity = Identity { path: database.to_owned(), file: found.map(|found| (found.dev(), found.ino())) };
-        Ok(DaemonLock { _file: file, database: ManuallyDrop::new(of_database), identity })
+        Ok(DaemonLock { _file: file, database: of_database, identity })
     }
 
     pub fn identity(&self) -> Identity {
@@ -123,7 +128,7 @@ impl DaemonLock {
 
     /// Who runs a daemon on this database, if anybody does.
     pub fn holder(database: &Path) -> Option<String> {
-        let mut file = File::open(beside(&real_path(database), ".lock")).ok()?;
+        let mut file = File::open(beside(&real_path(database).ok()?, ".lock")).ok()?;
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Err(Errno::WOULDBLOCK) => Some(holder(&mut file)),
             _ => None,
@@ -138,13 +143,21 @@ impl DaemonLock {
 
 /// Locks the database by its inode; makes the file first where there is none. What is no file is refused by whoever
 /// opens it, and what cannot be opened as well.
-fn lock_itself(database: &Path) -> Result<Option<File>, LockError> {
+fn lock_itself(database: &Path) -> Result<Option<ManuallyDrop<File>>, LockError> {
     let _ = create(database);
     if !std::fs::metadata(database).is_ok_and(|found| found.is_file()) {
         return Ok(None);
     }
-    let Ok(file) = File::open(database) else { return Ok(None) };
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    // By a descriptor that may write where possible: it is then the very file that SQLite writes, on a layered file
+    // system too.
+    let opened = OpenOptions::new().read(true).write(true).open(database).or_else(|_| File::open(database));
+    let Ok(file) = opened else { return Ok(None) };
+    // Never closed from here on, whether it is locked or not.
+    let file = ManuallyDrop::new(file);
+    if fstatfs(&*file).is_ok_and(|found| NO_FLOCK.contains(&(found.f_type as u32))) {
+        return Ok(Some(file));
+    }
+    match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(Errno::WOULDBLOCK) => Err(LockError::OtherName { database: database.to_owned() }),
         Err(error) => {

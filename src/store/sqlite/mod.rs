@@ -16,6 +16,7 @@ mod history;
 mod jobs;
 mod ledger;
 mod lock;
+mod place;
 mod pushes;
 mod readers;
 mod record;
@@ -42,7 +43,8 @@ use readers::Readers;
 use writer::{Unit, Write, Writer, closed};
 
 pub use connect::Access;
-pub use lock::{DaemonLock, Identity, LockError, Purpose, real_path};
+pub use lock::{DaemonLock, Identity, LockError, Purpose};
+pub use place::real_path;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -59,7 +61,7 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens a database, or creates it where `access` says so. Needs a tokio runtime for as long as it lives.
     pub async fn open(path: impl AsRef<Path>, access: Access, now: UtcMs) -> Result<SqliteStore> {
-        let path = real_path(path.as_ref());
+        let path = real_path(path.as_ref())?;
         let runtime = Handle::current();
         let opened = spawn_blocking(move || {
             connect::prepare(&path, access)?;

@@ -2,7 +2,6 @@
 //! process must come to the same name for it, however it was spelled.
 
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::store::StoreError;
@@ -11,8 +10,7 @@ use crate::store::StoreError;
 ///
 /// # Errors
 ///
-/// Where the path can never mean one file of one name: a link that leads nowhere, a file with several names, a
-/// database in memory.
+/// Where the path can mean no file: a link that leads nowhere, a database in memory.
 pub fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
     let refused = |problem: String| Err(StoreError::Open { path: path.display().to_string(), problem });
     let spelled = path.as_os_str().as_encoded_bytes();
@@ -24,28 +22,18 @@ pub fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
         );
     }
     let is_link = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-    let real = match is_link.then(|| std::fs::canonicalize(path)) {
-        None => path.to_owned(),
-        Some(Ok(real)) => real,
-        Some(Err(error)) => {
-            let leads_to = std::fs::read_link(path).unwrap_or_default();
-            let why = match error.kind() {
-                ErrorKind::NotFound => "where no file is".to_owned(),
-                _ => format!("which cannot be followed: {error}"),
-            };
-            return refused(format!(
-                "this is a symbolic link to {}, {why}; bring the file back, or remove the link",
-                leads_to.display()
-            ));
-        }
-    };
-    match std::fs::metadata(&real) {
-        Ok(found) if found.is_file() && found.nlink() > 1 => refused(format!(
-            "the file has {} names (hard links), and through each of them others would write to it unseen; remove all \
-             names but one (`find -samefile` finds them), or make copies with `pushcron backup`",
-            found.nlink()
-        )),
-        // What else may be wrong with it is told by whoever opens it.
-        _ => Ok(real),
+    if !is_link {
+        return Ok(path.to_owned());
     }
+    std::fs::canonicalize(path).or_else(|error| {
+        let leads_to = std::fs::read_link(path).unwrap_or_default();
+        let why = match error.kind() {
+            ErrorKind::NotFound => "where no file is".to_owned(),
+            _ => format!("which cannot be followed: {error}"),
+        };
+        refused(format!(
+            "this is a symbolic link to {}, {why}; bring the file back, or remove the link",
+            leads_to.display()
+        ))
+    })
 }
