@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use pushcron::domain::job::DstGap;
-use pushcron::domain::{Health, Kind, Schedule, Support, Trigger, UtcMs};
+use pushcron::domain::{Health, Kind, Moment, Schedule, Support, Trigger, UtcMs};
 use pushcron::policy::account::{Candidate, Fallback, Question, choose};
 use pushcron::policy::schedule::CompiledSchedule;
 
@@ -50,7 +50,7 @@ fn main() {
             trigger: Trigger::Cron,
             chat: None,
             fallback: Fallback::CannotSend,
-            now: NOW,
+            now: Moment::default(),
         };
         report(&format!("choose among {accounts}, the last is the default"), || {
             choose(&question, black_box(&candidates))

@@ -262,6 +262,5 @@ fn finish(push_id: i64, due: UtcMs) -> Finish {
         started_at: due,
         finished_at: UtcMs(due.0 + 3),
         health: None,
-        uncounted: false,
     }
 }

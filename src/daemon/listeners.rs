@@ -56,11 +56,12 @@ impl Listeners {
 
 fn listen(member: &Member, dispatcher: &mpsc::UnboundedSender<Event>) -> Listener {
     let (events, mut inbox) = mpsc::channel(BACKLOG);
+    let generation = member.generation;
     let (sender, account, dispatcher) = (member.sender.clone(), member.id.clone(), dispatcher.clone());
     let task = tokio::spawn(async move {
         let forward = async {
             while let Some(event) = inbox.recv().await {
-                if dispatcher.send(Event::FromSender { account: account.clone(), event }).is_err() {
+                if dispatcher.send(Event::FromSender { account: account.clone(), generation, event }).is_err() {
                     return;
                 }
             }

@@ -29,7 +29,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, ConfigErrors};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::engine::recovery::Recovered;
+use crate::engine::recovery::{Recovered, last_seen, past_accounts, resume_waits};
 use crate::engine::scheduler::{ApplyError, Command, Scheduler, withdraw_ahead};
 use crate::senders::{BuildError, Environment};
 use crate::store::sqlite::LockError;
@@ -141,10 +141,12 @@ impl Daemon {
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &store).await?;
         let environment = setup::environment(&clock, &store, &opened.path)?;
-        let roster = setup::roster(&config, &environment)?;
+        let mut roster = setup::roster(&config, &environment)?;
         let started_at = clock.now();
 
         let (recovered, notes) = opened.recover(&roster, &clock).await?;
+        let seen = last_seen(&*store, clock.reading()).await?;
+        roster.resume(&past_accounts(&*store).await?, seen);
         withdraw_ahead(&*store, None, clock.now()).await?;
 
         let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
@@ -169,7 +171,9 @@ impl Daemon {
         );
         let mut scheduler = scheduler?;
         let applied = scheduler.apply(jobs?).await?;
-        let open = store.open_pushes().await?;
+        store.end_unreadable(clock.now()).await?;
+        let mut open = store.open_pushes().await?;
+        resume_waits(&mut open, seen, clock.now());
 
         info!(
             config = %setup::shown(&files),

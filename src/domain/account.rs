@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
-use super::time::UtcMs;
+use super::time::{Moment, Reading, UtcMs};
 
 /// One account from the YAML. It never goes to the database: secrets stay in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,13 +102,15 @@ pub struct Health {
     pub sendable: Option<bool>,
     pub checked_at: Option<UtcMs>,
     pub last_error: Option<String>,
-    /// No sends before this instant.
+    /// No sends before this moment.
+    pub rest_until: Option<Moment>,
+    /// The same for people, as the wall clock told it when this was written down last. Nothing is decided by it.
     pub cooldown_until: Option<UtcMs>,
 }
 
 impl Health {
     /// Known to be logged in and allowed to send at `now`.
-    pub fn can_send(&self, now: UtcMs) -> bool {
+    pub fn can_send(&self, now: Moment) -> bool {
         self.online == Some(true) && self.sendable != Some(false) && !self.is_cooling_down(now)
     }
 
@@ -118,8 +120,15 @@ impl Health {
         self.online == Some(false) || self.sendable == Some(false)
     }
 
-    pub fn is_cooling_down(&self, now: UtcMs) -> bool {
-        self.cooldown_until.is_some_and(|until| until > now)
+    pub fn is_cooling_down(&self, now: Moment) -> bool {
+        self.rest_until.is_some_and(|until| until > now)
+    }
+
+    /// With the end of its rest as the wall clock tells it now; a rest that is over is forgotten.
+    pub fn as_told(mut self, now: Reading) -> Health {
+        self.rest_until = self.rest_until.filter(|until| *until > now.moment);
+        self.cooldown_until = self.rest_until.map(|until| now.wall_at(until));
+        self
     }
 
     /// No probe and no attempt has told anything yet.

@@ -5,13 +5,14 @@
 //! kernel has it, but not the death of the machine. So the notes count only while the machine has not been booted
 //! anew; else, and for any doubt, an open attempt is taken as perhaps sent.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Far more than attempts can be open at once, so that a note is overwritten only long after its attempt was closed.
+/// Twice what can be open at once, so that there is a free slot while outcomes wait to be recorded. A slot is taken until
+/// its attempt was closed durably, however long that lasts: what cannot be noted is not sent.
 const SLOTS: u64 = 1 << 16;
 const SLOT: u64 = 12;
 /// The boot's id (32 characters) and padding.
@@ -20,7 +21,9 @@ const HEADER: u64 = 48;
 /// The notes of the running process.
 pub struct Flights {
     file: File,
-    next: u64,
+    free: VecDeque<u64>,
+    /// The slots of attempts that are not closed yet, by their pushes, of which each has one at a time.
+    taken: HashMap<i64, u64>,
 }
 
 /// The notes of a process that is gone.
@@ -73,25 +76,49 @@ impl Flights {
         let boot = boot_id().unwrap_or_default();
         page[..boot.len()].copy_from_slice(boot.as_bytes());
         file.write_all_at(&page, 0)?;
-        Ok(Flights { file, next: 0 })
+        Ok(Flights { file, free: (0..SLOTS).collect(), taken: HashMap::new() })
     }
 
     /// Notes that the senders of these attempts are called next: pushes with the numbers of their attempts.
-    pub fn note(&mut self, attempts: impl IntoIterator<Item = (i64, u32)>) -> io::Result<()> {
-        let mut slots: Vec<u8> = Vec::new();
-        for (push_id, attempt) in attempts {
-            slots.extend(push_id.to_le_bytes());
-            slots.extend(attempt.to_le_bytes());
+    ///
+    /// # Errors
+    /// The file cannot be written, or more attempts are under way than there are slots. None of these may be sent then.
+    pub fn note(&mut self, attempts: &[(i64, u32)]) -> io::Result<()> {
+        if attempts.len() > self.free.len() {
+            return Err(io::Error::other(format!("{} attempts are under way already", self.taken.len())));
         }
-        let mut rest = &*slots;
-        while !rest.is_empty() {
-            // As far as the page goes; what is left stands at its beginning.
-            let here = rest.len().min(((SLOTS - self.next % SLOTS) * SLOT) as usize);
-            self.file.write_all_at(&rest[..here], HEADER + (self.next % SLOTS) * SLOT)?;
-            self.next += here as u64 / SLOT;
-            rest = &rest[here..];
+        let slots: Vec<u64> = self.free.drain(..attempts.len()).collect();
+        let noted = self.write(attempts, &slots);
+        for (&slot, (push_id, _)) in slots.iter().zip(attempts) {
+            match noted {
+                Ok(()) => {
+                    self.taken.insert(*push_id, slot);
+                }
+                Err(_) => self.free.push_back(slot),
+            }
+        }
+        noted
+    }
+
+    /// One write for each run of slots that lie side by side, which nearly all do.
+    fn write(&self, attempts: &[(i64, u32)], slots: &[u64]) -> io::Result<()> {
+        let mut from = 0;
+        while from < slots.len() {
+            let run = slots[from..].windows(2).take_while(|pair| pair[0] + 1 == pair[1]).count() + 1;
+            let mut bytes: Vec<u8> = Vec::with_capacity(run * SLOT as usize);
+            for (push_id, attempt) in &attempts[from..from + run] {
+                bytes.extend(push_id.to_le_bytes());
+                bytes.extend(attempt.to_le_bytes());
+            }
+            self.file.write_all_at(&bytes, HEADER + slots[from] * SLOT)?;
+            from += run;
         }
         Ok(())
+    }
+
+    /// The attempt of this push was closed durably: its note says nothing any more and may be overwritten.
+    pub fn release(&mut self, push_id: i64) {
+        self.free.extend(self.taken.remove(&push_id));
     }
 }
 
@@ -113,8 +140,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = path_beside(&dir.path().join("p.db"));
         let mut flights = Flights::create(&path).unwrap();
-        flights.note([(7, 1)]).unwrap();
-        flights.note([(8, 2)]).unwrap();
+        flights.note(&[(7, 1)]).unwrap();
+        flights.note(&[(8, 2)]).unwrap();
         drop(flights);
         let past = read(&path);
         assert!(past.may_include(7, 1) && past.may_include(8, 2));
@@ -124,17 +151,40 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_notes_stay_when_the_page_is_full() {
+    fn a_note_stays_until_its_attempt_was_closed_however_many_come_after_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("flights");
         let mut flights = Flights::create(&path).unwrap();
-        let all: Vec<(i64, u32)> = (1..=SLOTS as i64 + 3).map(|push_id| (push_id, 1)).collect();
-        for some in all.chunks(1000) {
-            flights.note(some.iter().copied()).unwrap();
+        flights.note(&[(1, 1)]).unwrap();
+        let last = 3 * SLOTS as i64;
+        let others: Vec<(i64, u32)> = (2..=last).map(|push_id| (push_id, 1)).collect();
+        for some in others.chunks(1000) {
+            flights.note(some).unwrap();
+            some.iter().for_each(|(push_id, _)| flights.release(*push_id));
         }
+        assert!(read(&path).may_include(1, 1) && read(&path).may_include(last, 1));
+        flights.release(1);
+        for _ in 0..2 {
+            let again: Vec<(i64, u32)> = (1..=SLOTS as i64).map(|push_id| (push_id, 2)).collect();
+            flights.note(&again).unwrap();
+            again.iter().for_each(|(push_id, _)| flights.release(*push_id));
+        }
+        assert!(!read(&path).may_include(1, 1), "once closed, its slot is used again");
+    }
+
+    #[test]
+    fn what_finds_no_free_slot_is_refused_and_overwrites_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flights");
+        let mut flights = Flights::create(&path).unwrap();
+        let all: Vec<(i64, u32)> = (1..=SLOTS as i64).map(|push_id| (push_id, 1)).collect();
+        flights.note(&all).unwrap();
+        assert!(flights.note(&[(0x1000_0000, 1)]).is_err());
         let past = read(&path);
-        assert!(!past.may_include(3, 1));
-        assert!(past.may_include(4, 1) && past.may_include(SLOTS as i64 + 3, 1));
+        assert!(all.iter().all(|(push_id, attempt)| past.may_include(*push_id, *attempt)));
+        flights.release(5);
+        flights.note(&[(0x1000_0000, 1)]).unwrap();
+        assert!(read(&path).may_include(0x1000_0000, 1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::lines::Lines;
-use crate::domain::{Rule, UtcMs};
+use crate::domain::{Moment, Rule};
 
 /// Attempts that a lane opens for each that it may send at once: enough that one transaction opens many and that no
 /// slot waits for the database. What a lane gets through in [`HORIZON_MS`] decides between the least and the most. Of
@@ -17,7 +17,7 @@ const UNTRIED_PER_SLOT_EACH: u32 = 4;
 const MOST_PER_SLOT: u32 = 256;
 const HORIZON_MS: u32 = 250;
 /// How long a lane must be busy before its pace says something.
-const MEASURED_OVER_MS: i64 = 1000;
+const MEASURED_OVER: Duration = Duration::from_secs(1);
 
 /// What a lane may do at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,18 +35,39 @@ impl LaneLimits {
     }
 }
 
+/// How far a lane is trusted with attempts ahead of its free slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    #[default]
+    Full,
+    /// Its last attempt failed by the account's own fault: no more than it may send at once.
+    Slots,
+    /// Nor do those before it work: one attempt shows whether the account works again.
+    Trial,
+}
+
+/// A push in the line of its target. The ticket is that of its entry in the queue: one that no longer fits belongs to a
+/// push that has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    pub id: i64,
+    pub rule: Rule,
+    pub ticket: u64,
+}
+
 /// The pushes for which one account was chosen, a line for each target, and its open attempts.
 pub struct Lane {
     limits: LaneLimits,
-    lines: Lines<(i64, Rule)>,
+    trust: Trust,
+    lines: Lines<Turn>,
     open: u32,
     /// Opening, until as much is open as may be; then not until half of it has ended, so that one transaction opens
     /// many.
     is_filling: bool,
-    not_before: UtcMs,
+    not_before: Moment,
     per_slot: u32,
     /// Since when it had more open than slots, and what it has ended since then.
-    busy_since: UtcMs,
+    busy_since: Moment,
     ended: u32,
 }
 
@@ -54,12 +75,13 @@ impl Lane {
     pub fn new(limits: LaneLimits) -> Lane {
         let mut lane = Lane {
             limits,
+            trust: Trust::Full,
             lines: Lines::new(1),
             open: 0,
             is_filling: true,
-            not_before: UtcMs::MIN,
+            not_before: Moment::default(),
             per_slot: (limits.concurrency.saturating_mul(UNTRIED_PER_SLOT_EACH)).clamp(LEAST_PER_SLOT, MOST_PER_SLOT),
-            busy_since: UtcMs::MIN,
+            busy_since: Moment::default(),
             ended: 0,
         };
         lane.set_limits(limits);
@@ -76,31 +98,52 @@ impl Lane {
         self.limits.sender
     }
 
+    /// No attempt before this moment, whatever its pace: an earlier process has just made one.
+    pub fn start_after(&mut self, moment: Moment) {
+        self.not_before = self.not_before.max(moment);
+    }
+
+    pub fn set_trust(&mut self, trust: Trust) {
+        self.trust = trust;
+    }
+
     /// Attempts open at once, sent or not. A lane that paces itself opens each when its time has come.
     pub fn open_at_once(&self) -> u32 {
-        match self.limits.min_interval {
-            Duration::ZERO => self.limits.concurrency.saturating_mul(self.per_slot),
+        match (self.limits.min_interval, self.trust) {
+            (Duration::ZERO, Trust::Full) => self.limits.concurrency.saturating_mul(self.per_slot),
+            (Duration::ZERO, Trust::Slots) => self.limits.concurrency,
             _ => 1,
         }
     }
 
+    /// Attempts open now.
+    pub fn open(&self) -> u32 {
+        self.open
+    }
+
+    /// Whether it has far more open than it turned out to get through.
+    pub fn is_overfull(&self) -> bool {
+        self.open / 2 > self.open_at_once()
+    }
+
     /// Puts a push at the end of its target's line.
-    pub fn push(&mut self, line: u64, id: i64, rule: Rule) {
-        self.lines.push(line, (id, rule));
+    pub fn push(&mut self, line: u64, turn: Turn) {
+        self.lines.push(line, turn);
     }
 
-    /// Takes a push out that was not opened yet.
-    pub fn remove(&mut self, line: u64, id: i64) {
-        self.lines.remove(line, |(ready, _)| *ready == id);
+    /// Takes everything out that was not opened yet.
+    pub fn drain(&mut self) -> Vec<Turn> {
+        self.lines.drain().into_iter().map(|(_, turn)| turn).collect()
     }
 
-    /// The next push of which an attempt is to be opened now; it counts as open from here on.
-    pub fn take(&mut self, now: UtcMs) -> Option<(i64, Rule)> {
+    /// The next push of which an attempt is to be opened now; it counts as open from here on. `is_wanted` is asked of
+    /// each whose turn it is.
+    pub fn take(&mut self, now: Moment, is_wanted: impl FnMut(&Turn) -> bool) -> Option<Turn> {
         self.is_filling = self.open < self.open_at_once() && (self.is_filling || self.open <= self.open_at_once() / 2);
         if !self.is_filling || self.not_before > now {
             return None;
         }
-        let (_, next) = self.lines.take()?;
+        let (_, next) = self.lines.take(is_wanted)?;
         self.open += 1;
         if !self.limits.min_interval.is_zero() {
             self.not_before = now + self.limits.min_interval;
@@ -115,20 +158,26 @@ impl Lane {
         self.lines.back(line);
     }
 
+    /// An attempt of this line was taken back: it tells nothing of the lane's pace.
+    pub fn take_back(&mut self, line: u64) {
+        self.open = self.open.saturating_sub(1);
+        self.lines.back(line);
+    }
+
     /// When it may start its next attempt, where it paces itself and one waits.
-    pub fn next_paced_at(&self) -> Option<UtcMs> {
+    pub fn next_paced_at(&self) -> Option<Moment> {
         let waits = !self.limits.min_interval.is_zero() && self.open == 0 && self.lines.has_next();
         waits.then_some(self.not_before)
     }
 
     /// Learns how fast it is from a while in which no slot was free.
-    pub fn learn_pace(&mut self, now: UtcMs) {
-        let busy_ms = now.ms_since(self.busy_since);
-        // A clock that was put back tells nothing, nor does a lane with slots to spare.
-        if self.open <= self.limits.concurrency || busy_ms < 0 {
+    pub fn learn_pace(&mut self, now: Moment) {
+        let busy = now.since(self.busy_since);
+        // A lane with slots to spare tells nothing.
+        if self.open <= self.limits.concurrency {
             (self.busy_since, self.ended) = (now, 0);
-        } else if busy_ms >= MEASURED_OVER_MS {
-            let in_horizon = u64::from(self.ended) * u64::from(HORIZON_MS) / busy_ms.unsigned_abs();
+        } else if busy >= MEASURED_OVER {
+            let in_horizon = u128::from(self.ended) * u128::from(HORIZON_MS) / busy.as_millis();
             let per_slot = u32::try_from(in_horizon).unwrap_or(u32::MAX) / self.limits.concurrency.max(1);
             self.per_slot = per_slot.clamp(LEAST_PER_SLOT, MOST_PER_SLOT);
             self.lines.set_per_line(self.open_at_once() / 4);
@@ -143,40 +192,48 @@ mod tests {
 
     const FREE: LaneLimits = LaneLimits { sender: "console", concurrency: 4, min_interval: Duration::ZERO };
 
+    fn at(ms: u64) -> Moment {
+        Moment(Duration::from_millis(ms))
+    }
+
+    fn turn(id: i64) -> Turn {
+        Turn { id, rule: Rule::ImDefault, ticket: 0 }
+    }
+
     fn full_lane(pushes: i64) -> Lane {
         let mut lane = Lane::new(FREE);
         for id in 0..pushes {
-            lane.push(id.unsigned_abs(), id, Rule::ImDefault);
+            lane.push(id.unsigned_abs(), turn(id));
         }
         lane
     }
 
-    fn take_all(lane: &mut Lane, now: UtcMs) -> Vec<i64> {
-        std::iter::from_fn(|| lane.take(now)).map(|(id, _)| id).collect()
+    fn take_all(lane: &mut Lane, now: Moment) -> Vec<i64> {
+        std::iter::from_fn(|| lane.take(now, |_| true)).map(|turn| turn.id).collect()
     }
 
     #[test]
     fn a_lane_opens_many_at_once_and_again_when_half_of_them_have_ended() {
         let mut lane = full_lane(1000);
-        assert_eq!(take_all(&mut lane, UtcMs(0)).len(), 64);
+        assert_eq!(take_all(&mut lane, at(0)).len(), 64);
         for line in 0..31 {
             lane.close(line);
         }
-        assert_eq!(take_all(&mut lane, UtcMs(0)), Vec::<i64>::new());
+        assert_eq!(take_all(&mut lane, at(0)), Vec::<i64>::new());
         lane.close(31);
-        assert_eq!(take_all(&mut lane, UtcMs(0)).len(), 32);
+        assert_eq!(take_all(&mut lane, at(0)).len(), 32);
     }
 
     #[test]
     fn a_lane_that_turns_out_slow_keeps_few_open_and_a_fast_one_many() {
         for (ended, open_at_once) in [(0, 64), (40, 64), (400, 100), (1_000_000, 1024)] {
             let mut lane = full_lane(5000);
-            lane.learn_pace(UtcMs(0));
-            take_all(&mut lane, UtcMs(0));
+            lane.learn_pace(at(0));
+            take_all(&mut lane, at(0));
             lane.ended = ended;
-            lane.learn_pace(UtcMs(999));
+            lane.learn_pace(at(999));
             assert_eq!(lane.open_at_once(), 64, "too soon to tell");
-            lane.learn_pace(UtcMs(1000));
+            lane.learn_pace(at(1000));
             assert_eq!(lane.open_at_once(), open_at_once, "{ended} a second");
         }
     }
@@ -184,9 +241,9 @@ mod tests {
     #[test]
     fn a_lane_with_slots_to_spare_says_nothing_about_its_pace() {
         let mut lane = full_lane(4);
-        lane.learn_pace(UtcMs(0));
-        take_all(&mut lane, UtcMs(0));
-        lane.learn_pace(UtcMs(5000));
+        lane.learn_pace(at(0));
+        take_all(&mut lane, at(0));
+        lane.learn_pace(at(5000));
         assert_eq!(lane.open_at_once(), 64);
     }
 
@@ -200,12 +257,34 @@ mod tests {
     #[test]
     fn a_paced_lane_opens_one_attempt_an_interval() {
         let mut lane = Lane::new(LaneLimits { min_interval: Duration::from_secs(1), ..FREE });
-        lane.push(1, 1, Rule::ImDefault);
-        lane.push(2, 2, Rule::ImDefault);
-        assert_eq!(take_all(&mut lane, UtcMs(0)), [1]);
+        lane.push(1, turn(1));
+        lane.push(2, turn(2));
+        assert_eq!(take_all(&mut lane, at(0)), [1]);
         lane.close(1);
-        assert_eq!(take_all(&mut lane, UtcMs(999)), Vec::<i64>::new());
-        assert_eq!(lane.next_paced_at(), Some(UtcMs(1000)));
-        assert_eq!(take_all(&mut lane, UtcMs(1000)), [2]);
+        assert_eq!(take_all(&mut lane, at(999)), Vec::<i64>::new());
+        assert_eq!(lane.next_paced_at(), Some(at(1000)));
+        assert_eq!(take_all(&mut lane, at(1000)), [2]);
+    }
+
+    #[test]
+    fn a_lane_that_fails_keeps_no_more_open_than_its_slots_and_a_broken_one_a_single_attempt() {
+        for (trust, open) in [(Trust::Full, 64), (Trust::Slots, 4), (Trust::Trial, 1)] {
+            let mut lane = full_lane(1000);
+            lane.set_trust(trust);
+            assert_eq!(take_all(&mut lane, at(0)).len(), open, "{trust:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_that_takes_and_never_ends_shows_that_it_has_too_much_open() {
+        let mut lane = Lane::new(LaneLimits { concurrency: 16, ..FREE });
+        for id in 0_i64..2000 {
+            lane.push(id.unsigned_abs(), turn(id));
+        }
+        lane.learn_pace(at(0));
+        assert_eq!(take_all(&mut lane, at(0)).len(), 1024);
+        assert!(!lane.is_overfull());
+        lane.learn_pace(at(1000));
+        assert_eq!((lane.open_at_once(), lane.is_overfull()), (256, true));
     }
 }

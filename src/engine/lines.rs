@@ -34,12 +34,22 @@ impl<T> Lines<T> {
         self.rotate(key);
     }
 
-    /// The next thing in turn; its line has one more out until [`Lines::back`].
-    pub fn take(&mut self) -> Option<(u64, T)> {
+    /// The next thing in turn; its line has one more out until [`Lines::back`]. What `is_wanted` says no to loses its
+    /// turn and is dropped: whoever leaves a long line is not searched for in it.
+    pub fn take(&mut self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<(u64, T)> {
         while let Some(key) = self.rotation.pop_front() {
             let Some(line) = self.lines.get_mut(&key) else { continue };
             line.in_rotation = false;
-            let Some(thing) = line.waiting.pop_front() else { continue };
+            let next = loop {
+                match line.waiting.pop_front() {
+                    Some(thing) if !is_wanted(&thing) => {}
+                    next => break next,
+                }
+            };
+            let Some(thing) = next else {
+                self.drop_if_idle(key);
+                continue;
+            };
             line.out += 1;
             self.rotate(key);
             return Some((key, thing));
@@ -52,14 +62,6 @@ impl<T> Lines<T> {
         if let Some(line) = self.lines.get_mut(&key) {
             line.out = line.out.saturating_sub(1);
             self.rotate(key);
-            self.drop_if_idle(key);
-        }
-    }
-
-    /// Takes a waiting thing out of its line, without its turn.
-    pub fn remove(&mut self, key: u64, is_it: impl Fn(&T) -> bool) {
-        if let Some(line) = self.lines.get_mut(&key) {
-            line.waiting.retain(|thing| !is_it(thing));
             self.drop_if_idle(key);
         }
     }
@@ -106,23 +108,25 @@ mod tests {
             lines.push(1, thing);
         }
         lines.push(2, 9);
-        let taken: Vec<(u64, i32)> = std::iter::from_fn(|| lines.take()).collect();
+        let taken: Vec<(u64, i32)> = std::iter::from_fn(|| lines.take(|_| true)).collect();
         assert_eq!(taken, [(1, 0), (2, 9), (1, 1)]);
         lines.back(1);
-        assert_eq!(lines.take(), Some((1, 2)));
-        assert_eq!(lines.take(), None);
+        assert_eq!(lines.take(|_| true), Some((1, 2)));
+        assert_eq!(lines.take(|_| true), None);
     }
 
     #[test]
-    fn a_removed_thing_never_gets_its_turn() {
+    fn what_is_not_wanted_any_more_loses_its_turn() {
         let mut lines = Lines::new(1);
-        lines.push(1, 'a');
-        lines.push(1, 'b');
-        lines.remove(1, |thing| *thing == 'a');
-        assert_eq!(lines.take(), Some((1, 'b')));
-        lines.push(2, 'c');
-        lines.remove(2, |thing| *thing == 'c');
-        assert_eq!(lines.take(), None);
+        for thing in ['a', 'b', 'c'] {
+            lines.push(1, thing);
+        }
+        lines.push(2, 'd');
+        assert_eq!(lines.take(|thing| *thing == 'c'), Some((1, 'c')));
+        assert_eq!(lines.take(|_| false), None);
+        assert_eq!(Vec::from_iter(lines.lines.keys()), [&1], "one is out, and the empty line is forgotten");
+        lines.back(1);
+        assert!(lines.lines.is_empty());
     }
 
     #[test]
@@ -133,9 +137,9 @@ mod tests {
         let mut drained = lines.drain();
         drained.sort_unstable();
         assert_eq!(drained, [(1, 'a'), (2, 'b')]);
-        assert_eq!(lines.take(), None);
+        assert_eq!(lines.take(|_| true), None);
         lines.push(1, 'c');
-        assert_eq!(lines.take(), Some((1, 'c')));
+        assert_eq!(lines.take(|_| true), Some((1, 'c')));
     }
 
     #[test]
@@ -144,16 +148,16 @@ mod tests {
         for thing in 0..4 {
             lines.push(1, thing);
         }
-        assert_eq!(lines.take(), Some((1, 0)));
-        assert_eq!(lines.take(), None);
+        assert_eq!(lines.take(|_| true), Some((1, 0)));
+        assert_eq!(lines.take(|_| true), None);
         lines.set_per_line(3);
         lines.back(1);
-        let taken: Vec<(u64, i32)> = std::iter::from_fn(|| lines.take()).collect();
+        let taken: Vec<(u64, i32)> = std::iter::from_fn(|| lines.take(|_| true)).collect();
         assert_eq!(taken, [(1, 1), (1, 2), (1, 3)]);
         // None at all would stop the line for good.
         lines.set_per_line(0);
         lines.push(2, 9);
-        assert_eq!(lines.take(), Some((2, 9)));
+        assert_eq!(lines.take(|_| true), Some((2, 9)));
     }
 
     #[test]
@@ -163,7 +167,7 @@ mod tests {
         lines.push(1, 'a');
         lines.push(1, 'b');
         assert!(lines.has_next());
-        lines.take();
+        lines.take(|_| true);
         assert!(!lines.has_next(), "its line has as many out as it may");
         lines.back(1);
         assert!(lines.has_next());
@@ -173,15 +177,12 @@ mod tests {
     fn idle_lines_are_forgotten_and_busy_ones_are_not() {
         let mut lines = Lines::new(1);
         lines.push(1, 'a');
-        lines.push(2, 'b');
-        lines.take();
-        lines.remove(2, |thing| *thing == 'b');
+        lines.take(|_| true);
         assert_eq!(Vec::from_iter(lines.lines.keys()), [&1], "one is out");
         lines.push(1, 'c');
         lines.back(1);
         assert_eq!(lines.lines.len(), 1, "one waits");
-        lines.remove(1, |_| false);
-        assert_eq!(lines.take(), Some((1, 'c')));
+        assert_eq!(lines.take(|_| true), Some((1, 'c')));
         lines.back(1);
         assert!(lines.lines.is_empty());
     }

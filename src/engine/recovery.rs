@@ -1,13 +1,14 @@
 //! What a process that is gone left behind: attempts without an outcome.
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::flights::PastFlights;
+use super::roster::PastAccount;
 use crate::clock::Clock;
-use crate::domain::{Delivery, Next, Outcome, Report};
+use crate::domain::{Delivery, Next, Outcome, Reading, Report, UtcMs};
 use crate::policy::clock_doubt::believable;
 use crate::policy::retry::{Attempted, decide};
-use crate::store::{Finish, Store, StoreError};
+use crate::store::{Filter, Finish, OpenPush, Store, StoreError, Table, TakeBack, View};
 
 /// What became of interrupted attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,25 +35,39 @@ pub async fn recover(
 ) -> Result<Recovered, StoreError> {
     let now = believable(clock.now(), store.last_recorded_at().await?);
     let mut recovered = Recovered::default();
-    let mut finishes = Vec::new();
+    let (mut finishes, mut not_begun) = (Vec::new(), Vec::new());
     for attempt in store.interrupted().await? {
-        let Delivery { push_id, im, target, max_attempts, retry, expires_at, .. } = &attempt.delivery;
-        if !past.may_include(*push_id, attempt.number) {
+        let push_id = attempt.push_id;
+        let may_have_begun = past.may_include(push_id, attempt.number);
+        let delivery = match &attempt.delivery {
+            Ok(delivery) => delivery,
+            Err(problem) => {
+                let reason = "unreadable".to_owned();
+                let next = if may_have_begun { Next::Unknown { reason } } else { Next::Failed { reason } };
+                error!(push = push_id, problem, state = next.state().as_str(), "the row of a push cannot be read");
+                recovered.unknown += usize::from(may_have_begun);
+                let outcome = if may_have_begun { Outcome::Unknown } else { Outcome::Unreachable };
+                finishes.push(Finish {
+                    push_id,
+                    number: attempt.number,
+                    report: Report::failed(outcome, format!("the row of the push cannot be read: {problem}")),
+                    next,
+                    started_at: attempt.started_at,
+                    finished_at: now,
+                    health: None,
+                });
+                continue;
+            }
+        };
+        let Delivery { im, target, max_attempts, retry, expires_at, .. } = delivery;
+        if !may_have_begun {
             recovered.not_begun += 1;
-            finishes.push(Finish {
-                push_id: *push_id,
-                number: attempt.number,
-                report: Report::failed(Outcome::Unreachable, "not begun: pushcron ended before the send"),
-                next: Next::Retry { at: now, reason: "not_begun".to_owned() },
-                started_at: attempt.started_at,
-                finished_at: now,
-                health: None,
-                uncounted: true,
-            });
+            let taken_back = TakeBack { push_id, number: attempt.number, next_attempt_at: now, reason: None };
+            not_begun.push(taken_back);
             continue;
         }
         let report = Report::failed(Outcome::Unknown, "pushcron ended before the answer came");
-        let safe = is_idempotent(&attempt.account, &attempt.delivery);
+        let safe = is_idempotent(&attempt.account, delivery);
         let attempted = Attempted {
             attempt: attempt.number,
             max_attempts: *max_attempts,
@@ -68,20 +83,60 @@ pub async fn recover(
             Next::Retry { .. } => recovered.retried += 1,
             _ => recovered.unknown += 1,
         }
-        warn!(push = push_id, job = attempt.delivery.job.as_deref(), im, %target, account = attempt.account, attempt = attempt.number, state = next.state().as_str(), "an attempt was under way when pushcron ended");
+        warn!(push = push_id, job = delivery.job.as_deref(), im, %target, account = attempt.account, attempt = attempt.number, state = next.state().as_str(), "an attempt was under way when pushcron ended");
         finishes.push(Finish {
-            push_id: *push_id,
+            push_id,
             number: attempt.number,
             report,
             next,
             started_at: attempt.started_at,
             finished_at: now,
             health: None,
-            uncounted: false,
         });
     }
     if !finishes.is_empty() {
         store.finish_attempts(finishes).await?;
     }
+    if !not_begun.is_empty() {
+        store.take_back_attempts(not_begun).await?;
+    }
     Ok(recovered)
+}
+
+/// The present, or a later hour that was seen before: what was left of a length when an earlier process ended is counted
+/// from there, so that a clock that was put back meanwhile adds nothing to it.
+///
+/// # Errors
+/// Those of the store.
+pub async fn last_seen(store: &dyn Store, now: Reading) -> Result<Reading, StoreError> {
+    let wall = store.last_recorded_at().await?.map_or(now.wall, |last| last.max(now.wall));
+    Ok(Reading { wall, ..now })
+}
+
+/// Lets what waits for a length wait for what is left of it, by the clock as it is now.
+pub fn resume_waits(open: &mut [OpenPush], seen: Reading, now: UtcMs) {
+    for push in open.iter_mut().filter(|push| push.is_resting) {
+        push.next_attempt_at = now + push.next_attempt_at.since(seen.wall);
+    }
+}
+
+/// What the tables tell of the accounts as an earlier process left them.
+///
+/// # Errors
+/// Those of the store.
+pub async fn past_accounts(store: &dyn Store) -> Result<Vec<PastAccount>, StoreError> {
+    let Table { columns, rows } = store.view(View::AccountOverview, &Filter::default()).await?;
+    let cell = |row: &[serde_json::Value], name: &str| -> Option<String> {
+        let column = columns.iter().position(|column| column == name)?;
+        row.get(column)?.as_str().map(str::to_owned)
+    };
+    let instant = |row: &[serde_json::Value], name: &str| cell(row, name)?.parse().ok();
+    let past = rows.iter().filter_map(|row| {
+        Some(PastAccount {
+            id: cell(row, "account")?,
+            cooldown_until: instant(row, "cooldown_until"),
+            last_attempt_at: instant(row, "last_attempt_at"),
+        })
+    });
+    Ok(past.collect())
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::lane::LaneLimits;
-use crate::domain::{Account, Health, Report, SenderSpec, UtcMs};
+use super::lane::{LaneLimits, Trust};
+use crate::domain::{Account, Health, Moment, Reading, Report, SenderSpec, UtcMs};
 use crate::policy::account::{Candidate, Choice, Fallback, Question, choose};
 use crate::policy::health;
 use crate::senders::{Probe, Sender};
@@ -24,7 +25,21 @@ pub struct Member {
     /// Some job's push may go through it, so that it is probed now and then.
     pub used: bool,
     pub probing: bool,
+    /// Names the sender: what one of an earlier definition still has to say is not about this one.
+    pub generation: u64,
+    /// Its lane starts nothing before, since an earlier process has just made an attempt.
+    pub start_after: Option<Moment>,
 }
+
+/// What an earlier process knew of an account that still holds, as the tables tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastAccount {
+    pub id: String,
+    pub cooldown_until: Option<UtcMs>,
+    pub last_attempt_at: Option<UtcMs>,
+}
+
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
 impl Member {
     /// Nothing is known of its health yet, whatever an earlier process wrote.
@@ -35,17 +50,29 @@ impl Member {
             min_interval: account.min_interval.unwrap_or(Duration::from_millis(spec.min_interval_ms)),
         };
         let id = Arc::from(account.id.as_str());
-        Member { id, account, sender, spec, limits, health: Health::default(), failures: 0, used, probing: false }
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let health = Health::default();
+        let (failures, probing, start_after) = (0, false, None);
+        Member { id, account, sender, spec, limits, health, failures, used, probing, generation, start_after }
+    }
+
+    /// How far its lane is trusted with attempts ahead of its free slots.
+    pub fn trust(&self) -> Trust {
+        match self.failures {
+            0 => Trust::Full,
+            failures if health::is_open(failures) => Trust::Trial,
+            _ => Trust::Slots,
+        }
     }
 
     /// The row that the tables show.
-    pub fn row(&self) -> AccountRow {
+    pub fn row(&self, now: Reading) -> AccountRow {
         AccountRow {
             id: self.account.id.clone(),
             im: self.account.im.clone(),
             sender: self.account.sender.clone(),
             is_default: self.account.is_default,
-            health: self.health.clone(),
+            health: self.health.clone().as_told(now),
         }
     }
 }
@@ -73,16 +100,29 @@ impl Roster {
             {
                 member.health = health::after_reload(&old.health, old.failures);
                 member.failures = old.failures;
-                member.probing = old.probing;
                 // The old sender goes on: it may hold tokens and a long poll that a new one would have to win back.
                 // Not so where no job used the account: the listener that starts now belongs to the new sender, and
                 // what it hears must be known to the one that sends.
                 if old.used || !member.used {
                     member.sender = old.sender.clone();
+                    member.generation = old.generation;
+                    member.probing = old.probing;
                 }
             }
         }
         *self = roster;
+    }
+
+    /// Lets rests and paces of an earlier process go on for what is left of them. `seen` is the present, or a later hour
+    /// that was seen before, so that a clock that was put back meanwhile adds nothing to them.
+    pub fn resume(&mut self, past: &[PastAccount], seen: Reading) {
+        for account in past {
+            let Some(member) = self.get_mut(&account.id) else { continue };
+            member.health = health::after_restart(account.cooldown_until, seen);
+            let paced_until =
+                account.last_attempt_at.map(|at| seen.moment_at(at.min(seen.wall) + member.limits.min_interval));
+            member.start_after = paced_until.filter(|until| *until > seen.moment);
+        }
     }
 
     pub fn members(&self) -> &[Member] {
@@ -97,12 +137,12 @@ impl Roster {
         self.by_id.get(id).map(|index| &mut self.members[*index])
     }
 
-    pub fn rows(&self) -> Vec<AccountRow> {
-        self.members.iter().map(Member::row).collect()
+    pub fn rows(&self, now: Reading) -> Vec<AccountRow> {
+        self.members.iter().map(|member| member.row(now)).collect()
     }
 
     /// Which account is to send this push now (design §4).
-    pub fn choose(&self, push: &OpenPush, now: UtcMs) -> Choice {
+    pub fn choose(&self, push: &OpenPush, now: Moment) -> Choice {
         let question = Question {
             im: &push.im,
             kind: push.kind,
@@ -129,25 +169,25 @@ impl Roster {
 
     /// What an attempt's report says of its account. Returns the new health if more than its date changed, and
     /// whether the account could send before.
-    pub fn learn_attempt(&mut self, id: &str, report: &Report, now: UtcMs) -> Option<(Health, bool)> {
+    pub fn learn_attempt(&mut self, id: &str, report: &Report, now: Reading) -> Option<(Health, bool)> {
         let member = self.get_mut(id)?;
         member.failures = health::failures_after(&report.outcome, member.failures);
         let learned = health::after_attempt(report, &member.health, member.failures, now);
         let before = std::mem::replace(&mut member.health, learned);
-        let could_send = before.can_send(now);
+        let could_send = before.can_send(now.moment);
         let undated = |health: &Health| Health { checked_at: None, ..health.clone() };
         (undated(&before) != undated(&member.health)).then(|| (member.health.clone(), could_send))
     }
 
     /// What a probe says. Returns whether the account's ability to send is news.
-    pub fn learn_probe(&mut self, id: &str, probe: Probe, now: UtcMs) -> bool {
+    pub fn learn_probe(&mut self, id: &str, probe: Probe, now: Reading) -> bool {
         let Some(member) = self.get_mut(id) else { return false };
         member.probing = false;
-        let could_send = (!member.health.never_probed()).then(|| member.health.can_send(now));
+        let could_send = (!member.health.never_probed()).then(|| member.health.can_send(now.moment));
         if probe.online == Some(true) && probe.sendable != Some(false) {
             member.failures = 0;
         }
         member.health = health::after_probe(probe.online, probe.sendable, probe.error, &member.health, now);
-        could_send != Some(member.health.can_send(now))
+        could_send != Some(member.health.can_send(now.moment))
     }
 }

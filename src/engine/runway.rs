@@ -28,8 +28,13 @@ impl Runway {
         Runway { early: BTreeMap::new(), ready: Lines::new(per_target), sending: 0 }
     }
 
-    pub fn stage(&mut self, staged: Staged) {
-        self.early.entry(staged.start_at).or_default().push(staged);
+    /// One whose hour has come is in line from here on: a clock that is put back afterwards does not hold it up.
+    pub fn stage(&mut self, staged: Staged, now: UtcMs) {
+        if staged.start_at <= now {
+            self.ready.push(staged.line, staged);
+        } else {
+            self.early.entry(staged.start_at).or_default().push(staged);
+        }
     }
 
     /// The next attempt to send now, if one of `slots` is free. It is under way until [`Runway::landed`].
@@ -44,7 +49,7 @@ impl Runway {
         if self.sending >= slots {
             return None;
         }
-        let (_, staged) = self.ready.take()?;
+        let (_, staged) = self.ready.take(|_| true)?;
         self.sending += 1;
         Some(staged)
     }

@@ -1,7 +1,7 @@
 //! Which account sends a push (design §4).
 
 use crate::domain::message::Kind;
-use crate::domain::{Health, Rule, Support, Trigger, UtcMs};
+use crate::domain::{Health, Moment, Rule, Support, Trigger};
 
 /// What the choice depends on, of the push.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +15,7 @@ pub struct Question<'a> {
     /// The chat that asked for the push, for trigger `message`: its im and account.
     pub chat: Option<(&'a str, &'a str)>,
     pub fallback: Fallback,
-    pub now: UtcMs,
+    pub now: Moment,
 }
 
 /// When the first online account stands in (`accounts_fallback`).
@@ -53,7 +53,7 @@ pub enum Choice {
     /// Nobody may send now; no attempt is spent. `until` is when to ask again, where a cooldown tells.
     Wait {
         reason: &'static str,
-        until: Option<UtcMs>,
+        until: Option<Moment>,
     },
     /// The one account that may send this push can never carry its kind.
     Never {
@@ -102,7 +102,7 @@ fn only(push: &Question, candidates: &[Candidate], index: usize, rule: Rule) -> 
 
 /// The first in file order that is online, may send and can carry the kind.
 fn first_online(push: &Question, candidates: &[Candidate]) -> Choice {
-    let mut soonest: Option<UtcMs> = None;
+    let mut soonest: Option<Moment> = None;
     for (index, account) in candidates.iter().enumerate().filter(|(_, account)| account.im == push.im) {
         match push.standing(account) {
             // A platform that cannot tell leaves `online` open: such an account is used when named or default,
@@ -125,7 +125,7 @@ fn first_online(push: &Question, candidates: &[Candidate]) -> Choice {
 enum Standing {
     Ready,
     Unprobed,
-    Waiting { reason: &'static str, until: Option<UtcMs> },
+    Waiting { reason: &'static str, until: Option<Moment> },
     Unable,
 }
 
@@ -139,7 +139,7 @@ impl Question<'_> {
         } else if health.sendable == Some(false) {
             Standing::Waiting { reason: "account_not_sendable", until: None }
         } else if health.is_cooling_down(self.now) {
-            Standing::Waiting { reason: "account_cooling_down", until: health.cooldown_until }
+            Standing::Waiting { reason: "account_cooling_down", until: health.rest_until }
         } else if health.never_probed() {
             Standing::Unprobed
         } else {
@@ -150,9 +150,16 @@ impl Question<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    const NOW: UtcMs = UtcMs(1_000_000);
+    use super::*;
+    use crate::domain::UtcMs;
+
+    const NOW: Moment = Moment(Duration::from_secs(1000));
+
+    fn in_ms(ms: u64) -> Moment {
+        NOW + Duration::from_millis(ms)
+    }
 
     type Carries = fn(Kind, bool) -> Support;
 
@@ -183,9 +190,9 @@ mod tests {
                 "muted" => health.sendable = Some(false),
                 "untold" => (health.online, health.sendable) = (None, None),
                 "unprobed" => health = Health::default(),
-                "rests" => health.cooldown_until = Some(UtcMs(NOW.0 + 7)),
-                "rests_longer" => health.cooldown_until = Some(UtcMs(NOW.0 + 9)),
-                "rested" => health.cooldown_until = Some(NOW),
+                "rests" => health.rest_until = Some(in_ms(7)),
+                "rests_longer" => health.rest_until = Some(in_ms(9)),
+                "rested" => health.rest_until = Some(NOW),
                 "users" => support = text_to_users_only,
                 "voice" => support = voice_as_file,
                 other => panic!("{other}?"),
@@ -232,8 +239,8 @@ mod tests {
         Choice::Wait { reason, until: None }
     }
 
-    fn until(reason: &'static str, ms: i64) -> Choice {
-        Choice::Wait { reason, until: Some(UtcMs(NOW.0 + ms)) }
+    fn until(reason: &'static str, ms: u64) -> Choice {
+        Choice::Wait { reason, until: Some(in_ms(ms)) }
     }
 
     #[test]

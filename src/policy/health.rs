@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Health, Outcome, Report, UtcMs};
+use crate::domain::{Health, Outcome, Reading, Report, UtcMs};
 
 /// So many failures in a row open the breaker.
 const BREAKER_FAILURES: u32 = 5;
@@ -24,36 +24,37 @@ pub fn failures_after(outcome: &Outcome, before: u32) -> u32 {
 }
 
 /// An account's health after an attempt; `failures` is what [`failures_after`] says of it.
-pub fn after_attempt(report: &Report, before: &Health, failures: u32, now: UtcMs) -> Health {
+pub fn after_attempt(report: &Report, before: &Health, failures: u32, now: Reading) -> Health {
     let mut health = before.clone();
     match &report.outcome {
         Outcome::Sent => {
-            health = Health { online: Some(true), sendable: Some(true), checked_at: Some(now), ..Health::default() };
+            health =
+                Health { online: Some(true), sendable: Some(true), checked_at: Some(now.wall), ..Health::default() };
         }
         // The platform answered, and the fault is not the account's.
         Outcome::Rejected | Outcome::TargetGone => {
             health.online = Some(true);
-            health.checked_at = Some(now);
+            health.checked_at = Some(now.wall);
         }
         Outcome::Throttled { wait } => {
             health.online = Some(true);
-            health.checked_at = Some(now);
-            rest(&mut health, now + wait.unwrap_or(UNTOLD_REST).min(LONGEST_REST));
+            health.checked_at = Some(now.wall);
+            rest(&mut health, wait.unwrap_or(UNTOLD_REST).min(LONGEST_REST), now);
         }
         // Until a probe or an attempt that works shows otherwise.
         Outcome::AccountDown => {
             health.online = Some(false);
-            health.checked_at = Some(now);
+            health.checked_at = Some(now.wall);
         }
         Outcome::Unreachable | Outcome::Unknown => {}
     }
-    if failures >= BREAKER_FAILURES && matches!(report.outcome, Outcome::AccountDown | Outcome::Unreachable) {
-        rest(&mut health, now + BREAKER_REST);
+    if is_open(failures) && matches!(report.outcome, Outcome::AccountDown | Outcome::Unreachable) {
+        rest(&mut health, BREAKER_REST, now);
     }
     if report.outcome != Outcome::Sent && report.error.is_some() {
         health.last_error = report.error.clone();
     }
-    health
+    health.as_told(now)
 }
 
 /// An account's health after a probe. What the probe says holds, also that it cannot tell (None); a rest goes on, since
@@ -63,35 +64,56 @@ pub fn after_probe(
     sendable: Option<bool>,
     error: Option<String>,
     before: &Health,
-    now: UtcMs,
+    now: Reading,
 ) -> Health {
-    Health {
-        online,
-        sendable,
-        checked_at: Some(now),
-        last_error: error,
-        cooldown_until: before.cooldown_until.filter(|until| *until > now),
-    }
+    Health { online, sendable, checked_at: Some(now.wall), last_error: error, ..before.clone() }.as_told(now)
 }
 
 /// What a reload leaves of an unchanged account's health. Whoever reloads may have mended it at the other end, so that a
 /// rest which followed from `failures` is over, and the next attempt or probe shows; one that the platform asked for is
 /// not.
 pub fn after_reload(before: &Health, failures: u32) -> Health {
-    let cooldown_until = before.cooldown_until.filter(|_| failures < BREAKER_FAILURES);
-    Health { cooldown_until, ..before.clone() }
+    if !is_open(failures) {
+        return before.clone();
+    }
+    Health { rest_until: None, cooldown_until: None, ..before.clone() }
+}
+
+/// Whether so many failures in a row have opened the breaker. What follows is a trial: one attempt, until one works.
+pub fn is_open(failures: u32) -> bool {
+    failures >= BREAKER_FAILURES
+}
+
+/// What an earlier process wrote of an account that is in the files still: how it is now, nobody knows, but the rest goes
+/// on for what is left of it.
+pub fn after_restart(cooldown_until: Option<UtcMs>, now: Reading) -> Health {
+    let left = cooldown_until.map(|until| until.since(now.wall).min(LONGEST_REST));
+    let rest_until = left.filter(|left| !left.is_zero()).map(|left| now.moment + left);
+    Health { rest_until, ..Health::default() }.as_told(now)
 }
 
 /// A new rest never ends an older one earlier.
-fn rest(health: &mut Health, until: UtcMs) {
-    health.cooldown_until = Some(health.cooldown_until.map_or(until, |known| known.max(until)));
+fn rest(health: &mut Health, length: Duration, now: Reading) {
+    let until = now.moment + length;
+    health.rest_until = Some(health.rest_until.map_or(until, |known| known.max(until)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Moment;
 
-    const NOW: UtcMs = UtcMs(1_000_000);
+    const NOW: Reading = Reading { wall: UtcMs(1_000_000), moment: Moment(Duration::from_secs(500)) };
+
+    fn later(ms: u64) -> Reading {
+        let passed = Duration::from_millis(ms);
+        Reading { wall: NOW.wall + passed, moment: NOW.moment + passed }
+    }
+
+    /// An account that was told to rest so long.
+    fn resting(ms: u64) -> Health {
+        Health { rest_until: Some(later(ms).moment), ..up() }.as_told(NOW)
+    }
 
     fn up() -> Health {
         Health { online: Some(true), sendable: Some(true), checked_at: Some(UtcMs(1)), ..Health::default() }
@@ -107,9 +129,9 @@ mod tests {
 
     #[test]
     fn each_outcome_says_its_part_of_the_account() {
-        let seconds = |s: u64| Some(NOW + Duration::from_secs(s));
+        let seconds = |s: u64| Some(s);
         let throttled = |s: u64| Outcome::Throttled { wait: Some(Duration::from_secs(s)) };
-        let (seen, stale) = (Some(NOW), Some(UtcMs(1)));
+        let (seen, stale) = (Some(NOW.wall), Some(UtcMs(1)));
         // Outcome, failures with it, then: online, checked, rest.
         let table = [
             (Outcome::Sent, 0, Some(true), seen, None),
@@ -127,10 +149,12 @@ mod tests {
             (Outcome::Unreachable, 6, Some(true), stale, seconds(60)),
             (Outcome::Unknown, 5, Some(true), stale, None),
         ];
-        for (outcome, failures, online, checked_at, cooldown_until) in table {
+        for (outcome, failures, online, checked_at, rest) in table {
             let label = format!("{outcome:?} after {failures} failures");
             let last_error = (outcome != Outcome::Sent).then(|| "why".to_owned());
-            let expected = Health { online, sendable: Some(true), checked_at, last_error, cooldown_until };
+            let rest_until = rest.map(|s| later(s * 1000).moment);
+            let cooldown_until = rest.map(|s| later(s * 1000).wall);
+            let expected = Health { online, sendable: Some(true), checked_at, last_error, rest_until, cooldown_until };
             assert_eq!(after(outcome, &up(), failures), expected, "{label}");
         }
     }
@@ -170,35 +194,57 @@ mod tests {
 
     #[test]
     fn a_later_rest_never_ends_an_earlier_one_and_a_success_ends_all() {
-        let resting = Health { cooldown_until: Some(NOW + Duration::from_secs(30)), ..up() };
+        let resting = resting(30_000);
         let told = after(Outcome::Throttled { wait: Some(Duration::from_secs(7)) }, &resting, 0);
-        assert_eq!(told.cooldown_until, resting.cooldown_until);
+        assert_eq!((told.rest_until, told.cooldown_until), (resting.rest_until, Some(later(30_000).wall)));
         let failed = Health { last_error: Some("old".to_owned()), online: Some(false), ..resting };
         let sent = after(Outcome::Sent, &failed, 0);
-        assert_eq!(sent, Health { checked_at: Some(NOW), ..up() });
+        assert_eq!(sent, Health { checked_at: Some(NOW.wall), ..up() });
     }
 
     #[test]
     fn a_good_probe_brings_a_dead_account_back_but_does_not_end_its_rest() {
-        let dead = Health {
-            online: Some(false),
-            last_error: Some("401".to_owned()),
-            cooldown_until: Some(NOW + Duration::from_millis(1)),
-            ..up()
-        };
+        let dead = Health { online: Some(false), last_error: Some("401".to_owned()), ..resting(1) };
         let probed = after_probe(Some(true), Some(true), None, &dead, NOW);
-        assert_eq!(probed, Health { checked_at: Some(NOW), cooldown_until: dead.cooldown_until, ..up() });
-        let later = after_probe(Some(true), Some(true), None, &dead, NOW + Duration::from_millis(1));
-        assert_eq!(later.cooldown_until, None);
+        assert_eq!(probed, Health { checked_at: Some(NOW.wall), ..resting(1) });
+        let rested = after_probe(Some(true), Some(true), None, &dead, later(1));
+        assert_eq!((rested.rest_until, rested.cooldown_until), (None, None));
         let down = after_probe(Some(false), None, Some("no answer".to_owned()), &up(), NOW);
         assert_eq!((down.online, down.sendable, down.last_error.as_deref()), (Some(false), None, Some("no answer")));
     }
     #[test]
     fn a_reload_ends_the_rest_of_an_open_breaker_and_no_other() {
-        let resting = Health { cooldown_until: Some(NOW), last_error: Some("401".to_owned()), ..up() };
-        for (failures, cooldown_until) in [(0, Some(NOW)), (4, Some(NOW)), (5, None), (6, None)] {
-            let expected = Health { cooldown_until, ..resting.clone() };
+        let resting = Health { last_error: Some("401".to_owned()), ..resting(7) };
+        let rested = Health { rest_until: None, cooldown_until: None, ..resting.clone() };
+        for (failures, expected) in [(0, &resting), (4, &resting), (5, &rested), (6, &rested)] {
+            let expected = expected.clone();
             assert_eq!(after_reload(&resting, failures), expected, "{failures} failures");
+        }
+    }
+
+    #[test]
+    fn a_rest_is_a_length_whatever_is_done_to_the_wall_clock() {
+        let resting = resting(7_000);
+        for wall in [UtcMs(NOW.wall.0 - 7_200_000), NOW.wall, UtcMs(NOW.wall.0 + 7_200_000)] {
+            let at = |ms: u64| Reading { wall: wall + Duration::from_millis(ms), moment: later(ms).moment };
+            assert!(resting.is_cooling_down(at(6_999).moment) && !resting.is_cooling_down(at(7_000).moment));
+            let probed = after_probe(Some(true), Some(true), None, &resting, at(1_000));
+            assert_eq!(probed.cooldown_until, Some(wall + Duration::from_millis(7_000)), "people see when it ends");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_rest_goes_on_after_a_restart() {
+        for (cooldown_until, left_ms) in [
+            (None, None),
+            (Some(NOW.wall), None),
+            (Some(UtcMs(1)), None),
+            (Some(later(900).wall), Some(900)),
+            (Some(later(100_000_000).wall), Some(86_400_000)),
+        ] {
+            let health = after_restart(cooldown_until, NOW);
+            assert_eq!(health.rest_until, left_ms.map(|ms| later(ms).moment), "{cooldown_until:?}");
+            assert!(health.never_probed());
         }
     }
 }

@@ -146,6 +146,8 @@ pub struct OpenPush {
     pub due_at: UtcMs,
     pub next_attempt_at: UtcMs,
     pub expires_at: UtcMs,
+    /// `next_attempt_at` is the end of a length, such as the wait before a retry, and not the hour of its fire.
+    pub is_resting: bool,
     /// An earlier attempt ended `unknown`: whatever follows, it must not be said that nothing was sent.
     pub perhaps_sent: bool,
     /// How many attempts it has had; the newest one's number.
@@ -174,9 +176,17 @@ pub struct Finish {
     pub finished_at: UtcMs,
     /// What the attempt says of its account, written in the same transaction.
     pub health: Option<(Arc<str>, Health)>,
-    /// The attempt row is kept, but does not count (a stop before the first byte left): the push may be tried once
-    /// more than its policy says.
-    pub uncounted: bool,
+}
+
+/// An attempt that was opened and never made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeBack {
+    pub push_id: i64,
+    pub number: u32,
+    /// When the push is due again.
+    pub next_attempt_at: UtcMs,
+    /// Why it waits, where that is not its hour.
+    pub reason: Option<String>,
 }
 
 /// A push put back, or ended, without an attempt.
@@ -189,11 +199,13 @@ pub struct Settle {
 /// An attempt that a dead process left open.
 #[derive(Clone, Debug)]
 pub struct Interrupted {
+    pub push_id: i64,
     pub number: u32,
     pub account: String,
     pub sender: String,
     pub started_at: UtcMs,
-    pub delivery: Delivery,
+    /// What was to be sent, or why its row cannot be read.
+    pub delivery: Result<Delivery, String>,
 }
 
 /// An account as the tables show it.
@@ -465,18 +477,30 @@ pub trait Store: Send + Sync {
 
     // --- pushes ------------------------------------------------------------------------------------------------
 
-    /// Every open push that is not being sent, oldest instant first.
+    /// Every open push that is not being sent and whose row can be read, oldest instant first.
     async fn open_pushes(&self) -> Result<Vec<OpenPush>, StoreError>;
 
     /// Opens an attempt for each push that is still pending or retrying, and returns what is to be sent. A push
     /// missing from the answer was cancelled, withdrawn or resolved meanwhile. The dispatcher calls this a few
     /// milliseconds ahead of the instant, so `started_at` is the later of `now` and the push's `next_attempt_at`.
+    /// A push whose row cannot be read ends as `failed`, with the reason `unreadable`, and holds up no other.
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>, StoreError>;
 
     /// Closes attempts: outcome, next state of the push and account health, in one transaction. Returns the ids
     /// of pushes whose attempt was no longer open (resolved by hand meanwhile); for those only the attempt row is
     /// left as it was.
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>, StoreError>;
+
+    /// Ends every waiting push whose row cannot be read as `failed`, with the reason `unreadable`.
+    async fn end_unreadable(&self, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Takes back attempts whose sender was not called: their rows go, and their pushes stand as before, but for the
+    /// instant of the next attempt. A push whose attempt is no longer open is left as it is. Returns the ids of pushes
+    /// that are not open any more.
+    async fn take_back_attempts(&self, attempts: Vec<TakeBack>) -> Result<Vec<i64>, StoreError>;
+
+    /// Rows of pushes that wait for a length tell these instants from here on; nothing else about them changes.
+    async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<(), StoreError>;
 
     /// Snoozes or ends pushes without an attempt. Pushes no longer pending or retrying are left alone; a snoozed
     /// push that never had an attempt stays `pending`, with its reason.

@@ -246,7 +246,6 @@ async fn attempt(
         started_at: UtcMs(due_at.0 + began),
         finished_at: UtcMs(due_at.0 + ended),
         health: None,
-        uncounted: false,
     };
     store.finish_attempts(vec![finish]).await.unwrap();
 }

@@ -15,7 +15,7 @@ use pushcron::domain::{
 use pushcron::engine::desk::MediaDesk;
 use pushcron::engine::dispatcher::{Dispatcher, Event};
 use pushcron::engine::flights::{self, Flights};
-use pushcron::engine::recovery::{Recovered, recover};
+use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
 use pushcron::engine::roster::{Member, Roster};
 use pushcron::engine::scheduler::{Scheduler, withdraw_ahead};
 use pushcron::media;
@@ -189,14 +189,20 @@ impl World {
         let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
         let notes_at = flights::path_beside(&path);
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
+        let seen = last_seen(&*store, clock.reading()).await.unwrap();
         withdraw_ahead(&*store, None, clock.now()).await.unwrap();
         let notes = Flights::create(&notes_at).unwrap();
         let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
         let events = dispatcher.handle();
         let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
-        events.send(Event::Accounts(roster(&accounts, &platform, idempotent))).ok().unwrap();
-        events.send(Event::Opened(store.open_pushes().await.unwrap())).ok().unwrap();
+        let mut accounts_now = roster(&accounts, &platform, idempotent);
+        accounts_now.resume(&past_accounts(&*store).await.unwrap(), seen);
+        store.end_unreadable(clock.now()).await.unwrap();
+        let mut open = store.open_pushes().await.unwrap();
+        resume_waits(&mut open, seen, clock.now());
+        events.send(Event::Accounts(accounts_now)).ok().unwrap();
+        events.send(Event::Opened(open)).ok().unwrap();
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, dispatching }
     }

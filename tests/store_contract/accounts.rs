@@ -37,6 +37,7 @@ pub async fn news_of_one_account_leaves_the_others(world: Arc<World>) {
         sendable: Some(true),
         checked_at: Some(at(3)),
         last_error: Some("offline".to_owned()),
+        rest_until: None,
         cooldown_until: Some(at(4)),
     };
     world.store.record_accounts(vec![AccountRow { health: health.clone(), ..row("b", None) }], false).await.unwrap();

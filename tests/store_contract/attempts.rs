@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushcron::domain::{Health, Next, Outcome, PartReport, PushState, Report, RetryPolicy, Rule, Trigger, UtcMs};
-use pushcron::store::{AccountRow, Begin, View};
+use pushcron::store::{AccountRow, Begin, TakeBack, View};
 use serde_json::json;
 
 use crate::world::{World, at, begin, failed, finish, job, sent};
@@ -110,15 +110,43 @@ pub async fn every_way_out_of_sending_ends_in_its_state(world: Arc<World>) {
     }
 }
 
-pub async fn an_attempt_that_does_not_count_allows_one_more(world: Arc<World>) {
+pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
     let push = world.waiting("daily").await;
-    let first = world.begin(push.id, at(0)).await;
-    let next = Next::Retry { at: at(1), reason: "stopped".to_owned() };
-    let mut stopped = failed(&first, Outcome::Unreachable, next, at(1));
-    stopped.uncounted = true;
-    world.store.finish_attempts(vec![stopped]).await.unwrap();
-    let second = world.begin(push.id, at(2)).await;
-    assert_eq!((second.attempt, second.max_attempts), (2, first.max_attempts + 1));
+    let back = |number, seconds, reason: Option<&str>| TakeBack {
+        push_id: push.id,
+        number,
+        next_attempt_at: at(seconds),
+        reason: reason.map(str::to_owned),
+    };
+    world.begin(push.id, at(0)).await;
+    assert_eq!(world.store.take_back_attempts(vec![back(1, 1, None)]).await.unwrap(), Vec::<i64>::new());
+    let untouched = world.open(push.id).await;
+    assert_eq!((untouched.attempts, untouched.next_attempt_at, untouched.is_resting), (0, at(1), false));
+    assert_eq!(world.history(push.id).await["attempts"], json!(0));
+
+    let first = world.begin(push.id, at(2)).await;
+    assert_eq!((first.attempt, first.max_attempts), (1, push_attempts(&world, push.id).await));
+    let next = Next::Retry { at: at(3), reason: "throttled".to_owned() };
+    let failure = failed(&first, Outcome::Throttled { wait: None }, next, at(2));
+    world.store.finish_attempts(vec![failure]).await.unwrap();
+    world.begin(push.id, at(3)).await;
+    world.store.take_back_attempts(vec![back(2, 4, Some("window_closed"))]).await.unwrap();
+    let waiting = world.open(push.id).await;
+    assert_eq!((waiting.attempts, waiting.next_attempt_at, waiting.is_resting), (1, at(4), true));
+    assert_eq!(world.history(push.id).await["reason"], json!("window_closed"));
+
+    // One that was made is never taken back, nor one of a push that a person has ended.
+    let second = world.begin(push.id, at(4)).await;
+    world.store.finish_attempts(vec![finish(&second, Report::sent(None), Next::Sent, at(5))]).await.unwrap();
+    assert_eq!(world.store.take_back_attempts(vec![back(2, 9, None)]).await.unwrap(), [push.id]);
+    assert_eq!(world.state(push.id).await, PushState::Sent);
+    assert_eq!(world.history(push.id).await["attempts"], json!(2));
+}
+
+async fn push_attempts(world: &World, id: i64) -> u32 {
+    let fires = world.store.fires("daily", at(-1_000_000), at(1_000_000)).await.unwrap();
+    let push = fires.iter().flat_map(|fire| &fire.pushes).find(|push| push.id == id);
+    push.unwrap().max_attempts
 }
 
 pub async fn parts_are_kept_for_the_next_attempt(world: Arc<World>) {
@@ -159,6 +187,7 @@ pub async fn what_an_attempt_says_of_its_account_is_written_with_it(world: Arc<W
         sendable: Some(false),
         checked_at: Some(at(1)),
         last_error: Some("muted".to_owned()),
+        rest_until: None,
         cooldown_until: Some(at(60)),
     };
     let next = Next::Retry { at: at(5), reason: "account_down".to_owned() };

@@ -68,7 +68,7 @@ on_every_backend! {
         a_failed_attempt_waits_for_the_next
         a_push_that_may_have_arrived_stays_marked
         every_way_out_of_sending_ends_in_its_state
-        an_attempt_that_does_not_count_allows_one_more
+        an_attempt_taken_back_was_never_made
         parts_are_kept_for_the_next_attempt
         what_an_attempt_says_of_its_account_is_written_with_it
         a_finish_that_comes_too_late_changes_nothing

@@ -101,7 +101,6 @@ pub fn finish(delivery: &Delivery, report: Report, next: Next, finished_at: UtcM
         started_at: delivery.due_at,
         finished_at,
         health: None,
-        uncounted: false,
     }
 }
 
@@ -156,6 +155,11 @@ impl World {
         let from = self.stored(&job.name).await.next_due_at;
         let cursor = Cursor { job: Arc::from(job.name.as_str()), from, next_due_at: Some(UtcMs(due_at.0 + 1000)) };
         self.store.record_fires(vec![fire(job, due_at)], vec![cursor], now).await.unwrap()
+    }
+
+    /// A push that is open and not being sent, as the dispatcher would take it in.
+    pub async fn open(&self, id: i64) -> OpenPush {
+        self.store.open_pushes().await.unwrap().into_iter().find(|push| push.id == id).unwrap()
     }
 
     /// A job that has fired once at nine: its waiting push.

@@ -78,16 +78,7 @@ impl Bench {
         let begin = Begin { push_id, account: Arc::from("bot"), sender: "console", rule: Rule::ImDefault };
         let number = self.store.begin_attempts(vec![begin], now).await.unwrap()[0].attempt;
         let report = Answer::failed(Outcome::Rejected, "the group is muted");
-        let finish = Finish {
-            push_id,
-            number,
-            report,
-            next,
-            started_at: finished_at,
-            finished_at,
-            health: None,
-            uncounted: false,
-        };
+        let finish = Finish { push_id, number, report, next, started_at: finished_at, finished_at, health: None };
         self.store.finish_attempts(vec![finish]).await.unwrap();
         push_id
     }

@@ -15,7 +15,11 @@ use crate::senders::{Probe, SenderEvent};
 impl Dispatcher {
     pub(super) fn replace_roster(&mut self, roster: Roster) {
         self.roster.replace(roster);
-        self.removed_jobs.clear();
+        for member in self.roster.members() {
+            if let Some(moment) = member.start_after {
+                self.queue.start_after(&member.id, member.limits, moment);
+            }
+        }
         self.queue.leave_lanes(None);
         self.queue.unpark();
         self.write_accounts(None);
@@ -35,21 +39,26 @@ impl Dispatcher {
         if std::mem::replace(&mut member.probing, true) {
             return;
         }
-        let (sender, events, account) = (member.sender.clone(), self.events.clone(), account.clone());
+        let (sender, generation) = (member.sender.clone(), member.generation);
+        let (events, account) = (self.events.clone(), account.clone());
         tokio::spawn(async move {
             let probe = AssertUnwindSafe(sender.probe()).catch_unwind().await;
             let probe = probe.unwrap_or_else(|_| Probe::down("the probe broke down (a bug of pushcron)"));
-            let _ = events.send(Event::Internal(Internal::Probed { account, probe }));
+            let _ = events.send(Event::Internal(Internal::Probed { account, generation, probe }));
         });
     }
 
-    pub(super) fn probed(&mut self, account: &str, probe: Probe) {
-        let now = self.clock.now();
+    /// What a probe found; that of an earlier definition says nothing of the one that holds now.
+    pub(super) fn probed(&mut self, account: &str, generation: u64, probe: Probe) {
+        if self.roster.get(account).is_none_or(|member| member.generation != generation) {
+            return;
+        }
+        let now = self.clock.reading();
         let error = probe.error.clone();
         let is_news = self.roster.learn_probe(account, probe, now);
         self.spread_health(account);
         if is_news {
-            let can_send = self.roster.get(account).is_some_and(|member| member.health.can_send(now));
+            let can_send = self.roster.get(account).is_some_and(|member| member.health.can_send(now.moment));
             if can_send {
                 info!(account, "account is online");
             } else {
@@ -67,9 +76,9 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn hear(&mut self, account: &Arc<str>, event: SenderEvent) {
+    pub(super) fn hear(&mut self, account: &Arc<str>, generation: u64, event: SenderEvent) {
         match event {
-            SenderEvent::Health(probe) => self.probed(account, probe),
+            SenderEvent::Health(probe) => self.probed(account, generation, probe),
             SenderEvent::GateOpened => {
                 self.queue.unpark();
             }
@@ -95,9 +104,10 @@ impl Dispatcher {
     pub(super) fn write_accounts(&self, only: Option<&str>) {
         let offline = self.roster.members().iter().filter(|member| member.health.online == Some(false)).count();
         self.vitals.accounts_offline.store(offline, Ordering::Relaxed);
+        let now = self.clock.reading();
         let rows = match only {
-            Some(account) => self.roster.get(account).map(|member| member.row()).into_iter().collect(),
-            None => self.roster.rows(),
+            Some(account) => self.roster.get(account).map(|member| member.row(now)).into_iter().collect(),
+            None => self.roster.rows(now),
         };
         let (store, all) = (self.store.clone(), only.is_none());
         tokio::spawn(async move {

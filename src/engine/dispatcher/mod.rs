@@ -11,16 +11,17 @@ mod recording;
 mod sending;
 mod stopping;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
+use tracing::debug;
 
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Report, UtcMs};
+use crate::domain::{Delivery, Reading, Report, UtcMs};
 use crate::engine::desk::MediaDesk;
 use crate::engine::flights::Flights;
 use crate::engine::news::{self, Listener};
@@ -29,7 +30,7 @@ use crate::engine::roster::Roster;
 use crate::engine::runway::Runway;
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::senders::{Probe, SenderEvent};
-use crate::store::{Begin, Finish, OpenPush, Settle, SharedStore, StoreError};
+use crate::store::{Begin, Finish, OpenPush, Settle, SharedStore, StoreError, TakeBack};
 
 pub use stopping::STOP_GRACE;
 
@@ -41,6 +42,10 @@ const LEAD_OF_EACH: Duration = Duration::from_micros(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How soon a clock that shows an impossible time is looked at again.
 const DOUBT_PAUSE: Duration = Duration::from_secs(1);
+/// A wall clock that differs so much from what it should show was set.
+const STEP: Duration = Duration::from_secs(2);
+/// Rows told anew in one transaction.
+const TOLD_AT_ONCE: usize = 1024;
 /// How long the database is left alone after it could not be written.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -57,7 +62,7 @@ pub enum Event {
     /// Ask every account that jobs use how it is.
     ProbeAll,
     /// A sender's background work has news.
-    FromSender { account: Arc<str>, event: SenderEvent },
+    FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
     /// No new attempts; those under way may end within the grace. The sender is told when all is recorded.
     Stop(oneshot::Sender<()>),
     #[doc(hidden)]
@@ -80,12 +85,17 @@ pub enum Internal {
         finishes: Vec<Finish>,
         result: Result<Vec<i64>, StoreError>,
     },
+    TakenBack {
+        attempts: Vec<TakeBack>,
+        result: Result<Vec<i64>, StoreError>,
+    },
     Settled {
         settles: Vec<Settle>,
         result: Result<(), StoreError>,
     },
     Probed {
         account: Arc<str>,
+        generation: u64,
         probe: Probe,
     },
 }
@@ -94,6 +104,8 @@ pub enum Internal {
 struct Flight {
     delivery: Arc<Delivery>,
     account: Arc<str>,
+    /// Of the account's definition, which a reload may have replaced when the answer comes.
+    generation: u64,
     started_at: UtcMs,
     line: u64,
     idempotent: bool,
@@ -122,22 +134,26 @@ pub struct Dispatcher {
     runways: HashMap<Arc<str>, Runway>,
     flights: HashMap<i64, Flight>,
     notes: Flights,
-    removed_jobs: HashSet<Arc<str>>,
     /// Why a push was snoozed, as its row says, so that the row is not written again and again.
     snoozed: HashMap<i64, &'static str>,
     finishes: Vec<Finish>,
+    take_backs: Vec<TakeBack>,
     settles: Vec<Settle>,
     /// Writes under way.
     writing: usize,
     /// At most one batch of attempts is being opened at a time; the next one gathers meanwhile.
     beginning: bool,
-    /// Likewise for outcomes.
+    /// Likewise for outcomes, for attempts taken back, and for pushes that are put back or ended without an attempt.
     recording: bool,
+    taking_back: bool,
+    settling: bool,
     store_down_until: Option<Duration>,
     store_told_at: Option<Duration>,
     look_again_at: Duration,
     /// The last instant that surely has passed, against which the clock is judged.
     last_known: Option<UtcMs>,
+    /// What both clocks showed when they were last compared.
+    compared: Reading,
     stopping: Option<Stopping>,
     vitals: Arc<Vitals>,
     news: Listener,
@@ -149,6 +165,7 @@ impl Dispatcher {
     pub fn new(store: SharedStore, clock: SharedClock, desk: Arc<MediaDesk>, notes: Flights) -> (Dispatcher, Inbox) {
         let (events, inbox) = mpsc::unbounded_channel();
         let look_again_at = clock.monotonic() + LOOK_AGAIN;
+        let compared = clock.reading();
         let dispatcher = Dispatcher {
             store,
             clock,
@@ -158,17 +175,20 @@ impl Dispatcher {
             runways: HashMap::new(),
             flights: HashMap::new(),
             notes,
-            removed_jobs: HashSet::new(),
             snoozed: HashMap::new(),
             finishes: Vec::new(),
+            take_backs: Vec::new(),
             settles: Vec::new(),
             writing: 0,
             beginning: false,
             recording: false,
+            taking_back: false,
+            settling: false,
             store_down_until: None,
             store_told_at: None,
             look_again_at,
             last_known: None,
+            compared,
             stopping: None,
             vitals: Arc::default(),
             news: news::nobody(),
@@ -222,33 +242,42 @@ impl Dispatcher {
 
     fn handle_event(&mut self, event: Event) {
         match event {
-            Event::Opened(pushes) => pushes.into_iter().for_each(|push| self.queue.add(push)),
+            Event::Opened(pushes) => {
+                let now = self.clock.reading();
+                pushes.into_iter().for_each(|push| self.queue.add(push, now));
+            }
             Event::Dropped(ids) => ids.into_iter().for_each(|id| self.forget(id)),
-            Event::JobsRemoved(jobs) => self.removed_jobs.extend(jobs),
+            Event::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
             Event::Accounts(roster) => self.replace_roster(roster),
             Event::ProbeAll => self.probe_all(),
-            Event::FromSender { account, event } => self.hear(&account, event),
+            Event::FromSender { account, generation, event } => self.hear(&account, generation, event),
             Event::Stop(done) => self.stop(done),
             Event::Internal(internal) => match internal {
                 Internal::Begun { begins, result } => self.begun(begins, result),
                 Internal::Done { push_id, report, asked } => self.done(push_id, report, asked),
                 Internal::Recorded { finishes, result } => self.recorded(finishes, result),
+                Internal::TakenBack { attempts, result } => self.taken_back(attempts, result),
                 Internal::Settled { settles, result } => self.settled(settles, result),
-                Internal::Probed { account, probe } => self.probed(&account, probe),
+                Internal::Probed { account, generation, probe } => self.probed(&account, generation, probe),
             },
         }
     }
 
     /// Everything that can be done now, in the order in which it makes room for the next.
     fn pump(&mut self) {
-        let now = self.clock.now();
+        let now = self.clock.reading();
+        self.notice_step(now);
+        let is_believed = !self.is_beyond_belief(now.wall);
         if self.clock.monotonic() >= self.look_again_at {
             self.look_again_at = self.clock.monotonic() + LOOK_AGAIN;
             self.queue.unpark();
+            if is_believed && self.stopping.is_none() {
+                self.queue.overdue(now.wall).into_iter().for_each(|id| self.expire(id));
+            }
         }
         if self.stopping.is_some() {
             self.give_up_overdue(now);
-        } else if !self.is_beyond_belief(now) {
+        } else if is_believed {
             self.choose_accounts(now);
             self.begin(now);
             self.start(now);
@@ -264,6 +293,31 @@ impl Dispatcher {
             self.last_known = Some(now);
         }
         is_beyond
+    }
+
+    /// Where the wall clock was set, rows that tell the end of a length tell it anew: people read them, and so does the
+    /// next start. What waits for a length is not touched by it.
+    fn notice_step(&mut self, now: Reading) {
+        let passed = now.moment.since(self.compared.moment);
+        let stepped_ms = now.wall.ms_since(self.compared.wall + passed);
+        self.compared = now;
+        if stepped_ms.unsigned_abs() < STEP.as_millis() as u64 {
+            return;
+        }
+        self.write_accounts(None);
+        let resting: Vec<(i64, UtcMs)> = self.queue.resting(now).collect();
+        for (id, at) in &resting {
+            self.queue.told(*id, *at);
+        }
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            for some in resting.chunks(TOLD_AT_ONCE) {
+                if let Err(error) = store.tell_next_attempts(some.to_vec()).await {
+                    debug!(%error, "rows tell the ends of waits by the clock as it was before");
+                    return;
+                }
+            }
+        });
     }
 
     /// How long before the next instant attempts are to be opened.
@@ -287,8 +341,9 @@ impl Dispatcher {
                 let opened_at = at - self.lead();
                 wait = wait.min(self.clock.until(opened_at));
             }
-            if let Some(at) = self.queue.next_paced_at() {
-                wait = wait.min(self.clock.until(at));
+            let now = self.clock.boottime();
+            for moment in [self.queue.next_due_after(), self.queue.next_paced_at()].into_iter().flatten() {
+                wait = wait.min(moment.since(now));
             }
         }
         let next_start_at = self.runways.values().filter_map(Runway::next_start_at).min();

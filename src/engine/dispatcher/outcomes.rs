@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::{debug, info, warn};
 
 use super::{Dispatcher, Flight};
-use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
+use crate::domain::{Delivery, Next, Outcome, Reading, Report, UtcMs};
 use crate::engine::news::News;
 use crate::policy::retry::{self, Attempted};
 use crate::store::Finish;
@@ -15,28 +15,25 @@ impl Dispatcher {
         // An attempt given up at a stop was taken out already.
         let Some(flight) = self.flights.remove(&push_id) else { return };
         self.landed(&flight.account, flight.line);
-        self.queue.close(push_id);
-        let now = self.clock.now();
+        let now = self.clock.reading();
+        self.queue.close(push_id, now.moment);
         let delivery = &flight.delivery;
-        let mut next = self.decide(&flight, &report.outcome, now);
-        if let Next::Retry { .. } = next
-            && delivery.job.as_deref().is_some_and(|job| self.removed_jobs.contains(job))
-        {
+        let mut next = self.decide(&flight, &report.outcome, now.wall);
+        if matches!(next, Next::Retry { .. }) && self.queue.is_orphan(push_id) {
             next = Next::Cancelled { reason: "job_removed".to_owned() };
         }
         self.tell(&flight, &report, &next);
         self.spread(&flight, &report.outcome, &next);
         // Media that cannot be had are no fault of the account, and no proof that it works.
-        let health = if asked { self.learn(&flight.account, &report, now) } else { None };
+        let health = if asked { self.learn(&flight.account, flight.generation, &report, now) } else { None };
         self.finishes.push(Finish {
             push_id,
             number: delivery.attempt,
             report,
             next,
             started_at: flight.started_at,
-            finished_at: now,
+            finished_at: now.wall,
             health: health.map(|health| (flight.account.clone(), health)),
-            uncounted: false,
         });
     }
 
@@ -84,10 +81,22 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn learn(&mut self, account: &Arc<str>, report: &Report, now: UtcMs) -> Option<crate::domain::Health> {
-        let (health, could_send) = self.roster.learn_attempt(account, report, now)?;
+    /// What the attempt says of its account, if the account is still the one that it was made through.
+    pub(super) fn learn(
+        &mut self,
+        account: &Arc<str>,
+        generation: u64,
+        report: &Report,
+        now: Reading,
+    ) -> Option<crate::domain::Health> {
+        self.roster.get(account).filter(|member| member.generation == generation)?;
+        let learned = self.roster.learn_attempt(account, report, now);
+        if let Some(member) = self.roster.get(account) {
+            self.queue.set_trust(account, member.trust());
+        }
+        let (health, could_send) = learned?;
         self.spread_health(account);
-        match (could_send, health.can_send(now)) {
+        match (could_send, health.can_send(now.moment)) {
             (false, true) => {
                 info!(account = &**account, "account can send again");
                 self.queue.unpark();

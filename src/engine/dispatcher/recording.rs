@@ -6,7 +6,10 @@ use tracing::{error, warn};
 
 use super::{Dispatcher, Event, Internal, STORE_PAUSE};
 use crate::domain::{Next, Outcome};
-use crate::store::{Finish, Settle, StoreError};
+use crate::store::{Finish, Settle, StoreError, TakeBack};
+
+/// Pushes put back or ended without an attempt in one transaction: few enough that no attempt waits for it noticeably.
+const SETTLE_AT_ONCE: usize = 1024;
 
 impl Dispatcher {
     /// Hands everything gathered to the store. What ends while outcomes are being recorded gathers for the next batch:
@@ -15,13 +18,26 @@ impl Dispatcher {
         if self.store_is_down() {
             return;
         }
-        if !self.settles.is_empty() {
+        if !self.settles.is_empty() && !self.settling {
             self.writing += 1;
-            let settles = std::mem::take(&mut self.settles);
+            self.settling = true;
+            let rest = self.settles.split_off(self.settles.len().min(SETTLE_AT_ONCE));
+            let settles = std::mem::replace(&mut self.settles, rest);
             let (store, events, now) = (self.store.clone(), self.events.clone(), self.clock.now());
             tokio::spawn(async move {
                 let result = store.settle(settles.clone(), now).await;
                 let _ = events.send(Event::Internal(Internal::Settled { settles, result }));
+            });
+        }
+        if !self.take_backs.is_empty() && !self.taking_back {
+            self.writing += 1;
+            self.taking_back = true;
+            let rest = self.take_backs.split_off(self.take_backs.len().min(SETTLE_AT_ONCE));
+            let attempts = std::mem::replace(&mut self.take_backs, rest);
+            let (store, events) = (self.store.clone(), self.events.clone());
+            tokio::spawn(async move {
+                let result = store.take_back_attempts(attempts.clone()).await;
+                let _ = events.send(Event::Internal(Internal::TakenBack { attempts, result }));
             });
         }
         if !self.finishes.is_empty() && !self.recording {
@@ -45,16 +61,13 @@ impl Dispatcher {
                     warn!(push = id, "the attempt was ended by hand before its outcome came");
                 }
                 for finish in finishes {
+                    self.notes.release(finish.push_id);
                     match finish.next {
                         Next::Retry { at, .. } if !lost.contains(&finish.push_id) => {
                             self.desk.set_aside(finish.push_id);
                             let unknown = finish.report.outcome == Outcome::Unknown;
-                            self.queue.retry_at(finish.push_id, at, finish.number, unknown);
-                            match self.snoozed.get(&finish.push_id) {
-                                // Taken back at the gate: it waits for the gate, not for the hour.
-                                Some(reason) if finish.uncounted => self.queue.park(finish.push_id, reason),
-                                _ => {}
-                            }
+                            let wait = at.since(finish.finished_at);
+                            self.queue.retry(finish.push_id, wait, at, finish.number, unknown);
                         }
                         _ => self.forget(finish.push_id),
                     }
@@ -91,8 +104,37 @@ impl Dispatcher {
         }
     }
 
+    pub(super) fn taken_back(&mut self, attempts: Vec<TakeBack>, result: Result<Vec<i64>, StoreError>) {
+        self.writing -= 1;
+        self.taking_back = false;
+        match result {
+            Ok(ended) => {
+                for attempt in &attempts {
+                    self.queue.reopen(attempt.push_id);
+                    // Taken back at the gate: it waits for the gate, not for the hour.
+                    if let Some(reason) = self.snoozed.get(&attempt.push_id).filter(|_| attempt.reason.is_some()) {
+                        self.queue.park(attempt.push_id, reason);
+                    }
+                }
+                ended.into_iter().for_each(|id| self.forget(id));
+            }
+            // Until then the rows say `sending`, and a crash would find no note of them: surely not begun.
+            Err(error @ StoreError::Unavailable(_)) => {
+                self.store_failed("take attempts back", &error);
+                self.take_backs.extend(attempts);
+            }
+            Err(error) => {
+                for attempt in attempts {
+                    error!(push = attempt.push_id, %error, "an attempt cannot be taken back; the push goes on at the next start");
+                    self.forget(attempt.push_id);
+                }
+            }
+        }
+    }
+
     pub(super) fn settled(&mut self, settles: Vec<Settle>, result: Result<(), StoreError>) {
         self.writing -= 1;
+        self.settling = false;
         if let Err(error) = result {
             self.store_failed("snooze or end pushes", &error);
             if matches!(error, StoreError::Unavailable(_)) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{Dispatcher, STORE_PAUSE, Stopping};
-use crate::domain::{Delivery, Next, Outcome, Report, UtcMs};
+use crate::domain::{Delivery, Outcome, Reading, Report, UtcMs};
 use crate::engine::runway::{Runway, Staged};
-use crate::store::Finish;
+use crate::store::{Finish, TakeBack};
 
 /// How long a stop waits for attempts under way.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ impl Dispatcher {
 
     pub(super) fn has_stopped(&self) -> bool {
         let idle = self.flights.is_empty() && !self.beginning && self.writing == 0;
-        let recorded = self.finishes.is_empty() && self.settles.is_empty();
+        let recorded = self.finishes.is_empty() && self.settles.is_empty() && self.take_backs.is_empty();
         // A database that cannot be written must not keep the process from ending: what is not recorded is
         // `sending` on disk and becomes unknown at the next start.
         let overdue = self
@@ -34,14 +34,14 @@ impl Dispatcher {
     /// Takes back attempts whose sender was not called yet: they were not made, and do not count.
     pub(super) fn unstage(&mut self) {
         let staged = self.runways.values_mut().flat_map(Runway::take_all).collect();
-        self.take_back_all(staged, "stopped");
+        self.take_back_all(staged);
     }
 
     /// Has everything that waits for this account chosen for anew: it cannot send now.
     pub(super) fn leave_account(&mut self, account: &str) {
         self.queue.leave_lanes(Some(account));
         let staged = self.runways.get_mut(account).map(Runway::take_all).unwrap_or_default();
-        self.take_back_all(staged, "account_down");
+        self.take_back_all(staged);
     }
 
     /// Takes back attempts staged for an account that left the definitions.
@@ -54,34 +54,30 @@ impl Dispatcher {
             if !runway.is_sending() {
                 self.runways.remove(&account);
             }
-            self.take_back_all(staged, "account_removed");
+            self.take_back_all(staged);
         }
     }
 
-    fn take_back_all(&mut self, staged: Vec<Staged>, reason: &str) {
-        let now = self.clock.now();
+    pub(super) fn take_back_all(&mut self, staged: Vec<Staged>) {
         for Staged { delivery, start_at, .. } in staged {
-            self.take_back(&delivery, start_at, now, reason);
+            self.take_back(&delivery, start_at, None);
         }
     }
 
-    /// Closes an attempt whose sender was not called: it does not count, and the push is due again at `start_at`.
-    pub(super) fn take_back(&mut self, delivery: &Delivery, start_at: UtcMs, now: UtcMs, reason: &str) {
-        self.queue.close(delivery.push_id);
-        self.finishes.push(Finish {
+    /// Takes back an attempt whose sender was not called: it was never made. The push is due again at `start_at`, or, with
+    /// a reason, when what kept it is over.
+    pub(super) fn take_back(&mut self, delivery: &Delivery, start_at: UtcMs, reason: Option<&'static str>) {
+        self.queue.take_back(delivery.push_id, self.clock.boottime());
+        self.take_backs.push(TakeBack {
             push_id: delivery.push_id,
             number: delivery.attempt,
-            report: Report::failed(Outcome::Unreachable, format!("not begun: {reason}")),
-            next: Next::Retry { at: start_at, reason: reason.to_owned() },
-            started_at: now,
-            finished_at: now,
-            health: None,
-            uncounted: true,
+            next_attempt_at: start_at,
+            reason: reason.map(str::to_owned),
         });
     }
 
     /// At the end of the grace: what is still under way may or may not arrive, and says so.
-    pub(super) fn give_up_overdue(&mut self, now: UtcMs) {
+    pub(super) fn give_up_overdue(&mut self, now: Reading) {
         let Some(stopping) = &self.stopping else { return };
         if self.clock.monotonic() < stopping.until {
             return;
@@ -89,19 +85,18 @@ impl Dispatcher {
         for (push_id, flight) in std::mem::take(&mut self.flights) {
             flight.task.abort();
             let report = Report::failed(Outcome::Unknown, "pushcron was stopped before the answer came");
-            let next = self.decide(&flight, &report.outcome, now);
+            let next = self.decide(&flight, &report.outcome, now.wall);
             self.tell(&flight, &report, &next);
             self.spread(&flight, &report.outcome, &next);
-            self.queue.close(push_id);
+            self.queue.close(push_id, now.moment);
             self.finishes.push(Finish {
                 push_id,
                 number: flight.delivery.attempt,
                 report,
                 next,
                 started_at: flight.started_at,
-                finished_at: now,
+                finished_at: now.wall,
                 health: None,
-                uncounted: false,
             });
         }
     }

@@ -96,6 +96,7 @@ pub(super) fn accounts(conn: &Connection) -> Result<Vec<AccountRow>> {
                 sendable: row.get(5)?,
                 checked_at: maybe_instant(row, 6)?,
                 last_error: row.get(7)?,
+                rest_until: None,
                 cooldown_until: maybe_instant(row, 8)?,
             };
             Ok(AccountRow { id: row.get(0)?, im: row.get(1)?, sender: row.get(2)?, is_default: row.get(3)?, health })

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
+use tracing::error;
 
 use super::accounts;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::writer::Write;
 use crate::domain::{Delivery, Health, Next, UtcMs};
-use crate::store::{Begin, Finish, Interrupted};
+use crate::store::{Begin, Finish, Interrupted, TakeBack};
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
 macro_rules! delivery_columns {
@@ -90,8 +91,16 @@ impl Write for BeginAttempts {
             let Some(row) = rows.next()? else { continue };
             let number = row.get::<_, u32>(DELIVERY_COLUMNS)? + 1;
             let started_at = self.now.max(maybe_instant(row, DELIVERY_COLUMNS + 1)?.unwrap_or(self.now));
-            let delivery = delivery(row, &stem, number)?;
+            let delivery = delivery(row, &stem, number);
             drop(rows);
+            let delivery = match delivery {
+                Ok(delivery) => delivery,
+                Err(Fault::Row(problem)) => {
+                    end_unreadable(conn, *push_id, &problem, self.now)?;
+                    continue;
+                }
+                Err(fault) => return Err(fault),
+            };
             let opened =
                 open.execute(params![push_id, number, account, rule.as_str(), sender, At::from(started_at)])?;
             if opened == 1 {
@@ -100,6 +109,75 @@ impl Write for BeginAttempts {
             }
         }
         Ok(deliveries)
+    }
+}
+
+/// Ends a push whose row cannot be read. It must hold up no other, and nobody can say what it was to send.
+pub(super) fn end_unreadable(conn: &Connection, push_id: i64, problem: &str, now: UtcMs) -> Result<()> {
+    let ended = conn.execute(
+        "UPDATE pushes SET state = 'failed', reason = 'unreadable', next_attempt_at = NULL, finished_at = ?2
+          WHERE id = ?1 AND (state = 'pending' OR state = 'retrying')",
+        params![push_id, At::from(now)],
+    )?;
+    if ended > 0 {
+        error!(push = push_id, problem, "the row of a push cannot be read: the push ends as failed (unreadable)");
+    }
+    Ok(())
+}
+
+/// Takes back attempts that were never made.
+pub(super) struct TakeBackAttempts {
+    pub attempts: Vec<TakeBack>,
+}
+
+impl Write for TakeBackAttempts {
+    type Answer = Vec<i64>;
+
+    fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
+        let mut remove =
+            conn.prepare_cached("DELETE FROM attempts WHERE push_id = ?1 AND number = ?2 AND finished_at IS NULL")?;
+        // A push that was tried before says why it waits: what that attempt came to.
+        let mut mark = conn.prepare_cached(
+            "UPDATE pushes
+                SET state = CASE WHEN ?2 = 1 THEN 'pending' ELSE 'retrying' END, attempts = ?2 - 1,
+                    next_attempt_at = ?3,
+                    reason = coalesce(?4, (SELECT a.outcome FROM attempts AS a
+                                            WHERE a.push_id = ?1 AND a.number = ?2 - 1)),
+                    account = coalesce((SELECT a.account FROM attempts AS a
+                                         WHERE a.push_id = ?1 AND a.number = ?2 - 1), named_account)
+              WHERE id = ?1 AND attempts = ?2 AND state = 'sending'",
+        )?;
+        let mut is_open = conn.prepare_cached("SELECT 1 FROM pushes WHERE id = ?1 AND finished_at IS NULL")?;
+        let mut ended = Vec::new();
+        for TakeBack { push_id, number, next_attempt_at, reason } in &self.attempts {
+            remove.execute(params![push_id, number])?;
+            if mark.execute(params![push_id, number, At::from(*next_attempt_at), reason])? == 0
+                && !is_open.exists([push_id])?
+            {
+                ended.push(*push_id);
+            }
+        }
+        Ok(ended)
+    }
+}
+
+/// Tells when waiting pushes are due again.
+pub(super) struct TellNextAttempts {
+    pub next_attempts: Vec<(i64, UtcMs)>,
+}
+
+impl Write for TellNextAttempts {
+    type Answer = ();
+
+    fn run(&mut self, conn: &Connection) -> Result<()> {
+        let mut statement = conn.prepare_cached(
+            "UPDATE pushes SET next_attempt_at = ?2
+              WHERE id = ?1 AND (state = 'retrying' OR state = 'pending' AND reason IS NOT NULL)",
+        )?;
+        for (push_id, at) in &self.next_attempts {
+            statement.execute(params![push_id, At::from(*at)])?;
+        }
+        Ok(())
     }
 }
 
@@ -121,11 +199,11 @@ impl Write for FinishAttempts {
         let mut mark = conn.prepare_cached(
             "UPDATE pushes
                 SET state = ?3, sent_count = ?3 = 'sent', reason = ?4, next_attempt_at = ?5, finished_at = ?6,
-                    max_attempts = max_attempts + ?7, parts = coalesce(?8, parts)
+                    parts = coalesce(?7, parts)
               WHERE id = ?1 AND attempts = ?2 AND state = 'sending'",
         )?;
         let mut stale = Vec::new();
-        for Finish { push_id, number, report, next, started_at, finished_at, uncounted, .. } in &self.finishes {
+        for Finish { push_id, number, report, next, started_at, finished_at, .. } in &self.finishes {
             let finished_at = At::from(*finished_at);
             close.execute(params![
                 push_id,
@@ -150,7 +228,6 @@ impl Write for FinishAttempts {
                 next.reason(),
                 next_attempt_at.map(At::from),
                 next_attempt_at.is_none().then_some(finished_at),
-                uncounted,
                 parts,
             ])?;
             if marked == 0 {
@@ -191,12 +268,17 @@ pub(super) fn interrupted(conn: &Connection) -> Result<Vec<Interrupted>> {
     statement
         .query_and_then([], |row| {
             let number = row.get(DELIVERY_COLUMNS)?;
+            let delivery = match delivery(row, &stem, number) {
+                Err(Fault::Row(problem)) => Err(problem),
+                delivery => Ok(delivery?),
+            };
             Ok(Interrupted {
+                push_id: row.get(0)?,
                 number,
                 account: row.get(DELIVERY_COLUMNS + 1)?,
                 sender: row.get(DELIVERY_COLUMNS + 2)?,
                 started_at: instant(row, DELIVERY_COLUMNS + 3)?,
-                delivery: delivery(row, &stem, number)?,
+                delivery,
             })
         })?
         .collect()

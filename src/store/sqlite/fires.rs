@@ -139,6 +139,7 @@ impl<'conn> MakePushes<'conn> {
                 due_at: fire.due_at,
                 next_attempt_at: fire.due_at,
                 expires_at,
+                is_resting: false,
                 perhaps_sent: false,
                 attempts: 0,
             });

@@ -36,7 +36,7 @@ use tokio::task::spawn_blocking;
 use super::{
     AccountRow, AdHoc, Applied, BadEnds, Begin, Cursor, Figures, Filter, Finish, FireRecord, Interrupted, JobChange,
     NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Standing, Store, StoreError, StoredJob, Table,
-    View,
+    TakeBack, View,
 };
 use crate::domain::{Delivery, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use readers::Readers;
@@ -167,6 +167,18 @@ impl Store for SqliteStore {
 
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>> {
         self.write(attempts::FinishAttempts { finishes }).await
+    }
+
+    async fn take_back_attempts(&self, attempts: Vec<TakeBack>) -> Result<Vec<i64>> {
+        self.write(attempts::TakeBackAttempts { attempts }).await
+    }
+
+    async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<()> {
+        self.write(attempts::TellNextAttempts { next_attempts }).await
+    }
+
+    async fn end_unreadable(&self, now: UtcMs) -> Result<()> {
+        self.write(pushes::EndUnreadable { now }).await
     }
 
     async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<()> {

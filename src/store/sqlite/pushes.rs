@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, Row, params};
 
-use super::attempts::next_attempt_at;
+use super::attempts::{end_unreadable, next_attempt_at};
 use super::cells::{At, instant, maybe_text, parsed, text, word};
 use super::fault::{Fault, Result};
 use super::writer::Write;
@@ -59,20 +59,35 @@ impl<'conn> InsertPush<'conn> {
     }
 }
 
+/// Those that can be read.
 pub(super) fn open_pushes(conn: &Connection) -> Result<Vec<OpenPush>> {
+    Ok(open_and_unreadable(conn)?.0)
+}
+
+/// Open pushes, and those whose rows cannot be read, with the reason why.
+fn open_and_unreadable(conn: &Connection) -> Result<(Vec<OpenPush>, Vec<(i64, String)>)> {
     let mut statement = conn.prepare(
         "SELECT p.id, f.job, f.triggered_by, f.chat_im, f.chat_account, p.im, p.target, p.kind, p.named_account,
                 f.due_at, p.next_attempt_at, p.expires_at, p.attempts,
                 p.attempts > 0
-                  AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown')
+                  AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
+                p.state = 'retrying' OR p.reason IS NOT NULL
            FROM pushes AS p INDEXED BY pushes_open
            JOIN fires AS f ON f.id = p.fire_id
           WHERE p.finished_at IS NULL AND (p.state = 'pending' OR p.state = 'retrying')
           ORDER BY p.id",
     )?;
-    let mut open: Vec<OpenPush> = statement.query_and_then([], open_push)?.collect::<Result<_>>()?;
+    let (mut open, mut unreadable) = (Vec::new(), Vec::new());
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        match open_push(row) {
+            Ok(push) => open.push(push),
+            Err(Fault::Row(problem)) => unreadable.push((row.get(0)?, problem)),
+            Err(fault) => return Err(fault),
+        }
+    }
     open.sort_by_key(|push| (push.due_at, push.id));
-    Ok(open)
+    Ok((open, unreadable))
 }
 
 fn open_push(row: &Row<'_>) -> Result<OpenPush> {
@@ -90,6 +105,7 @@ fn open_push(row: &Row<'_>) -> Result<OpenPush> {
         expires_at: instant(row, 11)?,
         attempts: row.get(12)?,
         perhaps_sent: row.get(13)?,
+        is_resting: row.get(14)?,
     })
 }
 
@@ -137,6 +153,20 @@ pub(super) fn cancel_of_jobs(conn: &Connection, names: &str, now: UtcMs) -> Resu
     )?;
     let cancelled = statement.query_map(params![names, At::from(now)], |row| row.try_into())?;
     Ok(cancelled.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Ends pushes whose rows cannot be read.
+pub(super) struct EndUnreadable {
+    pub now: UtcMs,
+}
+
+impl Write for EndUnreadable {
+    type Answer = ();
+
+    fn run(&mut self, conn: &Connection) -> Result<()> {
+        let (_, unreadable) = open_and_unreadable(conn)?;
+        unreadable.iter().try_for_each(|(id, problem)| end_unreadable(conn, *id, problem, self.now))
+    }
 }
 
 pub(super) struct SettlePushes {
