@@ -132,6 +132,31 @@ impl Queue {
         }
     }
 
+    /// The wall clock was set after it had shown `before`. Hours that had come by then stay come: whatever waits in a line
+    /// or for an account since then does not wait for its hour to be shown again.
+    pub fn keep_hours(&mut self, before: UtcMs, now: Reading) {
+        for (id, entry) in &mut self.entries {
+            if let Due::At(at) = entry.due
+                && at <= before
+            {
+                entry.due = Due::After(now.moment);
+                if entry.place == Place::Waiting {
+                    self.hours.remove(&(at, *id));
+                    self.lengths.insert((now.moment, *id));
+                }
+            }
+        }
+        self.crowd = None;
+    }
+
+    /// The hour that a push still waits for, if its fire has one to come.
+    pub fn hour_of(&self, id: i64) -> Option<UtcMs> {
+        match self.entries.get(&id)?.due {
+            Due::At(at) => Some(at),
+            Due::After(_) => None,
+        }
+    }
+
     /// These jobs left the definitions.
     pub fn orphan(&mut self, jobs: &HashSet<Arc<str>>) {
         for entry in self.entries.values_mut() {
@@ -735,6 +760,17 @@ mod tests {
         queue.reopen(1);
         assert_eq!(due(&queue, 9), [1]);
         assert_eq!(queue.get(1).unwrap().attempts, 0);
+    }
+
+    #[test]
+    fn an_hour_that_came_stays_come_when_the_clock_is_put_back_and_one_to_come_does_not() {
+        let mut queue = all_in_one_lane(&["a"], FREE);
+        queue.add(push(2, "b", 100), at(100));
+        queue.add(push(3, "c", 101), at(100));
+        let set_back = Reading { wall: UtcMs(-5000), moment: at(100).moment };
+        queue.keep_hours(UtcMs(100), set_back);
+        assert_eq!(queue.due(set_back, Duration::ZERO, 9), [2]);
+        assert_eq!([1, 2, 3].map(|id| queue.hour_of(id)), [None, None, Some(UtcMs(101))]);
     }
 
     #[test]

@@ -113,9 +113,11 @@ pub async fn last_seen(store: &dyn Store, now: Reading) -> Result<Reading, Store
     Ok(Reading { wall, ..now })
 }
 
-/// Lets what waits for a length wait for what is left of it, by the clock as it is now.
+/// Lets what waits for a length wait for what is left of it, by the clock as it is now. An hour that had come before the
+/// clock was put back has come.
 pub fn resume_waits(open: &mut [OpenPush], seen: Reading, now: UtcMs) {
-    for push in open.iter_mut().filter(|push| push.is_resting) {
+    for push in open.iter_mut().filter(|push| push.is_resting || push.next_attempt_at <= seen.wall) {
+        push.is_resting = true;
         push.next_attempt_at = now + push.next_attempt_at.since(seen.wall);
     }
 }

@@ -268,6 +268,20 @@ impl World {
         self.expect(&busy, &[&["0"]]).await;
     }
 
+    /// Gives the tasks a turn at the present instant. What must have happened is waited for with [`World::expect`].
+    pub async fn turn(&self) {
+        for _ in 0..20 {
+            let _ = tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await;
+        }
+    }
+
+    /// Changes the database by hand, beside the daemon.
+    pub fn execute(&self, sql: &str) {
+        let conn = rusqlite::Connection::open(self.dir.path().join("pushcron.db")).unwrap();
+        conn.busy_timeout(Duration::from_secs(5)).unwrap();
+        conn.execute(sql, []).unwrap();
+    }
+
     /// Rows of a view, oldest first, as `column=value` of the wanted columns.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         query(&self.dir.path().join("pushcron.db"), sql)

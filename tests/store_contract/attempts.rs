@@ -227,7 +227,7 @@ pub async fn attempts_of_a_dead_process_are_found(world: Arc<World>) {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].number, found[0].started_at), (1, at(7)));
     assert_eq!((found[0].account.as_str(), found[0].sender.as_str()), ("bot_b", "webhook"));
-    assert_eq!(format!("{:?}", found[0].delivery), format!("{delivery:?}"));
+    assert_eq!(format!("{:?}", found[0].delivery), format!("{:?}", Ok::<_, String>(delivery)));
 }
 
 pub async fn the_key_of_a_push_is_the_same_at_every_attempt(world: Arc<World>) {

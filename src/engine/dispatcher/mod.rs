@@ -300,10 +300,11 @@ impl Dispatcher {
     fn notice_step(&mut self, now: Reading) {
         let passed = now.moment.since(self.compared.moment);
         let stepped_ms = now.wall.ms_since(self.compared.wall + passed);
-        self.compared = now;
+        let before = std::mem::replace(&mut self.compared, now).wall;
         if stepped_ms.unsigned_abs() < STEP.as_millis() as u64 {
             return;
         }
+        self.queue.keep_hours(before + passed, now);
         self.write_accounts(None);
         let resting: Vec<(i64, UtcMs)> = self.queue.resting(now).collect();
         for (id, at) in &resting {

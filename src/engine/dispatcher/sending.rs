@@ -55,12 +55,7 @@ impl Dispatcher {
             begins.into_iter().map(|begin| (begin.push_id, begin.account)).collect();
         for delivery in deliveries {
             let Some(account) = accounts.remove(&delivery.push_id) else { continue };
-            // One that waited for a length has waited long enough, whatever its row says of the hour.
-            let start_at = match self.queue.get(delivery.push_id) {
-                Some(push) if push.is_resting => now,
-                Some(push) => push.next_attempt_at,
-                None => delivery.due_at,
-            };
+            let start_at = self.queue.hour_of(delivery.push_id).unwrap_or(now);
             let Some(member) = self.roster.get(&account) else {
                 self.take_back(&delivery, start_at, None);
                 continue;
