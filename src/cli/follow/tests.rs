@@ -175,7 +175,6 @@ impl Flood {
             started_at: now,
             finished_at: now,
             health: None,
-            uncounted: false,
         });
         self.store.finish_attempts(finishes.collect()).await.unwrap();
     }

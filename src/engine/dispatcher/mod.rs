@@ -298,6 +298,10 @@ impl Dispatcher {
     /// Where the wall clock was set, rows that tell the end of a length tell it anew: people read them, and so does the
     /// next start. What waits for a length is not touched by it.
     fn notice_step(&mut self, now: Reading) {
+        // Rows that tell of 2099 would be believed by the next start.
+        if self.is_beyond_belief(now.wall) {
+            return;
+        }
         let passed = now.moment.since(self.compared.moment);
         let stepped_ms = now.wall.ms_since(self.compared.wall + passed);
         let before = std::mem::replace(&mut self.compared, now).wall;
