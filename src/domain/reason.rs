@@ -107,8 +107,8 @@ mod tests {
             .flat_map(|line| words_of(line))
             .collect();
         // It does see them, in each of the ways in which they are given.
-        let expected = ["paused", "misfire_latest", "no_sender", "window_closed", "not_noted", "not_begun", "restored"];
-        for word in expected.into_iter().chain(["account_removed", "attempts_exhausted", "replaced", "too_late"]) {
+        let expected = ["paused", "misfire_latest", "no_sender", "window_closed", "sender_broken", "restored"];
+        for word in expected.into_iter().chain(["unreadable", "attempts_exhausted", "replaced", "too_late"]) {
             assert!(used.contains(word), "{word} was not found among {used:?}");
         }
         let without: Vec<_> = used.iter().filter(|word| in_words(word) == **word).collect();
