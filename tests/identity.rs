@@ -176,3 +176,25 @@ async fn a_push_that_waited_in_vain_says_so_and_leaves_nothing_behind() {
     until("the daemon has started", async || said(" started").await).await;
     daemon.kill().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_mount_of_the_database_file_is_the_same_database() {
+    let house = House::new().await;
+    house.configure("", &tick("tick"));
+    let mut daemon = house.daemon().await;
+    let detour = Detour::new();
+    std::fs::write(detour.path(), "").unwrap();
+    let (real, other) = (house.database().display().to_string(), detour.path().display().to_string());
+    let mount = format!("mount --bind '{real}' '{other}' && exec \"$0\" \"$@\"");
+    let mut refused = house.program_under(&["unshare", "--mount", "sh", "-c", &mount], &["--db", &other, "run"]);
+    let refused = refused.stderr(std::process::Stdio::piped()).output().await.unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    if told.starts_with("unshare:") || told.starts_with("mount:") {
+        eprintln!("SKIPPED: a second mount, since nothing can be mounted here (needs root)");
+        return;
+    }
+    assert_eq!(refused.status.code(), Some(69), "{told}");
+    assert!(told.contains("in use by another pushcron, by another path (a second mount?)"), "{told}");
+    daemon.stop().await;
+    house.assert_nothing_lost_or_doubled().await;
+}

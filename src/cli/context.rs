@@ -112,7 +112,7 @@ impl Context {
     ///
     /// As [`Context::whereabouts`].
     pub fn daemon_runs(&self) -> Result<bool, Failure> {
-        Ok(DaemonLock::is_held(&self.whereabouts()?.database))
+        Ok(DaemonLock::daemon_runs(&self.whereabouts()?.database))
     }
 
     /// Opens the database to look at it, and hands it to `work`.

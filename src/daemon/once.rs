@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::{Next, PushState, UtcMs};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore};
+use crate::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore, is_daemon};
 use crate::store::{AdHoc, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
@@ -52,14 +52,14 @@ async fn push_with(
     // Another push by hand is waited for: it looks at its own row only.
     let opened = match Opened::within(&path, Purpose::Push, wait, &clock).await {
         Ok(opened) => opened,
-        Err(DaemonError::Lock(LockError::Held { holder, .. })) if holder.starts_with("daemon") => {
+        Err(DaemonError::Lock(LockError::Held { holder, .. })) if is_daemon(&holder) => {
             let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
             setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
             let push_id = store.push_ad_hoc(push, clock.now()).await?;
             let left = until.saturating_sub(clock.monotonic());
             let mut state = wait_for_end(&store, &clock, push_id, left).await?;
             // The daemon may have ended meanwhile, and whoever holds the database now looks at a push of its own.
-            let daemon = DaemonLock::holder(&path).is_some_and(|holder| holder.starts_with("daemon"));
+            let daemon = DaemonLock::daemon_runs(&path);
             if !daemon && !state.is_final() && store.cancel(push_id, clock.now()).await.is_ok() {
                 state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
             }

@@ -19,7 +19,7 @@ use crate::engine::roster::{Member, Roster};
 use crate::media::{self, extract_inline};
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::sqlite::{Access, DaemonLock, Identity, LockError, Purpose, SqliteStore, real_path};
+use crate::store::sqlite::{Access, DaemonLock, Identity, LockError, Purpose, SqliteStore, is_daemon, real_path};
 use crate::store::{SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
@@ -54,7 +54,7 @@ impl Opened {
         let mut told = purpose == Purpose::Push;
         let lock = loop {
             match DaemonLock::take(path, purpose, clock.now()) {
-                Err(LockError::Held { holder, .. }) if !holder.starts_with("daemon") && clock.monotonic() < until => {
+                Err(LockError::Held { holder, .. }) if !is_daemon(&holder) && clock.monotonic() < until => {
                     if !told {
                         super::systemd::starting_takes(wait);
                         tracing::info!(holder, "waiting for a push by hand that holds the database");

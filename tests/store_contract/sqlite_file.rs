@@ -206,17 +206,29 @@ fn limit_file_size(bytes: u64) {
 #[test]
 fn one_daemon_per_database_and_the_second_learns_who_holds_it() {
     let sqlite = Sqlite::new();
-    assert!(!DaemonLock::is_held(&sqlite.path()));
+    assert!(!DaemonLock::daemon_runs(&sqlite.path()));
     let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
-    assert!(DaemonLock::is_held(&sqlite.path()));
+    assert!(DaemonLock::daemon_runs(&sqlite.path()));
     let error = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap_err();
     let pid = std::process::id().to_string();
     assert!(matches!(&error, LockError::Held { holder, .. } if holder.contains(&pid)), "{error}");
     assert!(error.to_string().contains("pushcron.db"), "{error}");
     assert_eq!(mode(&sqlite.path().with_extension("db.lock")), 0o600);
     drop(lock);
-    assert!(!DaemonLock::is_held(&sqlite.path()));
+    assert!(!DaemonLock::daemon_runs(&sqlite.path()));
     DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+}
+
+#[test]
+fn a_push_by_hand_is_not_taken_for_a_daemon_and_a_daemon_of_0_1_0_is() {
+    let sqlite = Sqlite::new();
+    let lock = DaemonLock::take(&sqlite.path(), Purpose::Push, NINE).unwrap();
+    assert!(DaemonLock::holder(&sqlite.path()).unwrap().starts_with("push, pid "));
+    assert!(!DaemonLock::daemon_runs(&sqlite.path()));
+    std::fs::write(sqlite.path().with_extension("db.lock"), "pid 7, since 2026-11-01T00:00:00Z").unwrap();
+    assert!(DaemonLock::daemon_runs(&sqlite.path()));
+    drop(lock);
+    assert_eq!(std::fs::read(sqlite.path().with_extension("db.lock")).unwrap(), b"");
 }
 
 #[test]
@@ -226,7 +238,7 @@ fn a_database_is_one_by_whatever_name_it_is_called() {
     let (link, hard) = (sqlite.path().with_file_name("link.db"), sqlite.path().with_file_name("hard.db"));
     std::os::unix::fs::symlink(sqlite.path(), &link).unwrap();
     std::fs::hard_link(sqlite.path(), &hard).unwrap();
-    assert!(DaemonLock::is_held(&link));
+    assert!(DaemonLock::daemon_runs(&link));
     let error = DaemonLock::take(&link, Purpose::Push, NINE).unwrap_err();
     assert!(matches!(&error, LockError::Held { holder, .. } if holder.starts_with("daemon")), "{error}");
     let error = DaemonLock::take(&hard, Purpose::Daemon, NINE).unwrap_err();

@@ -30,7 +30,7 @@ pub enum LockError {
     #[error("another pushcron ({holder}) holds {database}; stop it first, or give this one its own database")]
     Held { database: PathBuf, holder: String },
     #[error(
-        "{database} is in use by another pushcron, under another name or with its lock file removed; stop it first"
+        "{database} is in use by another pushcron, by another path (a second mount?) or with its lock file removed; stop it first"
     )]
     OtherName { database: PathBuf },
     /// The path means no file that could be locked.
@@ -79,13 +79,15 @@ impl Identity {
 /// file stays, and what it says of a holder counts only while it is locked.
 #[derive(Debug)]
 pub struct DaemonLock {
-    _file: File,
+    file: File,
     database: Option<ManuallyDrop<File>>,
     identity: Identity,
 }
 
 impl Drop for DaemonLock {
     fn drop(&mut self) {
+        // What the next holder has not written over yet must not be taken for the truth.
+        let _ = self.file.set_len(0);
         if let Some(file) = &self.database {
             let _ = flock(&**file, FlockOperation::Unlock);
         }
@@ -119,14 +121,14 @@ impl DaemonLock {
         writeln!(file, "{}, pid {}, since {now}", purpose.as_str(), std::process::id()).map_err(failed)?;
         let found = of_database.as_ref().and_then(|file| file.metadata().ok());
         let identity = Identity { path: database.to_owned(), file: found.map(|found| (found.dev(), found.ino())) };
-        Ok(DaemonLock { _file: file, database: of_database, identity })
+        Ok(DaemonLock { file, database: of_database, identity })
     }
 
     pub fn identity(&self) -> Identity {
         self.identity.clone()
     }
 
-    /// Who runs a daemon on this database, if anybody does.
+    /// Who holds this database, if anybody does.
     pub fn holder(database: &Path) -> Option<String> {
         let mut file = File::open(beside(&real_path(database).ok()?, ".lock")).ok()?;
         match flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -135,9 +137,9 @@ impl DaemonLock {
         }
     }
 
-    /// Whether a daemon runs on this database.
-    pub fn is_held(database: &Path) -> bool {
-        DaemonLock::holder(database).is_some()
+    /// Whether a daemon runs on this database. A push by hand that holds it takes up nobody's rows but its own.
+    pub fn daemon_runs(database: &Path) -> bool {
+        DaemonLock::holder(database).is_some_and(|holder| is_daemon(&holder))
     }
 }
 
@@ -164,6 +166,11 @@ fn lock_itself(database: &Path) -> Result<Option<ManuallyDrop<File>>, LockError>
             Err(LockError::File { path: database.to_owned(), problem: std::io::Error::from(error).to_string() })
         }
     }
+}
+
+/// Whether a holder is a daemon, by what its lock file says; version 0.1.0 wrote no purpose.
+pub fn is_daemon(holder: &str) -> bool {
+    holder.starts_with(Purpose::Daemon.as_str()) || holder.starts_with("pid ")
 }
 
 fn holder(file: &mut File) -> String {

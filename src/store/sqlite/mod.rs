@@ -43,7 +43,7 @@ use readers::Readers;
 use writer::{Unit, Write, Writer, closed};
 
 pub use connect::Access;
-pub use lock::{DaemonLock, Identity, LockError, Purpose};
+pub use lock::{DaemonLock, Identity, LockError, Purpose, is_daemon};
 pub use place::real_path;
 
 type Result<T> = std::result::Result<T, StoreError>;
