@@ -472,16 +472,34 @@ fn first_after(schedule: &CompiledSchedule, now: UtcMs) -> Option<UtcMs> {
 }
 
 /// Takes back what was recorded ahead of its instant, at the start and at the end of a daemon, unless the clock cannot
-/// be believed. `awake_at` is as for [`Store::withdraw_ahead`]; None: when something was last recorded.
+/// be believed. `awake_at` is as for [`Store::withdraw_ahead`], and is kept for the next start; None: when a daemon last
+/// watched, as far as is known.
 ///
 /// # Errors
 /// The store's.
 pub async fn withdraw_ahead(store: &dyn Store, awake_at: Option<UtcMs>, now: UtcMs) -> Result<(), StoreError> {
     let last_known = store.last_recorded_at().await?;
-    if !must_wait(now, last_known) {
-        store.withdraw_ahead(awake_at.or(last_known).unwrap_or_default().min(now)).await?;
+    if must_wait(now, last_known) {
+        return Ok(());
     }
+    let awake_at = match awake_at {
+        Some(at) => {
+            store.remember("", WATCHED_UNTIL, &at.to_string(), now).await?;
+            Some(at)
+        }
+        // In a quiet installation nothing was recorded between a fire of some seconds ahead and the stop after it.
+        None => last_known.max(watched_until(store).await?),
+    };
+    store.withdraw_ahead(awake_at.unwrap_or_default().min(now)).await?;
     Ok(())
+}
+
+/// Under this name the daemon keeps when it last ended in peace.
+const WATCHED_UNTIL: &str = "watched_until";
+
+async fn watched_until(store: &dyn Store) -> Result<Option<UtcMs>, StoreError> {
+    let kept = store.recall("").await?;
+    Ok(kept.iter().find(|(key, _)| key == WATCHED_UNTIL).and_then(|(_, at)| at.parse().ok()))
 }
 
 fn must_wait(now: UtcMs, last_known: Option<UtcMs>) -> bool {

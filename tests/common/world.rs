@@ -216,6 +216,17 @@ impl World {
         World::start(self.dir, self.clock, self.platform, self.accounts, self.idempotent).await
     }
 
+    /// Ends as on SIGTERM, and a new process starts over the same database `later`.
+    pub async fn stop_and_restart(self, later: Duration) -> World {
+        let (platform, accounts, idempotent) = (self.platform.clone(), self.accounts.clone(), self.idempotent);
+        let (dir, clock, store) = self.stop().await;
+        withdraw_ahead(&*store, Some(clock.now()), clock.now()).await.unwrap();
+        store.close().await;
+        drop(store);
+        clock.advance(later);
+        World::start(dir, clock, platform, accounts, idempotent).await
+    }
+
     /// The process is gone, a backup takes the place of the database, and a new process starts over it.
     pub async fn restore_and_restart(self, backup: &std::path::Path) -> World {
         let database = self.dir.path().join("pushcron.db");

@@ -195,6 +195,8 @@ impl Write for WithdrawAhead {
     type Answer = u64;
 
     fn run(&mut self, conn: &Connection) -> Result<u64> {
+        // A push that was looked at has been promised to people: its fire is never taken back, or an id that history and
+        // alarms have shown would vanish with the next restart.
         // What was restored may have been sent by the database that was lost, and stays missed. A gap that has begun
         // is taken back only where it can be decided anew from there: by the schedule that it was decided by.
         let ids = conn.query_row(
@@ -204,7 +206,8 @@ impl Write for WithdrawAhead {
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.due_at > ?1 AND f.triggered_by = 'cron'
                         AND (f.recorded_at < f.due_at OR f.decision <> 'fired' AND f.reason <> 'restored')
-                        AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')
+                        AND NOT EXISTS (SELECT 1 FROM pushes AS p
+                                         WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))
                      UNION ALL
                      SELECT f.id
                        FROM fires AS f INDEXED BY fires_spans
