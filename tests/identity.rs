@@ -196,5 +196,11 @@ async fn a_second_mount_of_the_database_file_is_the_same_database() {
     assert_eq!(refused.status.code(), Some(69), "{told}");
     assert!(told.contains("in use by another pushcron, by another path (a second mount?)"), "{told}");
     daemon.stop().await;
+    // Its log would not lie beside the file, and the next start by the file's own path would not find it.
+    let mut alone = house.program_under(&["unshare", "--mount", "sh", "-c", &mount], &["--db", &other, "run"]);
+    let alone = alone.stderr(std::process::Stdio::piped()).output().await.unwrap();
+    let told = String::from_utf8(alone.stderr).unwrap();
+    assert_eq!(alone.status.code(), Some(69), "{told}");
+    assert!(told.contains("mount its directory instead"), "{told}");
     house.assert_nothing_lost_or_doubled().await;
 }

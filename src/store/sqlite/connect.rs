@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use super::cells::At;
 use super::fault::{Fault, Result};
@@ -103,6 +104,12 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
             file.nlink()
         )));
     }
+    if is_mounted(path) {
+        return Err(open_error(
+            "this file is mounted by itself, and its log would lie beside the mount; mount its directory instead"
+                .to_owned(),
+        ));
+    }
     // A journal beside it means that its maker was killed before the database went over to the log that we keep: what is
     // half made is taken back as soon as it is opened for writing, and cannot be read before.
     let is_half_made = beside(path, "-journal").exists();
@@ -110,6 +117,12 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
         check(path).map_err(|fault| fault.told(path))?;
     }
     Ok(())
+}
+
+/// Whether the file is the root of a mount. Kernels before 5.8 do not say.
+fn is_mounted(path: &Path) -> bool {
+    let found = statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 fn describe(path: &Path, error: &std::io::Error) -> String {
