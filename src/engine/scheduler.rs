@@ -488,11 +488,18 @@ pub async fn withdraw_ahead(store: &dyn Store, awake_at: Option<UtcMs>, now: Utc
             Some(at)
         }
         // In a quiet installation nothing was recorded between a fire of some seconds ahead and the stop after it.
-        None => last_known.max(watched_until(store).await?),
+        None => {
+            let watched = last_known.max(watched_until(store).await?);
+            // Noticed within the grace is merely late: deciding anew would give the same pushes other ids.
+            watched.map(|at| if now.since(at) <= MERELY_LATE { now } else { at })
+        }
     };
     store.withdraw_ahead(awake_at.unwrap_or_default().min(now)).await?;
     Ok(())
 }
+
+/// The grace of a job that names none. Who starts again so soon goes on with what was decided.
+const MERELY_LATE: Duration = Duration::from_secs(60);
 
 /// Under this name the daemon keeps when it last ended in peace.
 const WATCHED_UNTIL: &str = "watched_until";
