@@ -170,13 +170,18 @@ impl Scheduler {
     /// # Errors
     /// The store's; what was not recorded stays due.
     pub async fn run_once(&mut self) -> Result<(), StoreError> {
+        while self.step().await? {}
+        Ok(())
+    }
+
+    /// One transaction's worth of it. Returns whether there may be more.
+    async fn step(&mut self) -> Result<bool, StoreError> {
         self.notice_jump().await?;
         if self.doubts_the_clock() {
-            return Ok(());
+            return Ok(false);
         }
         self.apply_postponed().await?;
-        while self.record_batch().await? {}
-        Ok(())
+        self.record_batch().await
     }
 
     /// One transaction's worth of what is due. Returns whether there may be more.
@@ -186,9 +191,10 @@ impl Scheduler {
         if plan.cursors.is_empty() {
             return Ok(false);
         }
-        self.tell_missed(&plan.fires);
         let fires = around_recorded(&*self.store, &self.timeline, plan.fires.clone()).await?;
         let recorded = self.store.record_fires(fires, plan.cursors.clone(), now).await?;
+        // Not before: while the database cannot be written, the same would be told every second.
+        self.tell_missed(&plan.fires);
         self.timeline.advance(&plan);
         self.spread(&plan.fires, &recorded);
         if !recorded.stale.is_empty() {
@@ -242,17 +248,21 @@ impl Scheduler {
     /// Runs until the commands end.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
-            let mut pause = None;
-            if let Err(error) = self.run_once().await {
-                self.store_failed(&error);
-                pause = Some(Duration::from_secs(1));
-            }
-            let wait = pause.unwrap_or_else(|| self.time_to_next());
+            let wait = match self.step().await {
+                // After a long absence there is much to record: a stop or a reload does not wait for all of it.
+                Ok(true) => Duration::ZERO,
+                Ok(false) => self.time_to_next(),
+                Err(error) => {
+                    self.store_failed(&error);
+                    Duration::from_secs(1)
+                }
+            };
             if let Some(beat) = &self.beat {
                 beat(Beat { jobs: self.timeline.len(), next_look_at: self.timeline.next_look_at() });
             }
             let clock = self.clock.clone();
             tokio::select! {
+                biased;
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return,

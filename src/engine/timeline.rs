@@ -20,6 +20,10 @@ use crate::store::{Cursor, NewFire, StoredJob};
 /// in which those of now are sent.
 pub const AHEAD: Duration = Duration::from_millis(5_500);
 
+/// A plan that holds so many decisions takes in no further job: after a long absence of many jobs, one transaction of them
+/// all would take gigabytes, and nothing could be sent or stopped until it was written.
+const FIRES_AT_ONCE: usize = 4096;
+
 /// A job as the timer sees it.
 pub struct Scheduled {
     pub name: Arc<str>,
@@ -205,7 +209,10 @@ impl Timeline {
     pub fn plan(&mut self, now: UtcMs, limit: usize) -> Plan {
         let mut plan = Plan::default();
         let mut looked_at = Vec::new();
-        while plan.moves.len() < limit && self.next_look_at().is_some_and(|at| at <= now) {
+        while plan.moves.len() < limit
+            && plan.fires.len() < FIRES_AT_ONCE
+            && self.next_look_at().is_some_and(|at| at <= now)
+        {
             let Some(Reverse((at, index, generation))) = self.coming.pop() else { break };
             looked_at.push(Reverse((at, index, generation)));
             self.decide(index, now, &mut plan);
@@ -395,6 +402,20 @@ mod tests {
         assert_eq!(fires(&rest).len(), 1);
         timeline.advance(&rest);
         assert_eq!(fires(&timeline.plan(after(60), 2)), []);
+    }
+
+    #[test]
+    fn a_plan_after_a_long_absence_holds_no_more_than_one_job_above_its_bound() {
+        let away = after(60 * 3000);
+        let mut timeline = timeline(["a", "b", "c", "d"].map(every_minute).to_vec());
+        let mut rows = 0;
+        for _ in 0..2 {
+            let plan = timeline.plan(away, 500);
+            assert_eq!((plan.fires.len(), plan.cursors.len()), (6000, 2));
+            rows += plan.fires.len();
+            timeline.advance(&plan);
+        }
+        assert_eq!((rows, timeline.plan(away, 500).fires.len()), (12_000, 0));
     }
 
     #[test]
