@@ -1,7 +1,7 @@
 //! Every open push in memory, and which of them may start now. Pure: no clock, no I/O.
 //!
 //! A push waits for its hour, which the wall clock shows, or for a length to pass, which no one's setting of a clock
-//! shortens or stretches ([`Due`]). Then it stands in the lane of the account that was chosen for it. A lane starts at most
+//! shortens or stretches (`Due`). Then it stands in the lane of the account that was chosen for it. A lane starts at most
 //! so many attempts at once, and within it every target has its own line, so that one target that never answers
 //! holds up its own line and no other.
 
