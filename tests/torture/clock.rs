@@ -1,6 +1,7 @@
 //! The wall clock is set, beneath a running daemon or while it is dead, and pushes that wait for a length go on within
 //! that length.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,16 +32,24 @@ async fn set_clock(stage: &Stage, off: i64, daemon: Option<&Running>) {
     stage.watch.is_off_by(off);
 }
 
-/// Each account sends so many from now on, or it is told which does not.
-async fn all_go_on(stage: &Stage, daemon: &Running, when: &str) -> Vec<String> {
+/// Each account sends so many from now on, those included that wait for another try on the accounts of `owing`; or it is
+/// told which does not.
+async fn all_go_on(stage: &Stage, daemon: &Running, owing: &[&str], when: &str) -> Vec<String> {
     let (since, wanted) = (stage.receiver.now(), 3);
+    let owed: Vec<(&str, HashSet<String>)> = owing.iter().map(|path| (*path, stage.receiver.untaken(path))).collect();
+    let still_owed = |(path, owed): &(&str, HashSet<String>)| !stage.receiver.untaken(path).is_disjoint(owed);
     let sent = |account: &str| stage.receiver.taken_since(&format!("/{account}"), since);
-    within(WITHIN, || ACCOUNTS.iter().all(|account| sent(account) >= wanted)).await;
+    let all = || ACCOUNTS.iter().all(|account| sent(account) >= wanted) && !owed.iter().any(still_owed);
+    within(WITHIN, all).await;
     let silent = ACCOUNTS.iter().filter(|account| sent(account) < wanted);
     let log = daemon.says();
     let tail: Vec<&str> = log.lines().rev().take(3).collect();
+    let owing = owed.iter().filter(|owed| still_owed(owed));
+    let owing =
+        owing.map(|(path, _)| format!("{path}: what waited for its next try still waits after {WITHIN:?} {when}"));
     silent
         .map(|account| format!("{account}: {} pushes in {WITHIN:?} {when}; log: {}", sent(account), tail.join(" | ")))
+        .chain(owing)
         .collect()
 }
 
@@ -83,8 +92,11 @@ async fn one_step(stage: &mut Stage, library: &str, step: i64, while_dead: bool)
         stage.receiver.set(&format!("/{account}"), temper);
     }
     let mut daemon = stage.started().await;
-    let mut wrong = all_go_on(stage, &daemon, "before any step").await;
+    let mut wrong = all_go_on(stage, &daemon, &[], "before any step").await;
     let when = format!("after a step of {step:+} s, while it was {}", if while_dead { "dead" } else { "running" });
+    // The step comes while one account rests and another one waits for its next try.
+    let refusals = stage.receiver.refusals("/resting");
+    within(WITHIN, || stage.receiver.refusals("/resting") > refusals).await;
     if while_dead {
         stage.kill(&mut daemon);
         set_clock(stage, step, None).await;
@@ -94,11 +106,13 @@ async fn one_step(stage: &mut Stage, library: &str, step: i64, while_dead: bool)
     if !while_dead {
         set_clock(stage, step, Some(&daemon)).await;
     }
-    wrong.extend(all_go_on(stage, &daemon, &when).await);
+    // What a kill makes of a refusal that was not recorded yet is `unknown`, but where the receiver drops repeats.
+    let owing = if while_dead { &["/retrying"][..] } else { &["/retrying", "/resting"] };
+    wrong.extend(all_go_on(stage, &daemon, owing, &when).await);
     wrong.extend(too_soon(stage, since, &when));
     stage.kill(&mut daemon);
     let mut daemon = stage.started().await;
-    wrong.extend(all_go_on(stage, &daemon, &format!("{when}, and a kill")).await);
+    wrong.extend(all_go_on(stage, &daemon, &["/retrying"], &format!("{when}, and a kill")).await);
     if !wrong.is_empty() {
         // What is silent does not settle.
         daemon.stop().await;
@@ -120,14 +134,12 @@ async fn pushes_go_on_within_their_lengths_however_the_clock_is_set() {
     let mut stage = Stage::new("clock steps", 6).await;
     let steps = [(-60, false), (-7200, true), (7200, false), (-60, true), (-7200, false), (7200, true)];
     let mut all = Findings::default();
-    let mut round = 0;
     while all.kills < stage.kills {
         // They mostly wait, so that several of them go side by side.
         let mut stages = Vec::new();
-        for n in 0..4 {
-            stages.push((stage.again().await, steps[(round + n) % steps.len()]));
+        for step in steps {
+            stages.push((stage.again().await, step));
         }
-        round += stages.len();
         let going = stages.iter_mut().map(|(next, (step, while_dead))| one_step(next, &library, *step, *while_dead));
         for findings in futures_util::future::join_all(going).await {
             all.add(findings);

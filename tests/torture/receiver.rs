@@ -150,6 +150,20 @@ impl Receiver {
         newest.filter(|seen| seen.path == path && seen.verdict.took_it()).count()
     }
 
+    pub fn refusals(&self, path: &str) -> usize {
+        let memory = self.memory.lock().unwrap();
+        memory.seen.iter().filter(|seen| seen.path == path && seen.verdict == Verdict::Refused).count()
+    }
+
+    /// Messages to a path that came and were not taken so far.
+    pub fn untaken(&self, path: &str) -> HashSet<String> {
+        let memory = self.memory.lock().unwrap();
+        let (taken, others): (Vec<&Seen>, Vec<&Seen>) =
+            memory.seen.iter().filter(|seen| seen.path == path).partition(|seen| seen.verdict.took_it());
+        let taken: HashSet<&str> = taken.into_iter().map(|seen| seen.id.as_str()).collect();
+        others.into_iter().filter(|seen| !taken.contains(seen.id.as_str())).map(|seen| seen.id.clone()).collect()
+    }
+
     pub fn now(&self) -> Duration {
         self.clock.monotonic()
     }
