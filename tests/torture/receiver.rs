@@ -3,7 +3,7 @@
 //! must be. Below `/robot` it speaks OneBot.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -210,11 +210,10 @@ impl Receiver {
 
     async fn serve(self: Arc<Receiver>, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
-        let mut connection = None;
         while let Some(request) = read_request(&mut stream).await {
             let answer = match request.path.strip_prefix("/robot/") {
                 Some(action) => Some(self.robot(action, &request.body)),
-                None => self.webhook(&request, &mut connection).await,
+                None => self.webhook(&request).await,
             };
             let Some(answer) = answer else {
                 // The message is taken, and no answer ever comes; the connection is the other side's to end.
@@ -230,14 +229,11 @@ impl Receiver {
         }
     }
 
-    async fn webhook(&self, request: &Request, connection: &mut Option<Connection>) -> Option<String> {
-        if connection.is_none() {
-            *connection = Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY).ok();
-        }
+    async fn webhook(&self, request: &Request) -> Option<String> {
         let data = &request.body["data"];
         let id = request.webhook_id.clone().unwrap_or_default();
         let push_id = id.rsplit('-').next().and_then(|id| id.parse().ok()).unwrap_or(0);
-        let attempts = connection.as_ref().map_or(0, |connection| attempts_at(connection, push_id));
+        let attempts = attempts_at(&self.database, push_id);
         let (verdict, delay, rest) = self.judge(&request.path, &id);
         let is_of_schedule = data["triggered_by"] == "cron";
         {
@@ -347,9 +343,12 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> Option<Request> {
 
 /// How many attempts at a push are recorded. They need not be open: a daemon that was killed right after it sent, and
 /// its successor, may both have been faster than we were with reading the request.
-fn attempts_at(connection: &Connection, push_id: i64) -> u64 {
-    let count = connection
-        .query_row("SELECT count(*) FROM attempts WHERE push_id = ?1", [push_id], |row| row.get::<_, i64>(0))
-        .inspect_err(|error| eprintln!("the attempts at push {push_id} cannot be read: {error}"));
-    count.map_or(0, i64::unsigned_abs)
+fn attempts_at(database: &Path, push_id: i64) -> u64 {
+    // Not kept open: a reader of a file that is gone would keep its log alive for the next one of that name.
+    let count = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
+        connection.query_row("SELECT count(*) FROM attempts WHERE push_id = ?1", [push_id], |row| row.get::<_, i64>(0))
+    });
+    count
+        .inspect_err(|error| eprintln!("the attempts at push {push_id} cannot be read: {error}"))
+        .map_or(0, i64::unsigned_abs)
 }

@@ -102,13 +102,22 @@ async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
         stage.watch.forget();
     }
     let periods = if is_right { &jobs[..] } else { &[] };
-    let mut findings = stage.verdict(&Rules { jobs: periods, may_miss: !is_right, ..Rules::default() }).await;
+    // Whatever file it is, pushes go on.
+    let before = stage.receiver.count();
+    let daemon = stage.started().await;
+    within(PATIENCE, || stage.receiver.count() > before).await;
+    stage.receiver.be_kind();
+    let mut findings =
+        stage.verdict_in(daemon, &Rules { jobs: periods, may_miss: !is_right, ..Rules::default() }).await;
     if !is_right {
         // What was sent before stands in another file: of it only the instants can be told.
         findings.unrecorded = 0;
         let seen = stage.receiver.seen();
         let by_webhook: Vec<_> = seen.iter().collect();
         findings.doubled = doubled(&by_webhook, None).len();
+    }
+    if stage.receiver.count() == before {
+        stage.tell(&mut wrong, [format!("{way:?}: no push after the next start")]);
     }
     findings.wrong = wrong;
     findings
