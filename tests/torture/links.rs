@@ -70,6 +70,10 @@ async fn a_database_under_another_name_is_never_a_second_database() {
             }
             daemon = stage.started().await;
         }
+        // Something is sent and recorded in each round, before the daemon is killed in the middle of a send.
+        stage.receiver.set("/hook", Temper::Kind);
+        let before = stage.receiver.count();
+        within(PATIENCE, || stage.receiver.count() > before + 2).await;
         std::fs::hard_link(&database, &hard).unwrap();
         stage.receiver.set("/hook", Temper::Slow(Duration::from_millis(stage.dice.u64(100..1500))));
         let before = stage.receiver.count();
