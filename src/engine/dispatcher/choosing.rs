@@ -58,15 +58,15 @@ impl Dispatcher {
         self.queue.park(id, reason);
         self.look_again_at = self.look_again_at.min(self.clock.monotonic() + at.since(now));
         if self.snoozed.insert(id, reason) != Some(reason) {
-            self.settles.push(Settle { push_id: id, next });
+            self.settles.push_back(Settle { push_id: id, next });
         }
     }
 
     /// Ends a push whose time is over, and which was not begun.
     pub(super) fn expire(&mut self, id: i64) {
         let Some(push) = self.queue.get(id) else { return };
-        let next =
-            retry::decide_snooze(Obstacle::Gate("too_late"), None, push.perhaps_sent, UtcMs::MAX, push.expires_at);
+        let over = push.expires_at;
+        let next = retry::decide_snooze(Obstacle::Gate("too_late"), None, push.perhaps_sent, over, over);
         self.settle(id, next);
     }
 
@@ -78,7 +78,7 @@ impl Dispatcher {
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
         self.forget(id);
-        self.settles.push(Settle { push_id: id, next });
+        self.settles.push_back(Settle { push_id: id, next });
     }
 
     pub(super) fn forget(&mut self, id: i64) {

@@ -11,7 +11,7 @@ mod recording;
 mod sending;
 mod stopping;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -137,8 +137,8 @@ pub struct Dispatcher {
     /// Why a push was snoozed, as its row says, so that the row is not written again and again.
     snoozed: HashMap<i64, &'static str>,
     finishes: Vec<Finish>,
-    take_backs: Vec<TakeBack>,
-    settles: Vec<Settle>,
+    take_backs: VecDeque<TakeBack>,
+    settles: VecDeque<Settle>,
     /// Writes under way.
     writing: usize,
     /// At most one batch of attempts is being opened at a time; the next one gathers meanwhile.
@@ -177,8 +177,8 @@ impl Dispatcher {
             notes,
             snoozed: HashMap::new(),
             finishes: Vec::new(),
-            take_backs: Vec::new(),
-            settles: Vec::new(),
+            take_backs: VecDeque::new(),
+            settles: VecDeque::new(),
             writing: 0,
             beginning: false,
             recording: false,
@@ -266,8 +266,11 @@ impl Dispatcher {
     /// Everything that can be done now, in the order in which it makes room for the next.
     fn pump(&mut self) {
         let now = self.clock.reading();
-        self.notice_step(now);
         let is_believed = !self.is_beyond_belief(now.wall);
+        // Rows that tell of 2099 would be believed by the next start.
+        if is_believed {
+            self.notice_step(now);
+        }
         if self.clock.monotonic() >= self.look_again_at {
             self.look_again_at = self.clock.monotonic() + LOOK_AGAIN;
             self.queue.unpark();
@@ -298,10 +301,6 @@ impl Dispatcher {
     /// Where the wall clock was set, rows that tell the end of a length tell it anew: people read them, and so does the
     /// next start. What waits for a length is not touched by it.
     fn notice_step(&mut self, now: Reading) {
-        // Rows that tell of 2099 would be believed by the next start.
-        if self.is_beyond_belief(now.wall) {
-            return;
-        }
         let passed = now.moment.since(self.compared.moment);
         let stepped_ms = now.wall.ms_since(self.compared.wall + passed);
         let before = std::mem::replace(&mut self.compared, now).wall;

@@ -1,5 +1,6 @@
 //! Making outcomes durable, and what to do while the database cannot be written.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tracing::{error, warn};
@@ -21,8 +22,7 @@ impl Dispatcher {
         if !self.settles.is_empty() && !self.settling {
             self.writing += 1;
             self.settling = true;
-            let rest = self.settles.split_off(self.settles.len().min(SETTLE_AT_ONCE));
-            let settles = std::mem::replace(&mut self.settles, rest);
+            let settles = next_batch(&mut self.settles);
             let (store, events, now) = (self.store.clone(), self.events.clone(), self.clock.now());
             tokio::spawn(async move {
                 let result = store.settle(settles.clone(), now).await;
@@ -32,8 +32,7 @@ impl Dispatcher {
         if !self.take_backs.is_empty() && !self.taking_back {
             self.writing += 1;
             self.taking_back = true;
-            let rest = self.take_backs.split_off(self.take_backs.len().min(SETTLE_AT_ONCE));
-            let attempts = std::mem::replace(&mut self.take_backs, rest);
+            let attempts = next_batch(&mut self.take_backs);
             let (store, events) = (self.store.clone(), self.events.clone());
             tokio::spawn(async move {
                 let result = store.take_back_attempts(attempts.clone()).await;
@@ -159,4 +158,9 @@ impl Dispatcher {
             error!(%error, "cannot {activity}; nothing is sent until the database can be written, trying again every second");
         }
     }
+}
+
+/// What is written next of all that waits to be, oldest first.
+fn next_batch<T>(waiting: &mut VecDeque<T>) -> Vec<T> {
+    waiting.drain(..waiting.len().min(SETTLE_AT_ONCE)).collect()
 }

@@ -68,7 +68,7 @@ impl Dispatcher {
     /// a reason, when what kept it is over.
     pub(super) fn take_back(&mut self, delivery: &Delivery, start_at: UtcMs, reason: Option<&'static str>) {
         self.queue.take_back(delivery.push_id, self.clock.boottime());
-        self.take_backs.push(TakeBack {
+        self.take_backs.push_back(TakeBack {
             push_id: delivery.push_id,
             number: delivery.attempt,
             next_attempt_at: start_at,
