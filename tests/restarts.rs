@@ -84,3 +84,18 @@ async fn what_is_still_to_come_is_decided_anew_after_a_restart() {
     let world = world.kill_and_restart().await;
     world.expect("select id from pushes", &[&["1"], &["2"]]).await;
 }
+
+#[tokio::test]
+async fn a_push_whose_attempt_was_opened_and_not_begun_keeps_its_id_over_a_kill() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute()]).await;
+    world.pass(Duration::from_secs(59)).await;
+    // Attempts are opened some milliseconds ahead of their instant.
+    world.clock.advance(Duration::from_millis(990));
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    world.clock.advance(Duration::from_secs(600));
+    let world = world.kill_and_restart().await;
+    world.expect("select id, state from pushes where id = 1", &[&["1", "sent"]]).await;
+    assert_eq!(world.platform.count(), 1);
+    world.balanced_ledger();
+}

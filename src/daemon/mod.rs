@@ -144,10 +144,11 @@ impl Daemon {
         let mut roster = setup::roster(&config, &environment)?;
         let started_at = clock.now();
 
+        // Before attempts are taken back: a push with an open one was shown, and its fire is not withdrawn.
+        withdraw_ahead(&*store, None, clock.now()).await?;
         let (recovered, notes) = opened.recover(&roster, &clock).await?;
         let seen = last_seen(&*store, clock.reading()).await?;
         roster.resume(&past_accounts(&*store).await?, seen);
-        withdraw_ahead(&*store, None, clock.now()).await?;
 
         let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);

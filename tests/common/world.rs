@@ -188,9 +188,9 @@ impl World {
         let path = dir.path().join("pushcron.db");
         let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
         let notes_at = flights::path_beside(&path);
+        withdraw_ahead(&*store, None, clock.now()).await.unwrap();
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
         let seen = last_seen(&*store, clock.reading()).await.unwrap();
-        withdraw_ahead(&*store, None, clock.now()).await.unwrap();
         let notes = Flights::create(&notes_at).unwrap();
         let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
