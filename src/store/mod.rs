@@ -453,16 +453,16 @@ pub trait Store: Send + Sync {
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
-    /// Takes back every fire due after `awake_at` that was recorded ahead of its instant and has no push begun, and
-    /// sets the jobs' places back, so that the instants are decided anew. Returns how many.
+    /// Takes back every fire due after `awake_at` that was recorded ahead of its instant and of which no push was begun
+    /// or has a reason to wait, which people have seen. Sets the jobs' places back, so that the instants are decided anew. Returns how many.
     ///
     /// Where the clock was put back, what was skipped or missed after `awake_at` is still to come, and is taken back
     /// too: nothing of it was sent. So is a row that stands for many instants on both sides of `awake_at`, unless the
     /// schedule changed since. From the places that are set back on, the definitions that hold now answer, whatever
     /// held when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
     ///
-    /// `awake_at` is when a daemon last watched: at a start [`Store::last_recorded_at`], after a jump of the clock
-    /// the time before it, else now. What was due until then has fired, and its pushes are simply sent, however
+    /// `awake_at` is when a daemon last watched: at a start what is known of it (`scheduler::withdraw_ahead`), after a
+    /// jump of the clock the time before it, else now. What was due until then has fired, and its pushes are simply sent, however
     /// late: they only waited for their turn.
     async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64, StoreError>;
 
