@@ -1,12 +1,13 @@
 //! The database's file goes away beneath the running daemon: removed, moved, or replaced by a backup.
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::checker::{Findings, Rules, doubled};
+use super::checker::{Findings, Rules, doubled, number, open};
 use super::kills::tick;
-use super::receiver::Temper;
+use super::receiver::{Seen, Temper};
 use super::stage::{PATIENCE, Stage, within};
 
 /// How soon the daemon ends, at the latest.
@@ -70,6 +71,20 @@ fn put_back(stage: &Stage, way: Way) -> bool {
     true
 }
 
+/// Requests that came while the file lay elsewhere, so that no attempt was found at its path, though each of them has
+/// one in the file that came back.
+fn recorded_elsewhere(stage: &Stage, while_away: Range<Duration>) -> usize {
+    let (seen, connection) = (stage.receiver.seen(), open(&stage.database()));
+    let has_its_attempt = |request: &Seen| {
+        let requests = seen.iter().filter(|other| other.id == request.id).count();
+        let attempts =
+            number(&connection, &format!("SELECT count(*) FROM attempts WHERE push_id = {}", request.push_id));
+        attempts >= requests as i64
+    };
+    let unseen = seen.iter().filter(|request| !request.recorded_before && while_away.contains(&request.at));
+    unseen.filter(|request| has_its_attempt(request)).count()
+}
+
 async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
     let jobs = [("a", 1), ("b", 1)];
     stage.configure(&stage.account("hook", ""), &(tick("a", "hook", "a") + &tick("b", "hook", "b")));
@@ -84,6 +99,7 @@ async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
     within(PATIENCE, || stage.receiver.count() >= more).await;
     stage.watch.look();
     stage.watch.end();
+    let from = stage.receiver.now();
     take_away(stage, way);
     let gone_at = stage.receiver.now();
     let mut wrong = Vec::new();
@@ -97,6 +113,7 @@ async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
         stage.tell(&mut wrong, [format!("{way:?}: {late} pushes began after the file was gone")]);
     }
     stage.kill(&mut daemon);
+    let until = stage.receiver.now();
     let is_right = put_back(stage, way);
     if !is_right {
         stage.watch.forget();
@@ -109,7 +126,9 @@ async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
     stage.receiver.be_kind();
     let mut findings =
         stage.verdict_in(daemon, &Rules { jobs: periods, may_miss: !is_right, ..Rules::default() }).await;
-    if !is_right {
+    if is_right {
+        findings.unrecorded -= recorded_elsewhere(stage, from..until);
+    } else {
         // What was sent before stands in another file: of it only the instants can be told.
         findings.unrecorded = 0;
         let seen = stage.receiver.seen();
