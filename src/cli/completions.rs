@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
@@ -12,7 +12,7 @@ use clap_complete::env::Shells;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::rows::{Row, rows};
-use super::{Cli, Global};
+use super::{Global, command};
 use crate::clock::SystemClock;
 use crate::domain::{PushState, escaped};
 use crate::logging;
@@ -50,7 +50,7 @@ impl Completions {
 
 /// Answers a shell that asks for completions, and ends; returns where none asks.
 pub fn answer_shell() {
-    CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+    CompleteEnv::with_factory(command).var(VARIABLE).complete();
 }
 
 /// The jobs of the database, else those of the files.

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use rustix::fs::Mode;
 
-use super::Cli;
+use super::command;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 
@@ -21,7 +21,7 @@ impl Man {
     pub fn act(&self, _context: &Context) -> Result<Exit, Failure> {
         // Everybody reads the manual; no verb's secret is in it.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
-        clap_mangen::generate_to(Cli::command(), &self.directory)
+        clap_mangen::generate_to(command(), &self.directory)
             .map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", self.directory.display())))?;
         Ok(Exit::Done)
     }

@@ -6,6 +6,7 @@ mod cancel;
 mod check;
 mod completions;
 mod context;
+mod dashes;
 mod explain;
 mod failure;
 mod fire;
@@ -185,8 +186,21 @@ pub fn main() -> ExitCode {
     act(std::env::args_os()).into()
 }
 
+/// The tree of verbs, as it is parsed, completed and described.
+fn command() -> clap::Command {
+    dashes::taken_as_values(Cli::command())
+}
+
+fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let mut command = command();
+    let taken = dashes::judge(&command, &words)?;
+    let matches = command.try_get_matches_from_mut(words).map_err(|error| taken.told_with(error))?;
+    Cli::from_arg_matches(&matches)
+}
+
 fn act(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match parse(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout, which may be a closed pipe; then nobody is left to be told.
@@ -215,19 +229,100 @@ fn verbosity(cli: &Cli) -> i8 {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     #[test]
     fn the_tree_of_verbs_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_verb_shows_an_example() {
-        for verb in Cli::command().get_subcommands_mut() {
+        for verb in command().get_subcommands_mut() {
             let help = verb.render_long_help().to_string();
             let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{help}"));
             assert!(examples.contains("pushcron ") && examples.contains(verb.get_name()), "{help}");
         }
+    }
+
+    fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
+        parse(words.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn every_option_of_every_verb_takes_values_that_begin_with_a_dash() {
+        let mut tree = command();
+        tree.build();
+        let mut tried = 0;
+        for verb in tree.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            for option in verb.get_opts() {
+                let verb = verb.get_name();
+                let long = option.get_long().map(|name| format!("--{name}"));
+                let name = long.or(option.get_short().map(|letter| format!("-{letter}"))).expect("a name");
+                assert!(option.is_allow_hyphen_values_set(), "{verb} {name}");
+                assert_eq!(option.get_num_args().map(|args| (args.min_values(), args.max_values())), Some((1, 1)));
+                for value in ["-1001234567890/17", "-5°C", "- 条目", "-x", "--", "---", "-"] {
+                    // The value may be a bad one, and others may be missing; that it has a dash is no matter.
+                    let error = parsed(&["pushcron", verb, &name, value]).err();
+                    let kind = error.as_ref().map(clap::Error::kind);
+                    let is_judged = matches!(
+                        kind,
+                        None | Some(ErrorKind::ValueValidation | ErrorKind::InvalidValue)
+                            | Some(ErrorKind::MissingRequiredArgument)
+                    );
+                    assert!(is_judged, "{verb} {name} {value}: {}", error.unwrap());
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 500, "{tried}");
+    }
+
+    #[test]
+    fn a_value_with_a_dash_is_taken_as_it_is() {
+        let words = ["pushcron", "push", "--im", "telegram", "--group", "-100123/17", "--text", "- one\n- two"];
+        let Verb::Push(push) = parsed(&words).unwrap().verb else { panic!("another verb") };
+        let shown = format!("{push:?}");
+        assert!(shown.contains("Some(\"-100123/17\")") && shown.contains("- one\\n- two"), "{shown}");
+        let cli = parsed(&["pushcron", "-vc", "-jobs.yaml", "--db", "-db", "jobs"]).unwrap();
+        assert_eq!((cli.global.config, cli.global.verbose), (vec![PathBuf::from("-jobs.yaml")], 1));
+        assert_eq!(cli.global.db, Some(PathBuf::from("-db")));
+    }
+
+    #[test]
+    fn an_option_in_the_place_of_a_value_is_told_and_can_be_meant() {
+        for (words, option, value) in [
+            (&["push", "--im", "qq", "--text", "--group", "1"][..], "--text", "--group"),
+            (&["push", "--im", "qq", "--user", "1", "--text", "--wait=5s"], "--text", "--wait=5s"),
+            (&["push", "--im", "qq", "--user", "1", "--title", "--db", "--text", "a"], "--title", "--db"),
+            (&["push", "--im", "qq", "--user", "1", "--text", "-vv"], "--text", "-vv"),
+            (&["push", "--im", "qq", "--user", "1", "--text", "--help"], "--text", "--help"),
+            (&["history", "--job", "--follow"], "--job", "--follow"),
+            (&["next", "-n", "--json"], "-n", "--json"),
+            (&["--db", "--config", "a", "jobs"], "--db", "--config"),
+            (&["jobs", "-c", "-q"], "-c", "-q"),
+        ] {
+            let error = parsed(&[&["pushcron"], words].concat()).unwrap_err();
+            let told = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::InvalidValue, "{told}");
+            let sentence = format!("{option} wants a value, and '{value}' is an option");
+            assert!(told.contains(&sentence) && told.contains("Usage: pushcron"), "{told}");
+        }
+        // What is meant is written with `=`, and after a value all is as ever.
+        let words = ["pushcron", "push", "--im", "qq", "--user", "1", "--text=--group", "--title=-v", "--wait", "1s"];
+        let Verb::Push(push) = parsed(&words).unwrap().verb else { panic!("another verb") };
+        assert!(format!("{push:?}").contains("Some(\"--group\")"));
+    }
+
+    #[test]
+    fn a_misspelt_option_in_the_place_of_a_value_is_named_where_the_rest_makes_no_sense() {
+        let error = parsed(&["pushcron", "push", "--im", "qq", "--text", "--grup", "1"]).unwrap_err();
+        let told = error.to_string();
+        assert!(
+            told.contains("unexpected argument '1'") && told.contains("'--grup' was taken as the value of --text"),
+            "{told}"
+        );
     }
 }

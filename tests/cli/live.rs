@@ -156,6 +156,23 @@ fn a_push_works_without_a_daemon() {
 }
 
 #[test]
+fn targets_and_texts_that_begin_with_a_dash_are_sent_as_they_are() {
+    let house = House::with_file(FILE);
+    let push = ["push", "--im", "qq", "--group", "-1001234567890", "--title", "-v2 is out", "--text", "-5°C"];
+    let told = house.run_words(push).fine();
+    assert!(told.contains("group:-1001234567890") && told.contains("-5°C") && told.ends_with("\n1\n"), "{told}");
+    let rows: Vec<Value> = serde_json::from_str(&house.run("history --im qq --json").fine()).unwrap();
+    assert_eq!(rows[0]["target"], "group:-1001234567890");
+    assert_eq!(house.run("history --im -nobody").fine(), "no pushes\n");
+
+    let run = house.run("push --im qq --text --group 1");
+    assert_eq!((run.code, run.out.as_str()), (Some(64), ""));
+    assert!(run.err.contains("'--group' is an option of push") && run.err.contains("'--text=--group'"), "{}", run.err);
+    let rows: Vec<Value> = serde_json::from_str(&house.run("history --json").fine()).unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+#[test]
 fn a_push_carries_a_file_that_only_the_person_can_read() {
     let house = House::with_file(FILE);
     // A file beside no YAML file, given by a relative path.

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pushcron::domain::Next;
 use pushcron::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore};
@@ -229,6 +230,101 @@ fn a_push_by_hand_is_not_taken_for_a_daemon_and_a_daemon_of_0_1_0_is() {
     assert!(DaemonLock::daemon_runs(&sqlite.path()));
     drop(lock);
     assert_eq!(std::fs::read(sqlite.path().with_extension("db.lock")).unwrap(), b"");
+}
+
+#[test]
+fn who_only_looks_for_a_holder_keeps_nobody_from_taking_the_lock() {
+    let sqlite = Sqlite::new();
+    drop(DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    DaemonLock::holder(&sqlite.path());
+                }
+            });
+        }
+        let taken: Vec<_> = (0..3000).map(|_| DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).err()).collect();
+        done.store(true, Ordering::Relaxed);
+        let refused: Vec<String> = taken.into_iter().flatten().map(|error| error.to_string()).collect();
+        assert!(refused.is_empty(), "{} of 3000, such as: {}", refused.len(), refused[0]);
+    });
+}
+
+#[test]
+fn what_a_killed_daemon_left_in_the_lock_file_is_not_told_of_who_is_just_starting() {
+    let sqlite = Sqlite::new();
+    let path = sqlite.path().with_extension("db.lock");
+    for left in ["daemon, pid 7, since 2026-11-28T00:00:00Z", "push, pid 7, since 2026-11-28T00:00:00Z", ""] {
+        std::fs::write(&path, left).unwrap();
+        assert_eq!(DaemonLock::holder(&sqlite.path()), None, "nobody holds it");
+        // As whoever has the lock, and has not yet written what for.
+        let file = std::fs::File::open(&path).unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(!DaemonLock::daemon_runs(&sqlite.path()));
+        let error = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap_err();
+        let told = matches!(&error, LockError::Held { holder, .. } if holder == "its process is just starting");
+        assert!(told, "{error}");
+    }
+}
+
+#[test]
+fn a_daemon_of_0_1_0_that_still_runs_is_seen_though_it_shows_no_sign() {
+    let sqlite = Sqlite::new();
+    let path = sqlite.path().with_extension("db.lock");
+    std::fs::write(&path, "pid 7, since 2026-11-01T00:00:00Z").unwrap();
+    assert!(!DaemonLock::daemon_runs(&sqlite.path()), "it ended long ago");
+    let file = std::fs::File::open(&path).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert!(DaemonLock::daemon_runs(&sqlite.path()));
+    let error = DaemonLock::take(&sqlite.path(), Purpose::Push, NINE).unwrap_err();
+    assert!(error.to_string().contains("(pid 7, since"), "{error}");
+}
+
+/// A database as an earlier pushcron left it.
+fn of_an_earlier_version(sqlite: &Sqlite) {
+    let conn = Connection::open(sqlite.path()).unwrap();
+    conn.execute_batch(&std::fs::read_to_string("migrations/sqlite/0001_init.sql").unwrap()).unwrap();
+    conn.execute_batch(
+        "INSERT INTO meta VALUES ('database_id', '0123456789'), ('created_at', '2026-01-01T00:00:00.000Z');
+         PRAGMA application_id = 0x7063726e; PRAGMA user_version = 1; PRAGMA journal_mode = WAL",
+    )
+    .unwrap();
+}
+
+fn version(sqlite: &Sqlite) -> i64 {
+    Connection::open(sqlite.path()).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_verb_changes_no_schema_under_whoever_holds_the_database() {
+    let sqlite = Sqlite::new();
+    of_an_earlier_version(&sqlite);
+    for (purpose, what_to_do) in [(Purpose::Daemon, "restart"), (Purpose::Push, "try again")] {
+        let lock = DaemonLock::take(&sqlite.path(), purpose, NINE).unwrap();
+        let error = refusal(&sqlite.path(), Access::Write).await.to_string();
+        assert!(error.contains("version 1") && error.contains("pid ") && error.contains(what_to_do), "{error}");
+        assert_eq!(version(&sqlite), 1);
+        drop(lock);
+    }
+    // Where nobody holds it, a verb brings it up to date, and lets go of it.
+    SqliteStore::open(sqlite.path(), Access::Write, NINE).await.unwrap().close().await;
+    assert!(version(&sqlite) > 1);
+    DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+}
+
+#[tokio::test]
+async fn a_verb_makes_no_database_of_a_backup_under_a_daemon() {
+    let sqlite = Sqlite::new();
+    let store = sqlite.store().await;
+    let copy = sqlite.path().with_file_name("copy.db");
+    store.backup(&copy, NINE).await.unwrap();
+    let lock = DaemonLock::take(&copy, Purpose::Daemon, NINE).unwrap();
+    let error = refusal(&copy, Access::Write).await.to_string();
+    assert!(error.contains("backup") && error.contains("restart"), "{error}");
+    drop(lock);
+    SqliteStore::open(&copy, Access::Write, NINE).await.unwrap();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Opening the file: its mode, its pragmas, its schema version, and whether it is sound.
 
+use std::fmt;
 use std::fs::{OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -38,7 +39,7 @@ const STATEMENTS: usize = 32;
 pub enum Access {
     /// Create the file where there is none, bring its schema up to date, see that it is sound.
     Daemon,
-    /// Create the file where there is none, bring its schema up to date.
+    /// Create the file where there is none, bring its schema up to date unless somebody runs on it.
     Write,
     /// Read a file that is there.
     Read,
@@ -174,10 +175,47 @@ fn check(path: &Path) -> Result<()> {
     if finding == "ok" { Ok(()) } else { Err(Fault::Row(finding)) }
 }
 
+/// What a database is to those who write to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Current,
+    /// Of an earlier pushcron.
+    Earlier {
+        version: usize,
+    },
+    /// A copy that nobody has written to yet.
+    Backup,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Standing::Current => f.write_str("its schema is up to date"),
+            Standing::Earlier { version: 0 } => f.write_str("it is still empty"),
+            Standing::Earlier { version } => {
+                let known = MIGRATIONS.len();
+                write!(f, "its schema has version {version}, where this pushcron writes version {known}")
+            }
+            Standing::Backup => f.write_str("it is a backup that was not put into use yet"),
+        }
+    }
+}
+
+/// # Errors
+///
+/// When it is not ours, or of a later release.
+pub(super) fn standing(conn: &Connection, path: &Path) -> Result<Standing> {
+    Ok(match schema_version(conn, path)? {
+        version if version < MIGRATIONS.len() => Standing::Earlier { version },
+        _ if is_backup(conn)? => Standing::Backup,
+        _ => Standing::Current,
+    })
+}
+
 /// Brings the schema up to date, in one transaction, whoever else tries the same; and makes a database of its own
 /// of what was a backup.
 pub(super) fn migrate(conn: &Connection, path: &Path, now: UtcMs) -> Result<()> {
-    if schema_version(conn, path)? == MIGRATIONS.len() && !is_backup(conn)? {
+    if standing(conn, path)? == Standing::Current {
         return Ok(());
     }
     conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -251,6 +289,9 @@ pub(super) fn must_be_current(conn: &Connection, path: &Path) -> Result<()> {
     if schema_version(conn, path)? == MIGRATIONS.len() {
         return Ok(());
     }
-    let problem = "its schema is from an earlier pushcron; `pushcron run` brings it up to date".to_owned();
+    let problem =
+        "its schema is from an earlier pushcron; `pushcron run` brings it up to date (restart the daemon, if one \
+                   runs)"
+            .to_owned();
     Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }))
 }

@@ -1,7 +1,8 @@
 //! One daemon per database, by whatever name it is called.
 //!
 //! Two locks, both the kernel's and both gone with the process. The one on the file beside the database tells who
-//! holds it. The one on the database itself goes by device and inode, so that no other name of it (a bind mount, a
+//! holds it: its text counts once the holder has put its sign on it, by which also those who only look see that it is
+//! held, and take nothing. The one on the database itself goes by device and inode, so that no other name of it (a bind mount, a
 //! hard link, a lock file that somebody removed) is another database. It is `flock`, which on local file systems
 //! knows nothing of the record locks that SQLite uses; but closing any descriptor of a file drops the record locks
 //! that the process has on it, so ours is let go of and never closed.
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 
 use super::connect::{beside, create};
 use super::place::real_path;
+use super::sign;
 use crate::domain::UtcMs;
 use crate::store::StoreError;
 
@@ -46,6 +48,8 @@ pub enum Purpose {
     Daemon,
     /// One push by hand: others may wait for it.
     Push,
+    /// A verb that brings the schema up to date.
+    Upgrade,
 }
 
 impl Purpose {
@@ -53,6 +57,7 @@ impl Purpose {
         match self {
             Purpose::Daemon => "daemon",
             Purpose::Push => "push",
+            Purpose::Upgrade => "upgrade",
         }
     }
 }
@@ -100,7 +105,8 @@ impl DaemonLock {
         let database = &*real_path(database)?;
         let path = beside(database, ".lock");
         let failed = |problem: std::io::Error| LockError::File { path: path.clone(), problem: problem.to_string() };
-        // Not truncated at opening: until it is ours, its text belongs to the holder.
+        // Not truncated at opening: until it is ours, its text belongs to the holder. What it says of one who was killed
+        // counts for nobody, since the sign went with the process.
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -119,6 +125,7 @@ impl DaemonLock {
         let of_database = lock_itself(database)?;
         file.set_len(0).map_err(failed)?;
         writeln!(file, "{}, pid {}, since {now}", purpose.as_str(), std::process::id()).map_err(failed)?;
+        sign::put(&file).map_err(failed)?;
         let found = of_database.as_ref().and_then(|file| file.metadata().ok());
         let identity = Identity { path: database.to_owned(), file: found.map(|found| (found.dev(), found.ino())) };
         Ok(DaemonLock { file, database: of_database, identity })
@@ -128,11 +135,16 @@ impl DaemonLock {
         self.identity.clone()
     }
 
-    /// Who holds this database, if anybody does.
+    /// Who holds this database, if anybody does. Takes nothing, so that nobody who starts meanwhile is kept from it.
     pub fn holder(database: &Path) -> Option<String> {
         let mut file = File::open(beside(&real_path(database).ok()?, ".lock")).ok()?;
-        match flock(&file, FlockOperation::NonBlockingLockShared) {
-            Err(Errno::WOULDBLOCK) => Some(holder(&mut file)),
+        match sign::is_on(&file) {
+            Ok(true) => Some(written(&mut file)?),
+            // 0.1.0 put no sign; who holds it then is seen by its lock alone.
+            _ if written(&mut file).is_some_and(|text| is_of_0_1_0(&text)) => {
+                let locked = flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK);
+                locked.then(|| written(&mut file)).flatten()
+            }
             _ => None,
         }
     }
@@ -170,13 +182,22 @@ fn lock_itself(database: &Path) -> Result<Option<ManuallyDrop<File>>, LockError>
 
 /// Whether a holder is a daemon, by what its lock file says; version 0.1.0 wrote no purpose.
 pub fn is_daemon(holder: &str) -> bool {
-    holder.starts_with(Purpose::Daemon.as_str()) || holder.starts_with("pid ")
+    holder.starts_with(Purpose::Daemon.as_str()) || is_of_0_1_0(holder)
 }
 
+fn is_of_0_1_0(text: &str) -> bool {
+    text.starts_with("pid ")
+}
+
+/// Who has the lock that could not be taken. A text without its writer's sign is of somebody who is gone.
 fn holder(file: &mut File) -> String {
+    let is_signed = sign::is_on(file).unwrap_or(false);
+    let text = written(file).filter(|text| is_signed || is_of_0_1_0(text));
+    text.unwrap_or_else(|| "its process is just starting".to_owned())
+}
+
+fn written(file: &mut File) -> Option<String> {
     let mut text = String::new();
-    match file.rewind().and_then(|()| file.take(200).read_to_string(&mut text)) {
-        Ok(_) if !text.trim().is_empty() => text.trim().to_owned(),
-        _ => "its process is just starting".to_owned(),
-    }
+    file.rewind().and_then(|()| file.take(200).read_to_string(&mut text)).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

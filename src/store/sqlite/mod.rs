@@ -20,6 +20,8 @@ mod place;
 mod pushes;
 mod readers;
 mod record;
+mod sign;
+mod upgrade;
 mod upkeep;
 mod writer;
 
@@ -67,7 +69,7 @@ impl SqliteStore {
             connect::prepare(&path, access)?;
             let opened = match access {
                 Access::Read => Self::open_reading(&path),
-                Access::Daemon | Access::Write => Self::open_writing(&path, now, runtime),
+                Access::Daemon | Access::Write => Self::open_writing(&path, access, now, runtime),
             };
             opened.map_err(|fault| fault.told(&path))
         });
@@ -75,9 +77,13 @@ impl SqliteStore {
         opened.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    fn open_writing(path: &Path, now: UtcMs, runtime: Handle) -> fault::Result<SqliteStore> {
+    fn open_writing(path: &Path, access: Access, now: UtcMs, runtime: Handle) -> fault::Result<SqliteStore> {
         let conn = connect::writer(path)?;
-        connect::migrate(&conn, path, now)?;
+        match access {
+            // Whoever opens it so holds it.
+            Access::Daemon => connect::migrate(&conn, path, now)?,
+            Access::Write | Access::Read => upgrade::where_nobody_holds_it(&conn, path, now)?,
+        }
         let failed = |problem: String| StoreError::Open { path: path.display().to_string(), problem };
         connect::tighten(path).map_err(|error| failed(format!("it cannot be closed to other users: {error}")))?;
         let version = upkeep::data_version(&conn)?;

@@ -1,0 +1,100 @@
+//! Values that begin with a dash: `--group -1001234567890`, `--text '-5°C'`.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+
+/// Lets every option of the tree take them, so that no option can be forgotten.
+pub fn taken_as_values(command: Command) -> Command {
+    command
+        .mut_args(|arg| if !arg.is_positional() && takes_value(&arg) { arg.allow_hyphen_values(true) } else { arg })
+        .mut_subcommands(taken_as_values)
+}
+
+/// Values that may have been meant for an option, each with the option that took it.
+#[derive(Default)]
+pub struct Taken(Vec<(String, String)>);
+
+/// Goes over the words as the parser will. Who forgot a value has the next option taken for it: where a value is
+/// spelled like an option of the verb, it counts only behind a `=`.
+///
+/// # Errors
+///
+/// When an option stands in the place of a value.
+pub fn judge(command: &Command, words: &[OsString]) -> Result<Taken, clap::Error> {
+    let mut tree = command.clone();
+    tree.build();
+    let (mut verb, mut taken) = (&tree, Taken::default());
+    let mut words = words.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        if word == "--" {
+            break;
+        }
+        if waits_for_value(verb, &word) {
+            let Some(value) = words.next() else { break };
+            if is_spelled_like_an_option(verb, &value) {
+                let name = verb.get_name();
+                let text = format!(
+                    "{word} wants a value, and '{value}' is an option of {name}; if that very text is meant, write '{word}={value}'"
+                );
+                return Err(verb.clone().error(ErrorKind::InvalidValue, text));
+            }
+            if value.starts_with("--") {
+                taken.0.push((word.into_owned(), value.into_owned()));
+            }
+        } else if let Some(found) = verb.find_subcommand(&*word) {
+            verb = found;
+        }
+    }
+    Ok(taken)
+}
+
+impl Taken {
+    /// The parser's error, with what it cannot know: that a misspelt option went before as a value.
+    pub fn told_with(&self, mut error: clap::Error) -> clap::Error {
+        if error.kind() == ErrorKind::UnknownArgument && !self.0.is_empty() {
+            let tip =
+                |(option, value): &(String, String)| format!("'{value}' was taken as the value of {option}").into();
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(self.0.iter().map(tip).collect()));
+        }
+        error
+    }
+}
+
+fn takes_value(arg: &Arg) -> bool {
+    arg.get_action().takes_values()
+}
+
+/// `--text`, `-c`, `-vc`: the next word is its value, whatever that is.
+fn waits_for_value(verb: &Command, word: &str) -> bool {
+    if let Some(name) = word.strip_prefix("--") {
+        return by_long(verb, name).is_some_and(takes_value);
+    }
+    let Some(letters) = word.strip_prefix('-') else { return false };
+    let mut letters = letters.chars();
+    // Behind the first that takes a value, all letters are its value.
+    let takes = letters.find(|letter| by_short(verb, *letter).is_none_or(takes_value));
+    takes.and_then(|letter| by_short(verb, letter)).is_some() && letters.as_str().is_empty()
+}
+
+/// `--group`, `--group=1`, `-v`, `-vv`; a text that merely begins like a letter's option (`-cool`) is one.
+fn is_spelled_like_an_option(verb: &Command, value: &str) -> bool {
+    if let Some(name) = value.strip_prefix("--") {
+        let name = name.split_once('=').map_or(name, |(name, _)| name);
+        return by_long(verb, name).is_some();
+    }
+    let letters = value.strip_prefix('-').unwrap_or_default();
+    !letters.is_empty() && letters.chars().all(|letter| by_short(verb, letter).is_some())
+}
+
+fn by_long<'a>(verb: &'a Command, name: &str) -> Option<&'a Arg> {
+    let is_called = |arg: &&Arg| {
+        arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+    };
+    verb.get_arguments().find(is_called)
+}
+
+fn by_short(verb: &Command, letter: char) -> Option<&Arg> {
+    verb.get_arguments().find(|arg| arg.get_short() == Some(letter))
+}

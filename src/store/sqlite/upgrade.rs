@@ -1,0 +1,35 @@
+//! A verb meets a database of an earlier pushcron, or a backup.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::connect::{Standing, migrate, standing};
+use super::fault::{Fault, Result};
+use super::lock::{DaemonLock, LockError, Purpose, is_daemon};
+use crate::domain::UtcMs;
+use crate::store::StoreError;
+
+/// Brings the database up to date where nobody runs on it, and keeps everybody from starting meanwhile: a daemon goes on
+/// by the schema that it knows, and must not have it changed beneath it.
+pub(super) fn where_nobody_holds_it(conn: &Connection, path: &Path, now: UtcMs) -> Result<()> {
+    let found = standing(conn, path)?;
+    if found == Standing::Current {
+        return Ok(());
+    }
+    let refused = |problem: String| Fault::Verb(StoreError::Open { path: path.display().to_string(), problem });
+    let _lock = match DaemonLock::take(path, Purpose::Upgrade, now) {
+        Ok(lock) => lock,
+        // Perhaps brought up to date by its holder since we looked.
+        Err(LockError::Held { .. }) if standing(conn, path)? == Standing::Current => return Ok(()),
+        Err(LockError::Held { holder, .. }) => {
+            let advice = match is_daemon(&holder) {
+                true => "restart that daemon with this pushcron, which brings it up to date",
+                false => "try again when that has ended",
+            };
+            return Err(refused(format!("{found}, and another pushcron ({holder}) holds it; {advice}")));
+        }
+        Err(error) => return Err(refused(format!("{found}, and cannot be brought up to date: {error}"))),
+    };
+    migrate(conn, path, now)
+}
