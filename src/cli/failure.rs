@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use super::check::counted;
 use crate::config::ConfigErrors;
-use crate::daemon::DaemonError;
+use crate::daemon::{DaemonError, PushError};
 use crate::domain::escaped;
 use crate::store::StoreError;
 
@@ -109,6 +109,19 @@ impl From<DaemonError> for Failure {
             | DaemonError::NoFiles { .. } => Failure::of(Exit::BadConfig, &error),
             DaemonError::Lock(_) | DaemonError::DatabaseLost(_) => Failure::of(Exit::OutOfReach, &error),
             DaemonError::System(_) | DaemonError::BrokeDown(_) => Failure::of(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<PushError> for Failure {
+    fn from(error: PushError) -> Failure {
+        match error {
+            PushError::Daemon(error) => Failure::from(error),
+            PushError::NoTurn { .. } | PushError::Lock(_) | PushError::Ended(_) => {
+                Failure::of(Exit::OutOfReach, &error)
+            }
+            // Not 69, by which a script knows that it may push again.
+            PushError::Lost { .. } => Failure::of(Exit::Failed, &error),
         }
     }
 }

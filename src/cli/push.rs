@@ -14,9 +14,9 @@ use url::Url;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::rows::rows;
+use super::rows::{Row, rows};
 use super::{completions, history, when};
-use crate::daemon::{self, PushResult};
+use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{Message, PushState, Trigger};
 use crate::store::{AdHoc, Filter, View};
 
@@ -79,6 +79,15 @@ pub struct Push {
     chat_account: Option<String>,
 }
 
+/// Why a push ended as it did: what was decided, and what the last try brought.
+fn why(row: Row) -> String {
+    let (error, reason) = (row.text("error"), row.text("reason"));
+    if row.text("state") == PushState::Cancelled.as_str() && !error.is_empty() {
+        return format!("{reason}; the last try: {error}");
+    }
+    history::why(row)
+}
+
 fn wait(text: &str) -> Result<Duration, String> {
     when::duration(text).ok_or_else(|| "expected a duration such as 60s".to_owned())
 }
@@ -94,28 +103,45 @@ impl Push {
         let (config, mut spec) = context.config_and_push(&self.mapping()?)?;
         inline(&mut spec.message, config.daemon.media_max_bytes)?;
         let push = AdHoc { spec, triggered_by, chat };
-        let result = daemon::push(&context.daemon_options(), config, push, self.wait)?;
-        writeln!(io::stdout(), "{}", u8::from(result.state == PushState::Sent))?;
-        if result.state == PushState::Sent {
+        let result = daemon::push(&context.daemon_options(), config, push, self.wait);
+        // The count that the plugin SDK's call gives, wherever there is a push to count.
+        let is_sent = result.as_ref().is_ok_and(|result| result.state == PushState::Sent);
+        if matches!(result, Ok(_) | Err(PushError::Lost { .. })) {
+            writeln!(io::stdout(), "{}", u8::from(is_sent))?;
+        }
+        let result = result?;
+        if is_sent {
             return Ok(Exit::Done);
         }
         let why = context.reading(async |store| {
             let filter = Filter { push_id: Some(result.push_id), ..Filter::default() };
             let table = store.view(View::PushHistory, &filter).await?;
-            Ok(rows(&table).next().map(history::why).unwrap_or_default())
-        })?;
-        Err(Failure::new(Exit::Failed, self.told(&result, &why)))
+            Ok(rows(&table).next().map(why).unwrap_or_default())
+        });
+        // What became of it is known, also where the reasons cannot be read any more.
+        Err(Failure::new(Exit::Failed, self.told(&result, &why.unwrap_or_default())))
     }
 
     fn told(&self, result: &PushResult, why: &str) -> String {
         let (id, state) = (result.push_id, result.state);
+        let ended = match result.signal {
+            Some(signal) => format!("ended by {signal}"),
+            None => format!("{} are over", history::brief_ms(i64::try_from(self.wait.as_millis()).unwrap_or(i64::MAX))),
+        };
         let advice = match state {
             PushState::Unknown => {
                 format!("; it may have arrived: look at the chat, then `pushcron resolve {id} sent|failed`")
             }
             state if state.is_final() => String::new(),
-            _ if !result.daemon => "; no daemon goes on, and one that starts will".to_owned(),
-            _ => format!("; the daemon goes on trying, {} s are over", self.wait.as_secs()),
+            _ if result.daemon => {
+                format!(
+                    "; {ended}; the daemon goes on trying, so do not push it again (`pushcron cancel {id}` ends it)"
+                )
+            }
+            _ => format!(
+                "; {ended}; no daemon runs, and one that starts goes on with it, so do not push it again \
+                 (`pushcron cancel {id}` ends it)"
+            ),
         };
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         format!("push {id} is {}{why}{advice}", state.as_str())

@@ -11,6 +11,7 @@ mod numbers;
 mod observers;
 mod once;
 mod outside;
+mod patience;
 mod retention;
 mod setup;
 mod systemd;
@@ -35,7 +36,7 @@ use crate::senders::{BuildError, Environment};
 use crate::store::sqlite::LockError;
 use crate::store::{Applied, StoreError};
 
-pub use once::{PushResult, push};
+pub use once::{PushError, PushResult, push};
 use setup::Opened;
 
 /// What the command line says.

@@ -1,16 +1,17 @@
 //! A push outside any job, with or without a daemon.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use std::sync::Arc;
-
+use super::patience::{Patience, Signal};
 use super::setup::{self, Opened};
 use super::{DaemonError, Options};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::domain::{Next, PushState, UtcMs};
+use crate::domain::{Next, PushState};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
 use crate::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore, is_daemon};
@@ -26,96 +27,175 @@ pub struct PushResult {
     pub state: PushState,
     /// Whether a daemon goes on trying where the state is still open.
     pub daemon: bool,
+    /// What ended the wait before its time.
+    pub signal: Option<Signal>,
 }
 
-/// Pushes once: through the running daemon where there is one, else from here. Waits at most `wait` for the end.
+/// Why nothing is known of a push.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    #[error("{0}")]
+    Daemon(#[from] DaemonError),
+    /// Another push by hand held the database all the while.
+    #[error(
+        "another pushcron ({holder}) held {database} for all of the {wait:?}; nothing was recorded or sent, so push again, \
+         or wait for longer with --wait"
+    )]
+    NoTurn { holder: String, database: PathBuf, wait: Duration },
+    /// The database cannot be held.
+    #[error("{0}; nothing was recorded or sent")]
+    Lock(LockError),
+    #[error("ended by {0} while it waited for its turn; nothing was recorded or sent")]
+    Ended(Signal),
+    /// It is recorded, and its end could not be seen or written.
+    #[error(
+        "push {push_id} is recorded, and what became of it cannot be told: {error}; see `pushcron history` before you push \
+         again, since a daemon that runs or starts may send it"
+    )]
+    Lost { push_id: i64, error: DaemonError },
+}
+
+/// Pushes once: through the running daemon where there is one, else from here. Waits at most `wait` for the end, and
+/// not after SIGTERM or SIGINT.
 ///
 /// Without a daemon nobody would ever try again, so a push that is still open after the wait is cancelled.
 ///
 /// `config` is the one by whose rules the push was judged.
 ///
 /// # Errors
-/// [`DaemonError`] where the push could not even be recorded.
-pub fn push(options: &Options, config: Config, push: AdHoc, wait: Duration) -> Result<PushResult, DaemonError> {
-    super::runtime()?.block_on(push_with(options, config, push, wait, SystemClock::shared()))
+/// [`PushError`] where the push could not even be recorded, or its end not be told.
+pub fn push(options: &Options, config: Config, push: AdHoc, wait: Duration) -> Result<PushResult, PushError> {
+    super::runtime()?.block_on(async {
+        let clock = SystemClock::shared();
+        let patience = Patience::new(wait, clock.clone())?;
+        let path = setup::database_path(options, &config).map_err(DaemonError::from)?;
+        ByHand { config, path, clock, patience, wait }.push(push).await
+    })
 }
 
-async fn push_with(
-    options: &Options,
+/// A push by hand and what it needs.
+struct ByHand {
     config: Config,
-    mut push: AdHoc,
-    wait: Duration,
+    path: PathBuf,
     clock: SharedClock,
-) -> Result<PushResult, DaemonError> {
-    let path = setup::database_path(options, &config)?;
-    let until = clock.monotonic() + wait;
-    // Another push by hand is waited for: it looks at its own row only.
-    let opened = match Opened::within(&path, Purpose::Push, wait, &clock).await {
-        Ok(opened) => opened,
-        Err(DaemonError::Lock(LockError::Held { holder, .. })) if is_daemon(&holder) => {
-            let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Write, clock.now()).await?);
-            setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
-            let push_id = store.push_ad_hoc(push, clock.now()).await?;
-            let left = until.saturating_sub(clock.monotonic());
-            let mut state = wait_for_end(&store, &clock, push_id, left).await?;
-            // The daemon may have ended meanwhile, and whoever holds the database now looks at a push of its own.
-            let daemon = DaemonLock::daemon_runs(&path);
-            if !daemon && !state.is_final() && store.cancel(push_id, clock.now()).await.is_ok() {
-                state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
-            }
-            store.close().await;
-            return Ok(PushResult { push_id, state, daemon });
-        }
-        Err(error) => return Err(error),
-    };
-    let store = opened.store.clone();
-    let environment = setup::environment(&clock, &store, &path)?;
-    let roster = setup::roster(&config, &environment)?;
-    let desk = Arc::new(MediaDesk::new(setup::media(&config, &path), clock.clone(), store.clone()));
-    let (_, notes) = opened.recover(&roster, &clock).await?;
-    let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
-    let events = dispatcher.handle();
-    setup::keep_inline(&store, &mut push.spec.message, clock.now()).await?;
-    let push_id = store.push_ad_hoc(push, clock.now()).await?;
-    // Other open pushes wait for the daemon: this process is here for one.
-    let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
-    let _ = events.send(Event::Accounts(roster));
-    let _ = events.send(Event::Opened(ours));
-    let dispatching = tokio::spawn(dispatcher.run(inbox));
-    let left = until.saturating_sub(clock.monotonic());
-    wait_for_end(&store, &clock, push_id, left).await?;
-    let (done, stopped) = oneshot::channel();
-    let _ = events.send(Event::Stop(done));
-    let _ = stopped.await;
-    let _ = dispatching.await;
-    give_up(&store, push_id, clock.now()).await?;
-    let state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
-    store.close().await;
-    Ok(PushResult { push_id, state, daemon: false })
-}
-
-/// Ends the push if it is still open, since nobody would ever look at it again.
-async fn give_up(store: &SharedStore, push_id: i64, now: UtcMs) -> Result<(), DaemonError> {
-    let open = store.open_pushes().await?.into_iter().find(|open| open.id == push_id);
-    let Some(open) = open else { return Ok(()) };
-    let reason = "not sent in time, and no daemon goes on".to_owned();
-    let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
-    store.settle(vec![Settle { push_id, next }], now).await?;
-    Ok(())
-}
-
-async fn wait_for_end(
-    store: &SharedStore,
-    clock: &SharedClock,
-    push_id: i64,
+    patience: Patience,
     wait: Duration,
-) -> Result<PushState, DaemonError> {
-    let until = clock.monotonic() + wait;
-    loop {
-        let state = store.push_state(push_id).await?.unwrap_or(PushState::Unknown);
-        if state.is_final() || clock.monotonic() >= until {
-            return Ok(state);
+}
+
+impl ByHand {
+    async fn push(&self, push: AdHoc) -> Result<PushResult, PushError> {
+        // Another push by hand is waited for: it looks at its own row only.
+        match self.patience.unless_told(self.turn(self.wait)).await {
+            Err(signal) => Err(PushError::Ended(signal)),
+            Ok(Ok(opened)) => self.alone(&opened, push).await,
+            Ok(Err(DaemonError::Lock(LockError::Held { holder, .. }))) if is_daemon(&holder) => {
+                self.through_daemon(push).await
+            }
+            Ok(Err(DaemonError::Lock(LockError::Held { holder, database }))) => {
+                Err(PushError::NoTurn { holder, database, wait: self.wait })
+            }
+            Ok(Err(DaemonError::Lock(error))) => Err(PushError::Lock(error)),
+            Ok(Err(error)) => Err(error.into()),
         }
-        clock.sleep(LOOK_EVERY).await;
     }
+
+    async fn turn(&self, wait: Duration) -> Result<Opened, DaemonError> {
+        Opened::within(&self.path, Purpose::Push, wait, &self.clock).await
+    }
+
+    async fn through_daemon(&self, push: AdHoc) -> Result<PushResult, PushError> {
+        let opened = SqliteStore::open(&self.path, Access::Write, self.clock.now()).await;
+        let store: SharedStore = Arc::new(opened.map_err(DaemonError::from)?);
+        let push_id = self.record(&store, push).await?;
+        let ending = async {
+            self.wait_for_end(&store, push_id).await?;
+            // The daemon may have ended meanwhile; a push by hand that holds the database looks at its own row.
+            let daemon = DaemonLock::daemon_runs(&self.path) || self.leave(&store, push_id).await?;
+            Ok(self.result(state(&store, push_id).await?, push_id, daemon))
+        };
+        let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
+        store.close().await;
+        result
+    }
+
+    /// Ends a push whose daemon is gone. Returns whether there is one again.
+    async fn leave(&self, store: &SharedStore, push_id: i64) -> Result<bool, DaemonError> {
+        match self.turn(Duration::ZERO).await {
+            // What the daemon left open has an end first: it may have been this very push.
+            Ok(opened) => {
+                let environment = setup::environment(&self.clock, &opened.store, &self.path)?;
+                let roster = setup::roster(&self.config, &environment)?;
+                opened.recover(&roster, &self.clock).await?;
+                self.give_up(&opened.store, push_id).await?;
+                opened.store.close().await;
+                Ok(false)
+            }
+            Err(DaemonError::Lock(LockError::Held { holder, .. })) if is_daemon(&holder) => Ok(true),
+            // Without the lock, what is being sent keeps its state; whoever starts next decides it.
+            Err(DaemonError::Lock(_)) => self.give_up(store, push_id).await.map(|()| false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn alone(&self, opened: &Opened, push: AdHoc) -> Result<PushResult, PushError> {
+        let store = &opened.store;
+        let environment = setup::environment(&self.clock, store, &self.path)?;
+        let roster = setup::roster(&self.config, &environment)?;
+        let media = setup::media(&self.config, &self.path);
+        let desk = Arc::new(MediaDesk::new(media, self.clock.clone(), store.clone()));
+        let (_, notes) = opened.recover(&roster, &self.clock).await?;
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), self.clock.clone(), desk, notes);
+        let events = dispatcher.handle();
+        let push_id = self.record(store, push).await?;
+        let ending = async {
+            // Other open pushes wait for the daemon: this process is here for one.
+            let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
+            let _ = events.send(Event::Accounts(roster));
+            let _ = events.send(Event::Opened(ours));
+            let dispatching = tokio::spawn(dispatcher.run(inbox));
+            let waited = self.wait_for_end(store, push_id).await;
+            let (done, stopped) = oneshot::channel();
+            let _ = events.send(Event::Stop(done));
+            let _ = stopped.await;
+            let _ = dispatching.await;
+            waited?;
+            self.give_up(store, push_id).await?;
+            Ok(self.result(state(store, push_id).await?, push_id, false))
+        };
+        let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
+        store.close().await;
+        result
+    }
+
+    async fn record(&self, store: &SharedStore, mut push: AdHoc) -> Result<i64, DaemonError> {
+        setup::keep_inline(store, &mut push.spec.message, self.clock.now()).await?;
+        Ok(store.push_ad_hoc(push, self.clock.now()).await?)
+    }
+
+    fn result(&self, state: PushState, push_id: i64, daemon: bool) -> PushResult {
+        PushResult { push_id, state, daemon, signal: self.patience.signal() }
+    }
+
+    /// Ends the push if it is still open, since nobody would ever look at it again.
+    async fn give_up(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
+        let open = store.open_pushes().await?.into_iter().find(|open| open.id == push_id);
+        let Some(open) = open else { return Ok(()) };
+        let reason = match self.patience.signal() {
+            Some(signal) => format!("ended by {signal} before it was sent, and no daemon goes on"),
+            None => "not sent in time, and no daemon goes on".to_owned(),
+        };
+        let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
+        Ok(store.settle(vec![Settle { push_id, next }], self.clock.now()).await?)
+    }
+
+    async fn wait_for_end(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
+        while !state(store, push_id).await?.is_final() && !self.patience.is_over() {
+            self.patience.rest(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+}
+
+async fn state(store: &SharedStore, push_id: i64) -> Result<PushState, DaemonError> {
+    Ok(store.push_state(push_id).await?.unwrap_or(PushState::Unknown))
 }
