@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::around::around_recorded;
 use super::dispatcher::Event;
 use super::news::{self, Listener, News};
-use super::timeline::Timeline;
+use super::timeline::{Plan, Timeline};
 use crate::clock::SharedClock;
 use crate::domain::{Decision, Job, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
@@ -76,6 +76,8 @@ pub struct Scheduler {
     compared: (UtcMs, Duration),
     /// The last instant that surely has passed, against which the clock is judged.
     last_known: Option<UtcMs>,
+    /// What was due until then may have been sent by the database that was lost.
+    restored_at: Option<UtcMs>,
     /// The clock cannot be believed, and nothing is decided.
     doubted: bool,
     /// Definitions that came meanwhile.
@@ -109,15 +111,16 @@ impl Scheduler {
         if let Some(doubt) = doubt(clock.now(), last_known) {
             error!("{doubt}");
         }
-        let timeline = read_timeline(&store, &zone_version, clock.now(), last_known).await?;
+        let restored_at = store.restored().await?.map(|restored| restored.restored_at);
         let mut scheduler = Scheduler {
             store,
             clock,
-            timeline,
+            timeline: Timeline::default(),
             zone_version,
             dispatcher,
             compared,
             last_known,
+            restored_at,
             doubted: false,
             postponed: None,
             store_told_at: None,
@@ -125,25 +128,8 @@ impl Scheduler {
             news: news::nobody(),
             longest_sleep: LONGEST_SLEEP,
         };
-        scheduler.close_restored().await?;
+        scheduler.read_timeline(scheduler.clock.now()).await?;
         Ok(scheduler)
-    }
-
-    /// In a database that was restored from a backup, what was due after the copy was made may have been sent: it is
-    /// recorded as missed and never made up for.
-    async fn close_restored(&mut self) -> Result<(), ApplyError> {
-        let Some(restored) = self.store.restored().await? else { return Ok(()) };
-        let names: Vec<Arc<str>> = self.timeline.names().cloned().collect();
-        let closing = self.timeline.plan_closing(&names, restored.restored_at, "restored");
-        if closing.fires.is_empty() {
-            return Ok(());
-        }
-        self.tell_missed(&closing.fires);
-        let now = self.clock.now();
-        let fires = around_recorded(&*self.store, &self.timeline, closing.fires).await?;
-        self.store.record_fires(fires, closing.cursors, now).await?;
-        self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
-        Ok(())
     }
 
     /// Has `beat` called at every round.
@@ -175,7 +161,10 @@ impl Scheduler {
     }
 
     /// One transaction's worth of it. Returns whether there may be more.
-    async fn step(&mut self) -> Result<bool, StoreError> {
+    ///
+    /// # Errors
+    /// The store's; what was not recorded stays due.
+    pub async fn step(&mut self) -> Result<bool, StoreError> {
         self.notice_jump().await?;
         if self.doubts_the_clock() {
             return Ok(false);
@@ -188,23 +177,30 @@ impl Scheduler {
     async fn record_batch(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let plan = self.timeline.plan(now, BATCH);
-        if plan.cursors.is_empty() {
+        if plan.is_empty() {
             return Ok(false);
+        }
+        match self.record(plan, now).await {
+            Ok(_) => {}
+            Err(ApplyError::Store(error)) => return Err(error),
+            Err(error) => error!(%error, "cannot read the jobs again after a change by another process"),
+        }
+        Ok(true)
+    }
+
+    /// Makes a plan durable in one transaction and hands on what came of it. Returns the jobs of which nothing was
+    /// recorded: another process paused or resumed them between its write and our looking, and all is read again.
+    async fn record(&mut self, plan: Plan, now: UtcMs) -> Result<Vec<Arc<str>>, ApplyError> {
+        if plan.cursors.is_empty() {
+            self.timeline.advance(plan);
+            return Ok(Vec::new());
         }
         let fires = around_recorded(&*self.store, &self.timeline, plan.fires.clone()).await?;
         let recorded = self.store.record_fires(fires, plan.cursors.clone(), now).await?;
         // Not before: while the database cannot be written, the same would be told every second.
         self.tell_missed(&plan.fires);
-        self.timeline.advance(&plan);
         self.spread(&plan.fires, &recorded);
-        if !recorded.stale.is_empty() {
-            // Another process paused or resumed these jobs between its write and our looking.
-            match read_timeline(&self.store, &self.zone_version, now, self.last_known).await {
-                Ok(timeline) => self.timeline = timeline,
-                Err(ApplyError::Store(error)) => return Err(error),
-                Err(error) => error!(%error, "cannot read the jobs again after a change by another process"),
-            }
-        }
+        self.timeline.advance(plan);
         // The dispatcher ends only after the scheduler, at a stop; what it misses then is open in the store.
         if !recorded.cancelled.is_empty() {
             let _ = self.dispatcher.send(Event::Dropped(recorded.cancelled));
@@ -212,7 +208,10 @@ impl Scheduler {
         if !recorded.pushes.is_empty() {
             let _ = self.dispatcher.send(Event::Opened(recorded.pushes));
         }
-        Ok(true)
+        if !recorded.stale.is_empty() {
+            self.read_timeline(now).await?;
+        }
+        Ok(recorded.stale)
     }
 
     fn spread(&self, fires: &[NewFire], recorded: &Recorded) {
@@ -286,6 +285,10 @@ impl Scheduler {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Apply { jobs, done } => {
+                // What is due by now is still for the definitions that were in force.
+                if let Err(error) = self.step().await {
+                    self.store_failed(&error);
+                }
                 let result = self.apply(jobs).await;
                 // Whoever asked may have given up waiting; the definitions are in force all the same.
                 let _ = done.send(result);
@@ -380,17 +383,15 @@ impl Scheduler {
     }
 
     /// Settles what these jobs' definitions called for until now: nobody watched those instants, and the definition that
-    /// would have fired is gone.
+    /// would have fired is gone. Each transaction is whole for its jobs: who is killed between two of them goes on with
+    /// the others where they stood.
     async fn close_definitions(&mut self, mut names: Vec<Arc<str>>, now: UtcMs) -> Result<(), ApplyError> {
         while !names.is_empty() {
-            let closing = self.timeline.plan_closing(&names, now, "definition_changed");
-            self.tell_missed(&closing.fires);
-            let fires = around_recorded(&*self.store, &self.timeline, closing.fires).await?;
-            names = self.store.record_fires(fires, closing.cursors, now).await?.stale;
-            if !names.is_empty() {
-                // Another process paused or resumed these jobs, and withdrew what was recorded ahead.
-                self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
-            }
+            let (closing, taken) = self.timeline.plan_closing(&names, now, "definition_changed");
+            // Another process paused or resumed the stale ones, and withdrew what was recorded ahead.
+            let stale = self.record(closing, now).await?;
+            names.drain(..taken);
+            names.extend(stale);
         }
         Ok(())
     }
@@ -406,7 +407,28 @@ impl Scheduler {
             return Ok(());
         }
         self.store.withdraw_ahead(awake_at).await?;
-        self.timeline = read_timeline(&self.store, &self.zone_version, now, self.last_known).await?;
+        self.read_timeline(now).await
+    }
+
+    /// Reads the jobs and their places. Those of a restored database owe what was due after the backup was made: it may
+    /// have been sent, and is recorded as missed and never made up for.
+    async fn read_timeline(&mut self, now: UtcMs) -> Result<(), ApplyError> {
+        let stored = self.store.jobs().await?;
+        let mut timeline = Timeline::new(stored, &self.zone_version, now)
+            .map_err(|(job, error)| ApplyError::Schedule { job, error })?;
+        while !must_wait(now, self.last_known) {
+            let put_back = timeline.put_back();
+            if put_back.is_empty() {
+                break;
+            }
+            self.store.record_fires(Vec::new(), put_back.cursors.clone(), now).await?;
+            timeline.advance(put_back);
+        }
+        if let Some(restored_at) = self.restored_at {
+            let reason = "restored";
+            timeline.close(restored_at, reason);
+        }
+        self.timeline = timeline;
         Ok(())
     }
 
@@ -521,21 +543,4 @@ async fn watched_until(store: &dyn Store) -> Result<Option<UtcMs>, StoreError> {
 
 fn must_wait(now: UtcMs, last_known: Option<UtcMs>) -> bool {
     doubt(now, last_known).is_some_and(ClockDoubt::must_wait)
-}
-
-async fn read_timeline(
-    store: &SharedStore,
-    zone_version: &str,
-    now: UtcMs,
-    last_known: Option<UtcMs>,
-) -> Result<Timeline, ApplyError> {
-    let stored = store.jobs().await?;
-    let mut timeline =
-        Timeline::new(stored, zone_version, now).map_err(|(job, error)| ApplyError::Schedule { job, error })?;
-    let put_back = timeline.put_back();
-    if !put_back.cursors.is_empty() && !must_wait(now, last_known) {
-        store.record_fires(Vec::new(), put_back.cursors.clone(), now).await?;
-        timeline.advance(&put_back);
-    }
-    Ok(timeline)
 }

@@ -13,8 +13,8 @@
 //! | skipped | `paused`, `disabled` | the job was |
 //! | skipped | `dst_gap` | its hour does not exist on that day, with `dst_gap: skip` |
 //!
-//! The missed instants of one look are always older than those that fire. If they are more than [`MAX_ROWS`], one row
-//! stands for all of them, with the reason of the oldest.
+//! The missed instants of one look are always older than those that fire: they are its [`Gap`]. If they are more than
+//! [`MAX_ROWS`], one row stands for all of them, with the reason of the oldest.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::schedule::{Called, CompiledSchedule};
 use crate::domain::{Decision, LedgerRow, Misfire, MisfirePolicy, UtcMs};
 
 /// More missed or skipped instants than this become one row with a count.
-pub const MAX_ROWS: u64 = 10_000;
+pub const MAX_ROWS: u64 = 1_000;
 
 /// A timer wakes some milliseconds late; that alone must never make a misfire.
 const LEAST_GRACE: Duration = Duration::from_secs(1);
@@ -49,31 +49,59 @@ pub struct Decided {
 /// What to record, oldest first, and where the ledger then goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// Older than all that fires.
+    pub gap: Option<Gap>,
     pub fires: Vec<Decided>,
     pub next_due_at: Option<UtcMs>,
 }
 
+/// Instants in a row of which none fires, decided about and not yet written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The first of them.
+    pub from: UtcMs,
+    /// All are earlier.
+    to: UtcMs,
+    decision: Decision,
+    reason: &'static str,
+    /// What is older was missed because of its age.
+    window_from: UtcMs,
+}
+
 /// Decides about every instant from the job's place `next_due_at` up to and with `until`, which is `now`, or a little
-/// later for a caller that records ahead.
-pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs) -> Plan {
+/// later for a caller that records ahead. Of those that fire at most `most` are decided, and the rest stays due.
+pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs, most: usize) -> Plan {
     if next_due_at > until {
-        return Plan { fires: Vec::new(), next_due_at: Some(next_due_at) };
+        return Plan { gap: None, fires: Vec::new(), next_due_at: Some(next_due_at) };
     }
     let end = UtcMs(until.0 + 1);
-    let fires = if job.enabled && !job.paused {
-        let in_time_from = now - job.misfire.grace.max(LEAST_GRACE);
-        let fires_from = job.fires_from(next_due_at, now, in_time_from);
-        let mut fires = job.without_firing(next_due_at, fires_from, Decision::Missed, |at| job.reason_missed(at, now));
-        fires
-            .extend(job.called(fires_from, end).map(|called| {
-                Decided::new(called, Decision::Fired, (called.at < in_time_from).then_some("caught_up"))
-            }));
-        fires
-    } else {
+    if !job.enabled || job.paused {
         let reason = if job.enabled { "paused" } else { "disabled" };
-        job.without_firing(next_due_at, end, Decision::Skipped, |_| reason)
+        let gap = job.gap(next_due_at, end, Decision::Skipped, reason);
+        return Plan { gap, fires: Vec::new(), next_due_at: job.first_after(until) };
+    }
+    let in_time_from = now - job.misfire.grace.max(LEAST_GRACE);
+    let fires_from = job.fires_from(next_due_at, now, in_time_from);
+    let fired =
+        |called: Called| Decided::new(called, Decision::Fired, (called.at < in_time_from).then_some("caught_up"));
+    let mut called = called(job.schedule, fires_from, end);
+    Plan {
+        gap: job.gap_missed(next_due_at, fires_from, now),
+        fires: called.by_ref().take(most).map(fired).collect(),
+        next_due_at: called.next().map(|rest| rest.at).or_else(|| job.first_after(until)),
+    }
+}
+
+/// Has nothing fire of what was called for from the job's place up to and with `until`: if the job was not off, it was
+/// missed for this reason.
+pub fn plan_closing(job: &Watched, next_due_at: UtcMs, until: UtcMs, reason: &'static str) -> Plan {
+    let end = UtcMs(until.0 + 1);
+    let gap = match (job.enabled, job.paused) {
+        (false, _) => job.gap(next_due_at, end, Decision::Skipped, "disabled"),
+        (true, true) => job.gap(next_due_at, end, Decision::Skipped, "paused"),
+        (true, false) => job.gap(next_due_at, end, Decision::Missed, reason),
     };
-    Plan { fires, next_due_at: job.schedule.next_called_after(until).map(|called| called.at) }
+    Plan { gap, fires: Vec::new(), next_due_at: job.first_after(until) }
 }
 
 /// Where the ledger goes on when a daemon starts, or when the wall clock was put back: never later than the first
@@ -146,37 +174,52 @@ impl Watched<'_> {
         UtcMs(fitting)
     }
 
-    fn reason_missed(&self, due_at: UtcMs, now: UtcMs) -> &'static str {
-        match self.misfire.policy {
-            MisfirePolicy::Skip => "misfire_skip",
-            _ if due_at < now - self.misfire.within => "misfire_window",
+    fn gap_missed(&self, from: UtcMs, to: UtcMs, now: UtcMs) -> Option<Gap> {
+        let reason = match self.misfire.policy {
+            MisfirePolicy::Skip => return self.gap(from, to, Decision::Missed, "misfire_skip"),
             MisfirePolicy::Latest => "misfire_latest",
             MisfirePolicy::All => "misfire_cap",
-        }
+        };
+        let gap = self.gap(from, to, Decision::Missed, reason)?;
+        Some(Gap { window_from: now - self.misfire.within, ..gap })
     }
 
-    /// The rows of instants in `from..to` that do not fire.
-    fn without_firing(
-        &self,
-        from: UtcMs,
-        to: UtcMs,
-        decision: Decision,
-        reason: impl Fn(UtcMs) -> &'static str,
-    ) -> Vec<Decided> {
-        let rows = |called: Called| Decided::new(called, decision, Some(reason(called.at)));
-        match stretch(self.schedule, from, UtcMs(to.0 - 1)) {
-            Some((first, count, until_at)) if count > MAX_ROWS => {
-                vec![Decided { count, until_at, ..rows(Called { at: first, skipped: false }) }]
+    /// What is called for in `from..to`, if anything.
+    fn gap(&self, from: UtcMs, to: UtcMs, decision: Decision, reason: &'static str) -> Option<Gap> {
+        let first = called(self.schedule, from, to).next()?;
+        Some(Gap { from: first.at, to, decision, reason, window_from: UtcMs::MIN })
+    }
+
+    fn first_after(&self, until: UtcMs) -> Option<UtcMs> {
+        self.schedule.next_called_after(until).map(|called| called.at)
+    }
+}
+
+impl Gap {
+    /// The rows of these instants, at most [`MAX_ROWS`].
+    pub fn rows(&self, schedule: &CompiledSchedule) -> Vec<Decided> {
+        match stretch(schedule, self.from, UtcMs(self.to.0 - 1)) {
+            Some((at, count, until_at)) if count > MAX_ROWS => {
+                vec![Decided { count, until_at, ..self.row(Called { at, skipped: false }) }]
             }
-            _ => self.called(from, to).map(rows).collect(),
+            _ => called(schedule, self.from, self.to).map(|called| self.row(called)).collect(),
         }
     }
 
-    fn called(&self, from: UtcMs, to: UtcMs) -> impl Iterator<Item = Called> + '_ {
-        let first = self.schedule.next_called_after(UtcMs(from.0 - 1));
-        std::iter::successors(first, |called| self.schedule.next_called_after(called.at))
-            .take_while(move |called| called.at < to)
+    pub fn has_more_than(&self, few: usize, schedule: &CompiledSchedule) -> bool {
+        called(schedule, self.from, self.to).nth(few).is_some()
     }
+
+    fn row(&self, called: Called) -> Decided {
+        let reason = if called.at < self.window_from { "misfire_window" } else { self.reason };
+        Decided::new(called, self.decision, Some(reason))
+    }
+}
+
+fn called(schedule: &CompiledSchedule, from: UtcMs, to: UtcMs) -> impl Iterator<Item = Called> + '_ {
+    let first = schedule.next_called_after(UtcMs(from.0 - 1));
+    std::iter::successors(first, |called| schedule.next_called_after(called.at))
+        .take_while(move |called| called.at < to)
 }
 
 impl Decided {

@@ -207,6 +207,11 @@ impl World {
         World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, dispatching }
     }
 
+    /// A new process over a database that another one left.
+    pub async fn again(dir: Arc<tempfile::TempDir>, clock: Arc<ManualClock>, accounts: Vec<Account>) -> World {
+        World::start(dir, clock, Arc::default(), accounts, false).await
+    }
+
     /// The process is gone between two instructions; a new one starts over the same database.
     pub async fn kill_and_restart(self) -> World {
         self.dispatching.abort();

@@ -55,7 +55,7 @@ impl RecordFires {
     ) -> Result<()> {
         let mut insert = InsertFire::new(conn)?;
         let mut make = MakePushes::new(conn)?;
-        let mut asked = HashSet::new();
+        let mut fired = HashSet::new();
         let mut replacing: HashMap<&Arc<str>, i64> = HashMap::new();
         for fire in fires {
             // Else its place is another, and the caller is told.
@@ -64,7 +64,7 @@ impl RecordFires {
                 Decision::Fired if job.paused_at.is_some_and(|at| at <= fire.due_at) => Some(PAUSED),
                 // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
                 Decision::Fired if fire.overlap == Overlap::Skip => {
-                    let overlaps = !asked.insert(&fire.job) || has_open_pushes(conn, &fire.job)?;
+                    let overlaps = fired.contains(&fire.job) || has_open_pushes(conn, &fire.job)?;
                     overlaps.then_some(OVERLAP)
                 }
                 _ => None,
@@ -72,9 +72,10 @@ impl RecordFires {
             let Some(id) = insert.run(fire, instead, job.revision, self.now)? else { continue };
             recorded.skipped += u64::from(instead == Some(OVERLAP));
             if fire.decision == Decision::Fired && instead.is_none() {
-                let fired =
+                fired.insert(&fire.job);
+                let fire_of =
                     Fired { id, job: &fire.job, triggered_by: Trigger::Cron, due_at: fire.due_at, now: self.now };
-                if make.run(&fired, &job.definition, &mut recorded.pushes)? == Overlap::Replace {
+                if make.run(&fire_of, &job.definition, &mut recorded.pushes)? == Overlap::Replace {
                     replacing.insert(&fire.job, id);
                 }
             }
