@@ -1,12 +1,12 @@
 //! `backup`: a consistent copy of the live database.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 use crate::domain::escaped;
 
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ impl Backup {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.reading(async |store| {
             store.backup(&self.file, context.now()).await?;
-            writeln!(io::stdout(), "copied to {}", escaped(&self.file.to_string_lossy()))?;
+            say(format_args!("copied to {}", escaped(&self.file.to_string_lossy())));
             Ok(Exit::Done)
         })
     }

@@ -1,13 +1,12 @@
 //! `cancel`: open pushes ended by hand.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::completions;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -26,7 +25,7 @@ impl Cancel {
         context.changing(async |store| {
             for id in &self.pushes {
                 store.cancel(*id, context.now()).await?;
-                writeln!(io::stdout(), "push {id} is cancelled")?;
+                say(format_args!("push {id} is cancelled"));
             }
             Ok(Exit::Done)
         })

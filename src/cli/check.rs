@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render;
+use super::say::say;
 use crate::config::{Config, ConfigErrors};
 use crate::domain::escaped;
 
@@ -27,7 +28,7 @@ impl Check {
         // What only the senders themselves can judge, and `run` would refuse.
         let accounts = config.as_ref().map_or_else(|_| Ok(Vec::new()), |config| context.unusable_accounts(config))?;
         if self.json {
-            writeln!(io::stdout(), "{}", render::pretty(&report(&config, &accounts)))?;
+            say(render::pretty(&report(&config, &accounts)));
             return Ok(if config.is_ok() && accounts.is_empty() { Exit::Done } else { Exit::BadConfig });
         }
         let warnings = config.as_ref().map_or_else(|errors| &errors.warnings, |config| &config.warnings);
@@ -40,7 +41,7 @@ impl Check {
         if !accounts.is_empty() {
             return Err(Failure::of_accounts(accounts));
         }
-        writeln!(io::stdout(), "{}", summary(&config))?;
+        say(summary(&config));
         Ok(Exit::Done)
     }
 }

@@ -155,11 +155,16 @@ impl Context {
         })
     }
 
-    /// Names of paused jobs, as far as there is a database that can be read.
-    pub fn paused_jobs(&self) -> HashSet<String> {
-        let exists = self.whereabouts().is_ok_and(|found| found.database.exists());
-        let read = || self.reading(async |store| Ok(store.paused_jobs().await?));
-        exists.then(read).and_then(Result::ok).into_iter().flatten().collect()
+    /// Names of paused jobs; without a database there are none.
+    ///
+    /// # Errors
+    ///
+    /// When there is a database that cannot be read.
+    pub fn paused_jobs(&self) -> Result<HashSet<String>, Failure> {
+        if !self.whereabouts()?.database.exists() {
+            return Ok(HashSet::new());
+        }
+        self.reading(async |store| Ok(store.paused_jobs().await?.into_iter().collect()))
     }
 
     /// What senders are built with in a process that is not the daemon.

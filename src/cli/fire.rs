@@ -1,12 +1,11 @@
 //! `fire`: a job's fire by hand.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 use super::{completions, wait};
 
 #[derive(Debug, Args)]
@@ -27,7 +26,7 @@ impl Fire {
             let pushes = store.fire_by_hand(&self.job, context.now()).await?;
             let ids: Vec<String> = pushes.iter().map(ToString::to_string).collect();
             let noun = if ids.len() == 1 { "push" } else { "pushes" };
-            writeln!(io::stdout(), "{} fired: {noun} {}", self.job, ids.join(", "))?;
+            say(format_args!("{} fired: {noun} {}", self.job, ids.join(", ")));
             wait::or_tell(context, store, &pushes, self.wait).await
         })
     }

@@ -1,7 +1,5 @@
 //! `ledger`: does every instant that was called for have its one row?
 
-use std::io::{self, Write};
-
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
@@ -9,6 +7,7 @@ use serde_json::{Value, json};
 use super::check::counted;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 use super::{completions, render, when};
 use crate::domain::{LedgerJob, UtcMs, escaped};
 use crate::policy::ledger::{self, Balance, Finding};
@@ -75,7 +74,7 @@ impl Ledger {
             for job in jobs {
                 let told = books.balance(store, &job, &mut cache).await?;
                 if sums.add(&job, &told) && !self.json {
-                    writeln!(io::stdout(), "{}", escaped(&told.line(&job)))?;
+                    say(escaped(&told.line(&job)));
                 }
             }
         }
@@ -83,8 +82,8 @@ impl Ledger {
             return Err(Failure::new(Exit::Failed, format!("nothing is known of a job '{name}'")));
         }
         match self.json {
-            true => writeln!(io::stdout(), "{}", render::pretty(&sums.as_json(books)))?,
-            false => writeln!(io::stdout(), "{}", sums.line())?,
+            true => say(render::pretty(&sums.as_json(books))),
+            false => say(sums.line()),
         }
         Ok(if sums.wrong == 0 { Exit::Done } else { Exit::Failed })
     }

@@ -9,6 +9,7 @@ use clap_complete::ArgValueCandidates;
 use super::completions;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 use crate::domain::escaped;
 use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent, login};
 
@@ -36,7 +37,7 @@ impl Login {
             let environment = context.environment().await?;
             login(account, &environment, &mut Terminal).await.map_err(Failure::from)
         })?;
-        writeln!(io::stdout(), "{}", told(&self.account, &done))?;
+        say(told(&self.account, &done));
         Ok(Exit::Done)
     }
 }

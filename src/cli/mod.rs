@@ -24,6 +24,7 @@ mod resolve;
 mod retry;
 mod rows;
 mod run;
+mod say;
 mod schema;
 mod wait;
 mod when;

@@ -46,6 +46,19 @@ pub struct Next {
     show: Show,
 }
 
+/// The names of paused jobs; None where they cannot be told.
+type Paused = Option<HashSet<String>>;
+
+fn paused(context: &Context) -> Paused {
+    match context.paused_jobs() {
+        Ok(paused) => Some(paused),
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "{failure}; which jobs are paused cannot be told");
+            None
+        }
+    }
+}
+
 /// One line of the calendar.
 struct Fire<'a> {
     at: UtcMs,
@@ -73,7 +86,7 @@ impl Next {
             Some(number) => first(&compiled, now, number),
             None => calendar(&compiled, now),
         };
-        let paused = context.paused_jobs();
+        let paused = paused(context);
         if self.show.for_programs() {
             for_programs(&mut io::stdout().lock(), self.show, &as_table(&fires, &paused))?;
             return Ok(Exit::Done);
@@ -93,7 +106,7 @@ impl Next {
         Ok(Exit::Done)
     }
 
-    fn print(&self, fires: &[Fire], paused: &HashSet<String>) -> Result<(), Failure> {
+    fn print(&self, fires: &[Fire], paused: &Paused) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         if fires.is_empty() {
             writeln!(out, "no job fires any more")?;
@@ -197,8 +210,8 @@ fn fire<'a>((job, schedule): &Compiled<'a>, at: UtcMs) -> Fire<'a> {
     Fire { at, job, note }
 }
 
-fn note(fire: &Fire, paused: &HashSet<String>) -> Option<String> {
-    let state = if paused.contains(&fire.job.name) {
+fn note(fire: &Fire, paused: &Paused) -> Option<String> {
+    let state = if paused.as_ref().is_some_and(|paused| paused.contains(&fire.job.name)) {
         Some("paused: will be skipped")
     } else if !fire.job.enabled {
         Some("disabled")
@@ -214,12 +227,12 @@ fn targets(job: &Job) -> String {
     if job.push.len() > 1 { format!("{first} +{}", job.push.len() - 1) } else { first }
 }
 
-fn as_table(fires: &[Fire], paused: &HashSet<String>) -> Table {
+fn as_table(fires: &[Fire], paused: &Paused) -> Table {
     let columns = ["job", "due_at", "timezone", "local", "schedule", "enabled", "paused", "note"];
     let row = |fire: &Fire| -> Vec<Value> {
         let Job { name, timezone, schedule, enabled, .. } = fire.job;
         let local = when::shown(fire.at, &when::zone(timezone), true, true);
-        let (enabled, is_paused) = (u8::from(*enabled), u8::from(paused.contains(name)));
+        let (enabled, is_paused) = (u8::from(*enabled), paused.as_ref().map(|paused| u8::from(paused.contains(name))));
         let values = json!([name, fire.at, timezone, local, schedule.describe(), enabled, is_paused, fire.note]);
         values.as_array().cloned().unwrap_or_default()
     };

@@ -1,13 +1,12 @@
 //! `pause` and `resume`.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::completions;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -47,7 +46,7 @@ fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure
                 (false, true) => "goes on",
                 (false, false) => "was not paused",
             };
-            writeln!(io::stdout(), "{job} {told}")?;
+            say(format_args!("{job} {told}"));
         }
         Ok(Exit::Done)
     })

@@ -1,7 +1,7 @@
 //! `push`: one message to one target, outside any job.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use url::Url;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::rows::{Row, rows};
+use super::say::say;
 use super::{completions, history, when};
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{Message, PushState, Trigger};
@@ -107,7 +108,7 @@ impl Push {
         // The count that the plugin SDK's call gives, wherever there is a push to count.
         let is_sent = result.as_ref().is_ok_and(|result| result.state == PushState::Sent);
         if matches!(result, Ok(_) | Err(PushError::Lost { .. })) {
-            writeln!(io::stdout(), "{}", u8::from(is_sent))?;
+            say(u8::from(is_sent));
         }
         let result = result?;
         if is_sent {

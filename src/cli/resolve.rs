@@ -1,13 +1,12 @@
 //! `resolve`: a person's word on an unknown push.
 
-use std::io::{self, Write};
-
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
 
 use super::completions;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -31,7 +30,7 @@ impl Resolve {
         context.changing(async |store| {
             let sent = matches!(self.outcome, Found::Sent);
             store.resolve(self.push, sent, context.now()).await?;
-            writeln!(io::stdout(), "push {} is {}", self.push, if sent { "sent" } else { "failed" })?;
+            say(format_args!("push {} is {}", self.push, if sent { "sent" } else { "failed" }));
             Ok(Exit::Done)
         })
     }

@@ -1,12 +1,11 @@
 //! `retry`: finished pushes once more.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::say::say;
 use super::{completions, wait};
 
 #[derive(Debug, Args)]
@@ -29,7 +28,7 @@ impl Retry {
         context.changing(async |store| {
             for id in &self.pushes {
                 store.retry(*id, context.now()).await?;
-                writeln!(io::stdout(), "push {id} is due again")?;
+                say(format_args!("push {id} is due again"));
             }
             wait::or_tell(context, store, &self.pushes, self.wait).await
         })

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::{Show, history};
+use super::rows::rows;
+use super::{Show, history, say};
 use crate::domain::PushState;
 use crate::store::{Filter, Store, Table, View};
 
@@ -52,7 +53,9 @@ async fn show(context: &Context, store: &dyn Store, pushes: &[i64]) -> Result<Ex
         table.rows.extend(found.rows);
     }
     let show = Show { json: false, csv: false, utc: false };
-    history::print(&mut io::stdout(), show, &context.whereabouts()?.timezone, &table)?;
-    let all_sent = super::rows::rows(&table).all(|row| row.text("state") == PushState::Sent.as_str());
-    Ok(if all_sent { Exit::Done } else { Exit::Failed })
+    let zone = context.whereabouts()?.timezone;
+    say::aloud(|out| history::print(out, show, &zone, &table));
+    // A push whose row is gone has nothing to show for it.
+    let sent = rows(&table).filter(|row| row.text("state") == PushState::Sent.as_str()).count();
+    Ok(if sent == pushes.len() { Exit::Done } else { Exit::Failed })
 }

@@ -104,6 +104,19 @@ impl House {
         self.command(words).output().unwrap().into()
     }
 
+    /// Runs the program with nobody to read what it prints.
+    pub fn run_unread(&self, line: &str) -> Told {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        self.command(line.split_whitespace()).stdout(writer).output().unwrap().into()
+    }
+
+    /// Runs the program with its output on a disk that is full.
+    pub fn run_on_a_full_disk(&self, line: &str) -> Told {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        self.command(line.split_whitespace()).stdout(full).output().unwrap().into()
+    }
+
     /// The text without what differs from run to run.
     pub fn plain(&self, text: &str) -> String {
         text.replace(&*self.dir.path().to_string_lossy(), "HOUSE")

@@ -173,6 +173,29 @@ fn targets_and_texts_that_begin_with_a_dash_are_sent_as_they_are() {
 }
 
 #[test]
+fn a_push_that_nobody_reads_about_ends_by_what_became_of_it() {
+    let house = House::with_file(&FILE.replace(
+        "jobs:\n",
+        "jobs:\n- {name: once, cron: \"0 0 1 1 *\", retry: {max_attempts: 1, give_up_after: 1s}, push: {im: off, group: 1, text: a}}\n",
+    ));
+    for full_disk in [false, true] {
+        let run = |line: &str| if full_disk { house.run_on_a_full_disk(line) } else { house.run_unread(line) };
+        let bad = run("push --im off --group 1 --text hi --wait 50ms");
+        assert_eq!(bad.code, Some(1), "{}", bad.err);
+    }
+    let mut daemon = Daemon::start(&house, &["run"]);
+    daemon.line_with("started");
+    for full_disk in [false, true] {
+        let run = |line: &str| if full_disk { house.run_on_a_full_disk(line) } else { house.run_unread(line) };
+        let (bad, good) =
+            (run("push --im off --group 1 --text hi --wait 50ms"), run("push --im qq --group 1 --text hi"));
+        assert_eq!((bad.code, good.code), (Some(1), Some(0)), "{}{}", bad.err, good.err);
+        let (bad, good) = (run("fire once --wait"), run("fire yearly --wait"));
+        assert_eq!((bad.code, good.code), (Some(1), Some(0)), "{}{}", bad.err, good.err);
+    }
+}
+
+#[test]
 fn a_push_carries_a_file_that_only_the_person_can_read() {
     let house = House::with_file(FILE);
     // A file beside no YAML file, given by a relative path.

@@ -167,3 +167,15 @@ fn what_only_a_sender_can_judge_is_refused_too() {
     assert_eq!((&report["ok"], report["errors"].as_array().map(Vec::len)), (&false.into(), Some(1)), "{report}");
     assert_eq!(house.run("run").code, Some(78));
 }
+
+#[test]
+fn a_database_that_cannot_be_read_hides_no_pause() {
+    let house = House::with_file(FAR);
+    house.write("pushcron.db", "no database at all");
+    let run = house.run("next new-year -n 1 --json");
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.err.contains("which jobs are paused cannot be told") && run.err.contains("damaged"), "{}", run.err);
+    let rows: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(rows[0]["paused"], Value::Null, "{}", run.out);
+    assert!(house.run("next").err.contains("which jobs are paused cannot be told"));
+}

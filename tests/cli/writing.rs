@@ -85,3 +85,56 @@ fn a_backup_is_a_database_of_its_own_for_its_owner_alone() {
     let told = house.run("backup copy.db").refused(69);
     assert!(told.contains("copy.db"), "{told}");
 }
+
+#[test]
+fn a_reader_that_is_gone_keeps_no_verb_from_its_work() {
+    for full_disk in [false, true] {
+        let house = House::lived_in();
+        let act = |line: &str, code: i32, told: &str| {
+            let run = if full_disk { house.run_on_a_full_disk(line) } else { house.run_unread(line) };
+            // A full disk is told, and changes as little.
+            let said: String = run.err.lines().filter(|said| !said.contains("standard output: ")).collect();
+            assert_eq!(
+                (run.code, said.contains(told) && said.is_empty() == told.is_empty()),
+                (Some(code), true),
+                "{line}: {}",
+                run.err
+            );
+            assert_eq!(run.err.contains("standard output: "), full_disk, "{line}: {}", run.err);
+        };
+        act("fire 每日晨报", 0, "one that starts will send");
+        act("cancel 7 9 10", 0, "");
+        act("retry 5 9 10", 0, "one that starts will send");
+        assert_eq!([7, 5, 9, 10].map(|push| state(&house, push)), ["cancelled", "retrying", "retrying", "retrying"]);
+        act("resolve 6 failed", 0, "");
+        assert_eq!(state(&house, 6), "failed");
+        act("pause daily-report berlin", 0, "");
+        let jobs: Vec<Value> = serde_json::from_str(&house.run("jobs --json").fine()).unwrap();
+        assert!(jobs.iter().all(|job| job["state"] == "paused"), "{jobs:?}");
+        act("resume daily-report 每日晨报 berlin", 0, "");
+        let jobs: Vec<Value> = serde_json::from_str(&house.run("jobs --json").fine()).unwrap();
+        assert!(jobs.iter().all(|job| job["state"] != "paused"), "{jobs:?}");
+        act("backup copy.db", 0, "");
+        assert!(house.path("copy.db").exists());
+    }
+}
+
+#[test]
+fn a_reader_that_is_gone_turns_no_bad_verdict_into_a_good_one() {
+    let house = House::lived_in();
+    house.write("wrong.yaml", "jobs: [{name: a}]\n");
+    for line in
+        ["-c wrong.yaml check --json", "push --im qq --user 1 --text hi --account absent", "ledger --until 2026-01-07"]
+    {
+        let code = house.run(line).code;
+        assert_eq!(house.run_unread(line).code, code, "{line}");
+    }
+    rusqlite::Connection::open(house.path("pushcron.db"))
+        .unwrap()
+        .execute("DELETE FROM fires WHERE id = (SELECT min(id) FROM fires WHERE triggered_by = 'cron')", [])
+        .unwrap();
+    for line in ["ledger --until 2026-01-07", "ledger --json --until 2026-01-07"] {
+        assert_eq!(house.run(line).code, Some(1), "{line}");
+        assert_eq!((house.run_unread(line).code, house.run_on_a_full_disk(line).code), (Some(1), Some(1)), "{line}");
+    }
+}
