@@ -4,6 +4,7 @@
 //! attempts and recorded outcomes. Each is one task with its own memory; they meet in one channel and in the store.
 
 mod around;
+pub mod core;
 pub mod desk;
 pub mod dispatcher;
 pub mod flights;
@@ -13,6 +14,5 @@ pub mod news;
 pub mod queue;
 pub mod recovery;
 pub mod roster;
-mod runway;
 pub mod scheduler;
 pub mod timeline;

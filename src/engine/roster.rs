@@ -137,6 +137,11 @@ impl Roster {
         self.by_id.get(id).map(|index| &mut self.members[*index])
     }
 
+    /// How many are known to be down.
+    pub fn offline(&self) -> usize {
+        self.members.iter().filter(|member| member.health.online == Some(false)).count()
+    }
+
     pub fn rows(&self, now: Reading) -> Vec<AccountRow> {
         self.members.iter().map(|member| member.row(now)).collect()
     }

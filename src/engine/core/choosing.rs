@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::{error, warn};
 
-use super::Dispatcher;
-use crate::domain::{Delivery, Next, Reading, Target, UtcMs};
+use super::{Core, Step};
+use crate::domain::{Delivery, Next, Target, UtcMs};
 use crate::engine::news::News;
 use crate::policy::account::Choice;
 use crate::policy::retry::{self, Obstacle};
@@ -15,76 +15,70 @@ use crate::store::Settle;
 /// Pushes chosen for in one go, so that a large burst does not keep the loop from finished attempts.
 const CHOOSE_AT_ONCE: usize = 4096;
 
-impl Dispatcher {
-    pub(super) fn choose_accounts(&mut self, now: Reading) {
+impl Core {
+    pub(super) fn choose_accounts(&mut self, step: &mut Step<'_>) {
+        let now = step.now;
         let lead = self.lead();
         for id in self.queue.due(now, lead, CHOOSE_AT_ONCE) {
             let Some(push) = self.queue.get(id) else { continue };
-            match self.roster.choose(push, now.moment) {
+            match self.accounts.choose(push, now.moment) {
                 Choice::Use { index, rule } => {
-                    let member = &self.roster.members()[index];
+                    let member = &self.accounts.members()[index];
                     match gate(&*member.sender, &push.target, None, now.wall) {
-                        Gate::Open if push.expires_at <= now.wall => self.expire(id),
+                        Gate::Open if push.expires_at <= now.wall => self.expire(id, step),
                         Gate::Open => {
                             let (account, limits) = (member.id.clone(), member.limits);
                             let trust = member.trust();
                             self.queue.assign(id, &account, rule, limits);
                             self.queue.set_trust(&account, trust);
                         }
-                        Gate::Closed { reason, until } => self.cannot_try(id, Obstacle::Gate(reason), until, now.wall),
+                        Gate::Closed { reason, until } => self.cannot_try(id, Obstacle::Gate(reason), until, step),
                     }
                 }
                 Choice::ProbeFirst { index } => {
-                    let account = self.roster.members()[index].id.clone();
-                    self.probe(&account);
+                    let account = self.accounts.members()[index].id.clone();
+                    self.probe(&account, step);
                     // Not written down: the answer comes within seconds and decides.
                     self.queue.park(id, "probing");
                 }
                 Choice::Wait { reason, until } => {
                     let until = until.map(|moment| now.wall_at(moment));
-                    self.cannot_try(id, Obstacle::Account(reason), until, now.wall);
+                    self.cannot_try(id, Obstacle::Account(reason), until, step);
                 }
-                Choice::Never { reason } => self.settle(id, Next::Failed { reason: reason.to_owned() }),
+                Choice::Never { reason } => self.settle(id, Next::Failed { reason: reason.to_owned() }, step),
             }
         }
     }
 
     /// Parks a push without spending an attempt, and says why in its row, once; or ends it when its time is over.
-    pub(super) fn cannot_try(&mut self, id: i64, obstacle: Obstacle, until: Option<UtcMs>, now: UtcMs) {
+    pub(super) fn cannot_try(&mut self, id: i64, obstacle: Obstacle, until: Option<UtcMs>, step: &mut Step<'_>) {
+        let now = step.now.wall;
         let Some(push) = self.queue.get(id) else { return };
         let next = retry::decide_snooze(obstacle, until, push.perhaps_sent, now, push.expires_at);
-        let Next::Retry { at, .. } = next else { return self.settle(id, next) };
+        let Next::Retry { at, .. } = next else { return self.settle(id, next, step) };
         let (Obstacle::Account(reason) | Obstacle::Gate(reason)) = obstacle;
         self.queue.park(id, reason);
-        self.look_again_at = self.look_again_at.min(self.clock.monotonic() + at.since(now));
-        if self.snoozed.insert(id, reason) != Some(reason) {
-            self.settles.push_back(Settle { push_id: id, next });
-        }
+        self.look_again_at = self.look_again_at.min(step.now.moment_at(at));
+        self.recorder.snooze(Settle { push_id: id, next }, reason);
     }
 
     /// Ends a push whose time is over, and which was not begun.
-    pub(super) fn expire(&mut self, id: i64) {
+    pub(super) fn expire(&mut self, id: i64, step: &mut Step<'_>) {
         let Some(push) = self.queue.get(id) else { return };
         let over = push.expires_at;
         let next = retry::decide_snooze(Obstacle::Gate("too_late"), None, push.perhaps_sent, over, over);
-        self.settle(id, next);
+        self.settle(id, next, step);
     }
 
     /// Ends a push without an attempt.
-    pub(super) fn settle(&mut self, id: i64, next: Next) {
+    pub(super) fn settle(&mut self, id: i64, next: Next, step: &mut Step<'_>) {
         if let Some(push) = self.queue.get(id) {
             let reason = next.reason().unwrap_or_default();
-            (self.news)(News::Ended { im: &push.im, account: None, state: next.state() });
+            (self.observer)(News::Ended { im: &push.im, account: None, state: next.state() });
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
-        self.forget(id);
-        self.settles.push_back(Settle { push_id: id, next });
-    }
-
-    pub(super) fn forget(&mut self, id: i64) {
-        self.queue.remove(id);
-        self.snoozed.remove(&id);
-        self.desk.release(id);
+        self.forget(id, step);
+        self.recorder.settle(Settle { push_id: id, next });
     }
 }
 

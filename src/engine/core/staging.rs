@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::lines::Lines;
 use crate::domain::{Delivery, UtcMs};
+use crate::engine::lines::Lines;
 
 /// An attempt whose row is durable and that waits for its instant or a free slot.
-pub struct Staged {
-    pub delivery: Arc<Delivery>,
-    pub start_at: UtcMs,
-    pub line: u64,
+pub(super) struct Staged {
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) start_at: UtcMs,
+    pub(super) line: u64,
 }
 
 /// What one account has staged.
-pub struct Runway {
+pub(super) struct Staging {
     /// Those whose instant has not come.
     early: BTreeMap<UtcMs, Vec<Staged>>,
     ready: Lines<Staged>,
@@ -22,14 +22,14 @@ pub struct Runway {
     sending: u32,
 }
 
-impl Runway {
+impl Staging {
     /// At most `per_target` attempts of one line are under way at once.
-    pub fn new(per_target: u32) -> Runway {
-        Runway { early: BTreeMap::new(), ready: Lines::new(per_target), sending: 0 }
+    pub(super) fn new(per_target: u32) -> Staging {
+        Staging { early: BTreeMap::new(), ready: Lines::new(per_target), sending: 0 }
     }
 
     /// One whose hour has come is in line from here on: a clock that is put back afterwards does not hold it up.
-    pub fn stage(&mut self, staged: Staged, now: UtcMs) {
+    pub(super) fn stage(&mut self, staged: Staged, now: UtcMs) {
         if staged.start_at <= now {
             self.ready.push(staged.line, staged);
         } else {
@@ -37,8 +37,8 @@ impl Runway {
         }
     }
 
-    /// The next attempt to send now, if one of `slots` is free. It is under way until [`Runway::landed`].
-    pub fn take(&mut self, now: UtcMs, slots: u32) -> Option<Staged> {
+    /// The next attempt to send now, if one of `slots` is free. It is under way until [`Staging::finished`].
+    pub(super) fn take(&mut self, now: UtcMs, slots: u32) -> Option<Staged> {
         while let Some(first) = self.early.first_entry()
             && *first.key() <= now
         {
@@ -55,22 +55,22 @@ impl Runway {
     }
 
     /// An attempt of this line is no longer under way.
-    pub fn landed(&mut self, line: u64) {
+    pub(super) fn finished(&mut self, line: u64) {
         self.sending = self.sending.saturating_sub(1);
         self.ready.back(line);
     }
 
-    pub fn is_sending(&self) -> bool {
+    pub(super) fn is_sending(&self) -> bool {
         self.sending > 0
     }
 
     /// Those whose instant has come wait for a slot, which comes as an event; this is the first that has not.
-    pub fn next_start_at(&self) -> Option<UtcMs> {
+    pub(super) fn next_start_at(&self) -> Option<UtcMs> {
         self.early.keys().next().copied()
     }
 
     /// Everything that is not under way.
-    pub fn take_all(&mut self) -> Vec<Staged> {
+    pub(super) fn take_all(&mut self) -> Vec<Staged> {
         let early = std::mem::take(&mut self.early).into_values().flatten();
         early.chain(self.ready.drain().into_iter().map(|(_, staged)| staged)).collect()
     }

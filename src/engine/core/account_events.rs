@@ -1,0 +1,104 @@
+//! The accounts: new definitions, probes, and news from their senders.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::{Action, Core, Step};
+use crate::engine::news::News;
+use crate::engine::roster::Roster;
+use crate::senders::{Probe, SenderEvent};
+
+impl Core {
+    pub(super) fn replace_accounts(&mut self, accounts: Roster, step: &mut Step<'_>) {
+        self.accounts.replace(accounts);
+        for member in self.accounts.members() {
+            if let Some(moment) = member.start_after {
+                self.queue.start_after(&member.id, member.limits, moment);
+            }
+        }
+        self.queue.leave_lanes(None);
+        self.queue.unpark();
+        self.record_accounts(None, step);
+        self.probe_all(step);
+    }
+
+    pub(super) fn probe_all(&mut self, step: &mut Step<'_>) {
+        let used: Vec<Arc<str>> =
+            self.accounts.members().iter().filter(|member| member.used).map(|member| member.id.clone()).collect();
+        for account in used {
+            self.probe(&account, step);
+        }
+    }
+
+    pub(super) fn probe(&mut self, account: &Arc<str>, step: &mut Step<'_>) {
+        let Some(member) = self.accounts.get_mut(account) else { return };
+        if std::mem::replace(&mut member.probing, true) {
+            return;
+        }
+        let (sender, generation) = (member.sender.clone(), member.generation);
+        step.act(Action::Probe { account: account.clone(), generation, sender });
+    }
+
+    /// What a probe found; that of an earlier definition says nothing of the one that holds now.
+    pub(super) fn probed(&mut self, account: &str, generation: u64, probe: Probe, step: &mut Step<'_>) {
+        if self.accounts.get(account).is_none_or(|member| member.generation != generation) {
+            return;
+        }
+        let now = step.now;
+        let error = probe.error.clone();
+        let is_news = self.accounts.learn_probe(account, probe, now);
+        self.publish_health(account);
+        if is_news {
+            let can_send = self.accounts.get(account).is_some_and(|member| member.health.can_send(now.moment));
+            if can_send {
+                info!(account, "account is online");
+            } else {
+                warn!(account, error, "account cannot send");
+                self.leave_account(account, step);
+            }
+            self.queue.unpark();
+        }
+        self.record_accounts(Some(account), step);
+    }
+
+    pub(super) fn publish_health(&self, account: &str) {
+        if let Some(member) = self.accounts.get(account) {
+            (self.observer)(News::Account { im: &member.account.im, account, health: &member.health });
+        }
+    }
+
+    pub(super) fn on_sender_event(
+        &mut self,
+        account: &Arc<str>,
+        generation: u64,
+        event: SenderEvent,
+        step: &mut Step<'_>,
+    ) {
+        match event {
+            SenderEvent::Health(probe) => self.probed(account, generation, probe, step),
+            SenderEvent::GateOpened => {
+                self.queue.unpark();
+            }
+            SenderEvent::Confirmed { message_id } => {
+                step.act(Action::Confirm { account: account.clone(), message_id, now: step.now.wall });
+            }
+        }
+    }
+
+    /// Has everything that waits for this account chosen for anew: it cannot send now.
+    pub(super) fn leave_account(&mut self, account: &str, step: &mut Step<'_>) {
+        self.queue.leave_lanes(Some(account));
+        let staged = self.starter.unstage(Some(account));
+        self.take_back_all(staged, step);
+    }
+
+    /// Has one account written, or all of them.
+    pub(super) fn record_accounts(&self, only: Option<&str>, step: &mut Step<'_>) {
+        let rows = match only {
+            Some(account) => self.accounts.get(account).map(|member| member.row(step.now)).into_iter().collect(),
+            None => self.accounts.rows(step.now),
+        };
+        step.act(Action::RecordAccounts { rows, all: only.is_none() });
+    }
+}

@@ -1,0 +1,115 @@
+//! What an attempt came to, and what it says of its push and its account.
+
+use tracing::{debug, info, warn};
+
+use super::starter::InFlight;
+use super::{Core, Step};
+use crate::domain::{Delivery, Health, Next, Outcome, Report};
+use crate::engine::news::News;
+use crate::policy::retry::{self, Attempted};
+use crate::store::Finish;
+
+impl Core {
+    /// An attempt has ended. `asked`: its sender was called, so that the report says something of the account.
+    pub(super) fn done(&mut self, push_id: i64, report: Report, asked: bool, step: &mut Step<'_>) {
+        // An attempt given up at a stop was taken out already.
+        let Some(ended) = self.starter.land(push_id) else { return };
+        self.conclude(ended, report, asked, step);
+    }
+
+    /// Decides what an attempt that has ended leads to, and has it recorded.
+    pub(super) fn conclude(&mut self, ended: InFlight, report: Report, asked: bool, step: &mut Step<'_>) {
+        let push_id = ended.delivery.push_id;
+        self.queue.close(push_id, step.now.moment);
+        let mut next = self.decide(&ended, &report.outcome, step);
+        if matches!(next, Next::Retry { .. }) && self.queue.is_orphan(push_id) {
+            next = Next::Cancelled { reason: "job_removed".to_owned() };
+        }
+        log_outcome(&ended, &report, &next);
+        self.publish(&ended, &report.outcome, &next);
+        let health = if asked { self.learn(&ended, &report, step) } else { None };
+        self.recorder.finish(Finish {
+            push_id,
+            number: ended.delivery.attempt,
+            report,
+            next,
+            started_at: ended.started_at,
+            finished_at: step.now.wall,
+            health: health.map(|health| (ended.account.clone(), health)),
+        });
+    }
+
+    fn decide(&self, ended: &InFlight, outcome: &Outcome, step: &mut Step<'_>) -> Next {
+        let delivery = &ended.delivery;
+        let attempted = Attempted {
+            attempt: delivery.attempt,
+            max_attempts: delivery.max_attempts,
+            retry: &delivery.retry,
+            idempotent: ended.idempotent,
+            perhaps_sent: self.queue.get(delivery.push_id).is_some_and(|push| push.perhaps_sent),
+            now: step.now.wall,
+            expires_at: delivery.expires_at,
+            unit_jitter: step.dice.unit(),
+        };
+        retry::decide(outcome, &attempted)
+    }
+
+    fn publish(&self, ended: &InFlight, outcome: &Outcome, next: &Next) {
+        let (im, account, delivery) = (&*ended.delivery.im, &*ended.account, &ended.delivery);
+        let lateness = (delivery.attempt == 1).then(|| ended.started_at.since(delivery.due_at));
+        (self.observer)(News::Attempt { im, account, outcome, lateness });
+        if next.state().is_final() {
+            (self.observer)(News::Ended { im, account: Some(account), state: next.state() });
+        }
+    }
+
+    /// What the attempt says of its account, if the account is still the one that it was made through.
+    fn learn(&mut self, ended: &InFlight, report: &Report, step: &mut Step<'_>) -> Option<Health> {
+        let (account, now) = (&ended.account, step.now);
+        self.accounts.get(account).filter(|member| member.generation == ended.generation)?;
+        let learned = self.accounts.learn_attempt(account, report, now);
+        if let Some(member) = self.accounts.get(account) {
+            self.queue.set_trust(account, member.trust());
+        }
+        let (health, could_send) = learned?;
+        self.publish_health(account);
+        match (could_send, health.can_send(now.moment)) {
+            (false, true) => {
+                info!(account = &**account, "account can send again");
+                self.queue.unpark();
+            }
+            (true, false) => {
+                let until = health.cooldown_until.map(tracing::field::display);
+                warn!(
+                    account = &**account,
+                    error = report.error.as_deref(),
+                    cooldown_until = until,
+                    "account cannot send now"
+                );
+                self.leave_account(account, step);
+            }
+            _ => {}
+        }
+        Some(health)
+    }
+}
+
+/// One line for each thing that a person would want to know; a push that was sent is no news.
+fn log_outcome(ended: &InFlight, report: &Report, next: &Next) {
+    let Delivery { push_id, job, im, target, attempt, .. } = &*ended.delivery;
+    let (account, outcome, error) = (&*ended.account, report.outcome.as_str(), report.error.as_deref());
+    let job = job.as_deref();
+    match next {
+        Next::Sent => debug!(push = push_id, job, im, %target, account, attempt, "sent"),
+        Next::Retry { at, .. } => {
+            info!(push = push_id, job, im, %target, account, attempt, outcome, error, next_attempt_at = %at, "not sent, will be tried again");
+        }
+        Next::Unknown { .. } => {
+            warn!(push = push_id, job, im, %target, account, attempt, outcome, error, "push may have arrived, and nobody can tell: see `pushcron resolve`");
+        }
+        _ => {
+            let state = next.state().as_str();
+            warn!(push = push_id, job, im, %target, account, attempt, outcome, error, state, "push ended without being sent");
+        }
+    }
+}

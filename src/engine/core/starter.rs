@@ -1,0 +1,266 @@
+//! Opening attempts ahead of their instants, and having the senders called.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tracing::error;
+
+use super::choosing::gate;
+use super::staging::{Staged, Staging};
+use super::{Action, Core, LOOK_AGAIN, Start, Step};
+use crate::domain::{Delivery, Outcome, Report, UtcMs};
+use crate::engine::queue::Startable;
+use crate::engine::roster::Roster;
+use crate::senders::{Gate, Sender};
+use crate::store::{Begin, StoreError, TakeBack};
+
+/// Attempts whose rows are durable: those that wait for their instant or a slot, by account, and those under way.
+#[derive(Default)]
+pub(super) struct Starter {
+    staging: BTreeMap<Arc<str>, Staging>,
+    in_flight: HashMap<i64, InFlight>,
+    /// At most one batch of attempts is being opened at a time; the next one gathers meanwhile.
+    is_beginning: bool,
+}
+
+/// An attempt under way.
+pub(super) struct InFlight {
+    pub delivery: Arc<Delivery>,
+    pub account: Arc<str>,
+    /// Of the account's definition, which a reload may have replaced when the answer comes.
+    pub generation: u64,
+    pub started_at: UtcMs,
+    pub idempotent: bool,
+    /// Kept, since the account may leave the definitions while media are fetched.
+    sender: Arc<dyn Sender>,
+    start_at: UtcMs,
+    line: u64,
+}
+
+impl Starter {
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && !self.is_beginning
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// When the first staged attempt is to start whose instant has not come.
+    pub(super) fn next_start_at(&self) -> Option<UtcMs> {
+        self.staging.values().filter_map(Staging::next_start_at).min()
+    }
+
+    /// The attempt of this push is no longer under way: its slot is free.
+    pub(super) fn land(&mut self, push_id: i64) -> Option<InFlight> {
+        let ended = self.in_flight.remove(&push_id)?;
+        self.free_slot(&ended.account, ended.line);
+        Some(ended)
+    }
+
+    /// Every attempt under way, which nobody waits for any longer.
+    pub(super) fn abandon_all(&mut self) -> Vec<InFlight> {
+        let mut all: Vec<i64> = self.in_flight.keys().copied().collect();
+        all.sort_unstable();
+        all.into_iter().filter_map(|id| self.land(id)).collect()
+    }
+
+    fn free_slot(&mut self, account: &str, line: u64) {
+        if let Some(staging) = self.staging.get_mut(account) {
+            staging.finished(line);
+        }
+    }
+
+    /// Everything staged for this account, or for all, whose sender was not called yet.
+    pub(super) fn unstage(&mut self, account: Option<&str>) -> Vec<Staged> {
+        match account {
+            Some(account) => self.staging.get_mut(account).map(Staging::take_all).unwrap_or_default(),
+            None => self.staging.values_mut().flat_map(Staging::take_all).collect(),
+        }
+    }
+
+    /// What is staged for accounts that left the definitions.
+    fn unstage_orphans(&mut self, accounts: &Roster) -> Vec<Staged> {
+        let mut orphans = Vec::new();
+        self.staging.retain(|account, staging| {
+            let is_gone = accounts.get(account).is_none();
+            if is_gone {
+                orphans.extend(staging.take_all());
+            }
+            !is_gone || staging.is_sending()
+        });
+        orphans
+    }
+
+    /// The attempts whose instant has come and that find a free slot.
+    fn take_ready(&mut self, accounts: &Roster, now: UtcMs) -> Vec<(Arc<str>, Staged)> {
+        let mut ready = Vec::new();
+        for (account, staging) in &mut self.staging {
+            let Some(member) = accounts.get(account) else { continue };
+            while let Some(staged) = staging.take(now, member.limits.concurrency) {
+                ready.push((account.clone(), staged));
+            }
+        }
+        ready
+    }
+}
+
+impl Core {
+    /// Has attempts opened for the pushes whose turn it is.
+    pub(super) fn begin(&mut self, step: &mut Step<'_>) {
+        if self.starter.is_beginning || self.recorder.is_down(step.now) {
+            return;
+        }
+        let Startable { begins, expired } = self.queue.take_startable(step.now);
+        expired.into_iter().for_each(|id| self.expire(id, step));
+        // Of accounts that turned out too slow for what was opened for them: others may need the room, and after a
+        // power loss nobody could tell it from what was under way.
+        for account in self.queue.overfull() {
+            let staged = self.starter.unstage(Some(&account));
+            self.take_back_all(staged, step);
+        }
+        if !begins.is_empty() {
+            self.starter.is_beginning = true;
+            step.act(Action::Begin { begins, now: step.now.wall });
+        }
+    }
+
+    pub(super) fn begun(&mut self, begins: Vec<Begin>, result: Result<Vec<Delivery>, StoreError>, step: &mut Step<'_>) {
+        self.starter.is_beginning = false;
+        let deliveries = match result {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                self.recorder.failed("open attempts", &error, step.now);
+                for begin in begins {
+                    self.queue.reopen(begin.push_id);
+                }
+                return;
+            }
+        };
+        let now = step.now;
+        let mut accounts: BTreeMap<i64, Arc<str>> =
+            begins.into_iter().map(|begin| (begin.push_id, begin.account)).collect();
+        for delivery in deliveries {
+            let Some(account) = accounts.remove(&delivery.push_id) else { continue };
+            let start_at = self.queue.hour_of(delivery.push_id).unwrap_or(now.wall);
+            // It may have gone, or gone down, while its attempts were being opened.
+            let member = self
+                .accounts
+                .get(&account)
+                .filter(|member| !member.health.is_down() && !member.health.is_cooling_down(now.moment));
+            let Some(member) = member else {
+                self.take_back(&delivery, start_at, None, step);
+                continue;
+            };
+            let per_target = member.limits.per_target();
+            let staging = self.starter.staging.entry(account).or_insert_with(|| Staging::new(per_target));
+            let line = self.queue.line_of(delivery.push_id);
+            staging.stage(Staged { delivery: Arc::new(delivery), start_at, line }, now.wall);
+        }
+        // What the store did not hand out was cancelled, withdrawn or resolved meanwhile.
+        for id in accounts.into_keys() {
+            self.forget(id, step);
+        }
+        if self.stopping_until.is_some() {
+            let staged = self.starter.unstage(None);
+            self.take_back_all(staged, step);
+        }
+    }
+
+    /// Has the senders called whose attempts are ready.
+    pub(super) fn start(&mut self, step: &mut Step<'_>) {
+        let now = step.now;
+        let mut starts = Vec::new();
+        for (account, Staged { delivery, start_at, line }) in self.starter.take_ready(&self.accounts, now.wall) {
+            let Some(member) = self.accounts.get(&account) else { continue };
+            if delivery.expires_at <= now.wall {
+                // It stood in line until its time was over: what is not begun by then is not begun at all.
+                self.starter.free_slot(&account, line);
+                self.take_back(&delivery, start_at, None, step);
+                continue;
+            }
+            let sender = member.sender.clone();
+            if let Gate::Closed { reason, until } = gate(&*sender, &delivery.target, Some(&delivery), now.wall) {
+                // Room for one send, but not for all parts of this message.
+                self.starter.free_slot(&account, line);
+                self.recorder.snoozed_for(delivery.push_id, reason);
+                self.take_back(&delivery, until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason), step);
+                continue;
+            }
+            // A sender that breaks down here promises nothing.
+            let is_idempotent = AssertUnwindSafe(|| sender.is_idempotent(&delivery, now.wall));
+            let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
+            let (sender_name, generation) = (member.limits.sender, member.generation);
+            self.recorder.forget(delivery.push_id);
+            let in_flight = InFlight {
+                delivery: delivery.clone(),
+                account,
+                generation,
+                started_at: now.wall,
+                idempotent,
+                sender: sender.clone(),
+                start_at,
+                line,
+            };
+            self.starter.in_flight.insert(delivery.push_id, in_flight);
+            starts.push(Start { sender, sender_name, delivery });
+        }
+        if !starts.is_empty() {
+            step.act(Action::Start(starts));
+        }
+        let orphans = self.starter.unstage_orphans(&self.accounts);
+        self.take_back_all(orphans, step);
+    }
+
+    /// Without a note of its start nothing is sent: after a kill it could not be told from what was never begun.
+    pub(super) fn not_started(&mut self, push_ids: &[i64], error: &str, step: &mut Step<'_>) {
+        error!(error, attempts = push_ids.len(), "the start of attempts cannot be noted, and nothing is sent without");
+        self.recorder.pause(step.now);
+        for id in push_ids {
+            if let Some(InFlight { delivery, start_at, .. }) = self.starter.land(*id) {
+                self.take_back(&delivery, start_at, None, step);
+            }
+        }
+    }
+
+    /// The media of an attempt under way are there, or cannot be had.
+    pub(super) fn resolved(&mut self, push_id: i64, result: Result<Arc<Delivery>, Report>, step: &mut Step<'_>) {
+        // Given up at a stop.
+        let Some(in_flight) = self.starter.in_flight.get(&push_id) else { return };
+        let report = match result {
+            Ok(delivery) if delivery.expires_at > step.now.wall => {
+                return step.act(Action::Send { sender: in_flight.sender.clone(), delivery });
+            }
+            Ok(_) => Report::failed(Outcome::Unreachable, "not sent: its time was over when its media were there"),
+            Err(report) => report,
+        };
+        // Media that cannot be had are no fault of the account, and no proof that it works.
+        self.done(push_id, report, false, step);
+    }
+
+    /// Takes back attempts whose sender was not called: they were never made, and do not count.
+    pub(super) fn take_back_all(&mut self, staged: Vec<Staged>, step: &mut Step<'_>) {
+        for Staged { delivery, start_at, .. } in staged {
+            self.take_back(&delivery, start_at, None, step);
+        }
+    }
+
+    /// Takes back an attempt whose sender was not called: it was never made. The push is due again at `start_at`, or, with
+    /// a reason, when what kept it is over.
+    pub(super) fn take_back(
+        &mut self,
+        delivery: &Delivery,
+        start_at: UtcMs,
+        reason: Option<&'static str>,
+        step: &mut Step<'_>,
+    ) {
+        self.queue.take_back(delivery.push_id, step.now.moment);
+        self.recorder.take_back(TakeBack {
+            push_id: delivery.push_id,
+            number: delivery.attempt,
+            next_attempt_at: start_at,
+            reason: reason.map(str::to_owned),
+        });
+    }
+}
