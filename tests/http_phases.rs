@@ -163,15 +163,31 @@ async fn bodies_arrive_whole_and_with_their_length() {
     assert_eq!(posted.connection, got.connection, "connections are used again");
 }
 
+/// Where a certificate or key of the tests lies.
+fn tls_file(name: &str) -> String {
+    format!("{}/tests/data/tls/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// Speaks TLS with the test certificate in front of a plain server.
 async fn with_tls(ip: &str, im: &FakeIm) -> SocketAddr {
+    with_certificate("server", ip, im).await
+}
+
+/// Speaks TLS with the certificate and key of that name.
+async fn with_certificate(name: &str, ip: &str, im: &FakeIm) -> SocketAddr {
+    let chain = CertificateDer::from_pem_file(tls_file(&format!("{name}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(tls_file(&format!("{name}.key"))).unwrap();
+    with_pair(chain, key, ip, im).await
+}
+
+async fn with_pair(chain: CertificateDer<'static>, key: PrivateKeyDer<'static>, ip: &str, im: &FakeIm) -> SocketAddr {
     use tokio_rustls::rustls;
-    let data = |name: &str| format!("{}/tests/data/tls/{name}", env!("CARGO_MANIFEST_DIR"));
-    let chain = CertificateDer::from_pem_file(data("server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(data("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // Not by `with_single_cert`, which looks whether the two belong together.
+    let signing = provider.key_provider.load_private_key(key).unwrap();
+    let pair = Arc::new(rustls::sign::CertifiedKey::new(vec![chain], signing));
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![chain], key).unwrap();
+    let config = config.with_no_client_auth().with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)));
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind((ip, 0)).await.unwrap();
     let (address, behind) = (listener.local_addr().unwrap(), im.address());
@@ -200,6 +216,43 @@ async fn a_certificate_is_trusted_through_the_ca_file_and_only_for_its_name() {
     assert_not_sent(call(&trusting, &unnamed.to_string()).await, "certificate");
     assert_not_sent(call(&Http::new().unwrap(), &format!("127.0.0.1:{port}")).await, "certificate");
     assert_eq!(im.requests().len(), 2);
+}
+
+/// `openssl req -x509` makes a certificate that calls itself an authority. Who names that very one in `ca_file` trusts the
+/// server that shows it: for its names, as long as it is valid, and for no other certificate that it signed or resembles.
+#[tokio::test]
+async fn a_self_signed_certificate_that_calls_itself_an_authority_is_trusted_where_it_is_named() {
+    let im = FakeIm::start().await;
+    im.on("", Answer::status(200));
+    let call = async |pinned: &str, host: String| {
+        let http = Http::trusting(tls_file(pinned).as_ref()).unwrap();
+        http.call(http.get(format!("https://{host}/")), Duration::from_secs(8)).await
+    };
+    let port = with_certificate("self", "127.0.0.1", &im).await.port();
+    assert_eq!(call("self.pem", format!("127.0.0.1:{port}")).await.unwrap().status, 200);
+    assert_eq!(call("self.pem", format!("localhost:{port}")).await.unwrap().status, 200);
+    assert_not_sent(call("ca.pem", format!("127.0.0.1:{port}")).await, "certificate");
+    assert_not_sent(call("expired.pem", format!("127.0.0.1:{port}")).await, "certificate");
+    let elsewhere = with_certificate("self", "127.0.0.2", &im).await;
+    assert_not_sent(call("self.pem", elsewhere.to_string()).await, "certificate");
+    let past = with_certificate("expired", "127.0.0.1", &im).await;
+    assert_not_sent(call("expired.pem", past.to_string()).await, "certificate");
+    assert_eq!(im.requests().len(), 2);
+}
+
+/// Whoever has the certificate only, which is no secret, and not its key, is not the server.
+#[tokio::test]
+async fn a_certificate_without_its_key_proves_nothing() {
+    let im = FakeIm::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (expected, stolen) = (tls_file("self.pem"), dir.path().join("stolen.pem"));
+    std::fs::copy(&expected, &stolen).unwrap();
+    let chain = CertificateDer::from_pem_file(&stolen).unwrap();
+    let key = PrivateKeyDer::from_pem_file(tls_file("server.key")).unwrap();
+    let address = with_pair(chain, key, "127.0.0.1", &im).await;
+    let http = Http::trusting(expected.as_ref()).unwrap();
+    assert_not_sent(http.call(http.get(format!("https://{address}/")), Duration::from_secs(8)).await, "cannot connect");
+    assert_eq!(im.requests().len(), 0);
 }
 
 #[test]
@@ -248,4 +301,71 @@ async fn an_answer_that_comes_before_the_body_is_out_is_heard() {
     let http = Http::new().unwrap();
     let request = http.post(format!("http://{address}/")).body(vec![0; 20 << 20]);
     assert_eq!(http.call(request, Duration::from_secs(10)).await.unwrap().status, 413);
+}
+
+/// The process was stopped until the deadline was over, and meanwhile the answer came: it lies in the socket when the
+/// timer has run out. The answer counts.
+#[tokio::test]
+async fn an_answer_that_came_while_the_process_was_stopped_is_heard() {
+    use pushcron::clock::{Clock, SystemClock};
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, is_asked) = tokio::sync::oneshot::channel();
+    let (answer, may_answer) = std::sync::mpsc::channel::<()>();
+    let (answered, is_answered) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        asked.send(()).unwrap();
+        may_answer.recv().unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+        answered.send(()).unwrap();
+        // Open until the client hangs up.
+        let _ = stream.read(&mut [0; 1]);
+    });
+    let http = Http::new().unwrap();
+    let request = http.post(format!("http://{address}/")).body("hello");
+    let calling = tokio::spawn(async move { http.call(request, DEADLINE).await });
+    is_asked.await.unwrap();
+    let clock = SystemClock::new();
+    let asked_at = clock.monotonic();
+    answer.send(()).unwrap();
+    is_answered.recv().unwrap();
+    // The runtime's only thread stands still here, as all of a stopped process do.
+    while clock.monotonic() - asked_at <= 2 * DEADLINE {
+        std::thread::yield_now();
+    }
+    let reply = calling.await.unwrap().unwrap();
+    assert_eq!((reply.status, reply.text().as_str()), (200, "ok"));
+}
+
+/// Proxies of the environment would see the tokens of local bots (docs/senders.md): nothing of ours goes through them.
+/// The test calls itself in an environment that names one in every way.
+#[tokio::test]
+async fn a_proxy_of_the_environment_sees_nothing() {
+    const NAME: &str = "a_proxy_of_the_environment_sees_nothing";
+    const PROXIES: [&str; 6] = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    if std::env::var_os("NOBODYS_PROXY").is_none() {
+        let proxy = FakeIm::start().await;
+        proxy.on("", Answer::status(200));
+        let mut again = tokio::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", NAME]).env("NOBODYS_PROXY", "1").env_remove("no_proxy").env_remove("NO_PROXY");
+        again.envs(PROXIES.map(|name| (name, proxy.url(""))));
+        // A program run by a web server may not heed `HTTP_PROXY`, which a header can set.
+        again.env_remove("REQUEST_METHOD");
+        let output = again.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(proxy.paths(), Vec::<String>::new());
+        return;
+    }
+    let im = FakeIm::start().await;
+    im.on("", Answer::status(200));
+    assert_eq!(post(&im.url("/plain")).await.unwrap().status, 200);
+    let port = with_tls("127.0.0.1", &im).await.port();
+    let ca_file = format!("{}/tests/data/tls/ca.pem", env!("CARGO_MANIFEST_DIR"));
+    let trusting = Http::trusting(ca_file.as_ref()).unwrap();
+    let encrypted = trusting.get(format!("https://127.0.0.1:{port}/encrypted"));
+    assert_eq!(trusting.call(encrypted, Duration::from_secs(8)).await.unwrap().status, 200);
+    assert_eq!(im.paths(), ["/plain", "/encrypted"]);
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Body, Client, RequestBuilder, Response};
+use tokio::time::timeout;
 
+use super::pinned;
 use super::secrets::Secrets;
 use crate::domain::account::Settings;
 use crate::domain::{Outcome, Report, UtcMs};
@@ -23,6 +25,10 @@ pub const BODY_CAP: usize = 64 * 1024;
 /// The longest wait that `Retry-After` may impose. No service asks for more, and a nonsensical date must not silence
 /// an account for years.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What a call may take beyond its deadline for an answer that is there already to be read: after a stop of the process
+/// or of the machine the deadline is over before anybody has looked into the socket.
+const HEARING: Duration = Duration::from_millis(50);
 
 /// A connection that was idle for longer is not used again.
 const LONGEST_IDLE: Duration = Duration::from_secs(1);
@@ -110,11 +116,8 @@ impl Http {
         let described = |error: reqwest::Error| HttpSetupError(describe(&error, false));
         let client = match pem {
             Some(pem) => {
-                let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(described)?;
-                if roots.is_empty() {
-                    return Err(HttpSetupError("it holds no certificate in PEM form".to_owned()));
-                }
-                builder().tls_certs_only(roots).build().map_err(described)?
+                let trusting = pinned::client_config(pem).map_err(HttpSetupError)?;
+                builder().tls_backend_preconfigured(trusting).build().map_err(described)?
             }
             // A machine without root certificates can still push to plain http addresses.
             None => builder().build().or_else(|error| {
@@ -128,6 +131,11 @@ impl Http {
     /// The same client for an account with these settings: answers that quote its secrets are read without them.
     pub fn hiding(self, settings: &Settings) -> Http {
         Http { secrets: Secrets::of(settings), ..self }
+    }
+
+    /// A text as it may be shown: without the account's secrets.
+    pub fn show(&self, text: &str) -> String {
+        self.secrets.hide_in_text(text).into_owned()
     }
 
     /// Starts a POST; headers and body follow on the builder, then [`Http::call`].
@@ -161,17 +169,43 @@ impl Http {
         deadline: Duration,
         cap: usize,
     ) -> Result<Reply, CallError> {
-        let mut request = request.timeout(deadline).build().map_err(|e| CallError::NotSent(describe(&e, false)))?;
+        let mut request = request.build().map_err(|error| CallError::NotSent(describe(&error, false)))?;
         let secrets = self.secrets.with_request(request.headers(), request.url());
         let taken = Arc::new(AtomicBool::new(false));
         let body = Watched { body: request.body_mut().take().unwrap_or_default(), taken: taken.clone() };
         *request.body_mut() = Some(Body::wrap(body));
-        match self.client.execute(request).await {
-            Ok(response) => read_whole(response, cap, secrets).await,
-            Err(error) if !taken.load(Ordering::Relaxed) => Err(CallError::NotSent(describe(&error, false))),
-            Err(error) => Err(CallError::Ambiguous { error: describe(&error, true), status: None }),
+        let heard = AtomicU16::new(0);
+        let mut answer = std::pin::pin!(async {
+            match self.client.execute(request).await {
+                Ok(response) => {
+                    heard.store(response.status().as_u16(), Ordering::Relaxed);
+                    read_whole(response, cap, secrets).await
+                }
+                Err(error) if !taken.load(Ordering::Relaxed) => Err(CallError::NotSent(describe(&error, false))),
+                Err(error) => Err(CallError::Ambiguous { error: describe(&error, true), status: None }),
+            }
+        });
+        // Not by the client's own timer: that looks at the time before it looks for the answer.
+        if let Ok(result) = timeout(deadline, &mut answer).await {
+            return result;
         }
+        if !taken.load(Ordering::Relaxed) {
+            return Err(CallError::NotSent("no connection in time".to_owned()));
+        }
+        if let Ok(result) = timeout(HEARING, answer).await {
+            return result;
+        }
+        let late = "no answer in time";
+        Err(match heard.load(Ordering::Relaxed) {
+            0 => CallError::Ambiguous { error: late.to_owned(), status: None },
+            status => broke_off(status, late),
+        })
     }
+}
+
+/// The head of an answer came, and not the rest.
+fn broke_off(status: u16, why: &str) -> CallError {
+    CallError::Ambiguous { error: format!("the answer (HTTP {status}) broke off: {why}"), status: Some(status) }
 }
 
 async fn read_whole(mut response: Response, cap: usize, secrets: Secrets) -> Result<Reply, CallError> {
@@ -188,10 +222,7 @@ async fn read_whole(mut response: Response, cap: usize, secrets: Secrets) -> Res
                 let headers = std::mem::take(response.headers_mut());
                 return Ok(Reply { status, headers, body: body.freeze(), secrets });
             }
-            Err(error) => {
-                let error = format!("the answer (HTTP {status}) broke off: {}", describe(&error, true));
-                return Err(ambiguous(error));
-            }
+            Err(error) => return Err(broke_off(status, &describe(&error, true))),
         }
     }
 }
@@ -233,16 +264,33 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// The body as JSON, or None where it is none.
+    /// The body as JSON that may be shown, or None where it is none. An id in it is not one to use: a secret's text may
+    /// stand in it by chance and is hidden there too.
     pub fn json(&self) -> Option<serde_json::Value> {
-        self.json_by(|body| serde_json::from_slice(body).ok())
-    }
-
-    /// As [`Reply::json`], for what is not quite JSON.
-    pub fn json_by(&self, parse: impl FnOnce(&[u8]) -> Option<serde_json::Value>) -> Option<serde_json::Value> {
-        let mut value = parse(&self.body)?;
+        let mut value = self.json_as_it_came()?;
         self.secrets.hide_in(&mut value);
         Some(value)
+    }
+
+    /// The body as JSON for what is used again: ids, tokens, addresses. What is shown of it goes through
+    /// [`Secrets::hide_in_text`] of [`Reply::secrets`].
+    pub fn json_as_it_came(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// As [`Reply::json_as_it_came`], for what is not quite JSON.
+    pub fn json_by(&self, parse: impl FnOnce(&[u8]) -> Option<serde_json::Value>) -> Option<serde_json::Value> {
+        parse(&self.body)
+    }
+
+    /// What nothing may show of this answer.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The same answer, with more that nothing may show.
+    pub fn hiding(self, more: impl IntoIterator<Item = String>) -> Reply {
+        Reply { secrets: self.secrets.and(more.into_iter().collect()), ..self }
     }
 
     /// The body as text.
@@ -259,7 +307,12 @@ impl Reply {
     /// The wait that `Retry-After` asks for, in seconds or as an HTTP date, at most a day. Nonsense counts as absent,
     /// a date gone by as no wait.
     pub fn retry_after(&self, now: UtcMs) -> Option<Duration> {
-        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        self.wait_in(RETRY_AFTER.as_str(), now)
+    }
+
+    /// As [`Reply::retry_after`], in the header of that name.
+    pub fn wait_in(&self, header: &str, now: UtcMs) -> Option<Duration> {
+        let text = self.headers.get(header)?.to_str().ok()?.trim();
         let wait = match in_seconds(text) {
             // Whole seconds by the RFC; some services send fractions. Out of range means too long.
             Some(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),

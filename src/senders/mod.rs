@@ -18,6 +18,7 @@ mod matrix;
 pub mod ogg;
 mod onebot11;
 pub mod parts;
+mod pinned;
 mod qianxun;
 #[cfg(test)]
 mod samples;

@@ -17,8 +17,8 @@ use crate::domain::account::{SettingValue, Settings};
 const SHORTEST: usize = 6;
 /// Parts of a path are taken for tokens from this length on: `webhook` or `httpapi` are none.
 const SHORTEST_SEGMENT: usize = 16;
-/// What the names of secrets in a query hold: `key`, `safekey`, `access_token`.
-const SECRET_NAMES: [&str; 5] = ["key", "token", "secret", "sign", "pass"];
+/// What the names of secrets in a query hold: `key`, `safekey`, `access_token`, `encrypted_query_param`.
+const SECRET_NAMES: [&str; 6] = ["key", "token", "secret", "sign", "pass", "query_param"];
 
 /// Texts that no answer may show, the longest first.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +78,9 @@ impl Secrets {
         self.and(texts)
     }
 
-    fn and(&self, mut texts: Vec<String>) -> Secrets {
-        texts.retain(|text| self.0.iter().all(|known| known.text.expose() != text));
+    /// These and others.
+    pub fn and(&self, mut texts: Vec<String>) -> Secrets {
+        texts.retain(|text| text.len() >= SHORTEST && self.0.iter().all(|known| known.text.expose() != text));
         if texts.is_empty() {
             return self.clone();
         }
@@ -89,14 +90,17 @@ impl Secrets {
 
     /// The text with `****` in the place of each secret, in whatever spelling it stands there.
     pub fn hide_in_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let plain = self.0.iter().filter(|hidden| text.contains(hidden.text.expose()));
-        let text =
-            plain.fold(Cow::Borrowed(text), |text, hidden| Cow::Owned(text.replace(hidden.text.expose(), "****")));
-        let spelled = Spelled::of(&text);
-        let mut places: Vec<_> =
-            self.0.iter().flat_map(|hidden| hidden.sought.find_in(&text, spelled.as_ref())).collect();
+        // All are looked for in the text as it is: where a short one was replaced first, a longer one around it in another
+        // spelling would not be known any more.
+        let spelled = Spelled::of(text);
+        let plain = |hidden: &Hidden| {
+            let secret = hidden.text.expose();
+            text.match_indices(secret).map(|(at, found)| at..at + found.len()).collect::<Vec<_>>()
+        };
+        let in_any = |hidden: &Hidden| [plain(hidden), hidden.sought.find_in(text, spelled.as_ref())].concat();
+        let mut places: Vec<_> = self.0.iter().flat_map(in_any).collect();
         if places.is_empty() {
-            return text;
+            return Cow::Borrowed(text);
         }
         places.sort_by_key(|place| (place.start, place.end));
         let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
@@ -189,7 +193,7 @@ mod tests {
         let table = [
             ("s3cret-token", "bad token s3cret-token!", "bad token ****!"),
             ("123456:ABCDEF", "no bot at /bot123456:ABCDEF/getMe", "no bot at /bot****/getMe"),
-            ("123456:ABCDEF", "no bot at /bot123456%3AABCDEF/getMe", "no bot at /bot123456%3A****/getMe"),
+            ("123456:ABCDEF", "no bot at /bot123456%3AABCDEF/getMe", "no bot at /bot****/getMe"),
             ("X-Key: abcdefg", "x-key abcdefg is wrong", "x-key **** is wrong"),
             ("word", "a word of honour", "a word of honour"),
             (
