@@ -344,6 +344,97 @@ async fn a_good_status_with_a_bad_verdict_is_never_a_success() {
     }
 }
 
+/// Lays `more` over `answer`, field by field.
+fn laid_over(answer: &Value, more: &Value) -> Value {
+    match (answer, more) {
+        (Value::Object(entries), Value::Object(more)) => {
+            let mut entries = entries.clone();
+            for (key, value) in more {
+                let beneath = entries.get(key).cloned().unwrap_or_default();
+                entries.insert(key.clone(), laid_over(&beneath, value));
+            }
+            Value::Object(entries)
+        }
+        _ => more.clone(),
+    }
+}
+
+/// The senders whose verdict is one code of an envelope, with the field that holds it and what means yes.
+const BY_CODE: [(&str, &str, i64); 8] = [
+    ("onebot11", "retcode", 0),
+    ("ilink", "ret", 0),
+    ("wecom_robot", "errcode", 0),
+    ("wecom_app", "errcode", 0),
+    ("qianxun", "code", 200),
+    ("feishu_app", "code", 0),
+    ("feishu_robot", "code", 0),
+    ("dingtalk_robot", "errcode", 0),
+];
+
+/// A whole yes of the platform, and then a no beside it or beneath it, as gateways and newer versions write it.
+#[tokio::test]
+async fn a_yes_with_a_no_anywhere_in_it_is_never_a_success() {
+    let noes = [
+        json!({"data": {"errcode": 40001, "errmsg": "no"}}),
+        json!({"data": {"errcode": "40001"}}),
+        json!({"data": {"code": 19001, "msg": "no"}}),
+        json!({"data": {"code": "19001"}}),
+        json!({"data": {"retcode": 1200, "message": "no"}}),
+        json!({"data": {"ret": -2}}),
+        json!({"data": {"success": false}}),
+        json!({"data": {"status": "failed"}}),
+        json!({"data": [{"errcode": 0}, {"errcode": 40001}]}),
+        json!({"data": {"result": {"errCode": 40001}}}),
+        json!({"result": {"errcode": 40001}}),
+        json!({"result": {"error": {"code": 7, "message": "no"}}}),
+        json!({"base_resp": {"ret": -14, "err_msg": "no"}}),
+        json!({"StatusCode": 19001, "StatusMessage": "no"}),
+        json!({"error_code": 400}),
+        json!({"success": false}),
+        json!({"success": "false"}),
+        json!({"Success": "False"}),
+        json!({"ok": 0}),
+        json!({"isSuccess": "0"}),
+        json!({"status": "failed"}),
+        json!({"error": "no such robot"}),
+    ];
+    for (name, _, _) in BY_CODE {
+        let fixture = fixture(name).unwrap();
+        let Answer::Reply { body, .. } = &fixture.answers[0].1 else { panic!("{name} has no answer") };
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        for no in &noes {
+            let answer = laid_over(&sent, no);
+            let im = server(&fixture, Some(Answer::json(200, answer.clone()))).await;
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            assert_ne!(report.outcome, Outcome::Sent, "{name}: {answer}");
+            assert_ne!(report.outcome, Outcome::Unreachable, "{name} would send it twice: {answer}");
+        }
+    }
+}
+
+/// Numbers come as texts where an answer went through a gateway in PHP.
+#[tokio::test]
+async fn a_code_that_is_a_text_means_what_the_number_means() {
+    for (name, field, yes) in BY_CODE {
+        let fixture = fixture(name).unwrap();
+        let Answer::Reply { body, .. } = &fixture.answers[0].1 else { panic!("{name} has no answer") };
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        let report = async |code: Value| {
+            let im = server(&fixture, Some(Answer::json(200, laid_over(&sent, &json!({field: code}))))).await;
+            send(name, &fixture, &im.url(""), PATIENT).await
+        };
+        for code in [json!(yes.to_string()), json!(format!(" {yes} ")), json!(yes as f64)] {
+            assert_eq!(report(code.clone()).await.outcome, Outcome::Sent, "{name} {field} {code}");
+        }
+        for code in [-14_i64, 40001, 400] {
+            let (number, text) = (report(json!(code)).await, report(json!(code.to_string())).await);
+            assert_eq!((&number.outcome, &number.error), (&text.outcome, &text.error), "{name} {field} {code}");
+            assert_ne!(number.outcome, Outcome::Sent, "{name} {field} {code}");
+        }
+        assert_ne!(report(json!("InvalidToken")).await.outcome, Outcome::Sent, "{name} {field}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_login_is_not_the_messages_fault_alone() {
     for (name, fixture) in fixtures() {

@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use super::http::{CallError, Http, Reply, excerpt};
+use super::http::{CallError, Http, LONGEST_WAIT, Reply};
 use super::parts::{Budget, Part, Progress, add_note};
 use super::segments::{Inline, Segment, render, segments};
 use super::steady::Steady;
 use super::text::{Limit, split};
+use super::verdict::{Fields, No, Verdict, number};
 use super::{BuildError, Environment, Gate, Memory, Probe, Sender, settings};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
@@ -400,18 +401,32 @@ fn is_mobile(user: &str) -> bool {
 
 // ---- What DingTalk answers ----
 
-/// HTTP 200 is no yes: `errcode` decides.
+const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
+const TOO_FAST: i64 = 130101;
+
+/// HTTP 200 is no yes: `errcode` decides, where nothing else says no.
 fn judge(reply: &Reply, now: UtcMs) -> Report {
     let body = reply.json().unwrap_or_default();
-    let said = body["errmsg"].as_str().unwrap_or_default();
     // Seen in the wild beside or instead of a code: {"status":1111,"wait":5,"punish":"deny"}.
-    let shut_out = || (body["status"] == 1111 || body["punish"] == "deny").then_some(130101);
-    let code = body["errcode"].as_i64().filter(|code| *code != 0).or_else(shut_out).or(body["errcode"].as_i64());
-    match code {
-        Some(0) if reply.is_success() => Report::sent(None).with_status(reply.status),
-        Some(code) if code != 0 => {
-            let outcome = outcome_of(code, said);
-            Report::failed(outcome, format!("{code}: {}", excerpt(said))).with_status(reply.status)
+    let is_shut_out = number(&body["status"]) == Some(1111)
+        || body["punish"].as_str().is_some_and(|word| word.eq_ignore_ascii_case("deny"));
+    let no = match FIELDS.read(&body) {
+        Verdict::No(no) if no.is_own => Some(no),
+        _ if is_shut_out => Some(No { code: TOO_FAST, is_own: true, words: "shut out (punish: deny)".to_owned() }),
+        Verdict::Yes if reply.is_success() => return Report::sent(None).with_status(reply.status),
+        Verdict::No(no) if reply.is_success() => Some(no),
+        _ => None,
+    };
+    match no {
+        Some(no) => {
+            let mut outcome = outcome_of(no.own_code(), &no.words);
+            if let Outcome::Throttled { wait: Some(wait) } = &mut outcome {
+                // The ten minutes are DingTalk's rule; what an answer tells can only be longer.
+                let told = number(&body["wait"]).and_then(|told| u64::try_from(told).ok()).map(Duration::from_secs);
+                let told = told.max(reply.retry_after(now)).unwrap_or_default();
+                *wait = told.clamp(*wait, LONGEST_WAIT);
+            }
+            Report::failed(outcome, no.told("")).with_status(reply.status)
         }
         _ => {
             let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
@@ -423,7 +438,7 @@ fn judge(reply: &Reply, now: UtcMs) -> Report {
 fn outcome_of(code: i64, said: &str) -> Outcome {
     match code {
         -1 => Outcome::Unknown,
-        410100 | 130101 => Outcome::Throttled { wait: Some(SHUT_OUT) },
+        410100 | TOO_FAST => Outcome::Throttled { wait: Some(SHUT_OUT) },
         // One code for four checks; only the keyword is a matter of the message.
         310000 if said.to_lowercase().contains("keyword") || said.contains("关键词") => Outcome::Rejected,
         310000 => Outcome::AccountDown,

@@ -207,10 +207,7 @@ impl FeishuApp {
         });
         let ask = Ask::Message { receive_id_type: self.receive_id_type(target), body: &body };
         match self.app.call(&ask, budget).await {
-            Ok(answer) => {
-                let message_id = answer["data"]["message_id"].as_str().map(str::to_owned);
-                Ok(Report::sent(message_id).with_status(200))
-            }
+            Ok(answer) => Ok(Report::sent(answer.shown("/data/message_id")).with_status(200)),
             Err(mut refusal) => {
                 // This may be how Feishu answers that it sent the first one.
                 if once.is_repeat && refusal.report.outcome == Outcome::Rejected && !refusal.is_known {

@@ -31,6 +31,7 @@ pub mod steps;
 mod telegram;
 pub mod text;
 pub mod upload;
+mod verdict;
 mod webhook;
 mod wecom;
 mod wecom_app;

@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub use self::plan::{Content, Element, Place, Planned, Rules, is_image, plan};
-use super::http::{Http, LONGEST_WAIT, Reply, excerpt};
+use super::http::{Http, Reply};
 use super::parts::Budget;
+use super::secrets::Secrets;
 use super::upload::{self, Uploads};
+use super::verdict::{Fields, Verdict, number};
 use crate::clock::SharedClock;
 use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
 
@@ -30,41 +32,62 @@ pub struct Refusal {
     pub report: Report,
 }
 
-/// The body of a yes, or why there is none. HTTP 200 is no yes: `code` decides.
-pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
-    let body = reply.json().unwrap_or_default();
-    // The oldest webhooks spell it the other way only.
-    let code = body["code"].as_i64().or(body["StatusCode"].as_i64());
-    let mut is_known = false;
-    let report = match code {
-        Some(0) if reply.is_success() => return Ok(body),
-        Some(code) if code != 0 => {
-            let said = body["msg"].as_str().or(body["StatusMessage"].as_str()).unwrap_or_default();
-            let named = outcome_of(code, said, reply);
+/// The oldest webhooks spell it the other way only.
+const FIELDS: Fields = Fields { codes: &["code", "StatusCode"], yes: 0 };
+
+/// A yes.
+pub struct Answer {
+    /// As it came.
+    pub body: Value,
+    secrets: Secrets,
+}
+
+impl Answer {
+    /// A text in it, as it may be shown.
+    pub fn shown(&self, pointer: &str) -> Option<String> {
+        Some(self.secrets.hide_in_text(self.body.pointer(pointer)?.as_str()?).into_owned())
+    }
+}
+
+/// The body of a yes, or why there is none. HTTP 200 is no yes: `code` decides, where nothing else says no.
+pub fn judge(reply: &Reply, now: UtcMs) -> Result<Answer, Box<Refusal>> {
+    let (mut code, mut is_known) = (None, false);
+    let report = match FIELDS.read(&reply.json().unwrap_or_default()) {
+        Verdict::Yes if reply.is_success() => {
+            let body = reply.json_as_it_came().unwrap_or_default();
+            return Ok(Answer { body, secrets: reply.secrets().clone() });
+        }
+        Verdict::No(no) if no.is_own || reply.is_success() => {
+            code = no.is_own.then_some(no.code);
+            let named = code.and_then(|code| outcome_of(code, &no.words, reply, now));
             is_known = named.is_some();
             let outcome = match (named, reply.status) {
                 (Some(outcome), _) => outcome,
                 (None, 500..) => Outcome::Unknown,
                 (None, _) => Outcome::Rejected,
             };
-            Report::failed(outcome, format!("{code}: {}", excerpt(said))).with_status(reply.status)
+            Report::failed(outcome, no.told("")).with_status(reply.status)
         }
         _ => {
             let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
-            reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status)
+            let mut report = reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status);
+            if let Outcome::Throttled { wait } = &mut report.outcome {
+                *wait = told_wait(reply, now);
+            }
+            report
         }
     };
     Err(Box::new(Refusal { code, is_known, report }))
 }
 
 /// The codes of both tables of §2; None for those that stand in neither.
-fn outcome_of(code: i64, said: &str, reply: &Reply) -> Option<Outcome> {
+fn outcome_of(code: i64, said: &str, reply: &Reply, now: UtcMs) -> Option<Outcome> {
+    let throttled = || Outcome::Throttled { wait: told_wait(reply, now) };
     Some(match code {
         // A public adapter takes 9499 for a rate limit too, the documents call it a bad request (unconfirmed).
-        9499 if says_slow_down(said) => Outcome::Throttled { wait: None },
+        9499 if says_slow_down(said) => throttled(),
         9499 => Outcome::Rejected,
-        11232 | 11247 => Outcome::Throttled { wait: None },
-        99991400 | 230020 => Outcome::Throttled { wait: reset_after(reply) },
+        11232 | 11247 | 99991400 | 230020 => throttled(),
         // The signature (or the clock), and the machine's address: no message will pass.
         19021 | 19022 => Outcome::AccountDown,
         // The webhook is not known: the bot was removed.
@@ -89,9 +112,9 @@ fn says_slow_down(said: &str) -> bool {
     ["rate", "frequen", "too many", "频"].iter().any(|word| said.contains(word))
 }
 
-fn reset_after(reply: &Reply) -> Option<Duration> {
-    let seconds: f64 = reply.headers.get("x-ogw-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_WAIT))
+/// Feishu's own header, or the one of everybody.
+fn told_wait(reply: &Reply, now: UtcMs) -> Option<Duration> {
+    reply.wait_in("x-ogw-ratelimit-reset", now).or_else(|| reply.retry_after(now))
 }
 
 /// What became of a call before the send, which nobody sees: the message is not out.
@@ -161,7 +184,7 @@ impl App {
 
     /// A call in the app's name. A token that Feishu no longer takes is renewed and the call made once more: the
     /// refusal proves that the first one did nothing.
-    pub async fn call(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Value, Box<Refusal>> {
+    pub async fn call(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Answer, Box<Refusal>> {
         let mut spent = None;
         loop {
             let token = self.token(spent.as_ref(), budget).await.map_err(refused)?;
@@ -203,9 +226,11 @@ impl App {
             Outcome::Rejected => Report { outcome: Outcome::AccountDown, ..refusal.report },
             _ => before_the_send(refusal.report),
         })?;
-        let text = answer["tenant_access_token"].as_str();
+        let text = answer.body["tenant_access_token"].as_str();
         let text = text.ok_or_else(|| Report::failed(Outcome::Unreachable, "the answer holds no access token"))?;
-        let lasts = Duration::from_secs(answer["expire"].as_u64().unwrap_or(7200));
+        let lasts = Duration::from_secs(
+            number(&answer.body["expire"]).and_then(|life| u64::try_from(life).ok()).unwrap_or(7200),
+        );
         let text = Secret::new(text.to_owned());
         *known = Some(Token { text: text.clone(), ends_at: now + lasts });
         Ok(text)
@@ -242,7 +267,7 @@ impl App {
         budget.extend_for_bytes(file.len);
         let answer = self.call(ask, budget).await.map_err(|refusal| before_the_send(refusal.report))?;
         let missing = || Report::failed(Outcome::Unreachable, format!("the answer to the upload has no {key}"));
-        let uploaded = answer["data"][key].as_str().ok_or_else(missing)?;
+        let uploaded = answer.body["data"][key].as_str().ok_or_else(missing)?;
         self.uploads.put(file, form, uploaded, now);
         Ok(uploaded.to_owned())
     }

@@ -11,6 +11,8 @@ use super::credentials::Credentials;
 use crate::clock::SharedClock;
 use crate::domain::{Outcome, Report};
 use crate::senders::http::{CallError, Http, excerpt};
+use crate::senders::secrets::Secrets;
+use crate::senders::verdict::{Fields, NO_CODE, Verdict, number};
 
 /// The version of the protocol's own client that the requests follow (`2 << 16 | 4 << 8 | 9` in the header).
 const CHANNEL_VERSION: &str = "2.4.9";
@@ -37,13 +39,20 @@ pub struct Api {
 /// A JSON answer.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// `ret`, or `errcode` where only that is set; 0 where neither is.
+    /// `ret`, or `errcode` where only that is set; 0 where neither is; [`NO_CODE`] where it says no in another way.
     pub ret: i64,
+    /// As it came.
     pub body: Value,
     pub status: u16,
     /// What the platform said, without secrets.
     message: String,
+    secrets: Secrets,
 }
+
+const FIELDS: Fields = Fields { codes: &["ret", "errcode"], yes: 0 };
+
+/// What the body of a request may hold that nobody else should see.
+const SECRET_FIELDS: [&str; 4] = ["context_token", "aeskey", "aes_key", "encrypt_query_param"];
 
 impl Answer {
     pub fn text(&self, key: &str) -> Option<&str> {
@@ -53,10 +62,15 @@ impl Answer {
     /// An id, which comes as a number of 64 bits or as a text.
     pub fn id(&self, key: &str) -> Option<String> {
         match self.body.get(key)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::String(text) if !matches!(text.trim(), "" | "0") => Some(text.clone()),
             Value::Number(number) if number.as_u64() != Some(0) => Some(number.to_string()),
             _ => None,
         }
+    }
+
+    /// A text of it as it may be shown.
+    pub fn show(&self, text: &str) -> String {
+        self.secrets.hide_in_text(text).into_owned()
     }
 
     pub fn message(&self) -> &str {
@@ -66,6 +80,7 @@ impl Answer {
     /// The refusal in one line for people.
     pub fn refusal(&self) -> String {
         match self.message.as_str() {
+            message if self.ret == NO_CODE => format!("the answer says no: {message}"),
             "" => format!("ret {}", self.ret),
             message => format!("ret {}: {message}", self.ret),
         }
@@ -87,9 +102,9 @@ impl Api {
         body["base_info"] = json!({"channel_version": CHANNEL_VERSION, "bot_agent": BOT_AGENT});
         let token = login.token.expose();
         let request = self.post(&login.base_url, path, &body).bearer_auth(token);
-        let context_token = body.pointer("/msg/context_token").and_then(Value::as_str);
-        let secrets = [Some(token), context_token, body.get("aeskey").and_then(Value::as_str)];
-        self.answer(request, deadline, &secrets).await
+        let mut secrets = Vec::new();
+        secret_texts(&body, &mut secrets);
+        self.answer(request, deadline, secrets).await
     }
 
     /// A call before login.
@@ -103,7 +118,7 @@ impl Api {
         body: &Value,
         deadline: Duration,
     ) -> Result<Answer, Report> {
-        self.answer(self.post(base_url, path, body), deadline, &[]).await
+        self.answer(self.post(base_url, path, body), deadline, Vec::new()).await
     }
 
     /// The only call by GET: it carries no token.
@@ -111,7 +126,7 @@ impl Api {
     /// # Errors
     /// There is no JSON answer.
     pub async fn get(&self, base_url: &str, path: &str, deadline: Duration) -> Result<Answer, Report> {
-        self.answer(self.client_headers(self.http.get(address(base_url, path))), deadline, &[]).await
+        self.answer(self.client_headers(self.http.get(address(base_url, path))), deadline, Vec::new()).await
     }
 
     fn post(&self, base_url: &str, path: &str, body: &Value) -> RequestBuilder {
@@ -134,23 +149,40 @@ impl Api {
         &self,
         request: RequestBuilder,
         deadline: Duration,
-        secrets: &[Option<&str>],
+        secrets: Vec<String>,
     ) -> Result<Answer, Report> {
         let reply = self.http.call_for_much(request, deadline, ANSWER_CAP).await.map_err(CallError::report)?;
+        let reply = reply.hiding(secrets);
         if let Some(mut report) = reply.status_report(self.clock.now()) {
             // The page of some proxy may repeat what was sent to it.
             report.error = Some(format!("HTTP {} instead of an answer", reply.status));
             return Err(report);
         }
-        let Some(body) = reply.json().filter(Value::is_object) else {
+        let Some(body) = reply.json_as_it_came().filter(Value::is_object) else {
             return Err(Report::failed(Outcome::Unknown, "the answer is no JSON object").with_status(reply.status));
         };
-        let number = |key| body.get(key).and_then(Value::as_i64).filter(|number| *number != 0);
-        let ret = number("ret").or_else(|| number("errcode")).unwrap_or(0);
-        let said = body.get("errmsg").and_then(Value::as_str).unwrap_or_default();
-        let secrets = secrets.iter().flatten().filter(|secret| !secret.is_empty());
-        let message = excerpt(&secrets.fold(said.to_owned(), |text, secret| text.replace(*secret, "****")));
-        Ok(Answer { ret, status: reply.status, message, body })
+        // A login that no longer holds is told in either field, whatever the other says.
+        let is_stale = ["ret", "errcode"].iter().any(|key| body.get(key).and_then(number) == Some(STALE));
+        let said = body.get("errmsg").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (ret, said) = match FIELDS.read(&body) {
+            _ if is_stale => (STALE, said),
+            Verdict::No(no) => (no.own_code(), no.words),
+            // Not every answer has a verdict.
+            Verdict::Yes | Verdict::Nothing => (0, said),
+        };
+        let message = excerpt(&reply.secrets().hide_in_text(&said));
+        Ok(Answer { ret, status: reply.status, message, body, secrets: reply.secrets().clone() })
+    }
+}
+
+fn secret_texts(body: &Value, found: &mut Vec<String>) {
+    match body {
+        Value::Array(values) => values.iter().for_each(|value| secret_texts(value, found)),
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| match value {
+            Value::String(text) if SECRET_FIELDS.contains(&key.as_str()) => found.push(text.clone()),
+            value => secret_texts(value, found),
+        }),
+        _ => {}
     }
 }
 

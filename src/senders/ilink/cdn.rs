@@ -24,6 +24,7 @@ use super::api::{Answer, Api};
 use super::credentials::Credentials;
 use crate::domain::{MediaFile, Outcome, Report};
 use crate::senders::hex;
+use crate::senders::http::excerpt;
 use crate::senders::steps::Budget;
 
 /// A multiple of the cipher's block, so that only the last piece is padded.
@@ -155,7 +156,7 @@ async fn put(
             .header(CONTENT_LENGTH, encrypted_len(file.len))
             .body(Body::wrap_stream(encrypted(content, key)));
         let reply = match api.http.call(request, budget.left()?).await {
-            Ok(reply) => reply,
+            Ok(reply) => reply.hiding([hex(key)]),
             Err(error) => {
                 last = Report::failed(Outcome::Unreachable, format!("upload: {}", error.message()));
                 continue;
@@ -165,7 +166,8 @@ async fn put(
         match (reply.status, header("x-encrypted-param")) {
             (200, Some(param)) if !param.is_empty() => return Ok(Ok(param.to_owned())),
             (status @ 400..500, _) => {
-                let reason = header("x-error-message").unwrap_or("no reason given");
+                let reason = reply.secrets().hide_in_text(header("x-error-message").unwrap_or("no reason given"));
+                let reason = excerpt(&reason);
                 let error = format!("the CDN refuses the upload: HTTP {status}: {reason}");
                 return Ok(Err(Report::failed(Outcome::Rejected, error).with_status(status)));
             }

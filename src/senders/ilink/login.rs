@@ -166,7 +166,8 @@ impl Login {
             },
             "confirmed" => Ok(Step::Done(Box::new(Outcome::Confirmed(self.credentials(answer)?)))),
             other => {
-                let status = if other.is_empty() { answer.refusal() } else { format!("status '{other}'") };
+                let status =
+                    if other.is_empty() { answer.refusal() } else { format!("status '{}'", answer.show(other)) };
                 Err(LoginError::Refused(format!("the platform answers {status}")))
             }
         }

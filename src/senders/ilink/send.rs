@@ -160,6 +160,7 @@ impl Attempt<'_> {
         let report = match answer.ret {
             0 => match answer.id("message_id") {
                 Some(message_id) => {
+                    let message_id = answer.show(&message_id);
                     ilink.change_or_warn(&login.bot_id, |bot| bot.refusals = Refusals::default()).await;
                     Report::sent(Some(message_id))
                 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::domain::Outcome;
 use crate::senders::http::excerpt;
+use crate::senders::verdict::{Fields, No, Verdict, number};
 
 /// QQ limits how much is said in a group; a wait of seconds only makes it worse.
 const SPEECH_LIMIT_WAIT: Duration = Duration::from_secs(180);
@@ -26,7 +27,7 @@ impl Status {
         match &envelope["status"] {
             Value::Bool(false) => Status::No,
             Value::String(word) => match word.trim().to_lowercase().as_str() {
-                "" | "ok" => Status::Yes,
+                "" | "ok" | "success" | "true" => Status::Yes,
                 "async" => Status::Queued,
                 _ => Status::No,
             },
@@ -43,12 +44,16 @@ pub struct Answer {
     /// What it says for people, all fields that hold words joined.
     pub text: String,
     pub data: Value,
+    /// Another no, beside a retcode and a status that say yes.
+    no: Option<No>,
 }
+
+const FIELDS: Fields = Fields { codes: &["retcode"], yes: 0 };
 
 impl Answer {
     /// None where this is no OneBot answer.
     pub fn read(mut envelope: Value) -> Option<Answer> {
-        let retcode = envelope.get("retcode")?.as_i64()?;
+        let retcode = number(envelope.get("retcode")?)?;
         let mut texts: Vec<&str> = Vec::new();
         // Lagrange puts an error's text into `status`.
         let is_status_word = |field: &str, text: &str| {
@@ -64,16 +69,23 @@ impl Answer {
         }
         let text = texts.join(": ");
         let status = Status::of(&envelope);
+        let no = match FIELDS.read(&envelope) {
+            Verdict::No(no) if retcode == 0 && status == Status::Yes => Some(no),
+            _ => None,
+        };
         let data = envelope.get_mut("data").map(Value::take).unwrap_or_default();
-        Some(Answer { retcode, status, text, data })
+        Some(Answer { retcode, status, text, data, no })
     }
 
     pub fn is_ok(&self) -> bool {
-        self.retcode == 0 && self.status == Status::Yes
+        self.retcode == 0 && self.status == Status::Yes && self.no.is_none()
     }
 
     /// For people, in one line.
     pub fn describe(&self) -> String {
+        if let Some(no) = &self.no {
+            return no.told("retcode ");
+        }
         match self.text.as_str() {
             "" => format!("retcode {}", self.retcode),
             text => format!("retcode {}: {}", self.retcode, excerpt(text)),
@@ -84,6 +96,10 @@ impl Answer {
     pub fn outcome(&self, attempt: u32) -> Outcome {
         if self.is_ok() {
             return Outcome::Sent;
+        }
+        if let Some(no) = &self.no {
+            // Beside a yes, so that a reason which nobody can name must not lead to a second message.
+            return known_outcome(no.code).or_else(|| told(&no.words)).unwrap_or(Outcome::Rejected);
         }
         if let Some(outcome) = self.event_outcome(attempt) {
             return outcome;
@@ -108,7 +124,7 @@ impl Answer {
 
     /// The class that the words tell.
     fn told(&self) -> Option<Outcome> {
-        TEXTS.iter().find(|(text, _)| self.text.contains(text)).map(|(_, outcome)| outcome.clone())
+        told(&self.text)
     }
 
     /// NapCat's and LLBot's waits for QQ's own word on a message that they have already handed over.
@@ -133,6 +149,11 @@ impl Answer {
         let is_qq_code = matches!(self.retcode, 10 | 32 | 46 | 110 | 120 | 121 | 299);
         number_after(&self.text, "(code=").or(is_qq_code.then_some(self.retcode))
     }
+}
+
+/// The class that the words tell.
+fn told(words: &str) -> Option<Outcome> {
+    TEXTS.iter().find(|(text, _)| words.contains(text)).map(|(_, outcome)| outcome.clone())
 }
 
 /// QQ's own result codes.

@@ -42,12 +42,16 @@ impl Api {
         if let Some(report) = reply.status_report(self.clock.now()) {
             return Err(report);
         }
-        let Some(answer) = reply.json().and_then(Answer::read) else {
+        let Some(mut answer) = reply.json().and_then(Answer::read) else {
             let error = format!("HTTP {} without a OneBot answer: {}", reply.status, reply.excerpt());
             return Err(Report::failed(Outcome::Unknown, error).with_status(reply.status));
         };
         match answer.outcome(attempt) {
-            Outcome::Sent => Ok((answer, reply.status)),
+            Outcome::Sent => {
+                // Ids and paths in it are used again, and a secret's text may stand in one by chance.
+                answer.data = reply.json_as_it_came().map(|mut envelope| envelope["data"].take()).unwrap_or_default();
+                Ok((answer, reply.status))
+            }
             outcome => Err(Report::failed(outcome, answer.describe()).with_status(reply.status)),
         }
     }

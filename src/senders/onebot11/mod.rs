@@ -170,6 +170,7 @@ impl OneBot {
             let login = ask("get_login_info").await?;
             let found = login.get("user_id").and_then(id_text).unwrap_or_default();
             if found != *expected {
+                let found = self.api.http.show(&found);
                 return Err(format!("logged in as '{found}', expected self_id {expected}"));
             }
         }

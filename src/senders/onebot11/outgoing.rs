@@ -94,7 +94,8 @@ impl<'a> Outgoing<'a> {
         let body = self.slots.fill(&parameters);
         let (answer, status) = self.bot.api.send(action, &body, deadline, self.delivery.attempt).await?;
         let message_id = answer.data.get("message_id").and_then(id_text);
-        let mut report = Report::sent(message_id.clone()).with_status(status);
+        let shown = message_id.as_deref().map(|id| self.bot.api.http.show(id));
+        let mut report = Report::sent(shown).with_status(status);
         if let Some(message_id) = message_id {
             self.compare(&segments, &message_id, &mut report).await;
         }
@@ -111,7 +112,8 @@ impl<'a> Outgoing<'a> {
         let body = self.slots.fill(&parameters);
         let (answer, status) = self.bot.api.send(action, &body, self.budget.left()?, self.delivery.attempt).await?;
         // No message id comes back, and Lagrange and go-cqhttp give no file id either.
-        Ok(Report::sent(answer.data.get("file_id").and_then(id_text)).with_status(status))
+        let file_id = answer.data.get("file_id").and_then(id_text);
+        Ok(Report::sent(file_id.map(|id| self.bot.api.http.show(&id))).with_status(status))
     }
 
     /// Reads the message back where the implementation is known, or not known not, to report success after it

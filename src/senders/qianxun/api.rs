@@ -7,6 +7,7 @@ use url::Url;
 
 use super::super::http::{CallError, Http, Reply, excerpt};
 use super::super::json_body::Slots;
+use super::super::verdict::{Fields, Verdict};
 use crate::clock::SharedClock;
 use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
 
@@ -145,7 +146,12 @@ impl Api {
         Ok(Api { dialect, wxid, url, http, clock })
     }
 
-    /// One call; Ok is an envelope whose `code` is 200.
+    /// A text of an answer as it may be shown.
+    pub fn show(&self, text: &str) -> String {
+        self.http.show(text)
+    }
+
+    /// One call; Ok is an envelope, as it came, whose `code` is 200.
     pub async fn call(&self, call: Call, data: Value, deadline: Duration) -> Result<Value, Failure> {
         self.post(call, data, &Slots::new(), deadline).await
     }
@@ -210,15 +216,14 @@ pub fn parse_leniently(body: &[u8]) -> Option<Value> {
     serde_json::from_str(&String::from_utf8_lossy(&body)).ok()
 }
 
-/// A number that some versions send as a text.
-pub fn as_number(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
-}
+const FIELDS: Fields = Fields { codes: &["code"], yes: 200 };
 
 fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
     let certain = |outcome, error| Err(Failure::Certain(Report::failed(outcome, error).with_status(reply.status)));
     let envelope = reply.json_by(parse_leniently);
-    let said = envelope.as_ref().and_then(|envelope| envelope["msg"].as_str()).map(excerpt).unwrap_or_default();
+    let mut shown = envelope.clone().unwrap_or_default();
+    reply.secrets().hide_in(&mut shown);
+    let said = shown["msg"].as_str().map(excerpt).unwrap_or_default();
     if reply.status == 404 || said.contains("路由不存在") {
         let error = format!("no such route: the url's plan or generation is wrong (HTTP {})", reply.status);
         return certain(Outcome::AccountDown, error);
@@ -234,12 +239,11 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
     let Some(envelope) = envelope else {
         return certain(Outcome::Unknown, format!("the answer is no JSON: {}", reply.excerpt()));
     };
-    let code = as_number(&envelope["code"]);
-    if code == Some(200) {
-        return Ok(envelope);
-    }
-    let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-    let error = format!("code {code}: {said}");
+    let (error, said) = match FIELDS.read(&shown) {
+        Verdict::Yes => return Ok(envelope),
+        Verdict::No(no) => (no.told("code "), excerpt(&no.words)),
+        Verdict::Nothing => (format!("code none: {said}"), said),
+    };
     // The media first: such a refusal quotes the path, which may hold any word.
     if mentions(&said, &["下载失败", "图片不存在", "文件不存在", "路径不存在"]) {
         Err(Failure::Media(error))
@@ -304,7 +308,7 @@ mod tests {
     #[test]
     fn control_characters_in_an_answer_do_no_harm() {
         let envelope = parse_leniently(b"{\"code\":\"200\",\"result\":[{\"nick\":\"a\x01\nb\xff\"}]}").unwrap();
-        assert_eq!(as_number(&envelope["code"]), Some(200));
+        assert_eq!(FIELDS.read(&envelope), Verdict::Yes);
         assert_eq!(envelope["result"][0]["nick"], "a  b\u{fffd}");
         assert_eq!(parse_leniently(b"<html>"), None);
     }

@@ -11,7 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::api::{as_number, parse_leniently};
+use super::super::verdict::number as as_number;
+use super::api::parse_leniently;
 use crate::clock::SharedClock;
 
 /// A chat's message with its XML stays far below; whoever sends more is no Qianxun.
@@ -194,8 +195,8 @@ fn is_local(host: &str) -> bool {
 /// Which messages wait for their callbacks. A message in several parts is confirmed when all its parts are.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// The ids that the hook gave out for sends of ours.
-    given: VecDeque<String>,
+    /// The ids that the hook gave out for sends of ours: as they are shown, and as they are.
+    given: VecDeque<(String, String)>,
     /// A message by its id and the ids of parts not heard of yet.
     waiting: VecDeque<(String, HashSet<String>)>,
     /// What was heard of and no message waits for: its message is not done yet, or its answer was lost, or somebody
@@ -206,16 +207,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The hook took a part and gave it this id.
-    pub fn given(&mut self, id: &str) {
-        self.given.push_back(id.to_owned());
+    /// The hook took a part and gave it this id. A callback brings it as it is, also where a secret's text stands in it
+    /// by chance and what is shown of it is not the id.
+    pub fn given(&mut self, shown: &str, id: &str) {
+        self.given.push_back((shown.to_owned(), id.to_owned()));
         forget_old(&mut self.given);
     }
 
-    /// A whole message went out, in parts with these ids.
+    /// A whole message went out, in parts with these ids, as they are shown.
     pub fn sent(&mut self, message_id: &str, parts: impl IntoIterator<Item = String>) {
         let heard = |id: &String| self.strangers.iter().any(|(_, stranger)| stranger.ids.contains(id));
-        let open: HashSet<String> = parts.into_iter().filter(|id| !heard(id)).collect();
+        let real = |id: String| {
+            let given = self.given.iter().rev().find(|(shown, _)| *shown == id);
+            given.map_or(id, |(_, real)| real.clone())
+        };
+        let open: HashSet<String> = parts.into_iter().map(real).filter(|id| !heard(id)).collect();
         if open.is_empty() {
             self.confirmed.push(message_id.to_owned());
         } else {
@@ -245,7 +251,7 @@ impl Ledger {
 
     /// The id of a stranger heard of since `mark` that `fits` a send whose answer was lost.
     pub fn recognise(&self, mark: u64, fits: impl Fn(&Arrival) -> bool) -> Option<String> {
-        let answered = |arrival: &Arrival| arrival.ids.iter().any(|id| self.given.contains(id));
+        let answered = |arrival: &Arrival| arrival.ids.iter().any(|id| self.given.iter().any(|(_, given)| given == id));
         let lost = |(number, arrival): &&(u64, Arrival)| *number >= mark && !answered(arrival) && fits(arrival);
         self.strangers.iter().find(lost)?.1.ids.first().cloned()
     }
@@ -338,7 +344,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.arrived(arrival("before", "bob"));
         let mark = ledger.mark();
-        ledger.given("answered");
+        ledger.given("answered", "answered");
         ledger.arrived(arrival("answered", "bob"));
         ledger.arrived(arrival("elsewhere", "al"));
         let to_bob = |arrival: &Arrival| arrival.target == "bob";

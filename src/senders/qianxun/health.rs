@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::Probe;
-use super::api::{Api, Call, Dialect, Failure, as_number};
+use super::super::verdict::number as as_number;
+use super::api::{Api, Call, Dialect, Failure};
 
 /// What a question about the account's state may take.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -13,7 +14,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 impl Api {
     /// In the sheet's order: the list of WeChats or the login state, this WeChat, its licence.
     pub async fn health(&self) -> Probe {
-        self.state().await.unwrap_or_else(|down| down)
+        let probe = self.state().await.unwrap_or_else(|down| down);
+        Probe { error: probe.error.map(|error| self.show(&error)), ..probe }
     }
 
     /// Ok and Err are both answers; Err ends the questions.

@@ -258,7 +258,6 @@ impl Qianxun {
         };
         let report = match done {
             Ok(report) => {
-                report.message_id.iter().for_each(|id| self.ledger().given(id));
                 return Ok(report);
             }
             Err(Failure::Unclear(error)) => self.clear_up(error).await,
@@ -291,9 +290,10 @@ impl Qianxun {
             let heard = self.heard.notified();
             let found = self.ledger().recognise(mark, fits);
             if let Some(id) = found {
-                self.ledger().given(&id);
+                let shown = self.api.show(&id);
+                self.ledger().given(&shown, &id);
                 let note = Some("its answer was lost, its callback came".to_owned());
-                return Some(Report { note, ..Report::sent(Some(id)) });
+                return Some(Report { note, ..Report::sent(Some(shown)) });
             }
             tokio::select! {
                 () = heard => {}
@@ -308,7 +308,7 @@ impl Qianxun {
 
     async fn send_text(&self, target: &str, text: &str, deadline: Duration) -> Result<Report, Failure> {
         let data = json!({"wxid": target, "msg": (self.encoding())(text)});
-        self.api.call(Call::Text, data, deadline).await.map(|envelope| accepted(&envelope))
+        self.api.call(Call::Text, data, deadline).await.map(|envelope| self.accepted(&envelope))
     }
 
     /// Tries the ways of sending a media until the hook can read one. The outer error means that no way was begun.
@@ -363,7 +363,19 @@ impl Qianxun {
             }
             _ => self.api.call_with_content(way.call, data, file, budget.left()?).await,
         };
-        Ok(done.map(|envelope| accepted(&envelope)))
+        Ok(done.map(|envelope| self.accepted(&envelope)))
+    }
+
+    /// The report of a send that the hook took. Old versions and stickers bring no id.
+    fn accepted(&self, envelope: &Value) -> Report {
+        let ids = envelope["result"]["sendId"].as_str().unwrap_or_default();
+        let first = ids.split(',').map(str::trim).find(|id| !id.is_empty());
+        let shown = first.map(|id| {
+            let shown = self.api.show(id);
+            self.ledger().given(&shown, id);
+            shown
+        });
+        Report::sent(shown).with_status(200)
     }
 
     /// Asks whether the hook knows the target at all.
@@ -439,13 +451,6 @@ fn wxid_of(target: &Target) -> String {
         Target::Group(id) if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => format!("{id}@chatroom"),
         target => target.id().to_owned(),
     }
-}
-
-/// The report of a send that the hook took. Old versions and stickers bring no id.
-fn accepted(envelope: &Value) -> Report {
-    let ids = envelope["result"]["sendId"].as_str().unwrap_or_default();
-    let first = ids.split(',').map(str::trim).find(|id| !id.is_empty());
-    Report::sent(first.map(str::to_owned)).with_status(200)
 }
 
 fn noted(report: Report, kind: Kind, way: &Way) -> Report {

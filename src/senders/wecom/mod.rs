@@ -18,8 +18,10 @@ use url::Url;
 pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
 pub use self::quota::{CHATS, EVERYONE, Quota, Window};
 use self::quota::{Tally, free_at};
-use super::http::{Http, excerpt};
+use super::http::Http;
+use super::secrets::Secrets;
 use super::steady::Steady;
+use super::verdict::{Fields, Verdict};
 use super::{Environment, Memory, upload};
 use crate::clock::SharedClock;
 use crate::domain::push::MediaFile;
@@ -61,17 +63,31 @@ pub fn is_media_gone(code: i64) -> bool {
     code == 40007
 }
 
-/// An answer whose `errcode` was read.
+const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
+
+/// An answer whose verdict was read.
 #[derive(Debug)]
 pub struct Answer {
+    /// `errcode`, or [`NO_CODE`](super::verdict::NO_CODE) where it says no in another way.
     pub code: i64,
+    /// As it came.
     pub body: Value,
     status: u16,
+    /// Why not, as it may be shown.
+    refusal: String,
+    /// The wait that the answer's head asks for.
+    told: Option<Duration>,
+    secrets: Secrets,
 }
 
 impl Answer {
     pub fn text(&self, key: &str) -> Option<&str> {
         self.body.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// What the answer holds, as it may be shown.
+    pub fn show(&self, text: &str) -> String {
+        self.secrets.hide_in_text(text).into_owned()
     }
 }
 
@@ -256,11 +272,21 @@ impl Wecom {
             report.error = Some(format!("HTTP {} instead of an answer", reply.status));
             return Err(report);
         }
-        let body = reply.json().unwrap_or_default();
-        match body.get("errcode").and_then(Value::as_i64) {
-            Some(code) => Ok(Answer { code, body, status: reply.status }),
-            None => Err(Report::failed(Outcome::Unknown, "the answer holds no errcode").with_status(reply.status)),
-        }
+        let (code, refusal) = match FIELDS.read(&reply.json().unwrap_or_default()) {
+            Verdict::Yes => (0, String::new()),
+            Verdict::No(no) => (no.own_code(), no.told("errcode ")),
+            Verdict::Nothing => {
+                return Err(Report::failed(Outcome::Unknown, "the answer holds no errcode").with_status(reply.status));
+            }
+        };
+        Ok(Answer {
+            code,
+            body: reply.json_as_it_came().unwrap_or_default(),
+            status: reply.status,
+            refusal,
+            told: reply.retry_after(self.clock.now()),
+            secrets: reply.secrets().clone(),
+        })
     }
 
     /// The report that an answer means, and what it teaches about the rate.
@@ -270,17 +296,18 @@ impl Wecom {
         match &mut outcome {
             Outcome::Sent => {
                 (state.refusals, state.blocked_until) = (0, None);
-                return Report::sent(answer.text("msgid").map(str::to_owned)).with_status(answer.status);
+                return Report::sent(answer.text("msgid").map(|id| answer.show(id))).with_status(answer.status);
             }
             Outcome::Throttled { wait: Some(wait) } => {
-                *wait = (*wait * 2_u32.saturating_pow(state.refusals)).min(LONGEST_COOL_DOWN);
+                let cool_down = (*wait * 2_u32.saturating_pow(state.refusals)).min(LONGEST_COOL_DOWN);
+                *wait = answer.told.map_or(cool_down, |told| told.max(cool_down));
                 state.refusals = (state.refusals + 1).min(8);
                 state.blocked_until = Some(self.steady.now() + *wait);
             }
+            Outcome::Throttled { wait } => *wait = answer.told,
             _ => {}
         }
-        let said = scrub(answer.text("errmsg").unwrap_or("no reason given"), secrets);
-        Report::failed(outcome, format!("errcode {}: {}", answer.code, excerpt(&said))).with_status(answer.status)
+        Report::failed(outcome, scrub(&answer.refusal, secrets)).with_status(answer.status)
     }
 
     /// The `media_id` of an earlier upload that still lives.

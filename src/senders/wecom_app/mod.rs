@@ -35,6 +35,7 @@ use self::token::Tokens;
 use super::parts::{Budget, Progress, key_holds};
 use super::steps::{Step, Style, plan};
 use super::text::{Limit, split};
+use super::verdict::number;
 use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
 use super::{BuildError, Environment, Gate, Probe, Sender, hex, markdown, settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
@@ -222,7 +223,7 @@ impl Sender for WecomApp {
         url.query_pairs_mut().append_pair("agentid", &self.agent_id.to_string());
         match self.authorized(&Call::Get(url), SHORT).await {
             Ok(answer) if answer.code != 0 => Probe::down(self.report(&answer).error.unwrap_or_default()),
-            Ok(answer) if answer.body.get("close").and_then(Value::as_i64) == Some(1) => {
+            Ok(answer) if answer.body.get("close").and_then(number) == Some(1) => {
                 let error = Some("the application is switched off in WeCom's admin console".to_owned());
                 Probe { online: Some(true), sendable: Some(false), error }
             }
@@ -455,7 +456,7 @@ impl WecomApp {
         }
         let error = format!(
             "not delivered to {}: unknown to the application, out of its range, or without licence",
-            missed.join(", ")
+            answer.show(&missed.join(", "))
         );
         // The platform spells the ids that it returns in lower case.
         let known: HashSet<String> = missed.iter().map(|id| id.to_lowercase()).collect();

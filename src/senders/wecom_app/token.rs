@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 
 use crate::domain::{Outcome, Report, Secret, UtcMs};
 use crate::senders::settings;
+use crate::senders::verdict::number;
 use crate::senders::wecom::{self, Wecom};
 
 /// How long before its end a token is renewed.
@@ -65,7 +65,12 @@ impl Tokens {
             }
             return Err(report);
         };
-        let life = answer.body.get("expires_in").and_then(Value::as_u64).map_or(LIFE, Duration::from_secs);
+        let life = answer
+            .body
+            .get("expires_in")
+            .and_then(number)
+            .and_then(|life| u64::try_from(life).ok())
+            .map_or(LIFE, Duration::from_secs);
         let text = Secret::new(text.to_owned());
         *current = Some(Token { text: text.clone(), renew_at: now + life.saturating_sub(EARLY) });
         Ok(text)

@@ -1,0 +1,238 @@
+//! Whether a JSON answer says yes, read from all the places in which it may say no.
+//!
+//! A protocol has one field for its verdict. Gateways, newer versions and calls that pass on another's answer write the
+//! no beside it or beneath it (`data.errcode`, `success: false`), and numbers as texts. A yes counts only where nothing
+//! in the envelope says no: what was called sent is never looked at again.
+
+use serde_json::Value;
+
+use super::http::excerpt;
+
+/// How deep an answer is passed on inside another.
+const DEPTH: usize = 4;
+
+/// Other protocols' fields for a code, in lower case and without `_`; zero and the 2xx of HTTP say yes.
+const CODES: [&str; 8] = ["errcode", "errorcode", "errno", "code", "retcode", "ret", "statuscode", "subcode"];
+const FLAGS: [&str; 5] = ["success", "succeed", "succeeded", "issuccess", "ok"];
+/// What holds another answer. Everything else is content: a chat's name or a message may hold any word.
+const CONTAINERS: [&str; 9] =
+    ["data", "result", "results", "response", "resp", "body", "baseresp", "baseresponse", "error"];
+const WORDS: [&str; 8] =
+    ["errmsg", "msg", "message", "statusmessage", "errormessage", "description", "wording", "reason"];
+
+/// A no that brings no code of its own.
+pub const NO_CODE: i64 = i64::MIN;
+
+/// How a protocol says yes.
+pub struct Fields {
+    /// Where its verdict stands, as it spells it; a yes needs one of these at the top.
+    pub codes: &'static [&'static str],
+    pub yes: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Yes,
+    No(No),
+    /// The protocol's own field is not there, and nothing says no.
+    Nothing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct No {
+    /// [`NO_CODE`] where none is given.
+    pub code: i64,
+    /// Whether the code is the protocol's own, which its table knows.
+    pub is_own: bool,
+    /// What stands beside it for people, else what the whole answer says. Empty where there are no words.
+    pub words: String,
+}
+
+impl No {
+    /// The code where it is the protocol's own, else [`NO_CODE`]: another's numbers stand in no table of ours.
+    pub fn own_code(&self) -> i64 {
+        if self.is_own { self.code } else { NO_CODE }
+    }
+
+    /// In one line for people; `field` stands before the protocol's own code.
+    pub fn told(&self, field: &str) -> String {
+        let words = if self.words.is_empty() { "no reason given".to_owned() } else { excerpt(&self.words) };
+        match self.code {
+            NO_CODE => format!("the answer says no: {words}"),
+            code if self.is_own => format!("{field}{code}: {words}"),
+            code => format!("the answer says no: code {code}: {words}"),
+        }
+    }
+}
+
+impl Fields {
+    pub fn read(&self, answer: &Value) -> Verdict {
+        let mut noes = Vec::new();
+        self.walk(answer, 0, &mut noes);
+        // The protocol's own field knows best, then what stands nearest to the top.
+        if let Some(mut no) = noes.into_iter().min_by_key(|no| (!no.is_own, no.code == NO_CODE)) {
+            if no.words.is_empty() {
+                no.words = words_of(answer);
+            }
+            return Verdict::No(no);
+        }
+        let is_there = |field: &&str| answer.get(field).is_some_and(|code| number(code) == Some(self.yes));
+        if self.codes.iter().any(is_there) { Verdict::Yes } else { Verdict::Nothing }
+    }
+
+    fn walk(&self, value: &Value, depth: usize, noes: &mut Vec<No>) {
+        match value {
+            Value::Array(values) if depth > 0 && depth < DEPTH => {
+                values.iter().for_each(|value| self.walk(value, depth, noes));
+            }
+            Value::Object(entries) => {
+                for (key, field) in entries {
+                    if let Some((code, is_own, said)) = self.says_no(key, field, depth) {
+                        let words = said.unwrap_or_else(|| words_of(value));
+                        noes.push(No { code, is_own, words });
+                    }
+                }
+                let containers = entries.iter().filter(|(key, _)| CONTAINERS.contains(&&*bare(key)));
+                if depth + 1 < DEPTH {
+                    containers.for_each(|(_, value)| self.walk(value, depth + 1, noes));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The code of a field that says no, whether it is the protocol's own, and the words where the field holds them.
+    fn says_no(&self, key: &str, field: &Value, depth: usize) -> Option<(i64, bool, Option<String>)> {
+        let name = bare(key);
+        let is_own = self.codes.iter().any(|code| bare(code) == name);
+        if is_own || CODES.contains(&&*name) {
+            return match (number(field), field.as_str().map(str::trim)) {
+                (Some(code), _) if is_own && (code == self.yes || (depth > 0 && code == 0)) => None,
+                (Some(code), _) if !is_own && (code == 0 || (200..300).contains(&code)) => None,
+                (Some(code), _) => Some((code, is_own, None)),
+                (None, Some(word)) if !is_yes_word(word) => Some((NO_CODE, false, Some(word.to_owned()))),
+                (None, _) => None,
+            };
+        }
+        let no = |said| Some((NO_CODE, false, said));
+        match &*name {
+            _ if FLAGS.contains(&&*name) => {
+                if is_false(field) {
+                    no(None)
+                } else {
+                    None
+                }
+            }
+            "status" => {
+                let word = field.as_str().unwrap_or_default().trim().to_lowercase();
+                if matches!(&*word, "failed" | "fail" | "failure" | "error") { no(None) } else { None }
+            }
+            "error" => match field {
+                Value::String(word) if !is_yes_word(word.trim()) => no(Some(word.trim().to_owned())),
+                Value::Object(error) if !error.is_empty() => no(Some(words_of(field))),
+                Value::Bool(true) => no(None),
+                Value::Number(number) if number.as_f64() != Some(0.0) => no(None),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A whole number, also where it is written as a text or with a fraction of nothing.
+pub fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => text.trim().parse().ok().or_else(|| whole(text.trim().parse().ok()?)),
+        _ => None,
+    }
+}
+
+fn whole(number: f64) -> Option<i64> {
+    // Beyond this a fraction cannot be told from none.
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+}
+
+fn is_false(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(word) => matches!(&*word.trim().to_lowercase(), "false" | "0" | "no" | "fail" | "failed"),
+        _ => false,
+    }
+}
+
+fn is_yes_word(word: &str) -> bool {
+    matches!(&*word.to_lowercase(), "" | "ok" | "success" | "succeeded" | "none" | "null" | "0" | "false")
+}
+
+/// A field's name however it is cased and joined: `StatusCode`, `status_code`.
+fn bare(key: &str) -> String {
+    key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+fn words_of(value: &Value) -> String {
+    let Value::Object(entries) = value else { return String::new() };
+    let said = |name: &&str| {
+        let found = entries.iter().find(|(key, _)| bare(key) == *name || (*name == "errmsg" && bare(key) == "error"));
+        found.and_then(|(_, words)| words.as_str()).map(str::trim).filter(|words| !words.is_empty())
+    };
+    WORDS.iter().find_map(said).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const BY_ERRCODE: Fields = Fields { codes: &["errcode"], yes: 0 };
+    const BY_CODE: Fields = Fields { codes: &["code", "StatusCode"], yes: 0 };
+    const BY_200: Fields = Fields { codes: &["code"], yes: 200 };
+
+    fn no(code: i64, is_own: bool, words: &str) -> Verdict {
+        Verdict::No(No { code, is_own, words: words.to_owned() })
+    }
+
+    #[test]
+    fn a_yes_is_one_only_where_nothing_says_no() {
+        let rows = [
+            (&BY_ERRCODE, json!({"errcode": 0, "errmsg": "ok"}), Verdict::Yes),
+            (&BY_ERRCODE, json!({"errcode": "0", "code": 200, "success": "true", "error": ""}), Verdict::Yes),
+            (&BY_ERRCODE, json!({"errcode": 0.0, "data": {"errcode": 0, "code": "ok"}, "error": null}), Verdict::Yes),
+            (&BY_ERRCODE, json!({"errmsg": "ok"}), Verdict::Nothing),
+            (&BY_ERRCODE, json!({"errcode": null}), Verdict::Nothing),
+            (&BY_ERRCODE, json!([{"errcode": 0}]), Verdict::Nothing),
+            (&BY_ERRCODE, json!("ok"), Verdict::Nothing),
+            (&BY_ERRCODE, json!({"errcode": " 40001 ", "errmsg": "bad"}), no(40001, true, "bad")),
+            (
+                &BY_ERRCODE,
+                json!({"errcode": 0, "errmsg": "ok", "data": {"errcode": 93000, "errmsg": "gone"}}),
+                no(93000, true, "gone"),
+            ),
+            (&BY_ERRCODE, json!({"errcode": 0, "errmsg": "ok", "data": {"ErrCode": "93000"}}), no(93000, true, "ok")),
+            (&BY_ERRCODE, json!({"errcode": 0, "success": "False", "message": "m"}), no(NO_CODE, false, "m")),
+            (&BY_ERRCODE, json!({"errcode": 0, "code": 403, "msg": "m"}), no(403, false, "m")),
+            (&BY_ERRCODE, json!({"errcode": "InvalidToken"}), no(NO_CODE, false, "InvalidToken")),
+            (&BY_CODE, json!({"StatusCode": 0, "code": 0, "data": {}, "msg": "success"}), Verdict::Yes),
+            (&BY_CODE, json!({"StatusCode": 0}), Verdict::Yes),
+            (&BY_CODE, json!({"code": 0, "StatusCode": 19001, "StatusMessage": "m"}), no(19001, true, "m")),
+            (&BY_CODE, json!({"code": 0, "data": {"error": {"code": 7, "message": "m"}}}), no(7, true, "m")),
+            (&BY_200, json!({"code": "200", "result": {"sendId": "s", "status": 3}}), Verdict::Yes),
+            (&BY_200, json!({"code": 0}), no(0, true, "")),
+            (&BY_200, json!({"code": 200, "result": {"code": 0}}), Verdict::Yes),
+            (&BY_200, json!({"code": 200, "result": [{"code": 500, "msg": "m"}]}), no(500, true, "m")),
+            // Content is no verdict.
+            (&BY_CODE, json!({"code": 0, "bot": {"code": 7, "status": "failed"}, "msgs": [{"ret": -1}]}), Verdict::Yes),
+        ];
+        for (fields, answer, expected) in rows {
+            assert_eq!(fields.read(&answer), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_answer_as_deep_as_a_well_ends() {
+        let deep = (0..100).fold(json!({"errcode": 1}), |inner, _| json!({"errcode": 0, "data": [inner]}));
+        assert_eq!(BY_ERRCODE.read(&deep), Verdict::Yes);
+    }
+}
