@@ -55,20 +55,59 @@ pub struct Uploads {
 /// How long an upload is used again.
 const UPLOAD_LASTS: Duration = Duration::from_secs(3600);
 
+/// How many are remembered. What is forgotten is uploaded once more.
+const MOST_UPLOADS: usize = 10_000;
+
 impl Uploads {
     /// The platform's name for a file put there as `form`, unless that was too long ago.
     pub fn get(&self, file: &MediaFile, form: &str, now: UtcMs) -> Option<String> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (_, at)| now.since(*at) < UPLOAD_LASTS);
-        known.get(&key(file, form)).map(|(name, _)| name.clone())
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, at) = known.get(&key(file, form))?;
+        (now.since(*at) < UPLOAD_LASTS).then(|| name.clone())
     }
 
     pub fn put(&self, file: &MediaFile, form: &str, name: &str, now: UtcMs) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_UPLOADS {
+            known.retain(|_, (_, at)| now.since(*at) < UPLOAD_LASTS);
+            if known.len() >= MOST_UPLOADS {
+                known.clear();
+            }
+        }
         known.insert(key(file, form), (name.to_owned(), now));
     }
 }
 
 fn key(file: &MediaFile, form: &str) -> String {
     format!("{} {} {form} {}", file.sha256, file.mime_type, file.filename)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(at: usize) -> MediaFile {
+        MediaFile {
+            path: "unread".into(),
+            len: 1,
+            filename: format!("{at}.bin"),
+            mime_type: "image/png".into(),
+            sha256: "same".into(),
+            url: None,
+            cover: None,
+        }
+    }
+
+    #[test]
+    fn what_lies_on_the_platform_is_known_for_an_hour_and_never_of_more_files_than_have_room() {
+        let uploads = Uploads::default();
+        for at in 0..3 * MOST_UPLOADS {
+            uploads.put(&file(at), "", &at.to_string(), UtcMs(0));
+            assert_eq!(uploads.get(&file(at), "", UtcMs(0)).as_deref(), Some(at.to_string().as_str()));
+        }
+        assert!(uploads.known.lock().unwrap().len() <= MOST_UPLOADS);
+        let last = file(3 * MOST_UPLOADS - 1);
+        assert!(uploads.get(&last, "", UtcMs(3_599_999)).is_some());
+        assert_eq!(uploads.get(&last, "", UtcMs(3_600_000)), None);
+    }
 }
