@@ -348,3 +348,196 @@ async fn the_servers_refusals_are_understood() {
     assert_eq!(report.outcome, Outcome::Rejected, "{report:?}");
     assert!(report.error.unwrap().contains("the server takes"));
 }
+
+/// Rooms that are made and upgraded through the API, as people do it.
+impl World {
+    async fn post(&self, who: &Person, path: &str, body: Value) -> Value {
+        let answer = self.ask(Some(who), self.client.post(self.at(path)).json(&body)).await;
+        assert!(answer["errcode"].is_null(), "{path}: {answer}");
+        answer
+    }
+
+    /// A room of alice's in which the bot is an ordinary member, and its alias.
+    async fn room_of_alices(&self, preset: &str) -> (String, String) {
+        let name = format!("ops-{:x}", fastrand::u64(..));
+        // From 12 on nobody can take the power from whoever made a room.
+        let body = json!({"preset": preset, "room_alias_name": name, "invite": [self.bot.id], "room_version": "10"});
+        let room = self.post(&self.alice, "createRoom", body).await["room_id"].as_str().unwrap().to_owned();
+        self.post(&self.bot, &format!("join/{}", segment(&room)), json!({})).await;
+        (room, format!("#{name}:im.test"))
+    }
+
+    /// Replaces the room; the server moves its alias.
+    async fn upgrade(&self, who: &Person, room: &str) -> String {
+        let path = format!("rooms/{}/upgrade", segment(room));
+        let answer = self.post(who, &path, json!({"new_version": "11"})).await;
+        answer["replacement_room"].as_str().unwrap().to_owned()
+    }
+
+    async fn texts(&self, room: &str) -> Vec<String> {
+        let events = self.messages(room).await;
+        events.iter().map(|event| event["content"]["body"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The event of a send under this transaction id, or the refusal.
+    async fn put(&self, room: &str, txn: &str) -> Value {
+        let path = format!("rooms/{}/send/m.room.message/{txn}", segment(room));
+        let content = json!({"msgtype": "m.text", "body": "by hand"});
+        self.ask(Some(&self.bot), self.client.put(self.at(&path)).json(&content)).await
+    }
+}
+
+fn keyed(key: &str, target: Target) -> Delivery {
+    Delivery { key: key.to_owned(), ..delivery(target, text(key), vec![]) }
+}
+
+#[tokio::test]
+async fn a_transaction_id_does_not_reach_into_the_replacement_of_a_room() {
+    let Some(world) = World::new("a_transaction_id_does_not_reach_into_the_replacement_of_a_room").await else {
+        return;
+    };
+    let (old, _) = world.room_of_alices("public_chat").await;
+    let first = world.put(&old, "txn").await["event_id"].clone();
+    assert!(first.is_string());
+    let new = world.upgrade(&world.alice, &old).await;
+    world.post(&world.bot, &format!("join/{}", segment(&new)), json!({})).await;
+    assert_eq!(world.put(&old, "txn").await["event_id"], first, "known, although the old room is closed");
+    assert_eq!(world.put(&old, "other").await["errcode"], "M_FORBIDDEN");
+    let second = world.put(&new, "txn").await["event_id"].clone();
+    assert!(second.is_string() && second != first, "a second message: {second}");
+    assert_eq!((world.messages(&old).await.len(), world.messages(&new).await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_upgraded_room_is_followed_by_its_alias_and_by_its_id() {
+    let Some(world) = World::new("an_upgraded_room_is_followed_by_its_alias_and_by_its_id").await else { return };
+    let (old, alias) = world.room_of_alices("public_chat").await;
+    let sender = world.sender();
+    for (key, target) in [("1", group(&alias)), ("2", group(&old))] {
+        let report = sender.send(&keyed(key, target)).await;
+        assert_eq!((&report.outcome, &report.note), (&Outcome::Sent, &None), "{report:?}");
+    }
+    let new = world.upgrade(&world.alice, &old).await;
+    // By the process that remembers the old room, and by another one.
+    for (key, sender) in [("3", sender), ("5", world.sender())] {
+        let report = sender.send(&keyed(key, group(&alias))).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+        let report = sender.send(&keyed(&format!("{key}, by id"), group(&old))).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+        assert_eq!(report.note.unwrap(), format!("the room was replaced by {new}"));
+    }
+    assert_eq!(world.texts(&old).await, ["1", "2"]);
+    assert_eq!(world.texts(&new).await, ["3", "3, by id", "5", "5, by id"]);
+}
+
+#[tokio::test]
+async fn a_replacement_into_which_nobody_asked_us_is_named_and_used_once_we_are_asked() {
+    let Some(world) = World::new("a_replacement_into_which_nobody_asked_us_is_named_and_used_once_we_are_asked").await
+    else {
+        return;
+    };
+    let (old, alias) = world.room_of_alices("private_chat").await;
+    let sender = world.sender();
+    assert_eq!(sender.send(&keyed("1", group(&alias))).await.outcome, Outcome::Sent);
+    let new = world.upgrade(&world.alice, &old).await;
+    for target in [&alias, &old] {
+        let report = sender.send(&keyed("2", group(target))).await;
+        assert_eq!(report.outcome, Outcome::TargetGone, "{report:?}");
+        assert!(report.error.as_deref().unwrap().contains(&new), "{report:?}");
+    }
+    let invite = json!({"user_id": world.bot.id});
+    world.post(&world.alice, &format!("rooms/{}/invite", segment(&new)), invite).await;
+    for target in [&alias, &old] {
+        let report = sender.send(&keyed(&format!("3 to {target}"), group(target))).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+    }
+    assert_eq!(world.texts(&new).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_room_that_we_replaced_ourselves_takes_nothing_more_though_it_would() {
+    let Some(world) = World::new("a_room_that_we_replaced_ourselves_takes_nothing_more_though_it_would").await else {
+        return;
+    };
+    let old = world.room().await;
+    let new = world.upgrade(&world.bot, &old).await;
+    assert!(world.put(&old, "still").await["event_id"].is_string(), "who has the power may write on");
+    let invite = json!({"user_id": world.alice.id});
+    world.post(&world.bot, &format!("rooms/{}/invite", segment(&new)), invite).await;
+    world.join(&new).await;
+    let report = world.sender().send(&keyed("1", group(&old))).await;
+    assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+    assert_eq!(world.texts(&new).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_push_whose_answer_got_lost_before_the_upgrade_is_not_said_again_after_it() {
+    let Some(world) = World::new("a_push_whose_answer_got_lost_before_the_upgrade_is_not_said_again_after_it").await
+    else {
+        return;
+    };
+    for (resend_unknown, restart) in [(false, false), (false, true), (true, false)] {
+        let (old, alias) = world.room_of_alices("public_chat").await;
+        let proxy = lossy_proxy(&world.url).await;
+        let sender = world.sender_at(&proxy);
+        let mut push = keyed(&format!("once {resend_unknown} {restart}"), group(&alias));
+        push.retry.resend_unknown = resend_unknown;
+        let report = sender.send(&push).await;
+        assert_eq!(report.outcome, Outcome::Unknown, "{report:?}");
+        assert_eq!(world.texts(&old).await.len(), 1);
+
+        let new = world.upgrade(&world.alice, &old).await;
+        let mut again = retry(push, &report);
+        let sender = if restart { world.sender() } else { sender };
+        if restart {
+            again.parts.clear();
+        } else {
+            sender.reloaded();
+        }
+        let report = sender.send(&again).await;
+        let seen = world.texts(&new).await.len();
+        if resend_unknown {
+            assert_eq!((report.outcome, seen), (Outcome::Sent, 1));
+        } else {
+            assert_eq!((&report.outcome, seen), (&Outcome::TargetGone, 0), "{report:?}");
+            assert_eq!(report.parts[0].outcome, "unknown");
+            let error = report.error.unwrap();
+            assert!(error.contains(&old) && error.contains(&new), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_direct_room_that_the_person_upgraded_is_followed() {
+    let Some(world) = World::new("a_direct_room_that_the_person_upgraded_is_followed").await else { return };
+    let sender = world.sender();
+    let alice = user(&world.alice.id);
+    assert_eq!(sender.send(&keyed("1", alice.clone())).await.outcome, Outcome::Sent);
+    let list = format!("user/{}/account_data/m.direct", segment(&world.bot.id));
+    let direct = world.ask(Some(&world.bot), world.client.get(world.at(&list))).await;
+    let old = direct[&world.alice.id][0].as_str().unwrap().to_owned();
+    world.join(&old).await;
+    let new = world.upgrade(&world.alice, &old).await;
+    let invite = json!({"user_id": world.bot.id});
+    world.post(&world.alice, &format!("rooms/{}/invite", segment(&new)), invite).await;
+    sender.reloaded();
+    for (key, sender) in [("2", sender), ("3", world.sender())] {
+        let report = sender.send(&keyed(key, alice.clone())).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+    }
+    assert_eq!(world.texts(&new).await, ["2", "3"]);
+}
+
+#[tokio::test]
+async fn a_message_in_an_encrypted_room_arrives_and_is_said_to_be_unencrypted() {
+    let Some(world) = World::new("a_message_in_an_encrypted_room_arrives_and_is_said_to_be_unencrypted").await else {
+        return;
+    };
+    let encryption = json!({"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}});
+    let body = json!({"preset": "private_chat", "invite": [world.alice.id], "initial_state": [encryption]});
+    let room = world.post(&world.bot, "createRoom", body).await["room_id"].as_str().unwrap().to_owned();
+    world.join(&room).await;
+    let report = world.sender().send(&keyed("1", group(&room))).await;
+    assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("unencrypted in an encrypted room")));
+    assert_eq!(world.texts(&room).await, ["1"]);
+}

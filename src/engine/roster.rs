@@ -105,6 +105,7 @@ impl Roster {
                 // what it hears must be known to the one that sends.
                 if old.used || !member.used {
                     member.sender = old.sender.clone();
+                    member.sender.reloaded();
                     member.generation = old.generation;
                     member.probing = old.probing;
                 }
@@ -194,5 +195,57 @@ impl Roster {
         }
         member.health = health::after_probe(probe.online, probe.sendable, probe.error, &member.health, now);
         could_send != Some(member.health.can_send(now.moment))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::domain::Delivery;
+    use crate::domain::account::Settings;
+    use crate::senders::find;
+
+    #[derive(Default)]
+    struct Told(AtomicU32);
+
+    #[async_trait]
+    impl Sender for Told {
+        async fn send(&self, _: &Delivery) -> Report {
+            Report::sent(None)
+        }
+
+        async fn probe(&self) -> Probe {
+            Probe::up()
+        }
+
+        fn reloaded(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn roster(sender: &Arc<Told>) -> Roster {
+        let account = Account {
+            id: "bot".to_owned(),
+            im: "im".to_owned(),
+            sender: "console".to_owned(),
+            is_default: true,
+            concurrency: None,
+            min_interval: None,
+            settings: Settings { values: Default::default() },
+        };
+        let spec = find("console").unwrap().spec;
+        Roster::new(vec![Member::new(account, spec, sender.clone(), true)], Fallback::default())
+    }
+
+    #[test]
+    fn a_sender_that_goes_on_over_a_reload_is_told_of_it() {
+        let (old, new) = (Arc::new(Told::default()), Arc::new(Told::default()));
+        let mut in_force = roster(&old);
+        in_force.replace(roster(&new));
+        assert_eq!([&old, &new].map(|sender| sender.0.load(Ordering::Relaxed)), [1, 0]);
     }
 }

@@ -79,6 +79,10 @@ pub trait Sender: Send + Sync {
     /// The daemon drops the future to stop it. Returning means that there is nothing to listen to.
     async fn listen(&self, _events: EventSink) {}
 
+    /// The definitions were read anew and this sender goes on: what it looked up and the user may just have changed is
+    /// looked up again.
+    fn reloaded(&self) {}
+
     /// Facts about single contacts that `accounts` and `explain` show, as `(contact, what is known)`: from memory and
     /// files alone, without a word to the platform.
     async fn contacts(&self, _now: UtcMs) -> Vec<(String, String)> {

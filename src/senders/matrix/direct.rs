@@ -2,76 +2,90 @@
 
 use serde_json::{Value, json};
 
-use super::{Matrix, Refusal, before_the_send, text_of};
+use super::Matrix;
+use super::answer::{Refusal, before_the_send, judge, text_of};
+use super::rooms::Followed;
 use crate::domain::{Outcome, Report};
 use crate::senders::parts::Budget;
 
-/// What the memory's keys for direct rooms begin with.
-const DIRECT: &str = "direct:";
+/// Of a long list of direct rooms only the last ones are looked at.
+const MOST_CANDIDATES: usize = 8;
+
+/// An account's list of direct rooms names everybody to whom it ever wrote.
+const LIST_CAP: usize = 8 * 1024 * 1024;
 
 impl Matrix {
-    /// The direct room with this user: the one remembered, else the last one that the account's own list of direct
-    /// rooms names and that both can use, else a new one.
-    pub(super) async fn direct_room(&self, user: &str, budget: &Budget) -> Result<String, Report> {
-        let known = self.known_room(user).await?;
-        if let Some(room) = &known
-            && self.is_usable(room, user, budget).await?
+    /// The direct room with this user: the `known` one or what it became, else the last one that the account's own list
+    /// of direct rooms names and that both can use, else a new one.
+    pub(super) async fn direct_room(
+        &self,
+        user: &str,
+        known: Option<&str>,
+        budget: &Budget,
+    ) -> Result<Followed, Report> {
+        if let Some(room) = known
+            && let Some(found) = self.usable_end(room, user, budget).await?
         {
-            return Ok(room.clone());
+            return Ok(found);
         }
-        let mut rooms = self.rooms.lock().await;
-        match rooms.get(user) {
-            // Another push found or made it meanwhile.
-            Some(room) if Some(room) != known.as_ref() => Ok(room.clone()),
-            _ => {
-                let room = self.find_or_create(user, budget).await?;
-                rooms.insert(user.to_owned(), room.clone());
-                self.remember(user, &room).await?;
-                Ok(room)
+        // One list, which is read, added to and written.
+        let _list = self.in_time(self.listing.lock(), budget).await?;
+        let url = self.path(&["user", self.user_id(budget).await?, "account_data", "m.direct"]);
+        let list = self.direct_list(&url, budget).await?;
+        let rooms = texts(&list[user]);
+        for room in rooms.iter().rev().filter(|room| Some(room.as_str()) != known).take(MOST_CANDIDATES) {
+            match self.usable_end(room, user, budget).await {
+                Ok(Some(found)) => return Ok(found),
+                Ok(None) => {}
+                // Nobody can be asked into this one; another may do.
+                Err(report) if report.outcome == Outcome::TargetGone => {}
+                Err(report) => return Err(report),
             }
         }
+        let room = self.create(user, budget).await?;
+        self.list(&url, list, user, rooms, &room, budget).await;
+        Ok(Followed { room, encrypted: false, hops: 0 })
     }
 
-    async fn known_room(&self, user: &str) -> Result<Option<String>, Report> {
-        let mut rooms = self.rooms.lock().await;
-        if let Some(room) = rooms.get(user) {
-            return Ok(Some(room.clone()));
-        }
-        let notes = self.memory.recall(&self.account).await.map_err(forgetful)?;
-        let room = notes.into_iter().find(|(key, _)| key.strip_prefix(DIRECT) == Some(user)).map(|(_, room)| room);
-        if let Some(room) = &room {
-            rooms.insert(user.to_owned(), room.clone());
-        }
-        Ok(room)
-    }
-
-    async fn find_or_create(&self, user: &str, budget: &Budget) -> Result<String, Report> {
-        let list = self.path(&["user", self.user_id(budget).await?, "account_data", "m.direct"]);
-        let mut direct = match self.call(self.http.get(&list), budget.left()?).await {
-            Ok(direct) => direct,
-            // The account has never had a direct room.
-            Err(refusal) if refusal.errcode == "M_NOT_FOUND" => json!({}),
-            Err(refusal) => return Err(before_the_send(refusal.report)),
+    /// What the room became, if both can use that.
+    async fn usable_end(&self, room: &str, user: &str, budget: &Budget) -> Result<Option<Followed>, Report> {
+        let found = match self.follow(room, Some(room), budget).await {
+            Ok(found) => found,
+            // Its replacement keeps us out.
+            Err(report) if report.outcome == Outcome::TargetGone => return Ok(None),
+            Err(report) => return Err(report),
         };
-        let known: Vec<String> = texts(&direct[user]);
-        for room in known.iter().rev() {
-            if self.is_usable(room, user, budget).await? {
-                return Ok(room.clone());
-            }
+        Ok(self.is_usable(&found.room, user, budget).await?.then_some(found))
+    }
+
+    async fn direct_list(&self, url: &str, budget: &Budget) -> Result<Value, Report> {
+        let request = self.http.get(url).bearer_auth(self.token.expose());
+        let reply = self.http.call_for_much(request, budget.left()?, LIST_CAP).await;
+        match judge(&reply.map_err(|error| before_the_send(error.report()))?, self.clock.now()) {
+            Ok(list) if list.is_object() => Ok(list),
+            Ok(_) => Ok(json!({})),
+            // The account has never had a direct room.
+            Err(refusal) if refusal.errcode == "M_NOT_FOUND" => Ok(json!({})),
+            Err(refusal) => Err(our_fault(refusal.report)),
         }
+    }
+
+    async fn create(&self, user: &str, budget: &Budget) -> Result<String, Report> {
         let new = json!({"is_direct": true, "preset": "trusted_private_chat", "invite": [user]});
         let created = self.prepare(self.http.post(self.path(&["createRoom"])).json(&new), budget).await?;
-        let room = text_of(&created, "room_id")?;
-        direct[user] = known.into_iter().chain([room.clone()]).collect();
-        // The list is for people's clients; the room works without it, and the memory has it.
-        if let Err(report) = self.prepare(self.http.put(&list).json(&direct), budget).await {
+        text_of(&created, "room_id")
+    }
+
+    /// The list is for people's clients; the room works without it, and the memory has it.
+    async fn list(&self, url: &str, mut list: Value, user: &str, known: Vec<String>, room: &str, budget: &Budget) {
+        list[user] = known.into_iter().chain([room.to_owned()]).collect();
+        if let Err(report) = self.prepare(self.http.put(url).json(&list), budget).await {
             tracing::warn!(account = self.account, error = report.error, "cannot list a new direct room");
         }
-        Ok(room)
     }
 
     /// Whether we are in the room and the user is, or is invited; a user who left is asked in again.
-    async fn is_usable(&self, room: &str, user: &str, budget: &Budget) -> Result<bool, Report> {
+    pub(super) async fn is_usable(&self, room: &str, user: &str, budget: &Budget) -> Result<bool, Report> {
         let members = self.call(self.http.get(self.path(&["rooms", room, "joined_members"])), budget.left()?).await;
         let members = match members {
             Ok(members) => members,
@@ -100,20 +114,11 @@ impl Matrix {
 
     async fn user_id(&self, budget: &Budget) -> Result<&str, Report> {
         let ask = || async {
-            let answer = self.prepare(self.http.get(self.path(&["account", "whoami"])), budget).await?;
-            text_of(&answer, "user_id")
+            let answer = self.prepare(self.http.get(self.path(&["account", "whoami"])), budget).await;
+            text_of(&answer.map_err(our_fault)?, "user_id")
         };
         self.user_id.get_or_try_init(ask).await.map(String::as_str)
     }
-
-    async fn remember(&self, user: &str, room: &str) -> Result<(), Report> {
-        self.memory.remember(&self.account, &format!("{DIRECT}{user}"), room).await.map_err(forgetful)
-    }
-}
-
-/// Without the memory a push would open a room of its own each time, so it waits until the memory works.
-fn forgetful(error: crate::senders::MemoryError) -> Report {
-    Report::failed(Outcome::Unreachable, format!("cannot look up the direct room: {error}"))
 }
 
 /// A refusal that means "not in this room" is an answer; every other one is a failure.
@@ -121,6 +126,14 @@ fn not_there(refusal: Refusal) -> Result<(), Report> {
     match refusal.report.outcome {
         Outcome::TargetGone => Ok(()),
         _ => Err(before_the_send(refusal.report)),
+    }
+}
+
+/// Who may not ask about itself has no right target either.
+fn our_fault(report: Report) -> Report {
+    match report.outcome {
+        Outcome::TargetGone => Report { outcome: Outcome::AccountDown, ..report },
+        _ => before_the_send(report),
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! Every event carries a transaction id made from the push's key, so a repeat is answered with the event that is
 //! already there. The server keys that memory by device: a new access token means a new device, and a push retried
-//! across that change may appear twice. Rooms are written to unencrypted; in an encrypted room clients say so.
+//! across that change may appear twice. Rooms are written to unencrypted; in an encrypted room clients say so, and so
+//! does the push.
 
+mod answer;
 mod content;
 mod direct;
+mod places;
+mod rooms;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,18 +20,23 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use self::answer::{Refusal, before_the_send, judge, text_of};
 use self::content::{Event, plan};
-use super::http::{Http, LONGEST_WAIT, Reply, excerpt};
-use super::parts::{Budget, Progress, key_holds};
+use self::places::{Place, Places};
+use super::http::Http;
+use super::parts::{Budget, Progress, add_note, key_holds};
+use super::steady::Steady;
 use super::upload::{self, Uploads};
 use super::{BuildError, Environment, Memory, Probe, Sender, ogg, settings};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, UtcMs};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Synapse forgets a transaction id after a day.
 const KEY_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// How long the server's cap on uploads counts before it is asked for again.
+const CAP_LASTS: Duration = Duration::from_secs(3600);
 /// Every byte that needs no percent-encoding in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -78,11 +86,13 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         text_type: if account.settings.bool("notice") == Some(true) { "m.notice" } else { "m.text" },
         http: settings::http(account, environment)?,
         clock: environment.clock.clone(),
+        steady: Steady::new(&environment.clock),
         memory: environment.memory.clone(),
         user_id: OnceCell::new(),
-        upload_cap: OnceCell::new(),
+        upload_cap: Mutex::default(),
         uploads: Uploads::default(),
-        rooms: tokio::sync::Mutex::default(),
+        places: Places::default(),
+        listing: tokio::sync::Mutex::default(),
     }))
 }
 
@@ -93,15 +103,16 @@ struct Matrix {
     text_type: &'static str,
     http: Http,
     clock: SharedClock,
+    steady: Steady,
     memory: Arc<dyn Memory>,
     /// Ours, as the server knows it.
     user_id: OnceCell<String>,
-    /// The largest upload that the server takes, where it says so.
-    upload_cap: OnceCell<Option<u64>>,
+    /// The largest upload that the server takes, where it says so, and when it was asked.
+    upload_cap: Mutex<Option<(Option<u64>, UtcMs)>>,
     uploads: Uploads,
-    /// Aliases and users to the rooms they stand for. Held over the look-up, so that two pushes to one user do not
-    /// open two rooms.
-    rooms: tokio::sync::Mutex<HashMap<String, String>>,
+    places: Places,
+    /// Held while the account's list of direct rooms is read, added to and written.
+    listing: tokio::sync::Mutex<()>,
 }
 
 #[async_trait]
@@ -122,7 +133,8 @@ impl Sender for Matrix {
                 Err(report) => report,
                 Ok(()) => {
                     let txn = format!("{}-{index}", delivery.key);
-                    self.send_event(event, &delivery.target, &txn, &mut budget).await.unwrap_or_else(|report| report)
+                    let perhaps = progress.is_repeat(index) && !delivery.retry.resend_unknown;
+                    self.send_event(event, delivery, &txn, perhaps, &mut budget).await.unwrap_or_else(|report| report)
                 }
             };
             if !progress.record(index, report) {
@@ -142,60 +154,65 @@ impl Sender for Matrix {
     fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {
         key_holds(delivery, KEY_WINDOW, now)
     }
+
+    fn reloaded(&self) {
+        self.places.doubt_all();
+    }
 }
 
 impl Matrix {
+    /// Sends one event. `perhaps`: an earlier try may have arrived, and must not arrive in another room as well.
     async fn send_event(
         &self,
         event: &Event<'_>,
-        target: &Target,
+        delivery: &Delivery,
         txn: &str,
+        perhaps: bool,
         budget: &mut Budget,
     ) -> Result<Report, Report> {
-        let room = self.room(target, budget).await?;
+        let mut place = self.place(delivery, budget).await?;
+        let mut refused = None;
         let mut content = event.content.clone();
-        if let Some(file) = event.file {
-            content["url"] = json!(self.uploaded(file, budget).await?);
-            if let Some(ms) = ogg::opus_duration_ms(&file.path).await {
-                content["info"]["duration"] = json!(ms);
+        loop {
+            if perhaps && let Some(before) = place.lead.elsewhere(delivery) {
+                return Err(may_have_arrived(before, &place));
             }
-            if let Some(cover) = &file.cover {
-                content["info"]["thumbnail_url"] = json!(self.uploaded(cover, budget).await?);
-                content["info"]["thumbnail_info"] = json!({"mimetype": cover.mime_type, "size": cover.len});
+            if refused.is_none() {
+                self.upload_into(&mut content, event, budget).await?;
             }
-        }
-        let put = self.http.put(self.path(&["rooms", &room, "send", "m.room.message", txn])).json(&content);
-        let answer = self.call(put, budget.left()?).await.map_err(|refusal| refusal.report)?;
-        let Some(event_id) = answer["event_id"].as_str() else {
-            return Err(Report::failed(Outcome::Unknown, "the answer names no event"));
-        };
-        let mut report = Report::sent(Some(event_id.to_owned())).with_status(200);
-        report.note = event.note.map(str::to_owned);
-        Ok(report)
-    }
-
-    async fn room(&self, target: &Target, budget: &Budget) -> Result<String, Report> {
-        match target {
-            Target::Group(alias) if alias.starts_with('#') => self.aliased_room(alias, budget).await,
-            Target::Group(room) => Ok(room.clone()),
-            Target::User(user) => self.direct_room(user, budget).await,
+            let path = self.path(&["rooms", &place.lead.room, "send", "m.room.message", txn]);
+            let report = match self.call(self.http.put(path).json(&content), budget.left()?).await {
+                Ok(answer) => return accepted(&answer, event, &place),
+                Err(refusal) => refusal.report,
+            };
+            if report.outcome != Outcome::TargetGone || refused.is_some() {
+                return Err(report);
+            }
+            // The room may have been replaced since it was looked at.
+            let other = self.other_place(&place, delivery, budget).await?;
+            if other.lead.room == place.lead.room {
+                return Err(report);
+            }
+            refused = Some(std::mem::replace(&mut place, other));
         }
     }
 
-    async fn aliased_room(&self, alias: &str, budget: &Budget) -> Result<String, Report> {
-        let mut rooms = self.rooms.lock().await;
-        if let Some(room) = rooms.get(alias) {
-            return Ok(room.clone());
+    async fn upload_into(&self, content: &mut Value, event: &Event<'_>, budget: &mut Budget) -> Result<(), Report> {
+        let Some(file) = event.file else { return Ok(()) };
+        content["url"] = json!(self.uploaded(file, budget).await?);
+        if let Some(ms) = ogg::opus_duration_ms(&file.path).await {
+            content["info"]["duration"] = json!(ms);
         }
-        let answer = self.prepare(self.http.get(self.path(&["directory", "room", alias])), budget).await?;
-        let room = text_of(&answer, "room_id")?;
-        rooms.insert(alias.to_owned(), room.clone());
-        Ok(room)
+        if let Some(cover) = &file.cover {
+            content["info"]["thumbnail_url"] = json!(self.uploaded(cover, budget).await?);
+            content["info"]["thumbnail_info"] = json!({"mimetype": cover.mime_type, "size": cover.len});
+        }
+        Ok(())
     }
 
     /// The address of the file on the server, where it is put unless it lies there already.
     async fn uploaded(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Report> {
-        let now = self.clock.now();
+        let now = self.steady.now();
         if let Some(uri) = self.uploads.get(file, "", now) {
             return Ok(uri);
         }
@@ -203,10 +220,16 @@ impl Matrix {
         budget.extend_for_bytes(file.len);
         let request = self.http.post(format!("{}/_matrix/media/v3/upload", self.base_url));
         let request = upload::raw(request.query(&[("filename", &file.filename)]), file).await?;
-        let answer = self.prepare(request, budget).await.map_err(|report| match report.outcome {
-            // A refusal to store this file says nothing about the room.
-            Outcome::TargetGone => Report { outcome: Outcome::Rejected, ..report },
-            _ => report,
+        let answer = self.prepare(request, budget).await.map_err(|report| {
+            if report.http_status == Some(413) {
+                // Another cap than the one that we know.
+                *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            }
+            match report.outcome {
+                // A refusal to store this file says nothing about the room.
+                Outcome::TargetGone => Report { outcome: Outcome::Rejected, ..report },
+                _ => report,
+            }
         })?;
         let uri = text_of(&answer, "content_uri")?;
         self.uploads.put(file, "", &uri, now);
@@ -215,21 +238,31 @@ impl Matrix {
 
     /// Spares an upload that the server is bound to refuse. A server that does not tell its cap is simply tried.
     async fn check_size(&self, file: &MediaFile, budget: &Budget) -> Result<(), Report> {
-        let ask = || async {
-            let url = format!("{}/_matrix/client/v1/media/config", self.base_url);
-            match self.call(self.http.get(url), budget.left()?).await {
-                Ok(config) => Ok(config["m.upload.size"].as_u64()),
-                Err(refusal) if refusal.report.outcome == Outcome::Rejected => Ok(None),
-                Err(refusal) => Err(before_the_send(refusal.report)),
-            }
-        };
-        match self.upload_cap.get_or_try_init(ask).await? {
-            Some(cap) if file.len > *cap => {
+        match self.cap(budget).await? {
+            Some(cap) if file.len > cap => {
                 let error = format!("'{}' has {} bytes, the server takes {cap}", file.filename, file.len);
                 Err(Report::failed(Outcome::Rejected, error))
             }
             _ => Ok(()),
         }
+    }
+
+    async fn cap(&self, budget: &Budget) -> Result<Option<u64>, Report> {
+        let now = self.steady.now();
+        let known = *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((cap, asked_at)) = known
+            && now.since(asked_at) < CAP_LASTS
+        {
+            return Ok(cap);
+        }
+        let url = format!("{}/_matrix/client/v1/media/config", self.base_url);
+        let cap = match self.call(self.http.get(url), budget.left()?).await {
+            Ok(config) => config["m.upload.size"].as_u64(),
+            Err(refusal) if refusal.report.outcome == Outcome::Rejected => None,
+            Err(refusal) => return Err(before_the_send(refusal.report)),
+        };
+        *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = Some((cap, now));
+        Ok(cap)
     }
 
     // ---- One call ----
@@ -256,63 +289,26 @@ impl Matrix {
     }
 }
 
-fn before_the_send(report: Report) -> Report {
-    match report.outcome {
-        Outcome::Unknown => Report { outcome: Outcome::Unreachable, ..report },
-        _ => report,
-    }
-}
-
-/// A field without which an answer to a preparing call is worthless.
-fn text_of(answer: &Value, key: &str) -> Result<String, Report> {
-    let missing = || Report::failed(Outcome::Unreachable, format!("the server's answer has no {key}"));
-    answer[key].as_str().map(str::to_owned).ok_or_else(missing)
-}
-
-// ---- What the server answers ----
-
-struct Refusal {
-    errcode: String,
-    report: Report,
-}
-
-fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
-    let body = reply.json();
-    if reply.is_success() {
-        let unreadable = || {
-            let error = format!("unreadable answer: {}", reply.excerpt());
-            let report = Report::failed(Outcome::Unknown, error).with_status(reply.status);
-            Box::new(Refusal { errcode: String::new(), report })
-        };
-        return body.ok_or_else(unreadable);
-    }
-    let body = body.unwrap_or_default();
-    let errcode = body["errcode"].as_str().unwrap_or_default().to_owned();
-    // The header wins over the field, which is deprecated since 1.10.
-    let told = || body["retry_after_ms"].as_u64().map(|ms| Duration::from_millis(ms).min(LONGEST_WAIT));
-    let outcome = match (errcode.as_str(), reply.status) {
-        ("M_LIMIT_EXCEEDED", _) => Some(Outcome::Throttled { wait: reply.retry_after(now).or_else(told) }),
-        (
-            "M_UNKNOWN_TOKEN"
-            | "M_MISSING_TOKEN"
-            | "M_USER_SUSPENDED"
-            | "M_USER_LOCKED"
-            | "M_USER_DEACTIVATED"
-            | "M_CONSENT_NOT_GIVEN"
-            | "M_RESOURCE_LIMIT_EXCEEDED",
-            _,
-        ) => Some(Outcome::AccountDown),
-        ("M_FORBIDDEN", 403) | ("M_NOT_FOUND", 404) => Some(Outcome::TargetGone),
-        _ => None,
+/// The report of an event that the server took.
+fn accepted(answer: &Value, event: &Event<'_>, place: &Place) -> Result<Report, Report> {
+    let Some(event_id) = answer["event_id"].as_str().filter(|id| !id.is_empty()) else {
+        return Err(Report::failed(Outcome::Unknown, "the answer names no event"));
     };
-    // Every status but a good one has a report.
-    let unexplained = || Report::failed(Outcome::Unknown, "no explanation").with_status(reply.status);
-    let mut report = reply.status_report(now).unwrap_or_else(unexplained);
-    if let Some(outcome) = outcome {
-        report.outcome = outcome;
+    let mut report = Report::sent(Some(event_id.to_owned())).with_status(200);
+    add_note(&mut report.note, event.note);
+    if place.replaces {
+        add_note(&mut report.note, Some(&format!("the room was replaced by {}", place.lead.room)));
     }
-    if !errcode.is_empty() {
-        report.error = Some(format!("{errcode}: {}", excerpt(body["error"].as_str().unwrap_or_default())));
-    }
-    Err(Box::new(Refusal { errcode, report }))
+    add_note(&mut report.note, place.encrypted.then_some("unencrypted in an encrypted room"));
+    Ok(report)
+}
+
+/// The target leads to another room than when the push was first tried, and the transaction id says nothing there.
+fn may_have_arrived(before: &str, place: &Place) -> Report {
+    let room = &place.lead.room;
+    let error = format!(
+        "it may have arrived in {before}, and the target leads to {room} since: look there, or say resend_unknown to \
+         have such a push sent again"
+    );
+    Report::failed(Outcome::TargetGone, error)
 }

@@ -1,0 +1,96 @@
+//! What a homeserver answers, and whose fault a refusal is (`protocols/others.md` §6).
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::domain::{Outcome, Report, UtcMs};
+use crate::senders::http::{LONGEST_WAIT, Reply, excerpt};
+
+pub struct Refusal {
+    pub errcode: String,
+    pub report: Report,
+}
+
+/// The body of a good answer, or why there is none.
+pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
+    let body = reply.json();
+    let errcode = body.as_ref().and_then(|body| body["errcode"].as_str()).unwrap_or_default().to_owned();
+    if reply.is_success() {
+        let error = match body {
+            Some(body) if errcode.is_empty() => return Ok(body),
+            Some(_) => format!("the answer says yes and no in one: {}", reply.excerpt()),
+            None => format!("unreadable answer: {}", reply.excerpt()),
+        };
+        let report = Report::failed(Outcome::Unknown, error).with_status(reply.status);
+        return Err(Box::new(Refusal { errcode, report }));
+    }
+    let body = body.unwrap_or_default();
+    // The header wins over the field, which is deprecated since 1.10.
+    let throttled = || Outcome::Throttled { wait: reply.retry_after(now).or_else(|| told_wait(&body)) };
+    let outcome = match (errcode.as_str(), reply.status) {
+        // The second is a quota, which is free again after a while.
+        ("M_LIMIT_EXCEEDED" | "M_USER_LIMIT_EXCEEDED", _) | (_, 429) => Some(throttled()),
+        (
+            "M_UNKNOWN_TOKEN"
+            | "M_MISSING_TOKEN"
+            | "M_USER_SUSPENDED"
+            | "M_USER_LOCKED"
+            | "M_USER_DEACTIVATED"
+            | "M_CONSENT_NOT_GIVEN"
+            | "M_RESOURCE_LIMIT_EXCEEDED",
+            _,
+        ) => Some(Outcome::AccountDown),
+        ("M_FORBIDDEN" | "M_INVITE_BLOCKED", 403) | ("M_NOT_FOUND", 404) => Some(Outcome::TargetGone),
+        _ => None,
+    };
+    // Every status but a good one has a report.
+    let unexplained = || Report::failed(Outcome::Unknown, "no explanation").with_status(reply.status);
+    let mut report = reply.status_report(now).unwrap_or_else(unexplained);
+    if let Some(outcome) = outcome {
+        report.outcome = outcome;
+    }
+    if !errcode.is_empty() {
+        let said = excerpt(body["error"].as_str().unwrap_or_default());
+        report.error = Some(format!("{errcode}: {said}{}", advice(&errcode, &body)));
+    }
+    Err(Box::new(Refusal { errcode, report }))
+}
+
+/// `retry_after_ms`: a whole number by the specification, a fraction or a text from some.
+fn told_wait(body: &Value) -> Option<Duration> {
+    let told = &body["retry_after_ms"];
+    let ms = told.as_f64().or_else(|| told.as_str()?.trim().parse().ok())?;
+    // Out of range means too long.
+    (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+}
+
+/// What the server wants done, where it says so in a field of its own.
+fn advice(errcode: &str, body: &Value) -> String {
+    let field = |key: &str, words: &str| match body[key].as_str() {
+        Some(text) => format!(" ({words} {})", excerpt(text)),
+        None => String::new(),
+    };
+    match errcode {
+        "M_UNKNOWN_TOKEN" | "M_USER_LOCKED" if body["soft_logout"] == true => {
+            " (log in again as the same device: a new one does not know what the old one sent)".to_owned()
+        }
+        "M_CONSENT_NOT_GIVEN" => field("consent_uri", "agree at"),
+        "M_RESOURCE_LIMIT_EXCEEDED" => field("admin_contact", "ask"),
+        _ => String::new(),
+    }
+}
+
+/// What a call before the send means for the message: it is not out, whatever became of the call.
+pub fn before_the_send(report: Report) -> Report {
+    match report.outcome {
+        Outcome::Unknown => Report { outcome: Outcome::Unreachable, ..report },
+        _ => report,
+    }
+}
+
+/// A field without which an answer to a preparing call is worthless.
+pub fn text_of(answer: &Value, key: &str) -> Result<String, Report> {
+    let missing = || Report::failed(Outcome::Unreachable, format!("the server's answer has no {key}"));
+    answer[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(missing)
+}
