@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::world::{Answer, START, World, account, failed, job, text};
 use pushcron::clock::Clock;
-use pushcron::domain::{Account, Job, Outcome, PushSpec, Report, RetryPolicy, Schedule, UtcMs};
+use pushcron::domain::{Account, Job, Outcome, Overlap, PushSpec, Report, RetryPolicy, Schedule, UtcMs};
 use pushcron::engine::dispatcher::Event;
 use pushcron::senders::Probe;
 
@@ -201,4 +201,37 @@ async fn what_was_reported_of_an_earlier_definition_says_nothing_of_the_new_one(
     world.events.send(Event::ProbeAll).ok().unwrap();
     tick(&world, 1).await;
     world.expect("select online from accounts", &[&["1"]]).await;
+}
+
+/// Two fires ten seconds apart: the first one's send gets no answer, and the second waits for its end.
+async fn overtaken() -> World {
+    let mut world = World::with_idempotent_sender(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[Job { overlap: Overlap::Replace, ..job("latest", Schedule::Every(10_000)) }]).await;
+    world.pass(seconds(10)).await;
+    world.arrived(1).await;
+    world.pass(seconds(10)).await;
+    world.expect(STATES, &[&["sending", "replaced"], &["pending", ""]]).await;
+    world
+}
+
+#[tokio::test]
+async fn the_older_message_never_goes_out_again_after_a_newer_one_replaced_it() {
+    let world = overtaken().await.kill_and_restart().await;
+    assert_eq!((world.recovered.retried, world.recovered.unknown), (0, 1));
+    world.expect(STATES, &[&["unknown", "replaced"], &["sent", ""]]).await;
+    assert_eq!(world.platform.count(), 2);
+}
+
+#[tokio::test]
+async fn a_push_whose_job_was_removed_while_it_was_being_sent_is_not_tried_again_after_a_kill() {
+    let mut world = World::with_idempotent_sender(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[at_once(1)]).await;
+    world.pass(seconds(1)).await;
+    world.arrived(1).await;
+    world.load(&[]).await;
+    let world = world.kill_and_restart().await;
+    world.expect(STATES, &[&["unknown", "job_removed"]]).await;
+    assert_eq!(world.platform.count(), 1);
 }

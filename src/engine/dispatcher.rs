@@ -191,8 +191,8 @@ impl Dispatcher {
                 let result = store.finish_attempts(finishes.clone()).await;
                 Input::Finished { finishes, result }
             }),
-            Action::TakeBack(attempts) => self.report(async move {
-                let result = store.take_back_attempts(attempts.clone()).await;
+            Action::TakeBack { attempts, now } => self.report(async move {
+                let result = store.take_back_attempts(attempts.clone(), now).await;
                 Input::TakenBack { attempts, result }
             }),
             Action::Settle { settles, now } => self.report(async move {

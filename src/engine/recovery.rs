@@ -95,10 +95,13 @@ pub async fn recover(
         });
     }
     if !finishes.is_empty() {
-        store.finish_attempts(finishes).await?;
+        // Replaced by a newer fire, or of a job that is gone: perhaps sent, and not tried again.
+        let ended = store.finish_attempts(finishes).await?.len();
+        recovered.retried = recovered.retried.saturating_sub(ended);
+        recovered.unknown += ended;
     }
     if !not_begun.is_empty() {
-        store.take_back_attempts(not_begun).await?;
+        store.take_back_attempts(not_begun, now).await?;
     }
     Ok(recovered)
 }

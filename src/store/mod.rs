@@ -431,7 +431,7 @@ pub trait Store: Send + Sync {
     async fn paused_jobs(&self) -> Result<Vec<String>, StoreError>;
 
     /// Makes definitions durable, all or none: new and changed jobs get a new revision, `removed` ones are marked
-    /// removed with their open pushes cancelled (those being sent end as they end). Fires recorded ahead of `now`
+    /// removed with their open pushes cancelled (those being sent end as they end, and are not tried again). Fires recorded ahead of `now`
     /// for any of them are withdrawn whole.
     async fn apply_jobs(
         &self,
@@ -486,18 +486,20 @@ pub trait Store: Send + Sync {
     /// A push whose row cannot be read ends as `failed`, with the reason `unreadable`, and holds up no other.
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Closes attempts: outcome, next state of the push and account health, in one transaction. Returns the ids
-    /// of pushes whose attempt was no longer open (resolved by hand meanwhile); for those only the attempt row is
-    /// left as it was.
+    /// Closes attempts: outcome, next state of the push and account health, in one transaction. A push that would be
+    /// tried again ends instead where a newer fire replaced it or its job was removed while it was being sent: as
+    /// `cancelled`, or `unknown` where it may have arrived. Returns the ids of those, and of pushes whose attempt was no
+    /// longer open, which are left as they were.
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>, StoreError>;
 
     /// Ends every waiting push whose row cannot be read as `failed`, with the reason `unreadable`.
     async fn end_unreadable(&self, now: UtcMs) -> Result<(), StoreError>;
 
     /// Takes back attempts whose sender was not called: their rows go, and their pushes stand as before, but for the
-    /// instant of the next attempt. A push whose attempt is no longer open is left as it is. Returns the ids of pushes
-    /// that are not open any more.
-    async fn take_back_attempts(&self, attempts: Vec<TakeBack>) -> Result<Vec<i64>, StoreError>;
+    /// instant of the next attempt. A push that was replaced, or whose job was removed, ends as in
+    /// [`Store::finish_attempts`]; one whose attempt is no longer open is left as it is. Returns the ids of pushes that
+    /// are not open any more.
+    async fn take_back_attempts(&self, attempts: Vec<TakeBack>, now: UtcMs) -> Result<Vec<i64>, StoreError>;
 
     /// Rows of pushes that wait for a length tell these instants from here on; nothing else about them changes.
     async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<(), StoreError>;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushcron::domain::{Health, Next, Outcome, PartReport, PushState, Report, RetryPolicy, Rule, Trigger, UtcMs};
+use pushcron::domain::{
+    Delivery, Health, Job, Next, Outcome, Overlap, PartReport, PushState, Report, RetryPolicy, Rule, Trigger, UtcMs,
+};
 use pushcron::store::{AccountRow, Begin, TakeBack, View};
 use serde_json::json;
 
@@ -119,7 +121,7 @@ pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
         reason: reason.map(str::to_owned),
     };
     world.begin(push.id, at(0)).await;
-    assert_eq!(world.store.take_back_attempts(vec![back(1, 1, None)]).await.unwrap(), Vec::<i64>::new());
+    assert_eq!(world.store.take_back_attempts(vec![back(1, 1, None)], at(0)).await.unwrap(), Vec::<i64>::new());
     let untouched = world.open(push.id).await;
     assert_eq!((untouched.attempts, untouched.next_attempt_at, untouched.is_resting), (0, at(1), false));
     assert_eq!(world.history(push.id).await["attempts"], json!(0));
@@ -130,7 +132,7 @@ pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
     let failure = failed(&first, Outcome::Throttled { wait: None }, next, at(2));
     world.store.finish_attempts(vec![failure]).await.unwrap();
     world.begin(push.id, at(3)).await;
-    world.store.take_back_attempts(vec![back(2, 4, Some("window_closed"))]).await.unwrap();
+    world.store.take_back_attempts(vec![back(2, 4, Some("window_closed"))], at(3)).await.unwrap();
     let waiting = world.open(push.id).await;
     assert_eq!((waiting.attempts, waiting.next_attempt_at, waiting.is_resting), (1, at(4), true));
     assert_eq!(world.history(push.id).await["reason"], json!("window_closed"));
@@ -138,9 +140,113 @@ pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
     // One that was made is never taken back, nor one of a push that a person has ended.
     let second = world.begin(push.id, at(4)).await;
     world.store.finish_attempts(vec![finish(&second, Report::sent(None), Next::Sent, at(5))]).await.unwrap();
-    assert_eq!(world.store.take_back_attempts(vec![back(2, 9, None)]).await.unwrap(), [push.id]);
+    assert_eq!(world.store.take_back_attempts(vec![back(2, 9, None)], at(5)).await.unwrap(), [push.id]);
     assert_eq!(world.state(push.id).await, PushState::Sent);
     assert_eq!(world.history(push.id).await["attempts"], json!(2));
+}
+
+fn replacing() -> Job {
+    Job { overlap: Overlap::Replace, ..job("replacing") }
+}
+
+fn taken_back(push_id: i64) -> TakeBack {
+    TakeBack { push_id, number: 1, next_attempt_at: at(2), reason: Some("window_closed".to_owned()) }
+}
+
+/// An attempt that would be followed by another, or, taken back, by itself again.
+async fn comes_back(world: &World, delivery: &Delivery, outcome: Option<Outcome>) -> Vec<i64> {
+    let Some(outcome) = outcome else {
+        return world.store.take_back_attempts(vec![taken_back(delivery.push_id)], at(7)).await.unwrap();
+    };
+    let next = Next::Retry { at: at(30), reason: outcome.as_str().to_owned() };
+    world.store.finish_attempts(vec![failed(delivery, outcome, next, at(7))]).await.unwrap()
+}
+
+const WAYS_BACK: [(Option<Outcome>, &str); 3] =
+    [(None, "cancelled"), (Some(Outcome::Unreachable), "cancelled"), (Some(Outcome::Unknown), "unknown")];
+
+pub async fn what_a_newer_fire_replaced_while_it_was_being_sent_is_not_tried_again(world: Arc<World>) {
+    world.load(&replacing(), at(0)).await;
+    for (i, (outcome, state)) in WAYS_BACK.into_iter().enumerate() {
+        let due = 2 * i as i64;
+        let older = world.fire(&replacing(), at(due)).await.pushes.remove(0);
+        let delivery = world.begin(older.id, at(due)).await;
+        let newer = world.fire(&replacing(), at(due + 1)).await.pushes.remove(0);
+        assert_eq!(comes_back(&world, &delivery, outcome).await, [older.id]);
+        let row = world.history(older.id).await;
+        assert_eq!((&row["state"], &row["reason"]), (&json!(state), &json!("replaced")));
+        assert_eq!(row["finished_at"], json!(at(7)));
+        assert_eq!(world.open_ids().await, [newer.id]);
+        world.store.cancel(newer.id, at(8)).await.unwrap();
+    }
+}
+
+pub async fn what_was_replaced_and_arrived_all_the_same_is_sent(world: Arc<World>) {
+    world.load(&replacing(), at(0)).await;
+    let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
+    let delivery = world.begin(older.id, at(0)).await;
+    world.fire(&replacing(), at(1)).await;
+    assert_eq!(world.store.finish_attempts(vec![sent(&delivery, at(2))]).await.unwrap(), [0i64; 0]);
+    assert_eq!(
+        (world.state(older.id).await, &world.history(older.id).await["reason"]),
+        (PushState::Sent, &json!(null))
+    );
+}
+
+pub async fn a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again(world: Arc<World>) {
+    for (i, (outcome, state)) in WAYS_BACK.into_iter().enumerate() {
+        let name = format!("job{i}");
+        let push = world.waiting(&name).await;
+        let delivery = world.begin(push.id, at(0)).await;
+        world.store.apply_jobs(vec![], vec![Arc::from(name.as_str())], at(1)).await.unwrap();
+        assert_eq!(comes_back(&world, &delivery, outcome).await, [push.id]);
+        let row = world.history(push.id).await;
+        assert_eq!((&row["state"], &row["reason"]), (&json!(state), &json!("job_removed")));
+    }
+}
+
+pub async fn an_older_push_is_tried_again_where_nothing_replaced_it(world: Arc<World>) {
+    // A fire by hand goes past `overlap: skip`, and leaves the older one alone.
+    let skipping = Job { overlap: Overlap::Skip, ..job("skipping") };
+    let allowing = job("allowing");
+    for job in [skipping, allowing] {
+        world.load(&job, at(0)).await;
+        let older = world.fire(&job, at(0)).await.pushes.remove(0);
+        let delivery = world.begin(older.id, at(0)).await;
+        world.store.fire_by_hand(&job.name, at(1)).await.unwrap();
+        assert_eq!(comes_back(&world, &delivery, Some(Outcome::Unreachable)).await, [0i64; 0]);
+        assert_eq!(world.state(older.id).await, PushState::Retrying);
+    }
+}
+
+pub async fn an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_fire_replaces_it(world: Arc<World>) {
+    world.load(&replacing(), at(0)).await;
+    let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
+    world.fire(&replacing(), at(1)).await;
+    assert_eq!(world.state(older.id).await, PushState::Cancelled);
+    world.store.retry(older.id, at(2)).await.unwrap();
+    let delivery = world.begin(older.id, at(2)).await;
+    assert_eq!(comes_back(&world, &delivery, Some(Outcome::Unreachable)).await, [0i64; 0]);
+    assert_eq!(world.state(older.id).await, PushState::Retrying);
+    world.fire(&replacing(), at(9)).await;
+    assert_eq!(world.state(older.id).await, PushState::Cancelled);
+}
+
+pub async fn what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone(world: Arc<World>) {
+    world.load(&replacing(), at(0)).await;
+    let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
+    let delivery = world.begin(older.id, at(0)).await;
+    comes_back(&world, &delivery, Some(Outcome::Unknown)).await;
+    assert_eq!(world.fire(&replacing(), at(1)).await.cancelled, [older.id]);
+    assert_eq!(world.state(older.id).await, PushState::Unknown);
+
+    let push = world.waiting("goes").await;
+    let delivery = world.begin(push.id, at(0)).await;
+    comes_back(&world, &delivery, Some(Outcome::Unknown)).await;
+    let applied = world.store.apply_jobs(vec![], vec![Arc::from("goes")], at(8)).await.unwrap();
+    assert_eq!(applied.cancelled, [push.id]);
+    assert_eq!(world.state(push.id).await, PushState::Unknown);
+    assert_eq!(world.history(push.id).await["reason"], json!("job_removed"));
 }
 
 async fn push_attempts(world: &World, id: i64) -> u32 {

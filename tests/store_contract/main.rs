@@ -69,6 +69,12 @@ on_every_backend! {
         a_push_that_may_have_arrived_stays_marked
         every_way_out_of_sending_ends_in_its_state
         an_attempt_taken_back_was_never_made
+        what_a_newer_fire_replaced_while_it_was_being_sent_is_not_tried_again
+        what_was_replaced_and_arrived_all_the_same_is_sent
+        a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again
+        an_older_push_is_tried_again_where_nothing_replaced_it
+        an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_fire_replaces_it
+        what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone
         parts_are_kept_for_the_next_attempt
         what_an_attempt_says_of_its_account_is_written_with_it
         a_finish_that_comes_too_late_changes_nothing

@@ -280,7 +280,8 @@ fn job() -> Value {
 
 fn overlap() -> blocks::Key {
     let words = "While pushes of an older fire of the job are open: allow both, skip the new fire, or replace (the \
-                 older pushes are cancelled).";
+                 older pushes are cancelled; one that is being sent at that moment ends as it ends and is not \
+                 tried again, so that the older message never comes after the newer one).";
     key("overlap", choice(&["allow", "skip", "replace"]), words).or("allow")
 }
 

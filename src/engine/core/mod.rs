@@ -119,7 +119,7 @@ pub enum Action {
     /// Record outcomes.
     Finish(Vec<Finish>),
     /// Take attempts back that were never made.
-    TakeBack(Vec<TakeBack>),
+    TakeBack { attempts: Vec<TakeBack>, now: UtcMs },
     /// Snooze or end pushes without an attempt.
     Settle { settles: Vec<Settle>, now: UtcMs },
     /// Ask an account how it is.

@@ -79,7 +79,7 @@ impl Recorder {
         if !self.take_backs.is_empty() && !self.is_taking_back {
             self.writing += 1;
             self.is_taking_back = true;
-            step.act(Action::TakeBack(next_batch(&mut self.take_backs)));
+            step.act(Action::TakeBack { attempts: next_batch(&mut self.take_backs), now: step.now.wall });
         }
         if !self.finishes.is_empty() && !self.is_finishing {
             self.writing += 1;
@@ -147,7 +147,10 @@ impl Core {
         match result {
             Ok(lost) => {
                 for id in &lost {
-                    warn!(push = id, "the attempt was ended by hand before its outcome came");
+                    warn!(
+                        push = id,
+                        "not tried again: meanwhile a newer fire took its place, its job was removed, or it was ended"
+                    );
                 }
                 for finish in finishes {
                     step.act(Action::Closed(finish.push_id));

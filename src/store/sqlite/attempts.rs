@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 use serde::de::DeserializeOwned;
 use tracing::error;
 
 use super::accounts;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::fault::{Fault, Result};
+use super::pushes::cancelled_or_unknown;
 use super::writer::Write;
 use crate::domain::{Delivery, Health, Next, UtcMs};
 use crate::store::{Begin, Finish, Interrupted, TakeBack};
@@ -125,9 +126,31 @@ pub(super) fn end_unreadable(conn: &Connection, push_id: i64, problem: &str, now
     Ok(())
 }
 
+/// Ends what was being sent when a newer fire replaced it, or when its job was removed, instead of having it tried again:
+/// the newer message may be out already. The row has said why since then: a push that is being sent and wanted has no
+/// reason, see [`super::pushes::replace_older`] and [`super::pushes::cancel_of_jobs`].
+struct EndUnwanted<'conn>(CachedStatement<'conn>);
+
+impl<'conn> EndUnwanted<'conn> {
+    fn new(conn: &'conn Connection) -> Result<Self> {
+        Ok(EndUnwanted(conn.prepare_cached(concat!(
+            "UPDATE pushes SET state = ",
+            cancelled_or_unknown!(),
+            ", finished_at = ?3
+              WHERE id = ?1 AND attempts = ?2 AND state = 'sending' AND reason IS NOT NULL"
+        ))?))
+    }
+
+    /// Whether it was one of those.
+    fn run(&mut self, push_id: i64, number: u32, now: UtcMs) -> Result<bool> {
+        Ok(self.0.execute(params![push_id, number, At::from(now)])? > 0)
+    }
+}
+
 /// Takes back attempts that were never made.
 pub(super) struct TakeBackAttempts {
     pub attempts: Vec<TakeBack>,
+    pub now: UtcMs,
 }
 
 impl Write for TakeBackAttempts {
@@ -147,11 +170,16 @@ impl Write for TakeBackAttempts {
                                          WHERE a.push_id = ?1 AND a.number = ?2 - 1), named_account)
               WHERE id = ?1 AND attempts = ?2 AND state = 'sending'",
         )?;
+        let mut uncount = conn.prepare_cached("UPDATE pushes SET attempts = ?2 - 1 WHERE id = ?1")?;
         let mut is_open = conn.prepare_cached("SELECT 1 FROM pushes WHERE id = ?1 AND finished_at IS NULL")?;
+        let mut unwanted = EndUnwanted::new(conn)?;
         let mut ended = Vec::new();
         for TakeBack { push_id, number, next_attempt_at, reason } in &self.attempts {
             remove.execute(params![push_id, number])?;
-            if mark.execute(params![push_id, number, At::from(*next_attempt_at), reason])? == 0
+            if unwanted.run(*push_id, *number, self.now)? {
+                uncount.execute(params![push_id, number])?;
+                ended.push(*push_id);
+            } else if mark.execute(params![push_id, number, At::from(*next_attempt_at), reason])? == 0
                 && !is_open.exists([push_id])?
             {
                 ended.push(*push_id);
@@ -202,9 +230,12 @@ impl Write for FinishAttempts {
                     parts = coalesce(?7, parts)
               WHERE id = ?1 AND attempts = ?2 AND state = 'sending'",
         )?;
+        let mut unwanted = EndUnwanted::new(conn)?;
+        let mut keep_parts = conn.prepare_cached("UPDATE pushes SET parts = ?2 WHERE id = ?1")?;
         let mut stale = Vec::new();
         for Finish { push_id, number, report, next, started_at, finished_at, .. } in &self.finishes {
-            let finished_at = At::from(*finished_at);
+            let now = *finished_at;
+            let finished_at = At::from(now);
             close.execute(params![
                 push_id,
                 number,
@@ -221,6 +252,13 @@ impl Write for FinishAttempts {
                 [] => None,
                 parts => Some(serde_json::to_string(parts)?),
             };
+            if next_attempt_at.is_some() && unwanted.run(*push_id, *number, now)? {
+                if parts.is_some() {
+                    keep_parts.execute(params![push_id, parts])?;
+                }
+                stale.push(*push_id);
+                continue;
+            }
             let marked = mark.execute(params![
                 push_id,
                 number,

@@ -32,7 +32,7 @@ const CHECKED_AT_START: u64 = 64 << 20;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that the writer keeps prepared: all that are of every day.
-const STATEMENTS: usize = 32;
+const STATEMENTS: usize = 40;
 
 /// What a process wants with the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -175,8 +175,8 @@ impl Store for SqliteStore {
         self.write(attempts::FinishAttempts { finishes }).await
     }
 
-    async fn take_back_attempts(&self, attempts: Vec<TakeBack>) -> Result<Vec<i64>> {
-        self.write(attempts::TakeBackAttempts { attempts }).await
+    async fn take_back_attempts(&self, attempts: Vec<TakeBack>, now: UtcMs) -> Result<Vec<i64>> {
+        self.write(attempts::TakeBackAttempts { attempts, now }).await
     }
 
     async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<()> {

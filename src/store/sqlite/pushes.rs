@@ -118,16 +118,34 @@ pub(super) fn has_open_pushes(conn: &Connection, job: &str) -> Result<bool> {
     Ok(statement.exists([job])?)
 }
 
-/// Retires the waiting pushes of a job with `overlap: replace` that are older than its newest fire. Returns their
-/// ids.
+/// What becomes of a push that is not wanted any more: it must not be said of one that may have arrived that it was
+/// ended before.
+macro_rules! cancelled_or_unknown {
+    () => {
+        "iif(EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = pushes.id AND a.outcome = 'unknown'),
+             'unknown', 'cancelled')"
+    };
+}
+pub(super) use cancelled_or_unknown;
+
+/// Retires the waiting pushes of a job with `overlap: replace` that are older than its newest fire, and returns their
+/// ids. Those that are being sent keep the reason: they end as they end, but none is tried again after the newer one.
 pub(super) fn replace_older(conn: &Connection, job: &str, newest_fire: i64, now: UtcMs) -> Result<Vec<i64>> {
-    let mut statement = conn.prepare_cached(
+    let mut under_way = conn.prepare_cached(
+        "UPDATE pushes INDEXED BY pushes_exclusive SET reason = 'replaced'
+          WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL
+            AND state = 'sending' AND fire_id < ?2",
+    )?;
+    under_way.execute(params![job, newest_fire])?;
+    let mut statement = conn.prepare_cached(concat!(
         "UPDATE pushes INDEXED BY pushes_exclusive
-            SET state = 'cancelled', reason = 'replaced', finished_at = ?3, next_attempt_at = NULL
+            SET state = ",
+        cancelled_or_unknown!(),
+        ", reason = 'replaced', finished_at = ?3, next_attempt_at = NULL
           WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL
             AND (state = 'pending' OR state = 'retrying') AND fire_id < ?2
-         RETURNING id",
-    )?;
+         RETURNING id"
+    ))?;
     let replaced = statement.query_map(params![job, newest_fire, At::from(now)], |row| row.get(0))?;
     Ok(replaced.collect::<rusqlite::Result<_>>()?)
 }
@@ -142,15 +160,23 @@ fn state(push_id: i64, word: &str) -> Result<PushState> {
     PushState::parse(word).ok_or_else(|| Fault::Row(format!("push {push_id} has the unknown state '{word}'")))
 }
 
-/// Ends the waiting pushes of jobs that are gone. `names` is a JSON list.
+/// Ends the waiting pushes of jobs that are gone; those that are being sent are not tried again. `names` is a JSON list.
 pub(super) fn cancel_of_jobs(conn: &Connection, names: &str, now: UtcMs) -> Result<Vec<(i64, String)>> {
-    let mut statement = conn.prepare(
+    conn.execute(
+        "UPDATE pushes INDEXED BY pushes_open SET reason = 'job_removed'
+          WHERE finished_at IS NULL AND state = 'sending'
+            AND (SELECT job FROM fires WHERE fires.id = fire_id) IN (SELECT value FROM jsonb_each(?1))",
+        [names],
+    )?;
+    let mut statement = conn.prepare(concat!(
         "UPDATE pushes INDEXED BY pushes_open
-            SET state = 'cancelled', reason = 'job_removed', finished_at = ?2, next_attempt_at = NULL
+            SET state = ",
+        cancelled_or_unknown!(),
+        ", reason = 'job_removed', finished_at = ?2, next_attempt_at = NULL
           WHERE finished_at IS NULL AND state IN ('pending', 'retrying')
             AND (SELECT job FROM fires WHERE fires.id = fire_id) IN (SELECT value FROM jsonb_each(?1))
-         RETURNING id, (SELECT job FROM fires WHERE fires.id = fire_id)",
-    )?;
+         RETURNING id, (SELECT job FROM fires WHERE fires.id = fire_id)"
+    ))?;
     let cancelled = statement.query_map(params![names, At::from(now)], |row| row.try_into())?;
     Ok(cancelled.collect::<rusqlite::Result<_>>()?)
 }
