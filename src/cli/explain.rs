@@ -72,7 +72,7 @@ impl Explain {
 }
 
 fn newest_zone(revisions: &[Revision]) -> TimeZone {
-    revisions.last().map_or(TimeZone::UTC, |revision| when::zone(&revision.definition.timezone))
+    revisions.last().map_or(TimeZone::UTC, |revision| when::zone(&revision.timezone))
 }
 
 /// All that the database knows of a job in a stretch of time.
@@ -176,8 +176,7 @@ impl Teller<'_> {
         let Some(schedule) = compiled(revision) else {
             return format!(
                 "{job} had no row in fires, and its schedule '{}' in {} cannot be evaluated any more.",
-                revision.definition.schedule.describe(),
-                revision.definition.timezone
+                revision.schedule, revision.timezone
             );
         };
         match schedule.occurrences(from, self.stretch.until).next() {
@@ -202,7 +201,7 @@ impl Teller<'_> {
     fn called_without_row(&self, at: UtcMs, revision: &Revision) -> String {
         let called = format!("{} is due at {} by {}", self.story.job, self.at(at), self.by(revision));
         if at > self.now {
-            let state = match (revision.definition.enabled, self.story.paused) {
+            let state = match (revision.enabled, self.story.paused) {
                 (false, _) => "; it is disabled, so that it will be skipped",
                 (true, true) => "; it is paused, so that it will be skipped unless it is resumed before",
                 (true, false) => "",
@@ -246,8 +245,8 @@ impl Teller<'_> {
         format!(
             "revision {} ('{}' in {}, loaded at {})",
             revision.revision,
-            revision.definition.schedule.describe(),
-            revision.definition.timezone,
+            revision.schedule,
+            revision.timezone,
             self.at(revision.from_at)
         )
     }
@@ -290,7 +289,11 @@ impl Teller<'_> {
 
     fn push(&self, push: &PushRecord, due_at: UtcMs) -> String {
         let attempts: Vec<String> = push.attempts.iter().map(|attempt| self.attempt(attempt, due_at)).collect();
-        let attempts = if attempts.is_empty() { "no attempt yet".to_owned() } else { attempts.join("; ") };
+        let attempts = match (attempts.is_empty(), push.state.is_final()) {
+            (true, true) => "no attempt was made".to_owned(),
+            (true, false) => "no attempt yet".to_owned(),
+            (false, _) => attempts.join("; "),
+        };
         format!("Push {} ({} to {} {}) is {}: {attempts}.", push.id, push.kind, push.im, push.target, self.state(push))
     }
 
@@ -333,9 +336,9 @@ impl Teller<'_> {
     }
 }
 
-/// The schedule of a revision; None when the system no longer knows its zone.
+/// The schedule of a revision; None when it cannot be read, or the system no longer knows its zone.
 fn compiled(revision: &Revision) -> Option<CompiledSchedule> {
-    let Job { schedule, timezone, dst_gap, .. } = &revision.definition;
+    let Job { schedule, timezone, dst_gap, .. } = revision.definition.as_ref()?;
     CompiledSchedule::compile(schedule, timezone, *dst_gap).ok()
 }
 

@@ -11,7 +11,7 @@ use super::say::say;
 use super::{completions, render, when};
 use crate::domain::{LedgerJob, UtcMs, escaped};
 use crate::policy::ledger::{self, Balance, Finding};
-use crate::policy::schedule::{ScheduleCache, ScheduleError};
+use crate::policy::schedule::ScheduleCache;
 use crate::store::Store;
 use crate::zone;
 
@@ -99,8 +99,8 @@ struct Books {
 /// What is to be told of a job.
 enum Told {
     Balance(Balance),
-    /// Its schedules cannot be evaluated any more.
-    Unclear(ScheduleError),
+    /// Its schedules cannot be read or evaluated any more.
+    Unclear(ledger::Unclear),
 }
 
 impl Books {

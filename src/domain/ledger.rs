@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::job::{DstGap, Schedule};
 use super::time::UtcMs;
@@ -22,15 +23,40 @@ pub struct LedgerJob {
 
 /// A schedule of a job and the time during which it held.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Written")]
 pub struct LedgerRevision {
     pub revision: u32,
-    pub schedule: Schedule,
+    /// Or why it cannot be read.
+    pub schedule: Result<Schedule, String>,
     pub timezone: String,
-    #[serde(default)]
     pub dst_gap: Option<DstGap>,
     pub from_at: UtcMs,
     /// None: it holds.
     pub until_at: Option<UtcMs>,
+}
+
+/// A revision as it was written, by whatever release or hand.
+#[derive(Deserialize)]
+struct Written {
+    revision: u32,
+    #[serde(default)]
+    schedule: Value,
+    timezone: String,
+    #[serde(default)]
+    dst_gap: Value,
+    from_at: UtcMs,
+    until_at: Option<UtcMs>,
+}
+
+impl From<Written> for LedgerRevision {
+    fn from(Written { revision, schedule, timezone, dst_gap, from_at, until_at }: Written) -> LedgerRevision {
+        let dst_gap = serde_json::from_value::<Option<DstGap>>(dst_gap);
+        let schedule = match &dst_gap {
+            Ok(_) => serde_json::from_value(schedule).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        LedgerRevision { revision, schedule, timezone, dst_gap: dst_gap.unwrap_or_default(), from_at, until_at }
+    }
 }
 
 /// A row of `fires` that the schedule made.

@@ -18,6 +18,7 @@ pub const REASONS: &[(&str, &str)] = &[
         "it was noticed too late, and only the latest of the missed ones fires (misfire policy: latest)",
     ),
     ("misfire_cap", "it was noticed too late, and more were missed than may be caught up (misfire: max)"),
+    ("definition_unreadable", "what the job pushes could not be read in the database"),
     ("restored", "the database was restored from a backup, and it may have been sent in between"),
     // Why one fired that was noticed late.
     ("caught_up", "it was noticed late and caught up on (misfire policy)"),

@@ -110,25 +110,41 @@ impl fmt::Display for Surplus {
     }
 }
 
+/// Why it cannot be told what a job's schedules called for.
+#[derive(Debug, thiserror::Error)]
+pub enum Unclear {
+    #[error("{0}")]
+    Schedule(#[from] ScheduleError),
+    #[error("the definition of its revision {revision} cannot be read: {problem}")]
+    Unreadable { revision: u32, problem: String },
+}
+
 impl Ledger {
     /// The ledger of a job from an instant (all that is known where there is none) until another, both included.
     /// `zone_version` names the zone data that the schedules are evaluated with.
     ///
     /// # Errors
-    /// A schedule does not compile any more: its zone vanished from the system.
+    /// A schedule cannot be read, or does not compile any more: its zone vanished from the system.
     pub fn open(
         job: &LedgerJob,
         from: Option<UtcMs>,
         until: UtcMs,
         zone_version: &str,
         cache: &mut ScheduleCache,
-    ) -> Result<Ledger, ScheduleError> {
+    ) -> Result<Ledger, Unclear> {
         let before = |at: UtcMs| UtcMs(at.0 - 1);
         let settled = from.map(before).max(job.pruned_until).unwrap_or(UtcMs::MIN);
         let mut held: Vec<Held> = Vec::with_capacity(job.revisions.len());
         for revision in &job.revisions {
             let dst_gap = revision.dst_gap.unwrap_or_default();
-            let schedule = cache.get_or_compile(&revision.schedule, &revision.timezone, dst_gap)?;
+            let schedule = match &revision.schedule {
+                Ok(schedule) => cache.get_or_compile(schedule, &revision.timezone, dst_gap)?,
+                // All that it called for lies before the span.
+                Err(_) if revision.until_at.is_some_and(|until| until <= settled) => continue,
+                Err(problem) => {
+                    return Err(Unclear::Unreadable { revision: revision.revision, problem: problem.clone() });
+                }
+            };
             let (after, until) = (revision.from_at, revision.until_at.unwrap_or(UtcMs::MAX));
             match held.last_mut() {
                 Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && last.until == after => {

@@ -239,7 +239,12 @@ pub struct Restored {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Revision {
     pub revision: u32,
-    pub definition: Job,
+    /// The schedule in words.
+    pub schedule: String,
+    pub timezone: String,
+    pub enabled: bool,
+    /// None where it cannot be read.
+    pub definition: Option<Job>,
     pub from_at: UtcMs,
     /// None: it holds.
     pub until_at: Option<UtcMs>,

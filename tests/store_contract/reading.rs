@@ -254,7 +254,7 @@ pub async fn every_definition_that_held_is_remembered(world: Arc<World>) {
         world.store.apply_jobs(vec![change(job.clone(), now)], vec![], now).await.unwrap();
     }
     let told = |revisions: Vec<Revision>| -> Vec<_> {
-        revisions.into_iter().map(|r| (r.revision, r.definition, r.from_at, r.until_at)).collect()
+        revisions.into_iter().map(|r| (r.revision, r.definition.unwrap(), r.from_at, r.until_at)).collect()
     };
     let one = (1, first.clone(), at(0), Some(at(10)));
     let now = told(world.store.revisions("daily").await.unwrap());
@@ -281,7 +281,7 @@ pub async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
     assert_eq!(names(Some("nobody"), "", 2).await, [""; 0]);
     let told = async |name| {
         let job = world.store.ledger_jobs(Some(name), "", 1).await.unwrap().remove(0);
-        let revision = |r: &LedgerRevision| (r.revision, r.schedule.clone(), r.from_at, r.until_at);
+        let revision = |r: &LedgerRevision| (r.revision, r.schedule.clone().unwrap(), r.from_at, r.until_at);
         (job.next_due_at, job.revisions.iter().map(revision).collect::<Vec<_>>())
     };
     let first = (1, Schedule::Every(1000), at(0), Some(at(10)));

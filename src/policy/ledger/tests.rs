@@ -13,7 +13,7 @@ fn job(revisions: &[(i64, u64)], place: i64) -> LedgerJob {
     let ends = revisions.iter().skip(1).map(|(from, _)| Some(at(*from))).chain([None]);
     let revision = |(number, ((from, period), until_at)): (usize, (&(i64, u64), _))| LedgerRevision {
         revision: number as u32 + 1,
-        schedule: Schedule::Every(period * 60_000),
+        schedule: Ok(Schedule::Every(period * 60_000)),
         timezone: "UTC".to_owned(),
         dst_gap: None,
         from_at: at(*from),
@@ -237,7 +237,7 @@ fn a_definition_whose_whole_time_was_taken_back_stands_for_nothing() {
 #[test]
 fn days_without_any_row_are_counted_and_not_walked() {
     let mut seconds = job(&[(0, 1)], 1);
-    seconds.revisions[0].schedule = Schedule::Every(1000);
+    seconds.revisions[0].schedule = Ok(Schedule::Every(1000));
     seconds.next_due_at = None;
     let balance = balance_between(&seconds, &[], None, 365 * 1440);
     assert_eq!((balance.missing, balance.expected), (365 * 86_400, 365 * 86_400));

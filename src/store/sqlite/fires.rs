@@ -10,12 +10,12 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::cells::{At, instant, maybe_instant, number, parsed, text};
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::jobs::no_job;
 use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
 use crate::domain::{Kind, Overlap, RetryPolicy, Target, Trigger, UtcMs};
-use crate::store::{AdHoc, OpenPush};
+use crate::store::{AdHoc, OpenPush, StoreError};
 
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
 static DEFAULT_RETRY: LazyLock<String> = LazyLock::new(|| json!(RetryPolicy::default()).to_string());
@@ -86,6 +86,33 @@ struct Content {
     kind: Kind,
 }
 
+/// What a definition sends, read whole before anything of it is written.
+pub(super) struct Plan<'a> {
+    pub overlap: Overlap,
+    pushes: Vec<Ready<'a>>,
+}
+
+struct Ready<'a> {
+    spec: Planned<'a>,
+    target: Target,
+    kind: Kind,
+    retry: Option<&'a str>,
+    policy: RetryPolicy,
+}
+
+impl<'a> Plan<'a> {
+    pub fn read(definition: &'a str) -> Result<Plan<'a>> {
+        let Definition { overlap, push } = serde_json::from_str(definition)?;
+        let ready = |spec: Planned<'a>| {
+            let target = parsed(&spec.target)?;
+            let Content { kind } = serde_json::from_str(spec.message.get())?;
+            let (retry, policy) = policy(spec.retry.map_or(&DEFAULT_RETRY, RawValue::get))?;
+            Ok(Ready { spec, target, kind, retry, policy })
+        };
+        Ok(Plan { overlap, pushes: push.into_iter().map(ready).collect::<Result<_>>()? })
+    }
+}
+
 /// A fire that goes out, and when that was recorded.
 pub(super) struct Fired<'a> {
     pub id: i64,
@@ -103,14 +130,9 @@ impl<'conn> MakePushes<'conn> {
         Ok(MakePushes(InsertPush::new(conn)?))
     }
 
-    /// A fire that was recorded late has its whole time to be sent all the same. Returns what the definition says of
-    /// overlaps.
-    pub fn run(&mut self, fire: &Fired<'_>, definition: &str, made: &mut Vec<OpenPush>) -> Result<Overlap> {
-        let Definition { overlap, push } = serde_json::from_str(definition)?;
-        for (ordinal, spec) in push.into_iter().enumerate() {
-            let target: Target = parsed(&spec.target)?;
-            let Content { kind } = serde_json::from_str(spec.message.get())?;
-            let (retry, policy) = policy(spec.retry.map_or(&DEFAULT_RETRY, RawValue::get))?;
+    /// A fire that was recorded late has its whole time to be sent all the same.
+    pub fn run(&mut self, fire: &Fired<'_>, plan: Plan<'_>, made: &mut Vec<OpenPush>) -> Result<()> {
+        for (ordinal, Ready { spec, target, kind, retry, policy }) in plan.pushes.into_iter().enumerate() {
             let expires_at = fire.due_at.max(fire.now) + policy.give_up_after;
             let id = self.0.run(&NewPush {
                 fire_id: fire.id,
@@ -125,7 +147,7 @@ impl<'conn> MakePushes<'conn> {
                 max_attempts: policy.max_attempts,
                 due_at: fire.due_at,
                 expires_at,
-                exclusive_job: (overlap != Overlap::Allow).then_some(fire.job),
+                exclusive_job: (plan.overlap != Overlap::Allow).then_some(fire.job),
             })?;
             made.push(OpenPush {
                 id,
@@ -144,7 +166,7 @@ impl<'conn> MakePushes<'conn> {
                 attempts: 0,
             });
         }
-        Ok(overlap)
+        Ok(())
     }
 }
 
@@ -276,6 +298,10 @@ impl Write for FireByHand {
     /// A person who says "now" is not told that an older fire is still busy; but `overlap: replace` holds.
     fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
         let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
+        let plan = match Plan::read(&job.definition) {
+            Err(Fault::Row(problem)) => return Err(unreadable(&self.job, &problem).into()),
+            plan => plan?,
+        };
         let due_at = self.free_instant(conn)?;
         let id = conn
             .prepare(
@@ -285,11 +311,19 @@ impl Write for FireByHand {
             .insert(params![self.job, At::from(due_at), At::from(self.now), job.revision])?;
         let (name, mut made) = (Arc::from(&*self.job), Vec::new());
         let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, now: self.now };
-        if MakePushes::new(conn)?.run(&fired, &job.definition, &mut made)? == Overlap::Replace {
+        let overlap = plan.overlap;
+        MakePushes::new(conn)?.run(&fired, plan, &mut made)?;
+        if overlap == Overlap::Replace {
             replace_older(conn, &name, id, self.now)?;
         }
         Ok(made.into_iter().map(|push| push.id).collect())
     }
+}
+
+fn unreadable(job: &str, problem: &str) -> StoreError {
+    StoreError::NotAllowed(format!(
+        "what job '{job}' pushes cannot be read ({problem}); load the files again: `systemctl reload pushcron`, or start it"
+    ))
 }
 
 impl FireByHand {

@@ -302,17 +302,20 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
 
 pub(super) fn revisions(conn: &Connection, job: &str) -> Result<Vec<Revision>> {
     let mut statement = conn.prepare(
-        "SELECT revision, definition, from_at, until_at FROM job_revisions WHERE job = ?1
+        "SELECT revision, schedule, timezone, enabled, definition, from_at, until_at FROM job_revisions WHERE job = ?1
          UNION ALL
-         SELECT revision, definition, loaded_at, NULL FROM jobs WHERE name = ?1 AND removed_at IS NULL
+         SELECT revision, schedule, timezone, enabled, definition, loaded_at, NULL FROM jobs WHERE name = ?1 AND removed_at IS NULL
           ORDER BY revision",
     )?;
     let rows = statement.query_and_then([job], |row| {
         Ok(Revision {
             revision: row.get(0)?,
-            definition: serde_json::from_str(text(row, 1)?)?,
-            from_at: instant(row, 2)?,
-            until_at: maybe_instant(row, 3)?,
+            schedule: row.get(1)?,
+            timezone: row.get(2)?,
+            enabled: row.get(3)?,
+            definition: serde_json::from_str(text(row, 4)?).ok(),
+            from_at: instant(row, 5)?,
+            until_at: maybe_instant(row, 6)?,
         })
     })?;
     rows.collect()

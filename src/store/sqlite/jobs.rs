@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
+use tracing::error;
 
 use super::cells::{At, instant, maybe_instant, text};
-use super::fault::Result;
+use super::fault::{Fault, Result};
 use super::fires;
 use super::pushes;
 use super::writer::Write;
@@ -24,7 +25,34 @@ pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
                 loaded_at
            FROM jobs WHERE removed_at IS NULL ORDER BY name",
     )?;
-    statement.query_and_then([], stored_job)?.collect()
+    let job = |row: &Row<'_>| match stored_job(row) {
+        Err(Fault::Row(problem)) => unreadable_job(row, &problem),
+        told => told,
+    };
+    statement.query_and_then([], job)?.collect()
+}
+
+/// A job whose definition another release or a hand wrote: it is there, to be replaced or removed by what the files say,
+/// and all that is sure of its schedule is the next instant.
+fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
+    let (name, hash): (Arc<str>, i64) = (row.get(0)?, row.get(6)?);
+    error!(job = %name, problem, "the definition of a job cannot be read; it fires again once the files are loaded");
+    let (next_due_at, loaded_at) = (maybe_instant(row, 5)?, instant(row, 8)?);
+    Ok(StoredJob {
+        name,
+        schedule: Schedule::At(next_due_at.unwrap_or(loaded_at)),
+        timezone: "UTC".to_owned(),
+        dst_gap: DstGap::default(),
+        enabled: row.get(3)?,
+        paused: row.get(4)?,
+        misfire: Misfire::default(),
+        overlap: Overlap::default(),
+        next_due_at,
+        // That of no definition which could have given this hash.
+        definition_hash: !hash,
+        revision: row.get(7)?,
+        loaded_at,
+    })
 }
 
 fn stored_job(row: &Row<'_>) -> Result<StoredJob> {

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, params};
+use tracing::error;
 
 use super::cells::{At, number};
-use super::fault::Result;
-use super::fires::{FindJob, Fired, JobRow, MakePushes, answer_after};
+use super::fault::{Fault, Result};
+use super::fires::{FindJob, Fired, JobRow, MakePushes, Plan, answer_after};
 use super::pushes::{has_open_pushes, replace_older};
 use super::writer::Write;
 use crate::domain::{Decision, Overlap, Trigger, UtcMs};
@@ -16,6 +17,7 @@ use crate::store::{Cursor, NewFire, Recorded};
 /// Why a fire that was to go out did not; its row says so.
 const PAUSED: &str = "paused";
 const OVERLAP: &str = "overlap";
+const UNREADABLE: &str = "definition_unreadable";
 
 pub(super) struct RecordFires {
     pub fires: Vec<NewFire>,
@@ -69,13 +71,23 @@ impl RecordFires {
                 }
                 _ => None,
             };
+            let goes_out = fire.decision == Decision::Fired && instead.is_none();
+            let (plan, instead) = match goes_out.then(|| Plan::read(&job.definition)) {
+                Some(Err(Fault::Row(problem))) => {
+                    error!(job = %fire.job, problem, "what a job pushes cannot be read; its instant is missed");
+                    (None, Some((Decision::Missed, UNREADABLE)))
+                }
+                plan => (plan.transpose()?, instead.map(|reason| (Decision::Skipped, reason))),
+            };
             let Some(id) = insert.run(fire, instead, job.revision, self.now)? else { continue };
-            recorded.skipped += u64::from(instead == Some(OVERLAP));
-            if fire.decision == Decision::Fired && instead.is_none() {
+            recorded.skipped += u64::from(instead.is_some_and(|(_, reason)| reason == OVERLAP));
+            if let Some(plan) = plan {
                 fired.insert(&fire.job);
                 let fire_of =
                     Fired { id, job: &fire.job, triggered_by: Trigger::Cron, due_at: fire.due_at, now: self.now };
-                if make.run(&fire_of, &job.definition, &mut recorded.pushes)? == Overlap::Replace {
+                let overlap = plan.overlap;
+                make.run(&fire_of, plan, &mut recorded.pushes)?;
+                if overlap == Overlap::Replace {
                     replacing.insert(&fire.job, id);
                 }
             }
@@ -120,15 +132,24 @@ impl<'conn> InsertFire<'conn> {
     }
 
     /// The id of the new row; None where the instant has its row already.
-    fn run(&mut self, fire: &NewFire, instead: Option<&str>, revision: u32, now: UtcMs) -> Result<Option<i64>> {
-        let decision = if instead.is_some() { Decision::Skipped } else { fire.decision };
+    fn run(
+        &mut self,
+        fire: &NewFire,
+        instead: Option<(Decision, &str)>,
+        revision: u32,
+        now: UtcMs,
+    ) -> Result<Option<i64>> {
+        let (decision, reason) = match instead {
+            Some((decision, reason)) => (decision, Some(reason)),
+            None => (fire.decision, fire.reason.as_deref()),
+        };
         let inserted = self.0.insert(params![
             fire.job,
             At::from(fire.due_at),
             fire.until_at.map(At::from),
             number(fire.count),
             decision.as_str(),
-            instead.or(fire.reason.as_deref()),
+            reason,
             At::from(now),
             fire.zone,
             revision,
