@@ -148,3 +148,46 @@ async fn what_a_policy_catches_up_is_sent_in_its_order_and_in_parts() {
     assert_eq!(world.rows("select count(*) from fires where count > 1").await, [["1"]]);
     world.balanced_ledger();
 }
+
+/// A database that takes only so many more changes of definitions.
+#[tokio::test(flavor = "multi_thread")]
+async fn very_many_changes_are_made_in_parts_and_the_rest_follows_once_the_database_can_be_written() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let jobs: Vec<Job> = (0..2500).map(|n| job(&format!("job{n:04}"), cron("0 8 1 1 *"))).collect();
+    world.load(&jobs).await;
+    let refuse = "create trigger full before update of definition on jobs when new.name = 'job1234' \
+                  begin select raise(abort, 'no room'); end";
+    world.execute(refuse);
+    let changed: Vec<Job> = jobs[..2400].iter().map(|old| Job { push: vec![text("2")], ..old.clone() }).collect();
+    let error = world.try_load(&changed).await.unwrap_err().to_string();
+    assert!(error.contains("1000 of 2500 changed jobs are in force already"), "{error}");
+    let revisions = "select revision, removed_at is null, count(*) from jobs group by 1, 2";
+    assert_eq!(world.rows(revisions).await, [["1", "1", "1500"], ["2", "1", "1000"]], "each part whole or not at all");
+    assert!(world.scheduler.run_once().await.is_err(), "it is tried again, and told");
+    assert_eq!(world.rows(revisions).await, [["1", "1", "1500"], ["2", "1", "1000"]]);
+    world.execute("drop trigger full");
+    world.scheduler.run_once().await.unwrap();
+    assert_eq!(world.rows(revisions).await, [["1", "0", "100"], ["2", "1", "2400"]]);
+    let same_instant = "select count(distinct loaded_at) from jobs where removed_at is null";
+    assert_eq!(world.rows(same_instant).await, [["1"]]);
+    // Nothing is left to do, and the next change goes its own way.
+    world.load(&changed[..10]).await;
+    assert_eq!(world.rows(revisions).await, [["1", "0", "100"], ["2", "0", "2390"], ["2", "1", "10"]]);
+    world.balanced_ledger();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_is_refused_at_its_first_part_changes_nothing() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let jobs: Vec<Job> = (0..1500).map(|n| job(&format!("job{n:04}"), cron("0 8 1 1 *"))).collect();
+    world.load(&jobs).await;
+    let refuse = "create trigger full before update of definition on jobs when new.name = 'job0500' \
+                  begin select raise(abort, 'no room'); end";
+    world.execute(refuse);
+    let changed: Vec<Job> = jobs.iter().map(|old| Job { push: vec![text("2")], ..old.clone() }).collect();
+    let error = world.try_load(&changed).await.unwrap_err().to_string();
+    assert!(!error.contains("in force already"), "{error}");
+    world.execute("drop trigger full");
+    world.scheduler.run_once().await.unwrap();
+    assert_eq!(world.rows("select revision, count(*) from jobs group by 1").await, [["1", "1500"]]);
+}

@@ -5,8 +5,10 @@
 //! | `burst` (or nothing) | many jobs due at one second: 10,000, five times each in alternation; `--jobs 100000 --runs 3 --only ours,ceiling` changes that |
 //! | `steady` | 1,000 pushes every second for 30 s, three times each; `--jobs 1 --seconds 60` is the lone job |
 //! | `idle` | start, memory and processor of 100,000 jobs of which none is due |
-//! | `reload` | ten of 100,000 jobs change while others push |
+//! | `reload` | ten of 100,000 jobs change while others push; `--changed 100000` changes them all, `--schedules` their schedules too |
 //! | `dead` | a target that never answers beside fifty that do |
+//! | `absence` | 1,000 jobs that nobody watched for a week: of every second, every two minutes, every eleven |
+//! | `down` | 100,000 pushes wait for an account that goes down, while others push |
 //!
 //! | contestant | what it is |
 //! |---|---|
@@ -19,6 +21,7 @@
 
 mod ceiling;
 mod contest;
+mod heavy;
 mod scenes;
 mod sink;
 mod stage;
@@ -35,6 +38,8 @@ fn main() {
         ["steady", ..] => scenes::steady(&arguments),
         ["idle", ..] => scenes::idle(&arguments),
         ["reload", ..] => scenes::reload(&arguments),
+        ["absence", ..] => heavy::absence(&arguments),
+        ["down", ..] => heavy::down(&arguments),
         ["dead", ..] => scenes::dead(&arguments),
         _ => contest::hold(&arguments),
     }

@@ -8,21 +8,21 @@ use std::time::Duration;
 use super::stage::{self, Sink, cpu_ms, median, option, ourselves, peak_mb, resident_mb};
 use super::{now_ms, number};
 
-fn sleep(seconds: f64) {
+pub fn sleep(seconds: f64) {
     std::thread::sleep(Duration::from_secs_f64(seconds));
 }
 
 /// What the sink saw of a span, in milliseconds after the instants.
-struct Lateness {
-    count: usize,
-    doubles: f64,
-    most: f64,
-    p50: f64,
-    p99: f64,
+pub struct Lateness {
+    pub count: usize,
+    pub doubles: f64,
+    pub most: f64,
+    pub p50: f64,
+    pub p99: f64,
 }
 
 impl Lateness {
-    fn ask(sink: &mut Sink, from_ms: f64, until_ms: f64) -> Lateness {
+    pub fn ask(sink: &mut Sink, from_ms: f64, until_ms: f64) -> Lateness {
         let answer = sink.ask(&format!("lateness {from_ms} {until_ms}"));
         let figures: Vec<f64> = answer.split_whitespace().map(number).collect();
         Lateness { count: figures[0] as usize, doubles: figures[1], most: figures[3], p50: figures[4], p99: figures[5] }
@@ -30,19 +30,20 @@ impl Lateness {
 }
 
 /// A running daemon; killed when the scene is over.
-struct Daemon {
+pub struct Daemon {
     child: Child,
-    log: BufReader<ChildStderr>,
-    started_ms: f64,
+    log: Option<BufReader<ChildStderr>>,
+    /// How long it took until it had started.
+    pub started_ms: f64,
 }
 
 impl Daemon {
-    fn start(dir: &Path) -> Daemon {
+    pub fn start(dir: &Path) -> Daemon {
         let started_ms = now_ms();
         let mut command = stage::daemon(dir);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
-        let mut daemon = Daemon { child, log, started_ms };
+        let mut daemon = Daemon { child, log: Some(log), started_ms };
         daemon.wait_for(" started");
         daemon.started_ms = now_ms() - started_ms;
         daemon
@@ -50,14 +51,26 @@ impl Daemon {
 
     /// Reads the log until a line holds the words.
     fn wait_for(&mut self, words: &str) {
+        let log = self.log.as_mut().expect("nobody else reads the log");
         let mut line = String::new();
         while !line.contains(words) {
             line.clear();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the daemon ended before it said '{words}'");
+            assert!(log.read_line(&mut line).unwrap() > 0, "the daemon ended before it said '{words}'");
         }
     }
 
-    fn signal(&self, name: &str) {
+    /// Whatever it says from now on goes nowhere; a log that nobody takes would hold it up.
+    pub fn read_no_more(&mut self) {
+        if let Some(mut log) = self.log.take() {
+            std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, name: &str) {
         Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
     }
 
@@ -75,21 +88,25 @@ impl Drop for Daemon {
     }
 }
 
-fn write_jobs(dir: &Path, url: &str, jobs: impl Iterator<Item = String>) {
+pub fn write_jobs(dir: &Path, url: &str, jobs: impl Iterator<Item = String>) {
     let mut yaml = stage::head(url, dir);
     yaml.extend(jobs);
     std::fs::write(dir.join("jobs.yaml"), yaml).unwrap();
 }
 
-fn ticking(id: usize) -> String {
+pub fn ticking(id: usize) -> String {
     format!("  - {{name: tick{id}, every: 1s, push: {{im: hook, group: \"{id}\", text: good morning}}}}\n")
 }
 
 fn resting(id: usize, text: &str) -> String {
-    format!("  - {{name: rest{id}, cron: \"0 8 1 1 *\", push: {{im: hook, group: \"{}\", text: {text}}}}}\n", id % 1000)
+    resting_at("0 8 1 1 *", id, text)
 }
 
-fn next_second(lead_ms: f64) -> f64 {
+fn resting_at(cron: &str, id: usize, text: &str) -> String {
+    format!("  - {{name: rest{id}, cron: \"{cron}\", push: {{im: hook, group: \"{}\", text: {text}}}}}\n", id % 1000)
+}
+
+pub fn next_second(lead_ms: f64) -> f64 {
     ((now_ms() + lead_ms) / 1000.0).ceil() * 1000.0
 }
 
@@ -173,20 +190,29 @@ pub fn idle(arguments: &[String]) {
     }
 }
 
-/// `reload`: very many jobs of which ten change, while others push every second.
+/// `reload`: very many jobs of which ten (or `--changed N`) change, with `--schedules` their schedules too, while others
+/// push every second.
 pub fn reload(arguments: &[String]) {
     let jobs: usize = option(arguments, "--jobs").map_or(100_000, |text| number(&text));
+    let changes: usize = option(arguments, "--changed").map_or(10, |text| number(&text));
+    let schedules = arguments.iter().any(|argument| argument == "--schedules");
     let dir = tempfile::tempdir().unwrap();
     let mut sink = Sink::start();
     let url = sink.url.clone();
     let write = |changed: &str| {
-        let rest = |id| resting(id, if id % (jobs / 10) == 0 { changed } else { "good morning" });
+        let rest = |id| match id % (jobs / changes) {
+            0 if schedules => {
+                resting_at(&format!("{} 8 1 1 *", changed.bytes().map(usize::from).sum::<usize>() % 60), id, changed)
+            }
+            0 => resting(id, changed),
+            _ => resting(id, "good morning"),
+        };
         write_jobs(dir.path(), &url, (0..jobs).map(rest).chain((0..100).map(ticking)));
     };
     write("one");
     let mut daemon = Daemon::start(dir.path());
     sleep(8.0);
-    println!("{jobs} jobs, ten of them changed, beside 100 pushes every second\n");
+    println!("{jobs} jobs, {changes} of them changed, beside 100 pushes every second\n");
     println!("| | took, ms | p50, ms | most, ms | pushes |\n|---|---|---|---|---|");
     let quiet_from = now_ms() - 5_000.0;
     let quiet = Lateness::ask(&mut sink, quiet_from, now_ms() - 500.0);
@@ -200,7 +226,7 @@ pub fn reload(arguments: &[String]) {
         daemon.wait_for("reloaded");
         let took = now_ms() - from_ms;
         sleep(2.5);
-        let late = Lateness::ask(&mut sink, from_ms, from_ms + 2_000.0);
+        let late = Lateness::ask(&mut sink, from_ms, from_ms + took + 1_500.0);
         println!("| reload | {took:.0} | {:.2} | {:.2} | {} |", late.p50, late.most, late.count);
     }
     daemon.stop();

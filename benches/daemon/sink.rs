@@ -30,7 +30,7 @@ struct Arrival {
 /// Prints its port, then answers questions on standard input: `wait N` returns at the Nth arrival (or after 30 s
 /// without any), `report DUE_MS` prints `count doubles first last p50 p99`, in ms after the due instant, and `lateness
 /// FROM_MS UNTIL_MS` prints `count doubles min max p50 p99`, in ms after the instants that the bodies name, of those
-/// that lie in that span.
+/// that lie in that span. `first FROM_MS` prints how long after an instant the next request came.
 pub fn serve() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let book = Arc::new((Mutex::new(Book::default()), Condvar::new()));
@@ -48,6 +48,7 @@ pub fn serve() {
         match line.split_once(' ') {
             Some(("wait", count)) => wait(&book, count.parse().unwrap()),
             Some(("report", due)) => println!("{}", report(&book, due.parse().unwrap())),
+            Some(("first", from)) => println!("{}", first(&book, from.parse().unwrap())),
             Some(("lateness", span)) => println!("{}", lateness(&book, span)),
             _ => return,
         }
@@ -83,6 +84,12 @@ fn lateness(book: &(Mutex<Book>, Condvar), span: &str) -> String {
         span.contains(&due).then_some(arrival.at - due)
     };
     figures(&book, book.arrivals.iter().filter_map(late).collect())
+}
+
+/// How long after an instant the next request came.
+fn first(book: &(Mutex<Book>, Condvar), from: f64) -> f64 {
+    let book = book.0.lock().unwrap();
+    book.arrivals.iter().map(|arrival| arrival.at - from).filter(|after| *after >= 0.0).fold(f64::NAN, f64::min)
 }
 
 fn figures(book: &Book, mut late: Vec<f64>) -> String {

@@ -1,6 +1,6 @@
 //! The durable timer: records what is due, hands the pushes to the dispatcher, and sleeps until the next instant.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::store::{Applied, JobChange, NewFire, Recorded, SharedStore, Store, St
 
 /// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
 const BATCH: usize = 500;
+/// So many changed jobs hold up nobody's push noticeably.
+const CHANGES_AT_ONCE: usize = 1000;
 /// Never asleep longer than this, so that a stepped clock is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A difference between the progress of the wall clock and that of the monotonic clock that is called a jump.
@@ -65,6 +67,34 @@ pub enum ApplyError {
     Schedule { job: String, error: ScheduleError },
 }
 
+/// Definitions that are not in force yet, each with its hash, and jobs that are to go.
+#[derive(Default)]
+struct Changes {
+    changed: VecDeque<(Job, i64)>,
+    removed: Vec<Arc<str>>,
+}
+
+impl Changes {
+    fn len(&self) -> usize {
+        self.changed.len() + self.removed.len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn first(&self, most: usize) -> Changes {
+        let changed: VecDeque<_> = self.changed.iter().take(most).cloned().collect();
+        let removed = self.removed.iter().take(most - changed.len()).cloned().collect();
+        Changes { changed, removed }
+    }
+
+    fn forget(&mut self, changed: usize, removed: usize) {
+        self.changed.drain(..changed);
+        self.removed.drain(..removed);
+    }
+}
+
 /// The timer over the store.
 pub struct Scheduler {
     store: SharedStore,
@@ -82,6 +112,8 @@ pub struct Scheduler {
     doubted: bool,
     /// Definitions that came meanwhile.
     postponed: Option<Vec<(Job, i64)>>,
+    /// What is left of a change whose first parts are durable.
+    unfinished: Changes,
     store_told_at: Option<Duration>,
     beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
     news: Listener,
@@ -123,6 +155,7 @@ impl Scheduler {
             restored_at,
             doubted: false,
             postponed: None,
+            unfinished: Changes::default(),
             store_told_at: None,
             beat: None,
             news: news::nobody(),
@@ -170,6 +203,7 @@ impl Scheduler {
             return Ok(false);
         }
         self.apply_postponed().await?;
+        self.apply_unfinished().await?;
         self.record_batch().await
     }
 
@@ -308,7 +342,8 @@ impl Scheduler {
     /// instants since then would be missed when the clock is set. The definitions wait until it is.
     ///
     /// # Errors
-    /// [`ApplyError`]; nothing has changed then.
+    /// [`ApplyError`]; nothing has changed then, unless it says that some are in force: of very many changes those after
+    /// the first thousand are tried again until the database can be written.
     pub async fn apply(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
         if must_wait(self.clock.now(), self.last_known) {
             warn!(jobs = jobs.len(), "definitions wait until the clock is set");
@@ -316,6 +351,7 @@ impl Scheduler {
             return Ok(Applied::default());
         }
         self.postponed = None;
+        self.unfinished = Changes::default();
         // What is settled below was not still to come, whatever the clock shows next.
         self.last_known = Some(self.clock.now());
         self.put_in_force(jobs).await
@@ -334,19 +370,82 @@ impl Scheduler {
         Ok(())
     }
 
+    async fn apply_unfinished(&mut self) -> Result<(), StoreError> {
+        if self.unfinished.is_empty() {
+            return Ok(());
+        }
+        match self.finish().await {
+            Ok(Applied { added, changed, removed, .. }) => {
+                info!(added, changed, removed, "the rest of the new definitions is in force");
+            }
+            Err(ApplyError::Store(error)) => return Err(error),
+            Err(error) => {
+                error!(%error, "the rest of the new definitions is refused");
+                self.unfinished = Changes::default();
+            }
+        }
+        Ok(())
+    }
+
     async fn put_in_force(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
-        let now = self.clock.now();
         let mut kept: HashSet<Arc<str>> = HashSet::with_capacity(jobs.len());
-        let mut outgoing = Vec::new();
-        let mut changes = Vec::new();
+        let mut changed = VecDeque::new();
         for (job, definition_hash) in jobs {
-            let known = self.timeline.get(&job.name);
-            if let Some(known) = known {
+            if let Some(known) = self.timeline.get(&job.name) {
                 kept.insert(known.name.clone());
                 if known.definition_hash == definition_hash {
                     continue;
                 }
             }
+            // All of them before any of them: the first refusal changes nothing.
+            self.timeline
+                .compile(&job.schedule, &job.timezone, job.dst_gap)
+                .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
+            changed.push_back((job, definition_hash));
+        }
+        let removed = self.timeline.names().filter(|name| !kept.contains(*name)).cloned().collect();
+        self.unfinished = Changes { changed, removed };
+        let all = self.unfinished.len();
+        self.finish().await.map_err(|error| match error {
+            ApplyError::Store(error) if self.unfinished.len() < all => {
+                let done = all - self.unfinished.len();
+                ApplyError::Store(StoreError::Unavailable(format!(
+                    "{error}; {done} of {all} changed jobs are in force already, and the others follow once it can be written"
+                )))
+            }
+            error => {
+                self.unfinished = Changes::default();
+                error
+            }
+        })
+    }
+
+    /// Makes changes durable: so many that the pushes of a moment can wait for them in one transaction, all or none, and
+    /// more of them one part after the other, each whole for its jobs. Nothing is decided in between, so that all of them
+    /// hold from the same instant on. Who is killed between two parts reads the files again; where the database fails
+    /// there, the rest is tried again with each round.
+    async fn finish(&mut self) -> Result<Applied, ApplyError> {
+        let now = self.clock.now();
+        let mut all = Applied::default();
+        while !self.unfinished.is_empty() {
+            let part = self.unfinished.first(CHANGES_AT_ONCE);
+            let (changed, removed) = (part.changed.len(), part.removed.len());
+            let Applied { added, changed: renewed, removed: gone, cancelled, cancelled_of, withdrawn } =
+                self.put_part(part, now).await?;
+            self.unfinished.forget(changed, removed);
+            (all.added, all.changed, all.removed) = (all.added + added, all.changed + renewed, all.removed + gone);
+            all.cancelled.extend(cancelled);
+            all.cancelled_of.extend(cancelled_of);
+            all.withdrawn.extend(withdrawn);
+        }
+        Ok(all)
+    }
+
+    async fn put_part(&mut self, part: Changes, now: UtcMs) -> Result<Applied, ApplyError> {
+        let Changes { changed, removed } = part;
+        let mut outgoing = removed.clone();
+        let mut changes = Vec::with_capacity(changed.len());
+        for (job, definition_hash) in changed {
             let schedule = self
                 .timeline
                 .compile(&job.schedule, &job.timezone, job.dst_gap)
@@ -360,11 +459,6 @@ impl Scheduler {
             outgoing.extend(known.filter(|_| !keeps_place).map(|known| known.name.clone()));
             changes.push(JobChange { job, definition_hash, next_due_at, keeps_place });
         }
-        let removed: Vec<Arc<str>> = self.timeline.names().filter(|name| !kept.contains(*name)).cloned().collect();
-        if changes.is_empty() && removed.is_empty() {
-            return Ok(Applied::default());
-        }
-        outgoing.extend(removed.iter().cloned());
         self.close_definitions(outgoing, now).await?;
         let scheduled: Vec<StoredJob> = changes.iter().map(|change| scheduled(change, &self.timeline, now)).collect();
         let applied = self.store.apply_jobs(changes, removed.clone(), now).await?;
@@ -376,9 +470,13 @@ impl Scheduler {
             self.timeline.put(job, now).map_err(|(job, error)| ApplyError::Schedule { job, error })?;
         }
         // The dispatcher ends only after the scheduler.
-        let _ = self.dispatcher.send(Event::JobsRemoved(removed));
-        let gone = applied.cancelled.iter().chain(&applied.withdrawn).copied().collect();
-        let _ = self.dispatcher.send(Event::Dropped(gone));
+        if !removed.is_empty() {
+            let _ = self.dispatcher.send(Event::JobsRemoved(removed));
+        }
+        let gone: Vec<i64> = applied.cancelled.iter().chain(&applied.withdrawn).copied().collect();
+        if !gone.is_empty() {
+            let _ = self.dispatcher.send(Event::Dropped(gone));
+        }
         Ok(applied)
     }
 

@@ -17,12 +17,12 @@ use pushcron::engine::dispatcher::{Dispatcher, Event};
 use pushcron::engine::flights::{self, Flights};
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
 use pushcron::engine::roster::{Member, Roster};
-use pushcron::engine::scheduler::{Scheduler, withdraw_ahead};
+use pushcron::engine::scheduler::{ApplyError, Scheduler, withdraw_ahead};
 use pushcron::media;
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
 use pushcron::store::sqlite::{Access, SqliteStore};
-use pushcron::store::{Filter, SharedStore, View};
+use pushcron::store::{Applied, Filter, SharedStore, View};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -256,8 +256,13 @@ impl World {
 
     /// Puts these definitions in force, as a start or a reload does.
     pub async fn load(&mut self, jobs: &[Job]) {
+        self.try_load(jobs).await.unwrap();
+    }
+
+    /// The same, and what is said where it cannot be done.
+    pub async fn try_load(&mut self, jobs: &[Job]) -> Result<Applied, ApplyError> {
         let hashed = jobs.iter().map(|job| (job.clone(), hash(job))).collect();
-        self.scheduler.apply(hashed).await.unwrap();
+        self.scheduler.apply(hashed).await
     }
 
     /// Reads the same accounts again, as a reload does.
