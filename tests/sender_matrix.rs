@@ -647,6 +647,12 @@ async fn a_message_in_an_encrypted_room_is_said_to_be_unencrypted() {
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("unencrypted in an encrypted room")));
     let report = sender.send(&delivery(group(NEW), text("a"), vec![])).await;
     assert_eq!((report.outcome, report.note), (Outcome::Sent, None));
+
+    // Servers may encrypt whatever room is made.
+    world.with_direct_rooms(&[]);
+    world.im.on("/createRoom", Answer::json(200, json!({"room_id": OLD})));
+    let report = sender.send(&delivery(user(AL), text("a"), vec![])).await;
+    assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("unencrypted in an encrypted room")));
 }
 
 // ---- Direct rooms ----

@@ -44,7 +44,9 @@ impl Matrix {
         }
         let room = self.create(user, budget).await?;
         self.list(&url, list, user, rooms, &room, budget).await;
-        Ok(Followed { room, encrypted: false, hops: 0 })
+        // Servers may encrypt each new room. That nobody can tell must not make the next push open another one.
+        let encrypted = self.standing(&room, budget).await.is_ok_and(|(_, encrypted)| encrypted);
+        Ok(Followed { room, encrypted, hops: 0 })
     }
 
     /// What the room became, if both can use that.

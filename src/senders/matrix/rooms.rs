@@ -132,7 +132,7 @@ impl Matrix {
     }
 
     /// By which room this one was replaced, and whether it is encrypted; as far as we may look into it.
-    async fn standing(&self, room: &str, budget: &Budget) -> Result<(Option<String>, bool), Report> {
+    pub(super) async fn standing(&self, room: &str, budget: &Budget) -> Result<(Option<String>, bool), Report> {
         let (tombstone, encryption) =
             tokio::join!(self.state(room, "m.room.tombstone", budget), self.state(room, "m.room.encryption", budget));
         let replacement = tombstone?["replacement_room"].as_str().filter(|new| !new.is_empty()).map(str::to_owned);
