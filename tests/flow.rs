@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use common::world::{Answer, START, World, account, cron, failed, job, text};
 use pushcron::clock::Clock;
-use pushcron::domain::{Job, Misfire, MisfirePolicy, Outcome, Overlap, PushSpec, RetryPolicy, Schedule, UtcMs};
+use pushcron::domain::{
+    Job, Misfire, MisfirePolicy, Outcome, Overlap, PartReport, PushSpec, Report, RetryPolicy, Schedule, UtcMs,
+};
 use pushcron::engine::dispatcher::Event;
 use pushcron::senders::Probe;
 use pushcron::store::AdHoc;
@@ -242,6 +244,33 @@ async fn killed_while_sending_a_push_with_a_key_is_sent_again_under_the_same_key
     assert_eq!((world.recovered.unknown, world.recovered.retried), (0, 1));
     world.pass(seconds(10)).await;
     world.expect(STATES, &[&["sent", "1", "2"]]).await;
+}
+
+/// What the third attempt is told of the parts, after one that failed and one whose sender had no last word.
+async fn parts_after(cut_off: impl AsyncFnOnce(World) -> World) -> Vec<(String, String)> {
+    let mut world = World::with_idempotent_sender(vec![account("a", true)]).await;
+    let part =
+        |part: &str, outcome: &str| PartReport { part: part.to_owned(), outcome: outcome.to_owned(), message_id: None };
+    let mut report = Report::failed(Outcome::Unreachable, "scripted");
+    report.parts = vec![part("text 1/3", "sent"), part("text 2/3", "unreachable")];
+    world.platform.answers("a", [Answer::Report(report), Answer::Silence]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect(STATES, &[&["retrying", "0", "1"]]).await;
+    world.pass(seconds(10)).await;
+    world.arrived(2).await;
+    let mut world = cut_off(world).await;
+    world.pass(seconds(60)).await;
+    world.expect(STATES, &[&["sent", "1", "3"]]).await;
+    let (_, delivery) = world.platform.arrived().pop().unwrap();
+    delivery.parts.into_iter().map(|part| (part.part, part.outcome)).collect()
+}
+
+#[tokio::test]
+async fn a_part_that_was_under_way_when_its_attempt_was_cut_off_is_perhaps_sent_for_the_next() {
+    let expected = [("text 1/3", "sent"), ("text 2/3", "unknown")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(parts_after(async |world| world.kill_and_restart().await).await, expected, "killed");
+    assert_eq!(parts_after(async |world| world.stop_and_restart(seconds(1)).await).await, expected, "stopped");
 }
 
 #[tokio::test]

@@ -70,6 +70,18 @@ impl Report {
         }
     }
 
+    /// The report of an attempt whose sender had no last word (a kill, a stop, a breakdown), after attempts that left
+    /// these parts: the first that they left unsent may be out since.
+    pub fn in_doubt_after(mut self, earlier: &[PartReport]) -> Report {
+        if self.outcome == Outcome::Unknown && self.parts.is_empty() {
+            self.parts = earlier.to_vec();
+            if let Some(next) = self.parts.iter_mut().find(|part| !part.is_sent()) {
+                self.outcome.as_str().clone_into(&mut next.outcome);
+            }
+        }
+        self
+    }
+
     pub fn with_status(mut self, status: u16) -> Report {
         self.http_status = Some(status);
         self

@@ -67,6 +67,7 @@ pub async fn recover(
             continue;
         }
         let report = Report::failed(Outcome::Unknown, "pushcron ended before the answer came");
+        let report = report.in_doubt_after(&delivery.parts);
         let safe = is_idempotent(&attempt.account, delivery);
         let attempted = Attempted {
             attempt: attempt.number,

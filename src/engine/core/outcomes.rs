@@ -20,6 +20,7 @@ impl Core {
     /// Decides what an attempt that has ended leads to, and has it recorded.
     pub(super) fn conclude(&mut self, ended: InFlight, report: Report, asked: bool, step: &mut Step<'_>) {
         let push_id = ended.delivery.push_id;
+        let report = report.in_doubt_after(&ended.delivery.parts);
         self.queue.close(push_id, step.now.moment);
         let mut next = self.decide(&ended, &report.outcome, step);
         if matches!(next, Next::Retry { .. }) && self.queue.is_orphan(push_id) {
