@@ -473,4 +473,14 @@ async fn failures_of_one_target_after_the_other_look_like_risk_control() {
     assert_eq!((probe.online, probe.sendable), (Some(true), Some(false)));
     clock.advance(Duration::from_secs(600));
     assert_eq!(bot.probe().await, Probe::up(), "it gets a new chance");
+    // The minutes pass while the machine sleeps, too, and no hour that is set brings the chance sooner or later.
+    let mut delivery = text_push("hi");
+    delivery.target = Target::Group("4".into());
+    assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+    for wall in [UtcMs(9_000_000_000), UtcMs(0)] {
+        clock.step_wall_to(wall);
+        assert_eq!(bot.probe().await.sendable, Some(false), "{wall}");
+    }
+    clock.suspend(Duration::from_secs(600));
+    assert_eq!(bot.probe().await, Probe::up());
 }

@@ -184,12 +184,17 @@ async fn a_robot_that_was_shut_out_stays_silent_for_ten_minutes() {
 /// The table of §3 and that of §0.1.
 #[tokio::test]
 async fn every_failure_of_the_sheet_has_its_outcome() {
-    let shut_out = || Outcome::Throttled { wait: Some(Duration::from_secs(600)) };
+    let wait_ms = |ms| Outcome::Throttled { wait: Some(Duration::from_millis(ms)) };
+    let wait = |seconds: u64| wait_ms(seconds * 1000);
+    let shut_out = || wait(600);
     let rows = vec![
         (refused(410100, "too fast"), shut_out()),
         (refused(130101, "send too fast"), shut_out()),
         (Answer::json(200, json!({"status": 1111, "wait": 5, "punish": "deny"})), shut_out()),
         (Answer::json(200, json!({"errcode": 0, "status": 1111, "wait": 5, "punish": "deny"})), shut_out()),
+        (Answer::json(200, json!({"status": "1111", "wait": "5", "punish": "Deny"})), shut_out()),
+        (Answer::json(200, json!({"errcode": "130101", "errmsg": "send too fast", "wait": "900"})), wait(900)),
+        (refused(130101, "send too fast").header("retry-after", "1200.5"), wait_ms(1_200_500)),
         (refused(-1, "system busy"), Outcome::Unknown),
         (refused(310000, "keywords not in content"), Outcome::Rejected),
         (refused(310000, "sign not match"), Outcome::AccountDown),

@@ -405,6 +405,62 @@ async fn the_token_is_fetched_once_and_renewed_before_its_end() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_neither_forgets_a_token_nor_a_key_nor_prolongs_them() {
+    let (hour, hours) = (Duration::from_secs(3600), Duration::from_secs(4 * 3600));
+    for now in [NOW + hours, NOW - hours] {
+        let world = World::new().await;
+        let app = world.app();
+        let mut push = delivery(room(), text("a"), vec![]);
+        push.retry.give_up_after = 9 * hour;
+        push.expires_at = NOW + 9 * hour;
+        world.im.script(SEND, [Answer::Reset, Answer::Reset, Answer::json(200, json!({"code": 0}))]);
+        let report = app.send(&push).await;
+        assert_eq!(report.outcome, Outcome::Unknown);
+        world.rig.clock().step_wall_to(now);
+        let push = retry(push, &report);
+        assert!(app.is_idempotent(&push, now), "{now}");
+        let report = app.send(&push).await;
+        assert_eq!((report.outcome.clone(), world.im.requests_to(SEND).len()), (Outcome::Unknown, 2), "{now}");
+        assert_eq!(world.im.requests_to(TOKEN).len(), 1, "{now}");
+        // An hour asleep: the key is forgotten, the token is not.
+        world.rig.clock().suspend(hour);
+        let push = retry(push, &report);
+        assert!(!app.is_idempotent(&push, now + hour), "{now}");
+        assert_eq!(app.send(&push).await.outcome, Outcome::Unknown);
+        assert_eq!(world.im.requests_to(SEND).len(), 2, "{now}");
+        world.rig.clock().suspend(hour);
+        assert_eq!(app.send(&delivery(room(), text("b"), vec![])).await.outcome, Outcome::Sent);
+        assert_eq!(world.im.requests_to(TOKEN).len(), 2, "{now}");
+    }
+}
+
+/// §2.2 tells the wait in a header of Feishu's own; gateways write numbers as they like.
+#[tokio::test]
+async fn a_wait_that_feishu_tells_is_kept_in_every_form() {
+    let wait = |ms| Outcome::Throttled { wait: Some(Duration::from_millis(ms)) };
+    let limited = |status, code: i64| refused(status, code, "request trigger frequency limit");
+    let rows = [
+        (limited(429, 99991400).header("x-ogw-ratelimit-reset", "7"), wait(7_000)),
+        (limited(400, 99991400).header("x-ogw-ratelimit-reset", " 1.5 "), wait(1_500)),
+        (limited(200, 11232).header("x-ogw-ratelimit-reset", "30s"), wait(30_000)),
+        (limited(200, 230020).header("retry-after", "3"), wait(3_000)),
+        (Answer::json(200, json!({"code": "11247", "msg": "slow"})).header("retry-after", "2.5"), wait(2_500)),
+        (Answer::text(429, "slow").header("x-ogw-ratelimit-reset", "9"), wait(9_000)),
+        (limited(429, 99991400).header("x-ogw-ratelimit-reset", "soon"), Outcome::Throttled { wait: None }),
+        (limited(429, 99991400).header("x-ogw-ratelimit-reset", "1e9"), wait(86_400_000)),
+    ];
+    for (answer, expected) in rows {
+        let world = World::new().await;
+        let shown = format!("{answer:?}");
+        world.im.on(SEND, answer.clone());
+        world.im.on(HOOK, answer);
+        let push = delivery(room(), text("a"), vec![]);
+        assert_eq!(world.app().send(&push).await.outcome, expected, "app: {shown}");
+        assert_eq!(world.robot(&[]).send(&push).await.outcome, expected, "robot: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_feishu_no_longer_takes_is_renewed_once() {
     for code in [99991663, 99991671] {
         let world = World::new().await;

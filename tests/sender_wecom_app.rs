@@ -203,6 +203,26 @@ async fn one_token_serves_all_and_is_renewed_five_minutes_early() {
     assert_eq!(wecom.calls("gettoken"), 2);
 }
 
+/// What is set is the hour; a token lives by the time that passes, asleep or not.
+#[tokio::test]
+async fn a_clock_that_is_set_neither_forgets_a_token_nor_prolongs_it() {
+    let hour = Duration::from_secs(3600);
+    for step in [4 * hour, hour / 2] {
+        for is_forward in [true, false] {
+            let bench = Bench::new();
+            let (wecom, app) = app(&bench).await;
+            assert_eq!(app.send(&text(user("lisi"), "a")).await.outcome, Outcome::Sent);
+            let now = if is_forward { bench.now() + step } else { bench.now() - step };
+            bench.clock.step_wall_to(now);
+            assert_eq!(app.send(&text(user("lisi"), "b")).await.outcome, Outcome::Sent);
+            assert_eq!(wecom.calls("gettoken"), 1, "{step:?} {is_forward}");
+            bench.clock.suspend(Duration::from_secs(6900));
+            assert_eq!(app.send(&text(user("lisi"), "c")).await.outcome, Outcome::Sent);
+            assert_eq!(wecom.calls("gettoken"), 2, "{step:?} {is_forward}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_void_token_is_renewed_once_and_the_call_repeated() {
     let bench = Bench::new();
@@ -370,6 +390,53 @@ async fn after_half_an_hour_no_repeat_is_made_unless_the_job_asks() {
     retry.retry.resend_unknown = true;
     assert_eq!(app.send(&retry).await.outcome, Outcome::Sent);
     assert_eq!(wecom.shown().len(), 2, "the job prefers twice to never");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_neither_forgets_what_was_sent_nor_prolongs_the_check() {
+    let (minute, hours) = (Duration::from_secs(60), Duration::from_secs(2 * 3600));
+    for is_forward in [true, false] {
+        let bench = Bench::new();
+        let (wecom, app) = app(&bench).await;
+        let push = text(user("lisi"), "hi");
+        lose_the_answer(&wecom);
+        let first = app.send(&push).await;
+        bench.clock.step_wall_to(if is_forward { bench.now() + hours } else { bench.now() - hours });
+        // The platform still knows it, and what another push says is not swallowed.
+        let mut other = text(user("lisi"), "hi");
+        other.key = "another".into();
+        assert_eq!(app.send(&other).await.outcome, Outcome::Sent);
+        assert_eq!(bodies(&wecom, "message/send")[1]["enable_duplicate_check"], 0, "{is_forward}");
+        let retry = next_attempt(&push, &first);
+        assert!(app.is_idempotent(&retry, bench.now()), "{is_forward}");
+        lose_the_answer(&wecom);
+        let second = app.send(&retry).await;
+        assert_eq!(wecom.calls("message/send"), 3, "{is_forward}: {second:?}");
+        // After the half hour it does not, whatever the hour is.
+        bench.clock.suspend(30 * minute);
+        let retry = next_attempt(&retry, &second);
+        assert!(!app.is_idempotent(&retry, bench.now()), "{is_forward}");
+        assert_eq!(app.send(&retry).await.outcome, Outcome::Unknown);
+        assert_eq!(wecom.calls("message/send"), 3, "{is_forward}");
+    }
+}
+
+/// Nobody knows how long ago it was, so it is not repeated; and another push is not taken for its repeat.
+#[tokio::test]
+async fn what_was_sent_before_a_clock_was_put_back_between_two_runs_is_not_repeated() {
+    let bench = Bench::new();
+    let (wecom, app) = app(&bench).await;
+    let push = text(user("lisi"), "hi");
+    lose_the_answer(&wecom);
+    let first = app.send(&push).await;
+    bench.clock.step_wall_to(bench.now() - Duration::from_secs(7200));
+    let restarted = bench.build(&app_account(&wecom));
+    assert_eq!(restarted.send(&next_attempt(&push, &first)).await.outcome, Outcome::Unknown);
+    assert_eq!(wecom.calls("message/send"), 1);
+    let mut other = text(user("lisi"), "hi");
+    other.key = "another".into();
+    assert_eq!(restarted.send(&other).await.outcome, Outcome::Sent);
+    assert_eq!(bodies(&wecom, "message/send")[1]["enable_duplicate_check"], 0);
 }
 
 #[tokio::test]

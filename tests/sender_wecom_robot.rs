@@ -342,6 +342,19 @@ async fn too_often_waits_longer_each_time() {
     assert_eq!(report.outcome, Outcome::Throttled { wait: Some(Duration::from_secs(60)) }, "a success forgives");
 }
 
+/// The sheet asks for a minute at least; what a gateway tells in the head can only be longer.
+#[tokio::test]
+async fn a_wait_that_is_told_is_kept_where_it_is_longer() {
+    for (code, told, expected) in [(45009, "7", 60_000), (45009, "90.5", 90_500), (-1, "2.5", 2_500)] {
+        let bench = Bench::new();
+        let (im, robot) = robot(&bench).await;
+        im.on("/webhook/send", refused(code).header("retry-after", told));
+        let report = robot.send(&text(group("ops"), "hi")).await;
+        let wait = Some(Duration::from_millis(expected));
+        assert_eq!(report.outcome, Outcome::Throttled { wait }, "{code} {told}");
+    }
+}
+
 #[tokio::test]
 async fn each_refusal_has_its_class_and_no_text_shows_the_key() {
     let throttled = |seconds| Outcome::Throttled { wait: Some(Duration::from_secs(seconds)) };

@@ -4,7 +4,6 @@
 //! `unknown`. Media go out by their public address only, inside markdown. A robot has 20 messages a minute, and who
 //! sends more is shut out for ten: the sends are counted here, over restarts, so that it never comes to that.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio::sync::OnceCell;
 use super::http::{CallError, Http, LONGEST_WAIT, Reply};
 use super::parts::{Budget, Part, Progress, add_note};
 use super::segments::{Inline, Segment, render, segments};
+use super::sliding::{self, Tally, Window};
 use super::steady::Steady;
 use super::text::{Limit, split};
 use super::verdict::{Fields, No, Verdict, number};
@@ -30,8 +30,8 @@ use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret,
 /// A request has about 20,000 bytes, of which JSON's escapes and the rest of the body take their part.
 const TEXT_MAX_JSON_BYTES: usize = 18_000;
 const PIECE_LIMIT: Limit = Limit::Bytes(9_000);
-const MINUTE: Duration = Duration::from_secs(60);
-const SENDS_PER_MINUTE: usize = 20;
+/// 20 messages a minute.
+const WINDOWS: &[Window] = &[Window::fine(20, Duration::from_secs(60))];
 /// How long a robot that sent too fast is shut out.
 const SHUT_OUT: Duration = Duration::from_secs(600);
 
@@ -161,7 +161,7 @@ impl DingtalkRobot {
             Ok(reply) => reply,
             Err(error) => {
                 if matches!(error, CallError::NotSent(_)) {
-                    self.pace().sends.pop_back();
+                    self.pace().sends.take_back(WINDOWS, at);
                 }
                 return Err(error.report());
             }
@@ -216,30 +216,24 @@ const PACE: &str = "pace";
 /// When the robot sent of late.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Pace {
-    /// At most a minute's worth, oldest first.
-    sends: VecDeque<UtcMs>,
+    sends: Tally,
     shut_out_until: Option<UtcMs>,
 }
 
 impl Pace {
     /// When the next message may go; None: now.
     fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
-        let recent = |at: &&UtcMs| now.since(**at) < MINUTE;
-        let recent: Vec<&UtcMs> = self.sends.iter().filter(recent).collect();
-        let minute = recent.len().checked_sub(SENDS_PER_MINUTE).map(|first| *recent[first] + MINUTE);
+        let minute = sliding::free_at(&[&self.sends], WINDOWS, now);
         let shut_out = self.shut_out_until.filter(|until| *until > now);
         minute.max(shut_out)
     }
 
     fn count(&mut self, now: UtcMs) {
-        self.sends.push_back(now);
-        if self.sends.len() > SENDS_PER_MINUTE {
-            self.sends.pop_front();
-        }
+        self.sends.add(WINDOWS, now);
     }
 
     fn to_text(&self) -> String {
-        let sends: Vec<i64> = self.sends.iter().map(|at| at.0).collect();
+        let sends: Vec<i64> = self.sends.instants().map(|at| at.0).collect();
         json!({"sends": sends, "shut_out_until": self.shut_out_until.map(|at| at.0)}).to_string()
     }
 
@@ -247,16 +241,11 @@ impl Pace {
     /// two runs, as sent just now.
     fn parse(text: &str, now: UtcMs) -> Pace {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
-        Pace {
-            sends: value["sends"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_i64)
-                .map(|at| UtcMs(at).min(now))
-                .collect(),
-            shut_out_until: value["shut_out_until"].as_i64().map(|until| UtcMs(until).min(now + SHUT_OUT)),
+        let mut sends = Tally::default();
+        for at in value["sends"].as_array().into_iter().flatten().filter_map(Value::as_i64) {
+            sends.add(WINDOWS, UtcMs(at).min(now));
         }
+        Pace { sends, shut_out_until: value["shut_out_until"].as_i64().map(|until| UtcMs(until).min(now + SHUT_OUT)) }
     }
 }
 

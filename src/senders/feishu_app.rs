@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::feishu::{
     App, Ask, Content, Element, FEISHU, FILE_MAX_BYTES, Place, Planned, Refusal, Rules, is_image, plan,
 };
-use super::parts::{Budget, Progress, key_holds};
+use super::key_ages::KeyAges;
+use super::parts::{Budget, Progress};
 use super::{BuildError, Environment, Probe, Sender, ogg, settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target, UtcMs};
@@ -78,12 +79,14 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     Ok(Box::new(FeishuApp {
         app: App::new(http, environment.clock.clone(), base_url, app_id.to_owned(), app_secret.clone()),
         user_id_type: account.settings.text("user_id_type").map(str::to_owned),
+        key_ages: KeyAges::new(&environment.clock),
     }))
 }
 
 struct FeishuApp {
     app: App,
     user_id_type: Option<String>,
+    key_ages: KeyAges,
 }
 
 #[async_trait]
@@ -99,7 +102,8 @@ impl Sender for FeishuApp {
         };
         let mut budget = Budget::new(&self.app.clock, delivery.timeout);
         let mut progress = Progress::resume(delivery, &planned);
-        let key_holds = key_holds(delivery, KEY_WINDOW, self.app.clock.now());
+        self.key_ages.begin(delivery);
+        let key_holds = self.key_ages.holds(delivery, KEY_WINDOW, self.app.clock.now());
         for (index, message) in planned.iter().enumerate() {
             if progress.is_sent(index) {
                 continue;
@@ -129,7 +133,7 @@ impl Sender for FeishuApp {
     }
 
     fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {
-        key_holds(delivery, KEY_WINDOW, now)
+        self.key_ages.holds(delivery, KEY_WINDOW, now)
     }
 }
 

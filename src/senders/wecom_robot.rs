@@ -85,7 +85,7 @@ const STYLE: Style = Style {
 const LIMITS: Limits = Limits { image: 2 * 1024 * 1024, video: 0 };
 
 /// 20 messages a minute for each robot.
-const WINDOWS: &[Window] = &[Window { count: 20, length: Duration::from_secs(60) }];
+const WINDOWS: &[Window] = &[Window::coarse(20, Duration::from_secs(60))];
 
 /// A robot is one subject of counting.
 fn quota() -> Quota<'static> {

@@ -14,6 +14,7 @@ pub use self::plan::{Content, Element, Place, Planned, Rules, is_image, plan};
 use super::http::{Http, Reply};
 use super::parts::Budget;
 use super::secrets::Secrets;
+use super::steady::Steady;
 use super::upload::{self, Uploads};
 use super::verdict::{Fields, Verdict, number};
 use crate::clock::SharedClock;
@@ -131,6 +132,8 @@ fn before_the_send(report: Report) -> Report {
 pub struct App {
     http: Http,
     pub clock: SharedClock,
+    /// What tokens and uploads live by.
+    steady: Steady,
     base_url: String,
     app_id: String,
     app_secret: Secret,
@@ -149,13 +152,14 @@ pub enum Ask<'a> {
 
 struct Token {
     text: Secret,
-    /// By the monotonic clock.
-    ends_at: Duration,
+    /// By the steady line.
+    ends_at: UtcMs,
 }
 
 impl App {
     pub fn new(http: Http, clock: SharedClock, base_url: String, app_id: String, app_secret: Secret) -> App {
-        App { http, clock, base_url, app_id, app_secret, token: Mutex::new(None), uploads: Uploads::default() }
+        let steady = Steady::new(&clock);
+        App { http, clock, steady, base_url, app_id, app_secret, token: Mutex::new(None), uploads: Uploads::default() }
     }
 
     fn url(&self, path: &str) -> String {
@@ -203,7 +207,7 @@ impl App {
     /// The access token, renewed some minutes before its end, or at once where it is the `spent` one.
     async fn token(&self, spent: Option<&Secret>, budget: &Budget) -> Result<Secret, Report> {
         let mut known = self.token.lock().await;
-        let now = self.clock.monotonic();
+        let now = self.steady.now();
         if let Some(token) = known.as_ref()
             && Some(&token.text) != spent
             && now + RENEW_BEFORE_END < token.ends_at
@@ -260,7 +264,7 @@ impl App {
         key: &str,
         budget: &mut Budget,
     ) -> Result<String, Report> {
-        let now = self.clock.now();
+        let now = self.steady.now();
         if let Some(known) = self.uploads.get(file, form, now) {
             return Ok(known);
         }

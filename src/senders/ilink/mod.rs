@@ -39,7 +39,8 @@ use tokio::sync::OnceCell;
 use self::api::Api;
 use self::credentials::Credentials;
 use self::send::Attempt;
-use self::window::{Contact, Pace, Refusals, Rules};
+use self::window::{Contact, PACE, Refusals, Rules};
+use super::sliding::{self, Tally};
 use super::steady::Steady;
 use super::steps::{Budget, Progress, Step, Style, plan};
 use super::text::Limit;
@@ -160,7 +161,7 @@ struct Ilink {
 struct State {
     login: Option<Credentials>,
     bots: HashMap<String, Bot>,
-    pace: Pace,
+    pace: Tally,
     /// The token that the platform called stale, and when.
     stale: Option<(Secret, UtcMs)>,
     polled_at: Option<UtcMs>,
@@ -281,7 +282,8 @@ impl Ilink {
         let state = self.state();
         let steady = self.steady.now();
         let refused_until = state.bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(steady));
-        let blocked_until = refused_until.max(state.pace.free_at(steady)).map(|at| self.steady.on_the_wall(at, now));
+        let free_at = sliding::free_at(&[&state.pace], PACE, steady);
+        let blocked_until = refused_until.max(free_at).map(|at| self.steady.on_the_wall(at, now));
         window::gate(&contact, blocked_until, needed, self.rules, now)
     }
 

@@ -1,11 +1,13 @@
 //! The long poll: the only source of context tokens and of the user's messages that open the window (sheet A3).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::api::{self, Answer};
 use super::credentials::Credentials;
+use super::window::Contact;
 use super::{Ilink, SHORT};
 use crate::domain::UtcMs;
 use crate::senders::{EventSink, Probe, SenderEvent};
@@ -23,6 +25,9 @@ const AFTER_THREE: Duration = Duration::from_secs(30);
 const LOGIN_LOOK: Duration = Duration::from_secs(10);
 /// How long before the end of a window it is told that the user should write.
 const WARNING: Duration = Duration::from_secs(30 * 60);
+
+/// People who wrote to the bot that are remembered.
+const CONTACTS_KEPT: usize = 256;
 
 /// `message_type` of the bot's own messages.
 const FROM_BOT: u64 = 2;
@@ -131,6 +136,7 @@ impl Poll<'_> {
                     let contact = bot.contacts.entry(message.from.to_owned()).or_default();
                     contact.inbound(message.at, message.context_token);
                 }
+                keep_newest(&mut bot.contacts, &login.user_id);
                 if !inbound.is_empty() {
                     // The user's word ends what a refusal began.
                     bot.refusals = Default::default();
@@ -167,6 +173,18 @@ impl Poll<'_> {
             self.warned = Some(end);
             tracing::warn!(account = self.ilink.account, %end, "the send window closes soon: write a word to the bot");
         }
+    }
+}
+
+/// Forgets whoever wrote longest ago, where there are many; never the one whom the bot reaches.
+fn keep_newest(contacts: &mut HashMap<String, Contact>, reached: &str) {
+    while contacts.len() > CONTACTS_KEPT {
+        let others = contacts.iter().filter(|(user, _)| *user != reached);
+        let Some(oldest) = others.min_by_key(|(_, contact)| contact.last_inbound_at).map(|(user, _)| user.clone())
+        else {
+            return;
+        };
+        contacts.remove(&oldest);
     }
 }
 
@@ -213,5 +231,20 @@ impl Drop for Notified {
         runtime.spawn(async move {
             let _ = api.call(&login, "ilink/bot/msg/notifystop", json!({}), Duration::from_secs(2)).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_who_wrote_the_newest_are_kept_and_always_the_one_who_is_reached() {
+        let contact = |at| Contact { last_inbound_at: Some(UtcMs(at)), ..Contact::default() };
+        let mut contacts: HashMap<String, Contact> =
+            (1..300).map(|number| (number.to_string(), contact(number))).collect();
+        keep_newest(&mut contacts, "1");
+        assert_eq!(contacts.len(), CONTACTS_KEPT);
+        assert!(contacts.contains_key("1") && contacts.contains_key("299") && !contacts.contains_key("2"));
     }
 }

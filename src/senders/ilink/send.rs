@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::api::{self, Answer};
 use super::cdn::{self, MediaType, UploadError, Uploaded};
 use super::credentials::Credentials;
-use super::window::Refusals;
+use super::window::{PACE, Refusals};
 use super::{Bot, Ilink};
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report};
 use crate::senders::parts::Budget;
@@ -137,14 +137,14 @@ impl Attempt<'_> {
         };
         let (context_token, kept) = self.ilink.change(&self.login.bot_id, count).await;
         kept.map_err(|error| Report::failed(Outcome::Unreachable, format!("cannot count the send: {error}")))?;
-        self.ilink.state().pace.add(self.ilink.steady.now());
+        self.ilink.state().pace.add(PACE, self.ilink.steady.now());
         Ok(context_token)
     }
 
     /// Takes back the count of a send that brought nothing to the user.
     async fn uncount(&self, report: &Report) {
         if report.outcome == Outcome::Unreachable {
-            self.ilink.state().pace.take_back();
+            self.ilink.state().pace.take_back_newest();
         }
         let uncount = |bot: &mut Bot| {
             if let Some(contact) = bot.contacts.get_mut(self.user) {

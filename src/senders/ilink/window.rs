@@ -1,13 +1,13 @@
 //! When the bot may write to a contact (sheet A6): within a day of the contact's last message, and at most ten times
 //! until the next one. Pure: the time is an argument.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::UtcMs;
 use crate::senders::Gate;
+use crate::senders::sliding::Window;
 
 /// The platform's day, with a margin of an hour.
 pub const WINDOW: Duration = Duration::from_secs(23 * 3600);
@@ -15,8 +15,7 @@ pub const WINDOW: Duration = Duration::from_secs(23 * 3600);
 pub const QUOTA: u32 = 10;
 
 /// At most so many sends in any five minutes: more is where others saw the platform lock a bot.
-const PACE: usize = 6;
-const PACE_SPAN: Duration = Duration::from_secs(5 * 60);
+pub const PACE: &[Window] = &[Window::fine(6, Duration::from_secs(5 * 60))];
 
 /// The waits after refusals (`ret -2`) that follow one another; the last one stays.
 const REFUSAL_WAITS: [Duration; 5] = [
@@ -119,30 +118,6 @@ impl Refusals {
     }
 }
 
-/// The sends of the last minutes.
-#[derive(Debug, Default)]
-pub struct Pace(VecDeque<UtcMs>);
-
-impl Pace {
-    pub fn add(&mut self, now: UtcMs) {
-        self.0.push_back(now);
-        if self.0.len() > PACE {
-            self.0.pop_front();
-        }
-    }
-
-    /// Forgets the newest, which never left.
-    pub fn take_back(&mut self) {
-        self.0.pop_back();
-    }
-
-    /// When the next send may go out; None: now.
-    pub fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
-        let first = *self.0.front().filter(|_| self.0.len() >= PACE)?;
-        Some(first + PACE_SPAN).filter(|free| *free > now)
-    }
-}
-
 /// The gate for a contact: the window first, then what else holds sends up, and until when.
 pub fn gate(contact: &Contact, blocked_until: Option<UtcMs>, needed: u32, rules: Rules, now: UtcMs) -> Gate {
     if contact.obstacle(needed, rules, now).is_some() {
@@ -157,6 +132,7 @@ pub fn gate(contact: &Contact, blocked_until: Option<UtcMs>, needed: u32, rules:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::senders::sliding::{Tally, free_at};
 
     const RULES: Rules = Rules { window: WINDOW, quota: QUOTA };
     const NOW: UtcMs = UtcMs(1_767_229_200_000);
@@ -209,12 +185,14 @@ mod tests {
 
     #[test]
     fn six_sends_fill_five_minutes() {
-        let mut pace = Pace::default();
+        let mut pace = Tally::default();
+        let free_at = |pace: &Tally, now| free_at(&[pace], PACE, now);
         for second in 0..6 {
-            assert_eq!(pace.free_at(NOW), None);
-            pace.add(NOW + Duration::from_secs(second));
+            let now = NOW + Duration::from_secs(second);
+            assert_eq!(free_at(&pace, now), None);
+            pace.add(PACE, now);
         }
-        assert_eq!(pace.free_at(NOW + HOUR / 60), Some(NOW + HOUR / 12));
-        assert_eq!(pace.free_at(NOW + HOUR / 12), None);
+        assert_eq!(free_at(&pace, NOW + HOUR / 60), Some(NOW + HOUR / 12));
+        assert_eq!(free_at(&pace, NOW + HOUR / 12), None);
     }
 }

@@ -4,7 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::SharedClock;
-use crate::domain::{Outcome, Report, Target};
+use crate::domain::{Outcome, Report, Target, UtcMs};
+use crate::senders::steady::Steady;
 
 /// So many targets in a row without a success are a sign.
 const TARGETS: usize = 3;
@@ -12,26 +13,33 @@ const TARGETS: usize = 3;
 const RELIEF: Duration = Duration::from_secs(600);
 
 pub struct Strain {
-    clock: SharedClock,
-    /// The targets that failed since the last success, and when the last one did by the monotonic clock.
-    failed: Mutex<(Vec<Target>, Duration)>,
+    steady: Steady,
+    failed: Mutex<Failed>,
+}
+
+#[derive(Default)]
+struct Failed {
+    /// The first targets that failed since the last success: as many as are a sign, and no more.
+    targets: Vec<Target>,
+    /// When the last one did.
+    at: UtcMs,
 }
 
 impl Strain {
     pub fn new(clock: &SharedClock) -> Strain {
-        Strain { clock: clock.clone(), failed: Mutex::default() }
+        Strain { steady: Steady::new(clock), failed: Mutex::default() }
     }
 
     pub fn note(&self, target: &Target, report: &Report) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         match report.outcome {
-            Outcome::Sent => failed.0.clear(),
+            Outcome::Sent => failed.targets.clear(),
             // Without a status there was no answer: the implementation is down, which a probe tells better.
             Outcome::Unknown | Outcome::Unreachable if report.http_status.is_some() => {
-                if !failed.0.contains(target) {
-                    failed.0.push(target.clone());
+                if failed.targets.len() < TARGETS && !failed.targets.contains(target) {
+                    failed.targets.push(target.clone());
                 }
-                failed.1 = self.clock.monotonic();
+                failed.at = self.steady.now();
             }
             _ => {}
         }
@@ -39,7 +47,7 @@ impl Strain {
 
     pub fn is_likely(&self) -> bool {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.0.len() >= TARGETS && self.clock.monotonic().saturating_sub(failed.1) < RELIEF
+        failed.targets.len() >= TARGETS && self.steady.now().since(failed.at) < RELIEF
     }
 }
 
@@ -63,6 +71,8 @@ mod tests {
         assert!(!strain.is_likely(), "two targets, and one that nobody answered for");
         fail("3");
         assert!(strain.is_likely());
+        (0..10_000).for_each(|user| fail(&user.to_string()));
+        assert_eq!(strain.failed.lock().unwrap().targets.len(), TARGETS, "a list that fails for days stays short");
         clock.advance(RELIEF);
         assert!(!strain.is_likely());
         fail("4");

@@ -16,10 +16,11 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
-pub use self::quota::{CHATS, EVERYONE, Quota, Window};
-use self::quota::{Tally, free_at};
+pub use self::quota::{CHATS, EVERYONE, Quota};
 use super::http::Http;
 use super::secrets::Secrets;
+pub use super::sliding::Window;
+use super::sliding::{Tally, free_at};
 use super::steady::Steady;
 use super::verdict::{Fields, Verdict};
 use super::{Environment, Memory, upload};
@@ -31,6 +32,8 @@ use crate::domain::{Outcome, Report, Secret, UtcMs};
 const UPLOAD_LIFE: Duration = Duration::from_secs(71 * 3600);
 /// Uploads remembered per account.
 const UPLOADS_KEPT: usize = 64;
+/// So many members are counted before those are forgotten to whom nothing went of late.
+const TALLIES_KEPT: usize = 1000;
 /// The first wait after "too often", doubled with each that follows at once.
 const COOL_DOWN: Duration = Duration::from_secs(60);
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(16 * 60);
@@ -118,13 +121,21 @@ impl State {
         let surplus = self.uploads.len().saturating_sub(UPLOADS_KEPT);
         self.uploads.drain(..surplus);
     }
+
+    /// Forgets the counts of members to whom nothing went of late, where there are many; `windows` are theirs.
+    fn forget_idle(&mut self, windows: &[Window], now: UtcMs) {
+        if self.tallies.len() > TALLIES_KEPT {
+            // Chats have windows of their own, and are one subject.
+            self.tallies.retain(|subject, tally| subject == CHATS || !tally.is_idle(windows, now));
+        }
+    }
 }
 
 /// One account's way to WeCom, with what it remembers.
 pub struct Wecom {
     pub clock: SharedClock,
-    /// What quotas and rests go by.
-    steady: Steady,
+    /// What quotas, rests, tokens and the memory of what was sent go by.
+    pub steady: Steady,
     http: Http,
     memory: Arc<dyn Memory>,
     account: String,
@@ -163,6 +174,9 @@ impl Wecom {
             for (key, value) in entries {
                 if key == MEMORY_UPLOADS {
                     state.uploads = serde_json::from_str(&value).unwrap_or_default();
+                    // Made before the clock was put back: nobody knows how old they are.
+                    let now = self.steady.now();
+                    state.uploads.retain(|upload| upload.at <= now);
                 } else if let Some(subject) = key.strip_prefix(MEMORY_TALLY) {
                     state.tallies.insert(subject.to_owned(), serde_json::from_str(&value).unwrap_or_default());
                 } else {
@@ -247,6 +261,9 @@ impl Wecom {
     }
 
     async fn tally(&self, quota: &Quota<'_>, change: impl Fn(&mut Tally)) {
+        if quota.subjects != [CHATS] {
+            self.state().forget_idle(quota.windows, self.steady.now());
+        }
         for subject in &quota.subjects {
             change(self.state().tallies.entry((*subject).to_owned()).or_default());
             let newest = || self.state().tallies.get(*subject).cloned().unwrap_or_default();
@@ -312,7 +329,7 @@ impl Wecom {
 
     /// The `media_id` of an earlier upload that still lives.
     pub fn uploaded(&self, form: Form, file: &MediaFile) -> Option<String> {
-        let alive = self.clock.now() - UPLOAD_LIFE;
+        let alive = self.steady.now() - UPLOAD_LIFE;
         let state = self.state();
         let same = |upload: &&Upload| upload.form == form.as_str() && upload.sha256 == file.sha256 && upload.at > alive;
         state.uploads.iter().find(same).map(|upload| upload.media_id.clone())
@@ -329,7 +346,7 @@ impl Wecom {
                 form: form.as_str().to_owned(),
                 sha256: file.sha256.clone(),
                 media_id: media_id.to_owned(),
-                at: self.clock.now(),
+                at: self.steady.now(),
             };
             self.state().add(upload);
             self.keep(MEMORY_UPLOADS, || self.state().uploads.clone()).await;
@@ -355,4 +372,26 @@ pub fn unseen(mut report: Report) -> Report {
 fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "****"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_to_whom_nothing_went_of_late_are_forgotten_and_no_count_that_still_holds() {
+        const WINDOWS: &[Window] = &[Window::coarse(30, Duration::from_secs(60))];
+        let start = UtcMs(1_767_229_200_000);
+        let later = start + Duration::from_secs(3600);
+        let mut state = State::default();
+        for member in 0..=TALLIES_KEPT {
+            let at = if member < 5 { later } else { start };
+            state.tallies.entry(member.to_string()).or_default().add(WINDOWS, at);
+        }
+        state.tallies.entry(CHATS.to_owned()).or_default().add(WINDOWS, start);
+        state.forget_idle(WINDOWS, later);
+        let mut kept: Vec<&str> = state.tallies.keys().map(String::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["0", "1", "2", "3", "4", CHATS]);
+    }
 }

@@ -32,7 +32,8 @@ use url::Url;
 
 use self::repeats::{Check, Repeats};
 use self::token::Tokens;
-use super::parts::{Budget, Progress, key_holds};
+use super::key_ages::KeyAges;
+use super::parts::{Budget, Progress};
 use super::steps::{Step, Style, plan};
 use super::text::{Limit, split};
 use super::verdict::number;
@@ -109,10 +110,8 @@ const LIMITS: Limits = Limits { image: 10 * 1024 * 1024, video: 10 * 1024 * 1024
 const TITLE_BYTES: usize = 128;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const MEMBER_WINDOWS: &[Window] =
-    &[Window { count: 30, length: MINUTE }, Window { count: 1000, length: Duration::from_secs(3600) }];
-const CHAT_WINDOWS: &[Window] =
-    &[Window { count: 200, length: MINUTE }, Window { count: 10_000, length: Duration::from_secs(24 * 3600) }];
+const MEMBER_WINDOWS: &[Window] = &[Window::coarse(30, MINUTE), Window::coarse(1000, Duration::from_secs(3600))];
+const CHAT_WINDOWS: &[Window] = &[Window::coarse(200, MINUTE), Window::coarse(10_000, Duration::from_secs(24 * 3600))];
 
 const MEMORY_REPEATS: &str = "repeats";
 /// For calls that send nothing.
@@ -133,6 +132,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         agent_id: account.settings.int("agent_id").ok_or_else(|| settings::missing(account, "agent_id"))?,
         style: if account.settings.text("markdown") == Some("text") { &PLAIN_STYLE } else { &STYLE },
         repeats: Mutex::default(),
+        key_ages: KeyAges::new(&environment.clock),
     }))
 }
 
@@ -143,6 +143,7 @@ struct WecomApp {
     agent_id: i64,
     style: &'static Style,
     repeats: Mutex<Repeats>,
+    key_ages: KeyAges,
 }
 
 /// Where a push goes.
@@ -200,6 +201,7 @@ fn named(field: &Value) -> Vec<String> {
 impl Sender for WecomApp {
     async fn send(&self, delivery: &Delivery) -> Report {
         self.recall().await;
+        self.key_ages.begin(delivery);
         let steps = plan(&delivery.message, self.style);
         let mut progress = Progress::resume(delivery, &steps);
         let budget = Budget::new(&self.wecom.clock, delivery.timeout);
@@ -242,7 +244,7 @@ impl Sender for WecomApp {
     fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {
         // What went out unchecked is held back by `repeats` when its repeat comes.
         matches!(Destination::of(&delivery.target), Destination::Members { .. })
-            && key_holds(delivery, repeats::INTERVAL, now)
+            && self.key_ages.holds(delivery, repeats::INTERVAL, now)
     }
 }
 
@@ -267,6 +269,7 @@ impl WecomApp {
         let mut repeats = self.repeats();
         if let Some(kept) = self.wecom.take_recalled(MEMORY_REPEATS) {
             *repeats = serde_json::from_str(&kept).unwrap_or_default();
+            repeats.bring_back(self.wecom.steady.now());
         }
     }
 
@@ -391,7 +394,7 @@ impl WecomApp {
     /// Lets the body go out with the duplicate check, without it, or not at all.
     async fn begin(&self, part: &str, body: &mut Map<String, Value>, anyway: bool) -> Result<(), Report> {
         let hash = hex(&Sha256::digest(Value::Object(body.clone()).to_string()));
-        let check = self.repeats().begin(part, &hash, anyway, self.wecom.clock.now());
+        let check = self.repeats().begin(part, &hash, anyway, self.wecom.steady.now());
         match check {
             Check::Checked => {
                 body.insert("enable_duplicate_check".into(), 1.into());

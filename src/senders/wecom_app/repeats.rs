@@ -73,9 +73,16 @@ impl Repeats {
         }
     }
 
+    /// What seems to lie ahead was noted by an earlier run, before the clock was put back. Nobody knows how long ago that
+    /// was: its repeat is not safe, and what another push says counts as said just now.
+    pub fn bring_back(&mut self, now: UtcMs) {
+        for send in self.0.iter_mut().filter(|send| send.at > now) {
+            (send.at, send.checked) = (now, false);
+        }
+    }
+
     fn forget(&mut self, now: UtcMs) {
         let life = |send: &Send| if send.open { OPEN_FOR } else { INTERVAL + MARGIN };
-        // What lies in the future was noted before the clock was set back: only its order is known, so it stays.
         self.0.retain(|send| now < send.at + life(send));
         let surplus = self.0.len().saturating_sub(KEPT);
         self.0.drain(..surplus);

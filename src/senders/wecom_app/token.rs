@@ -26,6 +26,7 @@ pub struct Tokens {
 
 struct Token {
     text: Secret,
+    /// By the steady line.
     renew_at: UtcMs,
 }
 
@@ -46,10 +47,8 @@ impl Tokens {
     /// There is none to be had. Nothing was sent yet, whatever became of the call.
     pub async fn get(&self, wecom: &Wecom, deadline: Duration) -> Result<Secret, Report> {
         let mut current = self.current.lock().await;
-        let now = wecom.clock.now();
-        // A token from the future was fetched before the clock was set back: nobody knows how long it lives.
-        if let Some(token) = current.as_ref().filter(|token| now < token.renew_at && token.renew_at < now + LIFE + LIFE)
-        {
+        let now = wecom.steady.now();
+        if let Some(token) = current.as_ref().filter(|token| now < token.renew_at) {
             return Ok(token.text.clone());
         }
         let answer = wecom.call(wecom.get(self.url.clone()), deadline).await.map_err(wecom::unseen)?;
