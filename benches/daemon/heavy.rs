@@ -79,7 +79,7 @@ fn come_back(every: &str, jobs: usize) -> Return {
     let pid = daemon.pid();
     let caught_up = wait_until_caught_up(&database) - started_ms;
     sleep(((from_ms + 12_000.0 - now_ms()) / 1000.0).max(0.0));
-    let first = number(&sink.ask(&format!("first {started_ms}")));
+    let first = number(sink.ask(&format!("first {started_ms}")).trim());
     let late = Lateness::ask(&mut sink, from_ms, from_ms + 10_000.0);
     let rows = Connection::open(&database).unwrap();
     let rows = rows.query_row("SELECT count(*) FROM fires WHERE decision = 'missed'", [], |row| row.get(0)).unwrap();
