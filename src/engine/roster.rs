@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::lane::{LaneLimits, Trust};
+use super::core::{AccountLimits, Trust};
 use crate::domain::{Account, Health, Moment, Reading, Report, SenderSpec, UtcMs};
 use crate::policy::account::{Candidate, Choice, Fallback, Question, choose};
 use crate::policy::health;
@@ -18,7 +18,7 @@ pub struct Member {
     pub account: Account,
     pub sender: Arc<dyn Sender>,
     spec: &'static SenderSpec,
-    pub limits: LaneLimits,
+    pub limits: AccountLimits,
     pub health: Health,
     /// Failures in a row, for the breaker.
     failures: u32,
@@ -44,7 +44,7 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 impl Member {
     /// Nothing is known of its health yet, whatever an earlier process wrote.
     pub fn new(account: Account, spec: &'static SenderSpec, sender: Arc<dyn Sender>, used: bool) -> Member {
-        let limits = LaneLimits {
+        let limits = AccountLimits {
             sender: spec.name,
             concurrency: account.concurrency.unwrap_or(spec.concurrency).max(1),
             min_interval: account.min_interval.unwrap_or(Duration::from_millis(spec.min_interval_ms)),

@@ -17,7 +17,7 @@ impl Core {
                 self.queue.start_after(&member.id, member.limits, moment);
             }
         }
-        self.queue.leave_lanes(None);
+        self.queue.leave_account_queues(None);
         self.queue.unpark();
         self.record_accounts(None, step);
         self.probe_all(step);
@@ -88,7 +88,7 @@ impl Core {
 
     /// Has everything that waits for this account chosen for anew: it cannot send now.
     pub(super) fn leave_account(&mut self, account: &str, step: &mut Step<'_>) {
-        self.queue.leave_lanes(Some(account));
+        self.queue.leave_account_queues(Some(account));
         let staged = self.starter.unstage(Some(account));
         self.take_back_all(staged, step);
     }

@@ -14,9 +14,13 @@
 //! stands, [`Starter`] what is opened and what is being sent, [`Recorder`] what waits to be written.
 
 mod account_events;
+mod account_queue;
 mod choosing;
+mod fair_queue;
 mod outcomes;
+mod queue;
 mod recorder;
+mod stable;
 mod staging;
 mod starter;
 mod stopping;
@@ -26,16 +30,17 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use self::queue::Queue;
 use self::recorder::Recorder;
 use self::starter::Starter;
 use super::news::{self, Listener};
-use super::queue::Queue;
 use super::roster::Roster;
 use crate::domain::{Delivery, Moment, Reading, Report, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::senders::{Probe, Sender, SenderEvent};
 use crate::store::{AccountRow, Begin, Finish, OpenPush, Settle, StoreError, TakeBack};
 
+pub use self::account_queue::{AccountLimits, Trust};
 pub use self::stopping::STOP_GRACE;
 
 /// Attempts are opened this long before their instant, so that nothing is left to do at the instant but to send: so
@@ -294,7 +299,7 @@ impl Core {
 
     /// How long before the next instant attempts are to be opened.
     fn lead(&mut self) -> Duration {
-        LEAD + LEAD_OF_EACH * u32::try_from(self.queue.crowd()).unwrap_or(u32::MAX)
+        LEAD + LEAD_OF_EACH * u32::try_from(self.queue.due_together()).unwrap_or(u32::MAX)
     }
 
     /// When the next [`Input::Tick`] has something to do, unless an input comes before.

@@ -1,10 +1,11 @@
 //! What waits to be made durable, and what to do while the database cannot be written.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tracing::{error, warn};
 
+use super::stable::StableMap;
 use super::{Action, Core, STORE_PAUSE, Step};
 use crate::domain::{Moment, Next, Outcome, Reading};
 use crate::store::{Finish, Settle, StoreError, TakeBack};
@@ -22,7 +23,7 @@ pub(super) struct Recorder {
     take_backs: VecDeque<TakeBack>,
     settles: VecDeque<Settle>,
     /// Why a push was snoozed, as its row says, so that the row is not written again and again.
-    snoozed: HashMap<i64, &'static str>,
+    snoozed: StableMap<i64, &'static str>,
     /// Writes under way.
     writing: usize,
     is_finishing: bool,

@@ -3,35 +3,35 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::fair_queue::FairQueue;
 use crate::domain::{Delivery, UtcMs};
-use crate::engine::lines::Lines;
 
 /// An attempt whose row is durable and that waits for its instant or a free slot.
 pub(super) struct Staged {
     pub(super) delivery: Arc<Delivery>,
     pub(super) start_at: UtcMs,
-    pub(super) line: u64,
+    pub(super) target_key: u64,
 }
 
 /// What one account has staged.
 pub(super) struct Staging {
     /// Those whose instant has not come.
     early: BTreeMap<UtcMs, Vec<Staged>>,
-    ready: Lines<Staged>,
+    ready: FairQueue<Staged>,
     /// Attempts under way.
     sending: u32,
 }
 
 impl Staging {
-    /// At most `per_target` attempts of one line are under way at once.
+    /// At most `per_target` attempts of one target are under way at once.
     pub(super) fn new(per_target: u32) -> Staging {
-        Staging { early: BTreeMap::new(), ready: Lines::new(per_target), sending: 0 }
+        Staging { early: BTreeMap::new(), ready: FairQueue::new(per_target), sending: 0 }
     }
 
     /// One whose hour has come is in line from here on: a clock that is put back afterwards does not hold it up.
     pub(super) fn stage(&mut self, staged: Staged, now: UtcMs) {
         if staged.start_at <= now {
-            self.ready.push(staged.line, staged);
+            self.ready.push(staged.target_key, staged);
         } else {
             self.early.entry(staged.start_at).or_default().push(staged);
         }
@@ -43,21 +43,21 @@ impl Staging {
             && *first.key() <= now
         {
             for staged in first.remove() {
-                self.ready.push(staged.line, staged);
+                self.ready.push(staged.target_key, staged);
             }
         }
         if self.sending >= slots {
             return None;
         }
-        let (_, staged) = self.ready.take(|_| true)?;
+        let (_, staged) = self.ready.pop(|_| true)?;
         self.sending += 1;
         Some(staged)
     }
 
-    /// An attempt of this line is no longer under way.
-    pub(super) fn finished(&mut self, line: u64) {
+    /// An attempt to this target is no longer under way.
+    pub(super) fn finished(&mut self, target_key: u64) {
         self.sending = self.sending.saturating_sub(1);
-        self.ready.back(line);
+        self.ready.release(target_key);
     }
 
     pub(super) fn is_sending(&self) -> bool {

@@ -1,16 +1,17 @@
 //! Opening attempts ahead of their instants, and having the senders called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tracing::error;
 
 use super::choosing::gate;
+use super::queue::Startable;
+use super::stable::StableMap;
 use super::staging::{Staged, Staging};
 use super::{Action, Core, LOOK_AGAIN, Start, Step};
 use crate::domain::{Delivery, Outcome, Report, UtcMs};
-use crate::engine::queue::Startable;
 use crate::engine::roster::Roster;
 use crate::senders::{Gate, Sender};
 use crate::store::{Begin, StoreError, TakeBack};
@@ -19,7 +20,7 @@ use crate::store::{Begin, StoreError, TakeBack};
 #[derive(Default)]
 pub(super) struct Starter {
     staging: BTreeMap<Arc<str>, Staging>,
-    in_flight: HashMap<i64, InFlight>,
+    in_flight: StableMap<i64, InFlight>,
     /// At most one batch of attempts is being opened at a time; the next one gathers meanwhile.
     is_beginning: bool,
 }
@@ -35,7 +36,7 @@ pub(super) struct InFlight {
     /// Kept, since the account may leave the definitions while media are fetched.
     sender: Arc<dyn Sender>,
     start_at: UtcMs,
-    line: u64,
+    target_key: u64,
 }
 
 impl Starter {
@@ -55,7 +56,7 @@ impl Starter {
     /// The attempt of this push is no longer under way: its slot is free.
     pub(super) fn land(&mut self, push_id: i64) -> Option<InFlight> {
         let ended = self.in_flight.remove(&push_id)?;
-        self.free_slot(&ended.account, ended.line);
+        self.free_slot(&ended.account, ended.target_key);
         Some(ended)
     }
 
@@ -66,9 +67,9 @@ impl Starter {
         all.into_iter().filter_map(|id| self.land(id)).collect()
     }
 
-    fn free_slot(&mut self, account: &str, line: u64) {
+    fn free_slot(&mut self, account: &str, target_key: u64) {
         if let Some(staging) = self.staging.get_mut(account) {
-            staging.finished(line);
+            staging.finished(target_key);
         }
     }
 
@@ -155,8 +156,8 @@ impl Core {
             };
             let per_target = member.limits.per_target();
             let staging = self.starter.staging.entry(account).or_insert_with(|| Staging::new(per_target));
-            let line = self.queue.line_of(delivery.push_id);
-            staging.stage(Staged { delivery: Arc::new(delivery), start_at, line }, now.wall);
+            let target_key = self.queue.target_key_of(delivery.push_id);
+            staging.stage(Staged { delivery: Arc::new(delivery), start_at, target_key }, now.wall);
         }
         // What the store did not hand out was cancelled, withdrawn or resolved meanwhile.
         for id in accounts.into_keys() {
@@ -172,18 +173,18 @@ impl Core {
     pub(super) fn start(&mut self, step: &mut Step<'_>) {
         let now = step.now;
         let mut starts = Vec::new();
-        for (account, Staged { delivery, start_at, line }) in self.starter.take_ready(&self.accounts, now.wall) {
+        for (account, Staged { delivery, start_at, target_key }) in self.starter.take_ready(&self.accounts, now.wall) {
             let Some(member) = self.accounts.get(&account) else { continue };
             if delivery.expires_at <= now.wall {
                 // It stood in line until its time was over: what is not begun by then is not begun at all.
-                self.starter.free_slot(&account, line);
+                self.starter.free_slot(&account, target_key);
                 self.take_back(&delivery, start_at, None, step);
                 continue;
             }
             let sender = member.sender.clone();
             if let Gate::Closed { reason, until } = gate(&*sender, &delivery.target, Some(&delivery), now.wall) {
                 // Room for one send, but not for all parts of this message.
-                self.starter.free_slot(&account, line);
+                self.starter.free_slot(&account, target_key);
                 self.recorder.snoozed_for(delivery.push_id, reason);
                 self.take_back(&delivery, until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason), step);
                 continue;
@@ -201,7 +202,7 @@ impl Core {
                 idempotent,
                 sender: sender.clone(),
                 start_at,
-                line,
+                target_key,
             };
             self.starter.in_flight.insert(delivery.push_id, in_flight);
             starts.push(Start { sender, sender_name, delivery });

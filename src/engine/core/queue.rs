@@ -1,26 +1,26 @@
 //! Every open push in memory, and which of them may start now. Pure: no clock, no I/O.
 //!
 //! A push waits for its hour, which the wall clock shows, or for a length to pass, which no one's setting of a clock
-//! shortens or stretches (`Due`). Then it stands in the lane of the account that was chosen for it. A lane starts at most
-//! so many attempts at once, and within it every target has its own line, so that one target that never answers
-//! holds up its own line and no other.
+//! shortens or stretches (`Due`). Then it stands in the queue of the account that was chosen for it, which starts at most
+//! so many attempts at once, and takes its targets in turn, so that one target that never answers holds up what goes to
+//! itself and nothing else.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::{Lane, LaneLimits, Trust, Turn};
+use super::account_queue::{AccountLimits, AccountQueue, Trust, Turn};
+use super::stable::{StableMap, stable_hash};
 use crate::domain::{Moment, Reading, Rule, UtcMs};
 use crate::store::{Begin, OpenPush};
 
-/// Attempts that may be open at once over all lanes: bounds memory whatever the accounts ask for. No lane may have more
+/// Attempts that may be open at once over all accounts: bounds memory whatever the accounts ask for. No account may have more
 /// of them than are still free, so that however many hang, the next one finds room.
 const MAX_OPEN: usize = 32_768;
 /// Attempts opened in one transaction: few enough that nothing else waits for it noticeably.
 const BATCH: usize = 1024;
 /// Pushes that come so close to the first one are opened in the same rush.
-const CROWD_WITHIN: Duration = Duration::from_secs(1);
+const DUE_TOGETHER_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where an open push stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,9 +29,9 @@ enum Place {
     Waiting,
     /// Until an account or a gate changes, or [`Queue::unpark`] is called.
     Parked(&'static str),
-    /// In the lane of this account.
+    /// In the queue of this account.
     Ready(Arc<str>),
-    /// An attempt is open (or being opened) in the lane of this account.
+    /// An attempt is open (or being opened) in the queue of this account.
     Open(Arc<str>),
     /// The attempt has ended at this moment and is being recorded; its slot is free again.
     Closing(Moment),
@@ -50,15 +50,15 @@ struct Entry {
     push: OpenPush,
     due: Due,
     place: Place,
-    line: u64,
-    /// Names its turn in the lane that it stands in.
+    target_key: u64,
+    /// Names its turn in the queue that it stands in.
     ticket: u64,
     /// Its job left the definitions: what is under way ends, and is not retried.
     is_orphan: bool,
 }
 
 impl Entry {
-    /// Whether it still stands in a lane by the turn of this ticket.
+    /// Whether it still stands in a queue by the turn of this ticket.
     fn has_turn(&self, ticket: u64) -> bool {
         self.ticket == ticket && matches!(self.place, Place::Ready(_))
     }
@@ -69,7 +69,7 @@ impl Entry {
     }
 }
 
-/// What a look at the lanes found.
+/// What a look at the queues found.
 #[derive(Debug, Default)]
 pub struct Startable {
     pub begins: Vec<Begin>,
@@ -80,16 +80,15 @@ pub struct Startable {
 /// The dispatcher's memory.
 #[derive(Default)]
 pub struct Queue {
-    entries: HashMap<i64, Entry>,
+    entries: StableMap<i64, Entry>,
     hours: BTreeSet<(UtcMs, i64)>,
     lengths: BTreeSet<(Moment, i64)>,
     parked: BTreeSet<i64>,
-    lanes: HashMap<Arc<str>, Lane>,
+    by_account: StableMap<Arc<str>, AccountQueue>,
     open: usize,
-    /// The answer of [`Queue::crowd`] for an instant; forgotten when more come to wait.
-    crowd: Option<(UtcMs, usize)>,
+    /// The answer of [`Queue::due_together`] for an instant; forgotten when more come to wait.
+    due_together: Option<(UtcMs, usize)>,
     tickets: u64,
-    hasher: RandomState,
 }
 
 impl Queue {
@@ -119,17 +118,17 @@ impl Queue {
             true => Due::After(now.moment_at(push.next_attempt_at)),
             false => Due::At(push.next_attempt_at),
         };
-        let line = self.hasher.hash_one(&push.target);
-        self.entries.insert(id, Entry { push, due, place: Place::Waiting, line, ticket: 0, is_orphan });
-        self.line_up(due, id);
+        let target_key = stable_hash(&push.target);
+        self.entries.insert(id, Entry { push, due, place: Place::Waiting, target_key, ticket: 0, is_orphan });
+        self.enqueue_waiting(due, id);
     }
 
-    /// Every push that comes to wait for its hour is one more in the crowd.
-    fn line_up(&mut self, due: Due, id: i64) {
+    /// Every push that comes to wait for its hour is one more that is due together.
+    fn enqueue_waiting(&mut self, due: Due, id: i64) {
         match due {
             Due::At(at) => {
                 self.hours.insert((at, id));
-                self.crowd = None;
+                self.due_together = None;
             }
             Due::After(moment) => {
                 self.lengths.insert((moment, id));
@@ -151,7 +150,7 @@ impl Queue {
                 }
             }
         }
-        self.crowd = None;
+        self.due_together = None;
     }
 
     /// The hour that a push still waits for, if its fire has one to come.
@@ -196,37 +195,12 @@ impl Queue {
         self.entries.remove(&id).map(|entry| entry.push)
     }
 
-    /// The ids of pushes that wait for nothing but their turn; those with an open attempt are not among them.
-    pub fn not_begun(&self) -> impl Iterator<Item = i64> + '_ {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| !matches!(entry.place, Place::Open(_) | Place::Closing(_)))
-            .map(|(id, _)| *id)
-    }
-
     pub fn get(&self, id: i64) -> Option<&OpenPush> {
         self.entries.get(&id).map(|entry| &entry.push)
     }
 
     pub fn len(&self) -> usize {
         self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Attempts open now.
-    pub fn open_attempts(&self) -> usize {
-        self.open
-    }
-
-    /// Why a push is parked, if it is.
-    pub fn parked_reason(&self, id: i64) -> Option<&'static str> {
-        match self.entries.get(&id)?.place {
-            Place::Parked(reason) => Some(reason),
-            _ => None,
-        }
     }
 
     /// The pushes that are due, oldest first, at most `limit`: those whose hour comes within `lead`, and those that
@@ -247,54 +221,54 @@ impl Queue {
         self.lengths.first().map(|(moment, _)| *moment)
     }
 
-    /// Pushes that stand in a lane after their `expires_at`.
+    /// Pushes that stand in the queue of an account after their `expires_at`.
     pub fn overdue(&self, now: UtcMs) -> Vec<i64> {
         let is_overdue = |entry: &Entry| matches!(entry.place, Place::Ready(_)) && entry.push.expires_at <= now;
         self.entries.iter().filter(|(_, entry)| is_overdue(entry)).map(|(id, _)| *id).collect()
     }
 
     /// How many pushes wait for that instant or the second after it, as far as they may be open at once.
-    pub fn crowd(&mut self) -> usize {
+    pub fn due_together(&mut self) -> usize {
         let Some(first) = self.next_due_at() else { return 0 };
-        match self.crowd {
+        match self.due_together {
             Some((at, count)) if at == first => count,
             _ => {
-                let second = first + CROWD_WITHIN;
+                let second = first + DUE_TOGETHER_WITHIN;
                 let count = self.hours.iter().take_while(|(at, _)| *at <= second).take(MAX_OPEN).count();
-                self.crowd = Some((first, count));
+                self.due_together = Some((first, count));
                 count
             }
         }
     }
 
-    /// Puts a push into the lane of an account.
-    pub fn assign(&mut self, id: i64, account: &Arc<str>, rule: Rule, limits: LaneLimits) {
+    /// Puts a push into the queue of an account.
+    pub fn assign(&mut self, id: i64, account: &Arc<str>, rule: Rule, limits: AccountLimits) {
         self.leave_place(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         self.tickets += 1;
         entry.ticket = self.tickets;
         entry.place = Place::Ready(account.clone());
-        let lane = self.lanes.entry(account.clone()).or_insert_with(|| Lane::new(limits));
-        lane.set_limits(limits);
-        lane.push(entry.line, Turn { id, rule, ticket: entry.ticket });
+        let of_account = self.by_account.entry(account.clone()).or_insert_with(|| AccountQueue::new(limits));
+        of_account.set_limits(limits);
+        of_account.push(entry.target_key, Turn { id, rule, ticket: entry.ticket });
     }
 
-    /// How far the lane of an account is trusted from now on.
+    /// How far an account is trusted from now on.
     pub fn set_trust(&mut self, account: &Arc<str>, trust: Trust) {
-        if let Some(lane) = self.lanes.get_mut(account) {
-            lane.set_trust(trust);
+        if let Some(of_account) = self.by_account.get_mut(account) {
+            of_account.set_trust(trust);
         }
     }
 
-    /// An earlier process made an attempt through this account, so that its lane starts none before this moment.
-    pub fn start_after(&mut self, account: &Arc<str>, limits: LaneLimits, moment: Moment) {
-        self.lanes.entry(account.clone()).or_insert_with(|| Lane::new(limits)).start_after(moment);
+    /// An earlier process made an attempt through this account, so that it starts none before this moment.
+    pub fn start_after(&mut self, account: &Arc<str>, limits: AccountLimits, moment: Moment) {
+        self.by_account.entry(account.clone()).or_insert_with(|| AccountQueue::new(limits)).start_after(moment);
     }
 
     /// Sets a push aside until something changes.
     pub fn park(&mut self, id: i64, reason: &'static str) {
         self.leave_place(id);
-        self.crowd = None;
+        self.due_together = None;
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.place = Place::Parked(reason);
             self.parked.insert(id);
@@ -308,12 +282,12 @@ impl Queue {
         parked.len()
     }
 
-    /// Takes every push that stands in a lane without an attempt back, to be chosen for anew: its account changed.
-    pub fn leave_lanes(&mut self, account: Option<&str>) {
+    /// Takes every push that stands in a queue without an attempt back, to be chosen for anew: its account changed.
+    pub fn leave_account_queues(&mut self, account: Option<&str>) {
         let mut leaving = Vec::new();
-        for (id, lane) in &mut self.lanes {
+        for (id, of_account) in &mut self.by_account {
             if account.is_none_or(|account| account == &**id) {
-                leaving.extend(lane.drain());
+                leaving.extend(of_account.drain());
             }
         }
         for Turn { id, ticket, .. } in leaving {
@@ -327,14 +301,14 @@ impl Queue {
     /// from here on.
     pub fn take_startable(&mut self, now: Reading) -> Startable {
         let Startable { mut begins, mut expired } = Startable::default();
-        let share = BATCH.div_ceil(self.lanes.len().max(1));
-        for (account, lane) in &mut self.lanes {
-            lane.learn_pace(now.moment);
+        let share = BATCH.div_ceil(self.by_account.len().max(1));
+        for (account, of_account) in &mut self.by_account {
+            of_account.learn_pace(now.moment);
             for _ in 0..share {
-                if lane.open() as usize >= MAX_OPEN - self.open {
+                if of_account.open() as usize >= MAX_OPEN - self.open {
                     break;
                 }
-                let taken = lane.take(now.moment, |turn| match self.entries.get(&turn.id) {
+                let taken = of_account.take(now.moment, |turn| match self.entries.get(&turn.id) {
                     Some(entry) if !entry.has_turn(turn.ticket) => false,
                     Some(entry) if entry.push.expires_at <= now.wall => {
                         expired.push(turn.id);
@@ -347,7 +321,7 @@ impl Queue {
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.place = Place::Open(account.clone());
                 }
-                begins.push(Begin { push_id: id, account: account.clone(), sender: lane.sender(), rule });
+                begins.push(Begin { push_id: id, account: account.clone(), sender: of_account.sender(), rule });
             }
         }
         Startable { begins, expired }
@@ -355,17 +329,21 @@ impl Queue {
 
     /// Accounts that turned out far slower than what was opened for them.
     pub fn overfull(&self) -> Vec<Arc<str>> {
-        self.lanes.iter().filter(|(_, lane)| lane.is_overfull()).map(|(account, _)| account.clone()).collect()
+        self.by_account
+            .iter()
+            .filter(|(_, of_account)| of_account.is_overfull())
+            .map(|(account, _)| account.clone())
+            .collect()
     }
 
-    /// The line that a push stands in: pushes to one target share it.
-    pub fn line_of(&self, id: i64) -> u64 {
-        self.entries.get(&id).map_or(0, |entry| entry.line)
+    /// What pushes to one target have in common.
+    pub fn target_key_of(&self, id: i64) -> u64 {
+        self.entries.get(&id).map_or(0, |entry| entry.target_key)
     }
 
-    /// When a lane that paces itself may start its next attempt, if one waits.
+    /// When an account that paces itself may start its next attempt, if one waits.
     pub fn next_paced_at(&self) -> Option<Moment> {
-        self.lanes.values().filter_map(Lane::next_paced_at).min()
+        self.by_account.values().filter_map(AccountQueue::next_paced_at).min()
     }
 
     /// The attempt of a push has ended: its slot is free, and the push stays until its record is durable.
@@ -378,10 +356,10 @@ impl Queue {
 
     /// The attempt of a push is taken back: it was never made. The push stays until that is durable.
     pub fn take_back(&mut self, id: i64, now: Moment) {
-        if let Some(Entry { place: Place::Open(account), line, .. }) = self.entries.get(&id)
-            && let Some(lane) = self.lanes.get_mut(account)
+        if let Some(Entry { place: Place::Open(account), target_key, .. }) = self.entries.get(&id)
+            && let Some(of_account) = self.by_account.get_mut(account)
         {
-            lane.take_back(*line);
+            of_account.take_back(*target_key);
             self.open -= 1;
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.place = Place::Closing(now);
@@ -400,7 +378,7 @@ impl Queue {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.place = Place::Waiting;
             let due = entry.due;
-            self.line_up(due, id);
+            self.enqueue_waiting(due, id);
         }
     }
 
@@ -433,12 +411,12 @@ impl Queue {
             Place::Parked(_) => {
                 self.parked.remove(&id);
             }
-            // Its turn in the lane is dropped when it comes: the ticket no longer fits.
+            // Its turn in the queue is dropped when it comes: the ticket no longer fits.
             Place::Ready(_) | Place::Closing(_) => {}
             Place::Open(account) => {
                 self.open -= 1;
-                if let Some(lane) = self.lanes.get_mut(account) {
-                    lane.close(entry.line);
+                if let Some(of_account) = self.by_account.get_mut(account) {
+                    of_account.close(entry.target_key);
                 }
             }
         }

@@ -3,7 +3,35 @@
 use super::*;
 use crate::domain::{Kind, Target, Trigger};
 
-const FREE: LaneLimits = LaneLimits { sender: "console", concurrency: 4, min_interval: Duration::ZERO };
+/// What only these tests ask.
+impl Queue {
+    /// The ids of pushes that wait for nothing but their turn; those with an open attempt are not among them.
+    fn not_begun(&self) -> impl Iterator<Item = i64> + '_ {
+        self.entries
+            .iter()
+            .filter(|(_, entry)| !matches!(entry.place, Place::Open(_) | Place::Closing(_)))
+            .map(|(id, _)| *id)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Attempts open now.
+    fn open_attempts(&self) -> usize {
+        self.open
+    }
+
+    /// Why a push is parked, if it is.
+    fn parked_reason(&self, id: i64) -> Option<&'static str> {
+        match self.entries.get(&id)?.place {
+            Place::Parked(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+const FREE: AccountLimits = AccountLimits { sender: "console", concurrency: 4, min_interval: Duration::ZERO };
 
 fn push(id: i64, target: &str, at: i64) -> OpenPush {
     OpenPush {
@@ -41,7 +69,7 @@ fn ids(begins: Vec<Begin>) -> Vec<i64> {
     begins.into_iter().map(|begin| begin.push_id).collect()
 }
 
-fn all_in_one_lane(targets: &[&str], limits: LaneLimits) -> Queue {
+fn all_of_one_account(targets: &[&str], limits: AccountLimits) -> Queue {
     let mut queue = Queue::default();
     let account: Arc<str> = "a".into();
     for (id, target) in (1..).zip(targets) {
@@ -54,20 +82,20 @@ fn all_in_one_lane(targets: &[&str], limits: LaneLimits) -> Queue {
 #[test]
 fn the_crowd_is_all_that_waits_for_the_first_instant_and_a_second_more() {
     let mut queue = Queue::default();
-    assert_eq!(queue.crowd(), 0);
+    assert_eq!(queue.due_together(), 0);
     for (id, hour) in [(1, 5000), (2, 5000), (3, 6000), (4, 6001)] {
         queue.add(push(id, "g", hour), at(0));
     }
-    assert_eq!(queue.crowd(), 3);
+    assert_eq!(queue.due_together(), 3);
     queue.add(push(5, "g", 5500), at(0));
-    assert_eq!(queue.crowd(), 4);
+    assert_eq!(queue.due_together(), 4);
     queue.remove(1);
     queue.remove(2);
-    assert_eq!(queue.crowd(), 3, "5, 3 and 4");
+    assert_eq!(queue.due_together(), 3, "5, 3 and 4");
     queue.park(3, "no_sender");
-    assert_eq!(queue.crowd(), 2, "what is parked waits for no instant");
+    assert_eq!(queue.due_together(), 2, "what is parked waits for no instant");
     queue.unpark();
-    assert_eq!(queue.crowd(), 3);
+    assert_eq!(queue.due_together(), 3);
 }
 
 #[test]
@@ -83,11 +111,11 @@ fn a_push_is_due_at_its_instant_and_not_before() {
 }
 
 #[test]
-fn a_target_that_never_answers_leaves_the_lane_to_the_others() {
+fn a_target_that_never_answers_leaves_the_queue_to_the_others() {
     let targets = [vec!["dead"; 100], vec!["b", "c", "d"]].concat();
-    let mut queue = all_in_one_lane(&targets, FREE);
+    let mut queue = all_of_one_account(&targets, FREE);
     let first = begun(&mut queue, 0);
-    // A quarter of the 64 that the lane opens, and everything of the others.
+    // A quarter of the 64 that the account opens, and everything of the others.
     assert_eq!(first.len(), 16 + 3);
     assert!(first.contains(&101) && first.contains(&102) && first.contains(&103));
     queue.remove(101);
@@ -97,9 +125,9 @@ fn a_target_that_never_answers_leaves_the_lane_to_the_others() {
 }
 
 #[test]
-fn a_paced_lane_opens_one_attempt_an_interval() {
-    let paced = LaneLimits { min_interval: Duration::from_millis(1000), ..FREE };
-    let mut queue = all_in_one_lane(&["a", "b"], paced);
+fn a_paced_queue_opens_one_attempt_an_interval() {
+    let paced = AccountLimits { min_interval: Duration::from_millis(1000), ..FREE };
+    let mut queue = all_of_one_account(&["a", "b"], paced);
     assert_eq!(begun(&mut queue, 0), [1]);
     queue.remove(1);
     assert_eq!(begun(&mut queue, 999).len(), 0);
@@ -109,7 +137,7 @@ fn a_paced_lane_opens_one_attempt_an_interval() {
 
 #[test]
 fn a_retried_push_waits_for_its_new_instant_and_frees_its_slot() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.take_startable(at(0));
     queue.close(1, at(0).moment);
     queue.retry(1, Duration::from_millis(500), UtcMs(500), 1, false);
@@ -132,7 +160,7 @@ fn a_parked_push_is_due_again_once_something_changed() {
 
 #[test]
 fn a_push_with_an_open_attempt_is_not_taken_in_again() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.take_startable(at(0));
     queue.add(push(1, "a", 0), at(0));
     assert_eq!(due(&queue, 99), Vec::<i64>::new());
@@ -140,8 +168,8 @@ fn a_push_with_an_open_attempt_is_not_taken_in_again() {
 }
 
 #[test]
-fn a_cancelled_push_leaves_its_lane() {
-    let mut queue = all_in_one_lane(&["a", "a"], FREE);
+fn a_cancelled_push_leaves_the_queue_of_its_account() {
+    let mut queue = all_of_one_account(&["a", "a"], FREE);
     queue.remove(1);
     assert_eq!(begun(&mut queue, 0), [2]);
     queue.remove(2);
@@ -150,18 +178,18 @@ fn a_cancelled_push_leaves_its_lane() {
 }
 
 #[test]
-fn pushes_leave_the_lane_of_an_account_that_went_down() {
-    let mut queue = all_in_one_lane(&["a", "b"], FREE);
-    queue.leave_lanes(Some("other"));
+fn pushes_leave_the_queue_of_an_account_that_went_down() {
+    let mut queue = all_of_one_account(&["a", "b"], FREE);
+    queue.leave_account_queues(Some("other"));
     assert_eq!(due(&queue, 0).len(), 0);
-    queue.leave_lanes(Some("a"));
+    queue.leave_account_queues(Some("a"));
     assert_eq!(due(&queue, 0), [1, 2]);
     assert_eq!(begun(&mut queue, 0).len(), 0);
 }
 
 #[test]
 fn every_place_is_told_from_the_others() {
-    let mut queue = all_in_one_lane(&["a", "b", "c"], FREE);
+    let mut queue = all_of_one_account(&["a", "b", "c"], FREE);
     queue.take_startable(at(0));
     queue.close(3, at(0).moment);
     queue.add(push(4, "a", 7), at(0));
@@ -174,13 +202,13 @@ fn every_place_is_told_from_the_others() {
     assert_eq!(not_begun, [4, 5, 6]);
     assert_eq!((queue.len(), queue.open_attempts(), queue.is_empty()), (6, 2, false));
     assert_eq!((queue.parked_reason(4), queue.parked_reason(5)), (None, Some("no_sender")));
-    assert_eq!(queue.line_of(1), queue.line_of(4), "one target, one line");
-    assert_ne!(queue.line_of(1), queue.line_of(2));
+    assert_eq!(queue.target_key_of(1), queue.target_key_of(4), "one target, one line");
+    assert_ne!(queue.target_key_of(1), queue.target_key_of(2));
     let begins = queue.take_startable(at(0)).begins;
     let begun = Begin { push_id: 6, account: "b".into(), sender: "console", rule: Rule::Explicit };
     assert_eq!(format!("{begins:?}"), format!("{:?}", [begun]));
-    // Leaving the lanes is for those whose attempt is not open.
-    queue.leave_lanes(None);
+    // Leaving the queues is for those whose attempt is not open.
+    queue.leave_account_queues(None);
     assert_eq!((queue.open_attempts(), due(&queue, 6).len()), (3, 0));
 }
 
@@ -198,9 +226,9 @@ fn a_parked_push_that_comes_again_stays_parked_unless_it_changed() {
 
 #[test]
 fn a_push_that_closes_is_not_taken_in_again_and_one_that_waits_learns_its_new_instant() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.add(push(1, "a", 5), at(0));
-    assert_eq!(queue.next_due_at(), None, "it stands in a lane");
+    assert_eq!(queue.next_due_at(), None, "it stands in the queue of its account");
     queue.take_startable(at(0));
     queue.close(1, at(0).moment);
     queue.add(push(1, "a", 5), at(0));
@@ -213,7 +241,7 @@ fn a_push_that_closes_is_not_taken_in_again_and_one_that_waits_learns_its_new_in
 
 #[test]
 fn what_perhaps_arrived_once_is_not_forgotten_by_a_later_refusal() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.take_startable(at(0));
     queue.close(1, at(0).moment);
     queue.retry(1, Duration::from_millis(1), UtcMs(1), 1, true);
@@ -226,7 +254,7 @@ fn what_perhaps_arrived_once_is_not_forgotten_by_a_later_refusal() {
 #[test]
 fn lanes_share_a_transaction() {
     let mut queue = Queue::default();
-    let wide = LaneLimits { concurrency: 4096, ..FREE };
+    let wide = AccountLimits { concurrency: 4096, ..FREE };
     for id in 1..=3000 {
         queue.add(push(id, &id.to_string(), 0), at(0));
         queue.assign(id, &if id % 2 == 0 { "even" } else { "odd" }.into(), Rule::ImDefault, wide);
@@ -238,19 +266,19 @@ fn lanes_share_a_transaction() {
 }
 
 #[test]
-fn attempts_open_at_once_are_bounded_and_no_lane_takes_all_of_them() {
+fn attempts_open_at_once_are_bounded_and_no_queue_takes_all_of_them() {
     let mut queue = Queue::default();
-    let wide = LaneLimits { concurrency: 1024, ..FREE };
+    let wide = AccountLimits { concurrency: 1024, ..FREE };
     let accounts = ["a", "b", "c", "d"].map(Arc::from);
-    for (lane, account) in (1..).zip(&accounts) {
-        for id in lane * 100_000..lane * 100_000 + 40_000 {
+    for (nth, account) in (1..).zip(&accounts) {
+        for id in nth * 100_000..nth * 100_000 + 40_000 {
             queue.add(push(id, &id.to_string(), 0), at(0));
             queue.assign(id, account, Rule::ImDefault, wide);
         }
         while !begun(&mut queue, 0).is_empty() {}
         let free = MAX_OPEN - queue.open_attempts();
         assert!(free > 0, "{account} left nothing for the next");
-        assert!(queue.lanes[account].open() as usize >= free, "{account} has its share");
+        assert!(queue.by_account[account].open() as usize >= free, "{account} has its share");
     }
     let before = queue.open_attempts();
     queue.remove(100_000);
@@ -260,7 +288,7 @@ fn attempts_open_at_once_are_bounded_and_no_lane_takes_all_of_them() {
 #[test]
 fn a_wait_of_a_length_passes_whatever_is_done_to_the_wall_clock() {
     for wall in [-7_200_000, 0, 7_200_000] {
-        let mut queue = all_in_one_lane(&["a"], FREE);
+        let mut queue = all_of_one_account(&["a"], FREE);
         queue.take_startable(at(0));
         queue.close(1, at(0).moment);
         queue.retry(1, Duration::from_millis(500), UtcMs(500), 1, false);
@@ -284,7 +312,7 @@ fn what_is_left_of_a_wait_goes_on_when_a_row_is_taken_in_and_an_hour_stays_an_ho
 
 #[test]
 fn a_row_read_before_the_last_attempt_was_recorded_changes_nothing() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.take_startable(at(0));
     queue.close(1, at(0).moment);
     queue.retry(1, Duration::from_millis(500), UtcMs(500), 1, true);
@@ -295,7 +323,7 @@ fn a_row_read_before_the_last_attempt_was_recorded_changes_nothing() {
 }
 
 #[test]
-fn a_push_whose_time_is_over_in_its_lane_is_not_begun() {
+fn a_push_whose_time_is_over_in_its_queue_is_not_begun() {
     let mut queue = Queue::default();
     for (id, expires_at) in [(1, 100), (2, 101)] {
         queue.add(OpenPush { expires_at: UtcMs(expires_at), ..push(id, "g", 0) }, at(0));
@@ -309,7 +337,7 @@ fn a_push_whose_time_is_over_in_its_lane_is_not_begun() {
 
 #[test]
 fn an_attempt_taken_back_leaves_the_push_waiting_as_before() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.take_startable(at(0));
     queue.take_back(1, at(1).moment);
     assert_eq!((queue.open_attempts(), due(&queue, 9)), (0, vec![]));
@@ -320,7 +348,7 @@ fn an_attempt_taken_back_leaves_the_push_waiting_as_before() {
 
 #[test]
 fn an_hour_that_came_stays_come_when_the_clock_is_put_back_and_one_to_come_does_not() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+    let mut queue = all_of_one_account(&["a"], FREE);
     queue.add(push(2, "b", 100), at(100));
     queue.add(push(3, "c", 101), at(100));
     let set_back = Reading { wall: UtcMs(-5000), moment: at(100).moment };
@@ -341,10 +369,10 @@ fn only_pushes_of_a_removed_job_that_were_there_are_orphans() {
 }
 
 #[test]
-fn only_a_lane_that_paces_itself_and_waits_has_an_hour() {
-    let mut queue = all_in_one_lane(&["a"], FREE);
+fn only_a_queue_that_paces_itself_and_waits_has_an_hour() {
+    let mut queue = all_of_one_account(&["a"], FREE);
     assert_eq!(queue.next_paced_at(), None);
-    let paced = LaneLimits { min_interval: Duration::from_millis(1000), ..FREE };
+    let paced = AccountLimits { min_interval: Duration::from_millis(1000), ..FREE };
     for (id, account, from) in [(10, "late", 500), (20, "soon", 200)] {
         for id in [id, id + 1] {
             queue.add(push(id, "g", 0), at(0));
