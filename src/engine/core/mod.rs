@@ -112,7 +112,8 @@ pub enum Input {
     Tick,
 }
 
-/// What is to be done. What the store does goes in this order only where one waits for the result of another.
+/// What is to be done. What needs neither the store nor a sender is done at once and in this order; all else may take as
+/// long as it likes and overtake one another, since what depends on a result waits for it.
 pub enum Action {
     /// Open attempts in the store. At most one of these is under way.
     Begin { begins: Vec<Begin>, now: UtcMs },
@@ -214,6 +215,11 @@ impl Core {
         self.queue.len()
     }
 
+    /// Whether nothing is open, under way or still to be written.
+    pub fn is_at_rest(&self) -> bool {
+        self.queue.len() == 0 && self.starter.is_idle() && self.recorder.is_idle()
+    }
+
     pub fn accounts_offline(&self) -> usize {
         self.accounts.offline()
     }
@@ -306,7 +312,9 @@ impl Core {
     pub fn wake(&mut self, now: Reading) -> Wake {
         let mut wake = Wake { at: None, after: self.look_again_at };
         if let Some(until) = self.stopping_until {
-            wake.after = wake.after.min(until);
+            // Once the grace is over, only the database can still be waited for.
+            let next = if now.moment < until { until } else { until + STORE_PAUSE };
+            wake.after = self.recorder.is_down_until().into_iter().fold(wake.after.min(next), Moment::min);
             return wake;
         }
         if self.is_beyond_belief(now.wall) {

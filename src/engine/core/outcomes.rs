@@ -24,7 +24,9 @@ impl Core {
         self.queue.close(push_id, step.now.moment);
         let mut next = self.decide(&ended, &report.outcome, step);
         if matches!(next, Next::Retry { .. }) && self.queue.is_orphan(push_id) {
-            next = Next::Cancelled { reason: "job_removed".to_owned() };
+            let reason = "job_removed".to_owned();
+            let is_perhaps_sent = report.outcome == Outcome::Unknown || self.is_perhaps_sent(push_id);
+            next = if is_perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
         }
         log_outcome(&ended, &report, &next);
         self.publish(&ended, &report.outcome, &next);
@@ -40,6 +42,11 @@ impl Core {
         });
     }
 
+    /// Whether an earlier attempt may have reached the target: it must never be said then that nothing was sent.
+    fn is_perhaps_sent(&self, push_id: i64) -> bool {
+        self.queue.get(push_id).is_some_and(|push| push.perhaps_sent)
+    }
+
     fn decide(&self, ended: &InFlight, outcome: &Outcome, step: &mut Step<'_>) -> Next {
         let delivery = &ended.delivery;
         let attempted = Attempted {
@@ -47,7 +54,7 @@ impl Core {
             max_attempts: delivery.max_attempts,
             retry: &delivery.retry,
             idempotent: ended.idempotent,
-            perhaps_sent: self.queue.get(delivery.push_id).is_some_and(|push| push.perhaps_sent),
+            perhaps_sent: self.is_perhaps_sent(delivery.push_id),
             now: step.now.wall,
             expires_at: delivery.expires_at,
             unit_jitter: step.dice.unit(),

@@ -1,0 +1,501 @@
+//! A random walk of the core alone: every input and every result in any order, kills between any two steps, clocks that
+//! are set, databases that cannot be written. No task, no file, no clock: one seed gives one walk.
+//!
+//! `PUSHCRON_CORE_WALKS=10000` walks as many seeds, `PUSHCRON_CORE_SEED=N` repeats one.
+
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fastrand::Rng;
+use pushcron::domain::{Account, Delivery, Moment, Outcome, PushState, Reading, Report, RetryPolicy, Target, UtcMs};
+use pushcron::engine::core::{Action, Core, Dice, Input, Start};
+use pushcron::engine::roster::{Member, Roster};
+use pushcron::policy::account::Fallback;
+use pushcron::policy::retry::{Attempted, decide};
+use pushcron::senders::{Gate, Probe, Sender, SenderEvent, find};
+use pushcron::store::{Finish, StoreError, TakeBack};
+use rows::{Row, Rows};
+
+const STEPS: usize = 800;
+const WALKS: u64 = 200;
+const ACCOUNTS: [&str; 2] = ["a", "b"];
+const CONCURRENCY: u32 = 2;
+/// 2026-01-01T01:00:00.000Z
+const START: UtcMs = UtcMs(1_767_229_200_000);
+
+/// What the core may ask of a sender without waiting.
+struct Told {
+    gate_closed: Arc<AtomicBool>,
+    idempotent: bool,
+}
+
+#[async_trait]
+impl Sender for Told {
+    async fn send(&self, _: &Delivery) -> Report {
+        unreachable!("the core sends nothing by itself")
+    }
+
+    async fn probe(&self) -> Probe {
+        unreachable!("the core probes nothing by itself")
+    }
+
+    fn gate(&self, _: &Target, _: Option<&Delivery>, _: UtcMs) -> Gate {
+        match self.gate_closed.load(Ordering::Relaxed) {
+            true => Gate::Closed { reason: "window_closed", until: None },
+            false => Gate::Open,
+        }
+    }
+
+    fn is_idempotent(&self, _: &Delivery, _: UtcMs) -> bool {
+        self.idempotent
+    }
+}
+
+struct Walk {
+    rng: Rng,
+    dice: Dice,
+    now: Reading,
+    core: Core,
+    rows: Rows,
+    /// Notes of starts, which survive a kill.
+    journal: BTreeSet<(i64, u32)>,
+    /// What is still to be carried out, and what came of it and was not handed in yet.
+    actions: Vec<Action>,
+    results: Vec<Input>,
+    /// Attempts whose sender was called and has not answered.
+    in_flight: BTreeMap<i64, Arc<str>>,
+    aborted: BTreeSet<i64>,
+    up: BTreeMap<&'static str, bool>,
+    gate_closed: Arc<AtomicBool>,
+    idempotent: bool,
+    store_ok: bool,
+    journal_ok: bool,
+    is_stopping: bool,
+    trace: Vec<String>,
+}
+
+impl Walk {
+    fn new(seed: u64) -> Walk {
+        let mut rng = Rng::with_seed(seed);
+        let now = Reading { wall: START, moment: Moment(Duration::from_secs(1000)) };
+        let idempotent = rng.u8(0..4) == 0;
+        let mut walk = Walk {
+            dice: Dice::with_seed(rng.u64(..)),
+            rng,
+            now,
+            core: Core::new(now),
+            rows: Rows::default(),
+            journal: BTreeSet::new(),
+            actions: Vec::new(),
+            results: Vec::new(),
+            in_flight: BTreeMap::new(),
+            aborted: BTreeSet::new(),
+            up: ACCOUNTS.into_iter().map(|account| (account, true)).collect(),
+            gate_closed: Arc::default(),
+            idempotent,
+            store_ok: true,
+            journal_ok: true,
+            is_stopping: false,
+            trace: Vec::new(),
+        };
+        walk.start();
+        walk
+    }
+
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        self.trace.push(format!("{} {}", self.now.wall, what()));
+    }
+
+    /// A process starts over what is there, as the daemon does.
+    fn start(&mut self) {
+        self.core = Core::new(self.now);
+        self.is_stopping = false;
+        self.actions.clear();
+        self.results.clear();
+        self.in_flight.clear();
+        self.aborted.clear();
+        for (id, number) in self.rows.interrupted() {
+            if self.journal.contains(&(id, number)) {
+                let delivery = self.rows.delivery(id);
+                let report = Report::failed(Outcome::Unknown, "killed");
+                let attempted = Attempted {
+                    attempt: number,
+                    max_attempts: delivery.max_attempts,
+                    retry: &delivery.retry,
+                    idempotent: self.idempotent,
+                    perhaps_sent: true,
+                    now: self.now.wall,
+                    expires_at: delivery.expires_at,
+                    unit_jitter: self.dice.unit(),
+                };
+                let next = decide(&report.outcome, &attempted);
+                let (started_at, finished_at) = (self.now.wall, self.now.wall);
+                let finish = Finish { push_id: id, number, report, next, started_at, finished_at, health: None };
+                self.rows.finish(&[finish]);
+            } else {
+                let next_attempt_at = self.now.wall;
+                self.rows.take_back(&[TakeBack { push_id: id, number, next_attempt_at, reason: None }]);
+            }
+        }
+        self.journal.clear();
+        self.input(Input::Accounts(self.accounts()));
+        self.input(Input::Opened(self.rows.waiting()));
+    }
+
+    fn accounts(&self) -> Roster {
+        let members = ACCOUNTS.into_iter().map(|id| {
+            let account = Account {
+                id: id.to_owned(),
+                im: "qq".to_owned(),
+                sender: "console".to_owned(),
+                is_default: id == "a",
+                concurrency: Some(CONCURRENCY),
+                min_interval: (id == "b").then_some(Duration::from_secs(2)),
+                settings: Default::default(),
+            };
+            let sender = Told { gate_closed: self.gate_closed.clone(), idempotent: self.idempotent };
+            Member::new(account, find("console").unwrap().spec, Arc::new(sender), true)
+        });
+        Roster::new(members.collect(), Fallback::CannotSend)
+    }
+
+    fn input(&mut self, input: Input) {
+        let before = self.actions.len();
+        self.core.step(self.now, &mut self.dice, input, &mut self.actions);
+        for action in &self.actions[before..] {
+            let starts = if let Action::Start(starts) = action { &starts[..] } else { &[] };
+            for Start { delivery, .. } in starts {
+                let id = delivery.push_id;
+                assert!(!self.is_stopping, "push {id} is begun at a stop");
+                assert!(delivery.expires_at > self.now.wall, "push {id} is begun after its time");
+            }
+        }
+        // What needs no task is done at once; all else in any order.
+        let at_once = |action: &Action| matches!(action, Action::Closed(_) | Action::Abort(_));
+        for action in self.actions.extract_if(before.., |action| at_once(action)).collect::<Vec<_>>() {
+            self.carry_out(action);
+        }
+    }
+
+    fn step(&mut self) {
+        match self.rng.u8(0..100) {
+            0..38 => self.carry_out_one(),
+            38..66 => self.hand_in_one(),
+            66..78 => self.answer_one(),
+            78..83 => self.pass_time(),
+            83..86 => self.new_push(),
+            86 => self.cancel_by_hand(),
+            87 => self.flip_account(),
+            88 => self.flip_gate(),
+            89 => self.store_ok = !self.store_ok,
+            90 => self.journal_ok = self.rng.u8(0..3) > 0,
+            91 => self.set_clock(),
+            92 => self.input(Input::Accounts(self.accounts())),
+            93 => self.input(Input::ProbeAll),
+            94 => {
+                let job = Arc::from(if self.rng.bool() { "one" } else { "two" });
+                self.note(|| format!("job {job} is removed"));
+                self.input(Input::JobsRemoved(vec![job]));
+            }
+            95 => self.input(Input::Opened(self.rows.waiting())),
+            96 if self.rng.u8(0..3) == 0 => {
+                self.note(|| "killed".to_owned());
+                self.start();
+            }
+            97 if self.rng.u8(0..6) == 0 && !self.is_stopping => {
+                self.note(|| "stops".to_owned());
+                self.is_stopping = true;
+                self.input(Input::Stop);
+            }
+            _ => self.input(Input::Tick),
+        }
+        if self.is_stopping && self.core.has_stopped(self.now) {
+            self.note(|| "has stopped, starts again".to_owned());
+            self.start();
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let ms = match self.rng.u8(0..4) {
+            0 => self.rng.u64(1..50),
+            1 => self.rng.u64(50..2000),
+            2 => self.rng.u64(1000..10_000),
+            _ => self.rng.u64(5_000..60_000),
+        };
+        self.pass(Duration::from_millis(ms));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = Reading { wall: self.now.wall + time, moment: self.now.moment + time };
+    }
+
+    fn set_clock(&mut self) {
+        let by = i64::from(self.rng.i32(-120_000..120_000));
+        self.note(|| format!("the clock is set by {by} ms"));
+        self.now.wall = UtcMs(self.now.wall.0 + by);
+    }
+
+    fn new_push(&mut self) {
+        let due_at = self.now.wall + Duration::from_millis(self.rng.u64(0..30_000));
+        let row = Row {
+            target: Target::Group(self.rng.u8(0..4).to_string()),
+            job: [None, Some("one"), Some("two")][self.rng.usize(0..3)].map(Arc::from),
+            account: [None, None, Some("a"), Some("b")][self.rng.usize(0..4)].map(str::to_owned),
+            has_media: self.rng.u8(0..4) == 0,
+            retry: RetryPolicy {
+                max_attempts: self.rng.u32(1..5),
+                backoff: Duration::from_secs(2),
+                resend_unknown: self.rng.u8(0..4) == 0,
+                ..RetryPolicy::default()
+            },
+            due_at,
+            expires_at: due_at + Duration::from_secs(self.rng.u64(5..600)),
+            state: PushState::Pending,
+            next_attempt_at: due_at,
+            is_resting: false,
+            attempts: Vec::new(),
+            through: None,
+            arrived: 0,
+            by_hand: false,
+        };
+        let id = self.rows.insert(row);
+        self.note(|| format!("push {id} due {due_at}"));
+        self.input(Input::Opened(vec![self.rows.open(id)]));
+    }
+
+    /// As `pushcron cancel` does: refused while it is being sent.
+    fn cancel_by_hand(&mut self) {
+        let waiting: Vec<i64> = self.rows.0.iter().filter(|(_, row)| row.is_waiting()).map(|(id, _)| *id).collect();
+        let Some(id) = self.rng.choice(waiting) else { return };
+        self.note(|| format!("push {id} is cancelled by hand"));
+        let row = self.rows.0.get_mut(&id).unwrap();
+        row.state = PushState::Cancelled;
+        row.by_hand = true;
+        self.input(Input::Dropped(vec![id]));
+    }
+
+    fn flip_account(&mut self) {
+        let account = ACCOUNTS[self.rng.usize(0..2)];
+        let up = self.up.get_mut(account).unwrap();
+        *up = !*up;
+    }
+
+    fn flip_gate(&mut self) {
+        let closed = !self.gate_closed.load(Ordering::Relaxed);
+        self.gate_closed.store(closed, Ordering::Relaxed);
+        if !closed {
+            self.input(Input::FromSender { account: "a".into(), generation: 0, event: SenderEvent::GateOpened });
+        }
+    }
+
+    fn hand_in_one(&mut self) {
+        if !self.results.is_empty() {
+            let result = self.results.swap_remove(self.rng.usize(0..self.results.len()));
+            self.input(result);
+        }
+        if self.rng.bool() {
+            self.input(Input::Tick);
+        }
+    }
+
+    fn carry_out_one(&mut self) {
+        if !self.actions.is_empty() {
+            let action = self.actions.swap_remove(self.rng.usize(0..self.actions.len()));
+            self.carry_out(action);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        let refused = (!self.store_ok).then(|| StoreError::Unavailable("disk full".to_owned()));
+        match action {
+            Action::Begin { begins, .. } => {
+                let result = refused.map_or_else(|| Ok(self.rows.begin(&begins)), Err);
+                self.results.push(Input::Begun { begins, result });
+            }
+            Action::Finish(finishes) => {
+                let result = refused.map_or_else(|| Ok(self.rows.finish(&finishes)), Err);
+                self.results.push(Input::Finished { finishes, result });
+            }
+            Action::TakeBack(attempts) => {
+                let result = refused.map_or_else(|| Ok(self.rows.take_back(&attempts)), Err);
+                self.results.push(Input::TakenBack { attempts, result });
+            }
+            Action::Settle { settles, .. } => {
+                let result = refused.map_or_else(|| Ok(self.rows.settle(&settles)), Err);
+                self.results.push(Input::Settled { settles, result });
+            }
+            Action::Start(starts) => self.begin_sending(starts),
+            Action::Send { delivery, .. } => self.send(delivery.push_id),
+            Action::Probe { account, generation, .. } => {
+                let probe = if self.up[&*account] { Probe::up() } else { Probe::down("scripted") };
+                self.results.push(Input::Probed { account, generation, probe });
+            }
+            Action::TellNextAttempts(rows) => {
+                for (id, at) in rows {
+                    if let Some(row) = self.rows.0.get_mut(&id).filter(|row| row.is_waiting()) {
+                        row.next_attempt_at = at;
+                    }
+                }
+            }
+            Action::Closed(id) => self.journal.retain(|(push_id, _)| *push_id != id),
+            Action::Abort(id) => {
+                self.in_flight.remove(&id);
+                self.aborted.insert(id);
+            }
+            Action::RecordAccounts { .. }
+            | Action::Confirm { .. }
+            | Action::SetMediaAside(_)
+            | Action::ReleaseMedia(_) => {}
+        }
+    }
+
+    fn begin_sending(&mut self, starts: Vec<Start>) {
+        if !self.journal_ok {
+            let push_ids = starts.iter().map(|start| start.delivery.push_id).collect();
+            return self.results.push(Input::NotStarted { push_ids, error: "scripted".to_owned() });
+        }
+        self.journal.extend(starts.iter().map(|start| (start.delivery.push_id, start.delivery.attempt)));
+        for Start { delivery, .. } in starts {
+            let push_id = delivery.push_id;
+            match self.rows.0[&push_id].has_media {
+                false => self.send(push_id),
+                true => {
+                    let unreachable = || Err(Report::failed(Outcome::Unreachable, "no such file"));
+                    let result = if self.rng.u8(0..4) == 0 { unreachable() } else { Ok(delivery) };
+                    self.results.push(Input::Resolved { push_id, result });
+                }
+            }
+        }
+    }
+
+    /// The sender is called: whatever is wrong from here on, people see it.
+    fn send(&mut self, id: i64) {
+        if self.aborted.contains(&id) {
+            return;
+        }
+        let row = &self.rows.0[&id];
+        let attempt = row.attempts.len() as u32;
+        assert_eq!(row.state, PushState::Sending, "push {id} is sent without an open row");
+        assert!(self.journal.contains(&(id, attempt)), "push {id} is sent without a note");
+        assert!(attempt <= row.retry.max_attempts, "push {id} is tried too often");
+        let may_repeat = row.was_unknown() && (self.idempotent || row.retry.resend_unknown);
+        assert!(row.arrived == 0 || may_repeat, "push {id} arrives twice");
+        let account = row.through.clone().unwrap();
+        assert!(self.in_flight.insert(id, account.clone()).is_none(), "push {id} is under way already");
+        let busy = self.in_flight.values().filter(|through| **through == account).count();
+        assert!(busy <= CONCURRENCY as usize, "{busy} at once through {account}");
+        self.note(|| format!("push {id} is sent, attempt {attempt}, by {account}"));
+    }
+
+    /// One of the senders that were called answers, or what it took is never heard of.
+    fn answer_one(&mut self) {
+        let Some(id) = self.rng.choice(self.in_flight.keys().copied().collect::<Vec<i64>>()) else { return };
+        let account = self.in_flight.remove(&id).unwrap();
+        let failed = |outcome| Report::failed(outcome, "scripted");
+        let (arrives, report) = match self.rng.u8(0..12) {
+            _ if !self.up[&*account] => (false, failed(Outcome::AccountDown)),
+            0 => (true, failed(Outcome::Unknown)),
+            1 => (false, failed(Outcome::Unknown)),
+            2 => (false, failed(Outcome::Unreachable)),
+            3 => (false, failed(Outcome::Rejected)),
+            4 => (false, failed(Outcome::TargetGone)),
+            5 => (false, failed(Outcome::Throttled { wait: Some(Duration::from_secs(self.rng.u64(1..90))) })),
+            _ => (true, Report::sent(None)),
+        };
+        self.note(|| format!("push {id} is answered {}, arrives {arrives}", report.outcome.as_str()));
+        self.rows.0.get_mut(&id).unwrap().arrived += usize::from(arrives);
+        self.results.push(Input::Done { push_id: id, report });
+    }
+
+    /// All is well again, and everything that can happen happens: nothing may be left over.
+    fn come_to_rest(&mut self) {
+        (self.store_ok, self.journal_ok) = (true, true);
+        self.gate_closed.store(false, Ordering::Relaxed);
+        self.up.values_mut().for_each(|up| *up = true);
+        for _ in 0..20_000 {
+            while let Some(action) = self.actions.pop() {
+                self.carry_out(action);
+            }
+            while !self.in_flight.is_empty() {
+                self.answer_one();
+            }
+            std::mem::take(&mut self.results).into_iter().for_each(|result| self.input(result));
+            self.input(Input::Tick);
+            if self.core.has_stopped(self.now) {
+                self.start();
+            }
+            if !self.actions.is_empty() || !self.results.is_empty() {
+                continue;
+            }
+            if self.core.is_at_rest() && !self.is_stopping {
+                return;
+            }
+            // Nobody but the core says when it is to be asked again.
+            let wake = self.core.wake(self.now);
+            let wait = wake.after.since(self.now.moment);
+            self.pass(wake.at.map_or(wait, |at| wait.min(at.since(self.now.wall))));
+        }
+        panic!("{} pushes are open for ever", self.core.open_pushes());
+    }
+
+    fn check_the_end(&self) {
+        for (id, row) in &self.rows.0 {
+            assert!(row.state.is_final(), "push {id} is {}", row.state.as_str());
+            assert!(!row.attempts.contains(&None), "push {id} has an attempt without an end");
+            match row.state {
+                PushState::Sent => assert!(row.arrived > 0, "push {id} is called sent and never arrived"),
+                PushState::Unknown => assert!(row.was_unknown(), "push {id} is unknown, and no attempt was"),
+                PushState::Cancelled if row.by_hand => {}
+                state => assert_eq!(row.arrived, 0, "push {id} is called {} and arrived", state.as_str()),
+            }
+        }
+        assert!(self.journal.is_empty(), "notes of attempts that were closed: {:?}", self.journal);
+    }
+}
+
+/// Walks, and tells in which states how many pushes ended.
+fn walk(seed: u64) -> BTreeMap<&'static str, usize> {
+    let mut walk = Walk::new(seed);
+    let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        (0..STEPS).for_each(|_| walk.step());
+        walk.come_to_rest();
+        walk.check_the_end();
+    }));
+    assert!(walked.is_ok(), "PUSHCRON_CORE_SEED={seed} repeats this walk:\n{}", walk.trace.join("\n"));
+    let mut ends = BTreeMap::new();
+    walk.rows.0.values().for_each(|row| *ends.entry(row.state.as_str()).or_default() += 1);
+    ends
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn whatever_comes_in_whatever_order_nothing_is_lost_doubled_or_called_what_it_is_not() {
+    if let Some(seed) = number("PUSHCRON_CORE_SEED") {
+        walk(seed);
+        return;
+    }
+    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..number("PUSHCRON_CORE_WALKS").unwrap_or(WALKS) {
+        walk(seed).into_iter().for_each(|(state, count)| *all.entry(state).or_default() += count);
+    }
+    println!("pushes by their ends: {all:?}");
+    assert_eq!(Vec::from_iter(all.keys()), [&"cancelled", &"expired", &"failed", &"sent", &"unknown"], "{all:?}");
+}
+
+#[test]
+fn one_seed_gives_one_walk() {
+    let trace = |seed| {
+        let mut walk = Walk::new(seed);
+        (0..STEPS).for_each(|_| walk.step());
+        walk.trace
+    };
+    assert!((0..20).all(|seed| trace(seed) == trace(seed)));
+}
