@@ -10,8 +10,8 @@
 //!    └──────────────────────── retry ←── Finish (durable) ←── decide ←── Done ←───────────────────────────────────────────┘
 //! ```
 //!
-//! Its memory has owners: [`Roster`] the accounts and what is known of them, [`Queue`] every open push and where it
-//! stands, [`Starter`] what is opened and what is being sent, [`Recorder`] what waits to be written.
+//! Its memory has owners: the roster the accounts and what is known of them, the queue every open push and where it
+//! stands, the starter what is opened and what is being sent, the recorder what waits to be written.
 
 mod account_events;
 mod account_queue;
@@ -96,7 +96,7 @@ pub enum Input {
     Begun { begins: Vec<Begin>, result: Result<Vec<Delivery>, StoreError> },
     /// The start of these attempts could not be noted, so that their senders were not called.
     NotStarted { push_ids: Vec<i64>, error: String },
-    /// What [`Action::Resolve`] came to: the delivery with its media, or the report of an attempt that ended there.
+    /// The media of a started attempt: the delivery with its media, or the report of an attempt that ended there.
     Resolved { push_id: i64, result: Result<Arc<Delivery>, Report> },
     /// What [`Action::Send`] came to.
     Done { push_id: i64, report: Report },
@@ -117,8 +117,8 @@ pub enum Input {
 pub enum Action {
     /// Open attempts in the store. At most one of these is under way.
     Begin { begins: Vec<Begin>, now: UtcMs },
-    /// Note that the senders of these attempts are called next, all or none, and go on with [`Action::Resolve`] or
-    /// [`Action::Send`] for each.
+    /// Note that the senders of these attempts are called next, all or none, and for each have its media
+    /// resolved, or call its sender where it has none.
     Start(Vec<Start>),
     /// Call the sender: the media are there.
     Send { sender: Arc<dyn Sender>, delivery: Arc<Delivery> },
@@ -217,7 +217,7 @@ impl Core {
 
     /// Whether nothing is open, under way or still to be written.
     pub fn is_at_rest(&self) -> bool {
-        self.queue.len() == 0 && self.starter.is_idle() && self.recorder.is_idle()
+        self.queue.is_empty() && self.starter.is_idle() && self.recorder.is_idle()
     }
 
     pub fn accounts_offline(&self) -> usize {

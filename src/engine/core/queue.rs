@@ -203,6 +203,10 @@ impl Queue {
         self.entries.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The pushes that are due, oldest first, at most `limit`: those whose hour comes within `lead`, and those that
     /// have waited long enough. Each must be assigned, parked or removed; until then it stays due.
     pub fn due(&self, now: Reading, lead: Duration, limit: usize) -> Vec<i64> {

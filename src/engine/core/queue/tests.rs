@@ -13,10 +13,6 @@ impl Queue {
             .map(|(id, _)| *id)
     }
 
-    fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Attempts open now.
     fn open_attempts(&self) -> usize {
         self.open
