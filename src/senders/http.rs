@@ -273,7 +273,7 @@ impl Reply {
     }
 
     /// The body as JSON for what is used again: ids, tokens, addresses. What is shown of it goes through
-    /// [`Secrets::hide_in_text`] of [`Reply::secrets`].
+    /// `Secrets::hide_in_text` of [`Reply::secrets`].
     pub fn json_as_it_came(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
     }

@@ -321,7 +321,7 @@ impl Walk {
                 let result = refused.map_or_else(|| Ok(self.rows.finish(&finishes)), Err);
                 self.results.push(Input::Finished { finishes, result });
             }
-            Action::TakeBack(attempts) => {
+            Action::TakeBack { attempts, .. } => {
                 let result = refused.map_or_else(|| Ok(self.rows.take_back(&attempts)), Err);
                 self.results.push(Input::TakenBack { attempts, result });
             }
