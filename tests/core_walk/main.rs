@@ -326,7 +326,10 @@ impl Walk {
                 self.results.push(Input::TakenBack { attempts, result });
             }
             Action::Settle { settles, .. } => {
-                let result = refused.map_or_else(|| Ok(self.rows.settle(&settles)), Err);
+                if refused.is_none() {
+                    self.rows.settle(&settles);
+                }
+                let result = refused.map_or(Ok(()), Err);
                 self.results.push(Input::Settled { settles, result });
             }
             Action::Start(starts) => self.begin_sending(starts),
