@@ -150,6 +150,17 @@ async fn each_answer_leads_to_its_class() {
         (Answer::status(202), Outcome::Sent),
         // The verdict is in the status, whatever becomes of the body.
         (Answer::ResetInBody { status: 200 }, Outcome::Sent),
+        (Answer::json(200, json!({"ok": true, "message": "error handling is fine"})), Outcome::Sent),
+        (Answer::json(201, json!({"code": 201, "error": null, "errors": []})), Outcome::Sent),
+        (Answer::json(200, json!({"id": "failed", "data": {"name": "error"}})), Outcome::Sent),
+        // But where the receiver itself says no, that counts.
+        (Answer::json(200, json!({"ok": false})), Outcome::Rejected),
+        (Answer::json(202, json!({"success": "false", "message": "no such chat"})), Outcome::Rejected),
+        (Answer::json(200, json!({"errcode": 93000, "errmsg": "invalid webhook url"})), Outcome::Rejected),
+        (Answer::json(200, json!({"status": "error"})), Outcome::Rejected),
+        (Answer::json(200, json!({"error": "no such chat", "success": true})), Outcome::Rejected),
+        // One verdict for each of several things, which nobody asked for.
+        (Answer::status(207), Outcome::Unknown),
         (Answer::ResetInBody { status: 500 }, Outcome::Unknown),
         (Answer::status(302).header("location", "/other"), Outcome::Rejected),
         (Answer::status(400), Outcome::Rejected),

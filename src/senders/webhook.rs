@@ -22,10 +22,11 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use url::Url;
 
-use super::http::{CallError, Http};
+use super::http::{CallError, Http, Reply};
 use super::json_body::{JsonBody, Slots};
 use super::parts::Budget;
 use super::settings::{self, CA_FILE};
+use super::verdict::{Fields, Verdict};
 use super::{BuildError, Environment, Probe, Sender};
 use crate::clock::SharedClock;
 use crate::domain::account::Account;
@@ -174,10 +175,13 @@ impl Webhook {
         })?;
         let headers = self.headers.iter().cloned();
         let request = body.attach(headers.fold(request, |request, (name, value)| request.header(name, value)));
-        // The status is the receiver's whole verdict; its body says nothing.
         let sent = |status| Report::sent(Some(delivery.key.clone())).with_status(status);
         match self.http.call(request, budget.left()?).await {
-            Ok(reply) => Ok(reply.status_report(self.clock.now()).unwrap_or_else(|| sent(reply.status))),
+            Ok(reply) => {
+                let failed = reply.status_report(self.clock.now()).or_else(|| doubt(&reply));
+                Ok(failed.unwrap_or_else(|| sent(reply.status)))
+            }
+            // The status is a receiver's yes by Standard Webhooks; of the body only a no counts, and none was read.
             Err(CallError::Ambiguous { status: Some(status @ 200..300), .. }) => Ok(sent(status)),
             Err(error) => Err(error.report()),
         }
@@ -199,6 +203,22 @@ impl Webhook {
         let signatures: Vec<String> =
             macs.into_iter().map(|mac| format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))).collect();
         Ok(request.header("webhook-signature", signatures.join(" ")))
+    }
+}
+
+/// A receiver need not say anything beside its 2xx, but where it says no, that is its word: a robot of some chat, whose
+/// verdict stands in the body, or a gateway.
+const VERDICT: Fields = Fields { codes: &[], yes: 0 };
+
+/// Why a good status is no yes.
+fn doubt(reply: &Reply) -> Option<Report> {
+    if reply.status == 207 {
+        let error = "HTTP 207: a verdict for each of several things, which are not read";
+        return Some(Report::failed(Outcome::Unknown, error).with_status(207));
+    }
+    match VERDICT.read(&reply.json()?) {
+        Verdict::No(no) => Some(Report::failed(Outcome::Rejected, no.told("")).with_status(reply.status)),
+        Verdict::Yes | Verdict::Nothing => None,
     }
 }
 
