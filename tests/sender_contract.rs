@@ -30,7 +30,7 @@ struct Fixture {
     decisive: &'static str,
     /// The answers to all calls, by a part of their path; the longest that fits counts.
     answers: Vec<(&'static str, Answer)>,
-    /// A 2xx is the platform's whole yes, whatever the body says.
+    /// A 2xx is the platform's yes, also where its body says nothing or breaks off.
     status_is_verdict: bool,
     /// Writes what the sender finds from earlier days: its files, and its memory as (key, value).
     past: fn(base: &str, state_dir: &Path) -> Vec<(String, Value)>,
@@ -337,7 +337,7 @@ async fn a_good_status_with_a_bad_verdict_is_never_a_success() {
         "ok": false, "error_code": 400, "status": "failed", "retcode": 100, "errcode": 1, "errmsg": "no", "code": 1,
         "ret": 1, "msg": "no", "message": "no", "description": "no", "success": false, "result": null, "data": null,
     });
-    for (name, fixture) in fixtures().filter(|(_, fixture)| !fixture.status_is_verdict) {
+    for (name, fixture) in fixtures() {
         let im = server(&fixture, Some(Answer::json(200, no.clone()))).await;
         let report = send(name, &fixture, &im.url(""), PATIENT).await;
         assert_ne!(report.outcome, Outcome::Sent, "{name}: {report:?}");
@@ -409,6 +409,43 @@ async fn a_yes_with_a_no_anywhere_in_it_is_never_a_success() {
             assert_ne!(report.outcome, Outcome::Sent, "{name}: {answer}");
             assert_ne!(report.outcome, Outcome::Unreachable, "{name} would send it twice: {answer}");
         }
+    }
+}
+
+/// A platform's whole yes under a status that says no, as a gateway that fails makes it, is no yes.
+#[tokio::test]
+async fn a_yes_under_a_bad_status_is_never_a_success() {
+    for (name, fixture) in fixtures() {
+        let Answer::Reply { body, .. } = fixture.answers[0].1.clone() else { panic!("{name} has no answer") };
+        for status in [302, 400, 404, 409, 429, 500, 502] {
+            let im = server(&fixture, Some(Answer::text(status, body.clone()))).await;
+            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            assert_ne!(report.outcome, Outcome::Sent, "{name} after {status}: {report:?}");
+        }
+    }
+}
+
+/// Those whose verdict is no code: their yes, and a no of their own kind in the same answer.
+#[tokio::test]
+async fn a_yes_beside_a_no_of_its_own_protocol_is_never_a_success() {
+    let rows = [
+        ("telegram", json!({"ok": false})),
+        ("telegram", json!({"ok": "false"})),
+        ("telegram", json!({"error_code": 400, "description": "no"})),
+        ("telegram", json!({"result": false})),
+        ("webhook", json!({"ok": false})),
+        ("webhook", json!({"success": false})),
+        ("webhook", json!({"errcode": 40001})),
+        ("webhook", json!({"data": {"errcode": 40001}})),
+        ("webhook", json!({"error": "no such chat"})),
+    ];
+    for (name, no) in rows {
+        let fixture = fixture(name).unwrap();
+        let Answer::Reply { body, .. } = &fixture.answers[0].1 else { panic!("{name} has no answer") };
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        let im = server(&fixture, Some(Answer::json(200, laid_over(&sent, &no)))).await;
+        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+        assert_ne!(report.outcome, Outcome::Sent, "{name} and {no}: {report:?}");
     }
 }
 

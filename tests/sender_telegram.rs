@@ -8,7 +8,7 @@ use common::bench::{delivery, group, user};
 use common::fake_im::{Answer, FakeIm, Refused};
 use common::form::{Field, form};
 use common::rig::{NOW, Rig, media, opus_of_1001_ms, retry, text, text_item};
-use pushcron::domain::{Body, Item, Outcome, Report, UtcMs};
+use pushcron::domain::{Body, Delivery, Item, Outcome, Report, UtcMs};
 use pushcron::senders::{Probe, Sender};
 use serde_json::{Value, json};
 
@@ -300,6 +300,142 @@ async fn a_group_that_moves_for_ever_is_not_followed_for_ever() {
     assert_eq!(world.im.requests().len(), 2);
 }
 
+fn pictures(world: &World, count: usize, words: &str) -> Delivery {
+    let mut items = vec![Item::Image(media(None)); count];
+    items.push(text_item(words));
+    let files = (0..count).map(|at| world.rig.file(&format!("{at}.png"), "image/png", PNG)).collect();
+    delivery(group("-5"), Body::Mixed { items }, files)
+}
+
+/// The server sends what failed of an album to nobody, and its `#1` counts failures, not pictures.
+#[tokio::test]
+async fn an_album_with_a_picture_that_telegram_will_not_show_goes_one_by_one() {
+    for words in [
+        "Bad Request: PHOTO_INVALID_DIMENSIONS",
+        "Bad Request: failed to send message #1 with the error message \"PHOTO_INVALID_DIMENSIONS\"",
+        "Bad Request: PHOTO_SAVE_FILE_INVALID",
+        "Bad Request: IMAGE_PROCESS_FAILED",
+    ] {
+        let world = World::new().await;
+        world.im.on("/sendMediaGroup", refused(400, words, json!({})));
+        world.im.script("/sendPhoto", [ok(1), refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({}))]);
+        world.im.on("/sendDocument", ok(2));
+        let report = world.sender(&[]).send(&pictures(&world, 2, "see")).await;
+        assert_eq!(
+            (&report.outcome, report.note.as_deref()),
+            (&Outcome::Sent, Some("album one by one, image as file"))
+        );
+        assert_eq!(world.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendDocument"], "{words}");
+        assert_eq!(field(&form(&world.im.request("/sendDocument")), "caption").text(), "see");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_of_an_album_that_went_one_by_one_repeats_nothing_that_arrived() {
+    let world = World::new().await;
+    world.im.on("/sendMediaGroup", refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({})));
+    world.im.script("/sendPhoto", [ok(1), refused(429, "Too Many Requests: retry after 3", json!({})), ok(2), ok(3)]);
+    let sender = world.sender(&[]);
+    let first = pictures(&world, 3, "see");
+    let report = sender.send(&first).await;
+    assert_eq!(report.outcome, Outcome::Throttled { wait: Some(Duration::from_secs(3)) });
+    let report = sender.send(&retry(first, &report)).await;
+    assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+    assert_eq!(world.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendPhoto", "sendPhoto"]);
+    let names: Vec<_> = world.im.requests_to("/sendPhoto").iter().map(|request| form(request)).collect();
+    let names: Vec<_> = names.iter().map(|fields| field(fields, "photo").filename.clone().unwrap()).collect();
+    assert_eq!(names, ["0.png", "1.png", "1.png", "2.png"]);
+}
+
+#[tokio::test]
+async fn a_text_arrives_without_the_pictures_that_the_chat_does_not_allow_and_the_push_is_not_called_sent() {
+    for count in [1, 2] {
+        let world = World::new().await;
+        let no = || refused(400, "Bad Request: not enough rights to send photos to the chat", json!({}));
+        world.im.on("/sendMediaGroup", no());
+        world.im.on("/sendPhoto", no());
+        world.im.on("/sendMessage", ok(4));
+        let sender = world.sender(&[]);
+        let first = pictures(&world, count, "see");
+        let report = sender.send(&first).await;
+        assert_eq!((&report.outcome, report.note.as_deref()), (&Outcome::Rejected, Some("text without media")));
+        assert!(report.error.as_deref().unwrap().contains("not enough rights to send photos"), "{report:?}");
+        let parts: Vec<_> = report.parts.iter().map(|part| part.outcome.as_str()).collect();
+        assert_eq!(parts, ["sent", "rejected"]);
+        assert_eq!(world.im.request("/sendMessage").json()["text"], "see");
+        // By hand, once more: the text is there.
+        sender.send(&retry(first, &report)).await;
+        assert_eq!(world.im.requests_to("/sendMessage").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_migration_is_followed_in_every_form_and_nothing_is_sent_twice() {
+    let number = || json!({"migrate_to_chat_id": -100200});
+    let words = "Bad Request: group chat was upgraded to a supergroup chat";
+    for answer in [
+        refused(400, words, number()),
+        refused(403, "Forbidden: the group chat was migrated", number()),
+        refused(400, words, json!({"migrate_to_chat_id": "-100200"})),
+        refused(400, "Bad Request: group migrated to supergroup, new chat id: -100200", Value::Null),
+    ] {
+        let world = World::new().await;
+        world.im.script("/sendMessage", [answer, ok(1)]);
+        let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+        let chats: Vec<Value> = world.im.requests().iter().map(|request| request.json()["chat_id"].clone()).collect();
+        assert_eq!(chats, [json!(-5), json!(-100200)]);
+    }
+    // Where nobody says to where, the target is gone.
+    let world = World::new().await;
+    world.im.on("/sendMessage", refused(400, words, Value::Null));
+    let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+    assert_eq!((report.outcome, world.im.requests().len()), (Outcome::TargetGone, 1));
+}
+
+#[tokio::test]
+async fn a_remembered_number_that_telegram_denies_is_forgotten() {
+    let world = World::new().await;
+    let moved = |to: i64| refused(400, "Bad Request: upgraded", json!({"migrate_to_chat_id": to}));
+    let gone = || refused(400, "Bad Request: chat not found", Value::Null);
+    world.im.script("/sendMessage", [moved(-100), ok(1), gone(), moved(-200), ok(2), ok(3)]);
+    for _ in 0..3 {
+        // Each as after a reload.
+        let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+        assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+    }
+    let chats: Vec<i64> =
+        world.im.requests().iter().map(|request| request.json()["chat_id"].as_i64().unwrap()).collect();
+    assert_eq!(chats, [-5, -100, -100, -5, -200, -200]);
+}
+
+#[tokio::test]
+async fn a_target_that_is_none_is_refused_before_anything_leaves() {
+    let world = World::new().await;
+    for id in
+        ["-100123/abc", "-100123/", "-100123:17", "t.me/x", "https://t.me/x", "x", "@", "-", "0", "@a/b", "-100/0"]
+    {
+        let report = world.sender(&[]).send(&delivery(group(id), text("a"), vec![])).await;
+        assert_eq!(report.outcome, Outcome::Rejected, "{id}");
+        let error = report.error.unwrap();
+        assert!(error.contains(id) && error.contains("expected a chat's number"), "{error}");
+    }
+    assert_eq!(world.im.requests().len(), 0);
+    for (id, topic) in [("-100123/17", json!(17)), ("@ops_room/17", json!(17)), ("-100123/1", Value::Null)] {
+        world.sender(&[]).send(&delivery(group(id), text("a"), vec![])).await;
+        let sent = world.im.requests().last().unwrap().json();
+        // The general topic has a number that Telegram refuses.
+        assert_eq!(sent["message_thread_id"], topic, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_album_of_which_less_came_back_is_not_called_sent() {
+    let world = World::new().await;
+    world.im.on("/sendMediaGroup", Answer::json(200, json!({"ok": true, "result": [{"message_id": 8}]})));
+    assert_eq!(world.sender(&[]).send(&pictures(&world, 2, "see")).await.outcome, Outcome::Unknown);
+}
+
 /// The error table of others.md §1 and §0.1.
 #[tokio::test]
 async fn every_failure_of_the_sheet_has_its_outcome() {
@@ -309,6 +445,34 @@ async fn every_failure_of_the_sheet_has_its_outcome() {
         (refused(429, "Too Many Requests: retry after 35", json!({"retry_after": 35})), throttled(35)),
         (bare(429, "Too Many Requests").header("retry-after", "9"), throttled(9)),
         (bare(429, "Too Many Requests"), Outcome::Throttled { wait: None }),
+        (bare(429, "Too Many Requests: retry after 20"), throttled(20)),
+        (refused(429, "Too Many Requests", json!({"retry_after": "3"})), throttled(3)),
+        (refused(429, "Too Many Requests", json!({"retry_after": 3.0})), throttled(3)),
+        (refused(429, "Too Many Requests", json!({"retry_after": 99999999999_i64})), throttled(86_400)),
+        (refused(429, "Too Many Requests: retry after 4", json!({"retry_after": "soon"})), throttled(4)),
+        (bare(420, "FLOOD_WAIT_7"), throttled(7)),
+        (bare(400, "Bad Request: FLOOD_WAIT_7"), throttled(7)),
+        (bare(400, "Bad Request: SLOWMODE_WAIT_30"), throttled(30)),
+        (bare(400, "Bad Request: TOPIC_CLOSED"), Outcome::TargetGone),
+        (bare(400, "Bad Request: TOPIC_DELETED"), Outcome::TargetGone),
+        (bare(400, "Bad Request: message thread not found"), Outcome::TargetGone),
+        (bare(400, "Bad Request: PEER_ID_INVALID"), Outcome::TargetGone),
+        (bare(400, "Bad Request: group chat was deactivated"), Outcome::TargetGone),
+        (bare(400, "Bad Request: CHAT_WRITE_FORBIDDEN"), Outcome::TargetGone),
+        (bare(400, "Bad Request: have no rights to send a message"), Outcome::TargetGone),
+        (bare(400, "Bad Request: not enough rights to send text messages to the chat"), Outcome::TargetGone),
+        (bare(400, "Bad Request: need administrator rights in the channel chat"), Outcome::TargetGone),
+        (bare(400, "Bad Request: user is deactivated"), Outcome::TargetGone),
+        (bare(403, "Forbidden: bot was kicked from the supergroup chat"), Outcome::TargetGone),
+        (bare(403, "Forbidden: bot is not a member of the channel chat"), Outcome::TargetGone),
+        (bare(403, "Forbidden: bot can't initiate conversation with a user"), Outcome::TargetGone),
+        // A yes beside a no.
+        (Answer::json(200, json!({"ok": true, "error_code": 400, "description": "no"})), Outcome::Unknown),
+        (Answer::json(200, json!({"ok": true, "result": false})), Outcome::Unknown),
+        (Answer::json(400, json!({"ok": true, "result": {"message_id": 7}})), Outcome::Rejected),
+        (Answer::json(500, json!({"ok": true, "result": {"message_id": 7}})), Outcome::Unknown),
+        (Answer::json(200, json!({"ok": false, "error_code": 400, "description": "no"})), Outcome::Rejected),
+        (Answer::json(200, json!({"ok": false, "error_code": "403", "description": "no"})), Outcome::TargetGone),
         (bare(400, "Bad Request: chat not found"), Outcome::TargetGone),
         (bare(400, "Bad Request: message is too long"), Outcome::Rejected),
         (bare(400, "Bad Request: can't parse entities: x"), Outcome::Rejected),

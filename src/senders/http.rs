@@ -314,9 +314,8 @@ impl Reply {
     pub fn wait_in(&self, header: &str, now: UtcMs) -> Option<Duration> {
         let text = self.headers.get(header)?.to_str().ok()?.trim();
         let wait = match in_seconds(text) {
-            // Whole seconds by the RFC; some services send fractions. Out of range means too long.
-            Some(seconds) if seconds >= 0.0 => Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT),
-            Some(_) => return None,
+            // Whole seconds by the RFC; some services send fractions.
+            Some(seconds) => wait_of(seconds)?,
             None => {
                 let date = httpdate::parse_http_date(text).ok()?;
                 let since_epoch = date.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -344,6 +343,16 @@ impl Reply {
         let error = format!("HTTP {}{hint}: {}", self.status, self.excerpt());
         Some(Report::failed(outcome, error.trim_end_matches([':', ' '])).with_status(self.status))
     }
+}
+
+/// A wait in seconds as a field of an answer tells it: a number, a fraction, or either as a text, at most a day.
+pub fn told_seconds(value: &serde_json::Value) -> Option<Duration> {
+    wait_of(value.as_f64().or_else(|| in_seconds(value.as_str()?.trim()))?)
+}
+
+/// None for what is no wait. Out of range means too long.
+fn wait_of(seconds: f64) -> Option<Duration> {
+    (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
 }
 
 /// A number of seconds, alone or with a unit behind it, as `30s` and `2 minutes`.

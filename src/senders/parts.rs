@@ -1,6 +1,7 @@
 //! The bookkeeping of a message that goes out in several sends: which parts are done, what became of each, and how
 //! much time is left.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::clock::SharedClock;
@@ -29,8 +30,8 @@ pub trait Part {
 pub struct Progress {
     labels: Vec<String>,
     parts: Vec<PartReport>,
-    /// The part that may be under way since an earlier attempt.
-    perhaps_sent: Option<usize>,
+    /// The part that may be under way since an earlier attempt; or what it was cut into.
+    perhaps_sent: Range<usize>,
     note: Option<String>,
     last: Report,
 }
@@ -39,16 +40,27 @@ impl Progress {
     /// Takes over what earlier attempts sent, if they cut the message in the same way: another sender may have
     /// tried before, and its first part is not ours.
     pub fn resume<P: Part>(delivery: &Delivery, parts: &[P]) -> Progress {
-        let count = parts.len();
-        let label = |(index, part): (usize, &P)| format!("{} {}/{count}", part.kind(), index + 1);
-        let labels: Vec<String> = parts.iter().enumerate().map(label).collect();
+        let labels = labels(parts);
         let same = delivery.parts.iter().zip(&labels).all(|(part, label)| part.part == *label);
         let parts = if same { delivery.parts.clone() } else { Vec::new() };
 
         let open = parts.iter().position(|part| !part.is_sent()).unwrap_or(parts.len());
         // An attempt that left no result at all was cut off by a crash.
         let perhaps = parts.get(open).map_or(delivery.attempt > 1, |part| part.outcome == Outcome::Unknown.as_str());
-        Progress { labels, parts, perhaps_sent: perhaps.then_some(open), note: None, last: Report::sent(None) }
+        let perhaps_sent = open..open + usize::from(perhaps);
+        Progress { labels, parts, perhaps_sent, note: None, last: Report::sent(None) }
+    }
+
+    /// The part at `index`, of which nothing arrived, goes out as `pieces` parts: `parts` is how the message is cut now.
+    pub fn recut<P: Part>(&mut self, index: usize, pieces: usize, parts: &[P]) {
+        self.labels = labels(parts);
+        self.parts.truncate(index);
+        for (part, label) in self.parts.iter_mut().zip(&self.labels) {
+            part.part.clone_from(label);
+        }
+        if self.is_repeat(index) {
+            self.perhaps_sent = index..index + pieces;
+        }
     }
 
     pub fn is_sent(&self, index: usize) -> bool {
@@ -57,7 +69,7 @@ impl Progress {
 
     /// Whether an earlier attempt may have sent this part.
     pub fn is_repeat(&self, index: usize) -> bool {
-        self.perhaps_sent == Some(index)
+        self.perhaps_sent.contains(&index)
     }
 
     /// For platforms that forget an idempotency key: whether the part may go out although it perhaps did already.
@@ -111,6 +123,11 @@ impl Progress {
         }
         last
     }
+}
+
+fn labels<P: Part>(parts: &[P]) -> Vec<String> {
+    let count = parts.len();
+    parts.iter().enumerate().map(|(index, part)| format!("{} {}/{count}", part.kind(), index + 1)).collect()
 }
 
 /// Says once that something goes out in another form than asked for.

@@ -4,26 +4,27 @@
 //! when it cannot. There is no idempotency key and no way to read back, so a lost answer stays `unknown`.
 
 mod answer;
+mod moves;
+mod place;
 mod plan;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::RequestBuilder;
 use reqwest::multipart::Form;
 use serde_json::{Map, Value, json};
-use tokio::sync::OnceCell;
 
-use self::answer::{Cure, judge, message_id};
-use self::plan::{Format, MediaForm, Step, Styled, Upload, plan};
+use self::answer::{Cure, Refusal, judge, message_id};
+use self::moves::Moves;
+use self::place::{Place, place};
+use self::plan::{Format, MediaForm, Step, Styled, Upload, as_tried, one_by_one, plan, texts_first};
 use super::http::Http;
 use super::parts::{Budget, Progress, add_note};
-use super::{BuildError, Environment, Memory, Probe, Sender, ogg, settings, upload};
+use super::{BuildError, Environment, Probe, Sender, ogg, settings, upload};
 use crate::clock::SharedClock;
 use crate::domain::sender::{SettingKind, SettingSpec};
-use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target};
+use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -85,7 +86,6 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     let base_url = settings::url(account, "base_url")?;
     let base_url = base_url.as_ref().map_or("https://api.telegram.org", |url| url.as_str().trim_end_matches('/'));
     Ok(Box::new(Telegram {
-        account: account.id.clone(),
         api: Secret::new(format!("{base_url}/bot{}", token.expose())),
         format: account.settings.text("parse_mode").map(|mode| match mode {
             "HTML" => Format::Html,
@@ -95,13 +95,11 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         link_preview: account.settings.bool("link_preview").unwrap_or(true),
         http: settings::http(account, environment)?,
         clock: environment.clock.clone(),
-        memory: environment.memory.clone(),
-        moved: OnceCell::new(),
+        moves: Moves::new(&account.id, environment.memory.clone()),
     }))
 }
 
 struct Telegram {
-    account: String,
     /// The address with the token in it.
     api: Secret,
     /// The account's `parse_mode`.
@@ -110,28 +108,58 @@ struct Telegram {
     link_preview: bool,
     http: Http,
     clock: SharedClock,
-    memory: Arc<dyn Memory>,
-    /// Groups that became supergroups: old chat id to new one. Remembered, since jobs keep naming the old id.
-    moved: OnceCell<Mutex<HashMap<String, String>>>,
+    moves: Moves,
 }
 
 #[async_trait]
 impl Sender for Telegram {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let steps = plan(delivery, self.format);
+        let place = match place(delivery.target.id()) {
+            Ok(place) => place,
+            Err(problem) => return Report::failed(Outcome::Rejected, problem),
+        };
+        let mut steps = as_tried(plan(delivery, self.format), &delivery.parts);
         if steps.is_empty() {
             return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
         }
         let mut budget = Budget::new(&self.clock, delivery.timeout);
         let mut progress = Progress::resume(delivery, &steps);
-        for (index, step) in steps.iter().enumerate() {
+        // A media that was refused, whose text goes first.
+        let mut refused: Option<(usize, Report)> = None;
+        let mut index = 0;
+        while let Some(step) = steps.get(index) {
             if progress.is_sent(index) {
+                index += 1;
                 continue;
             }
-            budget.extend_for_bytes(step.upload_bytes());
-            let report = self.send_step(step, &delivery.target, &budget).await.unwrap_or_else(|report| report);
-            if !progress.record(index, report) {
+            if let Some((_, report)) = refused.take_if(|(at, _)| *at == index) {
+                let _ = progress.record(index, report);
                 break;
+            }
+            budget.extend_for_bytes(step.upload_bytes());
+            match self.send_step(step, &place, &budget).await {
+                Ok(report) => {
+                    let _ = progress.record(index, report);
+                    index += 1;
+                }
+                Err(Stop { otherwise: Some(Otherwise::OneByOne), .. }) => {
+                    let pieces = one_by_one(&mut steps, index);
+                    progress.recut(index, pieces, &steps);
+                    progress.note("album one by one");
+                }
+                Err(Stop { report, otherwise }) => {
+                    let texts = match otherwise {
+                        Some(Otherwise::TextAlone) => texts_first(&mut steps, index),
+                        _ => 0,
+                    };
+                    if texts == 0 {
+                        let _ = progress.record(index, report);
+                        break;
+                    }
+                    progress.recut(index, texts + 1, &steps);
+                    progress.note("text without media");
+                    refused = Some((index + texts, report));
+                }
             }
         }
         progress.finish()
@@ -149,14 +177,6 @@ impl Sender for Telegram {
     }
 }
 
-/// The chat, and the topic of a forum after a slash: `-1001234567890/17`.
-fn chat_and_topic(target: &Target) -> (&str, Option<&str>) {
-    match target.id().split_once('/') {
-        Some((chat, topic)) => (chat, Some(topic)),
-        None => (target.id(), None),
-    }
-}
-
 /// Chats are numbers, channels also names.
 fn number_or_text(id: &str) -> Value {
     id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number))
@@ -170,31 +190,70 @@ struct Cures {
     moved: bool,
 }
 
+/// Why a step did not go out, and in what other cut it may.
+struct Stop {
+    report: Report,
+    otherwise: Option<Otherwise>,
+}
+
+enum Otherwise {
+    /// The members of an album on their own.
+    OneByOne,
+    /// The text before a media that the chat does not take.
+    TextAlone,
+}
+
+impl From<Report> for Stop {
+    fn from(report: Report) -> Stop {
+        Stop { report, otherwise: None }
+    }
+}
+
 impl Telegram {
-    async fn send_step(&self, step: &Step<'_>, target: &Target, budget: &Budget) -> Result<Report, Report> {
-        let (asked, topic) = chat_and_topic(target);
-        let mut chat = self.current_chat(asked).await;
+    async fn send_step(&self, step: &Step<'_>, place: &Place<'_>, budget: &Budget) -> Result<Report, Stop> {
+        let asked = place.chat;
+        let mut chat = self.moves.of(asked).await.unwrap_or_else(|| asked.to_owned());
+        // The id remembered, where Telegram denies it.
+        let mut denied: Option<(String, Report)> = None;
         let mut cures = Cures::default();
         loop {
-            let (method, request) = self.request(step, &chat, topic, cures).await?;
+            let request = self.request(step, &chat, place.topic, cures).await?;
             let reply = self.http.call(request, budget.left()?).await.map_err(|error| error.report())?;
-            let refusal = match judge(&reply, self.clock.now()) {
-                Ok(result) => {
-                    let mut report = Report::sent(message_id(&result)).with_status(reply.status);
-                    report.note = note(step, cures);
-                    return Ok(report);
-                }
+            let judged = judge(&reply, self.clock.now());
+            // What is denied is not worth remembering.
+            if cures.moved && !matches!(&judged, Err(refusal) if refusal.denies_chat) {
+                self.moves.remember(asked, &chat).await;
+            }
+            let refusal = match judged {
+                Ok(result) => return Ok(sent(step, cures, &result, reply.status)?),
                 Err(refusal) => refusal,
             };
-            match refusal.cure {
-                Some(Cure::Chat(new_chat)) if !cures.moved => {
-                    self.remember_move(asked, &new_chat).await;
-                    chat = new_chat;
-                    cures.moved = true;
+            let Refusal { report, cure, denies_chat } = *refusal;
+            let (is_album, is_media) = match step {
+                Step::Text { .. } => (false, false),
+                Step::Media { media, .. } => (media.len() > 1, true),
+            };
+            match cure {
+                Some(Cure::Chat(new_chat)) if !cures.moved && new_chat != chat => match denied {
+                    Some((id, report)) if id == new_chat => return Err(report.into()),
+                    _ => {
+                        chat = new_chat;
+                        cures.moved = true;
+                    }
+                },
+                _ if denies_chat && chat != asked && !cures.moved && denied.is_none() => {
+                    self.moves.forget(asked).await;
+                    denied = Some((std::mem::replace(&mut chat, asked.to_owned()), report));
                 }
                 Some(Cure::NoMarkup) if !cures.without_markup => cures.without_markup = true,
-                Some(Cure::Document) if !cures.as_document && method != "sendMediaGroup" => cures.as_document = true,
-                _ => return Err(refusal.report),
+                Some(Cure::Document) if is_album => {
+                    return Err(Stop { report, otherwise: Some(Otherwise::OneByOne) });
+                }
+                Some(Cure::Document) if is_media && !cures.as_document => cures.as_document = true,
+                Some(Cure::Document | Cure::TextAlone) if is_media => {
+                    return Err(Stop { report, otherwise: Some(Otherwise::TextAlone) });
+                }
+                _ => return Err(report.into()),
             }
         }
     }
@@ -203,13 +262,13 @@ impl Telegram {
         &self,
         step: &Step<'_>,
         chat: &str,
-        topic: Option<&str>,
+        topic: Option<i64>,
         cures: Cures,
-    ) -> Result<(&'static str, RequestBuilder), Report> {
+    ) -> Result<RequestBuilder, Report> {
         let mut fields = Map::new();
         fields.insert("chat_id".into(), number_or_text(chat));
         if let Some(topic) = topic {
-            fields.insert("message_thread_id".into(), number_or_text(topic));
+            fields.insert("message_thread_id".into(), json!(topic));
         }
         if self.silent {
             fields.insert("disable_notification".into(), json!(true));
@@ -220,7 +279,7 @@ impl Telegram {
                 if !self.link_preview {
                     fields.insert("link_preview_options".into(), json!({"is_disabled": true}));
                 }
-                return Ok(("sendMessage", self.http.post(self.method("sendMessage")).json(&fields)));
+                return Ok(self.http.post(self.method("sendMessage")).json(&fields));
             }
             Step::Media { media, caption, caption_above } => {
                 let mut about = Map::new();
@@ -243,41 +302,25 @@ impl Telegram {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             form = form.text(key, text);
         }
-        Ok((method, self.http.post(self.method(method)).multipart(form)))
+        Ok(self.http.post(self.method(method)).multipart(form))
     }
 
     fn method(&self, name: &str) -> String {
         format!("{}/{name}", self.api.expose())
     }
-
-    /// The id that a chat has today.
-    async fn current_chat(&self, chat: &str) -> String {
-        let moved = self.moved().await.lock().unwrap_or_else(PoisonError::into_inner);
-        moved.get(chat).cloned().unwrap_or_else(|| chat.to_owned())
-    }
-
-    async fn remember_move(&self, old: &str, new: &str) {
-        self.moved().await.lock().unwrap_or_else(PoisonError::into_inner).insert(old.to_owned(), new.to_owned());
-        if let Err(error) = self.memory.remember(&self.account, &format!("{MOVED}{old}"), new).await {
-            tracing::warn!(account = self.account, %error, "cannot remember the new id of a chat");
-        }
-    }
-
-    async fn moved(&self) -> &Mutex<HashMap<String, String>> {
-        let recall = || async {
-            let known = self.memory.recall(&self.account).await.unwrap_or_else(|error| {
-                tracing::warn!(account = self.account, %error, "cannot recall the new ids of chats");
-                Vec::new()
-            });
-            let moves = known.into_iter().filter_map(|(key, new)| Some((key.strip_prefix(MOVED)?.to_owned(), new)));
-            Mutex::new(moves.collect())
-        };
-        self.moved.get_or_init(recall).await
-    }
 }
 
-/// What the memory's keys for moved chats begin with.
-const MOVED: &str = "moved:";
+/// The report of a call that Telegram took.
+fn sent(step: &Step<'_>, cures: Cures, result: &Value, status: u16) -> Result<Report, Report> {
+    if let (Step::Media { media, .. }, Some(messages)) = (step, result.as_array())
+        && messages.len() < media.len()
+    {
+        let error = format!("Telegram took {} of the album's {} media", messages.len(), media.len());
+        return Err(Report::failed(Outcome::Unknown, error).with_status(status));
+    }
+    let report = Report::sent(message_id(result)).with_status(status);
+    Ok(Report { note: note(step, cures), ..report })
+}
 
 /// One media by the method of its form.
 async fn single(

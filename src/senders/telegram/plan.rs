@@ -1,6 +1,6 @@
 //! From a message to the calls that send it.
 
-use crate::domain::{Delivery, Kind, MediaFile};
+use crate::domain::{Delivery, Kind, MediaFile, PartReport};
 use crate::senders::markdown;
 use crate::senders::parts::Part;
 use crate::senders::segments::{Inline, Segment, render, segments};
@@ -28,7 +28,7 @@ pub struct Styled {
 }
 
 /// One call's worth of the message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Step<'a> {
     Text {
         text: Styled,
@@ -119,6 +119,55 @@ pub fn plan(delivery: &Delivery, format: Option<Format>) -> Vec<Step<'_>> {
     let mut planner = Planner { format, steps: Vec::new() };
     planner.plan(delivery);
     planner.steps
+}
+
+/// The steps as earlier attempts went through them: what they had to cut stays cut, or it would go out twice.
+pub fn as_tried<'a>(planned: Vec<Step<'a>>, earlier: &[PartReport]) -> Vec<Step<'a>> {
+    let mut steps = planned.clone();
+    for (index, part) in earlier.iter().enumerate() {
+        let kind = part.part.split(' ').next().unwrap_or_default();
+        match steps.get(index) {
+            Some(Step::Media { .. }) if kind == "text" => drop(texts_first(&mut steps, index)),
+            Some(Step::Media { media, .. }) if media.len() > 1 && kind != "album" => {
+                one_by_one(&mut steps, index);
+            }
+            _ => {}
+        }
+    }
+    let count = format!("/{}", steps.len());
+    if earlier.first().is_some_and(|part| part.part.ends_with(&count)) { steps } else { planned }
+}
+
+/// Cuts the album at `index` into its members; how many there are.
+pub fn one_by_one(steps: &mut Vec<Step<'_>>, index: usize) -> usize {
+    let Some(Step::Media { media, caption, caption_above }) = steps.get(index).cloned() else { return 0 };
+    let last = media.len() - 1;
+    let captioned = if caption_above { 0 } else { last };
+    let single = |(at, upload)| {
+        let caption = caption.clone().filter(|_| at == captioned);
+        let caption_above = caption_above && caption.is_some();
+        Step::Media { media: vec![upload], caption, caption_above }
+    };
+    let singles: Vec<_> = media.into_iter().enumerate().map(single).collect();
+    drop(steps.splice(index..=index, singles));
+    last + 1
+}
+
+/// Puts every text from `index` on before the media, captions too; how many there are.
+pub fn texts_first(steps: &mut Vec<Step<'_>>, index: usize) -> usize {
+    let (mut texts, mut rest) = (Vec::new(), Vec::new());
+    for step in steps.split_off(index) {
+        match step {
+            Step::Text { .. } => texts.push(step),
+            Step::Media { media, caption, .. } => {
+                texts.extend(caption.map(|text| Step::Text { text, whole: true, note: None }));
+                rest.push(Step::Media { media, caption: None, caption_above: false });
+            }
+        }
+    }
+    let count = texts.len();
+    steps.extend(texts.into_iter().chain(rest));
+    count
 }
 
 struct Planner<'a> {
