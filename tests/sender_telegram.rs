@@ -342,7 +342,7 @@ async fn a_retry_of_an_album_that_went_one_by_one_repeats_nothing_that_arrived()
     let report = sender.send(&retry(first, &report)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     assert_eq!(world.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendPhoto", "sendPhoto"]);
-    let names: Vec<_> = world.im.requests_to("/sendPhoto").iter().map(|request| form(request)).collect();
+    let names: Vec<_> = world.im.requests_to("/sendPhoto").iter().map(form).collect();
     let names: Vec<_> = names.iter().map(|fields| field(fields, "photo").filename.clone().unwrap()).collect();
     assert_eq!(names, ["0.png", "1.png", "1.png", "2.png"]);
 }
