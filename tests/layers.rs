@@ -14,8 +14,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("senders", &["domain", "clock"]),
     ("media", &["domain", "clock"]),
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
-    ("daemon", &["domain", "clock", "zone", "policy", "config", "store", "senders", "media", "engine"]),
     ("logging", &["domain", "clock"]),
+    ("daemon", &["domain", "clock", "zone", "policy", "config", "store", "senders", "media", "engine", "logging"]),
     ("cli", &["domain", "clock", "zone", "policy", "config", "store", "senders", "daemon", "logging"]),
 ];
 

@@ -30,9 +30,9 @@ mod wait;
 mod when;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
@@ -183,6 +183,9 @@ impl Verb {
 pub fn main() -> ExitCode {
     // Before any file is made: messages and tokens are nobody else's business, whatever the shell's umask says.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    // A file that may not grow any more is an error of that write, as a full disk is, and kills nobody. By a handler that
+    // does nothing: who is ignored, not handled, is ignored by commands that we start, too.
+    let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
     completions::answer_shell();
     act(std::env::args_os()).into()
 }
@@ -210,16 +213,26 @@ fn act(words: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let clock = SystemClock::shared();
-    let told = logging::init(cli.global.log_format, verbosity(&cli), clock.clone())
+    let hand = if matches!(cli.verb, Verb::Run(_)) { logging::Hand::Thread } else { logging::Hand::Own };
+    let _last_words = LastWords;
+    let told = logging::init(cli.global.log_format, verbosity(&cli), hand, clock.clone())
         .map_err(|problem| Failure::new(Exit::Usage, problem))
         .and_then(|()| cli.verb.act(&Context::new(cli.global, clock)));
     told.unwrap_or_else(|failure| {
         if !failure.is_silent() {
-            // Not `eprintln`, which panics where standard error is closed.
-            let _ = writeln!(std::io::stderr(), "{failure}");
+            logging::tell(&failure.to_string());
         }
         failure.exit
     })
+}
+
+/// However a verb ends, by a panic too, what it logged comes out before the process is gone.
+struct LastWords;
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        logging::flush();
+    }
 }
 
 /// The daemon tells its news; the other verbs answer by themselves, and log only what is broken.

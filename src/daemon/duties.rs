@@ -4,12 +4,14 @@
 //! tokio-cron-scheduler runs these few tasks, and no user's job: one that is late or lost here is simply done the
 //! next time.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::DaemonError;
 use super::numbers::Numbers;
@@ -61,6 +63,7 @@ impl Duties {
         let retention = parts.retention.clone();
         let watch_disk = move || {
             retention.watch_disk();
+            retention.watch_log();
             std::future::ready(())
         };
         scheduler.add(every(WATCH_DISK_EVERY, watch_disk)?).await?;
@@ -98,7 +101,11 @@ where
     let duty = Arc::new(duty);
     Job::new_repeated_async(period, move |_, _| {
         let duty = duty.clone();
-        Box::pin(async move { duty().await })
+        Box::pin(async move {
+            if AssertUnwindSafe(async { duty().await }).catch_unwind().await.is_err() {
+                error!("a duty of the daemon broke down (a bug of pushcron): it comes again at its time");
+            }
+        })
     })
 }
 

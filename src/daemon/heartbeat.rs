@@ -1,9 +1,8 @@
 //! `heartbeat`: a dead-man URL that is called while all is well, and not when it is not.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::clock::SharedClock;
@@ -19,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// What is written to see that the database can be written.
 const MEMORY: &str = "heartbeat_at";
 
-/// The last sign of life of the timer.
+/// The last sign of life of timer and dispatcher.
 #[derive(Default)]
 pub struct Pulse(Mutex<Option<LastBeat>>);
 
@@ -45,15 +44,20 @@ impl Pulse {
     }
 }
 
-/// Calls until aborted. A failure is told once, and so is its end.
-pub fn start(
-    heartbeat: Heartbeat,
-    pulse: std::sync::Arc<Pulse>,
-    store: SharedStore,
-    clock: SharedClock,
-    http: Http,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
+/// Who calls, and what it looks at before.
+#[derive(Clone)]
+pub struct Caller {
+    pub heartbeat: Heartbeat,
+    pub pulse: Arc<Pulse>,
+    pub store: SharedStore,
+    pub clock: SharedClock,
+    pub http: Http,
+}
+
+impl Caller {
+    /// Calls until dropped. A failure is told once, and so is its end.
+    pub async fn run(self) {
+        let Caller { heartbeat, pulse, store, clock, http } = self;
         let mut failed = false;
         loop {
             let called = match trouble(&pulse, &store, &clock).await {
@@ -68,13 +72,13 @@ pub fn start(
             failed = called.is_err();
             clock.sleep(heartbeat.every).await;
         }
-    })
+    }
 }
 
 /// What keeps pushes from going out, if anything.
 async fn trouble(pulse: &Pulse, store: &SharedStore, clock: &SharedClock) -> Option<String> {
     if !pulse.is_fresh(clock) {
-        return Some("the timer stands still".to_owned());
+        return Some("the timer or the dispatcher stands still".to_owned());
     }
     let now = clock.now();
     store.remember("", MEMORY, &now.to_string(), now).await.err().map(|error| error.to_string())
@@ -95,7 +99,6 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::store::sqlite::{Access, SqliteStore};
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn it_is_withheld_while_the_timer_or_the_database_stands_still() {
@@ -105,7 +108,7 @@ mod tests {
         let opened = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, clock.now()).await.unwrap();
         let store: SharedStore = Arc::new(opened);
         let pulse = Pulse::default();
-        let stands_still = Some("the timer stands still".to_owned());
+        let stands_still = Some("the timer or the dispatcher stands still".to_owned());
         assert_eq!(trouble(&pulse, &store, &shared).await, stands_still);
         pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
         assert_eq!(trouble(&pulse, &store, &shared).await, None);

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::keep_up::{Ended, keep_up};
+use crate::clock::SharedClock;
 use crate::engine::dispatcher::Event;
 use crate::engine::roster::{Member, Roster};
 
@@ -13,8 +15,8 @@ use crate::engine::roster::{Member, Roster};
 const BACKLOG: usize = 64;
 
 /// The running tasks.
-#[derive(Default)]
 pub struct Listeners {
+    clock: SharedClock,
     running: HashMap<Arc<str>, Listener>,
 }
 
@@ -24,8 +26,8 @@ struct Listener {
 }
 
 impl Listeners {
-    pub fn start(roster: &Roster, dispatcher: &mpsc::UnboundedSender<Event>) -> Listeners {
-        let mut listeners = Listeners::default();
+    pub fn start(roster: &Roster, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listeners {
+        let mut listeners = Listeners { clock: clock.clone(), running: HashMap::new() };
         listeners.replace(roster, dispatcher);
         listeners
     }
@@ -38,13 +40,14 @@ impl Listeners {
                 Some(running) if running.account == member.account => running,
                 Some(changed) => {
                     changed.task.abort();
-                    listen(member, dispatcher)
+                    listen(member, dispatcher, &self.clock)
                 }
-                None => listen(member, dispatcher),
+                None => listen(member, dispatcher, &self.clock),
             };
             kept.insert(member.id.clone(), listener);
         }
-        std::mem::replace(self, Listeners { running: kept }).stop();
+        let clock = self.clock.clone();
+        std::mem::replace(self, Listeners { clock, running: kept }).stop();
     }
 
     pub fn stop(self) {
@@ -54,11 +57,21 @@ impl Listeners {
     }
 }
 
-fn listen(member: &Member, dispatcher: &mpsc::UnboundedSender<Event>) -> Listener {
+fn listen(member: &Member, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listener {
     let (events, mut inbox) = mpsc::channel(BACKLOG);
     let generation = member.generation;
     let (sender, account, dispatcher) = (member.sender.clone(), member.id.clone(), dispatcher.clone());
+    let clock = clock.clone();
     let task = tokio::spawn(async move {
+        let what = format!("listening for account {account}");
+        // By returning after it has listened, a sender would leave its account deaf for good.
+        let listening = keep_up(&what, clock, move || {
+            let (sender, events) = (sender.clone(), events.clone());
+            async move {
+                sender.listen(events).await;
+                Ended::TooEarly
+            }
+        });
         let forward = async {
             while let Some(event) = inbox.recv().await {
                 if dispatcher.send(Event::FromSender { account: account.clone(), generation, event }).is_err() {
@@ -66,7 +79,7 @@ fn listen(member: &Member, dispatcher: &mpsc::UnboundedSender<Event>) -> Listene
                 }
             }
         };
-        tokio::join!(sender.listen(events), forward);
+        tokio::join!(listening, forward);
     });
     Listener { account: member.account.clone(), task }
 }

@@ -51,6 +51,8 @@ pub struct Gauges {
     /// The files of the database together.
     pub database_bytes: u64,
     pub disk_free_bytes: Option<u64>,
+    /// Lines of the log that nobody read in time.
+    pub log_lines_lost: u64,
 }
 
 impl Metrics {
@@ -89,7 +91,11 @@ impl Metrics {
         page.family("info", "gauge", "The version that runs.");
         page.line("info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         page.single("start_time_seconds", "When the daemon started.", Some(seconds(gauges.started_at)));
-        page.single("beat_time_seconds", "When the timer last looked for due fires.", gauges.beat_at.map(seconds));
+        page.single(
+            "beat_time_seconds",
+            "When the timer last looked for due fires while the dispatcher made its rounds.",
+            gauges.beat_at.map(seconds),
+        );
         page.single("jobs", "Jobs of the configuration.", Some(gauges.jobs));
         let next = gauges.next_due_at.map(seconds);
         page.single("next_due_time_seconds", "When the timer has something to do next.", next);
@@ -99,6 +105,8 @@ impl Metrics {
         page.single("database_bytes", "The database with its log.", Some(gauges.database_bytes));
         let free = gauges.disk_free_bytes;
         page.single("disk_free_bytes", "What the daemon may still write beside its database.", free);
+        page.family("log_lines_lost_total", "counter", "Log lines dropped while nobody read them.");
+        page.line("log_lines_lost_total", &[], gauges.log_lines_lost);
         counts.write(&mut page);
         page.0
     }
@@ -280,7 +288,7 @@ mod tests {
                 assert!(value.parse::<f64>().is_ok(), "{line}");
             }
         }
-        assert_eq!(families.len(), 14);
+        assert_eq!(families.len(), 15);
         assert!(text.ends_with('\n'));
     }
 }

@@ -4,6 +4,7 @@ mod alarm;
 mod duties;
 mod heartbeat;
 mod in_force;
+mod keep_up;
 mod listeners;
 mod memory;
 mod metrics;
@@ -13,11 +14,13 @@ mod once;
 mod outside;
 mod patience;
 mod retention;
+mod rounds;
 mod setup;
 mod systemd;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,7 +32,7 @@ use tracing::{error, info, warn};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, ConfigErrors};
 use crate::engine::desk::MediaDesk;
-use crate::engine::dispatcher::{Dispatcher, Event};
+use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
 use crate::engine::recovery::{Recovered, last_seen, past_accounts, resume_waits};
 use crate::engine::scheduler::{ApplyError, Command, Scheduler, withdraw_ahead};
 use crate::senders::{BuildError, Environment};
@@ -101,12 +104,60 @@ impl From<ApplyError> for DaemonError {
 /// # Errors
 /// [`DaemonError`] where it cannot start. A bad file at a reload is told and changes nothing.
 pub fn run(options: &Options) -> Result<(), DaemonError> {
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
         // Taken before anything else: a SIGHUP that comes during the start is answered after it, and kills nobody.
-        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
             .map_err(|error| DaemonError::System(format!("cannot listen for signals: {error}")))?;
-        Daemon::start(options.clone(), SystemClock::shared()).await?.serve(signals).await
-    })
+        match start_unless_stopped(options, SystemClock::shared(), &mut signals).await? {
+            Some((daemon, reload)) => daemon.serve(signals, reload).await,
+            None => Ok(()),
+        }
+    });
+    // A look-up of a name that nobody answers holds its thread for as long as it likes.
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
+    ended
+}
+
+/// How long the end waits for threads that are in the middle of something.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(1);
+/// A stop takes no longer, whatever holds the database: attempts have their grace, and what they came to is recorded.
+const LONGEST_STOP: Duration = STOP_GRACE.saturating_add(Duration::from_secs(5));
+
+/// Starts the daemon, and tells whether a reload was asked for meanwhile. None: it was told to stop before it was up.
+/// A start may take long, by a push by hand that holds the database or by what a killed daemon left.
+async fn start_unless_stopped(
+    options: &Options,
+    clock: SharedClock,
+    signals: &mut Signals,
+) -> Result<Option<(Daemon, bool)>, DaemonError> {
+    let mut starting = tokio::spawn(Daemon::start(options.clone(), clock.clone()));
+    let mut reload = false;
+    loop {
+        tokio::select! {
+            started = &mut starting => {
+                let daemon = started.map_err(|_| DaemonError::BrokeDown("start"))??;
+                return Ok(Some((daemon, reload)));
+            }
+            signal = signals.next() => match signal {
+                Some(SIGHUP) => reload = true,
+                _ => break,
+            },
+        }
+    }
+    systemd::stopping();
+    info!("stopping before the start was complete");
+    starting.abort();
+    tokio::select! {
+        started = starting => match started {
+            // It was up before it heard.
+            Ok(daemon) => daemon?.stop().await,
+            Err(_) => info!("stopped"),
+        },
+        // In the middle of something that the next start takes up where it lies.
+        () = clock.sleep(STOP_GRACE) => info!("stopped"),
+    }
+    Ok(None)
 }
 
 /// A runtime for the daemon and for verbs that send.
@@ -192,7 +243,16 @@ impl Daemon {
             warn!(unknown, retried, not_begun, "attempts were under way when pushcron last ended");
         }
 
-        let listeners = listeners::Listeners::start(&roster, &events);
+        let retention = retention::Retention::new(store.clone(), clock.clone(), opened.path.clone());
+        let parts = duties::Parts {
+            store: store.clone(),
+            dispatcher: events.clone(),
+            retention: Arc::new(retention),
+            numbers: observers.numbers().clone(),
+        };
+        let duties = duties::Duties::start(&settings, &parts).await?;
+        // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
+        let listeners = listeners::Listeners::start(&roster, &events, &clock);
         // The dispatcher task is not running yet, so that these are the first things it hears.
         let _ = events.send(Event::Accounts(roster));
         let _ = events.send(Event::Opened(open));
@@ -202,14 +262,6 @@ impl Daemon {
         scheduler.on_beat(observers.on_beat());
         scheduler.sleep_at_most(systemd::watchdog_period());
         let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
-        let retention = retention::Retention::new(store.clone(), clock.clone(), opened.path.clone());
-        let parts = duties::Parts {
-            store: store.clone(),
-            dispatcher: events.clone(),
-            retention: Arc::new(retention),
-            numbers: observers.numbers().clone(),
-        };
-        let duties = duties::Duties::start(&settings, &parts).await?;
         let outside = outside::watch(store.clone(), opened.identity(), clock.clone(), events.clone(), commands.clone());
         Ok(Daemon {
             options,
@@ -230,9 +282,12 @@ impl Daemon {
         })
     }
 
-    async fn serve(mut self, mut signals: Signals) -> Result<(), DaemonError> {
+    async fn serve(mut self, mut signals: Signals, reload: bool) -> Result<(), DaemonError> {
         memory::give_back();
         systemd::ready();
+        if reload {
+            self.reload().await;
+        }
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -245,6 +300,8 @@ impl Daemon {
                     Err(_) => DaemonError::BrokeDown("watch of the database"),
                 }),
                 _ = &mut self.scheduling => return Err(DaemonError::BrokeDown("scheduler")),
+                () = &mut self.opened.breakdown => return Err(DaemonError::BrokeDown("store")),
+                () = self.observers.alarm_ended() => return Err(DaemonError::BrokeDown("alarm")),
             }
         }
         self.stop().await;
@@ -307,22 +364,33 @@ impl Daemon {
     async fn stop(self) {
         systemd::stopping();
         info!("stopping");
+        // First of all: while the timer ends its round nothing new is sent, and the grace of what is under way has begun.
+        let (done, stopped) = oneshot::channel();
+        let _ = self.dispatcher.send(Event::Stop(done));
         self.outside.abort();
         self.observers.stop();
         self.listeners.stop();
-        self.duties.stop().await;
         drop(self.commands);
-        // A scheduler that broke down has nothing more to record.
-        let _ = self.scheduling.await;
-        let (done, stopped) = oneshot::channel();
-        let _ = self.dispatcher.send(Event::Stop(done));
-        let _ = stopped.await;
-        let _ = self.dispatching.await;
-        // Instants still to come are decided by whoever runs then; until then they are nobody's open pushes.
-        if let Err(error) = withdraw_ahead(&*self.opened.store, Some(self.clock.now()), self.clock.now()).await {
-            warn!(%error, "fires recorded ahead stay for the next start to withdraw");
+        let (clock, store) = (self.clock.clone(), self.opened.store.clone());
+        let (duties, scheduling, dispatching) = (self.duties, self.scheduling, self.dispatching);
+        let end = async {
+            duties.stop().await;
+            // A scheduler that broke down has nothing more to record.
+            let _ = scheduling.await;
+            let _ = stopped.await;
+            let _ = dispatching.await;
+            // Instants still to come are decided by whoever runs then; until then they are nobody's open pushes.
+            if let Err(error) = withdraw_ahead(&*store, Some(clock.now()), clock.now()).await {
+                warn!(%error, "fires recorded ahead stay for the next start to withdraw");
+            }
+            store.close().await;
+        };
+        tokio::select! {
+            () = end => {}
+            () = clock.sleep(LONGEST_STOP) => {
+                warn!("the database did not take in time what was under way: the next start sees to it");
+            }
         }
-        self.opened.store.close().await;
         info!("stopped");
     }
 }

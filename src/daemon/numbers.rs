@@ -54,6 +54,7 @@ impl Numbers {
             unknown_pushes: figures.ok().map(|figures| figures.unknown_pushes),
             database_bytes: file_bytes(&self.database),
             disk_free_bytes: super::retention::disk(&self.database).ok().map(|disk| disk.free),
+            log_lines_lost: crate::logging::lost_lines(),
         };
         self.metrics.text(&gauges)
     }

@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::alarm::{Alarm, Ear, Settings};
 use super::heartbeat::{self, Pulse};
+use super::keep_up::{Ended, keep_up};
 use super::metrics::Metrics;
 use super::numbers::Numbers;
+use super::rounds::Rounds;
 use super::{DaemonError, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -27,6 +30,7 @@ pub struct Observers {
     http: Http,
     ear: Ear,
     alarm: JoinHandle<()>,
+    rounds: Arc<Rounds>,
     /// Those that a reload starts anew.
     tasks: Vec<JoinHandle<()>>,
 }
@@ -49,6 +53,7 @@ impl Observers {
     ) -> Result<Observers, DaemonError> {
         let Observed { store, clock, http, vitals, database, started_at } = observed;
         may_run_command(config)?;
+        let rounds = Arc::new(Rounds::new(vitals.clone(), dispatcher.clone()));
         let alarm = Alarm::new(Settings::of(config), store.clone(), clock.clone(), dispatcher, started_at).await?;
         let ear = alarm.ear();
         let numbers = Numbers {
@@ -62,7 +67,7 @@ impl Observers {
             file_failed: AtomicBool::new(false),
         };
         let alarm = tokio::spawn(alarm.run());
-        let mut observers = Observers { numbers: Arc::new(numbers), http, ear, alarm, tasks: Vec::new() };
+        let mut observers = Observers { numbers: Arc::new(numbers), http, ear, alarm, rounds, tasks: Vec::new() };
         observers.start_tasks(config);
         Ok(observers)
     }
@@ -76,13 +81,22 @@ impl Observers {
         })
     }
 
+    /// Ends only when the alarm broke down, since it runs for as long as somebody may tell it news.
+    pub async fn alarm_ended(&mut self) {
+        let _ = (&mut self.alarm).await;
+    }
+
     /// What the timer is to call at every round.
     pub fn on_beat(&self) -> Arc<dyn Fn(Beat) + Send + Sync> {
         let (pulse, clock) = (self.numbers.pulse.clone(), self.numbers.clock.clone());
         let tell_systemd = systemd::beat(self.numbers.vitals.clone());
+        let rounds = self.rounds.clone();
         Arc::new(move |beat| {
-            pulse.note(beat, &clock);
-            tell_systemd(beat);
+            let alive = rounds.go_on();
+            if alive {
+                pulse.note(beat, &clock);
+            }
+            tell_systemd(beat, alive);
         })
     }
 
@@ -104,12 +118,16 @@ impl Observers {
 
     fn start_tasks(&mut self, config: &Config) {
         if let Some(address) = config.daemon.metrics_listen {
-            self.tasks.push(tokio::spawn(self.numbers.clone().serve(address)));
+            let (numbers, clock) = (self.numbers.clone(), self.numbers.clock.clone());
+            let serve = move || numbers.clone().serve(address).map(|()| Ended::Done);
+            self.tasks.push(tokio::spawn(keep_up("the page of metrics", clock, serve)));
         }
         if let Some(heartbeat) = config.daemon.heartbeat.clone() {
             let Numbers { pulse, store, clock, .. } = &*self.numbers;
-            let (pulse, store, clock) = (pulse.clone(), store.clone(), clock.clone());
-            self.tasks.push(heartbeat::start(heartbeat, pulse, store, clock, self.http.clone()));
+            let (pulse, store, clock, http) = (pulse.clone(), store.clone(), clock.clone(), self.http.clone());
+            let caller = heartbeat::Caller { heartbeat, pulse, store, clock: clock.clone(), http };
+            let call = move || caller.clone().run().map(|()| Ended::Done);
+            self.tasks.push(tokio::spawn(keep_up("the heartbeat", clock, call)));
         }
     }
 

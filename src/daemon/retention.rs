@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -28,6 +28,15 @@ const OVERDUE: Duration = Duration::from_secs(25 * 3600);
 /// again.
 const YOUNG: Duration = Duration::from_secs(3600);
 
+/// The daemon folds its log every 8 MB, or at the next quiet moment; so much comes together only behind a reader.
+const LONG_LOG: u64 = 256 << 20;
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// The bounds, and when they were last seen to.
 pub struct Retention {
     store: SharedStore,
@@ -35,6 +44,8 @@ pub struct Retention {
     database: PathBuf,
     last_at: Mutex<Option<UtcMs>>,
     low: AtomicBool,
+    /// The length at which the write-ahead log was last told to be too long.
+    long_log: AtomicU64,
 }
 
 /// The disk that the database lies on, in bytes.
@@ -59,7 +70,14 @@ pub fn disk(database: &Path) -> std::io::Result<Disk> {
 
 impl Retention {
     pub fn new(store: SharedStore, clock: SharedClock, database: PathBuf) -> Retention {
-        Retention { store, clock, database, last_at: Mutex::default(), low: AtomicBool::new(false) }
+        Retention {
+            store,
+            clock,
+            database,
+            last_at: Mutex::default(),
+            low: AtomicBool::new(false),
+            long_log: AtomicU64::new(0),
+        }
     }
 
     /// Says so when the disk is getting full, and when it has room again.
@@ -75,6 +93,28 @@ impl Retention {
             ),
             false if told => info!(free_mb, "the disk has room again"),
             _ => {}
+        }
+    }
+
+    /// Says so when the write-ahead log has grown far beyond what the daemon itself lets come together, again when it has
+    /// doubled since, and when it is short again. Whoever reads keeps all that was written since they began from being
+    /// folded into the database.
+    pub fn watch_log(&self) {
+        let log = beside(&self.database, "-wal");
+        let bytes = std::fs::metadata(&log).map_or(0, |log| log.len());
+        let told_at = self.long_log.load(Ordering::Relaxed);
+        let size_mb = bytes / 1_000_000;
+        if bytes >= LONG_LOG && (told_at == 0 || bytes >= told_at.saturating_mul(2)) {
+            self.long_log.store(bytes, Ordering::Relaxed);
+            warn!(
+                size_mb,
+                file = %log.display(),
+                "the write-ahead log grows, since somebody has been reading the database in one transaction: end that \
+                 transaction (fuser -v on the database shows whose it is)"
+            );
+        } else if bytes < LONG_LOG && told_at > 0 {
+            self.long_log.store(0, Ordering::Relaxed);
+            info!(size_mb, "the write-ahead log is short again");
         }
     }
 
@@ -213,6 +253,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = disk(dir.path()).unwrap();
         assert!(disk.all > disk.free && disk.free > 0, "{disk:?}");
+    }
+
+    #[tokio::test]
+    async fn a_log_that_a_reader_keeps_is_told_when_it_is_long_and_when_it_has_doubled() {
+        let bench = Bench::new().await;
+        // A sparse file takes no room. It lies beside a database that nobody opens.
+        let database = bench._dir.path().join("other.db");
+        let log = beside(&database, "-wal");
+        let retention = Retention::new(bench.store.clone(), bench.clock.clone(), database);
+        let at = |bytes: u64| {
+            std::fs::File::create(&log).unwrap().set_len(bytes).unwrap();
+            retention.watch_log();
+            retention.long_log.load(Ordering::Relaxed)
+        };
+        retention.watch_log();
+        let mb = 1 << 20;
+        let rows = [(255, 0), (256, 256), (500, 256), (512, 512), (1000, 512), (2000, 2000), (100, 0), (300, 300)];
+        for (bytes, told_at) in rows {
+            assert_eq!(at(bytes * mb), told_at * mb, "{bytes} MiB");
+        }
     }
 
     struct Bench {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +26,15 @@ use crate::store::{SharedStore, StoreError};
 /// The time that all media of one push together may take to fetch.
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
 
+/// What ends when a part breaks down, and at no other time.
+pub type Breakdown = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// The database, held alone.
 pub struct Opened {
     pub path: PathBuf,
     pub store: SharedStore,
+    /// Ends when the store's writing thread breaks down.
+    pub breakdown: Breakdown,
     /// Held for as long as the store is used; a second daemon is refused meanwhile.
     lock: DaemonLock,
 }
@@ -66,7 +72,8 @@ impl Opened {
             }
         };
         let store = SqliteStore::open(path, Access::Daemon, clock.now()).await?;
-        Ok(Opened { path: path.to_owned(), store: Arc::new(store), lock })
+        let breakdown = Box::pin(store.breakdown());
+        Ok(Opened { path: path.to_owned(), store: Arc::new(store), breakdown, lock })
     }
 
     pub fn identity(&self) -> Identity {

@@ -42,19 +42,23 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// How often the watchdog must be fed at least, if there is one: half of its limit.
+/// How often the timer must beat at least, if there is a watchdog: thrice within its limit, since a beat that finds the
+/// dispatcher in the middle of a long round does not feed it.
 pub fn watchdog_period() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+    sd_notify::watchdog_enabled().map(|limit| limit / 3)
 }
 
-/// Feeds the watchdog and writes the status line at every round of the timer. Sends never hold this up: a target
-/// that answers slowly must not get a healthy daemon killed.
-pub fn beat(vitals: Arc<Vitals>) -> Arc<dyn Fn(Beat) + Send + Sync> {
-    Arc::new(move |beat| {
+/// Feeds the watchdog and writes the status line at every round of the timer, `alive`: while the dispatcher makes its
+/// rounds too. Sends never hold this up: a target that answers slowly must not get a healthy daemon killed.
+pub fn beat(vitals: Arc<Vitals>) -> impl Fn(Beat, bool) + Send + Sync {
+    move |beat, alive| {
         let open = vitals.open_pushes.load(Ordering::Relaxed);
         let offline = vitals.accounts_offline.load(Ordering::Relaxed);
         let next = beat.next_look_at.map_or("none".to_owned(), |at| at.to_string());
         let status = format!("{} jobs, next fire {next}, {open} open pushes, {offline} accounts offline", beat.jobs);
-        tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
-    })
+        match alive {
+            true => tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]),
+            false => tell(&[NotifyState::Status(&status)]),
+        }
+    }
 }

@@ -46,6 +46,8 @@ pub enum Event {
     Accounts(Roster),
     /// Ask every account that jobs use how it is.
     ProbeAll,
+    /// Make a round, whatever there is to do, so that it is seen that rounds are made.
+    Beat,
     /// A sender's background work has news.
     FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
     /// No new attempts; those under way may end within the grace. The sender is told when all is recorded.
@@ -57,6 +59,8 @@ pub enum Event {
 pub struct Vitals {
     pub open_pushes: AtomicUsize,
     pub accounts_offline: AtomicUsize,
+    /// Made since the start: while the dispatcher lives, each [`Event::Beat`] is followed by one.
+    pub rounds: AtomicUsize,
 }
 
 /// The task that owns every open push.
@@ -146,6 +150,7 @@ impl Dispatcher {
             actions.drain(..).for_each(|action| self.carry_out(action));
             self.vitals.open_pushes.store(self.core.open_pushes(), Ordering::Relaxed);
             self.vitals.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
+            self.vitals.rounds.fetch_add(1, Ordering::Relaxed);
         }
         // Whoever asked for the stop may be gone, which changes nothing.
         let _ = self.stopped.map(|stopped| stopped.send(()));
@@ -158,6 +163,7 @@ impl Dispatcher {
             Event::JobsRemoved(jobs) => Input::JobsRemoved(jobs),
             Event::Accounts(accounts) => Input::Accounts(accounts),
             Event::ProbeAll => Input::ProbeAll,
+            Event::Beat => Input::Tick,
             Event::FromSender { account, generation, event } => Input::FromSender { account, generation, event },
             Event::Stop(stopped) => {
                 self.stopped = Some(stopped);

@@ -9,8 +9,8 @@ use std::os::unix::net::UnixDatagram;
 use serde_json::Value;
 use tracing::Level;
 
-use super::Record;
 use super::line::text;
+use super::{Hand, Record};
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -28,21 +28,21 @@ pub fn owns_stderr() -> bool {
 }
 
 impl Journal {
-    pub fn open() -> io::Result<Journal> {
+    pub fn open(hand: Hand) -> io::Result<Journal> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(SOCKET)?;
-        // A journal that does not keep up must not hold up a push; it then loses lines and says so itself.
-        socket.set_nonblocking(true)?;
+        // A journal that does not keep up must not hold up a verb; a thread of its own may wait for it.
+        socket.set_nonblocking(hand == Hand::Own)?;
         Ok(Journal { socket })
     }
 
-    pub fn send(&self, record: &Record) {
+    pub fn send(&self, datagram: &[u8]) {
         // Nobody is left to tell when the journal is gone.
-        let _ = self.socket.send(&datagram(record));
+        let _ = self.socket.send(datagram);
     }
 }
 
-fn datagram(record: &Record) -> Vec<u8> {
+pub fn datagram(record: &Record) -> Vec<u8> {
     let mut message = text(&record.fields);
     message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
     let mut bytes = Vec::with_capacity(256);

@@ -93,10 +93,8 @@ impl House {
         self.start(self.program(&["run"])).await
     }
 
-    pub async fn start(&self, mut command: Command) -> Daemon {
-        let log = self.dir.path().join("daemon.log");
-        let file = std::fs::File::create(&log).unwrap();
-        let mut daemon = Daemon { child: command.stderr(file).spawn().unwrap(), log };
+    pub async fn start(&self, command: Command) -> Daemon {
+        let mut daemon = self.begin(command);
         until("the daemon has started", async || {
             let ended = daemon.child.try_wait().unwrap();
             assert!(ended.is_none(), "the daemon did not start: {}", daemon.log());
@@ -104,6 +102,13 @@ impl House {
         })
         .await;
         daemon
+    }
+
+    /// Begins to start it, and does not wait.
+    pub fn begin(&self, mut command: Command) -> Daemon {
+        let log = self.dir.path().join("daemon.log");
+        let file = std::fs::File::create(&log).unwrap();
+        Daemon { child: command.stderr(file).spawn().unwrap(), log }
     }
 
     /// What a verb, or a daemon that must not run, ends with: its exit code and standard error.
@@ -207,10 +212,22 @@ impl Daemon {
 
     /// It may open files until it has so many, from now on.
     pub fn limit_open_files(&self, most: u64) {
+        self.limit(libc::RLIMIT_NOFILE, most);
+    }
+
+    /// No file of its may become longer than this, from now on.
+    pub fn limit_file_size(&self, most: u64) {
+        self.limit(libc::RLIMIT_FSIZE, most);
+    }
+
+    fn limit(&self, resource: libc::__rlimit_resource_t, most: u64) {
         let pid = self.child.id().expect("the daemon runs");
-        let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
-        // SAFETY: the child is ours, and both pointers are good for the call.
-        let done = unsafe { libc::prlimit(pid as i32, libc::RLIMIT_NOFILE, &limit, std::ptr::null_mut()) };
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the child is ours, and all pointers are good for the call.
+        let asked = unsafe { libc::prlimit(pid as i32, resource, std::ptr::null(), &mut limit) };
+        limit.rlim_cur = most.min(limit.rlim_max);
+        // SAFETY: as above.
+        let done = asked + unsafe { libc::prlimit(pid as i32, resource, &limit, std::ptr::null_mut()) };
         assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 

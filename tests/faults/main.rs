@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod upkeep;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Stdio;

@@ -26,8 +26,8 @@ mod upkeep;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -55,6 +55,8 @@ pub struct SqliteStore {
     path: PathBuf,
     /// None where the store was opened for reading only.
     writer: Option<mpsc::UnboundedSender<Unit>>,
+    /// Told when the writing thread broke down.
+    broken: Mutex<Option<oneshot::Receiver<()>>>,
     readers: Arc<Readers>,
     /// `PRAGMA data_version` when [`Store::changed_outside`] was last asked.
     seen_version: AtomicI64,
@@ -90,17 +92,37 @@ impl SqliteStore {
         let (sender, queue) = mpsc::unbounded_channel();
         let readers = Arc::new(Readers::new(path.to_owned()));
         let writer = Writer::new(path.to_owned(), conn, queue, readers.clone(), runtime);
+        let (tell_broken, broken) = oneshot::channel();
         std::thread::Builder::new()
             .name("store-write".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run_or_tell(tell_broken))
             .map_err(|error| failed(format!("no thread to write it: {error}")))?;
-        Ok(SqliteStore { path: path.to_owned(), writer: Some(sender), readers, seen_version: AtomicI64::new(version) })
+        let broken = Mutex::new(Some(broken));
+        let seen_version = AtomicI64::new(version);
+        Ok(SqliteStore { path: path.to_owned(), writer: Some(sender), broken, readers, seen_version })
     }
 
     fn open_reading(path: &Path) -> fault::Result<SqliteStore> {
         connect::must_be_current(&connect::reader(path)?, path)?;
         let readers = Arc::new(Readers::new(path.to_owned()));
-        Ok(SqliteStore { path: path.to_owned(), writer: None, readers, seen_version: AtomicI64::new(0) })
+        let (broken, seen_version) = (Mutex::default(), AtomicI64::new(0));
+        Ok(SqliteStore { path: path.to_owned(), writer: None, broken, readers, seen_version })
+    }
+
+    /// What ends when the writing thread breaks down, and at no other time: from then on nothing can be recorded. Given
+    /// once.
+    pub fn breakdown(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            // A writer that was closed in peace tells nothing.
+            let is_broken = match broken {
+                Some(broken) => broken.await.is_ok(),
+                None => false,
+            };
+            if !is_broken {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     fn enqueue(&self, unit: Unit) -> Result<()> {

@@ -4,6 +4,7 @@
 //! costs a share of an fsync. A group runs without savepoints; when one of its writes is refused, the group is
 //! undone and each write is tried alone, so that nobody pays for another's mistake.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -110,6 +111,14 @@ impl Writer {
         runtime: Handle,
     ) -> Writer {
         Writer { path, conn: Some(conn), queue, readers, runtime, folded_at: 0 }
+    }
+
+    /// As [`Writer::run`]; tells when it broke down, since whoever asks from then on learns only that nobody answers.
+    pub fn run_or_tell(self, broken: oneshot::Sender<()>) {
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            // Nobody is there to be told while a store is opened by a verb.
+            let _ = broken.send(());
+        }
     }
 
     /// Works until it is told to close, or until nobody is left to ask.
@@ -229,4 +238,46 @@ fn run_all(conn: &Connection, group: &mut Group) -> Result<()> {
         conn.prepare_cached("COMMIT")?.execute([])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::UtcMs;
+    use crate::store::Store;
+    use crate::store::sqlite::{Access, SqliteStore};
+
+    struct Panics;
+
+    impl Write for Panics {
+        type Answer = ();
+
+        fn run(&mut self, _: &Connection) -> Result<()> {
+            panic!("a bug");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_breaks_down_says_so_and_whoever_asks_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, UtcMs(0)).await.unwrap();
+        let broken = store.breakdown();
+        assert!(store.write(Panics).await.is_err());
+        broken.await;
+        assert!(store.remember("", "key", "value", UtcMs(0)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_closed_in_peace_is_not_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, UtcMs(0)).await.unwrap();
+        let mut broken = std::pin::pin!(store.breakdown());
+        store.close().await;
+        drop(store);
+        tokio::select! {
+            biased;
+            () = &mut broken => panic!("it is not broken"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
 }
