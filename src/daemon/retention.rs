@@ -109,8 +109,7 @@ impl Retention {
             warn!(
                 size_mb,
                 file = %log.display(),
-                "the write-ahead log grows, since somebody has been reading the database in one transaction: end that \
-                 transaction (fuser -v on the database shows whose it is)"
+                "the write-ahead log grows: somebody reads the database in one long transaction (fuser -v shows who)"
             );
         } else if bytes < LONG_LOG && told_at > 0 {
             self.long_log.store(0, Ordering::Relaxed);
