@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::ahead::expire_unwatched;
 use super::around::around_recorded;
 use super::dispatcher::Event;
 use super::news::{self, Listener, News};
@@ -15,7 +16,7 @@ use crate::clock::SharedClock;
 use crate::domain::{Decision, Job, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::policy::schedule::{CompiledSchedule, ScheduleError};
-use crate::store::{Applied, JobChange, NewFire, Recorded, SharedStore, Store, StoreError, StoredJob};
+use crate::store::{Applied, JobChange, NewFire, Recorded, SharedStore, Store, StoreError, StoredJob, WATCHED_UNTIL};
 
 /// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
 const BATCH: usize = 500;
@@ -25,6 +26,9 @@ const CHANGES_AT_ONCE: usize = 1000;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A difference between the progress of the wall clock and that of the monotonic clock that is called a jump.
 const JUMP: Duration = Duration::from_secs(2);
+
+/// How long after an instant that was recorded ahead it is noted that it was watched: not in the moment of the sends.
+const NOTED_AFTER: Duration = Duration::from_secs(1);
 
 /// How soon a clock that shows an impossible time is looked at again.
 const DOUBT_PAUSE: Duration = Duration::from_secs(1);
@@ -115,6 +119,8 @@ pub struct Scheduler {
     /// What is left of a change whose first parts are durable.
     unfinished: Changes,
     store_told_at: Option<Duration>,
+    /// The last instant that was recorded ahead of itself, until it is noted that it was watched.
+    ahead_until: Option<UtcMs>,
     beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
     news: Listener,
     longest_sleep: Duration,
@@ -157,6 +163,7 @@ impl Scheduler {
             postponed: None,
             unfinished: Changes::default(),
             store_told_at: None,
+            ahead_until: None,
             beat: None,
             news: news::nobody(),
             longest_sleep: LONGEST_SLEEP,
@@ -204,7 +211,22 @@ impl Scheduler {
         }
         self.apply_postponed().await?;
         self.apply_unfinished().await?;
-        self.record_batch().await
+        let more = self.record_batch().await?;
+        if !more {
+            self.note_watch().await?;
+        }
+        Ok(more)
+    }
+
+    /// An instant has passed that was recorded ahead, and nothing was recorded since: only this tells that somebody was
+    /// there, and that its pushes merely wait for their turn.
+    async fn note_watch(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if self.ahead_until.is_some_and(|at| at + NOTED_AFTER <= now) {
+            self.store.remember("", WATCHED_UNTIL, &now.to_string(), now).await?;
+            self.ahead_until = None;
+        }
+        Ok(())
     }
 
     /// One transaction's worth of what is due. Returns whether there may be more.
@@ -239,6 +261,8 @@ impl Scheduler {
         if !recorded.cancelled.is_empty() {
             let _ = self.dispatcher.send(Event::Dropped(recorded.cancelled));
         }
+        let last_ahead = recorded.pushes.iter().map(|push| push.due_at).max().filter(|at| *at > now);
+        self.ahead_until = last_ahead.or(self.ahead_until);
         if !recorded.pushes.is_empty() {
             let _ = self.dispatcher.send(Event::Opened(recorded.pushes));
         }
@@ -310,10 +334,8 @@ impl Scheduler {
             return DOUBT_PAUSE;
         }
         let now = self.clock.now();
-        match self.timeline.next_look_at() {
-            Some(at) => at.since(now).min(self.longest_sleep),
-            None => self.longest_sleep,
-        }
+        let looks = [self.timeline.next_look_at(), self.ahead_until.map(|at| at + NOTED_AFTER)];
+        looks.into_iter().flatten().map(|at| at.since(now)).fold(self.longest_sleep, Duration::min)
     }
 
     async fn obey(&mut self, command: Command) {
@@ -497,14 +519,20 @@ impl Scheduler {
     /// Takes back what was recorded ahead and reads places and standings again: another process changed them, or
     /// the clock was stepped, and what seemed decided is to be decided anew.
     ///
-    /// What was due by `awake_at` has fired, and stays.
+    /// What was due by now stays; of that, what nobody watched after `awake_at` may come too late.
     async fn reread(&mut self, awake_at: UtcMs) -> Result<(), ApplyError> {
         let now = self.clock.now();
         // Seen from 1970 the whole ledger would be ahead. Once the clock is set, this is called again.
         if must_wait(now, self.last_known) {
             return Ok(());
         }
-        self.store.withdraw_ahead(awake_at).await?;
+        self.store.withdraw_ahead(now).await?;
+        let expired = expire_unwatched(&*self.store, Some(awake_at), now).await?;
+        self.store.remember("", WATCHED_UNTIL, &now.to_string(), now).await?;
+        if !expired.is_empty() {
+            // The dispatcher ends only after the scheduler.
+            let _ = self.dispatcher.send(Event::Dropped(expired));
+        }
         self.read_timeline(now).await
     }
 
@@ -601,9 +629,10 @@ fn first_after(schedule: &CompiledSchedule, now: UtcMs) -> Option<UtcMs> {
     schedule.next_called_after(now).map(|called| called.at)
 }
 
-/// Takes back what was recorded ahead of its instant, at the start and at the end of a daemon, unless the clock cannot
-/// be believed. `awake_at` is as for [`Store::withdraw_ahead`], and is kept for the next start; None: when a daemon last
-/// watched, as far as is known.
+/// At the start and at the end of a daemon: takes back what is still to come of what was recorded ahead of its instant, for
+/// whoever runs then to decide anew, unless the clock cannot be believed. What is due by now stays, whatever was shown of
+/// it; at a start, what nobody watched ends where its policy would not send it any more. `awake_at` is when the daemon
+/// watched that ends now; None: one starts.
 ///
 /// # Errors
 /// The store's.
@@ -612,27 +641,16 @@ pub async fn withdraw_ahead(store: &dyn Store, awake_at: Option<UtcMs>, now: Utc
     if must_wait(now, last_known) {
         return Ok(());
     }
-    let awake_at = match awake_at {
-        Some(at) => {
-            store.remember("", WATCHED_UNTIL, &at.to_string(), now).await?;
-            Some(at)
-        }
-        // In a quiet installation nothing was recorded between a fire of some seconds ahead and the stop after it.
-        None => {
-            let watched = last_known.max(watched_until(store).await?);
-            // Noticed within the grace is merely late: deciding anew would give the same pushes other ids.
-            watched.map(|at| if now.since(at) <= MERELY_LATE { now } else { at })
-        }
-    };
-    store.withdraw_ahead(awake_at.unwrap_or_default().min(now)).await?;
+    if awake_at.is_none() {
+        // A database of an earlier release has no such note unless its daemon ended in peace. A clock that stood ahead
+        // says nothing of the time since.
+        let watched = watched_until(store).await?.or(last_known).filter(|at| *at <= now);
+        expire_unwatched(store, watched, now).await?;
+    }
+    store.remember("", WATCHED_UNTIL, &now.to_string(), now).await?;
+    store.withdraw_ahead(now).await?;
     Ok(())
 }
-
-/// The grace of a job that names none. Who starts again so soon goes on with what was decided.
-const MERELY_LATE: Duration = Duration::from_secs(60);
-
-/// Under this name the daemon keeps when it last ended in peace.
-const WATCHED_UNTIL: &str = "watched_until";
 
 async fn watched_until(store: &dyn Store) -> Result<Option<UtcMs>, StoreError> {
     let kept = store.recall("").await?;

@@ -92,6 +92,25 @@ pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs, most: u
     }
 }
 
+/// Why a push recorded ahead of its instant `due_at` comes too late, where nobody watched from `first` on, the first such
+/// instant of its job: what would have been said of the instant had it not been decided before.
+pub fn too_late(
+    schedule: &CompiledSchedule,
+    misfire: &Misfire,
+    first: UtcMs,
+    due_at: UtcMs,
+    now: UtcMs,
+) -> Option<&'static str> {
+    let job = Watched { schedule, misfire, enabled: true, paused: false };
+    let fires_from = job.fires_from(first, now, now - misfire.grace.max(LEAST_GRACE));
+    (due_at < fires_from).then(|| match misfire.policy {
+        MisfirePolicy::Skip => "misfire_skip",
+        _ if due_at < now - misfire.within => "misfire_window",
+        MisfirePolicy::Latest => "misfire_latest",
+        MisfirePolicy::All => "misfire_cap",
+    })
+}
+
 /// Has nothing fire of what was called for from the job's place up to and with `until`: if the job was not off, it was
 /// missed for this reason.
 pub fn plan_closing(job: &Watched, next_due_at: UtcMs, until: UtcMs, reason: &'static str) -> Plan {

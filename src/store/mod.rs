@@ -154,6 +154,17 @@ pub struct OpenPush {
     pub attempts: u32,
 }
 
+/// A push that was recorded ahead of its instant, which then passed.
+#[derive(Clone, Debug)]
+pub struct Unwatched {
+    pub push_id: i64,
+    pub due_at: UtcMs,
+    pub job: StoredJob,
+}
+
+/// Under this key, and the empty name, stands until when a daemon surely watched: [`Store::recall`].
+pub const WATCHED_UNTIL: &str = "watched_until";
+
 /// An attempt about to be made.
 #[derive(Clone, Debug)]
 pub struct Begin {
@@ -454,7 +465,8 @@ pub trait Store: Send + Sync {
     /// that already has its row keeps it and makes no push. Every job of `fires` needs its cursor; one that goes back
     /// (the clock was put back) takes the beginning of the revision along to `now`. A fire due while
     /// its job is paused becomes `skipped`, whatever the caller knew. Fires of jobs with an overlap other than
-    /// `allow` must be recorded at their instant, not ahead, since the question is what is open then.
+    /// `allow` must be recorded at their instant, not ahead, since the question is what is open then. That a daemon watches
+    /// is noted with it ([`WATCHED_UNTIL`]).
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
@@ -466,10 +478,12 @@ pub trait Store: Send + Sync {
     /// schedule changed since. From the places that are set back on, the definitions that hold now answer, whatever
     /// held when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
     ///
-    /// `awake_at` is when a daemon last watched: at a start what is known of it (`scheduler::withdraw_ahead`), after a
-    /// jump of the clock the time before it, else now. What was due until then has fired, and its pushes are simply sent, however
-    /// late: they only waited for their turn.
+    /// `awake_at` is now: what was due by then has fired, and stays.
     async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64, StoreError>;
+
+    /// Pushes of jobs that were recorded ahead of an instant after `after` and up to `until`, and that nothing has happened
+    /// to since: neither was an attempt begun of any push of their fire, nor has one a reason to wait.
+    async fn unwatched(&self, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>, StoreError>;
 
     /// When the newest fire was recorded or the newest attempt begun: an instant that has surely passed.
     async fn last_recorded_at(&self) -> Result<Option<UtcMs>, StoreError>;

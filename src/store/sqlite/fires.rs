@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 
 use super::cells::{At, instant, maybe_instant, number, parsed, text};
 use super::fault::{Fault, Result};
-use super::jobs::no_job;
+use super::jobs::{no_job, stored_job};
 use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
 use crate::domain::{Kind, Overlap, RetryPolicy, Target, Trigger, UtcMs};
-use crate::store::{AdHoc, OpenPush, StoreError};
+use crate::store::{AdHoc, OpenPush, StoreError, Unwatched};
 
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
 static DEFAULT_RETRY: LazyLock<String> = LazyLock::new(|| json!(RetryPolicy::default()).to_string());
@@ -202,7 +202,8 @@ pub(super) fn withdraw_of(conn: &Connection, jobs: &[&str], now: UtcMs) -> Resul
            FROM jsonb_each(?1) AS j
           CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?2
           WHERE f.triggered_by = 'cron' AND f.recorded_at < f.due_at
-            AND NOT EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id AND p.state <> 'pending')",
+            AND NOT EXISTS (SELECT 1 FROM pushes AS p
+                             WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))",
         params![serde_json::to_string(jobs)?, At::from(now)],
         |row| row.get(0),
     )?;
@@ -273,6 +274,28 @@ fn withdraw(conn: &Connection, ids: String) -> Result<Withdrawn> {
     }
     let fires = conn.execute("DELETE FROM fires WHERE id IN (SELECT value FROM jsonb_each(?1))", [&ids])?;
     Ok(Withdrawn { fires: fires as u64, pushes })
+}
+
+/// By the open pushes, which are few beside the fires of a long history.
+pub(super) fn unwatched(conn: &Connection, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>> {
+    let mut statement = conn.prepare(
+        "SELECT j.name, j.definition, j.timezone, j.enabled, j.paused_at IS NOT NULL, j.next_due_at, j.definition_hash,
+                j.revision, j.loaded_at, p.id, f.due_at
+           FROM pushes AS p INDEXED BY pushes_open
+           JOIN fires AS f ON f.id = p.fire_id
+           JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
+          WHERE p.finished_at IS NULL AND p.state = 'pending' AND p.reason IS NULL
+            AND f.triggered_by = 'cron' AND f.recorded_at < f.due_at AND f.due_at <= ?2
+            AND (?1 IS NULL OR f.due_at > ?1)
+            AND NOT EXISTS (SELECT 1 FROM pushes AS s
+                             WHERE s.fire_id = f.id AND (s.state <> 'pending' OR s.reason IS NOT NULL))
+          ORDER BY p.id",
+    )?;
+    statement
+        .query_and_then(params![after.map(At::from), At::from(until)], |row| {
+            Ok(Unwatched { job: stored_job(row)?, push_id: row.get(9)?, due_at: instant(row, 10)? })
+        })?
+        .collect()
 }
 
 pub(super) fn last_recorded_at(conn: &Connection) -> Result<Option<UtcMs>> {

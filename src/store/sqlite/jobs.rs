@@ -55,7 +55,7 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
     })
 }
 
-fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
+pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
     /// A definition without its messages.
     #[derive(Deserialize)]
     struct Definition {

@@ -38,7 +38,7 @@ use tokio::task::spawn_blocking;
 use super::{
     AccountRow, AdHoc, Applied, BadEnds, Begin, Cursor, Figures, Filter, Finish, FireRecord, Interrupted, JobChange,
     NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Standing, Store, StoreError, StoredJob, Table,
-    TakeBack, View,
+    TakeBack, Unwatched, View,
 };
 use crate::domain::{Delivery, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use readers::Readers;
@@ -171,6 +171,10 @@ impl Store for SqliteStore {
 
     async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64> {
         self.write(fires::WithdrawAhead { awake_at }).await
+    }
+
+    async fn unwatched(&self, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>> {
+        self.read(move |conn| fires::unwatched(conn, after, until)).await
     }
 
     async fn last_recorded_at(&self) -> Result<Option<UtcMs>> {

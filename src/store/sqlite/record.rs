@@ -6,13 +6,14 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, params};
 use tracing::error;
 
+use super::accounts::Remember;
 use super::cells::{At, number};
 use super::fault::{Fault, Result};
 use super::fires::{FindJob, Fired, JobRow, MakePushes, Plan, answer_after};
 use super::pushes::{has_open_pushes, replace_older};
 use super::writer::Write;
 use crate::domain::{Decision, Overlap, Trigger, UtcMs};
-use crate::store::{Cursor, NewFire, Recorded};
+use crate::store::{Cursor, NewFire, Recorded, WATCHED_UNTIL};
 
 /// Why a fire that was to go out did not; its row says so.
 const PAUSED: &str = "paused";
@@ -43,6 +44,8 @@ impl Write for RecordFires {
         fires.sort_by_key(|fire| fire.due_at);
         self.record(conn, &fires, &jobs, &mut recorded)?;
         self.move_places(conn, &jobs)?;
+        let (account, key, value) = (String::new(), WATCHED_UNTIL.to_owned(), self.now.to_string());
+        Remember { account, key, value, now: self.now }.run(conn)?;
         Ok(recorded)
     }
 }

@@ -1,0 +1,46 @@
+//! Pushes that were recorded ahead of an instant which then passed while nobody watched.
+//!
+//! They were shown, so they stay: the misfire policy of their job says whether they are still sent, or end with the
+//! reason for which their instant would have been missed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracing::warn;
+
+use crate::domain::{Next, UtcMs};
+use crate::policy::misfire;
+use crate::policy::schedule::CompiledSchedule;
+use crate::store::{Settle, Store, StoreError, Unwatched};
+
+/// Ends those that come too late, and returns their ids. `watched` is when a daemon last watched, as far as is known.
+///
+/// # Errors
+/// The store's.
+pub async fn expire_unwatched(store: &dyn Store, watched: Option<UtcMs>, now: UtcMs) -> Result<Vec<i64>, StoreError> {
+    let mut by_job: HashMap<Arc<str>, Vec<Unwatched>> = HashMap::new();
+    for unwatched in store.unwatched(watched, now).await? {
+        by_job.entry(unwatched.job.name.clone()).or_default().push(unwatched);
+    }
+    let mut settles = Vec::new();
+    for (name, pushes) in by_job {
+        let Some(first) = pushes.iter().map(|push| push.due_at).min() else { continue };
+        let job = &pushes[0].job;
+        // A schedule that no longer compiles keeps the daemon from starting, and is told there.
+        let Ok(schedule) = CompiledSchedule::compile(&job.schedule, &job.timezone, job.dst_gap) else { continue };
+        let late = pushes.iter().filter_map(|push| {
+            let reason = misfire::too_late(&schedule, &job.misfire, first, push.due_at, now)?;
+            Some(Settle { push_id: push.push_id, next: Next::Expired { reason: reason.to_owned() } })
+        });
+        let late: Vec<Settle> = late.collect();
+        if let Some(reason) = late.first().and_then(|settle| settle.next.reason()) {
+            warn!(job = &*name, pushes = late.len(), reason, "pushes end as expired: nobody watched their instant");
+        }
+        settles.extend(late);
+    }
+    let ids = settles.iter().map(|settle| settle.push_id).collect();
+    if !settles.is_empty() {
+        store.settle(settles, now).await?;
+    }
+    Ok(ids)
+}
