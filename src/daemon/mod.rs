@@ -226,7 +226,8 @@ impl Daemon {
         let applied = scheduler.apply(jobs?).await?;
         store.end_unreadable(clock.now()).await?;
         let mut open = store.open_pushes().await?;
-        resume_waits(&mut open, seen, clock.now());
+        let by = clock.reading();
+        resume_waits(&mut open, seen, by);
 
         info!(
             config = %setup::shown(&files),
@@ -255,7 +256,7 @@ impl Daemon {
         let listeners = listeners::Listeners::start(&roster, &events, &clock);
         // The dispatcher task is not running yet, so that these are the first things it hears.
         let _ = events.send(Event::Accounts(roster));
-        let _ = events.send(Event::Opened(open));
+        let _ = events.send(Event::Resumed { pushes: open, by });
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         let (commands, scheduler_inbox) = mpsc::channel(8);
         scheduler.on_news(observers.listener());

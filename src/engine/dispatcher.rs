@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Outcome, Report, UtcMs};
+use crate::domain::{Delivery, Outcome, Reading, Report, UtcMs};
 use crate::engine::core::{Action, Core, Dice, Input, Start, Wake};
 use crate::engine::desk::MediaDesk;
 use crate::engine::flights::Flights;
@@ -38,6 +38,8 @@ const OVERDUE: Duration = Duration::from_secs(600);
 pub enum Event {
     /// Pushes that were recorded, or are open in the store.
     Opened(Vec<OpenPush>),
+    /// Pushes that an earlier process left, whose lengths end at instants of this reading (`recovery::resume_waits`).
+    Resumed { pushes: Vec<OpenPush>, by: Reading },
     /// Pushes that are no longer open: cancelled, or withdrawn before their instant.
     Dropped(Vec<i64>),
     /// Jobs that left the definitions: what is under way ends, and is not retried.
@@ -159,6 +161,7 @@ impl Dispatcher {
     fn input(&mut self, event: Event) -> Input {
         match event {
             Event::Opened(pushes) => Input::Opened(pushes),
+            Event::Resumed { pushes, by } => Input::Resumed { pushes, by },
             Event::Dropped(ids) => Input::Dropped(ids),
             Event::JobsRemoved(jobs) => Input::JobsRemoved(jobs),
             Event::Accounts(accounts) => Input::Accounts(accounts),

@@ -5,7 +5,7 @@ use tracing::{error, warn};
 use super::flights::PastFlights;
 use super::roster::PastAccount;
 use crate::clock::Clock;
-use crate::domain::{Delivery, Next, Outcome, Reading, Report, UtcMs};
+use crate::domain::{Delivery, Next, Outcome, Reading, Report};
 use crate::policy::clock_doubt::believable;
 use crate::policy::retry::{Attempted, decide};
 use crate::store::{Filter, Finish, OpenPush, Store, StoreError, Table, TakeBack, View};
@@ -113,16 +113,18 @@ pub async fn recover(
 /// # Errors
 /// Those of the store.
 pub async fn last_seen(store: &dyn Store, now: Reading) -> Result<Reading, StoreError> {
-    let wall = store.last_recorded_at().await?.map_or(now.wall, |last| last.max(now.wall));
-    Ok(Reading { wall, ..now })
+    let last = store.last_recorded_at().await?;
+    // By a clock of 2099 every wait would be over.
+    let wall = believable(now.wall, last);
+    Ok(Reading { wall: last.map_or(wall, |last| last.max(wall)), ..now })
 }
 
 /// Lets what waits for a length wait for what is left of it, by the clock as it is now. An hour that had come before the
-/// clock was put back has come.
-pub fn resume_waits(open: &mut [OpenPush], seen: Reading, now: UtcMs) {
+/// clock was put back has come. The instants are those of the reading `by`.
+pub fn resume_waits(open: &mut [OpenPush], seen: Reading, by: Reading) {
     for push in open.iter_mut().filter(|push| push.is_resting || push.next_attempt_at <= seen.wall) {
         push.is_resting = true;
-        push.next_attempt_at = now + push.next_attempt_at.since(seen.wall);
+        push.next_attempt_at = by.wall + push.next_attempt_at.since(seen.wall);
     }
 }
 

@@ -200,9 +200,10 @@ impl World {
         accounts_now.resume(&past_accounts(&*store).await.unwrap(), seen);
         store.end_unreadable(clock.now()).await.unwrap();
         let mut open = store.open_pushes().await.unwrap();
-        resume_waits(&mut open, seen, clock.now());
+        let by = clock.reading();
+        resume_waits(&mut open, seen, by);
         events.send(Event::Accounts(accounts_now)).ok().unwrap();
-        events.send(Event::Opened(open)).ok().unwrap();
+        events.send(Event::Resumed { pushes: open, by }).ok().unwrap();
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, dispatching }
     }

@@ -144,7 +144,7 @@ impl Walk {
         }
         self.journal.clear();
         self.input(Input::Accounts(self.accounts()));
-        self.input(Input::Opened(self.rows.waiting()));
+        self.input(Input::Resumed { pushes: self.rows.waiting(), by: self.now });
     }
 
     fn accounts(&self) -> Roster {

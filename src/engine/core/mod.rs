@@ -80,6 +80,9 @@ impl Dice {
 pub enum Input {
     /// Pushes that were recorded, or are open in the store.
     Opened(Vec<OpenPush>),
+    /// Pushes that an earlier process left, whose lengths end at instants of this reading. The clock may be set before
+    /// they are taken in, as one that was wrong at the start is.
+    Resumed { pushes: Vec<OpenPush>, by: Reading },
     /// Pushes that are no longer open: cancelled, or withdrawn before their instant.
     Dropped(Vec<i64>),
     /// Jobs that left the definitions: what is under way ends, and is not retried.
@@ -231,6 +234,7 @@ impl Core {
         let step = &mut step;
         match input {
             Input::Opened(pushes) => pushes.into_iter().for_each(|push| self.queue.add(push, now)),
+            Input::Resumed { pushes, by } => pushes.into_iter().for_each(|push| self.queue.add(push, by)),
             Input::Dropped(ids) => ids.into_iter().for_each(|id| self.forget(id, step)),
             Input::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
             Input::Accounts(accounts) => self.replace_accounts(accounts, step),
