@@ -8,6 +8,7 @@
 //! - [`policy`]: pure decisions: what is due, which account, what follows from an outcome.
 //! - [`config`]: YAML files to definitions, or every problem with its place.
 //! - [`store`]: all SQL, behind one trait.
+//! - [`net`]: the one HTTP server, and whose names a request may be addressed to.
 //! - [`senders`]: one file per wire protocol, behind one trait.
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
@@ -27,6 +28,7 @@ pub mod domain;
 pub mod engine;
 pub mod logging;
 pub mod media;
+pub mod net;
 pub mod policy;
 pub mod senders;
 pub mod store;

@@ -11,11 +11,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("policy", &["domain"]),
     ("config", &["domain", "policy"]),
     ("store", &["domain"]),
-    ("senders", &["domain", "clock"]),
+    ("net", &["domain", "clock"]),
+    ("senders", &["domain", "clock", "net"]),
     ("media", &["domain", "clock"]),
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
     ("logging", &["domain", "clock"]),
-    ("daemon", &["domain", "clock", "zone", "policy", "config", "store", "senders", "media", "engine", "logging"]),
+    ("daemon", &["domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "logging"]),
     ("cli", &["domain", "clock", "zone", "policy", "config", "store", "senders", "daemon", "logging"]),
 ];
 
@@ -23,6 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("reqwest", &["senders", "media"]),
+    ("hyper", &["net"]),
+    ("hyper_util", &["net"]),
     ("clap", &["cli"]),
     ("granit_parser", &["config"]),
     ("croner", &["policy"]),

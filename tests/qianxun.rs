@@ -9,6 +9,7 @@ use common::bench::{Bench, account, delivery, group, mixed, next_attempt, outcom
 use common::deliveries::{media, secret, text as word};
 use common::fake_im::{Answer, FakeIm, Refused};
 use common::fake_qianxun::{Hook, refused};
+use pushcron::clock::Clock;
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, MediaFile, Outcome};
@@ -453,9 +454,11 @@ async fn the_listener_answers_politely_and_takes_no_more_than_it_should() {
             "HTTP/1.1 403 Forbidden",
         ),
         (b"POST / HTTP/1.1\r\nHost: evil.example:9898\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 403 Forbidden"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 411 Length Required"),
+        (b"POST / HTTP/1.1\r\n\r\n", "HTTP/1.1 411 Length Required"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "HTTP/1.1 200 OK"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n100001\r\n", "HTTP/1.1 413 Content Too Large"),
         (b"POST / HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n", "HTTP/1.1 413 Content Too Large"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 411 Length Required"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", "HTTP/1.1 400 Bad Request"),
         (b"POST / HTTP/1.1\r\ncontent-length: 7\r\n\r\nnothing", "HTTP/1.1 200 OK"),
         (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 100 Continue"),
         (&[b'x'; 20_000], "HTTP/1.1 431 Request Header Fields Too Large"),
@@ -463,9 +466,32 @@ async fn the_listener_answers_politely_and_takes_no_more_than_it_should() {
         let shown = String::from_utf8_lossy(&request[..request.len().min(60)]).into_owned();
         assert_eq!(it.say(request).await, answer, "{shown}");
     }
-    // One that says nothing holds nobody up.
-    let _silent = TcpStream::connect(it.address).await.unwrap();
-    it.call_back(json!({"event": 10014, "wxid": "wxid_bot", "data": {"type": 0}})).await;
+    // Those that say nothing hold nobody up, however many there are.
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(it.address).await.unwrap());
+    }
+    let clock = it.bench.clock.clone();
+    let before = clock.monotonic();
+    let offline = json!({"event": 10014, "wxid": "wxid_bot", "data": {"type": 0}}).to_string();
+    let (head, tail) = offline.split_at(20);
+    // As clients do that do not know how long their text will be.
+    let chunked = format!(
+        "POST /cb HTTP/1.1\r\nHost: 192.168.1.9:9898\r\nTransfer-Encoding: chunked\r\n\r\n\
+         {:x}\r\n{head}\r\n{:x}\r\n{tail}\r\n0\r\n\r\n",
+        head.len(),
+        tail.len()
+    );
+    let mut saying = std::pin::pin!(it.say(chunked.as_bytes()));
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answer = &mut saying => break answer,
+            () = tokio::task::yield_now() => clock.advance(Duration::from_millis(1)),
+        }
+    };
+    assert_eq!(answer, "HTTP/1.1 200 OK");
+    assert!(clock.monotonic() - before < Duration::from_secs(10), "they were not waited for");
     assert!(matches!(it.next().await, SenderEvent::Health(_)));
 }
 

@@ -8,24 +8,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tracing::{debug, error, info, warn};
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tracing::{error, info, warn};
 
 use super::heartbeat::Pulse;
 use super::metrics::{Gauges, Metrics};
 use crate::clock::SharedClock;
 use crate::domain::UtcMs;
 use crate::engine::dispatcher::Vitals;
+use crate::net::hosts::is_this_machine;
+use crate::net::http1::header::{self, HeaderValue};
+use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
 use crate::store::SharedStore;
 
 /// A scraper that says nothing for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest head of a request that is read.
-const HEAD: usize = 8 * 1024;
-/// Scrapers served at once.
-const SCRAPERS: usize = 8;
+
+const LIMITS: Limits = Limits {
+    connections: 8,
+    idle: PATIENCE,
+    head: PATIENCE,
+    request: PATIENCE,
+    stop: PATIENCE,
+    head_bytes: 8 * 1024,
+    body_bytes: 8 * 1024,
+    keep_alive: false,
+};
 
 /// What the numbers are made of.
 pub struct Numbers {
@@ -83,68 +93,37 @@ impl Numbers {
             // Pushes matter more than numbers about them.
             Err(error) => return error!(%address, %error, "metrics are not served"),
         };
-        let scrapers = Arc::new(Semaphore::new(SCRAPERS));
-        loop {
-            let Ok(permit) = scrapers.clone().acquire_owned().await else { return };
-            let connection = match listener.accept().await {
-                Ok((connection, _)) => connection,
-                Err(error) => {
-                    debug!(%error, "a scraper was lost");
-                    self.clock.sleep(Duration::from_secs(1)).await;
-                    continue;
-                }
-            };
-            let numbers = self.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    answered = numbers.answer(connection) => if let Err(error) = answered {
-                        debug!(%error, "a scraper hung up");
-                    },
-                    () = numbers.clock.sleep(PATIENCE) => {}
-                }
-                drop(permit);
-            });
-        }
+        self.server(listener).run(std::future::pending()).await;
     }
 
-    async fn answer(&self, mut connection: TcpStream) -> std::io::Result<()> {
-        let mut head = Vec::with_capacity(1024);
-        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-            if head.len() >= HEAD || connection.read_buf(&mut head).await? == 0 {
-                return Ok(());
-            }
+    fn server(self: Arc<Self>, listener: TcpListener) -> Server {
+        Server {
+            name: "metrics",
+            listener: Listener::Tcp(listener),
+            limits: LIMITS,
+            audience: Audience { peers: |ip| ip.is_loopback(), hosts: Some(is_this_machine) },
+            clock: self.clock.clone(),
+            handler: self,
         }
-        let (status, body) = match refusal(&String::from_utf8_lossy(&head)) {
-            Some(status) => (status, format!("{status}\n")),
-            None => ("200 OK", self.text().await),
-        };
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
-             Content-Length: {}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        connection.write_all(answer.as_bytes()).await?;
-        connection.shutdown().await
     }
 }
 
-/// Why a request is not answered with the numbers. A foreign host name means that a web page in somebody's browser
-/// was led here (DNS rebinding).
-fn refusal(head: &str) -> Option<&'static str> {
-    let mut lines = head.split("\r\n");
-    let mut request = lines.next().unwrap_or_default().split(' ');
-    let (method, path) = (request.next().unwrap_or_default(), request.next().unwrap_or_default());
-    let host = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("host"))
-        .map_or("localhost", |(_, value)| value.trim());
-    let is_port = |rest: &str| rest.is_empty() || rest.starts_with(':');
-    let ours = ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.strip_prefix(name).is_some_and(is_port));
-    match (method, path.split('?').next()) {
-        _ if !ours => Some("421 Misdirected Request"),
-        ("GET", Some("/metrics")) => None,
-        ("GET", _) => Some("404 Not Found"),
-        _ => Some("405 Method Not Allowed"),
+#[async_trait]
+impl Handler for Numbers {
+    fn judge(&self, head: &Head) -> Result<(), StatusCode> {
+        match (&head.method, head.uri.path()) {
+            (&Method::GET, "/metrics") => Ok(()),
+            (&Method::GET, _) => Err(StatusCode::NOT_FOUND),
+            _ => Err(StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    async fn answer(&self, _request: Request<Bytes>) -> Response<Bytes> {
+        let mut response = Response::new(self.text().await.into());
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
     }
 }
 
@@ -167,24 +146,80 @@ fn file_bytes(database: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinHandle;
 
-    #[test]
-    fn only_the_page_of_this_host_is_served() {
-        let rows = [
-            ("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n", None),
-            ("GET /metrics?x=1 HTTP/1.1\r\nhost: localhost\r\n\r\n", None),
-            ("GET /metrics HTTP/1.0\r\n\r\n", None),
-            ("GET /metrics HTTP/1.1\r\nHost: [::1]:9464\r\n\r\n", None),
-            ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", Some("404")),
-            ("POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", Some("405")),
-            ("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", Some("421")),
-            ("GET /metrics HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", Some("421")),
-            ("\r\n\r\n", Some("405")),
-        ];
-        for (head, expected) in rows {
-            assert_eq!(refusal(head).map(|status| &status[..3]), expected, "{head:?}");
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::store::sqlite::{Access, SqliteStore};
+
+    async fn page(dir: &Path) -> (SocketAddr, JoinHandle<()>) {
+        let clock = SystemClock::shared();
+        let database = dir.join("pushcron.db");
+        let store = SqliteStore::open(&database, Access::Daemon, clock.now()).await.unwrap();
+        let numbers = Numbers {
+            metrics: Arc::default(),
+            pulse: Arc::default(),
+            vitals: Arc::default(),
+            store: Arc::new(store),
+            started_at: clock.now(),
+            clock,
+            database,
+            file_failed: AtomicBool::new(false),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (address, tokio::spawn(Arc::new(numbers).server(listener).run(std::future::pending())))
+    }
+
+    async fn say(address: SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn only_the_page_of_this_host_is_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, _server) = page(dir.path()).await;
+        for (head, expected) in [
+            ("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n", "200 OK"),
+            ("GET /metrics?x=1 HTTP/1.1\r\nhost: localhost\r\n\r\n", "200 OK"),
+            ("GET /metrics HTTP/1.0\r\n\r\n", "200 OK"),
+            ("GET /metrics HTTP/1.1\r\nHost: [::1]:9464\r\n\r\n", "200 OK"),
+            ("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "404 Not Found"),
+            ("POST /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "405 Method Not Allowed"),
+            ("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", "405 Method Not Allowed"),
+            ("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", "421 Misdirected Request"),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n", "421 Misdirected Request"),
+        ] {
+            let answer = say(address, head).await;
+            let line = answer.lines().next().unwrap_or_default();
+            assert_eq!(line.split_once(' ').map(|(_, status)| status), Some(expected), "{head:?}");
+            assert_eq!(answer.contains("\npushcron_jobs "), expected == "200 OK", "{head:?}");
         }
+        let answer = say(address, "GET /metrics HTTP/1.1\r\n\r\n").await;
+        for line in ["content-type: text/plain; version=0.0.4; charset=utf-8", "x-content-type-options: nosniff"] {
+            assert!(answer.contains(line), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_connections_hold_up_no_scraper() {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, _server) = page(dir.path()).await;
+        let mut idle = Vec::new();
+        for _ in 0..3 * LIMITS.connections {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let clock = SystemClock::new();
+        let before = clock.monotonic();
+        assert!(say(address, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.contains("\npushcron_jobs "));
+        let passed = clock.monotonic() - before;
+        assert!(passed < PATIENCE, "{passed:?}: the scraper waited until they were hung up on");
     }
 
     #[test]

@@ -1,27 +1,39 @@
-//! The hook's callbacks: what they say, and the small server that hears them (sheet qx.md §7, §8).
+//! The hook's callbacks: what they say, and who hears them (sheet qx.md §7, §8).
 
 use std::collections::{HashSet, VecDeque};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::super::verdict::number as as_number;
 use super::api::parse_leniently;
 use crate::clock::SharedClock;
+use crate::net::hosts;
+use crate::net::http1::{
+    Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode, header,
+};
 
-/// A chat's message with its XML stays far below; whoever sends more is no Qianxun.
-const LONGEST_BODY: u64 = 1024 * 1024;
-const LONGEST_HEAD: u64 = 16 * 1024;
-/// Connections heard at once.
-const CONNECTIONS: usize = 32;
 /// The time that one callback may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+const LIMITS: Limits = Limits {
+    connections: 32,
+    idle: PATIENCE,
+    head: PATIENCE,
+    request: PATIENCE,
+    stop: PATIENCE,
+    head_bytes: 16 * 1024,
+    // A chat's message with its XML stays far below; whoever sends more is no Qianxun.
+    body_bytes: 1024 * 1024,
+    keep_alive: false,
+};
+
 /// The wait after an address was found taken: a listener before us may be on its way out.
 const BIND_AGAIN: Duration = Duration::from_secs(15);
 /// Ids kept of each sort. Older ones are forgotten; their pushes stay unconfirmed.
@@ -81,29 +93,10 @@ fn arrived(message: &Value) -> Option<Event> {
 
 /// Hears callbacks at `address` for ever and passes on what they tell.
 pub async fn serve(address: SocketAddr, bot: Option<String>, clock: SharedClock, events: mpsc::Sender<Event>) {
-    // Connections end with the listener: the set is dropped with this future.
-    let mut connections = tokio::task::JoinSet::new();
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
-    let listener = bind(address, &clock).await;
-    loop {
-        // The semaphore is never closed, so waiting cannot fail.
-        let Ok(permit) = free.clone().acquire_owned().await else { return };
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: some come back when connections end.
-            clock.sleep(Duration::from_secs(1)).await;
-            continue;
-        };
-        let (bot, clock, events) = (bot.clone(), clock.clone(), events.clone());
-        connections.spawn(async move {
-            let _permit = permit;
-            tokio::select! {
-                // A caller that hangs up or talks nonsense harms only itself.
-                _ = hear(stream, bot.as_deref(), &events) => {}
-                () = clock.sleep(PATIENCE) => {}
-            }
-        });
-    }
+    let listener = Listener::Tcp(bind(address, &clock).await);
+    let (audience, handler) = (Audience::everybody(), Arc::new(Callbacks { bot, events }));
+    let server = Server { name: "callbacks of Qianxun", listener, limits: LIMITS, audience, handler, clock };
+    server.run(std::future::pending()).await;
 }
 
 async fn bind(address: SocketAddr, clock: &SharedClock) -> TcpListener {
@@ -118,78 +111,48 @@ async fn bind(address: SocketAddr, clock: &SharedClock) -> TcpListener {
     }
 }
 
-/// One request and its answer. Whatever arrives whole is answered 200, or the hook would send it again.
-async fn hear(stream: TcpStream, bot: Option<&str>, events: &mpsc::Sender<Event>) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let (status, body) = match read_request(&mut stream).await? {
-        Ok(body) => ("200 OK", body),
-        Err(status) => (status, Vec::new()),
-    };
-    let event = parse_leniently(&body).and_then(|callback| read_event(&callback, bot));
-    let code = status.split(' ').next().unwrap_or_default();
-    let answer = format!(r#"{{"code":{code},"msg":"","timestamp":""}}"#);
-    let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", answer.len());
-    stream.write_all(format!("{head}connection: close\r\n\r\n{answer}").as_bytes()).await?;
-    stream.shutdown().await?;
-    if let Some(event) = event {
-        // The receiver lives as long as we do.
-        let _ = events.send(event).await;
-    }
-    Ok(())
+struct Callbacks {
+    bot: Option<String>,
+    events: mpsc::Sender<Event>,
 }
 
-/// The body of a POST, or the status that says why there is none.
-async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Result<Vec<u8>, &'static str>> {
-    let (mut head, mut length, mut waits, mut foreign) = (String::new(), None::<u64>, false, false);
-    let mut limited = (&mut *stream).take(LONGEST_HEAD);
-    loop {
-        let start = head.len();
-        let end = limited.read_line(&mut head).await?;
-        let line = head[start..].trim_end();
-        match line.split_once(':') {
-            _ if end == 0 => return Ok(Err("431 Request Header Fields Too Large")),
-            _ if line.is_empty() => break,
-            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => length = value.trim().parse().ok(),
-            Some((name, _)) if name.eq_ignore_ascii_case("expect") => waits = true,
-            Some((name, value)) if is_from_a_page(name.trim(), value.trim()) => foreign = true,
-            _ => {}
+#[async_trait]
+impl Handler for Callbacks {
+    fn judge(&self, head: &Head) -> Result<(), StatusCode> {
+        let is_sized = |name| head.headers.contains_key(name);
+        if is_from_a_page(head) {
+            Err(StatusCode::FORBIDDEN)
+        } else if head.method != Method::POST {
+            Err(StatusCode::METHOD_NOT_ALLOWED)
+        } else if !is_sized(header::CONTENT_LENGTH) && !is_sized(header::TRANSFER_ENCODING) {
+            Err(StatusCode::LENGTH_REQUIRED)
+        } else {
+            Ok(())
         }
     }
-    if foreign {
-        return Ok(Err("403 Forbidden"));
-    }
-    if !head.starts_with("POST ") {
-        return Ok(Err("405 Method Not Allowed"));
-    }
-    match length {
-        None => Ok(Err("411 Length Required")),
-        Some(length) if length > LONGEST_BODY => Ok(Err("413 Content Too Large")),
-        Some(length) => {
-            if waits {
-                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
-            }
-            let mut body = vec![0; usize::try_from(length).unwrap_or_default()];
-            stream.read_exact(&mut body).await?;
-            Ok(Ok(body))
+
+    /// Whatever arrives whole is answered 200, or the hook would send it again.
+    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let callback = parse_leniently(request.body());
+        if let Some(event) = callback.and_then(|callback| read_event(&callback, self.bot.as_deref())) {
+            // The receiver lives as long as we do.
+            let _ = self.events.send(event).await;
         }
+        self.refusal(StatusCode::OK)
+    }
+
+    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+        let mut response = Response::new(format!(r#"{{"code":{},"msg":"","timestamp":""}}"#, status.as_u16()).into());
+        response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        response
     }
 }
 
-/// Whether a header gives away that a web page had a browser ask: the hook names no origin, and calls us by an address
-/// or by a name of the local network. A page whose name was made to lead here says its own name.
-fn is_from_a_page(name: &str, value: &str) -> bool {
-    let name = name.to_lowercase();
-    name == "origin" || name.starts_with("sec-fetch-") || (name == "host" && !is_local(value))
-}
-
-/// An address, or a name that nobody can register for others to see.
-fn is_local(host: &str) -> bool {
-    const ENDS: [&str; 6] = [".local", ".lan", ".internal", ".home.arpa", ".localdomain", ".localhost"];
-    if host.is_empty() || host.starts_with('[') {
-        return true;
-    }
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_end_matches('.').to_lowercase();
-    name.parse::<std::net::IpAddr>().is_ok() || !name.contains('.') || ENDS.iter().any(|end| name.ends_with(end))
+/// Whether a head gives away that a web page had a browser ask: the hook names no origin, and calls us by an address or
+/// by a name of the local network. A page whose name was made to lead here says its own name.
+fn is_from_a_page(head: &Head) -> bool {
+    let tells = |name: &str| name == "origin" || name.starts_with("sec-fetch-");
+    head.headers.keys().any(|name| tells(name.as_str())) || !hosts::named(head).all(hosts::is_local)
 }
 
 /// Which messages wait for their callbacks. A message in several parts is confirmed when all its parts are.
@@ -316,7 +279,8 @@ mod tests {
             ("Sec-Fetch-Mode", "no-cors", true),
             ("content-type", "text/plain", false),
         ] {
-            assert_eq!(is_from_a_page(header, value), refused, "{header}: {value}");
+            let head = Request::builder().header(header, value).body(()).unwrap().into_parts().0;
+            assert_eq!(is_from_a_page(&head), refused, "{header}: {value}");
         }
     }
 

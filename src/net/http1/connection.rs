@@ -1,0 +1,112 @@
+//! One connection from its first byte to its last.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::sync::watch;
+
+use super::slots::{Phase, Slot, Taken};
+use super::{Shared, Stream, exchange};
+
+/// How long what a client still sends is taken after our last word, so that it gets to read that instead of a reset.
+const LINGER: Duration = Duration::from_secs(1);
+
+pub(super) async fn serve(stream: Box<dyn Stream>, slot: Taken, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let limits = &shared.limits;
+    let mut builder = http1::Builder::new();
+    // The times are ours: by the one clock, and for more than the head.
+    builder.header_read_timeout(None).keep_alive(limits.keep_alive).auto_date_header(false);
+    builder.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8192));
+    let service = service_fn(|request| Box::pin(exchange::exchange(&shared, &slot, request)));
+    let watched = Watched { stream, slot: Arc::clone(&slot) };
+    let mut connection = builder.serve_connection(TokioIo::new(watched), service);
+    let mut given_up = pin!(slot.given_up());
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = poll_fn(|context| connection.poll_without_shutdown(context)) => {
+                if let Err(error) = ended {
+                    tracing::debug!(server = shared.name, %error, "a connection broke");
+                }
+                break;
+            }
+            () = &mut given_up => return,
+            _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+                is_stopping = true;
+                if slot.phase() == Phase::Idle {
+                    return;
+                }
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    }
+    let mut stream = connection.into_parts().io.into_inner().stream;
+    slot.hurry(LINGER);
+    tokio::select! {
+        _ = linger(&mut stream) => {}
+        () = given_up => {}
+    }
+}
+
+/// Says that nothing more comes, and hears the client out.
+async fn linger(stream: &mut Box<dyn Stream>) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
+/// A stream that tells its slot what it sees.
+struct Watched {
+    stream: Box<dyn Stream>,
+    slot: Arc<Slot>,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        if into.filled().len() > before {
+            self.slot.heard();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// The parser flushes when it has written all that it had.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.slot.written();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,216 @@
+//! Who is connected, what each waits for, and who makes room when all slots are taken.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::Limits;
+use crate::clock::SharedClock;
+use crate::domain::Moment;
+
+/// A client that kept us waiting for less need not make room: its request may be on its way.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What a connection does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing of a request has come.
+    Idle,
+    /// A part of a head has.
+    Head,
+    /// The head has, and the body comes.
+    Body,
+    /// The handler is at work.
+    Working,
+    /// The answer goes out.
+    Answering,
+}
+
+/// The connections of one server.
+pub(super) struct Slots {
+    taken: Mutex<Vec<Arc<Slot>>>,
+    most: usize,
+    times: Times,
+    clock: SharedClock,
+    /// There may be room now.
+    changed: Arc<Notify>,
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    idle: Duration,
+    head: Duration,
+    request: Duration,
+}
+
+/// One connection.
+pub(super) struct Slot {
+    state: Mutex<State>,
+    times: Times,
+    clock: SharedClock,
+    /// Its time became shorter.
+    hurried: Notify,
+    freed: Arc<Notify>,
+}
+
+struct State {
+    phase: Phase,
+    since: Moment,
+    until: Moment,
+    /// It is over, or has to make room.
+    ended: bool,
+}
+
+/// A slot for as long as its connection lives.
+pub(super) struct Taken(Arc<Slot>);
+
+impl Slots {
+    pub(super) fn new(limits: &Limits, clock: SharedClock) -> Slots {
+        let times = Times { idle: limits.idle, head: limits.head, request: limits.request };
+        let (most, changed) = (limits.connections.max(1), Arc::new(Notify::new()));
+        Slots { taken: Mutex::default(), most, times, clock, changed }
+    }
+
+    /// A slot for one more connection, as soon as there is one.
+    pub(super) async fn take(&self) -> Taken {
+        loop {
+            let wait = match self.try_take() {
+                Ok(slot) => return Taken(slot),
+                Err(wait) => wait,
+            };
+            let old_enough = async {
+                match wait {
+                    Some(wait) => self.clock.sleep(wait).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = old_enough => {}
+            }
+        }
+    }
+
+    /// Or how long until somebody has kept us waiting for long enough; None while all handlers are at work.
+    fn try_take(&self) -> Result<Arc<Slot>, Option<Duration>> {
+        let now = self.clock.boottime();
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|slot| !slot.state().ended);
+        if taken.len() >= self.most {
+            let waiting = || taken.iter().filter(|slot| slot.state().phase != Phase::Working);
+            let age = |slot: &Slot| now.since(slot.state().since);
+            // Whoever has said nothing goes first.
+            let longest = waiting().filter(|slot| age(slot) >= GRACE).min_by_key(|slot| {
+                let state = slot.state();
+                (state.phase != Phase::Idle, state.since)
+            });
+            let Some(longest) = longest.cloned() else {
+                return Err(waiting().map(|slot| GRACE.saturating_sub(age(slot))).min());
+            };
+            longest.end();
+            taken.retain(|slot| !Arc::ptr_eq(slot, &longest));
+        }
+        let state = State { phase: Phase::Idle, since: now, until: now + self.times.idle, ended: false };
+        let slot = Arc::new(Slot {
+            state: Mutex::new(state),
+            times: self.times,
+            clock: self.clock.clone(),
+            hurried: Notify::new(),
+            freed: self.changed.clone(),
+        });
+        taken.push(slot.clone());
+        Ok(slot)
+    }
+}
+
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Bytes came.
+    pub(super) fn heard(&self) {
+        self.step(Phase::Idle, Phase::Head);
+    }
+
+    /// All that there was to write is written.
+    pub(super) fn written(&self) {
+        self.step(Phase::Answering, Phase::Idle);
+    }
+
+    fn step(&self, from: Phase, to: Phase) {
+        if self.phase() == from {
+            self.enter(to);
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let now = self.clock.boottime();
+        let mut state = self.state();
+        let until = match phase {
+            Phase::Idle => now + self.times.idle,
+            Phase::Head => now + self.times.head,
+            Phase::Body => now + self.times.request,
+            Phase::Working | Phase::Answering => state.until,
+        };
+        let is_sooner = until < state.until;
+        (state.phase, state.since, state.until) = (phase, now, until);
+        drop(state);
+        if is_sooner {
+            self.hurried.notify_one();
+        }
+        if phase == Phase::Answering {
+            self.freed.notify_one();
+        }
+    }
+
+    /// No more than `left` from now.
+    pub(super) fn hurry(&self, left: Duration) {
+        let until = self.clock.boottime() + left;
+        let mut state = self.state();
+        state.until = state.until.min(until);
+        self.hurried.notify_one();
+    }
+
+    fn end(&self) {
+        self.state().ended = true;
+        self.hurried.notify_one();
+        self.freed.notify_one();
+    }
+
+    /// Returns when the connection has used up its time or has to make room.
+    pub(super) async fn given_up(&self) {
+        loop {
+            let left = {
+                let state = self.state();
+                if state.ended { Duration::ZERO } else { state.until.since(self.clock.boottime()) }
+            };
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = self.hurried.notified() => {}
+                () = self.clock.sleep(left) => {}
+            }
+        }
+    }
+}
+
+impl std::ops::Deref for Taken {
+    type Target = Arc<Slot>;
+
+    fn deref(&self) -> &Arc<Slot> {
+        &self.0
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
