@@ -349,6 +349,22 @@ async fn a_burst_of_more_requests_than_slots_is_answered_whole() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_just_come_gets_to_speak_before_it_makes_room() {
+    let world = World::new(LIMITS).await;
+    let mut young = Vec::new();
+    for _ in 0..LIMITS.connections {
+        young.push(world.connect().await);
+        turns().await;
+    }
+    let next = world.connect_and_say(GET).await;
+    turns().await;
+    let mut first = young.remove(0);
+    first.write_all(GET).await.unwrap();
+    assert_eq!(split(&to_end(first).await).1, "GET /a []");
+    assert_eq!(split(&to_end(next).await).1, "GET /a []", "in the slot of the first");
+}
+
+#[tokio::test]
 async fn requests_to_another_host_and_peers_from_elsewhere_are_not_heard() {
     let world = World::with(LIMITS, Audience { peers: |_| true, hosts: Some(hosts::is_this_machine) }).await;
     for (target, host, status) in [
