@@ -16,7 +16,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("media", &["domain", "clock"]),
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
     ("logging", &["domain", "clock"]),
-    ("daemon", &["domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "logging"]),
+    (
+        "daemon",
+        &["domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "logging"],
+    ),
     ("cli", &["domain", "clock", "zone", "policy", "config", "store", "senders", "daemon", "logging"]),
 ];
 
