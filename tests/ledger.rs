@@ -87,8 +87,11 @@ async fn a_row_that_a_hand_deleted_is_missed_and_one_that_it_wrote_is_too_many()
     let too_many =
         "two: 0 missing, 1 too many: the row of 2026-01-01 01:02:30 +00 is too many (not an instant of its schedule); ";
     assert!(lines[1].starts_with(too_many), "{told}");
-    let sums = "3 jobs, 15 instants expected, 14 recorded: difference 1 (2 missing, 1 too many; 2 jobs wrong)";
-    assert_eq!(lines[2..], [sums]);
+    assert!(lines[2].starts_with("fires: 2 of 16 ids have vanished"), "{told}");
+    assert!(lines[3].starts_with("pushes: 2 of 15 ids have vanished"), "{told}");
+    let sums = "3 jobs, 15 instants expected, 14 recorded: difference 1 (2 missing, 1 too many; 2 jobs wrong); not every \
+                id is accounted for";
+    assert_eq!(lines[4..], [sums]);
 
     let told = in_json(&database(&world), &["one"]);
     assert_eq!((&told["balanced"], &told["expected"], &told["missing"]), (&false.into(), &5.into(), &2.into()));
@@ -99,6 +102,36 @@ async fn a_row_that_a_hand_deleted_is_missed_and_one_that_it_wrote_is_too_many()
     assert!(ledger(&database(&world), &["three"]).0);
     let (fine, told) = ledger(&database(&world), &["four"]);
     assert_eq!((fine, &*told), (false, "pushcron: nothing is known of a job 'four'\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_vanished_is_noticed_though_every_instant_has_its_row() {
+    let mut world = world().await;
+    world.load(&[minutely("one"), minutely("two")]).await;
+    world.pass(seconds(300)).await;
+    world.store.set_paused("one", true, world.clock.now()).await.unwrap();
+    world.pass(seconds(300)).await;
+    world.balanced_ledger();
+    by_hand(&world, "DELETE FROM pushes WHERE id IN (2, 3)");
+    let (fine, told) = ledger(&database(&world), &[]);
+    assert!(!fine, "{told}");
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].starts_with("pushes: 2 of ") && lines[0].contains(" ids have vanished "), "{told}");
+    assert!(lines[1].ends_with("difference 0; not every id is accounted for") && lines.len() == 2, "{told}");
+
+    let told = in_json(&database(&world), &["--from", "2026-01-02"]);
+    assert_eq!((&told["balanced"], &told["wrong"]), (&false.into(), &Value::Array(vec![])), "no id has an instant");
+    let missing = |kind: usize| (told["ids"][kind]["kind"].clone(), told["ids"][kind]["missing"].clone());
+    assert_eq!([missing(0), missing(1)], [("fires".into(), 0.into()), ("pushes".into(), 2.into())]);
+    // Ids belong to no job.
+    let told = in_json(&database(&world), &["one"]);
+    assert_eq!((&told["balanced"], &told["ids"]), (&true.into(), &Value::Array(vec![])));
+    assert!(ledger(&database(&world), &["one"]).0);
+
+    // A copy is no better.
+    let backup = world.dir.path().join("copy");
+    world.store.backup(&backup, world.clock.now()).await.unwrap();
+    assert!(!ledger(&backup, &[]).0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

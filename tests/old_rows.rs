@@ -60,6 +60,16 @@ async fn read_all(store: &SqliteStore) -> BTreeMap<String, pushcron::domain::Del
 }
 
 #[tokio::test]
+async fn of_the_ids_that_0_1_0_gave_none_is_missed_until_one_goes() {
+    let (_directory, rows, store) = rows_after("DELETE FROM pushes WHERE id = 1").await;
+    let missing =
+        async || store.ledger_ids().await.unwrap().iter().map(|ids| (ids.given, ids.missing())).collect::<Vec<_>>();
+    assert_eq!(missing().await, [(28, 0), (27, 0)]);
+    assert_eq!(rows.execute("DELETE FROM pushes WHERE id = 2", []).unwrap(), 1);
+    assert_eq!(missing().await, [(28, 0), (27, 1)]);
+}
+
+#[tokio::test]
 async fn rows_of_0_1_0_mean_what_they_meant() {
     let (_directory, rows, store) = rows_after("").await;
     let jobs = definitions(&rows);

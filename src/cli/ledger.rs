@@ -1,4 +1,4 @@
-//! `ledger`: does every instant that was called for have its one row?
+//! `ledger`: does every instant that was called for have its one row, and has no row vanished?
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
@@ -9,7 +9,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
 use super::{completions, render, when};
-use crate::domain::{LedgerJob, UtcMs, escaped};
+use crate::domain::{LedgerIds, LedgerJob, UtcMs, escaped};
 use crate::policy::ledger::{self, Balance, Finding};
 use crate::policy::schedule::ScheduleCache;
 use crate::store::Store;
@@ -31,8 +31,9 @@ const LOOKS: usize = 3;
   pushcron --db copy.db ledger --json              a backup
 
 What the schedules called for is built anew, from every definition that a job has had and the time in which it held, \
-and held against the table fires. Nothing is changed, and a daemon may run meanwhile. The exit code is 0 where \
-expected minus recorded is 0 for every job, else 1.")]
+and held against the table fires. Without a job, the ids that were ever given to fires and pushes are held against \
+the rows too: one that is neither there nor was taken back or pruned has vanished. Nothing is changed, and a daemon may \
+run meanwhile. The exit code is 0 where expected minus recorded is 0 for every job and no id has vanished, else 1.")]
 pub struct Ledger {
     /// Only this job, even if it left the files
     #[arg(add = ArgValueCandidates::new(completions::jobs))]
@@ -81,11 +82,17 @@ impl Ledger {
         if let Some(name) = only.filter(|_| sums.jobs == 0) {
             return Err(Failure::new(Exit::Failed, format!("nothing is known of a job '{name}'")));
         }
+        if only.is_none() {
+            sums.ids = store.ledger_ids().await?;
+        }
         match self.json {
             true => say(render::pretty(&sums.as_json(books))),
-            false => say(sums.line()),
+            false => {
+                sums.uneven_ids().for_each(|ids| say(line_of_ids(ids)));
+                say(sums.line());
+            }
         }
-        Ok(if sums.wrong == 0 { Exit::Done } else { Exit::Failed })
+        Ok(if sums.is_even() { Exit::Done } else { Exit::Failed })
     }
 }
 
@@ -188,6 +195,19 @@ fn advice(balance: &Balance) -> String {
     advice.to_owned()
 }
 
+fn line_of_ids(ids: &LedgerIds) -> String {
+    let LedgerIds { kind, given, kept, .. } = ids;
+    let gone = ids.gone();
+    let found = match ids.missing() {
+        missing @ 1.. => format!("{missing} of {given} ids have vanished"),
+        missing => format!("{} rows more than the ids account for", missing.unsigned_abs()),
+    };
+    format!(
+        "{kind}: {found} ({given} given, {kept} with their row, {gone} taken back, pruned or never used); somebody wrote to \
+         the table, or this is a bug of pushcron"
+    )
+}
+
 /// What all jobs come to.
 #[derive(Default)]
 struct Sums {
@@ -196,6 +216,8 @@ struct Sums {
     all: Balance,
     /// The wrong ones.
     told: Vec<Value>,
+    /// Empty where one job was asked for.
+    ids: Vec<LedgerIds>,
 }
 
 impl Sums {
@@ -215,6 +237,14 @@ impl Sums {
         told.is_wrong()
     }
 
+    fn uneven_ids(&self) -> impl Iterator<Item = &LedgerIds> {
+        self.ids.iter().filter(|ids| ids.missing() != 0)
+    }
+
+    fn is_even(&self) -> bool {
+        self.wrong == 0 && self.uneven_ids().next().is_none()
+    }
+
     fn line(&self) -> String {
         let Balance { expected, recorded, missing, surplus, .. } = self.all;
         let wrong = match self.wrong {
@@ -223,13 +253,17 @@ impl Sums {
         };
         let difference = i128::from(expected) - i128::from(recorded);
         let jobs = counted(self.jobs, "job");
-        format!("{jobs}, {expected} instants expected, {recorded} recorded: difference {difference}{wrong}")
+        let ids = match self.uneven_ids().next() {
+            Some(_) => "; not every id is accounted for",
+            None => "",
+        };
+        format!("{jobs}, {expected} instants expected, {recorded} recorded: difference {difference}{wrong}{ids}")
     }
 
     fn as_json(&self, books: &Books) -> Value {
         let Balance { expected, recorded, missing, surplus, .. } = self.all;
         json!({
-            "balanced": self.wrong == 0,
+            "balanced": self.is_even(),
             "from": books.from,
             "until": books.until,
             "jobs": self.jobs,
@@ -238,8 +272,15 @@ impl Sums {
             "missing": missing,
             "surplus": surplus,
             "wrong": self.told,
+            "ids": self.ids.iter().map(ids_as_json).collect::<Vec<_>>(),
         })
     }
+}
+
+fn ids_as_json(ids: &LedgerIds) -> Value {
+    let mut all = json!(ids);
+    all["missing"] = ids.missing().into();
+    all
 }
 
 fn as_json(job: &LedgerJob, told: &Told) -> Value {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::job::{DstGap, Schedule};
@@ -70,4 +70,35 @@ pub struct LedgerRow {
     pub recorded_at: UtcMs,
     /// The zone and the version of its rules that gave `due_at`.
     pub zone: Option<String>,
+}
+
+/// What became of all ids of one kind that were ever given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerIds {
+    /// `fires` or `pushes`.
+    pub kind: String,
+    /// The highest one: they are given in a row, and never twice.
+    pub given: i64,
+    /// Have their row.
+    pub kept: i64,
+    /// Had none when the counting began.
+    pub before: i64,
+    /// Were recorded ahead of their instant, and taken back.
+    pub withdrawn: i64,
+    /// Were too old.
+    pub pruned: i64,
+    /// Never had a row.
+    pub unused: i64,
+}
+
+impl LedgerIds {
+    /// Those whose row went for a known reason, or never was.
+    pub fn gone(&self) -> i64 {
+        self.before + self.withdrawn + self.pruned + self.unused
+    }
+
+    /// Those of which nobody knows what became; below 0 where there are more rows than ids were given for.
+    pub fn missing(&self) -> i64 {
+        self.given - self.kept - self.gone()
+    }
 }

@@ -19,7 +19,7 @@ pub mod time;
 pub use account::{Account, Health};
 pub use escape::{escaped, escaped_json};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
-pub use ledger::{LedgerJob, LedgerRevision, LedgerRow};
+pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};
 pub use message::{Body, Item, Kind, Media, Message, Target};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::job::DstGap;
 use crate::domain::{
-    Decision, Delivery, Health, Job, Kind, LedgerJob, LedgerRow, Misfire, Next, Overlap, PushSpec, PushState, Report,
-    Rule, Schedule, Target, Trigger, UtcMs,
+    Decision, Delivery, Health, Job, Kind, LedgerIds, LedgerJob, LedgerRow, Misfire, Next, Overlap, PushSpec,
+    PushState, Report, Rule, Schedule, Target, Trigger, UtcMs,
 };
 
 /// A shared store.
@@ -581,6 +581,9 @@ pub trait Store: Send + Sync {
     /// `limit`, and before them those that stand for many instants and reach into the time.
     async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64)
     -> Result<Vec<LedgerRow>, StoreError>;
+
+    /// How many ids of fires and of pushes were ever given, and what became of them.
+    async fn ledger_ids(&self) -> Result<Vec<LedgerIds>, StoreError>;
 
     /// Pushes whose bad end was recorded after that of the number `after` and, where `since` is set, carries a later
     /// instant; but for those that a person resolved or put back and, where `except` names an im and a target, pushes

@@ -107,6 +107,7 @@ on_every_backend! {
         what_ended_badly_is_found_in_the_order_of_its_recording
         every_definition_that_held_is_remembered
         the_ledger_reads_schedules_and_rows_in_pages
+        every_id_that_has_no_row_is_accounted_for
         another_process_is_noticed_and_our_own_writes_are_not;
     upkeep:
         pruning_takes_old_finished_fires_in_steps

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pushcron::domain::{
-    Decision, Health, Job, LedgerRevision, LedgerRow, Next, Outcome, PushSpec, PushState, Rule, Schedule, Target,
-    Trigger, UtcMs,
+    Decision, Health, Job, LedgerIds, LedgerRevision, LedgerRow, Next, Outcome, Overlap, PushSpec, PushState, Rule,
+    Schedule, Target, Trigger, UtcMs,
 };
 use pushcron::store::{AccountRow, AdHoc, BadEnd, BadEnds, Begin, Filter, NewFire, Revision, Settle, View};
 use serde_json::json;
@@ -312,6 +312,64 @@ pub async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
     let expected =
         LedgerRow { due_at: at(12), until_at: Some(at(18)), count: 4, revision: 2, recorded_at: at(23), zone };
     assert_eq!(row, expected);
+}
+
+pub async fn every_id_that_has_no_row_is_accounted_for(world: Arc<World>) {
+    let ids = async |kind: &str| -> LedgerIds {
+        let ids = world.store.ledger_ids().await.unwrap();
+        assert!(ids.iter().all(|ids| ids.missing() == 0), "{ids:?}");
+        ids.into_iter().find(|ids| ids.kind == kind).unwrap()
+    };
+    let mut daily = job("daily");
+    daily.push.push(push("user:10001", "second"));
+    world.load(&daily, at(-1000)).await;
+    let ahead = |from: i64| (from..from + 3).map(|i| fire(&daily, at(i))).collect::<Vec<_>>();
+
+    // Taken back by a restart, by a pause, by a change.
+    world.store.record_fires(ahead(0), vec![cursor(&daily, at(-1000), at(3))], at(-1)).await.unwrap();
+    assert_eq!(world.store.withdraw_ahead(at(0)).await.unwrap(), 2);
+    assert_eq!(ids("pushes").await.withdrawn, 4);
+    world.store.record_fires(ahead(1), vec![cursor(&daily, at(1), at(4))], at(0)).await.unwrap();
+    world.store.set_paused("daily", true, at(1)).await.unwrap();
+    world.store.set_paused("daily", false, at(1)).await.unwrap();
+    assert_eq!(ids("fires").await.withdrawn, 4);
+    world.store.record_fires(ahead(2), vec![cursor(&daily, at(2), at(5))], at(1)).await.unwrap();
+    let other = Job { overlap: Overlap::Replace, ..daily.clone() };
+    world.store.apply_jobs(vec![change(other, at(5))], vec![], at(2)).await.unwrap();
+    assert_eq!((ids("fires").await.withdrawn, ids("pushes").await.withdrawn), (6, 12));
+
+    // Told again, in the midst of others that are new.
+    let fires = (0..8).map(|i| fire(&daily, at(i))).collect::<Vec<_>>();
+    let before = ids("fires").await;
+    let place = world.stored("daily").await.next_due_at.unwrap();
+    world.store.record_fires(fires.clone(), vec![cursor(&daily, place, at(8))], at(9)).await.unwrap();
+    world.store.record_fires(fires, vec![cursor(&daily, at(8), at(8))], at(9)).await.unwrap();
+    assert_eq!(ids("fires").await.kept, before.kept + 5);
+
+    // Refused whole, asked for by hand.
+    let mut without_time = push("user:1", "x");
+    without_time.timeout = std::time::Duration::ZERO;
+    let by_hand = |spec| AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
+    world.store.push_ad_hoc(by_hand(without_time), at(9)).await.unwrap_err();
+    world.store.push_ad_hoc(by_hand(push("user:1", "x")), at(9)).await.unwrap();
+    world.store.fire_by_hand("daily", at(9)).await.unwrap();
+    let id = world.ended("over", Next::Sent).await;
+    ids("pushes").await;
+
+    // Too old.
+    let old = job("old");
+    world.load(&old, at(-1000)).await;
+    let sent_long_ago = world.fire(&old, at(-1000)).await.pushes.remove(0).id;
+    world.store.cancel(sent_long_ago, at(-900)).await.unwrap();
+    world.store.prune(at(-100), 10).await.unwrap();
+    assert_eq!((ids("fires").await.pruned, ids("pushes").await.pruned), (1, 1));
+
+    // And so in a copy, also when it is put into use.
+    let path = world.backend.scratch().join("copy.db");
+    world.store.backup(&path, at(10)).await.unwrap();
+    let copy = world.backend.open_backup(path, at(3600)).await;
+    assert_eq!(copy.push_state(id).await.unwrap(), Some(PushState::Sent));
+    assert_eq!(copy.ledger_ids().await.unwrap(), world.store.ledger_ids().await.unwrap());
 }
 
 pub async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<World>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Next, PushState, Trigger};
+use pushcron::domain::{LedgerIds, Next, PushState, Trigger};
 use pushcron::store::{AdHoc, Store, StoreError};
 use rusqlite::Connection;
 
@@ -114,6 +114,66 @@ async fn ids_are_never_used_again() {
     run(&conn, "DELETE FROM fires").unwrap();
     let next = world.waiting("next").await;
     assert_eq!(next.id, 5, "else an idempotency key would come back with another message");
+}
+
+#[tokio::test]
+async fn a_row_that_a_hand_deleted_stays_missed_whatever_the_store_deletes_after_it() {
+    let (world, conn) = world().await;
+    let missing =
+        async || -> Vec<i64> { world.store.ledger_ids().await.unwrap().iter().map(|ids| ids.missing()).collect() };
+    assert_eq!(missing().await, [0, 0]);
+    run(&conn, "DELETE FROM pushes WHERE id = 2").unwrap();
+    assert_eq!(missing().await, [0, 1], "its fire is still there");
+    run(&conn, "DELETE FROM fires WHERE id = 3").unwrap();
+    assert_eq!(missing().await, [1, 2], "its push went with it");
+
+    world.waiting("waits").await;
+    assert_eq!(world.store.withdraw_ahead(at(-1)).await.unwrap(), 0);
+    let ahead = job("ahead");
+    world.load(&ahead, at(0)).await;
+    world.fire_seen(&ahead, at(0), at(-5)).await;
+    assert_eq!(world.store.withdraw_ahead(at(-5)).await.unwrap(), 1);
+    assert!(world.store.prune(at(9000), 10).await.unwrap().fires > 1);
+    assert_eq!(missing().await, [1, 2]);
+
+    // A row with an id of the hand's own choosing makes up for nothing but itself.
+    run(
+        &conn,
+        "INSERT INTO fires (id, triggered_by, due_at, decision, recorded_at)
+         VALUES (-1, 'manual', '2026-01-01T00:00:00.000Z', 'fired', '2026-01-01T00:00:00.000Z'),
+                (-2, 'manual', '2026-01-01T00:00:01.000Z', 'fired', '2026-01-01T00:00:01.000Z')",
+    )
+    .unwrap();
+    assert_eq!(missing().await, [-1, 2], "two rows too many beside one that is missing");
+}
+
+#[tokio::test]
+async fn what_had_no_row_before_the_counting_began_is_not_missed_and_what_goes_later_is() {
+    let sqlite = Sqlite::new();
+    let world = World { store: Arc::new(sqlite.store().await), backend: Box::new(Sqlite::new()) };
+    for name in ["first", "second", "third"] {
+        world.ended(name, Next::Sent).await;
+    }
+    world.store.close().await;
+    let conn = Connection::open(sqlite.path()).unwrap();
+    run(&conn, "DELETE FROM fires WHERE id = 1; DELETE FROM pushes WHERE id = 2").unwrap();
+    run(&conn, "DROP TABLE gone_ids; PRAGMA user_version = 2").unwrap();
+    let store = sqlite.store().await;
+    let told = |ids: &LedgerIds| (ids.given, ids.kept, ids.before, ids.missing());
+    let ids = store.ledger_ids().await.unwrap();
+    assert_eq!(ids.iter().map(told).collect::<Vec<_>>(), [(3, 2, 1, 0), (3, 1, 2, 0)]);
+    run(&conn, "DELETE FROM fires WHERE id = 3").unwrap();
+    let ids = store.ledger_ids().await.unwrap();
+    assert_eq!(ids.iter().map(LedgerIds::missing).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
+async fn all_rows_are_counted_by_an_index_and_not_by_their_messages() {
+    let (_world, conn) = world().await;
+    for sql in ["SELECT count(*) FROM fires", "SELECT count(*) FROM pushes"] {
+        let plan = plan(&conn, sql);
+        assert!(plan.iter().all(|step| step.contains("USING COVERING INDEX")), "{sql}: {plan:?}");
+    }
 }
 
 #[tokio::test]
@@ -279,7 +339,8 @@ async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
     let conn = Connection::open(sqlite.path()).unwrap();
     conn.execute("UPDATE pushes SET finished_at = ?2 WHERE id = ?1", (untold, at(6).to_string())).unwrap();
     conn.execute_batch(
-        "DROP TRIGGER pushes_end_badly; DROP TABLE bad_ends; DROP INDEX blobs_used; PRAGMA user_version = 1",
+        "DROP TABLE gone_ids; DROP TRIGGER pushes_end_badly; DROP TABLE bad_ends; DROP INDEX blobs_used;
+         PRAGMA user_version = 1",
     )
     .unwrap();
     drop(conn);

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::cells::{At, instant, maybe_instant, number, parsed, text};
 use super::fault::{Fault, Result};
+use super::gone::{Why, delete_fires};
 use super::jobs::{no_job, stored_job};
 use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
@@ -272,8 +273,8 @@ fn withdraw(conn: &Connection, ids: String) -> Result<Withdrawn> {
         .execute(params![job, At::from(place)])?;
         answer_after(conn, job, place - Duration::from_millis(1))?;
     }
-    let fires = conn.execute("DELETE FROM fires WHERE id IN (SELECT value FROM jsonb_each(?1))", [&ids])?;
-    Ok(Withdrawn { fires: fires as u64, pushes })
+    let gone = delete_fires(conn, &ids, Why::Withdrawn)?;
+    Ok(Withdrawn { fires: gone.fires, pushes })
 }
 
 /// By the open pushes, which are few beside the fires of a long history.

@@ -1,10 +1,11 @@
-//! What the ledger is held against: schedules with the time in which they held, and bare rows of `fires`.
+//! What the ledger is held against: schedules with the time in which they held, bare rows of `fires`, and the ids that
+//! were ever given.
 
 use rusqlite::{Connection, params};
 
 use super::cells::{At, number};
 use super::fault::Result;
-use crate::domain::{LedgerJob, LedgerRow, UtcMs};
+use crate::domain::{LedgerIds, LedgerJob, LedgerRow, UtcMs};
 
 pub(super) fn jobs(conn: &Connection, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>> {
     let rows: String = conn.query_row(
@@ -45,4 +46,22 @@ pub(super) fn rows(conn: &Connection, job: &str, from: UtcMs, until: UtcMs, limi
         |row| row.get(0),
     )?;
     Ok(serde_json::from_str(&rows)?)
+}
+
+/// One statement, so that nothing is written between the two looks; the rows are counted by their smallest index.
+pub(super) fn ids(conn: &Connection) -> Result<Vec<LedgerIds>> {
+    let ids: String = conn.query_row(
+        "SELECT json_group_array(json_object(
+                  'kind', k.kind, 'given', coalesce(s.seq, 0), 'kept', k.kept, 'before', coalesce(g.before, 0),
+                  'withdrawn', coalesce(g.withdrawn, 0), 'pruned', coalesce(g.pruned, 0),
+                  'unused', coalesce(g.unused, 0)))
+           FROM (SELECT 'fires' AS kind, (SELECT count(*) FROM fires) AS kept
+                 UNION ALL
+                 SELECT 'pushes', (SELECT count(*) FROM pushes)) AS k
+           LEFT JOIN sqlite_sequence AS s ON s.name = k.kind
+           LEFT JOIN gone_ids AS g ON g.kind = k.kind",
+        [],
+        |row| row.get(0),
+    )?;
+    Ok(serde_json::from_str(&ids)?)
 }

@@ -12,6 +12,7 @@ mod connect;
 mod definitions;
 mod fault;
 mod fires;
+mod gone;
 mod history;
 mod jobs;
 mod ledger;
@@ -40,7 +41,7 @@ use super::{
     NewFire, OpenPush, Pruned, Recorded, Restored, Revision, Settle, Standing, Store, StoreError, StoredJob, Table,
     TakeBack, Unwatched, View,
 };
-use crate::domain::{Delivery, LedgerJob, LedgerRow, PushState, Target, UtcMs};
+use crate::domain::{Delivery, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use readers::Readers;
 use writer::{Unit, Write, Writer, closed};
 
@@ -301,6 +302,10 @@ impl Store for SqliteStore {
     async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64) -> Result<Vec<LedgerRow>> {
         let job = job.to_owned();
         self.read(move |conn| ledger::rows(conn, &job, from, until, limit)).await
+    }
+
+    async fn ledger_ids(&self) -> Result<Vec<LedgerIds>> {
+        self.read(ledger::ids).await
     }
 
     async fn bad_ends(

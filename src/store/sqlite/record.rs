@@ -10,6 +10,7 @@ use super::accounts::Remember;
 use super::cells::{At, number};
 use super::fault::{Fault, Result};
 use super::fires::{FindJob, Fired, JobRow, MakePushes, Plan, answer_after};
+use super::gone::count_unused_fires;
 use super::pushes::{has_open_pushes, replace_older};
 use super::writer::Write;
 use crate::domain::{Decision, Overlap, Trigger, UtcMs};
@@ -61,6 +62,7 @@ impl RecordFires {
         let mut insert = InsertFire::new(conn)?;
         let mut make = MakePushes::new(conn)?;
         let mut fired = HashSet::new();
+        let mut known = 0;
         let mut replacing: HashMap<&Arc<str>, i64> = HashMap::new();
         for fire in fires {
             // Else its place is another, and the caller is told.
@@ -82,7 +84,10 @@ impl RecordFires {
                 }
                 plan => (plan.transpose()?, instead.map(|reason| (Decision::Skipped, reason))),
             };
-            let Some(id) = insert.run(fire, instead, job.revision, self.now)? else { continue };
+            let Some(id) = insert.run(fire, instead, job.revision, self.now)? else {
+                known += 1;
+                continue;
+            };
             recorded.skipped += u64::from(instead.is_some_and(|(_, reason)| reason == OVERLAP));
             if let Some(plan) = plan {
                 fired.insert(&fire.job);
@@ -95,6 +100,7 @@ impl RecordFires {
                 }
             }
         }
+        count_unused_fires(conn, known)?;
         let first_made = recorded.pushes.first().map_or(i64::MAX, |push| push.id);
         for (job, newest) in replacing {
             let (made, known): (Vec<i64>, Vec<i64>) =

@@ -11,6 +11,7 @@ use super::SqliteStore;
 use super::cells::{At, number, parsed};
 use super::connect;
 use super::fault::{Fault, Result};
+use super::gone::{Gone, Why, delete_fires};
 use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::store::{Figures, Pruned, Restored, StoreError};
@@ -65,11 +66,9 @@ impl Write for Prune {
              ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
             [&fires],
         )?;
-        // SQLite does not count what a foreign key deletes along.
-        let pushes = conn.execute("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))", [&fires])?;
-        let fires = conn.execute("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))", [&fires])?;
+        let Gone { fires, pushes } = delete_fires(conn, &fires, Why::Pruned)?;
         shrink(conn)?;
-        Ok(Pruned { fires: fires as u64, pushes: pushes as u64 })
+        Ok(Pruned { fires, pushes })
     }
 }
 
