@@ -176,7 +176,14 @@ pub fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &str) -> 
         findings.not_fired = number(&connection, &format!("SELECT count(*) {fires} AND decision <> 'fired'"));
     }
     if !rules.may_fail {
-        let lost = format!("SELECT count(*) {due} AND p.state IN ('failed', 'expired', 'cancelled')");
+        // Recorded ahead, and leapt over before its instant came: its misfire policy ends it as it would have had the
+        // instant missed, and no sender was ever called.
+        let is_misfire = match rules.may_miss {
+            true => "(p.state = 'expired' AND p.reason GLOB 'misfire_*' AND p.attempts = 0)",
+            false => "0",
+        };
+        let lost =
+            format!("SELECT count(*) {due} AND p.state IN ('failed', 'expired', 'cancelled') AND NOT {is_misfire}");
         findings.lost = number(&connection, &lost);
     }
     findings.integrity = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
