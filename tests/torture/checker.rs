@@ -18,6 +18,8 @@ pub struct Rules<'a> {
     pub may_miss: bool,
     /// Pushes may end in another way than sent or unknown: who asked for them was told.
     pub may_fail: bool,
+    /// The clock leaps over instants that were recorded ahead.
+    pub leaps: bool,
     /// A path whose receiver drops what it has seen.
     pub dedupes: Option<&'a str>,
 }
@@ -178,7 +180,7 @@ pub fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &str) -> 
     if !rules.may_fail {
         // Recorded ahead, and leapt over before its instant came: its misfire policy ends it as it would have had the
         // instant missed, and no sender was ever called.
-        let is_misfire = match rules.may_miss {
+        let is_misfire = match rules.leaps {
             true => "(p.state = 'expired' AND p.reason GLOB 'misfire_*' AND p.attempts = 0)",
             false => "0",
         };

@@ -120,7 +120,7 @@ async fn one_step(stage: &mut Stage, library: &str, step: i64, while_dead: bool)
         return Findings { wrong, kills: stage.killed, integrity, ..Findings::default() };
     }
     let periods = ACCOUNTS.map(|account| (account, 2));
-    let rules = Rules { jobs: &periods, may_miss: true, dedupes: Some("/retrying"), ..Rules::default() };
+    let rules = Rules { jobs: &periods, may_miss: true, leaps: true, dedupes: Some("/retrying"), ..Rules::default() };
     stage.receiver.be_kind();
     stage.verdict_in(daemon, &rules).await
 }
