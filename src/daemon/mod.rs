@@ -366,8 +366,7 @@ impl Daemon {
         systemd::stopping();
         info!("stopping");
         // First of all: while the timer ends its round nothing new is sent, and the grace of what is under way has begun.
-        let (done, stopped) = oneshot::channel();
-        let _ = self.dispatcher.send(Event::Stop(done));
+        let _ = self.dispatcher.send(Event::Stop);
         self.outside.abort();
         self.observers.stop();
         self.listeners.stop();
@@ -378,7 +377,6 @@ impl Daemon {
             duties.stop().await;
             // A scheduler that broke down has nothing more to record.
             let _ = scheduling.await;
-            let _ = stopped.await;
             let _ = dispatching.await;
             // Instants still to come are decided by whoever runs then; until then they are nobody's open pushes.
             if let Err(error) = withdraw_ahead(&*store, Some(clock.now()), clock.now()).await {

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::patience::{Patience, Signal};
 use super::setup::{self, Opened};
 use super::{DaemonError, Options};
@@ -154,9 +152,7 @@ impl ByHand {
             let _ = events.send(Event::Opened(ours));
             let dispatching = tokio::spawn(dispatcher.run(inbox));
             let waited = self.wait_for_end(store, push_id).await;
-            let (done, stopped) = oneshot::channel();
-            let _ = events.send(Event::Stop(done));
-            let _ = stopped.await;
+            let _ = events.send(Event::Stop);
             let _ = dispatching.await;
             waited?;
             self.give_up(store, push_id).await?;

@@ -11,21 +11,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Outcome, Reading, Report, UtcMs};
+use crate::domain::{Delivery, Outcome, Report, UtcMs};
 use crate::engine::core::{Action, Core, Dice, Input, Start, Wake};
 use crate::engine::desk::MediaDesk;
 use crate::engine::flights::Flights;
 use crate::engine::news::Listener;
-use crate::engine::roster::Roster;
-use crate::senders::{Probe, Sender, SenderEvent};
-use crate::store::{OpenPush, SharedStore};
+use crate::senders::{Probe, Sender};
+use crate::store::SharedStore;
 
-pub use crate::engine::core::STOP_GRACE;
+pub use crate::engine::core::{Event, STOP_GRACE};
 
 /// Inputs taken in before the next tick, so that a burst of results is recorded in few transactions.
 const INPUTS_AT_ONCE: usize = 1024;
@@ -33,28 +32,6 @@ const INPUTS_AT_ONCE: usize = 1024;
 const TOLD_AT_ONCE: usize = 1024;
 /// A sender that keeps neither its deadline nor its promise to return is given up this long after its deadline.
 const OVERDUE: Duration = Duration::from_secs(600);
-
-/// What the dispatcher is told from outside.
-pub enum Event {
-    /// Pushes that were recorded, or are open in the store.
-    Opened(Vec<OpenPush>),
-    /// Pushes that an earlier process left, whose lengths end at instants of this reading (`recovery::resume_waits`).
-    Resumed { pushes: Vec<OpenPush>, by: Reading },
-    /// Pushes that are no longer open: cancelled, or withdrawn before their instant.
-    Dropped(Vec<i64>),
-    /// Jobs that left the definitions: what is under way ends, and is not retried.
-    JobsRemoved(Vec<Arc<str>>),
-    /// Definitions of accounts after a load.
-    Accounts(Roster),
-    /// Ask every account that jobs use how it is.
-    ProbeAll,
-    /// Make a round, whatever there is to do, so that it is seen that rounds are made.
-    Beat,
-    /// A sender's background work has news.
-    FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
-    /// No new attempts; those under way may end within the grace. The sender is told when all is recorded.
-    Stop(oneshot::Sender<()>),
-}
 
 /// Figures for the status line, kept up by the dispatcher.
 #[derive(Debug, Default)]
@@ -75,8 +52,6 @@ pub struct Dispatcher {
     notes: Flights,
     /// Attempts whose media are fetched or whose sender was called.
     tasks: HashMap<i64, AbortHandle>,
-    /// Who waits for the stop.
-    stopped: Option<oneshot::Sender<()>>,
     vitals: Arc<Vitals>,
     events: mpsc::UnboundedSender<Event>,
     results: mpsc::UnboundedSender<Input>,
@@ -101,7 +76,6 @@ impl Dispatcher {
             desk,
             notes,
             tasks: HashMap::new(),
-            stopped: None,
             vitals: Arc::default(),
             events,
             results,
@@ -124,7 +98,7 @@ impl Dispatcher {
         self.vitals.clone()
     }
 
-    /// Runs until a stop is complete.
+    /// Runs until a stop ([`Event::Stop`]) is complete: who waits for that waits for this to end.
     pub async fn run(mut self, mut inbox: Inbox) {
         let clock = self.clock.clone();
         let mut actions = Vec::new();
@@ -132,17 +106,13 @@ impl Dispatcher {
             let wait = self.time_to_next();
             tokio::select! {
                 biased;
-                Some(event) = inbox.events.recv() => {
-                    let input = self.input(event);
-                    self.step(input, &mut actions);
-                }
+                Some(event) = inbox.events.recv() => self.step(Input::Event(event), &mut actions),
                 Some(result) = inbox.results.recv() => self.step(result, &mut actions),
                 () = clock.sleep(wait) => {}
             }
             for _ in 0..INPUTS_AT_ONCE {
                 let Ok(event) = inbox.events.try_recv() else { break };
-                let input = self.input(event);
-                self.step(input, &mut actions);
+                self.step(Input::Event(event), &mut actions);
             }
             for _ in 0..INPUTS_AT_ONCE {
                 let Ok(result) = inbox.results.try_recv() else { break };
@@ -151,27 +121,7 @@ impl Dispatcher {
             self.step(Input::Tick, &mut actions);
             actions.drain(..).for_each(|action| self.carry_out(action));
             self.vitals.open_pushes.store(self.core.open_pushes(), Ordering::Relaxed);
-            self.vitals.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
             self.vitals.rounds.fetch_add(1, Ordering::Relaxed);
-        }
-        // Whoever asked for the stop may be gone, which changes nothing.
-        let _ = self.stopped.map(|stopped| stopped.send(()));
-    }
-
-    fn input(&mut self, event: Event) -> Input {
-        match event {
-            Event::Opened(pushes) => Input::Opened(pushes),
-            Event::Resumed { pushes, by } => Input::Resumed { pushes, by },
-            Event::Dropped(ids) => Input::Dropped(ids),
-            Event::JobsRemoved(jobs) => Input::JobsRemoved(jobs),
-            Event::Accounts(accounts) => Input::Accounts(accounts),
-            Event::ProbeAll => Input::ProbeAll,
-            Event::Beat => Input::Tick,
-            Event::FromSender { account, generation, event } => Input::FromSender { account, generation, event },
-            Event::Stop(stopped) => {
-                self.stopped = Some(stopped);
-                Input::Stop
-            }
         }
     }
 
@@ -216,6 +166,7 @@ impl Dispatcher {
             Action::Start(starts) => self.start(starts),
             Action::Send { sender, delivery } => self.send(sender, delivery),
             Action::RecordAccounts { rows, all } => {
+                self.vitals.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
                 tokio::spawn(async move {
                     if let Err(error) = store.record_accounts(rows, all).await {
                         debug!(%error, "account health cannot be written now");

@@ -23,7 +23,7 @@ use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
 use pushcron::store::sqlite::{Access, SqliteStore};
 use pushcron::store::{Applied, Filter, SharedStore, View};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// 2026-01-01T01:00:00.000Z, a Thursday.
@@ -247,9 +247,9 @@ impl World {
 
     /// Ends as on SIGTERM; what is still under way is given up after its grace.
     pub async fn stop(self) -> (Arc<tempfile::TempDir>, Arc<ManualClock>, SharedStore) {
-        let (done, mut stopped) = oneshot::channel();
-        self.events.send(Event::Stop(done)).ok().unwrap();
-        while tokio::time::timeout(Duration::from_millis(50), &mut stopped).await.is_err() {
+        self.events.send(Event::Stop).ok().unwrap();
+        let mut dispatching = self.dispatching;
+        while tokio::time::timeout(Duration::from_millis(50), &mut dispatching).await.is_err() {
             self.clock.advance(Duration::from_secs(11));
         }
         (self.dir, self.clock, self.store)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fastrand::Rng;
 use pushcron::domain::{Account, Delivery, Moment, Outcome, PushState, Reading, Report, RetryPolicy, Target, UtcMs};
-use pushcron::engine::core::{Action, Core, Dice, Input, Start};
+use pushcron::engine::core::{Action, Core, Dice, Event, Input, Start};
 use pushcron::engine::roster::{Member, Roster};
 use pushcron::policy::account::Fallback;
 use pushcron::policy::retry::{Attempted, decide};
@@ -143,8 +143,8 @@ impl Walk {
             }
         }
         self.journal.clear();
-        self.input(Input::Accounts(self.accounts()));
-        self.input(Input::Resumed { pushes: self.rows.waiting(), by: self.now });
+        self.input(Input::Event(Event::Accounts(self.accounts())));
+        self.input(Input::Event(Event::Resumed { pushes: self.rows.waiting(), by: self.now }));
     }
 
     fn accounts(&self) -> Roster {
@@ -195,14 +195,14 @@ impl Walk {
             89 => self.store_ok = !self.store_ok,
             90 => self.journal_ok = self.rng.u8(0..3) > 0,
             91 => self.set_clock(),
-            92 => self.input(Input::Accounts(self.accounts())),
-            93 => self.input(Input::ProbeAll),
+            92 => self.input(Input::Event(Event::Accounts(self.accounts()))),
+            93 => self.input(Input::Event(Event::ProbeAll)),
             94 => {
                 let job = Arc::from(if self.rng.bool() { "one" } else { "two" });
                 self.note(|| format!("job {job} is removed"));
-                self.input(Input::JobsRemoved(vec![job]));
+                self.input(Input::Event(Event::JobsRemoved(vec![job])));
             }
-            95 => self.input(Input::Opened(self.rows.waiting())),
+            95 => self.input(Input::Event(Event::Opened(self.rows.waiting()))),
             96 if self.rng.u8(0..3) == 0 => {
                 self.note(|| "killed".to_owned());
                 self.start();
@@ -210,7 +210,7 @@ impl Walk {
             97 if self.rng.u8(0..6) == 0 && !self.is_stopping => {
                 self.note(|| "stops".to_owned());
                 self.is_stopping = true;
-                self.input(Input::Stop);
+                self.input(Input::Event(Event::Stop));
             }
             _ => self.input(Input::Tick),
         }
@@ -265,7 +265,7 @@ impl Walk {
         };
         let id = self.rows.insert(row);
         self.note(|| format!("push {id} due {due_at}"));
-        self.input(Input::Opened(vec![self.rows.open(id)]));
+        self.input(Input::Event(Event::Opened(vec![self.rows.open(id)])));
     }
 
     /// As `pushcron cancel` does: refused while it is being sent.
@@ -276,7 +276,7 @@ impl Walk {
         let row = self.rows.0.get_mut(&id).unwrap();
         row.state = PushState::Cancelled;
         row.by_hand = true;
-        self.input(Input::Dropped(vec![id]));
+        self.input(Input::Event(Event::Dropped(vec![id])));
     }
 
     fn flip_account(&mut self) {
@@ -289,7 +289,11 @@ impl Walk {
         let closed = !self.gate_closed.load(Ordering::Relaxed);
         self.gate_closed.store(closed, Ordering::Relaxed);
         if !closed {
-            self.input(Input::FromSender { account: "a".into(), generation: 0, event: SenderEvent::GateOpened });
+            self.input(Input::Event(Event::FromSender {
+                account: "a".into(),
+                generation: 0,
+                event: SenderEvent::GateOpened,
+            }));
         }
     }
 

@@ -76,12 +76,12 @@ impl Dice {
     }
 }
 
-/// What the core reacts to: news from outside, and the results of its own actions.
-pub enum Input {
+/// What the core is told from outside.
+pub enum Event {
     /// Pushes that were recorded, or are open in the store.
     Opened(Vec<OpenPush>),
-    /// Pushes that an earlier process left, whose lengths end at instants of this reading. The clock may be set before
-    /// they are taken in, as one that was wrong at the start is.
+    /// Pushes that an earlier process left, whose lengths end at instants of this reading (`recovery::resume_waits`). The
+    /// clock may be set before they are taken in, as one that was wrong at the start is.
     Resumed { pushes: Vec<OpenPush>, by: Reading },
     /// Pushes that are no longer open: cancelled, or withdrawn before their instant.
     Dropped(Vec<i64>),
@@ -93,24 +93,56 @@ pub enum Input {
     ProbeAll,
     /// A sender's background work has news.
     FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
-    /// No new attempts; those under way may end within the grace.
+    /// Nothing but a reason for a tick, whatever there is to do, so that it is seen that rounds are made.
+    Beat,
+    /// No new attempts; those under way may end within the grace, and all is recorded.
     Stop,
+}
+
+/// What the core reacts to: news from outside, and the results of its own actions.
+pub enum Input {
+    Event(Event),
     /// What [`Action::Begin`] came to.
-    Begun { begins: Vec<Begin>, result: Result<Vec<Delivery>, StoreError> },
+    Begun {
+        begins: Vec<Begin>,
+        result: Result<Vec<Delivery>, StoreError>,
+    },
     /// The start of these attempts could not be noted, so that their senders were not called.
-    NotStarted { push_ids: Vec<i64>, error: String },
+    NotStarted {
+        push_ids: Vec<i64>,
+        error: String,
+    },
     /// The media of a started attempt: the delivery with its media, or the report of an attempt that ended there.
-    Resolved { push_id: i64, result: Result<Arc<Delivery>, Report> },
+    Resolved {
+        push_id: i64,
+        result: Result<Arc<Delivery>, Report>,
+    },
     /// What [`Action::Send`] came to.
-    Done { push_id: i64, report: Report },
+    Done {
+        push_id: i64,
+        report: Report,
+    },
     /// What [`Action::Finish`] came to: the ids of pushes whose attempt was no longer open.
-    Finished { finishes: Vec<Finish>, result: Result<Vec<i64>, StoreError> },
+    Finished {
+        finishes: Vec<Finish>,
+        result: Result<Vec<i64>, StoreError>,
+    },
     /// What [`Action::TakeBack`] came to: the ids of pushes that are not open any more.
-    TakenBack { attempts: Vec<TakeBack>, result: Result<Vec<i64>, StoreError> },
+    TakenBack {
+        attempts: Vec<TakeBack>,
+        result: Result<Vec<i64>, StoreError>,
+    },
     /// What [`Action::Settle`] came to.
-    Settled { settles: Vec<Settle>, result: Result<(), StoreError> },
+    Settled {
+        settles: Vec<Settle>,
+        result: Result<(), StoreError>,
+    },
     /// What [`Action::Probe`] came to.
-    Probed { account: Arc<str>, generation: u64, probe: Probe },
+    Probed {
+        account: Arc<str>,
+        generation: u64,
+        probe: Probe,
+    },
     /// All that came is taken in, or the time has come that [`Core::wake`] told: do what can be done now.
     Tick,
 }
@@ -233,14 +265,7 @@ impl Core {
         let mut step = Step { now, dice, actions };
         let step = &mut step;
         match input {
-            Input::Opened(pushes) => pushes.into_iter().for_each(|push| self.queue.add(push, now)),
-            Input::Resumed { pushes, by } => pushes.into_iter().for_each(|push| self.queue.add(push, by)),
-            Input::Dropped(ids) => ids.into_iter().for_each(|id| self.forget(id, step)),
-            Input::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
-            Input::Accounts(accounts) => self.replace_accounts(accounts, step),
-            Input::ProbeAll => self.probe_all(step),
-            Input::FromSender { account, generation, event } => self.on_sender_event(&account, generation, event, step),
-            Input::Stop => self.stop(step),
+            Input::Event(event) => self.on_event(event, step),
             Input::Begun { begins, result } => self.begun(begins, result, step),
             Input::NotStarted { push_ids, error } => self.not_started(&push_ids, &error, step),
             Input::Resolved { push_id, result } => self.resolved(push_id, result, step),
@@ -250,6 +275,20 @@ impl Core {
             Input::Settled { settles, result } => self.recorder.settled(settles, result, now),
             Input::Probed { account, generation, probe } => self.probed(&account, generation, probe, step),
             Input::Tick => self.tick(step),
+        }
+    }
+
+    fn on_event(&mut self, event: Event, step: &mut Step<'_>) {
+        match event {
+            Event::Opened(pushes) => pushes.into_iter().for_each(|push| self.queue.add(push, step.now)),
+            Event::Resumed { pushes, by } => pushes.into_iter().for_each(|push| self.queue.add(push, by)),
+            Event::Dropped(ids) => ids.into_iter().for_each(|id| self.forget(id, step)),
+            Event::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
+            Event::Accounts(accounts) => self.replace_accounts(accounts, step),
+            Event::ProbeAll => self.probe_all(step),
+            Event::FromSender { account, generation, event } => self.on_sender_event(&account, generation, event, step),
+            Event::Beat => {}
+            Event::Stop => self.stop(step),
         }
     }
 
