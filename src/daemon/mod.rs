@@ -34,7 +34,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
 use crate::engine::recovery::{Recovered, last_seen, past_accounts, resume_waits};
-use crate::engine::scheduler::{ApplyError, Command, Scheduler, withdraw_ahead};
+use crate::engine::scheduler::{ApplyError, Command, Scheduler, begin_watch, end_watch};
 use crate::senders::{BuildError, Environment};
 use crate::store::sqlite::LockError;
 use crate::store::{Applied, StoreError};
@@ -197,7 +197,7 @@ impl Daemon {
         let started_at = clock.now();
 
         // Before attempts are taken back: a push with an open one was shown, and its fire is not withdrawn.
-        withdraw_ahead(&*store, None, clock.now()).await?;
+        begin_watch(&*store, clock.now()).await?;
         let (recovered, notes) = opened.recover(&roster, &clock).await?;
         let seen = last_seen(&*store, clock.reading()).await?;
         roster.resume(&past_accounts(&*store).await?, seen);
@@ -379,7 +379,7 @@ impl Daemon {
             let _ = scheduling.await;
             let _ = dispatching.await;
             // Instants still to come are decided by whoever runs then; until then they are nobody's open pushes.
-            if let Err(error) = withdraw_ahead(&*store, Some(clock.now()), clock.now()).await {
+            if let Err(error) = end_watch(&*store, clock.now()).await {
                 warn!(%error, "fires recorded ahead stay for the next start to withdraw");
             }
             store.close().await;

@@ -526,9 +526,8 @@ impl Scheduler {
         if must_wait(now, self.last_known) {
             return Ok(());
         }
-        self.store.withdraw_ahead(now).await?;
         let expired = expire_unwatched(&*self.store, Some(awake_at), now).await?;
-        self.store.remember("", WATCHED_UNTIL, &now.to_string(), now).await?;
+        withdraw_ahead(&*self.store, now).await?;
         if !expired.is_empty() {
             // The dispatcher ends only after the scheduler.
             let _ = self.dispatcher.send(Event::Dropped(expired));
@@ -551,8 +550,7 @@ impl Scheduler {
             timeline.advance(put_back);
         }
         if let Some(restored_at) = self.restored_at {
-            let reason = "restored";
-            timeline.close(restored_at, reason);
+            timeline.close(restored_at, "restored");
         }
         self.timeline = timeline;
         Ok(())
@@ -629,24 +627,37 @@ fn first_after(schedule: &CompiledSchedule, now: UtcMs) -> Option<UtcMs> {
     schedule.next_called_after(now).map(|called| called.at)
 }
 
-/// At the start and at the end of a daemon: takes back what is still to come of what was recorded ahead of its instant, for
-/// whoever runs then to decide anew, unless the clock cannot be believed. What is due by now stays, whatever was shown of
-/// it; at a start, what nobody watched ends where its policy would not send it any more. `awake_at` is when the daemon
-/// watched that ends now; None: one starts.
+/// At the start of a daemon: ends what nobody watched and its policy would not send any more, and takes back what is still
+/// to come, unless the clock cannot be believed. What is due by now stays, whatever was shown of it.
 ///
 /// # Errors
 /// The store's.
-pub async fn withdraw_ahead(store: &dyn Store, awake_at: Option<UtcMs>, now: UtcMs) -> Result<(), StoreError> {
+pub async fn begin_watch(store: &dyn Store, now: UtcMs) -> Result<(), StoreError> {
     let last_known = store.last_recorded_at().await?;
     if must_wait(now, last_known) {
         return Ok(());
     }
-    if awake_at.is_none() {
-        // A database of an earlier release has no such note unless its daemon ended in peace. A clock that stood ahead
-        // says nothing of the time since.
-        let watched = watched_until(store).await?.or(last_known).filter(|at| *at <= now);
-        expire_unwatched(store, watched, now).await?;
+    // A database of an earlier release has no such note unless its daemon ended in peace. A clock that stood ahead says
+    // nothing of the time since.
+    let watched = watched_until(store).await?.or(last_known).filter(|at| *at <= now);
+    expire_unwatched(store, watched, now).await?;
+    withdraw_ahead(store, now).await
+}
+
+/// At the end of a daemon: what is still to come of what was recorded ahead is decided anew by whoever runs then, unless
+/// the clock cannot be believed.
+///
+/// # Errors
+/// The store's.
+pub async fn end_watch(store: &dyn Store, now: UtcMs) -> Result<(), StoreError> {
+    if must_wait(now, store.last_recorded_at().await?) {
+        return Ok(());
     }
+    withdraw_ahead(store, now).await
+}
+
+/// Takes back what was recorded ahead and is still to come, and notes that until now somebody watched.
+async fn withdraw_ahead(store: &dyn Store, now: UtcMs) -> Result<(), StoreError> {
     store.remember("", WATCHED_UNTIL, &now.to_string(), now).await?;
     store.withdraw_ahead(now).await?;
     Ok(())

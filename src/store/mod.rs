@@ -470,16 +470,15 @@ pub trait Store: Send + Sync {
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
-    /// Takes back every fire due after `awake_at` that was recorded ahead of its instant and of which no push was begun
-    /// or has a reason to wait, which people have seen. Sets the jobs' places back, so that the instants are decided anew. Returns how many.
+    /// Takes back every fire due after `now` that was recorded ahead of its instant and of which no push was begun or has a
+    /// reason to wait, which people have seen; what is due by then has fired, and stays. Sets the jobs' places back, so
+    /// that the instants are decided anew. Returns how many.
     ///
-    /// Where the clock was put back, what was skipped or missed after `awake_at` is still to come, and is taken back
-    /// too: nothing of it was sent. So is a row that stands for many instants on both sides of `awake_at`, unless the
+    /// Where the clock was put back, what was skipped or missed after `now` is still to come, and is taken back too:
+    /// nothing of it was sent. So is a row that stands for many instants on both sides of `now`, unless the
     /// schedule changed since. From the places that are set back on, the definitions that hold now answer, whatever
     /// held when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
-    ///
-    /// `awake_at` is now: what was due by then has fired, and stays.
-    async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64, StoreError>;
+    async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64, StoreError>;
 
     /// Pushes of jobs that were recorded ahead of an instant after `after` and up to `until`, and that nothing has happened
     /// to since: neither was an attempt begun of any push of their fire, nor has one a reason to wait.

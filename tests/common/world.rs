@@ -17,7 +17,7 @@ use pushcron::engine::dispatcher::{Dispatcher, Event};
 use pushcron::engine::flights::{self, Flights};
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
 use pushcron::engine::roster::{Member, Roster};
-use pushcron::engine::scheduler::{ApplyError, Scheduler, withdraw_ahead};
+use pushcron::engine::scheduler::{ApplyError, Scheduler, begin_watch, end_watch};
 use pushcron::media;
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
@@ -188,7 +188,7 @@ impl World {
         let path = dir.path().join("pushcron.db");
         let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
         let notes_at = flights::path_beside(&path);
-        withdraw_ahead(&*store, None, clock.now()).await.unwrap();
+        begin_watch(&*store, clock.now()).await.unwrap();
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
         let seen = last_seen(&*store, clock.reading()).await.unwrap();
         let notes = Flights::create(&notes_at).unwrap();
@@ -226,7 +226,7 @@ impl World {
     pub async fn stop_and_restart(self, later: Duration) -> World {
         let (platform, accounts, idempotent) = (self.platform.clone(), self.accounts.clone(), self.idempotent);
         let (dir, clock, store) = self.stop().await;
-        withdraw_ahead(&*store, Some(clock.now()), clock.now()).await.unwrap();
+        end_watch(&*store, clock.now()).await.unwrap();
         store.close().await;
         drop(store);
         clock.advance(later);

@@ -212,7 +212,7 @@ pub(super) fn withdraw_of(conn: &Connection, jobs: &[&str], now: UtcMs) -> Resul
 }
 
 pub(super) struct WithdrawAhead {
-    pub awake_at: UtcMs,
+    pub now: UtcMs,
 }
 
 impl Write for WithdrawAhead {
@@ -242,7 +242,7 @@ impl Write for WithdrawAhead {
                                            AND (r.timezone <> j.timezone
                                                 OR r.definition -> '$.schedule' <> j.definition -> '$.schedule'
                                                 OR r.definition -> '$.dst_gap' IS NOT j.definition -> '$.dst_gap')))",
-            [At::from(self.awake_at)],
+            [At::from(self.now)],
             |row| row.get(0),
         )?;
         Ok(withdraw(conn, ids)?.fires)

@@ -170,8 +170,8 @@ impl Store for SqliteStore {
         self.write(record::RecordFires { fires, cursors, now }).await
     }
 
-    async fn withdraw_ahead(&self, awake_at: UtcMs) -> Result<u64> {
-        self.write(fires::WithdrawAhead { awake_at }).await
+    async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64> {
+        self.write(fires::WithdrawAhead { now }).await
     }
 
     async fn unwatched(&self, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>> {
