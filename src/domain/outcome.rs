@@ -82,6 +82,15 @@ impl Report {
         self
     }
 
+    /// The same of a call that nobody sees, made before the message itself is sent: whatever became of the call, the
+    /// message is surely not out.
+    pub fn before_the_send(mut self) -> Report {
+        if self.outcome == Outcome::Unknown {
+            self.outcome = Outcome::Unreachable;
+        }
+        self
+    }
+
     pub fn with_status(mut self, status: u16) -> Report {
         self.http_status = Some(status);
         self

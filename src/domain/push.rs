@@ -172,6 +172,13 @@ pub struct Delivery {
     pub parts: Vec<PartReport>,
 }
 
+impl Delivery {
+    /// When the push was made, or a person last put it back: its time to be sent is counted from there.
+    pub fn pushed_at(&self) -> UtcMs {
+        self.expires_at - self.retry.give_up_after
+    }
+}
+
 /// A media that was fetched, checked and measured, and lies in a local file for the time of the push.
 #[derive(Clone, Debug)]
 pub struct MediaFile {

@@ -350,8 +350,8 @@ pub fn told_seconds(value: &serde_json::Value) -> Option<Duration> {
     wait_of(value.as_f64().or_else(|| in_seconds(value.as_str()?.trim()))?)
 }
 
-/// None for what is no wait. Out of range means too long.
-fn wait_of(seconds: f64) -> Option<Duration> {
+/// A wait of so many seconds, at most a day: out of range means too long. None for what is no wait.
+pub fn wait_of(seconds: f64) -> Option<Duration> {
     (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
 }
 

@@ -35,9 +35,8 @@ impl KeyAges {
     pub fn begin(&self, delivery: &Delivery) {
         let reading = self.clock.reading();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let pushed_at = delivery.expires_at - delivery.retry.give_up_after;
         if known.iter().all(|age| age.key != delivery.key) {
-            let age = if delivery.attempt > 1 { reading.wall.since(pushed_at) } else { Duration::ZERO };
+            let age = if delivery.attempt > 1 { reading.wall.since(delivery.pushed_at()) } else { Duration::ZERO };
             known.push_back(Age { key: delivery.key.clone(), age, at: reading.moment });
         }
         let surplus = known.len().saturating_sub(KEPT);

@@ -144,8 +144,7 @@ pub fn add_note(note: &mut Option<String>, more: Option<&str>) {
 ///
 /// The first attempt came no earlier than the push itself, so this errs on the safe side.
 pub fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
-    let pushed_at = delivery.expires_at - delivery.retry.give_up_after;
-    now < pushed_at + window
+    now < delivery.pushed_at() + window
 }
 
 /// The time that an attempt may still take.

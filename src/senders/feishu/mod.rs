@@ -118,14 +118,6 @@ fn told_wait(reply: &Reply, now: UtcMs) -> Option<Duration> {
     reply.wait_in("x-ogw-ratelimit-reset", now).or_else(|| reply.retry_after(now))
 }
 
-/// What became of a call before the send, which nobody sees: the message is not out.
-fn before_the_send(report: Report) -> Report {
-    match report.outcome {
-        Outcome::Unknown => Report { outcome: Outcome::Unreachable, ..report },
-        _ => report,
-    }
-}
-
 // ---- The app ----
 
 /// An app of the tenant: its access token, and what it has uploaded.
@@ -216,7 +208,7 @@ impl App {
         }
         let body = json!({"app_id": self.app_id, "app_secret": self.app_secret.expose()});
         let request = self.http.post(self.url("auth/v3/tenant_access_token/internal")).json(&body);
-        let reply = self.http.call(request, budget.left()?).await.map_err(|error| before_the_send(error.report()))?;
+        let reply = self.http.call(request, budget.left()?).await.map_err(|error| error.report().before_the_send())?;
         let answer = judge(&reply, self.clock.now()).map_err(|mut refusal| {
             if refusal.code.is_none() {
                 // It may hold the token, in whatever form: it is not quoted.
@@ -228,7 +220,7 @@ impl App {
         let answer = answer.map_err(|refusal| match refusal.report.outcome {
             // Whatever is wrong with the app, it is not the message.
             Outcome::Rejected => Report { outcome: Outcome::AccountDown, ..refusal.report },
-            _ => before_the_send(refusal.report),
+            _ => refusal.report.before_the_send(),
         })?;
         let text = answer.body["tenant_access_token"].as_str();
         let text = text.ok_or_else(|| Report::failed(Outcome::Unreachable, "the answer holds no access token"))?;
@@ -269,7 +261,7 @@ impl App {
             return Ok(known);
         }
         budget.extend_for_bytes(file.len);
-        let answer = self.call(ask, budget).await.map_err(|refusal| before_the_send(refusal.report))?;
+        let answer = self.call(ask, budget).await.map_err(|refusal| refusal.report.before_the_send())?;
         let missing = || Report::failed(Outcome::Unreachable, format!("the answer to the upload has no {key}"));
         let uploaded = answer.body["data"][key].as_str().ok_or_else(missing)?;
         self.uploads.put(file, form, uploaded, now);

@@ -80,8 +80,7 @@ pub enum UploadError {
 impl From<Report> for UploadError {
     fn from(report: Report) -> UploadError {
         // An upload shows nothing to anybody, so one that broke off is surely not sent.
-        let outcome = if report.outcome == Outcome::Unknown { Outcome::Unreachable } else { report.outcome };
-        UploadError::Other(Report { outcome, ..report })
+        UploadError::Other(report.before_the_send())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::{Outcome, Report, UtcMs};
-use crate::senders::http::{LONGEST_WAIT, Reply, excerpt};
+use crate::senders::http::{Reply, excerpt, wait_of};
 
 pub struct Refusal {
     pub errcode: String,
@@ -61,8 +61,7 @@ pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
 fn told_wait(body: &Value) -> Option<Duration> {
     let told = &body["retry_after_ms"];
     let ms = told.as_f64().or_else(|| told.as_str()?.trim().parse().ok())?;
-    // Out of range means too long.
-    (ms >= 0.0).then(|| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT))
+    wait_of(ms / 1000.0)
 }
 
 /// What the server wants done, where it says so in a field of its own.
@@ -78,14 +77,6 @@ fn advice(errcode: &str, body: &Value) -> String {
         "M_CONSENT_NOT_GIVEN" => field("consent_uri", "agree at"),
         "M_RESOURCE_LIMIT_EXCEEDED" => field("admin_contact", "ask"),
         _ => String::new(),
-    }
-}
-
-/// What a call before the send means for the message: it is not out, whatever became of the call.
-pub fn before_the_send(report: Report) -> Report {
-    match report.outcome {
-        Outcome::Unknown => Report { outcome: Outcome::Unreachable, ..report },
-        _ => report,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Matrix;
-use super::answer::{Refusal, before_the_send, judge, text_of};
+use super::answer::{Refusal, judge, text_of};
 use super::rooms::Followed;
 use crate::domain::{Outcome, Report};
 use crate::senders::parts::Budget;
@@ -63,7 +63,7 @@ impl Matrix {
     async fn direct_list(&self, url: &str, budget: &Budget) -> Result<Value, Report> {
         let request = self.http.get(url).bearer_auth(self.token.expose());
         let reply = self.http.call_for_much(request, budget.left()?, LIST_CAP).await;
-        match judge(&reply.map_err(|error| before_the_send(error.report()))?, self.clock.now()) {
+        match judge(&reply.map_err(|error| error.report().before_the_send())?, self.clock.now()) {
             Ok(list) if list.is_object() => Ok(list),
             Ok(_) => Ok(json!({})),
             // The account has never had a direct room.
@@ -127,7 +127,7 @@ impl Matrix {
 fn not_there(refusal: Refusal) -> Result<(), Report> {
     match refusal.report.outcome {
         Outcome::TargetGone => Ok(()),
-        _ => Err(before_the_send(refusal.report)),
+        _ => Err(refusal.report.before_the_send()),
     }
 }
 
@@ -135,7 +135,7 @@ fn not_there(refusal: Refusal) -> Result<(), Report> {
 fn our_fault(report: Report) -> Report {
     match report.outcome {
         Outcome::TargetGone => Report { outcome: Outcome::AccountDown, ..report },
-        _ => before_the_send(report),
+        _ => report.before_the_send(),
     }
 }
 

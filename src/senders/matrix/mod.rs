@@ -20,7 +20,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use self::answer::{Refusal, before_the_send, judge, text_of};
+use self::answer::{Refusal, judge, text_of};
 use self::content::{Event, plan};
 use self::places::{Place, Places};
 use super::http::Http;
@@ -171,13 +171,13 @@ impl Matrix {
         budget: &mut Budget,
     ) -> Result<Report, Report> {
         let mut place = self.place(delivery, budget).await?;
-        let mut refused = None;
+        let mut was_refused = false;
         let mut content = event.content.clone();
         loop {
             if perhaps && let Some(before) = place.lead.elsewhere(delivery) {
                 return Err(may_have_arrived(before, &place));
             }
-            if refused.is_none() {
+            if !was_refused {
                 self.upload_into(&mut content, event, budget).await?;
             }
             let path = self.path(&["rooms", &place.lead.room, "send", "m.room.message", txn]);
@@ -185,7 +185,7 @@ impl Matrix {
                 Ok(answer) => return accepted(&answer, event, &place),
                 Err(refusal) => refusal.report,
             };
-            if report.outcome != Outcome::TargetGone || refused.is_some() {
+            if report.outcome != Outcome::TargetGone || was_refused {
                 return Err(report);
             }
             // The room may have been replaced since it was looked at.
@@ -193,7 +193,7 @@ impl Matrix {
             if other.lead.room == place.lead.room {
                 return Err(report);
             }
-            refused = Some(std::mem::replace(&mut place, other));
+            (place, was_refused) = (other, true);
         }
     }
 
@@ -259,7 +259,7 @@ impl Matrix {
         let cap = match self.call(self.http.get(url), budget.left()?).await {
             Ok(config) => config["m.upload.size"].as_u64(),
             Err(refusal) if refusal.report.outcome == Outcome::Rejected => None,
-            Err(refusal) => return Err(before_the_send(refusal.report)),
+            Err(refusal) => return Err(refusal.report.before_the_send()),
         };
         *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = Some((cap, now));
         Ok(cap)
@@ -278,7 +278,7 @@ impl Matrix {
 
     /// A call before the send, which nobody sees: whatever became of it, the message is not out.
     async fn prepare(&self, request: RequestBuilder, budget: &Budget) -> Result<Value, Report> {
-        self.call(request, budget.left()?).await.map_err(|refusal| before_the_send(refusal.report))
+        self.call(request, budget.left()?).await.map_err(|refusal| refusal.report.before_the_send())
     }
 
     async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Value, Box<Refusal>> {

@@ -64,12 +64,8 @@ impl Lead {
     /// push was made.
     pub fn elsewhere(&self, delivery: &Delivery) -> Option<&str> {
         let (before, since) = self.before.as_ref()?;
-        (*since >= pushed_at(delivery)).then_some(before)
+        (*since >= delivery.pushed_at()).then_some(before)
     }
-}
-
-fn pushed_at(delivery: &Delivery) -> UtcMs {
-    delivery.expires_at - delivery.retry.give_up_after
 }
 
 pub type Slot = Arc<tokio::sync::Mutex<Option<Place>>>;
@@ -115,7 +111,7 @@ impl Places {
     }
 
     pub fn saw(&self, delivery: &Delivery) {
-        self.youngest.fetch_max(pushed_at(delivery).0, Ordering::Relaxed);
+        self.youngest.fetch_max(delivery.pushed_at().0, Ordering::Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::Matrix;
-use super::answer::{before_the_send, text_of};
+use super::answer::text_of;
 use super::places::{Lead, Place, key};
 use crate::domain::{Delivery, Outcome, Report, Target};
 use crate::senders::MemoryError;
@@ -148,7 +148,7 @@ impl Matrix {
                 Outcome::TargetGone | Outcome::Rejected => Ok(Value::Null),
                 // Not the homeserver's own words: a proxy that lets only some paths pass.
                 Outcome::AccountDown if refusal.errcode.is_empty() => Ok(Value::Null),
-                _ => Err(before_the_send(refusal.report)),
+                _ => Err(refusal.report.before_the_send()),
             },
         }
     }

@@ -61,10 +61,8 @@ impl Api {
     pub async fn prepare(&self, action: &str, body: &JsonBody, deadline: Duration) -> Result<Value, Report> {
         match self.send(action, body, deadline, 1).await {
             Ok((answer, _)) => Ok(answer.data),
-            Err(mut report) => {
-                if report.outcome == Outcome::Unknown {
-                    report.outcome = Outcome::Unreachable;
-                }
+            Err(report) => {
+                let mut report = report.before_the_send();
                 report.error = report.error.map(|error| format!("{action}: {error}"));
                 Err(report)
             }

@@ -340,7 +340,7 @@ impl Wecom {
     pub async fn upload(&self, url: Url, form: Form, file: &MediaFile, deadline: Duration) -> Result<Answer, Report> {
         let form_data = Multipart::new().part("media", upload::part(file).await?);
         let request = self.post(url).multipart(form_data);
-        let answer = self.call(request, deadline).await.map_err(unseen)?;
+        let answer = self.call(request, deadline).await.map_err(Report::before_the_send)?;
         if let Some(media_id) = answer.text("media_id") {
             let upload = Upload {
                 form: form.as_str().to_owned(),
@@ -358,14 +358,6 @@ impl Wecom {
     pub fn forget_upload(&self, media_id: &str) {
         self.state().uploads.retain(|upload| upload.media_id != media_id);
     }
-}
-
-/// A call whose effect nobody sees may be repeated, whatever became of it.
-pub fn unseen(mut report: Report) -> Report {
-    if report.outcome == Outcome::Unknown {
-        report.outcome = Outcome::Unreachable;
-    }
-    report
 }
 
 /// Takes secrets out of what the platform said.

@@ -8,7 +8,7 @@ use url::Url;
 use crate::domain::{Outcome, Report, Secret, UtcMs};
 use crate::senders::settings;
 use crate::senders::verdict::number;
-use crate::senders::wecom::{self, Wecom};
+use crate::senders::wecom::Wecom;
 
 /// How long before its end a token is renewed.
 const EARLY: Duration = Duration::from_secs(300);
@@ -51,7 +51,7 @@ impl Tokens {
         if let Some(token) = current.as_ref().filter(|token| now < token.renew_at) {
             return Ok(token.text.clone());
         }
-        let answer = wecom.call(wecom.get(self.url.clone()), deadline).await.map_err(wecom::unseen)?;
+        let answer = wecom.call(wecom.get(self.url.clone()), deadline).await.map_err(Report::before_the_send)?;
         let Some(text) = answer.text("access_token").filter(|_| answer.code == 0) else {
             if answer.code == 0 {
                 return Err(Report::failed(Outcome::Unreachable, "the answer holds no access_token"));
