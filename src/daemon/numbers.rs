@@ -22,6 +22,7 @@ use crate::net::hosts::is_this_machine;
 use crate::net::http1::header::{self, HeaderValue};
 use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
 use crate::store::SharedStore;
+use crate::store::sqlite::beside;
 
 /// A scraper that says nothing for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -139,9 +140,11 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// The database and its log.
 fn file_bytes(database: &Path) -> u64 {
-    let mut log = database.as_os_str().to_owned();
-    log.push("-wal");
-    [database, Path::new(&log)].iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum()
+    [database, &beside(database, "-wal")]
+        .iter()
+        .filter_map(|file| std::fs::metadata(file).ok())
+        .map(|file| file.len())
+        .sum()
 }
 
 #[cfg(test)]

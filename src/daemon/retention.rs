@@ -14,6 +14,7 @@ use crate::clock::SharedClock;
 use crate::config::DaemonSettings;
 use crate::domain::UtcMs;
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
+use crate::store::sqlite::beside;
 use crate::store::{Pruned, SharedStore, StoreError};
 
 /// Fires deleted in one transaction: short enough that no push notices.
@@ -30,12 +31,6 @@ const YOUNG: Duration = Duration::from_secs(3600);
 
 /// The daemon folds its log every 8 MB, or at the next quiet moment; so much comes together only behind a reader.
 const LONG_LOG: u64 = 256 << 20;
-
-fn beside(database: &Path, suffix: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
 
 /// The bounds, and when they were last seen to.
 pub struct Retention {

@@ -154,6 +154,13 @@ impl House {
         arrivals
     }
 
+    /// Waits until all that is due has its end, stops the daemon, and holds the database against what arrived.
+    pub async fn assert_it_ends_well(&self, daemon: &mut Daemon) {
+        self.settled().await;
+        daemon.stop().await;
+        self.assert_nothing_lost_or_doubled().await;
+    }
+
     /// Holds what the database says against what arrived: every second of `every: 1s` jobs has its row, every push
     /// has ended, as `unknown` at worst, none arrived twice, and what is called sent did arrive. What came due after
     /// all was settled, while the daemon stopped, may wait for the next start.

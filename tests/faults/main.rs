@@ -78,9 +78,7 @@ async fn f05_a_full_disk_stops_the_sending_and_everything_is_caught_up_when_spac
     disk.empty();
     let caught_up = house.number(SENT).await + 12;
     house.until_at_least(caught_up, SENT).await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,9 +94,7 @@ async fn f07_a_foreign_write_lock_longer_than_the_busy_timeout_loses_and_doubles
     foreign.execute_batch("ROLLBACK").unwrap();
     let caught_up = house.number(SENT).await + 8;
     house.until_at_least(caught_up, SENT).await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,9 +125,7 @@ async fn a_second_daemon_on_the_same_database_ends_and_names_the_first() {
     assert_eq!(code, Some(69), "{told}");
     assert!(told.contains(&format!("pid {}", daemon.child.id().unwrap())), "{told}");
     house.until_at_least(2, SENT).await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -252,9 +246,7 @@ async fn f11_a_name_server_that_says_nothing_holds_up_none_but_those_who_need_it
     // The account rests after so many failures.
     daemon.signal(libc::SIGHUP);
     house.until_at_least(5, "SELECT count(*) FROM pushes WHERE im = 'named' AND state = 'sent'").await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,9 +284,7 @@ async fn f22_a_reload_with_a_broken_file_changes_nothing_and_the_next_good_one_i
     house.configure("", &(tick("a") + &tick("b")));
     daemon.signal(libc::SIGHUP);
     house.until_at_least(1, "SELECT count(*) FROM fires WHERE job = 'b'").await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 /// A job whose pushes wait long for the next try.
@@ -434,9 +424,7 @@ async fn an_input_output_error_at_a_commit_leaves_nothing_sending_and_doubles_no
     daemon.says("disk I/O error").await;
     let more = house.number(SENT).await + 10;
     house.until_at_least(more, SENT).await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -492,9 +480,7 @@ async fn a_process_that_may_open_no_more_files_says_unreachable_and_catches_up()
     let caught_up = house.number("SELECT count(*) FROM pushes").await;
     house.until_at_least(caught_up, SENT).await;
     assert!(daemon.child.try_wait().unwrap().is_none(), "{}", daemon.log());
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 /// The daemon with a wall clock that is off by so much, and a way to set it anew. The monotonic clock goes on as it is,
@@ -529,9 +515,7 @@ async fn a_daemon_that_starts_in_2099_sends_nothing_until_the_clock_is_set() {
     set_clock("+0");
     daemon.says("the clock can be believed again").await;
     house.until_at_least(3, SENT).await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

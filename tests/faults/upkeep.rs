@@ -91,9 +91,7 @@ async fn a_limit_of_file_sizes_is_an_error_that_passes_and_kills_nobody() {
     daemon.limit_file_size(u64::MAX);
     let caught_up = house.number(SENT).await + 8;
     house.until_at_least(caught_up, SENT).await;
-    house.settled().await;
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,7 +163,7 @@ pub(super) fn tighten(path: &Path) -> std::io::Result<()> {
 }
 
 /// The path with something after its last letter: `pushcron.db-wal`, `pushcron.db.lock`.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

@@ -45,7 +45,7 @@ use crate::domain::{Delivery, LedgerIds, LedgerJob, LedgerRow, PushState, Target
 use readers::Readers;
 use writer::{Unit, Write, Writer, closed};
 
-pub use connect::Access;
+pub use connect::{Access, beside};
 pub use lock::{DaemonLock, Identity, LockError, Purpose, is_daemon};
 pub use place::real_path;
 
