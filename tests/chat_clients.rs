@@ -29,7 +29,8 @@ impl World {
         let message = json!({"message_id": 1, "date": 1, "chat": {"id": 42, "type": "private"}, "id": 1,
             "is_bot": true, "first_name": "bot"});
         im.on("/bot", Answer::json(200, json!({"ok": true, "result": message})));
-        im.on("/sendMediaGroup", Answer::json(200, json!({"ok": true, "result": [message]})));
+        // A message for each member of the album.
+        im.on("/sendMediaGroup", Answer::json(200, json!({"ok": true, "result": [message, message]})));
         im.on(
             "/tenant_access_token/",
             Answer::json(200, json!({"code": 0, "tenant_access_token": "t", "expire": 7200})),
