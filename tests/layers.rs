@@ -1,6 +1,6 @@
 //! Who may know whom: the import table of the crate, checked against every source file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A module and those it may name, lowest first.
@@ -144,4 +144,447 @@ fn sql_is_constant_but_where_it_was_looked_at() {
         .collect();
     assert_eq!(found, SQL_FROM_PIECES);
     assert!(calls > 60, "only {calls} calls were found");
+}
+
+/// Files that still take part in a circle. It shrinks: a file that is in no circle any more has to leave the list.
+const KNOWN_CIRCLES: &[&str] = &[
+    "cli/accounts.rs",
+    "cli/backup.rs",
+    "cli/cancel.rs",
+    "cli/check.rs",
+    "cli/completions.rs",
+    "cli/context.rs",
+    "cli/explain.rs",
+    "cli/failure.rs",
+    "cli/fire.rs",
+    "cli/follow.rs",
+    "cli/history.rs",
+    "cli/jobs.rs",
+    "cli/ledger.rs",
+    "cli/login.rs",
+    "cli/man.rs",
+    "cli/mod.rs",
+    "cli/next.rs",
+    "cli/pause.rs",
+    "cli/push.rs",
+    "cli/resolve.rs",
+    "cli/retry.rs",
+    "cli/rows.rs",
+    "cli/run.rs",
+    "cli/schema.rs",
+    "cli/wait.rs",
+    "config/accounts.rs",
+    "config/daemon.rs",
+    "config/files.rs",
+    "config/items.rs",
+    "config/jobs.rs",
+    "config/load.rs",
+    "config/mask.rs",
+    "config/media.rs",
+    "config/mod.rs",
+    "config/policies.rs",
+    "config/problem.rs",
+    "config/push.rs",
+    "config/reading.rs",
+    "config/schema/accounts.rs",
+    "config/schema/mod.rs",
+    "config/schema/pushes.rs",
+    "config/secrets.rs",
+    "config/settle.rs",
+    "config/sources.rs",
+    "config/trust.rs",
+    "config/yaml.rs",
+    "daemon/duties.rs",
+    "daemon/in_force.rs",
+    "daemon/mod.rs",
+    "daemon/observers.rs",
+    "daemon/once.rs",
+    "daemon/patience.rs",
+    "daemon/setup.rs",
+    "engine/core/choosing.rs",
+    "engine/core/mod.rs",
+    "engine/core/recorder.rs",
+    "engine/core/starter.rs",
+    "engine/core/stopping.rs",
+    "engine/scheduler.rs",
+    "engine/scheduler/definitions.rs",
+    "logging/journald.rs",
+    "logging/line.rs",
+    "logging/mod.rs",
+    "media/cache.rs",
+    "media/inline.rs",
+    "media/local.rs",
+    "media/mod.rs",
+    "media/naming.rs",
+    "media/remote.rs",
+    "media/source.rs",
+    "media/spool.rs",
+    "net/http1/connection.rs",
+    "net/http1/exchange.rs",
+    "net/http1/mod.rs",
+    "net/http1/slots.rs",
+    "policy/schedule.rs",
+    "policy/schedule/doubts.rs",
+    "policy/schedule/pattern.rs",
+    "policy/schedule/wall.rs",
+    "policy/schedule/zones.rs",
+    "senders/console.rs",
+    "senders/dingtalk_robot.rs",
+    "senders/feishu_app.rs",
+    "senders/feishu_robot.rs",
+    "senders/ilink/cdn.rs",
+    "senders/ilink/login.rs",
+    "senders/ilink/mod.rs",
+    "senders/ilink/poll.rs",
+    "senders/ilink/send.rs",
+    "senders/ilink/window.rs",
+    "senders/login.rs",
+    "senders/matrix/mod.rs",
+    "senders/mod.rs",
+    "senders/onebot11/api.rs",
+    "senders/onebot11/mod.rs",
+    "senders/onebot11/outgoing.rs",
+    "senders/qianxun/health.rs",
+    "senders/qianxun/mod.rs",
+    "senders/settings.rs",
+    "senders/telegram/mod.rs",
+    "senders/telegram/moves.rs",
+    "senders/webhook.rs",
+    "senders/wecom/forms.rs",
+    "senders/wecom/mod.rs",
+    "senders/wecom_app/mod.rs",
+    "senders/wecom_app/token.rs",
+    "senders/wecom_robot.rs",
+    "store/sqlite/accounts.rs",
+    "store/sqlite/attempts.rs",
+    "store/sqlite/definitions.rs",
+    "store/sqlite/fires.rs",
+    "store/sqlite/jobs.rs",
+    "store/sqlite/mod.rs",
+    "store/sqlite/pushes.rs",
+    "store/sqlite/readers.rs",
+    "store/sqlite/upkeep.rs",
+    "store/sqlite/writer.rs",
+];
+
+/// Files and functions that are still too long; each leaves when it is short.
+const KNOWN_LONG: &[&str] = &[
+    "config/load.rs",
+    "daemon/mod.rs fn start",
+    "policy/account.rs fn every_rule_of_the_choice_has_its_row",
+    "policy/schedule/pattern.rs",
+    "policy/schedule/tests.rs",
+    "senders/markdown.rs fn lay_out",
+    "senders/onebot11/answer.rs fn every_signal_of_the_sheet_leads_to_its_class",
+];
+
+const LONGEST_FILE: usize = 500;
+const LONGEST_FUNCTION: usize = 80;
+
+#[test]
+fn no_file_names_one_that_leads_back_to_it() {
+    let crates = Modules::of_crate();
+    let circles = crates.circles();
+    let found: BTreeSet<&str> = circles.iter().flatten().map(String::as_str).collect();
+    let known: BTreeSet<&str> = KNOWN_CIRCLES.iter().copied().collect();
+    let new: Vec<_> =
+        circles.iter().filter(|circle| circle.iter().any(|file| !known.contains(file.as_str()))).collect();
+    assert!(new.is_empty(), "files in a circle; move what both need into a third:\n{}", crates.in_words(&new));
+    let gone: Vec<_> = known.difference(&found).collect();
+    assert!(gone.is_empty(), "in no circle any more, take them off KNOWN_CIRCLES: {gone:?}");
+}
+
+#[test]
+fn circles_are_found_through_imports_paths_and_re_exports() {
+    let crates = |files: &[(&str, &str)]| {
+        let files = files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
+        Modules::new(&files).circles()
+    };
+    let parent = ("a/mod.rs", "mod b;\nmod c;\npub use self::c::{Deep, other::Thing};\npub struct Own;");
+    let none: [Vec<String>; 0] = [];
+    assert_eq!(crates(&[parent, ("a/b.rs", "use super::Deep;"), ("a/c.rs", "pub struct Deep;")]), none);
+    assert_eq!(crates(&[parent, ("a/c.rs", "use super::Own;\npub struct Deep;")]), [["a/mod.rs", "a/c.rs"]]);
+    let named = ("a/b.rs", "fn f() { super::c::g(\"super::none\") } // crate::none::at_all");
+    assert_eq!(crates(&[parent, named, ("a/c.rs", "use crate::a::b;\nfn g() { b::f() }")]), [["a/b.rs", "a/c.rs"]]);
+    let tested = "fn g() {}\n#[cfg(test)]\nmod tests {\n    use super::super::b::f;\n}";
+    assert_eq!(crates(&[parent, named, ("a/c.rs", tested)]), none);
+}
+
+#[test]
+fn no_file_and_no_function_is_too_long() {
+    let long: BTreeSet<String> = sources().iter().flat_map(|(path, text)| too_long(path, text)).collect();
+    let known: BTreeSet<String> = KNOWN_LONG.iter().map(|long| (*long).to_owned()).collect();
+    let new: Vec<_> = long.difference(&known).collect();
+    assert!(new.is_empty(), "more than {LONGEST_FILE} lines, or a function of more than {LONGEST_FUNCTION}: {new:#?}");
+    let gone: Vec<_> = known.difference(&long).collect();
+    assert!(gone.is_empty(), "not too long any more, take them off KNOWN_LONG: {gone:?}");
+}
+
+#[test]
+fn a_long_function_is_found_by_its_name() {
+    let function =
+        |lines: usize| format!("impl A {{\n    pub async fn go() {{\n{}    }}\n}}\n", "        ();\n".repeat(lines));
+    let long = |text: &str| too_long(Path::new("a.rs"), text);
+    assert_eq!(long(&function(LONGEST_FUNCTION - 2)), Vec::<String>::new());
+    assert_eq!(long(&function(LONGEST_FUNCTION - 1)), ["a.rs fn go"]);
+    assert_eq!(long(&"\n".repeat(LONGEST_FILE + 1)), ["a.rs"]);
+}
+
+/// The file, if it is too long, and its functions that are. Formatted code closes a function where it began.
+fn too_long(path: &Path, text: &str) -> Vec<String> {
+    let path = path.display();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found: Vec<String> = (lines.len() > LONGEST_FILE).then(|| path.to_string()).into_iter().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(name) = function_name(line) else { continue };
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let end = format!("{indent}}}");
+        let opens =
+            lines[at..].iter().position(|line| line.ends_with('{') || line.ends_with(';') || line.ends_with('}'));
+        if !opens.is_some_and(|opens| lines[at + opens].ends_with('{')) {
+            continue;
+        }
+        let length = lines[at..].iter().position(|line| *line == end).map_or(0, |last| last + 1);
+        if length > LONGEST_FUNCTION {
+            found.push(format!("{path} fn {name}"));
+        }
+    }
+    found
+}
+
+fn function_name(line: &str) -> Option<&str> {
+    let (before, after) = line.trim_start().split_once("fn ")?;
+    let modifiers = ["pub", "pub(super)", "pub(crate)", "async", "const", "unsafe", "extern", "\"C\""];
+    let is_function = before.split_whitespace().all(|word| modifiers.contains(&word));
+    let name = &after[..after.find(|c: char| !is_in_name(c)).unwrap_or(after.len())];
+    (is_function && !name.is_empty()).then_some(name)
+}
+
+fn is_in_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The files of the crate as modules, and what each of them names.
+struct Modules {
+    /// By path: `a::b` for a/b.rs and a/b/mod.rs.
+    files: BTreeMap<Vec<String>, File>,
+}
+
+struct File {
+    path: String,
+    /// What it imports: the name here, and the path that it stands for.
+    imports: BTreeMap<String, Vec<String>>,
+    /// Every path that its code names, imports included.
+    paths: Vec<Vec<String>>,
+}
+
+impl Modules {
+    fn of_crate() -> Modules {
+        Modules::new(&sources())
+    }
+
+    fn new(sources: &BTreeMap<PathBuf, String>) -> Modules {
+        let mut files = BTreeMap::new();
+        for (path, text) in sources {
+            let module: Vec<String> = path
+                .with_extension("")
+                .components()
+                .map(|part| part.as_os_str().to_str().unwrap().to_owned())
+                .filter(|part| !matches!(part.as_str(), "mod" | "lib"))
+                .collect();
+            if module.iter().any(|part| part == "tests") {
+                continue;
+            }
+            let code = bare_code(text);
+            let imports = imports(&code);
+            let paths = imports.iter().map(|(_, path)| path.clone()).chain(paths(&code)).collect();
+            let imports = imports.into_iter().collect();
+            files.insert(module, File { path: path.to_str().unwrap().to_owned(), imports, paths });
+        }
+        Modules { files }
+    }
+
+    /// The module that defines what `path` means inside `module`; None for what is not of this crate, and for a module
+    /// itself, which is a name for what is in it.
+    fn definer(&self, module: &[String], path: &[String], depth: usize) -> Option<Vec<String>> {
+        let (first, rest) = path.split_first()?;
+        let start = match first.as_str() {
+            "crate" => Vec::new(),
+            "self" => module.to_vec(),
+            "super" => module[..module.len().checked_sub(1)?].to_vec(),
+            _ => return self.step(module, path, depth),
+        };
+        match rest.first().map(String::as_str) {
+            Some("super") => self.definer(&start, rest, depth),
+            Some(_) => self.step(&start, rest, depth),
+            None => None,
+        }
+    }
+
+    /// Follows `path` downwards from a module.
+    fn step(&self, module: &[String], path: &[String], depth: usize) -> Option<Vec<String>> {
+        let (first, rest) = path.split_first()?;
+        let child = [module, std::slice::from_ref(first)].concat();
+        if self.files.contains_key(&child) {
+            return if rest.is_empty() { None } else { self.step(&child, rest, depth) };
+        }
+        let file = self.files.get(module)?;
+        match file.imports.get(first) {
+            Some(import) if depth < 10 => {
+                let full = [import.as_slice(), rest].concat();
+                if import.first() == Some(first) && !matches!(first.as_str(), "crate" | "self" | "super") {
+                    return None;
+                }
+                self.definer(module, &full, depth + 1)
+            }
+            _ => Some(module.to_vec()),
+        }
+    }
+
+    /// The files that a file names.
+    fn named(&self, module: &[String]) -> BTreeSet<Vec<String>> {
+        let file = &self.files[module];
+        let is_known = |path: &&Vec<String>| {
+            let first = path[0].as_str();
+            let child = [module, std::slice::from_ref(&path[0])].concat();
+            matches!(first, "crate" | "self" | "super")
+                || file.imports.contains_key(first)
+                || self.files.contains_key(&child)
+        };
+        let found = file.paths.iter().filter(is_known).filter_map(|path| self.definer(module, path, 0));
+        found.filter(|other| *other != module && !other.is_empty()).collect()
+    }
+
+    /// Every group of files of which each leads to all others, by their paths.
+    fn circles(&self) -> Vec<Vec<String>> {
+        let named: BTreeMap<&Vec<String>, BTreeSet<Vec<String>>> =
+            self.files.keys().map(|module| (module, self.named(module))).collect();
+        let reached = |from: &Vec<String>| {
+            let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
+            while let Some(module) = next.pop() {
+                let further = named.get(&module).into_iter().flatten();
+                next.extend(further.filter(|other| seen.insert((*other).clone())).cloned());
+            }
+            seen
+        };
+        let reached: BTreeMap<&Vec<String>, _> = named.keys().map(|module| (*module, reached(module))).collect();
+        let mut circles = BTreeSet::new();
+        for (module, others) in &reached {
+            if others.contains(*module) {
+                let both = |other: &&Vec<String>| reached.get(*other).is_some_and(|back| back.contains(*module));
+                circles.insert(others.iter().filter(both).map(|other| self.files[other].path.clone()).collect());
+            }
+        }
+        circles.into_iter().collect()
+    }
+
+    /// The circles with who names whom in them.
+    fn in_words(&self, circles: &[&Vec<String>]) -> String {
+        let mut words = String::new();
+        for circle in circles {
+            words.push_str("circle:\n");
+            for (module, file) in self.files.iter().filter(|(_, file)| circle.contains(&file.path)) {
+                let named = self.named(module);
+                let inside: Vec<&str> = named
+                    .iter()
+                    .map(|other| self.files[other].path.as_str())
+                    .filter(|path| circle.iter().any(|file| file == path))
+                    .collect();
+                words.push_str(&format!("  {} names {}\n", file.path, inside.join(", ")));
+            }
+        }
+        words
+    }
+}
+
+/// The text up to its tests, without comments and string literals.
+fn bare_code(text: &str) -> String {
+    let mut lines = text.lines();
+    let mut bare = String::new();
+    let mut module_ends_with: Option<String> = None;
+    while let Some(line) = lines.next() {
+        // An inline module of tests ends a file; a file of tests is declared and left alone.
+        if line.trim() == "#[cfg(test)]" && lines.clone().next().is_some_and(|next| next.ends_with('{')) {
+            break;
+        }
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        let trimmed = line.trim_start();
+        let is_module = trimmed.starts_with("mod ") || trimmed.starts_with("pub mod ");
+        if is_module && line.ends_with('{') {
+            module_ends_with = Some(format!("{}}}", &line[..line.len() - trimmed.len()]));
+        } else if module_ends_with.as_deref() == Some(line) {
+            module_ends_with = None;
+        }
+        // Inside an inline module `super` is the file itself.
+        let line = &if module_ends_with.is_some() { line.replace("super::", "self::") } else { line.to_owned() };
+        for (piece, part) in line.split('"').enumerate() {
+            if piece % 2 == 0 {
+                bare.push_str(part.split(" // ").next().unwrap());
+            } else {
+                bare.push_str("\"\"");
+            }
+        }
+        bare.push('\n');
+    }
+    bare
+}
+
+/// Every import: the name that it gives here, and the path.
+fn imports(code: &str) -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("use ") {
+        let is_start = code[..at].trim_end_matches([' ', '\t']);
+        let is_start =
+            is_start.is_empty() || is_start.ends_with(['\n', '}', ';', '{', ')']) || is_start.ends_with("pub");
+        if let Some(end) = code[at..].find(';').filter(|_| is_start) {
+            let tree: String = code[at + 4..at + end].split_whitespace().collect::<Vec<_>>().join(" ");
+            leaves(&tree, &[], &mut found);
+        }
+    }
+    found
+}
+
+/// The leaves of an import tree.
+fn leaves(tree: &str, before: &[String], found: &mut Vec<(String, Vec<String>)>) {
+    let tree = tree.trim();
+    if let Some(brace) = tree.find('{') {
+        let mut path = before.to_vec();
+        path.extend(tree[..brace].split("::").map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned));
+        let inside = &tree[brace + 1..tree.rfind('}').unwrap_or(tree.len())];
+        let (mut depth, mut start) = (0, 0);
+        for (at, sign) in inside.char_indices().chain([(inside.len(), ',')]) {
+            match sign {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    leaves(&inside[start..at], &path, found);
+                    start = at + 1;
+                }
+                _ => {}
+            }
+        }
+        return;
+    }
+    let (path, name) = tree.split_once(" as ").map_or((tree, None), |(path, name)| (path, Some(name.trim())));
+    let mut full = before.to_vec();
+    full.extend(path.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()));
+    if full.len() > 1 && full.last().is_some_and(|last| last == "self") {
+        full.pop();
+    }
+    if let Some(last) = full.last().filter(|_| !tree.is_empty()).cloned() {
+        found.push((name.map_or(last, str::to_owned), full));
+    }
+}
+
+/// Every path of at least two names.
+fn paths(code: &str) -> Vec<Vec<String>> {
+    let words = code.split(|c: char| !is_in_name(c) && c != ':');
+    let is_path = |word: &&str| word.contains("::");
+    words
+        .filter(is_path)
+        .map(|word| word.split("::").map(str::to_owned).filter(|part| !part.is_empty()).collect::<Vec<_>>())
+        .filter(|path: &Vec<String>| path.len() > 1)
+        .collect()
 }
