@@ -1,6 +1,6 @@
 //! pushcron: cron for instant messages.
 //!
-//! The modules, lowest first; each knows only those above it in this list, and `tests/layers.rs` keeps it so:
+//! The modules, lowest first; each knows only those above it in this list, and `tests/it/layers.rs` keeps it so:
 //!
 //! - [`domain`]: the nouns (job, fire, push, attempt, account, outcome) and their legal moves.
 //! - [`clock`]: the one clock, real or manual.

@@ -10,7 +10,7 @@ use super::time::{UtcMs, duration_ms};
 /// One definition from the YAML, in the very form that `jobs.definition` stores as JSON.
 ///
 /// Rows outlive versions. So here and in every other stored struct what a row does not say has a default, unless the
-/// row would mean nothing without it, and what a later version added is passed over; `tests/old_rows.rs` reads rows of
+/// row would mean nothing without it, and what a later version added is passed over; `tests/it/old_rows.rs` reads rows of
 /// each version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {

@@ -2,7 +2,7 @@
 //!
 //! `now` is always an argument: the database's clock is never asked. Verbs speak in domain types; no row or driver
 //! type leaves this module, so that another database can stand behind the same trait and pass the same suite
-//! (`tests/store_contract.rs`).
+//! (`tests/it/store_contract/`).
 
 mod model;
 pub mod sqlite;

@@ -11,4 +11,4 @@ if [ ! -e "$home/installed" ]; then
     touch "$home/installed"
 fi
 
-PUSHCRON_AIOCQHTTP_PYTHON="$PWD/$home/venv/bin/python" cargo test --test onebot11_client -- --nocapture "$@"
+PUSHCRON_AIOCQHTTP_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it onebot11_client:: -- --nocapture "$@"

@@ -12,4 +12,4 @@ if [ ! -e "$home/installed" ]; then
     touch "$home/installed"
 fi
 
-PUSHCRON_CHAT_PYTHON="$PWD/$home/venv/bin/python" cargo test --test chat_clients -- --nocapture "$@"
+PUSHCRON_CHAT_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it chat_clients:: -- --nocapture "$@"

@@ -3,7 +3,7 @@
 # schema. The schema is no part of this repository: its path stands in PUSHCRON_NAPCAT_SCHEMA. The command finds the
 # server's address in PUSHCRON_PRISM_URL.
 #
-#   PUSHCRON_NAPCAT_SCHEMA=openapi.json tests/real/prism.sh      # cargo test --test onebot11_schema
+#   PUSHCRON_NAPCAT_SCHEMA=openapi.json tests/real/prism.sh      # cargo test --test it onebot11_schema::
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -42,5 +42,5 @@ export PUSHCRON_PRISM_URL="http://127.0.0.1:$port"
 if [ $# -gt 0 ]; then
     "$@"
 else
-    cargo test --test onebot11_schema -- --nocapture
+    cargo test --test it onebot11_schema:: -- --nocapture
 fi

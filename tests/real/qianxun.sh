@@ -16,4 +16,4 @@ if [ ! -e "$home/installed" ]; then
     touch "$home/installed"
 fi
 
-PUSHCRON_QIANXUN_PYTHON="$PWD/$home/venv/bin/python" cargo test --test qianxun_clients -- "$@"
+PUSHCRON_QIANXUN_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it qianxun_clients:: -- "$@"

@@ -11,4 +11,4 @@ if [ ! -e "$home/installed" ]; then
     touch "$home/installed"
 fi
 
-PUSHCRON_SCHEMA_PYTHON="$PWD/$home/venv/bin/python" cargo test --test schema -- --nocapture "$@"
+PUSHCRON_SCHEMA_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it schema:: -- --nocapture "$@"

@@ -2,7 +2,7 @@
 # Runs a command against a real Matrix homeserver: Synapse from PyPI, in a venv under target/, on a free port of the
 # loopback interface, with an empty database. The command finds its address in PUSHCRON_SYNAPSE_URL.
 #
-#   tests/real/synapse.sh                        # cargo test --test matrix_synapse
+#   tests/real/synapse.sh                        # cargo test --test it matrix_synapse::
 #   tests/real/synapse.sh COMMAND [ARGUMENT…]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -62,7 +62,7 @@ export PUSHCRON_SYNAPSE_URL="http://127.0.0.1:$port"
 for _ in $(seq 300); do
     if curl --silent --fail --output /dev/null "$PUSHCRON_SYNAPSE_URL/health"; then
         if [ $# -eq 0 ]; then
-            set -- cargo test --test matrix_synapse -- --nocapture
+            set -- cargo test --test it matrix_synapse:: -- --nocapture
         fi
         "$@"
         exit

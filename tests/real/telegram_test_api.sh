@@ -2,7 +2,7 @@
 # Runs a command against telegram-test-api, an emulator of the Bot API from npm (installed under target/), on a free port
 # of the loopback interface. The command finds its address in PUSHCRON_TELEGRAM_URL.
 #
-#   tests/real/telegram_test_api.sh                     # cargo test --test telegram_test_api
+#   tests/real/telegram_test_api.sh                     # cargo test --test it telegram_test_api::
 #   tests/real/telegram_test_api.sh COMMAND [ARGUMENT…]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,7 +32,7 @@ export PUSHCRON_TELEGRAM_URL="http://127.0.0.1:$port"
 for _ in $(seq 300); do
     if curl --silent --output /dev/null "$PUSHCRON_TELEGRAM_URL/"; then
         if [ $# -eq 0 ]; then
-            set -- cargo test --test telegram_test_api -- --nocapture
+            set -- cargo test --test it telegram_test_api:: -- --nocapture
         fi
         "$@"
         exit

@@ -13,4 +13,4 @@ if [ ! -e "$home/installed" ]; then
     touch "$home/installed"
 fi
 
-PUSHCRON_WEIXIN_PYTHON="$PWD/$home/venv/bin/python" cargo test --test weixin_clients -- "$@"
+PUSHCRON_WEIXIN_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it weixin_clients:: -- "$@"

@@ -1,7 +1,7 @@
 //! The JSON Schema of the YAML, for editors: what `check` accepts, as far as a schema can tell.
 //!
 //! A schema knows nothing of other places, so names, references, zones, the days of a cron text, files and variables
-//! are left to [`super::load`]. `tests/schema.rs` holds both against each other with a validator of others, and
+//! are left to [`super::load`]. `tests/it/schema.rs` holds both against each other with a validator of others, and
 //! `docs/configuration.md` takes its tables from here.
 
 mod accounts;

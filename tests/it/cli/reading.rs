@@ -1,0 +1,157 @@
+//! Verbs that show what the database knows.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use crate::cli::house::House;
+
+#[test]
+fn jobs_are_shown_to_people_and_programs() {
+    let house = House::lived_in();
+    assert_snapshot!("jobs__people", house.run("jobs").fine());
+    assert_snapshot!("jobs__utc", house.run("jobs --utc").fine());
+    assert_snapshot!("jobs__csv", house.run("jobs --csv").fine());
+    assert_snapshot!("jobs__json", house.run("jobs --json").fine());
+}
+
+#[test]
+fn accounts_are_shown_to_people_and_programs() {
+    let house = House::lived_in();
+    assert_snapshot!("accounts__people", house.run("accounts").fine());
+    assert_snapshot!("accounts__csv", house.run("accounts --csv").fine());
+    assert_snapshot!("accounts__json", house.run("accounts --json").fine());
+}
+
+#[test]
+fn the_history_is_shown_to_people_and_programs() {
+    let house = House::lived_in();
+    assert_snapshot!("history__people", house.run("history").fine());
+    assert_snapshot!("history__utc", house.run("history --utc --limit 2").fine());
+    assert_snapshot!("history__csv", house.run("history --csv").fine());
+    assert_snapshot!("history__json", house.run("history --json --limit 2").fine());
+}
+
+#[test]
+fn the_history_is_filtered() {
+    let house = House::lived_in();
+    let ids = |filter: &str| {
+        let rows: Vec<Value> = serde_json::from_str(&house.run(&format!("history --json {filter}")).fine()).unwrap();
+        rows.iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    for (filter, expected) in [
+        ("", &[2, 3, 1, 5, 6, 4, 7, 8][..]),
+        ("--job daily-report", &[1, 4, 7]),
+        ("--job 每日晨报 --state failed", &[5]),
+        ("--im weixin", &[2, 3, 5, 6]),
+        ("--account bot_qq_spare", &[4]),
+        ("--state unknown", &[6]),
+        ("--since 2026-01-08", &[7, 8]),
+        ("--since 2026-01-06T09:00", &[4, 7, 8]),
+        ("--since 2026-01-06T01:00:00Z --limit 1", &[8]),
+        ("--limit 0 --im qq", &[1, 4, 7, 8]),
+        ("--job nobody", &[]),
+    ] {
+        let mut found = ids(filter);
+        let mut expected = expected.to_vec();
+        // Which of several rows of one instant comes first is not promised.
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{filter}");
+    }
+    assert_eq!(house.run("history --job nobody").fine(), "no pushes\n");
+    let told = house.run("history --since yesterdayish").refused(64);
+    assert!(told.starts_with("pushcron: --since: expected a time such as"), "{told}");
+}
+
+#[test]
+fn tables_fit_80_columns_and_foreign_text_cannot_break_them() {
+    let house = House::lived_in();
+    for verb in ["jobs", "accounts", "history"] {
+        let table = house.run(verb).fine();
+        for line in table.lines().filter(|line| !line.contains(';')) {
+            assert!(line.width() <= 80, "{verb}: {} columns: {line}", line.width());
+        }
+        assert!(!table.contains('\u{1b}'), "{table}");
+        assert!(!table.lines().any(|line| line.starts_with("99")), "{table}");
+    }
+    // Programs get it as it is.
+    let rows: Vec<Value> = serde_json::from_str(&house.run("history --json --state failed").fine()).unwrap();
+    assert_eq!(rows[0]["error"], "no such user\u{1b}[2J\n99  forged  sent");
+}
+
+#[test]
+fn a_fire_is_explained() {
+    let house = House::lived_in();
+    let explain = |job: &str, time: &str| house.run_words(["explain", job, time]).fine();
+    assert_snapshot!("explain__sent", explain("daily-report", "2026-01-05T09:00"));
+    assert_snapshot!("explain__retried_through_another", explain("daily-report", "2026-01-06T01:00:00Z"));
+    assert_snapshot!("explain__failed_and_unknown", explain("每日晨报", "2026-01-06 08:30"));
+    assert_snapshot!("explain__missed", explain("daily-report", "2026-01-07 09:00:00"));
+    assert_snapshot!("explain__by_hand", explain("daily-report", "2026-01-08T09:00:01"));
+}
+
+#[test]
+fn what_did_not_happen_is_explained_too() {
+    let house = House::lived_in();
+    let explain = |job: &str, time: &str| house.run_words(["explain", job, time]).fine();
+    assert_snapshot!("explain__not_in_the_schedule", explain("daily-report", "2026-01-05 10:00"));
+    assert_snapshot!("explain__before_the_ledger", explain("daily-report", "2025-12-01 09:00"));
+    assert_snapshot!("explain__not_decided_yet", explain("daily-report", "2026-01-09 09:00"));
+    assert_snapshot!("explain__in_the_gap", explain("berlin", "2031-03-30 02:30"));
+    assert_snapshot!("explain__to_come", explain("berlin", "2031-03-29 02:00"));
+    assert_eq!(
+        house.run("explain nobody 09:00").refused(1),
+        "pushcron: there is no job 'nobody'; `pushcron jobs` lists them\n"
+    );
+    assert!(house.run("explain berlin soon").refused(64).starts_with("pushcron: expected a time such as"));
+}
+
+#[test]
+fn programs_get_an_explanation_with_the_rows_behind_it() {
+    let house = House::lived_in();
+    let told = house.run("explain daily-report 2026-01-06T01:00:00Z --json").fine();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["calls"], serde_json::json!(["2026-01-06T01:00:00.000Z"]));
+    let push = &told["story"]["fires"][0]["pushes"][0];
+    assert_eq!((&push["state"], &push["attempts"][0]["outcome"]), (&"sent".into(), &"unreachable".into()));
+    assert_eq!(
+        (&push["attempts"][1]["account"], &push["attempts"][1]["rule"]),
+        (&"bot_qq_spare".into(), &"first_online".into())
+    );
+    assert!(told["answer"].as_str().unwrap().starts_with("daily-report was due"), "{told}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    use std::io::Read;
+    let house = House::lived_in();
+    for verb in [["history", "--json"], ["completions", "bash"]] {
+        let mut child = house
+            .command(verb)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!((child.wait().unwrap().code(), told.as_str()), (Some(0), ""), "{verb:?}");
+    }
+}
+
+#[test]
+fn everyday_verbs_answer_at_once() {
+    let house = House::lived_in();
+    let clock = pushcron::clock::SystemClock::shared();
+    for verb in ["jobs", "accounts", "history", "check", "next"] {
+        // The best of several, since other tests share the machine.
+        let took = (0..10).map(|_| {
+            let before = clock.monotonic();
+            house.run(verb).fine();
+            clock.monotonic() - before
+        });
+        let best = took.min().unwrap();
+        assert!(best.as_millis() < 100, "{verb} took {best:?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Verbs that need no database, and what the others say before there is one.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::cli::house::House;
+
+/// Instants so far away that no run of the tests comes near them.
+const FAR: &str = "\
+daemon: {timezone: Asia/Shanghai}
+accounts: [{id: screen, sender: console, im: qq}]
+jobs:
+- {name: new-year, at: 2091-01-01T00:00, push: {im: qq, group: 123456, text: hi}}
+- {name: 春节问候-给全体成员和他们的家人, at: 2091-02-18T08:00, push: [{im: qq, user: 1, text: a}, {im: qq, user: 2, text: b}]}
+- {name: nightly, at: 2091-03-25T02:30:00, timezone: Europe/Berlin, push: {im: qq, group: 1, text: hi}}
+- {name: off, at: 2092-01-01T00:00, enabled: false, push: {im: qq, group: 1, text: hi}}
+";
+
+const WRONG: &str = "\
+accounts:
+- {id: a, sender: onebot11, url: \"http://127.0.0.1:1\", tokn: canary-7f3a}
+jobs:
+- {name: one, cron: \"0 9 * * *\", timezone: Asia/Shanghi, push: {im: qq, group: 1, text: hi}}
+- {name: one, cron: \"0 0 30 2 *\", push: {im: q, group: 1, text: hi}}
+";
+
+#[test]
+fn good_files_are_accepted() {
+    let house = House::with_file(FAR);
+    assert_snapshot!("check__fine", house.run("check").fine());
+    assert_snapshot!("check__fine_json", house.run("check --json").fine());
+    assert_snapshot!(
+        "check__embedded_example",
+        House::empty()
+            .command(["check"])
+            .env_remove("PUSHCRON_CONFIG")
+            .output()
+            .map(crate::cli::house::Told::from)
+            .unwrap()
+            .fine()
+    );
+}
+
+#[test]
+fn bad_files_are_refused_with_every_place_and_no_secret() {
+    let house = House::with_file(WRONG);
+    let told = house.run("check").refused(78);
+    assert_snapshot!("check__refused", told);
+    assert!(!told.contains("canary"), "{told}");
+
+    let run = house.run("check --json");
+    assert_eq!((run.code, run.err.as_str()), (Some(78), ""));
+    assert!(!run.out.contains("canary"), "{}", run.out);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(report["ok"], false);
+    let lines: Vec<i64> = report["errors"].as_array().unwrap().iter().map(|e| e["line"].as_i64().unwrap()).collect();
+    assert_eq!(lines, [2, 4, 5, 5, 5], "{report}");
+    // Everything that reads the files says the same.
+    assert_eq!(house.run("next").refused(78), told);
+    assert_eq!(house.run("run").refused(78), told);
+}
+
+#[test]
+fn coming_fires_are_shown_to_people_and_programs() {
+    let house = House::with_file(FAR);
+    assert_snapshot!("next__people", house.run("next").fine());
+    assert_snapshot!("next__utc", house.run("next --utc -n 2").fine());
+    assert_snapshot!("next__csv", house.run("next --csv").fine());
+    assert_snapshot!("next__json", house.run("next --json -n 1").fine());
+    assert_snapshot!("next__disabled_job", house.run("next off").fine());
+    assert_snapshot!("next__no_such_job", house.run("next nihgtly").refused(1));
+}
+
+#[test]
+fn a_job_that_fires_often_does_not_bury_the_others() {
+    let house = House::with_file(
+        "accounts: [{id: screen, sender: console, im: qq}]\njobs:\n\
+         - {name: tick, every: 30s, push: {im: qq, group: 1, text: hi}}\n\
+         - {name: far, at: 2091-01-01T00:00, push: {im: qq, group: 1, text: hi}}\n",
+    );
+    let lines: Vec<String> = house.run("next").fine().lines().map(str::to_owned).collect();
+    let count = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+    assert_eq!((count("tick"), count("far")), (5, 1), "{lines:?}");
+    assert!(lines[5].ends_with("2875 more by then"), "{lines:?}");
+    assert_eq!(house.run("next -n 40 --csv").fine().lines().count(), 41);
+}
+
+#[test]
+fn summer_time_is_noted_where_it_moves_a_fire() {
+    let house = House::with_file(
+        "accounts: [{id: screen, sender: console, im: qq}]\njobs:\n\
+         - {name: nightly, cron: \"30 2 * * *\", timezone: Europe/Berlin, push: {im: qq, group: 1, text: hi}}\n",
+    );
+    let rows: Vec<Value> = serde_json::from_str(&house.run("next nightly -n 366 --json").fine()).unwrap();
+    let notes: Vec<&str> = rows.iter().filter_map(|row| row["note"].as_str()).collect();
+    let spring = notes.iter().filter(|note| note.starts_with("02:30 does not exist on ")).count();
+    let autumn = notes.iter().filter(|note| note.starts_with("first of two 02:30")).count();
+    assert_eq!((notes.len(), spring, autumn), (2, 1, 1), "{notes:?}");
+}
+
+#[test]
+fn without_a_database_verbs_say_what_to_do() {
+    let house = House::with_file(FAR);
+    let told = house.plain(&house.run("jobs").refused(69));
+    assert_snapshot!("jobs__no_database", told);
+    for line in [
+        "accounts",
+        "history",
+        "explain a 09:00",
+        "fire a",
+        "retry 1",
+        "cancel 1",
+        "resolve 1 sent",
+        "pause a",
+        "resume a",
+        "backup b.db",
+    ] {
+        assert_eq!(house.plain(&house.run(line).refused(69)), told, "{line}");
+    }
+    assert!(!house.path("pushcron.db").exists(), "a verb made a database");
+    let elsewhere = house.run("jobs --db other.db").refused(69);
+    assert!(elsewhere.contains("no database other.db yet"), "{elsewhere}");
+}
+
+#[test]
+fn usage_is_told_with_64_and_help_with_0() {
+    let house = House::empty();
+    for line in [
+        "",
+        "fly",
+        "history --limit many",
+        "jobs --json --csv",
+        "push --im qq --text a",
+        "completions tcsh",
+        "-v -q jobs",
+    ] {
+        let run = house.run(line);
+        assert_eq!((run.code, run.out.as_str()), (Some(64), ""), "{line}");
+        assert!(!run.err.is_empty(), "{line}");
+    }
+    assert_snapshot!("help__all", house.run("--help").fine());
+    assert_snapshot!("help__history", house.run("history --help").fine());
+    assert_eq!(house.run("--version").fine(), format!("pushcron {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn files_come_from_the_options_or_else_the_environment() {
+    let house = House::with_file("accounts: []\njobs: []\n");
+    house.write("more.yaml", "accounts: [{id: screen, sender: console, im: qq}]\n");
+    assert_eq!(house.run("check").fine(), "fine: 1 file, 0 jobs, 0 accounts\n");
+    assert_eq!(house.run("check -c more.yaml -c jobs.yaml").fine(), "fine: 2 files, 0 jobs, 1 account\n");
+    assert_eq!(house.run("-c . check").fine(), "fine: 2 files, 0 jobs, 1 account\n");
+    let run = house.command(["check"]).env("PUSHCRON_CONFIG", "more.yaml:jobs.yaml").output().unwrap();
+    assert_eq!(crate::cli::house::Told::from(run).fine(), "fine: 2 files, 0 jobs, 1 account\n");
+    assert!(house.run("-c absent.yaml check").refused(78).contains("absent.yaml"));
+}
+
+#[test]
+fn what_only_a_sender_can_judge_is_refused_too() {
+    let house = House::with_file(
+        "accounts: [{id: a, im: qq, sender: onebot11, url: \"http://127.0.0.1:1\", ca_file: /nowhere.pem}]\njobs: []\n",
+    );
+    let told = house.run("check").refused(78);
+    assert!(told.contains("account a: ") && told.contains("nowhere.pem"), "{told}");
+    assert!(told.ends_with("pushcron: the configuration is refused: 1 problem\n"), "{told}");
+    let report: Value = serde_json::from_str(&house.run("check --json").out).unwrap();
+    assert_eq!((&report["ok"], report["errors"].as_array().map(Vec::len)), (&false.into(), Some(1)), "{report}");
+    assert_eq!(house.run("run").code, Some(78));
+}
+
+#[test]
+fn a_database_that_cannot_be_read_hides_no_pause() {
+    let house = House::with_file(FAR);
+    house.write("pushcron.db", "no database at all");
+    let run = house.run("next new-year -n 1 --json");
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.err.contains("which jobs are paused cannot be told") && run.err.contains("damaged"), "{}", run.err);
+    let rows: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(rows[0]["paused"], Value::Null, "{}", run.out);
+    assert!(house.run("next").err.contains("which jobs are paused cannot be told"));
+}

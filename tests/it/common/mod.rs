@@ -1,0 +1,15 @@
+//! What several test files share.
+
+pub mod alone;
+pub mod bench;
+pub mod daemon;
+pub mod deliveries;
+pub mod fake_ilink;
+pub mod fake_im;
+pub mod fake_qianxun;
+pub mod fake_wecom;
+pub mod form;
+pub mod memory;
+pub mod rig;
+pub mod rows;
+pub mod world;

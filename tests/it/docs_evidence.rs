@@ -1,0 +1,57 @@
+//! The tests that `docs/faults.md`, `docs/security.md` and the scripts of `.ci` name are there.
+
+use std::path::Path;
+
+fn read(dir: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+/// The name of a test, or its beginning: `f05_…`, `a_name_of_many_words`. Settings and files have fewer words.
+fn test_name(word: &str) -> Option<&str> {
+    let name = word.trim_end_matches('…');
+    let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    (is_name && (name != word || name.matches('_').count() > 2)).then_some(name)
+}
+
+#[test]
+fn every_test_that_the_docs_call_as_a_witness_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    read(&root.join("src"), &mut code);
+    read(&root.join("tests"), &mut code);
+    for page in ["docs/faults.md", "docs/security.md"] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let names: Vec<_> = text.split('`').skip(1).step_by(2).filter_map(test_name).collect();
+        assert!(names.len() > 20, "{page}: {names:?}");
+        for name in names {
+            assert!(code.contains(&format!("fn {name}")), "{page} names {name}, and there is no such test");
+        }
+    }
+}
+
+/// A filter that matches nothing is no failure to `cargo test`.
+#[test]
+fn every_module_that_a_script_or_a_page_runs_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let modules = std::fs::read_to_string(root.join("tests/it/main.rs")).unwrap();
+    let mut ran = 0;
+    for dir in [".ci/steps", "tests/real", "docs"] {
+        for entry in std::fs::read_dir(root.join(dir)).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            for after in text.split("--test it ").skip(1) {
+                let Some((module, _)) = after.split_once("::") else { continue };
+                assert!(modules.contains(&format!("mod {module};")), "{} runs {module}", path.display());
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran >= 9, "{ran}");
+}

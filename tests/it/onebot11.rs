@@ -1,0 +1,484 @@
+//! The OneBot sender against a scripted implementation that answers as the real ones do (qq.md §1 to §4).
+
+use std::time::Duration;
+
+use crate::common::deliveries::{account, build, build_on, file, media, mixed_push, push, secret, text, text_push};
+use crate::common::fake_im::{Answer, FakeIm, Refused};
+use pushcron::clock::ManualClock;
+use pushcron::domain::account::SettingValue;
+use pushcron::domain::message::{Item, Media};
+use pushcron::domain::{Account, Body, Outcome, Target, UtcMs};
+use pushcron::senders::{Probe, Sender};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const NAPCAT: (&str, &str) = ("NapCat.Onebot", "4.18.13");
+const LLBOT: (&str, &str) = ("LLOneBot", "8.1.7");
+const LAGRANGE: (&str, &str) = ("Lagrange.OneBot", "0.0.3");
+const GO_CQHTTP: (&str, &str) = ("go-cqhttp", "v1.2.0");
+const ANOTHER: (&str, &str) = ("Shamrock", "1.0");
+
+fn ok(data: Value) -> Answer {
+    Answer::json(200, json!({"status": "ok", "retcode": 0, "data": data, "message": "", "wording": ""}))
+}
+
+fn failed(retcode: i64, message: &str) -> Answer {
+    Answer::json(
+        200,
+        json!({"status": "failed", "retcode": retcode, "data": null, "message": message, "wording": message}),
+    )
+}
+
+/// A logged-in implementation that takes everything.
+async fn implementation((name, version): (&str, &str)) -> FakeIm {
+    let im = FakeIm::start().await;
+    im.on("/get_version_info", ok(json!({"app_name": name, "app_version": version, "protocol_version": "v11"})));
+    im.on("/get_status", ok(json!({"online": true, "good": true, "stat": {}})));
+    im.on("/get_login_info", ok(json!({"user_id": 10001, "nickname": "机器人"})));
+    im.on("/send_", ok(json!({"message_id": 42})));
+    im.on("/upload_", ok(json!({"file_id": "f1"})));
+    im.on("/get_msg", failed(100, "MSG_NOT_FOUND"));
+    im
+}
+
+fn account_for(im: &FakeIm, more: Vec<(&'static str, SettingValue)>) -> Account {
+    let settings = [("url", secret(im.url("/"))), ("token", secret("hunter2"))].into_iter().chain(more);
+    // Without pauses between the parts of a message.
+    Account { min_interval: Some(Duration::ZERO), ..account("onebot11", settings) }
+}
+
+fn bot(im: &FakeIm) -> Box<dyn Sender> {
+    build(&account_for(im, vec![]))
+}
+
+fn local_bot(im: &FakeIm) -> Box<dyn Sender> {
+    build(&account_for(im, vec![("local_files", SettingValue::Bool(true))]))
+}
+
+/// The segments of all messages sent, as `type:…` in order, one line per message.
+fn messages(im: &FakeIm) -> Vec<String> {
+    let one = |segment: &Value| {
+        let data = &segment["data"];
+        let value = ["text", "qq", "file"].iter().find_map(|key| data[key].as_str()).unwrap_or_default();
+        format!("{}:{value}", segment["type"].as_str().unwrap())
+    };
+    let message = |request: &crate::common::fake_im::Request| {
+        request.json()["message"].as_array().unwrap().iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    im.requests_to("/send_").iter().map(message).collect()
+}
+
+#[tokio::test]
+async fn a_text_goes_to_groups_and_users_as_segments_in_plain_ascii() {
+    let im = implementation(NAPCAT).await;
+    // LLBot's ids may be negative, which is no failure.
+    im.on("/send_", ok(json!({"message_id": -1489223011})));
+    let mut delivery = text_push("早报 [CQ:at,qq=all]\n😀");
+    let report = bot(&im).send(&delivery).await;
+    assert_eq!(report.outcome, Outcome::Sent);
+    assert_eq!((report.message_id.as_deref(), report.http_status), (Some("-1489223011"), Some(200)));
+    delivery.target = Target::User("10001".into());
+    bot(&im).send(&delivery).await;
+
+    let requests = im.requests();
+    assert_eq!(im.paths(), ["/send_group_msg", "/send_private_msg"], "a text needs no other call");
+    let message = json!([{"type": "text", "data": {"text": "早报 [CQ:at,qq=all]\n😀"}}]);
+    assert_eq!(requests[0].json(), json!({"group_id": "123456", "message": message}));
+    assert_eq!(requests[1].json(), json!({"user_id": "10001", "message": message}));
+    for request in &requests {
+        assert_eq!(request.method, "POST");
+        assert_eq!(request.header("authorization"), Some("Bearer hunter2"));
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        assert!(request.query.is_empty());
+        assert!(request.body.is_ascii());
+    }
+}
+
+#[tokio::test]
+async fn a_long_text_goes_in_parts_and_a_retry_starts_at_the_first_part_not_sent() {
+    let im = implementation(NAPCAT).await;
+    let timeout = failed(
+        200,
+        "Timeout: NTEvent serviceAndMethod:NodeIKernelMsgService/sendMsg EventRet:\n{\n    \"result\": 0\n}",
+    );
+    im.script("/send_", [ok(json!({"message_id": 1})), timeout, ok(json!({"message_id": 2}))]);
+    let (bot, mut delivery) = (bot(&im), text_push(&"字".repeat(9000)));
+    let report = bot.send(&delivery).await;
+    assert_eq!(report.outcome, Outcome::Unknown);
+    let outcomes: Vec<_> = report.parts.iter().map(|part| (part.part.as_str(), part.outcome.as_str())).collect();
+    assert_eq!(outcomes, [("text 1/3", "sent"), ("text 2/3", "unknown")]);
+
+    delivery.attempt = 2;
+    delivery.parts = report.parts;
+    let report = bot.send(&delivery).await;
+    assert_eq!((report.outcome, report.message_id.as_deref()), (Outcome::Sent, Some("1")));
+    let lengths: Vec<_> = messages(&im).iter().map(|message| message.chars().count() - "text:".len()).collect();
+    assert_eq!(lengths, [4000, 4000, 4000, 1000]);
+}
+
+/// Every kind through every implementation: the calls made, with the base64 of the content `png` as `cG5n`.
+#[tokio::test]
+async fn each_kind_goes_as_the_implementation_takes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: Vec<((&str, &str), &str, Result<&str, &str>)> = vec![
+        (NAPCAT, "image", Ok("image:base64://cG5n")),
+        (NAPCAT, "voice", Ok("record:base64://cG5n")),
+        (NAPCAT, "video", Ok("video:base64://cG5n")),
+        (NAPCAT, "file", Ok("file:base64://cG5n")),
+        (LLBOT, "video", Ok("video:base64://cG5n")),
+        (LLBOT, "file", Ok("file:base64://cG5n")),
+        (LAGRANGE, "image", Ok("image:base64://cG5n")),
+        (LAGRANGE, "voice", Ok("record:base64://cG5n")),
+        (LAGRANGE, "video", Ok("video:base64://cG5n")),
+        (LAGRANGE, "file", Err("Lagrange takes a file by path only: set local_files")),
+        (GO_CQHTTP, "image", Ok("image:base64://cG5n")),
+        (GO_CQHTTP, "voice", Ok("record:base64://cG5n")),
+        (GO_CQHTTP, "video", Err("go-cqhttp takes a video by path or address only")),
+        (GO_CQHTTP, "file", Err("go-cqhttp takes a file by path or address only")),
+        (ANOTHER, "image", Ok("image:base64://cG5n")),
+        (ANOTHER, "file", Ok("upload_group_file base64://cG5n")),
+    ];
+    for (product, kind, expected) in rows {
+        let im = implementation(product).await;
+        let body = match kind {
+            "image" => Body::Image(media("a")),
+            "voice" => Body::Voice(media("a")),
+            "video" => Body::Video(media("a")),
+            _ => Body::File(media("a")),
+        };
+        let report = bot(&im).send(&push(body, vec![file(&dir, "a.png", "image/png", b"png")])).await;
+        match expected {
+            Ok(expected) => {
+                assert_eq!(report.outcome, Outcome::Sent, "{product:?} {kind}: {report:?}");
+                let uploads = im.requests_to("/upload_").into_iter().map(|request| {
+                    assert_eq!(
+                        (&request.json()["name"], &request.json()["upload_file"]),
+                        (&json!("a.png"), &json!(true))
+                    );
+                    format!("{} {}", &request.path[1..], request.json()["file"].as_str().unwrap())
+                });
+                let sent: Vec<String> = messages(&im).into_iter().chain(uploads).collect();
+                assert_eq!(sent, [expected], "{product:?} {kind}");
+            }
+            Err(expected) => {
+                assert_eq!(report.outcome, Outcome::Rejected, "{product:?} {kind}");
+                assert!(report.error.as_deref().unwrap().contains(expected), "{report:?}");
+                assert!(messages(&im).is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_travel_by_path_where_the_implementation_reads_this_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let attachment = file(&dir, "日报 #1.pdf", "application/pdf", b"pdf");
+    let url = url::Url::from_file_path(&attachment.path).unwrap().to_string();
+    assert!(url.ends_with("/%E6%97%A5%E6%8A%A5%20%231.pdf"), "{url}");
+    let path = attachment.path.display().to_string();
+    for product in [NAPCAT, LLBOT, LAGRANGE, GO_CQHTTP, ANOTHER] {
+        let im = implementation(product).await;
+        let bot = local_bot(&im);
+        for body in [Body::Image(media("a")), Body::Video(media("a")), Body::File(media("a"))] {
+            assert_eq!(bot.send(&push(body, vec![attachment.clone()])).await.outcome, Outcome::Sent);
+        }
+        let (image, video, document) = (format!("image:{url}"), format!("video:{url}"), format!("file:{url}"));
+        if product == NAPCAT || product == LLBOT {
+            assert_eq!(messages(&im), [image, video, document]);
+        } else {
+            assert_eq!(messages(&im), [image, video]);
+            let upload = im.request("/upload_group_file").json();
+            assert_eq!(upload["file"], path, "not as an address");
+            assert_eq!(upload["group_id"], "123456");
+        }
+    }
+}
+
+#[tokio::test]
+async fn go_cqhttp_fetches_the_address_of_a_video_or_file_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let im = implementation(GO_CQHTTP).await;
+    im.on("/download_file", ok(json!({"file": "/data/cache/x.cache"})));
+    let mut attachment = file(&dir, "a.mp4", "video/mp4", b"film");
+    attachment.url = Some("https://example.com/a.mp4".into());
+    let bot = bot(&im);
+    let mut delivery = push(Body::Video(media("a")), vec![attachment]);
+    assert_eq!(bot.send(&delivery).await.outcome, Outcome::Sent);
+    assert_eq!(messages(&im), ["video:https://example.com/a.mp4"]);
+
+    delivery.message.body = Body::File(media("a"));
+    delivery.target = Target::User("10001".into());
+    assert_eq!(bot.send(&delivery).await.outcome, Outcome::Sent);
+    assert_eq!(im.request("/download_file").json()["url"], "https://example.com/a.mp4");
+    let upload = im.request("/upload_private_file").json();
+    assert_eq!(
+        upload,
+        json!({"user_id": "10001", "file": "/data/cache/x.cache", "name": "a.mp4", "upload_file": true})
+    );
+}
+
+#[tokio::test]
+async fn a_video_brings_its_cover_under_the_name_that_the_implementation_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut film = file(&dir, "a.mp4", "video/mp4", b"film");
+    film.cover = Some(Box::new(file(&dir, "c.png", "image/png", b"png")));
+    for (product, key) in [(NAPCAT, Some("thumb")), (LLBOT, Some("thumb")), (LAGRANGE, None)] {
+        let im = implementation(product).await;
+        bot(&im).send(&push(Body::Video(media("a")), vec![film.clone()])).await;
+        let data = im.request("/send_group_msg").json()["message"][0]["data"].clone();
+        let mut expected = json!({"file": "base64://ZmlsbQ=="});
+        if let Some(key) = key {
+            expected[key] = json!("base64://cG5n");
+        }
+        assert_eq!(data, expected);
+    }
+}
+
+fn everything(dir: &TempDir) -> pushcron::domain::Delivery {
+    let items = vec![
+        Item::Text { text: "早".into() },
+        Item::Image(Media { caption: Some("chart".into()), ..media("a") }),
+        Item::At { user: "10002".into() },
+        Item::Text { text: "look".into() },
+        Item::Voice(media("b")),
+        Item::AtAll,
+        Item::Markdown { text: "**end**".into() },
+        Item::File(media("c")),
+    ];
+    let files = vec![
+        file(dir, "a.png", "image/png", b"png"),
+        file(dir, "b.wav", "audio/wav", b"wav"),
+        file(dir, "c.pdf", "application/pdf", b"pdf"),
+    ];
+    mixed_push(items, files)
+}
+
+#[tokio::test]
+async fn a_mixed_message_keeps_its_order_over_several_sends() {
+    let dir = tempfile::tempdir().unwrap();
+    let im = implementation(NAPCAT).await;
+    let report = bot(&im).send(&everything(&dir)).await;
+    assert_eq!(report.outcome, Outcome::Sent);
+    let parts: Vec<_> = report.parts.iter().map(|part| part.part.as_str()).collect();
+    assert_eq!(parts, ["mixed 1/4", "voice 2/4", "text 3/4", "file 4/4"]);
+    assert_eq!(report.note.as_deref(), Some("markdown as text"));
+    assert_eq!(
+        messages(&im),
+        [
+            "text:早 image:base64://cG5n text:chart at:10002 text: look",
+            "record:base64://d2F2",
+            "at:all text: end",
+            "file:base64://cGRm",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn mentions_in_a_private_chat_are_words() {
+    let im = implementation(NAPCAT).await;
+    let items = vec![Item::At { user: "7".into() }, Item::AtAll];
+    let mut delivery = mixed_push(items, vec![]);
+    delivery.target = Target::User("10001".into());
+    assert_eq!(bot(&im).send(&delivery).await.note.as_deref(), Some("mentions as text"));
+    assert_eq!(messages(&im), ["text:@7 text:@全体成员"]);
+}
+
+#[tokio::test]
+async fn napcat_is_told_to_give_up_before_we_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let im = implementation(NAPCAT).await;
+    let bot = bot(&im);
+    assert_eq!(bot.probe().await, Probe::up());
+    bot.send(&text_push("hi")).await;
+    bot.send(&push(Body::Image(media("a")), vec![file(&dir, "a.png", "image/png", &[0; 1 << 20])])).await;
+    let waits: Vec<_> =
+        im.requests_to("/send_").iter().map(|request| request.json()["timeout"].as_u64().unwrap()).collect();
+    // Of our 8 s: all but 2 s, and 4 s for a MiB.
+    assert_eq!(waits, [6000, 10_002]);
+}
+
+#[tokio::test]
+async fn a_large_file_reaches_napcat_in_chunks_that_add_up_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let content: Vec<u8> = (0..11 * 1024 * 1024 + 5).map(|i| (i % 253) as u8).collect();
+    let im = implementation(NAPCAT).await;
+    im.handle("/upload_file_stream", |request| {
+        // As NapCat does: with line ends behind the JSON and no JSON type.
+        let data = match request.json().get("is_complete") {
+            Some(_) => json!({"type": "response", "status": "file_complete", "file_path": "/tmp/napcat/film.mp4"}),
+            None => json!({"type": "stream", "status": "chunk_received"}),
+        };
+        let envelope = json!({"status": "ok", "retcode": 0, "data": data, "stream": "stream-action"});
+        Answer::text(200, format!("{envelope}\r\n\r\n"))
+    });
+    let film = file(&dir, "film.mp4", "video/mp4", &content);
+    let report = bot(&im).send(&push(Body::Video(media("a")), vec![film.clone()])).await;
+    assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
+    assert_eq!(messages(&im), ["video:/tmp/napcat/film.mp4"]);
+
+    let mut requests = im.requests_to("/upload_file_stream");
+    let end = requests.pop().unwrap().json();
+    assert_eq!(end, json!({"stream_id": requests[0].json()["stream_id"], "is_complete": true}));
+    let mut received = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        use base64::Engine as _;
+        let chunk = request.json();
+        assert_eq!((&chunk["chunk_index"], &chunk["total_chunks"]), (&json!(index), &json!(12)));
+        assert_eq!((&chunk["file_size"], &chunk["expected_sha256"]), (&json!(content.len()), &json!(film.sha256)));
+        let data = chunk["chunk_data"].as_str().unwrap();
+        received.extend(base64::engine::general_purpose::STANDARD.decode(data).unwrap());
+    }
+    assert!(received == content, "the chunks add up to the file");
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_leaves_nothing_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = file(&dir, "film.mp4", "video/mp4", &vec![0; 11 * 1024 * 1024]);
+    for (answer, outcome) in [
+        (Answer::Reset, Outcome::Unreachable),
+        (Answer::status(502), Outcome::Unreachable),
+        (failed(200, "Memory limit exceeded"), Outcome::Unreachable),
+        (failed(1400, "chunk_data: required"), Outcome::Rejected),
+    ] {
+        let im = implementation(NAPCAT).await;
+        im.on("/upload_file_stream", answer);
+        let report = bot(&im).send(&push(Body::Video(media("a")), vec![film.clone()])).await;
+        assert_eq!(report.outcome, outcome, "{report:?}");
+        assert!(report.error.unwrap().starts_with("upload_file_stream: "));
+        assert!(messages(&im).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_an_implementation_drops_in_silence_is_told_by_reading_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let picture = || push(Body::Image(media("a")), vec![file(&dir, "a.png", "image/png", b"png")]);
+    let to_all = || mixed_push(vec![Item::AtAll, Item::Text { text: "hi".into() }], vec![]);
+    let back = |message: Value| ok(json!({"message_id": 42, "message": message}));
+    let rows = [
+        (GO_CQHTTP, picture(), back(json!("[CQ:image,file=a.image]")), Outcome::Sent, None),
+        (GO_CQHTTP, picture(), back(json!("")), Outcome::Rejected, Some("dropped 1 of 1 media")),
+        (GO_CQHTTP, picture(), back(json!([])), Outcome::Rejected, Some("dropped 1 of 1 media")),
+        (GO_CQHTTP, picture(), failed(100, "MSG_NOT_FOUND"), Outcome::Sent, None),
+        (GO_CQHTTP, picture(), Answer::Reset, Outcome::Sent, None),
+        (LLBOT, to_all(), back(json!([{"type": "text", "data": {"text": "hi"}}])), Outcome::Sent, Some("without @all")),
+        (LLBOT, to_all(), back(json!([{"type": "at", "data": {"qq": "all"}}])), Outcome::Sent, None),
+    ];
+    for (product, delivery, answer, outcome, words) in rows {
+        let im = implementation(product).await;
+        im.on("/get_msg", answer.clone());
+        let report = bot(&im).send(&delivery).await;
+        assert_eq!(report.outcome, outcome, "{answer:?}: {report:?}");
+        assert_eq!(im.request("/get_msg").json(), json!({"message_id": "42"}));
+        let told = report.error.or(report.note);
+        assert_eq!(told.is_some(), words.is_some(), "{told:?}");
+        assert!(words.is_none_or(|words| told.unwrap().contains(words)));
+    }
+    let im = implementation(NAPCAT).await;
+    bot(&im).send(&picture()).await;
+    assert!(im.requests_to("/get_msg").is_empty(), "NapCat tells by itself");
+}
+
+/// What each implementation answers to each mistake (qq.md §1.1), and the class that it means.
+#[tokio::test]
+async fn each_implementations_own_answers_lead_to_their_class() {
+    let im = implementation(NAPCAT).await;
+    let bot = bot(&im);
+    let html = "<html>Bad Gateway</html>";
+    let rows = [
+        (Answer::status(401).header("www-authenticate", "Bearer"), Outcome::AccountDown),
+        (Answer::json(403, json!({"message": "token verify failed!"})), Outcome::AccountDown),
+        (Answer::text(400, "Invalid JSON"), Outcome::Rejected),
+        (failed(400, "Unexpected token"), Outcome::Rejected),
+        (Answer::status(404), Outcome::Rejected),
+        (failed(404, ""), Outcome::Rejected),
+        (failed(200, "不支持的Api send_group_msg"), Outcome::Rejected),
+        (Answer::status(406), Outcome::Rejected),
+        (Answer::status(413), Outcome::Rejected),
+        (Answer::status(429).header("retry-after", "3"), Outcome::Throttled { wait: Some(Duration::from_secs(3)) }),
+        (Answer::text(502, html), Outcome::Unknown),
+        (Answer::text(504, html), Outcome::Unknown),
+        (Answer::text(200, html), Outcome::Unknown),
+        (Answer::text(200, ""), Outcome::Unknown),
+        (Answer::json(200, json!({"status": "ok"})), Outcome::Unknown),
+        (Answer::json(200, json!({"status": "async", "retcode": 1, "data": null})), Outcome::Unknown),
+        (Answer::json(200, json!({"status": "upload failed: x", "retcode": 200, "data": null})), Outcome::Unreachable),
+        (failed(200, "消息体无法解析"), Outcome::Rejected),
+        (Answer::Reset, Outcome::Unknown),
+        // The number alone is a yes; beside a status that says no, or a sentence in its place, it is none.
+        (Answer::json(202, json!({"retcode": 0})), Outcome::Sent),
+        (Answer::json(200, json!({"status": "failed", "retcode": 0, "message": "群不存在"})), Outcome::TargetGone),
+        (Answer::json(200, json!({"status": "the file is gone", "retcode": 0})), Outcome::Rejected),
+        (Answer::json(200, json!({"status": "async", "retcode": 0})), Outcome::Unknown),
+    ];
+    for (answer, outcome) in rows {
+        im.on("/send_", answer.clone());
+        let report = bot.send(&text_push("hi")).await;
+        assert_eq!(report.outcome, outcome, "{answer:?}: {report:?}");
+        assert_eq!(report.error.is_none(), outcome == Outcome::Sent);
+    }
+}
+
+#[tokio::test]
+async fn an_implementation_that_is_not_there_is_unreachable_and_offline() {
+    let refused = Refused::new();
+    let bot = build(&account("onebot11", [("url", secret(refused.url()))]));
+    assert_eq!(bot.send(&text_push("hi")).await.outcome, Outcome::Unreachable);
+    let probe = bot.probe().await;
+    assert_eq!((probe.online, probe.sendable), (Some(false), Some(false)));
+    assert!(probe.error.unwrap().starts_with("get_status: cannot connect"));
+}
+
+#[tokio::test]
+async fn a_probe_believes_the_implementation_and_checks_who_is_logged_in() {
+    let offline = |error: &str| Probe::down(error);
+    let unclear = Probe { online: None, sendable: None, error: None };
+    let rows = [
+        (json!({"online": true, "good": true}), "10001", Probe::up()),
+        (json!({"online": true}), "10001", Probe::up()),
+        (json!({"online": null, "good": true}), "10001", unclear),
+        (json!({"online": false, "good": true}), "10001", offline("QQ is offline (get_status)")),
+        (json!({"online": true, "good": false}), "10001", offline("QQ is offline (get_status)")),
+        (json!({"online": true, "good": true}), "999", offline("logged in as '10001', expected self_id 999")),
+    ];
+    for (status, self_id, expected) in rows {
+        let im = implementation(LLBOT).await;
+        im.on("/get_status", ok(status.clone()));
+        let bot = build(&account_for(&im, vec![("self_id", text(self_id))]));
+        assert_eq!(bot.probe().await, expected, "{status}");
+    }
+    let im = implementation(LLBOT).await;
+    im.on("/get_status", Answer::json(403, json!({"message": "token verify failed"})));
+    let error = bot(&im).probe().await.error.unwrap();
+    assert!(error.contains("HTTP 403") && !error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
+async fn failures_of_one_target_after_the_other_look_like_risk_control() {
+    let im = implementation(NAPCAT).await;
+    let swallowed = failed(200, "Timeout: NTEvent EventRet:\n{\n    \"result\": 0\n}");
+    im.on("/send_", swallowed);
+    let clock = ManualClock::new(UtcMs(0));
+    let bot = build_on(&account_for(&im, vec![]), clock.clone());
+    for group in ["1", "2", "3"] {
+        assert_eq!(bot.probe().await, Probe::up());
+        let mut delivery = text_push("hi");
+        delivery.target = Target::Group(group.into());
+        assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+    }
+    let probe = bot.probe().await;
+    assert_eq!((probe.online, probe.sendable), (Some(true), Some(false)));
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(bot.probe().await, Probe::up(), "it gets a new chance");
+    // The minutes pass while the machine sleeps, too, and no hour that is set brings the chance sooner or later.
+    let mut delivery = text_push("hi");
+    delivery.target = Target::Group("4".into());
+    assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+    for wall in [UtcMs(9_000_000_000), UtcMs(0)] {
+        clock.step_wall_to(wall);
+        assert_eq!(bot.probe().await.sendable, Some(false), "{wall}");
+    }
+    clock.suspend(Duration::from_secs(600));
+    assert_eq!(bot.probe().await, Probe::up());
+}

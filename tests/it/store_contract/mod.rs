@@ -1,0 +1,124 @@
+//! What every store must do, verb by verb, whatever database is behind it.
+//!
+//! A test takes a [`World`]: an empty store with one bystander in it, a job and a push of its own that no test
+//! touches. When the test is over, the bystander must be exactly as it was. A new backend is one line in
+//! [`on_every_backend`].
+
+mod accounts;
+mod attempts;
+mod definitions;
+mod fires;
+mod pushes;
+mod reading;
+mod sqlite;
+mod sqlite_file;
+mod sqlite_rows;
+mod upkeep;
+mod world;
+
+use world::World;
+
+/// Runs each named function of a module against each backend.
+macro_rules! on_every_backend {
+    ($($module:ident: $($test:ident)+;)+) => {
+        mod on_sqlite {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $test() {
+                    crate::store_contract::World::check(Box::new(crate::store_contract::sqlite::Sqlite::new()), crate::store_contract::$module::$test).await;
+                })+
+            })+
+        }
+    };
+}
+
+on_every_backend! {
+    definitions:
+        a_job_reads_back_as_it_was_loaded
+        a_change_makes_a_new_revision_and_moves_the_place
+        a_change_of_the_text_alone_keeps_an_earlier_place
+        a_removed_job_leaves_its_history_and_loses_its_waiting_pushes
+        a_job_that_comes_back_starts_anew_under_its_old_name
+        many_thousand_jobs_are_loaded_and_read_in_pieces
+        a_pause_is_noted_once_and_lifted_once
+        a_pause_withdraws_what_was_recorded_ahead
+        pausing_a_job_that_is_not_there_is_refused;
+    fires:
+        a_fire_makes_every_push_of_the_definition
+        an_instant_is_recorded_once_however_often_it_is_told
+        skips_and_misses_make_no_push
+        a_fire_recorded_late_has_its_whole_time
+        fires_decided_from_a_place_that_moved_are_refused_whole
+        fires_of_a_job_that_is_gone_are_refused
+        a_fire_due_while_paused_becomes_a_skip
+        overlap_skip_lets_one_through_and_skips_while_it_is_open
+        overlap_replace_retires_what_waits_and_leaves_what_is_being_sent
+        what_was_recorded_ahead_is_withdrawn_and_decided_anew
+        what_never_fired_is_taken_back_where_the_clock_was_put_back
+        a_place_that_goes_back_takes_the_beginning_of_its_revision_along
+        the_last_sign_of_a_daemon_is_remembered
+        an_attempt_begun_ahead_keeps_its_fire
+        a_fire_by_hand_works_on_paused_and_disabled_jobs
+        two_fires_by_hand_in_one_millisecond_are_two
+        a_push_outside_any_job_keeps_the_chat_that_asked;
+    attempts:
+        an_attempt_is_durable_before_its_delivery_is_handed_out
+        a_push_is_begun_once
+        a_sent_push_counts_one
+        a_failed_attempt_waits_for_the_next
+        a_push_that_may_have_arrived_stays_marked
+        every_way_out_of_sending_ends_in_its_state
+        an_attempt_taken_back_was_never_made
+        what_a_newer_fire_replaced_while_it_was_being_sent_is_not_tried_again
+        what_was_replaced_and_arrived_all_the_same_is_sent
+        a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again
+        an_older_push_is_tried_again_where_nothing_replaced_it
+        an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_fire_replaces_it
+        what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone
+        parts_are_kept_for_the_next_attempt
+        what_an_attempt_says_of_its_account_is_written_with_it
+        a_finish_that_comes_too_late_changes_nothing
+        attempts_of_a_dead_process_are_found
+        the_key_of_a_push_is_the_same_at_every_attempt;
+    pushes:
+        open_pushes_come_oldest_first_without_those_being_sent
+        thousands_of_open_pushes_are_all_read
+        a_push_can_be_put_back_without_an_attempt
+        a_push_can_end_without_an_attempt
+        only_what_waits_can_be_cancelled
+        only_what_failed_can_be_retried
+        only_an_unknown_push_can_be_resolved
+        a_proof_of_delivery_settles_the_push
+        an_unknown_id_is_told_as_such;
+    accounts:
+        accounts_keep_the_order_of_the_files
+        news_of_one_account_leaves_the_others
+        a_sender_finds_its_memory_again
+        the_same_bytes_are_stored_once;
+    reading:
+        every_view_has_its_columns_even_when_empty
+        history_tells_account_rule_answer_and_lateness
+        each_filter_filters
+        pages_are_newest_first
+        everything_is_read_in_pages_whatever_the_filter
+        where_pushes_stand_is_read_in_pages
+        a_fire_tells_its_whole_story
+        a_gap_is_found_from_inside
+        what_ended_badly_is_found_in_the_order_of_its_recording
+        every_definition_that_held_is_remembered
+        the_ledger_reads_schedules_and_rows_in_pages
+        every_id_that_has_no_row_is_accounted_for
+        another_process_is_noticed_and_our_own_writes_are_not;
+    upkeep:
+        pruning_takes_old_finished_fires_in_steps
+        pruning_spares_what_is_open
+        pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on
+        pruning_forgets_media_that_nothing_needs
+        media_are_looked_for_in_every_definition_and_every_open_push
+        a_backup_is_a_whole_store
+        a_restored_backup_repeats_nothing
+        a_backup_never_overwrites
+        a_checkpoint_disturbs_nothing
+        the_figures_tell_what_is_unresolved_and_how_large_it_is
+        a_closed_store_says_so;
+}

@@ -1,0 +1,45 @@
+//! SQLite behind the contract, and what only SQLite promises.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use pushcron::domain::UtcMs;
+use pushcron::store::SharedStore;
+use pushcron::store::sqlite::{Access, SqliteStore};
+
+use crate::store_contract::world::{Backend, NINE};
+
+/// A database in a directory of its own.
+pub struct Sqlite {
+    directory: tempfile::TempDir,
+}
+
+impl Sqlite {
+    pub fn new() -> Sqlite {
+        Sqlite { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join("pushcron.db")
+    }
+
+    pub async fn store(&self) -> SqliteStore {
+        SqliteStore::open(self.path(), Access::Daemon, NINE).await.unwrap()
+    }
+}
+
+impl Backend for Sqlite {
+    fn open(&self) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>> {
+        Box::pin(async { Arc::new(self.store().await) as SharedStore })
+    }
+
+    fn open_backup(&self, path: PathBuf, now: UtcMs) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>> {
+        Box::pin(async move { Arc::new(SqliteStore::open(path, Access::Write, now).await.unwrap()) as SharedStore })
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+}
