@@ -85,7 +85,7 @@ fn every_module_knows_only_those_below_it() {
             continue;
         }
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
-            broken.push(format!("{}: the module is not in the table of tests/layers.rs", path.display()));
+            broken.push(format!("{}: the module is not in the table of tests/it/layers.rs", path.display()));
             continue;
         };
         for name in names_after(&text, "crate::") {
