@@ -11,7 +11,8 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
 use crate::domain::escaped;
-use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent, login};
+use crate::senders::log_in;
+use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -35,7 +36,7 @@ impl Login {
         })?;
         let done = context.block_on(async {
             let environment = context.environment().await?;
-            login(account, &environment, &mut Terminal).await.map_err(Failure::from)
+            log_in(account, &environment, &mut Terminal).await.map_err(Failure::from)
         })?;
         say(told(&self.account, &done));
         Ok(Exit::Done)

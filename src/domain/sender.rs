@@ -46,6 +46,22 @@ pub struct SettingSpec {
     pub doc: &'static str,
 }
 
+impl SettingSpec {
+    /// A key that may be absent.
+    pub const fn new(key: &'static str, kind: SettingKind, doc: &'static str) -> SettingSpec {
+        SettingSpec { key, kind, required: false, default: "", doc }
+    }
+
+    pub const fn required(self) -> SettingSpec {
+        SettingSpec { required: true, ..self }
+    }
+
+    /// What holds when the key is absent, in words.
+    pub const fn or(self, default: &'static str) -> SettingSpec {
+        SettingSpec { default, ..self }
+    }
+}
+
 /// The type of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {

@@ -6,23 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{BuildError, Environment, Probe, Sender};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::setting::choice;
 use crate::domain::account::Account;
 use crate::domain::message::Item;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, SenderSpec, Support, Target, escaped, escaped_json};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "console",
     about: "prints the push on standard output, for trying things out",
     default_im: "console",
-    settings: &[SettingSpec {
-        key: "format",
-        kind: SettingKind::Choice(&["text", "json"]),
-        required: false,
-        default: "text",
-        doc: "a block for people, or one line of JSON per push",
-    }],
+    settings: &[choice("format", &["text", "json"], "a block for people, or one line of JSON per push").or("text")],
     support: |_, _| Support::Native,
     // A repeat prints a second block.
     idempotent: |_| false,
@@ -145,7 +139,7 @@ fn render_json(delivery: &Delivery) -> String {
 mod tests {
     use super::*;
     use crate::domain::message::Media;
-    use crate::senders::samples;
+    use crate::senders::shared::samples;
 
     #[test]
     fn a_push_reads_as_a_block_and_cannot_disguise_itself() {

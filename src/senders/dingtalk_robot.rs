@@ -15,16 +15,17 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use super::http::{CallError, Http, LONGEST_WAIT, Reply};
-use super::parts::{Budget, Part, Progress, add_note};
-use super::segments::{Inline, Segment, render, segments};
-use super::sliding::{self, Tally, Window};
-use super::steady::Steady;
-use super::text::{Limit, split};
-use super::verdict::{Fields, No, Verdict, number};
-use super::{BuildError, Environment, Gate, Memory, Probe, Sender, settings};
+use super::sender::{BuildError, Environment, Gate, Memory, Probe, Sender};
+use super::shared::http::{CallError, Http, LONGEST_WAIT, Reply};
+use super::shared::parts::{Budget, Part, Progress, add_note};
+use super::shared::segments::{Inline, Segment, render, segments};
+use super::shared::setting::{CA_FILE, secret, url};
+use super::shared::settings;
+use super::shared::sliding::{self, Tally, Window};
+use super::shared::steady::Steady;
+use super::shared::text::{Limit, split};
+use super::shared::verdict::{Fields, No, Verdict, number};
 use crate::clock::SharedClock;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 /// A request has about 20,000 bytes, of which JSON's escapes and the rest of the body take their part.
@@ -40,21 +41,9 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "DingTalk, through a group's custom robot (webhook)",
     default_im: "dingtalk",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "the whole webhook address, https://oapi.dingtalk.com/robot/send?access_token=…",
-        },
-        SettingSpec {
-            key: "secret",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "",
-            doc: "the signing secret SEC…, where the robot's security settings ask for a signature",
-        },
-        settings::CA_FILE,
+        url("url", "the whole webhook address, https://oapi.dingtalk.com/robot/send?access_token=…").required(),
+        secret("secret", "the signing secret SEC…, where the robot's security settings ask for a signature"),
+        CA_FILE,
     ],
     support: |kind, to_group| match kind {
         _ if !to_group => Support::Refused("a custom robot writes to its own group only"),
@@ -185,7 +174,7 @@ impl DingtalkRobot {
             if let Some((_, pace)) = notes.into_iter().find(|(key, _)| key == PACE) {
                 *self.pace() = Pace::parse(&pace, self.steady.now());
             }
-            Ok::<(), super::MemoryError>(())
+            Ok::<(), super::sender::MemoryError>(())
         };
         if let Err(error) = self.recalled.get_or_try_init(recall).await {
             tracing::warn!(account = self.account, %error, "cannot recall what the robot sent of late");

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use super::feishu::{
     App, Ask, Content, Element, FEISHU, FILE_MAX_BYTES, Place, Planned, Refusal, Rules, is_image, plan,
 };
-use super::key_ages::KeyAges;
-use super::parts::{Budget, Progress};
-use super::{BuildError, Environment, Probe, Sender, ogg, settings};
-use crate::domain::sender::{SettingKind, SettingSpec};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::key_ages::KeyAges;
+use super::shared::parts::{Budget, Progress};
+use super::shared::setting::{CA_FILE, choice, secret, text, url};
+use super::shared::{ogg, settings};
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target, UtcMs};
 
 const KEY_WINDOW: Duration = Duration::from_secs(3600);
@@ -36,31 +37,12 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "Feishu or Lark, through an app's bot",
     default_im: "feishu",
     settings: &[
-        SettingSpec {
-            key: "app_id", kind: SettingKind::Text, required: true, default: "", doc: "the app's id, cli_…"
-        },
-        SettingSpec {
-            key: "app_secret",
-            kind: SettingKind::Secret,
-            required: true,
-            default: "",
-            doc: "the app's secret",
-        },
-        SettingSpec {
-            key: "base_url",
-            kind: SettingKind::Url,
-            required: false,
-            default: FEISHU,
-            doc: "https://open.larksuite.com for Lark",
-        },
-        SettingSpec {
-            key: "user_id_type",
-            kind: SettingKind::Choice(&["open_id", "user_id", "union_id", "email"]),
-            required: false,
-            default: "told by the id: ou_… open_id, on_… union_id, with an @ email, else user_id",
-            doc: "what the ids of users are",
-        },
-        settings::CA_FILE,
+        text("app_id", "the app's id, cli_…").required(),
+        secret("app_secret", "the app's secret").required(),
+        url("base_url", "https://open.larksuite.com for Lark").or(FEISHU),
+        choice("user_id_type", &["open_id", "user_id", "union_id", "email"], "what the ids of users are")
+            .or("told by the id: ou_… open_id, on_… union_id, with an @ email, else user_id"),
+        CA_FILE,
     ],
     support: |_, _| Support::Native,
     idempotent: |_| true,

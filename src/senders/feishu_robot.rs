@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::feishu::{App, Content, Element, FEISHU, Place, Planned, Rules, is_image, judge, plan};
-use super::http::Http;
-use super::parts::{Budget, Progress};
-use super::{BuildError, Environment, Probe, Sender, settings};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::http::Http;
+use super::shared::parts::{Budget, Progress};
+use super::shared::setting::{CA_FILE, secret, text, url};
+use super::shared::settings;
 use crate::clock::SharedClock;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
 
 /// A request has at most 20 KB; some of it is around the text.
@@ -32,35 +33,11 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "Feishu or Lark, through a group's custom bot (webhook)",
     default_im: "feishu",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "the whole webhook address, https://open.feishu.cn/open-apis/bot/v2/hook/…",
-        },
-        SettingSpec {
-            key: "secret",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "",
-            doc: "the signing secret, where the bot's security settings ask for a signature",
-        },
-        SettingSpec {
-            key: "app_id",
-            kind: SettingKind::Text,
-            required: false,
-            default: "",
-            doc: "an app of the same tenant that uploads pictures; without one they go out as links",
-        },
-        SettingSpec {
-            key: "app_secret",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "",
-            doc: "the secret of `app_id`",
-        },
-        settings::CA_FILE,
+        url("url", "the whole webhook address, https://open.feishu.cn/open-apis/bot/v2/hook/…").required(),
+        secret("secret", "the signing secret, where the bot's security settings ask for a signature"),
+        text("app_id", "an app of the same tenant that uploads pictures; without one they go out as links"),
+        secret("app_secret", "the secret of `app_id`"),
+        CA_FILE,
     ],
     support: |kind, to_group| match kind {
         _ if !to_group => Support::Refused("a custom bot writes to its own group only; use feishu_app for users"),

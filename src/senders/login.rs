@@ -1,10 +1,11 @@
 //! Logging an account in with the help of a person, for platforms that want one.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
 use async_trait::async_trait;
 
-use super::{Environment, ilink};
+use super::sender::Environment;
 use crate::domain::Account;
 
 /// The person's side of a login: a terminal, or a test.
@@ -57,17 +58,9 @@ pub enum LoginError {
     NotKept(String),
 }
 
-/// Logs an account in. A running daemon notices by itself.
-///
-/// # Errors
-/// [`LoginError`]; a login that was there stays as it is.
-pub async fn login(
-    account: &Account,
-    environment: &Environment,
-    dialog: &mut dyn LoginDialog,
-) -> Result<LoggedIn, LoginError> {
-    match account.sender.as_str() {
-        name if name == ilink::SPEC.name => ilink::login::login(account, environment, dialog).await,
-        name => Err(LoginError::NotNeeded(name.to_owned())),
-    }
-}
+/// How a sender logs an account in; the future of an async function with these arguments.
+pub type LoginFn = for<'a> fn(
+    &'a Account,
+    &'a Environment,
+    &'a mut dyn LoginDialog,
+) -> Pin<Box<dyn Future<Output = Result<LoggedIn, LoginError>> + 'a>>;

@@ -22,16 +22,16 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use url::Url;
 
-use super::http::{CallError, Http, Reply};
-use super::json_body::{JsonBody, Slots};
-use super::parts::Budget;
-use super::settings::{self, CA_FILE};
-use super::verdict::{Fields, Verdict};
-use super::{BuildError, Environment, Probe, Sender};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::http::{CallError, Http, Reply};
+use super::shared::json_body::{JsonBody, Slots};
+use super::shared::parts::Budget;
+use super::shared::setting::{CA_FILE, flag, int, secret, url};
+use super::shared::settings;
+use super::shared::verdict::{Fields, Verdict};
 use crate::clock::SharedClock;
 use crate::domain::account::Account;
 use crate::domain::message::{Item, Media};
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{
     Body, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, Trigger, UtcMs,
 };
@@ -43,55 +43,18 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "one signed JSON POST per push to a receiver of yours (Standard Webhooks)",
     default_im: "webhook",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "where to POST; redirects are not followed",
-        },
-        SettingSpec {
-            key: "secret",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "no signature",
-            doc: "whsec_ and base64: signs every request (webhook-id, webhook-timestamp, webhook-signature)",
-        },
-        SettingSpec {
-            key: "old_secret",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "",
-            doc: "while a secret is being changed: signs beside the new one",
-        },
-        SettingSpec {
-            key: "token",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "",
-            doc: "sent as Authorization: Bearer",
-        },
-        SettingSpec {
-            key: "header",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "",
-            doc: "one more header as 'Name: value', kept as a secret",
-        },
-        SettingSpec {
-            key: "dedupes",
-            kind: SettingKind::Bool,
-            required: false,
-            default: "false",
-            doc: "the receiver drops a webhook-id that it has seen, so that an unknown outcome may be tried again",
-        },
-        SettingSpec {
-            key: "embed_limit",
-            kind: SettingKind::Int,
-            required: false,
-            default: "20971520",
-            doc: "media up to so many bytes stand in the body as base64, longer ones as their address",
-        },
+        url("url", "where to POST; redirects are not followed").required(),
+        secret("secret", "whsec_ and base64: signs every request (webhook-id, webhook-timestamp, webhook-signature)")
+            .or("no signature"),
+        secret("old_secret", "while a secret is being changed: signs beside the new one"),
+        secret("token", "sent as Authorization: Bearer"),
+        secret("header", "one more header as 'Name: value', kept as a secret"),
+        flag(
+            "dedupes",
+            "the receiver drops a webhook-id that it has seen, so that an unknown outcome may be tried again",
+        ),
+        int("embed_limit", "media up to so many bytes stand in the body as base64, longer ones as their address")
+            .or("20971520"),
         CA_FILE,
     ],
     support: |_, _| Support::Native,

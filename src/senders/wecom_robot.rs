@@ -21,12 +21,14 @@ use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::steps::{Budget, Progress, Step, Style, plan};
-use super::text::Limit;
+use super::sender::{BuildError, Environment, Gate, Probe, Sender};
+use super::shared::hex::hex;
+use super::shared::setting::{CA_FILE, choice, text, url};
+use super::shared::settings;
+use super::shared::steps::{Budget, Progress, Step, Style, plan};
+use super::shared::text::Limit;
 use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
-use super::{BuildError, Environment, Gate, Probe, Sender, hex, settings};
 use crate::domain::push::MediaFile;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -34,28 +36,16 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "a robot in a WeCom group, through its webhook",
     default_im: "weixin",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "the robot's webhook address as WeCom shows it, with its key",
-        },
-        SettingSpec {
-            key: "group",
-            kind: SettingKind::Text,
-            required: false,
-            default: "any",
-            doc: "the name by which pushes call this robot's group; a push to another one is then refused",
-        },
-        SettingSpec {
-            key: "markdown",
-            kind: SettingKind::Choice(&["markdown", "markdown_v2"]),
-            required: false,
-            default: "markdown",
-            doc: "the dialect of markdown items: markdown_v2 knows tables, but clients before 4.1.36 show it as plain text",
-        },
-        settings::CA_FILE,
+        url("url", "the robot's webhook address as WeCom shows it, with its key").required(),
+        text("group", "the name by which pushes call this robot's group; a push to another one is then refused")
+            .or("any"),
+        choice(
+            "markdown",
+            &["markdown", "markdown_v2"],
+            "the dialect of markdown items: markdown_v2 knows tables, but clients before 4.1.36 show it as plain text",
+        )
+        .or("markdown"),
+        CA_FILE,
     ],
     support,
     idempotent: |_| false,

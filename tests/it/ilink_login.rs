@@ -10,7 +10,8 @@ use crate::common::fake_ilink::{BOT, FakeIlink, TOKEN, USER};
 use crate::common::fake_im::{Answer, Refused};
 use async_trait::async_trait;
 use pushcron::domain::Account;
-use pushcron::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent, login};
+use pushcron::senders;
+use pushcron::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
 use serde_json::{Value, json};
 
 /// A person who types these numbers and notes what is shown.
@@ -68,7 +69,7 @@ fn kept(bench: &Bench) -> Option<Value> {
 }
 
 async fn log_in(bench: &Bench, service: &FakeIlink, person: &mut Person) -> Result<LoggedIn, LoginError> {
-    let result = login(&ilink(service), &bench.environment(), person).await;
+    let result = senders::log_in(&ilink(service), &bench.environment(), person).await;
     assert_eq!(service.service().breaches, Vec::<String>::new());
     result
 }
@@ -223,7 +224,7 @@ async fn a_platform_that_cannot_be_reached_or_speaks_otherwise_is_told() {
     let bench = Bench::new().leaping();
     let nobody = Refused::new();
     let account_of_nobody = account("ilink", &[("base_url", secret(nobody.url()))]);
-    let error = login(&account_of_nobody, &bench.environment(), &mut Person::default()).await.unwrap_err();
+    let error = senders::log_in(&account_of_nobody, &bench.environment(), &mut Person::default()).await.unwrap_err();
     assert!(matches!(error, LoginError::Unreachable(_)), "{error}");
 
     let service = FakeIlink::start().await;
@@ -247,6 +248,7 @@ async fn a_platform_that_cannot_be_reached_or_speaks_otherwise_is_told() {
 #[tokio::test]
 async fn accounts_of_other_senders_need_no_login() {
     let bench = Bench::new().leaping();
-    let error = login(&account("console", &[]), &bench.environment(), &mut Person::default()).await.unwrap_err();
+    let error =
+        senders::log_in(&account("console", &[]), &bench.environment(), &mut Person::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "accounts of sender 'console' need no login");
 }

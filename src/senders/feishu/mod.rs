@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub use self::plan::{Content, Element, Place, Planned, Rules, is_image, plan};
-use super::http::{Http, Reply};
-use super::parts::Budget;
-use super::secrets::Secrets;
-use super::steady::Steady;
-use super::upload::{self, Uploads};
-use super::verdict::{Fields, Verdict, number};
+use super::shared::http::{Http, Reply};
+use super::shared::parts::Budget;
+use super::shared::secrets::Secrets;
+use super::shared::steady::Steady;
+use super::shared::upload::{self, Uploads};
+use super::shared::verdict::{Fields, Verdict, number};
 use crate::clock::SharedClock;
 use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
 

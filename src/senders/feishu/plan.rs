@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::domain::{Delivery, Kind, MediaFile, Message, Report};
-use crate::senders::parts::{Part, add_note};
-use crate::senders::segments::{Inline, Segment, render, segments};
-use crate::senders::text::{Limit, split};
+use crate::senders::shared::parts::{Part, add_note};
+use crate::senders::shared::segments::{Inline, Segment, render, segments};
+use crate::senders::shared::text::{Limit, split};
 
 const IMAGE_MAX_BYTES: u64 = 10 * 1024 * 1024;
 /// What an image's tag adds to a post, whose size is reckoned before the upload gives its key.

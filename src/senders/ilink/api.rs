@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::credentials::Credentials;
 use crate::clock::SharedClock;
 use crate::domain::{Outcome, Report};
-use crate::senders::http::{CallError, Http, excerpt};
-use crate::senders::secrets::Secrets;
-use crate::senders::verdict::{Fields, NO_CODE, Verdict, number};
+use crate::senders::shared::http::{CallError, Http, excerpt};
+use crate::senders::shared::secrets::Secrets;
+use crate::senders::shared::verdict::{Fields, NO_CODE, Verdict, number};
 
 /// The version of the protocol's own client that the requests follow (`2 << 16 | 4 << 8 | 9` in the header).
 const CHANNEL_VERSION: &str = "2.4.9";

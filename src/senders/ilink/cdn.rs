@@ -23,9 +23,9 @@ use tokio::io::AsyncReadExt;
 use super::api::{Answer, Api};
 use super::credentials::Credentials;
 use crate::domain::{MediaFile, Outcome, Report};
-use crate::senders::hex;
-use crate::senders::http::excerpt;
-use crate::senders::steps::Budget;
+use crate::senders::shared::hex::hex;
+use crate::senders::shared::http::excerpt;
+use crate::senders::shared::steps::Budget;
 
 /// A multiple of the cipher's block, so that only the last piece is padded.
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -13,7 +13,7 @@ use super::credentials::Credentials;
 use super::{API_BASE, SHORT};
 use crate::domain::{Account, Secret};
 use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
-use crate::senders::{BuildError, Environment};
+use crate::senders::sender::{BuildError, Environment};
 
 /// The platform holds a status call for 35 s.
 const STATUS_HOLD: Duration = Duration::from_secs(40);

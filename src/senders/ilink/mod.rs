@@ -21,13 +21,14 @@
 mod api;
 mod cdn;
 mod credentials;
-pub mod login;
+mod login;
 mod poll;
 mod send;
 mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,12 +41,14 @@ use self::api::Api;
 use self::credentials::Credentials;
 use self::send::Attempt;
 use self::window::{Contact, PACE, Refusals, Rules};
-use super::sliding::{self, Tally};
-use super::steady::Steady;
-use super::steps::{Budget, Progress, Step, Style, plan};
-use super::text::Limit;
-use super::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender, markdown, settings};
-use crate::domain::sender::{SettingKind, SettingSpec};
+use super::login::{LoggedIn, LoginDialog, LoginError};
+use super::sender::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender};
+use super::shared::setting::{CA_FILE, duration, int, text, url};
+use super::shared::sliding::{self, Tally};
+use super::shared::steady::Steady;
+use super::shared::steps::{Budget, Progress, Step, Style, plan};
+use super::shared::text::Limit;
+use super::shared::{markdown, settings};
 use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -53,42 +56,13 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "personal WeChat through Tencent's bot API (iLink, ClawBot)",
     default_im: "weixin",
     settings: &[
-        SettingSpec {
-            key: "base_url",
-            kind: SettingKind::Url,
-            required: false,
-            default: API_BASE,
-            doc: "where a login begins; later calls go where the login says",
-        },
-        SettingSpec {
-            key: "cdn_url",
-            kind: SettingKind::Url,
-            required: false,
-            default: CDN_BASE,
-            doc: "where media is uploaded",
-        },
-        SettingSpec {
-            key: "route_tag",
-            kind: SettingKind::Text,
-            required: false,
-            default: "",
-            doc: "value of the header SKRouteTag, where the platform's operators gave one out",
-        },
-        SettingSpec {
-            key: "window",
-            kind: SettingKind::Duration,
-            required: false,
-            default: "23h",
-            doc: "how long after the user's last message the bot may write; the platform says 24 h",
-        },
-        SettingSpec {
-            key: "quota",
-            kind: SettingKind::Int,
-            required: false,
-            default: "10",
-            doc: "how many messages the bot may write between two of the user's",
-        },
-        settings::CA_FILE,
+        url("base_url", "where a login begins; later calls go where the login says").or(API_BASE),
+        url("cdn_url", "where media is uploaded").or(CDN_BASE),
+        text("route_tag", "value of the header SKRouteTag, where the platform's operators gave one out"),
+        duration("window", "how long after the user's last message the bot may write; the platform says 24 h")
+            .or("23h"),
+        int("quota", "how many messages the bot may write between two of the user's").or("10"),
+        CA_FILE,
     ],
     support,
     idempotent: |_| false,
@@ -126,6 +100,14 @@ fn support(kind: Kind, group: bool) -> Support {
 
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     Ok(Box::new(Ilink::new(account, environment)?))
+}
+
+pub fn login<'a>(
+    account: &'a Account,
+    environment: &'a Environment,
+    dialog: &'a mut dyn LoginDialog,
+) -> Pin<Box<dyn Future<Output = Result<LoggedIn, LoginError>> + 'a>> {
+    Box::pin(login::login(account, environment, dialog))
 }
 
 fn api(account: &Account, environment: &Environment) -> Result<Api, BuildError> {

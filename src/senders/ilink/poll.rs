@@ -10,7 +10,7 @@ use super::credentials::Credentials;
 use super::window::Contact;
 use super::{Ilink, SHORT};
 use crate::domain::UtcMs;
-use crate::senders::{EventSink, Probe, SenderEvent};
+use crate::senders::sender::{EventSink, Probe, SenderEvent};
 
 /// How long the platform holds a poll, unless it says otherwise.
 const HOLD: Duration = Duration::from_secs(35);

@@ -10,8 +10,8 @@ use super::credentials::Credentials;
 use super::window::{PACE, Refusals};
 use super::{Bot, Ilink};
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report};
-use crate::senders::parts::Budget;
-use crate::senders::steps::Step;
+use crate::senders::shared::parts::Budget;
+use crate::senders::shared::steps::Step;
 
 /// Between two sends, within a push too.
 const SPACING: Duration = Duration::from_secs(2);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::UtcMs;
-use crate::senders::Gate;
-use crate::senders::sliding::Window;
+use crate::senders::sender::Gate;
+use crate::senders::shared::sliding::Window;
 
 /// The platform's day, with a margin of an hour.
 pub const WINDOW: Duration = Duration::from_secs(23 * 3600);
@@ -132,7 +132,7 @@ pub fn gate(contact: &Contact, blocked_until: Option<UtcMs>, needed: u32, rules:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::senders::sliding::{Tally, free_at};
+    use crate::senders::shared::sliding::{Tally, free_at};
 
     const RULES: Rules = Rules { window: WINDOW, quota: QUOTA };
     const NOW: UtcMs = UtcMs(1_767_229_200_000);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::{Outcome, Report, UtcMs};
-use crate::senders::http::{Reply, excerpt, wait_of};
+use crate::senders::shared::http::{Reply, excerpt, wait_of};
 
 pub struct Refusal {
     pub errcode: String,

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::{Delivery, Kind, MediaFile};
-use crate::senders::markdown;
-use crate::senders::parts::Part;
-use crate::senders::segments::{Inline, Segment, render, segments};
-use crate::senders::text::{Limit, split};
+use crate::senders::shared::markdown;
+use crate::senders::shared::parts::Part;
+use crate::senders::shared::segments::{Inline, Segment, render, segments};
+use crate::senders::shared::text::{Limit, split};
 
 /// A whole event may have 65,536 bytes; JSON doubles line ends and quotes, and the server adds its own fields.
 const TEXT_LIMIT: Limit = Limit::Bytes(30_000);

@@ -6,7 +6,7 @@ use super::Matrix;
 use super::answer::{Refusal, judge, text_of};
 use super::rooms::Followed;
 use crate::domain::{Outcome, Report};
-use crate::senders::parts::Budget;
+use crate::senders::shared::parts::Budget;
 
 /// Of a long list of direct rooms only the last ones are looked at.
 const MOST_CANDIDATES: usize = 8;

@@ -23,13 +23,14 @@ use tokio::sync::OnceCell;
 use self::answer::{Refusal, judge, text_of};
 use self::content::{Event, plan};
 use self::places::{Place, Places};
-use super::http::Http;
-use super::parts::{Budget, Progress, add_note, key_holds};
-use super::steady::Steady;
-use super::upload::{self, Uploads};
-use super::{BuildError, Environment, Memory, Probe, Sender, ogg, settings};
+use super::sender::{BuildError, Environment, Memory, Probe, Sender};
+use super::shared::http::Http;
+use super::shared::parts::{Budget, Progress, add_note, key_holds};
+use super::shared::setting::{CA_FILE, flag, secret, url};
+use super::shared::steady::Steady;
+use super::shared::upload::{self, Uploads};
+use super::shared::{ogg, settings};
 use crate::clock::SharedClock;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, UtcMs};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,28 +46,11 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "Matrix, through any homeserver (rooms without encryption)",
     default_im: "matrix",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "the homeserver's address, such as https://matrix.example.org",
-        },
-        SettingSpec {
-            key: "token",
-            kind: SettingKind::Secret,
-            required: true,
-            default: "",
-            doc: "an access token; a new one is a new device, which does not know what the old one sent",
-        },
-        SettingSpec {
-            key: "notice",
-            kind: SettingKind::Bool,
-            required: false,
-            default: "false",
-            doc: "send texts as notices, which clients show without a sound and bots do not answer",
-        },
-        settings::CA_FILE,
+        url("url", "the homeserver's address, such as https://matrix.example.org").required(),
+        secret("token", "an access token; a new one is a new device, which does not know what the old one sent")
+            .required(),
+        flag("notice", "send texts as notices, which clients show without a sound and bots do not answer"),
+        CA_FILE,
     ],
     support: |_, _| Support::Native,
     idempotent: |_| true,

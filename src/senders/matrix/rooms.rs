@@ -11,8 +11,8 @@ use super::Matrix;
 use super::answer::text_of;
 use super::places::{Lead, Place, key};
 use crate::domain::{Delivery, Outcome, Report, Target};
-use crate::senders::MemoryError;
-use crate::senders::parts::Budget;
+use crate::senders::sender::MemoryError;
+use crate::senders::shared::parts::Budget;
 
 /// Rooms that replace each other for longer than this lead nowhere.
 const MOST_HOPS: usize = 8;

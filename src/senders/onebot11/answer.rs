@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::Outcome;
-use crate::senders::http::excerpt;
-use crate::senders::verdict::{Fields, No, Verdict, number};
+use crate::senders::shared::http::excerpt;
+use crate::senders::shared::verdict::{Fields, No, Verdict, number};
 
 /// QQ limits how much is said in a group; a wait of seconds only makes it worse.
 const SPEECH_LIMIT_WAIT: Duration = Duration::from_secs(180);

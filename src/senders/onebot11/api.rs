@@ -9,9 +9,9 @@ use url::Url;
 use super::answer::Answer;
 use crate::clock::SharedClock;
 use crate::domain::{Outcome, Report};
-use crate::senders::http::{CallError, Http, Reply};
-use crate::senders::json_body::{JsonBody, Slots};
-use crate::senders::settings::under;
+use crate::senders::shared::http::{CallError, Http, Reply};
+use crate::senders::shared::json_body::{JsonBody, Slots};
+use crate::senders::shared::settings::under;
 
 pub struct Api {
     pub http: Http,

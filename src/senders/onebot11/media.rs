@@ -8,7 +8,7 @@ use url::Url;
 use super::outgoing::Outgoing;
 use super::product::Product;
 use crate::domain::{Kind, MediaFile, Outcome, Report};
-use crate::senders::json_body::Slots;
+use crate::senders::shared::json_body::Slots;
 
 /// NapCat holds base64 several times in memory, and streamed files up to this size too.
 const STREAM_ABOVE_BYTES: u64 = 10 * 1024 * 1024;

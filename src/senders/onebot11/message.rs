@@ -1,9 +1,9 @@
 //! A message as OneBot takes it: what may stand together in one send and what must go alone (qq.md §2.5).
 
 use crate::domain::{Body, Item, Kind, Message};
-use crate::senders::markdown::to_plain;
-use crate::senders::parts::Part;
-use crate::senders::text::{Limit, split};
+use crate::senders::shared::markdown::to_plain;
+use crate::senders::shared::parts::Part;
+use crate::senders::shared::text::{Limit, split};
 
 /// QQ's own limit is not published; 4500 characters and 50 images are what the older clients measured (qq.md §5.1).
 const TEXT_LIMIT: usize = 4000;

@@ -22,13 +22,13 @@ use self::message::{Send, notes, plan};
 use self::outgoing::Outgoing;
 use self::product::Product;
 use self::strain::Strain;
-use super::json_body::Slots;
-use super::parts::{Budget, Progress};
-use super::settings::{self, CA_FILE};
-use super::{BuildError, Environment, Probe, Sender};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::json_body::Slots;
+use super::shared::parts::{Budget, Progress};
+use super::shared::setting::{CA_FILE, flag, secret, text, url};
+use super::shared::settings;
 use crate::clock::SharedClock;
 use crate::domain::account::Account;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Delivery, Outcome, Report, SenderSpec, Support};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -36,34 +36,13 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "QQ through a OneBot v11 implementation: NapCat, LLBot, Lagrange, go-cqhttp",
     default_im: "qq",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "the implementation's HTTP server, such as http://127.0.0.1:3000",
-        },
-        SettingSpec {
-            key: "token",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "no authentication",
-            doc: "its access token, sent as Authorization: Bearer",
-        },
-        SettingSpec {
-            key: "self_id",
-            kind: SettingKind::Text,
-            required: false,
-            default: "any",
-            doc: "the QQ number that must be logged in; another one counts as offline",
-        },
-        SettingSpec {
-            key: "local_files",
-            kind: SettingKind::Bool,
-            required: false,
-            default: "false",
-            doc: "the implementation reads this machine's files: media go by path instead of inside the request",
-        },
+        url("url", "the implementation's HTTP server, such as http://127.0.0.1:3000").required(),
+        secret("token", "its access token, sent as Authorization: Bearer").or("no authentication"),
+        text("self_id", "the QQ number that must be logged in; another one counts as offline").or("any"),
+        flag(
+            "local_files",
+            "the implementation reads this machine's files: media go by path instead of inside the request",
+        ),
         CA_FILE,
     ],
     support: |_, _| Support::Native,

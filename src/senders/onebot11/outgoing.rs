@@ -8,8 +8,8 @@ use super::message::Piece;
 use super::product::Product;
 use super::{OneBot, id_text};
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, Target};
-use crate::senders::json_body::Slots;
-use crate::senders::parts::Budget;
+use crate::senders::shared::json_body::Slots;
+use crate::senders::shared::parts::Budget;
 
 /// How much earlier than we NapCat shall give up waiting for QQ, so that it tells what it knows.
 const HEAD_START: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::SharedClock;
 use crate::domain::{Outcome, Report, Target, UtcMs};
-use crate::senders::steady::Steady;
+use crate::senders::shared::steady::Steady;
 
 /// So many targets in a row without a success are a sign.
 const TARGETS: usize = 3;

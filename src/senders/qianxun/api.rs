@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::http::{CallError, Http, Reply, excerpt};
-use super::super::json_body::Slots;
-use super::super::verdict::{Fields, Verdict};
+use super::super::shared::http::{CallError, Http, Reply, excerpt};
+use super::super::shared::json_body::Slots;
+use super::super::shared::verdict::{Fields, Verdict};
 use crate::clock::SharedClock;
 use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
 

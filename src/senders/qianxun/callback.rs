@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::super::verdict::number as as_number;
+use super::super::shared::verdict::number as as_number;
 use super::api::parse_leniently;
 use crate::clock::SharedClock;
 use crate::net::hosts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::Probe;
-use super::super::verdict::number as as_number;
+use super::super::shared::verdict::number as as_number;
 use super::api::{Api, Call, Dialect, Failure};
 
 /// What a question about the account's state may take.

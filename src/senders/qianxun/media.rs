@@ -113,7 +113,7 @@ pub fn windows_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::senders::samples;
+    use crate::senders::shared::samples;
 
     #[test]
     fn each_generation_gets_the_forms_that_it_can_read() {

@@ -41,11 +41,12 @@ use tokio::sync::{Notify, mpsc};
 use self::api::{Api, Call, Failure};
 use self::callback::{Arrival, Event, Ledger};
 use self::media::{Form, Share, Way, windows_name};
-use super::steps::{Budget, Progress, Step};
-use super::{BuildError, Environment, EventSink, Probe, Sender, SenderEvent, settings};
+use super::sender::{BuildError, Environment, EventSink, Probe, Sender, SenderEvent};
+use super::shared::setting::{CA_FILE, choice, flag, path, secret, text, url};
+use super::shared::settings;
+use super::shared::steps::{Budget, Progress, Step};
 use crate::clock::SharedClock;
 use crate::domain::account::Account;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
 
 /// A media call may cover the hook's own download.
@@ -61,63 +62,29 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "WeChat on Windows through the Qianxun hook (Pro and old)",
     default_im: "qx",
     settings: &[
-        SettingSpec {
-            key: "url",
-            kind: SettingKind::Url,
-            required: true,
-            default: "",
-            doc: "the hook's address, such as http://192.168.1.5:7777; without a path it is that of `api`",
-        },
-        SettingSpec {
-            key: "api",
-            kind: SettingKind::Choice(&["pro_framework", "pro_wechat", "old_framework", "old_wechat"]),
-            required: false,
-            default: "told from the url's path, else pro_framework",
-            doc: "the hook's generation, and whether the framework or one WeChat's own port is spoken to",
-        },
-        SettingSpec {
-            key: "wxid",
-            kind: SettingKind::Text,
-            required: false,
-            default: "the one in the url",
-            doc: "the sending WeChat; needed with the framework, which may serve several",
-        },
-        SettingSpec {
-            key: "safekey",
-            kind: SettingKind::Secret,
-            required: false,
-            default: "none",
-            doc: "the key that was set in the framework",
-        },
-        SettingSpec {
-            key: "shared_dir",
-            kind: SettingKind::Path,
-            required: false,
-            default: "none",
-            doc: "a folder that the Windows machine sees too; media is passed through it where nothing better works",
-        },
-        SettingSpec {
-            key: "shared_dir_on_host",
-            kind: SettingKind::Text,
-            required: false,
-            default: "none",
-            doc: "the same folder as the Windows machine calls it, such as Z:/pushcron",
-        },
-        SettingSpec {
-            key: "check_target",
-            kind: SettingKind::Bool,
-            required: false,
-            default: "false",
-            doc: "ask before each message whether the hook knows the target; one it knows nothing of is given up",
-        },
-        SettingSpec {
-            key: "callback_listen",
-            kind: SettingKind::Text,
-            required: false,
-            default: "none",
-            doc: "IP:PORT to hear the framework's HTTP callbacks at, which confirm deliveries",
-        },
-        settings::CA_FILE,
+        url("url", "the hook's address, such as http://192.168.1.5:7777; without a path it is that of `api`")
+            .required(),
+        choice(
+            "api",
+            &["pro_framework", "pro_wechat", "old_framework", "old_wechat"],
+            "the hook's generation, and whether the framework or one WeChat's own port is spoken to",
+        )
+        .or("told from the url's path, else pro_framework"),
+        text("wxid", "the sending WeChat; needed with the framework, which may serve several").or("the one in the url"),
+        secret("safekey", "the key that was set in the framework").or("none"),
+        path(
+            "shared_dir",
+            "a folder that the Windows machine sees too; media is passed through it where nothing better works",
+        )
+        .or("none"),
+        text("shared_dir_on_host", "the same folder as the Windows machine calls it, such as Z:/pushcron").or("none"),
+        flag(
+            "check_target",
+            "ask before each message whether the hook knows the target; one it knows nothing of is given up",
+        ),
+        text("callback_listen", "IP:PORT to hear the framework's HTTP callbacks at, which confirm deliveries")
+            .or("none"),
+        CA_FILE,
     ],
     support,
     idempotent: |_| false,

@@ -1,8 +1,8 @@
 //! Text as the hook wants it (sheet qx.md §4).
 
-use super::super::markdown;
-use super::super::steps::{Step, Style, plan};
-use super::super::text::Limit;
+use super::super::shared::markdown;
+use super::super::shared::steps::{Step, Style, plan};
+use super::super::shared::text::Limit;
 use crate::domain::{Body, Item, Message};
 
 /// The most UTF-16 units of one text, counted as they go out. Pro splits longer ones by itself, so that they have no

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::domain::{Outcome, Report, UtcMs};
-use crate::senders::http::{Reply, excerpt, told_seconds};
-use crate::senders::verdict::number;
+use crate::senders::shared::http::{Reply, excerpt, told_seconds};
+use crate::senders::shared::verdict::number;
 
 pub struct Refusal {
     pub report: Report,

@@ -19,11 +19,12 @@ use self::answer::{Cure, Refusal, judge, message_id};
 use self::moves::Moves;
 use self::place::{Place, place};
 use self::plan::{Format, MediaForm, Step, Styled, Upload, as_tried, one_by_one, plan, texts_first};
-use super::http::Http;
-use super::parts::{Budget, Progress, add_note};
-use super::{BuildError, Environment, Probe, Sender, ogg, settings, upload};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::http::Http;
+use super::shared::parts::{Budget, Progress, add_note};
+use super::shared::setting::{CA_FILE, choice, flag, secret, url};
+use super::shared::{ogg, settings, upload};
 use crate::clock::SharedClock;
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,42 +34,17 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "Telegram, through a bot of the Bot API",
     default_im: "telegram",
     settings: &[
-        SettingSpec {
-            key: "token",
-            kind: SettingKind::Secret,
-            required: true,
-            default: "",
-            doc: "the bot's token as @BotFather gave it",
-        },
-        SettingSpec {
-            key: "base_url",
-            kind: SettingKind::Url,
-            required: false,
-            default: "https://api.telegram.org",
-            doc: "the address of a Bot API server of your own",
-        },
-        SettingSpec {
-            key: "parse_mode",
-            kind: SettingKind::Choice(&["HTML", "MarkdownV2"]),
-            required: false,
-            default: "none: texts are shown as they are",
-            doc: "how texts and captions are marked up; a text that Telegram cannot parse goes out as it is",
-        },
-        SettingSpec {
-            key: "silent",
-            kind: SettingKind::Bool,
-            required: false,
-            default: "false",
-            doc: "send without a sound",
-        },
-        SettingSpec {
-            key: "link_preview",
-            kind: SettingKind::Bool,
-            required: false,
-            default: "true",
-            doc: "show a preview of the first link of a text",
-        },
-        settings::CA_FILE,
+        secret("token", "the bot's token as @BotFather gave it").required(),
+        url("base_url", "the address of a Bot API server of your own").or("https://api.telegram.org"),
+        choice(
+            "parse_mode",
+            &["HTML", "MarkdownV2"],
+            "how texts and captions are marked up; a text that Telegram cannot parse goes out as it is",
+        )
+        .or("none: texts are shown as they are"),
+        flag("silent", "send without a sound"),
+        flag("link_preview", "show a preview of the first link of a text").or("true"),
+        CA_FILE,
     ],
     support: |_, _| Support::Native,
     idempotent: |_| false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::senders::{Memory, MemoryError};
+use crate::senders::sender::{Memory, MemoryError};
 
 /// The memory's key for all of them: a JSON list of pairs, old id and new, the latest last.
 const KEY: &str = "moves";

@@ -1,10 +1,10 @@
 //! From a message to the calls that send it.
 
 use crate::domain::{Delivery, Kind, MediaFile, PartReport};
-use crate::senders::markdown;
-use crate::senders::parts::Part;
-use crate::senders::segments::{Inline, Segment, render, segments};
-use crate::senders::text::{Limit, split};
+use crate::senders::shared::markdown;
+use crate::senders::shared::parts::Part;
+use crate::senders::shared::segments::{Inline, Segment, render, segments};
+use crate::senders::shared::text::{Limit, split};
 
 const TEXT_LIMIT: Limit = Limit::Utf16(4096);
 const CAPTION_LIMIT: Limit = Limit::Utf16(1024);

@@ -17,13 +17,14 @@ use url::Url;
 
 pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
 pub use self::quota::{CHATS, EVERYONE, Quota};
-use super::http::Http;
-use super::secrets::Secrets;
-pub use super::sliding::Window;
-use super::sliding::{Tally, free_at};
-use super::steady::Steady;
-use super::verdict::{Fields, Verdict};
-use super::{Environment, Memory, upload};
+use super::sender::{Environment, Memory};
+use super::shared::http::Http;
+use super::shared::secrets::Secrets;
+pub use super::shared::sliding::Window;
+use super::shared::sliding::{Tally, free_at};
+use super::shared::steady::Steady;
+use super::shared::upload;
+use super::shared::verdict::{Fields, Verdict};
 use crate::clock::SharedClock;
 use crate::domain::push::MediaFile;
 use crate::domain::{Outcome, Report, Secret, UtcMs};
@@ -71,7 +72,7 @@ const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
 /// An answer whose verdict was read.
 #[derive(Debug)]
 pub struct Answer {
-    /// `errcode`, or [`NO_CODE`](super::verdict::NO_CODE) where it says no in another way.
+    /// `errcode`, or [`NO_CODE`](super::shared::verdict::NO_CODE) where it says no in another way.
     pub code: i64,
     /// As it came.
     pub body: Value,
@@ -183,7 +184,7 @@ impl Wecom {
                     state.others.insert(key, value);
                 }
             }
-            Ok::<(), super::MemoryError>(())
+            Ok::<(), super::sender::MemoryError>(())
         });
         if let Err(error) = recalled.await {
             tracing::warn!(account = self.account, %error, "cannot recall the account's uploads and counts");
@@ -284,7 +285,7 @@ impl Wecom {
     /// # Errors
     /// There is no answer of the API; the text shows neither address nor page, since both may hold the key.
     pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, Report> {
-        let reply = self.http.call(request, deadline).await.map_err(super::http::CallError::report)?;
+        let reply = self.http.call(request, deadline).await.map_err(super::shared::http::CallError::report)?;
         if let Some(mut report) = reply.status_report(self.clock.now()) {
             report.error = Some(format!("HTTP {} instead of an answer", reply.status));
             return Err(report);

@@ -1,6 +1,6 @@
 //! What a send of WeCom's counts for.
 
-use crate::senders::sliding::Window;
+use crate::senders::shared::sliding::Window;
 
 /// What a send counts for, and how often that may be.
 pub struct Quota<'a> {

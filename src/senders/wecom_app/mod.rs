@@ -32,14 +32,16 @@ use url::Url;
 
 use self::repeats::{Check, Repeats};
 use self::token::Tokens;
-use super::key_ages::KeyAges;
-use super::parts::{Budget, Progress};
-use super::steps::{Step, Style, plan};
-use super::text::{Limit, split};
-use super::verdict::number;
+use super::sender::{BuildError, Environment, Gate, Probe, Sender};
+use super::shared::hex::hex;
+use super::shared::key_ages::KeyAges;
+use super::shared::parts::{Budget, Progress};
+use super::shared::setting::{CA_FILE, choice, int, secret, text, url};
+use super::shared::steps::{Step, Style, plan};
+use super::shared::text::{Limit, split};
+use super::shared::verdict::number;
+use super::shared::{markdown, settings};
 use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
-use super::{BuildError, Environment, Gate, Probe, Sender, hex, markdown, settings};
-use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -47,42 +49,17 @@ pub static SPEC: SenderSpec = SenderSpec {
     about: "an application of a WeCom corporation, to its members and its own chats",
     default_im: "weixin",
     settings: &[
-        SettingSpec {
-            key: "corp_id",
-            kind: SettingKind::Text,
-            required: true,
-            default: "",
-            doc: "the corporation's id",
-        },
-        SettingSpec {
-            key: "agent_id",
-            kind: SettingKind::Int,
-            required: true,
-            default: "",
-            doc: "the application's AgentId",
-        },
-        SettingSpec {
-            key: "corp_secret",
-            kind: SettingKind::Secret,
-            required: true,
-            default: "",
-            doc: "the application's secret",
-        },
-        SettingSpec {
-            key: "base_url",
-            kind: SettingKind::Url,
-            required: false,
-            default: API_BASE,
-            doc: "the API's address, for a proxy with an address that WeCom trusts",
-        },
-        SettingSpec {
-            key: "markdown",
-            kind: SettingKind::Choice(&["markdown", "text"]),
-            required: false,
-            default: "markdown",
-            doc: "how markdown items go out; members who read in WeChat may see only text",
-        },
-        settings::CA_FILE,
+        text("corp_id", "the corporation's id").required(),
+        int("agent_id", "the application's AgentId").required(),
+        secret("corp_secret", "the application's secret").required(),
+        url("base_url", "the API's address, for a proxy with an address that WeCom trusts").or(API_BASE),
+        choice(
+            "markdown",
+            &["markdown", "text"],
+            "how markdown items go out; members who read in WeChat may see only text",
+        )
+        .or("markdown"),
+        CA_FILE,
     ],
     support: |kind, _| match kind {
         Kind::Text | Kind::Image | Kind::Video | Kind::File => Support::Native,

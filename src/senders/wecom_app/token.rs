@@ -6,8 +6,8 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use crate::domain::{Outcome, Report, Secret, UtcMs};
-use crate::senders::settings;
-use crate::senders::verdict::number;
+use crate::senders::shared::settings;
+use crate::senders::shared::verdict::number;
 use crate::senders::wecom::Wecom;
 
 /// How long before its end a token is renewed.

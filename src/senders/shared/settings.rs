@@ -4,18 +4,9 @@ use reqwest::header::HeaderValue;
 use url::Url;
 
 use super::http::Http;
-use super::{BuildError, Environment};
+use super::setting::CA_FILE;
 use crate::domain::account::Account;
-use crate::domain::sender::{SettingKind, SettingSpec};
-
-/// For every sender that speaks https: a certificate authority of its own.
-pub const CA_FILE: SettingSpec = SettingSpec {
-    key: "ca_file",
-    kind: SettingKind::Path,
-    required: false,
-    default: "the system's root certificates",
-    doc: "PEM file with the only certificates to trust, for servers whose certificate is signed by none of the system's",
-};
+use crate::senders::sender::{BuildError, Environment};
 
 /// The client for this account: the shared one, or one that trusts the account's [`CA_FILE`] alone.
 pub fn http(account: &Account, environment: &Environment) -> Result<Http, BuildError> {

@@ -187,7 +187,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::senders::samples;
+    use crate::senders::shared::samples;
 
     #[test]
     fn json_is_ascii_and_means_the_same() {

@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{Delivery, Outcome, PartReport, Report, RetryPolicy, Target, Trigger, UtcMs};
-    use crate::senders::parts::Progress;
+    use crate::senders::shared::parts::Progress;
 
     const STYLE: Style = Style {
         mention: |user| format!("@{user}"),

@@ -1,0 +1,23 @@
+//! What several senders need, whatever protocol they speak.
+
+pub mod hex;
+pub mod http;
+pub mod json_body;
+pub mod key_ages;
+pub mod markdown;
+pub mod ogg;
+pub mod parts;
+mod pinned;
+#[cfg(test)]
+pub mod samples;
+pub mod secrets;
+pub mod segments;
+pub mod setting;
+pub mod settings;
+pub mod sliding;
+mod spelling;
+pub mod steady;
+pub mod steps;
+pub mod text;
+pub mod upload;
+pub mod verdict;
