@@ -121,6 +121,7 @@ pub struct Plan {
 struct Move {
     index: usize,
     next_due_at: Option<UtcMs>,
+    stored_at: Option<UtcMs>,
     owed: Option<Box<Gap>>,
 }
 
@@ -146,7 +147,7 @@ impl Plan {
     fn go_on(&mut self, index: usize, job: &Scheduled, next_due_at: Option<UtcMs>, owed: Option<Box<Gap>>) {
         let place = owed.as_ref().map_or(next_due_at, |gap| Some(gap.from));
         self.cursors.push(Cursor { job: job.name.clone(), from: job.stored_at, next_due_at: place });
-        self.moves.push(Move { index, next_due_at, owed });
+        self.moves.push(Move { index, next_due_at, stored_at: place, owed });
     }
 
     fn is_full(&self) -> bool {
@@ -336,8 +337,8 @@ impl Timeline {
             gap => (job.owed.clone(), gap),
         };
         if gap.is_none() && fires.is_empty() && owed.is_some() {
-            // Nothing changes in the store yet.
-            plan.moves.push(Move { index, next_due_at, owed });
+            // Nothing changes in the store yet, whose place may lie before the gap: an earlier schedule called for it.
+            plan.moves.push(Move { index, next_due_at, stored_at: job.stored_at, owed });
             return;
         }
         plan.record(job, gap.iter().flat_map(|gap| gap.rows(&job.schedule)));
@@ -404,10 +405,9 @@ impl Timeline {
 
     /// The decisions of this plan are durable: the jobs move on to their next instants.
     pub fn advance(&mut self, plan: Plan) {
-        for Move { index, next_due_at, owed } in plan.moves {
+        for Move { index, next_due_at, stored_at, owed } in plan.moves {
             let job = &mut self.jobs[index];
-            job.stored_at = owed.as_ref().map_or(next_due_at, |gap| Some(gap.from));
-            (job.next_due_at, job.owed) = (next_due_at, owed);
+            (job.next_due_at, job.stored_at, job.owed) = (next_due_at, stored_at, owed);
             job.generation += 1;
             if job.owed.is_none() {
                 self.owing.remove(&index);

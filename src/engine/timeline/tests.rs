@@ -187,6 +187,29 @@ fn a_job_that_is_off_owes_its_rows_and_writes_nothing_for_it() {
 }
 
 #[test]
+fn each_plan_starts_where_the_store_stands_though_no_instant_of_the_schedule_lies_there() {
+    // What was withdrawn was called for by an earlier schedule, and its instant became the place.
+    let off = |name| StoredJob { next_due_at: Some(after(63)), ..every_minute(name) };
+    let jobs = vec![StoredJob { paused: true, ..off("paused") }, off("fires"), every_minute("other")];
+    let mut store: HashMap<_, _> = jobs.iter().map(|job| (job.name.clone(), job.next_due_at)).collect();
+    let mut timeline = timeline_after_an_absence(jobs);
+    let mut plans = 0;
+    loop {
+        let plan = timeline.plan(after(AWAY), 500);
+        if plan.is_empty() {
+            break;
+        }
+        for Cursor { job, from, next_due_at } in &plan.cursors {
+            let stored = store.insert(job.clone(), *next_due_at);
+            assert_eq!(stored, Some(*from), "{job} would be refused as decided by another");
+        }
+        timeline.advance(plan);
+        plans += 1;
+    }
+    assert!(plans > 1 && store.values().all(|place| *place == Some(after(NEWEST + 60))), "{plans} {store:?}");
+}
+
+#[test]
 fn a_changed_definition_owes_what_the_old_one_did_while_its_schedule_holds() {
     let owing = || {
         let mut timeline = timeline(vec![every_minute("a")]);
