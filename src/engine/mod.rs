@@ -3,8 +3,6 @@
 //! The scheduler turns instants into recorded fires and hands their pushes to the dispatcher, which turns them into
 //! attempts and recorded outcomes. Each is one task with its own memory; they meet in one channel and in the store.
 
-mod ahead;
-mod around;
 pub mod core;
 pub mod desk;
 pub mod dispatcher;

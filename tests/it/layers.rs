@@ -206,8 +206,6 @@ const KNOWN_CIRCLES: &[&str] = &[
     "engine/core/recorder.rs",
     "engine/core/starter.rs",
     "engine/core/stopping.rs",
-    "engine/scheduler.rs",
-    "engine/scheduler/definitions.rs",
     "logging/journald.rs",
     "logging/line.rs",
     "logging/mod.rs",

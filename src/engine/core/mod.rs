@@ -20,10 +20,12 @@ mod fair_queue;
 mod outcomes;
 mod queue;
 mod recorder;
+pub mod recovery;
 mod stable;
 mod staging;
 mod starter;
 mod stopping;
+pub mod timer;
 
 use std::sync::Arc;
 use std::time::Duration;

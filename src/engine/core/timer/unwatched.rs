@@ -3,7 +3,7 @@
 //! They were shown, so they stay: the misfire policy of their job says whether they are still sent, or end with the
 //! reason for which their instant would have been missed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tracing::warn;
@@ -11,16 +11,13 @@ use tracing::warn;
 use crate::domain::{Next, UtcMs};
 use crate::policy::misfire;
 use crate::policy::schedule::CompiledSchedule;
-use crate::store::{Settle, Store, StoreError, Unwatched};
+use crate::store::{Settle, Unwatched};
 
-/// Ends those that come too late, and returns their ids. `watched` is when a daemon last watched, as far as is known.
-///
-/// # Errors
-/// The store's.
-pub async fn expire_unwatched(store: &dyn Store, watched: Option<UtcMs>, now: UtcMs) -> Result<Vec<i64>, StoreError> {
-    let mut by_job: HashMap<Arc<str>, Vec<Unwatched>> = HashMap::new();
-    for unwatched in store.unwatched(watched, now).await? {
-        by_job.entry(unwatched.job.name.clone()).or_default().push(unwatched);
+/// How those end that come too late.
+pub(super) fn too_late(unwatched: Vec<Unwatched>, now: UtcMs) -> Vec<Settle> {
+    let mut by_job: BTreeMap<Arc<str>, Vec<Unwatched>> = BTreeMap::new();
+    for push in unwatched {
+        by_job.entry(push.job.name.clone()).or_default().push(push);
     }
     let mut settles = Vec::new();
     for (name, pushes) in by_job {
@@ -38,9 +35,5 @@ pub async fn expire_unwatched(store: &dyn Store, watched: Option<UtcMs>, now: Ut
         }
         settles.extend(late);
     }
-    let ids = settles.iter().map(|settle| settle.push_id).collect();
-    if !settles.is_empty() {
-        store.settle(settles, now).await?;
-    }
-    Ok(ids)
+    settles
 }

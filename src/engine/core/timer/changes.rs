@@ -1,0 +1,35 @@
+//! Definitions that are not in force yet.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::domain::Job;
+
+/// New and changed definitions, each with its hash, and jobs that are to go.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub changed: VecDeque<(Job, i64)>,
+    pub removed: Vec<Arc<str>>,
+}
+
+impl Changes {
+    pub fn len(&self) -> usize {
+        self.changed.len() + self.removed.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn first(&self, most: usize) -> Changes {
+        let changed: VecDeque<_> = self.changed.iter().take(most).cloned().collect();
+        let removed = self.removed.iter().take(most - changed.len()).cloned().collect();
+        Changes { changed, removed }
+    }
+
+    /// The first so many are in force.
+    pub fn forget(&mut self, changed: usize, removed: usize) {
+        self.changed.drain(..changed.min(self.changed.len()));
+        self.removed.drain(..removed.min(self.removed.len()));
+    }
+}

@@ -1,0 +1,94 @@
+//! Records what is due, hands on the pushes of it, and tells what was missed.
+
+use tracing::warn;
+
+use super::ask::Ask;
+use super::backfill::Backfill;
+use super::state::{Action, Mark, Step, Task, Timer};
+use crate::domain::{Decision, UtcMs};
+use crate::engine::core::Event;
+use crate::engine::timeline::Plan;
+use crate::store::{NewFire, Recorded};
+
+/// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
+const BATCH: usize = 500;
+
+impl Timer {
+    /// One transaction's worth of what is due.
+    pub(super) fn record_batch(&mut self, step: &Step<'_>) {
+        let now = step.now.wall;
+        let plan = self.timeline.plan(now, BATCH);
+        if !plan.is_empty() {
+            self.tasks.extend([Task::Until(Mark::BatchRecorded), Task::Record { plan, now }]);
+        }
+    }
+
+    /// Makes a plan durable in one transaction.
+    pub(super) fn record(&mut self, plan: Plan, now: UtcMs) {
+        self.stale.clear();
+        if plan.cursors.is_empty() {
+            return self.timeline.advance(plan);
+        }
+        let backfill = Backfill::new(plan.fires.clone());
+        self.tasks.push(Task::Backfill { plan, backfill, now });
+    }
+
+    pub(super) fn backfill(&mut self, plan: Plan, mut backfill: Backfill, now: UtcMs, step: &mut Step<'_>) {
+        if let Some(ask) = backfill.next(&self.timeline) {
+            return self.ask(ask, Task::Backfill { plan, backfill, now }, step);
+        }
+        let cursors = plan.cursors.clone();
+        self.ask(Ask::Record { fires: backfill.into_fires(), cursors, now }, Task::Recorded { plan, now }, step);
+    }
+
+    /// Hands on what came of a plan. Where another process paused or resumed jobs between its write and our looking,
+    /// nothing was recorded of them, and all is read again.
+    pub(super) fn recorded(&mut self, plan: Plan, recorded: Recorded, now: UtcMs, step: &mut Step<'_>) {
+        // Not before: while the database cannot be written, the same would be told every second.
+        tell_missed(&plan.fires);
+        count(&plan.fires, &recorded, step);
+        self.timeline.advance(plan);
+        if !recorded.cancelled.is_empty() {
+            step.tell(Event::Dropped(recorded.cancelled));
+        }
+        let last_ahead = recorded.pushes.iter().map(|push| push.due_at).max().filter(|at| *at > now);
+        self.ahead_until = last_ahead.or(self.ahead_until);
+        if !recorded.pushes.is_empty() {
+            step.tell(Event::Opened(recorded.pushes));
+        }
+        if !recorded.stale.is_empty() {
+            self.tasks.push(Task::ReadJobs { now });
+        }
+        self.stale = recorded.stale;
+    }
+}
+
+fn count(fires: &[NewFire], recorded: &Recorded, step: &mut Step<'_>) {
+    let is_durable = |fire: &&NewFire| !recorded.stale.contains(&fire.job);
+    for decision in [Decision::Fired, Decision::Skipped, Decision::Missed] {
+        let of_it = fires.iter().filter(is_durable).filter(|fire| fire.decision == decision);
+        let decided: u64 = of_it.map(|fire| fire.count).sum();
+        let count = match decision {
+            Decision::Fired => decided.saturating_sub(recorded.skipped),
+            Decision::Skipped => decided + recorded.skipped,
+            Decision::Missed => decided,
+        };
+        if count > 0 {
+            step.actions.push(Action::Fires { decision, count });
+        }
+    }
+}
+
+/// One line per job, however many instants it missed.
+fn tell_missed(fires: &[NewFire]) {
+    let mut missed = fires.iter().filter(|fire| fire.decision == Decision::Missed).peekable();
+    while let Some(first) = missed.next() {
+        let mut count = first.count;
+        let mut last = first.until_at.unwrap_or(first.due_at);
+        while let Some(next) = missed.next_if(|next| next.job == first.job) {
+            count += next.count;
+            last = next.until_at.unwrap_or(next.due_at);
+        }
+        warn!(job = &*first.job, count, from = %first.due_at, until = %last, reason = first.reason, "instants missed");
+    }
+}
