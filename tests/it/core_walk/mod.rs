@@ -1,25 +1,33 @@
-//! A random walk of the core alone: every input and every result in any order, kills between any two steps, clocks that
-//! are set, databases that cannot be written. No task, no file, no clock: one seed gives one walk.
+//! A random walk of timer and core together: every input and every result in any order, reloads, pauses, kills between
+//! any two steps, clocks that are set, databases that cannot be written. No task, no file, no clock: one seed gives one walk.
 //!
 //! `PUSHCRON_CORE_WALKS=10000` walks as many seeds, `PUSHCRON_CORE_SEED=N` repeats one.
 
+mod ledger;
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use self::ledger::{Ledger, ZONE_VERSION};
+use self::rows::{Row, Rows};
 use async_trait::async_trait;
 use fastrand::Rng;
-use pushcron::domain::{Account, Delivery, Moment, Outcome, PushState, Reading, Report, RetryPolicy, Target, UtcMs};
+use pushcron::domain::job::DstGap;
+use pushcron::domain::{
+    Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Report,
+    RetryPolicy, Schedule, Target, UtcMs,
+};
+use pushcron::engine::core::recovery::close_interrupted;
+use pushcron::engine::core::timer::{self, Answer, Ask, Timer};
 use pushcron::engine::core::{Action, Core, Dice, Event, Input, Start};
 use pushcron::engine::roster::{Member, Roster};
 use pushcron::policy::account::Fallback;
-use pushcron::policy::retry::{Attempted, decide};
 use pushcron::senders::{Gate, Probe, Sender, SenderEvent, find};
-use pushcron::store::{Finish, StoreError, TakeBack};
-use rows::{Row, Rows};
+use pushcron::store::{Interrupted, StoreError};
 
 const STEPS: usize = 800;
 const WALKS: u64 = 200;
@@ -62,6 +70,19 @@ struct Walk {
     now: Reading,
     core: Core,
     rows: Rows,
+    timer: Timer,
+    ledger: Ledger,
+    /// Hours were lived twice: which of their rows are taken back is the database's own matter, and held against it in
+    /// `walk` and `restarts`.
+    was_put_back: bool,
+    /// In this walk the clock is put forward only.
+    keeps_hours: bool,
+    /// The definitions in the files.
+    jobs: Vec<Job>,
+    /// What the timer asks, what it is to be answered, and what it told the core and the core did not hear yet.
+    asked: Option<Ask>,
+    answer: Option<Result<Answer, StoreError>>,
+    told: VecDeque<Event>,
     /// Notes of starts, which survive a kill.
     journal: BTreeSet<(i64, u32)>,
     /// What is still to be carried out, and what came of it and was not handed in yet.
@@ -90,6 +111,14 @@ impl Walk {
             now,
             core: Core::new(now),
             rows: Rows::default(),
+            timer: timer(now),
+            ledger: Ledger::default(),
+            was_put_back: false,
+            keeps_hours: seed % 2 == 0,
+            jobs: Vec::new(),
+            asked: None,
+            answer: None,
+            told: VecDeque::new(),
             journal: BTreeSet::new(),
             actions: Vec::new(),
             results: Vec::new(),
@@ -119,32 +148,121 @@ impl Walk {
         self.results.clear();
         self.in_flight.clear();
         self.aborted.clear();
-        for (id, number) in self.rows.interrupted() {
-            if self.journal.contains(&(id, number)) {
-                let delivery = self.rows.delivery(id);
-                let report = Report::failed(Outcome::Unknown, "killed");
-                let attempted = Attempted {
-                    attempt: number,
-                    max_attempts: delivery.max_attempts,
-                    retry: &delivery.retry,
-                    idempotent: self.idempotent,
-                    perhaps_sent: true,
-                    now: self.now.wall,
-                    expires_at: delivery.expires_at,
-                    unit_jitter: self.dice.unit(),
-                };
-                let next = decide(&report.outcome, &attempted);
-                let (started_at, finished_at) = (self.now.wall, self.now.wall);
-                let finish = Finish { push_id: id, number, report, next, started_at, finished_at, health: None };
-                self.rows.finish(&[finish]);
-            } else {
-                let next_attempt_at = self.now.wall;
-                self.rows.take_back(&[TakeBack { push_id: id, number, next_attempt_at, reason: None }]);
-            }
+        (self.asked, self.answer) = (None, None);
+        self.told.clear();
+        self.timer = timer(self.now);
+        if !self.begin_process() {
+            self.note(|| "killed while it starts".to_owned());
+            return self.start();
         }
         self.journal.clear();
         self.input(Input::Event(Event::Accounts(self.accounts())));
         self.input(Input::Event(Event::Resumed { pushes: self.rows.waiting(), by: self.now }));
+    }
+
+    /// What a start does before anything is sent. False: it was killed in the middle of it.
+    fn begin_process(&mut self) -> bool {
+        if !self.command(timer::Input::BeginWatch) {
+            return false;
+        }
+        let interrupted = self.rows.interrupted().into_iter().map(|(push_id, number)| Interrupted {
+            push_id,
+            number,
+            account: "a".to_owned(),
+            sender: "console".to_owned(),
+            started_at: self.now.wall,
+            delivery: Ok(self.rows.delivery(push_id)),
+        });
+        let (journal, idempotent) = (&self.journal, self.idempotent);
+        let noted = |push_id, number| journal.contains(&(push_id, number));
+        let closing = close_interrupted(interrupted.collect(), self.now.wall, &mut self.dice, noted, |_, _| idempotent);
+        self.rows.finish(&closing.finishes);
+        if self.rng.u8(0..40) == 0 {
+            return false;
+        }
+        self.rows.take_back(&closing.not_begun);
+        self.change_jobs();
+        self.command(timer::Input::Load) && self.command(timer::Input::Apply(hashed(&self.jobs)))
+    }
+
+    /// Has the timer do one thing from beginning to end. False: it was killed in the middle of it.
+    fn command(&mut self, command: timer::Input) -> bool {
+        self.timer_input(command);
+        while let Some(ask) = self.asked.take() {
+            if self.rng.u8(0..40) == 0 {
+                return false;
+            }
+            let answer = self.ledger.answer(ask, &mut self.rows);
+            if self.rng.u8(0..40) == 0 {
+                return false;
+            }
+            self.timer_input(timer::Input::Answer(Ok(answer)));
+        }
+        true
+    }
+
+    fn timer_input(&mut self, input: timer::Input) {
+        let mut actions = Vec::new();
+        self.timer.step(self.now, input, &mut actions);
+        for action in actions {
+            match action {
+                timer::Action::Ask(ask) => assert!(self.asked.replace(ask).is_none(), "two questions at once"),
+                timer::Action::Tell(event) => self.told.push_back(event),
+                timer::Action::Fires { .. } | timer::Action::Done(_) => {}
+            }
+        }
+    }
+
+    /// Whatever the timer can do next: its question is asked, its answer handed in, or it is told something new.
+    fn timer_step(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            self.timer_input(timer::Input::Answer(answer));
+        } else if let Some(ask) = self.asked.take() {
+            let fails = !self.store_ok;
+            self.answer = Some(match fails {
+                true => Err(StoreError::Unavailable("disk full".to_owned())),
+                false => Ok(self.ledger.answer(ask, &mut self.rows)),
+            });
+        } else {
+            self.tick_timer();
+        }
+    }
+
+    fn tick_timer(&mut self) {
+        self.timer_input(timer::Input::Tick { awake: self.now.moment.0 });
+    }
+
+    /// A person edits the files.
+    fn change_jobs(&mut self) {
+        if self.jobs.is_empty() || self.rng.bool() {
+            self.jobs.clear();
+            for (name, every, overlap) in JOBS {
+                if self.rng.u8(0..5) > 0 {
+                    let job = job(name, every + self.rng.u64(0..2) * 1000, overlap, &mut self.rng);
+                    self.jobs.push(job);
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        self.change_jobs();
+        self.note(|| "reload".to_owned());
+        self.tick_timer();
+        self.timer_input(timer::Input::Apply(hashed(&self.jobs)));
+    }
+
+    /// Another process pauses or resumes a job, which the daemon notices later.
+    fn pause(&mut self) {
+        let (name, paused) = (JOBS[self.rng.usize(0..JOBS.len())].0, self.rng.bool());
+        self.note(|| format!("job {name} paused: {paused}"));
+        self.ledger.pause(name, paused, self.now.wall, &mut self.rows);
+    }
+
+    fn tell_one(&mut self) {
+        if let Some(event) = self.told.pop_front() {
+            self.input(Input::Event(event));
+        }
     }
 
     fn accounts(&self) -> Roster {
@@ -183,7 +301,13 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        match self.rng.u8(0..100) {
+        match self.rng.u8(0..124) {
+            100..112 => self.timer_step(),
+            112..118 => self.tell_one(),
+            118 => self.reload(),
+            119 => self.pause(),
+            120 => self.timer_input(timer::Input::Reread),
+            121..124 => self.timer_step(),
             0..38 => self.carry_out_one(),
             38..66 => self.hand_in_one(),
             66..78 => self.answer_one(),
@@ -235,8 +359,9 @@ impl Walk {
     }
 
     fn set_clock(&mut self) {
-        let by = i64::from(self.rng.i32(-120_000..120_000));
+        let by = i64::from(self.rng.i32(if self.keeps_hours { 0 } else { -120_000 }..120_000));
         self.note(|| format!("the clock is set by {by} ms"));
+        self.was_put_back |= by < 0;
         self.now.wall = UtcMs(self.now.wall.0 + by);
     }
 
@@ -258,6 +383,8 @@ impl Walk {
             state: PushState::Pending,
             next_attempt_at: due_at,
             is_resting: false,
+            has_reason: false,
+            is_retired: false,
             attempts: Vec::new(),
             through: None,
             arrived: 0,
@@ -424,6 +551,7 @@ impl Walk {
         (self.store_ok, self.journal_ok) = (true, true);
         self.gate_closed.store(false, Ordering::Relaxed);
         self.up.values_mut().for_each(|up| *up = true);
+        self.let_the_timer_end();
         for _ in 0..20_000 {
             while let Some(action) = self.actions.pop() {
                 self.carry_out(action);
@@ -450,6 +578,34 @@ impl Walk {
         panic!("{} pushes are open for ever", self.core.open_pushes());
     }
 
+    /// What is due is recorded, and from here on there are no jobs.
+    fn let_the_timer_end(&mut self) {
+        self.tick_timer();
+        self.timer_input(timer::Input::Reread);
+        self.tick_timer();
+        for last in [false, true] {
+            if last {
+                self.timer_input(timer::Input::Apply(Vec::new()));
+            }
+            for _ in 0..1000 {
+                while self.asked.is_some() || self.answer.is_some() {
+                    self.timer_step();
+                }
+                let wake = self.timer.wake(self.now);
+                if wake.after > self.now.moment && wake.at.is_none_or(|at| at > self.now.wall) {
+                    break;
+                }
+                self.tick_timer();
+            }
+            if !self.was_put_back {
+                self.ledger.check(self.now.wall);
+            }
+        }
+        while !self.told.is_empty() {
+            self.tell_one();
+        }
+    }
+
     fn check_the_end(&self) {
         for (id, row) in &self.rows.0 {
             assert!(row.state.is_final(), "push {id} is {}", row.state.as_str());
@@ -466,7 +622,7 @@ impl Walk {
 }
 
 /// Walks, and tells in which states how many pushes ended.
-fn walk(seed: u64) -> BTreeMap<&'static str, usize> {
+fn walk(seed: u64) -> (BTreeMap<&'static str, usize>, [usize; 3]) {
     let mut walk = Walk::new(seed);
     let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         (0..STEPS).for_each(|_| walk.step());
@@ -476,7 +632,42 @@ fn walk(seed: u64) -> BTreeMap<&'static str, usize> {
     assert!(walked.is_ok(), "PUSHCRON_CORE_SEED={seed} repeats this walk:\n{}", walk.trace.join("\n"));
     let mut ends = BTreeMap::new();
     walk.rows.0.values().for_each(|row| *ends.entry(row.state.as_str()).or_default() += 1);
-    ends
+    (ends, [Decision::Fired, Decision::Skipped, Decision::Missed].map(|decision| walk.ledger.count(decision)))
+}
+
+/// Jobs by their names, with their periods in milliseconds.
+const JOBS: [(&str, u64, Overlap); 4] = [
+    ("every few seconds", 5_000, Overlap::Allow),
+    ("a quarter minute", 15_000, Overlap::Allow),
+    ("skips", 7_000, Overlap::Skip),
+    ("replaces", 11_000, Overlap::Replace),
+];
+
+fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
+    let policy = [MisfirePolicy::Skip, MisfirePolicy::Latest, MisfirePolicy::All][rng.usize(0..3)];
+    Job {
+        name: name.to_owned(),
+        schedule: Schedule::Every(every_ms),
+        timezone: "UTC".to_owned(),
+        enabled: rng.u8(0..8) > 0,
+        push: Vec::new(),
+        misfire: Misfire { policy, grace: Duration::from_secs(rng.u64(1..30)), ..Misfire::default() },
+        overlap,
+        dst_gap: DstGap::Fire,
+    }
+}
+
+fn hashed(jobs: &[Job]) -> Vec<(Job, i64)> {
+    let hash = |job: &Job| {
+        let mut hasher = DefaultHasher::new();
+        format!("{job:?}").hash(&mut hasher);
+        hasher.finish() as i64
+    };
+    jobs.iter().map(|job| (job.clone(), hash(job))).collect()
+}
+
+fn timer(now: Reading) -> Timer {
+    Timer::new(now, now.moment.0, ZONE_VERSION.to_owned())
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -490,10 +681,14 @@ fn whatever_comes_in_whatever_order_nothing_is_lost_doubled_or_called_what_it_is
         return;
     }
     let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut decided = [0; 3];
     for seed in 0..number("PUSHCRON_CORE_WALKS").unwrap_or(WALKS) {
-        walk(seed).into_iter().for_each(|(state, count)| *all.entry(state).or_default() += count);
+        let (ends, decisions) = walk(seed);
+        ends.into_iter().for_each(|(state, count)| *all.entry(state).or_default() += count);
+        decided = [0, 1, 2].map(|at| decided[at] + decisions[at]);
     }
-    println!("pushes by their ends: {all:?}");
+    println!("pushes by their ends: {all:?}; rows fired, skipped, missed: {decided:?}");
+    assert!(decided.iter().all(|count| *count > 0), "{decided:?}");
     assert_eq!(Vec::from_iter(all.keys()), [&"cancelled", &"expired", &"failed", &"sent", &"unknown"], "{all:?}");
 }
 

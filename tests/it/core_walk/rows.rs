@@ -21,6 +21,10 @@ pub struct Row {
     pub state: PushState,
     pub next_attempt_at: UtcMs,
     pub is_resting: bool,
+    /// It was looked at, and people may have seen why it waits.
+    pub has_reason: bool,
+    /// A newer fire replaced it, or its job is gone: not tried again.
+    pub is_retired: bool,
     pub attempts: Vec<Option<Outcome>>,
     /// The account of the newest attempt.
     pub through: Option<Arc<str>>,
@@ -46,17 +50,44 @@ impl Row {
             self.next_attempt_at = *at;
             self.is_resting = true;
         }
+        self.retire();
+    }
+
+    /// Ends it where it waits and is not to be tried again.
+    fn retire(&mut self) -> bool {
+        let ends = self.is_retired && self.is_waiting();
+        if ends {
+            self.state = if self.was_unknown() { PushState::Unknown } else { PushState::Cancelled };
+        }
+        ends
     }
 }
 
+/// Rows by their ids, and the last id that was given.
 #[derive(Default)]
-pub struct Rows(pub BTreeMap<i64, Row>);
+pub struct Rows(pub BTreeMap<i64, Row>, i64);
 
 impl Rows {
     pub fn insert(&mut self, row: Row) -> i64 {
-        let id = self.0.len() as i64 + 1;
-        self.0.insert(id, row);
-        id
+        self.1 += 1;
+        self.0.insert(self.1, row);
+        self.1
+    }
+
+    /// No more attempts for the pushes of this job. Returns those that this ends.
+    pub fn retire(&mut self, job: &str) -> Vec<i64> {
+        let of_it = self.0.iter_mut().filter(|(_, row)| row.job.as_deref() == Some(job) && !row.state.is_final());
+        of_it
+            .filter_map(|(id, row)| {
+                row.is_retired = true;
+                row.retire().then_some(*id)
+            })
+            .collect()
+    }
+
+    /// Whether nothing happened to any of these.
+    pub fn are_untouched(&self, ids: &[i64]) -> bool {
+        ids.iter().all(|id| self.0.get(id).is_some_and(|row| row.state == PushState::Pending && !row.has_reason))
     }
 
     /// What the core is told of a push that waits.
@@ -131,6 +162,9 @@ impl Rows {
                 Some(open @ None) if number == finish.number => {
                     *open = Some(finish.report.outcome.clone());
                     row.apply(&finish.next);
+                    if row.is_retired && matches!(finish.next, Next::Retry { .. }) {
+                        lost.push(finish.push_id);
+                    }
                 }
                 _ => lost.push(finish.push_id),
             }
@@ -149,6 +183,10 @@ impl Rows {
                 row.attempts.pop();
                 row.state = if row.attempts.is_empty() { PushState::Pending } else { PushState::Retrying };
                 row.next_attempt_at = attempt.next_attempt_at;
+                row.has_reason |= attempt.reason.is_some();
+                if row.retire() {
+                    ended.push(attempt.push_id);
+                }
             }
         }
         ended
@@ -160,6 +198,7 @@ impl Rows {
                 let was_resting = row.is_resting;
                 row.apply(next);
                 row.is_resting = was_resting;
+                row.has_reason = true;
             }
         }
     }
