@@ -114,7 +114,7 @@ impl Walk {
             timer: timer(now),
             ledger: Ledger::default(),
             was_put_back: false,
-            keeps_hours: seed % 2 == 0,
+            keeps_hours: seed.is_multiple_of(2),
             jobs: Vec::new(),
             asked: None,
             answer: None,
