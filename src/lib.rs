@@ -13,6 +13,7 @@
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
 //! - [`daemon`]: setting up, reloading, stopping.
+//! - [`simulate`]: the same decisions over virtual time: a month in a second, and nothing is sent.
 //! - [`logging`]: one event, one line: for people, for the journal, for programs.
 //! - [`cli`]: one file per verb, and the tables that people read.
 //!
@@ -31,5 +32,6 @@ pub mod media;
 pub mod net;
 pub mod policy;
 pub mod senders;
+pub mod simulate;
 pub mod store;
 pub mod zone;

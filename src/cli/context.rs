@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::Global;
 use super::failure::{Exit, Failure};
 use crate::clock::SharedClock;
-use crate::config::{self, Config, ConfigErrors, Surroundings, Whereabouts};
+use crate::config::{self, Config, ConfigErrors, Scenario, Surroundings, Whereabouts};
 use crate::daemon::Options;
 use crate::domain::{Account, PushSpec, UtcMs};
 use crate::senders::http::Http;
@@ -56,6 +56,17 @@ impl Context {
     pub fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
         let around = Surroundings { needs_credentials: false, ..self.surroundings() };
         config::load(&self.config_paths(), &senders::specs(), &around)
+    }
+
+    /// As [`Context::config_to_look_at`], of other files.
+    pub fn config_of(&self, path: &Path) -> Result<Config, ConfigErrors> {
+        let around = Surroundings { needs_credentials: false, ..self.surroundings() };
+        config::load(&[path.to_owned()], &senders::specs(), &around)
+    }
+
+    /// The script of a simulation of these files.
+    pub fn scenario(&self, path: &Path, config: &Config) -> Result<Scenario, ConfigErrors> {
+        config::scenario(path, config, &senders::specs(), &self.surroundings())
     }
 
     /// The whole configuration, and a push outside any job that is judged by its rules.

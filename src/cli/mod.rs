@@ -26,6 +26,7 @@ mod rows;
 mod run;
 mod say;
 mod schema;
+mod simulate;
 mod wait;
 mod when;
 
@@ -115,6 +116,8 @@ enum Verb {
     Check(check::Check),
     /// Show the coming fires, with notes on summer time
     Next(next::Next),
+    /// Live through days in a second: what the files would send, late or not at all
+    Simulate(simulate::Simulate),
     /// Show the jobs: when next, and what became of the last fire
     Jobs(jobs::Jobs),
     /// Show the accounts and their health
@@ -158,6 +161,7 @@ impl Verb {
             Verb::Run(verb) => verb.act(context),
             Verb::Check(verb) => verb.act(context),
             Verb::Next(verb) => verb.act(context),
+            Verb::Simulate(verb) => verb.act(context),
             Verb::Jobs(verb) => verb.act(context),
             Verb::Accounts(verb) => verb.act(context),
             Verb::History(verb) => verb.act(context),

@@ -41,7 +41,9 @@ mod tests {
         let mut writing = Vec::new();
         for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli")).unwrap() {
             let (path, name) = (file.as_ref().unwrap().path(), file.unwrap().file_name().into_string().unwrap());
-            if path.is_file() && std::fs::read_to_string(path).unwrap().contains("stdout()") {
+            // How wide a screen is may be asked by anybody.
+            let writes = |text: String| text.replace("of_stdout()", "").contains("stdout()");
+            if path.is_file() && writes(std::fs::read_to_string(path).unwrap()) {
                 writing.push(name);
             }
         }

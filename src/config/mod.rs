@@ -17,6 +17,7 @@ mod problem;
 mod push;
 mod reading;
 mod scalar;
+mod scenario;
 mod schema;
 mod secrets;
 mod settings;
@@ -28,6 +29,7 @@ mod yaml;
 use std::path::PathBuf;
 
 pub use problem::{ConfigErrors, Problem};
+pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;

@@ -15,12 +15,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("senders", &["domain", "clock", "net"]),
     ("media", &["domain", "clock"]),
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
+    ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
     ("logging", &["domain", "clock"]),
     (
         "daemon",
         &["domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "logging"],
     ),
-    ("cli", &["domain", "clock", "zone", "policy", "config", "store", "senders", "daemon", "logging"]),
+    ("cli", &["domain", "clock", "zone", "policy", "config", "store", "senders", "simulate", "daemon", "logging"]),
 ];
 
 /// Crates that only some modules may use.
@@ -172,6 +173,7 @@ const KNOWN_CIRCLES: &[&str] = &[
     "cli/rows.rs",
     "cli/run.rs",
     "cli/schema.rs",
+    "cli/simulate.rs",
     "cli/wait.rs",
     "config/accounts.rs",
     "config/daemon.rs",
@@ -186,6 +188,7 @@ const KNOWN_CIRCLES: &[&str] = &[
     "config/problem.rs",
     "config/push.rs",
     "config/reading.rs",
+    "config/scenario.rs",
     "config/schema/accounts.rs",
     "config/schema/mod.rs",
     "config/schema/pushes.rs",

@@ -44,6 +44,7 @@ mod sender_matrix;
 mod sender_telegram;
 mod sender_wecom_app;
 mod sender_wecom_robot;
+mod simulate;
 mod store_contract;
 mod telegram_test_api;
 mod threats;

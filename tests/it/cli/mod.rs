@@ -2,7 +2,7 @@
 //! Snapshots are named verb__case.
 
 mod damaged;
-mod house;
+pub mod house;
 mod live;
 mod reading;
 mod shell;
