@@ -148,6 +148,8 @@ pub(super) struct Finding {
     hint: Option<String>,
     /// A second place that belongs to the problem, and how it is introduced: `first defined at`.
     other: Option<(&'static str, Place)>,
+    /// Nothing of the line is shown.
+    is_secret: bool,
 }
 
 impl Finding {
@@ -161,6 +163,12 @@ impl Finding {
         if let Some(near) = near_match(word, candidates) {
             self.hint = Some(format!("did you mean '{near}'?"));
         }
+        self
+    }
+
+    /// Shows nothing of the line: a secret stands where it should not.
+    pub fn hide_line(&mut self) -> &mut Finding {
+        self.is_secret = true;
         self
     }
 
@@ -204,7 +212,7 @@ impl Findings {
         place: Option<Place>,
         message: String,
     ) -> &'f mut Finding {
-        let finding = Finding { place, message, hint: None, other: None };
+        let finding = Finding { place, message, hint: None, other: None, is_secret: false };
         if list.len() >= room {
             return excess.insert(finding);
         }
@@ -311,7 +319,9 @@ impl<'a> Lines<'a> {
         }
         let (name, line, column) = self.name_line_column(place);
         (problem.file, problem.line, problem.column) = (name.to_owned(), line, column);
-        self.show_line(&mut problem, place);
+        if !finding.is_secret {
+            self.show_line(&mut problem, place);
+        }
         problem
     }
 

@@ -73,6 +73,7 @@ pub(super) struct PushDraft {
 pub(super) struct PushPlaces {
     pub im: At,
     pub account: At,
+    pub target: At,
     pub content: At,
 }
 
@@ -83,19 +84,16 @@ pub(super) struct Reference {
     pub file: u16,
     pub im: String,
     pub account: Option<String>,
-    /// The kind of content, and whether it goes to a group.
-    pub content: Option<(Kind, bool)>,
+    pub target: Option<Target>,
+    pub kind: Option<Kind>,
     pub places: PushPlaces,
 }
 
 impl PushDraft {
-    pub fn content(&self) -> (Kind, bool) {
-        (self.spec.message.body.kind(), self.spec.target.is_group())
-    }
-
     pub fn into_reference(self, file: u16) -> Reference {
-        let content = Some(self.content());
-        Reference { file, im: self.spec.im, account: self.spec.account, content, places: self.places }
+        let PushSpec { im, account, target, message, .. } = self.spec;
+        let kind = Some(message.body.kind());
+        Reference { file, im, account, target: Some(target), kind, places: self.places }
     }
 }
 
@@ -175,8 +173,10 @@ impl Reading<'_> {
         };
         let (im, im_at) = im?;
         let (account, account_at) = keys.account.map_or((None, im_at), |(id, at)| (Some(id), at));
+        let target_at = target.as_ref().map_or(node.at, |(_, at)| *at);
         let content_at = content.as_ref().map_or(node.at, |(_, at)| *at);
-        let places = PushPlaces { im: im_at, account: account_at, content: content_at };
+        let places = PushPlaces { im: im_at, account: account_at, target: target_at, content: content_at };
+        let target = target.map(|(target, _)| target);
         match (target, timeout, content) {
             (Some(target), Some(timeout), Some((message, _))) => {
                 let has_timeout = timeout.is_some();
@@ -185,9 +185,8 @@ impl Reading<'_> {
                 Some(PushDraft { spec, has_timeout, places })
             }
             (target, _, content) => {
-                let content =
-                    target.zip(content).map(|(target, (message, _))| (message.body.kind(), target.is_group()));
-                self.loose.references.push(Reference { file: self.file, im, account, content, places });
+                let kind = content.map(|(message, _)| message.body.kind());
+                self.loose.references.push(Reference { file: self.file, im, account, target, kind, places });
                 None
             }
         }
@@ -268,14 +267,14 @@ impl Reading<'_> {
     }
 
     /// Exactly one of group and user.
-    fn target(&mut self, keys: &Keys, push: &Node) -> Option<Target> {
+    fn target(&mut self, keys: &Keys, push: &Node) -> Option<(Target, At)> {
         let group = keys.get(Key::Group).map(|entry| (entry, self.target_id("group", &entry.node)));
         let user = keys.get(Key::User).map(|entry| (entry, self.target_id("user", &entry.node)));
         // An id may be empty only after its variables are replaced.
         let present = |id: &Option<Option<String>>| !matches!(id, Some(None));
         match (group.filter(|(_, id)| present(id)), user.filter(|(_, id)| present(id))) {
-            (Some((_, group)), None) => group.flatten().map(Target::Group),
-            (None, Some((_, user))) => user.flatten().map(Target::User),
+            (Some((entry, group)), None) => group.flatten().map(|group| (Target::Group(group), entry.node.at)),
+            (None, Some((entry, user))) => user.flatten().map(|user| (Target::User(user), entry.node.at)),
             (Some((group, _)), Some((user, _))) => {
                 let other = self.place(group.key_at);
                 self.error(user.key_at, "a push has one target: expected a group or a user, got both")

@@ -15,7 +15,8 @@ use super::reading::Loose;
 use super::settings::DaemonSettings;
 use super::yaml::At;
 use crate::domain::job::DstGap;
-use crate::domain::{Account, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support};
+use crate::domain::sender::wrong_for_all;
+use crate::domain::{Account, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support, Target, WrongTarget};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 
 /// What the drafts came to.
@@ -218,15 +219,16 @@ impl Settling<'_> {
             let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
             self.schedule(schedule, place, &timezone, DstGap::default());
         }
-        for Reference { file, im, account, content, places } in loose.references {
-            self.check_account(file, &im, account.as_deref(), content, places);
+        for Reference { file, im, account, target, kind, places } in loose.references {
+            self.check_account(file, &im, account.as_deref(), target.as_ref(), kind, places);
         }
     }
 
     /// Fills in a push. What is wrong with its account goes to the findings.
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
-        let PushSpec { im, account, .. } = &draft.spec;
-        self.check_account(file, im, account.as_deref(), Some(draft.content()), draft.places);
+        let PushSpec { im, account, target, message, .. } = &draft.spec;
+        let kind = message.body.kind();
+        self.check_account(file, im, account.as_deref(), Some(target), Some(kind), draft.places);
         let mut spec = draft.spec;
         if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
             spec.timeout = timeout;
@@ -299,13 +301,15 @@ impl Settling<'_> {
         ))
     }
 
-    /// Refuses accounts and ims that do not exist, and contents that none of the accounts could carry.
+    /// Refuses accounts and ims that do not exist, and targets and contents that none of the accounts could reach or
+    /// carry.
     fn check_account(
         &mut self,
         file: u16,
         im: &str,
         account: Option<&str>,
-        content: Option<(Kind, bool)>,
+        target: Option<&Target>,
+        kind: Option<Kind>,
         places: PushPlaces,
     ) {
         let place = |at: At| Place { file, at: at.at, len: at.len };
@@ -338,7 +342,12 @@ impl Settling<'_> {
                 Some(specs) => specs,
             },
         };
-        let Some((kind, is_group)) = content else { return };
+        let Some(target) = target else { return };
+        if let Some(wrong) = wrong_for_all(target, carriers.iter().copied()) {
+            refuse_target(self.findings, self.sources, place(places.target), target, wrong);
+        }
+        let Some(kind) = kind else { return };
+        let is_group = target.is_group();
         let refusal = |spec: &&'static SenderSpec| match (spec.support)(kind, is_group) {
             Support::Refused(reason) => Some((spec.name, reason)),
             _ => None,
@@ -349,6 +358,19 @@ impl Settling<'_> {
             let message = format!("{sender} cannot send {kind} to {target}: {reason}");
             self.findings.error(place(places.content), message);
         }
+    }
+}
+
+fn refuse_target(findings: &mut Findings, sources: &[Source], at: Place, target: &Target, mut wrong: WrongTarget) {
+    let mut shown = as_written(sources, at, target.id());
+    // What a variable holds is shown nowhere, nor what would be made of it.
+    if shown.contains("${") {
+        shown += ", with its variables replaced,";
+        wrong.meant = None;
+    }
+    let finding = findings.error(at, wrong.told(&shown));
+    if wrong.is_secret {
+        finding.hide_line();
     }
 }
 

@@ -24,5 +24,5 @@ pub use message::{Body, Item, Kind, Media, Message, Target};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
 pub use secret::Secret;
-pub use sender::{SenderSpec, Support};
+pub use sender::{SenderSpec, Support, WrongTarget};
 pub use time::{Moment, Reading, UtcMs};

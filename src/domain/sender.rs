@@ -2,7 +2,7 @@
 //! here, so that neither depends on any protocol.
 
 use super::account::Settings;
-use super::message::Kind;
+use super::message::{Kind, Target};
 
 /// The static description of one sender (wire protocol).
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,9 @@ pub struct SenderSpec {
     pub settings: &'static [SettingSpec],
     /// How it carries a kind to a group (`true`) or a user (`false`).
     pub support: fn(Kind, bool) -> Support,
+    /// Whether this could be a target at all, by its form alone: [`any_target`] where the protocol gives none that is
+    /// certain. What might work is never refused.
+    pub target: fn(&Target) -> Result<(), WrongTarget>,
     /// Whether the protocol carries an idempotency key, so that a repeat of an attempt whose outcome is unknown
     /// cannot be seen twice by the receiver: `|_| true`, `|_| false`, or as a setting of the account says. Whether
     /// the key of one delivery still holds is asked of the sender.
@@ -32,6 +35,48 @@ pub struct SenderSpec {
 impl SenderSpec {
     pub fn setting(&self, key: &str) -> Option<&'static SettingSpec> {
         self.settings.iter().find(|setting| setting.key == key)
+    }
+}
+
+/// For senders to whom any text may be a target.
+///
+/// # Errors
+/// Never.
+pub fn any_target(_: &Target) -> Result<(), WrongTarget> {
+    Ok(())
+}
+
+/// What is wrong with a target that none of these senders could ever write to.
+pub fn wrong_for_all<'a>(target: &Target, senders: impl IntoIterator<Item = &'a SenderSpec>) -> Option<WrongTarget> {
+    let mut wrong = None;
+    for sender in senders {
+        match (sender.target)(target) {
+            Ok(()) => return None,
+            Err(problem) => wrong = wrong.or(Some(problem)),
+        }
+    }
+    wrong
+}
+
+/// Why a text is no target of a sender. It does not hold the target, which may have come from a variable and then is
+/// shown nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongTarget {
+    /// `is no chat of Telegram`, `looks like a bot's token`.
+    pub problem: &'static str,
+    pub expected: &'static str,
+    /// What was probably meant, made of the target.
+    pub meant: Option<String>,
+    pub is_secret: bool,
+}
+
+impl WrongTarget {
+    /// In one line for people; `shown` stands for the target.
+    pub fn told(&self, shown: &str) -> String {
+        let WrongTarget { problem, expected, meant, is_secret } = self;
+        let shown = if *is_secret { "the target" } else { shown };
+        let advice = meant.as_ref().map(|meant| format!("; write {meant}")).unwrap_or_default();
+        format!("{shown} {problem}: expected {expected}{advice}")
     }
 }
 

@@ -10,6 +10,7 @@ use super::sender::{BuildError, Environment, Probe, Sender};
 use super::shared::setting::choice;
 use crate::domain::account::Account;
 use crate::domain::message::Item;
+use crate::domain::sender::any_target;
 use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, SenderSpec, Support, Target, escaped, escaped_json};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -18,6 +19,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     default_im: "console",
     settings: &[choice("format", &["text", "json"], "a block for people, or one line of JSON per push").or("text")],
     support: |_, _| Support::Native,
+    target: any_target,
     // A repeat prints a second block.
     idempotent: |_| false,
     concurrency: 1,

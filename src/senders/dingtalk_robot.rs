@@ -26,6 +26,7 @@ use super::shared::steady::Steady;
 use super::shared::text::{Limit, split};
 use super::shared::verdict::{Fields, No, Verdict, number};
 use crate::clock::SharedClock;
+use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 /// A request has about 20,000 bytes, of which JSON's escapes and the rest of the body take their part.
@@ -50,6 +51,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         Kind::Text | Kind::Mixed => Support::Native,
         Kind::Image | Kind::Voice | Kind::Video | Kind::File => Support::Fallback("as link"),
     },
+    target: any_target,
     idempotent: |_| false,
     concurrency: 1,
     min_interval_ms: 0,

@@ -17,6 +17,7 @@ use super::shared::key_ages::KeyAges;
 use super::shared::parts::{Budget, Progress};
 use super::shared::setting::{CA_FILE, choice, secret, text, url};
 use super::shared::{ogg, settings};
+use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target, UtcMs};
 
 const KEY_WINDOW: Duration = Duration::from_secs(3600);
@@ -45,6 +46,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support: |_, _| Support::Native,
+    target: any_target,
     idempotent: |_| true,
     concurrency: 4,
     // 1000 a minute.

@@ -17,6 +17,7 @@ use super::shared::parts::{Budget, Progress};
 use super::shared::setting::{CA_FILE, secret, text, url};
 use super::shared::settings;
 use crate::clock::SharedClock;
+use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
 
 /// A request has at most 20 KB; some of it is around the text.
@@ -44,6 +45,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         Kind::Text | Kind::Mixed => Support::Native,
         Kind::Image | Kind::Voice | Kind::Video | Kind::File => Support::Fallback("as link"),
     },
+    target: any_target,
     idempotent: |_| false,
     concurrency: 1,
     // 100 a minute, 5 a second.

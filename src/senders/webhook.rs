@@ -32,6 +32,7 @@ use super::shared::verdict::{Fields, Verdict};
 use crate::clock::SharedClock;
 use crate::domain::account::Account;
 use crate::domain::message::{Item, Media};
+use crate::domain::sender::any_target;
 use crate::domain::{
     Body, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, Trigger, UtcMs,
 };
@@ -58,6 +59,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support: |_, _| Support::Native,
+    target: any_target,
     idempotent: |settings| settings.bool("dedupes") == Some(true),
     concurrency: 64,
     min_interval_ms: 0,

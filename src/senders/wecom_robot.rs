@@ -29,6 +29,7 @@ use super::shared::steps::{Budget, Progress, Step, Style, plan};
 use super::shared::text::Limit;
 use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
 use crate::domain::push::MediaFile;
+use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -48,6 +49,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support,
+    target: any_target,
     idempotent: |_| false,
     concurrency: 1,
     min_interval_ms: 0,

@@ -9,8 +9,8 @@ use crate::common::bench::{delivery, group, outcomes, user};
 use crate::common::fake_im::{Answer, FakeIm, Refused};
 use crate::common::rig::{Rig, media, opus_of_1001_ms, retry, text, text_item};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use pushcron::domain::{Body, Item, Outcome, Report};
-use pushcron::senders::{Probe, Sender};
+use pushcron::domain::{Body, Item, Outcome, Report, Target};
+use pushcron::senders::{self, Probe, Sender};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "syt_CANARY";
@@ -827,4 +827,26 @@ async fn a_refusal_says_what_to_do() {
         let error = report.error.unwrap();
         assert!(error.contains(word), "{error}");
     }
+}
+
+#[test]
+fn a_target_without_the_sign_of_matrix_is_none() {
+    let judge = senders::find("matrix").unwrap().spec.target;
+    for id in ["!room:im.test", "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM", "#ops:im.test"] {
+        assert_eq!(judge(&Target::Group(id.to_owned())), Ok(()));
+    }
+    assert_eq!(judge(&Target::User("@alice:im.test".to_owned())), Ok(()));
+    for id in ["ops", "#ops", "@alice:im.test", "https://matrix.to/#/@alice:im.test"] {
+        let told = judge(&Target::Group(id.to_owned())).unwrap_err().told("'it'");
+        let said = "'it' is no room of Matrix: expected a room's id (!…) or its alias such as #name:example.org";
+        assert_eq!(told, said, "{id}");
+    }
+    for id in ["alice", "@alice", "!room:im.test"] {
+        assert!(judge(&Target::User(id.to_owned())).is_err(), "{id}");
+    }
+    let linked = |target: Target| judge(&target).unwrap_err().meant;
+    let room = linked(Target::Group("https://matrix.to/#/!room:im.test?via=im.test".to_owned()));
+    assert_eq!(room.as_deref(), Some("!room:im.test"));
+    let user = linked(Target::User("https://matrix.to/#/@alice:im.test".to_owned()));
+    assert_eq!(user.as_deref(), Some("@alice:im.test"));
 }

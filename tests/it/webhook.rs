@@ -151,6 +151,24 @@ async fn each_answer_leads_to_its_class() {
         (Answer::json(200, json!({"ok": true, "message": "error handling is fine"})), Outcome::Sent),
         (Answer::json(201, json!({"code": 201, "error": null, "errors": []})), Outcome::Sent),
         (Answer::json(200, json!({"id": "failed", "data": {"name": "error"}})), Outcome::Sent),
+        // A code of the receiver's own, whose yes is not ours to know: its words tell.
+        (Answer::json(200, json!({"code": 1, "msg": "ok"})), Outcome::Sent),
+        (Answer::json(200, json!({"code": 20000, "message": "Success!", "data": null})), Outcome::Sent),
+        (Answer::json(200, json!({"code": "1", "msg": "操作成功", "data": {"code": 1, "msg": "OK"}})), Outcome::Sent),
+        (Answer::json(200, json!({"code": 1})), Outcome::Rejected),
+        (Answer::json(200, json!({"code": 1, "msg": "not ok"})), Outcome::Rejected),
+        (Answer::json(200, json!({"code": 1, "msg": "ok", "message": "no such chat"})), Outcome::Rejected),
+        (Answer::json(200, json!({"code": 1, "msg": "ok", "success": false})), Outcome::Rejected),
+        (
+            Answer::json(200, json!({"code": 1, "msg": "ok", "data": {"code": 7, "msg": "no such chat"}})),
+            Outcome::Rejected,
+        ),
+        (Answer::json(200, json!({"code": 503, "msg": "ok"})), Outcome::Rejected),
+        (Answer::json(200, json!({"code": -1, "msg": "ok"})), Outcome::Rejected),
+        // In the envelope of a known platform the numbers mean what they mean there.
+        (Answer::json(200, json!({"errcode": 0, "data": {"code": 1, "msg": "ok"}})), Outcome::Rejected),
+        (Answer::json(200, json!({"StatusCode": 0, "StatusMessage": "success", "code": 19001})), Outcome::Rejected),
+        (Answer::json(200, json!({"retcode": 1, "status": "ok", "message": "ok"})), Outcome::Rejected),
         // But where the receiver itself says no, that counts.
         (Answer::json(200, json!({"ok": false})), Outcome::Rejected),
         (Answer::json(202, json!({"success": "false", "message": "no such chat"})), Outcome::Rejected),

@@ -31,7 +31,9 @@ use super::shared::steady::Steady;
 use super::shared::upload::{self, Uploads};
 use super::shared::{ogg, settings};
 use crate::clock::SharedClock;
-use crate::domain::{Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, UtcMs};
+use crate::domain::{
+    Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs, WrongTarget,
+};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Synapse forgets a transaction id after a day.
@@ -53,12 +55,32 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support: |_, _| Support::Native,
+    target: has_its_sign,
     idempotent: |_| true,
     concurrency: 4,
     min_interval_ms: 0,
     // The server's own cap is asked for before an upload; 50 MB is what Synapse takes by default.
     max_media_bytes: u64::MAX,
 };
+
+/// Every id of Matrix begins with a sign that tells what it is of, and those that people read end with their server.
+fn has_its_sign(target: &Target) -> Result<(), WrongTarget> {
+    let id = target.id();
+    let (signs, problem, expected): (&[char], _, _) = match target {
+        Target::Group(_) => {
+            (&['!', '#'], "is no room of Matrix", "a room's id (!…) or its alias such as #name:example.org")
+        }
+        Target::User(_) => (&['@'], "is no user of Matrix", "a user's id such as @name:example.org"),
+    };
+    let is_whole = |id: &str| id.starts_with(signs) && (id.starts_with('!') || id.contains(':'));
+    if is_whole(id) {
+        return Ok(());
+    }
+    // A link to the room or the user, as clients share it.
+    let linked = id.split_once("matrix.to/#/").and_then(|(_, id)| id.split('?').next());
+    let meant = linked.filter(|id| is_whole(id)).map(str::to_owned);
+    Err(WrongTarget { problem, expected, meant, is_secret: false })
+}
 
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;

@@ -46,6 +46,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support: |_, _| Support::Native,
+    target: super::shared::targets::no_number_for_people,
     idempotent: |_| false,
     // One send at a time to a target, and a few targets at once, so that one that hangs holds up no other. QQ's own
     // limits are not published: real accounts set `min_interval` (docs/senders.md).

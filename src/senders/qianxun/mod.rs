@@ -47,6 +47,7 @@ use super::shared::settings;
 use super::shared::steps::{Budget, Progress, Step};
 use crate::clock::SharedClock;
 use crate::domain::account::Account;
+use crate::domain::sender::any_target;
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
 
 /// A media call may cover the hook's own download.
@@ -87,6 +88,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support,
+    target: any_target,
     idempotent: |_| false,
     concurrency: 1,
     // The hook has crashed on bursts (sheet §9).

@@ -18,6 +18,7 @@ pub mod sliding;
 mod spelling;
 pub mod steady;
 pub mod steps;
+pub mod targets;
 pub mod text;
 pub mod upload;
 pub mod verdict;

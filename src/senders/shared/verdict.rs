@@ -4,7 +4,7 @@
 //! no beside it or beneath it (`data.errcode`, `success: false`), and numbers as texts. A yes counts only where nothing
 //! in the envelope says no: what was called sent is never looked at again.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::http::excerpt;
 
@@ -12,7 +12,9 @@ use super::http::excerpt;
 const DEPTH: usize = 4;
 
 /// Other protocols' fields for a code, in lower case and without `_`; zero and the 2xx of HTTP say yes.
-const CODES: [&str; 8] = ["errcode", "errorcode", "errno", "code", "retcode", "ret", "statuscode", "subcode"];
+const CODES: [&str; 8] = ["errcode", "errorcode", "errno", OPEN, "retcode", "ret", "statuscode", "subcode"];
+/// The one name of a code that everybody uses. The others are the mark of some platform or gateway, whose zero is known.
+const OPEN: &str = "code";
 const FLAGS: [&str; 5] = ["success", "succeed", "succeeded", "issuccess", "ok"];
 /// What holds another answer. Everything else is content: a chat's name or a message may hold any word.
 const CONTAINERS: [&str; 9] =
@@ -20,12 +22,17 @@ const CONTAINERS: [&str; 9] =
 const WORDS: [&str; 8] =
     ["errmsg", "msg", "message", "statusmessage", "errormessage", "description", "wording", "reason"];
 
+/// What says yes where it is all that is said.
+const YES: [&str; 9] =
+    ["ok", "success", "succeeded", "successful", "成功", "操作成功", "请求成功", "发送成功", "推送成功"];
+
 /// A no that brings no code of its own.
 pub const NO_CODE: i64 = i64::MIN;
 
 /// How a protocol says yes.
 pub struct Fields {
-    /// Where its verdict stands, as it spells it; a yes needs one of these at the top.
+    /// Where its verdict stands, as it spells it; a yes needs one of these at the top. None where the receiver chooses
+    /// its own words and numbers: there a `code` is a yes too if its words say so.
     pub codes: &'static [&'static str],
     pub yes: i64,
 }
@@ -68,7 +75,7 @@ impl No {
 impl Fields {
     pub fn read(&self, answer: &Value) -> Verdict {
         let mut noes = Vec::new();
-        self.walk(answer, 0, &mut noes);
+        self.walk(answer, 0, self.codes.is_empty(), &mut noes);
         // The protocol's own field knows best, then what stands nearest to the top.
         if let Some(mut no) = noes.into_iter().min_by_key(|no| (!no.is_own, no.code == NO_CODE)) {
             if no.words.is_empty() {
@@ -80,21 +87,26 @@ impl Fields {
         if self.codes.iter().any(is_there) { Verdict::Yes } else { Verdict::Nothing }
     }
 
-    fn walk(&self, value: &Value, depth: usize, noes: &mut Vec<No>) {
+    /// `is_open`: whether a `code` may be numbered as its author likes.
+    fn walk(&self, value: &Value, depth: usize, is_open: bool, noes: &mut Vec<No>) {
         match value {
             Value::Array(values) if depth > 0 && depth < DEPTH => {
-                values.iter().for_each(|value| self.walk(value, depth, noes));
+                values.iter().for_each(|value| self.walk(value, depth, is_open, noes));
             }
             Value::Object(entries) => {
+                let is_open = is_open && !entries.keys().any(|key| is_of_a_platform(key));
                 for (key, field) in entries {
                     if let Some((code, is_own, said)) = self.says_no(key, field, depth) {
+                        if is_open && bare(key) == OPEN && is_numbered_yes(code) && words_are_yes(entries) {
+                            continue;
+                        }
                         let words = said.unwrap_or_else(|| words_of(value));
                         noes.push(No { code, is_own, words });
                     }
                 }
                 let containers = entries.iter().filter(|(key, _)| CONTAINERS.contains(&&*bare(key)));
                 if depth + 1 < DEPTH {
-                    containers.for_each(|(_, value)| self.walk(value, depth + 1, noes));
+                    containers.for_each(|(_, value)| self.walk(value, depth + 1, is_open, noes));
                 }
             }
             _ => {}
@@ -166,6 +178,29 @@ fn is_yes_word(word: &str) -> bool {
     matches!(&*word.to_lowercase(), "" | "ok" | "success" | "succeeded" | "none" | "null" | "0" | "false")
 }
 
+/// Beside or beneath these a `code` is part of that platform's answer, and no number of the receiver's own.
+fn is_of_a_platform(key: &str) -> bool {
+    let name = bare(key);
+    name != OPEN && CODES.contains(&&*name)
+}
+
+/// Whether a code may be a yes: people number theirs as they like (`{"code": 1, "msg": "ok"}`), but nobody numbers it
+/// below zero or as HTTP numbers errors. [`NO_CODE`], which stands for a word, is below zero.
+fn is_numbered_yes(code: i64) -> bool {
+    code > 0 && !(400..600).contains(&code)
+}
+
+/// Whether there are words for people, and all of them are nothing but a yes.
+fn words_are_yes(entries: &Map<String, Value>) -> bool {
+    let words = entries.iter().filter(|(key, _)| WORDS.contains(&&*bare(key))).map(|(_, words)| words);
+    let said: Vec<&Value> = words.filter(|words| !words.is_null() && words.as_str() != Some("")).collect();
+    let is_yes = |words: &&Value| {
+        let word = words.as_str().unwrap_or_default().trim().trim_end_matches(['.', '!', '。', '！']);
+        YES.contains(&&*word.to_lowercase())
+    };
+    !said.is_empty() && said.iter().all(is_yes)
+}
+
 /// A field's name however it is cased and joined: `StatusCode`, `status_code`.
 fn bare(key: &str) -> String {
     key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
@@ -213,6 +248,10 @@ mod tests {
             (&BY_ERRCODE, json!({"errcode": 0, "errmsg": "ok", "data": {"ErrCode": "93000"}}), no(93000, true, "ok")),
             (&BY_ERRCODE, json!({"errcode": 0, "success": "False", "message": "m"}), no(NO_CODE, false, "m")),
             (&BY_ERRCODE, json!({"errcode": 0, "code": 403, "msg": "m"}), no(403, false, "m")),
+            // In the answer of a known platform another's code means what it means everywhere, whatever the words.
+            (&BY_ERRCODE, json!({"errcode": 0, "data": {"code": 1, "msg": "ok"}}), no(1, false, "ok")),
+            (&BY_ERRCODE, json!({"errcode": 0, "errmsg": "ok", "code": 1}), no(1, false, "ok")),
+            (&BY_CODE, json!({"code": 1, "msg": "ok"}), no(1, true, "ok")),
             (&BY_ERRCODE, json!({"errcode": "InvalidToken"}), no(NO_CODE, false, "InvalidToken")),
             (&BY_CODE, json!({"StatusCode": 0, "code": 0, "data": {}, "msg": "success"}), Verdict::Yes),
             (&BY_CODE, json!({"StatusCode": 0}), Verdict::Yes),
@@ -227,6 +266,49 @@ mod tests {
         ];
         for (fields, answer, expected) in rows {
             assert_eq!(fields.read(&answer), expected, "{answer}");
+        }
+    }
+
+    const OF_ANYBODY: Fields = Fields { codes: &[], yes: 0 };
+
+    #[test]
+    fn only_a_receiver_that_chooses_its_own_words_may_number_its_yes() {
+        let yes = [
+            json!({"code": 1, "msg": "ok"}),
+            json!({"code": "1", "Message": " Success! ", "data": null}),
+            json!({"code": 20000, "msg": "操作成功", "error": null, "success": true}),
+            json!({"data": {"code": 1, "msg": "OK", "message": ""}}),
+        ];
+        for answer in yes {
+            assert_eq!(OF_ANYBODY.read(&answer), Verdict::Nothing, "{answer}");
+            let of_a_platform = json!({"errcode": 0, "data": answer});
+            assert!(matches!(OF_ANYBODY.read(&of_a_platform), Verdict::No(_)), "{of_a_platform}");
+            for fields in [BY_ERRCODE, BY_CODE, BY_200] {
+                assert!(matches!(fields.read(&answer), Verdict::No(_)), "{answer}");
+            }
+        }
+        let noes = [
+            json!({"code": 1}),
+            json!({"code": 1, "msg": ""}),
+            json!({"code": 1, "msg": "not ok"}),
+            json!({"code": 1, "msg": {"ok": 1}}),
+            json!({"code": 1, "msg": "ok", "message": "no such chat"}),
+            json!({"code": 1, "msg": "ok", "success": false}),
+            json!({"code": 1, "msg": "ok", "error": "no such chat"}),
+            json!({"code": 1, "msg": "ok", "data": {"code": 7, "msg": "no such chat"}}),
+            json!({"code": 1, "msg": "ok", "data": {"errcode": 93000, "errmsg": "ok"}}),
+            json!({"code": 503, "msg": "ok"}),
+            json!({"code": -1, "msg": "ok"}),
+            json!({"code": "gone", "msg": "ok"}),
+            // A known platform behind the address, where 0 is the one yes.
+            json!({"errcode": 1, "msg": "ok"}),
+            json!({"ret": 1, "msg": "ok"}),
+            json!({"retcode": 1, "status": "ok", "message": "ok"}),
+            json!({"StatusCode": 0, "StatusMessage": "success", "code": 19001}),
+            json!({"errcode": 0, "errmsg": "ok", "code": 1}),
+        ];
+        for answer in noes {
+            assert!(matches!(OF_ANYBODY.read(&answer), Verdict::No(_)), "{answer}");
         }
     }
 

@@ -47,6 +47,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         CA_FILE,
     ],
     support: |_, _| Support::Native,
+    target: place::target,
     idempotent: |_| false,
     concurrency: 4,
     // 30 messages a second over all chats.
@@ -92,7 +93,10 @@ impl Sender for Telegram {
     async fn send(&self, delivery: &Delivery) -> Report {
         let place = match place(delivery.target.id()) {
             Ok(place) => place,
-            Err(problem) => return Report::failed(Outcome::Rejected, problem),
+            Err(wrong) => {
+                let shown = format!("'{}'", delivery.target.id());
+                return Report::failed(Outcome::Rejected, wrong.told(&shown));
+            }
         };
         let mut steps = as_tried(plan(delivery, self.format), &delivery.parts);
         if steps.is_empty() {

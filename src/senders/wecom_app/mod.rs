@@ -42,6 +42,7 @@ use super::shared::text::{Limit, split};
 use super::shared::verdict::number;
 use super::shared::{markdown, settings};
 use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
+use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
@@ -66,6 +67,7 @@ pub static SPEC: SenderSpec = SenderSpec {
         Kind::Voice => Support::Fallback("as file, unless AMR of at most 60 s"),
         Kind::Mixed => Support::Fallback("as a sequence"),
     },
+    target: any_target,
     idempotent: |_| true,
     concurrency: 4,
     min_interval_ms: 0,

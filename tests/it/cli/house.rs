@@ -70,6 +70,19 @@ impl House {
         house
     }
 
+    /// As [`House::lived_in`], with a job `stray` that an earlier version took and that can reach nobody.
+    pub fn with_a_stray_job() -> House {
+        let house = House::lived_in();
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let store = SqliteStore::open(house.path("pushcron.db"), Access::Daemon, at(3 * DAY)).await.unwrap();
+            let mut stray = job("stray", "@daily", "Europe/Berlin");
+            stray.push = vec![push("qq", "group:1"), push("telegram", "group:t.me/news")];
+            load(&store, &[(&stray, at(4 * DAY))]).await;
+            store.close().await;
+        });
+        house
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

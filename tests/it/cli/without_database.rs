@@ -60,6 +60,44 @@ fn bad_files_are_refused_with_every_place_and_no_secret() {
     assert_eq!(house.run("run").refused(78), told);
 }
 
+/// A good token's shape, which stands where a chat should.
+const TOKEN: &str = "7700112233:AAHcanaryCanaryCanaryCanaryCanaryCa";
+
+#[test]
+fn targets_that_the_sender_could_never_write_to_are_refused_with_their_form() {
+    const ACCOUNTS: &str = "accounts:\n- {id: t, sender: telegram, token_file: token}\n";
+    let wrong = [
+        ("group", "-1001234567890/abc", ""),
+        ("group", "-1001234567890/", ""),
+        ("group", "-1001234567890:17", "write -1001234567890/17"),
+        ("group", "t.me/news", "write @news"),
+        ("group", "https://t.me/news", "write @news"),
+        ("group", "-100 1234567890", "write -1001234567890"),
+        ("user", "news", ""),
+        ("group", TOKEN, ""),
+    ];
+    for (key, id, advice) in wrong {
+        let house = House::with_file(&format!(
+            "{ACCOUNTS}jobs:\n- name: j\n  every: 1m\n  push:\n    im: telegram\n    {key}: \"{id}\"\n    text: hi\n"
+        ));
+        house.write("token", "1:a");
+        let told = house.run("check").refused(78);
+        let column = key.len() + 7;
+        assert!(told.starts_with(&format!("jobs.yaml:8:{column}: ")), "{told}");
+        assert!(told.contains("expected a chat's number such as -1001234567890 or a channel's @name"), "{told}");
+        assert!(told.contains(advice), "{told}");
+        assert_eq!(told.contains(id), id != TOKEN, "{told}");
+        assert_eq!(house.run("next").refused(78), told, "whoever reads the files says the same");
+
+        let house = House::with_file(&format!("{ACCOUNTS}jobs: []\n"));
+        house.write("token", "1:a");
+        let told = house.run_words(["push", "--im", "telegram", &format!("--{key}"), id, "--text", "hi"]).refused(64);
+        assert!(told.contains("expected a chat's number") && told.contains(advice), "{told}");
+        assert_eq!(told.contains(id), id != TOKEN, "{told}");
+        assert!(!house.path("pushcron.db").exists(), "nothing was begun");
+    }
+}
+
 #[test]
 fn coming_fires_are_shown_to_people_and_programs() {
     let house = House::with_file(FAR);

@@ -28,6 +28,19 @@ fn a_fire_by_hand_waits_for_a_daemon() {
     assert!(house.run("fire nobody").refused(1).contains("nobody"));
 }
 
+/// A definition of an earlier version, which asked nobody what a target looks like.
+#[test]
+fn a_fire_by_hand_of_what_can_reach_nobody_is_refused() {
+    let house = House::with_a_stray_job();
+    let told = house.run("fire stray").refused(64);
+    assert!(told.contains("'t.me/news'") && told.contains("write @news"), "{told}");
+    assert!(told.contains("job 'stray'"), "{told}");
+    let told = house.run("fire stray --wait").refused(64);
+    assert!(told.contains("'t.me/news'"), "{told}");
+    let rows: Vec<Value> = serde_json::from_str(&house.run("history --json").fine()).unwrap();
+    assert!(rows.iter().all(|row| row["job"] != "stray"), "nothing was recorded");
+}
+
 #[test]
 fn a_failed_push_is_due_again_and_a_sent_one_is_not() {
     let house = House::lived_in();

@@ -8,13 +8,14 @@ mod reports;
 mod secrets;
 mod settings;
 mod slips;
+mod targets;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pushcron::config::{self, Config, ConfigErrors, Surroundings};
-use pushcron::domain::sender::{SettingKind, SettingSpec};
-use pushcron::domain::{Kind, SenderSpec, Support, UtcMs};
+use pushcron::domain::sender::{SettingKind, SettingSpec, any_target};
+use pushcron::domain::{Kind, SenderSpec, Support, UtcMs, WrongTarget};
 
 /// 2026-01-01T00:00:00Z, a Thursday.
 const NOW: UtcMs = UtcMs(1_767_225_600_000);
@@ -45,14 +46,35 @@ static WIRE: SenderSpec = SenderSpec {
         (Kind::Video, _) => Support::Fallback("as link"),
         _ => Support::Native,
     },
+    target: |target| match target.id() {
+        "@nobody" => Err(WrongTarget {
+            problem: "is nobody's name",
+            expected: "a name such as @somebody",
+            meant: Some("@somebody".to_owned()),
+            is_secret: false,
+        }),
+        "@token" => Err(WrongTarget {
+            problem: "looks like a token",
+            expected: "a name such as @somebody",
+            meant: None,
+            is_secret: true,
+        }),
+        _ => Ok(()),
+    },
     idempotent: |_| false,
     concurrency: 1,
     min_interval_ms: 0,
     max_media_bytes: 1,
 };
 
-static SCREEN: SenderSpec =
-    SenderSpec { name: "screen", default_im: "screen", settings: &[], support: |_, _| Support::Native, ..WIRE };
+static SCREEN: SenderSpec = SenderSpec {
+    name: "screen",
+    default_im: "screen",
+    settings: &[],
+    support: |_, _| Support::Native,
+    target: any_target,
+    ..WIRE
+};
 
 const CANARY: &str = "CANARY-7f3a";
 
@@ -62,6 +84,7 @@ fn surroundings() -> Surroundings {
         variable: Box::new(|name| match name {
             "TOKEN" => Some(CANARY.to_owned()),
             "GROUP" => Some("778899".to_owned()),
+            "NOBODY" => Some("@nobody".to_owned()),
             "EMPTY" => Some(String::new()),
             "YES" => Some("true".to_owned()),
             _ => None,
