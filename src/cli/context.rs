@@ -64,6 +64,11 @@ impl Context {
         config::load(&[path.to_owned()], &senders::specs(), &around)
     }
 
+    /// Whether a database was named on the command line.
+    pub fn names_database(&self) -> bool {
+        self.global.db.is_some()
+    }
+
     /// The script of a simulation of these files.
     pub fn scenario(&self, path: &Path, config: &Config) -> Result<Scenario, ConfigErrors> {
         config::scenario(path, config, &senders::specs(), &self.surroundings())

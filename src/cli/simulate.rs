@@ -119,6 +119,9 @@ impl From<SimulateError> for Failure {
 
 impl Simulate {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        if context.names_database() {
+            return Err(usage("--db: a simulation reads no database, and writes none yet; take --json".to_owned()));
+        }
         let fail_on = self.fail_on.as_deref().map(FailOn::parse).transpose()?.unwrap_or_default();
         let config = context.config_to_look_at()?;
         let (from, until) = self.time(&config, context.now())?;

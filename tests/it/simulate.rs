@@ -174,4 +174,6 @@ fn a_wrong_scenario_is_refused_with_every_place() {
     assert!(told.contains("did you mean 'down'?") && told.contains("there is no account 'c'"), "{told}");
     let told = house.run("simulate --from 2026-12-02 --until 2026-12-01").refused(64);
     assert!(told.contains("expected an end after the beginning"), "{told}");
+    assert!(house.run("simulate --days 1 --db out.db").refused(64).contains("writes none yet"));
+    assert!(house.run("simulate --days 1 --fail-on limits").refused(64).contains("not simulated yet"));
 }
