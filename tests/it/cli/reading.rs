@@ -139,19 +139,3 @@ fn a_reader_that_goes_away_is_no_error() {
         assert_eq!((child.wait().unwrap().code(), told.as_str()), (Some(0), ""), "{verb:?}");
     }
 }
-
-#[test]
-fn everyday_verbs_answer_at_once() {
-    let house = House::lived_in();
-    let clock = pushcron::clock::SystemClock::shared();
-    for verb in ["jobs", "accounts", "history", "check", "next"] {
-        // The best of several, since other tests share the machine.
-        let took = (0..10).map(|_| {
-            let before = clock.monotonic();
-            house.run(verb).fine();
-            clock.monotonic() - before
-        });
-        let best = took.min().unwrap();
-        assert!(best.as_millis() < 100, "{verb} took {best:?}");
-    }
-}
