@@ -11,7 +11,7 @@ use crate::common::deliveries::{self, DUE_AT, account, file, media, secret, text
 use crate::common::fake_im::{Answer, FakeIm, Refused};
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::Item;
-use pushcron::domain::{Body, Delivery, Kind, MediaFile, Outcome, Report, Support, Target};
+use pushcron::domain::{Body, Delivery, Kind, MediaFile, Message, Outcome, Report, Support, Target};
 use pushcron::senders::{SENDERS, Sender};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -221,6 +221,24 @@ async fn all_is_well_once() {
         let report = send(name, &fixture, &im.url(""), PATIENT).await;
         assert_eq!(report.outcome, Outcome::Sent, "{name}: {report:?}");
         assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name}: {:?}", im.paths());
+    }
+}
+
+/// A text that the configuration let through, such as one whose only letters were taken out: a platform that was not
+/// asked has said no yes.
+#[tokio::test]
+async fn nothing_is_called_sent_that_nobody_was_asked_to_send() {
+    for (name, fixture) in fixtures() {
+        for empty in ["", " \n"] {
+            let im = server(&fixture, None).await;
+            let (sender, _bench) = sender(name, &fixture, &im.url(""));
+            let text = Body::Text { text: empty.to_owned() };
+            let message = Message { title: None, body: text };
+            let report = sender.send(&Delivery { message, ..push(&fixture, PATIENT) }).await;
+            let is_asked = !im.requests_to(fixture.decisive).is_empty();
+            assert_eq!(report.outcome == Outcome::Sent, is_asked, "{name} of {empty:?}: {report:?}");
+            assert!(is_asked || report.outcome == Outcome::Rejected, "{name} of {empty:?}: {report:?}");
+        }
     }
 }
 

@@ -48,7 +48,13 @@ impl Progress {
         // An attempt that left no result at all was cut off by a crash.
         let perhaps = parts.get(open).map_or(delivery.attempt > 1, |part| part.outcome == Outcome::Unknown.as_str());
         let perhaps_sent = open..open + usize::from(perhaps);
-        Progress { labels, parts, perhaps_sent, note: None, last: Report::sent(None) }
+        // A platform that nobody asks says no yes.
+        let last = if labels.is_empty() {
+            Report::failed(Outcome::Rejected, "there is nothing to send: the message has neither a text nor media")
+        } else {
+            Report::sent(None)
+        };
+        Progress { labels, parts, perhaps_sent, note: None, last }
     }
 
     /// The part at `index`, of which nothing arrived, goes out as `pieces` parts: `parts` is how the message is cut now.
