@@ -275,7 +275,11 @@ fn why(push: &PushSeen<'_>) -> String {
 fn misses(out: &mut dyn Write, course: &Course, shown: &dyn Fn(UtcMs) -> String, most: usize) -> io::Result<()> {
     let count = course.pushes().filter(is_trouble).count();
     if count == 0 {
-        return writeln!(out, "every push is sent, none late");
+        let open = course.pushes().filter(|push| !push.state.is_final()).count();
+        return match open {
+            0 => writeln!(out, "every push is sent, none late"),
+            _ => writeln!(out, "every push is sent, none late, but for what is open at the end"),
+        };
     }
     let columns = [
         Column::kept("due"),
