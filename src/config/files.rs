@@ -16,6 +16,10 @@ pub(super) struct FileText {
     pub rights: Rights,
 }
 
+pub(super) const UNDER_WAY: &str = "is being written: it changed each time while it was read";
+pub(super) const NOT_UTF8: &str = "the text is not UTF-8 from here on";
+pub(super) const SAVE_AS_UTF8: &str = "save the file as UTF-8";
+
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub(super) enum FileProblem {

@@ -130,15 +130,13 @@ impl<'a> Loading<'a> {
             Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
             Err(FileProblem::UnderWay) => {
                 self.under_way = true;
-                return self.fail(path, "is being written: it changed each time while it was read");
+                return self.fail(path, files::UNDER_WAY);
             }
             Err(FileProblem::NotUtf8 { before }) => {
                 self.incomplete = true;
                 let file = self.next_file();
                 let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
-                self.findings
-                    .error(Place { file, at, len: 1 }, "the text is not UTF-8 from here on")
-                    .hint("save the file as UTF-8");
+                self.findings.error(Place { file, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
                 self.sources.push(Source { name: shown(path), text: before });
                 return;
             }

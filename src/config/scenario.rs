@@ -45,6 +45,12 @@ pub struct Span {
     pub until: UtcMs,
 }
 
+impl Span {
+    pub fn contains(&self, at: UtcMs) -> bool {
+        self.from <= at && at < self.until
+    }
+}
+
 /// How an account is out of order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -120,11 +126,11 @@ pub fn scenario(
             findings.error(whole, problem);
         }
         Err(FileProblem::UnderWay) => {
-            findings.error(whole, "is being written: it changed each time while it was read");
+            findings.error(whole, files::UNDER_WAY);
         }
         Err(FileProblem::NotUtf8 { before }) => {
             let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
-            findings.error(Place { file: 0, at, len: 1 }, "the text is not UTF-8 from here on");
+            findings.error(Place { file: 0, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
             text = before;
         }
     }

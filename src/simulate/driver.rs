@@ -11,7 +11,7 @@ use super::error::SimulateError;
 use super::platform::Platform;
 use super::rows::Rows;
 use crate::config::{Absence, Scenario, Scripted};
-use crate::domain::{Delivery, Job, Moment, Reading, Report, UtcMs};
+use crate::domain::{Delivery, Job, Moment, Outcome, Reading, Report, UtcMs};
 use crate::engine::core::recovery::{close_interrupted, resume_waits};
 use crate::engine::core::timer::{self, Timer};
 use crate::engine::core::{Action, Core, Dice, Event, Input, Start, Wake};
@@ -146,10 +146,8 @@ impl<'a> Driver<'a> {
     }
 
     fn is_away_at(&self, at: UtcMs) -> bool {
-        let events = self.scenario.events.iter();
-        events
-            .into_iter()
-            .any(|event| matches!(event, Scripted::Daemon { span, .. } if span.from <= at && at < span.until))
+        let is_away = |event: &Scripted| matches!(event, Scripted::Daemon { span, .. } if span.contains(at));
+        self.scenario.events.iter().any(is_away)
     }
 
     fn pass_to(&mut self, moment: Moment) {
@@ -222,7 +220,7 @@ impl<'a> Driver<'a> {
     fn meet(&mut self, what: Happening) -> Result<(), SimulateError> {
         match what {
             Happening::Answered { life, push_id, report } if life == self.life && self.under_way.remove(&push_id) => {
-                let is_sent = report.outcome == crate::domain::Outcome::Sent;
+                let is_sent = report.outcome == Outcome::Sent;
                 self.input(Input::Done { push_id, report: *report });
                 if !is_sent {
                     self.probe_soon();
@@ -288,7 +286,7 @@ impl<'a> Driver<'a> {
         self.tell(timer::Input::BeginWatch)?;
         let last = self.rows.last_recorded();
         let wall = believable(self.now.wall, last);
-        let roster = self.platform.roster();
+        let mut roster = self.platform.roster();
         let closing = close_interrupted(
             self.rows.interrupted(),
             wall,
@@ -304,7 +302,6 @@ impl<'a> Driver<'a> {
         let mut events: VecDeque<Event> = self.tell(timer::Input::Load)?.into();
         events.extend(self.tell(timer::Input::Apply(self.jobs.to_vec()))?);
         let seen = Reading { wall: last.map_or(wall, |last| last.max(wall)), ..self.now };
-        let mut roster = roster;
         roster.resume(&self.rows.past_accounts(), seen);
         let mut open = self.rows.open_pushes();
         resume_waits(&mut open, seen, self.now);

@@ -57,9 +57,7 @@ impl<'a> Platform<'a> {
 
     fn trouble_of(&self, account: &str, at: UtcMs) -> Option<Trouble> {
         self.scenario.events.iter().find_map(|event| match event {
-            Scripted::Account { span, account: id, trouble } if id == account && span.from <= at && at < span.until => {
-                Some(*trouble)
-            }
+            Scripted::Account { span, account: id, trouble } if id == account && span.contains(at) => Some(*trouble),
             _ => None,
         })
     }
@@ -102,7 +100,7 @@ impl<'a> Platform<'a> {
                 Scope::Im(name) => name == im,
                 Scope::All => true,
             };
-            if is_meant && span.from <= at && at < span.until && self.chance.f64() < *share {
+            if is_meant && span.contains(at) && self.chance.f64() < *share {
                 return answer.clone();
             }
         }
