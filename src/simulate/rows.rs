@@ -142,21 +142,8 @@ impl Rows {
     fn apply(&mut self, changes: Vec<JobChange>, now: UtcMs) -> Applied {
         let added = changes.len() as u64;
         for JobChange { job, definition_hash, next_due_at, .. } in changes {
-            let name: Arc<str> = job.name.as_str().into();
-            let stored = StoredJob {
-                name: name.clone(),
-                schedule: job.schedule.clone(),
-                timezone: job.timezone.clone(),
-                dst_gap: job.dst_gap,
-                enabled: job.enabled,
-                paused: false,
-                misfire: job.misfire.clone(),
-                overlap: job.overlap,
-                next_due_at,
-                definition_hash,
-                revision: 1,
-                loaded_at: now,
-            };
+            let stored = StoredJob::new(&job, definition_hash, next_due_at, now);
+            let name = stored.name.clone();
             self.by_name.insert(name.clone(), self.jobs.len());
             let (by_instant, open) = (BTreeMap::new(), BTreeSet::new());
             self.jobs.push(JobRow { name, definition: job, stored, by_instant, open });

@@ -30,6 +30,26 @@ pub struct StoredJob {
     pub loaded_at: UtcMs,
 }
 
+impl StoredJob {
+    /// A definition that is in force from `now` on, as the first revision of its job, which is not paused.
+    pub fn new(job: &Job, definition_hash: i64, next_due_at: Option<UtcMs>, now: UtcMs) -> StoredJob {
+        StoredJob {
+            name: job.name.as_str().into(),
+            schedule: job.schedule.clone(),
+            timezone: job.timezone.clone(),
+            dst_gap: job.dst_gap,
+            enabled: job.enabled,
+            paused: false,
+            misfire: job.misfire.clone(),
+            overlap: job.overlap,
+            next_due_at,
+            definition_hash,
+            revision: 1,
+            loaded_at: now,
+        }
+    }
+}
+
 /// A new or changed definition to be made durable.
 #[derive(Clone, Debug)]
 pub struct JobChange {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushcron::domain::{
-    Decision, Job, LedgerJob, LedgerRevision, LedgerRow, Overlap, PushState, RetryPolicy, Target, UtcMs,
+    Decision, LedgerJob, LedgerRevision, LedgerRow, Overlap, PushState, RetryPolicy, Target, UtcMs,
 };
 use pushcron::engine::core::timer::{Answer, Ask};
 use pushcron::policy::ledger::Ledger as Held;
@@ -155,12 +155,8 @@ impl Ledger {
             };
             let (place, ended) = ended;
             let earlier = place.filter(|place| keeps_place && *place < next_due_at.unwrap_or(UtcMs::MAX));
-            let stored = StoredJob {
-                next_due_at: earlier.or(next_due_at),
-                paused,
-                revision,
-                ..stored(&name, &job, definition_hash, now)
-            };
+            let place = earlier.or(next_due_at);
+            let stored = StoredJob { paused, revision, ..StoredJob::new(&job, definition_hash, place, now) };
             self.jobs.insert(name, Kept { stored, paused_at, removed: false, ended });
         }
         for name in removed {
@@ -247,23 +243,6 @@ impl Kept {
         for ended in &mut self.ended {
             ended.until_at = ended.until_at.map(|until| until.min(instant));
         }
-    }
-}
-
-fn stored(name: &Arc<str>, job: &Job, definition_hash: i64, now: UtcMs) -> StoredJob {
-    StoredJob {
-        name: name.clone(),
-        schedule: job.schedule.clone(),
-        timezone: job.timezone.clone(),
-        dst_gap: job.dst_gap,
-        enabled: job.enabled,
-        paused: false,
-        misfire: job.misfire.clone(),
-        overlap: job.overlap,
-        next_due_at: None,
-        definition_hash,
-        revision: 1,
-        loaded_at: now,
     }
 }
 

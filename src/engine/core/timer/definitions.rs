@@ -217,20 +217,9 @@ fn tell_vanished(jobs: &[(String, usize)]) {
 /// The job that [`Timeline::put`] is given for a change that was made durable.
 fn scheduled(change: &JobChange, timeline: &Timeline, now: UtcMs) -> StoredJob {
     let JobChange { job, definition_hash, next_due_at, .. } = change;
-    StoredJob {
-        name: job.name.as_str().into(),
-        schedule: job.schedule.clone(),
-        timezone: job.timezone.clone(),
-        dst_gap: job.dst_gap,
-        enabled: job.enabled,
-        paused: timeline.get(&job.name).is_some_and(|known| known.is_paused()),
-        misfire: job.misfire.clone(),
-        overlap: job.overlap,
-        next_due_at: *next_due_at,
-        definition_hash: *definition_hash,
-        revision: 0,
-        loaded_at: now,
-    }
+    let paused = timeline.get(&job.name).is_some_and(|known| known.is_paused());
+    // Its revision is the store's to count, and the timeline does not ask for it.
+    StoredJob { paused, revision: 0, ..StoredJob::new(job, *definition_hash, *next_due_at, now) }
 }
 
 /// Where the ledger of a schedule begins that is in force from `now` on.
