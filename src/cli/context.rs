@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::Global;
 use super::failure::{Exit, Failure};
 use crate::clock::SharedClock;
-use crate::config::{self, Config, ConfigErrors, Scenario, Surroundings, Whereabouts};
+use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
 use crate::daemon::Options;
 use crate::domain::{Account, PushSpec, UtcMs};
 use crate::senders::http::Http;
@@ -54,13 +54,13 @@ impl Context {
 
     /// As [`Context::config`], but without accounts whose credentials only the service itself can see.
     pub fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
-        let around = Surroundings { needs_credentials: false, ..self.surroundings() };
+        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::load(&self.config_paths(), &senders::specs(), &around)
     }
 
     /// As [`Context::config_to_look_at`], of other files.
     pub fn config_of(&self, path: &Path) -> Result<Config, ConfigErrors> {
-        let around = Surroundings { needs_credentials: false, ..self.surroundings() };
+        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::load(&[path.to_owned()], &senders::specs(), &around)
     }
 
@@ -91,8 +91,8 @@ impl Context {
         })
     }
 
-    fn surroundings(&self) -> Surroundings {
-        Surroundings::of_process(self.now())
+    fn surroundings(&self) -> LoadEnvironment {
+        LoadEnvironment::of_process(self.now())
     }
 
     /// What the daemon is told.
@@ -105,18 +105,18 @@ impl Context {
     /// # Errors
     ///
     /// When the files do not tell, and `--db` does not either; when the path can mean no database.
-    pub fn whereabouts(&self) -> Result<Whereabouts, Failure> {
+    pub fn whereabouts(&self) -> Result<DatabaseLocation, Failure> {
         let named = self.named_whereabouts()?;
-        Ok(Whereabouts { database: real_path(&named.database)?, ..named })
+        Ok(DatabaseLocation { database: real_path(&named.database)?, ..named })
     }
 
-    fn named_whereabouts(&self) -> Result<Whereabouts, Failure> {
-        let found = config::whereabouts(&self.config_paths(), &self.surroundings());
+    fn named_whereabouts(&self) -> Result<DatabaseLocation, Failure> {
+        let found = config::database_location(&self.config_paths(), &self.surroundings());
         match (&self.global.db, found) {
-            (Some(database), Ok(found)) => Ok(Whereabouts { database: database.clone(), ..found }),
+            (Some(database), Ok(found)) => Ok(DatabaseLocation { database: database.clone(), ..found }),
             (Some(database), Err(_)) => {
                 let timezone = self.surroundings().timezone.unwrap_or_else(|| "UTC".to_owned());
-                Ok(Whereabouts { database: database.clone(), timezone })
+                Ok(DatabaseLocation { database: database.clone(), timezone })
             }
             (None, found) => Ok(found?),
         }

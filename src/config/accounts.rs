@@ -1,39 +1,23 @@
 //! `accounts:`: the common keys, and the sender's own as its [`SenderSpec`] describes them.
 
-use super::problem::Place;
-use super::reading::Reading;
+use super::decoder::Decoder;
+use super::draft::AccountDraft;
+use super::keys::ACCOUNT_KEYS;
 use super::secrets::SecretForm;
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::account::{SettingValue, Settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Secret, SenderSpec};
 
-/// Keys that every account may have.
-pub(super) const COMMON_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
-
-/// An account and where it stands, as far as it can be told: pushes that name a wrong account are not to blame.
-#[derive(Debug)]
-pub(super) struct AccountDraft {
-    pub id: Option<String>,
-    pub im: Option<String>,
-    pub spec: Option<&'static SenderSpec>,
-    pub is_default: bool,
-    /// None where id, im or sender cannot be told, or a credential cannot be seen.
-    pub account: Option<Account>,
-    pub id_at: Place,
-    pub im_at: Place,
-    pub default_at: Place,
-}
-
-impl Reading<'_> {
+impl Decoder<'_> {
     /// One account. None where it is no mapping.
     pub fn account(&mut self, node: &Node, specs: &[&'static SenderSpec]) -> Option<AccountDraft> {
         let entries = self.map("an account", node)?;
         let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
-        let id = self.required(node.at, "an account", "id", get("id"), |reading, node| reading.name("id", node));
-        let spec = self.required(node.at, "an account", "sender", get("sender"), |reading, node| {
+        let id = self.required(node.at, "an account", "id", get("id"), |decoder, node| decoder.name("id", node));
+        let spec = self.required(node.at, "an account", "sender", get("sender"), |decoder, node| {
             let names: Vec<_> = specs.iter().map(|spec| (spec.name, *spec)).collect();
-            reading.choice("sender", node, &names)
+            decoder.choice("sender", node, &names)
         });
         let im = match get("im") {
             Some(node) => self.name("im", node),
@@ -94,7 +78,7 @@ impl Reading<'_> {
         let mut settings = Settings::default();
         // A key with a wrong value is not missing.
         let mut seen: Vec<(&'static str, At)> = Vec::new();
-        for entry in entries.iter().filter(|entry| !COMMON_KEYS.contains(&&*entry.key)) {
+        for entry in entries.iter().filter(|entry| !ACCOUNT_KEYS.contains(&&*entry.key)) {
             let Some((setting, form)) = setting_of(spec, &entry.key) else {
                 let owner = format!("an account of sender {}", spec.name);
                 self.unknown_key(entry, &owner, known_keys(spec).iter().map(String::as_str));
@@ -216,7 +200,7 @@ fn setting_of(spec: &'static SenderSpec, key: &str) -> Option<(&'static SettingS
 
 /// Every key that an account of this sender may have.
 pub(super) fn known_keys(spec: &SenderSpec) -> Vec<String> {
-    let mut keys: Vec<String> = COMMON_KEYS.map(str::to_owned).to_vec();
+    let mut keys: Vec<String> = ACCOUNT_KEYS.map(str::to_owned).to_vec();
     for setting in spec.settings {
         keys.push(setting.key.to_owned());
         if matches!(setting.kind, SettingKind::Secret | SettingKind::Url) {

@@ -1,42 +1,17 @@
-//! `daemon:` and `defaults:`. Both may be spread over several files; each key may be set once.
+//! `daemon:`. It may be spread over several files; each key may be set once.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::policies::{DST_GAPS, MisfireKeys, OVERLAPS, Retry};
-use super::problem::Place;
-use super::push::PushDraft;
-use super::reading::Reading;
+use super::decoder::Decoder;
+use super::draft::{DaemonDraft, OnFailureDraft};
+use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, ON_FAILURE_KEYS};
 use super::secrets::SecretForm;
 use super::settings::{DaemonSettings, Heartbeat, OnFailure};
-use super::yaml::{Entry, Node, Value};
-use crate::domain::job::DstGap;
-use crate::domain::{Overlap, PushSpec, Secret};
-use crate::policy::account::Fallback;
-
-pub(super) const DAEMON_KEYS: [&str; 14] = [
-    "database",
-    "timezone",
-    "keep_history",
-    "max_history_rows",
-    "max_database_size",
-    "accounts_fallback",
-    "media_roots",
-    "media_allow_private",
-    "media_max_bytes",
-    "probe_every",
-    "metrics_file",
-    "metrics_listen",
-    "heartbeat",
-    "on_failure",
-];
-pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "overlap", "dst_gap"];
-pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
-pub(super) const ON_FAILURE_KEYS: [&str; 4] = ["push", "command", "as_root", "every"];
-pub(super) const FALLBACKS: [(&str, Fallback); 2] =
-    [("any", Fallback::CannotSend), ("no_default", Fallback::NoDefault)];
+use super::text::shown;
+use super::yaml::{Node, Value};
+use crate::domain::{PushSpec, Secret};
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const KEEP_HISTORY: Duration = Duration::from_secs(90 * 86_400);
@@ -45,59 +20,18 @@ pub(super) const PROBE_EVERY: Duration = Duration::from_secs(30);
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(600);
 
-/// The keys of `daemon:` found so far.
-#[derive(Debug, Default)]
-pub(super) struct DaemonDraft {
-    seen: HashMap<String, Place>,
-    pub database: Option<PathBuf>,
-    pub timezone: Option<String>,
-    keep_history: Option<Duration>,
-    max_history_rows: Option<u64>,
-    max_database_size: Option<u64>,
-    accounts_fallback: Option<Fallback>,
-    pub media_roots: Option<Vec<PathBuf>>,
-    media_allow_private: Option<bool>,
-    media_max_bytes: Option<u64>,
-    probe_every: Option<Duration>,
-    metrics_file: Option<PathBuf>,
-    metrics_listen: Option<SocketAddr>,
-    heartbeat: Option<Heartbeat>,
-    pub on_failure: Option<OnFailureDraft>,
-}
-
-/// `on_failure` before its push is checked against the accounts.
-#[derive(Debug)]
-pub(super) struct OnFailureDraft {
-    pub file: u16,
-    pub push: Option<PushDraft>,
-    command: Option<Vec<String>>,
-    as_root: bool,
-    every: Duration,
-}
-
-/// The keys of `defaults:` found so far.
-#[derive(Debug, Default)]
-pub(super) struct Defaults {
-    seen: HashMap<String, Place>,
-    pub retry: Retry,
-    pub misfire: MisfireKeys,
-    pub timeout: Option<Duration>,
-    pub overlap: Option<Overlap>,
-    pub dst_gap: Option<DstGap>,
-}
-
 impl DaemonDraft {
     /// Fills in built-in values. `directories` are those of the files; `push` is the checked push of `on_failure`.
     pub fn finish(
         self,
-        around: &super::Surroundings,
+        environment: &super::LoadEnvironment,
         directories: Vec<PathBuf>,
         timezone: String,
         push: Option<PushSpec>,
     ) -> DaemonSettings {
         let database = self.database.unwrap_or_else(|| PathBuf::from("pushcron.db"));
         DaemonSettings {
-            database: around.state_directory().join(database),
+            database: environment.state_directory().join(database),
             timezone,
             keep_history: self.keep_history.unwrap_or(KEEP_HISTORY),
             max_history_rows: self.max_history_rows,
@@ -118,7 +52,7 @@ impl DaemonDraft {
     }
 }
 
-impl Reading<'_> {
+impl Decoder<'_> {
     pub fn daemon(&mut self, node: &Node, daemon: &mut DaemonDraft) {
         for entry in self.map("daemon", node).unwrap_or_default() {
             if DAEMON_KEYS.contains(&&*entry.key) && !self.first(&mut daemon.seen, "daemon", entry) {
@@ -149,31 +83,6 @@ impl Reading<'_> {
         }
     }
 
-    pub fn defaults(&mut self, node: &Node, defaults: &mut Defaults) {
-        for entry in self.map("defaults", node).unwrap_or_default() {
-            if DEFAULTS_KEYS.contains(&&*entry.key) && !self.first(&mut defaults.seen, "defaults", entry) {
-                continue;
-            }
-            let (key, node) = (&*entry.key, &entry.node);
-            match key {
-                "retry" => defaults.retry = self.retry(node).unwrap_or_default(),
-                "misfire" => defaults.misfire = self.misfire(node).unwrap_or_default(),
-                "timeout" => defaults.timeout = self.timeout(node),
-                "overlap" => defaults.overlap = self.choice(key, node, &OVERLAPS),
-                "dst_gap" => defaults.dst_gap = self.choice(key, node, &DST_GAPS),
-                _ => self.unknown_key(entry, "defaults", DEFAULTS_KEYS),
-            }
-        }
-    }
-
-    /// Whether no other file has set this key; inside one file the parser has seen to that.
-    fn first(&mut self, seen: &mut HashMap<String, Place>, owner: &str, entry: &Entry) -> bool {
-        let place = self.place(entry.key_at);
-        let Some(before) = seen.insert(entry.key.to_string(), place) else { return true };
-        self.error(entry.key_at, format!("{owner}: {} is set twice", entry.key)).other("first at", before);
-        false
-    }
-
     /// A path that does not start at the file's directory.
     fn plain_path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
         self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
@@ -185,7 +94,7 @@ impl Reading<'_> {
         for (at, text) in texts {
             let root = self.dir.join(&*text);
             if !root.is_dir() {
-                let message = format!("{key}: {} is no directory that can be read now", super::problem::shown(&root));
+                let message = format!("{key}: {} is no directory that can be read now", shown(&root));
                 self.warning(at, message);
             }
             roots.push(root);
@@ -207,7 +116,7 @@ impl Reading<'_> {
     fn heartbeat(&mut self, node: &Node) -> Option<Heartbeat> {
         let mut url: Option<Secret> = None;
         let mut every = HEARTBEAT_EVERY;
-        let (errors, unseen) = (self.findings.error_count(), self.unseen_credentials);
+        let (errors, unseen) = (self.diagnostics.error_count(), self.unseen_credentials);
         for entry in self.map("heartbeat", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             let form = match key {
@@ -228,7 +137,7 @@ impl Reading<'_> {
             }
             url = self.address(form, key, value).or(url);
         }
-        if url.is_none() && (self.findings.error_count(), self.unseen_credentials) == (errors, unseen) {
+        if url.is_none() && (self.diagnostics.error_count(), self.unseen_credentials) == (errors, unseen) {
             self.error(node.at, "heartbeat: expected a url");
         }
         url.map(|url| Heartbeat { url, every })
@@ -237,7 +146,7 @@ impl Reading<'_> {
     fn on_failure(&mut self, node: &Node) -> Option<OnFailureDraft> {
         let mut draft =
             OnFailureDraft { file: self.file, push: None, command: None, as_root: false, every: REPORT_EVERY };
-        let errors = self.findings.error_count();
+        let errors = self.diagnostics.error_count();
         for entry in self.map("on_failure", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -248,7 +157,7 @@ impl Reading<'_> {
                 _ => self.unknown_key(entry, "on_failure", ON_FAILURE_KEYS),
             }
         }
-        if draft.push.is_none() && draft.command.is_none() && self.findings.error_count() == errors {
+        if draft.push.is_none() && draft.command.is_none() && self.diagnostics.error_count() == errors {
             self.error(node.at, "on_failure: expected a push or a command");
         }
         Some(draft)

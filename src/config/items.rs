@@ -1,17 +1,14 @@
 //! Items of a mixed message: each tells what it is by `type`, or by the key of its content.
 
-use super::push::is_empty;
-use super::reading::Reading;
+use super::decoder::Decoder;
+use super::keys::SOURCES;
 use super::yaml::{Entry, Node, Value};
 use crate::domain::{Item, Media};
 
 /// Every type of an item of a mixed message; each is also the key of an item that names no type.
 const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "file", "at", "at_all"];
 
-/// What `source` is called too, in an item that tells its type.
-pub(super) const SOURCES: [&str; 4] = ["source", "url", "path", "file"];
-
-impl Reading<'_> {
+impl Decoder<'_> {
     pub fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
         let Value::List(nodes) = node.value() else {
             self.wrong(key, node, "a list of items");
@@ -73,7 +70,7 @@ impl Reading<'_> {
         node: &Node,
     ) -> Option<Item> {
         let (entry, rest) = own_or(own, rest, &["text", "content"]);
-        let Some(entry) = entry.filter(|entry| !is_empty(&entry.node)) else {
+        let Some(entry) = entry.filter(|entry| !entry.node.is_empty()) else {
             self.error(node.at, format!("{owner}: expected a text"));
             return None;
         };
@@ -86,7 +83,7 @@ impl Reading<'_> {
 
     fn at_item(&mut self, owner: &str, own: Option<&Entry>, rest: &[&Entry], node: &Node) -> Option<Item> {
         let (entry, rest) = own_or(own, rest, &["user", "userID", "user_id"]);
-        let Some(entry) = entry.filter(|entry| !is_empty(&entry.node)) else {
+        let Some(entry) = entry.filter(|entry| !entry.node.is_empty()) else {
             self.error(node.at, format!("{owner}: expected a user"));
             return None;
         };

@@ -1,59 +1,16 @@
 //! `jobs:`: one node to one draft at a time, so that the tree of 100,000 jobs never stands in memory.
 
-use jiff::civil;
-
-use super::policies::{DST_GAPS, MisfireKeys, OVERLAPS, Retry};
-use super::problem::Place;
-use super::push::PushDraft;
-use super::reading::Reading;
+use super::decoder::Decoder;
+use super::draft::{IncompleteJob, JobDraft, ScheduleDraft};
+use super::keys::{DST_GAPS, JOB_KEYS, OVERLAPS};
 use super::yaml::{At, Entry, Node};
-use crate::domain::job::DstGap;
-use crate::domain::{Overlap, UtcMs};
+use crate::domain::UtcMs;
 
-pub(super) const JOB_KEYS: [&str; 11] =
-    ["name", "cron", "every", "at", "timezone", "enabled", "push", "retry", "misfire", "overlap", "dst_gap"];
-
-/// A job before defaults are filled in and its references are looked up: other files may still define them.
-#[derive(Debug)]
-pub(super) struct JobDraft {
-    pub name: String,
-    pub schedule: ScheduleDraft,
-    pub timezone: Option<String>,
-    pub enabled: bool,
-    pub push: Vec<PushDraft>,
-    /// Boxed, because most jobs have none of their own.
-    pub retry: Option<Box<Retry>>,
-    pub misfire: Option<Box<MisfireKeys>>,
-    pub overlap: Option<Overlap>,
-    pub dst_gap: Option<DstGap>,
-    pub name_at: Place,
-    pub schedule_at: At,
-}
-
-/// What is left to check of a job that is wrong already.
-#[derive(Debug)]
-pub(super) struct LooseJob {
-    pub file: u16,
-    pub name: Option<(String, Place)>,
-    pub schedule: Option<(ScheduleDraft, At)>,
-    pub timezone: Option<String>,
-}
-
-/// A schedule that may still lack its zone.
-#[derive(Debug)]
-pub(super) enum ScheduleDraft {
-    Cron(String),
-    Every(u64),
-    At(UtcMs),
-    /// An instant in the job's zone.
-    LocalAt(civil::DateTime),
-}
-
-impl Reading<'_> {
+impl Decoder<'_> {
     /// One job. None after an error; everything wrong with it has been found then.
     pub fn job(&mut self, node: &Node) -> Option<JobDraft> {
         let entries = self.map("a job", node)?;
-        let errors = self.findings.error_count();
+        let errors = self.diagnostics.error_count();
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
         let (mut retry, mut misfire, mut overlap, mut dst_gap) = (None, None, None, None);
         for entry in entries {
@@ -79,9 +36,9 @@ impl Reading<'_> {
                 self.error(node.at, format!("a job needs {needed}"));
             }
         }
-        if self.findings.error_count() > errors {
+        if self.diagnostics.error_count() > errors {
             self.give_up(push.unwrap_or_default());
-            self.loose.jobs.push(LooseJob { file: self.file, name, schedule, timezone });
+            self.incomplete.jobs.push(IncompleteJob { file: self.file, name, schedule, timezone });
             return None;
         }
         let ((name, name_at), (schedule, schedule_at), push) = (name?, schedule?, push?);

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use super::load::TOP_KEYS;
-use super::problem::quoted;
+use super::keys::TOP_KEYS;
+use super::text::quoted;
 use crate::domain::SenderSpec;
 use crate::domain::sender::SettingKind;
 
@@ -21,18 +21,18 @@ const MOST_SECTIONS: usize = 1000;
 const SECRET_WORDS: [&str; 8] =
     ["token", "secret", "password", "passwd", "credential", "authorization", "bearer", "key"];
 
-/// Keys by what their values may hold.
-pub(super) struct Keys {
+/// SecretKeys by what their values may hold.
+pub(super) struct SecretKeys {
     /// Account keys whose values may be shown.
     harmless: BTreeSet<&'static str>,
-    /// Keys whose values are secret, or addresses that may hold a secret.
+    /// SecretKeys whose values are secret, or addresses that may hold a secret.
     secret: BTreeSet<&'static str>,
     senders: BTreeSet<&'static str>,
 }
 
-impl Keys {
-    pub fn new(specs: &[&'static SenderSpec]) -> Keys {
-        let mut keys = Keys {
+impl SecretKeys {
+    pub fn new(specs: &[&'static SenderSpec]) -> SecretKeys {
+        let mut keys = SecretKeys {
             harmless: BTreeSet::from(["id", "im", "sender", "default", "concurrency", "min_interval"]),
             secret: BTreeSet::from(["heartbeat", "command", "url"]),
             senders: specs.iter().map(|spec| spec.name).collect(),
@@ -103,7 +103,7 @@ pub(super) fn only_sections(text: &str, wanted: &[&str]) -> String {
 
 /// A line as it may be shown.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct MaskedLine {
     pub text: String,
     /// Where each piece begins in the line and in the text; a masked one is as long as the mask.
     pieces: Vec<Piece>,
@@ -116,7 +116,7 @@ struct Piece {
     kept: bool,
 }
 
-impl Shown {
+impl MaskedLine {
     /// Where byte `at` of the line is in the text, and how much may be marked there: the whole mask, if it is masked.
     pub fn place(&self, at: usize) -> (usize, usize) {
         let index = self.pieces.partition_point(|piece| piece.line_at <= at).saturating_sub(1);
@@ -163,16 +163,16 @@ impl Shown {
 }
 
 /// A line under the top-level key `section` as it may be shown; None where nothing of it may be.
-pub(super) fn line(section: Option<&str>, line: &str, keys: &Keys) -> Option<Shown> {
+pub(super) fn line(section: Option<&str>, line: &str, keys: &SecretKeys) -> Option<MaskedLine> {
     let open = matches!(section, Some("jobs" | "defaults" | "include" | "daemon"));
     let is_address_secret = section == Some("daemon");
     let pairs = pairs(line);
     let first = pairs.first().map_or(line.len(), |pair| pair.key_at);
     let lead_is_plain = line[..first].chars().all(|c| " -{[,\t".contains(c));
     if !open && (pairs.is_empty() || !lead_is_plain) || pairs.is_empty() && is_address_secret && line.contains("://") {
-        return line.trim().is_empty().then(Shown::default);
+        return line.trim().is_empty().then(MaskedLine::default);
     }
-    let mut shown = Shown::default();
+    let mut shown = MaskedLine::default();
     shown.keep_addresses(line, 0, first);
     for (index, pair) in pairs.iter().enumerate() {
         let end = pairs.get(index + 1).map_or(line.len(), |next| next.key_at);
@@ -215,7 +215,7 @@ fn core(value: &str) -> &str {
 }
 
 /// Whether the value of a harmless key may be shown. Even there somebody may have put a secret by mistake.
-fn is_shown(key: &str, value: &str, keys: &Keys) -> bool {
+fn is_shown(key: &str, value: &str, keys: &SecretKeys) -> bool {
     let bare = value.trim_matches(['"', '\'']);
     match key {
         // These are told in tables and messages all the time.
@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn lines_show_what_is_surely_no_secret() {
-        let keys = Keys::new(&[]);
+        let keys = SecretKeys::new(&[]);
         for (section, given, expected) in [
             (
                 "jobs",
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_place_in_a_masked_value_is_the_beginning_of_its_mask() {
         let given = "  - {token: abcdefgh, id: x}";
-        let shown = line(Some("accounts"), given, &Keys::new(&[])).unwrap();
+        let shown = line(Some("accounts"), given, &SecretKeys::new(&[])).unwrap();
         assert_eq!(shown.text, "  - {token: ****, id: x}");
         let place = |text: &str| shown.place(given.find(text).unwrap()).0;
         assert_eq!(place("token"), 5);

@@ -4,13 +4,10 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::reading::Reading;
+use super::decoder::Decoder;
+use super::keys::MEDIA_KEYS;
 use super::yaml::{Entry, Node, Value};
 use crate::domain::Media;
-
-/// Keys of a media mapping and their spellings.
-pub(super) const MEDIA_KEYS: [&str; 8] =
-    ["source", "filename", "fileName", "file_name", "mime_type", "mimeType", "caption", "cover"];
 
 /// People paste base64 with and without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -18,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-impl Reading<'_> {
+impl Decoder<'_> {
     /// A source alone, or a mapping with more.
     pub fn media(&mut self, key: &str, node: &Node) -> Option<Media> {
         if !matches!(node.value(), Value::Map(_)) {

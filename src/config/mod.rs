@@ -1,100 +1,61 @@
 //! YAML files to definitions, or every problem with its place.
 //!
-//! [`load`] reads files in one pass: text to small trees (`yaml`), trees to drafts that know their places (`jobs`,
-//! `push`, `accounts`, `daemon`), and, once every file is read, drafts to definitions (`settle`). Nothing is taken
-//! over from a configuration with a problem. This module reads files and variables, and neither sends nor stores.
+//! [`load`] reads files in one pass: text to small trees, trees to drafts that know their places, and, once every file
+//! is read, drafts to definitions. Nothing is taken over from a configuration with a problem. This module reads files
+//! and variables, and neither sends nor stores.
+//!
+//! ```text
+//! loader: files ─→ document: text ─→ yaml: trees ─→ decoder: drafts ─────────────────────────→ validate ─→ Config
+//! (files, trust)   (mask)                           (accounts, daemon, defaults, jobs, push)      │
+//!                     └────────────── diagnostics: every problem with its place ──────────────────┴─→ ConfigErrors
+//! ```
+//!
+//! `keys` holds the key words that decoder, schema and mask share.
 
 mod accounts;
+mod configuration;
 mod daemon;
+mod decoder;
+mod defaults;
+mod diagnostics;
+mod document;
+mod draft;
+mod environment;
 mod files;
 mod items;
 mod jobs;
-mod load;
+mod keys;
+mod loader;
 mod mask;
 mod media;
 mod policies;
 mod problem;
 mod push;
-mod reading;
 mod scalar;
 mod scenario;
 mod schema;
 mod secrets;
 mod settings;
-mod settle;
 mod sources;
+mod text;
 mod trust;
+mod validate;
 mod yaml;
 
 use std::path::PathBuf;
 
+pub use configuration::Config;
+pub use environment::{DatabaseLocation, LoadEnvironment, Variable};
+pub use loader::COMMAND_LINE;
+use loader::Loader;
+use mask::SecretKeys;
 pub use problem::{ConfigErrors, Problem};
 pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
 
-use crate::domain::{Account, Job, PushSpec, SenderSpec, UtcMs};
-
-/// A configuration without any problem.
-#[derive(Clone, Debug)]
-pub struct Config {
-    pub daemon: DaemonSettings,
-    /// In file order, on which "first online" depends.
-    pub accounts: Vec<Account>,
-    pub jobs: Vec<Job>,
-    /// What is allowed, but hardly meant.
-    pub warnings: Vec<Problem>,
-    /// Every file that was read, in that order.
-    pub files: Vec<PathBuf>,
-    /// Token files that were read: never sent as media.
-    pub secret_files: Vec<PathBuf>,
-    /// Which file brought what.
-    pub sources: Sources,
-}
-
-/// A look-up of environment variables.
-pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
-
-/// What a configuration depends on besides its files.
-pub struct Surroundings {
-    pub now: UtcMs,
-    /// Looks up an environment variable: `${NAME}`, `$STATE_DIRECTORY`, `$CREDENTIALS_DIRECTORY`.
-    pub variable: Box<Variable>,
-    /// Where a relative database path starts, unless there is a state directory.
-    pub working_directory: PathBuf,
-    /// The IANA name of the system's zone, if it has one.
-    pub timezone: Option<String>,
-    /// Whether credentials must be there. Where they need not, an account whose credential only the service itself
-    /// can see is left out with a warning.
-    pub needs_credentials: bool,
-    /// The user as whom we run: files of anybody else but root are told.
-    pub user: u32,
-}
-
-impl Surroundings {
-    /// Those of this process.
-    pub fn of_process(now: UtcMs) -> Surroundings {
-        Surroundings {
-            now,
-            variable: Box::new(|name| std::env::var(name).ok()),
-            working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
-            needs_credentials: true,
-            user: rustix::process::geteuid().as_raw(),
-        }
-    }
-
-    /// Where files of the daemon's own belong: systemd's state directory (the first, if there are several), else
-    /// the working directory.
-    fn state_directory(&self) -> PathBuf {
-        let directories = (self.variable)("STATE_DIRECTORY").unwrap_or_default();
-        match directories.split(':').next() {
-            Some(first) if !first.is_empty() => PathBuf::from(first),
-            _ => self.working_directory.clone(),
-        }
-    }
-}
+use crate::domain::{PushSpec, SenderSpec};
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -102,14 +63,15 @@ impl Surroundings {
 /// # Errors
 /// Every problem of every file at once. A file that cannot be parsed hides what comes after the place; the other
 /// files are read nevertheless.
-pub fn load(paths: &[PathBuf], specs: &[&'static SenderSpec], around: &Surroundings) -> Result<Config, ConfigErrors> {
-    let mut loading = load::Loading::new(around, specs);
-    loading.paths(paths);
-    finish(loading, around, specs).map(|(config, _)| config)
+pub fn load(
+    paths: &[PathBuf],
+    specs: &[&'static SenderSpec],
+    environment: &LoadEnvironment,
+) -> Result<Config, ConfigErrors> {
+    let mut loader = Loader::new(environment, specs);
+    loader.paths(paths);
+    finish(loader, environment, specs).map(|(config, _)| config)
 }
-
-/// The file in which the problems of a push outside any job stand.
-pub const COMMAND_LINE: &str = "command line";
 
 /// As [`load`], with one push outside any job: `push` is a mapping as under a job's `push:`, and is judged by the same
 /// rules, with the retry policy and timeout of `defaults`.
@@ -120,63 +82,54 @@ pub fn load_with_push(
     paths: &[PathBuf],
     push: &str,
     specs: &[&'static SenderSpec],
-    around: &Surroundings,
+    environment: &LoadEnvironment,
 ) -> Result<(Config, PushSpec), ConfigErrors> {
-    let mut loading = load::Loading::new(around, specs);
-    loading.paths(paths);
-    loading.push(push);
-    let (config, push) = finish(loading, around, specs)?;
+    let mut loader = Loader::new(environment, specs);
+    loader.paths(paths);
+    loader.push(push);
+    let (config, push) = finish(loader, environment, specs)?;
     // Not reached: a push that could not be read left a problem.
     let unread = ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) };
     push.map(|push| (config, push)).ok_or(unread)
 }
 
 fn finish(
-    mut loading: load::Loading,
-    around: &Surroundings,
+    mut loader: Loader,
+    environment: &LoadEnvironment,
     specs: &[&'static SenderSpec],
 ) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
-    loading.doubt_directories();
-    let settled = settle::settle(&mut loading, around);
-    let warnings = loading.findings.finish(&loading.sources, &mask::Keys::new(specs));
-    let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loading.under_way, ..errors })?;
+    loader.doubt_directories();
+    let definitions = validate::validate(&mut loader, environment);
+    let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
+    let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loader.under_way, ..errors })?;
     let config = Config {
-        daemon: settled.daemon,
-        accounts: settled.accounts,
-        jobs: settled.jobs,
+        daemon: definitions.daemon,
+        accounts: definitions.accounts,
+        jobs: definitions.jobs,
         warnings,
-        files: loading.files,
-        secret_files: loading.secret_files,
-        sources: sources::Sources(loading.brought),
+        files: loader.files,
+        secret_files: loader.secret_files,
+        sources: sources::Sources(loader.brought),
     };
-    Ok((config, settled.push))
-}
-
-/// What verbs that only look at the database ask of the files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// As [`DaemonSettings::database`].
-    pub database: PathBuf,
-    /// As [`DaemonSettings::timezone`].
-    pub timezone: String,
+    Ok((config, definitions.push))
 }
 
 /// Reads where the database is, without the accounts and jobs, and without judging anything else.
 ///
 /// # Errors
 /// When a file cannot be read, or what it says of the database cannot be understood.
-pub fn whereabouts(paths: &[PathBuf], around: &Surroundings) -> Result<Whereabouts, ConfigErrors> {
-    let mut loading = load::Loading::daemon_only(around);
-    loading.paths(paths);
-    let daemon = std::mem::take(&mut loading.daemon);
+pub fn database_location(paths: &[PathBuf], environment: &LoadEnvironment) -> Result<DatabaseLocation, ConfigErrors> {
+    let mut loader = Loader::daemon_only(environment);
+    loader.paths(paths);
+    let daemon = std::mem::take(&mut loader.daemon);
     // A secret that only the daemon may read is no obstacle, as long as the question itself is answered.
-    let answered = daemon.database.is_some() && !loading.incomplete;
-    if let Err(errors) = loading.findings.finish(&loading.sources, &mask::Keys::new(&[]))
+    let answered = daemon.database.is_some() && !loader.has_unread;
+    if let Err(errors) = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(&[]))
         && !answered
     {
         return Err(errors);
     }
-    let timezone = daemon.timezone.clone().or_else(|| around.timezone.clone()).unwrap_or_else(|| "UTC".to_owned());
-    let settings = daemon.finish(around, Vec::new(), timezone, None);
-    Ok(Whereabouts { database: settings.database, timezone: settings.timezone })
+    let timezone = daemon.timezone.clone().or_else(|| environment.timezone.clone()).unwrap_or_else(|| "UTC".to_owned());
+    let settings = daemon.finish(environment, Vec::new(), timezone, None);
+    Ok(DatabaseLocation { database: settings.database, timezone: settings.timezone })
 }

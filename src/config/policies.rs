@@ -2,52 +2,20 @@
 
 use std::time::Duration;
 
-use super::reading::Reading;
+use super::decoder::Decoder;
+use super::draft::{MisfireKeys, RetryKeys};
+use super::keys::{MISFIRE_KEYS, MISFIRE_POLICIES, MOST_ATTEMPTS, MOST_CAUGHT_UP, RETRY_KEYS};
 use super::yaml::{Node, Value};
-use crate::domain::job::DstGap;
-use crate::domain::{Misfire, MisfirePolicy, Overlap, RetryPolicy};
+use crate::domain::{Misfire, RetryPolicy};
 use crate::policy::schedule::{zone_doubt, zone_meant};
 
-pub(super) const RETRY_KEYS: [&str; 7] =
-    ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];
-pub(super) const MISFIRE_KEYS: [&str; 4] = ["policy", "within", "grace", "max"];
-
-pub(super) const OVERLAPS: [(&str, Overlap); 3] =
-    [("allow", Overlap::Allow), ("skip", Overlap::Skip), ("replace", Overlap::Replace)];
-pub(super) const DST_GAPS: [(&str, DstGap); 2] = [("fire", DstGap::Fire), ("skip", DstGap::Skip)];
-pub(super) const MISFIRE_POLICIES: [(&str, MisfirePolicy); 3] =
-    [("skip", MisfirePolicy::Skip), ("latest", MisfirePolicy::Latest), ("all", MisfirePolicy::All)];
-
-pub(super) const MOST_ATTEMPTS: u64 = 1000;
-pub(super) const MOST_CAUGHT_UP: u64 = 10_000;
 /// The built-in deadline of one attempt.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The keys of a `retry:` that are there.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Retry {
-    max_attempts: Option<u32>,
-    backoff: Option<Duration>,
-    factor: Option<f64>,
-    max_backoff: Option<Duration>,
-    jitter: Option<f64>,
-    give_up_after: Option<Duration>,
-    resend_unknown: Option<bool>,
-}
-
-/// The keys of a `misfire:` that are there.
-#[derive(Clone, Debug, Default)]
-pub(super) struct MisfireKeys {
-    policy: Option<MisfirePolicy>,
-    within: Option<Duration>,
-    grace: Option<Duration>,
-    max: Option<u32>,
-}
-
-impl Retry {
+impl RetryKeys {
     /// These keys, then those of `defaults`, then the built-in values.
-    pub fn filled(&self, defaults: &Retry) -> RetryPolicy {
+    pub fn filled(&self, defaults: &RetryKeys) -> RetryPolicy {
         let built_in = RetryPolicy::default();
         let backoff = self.backoff.or(defaults.backoff).unwrap_or(built_in.backoff);
         RetryPolicy {
@@ -76,9 +44,9 @@ impl MisfireKeys {
     }
 }
 
-impl Reading<'_> {
-    pub fn retry(&mut self, node: &Node) -> Option<Retry> {
-        let mut retry = Retry::default();
+impl Decoder<'_> {
+    pub fn retry(&mut self, node: &Node) -> Option<RetryKeys> {
+        let mut retry = RetryKeys::default();
         let mut max_backoff_at = node.at;
         for entry in self.map("retry", node)? {
             let value = &entry.node;
@@ -151,9 +119,9 @@ impl Reading<'_> {
             }
             return Some(name);
         }
-        let finding = self.wrong("timezone", node, "the name of a zone such as Asia/Shanghai");
+        let diagnostic = self.wrong("timezone", node, "the name of a zone such as Asia/Shanghai");
         if let Some(meant) = zone_meant(&name) {
-            finding.hint(format!("did you mean '{meant}'?"));
+            diagnostic.hint(format!("did you mean '{meant}'?"));
         }
         None
     }

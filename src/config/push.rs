@@ -1,11 +1,11 @@
 //! One push of a job: target, content, account. The plugin SDK's spellings of all keys are taken too, so that a call
 //! can be pasted.
 
-use super::jobs::JOB_KEYS;
-use super::media::MEDIA_KEYS;
+use super::decoder::Decoder;
+use super::draft::{IncompletePush, PushDraft, PushPlaces};
+use super::keys::{JOB_KEYS, MEDIA_KEYS};
 use super::policies::TIMEOUT;
-use super::problem::quoted;
-use super::reading::Reading;
+use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Body, Item, Kind, Message, PushSpec, RetryPolicy, Target};
 
@@ -57,49 +57,9 @@ const OPTIONS: [&str; 8] =
 /// Where a value is missing, and a comment in its place.
 const COMMENT: &str = "'#' begins a comment in YAML: put a text that begins with it in quotes";
 
-/// A push before its account is looked up. It holds the finished push, so that 100,000 of them are finished where
-/// they lie.
-#[derive(Debug)]
-pub(super) struct PushDraft {
-    /// Without its retry policy, which the job or `defaults` says.
-    pub spec: PushSpec,
-    /// Whether `spec.timeout` was given, so that the one of `defaults` does not count.
-    pub has_timeout: bool,
-    pub places: PushPlaces,
-}
-
-/// Where the parts of a push stand that are checked once all accounts are known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PushPlaces {
-    pub im: At,
-    pub account: At,
-    pub target: At,
-    pub content: At,
-}
-
-/// What a push refers to that is wrong in itself and never becomes one: its account and im are checked all the same,
-/// so that every problem is told at once.
-#[derive(Debug)]
-pub(super) struct Reference {
-    pub file: u16,
-    pub im: String,
-    pub account: Option<String>,
-    pub target: Option<Target>,
-    pub kind: Option<Kind>,
-    pub places: PushPlaces,
-}
-
-impl PushDraft {
-    pub fn into_reference(self, file: u16) -> Reference {
-        let PushSpec { im, account, target, message, .. } = self.spec;
-        let kind = Some(message.body.kind());
-        Reference { file, im, account, target: Some(target), kind, places: self.places }
-    }
-}
-
 /// What the keys of a push came to so far.
 #[derive(Default)]
-struct Keys<'n, 's> {
+struct PushKeys<'n, 's> {
     given: Vec<(Key, &'n Entry<'s>)>,
     account: Option<(String, At)>,
     filename: Option<String>,
@@ -109,13 +69,13 @@ struct Keys<'n, 's> {
     cut: Vec<Key>,
 }
 
-impl<'n, 's> Keys<'n, 's> {
+impl<'n, 's> PushKeys<'n, 's> {
     fn get(&self, key: Key) -> Option<&'n Entry<'s>> {
         self.given.iter().find(|(given, _)| *given == key).map(|(_, entry)| *entry)
     }
 }
 
-impl Reading<'_> {
+impl Decoder<'_> {
     /// `push:` of a job: one mapping, or a list of them.
     pub fn pushes(&mut self, node: &Node) -> Option<Vec<PushDraft>> {
         match node.value() {
@@ -158,7 +118,7 @@ impl Reading<'_> {
     }
 
     /// A push with this content. All that is wrong with it is found before it is given up.
-    fn push_with(&mut self, keys: Keys, node: &Node, content: Option<(Message, At)>) -> Option<PushDraft> {
+    fn push_with(&mut self, keys: PushKeys, node: &Node, content: Option<(Message, At)>) -> Option<PushDraft> {
         let im = match keys.get(Key::Im) {
             Some(entry) => self.name("im", &entry.node).map(|im| (im, entry.node.at)),
             None => {
@@ -186,7 +146,7 @@ impl Reading<'_> {
             }
             (target, _, content) => {
                 let kind = content.map(|(message, _)| message.body.kind());
-                self.loose.references.push(Reference { file: self.file, im, account, target, kind, places });
+                self.incomplete.pushes.push(IncompletePush { file: self.file, im, account, target, kind, places });
                 None
             }
         }
@@ -195,12 +155,12 @@ impl Reading<'_> {
     /// Keeps what must still be checked of pushes that will not become any.
     pub fn give_up(&mut self, drafts: Vec<PushDraft>) {
         let file = self.file;
-        self.loose.references.extend(drafts.into_iter().map(|draft| draft.into_reference(file)));
+        self.incomplete.pushes.extend(drafts.into_iter().map(|draft| draft.into_incomplete(file)));
     }
 
     /// Sorts the keys by meaning. Keys with nothing in them count as absent.
-    fn push_keys<'n, 's>(&mut self, node: &'n Node<'s>) -> Option<Keys<'n, 's>> {
-        let mut keys = Keys::default();
+    fn push_keys<'n, 's>(&mut self, node: &'n Node<'s>) -> Option<PushKeys<'n, 's>> {
+        let mut keys = PushKeys::default();
         for entry in self.map("push", node)? {
             let Some((_, key)) = SPELLINGS.iter().find(|(spelling, _)| *spelling == entry.key) else {
                 self.unknown_push_key(entry);
@@ -209,7 +169,7 @@ impl Reading<'_> {
             if matches!(key, Key::Title | Key::Group | Key::User | Key::Content(Kind::Text)) {
                 self.warn_of_cut(entry);
             }
-            if is_empty(&entry.node) {
+            if entry.node.is_empty() {
                 keys.cut.extend(entry.cut.then_some(*key));
                 continue;
             }
@@ -242,7 +202,7 @@ impl Reading<'_> {
     }
 
     /// The SDK's `options`.
-    fn options(&mut self, keys: &mut Keys, options: &Entry) {
+    fn options(&mut self, keys: &mut PushKeys, options: &Entry) {
         for entry in self.map("options", &options.node).unwrap_or_default() {
             let node = &entry.node;
             match &*entry.key {
@@ -267,7 +227,7 @@ impl Reading<'_> {
     }
 
     /// Exactly one of group and user.
-    fn target(&mut self, keys: &Keys, push: &Node) -> Option<(Target, At)> {
+    fn target(&mut self, keys: &PushKeys, push: &Node) -> Option<(Target, At)> {
         let group = keys.get(Key::Group).map(|entry| (entry, self.target_id("group", &entry.node)));
         let user = keys.get(Key::User).map(|entry| (entry, self.target_id("user", &entry.node)));
         // An id may be empty only after its variables are replaced.
@@ -282,9 +242,9 @@ impl Reading<'_> {
                 None
             }
             (None, None) => {
-                let finding = self.error(push.at, "a push needs a target: expected a group or a user");
+                let diagnostic = self.error(push.at, "a push needs a target: expected a group or a user");
                 if keys.cut.iter().any(|key| matches!(key, Key::Group | Key::User)) {
-                    finding.hint(COMMENT);
+                    diagnostic.hint(COMMENT);
                 }
                 None
             }
@@ -302,7 +262,7 @@ impl Reading<'_> {
     }
 
     /// Exactly one kind of content; the title where there is none.
-    fn content(&mut self, keys: &Keys, push: &Node) -> Option<(Message, At)> {
+    fn content(&mut self, keys: &PushKeys, push: &Node) -> Option<(Message, At)> {
         let title = match keys.get(Key::Title) {
             Some(entry) => self.optional_text("title", &entry.node)?.map(|title| (title, entry.node.at)),
             None => None,
@@ -337,9 +297,9 @@ impl Reading<'_> {
         {
             let Some((title, _)) = title.take().filter(|(title, _)| !title.trim().is_empty()) else {
                 let kinds = Kind::ALL.map(Kind::as_str).join(", ");
-                let finding = self.error(at, format!("a push needs content: expected one of {kinds}"));
+                let diagnostic = self.error(at, format!("a push needs content: expected one of {kinds}"));
                 if keys.cut.iter().any(|key| matches!(key, Key::Title | Key::Content(_))) {
-                    finding.hint(COMMENT);
+                    diagnostic.hint(COMMENT);
                 }
                 return None;
             };
@@ -369,7 +329,7 @@ impl Reading<'_> {
     }
 
     /// Name and type of the media from the SDK's `options`.
-    fn apply_options(&mut self, keys: &Keys, body: &mut Body) {
+    fn apply_options(&mut self, keys: &PushKeys, body: &mut Body) {
         let Some(at) = keys.options_at else { return };
         match body {
             Body::Image(media) | Body::Voice(media) | Body::Video(media) | Body::File(media) => {
@@ -380,14 +340,5 @@ impl Reading<'_> {
                 self.warning(at, "this option is for a single media and has no effect here");
             }
         }
-    }
-}
-
-/// Nothing, or an empty text.
-pub(super) fn is_empty(node: &Node) -> bool {
-    match node.value() {
-        Value::Null => true,
-        Value::Scalar(scalar) => scalar.text.is_empty(),
-        _ => false,
     }
 }

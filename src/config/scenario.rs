@@ -5,12 +5,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use super::files::{self, FileProblem};
-use super::mask;
-use super::problem::{Findings, Place, Source, shown};
-use super::reading::{Loose, Reading};
+use super::configuration::Config;
+use super::decoder::Decoder;
+use super::diagnostics::{Diagnostics, Place, SourceText};
+use super::draft::Incomplete;
+use super::environment::LoadEnvironment;
+use super::files;
+use super::files::FileProblem;
+use super::mask::SecretKeys;
+use super::problem::ConfigErrors;
+use super::scalar;
+use super::text::{quoted, shown};
 use super::yaml::{ALIAS_BUDGET, At, Entry, Node, Reader, Value};
-use super::{Config, ConfigErrors, Surroundings};
 use crate::domain::{Outcome, SenderSpec, UtcMs};
 use crate::policy::schedule::instant_of;
 
@@ -116,55 +122,55 @@ pub fn scenario(
     path: &Path,
     config: &Config,
     specs: &[&'static SenderSpec],
-    around: &Surroundings,
+    environment: &LoadEnvironment,
 ) -> Result<Scenario, ConfigErrors> {
-    let (mut findings, mut scenario, mut text) = (Findings::default(), Scenario::default(), String::new());
+    let (mut diagnostics, mut scenario, mut text) = (Diagnostics::default(), Scenario::default(), String::new());
     let whole = Place::whole(0);
     match files::read(path) {
         Ok(file) => text = file.text,
         Err(FileProblem::Whole(problem)) => {
-            findings.error(whole, problem);
+            diagnostics.error(whole, problem);
         }
         Err(FileProblem::UnderWay) => {
-            findings.error(whole, files::UNDER_WAY);
+            diagnostics.error(whole, files::UNDER_WAY);
         }
         Err(FileProblem::NotUtf8 { before }) => {
             let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
-            findings.error(Place { file: 0, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
+            diagnostics.error(Place { file: 0, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
             text = before;
         }
     }
-    if findings.error_count() == 0 {
-        let (mut loose, mut secret_files, mut budget) = (Loose::default(), Vec::new(), ALIAS_BUDGET);
-        let mut reading = Reading {
+    if diagnostics.error_count() == 0 {
+        let (mut incomplete, mut secret_files, mut budget) = (Incomplete::default(), Vec::new(), ALIAS_BUDGET);
+        let mut decoder = Decoder {
             file: 0,
-            dir: &around.working_directory,
-            named_dir: &around.working_directory,
-            around,
-            findings: &mut findings,
+            dir: &environment.working_directory,
+            named_dir: &environment.working_directory,
+            environment,
+            diagnostics: &mut diagnostics,
             holds_secrets: false,
             guarded: false,
             unseen_credentials: 0,
-            loose: &mut loose,
+            incomplete: &mut incomplete,
             secret_files: &mut secret_files,
         };
         let mut reader = Reader::new(&text, &mut budget);
         match reader.only_node() {
             // An empty file: nothing happens.
             Ok(node) if node.is_null() => {}
-            Ok(node) => Script { reading: &mut reading, config, specs, scenario: &mut scenario }.read(&node),
+            Ok(node) => Script { decoder: &mut decoder, config, specs, scenario: &mut scenario }.read(&node),
             Err(fault) => reader.faults.push(fault),
         }
         for fault in std::mem::take(&mut reader.faults) {
-            reading.error(fault.at, fault.message);
+            decoder.error(fault.at, fault.message);
         }
     }
-    let sources = [Source { name: shown(path), text }];
-    findings.finish(&sources, &mask::Keys::new(specs)).map(|_| scenario)
+    let sources = [SourceText { name: shown(path), text }];
+    diagnostics.finish(&sources, &SecretKeys::new(specs)).map(|_| scenario)
 }
 
 struct Script<'a, 'r> {
-    reading: &'a mut Reading<'r>,
+    decoder: &'a mut Decoder<'r>,
     config: &'a Config,
     specs: &'a [&'static SenderSpec],
     scenario: &'a mut Scenario,
@@ -189,11 +195,11 @@ struct Event {
 
 impl Script<'_, '_> {
     fn read(&mut self, node: &Node) {
-        for entry in self.reading.map("a script", node).unwrap_or_default() {
+        for entry in self.decoder.map("a script", node).unwrap_or_default() {
             match &*entry.key {
                 "latency" => self.latency(&entry.node),
                 "events" => self.events(entry),
-                _ => self.reading.unknown_key(entry, "a script", TOP_KEYS),
+                _ => self.decoder.unknown_key(entry, "a script", TOP_KEYS),
             }
         }
     }
@@ -203,11 +209,11 @@ impl Script<'_, '_> {
             self.scenario.latency = self.one_latency("latency", node).unwrap_or(LATENCY);
             return;
         }
-        for entry in self.reading.map("latency", node).unwrap_or_default() {
+        for entry in self.decoder.map("latency", node).unwrap_or_default() {
             let known = self.specs.iter().any(|spec| spec.name == entry.key);
             if !known && entry.key != "default" {
                 let names = self.specs.iter().map(|spec| spec.name).chain(["default"]);
-                self.reading.unknown_key(entry, "latency (names of senders)", names.collect::<Vec<_>>());
+                self.decoder.unknown_key(entry, "latency (names of senders)", names.collect::<Vec<_>>());
                 continue;
             }
             let Some(latency) = self.one_latency(&entry.key, &entry.node) else { continue };
@@ -219,16 +225,16 @@ impl Script<'_, '_> {
     }
 
     fn one_latency(&mut self, key: &str, node: &Node) -> Option<Duration> {
-        let latency = self.reading.duration(key, node)?;
+        let latency = self.decoder.duration(key, node)?;
         if latency > LONGEST_LATENCY {
-            self.reading.wrong(key, node, "at most 10m");
+            self.decoder.wrong(key, node, "at most 10m");
         }
         Some(latency)
     }
 
     fn events(&mut self, entry: &Entry) {
         let Value::List(nodes) = entry.node.value() else {
-            self.reading.wrong("events", &entry.node, "a list");
+            self.decoder.wrong("events", &entry.node, "a list");
             return;
         };
         for node in nodes {
@@ -238,34 +244,34 @@ impl Script<'_, '_> {
     }
 
     fn event(&mut self, node: &Node) -> Option<Scripted> {
-        let errors = self.reading.findings.error_count();
+        let errors = self.decoder.diagnostics.error_count();
         let mut event = Event::default();
-        for entry in self.reading.map("an event", node)? {
+        for entry in self.decoder.map("an event", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
                 "from" => event.from = self.instant(key, value),
                 "until" => event.until = self.instant(key, value),
                 "at" => event.at = self.instant(key, value),
-                "for" => event.length = self.reading.duration_from(key, value, Duration::from_secs(1)),
+                "for" => event.length = self.decoder.duration_from(key, value, Duration::from_secs(1)),
                 "account" => event.account = self.account(key, value),
                 "inbound" => event.inbound = self.account(key, value),
                 "im" => event.im = self.im(value),
-                "is" => event.trouble = self.reading.choice(key, value, &TROUBLES),
+                "is" => event.trouble = self.decoder.choice(key, value, &TROUBLES),
                 "answers" => event.answer = self.answer(value),
-                "share" => event.share = self.reading.float(key, value, 0.0, 1.0),
-                "daemon" => event.absence = self.reading.choice(key, value, &ABSENCES),
+                "share" => event.share = self.decoder.float(key, value, 0.0, 1.0),
+                "daemon" => event.absence = self.decoder.choice(key, value, &ABSENCES),
                 "clock" => event.clock = self.step(value),
                 // For people.
-                "why" => drop(self.reading.text(key, value)),
-                _ => self.reading.unknown_key(entry, "an event", EVENT_KEYS),
+                "why" => drop(self.decoder.text(key, value)),
+                _ => self.decoder.unknown_key(entry, "an event", EVENT_KEYS),
             }
         }
-        if self.reading.findings.error_count() > errors {
+        if self.decoder.diagnostics.error_count() > errors {
             return None;
         }
         let scripted = self.scripted(event, node.at);
-        if scripted.is_none() && self.reading.findings.error_count() == errors {
-            self.reading.error(node.at, "an event is one of: account with is, answers, inbound, daemon, clock").hint(
+        if scripted.is_none() && self.decoder.diagnostics.error_count() == errors {
+            self.decoder.error(node.at, "an event is one of: account with is, answers, inbound, daemon, clock").hint(
                 "each with its time: from and until (or for), or at where it happens at once; see docs/simulate.md",
             );
         }
@@ -313,7 +319,7 @@ impl Script<'_, '_> {
             _ => return None,
         };
         if until <= from {
-            self.reading.error(at, format!("an event ends after it begins: expected until later than {from}"));
+            self.decoder.error(at, format!("an event ends after it begins: expected until later than {from}"));
             return None;
         }
         Some(Span { from, until })
@@ -322,7 +328,7 @@ impl Script<'_, '_> {
     /// A date and a time in the daemon's zone, or an instant with its offset.
     fn instant(&mut self, key: &str, node: &Node) -> Option<UtcMs> {
         let zone = &self.config.daemon.timezone;
-        self.reading.parsed(key, node, "a date and time such as 2026-12-24T18:00", |text| {
+        self.decoder.parsed(key, node, "a date and time such as 2026-12-24T18:00", |text| {
             let text = text.trim();
             if !text.contains(':') {
                 return None;
@@ -336,40 +342,40 @@ impl Script<'_, '_> {
     }
 
     fn account(&mut self, key: &str, node: &Node) -> Option<String> {
-        let id = self.reading.text(key, node)?.into_owned();
+        let id = self.decoder.text(key, node)?.into_owned();
         let known = || self.config.accounts.iter().map(|account| account.id.as_str());
         if known().any(|known| known == id) {
             return Some(id);
         }
-        let message = format!("{key}: there is no account {}", super::problem::quoted(&id));
-        self.reading.error(node.at, message).near(&id, known());
+        let message = format!("{key}: there is no account {}", quoted(&id));
+        self.decoder.error(node.at, message).near(&id, known());
         None
     }
 
     fn im(&mut self, node: &Node) -> Option<String> {
-        let im = self.reading.text("im", node)?.into_owned();
+        let im = self.decoder.text("im", node)?.into_owned();
         let known = || self.config.accounts.iter().map(|account| account.im.as_str());
         if known().any(|known| known == im) {
             return Some(im);
         }
-        let message = format!("im: there is no account of the im {}", super::problem::quoted(&im));
-        self.reading.error(node.at, message).near(&im, known());
+        let message = format!("im: there is no account of the im {}", quoted(&im));
+        self.decoder.error(node.at, message).near(&im, known());
         None
     }
 
     /// An outcome's word, or `{throttled: 30s}`.
     fn answer(&mut self, node: &Node) -> Option<Outcome> {
         let Value::Map(entries) = node.value() else {
-            let word = self.reading.choice("answers", node, &ANSWERS.map(|(word, _)| (word, word)))?;
+            let word = self.decoder.choice("answers", node, &ANSWERS.map(|(word, _)| (word, word)))?;
             return ANSWERS.into_iter().find(|(known, _)| *known == word).map(|(_, outcome)| outcome);
         };
         match &entries[..] {
             [Entry { key: Cow::Borrowed("throttled"), node, .. }] => {
-                let wait = self.reading.duration("throttled", node)?;
+                let wait = self.decoder.duration("throttled", node)?;
                 Some(Outcome::Throttled { wait: Some(wait) })
             }
             _ => {
-                self.reading.error(node.at, "answers: expected an outcome, or a mapping such as {throttled: 30s}");
+                self.decoder.error(node.at, "answers: expected an outcome, or a mapping such as {throttled: 30s}");
                 None
             }
         }
@@ -377,13 +383,13 @@ impl Script<'_, '_> {
 
     /// `-2h`, `+30m`: what is added to what the clock shows.
     fn step(&mut self, node: &Node) -> Option<i64> {
-        self.reading.parsed("clock", node, "a step such as -2h or +30m", |text| {
+        self.decoder.parsed("clock", node, "a step such as -2h or +30m", |text| {
             let (sign, length) = match text.split_at_checked(1)? {
                 ("-", length) => (-1, length),
                 ("+", length) => (1, length),
                 _ => (1, text),
             };
-            Some(sign * i64::try_from(super::scalar::duration(length)?.as_millis()).ok()?)
+            Some(sign * i64::try_from(scalar::duration(length)?.as_millis()).ok()?)
         })
     }
 }

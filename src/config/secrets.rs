@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::decoder::Decoder;
 use super::files::unchanged;
 use super::mask;
-use super::problem::{quoted, shown};
-use super::reading::Reading;
+use super::text::{quoted, shown};
 use super::trust::Rights;
 use super::yaml::{At, Node, Value};
 use crate::domain::Secret;
@@ -22,7 +22,7 @@ pub(super) enum SecretForm {
     Credential,
 }
 
-impl Reading<'_> {
+impl Decoder<'_> {
     pub fn secret(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
         let secret = match form {
             SecretForm::Inline => {
@@ -70,7 +70,7 @@ impl Reading<'_> {
         Some(secret)
     }
 
-    /// As [`Reading::text`], for values that no message may show.
+    /// As [`Decoder::text`], for values that no message may show.
     pub fn scalar_text(&mut self, key: &str, node: &Node) -> Option<String> {
         if !matches!(node.value(), Value::Scalar(_)) {
             let got = node.describe();
@@ -95,12 +95,13 @@ impl Reading<'_> {
             self.wrong(key, node, "the name of a credential");
             return None;
         }
-        let found = (self.around.variable)("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join(&name));
+        let found =
+            (self.environment.variable)("CREDENTIALS_DIRECTORY").map(|directory| Path::new(&directory).join(&name));
         // `ExecReload=` of systemd before 254 is given the variable, and may not look inside.
         let is_hidden = |path: &PathBuf| {
             std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
         };
-        if !self.around.needs_credentials && found.as_ref().is_none_or(is_hidden) {
+        if !self.environment.needs_credentials && found.as_ref().is_none_or(is_hidden) {
             self.warning(node.at, format!("{key}: not looked at, since only the running service sees its credentials"));
             self.unseen_credentials += 1;
             return None;
@@ -119,7 +120,7 @@ impl Reading<'_> {
         let read = unchanged(path, || read_secret(path));
         match read.unwrap_or_else(|| Err("it is being written".to_owned())) {
             Ok((secret, rights)) => {
-                if let Some(doubt) = rights.doubt_of_file(path, self.around.user) {
+                if let Some(doubt) = rights.doubt_of_file(path, self.environment.user) {
                     self.warning(node.at, format!("{key}: {}: {}", shown(path), doubt.problem)).hint(doubt.hint);
                 }
                 self.secret_files.push(path.to_owned());

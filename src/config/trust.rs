@@ -7,7 +7,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::problem::shown;
+use super::text::shown;
 
 /// Whose a file or directory is, and what others may do with it.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::problem::quoted;
+use super::text::quoted;
 
 /// Deeper nesting than this is refused. The deepest legal file has about ten levels.
 const DEEPEST: usize = 64;
@@ -91,6 +91,15 @@ impl<'s> Node<'s> {
 
     pub fn is_null(&self) -> bool {
         matches!(self.value(), Value::Null)
+    }
+
+    /// Nothing, or an empty text.
+    pub fn is_empty(&self) -> bool {
+        match self.value() {
+            Value::Null => true,
+            Value::Scalar(scalar) => scalar.text.is_empty(),
+            _ => false,
+        }
     }
 
     /// What the node is, in words for a message.

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::{DaemonError, Options};
 use crate::clock::SharedClock;
-use crate::config::{self, Config, Surroundings};
+use crate::config::{self, Config, LoadEnvironment};
 use crate::domain::{Job, Message, UtcMs};
 use crate::engine::flights::{self, Flights};
 use crate::engine::recovery::{Recovered, recover};
@@ -106,7 +106,7 @@ pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, Daem
     let config = loop {
         let (paths, now) = (options.config.clone(), clock.now());
         let loaded =
-            tokio::task::spawn_blocking(move || config::load(&paths, &specs(), &Surroundings::of_process(now)))
+            tokio::task::spawn_blocking(move || config::load(&paths, &specs(), &LoadEnvironment::of_process(now)))
                 .await
                 .map_err(|_| DaemonError::BrokeDown("configuration reader"))?;
         match loaded {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::{Absence, Scope, Scripted, Span, Surroundings, Trouble, load};
+use crate::config::{Absence, LoadEnvironment, Scope, Scripted, Span, Trouble, load};
 use crate::domain::{Decision, Outcome, PushState};
 use crate::senders::specs;
 
@@ -11,7 +11,7 @@ fn config(jobs: &str) -> Config {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jobs.yaml");
     std::fs::write(&path, format!("{ACCOUNTS}jobs:\n{jobs}")).unwrap();
-    load(&[path], &specs(), &Surroundings::of_process(at("2026-12-01T00:00:00Z"))).unwrap()
+    load(&[path], &specs(), &LoadEnvironment::of_process(at("2026-12-01T00:00:00Z"))).unwrap()
 }
 
 fn job(name: &str, schedule: &str, more: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pushcron::config::{self, Surroundings};
+use pushcron::config::{self, LoadEnvironment};
 use pushcron::domain::UtcMs;
 use pushcron::senders;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn accepts(text: &str) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("pushcron.yaml");
     std::fs::write(&file, text).unwrap();
-    let around = Surroundings {
+    let around = LoadEnvironment {
         now: UtcMs(1_767_225_600_000),
         variable: Box::new(|name| match name {
             "PERIOD" => Some("1m".to_owned()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pushcron::config::{Absence, Config, Scenario, Scope, Scripted, Span, Surroundings, load};
+use pushcron::config::{Absence, Config, LoadEnvironment, Scenario, Scope, Scripted, Span, load};
 use pushcron::domain::{Outcome, UtcMs};
 use pushcron::senders::specs;
 use pushcron::simulate::{Course, Request, simulate};
@@ -28,7 +28,7 @@ fn config() -> Config {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jobs.yaml");
     std::fs::write(&path, FILES).unwrap();
-    load(&[path], &specs(), &Surroundings::of_process(START)).unwrap()
+    load(&[path], &specs(), &LoadEnvironment::of_process(START)).unwrap()
 }
 
 fn after(seconds: u64) -> UtcMs {

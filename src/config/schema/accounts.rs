@@ -2,15 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::blocks::{Key, VARIABLE, choice, key, object, one_or_list, reference, required, whole};
-use super::known;
-use crate::config::accounts::COMMON_KEYS;
+use super::blocks::{Key, VARIABLE, choice, key, known, object, one_or_list, reference, required, whole};
+use crate::config::keys::ACCOUNT_KEYS;
 use crate::domain::SenderSpec;
 use crate::domain::sender::{SettingKind, SettingSpec};
 
 pub fn account(specs: &[&'static SenderSpec]) -> Value {
     let common = common(specs);
-    let mut schema = known(object(common.clone()), &COMMON_KEYS);
+    let mut schema = known(object(common.clone()), &ACCOUNT_KEYS);
     // Which further keys there are depends on the sender.
     schema["additionalProperties"] = json!(true);
     schema["required"] = json!(["id", "sender"]);

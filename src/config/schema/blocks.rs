@@ -104,3 +104,12 @@ pub fn any_of_required(mut schema: Value, keys: &[&str]) -> Value {
     schema["anyOf"] = keys.iter().map(|key| required(key)).collect();
     schema
 }
+
+/// Holds the keys of a mapping against those that the reader knows.
+pub fn known(schema: Value, keys: &[&str]) -> Value {
+    debug_assert!(
+        schema["properties"].as_object().is_some_and(|has| has.keys().eq(keys.iter().copied())),
+        "the schema has not the keys {keys:?}"
+    );
+    schema
+}

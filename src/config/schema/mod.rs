@@ -11,12 +11,13 @@ mod pushes;
 use serde_json::{Value, json};
 
 use self::blocks::{
-    VARIABLE, any_of_required, choice, key, list_of, number, object, one_of_required, one_or_list, or_null, reference,
-    whole,
+    VARIABLE, any_of_required, choice, key, known, list_of, number, object, one_of_required, one_or_list, or_null,
+    reference, whole,
 };
-use super::daemon::{DAEMON_KEYS, DEFAULTS_KEYS, HEARTBEAT_KEYS, ON_FAILURE_KEYS};
-use super::jobs::JOB_KEYS;
-use super::policies::{MISFIRE_KEYS, MOST_ATTEMPTS, MOST_CAUGHT_UP, RETRY_KEYS};
+use super::keys::{
+    DAEMON_KEYS, DEFAULTS_KEYS, HEARTBEAT_KEYS, JOB_KEYS, MISFIRE_KEYS, MOST_ATTEMPTS, MOST_CAUGHT_UP, ON_FAILURE_KEYS,
+    RETRY_KEYS,
+};
 use crate::domain::SenderSpec;
 
 /// The schema (draft 2020-12) with these senders.
@@ -291,19 +292,10 @@ fn dst_gap() -> blocks::Key {
     key("dst_gap", choice(&["fire", "skip"]), words).or("fire")
 }
 
-/// Holds the keys of a mapping against those that the reader knows.
-fn known(schema: Value, keys: &[&str]) -> Value {
-    debug_assert!(
-        schema["properties"].as_object().is_some_and(|has| has.keys().eq(keys.iter().copied())),
-        "the schema has not the keys {keys:?}"
-    );
-    schema
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::load::TOP_KEYS;
+    use crate::config::keys::TOP_KEYS;
 
     #[test]
     fn the_schema_has_the_keys_that_the_reader_knows() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::items::SOURCES;
 use super::blocks::{Key, VARIABLE, any_of_required, has, key, object, or_empty, reference, required, visible};
+use crate::config::keys::SOURCES;
 
 const TARGETS: [&str; 6] = ["group", "groupCode", "group_code", "user", "userID", "user_id"];
 const CONTENTS: [&str; 12] = [

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pushcron::config::{self, Surroundings};
+use pushcron::config::{self, LoadEnvironment};
 use pushcron::domain::Schedule;
 use pushcron::senders;
 
@@ -25,7 +25,7 @@ fn example_with_samples() -> String {
 
 #[test]
 fn the_example_runs_as_it_is_and_pushes_within_ten_seconds() {
-    let around = Surroundings { variable: Box::new(|_| None), ..surroundings() };
+    let around = LoadEnvironment { variable: Box::new(|_| None), ..surroundings() };
     let path = PathBuf::from("jobs.example.yaml");
     let config = config::load(&[path], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(about_the_text(config.warnings), []);
@@ -43,7 +43,7 @@ fn the_example_runs_as_it_is_and_pushes_within_ten_seconds() {
 fn every_registered_sender_has_a_sample_account_in_the_example() {
     let directory = tempfile::tempdir().unwrap();
     let file = private_file(directory.path(), "jobs.yaml", example_with_samples());
-    let around = Surroundings { variable: Box::new(|_| Some("https://example.org/x".to_owned())), ..surroundings() };
+    let around = LoadEnvironment { variable: Box::new(|_| Some("https://example.org/x".to_owned())), ..surroundings() };
     let config = config::load(&[file], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
     for spec in senders::specs() {
         let account = config.accounts.iter().find(|account| account.sender == spec.name);

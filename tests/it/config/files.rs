@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pushcron::config::{self, Surroundings};
+use pushcron::config::{self, LoadEnvironment};
 use pushcron::senders;
 
 use super::{load, loaded, private_file, surroundings};
@@ -126,7 +126,7 @@ fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
         std::fs::write(folder.path().join(name), text).unwrap();
         folder.path().join(name)
     };
-    let ask = |path: PathBuf| config::whereabouts(&[path], &surroundings());
+    let ask = |path: PathBuf| config::database_location(&[path], &surroundings());
     let missing_secret = "  heartbeat: {url: \"https://host/${NOT_SET}\", every: 1m}\n";
     let whole = file(
         "whole.yaml",
@@ -153,9 +153,9 @@ fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
 
 #[test]
 fn without_any_file_the_embedded_example_holds() {
-    let around = Surroundings { variable: Box::new(|_| None), ..surroundings() };
+    let around = LoadEnvironment { variable: Box::new(|_| None), ..surroundings() };
     let config = config::load(&[], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((config.files.len(), config.jobs[0].name.as_str()), (0, "hello"));
     assert_eq!(config.daemon.media_roots, [PathBuf::from("/srv")]);
-    assert_eq!(config::whereabouts(&[], &around).unwrap().database, config.daemon.database);
+    assert_eq!(config::database_location(&[], &around).unwrap().database, config.daemon.database);
 }

@@ -13,7 +13,7 @@ mod targets;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pushcron::config::{self, Config, ConfigErrors, Surroundings};
+use pushcron::config::{self, Config, ConfigErrors, LoadEnvironment};
 use pushcron::domain::sender::{SettingKind, SettingSpec, any_target};
 use pushcron::domain::{Kind, SenderSpec, Support, UtcMs, WrongTarget};
 
@@ -78,8 +78,8 @@ static SCREEN: SenderSpec = SenderSpec {
 
 const CANARY: &str = "CANARY-7f3a";
 
-fn surroundings() -> Surroundings {
-    Surroundings {
+fn surroundings() -> LoadEnvironment {
+    LoadEnvironment {
         now: NOW,
         variable: Box::new(|name| match name {
             "TOKEN" => Some(CANARY.to_owned()),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pushcron::config::{self, Surroundings};
+use pushcron::config::{self, LoadEnvironment};
 
 use super::{CANARY, SCREEN, WIRE, load, load_text, loaded, private_file, refused, surroundings};
 
@@ -193,7 +193,7 @@ jobs: [{name: a, every: 1s, push: {im: qq, group: g, text: hi, account: hidden}}
         config::load(
             std::slice::from_ref(&file),
             &[&WIRE, &SCREEN],
-            &Surroundings { needs_credentials, ..surroundings() },
+            &LoadEnvironment { needs_credentials, ..surroundings() },
         )
     };
     assert_eq!(load(true).unwrap_err().errors.len(), 2);

@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::Surroundings;
-use super::accounts::AccountDraft;
-use super::daemon::{DaemonDraft, Defaults};
-use super::jobs::{JobDraft, LooseJob, ScheduleDraft};
-use super::load::Loading;
-use super::policies::Retry;
-use super::problem::{Findings, Place, Source, as_written};
-use super::push::{PushDraft, PushPlaces, Reference};
-use super::reading::Loose;
+use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
+use super::draft::{
+    AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, IncompleteJob, IncompletePush, JobDraft, PushDraft,
+    PushPlaces, RetryKeys, ScheduleDraft,
+};
+use super::environment::LoadEnvironment;
+use super::loader::Loader;
 use super::settings::DaemonSettings;
 use super::yaml::At;
 use crate::domain::job::DstGap;
@@ -20,7 +18,7 @@ use crate::domain::{Account, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderS
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 
 /// What the drafts came to.
-pub(super) struct Settled {
+pub(super) struct Definitions {
     pub daemon: DaemonSettings,
     pub accounts: Vec<Account>,
     pub jobs: Vec<Job>,
@@ -28,90 +26,95 @@ pub(super) struct Settled {
     pub push: Option<PushSpec>,
 }
 
-/// Takes the drafts out of `loading` and leaves what is wrong with them in its findings.
-pub(super) fn settle(loading: &mut Loading, around: &Surroundings) -> Settled {
-    let accounts = std::mem::take(&mut loading.accounts);
-    let jobs = std::mem::take(&mut loading.jobs);
-    let loose = std::mem::take(&mut loading.loose);
-    let mut daemon = std::mem::take(&mut loading.daemon);
-    let push = loading.push.take();
-    refuse_twin_accounts(&mut loading.findings, &loading.sources, &accounts);
-    refuse_twin_jobs(&mut loading.findings, &loading.sources, &jobs, &loose.jobs);
-    let timezone = default_zone(&mut loading.findings, &daemon, around);
-    let roots = daemon.media_roots.as_ref().unwrap_or(&loading.directories);
+/// Takes the drafts out of `loader` and leaves what is wrong with them in its diagnostics.
+pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> Definitions {
+    let accounts = std::mem::take(&mut loader.accounts);
+    let jobs = std::mem::take(&mut loader.jobs);
+    let incomplete = std::mem::take(&mut loader.incomplete);
+    let mut daemon = std::mem::take(&mut loader.daemon);
+    let push = loader.push.take();
+    refuse_twin_accounts(&mut loader.diagnostics, &loader.sources, &accounts);
+    refuse_twin_jobs(&mut loader.diagnostics, &loader.sources, &jobs, &incomplete.jobs);
+    let timezone = default_zone(&mut loader.diagnostics, &daemon, environment);
+    let roots = daemon.media_roots.as_ref().unwrap_or(&loader.directories);
     let real = roots.iter().filter_map(|root| root.canonicalize().ok());
     let roots = roots.iter().cloned().chain(real).collect();
-    let mut settling = Settling {
-        known: Known::new(&accounts, loading.incomplete),
-        findings: &mut loading.findings,
-        sources: &loading.sources,
-        around,
-        defaults: &loading.defaults,
+    let mut validator = Validator {
+        known: AccountIndex::new(&accounts, loader.has_unread),
+        diagnostics: &mut loader.diagnostics,
+        sources: &loader.sources,
+        environment,
+        defaults: &loader.defaults,
         timezone: &timezone,
         roots,
         schedules: ScheduleCache::default(),
         there: HashMap::new(),
     };
-    settling.check_loose(loose);
-    let jobs = jobs.into_iter().filter_map(|draft| settling.job(draft)).collect();
+    validator.check_incomplete(incomplete);
+    let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
-    let retry = Retry::default().filled(&loading.defaults.retry);
-    let report = report.map(|(file, push)| settling.push(file, push, &retry));
+    let retry = RetryKeys::default().filled(&loader.defaults.retry);
+    let report = report.map(|(file, push)| validator.push(file, push, &retry));
     let push = push.map(|(file, push)| {
-        settling.check_media(file, &push, true);
-        settling.push(file, push, &retry)
+        validator.check_media(file, &push, true);
+        validator.push(file, push, &retry)
     });
-    let directories = std::mem::take(&mut loading.directories);
-    Settled {
-        daemon: daemon.finish(around, directories, timezone, report),
+    let directories = std::mem::take(&mut loader.directories);
+    Definitions {
+        daemon: daemon.finish(environment, directories, timezone, report),
         accounts: accounts.into_iter().filter_map(|draft| draft.account).collect(),
         jobs,
         push,
     }
 }
 
-fn refuse_twin_accounts(findings: &mut Findings, sources: &[Source], accounts: &[AccountDraft]) {
+fn refuse_twin_accounts(diagnostics: &mut Diagnostics, sources: &[SourceText], accounts: &[AccountDraft]) {
     let (mut ids, mut defaults) = (HashMap::new(), HashMap::new());
     for draft in accounts {
         if let Some(id) = &draft.id
             && let Some(before) = ids.insert(id, draft.id_at)
         {
             let message = format!("there are two accounts with the id {}", as_written(sources, draft.id_at, id));
-            findings.error(draft.id_at, message).other("first at", before);
+            diagnostics.error(draft.id_at, message).other("first at", before);
         }
         if let Some(im) = draft.im.as_ref().filter(|_| draft.is_default)
             && let Some(before) = defaults.insert(im, draft.default_at)
         {
             let im = as_written(sources, draft.im_at, im);
             let message = format!("there are two default accounts for the im {im}");
-            findings.error(draft.default_at, message).other("first at", before);
+            diagnostics.error(draft.default_at, message).other("first at", before);
         }
     }
 }
 
-fn refuse_twin_jobs(findings: &mut Findings, sources: &[Source], jobs: &[JobDraft], loose: &[LooseJob]) {
+fn refuse_twin_jobs(
+    diagnostics: &mut Diagnostics,
+    sources: &[SourceText],
+    jobs: &[JobDraft],
+    incomplete: &[IncompleteJob],
+) {
     let mut names: HashMap<&str, Place> = HashMap::with_capacity(jobs.len());
-    let loose = loose.iter().filter_map(|job| job.name.as_ref().map(|(name, at)| (name, *at)));
-    for (name, at) in jobs.iter().map(|draft| (&draft.name, draft.name_at)).chain(loose) {
+    let incomplete = incomplete.iter().filter_map(|job| job.name.as_ref().map(|(name, at)| (name, *at)));
+    for (name, at) in jobs.iter().map(|draft| (&draft.name, draft.name_at)).chain(incomplete) {
         let Some(before) = names.insert(name, at) else { continue };
         let (before, at) = (before.min(at), before.max(at));
         let message = format!("there are two jobs with the name {}", as_written(sources, at, name));
-        findings.error(at, message).other("first at", before);
+        diagnostics.error(at, message).other("first at", before);
     }
 }
 
-fn default_zone(findings: &mut Findings, daemon: &DaemonDraft, around: &Surroundings) -> String {
-    if let Some(zone) = daemon.timezone.as_ref().or(around.timezone.as_ref()) {
+fn default_zone(diagnostics: &mut Diagnostics, daemon: &DaemonDraft, environment: &LoadEnvironment) -> String {
+    if let Some(zone) = daemon.timezone.as_ref().or(environment.timezone.as_ref()) {
         return zone.clone();
     }
-    findings
+    diagnostics
         .warning(None, "the system's time zone has no name, so schedules without a timezone are read in UTC")
         .hint("set daemon.timezone");
     "UTC".to_owned()
 }
 
 /// The accounts by what pushes call them.
-struct Known<'a> {
+struct AccountIndex<'a> {
     by_id: HashMap<&'a str, &'a AccountDraft>,
     /// The senders of the accounts of an im.
     by_im: HashMap<&'a str, Vec<&'static SenderSpec>>,
@@ -120,9 +123,9 @@ struct Known<'a> {
     ims_incomplete: bool,
 }
 
-impl<'a> Known<'a> {
-    fn new(accounts: &'a [AccountDraft], incomplete: bool) -> Known<'a> {
-        let mut known = Known {
+impl<'a> AccountIndex<'a> {
+    fn new(accounts: &'a [AccountDraft], incomplete: bool) -> AccountIndex<'a> {
+        let mut known = AccountIndex {
             by_id: HashMap::new(),
             by_im: HashMap::new(),
             ids_incomplete: incomplete,
@@ -142,12 +145,12 @@ impl<'a> Known<'a> {
     }
 }
 
-struct Settling<'a> {
-    known: Known<'a>,
-    findings: &'a mut Findings,
-    sources: &'a [Source],
-    around: &'a Surroundings,
-    defaults: &'a Defaults,
+struct Validator<'a> {
+    known: AccountIndex<'a>,
+    diagnostics: &'a mut Diagnostics,
+    sources: &'a [SourceText],
+    environment: &'a LoadEnvironment,
+    defaults: &'a DefaultsDraft,
     timezone: &'a str,
     /// Where local media may lie, as written and as they really are.
     roots: Vec<PathBuf>,
@@ -156,7 +159,7 @@ struct Settling<'a> {
     there: HashMap<PathBuf, Option<bool>>,
 }
 
-impl Settling<'_> {
+impl Validator<'_> {
     fn job(&mut self, draft: JobDraft) -> Option<Job> {
         let file = draft.name_at.file;
         let timezone = draft.timezone.unwrap_or_else(|| self.timezone.to_owned());
@@ -164,10 +167,10 @@ impl Settling<'_> {
         let schedule_at = Place { file, at: draft.schedule_at.at, len: draft.schedule_at.len };
         let schedule = self.schedule(draft.schedule, schedule_at, &timezone, dst_gap);
         if let Some(Schedule::At(at)) = schedule
-            && at <= self.around.now
+            && at <= self.environment.now
             && draft.enabled
         {
-            self.findings.warning(schedule_at, format!("at: {at} is past, so this job will not fire"));
+            self.diagnostics.warning(schedule_at, format!("at: {at} is past, so this job will not fire"));
         }
         let retry = draft.retry.as_deref().unwrap_or(&self.defaults.retry).filled(&self.defaults.retry);
         let misfire = draft.misfire.as_deref().unwrap_or(&self.defaults.misfire).filled(&self.defaults.misfire);
@@ -203,28 +206,28 @@ impl Settling<'_> {
             let source = &self.sources[usize::from(at.file)].text;
             let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
             if written.contains("${") {
-                self.findings.error(at, "cron: with its variables replaced this is no schedule that ever fires");
+                self.diagnostics.error(at, "cron: with its variables replaced this is no schedule that ever fires");
             } else {
-                self.findings.error(place_in_schedule(at, written, &schedule, error.column()), error.to_string());
+                self.diagnostics.error(place_in_schedule(at, written, &schedule, error.column()), error.to_string());
             }
         }
         Some(schedule)
     }
 
     /// What can still be said of jobs and pushes that are wrong already.
-    fn check_loose(&mut self, loose: Loose) {
-        for job in loose.jobs {
+    fn check_incomplete(&mut self, incomplete: Incomplete) {
+        for job in incomplete.jobs {
             let Some((schedule, at)) = job.schedule else { continue };
             let place = Place { file: job.file, at: at.at, len: at.len };
             let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
             self.schedule(schedule, place, &timezone, DstGap::default());
         }
-        for Reference { file, im, account, target, kind, places } in loose.references {
+        for IncompletePush { file, im, account, target, kind, places } in incomplete.pushes {
             self.check_account(file, &im, account.as_deref(), target.as_ref(), kind, places);
         }
     }
 
-    /// Fills in a push. What is wrong with its account goes to the findings.
+    /// Fills in a push. What is wrong with its account goes to the diagnostics.
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         let PushSpec { im, account, target, message, .. } = &draft.spec;
         let kind = message.body.kind();
@@ -247,7 +250,7 @@ impl Settling<'_> {
                 return;
             }
             let place = place_in_cron(at, written, text, doubt.column);
-            self.findings.warning(place, doubt.problem).hint(doubt.hint);
+            self.diagnostics.warning(place, doubt.problem).hint(doubt.hint);
         }
     }
 
@@ -258,7 +261,7 @@ impl Settling<'_> {
         // One warning for a push is enough to look at it.
         if let Some((problem, hint)) = sources.filter_map(|source| self.doubt_media(source, enabled)).next() {
             let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
-            self.findings.warning(place, problem).hint(hint);
+            self.diagnostics.warning(place, problem).hint(hint);
         }
     }
 
@@ -320,14 +323,14 @@ impl Settling<'_> {
                 None if known.ids_incomplete => return,
                 None => {
                     let message = format!("there is no account {}", written(places.account, id));
-                    self.findings.error(place(places.account), message).near(id, known.by_id.keys().copied());
+                    self.diagnostics.error(place(places.account), message).near(id, known.by_id.keys().copied());
                     return;
                 }
                 Some(AccountDraft { im: Some(own), im_at, .. }) if own != im => {
                     let (id, im) = (written(places.account, id), written(places.im, im));
                     let own = as_written(self.sources, *im_at, own);
                     let message = format!("the account {id} is of the im {own}, and the push goes to {im}");
-                    self.findings.error(place(places.account), message);
+                    self.diagnostics.error(place(places.account), message);
                     return;
                 }
                 Some(account) => account.spec.as_slice(),
@@ -336,7 +339,7 @@ impl Settling<'_> {
                 None if known.ims_incomplete => return,
                 None => {
                     let message = format!("there is no account for the im {}", written(places.im, im));
-                    self.findings.error(place(places.im), message).near(im, known.by_im.keys().copied());
+                    self.diagnostics.error(place(places.im), message).near(im, known.by_im.keys().copied());
                     return;
                 }
                 Some(specs) => specs,
@@ -344,7 +347,7 @@ impl Settling<'_> {
         };
         let Some(target) = target else { return };
         if let Some(wrong) = wrong_for_all(target, carriers.iter().copied()) {
-            refuse_target(self.findings, self.sources, place(places.target), target, wrong);
+            refuse_target(self.diagnostics, self.sources, place(places.target), target, wrong);
         }
         let Some(kind) = kind else { return };
         let is_group = target.is_group();
@@ -356,21 +359,27 @@ impl Settling<'_> {
         if let Some((sender, reason)) = carriers.iter().find_map(refusal).filter(|_| refused) {
             let target = if is_group { "a group" } else { "a user" };
             let message = format!("{sender} cannot send {kind} to {target}: {reason}");
-            self.findings.error(place(places.content), message);
+            self.diagnostics.error(place(places.content), message);
         }
     }
 }
 
-fn refuse_target(findings: &mut Findings, sources: &[Source], at: Place, target: &Target, mut wrong: WrongTarget) {
+fn refuse_target(
+    diagnostics: &mut Diagnostics,
+    sources: &[SourceText],
+    at: Place,
+    target: &Target,
+    mut wrong: WrongTarget,
+) {
     let mut shown = as_written(sources, at, target.id());
     // What a variable holds is shown nowhere, nor what would be made of it.
     if shown.contains("${") {
         shown += ", with its variables replaced,";
         wrong.meant = None;
     }
-    let finding = findings.error(at, wrong.told(&shown));
+    let diagnostic = diagnostics.error(at, wrong.told(&shown));
     if wrong.is_secret {
-        finding.hide_line();
+        diagnostic.hide_line();
     }
 }
 

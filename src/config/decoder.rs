@@ -1,30 +1,32 @@
-//! What every part of a file is read with: the findings, the surroundings, and one way to ask a node for a value.
+//! What every part of a file is read with: the diagnostics, the environment, and one way to ask a node for a value.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Surroundings;
-use super::jobs::LooseJob;
+use super::diagnostics::{Diagnostic, Diagnostics, Place};
+use super::draft::Incomplete;
+use super::environment::LoadEnvironment;
 use super::mask;
-use super::problem::{Finding, Findings, Place, quoted};
-use super::push::Reference;
-use super::scalar::{self, BadVariable};
+use super::scalar;
+use super::scalar::BadVariable;
+use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
 
 /// What to do about a variable that is none.
 const LITERAL: &str = "for a literal '${' write '$${'";
 
 /// The state of reading one file.
-pub(super) struct Reading<'a> {
+pub(super) struct Decoder<'a> {
     /// Index of the file among the sources.
     pub file: u16,
     /// The file's directory: relative paths in the file start here.
     pub dir: &'a Path,
     /// The same directory as it was named, which differs where the file is a link.
     pub named_dir: &'a Path,
-    pub around: &'a Surroundings,
-    pub findings: &'a mut Findings,
+    pub environment: &'a LoadEnvironment,
+    pub diagnostics: &'a mut Diagnostics,
     /// Set once the file is seen to hold a secret in plain text.
     pub holds_secrets: bool,
     /// What is read may hold secrets in places where nobody looks for one: values are shown if they surely are none.
@@ -32,35 +34,28 @@ pub(super) struct Reading<'a> {
     /// Credentials that were not there, and need not be.
     pub unseen_credentials: usize,
     /// What is left to check of things that are wrong already.
-    pub loose: &'a mut Loose,
+    pub incomplete: &'a mut Incomplete,
     /// Token files that were read.
     pub secret_files: &'a mut Vec<PathBuf>,
 }
 
-/// Parts of wrong jobs and pushes that are checked all the same, so that every problem is told at once.
-#[derive(Debug, Default)]
-pub(super) struct Loose {
-    pub jobs: Vec<LooseJob>,
-    pub references: Vec<Reference>,
-}
-
-impl Reading<'_> {
+impl Decoder<'_> {
     pub fn place(&self, at: At) -> Place {
         Place { file: self.file, at: at.at, len: at.len }
     }
 
-    pub fn error(&mut self, at: At, message: impl Into<String>) -> &mut Finding {
+    pub fn error(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
         let place = self.place(at);
-        self.findings.error(place, message)
+        self.diagnostics.error(place, message)
     }
 
-    pub fn warning(&mut self, at: At, message: impl Into<String>) -> &mut Finding {
+    pub fn warning(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
         let place = self.place(at);
-        self.findings.warning(place, message)
+        self.diagnostics.warning(place, message)
     }
 
     /// `key: expected …, got …`, the value as it was written: a variable is named, never shown.
-    pub fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Finding {
+    pub fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Diagnostic {
         let got = match node.value() {
             Value::Scalar(scalar) if !self.guarded || mask::is_plain_value(&scalar.text) => quoted(&scalar.text),
             _ => node.describe().to_owned(),
@@ -98,7 +93,7 @@ impl Reading<'_> {
 
     /// A text with its variables replaced; `hint` says what to do about one that is not set.
     pub fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: &str) -> Option<Cow<'n, str>> {
-        match scalar::interpolate(text, &*self.around.variable) {
+        match scalar::interpolate(text, &*self.environment.variable) {
             Ok(text) if text.contains('\0') => {
                 self.error(at, format!("{key}: a text cannot hold a NUL character"));
                 None
@@ -215,6 +210,14 @@ impl Reading<'_> {
             Value::List(nodes) => nodes.iter().map(|node| self.text(key, node).map(|text| (node.at, text))).collect(),
             _ => self.text(key, node).map(|text| vec![(node.at, text)]),
         }
+    }
+
+    /// Whether no other file has set this key; inside one file the parser has seen to that.
+    pub fn first(&mut self, seen: &mut HashMap<String, Place>, owner: &str, entry: &Entry) -> bool {
+        let place = self.place(entry.key_at);
+        let Some(before) = seen.insert(entry.key.to_string(), place) else { return true };
+        self.error(entry.key_at, format!("{owner}: {} is set twice", entry.key)).other("first at", before);
+        false
     }
 
     /// A name of ours: a job's, an account's, an im's. Anything printable, so that it may be Chinese, but nothing

@@ -1,0 +1,25 @@
+//! What the files came to.
+
+use std::path::PathBuf;
+
+use super::problem::Problem;
+use super::settings::DaemonSettings;
+use super::sources::Sources;
+use crate::domain::{Account, Job};
+
+/// A configuration without any problem.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub daemon: DaemonSettings,
+    /// In file order, on which "first online" depends.
+    pub accounts: Vec<Account>,
+    pub jobs: Vec<Job>,
+    /// What is allowed, but hardly meant.
+    pub warnings: Vec<Problem>,
+    /// Every file that was read, in that order.
+    pub files: Vec<PathBuf>,
+    /// Token files that were read: never sent as media.
+    pub secret_files: Vec<PathBuf>,
+    /// Which file brought what.
+    pub sources: Sources,
+}

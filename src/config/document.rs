@@ -1,0 +1,182 @@
+//! The text of one file: its top-level keys, and what stands under them.
+
+use granit_parser::{Event, ScalarStyle};
+
+use super::decoder::Decoder;
+use super::diagnostics::Place;
+use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, JobDraft};
+use super::keys::TOP_KEYS;
+use super::mask;
+use super::text::quoted;
+use super::yaml::{At, Fault, Node, Reader, Value};
+use crate::domain::SenderSpec;
+
+/// One file under way: where its parts go.
+pub(super) struct Document<'a, 'f> {
+    pub decoder: Decoder<'f>,
+    pub specs: &'a [&'static SenderSpec],
+    pub daemon: &'a mut DaemonDraft,
+    pub defaults: &'a mut DefaultsDraft,
+    pub accounts: &'a mut Vec<AccountDraft>,
+    pub jobs: &'a mut Vec<JobDraft>,
+    pub includes: &'a mut Vec<(Place, String)>,
+    pub meant_empty: &'a mut [usize; 2],
+}
+
+impl Document<'_, '_> {
+    pub fn read(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        // Documents with something in them: a file may end in '---', or begin with two.
+        let mut documents = 0;
+        let mut is_blank = true;
+        loop {
+            let (event, at) = reader.event()?;
+            match event {
+                Event::StreamEnd if is_blank => {
+                    let place = Place::whole(self.decoder.file);
+                    let diagnostic = self.decoder.diagnostics.warning(place, "there is nothing in this file");
+                    diagnostic.hint("write 'jobs: []' where that is meant");
+                    return Ok(());
+                }
+                Event::StreamEnd => return Ok(()),
+                Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
+                Event::Scalar(_, ScalarStyle::Plain, ..) if at.len == 0 => {}
+                _ if documents > 0 => {
+                    self.decoder
+                        .error(at, "expected one YAML document in a file, got a second one")
+                        .hint("remove the '---'");
+                    return Ok(());
+                }
+                Event::MappingStart(..) => {
+                    (documents, is_blank) = (documents + 1, false);
+                    self.top(reader)?;
+                }
+                event => {
+                    documents += 1;
+                    let node = reader.node_of(event, at)?;
+                    is_blank &= node.is_null();
+                    if !node.is_null() {
+                        let got = node.describe();
+                        let keys = TOP_KEYS.join(", ");
+                        self.decoder.error(at, format!("expected a mapping with some of {keys}, got {got}"));
+                    }
+                }
+            }
+            self.faults(reader);
+        }
+    }
+
+    /// The keys of the file. Jobs are read one by one.
+    fn top(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        let mut seen: Vec<(String, At)> = Vec::new();
+        loop {
+            let (event, key_at) = reader.event()?;
+            if event == Event::MappingEnd {
+                return Ok(());
+            }
+            let key = reader.key(event, key_at)?.unwrap_or_default();
+            let before = seen.iter().find(|(seen, _)| *seen == key).map(|(_, at)| *at);
+            if let Some(before) = before {
+                let other = self.decoder.place(before);
+                self.decoder.error(key_at, format!("the key {} is there twice", quoted(&key))).other("first at", other);
+            }
+            let (event, at) = reader.event()?;
+            match event {
+                Event::SequenceStart(_, 0, None) if key == "jobs" && before.is_none() => self.stream_jobs(reader)?,
+                event => {
+                    let node = reader.node_of(event, at)?;
+                    self.faults(reader);
+                    if before.is_none() {
+                        self.part(&key, key_at, &node);
+                    }
+                }
+            }
+            self.faults(reader);
+            seen.push((key.into_owned(), key_at));
+        }
+    }
+
+    fn stream_jobs(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        let (mut event, mut at) = reader.event()?;
+        self.meant_empty[0] += usize::from(event == Event::SequenceEnd);
+        while event != Event::SequenceEnd {
+            let node = reader.node_of(event, at)?;
+            // A syntax error behind a job often means that the job was cut short: then only the error is told.
+            (event, at) = reader.event()?;
+            self.faults(reader);
+            self.jobs.extend(self.decoder.job(&node));
+            if self.decoder.diagnostics.is_full() {
+                return Err(Fault::new(at, "so many problems that the rest of this file is not read"));
+            }
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, key: &str, key_at: At, node: &Node) {
+        if node.is_null() && TOP_KEYS.contains(&key) {
+            if matches!(key, "jobs" | "accounts") {
+                let diagnostic = self.decoder.warning(key_at, format!("{key}: there is nothing here"));
+                diagnostic.hint(format!("write '{key}: []' where that is meant"));
+            }
+            return;
+        }
+        match key {
+            "daemon" => self.decoder.daemon(node, self.daemon),
+            "defaults" => self.decoder.defaults(node, self.defaults),
+            "accounts" => {
+                self.decoder.guarded = true;
+                self.list(key, node, |document, node| {
+                    document.accounts.extend(document.decoder.account(node, document.specs));
+                });
+                self.decoder.guarded = false;
+            }
+            "jobs" => self.list(key, node, |document, node| document.jobs.extend(document.decoder.job(node))),
+            "include" => {
+                for (at, pattern) in self.decoder.texts(key, node).unwrap_or_default() {
+                    let place = self.decoder.place(at);
+                    self.includes.push((place, pattern.into_owned()));
+                }
+            }
+            _ => {
+                let message = format!("unknown key {} at the top", mask::key(key));
+                self.decoder.error(key_at, message).near(key, TOP_KEYS);
+            }
+        }
+    }
+
+    fn list(&mut self, key: &str, node: &Node, mut each: impl FnMut(&mut Self, &Node)) {
+        match node.value() {
+            Value::List(nodes) => {
+                self.meant_empty[usize::from(key == "accounts")] += usize::from(nodes.is_empty());
+                nodes.iter().for_each(|node| each(self, node));
+            }
+            _ => {
+                self.decoder.wrong(key, node, "a list");
+            }
+        }
+    }
+
+    fn faults(&mut self, reader: &mut Reader) {
+        for fault in std::mem::take(&mut reader.faults) {
+            self.fault(fault);
+        }
+    }
+
+    pub fn fatal(&mut self, fault: Fault) {
+        let place = self.decoder.place(fault.at);
+        let diagnostic = self.decoder.diagnostics.fatal(place, fault.message);
+        if let Some(hint) = fault.hint {
+            diagnostic.hint(hint);
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        let other = fault.other.map(|at| self.decoder.place(at));
+        let diagnostic = self.decoder.error(fault.at, fault.message);
+        if let Some(hint) = fault.hint {
+            diagnostic.hint(hint);
+        }
+        if let Some(other) = other {
+            diagnostic.other("first at", other);
+        }
+    }
+}

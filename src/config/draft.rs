@@ -1,0 +1,176 @@
+//! What was read, before defaults are filled in and references are looked up: other files may still define them.
+//!
+//! Plain data. 100,000 jobs stand here at once, so drafts are small and hold the finished parts where they can.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::civil;
+
+use super::diagnostics::Place;
+use super::settings::Heartbeat;
+use super::yaml::At;
+use crate::domain::job::DstGap;
+use crate::domain::{Account, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs};
+use crate::policy::account::Fallback;
+
+/// A job before defaults are filled in and its references are looked up: other files may still define them.
+#[derive(Debug)]
+pub(super) struct JobDraft {
+    pub name: String,
+    pub schedule: ScheduleDraft,
+    pub timezone: Option<String>,
+    pub enabled: bool,
+    pub push: Vec<PushDraft>,
+    /// Boxed, because most jobs have none of their own.
+    pub retry: Option<Box<RetryKeys>>,
+    pub misfire: Option<Box<MisfireKeys>>,
+    pub overlap: Option<Overlap>,
+    pub dst_gap: Option<DstGap>,
+    pub name_at: Place,
+    pub schedule_at: At,
+}
+
+/// A schedule that may still lack its zone.
+#[derive(Debug)]
+pub(super) enum ScheduleDraft {
+    Cron(String),
+    Every(u64),
+    At(UtcMs),
+    /// An instant in the job's zone.
+    LocalAt(civil::DateTime),
+}
+
+/// A push before its account is looked up. It holds the finished push, so that 100,000 of them are finished where
+/// they lie.
+#[derive(Debug)]
+pub(super) struct PushDraft {
+    /// Without its retry policy, which the job or `defaults` says.
+    pub spec: PushSpec,
+    /// Whether `spec.timeout` was given, so that the one of `defaults` does not count.
+    pub has_timeout: bool,
+    pub places: PushPlaces,
+}
+
+/// Where the parts of a push stand that are checked once all accounts are known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PushPlaces {
+    pub im: At,
+    pub account: At,
+    pub target: At,
+    pub content: At,
+}
+
+impl PushDraft {
+    pub fn into_incomplete(self, file: u16) -> IncompletePush {
+        let PushSpec { im, account, target, message, .. } = self.spec;
+        let kind = Some(message.body.kind());
+        IncompletePush { file, im, account, target: Some(target), kind, places: self.places }
+    }
+}
+
+/// An account and where it stands, as far as it can be told: pushes that name a wrong account are not to blame.
+#[derive(Debug)]
+pub(super) struct AccountDraft {
+    pub id: Option<String>,
+    pub im: Option<String>,
+    pub spec: Option<&'static SenderSpec>,
+    pub is_default: bool,
+    /// None where id, im or sender cannot be told, or a credential cannot be seen.
+    pub account: Option<Account>,
+    pub id_at: Place,
+    pub im_at: Place,
+    pub default_at: Place,
+}
+
+/// The keys of `daemon:` found so far.
+#[derive(Debug, Default)]
+pub(super) struct DaemonDraft {
+    pub seen: HashMap<String, Place>,
+    pub database: Option<PathBuf>,
+    pub timezone: Option<String>,
+    pub keep_history: Option<Duration>,
+    pub max_history_rows: Option<u64>,
+    pub max_database_size: Option<u64>,
+    pub accounts_fallback: Option<Fallback>,
+    pub media_roots: Option<Vec<PathBuf>>,
+    pub media_allow_private: Option<bool>,
+    pub media_max_bytes: Option<u64>,
+    pub probe_every: Option<Duration>,
+    pub metrics_file: Option<PathBuf>,
+    pub metrics_listen: Option<SocketAddr>,
+    pub heartbeat: Option<Heartbeat>,
+    pub on_failure: Option<OnFailureDraft>,
+}
+
+/// `on_failure` before its push is checked against the accounts.
+#[derive(Debug)]
+pub(super) struct OnFailureDraft {
+    pub file: u16,
+    pub push: Option<PushDraft>,
+    pub command: Option<Vec<String>>,
+    pub as_root: bool,
+    pub every: Duration,
+}
+
+/// The keys of `defaults:` found so far.
+#[derive(Debug, Default)]
+pub(super) struct DefaultsDraft {
+    pub seen: HashMap<String, Place>,
+    pub retry: RetryKeys,
+    pub misfire: MisfireKeys,
+    pub timeout: Option<Duration>,
+    pub overlap: Option<Overlap>,
+    pub dst_gap: Option<DstGap>,
+}
+
+/// The keys of a `retry:` that are there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RetryKeys {
+    pub max_attempts: Option<u32>,
+    pub backoff: Option<Duration>,
+    pub factor: Option<f64>,
+    pub max_backoff: Option<Duration>,
+    pub jitter: Option<f64>,
+    pub give_up_after: Option<Duration>,
+    pub resend_unknown: Option<bool>,
+}
+
+/// The keys of a `misfire:` that are there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MisfireKeys {
+    pub policy: Option<MisfirePolicy>,
+    pub within: Option<Duration>,
+    pub grace: Option<Duration>,
+    pub max: Option<u32>,
+}
+
+/// Parts of wrong jobs and pushes that are checked all the same, so that every problem is told at once.
+#[derive(Debug, Default)]
+pub(super) struct Incomplete {
+    pub jobs: Vec<IncompleteJob>,
+    pub pushes: Vec<IncompletePush>,
+}
+
+/// What is left to check of a job that is wrong already.
+#[derive(Debug)]
+pub(super) struct IncompleteJob {
+    pub file: u16,
+    pub name: Option<(String, Place)>,
+    pub schedule: Option<(ScheduleDraft, At)>,
+    pub timezone: Option<String>,
+}
+
+/// What a push refers to that is wrong in itself and never becomes one: its account and im are checked all the same,
+/// so that every problem is told at once.
+#[derive(Debug)]
+pub(super) struct IncompletePush {
+    pub file: u16,
+    pub im: String,
+    pub account: Option<String>,
+    pub target: Option<Target>,
+    pub kind: Option<Kind>,
+    pub places: PushPlaces,
+}

@@ -1,0 +1,57 @@
+//! What a configuration depends on besides its files, and the database that it leads to.
+
+use std::path::PathBuf;
+
+use crate::domain::UtcMs;
+
+/// A look-up of environment variables.
+pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// What a configuration depends on besides its files.
+pub struct LoadEnvironment {
+    pub now: UtcMs,
+    /// Looks up an environment variable: `${NAME}`, `$STATE_DIRECTORY`, `$CREDENTIALS_DIRECTORY`.
+    pub variable: Box<Variable>,
+    /// Where a relative database path starts, unless there is a state directory.
+    pub working_directory: PathBuf,
+    /// The IANA name of the system's zone, if it has one.
+    pub timezone: Option<String>,
+    /// Whether credentials must be there. Where they need not, an account whose credential only the service itself
+    /// can see is left out with a warning.
+    pub needs_credentials: bool,
+    /// The user as whom we run: files of anybody else but root are told.
+    pub user: u32,
+}
+
+impl LoadEnvironment {
+    /// That of this process.
+    pub fn of_process(now: UtcMs) -> LoadEnvironment {
+        LoadEnvironment {
+            now,
+            variable: Box::new(|name| std::env::var(name).ok()),
+            working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
+            needs_credentials: true,
+            user: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// Where files of the daemon's own belong: systemd's state directory (the first, if there are several), else
+    /// the working directory.
+    pub(super) fn state_directory(&self) -> PathBuf {
+        let directories = (self.variable)("STATE_DIRECTORY").unwrap_or_default();
+        match directories.split(':').next() {
+            Some(first) if !first.is_empty() => PathBuf::from(first),
+            _ => self.working_directory.clone(),
+        }
+    }
+}
+
+/// What verbs that only look at the database ask of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseLocation {
+    /// As [`super::DaemonSettings::database`].
+    pub database: PathBuf,
+    /// As [`super::DaemonSettings::timezone`].
+    pub timezone: String,
+}

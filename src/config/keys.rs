@@ -1,0 +1,63 @@
+//! The keys of the YAML and the words that some of them take. Readers, schema and masks take them from here.
+
+use crate::domain::job::DstGap;
+use crate::domain::{MisfirePolicy, Overlap};
+use crate::policy::account::Fallback;
+
+pub(super) const TOP_KEYS: [&str; 5] = ["daemon", "accounts", "jobs", "defaults", "include"];
+
+pub(super) const DAEMON_KEYS: [&str; 14] = [
+    "database",
+    "timezone",
+    "keep_history",
+    "max_history_rows",
+    "max_database_size",
+    "accounts_fallback",
+    "media_roots",
+    "media_allow_private",
+    "media_max_bytes",
+    "probe_every",
+    "metrics_file",
+    "metrics_listen",
+    "heartbeat",
+    "on_failure",
+];
+
+pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
+
+pub(super) const ON_FAILURE_KEYS: [&str; 4] = ["push", "command", "as_root", "every"];
+
+pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "overlap", "dst_gap"];
+
+/// Keys that every account may have.
+pub(super) const ACCOUNT_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
+
+pub(super) const JOB_KEYS: [&str; 11] =
+    ["name", "cron", "every", "at", "timezone", "enabled", "push", "retry", "misfire", "overlap", "dst_gap"];
+
+pub(super) const RETRY_KEYS: [&str; 7] =
+    ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];
+
+pub(super) const MISFIRE_KEYS: [&str; 4] = ["policy", "within", "grace", "max"];
+
+/// Keys of a media mapping and their spellings.
+pub(super) const MEDIA_KEYS: [&str; 8] =
+    ["source", "filename", "fileName", "file_name", "mime_type", "mimeType", "caption", "cover"];
+
+/// What `source` is called too, in an item that tells its type.
+pub(super) const SOURCES: [&str; 4] = ["source", "url", "path", "file"];
+
+pub(super) const FALLBACKS: [(&str, Fallback); 2] =
+    [("any", Fallback::CannotSend), ("no_default", Fallback::NoDefault)];
+
+pub(super) const OVERLAPS: [(&str, Overlap); 3] =
+    [("allow", Overlap::Allow), ("skip", Overlap::Skip), ("replace", Overlap::Replace)];
+
+pub(super) const DST_GAPS: [(&str, DstGap); 2] = [("fire", DstGap::Fire), ("skip", DstGap::Skip)];
+
+pub(super) const MISFIRE_POLICIES: [(&str, MisfirePolicy); 3] =
+    [("skip", MisfirePolicy::Skip), ("latest", MisfirePolicy::Latest), ("all", MisfirePolicy::All)];
+
+pub(super) const MOST_ATTEMPTS: u64 = 1000;
+
+pub(super) const MOST_CAUGHT_UP: u64 = 10_000;

@@ -1,0 +1,332 @@
+//! Files in, drafts out: which file comes when, and what its top-level keys hold.
+
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+use super::decoder::Decoder;
+use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
+use super::document::Document;
+use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft};
+use super::environment::LoadEnvironment;
+use super::files;
+use super::files::FileProblem;
+use super::mask;
+use super::sources;
+use super::text::shown;
+use super::trust;
+use super::trust::Rights;
+use super::yaml::{ALIAS_BUDGET, Reader};
+use crate::domain::SenderSpec;
+
+/// The file in which the problems of a push outside any job stand.
+pub const COMMAND_LINE: &str = "command line";
+
+/// A longer chain of files that include each other is a mistake.
+const DEEPEST_INCLUDE: usize = 16;
+
+/// Everything read so far, from all files.
+pub(super) struct Loader<'a> {
+    environment: &'a LoadEnvironment,
+    specs: &'a [&'static SenderSpec],
+    pub diagnostics: Diagnostics,
+    pub sources: Vec<SourceText>,
+    pub files: Vec<PathBuf>,
+    pub secret_files: Vec<PathBuf>,
+    /// Directories of the files, the default places of local media.
+    pub directories: Vec<PathBuf>,
+    /// Files already read, so that a file reached twice counts once.
+    read: HashSet<PathBuf>,
+    alias_budget: u64,
+    pub daemon: DaemonDraft,
+    pub defaults: DefaultsDraft,
+    pub accounts: Vec<AccountDraft>,
+    pub jobs: Vec<JobDraft>,
+    pub incomplete: Incomplete,
+    /// The push outside any job, and its source.
+    pub push: Option<(u16, PushDraft)>,
+    /// What each file and each include brought.
+    pub brought: Vec<sources::Source>,
+    /// How many lists said of themselves that they are empty: of jobs, and of accounts.
+    meant_empty: [usize; 2],
+    /// A file was being written all the time.
+    pub under_way: bool,
+    /// A file could not be read to its end, so that what it would have defined is unknown.
+    pub has_unread: bool,
+    /// Leave accounts, jobs and defaults unread.
+    daemon_only: bool,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(environment: &'a LoadEnvironment, specs: &'a [&'static SenderSpec]) -> Loader<'a> {
+        Loader {
+            environment,
+            specs,
+            diagnostics: Diagnostics::default(),
+            sources: Vec::new(),
+            files: Vec::new(),
+            secret_files: Vec::new(),
+            directories: Vec::new(),
+            read: HashSet::new(),
+            alias_budget: ALIAS_BUDGET,
+            daemon: DaemonDraft::default(),
+            defaults: DefaultsDraft::default(),
+            accounts: Vec::new(),
+            jobs: Vec::new(),
+            incomplete: Incomplete::default(),
+            push: None,
+            brought: Vec::new(),
+            meant_empty: [0; 2],
+            under_way: false,
+            has_unread: false,
+            daemon_only: false,
+        }
+    }
+
+    /// For those who ask where the database is: a hundred thousand jobs are not read for that.
+    pub fn daemon_only(environment: &'a LoadEnvironment) -> Loader<'a> {
+        Loader { daemon_only: true, ..Loader::new(environment, &[]) }
+    }
+
+    /// Reads all of these, or the embedded example where there is none.
+    pub fn paths(&mut self, paths: &[PathBuf]) {
+        for path in paths {
+            self.path(path);
+        }
+        if paths.is_empty() {
+            let (name, text) = (Path::new("the embedded example"), include_str!("../../jobs.example.yaml"));
+            let directory = self.environment.working_directory.clone();
+            // Its includes count from a directory of its own, which it has not.
+            let _ = self.text(name, (&directory, &directory), text, Rights::private(self.environment.user));
+            self.sources.push(SourceText { name: shown(name), text: text.to_owned() });
+            self.directories.push(directory);
+        }
+    }
+
+    /// Reads a file, or the YAML files of a directory.
+    pub fn path(&mut self, path: &Path) {
+        if !path.is_dir() {
+            return self.file(path, &mut Vec::new());
+        }
+        match files::in_directory(path) {
+            Ok(files) if files.is_empty() => {
+                self.fail(path, "has no *.yaml or *.yml file");
+            }
+            Ok(files) => files.iter().for_each(|file| self.file(file, &mut Vec::new())),
+            Err(error) => self.fail(path, &format!("cannot be read: {error}")),
+        }
+    }
+
+    /// Reads a file and what it includes. `chain` holds the files that led here.
+    fn file(&mut self, path: &Path, chain: &mut Vec<PathBuf>) {
+        let real = match std::fs::canonicalize(path) {
+            Ok(real) => real,
+            Err(error) => return self.fail(path, &format!("cannot be read: {error}")),
+        };
+        if !self.read.insert(real.clone()) {
+            return;
+        }
+        let (text, rights) = match files::read(path) {
+            Ok(file) => (file.text, file.rights),
+            Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
+            Err(FileProblem::UnderWay) => {
+                self.under_way = true;
+                return self.fail(path, files::UNDER_WAY);
+            }
+            Err(FileProblem::NotUtf8 { before }) => {
+                self.has_unread = true;
+                let file = self.next_file();
+                let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
+                self.diagnostics.error(Place { file, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
+                self.sources.push(SourceText { name: shown(path), text: before });
+                return;
+            }
+        };
+        let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
+        let named = named_directory(path).unwrap_or_else(|| directory.clone());
+        let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
+        let before = self.mark();
+        let includes = self.text(path, (&directory, &named), &text, rights);
+        self.sources.push(SourceText { name: shown(path), text });
+        self.note_source(sources::Source::file(shown(path)), before);
+        self.files.push(path.to_owned());
+        for directory in [&directory, &named] {
+            if !self.directories.contains(directory) {
+                self.directories.push(directory.clone());
+            }
+        }
+        chain.push(real);
+        for (place, pattern) in includes {
+            let before = self.mark();
+            let files = self.include(place, &directory, &pattern, chain);
+            self.note_source(sources::Source::pattern(pattern, shown(path), files), before);
+        }
+        chain.pop();
+    }
+
+    /// How much there is of what sources bring.
+    fn mark(&self) -> Mark {
+        Mark { jobs: self.jobs.len(), accounts: self.accounts.len(), meant_empty: self.meant_empty }
+    }
+
+    /// Notes what a source brought since.
+    fn note_source(&mut self, mut source: sources::Source, before: Mark) {
+        let is_meant = |kind: usize| self.meant_empty[kind] > before.meant_empty[kind];
+        source.jobs(self.jobs[before.jobs..].iter().map(|job| &*job.name), is_meant(0));
+        let ids = self.accounts[before.accounts..].iter().filter_map(|account| account.id.as_deref());
+        source.accounts(ids, is_meant(1));
+        self.brought.push(source);
+    }
+
+    /// Reads what a pattern leads to, and tells how many files that were.
+    fn include(&mut self, place: Place, directory: &Path, pattern: &str, chain: &mut Vec<PathBuf>) -> usize {
+        if chain.len() > DEEPEST_INCLUDE {
+            self.has_unread = true;
+            self.diagnostics
+                .error(place, format!("include: files include each other more than {DEEPEST_INCLUDE} deep"));
+            return 0;
+        }
+        let full = format!("{}/{pattern}", glob::Pattern::escape(&directory.to_string_lossy()));
+        let full = if pattern.starts_with('/') { pattern } else { &full };
+        let paths = match glob::glob(full) {
+            Ok(paths) => paths,
+            Err(error) => {
+                let pattern = as_written(&self.sources, place, pattern);
+                self.diagnostics.error(place, format!("include: {pattern} is no pattern: {}", error.msg));
+                return 0;
+            }
+        };
+        let mut found = 0;
+        for path in paths {
+            found += 1;
+            match path {
+                Ok(path) if std::fs::canonicalize(&path).is_ok_and(|real| chain.contains(&real)) => {
+                    let message = format!("include: {} includes itself in the end", shown(&path));
+                    self.diagnostics.error(place, message).hint("let the pattern name other files only");
+                }
+                Ok(path) if path.is_dir() => {
+                    self.diagnostics
+                        .error(place, format!("include: {} is a directory", shown(&path)))
+                        .hint("name its files: 'jobs.d/*.yaml'");
+                }
+                Ok(path) => self.file(&path, chain),
+                Err(error) => {
+                    self.has_unread = true;
+                    let message = format!("include: {} cannot be read: {}", shown(error.path()), error.error());
+                    self.diagnostics.error(place, message);
+                }
+            }
+        }
+        if found == 0 && !pattern.contains(['*', '?', '[']) {
+            self.has_unread = true;
+            let pattern = as_written(&self.sources, place, pattern);
+            self.diagnostics.error(place, format!("include: there is no file {pattern}"));
+        }
+        found
+    }
+
+    /// Reads one push from the command line.
+    pub fn push(&mut self, text: &str) {
+        let file = self.next_file();
+        let mut decoder = Decoder {
+            file,
+            dir: &self.environment.working_directory,
+            named_dir: &self.environment.working_directory,
+            environment: self.environment,
+            diagnostics: &mut self.diagnostics,
+            holds_secrets: false,
+            guarded: false,
+            unseen_credentials: 0,
+            incomplete: &mut self.incomplete,
+            secret_files: &mut self.secret_files,
+        };
+        let mut reader = Reader::new(text, &mut self.alias_budget);
+        match reader.only_node() {
+            Ok(node) => self.push = decoder.push(&node).map(|draft| (file, draft)),
+            Err(fault) => reader.faults.push(fault),
+        }
+        for fault in std::mem::take(&mut reader.faults) {
+            decoder.error(fault.at, fault.message);
+        }
+        self.sources.push(SourceText { name: COMMAND_LINE.to_owned(), text: text.to_owned() });
+    }
+
+    /// Reads one file's text; its directory as it is, and as it was named. Returns what it includes.
+    fn text(
+        &mut self,
+        path: &Path,
+        (directory, named): (&Path, &Path),
+        text: &str,
+        rights: Rights,
+    ) -> Vec<(Place, String)> {
+        let file = self.next_file();
+        let mut includes = Vec::new();
+        let mut document = Document {
+            decoder: Decoder {
+                file,
+                dir: directory,
+                named_dir: named,
+                environment: self.environment,
+                diagnostics: &mut self.diagnostics,
+                holds_secrets: false,
+                guarded: false,
+                unseen_credentials: 0,
+                incomplete: &mut self.incomplete,
+                secret_files: &mut self.secret_files,
+            },
+            specs: self.specs,
+            daemon: &mut self.daemon,
+            defaults: &mut self.defaults,
+            accounts: &mut self.accounts,
+            jobs: &mut self.jobs,
+            includes: &mut includes,
+            meant_empty: &mut self.meant_empty,
+        };
+        let mut reader = Reader::new(text, &mut self.alias_budget);
+        let done = document.read(&mut reader).map_err(|fault| document.fatal(fault));
+        let holds_secrets = document.decoder.holds_secrets;
+        self.has_unread |= done.is_err();
+        if holds_secrets && rights.all_may_read() {
+            self.diagnostics
+                .warning(Place::whole(file), "every user of this machine can read the secrets in this file")
+                .hint(format!("chmod o-r {}", shown(path)));
+        }
+        if let Some(doubt) = rights.doubt_of_file(path, self.environment.user) {
+            self.diagnostics.warning(Place::whole(file), doubt.problem).hint(doubt.hint);
+        }
+        includes
+    }
+
+    /// Tells of directories in which others could put another file in the place of one that was read.
+    pub fn doubt_directories(&mut self) {
+        let files = self.files.iter().chain(&self.secret_files);
+        for (directory, doubt) in trust::doubtful_directories(files, self.environment.user) {
+            self.diagnostics.warning(Place::whole(self.next_file()), doubt.problem).hint(doubt.hint);
+            self.sources.push(SourceText { name: shown(&directory), text: String::new() });
+        }
+    }
+
+    fn fail(&mut self, path: &Path, problem: &str) {
+        self.has_unread = true;
+        self.diagnostics.error(Place::whole(self.next_file()), problem);
+        self.sources.push(SourceText { name: shown(path), text: String::new() });
+    }
+
+    fn next_file(&self) -> u16 {
+        u16::try_from(self.sources.len()).unwrap_or(u16::MAX)
+    }
+}
+
+/// The directory of a file by the name it was called, unless that goes back and forth.
+fn named_directory(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let is_straight = !path.components().any(|part| part == Component::ParentDir);
+    path.parent().filter(|_| is_straight).map(Path::to_owned)
+}
+
+/// A mark in what was read.
+#[derive(Clone, Copy)]
+struct Mark {
+    jobs: usize,
+    accounts: usize,
+    meant_empty: [usize; 2],
+}
