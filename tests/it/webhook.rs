@@ -175,6 +175,10 @@ async fn each_answer_leads_to_its_class() {
         (Answer::json(200, json!({"errcode": 93000, "errmsg": "invalid webhook url"})), Outcome::Rejected),
         (Answer::json(200, json!({"status": "error"})), Outcome::Rejected),
         (Answer::json(200, json!({"error": "no such chat", "success": true})), Outcome::Rejected),
+        (Answer::json(200, json!({"type": "about:blank", "status": 503, "detail": "queue full"})), Outcome::Rejected),
+        (Answer::json(200, json!({"errors": [{"message": "no such chat"}]})), Outcome::Rejected),
+        (Answer::json(200, json!([{"ok": false}])), Outcome::Rejected),
+        (Answer::text(200, "\u{feff}{\"ok\": false}"), Outcome::Rejected),
         // One verdict for each of several things, which nobody asked for.
         (Answer::status(207), Outcome::Unknown),
         (Answer::ResetInBody { status: 500 }, Outcome::Unknown),

@@ -275,7 +275,8 @@ impl Reply {
     /// The body as JSON for what is used again: ids, tokens, addresses. What is shown of it goes through
     /// `Secrets::hide_in_text` of [`Reply::secrets`].
     pub fn json_as_it_came(&self) -> Option<serde_json::Value> {
-        serde_json::from_slice(&self.body).ok()
+        // Some servers write a byte order mark, which JSON does not know; with it a no would go unread.
+        serde_json::from_slice(self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body)).ok()
     }
 
     /// As [`Reply::json_as_it_came`], for what is not quite JSON.

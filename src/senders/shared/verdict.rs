@@ -21,6 +21,14 @@ const CONTAINERS: [&str; 9] =
     ["data", "result", "results", "response", "resp", "body", "baseresp", "baseresponse", "error"];
 const WORDS: [&str; 8] =
     ["errmsg", "msg", "message", "statusmessage", "errormessage", "description", "wording", "reason"];
+/// The words of an RFC 9457 problem, where there are none of [`WORDS`]: elsewhere they may be content.
+const PROBLEM_WORDS: [&str; 2] = ["detail", "title"];
+
+/// What a `status` says where it is a no.
+const NO_STATUS: [&str; 14] = [
+    "failed", "fail", "failure", "error", "err", "ko", "nok", "rejected", "reject", "refused", "denied", "invalid",
+    "失败", "错误",
+];
 
 /// What says yes where it is all that is said.
 const YES: [&str; 9] =
@@ -90,7 +98,7 @@ impl Fields {
     /// `is_open`: whether a `code` may be numbered as its author likes.
     fn walk(&self, value: &Value, depth: usize, is_open: bool, noes: &mut Vec<No>) {
         match value {
-            Value::Array(values) if depth > 0 && depth < DEPTH => {
+            Value::Array(values) if depth < DEPTH => {
                 values.iter().for_each(|value| self.walk(value, depth, is_open, noes));
             }
             Value::Object(entries) => {
@@ -135,10 +143,18 @@ impl Fields {
                     None
                 }
             }
-            "status" => {
-                let word = field.as_str().unwrap_or_default().trim().to_lowercase();
-                if matches!(&*word, "failed" | "fail" | "failure" | "error") { no(None) } else { None }
-            }
+            "status" => match field {
+                Value::Bool(false) => no(None),
+                // RFC 9457: the status of HTTP, once more. Below it are the receiver's own numbers.
+                _ if number(field).is_some_and(|status| (400..600).contains(&status)) => no(None),
+                Value::String(word) if NO_STATUS.contains(&&*word.trim().to_lowercase()) => no(None),
+                _ => None,
+            },
+            "errors" => match field {
+                Value::Array(errors) => errors.first().and_then(|first| no(words_in(first))),
+                Value::Object(errors) => errors.values().next().and_then(|first| no(words_in(first))),
+                _ => None,
+            },
             "error" => match field {
                 Value::String(word) if !is_yes_word(word.trim()) => no(Some(word.trim().to_owned())),
                 Value::Object(error) if !error.is_empty() => no(Some(words_of(field))),
@@ -212,7 +228,13 @@ fn words_of(value: &Value) -> String {
         let found = entries.iter().find(|(key, _)| bare(key) == *name || (*name == "errmsg" && bare(key) == "error"));
         found.and_then(|(_, words)| words.as_str()).map(str::trim).filter(|words| !words.is_empty())
     };
-    WORDS.iter().find_map(said).unwrap_or_default().to_owned()
+    WORDS.iter().chain(&PROBLEM_WORDS).find_map(said).unwrap_or_default().to_owned()
+}
+
+/// The words of one of several errors: a text, or what it says where it is an answer of its own.
+fn words_in(error: &Value) -> Option<String> {
+    let words = error.as_str().map_or_else(|| words_of(error), str::to_owned);
+    (!words.is_empty()).then_some(words)
 }
 
 #[cfg(test)]
@@ -261,6 +283,8 @@ mod tests {
             (&BY_200, json!({"code": 0}), no(0, true, "")),
             (&BY_200, json!({"code": 200, "result": {"code": 0}}), Verdict::Yes),
             (&BY_200, json!({"code": 200, "result": [{"code": 500, "msg": "m"}]}), no(500, true, "m")),
+            (&BY_ERRCODE, json!({"errcode": 0, "errors": [], "status": "ok"}), Verdict::Yes),
+            (&BY_ERRCODE, json!([{"errcode": 0}, {"errcode": 9, "errmsg": "m"}]), no(9, true, "m")),
             // Content is no verdict.
             (&BY_CODE, json!({"code": 0, "bot": {"code": 7, "status": "failed"}, "msgs": [{"ret": -1}]}), Verdict::Yes),
         ];
@@ -270,6 +294,37 @@ mod tests {
     }
 
     const OF_ANYBODY: Fields = Fields { codes: &[], yes: 0 };
+
+    #[test]
+    fn a_no_is_heard_in_the_words_of_every_frame() {
+        let rows = [
+            (json!({"status": 500, "title": "Internal Server Error"}), "Internal Server Error"),
+            (json!({"type": "about:blank", "status": "503", "title": "t", "detail": "queue full"}), "queue full"),
+            (json!({"status": false, "msg": "m"}), "m"),
+            (json!({"status": " Rejected "}), ""),
+            (json!({"status": "denied", "reason": "r"}), "r"),
+            (json!({"data": {"status": "KO"}}), ""),
+            (json!({"errors": [{"message": "x"}, {"message": "y"}]}), "x"),
+            (json!({"data": null, "errors": ["x"]}), "x"),
+            (json!({"errors": {"group": ["is not known"]}}), ""),
+            (json!([{"ok": false, "error": "x"}]), "x"),
+            (json!([{"ok": true}, {"ok": false}]), ""),
+        ];
+        for (answer, words) in rows {
+            assert_eq!(OF_ANYBODY.read(&answer), no(NO_CODE, false, words), "{answer}");
+        }
+        let none = [
+            json!({"errors": []}),
+            json!({"errors": null, "error_count": 0}),
+            json!({"status": 1, "title": "deploy", "detail": "done"}),
+            json!({"status": "queued"}),
+            json!({"status": true}),
+            json!(["failed"]),
+        ];
+        for answer in none {
+            assert_eq!(OF_ANYBODY.read(&answer), Verdict::Nothing, "{answer}");
+        }
+    }
 
     #[test]
     fn only_a_receiver_that_chooses_its_own_words_may_number_its_yes() {
