@@ -4,9 +4,8 @@
 use std::io;
 use std::time::Duration;
 
-use aes::Aes128;
-use aes::cipher::block_padding::{NoPadding, Pkcs7};
-use aes::cipher::{BlockModeEncrypt, KeyInit};
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::{Aes128, Block};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -183,8 +182,6 @@ fn encrypted_len(len: u64) -> u64 {
     (len / BLOCK_BYTES + 1) * BLOCK_BYTES
 }
 
-type Aes128Ecb = ecb::Encryptor<Aes128>;
-
 /// The content under AES-128-ECB with PKCS#7 padding, piece by piece. ECB has no state from block to block, so pieces
 /// of whole blocks can be encrypted alone.
 fn encrypted(content: File, key: &[u8; 16]) -> impl Stream<Item = io::Result<Bytes>> + use<> {
@@ -192,13 +189,19 @@ fn encrypted(content: File, key: &[u8; 16]) -> impl Stream<Item = io::Result<Byt
         let Some(mut content) = content else { return Ok(None) };
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         (&mut content).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).await?;
-        let cipher = Aes128Ecb::new(&key.into());
-        let (bytes, rest) = match chunk.len() {
-            CHUNK_BYTES => (cipher.encrypt_padded_vec::<NoPadding>(&chunk), Some(content)),
-            _ => (cipher.encrypt_padded_vec::<Pkcs7>(&chunk), None),
-        };
-        Ok(Some((Bytes::from(bytes), (rest, key))))
+        let is_last = chunk.len() < CHUNK_BYTES;
+        if is_last {
+            pad(&mut chunk);
+        }
+        Aes128::new(&key.into()).encrypt_blocks(Block::slice_as_chunks_mut(&mut chunk).0);
+        Ok(Some((Bytes::from(chunk), ((!is_last).then_some(content), key))))
     })
+}
+
+/// PKCS#7: up to the next whole block, and a block more where it was whole; each byte says how many were added.
+fn pad(chunk: &mut Vec<u8>) {
+    let missing = 16 - chunk.len() % 16;
+    chunk.resize(chunk.len() + missing, missing as u8);
 }
 
 async fn md5_of(file: &MediaFile) -> io::Result<String> {
