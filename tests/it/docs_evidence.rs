@@ -58,3 +58,20 @@ fn every_module_that_a_script_or_a_page_runs_exists() {
     }
     assert!(ran >= 9, "{ran}");
 }
+
+/// Where people are sent to look, there must be something: names and places change more often than pages.
+#[test]
+fn every_path_of_the_sources_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_path = |word: &str| word.contains('/') && (word.ends_with('/') || word.ends_with(".rs"));
+    let in_words = |word: &str| word.contains(|c: char| c.is_uppercase() || c.is_whitespace() || "*$~".contains(c));
+    for (page, least) in [("docs/architecture.md", 2), ("docs/development.md", 12), ("docs/adding-a-sender.md", 3)] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        let words = text.split('`').skip(1).step_by(2);
+        let paths: Vec<_> = words.filter(|word| is_path(word) && !in_words(word) && !word.starts_with('/')).collect();
+        assert!(paths.len() >= least, "{page}: {paths:?}");
+        for path in paths {
+            assert!(root.join(path).exists() || root.join("src").join(path).exists(), "{page} names {path}");
+        }
+    }
+}
