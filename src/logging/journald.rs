@@ -10,7 +10,8 @@ use serde_json::Value;
 use tracing::Level;
 
 use super::line::text;
-use super::{Hand, Record};
+use super::outlet::Hand;
+use super::record::Record;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 

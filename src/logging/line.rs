@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 use tracing::Level;
 
-use super::Record;
 use super::fields::Fields;
+use super::record::Record;
 use crate::domain::{escaped, escaped_json};
 
 /// `2026-01-01T01:00:00.000Z WARN  push failed push=12 error="no route to host"`

@@ -10,6 +10,7 @@ mod fields;
 mod journald;
 mod line;
 mod outlet;
+mod record;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, Write};
@@ -28,7 +29,9 @@ use crate::clock::SharedClock;
 use crate::domain::UtcMs;
 use fields::Fields;
 use journald::Journal;
+pub use outlet::Hand;
 use outlet::{Outlet, Output};
+use record::Record;
 
 /// In which form events leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,15 +57,6 @@ impl Format {
             _ => None,
         }
     }
-}
-
-/// Who writes the lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hand {
-    /// Whoever has something to say, before going on: what a verb prints comes after what it logged.
-    Own,
-    /// A thread that does nothing else.
-    Thread,
 }
 
 /// The thread's queue, where there is one.
@@ -171,14 +165,6 @@ impl Sink {
 /// <https://no-color.org>: set and not empty.
 fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-}
-
-/// One event with all that is known about it.
-struct Record<'a> {
-    at: UtcMs,
-    level: Level,
-    target: &'a str,
-    fields: Fields,
 }
 
 struct Lines {

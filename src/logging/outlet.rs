@@ -13,6 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Who writes the lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    /// Whoever has something to say, before going on: what a verb prints comes after what it logged.
+    Own,
+    /// A thread that does nothing else.
+    Thread,
+}
+
 /// Some thousands of lines: minutes of a busy daemon.
 const ROOM: usize = 1 << 20;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempPath;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Problem;
+use super::error::Problem;
 use super::naming::Hints;
 use super::spool::{Content, WorkDir};
 use crate::clock::SharedClock;

@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use super::Problem;
+use super::error::Problem;
 use super::source::Source;
 use super::spool::sha256_hex;
 use crate::domain::{Media, Message};

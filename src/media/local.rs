@@ -9,8 +9,9 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, openat, openat2};
 use rustix::io::Errno;
 
+use super::error::Problem;
+use super::settings::Settings;
 use super::spool::{Content, Spool, too_large};
-use super::{Problem, Settings};
 
 /// Copies a local file, which is opened once and judged by what was opened, so that nobody can swap it in between.
 pub fn copy(path: &Path, settings: &Settings, spool: Spool) -> Result<Content, Problem> {

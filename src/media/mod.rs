@@ -8,50 +8,34 @@
 mod address;
 mod cache;
 mod disposition;
+mod error;
 mod head;
 mod inline;
 mod local;
 mod naming;
 mod remote;
+mod settings;
 mod source;
 mod spool;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock::SharedClock;
 use crate::domain::push::MediaFile;
-use crate::domain::{Body, Item, Kind, Media, Message, Outcome, Report};
+use crate::domain::{Body, Item, Kind, Media, Message};
 
 pub use cache::{Cache, Fire};
 use cache::{Copy, Key, Pin};
+pub use error::{MediaError, Problem};
 pub use inline::extract_inline;
 use naming::Hints;
+pub use settings::Settings;
 use source::Source;
 pub use spool::clear as clear_leftovers;
-use spool::{Content, WorkDir};
-
-/// What a [`Resolver`] may read, and how much of it.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Local files are read only below these directories. A relative path is one of the first directory.
-    pub roots: Vec<PathBuf>,
-    /// The largest media in bytes, whatever a platform would take.
-    pub max_bytes: u64,
-    /// Also fetch from loopback, private, link-local and other addresses that are not public.
-    pub allow_private: bool,
-    /// Our own files (configuration, database with `-wal` and `-shm`, token and credential files) and directories of
-    /// such files: never sent, under whatever name they are reached.
-    pub forbidden: Vec<PathBuf>,
-    /// Where the copies lie; made if absent.
-    pub temp_dir: PathBuf,
-    /// The time for all media of one message together.
-    pub deadline: Duration,
-}
+use spool::{Content, WorkDir, blocking};
 
 /// The inline contents that the store keeps once by hash.
 #[async_trait]
@@ -71,48 +55,6 @@ pub struct SetupError(String);
 impl From<tokio::task::JoinError> for SetupError {
     fn from(error: tokio::task::JoinError) -> SetupError {
         SetupError(error.to_string())
-    }
-}
-
-/// Why a message's media cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{item}: {problem}")]
-pub struct MediaError {
-    /// Which media, for people: `image`, `item 3 (voice)`, `cover of video`. Items count from 1.
-    pub item: String,
-    pub problem: Problem,
-}
-
-impl MediaError {
-    /// The report of an attempt that ended here: nothing was sent.
-    pub fn report(&self) -> Report {
-        let outcome = match self.problem {
-            Problem::Rejected(_) => Outcome::Rejected,
-            Problem::Unreachable(_) => Outcome::Unreachable,
-        };
-        Report::failed(outcome, self.to_string())
-    }
-}
-
-/// What is wrong with one media, in one line for people that shows no more of an address than its host.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The same source will be refused again: forbidden, too large, not what it is said to be, gone for good.
-    #[error("{0}")]
-    Rejected(String),
-    /// The source may come back: no answer, a server in trouble, or a file that is not there (yet): a report may be
-    /// written a minute after its job fires.
-    #[error("{0}")]
-    Unreachable(String),
-}
-
-impl Problem {
-    fn rejected(text: impl Into<String>) -> Problem {
-        Problem::Rejected(text.into())
-    }
-
-    fn unreachable(text: impl Into<String>) -> Problem {
-        Problem::Unreachable(text.into())
     }
 }
 
@@ -342,13 +284,5 @@ impl Job<'_> {
                 blocking(move || spool.fill(&*bytes)).await
             }
         }
-    }
-}
-
-/// Runs file work off the async threads: a disk or a network mount may hang.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(Problem::unreachable(format!("reading was stopped: {error}"))),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mime_guess::MimeGuess;
 
-use super::Problem;
+use super::error::Problem;
 use super::head::{self, Found, is_text};
 use crate::domain::{Kind, Media};
 

@@ -14,10 +14,11 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CO
 use reqwest::{Client, Response};
 use url::{Host, Url};
 
+use super::address;
 use super::disposition::disposition_name;
+use super::error::Problem;
 use super::naming::Hints;
-use super::spool::{Content, Spool, too_large};
-use super::{Problem, address, blocking};
+use super::spool::{Content, Spool, blocking, too_large};
 
 const MAX_REDIRECTS: usize = 5;
 

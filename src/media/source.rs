@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::Problem;
+use super::error::Problem;
 
 /// A source by its form; nothing of it was looked at yet.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir, TempPath};
 
-use super::Problem;
+use super::error::Problem;
 
 /// The start of the name of every work directory.
 const PREFIX: &str = "media-";
@@ -150,6 +150,16 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Runs file work off the async threads: a disk or a network mount may hang.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(Problem::unreachable(format!("reading was stopped: {error}"))),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Cron texts that mean something, but hardly what their writer meant.
 
-use super::pattern::{FIELDS, Field, WEEKDAYS, split};
+use super::field::{FIELDS, Field, WEEKDAYS, split};
 
 /// What looks like a mistake, for people. Columns count as those of a [`super::ScheduleError`].
 #[derive(Clone, Debug, PartialEq, Eq)]

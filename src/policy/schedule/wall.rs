@@ -3,7 +3,8 @@
 //! Seconds since the epoch on both sides; wall-clock seconds are counted as if the zone were UTC.
 
 use jiff::Timestamp;
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 /// No two offsets of a zone lie further apart than this: zones that crossed the date line moved by one day.
 pub(super) const FURTHEST: i64 = 2 * 86_400;
@@ -65,8 +66,8 @@ impl Wall {
 
     /// Where on the UTC line the clock shows `local`.
     pub(super) fn place(&self, local: i64) -> Option<Place> {
-        let seconds = |offset: jiff::tz::Offset| i64::from(offset.seconds());
-        Some(match self.0.to_ambiguous_timestamp(super::pattern::civil(local)?).offset() {
+        let seconds = |offset: Offset| i64::from(offset.seconds());
+        Some(match self.0.to_ambiguous_timestamp(civil(local)?).offset() {
             AmbiguousOffset::Unambiguous { offset } => Place::Once(local - seconds(offset)),
             AmbiguousOffset::Fold { before, .. } => Place::Twice(local - seconds(before)),
             AmbiguousOffset::Gap { after, .. } => Place::Never(self.change_after(local - seconds(after))?),
@@ -77,4 +78,14 @@ impl Wall {
 /// Instants past the end of jiff's time count as its end, where nothing changes any more.
 fn timestamp(at: i64) -> Timestamp {
     Timestamp::from_second(at).unwrap_or(Timestamp::MAX)
+}
+
+/// Wall-clock seconds as date and time.
+pub(super) fn civil(local: i64) -> Option<DateTime> {
+    Timestamp::from_second(local).ok().map(|at| Offset::UTC.to_datetime(at))
+}
+
+/// The inverse of [`civil`].
+pub(super) fn seconds_of(at: DateTime) -> Option<i64> {
+    Offset::UTC.to_timestamp(at).ok().map(Timestamp::as_second)
 }

@@ -2,7 +2,7 @@
 
 use jiff::tz::{TimeZone, db};
 
-use super::{ScheduleError, nearest};
+use super::error::{ScheduleError, nearest};
 
 /// Names of other systems, lower case.
 const FOREIGN: [(&str, &str); 12] = [
