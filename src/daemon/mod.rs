@@ -36,7 +36,7 @@ use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
 use crate::engine::recovery::{Recovered, last_seen, past_accounts, resume_waits};
 use crate::engine::scheduler::{ApplyError, Command, Scheduler, begin_watch, end_watch};
 use crate::senders::{BuildError, Environment};
-use crate::store::sqlite::LockError;
+use crate::store::sqlite::{LockError, Lost};
 use crate::store::{Applied, StoreError};
 
 pub use once::{PushError, PushResult, push};
@@ -85,6 +85,12 @@ pub enum DaemonError {
          its -wal beside it, and start pushcron again; stop it before a database is moved or restored"
     )]
     DatabaseLost(PathBuf),
+    /// Other processes would see nothing of what is in the log that is still open here.
+    #[error(
+        "{0} was removed, moved or replaced while pushcron ran; what it held is written into the database. \
+         Start pushcron again, and leave what lies beside a database alone while it is in use"
+    )]
+    LogLost(PathBuf),
     /// A part of the daemon broke down, which is a bug; a restart goes on where it stopped.
     #[error("the {0} broke down (a bug of pushcron); restart it, nothing recorded is lost")]
     BrokeDown(&'static str),
@@ -183,7 +189,7 @@ struct Daemon {
     observers: observers::Observers,
     parts: duties::Parts,
     duties: duties::Duties,
-    outside: JoinHandle<outside::Lost>,
+    outside: JoinHandle<Lost>,
 }
 
 impl Daemon {
@@ -296,10 +302,15 @@ impl Daemon {
                     _ => break,
                 },
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
-                seen = &mut self.outside => return Err(match seen {
-                    Ok(outside::Lost) => DaemonError::DatabaseLost(self.opened.path),
-                    Err(_) => DaemonError::BrokeDown("watch of the database"),
-                }),
+                seen = &mut self.outside => match seen {
+                    Ok(Lost::Database) => return Err(DaemonError::DatabaseLost(self.opened.path)),
+                    // The close copies the log, which is still open here.
+                    Ok(Lost::Log(path)) => {
+                        self.stop().await;
+                        return Err(DaemonError::LogLost(path));
+                    }
+                    Err(_) => return Err(DaemonError::BrokeDown("watch of the database")),
+                },
                 _ = &mut self.scheduling => return Err(DaemonError::BrokeDown("scheduler")),
                 () = &mut self.opened.breakdown => return Err(DaemonError::BrokeDown("store")),
                 () = self.observers.alarm_ended() => return Err(DaemonError::BrokeDown("alarm")),

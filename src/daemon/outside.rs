@@ -9,21 +9,17 @@ use tracing::debug;
 use crate::clock::SharedClock;
 use crate::engine::dispatcher::Event;
 use crate::engine::scheduler::Command;
-use crate::store::sqlite::Identity;
+use crate::store::sqlite::{Identity, Lost};
 use crate::store::{SharedStore, StoreError};
 
 /// How often the database is asked whether somebody else wrote: a counter in shared memory, some microseconds.
 /// Verbs promise that a running daemon acts within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
-/// The path no longer leads to the file that is open.
-#[derive(Debug)]
-pub struct Lost;
-
-/// Watches until aborted, or until the database is no longer where it was.
+/// Watches until aborted, or until the database or its log is no longer where it was.
 pub fn watch(
     store: SharedStore,
-    identity: Identity,
+    mut identity: Identity,
     clock: SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
@@ -32,8 +28,8 @@ pub fn watch(
         let mut paused = None;
         let mut behind = false;
         loop {
-            if identity.is_lost() {
-                return Lost;
+            if let Some(lost) = identity.look() {
+                return lost;
             }
             if let Err(error) = look(&store, &dispatcher, &scheduler, &mut paused, &mut behind).await {
                 // The next look comes soon, and a database in trouble is told by whoever writes.

@@ -140,6 +140,23 @@ async fn a_daemon_whose_database_goes_away_ends_and_sends_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_log_goes_away_saves_it_and_ends() {
+    for suffix in ["db-wal", "db-shm"] {
+        let house = House::new().await;
+        house.configure("", &tick("tick"));
+        let mut daemon = house.daemon().await;
+        until("some pushes arrive", async || house.im.requests().len() > 2).await;
+        std::fs::remove_file(house.database().with_extension(suffix)).unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(60), daemon.child.wait()).await.expect("it ends").unwrap();
+        assert_eq!(ended.code(), Some(69), "{}", daemon.log());
+        assert!(daemon.log().contains(&format!("{suffix} was removed, moved or replaced")), "{}", daemon.log());
+        let mut daemon = house.daemon().await;
+        daemon.stop().await;
+        all_is_well(&house).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_pushes_by_hand_at_once_all_arrive_without_a_daemon() {
     let house = House::new().await;
     house.configure("", "  []\n");

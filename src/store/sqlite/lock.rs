@@ -8,15 +8,16 @@
 //! that the process has on it, so ours is let go of and never closed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock, fstatfs};
 use rustix::io::Errno;
 
 use super::connect::{beside, create};
+use super::identity::Identity;
 use super::place::real_path;
 use super::sign;
 use crate::domain::UtcMs;
@@ -58,24 +59,6 @@ impl Purpose {
             Purpose::Daemon => "daemon",
             Purpose::Push => "push",
             Purpose::Upgrade => "upgrade",
-        }
-    }
-}
-
-/// Which file a database is, to see that the path still leads to it.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    path: PathBuf,
-    /// Device and inode; none where there was no file to lock.
-    file: Option<(u64, u64)>,
-}
-
-impl Identity {
-    /// Whether the path leads to another file now, or to none. A look that fails says nothing.
-    pub fn is_lost(&self) -> bool {
-        match std::fs::metadata(&self.path) {
-            Ok(found) => self.file.is_some_and(|file| file != (found.dev(), found.ino())),
-            Err(error) => error.kind() == ErrorKind::NotFound,
         }
     }
 }
@@ -127,7 +110,7 @@ impl DaemonLock {
         writeln!(file, "{}, pid {}, since {now}", purpose.as_str(), std::process::id()).map_err(failed)?;
         sign::put(&file).map_err(failed)?;
         let found = of_database.as_ref().and_then(|file| file.metadata().ok());
-        let identity = Identity { path: database.to_owned(), file: found.map(|found| (found.dev(), found.ino())) };
+        let identity = Identity::new(database, found.as_ref());
         Ok(DaemonLock { file, database: of_database, identity })
     }
 

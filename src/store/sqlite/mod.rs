@@ -14,6 +14,7 @@ mod fault;
 mod fires;
 mod gone;
 mod history;
+mod identity;
 mod jobs;
 mod ledger;
 mod lock;
@@ -46,7 +47,8 @@ use readers::Readers;
 use writer::{Unit, Write, Writer, closed};
 
 pub use connect::{Access, beside};
-pub use lock::{DaemonLock, Identity, LockError, Purpose, is_daemon};
+pub use identity::{Identity, Lost};
+pub use lock::{DaemonLock, LockError, Purpose, is_daemon};
 pub use place::real_path;
 
 type Result<T> = std::result::Result<T, StoreError>;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pushcron::domain::Next;
-use pushcron::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore};
+use pushcron::store::sqlite::{Access, DaemonLock, LockError, Lost, Purpose, SqliteStore};
 use pushcron::store::{Store, StoreError};
 use rusqlite::Connection;
 
@@ -348,12 +348,12 @@ async fn a_database_with_two_names_is_refused() {
 fn a_database_that_was_moved_removed_or_replaced_is_lost() {
     let sqlite = Sqlite::new();
     let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
-    let identity = lock.identity();
-    assert!(!identity.is_lost());
+    let mut identity = lock.identity();
+    assert_eq!(identity.look(), None);
     std::fs::rename(sqlite.path(), sqlite.path().with_file_name("moved.db")).unwrap();
-    assert!(identity.is_lost());
+    assert_eq!(identity.look(), Some(Lost::Database));
     std::fs::write(sqlite.path(), "another").unwrap();
-    assert!(identity.is_lost());
+    assert_eq!(identity.look(), Some(Lost::Database));
 }
 
 #[tokio::test]
