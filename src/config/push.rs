@@ -7,7 +7,7 @@ use super::keys::{JOB_KEYS, MEDIA_KEYS};
 use super::policies::TIMEOUT;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
-use crate::domain::{Body, Item, Kind, Message, PushSpec, RetryPolicy, Target};
+use crate::domain::{Body, Item, Kind, Message, PushSpec, RetryPolicy, Target, is_blank};
 
 /// A key of a push, whatever its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,9 +293,9 @@ impl Decoder<'_> {
         self.apply_options(keys, &mut body);
         let mut title = title;
         if let Body::Text { text } = &mut body
-            && text.trim().is_empty()
+            && is_blank(text)
         {
-            let Some((title, _)) = title.take().filter(|(title, _)| !title.trim().is_empty()) else {
+            let Some((title, _)) = title.take().filter(|(title, _)| !is_blank(title)) else {
                 let kinds = Kind::ALL.map(Kind::as_str).join(", ");
                 let diagnostic = self.error(at, format!("a push needs content: expected one of {kinds}"));
                 if keys.cut.iter().any(|key| matches!(key, Key::Title | Key::Content(_))) {
@@ -318,8 +318,9 @@ impl Decoder<'_> {
             Kind::File => Body::File(self.media(key, node)?),
             Kind::Mixed => {
                 let items = self.items(key, node)?;
-                let is_blank = |item: &Item| matches!(item, Item::Text { text } | Item::Markdown { text } if text.trim().is_empty());
-                if items.iter().all(is_blank) {
+                let says_nothing =
+                    |item: &Item| matches!(item, Item::Text { text } | Item::Markdown { text } if is_blank(text));
+                if items.iter().all(says_nothing) {
                     self.error(node.at, format!("{key}: expected something to send, got blank texts"));
                     return None;
                 }

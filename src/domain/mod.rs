@@ -20,7 +20,7 @@ pub use account::{Account, Health};
 pub use escape::{escaped, escaped_json};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};
-pub use message::{Body, Item, Kind, Media, Message, Target};
+pub use message::{Body, Item, Kind, Media, Message, Target, is_blank};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
 pub use secret::Secret;

@@ -133,6 +133,11 @@ fn texts_without_anything_to_see_are_no_content() {
         "title: ' '",
         "text: '   '",
         "text: \"\\u3000\"",
+        // A space of no width, a filler, a blank of Braille, and marks of direction.
+        "text: \"\\u200b\\u200d\\ufeff\"",
+        "text: \"\\u3164 \\u2800\"",
+        "text: \"\\u202e\\u200f\\ufe0f\"",
+        "mixed: [{text: \"\\u2060\"}]",
         "mixed: [{text: ' '}, {markdown: ''}]",
         "mixed: [{text: ' '}]",
     ] {
