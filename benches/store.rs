@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use pushcron::clock::{Clock, SystemClock};
 use pushcron::domain::{
-    Body, Decision, Job, Message, Misfire, Next, Overlap, PushSpec, PushState, Report, RetryPolicy, Rule, Schedule,
-    Trigger, UtcMs,
+    Body, Database, Decision, Job, Message, Misfire, Next, Overlap, PushSpec, PushState, Report, RetryPolicy, Rule,
+    Schedule, Trigger, UtcMs,
 };
-use pushcron::store::sqlite::{Access, SqliteStore};
-use pushcron::store::{AdHoc, Begin, Cursor, Filter, Finish, JobChange, NewFire, Store, View};
+use pushcron::store::{self, Access, AdHoc, Begin, Cursor, Filter, Finish, JobChange, NewFire, Store, View};
 
 const START: UtcMs = UtcMs(1_767_258_000_000);
 
@@ -32,7 +31,7 @@ async fn main() {
 
 async fn burst(rows: usize, chunk: usize) {
     let path = PathBuf::from("target").join(format!("bench-store-{}.db", std::process::id()));
-    let store = Arc::new(SqliteStore::open(&path, Access::Daemon, START).await.expect("a database in target/"));
+    let store = store::open(&Database::at(&path), Access::Daemon, START).await.expect("a database in target/");
     let clock = SystemClock::new();
     let mut busy = cpu();
     let mut step = |name: &str, since: Duration| {
@@ -107,7 +106,7 @@ async fn burst(rows: usize, chunk: usize) {
 /// pruning is real.
 async fn history(path: &std::path::Path) {
     let clock = SystemClock::new();
-    let store = SqliteStore::open(path, Access::Write, START).await.expect("a database");
+    let store = store::open(&Database::at(path), Access::Write, START).await.expect("a database");
     let text = |text: &str| Some(text.to_owned());
     let page = || Filter { limit: Some(50), ..Filter::default() };
     let pages = [
@@ -138,7 +137,7 @@ async fn history(path: &std::path::Path) {
         println!("  {name:<20} median {:>8.2?}, worst {:>8.2?}", times[2], times[4]);
     }
     println!("  a push: recorded, begun, finished");
-    writes("alone", &store, &clock, clock.sleep(Duration::from_secs(4))).await;
+    writes("alone", &*store, &clock, clock.sleep(Duration::from_secs(4))).await;
     let pruning = {
         let (store, clock) = (&store, &clock);
         async move {
@@ -151,7 +150,7 @@ async fn history(path: &std::path::Path) {
             }
         }
     };
-    writes("beside pruning a day", &store, &clock, pruning).await;
+    writes("beside pruning a day", &*store, &clock, pruning).await;
     store.close().await;
 }
 
@@ -161,7 +160,7 @@ const A_DAY: u64 = 86_400 / 7;
 const PRUNED_AT_ONCE: u64 = 200;
 
 /// Times all that the database does for one push, again and again while `meanwhile` runs.
-async fn writes(name: &str, store: &SqliteStore, clock: &SystemClock, meanwhile: impl Future<Output = ()>) {
+async fn writes(name: &str, store: &dyn Store, clock: &SystemClock, meanwhile: impl Future<Output = ()>) {
     let mut times = Vec::new();
     let endless = async {
         loop {

@@ -23,7 +23,7 @@ pub struct Backup {
 
 impl Backup {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        context.reading(async |store| {
+        context.tending(async |store| {
             store.backup(&self.file, context.now()).await?;
             say(format_args!("copied to {}", escaped(&self.file.to_string_lossy())));
             Ok(Exit::Done)

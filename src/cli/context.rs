@@ -11,11 +11,11 @@ use super::failure::{Exit, Failure};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
 use crate::daemon::Options;
-use crate::domain::{Account, PushSpec, UtcMs};
+use crate::domain::{Account, Database, PushSpec, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
-use crate::store::Store;
-use crate::store::sqlite::{Access, DaemonLock, SqliteStore, real_path};
+use crate::store::sqlite::{DaemonLock, real_path};
+use crate::store::{self, Access, Backend, History, SharedStore, Upkeep};
 
 /// Where the files are when nobody says otherwise.
 const SYSTEM_CONFIG: &str = "/etc/pushcron";
@@ -136,8 +136,17 @@ impl Context {
     /// # Errors
     ///
     /// Those of `work`, and when there is no database yet or it cannot be read.
-    pub fn reading<T>(&self, work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.with_store(Access::Read, work)
+    pub fn reading<T>(&self, work: impl AsyncFnOnce(&dyn History) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.with_store(Access::Read, async |store| work(store).await)
+    }
+
+    /// Opens the database to look after it, and hands it to `work`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::reading`].
+    pub fn tending<T>(&self, work: impl AsyncFnOnce(&dyn Upkeep) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.with_store(Access::Read, async |store| work(store).await)
     }
 
     /// Opens the database to change it, and hands it to `work`. A daemon that runs on it takes notice.
@@ -145,14 +154,14 @@ impl Context {
     /// # Errors
     ///
     /// Those of `work`, and when there is no database yet or it cannot be written.
-    pub fn changing<T>(&self, work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub fn changing<T>(&self, work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>) -> Result<T, Failure> {
         self.with_store(Access::Write, work)
     }
 
     fn with_store<T>(
         &self,
         access: Access,
-        work: impl AsyncFnOnce(&dyn Store) -> Result<T, Failure>,
+        work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let database = self.whereabouts()?.database;
         // Even a verb that writes has nothing to say to a database without any job.
@@ -164,8 +173,8 @@ impl Context {
             return Err(Failure::new(Exit::OutOfReach, text));
         }
         self.block_on(async {
-            let store = SqliteStore::open(&database, access, self.now()).await?;
-            let answer = work(&store).await;
+            let store = store::open(&Database::at(&database), access, self.now()).await?;
+            let answer = work(&*store).await;
             store.close().await;
             answer
         })
@@ -191,7 +200,7 @@ impl Context {
     pub async fn environment(&self) -> Result<Environment, Failure> {
         let database = self.whereabouts()?.database;
         let store = match database.exists() {
-            true => Some(SqliteStore::open(&database, Access::Read, self.now()).await?),
+            true => Some(store::open(&Database::at(&database), Access::Read, self.now()).await?),
             false => None,
         };
         self.environment_with(Glance(store), &database)
@@ -259,13 +268,13 @@ pub struct Known {
 }
 
 /// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.
-struct Glance(Option<SqliteStore>);
+struct Glance(Option<SharedStore>);
 
 #[async_trait]
 impl Memory for Glance {
     async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
         match &self.0 {
-            Some(store) => store.recall(account).await.map_err(|error| MemoryError(error.to_string())),
+            Some(store) => store.load_state(account).await.map_err(|error| MemoryError(error.to_string())),
             None => Ok(Vec::new()),
         }
     }

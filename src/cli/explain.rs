@@ -17,7 +17,7 @@ use super::when::{self, Stretch};
 use super::{completions, render};
 use crate::domain::{Decision, Job, PushState, Rule, Trigger, UtcMs, escaped, reason};
 use crate::policy::schedule::CompiledSchedule;
-use crate::store::{AttemptRecord, Filter, FireRecord, PushRecord, Revision, Store, View};
+use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revision, View};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -87,7 +87,12 @@ struct Story {
 }
 
 impl Story {
-    async fn read(store: &dyn Store, job: &str, revisions: Vec<Revision>, stretch: &Stretch) -> Result<Story, Failure> {
+    async fn read(
+        store: &dyn History,
+        job: &str,
+        revisions: Vec<Revision>,
+        stretch: &Stretch,
+    ) -> Result<Story, Failure> {
         let filter = Filter { job: Some(job.to_owned()), ..Filter::default() };
         let overview = store.view(View::JobOverview, &filter).await?;
         let now = rows(&overview).next();

@@ -10,7 +10,7 @@ use super::{completions, wait};
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{PushSpec, SenderSpec};
 use crate::senders;
-use crate::store::{AccountRow, Store};
+use crate::store::{AccountRow, Backend};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -38,7 +38,7 @@ impl Fire {
 
     /// Refuses what none of the accounts could ever send. Files are read by this rule; a definition in the database may
     /// come from an earlier version that did not know it.
-    async fn refuse_strays(&self, store: &dyn Store) -> Result<(), Failure> {
+    async fn refuse_strays(&self, store: &dyn Backend) -> Result<(), Failure> {
         let Some(job) = store.revisions(&self.job).await?.pop().filter(|revision| revision.until_at.is_none()) else {
             return Ok(());
         };

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::failure::Failure;
 use super::rows::{Row, rows};
 use crate::domain::PushState;
-use crate::store::{Filter, Standing, Store, StoreError, Table, View};
+use crate::store::{Filter, History, Standing, StoreError, Table, View};
 
 /// Pushes made since the last look that one look reads. If there are more, the next look follows at once.
 const MADE: u64 = 1000;
@@ -24,9 +24,9 @@ pub trait Source {
     async fn lines(&self, filter: &Filter) -> Result<Table, StoreError>;
 }
 
-impl Source for &dyn Store {
+impl Source for &dyn History {
     async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError> {
-        Store::standings(*self, after_id, only_open, limit).await
+        History::standings(*self, after_id, only_open, limit).await
     }
 
     async fn lines(&self, filter: &Filter) -> Result<Table, StoreError> {

@@ -16,7 +16,7 @@ use super::render::{self, Cell, Column, Dump, Screen, Tone, Widths};
 use super::rows::{Instants, Row, rows, state};
 use super::{Show, completions, when};
 use crate::domain::PushState;
-use crate::store::{Filter, Store, Table};
+use crate::store::{self, Filter, Table};
 
 /// Rows for people who do not say how many.
 const FEW: u64 = 20;
@@ -110,7 +110,13 @@ impl History {
     }
 
     /// Prints the pushes that are there, then each one once more whenever it ends or is put back.
-    async fn follow(&self, context: &Context, store: &dyn Store, filter: &Filter, zone: &str) -> Result<Exit, Failure> {
+    async fn follow(
+        &self,
+        context: &Context,
+        store: &dyn store::History,
+        filter: &Filter,
+        zone: &str,
+    ) -> Result<Exit, Failure> {
         let mut follower = Follower::begin(&store).await?;
         let mut lines = Lines::new(self.show, zone);
         pages(&store, filter, |page| {

@@ -12,7 +12,7 @@ use super::{completions, render, when};
 use crate::domain::{LedgerIds, LedgerJob, UtcMs, escaped};
 use crate::policy::ledger::{self, Balance, Finding};
 use crate::policy::schedule::ScheduleCache;
-use crate::store::Store;
+use crate::store::History;
 use crate::zone;
 
 /// Jobs that are read at once.
@@ -63,7 +63,7 @@ impl Ledger {
         context.reading(async |store| self.check(store, &books).await)
     }
 
-    async fn check(&self, store: &dyn Store, books: &Books) -> Result<Exit, Failure> {
+    async fn check(&self, store: &dyn History, books: &Books) -> Result<Exit, Failure> {
         let only = self.job.as_deref();
         let mut cache = ScheduleCache::default();
         let mut sums = Sums::default();
@@ -111,7 +111,7 @@ enum Told {
 }
 
 impl Books {
-    async fn balance(&self, store: &dyn Store, job: &LedgerJob, cache: &mut ScheduleCache) -> Result<Told, Failure> {
+    async fn balance(&self, store: &dyn History, job: &LedgerJob, cache: &mut ScheduleCache) -> Result<Told, Failure> {
         let mut told = self.look(store, job, cache).await?;
         for _ in 1..LOOKS {
             if !told.is_wrong() {
@@ -124,7 +124,7 @@ impl Books {
         Ok(told)
     }
 
-    async fn look(&self, store: &dyn Store, job: &LedgerJob, cache: &mut ScheduleCache) -> Result<Told, Failure> {
+    async fn look(&self, store: &dyn History, job: &LedgerJob, cache: &mut ScheduleCache) -> Result<Told, Failure> {
         let mut ledger = match ledger::Ledger::open(job, self.from, self.until, &self.zone_version, cache) {
             Ok(ledger) => ledger,
             Err(error) => return Ok(Told::Unclear(error)),

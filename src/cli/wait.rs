@@ -8,7 +8,7 @@ use super::failure::{Exit, Failure};
 use super::rows::rows;
 use super::{Show, history, say};
 use crate::domain::PushState;
-use crate::store::{Filter, Store, Table, View};
+use crate::store::{Filter, History, Table, View};
 
 /// How often the states are looked up: soon enough for a person, and no load for the database.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 ///
 /// When the daemon that is waited for is gone.
-pub async fn or_tell(context: &Context, store: &dyn Store, pushes: &[i64], wait: bool) -> Result<Exit, Failure> {
+pub async fn or_tell(context: &Context, store: &dyn History, pushes: &[i64], wait: bool) -> Result<Exit, Failure> {
     if wait {
         until_final(context, store, pushes).await?;
         return show(context, store, pushes).await;
@@ -30,7 +30,7 @@ pub async fn or_tell(context: &Context, store: &dyn Store, pushes: &[i64], wait:
     Ok(Exit::Done)
 }
 
-async fn until_final(context: &Context, store: &dyn Store, pushes: &[i64]) -> Result<(), Failure> {
+async fn until_final(context: &Context, store: &dyn History, pushes: &[i64]) -> Result<(), Failure> {
     for id in pushes {
         while !store.push_state(*id).await?.is_none_or(PushState::is_final) {
             if !context.daemon_runs()? {
@@ -44,7 +44,7 @@ async fn until_final(context: &Context, store: &dyn Store, pushes: &[i64]) -> Re
 }
 
 /// Done when everything was sent.
-async fn show(context: &Context, store: &dyn Store, pushes: &[i64]) -> Result<Exit, Failure> {
+async fn show(context: &Context, store: &dyn History, pushes: &[i64]) -> Result<Exit, Failure> {
     let mut table = Table::default();
     for id in pushes {
         let filter = Filter { push_id: Some(*id), ..Filter::default() };

@@ -18,7 +18,7 @@ use super::numbers::Numbers;
 use super::retention::Retention;
 use crate::config::DaemonSettings;
 use crate::engine::dispatcher::Event;
-use crate::store::SharedStore;
+use crate::store::Upkeep;
 
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 const WATCH_DISK_EVERY: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 
 /// What the duties tend; it outlives a reload.
 pub struct Parts {
-    pub store: SharedStore,
+    pub store: Arc<dyn Upkeep>,
     pub dispatcher: mpsc::UnboundedSender<Event>,
     pub retention: Arc<Retention>,
     pub numbers: Arc<Numbers>,
@@ -109,7 +109,7 @@ where
     })
 }
 
-async fn checkpoint(store: SharedStore) {
+async fn checkpoint(store: Arc<dyn Upkeep>) {
     if let Err(error) = store.checkpoint().await {
         debug!(%error, "the write-ahead log cannot be folded now");
     }

@@ -10,7 +10,7 @@ use crate::config::Heartbeat;
 use crate::domain::UtcMs;
 use crate::engine::scheduler::Beat;
 use crate::senders::http::Http;
-use crate::store::SharedStore;
+use crate::store::AccountState;
 
 /// The timer looks at least every 30 s; one that has not for so long is stuck.
 const BEATS_WITHIN: Duration = Duration::from_secs(90);
@@ -49,7 +49,7 @@ impl Pulse {
 pub struct Caller {
     pub heartbeat: Heartbeat,
     pub pulse: Arc<Pulse>,
-    pub store: SharedStore,
+    pub store: Arc<dyn AccountState>,
     pub clock: SharedClock,
     pub http: Http,
 }
@@ -60,7 +60,7 @@ impl Caller {
         let Caller { heartbeat, pulse, store, clock, http } = self;
         let mut failed = false;
         loop {
-            let called = match trouble(&pulse, &store, &clock).await {
+            let called = match trouble(&pulse, &*store, &clock).await {
                 Some(trouble) => Err(format!("not called: {trouble}")),
                 None => call(&heartbeat, &http).await,
             };
@@ -76,12 +76,12 @@ impl Caller {
 }
 
 /// What keeps pushes from going out, if anything.
-async fn trouble(pulse: &Pulse, store: &SharedStore, clock: &SharedClock) -> Option<String> {
+async fn trouble(pulse: &Pulse, store: &dyn AccountState, clock: &SharedClock) -> Option<String> {
     if !pulse.is_fresh(clock) {
         return Some("the timer or the dispatcher stands still".to_owned());
     }
     let now = clock.now();
-    store.remember("", MEMORY, &now.to_string(), now).await.err().map(|error| error.to_string())
+    store.save_state("", MEMORY, &now.to_string(), now).await.err().map(|error| error.to_string())
 }
 
 async fn call(heartbeat: &Heartbeat, http: &Http) -> Result<(), String> {
@@ -98,24 +98,25 @@ async fn call(heartbeat: &Heartbeat, http: &Http) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::store::sqlite::{Access, SqliteStore};
+    use crate::domain::Database;
+    use crate::store::{self, Access};
 
     #[tokio::test]
     async fn it_is_withheld_while_the_timer_or_the_database_stands_still() {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(UtcMs(1_767_229_200_000));
         let shared: SharedClock = clock.clone();
-        let opened = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, clock.now()).await.unwrap();
-        let store: SharedStore = Arc::new(opened);
+        let store =
+            store::open(&Database::at(dir.path().join("pushcron.db")), Access::Daemon, clock.now()).await.unwrap();
         let pulse = Pulse::default();
         let stands_still = Some("the timer or the dispatcher stands still".to_owned());
-        assert_eq!(trouble(&pulse, &store, &shared).await, stands_still);
+        assert_eq!(trouble(&pulse, &*store, &shared).await, stands_still);
         pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
-        assert_eq!(trouble(&pulse, &store, &shared).await, None);
+        assert_eq!(trouble(&pulse, &*store, &shared).await, None);
         clock.advance(BEATS_WITHIN);
-        assert_eq!(trouble(&pulse, &store, &shared).await, stands_still);
+        assert_eq!(trouble(&pulse, &*store, &shared).await, stands_still);
         pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
         store.close().await;
-        assert!(trouble(&pulse, &store, &shared).await.unwrap().contains("closed"));
+        assert!(trouble(&pulse, &*store, &shared).await.unwrap().contains("closed"));
     }
 }

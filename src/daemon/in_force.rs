@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::DaemonError;
 use crate::config::{Config, Sources};
-use crate::store::SharedStore;
+use crate::store::Store;
 
 /// What must be known of a configuration once it was taken apart.
 pub struct InForce {
@@ -25,7 +25,7 @@ impl InForce {
     /// # Errors
     /// The database knows jobs, and the files none, without saying `jobs: []`; or no file was named or found at all,
     /// and the built-in example would take the place of other jobs.
-    pub async fn at_start(config: &Config, store: &SharedStore) -> Result<InForce, DaemonError> {
+    pub async fn at_start(config: &Config, store: &dyn Store) -> Result<InForce, DaemonError> {
         let is_example = config.files.is_empty();
         if is_example || config.sources.have_no_word_of_jobs() {
             let ours: HashSet<&str> = config.jobs.iter().map(|job| &*job.name).collect();

@@ -197,7 +197,7 @@ impl Daemon {
         let config = setup::load(&options, &clock).await?;
         let opened = Opened::new(&setup::database_path(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
-        let in_force = in_force::InForce::at_start(&config, &store).await?;
+        let in_force = in_force::InForce::at_start(&config, &*store).await?;
         let environment = setup::environment(&clock, &store, &opened.path)?;
         let mut roster = setup::roster(&config, &environment)?;
         let started_at = clock.now();
@@ -222,7 +222,7 @@ impl Daemon {
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.on_news(observers.listener());
         let Config { daemon: settings, accounts, mut jobs, files, .. } = config;
-        setup::keep_inline_of_jobs(&store, &mut jobs, clock.now()).await?;
+        setup::keep_inline_of_jobs(&*store, &mut jobs, clock.now()).await?;
         // The one reads what the database knows of the jobs, the other works out what is to be compared with it.
         let (scheduler, jobs) = tokio::join!(
             Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()),
@@ -359,7 +359,7 @@ impl Daemon {
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
-        setup::keep_inline_of_jobs(&self.opened.store, &mut jobs, self.clock.now()).await?;
+        setup::keep_inline_of_jobs(&*self.opened.store, &mut jobs, self.clock.now()).await?;
         let jobs = setup::hashed(jobs).await?;
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;

@@ -21,7 +21,7 @@ use crate::engine::dispatcher::Vitals;
 use crate::net::hosts::is_this_machine;
 use crate::net::http1::header::{self, HeaderValue};
 use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
-use crate::store::SharedStore;
+use crate::store::Upkeep;
 use crate::store::sqlite::beside;
 
 /// A scraper that says nothing for so long is hung up on.
@@ -43,7 +43,7 @@ pub struct Numbers {
     pub metrics: Arc<Metrics>,
     pub pulse: Arc<Pulse>,
     pub vitals: Arc<Vitals>,
-    pub store: SharedStore,
+    pub store: Arc<dyn Upkeep>,
     pub clock: SharedClock,
     pub database: PathBuf,
     pub started_at: UtcMs,
@@ -155,17 +155,18 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, SystemClock};
-    use crate::store::sqlite::{Access, SqliteStore};
+    use crate::domain::Database;
+    use crate::store::{self, Access};
 
     async fn page(dir: &Path) -> (SocketAddr, JoinHandle<()>) {
         let clock = SystemClock::shared();
         let database = dir.join("pushcron.db");
-        let store = SqliteStore::open(&database, Access::Daemon, clock.now()).await.unwrap();
+        let store = store::open(&Database::at(&database), Access::Daemon, clock.now()).await.unwrap();
         let numbers = Numbers {
             metrics: Arc::default(),
             pulse: Arc::default(),
             vitals: Arc::default(),
-            store: Arc::new(store),
+            store,
             started_at: clock.now(),
             clock,
             database,

@@ -22,11 +22,13 @@ use crate::engine::dispatcher::{Event, Vitals};
 use crate::engine::news::Listener;
 use crate::engine::scheduler::Beat;
 use crate::senders::http::Http;
-use crate::store::SharedStore;
+use crate::store::{AccountState, SharedStore};
 
 /// The watching tasks, and what they are told through.
 pub struct Observers {
     numbers: Arc<Numbers>,
+    /// Where the heartbeat sees that the database can be written.
+    state: Arc<dyn AccountState>,
     http: Http,
     ear: Ear,
     alarm: JoinHandle<()>,
@@ -60,14 +62,15 @@ impl Observers {
             metrics: Arc::new(Metrics::default()),
             pulse: Arc::new(Pulse::default()),
             vitals,
-            store,
+            store: store.clone(),
             clock,
             database,
             started_at,
             file_failed: AtomicBool::new(false),
         };
         let alarm = tokio::spawn(alarm.run());
-        let mut observers = Observers { numbers: Arc::new(numbers), http, ear, alarm, rounds, tasks: Vec::new() };
+        let (numbers, tasks) = (Arc::new(numbers), Vec::new());
+        let mut observers = Observers { numbers, state: store, http, ear, alarm, rounds, tasks };
         observers.start_tasks(config);
         Ok(observers)
     }
@@ -123,8 +126,8 @@ impl Observers {
             self.tasks.push(tokio::spawn(keep_up("the page of metrics", clock, serve)));
         }
         if let Some(heartbeat) = config.daemon.heartbeat.clone() {
-            let Numbers { pulse, store, clock, .. } = &*self.numbers;
-            let (pulse, store, clock, http) = (pulse.clone(), store.clone(), clock.clone(), self.http.clone());
+            let (pulse, clock) = (self.numbers.pulse.clone(), self.numbers.clock.clone());
+            let (store, http) = (self.state.clone(), self.http.clone());
             let caller = heartbeat::Caller { heartbeat, pulse, store, clock: clock.clone(), http };
             let call = move || caller.clone().run().map(|()| Ended::Done);
             self.tasks.push(tokio::spawn(keep_up("the heartbeat", clock, call)));

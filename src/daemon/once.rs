@@ -9,11 +9,11 @@ use super::setup::{self, Opened};
 use super::{DaemonError, Options};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::domain::{Next, PushState};
+use crate::domain::{Database, Next, PushState};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
-use crate::store::sqlite::{Access, DaemonLock, LockError, Purpose, SqliteStore, is_daemon};
-use crate::store::{AdHoc, Settle, SharedStore};
+use crate::store::sqlite::{DaemonLock, LockError, Purpose, is_daemon};
+use crate::store::{self, Access, AdHoc, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -102,8 +102,8 @@ impl ByHand {
     }
 
     async fn through_daemon(&self, push: AdHoc) -> Result<PushResult, PushError> {
-        let opened = SqliteStore::open(&self.path, Access::Write, self.clock.now()).await;
-        let store: SharedStore = Arc::new(opened.map_err(DaemonError::from)?);
+        let opened = store::open(&Database::at(&self.path), Access::Write, self.clock.now()).await;
+        let store = opened.map_err(DaemonError::from)?;
         let push_id = self.record(&store, push).await?;
         let ending = async {
             self.wait_for_end(&store, push_id).await?;
@@ -164,7 +164,7 @@ impl ByHand {
     }
 
     async fn record(&self, store: &SharedStore, mut push: AdHoc) -> Result<i64, DaemonError> {
-        setup::keep_inline(store, &mut push.spec.message, self.clock.now()).await?;
+        setup::keep_inline(&**store, &mut push.spec.message, self.clock.now()).await?;
         Ok(store.push_ad_hoc(push, self.clock.now()).await?)
     }
 

@@ -206,9 +206,8 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::domain::{Body, Message, Next, PushSpec, RetryPolicy, Target, Trigger};
-    use crate::store::sqlite::{Access, SqliteStore};
-    use crate::store::{AdHoc, Settle};
+    use crate::domain::{Body, Database, Message, Next, PushSpec, RetryPolicy, Target, Trigger};
+    use crate::store::{self, Access, AdHoc, Settle};
 
     #[test]
     fn history_is_deleted_in_the_small_hours_and_at_the_latest_after_a_day() {
@@ -281,7 +280,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let clock = ManualClock::new(UtcMs(1_767_229_200_000));
             let path = dir.path().join("pushcron.db");
-            let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
+            let store = store::open(&Database::at(&path), Access::Daemon, clock.now()).await.unwrap();
             let retention = Arc::new(Retention::new(store.clone(), clock.clone(), path));
             Bench { _dir: dir, clock, store, retention }
         }

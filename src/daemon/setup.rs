@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,21 +12,18 @@ use tracing::warn;
 use super::{DaemonError, Options};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LoadEnvironment};
-use crate::domain::{Job, Message, UtcMs};
+use crate::domain::{Database, Job, Message, UtcMs};
 use crate::engine::flights::{self, Flights};
 use crate::engine::recovery::{Recovered, recover};
 use crate::engine::roster::{Member, Roster};
 use crate::media::{self, extract_inline};
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::sqlite::{Access, DaemonLock, Identity, LockError, Purpose, SqliteStore, is_daemon, real_path};
-use crate::store::{SharedStore, StoreError};
+use crate::store::sqlite::{DaemonLock, Identity, LockError, Purpose, is_daemon, real_path};
+use crate::store::{self, Access, AccountState, Blobs, Breakdown, SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
-
-/// What ends when a part breaks down, and at no other time.
-pub type Breakdown = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// The database, held alone.
 pub struct Opened {
@@ -71,9 +67,9 @@ impl Opened {
                 taken => break taken?,
             }
         };
-        let store = SqliteStore::open(path, Access::Daemon, clock.now()).await?;
-        let breakdown = Box::pin(store.breakdown());
-        Ok(Opened { path: path.to_owned(), store: Arc::new(store), breakdown, lock })
+        let store = store::open(&Database::at(path), Access::Daemon, clock.now()).await?;
+        let breakdown = store.breakdown();
+        Ok(Opened { path: path.to_owned(), store, breakdown, lock })
     }
 
     pub fn identity(&self) -> Identity {
@@ -193,7 +189,7 @@ pub fn shown(files: &[PathBuf]) -> String {
 const LARGEST_IN_A_ROW: usize = 4096;
 
 /// Puts large inline contents of a message where rows of the same content share them.
-pub async fn keep_inline(store: &SharedStore, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
+pub async fn keep_inline(store: &dyn Blobs, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
     for (_, bytes) in extract_inline(message, LARGEST_IN_A_ROW) {
         store.put_blob(bytes, now).await?;
     }
@@ -201,7 +197,7 @@ pub async fn keep_inline(store: &SharedStore, message: &mut Message, now: UtcMs)
 }
 
 /// The same for every push of every job, which then can be compared and stored.
-pub async fn keep_inline_of_jobs(store: &SharedStore, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
+pub async fn keep_inline_of_jobs(store: &dyn Blobs, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
     for push in jobs.iter_mut().flat_map(|job| &mut job.push) {
         keep_inline(store, &mut push.message, now).await?;
     }
@@ -232,18 +228,18 @@ fn hash(job: &Job, json: &mut Vec<u8>) -> i64 {
 
 /// The senders' memory, kept in the store.
 struct StoreMemory {
-    store: SharedStore,
+    store: Arc<dyn AccountState>,
     clock: SharedClock,
 }
 
 #[async_trait]
 impl Memory for StoreMemory {
     async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
-        self.store.recall(account).await.map_err(|error| MemoryError(error.to_string()))
+        self.store.load_state(account).await.map_err(|error| MemoryError(error.to_string()))
     }
 
     async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
         let now = self.clock.now();
-        self.store.remember(account, key, value, now).await.map_err(|error| MemoryError(error.to_string()))
+        self.store.save_state(account, key, value, now).await.map_err(|error| MemoryError(error.to_string()))
     }
 }

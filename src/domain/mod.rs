@@ -5,6 +5,7 @@
 //! docs, and nothing here has a synonym.
 
 pub mod account;
+pub mod database;
 pub mod escape;
 pub mod job;
 pub mod ledger;
@@ -17,6 +18,7 @@ pub mod sender;
 pub mod time;
 
 pub use account::{Account, Health};
+pub use database::Database;
 pub use escape::{escaped, escaped_json};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};

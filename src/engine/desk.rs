@@ -12,7 +12,7 @@ use crate::clock::SharedClock;
 use crate::domain::{Delivery, Outcome, Report};
 use crate::media::{Blobs, Cache, Fire, Resolved, Resolver, Settings, SetupError, clear_leftovers};
 use crate::senders::find;
-use crate::store::SharedStore;
+use crate::store;
 
 /// The bytes that media may take on the disk, all pushes together.
 const ON_DISK: u64 = 256_000_000;
@@ -37,12 +37,12 @@ struct Room {
 
 impl MediaDesk {
     /// Also clears what a killed process left, on a thread of its own.
-    pub fn new(settings: Settings, clock: SharedClock, store: SharedStore) -> MediaDesk {
-        MediaDesk::within(ON_DISK, settings, clock, store)
+    pub fn new(settings: Settings, clock: SharedClock, blobs: Arc<dyn store::Blobs>) -> MediaDesk {
+        MediaDesk::within(ON_DISK, settings, clock, blobs)
     }
 
     /// As [`MediaDesk::new`], with room for `bytes` on the disk.
-    pub fn within(bytes: u64, settings: Settings, clock: SharedClock, store: SharedStore) -> MediaDesk {
+    pub fn within(bytes: u64, settings: Settings, clock: SharedClock, blobs: Arc<dyn store::Blobs>) -> MediaDesk {
         let temp_dir = settings.temp_dir.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = clear_leftovers(&temp_dir) {
@@ -53,7 +53,7 @@ impl MediaDesk {
             cache: Cache::new(bytes, clock.clone()),
             first: Mutex::default(),
             clock,
-            blobs: StoredBlobs(store),
+            blobs: StoredBlobs(blobs),
             current: Mutex::new(Room::open(settings)),
             held: Mutex::default(),
         }
@@ -143,7 +143,7 @@ impl Room {
     }
 }
 
-struct StoredBlobs(SharedStore);
+struct StoredBlobs(Arc<dyn store::Blobs>);
 
 #[async_trait]
 impl Blobs for StoredBlobs {

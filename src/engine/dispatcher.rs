@@ -22,7 +22,7 @@ use crate::engine::desk::MediaDesk;
 use crate::engine::flights::Flights;
 use crate::engine::news::Listener;
 use crate::senders::{Probe, Sender};
-use crate::store::SharedStore;
+use crate::store::Store;
 
 pub use crate::engine::core::{Event, STOP_GRACE};
 
@@ -46,7 +46,7 @@ pub struct Vitals {
 pub struct Dispatcher {
     core: Core,
     dice: Dice,
-    store: SharedStore,
+    store: Arc<dyn Store>,
     clock: SharedClock,
     desk: Arc<MediaDesk>,
     notes: Flights,
@@ -65,7 +65,7 @@ pub struct Inbox {
 
 impl Dispatcher {
     /// A dispatcher and the way to reach it.
-    pub fn new(store: SharedStore, clock: SharedClock, desk: Arc<MediaDesk>, notes: Flights) -> (Dispatcher, Inbox) {
+    pub fn new(store: Arc<dyn Store>, clock: SharedClock, desk: Arc<MediaDesk>, notes: Flights) -> (Dispatcher, Inbox) {
         let (events, from_outside) = mpsc::unbounded_channel();
         let (results, of_actions) = mpsc::unbounded_channel();
         let dispatcher = Dispatcher {
@@ -265,7 +265,7 @@ async fn send_result(results: mpsc::UnboundedSender<Input>, work: impl Future<Ou
     let _ = results.send(work.await);
 }
 
-async fn confirm(store: SharedStore, account: Arc<str>, message_id: String, now: UtcMs) {
+async fn confirm(store: Arc<dyn Store>, account: Arc<str>, message_id: String, now: UtcMs) {
     match store.confirm(&account, &message_id, now).await {
         Ok(true) => debug!(account = &*account, message_id, "delivery confirmed"),
         Ok(false) => debug!(account = &*account, message_id, "confirmation of a message that is not ours"),

@@ -8,7 +8,7 @@ use super::roster::PastAccount;
 use crate::clock::Clock;
 use crate::domain::{Delivery, Reading};
 use crate::policy::clock_doubt::believable;
-use crate::store::{Filter, Store, StoreError, Table, View};
+use crate::store::{Filter, History, Store, StoreError, Table, View};
 
 pub use super::core::recovery::{Recovered, resume_waits};
 
@@ -52,8 +52,8 @@ pub async fn last_seen(store: &dyn Store, now: Reading) -> Result<Reading, Store
 ///
 /// # Errors
 /// Those of the store.
-pub async fn past_accounts(store: &dyn Store) -> Result<Vec<PastAccount>, StoreError> {
-    let Table { columns, rows } = store.view(View::AccountOverview, &Filter::default()).await?;
+pub async fn past_accounts(history: &dyn History) -> Result<Vec<PastAccount>, StoreError> {
+    let Table { columns, rows } = history.view(View::AccountOverview, &Filter::default()).await?;
     let cell = |row: &[serde_json::Value], name: &str| -> Option<String> {
         let column = columns.iter().position(|column| column == name)?;
         row.get(column)?.as_str().map(str::to_owned)

@@ -13,7 +13,7 @@ use super::news::{self, Listener, News};
 use super::timeline::Timeline;
 use crate::clock::SharedClock;
 use crate::domain::{Job, Moment, Reading, UtcMs};
-use crate::store::{Applied, SharedStore, Store, StoreError, WATCHED_UNTIL};
+use crate::store::{Applied, Backend, SharedStore, StoreError};
 
 pub use super::core::timer::ApplyError;
 
@@ -162,7 +162,7 @@ impl Scheduler {
 /// Hands a command to the timer and answers its questions until it is done.
 async fn carry_out(
     timer: &mut Timer,
-    store: &dyn Store,
+    store: &dyn Backend,
     reading: impl Fn() -> Reading,
     command: Input,
     other: impl Fn(Action),
@@ -185,15 +185,12 @@ async fn carry_out(
     }
 }
 
-async fn answer(store: &dyn Store, ask: Ask) -> Result<Answer, StoreError> {
+async fn answer(store: &dyn Backend, ask: Ask) -> Result<Answer, StoreError> {
     Ok(match ask {
         Ask::LastRecorded => Answer::Instant(store.last_recorded_at().await?),
-        Ask::WatchedUntil => {
-            let kept = store.recall("").await?;
-            Answer::Instant(kept.iter().find(|(key, _)| key == WATCHED_UNTIL).and_then(|(_, at)| at.parse().ok()))
-        }
+        Ask::WatchedUntil => Answer::Instant(store.watched_until().await?),
         Ask::NoteWatch { now } => {
-            store.remember("", WATCHED_UNTIL, &now.to_string(), now).await?;
+            store.note_watch(now).await?;
             Answer::Done
         }
         Ask::Restored => Answer::Restored(store.restored().await?),
@@ -219,7 +216,7 @@ async fn answer(store: &dyn Store, ask: Ask) -> Result<Answer, StoreError> {
 ///
 /// # Errors
 /// The store's.
-pub async fn begin_watch(store: &dyn Store, now: UtcMs) -> Result<(), ApplyError> {
+pub async fn begin_watch(store: &dyn Backend, now: UtcMs) -> Result<(), ApplyError> {
     watch(store, now, Input::BeginWatch).await
 }
 
@@ -227,11 +224,11 @@ pub async fn begin_watch(store: &dyn Store, now: UtcMs) -> Result<(), ApplyError
 ///
 /// # Errors
 /// The store's.
-pub async fn end_watch(store: &dyn Store, now: UtcMs) -> Result<(), ApplyError> {
+pub async fn end_watch(store: &dyn Backend, now: UtcMs) -> Result<(), ApplyError> {
     watch(store, now, Input::EndWatch).await
 }
 
-async fn watch(store: &dyn Store, now: UtcMs, command: Input) -> Result<(), ApplyError> {
+async fn watch(store: &dyn Backend, now: UtcMs, command: Input) -> Result<(), ApplyError> {
     let now = Reading { wall: now, moment: Moment(Duration::ZERO) };
     let mut timer = Timer::new(now, Duration::ZERO, String::new());
     carry_out(&mut timer, store, || now, command, drop).await.map(drop)

@@ -8,11 +8,10 @@ use crate::common::fake_im::{Answer, FakeIm};
 use crate::common::world::{START, World, account, cron, job};
 use pushcron::clock::{Clock, ManualClock, SharedClock};
 use pushcron::domain::job::Trigger;
-use pushcron::domain::{Body, Delivery, Media, Message, Outcome, RetryPolicy, Target, UtcMs};
+use pushcron::domain::{Body, Database, Delivery, Media, Message, Outcome, RetryPolicy, Target, UtcMs};
 use pushcron::engine::desk::MediaDesk;
 use pushcron::media::Settings;
-use pushcron::store::SharedStore;
-use pushcron::store::sqlite::{Access, SqliteStore};
+use pushcron::store::{self, Access};
 use tokio::sync::Notify;
 
 const BLOCK: usize = 4096;
@@ -28,7 +27,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new(START);
         let path = dir.path().join("pushcron.db");
-        let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
+        let store = store::open(&Database::at(&path), Access::Daemon, clock.now()).await.unwrap();
         let settings = Settings {
             roots: vec![dir.path().to_owned()],
             max_bytes: 10 * BLOCK as u64,
@@ -202,7 +201,7 @@ async fn what_a_killed_process_left_goes_at_the_start_of_the_next() {
     let left = place.dir.path().join("media/media-dead");
     std::fs::create_dir_all(&left).unwrap();
     std::fs::write(left.join("copy"), "x").unwrap();
-    let store = SqliteStore::open(&place.dir.path().join("other.db"), Access::Daemon, START).await.unwrap();
+    let store = store::open(&Database::at(place.dir.path().join("other.db")), Access::Daemon, START).await.unwrap();
     let settings = Settings {
         roots: Vec::new(),
         max_bytes: 1,
@@ -211,7 +210,7 @@ async fn what_a_killed_process_left_goes_at_the_start_of_the_next() {
         temp_dir: place.dir.path().join("media"),
         deadline: Duration::from_secs(1),
     };
-    let _desk = MediaDesk::new(settings, place.clock.clone() as SharedClock, Arc::new(store));
+    let _desk = MediaDesk::new(settings, place.clock.clone() as SharedClock, store);
     place.until("the leftover goes", |_| !left.exists()).await;
 }
 

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Body, Item, Job, Kind, Misfire, MisfirePolicy, Overlap, RetryPolicy, Rule, Schedule, Target, UtcMs,
+    Body, Database, Item, Job, Kind, Misfire, MisfirePolicy, Overlap, RetryPolicy, Rule, Schedule, Target, UtcMs,
 };
-use pushcron::store::sqlite::{Access, SqliteStore};
-use pushcron::store::{Begin, OpenPush, Store};
+use pushcron::store::{self, Access, Begin, OpenPush, SharedStore, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -18,13 +17,13 @@ use tempfile::TempDir;
 const NOW: UtcMs = UtcMs(1_795_881_900_000);
 
 /// The rows of 0.1.0, changed by `sql`, behind the store.
-async fn rows_after(sql: &str) -> (TempDir, Connection, SqliteStore) {
+async fn rows_after(sql: &str) -> (TempDir, Connection, SharedStore) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.db");
     let rows = Connection::open(&path).unwrap();
     rows.execute_batch(&std::fs::read_to_string("tests/data/rows-0.1.0/database.sql").unwrap()).unwrap();
     rows.execute_batch(sql).unwrap();
-    let store = SqliteStore::open(&path, Access::Daemon, NOW).await.unwrap();
+    let store = store::open(&Database::at(&path), Access::Daemon, NOW).await.unwrap();
     (directory, rows, store)
 }
 
@@ -36,7 +35,7 @@ fn definitions(rows: &Connection) -> BTreeMap<String, Job> {
 }
 
 /// Everything that the daemon reads of them, read: jobs, open pushes, what is sent of each, and a fire by hand.
-async fn read_all(store: &SqliteStore) -> BTreeMap<String, pushcron::domain::Delivery> {
+async fn read_all(store: &dyn Store) -> BTreeMap<String, pushcron::domain::Delivery> {
     let jobs = store.jobs().await.unwrap();
     assert_eq!(jobs.len(), 10);
     let open: Vec<OpenPush> = store.open_pushes().await.unwrap();
@@ -94,7 +93,7 @@ async fn rows_of_0_1_0_mean_what_they_meant() {
     assert_eq!(jobs["at"].schedule, Schedule::At("2099-01-01T00:00:00Z".parse().unwrap()));
     assert_eq!(jobs["text"].schedule, Schedule::Every(3000));
 
-    let deliveries = read_all(&store).await;
+    let deliveries = read_all(&*store).await;
     let kinds: Vec<Kind> =
         ["text", "image", "voice", "video", "file", "mixed"].map(|job| deliveries[job].message.body.kind()).to_vec();
     assert_eq!(kinds, Kind::ALL, "every kind stands in the rows");
@@ -140,7 +139,7 @@ async fn what_a_later_version_added_is_passed_over() {
     )
     .await;
     assert_eq!(definitions(&rows).len(), 10);
-    assert_eq!(read_all(&store).await.len(), 8);
+    assert_eq!(read_all(&*store).await.len(), 8);
 }
 
 #[tokio::test]
@@ -164,7 +163,7 @@ async fn what_a_row_does_not_say_has_its_built_in_value() {
     assert_eq!((text.push[0].timeout, text.push[0].retry.clone()), (Duration::from_secs(15), RetryPolicy::default()));
     assert_eq!(jobs["policies"].misfire, Misfire::default());
     assert_eq!(jobs["policies"].push[0].retry, RetryPolicy::default());
-    let deliveries = read_all(&store).await;
+    let deliveries = read_all(&*store).await;
     assert_eq!(deliveries["text"].retry, RetryPolicy::default());
     assert!(deliveries["parts"].parts[0].is_sent());
 }

@@ -165,7 +165,7 @@ async fn neither_a_clock_that_stood_ahead_nor_a_person_who_fires_by_hand_counts_
     let world = World::new(vec![account("a", true)]).await;
     // A stop under a clock that stood an hour ahead.
     let ahead = (START + Duration::from_secs(3600)).to_string();
-    world.store.remember("", "watched_until", &ahead, START).await.unwrap();
+    world.store.save_state("", "watched_until", &ahead, START).await.unwrap();
     let mut world = world.kill_and_restart().await;
     world.load(std::slice::from_ref(&job)).await;
     world.pass(Duration::from_secs(57)).await;

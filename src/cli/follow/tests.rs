@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::{Body, Message, Next, Outcome, PushSpec, Report, RetryPolicy, Rule, Target, Trigger, UtcMs};
-use crate::store::sqlite::{Access, SqliteStore};
-use crate::store::{AdHoc, Begin, Finish, Settle, SharedStore};
+use crate::domain::{
+    Body, Database, Message, Next, Outcome, PushSpec, Report, RetryPolicy, Rule, Target, Trigger, UtcMs,
+};
+use crate::store::{self, Access, AdHoc, Begin, Finish, Settle, SharedStore};
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -145,8 +146,8 @@ struct Flood {
 impl Flood {
     async fn new() -> Flood {
         let dir = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, START).await.unwrap();
-        Flood { _dir: dir, store: Arc::new(store) }
+        let store = store::open(&Database::at(dir.path().join("pushcron.db")), Access::Daemon, START).await.unwrap();
+        Flood { _dir: dir, store }
     }
 
     async fn opened(&self, count: usize, due_at: UtcMs) -> Vec<i64> {
@@ -189,7 +190,7 @@ async fn every_end_is_told_once_beside_a_prune_and_thousands_of_changes() {
     let over = |&push_id: &i64| Settle { push_id, next: Next::Failed { reason: "no_sender".to_owned() } };
     flood.store.settle(old.iter().map(over).collect(), long_ago).await.unwrap();
     let waiting = flood.opened(300, START).await;
-    let source: &dyn Store = &*flood.store;
+    let source: &dyn History = &*flood.store;
     let mut follower = Follower::begin(&source).await.unwrap();
 
     let done = Arc::new(AtomicBool::new(false));

@@ -172,7 +172,7 @@ impl Alarm {
         dispatcher: mpsc::UnboundedSender<Event>,
         since: UtcMs,
     ) -> Result<Alarm, StoreError> {
-        let kept = store.recall("").await?.into_iter().find(|(key, _)| key == MEMORY);
+        let kept = store.load_state("").await?.into_iter().find(|(key, _)| key == MEMORY);
         // What cannot be read was written by another release; then the report begins anew.
         let told: BTreeMap<Way, Told> = kept.and_then(|(_, json)| serde_json::from_str(&json).ok()).unwrap_or_default();
         let (sender, inbox) = mpsc::unbounded_channel();
@@ -261,7 +261,7 @@ impl Alarm {
         }
         let json = self.memory(None);
         if json != self.kept {
-            self.store.remember("", MEMORY, &json, self.clock.now()).await?;
+            self.store.save_state("", MEMORY, &json, self.clock.now()).await?;
             self.kept = json;
         }
         outcome
@@ -332,7 +332,7 @@ impl Alarm {
         let push = AdHoc { spec: with_report(push, account, text), triggered_by: Trigger::Manual, chat: None };
         // In one transaction: no kill comes between the report and the note that it was made.
         let memory = self.memory(Some((Way::Push, report)));
-        let id = self.store.push_and_remember(push, MEMORY, &memory, now).await?;
+        let id = self.store.push_and_save_state(push, MEMORY, &memory, now).await?;
         self.kept = memory;
         // It is recorded: whatever fails from here on, it must not be made again.
         match self.store.open_pushes().await {

@@ -1,8 +1,7 @@
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::domain::{Health, Message, Next, Report as Answer, RetryPolicy, Rule, Target};
-use crate::store::sqlite::{Access, SqliteStore};
-use crate::store::{Begin, Finish, Settle};
+use crate::domain::{Database, Health, Message, Next, Report as Answer, RetryPolicy, Rule, Target};
+use crate::store::{self, Access, Begin, Finish, Settle};
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -47,8 +46,8 @@ impl Bench {
     }
 
     async fn over(dir: tempfile::TempDir, clock: Arc<ManualClock>, on_failure: Option<OnFailure>) -> Bench {
-        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, clock.now()).await.unwrap();
-        let store: SharedStore = Arc::new(store);
+        let store =
+            store::open(&Database::at(dir.path().join("pushcron.db")), Access::Daemon, clock.now()).await.unwrap();
         let (dispatcher, opened) = mpsc::unbounded_channel();
         let since = clock.now();
         let alarm = Alarm::new(settings(on_failure), store.clone(), clock.clone(), dispatcher, since).await.unwrap();

@@ -1,17 +1,15 @@
-//! Accounts as the tables show them, what senders keep over restarts, and inline media.
+//! Accounts as the tables show them.
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::cells::{At, maybe_instant};
 use super::fault::Result;
-use super::fires::PushAdHoc;
 use super::writer::Write;
-use crate::domain::{Health, UtcMs};
-use crate::store::AccountRow;
+use crate::domain::Health;
+use crate::store::model::AccountRow;
 
 pub(super) struct RecordAccounts {
     pub accounts: Vec<AccountRow>,
@@ -102,69 +100,4 @@ pub(super) fn accounts(conn: &Connection) -> Result<Vec<AccountRow>> {
             Ok(AccountRow { id: row.get(0)?, im: row.get(1)?, sender: row.get(2)?, is_default: row.get(3)?, health })
         })?
         .collect()
-}
-
-pub(super) fn recall(conn: &Connection, account: &str) -> Result<Vec<(String, String)>> {
-    let mut statement = conn.prepare("SELECT key, value FROM account_state WHERE account = ?1 ORDER BY key")?;
-    let kept = statement.query_map([account], |row| row.try_into())?;
-    Ok(kept.collect::<rusqlite::Result<_>>()?)
-}
-
-pub(super) struct Remember {
-    pub account: String,
-    pub key: String,
-    pub value: String,
-    pub now: UtcMs,
-}
-
-impl Write for Remember {
-    type Answer = ();
-
-    fn run(&mut self, conn: &Connection) -> Result<()> {
-        let mut statement = conn.prepare_cached(
-            "INSERT INTO account_state VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (account, key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
-        )?;
-        statement.execute(params![self.account, self.key, self.value, At::from(self.now)])?;
-        Ok(())
-    }
-}
-
-/// A push outside any job, and that it was handed over.
-pub(super) struct PushAndRemember {
-    pub push: PushAdHoc,
-    pub remember: Remember,
-}
-
-impl Write for PushAndRemember {
-    type Answer = i64;
-
-    fn run(&mut self, conn: &Connection) -> Result<i64> {
-        self.remember.run(conn)?;
-        self.push.run(conn)
-    }
-}
-
-pub(super) struct PutBlob {
-    pub bytes: Vec<u8>,
-    pub now: UtcMs,
-}
-
-impl Write for PutBlob {
-    type Answer = String;
-
-    fn run(&mut self, conn: &Connection) -> Result<String> {
-        let sha256: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let now = At::from(self.now);
-        let known =
-            conn.execute("UPDATE blobs SET used_at = max(used_at, ?2) WHERE sha256 = ?1", params![sha256, now])?;
-        if known == 0 {
-            conn.execute("INSERT INTO blobs VALUES (?1, ?2, ?3)", params![sha256, self.bytes, now])?;
-        }
-        Ok(sha256)
-    }
-}
-
-pub(super) fn blob(conn: &Connection, sha256: &str) -> Result<Option<Vec<u8>>> {
-    Ok(conn.query_row("SELECT bytes FROM blobs WHERE sha256 = ?1", [sha256], |row| row.get(0)).optional()?)
 }

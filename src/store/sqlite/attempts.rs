@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
-use tracing::error;
 
 use super::accounts;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
+use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
-use super::pushes::cancelled_or_unknown;
 use super::writer::Write;
-use crate::domain::{Delivery, Health, Next, UtcMs};
-use crate::store::{Begin, Finish, Interrupted, TakeBack};
+use crate::domain::{Delivery, Health, UtcMs};
+use crate::store::model::{Begin, Finish, Interrupted, TakeBack};
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
 macro_rules! delivery_columns {
@@ -110,40 +109,6 @@ impl Write for BeginAttempts {
             }
         }
         Ok(deliveries)
-    }
-}
-
-/// Ends a push whose row cannot be read. It must hold up no other, and nobody can say what it was to send.
-pub(super) fn end_unreadable(conn: &Connection, push_id: i64, problem: &str, now: UtcMs) -> Result<()> {
-    let ended = conn.execute(
-        "UPDATE pushes SET state = 'failed', reason = 'unreadable', next_attempt_at = NULL, finished_at = ?2
-          WHERE id = ?1 AND (state = 'pending' OR state = 'retrying')",
-        params![push_id, At::from(now)],
-    )?;
-    if ended > 0 {
-        error!(push = push_id, problem, "the row of a push cannot be read: the push ends as failed (unreadable)");
-    }
-    Ok(())
-}
-
-/// Ends what was being sent when a newer fire replaced it, or when its job was removed, instead of having it tried again:
-/// the newer message may be out already. The row has said why since then: a push that is being sent and wanted has no
-/// reason, see [`super::pushes::replace_older`] and [`super::pushes::cancel_of_jobs`].
-struct EndUnwanted<'conn>(CachedStatement<'conn>);
-
-impl<'conn> EndUnwanted<'conn> {
-    fn new(conn: &'conn Connection) -> Result<Self> {
-        Ok(EndUnwanted(conn.prepare_cached(concat!(
-            "UPDATE pushes SET state = ",
-            cancelled_or_unknown!(),
-            ", finished_at = ?3
-              WHERE id = ?1 AND attempts = ?2 AND state = 'sending' AND reason IS NOT NULL"
-        ))?))
-    }
-
-    /// Whether it was one of those.
-    fn run(&mut self, push_id: i64, number: u32, now: UtcMs) -> Result<bool> {
-        Ok(self.0.execute(params![push_id, number, At::from(now)])? > 0)
     }
 }
 
@@ -281,14 +246,6 @@ impl Write for FinishAttempts {
             .collect();
         accounts::record_health(conn, health)?;
         Ok(stale)
-    }
-}
-
-/// When a push is due again, if it is.
-pub(super) fn next_attempt_at(next: &Next) -> Option<UtcMs> {
-    match next {
-        Next::Retry { at, .. } => Some(*at),
-        _ => None,
     }
 }
 

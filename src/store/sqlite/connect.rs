@@ -13,7 +13,8 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use super::cells::At;
 use super::fault::{Fault, Result};
 use crate::domain::UtcMs;
-use crate::store::StoreError;
+use crate::store::access::Access;
+use crate::store::error::StoreError;
 
 /// The schema in steps; the version of a database is how many of them it has seen (`PRAGMA user_version`).
 const MIGRATIONS: &[&str] = &[
@@ -34,17 +35,6 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that the writer keeps prepared: all that are of every day.
 const STATEMENTS: usize = 40;
-
-/// What a process wants with the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Create the file where there is none, bring its schema up to date, see that it is sound.
-    Daemon,
-    /// Create the file where there is none, bring its schema up to date unless somebody runs on it.
-    Write,
-    /// Read a file that is there.
-    Read,
-}
 
 /// The connection that writes.
 ///
@@ -116,7 +106,7 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
     // half made is taken back as soon as it is opened for writing, and cannot be read before.
     let is_half_made = beside(path, "-journal").exists();
     if access == Access::Daemon && !is_half_made && (1..=CHECKED_AT_START).contains(&file.len()) {
-        check(path).map_err(|fault| fault.told(path))?;
+        check(path).map_err(|fault| fault.into_store_error(path))?;
     }
     Ok(())
 }
@@ -178,7 +168,7 @@ fn check(path: &Path) -> Result<()> {
 
 /// What a database is to those who write to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum SchemaState {
     Current,
     /// Of an earlier pushcron.
     Earlier {
@@ -188,16 +178,16 @@ pub(super) enum Standing {
     Backup,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for SchemaState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Standing::Current => f.write_str("its schema is up to date"),
-            Standing::Earlier { version: 0 } => f.write_str("it is still empty"),
-            Standing::Earlier { version } => {
+            SchemaState::Current => f.write_str("its schema is up to date"),
+            SchemaState::Earlier { version: 0 } => f.write_str("it is still empty"),
+            SchemaState::Earlier { version } => {
                 let known = MIGRATIONS.len();
                 write!(f, "its schema has version {version}, where this pushcron writes version {known}")
             }
-            Standing::Backup => f.write_str("it is a backup that was not put into use yet"),
+            SchemaState::Backup => f.write_str("it is a backup that was not put into use yet"),
         }
     }
 }
@@ -205,18 +195,18 @@ impl fmt::Display for Standing {
 /// # Errors
 ///
 /// When it is not ours, or of a later release.
-pub(super) fn standing(conn: &Connection, path: &Path) -> Result<Standing> {
+pub(super) fn schema_state(conn: &Connection, path: &Path) -> Result<SchemaState> {
     Ok(match schema_version(conn, path)? {
-        version if version < MIGRATIONS.len() => Standing::Earlier { version },
-        _ if is_backup(conn)? => Standing::Backup,
-        _ => Standing::Current,
+        version if version < MIGRATIONS.len() => SchemaState::Earlier { version },
+        _ if is_backup(conn)? => SchemaState::Backup,
+        _ => SchemaState::Current,
     })
 }
 
 /// Brings the schema up to date, in one transaction, whoever else tries the same; and makes a database of its own
 /// of what was a backup.
 pub(super) fn migrate(conn: &Connection, path: &Path, now: UtcMs) -> Result<()> {
-    if standing(conn, path)? == Standing::Current {
+    if schema_state(conn, path)? == SchemaState::Current {
         return Ok(());
     }
     conn.execute_batch("BEGIN IMMEDIATE")?;

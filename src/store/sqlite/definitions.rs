@@ -10,9 +10,10 @@ use rusqlite::{Connection, params};
 
 use super::cells::{At, maybe_text};
 use super::fault::Result;
+use super::handle::SqliteStore;
 use super::writer::Write;
-use super::{Result as Told, SqliteStore};
 use crate::domain::UtcMs;
+use crate::store::error::StoreResult;
 
 /// Rows that one question looks at.
 const PAGE: i64 = 2000;
@@ -50,7 +51,7 @@ const JOBS: Sweep = Sweep {
 const DELETE_MEDIA: &str = "DELETE FROM blobs WHERE sha256 IN (SELECT value FROM json_each(?1)) AND used_at < ?2";
 
 /// Once the old fires are gone.
-pub(super) async fn prune(store: &SqliteStore, before: UtcMs) -> Told<()> {
+pub(super) async fn prune(store: &SqliteStore, before: UtcMs) -> StoreResult<()> {
     for sweep in [&REVISIONS, &JOBS] {
         let mut after = Value::Null;
         loop {
@@ -79,7 +80,7 @@ impl Sweep {
 
 /// Whatever takes to a medium anew, a loaded file or a push by hand, says so in `used_at` first. So what is old, and in
 /// use afterwards by nothing that was there before, is needed by nobody, as long as it is still as old when it goes.
-async fn prune_media(store: &SqliteStore, before: UtcMs) -> Told<()> {
+async fn prune_media(store: &SqliteStore, before: UtcMs) -> StoreResult<()> {
     let old = store.read(move |conn| media_used_before(conn, before)).await?;
     if old.is_empty() {
         return Ok(());
@@ -139,7 +140,7 @@ async fn delete(
     keys: Vec<serde_json::Value>,
     at_once: usize,
     before: UtcMs,
-) -> Told<()> {
+) -> StoreResult<()> {
     for keys in keys.chunks(at_once) {
         let keys = serde_json::Value::Array(keys.to_vec()).to_string();
         store.write(Delete { statement, keys, before }).await?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::types::FromSqlError;
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 pub(super) type Result<T> = std::result::Result<T, Fault>;
 
@@ -49,18 +49,31 @@ impl Fault {
         self.is_refusal() || matches!(self, Fault::Verb(_)) || self.code() == Some(code::BUSY)
     }
 
-    pub fn told(&self, path: &Path) -> StoreError {
+    /// What callers are told of it, for the database at this path.
+    pub fn into_store_error(self, path: &Path) -> StoreError {
         let path = || path.display().to_string();
-        match (self, self.code()) {
-            (Fault::Verb(error), _) => error.clone(),
-            (Fault::Row(problem), _) => StoreError::Corrupt { path: path(), problem: problem.clone() },
-            (Fault::Sql(error), Some(code::CORRUPT | code::NOT_A_DATABASE)) => {
-                StoreError::Corrupt { path: path(), problem: brief(error) }
-            }
-            (Fault::Sql(error), _) if self.is_refusal() => StoreError::Refused(brief(error)),
-            (Fault::Sql(error), _) => StoreError::Unavailable(brief(error)),
+        let (code, is_refusal) = (self.code(), self.is_refusal());
+        match self {
+            Fault::Verb(error) => error,
+            Fault::Row(problem) => StoreError::Corrupt { path: path(), problem },
+            Fault::Sql(error) => match code {
+                Some(code::CORRUPT | code::NOT_A_DATABASE) => {
+                    StoreError::Corrupt { path: path(), problem: brief(&error) }
+                }
+                _ if is_refusal => StoreError::Refused(brief(&error)),
+                _ => StoreError::Unavailable(brief(&error)),
+            },
         }
     }
+}
+
+/// What callers are told once the writer is gone.
+pub(super) fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+pub(super) fn no_job(name: &str) -> StoreError {
+    StoreError::NotFound(format!("there is no job '{name}'; `pushcron jobs` lists them"))
 }
 
 /// SQLite's own words without the library's wrapping.

@@ -3,93 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Deserialize;
-use tracing::error;
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::cells::{At, instant, maybe_instant, text};
-use super::fault::{Fault, Result};
-use super::fires;
+use super::cells::At;
+use super::fault::{Result, no_job};
 use super::pushes;
+use super::withdraw::withdraw_of;
 use super::writer::Write;
-use crate::domain::job::DstGap;
-use crate::domain::{Misfire, Overlap, Schedule, UtcMs};
-use crate::store::{Applied, JobChange, StoreError, StoredJob};
+use crate::domain::UtcMs;
+use crate::store::model::{Applied, JobChange};
 
 /// Names that cross to SQLite in one piece of JSON.
 const PIECE: usize = 1000;
-
-pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
-    let mut statement = conn.prepare(
-        "SELECT name, definition, timezone, enabled, paused_at IS NOT NULL, next_due_at, definition_hash, revision,
-                loaded_at
-           FROM jobs WHERE removed_at IS NULL ORDER BY name",
-    )?;
-    let job = |row: &Row<'_>| match stored_job(row) {
-        Err(Fault::Row(problem)) => unreadable_job(row, &problem),
-        told => told,
-    };
-    statement.query_and_then([], job)?.collect()
-}
-
-/// A job whose definition another release or a hand wrote: it is there, to be replaced or removed by what the files say,
-/// and all that is sure of its schedule is the next instant.
-fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
-    let (name, hash): (Arc<str>, i64) = (row.get(0)?, row.get(6)?);
-    error!(job = %name, problem, "the definition of a job cannot be read; it fires again once the files are loaded");
-    let (next_due_at, loaded_at) = (maybe_instant(row, 5)?, instant(row, 8)?);
-    Ok(StoredJob {
-        name,
-        schedule: Schedule::At(next_due_at.unwrap_or(loaded_at)),
-        timezone: "UTC".to_owned(),
-        dst_gap: DstGap::default(),
-        enabled: row.get(3)?,
-        paused: row.get(4)?,
-        misfire: Misfire::default(),
-        overlap: Overlap::default(),
-        next_due_at,
-        // That of no definition which could have given this hash.
-        definition_hash: !hash,
-        revision: row.get(7)?,
-        loaded_at,
-    })
-}
-
-pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
-    /// A definition without its messages.
-    #[derive(Deserialize)]
-    struct Definition {
-        schedule: Schedule,
-        #[serde(default)]
-        misfire: Misfire,
-        #[serde(default)]
-        overlap: Overlap,
-        #[serde(default)]
-        dst_gap: DstGap,
-    }
-    let Definition { schedule, misfire, overlap, dst_gap } = serde_json::from_str(text(row, 1)?)?;
-    Ok(StoredJob {
-        name: row.get(0)?,
-        schedule,
-        timezone: row.get(2)?,
-        dst_gap,
-        enabled: row.get(3)?,
-        paused: row.get(4)?,
-        misfire,
-        overlap,
-        next_due_at: maybe_instant(row, 5)?,
-        definition_hash: row.get(6)?,
-        revision: row.get(7)?,
-        loaded_at: instant(row, 8)?,
-    })
-}
-
-pub(super) fn paused_jobs(conn: &Connection) -> Result<Vec<String>> {
-    let mut statement =
-        conn.prepare("SELECT name FROM jobs WHERE paused_at IS NOT NULL AND removed_at IS NULL ORDER BY name")?;
-    let names = statement.query_map([], |row| row.get(0))?;
-    Ok(names.collect::<rusqlite::Result<_>>()?)
-}
 
 pub(super) struct ApplyJobs {
     pub changes: Vec<JobChange>,
@@ -121,7 +46,7 @@ impl Write for ApplyJobs {
 
 /// Ends the revisions that hold and withdraws what they called for after `now`. Returns how many there were.
 fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) -> Result<u64> {
-    let withdrawn = fires::withdraw_of(conn, names, now)?;
+    let withdrawn = withdraw_of(conn, names, now)?;
     applied.withdrawn.extend(withdrawn.pushes);
     touch_blobs(conn, names, now)?;
     let ended = conn.execute(
@@ -219,11 +144,7 @@ impl Write for SetPaused {
         }
         let paused_at = self.paused.then(|| At::from(self.now));
         conn.execute("UPDATE jobs SET paused_at = ?2 WHERE name = ?1", params![self.job, paused_at])?;
-        fires::withdraw_of(conn, &[&self.job], self.now)?;
+        withdraw_of(conn, &[&self.job], self.now)?;
         Ok(true)
     }
-}
-
-pub(super) fn no_job(name: &str) -> StoreError {
-    StoreError::NotFound(format!("there is no job '{name}'; `pushcron jobs` lists them"))
 }

@@ -21,7 +21,7 @@ use super::identity::Identity;
 use super::place::real_path;
 use super::sign;
 use crate::domain::UtcMs;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// File systems on which `flock` would get into the way of SQLite's own locks (Linux turns it into the same kind on its
 /// way to the server): NFS, SMB in three ages, 9P, and whatever a FUSE program makes of it.

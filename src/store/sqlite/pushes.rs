@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, Row, params};
 
-use super::attempts::{end_unreadable, next_attempt_at};
 use super::cells::{At, instant, maybe_text, parsed, text, word};
+use super::ends::{cancelled_or_unknown, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
 use super::writer::Write;
 use crate::domain::{Kind, PushState, RetryPolicy, UtcMs};
-use crate::store::{OpenPush, Settle, StoreError};
+use crate::store::error::StoreError;
+use crate::store::model::{OpenPush, Settle};
 
 /// A row to be.
 pub(super) struct NewPush<'a> {
@@ -117,16 +118,6 @@ pub(super) fn has_open_pushes(conn: &Connection, job: &str) -> Result<bool> {
     )?;
     Ok(statement.exists([job])?)
 }
-
-/// What becomes of a push that is not wanted any more: it must not be said of one that may have arrived that it was
-/// ended before.
-macro_rules! cancelled_or_unknown {
-    () => {
-        "iif(EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = pushes.id AND a.outcome = 'unknown'),
-             'unknown', 'cancelled')"
-    };
-}
-pub(super) use cancelled_or_unknown;
 
 /// Retires the waiting pushes of a job with `overlap: replace` that are older than its newest fire, and returns their
 /// ids. Those that are being sent keep the reason: they end as they end, but none is tried again after the newer one.

@@ -8,8 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::connect;
-use super::fault::Result;
-use super::writer::closed;
+use super::fault::{Result, closed};
 
 /// One for the daemon's own questions, one for whatever else is asked meanwhile.
 const READERS: u32 = 2;

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, params};
 use tracing::error;
 
-use super::accounts::Remember;
 use super::cells::{At, number};
 use super::fault::{Fault, Result};
-use super::fires::{FindJob, Fired, JobRow, MakePushes, Plan, answer_after};
+use super::fires::{Fired, MakePushes, Plan};
 use super::gone::count_unused_fires;
+use super::job_rows::{FindJob, JobRow};
 use super::pushes::{has_open_pushes, replace_older};
+use super::watch::NoteWatch;
+use super::withdraw::answer_after;
 use super::writer::Write;
 use crate::domain::{Decision, Overlap, Trigger, UtcMs};
-use crate::store::{Cursor, NewFire, Recorded, WATCHED_UNTIL};
+use crate::store::model::{Cursor, NewFire, Recorded};
 
 /// Why a fire that was to go out did not; its row says so.
 const PAUSED: &str = "paused";
@@ -45,8 +47,7 @@ impl Write for RecordFires {
         fires.sort_by_key(|fire| fire.due_at);
         self.record(conn, &fires, &jobs, &mut recorded)?;
         self.move_places(conn, &jobs)?;
-        let (account, key, value) = (String::new(), WATCHED_UNTIL.to_owned(), self.now.to_string());
-        Remember { account, key, value, now: self.now }.run(conn)?;
+        NoteWatch { now: self.now }.run(conn)?;
         Ok(recorded)
     }
 }

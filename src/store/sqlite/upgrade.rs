@@ -4,24 +4,24 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::connect::{Standing, migrate, standing};
+use super::connect::{SchemaState, migrate, schema_state};
 use super::fault::{Fault, Result};
 use super::lock::{DaemonLock, LockError, Purpose, is_daemon};
 use crate::domain::UtcMs;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// Brings the database up to date where nobody runs on it, and keeps everybody from starting meanwhile: a daemon goes on
 /// by the schema that it knows, and must not have it changed beneath it.
 pub(super) fn where_nobody_holds_it(conn: &Connection, path: &Path, now: UtcMs) -> Result<()> {
-    let found = standing(conn, path)?;
-    if found == Standing::Current {
+    let found = schema_state(conn, path)?;
+    if found == SchemaState::Current {
         return Ok(());
     }
     let refused = |problem: String| Fault::Verb(StoreError::Open { path: path.display().to_string(), problem });
     let _lock = match DaemonLock::take(path, Purpose::Upgrade, now) {
         Ok(lock) => lock,
         // Perhaps brought up to date by its holder since we looked.
-        Err(LockError::Held { .. }) if standing(conn, path)? == Standing::Current => return Ok(()),
+        Err(LockError::Held { .. }) if schema_state(conn, path)? == SchemaState::Current => return Ok(()),
         Err(LockError::Held { holder, .. }) => {
             let advice = match is_daemon(&holder) {
                 true => "restart that daemon with this pushcron, which brings it up to date",

@@ -3,18 +3,24 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use async_trait::async_trait;
+use rusqlite::{Connection, params};
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
-use super::SqliteStore;
-use super::cells::{At, number, parsed};
-use super::connect;
-use super::fault::{Fault, Result};
+use super::cells::{At, number};
+use super::fault::{Fault, Result, closed};
 use super::gone::{Gone, Why, delete_fires};
-use super::writer::Write;
+use super::handle::SqliteStore;
+use super::writer::{Request, Write};
+use super::{connect, definitions, poll};
 use crate::domain::UtcMs;
-use crate::store::{Figures, Pruned, Restored, StoreError};
+use crate::store::error::{StoreError, StoreResult};
+use crate::store::model::{Figures, Pruned};
+use crate::store::upkeep::{Breakdown, Upkeep};
 
 /// Pages given back to the disk with each step of pruning: few enough for some milliseconds.
 const PAGES_PER_STEP: i64 = 256;
@@ -23,9 +29,59 @@ const PAGES_PER_STEP: i64 = 256;
 /// every night is moved about for nothing.
 const FREE_SHARE: i64 = 4;
 
+#[async_trait]
+impl Upkeep for SqliteStore {
+    async fn figures(&self) -> StoreResult<Figures> {
+        self.read(figures).await
+    }
+
+    async fn finished_pushes(&self) -> StoreResult<u64> {
+        count_finished(self).await
+    }
+
+    async fn prune(&self, before: UtcMs, limit: u64) -> StoreResult<Pruned> {
+        let fires = self.read(move |conn| old_fires(conn, before, limit)).await?;
+        let was_last = (fires.len() as u64) < limit;
+        let pruned = self.write(Prune { fires }).await?;
+        if was_last {
+            definitions::prune(self, before).await?;
+        }
+        Ok(pruned)
+    }
+
+    async fn checkpoint(&self) -> StoreResult<()> {
+        self.write(Checkpoint).await
+    }
+
+    async fn backup(&self, to: &Path, now: UtcMs) -> StoreResult<()> {
+        let (from, to) = (self.path.clone(), to.to_owned());
+        let copied =
+            spawn_blocking(move || make_backup(&from, &to, now).map_err(|fault| fault.into_store_error(&from)));
+        copied.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn changed_outside(&self) -> StoreResult<bool> {
+        let version = self.write(poll::DataVersion).await?;
+        Ok(self.seen_version.swap(version, Ordering::Relaxed) != version)
+    }
+
+    fn breakdown(&self) -> Breakdown {
+        Box::pin(self.until_broken())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        let (done, closed) = oneshot::channel();
+        if self.enqueue(Request::Close(done)).is_ok() {
+            // Either way the writer is gone.
+            let _ = closed.await;
+        }
+    }
+}
+
 /// The oldest fires that may go. They are looked for on a connection that reads: among the old ones there may be many
 /// that wait.
-pub(super) fn old_fires(conn: &Connection, before: UtcMs, limit: u64) -> Result<Vec<i64>> {
+fn old_fires(conn: &Connection, before: UtcMs, limit: u64) -> Result<Vec<i64>> {
     // A row that stands for many instants goes when the last of them is old enough.
     let mut statement = conn.prepare_cached(
         "SELECT f.id
@@ -40,8 +96,8 @@ pub(super) fn old_fires(conn: &Connection, before: UtcMs, limit: u64) -> Result<
 }
 
 /// Deletes fires with all that hangs on them, but for those of which a push was retried by hand meanwhile.
-pub(super) struct Prune {
-    pub fires: Vec<i64>,
+struct Prune {
+    fires: Vec<i64>,
 }
 
 impl Write for Prune {
@@ -88,7 +144,7 @@ fn shrink(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-pub(super) struct Checkpoint;
+struct Checkpoint;
 
 impl Write for Checkpoint {
     type Answer = ();
@@ -108,24 +164,8 @@ impl Write for Checkpoint {
     }
 }
 
-pub(super) struct DataVersion;
-
-impl Write for DataVersion {
-    type Answer = i64;
-    const IN_TRANSACTION: bool = false;
-
-    fn run(&mut self, conn: &Connection) -> Result<i64> {
-        data_version(conn)
-    }
-}
-
-/// What changes when another connection commits.
-pub(super) fn data_version(conn: &Connection) -> Result<i64> {
-    Ok(conn.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
-}
-
 /// Copies the database as it is at one instant. It runs on a connection of its own, beside all others.
-pub(super) fn backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
+fn make_backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
     let failed = |error: std::io::Error| {
         Fault::Verb(StoreError::Open { path: to.display().to_string(), problem: error.to_string() })
     };
@@ -145,7 +185,7 @@ fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn figures(conn: &Connection) -> Result<Figures> {
+fn figures(conn: &Connection) -> Result<Figures> {
     let (unknown_pushes, pages, free_pages, page_size): (i64, i64, i64, i64) = conn.query_row(
         "SELECT (SELECT count(*) FROM pushes INDEXED BY pushes_troubled
                   WHERE finished_at IS NOT NULL AND state <> 'sent' AND state = 'unknown'),
@@ -166,7 +206,7 @@ pub(super) fn figures(conn: &Connection) -> Result<Figures> {
 const COUNTED: i64 = 50_000;
 
 /// Counted in steps: one question over ten million rows would hold the log open for as long.
-pub(super) async fn finished_pushes(store: &SqliteStore) -> std::result::Result<u64, StoreError> {
+async fn count_finished(store: &SqliteStore) -> StoreResult<u64> {
     let (first, last, open): (Option<i64>, Option<i64>, i64) = store
         .read(|conn| {
             // Each by itself, so that either is one step into the index.
@@ -192,19 +232,4 @@ pub(super) async fn finished_pushes(store: &SqliteStore) -> std::result::Result<
 fn pushes_of(conn: &Connection, from: i64, until: i64) -> Result<i64> {
     let mut statement = conn.prepare_cached("SELECT count(*) FROM pushes WHERE fire_id >= ?1 AND fire_id < ?2")?;
     Ok(statement.query_row([from, until], |row| row.get(0))?)
-}
-
-pub(super) fn restored(conn: &Connection) -> Result<Option<Restored>> {
-    let instants: Option<(String, String)> = conn
-        .query_row(
-            "SELECT f.value, a.value FROM meta AS f, meta AS a WHERE f.key = 'restored_from' AND a.key = 'restored_at'",
-            [],
-            |row| row.try_into(),
-        )
-        .optional()?;
-    instants
-        .map(|(taken_at, restored_at)| {
-            Ok(Restored { taken_at: parsed(&taken_at)?, restored_at: parsed(&restored_at)? })
-        })
-        .transpose()
 }

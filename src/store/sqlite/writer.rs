@@ -13,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::connect;
-use super::fault::{Fault, Result};
+use super::fault::{Fault, Result, closed};
 use super::readers::Readers;
-use crate::store::StoreError;
+use crate::store::error::StoreResult;
 
 /// No commit waits for more than this many writes.
 const GROUP: usize = 256;
@@ -24,7 +24,7 @@ const GROUP: usize = 256;
 /// before that, and a steady stream folds every few seconds.
 const FOLD_AFTER: u64 = 40_000;
 
-pub(super) type Reply<T> = oneshot::Sender<std::result::Result<T, StoreError>>;
+pub(super) type Reply<T> = oneshot::Sender<StoreResult<T>>;
 
 /// One write. It may run more than once, when its group is undone; it declines ([`Fault::Verb`]) before it changes
 /// anything.
@@ -38,25 +38,25 @@ pub(super) trait Write: Send + 'static {
 }
 
 /// What waits in the queue.
-pub(super) enum Unit {
-    Write(Box<dyn Single>),
+pub(super) enum Request {
+    Write(Box<dyn ErasedWrite>),
     Close(oneshot::Sender<()>),
 }
 
 /// A write and whoever waits for it, whatever its answer.
-pub(super) trait Single: Send {
+pub(super) trait ErasedWrite: Send {
     fn in_transaction(&self) -> bool;
     fn run(&mut self, conn: &Connection) -> Result<()>;
-    fn answer(self: Box<Self>, committed: std::result::Result<(), StoreError>);
+    fn answer(self: Box<Self>, committed: StoreResult<()>);
 }
 
-struct Asked<W: Write> {
+struct Pending<W: Write> {
     write: W,
-    answer: Option<std::result::Result<W::Answer, StoreError>>,
+    answer: Option<StoreResult<W::Answer>>,
     reply: Reply<W::Answer>,
 }
 
-impl<W: Write> Single for Asked<W> {
+impl<W: Write> ErasedWrite for Pending<W> {
     fn in_transaction(&self) -> bool {
         W::IN_TRANSACTION
     }
@@ -70,31 +70,26 @@ impl<W: Write> Single for Asked<W> {
         Ok(())
     }
 
-    fn answer(self: Box<Self>, committed: std::result::Result<(), StoreError>) {
-        let Asked { answer, reply, .. } = *self;
+    fn answer(self: Box<Self>, committed: StoreResult<()>) {
+        let Pending { answer, reply, .. } = *self;
         // Whoever asked may be gone; what was written stands all the same.
         let _ = reply.send(committed.and_then(|()| answer.unwrap_or_else(|| Err(closed()))));
     }
 }
 
-impl Unit {
-    pub fn write<W: Write>(write: W, reply: Reply<W::Answer>) -> Unit {
-        Unit::Write(Box::new(Asked { write, answer: None, reply }))
+impl Request {
+    pub fn write<W: Write>(write: W, reply: Reply<W::Answer>) -> Request {
+        Request::Write(Box::new(Pending { write, answer: None, reply }))
     }
 }
 
-type Group = Vec<Box<dyn Single>>;
-
-/// What callers are told once the writer is gone.
-pub(super) fn closed() -> StoreError {
-    StoreError::Unavailable("the store is closed".to_owned())
-}
+type Group = Vec<Box<dyn ErasedWrite>>;
 
 /// Owns the connection. After anything but a refusal or a busy lock it takes a new one.
 pub(super) struct Writer {
     path: PathBuf,
     conn: Option<Connection>,
-    queue: mpsc::UnboundedReceiver<Unit>,
+    queue: mpsc::UnboundedReceiver<Request>,
     readers: Arc<Readers>,
     /// Where the readers work.
     runtime: Handle,
@@ -106,7 +101,7 @@ impl Writer {
     pub fn new(
         path: PathBuf,
         conn: Connection,
-        queue: mpsc::UnboundedReceiver<Unit>,
+        queue: mpsc::UnboundedReceiver<Request>,
         readers: Arc<Readers>,
         runtime: Handle,
     ) -> Writer {
@@ -126,14 +121,14 @@ impl Writer {
         let mut next = self.queue.blocking_recv();
         loop {
             match next {
-                Some(Unit::Write(first)) => {
+                Some(Request::Write(first)) => {
                     let group;
                     (group, next) = self.gather(first);
                     self.commit(group);
                     self.fold_if_long();
                     next = next.or_else(|| self.queue.blocking_recv());
                 }
-                Some(Unit::Close(done)) => {
+                Some(Request::Close(done)) => {
                     self.queue.close();
                     self.close();
                     let _ = done.send(());
@@ -164,13 +159,13 @@ impl Writer {
         });
     }
 
-    /// The group that `first` opens, and the unit that must not be in it.
-    fn gather(&mut self, first: Box<dyn Single>) -> (Group, Option<Unit>) {
+    /// The group that `first` opens, and the request that must not be in it.
+    fn gather(&mut self, first: Box<dyn ErasedWrite>) -> (Group, Option<Request>) {
         let together = first.in_transaction();
         let mut group = vec![first];
         while together && group.len() < GROUP {
             match self.queue.try_recv() {
-                Ok(Unit::Write(write)) if write.in_transaction() => group.push(write),
+                Ok(Request::Write(write)) if write.in_transaction() => group.push(write),
                 Ok(alone) => return (group, Some(alone)),
                 Err(_) => break,
             }
@@ -187,7 +182,7 @@ impl Writer {
                 }
             }
             outcome => {
-                let committed = outcome.map_err(|fault| fault.told(&self.path));
+                let committed = outcome.map_err(|fault| fault.into_store_error(&self.path));
                 for write in group {
                     write.answer(committed.clone());
                 }
@@ -238,46 +233,4 @@ fn run_all(conn: &Connection, group: &mut Group) -> Result<()> {
         conn.prepare_cached("COMMIT")?.execute([])?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::UtcMs;
-    use crate::store::Store;
-    use crate::store::sqlite::{Access, SqliteStore};
-
-    struct Panics;
-
-    impl Write for Panics {
-        type Answer = ();
-
-        fn run(&mut self, _: &Connection) -> Result<()> {
-            panic!("a bug");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_writer_that_breaks_down_says_so_and_whoever_asks_is_answered() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, UtcMs(0)).await.unwrap();
-        let broken = store.breakdown();
-        assert!(store.write(Panics).await.is_err());
-        broken.await;
-        assert!(store.remember("", "key", "value", UtcMs(0)).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_writer_that_is_closed_in_peace_is_not_broken() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, UtcMs(0)).await.unwrap();
-        let mut broken = std::pin::pin!(store.breakdown());
-        store.close().await;
-        drop(store);
-        tokio::select! {
-            biased;
-            () = &mut broken => panic!("it is not broken"),
-            () = tokio::task::yield_now() => {}
-        }
-    }
 }

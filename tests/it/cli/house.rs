@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Body, Decision, Health, Job, Message, Misfire, Next, Outcome, Overlap, PushSpec, Report, RetryPolicy, Rule,
-    Schedule, UtcMs,
+    Body, Database, Decision, Health, Job, Message, Misfire, Next, Outcome, Overlap, PushSpec, Report, RetryPolicy,
+    Rule, Schedule, UtcMs,
 };
-use pushcron::store::sqlite::{Access, SqliteStore};
-use pushcron::store::{AccountRow, AdHoc, Begin, Cursor, Finish, JobChange, NewFire, Store};
+use pushcron::store::{self, Access, AccountRow, AdHoc, Begin, Cursor, Finish, JobChange, NewFire, Store};
 use tempfile::TempDir;
 
 pub struct House {
@@ -74,10 +73,11 @@ impl House {
     pub fn with_a_stray_job() -> House {
         let house = House::lived_in();
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let store = SqliteStore::open(house.path("pushcron.db"), Access::Daemon, at(3 * DAY)).await.unwrap();
+            let store =
+                store::open(&Database::at(house.path("pushcron.db")), Access::Daemon, at(3 * DAY)).await.unwrap();
             let mut stray = job("stray", "@daily", "Europe/Berlin");
             stray.push = vec![push("qq", "group:1"), push("telegram", "group:t.me/news")];
-            load(&store, &[(&stray, at(4 * DAY))]).await;
+            load(&*store, &[(&stray, at(4 * DAY))]).await;
             store.close().await;
         });
         house
@@ -172,43 +172,43 @@ fn job(name: &str, cron: &str, timezone: &str) -> Job {
 
 /// Four days of history of three jobs, and a push outside any job.
 async fn furnish(house: &House) {
-    let store = SqliteStore::open(house.path("pushcron.db"), Access::Daemon, at(-DAY)).await.unwrap();
+    let store = store::open(&Database::at(house.path("pushcron.db")), Access::Daemon, at(-DAY)).await.unwrap();
     let daily = job("daily-report", "0 9 * * 1-5", "Asia/Shanghai");
     let mut morning = job("每日晨报", "30 8 * * *", "Asia/Shanghai");
     morning.push = vec![push("weixin", "user:张三@微信"), push("weixin", "user:李四")];
     let mut berlin = job("berlin", "@hourly", "Europe/Berlin");
     berlin.enabled = false;
-    load(&store, &[(&daily, at(0)), (&morning, at(-1_800_000)), (&berlin, at(0))]).await;
+    load(&*store, &[(&daily, at(0)), (&morning, at(-1_800_000)), (&berlin, at(0))]).await;
 
     // Monday: sent at the first try; two sent, one of them late.
-    let id = fire(&store, &daily, at(0), at(DAY)).await[0];
-    attempt(&store, id, "bot_qq_ops", Report::sent(Some("m-1".to_owned())), Next::Sent, (3, 41)).await;
-    let ids = fire(&store, &morning, at(-1_800_000), at(DAY - 1_800_000)).await;
-    attempt(&store, ids[0], "weixin_a", Report::sent(None), Next::Sent, (2, 30)).await;
-    attempt(&store, ids[1], "weixin_a", Report::sent(None), Next::Sent, (65_000, 65_200)).await;
+    let id = fire(&*store, &daily, at(0), at(DAY)).await[0];
+    attempt(&*store, id, "bot_qq_ops", Report::sent(Some("m-1".to_owned())), Next::Sent, (3, 41)).await;
+    let ids = fire(&*store, &morning, at(-1_800_000), at(DAY - 1_800_000)).await;
+    attempt(&*store, ids[0], "weixin_a", Report::sent(None), Next::Sent, (2, 30)).await;
+    attempt(&*store, ids[1], "weixin_a", Report::sent(None), Next::Sent, (65_000, 65_200)).await;
     // Tuesday: nobody could be reached, then another account sent; what the platform says tries to forge lines.
-    let id = fire(&store, &daily, at(DAY), at(2 * DAY)).await[0];
+    let id = fire(&*store, &daily, at(DAY), at(2 * DAY)).await[0];
     let refused = Report::failed(Outcome::Unreachable, "cannot connect: Connection refused");
-    attempt(&store, id, "bot_qq_ops", refused, retry(at(DAY + 5_000)), (4, 9)).await;
-    attempt(&store, id, "bot_qq_spare", Report::sent(Some("m-2".to_owned())), Next::Sent, (5_004, 5_090)).await;
-    let ids = fire(&store, &morning, at(DAY - 1_800_000), at(2 * DAY - 1_800_000)).await;
+    attempt(&*store, id, "bot_qq_ops", refused, retry(at(DAY + 5_000)), (4, 9)).await;
+    attempt(&*store, id, "bot_qq_spare", Report::sent(Some("m-2".to_owned())), Next::Sent, (5_004, 5_090)).await;
+    let ids = fire(&*store, &morning, at(DAY - 1_800_000), at(2 * DAY - 1_800_000)).await;
     let forged = Report::failed(Outcome::Rejected, "no such user\u{1b}[2J\n99  forged  sent").with_status(200);
-    attempt(&store, ids[0], "weixin_a", forged, Next::Failed { reason: "rejected".to_owned() }, (3, 50)).await;
+    attempt(&*store, ids[0], "weixin_a", forged, Next::Failed { reason: "rejected".to_owned() }, (3, 50)).await;
     let lost = Report::failed(Outcome::Unknown, "the connection broke after the request had left");
-    attempt(&store, ids[1], "weixin_a", lost, Next::Unknown { reason: "unknown".to_owned() }, (4, 3_000)).await;
+    attempt(&*store, ids[1], "weixin_a", lost, Next::Unknown { reason: "unknown".to_owned() }, (4, 3_000)).await;
     // Wednesday: missed. Then the file changed, and a fire by hand waits for an account.
     let missed = NewFire {
         decision: Decision::Missed,
         reason: Some("misfire_latest".to_owned()),
         ..new_fire(&daily, at(2 * DAY))
     };
-    record(&store, missed, &daily, at(3 * DAY), at(2 * DAY + 7_200_000)).await;
+    record(&*store, missed, &daily, at(3 * DAY), at(2 * DAY + 7_200_000)).await;
     store.fire_by_hand("daily-report", at(3 * DAY + 1_234)).await.unwrap();
     store.set_paused("每日晨报", true, at(3 * DAY)).await.unwrap();
     let ad_hoc = AdHoc { spec: push("qq", "user:10001"), triggered_by: pushcron::domain::Trigger::Manual, chat: None };
     let id = store.push_ad_hoc(ad_hoc, at(3 * DAY + 60_000)).await.unwrap();
     let sent = Report::sent(Some("m-3".to_owned()));
-    attempt(&store, id, "bot_qq_ops", sent, Next::Sent, (7, 30)).await;
+    attempt(&*store, id, "bot_qq_ops", sent, Next::Sent, (7, 30)).await;
     store.record_accounts(accounts(), true).await.unwrap();
     store.close().await;
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use pushcron::clock::{Clock, ManualClock};
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Account, Body, Delivery, Job, Message, Misfire, Outcome, Overlap, PushSpec, Report, RetryPolicy, Schedule, Target,
-    UtcMs,
+    Account, Body, Database, Delivery, Job, Message, Misfire, Outcome, Overlap, PushSpec, Report, RetryPolicy,
+    Schedule, Target, UtcMs,
 };
 use pushcron::engine::desk::MediaDesk;
 use pushcron::engine::dispatcher::{Dispatcher, Event};
@@ -21,8 +21,7 @@ use pushcron::engine::scheduler::{ApplyError, Scheduler, begin_watch, end_watch}
 use pushcron::media;
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
-use pushcron::store::sqlite::{Access, SqliteStore};
-use pushcron::store::{Applied, SharedStore};
+use pushcron::store::{self, Access, Applied, SharedStore};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -188,7 +187,7 @@ impl World {
         idempotent: bool,
     ) -> World {
         let path = dir.path().join("pushcron.db");
-        let store: SharedStore = Arc::new(SqliteStore::open(&path, Access::Daemon, clock.now()).await.unwrap());
+        let store = store::open(&Database::at(&path), Access::Daemon, clock.now()).await.unwrap();
         let notes_at = flights::path_beside(&path);
         begin_watch(&*store, clock.now()).await.unwrap();
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();

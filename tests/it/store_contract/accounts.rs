@@ -49,12 +49,12 @@ pub async fn news_of_one_account_leaves_the_others(world: Arc<World>) {
 }
 
 pub async fn a_sender_finds_its_memory_again(world: Arc<World>) {
-    world.store.remember("bot", "cursor", "1", at(0)).await.unwrap();
-    world.store.remember("bot", "cursor", "2", at(1)).await.unwrap();
-    world.store.remember("bot", "another", "x", at(1)).await.unwrap();
-    world.store.remember("other", "cursor", "9", at(1)).await.unwrap();
+    world.store.save_state("bot", "cursor", "1", at(0)).await.unwrap();
+    world.store.save_state("bot", "cursor", "2", at(1)).await.unwrap();
+    world.store.save_state("bot", "another", "x", at(1)).await.unwrap();
+    world.store.save_state("other", "cursor", "9", at(1)).await.unwrap();
     let mine = [("another".to_owned(), "x".to_owned()), ("cursor".to_owned(), "2".to_owned())];
-    assert_eq!(world.backend.open().await.recall("bot").await.unwrap(), mine);
+    assert_eq!(world.backend.open().await.load_state("bot").await.unwrap(), mine);
 }
 
 pub async fn the_same_bytes_are_stored_once(world: Arc<World>) {

@@ -3,11 +3,9 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 
-use pushcron::domain::UtcMs;
-use pushcron::store::SharedStore;
-use pushcron::store::sqlite::{Access, SqliteStore};
+use pushcron::domain::{Database, UtcMs};
+use pushcron::store::{self, Access, SharedStore};
 
 use crate::store_contract::world::{Backend, NINE};
 
@@ -25,18 +23,18 @@ impl Sqlite {
         self.directory.path().join("pushcron.db")
     }
 
-    pub async fn store(&self) -> SqliteStore {
-        SqliteStore::open(self.path(), Access::Daemon, NINE).await.unwrap()
+    pub async fn store(&self) -> SharedStore {
+        store::open(&Database::at(self.path()), Access::Daemon, NINE).await.unwrap()
     }
 }
 
 impl Backend for Sqlite {
     fn open(&self) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>> {
-        Box::pin(async { Arc::new(self.store().await) as SharedStore })
+        Box::pin(self.store())
     }
 
     fn open_backup(&self, path: PathBuf, now: UtcMs) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>> {
-        Box::pin(async move { Arc::new(SqliteStore::open(path, Access::Write, now).await.unwrap()) as SharedStore })
+        Box::pin(async move { store::open(&Database::at(path), Access::Write, now).await.unwrap() })
     }
 
     fn scratch(&self) -> PathBuf {

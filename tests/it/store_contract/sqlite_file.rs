@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pushcron::domain::Database;
 use pushcron::domain::Next;
-use pushcron::store::sqlite::{Access, DaemonLock, LockError, Lost, Purpose, SqliteStore};
-use pushcron::store::{Store, StoreError};
+use pushcron::store::sqlite::{DaemonLock, LockError, Lost, Purpose};
+use pushcron::store::{self, Access, StoreError};
 use rusqlite::Connection;
 
 use crate::common::alone::alone;
@@ -18,7 +19,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 async fn refusal(path: &Path, access: Access) -> StoreError {
-    match SqliteStore::open(path, access, NINE).await {
+    match store::open(&Database::at(path), access, NINE).await {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error,
     }
@@ -28,7 +29,7 @@ async fn refusal(path: &Path, access: Access) -> StoreError {
 async fn the_database_and_its_companions_are_for_their_owner_alone() {
     let sqlite = Sqlite::new();
     let store = sqlite.store().await;
-    store.remember("bot", "key", "value", at(0)).await.unwrap();
+    store.save_state("bot", "key", "value", at(0)).await.unwrap();
     for suffix in ["db", "db-wal", "db-shm"] {
         assert_eq!(mode(&sqlite.path().with_extension(suffix)), 0o600, "{suffix}");
     }
@@ -40,7 +41,7 @@ async fn the_database_and_its_companions_are_for_their_owner_alone() {
     // A file that was opened up is closed again.
     std::fs::set_permissions(sqlite.path(), std::fs::Permissions::from_mode(0o664)).unwrap();
     let store = sqlite.store().await;
-    store.remember("bot", "key", "other", at(2)).await.unwrap();
+    store.save_state("bot", "key", "other", at(2)).await.unwrap();
     assert_eq!(mode(&sqlite.path()), 0o600);
     assert_eq!(mode(&sqlite.path().with_extension("db-wal")), 0o600);
 }
@@ -48,7 +49,7 @@ async fn the_database_and_its_companions_are_for_their_owner_alone() {
 #[tokio::test]
 async fn a_damaged_file_is_told_and_left_as_it_is() {
     let sqlite = Sqlite::new();
-    let world = World { store: std::sync::Arc::new(sqlite.store().await), backend: Box::new(sqlite) };
+    let world = World { store: sqlite.store().await, backend: Box::new(sqlite) };
     for i in 0..200 {
         world.ended(&format!("job{i}"), Next::Sent).await;
     }
@@ -121,7 +122,7 @@ async fn a_store_for_reading_reads_beside_the_daemon_and_writes_nothing() {
     let sqlite = Sqlite::new();
     let daemon = sqlite.store().await;
     daemon.apply_jobs(vec![crate::store_contract::world::change(job("daily"), at(0))], vec![], at(0)).await.unwrap();
-    let reader = SqliteStore::open(sqlite.path(), Access::Read, NINE).await.unwrap();
+    let reader = store::open(&Database::at(sqlite.path()), Access::Read, NINE).await.unwrap();
     assert_eq!(reader.jobs().await.unwrap().len(), 1);
     let error = reader.set_paused("daily", true, at(1)).await.unwrap_err();
     assert!(error.to_string().contains("reading only"), "{error}");
@@ -130,12 +131,11 @@ async fn a_store_for_reading_reads_beside_the_daemon_and_writes_nothing() {
 #[tokio::test]
 async fn two_processes_that_create_the_same_database_agree() {
     let sqlite = Sqlite::new();
-    let (one, other) = tokio::join!(
-        SqliteStore::open(sqlite.path(), Access::Write, NINE),
-        SqliteStore::open(sqlite.path(), Access::Daemon, NINE)
-    );
-    one.unwrap().remember("bot", "key", "value", at(0)).await.unwrap();
-    assert_eq!(other.unwrap().recall("bot").await.unwrap().len(), 1);
+    let database = Database::at(sqlite.path());
+    let (one, other) =
+        tokio::join!(store::open(&database, Access::Write, NINE), store::open(&database, Access::Daemon, NINE));
+    one.unwrap().save_state("bot", "key", "value", at(0)).await.unwrap();
+    assert_eq!(other.unwrap().load_state("bot").await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -144,12 +144,12 @@ async fn a_lock_held_too_long_is_told_and_the_same_call_works_later() {
     let store = sqlite.store().await;
     let holder = Connection::open(sqlite.path()).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let error = store.remember("bot", "key", "value", at(0)).await.unwrap_err();
+    let error = store.save_state("bot", "key", "value", at(0)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("locked")), "{error:?}");
-    assert!(store.recall("bot").await.unwrap().is_empty(), "reading goes on meanwhile");
+    assert!(store.load_state("bot").await.unwrap().is_empty(), "reading goes on meanwhile");
     holder.execute_batch("ROLLBACK").unwrap();
-    store.remember("bot", "key", "value", at(0)).await.unwrap();
-    assert_eq!(store.recall("bot").await.unwrap().len(), 1);
+    store.save_state("bot", "key", "value", at(0)).await.unwrap();
+    assert_eq!(store.load_state("bot").await.unwrap().len(), 1);
 }
 
 /// The limit on file sizes holds for a whole process.
@@ -159,14 +159,14 @@ async fn a_disk_that_takes_no_more_costs_nothing_but_the_wait() {
         return;
     }
     let sqlite = Sqlite::new();
-    let world = World { store: std::sync::Arc::new(sqlite.store().await), backend: Box::new(sqlite) };
+    let world = World { store: sqlite.store().await, backend: Box::new(sqlite) };
     let push = world.waiting("daily").await;
 
     limit_file_size(256 * 1024);
     let text = "x".repeat(50_000);
     let mut written = 0;
     let error = loop {
-        match world.store.remember("bot", &format!("key{written}"), &text, at(0)).await {
+        match world.store.save_state("bot", &format!("key{written}"), &text, at(0)).await {
             Ok(()) => written += 1,
             Err(error) => break error,
         }
@@ -177,13 +177,13 @@ async fn a_disk_that_takes_no_more_costs_nothing_but_the_wait() {
     limit_file_size(4096);
     let begun = world.store.begin_attempts(vec![crate::store_contract::world::begin(push.id)], at(0)).await;
     assert!(matches!(begun, Err(StoreError::Unavailable(_))), "{begun:?}");
-    assert_eq!(world.store.recall("bot").await.unwrap().len(), written);
+    assert_eq!(world.store.load_state("bot").await.unwrap().len(), written);
     assert_eq!(world.open_ids().await, [push.id]);
 
     limit_file_size(u64::MAX);
-    world.store.remember("bot", "last", &text, at(0)).await.unwrap();
+    world.store.save_state("bot", "last", &text, at(0)).await.unwrap();
     assert_eq!(world.begin(push.id, at(0)).await.attempt, 1);
-    assert_eq!(world.store.recall("bot").await.unwrap().len(), written + 1);
+    assert_eq!(world.store.load_state("bot").await.unwrap().len(), written + 1);
 }
 
 fn limit_file_size(bytes: u64) {
@@ -298,7 +298,7 @@ async fn a_verb_changes_no_schema_under_whoever_holds_the_database() {
         drop(lock);
     }
     // Where nobody holds it, a verb brings it up to date, and lets go of it.
-    SqliteStore::open(sqlite.path(), Access::Write, NINE).await.unwrap().close().await;
+    store::open(&Database::at(sqlite.path()), Access::Write, NINE).await.unwrap().close().await;
     assert!(version(&sqlite) > 1);
     DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
 }
@@ -313,7 +313,7 @@ async fn a_verb_makes_no_database_of_a_backup_under_a_daemon() {
     let error = refusal(&copy, Access::Write).await.to_string();
     assert!(error.contains("backup") && error.contains("restart"), "{error}");
     drop(lock);
-    SqliteStore::open(&copy, Access::Write, NINE).await.unwrap();
+    store::open(&Database::at(&copy), Access::Write, NINE).await.unwrap();
 }
 
 #[test]
@@ -368,7 +368,7 @@ async fn a_long_log_is_folded_beside_the_work() {
         if size() > 4 << 20 {
             return;
         }
-        store.remember("bot", "key", &i.to_string(), at(0)).await.unwrap();
+        store.save_state("bot", "key", &i.to_string(), at(0)).await.unwrap();
     }
     panic!("the file has {} bytes, the log was not folded", size());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushcron::domain::{LedgerIds, Next, PushState, Trigger};
-use pushcron::store::{AdHoc, Store, StoreError};
+use pushcron::store::{AdHoc, StoreError};
 use rusqlite::Connection;
 
 use crate::store_contract::sqlite::Sqlite;
@@ -24,7 +24,7 @@ fn plan(conn: &Connection, sql: &str) -> Vec<String> {
 async fn world() -> (Arc<World>, Connection) {
     let sqlite = Sqlite::new();
     let path = sqlite.path();
-    let world = Arc::new(World { store: Arc::new(sqlite.store().await), backend: Box::new(sqlite) });
+    let world = Arc::new(World { store: sqlite.store().await, backend: Box::new(sqlite) });
     world.ended("bystander", Next::Sent).await;
     world.ended("over", Next::Sent).await;
     world.waiting("waiting").await;
@@ -150,7 +150,7 @@ async fn a_row_that_a_hand_deleted_stays_missed_whatever_the_store_deletes_after
 #[tokio::test]
 async fn what_had_no_row_before_the_counting_began_is_not_missed_and_what_goes_later_is() {
     let sqlite = Sqlite::new();
-    let world = World { store: Arc::new(sqlite.store().await), backend: Box::new(Sqlite::new()) };
+    let world = World { store: sqlite.store().await, backend: Box::new(Sqlite::new()) };
     for name in ["first", "second", "third"] {
         world.ended(name, Next::Sent).await;
     }
@@ -222,18 +222,18 @@ async fn calls_that_share_a_commit_get_each_their_own_answers() {
 #[tokio::test]
 async fn writes_that_wait_together_share_a_commit() {
     let sqlite = Sqlite::new();
-    let store = Arc::new(sqlite.store().await);
+    let store = sqlite.store().await;
     let before = commits(&sqlite);
     let writes = (0..100).map(|i| {
         let store = store.clone();
-        tokio::spawn(async move { store.remember("bot", &format!("key{i}"), "value", at(0)).await.unwrap() })
+        tokio::spawn(async move { store.save_state("bot", &format!("key{i}"), "value", at(0)).await.unwrap() })
     });
     for write in writes.collect::<Vec<_>>() {
         write.await.unwrap();
     }
     let commits = commits(&sqlite) - before;
     assert!((1..=20).contains(&commits), "{commits} commits for 100 writes");
-    assert_eq!(store.recall("bot").await.unwrap().len(), 100);
+    assert_eq!(store.load_state("bot").await.unwrap().len(), 100);
 }
 
 /// Frames of the write-ahead log that end a commit: those that tell the size of the database after it.
@@ -326,13 +326,13 @@ async fn a_proof_of_a_foreign_message_does_not_wait_for_the_writer() {
 #[tokio::test]
 async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
     let sqlite = Sqlite::new();
-    let world = World { store: Arc::new(sqlite.store().await), backend: Box::new(Sqlite::new()) };
+    let world = World { store: sqlite.store().await, backend: Box::new(Sqlite::new()) };
     let told = world.ended("told", Next::Failed { reason: "rejected".to_owned() }).await;
     let untold = world.ended("untold", Next::Expired { reason: "too_late".to_owned() }).await;
     world.ended("sent", Next::Sent).await;
     world
         .store
-        .remember("", "on_failure", &format!("{{\"push\":{{\"until\":\"{}\",\"down\":[]}}}}", at(5)), at(5))
+        .save_state("", "on_failure", &format!("{{\"push\":{{\"until\":\"{}\",\"down\":[]}}}}", at(5)), at(5))
         .await
         .unwrap();
     world.store.close().await;

@@ -1,0 +1,53 @@
+//! What people ask.
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use super::model::{BadEnds, Filter, FireRecord, Revision, Standing, Table, View};
+use crate::domain::{LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
+
+/// Questions about what is and what was. They change nothing.
+#[async_trait]
+pub trait History: Send + Sync {
+    async fn view(&self, view: View, filter: &Filter) -> Result<Table, StoreError>;
+
+    /// Where pushes with a higher id stand, in the order of their ids; or only those of them that are open.
+    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError>;
+
+    /// The state of one push.
+    async fn push_state(&self, push_id: i64) -> Result<Option<PushState>, StoreError>;
+
+    /// Names of the jobs that are paused.
+    async fn paused_jobs(&self) -> Result<Vec<String>, StoreError>;
+
+    /// A job's fires between two instants, both included, oldest first; a row that stands for a gap is among them
+    /// when the gap reaches into the time.
+    async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> Result<Vec<FireRecord>, StoreError>;
+
+    /// Every definition that a job has had, oldest first, those of removed jobs too.
+    async fn revisions(&self, job: &str) -> Result<Vec<Revision>, StoreError>;
+
+    /// Pushes whose bad end was recorded after that of the number `after` and, where `since` is set, carries a later
+    /// instant; but for those that a person resolved or put back and, where `except` names an im and a target, pushes
+    /// outside any job to that place. `first` says how many are told one by one.
+    async fn bad_ends(
+        &self,
+        after: i64,
+        since: Option<UtcMs>,
+        except: Option<(&str, &Target)>,
+        first: u64,
+    ) -> Result<BadEnds, StoreError>;
+
+    // --- the ledger ---------------------------------------------------------------------------------------------
+
+    /// Jobs present and removed, by name, at most `limit` after the name `after`; or only the one of a name.
+    async fn ledger_jobs(&self, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>, StoreError>;
+
+    /// A job's rows that its schedule made, due between two instants, both included: the oldest ones, at most
+    /// `limit`, and before them those that stand for many instants and reach into the time.
+    async fn ledger_rows(&self, job: &str, from: UtcMs, until: UtcMs, limit: u64)
+    -> Result<Vec<LedgerRow>, StoreError>;
+
+    /// How many ids of fires and of pushes were ever given, and what became of them.
+    async fn ledger_ids(&self) -> Result<Vec<LedgerIds>, StoreError>;
+}

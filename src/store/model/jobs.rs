@@ -1,0 +1,73 @@
+//! Definitions as the scheduler needs them, and what a change of them did.
+
+use std::sync::Arc;
+
+use crate::domain::job::DstGap;
+use crate::domain::{Job, Misfire, Overlap, Schedule, UtcMs};
+
+/// A job as the scheduler needs it: without its messages.
+#[derive(Clone, Debug)]
+pub struct StoredJob {
+    pub name: Arc<str>,
+    pub schedule: Schedule,
+    pub timezone: String,
+    pub dst_gap: DstGap,
+    pub enabled: bool,
+    pub paused: bool,
+    pub misfire: Misfire,
+    pub overlap: Overlap,
+    /// The first instant that has no row in `fires` yet; None when the schedule has no more.
+    pub next_due_at: Option<UtcMs>,
+    /// Equal hashes mean equal definitions.
+    pub definition_hash: i64,
+    pub revision: u32,
+    /// When this revision was loaded.
+    pub loaded_at: UtcMs,
+}
+
+impl StoredJob {
+    /// A definition that is in force from `now` on, as the first revision of its job, which is not paused.
+    pub fn new(job: &Job, definition_hash: i64, next_due_at: Option<UtcMs>, now: UtcMs) -> StoredJob {
+        StoredJob {
+            name: job.name.as_str().into(),
+            schedule: job.schedule.clone(),
+            timezone: job.timezone.clone(),
+            dst_gap: job.dst_gap,
+            enabled: job.enabled,
+            paused: false,
+            misfire: job.misfire.clone(),
+            overlap: job.overlap,
+            next_due_at,
+            definition_hash,
+            revision: 1,
+            loaded_at: now,
+        }
+    }
+}
+
+/// A new or changed definition to be made durable.
+#[derive(Clone, Debug)]
+pub struct JobChange {
+    pub job: Job,
+    pub definition_hash: i64,
+    /// Where its ledger goes on: the first instant of the new schedule.
+    pub next_due_at: Option<UtcMs>,
+    /// The schedule is as before, so that an earlier place holds: another process may have withdrawn what was
+    /// recorded ahead since the caller looked.
+    pub keeps_place: bool,
+}
+
+/// What [`Store::apply_jobs`](crate::store::Store::apply_jobs) did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    pub added: u64,
+    pub changed: u64,
+    pub removed: u64,
+    /// Open pushes of removed jobs, now cancelled.
+    pub cancelled: Vec<i64>,
+    /// Of which jobs these are, and how many of each, by name.
+    pub cancelled_of: Vec<(String, usize)>,
+    /// Pushes of instants still to come that were recorded ahead and are withdrawn, for the new definition to
+    /// decide about.
+    pub withdrawn: Vec<i64>,
+}

@@ -1,0 +1,15 @@
+//! What the verbs of the store are asked with, and what they answer.
+
+mod fires;
+mod jobs;
+mod pushes;
+mod records;
+mod upkeep;
+mod views;
+
+pub use fires::*;
+pub use jobs::*;
+pub use pushes::*;
+pub use records::*;
+pub use upkeep::*;
+pub use views::*;

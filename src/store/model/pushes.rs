@@ -1,0 +1,93 @@
+//! Pushes and attempts as the engine moves them, and the accounts that carry them.
+
+use std::sync::Arc;
+
+use crate::domain::{Delivery, Health, Kind, Next, Report, Rule, Target, Trigger, UtcMs};
+
+/// An open push without its message: what the dispatcher keeps in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenPush {
+    pub id: i64,
+    pub job: Option<Arc<str>>,
+    pub triggered_by: Trigger,
+    /// The chat that asked for it, for trigger `message`: its im and account.
+    pub chat: Option<(String, String)>,
+    pub im: String,
+    pub target: Target,
+    pub kind: Kind,
+    /// The account that the push names.
+    pub account: Option<String>,
+    pub due_at: UtcMs,
+    pub next_attempt_at: UtcMs,
+    pub expires_at: UtcMs,
+    /// `next_attempt_at` is the end of a length, such as the wait before a retry, and not the hour of its fire.
+    pub is_resting: bool,
+    /// An earlier attempt ended `unknown`: whatever follows, it must not be said that nothing was sent.
+    pub perhaps_sent: bool,
+    /// How many attempts it has had; the newest one's number.
+    pub attempts: u32,
+}
+
+/// An attempt about to be made.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    pub push_id: i64,
+    pub account: Arc<str>,
+    pub sender: &'static str,
+    pub rule: Rule,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    pub push_id: i64,
+    pub number: u32,
+    pub report: Report,
+    pub next: Next,
+    /// When the sender was really called; replaces the instant noted when the attempt was opened, which may be some
+    /// milliseconds ahead of the due instant.
+    pub started_at: UtcMs,
+    pub finished_at: UtcMs,
+    /// What the attempt says of its account, written in the same transaction.
+    pub health: Option<(Arc<str>, Health)>,
+}
+
+/// An attempt that was opened and never made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeBack {
+    pub push_id: i64,
+    pub number: u32,
+    /// When the push is due again.
+    pub next_attempt_at: UtcMs,
+    /// Why it waits, where that is not its hour.
+    pub reason: Option<String>,
+}
+
+/// A push put back, or ended, without an attempt.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    pub push_id: i64,
+    pub next: Next,
+}
+
+/// An attempt that a dead process left open.
+#[derive(Clone, Debug)]
+pub struct Interrupted {
+    pub push_id: i64,
+    pub number: u32,
+    pub account: String,
+    pub sender: String,
+    pub started_at: UtcMs,
+    /// What was to be sent, or why its row cannot be read.
+    pub delivery: Result<Delivery, String>,
+}
+
+/// An account as the tables show it.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    pub id: String,
+    pub im: String,
+    pub sender: String,
+    pub is_default: bool,
+    pub health: Health,
+}

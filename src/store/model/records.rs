@@ -1,0 +1,103 @@
+//! What happened, as it is told to people: rows with all that hangs on them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Decision, Job, Kind, PushState, Rule, Target, Trigger, UtcMs};
+
+/// A definition of a job and the time during which it held.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Revision {
+    pub revision: u32,
+    /// The schedule in words.
+    pub schedule: String,
+    pub timezone: String,
+    pub enabled: bool,
+    /// None where it cannot be read.
+    pub definition: Option<Job>,
+    pub from_at: UtcMs,
+    /// None: it holds.
+    pub until_at: Option<UtcMs>,
+}
+
+/// A row of `fires` with all that hangs on it, for `explain`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FireRecord {
+    pub triggered_by: Trigger,
+    pub due_at: UtcMs,
+    pub until_at: Option<UtcMs>,
+    pub count: u64,
+    pub decision: Decision,
+    pub reason: Option<String>,
+    pub recorded_at: UtcMs,
+    pub zone: Option<String>,
+    pub revision: Option<u32>,
+    pub pushes: Vec<PushRecord>,
+}
+
+/// A row of `pushes` without its message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushRecord {
+    pub id: i64,
+    pub im: String,
+    pub target: Target,
+    pub kind: Kind,
+    pub state: PushState,
+    pub reason: Option<String>,
+    pub max_attempts: u32,
+    pub next_attempt_at: Option<UtcMs>,
+    pub expires_at: UtcMs,
+    pub finished_at: Option<UtcMs>,
+    pub confirmed_at: Option<UtcMs>,
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// A row of `attempts`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    pub number: u32,
+    pub account: String,
+    pub rule: Rule,
+    pub sender: String,
+    pub started_at: UtcMs,
+    pub finished_at: Option<UtcMs>,
+    /// An outcome's word; None: the attempt is open.
+    pub outcome: Option<String>,
+    pub error: Option<String>,
+    pub http_status: Option<u16>,
+    pub message_id: Option<String>,
+    pub note: Option<String>,
+}
+
+/// A push as far as it changes: what `--follow` compares from look to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub id: i64,
+    pub state: PushState,
+    pub attempts: u32,
+}
+
+/// Pushes that ended `failed`, `unknown` or `expired` in some time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BadEnds {
+    /// How many ended in which of the three states.
+    pub counts: Vec<(PushState, u64)>,
+    /// The last end of all that is recorded, told here or left out: the next question begins after it.
+    pub last: i64,
+    /// The first few, in the order of their ends.
+    pub first: Vec<BadEnd>,
+}
+
+/// A push that ended badly, for a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadEnd {
+    pub id: i64,
+    pub job: Option<String>,
+    pub im: String,
+    pub target: String,
+    pub state: PushState,
+    pub reason: String,
+    /// What the last attempt was told.
+    pub error: Option<String>,
+    pub account: Option<String>,
+    pub finished_at: UtcMs,
+}

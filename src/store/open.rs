@@ -1,0 +1,20 @@
+//! From the place of a database to the backend that it takes: the one file that knows which there are.
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::backend::SharedStore;
+use super::error::StoreResult;
+use super::sqlite::SqliteStore;
+use crate::domain::{Database, UtcMs};
+
+/// Opens a database, or creates it where `access` says so. Needs a tokio runtime for as long as it lives.
+///
+/// # Errors
+///
+/// Where it is not there, not ours, damaged, or of a later release.
+pub async fn open(database: &Database, access: Access, now: UtcMs) -> StoreResult<SharedStore> {
+    match database {
+        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, access, now).await?)),
+    }
+}

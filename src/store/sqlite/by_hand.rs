@@ -1,0 +1,120 @@
+//! What people ask for beside any schedule: a fire by hand, a push outside any job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::account_state::SaveState;
+use super::cells::{At, number, parsed};
+use super::fault::{Fault, Result, no_job};
+use super::fires::{Fired, MakePushes, Plan, policy};
+use super::job_rows::FindJob;
+use super::pushes::{InsertPush, NewPush, replace_older};
+use super::writer::Write;
+use crate::domain::{Overlap, Trigger, UtcMs};
+use crate::store::error::StoreError;
+use crate::store::model::AdHoc;
+
+pub(super) struct FireByHand {
+    pub job: String,
+    pub now: UtcMs,
+}
+
+impl Write for FireByHand {
+    type Answer = Vec<i64>;
+
+    /// A person who says "now" is not told that an older fire is still busy; but `overlap: replace` holds.
+    fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
+        let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
+        let plan = match Plan::read(&job.definition) {
+            Err(Fault::Row(problem)) => return Err(unreadable(&self.job, &problem).into()),
+            plan => plan?,
+        };
+        let due_at = self.free_instant(conn)?;
+        let id = conn
+            .prepare(
+                "INSERT INTO fires (job, triggered_by, due_at, decision, recorded_at, revision)
+             VALUES (?1, 'manual', ?2, 'fired', ?3, ?4)",
+            )?
+            .insert(params![self.job, At::from(due_at), At::from(self.now), job.revision])?;
+        let (name, mut made) = (Arc::from(&*self.job), Vec::new());
+        let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, now: self.now };
+        let overlap = plan.overlap;
+        MakePushes::new(conn)?.run(&fired, plan, &mut made)?;
+        if overlap == Overlap::Replace {
+            replace_older(conn, &name, id, self.now)?;
+        }
+        Ok(made.into_iter().map(|push| push.id).collect())
+    }
+}
+
+fn unreadable(job: &str, problem: &str) -> StoreError {
+    StoreError::NotAllowed(format!(
+        "what job '{job}' pushes cannot be read ({problem}); load the files again: `systemctl reload pushcron`, or start it"
+    ))
+}
+
+impl FireByHand {
+    /// A job has one fire by hand an instant: a second one within the millisecond takes the next that is free.
+    fn free_instant(&self, conn: &Connection) -> Result<UtcMs> {
+        let newest: Option<String> = conn.query_row(
+            "SELECT max(due_at) FROM fires WHERE job = ?1 AND due_at >= ?2 AND triggered_by = 'manual'",
+            params![self.job, At::from(self.now)],
+            |row| row.get(0),
+        )?;
+        let newest: Option<UtcMs> = newest.as_deref().map(parsed).transpose()?;
+        Ok(newest.map_or(self.now, |newest| newest + Duration::from_millis(1)))
+    }
+}
+
+pub(super) struct PushAdHoc {
+    pub push: AdHoc,
+    pub now: UtcMs,
+}
+
+impl Write for PushAdHoc {
+    type Answer = i64;
+
+    fn run(&mut self, conn: &Connection) -> Result<i64> {
+        let AdHoc { spec, triggered_by, chat } = &self.push;
+        let (chat_im, chat_account) = chat.as_ref().map(|(im, account)| (im, account)).unzip();
+        let fire_id = conn
+            .prepare(
+                "INSERT INTO fires (triggered_by, due_at, decision, recorded_at, chat_im, chat_account)
+             VALUES (?1, ?2, 'fired', ?2, ?3, ?4)",
+            )?
+            .insert(params![triggered_by.as_str(), At::from(self.now), chat_im, chat_account])?;
+        let retry = serde_json::to_string(&spec.retry)?;
+        InsertPush::new(conn)?.run(&NewPush {
+            fire_id,
+            ordinal: 0,
+            im: &spec.im,
+            target: &spec.target.to_string(),
+            account: spec.account.as_deref(),
+            kind: spec.message.body.kind(),
+            message: &serde_json::to_string(&spec.message)?,
+            timeout_ms: number(spec.timeout.as_millis()),
+            retry: policy(&retry)?.0,
+            max_attempts: spec.retry.max_attempts,
+            due_at: self.now,
+            expires_at: self.now + spec.retry.give_up_after,
+            exclusive_job: None,
+        })
+    }
+}
+
+/// A push outside any job, and what the daemon keeps with it.
+pub(super) struct PushAndSave {
+    pub push: PushAdHoc,
+    pub save: SaveState,
+}
+
+impl Write for PushAndSave {
+    type Answer = i64;
+
+    fn run(&mut self, conn: &Connection) -> Result<i64> {
+        self.save.run(conn)?;
+        self.push.run(conn)
+    }
+}

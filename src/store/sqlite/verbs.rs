@@ -1,0 +1,133 @@
+//! What the engine and verbs change: each verb a write of its table.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::account_state::SaveState;
+use super::handle::SqliteStore;
+use super::{accounts, attempts, by_hand, job_rows, jobs, pushes, record, watch, withdraw};
+use crate::domain::{Delivery, UtcMs};
+use crate::store::error::StoreResult;
+use crate::store::model::{
+    AccountRow, AdHoc, Applied, Begin, Cursor, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded, Restored,
+    Settle, StoredJob, TakeBack, Unwatched,
+};
+use crate::store::verbs::Store;
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn jobs(&self) -> StoreResult<Vec<StoredJob>> {
+        self.read(job_rows::jobs).await
+    }
+
+    async fn apply_jobs(&self, changes: Vec<JobChange>, removed: Vec<Arc<str>>, now: UtcMs) -> StoreResult<Applied> {
+        self.write(jobs::ApplyJobs { changes, removed, now }).await
+    }
+
+    async fn set_paused(&self, job: &str, paused: bool, now: UtcMs) -> StoreResult<bool> {
+        self.write(jobs::SetPaused { job: job.to_owned(), paused, now }).await
+    }
+
+    async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs) -> StoreResult<Recorded> {
+        self.write(record::RecordFires { fires, cursors, now }).await
+    }
+
+    async fn withdraw_ahead(&self, now: UtcMs) -> StoreResult<u64> {
+        self.write(withdraw::WithdrawAhead { now }).await
+    }
+
+    async fn watched_until(&self) -> StoreResult<Option<UtcMs>> {
+        self.read(watch::watched_until).await
+    }
+
+    async fn note_watch(&self, now: UtcMs) -> StoreResult<()> {
+        self.write(watch::NoteWatch { now }).await
+    }
+
+    async fn unwatched(&self, after: Option<UtcMs>, until: UtcMs) -> StoreResult<Vec<Unwatched>> {
+        self.read(move |conn| withdraw::unwatched(conn, after, until)).await
+    }
+
+    async fn last_recorded_at(&self) -> StoreResult<Option<UtcMs>> {
+        self.read(watch::last_recorded_at).await
+    }
+
+    async fn restored(&self) -> StoreResult<Option<Restored>> {
+        self.read(watch::restored).await
+    }
+
+    async fn fire_by_hand(&self, job: &str, now: UtcMs) -> StoreResult<Vec<i64>> {
+        self.write(by_hand::FireByHand { job: job.to_owned(), now }).await
+    }
+
+    async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> StoreResult<i64> {
+        self.write(by_hand::PushAdHoc { push, now }).await
+    }
+
+    async fn push_and_save_state(&self, push: AdHoc, key: &str, value: &str, now: UtcMs) -> StoreResult<i64> {
+        let save = SaveState { account: String::new(), key: key.to_owned(), value: value.to_owned(), now };
+        self.write(by_hand::PushAndSave { push: by_hand::PushAdHoc { push, now }, save }).await
+    }
+
+    async fn open_pushes(&self) -> StoreResult<Vec<OpenPush>> {
+        self.read(pushes::open_pushes).await
+    }
+
+    async fn end_unreadable(&self, now: UtcMs) -> StoreResult<()> {
+        self.write(pushes::EndUnreadable { now }).await
+    }
+
+    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> StoreResult<()> {
+        self.write(pushes::SettlePushes { settles, now }).await
+    }
+
+    async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> StoreResult<()> {
+        self.write(attempts::TellNextAttempts { next_attempts }).await
+    }
+
+    async fn cancel(&self, push_id: i64, now: UtcMs) -> StoreResult<()> {
+        self.write(pushes::Cancel { push_id, now }).await
+    }
+
+    async fn retry(&self, push_id: i64, now: UtcMs) -> StoreResult<()> {
+        self.write(pushes::Retry { push_id, now }).await
+    }
+
+    async fn resolve(&self, push_id: i64, sent: bool, now: UtcMs) -> StoreResult<()> {
+        self.write(pushes::Resolve { push_id, sent, now }).await
+    }
+
+    async fn confirm(&self, account: &str, message_id: &str, now: UtcMs) -> StoreResult<bool> {
+        let (account, message_id) = (account.to_owned(), message_id.to_owned());
+        let found = self.read(move |conn| pushes::with_message(conn, &account, &message_id, now)).await?;
+        match found {
+            Some(push_id) => self.write(pushes::Confirm { push_id, now }).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> StoreResult<Vec<Delivery>> {
+        self.write(attempts::BeginAttempts { begins, now }).await
+    }
+
+    async fn finish_attempts(&self, finishes: Vec<Finish>) -> StoreResult<Vec<i64>> {
+        self.write(attempts::FinishAttempts { finishes }).await
+    }
+
+    async fn take_back_attempts(&self, attempts: Vec<TakeBack>, now: UtcMs) -> StoreResult<Vec<i64>> {
+        self.write(attempts::TakeBackAttempts { attempts, now }).await
+    }
+
+    async fn interrupted(&self) -> StoreResult<Vec<Interrupted>> {
+        self.read(attempts::interrupted).await
+    }
+
+    async fn record_accounts(&self, accounts: Vec<AccountRow>, all: bool) -> StoreResult<()> {
+        self.write(accounts::RecordAccounts { accounts, all }).await
+    }
+
+    async fn accounts(&self) -> StoreResult<Vec<AccountRow>> {
+        self.read(accounts::accounts).await
+    }
+}

@@ -1,0 +1,198 @@
+//! The views, read for people: filters, order and values as JSON.
+
+use rusqlite::types::{ToSql, ValueRef};
+use rusqlite::{Connection, Row, params_from_iter};
+use serde_json::Value;
+
+use super::cells::{At, number};
+use super::fault::Result;
+use crate::domain::PushState;
+use crate::store::model::{Filter, Mark, Table, View};
+
+pub(super) fn view(conn: &Connection, view: View, filter: &Filter) -> Result<Table> {
+    let Query { sql, values } = build(view, filter);
+    let mut statement = conn.prepare(&sql)?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let rows = statement.query_and_then(params_from_iter(values), |row| cells(row, columns.len()))?;
+    let rows = rows.collect::<Result<_>>()?;
+    Ok(Table { columns, rows })
+}
+
+/// The index by which a page of `push_history` is walked. Without statistics SQLite would guess, and among ten
+/// million rows a wrong guess is the difference between a millisecond and minutes; so the conditions on all other
+/// indexed columns are hidden from the planner behind a unary plus.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walk {
+    Id,
+    /// Final states other than `sent` are few.
+    Trouble,
+    /// So are open pushes.
+    Open,
+    Job,
+    Due,
+    Account,
+    Im,
+    /// Newest first until the page is full.
+    Newest,
+}
+
+impl Walk {
+    fn of(filter: &Filter) -> Walk {
+        match filter.state {
+            _ if filter.push_id.is_some() || filter.after_id.is_some() || filter.ids.is_some() => Walk::Id,
+            Some(state) if !state.is_final() => Walk::Open,
+            Some(state) if state != PushState::Sent => Walk::Trouble,
+            _ if filter.job.is_some() => Walk::Job,
+            _ if filter.since.is_some() || filter.until.is_some() => Walk::Due,
+            _ if filter.account.is_some() => Walk::Account,
+            _ if filter.im.is_some() => Walk::Im,
+            _ => Walk::Newest,
+        }
+    }
+
+    /// The order that the index gives: sorting would mean to read them all.
+    fn order(self, oldest_first: bool) -> &'static str {
+        match (self, oldest_first) {
+            (Walk::Trouble, false) => " ORDER BY finished_at DESC, id DESC",
+            (Walk::Trouble, true) => " ORDER BY finished_at, id",
+            (Walk::Job | Walk::Due, false) => " ORDER BY due_at DESC, id DESC",
+            (Walk::Job | Walk::Due, true) => " ORDER BY due_at, id",
+            (_, false) => " ORDER BY id DESC",
+            (_, true) => " ORDER BY id",
+        }
+    }
+
+    /// What follows a mark in this order.
+    fn go_on(self, query: &mut Query, after: Mark) {
+        let at = match self {
+            Walk::Trouble => after.finished_at.unwrap_or(after.due_at),
+            Walk::Job | Walk::Due => after.due_at,
+            _ => return query.push(" AND id > ").bind(after.id),
+        };
+        let column = if self == Walk::Trouble { "finished_at" } else { "due_at" };
+        query.push(" AND ").push(column).push(" >= ").bind(At::from(at));
+        query.push(" AND (+").push(column).push(" > ").bind(At::from(at));
+        query.push(" OR +id > ").bind(after.id);
+        query.push(")");
+    }
+}
+
+/// A statement being put together: its text out of constants alone, and what is bound to its `?`.
+#[derive(Default)]
+struct Query {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Query {
+    fn push(&mut self, constant: &'static str) -> &mut Query {
+        self.sql.push_str(constant);
+        self
+    }
+
+    fn bind(&mut self, value: impl ToSql + 'static) {
+        self.sql.push('?');
+        self.values.push(Box::new(value));
+    }
+}
+
+fn build(view: View, filter: &Filter) -> Query {
+    let mut query = Query::default();
+    query.push("SELECT * FROM ").push(view.name()).push(" WHERE true");
+    match view {
+        View::PushHistory => {
+            let walk = Walk::of(filter);
+            push_filters(&mut query, filter, Some(walk));
+            if let Some(after) = filter.after {
+                walk.go_on(&mut query, after);
+            }
+            query.push(walk.order(filter.oldest_first));
+        }
+        View::DuePushes => {
+            push_filters(&mut query, filter, None);
+            query.push(" ORDER BY next_attempt_at, id");
+        }
+        View::FailuresToday => {
+            push_filters(&mut query, filter, None);
+            query.push(" ORDER BY finished_at DESC, id DESC");
+        }
+        View::UnknownPushes => {
+            // The view has no column for what is the same in all its rows.
+            let all_unknown = filter.state.is_none_or(|state| state == PushState::Unknown);
+            query.push(if all_unknown { "" } else { " AND false" });
+            push_filters(&mut query, &Filter { state: None, ..filter.clone() }, None);
+            query.push(" ORDER BY finished_at DESC, id DESC");
+        }
+        View::JobOverview => {
+            equals(&mut query, "job", filter.job.as_deref(), true);
+            query.push(" ORDER BY job");
+        }
+        // In the order of the files, which is the view's own.
+        View::AccountOverview => {
+            equals(&mut query, "account", filter.account.as_deref(), true);
+            equals(&mut query, "im", filter.im.as_deref(), true);
+        }
+    }
+    if let Some(limit) = filter.limit {
+        query.push(" LIMIT ").bind(number(limit));
+        if filter.skip > 0 {
+            query.push(" OFFSET ").bind(number(filter.skip));
+        }
+    }
+    query
+}
+
+fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
+    let by = |index: Walk| walk.is_none_or(|walk| walk == index);
+    equals(query, "job", filter.job.as_deref(), by(Walk::Job));
+    equals(query, "im", filter.im.as_deref(), by(Walk::Im));
+    equals(query, "account", filter.account.as_deref(), by(Walk::Account));
+    equals(query, "state", filter.state.map(PushState::as_str), by(Walk::Trouble));
+    // Spelt as the partial indexes spell it, else they are not used.
+    match walk {
+        Some(Walk::Trouble) => query.push(" AND finished_at IS NOT NULL AND state <> 'sent'"),
+        Some(Walk::Open) => query.push(" AND finished_at IS NULL"),
+        _ => query.push(""),
+    };
+    let due = if by(Walk::Due) || by(Walk::Job) { "due_at" } else { "+due_at" };
+    // A page begins where the last one ended, not where the first one did.
+    let reached = filter.after.filter(|_| matches!(walk, Some(Walk::Job | Walk::Due))).map(|after| after.due_at);
+    if let Some(since) = filter.since.filter(|since| reached.is_none_or(|reached| reached < *since)) {
+        query.push(" AND ").push(due).push(" >= ").bind(At::from(since));
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND ").push(due).push(" <= ").bind(At::from(until));
+    }
+    if let Some(id) = filter.push_id {
+        query.push(" AND id = ").bind(id);
+    }
+    if let Some(id) = filter.after_id {
+        query.push(" AND id > ").bind(id);
+    }
+    if let Some(ids) = &filter.ids {
+        // Plain numbers.
+        let ids = serde_json::to_string(ids).unwrap_or_default();
+        query.push(" AND id IN (SELECT value FROM json_each(").bind(ids);
+        query.push("))");
+    }
+}
+
+fn equals(query: &mut Query, column: &'static str, value: Option<&str>, by_index: bool) {
+    if let Some(value) = value {
+        let plus = if by_index { "" } else { "+" };
+        query.push(" AND ").push(plus).push(column).push(" = ").bind(value.to_owned());
+    }
+}
+
+fn cells(row: &Row<'_>, columns: usize) -> Result<Vec<Value>> {
+    (0..columns)
+        .map(|column| {
+            Ok(match row.get_ref(column)? {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(number) => number.into(),
+                ValueRef::Real(number) => number.into(),
+                text => text.as_str()?.into(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,41 @@
+//! What keeps the database small, copied and closed.
+
+use std::path::Path;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use super::model::{Figures, Pruned};
+use crate::domain::UtcMs;
+
+/// What ends when a store breaks down, and at no other time.
+pub type Breakdown = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// The care of the database itself.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    async fn figures(&self) -> Result<Figures, StoreError>;
+
+    /// How many pushes are final; counted in steps, which take a while where there are millions.
+    async fn finished_pushes(&self) -> Result<u64, StoreError>;
+
+    /// Deletes the oldest fires, at most `limit`, that are older than `before` and whose pushes are all final, with
+    /// all that hangs on them, and notes how far ([`LedgerJob::pruned_until`]).
+    async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned, StoreError>;
+
+    /// Folds the write-ahead log into the database file.
+    async fn checkpoint(&self) -> Result<(), StoreError>;
+
+    /// A consistent copy, mode 0600, at a path where no file is.
+    async fn backup(&self, to: &Path, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Whether another process wrote since the last time this was asked.
+    async fn changed_outside(&self) -> Result<bool, StoreError>;
+
+    /// Ends when nothing can be recorded any more, for a reason that only a restart mends. Given once.
+    fn breakdown(&self) -> Breakdown;
+
+    /// Finishes what is queued and closes the database.
+    async fn close(&self);
+}

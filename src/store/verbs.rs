@@ -1,0 +1,139 @@
+//! What the engine and verbs change, and what they must know for it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use super::model::{
+    AccountRow, AdHoc, Applied, Begin, Cursor, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded, Restored,
+    Settle, StoredJob, TakeBack, Unwatched,
+};
+use crate::domain::{Delivery, UtcMs};
+
+/// The life cycle of jobs, fires, pushes and attempts. Each verb is one transaction: all of it, or nothing.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // --- definitions --------------------------------------------------------------------------------------------
+
+    /// Every job that is not removed, by name.
+    async fn jobs(&self) -> Result<Vec<StoredJob>, StoreError>;
+
+    /// Makes definitions durable, all or none: new and changed jobs get a new revision, `removed` ones are marked
+    /// removed with their open pushes cancelled (those being sent end as they end, and are not tried again). Fires recorded ahead of `now`
+    /// for any of them are withdrawn whole.
+    async fn apply_jobs(
+        &self,
+        changes: Vec<JobChange>,
+        removed: Vec<Arc<str>>,
+        now: UtcMs,
+    ) -> Result<Applied, StoreError>;
+
+    /// Sets or lifts a pause; fires recorded ahead of `now` are withdrawn. Returns whether anything changed.
+    async fn set_paused(&self, job: &str, paused: bool, now: UtcMs) -> Result<bool, StoreError>;
+
+    // --- fires --------------------------------------------------------------------------------------------------
+
+    /// Records decisions, the pushes of those that fired, and the jobs' new places, in one transaction. An instant
+    /// that already has its row keeps it and makes no push. Every job of `fires` needs its cursor; one that goes back
+    /// (the clock was put back) takes the beginning of the revision along to `now`. A fire due while
+    /// its job is paused becomes `skipped`, whatever the caller knew. Fires of jobs with an overlap other than
+    /// `allow` must be recorded at their instant, not ahead, since the question is what is open then. That a daemon watches
+    /// is noted with it: [`Store::watched_until`].
+    async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
+    -> Result<Recorded, StoreError>;
+
+    /// Takes back every fire due after `now` that was recorded ahead of its instant and of which no push was begun or has a
+    /// reason to wait, which people have seen; what is due by then has fired, and stays. Sets the jobs' places back, so
+    /// that the instants are decided anew, and notes that a daemon watched until now. Returns how many.
+    ///
+    /// Where the clock was put back, what was skipped or missed after `now` is still to come, and is taken back too:
+    /// nothing of it was sent. So is a row that stands for many instants on both sides of `now`, unless the
+    /// schedule changed since. From the places that are set back on, the definitions that hold now answer, whatever
+    /// held when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
+    async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64, StoreError>;
+
+    /// Until when a daemon surely watched, as its verbs noted it.
+    async fn watched_until(&self) -> Result<Option<UtcMs>, StoreError>;
+
+    /// Notes that a daemon watches, where nothing is recorded that would tell.
+    async fn note_watch(&self, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Pushes of jobs that were recorded ahead of an instant after `after` and up to `until`, and that nothing has happened
+    /// to since: neither was an attempt begun of any push of their fire, nor has one a reason to wait.
+    async fn unwatched(&self, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>, StoreError>;
+
+    /// When the newest fire was recorded or the newest attempt begun: an instant that has surely passed.
+    async fn last_recorded_at(&self) -> Result<Option<UtcMs>, StoreError>;
+
+    /// Whether this database was once a backup. What its jobs called for between the two instants may have been
+    /// sent already, so it must be recorded as missed; pushes that were open in the backup are `unknown`.
+    async fn restored(&self) -> Result<Option<Restored>, StoreError>;
+
+    /// A fire by hand, at once, on enabled, disabled and paused jobs alike. Returns the new push ids.
+    async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
+    /// A push outside any job. Returns its id.
+    async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> Result<i64, StoreError>;
+
+    /// [`Store::push_ad_hoc`], and with it what the daemon itself keeps under this key
+    /// ([`AccountState::save_state`](super::AccountState::save_state)): both, or neither.
+    async fn push_and_save_state(&self, push: AdHoc, key: &str, value: &str, now: UtcMs) -> Result<i64, StoreError>;
+
+    // --- pushes -------------------------------------------------------------------------------------------------
+
+    /// Every open push that is not being sent and whose row can be read, oldest instant first.
+    async fn open_pushes(&self) -> Result<Vec<OpenPush>, StoreError>;
+
+    /// Ends every waiting push whose row cannot be read as `failed`, with the reason `unreadable`.
+    async fn end_unreadable(&self, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Snoozes or ends pushes without an attempt. Pushes no longer pending or retrying are left alone; a snoozed
+    /// push that never had an attempt stays `pending`, with its reason.
+    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Rows of pushes that wait for a length tell these instants from here on; nothing else about them changes.
+    async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<(), StoreError>;
+
+    /// Ends an open push by hand. Refused while it is being sent, or once it is final.
+    async fn cancel(&self, push_id: i64, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Makes a failed, unknown, expired or cancelled push due again at once, with one more attempt allowed.
+    async fn retry(&self, push_id: i64, now: UtcMs) -> Result<(), StoreError>;
+
+    /// Says by hand what became of an unknown push.
+    async fn resolve(&self, push_id: i64, sent: bool, now: UtcMs) -> Result<(), StoreError>;
+
+    /// The platform proved that a message sent by this account arrived. Returns whether a push was found.
+    async fn confirm(&self, account: &str, message_id: &str, now: UtcMs) -> Result<bool, StoreError>;
+
+    // --- attempts -----------------------------------------------------------------------------------------------
+
+    /// Opens an attempt for each push that is still pending or retrying, and returns what is to be sent. A push
+    /// missing from the answer was cancelled, withdrawn or resolved meanwhile. The dispatcher calls this a few
+    /// milliseconds ahead of the instant, so `started_at` is the later of `now` and the push's `next_attempt_at`.
+    /// A push whose row cannot be read ends as `failed`, with the reason `unreadable`, and holds up no other.
+    async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Closes attempts: outcome, next state of the push and account health, in one transaction. A push that would be
+    /// tried again ends instead where a newer fire replaced it or its job was removed while it was being sent: as
+    /// `cancelled`, or `unknown` where it may have arrived. Returns the ids of those, and of pushes whose attempt was no
+    /// longer open, which are left as they were.
+    async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>, StoreError>;
+
+    /// Takes back attempts whose sender was not called: their rows go, and their pushes stand as before, but for the
+    /// instant of the next attempt. A push that was replaced, or whose job was removed, ends as in
+    /// [`Store::finish_attempts`]; one whose attempt is no longer open is left as it is. Returns the ids of pushes that
+    /// are not open any more.
+    async fn take_back_attempts(&self, attempts: Vec<TakeBack>, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
+    /// Attempts left open by a process that is gone. Only the holder of the lease may ask.
+    async fn interrupted(&self) -> Result<Vec<Interrupted>, StoreError>;
+
+    // --- accounts -----------------------------------------------------------------------------------------------
+
+    /// Writes the health of accounts, and forgets rows of accounts that are not among them where `all` is set.
+    async fn record_accounts(&self, accounts: Vec<AccountRow>, all: bool) -> Result<(), StoreError>;
+
+    async fn accounts(&self) -> Result<Vec<AccountRow>, StoreError>;
+}
