@@ -9,7 +9,7 @@ use super::setup::{self, Opened};
 use super::{DaemonError, Options};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::domain::{Database, Next, PushState};
+use crate::domain::{Database, Next, PushState, Reason};
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
 use crate::store::sqlite::{DaemonLock, LockError, Purpose, is_daemon};
@@ -177,8 +177,9 @@ impl ByHand {
         let open = store.open_pushes().await?.into_iter().find(|open| open.id == push_id);
         let Some(open) = open else { return Ok(()) };
         let reason = match self.patience.signal() {
-            Some(signal) => format!("ended by {signal} before it was sent, and no daemon goes on"),
-            None => "not sent in time, and no daemon goes on".to_owned(),
+            Some("SIGINT") => Reason::EndedBySigint,
+            Some(_) => Reason::EndedBySigterm,
+            None => Reason::NotSentInTime,
         };
         let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
         Ok(store.settle(vec![Settle { push_id, next }], self.clock.now()).await?)

@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::domain::{Body, Database, Message, Next, PushSpec, RetryPolicy, Target, Trigger};
+    use crate::domain::{Body, Database, Message, Next, PushSpec, Reason, RetryPolicy, Target, Trigger};
     use crate::store::{self, Access, AdHoc, Settle};
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
             for _ in 0..count {
                 ids.push(self.open().await);
             }
-            let failed = || Next::Failed { reason: "no_sender".to_owned() };
+            let failed = || Next::Failed { reason: Reason::NoSender };
             let settles = ids.iter().map(|&push_id| Settle { push_id, next: failed() }).collect();
             self.store.settle(settles, self.clock.now()).await.unwrap();
             ids

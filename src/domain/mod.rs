@@ -25,6 +25,7 @@ pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};
 pub use message::{Body, Item, Kind, Media, Message, Target, is_blank};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
+pub use reason::Reason;
 pub use secret::Secret;
 pub use sender::{SenderSpec, Support, WrongTarget};
 pub use time::{Moment, Reading, UtcMs};

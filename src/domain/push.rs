@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::job::{RetryPolicy, Trigger};
 use super::message::{Message, Target};
 use super::outcome::PartReport;
+use super::reason::Reason;
 use super::time::UtcMs;
 
 /// What was decided about one instant of a schedule.
@@ -104,21 +105,21 @@ impl Rule {
 pub enum Next {
     Sent,
     Failed {
-        reason: String,
+        reason: Reason,
     },
     Unknown {
-        reason: String,
+        reason: Reason,
     },
     Expired {
-        reason: String,
+        reason: Reason,
     },
     Cancelled {
-        reason: String,
+        reason: Reason,
     },
-    /// Due again at `at`; `reason` says why in one word: an outcome's, `stopped`, `no_sender` …
+    /// Due again at `at`; `reason` says why: an outcome's, [`Reason::Stopped`], [`Reason::NoSender`] …
     Retry {
         at: UtcMs,
-        reason: String,
+        reason: Reason,
     },
 }
 
@@ -134,14 +135,14 @@ impl Next {
         }
     }
 
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<Reason> {
         match self {
             Next::Sent => None,
             Next::Failed { reason }
             | Next::Unknown { reason }
             | Next::Expired { reason }
             | Next::Cancelled { reason }
-            | Next::Retry { reason, .. } => Some(reason),
+            | Next::Retry { reason, .. } => Some(*reason),
         }
     }
 }

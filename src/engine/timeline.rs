@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::job::DstGap;
-use crate::domain::{Misfire, Overlap, Schedule, UtcMs};
+use crate::domain::{Misfire, Overlap, Reason, Schedule, UtcMs};
 use crate::policy::misfire::{self, Decided, Gap, Watched};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
 use crate::store::{Cursor, NewFire, StoredJob};
@@ -95,7 +95,7 @@ impl Scheduled {
     }
 
     /// None where nothing is due by then.
-    fn closing(&self, until: UtcMs, reason: &'static str) -> Option<misfire::Plan> {
+    fn closing(&self, until: UtcMs, reason: Reason) -> Option<misfire::Plan> {
         let place = self.next_due_at.filter(|at| *at <= until)?;
         Some(misfire::plan_closing(&self.watched(), place, until, reason))
     }
@@ -135,7 +135,7 @@ impl Plan {
             job: job.name.clone(),
             due_at: decided.due_at,
             decision: decided.decision,
-            reason: decided.reason.map(str::to_owned),
+            reason: decided.reason,
             count: decided.count,
             until_at: decided.until_at,
             overlap: job.overlap,
@@ -349,7 +349,7 @@ impl Timeline {
     /// Decisions about what the schedules of these jobs called for until `now`, none of which may fire any more, with
     /// the reason why, and how many of the jobs found room in it. Jobs of which nothing is due have their cursor too, so
     /// that the store can tell whether their places are still these.
-    pub fn plan_closing(&self, names: &[Arc<str>], now: UtcMs, reason: &'static str) -> (Plan, usize) {
+    pub fn plan_closing(&self, names: &[Arc<str>], now: UtcMs, reason: Reason) -> (Plan, usize) {
         let mut plan = Plan::default();
         for (taken, name) in names.iter().enumerate() {
             if plan.is_full() {
@@ -368,7 +368,7 @@ impl Timeline {
     }
 
     /// Nothing fires any more of what was called for until an instant: it is owed with this reason.
-    pub fn close(&mut self, until: UtcMs, reason: &'static str) {
+    pub fn close(&mut self, until: UtcMs, reason: Reason) {
         for index in 0..self.jobs.len() {
             let job = &mut self.jobs[index];
             let Some(misfire::Plan { gap: Some(gap), next_due_at, .. }) = job.closing(until, reason) else { continue };

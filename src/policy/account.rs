@@ -1,7 +1,7 @@
 //! Which account sends a push (design §4).
 
 use crate::domain::message::Kind;
-use crate::domain::{Health, Moment, Rule, Support, Trigger};
+use crate::domain::{Health, Moment, Reason, Rule, Support, Trigger};
 
 /// What the choice depends on, of the push.
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +52,12 @@ pub enum Choice {
     },
     /// Nobody may send now; no attempt is spent. `until` is when to ask again, where a cooldown tells.
     Wait {
-        reason: &'static str,
+        reason: Reason,
         until: Option<Moment>,
     },
     /// The one account that may send this push can never carry its kind.
     Never {
-        reason: &'static str,
+        reason: Reason,
     },
 }
 
@@ -73,7 +73,7 @@ pub fn choose(push: &Question, candidates: &[Candidate]) -> Choice {
         match candidates.iter().position(|account| account.id == id) {
             Some(index) => return only(push, candidates, index, rule),
             // Refused at load; a later load can take an account away from a push that was waiting.
-            None if rule == Rule::Explicit => return Choice::Wait { reason: "account_unknown", until: None },
+            None if rule == Rule::Explicit => return Choice::Wait { reason: Reason::AccountUnknown, until: None },
             // The chat came in through an account that is not ours: the rules for any other push hold.
             None => {}
         }
@@ -96,7 +96,7 @@ fn only(push: &Question, candidates: &[Candidate], index: usize, rule: Rule) -> 
         Standing::Ready => Choice::Use { index, rule },
         Standing::Unprobed => Choice::ProbeFirst { index },
         Standing::Waiting { reason, until } => Choice::Wait { reason, until },
-        Standing::Unable => Choice::Never { reason: "kind_not_supported" },
+        Standing::Unable => Choice::Never { reason: Reason::KindNotSupported },
     }
 }
 
@@ -118,14 +118,14 @@ fn first_online(push: &Question, candidates: &[Candidate]) -> Choice {
             Standing::Ready | Standing::Waiting { until: None, .. } | Standing::Unable => {}
         }
     }
-    Choice::Wait { reason: "no_sender", until: soonest }
+    Choice::Wait { reason: Reason::NoSender, until: soonest }
 }
 
 /// Whether an account can take a push.
 enum Standing {
     Ready,
     Unprobed,
-    Waiting { reason: &'static str, until: Option<Moment> },
+    Waiting { reason: Reason, until: Option<Moment> },
     Unable,
 }
 
@@ -135,11 +135,11 @@ impl Question<'_> {
         if !(account.support)(self.kind, self.is_group).is_possible() {
             Standing::Unable
         } else if health.online == Some(false) {
-            Standing::Waiting { reason: "account_offline", until: None }
+            Standing::Waiting { reason: Reason::AccountOffline, until: None }
         } else if health.sendable == Some(false) {
-            Standing::Waiting { reason: "account_not_sendable", until: None }
+            Standing::Waiting { reason: Reason::AccountNotSendable, until: None }
         } else if health.is_cooling_down(self.now) {
-            Standing::Waiting { reason: "account_cooling_down", until: health.rest_until }
+            Standing::Waiting { reason: Reason::AccountCoolingDown, until: health.rest_until }
         } else if health.never_probed() {
             Standing::Unprobed
         } else {
@@ -235,11 +235,11 @@ mod tests {
         Choice::Use { index, rule }
     }
 
-    fn wait(reason: &'static str) -> Choice {
+    fn wait(reason: Reason) -> Choice {
         Choice::Wait { reason, until: None }
     }
 
-    fn until(reason: &'static str, ms: u64) -> Choice {
+    fn until(reason: Reason, ms: u64) -> Choice {
         Choice::Wait { reason, until: Some(in_ms(ms)) }
     }
 
@@ -256,9 +256,14 @@ mod tests {
                 &["a qq up", "b qq up"],
                 using(0, Explicit),
             ),
-            ("named, offline: never changes hands", NAMED, &["a qq default up", "b qq down"], wait("account_offline")),
-            ("named, muted", NAMED, &["a qq default up", "b qq muted"], wait("account_not_sendable")),
-            ("named, resting", NAMED, &["a qq default up", "b qq rests"], until("account_cooling_down", 7)),
+            (
+                "named, offline: never changes hands",
+                NAMED,
+                &["a qq default up", "b qq down"],
+                wait(Reason::AccountOffline),
+            ),
+            ("named, muted", NAMED, &["a qq default up", "b qq muted"], wait(Reason::AccountNotSendable)),
+            ("named, resting", NAMED, &["a qq default up", "b qq rests"], until(Reason::AccountCoolingDown, 7)),
             ("named, rested", NAMED, &["a qq default up", "b qq rested"], using(1, Explicit)),
             ("named, never probed", NAMED, &["a qq default up", "b qq unprobed"], probe(1)),
             ("named, its platform cannot tell", NAMED, &["a qq default up", "b qq untold"], using(1, Explicit)),
@@ -266,9 +271,9 @@ mod tests {
                 "named, cannot carry the kind",
                 NAMED,
                 &["a qq default up", "b qq users"],
-                Choice::Never { reason: "kind_not_supported" },
+                Choice::Never { reason: Reason::KindNotSupported },
             ),
-            ("named, no longer configured", NAMED, &["a qq default up"], wait("account_unknown")),
+            ("named, no longer configured", NAMED, &["a qq default up"], wait(Reason::AccountUnknown)),
             (
                 "named, with no fallback",
                 Question { account: Some("b"), ..STRICT },
@@ -277,7 +282,7 @@ mod tests {
             ),
             // 2. Trigger message and the chat's own im: the chat's account.
             ("reply", REPLY, &["a qq default up", "b qq up"], using(1, MessageAccount)),
-            ("reply, offline", REPLY, &["a qq default up", "b qq down"], wait("account_offline")),
+            ("reply, offline", REPLY, &["a qq default up", "b qq down"], wait(Reason::AccountOffline)),
             ("reply, never probed", REPLY, &["a qq default up", "b qq unprobed"], probe(1)),
             ("reply, account not ours", REPLY, &["a qq default up"], using(0, ImDefault)),
             // 3. Trigger cron or manual, or another im: the im's default.
@@ -339,23 +344,23 @@ mod tests {
                 "no_default: a default that is down keeps its pushes",
                 STRICT,
                 &["a qq default down", "b qq up"],
-                wait("account_offline"),
+                wait(Reason::AccountOffline),
             ),
-            ("no_default: resting", STRICT, &["a qq default rests", "b qq up"], until("account_cooling_down", 7)),
+            ("no_default: resting", STRICT, &["a qq default rests", "b qq up"], until(Reason::AccountCoolingDown, 7)),
             ("no_default: unprobed", STRICT, &["a qq default unprobed", "b qq up"], probe(0)),
             ("no_default: up", STRICT, &["b qq up", "a qq default up"], using(1, ImDefault)),
             ("no_default: none at all", STRICT, &["b qq up", "w wechat default up"], using(0, FirstOnline)),
             // 5. Nobody.
-            ("nobody configured", CRON, &[], wait("no_sender")),
-            ("nobody of this im", CRON, &["w wechat default up"], wait("no_sender")),
-            ("nobody online", CRON, &["a qq default down", "b qq down"], wait("no_sender")),
-            ("nobody able", CRON, &["a qq default users"], wait("no_sender")),
-            ("nobody known to be online", CRON, &["a qq untold"], wait("no_sender")),
+            ("nobody configured", CRON, &[], wait(Reason::NoSender)),
+            ("nobody of this im", CRON, &["w wechat default up"], wait(Reason::NoSender)),
+            ("nobody online", CRON, &["a qq default down", "b qq down"], wait(Reason::NoSender)),
+            ("nobody able", CRON, &["a qq default users"], wait(Reason::NoSender)),
+            ("nobody known to be online", CRON, &["a qq untold"], wait(Reason::NoSender)),
             (
                 "all resting: the first that is rested",
                 CRON,
                 &["a qq default rests_longer", "b qq rests", "c qq down", "w wechat up"],
-                until("no_sender", 7),
+                until(Reason::NoSender, 7),
             ),
         ];
         for (label, push, accounts, expected) in table {

@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use super::schedule::{Called, CompiledSchedule};
-use crate::domain::{Decision, LedgerRow, Misfire, MisfirePolicy, UtcMs};
+use crate::domain::{Decision, LedgerRow, Misfire, MisfirePolicy, Reason, UtcMs};
 
 /// More missed or skipped instants than this become one row with a count.
 pub const MAX_ROWS: u64 = 1_000;
@@ -41,7 +41,7 @@ pub struct Watched<'a> {
 pub struct Decided {
     pub due_at: UtcMs,
     pub decision: Decision,
-    pub reason: Option<&'static str>,
+    pub reason: Option<Reason>,
     pub count: u64,
     pub until_at: Option<UtcMs>,
 }
@@ -63,7 +63,7 @@ pub struct Gap {
     /// All are earlier.
     to: UtcMs,
     decision: Decision,
-    reason: &'static str,
+    reason: Reason,
     /// What is older was missed because of its age.
     window_from: UtcMs,
 }
@@ -76,14 +76,14 @@ pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs, most: u
     }
     let end = UtcMs(until.0 + 1);
     if !job.enabled || job.paused {
-        let reason = if job.enabled { "paused" } else { "disabled" };
+        let reason = if job.enabled { Reason::Paused } else { Reason::Disabled };
         let gap = job.gap(next_due_at, end, Decision::Skipped, reason);
         return Plan { gap, fires: Vec::new(), next_due_at: job.first_after(until) };
     }
     let in_time_from = now - job.misfire.grace.max(LEAST_GRACE);
     let fires_from = job.fires_from(next_due_at, now, in_time_from);
     let fired =
-        |called: Called| Decided::new(called, Decision::Fired, (called.at < in_time_from).then_some("caught_up"));
+        |called: Called| Decided::new(called, Decision::Fired, (called.at < in_time_from).then_some(Reason::CaughtUp));
     let mut called = called(job.schedule, fires_from, end);
     Plan {
         gap: job.gap_missed(next_due_at, fires_from, now),
@@ -100,24 +100,24 @@ pub fn too_late(
     first: UtcMs,
     due_at: UtcMs,
     now: UtcMs,
-) -> Option<&'static str> {
+) -> Option<Reason> {
     let job = Watched { schedule, misfire, enabled: true, paused: false };
     let fires_from = job.fires_from(first, now, now - misfire.grace.max(LEAST_GRACE));
     (due_at < fires_from).then(|| match misfire.policy {
-        MisfirePolicy::Skip => "misfire_skip",
-        _ if due_at < now - misfire.within => "misfire_window",
-        MisfirePolicy::Latest => "misfire_latest",
-        MisfirePolicy::All => "misfire_cap",
+        MisfirePolicy::Skip => Reason::MisfireSkip,
+        _ if due_at < now - misfire.within => Reason::MisfireWindow,
+        MisfirePolicy::Latest => Reason::MisfireLatest,
+        MisfirePolicy::All => Reason::MisfireCap,
     })
 }
 
 /// Has nothing fire of what was called for from the job's place up to and with `until`: if the job was not off, it was
 /// missed for this reason.
-pub fn plan_closing(job: &Watched, next_due_at: UtcMs, until: UtcMs, reason: &'static str) -> Plan {
+pub fn plan_closing(job: &Watched, next_due_at: UtcMs, until: UtcMs, reason: Reason) -> Plan {
     let end = UtcMs(until.0 + 1);
     let gap = match (job.enabled, job.paused) {
-        (false, _) => job.gap(next_due_at, end, Decision::Skipped, "disabled"),
-        (true, true) => job.gap(next_due_at, end, Decision::Skipped, "paused"),
+        (false, _) => job.gap(next_due_at, end, Decision::Skipped, Reason::Disabled),
+        (true, true) => job.gap(next_due_at, end, Decision::Skipped, Reason::Paused),
         (true, false) => job.gap(next_due_at, end, Decision::Missed, reason),
     };
     Plan { gap, fires: Vec::new(), next_due_at: job.first_after(until) }
@@ -195,16 +195,16 @@ impl Watched<'_> {
 
     fn gap_missed(&self, from: UtcMs, to: UtcMs, now: UtcMs) -> Option<Gap> {
         let reason = match self.misfire.policy {
-            MisfirePolicy::Skip => return self.gap(from, to, Decision::Missed, "misfire_skip"),
-            MisfirePolicy::Latest => "misfire_latest",
-            MisfirePolicy::All => "misfire_cap",
+            MisfirePolicy::Skip => return self.gap(from, to, Decision::Missed, Reason::MisfireSkip),
+            MisfirePolicy::Latest => Reason::MisfireLatest,
+            MisfirePolicy::All => Reason::MisfireCap,
         };
         let gap = self.gap(from, to, Decision::Missed, reason)?;
         Some(Gap { window_from: now - self.misfire.within, ..gap })
     }
 
     /// What is called for in `from..to`, if anything.
-    fn gap(&self, from: UtcMs, to: UtcMs, decision: Decision, reason: &'static str) -> Option<Gap> {
+    fn gap(&self, from: UtcMs, to: UtcMs, decision: Decision, reason: Reason) -> Option<Gap> {
         let first = called(self.schedule, from, to).next()?;
         Some(Gap { from: first.at, to, decision, reason, window_from: UtcMs::MIN })
     }
@@ -230,7 +230,7 @@ impl Gap {
     }
 
     fn row(&self, called: Called) -> Decided {
-        let reason = if called.at < self.window_from { "misfire_window" } else { self.reason };
+        let reason = if called.at < self.window_from { Reason::MisfireWindow } else { self.reason };
         Decided::new(called, self.decision, Some(reason))
     }
 }
@@ -242,8 +242,9 @@ fn called(schedule: &CompiledSchedule, from: UtcMs, to: UtcMs) -> impl Iterator<
 }
 
 impl Decided {
-    fn new(called: Called, decision: Decision, reason: Option<&'static str>) -> Decided {
-        let (decision, reason) = if called.skipped { (Decision::Skipped, Some("dst_gap")) } else { (decision, reason) };
+    fn new(called: Called, decision: Decision, reason: Option<Reason>) -> Decided {
+        let (decision, reason) =
+            if called.skipped { (Decision::Skipped, Some(Reason::DstGap)) } else { (decision, reason) };
         Decided { due_at: called.at, decision, reason, count: 1, until_at: None }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Next, Outcome, RetryPolicy, UtcMs};
+use crate::domain::{Next, Outcome, Reason, RetryPolicy, UtcMs};
 
 /// No told wait counts for more than this; a platform that says "ten years" means "broken".
 const LONGEST_TOLD_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -31,8 +31,8 @@ pub struct Attempted<'a> {
 pub fn decide(outcome: &Outcome, attempted: &Attempted) -> Next {
     match outcome {
         Outcome::Sent => Next::Sent,
-        Outcome::Rejected | Outcome::TargetGone => attempted.failed(outcome.as_str()),
-        Outcome::Unknown if !attempted.may_repeat_unknown() => Next::Unknown { reason: outcome.as_str().to_owned() },
+        Outcome::Rejected | Outcome::TargetGone => attempted.failed(Reason::from(outcome)),
+        Outcome::Unknown if !attempted.may_repeat_unknown() => Next::Unknown { reason: Reason::Unknown },
         Outcome::Unknown => Attempted { perhaps_sent: true, ..*attempted }.again(outcome, Duration::ZERO),
         Outcome::Throttled { wait } => attempted.again(outcome, wait.unwrap_or_default()),
         Outcome::AccountDown | Outcome::Unreachable => attempted.again(outcome, Duration::ZERO),
@@ -46,11 +46,11 @@ impl Attempted<'_> {
 
     fn again(&self, outcome: &Outcome, told: Duration) -> Next {
         if self.attempt >= self.max_attempts {
-            return self.failed("attempts_exhausted");
+            return self.failed(Reason::AttemptsExhausted);
         }
         let wait = backoff(self.retry, self.attempt, self.unit_jitter).max(told.min(LONGEST_TOLD_WAIT));
         let at = self.now + wait;
-        let reason = outcome.as_str().to_owned();
+        let reason = Reason::from(outcome);
         if at < self.expires_at {
             Next::Retry { at, reason }
         } else if self.perhaps_sent {
@@ -60,8 +60,7 @@ impl Attempted<'_> {
         }
     }
 
-    fn failed(&self, reason: &str) -> Next {
-        let reason = reason.to_owned();
+    fn failed(&self, reason: Reason) -> Next {
         if self.perhaps_sent { Next::Unknown { reason } } else { Next::Failed { reason } }
     }
 }
@@ -81,9 +80,9 @@ pub fn backoff(retry: &RetryPolicy, attempt: u32, unit_jitter: f64) -> Duration 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// No account may send it: the reason of [`super::account::Choice::Wait`].
-    Account(&'static str),
+    Account(Reason),
     /// The sender's gate is closed to this target, by its own word such as `window_closed`.
-    Gate(&'static str),
+    Gate(Reason),
 }
 
 /// The next state of a push that cannot be tried now. No attempt is spent. At `expires_at` it ends: `failed` if it
@@ -97,7 +96,6 @@ pub fn decide_snooze(
     expires_at: UtcMs,
 ) -> Next {
     let (Obstacle::Account(reason) | Obstacle::Gate(reason)) = obstacle;
-    let reason = reason.to_owned();
     if now < expires_at {
         // Never at once again, even where the told instant is past.
         let soonest = now + Duration::from_secs(1);
@@ -139,20 +137,20 @@ mod tests {
         Outcome::Throttled { wait: Some(Duration::from_secs(seconds)) }
     }
 
-    fn in_seconds(seconds: u64, reason: &str) -> Next {
-        Next::Retry { at: NOW + Duration::from_secs(seconds), reason: reason.to_owned() }
+    fn in_seconds(seconds: u64, reason: Reason) -> Next {
+        Next::Retry { at: NOW + Duration::from_secs(seconds), reason }
     }
 
-    fn failed(reason: &str) -> Next {
-        Next::Failed { reason: reason.to_owned() }
+    fn failed(reason: Reason) -> Next {
+        Next::Failed { reason }
     }
 
-    fn unknown(reason: &str) -> Next {
-        Next::Unknown { reason: reason.to_owned() }
+    fn unknown(reason: Reason) -> Next {
+        Next::Unknown { reason }
     }
 
-    fn expired(reason: &str) -> Next {
-        Next::Expired { reason: reason.to_owned() }
+    fn expired(reason: Reason) -> Next {
+        Next::Expired { reason }
     }
 
     #[test]
@@ -166,30 +164,30 @@ mod tests {
         let table = [
             (Outcome::Sent, patient, Next::Sent),
             (Outcome::Sent, Attempted { perhaps_sent: true, ..last }, Next::Sent),
-            (Outcome::Rejected, patient, failed("rejected")),
-            (Outcome::TargetGone, patient, failed("target_gone")),
-            (Outcome::AccountDown, patient, in_seconds(5, "account_down")),
-            (Outcome::Unreachable, patient, in_seconds(5, "unreachable")),
-            (Outcome::Throttled { wait: None }, patient, in_seconds(5, "throttled")),
+            (Outcome::Rejected, patient, failed(Reason::Rejected)),
+            (Outcome::TargetGone, patient, failed(Reason::TargetGone)),
+            (Outcome::AccountDown, patient, in_seconds(5, Reason::AccountDown)),
+            (Outcome::Unreachable, patient, in_seconds(5, Reason::Unreachable)),
+            (Outcome::Throttled { wait: None }, patient, in_seconds(5, Reason::Throttled)),
             // The longer of the two waits.
-            (throttled(3), patient, in_seconds(5, "throttled")),
-            (throttled(7), patient, in_seconds(7, "throttled")),
+            (throttled(3), patient, in_seconds(5, Reason::Throttled)),
+            (throttled(7), patient, in_seconds(7, Reason::Throttled)),
             // Unknown is final unless a repeat is safe or asked for.
-            (Outcome::Unknown, patient, unknown("unknown")),
-            (Outcome::Unknown, safe, in_seconds(5, "unknown")),
-            (Outcome::Unknown, first(&resend), in_seconds(5, "unknown")),
+            (Outcome::Unknown, patient, unknown(Reason::Unknown)),
+            (Outcome::Unknown, safe, in_seconds(5, Reason::Unknown)),
+            (Outcome::Unknown, first(&resend), in_seconds(5, Reason::Unknown)),
             // No attempt left.
-            (Outcome::Unreachable, Attempted { attempt: 4, ..patient }, in_seconds(40, "unreachable")),
-            (Outcome::Unreachable, last, failed("attempts_exhausted")),
-            (Outcome::Unreachable, Attempted { attempt: 6, ..patient }, failed("attempts_exhausted")),
-            (throttled(7), last, failed("attempts_exhausted")),
-            (Outcome::Unknown, Attempted { attempt: 5, ..safe }, unknown("attempts_exhausted")),
+            (Outcome::Unreachable, Attempted { attempt: 4, ..patient }, in_seconds(40, Reason::Unreachable)),
+            (Outcome::Unreachable, last, failed(Reason::AttemptsExhausted)),
+            (Outcome::Unreachable, Attempted { attempt: 6, ..patient }, failed(Reason::AttemptsExhausted)),
+            (throttled(7), last, failed(Reason::AttemptsExhausted)),
+            (Outcome::Unknown, Attempted { attempt: 5, ..safe }, unknown(Reason::AttemptsExhausted)),
             // What may have gone out is never called failed or expired.
-            (Outcome::Rejected, doubtful, unknown("rejected")),
-            (Outcome::Unreachable, Attempted { attempt: 5, ..doubtful }, unknown("attempts_exhausted")),
-            (throttled(3600), doubtful, unknown("throttled")),
-            (Outcome::Unknown, Attempted { expires_at: NOW, ..safe }, unknown("unknown")),
-            (Outcome::Unreachable, doubtful, in_seconds(5, "unreachable")),
+            (Outcome::Rejected, doubtful, unknown(Reason::Rejected)),
+            (Outcome::Unreachable, Attempted { attempt: 5, ..doubtful }, unknown(Reason::AttemptsExhausted)),
+            (throttled(3600), doubtful, unknown(Reason::Throttled)),
+            (Outcome::Unknown, Attempted { expires_at: NOW, ..safe }, unknown(Reason::Unknown)),
+            (Outcome::Unreachable, doubtful, in_seconds(5, Reason::Unreachable)),
         ];
         for (outcome, attempted, expected) in table {
             assert_eq!(decide(&outcome, &attempted), expected, "{outcome:?} of {attempted:?}");
@@ -202,21 +200,21 @@ mod tests {
         let day = 24 * 3600;
         let within = |hours: u32| Attempted { expires_at: NOW + HOUR * hours, ..first(&plain) };
         let table = [
-            (throttled(3599), within(1), in_seconds(3599, "throttled")),
-            (throttled(3600), within(1), expired("throttled")),
-            (throttled(10 * 365 * 86_400), within(1), expired("throttled")),
+            (throttled(3599), within(1), in_seconds(3599, Reason::Throttled)),
+            (throttled(3600), within(1), expired(Reason::Throttled)),
+            (throttled(10 * 365 * 86_400), within(1), expired(Reason::Throttled)),
             // A nonsensical wait counts as a day.
-            (throttled(10 * 365 * 86_400), within(25), in_seconds(day, "throttled")),
-            (Outcome::Throttled { wait: Some(Duration::MAX) }, within(24), expired("throttled")),
+            (throttled(10 * 365 * 86_400), within(25), in_seconds(day, Reason::Throttled)),
+            (Outcome::Throttled { wait: Some(Duration::MAX) }, within(24), expired(Reason::Throttled)),
             (
                 Outcome::Unreachable,
                 Attempted { expires_at: NOW + Duration::from_secs(5), ..first(&plain) },
-                expired("unreachable"),
+                expired(Reason::Unreachable),
             ),
             (
                 Outcome::Unreachable,
                 Attempted { expires_at: NOW + Duration::from_millis(5001), ..first(&plain) },
-                in_seconds(5, "unreachable"),
+                in_seconds(5, Reason::Unreachable),
             ),
         ];
         for (outcome, attempted, expected) in table {
@@ -245,24 +243,24 @@ mod tests {
 
     #[test]
     fn a_push_that_nobody_may_send_sleeps_until_its_end_and_says_why() {
-        let (nobody, closed) = (Obstacle::Account("no_sender"), Obstacle::Gate("window_closed"));
+        let (nobody, closed) = (Obstacle::Account(Reason::NoSender), Obstacle::Gate(Reason::WindowClosed));
         let end = NOW + HOUR;
         let at = |seconds: u64| Some(NOW + Duration::from_secs(seconds));
         let table = [
-            (nobody, None, false, NOW, in_seconds(30, "no_sender")),
-            (closed, None, false, NOW, in_seconds(30, "window_closed")),
-            (nobody, at(7), false, NOW, in_seconds(7, "no_sender")),
-            (nobody, at(900), true, NOW, in_seconds(900, "no_sender")),
+            (nobody, None, false, NOW, in_seconds(30, Reason::NoSender)),
+            (closed, None, false, NOW, in_seconds(30, Reason::WindowClosed)),
+            (nobody, at(7), false, NOW, in_seconds(7, Reason::NoSender)),
+            (nobody, at(900), true, NOW, in_seconds(900, Reason::NoSender)),
             // A told instant that is past does not make it spin.
-            (nobody, Some(UtcMs(0)), false, NOW, in_seconds(1, "no_sender")),
+            (nobody, Some(UtcMs(0)), false, NOW, in_seconds(1, Reason::NoSender)),
             // It wakes at its end, not later.
-            (closed, at(7200), false, NOW, in_seconds(3600, "window_closed")),
-            (nobody, None, false, end - Duration::from_millis(1), in_seconds(3600, "no_sender")),
-            (nobody, None, false, end, failed("no_sender")),
-            (nobody, at(7200), false, end, failed("no_sender")),
-            (closed, at(7200), false, end, expired("window_closed")),
-            (nobody, None, true, end, unknown("no_sender")),
-            (closed, None, true, end, unknown("window_closed")),
+            (closed, at(7200), false, NOW, in_seconds(3600, Reason::WindowClosed)),
+            (nobody, None, false, end - Duration::from_millis(1), in_seconds(3600, Reason::NoSender)),
+            (nobody, None, false, end, failed(Reason::NoSender)),
+            (nobody, at(7200), false, end, failed(Reason::NoSender)),
+            (closed, at(7200), false, end, expired(Reason::WindowClosed)),
+            (nobody, None, true, end, unknown(Reason::NoSender)),
+            (closed, None, true, end, unknown(Reason::WindowClosed)),
         ];
         for (obstacle, until, perhaps_sent, now, expected) in table {
             let next = decide_snooze(obstacle, until, perhaps_sent, now, end);

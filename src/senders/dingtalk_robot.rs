@@ -27,7 +27,9 @@ use super::shared::text::{Limit, split};
 use super::shared::verdict::{Fields, No, Verdict, number};
 use crate::clock::SharedClock;
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{
+    Account, Delivery, Kind, MediaFile, Outcome, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs,
+};
 
 /// A request has about 20,000 bytes, of which JSON's escapes and the rest of the body take their part.
 const TEXT_MAX_JSON_BYTES: usize = 18_000;
@@ -124,7 +126,7 @@ impl Sender for DingtalkRobot {
     fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
         match self.pace().free_at(self.steady.now()) {
             None => Gate::Open,
-            Some(free) => Gate::Closed { reason: "rate_limit", until: Some(self.steady.on_the_wall(free, now)) },
+            Some(free) => Gate::Closed { reason: Reason::RateLimit, until: Some(self.steady.on_the_wall(free, now)) },
         }
     }
 }

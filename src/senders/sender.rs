@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::shared::http::Http;
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Report, Target, UtcMs};
+use crate::domain::{Delivery, Reason, Report, Target, UtcMs};
 
 /// One value per account; all methods may run at once.
 #[async_trait]
@@ -83,10 +83,10 @@ impl Probe {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gate {
     Open,
-    /// `reason` is one word such as `window_closed`; `until` is when to look again, if that is known. A
+    /// `reason` says why; `until` is when to look again, if that is known. A
     /// [`SenderEvent::GateOpened`] makes the daemon look at once.
     Closed {
-        reason: &'static str,
+        reason: Reason,
         until: Option<UtcMs>,
     },
 }

@@ -30,7 +30,7 @@ use super::shared::text::Limit;
 use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Outcome, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
@@ -140,7 +140,7 @@ impl Sender for WecomRobot {
     fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
         match self.wecom.free_at(&quota(), now) {
             None => Gate::Open,
-            until => Gate::Closed { reason: "rate_limit", until },
+            until => Gate::Closed { reason: Reason::RateLimit, until },
         }
     }
 }

@@ -5,7 +5,7 @@ mod attempts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::{Decision, Job, LedgerRow, Outcome, Overlap, PushSpec, PushState, Rule, Trigger, UtcMs};
+use crate::domain::{Decision, Job, LedgerRow, Outcome, Overlap, PushSpec, PushState, Reason, Rule, Trigger, UtcMs};
 use crate::engine::core::timer::{Answer, Ask};
 use crate::engine::roster::PastAccount;
 use crate::store::{Applied, Cursor, JobChange, NewFire, OpenPush, Recorded, StoredJob, Unwatched};
@@ -199,7 +199,7 @@ impl Rows {
     fn insert_fire(&mut self, job: usize, fire: &NewFire, overlaps: bool, now: UtcMs) -> usize {
         let (decision, reason) = match overlaps {
             true => (Decision::Skipped, Some("overlap")),
-            false => (fire.decision, fire.reason.as_deref()),
+            false => (fire.decision, fire.reason.map(Reason::as_str)),
         };
         let index = self.fires.len();
         self.jobs[job].by_instant.insert(fire.due_at, index);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::bench::{delivery, group};
 use crate::common::fake_im::{Answer, FakeIm, Refused};
 use crate::common::rig::{NOW, Rig, media, text, text_item};
-use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, Report, Target};
+use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, Reason, Report, Target};
 use pushcron::senders::{Gate, Probe, Sender};
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ async fn the_twenty_first_message_of_a_minute_waits_and_spends_no_attempt() {
         assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
     }
     let minute = Duration::from_secs(60);
-    assert_eq!(robot.gate(&room(), None, NOW), Gate::Closed { reason: "rate_limit", until: Some(NOW + minute) });
+    assert_eq!(robot.gate(&room(), None, NOW), Gate::Closed { reason: Reason::RateLimit, until: Some(NOW + minute) });
     let report = robot.send(&push()).await;
     assert_eq!(report.outcome, Outcome::Throttled { wait: Some(minute) });
     // A restart knows it too.
@@ -150,7 +150,7 @@ async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
             assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
         }
         world.rig.clock().step_wall_to(now);
-        let closed = Gate::Closed { reason: "rate_limit", until: Some(now + minute) };
+        let closed = Gate::Closed { reason: Reason::RateLimit, until: Some(now + minute) };
         assert_eq!(robot.gate(&room(), None, now), closed);
         assert_eq!(robot.send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
         world.rig.clock().advance(minute);
@@ -174,7 +174,7 @@ async fn a_robot_that_was_shut_out_stays_silent_for_ten_minutes() {
     assert_eq!(robot.send(&push()).await.outcome, Outcome::Throttled { wait: Some(ten) });
     let again = world.robot(&[]);
     assert_eq!(again.probe().await, Probe::assumed_up());
-    assert_eq!(again.gate(&room(), None, NOW), Gate::Closed { reason: "rate_limit", until: Some(NOW + ten) });
+    assert_eq!(again.gate(&room(), None, NOW), Gate::Closed { reason: Reason::RateLimit, until: Some(NOW + ten) });
     assert_eq!(again.send(&push()).await.outcome, Outcome::Throttled { wait: Some(ten) });
     assert_eq!(world.im.requests().len(), 1);
 }

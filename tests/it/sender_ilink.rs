@@ -7,7 +7,7 @@ use crate::common::deliveries::{DUE_AT, media, secret};
 use crate::common::fake_ilink::{Arrived, BOT, FakeIlink, TOKEN, USER};
 use crate::common::fake_im::{Answer, Refused};
 use pushcron::domain::message::Item;
-use pushcron::domain::{Account, Body, Delivery, Outcome, PartReport, Report, UtcMs};
+use pushcron::domain::{Account, Body, Delivery, Outcome, PartReport, Reason, Report, UtcMs};
 use pushcron::senders::{Gate, Probe, Sender, SenderEvent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -58,7 +58,7 @@ fn no_breach(service: &FakeIlink) {
 }
 
 fn window_closed() -> Gate {
-    Gate::Closed { reason: "window_closed", until: None }
+    Gate::Closed { reason: Reason::WindowClosed, until: None }
 }
 
 // The window
@@ -155,7 +155,7 @@ async fn six_sends_in_five_minutes_are_enough() {
     }
     // The first went out at once, the sixth after five pauses of two seconds.
     let until = Some(DUE_AT + HOUR / 12);
-    assert_eq!(sender.gate(&push.target, None, bench.now()), Gate::Closed { reason: "rate_limit", until });
+    assert_eq!(sender.gate(&push.target, None, bench.now()), Gate::Closed { reason: Reason::RateLimit, until });
     let wait = Some(HOUR / 12 - Duration::from_secs(10));
     assert_eq!(sender.send(&push).await.outcome, Outcome::Throttled { wait });
     assert_eq!(service.calls("sendmessage"), 6);
@@ -172,7 +172,7 @@ async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
         }
         bench.clock.step_wall_to(UtcMs(bench.now().0 + step));
         let left = HOUR / 12 - Duration::from_secs(10);
-        let closed = Gate::Closed { reason: "rate_limit", until: Some(bench.now() + left) };
+        let closed = Gate::Closed { reason: Reason::RateLimit, until: Some(bench.now() + left) };
         assert_eq!(sender.gate(&push.target, None, bench.now()), closed, "{step}");
         bench.clock.advance(left);
         assert_eq!(sender.gate(&push.target, None, bench.now()), Gate::Open, "{step}");
@@ -350,7 +350,7 @@ async fn a_refusal_is_never_hammered_and_the_users_word_ends_it() {
         let restarted = bench.build(&ilink_account(&service));
         assert_eq!(restarted.probe().await.sendable, Some(false));
         let until = Some(bench.now() + wait);
-        assert_eq!(restarted.gate(&push.target, None, bench.now()), Gate::Closed { reason: "rate_limit", until });
+        assert_eq!(restarted.gate(&push.target, None, bench.now()), Gate::Closed { reason: Reason::RateLimit, until });
         assert_eq!(restarted.send(&push).await.outcome, Outcome::Throttled { wait: Some(wait) });
         assert_eq!(service.calls("sendmessage"), calls);
         bench.clock.advance(wait);

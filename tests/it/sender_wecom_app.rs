@@ -8,7 +8,7 @@ use crate::common::fake_im::Answer;
 use crate::common::fake_wecom::{AGENT, CORP, FakeWecom, SECRET, Shown, refused};
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::Item;
-use pushcron::domain::{Account, Body, MediaFile, Outcome, Report, Target};
+use pushcron::domain::{Account, Body, MediaFile, Outcome, Reason, Report, Target};
 use pushcron::senders::{Gate, Probe, Sender};
 use serde_json::{Value, json};
 
@@ -477,7 +477,7 @@ async fn the_thirty_first_message_of_a_minute_to_a_member_waits() {
     let bench = Bench::new();
     let (wecom, app) = app(&bench).await;
     let closed = |app: &dyn Sender, target: Target| {
-        matches!(app.gate(&target, None, bench.now()), Gate::Closed { reason: "rate_limit", until: Some(_) })
+        matches!(app.gate(&target, None, bench.now()), Gate::Closed { reason: Reason::RateLimit, until: Some(_) })
     };
     for number in 0..29 {
         assert_eq!(app.send(&text(user("lisi"), &number.to_string())).await.outcome, Outcome::Sent);

@@ -7,7 +7,7 @@ use crate::common::deliveries::{media, secret, text as word};
 use crate::common::fake_im::{Answer, FakeIm, Refused};
 use crate::common::fake_wecom::{self, FakeWecom, Shown};
 use pushcron::domain::message::Item;
-use pushcron::domain::{Body, Outcome, UtcMs};
+use pushcron::domain::{Body, Outcome, Reason, UtcMs};
 use pushcron::senders::{Gate, Sender};
 use serde_json::{Value, json};
 
@@ -291,7 +291,7 @@ async fn the_twenty_first_message_of_a_minute_is_not_even_tried() {
         assert_eq!(robot.send(&text(target.clone(), "hi")).await.outcome, Outcome::Sent);
         bench.clock.advance(Duration::from_secs(1));
     }
-    let Gate::Closed { reason: "rate_limit", until: Some(until) } = robot.gate(&target, None, bench.now()) else {
+    let Gate::Closed { reason: Reason::RateLimit, until: Some(until) } = robot.gate(&target, None, bench.now()) else {
         panic!("the gate is open");
     };
     assert!((40_000..=42_000).contains(&until.ms_since(bench.now())), "the first one leaves the minute: {until}");
@@ -331,7 +331,7 @@ async fn too_often_waits_longer_each_time() {
         let Outcome::Throttled { wait: Some(told) } = robot.send(&push).await.outcome else { panic!("not throttled") };
         assert_eq!(told, Duration::from_secs(expected));
         let until = Some(bench.now() + told);
-        assert_eq!(robot.gate(&push.target, None, bench.now()), Gate::Closed { reason: "rate_limit", until });
+        assert_eq!(robot.gate(&push.target, None, bench.now()), Gate::Closed { reason: Reason::RateLimit, until });
         bench.clock.advance(told);
         wait += told;
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::{
-    Body, Database, Message, Next, Outcome, PushSpec, Report, RetryPolicy, Rule, Target, Trigger, UtcMs,
+    Body, Database, Message, Next, Outcome, PushSpec, Reason, Report, RetryPolicy, Rule, Target, Trigger, UtcMs,
 };
 use crate::store::{self, Access, AdHoc, Begin, Finish, Settle, SharedStore};
 
@@ -187,7 +187,7 @@ async fn every_end_is_told_once_beside_a_prune_and_thousands_of_changes() {
     let flood = Arc::new(Flood::new().await);
     let long_ago = START - Duration::from_secs(86_400);
     let old = flood.opened(1000, long_ago).await;
-    let over = |&push_id: &i64| Settle { push_id, next: Next::Failed { reason: "no_sender".to_owned() } };
+    let over = |&push_id: &i64| Settle { push_id, next: Next::Failed { reason: Reason::NoSender } };
     flood.store.settle(old.iter().map(over).collect(), long_ago).await.unwrap();
     let waiting = flood.opened(300, START).await;
     let source: &dyn History = &*flood.store;
@@ -200,17 +200,17 @@ async fn every_end_is_told_once_beside_a_prune_and_thousands_of_changes() {
             let mut open = waiting;
             for _ in 0..8 {
                 open.extend(flood.opened(250, START).await);
-                flood.tried(&open, START, |_| Next::Retry { at: START, reason: "unreachable".to_owned() }).await;
+                flood.tried(&open, START, |_| Next::Retry { at: START, reason: Reason::Unreachable }).await;
                 flood
                     .tried(&open, START, |id| match id % 3 {
                         0 => Next::Sent,
-                        1 => Next::Failed { reason: "attempts_exhausted".to_owned() },
-                        _ => Next::Retry { at: START, reason: "unreachable".to_owned() },
+                        1 => Next::Failed { reason: Reason::AttemptsExhausted },
+                        _ => Next::Retry { at: START, reason: Reason::Unreachable },
                     })
                     .await;
                 open.retain(|id| id % 3 == 2);
             }
-            flood.tried(&open, START, |_| Next::Unknown { reason: "unknown".to_owned() }).await;
+            flood.tried(&open, START, |_| Next::Unknown { reason: Reason::Unknown }).await;
             done.store(true, Ordering::Release);
         }
     });

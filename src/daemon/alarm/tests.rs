@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::domain::{Database, Health, Message, Next, Report as Answer, RetryPolicy, Rule, Target};
+use crate::domain::{Database, Health, Message, Next, Reason, Report as Answer, RetryPolicy, Rule, Target};
 use crate::store::{self, Access, Begin, Finish, Settle};
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     async fn fails(&self) -> i64 {
-        self.ended(Next::Failed { reason: "rejected".to_owned() }).await
+        self.ended(Next::Failed { reason: Reason::Rejected }).await
     }
 
     fn hears(&mut self, account: &str, up: bool) {
@@ -143,7 +143,7 @@ async fn what_ends_badly_is_told_at_once_and_what_follows_is_grouped() {
 
     bench.looks_after(5).await;
     bench.fails().await;
-    bench.ended(Next::Unknown { reason: "unknown".to_owned() }).await;
+    bench.ended(Next::Unknown { reason: Reason::Unknown }).await;
     bench.ended(Next::Sent).await;
     bench.looks_after(60).await;
     assert!(bench.pushed().await.is_empty(), "within the time of one report");
@@ -211,7 +211,7 @@ async fn an_end_that_is_recorded_late_is_told_all_the_same() {
     bench.looks_after(2).await;
     bench.report().await;
     // The database could not be written for a while: what ended before the last report is recorded after it.
-    let failed = Next::Failed { reason: "rejected".to_owned() };
+    let failed = Next::Failed { reason: Reason::Rejected };
     let id = bench.ended_then("123", failed, START - Duration::from_secs(60)).await;
     bench.looks_after(700).await;
     let report = bench.report().await;
@@ -270,7 +270,7 @@ async fn a_push_that_is_retried_by_hand_and_fails_again_is_told_again() {
         bench.store.retry(id, bench.clock.now()).await.unwrap();
         bench
             .store
-            .settle(vec![Settle { push_id: id, next: Next::Expired { reason: "too_late".to_owned() } }], START)
+            .settle(vec![Settle { push_id: id, next: Next::Expired { reason: Reason::TooLate } }], START)
             .await
             .unwrap();
     }
@@ -295,7 +295,7 @@ async fn history_from_before_on_failure_was_set_is_not_told() {
 #[tokio::test]
 async fn a_report_that_fails_is_not_reported() {
     let mut bench = Bench::new(by_push("qq")).await;
-    bench.ended_at("ops", Next::Failed { reason: "rejected".to_owned() }).await;
+    bench.ended_at("ops", Next::Failed { reason: Reason::Rejected }).await;
     bench.looks_after(5).await;
     assert!(bench.pushed().await.is_empty());
     bench.fails().await;
@@ -306,7 +306,7 @@ async fn a_report_that_fails_is_not_reported() {
 #[tokio::test]
 async fn what_a_person_resolved_is_not_told() {
     let mut bench = Bench::new(by_push("tg")).await;
-    let id = bench.ended(Next::Unknown { reason: "unknown".to_owned() }).await;
+    let id = bench.ended(Next::Unknown { reason: Reason::Unknown }).await;
     bench.store.resolve(id, false, bench.clock.now()).await.unwrap();
     bench.looks_after(5).await;
     assert!(bench.pushed().await.is_empty());

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::{error, warn};
 
 use super::{Core, Step};
-use crate::domain::{Delivery, Next, Target, UtcMs};
+use crate::domain::{Delivery, Next, Reason, Target, UtcMs};
 use crate::engine::news::News;
 use crate::policy::account::Choice;
 use crate::policy::retry::{self, Obstacle};
@@ -39,13 +39,13 @@ impl Core {
                     let account = self.accounts.members()[index].id.clone();
                     self.probe(&account, step);
                     // Not written down: the answer comes within seconds and decides.
-                    self.queue.park(id, "probing");
+                    self.queue.park(id, Reason::Probing);
                 }
                 Choice::Wait { reason, until } => {
                     let until = until.map(|moment| now.wall_at(moment));
                     self.cannot_try(id, Obstacle::Account(reason), until, step);
                 }
-                Choice::Never { reason } => self.settle(id, Next::Failed { reason: reason.to_owned() }, step),
+                Choice::Never { reason } => self.settle(id, Next::Failed { reason }, step),
             }
         }
     }
@@ -66,14 +66,14 @@ impl Core {
     pub(super) fn expire(&mut self, id: i64, step: &mut Step<'_>) {
         let Some(push) = self.queue.get(id) else { return };
         let over = push.expires_at;
-        let next = retry::decide_snooze(Obstacle::Gate("too_late"), None, push.perhaps_sent, over, over);
+        let next = retry::decide_snooze(Obstacle::Gate(Reason::TooLate), None, push.perhaps_sent, over, over);
         self.settle(id, next, step);
     }
 
     /// Ends a push without an attempt.
     pub(super) fn settle(&mut self, id: i64, next: Next, step: &mut Step<'_>) {
         if let Some(push) = self.queue.get(id) {
-            let reason = next.reason().unwrap_or_default();
+            let reason = next.reason().map(Reason::as_str).unwrap_or_default();
             (self.observer)(News::Ended { im: &push.im, account: None, state: next.state() });
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
@@ -87,6 +87,6 @@ pub(super) fn gate(sender: &dyn Sender, target: &Target, delivery: Option<&Deliv
     let asked = catch_unwind(AssertUnwindSafe(|| sender.gate(target, delivery, now)));
     asked.unwrap_or_else(|_| {
         error!(%target, "a sender's gate broke down (a bug of pushcron); its pushes wait");
-        Gate::Closed { reason: "sender_broken", until: None }
+        Gate::Closed { reason: Reason::SenderBroken, until: None }
     })
 }

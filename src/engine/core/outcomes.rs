@@ -4,7 +4,7 @@ use tracing::{debug, info, warn};
 
 use super::starter::InFlight;
 use super::{Core, Step};
-use crate::domain::{Delivery, Health, Next, Outcome, Report};
+use crate::domain::{Delivery, Health, Next, Outcome, Reason, Report};
 use crate::engine::news::News;
 use crate::policy::retry::{self, Attempted};
 use crate::store::Finish;
@@ -24,7 +24,7 @@ impl Core {
         self.queue.close(push_id, step.now.moment);
         let mut next = self.decide(&ended, &report.outcome, step);
         if matches!(next, Next::Retry { .. }) && self.queue.is_orphan(push_id) {
-            let reason = "job_removed".to_owned();
+            let reason = Reason::JobRemoved;
             let is_perhaps_sent = report.outcome == Outcome::Unknown || self.is_perhaps_sent(push_id);
             next = if is_perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
         }

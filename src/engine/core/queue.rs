@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::account_queue::{AccountLimits, AccountQueue, Trust, Turn};
 use super::stable::{StableMap, stable_hash};
-use crate::domain::{Moment, Reading, Rule, UtcMs};
+use crate::domain::{Moment, Reading, Reason, Rule, UtcMs};
 use crate::store::{Begin, OpenPush};
 
 /// Attempts that may be open at once over all accounts: bounds memory whatever the accounts ask for. No account may have more
@@ -28,7 +28,7 @@ enum Place {
     /// Until it is due.
     Waiting,
     /// Until an account or a gate changes, or [`Queue::unpark`] is called.
-    Parked(&'static str),
+    Parked(Reason),
     /// In the queue of this account.
     Ready(Arc<str>),
     /// An attempt is open (or being opened) in the queue of this account.
@@ -270,7 +270,7 @@ impl Queue {
     }
 
     /// Sets a push aside until something changes.
-    pub fn park(&mut self, id: i64, reason: &'static str) {
+    pub fn park(&mut self, id: i64, reason: Reason) {
         self.leave_place(id);
         self.due_together = None;
         if let Some(entry) = self.entries.get_mut(&id) {

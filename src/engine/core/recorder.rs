@@ -7,7 +7,7 @@ use tracing::{error, warn};
 
 use super::stable::StableMap;
 use super::{Action, Core, STORE_PAUSE, Step};
-use crate::domain::{Moment, Next, Outcome, Reading};
+use crate::domain::{Moment, Next, Outcome, Reading, Reason};
 use crate::store::{Finish, Settle, StoreError, TakeBack};
 
 /// Pushes put back or ended without an attempt in one transaction: few enough that no attempt waits for it noticeably.
@@ -23,7 +23,7 @@ pub(super) struct Recorder {
     take_backs: VecDeque<TakeBack>,
     settles: VecDeque<Settle>,
     /// Why a push was snoozed, as its row says, so that the row is not written again and again.
-    snoozed: StableMap<i64, &'static str>,
+    snoozed: StableMap<i64, Reason>,
     /// Writes under way.
     writing: usize,
     is_finishing: bool,
@@ -47,19 +47,19 @@ impl Recorder {
     }
 
     /// Snoozes a push, unless its row gives this reason already.
-    pub(super) fn snooze(&mut self, settle: Settle, reason: &'static str) {
+    pub(super) fn snooze(&mut self, settle: Settle, reason: Reason) {
         if self.snoozed.insert(settle.push_id, reason) != Some(reason) {
             self.settles.push_back(settle);
         }
     }
 
     /// The row of this push is about to give this reason, written by other means.
-    pub(super) fn snoozed_for(&mut self, push_id: i64, reason: &'static str) {
+    pub(super) fn snoozed_for(&mut self, push_id: i64, reason: Reason) {
         self.snoozed.insert(push_id, reason);
     }
 
     /// Why a push waits, as its row says.
-    pub(super) fn reason_of(&self, push_id: i64) -> Option<&'static str> {
+    pub(super) fn reason_of(&self, push_id: i64) -> Option<Reason> {
         self.snoozed.get(&push_id).copied()
     }
 

@@ -3,7 +3,7 @@
 use tracing::{error, warn};
 
 use super::Dice;
-use crate::domain::{Delivery, Next, Outcome, Reading, Report, UtcMs};
+use crate::domain::{Delivery, Next, Outcome, Reading, Reason, Report, UtcMs};
 use crate::policy::retry::{Attempted, decide};
 use crate::store::{Finish, Interrupted, OpenPush, TakeBack};
 
@@ -82,7 +82,7 @@ impl Recovered {
 }
 
 fn unreadable(push: i64, problem: &str, may_have_begun: bool) -> (Report, Next) {
-    let reason = "unreadable".to_owned();
+    let reason = Reason::Unreadable;
     let (outcome, next) = match may_have_begun {
         true => (Outcome::Unknown, Next::Unknown { reason }),
         false => (Outcome::Unreachable, Next::Failed { reason }),

@@ -11,7 +11,7 @@ use super::queue::Startable;
 use super::stable::StableMap;
 use super::staging::{Staged, Staging};
 use super::{Action, Core, LOOK_AGAIN, Start, Step};
-use crate::domain::{Delivery, Outcome, Report, UtcMs};
+use crate::domain::{Delivery, Outcome, Reason, Report, UtcMs};
 use crate::engine::roster::Roster;
 use crate::senders::{Gate, Sender};
 use crate::store::{Begin, StoreError, TakeBack};
@@ -253,7 +253,7 @@ impl Core {
         &mut self,
         delivery: &Delivery,
         start_at: UtcMs,
-        reason: Option<&'static str>,
+        reason: Option<Reason>,
         step: &mut Step<'_>,
     ) {
         self.queue.take_back(delivery.push_id, step.now.moment);
@@ -261,7 +261,7 @@ impl Core {
             push_id: delivery.push_id,
             number: delivery.attempt,
             next_attempt_at: start_at,
-            reason: reason.map(str::to_owned),
+            reason,
         });
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Decision, MisfirePolicy};
+use crate::domain::{Decision, MisfirePolicy, Reason};
 
 /// 2026-01-01T01:00:00.000Z
 const START: UtcMs = UtcMs(1_767_229_200_000);
@@ -138,7 +138,7 @@ fn a_job_that_owes_a_gap_keeps_its_place_in_the_store_until_the_rows_are_there()
     timeline.advance(instant);
     let gap = timeline.plan(after(NEWEST + 60), 9);
     assert_eq!((gap.fires.len(), fires(&gap)[0]), (899, ("a", 60, Decision::Missed)));
-    assert_eq!(gap.fires[898].reason.as_deref(), Some("misfire_latest"), "as it was decided");
+    assert_eq!(gap.fires[898].reason, Some(Reason::MisfireLatest), "as it was decided");
     assert_eq!(cursor(&gap), (Some(after(60)), Some(after(NEWEST + 120)), 1));
     timeline.advance(gap);
     assert_eq!(timeline.next_look_at(), Some(after(NEWEST + 120) - AHEAD));
@@ -284,17 +284,17 @@ fn the_next_fire_is_that_of_a_job_that_may_fire() {
 fn what_may_not_fire_any_more_is_closed_with_its_reason() {
     let timeline = timeline(vec![every_minute("a"), every_minute("b")]);
     let names = ["a", "nobody"].map(Arc::from);
-    let (plan, taken) = timeline.plan_closing(&names, after(60), "removed");
+    let (plan, taken) = timeline.plan_closing(&names, after(60), Reason::DefinitionChanged);
     assert_eq!((fires(&plan), taken), (vec![("a", 60, Decision::Missed)], 2));
-    assert_eq!(plan.fires[0].reason.as_deref(), Some("removed"));
+    assert_eq!(plan.fires[0].reason, Some(Reason::DefinitionChanged));
     let cursor = |plan: &Plan| (plan.cursors[0].from, plan.cursors[0].next_due_at, plan.cursors.len());
     assert_eq!(cursor(&plan), (Some(after(60)), Some(after(120)), 1));
     // What would not have fired anyway keeps its own reason.
     let paused = Timeline::new(vec![StoredJob { paused: true, ..every_minute("a") }], "2026a", START).unwrap();
-    let skipped = &paused.plan_closing(&names, after(62), "removed").0.fires[0];
-    assert_eq!((skipped.decision, skipped.reason.as_deref()), (Decision::Skipped, Some("paused")));
+    let skipped = &paused.plan_closing(&names, after(62), Reason::DefinitionChanged).0.fires[0];
+    assert_eq!((skipped.decision, skipped.reason), (Decision::Skipped, Some(Reason::Paused)));
     // Nothing is due: no fire, and the place as the store has it.
-    let (plan, _) = timeline.plan_closing(&names, after(59), "removed");
+    let (plan, _) = timeline.plan_closing(&names, after(59), Reason::DefinitionChanged);
     assert_eq!(fires(&plan), []);
     assert_eq!(cursor(&plan), (Some(after(60)), Some(after(60)), 1));
 }
@@ -308,26 +308,26 @@ fn many_jobs_are_closed_in_parts_with_what_they_owe() {
     let mut names: Vec<Arc<str>> = (0..10).map(|n| format!("job{n}").into()).collect();
     let mut rows = Vec::new();
     while !names.is_empty() {
-        let (plan, taken) = timeline.plan_closing(&names, after(NEWEST + 60), "removed");
+        let (plan, taken) = timeline.plan_closing(&names, after(NEWEST + 60), Reason::DefinitionChanged);
         assert!(plan.fires.len() <= 4096 && taken > 0, "{taken} jobs in {} rows", plan.fires.len());
-        rows.extend(plan.fires.iter().map(|fire| (fire.job.clone(), fire.due_at, fire.reason.clone())));
+        rows.extend(plan.fires.iter().map(|fire| (fire.job.clone(), fire.due_at, fire.reason)));
         names.drain(..taken);
         timeline.advance(plan);
     }
     assert_eq!(rows.len(), 10 * 900, "899 that were owed, and one more minute");
-    let reasons = |reason: &str| rows.iter().filter(|row| row.2.as_deref() == Some(reason)).count();
-    assert_eq!((reasons("misfire_window"), reasons("removed")), (10 * 840, 10));
+    let reasons = |reason: Reason| rows.iter().filter(|row| row.2 == Some(reason)).count();
+    assert_eq!((reasons(Reason::MisfireWindow), reasons(Reason::DefinitionChanged)), (10 * 840, 10));
     assert_eq!(timeline.next_look_at(), Some(after(NEWEST + 120) - AHEAD));
 }
 
 #[test]
 fn what_a_restored_database_does_not_know_is_owed_and_never_fires() {
     let mut timeline = timeline(vec![every_minute("a"), every_minute("b")]);
-    timeline.close(after(120), "restored");
+    timeline.close(after(120), Reason::Restored);
     let plan = timeline.plan(after(121), 9);
     let missed = |job| [60, 120].map(|at| (job, at, Decision::Missed));
     assert_eq!(fires(&plan), [missed("a"), missed("b")].concat());
-    assert!(plan.fires.iter().all(|fire| fire.reason.as_deref() == Some("restored")));
+    assert!(plan.fires.iter().all(|fire| fire.reason == Some(Reason::Restored)));
     timeline.advance(plan);
     assert!(timeline.plan(after(121), 9).is_empty());
     assert_eq!(fires(&timeline.plan(after(180), 1)), [("a", 180, Decision::Fired)]);

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Schedule;
 use crate::domain::job::DstGap;
+use crate::domain::{Reason, Schedule};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -42,7 +42,7 @@ fn plan(job: &Watched, from: UtcMs, now: UtcMs, until: UtcMs) -> Plan {
 
 /// Runs of rows with the same decision and reason, as `count reason`.
 fn summary(plan: &Plan) -> String {
-    let word = |fire: &Decided| fire.reason.unwrap_or(fire.decision.as_str());
+    let word = |fire: &Decided| fire.reason.map_or(fire.decision.as_str(), Reason::as_str);
     let runs = plan.fires.chunk_by(|a, b| word(a) == word(b));
     runs.map(|run| format!("{} {}", run.len(), word(&run[0]))).collect::<Vec<_>>().join(", ")
 }
@@ -211,7 +211,7 @@ fn more_than_a_thousand_missed_instants_become_one_row() {
     let row = Decided {
         due_at: from,
         decision: Decision::Missed,
-        reason: Some("misfire_skip"),
+        reason: Some(Reason::MisfireSkip),
         count: 1001,
         until_at: Some(from + Duration::from_secs(1000)),
     };
@@ -224,7 +224,7 @@ fn one_row_for_decades_is_missed_even_if_it_begins_in_a_gap() {
     let skip = misfire(MisfirePolicy::Skip);
     let (gap_end, now) = (utc("1990-03-25T01:00:00Z"), utc("2026-06-01T12:00:00Z"));
     let row = plan(&on(&daily, &skip), gap_end, now, now).fires[0];
-    assert_eq!((row.due_at, row.decision, row.reason), (gap_end, Decision::Missed, Some("misfire_skip")));
+    assert_eq!((row.due_at, row.decision, row.reason), (gap_end, Decision::Missed, Some(Reason::MisfireSkip)));
     assert_eq!(row.count, daily.count_called(gap_end, now));
 }
 
@@ -236,13 +236,13 @@ fn a_year_of_seconds_is_one_row_and_balances() {
         let schedule = cron(text);
         let seconds = plan(&on(&schedule, &latest), from, now, now);
         let [row, fired @ ..] = &seconds.fires[..] else { panic!("{text}: no row") };
-        assert_eq!((row.decision, row.reason), (Decision::Missed, Some("misfire_window")), "{text}");
+        assert_eq!((row.decision, row.reason), (Decision::Missed, Some(Reason::MisfireWindow)), "{text}");
         assert!(fired.iter().all(|fire| fire.decision == Decision::Fired), "{text}");
         assert_eq!(row.count + fired.len() as u64, schedule.count_called(from, UtcMs(now.0 + 1)), "{text}");
         assert!(row.until_at < Some(fired[0].due_at), "{text}");
         let paused = plan(&Watched { paused: true, ..on(&schedule, &latest) }, from, now, now);
         assert_eq!(paused.fires.len(), 1, "{text}");
-        assert_eq!((paused.fires[0].decision, paused.fires[0].reason), (Decision::Skipped, Some("paused")));
+        assert_eq!((paused.fires[0].decision, paused.fires[0].reason), (Decision::Skipped, Some(Reason::Paused)));
     }
 }
 
@@ -267,7 +267,7 @@ fn a_clock_put_back_repeats_nothing_and_silences_nothing() {
 }
 
 /// The rules once more, instant by instant.
-fn naive(job: &Watched, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, &'static str)> {
+fn naive(job: &Watched, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, Option<Reason>)> {
     let mut called = Vec::new();
     let mut next = job.schedule.next_called_after(UtcMs(from.0 - 1));
     while let Some(instant) = next.filter(|instant| instant.at <= now) {
@@ -281,14 +281,14 @@ fn naive(job: &Watched, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, &'static str)> {
     let mut caught_up = 0;
     for instant in called.iter().rev() {
         let reason = match job.misfire.policy {
-            _ if instant.skipped => "dst_gap",
-            _ if age(instant) <= grace => "fired",
-            MisfirePolicy::Skip => "misfire_skip",
-            _ if age(instant) > job.misfire.within => "misfire_window",
-            MisfirePolicy::Latest if Some(instant.at) == newest => "caught_up",
-            MisfirePolicy::Latest => "misfire_latest",
-            MisfirePolicy::All if caught_up < job.misfire.max => "caught_up",
-            MisfirePolicy::All => "misfire_cap",
+            _ if instant.skipped => Some(Reason::DstGap),
+            _ if age(instant) <= grace => None,
+            MisfirePolicy::Skip => Some(Reason::MisfireSkip),
+            _ if age(instant) > job.misfire.within => Some(Reason::MisfireWindow),
+            MisfirePolicy::Latest if Some(instant.at) == newest => Some(Reason::CaughtUp),
+            MisfirePolicy::Latest => Some(Reason::MisfireLatest),
+            MisfirePolicy::All if caught_up < job.misfire.max => Some(Reason::CaughtUp),
+            MisfirePolicy::All => Some(Reason::MisfireCap),
         };
         if age(instant) > grace {
             caught_up += 1;
@@ -345,13 +345,13 @@ fn nothing_fires_of_what_is_closed() {
         [(true, false, "3 restored"), (true, true, "3 paused"), (false, false, "3 disabled")]
     {
         let job = Watched { enabled, paused, ..on(&schedule, &latest) };
-        let closing = plan_closing(&job, from, until, "restored");
+        let closing = plan_closing(&job, from, until, Reason::Restored);
         let rows = closing.gap.unwrap().rows(&schedule);
         assert_eq!(summary(&Plan { fires: rows, next_due_at: None }), expected);
         assert!(closing.fires.is_empty());
         assert_eq!(closing.next_due_at, Some(utc("2026-06-01T08:30:00Z")));
     }
-    assert_eq!(plan_closing(&on(&schedule, &latest), UtcMs(until.0 + 1), until, "restored").gap, None);
+    assert_eq!(plan_closing(&on(&schedule, &latest), UtcMs(until.0 + 1), until, Reason::Restored).gap, None);
 }
 
 proptest! {
@@ -376,7 +376,7 @@ proptest! {
         // A long gap is one row.
         let many = planned.fires.iter().take_while(|row| row.count > MAX_ROWS).count();
         let rows: Vec<_> =
-            planned.fires[many..].iter().map(|fire| (fire.due_at, fire.reason.unwrap_or("fired"))).collect();
+            planned.fires[many..].iter().map(|fire| (fire.due_at, fire.reason)).collect();
         prop_assert_eq!(&rows[..], &rules[rules.len() - rows.len()..]);
         prop_assert_eq!(planned.fires.iter().map(|fire| fire.count).sum::<u64>(), rules.len() as u64);
         prop_assert!(planned.next_due_at > Some(now));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::UtcMs;
+use crate::domain::{Reason, UtcMs};
 use crate::senders::sender::Gate;
 use crate::senders::shared::sliding::Window;
 
@@ -121,11 +121,11 @@ impl Refusals {
 /// The gate for a contact: the window first, then what else holds sends up, and until when.
 pub fn gate(contact: &Contact, blocked_until: Option<UtcMs>, needed: u32, rules: Rules, now: UtcMs) -> Gate {
     if contact.obstacle(needed, rules, now).is_some() {
-        return Gate::Closed { reason: "window_closed", until: None };
+        return Gate::Closed { reason: Reason::WindowClosed, until: None };
     }
     match blocked_until {
         None => Gate::Open,
-        until => Gate::Closed { reason: "rate_limit", until },
+        until => Gate::Closed { reason: Reason::RateLimit, until },
     }
 }
 

@@ -43,7 +43,9 @@ use super::shared::verdict::number;
 use super::shared::{markdown, settings};
 use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{
+    Account, Delivery, Kind, MediaFile, Outcome, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs,
+};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_app",
@@ -216,7 +218,7 @@ impl Sender for WecomApp {
     fn gate(&self, target: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
         match self.wecom.free_at(&Destination::of(target).quota(), now) {
             None => Gate::Open,
-            until => Gate::Closed { reason: "rate_limit", until },
+            until => Gate::Closed { reason: Reason::RateLimit, until },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Attempts and what becomes of their pushes, as the store records them.
 
 use super::{AttemptRow, Rows, place};
-use crate::domain::{Body, Delivery, Health, Message, Next, PushState, Trigger, UtcMs};
+use crate::domain::{Body, Delivery, Health, Message, Next, PushState, Reason, Trigger, UtcMs};
 use crate::engine::roster::PastAccount;
 use crate::store::{AccountRow, Begin, Finish, Interrupted, Settle, TakeBack};
 
@@ -74,7 +74,7 @@ impl Rows {
                     }
                 }
             } else {
-                push.end(next.state(), next.reason(), *finished_at);
+                push.end(next.state(), next.reason().map(Reason::as_str), *finished_at);
                 self.closed(*push_id);
             }
             self.past(&account).last_attempt_at = Some(at);
@@ -102,7 +102,7 @@ impl Rows {
             }
             let before = push.attempts.last().and_then(|attempt| attempt.outcome);
             push.state = if push.attempts.is_empty() { PushState::Pending } else { PushState::Retrying };
-            push.reason = reason.as_deref().or(before).map(Into::into);
+            push.reason = reason.map(Reason::as_str).or(before).map(Into::into);
             push.next_attempt_at = *next_attempt_at;
         }
         ended
@@ -119,7 +119,7 @@ impl Rows {
                     (push.next_attempt_at, push.reason) = (*at, Some(reason.as_str().into()));
                 }
                 next => {
-                    push.end(next.state(), next.reason(), now);
+                    push.end(next.state(), next.reason().map(Reason::as_str), now);
                     self.closed(*push_id);
                 }
             }

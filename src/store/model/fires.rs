@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::jobs::StoredJob;
 use super::pushes::OpenPush;
-use crate::domain::{Decision, Overlap, PushSpec, Trigger, UtcMs};
+use crate::domain::{Decision, Overlap, PushSpec, Reason, Trigger, UtcMs};
 
 /// One instant of a job's schedule and what was decided about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct NewFire {
     pub job: Arc<str>,
     pub due_at: UtcMs,
     pub decision: Decision,
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// How many instants this row stands for: 1, or more for a long gap (then `until_at` is the last of them).
     pub count: u64,
     pub until_at: Option<UtcMs>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Delivery, Health, Kind, Next, Report, Rule, Target, Trigger, UtcMs};
+use crate::domain::{Delivery, Health, Kind, Next, Reason, Report, Rule, Target, Trigger, UtcMs};
 
 /// An open push without its message: what the dispatcher keeps in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,7 @@ pub struct TakeBack {
     /// When the push is due again.
     pub next_attempt_at: UtcMs,
     /// Why it waits, where that is not its hour.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 /// A push put back, or ended, without an attempt.

@@ -11,7 +11,7 @@ use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
 use super::writer::Write;
-use crate::domain::{Delivery, Health, UtcMs};
+use crate::domain::{Delivery, Health, Reason, UtcMs};
 use crate::store::model::{Begin, Finish, Interrupted, TakeBack};
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
@@ -144,7 +144,8 @@ impl Write for TakeBackAttempts {
             if unwanted.run(*push_id, *number, self.now)? {
                 uncount.execute(params![push_id, number])?;
                 ended.push(*push_id);
-            } else if mark.execute(params![push_id, number, At::from(*next_attempt_at), reason])? == 0
+            } else if mark.execute(params![push_id, number, At::from(*next_attempt_at), reason.map(Reason::as_str)])?
+                == 0
                 && !is_open.exists([push_id])?
             {
                 ended.push(*push_id);
@@ -228,7 +229,7 @@ impl Write for FinishAttempts {
                 push_id,
                 number,
                 next.state().as_str(),
-                next.reason(),
+                next.reason().map(Reason::as_str),
                 next_attempt_at.map(At::from),
                 next_attempt_at.is_none().then_some(finished_at),
                 parts,

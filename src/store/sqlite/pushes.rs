@@ -8,7 +8,7 @@ use super::cells::{At, instant, maybe_text, parsed, text, word};
 use super::ends::{cancelled_or_unknown, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
 use super::writer::Write;
-use crate::domain::{Kind, PushState, RetryPolicy, UtcMs};
+use crate::domain::{Kind, PushState, Reason, RetryPolicy, UtcMs};
 use crate::store::error::StoreError;
 use crate::store::model::{OpenPush, Settle};
 
@@ -207,7 +207,7 @@ impl Write for SettlePushes {
             statement.execute(params![
                 push_id,
                 next.state().as_str(),
-                next.reason(),
+                next.reason().map(Reason::as_str),
                 next_attempt_at.map(At::from),
                 finished_at.map(At::from),
             ])?;

@@ -15,13 +15,13 @@ use super::pushes::{has_open_pushes, replace_older};
 use super::watch::NoteWatch;
 use super::withdraw::answer_after;
 use super::writer::Write;
-use crate::domain::{Decision, Overlap, Trigger, UtcMs};
+use crate::domain::{Decision, Overlap, Reason, Trigger, UtcMs};
 use crate::store::model::{Cursor, NewFire, Recorded};
 
 /// Why a fire that was to go out did not; its row says so.
-const PAUSED: &str = "paused";
-const OVERLAP: &str = "overlap";
-const UNREADABLE: &str = "definition_unreadable";
+const PAUSED: Reason = Reason::Paused;
+const OVERLAP: Reason = Reason::Overlap;
+const UNREADABLE: Reason = Reason::DefinitionUnreadable;
 
 pub(super) struct RecordFires {
     pub fires: Vec<NewFire>,
@@ -145,13 +145,13 @@ impl<'conn> InsertFire<'conn> {
     fn run(
         &mut self,
         fire: &NewFire,
-        instead: Option<(Decision, &str)>,
+        instead: Option<(Decision, Reason)>,
         revision: u32,
         now: UtcMs,
     ) -> Result<Option<i64>> {
         let (decision, reason) = match instead {
             Some((decision, reason)) => (decision, Some(reason)),
-            None => (fire.decision, fire.reason.as_deref()),
+            None => (fire.decision, fire.reason),
         };
         let inserted = self.0.insert(params![
             fire.job,
@@ -159,7 +159,7 @@ impl<'conn> InsertFire<'conn> {
             fire.until_at.map(At::from),
             number(fire.count),
             decision.as_str(),
-            reason,
+            reason.map(Reason::as_str),
             At::from(now),
             fire.zone,
             revision,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Body, Database, Decision, Health, Job, Message, Misfire, Next, Outcome, Overlap, PushSpec, Report, RetryPolicy,
-    Rule, Schedule, UtcMs,
+    Body, Database, Decision, Health, Job, Message, Misfire, Next, Outcome, Overlap, PushSpec, Reason, Report,
+    RetryPolicy, Rule, Schedule, UtcMs,
 };
 use pushcron::store::{self, Access, AccountRow, AdHoc, Begin, Cursor, Finish, JobChange, NewFire, Store};
 use tempfile::TempDir;
@@ -193,15 +193,12 @@ async fn furnish(house: &House) {
     attempt(&*store, id, "bot_qq_spare", Report::sent(Some("m-2".to_owned())), Next::Sent, (5_004, 5_090)).await;
     let ids = fire(&*store, &morning, at(DAY - 1_800_000), at(2 * DAY - 1_800_000)).await;
     let forged = Report::failed(Outcome::Rejected, "no such user\u{1b}[2J\n99  forged  sent").with_status(200);
-    attempt(&*store, ids[0], "weixin_a", forged, Next::Failed { reason: "rejected".to_owned() }, (3, 50)).await;
+    attempt(&*store, ids[0], "weixin_a", forged, Next::Failed { reason: Reason::Rejected }, (3, 50)).await;
     let lost = Report::failed(Outcome::Unknown, "the connection broke after the request had left");
-    attempt(&*store, ids[1], "weixin_a", lost, Next::Unknown { reason: "unknown".to_owned() }, (4, 3_000)).await;
+    attempt(&*store, ids[1], "weixin_a", lost, Next::Unknown { reason: Reason::Unknown }, (4, 3_000)).await;
     // Wednesday: missed. Then the file changed, and a fire by hand waits for an account.
-    let missed = NewFire {
-        decision: Decision::Missed,
-        reason: Some("misfire_latest".to_owned()),
-        ..new_fire(&daily, at(2 * DAY))
-    };
+    let missed =
+        NewFire { decision: Decision::Missed, reason: Some(Reason::MisfireLatest), ..new_fire(&daily, at(2 * DAY)) };
     record(&*store, missed, &daily, at(3 * DAY), at(2 * DAY + 7_200_000)).await;
     store.fire_by_hand("daily-report", at(3 * DAY + 1_234)).await.unwrap();
     store.set_paused("每日晨报", true, at(3 * DAY)).await.unwrap();
@@ -247,7 +244,7 @@ async fn fire(store: &dyn Store, job: &Job, due_at: UtcMs, next: UtcMs) -> Vec<i
 }
 
 fn retry(at: UtcMs) -> Next {
-    Next::Retry { at, reason: "unreachable".to_owned() }
+    Next::Retry { at, reason: Reason::Unreachable }
 }
 
 /// An attempt that began and ended so many milliseconds after the push was due.

@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use fastrand::Rng;
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Report,
-    RetryPolicy, Schedule, Target, UtcMs,
+    Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Reason,
+    Report, RetryPolicy, Schedule, Target, UtcMs,
 };
 use pushcron::engine::core::recovery::close_interrupted;
 use pushcron::engine::core::timer::{self, Answer, Ask, Timer};
@@ -54,7 +54,7 @@ impl Sender for Told {
 
     fn gate(&self, _: &Target, _: Option<&Delivery>, _: UtcMs) -> Gate {
         match self.gate_closed.load(Ordering::Relaxed) {
-            true => Gate::Closed { reason: "window_closed", until: None },
+            true => Gate::Closed { reason: Reason::WindowClosed, until: None },
             false => Gate::Open,
         }
     }

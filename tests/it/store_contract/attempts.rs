@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushcron::domain::{
-    Delivery, Health, Job, Next, Outcome, Overlap, PartReport, PushState, Report, RetryPolicy, Rule, Trigger, UtcMs,
+    Delivery, Health, Job, Next, Outcome, Overlap, PartReport, PushState, Reason, Report, RetryPolicy, Rule, Trigger,
+    UtcMs,
 };
 use pushcron::store::{AccountRow, Begin, TakeBack, View};
 use serde_json::json;
@@ -68,7 +69,7 @@ pub async fn a_sent_push_counts_one(world: Arc<World>) {
 pub async fn a_failed_attempt_waits_for_the_next(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let first = world.begin(push.id, at(0)).await;
-    let next = Next::Retry { at: at(30), reason: "throttled".to_owned() };
+    let next = Next::Retry { at: at(30), reason: Reason::Throttled };
     let throttled = Outcome::Throttled { wait: Some(Duration::from_secs(30)) };
     world.store.finish_attempts(vec![failed(&first, throttled, next, at(1))]).await.unwrap();
 
@@ -88,37 +89,37 @@ pub async fn a_push_that_may_have_arrived_stays_marked(world: Arc<World>) {
     let push = world.waiting("daily").await;
     for (i, outcome) in [(0, Outcome::Unknown), (10, Outcome::Unreachable)] {
         let delivery = world.begin(push.id, at(i)).await;
-        let next = Next::Retry { at: at(i + 10), reason: outcome.as_str().to_owned() };
+        let next = Next::Retry { at: at(i + 10), reason: Reason::from(&outcome) };
         world.store.finish_attempts(vec![failed(&delivery, outcome, next, at(i + 1))]).await.unwrap();
         assert!(world.store.open_pushes().await.unwrap()[0].perhaps_sent);
     }
 }
 
 pub async fn every_way_out_of_sending_ends_in_its_state(world: Arc<World>) {
-    let reason = || "why".to_owned();
+    let reason = Reason::TooLate;
     let ways = [
         (Next::Sent, PushState::Sent),
-        (Next::Failed { reason: reason() }, PushState::Failed),
-        (Next::Unknown { reason: reason() }, PushState::Unknown),
-        (Next::Expired { reason: reason() }, PushState::Expired),
-        (Next::Cancelled { reason: reason() }, PushState::Cancelled),
-        (Next::Retry { at: at(9), reason: reason() }, PushState::Retrying),
+        (Next::Failed { reason }, PushState::Failed),
+        (Next::Unknown { reason }, PushState::Unknown),
+        (Next::Expired { reason }, PushState::Expired),
+        (Next::Cancelled { reason }, PushState::Cancelled),
+        (Next::Retry { at: at(9), reason }, PushState::Retrying),
     ];
     for (i, (next, state)) in ways.into_iter().enumerate() {
         let id = world.ended(&format!("job{i}"), next).await;
         assert_eq!(world.state(id).await, state);
         let reason = &world.history(id).await["reason"];
-        assert_eq!(*reason, if state == PushState::Sent { json!(null) } else { json!("why") });
+        assert_eq!(*reason, if state == PushState::Sent { json!(null) } else { json!("too_late") });
     }
 }
 
 pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
     let push = world.waiting("daily").await;
-    let back = |number, seconds, reason: Option<&str>| TakeBack {
+    let back = |number, seconds, reason: Option<Reason>| TakeBack {
         push_id: push.id,
         number,
         next_attempt_at: at(seconds),
-        reason: reason.map(str::to_owned),
+        reason,
     };
     world.begin(push.id, at(0)).await;
     assert_eq!(world.store.take_back_attempts(vec![back(1, 1, None)], at(0)).await.unwrap(), Vec::<i64>::new());
@@ -128,11 +129,11 @@ pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
 
     let first = world.begin(push.id, at(2)).await;
     assert_eq!((first.attempt, first.max_attempts), (1, push_attempts(&world, push.id).await));
-    let next = Next::Retry { at: at(3), reason: "throttled".to_owned() };
+    let next = Next::Retry { at: at(3), reason: Reason::Throttled };
     let failure = failed(&first, Outcome::Throttled { wait: None }, next, at(2));
     world.store.finish_attempts(vec![failure]).await.unwrap();
     world.begin(push.id, at(3)).await;
-    world.store.take_back_attempts(vec![back(2, 4, Some("window_closed"))], at(3)).await.unwrap();
+    world.store.take_back_attempts(vec![back(2, 4, Some(Reason::WindowClosed))], at(3)).await.unwrap();
     let waiting = world.open(push.id).await;
     assert_eq!((waiting.attempts, waiting.next_attempt_at, waiting.is_resting), (1, at(4), true));
     assert_eq!(world.history(push.id).await["reason"], json!("window_closed"));
@@ -150,7 +151,7 @@ fn replacing() -> Job {
 }
 
 fn taken_back(push_id: i64) -> TakeBack {
-    TakeBack { push_id, number: 1, next_attempt_at: at(2), reason: Some("window_closed".to_owned()) }
+    TakeBack { push_id, number: 1, next_attempt_at: at(2), reason: Some(Reason::WindowClosed) }
 }
 
 /// An attempt that would be followed by another, or, taken back, by itself again.
@@ -158,7 +159,7 @@ async fn comes_back(world: &World, delivery: &Delivery, outcome: Option<Outcome>
     let Some(outcome) = outcome else {
         return world.store.take_back_attempts(vec![taken_back(delivery.push_id)], at(7)).await.unwrap();
     };
-    let next = Next::Retry { at: at(30), reason: outcome.as_str().to_owned() };
+    let next = Next::Retry { at: at(30), reason: Reason::from(&outcome) };
     world.store.finish_attempts(vec![failed(delivery, outcome, next, at(7))]).await.unwrap()
 }
 
@@ -264,7 +265,7 @@ pub async fn parts_are_kept_for_the_next_attempt(world: Arc<World>) {
     };
     let parts = vec![part("sent", Some("m1")), part("throttled", None)];
     let first = world.begin(push.id, at(0)).await;
-    let next = Next::Retry { at: at(1), reason: "throttled".to_owned() };
+    let next = Next::Retry { at: at(1), reason: Reason::Throttled };
     let mut report = Report::failed(Outcome::Throttled { wait: None }, "slow down");
     report.parts = parts.clone();
     world.store.finish_attempts(vec![finish(&first, report, next, at(1))]).await.unwrap();
@@ -272,7 +273,7 @@ pub async fn parts_are_kept_for_the_next_attempt(world: Arc<World>) {
     let second = world.begin(push.id, at(2)).await;
     assert_eq!(second.parts, parts);
     // A report without parts (the connection broke before the first) forgets none.
-    let next = Next::Retry { at: at(3), reason: "unreachable".to_owned() };
+    let next = Next::Retry { at: at(3), reason: Reason::Unreachable };
     world.store.finish_attempts(vec![failed(&second, Outcome::Unreachable, next, at(3))]).await.unwrap();
     assert_eq!(world.begin(push.id, at(4)).await.parts, parts);
 }
@@ -296,7 +297,7 @@ pub async fn what_an_attempt_says_of_its_account_is_written_with_it(world: Arc<W
         rest_until: None,
         cooldown_until: Some(at(60)),
     };
-    let next = Next::Retry { at: at(5), reason: "account_down".to_owned() };
+    let next = Next::Retry { at: at(5), reason: Reason::AccountDown };
     let mut finish = failed(&delivery, Outcome::AccountDown, next, at(1));
     finish.health = Some((Arc::from("bot_a"), health.clone()));
     world.store.finish_attempts(vec![finish]).await.unwrap();
@@ -310,7 +311,7 @@ pub async fn a_finish_that_comes_too_late_changes_nothing(world: Arc<World>) {
     let other = world.waiting("other").await;
     let delivery = world.begin(push.id, at(0)).await;
     let in_time = world.begin(other.id, at(0)).await;
-    let gone = Next::Unknown { reason: "its task died".to_owned() };
+    let gone = Next::Unknown { reason: Reason::Unknown };
     world.store.finish_attempts(vec![failed(&delivery, Outcome::Unknown, gone, at(1))]).await.unwrap();
     world.store.resolve(push.id, false, at(2)).await.unwrap();
 
@@ -340,7 +341,7 @@ pub async fn the_key_of_a_push_is_the_same_at_every_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let other = world.waiting("other").await;
     let first = world.begin(push.id, at(0)).await;
-    let next = Next::Retry { at: at(1), reason: "unreachable".to_owned() };
+    let next = Next::Retry { at: at(1), reason: Reason::Unreachable };
     world.store.finish_attempts(vec![failed(&first, Outcome::Unreachable, next, at(1))]).await.unwrap();
     let second = world.begin(push.id, at(2)).await;
     assert_eq!(first.key, second.key);

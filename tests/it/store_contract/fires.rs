@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushcron::domain::{Decision, Job, Next, Overlap, PushState, Schedule, Trigger, UtcMs};
+use pushcron::domain::{Decision, Job, Next, Overlap, PushState, Reason, Schedule, Trigger, UtcMs};
 use pushcron::store::{AdHoc, NewFire, StoreError};
 use serde_json::json;
 
@@ -45,10 +45,10 @@ pub async fn an_instant_is_recorded_once_however_often_it_is_told(world: Arc<Wor
 pub async fn skips_and_misses_make_no_push(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
-    let skipped = NewFire { decision: Decision::Skipped, reason: Some("disabled".to_owned()), ..fire(&daily, at(0)) };
+    let skipped = NewFire { decision: Decision::Skipped, reason: Some(Reason::Disabled), ..fire(&daily, at(0)) };
     let missed = NewFire {
         decision: Decision::Missed,
-        reason: Some("the daemon was off".to_owned()),
+        reason: Some(Reason::MisfireSkip),
         count: 20_000,
         until_at: Some(at(20_000)),
         ..fire(&daily, at(1))
@@ -156,7 +156,7 @@ pub async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<Wo
         fire(&daily, at(1)),
         fire(&daily, at(2)),
         fire(&daily, at(3)),
-        NewFire { decision: Decision::Skipped, reason: Some("disabled".to_owned()), ..fire(&disabled, at(5)) },
+        NewFire { decision: Decision::Skipped, reason: Some(Reason::Disabled), ..fire(&disabled, at(5)) },
     ];
     world.fire_seen(&daily, at(0), at(0)).await;
     let cursors = vec![cursor(&daily, at(1), at(4)), cursor(&disabled, at(5), at(6))];
@@ -178,16 +178,22 @@ pub async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<Wo
 pub async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
-    let skipped = |due: i64, reason: &str| NewFire {
+    let skipped = |due: i64, reason: Reason| NewFire {
         decision: Decision::Skipped,
-        reason: Some(reason.to_owned()),
+        reason: Some(reason),
         ..fire(&daily, at(due))
     };
     let gap =
-        NewFire { count: 30, until_at: Some(at(39)), decision: Decision::Missed, ..skipped(10, "misfire_window") };
-    let late = NewFire { reason: Some("caught_up".to_owned()), ..fire(&daily, at(41)) };
-    let fires =
-        vec![fire(&daily, at(0)), skipped(1, "paused"), gap, skipped(40, "paused"), late, skipped(42, "restored")];
+        NewFire { count: 30, until_at: Some(at(39)), decision: Decision::Missed, ..skipped(10, Reason::MisfireWindow) };
+    let late = NewFire { reason: Some(Reason::CaughtUp), ..fire(&daily, at(41)) };
+    let fires = vec![
+        fire(&daily, at(0)),
+        skipped(1, Reason::Paused),
+        gap,
+        skipped(40, Reason::Paused),
+        late,
+        skipped(42, Reason::Restored),
+    ];
     world.store.record_fires(fires, vec![cursor(&daily, at(0), at(50))], at(50)).await.unwrap();
 
     assert_eq!(world.store.withdraw_ahead(at(50)).await.unwrap(), 0, "all of it has passed");
@@ -198,8 +204,8 @@ pub async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: 
     assert_eq!(left.iter().map(|row| row.due_at).collect::<Vec<_>>(), [at(0), at(1), at(41), at(42)]);
 
     // Of what an earlier definition called for, only a gap that has begun stays: nobody could decide it anew.
-    let gap = NewFire { count: 25, until_at: Some(at(35)), ..skipped(11, "definition_changed") };
-    let fires = vec![gap, skipped(36, "definition_changed")];
+    let gap = NewFire { count: 25, until_at: Some(at(35)), ..skipped(11, Reason::DefinitionChanged) };
+    let fires = vec![gap, skipped(36, Reason::DefinitionChanged)];
     world.store.record_fires(fires, vec![cursor(&daily, at(10), at(50))], at(50)).await.unwrap();
     let slower = Job { schedule: Schedule::Every(2000), ..daily.clone() };
     world.store.apply_jobs(vec![change(slower, at(52))], vec![], at(51)).await.unwrap();

@@ -2,26 +2,22 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Next, Outcome, PushState};
+use pushcron::domain::{Next, Outcome, PushState, Reason};
 use pushcron::store::{Settle, StoreError};
 use serde_json::json;
 
 use crate::store_contract::world::{World, at, change, cursor, failed, fire, job};
-
-fn reason() -> String {
-    "why".to_owned()
-}
 
 /// One push in each state, under its word.
 async fn one_of_each(world: &World) -> Vec<(PushState, i64)> {
     let mut pushes = Vec::new();
     for (state, next) in [
         (PushState::Sent, Next::Sent),
-        (PushState::Failed, Next::Failed { reason: reason() }),
-        (PushState::Unknown, Next::Unknown { reason: reason() }),
-        (PushState::Expired, Next::Expired { reason: reason() }),
-        (PushState::Cancelled, Next::Cancelled { reason: reason() }),
-        (PushState::Retrying, Next::Retry { at: at(90), reason: reason() }),
+        (PushState::Failed, Next::Failed { reason: Reason::TooLate }),
+        (PushState::Unknown, Next::Unknown { reason: Reason::TooLate }),
+        (PushState::Expired, Next::Expired { reason: Reason::TooLate }),
+        (PushState::Cancelled, Next::Cancelled { reason: Reason::TooLate }),
+        (PushState::Retrying, Next::Retry { at: at(90), reason: Reason::TooLate }),
     ] {
         pushes.push((state, world.ended(state.as_str(), next).await));
     }
@@ -56,7 +52,7 @@ pub async fn thousands_of_open_pushes_are_all_read(world: Arc<World>) {
 
 pub async fn a_push_can_be_put_back_without_an_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
-    let next = Next::Retry { at: at(30), reason: "no_sender".to_owned() };
+    let next = Next::Retry { at: at(30), reason: Reason::NoSender };
     world.store.settle(vec![Settle { push_id: push.id, next }], at(1)).await.unwrap();
     let open = world.store.open_pushes().await.unwrap();
     assert_eq!((open[0].attempts, open[0].next_attempt_at), (0, at(30)));
@@ -68,7 +64,7 @@ pub async fn a_push_can_end_without_an_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let sending = world.waiting("sending").await;
     world.begin(sending.id, at(0)).await;
-    let settle = |push_id| Settle { push_id, next: Next::Failed { reason: "no_sender".to_owned() } };
+    let settle = |push_id| Settle { push_id, next: Next::Failed { reason: Reason::NoSender } };
     world.store.settle(vec![settle(push.id), settle(sending.id), settle(4711)], at(1)).await.unwrap();
     let row = world.history(push.id).await;
     assert_eq!((&row["state"], &row["finished_at"]), (&json!("failed"), &json!(at(1))));
@@ -108,7 +104,7 @@ pub async fn only_what_failed_can_be_retried(world: Arc<World>) {
     world.load(&last, at(0)).await;
     let push = world.fire(&last, at(0)).await.pushes.remove(0);
     let delivery = world.begin(push.id, at(0)).await;
-    let given_up = Next::Failed { reason: reason() };
+    let given_up = Next::Failed { reason: Reason::TooLate };
     world.store.finish_attempts(vec![failed(&delivery, Outcome::Unreachable, given_up, at(1))]).await.unwrap();
     world.store.retry(push.id, at(2)).await.unwrap();
     let again = world.begin(push.id, at(2)).await;
@@ -127,7 +123,7 @@ pub async fn only_an_unknown_push_can_be_resolved(world: Arc<World>) {
             assert_eq!(world.state(id).await, state);
         }
     }
-    let id = world.ended("other", Next::Unknown { reason: reason() }).await;
+    let id = world.ended("other", Next::Unknown { reason: Reason::TooLate }).await;
     world.store.resolve(id, false, at(5)).await.unwrap();
     assert_eq!(world.state(id).await, PushState::Failed);
 }
@@ -149,7 +145,7 @@ pub async fn a_proof_of_delivery_settles_the_push(world: Arc<World>) {
     let row = world.history(sent).await;
     assert_eq!((&row["finished_at"], &row["confirmed_at"]), (&json!(at(1)), &json!(at(9))));
 
-    for next in [Next::Unknown { reason: reason() }, Next::Retry { at: at(60), reason: reason() }] {
+    for next in [Next::Unknown { reason: Reason::TooLate }, Next::Retry { at: at(60), reason: Reason::TooLate }] {
         let name = next.state().as_str();
         let push = world.waiting(name).await;
         let delivery = world.begin(push.id, at(0)).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pushcron::domain::{
-    Decision, Health, Job, LedgerIds, LedgerRevision, LedgerRow, Next, Outcome, Overlap, PushSpec, PushState, Rule,
-    Schedule, Target, Trigger, UtcMs,
+    Decision, Health, Job, LedgerIds, LedgerRevision, LedgerRow, Next, Outcome, Overlap, PushSpec, PushState, Reason,
+    Rule, Schedule, Target, Trigger, UtcMs,
 };
 use pushcron::store::{AccountRow, AdHoc, BadEnd, BadEnds, Begin, Filter, NewFire, Revision, Settle, View};
 use serde_json::json;
@@ -43,7 +43,7 @@ pub async fn history_tells_account_rule_answer_and_lateness(world: Arc<World>) {
 
     let begin = Begin { push_id: id, account: Arc::from("bot_named"), sender: "console", rule: Rule::Explicit };
     let delivery = world.store.begin_attempts(vec![begin], at(0)).await.unwrap().remove(0);
-    let next = Next::Retry { at: at(9), reason: "unreachable".to_owned() };
+    let next = Next::Retry { at: at(9), reason: Reason::Unreachable };
     let mut refused = failed(&delivery, Outcome::Unreachable, next, at(1));
     refused.started_at = UtcMs(at(0).0 + 7);
     world.store.finish_attempts(vec![refused]).await.unwrap();
@@ -62,7 +62,7 @@ pub async fn history_tells_account_rule_answer_and_lateness(world: Arc<World>) {
 }
 
 pub async fn each_filter_filters(world: Arc<World>) {
-    let unknown = world.ended("unknown", Next::Unknown { reason: "lost".to_owned() }).await;
+    let unknown = world.ended("unknown", Next::Unknown { reason: Reason::Unreadable }).await;
     let mut other = job("other");
     other.push = vec![push("user:1", "x")];
     other.push[0].im = "weixin".to_owned();
@@ -138,7 +138,7 @@ pub async fn everything_is_read_in_pages_whatever_the_filter(world: Arc<World>) 
     }
     // Several of one instant and of one end, so that pages end among equals.
     for i in 0..5 {
-        let next = Next::Failed { reason: "rejected".to_owned() };
+        let next = Next::Failed { reason: Reason::Rejected };
         world.ended(&format!("failed{i}"), next).await;
     }
     let all = Filter { limit: Some(3), oldest_first: true, ..Filter::default() };
@@ -182,7 +182,7 @@ pub async fn where_pushes_stand_is_read_in_pages(world: Arc<World>) {
     let first = world.waiting("first").await.id;
     let sending = world.waiting("sending").await.id;
     world.begin(sending, at(0)).await;
-    let failed = world.ended("failed", Next::Failed { reason: "rejected".to_owned() }).await;
+    let failed = world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
     let read = async |after, open, limit| -> Vec<_> {
         let standings = world.store.standings(after, open, limit).await.unwrap();
         standings.iter().map(|standing| (standing.id, standing.state, standing.attempts)).collect()
@@ -200,7 +200,7 @@ pub async fn a_fire_tells_its_whole_story(world: Arc<World>) {
     daily.push.push(push("user:2", "second"));
     world.load(&daily, at(0)).await;
     let pushes = world.fire(&daily, at(0)).await.pushes;
-    let skipped = NewFire { decision: Decision::Skipped, reason: Some("disabled".to_owned()), ..fire(&daily, at(1)) };
+    let skipped = NewFire { decision: Decision::Skipped, reason: Some(Reason::Disabled), ..fire(&daily, at(1)) };
     world.store.record_fires(vec![skipped], vec![cursor(&daily, at(1), at(2))], at(1)).await.unwrap();
     world.store.fire_by_hand("daily", at(1)).await.unwrap();
     let delivery = world.begin(pushes[0].id, at(0)).await;
@@ -232,7 +232,7 @@ pub async fn a_gap_is_found_from_inside(world: Arc<World>) {
     world.load(&daily, at(0)).await;
     let gap = NewFire {
         decision: Decision::Missed,
-        reason: Some("nobody watched".to_owned()),
+        reason: Some(Reason::MisfireSkip),
         count: 20_000,
         until_at: Some(at(20_000)),
         ..fire(&daily, at(1))
@@ -292,7 +292,7 @@ pub async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
     let a = job("a", 2000);
     let gap = NewFire {
         decision: Decision::Missed,
-        reason: Some("misfire_window".to_owned()),
+        reason: Some(Reason::MisfireWindow),
         count: 4,
         until_at: Some(at(18)),
         ..fire(&a, at(12))
@@ -388,10 +388,10 @@ pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<
     let all = async |after, since: Option<i64>| world.store.bad_ends(after, since.map(at), None, 10).await.unwrap();
     assert_eq!(all(0, None).await, BadEnds::default());
     // Each of these ends a second after nine.
-    let failed = world.ended("failed", Next::Failed { reason: "rejected".to_owned() }).await;
-    world.ended("unknown", Next::Unknown { reason: "unknown".to_owned() }).await;
-    world.ended("expired", Next::Expired { reason: "too_late".to_owned() }).await;
-    world.ended("cancelled", Next::Cancelled { reason: "by hand".to_owned() }).await;
+    let failed = world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
+    world.ended("unknown", Next::Unknown { reason: Reason::Unknown }).await;
+    world.ended("expired", Next::Expired { reason: Reason::TooLate }).await;
+    world.ended("cancelled", Next::Cancelled { reason: Reason::CancelledByHand }).await;
     world.ended("sent", Next::Sent).await;
     let ends = all(0, None).await;
     let counts = |ends: &BadEnds| {
@@ -427,7 +427,7 @@ pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<
     let spec = PushSpec { target: Target::User("ops".to_owned()), ..job.push[0].clone() };
     let push = AdHoc { spec: spec.clone(), triggered_by: Trigger::Manual, chat: None };
     let push_id = world.store.push_ad_hoc(push, at(20)).await.unwrap();
-    let next = Next::Failed { reason: "no_sender".to_owned() };
+    let next = Next::Failed { reason: Reason::NoSender };
     world.store.settle(vec![Settle { push_id, next }], at(20)).await.unwrap();
     let ends = all(3, None).await;
     assert_eq!((ends.first[0].job.as_deref(), ends.first[0].error.as_deref()), (None, None));
@@ -439,7 +439,7 @@ pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<
     assert_eq!(without(&spec.im, &job.push[0].target).await, 1);
 
     // Put back by hand it is none until it ends badly again, which is an end of its own.
-    let (last, next) = (ends.last, Next::Expired { reason: "too_late".to_owned() });
+    let (last, next) = (ends.last, Next::Expired { reason: Reason::TooLate });
     world.store.retry(failed, at(30)).await.unwrap();
     assert_eq!(counts(&all(0, None).await), [("expired", 1), ("failed", 1), ("unknown", 1)]);
     world.store.settle(vec![Settle { push_id: failed, next }], at(-50)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{LedgerIds, Next, PushState, Trigger};
+use pushcron::domain::{LedgerIds, Next, PushState, Reason, Trigger};
 use pushcron::store::{AdHoc, StoreError};
 use rusqlite::Connection;
 
@@ -327,8 +327,8 @@ async fn a_proof_of_a_foreign_message_does_not_wait_for_the_writer() {
 async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
     let sqlite = Sqlite::new();
     let world = World { store: sqlite.store().await, backend: Box::new(Sqlite::new()) };
-    let told = world.ended("told", Next::Failed { reason: "rejected".to_owned() }).await;
-    let untold = world.ended("untold", Next::Expired { reason: "too_late".to_owned() }).await;
+    let told = world.ended("told", Next::Failed { reason: Reason::Rejected }).await;
+    let untold = world.ended("untold", Next::Expired { reason: Reason::TooLate }).await;
     world.ended("sent", Next::Sent).await;
     world
         .store

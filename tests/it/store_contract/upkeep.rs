@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pushcron::domain::{Body, Decision, Job, Media, Next, PushState, Trigger};
+use pushcron::domain::{Body, Decision, Job, Media, Next, PushState, Reason, Trigger};
 use pushcron::store::{AdHoc, NewFire, Pruned, Restored, StoreError};
 
 use crate::store_contract::world::{World, at, cursor, fire, job};
@@ -48,7 +48,7 @@ pub async fn pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on(worl
     world.load(&old, at(-1000)).await;
     let missed = |due: i64, until: i64| NewFire {
         decision: Decision::Missed,
-        reason: Some("misfire_window".to_owned()),
+        reason: Some(Reason::MisfireWindow),
         count: (until - due + 1) as u64,
         until_at: Some(at(until)),
         ..fire(&old, at(due))
@@ -151,8 +151,8 @@ pub async fn a_checkpoint_disturbs_nothing(world: Arc<World>) {
 
 pub async fn the_figures_tell_what_is_unresolved_and_how_large_it_is(world: Arc<World>) {
     let finished = world.store.finished_pushes().await.unwrap();
-    let id = world.ended("lost", Next::Unknown { reason: "unknown".to_owned() }).await;
-    world.ended("failed", Next::Failed { reason: "rejected".to_owned() }).await;
+    let id = world.ended("lost", Next::Unknown { reason: Reason::Unknown }).await;
+    world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
     world.waiting("waiting").await;
     let figures = world.store.figures().await.unwrap();
     assert_eq!(figures.unknown_pushes, 1);
@@ -175,7 +175,7 @@ pub async fn a_restored_backup_repeats_nothing(world: Arc<World>) {
     let waiting = world.waiting("waiting").await.id;
     let sending = world.waiting("sending").await.id;
     let key = world.begin(sending, at(0)).await.key;
-    let later = world.ended("later", Next::Retry { at: at(7200), reason: "throttled".to_owned() }).await;
+    let later = world.ended("later", Next::Retry { at: at(7200), reason: Reason::Throttled }).await;
     let path = world.backend.scratch().join("copy.db");
     world.store.backup(&path, at(9)).await.unwrap();
 

@@ -1,7 +1,7 @@
 //! Places, shares, bounds and waits of the queue.
 
 use super::*;
-use crate::domain::{Kind, Target, Trigger};
+use crate::domain::{Kind, Reason, Target, Trigger};
 
 /// What only these tests ask.
 impl Queue {
@@ -19,7 +19,7 @@ impl Queue {
     }
 
     /// Why a push is parked, if it is.
-    fn parked_reason(&self, id: i64) -> Option<&'static str> {
+    fn parked_reason(&self, id: i64) -> Option<Reason> {
         match self.entries.get(&id)?.place {
             Place::Parked(reason) => Some(reason),
             _ => None,
@@ -88,7 +88,7 @@ fn the_crowd_is_all_that_waits_for_the_first_instant_and_a_second_more() {
     queue.remove(1);
     queue.remove(2);
     assert_eq!(queue.due_together(), 3, "5, 3 and 4");
-    queue.park(3, "no_sender");
+    queue.park(3, Reason::NoSender);
     assert_eq!(queue.due_together(), 2, "what is parked waits for no instant");
     queue.unpark();
     assert_eq!(queue.due_together(), 3);
@@ -147,9 +147,9 @@ fn a_retried_push_waits_for_its_new_instant_and_frees_its_slot() {
 fn a_parked_push_is_due_again_once_something_changed() {
     let mut queue = Queue::default();
     queue.add(push(1, "g", 10), at(0));
-    queue.park(1, "no_sender");
+    queue.park(1, Reason::NoSender);
     assert_eq!(due(&queue, 10), Vec::<i64>::new());
-    assert_eq!(queue.parked_reason(1), Some("no_sender"));
+    assert_eq!(queue.parked_reason(1), Some(Reason::NoSender));
     assert_eq!(queue.unpark(), 1);
     assert_eq!(due(&queue, 10), [1]);
 }
@@ -190,14 +190,14 @@ fn every_place_is_told_from_the_others() {
     queue.close(3, at(0).moment);
     queue.add(push(4, "a", 7), at(0));
     queue.add(push(5, "a", 0), at(0));
-    queue.park(5, "no_sender");
+    queue.park(5, Reason::NoSender);
     queue.add(push(6, "a", 0), at(0));
     queue.assign(6, &"b".into(), Rule::Explicit, FREE);
     let mut not_begun: Vec<i64> = queue.not_begun().collect();
     not_begun.sort_unstable();
     assert_eq!(not_begun, [4, 5, 6]);
     assert_eq!((queue.len(), queue.open_attempts(), queue.is_empty()), (6, 2, false));
-    assert_eq!((queue.parked_reason(4), queue.parked_reason(5)), (None, Some("no_sender")));
+    assert_eq!((queue.parked_reason(4), queue.parked_reason(5)), (None, Some(Reason::NoSender)));
     assert_eq!(queue.target_key_of(1), queue.target_key_of(4), "one target, one line");
     assert_ne!(queue.target_key_of(1), queue.target_key_of(2));
     let begins = queue.take_startable(at(0)).begins;
@@ -212,9 +212,9 @@ fn every_place_is_told_from_the_others() {
 fn a_parked_push_that_comes_again_stays_parked_unless_it_changed() {
     let mut queue = Queue::default();
     queue.add(push(1, "g", 10), at(0));
-    queue.park(1, "no_sender");
+    queue.park(1, Reason::NoSender);
     queue.add(push(1, "g", 10), at(0));
-    assert_eq!((queue.parked_reason(1), queue.next_due_at()), (Some("no_sender"), None));
+    assert_eq!((queue.parked_reason(1), queue.next_due_at()), (Some(Reason::NoSender), None));
     queue.add(push(1, "g", 20), at(0));
     assert_eq!((queue.parked_reason(1), queue.next_due_at()), (None, Some(UtcMs(20))));
     assert_eq!(queue.unpark(), 0);

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::ask::Ask;
 use super::changes::Changes;
 use super::state::{ApplyError, Mark, Step, Task, Timer};
-use crate::domain::{Job, UtcMs};
+use crate::domain::{Job, Reason, UtcMs};
 use crate::engine::core::Event;
 use crate::engine::timeline::Timeline;
 use crate::policy::schedule::CompiledSchedule;
@@ -183,7 +183,7 @@ impl Timer {
         if names.is_empty() {
             return;
         }
-        let (plan, taken) = self.timeline.plan_closing(&names, now, "definition_changed");
+        let (plan, taken) = self.timeline.plan_closing(&names, now, Reason::DefinitionChanged);
         self.tasks.extend([Task::Closed { names, taken, now }, Task::Record { plan, now }]);
     }
 

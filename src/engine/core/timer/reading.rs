@@ -6,7 +6,7 @@ use tracing::error;
 use super::ask::Ask;
 use super::state::{ApplyError, Step, Task, Timer, must_wait};
 use super::unwatched::too_late;
-use crate::domain::UtcMs;
+use crate::domain::{Reason, UtcMs};
 use crate::engine::timeline::Timeline;
 use crate::policy::clock_doubt::doubt;
 use crate::store::{Restored, StoredJob, Unwatched};
@@ -51,7 +51,7 @@ impl Timer {
             return self.ask(Ask::Record { fires: Vec::new(), cursors, now }, task, step);
         }
         if let Some(restored_at) = self.restored_at {
-            timeline.close(restored_at, "restored");
+            timeline.close(restored_at, Reason::Restored);
         }
         self.timeline = *timeline;
     }

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::ask::Ask;
 use super::backfill::Backfill;
 use super::state::{Action, Mark, Step, Task, Timer};
-use crate::domain::{Decision, UtcMs};
+use crate::domain::{Decision, Reason, UtcMs};
 use crate::engine::core::Event;
 use crate::engine::timeline::Plan;
 use crate::store::{NewFire, Recorded};
@@ -89,6 +89,6 @@ fn tell_missed(fires: &[NewFire]) {
             count += next.count;
             last = next.until_at.unwrap_or(next.due_at);
         }
-        warn!(job = &*first.job, count, from = %first.due_at, until = %last, reason = first.reason, "instants missed");
+        warn!(job = &*first.job, count, from = %first.due_at, until = %last, reason = first.reason.map(Reason::as_str), "instants missed");
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use crate::domain::{Next, UtcMs};
+use crate::domain::{Next, Reason, UtcMs};
 use crate::policy::misfire;
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::{Settle, Unwatched};
@@ -27,10 +27,10 @@ pub(super) fn too_late(unwatched: Vec<Unwatched>, now: UtcMs) -> Vec<Settle> {
         let Ok(schedule) = CompiledSchedule::compile(&job.schedule, &job.timezone, job.dst_gap) else { continue };
         let late = pushes.iter().filter_map(|push| {
             let reason = misfire::too_late(&schedule, &job.misfire, first, push.due_at, now)?;
-            Some(Settle { push_id: push.push_id, next: Next::Expired { reason: reason.to_owned() } })
+            Some(Settle { push_id: push.push_id, next: Next::Expired { reason } })
         });
         let late: Vec<Settle> = late.collect();
-        if let Some(reason) = late.first().and_then(|settle| settle.next.reason()) {
+        if let Some(reason) = late.first().and_then(|settle| settle.next.reason()).map(Reason::as_str) {
             warn!(job = &*name, pushes = late.len(), reason, "pushes end as expired: nobody watched their instant");
         }
         settles.extend(late);
