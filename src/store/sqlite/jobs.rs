@@ -56,6 +56,12 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
           WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
         params![serde_json::to_string(names)?, At::from(now)],
     )?;
+    // Where the clock was put back, an earlier revision held later than this: what comes after now is not its any more.
+    conn.execute(
+        "UPDATE job_revisions SET until_at = ?2
+          WHERE job IN (SELECT value FROM jsonb_each(?1)) AND until_at > ?2",
+        params![serde_json::to_string(names)?, At::from(now)],
+    )?;
     Ok(ended as u64)
 }
 

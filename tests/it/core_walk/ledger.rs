@@ -143,6 +143,9 @@ impl Ledger {
             if let Some(kept) = self.jobs.get_mut(&name).filter(|kept| !kept.removed) {
                 kept.ended.push(LedgerRevision { until_at: Some(now), ..kept.revision() });
             }
+            if let Some(kept) = self.jobs.get_mut(&name) {
+                kept.end_before(now);
+            }
         }
         for JobChange { job, definition_hash, next_due_at, keeps_place } in changes {
             let name: Arc<str> = Arc::from(&*job.name);
@@ -240,6 +243,11 @@ impl Kept {
 
     fn answer_after(&mut self, instant: UtcMs) {
         self.stored.loaded_at = self.stored.loaded_at.min(instant);
+        self.end_before(instant);
+    }
+
+    /// No definition that has ended answers for what comes after an instant.
+    fn end_before(&mut self, instant: UtcMs) {
         for ended in &mut self.ended {
             ended.until_at = ended.until_at.map(|until| until.min(instant));
         }

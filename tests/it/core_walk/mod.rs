@@ -72,9 +72,6 @@ struct Walk {
     rows: Rows,
     timer: Timer,
     ledger: Ledger,
-    /// Hours were lived twice: which of their rows are taken back is the database's own matter, and held against it in
-    /// `walk` and `restarts`.
-    was_put_back: bool,
     /// In this walk the clock is put forward only.
     keeps_hours: bool,
     /// The definitions in the files.
@@ -113,7 +110,6 @@ impl Walk {
             rows: Rows::default(),
             timer: timer(now),
             ledger: Ledger::default(),
-            was_put_back: false,
             keeps_hours: seed.is_multiple_of(2),
             jobs: Vec::new(),
             asked: None,
@@ -361,7 +357,6 @@ impl Walk {
     fn set_clock(&mut self) {
         let by = i64::from(self.rng.i32(if self.keeps_hours { 0 } else { -120_000 }..120_000));
         self.note(|| format!("the clock is set by {by} ms"));
-        self.was_put_back |= by < 0;
         self.now.wall = UtcMs(self.now.wall.0 + by);
     }
 
@@ -597,9 +592,7 @@ impl Walk {
                 }
                 self.tick_timer();
             }
-            if !self.was_put_back {
-                self.ledger.check(self.now.wall);
-            }
+            self.ledger.check(self.now.wall);
         }
         while !self.told.is_empty() {
             self.tell_one();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pushcron::domain::job::DstGap;
-use pushcron::domain::{Misfire, MisfirePolicy, Next, Overlap, PushState, Schedule};
+use pushcron::domain::{Job, Misfire, MisfirePolicy, Next, Overlap, PushState, Schedule};
 use pushcron::store::{Applied, JobChange, StoreError};
 
 use crate::store_contract::world::{World, at, change, cursor, fire, job, sent};
@@ -46,6 +46,22 @@ pub async fn a_change_makes_a_new_revision_and_moves_the_place(world: Arc<World>
     let stored = world.stored("daily").await;
     assert_eq!((stored.revision, stored.loaded_at, stored.next_due_at), (2, at(0), Some(at(5))));
     assert_eq!(world.open_ids().await.len(), 1, "what was due before the change is still sent");
+}
+
+pub async fn a_change_ends_what_earlier_revisions_held_later_than_it(world: Arc<World>) {
+    let mut daily = job("daily");
+    let load = |daily: &Job, now| world.store.apply_jobs(vec![change(daily.clone(), at(100))], vec![], at(now));
+    for (now, seconds) in [(0, 5), (60, 5), (90, 7)] {
+        daily.schedule = Schedule::Every(seconds * 1000);
+        load(&daily, now).await.unwrap();
+    }
+    // The clock was put back behind the end of the first, and a fourth comes.
+    daily.enabled = false;
+    load(&daily, 30).await.unwrap();
+    let revisions = world.store.revisions("daily").await.unwrap();
+    let ends: Vec<_> = revisions.iter().map(|revision| (revision.from_at, revision.until_at)).collect();
+    let (first, second) = ((at(0), Some(at(30))), (at(60), Some(at(30))));
+    assert_eq!(ends, [first, second, (at(90), Some(at(30))), (at(30), None)]);
 }
 
 pub async fn a_change_of_the_text_alone_keeps_an_earlier_place(world: Arc<World>) {

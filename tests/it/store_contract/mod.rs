@@ -36,6 +36,7 @@ on_every_backend! {
     definitions:
         a_job_reads_back_as_it_was_loaded
         a_change_makes_a_new_revision_and_moves_the_place
+        a_change_ends_what_earlier_revisions_held_later_than_it
         a_change_of_the_text_alone_keeps_an_earlier_place
         a_removed_job_leaves_its_history_and_loses_its_waiting_pushes
         a_job_that_comes_back_starts_anew_under_its_old_name

@@ -2,7 +2,7 @@
 //! an absence. It decides; the store and the clock are somebody else's.
 //!
 //! ```text
-//! Tick ─→ clock jumped? ─→ believed? ─→ postponed and unfinished definitions ─→ plan ─→ backfill ─→ Record ─→ Opened
+//! Tick ─→ clock jumped? ─→ all read again? ─→ believed? ─→ postponed and unfinished definitions ─→ plan ─→ backfill ─→ Record ─→ Opened
 //!             └→ Reread ─→ end what nobody watched ─→ withdraw what is to come ─→ read jobs ─→ put back places
 //! Apply ─→ compare ─→ for each part: close what the old ones called for (plan … Record) ─→ Apply
 //! ```
@@ -107,6 +107,10 @@ impl Timer {
         let now = step.now.wall;
         self.done = Done::default();
         let (mark, task) = match command {
+            Input::Apply(jobs) => {
+                self.tasks.extend([Task::Until(Mark::Command), Task::Apply { jobs }, Task::RereadUnlessDone]);
+                return;
+            }
             Input::Tick { awake } => {
                 self.rests_until = None;
                 self.tasks.extend([
@@ -116,11 +120,11 @@ impl Timer {
                     Task::ApplyUnfinished,
                     Task::ApplyPostponed,
                     Task::Believe,
+                    Task::RereadUnlessDone,
                     Task::NoticeJump { awake },
                 ]);
                 return;
             }
-            Input::Apply(jobs) => (Mark::Command, Task::Apply { jobs }),
             Input::Reread => (Mark::Reread, Task::Reread { awake_at: now }),
             Input::BeginWatch => (Mark::Command, Task::BeginWatch { now }),
             Input::EndWatch => (Mark::Command, Task::EndWatch { now }),
@@ -134,6 +138,8 @@ impl Timer {
     fn go_on(&mut self, task: Task, step: &mut Step<'_>) -> Result<(), ApplyError> {
         match task {
             Task::NoticeJump { awake } => self.notice_jump(awake, step),
+            Task::RereadUnlessDone => self.reread_unless_done(),
+            Task::RereadDone => self.to_reread = None,
             Task::Believe => self.believe(step),
             Task::ApplyPostponed => return self.apply_postponed(step),
             Task::ApplyUnfinished => self.apply_unfinished(step),
@@ -233,8 +239,13 @@ impl Timer {
     /// What is made of a failure before this mark. Returns it where more than that has failed.
     fn failed(&mut self, mark: Mark, error: ApplyError, step: &mut Step<'_>) -> Result<(), ApplyError> {
         match (mark, error) {
-            // The places in memory are still right but for what was recorded ahead, which the next round repeats.
-            (Mark::JumpFollowed, error) => error!(%error, "cannot read the jobs again after the clock jumped"),
+            (Mark::JumpFollowed, error) => {
+                error!(%error, "cannot read the jobs again after the clock jumped");
+                self.not_reread(&error);
+                if self.to_reread.is_some() {
+                    return Err(error);
+                }
+            }
             (Mark::InForce { all }, error) => return Err(self.not_in_force(all, error)),
             (Mark::Round, error) => {
                 self.round_failed(&error, step.now.moment);
@@ -243,6 +254,8 @@ impl Timer {
             (Mark::Command, error) => step.actions.push(Action::Done(Err(error))),
             (Mark::Reread, error) => {
                 error!(%error, "cannot read the jobs again after a change by another process");
+                self.rests_until = Some(step.now.moment + STORE_PAUSE);
+                self.not_reread(&error);
                 step.actions.push(Action::Done(Err(error)));
             }
             (_, error @ ApplyError::Store(_)) => return Err(error),
@@ -260,6 +273,14 @@ impl Timer {
             }
         }
         Ok(())
+    }
+
+    /// The reading is begun anew before anything is decided. But a schedule that does not compile any more keeps nobody
+    /// else from firing: then the places in memory go on.
+    fn not_reread(&mut self, error: &ApplyError) {
+        if let ApplyError::Schedule { .. } = error {
+            self.to_reread = None;
+        }
     }
 
     fn round_failed(&mut self, error: &ApplyError, now: Moment) {

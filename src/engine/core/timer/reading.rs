@@ -16,14 +16,26 @@ impl Timer {
     /// the clock was stepped, and what seemed decided is to be decided anew.
     ///
     /// What was due by now stays; of that, what nobody watched after `awake_at` may come too late.
+    ///
+    /// Where it fails in the middle, it is begun anew before anything else is decided: rows may be taken back already whose
+    /// instants the places in memory have passed, and the store cannot tell of a job that owes a gap, whose place there
+    /// lies before the gap all the time.
     pub(super) fn reread(&mut self, awake_at: UtcMs, step: &mut Step<'_>) {
         let now = step.now.wall;
         // Seen from 1970 the whole ledger would be ahead. Once the clock is set, this is done again.
         if self.must_wait(now) {
             return;
         }
-        self.tasks.extend([Task::ReadJobs { now }, Task::Withdraw { now }]);
+        let awake_at = self.to_reread.map_or(awake_at, |earlier| earlier.min(awake_at));
+        self.to_reread = Some(awake_at);
+        self.tasks.extend([Task::RereadDone, Task::ReadJobs { now }, Task::Withdraw { now }]);
         self.ask(Ask::Unwatched { after: Some(awake_at), until: now }, Task::EndUnwatched { now }, step);
+    }
+
+    pub(super) fn reread_unless_done(&mut self) {
+        if let Some(awake_at) = self.to_reread {
+            self.tasks.push(Task::Reread { awake_at });
+        }
     }
 
     pub(super) fn end_unwatched(&mut self, unwatched: Vec<Unwatched>, now: UtcMs, step: &mut Step<'_>) {

@@ -75,6 +75,7 @@ pub(super) enum Task {
     NoticeJump {
         awake: Duration,
     },
+    RereadUnlessDone,
     Believe,
     ApplyPostponed,
     ApplyUnfinished,
@@ -85,6 +86,7 @@ pub(super) enum Task {
     Reread {
         awake_at: UtcMs,
     },
+    RereadDone,
     EndUnwatched {
         now: UtcMs,
     },
@@ -194,6 +196,9 @@ pub struct Timer {
     pub(super) last_known: Option<UtcMs>,
     /// What was due until then may have been sent by the database that was lost.
     pub(super) restored_at: Option<UtcMs>,
+    /// What was recorded ahead is taken back, or may be, and the places in memory may be later than those of the store:
+    /// nothing is decided before all is read again. The last instant that surely was watched.
+    pub(super) to_reread: Option<UtcMs>,
     /// The clock cannot be believed, and nothing is decided.
     pub(super) doubted: bool,
     /// Definitions that came meanwhile.
@@ -227,6 +232,7 @@ impl Timer {
             compared: (now.wall, awake),
             last_known: None,
             restored_at: None,
+            to_reread: None,
             doubted: false,
             postponed: None,
             unfinished: Changes::default(),
