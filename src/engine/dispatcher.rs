@@ -163,8 +163,8 @@ impl Dispatcher {
                 let probe = probe.unwrap_or_else(|_| Probe::down("the probe broke down (a bug of pushcron)"));
                 Input::Probed { account, generation, probe }
             }),
+            Action::Resolve { sender_name, delivery } => self.resolve(sender_name, delivery),
             Action::Start(starts) => self.start(starts),
-            Action::Send { sender, delivery } => self.send(sender, delivery),
             Action::RecordAccounts { rows, all } => {
                 self.vitals.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
                 tokio::spawn(async move {
@@ -216,12 +216,8 @@ impl Dispatcher {
             let _ = self.results.send(Input::NotStarted { push_ids, error: error.to_string() });
             return;
         }
-        for Start { sender, sender_name, delivery } in starts {
-            if delivery.message.body.media().is_empty() {
-                self.send(sender, delivery);
-            } else {
-                self.resolve(sender_name, delivery);
-            }
+        for Start { sender, delivery } in starts {
+            self.send(sender, delivery);
         }
     }
 

@@ -384,7 +384,11 @@ impl<'a> Driver<'a> {
                     self.send(&delivery);
                 }
             }
-            Action::Send { delivery, .. } => self.send(&delivery),
+            // Media are not fetched: they are there at once.
+            Action::Resolve { delivery, .. } => {
+                let push_id = delivery.push_id;
+                self.input(Input::Resolved { push_id, result: Ok(delivery) });
+            }
             Action::Finish(finishes) => {
                 let result = Ok(self.rows.finish(&finishes));
                 self.input(Input::Finished { finishes, result });

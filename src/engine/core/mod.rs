@@ -119,7 +119,7 @@ pub enum Input {
         push_id: i64,
         result: Result<Arc<Delivery>, Report>,
     },
-    /// What [`Action::Send`] came to.
+    /// What the call of a sender ([`Action::Start`]) came to.
     Done {
         push_id: i64,
         report: Report,
@@ -154,11 +154,11 @@ pub enum Input {
 pub enum Action {
     /// Open attempts in the store. At most one of these is under way.
     Begin { begins: Vec<Begin>, now: UtcMs },
-    /// Note that the senders of these attempts are called next, all or none, and for each have its media
-    /// resolved, or call its sender where it has none.
+    /// Have the media of an attempt resolved, before anything is sent; its sender's name decides how large they may be.
+    Resolve { sender_name: &'static str, delivery: Arc<Delivery> },
+    /// Note that the senders of these attempts are called next, all or none, and call them. What ends without a note
+    /// was never begun.
     Start(Vec<Start>),
-    /// Call the sender: the media are there.
-    Send { sender: Arc<dyn Sender>, delivery: Arc<Delivery> },
     /// Record outcomes.
     Finish(Vec<Finish>),
     /// Take attempts back that were never made.
@@ -187,8 +187,6 @@ pub enum Action {
 /// An attempt to be made now.
 pub struct Start {
     pub sender: Arc<dyn Sender>,
-    /// The sender's name, which decides how large its media may be.
-    pub sender_name: &'static str,
     pub delivery: Arc<Delivery>,
 }
 

@@ -35,6 +35,8 @@ pub(super) struct InFlight {
     pub idempotent: bool,
     /// Kept, since the account may leave the definitions while media are fetched.
     sender: Arc<dyn Sender>,
+    /// Until then its media are fetched, and nothing was sent.
+    is_called: bool,
     start_at: UtcMs,
     target_key: u64,
 }
@@ -62,7 +64,12 @@ impl Starter {
 
     /// Every attempt under way, which nobody waits for any longer.
     pub(super) fn abandon_all(&mut self) -> Vec<InFlight> {
-        let mut all: Vec<i64> = self.in_flight.keys().copied().collect();
+        self.abandon(|_| true)
+    }
+
+    fn abandon(&mut self, which: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
+        let chosen = self.in_flight.iter().filter(|(_, in_flight)| which(in_flight));
+        let mut all: Vec<i64> = chosen.map(|(id, _)| *id).collect();
         all.sort_unstable();
         all.into_iter().filter_map(|id| self.land(id)).collect()
     }
@@ -193,6 +200,7 @@ impl Core {
             let is_idempotent = AssertUnwindSafe(|| sender.is_idempotent(&delivery, now.wall));
             let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
             let (sender_name, generation) = (member.limits.sender, member.generation);
+            let is_called = delivery.message.body.media().is_empty();
             self.recorder.forget(delivery.push_id);
             let in_flight = InFlight {
                 delivery: delivery.clone(),
@@ -201,11 +209,16 @@ impl Core {
                 started_at: now.wall,
                 idempotent,
                 sender: sender.clone(),
+                is_called,
                 start_at,
                 target_key,
             };
             self.starter.in_flight.insert(delivery.push_id, in_flight);
-            starts.push(Start { sender, sender_name, delivery });
+            if is_called {
+                starts.push(Start { sender, delivery });
+            } else {
+                step.act(Action::Resolve { sender_name, delivery });
+            }
         }
         if !starts.is_empty() {
             step.act(Action::Start(starts));
@@ -228,16 +241,25 @@ impl Core {
     /// The media of an attempt under way are there, or cannot be had.
     pub(super) fn resolved(&mut self, push_id: i64, result: Result<Arc<Delivery>, Report>, step: &mut Step<'_>) {
         // Given up at a stop.
-        let Some(in_flight) = self.starter.in_flight.get(&push_id) else { return };
+        let Some(in_flight) = self.starter.in_flight.get_mut(&push_id) else { return };
         let report = match result {
             Ok(delivery) if delivery.expires_at > step.now.wall => {
-                return step.act(Action::Send { sender: in_flight.sender.clone(), delivery });
+                in_flight.is_called = true;
+                return step.act(Action::Start(vec![Start { sender: in_flight.sender.clone(), delivery }]));
             }
             Ok(_) => Report::failed(Outcome::Unreachable, "not sent: its time was over when its media were there"),
             Err(report) => report,
         };
         // Media that cannot be had are no fault of the account, and no proof that it works.
         self.done(push_id, report, false, step);
+    }
+
+    /// Takes back the attempts whose media are still fetched, since nobody will be there when they come.
+    pub(super) fn take_back_resolving(&mut self, step: &mut Step<'_>) {
+        for InFlight { delivery, start_at, .. } in self.starter.abandon(|in_flight| !in_flight.is_called) {
+            step.act(Action::Abort(delivery.push_id));
+            self.take_back(&delivery, start_at, None, step);
+        }
     }
 
     /// Takes back attempts whose sender was not called: they were never made, and do not count.

@@ -13,6 +13,7 @@ impl Core {
         self.stopping_until = Some(step.now.moment + STOP_GRACE);
         let staged = self.starter.unstage(None);
         self.take_back_all(staged, step);
+        self.take_back_resolving(step);
     }
 
     /// Whether a stop is complete. A database that cannot be written must not keep the process from ending: what is not

@@ -458,8 +458,14 @@ impl Walk {
                 let result = refused.map_or(Ok(()), Err);
                 self.results.push(Input::Settled { settles, result });
             }
+            Action::Resolve { delivery, .. } => {
+                let unreachable = || Err(Report::failed(Outcome::Unreachable, "no such file"));
+                let push_id = delivery.push_id;
+                assert!(self.rows.0[&push_id].has_media, "push {push_id} has nothing to resolve");
+                let result = if self.rng.u8(0..4) == 0 { unreachable() } else { Ok(delivery) };
+                self.results.push(Input::Resolved { push_id, result });
+            }
             Action::Start(starts) => self.begin_sending(starts),
-            Action::Send { delivery, .. } => self.send(delivery.push_id),
             Action::Probe { account, generation, .. } => {
                 let probe = if self.up[&*account] { Probe::up() } else { Probe::down("scripted") };
                 self.results.push(Input::Probed { account, generation, probe });
@@ -490,15 +496,7 @@ impl Walk {
         }
         self.journal.extend(starts.iter().map(|start| (start.delivery.push_id, start.delivery.attempt)));
         for Start { delivery, .. } in starts {
-            let push_id = delivery.push_id;
-            match self.rows.0[&push_id].has_media {
-                false => self.send(push_id),
-                true => {
-                    let unreachable = || Err(Report::failed(Outcome::Unreachable, "no such file"));
-                    let result = if self.rng.u8(0..4) == 0 { unreachable() } else { Ok(delivery) };
-                    self.results.push(Input::Resolved { push_id, result });
-                }
-            }
+            self.send(delivery.push_id);
         }
     }
 

@@ -541,3 +541,36 @@ async fn f18_a_machine_that_slept_for_eight_hours_sends_the_latest_and_says_what
     let unexplained = "SELECT count(*) FROM fires WHERE decision = 'missed' AND reason IS NULL";
     assert_eq!(house.number(unexplained).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_whose_media_are_still_fetched_was_not_begun_whether_the_daemon_is_killed_or_stopped() {
+    let picture = b"\x89PNG\r\n\x1a\n then whatever";
+    for is_killed in [true, false] {
+        let house = House::new().await;
+        let gate = Arc::new(Notify::new());
+        house.im.on("/slow.png", Answer::text(200, picture).header("content-type", "image/png").held(&gate));
+        let image = house.im.url("/slow.png");
+        house.configure(
+            "",
+            &format!("  - {{name: once, every: 1h, push: {{im: hook, group: 1, image: \"{image}\"}}}}\n"),
+        );
+        let yaml = std::fs::read_to_string(house.dir.path().join("jobs.yaml")).unwrap();
+        house.write(&yaml.replace("timezone: UTC", "timezone: UTC, media_allow_private: true"));
+        let mut daemon = house.daemon().await;
+        assert_eq!(house.ends(&["fire", "once"]).await.0, Some(0));
+        let asked = |path: &str| house.im.requests().iter().filter(|request| request.path == path).count();
+        until("the picture is asked for", async || asked("/slow.png") == 1).await;
+        if is_killed {
+            daemon.child.kill().await.unwrap();
+        } else {
+            daemon.stop().await;
+            assert_eq!(house.rows("SELECT state, attempts FROM pushes").await, [["pending", "0"]]);
+        }
+        house.im.on("/slow.png", Answer::text(200, picture).header("content-type", "image/png"));
+        let mut daemon = house.daemon().await;
+        house.until_at_least(1, SENT).await;
+        daemon.stop().await;
+        assert_eq!(house.rows("SELECT state, attempts FROM pushes").await, [["sent", "1"]]);
+        assert_eq!(asked("/hook"), 1);
+    }
+}
