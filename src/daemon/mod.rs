@@ -1,7 +1,9 @@
 //! The daemon's life: what is set up in which order, what a reload replaces, how a stop ends.
 
 mod alarm;
+mod announce;
 mod duties;
+mod error;
 mod heartbeat;
 mod in_force;
 mod keep_up;
@@ -11,14 +13,15 @@ mod metrics;
 mod numbers;
 mod observers;
 mod once;
+mod options;
 mod outside;
 mod patience;
 mod retention;
 mod rounds;
 mod setup;
 mod systemd;
+mod threads;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,87 +33,27 @@ use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, ConfigErrors};
+use crate::config::Config;
+use crate::domain::Job;
 use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
-use crate::engine::recovery::{Recovered, last_seen, past_accounts, resume_waits};
-use crate::engine::scheduler::{ApplyError, Command, Scheduler, begin_watch, end_watch};
-use crate::senders::{BuildError, Environment};
-use crate::store::sqlite::{LockError, Lost};
-use crate::store::{Applied, StoreError};
+use crate::engine::recovery::{last_seen, past_accounts, resume_waits};
+use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
+use crate::senders::Environment;
+use crate::store::sqlite::Lost;
+use crate::store::{Applied, SharedStore};
 
-pub use once::{PushError, PushResult, push};
-use setup::Opened;
-
-/// What the command line says.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Files and directories, in order.
-    pub config: Vec<PathBuf>,
-    /// Instead of `daemon.database`.
-    pub database: Option<PathBuf>,
-}
-
-/// Why the daemon could not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    #[error("{0}")]
-    Config(#[from] ConfigErrors),
-    #[error("{0}")]
-    Account(#[from] BuildError),
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Lock(#[from] LockError),
-    #[error("job {job}: {error}")]
-    Schedule { job: String, error: crate::policy::schedule::ScheduleError },
-    /// `on_failure.command` is set, and the daemon runs as root.
-    #[error(
-        "daemon.on_failure.command is not run as root: run pushcron as a user of its own, or write `as_root: true` \
-         beside the command"
-    )]
-    CommandAsRoot,
-    /// No file was named or found, and the built-in example would take the place of what the database knows.
-    #[error(
-        "no configuration was named or found, and the database knows {known} jobs that the built-in example has not: \
-         name their files with -c or $PUSHCRON_CONFIG, or another database with --db"
-    )]
-    NoFiles { known: usize },
-    /// The system refused something basic: threads, signals, TLS.
-    #[error("{0}")]
-    System(String),
-    /// Whatever is sent from now on, the file at that path would not know.
-    #[error(
-        "{0} was removed, moved or replaced while pushcron ran; nothing more is sent. Put the right file back with \
-         its -wal beside it, and start pushcron again; stop it before a database is moved or restored"
-    )]
-    DatabaseLost(PathBuf),
-    /// Other processes would see nothing of what is in the log that is still open here.
-    #[error(
-        "{0} was removed, moved or replaced while pushcron ran; what it held is written into the database. \
-         Start pushcron again, and leave what lies beside a database alone while it is in use"
-    )]
-    LogLost(PathBuf),
-    /// A part of the daemon broke down, which is a bug; a restart goes on where it stopped.
-    #[error("the {0} broke down (a bug of pushcron); restart it, nothing recorded is lost")]
-    BrokeDown(&'static str),
-}
-
-impl From<ApplyError> for DaemonError {
-    fn from(error: ApplyError) -> Self {
-        match error {
-            ApplyError::Store(error) => DaemonError::Store(error),
-            ApplyError::Schedule { job, error } => DaemonError::Schedule { job, error },
-        }
-    }
-}
+pub use self::error::DaemonError;
+pub use self::once::{PushError, PushResult, push};
+pub use self::options::Options;
+use self::setup::Opened;
 
 /// Runs the daemon in the foreground until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// [`DaemonError`] where it cannot start. A bad file at a reload is told and changes nothing.
 pub fn run(options: &Options) -> Result<(), DaemonError> {
-    let runtime = runtime()?;
+    let runtime = threads::runtime()?;
     let ended = runtime.block_on(async {
         // Taken before anything else: a SIGHUP that comes during the start is answered after it, and kills nobody.
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
@@ -166,14 +109,6 @@ async fn start_unless_stopped(
     Ok(None)
 }
 
-/// A runtime for the daemon and for verbs that send.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, DaemonError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| DaemonError::System(format!("cannot start threads: {error}")))
-}
-
 struct Daemon {
     options: Options,
     clock: SharedClock,
@@ -221,42 +156,24 @@ impl Daemon {
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.on_news(observers.listener());
-        let Config { daemon: settings, accounts, mut jobs, files, .. } = config;
-        setup::keep_inline_of_jobs(&*store, &mut jobs, clock.now()).await?;
-        // The one reads what the database knows of the jobs, the other works out what is to be compared with it.
-        let (scheduler, jobs) = tokio::join!(
-            Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events.clone()),
-            setup::hashed(jobs)
-        );
-        let mut scheduler = scheduler?;
-        let applied = scheduler.apply(jobs?).await?;
+        let Config { daemon: settings, accounts, jobs, files, .. } = config;
+        let (mut scheduler, applied) = set_up_jobs(jobs, &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
         let mut open = store.open_pushes().await?;
         let by = clock.reading();
         resume_waits(&mut open, seen, by);
 
-        info!(
-            config = %setup::shown(&files),
-            database = %opened.path.display(),
-            jobs = scheduler.timeline().len(),
-            accounts = accounts.len(),
-            next_fire_at = scheduler.timeline().next_fire_at().map(tracing::field::display),
-            open_pushes = open.len(),
-            "pushcron {} started", env!("CARGO_PKG_VERSION")
-        );
-        tell_applied(&applied);
-        if recovered != Recovered::default() {
-            let Recovered { unknown, retried, not_begun } = recovered;
-            warn!(unknown, retried, not_begun, "attempts were under way when pushcron last ended");
-        }
-
-        let retention = retention::Retention::new(store.clone(), clock.clone(), opened.path.clone());
-        let parts = duties::Parts {
-            store: store.clone(),
-            dispatcher: events.clone(),
-            retention: Arc::new(retention),
-            numbers: observers.numbers().clone(),
+        let said = announce::Start {
+            files: &files,
+            database: &opened.path,
+            accounts: accounts.len(),
+            open_pushes: open.len(),
         };
+        said.tell(scheduler.timeline(), &applied, &recovered);
+
+        let retention = Arc::new(retention::Retention::new(store.clone(), clock.clone(), opened.path.clone()));
+        let (kept, numbers) = (store.clone(), observers.numbers().clone());
+        let parts = duties::Parts { store: kept, dispatcher: events.clone(), retention, numbers };
         let duties = duties::Duties::start(&settings, &parts).await?;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
         let listeners = listeners::Listeners::start(&roster, &events, &clock);
@@ -327,7 +244,7 @@ impl Daemon {
         memory::give_back();
         match result {
             Ok(applied) => {
-                tell_applied(&applied);
+                announce::tell_applied(&applied);
                 info!("reloaded");
                 systemd::reloaded("reloaded");
             }
@@ -405,9 +322,18 @@ impl Daemon {
     }
 }
 
-fn tell_applied(applied: &Applied) {
-    if *applied != Applied::default() {
-        let Applied { added, changed, removed, cancelled, .. } = applied;
-        info!(added, changed, removed, cancelled_pushes = cancelled.len(), "definitions changed");
-    }
+/// The timer with the jobs of the configuration, and what these changed.
+async fn set_up_jobs(
+    mut jobs: Vec<Job>,
+    store: &SharedStore,
+    clock: &SharedClock,
+    events: mpsc::UnboundedSender<Event>,
+) -> Result<(Scheduler, Applied), DaemonError> {
+    setup::keep_inline_of_jobs(&**store, &mut jobs, clock.now()).await?;
+    // The one reads what the database knows of the jobs, the other works out what is to be compared with it.
+    let (scheduler, jobs) =
+        tokio::join!(Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events), setup::hashed(jobs));
+    let mut scheduler = scheduler?;
+    let applied = scheduler.apply(jobs?).await?;
+    Ok((scheduler, applied))
 }

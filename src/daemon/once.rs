@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::patience::{Patience, Signal};
 use super::setup::{self, Opened};
-use super::{DaemonError, Options};
+use super::{DaemonError, Options, threads};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
@@ -63,7 +63,7 @@ pub enum PushError {
 /// # Errors
 /// [`PushError`] where the push could not even be recorded, or its end not be told.
 pub fn push(options: &Options, config: Config, push: AdHoc, wait: Duration) -> Result<PushResult, PushError> {
-    super::runtime()?.block_on(async {
+    threads::runtime()?.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
         let path = setup::database_path(options, &config).map_err(DaemonError::from)?;

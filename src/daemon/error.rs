@@ -1,0 +1,64 @@
+//! Why the daemon, or a push without one, could not go on.
+
+use std::path::PathBuf;
+
+use crate::config::ConfigErrors;
+use crate::engine::scheduler::ApplyError;
+use crate::policy::schedule::ScheduleError;
+use crate::senders::BuildError;
+use crate::store::StoreError;
+use crate::store::sqlite::LockError;
+
+/// Why the daemon could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    #[error("{0}")]
+    Account(#[from] BuildError),
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Lock(#[from] LockError),
+    #[error("job {job}: {error}")]
+    Schedule { job: String, error: ScheduleError },
+    /// `on_failure.command` is set, and the daemon runs as root.
+    #[error(
+        "daemon.on_failure.command is not run as root: run pushcron as a user of its own, or write `as_root: true` \
+         beside the command"
+    )]
+    CommandAsRoot,
+    /// No file was named or found, and the built-in example would take the place of what the database knows.
+    #[error(
+        "no configuration was named or found, and the database knows {known} jobs that the built-in example has not: \
+         name their files with -c or $PUSHCRON_CONFIG, or another database with --db"
+    )]
+    NoFiles { known: usize },
+    /// The system refused something basic: threads, signals, TLS.
+    #[error("{0}")]
+    System(String),
+    /// Whatever is sent from now on, the file at that path would not know.
+    #[error(
+        "{0} was removed, moved or replaced while pushcron ran; nothing more is sent. Put the right file back with \
+         its -wal beside it, and start pushcron again; stop it before a database is moved or restored"
+    )]
+    DatabaseLost(PathBuf),
+    /// Other processes would see nothing of what is in the log that is still open here.
+    #[error(
+        "{0} was removed, moved or replaced while pushcron ran; what it held is written into the database. \
+         Start pushcron again, and leave what lies beside a database alone while it is in use"
+    )]
+    LogLost(PathBuf),
+    /// A part of the daemon broke down, which is a bug; a restart goes on where it stopped.
+    #[error("the {0} broke down (a bug of pushcron); restart it, nothing recorded is lost")]
+    BrokeDown(&'static str),
+}
+
+impl From<ApplyError> for DaemonError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(error) => DaemonError::Store(error),
+            ApplyError::Schedule { job, error } => DaemonError::Schedule { job, error },
+        }
+    }
+}
