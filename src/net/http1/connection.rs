@@ -13,8 +13,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 
+use super::exchange::{self, Shared};
+use super::listener::Stream;
 use super::slots::{Phase, Slot, Taken};
-use super::{Shared, Stream, exchange};
 
 /// How long what a client still sends is taken after our last word, so that it gets to read that instead of a reset.
 const LINGER: Duration = Duration::from_secs(1);

@@ -2,16 +2,27 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::ext::ReasonPhrase;
+use hyper::{Request, Response, StatusCode, header};
 
+use super::handler::Handler;
+use super::limits::Limits;
 use super::slots::{Phase, Slot};
-use super::{Request, Response, Shared, StatusCode, header};
 use crate::net::hosts;
+
+/// What the connections of one server share.
+pub(super) struct Shared {
+    pub(super) name: &'static str,
+    pub(super) limits: Limits,
+    pub(super) hosts: Option<fn(&str) -> bool>,
+    pub(super) handler: Arc<dyn Handler>,
+}
 
 pub(super) async fn exchange(
     shared: &Shared,

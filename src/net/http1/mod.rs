@@ -10,97 +10,26 @@
 
 mod connection;
 mod exchange;
+mod handler;
+mod limits;
+mod listener;
 mod slots;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use hyper::http::request::Parts;
 pub use hyper::{Method, Request, Response, StatusCode, header};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::exchange::Shared;
+pub use self::handler::{Handler, Head};
+pub use self::limits::{Audience, Limits};
+pub use self::listener::Listener;
 use self::slots::Slots;
 use crate::clock::SharedClock;
-
-pub type Head = Parts;
-
-/// Who answers.
-#[async_trait]
-pub trait Handler: Send + Sync + 'static {
-    /// Looks at a head before its body is asked for.
-    ///
-    /// # Errors
-    /// The status that the request is refused with. Its connection ends.
-    fn judge(&self, _head: &Head) -> Result<(), StatusCode> {
-        Ok(())
-    }
-
-    /// Answers a whole request. A panic becomes 500.
-    async fn answer(&self, request: Request<Bytes>) -> Response<Bytes>;
-
-    /// How a refusal looks, ours and the server's own.
-    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
-        let mut response = Response::new(format!("{status}\n").into());
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
-        response
-    }
-}
-
-/// What clients get of us.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// At once.
-    pub connections: usize,
-    /// For the first byte of a request, on a new connection or on one kept alive.
-    pub idle: Duration,
-    /// For the rest of the head.
-    pub head: Duration,
-    /// From the end of the head until the answer is written.
-    pub request: Duration,
-    /// At a stop, for requests under way.
-    pub stop: Duration,
-    /// At least 8,192: the parser's buffer.
-    pub head_bytes: usize,
-    pub body_bytes: usize,
-    /// Whether a connection may bring more than one request.
-    pub keep_alive: bool,
-}
-
-/// Whom a server hears.
-#[derive(Clone, Debug)]
-pub struct Audience {
-    /// Others are hung up on.
-    pub peers: fn(IpAddr) -> bool,
-    /// Requests addressed to others get 421. None where the handler judges that.
-    pub hosts: Option<fn(&str) -> bool>,
-}
-
-impl Audience {
-    pub fn everybody() -> Audience {
-        Audience { peers: |_| true, hosts: None }
-    }
-}
-
-/// Where connections come from.
-#[derive(Debug)]
-pub enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A server that does not run yet.
 pub struct Server {
@@ -111,14 +40,6 @@ pub struct Server {
     pub audience: Audience,
     pub handler: Arc<dyn Handler>,
     pub clock: SharedClock,
-}
-
-/// What the connections of one server share.
-struct Shared {
-    name: &'static str,
-    limits: Limits,
-    hosts: Option<fn(&str) -> bool>,
-    handler: Arc<dyn Handler>,
 }
 
 impl Server {
@@ -160,20 +81,6 @@ impl Server {
         tokio::select! {
             () = all_ended => {}
             () = clock.sleep(patience) => {}
-        }
-    }
-}
-
-impl Listener {
-    /// The next connection, or None where its peer is not heard. Whoever may open a unix socket is.
-    async fn accept(&self, hears: fn(IpAddr) -> bool) -> io::Result<Option<Box<dyn Stream>>> {
-        match self {
-            Listener::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                let _ = stream.set_nodelay(true);
-                Ok(hears(peer.ip().to_canonical()).then(|| Box::new(stream) as Box<dyn Stream>))
-            }
-            Listener::Unix(listener) => Ok(Some(Box::new(listener.accept().await?.0))),
         }
     }
 }

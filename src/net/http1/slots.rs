@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::Limits;
+use super::limits::Limits;
 use crate::clock::SharedClock;
 use crate::domain::Moment;
 

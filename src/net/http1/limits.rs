@@ -1,0 +1,39 @@
+//! Whom a server hears, and what it gives them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What clients get of us.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// At once.
+    pub connections: usize,
+    /// For the first byte of a request, on a new connection or on one kept alive.
+    pub idle: Duration,
+    /// For the rest of the head.
+    pub head: Duration,
+    /// From the end of the head until the answer is written.
+    pub request: Duration,
+    /// At a stop, for requests under way.
+    pub stop: Duration,
+    /// At least 8,192: the parser's buffer.
+    pub head_bytes: usize,
+    pub body_bytes: usize,
+    /// Whether a connection may bring more than one request.
+    pub keep_alive: bool,
+}
+
+/// Whom a server hears.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// Others are hung up on.
+    pub peers: fn(IpAddr) -> bool,
+    /// Requests addressed to others get 421. None where the handler judges that.
+    pub hosts: Option<fn(&str) -> bool>,
+}
+
+impl Audience {
+    pub fn everybody() -> Audience {
+        Audience { peers: |_| true, hosts: None }
+    }
+}
