@@ -59,6 +59,7 @@ impl From<ApplyError> for DaemonError {
         match error {
             ApplyError::Store(error) => DaemonError::Store(error),
             ApplyError::Schedule { job, error } => DaemonError::Schedule { job, error },
+            refused @ ApplyError::Refused { .. } => DaemonError::Store(StoreError::Refused(refused.to_string())),
         }
     }
 }

@@ -403,6 +403,20 @@ impl Timeline {
         self.cache.get_or_compile(schedule, timezone, dst_gap)
     }
 
+    /// Nothing is decided about a job until it is taken up again.
+    pub fn put_off(&mut self, name: &str) {
+        if let Some(index) = self.by_name.get(name) {
+            self.jobs[*index].generation += 1;
+            self.owing.remove(index);
+        }
+    }
+
+    pub fn take_up(&mut self, name: &str) {
+        if let Some(index) = self.by_name.get(name).copied() {
+            self.enqueue(index);
+        }
+    }
+
     /// The decisions of this plan are durable: the jobs move on to their next instants.
     pub fn advance(&mut self, plan: Plan) {
         for Move { index, next_due_at, stored_at, owed } in plan.moves {

@@ -189,10 +189,14 @@ impl Timer {
 
     /// Those that were taken are settled, but for the stale ones: another process paused or resumed them, and withdrew
     /// what was recorded ahead.
-    pub(super) fn close_rest(&mut self, mut names: Vec<Arc<str>>, taken: usize, now: UtcMs) {
+    pub(super) fn close_rest(&mut self, mut names: Vec<Arc<str>>, taken: usize, now: UtcMs) -> Result<(), ApplyError> {
+        if let Some(job) = self.stale.iter().find(|job| self.refusals.is_hopeless(job)) {
+            return Err(ApplyError::Refused { job: job.to_string() });
+        }
         names.drain(..taken);
         names.append(&mut self.stale);
         self.tasks.push(Task::Close { names, now });
+        Ok(())
     }
 }
 

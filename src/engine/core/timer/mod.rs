@@ -17,6 +17,7 @@ mod clock;
 mod definitions;
 mod reading;
 mod recording;
+mod refusals;
 mod state;
 mod unwatched;
 
@@ -81,7 +82,8 @@ impl Timer {
             return Wake { at: None, after: longest.min(now.moment + DOUBT_PAUSE) };
         }
         let looks = [self.timeline.next_look_at(), self.note_watch_at()];
-        Wake { at: looks.into_iter().flatten().min(), after: longest }
+        let after = self.refusals.next_end().map_or(longest, |end| end.min(longest));
+        Wake { at: looks.into_iter().flatten().min(), after }
     }
 
     /// Whether no question is under way and no command waits.
@@ -156,7 +158,7 @@ impl Timer {
             Task::NextPart { now } => return self.next_part(now),
             Task::ApplyPart { changes, removed, now } => self.apply_part(changes, removed, now, step),
             Task::Close { names, now } => self.close(names, now),
-            Task::Closed { names, taken, now } => self.close_rest(names, taken, now),
+            Task::Closed { names, taken, now } => return self.close_rest(names, taken, now),
             Task::Record { plan, now } => self.record(plan, now),
             Task::Backfill { plan, backfill, now } => self.backfill(plan, backfill, now, step),
             Task::Until(mark) => self.reached(mark, step),
@@ -292,3 +294,6 @@ impl Timer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

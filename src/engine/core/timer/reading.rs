@@ -66,6 +66,7 @@ impl Timer {
             timeline.close(restored_at, Reason::Restored);
         }
         self.timeline = *timeline;
+        self.put_off_refused(step.now.moment);
     }
 
     pub(super) fn begin_watch(&mut self, last_known: Option<UtcMs>, now: UtcMs, step: &mut Step<'_>) {

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::ask::Ask;
 use super::backfill::Backfill;
 use super::state::{Action, Mark, Step, Task, Timer};
-use crate::domain::{Decision, Reason, UtcMs};
+use crate::domain::{Decision, Moment, Reason, UtcMs};
 use crate::engine::core::Event;
 use crate::engine::timeline::Plan;
 use crate::store::{NewFire, Recorded};
@@ -17,6 +17,9 @@ impl Timer {
     /// One transaction's worth of what is due.
     pub(super) fn record_batch(&mut self, step: &Step<'_>) {
         let now = step.now.wall;
+        for job in self.refusals.take_rested(step.now.moment) {
+            self.timeline.take_up(&job);
+        }
         let plan = self.timeline.plan(now, BATCH);
         if !plan.is_empty() {
             self.tasks.extend([Task::Until(Mark::BatchRecorded), Task::Record { plan, now }]);
@@ -47,7 +50,9 @@ impl Timer {
         // Not before: while the database cannot be written, the same would be told every second.
         tell_missed(&plan.fires);
         count(&plan.fires, &recorded, step);
+        self.refusals.note(&plan.cursors, &recorded.stale, step.now.moment);
         self.timeline.advance(plan);
+        self.put_off_refused(step.now.moment);
         if !recorded.cancelled.is_empty() {
             step.tell(Event::Dropped(recorded.cancelled));
         }
@@ -60,6 +65,13 @@ impl Timer {
             self.tasks.push(Task::ReadJobs { now });
         }
         self.stale = recorded.stale;
+    }
+
+    /// Jobs of which nothing is taken are not looked at while they rest.
+    pub(super) fn put_off_refused(&mut self, now: Moment) {
+        for job in self.refusals.resting(now) {
+            self.timeline.put_off(job);
+        }
     }
 }
 

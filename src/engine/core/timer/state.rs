@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::ask::{Answer, Ask};
 use super::backfill::Backfill;
 use super::changes::Changes;
+use super::refusals::Refusals;
 use crate::domain::{Decision, Job, Moment, Reading, UtcMs};
 use crate::engine::core::Event;
 use crate::engine::timeline::{Plan, Timeline};
@@ -24,6 +25,11 @@ pub enum ApplyError {
     Store(#[from] StoreError),
     #[error("job {job}: {error}")]
     Schedule { job: String, error: ScheduleError },
+    #[error(
+        "job {job}: what its definition called for until now is refused by the database again and again (a bug of \
+         pushcron): keep the log, and restart"
+    )]
+    Refused { job: String },
 }
 
 /// What the timer reacts to. All but [`Input::Answer`] are commands: they are done one after the other, and each ends in
@@ -215,6 +221,7 @@ pub struct Timer {
     pub(super) done: Done,
     /// Jobs of which the last record took nothing.
     pub(super) stale: Vec<Arc<str>>,
+    pub(super) refusals: Refusals,
     pub(super) commands: VecDeque<Input>,
     /// What is still to be done of the command under way, the next last.
     pub(super) tasks: Vec<Task>,
@@ -242,6 +249,7 @@ impl Timer {
             rests_until: None,
             done: Done::default(),
             stale: Vec::new(),
+            refusals: Refusals::default(),
             commands: VecDeque::new(),
             tasks: Vec::new(),
             asked: None,
