@@ -152,6 +152,8 @@ impl Question<'_> {
 mod tests {
     use std::time::Duration;
 
+    use Rule::{Explicit, FirstOnline, ImDefault, MessageAccount};
+
     use super::*;
     use crate::domain::UtcMs;
 
@@ -243,12 +245,22 @@ mod tests {
         Choice::Wait { reason, until: Some(in_ms(ms)) }
     }
 
+    fn probe(index: usize) -> Choice {
+        Choice::ProbeFirst { index }
+    }
+
+    /// What the row is about, the push, the accounts in file order, and what is chosen.
+    type Row<'a> = (&'a str, Question<'a>, &'a [&'a str], Choice);
+
+    fn hold(table: &[Row]) {
+        for (label, push, accounts, expected) in table {
+            assert_eq!(choice(*push, accounts), *expected, "{label}");
+        }
+    }
+
     #[test]
-    fn every_rule_of_the_choice_has_its_row() {
-        use Rule::*;
-        let probe = |index| Choice::ProbeFirst { index };
-        let table: &[(&str, Question, &[&str], Choice)] = &[
-            // 1. The push names an account: that one, and no other.
+    fn a_push_that_names_an_account_goes_through_that_one_and_no_other() {
+        hold(&[
             ("named", NAMED, &["a qq default up", "b qq up"], using(1, Explicit)),
             (
                 "named wins over the chat's",
@@ -280,12 +292,22 @@ mod tests {
                 &["a qq default up", "b qq up"],
                 using(1, Explicit),
             ),
-            // 2. Trigger message and the chat's own im: the chat's account.
+        ]);
+    }
+
+    #[test]
+    fn a_reply_on_the_im_of_its_chat_goes_through_the_account_of_the_chat() {
+        hold(&[
             ("reply", REPLY, &["a qq default up", "b qq up"], using(1, MessageAccount)),
             ("reply, offline", REPLY, &["a qq default up", "b qq down"], wait(Reason::AccountOffline)),
             ("reply, never probed", REPLY, &["a qq default up", "b qq unprobed"], probe(1)),
             ("reply, account not ours", REPLY, &["a qq default up"], using(0, ImDefault)),
-            // 3. Trigger cron or manual, or another im: the im's default.
+        ]);
+    }
+
+    #[test]
+    fn any_other_push_goes_through_the_default_of_its_im() {
+        hold(&[
             (
                 "reply to another im",
                 Question { im: "wechat", ..REPLY },
@@ -308,7 +330,12 @@ mod tests {
                 &["a qq default voice", "b qq up"],
                 using(0, ImDefault),
             ),
-            // 4. No default, or it cannot send: the first that is online, sendable and able.
+        ]);
+    }
+
+    #[test]
+    fn the_first_that_is_online_sendable_and_able_stands_in_for_a_default_that_cannot_send() {
+        hold(&[
             ("no default", CRON, &["w wechat up", "a qq up", "b qq up"], using(1, FirstOnline)),
             ("default offline", CRON, &["a qq default down", "b qq up", "c qq up"], using(1, FirstOnline)),
             ("default muted", CRON, &["a qq up", "b qq default muted"], using(0, FirstOnline)),
@@ -340,6 +367,12 @@ mod tests {
                 &["a qq unprobed users", "b qq up"],
                 using(1, FirstOnline),
             ),
+        ]);
+    }
+
+    #[test]
+    fn with_no_default_as_the_fallback_a_default_that_is_down_keeps_its_pushes() {
+        hold(&[
             (
                 "no_default: a default that is down keeps its pushes",
                 STRICT,
@@ -350,7 +383,12 @@ mod tests {
             ("no_default: unprobed", STRICT, &["a qq default unprobed", "b qq up"], probe(0)),
             ("no_default: up", STRICT, &["b qq up", "a qq default up"], using(1, ImDefault)),
             ("no_default: none at all", STRICT, &["b qq up", "w wechat default up"], using(0, FirstOnline)),
-            // 5. Nobody.
+        ]);
+    }
+
+    #[test]
+    fn a_push_that_nobody_can_send_waits() {
+        hold(&[
             ("nobody configured", CRON, &[], wait(Reason::NoSender)),
             ("nobody of this im", CRON, &["w wechat default up"], wait(Reason::NoSender)),
             ("nobody online", CRON, &["a qq default down", "b qq down"], wait(Reason::NoSender)),
@@ -362,9 +400,6 @@ mod tests {
                 &["a qq default rests_longer", "b qq rests", "c qq down", "w wechat up"],
                 until(Reason::NoSender, 7),
             ),
-        ];
-        for (label, push, accounts, expected) in table {
-            assert_eq!(choice(*push, accounts), *expected, "{label}");
-        }
+        ]);
     }
 }
