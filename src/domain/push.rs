@@ -169,15 +169,11 @@ pub struct Delivery {
     pub retry: RetryPolicy,
     pub max_attempts: u32,
     pub expires_at: UtcMs,
+    /// When the push was made. No attempt came before, and a retry by hand does not change it: what a platform remembers of
+    /// a key counts from the first send, and so at most from here.
+    pub made_at: UtcMs,
     /// Results of parts from earlier attempts; parts that were sent are not sent again.
     pub parts: Vec<PartReport>,
-}
-
-impl Delivery {
-    /// When the push was made, or a person last put it back: its time to be sent is counted from there.
-    pub fn pushed_at(&self) -> UtcMs {
-        self.expires_at - self.retry.give_up_after
-    }
 }
 
 /// A media that was fetched, checked and measured, and lies in a local file for the time of the push.

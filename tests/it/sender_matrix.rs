@@ -556,7 +556,7 @@ async fn what_may_have_arrived_in_the_old_room_goes_to_the_new_one_only_if_the_j
                 world.rig.clock().advance(Duration::from_secs(1));
                 world.im.on(&format!("/rooms/{}{SEND}", segment(OLD)), Answer::Reset);
                 let mut push = delivery(group(target), text("a"), vec![]);
-                push.expires_at = push.expires_at + Duration::from_secs(1);
+                push.made_at = push.made_at + Duration::from_secs(1);
                 push.retry.resend_unknown = resend_unknown;
                 let report = sender.send(&push).await;
                 assert_eq!(report.outcome, Outcome::Unknown, "{case}");
@@ -610,7 +610,7 @@ async fn a_repeat_in_the_room_of_its_first_try_is_made_also_long_after_a_replace
     world.rig.clock().advance(Duration::from_secs(600));
     world.im.on(&format!("/rooms/{}{SEND}", segment(NEW)), Answer::Reset);
     let mut push = delivery(group(OPS), text("c"), vec![]);
-    push.expires_at = push.expires_at + Duration::from_secs(600);
+    push.made_at = push.made_at + Duration::from_secs(600);
     let report = world.sender().send(&push).await;
     assert_eq!(report.outcome, Outcome::Unknown);
     world.im.on(&format!("/rooms/{}{SEND}", segment(NEW)), Answer::json(200, json!({"event_id": "$c"})));

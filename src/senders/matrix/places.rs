@@ -64,7 +64,7 @@ impl Lead {
     /// push was made.
     pub fn elsewhere(&self, delivery: &Delivery) -> Option<&str> {
         let (before, since) = self.before.as_ref()?;
-        (*since >= delivery.pushed_at()).then_some(before)
+        (*since >= delivery.made_at).then_some(before)
     }
 }
 
@@ -111,7 +111,7 @@ impl Places {
     }
 
     pub fn saw(&self, delivery: &Delivery) {
-        self.youngest.fetch_max(delivery.pushed_at().0, Ordering::Relaxed);
+        self.youngest.fetch_max(delivery.made_at.0, Ordering::Relaxed);
     }
 }
 

@@ -36,7 +36,7 @@ impl KeyAges {
         let reading = self.clock.reading();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.iter().all(|age| age.key != delivery.key) {
-            let age = if delivery.attempt > 1 { reading.wall.since(delivery.pushed_at()) } else { Duration::ZERO };
+            let age = if delivery.attempt > 1 { reading.wall.since(delivery.made_at) } else { Duration::ZERO };
             known.push_back(Age { key: delivery.key.clone(), age, at: reading.moment });
         }
         let surplus = known.len().saturating_sub(KEPT);

@@ -150,7 +150,7 @@ pub fn add_note(note: &mut Option<String>, more: Option<&str>) {
 ///
 /// The first attempt came no earlier than the push itself, so this errs on the safe side.
 pub fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
-    now < delivery.pushed_at() + window
+    now < delivery.made_at + window
 }
 
 /// The time that an attempt may still take.
@@ -224,6 +224,7 @@ mod tests {
             retry: RetryPolicy { give_up_after: 2 * HOUR, ..RetryPolicy::default() },
             max_attempts: 5,
             expires_at: NOW + 2 * HOUR,
+            made_at: NOW,
             parts: earlier.iter().map(part).collect(),
         }
     }

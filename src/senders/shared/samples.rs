@@ -31,6 +31,7 @@ fn delivery(body: Body, media: Vec<MediaFile>) -> Delivery {
         retry: RetryPolicy::default(),
         max_attempts: 5,
         expires_at: due_at + Duration::from_secs(3600),
+        made_at: due_at,
         parts: Vec::new(),
     }
 }

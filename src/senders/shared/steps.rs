@@ -214,6 +214,7 @@ mod tests {
             retry: RetryPolicy::default(),
             max_attempts: 5,
             expires_at: UtcMs::MAX,
+            made_at: UtcMs(0),
             parts,
         }
     }

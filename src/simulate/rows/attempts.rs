@@ -42,6 +42,7 @@ impl Rows {
             retry: spec.retry.clone(),
             max_attempts: push.max_attempts,
             expires_at: push.expires_at,
+            made_at: fire.due_at.max(fire.recorded_at),
             parts: Vec::new(),
         }
     }

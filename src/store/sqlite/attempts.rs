@@ -18,22 +18,23 @@ use crate::store::model::{Begin, Finish, Interrupted, TakeBack};
 macro_rules! delivery_columns {
     () => {
         "p.id, f.job, f.triggered_by, f.due_at, p.im, p.target, p.message, p.timeout_ms, p.retry, p.max_attempts,
-         p.expires_at, p.parts "
+         p.expires_at, p.parts, f.recorded_at "
     };
 }
 
 /// How many columns these are: what else is asked for comes after them.
-const DELIVERY_COLUMNS: usize = 12;
+const DELIVERY_COLUMNS: usize = 13;
 
 fn delivery(row: &Row<'_>, stem: &str, attempt: u32) -> Result<Delivery> {
     let push_id = row.get(0)?;
+    let due_at = instant(row, 3)?;
     Ok(Delivery {
         push_id,
         attempt,
         key: format!("{stem}-{push_id}"),
         job: row.get(1)?,
         triggered_by: word(text(row, 2)?)?,
-        due_at: instant(row, 3)?,
+        due_at,
         im: row.get(4)?,
         target: parsed(text(row, 5)?)?,
         message: serde_json::from_str(text(row, 6)?)?,
@@ -42,6 +43,8 @@ fn delivery(row: &Row<'_>, stem: &str, attempt: u32) -> Result<Delivery> {
         retry: maybe_json(row, 8)?.unwrap_or_default(),
         max_attempts: row.get(9)?,
         expires_at: instant(row, 10)?,
+        // Where it was recorded ahead it waits for its instant.
+        made_at: due_at.max(instant(row, 12)?),
         parts: maybe_json(row, 11)?.unwrap_or_default(),
     })
 }

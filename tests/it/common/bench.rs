@@ -109,7 +109,7 @@ pub fn group(id: &str) -> Target {
 /// The first attempt of a push made when the clock started.
 pub fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
     let expires_at = DUE_AT + RetryPolicy::default().give_up_after;
-    Delivery { target, expires_at, ..deliveries::push(body, media) }
+    Delivery { target, expires_at, made_at: DUE_AT, ..deliveries::push(body, media) }
 }
 
 /// The next attempt after one that ended in `report`.

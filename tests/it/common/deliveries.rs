@@ -105,6 +105,7 @@ pub fn push(body: Body, media: Vec<MediaFile>) -> Delivery {
         retry: RetryPolicy::default(),
         max_attempts: 5,
         expires_at: now + RetryPolicy::default().give_up_after,
+        made_at: now,
         parts: Vec::new(),
     }
 }

@@ -233,6 +233,25 @@ pub async fn an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_f
     assert_eq!(world.state(older.id).await, PushState::Cancelled);
 }
 
+pub async fn a_push_is_as_old_as_it_was_though_a_person_puts_it_back(world: Arc<World>) {
+    let push = world.waiting("daily").await;
+    let first = world.begin(push.id, at(0)).await;
+    assert_eq!(first.made_at, at(0));
+    let unknown = Next::Unknown { reason: "unknown".to_owned() };
+    world.store.finish_attempts(vec![failed(&first, Outcome::Unknown, unknown, at(1))]).await.unwrap();
+    world.store.retry(push.id, at(7000)).await.unwrap();
+    let delivery = world.begin(push.id, at(7000)).await;
+    assert_eq!((delivery.made_at, delivery.expires_at), (at(0), at(7000 + 3600)));
+
+    // What is caught up late was made then, and what is recorded ahead waits for its instant.
+    for (instant, now, made_at) in [(100, 900, 900), (8000, 7995, 8000)] {
+        let job = job(&format!("job{instant}"));
+        world.load(&job, at(instant)).await;
+        let push = world.fire_seen(&job, at(instant), at(now)).await.pushes.remove(0);
+        assert_eq!(world.begin(push.id, at(8000)).await.made_at, at(made_at));
+    }
+}
+
 pub async fn what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone(world: Arc<World>) {
     world.load(&replacing(), at(0)).await;
     let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);

@@ -75,6 +75,7 @@ on_every_backend! {
         a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again
         an_older_push_is_tried_again_where_nothing_replaced_it
         an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_fire_replaces_it
+        a_push_is_as_old_as_it_was_though_a_person_puts_it_back
         what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone
         parts_are_kept_for_the_next_attempt
         what_an_attempt_says_of_its_account_is_written_with_it
