@@ -16,8 +16,18 @@ pub struct Place<'a> {
 /// # Errors
 /// As [`place`].
 pub fn target(target: &Target) -> Result<(), WrongTarget> {
-    let Err(wrong) = place(target.id()) else { return Ok(()) };
-    // Names are of channels and groups: a bot writes to a person by the number alone.
+    // Names are of channels and groups: Telegram answers "chat not found" to a person's, so that a bot writes to a person
+    // by the number alone.
+    let wrong = match place(target.id()) {
+        Ok(place) if target.is_group() || !place.chat.starts_with('@') => return Ok(()),
+        Ok(_) => WrongTarget {
+            problem: "is a name, and no bot can write to a person by the name",
+            expected: "the user's number such as 123456789",
+            meant: None,
+            is_secret: false,
+        },
+        Err(wrong) => wrong,
+    };
     let is_right = |meant: &String| target.is_group() || !meant.starts_with('@');
     Err(WrongTarget { meant: wrong.meant.filter(is_right), ..wrong })
 }
@@ -106,6 +116,9 @@ mod tests {
         }
         let user = target(&Target::User("news".to_owned())).unwrap_err();
         assert_eq!(user.meant, None, "no bot writes to a person by the name");
+        let user = target(&Target::User("@somebody".to_owned())).unwrap_err();
+        assert_eq!((user.expected, user.meant), ("the user's number such as 123456789", None));
+        assert_eq!(target(&Target::Group("@somebody".to_owned())), Ok(()));
         assert_eq!(target(&Target::User("12 345".to_owned())).unwrap_err().meant.as_deref(), Some("12345"));
     }
 }
