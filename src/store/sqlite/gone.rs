@@ -21,6 +21,10 @@ pub(super) struct Gone {
 
 /// Deletes fires with all that hangs on them. Nobody else deletes any. `ids` is a JSON list.
 pub(super) fn delete_fires(conn: &Connection, ids: &str, why: Why) -> Result<Gone> {
+    let by_design = match why {
+        Why::Withdrawn => Some(withdrawable(conn, ids)?),
+        Why::Pruned => None,
+    };
     // SQLite does not count what a foreign key deletes along.
     let pushes = conn.execute("DELETE FROM pushes WHERE fire_id IN (SELECT value FROM json_each(?1))", [ids])?;
     let fires = conn.execute("DELETE FROM fires WHERE id IN (SELECT value FROM json_each(?1))", [ids])?;
@@ -33,8 +37,24 @@ pub(super) fn delete_fires(conn: &Connection, ids: &str, why: Why) -> Result<Gon
         }
         Why::Pruned => conn.prepare_cached("UPDATE gone_ids SET pruned = pruned + iif(kind = 'fires', ?1, ?2)")?,
     };
-    count.execute(params![number(fires), number(pushes)])?;
+    let (of_fires, of_pushes) = by_design.unwrap_or((number(fires), number(pushes)));
+    count.execute(params![of_fires, of_pushes])?;
     Ok(Gone { fires: fires as u64, pushes: pushes as u64 })
+}
+
+/// How many of these fires, and of their pushes, may be taken back at all: of which nothing was looked at, or begun, or
+/// ended. Whatever chose the ids, others are not counted as withdrawn, so that the ledger finds them vanished.
+fn withdrawable(conn: &Connection, ids: &str) -> Result<(i64, i64)> {
+    let mut count = conn.prepare_cached(
+        "SELECT count(DISTINCT f.id), count(p.id)
+           FROM json_each(?1) AS i
+          CROSS JOIN fires AS f ON f.id = i.value
+           LEFT JOIN pushes AS p ON p.fire_id = f.id
+          WHERE f.triggered_by = 'cron'
+            AND NOT EXISTS (SELECT 1 FROM pushes AS l
+                             WHERE l.fire_id = f.id AND (l.state <> 'pending' OR l.reason IS NOT NULL))",
+    )?;
+    Ok(count.query_row([ids], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
 /// An insert that meets a row of its instant writes nothing, and uses up an id all the same.
@@ -44,4 +64,48 @@ pub(super) fn count_unused_fires(conn: &Connection, count: u64) -> Result<()> {
             .execute([number(count)])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connect::{migrate, writer};
+    use super::super::ledger;
+    use super::*;
+    use crate::domain::UtcMs;
+
+    /// A withdrawal of the wrong fires, as a fault of pushcron itself would make it.
+    #[test]
+    fn what_was_promised_and_is_withdrawn_all_the_same_counts_as_vanished() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pushcron.db");
+        let mut conn = writer(&path).unwrap();
+        migrate(&conn, &path, UtcMs(0)).unwrap();
+        let conn = &mut conn;
+        conn.execute_batch(
+            "INSERT INTO fires (triggered_by, due_at, decision, recorded_at)
+             VALUES ('manual', '2026-01-01T01:00:00.000Z', 'fired', '2026-01-01T01:00:00.000Z');
+             PRAGMA foreign_keys = OFF;
+             INSERT INTO fires (job, triggered_by, due_at, decision, recorded_at, revision)
+             VALUES ('a', 'cron', '2026-01-01T01:00:00.000Z', 'fired', '2026-01-01T00:59:55.000Z', 1),
+                    ('b', 'cron', '2026-01-01T01:00:00.000Z', 'fired', '2026-01-01T00:59:55.000Z', 1);
+             INSERT INTO pushes (fire_id, ordinal, im, target, kind, message, timeout_ms, state, max_attempts,
+                                 next_attempt_at, expires_at, reason)
+             SELECT id, 0, 'qq', 'group:1', 'text', '{}', 1000, 'pending', 1, due_at, '2026-01-01T02:00:00.000Z',
+                    iif(job = 'a', 'no_sender', NULL)
+               FROM fires",
+        )
+        .unwrap();
+        let missing =
+            |conn: &Connection| -> Vec<i64> { ledger::ids(conn).unwrap().iter().map(|ids| ids.missing()).collect() };
+        assert_eq!(missing(conn), [0, 0]);
+        // Nobody had looked at this one.
+        delete_fires(conn, "[3]", Why::Withdrawn).unwrap();
+        assert_eq!(missing(conn), [0, 0]);
+        // History had shown this one as waiting for its account.
+        delete_fires(conn, "[2]", Why::Withdrawn).unwrap();
+        assert_eq!(missing(conn), [1, 1]);
+        // What a person asked for is nobody's to take back.
+        delete_fires(conn, "[1]", Why::Withdrawn).unwrap();
+        assert_eq!(missing(conn), [2, 2]);
+    }
 }
