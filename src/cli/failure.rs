@@ -107,9 +107,10 @@ impl From<DaemonError> for Failure {
             | DaemonError::Schedule { .. }
             | DaemonError::CommandAsRoot
             | DaemonError::NoFiles { .. } => Failure::of(Exit::BadConfig, &error),
-            DaemonError::Lock(_) | DaemonError::DatabaseLost(_) | DaemonError::LogLost(_) => {
-                Failure::of(Exit::OutOfReach, &error)
-            }
+            DaemonError::Lock(_)
+            | DaemonError::Partly { .. }
+            | DaemonError::DatabaseLost(_)
+            | DaemonError::LogLost(_) => Failure::of(Exit::OutOfReach, &error),
             DaemonError::System(_) | DaemonError::BrokeDown(_) => Failure::of(Exit::Failed, &error),
         }
     }

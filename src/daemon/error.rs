@@ -22,6 +22,11 @@ pub enum DaemonError {
     Lock(#[from] LockError),
     #[error("job {job}: {error}")]
     Schedule { job: String, error: ScheduleError },
+    /// Very many changed jobs, of which the first are in force.
+    #[error(
+        "{done} of {all} changed jobs are in force already, and the others follow once the database can be written: {error}"
+    )]
+    Partly { done: usize, all: usize, error: StoreError },
     /// `on_failure.command` is set, and the daemon runs as root.
     #[error(
         "daemon.on_failure.command is not run as root: run pushcron as a user of its own, or write `as_root: true` \
@@ -60,6 +65,7 @@ impl From<ApplyError> for DaemonError {
             ApplyError::Store(error) => DaemonError::Store(error),
             ApplyError::Schedule { job, error } => DaemonError::Schedule { job, error },
             refused @ ApplyError::Refused { .. } => DaemonError::Store(StoreError::Refused(refused.to_string())),
+            ApplyError::Partly { done, all, error } => DaemonError::Partly { done, all, error },
         }
     }
 }

@@ -210,12 +210,20 @@ impl Daemon {
         memory::give_back();
         systemd::ready();
         if reload {
-            self.reload().await;
+            let stop = self.reload_unless_stopped(&mut signals).await;
+            if stop {
+                self.stop().await;
+                return Ok(());
+            }
         }
         loop {
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Some(SIGHUP) => self.reload().await,
+                    Some(SIGHUP) => {
+                        if self.reload_unless_stopped(&mut signals).await {
+                            break;
+                        }
+                    }
                     _ => break,
                 },
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
@@ -237,7 +245,28 @@ impl Daemon {
         Ok(())
     }
 
-    /// All or nothing: a bad file is told, and what runs goes on running.
+    /// Reloads until told to stop: what is not in force then is the next start's. Another request to reload that comes
+    /// meanwhile is followed afterwards. Returns whether to stop.
+    async fn reload_unless_stopped(&mut self, signals: &mut Signals) -> bool {
+        loop {
+            let mut again = false;
+            let stop = async {
+                while let Some(SIGHUP) = signals.next().await {
+                    again = true;
+                }
+            };
+            tokio::select! {
+                () = stop => return true,
+                () = self.reload() => {}
+            }
+            if !again {
+                return false;
+            }
+        }
+    }
+
+    /// All or nothing, but for a database that fails in the midst of very many changes: a bad file is told, and what runs
+    /// goes on running.
     async fn reload(&mut self) {
         systemd::reloading();
         let result = self.try_reload().await;
@@ -247,6 +276,10 @@ impl Daemon {
                 announce::tell_applied(&applied);
                 info!("reloaded");
                 systemd::reloaded("reloaded");
+            }
+            Err(error @ DaemonError::Partly { .. }) => {
+                error!("reloaded in part, accounts and settings stay as before: {error}");
+                systemd::reloaded("the last reload was made in part, see the log; reload again");
             }
             Err(error) => {
                 error!("not reloaded, the old definitions stay in force: {error}");

@@ -117,7 +117,11 @@ impl Scheduler {
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
-                    Some(command) => self.obey(command).await,
+                    Some(command) => {
+                        if !self.obey(command).await {
+                            return;
+                        }
+                    }
                     None => return,
                 },
                 () = clock.sleep(wait) => {}
@@ -131,19 +135,26 @@ impl Scheduler {
         at.map_or(wait, |at| wait.min(self.clock.until(at)))
     }
 
-    async fn obey(&mut self, command: Command) {
+    /// Returns whether to go on: who gave up waiting for new definitions is stopping, and what is not durable of them
+    /// yet is the next start's, as after a kill.
+    async fn obey(&mut self, command: Command) -> bool {
         match command {
-            Command::Apply { jobs, done } => {
+            Command::Apply { jobs, mut done } => {
                 // What is due by now is still for the definitions that were in force.
                 let _ = self.step().await;
-                let result = self.apply(jobs).await;
-                // Whoever asked may have given up waiting; the definitions are in force all the same.
+                let result = tokio::select! {
+                    biased;
+                    result = self.apply(jobs) => result,
+                    () = done.closed() => return false,
+                };
+                // Whoever asked may have given up waiting just now; the definitions are in force all the same.
                 let _ = done.send(result);
             }
             Command::Reread => {
                 let _ = self.carry_out(Input::Reread).await;
             }
         }
+        true
     }
 
     async fn carry_out(&mut self, command: Input) -> Result<Done, ApplyError> {

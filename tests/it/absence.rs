@@ -7,6 +7,8 @@ use crate::common::world::{World, account, cron, job, text};
 use pushcron::clock::Clock;
 use pushcron::domain::{Decision, Job, Misfire, MisfirePolicy};
 use pushcron::engine::news::News;
+use pushcron::engine::scheduler::{Command, Scheduler};
+use tokio::sync::{mpsc, oneshot};
 
 fn hours(hours: u64) -> Duration {
     Duration::from_secs(hours * 3600)
@@ -171,6 +173,26 @@ async fn very_many_changes_are_made_in_parts_and_the_rest_follows_once_the_datab
     // Nothing is left to do, and the next change goes its own way.
     world.load(&changed[..10]).await;
     assert_eq!(world.rows(revisions).await, [["1", "0", "100"], ["2", "0", "2390"], ["2", "1", "10"]]);
+    world.balanced_ledger();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_in_the_midst_of_very_many_changes_is_heard_between_their_parts() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let jobs: Vec<Job> = (0..5500).map(|n| job(&format!("job{n:04}"), cron("0 8 1 1 *"))).collect();
+    world.load(&jobs).await;
+    let changed = jobs.iter().map(|old| Job { push: vec![text("2")], ..old.clone() });
+    let changed: Vec<(Job, i64)> = changed.map(|job| (job, 4711)).collect();
+    let zone = "2026a".to_owned();
+    let other = Scheduler::new(world.store.clone(), world.clock.clone(), zone, world.events.clone()).await.unwrap();
+    let (commands, heard) = mpsc::channel(1);
+    let (done, stopped) = oneshot::channel();
+    commands.send(Command::Apply { jobs: changed, done }).await.unwrap();
+    // Whoever reloads is told to stop.
+    drop(stopped);
+    other.run(heard).await;
+    let in_force = world.rows("select count(*) from jobs where revision = 2").await[0][0].parse::<u32>().unwrap();
+    assert!(in_force <= 1000, "{in_force} are in force");
     world.balanced_ledger();
 }
 

@@ -78,9 +78,9 @@ mod tests {
     fn what_was_promised_and_is_withdrawn_all_the_same_counts_as_vanished() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pushcron.db");
-        let mut conn = writer(&path).unwrap();
-        migrate(&conn, &path, UtcMs(0)).unwrap();
-        let conn = &mut conn;
+        std::fs::File::create(&path).unwrap();
+        let conn = &writer(&path).unwrap();
+        migrate(conn, &path, UtcMs(0)).unwrap();
         conn.execute_batch(
             "INSERT INTO fires (triggered_by, due_at, decision, recorded_at)
              VALUES ('manual', '2026-01-01T01:00:00.000Z', 'fired', '2026-01-01T01:00:00.000Z');

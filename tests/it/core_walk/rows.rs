@@ -148,6 +148,7 @@ impl Rows {
             retry: row.retry.clone(),
             max_attempts: row.retry.max_attempts,
             expires_at: row.expires_at,
+            made_at: row.due_at,
             parts: Vec::new(),
         }
     }

@@ -94,6 +94,51 @@ async fn a_limit_of_file_sizes_is_an_error_that_passes_and_kills_nobody() {
     house.assert_it_ends_well(&mut daemon).await;
 }
 
+/// 1,500 jobs that fire once in a long time.
+fn very_many(text: &str) -> String {
+    let job = |n| format!("  - {{name: job{n:04}, cron: '0 8 1 1 *', push: {{im: hook, group: 1, text: {text}}}}}\n");
+    (0..1500).map(job).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_stops_half_way_says_what_is_in_force_and_goes_on_by_itself() {
+    let house = House::new().await;
+    house.configure("", &very_many("one"));
+    let mut daemon = house.daemon().await;
+    let foreign = rusqlite::Connection::open(house.database()).unwrap();
+    let refuse = "CREATE TRIGGER full BEFORE UPDATE OF definition ON jobs WHEN new.name = 'job1234'
+                  BEGIN SELECT raise(ABORT, 'no room'); END";
+    foreign.execute_batch(refuse).unwrap();
+    house.configure("", &very_many("two"));
+    daemon.signal(libc::SIGHUP);
+    daemon.says("reloaded in part").await;
+    assert!(daemon.log().contains("1000 of 1500 changed jobs are in force already"), "{}", daemon.log());
+    assert!(!daemon.log().contains("not reloaded"), "{}", daemon.log());
+    assert_eq!(house.number("SELECT count(*) FROM jobs WHERE revision = 2").await, 1000);
+    foreign.execute_batch("DROP TRIGGER full").unwrap();
+    daemon.says("the rest of the new definitions is in force").await;
+    assert_eq!(house.number("SELECT count(*) FROM jobs WHERE revision = 2").await, 1500);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_during_a_reload_is_heard_at_once() {
+    let house = House::new().await;
+    house.configure("", &very_many("one"));
+    let mut daemon = house.daemon().await;
+    // Somebody holds the database, and the reload waits for it.
+    let foreign = rusqlite::Connection::open(house.database()).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    house.configure("", &very_many("two"));
+    daemon.signal(libc::SIGHUP);
+    daemon.signal(libc::SIGTERM);
+    daemon.says("stopping").await;
+    let log = daemon.log();
+    assert!(!log.contains("reloaded"), "{log}");
+    foreign.execute_batch("ROLLBACK").unwrap();
+    daemon.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_once_and_not_for_each_part_in_turn() {
     let house = House::new().await;

@@ -237,7 +237,7 @@ pub async fn a_push_is_as_old_as_it_was_though_a_person_puts_it_back(world: Arc<
     let push = world.waiting("daily").await;
     let first = world.begin(push.id, at(0)).await;
     assert_eq!(first.made_at, at(0));
-    let unknown = Next::Unknown { reason: "unknown".to_owned() };
+    let unknown = Next::Unknown { reason: Reason::Unknown };
     world.store.finish_attempts(vec![failed(&first, Outcome::Unknown, unknown, at(1))]).await.unwrap();
     world.store.retry(push.id, at(7000)).await.unwrap();
     let delivery = world.begin(push.id, at(7000)).await;

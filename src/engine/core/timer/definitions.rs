@@ -13,7 +13,7 @@ use crate::domain::{Job, Reason, UtcMs};
 use crate::engine::core::Event;
 use crate::engine::timeline::Timeline;
 use crate::policy::schedule::CompiledSchedule;
-use crate::store::{Applied, JobChange, StoreError, StoredJob};
+use crate::store::{Applied, JobChange, StoredJob};
 
 /// So many changed jobs hold up nobody's push noticeably.
 const CHANGES_AT_ONCE: usize = 1000;
@@ -89,10 +89,7 @@ impl Timer {
     pub(super) fn not_in_force(&mut self, all: usize, error: ApplyError) -> ApplyError {
         match error {
             ApplyError::Store(error) if self.unfinished.len() < all => {
-                let done = all - self.unfinished.len();
-                ApplyError::Store(StoreError::Unavailable(format!(
-                    "{error}; {done} of {all} changed jobs are in force already, and the others follow once it can be written"
-                )))
+                ApplyError::Partly { done: all - self.unfinished.len(), all, error }
             }
             error => {
                 self.unfinished = Changes::default();

@@ -260,7 +260,7 @@ impl Timer {
                 self.not_reread(&error);
                 step.actions.push(Action::Done(Err(error)));
             }
-            (_, error @ ApplyError::Store(_)) => return Err(error),
+            (_, error @ (ApplyError::Store(_) | ApplyError::Partly { .. })) => return Err(error),
             (Mark::BatchRecorded, error) => {
                 error!(%error, "cannot read the jobs again after a change by another process");
                 self.done.more = true;

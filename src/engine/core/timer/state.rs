@@ -18,7 +18,7 @@ use crate::store::{Applied, JobChange, StoreError, StoredJob};
 /// Never asleep longer than this, so that a stepped clock is noticed.
 pub(super) const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Why definitions could not be applied. Those from before stay in force.
+/// Why definitions could not be applied. Those from before stay in force, but for [`ApplyError::Partly`].
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     #[error(transparent)]
@@ -30,6 +30,9 @@ pub enum ApplyError {
          pushcron): keep the log, and restart"
     )]
     Refused { job: String },
+    /// Very many changes go in parts, and the first of them are durable.
+    #[error("{error}; {done} of {all} changed jobs are in force already, and the others follow once it can be written")]
+    Partly { done: usize, all: usize, error: StoreError },
 }
 
 /// What the timer reacts to. All but [`Input::Answer`] are commands: they are done one after the other, and each ends in
