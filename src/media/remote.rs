@@ -160,6 +160,8 @@ fn coding(headers: &HeaderMap) -> Option<String> {
 fn check_status(url: &Url, status: u16) -> Result<(), Problem> {
     let said = format!("{} answered HTTP {status}", origin(url));
     match status {
+        // A part of the file, though all of it was asked for: half a picture is none.
+        206 => Err(Problem::Unreachable(said)),
         200..300 => Ok(()),
         408 | 425 | 429 | 500.. => Err(Problem::Unreachable(said)),
         _ => Err(Problem::Rejected(said)),

@@ -316,12 +316,14 @@ async fn a_server_in_trouble_may_come_back() {
     let (place, im, refusing) = (Place::new(), FakeIm::start().await, Refused::new());
     im.on("/busy", Answer::status(503));
     im.on("/cut", Answer::ResetInBody { status: 200 });
+    im.on("/part", Answer::text(206, "half a picture").header("content-type", "image/png"));
     im.on("/gone", Answer::status(404));
     im.on("/flood", Answer::Flood { status: 200 });
     let resolver = place.resolver();
     for (url, outcome) in [
         (im.url("/busy"), Outcome::Unreachable),
         (im.url("/cut"), Outcome::Unreachable),
+        (im.url("/part"), Outcome::Unreachable),
         (refusing.url(), Outcome::Unreachable),
         (im.url("/gone"), Outcome::Rejected),
         (im.url("/flood"), Outcome::Rejected),
