@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{Health, Kind, Moment, Schedule, Support, Trigger, UtcMs};
-use pushcron::policy::account::{Candidate, Fallback, Question, choose};
+use pushcron::policy::account::{Candidate, Fallback, PushQuery, choose};
 use pushcron::policy::schedule::CompiledSchedule;
 
 const ROUNDS: usize = 11;
@@ -42,7 +42,7 @@ fn main() {
         if let Some(last) = candidates.last_mut() {
             last.is_default = true;
         }
-        let question = Question {
+        let query = PushQuery {
             im: "qq",
             kind: Kind::Text,
             is_group: true,
@@ -52,9 +52,7 @@ fn main() {
             fallback: Fallback::CannotSend,
             now: Moment::default(),
         };
-        report(&format!("choose among {accounts}, the last is the default"), || {
-            choose(&question, black_box(&candidates))
-        });
+        report(&format!("choose among {accounts}, the last is the default"), || choose(&query, black_box(&candidates)));
     }
 }
 

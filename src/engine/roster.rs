@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::core::{AccountLimits, Trust};
 use crate::domain::{Account, Health, Moment, Reading, Report, SenderSpec, UtcMs};
-use crate::policy::account::{Candidate, Choice, Fallback, Question, choose};
+use crate::policy::account::{Candidate, Choice, Fallback, PushQuery, choose};
 use crate::policy::health;
 use crate::senders::{Probe, Sender};
 use crate::store::{AccountRow, OpenPush};
@@ -149,7 +149,7 @@ impl Roster {
 
     /// Which account is to send this push now (design §4).
     pub fn choose(&self, push: &OpenPush, now: Moment) -> Choice {
-        let question = Question {
+        let query = PushQuery {
             im: &push.im,
             kind: push.kind,
             is_group: push.target.is_group(),
@@ -170,7 +170,7 @@ impl Roster {
                 support: member.spec.support,
             })
             .collect();
-        choose(&question, &candidates)
+        choose(&query, &candidates)
     }
 
     /// What an attempt's report says of its account. Returns the new health if more than its date changed, and

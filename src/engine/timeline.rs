@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::domain::job::DstGap;
 use crate::domain::{Misfire, Overlap, Reason, Schedule, UtcMs};
-use crate::policy::misfire::{self, Decided, Gap, Watched};
+use crate::policy::misfire::{self, Gap, InstantDecision, JobView};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
 use crate::store::{Cursor, NewFire, StoredJob};
 
@@ -89,15 +89,15 @@ impl Scheduled {
         self.enabled && !self.paused
     }
 
-    fn watched(&self) -> Watched<'_> {
+    fn view(&self) -> JobView<'_> {
         let Scheduled { schedule, misfire, enabled, paused, .. } = self;
-        Watched { schedule, misfire, enabled: *enabled, paused: *paused }
+        JobView { schedule, misfire, enabled: *enabled, paused: *paused }
     }
 
     /// None where nothing is due by then.
     fn closing(&self, until: UtcMs, reason: Reason) -> Option<misfire::Plan> {
         let place = self.next_due_at.filter(|at| *at <= until)?;
-        Some(misfire::plan_closing(&self.watched(), place, until, reason))
+        Some(misfire::plan_closing(&self.view(), place, until, reason))
     }
 
     fn look_at(&self) -> Option<UtcMs> {
@@ -130,7 +130,7 @@ impl Plan {
         self.moves.is_empty()
     }
 
-    fn record(&mut self, job: &Scheduled, rows: impl IntoIterator<Item = Decided>) {
+    fn record(&mut self, job: &Scheduled, rows: impl IntoIterator<Item = InstantDecision>) {
         self.fires.extend(rows.into_iter().map(|decided| NewFire {
             job: job.name.clone(),
             due_at: decided.due_at,
@@ -329,7 +329,7 @@ impl Timeline {
         let Some(place) = job.next_due_at else { return };
         let has_waited = job.has_waited(now);
         let ahead = if has_waited { Duration::ZERO } else { job.ahead() };
-        let misfire::Plan { gap, fires, next_due_at } = misfire::plan(&job.watched(), place, now, now + ahead, room);
+        let misfire::Plan { gap, fires, next_due_at } = misfire::plan(&job.view(), place, now, now + ahead, room);
         let (owed, gap) = match gap {
             Some(gap) if has_waited && job.owed.is_none() && gap.has_more_than(FEW, &job.schedule) => {
                 (Some(Box::new(gap)), None)

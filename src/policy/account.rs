@@ -5,7 +5,7 @@ use crate::domain::{Health, Moment, Reason, Rule, Support, Trigger};
 
 /// What the choice depends on, of the push.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct PushQuery<'a> {
     pub im: &'a str,
     pub kind: Kind,
     pub is_group: bool,
@@ -62,7 +62,7 @@ pub enum Choice {
 }
 
 /// The account for a push, by the first rule that applies.
-pub fn choose(push: &Question, candidates: &[Candidate]) -> Choice {
+pub fn choose(push: &PushQuery, candidates: &[Candidate]) -> Choice {
     let chat = push.chat.filter(|(im, _)| push.trigger == Trigger::Message && *im == push.im);
     let bound = match (push.account, chat) {
         (Some(named), _) => Some((named, Rule::Explicit)),
@@ -91,7 +91,7 @@ pub fn choose(push: &Question, candidates: &[Candidate]) -> Choice {
 }
 
 /// The answer when no other account may stand in.
-fn only(push: &Question, candidates: &[Candidate], index: usize, rule: Rule) -> Choice {
+fn only(push: &PushQuery, candidates: &[Candidate], index: usize, rule: Rule) -> Choice {
     match push.standing(&candidates[index]) {
         Standing::Ready => Choice::Use { index, rule },
         Standing::Unprobed => Choice::ProbeFirst { index },
@@ -101,7 +101,7 @@ fn only(push: &Question, candidates: &[Candidate], index: usize, rule: Rule) -> 
 }
 
 /// The first in file order that is online, may send and can carry the kind.
-fn first_online(push: &Question, candidates: &[Candidate]) -> Choice {
+fn first_online(push: &PushQuery, candidates: &[Candidate]) -> Choice {
     let mut soonest: Option<Moment> = None;
     for (index, account) in candidates.iter().enumerate().filter(|(_, account)| account.im == push.im) {
         match push.standing(account) {
@@ -129,7 +129,7 @@ enum Standing {
     Unable,
 }
 
-impl Question<'_> {
+impl PushQuery<'_> {
     fn standing(&self, account: &Candidate) -> Standing {
         let health = account.health;
         if !(account.support)(self.kind, self.is_group).is_possible() {
@@ -203,7 +203,7 @@ mod tests {
         (id, im, is_default, health, support)
     }
 
-    fn choice(push: Question, accounts: &[&str]) -> Choice {
+    fn choice(push: PushQuery, accounts: &[&str]) -> Choice {
         let accounts: Vec<_> = accounts.iter().map(|words| account(words)).collect();
         let candidates: Vec<Candidate> = accounts
             .iter()
@@ -218,7 +218,7 @@ mod tests {
         choose(&push, &candidates)
     }
 
-    const CRON: Question = Question {
+    const CRON: PushQuery = PushQuery {
         im: "qq",
         kind: Kind::Text,
         is_group: true,
@@ -228,10 +228,10 @@ mod tests {
         fallback: Fallback::CannotSend,
         now: NOW,
     };
-    const MANUAL: Question = Question { trigger: Trigger::Manual, ..CRON };
-    const NAMED: Question = Question { account: Some("b"), ..CRON };
-    const REPLY: Question = Question { trigger: Trigger::Message, chat: Some(("qq", "b")), ..CRON };
-    const STRICT: Question = Question { fallback: Fallback::NoDefault, ..CRON };
+    const MANUAL: PushQuery = PushQuery { trigger: Trigger::Manual, ..CRON };
+    const NAMED: PushQuery = PushQuery { account: Some("b"), ..CRON };
+    const REPLY: PushQuery = PushQuery { trigger: Trigger::Message, chat: Some(("qq", "b")), ..CRON };
+    const STRICT: PushQuery = PushQuery { fallback: Fallback::NoDefault, ..CRON };
 
     fn using(index: usize, rule: Rule) -> Choice {
         Choice::Use { index, rule }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     /// What the row is about, the push, the accounts in file order, and what is chosen.
-    type Row<'a> = (&'a str, Question<'a>, &'a [&'a str], Choice);
+    type Row<'a> = (&'a str, PushQuery<'a>, &'a [&'a str], Choice);
 
     fn hold(table: &[Row]) {
         for (label, push, accounts, expected) in table {
@@ -264,7 +264,7 @@ mod tests {
             ("named", NAMED, &["a qq default up", "b qq up"], using(1, Explicit)),
             (
                 "named wins over the chat's",
-                Question { account: Some("a"), ..REPLY },
+                PushQuery { account: Some("a"), ..REPLY },
                 &["a qq up", "b qq up"],
                 using(0, Explicit),
             ),
@@ -288,7 +288,7 @@ mod tests {
             ("named, no longer configured", NAMED, &["a qq default up"], wait(Reason::AccountUnknown)),
             (
                 "named, with no fallback",
-                Question { account: Some("b"), ..STRICT },
+                PushQuery { account: Some("b"), ..STRICT },
                 &["a qq default up", "b qq up"],
                 using(1, Explicit),
             ),
@@ -310,13 +310,13 @@ mod tests {
         hold(&[
             (
                 "reply to another im",
-                Question { im: "wechat", ..REPLY },
+                PushQuery { im: "wechat", ..REPLY },
                 &["b qq up", "w wechat default up"],
                 using(1, ImDefault),
             ),
             (
                 "a chat counts for trigger message only",
-                Question { trigger: Trigger::Cron, ..REPLY },
+                PushQuery { trigger: Trigger::Cron, ..REPLY },
                 &["a qq default up", "b qq up"],
                 using(0, ImDefault),
             ),
@@ -326,7 +326,7 @@ mod tests {
             ("default, its platform cannot tell", CRON, &["b qq up", "a qq default untold"], using(1, ImDefault)),
             (
                 "default, carries the kind in another form",
-                Question { kind: Kind::Voice, ..CRON },
+                PushQuery { kind: Kind::Voice, ..CRON },
                 &["a qq default voice", "b qq up"],
                 using(0, ImDefault),
             ),
@@ -343,7 +343,7 @@ mod tests {
             ("default cannot carry the kind", CRON, &["a qq default users", "b qq up"], using(1, FirstOnline)),
             (
                 "default can carry it to a user",
-                Question { is_group: false, ..CRON },
+                PushQuery { is_group: false, ..CRON },
                 &["a qq default users", "b qq up"],
                 using(0, ImDefault),
             ),
@@ -363,7 +363,7 @@ mod tests {
             ),
             (
                 "an unprobed one that cannot carry the kind does not matter",
-                Question { kind: Kind::Image, ..CRON },
+                PushQuery { kind: Kind::Image, ..CRON },
                 &["a qq unprobed users", "b qq up"],
                 using(1, FirstOnline),
             ),

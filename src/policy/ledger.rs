@@ -25,7 +25,7 @@ const LONGEST_AHEAD: Duration = Duration::from_secs(60);
 /// The ledger of one job, open for its rows.
 pub struct Ledger {
     /// By the beginnings of their times.
-    held: Vec<Held>,
+    spans: Vec<RevisionSpan>,
     /// Those before this index have ended.
     first_open: usize,
     /// The lowest revision that is known: pruning took the earlier ones.
@@ -40,7 +40,7 @@ pub struct Ledger {
 }
 
 /// A schedule and the time in which it held. Revisions that did not change it are one.
-struct Held {
+struct RevisionSpan {
     revisions: RangeInclusive<u32>,
     schedule: Arc<CompiledSchedule>,
     /// Exclusive.
@@ -134,7 +134,7 @@ impl Ledger {
     ) -> Result<Ledger, Unclear> {
         let before = |at: UtcMs| UtcMs(at.0 - 1);
         let settled = from.map(before).max(job.pruned_until).unwrap_or(UtcMs::MIN);
-        let mut held: Vec<Held> = Vec::with_capacity(job.revisions.len());
+        let mut spans: Vec<RevisionSpan> = Vec::with_capacity(job.revisions.len());
         for revision in &job.revisions {
             let dst_gap = revision.dst_gap.unwrap_or_default();
             let schedule = match &revision.schedule {
@@ -146,13 +146,13 @@ impl Ledger {
                 }
             };
             let (after, until) = (revision.from_at, revision.until_at.unwrap_or(UtcMs::MAX));
-            match held.last_mut() {
+            match spans.last_mut() {
                 Some(last) if Arc::ptr_eq(&last.schedule, &schedule) && last.until == after => {
                     last.revisions = *last.revisions.start()..=revision.revision;
                     // One that was loaded after the clock was put back to its end never held.
                     (last.after, last.until) = (last.after.min(after), until);
                 }
-                _ => held.push(Held {
+                _ => spans.push(RevisionSpan {
                     revisions: revision.revision..=revision.revision,
                     schedule,
                     after,
@@ -161,9 +161,9 @@ impl Ledger {
                 }),
             }
         }
-        held.sort_by_key(|held| held.after);
+        spans.sort_by_key(|spans| spans.after);
         Ok(Ledger {
-            held,
+            spans,
             first_open: 0,
             known_from: job.revisions.first().map_or(u32::MAX, |first| first.revision),
             settled,
@@ -216,7 +216,7 @@ impl Ledger {
         let (first, last) = (row.due_at.max(UtcMs(self.settled.0 + 1)), until_at.min(self.until));
         let is_whole = first == row.due_at && last == until_at;
         self.settle_before(first);
-        let Some(held) = self.held.iter_mut().find(|held| held.revisions.contains(&row.revision)) else {
+        let Some(spans) = self.spans.iter_mut().find(|spans| spans.revisions.contains(&row.revision)) else {
             self.balance.recorded += row.count;
             match row.revision < self.known_from {
                 true => self.balance.expected += row.count,
@@ -231,8 +231,8 @@ impl Ledger {
             // No other definition can have a row at this instant.
             self.settled = first;
         }
-        let called = held.schedule.count_called(first, UtcMs(last.0 + 1));
-        held.counted_until = held.counted_until.max(last);
+        let called = spans.schedule.count_called(first, UtcMs(last.0 + 1));
+        spans.counted_until = spans.counted_until.max(last);
         let count = if is_whole { row.count } else { called };
         self.balance.expected += called;
         self.balance.recorded += count;
@@ -244,22 +244,22 @@ impl Ledger {
 
     /// Whether some schedule that held called for an instant that no row has counted yet.
     fn is_expected(&self, at: UtcMs) -> bool {
-        let open = self.held[self.first_open..].iter().take_while(|held| held.after < at);
-        open.filter(|held| held.counted_until < at && at <= held.until).any(|held| held.calls(at))
+        let open = self.spans[self.first_open..].iter().take_while(|spans| spans.after < at);
+        open.filter(|spans| spans.counted_until < at && at <= spans.until).any(|spans| spans.calls(at))
     }
 
     /// Why a row that nothing called for is there all the same; None where that is in order.
     fn surplus(&self, row: &LedgerRow) -> Option<Surplus> {
-        let Some(held) = self.held.iter().find(|held| held.revisions.contains(&row.revision)) else {
+        let Some(spans) = self.spans.iter().find(|spans| spans.revisions.contains(&row.revision)) else {
             return (row.revision >= self.known_from).then_some(Surplus::NoSuchRevision);
         };
         // Recorded after its revision had ended: the clock was put back in between.
-        let before_the_clock_went_back = row.recorded_at > held.until;
+        let before_the_clock_went_back = row.recorded_at > spans.until;
         // Recorded ahead, and already being sent when the definition changed.
         let was_begun = row.recorded_at < row.due_at && row.due_at <= row.recorded_at + LONGEST_AHEAD;
         match () {
-            () if !held.calls(row.due_at) => Some(Surplus::NotInSchedule),
-            () if row.due_at <= held.counted_until => Some(Surplus::CountedTwice),
+            () if !spans.calls(row.due_at) => Some(Surplus::NotInSchedule),
+            () if row.due_at <= spans.counted_until => Some(Surplus::CountedTwice),
             () if before_the_clock_went_back || was_begun => None,
             () => Some(Surplus::NotInForce),
         }
@@ -270,7 +270,7 @@ impl Ledger {
         let mut walked = 0;
         while let Some(at) = self.next_expected().filter(|at| *at < end) {
             if walked == WALKED {
-                let rest = self.held.iter().map(|held| held.count(self.settled, end)).sum();
+                let rest = self.spans.iter().map(|spans| spans.count(self.settled, end)).sum();
                 self.balance.expected += rest;
                 self.find(rest, 0, Finding::Missing { at });
                 break;
@@ -295,23 +295,23 @@ impl Ledger {
 
     /// The first instant after what is settled that some schedule called for while it held.
     fn next_expected(&mut self) -> Option<UtcMs> {
-        while self.held.get(self.first_open).is_some_and(|held| held.until <= self.settled) {
+        while self.spans.get(self.first_open).is_some_and(|spans| spans.until <= self.settled) {
             self.first_open += 1;
         }
         let mut next: Option<UtcMs> = None;
-        for held in &self.held[self.first_open..] {
-            if next.is_some_and(|next| next <= held.after) {
+        for spans in &self.spans[self.first_open..] {
+            if next.is_some_and(|next| next <= spans.after) {
                 break;
             }
-            let after = self.settled.max(held.after).max(held.counted_until);
-            let called = held.schedule.next_called_after(after).map(|called| called.at);
-            next = called.filter(|at| *at <= held.until).into_iter().chain(next).min();
+            let after = self.settled.max(spans.after).max(spans.counted_until);
+            let called = spans.schedule.next_called_after(after).map(|called| called.at);
+            next = called.filter(|at| *at <= spans.until).into_iter().chain(next).min();
         }
         next
     }
 }
 
-impl Held {
+impl RevisionSpan {
     fn calls(&self, at: UtcMs) -> bool {
         self.schedule.next_called_after(UtcMs(at.0 - 1)).is_some_and(|called| called.at == at)
     }

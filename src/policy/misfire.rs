@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use super::schedule::{Called, CompiledSchedule};
+use super::schedule::{CompiledSchedule, Occurrence};
 use crate::domain::{Decision, LedgerRow, Misfire, MisfirePolicy, Reason, UtcMs};
 
 /// More missed or skipped instants than this become one row with a count.
@@ -29,7 +29,7 @@ const LEAST_GRACE: Duration = Duration::from_secs(1);
 
 /// A job, as far as its instants depend on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Watched<'a> {
+pub struct JobView<'a> {
     pub schedule: &'a CompiledSchedule,
     pub misfire: &'a Misfire,
     pub enabled: bool,
@@ -38,7 +38,7 @@ pub struct Watched<'a> {
 
 /// The decision about one instant, or about `count` of them from `due_at` to `until_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decided {
+pub struct InstantDecision {
     pub due_at: UtcMs,
     pub decision: Decision,
     pub reason: Option<Reason>,
@@ -51,7 +51,7 @@ pub struct Decided {
 pub struct Plan {
     /// Older than all that fires.
     pub gap: Option<Gap>,
-    pub fires: Vec<Decided>,
+    pub fires: Vec<InstantDecision>,
     pub next_due_at: Option<UtcMs>,
 }
 
@@ -70,7 +70,7 @@ pub struct Gap {
 
 /// Decides about every instant from the job's place `next_due_at` up to and with `until`, which is `now`, or a little
 /// later for a caller that records ahead. Of those that fire at most `most` are decided, and the rest stays due.
-pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs, most: usize) -> Plan {
+pub fn plan(job: &JobView, next_due_at: UtcMs, now: UtcMs, until: UtcMs, most: usize) -> Plan {
     if next_due_at > until {
         return Plan { gap: None, fires: Vec::new(), next_due_at: Some(next_due_at) };
     }
@@ -82,8 +82,9 @@ pub fn plan(job: &Watched, next_due_at: UtcMs, now: UtcMs, until: UtcMs, most: u
     }
     let in_time_from = now - job.misfire.grace.max(LEAST_GRACE);
     let fires_from = job.fires_from(next_due_at, now, in_time_from);
-    let fired =
-        |called: Called| Decided::new(called, Decision::Fired, (called.at < in_time_from).then_some(Reason::CaughtUp));
+    let fired = |called: Occurrence| {
+        InstantDecision::new(called, Decision::Fired, (called.at < in_time_from).then_some(Reason::CaughtUp))
+    };
     let mut called = called(job.schedule, fires_from, end);
     Plan {
         gap: job.gap_missed(next_due_at, fires_from, now),
@@ -101,7 +102,7 @@ pub fn too_late(
     due_at: UtcMs,
     now: UtcMs,
 ) -> Option<Reason> {
-    let job = Watched { schedule, misfire, enabled: true, paused: false };
+    let job = JobView { schedule, misfire, enabled: true, paused: false };
     let fires_from = job.fires_from(first, now, now - misfire.grace.max(LEAST_GRACE));
     (due_at < fires_from).then(|| match misfire.policy {
         MisfirePolicy::Skip => Reason::MisfireSkip,
@@ -113,7 +114,7 @@ pub fn too_late(
 
 /// Has nothing fire of what was called for from the job's place up to and with `until`: if the job was not off, it was
 /// missed for this reason.
-pub fn plan_closing(job: &Watched, next_due_at: UtcMs, until: UtcMs, reason: Reason) -> Plan {
+pub fn plan_closing(job: &JobView, next_due_at: UtcMs, until: UtcMs, reason: Reason) -> Plan {
     let end = UtcMs(until.0 + 1);
     let gap = match (job.enabled, job.paused) {
         (false, _) => job.gap(next_due_at, end, Decision::Skipped, Reason::Disabled),
@@ -157,7 +158,7 @@ pub fn settled_until(schedule: &CompiledSchedule, row: &LedgerRow) -> UtcMs {
     if is_ours { last } else { row.due_at }
 }
 
-impl Watched<'_> {
+impl JobView<'_> {
     /// The instant from which on all fire, none earlier than `from`; the older ones are missed.
     fn fires_from(&self, from: UtcMs, now: UtcMs, in_time_from: UtcMs) -> UtcMs {
         let in_time_from = in_time_from.max(from);
@@ -216,10 +217,10 @@ impl Watched<'_> {
 
 impl Gap {
     /// The rows of these instants, at most [`MAX_ROWS`].
-    pub fn rows(&self, schedule: &CompiledSchedule) -> Vec<Decided> {
+    pub fn rows(&self, schedule: &CompiledSchedule) -> Vec<InstantDecision> {
         match stretch(schedule, self.from, UtcMs(self.to.0 - 1)) {
             Some((at, count, until_at)) if count > MAX_ROWS => {
-                vec![Decided { count, until_at, ..self.row(Called { at, skipped: false }) }]
+                vec![InstantDecision { count, until_at, ..self.row(Occurrence { at, skipped: false }) }]
             }
             _ => called(schedule, self.from, self.to).map(|called| self.row(called)).collect(),
         }
@@ -229,23 +230,23 @@ impl Gap {
         called(schedule, self.from, self.to).nth(few).is_some()
     }
 
-    fn row(&self, called: Called) -> Decided {
+    fn row(&self, called: Occurrence) -> InstantDecision {
         let reason = if called.at < self.window_from { Reason::MisfireWindow } else { self.reason };
-        Decided::new(called, self.decision, Some(reason))
+        InstantDecision::new(called, self.decision, Some(reason))
     }
 }
 
-fn called(schedule: &CompiledSchedule, from: UtcMs, to: UtcMs) -> impl Iterator<Item = Called> + '_ {
+fn called(schedule: &CompiledSchedule, from: UtcMs, to: UtcMs) -> impl Iterator<Item = Occurrence> + '_ {
     let first = schedule.next_called_after(UtcMs(from.0 - 1));
     std::iter::successors(first, |called| schedule.next_called_after(called.at))
         .take_while(move |called| called.at < to)
 }
 
-impl Decided {
-    fn new(called: Called, decision: Decision, reason: Option<Reason>) -> Decided {
+impl InstantDecision {
+    fn new(called: Occurrence, decision: Decision, reason: Option<Reason>) -> InstantDecision {
         let (decision, reason) =
             if called.skipped { (Decision::Skipped, Some(Reason::DstGap)) } else { (decision, reason) };
-        Decided { due_at: called.at, decision, reason, count: 1, until_at: None }
+        InstantDecision { due_at: called.at, decision, reason, count: 1, until_at: None }
     }
 }
 

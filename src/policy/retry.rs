@@ -12,7 +12,7 @@ const SNOOZE: Duration = Duration::from_secs(30);
 
 /// An attempt that has ended, and the bounds within which another may follow.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempted<'a> {
+pub struct AttemptContext<'a> {
     /// Its number, from 1, and how many there may be.
     pub attempt: u32,
     pub max_attempts: u32,
@@ -28,18 +28,18 @@ pub struct Attempted<'a> {
 }
 
 /// The push's next state after an attempt with this outcome.
-pub fn decide(outcome: &Outcome, attempted: &Attempted) -> Next {
+pub fn decide(outcome: &Outcome, context: &AttemptContext) -> Next {
     match outcome {
         Outcome::Sent => Next::Sent,
-        Outcome::Rejected | Outcome::TargetGone => attempted.failed(Reason::from(outcome)),
-        Outcome::Unknown if !attempted.may_repeat_unknown() => Next::Unknown { reason: Reason::Unknown },
-        Outcome::Unknown => Attempted { perhaps_sent: true, ..*attempted }.again(outcome, Duration::ZERO),
-        Outcome::Throttled { wait } => attempted.again(outcome, wait.unwrap_or_default()),
-        Outcome::AccountDown | Outcome::Unreachable => attempted.again(outcome, Duration::ZERO),
+        Outcome::Rejected | Outcome::TargetGone => context.failed(Reason::from(outcome)),
+        Outcome::Unknown if !context.may_repeat_unknown() => Next::Unknown { reason: Reason::Unknown },
+        Outcome::Unknown => AttemptContext { perhaps_sent: true, ..*context }.again(outcome, Duration::ZERO),
+        Outcome::Throttled { wait } => context.again(outcome, wait.unwrap_or_default()),
+        Outcome::AccountDown | Outcome::Unreachable => context.again(outcome, Duration::ZERO),
     }
 }
 
-impl Attempted<'_> {
+impl AttemptContext<'_> {
     fn may_repeat_unknown(&self) -> bool {
         self.idempotent || self.retry.resend_unknown
     }
@@ -120,8 +120,8 @@ mod tests {
         RetryPolicy { jitter: 0.0, ..RetryPolicy::default() }
     }
 
-    fn first<'a>(retry: &'a RetryPolicy) -> Attempted<'a> {
-        Attempted {
+    fn first<'a>(retry: &'a RetryPolicy) -> AttemptContext<'a> {
+        AttemptContext {
             attempt: 1,
             max_attempts: 5,
             retry,
@@ -158,12 +158,12 @@ mod tests {
         let plain = policy();
         let resend = RetryPolicy { resend_unknown: true, ..policy() };
         let patient = first(&plain);
-        let last = Attempted { attempt: 5, ..patient };
-        let safe = Attempted { idempotent: true, ..patient };
-        let doubtful = Attempted { perhaps_sent: true, ..patient };
+        let last = AttemptContext { attempt: 5, ..patient };
+        let safe = AttemptContext { idempotent: true, ..patient };
+        let doubtful = AttemptContext { perhaps_sent: true, ..patient };
         let table = [
             (Outcome::Sent, patient, Next::Sent),
-            (Outcome::Sent, Attempted { perhaps_sent: true, ..last }, Next::Sent),
+            (Outcome::Sent, AttemptContext { perhaps_sent: true, ..last }, Next::Sent),
             (Outcome::Rejected, patient, failed(Reason::Rejected)),
             (Outcome::TargetGone, patient, failed(Reason::TargetGone)),
             (Outcome::AccountDown, patient, in_seconds(5, Reason::AccountDown)),
@@ -177,20 +177,20 @@ mod tests {
             (Outcome::Unknown, safe, in_seconds(5, Reason::Unknown)),
             (Outcome::Unknown, first(&resend), in_seconds(5, Reason::Unknown)),
             // No attempt left.
-            (Outcome::Unreachable, Attempted { attempt: 4, ..patient }, in_seconds(40, Reason::Unreachable)),
+            (Outcome::Unreachable, AttemptContext { attempt: 4, ..patient }, in_seconds(40, Reason::Unreachable)),
             (Outcome::Unreachable, last, failed(Reason::AttemptsExhausted)),
-            (Outcome::Unreachable, Attempted { attempt: 6, ..patient }, failed(Reason::AttemptsExhausted)),
+            (Outcome::Unreachable, AttemptContext { attempt: 6, ..patient }, failed(Reason::AttemptsExhausted)),
             (throttled(7), last, failed(Reason::AttemptsExhausted)),
-            (Outcome::Unknown, Attempted { attempt: 5, ..safe }, unknown(Reason::AttemptsExhausted)),
+            (Outcome::Unknown, AttemptContext { attempt: 5, ..safe }, unknown(Reason::AttemptsExhausted)),
             // What may have gone out is never called failed or expired.
             (Outcome::Rejected, doubtful, unknown(Reason::Rejected)),
-            (Outcome::Unreachable, Attempted { attempt: 5, ..doubtful }, unknown(Reason::AttemptsExhausted)),
+            (Outcome::Unreachable, AttemptContext { attempt: 5, ..doubtful }, unknown(Reason::AttemptsExhausted)),
             (throttled(3600), doubtful, unknown(Reason::Throttled)),
-            (Outcome::Unknown, Attempted { expires_at: NOW, ..safe }, unknown(Reason::Unknown)),
+            (Outcome::Unknown, AttemptContext { expires_at: NOW, ..safe }, unknown(Reason::Unknown)),
             (Outcome::Unreachable, doubtful, in_seconds(5, Reason::Unreachable)),
         ];
-        for (outcome, attempted, expected) in table {
-            assert_eq!(decide(&outcome, &attempted), expected, "{outcome:?} of {attempted:?}");
+        for (outcome, context, expected) in table {
+            assert_eq!(decide(&outcome, &context), expected, "{outcome:?} of {attempted:?}");
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
     fn a_wait_beyond_the_end_expires_at_once() {
         let plain = policy();
         let day = 24 * 3600;
-        let within = |hours: u32| Attempted { expires_at: NOW + HOUR * hours, ..first(&plain) };
+        let within = |hours: u32| AttemptContext { expires_at: NOW + HOUR * hours, ..first(&plain) };
         let table = [
             (throttled(3599), within(1), in_seconds(3599, Reason::Throttled)),
             (throttled(3600), within(1), expired(Reason::Throttled)),
@@ -208,17 +208,17 @@ mod tests {
             (Outcome::Throttled { wait: Some(Duration::MAX) }, within(24), expired(Reason::Throttled)),
             (
                 Outcome::Unreachable,
-                Attempted { expires_at: NOW + Duration::from_secs(5), ..first(&plain) },
+                AttemptContext { expires_at: NOW + Duration::from_secs(5), ..first(&plain) },
                 expired(Reason::Unreachable),
             ),
             (
                 Outcome::Unreachable,
-                Attempted { expires_at: NOW + Duration::from_millis(5001), ..first(&plain) },
+                AttemptContext { expires_at: NOW + Duration::from_millis(5001), ..first(&plain) },
                 in_seconds(5, Reason::Unreachable),
             ),
         ];
-        for (outcome, attempted, expected) in table {
-            assert_eq!(decide(&outcome, &attempted), expected, "{outcome:?} of {attempted:?}");
+        for (outcome, context, expected) in table {
+            assert_eq!(decide(&outcome, &context), expected, "{outcome:?} of {attempted:?}");
         }
     }
 

@@ -62,7 +62,7 @@ enum Kind {
 
 /// An instant that a schedule calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Called {
+pub struct Occurrence {
     pub at: UtcMs,
     /// The wall-clock time of this fixed-time job does not exist on that day and the job says `dst_gap: skip`: the
     /// instant belongs into the ledger, as skipped.
@@ -109,7 +109,7 @@ impl CompiledSchedule {
 
     /// The first instant after `after` that the ledger has a row for: those of [`Self::next_after`], and those that
     /// `dst_gap: skip` skips.
-    pub fn next_called_after(&self, after: UtcMs) -> Option<Called> {
+    pub fn next_called_after(&self, after: UtcMs) -> Option<Occurrence> {
         let (at, in_gap) = match &self.kind {
             Kind::Every(period) => (after.0.div_euclid(*period).checked_add(1)?.checked_mul(*period)?, false),
             Kind::At(at) => (Some(at.0).filter(|at| *at > after.0)?, false),
@@ -125,7 +125,7 @@ impl CompiledSchedule {
             }
         };
         let skipped = in_gap && matches!(self.kind, Kind::Cron { dst_gap: DstGap::Skip, .. });
-        (at <= UtcMs::MAX.0).then_some(Called { at: UtcMs(at), skipped })
+        (at <= UtcMs::MAX.0).then_some(Occurrence { at: UtcMs(at), skipped })
     }
 
     /// Every instant in `from..to` at which the job fires, oldest first.

@@ -6,7 +6,7 @@ use super::starter::InFlight;
 use super::{Core, Step};
 use crate::domain::{Delivery, Health, Next, Outcome, Reason, Report};
 use crate::engine::news::News;
-use crate::policy::retry::{self, Attempted};
+use crate::policy::retry::{self, AttemptContext};
 use crate::store::Finish;
 
 impl Core {
@@ -49,7 +49,7 @@ impl Core {
 
     fn decide(&self, ended: &InFlight, outcome: &Outcome, step: &mut Step<'_>) -> Next {
         let delivery = &ended.delivery;
-        let attempted = Attempted {
+        let context = AttemptContext {
             attempt: delivery.attempt,
             max_attempts: delivery.max_attempts,
             retry: &delivery.retry,
@@ -59,7 +59,7 @@ impl Core {
             expires_at: delivery.expires_at,
             unit_jitter: step.dice.unit(),
         };
-        retry::decide(outcome, &attempted)
+        retry::decide(outcome, &context)
     }
 
     fn publish(&self, ended: &InFlight, outcome: &Outcome, next: &Next) {

@@ -4,7 +4,7 @@ use tracing::{error, warn};
 
 use super::Dice;
 use crate::domain::{Delivery, Next, Outcome, Reading, Reason, Report, UtcMs};
-use crate::policy::retry::{Attempted, decide};
+use crate::policy::retry::{AttemptContext, decide};
 use crate::store::{Finish, Interrupted, OpenPush, TakeBack};
 
 /// What became of interrupted attempts.
@@ -101,7 +101,7 @@ fn perhaps_sent(
     let Delivery { im, target, max_attempts, retry, expires_at, .. } = delivery;
     let report = Report::failed(Outcome::Unknown, "pushcron ended before the answer came");
     let report = report.in_doubt_after(&delivery.parts);
-    let attempted = Attempted {
+    let context = AttemptContext {
         attempt: attempt.number,
         max_attempts: *max_attempts,
         retry,
@@ -111,7 +111,7 @@ fn perhaps_sent(
         expires_at: *expires_at,
         unit_jitter: dice.unit(),
     };
-    let next = decide(&report.outcome, &attempted);
+    let next = decide(&report.outcome, &context);
     warn!(push = attempt.push_id, job = delivery.job.as_deref(), im, %target, account = attempt.account, attempt = attempt.number, state = next.state().as_str(), "an attempt was under way when pushcron ended");
     (report, next)
 }

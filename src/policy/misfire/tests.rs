@@ -23,18 +23,18 @@ fn misfire(policy: MisfirePolicy) -> Misfire {
     Misfire { policy, ..Misfire::default() }
 }
 
-fn on<'a>(schedule: &'a CompiledSchedule, misfire: &'a Misfire) -> Watched<'a> {
-    Watched { schedule, misfire, enabled: true, paused: false }
+fn on<'a>(schedule: &'a CompiledSchedule, misfire: &'a Misfire) -> JobView<'a> {
+    JobView { schedule, misfire, enabled: true, paused: false }
 }
 
 /// A plan with the rows of its gap written out.
 #[derive(Debug, PartialEq)]
 struct Plan {
-    fires: Vec<Decided>,
+    fires: Vec<InstantDecision>,
     next_due_at: Option<UtcMs>,
 }
 
-fn plan(job: &Watched, from: UtcMs, now: UtcMs, until: UtcMs) -> Plan {
+fn plan(job: &JobView, from: UtcMs, now: UtcMs, until: UtcMs) -> Plan {
     let super::Plan { gap, fires, next_due_at } = super::plan(job, from, now, until, usize::MAX);
     let rows = gap.map(|gap| gap.rows(job.schedule)).unwrap_or_default();
     Plan { fires: rows.into_iter().chain(fires).collect(), next_due_at }
@@ -42,7 +42,7 @@ fn plan(job: &Watched, from: UtcMs, now: UtcMs, until: UtcMs) -> Plan {
 
 /// Runs of rows with the same decision and reason, as `count reason`.
 fn summary(plan: &Plan) -> String {
-    let word = |fire: &Decided| fire.reason.map_or(fire.decision.as_str(), Reason::as_str);
+    let word = |fire: &InstantDecision| fire.reason.map_or(fire.decision.as_str(), Reason::as_str);
     let runs = plan.fires.chunk_by(|a, b| word(a) == word(b));
     runs.map(|run| format!("{} {}", run.len(), word(&run[0]))).collect::<Vec<_>>().join(", ")
 }
@@ -158,7 +158,7 @@ fn paused_and_disabled_instants_are_skipped_one_row_each() {
         (false, true, "3 disabled"),
         (true, false, "2 caught_up, 1 fired"),
     ] {
-        let plan = plan(&Watched { enabled, paused, ..on(&schedule, &all) }, from, now, now);
+        let plan = plan(&JobView { enabled, paused, ..on(&schedule, &all) }, from, now, now);
         assert_eq!(summary(&plan), expected);
         let is_off = !enabled || paused;
         assert!(plan.fires.iter().all(|fire| (fire.decision == Decision::Skipped) == is_off), "{expected}");
@@ -208,7 +208,7 @@ fn more_than_a_thousand_missed_instants_become_one_row() {
     assert_eq!(summary(&plan_for(1000)), "1000 misfire_skip, 61 fired");
     let plan = plan_for(1001);
     assert_eq!(summary(&plan), "1 misfire_skip, 61 fired");
-    let row = Decided {
+    let row = InstantDecision {
         due_at: from,
         decision: Decision::Missed,
         reason: Some(Reason::MisfireSkip),
@@ -240,7 +240,7 @@ fn a_year_of_seconds_is_one_row_and_balances() {
         assert!(fired.iter().all(|fire| fire.decision == Decision::Fired), "{text}");
         assert_eq!(row.count + fired.len() as u64, schedule.count_called(from, UtcMs(now.0 + 1)), "{text}");
         assert!(row.until_at < Some(fired[0].due_at), "{text}");
-        let paused = plan(&Watched { paused: true, ..on(&schedule, &latest) }, from, now, now);
+        let paused = plan(&JobView { paused: true, ..on(&schedule, &latest) }, from, now, now);
         assert_eq!(paused.fires.len(), 1, "{text}");
         assert_eq!((paused.fires[0].decision, paused.fires[0].reason), (Decision::Skipped, Some(Reason::Paused)));
     }
@@ -267,14 +267,14 @@ fn a_clock_put_back_repeats_nothing_and_silences_nothing() {
 }
 
 /// The rules once more, instant by instant.
-fn naive(job: &Watched, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, Option<Reason>)> {
+fn naive(job: &JobView, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, Option<Reason>)> {
     let mut called = Vec::new();
     let mut next = job.schedule.next_called_after(UtcMs(from.0 - 1));
     while let Some(instant) = next.filter(|instant| instant.at <= now) {
         called.push(instant);
         next = job.schedule.next_called_after(instant.at);
     }
-    let age = |instant: &Called| now.since(instant.at);
+    let age = |instant: &Occurrence| now.since(instant.at);
     let grace = job.misfire.grace.max(Duration::from_secs(1));
     let newest = called.iter().filter(|instant| !instant.skipped).map(|instant| instant.at).next_back();
     let mut rows = Vec::new();
@@ -344,7 +344,7 @@ fn nothing_fires_of_what_is_closed() {
     for (enabled, paused, expected) in
         [(true, false, "3 restored"), (true, true, "3 paused"), (false, false, "3 disabled")]
     {
-        let job = Watched { enabled, paused, ..on(&schedule, &latest) };
+        let job = JobView { enabled, paused, ..on(&schedule, &latest) };
         let closing = plan_closing(&job, from, until, Reason::Restored);
         let rows = closing.gap.unwrap().rows(&schedule);
         assert_eq!(summary(&Plan { fires: rows, next_due_at: None }), expected);
