@@ -15,7 +15,7 @@ use super::render::{Cell, Column, Screen, Tone, table};
 use super::rows::{Instants, Row, for_programs, rows};
 use crate::domain::{Account, UtcMs, escaped};
 use crate::senders::{Environment, Probe, find};
-use crate::store::{Filter, Table, View};
+use crate::store::{self, Filter, Table, View};
 
 /// A platform that has not answered by then counts as out of reach.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -57,7 +57,7 @@ fn known(context: &Context) -> Result<Table, Failure> {
 /// The accounts of the files, asked now, with what the database knows of their last attempts.
 fn probed(context: &Context) -> Result<Table, Failure> {
     let config = context.config()?;
-    let known = if context.whereabouts()?.database.exists() { known(context)? } else { Table::default() };
+    let known = if store::exists(&context.whereabouts()?.database) { known(context)? } else { Table::default() };
     let probes = context.block_on(async {
         let environment = context.environment().await?;
         Ok(join_all(config.accounts.iter().map(|account| ask(account, &environment))).await)

@@ -11,10 +11,10 @@ use super::failure::{Exit, Failure};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
 use crate::daemon::Options;
-use crate::domain::{Account, Database, PushSpec, UtcMs};
+use crate::domain::{Account, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
-use crate::store::sqlite::{DaemonLock, real_path};
+use crate::store::sqlite::DaemonLock;
 use crate::store::{self, Access, Backend, History, SharedStore, Upkeep};
 
 /// Where the files are when nobody says otherwise.
@@ -107,16 +107,16 @@ impl Context {
     /// When the files do not tell, and `--db` does not either; when the path can mean no database.
     pub fn whereabouts(&self) -> Result<DatabaseLocation, Failure> {
         let named = self.named_whereabouts()?;
-        Ok(DatabaseLocation { database: real_path(&named.database)?, ..named })
+        Ok(DatabaseLocation { database: store::real_name(&named.database)?, ..named })
     }
 
     fn named_whereabouts(&self) -> Result<DatabaseLocation, Failure> {
         let found = config::database_location(&self.config_paths(), &self.surroundings());
         match (&self.global.db, found) {
-            (Some(database), Ok(found)) => Ok(DatabaseLocation { database: database.clone(), ..found }),
+            (Some(database), Ok(found)) => Ok(DatabaseLocation { database: Database::at(database), ..found }),
             (Some(database), Err(_)) => {
                 let timezone = self.surroundings().timezone.unwrap_or_else(|| "UTC".to_owned());
-                Ok(DatabaseLocation { database: database.clone(), timezone })
+                Ok(DatabaseLocation { database: Database::at(database), timezone })
             }
             (None, found) => Ok(found?),
         }
@@ -128,7 +128,8 @@ impl Context {
     ///
     /// As [`Context::whereabouts`].
     pub fn daemon_runs(&self) -> Result<bool, Failure> {
-        Ok(DaemonLock::daemon_runs(&self.whereabouts()?.database))
+        let Database::Sqlite(path) = self.whereabouts()?.database;
+        Ok(DaemonLock::daemon_runs(&path))
     }
 
     /// Opens the database to look at it, and hands it to `work`.
@@ -165,15 +166,15 @@ impl Context {
     ) -> Result<T, Failure> {
         let database = self.whereabouts()?.database;
         // Even a verb that writes has nothing to say to a database without any job.
-        if !database.exists() {
+        if !store::exists(&database) {
             let text = format!(
                 "there is no database {} yet: `pushcron run` makes it; `check` and `next` work without (or name one with --db)",
-                database.display()
+                database
             );
             return Err(Failure::new(Exit::OutOfReach, text));
         }
         self.block_on(async {
-            let store = store::open(&Database::at(&database), access, self.now()).await?;
+            let store = store::open(&database, access, self.now()).await?;
             let answer = work(&*store).await;
             store.close().await;
             answer
@@ -186,7 +187,7 @@ impl Context {
     ///
     /// When there is a database that cannot be read.
     pub fn paused_jobs(&self) -> Result<HashSet<String>, Failure> {
-        if !self.whereabouts()?.database.exists() {
+        if !store::exists(&self.whereabouts()?.database) {
             return Ok(HashSet::new());
         }
         self.reading(async |store| Ok(store.paused_jobs().await?.into_iter().collect()))
@@ -199,8 +200,8 @@ impl Context {
     /// When the system gives no certificates, or the database is there and cannot be read.
     pub async fn environment(&self) -> Result<Environment, Failure> {
         let database = self.whereabouts()?.database;
-        let store = match database.exists() {
-            true => Some(store::open(&Database::at(&database), Access::Read, self.now()).await?),
+        let store = match store::exists(&database) {
+            true => Some(store::open(&database, Access::Read, self.now()).await?),
             false => None,
         };
         self.environment_with(Glance(store), &database)
@@ -212,8 +213,8 @@ impl Context {
     ///
     /// When the system gives no certificates.
     pub fn unusable_accounts(&self, config: &Config) -> Result<Vec<String>, Failure> {
-        let named = &config.daemon.database;
-        let database = real_path(named).unwrap_or_else(|_| named.clone());
+        let named = Database::at(&config.daemon.database);
+        let database = store::real_name(&named).unwrap_or(named);
         let environment = self.environment_with(Glance(None), &database)?;
         let problem = |account: &Account| {
             let registered = senders::find(&account.sender)?;
@@ -243,9 +244,9 @@ impl Context {
         known().unwrap_or_default()
     }
 
-    fn environment_with(&self, memory: Glance, database: &Path) -> Result<Environment, Failure> {
+    fn environment_with(&self, memory: Glance, database: &Database) -> Result<Environment, Failure> {
         let http = Http::new().map_err(|error| Failure::of(Exit::Failed, &error))?;
-        let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
+        let state_dir = StateDir::of(database).path().to_owned();
         Ok(Environment { clock: self.clock.clone(), http, memory: Arc::new(memory), state_dir })
     }
 

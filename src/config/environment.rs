@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::domain::UtcMs;
+use crate::domain::{Database, UtcMs};
 
 /// A look-up of environment variables.
 pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -51,7 +51,7 @@ impl LoadEnvironment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseLocation {
     /// As [`super::DaemonSettings::database`].
-    pub database: PathBuf,
+    pub database: Database,
     /// As [`super::DaemonSettings::timezone`].
     pub timezone: String,
 }

@@ -55,7 +55,7 @@ pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
 
-use crate::domain::{PushSpec, SenderSpec};
+use crate::domain::{Database, PushSpec, SenderSpec};
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -131,5 +131,5 @@ pub fn database_location(paths: &[PathBuf], environment: &LoadEnvironment) -> Re
     }
     let timezone = daemon.timezone.clone().or_else(|| environment.timezone.clone()).unwrap_or_else(|| "UTC".to_owned());
     let settings = daemon.finish(environment, Vec::new(), timezone, None);
-    Ok(DatabaseLocation { database: settings.database, timezone: settings.timezone })
+    Ok(DatabaseLocation { database: Database::Sqlite(settings.database), timezone: settings.timezone })
 }

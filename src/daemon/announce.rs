@@ -1,10 +1,11 @@
 //! What the log says of a start and of a reload.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tracing::{info, warn};
 
 use super::setup;
+use crate::domain::Database;
 use crate::engine::recovery::Recovered;
 use crate::engine::timeline::Timeline;
 use crate::store::Applied;
@@ -12,7 +13,7 @@ use crate::store::Applied;
 /// What the log says once all is set up, before anything is sent.
 pub struct Start<'a> {
     pub files: &'a [PathBuf],
-    pub database: &'a Path,
+    pub database: &'a Database,
     pub accounts: usize,
     pub open_pushes: usize,
 }
@@ -21,7 +22,7 @@ impl Start<'_> {
     pub fn tell(&self, timeline: &Timeline, applied: &Applied, recovered: &Recovered) {
         info!(
             config = %setup::shown(self.files),
-            database = %self.database.display(),
+            database = %self.database,
             jobs = timeline.len(),
             accounts = self.accounts,
             next_fire_at = timeline.next_fire_at().map(tracing::field::display),

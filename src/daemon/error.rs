@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::ConfigErrors;
+use crate::domain::Database;
 use crate::engine::scheduler::ApplyError;
 use crate::policy::schedule::ScheduleError;
 use crate::senders::BuildError;
@@ -47,7 +48,7 @@ pub enum DaemonError {
         "{0} was removed, moved or replaced while pushcron ran; nothing more is sent. Put the right file back with \
          its -wal beside it, and start pushcron again; stop it before a database is moved or restored"
     )]
-    DatabaseLost(PathBuf),
+    DatabaseLost(Database),
     /// Other processes would see nothing of what is in the log that is still open here.
     #[error(
         "{0} was removed, moved or replaced while pushcron ran; what it held is written into the database. \

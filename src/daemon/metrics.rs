@@ -49,7 +49,7 @@ pub struct Gauges {
     /// None: the database did not answer.
     pub unknown_pushes: Option<u64>,
     /// The files of the database together.
-    pub database_bytes: u64,
+    pub database_bytes: Option<u64>,
     pub disk_free_bytes: Option<u64>,
     /// Lines of the log that nobody read in time.
     pub log_lines_lost: u64,
@@ -102,7 +102,7 @@ impl Metrics {
         page.single("open_pushes", "Pushes that are pending, sending or retrying.", Some(gauges.open_pushes));
         let unknown = gauges.unknown_pushes;
         page.single("unknown_pushes", "Pushes in the history that are unknown and not resolved.", unknown);
-        page.single("database_bytes", "The database with its log.", Some(gauges.database_bytes));
+        page.single("database_bytes", "The database with its log.", gauges.database_bytes);
         let free = gauges.disk_free_bytes;
         page.single("disk_free_bytes", "What the daemon may still write beside its database.", free);
         page.family("log_lines_lost_total", "counter", "Log lines dropped while nobody read them.");
@@ -270,6 +270,7 @@ mod tests {
             next_due_at: Some(UtcMs(1)),
             beat_at: Some(UtcMs(1)),
             unknown_pushes: Some(1),
+            database_bytes: Some(1),
             disk_free_bytes: Some(1),
             ..Gauges::default()
         };

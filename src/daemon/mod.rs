@@ -130,10 +130,10 @@ struct Daemon {
 impl Daemon {
     async fn start(options: Options, clock: SharedClock) -> Result<Daemon, DaemonError> {
         let config = setup::load(&options, &clock).await?;
-        let opened = Opened::new(&setup::database_path(&options, &config)?, &clock).await?;
+        let opened = Opened::new(&setup::database(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store).await?;
-        let environment = setup::environment(&clock, &store, &opened.path)?;
+        let environment = setup::environment(&clock, &store, &opened.state_dir)?;
         let mut roster = setup::roster(&config, &environment)?;
         let started_at = clock.now();
 
@@ -143,7 +143,7 @@ impl Daemon {
         let seen = last_seen(&*store, clock.reading()).await?;
         roster.resume(&past_accounts(&*store).await?, seen);
 
-        let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.path), clock.clone(), store.clone()));
+        let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.database), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);
         let events = dispatcher.handle();
         let observed = observers::Observed {
@@ -151,7 +151,7 @@ impl Daemon {
             clock: clock.clone(),
             http: environment.http.clone(),
             vitals: dispatcher.vitals(),
-            database: opened.path.clone(),
+            database: opened.database.clone(),
             started_at,
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
@@ -165,13 +165,13 @@ impl Daemon {
 
         let said = announce::Start {
             files: &files,
-            database: &opened.path,
+            database: &opened.database,
             accounts: accounts.len(),
             open_pushes: open.len(),
         };
         said.tell(scheduler.timeline(), &applied, &recovered);
 
-        let retention = Arc::new(retention::Retention::new(store.clone(), clock.clone(), opened.path.clone()));
+        let retention = Arc::new(retention::Retention::new(store.clone(), clock.clone(), opened.database.clone()));
         let (kept, numbers) = (store.clone(), observers.numbers().clone());
         let parts = duties::Parts { store: kept, dispatcher: events.clone(), retention, numbers };
         let duties = duties::Duties::start(&settings, &parts).await?;
@@ -228,7 +228,7 @@ impl Daemon {
                 },
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
                 seen = &mut self.outside => match seen {
-                    Ok(Lost::Database) => return Err(DaemonError::DatabaseLost(self.opened.path)),
+                    Ok(Lost::Database) => return Err(DaemonError::DatabaseLost(self.opened.database)),
                     // The close copies the log, which is still open here.
                     Ok(Lost::Log(path)) => {
                         self.stop().await;
@@ -299,13 +299,13 @@ impl Daemon {
             self.clock.sleep(setup::LOOK_AGAIN).await;
             config = setup::load(&self.options, &self.clock).await?;
         }
-        let path = setup::database_path(&self.options, &config)?;
-        if path != self.opened.path {
-            warn!(now = %self.opened.path.display(), wanted = %path.display(), "another database takes a restart");
+        let database = setup::database(&self.options, &config)?;
+        if database != self.opened.database {
+            warn!(now = %self.opened.database, wanted = %database, "another database takes a restart");
         }
         let in_force = self.in_force.at_reload(&config)?;
         let roster = setup::roster(&config, &self.environment)?;
-        let media = setup::media(&config, &self.opened.path);
+        let media = setup::media(&config, &self.opened.database);
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,13 +16,12 @@ use tracing::{error, info, warn};
 use super::heartbeat::Pulse;
 use super::metrics::{Gauges, Metrics};
 use crate::clock::SharedClock;
-use crate::domain::UtcMs;
+use crate::domain::{Database, UtcMs};
 use crate::engine::dispatcher::Vitals;
 use crate::net::hosts::is_this_machine;
 use crate::net::http1::header::{self, HeaderValue};
 use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
-use crate::store::Upkeep;
-use crate::store::sqlite::beside;
+use crate::store::{self, Upkeep};
 
 /// A scraper that says nothing for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,7 +44,7 @@ pub struct Numbers {
     pub vitals: Arc<Vitals>,
     pub store: Arc<dyn Upkeep>,
     pub clock: SharedClock,
-    pub database: PathBuf,
+    pub database: Database,
     pub started_at: UtcMs,
     /// That the file cannot be written was said.
     pub file_failed: AtomicBool,
@@ -63,8 +62,8 @@ impl Numbers {
             beat_at: last.map(|last| last.at),
             open_pushes: self.vitals.open_pushes.load(Ordering::Relaxed),
             unknown_pushes: figures.ok().map(|figures| figures.unknown_pushes),
-            database_bytes: file_bytes(&self.database),
-            disk_free_bytes: super::retention::disk(&self.database).ok().map(|disk| disk.free),
+            database_bytes: store::size(&self.database),
+            disk_free_bytes: super::retention::disk(&self.database).map(|disk| disk.free),
             log_lines_lost: crate::logging::lost_lines(),
         };
         self.metrics.text(&gauges)
@@ -138,15 +137,6 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The database and its log.
-fn file_bytes(database: &Path) -> u64 {
-    [database, &beside(database, "-wal")]
-        .iter()
-        .filter_map(|file| std::fs::metadata(file).ok())
-        .map(|file| file.len())
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -155,13 +145,12 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, SystemClock};
-    use crate::domain::Database;
-    use crate::store::{self, Access};
+    use crate::store::Access;
 
     async fn page(dir: &Path) -> (SocketAddr, JoinHandle<()>) {
         let clock = SystemClock::shared();
-        let database = dir.join("pushcron.db");
-        let store = store::open(&Database::at(&database), Access::Daemon, clock.now()).await.unwrap();
+        let database = Database::at(dir.join("pushcron.db"));
+        let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
         let numbers = Numbers {
             metrics: Arc::default(),
             pulse: Arc::default(),

@@ -1,6 +1,5 @@
 //! Whoever watches the running daemon: the numbers, the heartbeat, the alarm.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,7 +16,7 @@ use super::rounds::Rounds;
 use super::{DaemonError, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::UtcMs;
+use crate::domain::{Database, UtcMs};
 use crate::engine::dispatcher::{Event, Vitals};
 use crate::engine::news::Listener;
 use crate::engine::scheduler::Beat;
@@ -43,7 +42,7 @@ pub struct Observed {
     pub clock: SharedClock,
     pub http: Http,
     pub vitals: Arc<Vitals>,
-    pub database: PathBuf,
+    pub database: Database,
     pub started_at: UtcMs,
 }
 

@@ -66,15 +66,15 @@ pub fn push(options: &Options, config: Config, push: AdHoc, wait: Duration) -> R
     threads::runtime()?.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
-        let path = setup::database_path(options, &config).map_err(DaemonError::from)?;
-        ByHand { config, path, clock, patience, wait }.push(push).await
+        let database = setup::database(options, &config).map_err(DaemonError::from)?;
+        ByHand { config, database, clock, patience, wait }.push(push).await
     })
 }
 
 /// A push by hand and what it needs.
 struct ByHand {
     config: Config,
-    path: PathBuf,
+    database: Database,
     clock: SharedClock,
     patience: Patience,
     wait: Duration,
@@ -98,17 +98,17 @@ impl ByHand {
     }
 
     async fn turn(&self, wait: Duration) -> Result<Opened, DaemonError> {
-        Opened::within(&self.path, Purpose::Push, wait, &self.clock).await
+        Opened::within(&self.database, Purpose::Push, wait, &self.clock).await
     }
 
     async fn through_daemon(&self, push: AdHoc) -> Result<PushResult, PushError> {
-        let opened = store::open(&Database::at(&self.path), Access::Write, self.clock.now()).await;
+        let opened = store::open(&self.database, Access::Write, self.clock.now()).await;
         let store = opened.map_err(DaemonError::from)?;
         let push_id = self.record(&store, push).await?;
         let ending = async {
             self.wait_for_end(&store, push_id).await?;
             // The daemon may have ended meanwhile; a push by hand that holds the database looks at its own row.
-            let daemon = DaemonLock::daemon_runs(&self.path) || self.leave(&store, push_id).await?;
+            let daemon = self.daemon_runs() || self.leave(&store, push_id).await?;
             Ok(self.result(state(&store, push_id).await?, push_id, daemon))
         };
         let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
@@ -116,12 +116,17 @@ impl ByHand {
         result
     }
 
+    fn daemon_runs(&self) -> bool {
+        let Database::Sqlite(path) = &self.database;
+        DaemonLock::daemon_runs(path)
+    }
+
     /// Ends a push whose daemon is gone. Returns whether there is one again.
     async fn leave(&self, store: &SharedStore, push_id: i64) -> Result<bool, DaemonError> {
         match self.turn(Duration::ZERO).await {
             // What the daemon left open has an end first: it may have been this very push.
             Ok(opened) => {
-                let environment = setup::environment(&self.clock, &opened.store, &self.path)?;
+                let environment = setup::environment(&self.clock, &opened.store, &opened.state_dir)?;
                 let roster = setup::roster(&self.config, &environment)?;
                 opened.recover(&roster, &self.clock).await?;
                 self.give_up(&opened.store, push_id).await?;
@@ -137,9 +142,9 @@ impl ByHand {
 
     async fn alone(&self, opened: &Opened, push: AdHoc) -> Result<PushResult, PushError> {
         let store = &opened.store;
-        let environment = setup::environment(&self.clock, store, &self.path)?;
+        let environment = setup::environment(&self.clock, store, &opened.state_dir)?;
         let roster = setup::roster(&self.config, &environment)?;
-        let media = setup::media(&self.config, &self.path);
+        let media = setup::media(&self.config, &self.database);
         let desk = Arc::new(MediaDesk::new(media, self.clock.clone(), store.clone()));
         let (_, notes) = opened.recover(&roster, &self.clock).await?;
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), self.clock.clone(), desk, notes);

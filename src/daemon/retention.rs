@@ -1,7 +1,6 @@
 //! What keeps history and disk within their bounds: deleting the oldest in small steps, at a quiet hour, and a word
 //! before the disk is full.
 
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,10 +11,9 @@ use tracing::{info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::DaemonSettings;
-use crate::domain::UtcMs;
+use crate::domain::{Database, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
-use crate::store::sqlite::beside;
-use crate::store::{Pruned, SharedStore, StoreError};
+use crate::store::{self, Pruned, SharedStore, StoreError};
 
 /// Fires deleted in one transaction: short enough that no push notices.
 const STEP: u64 = 200;
@@ -36,7 +34,7 @@ const LONG_LOG: u64 = 256 << 20;
 pub struct Retention {
     store: SharedStore,
     clock: SharedClock,
-    database: PathBuf,
+    database: Database,
     last_at: Mutex<Option<UtcMs>>,
     low: AtomicBool,
     /// The length at which the write-ahead log was last told to be too long.
@@ -57,14 +55,15 @@ impl Disk {
     }
 }
 
-/// What whoever is not root may still write.
-pub fn disk(database: &Path) -> std::io::Result<Disk> {
-    let found = rustix::fs::statvfs(database)?;
-    Ok(Disk { free: found.f_bavail.saturating_mul(found.f_frsize), all: found.f_blocks.saturating_mul(found.f_frsize) })
+/// What whoever is not root may still write, where the database fills a disk of this machine.
+pub fn disk(database: &Database) -> Option<Disk> {
+    let found = rustix::fs::statvfs(&store::place(database)?).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some(Disk { free: bytes(found.f_bavail), all: bytes(found.f_blocks) })
 }
 
 impl Retention {
-    pub fn new(store: SharedStore, clock: SharedClock, database: PathBuf) -> Retention {
+    pub fn new(store: SharedStore, clock: SharedClock, database: Database) -> Retention {
         Retention {
             store,
             clock,
@@ -77,13 +76,13 @@ impl Retention {
 
     /// Says so when the disk is getting full, and when it has room again.
     pub fn watch_disk(&self) {
-        let Ok(disk) = disk(&self.database) else { return };
+        let Some(disk) = disk(&self.database) else { return };
         let told = self.low.swap(disk.is_low(), Ordering::Relaxed);
         let free_mb = disk.free / 1_000_000;
         match disk.is_low() {
             true if !told => warn!(
                 free_mb,
-                database = %self.database.display(),
+                database = %self.database,
                 "the disk is nearly full; when it is, nothing is sent any more: make room, or lower daemon.keep_history"
             ),
             false if told => info!(free_mb, "the disk has room again"),
@@ -95,7 +94,7 @@ impl Retention {
     /// doubled since, and when it is short again. Whoever reads keeps all that was written since they began from being
     /// folded into the database.
     pub fn watch_log(&self) {
-        let log = beside(&self.database, "-wal");
+        let Some(log) = store::log(&self.database) else { return };
         let bytes = std::fs::metadata(&log).map_or(0, |log| log.len());
         let told_at = self.long_log.load(Ordering::Relaxed);
         let size_mb = bytes / 1_000_000;
@@ -206,8 +205,8 @@ mod tests {
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
-    use crate::domain::{Body, Database, Message, Next, PushSpec, Reason, RetryPolicy, Target, Trigger};
-    use crate::store::{self, Access, AdHoc, Settle};
+    use crate::domain::{Body, Message, Next, PushSpec, Reason, RetryPolicy, Target, Trigger};
+    use crate::store::{Access, AdHoc, Settle};
 
     #[test]
     fn history_is_deleted_in_the_small_hours_and_at_the_latest_after_a_day() {
@@ -244,7 +243,7 @@ mod tests {
             assert_eq!(Disk { free, all }.is_low(), expected, "{free} of {all}");
         }
         let dir = tempfile::tempdir().unwrap();
-        let disk = disk(dir.path()).unwrap();
+        let disk = disk(&Database::at(dir.path())).unwrap();
         assert!(disk.all > disk.free && disk.free > 0, "{disk:?}");
     }
 
@@ -252,8 +251,8 @@ mod tests {
     async fn a_log_that_a_reader_keeps_is_told_when_it_is_long_and_when_it_has_doubled() {
         let bench = Bench::new().await;
         // A sparse file takes no room. It lies beside a database that nobody opens.
-        let database = bench._dir.path().join("other.db");
-        let log = beside(&database, "-wal");
+        let database = Database::at(bench._dir.path().join("other.db"));
+        let log = store::log(&database).unwrap();
         let retention = Retention::new(bench.store.clone(), bench.clock.clone(), database);
         let at = |bytes: u64| {
             std::fs::File::create(&log).unwrap().set_len(bytes).unwrap();
@@ -279,9 +278,9 @@ mod tests {
         async fn new() -> Bench {
             let dir = tempfile::tempdir().unwrap();
             let clock = ManualClock::new(UtcMs(1_767_229_200_000));
-            let path = dir.path().join("pushcron.db");
-            let store = store::open(&Database::at(&path), Access::Daemon, clock.now()).await.unwrap();
-            let retention = Arc::new(Retention::new(store.clone(), clock.clone(), path));
+            let database = Database::at(dir.path().join("pushcron.db"));
+            let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
+            let retention = Arc::new(Retention::new(store.clone(), clock.clone(), database));
             Bench { _dir: dir, clock, store, retention }
         }
 

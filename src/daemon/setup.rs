@@ -1,7 +1,7 @@
 //! From a configuration to the parts that the daemon and the sending verbs are made of.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use tracing::warn;
 use super::{DaemonError, Options};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LoadEnvironment};
-use crate::domain::{Database, Job, Message, UtcMs};
+use crate::domain::{Database, Job, Message, StateDir, UtcMs};
 use crate::engine::flights::{self, Flights};
 use crate::engine::recovery::{Recovered, recover};
 use crate::engine::roster::{Member, Roster};
 use crate::media::{self, extract_inline};
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::sqlite::{DaemonLock, Identity, LockError, Purpose, is_daemon, real_path};
+use crate::store::sqlite::{DaemonLock, Identity, LockError, Purpose, is_daemon};
 use crate::store::{self, Access, AccountState, Blobs, Breakdown, SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
@@ -27,7 +27,8 @@ const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
 
 /// The database, held alone.
 pub struct Opened {
-    pub path: PathBuf,
+    pub database: Database,
+    pub state_dir: StateDir,
     pub store: SharedStore,
     /// Ends when the store's writing thread breaks down.
     pub breakdown: Breakdown,
@@ -41,17 +42,18 @@ const LOOK_FOR_LOCK: Duration = Duration::from_millis(50);
 
 impl Opened {
     /// For a daemon: a push by hand keeps none from starting, it is waited for.
-    pub async fn new(path: &Path, clock: &SharedClock) -> Result<Opened, DaemonError> {
-        Opened::within(path, Purpose::Daemon, WAIT_FOR_PUSH, clock).await
+    pub async fn new(database: &Database, clock: &SharedClock) -> Result<Opened, DaemonError> {
+        Opened::within(database, Purpose::Daemon, WAIT_FOR_PUSH, clock).await
     }
 
     /// Waits at most so long for whoever holds the database for one push.
     pub async fn within(
-        path: &Path,
+        database: &Database,
         purpose: Purpose,
         wait: Duration,
         clock: &SharedClock,
     ) -> Result<Opened, DaemonError> {
+        let Database::Sqlite(path) = database;
         let until = clock.monotonic() + wait;
         let mut told = purpose == Purpose::Push;
         let lock = loop {
@@ -67,9 +69,9 @@ impl Opened {
                 taken => break taken?,
             }
         };
-        let store = store::open(&Database::at(path), Access::Daemon, clock.now()).await?;
+        let store = store::open(database, Access::Daemon, clock.now()).await?;
         let breakdown = store.breakdown();
-        Ok(Opened { path: path.to_owned(), store, breakdown, lock })
+        Ok(Opened { database: database.clone(), state_dir: StateDir::of(database), store, breakdown, lock })
     }
 
     pub fn identity(&self) -> Identity {
@@ -79,14 +81,14 @@ impl Opened {
     /// Closes what a process that is gone left open, and opens an empty page of notes for this one. Whoever holds the
     /// database must do this before it sends anything: the old page goes with it.
     pub async fn recover(&self, roster: &Roster, clock: &SharedClock) -> Result<(Recovered, Flights), DaemonError> {
-        let path = flights::path_beside(&self.path);
-        let past = flights::read(&path);
+        let path = self.state_dir.send_journal();
+        let past = flights::read(path);
         let recovered = recover(&*self.store, &**clock, &past, |account, delivery| {
             roster.get(account).is_some_and(|member| member.sender.is_idempotent(delivery, clock.now()))
         })
         .await?;
         let notes =
-            Flights::create(&path).map_err(|error| DaemonError::System(format!("{}: {error}", path.display())))?;
+            Flights::create(path).map_err(|error| DaemonError::System(format!("{}: {error}", path.display())))?;
         Ok((recovered, notes))
     }
 }
@@ -117,17 +119,16 @@ pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, Daem
     Ok(config)
 }
 
-/// The file itself, whatever links lead to it.
-pub fn database_path(options: &Options, config: &Config) -> Result<PathBuf, StoreError> {
-    real_path(options.database.as_ref().unwrap_or(&config.daemon.database))
+/// The database by its one name, whatever links lead to it.
+pub fn database(options: &Options, config: &Config) -> Result<Database, StoreError> {
+    store::real_name(&Database::at(options.database.as_ref().unwrap_or(&config.daemon.database)))
 }
 
-/// What senders are built with. Their private files live beside the database.
-pub fn environment(clock: &SharedClock, store: &SharedStore, database: &Path) -> Result<Environment, DaemonError> {
+/// What senders are built with. Their private files live in the state directory.
+pub fn environment(clock: &SharedClock, store: &SharedStore, state_dir: &StateDir) -> Result<Environment, DaemonError> {
     let http = Http::new().map_err(|error| DaemonError::System(error.to_string()))?;
     let memory = Arc::new(StoreMemory { store: store.clone(), clock: clock.clone() });
-    let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
-    Ok(Environment { clock: clock.clone(), http, memory, state_dir })
+    Ok(Environment { clock: clock.clone(), http, memory, state_dir: state_dir.path().to_owned() })
 }
 
 /// The accounts with their senders.
@@ -149,24 +150,20 @@ pub fn roster(config: &Config, environment: &Environment) -> Result<Roster, Daem
 }
 
 /// What media may be read from where. Our own files are never sent, wherever they lie.
-pub fn media(config: &Config, database: &Path) -> media::Settings {
-    let beside = |suffix: &str| {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let state_dir = database.parent().map(Path::to_owned).unwrap_or_default();
+pub fn media(config: &Config, database: &Database) -> media::Settings {
+    let state_dir = StateDir::of(database);
     let mut forbidden = config.files.clone();
     forbidden.extend(config.secret_files.iter().cloned());
-    forbidden.extend(["", "-wal", "-shm", ".lock", ".flights"].map(beside));
-    forbidden.push(state_dir.join("credentials"));
+    forbidden.extend(store::files(database));
+    forbidden.push(state_dir.send_journal().to_owned());
+    forbidden.push(state_dir.credentials());
     forbidden.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
     media::Settings {
         roots: config.daemon.media_roots.clone(),
         max_bytes: config.daemon.media_max_bytes,
         allow_private: config.daemon.media_allow_private,
         forbidden,
-        temp_dir: state_dir.join("media"),
+        temp_dir: state_dir.media(),
         deadline: MEDIA_DEADLINE,
     }
 }

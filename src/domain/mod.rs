@@ -15,6 +15,7 @@ pub mod push;
 pub mod reason;
 pub mod secret;
 pub mod sender;
+pub mod state_dir;
 pub mod time;
 
 pub use account::{Account, Health};
@@ -28,4 +29,5 @@ pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
 pub use reason::Reason;
 pub use secret::Secret;
 pub use sender::{SenderSpec, Support, WrongTarget};
+pub use state_dir::StateDir;
 pub use time::{Moment, Reading, UtcMs};

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Twice what can be open at once, so that there is a free slot while outcomes wait to be recorded. A slot is taken until
 /// its attempt was closed durably, however long that lasts: what cannot be noted is not sent.
@@ -39,13 +39,6 @@ impl PastFlights {
     pub fn unknown() -> PastFlights {
         PastFlights(None)
     }
-}
-
-/// Where the notes of a database lie.
-pub fn path_beside(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".flights");
-    PathBuf::from(name)
 }
 
 /// Reads what an earlier process noted. A file that is not there, damaged, or from before the last boot says nothing.
@@ -138,7 +131,7 @@ mod tests {
     #[test]
     fn a_later_process_reads_what_an_earlier_one_noted() {
         let dir = tempfile::tempdir().unwrap();
-        let path = path_beside(&dir.path().join("p.db"));
+        let path = dir.path().join("p.db.flights");
         let mut flights = Flights::create(&path).unwrap();
         flights.note(&[(7, 1)]).unwrap();
         flights.note(&[(8, 2)]).unwrap();

@@ -10,7 +10,7 @@ use pushcron::clock::{Clock, ManualClock};
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
     Account, Body, Database, Delivery, Job, Message, Misfire, Outcome, Overlap, PushSpec, Report, RetryPolicy,
-    Schedule, Target, UtcMs,
+    Schedule, StateDir, Target, UtcMs,
 };
 use pushcron::engine::desk::MediaDesk;
 use pushcron::engine::dispatcher::{Dispatcher, Event};
@@ -187,8 +187,9 @@ impl World {
         idempotent: bool,
     ) -> World {
         let path = dir.path().join("pushcron.db");
-        let store = store::open(&Database::at(&path), Access::Daemon, clock.now()).await.unwrap();
-        let notes_at = flights::path_beside(&path);
+        let database = Database::at(&path);
+        let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
+        let notes_at = StateDir::of(&database).send_journal().to_owned();
         begin_watch(&*store, clock.now()).await.unwrap();
         let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
         let seen = last_seen(&*store, clock.reading()).await.unwrap();

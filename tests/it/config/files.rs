@@ -1,9 +1,10 @@
 //! From files, directories and includes to one configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pushcron::config::{self, LoadEnvironment};
+use pushcron::domain::Database;
 use pushcron::senders;
 
 use super::{load, loaded, private_file, surroundings};
@@ -135,15 +136,15 @@ fn the_place_of_the_database_is_found_without_reading_or_judging_the_jobs() {
         ),
     );
     let found = ask(whole).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/srv/a.db"), "Asia/Tokyo"));
+    assert_eq!((found.database, found.timezone.as_str()), (Database::at("/srv/a.db"), "Asia/Tokyo"));
 
     // Included files, flow style and absent keys count as they do for the daemon.
     file("inner.yaml", "daemon: {database: /var/inner.db}");
     let outer = file("outer.yaml", "{include: inner.yaml}");
-    assert_eq!(ask(outer).unwrap().database, Path::new("/var/inner.db"));
+    assert_eq!(ask(outer).unwrap().database, Database::at("/var/inner.db"));
     let plain = file("plain.yaml", "jobs: []\n");
     let found = ask(plain).unwrap();
-    assert_eq!((found.database, found.timezone.as_str()), (PathBuf::from("/srv/pushcron.db"), "Europe/Berlin"));
+    assert_eq!((found.database, found.timezone.as_str()), (Database::at("/srv/pushcron.db"), "Europe/Berlin"));
 
     let wrong = file("wrong.yaml", "jobs: []\ndaemon:\n  database: [a]\n");
     let errors = ask(wrong).unwrap_err();
@@ -157,5 +158,5 @@ fn without_any_file_the_embedded_example_holds() {
     let config = config::load(&[], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((config.files.len(), config.jobs[0].name.as_str()), (0, "hello"));
     assert_eq!(config.daemon.media_roots, [PathBuf::from("/srv")]);
-    assert_eq!(config::database_location(&[], &around).unwrap().database, config.daemon.database);
+    assert_eq!(config::database_location(&[], &around).unwrap().database, Database::Sqlite(config.daemon.database));
 }
