@@ -190,7 +190,7 @@ mod tests {
             (Outcome::Unreachable, doubtful, in_seconds(5, Reason::Unreachable)),
         ];
         for (outcome, context, expected) in table {
-            assert_eq!(decide(&outcome, &context), expected, "{outcome:?} of {attempted:?}");
+            assert_eq!(decide(&outcome, &context), expected, "{outcome:?} of {context:?}");
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
             ),
         ];
         for (outcome, context, expected) in table {
-            assert_eq!(decide(&outcome, &context), expected, "{outcome:?} of {attempted:?}");
+            assert_eq!(decide(&outcome, &context), expected, "{outcome:?} of {context:?}");
         }
     }
 
