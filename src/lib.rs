@@ -12,6 +12,7 @@
 //! - [`senders`]: one file per wire protocol, behind one trait.
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
+//! - `answers`: questions about jobs, pushes and accounts, and their answers as types.
 //! - [`daemon`]: setting up, reloading, stopping.
 //! - [`simulate`]: the same decisions over virtual time: a month in a second, and nothing is sent.
 //! - [`logging`]: one event, one line: for people, for the journal, for programs.
@@ -21,6 +22,7 @@
 //! asks `policy` what is due and records fire and pushes; the dispatcher picks an account (`policy`), opens an attempt
 //! (`store`), sends (`senders`), and records outcome and next state (`policy`, `store`).
 
+pub(crate) mod answers;
 pub mod cli;
 pub mod clock;
 pub mod config;

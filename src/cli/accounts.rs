@@ -7,12 +7,13 @@ use clap::Args;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::Show;
-use super::check::counted;
+use super::args::Show;
 use super::context::{Context, Known};
 use super::failure::{Exit, Failure};
 use super::render::{Cell, Column, Screen, Tone, table};
-use super::rows::{Instants, Row, for_programs, rows};
+use super::rows::for_programs;
+use crate::answers::rows::{Instants, Row, rows};
+use crate::answers::words::counted;
 use crate::domain::{Account, UtcMs, escaped};
 use crate::senders::{Environment, Probe, find};
 use crate::store::{self, Filter, Table, View};
@@ -122,7 +123,7 @@ fn print(out: &mut dyn Write, show: Show, zone: &str, accounts: &Table) -> io::R
     if accounts.rows.is_empty() {
         return writeln!(out, "no accounts");
     }
-    let instants = Instants::new(show, zone, rows(accounts).map(|row| (row.instant("checked_at"), None)));
+    let instants = Instants::new(show.utc, zone, rows(accounts).map(|row| (row.instant("checked_at"), None)));
     let columns = [
         Column::kept("account"),
         Column::ranked("im", 4, 8),
@@ -141,14 +142,14 @@ fn print(out: &mut dyn Write, show: Show, zone: &str, accounts: &Table) -> io::R
 fn cells(instants: &Instants, row: Row) -> Vec<Cell> {
     let never_probed = row.get("checked_at").is_null();
     vec![
-        row.cell("account"),
-        row.cell("im"),
-        row.cell("sender"),
+        Cell::new(row.text("account")),
+        Cell::new(row.text("im")),
+        Cell::new(row.text("sender")),
         Cell::new(if row.int("is_default") == Some(1) { "yes" } else { "" }),
         if never_probed { Cell::new("not probed").tone(Tone::Faint) } else { fact(row.int("online")) },
         if never_probed { Cell::default() } else { fact(row.int("sendable")) },
-        instants.cell(row.instant("checked_at"), None),
-        row.cell("last_error"),
+        Cell::new(instants.shown(row.instant("checked_at"), None)),
+        Cell::new(row.text("last_error")),
     ]
 }
 

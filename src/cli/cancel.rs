@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
-use super::completions;
+use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
@@ -16,7 +16,7 @@ use super::say::say;
 A push that is being sent at this moment cannot be cancelled.")]
 pub struct Cancel {
     /// Pushes that are pending or retrying
-    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(completions::open_pushes))]
+    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(candidates::open_pushes))]
     pushes: Vec<i64>,
 }
 

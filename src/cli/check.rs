@@ -9,6 +9,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render;
 use super::say::say;
+use crate::answers::words::counted;
 use crate::config::{Config, ConfigErrors};
 use crate::domain::escaped;
 
@@ -82,9 +83,4 @@ fn summary(config: &Config) -> String {
     };
     let (jobs, accounts) = (counted(config.jobs.len(), "job"), counted(config.accounts.len(), "account"));
     format!("fine: {files}, {jobs}{disabled}, {accounts}{warnings}")
-}
-
-/// `1 job`, `2 jobs`.
-pub fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::context::{Context, Known};
 use super::failure::{Exit, Failure};
-use super::history::brief_ms;
-use super::rows::rows;
-use super::when::{self, Stretch};
-use super::{completions, render};
-use crate::domain::{Decision, Job, PushState, Rule, Trigger, UtcMs, escaped, reason};
+use super::{candidates, render};
+use crate::answers::rows::rows;
+use crate::answers::when::{self, Stretch};
+use crate::answers::words::{brief_ms, rule_in_words};
+use crate::domain::{Decision, Job, PushState, Trigger, UtcMs, escaped, reason};
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revision, View};
 
@@ -25,7 +25,7 @@ use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revis
   pushcron explain daily-report '2026-03-29 02:30'
   pushcron explain daily-report 2026-03-29T01:00:00Z --json")]
 pub struct Explain {
-    #[arg(add = ArgValueCandidates::new(completions::jobs))]
+    #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
     /// 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z
     time: String,
@@ -345,13 +345,4 @@ impl Teller<'_> {
 fn compiled(revision: &Revision) -> Option<CompiledSchedule> {
     let Job { schedule, timezone, dst_gap, .. } = revision.definition.as_ref()?;
     CompiledSchedule::compile(schedule, timezone, *dst_gap).ok()
-}
-
-fn rule_in_words(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Explicit => "the push names it",
-        Rule::MessageAccount => "it received the chat's message",
-        Rule::ImDefault => "the default of its im",
-        Rule::FirstOnline => "the first one online",
-    }
 }

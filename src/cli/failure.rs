@@ -5,7 +5,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use super::check::counted;
+use crate::answers::refusal::{Kind, Refusal, with_causes};
+use crate::answers::words::counted;
 use crate::config::ConfigErrors;
 use crate::daemon::{DaemonError, PushError};
 use crate::domain::escaped;
@@ -47,14 +48,7 @@ impl Failure {
 
     /// An error with its causes.
     pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Failure {
-        let mut text = error.to_string();
-        for cause in std::iter::successors(error.source(), |&error| error.source()).map(ToString::to_string) {
-            // Many errors already end in the text of their cause.
-            if !text.ends_with(&cause) {
-                text = format!("{text}: {cause}");
-            }
-        }
-        Failure::new(exit, text)
+        Failure::new(exit, with_causes(error))
     }
 
     /// Accounts that their own senders refuse, a line each.
@@ -78,13 +72,27 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The exit codes of what answers and acts refuse.
+impl From<Kind> for Exit {
+    fn from(kind: Kind) -> Exit {
+        match kind {
+            Kind::Senseless => Exit::Usage,
+            Kind::NotFound | Kind::NotAllowed | Kind::Broken => Exit::Failed,
+            Kind::OutOfReach => Exit::OutOfReach,
+            Kind::BadConfig => Exit::BadConfig,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::new(refusal.kind.into(), refusal.to_string())
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
-        let exit = match error {
-            StoreError::Open { .. } | StoreError::Corrupt { .. } | StoreError::Unavailable(_) => Exit::OutOfReach,
-            StoreError::Refused(_) | StoreError::NotFound(_) | StoreError::NotAllowed(_) => Exit::Failed,
-        };
-        Failure::of(exit, &error)
+        Failure::from(Refusal::from(error))
     }
 }
 

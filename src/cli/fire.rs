@@ -6,7 +6,7 @@ use clap_complete::ArgValueCandidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
-use super::{completions, wait};
+use super::{candidates, wait};
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{PushSpec, SenderSpec};
 use crate::senders;
@@ -17,7 +17,7 @@ use crate::store::{AccountRow, Backend};
   pushcron fire daily-report           a running daemon sends within a second
   pushcron fire daily-report --wait    0: everything was sent, 1: something was not")]
 pub struct Fire {
-    #[arg(add = ArgValueCandidates::new(completions::jobs))]
+    #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
     /// Wait for the outcome and show it
     #[arg(short, long)]

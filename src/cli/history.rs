@@ -1,6 +1,5 @@
 //! `history`: the pushes, what became of them, and new ones as they come.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::time::Duration;
 
@@ -9,20 +8,22 @@ use clap::builder::PossibleValuesParser;
 use clap_complete::ArgValueCandidates;
 use serde_json::Value;
 
+use super::args::Show;
+use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::follow::{Follower, Source};
 use super::render::{self, Cell, Column, Dump, Screen, Tone, Widths};
-use super::rows::{Instants, Row, rows, state};
-use super::{Show, completions, when};
+use super::rows::state;
+use crate::answers::follow::Follower;
+use crate::answers::history::{PAGE, PushLine, Tally, instants, pages};
+use crate::answers::rows::{Instants, Row, rows};
+use crate::answers::when;
+use crate::answers::words::brief_ms;
 use crate::domain::PushState;
 use crate::store::{self, Filter, Table};
 
 /// Rows for people who do not say how many.
 const FEW: u64 = 20;
-
-/// Rows that are read at once.
-const PAGE: u64 = 1000;
 
 /// How often `--follow` looks.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
@@ -38,13 +39,13 @@ JSON and CSV have every row unless --limit says otherwise, oldest first, in the 
 Oldest is the lowest id; with --job or --since the earliest instant; with --state the earliest end, for final states but sent.")]
 pub struct History {
     /// Only pushes of this job
-    #[arg(long, add = ArgValueCandidates::new(completions::jobs))]
+    #[arg(long, add = ArgValueCandidates::new(candidates::jobs))]
     job: Option<String>,
     /// Only pushes to this im
     #[arg(long)]
     im: Option<String>,
     /// Only pushes through this account
-    #[arg(long, add = ArgValueCandidates::new(completions::accounts))]
+    #[arg(long, add = ArgValueCandidates::new(candidates::accounts))]
     account: Option<String>,
     /// Only pushes in this state
     #[arg(long, value_parser = PossibleValuesParser::new(PushState::ALL.map(PushState::as_str)))]
@@ -73,11 +74,11 @@ impl History {
             let mut out = BufWriter::new(io::stdout().lock());
             if self.show.for_programs() {
                 let mut dump = Dump::new(&mut out, self.show.csv);
-                pages(&store, &filter, |page| Ok(dump.write(page)?)).await?;
+                pages(&store, &filter, |page| Ok::<_, Failure>(dump.write(page)?)).await?;
                 dump.finish()?;
             } else {
                 let mut people = People::new(self.show, &zone);
-                pages(&store, &filter, |page| Ok(people.write(&mut out, page)?)).await?;
+                pages(&store, &filter, |page| Ok::<_, Failure>(people.write(&mut out, page)?)).await?;
                 people.finish(&mut out, filter.limit)?;
             }
             Ok(Exit::Done)
@@ -128,7 +129,7 @@ impl History {
                     follower.shown(row);
                 }
             }
-            Ok(())
+            Ok::<_, Failure>(())
         })
         .await?;
         loop {
@@ -136,33 +137,6 @@ impl History {
             if !more {
                 context.clock.sleep(LOOK_EVERY).await;
             }
-        }
-    }
-}
-
-/// Hands out what the filter lets through, oldest first, in pages, of which the first may be empty: millions of lines
-/// would not fit into memory, and a reader that takes its time would keep the database's log from being folded.
-async fn pages(
-    source: &impl Source,
-    filter: &Filter,
-    mut take: impl FnMut(&Table) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut page = Filter { oldest_first: true, ..filter.clone() };
-    let mut left = filter.limit.unwrap_or(u64::MAX);
-    if let Some(limit) = filter.limit {
-        // The newest line that is one too many.
-        let before = Filter { limit: Some(1), skip: limit, ..filter.clone() };
-        page.after = source.lines(&before).await?.mark();
-    }
-    loop {
-        let wanted = left.min(PAGE);
-        page.limit = Some(wanted);
-        let table = source.lines(&page).await?;
-        take(&table)?;
-        left -= table.rows.len() as u64;
-        page.after = table.mark();
-        if (table.rows.len() as u64) < wanted || left == 0 {
-            return Ok(());
         }
     }
 }
@@ -187,7 +161,7 @@ impl Lines<'_> {
         if self.shape.is_some() {
             return Ok(());
         }
-        let instants = instants(self.show, self.zone, table).with_seconds();
+        let instants = instants(self.show.utc, self.zone, table).with_seconds();
         let cells: Vec<Vec<Cell>> = rows(table).map(|row| cells(&instants, row)).collect();
         let widths = Widths::with_room(self.screen, &self.columns, &with_long_id(cells));
         if self.show.csv {
@@ -232,34 +206,22 @@ struct People<'a> {
     screen: Screen,
     columns: Vec<Column>,
     shape: Option<(Instants, Widths)>,
-    states: BTreeMap<&'static str, u64>,
-    /// How often each lateness was seen, in milliseconds; in full seconds where it is long.
-    late: BTreeMap<i64, u64>,
-    lines: u64,
+    tally: Tally,
 }
 
 impl People<'_> {
     fn new(show: Show, zone: &str) -> People<'_> {
-        People {
-            show,
-            zone,
-            screen: Screen::of_stdout(),
-            columns: columns(),
-            shape: None,
-            states: BTreeMap::new(),
-            late: BTreeMap::new(),
-            lines: 0,
-        }
+        People { show, zone, screen: Screen::of_stdout(), columns: columns(), shape: None, tally: Tally::default() }
     }
 
     fn write(&mut self, out: &mut dyn Write, page: &Table) -> io::Result<()> {
         if page.rows.is_empty() {
             return Ok(());
         }
-        self.count(page);
+        self.tally.count(page);
         let is_first = self.shape.is_none();
         let (instants, widths) = self.shape.get_or_insert_with(|| {
-            let mut instants = instants(self.show, self.zone, page);
+            let mut instants = instants(self.show.utc, self.zone, page);
             if page.rows.len() as u64 == PAGE {
                 instants = instants.with_seconds();
             }
@@ -277,52 +239,12 @@ impl People<'_> {
         rows(page).try_for_each(|row| widths.write(out, self.screen, &self.columns, &cells(instants, row)))
     }
 
-    fn count(&mut self, page: &Table) {
-        self.lines += page.rows.len() as u64;
-        for row in rows(page) {
-            if let Some(state) = PushState::parse(&row.text("state")) {
-                *self.states.entry(state.as_str()).or_default() += 1;
-            }
-            if let Some(late) = row.int("lateness_ms") {
-                let late = if late < 100_000 { late } else { late - late % 1000 };
-                *self.late.entry(late).or_default() += 1;
-            }
-        }
-    }
-
     fn finish(&self, out: &mut dyn Write, limit: Option<u64>) -> io::Result<()> {
         match &self.shape {
             None => writeln!(out, "no pushes")?,
-            Some((instants, _)) => writeln!(out, "{}; {}", self.summary(limit), instants.told())?,
+            Some((instants, _)) => writeln!(out, "{}; {}", self.tally.summary(limit), instants.told())?,
         }
         out.flush()
-    }
-
-    /// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
-    fn summary(&self, limit: Option<u64>) -> String {
-        let states = PushState::ALL
-            .into_iter()
-            .filter_map(|state| self.states.get(state.as_str()).map(|count| format!("{count} {}", state.as_str())));
-        let all = if self.lines == 1 { "1 push".to_owned() } else { format!("{} pushes", self.lines) };
-        let cut = if limit == Some(self.lines) { " (the newest; more with --limit)" } else { "" };
-        let late = match (self.median_late(), self.late.last_key_value()) {
-            (Some(median), Some((most, _))) => {
-                format!("; late by {} at the median, {} at most", brief_ms(median), brief_ms(*most))
-            }
-            _ => String::new(),
-        };
-        format!("{all}{cut}: {}{late}", states.collect::<Vec<_>>().join(", "))
-    }
-
-    fn median_late(&self) -> Option<i64> {
-        let mut before = self.late.values().sum::<u64>() / 2;
-        for (late, count) in &self.late {
-            match before.checked_sub(*count) {
-                Some(rest) => before = rest,
-                None => return Some(*late),
-            }
-        }
-        None
     }
 }
 
@@ -347,51 +269,20 @@ fn columns() -> Vec<Column> {
 }
 
 fn cells(instants: &Instants, row: Row) -> Vec<Cell> {
-    let late = row.int("lateness_ms").map(brief_ms).unwrap_or_default();
-    let job = if row.get("job").is_null() { Cell::new("-").tone(Tone::Faint) } else { row.cell("job") };
+    let line = PushLine::of(row);
+    let late = line.lateness_ms.map(brief_ms).unwrap_or_default();
+    let job = line.job.as_ref().map_or_else(|| Cell::new("-").tone(Tone::Faint), Cell::new);
     vec![
-        row.cell("id"),
-        instants.cell(row.instant("due_at"), Some(&row.text("timezone"))),
+        Cell::new(&line.id),
+        Cell::new(instants.shown(line.due_at, Some(&line.timezone))),
         job,
-        row.cell("im"),
-        row.cell("target"),
-        state(&row.text("state")),
-        row.cell("attempts"),
+        Cell::new(&line.im),
+        Cell::new(&line.target),
+        state(&line.state),
+        Cell::new(&line.attempts),
         Cell::new(late),
-        Cell::new(account_and_why(row)),
+        Cell::new(line.account_and_why()),
     ]
-}
-
-/// `bot_a`, or `bot_a: the platform said no`: one column, since only pushes that are not sent have a why.
-fn account_and_why(row: Row) -> String {
-    let (account, why) = (row.text("account").into_owned(), why(row));
-    if account.is_empty() || why.is_empty() { account + &why } else { format!("{account}: {why}") }
-}
-
-/// The platform's own words where a push is not sent, else the reason.
-pub fn why(row: Row) -> String {
-    let (error, reason) = (row.text("error"), row.text("reason"));
-    if row.text("state") == "sent" {
-        return String::new();
-    }
-    if error.is_empty() { reason.into_owned() } else { error.into_owned() }
-}
-
-fn instants(show: Show, zone: &str, table: &Table) -> Instants {
-    // A fire by hand is of any millisecond; the minute tells enough of it.
-    let counts = |row: Row| row.instant("due_at").filter(|_| row.text("triggered_by") == "cron");
-    Instants::new(show, zone, rows(table).map(|row| (counts(row), Some(row.text("timezone")))))
-}
-
-/// `41ms`, `1.2s`, `5m`, `3h`, `2d`: as short as a table wants it.
-pub fn brief_ms(ms: i64) -> String {
-    match ms {
-        ..1_000 => format!("{ms}ms"),
-        1_000..100_000 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
-        100_000..6_000_000 => format!("{}m", ms / 60_000),
-        6_000_000..172_800_000 => format!("{}h", ms / 3_600_000),
-        _ => format!("{}d", ms / 86_400_000),
-    }
 }
 
 #[cfg(test)]
@@ -417,15 +308,5 @@ mod tests {
             out.ends_with("1007 pushes: 1007 sent; late by 3ms at the median, 6ms at most; times in UTC\n"),
             "{out}"
         );
-    }
-
-    #[test]
-    fn durations_are_brief() {
-        for (ms, text) in [(0, "0ms"), (-3, "-3ms"), (999, "999ms"), (1_250, "1.2s"), (99_999, "99.9s")] {
-            assert_eq!(brief_ms(ms), text);
-        }
-        for (ms, text) in [(100_000, "1m"), (6_000_000, "1h"), (172_800_000, "2d")] {
-            assert_eq!(brief_ms(ms), text);
-        }
     }
 }

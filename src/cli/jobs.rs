@@ -4,13 +4,16 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::Show;
-use super::check::counted;
+use super::args::Show;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render::{Cell, Column, Screen, Tone, table};
-use super::rows::{Instants, Row, for_programs, rows, state};
-use crate::store::{Filter, Table, View};
+use super::rows::{for_programs, state};
+use crate::answers;
+use crate::answers::jobs::JobLine;
+use crate::answers::rows::Instants;
+use crate::answers::words::counted;
+use crate::store::Table;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -25,7 +28,7 @@ pub struct Jobs {
 
 impl Jobs {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let table = context.reading(async |store| Ok(store.view(View::JobOverview, &Filter::default()).await?))?;
+        let table = context.reading(async |store| Ok(answers::jobs::jobs(store).await?))?;
         let mut out = io::stdout().lock();
         if self.show.for_programs() {
             for_programs(&mut out, self.show, &table)?;
@@ -40,9 +43,7 @@ fn print(out: &mut dyn Write, show: Show, jobs: &Table) -> io::Result<()> {
     if jobs.rows.is_empty() {
         return writeln!(out, "no jobs");
     }
-    let both = |row: Row| ["next_due_at", "last_due_at"].map(|column| row.instant(column));
-    let all = rows(jobs).flat_map(|row| both(row).map(|at| (at, Some(row.text("timezone")))));
-    let instants = Instants::new(show, "UTC", all);
+    let instants = answers::jobs::instants(show.utc, jobs);
     let columns = [
         Column::kept("job"),
         Column::ranked("schedule", 3, 9),
@@ -52,25 +53,20 @@ fn print(out: &mut dyn Write, show: Show, jobs: &Table) -> io::Result<()> {
         Column::ranked("result", 5, 7),
         Column::ranked("open", 1, 4).right(),
     ];
-    let cells: Vec<Vec<Cell>> = rows(jobs).map(|row| cells(&instants, row)).collect();
+    let cells: Vec<Vec<Cell>> = JobLine::all(jobs).map(|line| cells(&instants, &line)).collect();
     table(out, Screen::of_stdout(), &columns, &cells)?;
     writeln!(out, "{}; {}", counted(jobs.rows.len(), "job"), instants.told())
 }
 
-fn cells(instants: &Instants, row: Row) -> Vec<Cell> {
-    let zone = row.text("timezone");
-    let word = row.text("state");
-    let next = instants.cell(row.instant("next_due_at"), Some(&zone));
-    // A fire's own decision says it all, unless it made pushes: then they do.
-    let result = if row.get("last_pushes").is_null() { row.text("last_decision") } else { row.text("last_pushes") };
-    let open = row.int("open_pushes").filter(|open| *open > 0);
+fn cells(instants: &Instants, line: &JobLine) -> Vec<Cell> {
+    let next = Cell::new(instants.shown(line.next_due_at, Some(&line.timezone)));
     vec![
-        row.cell("job"),
-        row.cell("schedule"),
-        state(&word),
-        if word == "active" { next } else { next.tone(Tone::Faint) },
-        instants.cell(row.instant("last_due_at"), Some(&zone)),
-        state(&result),
-        Cell::new(open.map(|open| open.to_string()).unwrap_or_default()),
+        Cell::new(&line.job),
+        Cell::new(&line.schedule),
+        state(&line.state),
+        if line.state == "active" { next } else { next.tone(Tone::Faint) },
+        Cell::new(instants.shown(line.last_due_at, Some(&line.timezone))),
+        state(&line.result),
+        Cell::new(line.open.map(|open| open.to_string()).unwrap_or_default()),
     ]
 }

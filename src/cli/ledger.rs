@@ -4,11 +4,12 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 use serde_json::{Value, json};
 
-use super::check::counted;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
-use super::{completions, render, when};
+use super::{candidates, render};
+use crate::answers::when;
+use crate::answers::words::counted;
 use crate::domain::{LedgerIds, LedgerJob, UtcMs, escaped};
 use crate::policy::ledger::{self, Balance, Finding};
 use crate::policy::schedule::ScheduleCache;
@@ -36,7 +37,7 @@ the rows too: one that is neither there nor was taken back or pruned has vanishe
 run meanwhile. The exit code is 0 where expected minus recorded is 0 for every job and no id has vanished, else 1.")]
 pub struct Ledger {
     /// Only this job, even if it left the files
-    #[arg(add = ArgValueCandidates::new(completions::jobs))]
+    #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: Option<String>,
     /// Only instants since then: 24h, 7d, 2026-01-01, 2026-01-01T09:00, 09:00
     #[arg(long, value_name = "TIME")]

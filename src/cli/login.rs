@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
-use super::completions;
+use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
@@ -20,7 +20,7 @@ use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
 
 A running daemon notices the new login by itself. Run this as the daemon's own user, or its files will not be its own.")]
 pub struct Login {
-    #[arg(add = ArgValueCandidates::new(completions::accounts))]
+    #[arg(add = ArgValueCandidates::new(candidates::accounts))]
     account: String,
 }
 

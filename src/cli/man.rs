@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use rustix::fs::Mode;
 
-use super::command;
-use super::context::Context;
 use super::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
@@ -18,10 +16,10 @@ pub struct Man {
 }
 
 impl Man {
-    pub fn act(&self, _context: &Context) -> Result<Exit, Failure> {
+    pub fn act(&self, verbs: clap::Command) -> Result<Exit, Failure> {
         // Everybody reads the manual; no verb's secret is in it.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
-        clap_mangen::generate_to(command(), &self.directory)
+        clap_mangen::generate_to(verbs, &self.directory)
             .map_err(|error| Failure::new(Exit::Failed, format!("{}: {error}", self.directory.display())))?;
         Ok(Exit::Done)
     }

@@ -1,8 +1,10 @@
 //! The command line: one file per verb, each thin: read the arguments, one call, print.
 
 mod accounts;
+mod args;
 mod backup;
 mod cancel;
+mod candidates;
 mod check;
 mod completions;
 mod context;
@@ -10,7 +12,6 @@ mod dashes;
 mod explain;
 mod failure;
 mod fire;
-mod follow;
 mod history;
 mod jobs;
 mod ledger;
@@ -28,16 +29,14 @@ mod say;
 mod schema;
 mod simulate;
 mod wait;
-mod when;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::args::Global;
 use self::context::Context;
 use self::failure::{Exit, Failure};
 use crate::clock::SystemClock;
@@ -61,51 +60,6 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// What every verb understands, before or after its name.
-#[derive(Clone, Debug, Args)]
-pub struct Global {
-    /// A YAML file or a directory of them; may be repeated [default: $PUSHCRON_CONFIG, else /etc/pushcron]
-    #[arg(short, long, global = true, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Everywhere")]
-    config: Vec<PathBuf>,
-    /// The database, instead of the one that the files name
-    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = "Everywhere")]
-    db: Option<PathBuf>,
-    /// Say more on standard error; twice for still more
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Everywhere")]
-    verbose: u8,
-    /// Say less on standard error; twice for errors only
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose", help_heading = "Everywhere")]
-    quiet: u8,
-    /// The form of log lines; $RUST_LOG chooses which
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto", value_parser = log_format(), hide_default_value = true, help_heading = "Everywhere")]
-    log_format: logging::Format,
-}
-
-fn log_format() -> impl TypedValueParser<Value = logging::Format> {
-    PossibleValuesParser::new(logging::Format::WORDS).map(|word| logging::Format::parse(&word).unwrap_or_default())
-}
-
-/// How rows are shown.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Show {
-    /// A JSON array of objects, with the columns of the database's view
-    #[arg(long, conflicts_with = "csv")]
-    json: bool,
-    /// CSV with the same columns
-    #[arg(long)]
-    csv: bool,
-    /// Times in UTC instead of the job's zone (JSON and CSV always have UTC)
-    #[arg(long)]
-    utc: bool,
-}
-
-impl Show {
-    /// Whether a program reads the rows.
-    fn for_programs(self) -> bool {
-        self.json || self.csv
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -178,7 +132,7 @@ impl Verb {
             Verb::Backup(verb) => verb.act(context),
             Verb::Schema(verb) => verb.act(context),
             Verb::Completions(verb) => verb.act(context),
-            Verb::Man(verb) => verb.act(context),
+            Verb::Man(verb) => verb.act(command()),
         }
     }
 }
@@ -190,7 +144,7 @@ pub fn main() -> ExitCode {
     // A file that may not grow any more is an error of that write, as a full disk is, and kills nobody. By a handler that
     // does nothing: who is ignored, not handled, is ignored by commands that we start, too.
     let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
-    completions::answer_shell();
+    completions::answer_shell(command);
     act(std::env::args_os()).into()
 }
 
@@ -247,6 +201,8 @@ fn verbosity(cli: &Cli) -> i8 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use clap::error::ErrorKind;
 
     use super::*;

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
-use super::completions;
+use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
@@ -12,7 +12,7 @@ use super::say::say;
 #[command(after_help = "Example:
   pushcron pause daily-report    its fires are recorded as skipped until `pushcron resume daily-report`")]
 pub struct Pause {
-    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
+    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }
 
@@ -20,7 +20,7 @@ pub struct Pause {
 #[command(after_help = "Example:
   pushcron resume daily-report")]
 pub struct Resume {
-    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
+    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }
 

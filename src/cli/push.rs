@@ -12,11 +12,13 @@ use clap_complete::ArgValueCandidates;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::rows::{Row, rows};
 use super::say::say;
-use super::{completions, history, when};
+use crate::answers::rows::{Row, rows};
+use crate::answers::words::brief_ms;
+use crate::answers::{history, when};
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{Message, PushState, Trigger};
 use crate::store::{AdHoc, Filter, View};
@@ -61,7 +63,7 @@ pub struct Push {
     #[arg(long, value_name = "JSON")]
     mixed: Option<String>,
     /// The account that must be used, and no other
-    #[arg(long, add = ArgValueCandidates::new(completions::accounts))]
+    #[arg(long, add = ArgValueCandidates::new(candidates::accounts))]
     account: Option<String>,
     /// The deadline of one attempt, such as 8s
     #[arg(long, value_name = "DURATION")]
@@ -76,7 +78,7 @@ pub struct Push {
     #[arg(long, value_name = "IM", requires = "chat_account")]
     chat_im: Option<String>,
     /// The account that received the chat's message
-    #[arg(long, value_name = "ID", requires = "chat_im", add = ArgValueCandidates::new(completions::accounts))]
+    #[arg(long, value_name = "ID", requires = "chat_im", add = ArgValueCandidates::new(candidates::accounts))]
     chat_account: Option<String>,
 }
 
@@ -127,7 +129,7 @@ impl Push {
         let (id, state) = (result.push_id, result.state);
         let ended = match result.signal {
             Some(signal) => format!("ended by {signal}"),
-            None => format!("{} are over", history::brief_ms(i64::try_from(self.wait.as_millis()).unwrap_or(i64::MAX))),
+            None => format!("{} are over", brief_ms(i64::try_from(self.wait.as_millis()).unwrap_or(i64::MAX))),
         };
         let advice = match state {
             PushState::Unknown => {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::answers::rows::plain;
 use crate::domain::{escaped, escaped_json};
 use crate::store::Table;
 
@@ -358,15 +359,6 @@ pub fn csv_row(out: &mut dyn Write, row: impl Iterator<Item = Value>) -> io::Res
     }
     writer.write_record(None::<&[u8]>)?;
     writer.flush()
-}
-
-/// A value as text: a string as it is, nothing for null, JSON for the rest.
-pub fn plain(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Null => Cow::Borrowed(""),
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
-    }
 }
 
 #[cfg(test)]

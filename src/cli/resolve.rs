@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
 
-use super::completions;
+use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
@@ -13,7 +13,7 @@ use super::say::say;
   pushcron history --state unknown    look at the chats: did it arrive?
   pushcron resolve 12 sent")]
 pub struct Resolve {
-    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(completions::unknown_pushes))]
+    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::unknown_pushes))]
     push: i64,
     outcome: Found,
 }

@@ -6,7 +6,7 @@ use clap_complete::ArgValueCandidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
-use super::{completions, wait};
+use super::{candidates, wait};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -16,7 +16,7 @@ use super::{completions, wait};
 A push that is `unknown` may have arrived already; look at the chat first.")]
 pub struct Retry {
     /// Pushes that are failed, unknown, expired or cancelled
-    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(completions::ended_pushes))]
+    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(candidates::ended_pushes))]
     pushes: Vec<i64>,
     /// Wait for the outcome and show it
     #[arg(short, long)]

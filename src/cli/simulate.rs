@@ -8,12 +8,12 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
-use super::check::counted;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render::{self, Cell, Column, Screen, Tone, table};
 use super::say::{aloud, say};
-use super::when;
+use crate::answers::when;
+use crate::answers::words::counted;
 use crate::config::{Config, Scenario};
 use crate::domain::{UtcMs, escaped, reason};
 use crate::simulate::{Change, Course, PushSeen, Request, SimulateError, Sums, changes, simulate};

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::args::Show;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::rows::rows;
-use super::{Show, history, say};
+use super::{history, say};
+use crate::answers::rows::rows;
 use crate::domain::PushState;
 use crate::store::{Filter, History, Table, View};
 

@@ -16,12 +16,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("media", &["domain", "clock"]),
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
     ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
+    ("answers", &["domain", "clock", "zone", "policy", "config", "store", "senders"]),
     ("logging", &["domain", "clock"]),
     (
         "daemon",
         &["domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "logging"],
     ),
-    ("cli", &["domain", "clock", "zone", "policy", "config", "store", "senders", "simulate", "daemon", "logging"]),
+    (
+        "cli",
+        &[
+            "domain", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "daemon",
+            "logging",
+        ],
+    ),
 ];
 
 /// Crates that only some modules may use.
@@ -154,32 +161,6 @@ fn sql_is_constant_but_where_it_was_looked_at() {
 
 /// Files that still take part in a circle. It shrinks: a file that is in no circle any more has to leave the list.
 const KNOWN_CIRCLES: &[&str] = &[
-    "cli/accounts.rs",
-    "cli/backup.rs",
-    "cli/cancel.rs",
-    "cli/check.rs",
-    "cli/completions.rs",
-    "cli/context.rs",
-    "cli/explain.rs",
-    "cli/failure.rs",
-    "cli/fire.rs",
-    "cli/follow.rs",
-    "cli/history.rs",
-    "cli/jobs.rs",
-    "cli/ledger.rs",
-    "cli/login.rs",
-    "cli/man.rs",
-    "cli/mod.rs",
-    "cli/next.rs",
-    "cli/pause.rs",
-    "cli/push.rs",
-    "cli/resolve.rs",
-    "cli/retry.rs",
-    "cli/rows.rs",
-    "cli/run.rs",
-    "cli/schema.rs",
-    "cli/simulate.rs",
-    "cli/wait.rs",
     "engine/core/choosing.rs",
     "engine/core/mod.rs",
     "engine/core/recorder.rs",

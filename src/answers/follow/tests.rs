@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::{
     Body, Database, Message, Next, Outcome, PushSpec, Reason, Report, RetryPolicy, Rule, Target, Trigger, UtcMs,
 };
-use crate::store::{self, Access, AdHoc, Begin, Finish, Settle, SharedStore};
+use crate::store::{self, Access, AdHoc, Begin, Finish, History, Settle, SharedStore};
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -66,7 +66,7 @@ async fn look(follower: &mut Follower, source: &impl Source) -> (Vec<(i64, Strin
     let all = Filter::default();
     let more = follower.look(source, &all, |table, index| {
         news.push(told(table, index));
-        Ok(())
+        Ok::<_, StoreError>(())
     });
     let Ok(more) = more.await else { panic!("nothing can fail") };
     (news, more)

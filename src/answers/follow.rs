@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::failure::Failure;
+use super::history::Source;
 use super::rows::{Row, rows};
 use crate::domain::PushState;
-use crate::store::{Filter, History, Standing, StoreError, Table, View};
+use crate::store::{Filter, Standing, StoreError, Table};
 
 /// Pushes made since the last look that one look reads. If there are more, the next look follows at once.
 const MADE: u64 = 1000;
@@ -18,22 +18,7 @@ const OPEN: u64 = 2500;
 /// Whole lines that are read at once.
 const LINES: usize = 250;
 
-/// Where a follower reads.
-pub trait Source {
-    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError>;
-    async fn lines(&self, filter: &Filter) -> Result<Table, StoreError>;
-}
-
-impl Source for &dyn History {
-    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError> {
-        History::standings(*self, after_id, only_open, limit).await
-    }
-
-    async fn lines(&self, filter: &Filter) -> Result<Table, StoreError> {
-        self.view(View::PushHistory, filter).await
-    }
-}
-
+/// Who follows the history.
 pub struct Follower {
     /// Later pushes are new.
     newest: i64,
@@ -45,6 +30,10 @@ pub struct Follower {
 
 impl Follower {
     /// A follower to whom all that is there is known.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
     pub async fn begin(source: &impl Source) -> Result<Follower, StoreError> {
         let newest = source.lines(&Filter { limit: Some(1), ..Filter::default() }).await?.mark();
         let mut follower = Follower { newest: newest.map_or(0, |mark| mark.id), open: BTreeMap::new(), turn: 0 };
@@ -80,12 +69,16 @@ impl Follower {
 
     /// Hands out the pushes that ended or were put back since the last look, as far as `wanted` lets them through.
     /// Returns whether there is more to see at once.
-    pub async fn look(
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, and of `show`.
+    pub async fn look<E: From<StoreError>>(
         &mut self,
         source: &impl Source,
         wanted: &Filter,
-        mut show: impl FnMut(&Table, usize) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
+        mut show: impl FnMut(&Table, usize) -> Result<(), E>,
+    ) -> Result<bool, E> {
         let mut news = BTreeSet::new();
         let made = source.standings(self.newest, false, MADE).await?;
         for standing in &made {

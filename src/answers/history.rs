@@ -1,0 +1,168 @@
+//! The pushes, and what became of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::rows::{Instants, Row, rows};
+use super::words::brief_ms;
+use crate::domain::{PushState, UtcMs};
+use crate::store::{Filter, History, Standing, StoreError, Table, View};
+
+/// Rows that are read at once.
+pub const PAGE: u64 = 1000;
+
+/// Where the history is read.
+pub trait Source {
+    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError>;
+    async fn lines(&self, filter: &Filter) -> Result<Table, StoreError>;
+}
+
+impl Source for &dyn History {
+    async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError> {
+        History::standings(*self, after_id, only_open, limit).await
+    }
+
+    async fn lines(&self, filter: &Filter) -> Result<Table, StoreError> {
+        self.view(View::PushHistory, filter).await
+    }
+}
+
+/// Hands out what the filter lets through, oldest first, in pages, of which the first may be empty: millions of lines
+/// would not fit into memory, and a reader that takes its time would keep the database's log from being folded.
+///
+/// # Errors
+///
+/// Those of the store, and of `take`.
+pub async fn pages<E: From<StoreError>>(
+    source: &impl Source,
+    filter: &Filter,
+    mut take: impl FnMut(&Table) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut page = Filter { oldest_first: true, ..filter.clone() };
+    let mut left = filter.limit.unwrap_or(u64::MAX);
+    if let Some(limit) = filter.limit {
+        // The newest line that is one too many.
+        let before = Filter { limit: Some(1), skip: limit, ..filter.clone() };
+        page.after = source.lines(&before).await?.mark();
+    }
+    loop {
+        let wanted = left.min(PAGE);
+        page.limit = Some(wanted);
+        let table = source.lines(&page).await?;
+        take(&table)?;
+        left -= table.rows.len() as u64;
+        page.after = table.mark();
+        if (table.rows.len() as u64) < wanted || left == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// One push.
+pub struct PushLine<'a> {
+    pub id: Cow<'a, str>,
+    pub due_at: Option<UtcMs>,
+    pub timezone: Cow<'a, str>,
+    /// None outside any job.
+    pub job: Option<Cow<'a, str>>,
+    pub im: Cow<'a, str>,
+    pub target: Cow<'a, str>,
+    pub state: Cow<'a, str>,
+    pub attempts: Cow<'a, str>,
+    pub lateness_ms: Option<i64>,
+    pub account: Cow<'a, str>,
+    /// Empty where it is sent.
+    pub why: String,
+}
+
+impl<'a> PushLine<'a> {
+    pub fn of(row: Row<'a>) -> PushLine<'a> {
+        PushLine {
+            id: row.text("id"),
+            due_at: row.instant("due_at"),
+            timezone: row.text("timezone"),
+            job: (!row.get("job").is_null()).then(|| row.text("job")),
+            im: row.text("im"),
+            target: row.text("target"),
+            state: row.text("state"),
+            attempts: row.text("attempts"),
+            lateness_ms: row.int("lateness_ms"),
+            account: row.text("account"),
+            why: why(row),
+        }
+    }
+
+    /// `bot_a`, or `bot_a: the platform said no`: one column, since only pushes that are not sent have a why.
+    pub fn account_and_why(&self) -> String {
+        let PushLine { account, why, .. } = self;
+        if account.is_empty() || why.is_empty() { format!("{account}{why}") } else { format!("{account}: {why}") }
+    }
+}
+
+/// The platform's own words where a push is not sent, else the reason.
+pub fn why(row: Row) -> String {
+    let (error, reason) = (row.text("error"), row.text("reason"));
+    if row.text("state") == "sent" {
+        return String::new();
+    }
+    if error.is_empty() { reason.into_owned() } else { error.into_owned() }
+}
+
+/// How the instants of these pushes are shown; `zone` is that of pushes outside any job.
+pub fn instants(utc: bool, zone: &str, table: &Table) -> Instants {
+    // A fire by hand is of any millisecond; the minute tells enough of it.
+    let counts = |row: Row| row.instant("due_at").filter(|_| row.text("triggered_by") == "cron");
+    Instants::new(utc, zone, rows(table).map(|row| (counts(row), Some(row.text("timezone")))))
+}
+
+/// What pushes come to, counted page by page.
+#[derive(Default)]
+pub struct Tally {
+    states: BTreeMap<&'static str, u64>,
+    /// How often each lateness was seen, in milliseconds; in full seconds where it is long.
+    late: BTreeMap<i64, u64>,
+    lines: u64,
+}
+
+impl Tally {
+    /// Adds a page.
+    pub fn count(&mut self, page: &Table) {
+        self.lines += page.rows.len() as u64;
+        for row in rows(page) {
+            if let Some(state) = PushState::parse(&row.text("state")) {
+                *self.states.entry(state.as_str()).or_default() += 1;
+            }
+            if let Some(late) = row.int("lateness_ms") {
+                let late = if late < 100_000 { late } else { late - late % 1000 };
+                *self.late.entry(late).or_default() += 1;
+            }
+        }
+    }
+
+    /// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
+    pub fn summary(&self, limit: Option<u64>) -> String {
+        let states = PushState::ALL
+            .into_iter()
+            .filter_map(|state| self.states.get(state.as_str()).map(|count| format!("{count} {}", state.as_str())));
+        let all = if self.lines == 1 { "1 push".to_owned() } else { format!("{} pushes", self.lines) };
+        let cut = if limit == Some(self.lines) { " (the newest; more with --limit)" } else { "" };
+        let late = match (self.median_late(), self.late.last_key_value()) {
+            (Some(median), Some((most, _))) => {
+                format!("; late by {} at the median, {} at most", brief_ms(median), brief_ms(*most))
+            }
+            _ => String::new(),
+        };
+        format!("{all}{cut}: {}{late}", states.collect::<Vec<_>>().join(", "))
+    }
+
+    fn median_late(&self) -> Option<i64> {
+        let mut before = self.late.values().sum::<u64>() / 2;
+        for (late, count) in &self.late {
+            match before.checked_sub(*count) {
+                Some(rest) => before = rest,
+                None => return Some(*late),
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,11 @@
+//! Questions about jobs, pushes and accounts, and their answers as types: for the command line, and for whatever else
+//! shows them. Nothing here knows a terminal or HTML.
+
+pub mod follow;
+pub mod history;
+pub mod jobs;
+pub mod next;
+pub mod refusal;
+pub mod rows;
+pub mod when;
+pub mod words;

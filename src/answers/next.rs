@@ -1,0 +1,162 @@
+//! A calendar of the coming fires.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::refusal::{Kind, Refusal};
+use super::when;
+use crate::domain::{Job, UtcMs};
+use crate::policy::schedule::{CompiledSchedule, ScheduleCache};
+use crate::store::Table;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Fires of one job in the calendar of a day; a job that fires every few seconds would bury the others.
+const MOST_OF_A_JOB: usize = 5;
+
+/// Fires shown of a single job.
+const OF_ONE_JOB: usize = 10;
+
+/// The names of paused jobs; None where they cannot be told.
+pub type Paused = Option<HashSet<String>>;
+
+/// One line of the calendar.
+pub struct Fire<'a> {
+    pub at: UtcMs,
+    pub job: &'a Job,
+    /// What summer time makes of it.
+    pub note: Option<String>,
+}
+
+/// The coming fires of the job `only`, even if it is disabled, else of all that are enabled: the first `number`, else ten
+/// of that job, else the calendar of a day.
+///
+/// # Errors
+///
+/// With a near match, when there is no such job; when a schedule cannot be evaluated.
+pub fn coming<'a>(
+    jobs: &'a [Job],
+    only: Option<&str>,
+    number: Option<usize>,
+    now: UtcMs,
+) -> Result<Vec<Fire<'a>>, Refusal> {
+    let jobs: Vec<&Job> = match only {
+        Some(name) => vec![find(jobs, name)?],
+        None => jobs.iter().filter(|job| job.enabled).collect(),
+    };
+    let mut cache = ScheduleCache::default();
+    let compiled: Result<Vec<_>, _> = jobs
+        .iter()
+        .map(|job| cache.get_or_compile(&job.schedule, &job.timezone, job.dst_gap).map(|schedule| (*job, schedule)))
+        .collect();
+    let compiled = compiled.map_err(|error| Refusal::of(Kind::BadConfig, &error))?;
+    Ok(match number.or(only.map(|_| OF_ONE_JOB)) {
+        Some(number) => first(&compiled, now, number),
+        None => calendar(&compiled, now),
+    })
+}
+
+/// The job of that name.
+///
+/// # Errors
+///
+/// With a near match, when there is none.
+fn find<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, Refusal> {
+    jobs.iter().find(|job| job.name == name).ok_or_else(|| {
+        let near = jobs.iter().map(|job| (strsim::jaro_winkler(&job.name, name), &job.name));
+        let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint = near.map(|(_, near)| format!("; did you mean '{near}'?")).unwrap_or_default();
+        Refusal::new(Kind::NotFound, format!("there is no job '{name}'{hint}"))
+    })
+}
+
+type Compiled<'a> = (&'a Job, Arc<CompiledSchedule>);
+
+/// The first `number` fires of all jobs together.
+fn first<'a>(jobs: &[Compiled<'a>], now: UtcMs, number: usize) -> Vec<Fire<'a>> {
+    let next =
+        |index: usize, after: UtcMs| jobs[index].1.next_called_after(after).map(|called| Reverse((called.at, index)));
+    let mut heap: BinaryHeap<_> = (0..jobs.len()).filter_map(|index| next(index, now)).collect();
+    let mut fires = Vec::with_capacity(number.min(1024));
+    while fires.len() < number
+        && let Some(Reverse((at, index))) = heap.pop()
+    {
+        fires.push(fire(&jobs[index], at));
+        heap.extend(next(index, at));
+    }
+    fires
+}
+
+/// The coming 24 hours, and one fire of each job that has none in them.
+fn calendar<'a>(jobs: &[Compiled<'a>], now: UtcMs) -> Vec<Fire<'a>> {
+    let end = UtcMs(now.0 + DAY_MS);
+    let mut fires: Vec<Fire> = Vec::with_capacity(jobs.len());
+    for compiled in jobs {
+        let mut after = now;
+        for place in 0..MOST_OF_A_JOB {
+            let Some(called) = compiled.1.next_called_after(after).filter(|called| place == 0 || called.at < end)
+            else {
+                break;
+            };
+            fires.push(fire(compiled, called.at));
+            after = called.at;
+        }
+        let more = compiled.1.count_called(UtcMs(after.0 + 1), end);
+        if after > now
+            && after < end
+            && more > 0
+            && let Some(last) = fires.last_mut()
+        {
+            last.note = [last.note.take(), Some(format!("{more} more by then"))]
+                .into_iter()
+                .flatten()
+                .reduce(|a, b| format!("{a}; {b}"));
+        }
+    }
+    fires.sort_by_key(|fire| fire.at);
+    fires
+}
+
+fn fire<'a>((job, schedule): &Compiled<'a>, at: UtcMs) -> Fire<'a> {
+    let skipped = schedule.next_called_after(UtcMs(at.0 - 1)).is_some_and(|called| called.skipped);
+    let note = if skipped {
+        Some("skipped: its time does not exist on that day (dst_gap: skip)".to_owned())
+    } else {
+        schedule.note_at(at).map(|note| note.to_string())
+    };
+    Fire { at, job, note }
+}
+
+/// What is to be said beside a fire.
+pub fn note(fire: &Fire, paused: &Paused) -> Option<String> {
+    let state = if paused.as_ref().is_some_and(|paused| paused.contains(&fire.job.name)) {
+        Some("paused: will be skipped")
+    } else if !fire.job.enabled {
+        Some("disabled")
+    } else {
+        None
+    };
+    state.map(str::to_owned).into_iter().chain(fire.note.clone()).reduce(|a, b| format!("{a}; {b}"))
+}
+
+/// `qq group:123456`, and how many more.
+pub fn targets(job: &Job) -> String {
+    let first = job.push.first().map(|push| format!("{} {}", push.im, push.target)).unwrap_or_default();
+    if job.push.len() > 1 { format!("{first} +{}", job.push.len() - 1) } else { first }
+}
+
+/// The fires as a table for programs.
+pub fn as_table(fires: &[Fire], paused: &Paused) -> Table {
+    let columns = ["job", "due_at", "timezone", "local", "schedule", "enabled", "paused", "note"];
+    let row = |fire: &Fire| -> Vec<Value> {
+        let Job { name, timezone, schedule, enabled, .. } = fire.job;
+        let local = when::shown(fire.at, &when::zone(timezone), true, true);
+        let (enabled, is_paused) = (u8::from(*enabled), paused.as_ref().map(|paused| u8::from(paused.contains(name))));
+        let values = json!([name, fire.at, timezone, local, schedule.describe(), enabled, is_paused, fire.note]);
+        values.as_array().cloned().unwrap_or_default()
+    };
+    Table { columns: columns.map(str::to_owned).to_vec(), rows: fires.iter().map(row).collect() }
+}

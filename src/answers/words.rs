@@ -1,0 +1,44 @@
+//! Words and figures that every answer is given in.
+
+use crate::domain::Rule;
+
+/// `1 job`, `2 jobs`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// `41ms`, `1.2s`, `5m`, `3h`, `2d`: as short as a table wants it.
+pub fn brief_ms(ms: i64) -> String {
+    match ms {
+        ..1_000 => format!("{ms}ms"),
+        1_000..100_000 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
+        100_000..6_000_000 => format!("{}m", ms / 60_000),
+        6_000_000..172_800_000 => format!("{}h", ms / 3_600_000),
+        _ => format!("{}d", ms / 86_400_000),
+    }
+}
+
+/// Why an account was chosen.
+pub fn rule_in_words(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Explicit => "the push names it",
+        Rule::MessageAccount => "it received the chat's message",
+        Rule::ImDefault => "the default of its im",
+        Rule::FirstOnline => "the first one online",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_brief() {
+        for (ms, text) in [(0, "0ms"), (-3, "-3ms"), (999, "999ms"), (1_250, "1.2s"), (99_999, "99.9s")] {
+            assert_eq!(brief_ms(ms), text);
+        }
+        for (ms, text) in [(100_000, "1m"), (6_000_000, "1h"), (172_800_000, "2d")] {
+            assert_eq!(brief_ms(ms), text);
+        }
+    }
+}

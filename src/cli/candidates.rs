@@ -1,0 +1,93 @@
+//! What a shell offers for an argument while a person types: the jobs, accounts and pushes that there are.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap_complete::engine::CompletionCandidate;
+
+use super::args::Global;
+use super::context::Context;
+use crate::answers::rows::{Row, rows};
+use crate::clock::SystemClock;
+use crate::domain::{PushState, escaped};
+use crate::logging;
+use crate::store::{Filter, Table, View};
+
+/// Pushes that a shell offers; more do not help anybody.
+const MOST: u64 = 50;
+
+/// The jobs of the database, else those of the files.
+pub fn jobs() -> Vec<CompletionCandidate> {
+    let context = context_of_words();
+    let stored = stored(&context, View::JobOverview, &Filter::default());
+    if let Some(table) = stored.filter(|table| !table.rows.is_empty()) {
+        return rows(&table).map(|row| candidate(row, "job", "schedule")).collect();
+    }
+    let jobs = context.config_to_look_at().map(|config| config.jobs).unwrap_or_default();
+    jobs.into_iter().map(|job| CompletionCandidate::new(job.name).help(Some(job.schedule.describe().into()))).collect()
+}
+
+/// The accounts of the files, else those of the database.
+pub fn accounts() -> Vec<CompletionCandidate> {
+    let context = context_of_words();
+    match context.config_to_look_at() {
+        Ok(config) => {
+            let accounts = config.accounts.into_iter();
+            accounts.map(|account| CompletionCandidate::new(account.id).help(Some(account.im.into()))).collect()
+        }
+        Err(_) => {
+            let table = stored(&context, View::AccountOverview, &Filter::default()).unwrap_or_default();
+            rows(&table).map(|row| candidate(row, "account", "im")).collect()
+        }
+    }
+}
+
+pub fn open_pushes() -> Vec<CompletionCandidate> {
+    pushes(View::DuePushes, |_| true)
+}
+
+pub fn unknown_pushes() -> Vec<CompletionCandidate> {
+    pushes(View::UnknownPushes, |_| true)
+}
+
+/// Pushes that ended otherwise than sent.
+pub fn ended_pushes() -> Vec<CompletionCandidate> {
+    pushes(View::PushHistory, |state| {
+        PushState::parse(state).is_some_and(|state| state.is_final() && state != PushState::Sent)
+    })
+}
+
+fn pushes(view: View, wanted: impl Fn(&str) -> bool) -> Vec<CompletionCandidate> {
+    let filter = Filter { limit: Some(MOST), ..Filter::default() };
+    let table = stored(&context_of_words(), view, &filter).unwrap_or_default();
+    let told = |row: Row| {
+        let help = format!("{} {} {}", row.text("job"), row.text("target"), row.text("state"));
+        CompletionCandidate::new(row.text("id").into_owned()).help(Some(escaped(help.trim()).into_owned().into()))
+    };
+    rows(&table).filter(|row| wanted(&row.text("state"))).map(told).collect()
+}
+
+fn candidate(row: Row, name: &str, help: &str) -> CompletionCandidate {
+    CompletionCandidate::new(row.text(name).into_owned()).help(Some(escaped(&row.text(help)).into_owned().into()))
+}
+
+fn stored(context: &Context, view: View, filter: &Filter) -> Option<Table> {
+    context.reading(async |store| Ok(store.view(view, filter).await?)).ok()
+}
+
+/// The files and the database that the words typed so far name. They cannot be parsed, since they are not complete.
+fn context_of_words() -> Context {
+    let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    let values = |names: [&str; 2]| {
+        let pairs = words.windows(2).filter(move |pair| names.iter().any(|name| pair[0] == *name));
+        pairs.map(|pair| PathBuf::from(&pair[1])).collect::<Vec<_>>()
+    };
+    let global = Global {
+        config: values(["-c", "--config"]),
+        db: values(["--db", "--db"]).pop(),
+        verbose: 0,
+        quiet: 0,
+        log_format: logging::Format::Auto,
+    };
+    Context::new(global, SystemClock::shared())
+}
