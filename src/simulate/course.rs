@@ -18,6 +18,8 @@ pub struct Course {
     rows: Rows,
     pub from: UtcMs,
     pub until: UtcMs,
+    /// What the daemon's clock showed at the end, which is another hour than `until` where it was set.
+    shown_at_end: UtcMs,
 }
 
 /// A push as it stood at the end.
@@ -104,13 +106,13 @@ pub struct DayLoad {
 }
 
 impl Course {
-    pub(super) fn new(rows: Rows, from: UtcMs, until: UtcMs) -> Course {
-        Course { rows, from, until }
+    pub(super) fn new(rows: Rows, from: UtcMs, until: UtcMs, shown_at_end: UtcMs) -> Course {
+        Course { rows, from, until, shown_at_end }
     }
 
     /// What was recorded ahead of the end is not yet a part of this time.
     fn is_within(&self, fire: &FireRow) -> bool {
-        !fire.withdrawn && fire.due_at < self.until
+        !fire.withdrawn && fire.due_at < self.shown_at_end
     }
 
     fn fire_rows(&self) -> impl Iterator<Item = &FireRow> {
@@ -257,7 +259,7 @@ impl Course {
     /// When the clocks of a zone change in this time, or a day before or after it.
     fn changes_of(&self, timezone: &str) -> Vec<UtcMs> {
         let Ok(zone) = jiff::tz::TimeZone::get(timezone) else { return Vec::new() };
-        let end = UtcMs(self.until.0 + DAY_MS);
+        let end = UtcMs(self.until.max(self.shown_at_end).0 + DAY_MS);
         let following = zone.following(UtcMs(self.from.0 - DAY_MS).to_jiff());
         let changes = following.map(|change| UtcMs::from(change.timestamp()));
         changes.take_while(|at| *at < end).collect()

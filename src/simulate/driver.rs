@@ -142,7 +142,13 @@ impl<'a> Driver<'a> {
                 return Err(SimulateError::TooMany { instants: self.rows.fires.len() as u64 });
             }
         }
+        self.pass_to(end);
         Ok(())
+    }
+
+    /// What the daemon's clock shows.
+    pub fn hour(&self) -> UtcMs {
+        self.now.wall
     }
 
     fn is_away_at(&self, at: UtcMs) -> bool {

@@ -54,7 +54,8 @@ pub fn simulate(request: &Request<'_>) -> Result<Course, SimulateError> {
     let mut driver = driver::Driver::new(platform, scenario, &hashed, *from, *seed, zone_version.clone());
     let most = usize::try_from(MOST_INSTANTS).unwrap_or(usize::MAX);
     driver.run(*until, most)?;
-    Ok(Course::new(driver.rows, *from, *until))
+    let shown_at_end = driver.hour();
+    Ok(Course::new(driver.rows, *from, *until, shown_at_end))
 }
 
 /// By the instants of the first day: who asks for a century hears it before that was lived through.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use pushcron::clock::{Clock, ManualClock};
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Account, Body, Database, Delivery, Job, Message, Misfire, Outcome, Overlap, PushSpec, Report, RetryPolicy,
+    Account, Body, Database, Delivery, Job, Message, Misfire, Moment, Outcome, Overlap, PushSpec, Report, RetryPolicy,
     Schedule, StateDir, Target, UtcMs,
 };
 use pushcron::engine::desk::MediaDesk;
@@ -38,9 +38,13 @@ pub enum Answer {
     Silence,
 }
 
+/// What to answer to whom, by whatever the caller goes by.
+type AnswerRule = Box<dyn Fn(&str, &Delivery) -> Option<Answer> + Send + Sync>;
+
 /// The other end: what arrived, and what to answer.
 #[derive(Default)]
 pub struct Platform {
+    rule: Mutex<Option<AnswerRule>>,
     script: Mutex<HashMap<String, VecDeque<Answer>>>,
     probes: Mutex<HashMap<String, Probe>>,
     arrived: Mutex<Vec<(String, Delivery)>>,
@@ -51,6 +55,11 @@ impl Platform {
     /// The next answers for an account; after them, every push is sent.
     pub fn answers(&self, account: &str, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().unwrap().entry(account.to_owned()).or_default().extend(answers);
+    }
+
+    /// Answers by this rule whatever [`Platform::answers`] says nothing of; where it says nothing either, every push is sent.
+    pub fn answers_by(&self, rule: impl Fn(&str, &Delivery) -> Option<Answer> + Send + Sync + 'static) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
     }
 
     pub fn set_probe(&self, account: &str, probe: Probe) {
@@ -83,6 +92,8 @@ impl Sender for Scripted {
     async fn send(&self, delivery: &Delivery) -> Report {
         self.platform.arrived.lock().unwrap().push((self.account.clone(), delivery.clone()));
         let answer = self.platform.script.lock().unwrap().get_mut(&self.account).and_then(VecDeque::pop_front);
+        let by_rule = || self.platform.rule.lock().unwrap().as_ref().and_then(|rule| rule(&self.account, delivery));
+        let answer = answer.or_else(by_rule);
         let refused = |report: &Report| !matches!(report.outcome, Outcome::Sent | Outcome::Unknown);
         if !matches!(&answer, Some(Answer::Report(report)) if refused(report)) {
             self.platform.perhaps_taken.lock().unwrap().push(delivery.push_id);
@@ -222,6 +233,24 @@ impl World {
         self.store.close().await;
         drop((self.scheduler, self.store));
         World::start(self.dir, self.clock, self.platform, self.accounts, self.idempotent).await
+    }
+
+    /// Away until so long after the boot: killed between two instructions, or ended as on SIGTERM.
+    pub async fn away_until(self, back: Moment, killed: bool) -> World {
+        let (platform, accounts, idempotent) = (self.platform.clone(), self.accounts.clone(), self.idempotent);
+        let (dir, clock, store) = if killed {
+            self.dispatching.abort();
+            let _ = self.dispatching.await;
+            (self.dir, self.clock, self.store)
+        } else {
+            let (dir, clock, store) = self.stop().await;
+            end_watch(&*store, clock.now()).await.unwrap();
+            (dir, clock, store)
+        };
+        store.close().await;
+        drop(store);
+        clock.advance(back.since(clock.boottime()));
+        World::start(dir, clock, platform, accounts, idempotent).await
     }
 
     /// Ends as on SIGTERM, and a new process starts over the same database `later`.
