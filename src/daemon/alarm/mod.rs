@@ -8,7 +8,7 @@ mod command;
 mod ledger;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ use ledger::{Ledger, Report, Told};
 const GATHER: Duration = Duration::from_secs(2);
 /// How often the store is asked although nobody told anything.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// So long an attempt without a clear answer keeps reports from its account. Of many nothing can be asked, so that only
+/// another attempt shows that they are well again; where nobody else uses one, a report has to be that attempt.
+const UNCLEAR_FOR: Duration = Duration::from_secs(60);
 /// Pushes told one by one.
 const TOLD_SINGLY: u64 = 10;
 /// Where the store keeps what was told, among what the daemon itself keeps.
@@ -70,14 +73,23 @@ impl Settings {
     }
 }
 
-/// Accounts that are down, or whose last attempt failed by their own or their platform's fault.
-type Troubled = Arc<Mutex<HashSet<String>>>;
+/// Why an account may not carry a report.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// It is down, until it is told otherwise.
+    Down,
+    /// Its last attempt failed by its own or its platform's fault, or it was down and nobody can tell whether it still is.
+    UnclearSince(Moment),
+}
+
+type Troubled = Arc<Mutex<HashMap<String, Trouble>>>;
 
 /// What the engine's news are told to.
 #[derive(Clone)]
 pub struct Ear {
     inbox: mpsc::UnboundedSender<Heard>,
     troubled: Troubled,
+    clock: SharedClock,
 }
 
 impl Ear {
@@ -86,17 +98,28 @@ impl Ear {
             News::Ended { state: PushState::Failed | PushState::Unknown | PushState::Expired, .. } => Heard::BadEnd,
             News::Account { account, health, .. } => {
                 match (health.is_down(), health.online, health.sendable) {
-                    (true, ..) => drop(self.troubled().insert(account.to_owned())),
+                    (true, ..) => drop(self.troubled().insert(account.to_owned(), Trouble::Down)),
                     (false, Some(true), Some(true)) => drop(self.troubled().remove(account)),
                     // It cannot tell, so that only an attempt can show that it works again.
-                    _ => {}
+                    _ => {
+                        if let Some(trouble @ Trouble::Down) = self.troubled().get_mut(account) {
+                            *trouble = Trouble::UnclearSince(self.clock.boottime());
+                        }
+                    }
                 }
                 Heard::Account { account: account.to_owned(), down: health.is_down(), error: health.last_error.clone() }
             }
             News::Attempt { account, outcome, .. } => {
                 match outcome {
                     Outcome::Sent | Outcome::Rejected | Outcome::TargetGone => drop(self.troubled().remove(account)),
-                    _ => drop(self.troubled().insert(account.to_owned())),
+                    _ => {
+                        let unclear = Trouble::UnclearSince(self.clock.boottime());
+                        let mut troubled = self.troubled();
+                        let trouble = troubled.entry(account.to_owned()).or_insert(unclear);
+                        if !matches!(trouble, Trouble::Down) {
+                            *trouble = unclear;
+                        }
+                    }
                 }
                 return;
             }
@@ -111,8 +134,18 @@ impl Ear {
         let _ = self.inbox.send(Heard::Settings(Box::new(settings)));
     }
 
-    fn troubled(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn troubled(&self) -> std::sync::MutexGuard<'_, HashMap<String, Trouble>> {
         self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The accounts that may not carry a report now.
+    fn in_trouble(&self) -> HashSet<String> {
+        let now = self.clock.boottime();
+        let is_in_trouble = |trouble: &Trouble| match trouble {
+            Trouble::Down => true,
+            Trouble::UnclearSince(since) => now < *since + UNCLEAR_FOR,
+        };
+        self.troubled().iter().filter(|(_, trouble)| is_in_trouble(trouble)).map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -176,7 +209,7 @@ impl Alarm {
         // What cannot be read was written by another release; then the report begins anew.
         let told: BTreeMap<Way, Told> = kept.and_then(|(_, json)| serde_json::from_str(&json).ok()).unwrap_or_default();
         let (sender, inbox) = mpsc::unbounded_channel();
-        let ear = Ear { inbox: sender, troubled: Troubled::default() };
+        let ear = Ear { inbox: sender, troubled: Troubled::default(), clock: clock.clone() };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let tellers = told.into_iter().map(|(way, told)| (way, Teller::new(told))).collect();
         let mut alarm =
@@ -319,7 +352,7 @@ impl Alarm {
 
     /// Hands the report to the dispatcher, pinned to an account that works, if there is one.
     async fn push(&mut self, push: &PushSpec, text: &str, report: &Report, now: UtcMs) -> Result<bool, StoreError> {
-        let troubled = self.ear.troubled().clone();
+        let troubled = self.ear.in_trouble();
         let Some(account) = carrier(push, &self.settings.accounts, &troubled) else {
             if !std::mem::replace(&mut self.waits, true) {
                 warn!(

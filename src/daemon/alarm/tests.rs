@@ -87,12 +87,22 @@ impl Bench {
     }
 
     fn hears(&mut self, account: &str, up: bool) {
-        let health = Health {
-            online: Some(up),
-            sendable: Some(up),
-            last_error: (!up).then(|| "token refused".to_owned()),
-            ..Health::default()
-        };
+        self.hears_of(
+            account,
+            Health {
+                online: Some(up),
+                sendable: Some(up),
+                last_error: (!up).then(|| "token refused".to_owned()),
+                ..Health::default()
+            },
+        );
+    }
+
+    fn attempts(&self, account: &str, outcome: &Outcome) {
+        self.alarm.ear().hear(News::Attempt { im: "qq", account, outcome, lateness: None });
+    }
+
+    fn hears_of(&mut self, account: &str, health: Health) {
         self.alarm.ear().hear(News::Account { im: "qq", account, health: &health });
         while let Ok(heard) = self.alarm.inbox.try_recv() {
             self.alarm.take(heard);
@@ -322,15 +332,38 @@ async fn a_report_never_goes_through_an_account_in_trouble() {
     assert_eq!(pinned.as_deref(), Some("spare"));
 
     // With the spare one gone too, it waits; nothing is lost meanwhile.
-    bench.alarm.ear().hear(News::Attempt { im: "qq", account: "spare", outcome: &Outcome::Unknown, lateness: None });
     bench.fails().await;
-    bench.looks_after(700).await;
-    assert!(bench.pushed().await.is_empty());
+    for _ in 0..14 {
+        bench.attempts("spare", &Outcome::Unknown);
+        bench.looks_after(50).await;
+        assert!(bench.pushed().await.is_empty());
+    }
     bench.hears("bot", true);
     bench.looks_after(2).await;
     let [(report, pinned)] = &bench.pushed().await[..] else { panic!("one report") };
     assert!(report.contains(": 1 failed, bot is up again\n"), "{report}");
     assert_eq!(pinned.as_deref(), Some("bot"));
+}
+
+#[tokio::test]
+async fn an_unclear_answer_keeps_reports_from_an_account_for_a_minute_and_not_for_ever() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    bench.attempts("pager", &Outcome::Unknown);
+    bench.fails().await;
+    bench.looks_after(50).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.looks_after(20).await;
+    assert_eq!(bench.pushed().await.len(), 1);
+
+    // One that was down and cannot be asked is tried as well.
+    bench.hears("pager", false);
+    bench.looks_after(700).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.hears_of("pager", Health::default());
+    bench.looks_after(50).await;
+    assert!(bench.pushed().await.is_empty());
+    bench.looks_after(20).await;
+    assert_eq!(bench.pushed().await.len(), 1);
 }
 
 #[test]
