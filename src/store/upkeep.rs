@@ -21,7 +21,7 @@ pub trait Upkeep: Send + Sync {
     async fn finished_pushes(&self) -> Result<u64, StoreError>;
 
     /// Deletes the oldest fires, at most `limit`, that are older than `before` and whose pushes are all final, with
-    /// all that hangs on them, and notes how far ([`LedgerJob::pruned_until`]).
+    /// all that hangs on them, and notes how far ([`crate::domain::LedgerJob::pruned_until`]).
     async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned, StoreError>;
 
     /// Folds the write-ahead log into the database file.
