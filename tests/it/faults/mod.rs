@@ -376,7 +376,7 @@ async fn a_reload_every_second_with_a_changed_job_loses_and_doubles_nothing() {
         house.until_at_least(more, SENT).await;
         house.configure("", &jobs[round % 2]);
         daemon.signal(libc::SIGHUP);
-        until("the reload is done", async || daemon.log().matches("definitions changed").count() >= round).await;
+        until("the reload is done", async || daemon.log().matches("INFO  reloaded").count() >= round).await;
     }
     house.settled().await;
     daemon.stop().await;
