@@ -113,7 +113,7 @@ impl World {
 fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
     let now = SystemClock::new().now();
     let delivery = crate::common::bench::delivery(target, body, media);
-    Delivery { expires_at: now + delivery.retry.give_up_after, ..delivery }
+    Delivery { made_at: now, expires_at: now + delivery.retry.give_up_after, ..delivery }
 }
 
 fn segment(id: &str) -> String {
