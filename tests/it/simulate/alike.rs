@@ -2,6 +2,7 @@
 //!
 //! Each case is lived through twice. Live, a manual clock goes on by seconds and the platform answers by the script, which
 //! is read here a second time, without the simulation's own reading of it. Then every row is held against every row.
+//! One thread does all of it: else the clock could go on while the dispatcher works out how long to sleep by it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -263,7 +264,7 @@ async fn alike(case: &Case) {
 }
 
 /// An account that is not reached, a kill, and what was missed.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_same_trouble_live_and_simulated_gives_the_same_fires_pushes_and_attempts() {
     alike(&Case {
         files: "
@@ -283,7 +284,7 @@ async fn the_same_trouble_live_and_simulated_gives_the_same_fires_pushes_and_att
 }
 
 /// Retries that grow until the push is given up, or its attempts are spent.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn retries_that_grow_until_the_push_is_given_up_or_its_attempts_are_spent_go_alike() {
     alike(&Case {
         files: "
@@ -302,7 +303,7 @@ async fn retries_that_grow_until_the_push_is_given_up_or_its_attempts_are_spent_
 }
 
 /// A daemon that is off, for every policy of what was missed.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_daemon_that_is_off_goes_alike_for_every_policy_of_what_was_missed() {
     alike(&Case {
         files: "
@@ -323,7 +324,7 @@ async fn a_daemon_that_is_off_goes_alike_for_every_policy_of_what_was_missed() {
 }
 
 /// A clock that is set on.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_clock_that_is_set_on_goes_alike() {
     alike(&Case {
         files: "
@@ -341,7 +342,7 @@ async fn a_clock_that_is_set_on_goes_alike() {
 }
 
 /// An account that is down, the other that takes over, and one that nobody may replace.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_account_that_is_down_and_the_other_that_takes_over_go_alike() {
     alike(&Case {
         files: "
