@@ -209,23 +209,12 @@ impl Daemon {
     async fn serve(mut self, mut signals: Signals, reload: bool) -> Result<(), DaemonError> {
         memory::give_back();
         systemd::ready();
-        if reload {
-            let stop = self.reload_unless_stopped(&mut signals).await;
-            if stop {
-                self.stop().await;
-                return Ok(());
-            }
-        }
-        loop {
+        let mut is_told_to_stop = reload && self.reload_unless_stopped(&mut signals).await;
+        while !is_told_to_stop {
             tokio::select! {
-                signal = signals.next() => match signal {
-                    Some(SIGHUP) => {
-                        if self.reload_unless_stopped(&mut signals).await {
-                            break;
-                        }
-                    }
-                    _ => break,
-                },
+                signal = signals.next() => {
+                    is_told_to_stop = signal != Some(SIGHUP) || self.reload_unless_stopped(&mut signals).await;
+                }
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
                 seen = &mut self.outside => match seen {
                     Ok(Lost::Database) => return Err(DaemonError::DatabaseLost(self.opened.database)),
