@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::cells::At;
 use super::fault::{Result, no_job};
 use super::pushes;
-use super::withdraw::withdraw_of;
+use super::withdraw::{end_revisions, withdraw_of};
 use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::store::model::{Applied, JobChange};
@@ -56,12 +56,7 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
           WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
         params![serde_json::to_string(names)?, At::from(now)],
     )?;
-    // Where the clock was put back, an earlier revision held later than this: what comes after now is not its any more.
-    conn.execute(
-        "UPDATE job_revisions SET until_at = ?2
-          WHERE job IN (SELECT value FROM jsonb_each(?1)) AND until_at > ?2",
-        params![serde_json::to_string(names)?, At::from(now)],
-    )?;
+    end_revisions(conn, names, now)?;
     Ok(ended as u64)
 }
 

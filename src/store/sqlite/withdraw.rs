@@ -16,12 +16,19 @@ use crate::store::model::Unwatched;
 /// The definition of a job that holds now answers for all that comes after an instant, though earlier ones may have
 /// held then when the clock showed it before.
 pub(super) fn answer_after(conn: &Connection, job: &str, instant: UtcMs) -> Result<()> {
-    for statement in [
-        conn.prepare_cached("UPDATE jobs SET loaded_at = ?2 WHERE name = ?1 AND loaded_at > ?2"),
-        conn.prepare_cached("UPDATE job_revisions SET until_at = ?2 WHERE job = ?1 AND until_at > ?2"),
-    ] {
-        statement?.execute(params![job, At::from(instant)])?;
-    }
+    conn.prepare_cached("UPDATE jobs SET loaded_at = ?2 WHERE name = ?1 AND loaded_at > ?2")?
+        .execute(params![job, At::from(instant)])?;
+    end_revisions(conn, &[job], instant)
+}
+
+/// No earlier revision of these jobs answers for what comes after an instant, though it held then when the clock showed
+/// that time before.
+pub(super) fn end_revisions(conn: &Connection, jobs: &[&str], instant: UtcMs) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE job_revisions SET until_at = ?2
+          WHERE job IN (SELECT value FROM jsonb_each(?1)) AND until_at > ?2",
+    )?
+    .execute(params![serde_json::to_string(jobs)?, At::from(instant)])?;
     Ok(())
 }
 
