@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::database::Database;
+use super::database::{Database, beside};
 
 /// The directory of the daemon's own files on this machine, and how they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,14 +15,10 @@ impl StateDir {
     /// That of an SQLite file is the directory in which it lies.
     pub fn of(database: &Database) -> StateDir {
         match database {
-            Database::Sqlite(path) => {
-                let mut send_journal = path.as_os_str().to_owned();
-                send_journal.push(".flights");
-                StateDir {
-                    directory: path.parent().map(Path::to_owned).unwrap_or_default(),
-                    send_journal: send_journal.into(),
-                }
-            }
+            Database::Sqlite(path) => StateDir {
+                directory: path.parent().map(Path::to_owned).unwrap_or_default(),
+                send_journal: beside(path, ".flights"),
+            },
         }
     }
 

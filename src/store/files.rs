@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::error::StoreResult;
 use super::sqlite;
 use crate::domain::Database;
+use crate::domain::database::beside;
 
 /// The same database by the one name that every process comes to, whatever links lead to it.
 ///
@@ -28,8 +29,8 @@ pub fn exists(database: &Database) -> bool {
 pub fn files(database: &Database) -> Vec<PathBuf> {
     match database {
         Database::Sqlite(path) => {
-            let beside = ["-wal", "-shm", ".lock"].map(|suffix| sqlite::beside(path, suffix));
-            [path.clone()].into_iter().chain(beside).collect()
+            let others = ["-wal", "-shm", ".lock"].map(|suffix| beside(path, suffix));
+            [path.clone()].into_iter().chain(others).collect()
         }
     }
 }
@@ -38,7 +39,7 @@ pub fn files(database: &Database) -> Vec<PathBuf> {
 pub fn size(database: &Database) -> Option<u64> {
     match database {
         Database::Sqlite(path) => {
-            let files = [path.clone(), sqlite::beside(path, "-wal")];
+            let files = [path.clone(), beside(path, "-wal")];
             Some(files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum())
         }
     }
@@ -47,7 +48,7 @@ pub fn size(database: &Database) -> Option<u64> {
 /// A log that grows while somebody reads.
 pub fn log(database: &Database) -> Option<PathBuf> {
     match database {
-        Database::Sqlite(path) => Some(sqlite::beside(path, "-wal")),
+        Database::Sqlite(path) => Some(beside(path, "-wal")),
     }
 }
 

@@ -200,7 +200,7 @@ fn encrypted(content: File, key: &[u8; 16]) -> impl Stream<Item = io::Result<Byt
 
 /// PKCS#7: up to the next whole block, and a block more where it was whole; each byte says how many were added.
 fn pad(chunk: &mut Vec<u8>) {
-    let missing = 16 - chunk.len() % 16;
+    let missing = BLOCK_BYTES as usize - chunk.len() % BLOCK_BYTES as usize;
     chunk.resize(chunk.len() + missing, missing as u8);
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use super::cells::At;
 use super::fault::{Fault, Result};
 use crate::domain::UtcMs;
+use crate::domain::database::beside;
 use crate::store::access::Access;
 use crate::store::error::StoreError;
 
@@ -150,13 +151,6 @@ pub(super) fn tighten(path: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The path with something after its last letter: `pushcron.db-wal`, `pushcron.db.lock`.
-pub fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// Reads the whole file once. The connection is read-only, so that a damaged file stays as it is, log included.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::connect::beside;
+use crate::domain::database::beside;
 
 /// Device and inode.
 type FileId = (u64, u64);

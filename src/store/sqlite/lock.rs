@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock, fstatfs};
 use rustix::io::Errno;
 
-use super::connect::{beside, create};
+use super::connect::create;
 use super::identity::Identity;
 use super::place::real_path;
 use super::sign;
 use crate::domain::UtcMs;
+use crate::domain::database::beside;
 use crate::store::error::StoreError;
 
 /// File systems on which `flock` would get into the way of SQLite's own locks (Linux turns it into the same kind on its

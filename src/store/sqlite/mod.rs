@@ -39,7 +39,6 @@ mod watch;
 mod withdraw;
 mod writer;
 
-pub use connect::beside;
 pub use handle::SqliteStore;
 pub use identity::{Identity, Lost};
 pub use lock::{DaemonLock, LockError, Purpose, is_daemon};
