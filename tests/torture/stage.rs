@@ -133,7 +133,7 @@ impl Stage {
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         let before = file.metadata().unwrap().len();
         let child = command.stderr(file).spawn().unwrap();
-        Running { child, log, before, watch: self.watch.clone(), is_awake: false }
+        Running { child, log, before, watch: self.watch.clone(), is_awake: false, stuck_in: String::new() }
     }
 
     /// Starts the daemon and waits until it says so.
@@ -169,7 +169,8 @@ impl Stage {
         findings.kills = self.killed;
         if !settled || status.code() != Some(0) {
             findings.open += 1;
-            findings.examples.push(format!("settled: {settled}, the stop: {status}"));
+            let log = tail(&daemon.log);
+            findings.examples.push(format!("settled: {settled}, the stop: {status}{}\n{log}", daemon.stuck_in));
         }
         self.watch.judge(&mut findings);
         // A second opinion, by what is shipped.
@@ -212,6 +213,21 @@ pub struct Running {
     before: u64,
     watch: Watch,
     is_awake: bool,
+    /// What its threads did when it did not stop.
+    stuck_in: String,
+}
+
+/// What each thread of a process waits for in the kernel, and the processor time that it has taken.
+fn threads(pid: u32) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let told = tasks.map(|task| {
+        let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let (state, user) = (fields.first().unwrap_or(&"?"), fields.get(11).unwrap_or(&"?"));
+        format!("\n  {} {state} waits in '{}', {user} ticks", read("comm").trim(), read("wchan"))
+    });
+    told.collect()
 }
 
 impl Running {
@@ -267,6 +283,7 @@ impl Running {
         match self.end(Duration::from_secs(30)).await {
             Some(status) => status,
             None => {
+                self.stuck_in = threads(self.child.id());
                 self.child.kill().unwrap();
                 self.child.wait().unwrap()
             }
