@@ -1,9 +1,13 @@
 //! Questions about jobs, pushes and accounts, and their answers as types: for the command line, and for whatever else
 //! shows them. Nothing here knows a terminal or HTML.
 
+pub mod accounts;
+pub mod contacts;
+pub mod explain;
 pub mod follow;
 pub mod history;
 pub mod jobs;
+pub mod ledger;
 pub mod next;
 pub mod refusal;
 pub mod rows;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
+use crate::answers::contacts::{Known, contacts};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
 use crate::daemon::Options;
@@ -230,15 +231,8 @@ impl Context {
             let config = self.config()?;
             self.block_on(async {
                 let environment = self.environment().await?;
-                let mut known = Vec::new();
-                for account in config.accounts.iter().filter(|account| wanted(account)) {
-                    let built = senders::find(&account.sender).map(|sender| (sender.build)(account, &environment));
-                    let Some(Ok(sender)) = built else { continue };
-                    let contacts = sender.contacts(self.now()).await;
-                    let of_account = |(contact, words)| Known { account: account.id.clone(), contact, words };
-                    known.extend(contacts.into_iter().map(of_account));
-                }
-                Ok::<_, Failure>(known)
+                let wanted = config.accounts.iter().filter(|account| wanted(account));
+                Ok::<_, Failure>(contacts(wanted, &environment, self.now()).await)
             })
         };
         known().unwrap_or_default()
@@ -259,13 +253,6 @@ impl Context {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?.block_on(work)
     }
-}
-
-/// What a sender knows of a contact: when it may be written to, and how often.
-pub struct Known {
-    pub account: String,
-    pub contact: String,
-    pub words: String,
 }
 
 /// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.
