@@ -13,6 +13,7 @@
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
 //! - `answers`: questions about jobs, pushes and accounts, and their answers as types.
+//! - `acts`: what people do to jobs and pushes, and who did it.
 //! - [`daemon`]: setting up, reloading, stopping.
 //! - [`simulate`]: the same decisions over virtual time: a month in a second, and nothing is sent.
 //! - [`logging`]: one event, one line: for people, for the journal, for programs.
@@ -22,6 +23,7 @@
 //! asks `policy` what is due and records fire and pushes; the dispatcher picks an account (`policy`), opens an attempt
 //! (`store`), sends (`senders`), and records outcome and next state (`policy`, `store`).
 
+pub(crate) mod acts;
 pub(crate) mod answers;
 pub mod cli;
 pub mod clock;

@@ -68,7 +68,12 @@ enum Verdict {
 }
 
 impl Audit {
-    async fn balance(&self, store: &dyn History, job: &LedgerJob, cache: &mut ScheduleCache) -> Result<Verdict, StoreError> {
+    async fn balance(
+        &self,
+        store: &dyn History,
+        job: &LedgerJob,
+        cache: &mut ScheduleCache,
+    ) -> Result<Verdict, StoreError> {
         let mut told = self.look(store, job, cache).await?;
         for _ in 1..LOOKS {
             if !told.is_wrong() {
@@ -81,7 +86,12 @@ impl Audit {
         Ok(told)
     }
 
-    async fn look(&self, store: &dyn History, job: &LedgerJob, cache: &mut ScheduleCache) -> Result<Verdict, StoreError> {
+    async fn look(
+        &self,
+        store: &dyn History,
+        job: &LedgerJob,
+        cache: &mut ScheduleCache,
+    ) -> Result<Verdict, StoreError> {
         let mut ledger = match ledger::Ledger::open(job, self.from, self.until, &self.zone_version, cache) {
             Ok(ledger) => ledger,
             Err(error) => return Ok(Verdict::Unclear(error)),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::refusal::{Kind, Refusal};
 use super::when;
+use crate::domain::near::nearest;
 use crate::domain::{Job, UtcMs};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache};
 use crate::store::Table;
@@ -66,9 +67,8 @@ pub fn coming<'a>(
 /// With a near match, when there is none.
 fn find<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, Refusal> {
     jobs.iter().find(|job| job.name == name).ok_or_else(|| {
-        let near = jobs.iter().map(|job| (strsim::jaro_winkler(&job.name, name), &job.name));
-        let near = near.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
-        let hint = near.map(|(_, near)| format!("; did you mean '{near}'?")).unwrap_or_default();
+        let near = nearest(name, jobs.iter().map(|job| &*job.name), 0.8);
+        let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
         Refusal::new(Kind::NotFound, format!("there is no job '{name}'{hint}"))
     })
 }

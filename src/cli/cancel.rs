@@ -24,8 +24,7 @@ impl Cancel {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             for id in &self.pushes {
-                store.cancel(*id, context.now()).await?;
-                say(format_args!("push {id} is cancelled"));
+                say(context.acts(store).cancel(*id).await?);
             }
             Ok(Exit::Done)
         })

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
+use crate::acts::{Actor, Acts};
 use crate::answers::contacts::{Known, contacts};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
@@ -180,6 +181,11 @@ impl Context {
             store.close().await;
             answer
         })
+    }
+
+    /// What this person does to the database.
+    pub fn acts<'a>(&self, store: &'a dyn Backend) -> Acts<'a> {
+        Acts::new(store, self.clock.clone(), Actor::CommandLine { uid: rustix::process::getuid().as_raw() })
     }
 
     /// Names of paused jobs; without a database there are none.

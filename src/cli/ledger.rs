@@ -69,4 +69,3 @@ impl Ledger {
         Ok(if sums.is_even() { Exit::Done } else { Exit::Failed })
     }
 }
-

@@ -39,14 +39,7 @@ impl Resume {
 fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure> {
     context.changing(async |store| {
         for job in jobs {
-            let changed = store.set_paused(job, paused, context.now()).await?;
-            let told = match (paused, changed) {
-                (true, true) => "is paused",
-                (true, false) => "was paused already",
-                (false, true) => "goes on",
-                (false, false) => "was not paused",
-            };
-            say(format_args!("{job} {told}"));
+            say(context.acts(store).set_paused(job, paused).await?);
         }
         Ok(Exit::Done)
     })

@@ -29,8 +29,7 @@ impl Resolve {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let sent = matches!(self.outcome, Found::Sent);
-            store.resolve(self.push, sent, context.now()).await?;
-            say(format_args!("push {} is {}", self.push, if sent { "sent" } else { "failed" }));
+            say(context.acts(store).resolve(self.push, sent).await?);
             Ok(Exit::Done)
         })
     }

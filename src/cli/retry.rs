@@ -27,8 +27,7 @@ impl Retry {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             for id in &self.pushes {
-                store.retry(*id, context.now()).await?;
-                say(format_args!("push {id} is due again"));
+                say(context.acts(store).retry(*id).await?);
             }
             wait::or_tell(context, store, &self.pushes, self.wait).await
         })

@@ -5,7 +5,8 @@ use unicode_width::UnicodeWidthStr;
 use super::mask;
 use super::mask::SecretKeys;
 use super::problem::{ConfigErrors, Problem};
-use super::text::{near_match, quoted};
+use super::text::quoted;
+use crate::domain::near::near_match;
 
 /// Decoder stops at this many problems: nobody reads on, and a file with a wrong key in each of 100,000 jobs must not
 /// fill the memory.

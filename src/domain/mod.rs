@@ -10,6 +10,7 @@ pub mod escape;
 pub mod job;
 pub mod ledger;
 pub mod message;
+pub mod near;
 pub mod outcome;
 pub mod push;
 pub mod reason;

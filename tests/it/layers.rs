@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
     ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
     ("answers", &["domain", "clock", "zone", "policy", "config", "store", "senders"]),
+    ("acts", &["domain", "clock", "senders", "store", "answers"]),
     ("logging", &["domain", "clock"]),
     (
         "daemon",
@@ -25,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "daemon",
+            "domain", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "acts", "daemon",
             "logging",
         ],
     ),

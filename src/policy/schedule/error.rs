@@ -1,5 +1,7 @@
 //! Why a schedule cannot be read.
 
+use crate::domain::near;
+
 /// Why a schedule was refused, for people. Columns count characters from 1 within the schedule's own text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
@@ -52,10 +54,5 @@ fn did_you_mean(near: &Option<String>) -> String {
 
 /// The most similar of the known names, unless none is similar.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let name = name.to_lowercase();
-    known
-        .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
-        .filter(|(similarity, _)| *similarity > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known.to_owned())
+    near::nearest(name, known, 0.85).map(str::to_owned)
 }
