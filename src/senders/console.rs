@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::failure::{self, Failure, Sent};
 use super::shared::setting::choice;
 use crate::domain::account::Account;
 use crate::domain::message::Item;
 use crate::domain::sender::any_target;
-use crate::domain::{Body, Delivery, MediaFile, Outcome, Report, SenderSpec, Support, Target, escaped, escaped_json};
+use crate::domain::{Body, Delivery, MediaFile, Report, SenderSpec, Support, Target, escaped, escaped_json};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "console",
@@ -49,13 +50,12 @@ impl<W: std::io::Write + Send + 'static> Sender for Console<W> {
             let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
-        match tokio::time::timeout(delivery.timeout, written).await {
-            Ok(Ok(Ok(()))) => Report::sent(Some(delivery.key.clone())),
-            Ok(Ok(Err(error))) => {
-                Report::failed(Outcome::Unreachable, format!("cannot write to standard output: {error}"))
-            }
-            Ok(Err(_)) | Err(_) => Report::failed(Outcome::Unknown, "standard output takes nothing"),
-        }
+        let done = match tokio::time::timeout(delivery.timeout, written).await {
+            Ok(Ok(Ok(()))) => Ok(Sent::new(Some(delivery.key.clone()))),
+            Ok(Ok(Err(error))) => Err(Failure::unreachable(format!("cannot write to standard output: {error}"))),
+            Ok(Err(_)) | Err(_) => Err(Failure::unknown("standard output takes nothing")),
+        };
+        failure::report(done)
     }
 
     async fn probe(&self) -> Probe {
@@ -140,6 +140,7 @@ fn render_json(delivery: &Delivery) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Outcome;
     use crate::domain::message::Media;
     use crate::senders::shared::samples;
 

@@ -10,15 +10,19 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::feishu::{
-    App, Ask, Content, Element, FEISHU, FILE_MAX_BYTES, Place, Planned, Refusal, Rules, is_image, plan,
+    App, Ask, Content, Element, FEISHU, FILE_MAX_BYTES, Place, Placed, Planned, Refusal, Rules, is_image, plan,
 };
 use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::budget::Budget;
+use super::shared::deliver::{Attempt, Post, Turn};
+use super::shared::failure::{Class, Failure, Sent};
 use super::shared::key_ages::KeyAges;
-use super::shared::parts::{Budget, Progress};
+use super::shared::parts::kind_as;
 use super::shared::setting::{CA_FILE, choice, secret, text, url};
+use super::shared::wire::Wire;
 use super::shared::{ogg, settings};
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Report, SenderSpec, Support, Target, UtcMs};
 
 const KEY_WINDOW: Duration = Duration::from_secs(3600);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,15 +63,17 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     let app_secret = account.settings.secret("app_secret").ok_or_else(|| settings::missing(account, "app_secret"))?;
     let base_url = settings::url(account, "base_url")?;
     let base_url = base_url.as_ref().map_or(FEISHU, |url| url.as_str().trim_end_matches('/')).to_owned();
-    let http = settings::http(account, environment)?;
+    let wire = Wire::new(account, environment)?;
     Ok(Box::new(FeishuApp {
-        app: App::new(http, environment.clock.clone(), base_url, app_id.to_owned(), app_secret.clone()),
+        app: App::new(wire.clone(), base_url, app_id.to_owned(), app_secret.clone()),
         user_id_type: account.settings.text("user_id_type").map(str::to_owned),
         key_ages: KeyAges::new(&environment.clock),
+        wire,
     }))
 }
 
 struct FeishuApp {
+    wire: Wire,
     app: App,
     user_id_type: Option<String>,
     key_ages: KeyAges,
@@ -77,55 +83,25 @@ struct FeishuApp {
 impl Sender for FeishuApp {
     async fn send(&self, delivery: &Delivery) -> Report {
         let voices = voice_durations(delivery).await;
-        let planned = match plan(delivery, &RULES, |kind, index| place(&delivery.media[index], kind, voices[index])) {
-            Ok(planned) if planned.is_empty() => {
-                return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
-            }
-            Ok(planned) => planned,
-            Err(report) => return report,
-        };
-        let mut budget = Budget::new(&self.app.clock, delivery.timeout);
-        let mut progress = Progress::resume(delivery, &planned);
+        let planned = plan(delivery, &RULES, |kind, file, index| place(file, kind, voices[index]));
         self.key_ages.begin(delivery);
-        let key_holds = self.key_ages.holds(delivery, KEY_WINDOW, self.app.clock.now());
-        for (index, message) in planned.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            let sent = match progress.may_repeat(index, delivery, key_holds) {
-                Err(report) => Err(report),
-                Ok(()) => {
-                    let once = Once { uuid: format!("{}-{index}", delivery.key), is_repeat: progress.is_repeat(index) };
-                    self.send_one(message, &delivery.target, &once, &mut budget).await
-                }
-            };
-            if !progress.record(index, sent.unwrap_or_else(|report| report)) {
-                break;
-            }
-        }
-        progress.finish()
+        let key_holds = self.key_ages.holds(delivery, KEY_WINDOW, self.wire.now());
+        Attempt::new(delivery, &self.wire.clock).guarded(key_holds).run(planned, self).await
     }
 
     /// The token proves the app; that its bot is on is asked too, but an answer that we do not know counts for it.
     async fn probe(&self) -> Probe {
-        let budget = Budget::new(&self.app.clock, PROBE_TIMEOUT);
+        let budget = Budget::new(&self.wire.clock, PROBE_TIMEOUT);
         match self.app.call(&Ask::Get("bot/v3/info"), &budget).await {
             Ok(_) => Probe::up(),
-            Err(refusal) if refusal.report.outcome == Outcome::Rejected => Probe::assumed_up(),
-            Err(refusal) => Probe::down(refusal.report.error.unwrap_or_default()),
+            Err(refusal) if refusal.failure.class == Class::Rejected => Probe::assumed_up(),
+            Err(refusal) => Probe::down(refusal.failure.error),
         }
     }
 
     fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {
         self.key_ages.holds(delivery, KEY_WINDOW, now)
     }
-}
-
-/// What makes Feishu send a message at most once.
-struct Once {
-    uuid: String,
-    /// An earlier attempt with the same `uuid` may have gone out.
-    is_repeat: bool,
 }
 
 /// How long each media plays, where it is a voice that Feishu takes.
@@ -137,69 +113,55 @@ async fn voice_durations(delivery: &Delivery) -> Vec<Option<u64>> {
     durations
 }
 
-fn place(file: &MediaFile, kind: Kind, opus_ms: Option<u64>) -> Result<(Place<'_>, Option<&'static str>), Report> {
+fn place(file: &MediaFile, kind: Kind, opus_ms: Option<u64>) -> Result<Placed<'_>, Failure> {
     let name = &file.filename;
     if file.len == 0 {
-        return Err(Report::failed(Outcome::Rejected, format!("'{name}' is empty, which Feishu does not take")));
+        return Err(Failure::rejected(format!("'{name}' is empty, which Feishu does not take")));
     }
     if file.len > FILE_MAX_BYTES {
         let error = format!("'{name}' has {} bytes, Feishu takes {FILE_MAX_BYTES}", file.len);
-        return Err(Report::failed(Outcome::Rejected, error));
+        return Err(Failure::rejected(error));
     }
     Ok(match (kind, opus_ms) {
         (Kind::Image, _) if is_image(file) => (Place::InPost(Element::Image(file)), None),
-        (Kind::Image, _) => (Place::Alone(Content::File(file)), Some("image as file")),
         (Kind::Voice, Some(duration_ms)) => (Place::Alone(Content::Audio { file, duration_ms }), None),
-        (Kind::Voice, None) => (Place::Alone(Content::File(file)), Some("voice as file")),
         (Kind::Video, _) if file.mime_type == "video/mp4" => (Place::Alone(Content::Video(file)), None),
-        (Kind::Video, _) => (Place::Alone(Content::File(file)), Some("video as file")),
-        (Kind::File | Kind::Text | Kind::Mixed, _) => (Place::Alone(Content::File(file)), None),
+        (kind, _) => (Place::Alone(Content::File(file)), kind_as(kind, "file")),
     })
 }
 
-impl FeishuApp {
-    async fn send_one(
-        &self,
-        planned: &Planned<'_>,
-        target: &Target,
-        once: &Once,
-        budget: &mut Budget,
-    ) -> Result<Report, Report> {
-        let (msg_type, content) = self.content(&planned.content, budget).await?;
-        let refusal = match self.post(msg_type, &content, target, once, budget).await {
-            Ok(report) => return Ok(Report { note: planned.note.clone(), ..report }),
+impl Post<Planned<'_>> for FeishuApp {
+    async fn post(&self, planned: &Planned<'_>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let (msg_type, content) = self.content(&planned.content, turn.budget).await?;
+        let refusal = match self.send_message(msg_type, &content, turn).await {
+            Ok(sent) => return Ok(sent.noting(planned.note.clone())),
             Err(refusal) => refusal,
         };
         match &planned.content {
             // Whether a film may come without a cover is unconfirmed. The refusal proves that nothing went out.
-            Content::Video(file) if refusal.code == Some(BAD_PARAMETER) && !once.is_repeat => {
-                let content = json!({"file_key": self.app.file_key(file, "stream", None, budget).await?});
-                let report =
-                    self.post("file", &content, target, once, budget).await.map_err(|refusal| refusal.report)?;
-                Ok(Report { note: Some("video as file".to_owned()), ..report })
+            Content::Video(file) if refusal.code == Some(BAD_PARAMETER) && !turn.is_repeat => {
+                let content = json!({"file_key": self.app.file_key(file, "stream", None, turn.budget).await?});
+                let sent = self.send_message("file", &content, turn).await.map_err(|refusal| refusal.failure)?;
+                Ok(sent.noting(kind_as(Kind::Video, "file")))
             }
-            _ => Err(refusal.report),
+            _ => Err(refusal.failure),
         }
     }
+}
 
-    async fn post(
-        &self,
-        msg_type: &str,
-        content: &Value,
-        target: &Target,
-        once: &Once,
-        budget: &Budget,
-    ) -> Result<Report, Box<Refusal>> {
-        let body = json!({
-            "receive_id": target.id(), "msg_type": msg_type, "content": content.to_string(), "uuid": once.uuid,
-        });
+impl FeishuApp {
+    async fn send_message(&self, msg_type: &str, content: &Value, turn: &Turn<'_>) -> Result<Sent, Box<Refusal>> {
+        let target = &turn.delivery.target;
+        let content = content.to_string();
+        // Feishu sends a message of one uuid at most once.
+        let body = json!({"receive_id": target.id(), "msg_type": msg_type, "content": content, "uuid": turn.key()});
         let ask = Ask::Message { receive_id_type: self.receive_id_type(target), body: &body };
-        match self.app.call(&ask, budget).await {
-            Ok(answer) => Ok(Report::sent(answer.shown("/data/message_id")).with_status(200)),
+        match self.app.call(&ask, turn.budget).await {
+            Ok(answer) => Ok(Sent::new(answer.shown("/data/message_id")).with_status(200)),
             Err(mut refusal) => {
                 // This may be how Feishu answers that it sent the first one.
-                if once.is_repeat && refusal.report.outcome == Outcome::Rejected && !refusal.is_known {
-                    refusal.report.outcome = Outcome::Unknown;
+                if turn.is_repeat && refusal.failure.class == Class::Rejected && !refusal.is_known {
+                    refusal.failure.class = Class::Unknown;
                 }
                 Err(refusal)
             }
@@ -207,7 +169,7 @@ impl FeishuApp {
     }
 
     /// `msg_type` and content, with every media uploaded.
-    async fn content(&self, content: &Content<'_>, budget: &mut Budget) -> Result<(&'static str, Value), Report> {
+    async fn content(&self, content: &Content<'_>, budget: &mut Budget) -> Result<(&'static str, Value), Failure> {
         Ok(match content {
             Content::Text(text) => ("text", json!({"text": text})),
             Content::Post { title, lines } => {
@@ -238,7 +200,7 @@ impl FeishuApp {
         })
     }
 
-    async fn tag(&self, element: &Element<'_>, budget: &mut Budget) -> Result<Value, Report> {
+    async fn tag(&self, element: &Element<'_>, budget: &mut Budget) -> Result<Value, Failure> {
         Ok(match element {
             Element::Tag(tag) => tag.clone(),
             Element::Image(file) => json!({"tag": "img", "image_key": self.app.image_key(file, budget).await?}),

@@ -4,21 +4,20 @@
 //! `unknown`. Pictures need the key of an app's upload; without an app they go out as links, like every other media.
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-use super::feishu::{App, Content, Element, FEISHU, Place, Planned, Rules, is_image, judge, plan};
+use super::feishu::{App, Content, Element, FEISHU, Place, Placed, Planned, Rules, is_image, judge, plan};
 use super::sender::{BuildError, Environment, Probe, Sender};
-use super::shared::http::Http;
-use super::shared::parts::{Budget, Progress};
+use super::shared::budget::Budget;
+use super::shared::deliver::{Post, Turn, deliver};
+use super::shared::failure::{Failure, Sent};
+use super::shared::parts::kind_as;
 use super::shared::setting::{CA_FILE, secret, text, url};
 use super::shared::settings;
-use crate::clock::SharedClock;
+use super::shared::sign::hmac_sha256_base64;
+use super::shared::wire::Wire;
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Report, Secret, SenderSpec, Support};
 
 /// A request has at most 20 KB; some of it is around the text.
 const RULES: Rules = Rules {
@@ -56,13 +55,13 @@ pub static SPEC: SenderSpec = SenderSpec {
 
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
-    let http = settings::http(account, environment)?;
+    let wire = Wire::new(account, environment)?;
     let app = match (account.settings.text("app_id"), account.settings.secret("app_secret")) {
         (Some(id), Some(secret)) => {
             // The app's gateway is the webhook's own: Feishu's, Lark's, or a test's.
             let base_url =
                 if url.path().contains("/open-apis/") { url.origin().ascii_serialization() } else { FEISHU.into() };
-            Some(App::new(http.clone(), environment.clock.clone(), base_url, id.to_owned(), secret.clone()))
+            Some(App::new(wire.clone(), base_url, id.to_owned(), secret.clone()))
         }
         (None, None) => None,
         _ => return Err(settings::problem(account, "app_id and app_secret belong together")),
@@ -71,8 +70,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         url: Secret::new(url.into()),
         secret: account.settings.secret("secret").cloned(),
         app,
-        http,
-        clock: environment.clock.clone(),
+        wire,
     }))
 }
 
@@ -81,32 +79,14 @@ struct FeishuRobot {
     url: Secret,
     secret: Option<Secret>,
     app: Option<App>,
-    http: Http,
-    clock: SharedClock,
+    wire: Wire,
 }
 
 #[async_trait]
 impl Sender for FeishuRobot {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let planned = match plan(delivery, &RULES, |kind, index| self.place(delivery, kind, index)) {
-            Ok(planned) if planned.is_empty() => {
-                return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
-            }
-            Ok(planned) => planned,
-            Err(report) => return report,
-        };
-        let mut budget = Budget::new(&self.clock, delivery.timeout);
-        let mut progress = Progress::resume(delivery, &planned);
-        for (index, message) in planned.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            let report = self.send_one(message, &mut budget).await.unwrap_or_else(|report| report);
-            if !progress.record(index, report) {
-                break;
-            }
-        }
-        progress.finish()
+        let planned = plan(delivery, &RULES, |kind, file, index| self.place(kind, file, index));
+        deliver(delivery, &self.wire.clock, planned, self).await
     }
 
     /// There is no way to ask without sending.
@@ -115,37 +95,9 @@ impl Sender for FeishuRobot {
     }
 }
 
-impl FeishuRobot {
-    fn place<'a>(
-        &self,
-        delivery: &'a Delivery,
-        kind: Kind,
-        index: usize,
-    ) -> Result<(Place<'a>, Option<&'static str>), Report> {
-        let file = &delivery.media[index];
-        if kind == Kind::Image && self.app.is_some() && is_image(file) {
-            return Ok((Place::InPost(Element::Image(file)), None));
-        }
-        let Some(address) = &file.url else {
-            let hint = if kind == Kind::Image { ", or the account needs app_id and app_secret" } else { "" };
-            let error = format!(
-                "media {} ('{}'): a custom bot sends a {kind} only as a link, so its source must be an http(s) address{hint}",
-                index + 1,
-                file.filename
-            );
-            return Err(Report::failed(Outcome::Rejected, error));
-        };
-        let link = json!({"tag": "a", "text": file.filename, "href": address});
-        let note = match kind {
-            Kind::Image => "image as link",
-            Kind::Voice => "voice as link",
-            Kind::Video => "video as link",
-            Kind::File | Kind::Text | Kind::Mixed => "file as link",
-        };
-        Ok((Place::InPost(Element::Tag(link)), Some(note)))
-    }
-
-    async fn send_one(&self, planned: &Planned<'_>, budget: &mut Budget) -> Result<Report, Report> {
+impl Post<Planned<'_>> for FeishuRobot {
+    async fn post(&self, planned: &Planned<'_>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let budget = &mut *turn.budget;
         let mut body = match &planned.content {
             Content::Text(text) => json!({"msg_type": "text", "content": {"text": text}}),
             Content::Post { title, lines } => {
@@ -165,41 +117,56 @@ impl FeishuRobot {
             Content::Audio { .. } | Content::Video(_) | Content::File(_) => return Err(needs_an_app()),
         };
         if let Some(secret) = &self.secret {
-            let seconds = self.clock.now().0.div_euclid(1000);
+            let seconds = self.wire.now().0.div_euclid(1000);
             body["timestamp"] = json!(seconds.to_string());
             body["sign"] = json!(sign(seconds, secret));
         }
-        let request = self.http.post(self.url.expose()).json(&body);
-        let reply = self.http.call(request, budget.left()?).await.map_err(|error| error.report())?;
-        judge(&reply, self.clock.now()).map_err(|refusal| refusal.report)?;
-        let mut report = Report::sent(None).with_status(reply.status);
-        report.note = planned.note.clone();
-        Ok(report)
+        let request = self.wire.http.post(self.url.expose()).json(&body);
+        let reply = self.wire.http.call(request, budget.left()?).await?;
+        judge(&reply, self.wire.now()).map_err(|refusal| refusal.failure)?;
+        Ok(Sent::new(None).with_status(reply.status).noting(planned.note.clone()))
+    }
+}
+
+impl FeishuRobot {
+    fn place<'a>(&self, kind: Kind, file: &'a MediaFile, index: usize) -> Result<Placed<'a>, Failure> {
+        if kind == Kind::Image && self.app.is_some() && is_image(file) {
+            return Ok((Place::InPost(Element::Image(file)), None));
+        }
+        let Some(address) = &file.url else {
+            let hint = if kind == Kind::Image { ", or the account needs app_id and app_secret" } else { "" };
+            let error = format!(
+                "media {} ('{}'): a custom bot sends a {kind} only as a link, so its source must be an http(s) address{hint}",
+                index + 1,
+                file.filename
+            );
+            return Err(Failure::rejected(error));
+        };
+        let link = json!({"tag": "a", "text": file.filename, "href": address});
+        Ok((Place::InPost(Element::Tag(link)), kind_as(kind, "link")))
     }
 
-    async fn tag(&self, element: &Element<'_>, budget: &mut Budget) -> Result<Value, Report> {
+    async fn tag(&self, element: &Element<'_>, budget: &mut Budget) -> Result<Value, Failure> {
         match element {
             Element::Tag(tag) => Ok(tag.clone()),
             Element::Image(file) => Ok(json!({"tag": "img", "image_key": self.app()?.image_key(file, budget).await?})),
         }
     }
 
-    fn app(&self) -> Result<&App, Report> {
+    fn app(&self) -> Result<&App, Failure> {
         self.app.as_ref().ok_or_else(needs_an_app)
     }
 }
 
 /// `place` lets nothing come to this.
-fn needs_an_app() -> Report {
-    Report::failed(Outcome::Rejected, "a custom bot cannot upload; use feishu_app")
+fn needs_an_app() -> Failure {
+    Failure::rejected("a custom bot cannot upload; use feishu_app")
 }
 
 /// The signature of a request made at `seconds`: the text to sign is the key, and the message is empty.
 fn sign(seconds: i64, secret: &Secret) -> String {
     let key = Secret::new(format!("{seconds}\n{}", secret.expose()));
-    // HMAC takes a key of any length.
-    let mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes any key");
-    STANDARD.encode(mac.finalize().into_bytes())
+    hmac_sha256_base64(key.expose(), "")
 }
 
 #[cfg(test)]

@@ -23,19 +23,18 @@ use sha2::Sha256;
 use url::Url;
 
 use super::sender::{BuildError, Environment, Probe, Sender};
-use super::shared::http::{CallError, Http, Reply};
+use super::shared::budget::Budget;
+use super::shared::failure::{self, Failure, Sent};
+use super::shared::http::{CallError, Reply};
 use super::shared::json_body::{JsonBody, Slots};
-use super::shared::parts::Budget;
 use super::shared::setting::{CA_FILE, flag, int, secret, url};
 use super::shared::settings;
 use super::shared::verdict::{Fields, Verdict};
-use crate::clock::SharedClock;
+use super::shared::wire::Wire;
 use crate::domain::account::Account;
 use crate::domain::message::{Item, Media};
 use crate::domain::sender::any_target;
-use crate::domain::{
-    Body, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, Trigger, UtcMs,
-};
+use crate::domain::{Body, Delivery, Kind, MediaFile, Report, Secret, SenderSpec, Support, Target, Trigger, UtcMs};
 
 const EMBED_LIMIT: u64 = 20 * 1024 * 1024;
 
@@ -81,8 +80,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         headers: [authorization, extra_header(account)?].into_iter().flatten().collect(),
         is_deduped: (SPEC.idempotent)(settings),
         embed_limit,
-        http: settings::http(account, environment)?,
-        clock: environment.clock.clone(),
+        wire: Wire::new(account, environment)?,
     }))
 }
 
@@ -92,8 +90,7 @@ struct Webhook {
     headers: Vec<(HeaderName, HeaderValue)>,
     is_deduped: bool,
     embed_limit: u64,
-    http: Http,
-    clock: SharedClock,
+    wire: Wire,
 }
 
 /// The key that a secret stands for: `whsec_` and its base64.
@@ -116,11 +113,11 @@ fn extra_header(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, 
 #[async_trait]
 impl Sender for Webhook {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let mut budget = Budget::new(&self.clock, delivery.timeout);
+        let mut budget = Budget::new(&self.wire.clock, delivery.timeout);
         budget.extend_for_bytes(delivery.media.iter().map(|file| file.len).sum());
         match event(delivery, self.embed_limit) {
-            Ok(body) => self.post(delivery, &body, &budget).await.unwrap_or_else(|failed| failed),
-            Err(error) => Report::failed(Outcome::Rejected, error),
+            Ok(body) => failure::report(self.post(delivery, &body, &budget).await),
+            Err(error) => Failure::rejected(error).into(),
         }
     }
 
@@ -134,27 +131,28 @@ impl Sender for Webhook {
 }
 
 impl Webhook {
-    async fn post(&self, delivery: &Delivery, body: &JsonBody, budget: &Budget) -> Result<Report, Report> {
-        let request = self.sign(self.http.post(self.url.clone()), &delivery.key, body).await.map_err(|error| {
-            Report::failed(Outcome::Unreachable, format!("cannot read the media from disk: {error}"))
-        })?;
+    async fn post(&self, delivery: &Delivery, body: &JsonBody, budget: &Budget) -> Result<Sent, Failure> {
+        let request = self
+            .sign(self.wire.http.post(self.url.clone()), &delivery.key, body)
+            .await
+            .map_err(|error| Failure::unreachable(format!("cannot read the media from disk: {error}")))?;
         let headers = self.headers.iter().cloned();
         let request = body.attach(headers.fold(request, |request, (name, value)| request.header(name, value)));
-        let sent = |status| Report::sent(Some(delivery.key.clone())).with_status(status);
-        match self.http.call(request, budget.left()?).await {
+        let sent = |status| Ok(Sent::new(Some(delivery.key.clone())).with_status(status));
+        match self.wire.http.call(request, budget.left()?).await {
             Ok(reply) => {
-                let failed = reply.status_report(self.clock.now()).or_else(|| doubt(&reply));
-                Ok(failed.unwrap_or_else(|| sent(reply.status)))
+                let failed = reply.status_failure(self.wire.now()).or_else(|| doubt(&reply));
+                failed.map_or_else(|| sent(reply.status), Err)
             }
             // The status is a receiver's yes by Standard Webhooks; of the body only a no counts, and none was read.
-            Err(CallError::Ambiguous { status: Some(status @ 200..300), .. }) => Ok(sent(status)),
-            Err(error) => Err(error.report()),
+            Err(CallError::Ambiguous { status: Some(status @ 200..300), .. }) => sent(status),
+            Err(error) => Err(error.into()),
         }
     }
 
     async fn sign(&self, request: RequestBuilder, id: &str, body: &JsonBody) -> std::io::Result<RequestBuilder> {
         // Of this attempt, unlike all the rest.
-        let timestamp = self.clock.now().0.div_euclid(1000);
+        let timestamp = self.wire.now().0.div_euclid(1000);
         let request = request.header("webhook-id", id).header("webhook-timestamp", timestamp);
         if self.keys.is_empty() {
             return Ok(request);
@@ -176,13 +174,13 @@ impl Webhook {
 const VERDICT: Fields = Fields { codes: &[], yes: 0 };
 
 /// Why a good status is no yes.
-fn doubt(reply: &Reply) -> Option<Report> {
+fn doubt(reply: &Reply) -> Option<Failure> {
     if reply.status == 207 {
         let error = "HTTP 207: a verdict for each of several things, which are not read";
-        return Some(Report::failed(Outcome::Unknown, error).with_status(207));
+        return Some(Failure::unknown(error).with_status(207));
     }
     match VERDICT.read(&reply.json()?) {
-        Verdict::No(no) => Some(Report::failed(Outcome::Rejected, no.told("")).with_status(reply.status)),
+        Verdict::No(no) => Some(Failure::rejected(no.told("")).with_status(reply.status)),
         Verdict::Yes | Verdict::Nothing => None,
     }
 }

@@ -22,15 +22,19 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::sender::{BuildError, Environment, Gate, Probe, Sender};
+use super::shared::budget::Budget;
+use super::shared::deliver::{Post, Turn, deliver};
+use super::shared::failure::{Failure, Sent};
 use super::shared::hex::hex;
 use super::shared::setting::{CA_FILE, choice, text, url};
 use super::shared::settings;
-use super::shared::steps::{Budget, Progress, Step, Style, plan};
+use super::shared::steps::{Step, Style, plan};
 use super::shared::text::Limit;
+use super::shared::wire::Wire;
 use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Outcome, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
@@ -92,9 +96,8 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         let problem = "url: expected the robot's webhook address, which ends in /webhook/send?key=…";
         return Err(settings::problem(account, problem));
     };
-    let http = settings::http(account, environment)?;
     Ok(Box::new(WecomRobot {
-        wecom: Wecom::new(&account.id, http, environment),
+        wecom: Wecom::new(Wire::new(account, environment)?),
         url,
         key,
         group: account.settings.text("group").map(str::to_owned),
@@ -114,22 +117,10 @@ struct WecomRobot {
 impl Sender for WecomRobot {
     async fn send(&self, delivery: &Delivery) -> Report {
         if let Some(problem) = self.misdirected(&delivery.target) {
-            return Report::failed(Outcome::Rejected, problem);
+            return Failure::rejected(problem).into();
         }
         self.wecom.recall().await;
-        let steps = plan(&delivery.message, &STYLE);
-        let mut progress = Progress::resume(delivery, &steps);
-        let mut budget = Budget::new(&self.wecom.clock, delivery.timeout);
-        for (index, step) in steps.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            let report = self.send_step(step, delivery, &mut budget).await.unwrap_or_else(|report| report);
-            if !progress.record(index, report) {
-                break;
-            }
-        }
-        progress.finish()
+        deliver(delivery, &self.wecom.wire.clock, Ok(plan(&delivery.message, &STYLE)), self).await
     }
 
     async fn probe(&self) -> Probe {
@@ -145,6 +136,25 @@ impl Sender for WecomRobot {
     }
 }
 
+impl Post<Step> for WecomRobot {
+    async fn post(&self, step: &Step, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        match step {
+            Step::Text { text, at_all } => {
+                // A text may not be empty, even where only the mention counts.
+                let content = if *at_all && text.trim().is_empty() { "@all" } else { text };
+                let mentioned: &[&str] = if *at_all { &["@all"] } else { &[] };
+                let text = json!({"content": content, "mentioned_list": mentioned});
+                self.judge(&self.post_message("text", text, turn.budget).await?)
+            }
+            Step::Markdown { text } => {
+                let text = json!({"content": text});
+                self.judge(&self.post_message(self.markdown, text, turn.budget).await?)
+            }
+            Step::Media { kind, index } => self.send_media(*kind, turn.file(*index)?, turn).await,
+        }
+    }
+}
+
 impl WecomRobot {
     fn misdirected(&self, target: &Target) -> Option<String> {
         match (&self.group, target) {
@@ -156,29 +166,8 @@ impl WecomRobot {
         }
     }
 
-    async fn send_step(&self, step: &Step, delivery: &Delivery, budget: &mut Budget) -> Result<Report, Report> {
-        match step {
-            Step::Text { text, at_all } => {
-                // A text may not be empty, even where only the mention counts.
-                let content = if *at_all && text.trim().is_empty() { "@all" } else { text };
-                let mentioned: &[&str] = if *at_all { &["@all"] } else { &[] };
-                let text = json!({"content": content, "mentioned_list": mentioned});
-                self.post_message("text", text, budget).await.map(|answer| self.report(&answer))
-            }
-            Step::Markdown { text } => {
-                let text = json!({"content": text});
-                self.post_message(self.markdown, text, budget).await.map(|answer| self.report(&answer))
-            }
-            Step::Media { kind, index } => {
-                let file = delivery.media.get(*index).ok_or_else(|| {
-                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", index + 1))
-                })?;
-                self.send_media(*kind, file, budget).await
-            }
-        }
-    }
-
-    async fn send_media(&self, kind: Kind, file: &MediaFile, budget: &mut Budget) -> Result<Report, Report> {
+    async fn send_media(&self, kind: Kind, file: &MediaFile, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let budget = &mut *turn.budget;
         let mut form = wecom::choose_form(kind, file, &LIMITS).await?;
         let answer = loop {
             let answer = match form {
@@ -191,25 +180,24 @@ impl WecomRobot {
                 None => break answer,
             }
         };
-        let mut report = self.report(&answer);
-        report.note = form.note(kind);
-        Ok(report)
+        turn.note = form.note(kind);
+        self.judge(&answer)
     }
 
-    async fn post_image(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Report> {
+    async fn post_image(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Failure> {
         let content = wecom::read(file).await?;
         let md5 = hex(&Md5::digest(&content));
         self.post_message("image", json!({"base64": STANDARD.encode(&content), "md5": md5}), budget).await
     }
 
-    async fn post_link(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Report> {
+    async fn post_link(&self, file: &MediaFile, budget: &Budget) -> Result<Answer, Failure> {
         let url = file.url.as_deref().unwrap_or_default();
         let content = format!("{}\n{url}", file.filename);
         self.post_message("text", json!({"content": content}), budget).await
     }
 
     /// Uploads where that was not done within three days, and once more where the platform forgot it.
-    async fn post_upload(&self, form: Form, file: &MediaFile, budget: &mut Budget) -> Result<Answer, Report> {
+    async fn post_upload(&self, form: Form, file: &MediaFile, budget: &mut Budget) -> Result<Answer, Failure> {
         if let Some(media_id) = self.wecom.uploaded(form, file) {
             let answer = self.post_message(form.as_str(), json!({"media_id": media_id}), budget).await?;
             if !wecom::is_media_gone(answer.code) {
@@ -225,16 +213,16 @@ impl WecomRobot {
         match answer.text("media_id") {
             Some(media_id) => self.post_message(form.as_str(), json!({"media_id": media_id}), budget).await,
             None if answer.code != 0 => Ok(answer),
-            None => Err(Report::failed(Outcome::Unreachable, "the answer to the upload holds no media_id")),
+            None => Err(Failure::unreachable("the answer to the upload holds no media_id")),
         }
     }
 
-    async fn post_message(&self, msgtype: &str, content: Value, budget: &Budget) -> Result<Answer, Report> {
+    async fn post_message(&self, msgtype: &str, content: Value, budget: &Budget) -> Result<Answer, Failure> {
         let request = self.wecom.post(self.url.clone()).json(&json!({"msgtype": msgtype, msgtype: content}));
         self.wecom.send(&quota(), request, budget.left()?).await
     }
 
-    fn report(&self, answer: &Answer) -> Report {
-        self.wecom.report(answer, &[&self.key])
+    fn judge(&self, answer: &Answer) -> Result<Sent, Failure> {
+        self.wecom.judge(answer, &[&self.key])
     }
 }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{Delivery, Kind, MediaFile, Message, Report};
+use crate::domain::{Delivery, Kind, MediaFile, Message};
+use crate::senders::shared::deliver::file;
+use crate::senders::shared::failure::Failure;
 use crate::senders::shared::parts::{Part, add_note};
 use crate::senders::shared::segments::{Inline, Segment, render, segments};
 use crate::senders::shared::text::{Limit, split};
@@ -46,6 +48,9 @@ pub enum Place<'a> {
     Alone(Content<'a>),
 }
 
+/// The place of a media, and in what other form than asked for it goes out.
+pub type Placed<'a> = (Place<'a>, Option<String>);
+
 impl Part for Planned<'_> {
     fn kind(&self) -> &'static str {
         self.kind.as_str()
@@ -68,24 +73,24 @@ pub struct Rules {
 /// asked for.
 ///
 /// # Errors
-/// That of `place`: a media that cannot be carried at all.
+/// A media that cannot be carried at all, or whose file is not there.
 pub fn plan<'a>(
     delivery: &'a Delivery,
     rules: &Rules,
-    mut place: impl FnMut(Kind, usize) -> Result<(Place<'a>, Option<&'static str>), Report>,
-) -> Result<Vec<Planned<'a>>, Report> {
+    mut place: impl FnMut(Kind, &'a MediaFile, usize) -> Result<Placed<'a>, Failure>,
+) -> Result<Vec<Planned<'a>>, Failure> {
     let Message { title, body } = &delivery.message;
     let mut planner = Planner { rules, title: title.as_deref(), open: Vec::new(), planned: Vec::new() };
     for segment in segments(body) {
         match segment {
             Segment::Text(run) => planner.open.push(Block::Run(run)),
             Segment::Media { kind, media, index } => {
-                let (place, note) = place(kind, index)?;
+                let (place, note) = place(kind, file(delivery, index)?, index)?;
                 match place {
                     Place::InPost(element) => planner.open.push(Block::Media { kind, element, note }),
                     Place::Alone(content) => {
                         planner.close();
-                        planner.planned.push(Planned { content, kind, note: note.map(str::to_owned) });
+                        planner.planned.push(Planned { content, kind, note });
                     }
                 }
                 if let Some(caption) = &media.caption {
@@ -100,7 +105,7 @@ pub fn plan<'a>(
 
 enum Block<'a> {
     Run(Vec<Inline<'a>>),
-    Media { kind: Kind, element: Element<'a>, note: Option<&'static str> },
+    Media { kind: Kind, element: Element<'a>, note: Option<String> },
 }
 
 struct Planner<'a, 'r> {
@@ -120,11 +125,7 @@ impl<'a> Planner<'a, '_> {
             [] => {}
             [Block::Run(run)] if self.title.is_none() && !(self.rules.markdown && has_markdown(run)) => self.text(run),
             [Block::Media { element: Element::Image(image), note, .. }] if self.title.is_none() => {
-                self.planned.push(Planned {
-                    content: Content::Image(image),
-                    kind: Kind::Image,
-                    note: note.map(str::to_owned),
-                });
+                self.planned.push(Planned { content: Content::Image(image), kind: Kind::Image, note: note.clone() });
             }
             _ => self.posts(blocks),
         }
@@ -168,7 +169,7 @@ impl<'a> Planner<'a, '_> {
                     self.lines_of(&run, &mut lines);
                 }
                 Block::Media { element, note: said, .. } => {
-                    add_note(&mut note, said);
+                    add_note(&mut note, said.as_deref());
                     lines.push(vec![element]);
                 }
             }

@@ -8,17 +8,25 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use super::credentials::Credentials;
-use crate::clock::SharedClock;
-use crate::domain::{Outcome, Report};
-use crate::senders::shared::http::{CallError, Http, excerpt};
+use crate::domain::Account;
+use crate::senders::sender::{BuildError, Environment};
+use crate::senders::shared::failure::Failure;
+use crate::senders::shared::http::excerpt;
 use crate::senders::shared::secrets::Secrets;
+use crate::senders::shared::settings;
 use crate::senders::shared::verdict::{Fields, NO_CODE, Verdict, number};
+use crate::senders::shared::wire::Wire;
 
 /// The version of the protocol's own client that the requests follow (`2 << 16 | 4 << 8 | 9` in the header).
 const CHANNEL_VERSION: &str = "2.4.9";
 const CLIENT_VERSION: &str = "132105";
 /// For the platform's statistics only.
 const BOT_AGENT: &str = concat!("pushcron/", env!("CARGO_PKG_VERSION"));
+
+pub const API_BASE: &str = "https://ilinkai.weixin.qq.com";
+pub const CDN_BASE: &str = "https://novac2c.cdn.weixin.qq.com/c2c";
+/// The time for calls that send nothing.
+pub const SHORT: Duration = Duration::from_secs(10);
 
 /// A poll may bring many messages at once, each of up to 16 KiB.
 const ANSWER_CAP: usize = 8 * 1024 * 1024;
@@ -31,8 +39,7 @@ pub const REFUSED: i64 = -2;
 /// How requests are made. Cloning is cheap.
 #[derive(Clone)]
 pub struct Api {
-    pub http: Http,
-    pub clock: SharedClock,
+    pub wire: Wire,
     pub route_tag: Option<String>,
 }
 
@@ -88,6 +95,11 @@ impl Answer {
 }
 
 impl Api {
+    pub fn new(account: &Account, environment: &Environment) -> Result<Api, BuildError> {
+        let route_tag = account.settings.text("route_tag").map(str::to_owned);
+        Ok(Api { wire: Wire::new(account, environment)?, route_tag })
+    }
+
     /// A call in the name of the bot.
     ///
     /// # Errors
@@ -98,7 +110,7 @@ impl Api {
         path: &str,
         mut body: Value,
         deadline: Duration,
-    ) -> Result<Answer, Report> {
+    ) -> Result<Answer, Failure> {
         body["base_info"] = json!({"channel_version": CHANNEL_VERSION, "bot_agent": BOT_AGENT});
         let token = login.token.expose();
         let request = self.post(&login.base_url, path, &body).bearer_auth(token);
@@ -117,7 +129,7 @@ impl Api {
         path: &str,
         body: &Value,
         deadline: Duration,
-    ) -> Result<Answer, Report> {
+    ) -> Result<Answer, Failure> {
         self.answer(self.post(base_url, path, body), deadline, Vec::new()).await
     }
 
@@ -125,13 +137,13 @@ impl Api {
     ///
     /// # Errors
     /// There is no JSON answer.
-    pub async fn get(&self, base_url: &str, path: &str, deadline: Duration) -> Result<Answer, Report> {
-        self.answer(self.client_headers(self.http.get(address(base_url, path))), deadline, Vec::new()).await
+    pub async fn get(&self, base_url: &str, path: &str, deadline: Duration) -> Result<Answer, Failure> {
+        self.answer(self.client_headers(self.wire.http.get(address(base_url, path))), deadline, Vec::new()).await
     }
 
     fn post(&self, base_url: &str, path: &str, body: &Value) -> RequestBuilder {
         let number = fastrand::u32(..).to_string();
-        self.client_headers(self.http.post(address(base_url, path)))
+        self.client_headers(self.wire.http.post(address(base_url, path)))
             .header("AuthorizationType", "ilink_bot_token")
             .header("X-WECHAT-UIN", STANDARD.encode(number))
             .json(body)
@@ -150,16 +162,15 @@ impl Api {
         request: RequestBuilder,
         deadline: Duration,
         secrets: Vec<String>,
-    ) -> Result<Answer, Report> {
-        let reply = self.http.call_for_much(request, deadline, ANSWER_CAP).await.map_err(CallError::report)?;
+    ) -> Result<Answer, Failure> {
+        let reply = self.wire.http.call_for_much(request, deadline, ANSWER_CAP).await?;
         let reply = reply.hiding(secrets);
-        if let Some(mut report) = reply.status_report(self.clock.now()) {
+        if let Some(failure) = reply.status_failure(self.wire.now()) {
             // The page of some proxy may repeat what was sent to it.
-            report.error = Some(format!("HTTP {} instead of an answer", reply.status));
-            return Err(report);
+            return Err(Failure { error: format!("HTTP {} instead of an answer", reply.status), ..failure });
         }
         let Some(body) = reply.json_as_it_came().filter(Value::is_object) else {
-            return Err(Report::failed(Outcome::Unknown, "the answer is no JSON object").with_status(reply.status));
+            return Err(Failure::unknown("the answer is no JSON object").with_status(reply.status));
         };
         // A login that no longer holds is told in either field, whatever the other says.
         let is_stale = ["ret", "errcode"].iter().any(|key| body.get(key).and_then(number) == Some(STALE));
@@ -188,4 +199,9 @@ fn secret_texts(body: &Value, found: &mut Vec<String>) {
 
 fn address(base_url: &str, path: &str) -> String {
     format!("{}/{path}", base_url.trim_end_matches('/'))
+}
+
+/// The address under `key`.
+pub fn base(account: &Account, key: &str, default: &str) -> Result<String, BuildError> {
+    Ok(settings::url(account, key)?.map_or_else(|| default.to_owned(), String::from))
 }

@@ -21,10 +21,12 @@ use tokio::io::AsyncReadExt;
 
 use super::api::{Answer, Api};
 use super::credentials::Credentials;
-use crate::domain::{MediaFile, Outcome, Report};
+use crate::domain::MediaFile;
+use crate::senders::shared::budget::Budget;
+use crate::senders::shared::failure::Failure;
 use crate::senders::shared::hex::hex;
 use crate::senders::shared::http::excerpt;
-use crate::senders::shared::steps::Budget;
+use crate::senders::shared::upload::unreadable;
 
 /// A multiple of the cipher's block, so that only the last piece is padded.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -73,13 +75,13 @@ impl Uploaded {
 pub enum UploadError {
     /// The platform gives no address to upload to: a bad recipient, or it refuses the account for a while.
     Refused(Answer),
-    Other(Report),
+    Other(Failure),
 }
 
-impl From<Report> for UploadError {
-    fn from(report: Report) -> UploadError {
+impl From<Failure> for UploadError {
+    fn from(failure: Failure) -> UploadError {
         // An upload shows nothing to anybody, so one that broke off is surely not sent.
-        UploadError::Other(report.before_the_send())
+        UploadError::Other(failure.before_the_send())
     }
 }
 
@@ -118,7 +120,7 @@ pub async fn upload(
             Err(refusal) => refused = Some(refusal),
         }
     }
-    Err(UploadError::Other(refused.unwrap_or_else(|| Report::failed(Outcome::Unreachable, "the upload failed"))))
+    Err(UploadError::Other(refused.unwrap_or_else(|| Failure::unreachable("the upload failed"))))
 }
 
 /// The full address, as newer servers give it, or one made of the parameter.
@@ -139,24 +141,25 @@ async fn put(
     file: &MediaFile,
     key: &[u8; 16],
     budget: &mut Budget,
-) -> Result<Result<String, Report>, Report> {
-    let mut last = Report::failed(Outcome::Unreachable, "the upload failed");
+) -> Result<Result<String, Failure>, Failure> {
+    let mut last = Failure::unreachable("the upload failed");
     for attempt in 0..TRIES {
         if attempt > 0 {
             budget.extend(PAUSE);
-            api.clock.sleep(PAUSE).await;
+            api.wire.clock.sleep(PAUSE).await;
         }
         let content = File::open(&file.path).await.map_err(|error| unreadable(file, &error))?;
         let request = api
+            .wire
             .http
             .post(url)
             .header(CONTENT_TYPE, "application/octet-stream")
             .header(CONTENT_LENGTH, encrypted_len(file.len))
             .body(Body::wrap_stream(encrypted(content, key)));
-        let reply = match api.http.call(request, budget.left()?).await {
+        let reply = match api.wire.http.call(request, budget.left()?).await {
             Ok(reply) => reply.hiding([hex(key)]),
             Err(error) => {
-                last = Report::failed(Outcome::Unreachable, format!("upload: {}", error.message()));
+                last = Failure::unreachable(format!("upload: {}", error.message()));
                 continue;
             }
         };
@@ -167,11 +170,11 @@ async fn put(
                 let reason = reply.secrets().hide_in_text(header("x-error-message").unwrap_or("no reason given"));
                 let reason = excerpt(&reason);
                 let error = format!("the CDN refuses the upload: HTTP {status}: {reason}");
-                return Ok(Err(Report::failed(Outcome::Rejected, error).with_status(status)));
+                return Ok(Err(Failure::rejected(error).with_status(status)));
             }
             (status, _) => {
                 let error = format!("upload: HTTP {status} without a reference to the file");
-                last = Report::failed(Outcome::Unreachable, error).with_status(status);
+                last = Failure::unreachable(error).with_status(status);
             }
         }
     }
@@ -216,16 +219,12 @@ async fn md5_of(file: &MediaFile) -> io::Result<String> {
     }
 }
 
-fn unreadable(file: &MediaFile, error: &io::Error) -> Report {
-    Report::failed(Outcome::Unreachable, format!("cannot read the media '{}' from disk: {error}", file.filename))
-}
-
 /// Sixteen bytes that nobody can guess: they are the only thing that keeps the file private on the CDN.
-fn random() -> Result<[u8; 16], Report> {
+fn random() -> Result<[u8; 16], Failure> {
     let mut bytes = [0; 16];
     match ring::default_provider().secure_random.fill(&mut bytes) {
         Ok(()) => Ok(bytes),
-        Err(_) => Err(Report::failed(Outcome::Unreachable, "the system has no randomness to give")),
+        Err(_) => Err(Failure::unreachable("the system has no randomness to give")),
     }
 }
 

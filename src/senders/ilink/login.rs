@@ -8,9 +8,8 @@ use qrcode::render::unicode::Dense1x2;
 use serde_json::json;
 use url::Url;
 
-use super::api::{Answer, Api};
+use super::api::{API_BASE, Answer, Api, SHORT, base};
 use super::credentials::Credentials;
-use super::{API_BASE, SHORT};
 use crate::domain::{Account, Secret};
 use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
 use crate::senders::sender::{BuildError, Environment};
@@ -35,8 +34,8 @@ pub async fn login(
     dialog: &mut dyn LoginDialog,
 ) -> Result<LoggedIn, LoginError> {
     let setup = |error: BuildError| LoginError::Refused(error.problem);
-    let api = super::api(account, environment).map_err(setup)?;
-    let base_url = super::base(account, "base_url", API_BASE).map_err(setup)?;
+    let api = Api::new(account, environment).map_err(setup)?;
+    let base_url = base(account, "base_url", API_BASE).map_err(setup)?;
     let path = Credentials::path(&environment.state_dir, &account.id);
     // A broken file is what a new login cures.
     let known = Credentials::load(&path).ok().flatten();
@@ -80,7 +79,7 @@ enum Step {
 
 impl Login {
     async fn run(mut self, dialog: &mut dyn LoginDialog) -> Result<Outcome, LoginError> {
-        let clock = self.api.clock.clone();
+        let clock = self.api.wire.clock.clone();
         let began = clock.monotonic();
         let (mut refreshes, mut failures) = (0, 0);
         let mut number: Option<String> = None;
@@ -132,7 +131,7 @@ impl Login {
         let body = json!({"local_token_list": tokens});
         let path = "ilink/bot/get_bot_qrcode?bot_type=3";
         let answer = self.api.call_unauthenticated(&self.base_url, path, &body, SHORT).await;
-        let answer = answer.map_err(|report| LoginError::Unreachable(report.error.unwrap_or_default()))?;
+        let answer = answer.map_err(|failure| LoginError::Unreachable(failure.error))?;
         let (Some(code), Some(link)) = (answer.text("qrcode"), answer.text("qrcode_img_content")) else {
             return Err(LoginError::Refused(format!("the platform gives no QR code: {}", answer.refusal())));
         };
@@ -148,7 +147,7 @@ impl Login {
         }
         let path = format!("ilink/bot/get_qrcode_status?{}", query.finish());
         let answer = self.api.get(&self.poll_base, &path, STATUS_HOLD).await;
-        answer.map_err(|report| report.error.unwrap_or_default())
+        answer.map_err(|failure| failure.error)
     }
 
     fn read(&mut self, answer: &Answer, number_given: bool) -> Result<Step, LoginError> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::api::{self, Answer};
+use super::account::Ilink;
+use super::api::{self, Answer, SHORT};
 use super::credentials::Credentials;
 use super::window::Contact;
-use super::{Ilink, SHORT};
 use crate::domain::UtcMs;
 use crate::senders::sender::{EventSink, Probe, SenderEvent};
 
@@ -38,7 +38,7 @@ pub async fn run(ilink: &Ilink, events: &EventSink) {
     loop {
         let wait = poll.run_once().await;
         if !wait.is_zero() {
-            ilink.api.clock.sleep(wait).await;
+            ilink.api.wire.clock.sleep(wait).await;
         }
     }
 }
@@ -77,7 +77,7 @@ impl Poll<'_> {
         match self.poll(&login).await {
             Ok(()) => {
                 self.failures = 0;
-                self.ilink.state().polled_at = Some(self.ilink.steady.now());
+                self.ilink.state().polled_at = Some(self.ilink.api.wire.steady.now());
                 self.tell(Probe::up()).await;
                 self.warn_of_the_end(&login);
                 Duration::ZERO
@@ -87,7 +87,7 @@ impl Poll<'_> {
                 Duration::ZERO
             }
             Err(PollError::Other(error)) => {
-                tracing::debug!(account = self.ilink.account, error, "a poll failed");
+                tracing::debug!(account = self.ilink.api.wire.account, error, "a poll failed");
                 self.failures += 1;
                 if !self.failures.is_multiple_of(3) {
                     return AFTER_FAILURE;
@@ -106,9 +106,9 @@ impl Poll<'_> {
         let body = json!({"get_updates_buf": cursor});
         let answer = tokio::select! {
             answer = self.ilink.api.call(login, "ilink/bot/getupdates", body, BACKSTOP) => answer,
-            () = self.ilink.api.clock.sleep(self.hold + SLACK) => return Ok(()),
+            () = self.ilink.api.wire.clock.sleep(self.hold + SLACK) => return Ok(()),
         };
-        let answer = answer.map_err(|report| PollError::Other(report.error.unwrap_or_default()))?;
+        let answer = answer.map_err(|report| PollError::Other(report.error))?;
         match answer.ret {
             0 => {}
             api::STALE => return Err(PollError::Stale),
@@ -171,7 +171,7 @@ impl Poll<'_> {
         let now = self.ilink.now();
         if let Some(end) = end.filter(|end| (now..now + WARNING).contains(end) && self.warned != Some(*end)) {
             self.warned = Some(end);
-            tracing::warn!(account = self.ilink.account, %end, "the send window closes soon: write a word to the bot");
+            tracing::warn!(account = self.ilink.api.wire.account, %end, "the send window closes soon: write a word to the bot");
         }
     }
 }
@@ -217,7 +217,7 @@ impl Notified {
     async fn start(ilink: &Ilink, login: &Credentials) -> Notified {
         // A courtesy to the platform: polls work without it.
         if let Err(report) = ilink.api.call(login, "ilink/bot/msg/notifystart", json!({}), SHORT).await {
-            tracing::debug!(account = ilink.account, error = report.error, "notifystart failed");
+            tracing::debug!(account = ilink.api.wire.account, error = report.error, "notifystart failed");
         }
         Notified { login: login.clone(), api: ilink.api.clone() }
     }

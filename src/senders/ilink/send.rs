@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::account::{Bot, Ilink};
 use super::api::{self, Answer};
 use super::cdn::{self, MediaType, UploadError, Uploaded};
 use super::credentials::Credentials;
 use super::window::{PACE, Refusals};
-use super::{Bot, Ilink};
-use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report};
-use crate::senders::shared::parts::Budget;
+use crate::domain::{Kind, MediaFile};
+use crate::senders::shared::budget::Budget;
+use crate::senders::shared::deliver::{Post, Turn};
+use crate::senders::shared::failure::{Class, Failure, Sent};
+use crate::senders::shared::parts::kind_as;
 use crate::senders::shared::steps::Step;
 
 /// Between two sends, within a push too.
@@ -20,58 +23,52 @@ const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 /// Pushes whose upload was refused once that are remembered.
 const REFUSED_UPLOADS_KEPT: usize = 256;
 
-/// What the steps of one attempt share.
-pub struct Attempt<'a> {
+/// One attempt on its way to a user.
+pub struct Sending<'a> {
     pub ilink: &'a Ilink,
     pub login: &'a Credentials,
     pub user: &'a str,
-    pub delivery: &'a Delivery,
-    pub budget: Budget,
-    /// When the last send of the account went out, by the monotonic clock.
-    pub last_send: &'a mut Option<Duration>,
 }
 
-impl Attempt<'_> {
-    pub async fn send(&mut self, index: usize, step: &Step) -> Result<Report, Report> {
+impl Post<Step> for Sending<'_> {
+    async fn post(&self, step: &Step, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
         match step {
-            Step::Text { text, .. } | Step::Markdown { text } => self.send_item(index, text_item(text)).await,
-            Step::Media { kind, index: media } => {
-                let file = self.delivery.media.get(*media).ok_or_else(|| {
-                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", media + 1))
-                })?;
-                self.send_media(index, *kind, file).await
-            }
+            Step::Text { text, .. } | Step::Markdown { text } => self.send_item(text_item(text), None, turn).await,
+            Step::Media { kind, index } => self.send_media(*kind, turn.file(*index)?, turn).await,
         }
     }
+}
 
-    async fn send_media(&mut self, index: usize, kind: Kind, file: &MediaFile) -> Result<Report, Report> {
+impl Sending<'_> {
+    async fn send_media(&self, kind: Kind, file: &MediaFile, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
         // Nothing is uploaded for a message that cannot follow.
-        if let Some(report) = self.ilink.held_back(self.login, self.user, 1) {
-            return Err(report);
-        }
+        self.ilink.check_window(self.login, self.user, 1)?;
         let (media_type, form) = match kind {
             Kind::Image if file.mime_type.starts_with("image/") => (MediaType::Image, Kind::Image),
             Kind::Video if file.mime_type.starts_with("video/") => (MediaType::Video, Kind::Video),
             _ => (MediaType::File, Kind::File),
         };
         let Ilink { api, cdn_url, .. } = self.ilink;
-        let uploaded = cdn::upload(api, self.login, cdn_url, self.user, media_type, file, &mut self.budget).await;
+        let uploaded = cdn::upload(api, self.login, cdn_url, self.user, media_type, file, turn.budget).await;
         let (item, form) = match uploaded {
             Ok(uploaded) => (media_item(media_type, file, &uploaded), form.as_str()),
-            Err(UploadError::Other(report)) => return Err(report),
+            Err(UploadError::Other(failure)) => return Err(failure),
             Err(UploadError::Refused(answer)) => {
-                let url = self.after_refused_upload(index, file, &answer)?;
+                let url = self.after_refused_upload(file, &answer, turn)?;
                 (text_item(&format!("{}\n{url}", file.filename)), "link")
             }
         };
-        let mut report = self.send_item(index, item).await?;
-        report.note = (kind.as_str() != form).then(|| format!("{kind} as {form}"));
-        Ok(report)
+        self.send_item(item, kind_as(kind, form), turn).await
     }
 
     /// What follows when the platform gives no address to upload to: one more try after a minute, then the media's
     /// own address as text.
-    fn after_refused_upload<'f>(&self, index: usize, file: &'f MediaFile, answer: &Answer) -> Result<&'f str, Report> {
+    fn after_refused_upload<'f>(
+        &self,
+        file: &'f MediaFile,
+        answer: &Answer,
+        turn: &Turn<'_>,
+    ) -> Result<&'f str, Failure> {
         if answer.ret == api::STALE {
             return Err(self.stale_login(answer));
         }
@@ -80,23 +77,20 @@ impl Attempt<'_> {
             state.refused_uploads.clear();
         }
         let error = format!("the platform refuses the upload: {}", answer.refusal());
-        if state.refused_uploads.insert((self.delivery.key.clone(), index)) {
-            let outcome = Outcome::Throttled { wait: Some(UPLOAD_WAIT) };
-            return Err(Report::failed(outcome, error).with_status(answer.status));
+        if state.refused_uploads.insert((turn.delivery.key.clone(), turn.index)) {
+            return Err(Failure::throttled(Some(UPLOAD_WAIT), error).with_status(answer.status));
         }
-        file.url.as_deref().ok_or_else(|| Report::failed(Outcome::Rejected, error).with_status(answer.status))
+        file.url.as_deref().ok_or_else(|| Failure::rejected(error).with_status(answer.status))
     }
 
-    async fn send_item(&mut self, index: usize, item: Value) -> Result<Report, Report> {
-        if let Some(report) = self.ilink.held_back(self.login, self.user, 1) {
-            return Err(report);
-        }
-        self.keep_distance().await;
-        let deadline = self.budget.left()?;
+    async fn send_item(&self, item: Value, note: Option<String>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        self.ilink.check_window(self.login, self.user, 1)?;
+        self.keep_distance(turn.budget).await;
+        let deadline = turn.left()?;
         let mut message = json!({
             "from_user_id": "",
             "to_user_id": self.user,
-            "client_id": format!("{}-{index}", self.delivery.key),
+            "client_id": turn.key(),
             "message_type": 2,
             "message_state": 2,
             "item_list": [item],
@@ -106,44 +100,47 @@ impl Attempt<'_> {
         }
         let body = json!({"msg": message});
         let answer = self.ilink.api.call(self.login, "ilink/bot/sendmessage", body, deadline).await;
-        *self.last_send = Some(self.ilink.api.clock.monotonic());
-        let report = match answer {
+        turn.note = note;
+        self.ilink.state().last_send = Some(self.ilink.api.wire.clock.monotonic());
+        let done = match answer {
             Ok(answer) => self.judge(answer).await,
-            Err(report) => report,
+            Err(failure) => Err(failure),
         };
-        if !matches!(report.outcome, Outcome::Sent | Outcome::Unknown) {
-            self.uncount(&report).await;
+        match &done {
+            Ok(_) | Err(Failure { class: Class::Unknown, .. }) => {}
+            Err(failure) => self.uncount(failure).await,
         }
-        Ok(report)
+        done
     }
 
     /// Two seconds from send to send, which the push's timeout does not mean.
-    async fn keep_distance(&mut self) {
-        if let Some(last) = *self.last_send {
-            let clock = &self.ilink.api.clock;
+    async fn keep_distance(&self, budget: &mut Budget) {
+        let last = self.ilink.state().last_send;
+        if let Some(last) = last {
+            let clock = &self.ilink.api.wire.clock;
             let pause = (last + SPACING).saturating_sub(clock.monotonic());
-            self.budget.extend(pause);
+            budget.extend(pause);
             clock.sleep(pause).await;
         }
     }
 
     /// Counts a send before it leaves, so that a crash in between errs on the safe side; returns the context token
     /// that goes with it.
-    async fn count(&self) -> Result<Option<String>, Report> {
+    async fn count(&self) -> Result<Option<String>, Failure> {
         let count = |bot: &mut Bot| {
             let contact = bot.contacts.entry(self.user.to_owned()).or_default();
             contact.sends_since_inbound += 1;
             contact.context_token.clone()
         };
         let (context_token, kept) = self.ilink.change(&self.login.bot_id, count).await;
-        kept.map_err(|error| Report::failed(Outcome::Unreachable, format!("cannot count the send: {error}")))?;
-        self.ilink.state().pace.add(PACE, self.ilink.steady.now());
+        kept.map_err(|error| Failure::unreachable(format!("cannot count the send: {error}")))?;
+        self.ilink.state().pace.add(PACE, self.ilink.api.wire.steady.now());
         Ok(context_token)
     }
 
     /// Takes back the count of a send that brought nothing to the user.
-    async fn uncount(&self, report: &Report) {
-        if report.outcome == Outcome::Unreachable {
+    async fn uncount(&self, failure: &Failure) {
+        if failure.class == Class::Unreachable {
             self.ilink.state().pace.take_back_newest();
         }
         let uncount = |bot: &mut Bot| {
@@ -155,16 +152,16 @@ impl Attempt<'_> {
     }
 
     /// What the answer to a send means.
-    async fn judge(&self, answer: Answer) -> Report {
+    async fn judge(&self, answer: Answer) -> Result<Sent, Failure> {
         let (ilink, login) = (self.ilink, self.login);
-        let report = match answer.ret {
+        let failure = match answer.ret {
             0 => match answer.id("message_id") {
                 Some(message_id) => {
                     let message_id = answer.show(&message_id);
                     ilink.change_or_warn(&login.bot_id, |bot| bot.refusals = Refusals::default()).await;
-                    Report::sent(Some(message_id))
+                    return Ok(Sent::new(Some(message_id)).with_status(answer.status));
                 }
-                None => Report::failed(Outcome::Unknown, "accepted, unverified: the platform gave no message id"),
+                None => Failure::unknown("accepted, unverified: the platform gave no message id"),
             },
             api::STALE => self.stale_login(&answer),
             // Seen where the login was stale too; only another call can tell.
@@ -172,20 +169,20 @@ impl Attempt<'_> {
                 self.stale_login(&answer)
             }
             api::REFUSED => {
-                let now = ilink.steady.now();
+                let now = ilink.api.wire.steady.now();
                 let wait = ilink.change_or_warn(&login.bot_id, |bot| bot.refusals.add(now)).await;
                 let error = format!("refused for window, quota or rate: {}", answer.refusal());
-                Report::failed(Outcome::Throttled { wait: Some(wait) }, error)
+                Failure::throttled(Some(wait), error)
             }
-            _ => Report::failed(Outcome::Rejected, answer.refusal()),
+            _ => Failure::rejected(answer.refusal()),
         };
-        report.with_status(answer.status)
+        Err(failure.with_status(answer.status))
     }
 
-    fn stale_login(&self, answer: &Answer) -> Report {
+    fn stale_login(&self, answer: &Answer) -> Failure {
         self.ilink.mark_stale(self.login);
         let error = format!("{} ({})", self.ilink.login_needed(), answer.refusal());
-        Report::failed(Outcome::AccountDown, error).with_status(answer.status)
+        Failure::account_down(error).with_status(answer.status)
     }
 }
 

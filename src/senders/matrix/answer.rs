@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::{Outcome, Report, UtcMs};
+use crate::domain::UtcMs;
+use crate::senders::shared::failure::{Class, Failure};
 use crate::senders::shared::http::{Reply, excerpt, wait_of};
 
 pub struct Refusal {
     pub errcode: String,
-    pub report: Report,
+    pub failure: Failure,
 }
 
 /// The body of a good answer, or why there is none.
@@ -22,13 +23,12 @@ pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
             Some(_) => format!("the answer says yes and no in one: {}", reply.excerpt()),
             None => format!("unreadable answer: {}", reply.excerpt()),
         };
-        let report = Report::failed(Outcome::Unknown, error).with_status(reply.status);
-        return Err(Box::new(Refusal { errcode, report }));
+        return Err(Box::new(Refusal { errcode, failure: Failure::unknown(error).with_status(reply.status) }));
     }
     let body = body.unwrap_or_default();
     // The header wins over the field, which is deprecated since 1.10.
-    let throttled = || Outcome::Throttled { wait: reply.retry_after(now).or_else(|| told_wait(&body)) };
-    let outcome = match (errcode.as_str(), reply.status) {
+    let throttled = || Class::Throttled { wait: reply.retry_after(now).or_else(|| told_wait(&body)) };
+    let class = match (errcode.as_str(), reply.status) {
         // The second is a quota, which is free again after a while.
         ("M_LIMIT_EXCEEDED" | "M_USER_LIMIT_EXCEEDED", _) | (_, 429) => Some(throttled()),
         (
@@ -40,21 +40,19 @@ pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
             | "M_CONSENT_NOT_GIVEN"
             | "M_RESOURCE_LIMIT_EXCEEDED",
             _,
-        ) => Some(Outcome::AccountDown),
-        ("M_FORBIDDEN" | "M_INVITE_BLOCKED", 403) | ("M_NOT_FOUND", 404) => Some(Outcome::TargetGone),
+        ) => Some(Class::AccountDown),
+        ("M_FORBIDDEN" | "M_INVITE_BLOCKED", 403) | ("M_NOT_FOUND", 404) => Some(Class::TargetGone),
         _ => None,
     };
-    // Every status but a good one has a report.
-    let unexplained = || Report::failed(Outcome::Unknown, "no explanation").with_status(reply.status);
-    let mut report = reply.status_report(now).unwrap_or_else(unexplained);
-    if let Some(outcome) = outcome {
-        report.outcome = outcome;
+    let mut failure = reply.unreadable(now);
+    if let Some(class) = class {
+        failure.class = class;
     }
     if !errcode.is_empty() {
         let said = excerpt(body["error"].as_str().unwrap_or_default());
-        report.error = Some(format!("{errcode}: {said}{}", advice(&errcode, &body)));
+        failure.error = format!("{errcode}: {said}{}", advice(&errcode, &body));
     }
-    Err(Box::new(Refusal { errcode, report }))
+    Err(Box::new(Refusal { errcode, failure }))
 }
 
 /// `retry_after_ms`: a whole number by the specification, a fraction or a text from some.
@@ -81,7 +79,7 @@ fn advice(errcode: &str, body: &Value) -> String {
 }
 
 /// A field without which an answer to a preparing call is worthless.
-pub fn text_of(answer: &Value, key: &str) -> Result<String, Report> {
-    let missing = || Report::failed(Outcome::Unreachable, format!("the server's answer has no {key}"));
+pub fn text_of(answer: &Value, key: &str) -> Result<String, Failure> {
+    let missing = || Failure::unreachable(format!("the server's answer has no {key}"));
     answer[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(missing)
 }

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::{Delivery, Kind, MediaFile};
+use crate::senders::shared::deliver::file;
+use crate::senders::shared::failure::Failure;
 use crate::senders::shared::markdown;
 use crate::senders::shared::parts::Part;
 use crate::senders::shared::segments::{Inline, Segment, render, segments};
@@ -29,13 +31,16 @@ impl Part for Event<'_> {
 }
 
 /// The events of a message in reading order: a text after a media becomes its caption, everything else stands alone.
-pub fn plan<'a>(delivery: &'a Delivery, text_type: &str) -> Vec<Event<'a>> {
+///
+/// # Errors
+/// A media's file is not there.
+pub fn plan<'a>(delivery: &'a Delivery, text_type: &str) -> Result<Vec<Event<'a>>, Failure> {
     let mut events = Vec::new();
     for segment in segments(&delivery.message.body) {
         match segment {
             Segment::Text(run) => plan_text(&run, text_type, &mut events),
             Segment::Media { kind, media, index } => {
-                let file = &delivery.media[index];
+                let file = file(delivery, index)?;
                 events.push(Event { kind, content: media_content(kind, file), file: Some(file), note: None });
                 if let Some(caption) = &media.caption {
                     plan_text(&[Inline::Text(caption)], text_type, &mut events);
@@ -43,7 +48,7 @@ pub fn plan<'a>(delivery: &'a Delivery, text_type: &str) -> Vec<Event<'a>> {
             }
         }
     }
-    events
+    Ok(events)
 }
 
 fn plan_text(run: &[Inline], text_type: &str, events: &mut Vec<Event>) {

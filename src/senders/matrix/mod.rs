@@ -11,7 +11,7 @@ mod direct;
 mod places;
 mod rooms;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,17 +23,17 @@ use tokio::sync::OnceCell;
 use self::answer::{Refusal, judge, text_of};
 use self::content::{Event, plan};
 use self::places::{Place, Places};
-use super::sender::{BuildError, Environment, Memory, Probe, Sender};
-use super::shared::http::Http;
-use super::shared::parts::{Budget, Progress, add_note, key_holds};
+use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::budget::Budget;
+use super::shared::deliver::{Attempt, Post, Turn};
+use super::shared::failure::{Class, Failure, Sent};
+use super::shared::key_ages::key_holds;
+use super::shared::parts::add_note;
 use super::shared::setting::{CA_FILE, flag, secret, url};
-use super::shared::steady::Steady;
 use super::shared::upload::{self, Uploads};
+use super::shared::wire::Wire;
 use super::shared::{ogg, settings};
-use crate::clock::SharedClock;
-use crate::domain::{
-    Account, Delivery, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs, WrongTarget,
-};
+use crate::domain::{Account, Delivery, MediaFile, Report, Secret, SenderSpec, Support, Target, UtcMs, WrongTarget};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Synapse forgets a transaction id after a day.
@@ -86,14 +86,10 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     let url = settings::required_url(account, "url")?;
     let token = account.settings.secret("token").ok_or_else(|| settings::missing(account, "token"))?;
     Ok(Box::new(Matrix {
-        account: account.id.clone(),
         base_url: url.as_str().trim_end_matches('/').to_owned(),
         token: token.clone(),
         text_type: if account.settings.bool("notice") == Some(true) { "m.notice" } else { "m.text" },
-        http: settings::http(account, environment)?,
-        clock: environment.clock.clone(),
-        steady: Steady::new(&environment.clock),
-        memory: environment.memory.clone(),
+        wire: Wire::new(account, environment)?,
         user_id: OnceCell::new(),
         upload_cap: Mutex::default(),
         uploads: Uploads::default(),
@@ -103,14 +99,10 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
 }
 
 struct Matrix {
-    account: String,
     base_url: String,
     token: Secret,
     text_type: &'static str,
-    http: Http,
-    clock: SharedClock,
-    steady: Steady,
-    memory: Arc<dyn Memory>,
+    wire: Wire,
     /// Ours, as the server knows it.
     user_id: OnceCell<String>,
     /// The largest upload that the server takes, where it says so, and when it was asked.
@@ -124,36 +116,14 @@ struct Matrix {
 #[async_trait]
 impl Sender for Matrix {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let events = plan(delivery, self.text_type);
-        if events.is_empty() {
-            return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
-        }
-        let mut budget = Budget::new(&self.clock, delivery.timeout);
-        let mut progress = Progress::resume(delivery, &events);
-        let key_holds = key_holds(delivery, KEY_WINDOW, self.clock.now());
-        for (index, event) in events.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            let report = match progress.may_repeat(index, delivery, key_holds) {
-                Err(report) => report,
-                Ok(()) => {
-                    let txn = format!("{}-{index}", delivery.key);
-                    let perhaps = progress.is_repeat(index) && !delivery.retry.resend_unknown;
-                    self.send_event(event, delivery, &txn, perhaps, &mut budget).await.unwrap_or_else(|report| report)
-                }
-            };
-            if !progress.record(index, report) {
-                break;
-            }
-        }
-        progress.finish()
+        let key_holds = key_holds(delivery, KEY_WINDOW, self.wire.now());
+        Attempt::new(delivery, &self.wire.clock).guarded(key_holds).run(plan(delivery, self.text_type), self).await
     }
 
     async fn probe(&self) -> Probe {
-        match self.call(self.http.get(self.path(&["account", "whoami"])), PROBE_TIMEOUT).await {
+        match self.call(self.wire.http.get(self.path(&["account", "whoami"])), PROBE_TIMEOUT).await {
             Ok(_) => Probe::up(),
-            Err(refusal) => Probe::down(refusal.report.error.unwrap_or_default()),
+            Err(refusal) => Probe::down(refusal.failure.error),
         }
     }
 
@@ -166,16 +136,12 @@ impl Sender for Matrix {
     }
 }
 
-impl Matrix {
-    /// Sends one event. `perhaps`: an earlier try may have arrived, and must not arrive in another room as well.
-    async fn send_event(
-        &self,
-        event: &Event<'_>,
-        delivery: &Delivery,
-        txn: &str,
-        perhaps: bool,
-        budget: &mut Budget,
-    ) -> Result<Report, Report> {
+impl Post<Event<'_>> for Matrix {
+    async fn post(&self, event: &Event<'_>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let (delivery, key) = (turn.delivery, turn.key());
+        // An earlier try may have arrived, and must not arrive in another room as well.
+        let perhaps = turn.is_repeat && !delivery.retry.resend_unknown;
+        let budget = &mut *turn.budget;
         let mut place = self.place(delivery, budget).await?;
         let mut was_refused = false;
         let mut content = event.content.clone();
@@ -186,24 +152,26 @@ impl Matrix {
             if !was_refused {
                 self.upload_into(&mut content, event, budget).await?;
             }
-            let path = self.path(&["rooms", &place.lead.room, "send", "m.room.message", txn]);
-            let report = match self.call(self.http.put(path).json(&content), budget.left()?).await {
+            let path = self.path(&["rooms", &place.lead.room, "send", "m.room.message", &key]);
+            let failure = match self.call(self.wire.http.put(path).json(&content), budget.left()?).await {
                 Ok(answer) => return accepted(&answer, event, &place),
-                Err(refusal) => refusal.report,
+                Err(refusal) => refusal.failure,
             };
-            if report.outcome != Outcome::TargetGone || was_refused {
-                return Err(report);
+            if failure.class != Class::TargetGone || was_refused {
+                return Err(failure);
             }
             // The room may have been replaced since it was looked at.
             let other = self.other_place(&place, delivery, budget).await?;
             if other.lead.room == place.lead.room {
-                return Err(report);
+                return Err(failure);
             }
             (place, was_refused) = (other, true);
         }
     }
+}
 
-    async fn upload_into(&self, content: &mut Value, event: &Event<'_>, budget: &mut Budget) -> Result<(), Report> {
+impl Matrix {
+    async fn upload_into(&self, content: &mut Value, event: &Event<'_>, budget: &mut Budget) -> Result<(), Failure> {
         let Some(file) = event.file else { return Ok(()) };
         content["url"] = json!(self.uploaded(file, budget).await?);
         if let Some(ms) = ogg::opus_duration_ms(&file.path).await {
@@ -217,24 +185,24 @@ impl Matrix {
     }
 
     /// The address of the file on the server, where it is put unless it lies there already.
-    async fn uploaded(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Report> {
-        let now = self.steady.now();
+    async fn uploaded(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Failure> {
+        let now = self.wire.steady.now();
         if let Some(uri) = self.uploads.get(file, "", now) {
             return Ok(uri);
         }
         self.check_size(file, budget).await?;
         budget.extend_for_bytes(file.len);
-        let request = self.http.post(format!("{}/_matrix/media/v3/upload", self.base_url));
+        let request = self.wire.http.post(format!("{}/_matrix/media/v3/upload", self.base_url));
         let request = upload::raw(request.query(&[("filename", &file.filename)]), file).await?;
-        let answer = self.prepare(request, budget).await.map_err(|report| {
-            if report.http_status == Some(413) {
+        let answer = self.prepare(request, budget).await.map_err(|failure| {
+            if failure.http_status == Some(413) {
                 // Another cap than the one that we know.
                 *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = None;
             }
-            match report.outcome {
+            match failure.class {
                 // A refusal to store this file says nothing about the room.
-                Outcome::TargetGone => Report { outcome: Outcome::Rejected, ..report },
-                _ => report,
+                Class::TargetGone => failure.classed(Class::Rejected),
+                _ => failure,
             }
         })?;
         let uri = text_of(&answer, "content_uri")?;
@@ -243,18 +211,18 @@ impl Matrix {
     }
 
     /// Spares an upload that the server is bound to refuse. A server that does not tell its cap is simply tried.
-    async fn check_size(&self, file: &MediaFile, budget: &Budget) -> Result<(), Report> {
+    async fn check_size(&self, file: &MediaFile, budget: &Budget) -> Result<(), Failure> {
         match self.cap(budget).await? {
             Some(cap) if file.len > cap => {
                 let error = format!("'{}' has {} bytes, the server takes {cap}", file.filename, file.len);
-                Err(Report::failed(Outcome::Rejected, error))
+                Err(Failure::rejected(error))
             }
             _ => Ok(()),
         }
     }
 
-    async fn cap(&self, budget: &Budget) -> Result<Option<u64>, Report> {
-        let now = self.steady.now();
+    async fn cap(&self, budget: &Budget) -> Result<Option<u64>, Failure> {
+        let now = self.wire.steady.now();
         let known = *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((cap, asked_at)) = known
             && now.since(asked_at) < CAP_LASTS
@@ -262,16 +230,14 @@ impl Matrix {
             return Ok(cap);
         }
         let url = format!("{}/_matrix/client/v1/media/config", self.base_url);
-        let cap = match self.call(self.http.get(url), budget.left()?).await {
+        let cap = match self.call(self.wire.http.get(url), budget.left()?).await {
             Ok(config) => config["m.upload.size"].as_u64(),
-            Err(refusal) if refusal.report.outcome == Outcome::Rejected => None,
-            Err(refusal) => return Err(refusal.report.before_the_send()),
+            Err(refusal) if refusal.failure.class == Class::Rejected => None,
+            Err(refusal) => return Err(refusal.failure.before_the_send()),
         };
         *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = Some((cap, now));
         Ok(cap)
     }
-
-    // ---- One call ----
 
     fn path(&self, segments: &[&str]) -> String {
         let mut url = format!("{}/_matrix/client/v3", self.base_url);
@@ -283,38 +249,38 @@ impl Matrix {
     }
 
     /// A call before the send, which nobody sees: whatever became of it, the message is not out.
-    async fn prepare(&self, request: RequestBuilder, budget: &Budget) -> Result<Value, Report> {
-        self.call(request, budget.left()?).await.map_err(|refusal| refusal.report.before_the_send())
+    async fn prepare(&self, request: RequestBuilder, budget: &Budget) -> Result<Value, Failure> {
+        self.call(request, budget.left()?).await.map_err(|refusal| refusal.failure.before_the_send())
     }
 
     async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Value, Box<Refusal>> {
-        match self.http.call(request.bearer_auth(self.token.expose()), deadline).await {
-            Ok(reply) => judge(&reply, self.clock.now()),
-            Err(error) => Err(Box::new(Refusal { errcode: String::new(), report: error.report() })),
+        match self.wire.http.call(request.bearer_auth(self.token.expose()), deadline).await {
+            Ok(reply) => judge(&reply, self.wire.now()),
+            Err(error) => Err(Box::new(Refusal { errcode: String::new(), failure: error.into() })),
         }
     }
 }
 
-/// The report of an event that the server took.
-fn accepted(answer: &Value, event: &Event<'_>, place: &Place) -> Result<Report, Report> {
+/// An event that the server took.
+fn accepted(answer: &Value, event: &Event<'_>, place: &Place) -> Result<Sent, Failure> {
     let Some(event_id) = answer["event_id"].as_str().filter(|id| !id.is_empty()) else {
-        return Err(Report::failed(Outcome::Unknown, "the answer names no event"));
+        return Err(Failure::unknown("the answer names no event"));
     };
-    let mut report = Report::sent(Some(event_id.to_owned())).with_status(200);
-    add_note(&mut report.note, event.note);
+    let mut note = None;
+    add_note(&mut note, event.note);
     if place.replaces {
-        add_note(&mut report.note, Some(&format!("the room was replaced by {}", place.lead.room)));
+        add_note(&mut note, Some(&format!("the room was replaced by {}", place.lead.room)));
     }
-    add_note(&mut report.note, place.encrypted.then_some("unencrypted in an encrypted room"));
-    Ok(report)
+    add_note(&mut note, place.encrypted.then_some("unencrypted in an encrypted room"));
+    Ok(Sent::new(Some(event_id.to_owned())).with_status(200).noting(note))
 }
 
 /// The target leads to another room than when the push was first tried, and the transaction id says nothing there.
-fn may_have_arrived(before: &str, place: &Place) -> Report {
+fn may_have_arrived(before: &str, place: &Place) -> Failure {
     let room = &place.lead.room;
     let error = format!(
         "it may have arrived in {before}, and the target leads to {room} since: look there, or say resend_unknown to \
          have such a push sent again"
     );
-    Report::failed(Outcome::TargetGone, error)
+    Failure::target_gone(error)
 }

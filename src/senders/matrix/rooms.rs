@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::Matrix;
 use super::answer::text_of;
 use super::places::{Lead, Place, key};
-use crate::domain::{Delivery, Outcome, Report, Target};
+use crate::domain::{Delivery, Target};
 use crate::senders::sender::MemoryError;
-use crate::senders::shared::parts::Budget;
+use crate::senders::shared::budget::Budget;
+use crate::senders::shared::failure::{Class, Failure};
 
 /// Rooms that replace each other for longer than this lead nowhere.
 const MOST_HOPS: usize = 8;
@@ -26,12 +27,12 @@ pub(super) struct Followed {
 
 impl Matrix {
     /// The room to which the delivery's target leads.
-    pub(super) async fn place(&self, delivery: &Delivery, budget: &Budget) -> Result<Place, Report> {
+    pub(super) async fn place(&self, delivery: &Delivery, budget: &Budget) -> Result<Place, Failure> {
         self.places.saw(delivery);
         let slot = self.places.slot(&delivery.target);
         let mut known = self.in_time(slot.lock(), budget).await?;
         if let Some(place) = &*known
-            && self.places.is_fresh(place.seen, self.steady.now())
+            && self.places.is_fresh(place.seen, self.wire.steady.now())
             && self.still_reaches(&delivery.target, &place.lead.room, budget).await?
         {
             return Ok(place.clone());
@@ -51,7 +52,7 @@ impl Matrix {
         refused: &Place,
         delivery: &Delivery,
         budget: &Budget,
-    ) -> Result<Place, Report> {
+    ) -> Result<Place, Failure> {
         let slot = self.places.slot(&delivery.target);
         if let Some(known) = &mut *self.in_time(slot.lock(), budget).await?
             && known.lead.room == refused.lead.room
@@ -61,15 +62,15 @@ impl Matrix {
         self.place(delivery, budget).await
     }
 
-    async fn still_reaches(&self, target: &Target, room: &str, budget: &Budget) -> Result<bool, Report> {
+    async fn still_reaches(&self, target: &Target, room: &str, budget: &Budget) -> Result<bool, Failure> {
         match target {
             Target::Group(_) => Ok(true),
             Target::User(user) => self.is_usable(room, user, budget).await,
         }
     }
 
-    async fn look_up(&self, target: &Target, last: Option<&Place>, budget: &Budget) -> Result<Place, Report> {
-        let seen = Some(self.places.seen(self.steady.now()));
+    async fn look_up(&self, target: &Target, last: Option<&Place>, budget: &Budget) -> Result<Place, Failure> {
+        let seen = Some(self.places.seen(self.wire.steady.now()));
         let known = match last {
             Some(place) => Some(place.lead.clone()),
             None => self.recall(target).await?,
@@ -77,7 +78,7 @@ impl Matrix {
         let led_to = known.as_ref().map(|lead| lead.room.as_str());
         let (named, found) = match target {
             Target::Group(alias) if alias.starts_with('#') => {
-                let answer = self.prepare(self.http.get(self.path(&["directory", "room", alias])), budget).await?;
+                let answer = self.prepare(self.wire.http.get(self.path(&["directory", "room", alias])), budget).await?;
                 let room = text_of(&answer, "room_id")?;
                 (None, self.follow(&room, led_to, budget).await?)
             }
@@ -89,29 +90,29 @@ impl Matrix {
         let lead = match (led_to, &known) {
             (Some(room), known) if room == found.room => known.clone().unwrap_or_else(|| Lead::to(room)),
             (Some(before), _) => {
-                tracing::info!(account = self.account, %target, before, now = found.room, "another room from now on");
-                let since = self.places.changed_at(self.clock.now());
+                tracing::info!(account = self.wire.account, %target, before, now = found.room, "another room from now on");
+                let since = self.places.changed_at(self.wire.clock.now());
                 Lead { room: found.room.clone(), before: Some((before.to_owned(), since)) }
             }
             (None, _) => Lead::to(&found.room),
         };
         // What a room's own id leads to needs no note for as long as that is the room.
         if known.as_ref() != Some(&lead) && named != Some(&lead.room) {
-            self.memory.remember(&self.account, &key(target), &lead.as_text()).await.map_err(forgetful)?;
+            self.wire.remember(&key(target), &lead.as_text()).await.map_err(forgetful)?;
         }
         let replaces =
             !matches!(target, Target::User(_)) && (found.hops > 0 || named.is_some_and(|named| *named != lead.room));
         Ok(Place { lead, encrypted: found.encrypted, replaces, seen })
     }
 
-    async fn recall(&self, target: &Target) -> Result<Option<Lead>, Report> {
-        let (notes, key) = (self.memory.recall(&self.account).await.map_err(forgetful)?, key(target));
+    async fn recall(&self, target: &Target) -> Result<Option<Lead>, Failure> {
+        let (notes, key) = (self.wire.recall().await.map_err(forgetful)?, key(target));
         Ok(notes.into_iter().find(|(known, _)| *known == key).map(|(_, text)| Lead::parse(&text)))
     }
 
     /// The room that `start` became. One that is not `known` yet, and into which nobody may have put us since it took
     /// the place of another, is joined.
-    pub(super) async fn follow(&self, start: &str, known: Option<&str>, budget: &Budget) -> Result<Followed, Report> {
+    pub(super) async fn follow(&self, start: &str, known: Option<&str>, budget: &Budget) -> Result<Followed, Failure> {
         let (mut room, mut hops, mut joined) = (start.to_owned(), 0, false);
         loop {
             let (replacement, encrypted) = self.standing(&room, budget).await?;
@@ -119,7 +120,7 @@ impl Matrix {
             match replacement {
                 Some(_) if hops == MOST_HOPS => {
                     let error = format!("{start} was replaced {MOST_HOPS} times over, or by itself: name another room");
-                    return Err(Report::failed(Outcome::TargetGone, error));
+                    return Err(Failure::target_gone(error));
                 }
                 Some(replacement) => (room, hops, joined) = (replacement, hops + 1, false),
                 None if joined || !is_new => return Ok(Followed { room, encrypted, hops }),
@@ -132,7 +133,7 @@ impl Matrix {
     }
 
     /// By which room this one was replaced, and whether it is encrypted; as far as we may look into it.
-    pub(super) async fn standing(&self, room: &str, budget: &Budget) -> Result<(Option<String>, bool), Report> {
+    pub(super) async fn standing(&self, room: &str, budget: &Budget) -> Result<(Option<String>, bool), Failure> {
         let (tombstone, encryption) =
             tokio::join!(self.state(room, "m.room.tombstone", budget), self.state(room, "m.room.encryption", budget));
         let replacement = tombstone?["replacement_room"].as_str().filter(|new| !new.is_empty()).map(str::to_owned);
@@ -140,46 +141,46 @@ impl Matrix {
     }
 
     /// A piece of a room's state, null where there is none or we may not see it: then the send shows what holds.
-    async fn state(&self, room: &str, kind: &str, budget: &Budget) -> Result<Value, Report> {
-        let request = self.http.get(self.path(&["rooms", room, "state", kind]));
+    async fn state(&self, room: &str, kind: &str, budget: &Budget) -> Result<Value, Failure> {
+        let request = self.wire.http.get(self.path(&["rooms", room, "state", kind]));
         match self.call(request, budget.left()?).await {
             Ok(state) => Ok(state),
-            Err(refusal) => match refusal.report.outcome {
-                Outcome::TargetGone | Outcome::Rejected => Ok(Value::Null),
+            Err(refusal) => match refusal.failure.class {
+                Class::TargetGone | Class::Rejected => Ok(Value::Null),
                 // Not the homeserver's own words: a proxy that lets only some paths pass.
-                Outcome::AccountDown if refusal.errcode.is_empty() => Ok(Value::Null),
-                _ => Err(refusal.report.before_the_send()),
+                Class::AccountDown if refusal.errcode.is_empty() => Ok(Value::Null),
+                _ => Err(refusal.failure.before_the_send()),
             },
         }
     }
 
-    async fn join(&self, room: &str, before: &str, budget: &Budget) -> Result<(), Report> {
+    async fn join(&self, room: &str, before: &str, budget: &Budget) -> Result<(), Failure> {
         let servers = [room, before].into_iter().filter_map(|id| id.split_once(':')).map(|(_, server)| server);
         let via: Vec<(&str, &str)> = servers.flat_map(|server| [("via", server), ("server_name", server)]).collect();
-        let request = self.http.post(self.path(&["join", room])).query(&via).json(&serde_json::json!({}));
-        let Err(report) = self.prepare(request, budget).await else { return Ok(()) };
-        match report.outcome {
-            Outcome::TargetGone | Outcome::Rejected => {
-                let said = report.error.as_deref().unwrap_or_default();
+        let request = self.wire.http.post(self.path(&["join", room])).query(&via).json(&serde_json::json!({}));
+        let Err(failure) = self.prepare(request, budget).await else { return Ok(()) };
+        match failure.class {
+            Class::TargetGone | Class::Rejected => {
                 let error = format!(
                     "{before} was replaced by {room}, which the account may not join: invite it there, or name \
-                     another room ({said})"
+                     another room ({})",
+                    failure.error
                 );
-                Err(Report { outcome: Outcome::TargetGone, error: Some(error), ..report })
+                Err(Failure { class: Class::TargetGone, error, ..failure })
             }
-            _ => Err(report),
+            _ => Err(failure),
         }
     }
 
     /// What another push holds may take longer than this one has.
-    pub(super) async fn in_time<T>(&self, waiting: impl Future<Output = T>, budget: &Budget) -> Result<T, Report> {
+    pub(super) async fn in_time<T>(&self, waiting: impl Future<Output = T>, budget: &Budget) -> Result<T, Failure> {
         let left = budget.left()?;
         tokio::select! {
             biased;
             done = waiting => Ok(done),
-            () = self.clock.sleep(left) => {
+            () = self.wire.clock.sleep(left) => {
                 let error = "the time of this attempt ran out while another push looked up the same room";
-                Err(Report::failed(Outcome::Unreachable, error))
+                Err(Failure::unreachable(error))
             }
         }
     }
@@ -187,6 +188,6 @@ impl Matrix {
 
 /// Without the memory a push would open a room of its own each time, or go to another room than its first try did, so
 /// it waits until the memory works.
-fn forgetful(error: MemoryError) -> Report {
-    Report::failed(Outcome::Unreachable, format!("cannot look up where the room was before: {error}"))
+fn forgetful(error: MemoryError) -> Failure {
+    Failure::unreachable(format!("cannot look up where the room was before: {error}"))
 }

@@ -1,10 +1,10 @@
-//! What an implementation answered, and which class of outcome it means (qq.md §1.2 to §1.4, §5.2, §5.3).
+//! What an implementation answered, and which class of failure it means (qq.md §1.2 to §1.4, §5.2, §5.3).
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::Outcome;
+use crate::senders::shared::failure::Class;
 use crate::senders::shared::http::excerpt;
 use crate::senders::shared::verdict::{Fields, No, Verdict, number};
 
@@ -92,53 +92,54 @@ impl Answer {
         }
     }
 
-    /// The class of a send's answer. `attempt` counts from 1: failures that nobody can name are tried twice.
-    pub fn outcome(&self, attempt: u32) -> Outcome {
-        if self.is_ok() {
-            return Outcome::Sent;
-        }
+    /// What the answer to a send means. `attempt` counts from 1: failures that nobody can name are tried twice.
+    pub fn verdict(&self, attempt: u32) -> Result<(), Class> {
+        if self.is_ok() { Ok(()) } else { Err(self.class(attempt)) }
+    }
+
+    fn class(&self, attempt: u32) -> Class {
         if let Some(no) = &self.no {
             // Beside a yes, so that a reason which nobody can name must not lead to a second message.
-            return known_outcome(no.code).or_else(|| told(&no.words)).unwrap_or(Outcome::Rejected);
+            return known_class(no.code).or_else(|| told(&no.words)).unwrap_or(Class::Rejected);
         }
-        if let Some(outcome) = self.event_outcome(attempt) {
-            return outcome;
+        if let Some(class) = self.event_class(attempt) {
+            return class;
         }
         if let Some(code) = self.qq_code() {
-            return known_outcome(code).or_else(|| self.told()).unwrap_or_else(|| worth_one_more_try(attempt));
+            return known_class(code).or_else(|| self.told()).unwrap_or_else(|| worth_one_more_try(attempt));
         }
-        if let Some(outcome) = self.told() {
-            return outcome;
+        if let Some(class) = self.told() {
+            return class;
         }
         match self.retcode {
             // Queued: the outcome is never told.
-            1 => Outcome::Unknown,
-            0 if self.status == Status::Queued => Outcome::Unknown,
+            1 => Class::Unknown,
+            0 if self.status == Status::Queued => Class::Unknown,
             // A yes beside a no that names no reason: another try might be a second message.
-            0 => Outcome::Rejected,
-            400 | 404 | 1400 | 1404 | 102 => Outcome::Rejected,
-            401 | 403 | 1401 | 1403 | 104 => Outcome::AccountDown,
+            0 => Class::Rejected,
+            400 | 404 | 1400 | 1404 | 102 => Class::Rejected,
+            401 | 403 | 1401 | 1403 | 104 => Class::AccountDown,
             _ => worth_one_more_try(attempt),
         }
     }
 
     /// The class that the words tell.
-    fn told(&self) -> Option<Outcome> {
+    fn told(&self) -> Option<Class> {
         told(&self.text)
     }
 
     /// NapCat's and LLBot's waits for QQ's own word on a message that they have already handed over.
-    fn event_outcome(&self, attempt: u32) -> Option<Outcome> {
+    fn event_class(&self, attempt: u32) -> Option<Class> {
         if self.text.contains("waitForSelfEcho timeout") {
-            return Some(Outcome::Unknown);
+            return Some(Class::Unknown);
         }
         let is_timeout = self.text.contains("Timeout: NTEvent");
         match number_after(&self.text, "\"result\":") {
             // Result 0 or none: perhaps delivered, perhaps swallowed.
-            None | Some(0) if is_timeout => Some(Outcome::Unknown),
+            None | Some(0) if is_timeout => Some(Class::Unknown),
             // A code that nobody knows leaves it to the words.
             Some(code) if is_timeout || self.text.contains("EventChecker Failed") => {
-                Some(known_outcome(code).or_else(|| self.told()).unwrap_or_else(|| worth_one_more_try(attempt)))
+                Some(known_class(code).or_else(|| self.told()).unwrap_or_else(|| worth_one_more_try(attempt)))
             }
             _ => None,
         }
@@ -152,61 +153,61 @@ impl Answer {
 }
 
 /// The class that the words tell.
-fn told(words: &str) -> Option<Outcome> {
-    TEXTS.iter().find(|(text, _)| words.contains(text)).map(|(_, outcome)| outcome.clone())
+fn told(words: &str) -> Option<Class> {
+    TEXTS.iter().find(|(text, _)| words.contains(text)).map(|(_, class)| class.clone())
 }
 
 /// QQ's own result codes.
-fn known_outcome(code: i64) -> Option<Outcome> {
+fn known_class(code: i64) -> Option<Class> {
     Some(match code {
         // Too large; the day's @all are used up.
-        10 | 121 => Outcome::Rejected,
-        32 | 299 => Outcome::Throttled { wait: Some(SPEECH_LIMIT_WAIT) },
-        46 | 1_006_514 => Outcome::AccountDown,
+        10 | 121 => Class::Rejected,
+        32 | 299 => Class::Throttled { wait: Some(SPEECH_LIMIT_WAIT) },
+        46 | 1_006_514 => Class::AccountDown,
         // Removed from the group; muted there. Knocking on gets accounts frozen.
-        110 | 120 => Outcome::TargetGone,
+        110 | 120 => Class::TargetGone,
         _ => return None,
     })
 }
 
 /// Failures that may be a passing weakness or lie in the message: nothing says which, so they are tried twice.
-fn worth_one_more_try(attempt: u32) -> Outcome {
-    if attempt < 2 { Outcome::Unreachable } else { Outcome::Rejected }
+fn worth_one_more_try(attempt: u32) -> Class {
+    if attempt < 2 { Class::Unreachable } else { Class::Rejected }
 }
 
 /// Texts that tell the class; the first that is contained counts.
-const TEXTS: &[(&str, Outcome)] = &[
-    ("网络连接异常", Outcome::AccountDown),
-    ("移出该群", Outcome::TargetGone),
-    ("移出群", Outcome::TargetGone),
-    ("当前处于被禁言状态", Outcome::TargetGone),
-    ("无法获取用户信息", Outcome::TargetGone),
-    ("FRIEND_NOT_FOUND", Outcome::TargetGone),
-    ("GROUP_NOT_FOUND", Outcome::TargetGone),
-    ("群聊不存在", Outcome::TargetGone),
-    ("群不存在", Outcome::TargetGone),
-    ("添加对方为好友", Outcome::TargetGone),
-    ("发送超时", Outcome::Unknown),
-    ("下载文件失败", Outcome::Unreachable),
-    ("下载失败", Outcome::Unreachable),
-    ("fetch failed", Outcome::Unreachable),
-    ("不支持的Api", Outcome::Rejected),
-    ("API_NOT_FOUND", Outcome::Rejected),
-    ("EMPTY_MSG_ERROR", Outcome::Rejected),
-    ("FILE_NOT_FOUND", Outcome::Rejected),
-    ("文件处理失败", Outcome::Rejected),
-    ("识别URL失败", Outcome::Rejected),
-    ("ENOENT", Outcome::Rejected),
-    ("文件不存在", Outcome::Rejected),
-    ("路径不存在", Outcome::Rejected),
-    ("未知文件类型", Outcome::Rejected),
-    ("大小为0", Outcome::Rejected),
-    ("语音转换失败", Outcome::Rejected),
-    ("视频过大", Outcome::Rejected),
-    ("未知的消息类型", Outcome::Rejected),
-    ("消息体无法解析", Outcome::Rejected),
-    ("不合法", Outcome::Rejected),
-    ("请指定", Outcome::Rejected),
+const TEXTS: &[(&str, Class)] = &[
+    ("网络连接异常", Class::AccountDown),
+    ("移出该群", Class::TargetGone),
+    ("移出群", Class::TargetGone),
+    ("当前处于被禁言状态", Class::TargetGone),
+    ("无法获取用户信息", Class::TargetGone),
+    ("FRIEND_NOT_FOUND", Class::TargetGone),
+    ("GROUP_NOT_FOUND", Class::TargetGone),
+    ("群聊不存在", Class::TargetGone),
+    ("群不存在", Class::TargetGone),
+    ("添加对方为好友", Class::TargetGone),
+    ("发送超时", Class::Unknown),
+    ("下载文件失败", Class::Unreachable),
+    ("下载失败", Class::Unreachable),
+    ("fetch failed", Class::Unreachable),
+    ("不支持的Api", Class::Rejected),
+    ("API_NOT_FOUND", Class::Rejected),
+    ("EMPTY_MSG_ERROR", Class::Rejected),
+    ("FILE_NOT_FOUND", Class::Rejected),
+    ("文件处理失败", Class::Rejected),
+    ("识别URL失败", Class::Rejected),
+    ("ENOENT", Class::Rejected),
+    ("文件不存在", Class::Rejected),
+    ("路径不存在", Class::Rejected),
+    ("未知文件类型", Class::Rejected),
+    ("大小为0", Class::Rejected),
+    ("语音转换失败", Class::Rejected),
+    ("视频过大", Class::Rejected),
+    ("未知的消息类型", Class::Rejected),
+    ("消息体无法解析", Class::Rejected),
+    ("不合法", Class::Rejected),
+    ("请指定", Class::Rejected),
 ];
 
 /// The whole number that follows `mark`, blanks between them skipped.
@@ -239,14 +240,23 @@ mod tests {
         )
     }
 
-    /// One row for each signal of qq.md §1.4 and each code of §5.2 and text of §5.3, with the class of a first and
-    /// of a second attempt.
+    /// The class of a first and of a second attempt.
+    type Row = (Answer, Class, Class);
+
+    fn assert_classes(rows: Vec<Row>) {
+        for (answer, first, second) in rows {
+            assert_eq!(answer.verdict(1), Err(first), "{answer:?}");
+            assert_eq!(answer.verdict(2), Err(second), "{answer:?}");
+        }
+    }
+
+    /// One row for each signal of qq.md §1.4 and each code of §5.2.
     #[test]
-    fn every_signal_of_the_sheet_leads_to_its_class() {
-        use Outcome::*;
+    fn every_code_of_the_sheet_leads_to_its_class() {
+        use Class::*;
         let long_wait = || Throttled { wait: Some(SPEECH_LIMIT_WAIT) };
         let checker = |result: &str| answer(200, &napcat("EventChecker Failed", result));
-        let rows: Vec<(Answer, Outcome, Outcome)> = vec![
+        assert_classes(vec![
             (answer(0, ""), Rejected, Rejected),
             (answer(1, ""), Unknown, Unknown),
             // retcodes
@@ -288,6 +298,14 @@ mod tests {
             (answer(299, ""), long_wait(), long_wait()),
             (answer(120, ""), TargetGone, TargetGone),
             (answer(46, ""), AccountDown, AccountDown),
+        ]);
+    }
+
+    /// One row for each text of qq.md §5.3.
+    #[test]
+    fn every_text_of_the_sheet_leads_to_its_class() {
+        use Class::*;
+        assert_classes(vec![
             // media
             (answer(200, "rich media transfer failed"), Unreachable, Rejected),
             (answer(200, "文件处理失败"), Rejected, Rejected),
@@ -319,35 +337,31 @@ mod tests {
             (answer(200, ""), Unreachable, Rejected),
             (answer(1200, "x"), Unreachable, Rejected),
             (answer(-5, ""), Unreachable, Rejected),
-        ];
-        for (answer, first, second) in rows {
-            assert_eq!(answer.outcome(1), first, "{answer:?}");
-            assert_eq!(answer.outcome(2), second, "{answer:?}");
-        }
+        ]);
     }
 
     #[test]
     fn a_number_of_success_beside_a_status_that_says_no_is_not_sent() {
-        use Outcome::*;
-        let outcome = |envelope: Value| Answer::read(envelope).unwrap().outcome(1);
+        use Class::*;
+        let verdict = |envelope: Value| Answer::read(envelope).unwrap().verdict(1);
         for (status, expected) in [
-            (json!("ok"), Sent),
-            (json!("OK "), Sent),
-            (json!(null), Sent),
-            (json!(""), Sent),
-            (json!("failed"), Rejected),
-            (json!("FAILED"), Rejected),
-            (json!(false), Rejected),
-            (json!("the file could not be sent"), Rejected),
-            (json!("群聊不存在"), TargetGone),
-            (json!("async"), Unknown),
+            (json!("ok"), Ok(())),
+            (json!("OK "), Ok(())),
+            (json!(null), Ok(())),
+            (json!(""), Ok(())),
+            (json!("failed"), Err(Rejected)),
+            (json!("FAILED"), Err(Rejected)),
+            (json!(false), Err(Rejected)),
+            (json!("the file could not be sent"), Err(Rejected)),
+            (json!("群聊不存在"), Err(TargetGone)),
+            (json!("async"), Err(Unknown)),
         ] {
             let envelope = json!({"status": status, "retcode": 0, "data": {"message_id": 7}});
-            assert_eq!(outcome(envelope.clone()), expected, "{envelope}");
+            assert_eq!(verdict(envelope.clone()), expected, "{envelope}");
         }
-        assert_eq!(outcome(json!({"retcode": 0, "data": null})), Sent, "without a status the number decides");
+        assert_eq!(verdict(json!({"retcode": 0, "data": null})), Ok(()), "without a status the number decides");
         let worded = json!({"status": "failed", "retcode": 0, "message": "", "wording": "群不存在", "data": null});
-        assert_eq!(outcome(worded), TargetGone);
+        assert_eq!(verdict(worded), Err(TargetGone));
     }
 
     #[test]

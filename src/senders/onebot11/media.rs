@@ -7,7 +7,8 @@ use url::Url;
 
 use super::outgoing::Outgoing;
 use super::product::Product;
-use crate::domain::{Kind, MediaFile, Outcome, Report};
+use crate::domain::{Kind, MediaFile};
+use crate::senders::shared::failure::Failure;
 use crate::senders::shared::json_body::Slots;
 
 /// NapCat holds base64 several times in memory, and streamed files up to this size too.
@@ -18,8 +19,8 @@ const STREAM_RETENTION_MS: u64 = 35 * 60 * 1000;
 
 impl Outgoing<'_> {
     /// The text for `file` in a segment.
-    pub(super) async fn segment_source(&mut self, kind: Kind, file: &MediaFile) -> Result<String, Report> {
-        if self.bot.local_files {
+    pub(super) async fn segment_source(&mut self, kind: Kind, file: &MediaFile) -> Result<String, Failure> {
+        if self.local_files {
             return file_url(&file.path);
         }
         match self.product {
@@ -30,8 +31,8 @@ impl Outgoing<'_> {
     }
 
     /// The text for `file` in `upload_group_file` and `upload_private_file`.
-    pub(super) async fn upload_source(&mut self, file: &MediaFile) -> Result<String, Report> {
-        if self.bot.local_files {
+    pub(super) async fn upload_source(&mut self, file: &MediaFile) -> Result<String, Failure> {
+        if self.local_files {
             // Lagrange and go-cqhttp open it as it stands.
             return Ok(file.path.display().to_string());
         }
@@ -43,17 +44,16 @@ impl Outgoing<'_> {
     }
 
     /// Has go-cqhttp fetch the address, and tells the path of what it fetched.
-    async fn download(&self, url: &str) -> Result<String, Report> {
-        let data =
-            self.bot.api.ask("download_file", json!({"url": url, "thread_count": 1}), self.budget.left()?).await?;
+    async fn download(&self, url: &str) -> Result<String, Failure> {
+        let data = self.api.ask("download_file", json!({"url": url, "thread_count": 1}), self.budget.left()?).await?;
         match data.get("file").and_then(|file| file.as_str()) {
             Some(path) => Ok(path.to_owned()),
-            None => Err(Report::failed(Outcome::Unreachable, "download_file: the answer names no file")),
+            None => Err(Failure::unreachable("download_file: the answer names no file")),
         }
     }
 
     /// Brings the file to NapCat in chunks (qq.md §3.2) and tells the path that it got there.
-    async fn stream(&self, file: &MediaFile) -> Result<String, Report> {
+    async fn stream(&self, file: &MediaFile) -> Result<String, Failure> {
         let stream_id = format!("pushcron-{:016x}", fastrand::u64(..));
         let total_chunks = file.len.div_ceil(STREAM_CHUNK_BYTES);
         for chunk_index in 0..total_chunks {
@@ -69,26 +69,26 @@ impl Outgoing<'_> {
                 "filename": file.filename,
                 "file_retention": STREAM_RETENTION_MS,
             });
-            self.bot.api.prepare("upload_file_stream", &slots.fill(&chunk), self.budget.left()?).await?;
+            self.api.prepare("upload_file_stream", &slots.fill(&chunk), self.budget.left()?).await?;
         }
         let end = json!({"stream_id": stream_id, "is_complete": true});
-        let data = self.bot.api.ask("upload_file_stream", end, self.budget.left()?).await?;
+        let data = self.api.ask("upload_file_stream", end, self.budget.left()?).await?;
         match data.get("file_path").and_then(|path| path.as_str()) {
             Some(path) => Ok(path.to_owned()),
-            None => Err(Report::failed(Outcome::Unreachable, "upload_file_stream: the answer names no file")),
+            None => Err(Failure::unreachable("upload_file_stream: the answer names no file")),
         }
     }
 
-    fn needs_path(&self, what: &str) -> Report {
+    fn needs_path(&self, what: &str) -> Failure {
         let name = self.product.name();
         let way = if self.product == Product::GoCqhttp { "path or address" } else { "path" };
         let error = format!("{name} takes {what} by {way} only: set local_files if it runs on this machine");
-        Report::failed(Outcome::Rejected, error)
+        Failure::rejected(error)
     }
 }
 
-fn file_url(path: &Path) -> Result<String, Report> {
+fn file_url(path: &Path) -> Result<String, Failure> {
     Url::from_file_path(path)
         .map(String::from)
-        .map_err(|()| Report::failed(Outcome::Rejected, format!("{} is no absolute path", path.display())))
+        .map_err(|()| Failure::rejected(format!("{} is no absolute path", path.display())))
 }

@@ -3,6 +3,7 @@
 use crate::domain::{Body, Item, Kind, Message};
 use crate::senders::shared::markdown::to_plain;
 use crate::senders::shared::parts::Part;
+use crate::senders::shared::segments::{Inline, Segment, segments};
 use crate::senders::shared::text::{Limit, split};
 
 /// QQ's own limit is not published; 4500 characters and 50 images are what the older clients measured (qq.md §5.1).
@@ -63,13 +64,12 @@ pub fn notes(message: &Message, to_group: bool) -> Vec<&'static str> {
 /// The sends of a message, in reading order.
 pub fn plan(message: &Message) -> Vec<Send> {
     let mut plan = Plan::default();
-    match &message.body {
-        Body::Text { text } => plan.text(text),
-        Body::Image(media) => plan.image(media.caption.as_deref()),
-        Body::Voice(media) => plan.alone(Kind::Voice, media.caption.as_deref()),
-        Body::Video(media) => plan.alone(Kind::Video, media.caption.as_deref()),
-        Body::File(media) => plan.alone(Kind::File, media.caption.as_deref()),
-        Body::Mixed { items } => items.iter().for_each(|item| plan.item(item)),
+    for segment in segments(&message.body) {
+        match segment {
+            Segment::Text(run) => run.into_iter().for_each(|inline| plan.inline(inline)),
+            Segment::Media { kind: Kind::Image, media, index } => plan.image(index, media.caption.as_deref()),
+            Segment::Media { kind, media, index } => plan.alone(kind, index, media.caption.as_deref()),
+        }
     }
     plan.end_message();
     plan.sends
@@ -81,20 +81,15 @@ struct Plan {
     open: Vec<Piece>,
     chars: usize,
     images: usize,
-    media: usize,
 }
 
 impl Plan {
-    fn item(&mut self, item: &Item) {
-        match item {
-            Item::Text { text } => self.text(text),
-            Item::Markdown { text } => self.text(&to_plain(text)),
-            Item::Image(media) => self.image(media.caption.as_deref()),
-            Item::Voice(media) => self.alone(Kind::Voice, media.caption.as_deref()),
-            Item::Video(media) => self.alone(Kind::Video, media.caption.as_deref()),
-            Item::File(media) => self.alone(Kind::File, media.caption.as_deref()),
-            Item::At { user } => self.open.push(Piece::At(user.clone())),
-            Item::AtAll => self.open.push(Piece::AtAll),
+    fn inline(&mut self, inline: Inline) {
+        match inline {
+            Inline::Text(text) => self.text(text),
+            Inline::Markdown(text) => self.text(&to_plain(text)),
+            Inline::At(user) => self.open.push(Piece::At(user.to_owned())),
+            Inline::AtAll => self.open.push(Piece::AtAll),
         }
     }
 
@@ -118,25 +113,23 @@ impl Plan {
         }
     }
 
-    fn image(&mut self, caption: Option<&str>) {
+    fn image(&mut self, index: usize, caption: Option<&str>) {
         if self.images == IMAGE_LIMIT {
             self.end_message();
         }
-        self.open.push(Piece::Image(self.media));
+        self.open.push(Piece::Image(index));
         self.images += 1;
-        self.media += 1;
         if let Some(caption) = caption {
             self.text(caption);
         }
     }
 
-    fn alone(&mut self, kind: Kind, caption: Option<&str>) {
+    fn alone(&mut self, kind: Kind, index: usize, caption: Option<&str>) {
         if let Some(caption) = caption {
             self.text(caption);
         }
         self.end_message();
-        self.sends.push(Send::Alone { kind, index: self.media });
-        self.media += 1;
+        self.sends.push(Send::Alone { kind, index });
     }
 
     fn end_message(&mut self) {

@@ -17,19 +17,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use self::api::Api;
+use self::api::{Api, id_text};
 use self::message::{Send, notes, plan};
 use self::outgoing::Outgoing;
 use self::product::Product;
 use self::strain::Strain;
 use super::sender::{BuildError, Environment, Probe, Sender};
+use super::shared::budget::Budget;
+use super::shared::deliver::{Attempt, Post, Turn};
+use super::shared::failure::{Class, Failure, Sent};
 use super::shared::json_body::Slots;
-use super::shared::parts::{Budget, Progress};
 use super::shared::setting::{CA_FILE, flag, secret, text, url};
 use super::shared::settings;
-use crate::clock::SharedClock;
+use super::shared::wire::Wire;
 use crate::domain::account::Account;
-use crate::domain::{Delivery, Outcome, Report, SenderSpec, Support};
+use crate::domain::{Delivery, Report, SenderSpec, Support};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "onebot11",
@@ -62,12 +64,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     Ok(Box::new(OneBot {
         api: Api {
-            http: settings::http(account, environment)?,
-            clock: environment.clock.clone(),
+            wire: Wire::new(account, environment)?,
             base: settings::required_url(account, "url")?,
             authorization: settings::bearer(account, "token")?,
         },
-        clock: environment.clock.clone(),
         self_id: account.settings.text("self_id").map(str::to_owned),
         local_files: account.settings.bool("local_files") == Some(true),
         pace: account.min_interval.unwrap_or(PACE),
@@ -78,7 +78,6 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
 
 struct OneBot {
     api: Api,
-    clock: SharedClock,
     self_id: Option<String>,
     local_files: bool,
     pace: Duration,
@@ -90,29 +89,10 @@ struct OneBot {
 #[async_trait]
 impl Sender for OneBot {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let sends = plan(&delivery.message);
-        if sends.is_empty() {
-            return Report::failed(Outcome::Rejected, "nothing to send: the text is empty");
-        }
-        let mut progress = Progress::resume(delivery, &sends);
-        notes(&delivery.message, delivery.target.is_group()).into_iter().for_each(|note| progress.note(note));
-        let mut budget = Budget::new(&self.clock, delivery.timeout);
-        let mut is_first = true;
-        for (index, send) in sends.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            if !std::mem::take(&mut is_first) {
-                // The timeout of a push is meant for one message.
-                budget.extend(self.pace + delivery.timeout);
-                self.clock.sleep(self.pace).await;
-            }
-            let report = self.send_one(delivery, send, &mut budget).await.unwrap_or_else(|failed| failed);
-            if !progress.record(index, report) {
-                break;
-            }
-        }
-        let report = progress.finish();
+        let notes = notes(&delivery.message, delivery.target.is_group());
+        // The timeout of a push is meant for one message.
+        let attempt = Attempt::new(delivery, &self.api.wire.clock).pausing(self.pace).with_more_time(delivery.timeout);
+        let report = attempt.noting(notes).run(Ok(plan(&delivery.message)), self).await;
         self.strain.note(&delivery.target, &report);
         report
     }
@@ -139,7 +119,7 @@ impl OneBot {
     async fn look(&self) -> Result<Option<bool>, String> {
         let ask = async |action: &str| {
             let asked = self.api.ask(action, json!({}), PROBE_TIMEOUT).await;
-            asked.map_err(|report| report.error.unwrap_or_default())
+            asked.map_err(|failure| failure.error)
         };
         let status = ask("get_status").await?;
         let online = status.get("online").and_then(Value::as_bool);
@@ -150,7 +130,7 @@ impl OneBot {
             let login = ask("get_login_info").await?;
             let found = login.get("user_id").and_then(id_text).unwrap_or_default();
             if found != *expected {
-                let found = self.api.http.show(&found);
+                let found = self.api.wire.http.show(&found);
                 return Err(format!("logged in as '{found}', expected self_id {expected}"));
             }
         }
@@ -169,39 +149,34 @@ impl OneBot {
     }
 
     /// The implementation, asked for it if no probe has done so yet.
-    async fn product(&self, budget: &Budget) -> Result<Product, Report> {
+    async fn product(&self, budget: &Budget) -> Result<Product, Failure> {
         if let Some(product) = self.known_product() {
             return Ok(product);
         }
         let product = match self.api.ask("get_version_info", json!({}), budget.left()?).await {
             Ok(version) => Product::tell(&version),
             // It answered, but does not know the question.
-            Err(report) if report.outcome == Outcome::Rejected => Product::Other,
-            Err(report) => return Err(report),
+            Err(failure) if failure.class == Class::Rejected => Product::Other,
+            Err(failure) => return Err(failure),
         };
         self.remember(product);
         Ok(product)
     }
+}
 
-    async fn send_one(&self, delivery: &Delivery, send: &Send, budget: &mut Budget) -> Result<Report, Report> {
+impl Post<Send> for OneBot {
+    async fn post(&self, send: &Send, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
         let product = match send.is_plain() {
             // A text needs no question beforehand.
             true => self.known_product().unwrap_or(Product::Other),
-            false => self.product(budget).await?,
+            false => self.product(turn.budget).await?,
         };
-        let outgoing = Outgoing { bot: self, delivery, product, slots: Slots::new(), bytes: 0, budget };
+        let (delivery, budget) = (turn.delivery, &mut *turn.budget);
+        let (api, local_files) = (&self.api, self.local_files);
+        let outgoing = Outgoing { api, local_files, delivery, product, slots: Slots::new(), bytes: 0, budget };
         match send {
             Send::Together(pieces) => outgoing.together(pieces).await,
             Send::Alone { kind, index } => outgoing.alone(*kind, *index).await,
         }
-    }
-}
-
-/// Ids come as numbers or as texts, and LLBot's may be negative.
-fn id_text(id: &Value) -> Option<String> {
-    match id {
-        Value::Number(id) => Some(id.to_string()),
-        Value::String(id) if !id.is_empty() => Some(id.clone()),
-        _ => None,
     }
 }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::api::{Api, id_text};
 use super::message::Piece;
 use super::product::Product;
-use super::{OneBot, id_text};
-use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, Target};
+use crate::domain::{Delivery, Kind, MediaFile, Target};
+use crate::senders::shared::budget::Budget;
+use crate::senders::shared::deliver;
+use crate::senders::shared::failure::{Failure, Sent};
 use crate::senders::shared::json_body::Slots;
-use crate::senders::shared::parts::Budget;
 
 /// How much earlier than we NapCat shall give up waiting for QQ, so that it tells what it knows.
 const HEAD_START: Duration = Duration::from_secs(2);
@@ -17,7 +19,9 @@ const HEAD_START: Duration = Duration::from_secs(2);
 const NAPCAT_BYTES_PER_MS: u64 = 262;
 
 pub(super) struct Outgoing<'a> {
-    pub bot: &'a OneBot,
+    pub api: &'a Api,
+    /// The implementation reads this machine's files.
+    pub local_files: bool,
     pub delivery: &'a Delivery,
     pub product: Product,
     pub slots: Slots,
@@ -28,7 +32,7 @@ pub(super) struct Outgoing<'a> {
 
 impl<'a> Outgoing<'a> {
     /// Texts, images and mentions in one message.
-    pub async fn together(mut self, pieces: &[Piece]) -> Result<Report, Report> {
+    pub async fn together(mut self, pieces: &[Piece]) -> Result<Sent, Failure> {
         let is_group = self.delivery.target.is_group();
         let mut segments = Vec::new();
         for piece in pieces {
@@ -49,7 +53,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// A voice, video or file.
-    pub async fn alone(mut self, kind: Kind, index: usize) -> Result<Report, Report> {
+    pub async fn alone(mut self, kind: Kind, index: usize) -> Result<Sent, Failure> {
         let file = self.file(index)?;
         if kind == Kind::File && !self.product.takes_file_segments() {
             return self.upload(file).await;
@@ -71,15 +75,14 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The resolved file of a media, with time for its bytes.
-    fn file(&mut self, index: usize) -> Result<&'a MediaFile, Report> {
-        let missing = || Report::failed(Outcome::Rejected, format!("media {} was not resolved", index + 1));
-        let file = self.delivery.media.get(index).ok_or_else(missing)?;
+    fn file(&mut self, index: usize) -> Result<&'a MediaFile, Failure> {
+        let file = deliver::file(self.delivery, index)?;
         self.budget.extend_for_bytes(file.len);
         self.bytes += file.len;
         Ok(file)
     }
 
-    async fn send_segments(self, segments: Vec<Value>) -> Result<Report, Report> {
+    async fn send_segments(self, segments: Vec<Value>) -> Result<Sent, Failure> {
         let (action, key, id) = match &self.delivery.target {
             Target::Group(id) => ("send_group_msg", "group_id", id),
             Target::User(id) => ("send_private_msg", "user_id", id),
@@ -92,17 +95,17 @@ impl<'a> Outgoing<'a> {
             parameters["timeout"] = json!(wait_ms.saturating_add(self.bytes / NAPCAT_BYTES_PER_MS));
         }
         let body = self.slots.fill(&parameters);
-        let (answer, status) = self.bot.api.send(action, &body, deadline, self.delivery.attempt).await?;
+        let (answer, status) = self.api.send(action, &body, deadline, self.delivery.attempt).await?;
         let message_id = answer.data.get("message_id").and_then(id_text);
-        let shown = message_id.as_deref().map(|id| self.bot.api.http.show(id));
-        let mut report = Report::sent(shown).with_status(status);
-        if let Some(message_id) = message_id {
-            self.compare(&segments, &message_id, &mut report).await;
+        let shown = message_id.as_deref().map(|id| self.api.wire.http.show(id));
+        let sent = Sent::new(shown).with_status(status);
+        match message_id {
+            Some(message_id) => self.compare(&segments, &message_id, sent).await,
+            None => Ok(sent),
         }
-        Ok(report)
     }
 
-    async fn upload(mut self, file: &MediaFile) -> Result<Report, Report> {
+    async fn upload(mut self, file: &MediaFile) -> Result<Sent, Failure> {
         let (action, key, id) = match &self.delivery.target {
             Target::Group(id) => ("upload_group_file", "group_id", id),
             Target::User(id) => ("upload_private_file", "user_id", id),
@@ -110,33 +113,38 @@ impl<'a> Outgoing<'a> {
         let source = self.upload_source(file).await?;
         let parameters = json!({key: id, "file": source, "name": file.filename, "upload_file": true});
         let body = self.slots.fill(&parameters);
-        let (answer, status) = self.bot.api.send(action, &body, self.budget.left()?, self.delivery.attempt).await?;
+        let (answer, status) = self.api.send(action, &body, self.budget.left()?, self.delivery.attempt).await?;
         // No message id comes back, and Lagrange and go-cqhttp give no file id either.
         let file_id = answer.data.get("file_id").and_then(id_text);
-        Ok(Report::sent(file_id.map(|id| self.bot.api.http.show(&id))).with_status(status))
+        Ok(Sent::new(file_id.map(|id| self.api.wire.http.show(&id))).with_status(status))
     }
 
     /// Reads the message back where the implementation is known, or not known not, to report success after it
     /// dropped a part (qq.md §2.5). A message that cannot be read back counts as it was reported.
-    async fn compare(&self, segments: &[Value], message_id: &str, report: &mut Report) {
+    async fn compare(&self, segments: &[Value], message_id: &str, sent: Sent) -> Result<Sent, Failure> {
         let media = |segments: &[Value]| ["image", "record", "video"].iter().map(|kind| count(segments, kind)).sum();
         let expected: usize = if self.product.reports_dropped_media() { 0 } else { media(segments) };
         let at_all = !self.product.reports_dropped_at_all() && has_at_all(segments);
         if expected == 0 && !at_all {
-            return;
+            return Ok(sent);
         }
-        let Ok(deadline) = self.budget.left() else { return };
-        let Ok(found) = self.bot.api.ask("get_msg", json!({"message_id": message_id}), deadline).await else { return };
-        let Some(found) = found.get("message").map(segments_of) else { return };
+        let Ok(deadline) = self.budget.left() else { return Ok(sent) };
+        let Ok(found) = self.api.ask("get_msg", json!({"message_id": message_id}), deadline).await else {
+            return Ok(sent);
+        };
+        let Some(found) = found.get("message").map(segments_of) else { return Ok(sent) };
         let dropped = expected.saturating_sub(media(&found));
         if dropped > 0 {
             // Another try would repeat the rest of the message.
             let name = self.product.name();
-            report.outcome = Outcome::Rejected;
-            report.error = Some(format!("{name} reported success but dropped {dropped} of {expected} media"));
-        } else if at_all && !has_at_all(&found) {
-            report.note = Some("without @all, which the account may not use".to_owned());
+            let error = format!("{name} reported success but dropped {dropped} of {expected} media");
+            let Sent { message_id, http_status, .. } = sent;
+            return Err(Failure { message_id, http_status, ..Failure::rejected(error) });
         }
+        if at_all && !has_at_all(&found) {
+            return Ok(sent.noting(Some("without @all, which the account may not use".to_owned())));
+        }
+        Ok(sent)
     }
 }
 

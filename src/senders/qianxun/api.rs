@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::shared::http::{CallError, Http, Reply, excerpt};
+use super::super::shared::failure::{Class, Failure};
+use super::super::shared::http::{Reply, excerpt};
 use super::super::shared::json_body::Slots;
 use super::super::shared::verdict::{Fields, Verdict};
-use crate::clock::SharedClock;
-use crate::domain::{MediaFile, Outcome, Report, Secret, UtcMs};
+use super::super::shared::wire::Wire;
+use crate::domain::{MediaFile, Secret, UtcMs};
 
 /// The two generations of the protocol and, for each, the two processes that speak it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,22 +86,28 @@ impl Call {
 
 /// Why a call did not bring a `code` of 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Refusal {
     /// The hook could not read the media in the form given; another form may do.
     Media(String),
     /// A refusal without a published meaning. Whether something was sent is not known as long as WeChat is online.
     Unclear(String),
-    Certain(Report),
+    Certain(Failure),
 }
 
-impl Failure {
-    /// What a send that ended like this comes to.
-    pub fn report(self) -> Report {
-        match self {
-            Failure::Media(error) => Report::failed(Outcome::Rejected, error).with_status(200),
-            Failure::Unclear(error) => Report::failed(Outcome::Unknown, error).with_status(200),
-            Failure::Certain(report) => report,
+/// What a send that ended like this comes to.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::Media(error) => Failure::rejected(error).with_status(200),
+            Refusal::Unclear(error) => Failure::unknown(error).with_status(200),
+            Refusal::Certain(failure) => failure,
         }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        Refusal::Certain(failure)
     }
 }
 
@@ -109,8 +116,7 @@ pub struct Api {
     pub dialect: Dialect,
     pub wxid: Option<String>,
     url: Url,
-    http: Http,
-    clock: SharedClock,
+    wire: Wire,
 }
 
 impl Api {
@@ -123,8 +129,7 @@ impl Api {
         word: Option<&str>,
         wxid: Option<&str>,
         safekey: Option<&Secret>,
-        http: Http,
-        clock: SharedClock,
+        wire: &Wire,
     ) -> Result<Api, String> {
         let (dialect, mut url) = locate(url, word)?;
         let given = |name: &str| {
@@ -143,16 +148,16 @@ impl Api {
         if let Some(safekey) = &safekey {
             url.query_pairs_mut().append_pair("safekey", safekey.expose());
         }
-        Ok(Api { dialect, wxid, url, http, clock })
+        Ok(Api { dialect, wxid, url, wire: wire.clone() })
     }
 
     /// A text of an answer as it may be shown.
     pub fn show(&self, text: &str) -> String {
-        self.http.show(text)
+        self.wire.http.show(text)
     }
 
     /// One call; Ok is an envelope, as it came, whose `code` is 200.
-    pub async fn call(&self, call: Call, data: Value, deadline: Duration) -> Result<Value, Failure> {
+    pub async fn call(&self, call: Call, data: Value, deadline: Duration) -> Result<Value, Refusal> {
         self.post(call, data, &Slots::new(), deadline).await
     }
 
@@ -163,23 +168,20 @@ impl Api {
         mut data: Value,
         file: &MediaFile,
         deadline: Duration,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, Refusal> {
         let mut slots = Slots::new();
         data["path"] = format!("base64,{}", slots.base64(file)).into();
         self.post(call, data, &slots, deadline).await
     }
 
-    async fn post(&self, call: Call, data: Value, slots: &Slots, deadline: Duration) -> Result<Value, Failure> {
+    async fn post(&self, call: Call, data: Value, slots: &Slots, deadline: Duration) -> Result<Value, Refusal> {
         let Some(name) = call.name(self.dialect) else {
-            return Err(Failure::Unclear(format!("{} knows no such call", self.dialect.word())));
+            return Err(Refusal::Unclear(format!("{} knows no such call", self.dialect.word())));
         };
         // Raw UTF-8: cards with escaped characters were reported to show wrongly.
         let body = slots.fill_utf8(&json!({"type": name, "data": data}));
-        let sent = self.http.call(body.attach(self.http.post(self.url.clone())), deadline).await;
-        match sent {
-            Ok(reply) => judge(&reply, self.clock.now()),
-            Err(error) => Err(Failure::Certain(CallError::report(error))),
-        }
+        let sent = self.wire.http.call(body.attach(self.wire.http.post(self.url.clone())), deadline).await;
+        judge(&sent.map_err(Failure::from)?, self.wire.now())
     }
 }
 
@@ -218,26 +220,24 @@ pub fn parse_leniently(body: &[u8]) -> Option<Value> {
 
 const FIELDS: Fields = Fields { codes: &["code"], yes: 200 };
 
-fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
-    let certain = |outcome, error| Err(Failure::Certain(Report::failed(outcome, error).with_status(reply.status)));
+fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Refusal> {
+    let certain = |class, error| Err(Refusal::Certain(Failure::new(class, error).with_status(reply.status)));
     let envelope = reply.json_by(parse_leniently);
     let mut shown = envelope.clone().unwrap_or_default();
     reply.secrets().hide_in(&mut shown);
     let said = shown["msg"].as_str().map(excerpt).unwrap_or_default();
     if reply.status == 404 || said.contains("路由不存在") {
         let error = format!("no such route: the url's plan or generation is wrong (HTTP {})", reply.status);
-        return certain(Outcome::AccountDown, error);
+        return certain(Class::AccountDown, error);
     }
-    match reply.status_report(now) {
+    match reply.status_failure(now) {
         // A proxy in front that reached nobody.
-        Some(report) if matches!(reply.status, 502 | 503) && report.outcome == Outcome::Unknown => {
-            return Err(Failure::Certain(Report { outcome: Outcome::Unreachable, ..report }));
-        }
-        Some(report) => return Err(Failure::Certain(report)),
+        Some(failure) if matches!(reply.status, 502 | 503) => return Err(failure.before_the_send().into()),
+        Some(failure) => return Err(failure.into()),
         None => {}
     }
     let Some(envelope) = envelope else {
-        return certain(Outcome::Unknown, format!("the answer is no JSON: {}", reply.excerpt()));
+        return certain(Class::Unknown, format!("the answer is no JSON: {}", reply.excerpt()));
     };
     let (error, said) = match FIELDS.read(&shown) {
         Verdict::Yes => return Ok(envelope),
@@ -246,13 +246,13 @@ fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Failure> {
     };
     // The media first: such a refusal quotes the path, which may hold any word.
     if mentions(&said, &["下载失败", "图片不存在", "文件不存在", "路径不存在"]) {
-        Err(Failure::Media(error))
+        Err(Refusal::Media(error))
     } else if mentions(&said, &["授权"]) {
-        certain(Outcome::AccountDown, format!("the licence does not hold ({error})"))
+        certain(Class::AccountDown, format!("the licence does not hold ({error})"))
     } else if mentions(&said, &["safekey", "密钥"]) {
-        certain(Outcome::AccountDown, format!("the safekey was refused ({error})"))
+        certain(Class::AccountDown, format!("the safekey was refused ({error})"))
     } else {
-        Err(Failure::Unclear(error))
+        Err(Refusal::Unclear(error))
     }
 }
 
@@ -264,7 +264,7 @@ fn mentions(text: &str, words: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
+    use crate::senders::shared::samples;
 
     fn located(url: &str, word: Option<&str>) -> Result<(Dialect, String), String> {
         locate(&url.parse().unwrap(), word).map(|(dialect, url)| (dialect, url.to_string()))
@@ -294,9 +294,8 @@ mod tests {
     fn bot_and_key_travel_in_the_query_and_only_where_they_belong() {
         let api = |url: &str, wxid: Option<&str>, safekey: Option<&str>| {
             let safekey = safekey.map(|key| Secret::new(key.into()));
-            let clock = SystemClock::shared();
-            Api::new(&url.parse().unwrap(), None, wxid, safekey.as_ref(), Http::new().unwrap(), clock)
-                .map(|api| api.url.to_string())
+            let wire = samples::wire(std::sync::Arc::new(samples::Forgetful));
+            Api::new(&url.parse().unwrap(), None, wxid, safekey.as_ref(), &wire).map(|api| api.url.to_string())
         };
         let pro = "http://h:7777/qianxun/httpapi";
         assert_eq!(api(pro, Some("wxid_a"), Some("k&1")).unwrap(), format!("{pro}?wxid=wxid_a&safekey=k%261"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Probe;
 use super::super::shared::verdict::number as as_number;
-use super::api::{Api, Call, Dialect, Failure};
+use super::api::{Api, Call, Dialect, Refusal};
 
 /// What a question about the account's state may take.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,8 +55,8 @@ impl Api {
         for _ in 0..3 {
             match self.call(call, json!({}), TIMEOUT).await {
                 Ok(envelope) => return Ok(envelope),
-                Err(Failure::Certain(report)) => return Err(Probe::down(report.error.unwrap_or_default())),
-                Err(Failure::Media(error) | Failure::Unclear(error)) => refusal = error,
+                Err(Refusal::Certain(failure)) => return Err(Probe::down(failure.error)),
+                Err(Refusal::Media(error) | Refusal::Unclear(error)) => refusal = error,
             }
         }
         Err(Probe { online: None, sendable: None, error: Some(refusal) })

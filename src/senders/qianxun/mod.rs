@@ -38,14 +38,18 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 
-use self::api::{Api, Call, Failure};
+use self::api::{Api, Call, Refusal};
 use self::callback::{Arrival, Event, Ledger};
 use self::media::{Form, Share, Way, windows_name};
 use super::sender::{BuildError, Environment, EventSink, Probe, Sender, SenderEvent};
+use super::shared::budget::Budget;
+use super::shared::deliver::{Attempt, Post, Turn};
+use super::shared::failure::{Class, Failure, Sent};
+use super::shared::parts::kind_as;
 use super::shared::setting::{CA_FILE, choice, flag, path, secret, text, url};
 use super::shared::settings;
-use super::shared::steps::{Budget, Progress, Step};
-use crate::clock::SharedClock;
+use super::shared::steps::Step;
+use super::shared::wire::Wire;
 use crate::domain::account::Account;
 use crate::domain::sender::any_target;
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
@@ -108,8 +112,8 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     let problem = |text: String| settings::problem(account, text);
     let url = settings::required_url(account, "url")?;
     let values = &account.settings;
-    let (http, clock) = (settings::http(account, environment)?, environment.clock.clone());
-    let api = Api::new(&url, values.text("api"), values.text("wxid"), values.secret("safekey"), http, clock.clone());
+    let wire = Wire::new(account, environment)?;
+    let api = Api::new(&url, values.text("api"), values.text("wxid"), values.secret("safekey"), &wire);
     let share = match (values.path("shared_dir"), values.text("shared_dir_on_host")) {
         (Some(here), Some(there)) => Some(Share { here: here.to_owned(), there: there.to_owned() }),
         (None, None) => None,
@@ -118,7 +122,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     let listen = values.text("callback_listen").map(str::parse).transpose();
     Ok(Box::new(Qianxun {
         api: api.map_err(problem)?,
-        clock,
+        wire,
         share,
         check_target: values.bool("check_target").unwrap_or(false),
         pause: account.min_interval.unwrap_or(Duration::from_millis(SPEC.min_interval_ms)),
@@ -132,7 +136,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
 
 struct Qianxun {
     api: Api,
-    clock: SharedClock,
+    wire: Wire,
     share: Option<Share>,
     check_target: bool,
     /// The least time between two parts of one message.
@@ -152,33 +156,12 @@ impl Sender for Qianxun {
     async fn send(&self, delivery: &Delivery) -> Report {
         let to_group = delivery.target.is_group();
         let steps = text::steps(&delivery.message, to_group, self.encoding());
-        if steps.is_empty() {
-            return Report::failed(Outcome::Rejected, "the message is empty");
-        }
-        let mut progress = Progress::resume(delivery, &steps);
-        let mut budget = Budget::new(&self.clock, delivery.timeout);
-        if steps.len() > 1 && delivery.message.body.kind() == Kind::Mixed {
-            progress.note("mixed as a sequence");
-        }
-        if !to_group && text::has_mentions(&delivery.message) {
-            progress.note("mentions as text");
-        }
-        let mut is_first = true;
-        for (index, step) in steps.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            if !is_first {
-                budget.extend(self.pause);
-                self.clock.sleep(self.pause).await;
-            }
-            let report = self.send_step(step, is_first, delivery, &mut budget).await.unwrap_or_else(|report| report);
-            is_first = false;
-            if !progress.record(index, report) {
-                break;
-            }
-        }
-        let report = progress.finish();
+        let is_sequence = steps.len() > 1 && delivery.message.body.kind() == Kind::Mixed;
+        let has_mentions = !to_group && text::has_mentions(&delivery.message);
+        let notes = [(is_sequence, "mixed as a sequence"), (has_mentions, "mentions as text")];
+        let notes = notes.into_iter().filter_map(|(applies, note)| applies.then_some(note));
+        let attempt = Attempt::new(delivery, &self.wire.clock).pausing(self.pause).noting(notes);
+        let report = attempt.run(Ok(steps), self).await;
         self.await_callbacks(&report);
         report
     }
@@ -191,8 +174,37 @@ impl Sender for Qianxun {
         let Some(address) = self.listen else { return };
         let (events, arrivals) = mpsc::channel(64);
         self.is_hearing.store(true, Ordering::Relaxed);
-        let serving = callback::serve(address, self.api.wxid.clone(), self.clock.clone(), events);
+        let serving = callback::serve(address, self.api.wxid.clone(), self.wire.clock.clone(), events);
         tokio::join!(serving, self.hear(arrivals, &sink), self.confirm(&sink));
+    }
+}
+
+impl Post<Step> for Qianxun {
+    async fn post(&self, step: &Step, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let target = wxid_of(&turn.delivery.target);
+        if turn.is_first && self.check_target {
+            self.look_up(&target, turn.left()?).await?;
+        }
+        let mark = self.ledger().mark();
+        let done = match step {
+            Step::Text { text, .. } | Step::Markdown { text } => self.send_text(&target, text, turn.left()?).await,
+            Step::Media { kind, index } => {
+                let file = turn.file(*index)?;
+                let source = turn.delivery.message.body.media().get(*index).map_or("", |media| media.source.as_str());
+                turn.budget.extend(MEDIA_EXTRA);
+                turn.budget.extend_for_bytes(file.len);
+                self.send_media(&target, *kind, source, file, turn.budget).await?
+            }
+        };
+        let failure = match done {
+            Ok(sent) => return Ok(sent),
+            Err(Refusal::Unclear(error)) => self.clear_up(error).await,
+            Err(refusal) => refusal.into(),
+        };
+        match failure.class {
+            Class::Unknown => self.echo_of(step, &target, mark).await.ok_or(failure),
+            _ => Err(failure),
+        }
     }
 }
 
@@ -201,45 +213,8 @@ impl Qianxun {
         if self.api.dialect.is_pro() { text::encode_pro } else { text::encode_old }
     }
 
-    async fn send_step(
-        &self,
-        step: &Step,
-        is_first: bool,
-        delivery: &Delivery,
-        budget: &mut Budget,
-    ) -> Result<Report, Report> {
-        let target = wxid_of(&delivery.target);
-        if is_first && self.check_target {
-            self.look_up(&target, budget.left()?).await?;
-        }
-        let mark = self.ledger().mark();
-        let done = match step {
-            Step::Text { text, .. } | Step::Markdown { text } => self.send_text(&target, text, budget.left()?).await,
-            Step::Media { kind, index } => {
-                let gone =
-                    || Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", index + 1));
-                let file = delivery.media.get(*index).ok_or_else(gone)?;
-                let source = delivery.message.body.media().get(*index).map_or("", |media| media.source.as_str());
-                budget.extend(MEDIA_EXTRA);
-                budget.extend_for_bytes(file.len);
-                self.send_media(&target, *kind, source, file, budget).await?
-            }
-        };
-        let report = match done {
-            Ok(report) => {
-                return Ok(report);
-            }
-            Err(Failure::Unclear(error)) => self.clear_up(error).await,
-            Err(failure) => failure.report(),
-        };
-        match report.outcome {
-            Outcome::Unknown => Err(self.echo_of(step, &target, mark).await.unwrap_or(report)),
-            _ => Err(report),
-        }
-    }
-
     /// Waits for the callback of a send whose answer was lost; None where nobody listens or it does not come.
-    async fn echo_of(&self, step: &Step, target: &str, mark: u64) -> Option<Report> {
+    async fn echo_of(&self, step: &Step, target: &str, mark: u64) -> Option<Sent> {
         if !self.is_hearing.load(Ordering::Relaxed) {
             return None;
         }
@@ -253,7 +228,8 @@ impl Qianxun {
             };
             content && arrival.target == target
         };
-        let mut patience = self.clock.sleep(if matches!(step, Step::Media { .. }) { MEDIA_ECHO } else { TEXT_ECHO });
+        let mut patience =
+            self.wire.clock.sleep(if matches!(step, Step::Media { .. }) { MEDIA_ECHO } else { TEXT_ECHO });
         loop {
             // Made before the look, or what arrives in between would be missed.
             let heard = self.heard.notified();
@@ -262,7 +238,7 @@ impl Qianxun {
                 let shown = self.api.show(&id);
                 self.ledger().given(&shown, &id);
                 let note = Some("its answer was lost, its callback came".to_owned());
-                return Some(Report { note, ..Report::sent(Some(shown)) });
+                return Some(Sent::new(Some(shown)).noting(note));
             }
             tokio::select! {
                 () = heard => {}
@@ -275,7 +251,7 @@ impl Qianxun {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn send_text(&self, target: &str, text: &str, deadline: Duration) -> Result<Report, Failure> {
+    async fn send_text(&self, target: &str, text: &str, deadline: Duration) -> Result<Sent, Refusal> {
         let data = json!({"wxid": target, "msg": (self.encoding())(text)});
         self.api.call(Call::Text, data, deadline).await.map(|envelope| self.accepted(&envelope))
     }
@@ -288,23 +264,23 @@ impl Qianxun {
         source: &str,
         file: &MediaFile,
         budget: &Budget,
-    ) -> Result<Result<Report, Failure>, Report> {
+    ) -> Result<Result<Sent, Refusal>, Failure> {
         let mut unread = None;
         for way in media::ways(self.api.dialect, self.share.as_ref(), kind, source, file) {
             match self.send_one_way(&way, target, file, budget).await? {
-                Err(Failure::Media(error)) => unread = Some(error),
-                done => return Ok(done.map(|report| noted(report, kind, &way))),
+                Err(Refusal::Media(error)) => unread = Some(error),
+                done => return Ok(done.map(|sent| sent.noting(note(kind, &way)))),
             }
         }
         let Some(url) = &file.url else {
             let error = unread.unwrap_or_else(|| {
                 format!("this generation takes a {kind} only as a link or through a shared folder (shared_dir)")
             });
-            return Ok(Err(Failure::Media(error)));
+            return Ok(Err(Refusal::Media(error)));
         };
         let text = format!("{}\n{url}", file.filename);
         let done = self.send_text(target, &text, budget.left()?).await;
-        Ok(done.map(|report| Report { note: Some(format!("{kind} as link")), ..report }))
+        Ok(done.map(|sent| sent.noting(kind_as(kind, "link"))))
     }
 
     async fn send_one_way(
@@ -313,7 +289,7 @@ impl Qianxun {
         target: &str,
         file: &MediaFile,
         budget: &Budget,
-    ) -> Result<Result<Report, Failure>, Report> {
+    ) -> Result<Result<Sent, Refusal>, Failure> {
         let mut data = json!({"wxid": target, "path": ""});
         if self.api.dialect.is_pro() {
             data["fileName"] = windows_name(&file.filename).into();
@@ -324,9 +300,8 @@ impl Qianxun {
                 self.api.call(way.call, data, budget.left()?).await
             }
             (Form::Shared, Some(share)) => {
-                let put = share.put(file, self.clock.now()).await;
-                let failed =
-                    |error| Report::failed(Outcome::Unreachable, format!("cannot write to shared_dir: {error}"));
+                let put = share.put(file, self.wire.now()).await;
+                let failed = |error| Failure::unreachable(format!("cannot write to shared_dir: {error}"));
                 data["path"] = put.map_err(failed)?.into();
                 self.api.call(way.call, data, budget.left()?).await
             }
@@ -335,8 +310,8 @@ impl Qianxun {
         Ok(done.map(|envelope| self.accepted(&envelope)))
     }
 
-    /// The report of a send that the hook took. Old versions and stickers bring no id.
-    fn accepted(&self, envelope: &Value) -> Report {
+    /// A send that the hook took. Old versions and stickers bring no id.
+    fn accepted(&self, envelope: &Value) -> Sent {
         let ids = envelope["result"]["sendId"].as_str().unwrap_or_default();
         let first = ids.split(',').map(str::trim).find(|id| !id.is_empty());
         let shown = first.map(|id| {
@@ -344,29 +319,29 @@ impl Qianxun {
             self.ledger().given(&shown, id);
             shown
         });
-        Report::sent(shown).with_status(200)
+        Sent::new(shown).with_status(200)
     }
 
     /// Asks whether the hook knows the target at all.
-    async fn look_up(&self, target: &str, deadline: Duration) -> Result<(), Report> {
+    async fn look_up(&self, target: &str, deadline: Duration) -> Result<(), Failure> {
         let data = json!({"wxid": target, "type": "1"});
         let Ok(envelope) = self.api.call(Call::Query, data, deadline.min(health::TIMEOUT)).await else { return Ok(()) };
         let known = envelope["result"]["wxid"].as_str().is_some_and(|wxid| !wxid.is_empty());
         if known || target == "filehelper" {
             return Ok(());
         }
-        Err(Report::failed(Outcome::TargetGone, format!("this WeChat knows no '{target}'")))
+        Err(Failure::target_gone(format!("this WeChat knows no '{target}'")))
     }
 
     /// What an unexplained refusal of a send means: nothing was sent if WeChat is offline, else nobody knows.
-    async fn clear_up(&self, error: String) -> Report {
+    async fn clear_up(&self, error: String) -> Failure {
         match self.probe().await {
             Probe { online: Some(true), sendable: Some(true), .. } | Probe { online: None, .. } => {
-                Failure::Unclear(error).report()
+                Refusal::Unclear(error).into()
             }
             Probe { error: why, .. } => {
                 let why = why.unwrap_or_default();
-                Report::failed(Outcome::AccountDown, format!("{error}; {why}")).with_status(200)
+                Failure::account_down(format!("{error}; {why}")).with_status(200)
             }
         }
     }
@@ -405,7 +380,7 @@ impl Qianxun {
     async fn confirm(&self, sink: &EventSink) {
         loop {
             self.confirmed.notified().await;
-            self.clock.sleep(CONFIRM_DELAY).await;
+            self.wire.clock.sleep(CONFIRM_DELAY).await;
             let confirmed = self.ledger().take_confirmed();
             for message_id in confirmed {
                 let _ = sink.send(SenderEvent::Confirmed { message_id }).await;
@@ -422,7 +397,6 @@ fn wxid_of(target: &Target) -> String {
     }
 }
 
-fn noted(report: Report, kind: Kind, way: &Way) -> Report {
-    let native = matches!((kind, way.call), (Kind::Image, Call::Image) | (Kind::File, Call::File));
-    Report { note: (!native).then(|| format!("{kind} as file")), ..report }
+fn note(kind: Kind, way: &Way) -> Option<String> {
+    kind_as(kind, if way.call == Call::Image { "image" } else { "file" })
 }

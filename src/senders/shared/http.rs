@@ -14,10 +14,11 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Body, Client, RequestBuilder, Response};
 use tokio::time::timeout;
 
+use super::failure::{Class, Failure};
 use super::pinned;
 use super::secrets::Secrets;
+use crate::domain::UtcMs;
 use crate::domain::account::Settings;
-use crate::domain::{Outcome, Report, UtcMs};
 
 /// An answer longer than this is cut off and counts as unreadable: no IM service answers a push with more.
 pub const BODY_CAP: usize = 64 * 1024;
@@ -59,19 +60,17 @@ pub enum CallError {
     Ambiguous { error: String, status: Option<u16> },
 }
 
-impl CallError {
-    /// The report of an attempt whose decisive call ended like this.
-    pub fn report(self) -> Report {
-        match self {
-            CallError::NotSent(error) => Report::failed(Outcome::Unreachable, error),
-            CallError::Ambiguous { error, status } => {
-                let mut report = Report::failed(Outcome::Unknown, error);
-                report.http_status = status;
-                report
-            }
+/// What an attempt comes to whose decisive call ended like this.
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Failure {
+        match error {
+            CallError::NotSent(error) => Failure::unreachable(error),
+            CallError::Ambiguous { error, status } => Failure { http_status: status, ..Failure::unknown(error) },
         }
     }
+}
 
+impl CallError {
     /// The text for people, free of addresses (they may hold tokens).
     pub fn message(&self) -> &str {
         match self {
@@ -328,21 +327,27 @@ impl Reply {
 
     /// What an HTTP status alone says, for protocols whose sheet says nothing else (others.md §0.1). None for 2xx:
     /// there the body decides.
-    pub fn status_report(&self, now: UtcMs) -> Option<Report> {
-        let outcome = match self.status {
+    pub fn status_failure(&self, now: UtcMs) -> Option<Failure> {
+        let class = match self.status {
             200..300 => return None,
-            429 => Outcome::Throttled { wait: self.retry_after(now) },
-            503 if self.retry_after(now).is_some() => Outcome::Throttled { wait: self.retry_after(now) },
-            401 | 403 => Outcome::AccountDown,
+            429 => Class::Throttled { wait: self.retry_after(now) },
+            503 if self.retry_after(now).is_some() => Class::Throttled { wait: self.retry_after(now) },
+            401 | 403 => Class::AccountDown,
             // The server gave up waiting for the rest of the request, so it cannot have acted on it (RFC 9110 §15.5.9).
-            408 => Outcome::Unreachable,
-            410 => Outcome::TargetGone,
-            500.. => Outcome::Unknown,
-            _ => Outcome::Rejected,
+            408 => Class::Unreachable,
+            410 => Class::TargetGone,
+            500.. => Class::Unknown,
+            _ => Class::Rejected,
         };
         let hint = if (300..400).contains(&self.status) { " (redirects are not followed)" } else { "" };
         let error = format!("HTTP {}{hint}: {}", self.status, self.excerpt());
-        Some(Report::failed(outcome, error.trim_end_matches([':', ' '])).with_status(self.status))
+        Some(Failure::new(class, error.trim_end_matches([':', ' '])).with_status(self.status))
+    }
+
+    /// What an answer means that is not in the protocol's own words: a proxy's page, half an answer.
+    pub fn unreadable(&self, now: UtcMs) -> Failure {
+        let unknown = || Failure::unknown(format!("unreadable answer: {}", self.excerpt())).with_status(self.status);
+        self.status_failure(now).unwrap_or_else(unknown)
     }
 }
 
@@ -443,30 +448,30 @@ mod tests {
     #[test]
     fn a_status_alone_says_whose_fault_it_is() {
         let now = UtcMs(0);
-        let wait = |seconds| Outcome::Throttled { wait: Some(Duration::from_secs(seconds)) };
+        let wait = |seconds| Class::Throttled { wait: Some(Duration::from_secs(seconds)) };
         let rows = [
-            (reply(302, None), Outcome::Rejected),
-            (reply(400, None), Outcome::Rejected),
-            (reply(401, None), Outcome::AccountDown),
-            (reply(403, None), Outcome::AccountDown),
-            (reply(404, None), Outcome::Rejected),
-            (reply(408, None), Outcome::Unreachable),
-            (reply(410, None), Outcome::TargetGone),
-            (reply(413, None), Outcome::Rejected),
+            (reply(302, None), Class::Rejected),
+            (reply(400, None), Class::Rejected),
+            (reply(401, None), Class::AccountDown),
+            (reply(403, None), Class::AccountDown),
+            (reply(404, None), Class::Rejected),
+            (reply(408, None), Class::Unreachable),
+            (reply(410, None), Class::TargetGone),
+            (reply(413, None), Class::Rejected),
             (reply(429, Some("7")), wait(7)),
-            (reply(429, None), Outcome::Throttled { wait: None }),
-            (reply(500, None), Outcome::Unknown),
-            (reply(502, None), Outcome::Unknown),
+            (reply(429, None), Class::Throttled { wait: None }),
+            (reply(500, None), Class::Unknown),
+            (reply(502, None), Class::Unknown),
             (reply(503, Some("7")), wait(7)),
-            (reply(503, None), Outcome::Unknown),
-            (reply(504, Some("7")), Outcome::Unknown),
+            (reply(503, None), Class::Unknown),
+            (reply(504, Some("7")), Class::Unknown),
         ];
-        for (reply, outcome) in rows {
-            let report = reply.status_report(now).unwrap();
-            assert_eq!(report.outcome, outcome, "{}", reply.status);
-            assert_eq!(report.http_status, Some(reply.status));
-            assert!(report.error.unwrap().contains("slow down"), "the body is quoted in one line");
+        for (reply, class) in rows {
+            let failure = reply.status_failure(now).unwrap();
+            assert_eq!(failure.class, class, "{}", reply.status);
+            assert_eq!(failure.http_status, Some(reply.status));
+            assert!(failure.error.contains("slow down"), "the body is quoted in one line");
         }
-        assert_eq!(reply(204, None).status_report(now), None);
+        assert_eq!(reply(204, None).status_failure(now), None);
     }
 }

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::parts::key_holds;
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Moment, UtcMs};
 
@@ -51,5 +50,27 @@ impl KeyAges {
             Some(Age { age, at, .. }) => age.saturating_add(self.clock.boottime().since(*at)) < window,
             None => key_holds(delivery, window, now),
         }
+    }
+}
+
+/// Whether an idempotency key that the platform remembers for `window` still guards a push at `now`.
+///
+/// The first attempt came no earlier than the push itself, so this errs on the safe side.
+pub fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
+    now < delivery.made_at + window
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::senders::shared::samples;
+
+    #[test]
+    fn a_key_holds_from_the_making_of_the_push() {
+        let delivery = samples::text("a");
+        let window = Duration::from_secs(60);
+        let end = delivery.made_at + window;
+        assert!(key_holds(&delivery, window, end - Duration::from_millis(1)));
+        assert!(!key_holds(&delivery, window, end));
     }
 }

@@ -1,5 +1,8 @@
 //! What several senders need, whatever protocol they speak.
 
+pub mod budget;
+pub mod deliver;
+pub mod failure;
 pub mod hex;
 pub mod http;
 pub mod json_body;
@@ -14,11 +17,14 @@ pub mod secrets;
 pub mod segments;
 pub mod setting;
 pub mod settings;
+pub mod sign;
 pub mod sliding;
 mod spelling;
 pub mod steady;
 pub mod steps;
 pub mod targets;
 pub mod text;
+pub mod token;
 pub mod upload;
 pub mod verdict;
+pub mod wire;

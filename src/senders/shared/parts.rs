@@ -1,39 +1,34 @@
-//! The bookkeeping of a message that goes out in several sends: which parts are done, what became of each, and how
-//! much time is left.
+//! The bookkeeping of a message that goes out in several sends: which parts are done, and what became of each.
 
 use std::ops::Range;
-use std::time::Duration;
 
-use crate::clock::SharedClock;
-use crate::domain::{Delivery, Outcome, PartReport, Report, UtcMs};
-
-/// 128 kB/s: a 20 MB file gets some 160 s more than the timeout of its push.
-const SLOWEST_UPLOAD_BYTES_PER_MS: u64 = 128;
+use super::failure::{self, Failure, Sent};
+use crate::domain::{Delivery, Kind, Outcome, PartReport, Report};
 
 /// One send's worth of a message, as its sender cut it.
-pub trait Part {
+pub trait Part: Send + Sync + Sized {
     /// `text`, `image`, … for the report.
     fn kind(&self) -> &'static str;
+
+    /// Puts the members of the album at `index` in its place; how many they are.
+    fn one_by_one(_parts: &mut Vec<Self>, _index: usize) -> usize {
+        0
+    }
+
+    /// Puts every text from `index` on before the media, captions too; how many there are.
+    fn texts_first(_parts: &mut Vec<Self>, _index: usize) -> usize {
+        0
+    }
 }
 
 /// How far a delivery in several parts has come, earlier attempts included.
-///
-/// ```ignore
-/// let mut progress = Progress::resume(delivery, &parts);
-/// for (index, part) in parts.iter().enumerate() {
-///     if !progress.is_sent(index) && !progress.record(index, send(part).await) {
-///         break;
-///     }
-/// }
-/// progress.finish()
-/// ```
 pub struct Progress {
     labels: Vec<String>,
     parts: Vec<PartReport>,
     /// The part that may be under way since an earlier attempt; or what it was cut into.
     perhaps_sent: Range<usize>,
     note: Option<String>,
-    last: Report,
+    last: Result<Sent, Failure>,
 }
 
 impl Progress {
@@ -49,10 +44,9 @@ impl Progress {
         let perhaps = parts.get(open).map_or(delivery.attempt > 1, |part| part.outcome == Outcome::Unknown.as_str());
         let perhaps_sent = open..open + usize::from(perhaps);
         // A platform that nobody asks says no yes.
-        let last = if labels.is_empty() {
-            Report::failed(Outcome::Rejected, "there is nothing to send: the message has neither a text nor media")
-        } else {
-            Report::sent(None)
+        let last = match labels.is_empty() {
+            true => Err(Failure::rejected("there is nothing to send: the message has neither a text nor media")),
+            false => Ok(Sent::default()),
         };
         Progress { labels, parts, perhaps_sent, note: None, last }
     }
@@ -82,12 +76,12 @@ impl Progress {
     ///
     /// # Errors
     /// It perhaps did, the key no longer holds, and the job does not ask for a repeat all the same.
-    pub fn may_repeat(&self, index: usize, delivery: &Delivery, key_holds: bool) -> Result<(), Report> {
+    pub fn may_repeat(&self, index: usize, delivery: &Delivery, key_holds: bool) -> Result<(), Failure> {
         if !self.is_repeat(index) || key_holds || delivery.retry.resend_unknown {
             return Ok(());
         }
         let error = "it may have been sent before, and the platform no longer knows the key of that attempt";
-        Err(Report::failed(Outcome::Unknown, error))
+        Err(Failure::unknown(error))
     }
 
     /// Says that the delivery goes out in another form than asked for.
@@ -95,39 +89,40 @@ impl Progress {
         add_note(&mut self.note, Some(note));
     }
 
-    /// Keeps the result of a part. False: the delivery stops here.
+    /// Keeps what became of a part. False: the delivery stops here.
     #[must_use]
-    pub fn record(&mut self, index: usize, report: Report) -> bool {
-        let is_sent = report.outcome == Outcome::Sent;
-        // That a repeat was refused does not tell what became of the first try.
-        let stays_unknown = !is_sent && self.is_repeat(index);
-        let outcome = if stays_unknown { &Outcome::Unknown } else { &report.outcome };
-        let part = PartReport {
-            part: self.labels[index].clone(),
-            outcome: outcome.as_str().to_owned(),
-            message_id: report.message_id.clone(),
+    pub fn record(&mut self, index: usize, done: Result<Sent, Failure>) -> bool {
+        let is_sent = done.is_ok();
+        let (outcome, message_id) = match &done {
+            Ok(Sent { message_id, note, .. }) => {
+                add_note(&mut self.note, note.as_deref());
+                (Outcome::Sent, message_id.clone())
+            }
+            // That a repeat was refused does not tell what became of the first try.
+            Err(Failure { message_id, .. }) if self.is_repeat(index) => (Outcome::Unknown, message_id.clone()),
+            Err(Failure { class, message_id, .. }) => (class.clone().into(), message_id.clone()),
         };
+        let part = PartReport { part: self.labels[index].clone(), outcome: outcome.as_str().to_owned(), message_id };
         self.parts.truncate(index);
         self.parts.push(part);
-        add_note(&mut self.note, report.note.as_deref());
-        self.last = report;
+        self.last = done;
         is_sent
     }
 
     /// The report of the whole delivery: sent when every part is, else the failure at which it stopped.
     pub fn finish(self) -> Report {
-        let Progress { labels, parts, note, mut last, .. } = self;
-        last.note = note;
+        let Progress { labels, parts, note, last, .. } = self;
+        let mut report = Report { note, ..failure::report(last) };
         if labels.len() > 1 {
-            if let (Some(error), Some(part)) = (&mut last.error, parts.last()) {
+            if let (Some(error), Some(part)) = (&mut report.error, parts.last()) {
                 *error = format!("{}: {error}", part.part);
             }
-            last.message_id = parts.iter().find_map(|part| part.message_id.clone());
+            report.message_id = parts.iter().find_map(|part| part.message_id.clone());
         }
-        if labels.len() > 1 || last.outcome != Outcome::Sent {
-            last.parts = parts;
+        if labels.len() > 1 || report.outcome != Outcome::Sent {
+            report.parts = parts;
         }
-        last
+        report
     }
 }
 
@@ -146,51 +141,17 @@ pub fn add_note(note: &mut Option<String>, more: Option<&str>) {
     }
 }
 
-/// Whether an idempotency key that the platform remembers for `window` still guards a push at `now`.
-///
-/// The first attempt came no earlier than the push itself, so this errs on the safe side.
-pub fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
-    now < delivery.made_at + window
-}
-
-/// The time that an attempt may still take.
-pub struct Budget {
-    clock: SharedClock,
-    end: Duration,
-}
-
-impl Budget {
-    pub fn new(clock: &SharedClock, timeout: Duration) -> Budget {
-        Budget { clock: clock.clone(), end: clock.monotonic().saturating_add(timeout) }
-    }
-
-    /// Makes room for what `timeout` does not mean: an upload's bytes, a pause that the platform demands.
-    pub fn extend(&mut self, by: Duration) {
-        self.end = self.end.saturating_add(by);
-    }
-
-    /// Makes room for the bytes of an upload at the slowest speed that still counts as working.
-    pub fn extend_for_bytes(&mut self, len: u64) {
-        self.extend(Duration::from_millis(len / SLOWEST_UPLOAD_BYTES_PER_MS));
-    }
-
-    /// What is left for the next request.
-    ///
-    /// # Errors
-    /// Nothing is left: the part was not begun and a later attempt goes on there.
-    pub fn left(&self) -> Result<Duration, Report> {
-        match self.end.saturating_sub(self.clock.monotonic()) {
-            Duration::ZERO => Err(Report::failed(Outcome::Unreachable, "the time of this attempt ran out before it")),
-            left => Ok(left),
-        }
-    }
+/// What an attempt notes of a `kind` that goes out as `form`: nothing, where that is the same.
+pub fn kind_as(kind: Kind, form: &str) -> Option<String> {
+    (kind.as_str() != form).then(|| format!("{kind} as {form}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::clock::ManualClock;
-    use crate::domain::{Body, Message, RetryPolicy, Target, Trigger};
+    use crate::domain::{Body, Message, RetryPolicy, Target, Trigger, UtcMs};
 
     const NOW: UtcMs = UtcMs(1_767_229_200_000);
     const HOUR: Duration = Duration::from_secs(3600);
@@ -233,8 +194,8 @@ mod tests {
         report.parts.iter().map(|part| part.outcome.as_str()).collect()
     }
 
-    fn throttled() -> Report {
-        Report::failed(Outcome::Throttled { wait: None }, "slow down")
+    fn throttled() -> Failure {
+        Failure::throttled(None, "slow down")
     }
 
     #[test]
@@ -242,8 +203,8 @@ mod tests {
         let delivery = delivery(2, &[("text 1/4", "sent"), ("text 2/4", "throttled")]);
         let mut progress = Progress::resume(&delivery, &[Text, Text, Text, Text]);
         assert!(progress.is_sent(0) && !progress.is_sent(1));
-        assert!(progress.record(1, Report::sent(Some("m1".into()))));
-        assert!(!progress.record(2, Report::failed(Outcome::Rejected, "too long")));
+        assert!(progress.record(1, Ok(Sent::new(Some("m1".into())))));
+        assert!(!progress.record(2, Err(Failure::rejected("too long"))));
 
         let report = progress.finish();
         assert_eq!(report.outcome, Outcome::Rejected);
@@ -255,12 +216,12 @@ mod tests {
     fn a_part_that_may_have_gone_out_stays_unknown_until_it_is_sent() {
         let retry = delivery(2, &[("text 1/1", "unknown")]);
         let mut progress = Progress::resume(&retry, &[Text]);
-        assert!(!progress.record(0, throttled()));
+        assert!(!progress.record(0, Err(throttled())));
         let report = progress.finish();
         assert_eq!((&report.outcome, outcomes(&report)), (&Outcome::Throttled { wait: None }, vec!["unknown"]));
 
         let mut progress = Progress::resume(&retry, &[Text]);
-        assert!(progress.record(0, Report::sent(None)));
+        assert!(progress.record(0, Ok(Sent::default())));
         assert_eq!(progress.finish(), Report::sent(None));
     }
 
@@ -281,26 +242,8 @@ mod tests {
             delivery.retry.resend_unknown = resend_unknown;
             let mut progress = Progress::resume(&delivery, &[Text, Text]);
             assert_eq!(progress.may_repeat(0, &delivery, key_holds).is_ok(), allowed, "{attempt} {earlier:?}");
-            assert!(progress.record(0, Report::sent(None)));
+            assert!(progress.record(0, Ok(Sent::default())));
             assert_eq!(progress.may_repeat(1, &delivery, false), Ok(()), "the second part was never tried");
         }
-    }
-
-    #[test]
-    fn a_key_holds_from_the_making_of_the_push() {
-        let delivery = delivery(1, &[]);
-        assert!(key_holds(&delivery, HOUR, NOW + HOUR - Duration::from_millis(1)));
-        assert!(!key_holds(&delivery, HOUR, NOW + HOUR));
-    }
-
-    #[test]
-    fn an_upload_brings_its_own_time_and_nothing_begins_when_the_time_is_up() {
-        let manual = ManualClock::new(NOW);
-        let clock: SharedClock = manual.clone();
-        let mut budget = Budget::new(&clock, Duration::from_secs(8));
-        budget.extend_for_bytes(20_480_000);
-        assert_eq!(budget.left(), Ok(Duration::from_secs(8 + 160)));
-        manual.advance(Duration::from_secs(168));
-        assert_eq!(budget.left().unwrap_err().outcome, Outcome::Unreachable);
     }
 }

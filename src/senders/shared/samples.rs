@@ -1,9 +1,17 @@
 //! Deliveries for the unit tests of senders.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use super::http::Http;
+use super::wire::Wire;
+use crate::clock::ManualClock;
+use crate::domain::account::Settings;
 use crate::domain::message::Item;
-use crate::domain::{Body, Delivery, MediaFile, Message, RetryPolicy, Target, Trigger, UtcMs};
+use crate::domain::{Account, Body, Delivery, MediaFile, Message, RetryPolicy, Target, Trigger, UtcMs};
+use crate::senders::sender::{Environment, Memory, MemoryError};
 
 pub fn text(text: &str) -> Delivery {
     delivery(Body::Text { text: text.to_owned() }, Vec::new())
@@ -46,5 +54,34 @@ pub fn file(filename: &str, mime_type: &str, len: u64) -> MediaFile {
         sha256: String::new(),
         url: None,
         cover: None,
+    }
+}
+
+/// What the account `bot` speaks with, on this memory.
+pub fn wire(memory: Arc<dyn Memory>) -> Wire {
+    let account = Account {
+        id: "bot".to_owned(),
+        im: "im".to_owned(),
+        sender: "some".to_owned(),
+        is_default: true,
+        concurrency: None,
+        min_interval: None,
+        settings: Settings::default(),
+    };
+    let (clock, http) = (ManualClock::new(UtcMs(0)), Http::new().unwrap());
+    Wire::new(&account, &Environment { clock, http, memory, state_dir: "unread".into() }).unwrap()
+}
+
+/// A memory that keeps nothing.
+pub struct Forgetful;
+
+#[async_trait]
+impl Memory for Forgetful {
+    async fn recall(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
+        Ok(Vec::new())
+    }
+
+    async fn remember(&self, _: &str, _: &str, _: &str) -> Result<(), MemoryError> {
+        Ok(())
     }
 }

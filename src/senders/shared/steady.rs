@@ -5,6 +5,7 @@
 use crate::clock::SharedClock;
 use crate::domain::{Reading, UtcMs};
 
+#[derive(Clone)]
 pub struct Steady {
     clock: SharedClock,
     began: Reading,

@@ -2,9 +2,9 @@
 //! go out one by one (`parts`).
 
 use super::parts::Part;
-pub use super::parts::{Budget, Progress};
+use super::segments::{Inline, Segment, segments};
 use super::text::{Limit, split};
-use crate::domain::{Body, Item, Kind, Media, Message};
+use crate::domain::{Kind, Message};
 
 /// One request's worth of content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +48,12 @@ impl Part for Step {
 
 /// The steps of a message. Neighbouring texts and mentions are one text; a caption is a text before its media.
 pub fn plan(message: &Message, style: &Style) -> Vec<Step> {
-    let mut plan = Plan { style, steps: Vec::new(), run: String::new(), gap: "", at_all: false, media: 0 };
-    match &message.body {
-        Body::Text { text } => plan.append(text, "", ""),
-        Body::Image(media) => plan.media(Kind::Image, media),
-        Body::Voice(media) => plan.media(Kind::Voice, media),
-        Body::Video(media) => plan.media(Kind::Video, media),
-        Body::File(media) => plan.media(Kind::File, media),
-        Body::Mixed { items } => items.iter().for_each(|item| plan.item(item)),
+    let mut plan = Plan { style, steps: Vec::new(), run: String::new(), gap: "", at_all: false };
+    for segment in segments(&message.body) {
+        match segment {
+            Segment::Text(run) => run.into_iter().for_each(|inline| plan.inline(inline)),
+            Segment::Media { kind, media, index } => plan.media(kind, media.caption.as_deref(), index),
+        }
     }
     plan.end_run();
     plan.steps
@@ -68,20 +66,15 @@ struct Plan<'a> {
     /// What must stand between the end of `run` and whatever follows.
     gap: &'static str,
     at_all: bool,
-    media: usize,
 }
 
 impl Plan<'_> {
-    fn item(&mut self, item: &Item) {
-        match item {
-            Item::Text { text } => self.append(text, "", ""),
-            Item::Markdown { text } => self.markdown(text),
-            Item::Image(media) => self.media(Kind::Image, media),
-            Item::Voice(media) => self.media(Kind::Voice, media),
-            Item::Video(media) => self.media(Kind::Video, media),
-            Item::File(media) => self.media(Kind::File, media),
-            Item::At { user } => self.append(&(self.style.mention)(user), " ", " "),
-            Item::AtAll => match self.style.at_all {
+    fn inline(&mut self, inline: Inline) {
+        match inline {
+            Inline::Text(text) => self.append(text, "", ""),
+            Inline::Markdown(text) => self.markdown(text),
+            Inline::At(user) => self.append(&(self.style.mention)(user), " ", " "),
+            Inline::AtAll => match self.style.at_all {
                 Some(word) => self.append(word, " ", " "),
                 None => self.at_all = true,
             },
@@ -111,13 +104,12 @@ impl Plan<'_> {
         }
     }
 
-    fn media(&mut self, kind: Kind, media: &Media) {
-        if let Some(caption) = &media.caption {
+    fn media(&mut self, kind: Kind, caption: Option<&str>, index: usize) {
+        if let Some(caption) = caption {
             self.append(caption, "\n", "\n");
         }
         self.end_run();
-        self.steps.push(Step::Media { kind, index: self.media });
-        self.media += 1;
+        self.steps.push(Step::Media { kind, index });
     }
 
     fn end_run(&mut self) {
@@ -138,7 +130,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Delivery, Outcome, PartReport, Report, RetryPolicy, Target, Trigger, UtcMs};
+    use crate::domain::{Body, Delivery, Item, Media, Outcome, PartReport, RetryPolicy, Target, Trigger, UtcMs};
+    use crate::senders::shared::failure::{Failure, Sent};
     use crate::senders::shared::parts::Progress;
 
     const STYLE: Style = Style {
@@ -224,8 +217,8 @@ mod tests {
         let first = delivery(Vec::new());
         let steps = plan(&first.message, &STYLE);
         let mut progress = Progress::resume(&first, &steps);
-        assert!(progress.record(0, Report::sent(Some("m1".into()))));
-        assert!(!progress.record(1, Report::failed(Outcome::Unreachable, "cannot connect")));
+        assert!(progress.record(0, Ok(Sent::new(Some("m1".into())))));
+        assert!(!progress.record(1, Err(Failure::unreachable("cannot connect"))));
         let report = progress.finish();
         assert_eq!(report.outcome, Outcome::Unreachable);
         assert_eq!(report.error.as_deref(), Some("text 2/3: cannot connect"));
@@ -233,8 +226,8 @@ mod tests {
         let retry = delivery(report.parts);
         let mut progress = Progress::resume(&retry, &steps);
         assert_eq!([0, 1, 2].map(|index| progress.is_sent(index)), [true, false, false]);
-        assert!(progress.record(1, Report::sent(None)));
-        assert!(progress.record(2, Report { note: Some("image as file".into()), ..Report::sent(Some("m3".into())) }));
+        assert!(progress.record(1, Ok(Sent::default())));
+        assert!(progress.record(2, Ok(Sent::new(Some("m3".into())).noting(Some("image as file".into())))));
         let report = progress.finish();
         assert_eq!((report.outcome, report.message_id.as_deref()), (Outcome::Sent, Some("m1")));
         assert_eq!(report.note.as_deref(), Some("image as file"));

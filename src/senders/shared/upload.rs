@@ -11,7 +11,8 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
-use crate::domain::{MediaFile, Outcome, Report, UtcMs};
+use super::failure::Failure;
+use crate::domain::{MediaFile, UtcMs};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -19,29 +20,32 @@ const CHUNK_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// The report of the attempt: nothing was sent, the file cannot be read.
-pub async fn part(file: &MediaFile) -> Result<Part, Report> {
+pub async fn part(file: &MediaFile) -> Result<Part, Failure> {
     let part = Part::stream_with_length(body(file).await?, file.len).file_name(file.filename.clone());
     // An unusable type would take the part with it.
     let mime_type = match Part::text("").mime_str(&file.mime_type) {
         Ok(_) => &file.mime_type,
         Err(_) => "application/octet-stream",
     };
-    part.mime_str(mime_type).map_err(|_| Report::failed(Outcome::Rejected, "the media has no usable type"))
+    part.mime_str(mime_type).map_err(|_| Failure::rejected("the media has no usable type"))
 }
 
 /// `request` with the bare file as its body.
 ///
 /// # Errors
 /// As for [`part`].
-pub async fn raw(request: RequestBuilder, file: &MediaFile) -> Result<RequestBuilder, Report> {
+pub async fn raw(request: RequestBuilder, file: &MediaFile) -> Result<RequestBuilder, Failure> {
     let body = body(file).await?;
     Ok(request.header(CONTENT_TYPE, &file.mime_type).header(CONTENT_LENGTH, file.len).body(body))
 }
 
-async fn body(file: &MediaFile) -> Result<Body, Report> {
-    let opened = File::open(&file.path).await.map_err(|error| {
-        Report::failed(Outcome::Unreachable, format!("cannot read the media '{}' from disk: {error}", file.filename))
-    })?;
+/// Nothing was sent, since the file cannot be read.
+pub fn unreadable(file: &MediaFile, error: &std::io::Error) -> Failure {
+    Failure::unreachable(format!("cannot read the media '{}' from disk: {error}", file.filename))
+}
+
+async fn body(file: &MediaFile) -> Result<Body, Failure> {
+    let opened = File::open(&file.path).await.map_err(|error| unreadable(file, &error))?;
     Ok(Body::wrap_stream(ReaderStream::with_capacity(opened.take(file.len), CHUNK_BYTES)))
 }
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::domain::{Outcome, Report, UtcMs};
+use crate::domain::UtcMs;
+use crate::senders::shared::failure::{Class, Failure};
 use crate::senders::shared::http::{Reply, excerpt, told_seconds};
 use crate::senders::shared::verdict::number;
 
 pub struct Refusal {
-    pub report: Report,
+    pub failure: Failure,
     pub cure: Option<Cure>,
     /// The chat is not there, or not for this bot; a topic that is closed says nothing about its chat.
     pub denies_chat: bool,
@@ -84,25 +85,23 @@ pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
     let code = number(&body["error_code"]).and_then(|code| u16::try_from(code).ok());
     let (Some(code), Some(description), false) = (code, body["description"].as_str(), is_yes) else {
         // Not the Bot API's own words: a proxy before it, half an answer, or a yes beside a no.
-        let unreadable = || Report::failed(Outcome::Unknown, format!("unreadable answer: {}", reply.excerpt()));
-        let report = reply.status_report(now).unwrap_or_else(unreadable).with_status(reply.status);
-        return Err(Box::new(Refusal { report, cure: None, denies_chat: false }));
+        return Err(Box::new(Refusal { failure: reply.unreadable(now), cure: None, denies_chat: false }));
     };
     let flood = says(description, FLOOD);
     let is_refusal = matches!(code, 400 | 403);
     let lacks_rights = is_refusal && !says(description, GONE) && may_not_send_media(description);
     let topic_gone = code == 400 && says(description, TOPIC_GONE);
-    let outcome = match code {
+    let class = match code {
         429 | 420 => throttled(&body, description, reply, now),
         400 if flood => throttled(&body, description, reply, now),
         // The token is revoked, or (404) was never one.
-        401 | 404 => Outcome::AccountDown,
-        _ if lacks_rights => Outcome::Rejected,
-        403 => Outcome::TargetGone,
-        400 if topic_gone || says(description, GONE) || says(description, MOVED) => Outcome::TargetGone,
+        401 | 404 => Class::AccountDown,
+        _ if lacks_rights => Class::Rejected,
+        403 => Class::TargetGone,
+        400 if topic_gone || says(description, GONE) || says(description, MOVED) => Class::TargetGone,
         // In the API's own words, whatever a proxy made of the status.
-        400..500 if reply.status < 500 => Outcome::Rejected,
-        _ => reply.status_report(now).map_or(Outcome::Unknown, |report| report.outcome),
+        400..500 if reply.status < 500 => Class::Rejected,
+        _ => reply.status_failure(now).map_or(Class::Unknown, |failure| failure.class),
     };
     let cure = match moved_to(&body["parameters"], description) {
         Some(chat) if is_refusal => Some(Cure::Chat(chat)),
@@ -111,9 +110,9 @@ pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
         _ if code == 400 && says(description, NOT_AS_MEDIA) => Some(Cure::Document),
         _ => None,
     };
-    let denies_chat = outcome == Outcome::TargetGone && !topic_gone;
-    let report = Report::failed(outcome, format!("{code}: {}", excerpt(description))).with_status(reply.status);
-    Err(Box::new(Refusal { report, cure, denies_chat }))
+    let denies_chat = class == Class::TargetGone && !topic_gone;
+    let failure = Failure::new(class, format!("{code}: {}", excerpt(description))).with_status(reply.status);
+    Err(Box::new(Refusal { failure, cure, denies_chat }))
 }
 
 /// "Not enough rights to send photos to the chat", `CHAT_SEND_PHOTOS_FORBIDDEN`, and the same for every other media.
@@ -124,9 +123,9 @@ fn may_not_send_media(description: &str) -> bool {
 }
 
 /// The wait as the parameters tell it, else the words, else the header.
-fn throttled(body: &Value, description: &str, reply: &Reply, now: UtcMs) -> Outcome {
+fn throttled(body: &Value, description: &str, reply: &Reply, now: UtcMs) -> Class {
     let told = told_seconds(&body["parameters"]["retry_after"]);
-    Outcome::Throttled { wait: told.or_else(|| wait_in_words(description)).or_else(|| reply.retry_after(now)) }
+    Class::Throttled { wait: told.or_else(|| wait_in_words(description)).or_else(|| reply.retry_after(now)) }
 }
 
 /// "Too Many Requests: retry after 20", `FLOOD_WAIT_20`.

@@ -18,14 +18,15 @@ use serde_json::{Map, Value, json};
 use self::answer::{Cure, Refusal, judge, message_id};
 use self::moves::Moves;
 use self::place::{Place, place};
-use self::plan::{Format, MediaForm, Step, Styled, Upload, as_tried, one_by_one, plan, texts_first};
+use self::plan::{Format, MediaForm, Step, Styled, Upload, plan};
 use super::sender::{BuildError, Environment, Probe, Sender};
-use super::shared::http::Http;
-use super::shared::parts::{Budget, Progress, add_note};
+use super::shared::deliver::{Otherwise, Post, Turn, deliver};
+use super::shared::failure::{Failure, Sent};
+use super::shared::parts::{add_note, kind_as};
 use super::shared::setting::{CA_FILE, choice, flag, secret, url};
+use super::shared::wire::Wire;
 use super::shared::{ogg, settings, upload};
-use crate::clock::SharedClock;
-use crate::domain::{Account, Delivery, Kind, Outcome, Report, Secret, SenderSpec, Support};
+use crate::domain::{Account, Delivery, Report, Secret, SenderSpec, Support};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -62,6 +63,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     }
     let base_url = settings::url(account, "base_url")?;
     let base_url = base_url.as_ref().map_or("https://api.telegram.org", |url| url.as_str().trim_end_matches('/'));
+    let wire = Wire::new(account, environment)?;
     Ok(Box::new(Telegram {
         api: Secret::new(format!("{base_url}/bot{}", token.expose())),
         format: account.settings.text("parse_mode").map(|mode| match mode {
@@ -70,9 +72,8 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         }),
         silent: account.settings.bool("silent").unwrap_or(false),
         link_preview: account.settings.bool("link_preview").unwrap_or(true),
-        http: settings::http(account, environment)?,
-        clock: environment.clock.clone(),
-        moves: Moves::new(&account.id, environment.memory.clone()),
+        moves: Moves::new(&wire),
+        wire,
     }))
 }
 
@@ -83,8 +84,7 @@ struct Telegram {
     format: Option<Format>,
     silent: bool,
     link_preview: bool,
-    http: Http,
-    clock: SharedClock,
+    wire: Wire,
     moves: Moves,
 }
 
@@ -93,65 +93,19 @@ impl Sender for Telegram {
     async fn send(&self, delivery: &Delivery) -> Report {
         let place = match place(delivery.target.id()) {
             Ok(place) => place,
-            Err(wrong) => {
-                let shown = format!("'{}'", delivery.target.id());
-                return Report::failed(Outcome::Rejected, wrong.told(&shown));
-            }
+            Err(wrong) => return Failure::rejected(wrong.told(&format!("'{}'", delivery.target.id()))).into(),
         };
-        let mut steps = as_tried(plan(delivery, self.format), &delivery.parts);
-        if steps.is_empty() {
-            return Report::failed(Outcome::Rejected, "there is nothing to send: the text is empty");
-        }
-        let mut budget = Budget::new(&self.clock, delivery.timeout);
-        let mut progress = Progress::resume(delivery, &steps);
-        // A media that was refused, whose text goes first.
-        let mut refused: Option<(usize, Report)> = None;
-        let mut index = 0;
-        while let Some(step) = steps.get(index) {
-            if progress.is_sent(index) {
-                index += 1;
-                continue;
-            }
-            if let Some((_, report)) = refused.take_if(|(at, _)| *at == index) {
-                let _ = progress.record(index, report);
-                break;
-            }
-            budget.extend_for_bytes(step.upload_bytes());
-            match self.send_step(step, &place, &budget).await {
-                Ok(report) => {
-                    let _ = progress.record(index, report);
-                    index += 1;
-                }
-                Err(Stop { otherwise: Some(Otherwise::OneByOne), .. }) => {
-                    let pieces = one_by_one(&mut steps, index);
-                    progress.recut(index, pieces, &steps);
-                    progress.note("album one by one");
-                }
-                Err(Stop { report, otherwise }) => {
-                    let texts = match otherwise {
-                        Some(Otherwise::TextAlone) => texts_first(&mut steps, index),
-                        _ => 0,
-                    };
-                    if texts == 0 {
-                        let _ = progress.record(index, report);
-                        break;
-                    }
-                    progress.recut(index, texts + 1, &steps);
-                    progress.note("text without media");
-                    refused = Some((index + texts, report));
-                }
-            }
-        }
-        progress.finish()
+        let sending = Sending { bot: self, place };
+        deliver(delivery, &self.wire.clock, plan(delivery, self.format), &sending).await
     }
 
     async fn probe(&self) -> Probe {
-        let request = self.http.get(self.method("getMe"));
-        match self.http.call(request, PROBE_TIMEOUT).await {
+        let request = self.wire.http.get(self.method("getMe"));
+        match self.wire.http.call(request, PROBE_TIMEOUT).await {
             Err(error) => Probe::down(error.message()),
-            Ok(reply) => match judge(&reply, self.clock.now()) {
+            Ok(reply) => match judge(&reply, self.wire.now()) {
                 Ok(_) => Probe::up(),
-                Err(refusal) => Probe::down(refusal.report.error.unwrap_or_default()),
+                Err(refusal) => Probe::down(refusal.failure.error),
             },
         }
     }
@@ -170,52 +124,46 @@ struct Cures {
     moved: bool,
 }
 
-/// Why a step did not go out, and in what other cut it may.
-struct Stop {
-    report: Report,
-    otherwise: Option<Otherwise>,
+/// An attempt on its way to a chat.
+struct Sending<'a> {
+    bot: &'a Telegram,
+    place: Place<'a>,
 }
 
-enum Otherwise {
-    /// The members of an album on their own.
-    OneByOne,
-    /// The text before a media that the chat does not take.
-    TextAlone,
-}
-
-impl From<Report> for Stop {
-    fn from(report: Report) -> Stop {
-        Stop { report, otherwise: None }
+impl Post<Step<'_>> for Sending<'_> {
+    async fn post(&self, step: &Step<'_>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        turn.budget.extend_for_bytes(step.upload_bytes());
+        self.bot.send_step(step, &self.place, turn).await
     }
 }
 
 impl Telegram {
-    async fn send_step(&self, step: &Step<'_>, place: &Place<'_>, budget: &Budget) -> Result<Report, Stop> {
+    async fn send_step(&self, step: &Step<'_>, place: &Place<'_>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
         let asked = place.chat;
         let mut chat = self.moves.of(asked).await.unwrap_or_else(|| asked.to_owned());
         // The id remembered, where Telegram denies it.
-        let mut denied: Option<(String, Report)> = None;
+        let mut denied: Option<(String, Failure)> = None;
         let mut cures = Cures::default();
         loop {
             let request = self.request(step, &chat, place.topic, cures).await?;
-            let reply = self.http.call(request, budget.left()?).await.map_err(|error| error.report())?;
-            let judged = judge(&reply, self.clock.now());
+            let reply = self.wire.http.call(request, turn.left()?).await?;
+            let judged = judge(&reply, self.wire.now());
             // What is denied is not worth remembering.
             if cures.moved && !matches!(&judged, Err(refusal) if refusal.denies_chat) {
                 self.moves.remember(asked, &chat).await;
             }
             let refusal = match judged {
-                Ok(result) => return Ok(sent(step, cures, &result, reply.status)?),
+                Ok(result) => return sent(step, cures, &result, reply.status),
                 Err(refusal) => refusal,
             };
-            let Refusal { report, cure, denies_chat } = *refusal;
+            let Refusal { failure, cure, denies_chat } = *refusal;
             let (is_album, is_media) = match step {
                 Step::Text { .. } => (false, false),
                 Step::Media { media, .. } => (media.len() > 1, true),
             };
             match cure {
                 Some(Cure::Chat(new_chat)) if !cures.moved && new_chat != chat => match denied {
-                    Some((id, report)) if id == new_chat => return Err(report.into()),
+                    Some((id, failure)) if id == new_chat => return Err(failure),
                     _ => {
                         chat = new_chat;
                         cures.moved = true;
@@ -223,17 +171,19 @@ impl Telegram {
                 },
                 _ if denies_chat && chat != asked && !cures.moved && denied.is_none() => {
                     self.moves.forget(asked).await;
-                    denied = Some((std::mem::replace(&mut chat, asked.to_owned()), report));
+                    denied = Some((std::mem::replace(&mut chat, asked.to_owned()), failure));
                 }
                 Some(Cure::NoMarkup) if !cures.without_markup => cures.without_markup = true,
                 Some(Cure::Document) if is_album => {
-                    return Err(Stop { report, otherwise: Some(Otherwise::OneByOne) });
+                    turn.may_go(Otherwise::OneByOne);
+                    return Err(failure);
                 }
                 Some(Cure::Document) if is_media && !cures.as_document => cures.as_document = true,
                 Some(Cure::Document | Cure::TextAlone) if is_media => {
-                    return Err(Stop { report, otherwise: Some(Otherwise::TextAlone) });
+                    turn.may_go(Otherwise::TextsFirst);
+                    return Err(failure);
                 }
-                _ => return Err(report.into()),
+                _ => return Err(failure),
             }
         }
     }
@@ -244,7 +194,7 @@ impl Telegram {
         chat: &str,
         topic: Option<i64>,
         cures: Cures,
-    ) -> Result<RequestBuilder, Report> {
+    ) -> Result<RequestBuilder, Failure> {
         let mut fields = Map::new();
         fields.insert("chat_id".into(), number_or_text(chat));
         if let Some(topic) = topic {
@@ -259,7 +209,7 @@ impl Telegram {
                 if !self.link_preview {
                     fields.insert("link_preview_options".into(), json!({"is_disabled": true}));
                 }
-                return Ok(self.http.post(self.method("sendMessage")).json(&fields));
+                return Ok(self.wire.http.post(self.method("sendMessage")).json(&fields));
             }
             Step::Media { media, caption, caption_above } => {
                 let mut about = Map::new();
@@ -282,7 +232,7 @@ impl Telegram {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             form = form.text(key, text);
         }
-        Ok(self.http.post(self.method(method)).multipart(form))
+        Ok(self.wire.http.post(self.method(method)).multipart(form))
     }
 
     fn method(&self, name: &str) -> String {
@@ -291,15 +241,14 @@ impl Telegram {
 }
 
 /// The report of a call that Telegram took.
-fn sent(step: &Step<'_>, cures: Cures, result: &Value, status: u16) -> Result<Report, Report> {
+fn sent(step: &Step<'_>, cures: Cures, result: &Value, status: u16) -> Result<Sent, Failure> {
     if let (Step::Media { media, .. }, Some(messages)) = (step, result.as_array())
         && messages.len() < media.len()
     {
         let error = format!("Telegram took {} of the album's {} media", messages.len(), media.len());
-        return Err(Report::failed(Outcome::Unknown, error).with_status(status));
+        return Err(Failure::unknown(error).with_status(status));
     }
-    let report = Report::sent(message_id(result)).with_status(status);
-    Ok(Report { note: note(step, cures), ..report })
+    Ok(Sent::new(message_id(result)).with_status(status).noting(note(step, cures)))
 }
 
 /// One media by the method of its form.
@@ -307,7 +256,7 @@ async fn single(
     upload: &Upload<'_>,
     fields: &mut Map<String, Value>,
     cures: Cures,
-) -> Result<(&'static str, Form), Report> {
+) -> Result<(&'static str, Form), Failure> {
     let media_form = if cures.as_document { MediaForm::Document } else { upload.form };
     let mut form = Form::new().part(media_form.field(), upload::part(upload.file).await?);
     match media_form {
@@ -333,7 +282,7 @@ async fn album(
     uploads: &[Upload<'_>],
     mut about: Map<String, Value>,
     fields: &mut Map<String, Value>,
-) -> Result<(&'static str, Form), Report> {
+) -> Result<(&'static str, Form), Failure> {
     let mut form = Form::new();
     let mut entries = Vec::new();
     for (index, upload) in uploads.iter().enumerate() {
@@ -368,8 +317,8 @@ fn note(step: &Step, cures: Cures) -> Option<String> {
         Step::Text { note: said, .. } => add_note(&mut note, *said),
         Step::Media { media, .. } => {
             let as_file = |upload: &&Upload| upload.form == MediaForm::Document || cures.as_document;
-            for upload in media.iter().filter(as_file).filter(|upload| upload.asked != Kind::File) {
-                add_note(&mut note, Some(&format!("{} as file", upload.asked)));
+            for upload in media.iter().filter(as_file) {
+                add_note(&mut note, kind_as(upload.asked, "file").as_deref());
             }
         }
     }

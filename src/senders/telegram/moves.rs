@@ -1,11 +1,10 @@
 //! Groups that became supergroups, which have another id since. They are remembered over restarts, since jobs go on
 //! naming the old one.
 
-use std::sync::Arc;
-
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::senders::sender::{Memory, MemoryError};
+use crate::senders::sender::MemoryError;
+use crate::senders::shared::wire::Wire;
 
 /// The memory's key for all of them: a JSON list of pairs, old id and new, the latest last.
 const KEY: &str = "moves";
@@ -17,14 +16,13 @@ const MOST: usize = 256;
 type Pairs = Vec<(String, String)>;
 
 pub struct Moves {
-    account: String,
-    memory: Arc<dyn Memory>,
+    wire: Wire,
     known: OnceCell<Mutex<Pairs>>,
 }
 
 impl Moves {
-    pub fn new(account: &str, memory: Arc<dyn Memory>) -> Moves {
-        Moves { account: account.to_owned(), memory, known: OnceCell::new() }
+    pub fn new(wire: &Wire) -> Moves {
+        Moves { wire: wire.clone(), known: OnceCell::new() }
     }
 
     /// The id that a chat got, if it moved.
@@ -50,8 +48,8 @@ impl Moves {
         let surplus = known.len().saturating_sub(MOST);
         known.drain(..surplus);
         let Ok(text) = serde_json::to_string(&*known) else { return };
-        if let Err(error) = self.memory.remember(&self.account, KEY, &text).await {
-            tracing::warn!(account = self.account, %error, "cannot remember the new id of a chat");
+        if let Err(error) = self.wire.remember(KEY, &text).await {
+            tracing::warn!(account = self.wire.account, %error, "cannot remember the new id of a chat");
         }
     }
 
@@ -59,12 +57,14 @@ impl Moves {
     async fn known(&self) -> Option<&Mutex<Pairs>> {
         let known = self.known.get_or_try_init(|| self.recall()).await;
         known
-            .inspect_err(|error| tracing::warn!(account = self.account, %error, "cannot recall the new ids of chats"))
+            .inspect_err(
+                |error| tracing::warn!(account = self.wire.account, %error, "cannot recall the new ids of chats"),
+            )
             .ok()
     }
 
     async fn recall(&self) -> Result<Mutex<Pairs>, MemoryError> {
-        let notes = self.memory.recall(&self.account).await?;
+        let notes = self.wire.recall().await?;
         let list = notes.iter().find(|(key, _)| key == KEY).and_then(|(_, text)| serde_json::from_str(text).ok());
         let one_by_one = || {
             let moves =
@@ -78,11 +78,14 @@ impl Moves {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
 
     use super::*;
+    use crate::senders::sender::Memory;
+    use crate::senders::shared::samples;
 
     #[derive(Default)]
     struct Notes {
@@ -105,8 +108,12 @@ mod tests {
         }
     }
 
+    fn moves(notes: &Arc<Notes>) -> Moves {
+        Moves::new(&samples::wire(notes.clone()))
+    }
+
     async fn new_id(notes: &Arc<Notes>, old: &str) -> Option<String> {
-        Moves::new("bot", notes.clone()).of(old).await
+        moves(notes).of(old).await
     }
 
     #[tokio::test]
@@ -114,14 +121,14 @@ mod tests {
         let notes = Arc::new(Notes::default());
         notes.remember("bot", "moved:-5", "-100").await.unwrap();
         assert_eq!(new_id(&notes, "-5").await.as_deref(), Some("-100"));
-        Moves::new("bot", notes.clone()).forget("-5").await;
+        moves(&notes).forget("-5").await;
         assert_eq!(new_id(&notes, "-5").await, None);
     }
 
     #[tokio::test]
     async fn no_more_moves_are_kept_than_have_room_and_the_latest_stay() {
         let notes = Arc::new(Notes::default());
-        let moves = Moves::new("bot", notes.clone());
+        let moves = moves(&notes);
         for chat in 0..=MOST {
             moves.remember(&format!("-{chat}"), "-100").await;
         }
@@ -132,9 +139,9 @@ mod tests {
     #[tokio::test]
     async fn a_memory_that_cannot_be_read_for_a_moment_loses_nothing() {
         let notes = Arc::new(Notes::default());
-        Moves::new("bot", notes.clone()).remember("-5", "-100").await;
+        moves(&notes).remember("-5", "-100").await;
         notes.is_broken.store(true, Ordering::Relaxed);
-        let moves = Moves::new("bot", notes.clone());
+        let moves = moves(&notes);
         moves.remember("-6", "-200").await;
         notes.is_broken.store(false, Ordering::Relaxed);
         assert_eq!(moves.of("-5").await.as_deref(), Some("-100"));

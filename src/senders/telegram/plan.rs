@@ -1,6 +1,8 @@
 //! From a message to the calls that send it.
 
 use crate::domain::{Delivery, Kind, MediaFile, PartReport};
+use crate::senders::shared::deliver::file;
+use crate::senders::shared::failure::Failure;
 use crate::senders::shared::markdown;
 use crate::senders::shared::parts::Part;
 use crate::senders::shared::segments::{Inline, Segment, render, segments};
@@ -99,8 +101,38 @@ impl Part for Step<'_> {
         match self {
             Step::Text { .. } => "text",
             Step::Media { media, .. } if media.len() > 1 => "album",
-            Step::Media { media, .. } => media[0].asked.as_str(),
+            Step::Media { media, .. } => media.first().map_or("media", |upload| upload.asked.as_str()),
         }
+    }
+
+    fn one_by_one(steps: &mut Vec<Self>, index: usize) -> usize {
+        let Some(Step::Media { media, caption, caption_above }) = steps.get(index).cloned() else { return 0 };
+        let last = media.len() - 1;
+        let captioned = if caption_above { 0 } else { last };
+        let single = |(at, upload)| {
+            let caption = caption.clone().filter(|_| at == captioned);
+            let caption_above = caption_above && caption.is_some();
+            Step::Media { media: vec![upload], caption, caption_above }
+        };
+        let singles: Vec<_> = media.into_iter().enumerate().map(single).collect();
+        drop(steps.splice(index..=index, singles));
+        last + 1
+    }
+
+    fn texts_first(steps: &mut Vec<Self>, index: usize) -> usize {
+        let (mut texts, mut rest) = (Vec::new(), Vec::new());
+        for step in steps.split_off(index) {
+            match step {
+                Step::Text { .. } => texts.push(step),
+                Step::Media { media, caption, .. } => {
+                    texts.extend(caption.map(|text| Step::Text { text, whole: true, note: None }));
+                    rest.push(Step::Media { media, caption: None, caption_above: false });
+                }
+            }
+        }
+        let count = texts.len();
+        steps.extend(texts.into_iter().chain(rest));
+        count
     }
 }
 
@@ -115,21 +147,24 @@ impl Step<'_> {
 
 /// The calls that a message takes, in reading order. A text beside a media becomes its caption where it fits, and
 /// photos and videos side by side become an album. `format` is the account's own markup.
-pub fn plan(delivery: &Delivery, format: Option<Format>) -> Vec<Step<'_>> {
+///
+/// # Errors
+/// A media's file is not there.
+pub fn plan(delivery: &Delivery, format: Option<Format>) -> Result<Vec<Step<'_>>, Failure> {
     let mut planner = Planner { format, steps: Vec::new() };
-    planner.plan(delivery);
-    planner.steps
+    planner.plan(delivery)?;
+    Ok(as_tried(planner.steps, &delivery.parts))
 }
 
 /// The steps as earlier attempts went through them: what they had to cut stays cut, or it would go out twice.
-pub fn as_tried<'a>(planned: Vec<Step<'a>>, earlier: &[PartReport]) -> Vec<Step<'a>> {
+fn as_tried<'a>(planned: Vec<Step<'a>>, earlier: &[PartReport]) -> Vec<Step<'a>> {
     let mut steps = planned.clone();
     for (index, part) in earlier.iter().enumerate() {
         let kind = part.part.split(' ').next().unwrap_or_default();
         match steps.get(index) {
-            Some(Step::Media { .. }) if kind == "text" => drop(texts_first(&mut steps, index)),
+            Some(Step::Media { .. }) if kind == "text" => drop(Step::texts_first(&mut steps, index)),
             Some(Step::Media { media, .. }) if media.len() > 1 && kind != "album" => {
-                one_by_one(&mut steps, index);
+                Step::one_by_one(&mut steps, index);
             }
             _ => {}
         }
@@ -138,50 +173,18 @@ pub fn as_tried<'a>(planned: Vec<Step<'a>>, earlier: &[PartReport]) -> Vec<Step<
     if earlier.first().is_some_and(|part| part.part.ends_with(&count)) { steps } else { planned }
 }
 
-/// Cuts the album at `index` into its members; how many there are.
-pub fn one_by_one(steps: &mut Vec<Step<'_>>, index: usize) -> usize {
-    let Some(Step::Media { media, caption, caption_above }) = steps.get(index).cloned() else { return 0 };
-    let last = media.len() - 1;
-    let captioned = if caption_above { 0 } else { last };
-    let single = |(at, upload)| {
-        let caption = caption.clone().filter(|_| at == captioned);
-        let caption_above = caption_above && caption.is_some();
-        Step::Media { media: vec![upload], caption, caption_above }
-    };
-    let singles: Vec<_> = media.into_iter().enumerate().map(single).collect();
-    drop(steps.splice(index..=index, singles));
-    last + 1
-}
-
-/// Puts every text from `index` on before the media, captions too; how many there are.
-pub fn texts_first(steps: &mut Vec<Step<'_>>, index: usize) -> usize {
-    let (mut texts, mut rest) = (Vec::new(), Vec::new());
-    for step in steps.split_off(index) {
-        match step {
-            Step::Text { .. } => texts.push(step),
-            Step::Media { media, caption, .. } => {
-                texts.extend(caption.map(|text| Step::Text { text, whole: true, note: None }));
-                rest.push(Step::Media { media, caption: None, caption_above: false });
-            }
-        }
-    }
-    let count = texts.len();
-    steps.extend(texts.into_iter().chain(rest));
-    count
-}
-
 struct Planner<'a> {
     format: Option<Format>,
     steps: Vec<Step<'a>>,
 }
 
 impl<'a> Planner<'a> {
-    fn plan(&mut self, delivery: &'a Delivery) {
+    fn plan(&mut self, delivery: &'a Delivery) -> Result<(), Failure> {
         for segment in segments(&delivery.message.body) {
             match segment {
                 Segment::Text(run) => self.text(&run),
                 Segment::Media { kind, media, index } => {
-                    let file = &delivery.media[index];
+                    let file = file(delivery, index)?;
                     let upload = Upload { form: MediaForm::of(kind, file), asked: kind, file };
                     match &media.caption {
                         None => self.media(upload),
@@ -193,6 +196,7 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     fn text(&mut self, run: &[Inline]) {

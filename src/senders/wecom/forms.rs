@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::Answer;
-use crate::domain::{Kind, MediaFile, Outcome, Report};
+use super::answer::Answer;
+use crate::domain::{Kind, MediaFile};
+use crate::senders::shared::failure::Failure;
+use crate::senders::shared::parts::kind_as;
 
 /// A file of this many bytes or fewer is refused by every upload.
 const TOO_SMALL: u64 = 5;
@@ -39,7 +41,7 @@ impl Form {
 
     /// What the attempt records when the kind goes out in another form.
     pub fn note(self, kind: Kind) -> Option<String> {
-        (self.as_str() != kind.as_str()).then(|| format!("{kind} as {}", self.as_str()))
+        kind_as(kind, self.as_str())
     }
 }
 
@@ -53,7 +55,7 @@ pub struct Limits {
 ///
 /// # Errors
 /// None takes it, and it has no address to link to.
-pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Result<Form, Report> {
+pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Result<Form, Failure> {
     let fits = |limit: u64| (TOO_SMALL + 1..=limit).contains(&file.len);
     let native = match kind {
         Kind::Image => fits(limits.image) && matches!(file.mime_type.as_str(), "image/jpeg" | "image/png"),
@@ -70,7 +72,7 @@ pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Resul
         _ => {
             let error =
                 format!("{} has {} bytes: a file needs {} to {LARGEST_FILE}", file.filename, file.len, TOO_SMALL + 1);
-            Err(Report::failed(Outcome::Rejected, error))
+            Err(Failure::rejected(error))
         }
     }
 }
@@ -86,13 +88,13 @@ pub fn next_form(form: Form, file: &MediaFile, answer: &Answer) -> Option<Form> 
 }
 
 /// Reads a media file that is known to be small.
-pub async fn read(file: &MediaFile) -> Result<Vec<u8>, Report> {
+pub async fn read(file: &MediaFile) -> Result<Vec<u8>, Failure> {
     tokio::fs::read(&file.path)
         .await
-        .map_err(|error| Report::failed(Outcome::Unreachable, format!("cannot read {}: {error}", file.filename)))
+        .map_err(|error| Failure::unreachable(format!("cannot read {}: {error}", file.filename)))
 }
 
-async fn is_short_amr(file: &MediaFile) -> Result<bool, Report> {
+async fn is_short_amr(file: &MediaFile) -> Result<bool, Failure> {
     Ok(amr_length(&read(file).await?).is_some_and(|length| length <= LONGEST_VOICE))
 }
 

@@ -1,33 +1,33 @@
 //! What WeCom's group robots and applications share (sheet weixin.md, parts B and C): the envelope of answers, the
 //! error table, uploads with their cache, and the counting of limits that the platform does not tell.
 
+mod answer;
 mod forms;
 mod quota;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::RequestBuilder;
 use reqwest::multipart::Form as Multipart;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use self::answer::FIELDS;
+pub use self::answer::{Answer, class_of, is_media_gone, is_token_error};
 pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
 pub use self::quota::{CHATS, EVERYONE, Quota};
-use super::sender::{Environment, Memory};
-use super::shared::http::Http;
-use super::shared::secrets::Secrets;
+use super::sender::MemoryError;
+use super::shared::failure::{Class, Failure, Sent};
 pub use super::shared::sliding::Window;
 use super::shared::sliding::{Tally, free_at};
-use super::shared::steady::Steady;
 use super::shared::upload;
-use super::shared::verdict::{Fields, Verdict};
-use crate::clock::SharedClock;
+use super::shared::verdict::Verdict;
+use super::shared::wire::Wire;
 use crate::domain::push::MediaFile;
-use crate::domain::{Outcome, Report, Secret, UtcMs};
+use crate::domain::{Secret, UtcMs};
 
 /// Uploads live three days; an hour less, so that none dies between the look and the send.
 const UPLOAD_LIFE: Duration = Duration::from_secs(71 * 3600);
@@ -35,65 +35,8 @@ const UPLOAD_LIFE: Duration = Duration::from_secs(71 * 3600);
 const UPLOADS_KEPT: usize = 64;
 /// So many members are counted before those are forgotten to whom nothing went of late.
 const TALLIES_KEPT: usize = 1000;
-/// The first wait after "too often", doubled with each that follows at once.
-const COOL_DOWN: Duration = Duration::from_secs(60);
+/// The waits after "too often" double with each that follows at once, up to this.
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(16 * 60);
-
-/// The class of an `errcode` (sheet C4). Unlisted codes are the message's fault: repeating them helps nobody.
-pub fn outcome(code: i64) -> Outcome {
-    match code {
-        0 => Outcome::Sent,
-        // Busy; two writers met.
-        -1 | 6000 => Outcome::Throttled { wait: None },
-        // Too often; too many at once.
-        45009 | 45033 => Outcome::Throttled { wait: Some(COOL_DOWN) },
-        // Secret, corporation, application or token wrong; no permission, application off; address not trusted.
-        40001 | 40013 | 40014 | 40056 | 41011 | 42001 | 48002 | 50003 | 60020 | 301_002 => Outcome::AccountDown,
-        // The robot is not known, switched off, or no longer in its group: no message of this account will pass.
-        93000 | 93004 | 93008 => Outcome::AccountDown,
-        // No such member, no such chat.
-        40003 | 60111 | 81013 | 86001 | 86003 | 86008 => Outcome::TargetGone,
-        _ => Outcome::Rejected,
-    }
-}
-
-/// The token is void: a new one cures it (C1).
-pub fn is_token_error(code: i64) -> bool {
-    matches!(code, 40001 | 40014 | 42001)
-}
-
-/// The uploaded media is gone: another upload cures it.
-pub fn is_media_gone(code: i64) -> bool {
-    code == 40007
-}
-
-const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
-
-/// An answer whose verdict was read.
-#[derive(Debug)]
-pub struct Answer {
-    /// `errcode`, or [`NO_CODE`](super::shared::verdict::NO_CODE) where it says no in another way.
-    pub code: i64,
-    /// As it came.
-    pub body: Value,
-    status: u16,
-    /// Why not, as it may be shown.
-    refusal: String,
-    /// The wait that the answer's head asks for.
-    told: Option<Duration>,
-    secrets: Secrets,
-}
-
-impl Answer {
-    pub fn text(&self, key: &str) -> Option<&str> {
-        self.body.get(key)?.as_str().filter(|text| !text.is_empty())
-    }
-
-    /// What the answer holds, as it may be shown.
-    pub fn show(&self, text: &str) -> String {
-        self.secrets.hide_in_text(text).into_owned()
-    }
-}
 
 /// An upload that may serve again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,12 +77,7 @@ impl State {
 
 /// One account's way to WeCom, with what it remembers.
 pub struct Wecom {
-    pub clock: SharedClock,
-    /// What quotas, rests, tokens and the memory of what was sent go by.
-    pub steady: Steady,
-    http: Http,
-    memory: Arc<dyn Memory>,
-    account: String,
+    pub wire: Wire,
     state: Mutex<State>,
     keeping: tokio::sync::Mutex<()>,
     recalled: OnceCell<()>,
@@ -149,17 +87,8 @@ const MEMORY_UPLOADS: &str = "uploads";
 const MEMORY_TALLY: &str = "sent:";
 
 impl Wecom {
-    pub fn new(account: &str, http: Http, environment: &Environment) -> Wecom {
-        Wecom {
-            clock: environment.clock.clone(),
-            steady: Steady::new(&environment.clock),
-            http,
-            memory: environment.memory.clone(),
-            account: account.to_owned(),
-            state: Mutex::default(),
-            keeping: tokio::sync::Mutex::default(),
-            recalled: OnceCell::new(),
-        }
+    pub fn new(wire: Wire) -> Wecom {
+        Wecom { wire, state: Mutex::default(), keeping: tokio::sync::Mutex::default(), recalled: OnceCell::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,13 +99,13 @@ impl Wecom {
     /// failure is told and tried again the next time.
     pub async fn recall(&self) {
         let recalled = self.recalled.get_or_try_init(async || {
-            let entries = self.memory.recall(&self.account).await?;
+            let entries = self.wire.recall().await?;
             let mut state = self.state();
             for (key, value) in entries {
                 if key == MEMORY_UPLOADS {
                     state.uploads = serde_json::from_str(&value).unwrap_or_default();
                     // Made before the clock was put back: nobody knows how old they are.
-                    let now = self.steady.now();
+                    let now = self.wire.steady.now();
                     state.uploads.retain(|upload| upload.at <= now);
                 } else if let Some(subject) = key.strip_prefix(MEMORY_TALLY) {
                     state.tallies.insert(subject.to_owned(), serde_json::from_str(&value).unwrap_or_default());
@@ -184,10 +113,10 @@ impl Wecom {
                     state.others.insert(key, value);
                 }
             }
-            Ok::<(), super::sender::MemoryError>(())
+            Ok::<(), MemoryError>(())
         });
         if let Err(error) = recalled.await {
-            tracing::warn!(account = self.account, %error, "cannot recall the account's uploads and counts");
+            tracing::warn!(account = self.wire.account, %error, "cannot recall the account's uploads and counts");
         }
     }
 
@@ -202,15 +131,15 @@ impl Wecom {
         let _keeping = self.keeping.lock().await;
         // Our own types have string keys only, so that they always have a JSON form.
         let value = serde_json::to_string(&newest()).unwrap_or_default();
-        if let Err(error) = self.memory.remember(&self.account, key, &value).await {
-            tracing::warn!(account = self.account, key, %error, "cannot remember");
+        if let Err(error) = self.wire.remember(key, &value).await {
+            tracing::warn!(account = self.wire.account, key, %error, "cannot remember");
         }
     }
 
     /// When one more send may go out, seen from the hour `wall`; None: now.
     pub fn free_at(&self, quota: &Quota, wall: UtcMs) -> Option<UtcMs> {
-        let free = self.free_by_the_steady_line(quota, self.steady.now())?;
-        Some(self.steady.on_the_wall(free, wall))
+        let free = self.free_by_the_steady_line(quota, self.wire.steady.now())?;
+        Some(self.wire.steady.on_the_wall(free, wall))
     }
 
     fn free_by_the_steady_line(&self, quota: &Quota, now: UtcMs) -> Option<UtcMs> {
@@ -240,30 +169,34 @@ impl Wecom {
     ///
     /// # Errors
     /// The quota is used up, or there is no answer.
-    pub async fn send(&self, quota: &Quota<'_>, request: RequestBuilder, deadline: Duration) -> Result<Answer, Report> {
-        if let Some(report) = self.too_often(quota) {
-            return Err(report);
-        }
-        let at = self.steady.now();
+    pub async fn send(
+        &self,
+        quota: &Quota<'_>,
+        request: RequestBuilder,
+        deadline: Duration,
+    ) -> Result<Answer, Failure> {
+        self.check_quota(quota)?;
+        let at = self.wire.steady.now();
         self.tally(quota, |tally| tally.add(quota.windows, at)).await;
         let answer = self.call(request, deadline).await;
-        if answer.as_ref().is_err_and(|report| report.outcome == Outcome::Unreachable) {
+        if answer.as_ref().is_err_and(|failure| failure.class == Class::Unreachable) {
             self.tally(quota, |tally| tally.take_back(quota.windows, at)).await;
         }
         answer
     }
 
-    /// The report of a send that is not even tried, because the platform would refuse or drop it.
-    pub fn too_often(&self, quota: &Quota) -> Option<Report> {
-        let now = self.clock.now();
-        let wait = self.free_at(quota, now)?.since(now);
-        let outcome = Outcome::Throttled { wait: Some(wait) };
-        Some(Report::failed(outcome, "not called: the sends that WeCom grants in this time are used up"))
+    /// # Errors
+    /// A send is not even tried, because the platform would refuse or drop it.
+    pub fn check_quota(&self, quota: &Quota) -> Result<(), Failure> {
+        let now = self.wire.now();
+        let Some(free) = self.free_at(quota, now) else { return Ok(()) };
+        let error = "not called: the sends that WeCom grants in this time are used up";
+        Err(Failure::throttled(Some(free.since(now)), error))
     }
 
     async fn tally(&self, quota: &Quota<'_>, change: impl Fn(&mut Tally)) {
         if quota.subjects != [CHATS] {
-            self.state().forget_idle(quota.windows, self.steady.now());
+            self.state().forget_idle(quota.windows, self.wire.steady.now());
         }
         for subject in &quota.subjects {
             change(self.state().tallies.entry((*subject).to_owned()).or_default());
@@ -273,28 +206,27 @@ impl Wecom {
     }
 
     pub fn post(&self, url: Url) -> RequestBuilder {
-        self.http.post(url)
+        self.wire.http.post(url)
     }
 
     pub fn get(&self, url: Url) -> RequestBuilder {
-        self.http.get(url)
+        self.wire.http.get(url)
     }
 
     /// Makes the call and reads `errcode`; any code is an answer.
     ///
     /// # Errors
     /// There is no answer of the API; the text shows neither address nor page, since both may hold the key.
-    pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, Report> {
-        let reply = self.http.call(request, deadline).await.map_err(super::shared::http::CallError::report)?;
-        if let Some(mut report) = reply.status_report(self.clock.now()) {
-            report.error = Some(format!("HTTP {} instead of an answer", reply.status));
-            return Err(report);
+    pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, Failure> {
+        let reply = self.wire.http.call(request, deadline).await?;
+        if let Some(failure) = reply.status_failure(self.wire.now()) {
+            return Err(Failure { error: format!("HTTP {} instead of an answer", reply.status), ..failure });
         }
         let (code, refusal) = match FIELDS.read(&reply.json().unwrap_or_default()) {
             Verdict::Yes => (0, String::new()),
             Verdict::No(no) => (no.own_code(), no.told("errcode ")),
             Verdict::Nothing => {
-                return Err(Report::failed(Outcome::Unknown, "the answer holds no errcode").with_status(reply.status));
+                return Err(Failure::unknown("the answer holds no errcode").with_status(reply.status));
             }
         };
         Ok(Answer {
@@ -302,35 +234,41 @@ impl Wecom {
             body: reply.json_as_it_came().unwrap_or_default(),
             status: reply.status,
             refusal,
-            told: reply.retry_after(self.clock.now()),
+            told: reply.retry_after(self.wire.now()),
             secrets: reply.secrets().clone(),
         })
     }
 
-    /// The report that an answer means, and what it teaches about the rate.
-    pub fn report(&self, answer: &Answer, secrets: &[&Secret]) -> Report {
-        let mut outcome = outcome(answer.code);
+    /// What an answer to a send means, and what it teaches about the rate.
+    pub fn judge(&self, answer: &Answer, secrets: &[&Secret]) -> Result<Sent, Failure> {
+        if answer.code != 0 {
+            return Err(self.refusal(answer, secrets));
+        }
         let mut state = self.state();
-        match &mut outcome {
-            Outcome::Sent => {
-                (state.refusals, state.blocked_until) = (0, None);
-                return Report::sent(answer.text("msgid").map(|id| answer.show(id))).with_status(answer.status);
-            }
-            Outcome::Throttled { wait: Some(wait) } => {
+        (state.refusals, state.blocked_until) = (0, None);
+        Ok(Sent::new(answer.text("msgid").map(|id| answer.show(id))).with_status(answer.status))
+    }
+
+    /// The failure that an answer with another code than 0 means.
+    pub fn refusal(&self, answer: &Answer, secrets: &[&Secret]) -> Failure {
+        let mut state = self.state();
+        let mut class = class_of(answer.code);
+        match &mut class {
+            Class::Throttled { wait: Some(wait) } => {
                 let cool_down = (*wait * 2_u32.saturating_pow(state.refusals)).min(LONGEST_COOL_DOWN);
                 *wait = answer.told.map_or(cool_down, |told| told.max(cool_down));
                 state.refusals = (state.refusals + 1).min(8);
-                state.blocked_until = Some(self.steady.now() + *wait);
+                state.blocked_until = Some(self.wire.steady.now() + *wait);
             }
-            Outcome::Throttled { wait } => *wait = answer.told,
+            Class::Throttled { wait } => *wait = answer.told,
             _ => {}
         }
-        Report::failed(outcome, scrub(&answer.refusal, secrets)).with_status(answer.status)
+        Failure::new(class, scrub(&answer.refusal, secrets)).with_status(answer.status)
     }
 
     /// The `media_id` of an earlier upload that still lives.
     pub fn uploaded(&self, form: Form, file: &MediaFile) -> Option<String> {
-        let alive = self.steady.now() - UPLOAD_LIFE;
+        let alive = self.wire.steady.now() - UPLOAD_LIFE;
         let state = self.state();
         let same = |upload: &&Upload| upload.form == form.as_str() && upload.sha256 == file.sha256 && upload.at > alive;
         state.uploads.iter().find(same).map(|upload| upload.media_id.clone())
@@ -338,16 +276,16 @@ impl Wecom {
 
     /// Uploads the file from the disk, piece by piece, and remembers its `media_id`. Nobody sees an upload, so one
     /// that broke off counts as not sent.
-    pub async fn upload(&self, url: Url, form: Form, file: &MediaFile, deadline: Duration) -> Result<Answer, Report> {
+    pub async fn upload(&self, url: Url, form: Form, file: &MediaFile, deadline: Duration) -> Result<Answer, Failure> {
         let form_data = Multipart::new().part("media", upload::part(file).await?);
         let request = self.post(url).multipart(form_data);
-        let answer = self.call(request, deadline).await.map_err(Report::before_the_send)?;
+        let answer = self.call(request, deadline).await.map_err(Failure::before_the_send)?;
         if let Some(media_id) = answer.text("media_id") {
             let upload = Upload {
                 form: form.as_str().to_owned(),
                 sha256: file.sha256.clone(),
                 media_id: media_id.to_owned(),
-                at: self.steady.now(),
+                at: self.wire.steady.now(),
             };
             self.state().add(upload);
             self.keep(MEMORY_UPLOADS, || self.state().uploads.clone()).await;

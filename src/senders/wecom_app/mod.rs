@@ -18,6 +18,7 @@
 //! Unconfirmed by the sheet, and handled either way: whether images over 2 MiB pass everywhere (one that is refused
 //! goes as a file), and whether the WeChat plug-in shows markdown (`markdown: text` sends plain text).
 
+mod destination;
 mod repeats;
 mod token;
 
@@ -30,18 +31,21 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use self::destination::{Destination, members};
 use self::repeats::{Check, Repeats};
 use self::token::Tokens;
 use super::sender::{BuildError, Environment, Gate, Probe, Sender};
+use super::shared::deliver::{Post, Turn, deliver};
+use super::shared::failure::{Failure, Sent};
 use super::shared::hex::hex;
 use super::shared::key_ages::KeyAges;
-use super::shared::parts::{Budget, Progress};
 use super::shared::setting::{CA_FILE, choice, int, secret, text, url};
 use super::shared::steps::{Step, Style, plan};
 use super::shared::text::{Limit, split};
 use super::shared::verdict::number;
+use super::shared::wire::Wire;
 use super::shared::{markdown, settings};
-use super::wecom::{self, Answer, CHATS, EVERYONE, Form, Limits, Quota, Wecom, Window};
+use super::wecom::{self, Answer, Form, Limits, Quota, Wecom};
 use crate::domain::sender::any_target;
 use crate::domain::{
     Account, Delivery, Kind, MediaFile, Outcome, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs,
@@ -90,10 +94,6 @@ const PLAIN_STYLE: Style = Style { plain: Some(markdown::to_plain), ..STYLE };
 const LIMITS: Limits = Limits { image: 10 * 1024 * 1024, video: 10 * 1024 * 1024 };
 const TITLE_BYTES: usize = 128;
 
-const MINUTE: Duration = Duration::from_secs(60);
-const MEMBER_WINDOWS: &[Window] = &[Window::coarse(30, MINUTE), Window::coarse(1000, Duration::from_secs(3600))];
-const CHAT_WINDOWS: &[Window] = &[Window::coarse(200, MINUTE), Window::coarse(10_000, Duration::from_secs(24 * 3600))];
-
 const MEMORY_REPEATS: &str = "repeats";
 /// For calls that send nothing.
 const SHORT: Duration = Duration::from_secs(10);
@@ -105,9 +105,8 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         None => Url::parse(API_BASE).map_err(|error| settings::problem(account, format!("base_url: {error}")))?,
     };
     let secret = account.settings.secret("corp_secret").ok_or_else(|| settings::missing(account, "corp_secret"))?;
-    let http = settings::http(account, environment)?;
     Ok(Box::new(WecomApp {
-        wecom: Wecom::new(&account.id, http, environment),
+        wecom: Wecom::new(Wire::new(account, environment)?),
         tokens: Tokens::new(&base, text("corp_id")?, secret.clone()),
         base,
         agent_id: account.settings.int("agent_id").ok_or_else(|| settings::missing(account, "agent_id"))?,
@@ -125,44 +124,6 @@ struct WecomApp {
     style: &'static Style,
     repeats: Mutex<Repeats>,
     key_ages: KeyAges,
-}
-
-/// Where a push goes.
-#[derive(Debug, PartialEq, Eq)]
-enum Destination<'a> {
-    /// A field of `message/send` and its value.
-    Members {
-        field: &'static str,
-        ids: &'a str,
-    },
-    Chat(&'a str),
-}
-
-impl<'a> Destination<'a> {
-    fn of(target: &'a Target) -> Destination<'a> {
-        match target {
-            Target::User(ids) => Destination::Members { field: "touser", ids },
-            Target::Group(group) => match group.split_once(':') {
-                Some(("party", ids)) => Destination::Members { field: "toparty", ids },
-                Some(("tag", ids)) => Destination::Members { field: "totag", ids },
-                _ => Destination::Chat(group),
-            },
-        }
-    }
-
-    fn quota(&self) -> Quota<'a> {
-        match *self {
-            Destination::Chat(_) => Quota { windows: CHAT_WINDOWS, subjects: vec![CHATS] },
-            Destination::Members { field: "touser", ids } if ids != EVERYONE => {
-                Quota { windows: MEMBER_WINDOWS, subjects: members(ids).collect() }
-            }
-            Destination::Members { .. } => Quota { windows: MEMBER_WINDOWS, subjects: vec![EVERYONE] },
-        }
-    }
-}
-
-fn members(ids: &str) -> impl Iterator<Item = &str> {
-    ids.split('|').map(str::trim).filter(|id| !id.is_empty())
 }
 
 /// Whom a field of an answer names: a text with one separator or another, a number, or a list of these.
@@ -183,20 +144,7 @@ impl Sender for WecomApp {
     async fn send(&self, delivery: &Delivery) -> Report {
         self.recall().await;
         self.key_ages.begin(delivery);
-        let steps = plan(&delivery.message, self.style);
-        let mut progress = Progress::resume(delivery, &steps);
-        let budget = Budget::new(&self.wecom.clock, delivery.timeout);
-        let mut attempt = Attempt { delivery, destination: Destination::of(&delivery.target), budget };
-        for (index, step) in steps.iter().enumerate() {
-            if progress.is_sent(index) {
-                continue;
-            }
-            let report = self.send_step(index, step, &mut attempt).await.unwrap_or_else(|report| report);
-            if !progress.record(index, report) {
-                break;
-            }
-        }
-        progress.finish()
+        deliver(delivery, &self.wecom.wire.clock, Ok(plan(&delivery.message, self.style)), self).await
     }
 
     /// A token, and the application's own entry: it tells whether the application is switched off.
@@ -205,13 +153,13 @@ impl Sender for WecomApp {
         let mut url = self.url("agent/get");
         url.query_pairs_mut().append_pair("agentid", &self.agent_id.to_string());
         match self.authorized(&Call::Get(url), SHORT).await {
-            Ok(answer) if answer.code != 0 => Probe::down(self.report(&answer).error.unwrap_or_default()),
+            Ok(answer) if answer.code != 0 => Probe::down(self.refusal(&answer).error),
             Ok(answer) if answer.body.get("close").and_then(number) == Some(1) => {
                 let error = Some("the application is switched off in WeCom's admin console".to_owned());
                 Probe { online: Some(true), sendable: Some(false), error }
             }
             Ok(_) => Probe::up(),
-            Err(report) => Probe::down(report.error.unwrap_or_default()),
+            Err(failure) => Probe::down(failure.error),
         }
     }
 
@@ -236,11 +184,16 @@ enum Call<'a> {
     Upload { url: Url, form: Form, file: &'a MediaFile },
 }
 
-/// What the steps of one attempt share.
-struct Attempt<'a> {
-    delivery: &'a Delivery,
-    destination: Destination<'a>,
-    budget: Budget,
+impl Post<Step> for WecomApp {
+    async fn post(&self, step: &Step, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let (answer, note) = match step {
+            Step::Text { text, .. } => (self.send_content("text", json!({"content": text}), turn).await?, None),
+            Step::Markdown { text } => (self.send_content("markdown", json!({"content": text}), turn).await?, None),
+            Step::Media { kind, index } => self.send_media(*kind, turn.file(*index)?, turn).await?,
+        };
+        turn.note = note;
+        self.judge(&answer, &turn.delivery.target)
+    }
 }
 
 impl WecomApp {
@@ -250,71 +203,50 @@ impl WecomApp {
         let mut repeats = self.repeats();
         if let Some(kept) = self.wecom.take_recalled(MEMORY_REPEATS) {
             *repeats = serde_json::from_str(&kept).unwrap_or_default();
-            repeats.bring_back(self.wecom.steady.now());
+            repeats.bring_back(self.wecom.wire.steady.now());
         }
     }
 
-    async fn send_step(&self, index: usize, step: &Step, attempt: &mut Attempt<'_>) -> Result<Report, Report> {
-        match step {
-            Step::Text { text, .. } => {
-                let answer = self.post(index, "text", json!({"content": text}), attempt).await?;
-                Ok(self.judge(&answer, attempt))
-            }
-            Step::Markdown { text } => {
-                let answer = self.post(index, "markdown", json!({"content": text}), attempt).await?;
-                Ok(self.judge(&answer, attempt))
-            }
-            Step::Media { kind, index: media } => {
-                let delivery = attempt.delivery;
-                let file = delivery.media.get(*media).ok_or_else(|| {
-                    Report::failed(Outcome::Rejected, format!("the file of {kind} {} is not there", media + 1))
-                })?;
-                let title = delivery.message.title.as_deref().unwrap_or(&file.filename);
-                let mut form = wecom::choose_form(*kind, file, &LIMITS).await?;
-                let answer = loop {
-                    let answer = match form {
-                        Form::Link => self.post_card(index, title, file, attempt).await?,
-                        _ => self.post_upload(index, form, title, file, attempt).await?,
-                    };
-                    match wecom::next_form(form, file, &answer) {
-                        Some(next) => form = next,
-                        None => break answer,
-                    }
-                };
-                let mut report = self.judge(&answer, attempt);
-                let notes: Vec<String> = form.note(*kind).into_iter().chain(report.note.take()).collect();
-                report.note = (!notes.is_empty()).then(|| notes.join(", "));
-                Ok(report)
-            }
-        }
-    }
-
-    async fn post_card(
+    /// The answer to a media, and in what other form than asked for it went out.
+    async fn send_media(
         &self,
-        index: usize,
-        title: &str,
+        kind: Kind,
         file: &MediaFile,
-        attempt: &Attempt<'_>,
-    ) -> Result<Answer, Report> {
+        turn: &mut Turn<'_>,
+    ) -> Result<(Answer, Option<String>), Failure> {
+        let title = turn.delivery.message.title.as_deref().unwrap_or(&file.filename);
+        let mut form = wecom::choose_form(kind, file, &LIMITS).await?;
+        loop {
+            let answer = match form {
+                Form::Link => self.send_card(title, file, turn).await?,
+                _ => self.send_upload(form, title, file, turn).await?,
+            };
+            match wecom::next_form(form, file, &answer) {
+                Some(next) => form = next,
+                None => return Ok((answer, form.note(kind))),
+            }
+        }
+    }
+
+    async fn send_card(&self, title: &str, file: &MediaFile, turn: &Turn<'_>) -> Result<Answer, Failure> {
         let card = json!({"title": first(title), "description": first(&file.filename), "url": file.url});
-        self.post(index, "textcard", card, attempt).await
+        self.send_content("textcard", card, turn).await
     }
 
     /// Uploads where that was not done within three days, and once more where the platform forgot it.
-    async fn post_upload(
+    async fn send_upload(
         &self,
-        index: usize,
         form: Form,
         title: &str,
         file: &MediaFile,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Answer, Report> {
+        turn: &mut Turn<'_>,
+    ) -> Result<Answer, Failure> {
         let content = |media_id: &str| match form {
             Form::Video => json!({"media_id": media_id, "title": first(title)}),
             _ => json!({"media_id": media_id}),
         };
         if let Some(media_id) = self.wecom.uploaded(form, file) {
-            let answer = self.post(index, form.as_str(), content(&media_id), attempt).await?;
+            let answer = self.send_content(form.as_str(), content(&media_id), turn).await?;
             if !wecom::is_media_gone(answer.code) {
                 return Ok(answer);
             }
@@ -322,27 +254,27 @@ impl WecomApp {
         }
         let mut url = self.url("media/upload");
         url.query_pairs_mut().append_pair("type", form.as_str());
-        attempt.budget.extend_for_bytes(file.len);
-        let deadline = attempt.budget.left()?;
+        turn.budget.extend_for_bytes(file.len);
+        let deadline = turn.budget.left()?;
         let answer = self.authorized(&Call::Upload { url, form, file }, deadline).await?;
         match answer.text("media_id") {
-            Some(media_id) => self.post(index, form.as_str(), content(media_id), attempt).await,
+            Some(media_id) => self.send_content(form.as_str(), content(media_id), turn).await,
             None if answer.code != 0 => Ok(answer),
-            None => Err(Report::failed(Outcome::Unreachable, "the answer to the upload holds no media_id")),
+            None => Err(Failure::unreachable("the answer to the upload holds no media_id")),
         }
     }
 
     /// Sends one content to the destination, counted before it leaves.
-    async fn post(&self, index: usize, msgtype: &str, content: Value, attempt: &Attempt<'_>) -> Result<Answer, Report> {
-        let quota = attempt.destination.quota();
-        if let Some(report) = self.wecom.too_often(&quota) {
-            return Err(report);
-        }
-        let deadline = attempt.budget.left()?;
+    async fn send_content(&self, msgtype: &str, content: Value, turn: &Turn<'_>) -> Result<Answer, Failure> {
+        let destination = Destination::of(&turn.delivery.target);
+        let quota = destination.quota();
+        // The duplicate check must not note what is not going to leave.
+        self.wecom.check_quota(&quota)?;
+        let deadline = turn.left()?;
         // Before anything is noted: without a token nothing can go out.
-        self.tokens.get(&self.wecom, deadline).await?;
+        self.tokens.get(&self.wecom, None, deadline).await?;
         let mut body = Map::new();
-        let path = match attempt.destination {
+        let path = match destination {
             Destination::Chat(chat) => {
                 body.insert("chatid".into(), chat.into());
                 "appchat/send"
@@ -356,26 +288,26 @@ impl WecomApp {
         body.insert("msgtype".into(), msgtype.into());
         body.insert(msgtype.into(), content);
         body.insert("safe".into(), 0.into());
-        let part = format!("{}/{index}", attempt.delivery.key);
-        let is_checkable = matches!(attempt.destination, Destination::Members { .. });
+        let part = format!("{}/{}", turn.delivery.key, turn.index);
+        let is_checkable = matches!(destination, Destination::Members { .. });
         if is_checkable {
-            self.begin(&part, &mut body, attempt.delivery.retry.resend_unknown).await?;
+            self.begin(&part, &mut body, turn.delivery.retry.resend_unknown).await?;
         }
         let answer = self.authorized(&Call::Send { url: self.url(path), body, quota }, deadline).await;
         if is_checkable {
             let outcome = match &answer {
-                Ok(answer) => &wecom::outcome(answer.code),
-                Err(report) => &report.outcome,
+                Ok(answer) => answer.outcome(),
+                Err(failure) => failure.class.clone().into(),
             };
-            self.end(&part, outcome).await;
+            self.end(&part, &outcome).await;
         }
         answer
     }
 
     /// Lets the body go out with the duplicate check, without it, or not at all.
-    async fn begin(&self, part: &str, body: &mut Map<String, Value>, anyway: bool) -> Result<(), Report> {
+    async fn begin(&self, part: &str, body: &mut Map<String, Value>, anyway: bool) -> Result<(), Failure> {
         let hash = hex(&Sha256::digest(Value::Object(body.clone()).to_string()));
-        let check = self.repeats().begin(part, &hash, anyway, self.wecom.steady.now());
+        let check = self.repeats().begin(part, &hash, anyway, self.wecom.wire.steady.now());
         match check {
             Check::Checked => {
                 body.insert("enable_duplicate_check".into(), 1.into());
@@ -386,7 +318,7 @@ impl WecomApp {
             }
             Check::Unsafe => {
                 let error = "it may have been sent before, and the platform would not recognise the repeat";
-                return Err(Report::failed(Outcome::Unknown, error));
+                return Err(Failure::unknown(error));
             }
         }
         self.wecom.keep(MEMORY_REPEATS, || self.repeats().clone()).await;
@@ -404,18 +336,17 @@ impl WecomApp {
 
     /// Makes a call with the token, and once more with a new one where the platform calls it void: that call was
     /// refused, so its repeat cannot double anything.
-    async fn authorized(&self, call: &Call<'_>, deadline: Duration) -> Result<Answer, Report> {
-        let token = self.tokens.get(&self.wecom, deadline).await?;
+    async fn authorized(&self, call: &Call<'_>, deadline: Duration) -> Result<Answer, Failure> {
+        let token = self.tokens.get(&self.wecom, None, deadline).await?;
         let answer = self.make(call, &token, deadline).await?;
         if !wecom::is_token_error(answer.code) {
             return Ok(answer);
         }
-        self.tokens.forget(&token).await;
-        let token = self.tokens.get(&self.wecom, deadline).await?;
+        let token = self.tokens.get(&self.wecom, Some(&token), deadline).await?;
         self.make(call, &token, deadline).await
     }
 
-    async fn make(&self, call: &Call<'_>, token: &Secret, deadline: Duration) -> Result<Answer, Report> {
+    async fn make(&self, call: &Call<'_>, token: &Secret, deadline: Duration) -> Result<Answer, Failure> {
         match call {
             Call::Get(url) => self.wecom.call(self.wecom.get(signed(url, token)), deadline).await,
             Call::Send { url, body, quota } => {
@@ -426,17 +357,14 @@ impl WecomApp {
     }
 
     /// The report of an answer to a send. Members who were left out are named; a send that reached nobody is none.
-    fn judge(&self, answer: &Answer, attempt: &Attempt<'_>) -> Report {
-        let mut report = self.report(answer);
-        if report.outcome != Outcome::Sent {
-            return report;
-        }
+    fn judge(&self, answer: &Answer, target: &Target) -> Result<Sent, Failure> {
+        let sent = self.wecom.judge(answer, &[self.tokens.secret()])?;
         let missed: Vec<String> = ["invaliduser", "invalidparty", "invalidtag", "unlicenseduser"]
             .into_iter()
             .flat_map(|field| named(&answer.body[field]))
             .collect();
         if missed.is_empty() {
-            return report;
+            return Ok(sent);
         }
         let error = format!(
             "not delivered to {}: unknown to the application, out of its range, or without licence",
@@ -444,19 +372,16 @@ impl WecomApp {
         );
         // The platform spells the ids that it returns in lower case.
         let known: HashSet<String> = missed.iter().map(|id| id.to_lowercase()).collect();
-        match attempt.destination {
+        match Destination::of(target) {
             Destination::Members { ids, .. } if members(ids).all(|id| known.contains(&id.to_lowercase())) => {
-                Report { http_status: report.http_status, ..Report::failed(Outcome::TargetGone, error) }
+                Err(Failure { http_status: sent.http_status, ..Failure::target_gone(error) })
             }
-            _ => {
-                report.note = Some(error);
-                report
-            }
+            _ => Ok(sent.noting(Some(error))),
         }
     }
 
-    fn report(&self, answer: &Answer) -> Report {
-        self.wecom.report(answer, &[self.tokens.secret()])
+    fn refusal(&self, answer: &Answer) -> Failure {
+        self.wecom.refusal(answer, &[self.tokens.secret()])
     }
 
     fn url(&self, path: &str) -> Url {

@@ -1,85 +1,56 @@
-//! The access token: one for all calls, fetched by one of them while the others wait (sheet C1).
+//! The access token of one application (sheet C1).
 
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use serde_json::Value;
 use url::Url;
 
-use crate::domain::{Outcome, Report, Secret, UtcMs};
+use crate::domain::Secret;
+use crate::senders::shared::failure::{Class, Failure};
 use crate::senders::shared::settings;
-use crate::senders::shared::verdict::number;
+use crate::senders::shared::token::{Granted, TokenCache};
 use crate::senders::wecom::Wecom;
-
-/// How long before its end a token is renewed.
-const EARLY: Duration = Duration::from_secs(300);
-/// Where the platform does not say how long it lives.
-const LIFE: Duration = Duration::from_secs(7200);
 
 /// The tokens of one application.
 pub struct Tokens {
     /// Where tokens come from, with the corporation's id and secret.
     url: Url,
     secret: Secret,
-    /// Locked while one is fetched: who comes meanwhile gets the same.
-    current: Mutex<Option<Token>>,
-}
-
-struct Token {
-    text: Secret,
-    /// By the steady line.
-    renew_at: UtcMs,
+    cache: TokenCache,
 }
 
 impl Tokens {
     pub fn new(base: &Url, corp_id: &str, secret: Secret) -> Tokens {
         let mut url = settings::under(&settings::under(base, "cgi-bin"), "gettoken");
         url.query_pairs_mut().append_pair("corpid", corp_id).append_pair("corpsecret", secret.expose());
-        Tokens { url, secret, current: Mutex::default() }
+        Tokens { url, secret, cache: TokenCache::default() }
     }
 
     pub fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// The present token, or a new one.
+    /// The present token, unless the platform calls it `void`, or a new one.
     ///
     /// # Errors
     /// There is none to be had. Nothing was sent yet, whatever became of the call.
-    pub async fn get(&self, wecom: &Wecom, deadline: Duration) -> Result<Secret, Report> {
-        let mut current = self.current.lock().await;
-        let now = wecom.steady.now();
-        if let Some(token) = current.as_ref().filter(|token| now < token.renew_at) {
-            return Ok(token.text.clone());
-        }
-        let answer = wecom.call(wecom.get(self.url.clone()), deadline).await.map_err(Report::before_the_send)?;
-        let Some(text) = answer.text("access_token").filter(|_| answer.code == 0) else {
-            if answer.code == 0 {
-                return Err(Report::failed(Outcome::Unreachable, "the answer holds no access_token"));
-            }
-            let mut report = wecom.report(&answer, &[&self.secret]);
-            report.error = report.error.map(|error| format!("no access token: {error}"));
-            // No message was judged, so whatever is wrong is the account's.
-            if matches!(report.outcome, Outcome::Rejected | Outcome::TargetGone) {
-                report.outcome = Outcome::AccountDown;
-            }
-            return Err(report);
-        };
-        let life = answer
-            .body
-            .get("expires_in")
-            .and_then(number)
-            .and_then(|life| u64::try_from(life).ok())
-            .map_or(LIFE, Duration::from_secs);
-        let text = Secret::new(text.to_owned());
-        *current = Some(Token { text: text.clone(), renew_at: now + life.saturating_sub(EARLY) });
-        Ok(text)
+    pub async fn get(&self, wecom: &Wecom, void: Option<&Secret>, deadline: Duration) -> Result<Secret, Failure> {
+        self.cache.get(&wecom.wire.steady, void, self.fetch(wecom, deadline)).await
     }
 
-    /// Drops a token that the platform calls void, unless another call has renewed it already.
-    pub async fn forget(&self, void: &Secret) {
-        let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|token| token.text == *void) {
-            *current = None;
+    async fn fetch(&self, wecom: &Wecom, deadline: Duration) -> Result<Granted, Failure> {
+        let answer = wecom.call(wecom.get(self.url.clone()), deadline).await.map_err(Failure::before_the_send)?;
+        if answer.code != 0 {
+            let failure = wecom.refusal(&answer, &[&self.secret]);
+            let class = match failure.class {
+                // No message was judged, so whatever is wrong is the account's.
+                Class::Rejected | Class::TargetGone => Class::AccountDown,
+                class => class,
+            };
+            return Err(Failure { class, error: format!("no access token: {}", failure.error), ..failure });
         }
+        let text = answer.text("access_token");
+        let text = text.ok_or_else(|| Failure::unreachable("the answer holds no access_token"))?;
+        Ok(Granted::new(text, answer.body.get("expires_in").unwrap_or(&Value::Null)))
     }
 }

@@ -1,0 +1,172 @@
+//! DingTalk custom robots: a webhook that writes to its one group (`protocols/others.md` §3).
+//!
+//! The answer holds no message id, and there is no idempotency key and nothing to read back: a lost answer stays
+//! `unknown`. Media go out by their public address only, inside markdown. A robot has 20 messages a minute, and who
+//! sends more is shut out for ten: the sends are counted here, over restarts, so that it never comes to that.
+
+mod answer;
+mod pace;
+mod plan;
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::OnceCell;
+
+use self::answer::judge;
+use self::pace::{PACE, Pace};
+use self::plan::{Planned, plan};
+use super::sender::{BuildError, Environment, Gate, MemoryError, Probe, Sender};
+use super::shared::deliver::{Post, Turn, deliver};
+use super::shared::failure::{Class, Failure, Sent};
+use super::shared::http::CallError;
+use super::shared::setting::{CA_FILE, secret, url};
+use super::shared::settings;
+use super::shared::sign::hmac_sha256_base64;
+use super::shared::wire::Wire;
+use crate::domain::sender::any_target;
+use crate::domain::{Account, Delivery, Kind, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs};
+
+pub static SPEC: SenderSpec = SenderSpec {
+    name: "dingtalk_robot",
+    about: "DingTalk, through a group's custom robot (webhook)",
+    default_im: "dingtalk",
+    settings: &[
+        url("url", "the whole webhook address, https://oapi.dingtalk.com/robot/send?access_token=…").required(),
+        secret("secret", "the signing secret SEC…, where the robot's security settings ask for a signature"),
+        CA_FILE,
+    ],
+    support: |kind, to_group| match kind {
+        _ if !to_group => Support::Refused("a custom robot writes to its own group only"),
+        Kind::Text | Kind::Mixed => Support::Native,
+        Kind::Image | Kind::Voice | Kind::Video | Kind::File => Support::Fallback("as link"),
+    },
+    target: any_target,
+    idempotent: |_| false,
+    concurrency: 1,
+    min_interval_ms: 0,
+    max_media_bytes: u64::MAX,
+};
+
+pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+    let url = settings::required_url(account, "url")?;
+    if !url.query_pairs().any(|(key, token)| key == "access_token" && !token.is_empty()) {
+        return Err(settings::problem(account, "url: expected the whole webhook address, with ?access_token=…"));
+    }
+    Ok(Box::new(DingtalkRobot {
+        url: Secret::new(url.into()),
+        secret: account.settings.secret("secret").cloned(),
+        wire: Wire::new(account, environment)?,
+        recalled: OnceCell::new(),
+        pace: Mutex::default(),
+    }))
+}
+
+struct DingtalkRobot {
+    /// Its query holds the token.
+    url: Secret,
+    secret: Option<Secret>,
+    wire: Wire,
+    /// Set once `pace` holds what the memory knew.
+    recalled: OnceCell<()>,
+    pace: Mutex<Pace>,
+}
+
+#[async_trait]
+impl Sender for DingtalkRobot {
+    async fn send(&self, delivery: &Delivery) -> Report {
+        deliver(delivery, &self.wire.clock, plan(delivery), self).await
+    }
+
+    /// There is no way to ask without sending.
+    async fn probe(&self) -> Probe {
+        self.recall().await;
+        Probe::assumed_up()
+    }
+
+    fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
+        match self.pace().free_at(self.wire.steady.now()) {
+            None => Gate::Open,
+            Some(free) => {
+                Gate::Closed { reason: Reason::RateLimit, until: Some(self.wire.steady.on_the_wall(free, now)) }
+            }
+        }
+    }
+}
+
+impl Post<Planned> for DingtalkRobot {
+    async fn post(&self, planned: &Planned, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
+        let left = turn.left()?;
+        self.recall().await;
+        let (now, at) = (self.wire.now(), self.wire.steady.now());
+        {
+            let mut pace = self.pace();
+            if let Some(until) = pace.free_at(at) {
+                let error = "not called: the robot's 20 messages of this minute are used up";
+                return Err(Failure::throttled(Some(until.since(at)), error));
+            }
+            pace.count(at);
+        }
+        self.remember().await;
+        let mut request = self.wire.http.post(self.url.expose()).json(&planned.body);
+        if let Some(secret) = &self.secret {
+            // `query` encodes the signature, once.
+            request = request.query(&[("timestamp", now.0.to_string()), ("sign", sign(now.0, secret))]);
+        }
+        let reply = self.wire.http.call(request, left).await.inspect_err(|error| {
+            if matches!(error, CallError::NotSent(_)) {
+                self.pace().take_back(at);
+            }
+        })?;
+        let done = judge(&reply, now);
+        if let Err(Failure { class: Class::Throttled { wait: Some(wait) }, .. }) = &done {
+            self.pace().shut_out_until = Some(self.wire.steady.now() + *wait);
+            self.remember().await;
+        }
+        turn.note.clone_from(&planned.note);
+        done
+    }
+}
+
+impl DingtalkRobot {
+    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn recall(&self) {
+        let recall = || async {
+            let notes = self.wire.recall().await?;
+            if let Some((_, pace)) = notes.into_iter().find(|(key, _)| key == PACE) {
+                *self.pace() = Pace::parse(&pace, self.wire.steady.now());
+            }
+            Ok::<(), MemoryError>(())
+        };
+        if let Err(error) = self.recalled.get_or_try_init(recall).await {
+            tracing::warn!(account = self.wire.account, %error, "cannot recall what the robot sent of late");
+        }
+    }
+
+    async fn remember(&self) {
+        let pace = self.pace().to_text();
+        if let Err(error) = self.wire.remember(PACE, &pace).await {
+            tracing::warn!(account = self.wire.account, %error, "cannot remember what the robot sent of late");
+        }
+    }
+}
+
+/// The signature of a request made at `ms`.
+fn sign(ms: i64, secret: &Secret) -> String {
+    hmac_sha256_base64(secret.expose(), &format!("{ms}\n{}", secret.expose()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vector of others.md §13, made with OpenSSL.
+    #[test]
+    fn the_signature_is_that_of_the_sheet() {
+        let secret = Secret::new("SECdemo".into());
+        assert_eq!(sign(1_700_000_000_000, &secret), "lOvVf9TQCVugV68mGbSZCg0gzOl1SVjxWi1MyVZCUuA=");
+    }
+}

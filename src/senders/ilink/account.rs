@@ -1,0 +1,195 @@
+//! What an account knows: its login, its bot's contacts and refusals, and when it may send.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use super::api::{self, Api, CDN_BASE, SHORT, base};
+use super::credentials::Credentials;
+use super::window::{self, Contact, PACE, Refusals, Rules};
+use crate::domain::{Account, Secret, UtcMs};
+use crate::senders::sender::{BuildError, Environment, Gate, MemoryError};
+use crate::senders::shared::failure::Failure;
+use crate::senders::shared::settings;
+use crate::senders::shared::sliding::{self, Tally};
+
+/// A login that was called stale is tried again after this time, should no new one come.
+const STALE_FOR: Duration = Duration::from_secs(3600);
+
+/// One account. What it knows of its contacts belongs to a bot, since another login is another bot.
+pub struct Ilink {
+    pub api: Api,
+    pub cdn_url: String,
+    pub rules: Rules,
+    credentials: PathBuf,
+    recalled: OnceCell<()>,
+    state: Mutex<State>,
+    keeping: tokio::sync::Mutex<()>,
+    /// Held while a push goes out, so that pushes keep their distance.
+    pub turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub login: Option<Credentials>,
+    pub bots: HashMap<String, Bot>,
+    pub pace: Tally,
+    /// When the last send went out, by the monotonic clock.
+    pub last_send: Option<Duration>,
+    /// The token that the platform called stale, and when.
+    stale: Option<(Secret, UtcMs)>,
+    pub polled_at: Option<UtcMs>,
+    /// Pushes, by key and step, whose upload was refused once.
+    pub refused_uploads: HashSet<(String, usize)>,
+}
+
+/// What is kept for a bot over restarts.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Bot {
+    #[serde(default)]
+    pub cursor: String,
+    #[serde(default)]
+    pub contacts: HashMap<String, Contact>,
+    #[serde(default)]
+    pub refusals: Refusals,
+}
+
+impl Ilink {
+    pub fn new(account: &Account, environment: &Environment) -> Result<Ilink, BuildError> {
+        let quota = account.settings.int("quota").map_or(Some(window::QUOTA), |quota| u32::try_from(quota).ok());
+        let quota = quota.filter(|quota| *quota > 0);
+        Ok(Ilink {
+            api: Api::new(account, environment)?,
+            cdn_url: base(account, "cdn_url", CDN_BASE)?,
+            rules: Rules {
+                window: account.settings.duration("window").unwrap_or(window::WINDOW),
+                quota: quota.ok_or_else(|| settings::problem(account, "quota: expected a number from 1"))?,
+            },
+            credentials: Credentials::path(&environment.state_dir, &account.id),
+            recalled: OnceCell::new(),
+            state: Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> UtcMs {
+        self.api.wire.now()
+    }
+
+    pub fn login_needed(&self) -> String {
+        format!("login needed: run `pushcron login {}`", self.api.wire.account)
+    }
+
+    /// The present login, read anew each time, so that a login of another process is seen at once.
+    ///
+    /// # Errors
+    /// There is none, or the platform called it stale: the words for people.
+    pub async fn login(&self) -> Result<Credentials, String> {
+        self.recall().await.map_err(|error| format!("cannot recall the send window: {error}"))?;
+        let loaded = Credentials::load(&self.credentials).map_err(|error| error.to_string())?;
+        let mut state = self.state();
+        state.login = loaded.clone();
+        let login = loaded.ok_or_else(|| self.login_needed())?;
+        let stale = state.stale.as_ref();
+        match stale.filter(|(token, at)| *token == login.token && self.api.wire.steady.now() < *at + STALE_FOR) {
+            Some(_) => Err(self.login_needed()),
+            None => Ok(login),
+        }
+    }
+
+    async fn recall(&self) -> Result<(), MemoryError> {
+        let recall = async || {
+            for (bot_id, value) in self.api.wire.recall().await? {
+                match serde_json::from_str::<Bot>(&value) {
+                    Ok(mut bot) => {
+                        bot.refusals.bring_back(self.api.wire.steady.now());
+                        self.state().bots.insert(bot_id, bot);
+                    }
+                    // The next message of the user opens a window again.
+                    Err(error) => {
+                        tracing::warn!(account = self.api.wire.account, bot_id, %error, "unreadable send window")
+                    }
+                }
+            }
+            Ok(())
+        };
+        self.recalled.get_or_try_init(recall).await.copied()
+    }
+
+    /// Changes what is known of a bot; the second result tells whether that was kept.
+    pub async fn change<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> (T, Result<(), MemoryError>) {
+        let result = change(self.state().bots.entry(bot_id.to_owned()).or_default());
+        // One writer at a time, each with the newest state, so that no older one is kept last.
+        let _keeping = self.keeping.lock().await;
+        let bot = self.state().bots.get(bot_id).cloned().unwrap_or_default();
+        // Its keys are texts, so that it always has a JSON form.
+        let kept = serde_json::to_string(&bot).unwrap_or_default();
+        (result, self.api.wire.remember(bot_id, &kept).await)
+    }
+
+    /// As [`Ilink::change`], where going on without it being kept does no harm.
+    pub async fn change_or_warn<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> T {
+        let (result, kept) = self.change(bot_id, change).await;
+        if let Err(error) = kept {
+            tracing::warn!(account = self.api.wire.account, %error, "cannot keep the state of the send window");
+        }
+        result
+    }
+
+    pub fn mark_stale(&self, login: &Credentials) {
+        self.state().stale = Some((login.token.clone(), self.api.wire.steady.now()));
+    }
+
+    pub fn contact(&self, login: &Credentials, user: &str) -> Contact {
+        let state = self.state();
+        state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(user)).cloned().unwrap_or_default()
+    }
+
+    pub fn gate_of(&self, login: &Credentials, user: &str, needed: u32, now: UtcMs) -> Gate {
+        let contact = self.contact(login, user);
+        let state = self.state();
+        let steady = self.api.wire.steady.now();
+        let refused_until = state.bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(steady));
+        let free_at = sliding::free_at(&[&state.pace], PACE, steady);
+        let blocked_until = refused_until.max(free_at).map(|at| self.api.wire.steady.on_the_wall(at, now));
+        window::gate(&contact, blocked_until, needed, self.rules, now)
+    }
+
+    /// # Errors
+    /// So many sends are not tried because they could not pass.
+    pub fn check_window(&self, login: &Credentials, user: &str, needed: u32) -> Result<(), Failure> {
+        let now = self.now();
+        let Gate::Closed { reason, until } = self.gate_of(login, user, needed, now) else { return Ok(()) };
+        let obstacle = self.contact(login, user).obstacle(needed, self.rules, now);
+        let why = obstacle.unwrap_or_else(|| "too many sends of late".to_owned());
+        Err(Failure::throttled(until.map(|until| until.since(now)), format!("not sent, {reason}: {why}")))
+    }
+
+    /// Whether the login holds: asks for the user's configuration, which sends nothing (sheet A8).
+    ///
+    /// # Errors
+    /// The platform gives no answer: the words for people.
+    pub async fn is_alive(&self, login: &Credentials) -> Result<bool, String> {
+        let mut body = json!({"ilink_user_id": login.user_id});
+        if let Some(token) = self.contact(login, &login.user_id).context_token {
+            body["context_token"] = token.into();
+        }
+        let answer = self.api.call(login, "ilink/bot/getconfig", body, SHORT).await;
+        // Any answer but one, even a refusal, was given to a login that holds.
+        let alive = answer.map_err(|failure| failure.error)?.ret != api::STALE;
+        if !alive {
+            self.mark_stale(login);
+        }
+        Ok(alive)
+    }
+}

@@ -1,0 +1,46 @@
+//! What an account speaks and remembers with.
+
+use std::sync::Arc;
+
+use super::http::Http;
+use super::settings;
+use super::steady::Steady;
+use crate::clock::SharedClock;
+use crate::domain::{Account, UtcMs};
+use crate::senders::sender::{BuildError, Environment, Memory, MemoryError};
+
+/// Cloning is cheap.
+#[derive(Clone)]
+pub struct Wire {
+    pub account: String,
+    pub http: Http,
+    pub clock: SharedClock,
+    /// What lengths go by: paces, rests, the life of tokens and uploads.
+    pub steady: Steady,
+    memory: Arc<dyn Memory>,
+}
+
+impl Wire {
+    pub fn new(account: &Account, environment: &Environment) -> Result<Wire, BuildError> {
+        Ok(Wire {
+            account: account.id.clone(),
+            http: settings::http(account, environment)?,
+            clock: environment.clock.clone(),
+            steady: Steady::new(&environment.clock),
+            memory: environment.memory.clone(),
+        })
+    }
+
+    pub fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+
+    /// All that the account remembers, as (key, value).
+    pub async fn recall(&self) -> Result<Vec<(String, String)>, MemoryError> {
+        self.memory.recall(&self.account).await
+    }
+
+    pub async fn remember(&self, key: &str, value: &str) -> Result<(), MemoryError> {
+        self.memory.remember(&self.account, key, value).await
+    }
+}
