@@ -242,3 +242,12 @@ fn an_address_without_its_token_is_refused() {
     let Err(error) = Rig::new().try_sender("dingtalk_robot", &[("url", url)]) else { panic!("{url} was taken") };
     assert!(error.to_string().contains("access_token"), "{error}");
 }
+
+#[tokio::test]
+async fn an_attempt_that_is_refused_tells_all_the_same_in_what_form_it_went_out() {
+    let world = World::new().await;
+    world.im.on(PATH, refused(430_101, "content refused"));
+    let file = MediaFile { url: Some("https://a.test/a.png".into()), ..world.rig.file("a.png", "image/png", b"x") };
+    let report = world.robot(&[]).send(&delivery(room(), Body::Image(media(None)), vec![file])).await;
+    assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Rejected, Some("image as link")));
+}
