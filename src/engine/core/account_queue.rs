@@ -103,6 +103,14 @@ impl AccountQueue {
         self.not_before = self.not_before.max(moment);
     }
 
+    /// The sender of an attempt is called at this moment: its pace goes by that, not by when the attempt was opened, which
+    /// was ahead of its instant.
+    pub fn started(&mut self, moment: Moment) {
+        if !self.limits.min_interval.is_zero() {
+            self.start_after(moment + self.limits.min_interval);
+        }
+    }
+
     pub fn set_trust(&mut self, trust: Trust) {
         self.trust = trust;
     }

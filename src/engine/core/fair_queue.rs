@@ -68,10 +68,17 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Takes out all that waits.
+    /// Takes out all that waits. No key keeps its turn: what comes in afterwards takes turns in the order in which it comes,
+    /// however often somebody looked at the queue while it was empty.
     pub fn drain(&mut self) -> Vec<(u64, T)> {
-        let taken = self.keys.iter_mut().flat_map(|(key, of_key)| of_key.waiting.drain(..).map(|thing| (*key, thing)));
-        taken.collect()
+        self.rotation.clear();
+        let mut taken = Vec::new();
+        self.keys.retain(|key, of_key| {
+            of_key.in_rotation = false;
+            taken.extend(of_key.waiting.drain(..).map(|thing| (*key, thing)));
+            of_key.out > 0
+        });
+        taken
     }
 
     /// Whether anything could be taken now.
@@ -115,6 +122,23 @@ mod tests {
         queue.release(1);
         assert_eq!(queue.pop(|_| true), Some((1, 2)));
         assert_eq!(queue.pop(|_| true), None);
+    }
+
+    #[test]
+    fn after_all_was_taken_out_keys_take_turns_in_the_order_in_which_they_come_again() {
+        for is_looked_at in [false, true] {
+            let mut queue = FairQueue::new(1);
+            queue.push(1, 'a');
+            queue.push(2, 'b');
+            queue.drain();
+            assert!(!queue.has_next());
+            if is_looked_at {
+                assert_eq!(queue.pop(|_| true), None);
+            }
+            queue.push(2, 'b');
+            queue.push(1, 'a');
+            assert_eq!(queue.pop(|_| true), Some((2, 'b')), "looked at: {is_looked_at}");
+        }
     }
 
     #[test]

@@ -269,6 +269,13 @@ impl Queue {
         self.by_account.entry(account.clone()).or_insert_with(|| AccountQueue::new(limits)).start_after(moment);
     }
 
+    /// The sender of an attempt is called at this moment.
+    pub fn started(&mut self, account: &str, moment: Moment) {
+        if let Some(of_account) = self.by_account.get_mut(account) {
+            of_account.started(moment);
+        }
+    }
+
     /// Sets a push aside until something changes.
     pub fn park(&mut self, id: i64, reason: Reason) {
         self.leave_place(id);

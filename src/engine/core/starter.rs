@@ -201,6 +201,9 @@ impl Core {
             let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
             let (sender_name, generation) = (member.limits.sender, member.generation);
             let is_called = delivery.message.body.media().is_empty();
+            if is_called {
+                self.queue.started(&account, now.moment);
+            }
             self.recorder.forget(delivery.push_id);
             let in_flight = InFlight {
                 delivery: delivery.clone(),
@@ -245,6 +248,7 @@ impl Core {
         let report = match result {
             Ok(delivery) if delivery.expires_at > step.now.wall => {
                 in_flight.is_called = true;
+                self.queue.started(&in_flight.account, step.now.moment);
                 return step.act(Action::Start(vec![Start { sender: in_flight.sender.clone(), delivery }]));
             }
             Ok(_) => Report::failed(Outcome::Unreachable, "not sent: its time was over when its media were there"),

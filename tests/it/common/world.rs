@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use pushcron::domain::{
     Schedule, StateDir, Target, UtcMs,
 };
 use pushcron::engine::desk::MediaDesk;
-use pushcron::engine::dispatcher::{Dispatcher, Event};
+use pushcron::engine::dispatcher::{Dispatcher, Event, Vitals};
 use pushcron::engine::flights::{self, Flights};
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
 use pushcron::engine::roster::{Member, Roster};
@@ -49,9 +50,17 @@ pub struct Platform {
     probes: Mutex<HashMap<String, Probe>>,
     arrived: Mutex<Vec<(String, Delivery)>>,
     perhaps_taken: Mutex<Vec<i64>>,
+    /// How long it takes over an answer, by which clock.
+    latency: Mutex<Option<(Arc<ManualClock>, Duration)>>,
 }
 
 impl Platform {
+    /// Answers so long after a request has arrived, by this clock; and who waits for an answer that never comes gives up at
+    /// the end of its time, as real senders do. Otherwise answers take no time, and nobody gives up.
+    pub fn takes(&self, latency: Duration, clock: &Arc<ManualClock>) {
+        *self.latency.lock().unwrap() = Some((clock.clone(), latency));
+    }
+
     /// The next answers for an account; after them, every push is sent.
     pub fn answers(&self, account: &str, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().unwrap().entry(account.to_owned()).or_default().extend(answers);
@@ -98,6 +107,14 @@ impl Sender for Scripted {
         if !matches!(&answer, Some(Answer::Report(report)) if refused(report)) {
             self.platform.perhaps_taken.lock().unwrap().push(delivery.push_id);
         }
+        let latency = self.platform.latency.lock().unwrap().clone();
+        if let Some((clock, latency)) = latency {
+            if let Some(Answer::Silence) = answer {
+                clock.sleep(delivery.timeout).await;
+                return Report::failed(Outcome::Unknown, "no answer in time");
+            }
+            clock.sleep(latency).await;
+        }
         match answer {
             Some(Answer::Report(report)) => report,
             Some(Answer::Silence) => std::future::pending().await,
@@ -125,6 +142,7 @@ pub struct World {
     pub events: mpsc::UnboundedSender<Event>,
     accounts: Vec<Account>,
     idempotent: bool,
+    vitals: Arc<Vitals>,
     dispatching: JoinHandle<()>,
 }
 
@@ -207,7 +225,7 @@ impl World {
         let notes = Flights::create(&notes_at).unwrap();
         let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
-        let events = dispatcher.handle();
+        let (events, vitals) = (dispatcher.handle(), dispatcher.vitals());
         let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
         let mut accounts_now = roster(&accounts, &platform, idempotent);
         accounts_now.resume(&past_accounts(&*store).await.unwrap(), seen);
@@ -218,7 +236,7 @@ impl World {
         events.send(Event::Accounts(accounts_now)).ok().unwrap();
         events.send(Event::Resumed { pushes: open, by }).ok().unwrap();
         let dispatching = tokio::spawn(dispatcher.run(inbox));
-        World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, dispatching }
+        World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, vitals, dispatching }
     }
 
     /// A new process over a database that another one left.
@@ -319,6 +337,18 @@ impl World {
             "select count(*) from pushes where finished_at is null and (state = 'sending' or next_attempt_at <= '{now}')"
         );
         self.expect(&busy, &[&["0"]]).await;
+    }
+
+    /// Has the dispatcher look at the present instant, also where nothing comes of it.
+    pub async fn round(&self) {
+        let made = self.vitals.rounds.load(Ordering::Relaxed);
+        self.events.send(Event::Beat).ok().unwrap();
+        let look = async {
+            while self.vitals.rounds.load(Ordering::Relaxed) == made {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), look).await.expect("the dispatcher makes no rounds");
     }
 
     /// Gives the tasks a turn at the present instant. What must have happened is waited for with [`World::expect`].

@@ -1,8 +1,9 @@
 //! What is simulated is what happens: the same files and the same trouble, live over a real store and simulated.
 //!
-//! Each case is lived through twice. Live, a manual clock goes on by seconds and the platform answers by the script, which
+//! Each case is lived through twice. Live, a manual clock goes on by half seconds and the platform answers by the script, which
 //! is read here a second time, without the simulation's own reading of it. Then every row is held against every row.
-//! One thread does all of it: else the clock could go on while the dispatcher works out how long to sleep by it.
+//! The platform takes its time over an answer, as real ones do. One thread does all of it: else the clock could go on while
+//! the dispatcher works out how long to sleep by it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +20,12 @@ use crate::common::world::{Answer, START, World, failed};
 /// Beside the instants of the jobs, so that no probe comes at the very moment of a push: which is first is then chance, live.
 const BEGIN: UtcMs = UtcMs(START.0 + 13_000);
 /// How often accounts are asked how they are.
-const PROBE_EVERY: u64 = 30;
+const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// How long the platform takes over an answer. If it took no time, it would be chance, live, whether what is sent at one
+/// instant goes out before the first answer to it has come back.
+const LATENCY: Duration = Duration::from_millis(500);
+/// How far the clock goes on at once, live: whatever happens, happens at a multiple of it.
+const STEP: Duration = Duration::from_millis(500);
 /// The deadline of an attempt where the files give none.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -71,8 +77,7 @@ fn read(case: &Case) -> (Config, Scenario) {
     let around = LoadEnvironment::of_process(START);
     let config = load(&[jobs], &specs(), &around).unwrap_or_else(|problems| panic!("{problems}"));
     let script = scenario(&script, &config, &specs(), &around).unwrap_or_else(|problems| panic!("{problems}"));
-    // The platform of the live side takes no time.
-    (config, Scenario { latency: Duration::ZERO, ..script })
+    (config, Scenario { latency: LATENCY, ..script })
 }
 
 fn simulated(case: &Case, config: &Config, scenario: &Scenario) -> Course {
@@ -141,44 +146,63 @@ fn answer_of(scenario: &Scenario, account: &str, delivery: &Delivery, at: UtcMs)
     })
 }
 
-/// How much must have happened by when, by a clock that is right: attempts begun, of those under way, and pushes ended.
+/// By how much the daemon's clock was set when it showed `at` over a push of this instant. Where the clock is put back, all is
+/// quiet, so that what was due before is over before.
+fn set_by(scenario: &Scenario, at: UtcMs, due_at: UtcMs) -> i64 {
+    let by = |event: &Scripted| match *event {
+        Scripted::Clock { at: set_at, by_ms } if by_ms > 0 && at.0 >= set_at.0 + by_ms => by_ms,
+        Scripted::Clock { at: set_at, by_ms } if by_ms < 0 && due_at >= set_at => by_ms,
+        _ => 0,
+    };
+    scenario.events.iter().map(by).sum()
+}
+
+/// How much must have happened by when, by a clock that is right: requests that arrived, attempts that are over, and pushes.
 struct Expected {
-    counts: BTreeMap<u64, [usize; 3]>,
+    counts: BTreeMap<Duration, [usize; 3]>,
 }
 
 impl Expected {
-    fn new(course: &Course, seconds: u64) -> Expected {
-        let mut counts: BTreeMap<u64, [usize; 3]> = (0..=seconds).map(|second| (second, [0; 3])).collect();
+    fn new(course: &Course, scenario: &Scenario, steps: u32) -> Expected {
+        let mut counts: BTreeMap<Duration, [usize; 3]> = (0..=steps).map(|step| (STEP * step, [0; 3])).collect();
+        let passed = |at: UtcMs, due_at: UtcMs| UtcMs(at.0 - set_by(scenario, at, due_at)).since(BEGIN);
         for push in course.pushes() {
             for attempt in push.attempts() {
-                let began = attempt.started_at.since(BEGIN).as_secs();
-                let takes = if attempt.outcome == Some("unknown") { TIMEOUT.as_secs() } else { 0 };
-                for (second, [begun, open, _]) in counts.range_mut(began..) {
-                    *begun += 1;
-                    *open += usize::from(*second < began + takes);
-                }
+                let arrived = passed(attempt.started_at, push.due_at);
+                let takes = if attempt.outcome == Some("unknown") { TIMEOUT } else { LATENCY };
+                counts.range_mut(arrived..).for_each(|(_, [arrived, ..])| *arrived += 1);
+                counts.range_mut(arrived + takes..).for_each(|(_, [_, answered, _])| *answered += 1);
             }
             if let Some(ended) = push.finished_at {
-                counts.range_mut(ended.since(BEGIN).as_secs()..).for_each(|(_, [.., over])| *over += 1);
+                counts.range_mut(passed(ended, push.due_at)..).for_each(|(_, [.., over])| *over += 1);
             }
         }
         Expected { counts }
     }
 
-    /// Waits until that has happened live; else the rows tell what differs.
-    async fn happens(&self, world: &World, second: u64) -> bool {
-        let [begun, open, over] = self.counts[&second].map(|count| count.to_string());
-        let sql = "select (select count(*) from attempts), (select count(*) from attempts where outcome is null),
+    /// Waits until that has happened live; else the rows tell what differs. Attempts have their rows before their senders
+    /// are called, some of them long before: only the platform knows which were.
+    async fn happens(&self, world: &World, passed: Duration) -> bool {
+        if self.counts[&passed] == self.counts[&(passed - STEP)] {
+            return true;
+        }
+        let [arrived, answered, over] = self.counts[&passed];
+        let sql = "select (select count(*) from attempts where outcome is not null),
                           (select count(*) from pushes where finished_at is not null)";
-        let enough = [[begun, open, over].to_vec()];
+        let enough = [[answered, over].map(|count| count.to_string()).to_vec()];
         let waits = async {
-            while world.rows(sql).await != enough {
-                tokio::task::yield_now().await;
-                let _ = tokio::time::timeout(Duration::from_millis(5), std::future::pending::<()>()).await;
+            while world.platform.count() != arrived || world.rows(sql).await != enough {
+                pause().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(20), waits).await.is_ok()
     }
+}
+
+/// Lets the daemon's tasks have their turn.
+async fn pause() {
+    tokio::task::yield_now().await;
+    let _ = tokio::time::timeout(Duration::from_millis(2), std::future::pending::<()>()).await;
 }
 
 async fn live(case: &Case, config: &Config, scenario: &Scenario, course: &Course) -> Told {
@@ -186,17 +210,17 @@ async fn live(case: &Case, config: &Config, scenario: &Scenario, course: &Course
     let (clock, scenario_of_platform) = (world.clock.clone(), scenario.clone());
     let born = clock.boottime();
     let right = move |moment: Moment| BEGIN + moment.since(born);
+    world.platform.takes(LATENCY, &clock);
     world.platform.answers_by(move |account, delivery| {
         answer_of(&scenario_of_platform, account, delivery, right(clock.boottime()))
     });
     world.load(&config.jobs).await;
-    // By a clock that was set, the hours of the rows do not tell the order of things.
-    let is_set = scenario.events.iter().any(|event| matches!(event, Scripted::Clock { .. }));
-    let expected = Expected::new(course, case.seconds);
-    let mut second = 0;
-    while second + 1 < case.seconds {
-        second += 1;
-        world.clock.advance(Duration::from_secs(1));
+    let end = Duration::from_secs(case.seconds);
+    let expected = Expected::new(course, scenario, u32::try_from(end.as_millis() / STEP.as_millis()).unwrap());
+    let mut passed = Duration::ZERO;
+    while passed + STEP < end {
+        passed += STEP;
+        world.clock.advance(STEP);
         let now = right(world.clock.boottime());
         for account in &config.accounts {
             let is_well = trouble_of(scenario, &account.id, now).is_none();
@@ -211,37 +235,40 @@ async fn live(case: &Case, config: &Config, scenario: &Scenario, course: &Course
                     let back = born + span.until.since(BEGIN);
                     world = world.away_until(back, *absence == Absence::Killed).await;
                     world.load(&config.jobs).await;
-                    second = span.until.since(BEGIN).as_secs();
+                    passed = span.until.since(BEGIN);
                 }
                 _ => {}
             }
         }
-        if second.is_multiple_of(PROBE_EVERY) {
+        if passed.as_millis().is_multiple_of(PROBE_EVERY.as_millis()) {
             world.events.send(Event::ProbeAll).ok().unwrap();
             let asked = format!("select count(*) from accounts where checked_at = '{}'", world.clock.now());
             world.expect(&asked, &[&[&config.accounts.len().to_string()]]).await;
         }
         world.scheduler.run_once().await.unwrap();
-        if is_set {
-            world.settled().await;
-        } else if !expected.happens(&world, second).await {
-            // Rows end with their own hour: what is to come tells nothing.
-            let now = world.clock.now().to_string();
-            let only = |ours: &Vec<Vec<String>>, theirs: &Vec<Vec<String>>| {
-                let here = ours.iter().filter(|row| row.last().is_some_and(|at| *at <= now) && !theirs.contains(row));
-                here.map(|row| row.join(" ")).collect::<Vec<_>>()
-            };
-            let (told, lived) = (of_course(course), of_world(&world, world.clock.now() + Duration::from_secs(1)).await);
+        world.round().await;
+        if !expected.happens(&world, passed).await {
+            let now = world.clock.now();
             panic!(
-                "at {now} live and simulated part\nonly simulated: {:#?} {:#?}\nonly live: {:#?} {:#?}",
-                only(&told.pushes, &lived.pushes),
-                only(&told.attempts, &lived.attempts),
-                only(&lived.pushes, &told.pushes),
-                only(&lived.attempts, &told.attempts)
+                "at {now} live and simulated part\n{}",
+                parting(&of_course(course), &of_world(&world, now + STEP).await, now)
             );
         }
     }
-    of_world(&world, world.clock.now() + Duration::from_secs(1)).await
+    of_world(&world, world.clock.now() + STEP).await
+}
+
+/// The rows that only one of the two has, of those that end with an hour up to `now`.
+fn parting(simulated: &Told, live: &Told, now: UtcMs) -> String {
+    let now = now.to_string();
+    let only = |ours: &Told, theirs: &Told| {
+        let kinds = [(&ours.fires, &theirs.fires), (&ours.pushes, &theirs.pushes), (&ours.attempts, &theirs.attempts)];
+        kinds.map(|(ours, theirs)| {
+            let here = ours.iter().filter(|row| row.last().is_some_and(|at| *at <= now) && !theirs.contains(row));
+            here.map(|row| row.join(" ")).collect::<Vec<_>>()
+        })
+    };
+    format!("only simulated: {:#?}\nonly live: {:#?}", only(simulated, live), only(live, simulated))
 }
 
 async fn alike(case: &Case) {
@@ -252,15 +279,7 @@ async fn alike(case: &Case) {
         assert!(told.words().any(|seen| seen == *word), "nothing shows '{word}' in {told:#?}");
     }
     let live = live(case, &config, &scenario, &course).await;
-    for (simulated, live) in
-        [(&told.fires, &live.fires), (&told.pushes, &live.pushes), (&told.attempts, &live.attempts)]
-    {
-        let only = |ours: &[Vec<String>], theirs: &[Vec<String>]| {
-            ours.iter().filter(|row| !theirs.contains(row)).map(|row| row.join(" ")).collect::<Vec<_>>()
-        };
-        let (only_simulated, only_live) = (only(simulated, live), only(live, simulated));
-        assert!(simulated == live, "only simulated: {only_simulated:#?}\nonly live: {only_live:#?}");
-    }
+    assert!(told == live, "{}", parting(&told, &live, UtcMs::MAX));
 }
 
 /// An account that is not reached, a kill, and what was missed.
@@ -357,4 +376,74 @@ async fn an_account_that_is_down_and_the_other_that_takes_over_go_alike() {
         shows: &["account_down", "first_online", "explicit"],
     })
     .await;
+}
+
+/// Fires that overlap.
+#[tokio::test]
+async fn fires_that_overlap_go_alike() {
+    alike(&Case {
+        files: "
+  - {name: allow, every: 1m, push: {im: qq, group: '1', text: hi}}
+  - {name: skip, every: 1m, overlap: skip, push: {im: qq, group: '2', text: hi}}
+  - {name: replace, every: 1m, overlap: replace, push: [{im: qq, group: '3', text: hi}, {im: qq, user: '4', account: b, text: hi}]}
+",
+        events: "
+  - {from: 2026-01-01T01:03:30, for: 5m, account: a, is: unreachable}
+  - {from: 2026-01-01T01:12:30, for: 3m, answers: {throttled: 45s}}
+",
+        seconds: 1530,
+        shows: &["overlap", "replaced"],
+    }).await;
+}
+
+/// A clock that is put back.
+#[tokio::test]
+async fn a_clock_that_is_put_back_goes_alike() {
+    alike(&Case {
+        files: "
+  - {name: minutely, every: 1m, push: {im: qq, group: '1', text: hi}}
+  - {name: skip, every: 2m, overlap: skip, misfire: skip, push: {im: qq, group: '2', text: hi}}
+",
+        events: "
+  - {at: 2026-01-01T01:10:30, clock: -6m}
+  - {from: 2026-01-01T01:17:30, for: 70s, account: a, answers: unreachable}
+",
+        seconds: 1830,
+        shows: &["unreachable"],
+    })
+    .await;
+}
+
+/// An account that never answers, and a breaker that opens.
+#[tokio::test]
+async fn an_account_that_never_answers_and_a_breaker_that_opens_go_alike() {
+    alike(&Case {
+        files: "
+  - {name: a, every: 1m, push: {im: qq, group: '1', text: hi}}
+  - {name: b, every: 1m, push: {im: qq, group: '2', account: b, text: hi}, retry: {backoff: 1s, max_attempts: 9, jitter: 0}}
+",
+        events: "
+  - {from: 2026-01-01T01:04:50, for: 3m, account: a, is: silent}
+  - {from: 2026-01-01T01:09:40, for: 6m, account: b, answers: unreachable}
+",
+        seconds: 1530,
+        shows: &["unknown", "unreachable"],
+    }).await;
+}
+
+/// An account that paces itself.
+#[tokio::test]
+async fn an_account_that_paces_itself_goes_alike() {
+    alike(&Case {
+        files: "
+  - {name: many, every: 2m, push: [{im: slow, group: '1', text: hi}, {im: slow, group: '2', text: hi}, {im: slow, user: '3', text: hi}, {im: slow, group: '1', text: ho}]}
+  - {name: more, every: 3m, push: {im: slow, group: '1', text: hi}, retry: {give_up_after: 1m, jitter: 0}}
+",
+        events: "
+  - {from: 2026-01-01T01:05:50, for: 40s, im: slow, answers: {throttled: 4s}}
+  - {from: 2026-01-01T01:12:04, until: 2026-01-01T01:14:04, daemon: killed}
+",
+        seconds: 1530,
+        shows: &["throttled"],
+    }).await;
 }

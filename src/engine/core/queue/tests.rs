@@ -132,6 +132,18 @@ fn a_paced_queue_opens_one_attempt_an_interval() {
 }
 
 #[test]
+fn the_pace_of_an_attempt_that_was_opened_ahead_counts_from_its_start() {
+    let paced = AccountLimits { min_interval: Duration::from_millis(1000), ..FREE };
+    let mut queue = all_of_one_account(&["a", "b"], paced);
+    assert_eq!(begun(&mut queue, 0), [1]);
+    queue.started("a", at(120).moment);
+    queue.remove(1);
+    assert_eq!(begun(&mut queue, 1119).len(), 0);
+    assert_eq!(queue.next_paced_at(), Some(at(1120).moment));
+    assert_eq!(begun(&mut queue, 1120), [2]);
+}
+
+#[test]
 fn a_retried_push_waits_for_its_new_instant_and_frees_its_slot() {
     let mut queue = all_of_one_account(&["a"], FREE);
     queue.take_startable(at(0));
