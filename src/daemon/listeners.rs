@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::keep_up::{Ended, keep_up};
 use crate::clock::SharedClock;
+use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::dispatcher::Event;
-use crate::engine::roster::{Member, Roster};
 
 /// Events that a sender may be ahead of the dispatcher by.
 const BACKLOG: usize = 64;
@@ -26,25 +26,25 @@ struct Listener {
 }
 
 impl Listeners {
-    pub fn start(roster: &Roster, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listeners {
+    pub fn start(accounts: &Accounts, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listeners {
         let mut listeners = Listeners { clock: clock.clone(), running: HashMap::new() };
-        listeners.replace(roster, dispatcher);
+        listeners.replace(accounts, dispatcher);
         listeners
     }
 
     /// After a reload: accounts that stayed the same keep listening, so that no long poll is cut for nothing.
-    pub fn replace(&mut self, roster: &Roster, dispatcher: &mpsc::UnboundedSender<Event>) {
+    pub fn replace(&mut self, accounts: &Accounts, dispatcher: &mpsc::UnboundedSender<Event>) {
         let mut kept = HashMap::new();
-        for member in roster.members().iter().filter(|member| member.used) {
-            let listener = match self.running.remove(&member.id) {
-                Some(running) if running.account == member.account => running,
+        for live in accounts.all().iter().filter(|live| live.used) {
+            let listener = match self.running.remove(&live.id) {
+                Some(running) if running.account == live.account => running,
                 Some(changed) => {
                     changed.task.abort();
-                    listen(member, dispatcher, &self.clock)
+                    listen(live, dispatcher, &self.clock)
                 }
-                None => listen(member, dispatcher, &self.clock),
+                None => listen(live, dispatcher, &self.clock),
             };
-            kept.insert(member.id.clone(), listener);
+            kept.insert(live.id.clone(), listener);
         }
         let clock = self.clock.clone();
         std::mem::replace(self, Listeners { clock, running: kept }).stop();
@@ -57,10 +57,10 @@ impl Listeners {
     }
 }
 
-fn listen(member: &Member, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listener {
+fn listen(live: &LiveAccount, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listener {
     let (events, mut inbox) = mpsc::channel(BACKLOG);
-    let generation = member.generation;
-    let (sender, account, dispatcher) = (member.sender.clone(), member.id.clone(), dispatcher.clone());
+    let generation = live.generation;
+    let (sender, account, dispatcher) = (live.sender.clone(), live.id.clone(), dispatcher.clone());
     let clock = clock.clone();
     let task = tokio::spawn(async move {
         let what = format!("listening for account {account}");
@@ -81,5 +81,5 @@ fn listen(member: &Member, dispatcher: &mpsc::UnboundedSender<Event>, clock: &Sh
         };
         tokio::join!(listening, forward);
     });
-    Listener { account: member.account.clone(), task }
+    Listener { account: live.account.clone(), task }
 }

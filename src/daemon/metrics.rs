@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::{Decision, PushState, UtcMs};
-use crate::engine::news::News;
+use crate::engine::observer::EngineEvent;
 
 const DECISIONS: [Decision; 3] = [Decision::Fired, Decision::Skipped, Decision::Missed];
 const ENDS: [PushState; 5] =
@@ -56,21 +56,21 @@ pub struct Gauges {
 }
 
 impl Metrics {
-    /// Counts one piece of news.
-    pub fn count(&self, news: News<'_>) {
+    /// Counts one event.
+    pub fn count(&self, event: EngineEvent<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match news {
-            News::Fires { decision, count } => bump(&mut counts.fires, &DECISIONS, decision, count),
-            News::Attempt { im, account, outcome, lateness } => {
+        match event {
+            EngineEvent::Fires { decision, count } => bump(&mut counts.fires, &DECISIONS, decision, count),
+            EngineEvent::Attempt { im, account, outcome, lateness } => {
                 bump(&mut counts.of(im, account).attempts, &OUTCOMES, outcome.as_str(), 1);
                 if let Some(lateness) = lateness {
                     counts.late(lateness);
                 }
             }
-            News::Ended { im, account, state } => {
+            EngineEvent::Ended { im, account, state } => {
                 bump(&mut counts.of(im, account.unwrap_or_default()).ends, &ENDS, state, 1);
             }
-            News::Account { im, account, health } => {
+            EngineEvent::Account { im, account, health } => {
                 counts.of(im, account).up = (!health.never_probed()).then(|| !health.is_down());
             }
         }
@@ -215,20 +215,20 @@ mod tests {
     #[test]
     fn everything_that_happened_is_counted_once() {
         let metrics = Metrics::default();
-        metrics.count(News::Fires { decision: Decision::Fired, count: 3 });
-        metrics.count(News::Fires { decision: Decision::Missed, count: 40 });
+        metrics.count(EngineEvent::Fires { decision: Decision::Fired, count: 3 });
+        metrics.count(EngineEvent::Fires { decision: Decision::Missed, count: 40 });
         let attempt = |outcome: &Outcome, ms: Option<u64>| {
             let lateness = ms.map(Duration::from_millis);
-            metrics.count(News::Attempt { im: "qq", account: "bot", outcome, lateness });
+            metrics.count(EngineEvent::Attempt { im: "qq", account: "bot", outcome, lateness });
         };
         attempt(&Outcome::Throttled { wait: None }, Some(7));
         attempt(&Outcome::Sent, None);
         attempt(&Outcome::Unknown, Some(2_000));
-        metrics.count(News::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
-        metrics.count(News::Ended { im: "a\"b\\c\nd", account: None, state: PushState::Expired });
+        metrics.count(EngineEvent::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
+        metrics.count(EngineEvent::Ended { im: "a\"b\\c\nd", account: None, state: PushState::Expired });
         let down = Health { online: Some(false), checked_at: Some(UtcMs(1)), ..Health::default() };
-        metrics.count(News::Account { im: "qq", account: "bot", health: &down });
-        metrics.count(News::Account { im: "qq", account: "new", health: &Health::default() });
+        metrics.count(EngineEvent::Account { im: "qq", account: "bot", health: &down });
+        metrics.count(EngineEvent::Account { im: "qq", account: "new", health: &Health::default() });
         let gauges = Gauges { started_at: UtcMs(1_500), jobs: 2, unknown_pushes: Some(9), ..Gauges::default() };
         let text = metrics.text(&gauges);
         for line in [
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn the_text_keeps_to_the_format() {
         let metrics = Metrics::default();
-        metrics.count(News::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
+        metrics.count(EngineEvent::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
         let all = Gauges {
             next_due_at: Some(UtcMs(1)),
             beat_at: Some(UtcMs(1)),

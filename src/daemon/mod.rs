@@ -35,8 +35,8 @@ use tracing::{error, info, warn};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::Job;
-use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
+use crate::engine::push_media::PushMedia;
 use crate::engine::recovery::{last_seen, past_accounts, resume_waits};
 use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
 use crate::senders::Environment;
@@ -115,7 +115,7 @@ struct Daemon {
     opened: Opened,
     in_force: in_force::InForce,
     environment: Environment,
-    desk: Arc<MediaDesk>,
+    media: Arc<PushMedia>,
     dispatcher: mpsc::UnboundedSender<Event>,
     commands: mpsc::Sender<Command>,
     dispatching: JoinHandle<()>,
@@ -134,17 +134,17 @@ impl Daemon {
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store).await?;
         let environment = setup::environment(&clock, &store, &opened.state_dir)?;
-        let mut roster = setup::roster(&config, &environment)?;
+        let mut accounts = setup::accounts(&config, &environment)?;
         let started_at = clock.now();
 
         // Before attempts are taken back: a push with an open one was shown, and its fire is not withdrawn.
         begin_watch(&*store, clock.now()).await?;
-        let (recovered, notes) = opened.recover(&roster, &clock).await?;
+        let (recovered, journal) = opened.recover(&accounts, &clock).await?;
         let seen = last_seen(&*store, clock.reading()).await?;
-        roster.resume(&past_accounts(&*store).await?, seen);
+        accounts.resume(&past_accounts(&*store).await?, seen);
 
-        let desk = Arc::new(MediaDesk::new(setup::media(&config, &opened.database), clock.clone(), store.clone()));
-        let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk.clone(), notes);
+        let media = Arc::new(PushMedia::new(setup::media(&config, &opened.database), clock.clone(), store.clone()));
+        let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media.clone(), journal);
         let events = dispatcher.handle();
         let observed = observers::Observed {
             store: store.clone(),
@@ -155,8 +155,8 @@ impl Daemon {
             started_at,
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
-        dispatcher.on_news(observers.listener());
-        let Config { daemon: settings, accounts, jobs, files, .. } = config;
+        dispatcher.set_observer(observers.observer());
+        let Config { daemon: settings, accounts: configured, jobs, files, .. } = config;
         let (mut scheduler, applied) = set_up_jobs(jobs, &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
         let mut open = store.open_pushes().await?;
@@ -166,7 +166,7 @@ impl Daemon {
         let said = announce::Start {
             files: &files,
             database: &opened.database,
-            accounts: accounts.len(),
+            accounts: configured.len(),
             open_pushes: open.len(),
         };
         said.tell(scheduler.timeline(), &applied, &recovered);
@@ -176,13 +176,13 @@ impl Daemon {
         let parts = duties::Parts { store: kept, dispatcher: events.clone(), retention, numbers };
         let duties = duties::Duties::start(&settings, &parts).await?;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
-        let listeners = listeners::Listeners::start(&roster, &events, &clock);
+        let listeners = listeners::Listeners::start(&accounts, &events, &clock);
         // The dispatcher task is not running yet, so that these are the first things it hears.
-        let _ = events.send(Event::Accounts(roster));
+        let _ = events.send(Event::Accounts(accounts));
         let _ = events.send(Event::Resumed { pushes: open, by });
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         let (commands, scheduler_inbox) = mpsc::channel(8);
-        scheduler.on_news(observers.listener());
+        scheduler.set_observer(observers.observer());
         scheduler.on_beat(observers.on_beat());
         scheduler.sleep_at_most(systemd::watchdog_period());
         let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
@@ -193,7 +193,7 @@ impl Daemon {
             opened,
             in_force,
             environment,
-            desk,
+            media,
             dispatcher: events,
             commands,
             dispatching,
@@ -293,7 +293,7 @@ impl Daemon {
             warn!(now = %self.opened.database, wanted = %database, "another database takes a restart");
         }
         let in_force = self.in_force.at_reload(&config)?;
-        let roster = setup::roster(&config, &self.environment)?;
+        let accounts = setup::accounts(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.database);
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
@@ -303,9 +303,9 @@ impl Daemon {
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.in_force.replace(in_force);
-        self.desk.set(media);
-        self.listeners.replace(&roster, &self.dispatcher);
-        let _ = self.dispatcher.send(Event::Accounts(roster));
+        self.media.set(media);
+        self.listeners.replace(&accounts, &self.dispatcher);
+        let _ = self.dispatcher.send(Event::Accounts(accounts));
         self.observers.replace(&config).await;
         self.duties.restart(&config.daemon, &self.parts).await?;
         Ok(applied)

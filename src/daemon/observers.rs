@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::{Database, UtcMs};
 use crate::engine::dispatcher::{Event, Vitals};
-use crate::engine::news::Listener;
+use crate::engine::observer::Observer;
 use crate::engine::scheduler::Beat;
 use crate::senders::http::Http;
 use crate::store::{AccountState, SharedStore};
@@ -74,16 +74,16 @@ impl Observers {
         Ok(observers)
     }
 
-    /// What the engine is to tell its news to.
-    pub fn listener(&self) -> Listener {
+    /// What the engine is to tell its events to.
+    pub fn observer(&self) -> Observer {
         let (metrics, ear) = (self.numbers.metrics.clone(), self.ear.clone());
-        Arc::new(move |news| {
-            metrics.count(news);
-            ear.hear(news);
+        Arc::new(move |event| {
+            metrics.count(event);
+            ear.hear(event);
         })
     }
 
-    /// Ends only when the alarm broke down, since it runs for as long as somebody may tell it news.
+    /// Ends only when the alarm broke down, since it runs for as long as somebody may tell it events.
     pub async fn alarm_ended(&mut self) {
         let _ = (&mut self.alarm).await;
     }

@@ -10,8 +10,8 @@ use super::{DaemonError, Options, threads};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
-use crate::engine::desk::MediaDesk;
 use crate::engine::dispatcher::{Dispatcher, Event};
+use crate::engine::push_media::PushMedia;
 use crate::store::sqlite::{DaemonLock, LockError, Purpose, is_daemon};
 use crate::store::{self, Access, AdHoc, Settle, SharedStore};
 
@@ -127,8 +127,8 @@ impl ByHand {
             // What the daemon left open has an end first: it may have been this very push.
             Ok(opened) => {
                 let environment = setup::environment(&self.clock, &opened.store, &opened.state_dir)?;
-                let roster = setup::roster(&self.config, &environment)?;
-                opened.recover(&roster, &self.clock).await?;
+                let accounts = setup::accounts(&self.config, &environment)?;
+                opened.recover(&accounts, &self.clock).await?;
                 self.give_up(&opened.store, push_id).await?;
                 opened.store.close().await;
                 Ok(false)
@@ -143,17 +143,17 @@ impl ByHand {
     async fn alone(&self, opened: &Opened, push: AdHoc) -> Result<PushResult, PushError> {
         let store = &opened.store;
         let environment = setup::environment(&self.clock, store, &opened.state_dir)?;
-        let roster = setup::roster(&self.config, &environment)?;
+        let accounts = setup::accounts(&self.config, &environment)?;
         let media = setup::media(&self.config, &self.database);
-        let desk = Arc::new(MediaDesk::new(media, self.clock.clone(), store.clone()));
-        let (_, notes) = opened.recover(&roster, &self.clock).await?;
-        let (dispatcher, inbox) = Dispatcher::new(store.clone(), self.clock.clone(), desk, notes);
+        let media = Arc::new(PushMedia::new(media, self.clock.clone(), store.clone()));
+        let (_, journal) = opened.recover(&accounts, &self.clock).await?;
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), self.clock.clone(), media, journal);
         let events = dispatcher.handle();
         let push_id = self.record(store, push).await?;
         let ending = async {
             // Other open pushes wait for the daemon: this process is here for one.
             let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
-            let _ = events.send(Event::Accounts(roster));
+            let _ = events.send(Event::Accounts(accounts));
             let _ = events.send(Event::Opened(ours));
             let dispatching = tokio::spawn(dispatcher.run(inbox));
             let waited = self.wait_for_end(store, push_id).await;

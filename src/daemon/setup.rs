@@ -13,9 +13,9 @@ use super::{DaemonError, Options};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LoadEnvironment};
 use crate::domain::{Database, Job, Message, StateDir, UtcMs};
-use crate::engine::flights::{self, Flights};
+use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::recovery::{Recovered, recover};
-use crate::engine::roster::{Member, Roster};
+use crate::engine::send_journal::{self, SendJournal};
 use crate::media::{self, extract_inline};
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
@@ -78,18 +78,22 @@ impl Opened {
         self.lock.identity()
     }
 
-    /// Closes what a process that is gone left open, and opens an empty page of notes for this one. Whoever holds the
+    /// Closes what a process that is gone left open, and opens an empty journal of sends for this one. Whoever holds the
     /// database must do this before it sends anything: the old page goes with it.
-    pub async fn recover(&self, roster: &Roster, clock: &SharedClock) -> Result<(Recovered, Flights), DaemonError> {
+    pub async fn recover(
+        &self,
+        accounts: &Accounts,
+        clock: &SharedClock,
+    ) -> Result<(Recovered, SendJournal), DaemonError> {
         let path = self.state_dir.send_journal();
-        let past = flights::read(path);
+        let past = send_journal::read(path);
         let recovered = recover(&*self.store, &**clock, &past, |account, delivery| {
-            roster.get(account).is_some_and(|member| member.sender.is_idempotent(delivery, clock.now()))
+            accounts.get(account).is_some_and(|live| live.sender.is_idempotent(delivery, clock.now()))
         })
         .await?;
-        let notes =
-            Flights::create(path).map_err(|error| DaemonError::System(format!("{}: {error}", path.display())))?;
-        Ok((recovered, notes))
+        let journal =
+            SendJournal::create(path).map_err(|error| DaemonError::System(format!("{}: {error}", path.display())))?;
+        Ok((recovered, journal))
     }
 }
 
@@ -132,11 +136,11 @@ pub fn environment(clock: &SharedClock, store: &SharedStore, state_dir: &StateDi
 }
 
 /// The accounts with their senders.
-pub fn roster(config: &Config, environment: &Environment) -> Result<Roster, DaemonError> {
+pub fn accounts(config: &Config, environment: &Environment) -> Result<Accounts, DaemonError> {
     let report = config.daemon.on_failure.iter().filter_map(|on_failure| on_failure.push.as_ref());
     let pushes = config.jobs.iter().flat_map(|job| &job.push).chain(report);
     let used_ims: HashSet<&str> = pushes.map(|push| push.im.as_str()).collect();
-    let mut members = Vec::with_capacity(config.accounts.len());
+    let mut accounts = Vec::with_capacity(config.accounts.len());
     for account in &config.accounts {
         let registered = find(&account.sender).ok_or_else(|| BuildError {
             account: account.id.clone(),
@@ -144,9 +148,9 @@ pub fn roster(config: &Config, environment: &Environment) -> Result<Roster, Daem
         })?;
         let sender = (registered.build)(account, environment)?;
         let used = used_ims.contains(account.im.as_str());
-        members.push(Member::new(account.clone(), registered.spec, sender.into(), used));
+        accounts.push(LiveAccount::new(account.clone(), registered.spec, sender.into(), used));
     }
-    Ok(Roster::new(members, config.daemon.accounts_fallback))
+    Ok(Accounts::new(accounts, config.daemon.accounts_fallback))
 }
 
 /// What media may be read from where. Our own files are never sent, wherever they lie.

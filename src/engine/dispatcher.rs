@@ -18,9 +18,9 @@ use tracing::{debug, warn};
 use crate::clock::SharedClock;
 use crate::domain::{Delivery, Outcome, Report, UtcMs};
 use crate::engine::core::{Action, Core, Dice, Input, Start, Wake};
-use crate::engine::desk::MediaDesk;
-use crate::engine::flights::Flights;
-use crate::engine::news::Listener;
+use crate::engine::observer::Observer;
+use crate::engine::push_media::PushMedia;
+use crate::engine::send_journal::SendJournal;
 use crate::senders::{Probe, Sender};
 use crate::store::Store;
 
@@ -48,8 +48,8 @@ pub struct Dispatcher {
     dice: Dice,
     store: Arc<dyn Store>,
     clock: SharedClock,
-    desk: Arc<MediaDesk>,
-    notes: Flights,
+    media: Arc<PushMedia>,
+    journal: SendJournal,
     /// Attempts whose media are fetched or whose sender was called.
     tasks: HashMap<i64, AbortHandle>,
     vitals: Arc<Vitals>,
@@ -65,7 +65,12 @@ pub struct Inbox {
 
 impl Dispatcher {
     /// A dispatcher and the way to reach it.
-    pub fn new(store: Arc<dyn Store>, clock: SharedClock, desk: Arc<MediaDesk>, notes: Flights) -> (Dispatcher, Inbox) {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: SharedClock,
+        media: Arc<PushMedia>,
+        journal: SendJournal,
+    ) -> (Dispatcher, Inbox) {
         let (events, from_outside) = mpsc::unbounded_channel();
         let (results, of_actions) = mpsc::unbounded_channel();
         let dispatcher = Dispatcher {
@@ -73,8 +78,8 @@ impl Dispatcher {
             dice: Dice::unforeseen(),
             store,
             clock,
-            desk,
-            notes,
+            media,
+            journal,
             tasks: HashMap::new(),
             vitals: Arc::default(),
             events,
@@ -88,9 +93,9 @@ impl Dispatcher {
         self.events.clone()
     }
 
-    /// Has `listener` told of every attempt, every end of a push, and how accounts are.
-    pub fn on_news(&mut self, listener: Listener) {
-        self.core.on_news(listener);
+    /// Has `observer` told of every attempt, every end of a push, and how accounts are.
+    pub fn set_observer(&mut self, observer: Observer) {
+        self.core.set_observer(observer);
     }
 
     /// Its figures.
@@ -186,9 +191,9 @@ impl Dispatcher {
                     }
                 });
             }
-            Action::Closed(push_id) => self.notes.release(push_id),
-            Action::SetMediaAside(push_id) => self.desk.set_aside(push_id),
-            Action::ReleaseMedia(push_id) => self.desk.release(push_id),
+            Action::Closed(push_id) => self.journal.release(push_id),
+            Action::SetMediaAside(push_id) => self.media.set_aside(push_id),
+            Action::ReleaseMedia(push_id) => self.media.release(push_id),
             Action::Abort(push_id) => {
                 if let Some(task) = self.tasks.remove(&push_id) {
                     task.abort();
@@ -211,7 +216,7 @@ impl Dispatcher {
     fn start(&mut self, starts: Vec<Start>) {
         let attempts: Vec<(i64, u32)> =
             starts.iter().map(|start| (start.delivery.push_id, start.delivery.attempt)).collect();
-        if let Err(error) = self.notes.note(&attempts) {
+        if let Err(error) = self.journal.append(&attempts) {
             let push_ids = attempts.into_iter().map(|(push_id, _)| push_id).collect();
             let _ = self.results.send(Input::NotStarted { push_ids, error: error.to_string() });
             return;
@@ -222,10 +227,10 @@ impl Dispatcher {
     }
 
     fn resolve(&mut self, sender_name: &'static str, delivery: Arc<Delivery>) {
-        let (desk, clock, push_id) = (self.desk.clone(), self.clock.clone(), delivery.push_id);
+        let (media, clock, push_id) = (self.media.clone(), self.clock.clone(), delivery.push_id);
         self.report_attempt(push_id, async move {
             let limit = delivery.timeout + OVERDUE;
-            let resolved = AssertUnwindSafe(desk.with_media(&delivery, sender_name)).catch_unwind();
+            let resolved = AssertUnwindSafe(media.with_media(&delivery, sender_name)).catch_unwind();
             let result = tokio::select! {
                 biased;
                 resolved = resolved => resolved.unwrap_or_else(|_| {

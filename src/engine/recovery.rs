@@ -1,10 +1,10 @@
 //! Carries out what a restart decides about what a process that is gone left behind: attempts without an outcome, and
 //! what the tables tell of accounts.
 
+use super::accounts::PastAccount;
 use super::core::Dice;
 use super::core::recovery::{Closing, close_interrupted};
-use super::flights::PastFlights;
-use super::roster::PastAccount;
+use super::send_journal::PastSends;
 use crate::clock::Clock;
 use crate::domain::{Delivery, Reading};
 use crate::policy::clock_doubt::believable;
@@ -19,7 +19,7 @@ pub use super::core::recovery::{Recovered, resume_waits};
 pub async fn recover(
     store: &dyn Store,
     clock: &dyn Clock,
-    past: &PastFlights,
+    past: &PastSends,
     is_idempotent: impl Fn(&str, &Delivery) -> bool,
 ) -> Result<Recovered, StoreError> {
     let now = believable(clock.now(), store.last_recorded_at().await?);

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::Wake;
 use super::core::timer::{Action, Answer, Ask, Done, Input, Timer};
 use super::dispatcher::Event;
-use super::news::{self, Listener, News};
+use super::observer::{self, EngineEvent, Observer};
 use super::timeline::Timeline;
 use crate::clock::SharedClock;
 use crate::domain::{Job, Moment, Reading, UtcMs};
@@ -32,7 +32,7 @@ pub struct Scheduler {
     clock: SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
     beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
-    news: Listener,
+    observer: Observer,
 }
 
 /// What each round of the timer tells: the watchdog is fed from it, and the status line made.
@@ -54,7 +54,7 @@ impl Scheduler {
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Result<Scheduler, ApplyError> {
         let timer = Timer::new(clock.reading(), clock.monotonic(), zone_version);
-        let mut scheduler = Scheduler { timer, store, clock, dispatcher, beat: None, news: news::nobody() };
+        let mut scheduler = Scheduler { timer, store, clock, dispatcher, beat: None, observer: observer::nobody() };
         scheduler.carry_out(Input::Load).await?;
         Ok(scheduler)
     }
@@ -64,9 +64,9 @@ impl Scheduler {
         self.beat = Some(beat);
     }
 
-    /// Has `listener` told of every decision.
-    pub fn on_news(&mut self, listener: Listener) {
-        self.news = listener;
+    /// Has `observer` told of every decision.
+    pub fn set_observer(&mut self, observer: Observer) {
+        self.observer = observer;
     }
 
     /// Wakes at least this often, to feed a watchdog in time.
@@ -118,7 +118,7 @@ impl Scheduler {
                 biased;
                 command = commands.recv() => match command {
                     Some(command) => {
-                        if !self.obey(command).await {
+                        if !self.on_command(command).await {
                             return;
                         }
                     }
@@ -137,7 +137,7 @@ impl Scheduler {
 
     /// Returns whether to go on: who gave up waiting for new definitions is stopping, and what is not durable of them
     /// yet is the next start's, as after a kill.
-    async fn obey(&mut self, command: Command) -> bool {
+    async fn on_command(&mut self, command: Command) -> bool {
         match command {
             Command::Apply { jobs, mut done } => {
                 // What is due by now is still for the definitions that were in force.
@@ -158,11 +158,11 @@ impl Scheduler {
     }
 
     async fn carry_out(&mut self, command: Input) -> Result<Done, ApplyError> {
-        let (dispatcher, news) = (&self.dispatcher, &self.news);
+        let (dispatcher, observer) = (&self.dispatcher, &self.observer);
         let other = |action| match action {
             // The dispatcher ends only after the scheduler, at a stop; what it misses then is open in the store.
             Action::Tell(event) => drop(dispatcher.send(event)),
-            Action::Fires { decision, count } => news(News::Fires { decision, count }),
+            Action::Fires { decision, count } => observer(EngineEvent::Fires { decision, count }),
             Action::Ask(_) | Action::Done(_) => {}
         };
         let clock = &self.clock;

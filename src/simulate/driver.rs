@@ -292,14 +292,14 @@ impl<'a> Driver<'a> {
         self.tell(timer::Input::BeginWatch)?;
         let last = self.rows.last_recorded();
         let wall = believable(self.now.wall, last);
-        let mut roster = self.platform.roster();
+        let mut accounts = self.platform.accounts();
         let closing = close_interrupted(
             self.rows.interrupted(),
             wall,
             &mut self.dice,
             |push_id, number| self.journal.contains(&(push_id, number)),
             |account, delivery: &Delivery| {
-                roster.get(account).is_some_and(|member| member.sender.is_idempotent(delivery, wall))
+                accounts.get(account).is_some_and(|live| live.sender.is_idempotent(delivery, wall))
             },
         );
         self.rows.finish(&closing.finishes);
@@ -308,11 +308,11 @@ impl<'a> Driver<'a> {
         let mut events: VecDeque<Event> = self.tell(timer::Input::Load)?.into();
         events.extend(self.tell(timer::Input::Apply(self.jobs.to_vec()))?);
         let seen = Reading { wall: last.map_or(wall, |last| last.max(wall)), ..self.now };
-        roster.resume(&self.rows.past_accounts(), seen);
+        accounts.resume(&self.rows.past_accounts(), seen);
         let mut open = self.rows.open_pushes();
         resume_waits(&mut open, seen, self.now);
         events.into_iter().for_each(|event| self.input(Input::Event(event)));
-        self.input(Input::Event(Event::Accounts(roster)));
+        self.input(Input::Event(Event::Accounts(accounts)));
         self.input(Input::Event(Event::Resumed { pushes: open, by: self.now }));
         self.tick();
         Ok(())

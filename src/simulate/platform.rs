@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use crate::config::{Config, Scenario, Scope, Scripted, Trouble};
 use crate::domain::{Account, Delivery, Outcome, Report, UtcMs};
-use crate::engine::roster::{Member, Roster};
+use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::senders::{Probe, Sender, find};
 
 /// What the core may ask of a sender without waiting. It sends nothing: what comes of a send, the script says.
@@ -44,15 +44,15 @@ impl<'a> Platform<'a> {
     }
 
     /// The accounts of the files, each with a sender that only states what its protocol can do.
-    pub fn roster(&self) -> Roster {
+    pub fn accounts(&self) -> Accounts {
         let is_used =
             |account: &Account| self.config.jobs.iter().flat_map(|job| &job.push).any(|push| push.im == account.im);
-        let members = self.config.accounts.iter().filter_map(|account| {
+        let accounts = self.config.accounts.iter().filter_map(|account| {
             let spec = find(&account.sender)?.spec;
             let sender = Arc::new(Imagined { is_idempotent: (spec.idempotent)(&account.settings) });
-            Some(Member::new(account.clone(), spec, sender, is_used(account)))
+            Some(LiveAccount::new(account.clone(), spec, sender, is_used(account)))
         });
-        Roster::new(members.collect(), self.config.daemon.accounts_fallback)
+        Accounts::new(accounts.collect(), self.config.daemon.accounts_fallback)
     }
 
     fn trouble_of(&self, account: &str, at: UtcMs) -> Option<Trouble> {

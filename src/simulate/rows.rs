@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::{Decision, Job, LedgerRow, Outcome, Overlap, PushSpec, PushState, Reason, Rule, Trigger, UtcMs};
+use crate::engine::accounts::PastAccount;
 use crate::engine::core::timer::{Answer, Ask};
-use crate::engine::roster::PastAccount;
 use crate::store::{Applied, Cursor, JobChange, NewFire, OpenPush, Recorded, StoredJob, Unwatched};
 
 /// A job's row, and where its fires are.

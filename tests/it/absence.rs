@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::common::world::{World, account, cron, job, text};
 use pushcron::clock::Clock;
 use pushcron::domain::{Decision, Job, Misfire, MisfirePolicy};
-use pushcron::engine::news::News;
+use pushcron::engine::observer::EngineEvent;
 use pushcron::engine::scheduler::{Command, Scheduler};
 use tokio::sync::{mpsc, oneshot};
 
@@ -134,8 +134,8 @@ async fn what_a_policy_catches_up_is_sent_in_its_order_and_in_parts() {
     world.clock.advance(hours(200));
     let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = told.clone();
-    world.scheduler.on_news(std::sync::Arc::new(move |news| {
-        if let News::Fires { decision: Decision::Fired, count } = news {
+    world.scheduler.set_observer(std::sync::Arc::new(move |event| {
+        if let EngineEvent::Fires { decision: Decision::Fired, count } = event {
             heard.lock().unwrap().push(count);
         }
     }));

@@ -20,7 +20,7 @@ use crate::clock::SharedClock;
 use crate::config::{Config, OnFailure};
 use crate::domain::{Body, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
 use crate::engine::dispatcher::Event;
-use crate::engine::news::News;
+use crate::engine::observer::EngineEvent;
 use crate::store::{AdHoc, SharedStore, StoreError};
 use ledger::{Ledger, Report, Told};
 
@@ -84,7 +84,7 @@ enum Trouble {
 
 type Troubled = Arc<Mutex<HashMap<String, Trouble>>>;
 
-/// What the engine's news are told to.
+/// What the engine's events are told to.
 #[derive(Clone)]
 pub struct Ear {
     inbox: mpsc::UnboundedSender<Heard>,
@@ -93,10 +93,12 @@ pub struct Ear {
 }
 
 impl Ear {
-    pub fn hear(&self, news: News<'_>) {
-        let heard = match news {
-            News::Ended { state: PushState::Failed | PushState::Unknown | PushState::Expired, .. } => Heard::BadEnd,
-            News::Account { account, health, .. } => {
+    pub fn hear(&self, event: EngineEvent<'_>) {
+        let heard = match event {
+            EngineEvent::Ended { state: PushState::Failed | PushState::Unknown | PushState::Expired, .. } => {
+                Heard::BadEnd
+            }
+            EngineEvent::Account { account, health, .. } => {
                 match (health.is_down(), health.online, health.sendable) {
                     (true, ..) => drop(self.troubled().insert(account.to_owned(), Trouble::Down)),
                     (false, Some(true), Some(true)) => drop(self.troubled().remove(account)),
@@ -109,7 +111,7 @@ impl Ear {
                 }
                 Heard::Account { account: account.to_owned(), down: health.is_down(), error: health.last_error.clone() }
             }
-            News::Attempt { account, outcome, .. } => {
+            EngineEvent::Attempt { account, outcome, .. } => {
                 match outcome {
                     Outcome::Sent | Outcome::Rejected | Outcome::TargetGone => drop(self.troubled().remove(account)),
                     _ => {
@@ -123,7 +125,7 @@ impl Ear {
                 }
                 return;
             }
-            News::Ended { .. } | News::Fires { .. } => return,
+            EngineEvent::Ended { .. } | EngineEvent::Fires { .. } => return,
         };
         // An alarm that is gone has nobody to tell.
         let _ = self.inbox.send(heard);
@@ -218,7 +220,7 @@ impl Alarm {
         Ok(alarm)
     }
 
-    /// Where news are to be told.
+    /// Where events are to be told.
     pub fn ear(&self) -> Ear {
         self.ear.clone()
     }

@@ -99,11 +99,11 @@ impl Bench {
     }
 
     fn attempts(&self, account: &str, outcome: &Outcome) {
-        self.alarm.ear().hear(News::Attempt { im: "qq", account, outcome, lateness: None });
+        self.alarm.ear().hear(EngineEvent::Attempt { im: "qq", account, outcome, lateness: None });
     }
 
     fn hears_of(&mut self, account: &str, health: Health) {
-        self.alarm.ear().hear(News::Account { im: "qq", account, health: &health });
+        self.alarm.ear().hear(EngineEvent::Account { im: "qq", account, health: &health });
         while let Ok(heard) = self.alarm.inbox.try_recv() {
             self.alarm.take(heard);
         }

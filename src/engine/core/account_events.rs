@@ -5,16 +5,16 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::{Action, Core, Step};
-use crate::engine::news::News;
-use crate::engine::roster::Roster;
+use crate::engine::accounts::Accounts;
+use crate::engine::observer::EngineEvent;
 use crate::senders::{Probe, SenderEvent};
 
 impl Core {
-    pub(super) fn replace_accounts(&mut self, accounts: Roster, step: &mut Step<'_>) {
+    pub(super) fn replace_accounts(&mut self, accounts: Accounts, step: &mut Step<'_>) {
         self.accounts.replace(accounts);
-        for member in self.accounts.members() {
-            if let Some(moment) = member.start_after {
-                self.queue.start_after(&member.id, member.limits, moment);
+        for live in self.accounts.all() {
+            if let Some(moment) = live.start_after {
+                self.queue.start_after(&live.id, live.limits, moment);
             }
         }
         self.queue.leave_account_queues(None);
@@ -25,32 +25,32 @@ impl Core {
 
     pub(super) fn probe_all(&mut self, step: &mut Step<'_>) {
         let used: Vec<Arc<str>> =
-            self.accounts.members().iter().filter(|member| member.used).map(|member| member.id.clone()).collect();
+            self.accounts.all().iter().filter(|live| live.used).map(|live| live.id.clone()).collect();
         for account in used {
             self.probe(&account, step);
         }
     }
 
     pub(super) fn probe(&mut self, account: &Arc<str>, step: &mut Step<'_>) {
-        let Some(member) = self.accounts.get_mut(account) else { return };
-        if std::mem::replace(&mut member.probing, true) {
+        let Some(live) = self.accounts.get_mut(account) else { return };
+        if std::mem::replace(&mut live.probing, true) {
             return;
         }
-        let (sender, generation) = (member.sender.clone(), member.generation);
+        let (sender, generation) = (live.sender.clone(), live.generation);
         step.act(Action::Probe { account: account.clone(), generation, sender });
     }
 
     /// What a probe found; that of an earlier definition says nothing of the one that holds now.
     pub(super) fn probed(&mut self, account: &str, generation: u64, probe: Probe, step: &mut Step<'_>) {
-        if self.accounts.get(account).is_none_or(|member| member.generation != generation) {
+        if self.accounts.get(account).is_none_or(|live| live.generation != generation) {
             return;
         }
         let now = step.now;
         let error = probe.error.clone();
-        let is_news = self.accounts.learn_probe(account, probe, now);
+        let is_news = self.accounts.update_after_probe(account, probe, now);
         self.publish_health(account);
         if is_news {
-            let can_send = self.accounts.get(account).is_some_and(|member| member.health.can_send(now.moment));
+            let can_send = self.accounts.get(account).is_some_and(|live| live.health.can_send(now.moment));
             if can_send {
                 info!(account, "account is online");
             } else {
@@ -63,8 +63,8 @@ impl Core {
     }
 
     pub(super) fn publish_health(&self, account: &str) {
-        if let Some(member) = self.accounts.get(account) {
-            (self.observer)(News::Account { im: &member.account.im, account, health: &member.health });
+        if let Some(live) = self.accounts.get(account) {
+            (self.observer)(EngineEvent::Account { im: &live.account.im, account, health: &live.health });
         }
     }
 
@@ -96,7 +96,7 @@ impl Core {
     /// Has one account written, or all of them.
     pub(super) fn record_accounts(&self, only: Option<&str>, step: &mut Step<'_>) {
         let rows = match only {
-            Some(account) => self.accounts.get(account).map(|member| member.row(step.now)).into_iter().collect(),
+            Some(account) => self.accounts.get(account).map(|live| live.row(step.now)).into_iter().collect(),
             None => self.accounts.rows(step.now),
         };
         step.act(Action::RecordAccounts { rows, all: only.is_none() });

@@ -6,7 +6,7 @@ use tracing::{error, warn};
 
 use super::{Core, Step};
 use crate::domain::{Delivery, Next, Reason, Target, UtcMs};
-use crate::engine::news::News;
+use crate::engine::observer::EngineEvent;
 use crate::policy::account::Choice;
 use crate::policy::retry::{self, Obstacle};
 use crate::senders::{Gate, Sender};
@@ -23,12 +23,12 @@ impl Core {
             let Some(push) = self.queue.get(id) else { continue };
             match self.accounts.choose(push, now.moment) {
                 Choice::Use { index, rule } => {
-                    let member = &self.accounts.members()[index];
-                    match gate(&*member.sender, &push.target, None, now.wall) {
+                    let live = &self.accounts.all()[index];
+                    match gate(&*live.sender, &push.target, None, now.wall) {
                         Gate::Open if push.expires_at <= now.wall => self.expire(id, step),
                         Gate::Open => {
-                            let (account, limits) = (member.id.clone(), member.limits);
-                            let trust = member.trust();
+                            let (account, limits) = (live.id.clone(), live.limits);
+                            let trust = live.trust();
                             self.queue.assign(id, &account, rule, limits);
                             self.queue.set_trust(&account, trust);
                         }
@@ -36,7 +36,7 @@ impl Core {
                     }
                 }
                 Choice::ProbeFirst { index } => {
-                    let account = self.accounts.members()[index].id.clone();
+                    let account = self.accounts.all()[index].id.clone();
                     self.probe(&account, step);
                     // Not written down: the answer comes within seconds and decides.
                     self.queue.park(id, Reason::Probing);
@@ -74,7 +74,7 @@ impl Core {
     pub(super) fn settle(&mut self, id: i64, next: Next, step: &mut Step<'_>) {
         if let Some(push) = self.queue.get(id) {
             let reason = next.reason().map(Reason::as_str).unwrap_or_default();
-            (self.observer)(News::Ended { im: &push.im, account: None, state: next.state() });
+            (self.observer)(EngineEvent::Ended { im: &push.im, account: None, state: next.state() });
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
         self.forget(id, step);

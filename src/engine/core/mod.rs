@@ -10,7 +10,7 @@
 //!    └──────────────────────── retry ←── Finish (durable) ←── decide ←── Done ←───────────────────────────────────────────┘
 //! ```
 //!
-//! Its memory has owners: the roster the accounts and what is known of them, the queue every open push and where it
+//! Its memory has owners: `Accounts` the accounts and what is known of them, the queue every open push and where it
 //! stands, the starter what is opened and what is being sent, the recorder what waits to be written.
 
 mod account_events;
@@ -35,8 +35,8 @@ use tracing::debug;
 use self::queue::Queue;
 use self::recorder::Recorder;
 use self::starter::Starter;
-use super::news::{self, Listener};
-use super::roster::Roster;
+use super::accounts::Accounts;
+use super::observer::{self, Observer};
 use crate::domain::{Delivery, Moment, Reading, Report, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::senders::{Probe, Sender, SenderEvent};
@@ -90,7 +90,7 @@ pub enum Event {
     /// Jobs that left the definitions: what is under way ends, and is not retried.
     JobsRemoved(Vec<Arc<str>>),
     /// Definitions of accounts after a load.
-    Accounts(Roster),
+    Accounts(Accounts),
     /// Ask every account that jobs use how it is.
     ProbeAll,
     /// A sender's background work has news.
@@ -212,11 +212,11 @@ impl Step<'_> {
 
 /// The memory of everything that is open, and all decisions about it.
 pub struct Core {
-    accounts: Roster,
+    accounts: Accounts,
     queue: Queue,
     starter: Starter,
     recorder: Recorder,
-    observer: Listener,
+    observer: Observer,
     look_again_at: Moment,
     /// The last instant that surely has passed, against which the clock is judged.
     last_known: Option<UtcMs>,
@@ -229,11 +229,11 @@ pub struct Core {
 impl Core {
     pub fn new(now: Reading) -> Core {
         Core {
-            accounts: Roster::default(),
+            accounts: Accounts::default(),
             queue: Queue::default(),
             starter: Starter::default(),
             recorder: Recorder::default(),
-            observer: news::nobody(),
+            observer: observer::nobody(),
             look_again_at: now.moment + LOOK_AGAIN,
             last_known: None,
             compared: now,
@@ -242,7 +242,7 @@ impl Core {
     }
 
     /// Has `observer` told of every attempt, every end of a push, and how accounts are.
-    pub fn on_news(&mut self, observer: Listener) {
+    pub fn set_observer(&mut self, observer: Observer) {
         self.observer = observer;
     }
 
@@ -341,7 +341,7 @@ impl Core {
         self.record_accounts(None, step);
         let resting: Vec<(i64, UtcMs)> = self.queue.resting(now).collect();
         for (id, at) in &resting {
-            self.queue.told(*id, *at);
+            self.queue.set_next_attempt_at(*id, *at);
         }
         step.act(Action::TellNextAttempts(resting));
     }

@@ -5,7 +5,7 @@ use tracing::{debug, info, warn};
 use super::starter::InFlight;
 use super::{Core, Step};
 use crate::domain::{Delivery, Health, Next, Outcome, Reason, Report};
-use crate::engine::news::News;
+use crate::engine::observer::EngineEvent;
 use crate::policy::retry::{self, AttemptContext};
 use crate::store::Finish;
 
@@ -13,7 +13,7 @@ impl Core {
     /// An attempt has ended. `asked`: its sender was called, so that the report says something of the account.
     pub(super) fn done(&mut self, push_id: i64, report: Report, asked: bool, step: &mut Step<'_>) {
         // An attempt given up at a stop was taken out already.
-        let Some(ended) = self.starter.land(push_id) else { return };
+        let Some(ended) = self.starter.end(push_id) else { return };
         self.conclude(ended, report, asked, step);
     }
 
@@ -30,7 +30,7 @@ impl Core {
         }
         log_outcome(&ended, &report, &next);
         self.publish(&ended, &report.outcome, &next);
-        let health = if asked { self.learn(&ended, &report, step) } else { None };
+        let health = if asked { self.update_health(&ended, &report, step) } else { None };
         self.recorder.finish(Finish {
             push_id,
             number: ended.delivery.attempt,
@@ -65,19 +65,19 @@ impl Core {
     fn publish(&self, ended: &InFlight, outcome: &Outcome, next: &Next) {
         let (im, account, delivery) = (&*ended.delivery.im, &*ended.account, &ended.delivery);
         let lateness = (delivery.attempt == 1).then(|| ended.started_at.since(delivery.due_at));
-        (self.observer)(News::Attempt { im, account, outcome, lateness });
+        (self.observer)(EngineEvent::Attempt { im, account, outcome, lateness });
         if next.state().is_final() {
-            (self.observer)(News::Ended { im, account: Some(account), state: next.state() });
+            (self.observer)(EngineEvent::Ended { im, account: Some(account), state: next.state() });
         }
     }
 
     /// What the attempt says of its account, if the account is still the one that it was made through.
-    fn learn(&mut self, ended: &InFlight, report: &Report, step: &mut Step<'_>) -> Option<Health> {
+    fn update_health(&mut self, ended: &InFlight, report: &Report, step: &mut Step<'_>) -> Option<Health> {
         let (account, now) = (&ended.account, step.now);
-        self.accounts.get(account).filter(|member| member.generation == ended.generation)?;
-        let learned = self.accounts.learn_attempt(account, report, now);
-        if let Some(member) = self.accounts.get(account) {
-            self.queue.set_trust(account, member.trust());
+        self.accounts.get(account).filter(|live| live.generation == ended.generation)?;
+        let learned = self.accounts.update_after_attempt(account, report, now);
+        if let Some(live) = self.accounts.get(account) {
+            self.queue.set_trust(account, live.trust());
         }
         let (health, could_send) = learned?;
         self.publish_health(account);

@@ -183,7 +183,7 @@ impl Queue {
     }
 
     /// The row of a push that waits for a length tells this hour from here on.
-    pub fn told(&mut self, id: i64, at: UtcMs) {
+    pub fn set_next_attempt_at(&mut self, id: i64, at: UtcMs) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.push.next_attempt_at = at;
         }

@@ -28,7 +28,7 @@ pub struct Closing {
 }
 
 /// Decides about every attempt that a dead process left open: one that was surely not begun does not count, any other is
-/// decided by the same rule as any other attempt whose outcome is unknown. `may_have_begun` tells by the notes of starts
+/// decided by the same rule as any other attempt whose outcome is unknown. `may_have_begun` tells by the journal of sends
 /// whether the attempt of a push may have been started, `is_idempotent` whether the account of that name can repeat the
 /// delivery unseen.
 pub fn close_interrupted(

@@ -12,7 +12,7 @@ use super::stable::StableMap;
 use super::staging::{Staged, Staging};
 use super::{Action, Core, LOOK_AGAIN, Start, Step};
 use crate::domain::{Delivery, Outcome, Reason, Report, UtcMs};
-use crate::engine::roster::Roster;
+use crate::engine::accounts::Accounts;
 use crate::senders::{Gate, Sender};
 use crate::store::{Begin, StoreError, TakeBack};
 
@@ -56,7 +56,7 @@ impl Starter {
     }
 
     /// The attempt of this push is no longer under way: its slot is free.
-    pub(super) fn land(&mut self, push_id: i64) -> Option<InFlight> {
+    pub(super) fn end(&mut self, push_id: i64) -> Option<InFlight> {
         let ended = self.in_flight.remove(&push_id)?;
         self.free_slot(&ended.account, ended.target_key);
         Some(ended)
@@ -71,7 +71,7 @@ impl Starter {
         let chosen = self.in_flight.iter().filter(|(_, in_flight)| which(in_flight));
         let mut all: Vec<i64> = chosen.map(|(id, _)| *id).collect();
         all.sort_unstable();
-        all.into_iter().filter_map(|id| self.land(id)).collect()
+        all.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
     fn free_slot(&mut self, account: &str, target_key: u64) {
@@ -89,7 +89,7 @@ impl Starter {
     }
 
     /// What is staged for accounts that left the definitions.
-    fn unstage_orphans(&mut self, accounts: &Roster) -> Vec<Staged> {
+    fn unstage_orphans(&mut self, accounts: &Accounts) -> Vec<Staged> {
         let mut orphans = Vec::new();
         self.staging.retain(|account, staging| {
             let is_gone = accounts.get(account).is_none();
@@ -102,11 +102,11 @@ impl Starter {
     }
 
     /// The attempts whose instant has come and that find a free slot.
-    fn take_ready(&mut self, accounts: &Roster, now: UtcMs) -> Vec<(Arc<str>, Staged)> {
+    fn take_ready(&mut self, accounts: &Accounts, now: UtcMs) -> Vec<(Arc<str>, Staged)> {
         let mut ready = Vec::new();
         for (account, staging) in &mut self.staging {
-            let Some(member) = accounts.get(account) else { continue };
-            while let Some(staged) = staging.take(now, member.limits.concurrency) {
+            let Some(live) = accounts.get(account) else { continue };
+            while let Some(staged) = staging.take(now, live.limits.concurrency) {
                 ready.push((account.clone(), staged));
             }
         }
@@ -153,15 +153,15 @@ impl Core {
             let Some(account) = accounts.remove(&delivery.push_id) else { continue };
             let start_at = self.queue.hour_of(delivery.push_id).unwrap_or(now.wall);
             // It may have gone, or gone down, while its attempts were being opened.
-            let member = self
+            let live = self
                 .accounts
                 .get(&account)
-                .filter(|member| !member.health.is_down() && !member.health.is_cooling_down(now.moment));
-            let Some(member) = member else {
+                .filter(|live| !live.health.is_down() && !live.health.is_cooling_down(now.moment));
+            let Some(live) = live else {
                 self.take_back(&delivery, start_at, None, step);
                 continue;
             };
-            let per_target = member.limits.per_target();
+            let per_target = live.limits.per_target();
             let staging = self.starter.staging.entry(account).or_insert_with(|| Staging::new(per_target));
             let target_key = self.queue.target_key_of(delivery.push_id);
             staging.stage(Staged { delivery: Arc::new(delivery), start_at, target_key }, now.wall);
@@ -181,14 +181,14 @@ impl Core {
         let now = step.now;
         let mut starts = Vec::new();
         for (account, Staged { delivery, start_at, target_key }) in self.starter.take_ready(&self.accounts, now.wall) {
-            let Some(member) = self.accounts.get(&account) else { continue };
+            let Some(live) = self.accounts.get(&account) else { continue };
             if delivery.expires_at <= now.wall {
                 // It stood in line until its time was over: what is not begun by then is not begun at all.
                 self.starter.free_slot(&account, target_key);
                 self.take_back(&delivery, start_at, None, step);
                 continue;
             }
-            let sender = member.sender.clone();
+            let sender = live.sender.clone();
             if let Gate::Closed { reason, until } = gate(&*sender, &delivery.target, Some(&delivery), now.wall) {
                 // Room for one send, but not for all parts of this message.
                 self.starter.free_slot(&account, target_key);
@@ -199,7 +199,7 @@ impl Core {
             // A sender that breaks down here promises nothing.
             let is_idempotent = AssertUnwindSafe(|| sender.is_idempotent(&delivery, now.wall));
             let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
-            let (sender_name, generation) = (member.limits.sender, member.generation);
+            let (sender_name, generation) = (live.limits.sender, live.generation);
             let is_called = delivery.message.body.media().is_empty();
             if is_called {
                 self.queue.started(&account, now.moment);
@@ -235,7 +235,7 @@ impl Core {
         error!(error, attempts = push_ids.len(), "the start of attempts cannot be noted, and nothing is sent without");
         self.recorder.pause(step.now);
         for id in push_ids {
-            if let Some(InFlight { delivery, start_at, .. }) = self.starter.land(*id) {
+            if let Some(InFlight { delivery, start_at, .. }) = self.starter.end(*id) {
                 self.take_back(&delivery, start_at, None, step);
             }
         }

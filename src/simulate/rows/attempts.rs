@@ -2,7 +2,7 @@
 
 use super::{AttemptRow, Rows, place};
 use crate::domain::{Body, Delivery, Health, Message, Next, PushState, Reason, Trigger, UtcMs};
-use crate::engine::roster::PastAccount;
+use crate::engine::accounts::PastAccount;
 use crate::store::{AccountRow, Begin, Finish, Interrupted, Settle, TakeBack};
 
 impl Rows {

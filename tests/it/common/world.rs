@@ -13,12 +13,12 @@ use pushcron::domain::{
     Account, Body, Database, Delivery, Job, Message, Misfire, Moment, Outcome, Overlap, PushSpec, Report, RetryPolicy,
     Schedule, StateDir, Target, UtcMs,
 };
-use pushcron::engine::desk::MediaDesk;
+use pushcron::engine::accounts::{Accounts, LiveAccount};
 use pushcron::engine::dispatcher::{Dispatcher, Event, Vitals};
-use pushcron::engine::flights::{self, Flights};
+use pushcron::engine::push_media::PushMedia;
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
-use pushcron::engine::roster::{Member, Roster};
 use pushcron::engine::scheduler::{ApplyError, Scheduler, begin_watch, end_watch};
+use pushcron::engine::send_journal::{self, SendJournal};
 use pushcron::media;
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
@@ -218,16 +218,16 @@ impl World {
         let path = dir.path().join("pushcron.db");
         let database = Database::at(&path);
         let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
-        let notes_at = StateDir::of(&database).send_journal().to_owned();
+        let journal_at = StateDir::of(&database).send_journal().to_owned();
         begin_watch(&*store, clock.now()).await.unwrap();
-        let recovered = recover(&*store, &*clock, &flights::read(&notes_at), |_, _| idempotent).await.unwrap();
+        let recovered = recover(&*store, &*clock, &send_journal::read(&journal_at), |_, _| idempotent).await.unwrap();
         let seen = last_seen(&*store, clock.reading()).await.unwrap();
-        let notes = Flights::create(&notes_at).unwrap();
-        let desk = Arc::new(MediaDesk::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
-        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), desk, notes);
+        let journal = SendJournal::create(&journal_at).unwrap();
+        let media = Arc::new(PushMedia::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
+        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media, journal);
         let (events, vitals) = (dispatcher.handle(), dispatcher.vitals());
         let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
-        let mut accounts_now = roster(&accounts, &platform, idempotent);
+        let mut accounts_now = live_accounts(&accounts, &platform, idempotent);
         accounts_now.resume(&past_accounts(&*store).await.unwrap(), seen);
         store.end_unreadable(clock.now()).await.unwrap();
         let mut open = store.open_pushes().await.unwrap();
@@ -317,8 +317,8 @@ impl World {
 
     /// Reads the same accounts again, as a reload does.
     pub fn reload_accounts(&self) {
-        let roster = roster(&self.accounts, &self.platform, self.idempotent);
-        self.events.send(Event::Accounts(roster)).ok().unwrap();
+        let accounts = live_accounts(&self.accounts, &self.platform, self.idempotent);
+        self.events.send(Event::Accounts(accounts)).ok().unwrap();
     }
 
     /// Lets time pass, second by second, with the scheduler looking each time.
@@ -415,12 +415,12 @@ fn hash(job: &Job) -> i64 {
     hasher.finish() as i64
 }
 
-fn roster(accounts: &[Account], platform: &Arc<Platform>, idempotent: bool) -> Roster {
-    let members = accounts.iter().map(|account| {
+fn live_accounts(accounts: &[Account], platform: &Arc<Platform>, idempotent: bool) -> Accounts {
+    let accounts = accounts.iter().map(|account| {
         let sender = Scripted { account: account.id.clone(), platform: platform.clone(), idempotent };
-        Member::new(account.clone(), find("console").unwrap().spec, Arc::new(sender), true)
+        LiveAccount::new(account.clone(), find("console").unwrap().spec, Arc::new(sender), true)
     });
-    Roster::new(members.collect(), Fallback::CannotSend)
+    Accounts::new(accounts.collect(), Fallback::CannotSend)
 }
 
 fn media_settings(dir: PathBuf) -> media::Settings {

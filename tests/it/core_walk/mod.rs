@@ -21,10 +21,10 @@ use pushcron::domain::{
     Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Reason,
     Report, RetryPolicy, Schedule, Target, UtcMs,
 };
+use pushcron::engine::accounts::{Accounts, LiveAccount};
 use pushcron::engine::core::recovery::close_interrupted;
 use pushcron::engine::core::timer::{self, Answer, Ask, Timer};
 use pushcron::engine::core::{Action, Core, Dice, Event, Input, Start};
-use pushcron::engine::roster::{Member, Roster};
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Gate, Probe, Sender, SenderEvent, find};
 use pushcron::store::{Interrupted, StoreError};
@@ -261,8 +261,8 @@ impl Walk {
         }
     }
 
-    fn accounts(&self) -> Roster {
-        let members = ACCOUNTS.into_iter().map(|id| {
+    fn accounts(&self) -> Accounts {
+        let accounts = ACCOUNTS.into_iter().map(|id| {
             let account = Account {
                 id: id.to_owned(),
                 im: "qq".to_owned(),
@@ -273,9 +273,9 @@ impl Walk {
                 settings: Default::default(),
             };
             let sender = Told { gate_closed: self.gate_closed.clone(), idempotent: self.idempotent };
-            Member::new(account, find("console").unwrap().spec, Arc::new(sender), true)
+            LiveAccount::new(account, find("console").unwrap().spec, Arc::new(sender), true)
         });
-        Roster::new(members.collect(), Fallback::CannotSend)
+        Accounts::new(accounts.collect(), Fallback::CannotSend)
     }
 
     fn input(&mut self, input: Input) {

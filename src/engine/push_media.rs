@@ -18,10 +18,10 @@ use crate::store;
 const ON_DISK: u64 = 256_000_000;
 
 /// Resolves the media of deliveries and holds the files until their attempts are done.
-pub struct MediaDesk {
+pub struct PushMedia {
     clock: SharedClock,
     blobs: StoredBlobs,
-    current: Mutex<Arc<Room>>,
+    current: Mutex<Arc<LazyResolver>>,
     cache: Arc<Cache>,
     held: Mutex<HashMap<i64, Resolved>>,
     /// What the media of a push were when they were first read: an earlier attempt may have been seen.
@@ -30,38 +30,38 @@ pub struct MediaDesk {
 
 /// One configuration's resolver, set up by the first push that needs it: a daemon that sends only text never makes
 /// the temp directory.
-struct Room {
+struct LazyResolver {
     settings: Settings,
     resolver: OnceCell<Resolver>,
 }
 
-impl MediaDesk {
+impl PushMedia {
     /// Also clears what a killed process left, on a thread of its own.
-    pub fn new(settings: Settings, clock: SharedClock, blobs: Arc<dyn store::Blobs>) -> MediaDesk {
-        MediaDesk::within(ON_DISK, settings, clock, blobs)
+    pub fn new(settings: Settings, clock: SharedClock, blobs: Arc<dyn store::Blobs>) -> PushMedia {
+        PushMedia::within(ON_DISK, settings, clock, blobs)
     }
 
-    /// As [`MediaDesk::new`], with room for `bytes` on the disk.
-    pub fn within(bytes: u64, settings: Settings, clock: SharedClock, blobs: Arc<dyn store::Blobs>) -> MediaDesk {
+    /// As [`PushMedia::new`], with room for `bytes` on the disk.
+    pub fn within(bytes: u64, settings: Settings, clock: SharedClock, blobs: Arc<dyn store::Blobs>) -> PushMedia {
         let temp_dir = settings.temp_dir.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = clear_leftovers(&temp_dir) {
                 warn!(directory = %temp_dir.display(), %error, "media of an earlier run cannot be removed");
             }
         });
-        MediaDesk {
+        PushMedia {
             cache: Cache::new(bytes, clock.clone()),
             first: Mutex::default(),
             clock,
             blobs: StoredBlobs(blobs),
-            current: Mutex::new(Room::open(settings)),
+            current: Mutex::new(LazyResolver::of(settings)),
             held: Mutex::default(),
         }
     }
 
     /// From now on, media are read by these settings; what was read before stays.
     pub fn set(&self, settings: Settings) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Room::open(settings);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = LazyResolver::of(settings);
     }
 
     /// The delivery with its media, or None where the message has none.
@@ -81,12 +81,12 @@ impl MediaDesk {
     }
 
     async fn resolve(&self, delivery: &Delivery, sender: &str) -> Result<Resolved, Report> {
-        let room = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let resolver = room
+        let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let resolver = lazy
             .resolver
             .get_or_try_init(|| async {
                 // It locks a directory and clears it, which waits for the disk and for other processes.
-                let (settings, clock, cache) = (room.settings.clone(), self.clock.clone(), self.cache.clone());
+                let (settings, clock, cache) = (lazy.settings.clone(), self.clock.clone(), self.cache.clone());
                 let made = tokio::task::spawn_blocking(move || Resolver::sharing(settings, clock, cache)).await;
                 made.unwrap_or_else(|error| Err(SetupError::from(error)))
             })
@@ -137,9 +137,9 @@ impl MediaDesk {
     }
 }
 
-impl Room {
-    fn open(settings: Settings) -> Arc<Room> {
-        Arc::new(Room { settings, resolver: OnceCell::new() })
+impl LazyResolver {
+    fn of(settings: Settings) -> Arc<LazyResolver> {
+        Arc::new(LazyResolver { settings, resolver: OnceCell::new() })
     }
 }
 

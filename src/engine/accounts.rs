@@ -12,8 +12,8 @@ use crate::policy::health;
 use crate::senders::{Probe, Sender};
 use crate::store::{AccountRow, OpenPush};
 
-/// One account with all that belongs to it.
-pub struct Member {
+/// One account with all that belongs to it while the daemon runs.
+pub struct LiveAccount {
     pub id: Arc<str>,
     pub account: Account,
     pub sender: Arc<dyn Sender>,
@@ -41,9 +41,9 @@ pub struct PastAccount {
 
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
-impl Member {
+impl LiveAccount {
     /// Nothing is known of its health yet, whatever an earlier process wrote.
-    pub fn new(account: Account, spec: &'static SenderSpec, sender: Arc<dyn Sender>, used: bool) -> Member {
+    pub fn new(account: Account, spec: &'static SenderSpec, sender: Arc<dyn Sender>, used: bool) -> LiveAccount {
         let limits = AccountLimits {
             sender: spec.name,
             concurrency: account.concurrency.unwrap_or(spec.concurrency).max(1),
@@ -53,7 +53,7 @@ impl Member {
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let health = Health::default();
         let (failures, probing, start_after) = (0, false, None);
-        Member { id, account, sender, spec, limits, health, failures, used, probing, generation, start_after }
+        LiveAccount { id, account, sender, spec, limits, health, failures, used, probing, generation, start_after }
     }
 
     /// How far its lane is trusted with attempts ahead of its free slots.
@@ -79,72 +79,72 @@ impl Member {
 
 /// All accounts in file order.
 #[derive(Default)]
-pub struct Roster {
-    members: Vec<Member>,
+pub struct Accounts {
+    accounts: Vec<LiveAccount>,
     by_id: HashMap<Arc<str>, usize>,
     fallback: Fallback,
 }
 
-impl Roster {
-    pub fn new(members: Vec<Member>, fallback: Fallback) -> Roster {
-        let by_id = members.iter().enumerate().map(|(index, member)| (member.id.clone(), index)).collect();
-        Roster { members, by_id, fallback }
+impl Accounts {
+    pub fn new(accounts: Vec<LiveAccount>, fallback: Fallback) -> Accounts {
+        let by_id = accounts.iter().enumerate().map(|(index, live)| (live.id.clone(), index)).collect();
+        Accounts { accounts, by_id, fallback }
     }
 
     /// Replaces the accounts after a reload; what is known of those that stayed the same stays known, but for
     /// the rest after failures.
-    pub fn replace(&mut self, mut roster: Roster) {
-        for member in &mut roster.members {
-            if let Some(old) = self.get(&member.id)
-                && old.account == member.account
+    pub fn replace(&mut self, mut accounts: Accounts) {
+        for live in &mut accounts.accounts {
+            if let Some(old) = self.get(&live.id)
+                && old.account == live.account
             {
-                member.health = health::after_reload(&old.health, old.failures);
-                member.failures = old.failures;
+                live.health = health::after_reload(&old.health, old.failures);
+                live.failures = old.failures;
                 // The old sender goes on: it may hold tokens and a long poll that a new one would have to win back.
                 // Not so where no job used the account: the listener that starts now belongs to the new sender, and
                 // what it hears must be known to the one that sends.
-                if old.used || !member.used {
-                    member.sender = old.sender.clone();
-                    member.sender.reloaded();
-                    member.generation = old.generation;
-                    member.probing = old.probing;
+                if old.used || !live.used {
+                    live.sender = old.sender.clone();
+                    live.sender.reloaded();
+                    live.generation = old.generation;
+                    live.probing = old.probing;
                 }
             }
         }
-        *self = roster;
+        *self = accounts;
     }
 
     /// Lets rests and paces of an earlier process go on for what is left of them. `seen` is the present, or a later hour
     /// that was seen before, so that a clock that was put back meanwhile adds nothing to them.
     pub fn resume(&mut self, past: &[PastAccount], seen: Reading) {
         for account in past {
-            let Some(member) = self.get_mut(&account.id) else { continue };
-            member.health = health::after_restart(account.cooldown_until, seen);
+            let Some(live) = self.get_mut(&account.id) else { continue };
+            live.health = health::after_restart(account.cooldown_until, seen);
             let paced_until =
-                account.last_attempt_at.map(|at| seen.moment_at(at.min(seen.wall) + member.limits.min_interval));
-            member.start_after = paced_until.filter(|until| *until > seen.moment);
+                account.last_attempt_at.map(|at| seen.moment_at(at.min(seen.wall) + live.limits.min_interval));
+            live.start_after = paced_until.filter(|until| *until > seen.moment);
         }
     }
 
-    pub fn members(&self) -> &[Member] {
-        &self.members
+    pub fn all(&self) -> &[LiveAccount] {
+        &self.accounts
     }
 
-    pub fn get(&self, id: &str) -> Option<&Member> {
-        self.by_id.get(id).map(|index| &self.members[*index])
+    pub fn get(&self, id: &str) -> Option<&LiveAccount> {
+        self.by_id.get(id).map(|index| &self.accounts[*index])
     }
 
-    pub fn get_mut(&mut self, id: &str) -> Option<&mut Member> {
-        self.by_id.get(id).map(|index| &mut self.members[*index])
+    pub fn get_mut(&mut self, id: &str) -> Option<&mut LiveAccount> {
+        self.by_id.get(id).map(|index| &mut self.accounts[*index])
     }
 
     /// How many are known to be down.
     pub fn offline(&self) -> usize {
-        self.members.iter().filter(|member| member.health.online == Some(false)).count()
+        self.accounts.iter().filter(|live| live.health.online == Some(false)).count()
     }
 
     pub fn rows(&self, now: Reading) -> Vec<AccountRow> {
-        self.members.iter().map(|member| member.row(now)).collect()
+        self.accounts.iter().map(|live| live.row(now)).collect()
     }
 
     /// Which account is to send this push now (design §4).
@@ -160,14 +160,14 @@ impl Roster {
             now,
         };
         let candidates: Vec<Candidate> = self
-            .members
+            .accounts
             .iter()
-            .map(|member| Candidate {
-                id: &member.account.id,
-                im: &member.account.im,
-                is_default: member.account.is_default,
-                health: &member.health,
-                support: member.spec.support,
+            .map(|live| Candidate {
+                id: &live.account.id,
+                im: &live.account.im,
+                is_default: live.account.is_default,
+                health: &live.health,
+                support: live.spec.support,
             })
             .collect();
         choose(&query, &candidates)
@@ -175,26 +175,26 @@ impl Roster {
 
     /// What an attempt's report says of its account. Returns the new health if more than its date changed, and
     /// whether the account could send before.
-    pub fn learn_attempt(&mut self, id: &str, report: &Report, now: Reading) -> Option<(Health, bool)> {
-        let member = self.get_mut(id)?;
-        member.failures = health::failures_after(&report.outcome, member.failures);
-        let learned = health::after_attempt(report, &member.health, member.failures, now);
-        let before = std::mem::replace(&mut member.health, learned);
+    pub fn update_after_attempt(&mut self, id: &str, report: &Report, now: Reading) -> Option<(Health, bool)> {
+        let live = self.get_mut(id)?;
+        live.failures = health::failures_after(&report.outcome, live.failures);
+        let learned = health::after_attempt(report, &live.health, live.failures, now);
+        let before = std::mem::replace(&mut live.health, learned);
         let could_send = before.can_send(now.moment);
         let undated = |health: &Health| Health { checked_at: None, ..health.clone() };
-        (undated(&before) != undated(&member.health)).then(|| (member.health.clone(), could_send))
+        (undated(&before) != undated(&live.health)).then(|| (live.health.clone(), could_send))
     }
 
     /// What a probe says. Returns whether the account's ability to send is news.
-    pub fn learn_probe(&mut self, id: &str, probe: Probe, now: Reading) -> bool {
-        let Some(member) = self.get_mut(id) else { return false };
-        member.probing = false;
-        let could_send = (!member.health.never_probed()).then(|| member.health.can_send(now.moment));
+    pub fn update_after_probe(&mut self, id: &str, probe: Probe, now: Reading) -> bool {
+        let Some(live) = self.get_mut(id) else { return false };
+        live.probing = false;
+        let could_send = (!live.health.never_probed()).then(|| live.health.can_send(now.moment));
         if probe.online == Some(true) && probe.sendable != Some(false) {
-            member.failures = 0;
+            live.failures = 0;
         }
-        member.health = health::after_probe(probe.online, probe.sendable, probe.error, &member.health, now);
-        could_send != Some(member.health.can_send(now.moment))
+        live.health = health::after_probe(probe.online, probe.sendable, probe.error, &live.health, now);
+        could_send != Some(live.health.can_send(now.moment))
     }
 }
 
@@ -210,10 +210,10 @@ mod tests {
     use crate::senders::find;
 
     #[derive(Default)]
-    struct Told(AtomicU32);
+    struct Reloaded(AtomicU32);
 
     #[async_trait]
-    impl Sender for Told {
+    impl Sender for Reloaded {
         async fn send(&self, _: &Delivery) -> Report {
             Report::sent(None)
         }
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    fn roster(sender: &Arc<Told>) -> Roster {
+    fn accounts(sender: &Arc<Reloaded>) -> Accounts {
         let account = Account {
             id: "bot".to_owned(),
             im: "im".to_owned(),
@@ -238,14 +238,14 @@ mod tests {
             settings: Settings { values: Default::default() },
         };
         let spec = find("console").unwrap().spec;
-        Roster::new(vec![Member::new(account, spec, sender.clone(), true)], Fallback::default())
+        Accounts::new(vec![LiveAccount::new(account, spec, sender.clone(), true)], Fallback::default())
     }
 
     #[test]
     fn a_sender_that_goes_on_over_a_reload_is_told_of_it() {
-        let (old, new) = (Arc::new(Told::default()), Arc::new(Told::default()));
-        let mut in_force = roster(&old);
-        in_force.replace(roster(&new));
+        let (old, new) = (Arc::new(Reloaded::default()), Arc::new(Reloaded::default()));
+        let mut in_force = accounts(&old);
+        in_force.replace(accounts(&new));
         assert_eq!([&old, &new].map(|sender| sender.0.load(Ordering::Relaxed)), [1, 0]);
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine tells whoever counts or raises an alarm.
 //!
-//! It calls a function and goes on: a listener takes microseconds, and what takes longer it does elsewhere.
+//! It calls a function and goes on: an observer takes microseconds, and what takes longer it does elsewhere.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::domain::{Decision, Health, Outcome, PushState};
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug)]
-pub enum News<'a> {
+pub enum EngineEvent<'a> {
     /// So many instants that schedules called for were decided about.
     Fires { decision: Decision, count: u64 },
     /// An attempt ended. `lateness` is that of a push's first attempt.
@@ -21,9 +21,9 @@ pub enum News<'a> {
 }
 
 /// Whoever is told.
-pub type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
+pub type Observer = Arc<dyn Fn(EngineEvent<'_>) + Send + Sync>;
 
-/// A listener that hears nothing.
-pub(super) fn nobody() -> Listener {
+/// An observer that does nothing.
+pub(super) fn nobody() -> Observer {
     Arc::new(|_| {})
 }

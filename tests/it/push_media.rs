@@ -9,7 +9,7 @@ use crate::common::world::{START, World, account, cron, job};
 use pushcron::clock::{Clock, ManualClock, SharedClock};
 use pushcron::domain::job::Trigger;
 use pushcron::domain::{Body, Database, Delivery, Media, Message, Outcome, RetryPolicy, Target, UtcMs};
-use pushcron::engine::desk::MediaDesk;
+use pushcron::engine::push_media::PushMedia;
 use pushcron::media::Settings;
 use pushcron::store::{self, Access};
 use tokio::sync::Notify;
@@ -19,7 +19,7 @@ const BLOCK: usize = 4096;
 struct Place {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
-    desk: Arc<MediaDesk>,
+    media: Arc<PushMedia>,
 }
 
 impl Place {
@@ -36,8 +36,8 @@ impl Place {
             temp_dir: dir.path().join("media"),
             deadline: Duration::from_secs(60),
         };
-        let desk = Arc::new(MediaDesk::within(bytes as u64, settings, clock.clone() as SharedClock, store));
-        Place { dir, clock, desk }
+        let media = Arc::new(PushMedia::within(bytes as u64, settings, clock.clone() as SharedClock, store));
+        Place { dir, clock, media }
     }
 
     /// The bytes of all copies on the disk, in whole blocks.
@@ -64,9 +64,9 @@ impl Place {
     }
 
     fn resolving(&self, delivery: &Delivery) -> tokio::task::JoinHandle<Result<Vec<u8>, String>> {
-        let (desk, delivery) = (self.desk.clone(), delivery.clone());
+        let (media, delivery) = (self.media.clone(), delivery.clone());
         tokio::spawn(async move {
-            match desk.with_media(&delivery, "").await {
+            match media.with_media(&delivery, "").await {
                 Ok(with_media) => Ok(std::fs::read(&with_media.unwrap().media[0].path).unwrap()),
                 Err(report) => Err(report.error.unwrap()),
             }
@@ -109,7 +109,7 @@ async fn a_hundred_pushes_of_one_fire_read_a_source_once_and_the_next_fire_reads
     }
     // One after another, as the pace of an account has it, the former ones done.
     for id in 50..100 {
-        place.desk.release(id - 1);
+        place.media.release(id - 1);
         assert_eq!(place.resolving(&delivery(id, START, &source)).await.unwrap().unwrap(), b"old");
     }
     assert_eq!(im.requests().len(), 1);
@@ -127,22 +127,22 @@ async fn media_of_waiting_pushes_stay_within_their_room_and_are_read_again_when_
     let push = |id: i64| delivery(id, START, &im.url(&format!("/{id}")));
     for id in 0..100 {
         assert_eq!(place.resolving(&push(id)).await.unwrap().unwrap().len(), 5 * BLOCK);
-        place.desk.set_aside(id);
-        assert!(place.on_disk() <= ROOM && place.desk.bytes_in_use() <= ROOM as u64, "after {id}");
+        place.media.set_aside(id);
+        assert!(place.on_disk() <= ROOM && place.media.bytes_in_use() <= ROOM as u64, "after {id}");
     }
     place.until("the last is set aside", |place| place.on_disk() > 0).await;
     let requests = im.requests().len();
     assert_eq!(requests, 100);
     place.resolving(&push(0)).await.unwrap().unwrap();
     assert_eq!(im.requests().len(), requests + 1, "its file had gone");
-    place.desk.release(0);
+    place.media.release(0);
     place
         .until("all files go a minute after their last use", |place| {
             place.clock.advance(Duration::from_secs(60));
             place.on_disk() == 0
         })
         .await;
-    assert_eq!(place.desk.bytes_in_use(), 0);
+    assert_eq!(place.media.bytes_in_use(), 0);
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn who_finds_no_room_waits_for_it_and_a_large_one_goes_alone() {
     let push = |id: i64| delivery(id, START, &im.url(&format!("/{id}")));
     place.resolving(&push(1)).await.unwrap().unwrap();
     let second = place.resolving(&push(2));
-    place.desk.set_aside(1);
+    place.media.set_aside(1);
     second.await.unwrap().unwrap();
     place.until("the first has gone", |place| place.on_disk() == 9 * BLOCK).await;
     assert_eq!(im.requests().len(), 2);
@@ -180,8 +180,8 @@ async fn a_failure_is_shared_by_those_who_wait_for_it_and_by_nobody_after() {
     im.script("/x", [Answer::status(503).held(&gate), Answer::text(200, "x")]);
     let source = im.url("/x");
     let waiting = (1..9).map(|id| {
-        let (desk, delivery) = (place.desk.clone(), delivery(id, START, &source));
-        async move { desk.with_media(&delivery, "").await.err() }
+        let (media, delivery) = (place.media.clone(), delivery(id, START, &source));
+        async move { media.with_media(&delivery, "").await.err() }
     });
     let release = async {
         im.wait_for_requests(1).await;
@@ -211,7 +211,7 @@ async fn what_a_killed_process_left_goes_at_the_start_of_the_next() {
         temp_dir: place.dir.path().join("media"),
         deadline: Duration::from_secs(1),
     };
-    let _desk = MediaDesk::new(settings, place.clock.clone() as SharedClock, store);
+    let _media = PushMedia::new(settings, place.clock.clone() as SharedClock, store);
     place.until("the leftover goes", |_| !left.exists()).await;
 }
 
