@@ -6,8 +6,8 @@ use tracing::{info, warn};
 
 use super::setup;
 use crate::domain::Database;
+use crate::engine::core::timer::Timeline;
 use crate::engine::recovery::Recovered;
-use crate::engine::timeline::Timeline;
 use crate::store::Applied;
 
 /// What the log says once all is set up, before anything is sent.

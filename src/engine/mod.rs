@@ -11,4 +11,3 @@ pub mod push_media;
 pub mod recovery;
 pub mod scheduler;
 pub mod send_journal;
-pub mod timeline;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Wake;
+use super::core::timer::Timeline;
 use super::core::timer::{Action, Answer, Ask, Done, Input, Timer};
 use super::dispatcher::Event;
 use super::observer::{self, EngineEvent, Observer};
-use super::timeline::Timeline;
 use crate::clock::SharedClock;
 use crate::domain::{Job, Moment, Reading, UtcMs};
 use crate::store::{Applied, Backend, SharedStore, StoreError};

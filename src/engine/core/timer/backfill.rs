@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::vec;
 
 use super::ask::Ask;
+use super::timeline::Timeline;
 use crate::domain::{LedgerRow, UtcMs};
-use crate::engine::timeline::Timeline;
 use crate::policy::misfire::{settled_until, stretch};
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::NewFire;

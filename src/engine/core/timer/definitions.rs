@@ -9,9 +9,9 @@ use tracing::{info, warn};
 use super::ask::Ask;
 use super::changes::Changes;
 use super::state::{ApplyError, Mark, Step, Task, Timer};
+use super::timeline::Timeline;
 use crate::domain::{Job, Reason, UtcMs};
 use crate::engine::core::Event;
-use crate::engine::timeline::Timeline;
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::{Applied, JobChange, StoredJob};
 

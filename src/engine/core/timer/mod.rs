@@ -19,6 +19,7 @@ mod reading;
 mod recording;
 mod refusals;
 mod state;
+mod timeline;
 mod unwatched;
 
 use std::time::Duration;
@@ -28,11 +29,11 @@ use tracing::{debug, error};
 use self::state::{LONGEST_SLEEP, Mark, Step, Task};
 use super::Wake;
 use crate::domain::{Moment, Reading};
-use crate::engine::timeline::Timeline;
 use crate::store::StoreError;
 
 pub use self::ask::{Answer, Ask};
 pub use self::state::{Action, ApplyError, Done, Input, Timer};
+pub use self::timeline::Timeline;
 
 /// How soon a clock that shows an impossible time is looked at again.
 const DOUBT_PAUSE: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use tracing::error;
 
 use super::ask::Ask;
 use super::state::{ApplyError, Step, Task, Timer, must_wait};
+use super::timeline::Timeline;
 use super::unwatched::too_late;
 use crate::domain::{Reason, UtcMs};
-use crate::engine::timeline::Timeline;
 use crate::policy::clock_doubt::doubt;
 use crate::store::{Restored, StoredJob, Unwatched};
 

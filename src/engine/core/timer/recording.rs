@@ -5,9 +5,9 @@ use tracing::warn;
 use super::ask::Ask;
 use super::backfill::Backfill;
 use super::state::{Action, Mark, Step, Task, Timer};
+use super::timeline::Plan;
 use crate::domain::{Decision, Moment, Reason, UtcMs};
 use crate::engine::core::Event;
-use crate::engine::timeline::Plan;
 use crate::store::{NewFire, Recorded};
 
 /// Jobs decided about in one transaction: small enough that no push under way waits for it noticeably.
