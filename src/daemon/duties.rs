@@ -14,7 +14,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, error};
 
 use super::DaemonError;
-use super::numbers::Numbers;
+use super::metrics_endpoint::MetricsEndpoint;
 use super::retention::Retention;
 use crate::config::DaemonSettings;
 use crate::engine::dispatcher::Event;
@@ -22,7 +22,7 @@ use crate::store::Upkeep;
 
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 const WATCH_DISK_EVERY: Duration = Duration::from_secs(60);
-const WRITE_NUMBERS_EVERY: Duration = Duration::from_secs(15);
+const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 
 /// What the duties tend; it outlives a reload.
@@ -30,7 +30,7 @@ pub struct Parts {
     pub store: Arc<dyn Upkeep>,
     pub dispatcher: mpsc::UnboundedSender<Event>,
     pub retention: Arc<Retention>,
-    pub numbers: Arc<Numbers>,
+    pub endpoint: Arc<MetricsEndpoint>,
 }
 
 /// The running duties.
@@ -70,12 +70,12 @@ impl Duties {
         let log = parts.store.clone();
         scheduler.add(every(CHECKPOINT_EVERY, move || checkpoint(log.clone()))?).await?;
         if let Some(file) = settings.metrics_file.clone() {
-            let numbers = parts.numbers.clone();
+            let endpoint = parts.endpoint.clone();
             let write = move || {
-                let (numbers, file) = (numbers.clone(), file.clone());
-                async move { numbers.write_to(&file).await }
+                let (endpoint, file) = (endpoint.clone(), file.clone());
+                async move { endpoint.write_to(&file).await }
             };
-            scheduler.add(every(WRITE_NUMBERS_EVERY, write)?).await?;
+            scheduler.add(every(WRITE_METRICS_EVERY, write)?).await?;
         }
         scheduler.start().await?;
         Ok(Duties { scheduler })

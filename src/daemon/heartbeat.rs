@@ -8,39 +8,39 @@ use tracing::{info, warn};
 use crate::clock::SharedClock;
 use crate::config::Heartbeat;
 use crate::domain::UtcMs;
-use crate::engine::scheduler::Beat;
+use crate::engine::scheduler::Tick;
 use crate::senders::http::Http;
 use crate::store::AccountState;
 
 /// The timer looks at least every 30 s; one that has not for so long is stuck.
-const BEATS_WITHIN: Duration = Duration::from_secs(90);
+const TICKS_WITHIN: Duration = Duration::from_secs(90);
 const DEADLINE: Duration = Duration::from_secs(10);
 /// What is written to see that the database can be written.
 const MEMORY: &str = "heartbeat_at";
 
 /// The last sign of life of timer and dispatcher.
 #[derive(Default)]
-pub struct Pulse(Mutex<Option<LastBeat>>);
+pub struct LastTick(Mutex<Option<TickAt>>);
 
 #[derive(Clone, Copy)]
-pub struct LastBeat {
-    pub beat: Beat,
+pub struct TickAt {
+    pub tick: Tick,
     pub at: UtcMs,
     monotonic: Duration,
 }
 
-impl Pulse {
-    pub fn note(&self, beat: Beat, clock: &SharedClock) {
-        let last = LastBeat { beat, at: clock.now(), monotonic: clock.monotonic() };
+impl LastTick {
+    pub fn note(&self, tick: Tick, clock: &SharedClock) {
+        let last = TickAt { tick, at: clock.now(), monotonic: clock.monotonic() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
-    pub fn last(&self) -> Option<LastBeat> {
+    pub fn last(&self) -> Option<TickAt> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_fresh(&self, clock: &SharedClock) -> bool {
-        self.last().is_some_and(|last| clock.monotonic().saturating_sub(last.monotonic) < BEATS_WITHIN)
+        self.last().is_some_and(|last| clock.monotonic().saturating_sub(last.monotonic) < TICKS_WITHIN)
     }
 }
 
@@ -48,7 +48,7 @@ impl Pulse {
 #[derive(Clone)]
 pub struct Caller {
     pub heartbeat: Heartbeat,
-    pub pulse: Arc<Pulse>,
+    pub last_tick: Arc<LastTick>,
     pub store: Arc<dyn AccountState>,
     pub clock: SharedClock,
     pub http: Http,
@@ -57,10 +57,10 @@ pub struct Caller {
 impl Caller {
     /// Calls until dropped. A failure is told once, and so is its end.
     pub async fn run(self) {
-        let Caller { heartbeat, pulse, store, clock, http } = self;
+        let Caller { heartbeat, last_tick, store, clock, http } = self;
         let mut failed = false;
         loop {
-            let called = match trouble(&pulse, &*store, &clock).await {
+            let called = match trouble(&last_tick, &*store, &clock).await {
                 Some(trouble) => Err(format!("not called: {trouble}")),
                 None => call(&heartbeat, &http).await,
             };
@@ -76,8 +76,8 @@ impl Caller {
 }
 
 /// What keeps pushes from going out, if anything.
-async fn trouble(pulse: &Pulse, store: &dyn AccountState, clock: &SharedClock) -> Option<String> {
-    if !pulse.is_fresh(clock) {
+async fn trouble(last_tick: &LastTick, store: &dyn AccountState, clock: &SharedClock) -> Option<String> {
+    if !last_tick.is_fresh(clock) {
         return Some("the timer or the dispatcher stands still".to_owned());
     }
     let now = clock.now();
@@ -108,15 +108,15 @@ mod tests {
         let shared: SharedClock = clock.clone();
         let store =
             store::open(&Database::at(dir.path().join("pushcron.db")), Access::Daemon, clock.now()).await.unwrap();
-        let pulse = Pulse::default();
+        let last_tick = LastTick::default();
         let stands_still = Some("the timer or the dispatcher stands still".to_owned());
-        assert_eq!(trouble(&pulse, &*store, &shared).await, stands_still);
-        pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
-        assert_eq!(trouble(&pulse, &*store, &shared).await, None);
-        clock.advance(BEATS_WITHIN);
-        assert_eq!(trouble(&pulse, &*store, &shared).await, stands_still);
-        pulse.note(Beat { jobs: 1, next_look_at: None }, &shared);
+        assert_eq!(trouble(&last_tick, &*store, &shared).await, stands_still);
+        last_tick.note(Tick { jobs: 1, next_look_at: None }, &shared);
+        assert_eq!(trouble(&last_tick, &*store, &shared).await, None);
+        clock.advance(TICKS_WITHIN);
+        assert_eq!(trouble(&last_tick, &*store, &shared).await, stands_still);
+        last_tick.note(Tick { jobs: 1, next_look_at: None }, &shared);
         store.close().await;
-        assert!(trouble(&pulse, &*store, &shared).await.unwrap().contains("closed"));
+        assert!(trouble(&last_tick, &*store, &shared).await.unwrap().contains("closed"));
     }
 }

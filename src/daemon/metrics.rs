@@ -44,7 +44,7 @@ pub struct Gauges {
     pub jobs: usize,
     pub next_due_at: Option<UtcMs>,
     /// The last round of the timer.
-    pub beat_at: Option<UtcMs>,
+    pub tick_at: Option<UtcMs>,
     pub open_pushes: usize,
     /// None: the database did not answer.
     pub unknown_pushes: Option<u64>,
@@ -94,7 +94,7 @@ impl Metrics {
         page.single(
             "beat_time_seconds",
             "When the timer last looked for due fires while the dispatcher made its rounds.",
-            gauges.beat_at.map(seconds),
+            gauges.tick_at.map(seconds),
         );
         page.single("jobs", "Jobs of the configuration.", Some(gauges.jobs));
         let next = gauges.next_due_at.map(seconds);
@@ -268,7 +268,7 @@ mod tests {
         metrics.count(EngineEvent::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
         let all = Gauges {
             next_due_at: Some(UtcMs(1)),
-            beat_at: Some(UtcMs(1)),
+            tick_at: Some(UtcMs(1)),
             unknown_pushes: Some(1),
             database_bytes: Some(1),
             disk_free_bytes: Some(1),

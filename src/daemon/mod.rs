@@ -10,7 +10,7 @@ mod keep_up;
 mod listeners;
 mod memory;
 mod metrics;
-mod numbers;
+mod metrics_endpoint;
 mod observers;
 mod once;
 mod options;
@@ -150,7 +150,7 @@ impl Daemon {
             store: store.clone(),
             clock: clock.clone(),
             http: environment.http.clone(),
-            vitals: dispatcher.vitals(),
+            engine_gauges: dispatcher.gauges(),
             database: opened.database.clone(),
             started_at,
         };
@@ -172,8 +172,8 @@ impl Daemon {
         said.tell(scheduler.timeline(), &applied, &recovered);
 
         let retention = Arc::new(retention::Retention::new(store.clone(), clock.clone(), opened.database.clone()));
-        let (kept, numbers) = (store.clone(), observers.numbers().clone());
-        let parts = duties::Parts { store: kept, dispatcher: events.clone(), retention, numbers };
+        let (kept, endpoint) = (store.clone(), observers.endpoint().clone());
+        let parts = duties::Parts { store: kept, dispatcher: events.clone(), retention, endpoint };
         let duties = duties::Duties::start(&settings, &parts).await?;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
         let listeners = listeners::Listeners::start(&accounts, &events, &clock);
@@ -183,7 +183,7 @@ impl Daemon {
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         let (commands, scheduler_inbox) = mpsc::channel(8);
         scheduler.set_observer(observers.observer());
-        scheduler.on_beat(observers.on_beat());
+        scheduler.on_tick(observers.on_tick());
         scheduler.sleep_at_most(systemd::watchdog_period());
         let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
         let outside = outside::watch(store.clone(), opened.identity(), clock.clone(), events.clone(), commands.clone());

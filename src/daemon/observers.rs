@@ -1,4 +1,4 @@
-//! Whoever watches the running daemon: the numbers, the heartbeat, the alarm.
+//! Whoever watches the running daemon: the metrics, the heartbeat, the alarm.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -7,29 +7,29 @@ use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::alarm::{Alarm, Ear, Settings};
-use super::heartbeat::{self, Pulse};
+use super::alarm::{Alarm, Handle, Settings};
+use super::heartbeat::{self, LastTick};
 use super::keep_up::{Ended, keep_up};
 use super::metrics::Metrics;
-use super::numbers::Numbers;
+use super::metrics_endpoint::MetricsEndpoint;
 use super::rounds::Rounds;
 use super::{DaemonError, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::{Database, UtcMs};
-use crate::engine::dispatcher::{Event, Vitals};
+use crate::engine::dispatcher::{EngineGauges, Event};
 use crate::engine::observer::Observer;
-use crate::engine::scheduler::Beat;
+use crate::engine::scheduler::Tick;
 use crate::senders::http::Http;
 use crate::store::{AccountState, SharedStore};
 
 /// The watching tasks, and what they are told through.
 pub struct Observers {
-    numbers: Arc<Numbers>,
+    endpoint: Arc<MetricsEndpoint>,
     /// Where the heartbeat sees that the database can be written.
     state: Arc<dyn AccountState>,
     http: Http,
-    ear: Ear,
+    alarm_handle: Handle,
     alarm: JoinHandle<()>,
     rounds: Arc<Rounds>,
     /// Those that a reload starts anew.
@@ -41,7 +41,7 @@ pub struct Observed {
     pub store: SharedStore,
     pub clock: SharedClock,
     pub http: Http,
-    pub vitals: Arc<Vitals>,
+    pub engine_gauges: Arc<EngineGauges>,
     pub database: Database,
     pub started_at: UtcMs,
 }
@@ -52,15 +52,15 @@ impl Observers {
         observed: Observed,
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Result<Observers, DaemonError> {
-        let Observed { store, clock, http, vitals, database, started_at } = observed;
+        let Observed { store, clock, http, engine_gauges, database, started_at } = observed;
         may_run_command(config)?;
-        let rounds = Arc::new(Rounds::new(vitals.clone(), dispatcher.clone()));
+        let rounds = Arc::new(Rounds::new(engine_gauges.clone(), dispatcher.clone()));
         let alarm = Alarm::new(Settings::of(config), store.clone(), clock.clone(), dispatcher, started_at).await?;
-        let ear = alarm.ear();
-        let numbers = Numbers {
+        let alarm_handle = alarm.handle();
+        let endpoint = MetricsEndpoint {
             metrics: Arc::new(Metrics::default()),
-            pulse: Arc::new(Pulse::default()),
-            vitals,
+            last_tick: Arc::new(LastTick::default()),
+            engine_gauges,
             store: store.clone(),
             clock,
             database,
@@ -68,18 +68,18 @@ impl Observers {
             file_failed: AtomicBool::new(false),
         };
         let alarm = tokio::spawn(alarm.run());
-        let (numbers, tasks) = (Arc::new(numbers), Vec::new());
-        let mut observers = Observers { numbers, state: store, http, ear, alarm, rounds, tasks };
+        let (endpoint, tasks) = (Arc::new(endpoint), Vec::new());
+        let mut observers = Observers { endpoint, state: store, http, alarm_handle, alarm, rounds, tasks };
         observers.start_tasks(config);
         Ok(observers)
     }
 
     /// What the engine is to tell its events to.
     pub fn observer(&self) -> Observer {
-        let (metrics, ear) = (self.numbers.metrics.clone(), self.ear.clone());
+        let (metrics, alarm_handle) = (self.endpoint.metrics.clone(), self.alarm_handle.clone());
         Arc::new(move |event| {
             metrics.count(event);
-            ear.hear(event);
+            alarm_handle.observe(event);
         })
     }
 
@@ -89,27 +89,27 @@ impl Observers {
     }
 
     /// What the timer is to call at every round.
-    pub fn on_beat(&self) -> Arc<dyn Fn(Beat) + Send + Sync> {
-        let (pulse, clock) = (self.numbers.pulse.clone(), self.numbers.clock.clone());
-        let tell_systemd = systemd::beat(self.numbers.vitals.clone());
+    pub fn on_tick(&self) -> Arc<dyn Fn(Tick) + Send + Sync> {
+        let (last_tick, clock) = (self.endpoint.last_tick.clone(), self.endpoint.clock.clone());
+        let tell_systemd = systemd::on_tick(self.endpoint.engine_gauges.clone());
         let rounds = self.rounds.clone();
-        Arc::new(move |beat| {
+        Arc::new(move |tick| {
             let alive = rounds.go_on();
             if alive {
-                pulse.note(beat, &clock);
+                last_tick.note(tick, &clock);
             }
-            tell_systemd(beat, alive);
+            tell_systemd(tick, alive);
         })
     }
 
-    pub fn numbers(&self) -> &Arc<Numbers> {
-        &self.numbers
+    pub fn endpoint(&self) -> &Arc<MetricsEndpoint> {
+        &self.endpoint
     }
 
     /// After a reload.
     pub async fn replace(&mut self, config: &Config) {
-        self.ear.set(Settings::of(config));
-        self.numbers.metrics.keep_accounts(|id| config.accounts.iter().any(|account| account.id == id));
+        self.alarm_handle.set(Settings::of(config));
+        self.endpoint.metrics.keep_accounts(|id| config.accounts.iter().any(|account| account.id == id));
         for task in self.tasks.drain(..) {
             task.abort();
             // The address must be free before it is taken again.
@@ -120,14 +120,14 @@ impl Observers {
 
     fn start_tasks(&mut self, config: &Config) {
         if let Some(address) = config.daemon.metrics_listen {
-            let (numbers, clock) = (self.numbers.clone(), self.numbers.clock.clone());
-            let serve = move || numbers.clone().serve(address).map(|()| Ended::Done);
+            let (endpoint, clock) = (self.endpoint.clone(), self.endpoint.clock.clone());
+            let serve = move || endpoint.clone().serve(address).map(|()| Ended::Done);
             self.tasks.push(tokio::spawn(keep_up("the page of metrics", clock, serve)));
         }
         if let Some(heartbeat) = config.daemon.heartbeat.clone() {
-            let (pulse, clock) = (self.numbers.pulse.clone(), self.numbers.clock.clone());
+            let (last_tick, clock) = (self.endpoint.last_tick.clone(), self.endpoint.clock.clone());
             let (store, http) = (self.state.clone(), self.http.clone());
-            let caller = heartbeat::Caller { heartbeat, pulse, store, clock: clock.clone(), http };
+            let caller = heartbeat::Caller { heartbeat, last_tick, store, clock: clock.clone(), http };
             let call = move || caller.clone().run().map(|()| Ended::Done);
             self.tasks.push(tokio::spawn(keep_up("the heartbeat", clock, call)));
         }

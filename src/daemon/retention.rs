@@ -150,9 +150,9 @@ impl Retention {
     async fn by_size(&self, most: Option<u64>) -> Result<(), StoreError> {
         let Some(most) = most else { return Ok(()) };
         let (before, mut gone) = (self.clock.now() - YOUNG, Pruned::default());
-        let mut used_bytes = self.store.figures().await?.used_bytes;
+        let mut used_bytes = self.store.database_stats().await?.used_bytes;
         while used_bytes > most && self.step(before, STEP, &mut gone).await? {
-            used_bytes = self.store.figures().await?.used_bytes;
+            used_bytes = self.store.database_stats().await?.used_bytes;
         }
         tell(gone, "max_database_size");
         if used_bytes > most {
@@ -360,10 +360,10 @@ mod tests {
         let bench = Bench::new().await;
         let old = bench.finished(1000).await;
         bench.clock.advance(Duration::from_secs(7200));
-        let before = bench.store.figures().await.unwrap();
+        let before = bench.store.database_stats().await.unwrap();
         let most = before.used_bytes / 2;
         bench.while_time_passes(bench.retention.by_size(Some(most))).await.unwrap();
-        let after = bench.store.figures().await.unwrap();
+        let after = bench.store.database_stats().await.unwrap();
         assert!(after.used_bytes <= most, "{before:?} {after:?}");
         assert!(after.used_bytes + after.free_bytes < before.used_bytes * 3 / 4, "{before:?} {after:?}");
         assert!(!bench.exists(old[0]).await && bench.exists(old[999]).await);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::debug;
 
-use crate::engine::dispatcher::Vitals;
-use crate::engine::scheduler::Beat;
+use crate::engine::dispatcher::EngineGauges;
+use crate::engine::scheduler::Tick;
 
 fn tell(states: &[NotifyState]) {
     // A manager that does not listen is no reason to stop pushing.
@@ -42,7 +42,7 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// How often the timer must beat at least, if there is a watchdog: thrice within its limit, since a beat that finds the
+/// How often the timer must tick at least, if there is a watchdog: thrice within its limit, since a tick that finds the
 /// dispatcher in the middle of a long round does not feed it.
 pub fn watchdog_period() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 3)
@@ -50,12 +50,12 @@ pub fn watchdog_period() -> Option<Duration> {
 
 /// Feeds the watchdog and writes the status line at every round of the timer, `alive`: while the dispatcher makes its
 /// rounds too. Sends never hold this up: a target that answers slowly must not get a healthy daemon killed.
-pub fn beat(vitals: Arc<Vitals>) -> impl Fn(Beat, bool) + Send + Sync {
-    move |beat, alive| {
-        let open = vitals.open_pushes.load(Ordering::Relaxed);
-        let offline = vitals.accounts_offline.load(Ordering::Relaxed);
-        let next = beat.next_look_at.map_or("none".to_owned(), |at| at.to_string());
-        let status = format!("{} jobs, next fire {next}, {open} open pushes, {offline} accounts offline", beat.jobs);
+pub fn on_tick(engine_gauges: Arc<EngineGauges>) -> impl Fn(Tick, bool) + Send + Sync {
+    move |tick, alive| {
+        let open = engine_gauges.open_pushes.load(Ordering::Relaxed);
+        let offline = engine_gauges.accounts_offline.load(Ordering::Relaxed);
+        let next = tick.next_look_at.map_or("none".to_owned(), |at| at.to_string());
+        let status = format!("{} jobs, next fire {next}, {open} open pushes, {offline} accounts offline", tick.jobs);
         match alive {
             true => tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]),
             false => tell(&[NotifyState::Status(&status)]),

@@ -33,12 +33,12 @@ const TOLD_AT_ONCE: usize = 1024;
 /// A sender that keeps neither its deadline nor its promise to return is given up this long after its deadline.
 const OVERDUE: Duration = Duration::from_secs(600);
 
-/// Figures for the status line, kept up by the dispatcher.
+/// Numbers for the status line and the metrics, kept up by the dispatcher.
 #[derive(Debug, Default)]
-pub struct Vitals {
+pub struct EngineGauges {
     pub open_pushes: AtomicUsize,
     pub accounts_offline: AtomicUsize,
-    /// Made since the start: while the dispatcher lives, each [`Event::Beat`] is followed by one.
+    /// Made since the start: while the dispatcher lives, each [`Event::Tick`] is followed by one.
     pub rounds: AtomicUsize,
 }
 
@@ -52,7 +52,7 @@ pub struct Dispatcher {
     journal: SendJournal,
     /// Attempts whose media are fetched or whose sender was called.
     tasks: HashMap<i64, AbortHandle>,
-    vitals: Arc<Vitals>,
+    gauges: Arc<EngineGauges>,
     events: mpsc::UnboundedSender<Event>,
     results: mpsc::UnboundedSender<Input>,
 }
@@ -81,7 +81,7 @@ impl Dispatcher {
             media,
             journal,
             tasks: HashMap::new(),
-            vitals: Arc::default(),
+            gauges: Arc::default(),
             events,
             results,
         };
@@ -98,9 +98,8 @@ impl Dispatcher {
         self.core.set_observer(observer);
     }
 
-    /// Its figures.
-    pub fn vitals(&self) -> Arc<Vitals> {
-        self.vitals.clone()
+    pub fn gauges(&self) -> Arc<EngineGauges> {
+        self.gauges.clone()
     }
 
     /// Runs until a stop ([`Event::Stop`]) is complete: who waits for that waits for this to end.
@@ -125,8 +124,8 @@ impl Dispatcher {
             }
             self.step(Input::Tick, &mut actions);
             actions.drain(..).for_each(|action| self.carry_out(action));
-            self.vitals.open_pushes.store(self.core.open_pushes(), Ordering::Relaxed);
-            self.vitals.rounds.fetch_add(1, Ordering::Relaxed);
+            self.gauges.open_pushes.store(self.core.open_pushes(), Ordering::Relaxed);
+            self.gauges.rounds.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -171,7 +170,7 @@ impl Dispatcher {
             Action::Resolve { sender_name, delivery } => self.resolve(sender_name, delivery),
             Action::Start(starts) => self.start(starts),
             Action::RecordAccounts { rows, all } => {
-                self.vitals.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
+                self.gauges.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
                 tokio::spawn(async move {
                     if let Err(error) = store.record_accounts(rows, all).await {
                         debug!(%error, "account health cannot be written now");

@@ -31,13 +31,13 @@ pub struct Scheduler {
     store: SharedStore,
     clock: SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
-    beat: Option<Arc<dyn Fn(Beat) + Send + Sync>>,
+    tick: Option<Arc<dyn Fn(Tick) + Send + Sync>>,
     observer: Observer,
 }
 
 /// What each round of the timer tells: the watchdog is fed from it, and the status line made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beat {
+pub struct Tick {
     pub jobs: usize,
     pub next_look_at: Option<UtcMs>,
 }
@@ -54,14 +54,14 @@ impl Scheduler {
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Result<Scheduler, ApplyError> {
         let timer = Timer::new(clock.reading(), clock.monotonic(), zone_version);
-        let mut scheduler = Scheduler { timer, store, clock, dispatcher, beat: None, observer: observer::nobody() };
+        let mut scheduler = Scheduler { timer, store, clock, dispatcher, tick: None, observer: observer::nobody() };
         scheduler.carry_out(Input::Load).await?;
         Ok(scheduler)
     }
 
-    /// Has `beat` called at every round.
-    pub fn on_beat(&mut self, beat: Arc<dyn Fn(Beat) + Send + Sync>) {
-        self.beat = Some(beat);
+    /// Has `tick` called at every round.
+    pub fn on_tick(&mut self, tick: Arc<dyn Fn(Tick) + Send + Sync>) {
+        self.tick = Some(tick);
     }
 
     /// Has `observer` told of every decision.
@@ -109,9 +109,9 @@ impl Scheduler {
         loop {
             // What failed was told, and is tried again when the timer says so.
             let _ = self.step().await;
-            if let Some(beat) = &self.beat {
+            if let Some(tick) = &self.tick {
                 let next_look_at = self.timer.timeline_mut().next_look_at();
-                beat(Beat { jobs: self.timeline().len(), next_look_at });
+                tick(Tick { jobs: self.timeline().len(), next_look_at });
             }
             let (clock, wait) = (self.clock.clone(), self.time_to_next());
             tokio::select! {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use super::model::{Figures, Pruned};
+use super::model::{DatabaseStats, Pruned};
 use crate::domain::UtcMs;
 
 /// What ends when a store breaks down, and at no other time.
@@ -15,7 +15,7 @@ pub type Breakdown = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 /// The care of the database itself.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    async fn figures(&self) -> Result<Figures, StoreError>;
+    async fn database_stats(&self) -> Result<DatabaseStats, StoreError>;
 
     /// How many pushes are final; counted in steps, which take a while where there are millions.
     async fn finished_pushes(&self) -> Result<u64, StoreError>;

@@ -5,7 +5,7 @@
 //! themselves is never made, whoever else may push to the same place.
 
 mod command;
-mod ledger;
+mod report_log;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -22,7 +22,7 @@ use crate::domain::{Body, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
 use crate::engine::dispatcher::Event;
 use crate::engine::observer::EngineEvent;
 use crate::store::{AdHoc, SharedStore, StoreError};
-use ledger::{Ledger, Report, Told};
+use report_log::{Report, ReportLog, Reported};
 
 /// Trouble seldom comes alone: so long it is gathered before it is told.
 const GATHER: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ const TOLD_SINGLY: u64 = 10;
 const MEMORY: &str = "on_failure";
 
 /// What wakes the alarm.
-enum Heard {
+enum Input {
     BadEnd,
     Account { account: String, down: bool, error: Option<String> },
     Settings(Box<Settings>),
@@ -46,12 +46,12 @@ enum Heard {
 /// What of the configuration concerns the alarm.
 pub struct Settings {
     on_failure: Option<OnFailure>,
-    accounts: Vec<Carrier>,
+    accounts: Vec<ReportAccount>,
     zone: TimeZone,
 }
 
 /// An account as far as it may carry a report.
-struct Carrier {
+struct ReportAccount {
     id: String,
     im: String,
     is_default: bool,
@@ -59,14 +59,14 @@ struct Carrier {
 
 impl Settings {
     pub fn of(config: &Config) -> Settings {
-        let carrier = |account: &crate::domain::Account| Carrier {
+        let report_account = |account: &crate::domain::Account| ReportAccount {
             id: account.id.clone(),
             im: account.im.clone(),
             is_default: account.is_default,
         };
         Settings {
             on_failure: config.daemon.on_failure.clone(),
-            accounts: config.accounts.iter().map(carrier).collect(),
+            accounts: config.accounts.iter().map(report_account).collect(),
             // The configuration was refused if it did not exist.
             zone: TimeZone::get(&config.daemon.timezone).unwrap_or(TimeZone::UTC),
         }
@@ -82,42 +82,42 @@ enum Trouble {
     UnclearSince(Moment),
 }
 
-type Troubled = Arc<Mutex<HashMap<String, Trouble>>>;
+type UnhealthyAccounts = Arc<Mutex<HashMap<String, Trouble>>>;
 
 /// What the engine's events are told to.
 #[derive(Clone)]
-pub struct Ear {
-    inbox: mpsc::UnboundedSender<Heard>,
-    troubled: Troubled,
+pub struct Handle {
+    inbox: mpsc::UnboundedSender<Input>,
+    unhealthy: UnhealthyAccounts,
     clock: SharedClock,
 }
 
-impl Ear {
-    pub fn hear(&self, event: EngineEvent<'_>) {
-        let heard = match event {
+impl Handle {
+    pub fn observe(&self, event: EngineEvent<'_>) {
+        let input = match event {
             EngineEvent::Ended { state: PushState::Failed | PushState::Unknown | PushState::Expired, .. } => {
-                Heard::BadEnd
+                Input::BadEnd
             }
             EngineEvent::Account { account, health, .. } => {
                 match (health.is_down(), health.online, health.sendable) {
-                    (true, ..) => drop(self.troubled().insert(account.to_owned(), Trouble::Down)),
-                    (false, Some(true), Some(true)) => drop(self.troubled().remove(account)),
+                    (true, ..) => drop(self.unhealthy().insert(account.to_owned(), Trouble::Down)),
+                    (false, Some(true), Some(true)) => drop(self.unhealthy().remove(account)),
                     // It cannot tell, so that only an attempt can show that it works again.
                     _ => {
-                        if let Some(trouble @ Trouble::Down) = self.troubled().get_mut(account) {
+                        if let Some(trouble @ Trouble::Down) = self.unhealthy().get_mut(account) {
                             *trouble = Trouble::UnclearSince(self.clock.boottime());
                         }
                     }
                 }
-                Heard::Account { account: account.to_owned(), down: health.is_down(), error: health.last_error.clone() }
+                Input::Account { account: account.to_owned(), down: health.is_down(), error: health.last_error.clone() }
             }
             EngineEvent::Attempt { account, outcome, .. } => {
                 match outcome {
-                    Outcome::Sent | Outcome::Rejected | Outcome::TargetGone => drop(self.troubled().remove(account)),
+                    Outcome::Sent | Outcome::Rejected | Outcome::TargetGone => drop(self.unhealthy().remove(account)),
                     _ => {
                         let unclear = Trouble::UnclearSince(self.clock.boottime());
-                        let mut troubled = self.troubled();
-                        let trouble = troubled.entry(account.to_owned()).or_insert(unclear);
+                        let mut unhealthy = self.unhealthy();
+                        let trouble = unhealthy.entry(account.to_owned()).or_insert(unclear);
                         if !matches!(trouble, Trouble::Down) {
                             *trouble = unclear;
                         }
@@ -128,16 +128,16 @@ impl Ear {
             EngineEvent::Ended { .. } | EngineEvent::Fires { .. } => return,
         };
         // An alarm that is gone has nobody to tell.
-        let _ = self.inbox.send(heard);
+        let _ = self.inbox.send(input);
     }
 
     /// After a reload.
     pub fn set(&self, settings: Settings) {
-        let _ = self.inbox.send(Heard::Settings(Box::new(settings)));
+        let _ = self.inbox.send(Input::Settings(Box::new(settings)));
     }
 
-    fn troubled(&self) -> std::sync::MutexGuard<'_, HashMap<String, Trouble>> {
-        self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unhealthy(&self) -> std::sync::MutexGuard<'_, HashMap<String, Trouble>> {
+        self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The accounts that may not carry a report now.
@@ -147,35 +147,35 @@ impl Ear {
             Trouble::Down => true,
             Trouble::UnclearSince(since) => now < *since + UNCLEAR_FOR,
         };
-        self.troubled().iter().filter(|(_, trouble)| is_in_trouble(trouble)).map(|(id, _)| id.clone()).collect()
+        self.unhealthy().iter().filter(|(_, trouble)| is_in_trouble(trouble)).map(|(id, _)| id.clone()).collect()
     }
 }
 
-/// A way in which reports go out.
+/// Where reports go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Way {
+enum Channel {
     Push,
     Command,
 }
 
-impl Way {
+impl Channel {
     fn as_str(self) -> &'static str {
         match self {
-            Way::Push => "push",
-            Way::Command => "command",
+            Channel::Push => "push",
+            Channel::Command => "command",
         }
     }
 }
 
-struct Teller {
-    ledger: Ledger,
+struct ChannelState {
+    log: ReportLog,
     last_at: Option<Moment>,
 }
 
-impl Teller {
-    fn new(told: Told) -> Teller {
-        Teller { ledger: Ledger::new(told), last_at: None }
+impl ChannelState {
+    fn new(told: Reported) -> ChannelState {
+        ChannelState { log: ReportLog::new(told), last_at: None }
     }
 }
 
@@ -186,9 +186,9 @@ pub struct Alarm {
     dispatcher: mpsc::UnboundedSender<Event>,
     host: String,
     settings: Settings,
-    tellers: BTreeMap<Way, Teller>,
-    inbox: mpsc::UnboundedReceiver<Heard>,
-    ear: Ear,
+    channels: BTreeMap<Channel, ChannelState>,
+    inbox: mpsc::UnboundedReceiver<Input>,
+    handle: Handle,
     /// A report waits for an account, which was said.
     waits: bool,
     /// What was told as the store keeps it.
@@ -209,20 +209,31 @@ impl Alarm {
     ) -> Result<Alarm, StoreError> {
         let kept = store.load_state("").await?.into_iter().find(|(key, _)| key == MEMORY);
         // What cannot be read was written by another release; then the report begins anew.
-        let told: BTreeMap<Way, Told> = kept.and_then(|(_, json)| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let told: BTreeMap<Channel, Reported> =
+            kept.and_then(|(_, json)| serde_json::from_str(&json).ok()).unwrap_or_default();
         let (sender, inbox) = mpsc::unbounded_channel();
-        let ear = Ear { inbox: sender, troubled: Troubled::default(), clock: clock.clone() };
+        let handle = Handle { inbox: sender, unhealthy: UnhealthyAccounts::default(), clock: clock.clone() };
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let tellers = told.into_iter().map(|(way, told)| (way, Teller::new(told))).collect();
-        let mut alarm =
-            Alarm { store, clock, dispatcher, host, settings, tellers, inbox, ear, waits: false, kept: String::new() };
-        alarm.settle(since);
+        let channels = told.into_iter().map(|(channel, told)| (channel, ChannelState::new(told))).collect();
+        let mut alarm = Alarm {
+            store,
+            clock,
+            dispatcher,
+            host,
+            settings,
+            channels,
+            inbox,
+            handle,
+            waits: false,
+            kept: String::new(),
+        };
+        alarm.set_channels(since);
         Ok(alarm)
     }
 
     /// Where events are to be told.
-    pub fn ear(&self) -> Ear {
-        self.ear.clone()
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Runs until aborted.
@@ -233,11 +244,11 @@ impl Alarm {
         loop {
             let every = self.settings.on_failure.as_ref().map_or(LOOK_EVERY, |on_failure| on_failure.every);
             tokio::select! {
-                Some(heard) = self.inbox.recv() => {
-                    self.take(heard);
+                Some(input) = self.inbox.recv() => {
+                    self.on_input(input);
                     clock.sleep(GATHER).await;
-                    while let Ok(heard) = self.inbox.try_recv() {
-                        self.take(heard);
+                    while let Ok(input) = self.inbox.try_recv() {
+                        self.on_input(input);
                     }
                 }
                 () = clock.sleep(every.min(LOOK_EVERY)) => {}
@@ -253,36 +264,36 @@ impl Alarm {
         }
     }
 
-    fn take(&mut self, heard: Heard) {
-        match heard {
-            Heard::BadEnd => {}
-            Heard::Account { account, down, error } => {
+    fn on_input(&mut self, input: Input) {
+        match input {
+            Input::BadEnd => {}
+            Input::Account { account, down, error } => {
                 let now = self.clock.now();
-                for teller in self.tellers.values_mut() {
-                    teller.ledger.note(&account, down, error.as_deref(), now);
+                for state in self.channels.values_mut() {
+                    state.log.note(&account, down, error.as_deref(), now);
                 }
             }
-            Heard::Settings(settings) => {
+            Input::Settings(settings) => {
                 self.settings = *settings;
-                self.settle(self.clock.now());
+                self.set_channels(self.clock.now());
             }
         }
     }
 
-    /// One teller for each way that the settings name. A new one begins at `since`.
-    fn settle(&mut self, since: UtcMs) {
-        let ways =
-            self.settings.on_failure.as_ref().map(|on_failure| {
-                [(Way::Push, on_failure.push.is_some()), (Way::Command, on_failure.command.is_some())]
-            });
-        let ways: Vec<Way> = ways.into_iter().flatten().filter_map(|(way, named)| named.then_some(way)).collect();
-        self.tellers.retain(|way, _| ways.contains(way));
-        for way in ways {
+    /// The channels that the settings name. A new one begins at `since`.
+    fn set_channels(&mut self, since: UtcMs) {
+        let channels = self.settings.on_failure.as_ref().map(|on_failure| {
+            [(Channel::Push, on_failure.push.is_some()), (Channel::Command, on_failure.command.is_some())]
+        });
+        let channels: Vec<Channel> =
+            channels.into_iter().flatten().filter_map(|(channel, named)| named.then_some(channel)).collect();
+        self.channels.retain(|channel, _| channels.contains(channel));
+        for channel in channels {
             // What the start itself ends may carry the very instant of the start.
             let since = Some(since - Duration::from_millis(1));
-            let fresh = || Teller::new(Told { after: 0, since, down: BTreeSet::new() });
-            let teller = self.tellers.entry(way).or_insert_with(fresh);
-            teller.ledger.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
+            let fresh = || ChannelState::new(Reported { after: 0, since, down: BTreeSet::new() });
+            let state = self.channels.entry(channel).or_insert_with(fresh);
+            state.log.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
         }
     }
 
@@ -290,8 +301,8 @@ impl Alarm {
     async fn look(&mut self) -> Result<(), StoreError> {
         let Some(on_failure) = self.settings.on_failure.clone() else { return Ok(()) };
         let mut outcome = Ok(());
-        for way in [Way::Push, Way::Command] {
-            let told = self.tell(way, &on_failure).await;
+        for channel in [Channel::Push, Channel::Command] {
+            let told = self.tell(channel, &on_failure).await;
             outcome = outcome.and(told);
         }
         let json = self.memory(None);
@@ -303,50 +314,50 @@ impl Alarm {
     }
 
     /// What was told, as the store keeps it; `once` a report went out, if one is about to.
-    fn memory(&self, once: Option<(Way, &Report)>) -> String {
-        let told = |(way, teller): (&Way, &Teller)| {
-            let mut ledger = teller.ledger.clone();
-            if let Some((_, report)) = once.filter(|(of, _)| of == way) {
-                ledger.close(report);
+    fn memory(&self, once: Option<(Channel, &Report)>) -> String {
+        let told = |(channel, state): (&Channel, &ChannelState)| {
+            let mut log = state.log.clone();
+            if let Some((_, report)) = once.filter(|(of, _)| of == channel) {
+                log.close(report);
             }
-            (*way, ledger.told)
+            (*channel, log.reported)
         };
-        let told: BTreeMap<Way, Told> = self.tellers.iter().map(told).collect();
+        let told: BTreeMap<Channel, Reported> = self.channels.iter().map(told).collect();
         // Plain data, and writing to memory cannot fail.
         serde_json::to_string(&told).unwrap_or_default()
     }
 
-    /// Sends a report this way, if there is something to report and it is time.
-    async fn tell(&mut self, way: Way, on_failure: &OnFailure) -> Result<(), StoreError> {
+    /// Sends a report through this channel, if there is something to report and it is time.
+    async fn tell(&mut self, channel: Channel, on_failure: &OnFailure) -> Result<(), StoreError> {
         let (now, moment) = (self.clock.now(), self.clock.boottime());
-        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(()) };
-        if teller.last_at.is_some_and(|last| moment < last + on_failure.every) {
+        let Some(state) = self.channels.get_mut(&channel) else { return Ok(()) };
+        if state.last_at.is_some_and(|last| moment < last + on_failure.every) {
             return Ok(());
         }
         // A clock that was set back must not silence the alarm until the old hour comes round.
-        let told = &mut teller.ledger.told;
+        let told = &mut state.log.reported;
         told.since = told.since.map(|since| since.min(now));
         let (after, since) = (told.after, told.since);
         let ours = on_failure.push.as_ref().map(|push| (push.im.as_str(), &push.target));
         let ends = self.store.bad_ends(after, since, ours, TOLD_SINGLY).await?;
-        let report = teller.ledger.report(ends);
+        let report = state.log.report(ends);
         if report.is_empty() {
-            teller.ledger.close(&report);
+            state.log.close(&report);
             return Ok(());
         }
         let text = text::text(&report, &self.host, &self.settings.zone);
-        let went_out = match (way, &on_failure.push, &on_failure.command) {
-            (Way::Push, Some(push), _) => self.push(push, &text, &report, now).await?,
-            (Way::Command, _, Some(argv)) => self.run_command(argv, &text).await,
+        let went_out = match (channel, &on_failure.push, &on_failure.command) {
+            (Channel::Push, Some(push), _) => self.push(push, &text, &report, now).await?,
+            (Channel::Command, _, Some(argv)) => self.run_command(argv, &text).await,
             _ => false,
         };
-        let Some(teller) = self.tellers.get_mut(&way) else { return Ok(()) };
+        let Some(state) = self.channels.get_mut(&channel) else { return Ok(()) };
         if went_out {
-            teller.last_at = Some(moment);
-            teller.ledger.close(&report);
-            info!(way = way.as_str(), "a report on failures went out");
-        } else if way == Way::Command {
-            teller.last_at = Some(moment);
+            state.last_at = Some(moment);
+            state.log.close(&report);
+            info!(way = channel.as_str(), "a report on failures went out");
+        } else if channel == Channel::Command {
+            state.last_at = Some(moment);
         }
         self.waits &= !went_out;
         Ok(())
@@ -354,8 +365,8 @@ impl Alarm {
 
     /// Hands the report to the dispatcher, pinned to an account that works, if there is one.
     async fn push(&mut self, push: &PushSpec, text: &str, report: &Report, now: UtcMs) -> Result<bool, StoreError> {
-        let troubled = self.ear.in_trouble();
-        let Some(account) = carrier(push, &self.settings.accounts, &troubled) else {
+        let unhealthy = self.handle.in_trouble();
+        let Some(account) = report_account(push, &self.settings.accounts, &unhealthy) else {
             if !std::mem::replace(&mut self.waits, true) {
                 warn!(
                     im = push.im,
@@ -366,7 +377,7 @@ impl Alarm {
         };
         let push = AdHoc { spec: with_report(push, account, text), triggered_by: Trigger::Manual, chat: None };
         // In one transaction: no kill comes between the report and the note that it was made.
-        let memory = self.memory(Some((Way::Push, report)));
+        let memory = self.memory(Some((Channel::Push, report)));
         let id = self.store.push_and_save_state(push, MEMORY, &memory, now).await?;
         self.kept = memory;
         // It is recorded: whatever fails from here on, it must not be made again.
@@ -392,15 +403,15 @@ impl Alarm {
 
 /// The account to pin a report to: the named one, else, where one of the im is in trouble, another that is not, the
 /// default first. None: nobody can carry it now.
-fn carrier(push: &PushSpec, accounts: &[Carrier], troubled: &HashSet<String>) -> Option<Option<String>> {
+fn report_account(push: &PushSpec, accounts: &[ReportAccount], unhealthy: &HashSet<String>) -> Option<Option<String>> {
     if let Some(named) = &push.account {
-        return (!troubled.contains(named)).then(|| Some(named.clone()));
+        return (!unhealthy.contains(named)).then(|| Some(named.clone()));
     }
     let of_im = || accounts.iter().filter(|account| account.im == push.im);
-    if !of_im().any(|account| troubled.contains(&account.id)) {
+    if !of_im().any(|account| unhealthy.contains(&account.id)) {
         return Some(None);
     }
-    let well = || of_im().filter(|account| !troubled.contains(&account.id));
+    let well = || of_im().filter(|account| !unhealthy.contains(&account.id));
     well().find(|account| account.is_default).or_else(|| well().next()).map(|account| Some(account.id.clone()))
 }
 

@@ -14,8 +14,8 @@ struct Bench {
     opened: mpsc::UnboundedReceiver<Event>,
 }
 
-fn account(id: &str, im: &str, is_default: bool) -> Carrier {
-    Carrier { id: id.to_owned(), im: im.to_owned(), is_default }
+fn account(id: &str, im: &str, is_default: bool) -> ReportAccount {
+    ReportAccount { id: id.to_owned(), im: im.to_owned(), is_default }
 }
 
 fn push_to(im: &str, target: &str) -> PushSpec {
@@ -99,13 +99,13 @@ impl Bench {
     }
 
     fn attempts(&self, account: &str, outcome: &Outcome) {
-        self.alarm.ear().hear(EngineEvent::Attempt { im: "qq", account, outcome, lateness: None });
+        self.alarm.handle().observe(EngineEvent::Attempt { im: "qq", account, outcome, lateness: None });
     }
 
     fn hears_of(&mut self, account: &str, health: Health) {
-        self.alarm.ear().hear(EngineEvent::Account { im: "qq", account, health: &health });
-        while let Ok(heard) = self.alarm.inbox.try_recv() {
-            self.alarm.take(heard);
+        self.alarm.handle().observe(EngineEvent::Account { im: "qq", account, health: &health });
+        while let Ok(input) = self.alarm.inbox.try_recv() {
+            self.alarm.on_input(input);
         }
     }
 
@@ -233,7 +233,7 @@ async fn a_kill_between_the_report_and_the_note_of_it_makes_no_second_report() {
     let mut bench = Bench::new(by_push("tg")).await;
     let id = bench.fails().await;
     let ends = bench.store.bad_ends(0, None, None, TOLD_SINGLY).await.unwrap();
-    let report = bench.alarm.tellers[&Way::Push].ledger.report(ends);
+    let report = bench.alarm.channels[&Channel::Push].log.report(ends);
     // All that a look does before it would note the report for itself.
     let on_failure = by_push("tg").unwrap().push.unwrap();
     assert!(bench.alarm.push(&on_failure, "it failed", &report, bench.clock.now()).await.unwrap(), "push {id}");
@@ -294,7 +294,7 @@ async fn history_from_before_on_failure_was_set_is_not_told() {
     let mut bench = Bench::new(None).await;
     bench.fails().await;
     bench.looks_after(5).await;
-    bench.alarm.take(Heard::Settings(Box::new(settings(by_push("tg")))));
+    bench.alarm.on_input(Input::Settings(Box::new(settings(by_push("tg")))));
     bench.looks_after(5).await;
     assert!(bench.pushed().await.is_empty());
     bench.fails().await;
@@ -381,10 +381,10 @@ fn the_account_for_a_report_is_the_named_one_or_one_that_works() {
         (&["a"], Some("b"), some("b")),
         (&["b"], Some("b"), None),
     ];
-    for (troubled, named, expected) in rows {
+    for (unhealthy, named, expected) in rows {
         let push = PushSpec { account: named.map(str::to_owned), ..push_to("qq", "ops") };
-        let in_trouble = troubled.iter().map(|&id| id.to_owned()).collect();
-        assert_eq!(carrier(&push, &accounts, &in_trouble), expected, "{troubled:?} {named:?}");
+        let in_trouble = unhealthy.iter().map(|&id| id.to_owned()).collect();
+        assert_eq!(report_account(&push, &accounts, &in_trouble), expected, "{unhealthy:?} {named:?}");
     }
 }
 

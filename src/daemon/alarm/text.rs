@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::ledger::{Change, Report};
+use super::report_log::{Change, Report};
 use crate::domain::{PushState, UtcMs, escaped};
 use crate::store::BadEnd;
 

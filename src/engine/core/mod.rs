@@ -96,7 +96,7 @@ pub enum Event {
     /// A sender's background work has news.
     FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
     /// Nothing but a reason for a tick, whatever there is to do, so that it is seen that rounds are made.
-    Beat,
+    Tick,
     /// No new attempts; those under way may end within the grace, and all is recorded.
     Stop,
 }
@@ -287,7 +287,7 @@ impl Core {
             Event::Accounts(accounts) => self.replace_accounts(accounts, step),
             Event::ProbeAll => self.probe_all(step),
             Event::FromSender { account, generation, event } => self.on_sender_event(&account, generation, event, step),
-            Event::Beat => {}
+            Event::Tick => {}
             Event::Stop => self.stop(step),
         }
     }

@@ -13,7 +13,7 @@ pub struct Restored {
 
 /// What the database says of itself; cheap to ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct DatabaseStats {
     /// Pushes that ended `unknown` and were not resolved.
     pub unknown_pushes: u64,
     /// What the rows take in the file, in bytes.

@@ -19,7 +19,7 @@ use super::writer::{Request, Write};
 use super::{connect, definitions, poll};
 use crate::domain::UtcMs;
 use crate::store::error::{StoreError, StoreResult};
-use crate::store::model::{Figures, Pruned};
+use crate::store::model::{DatabaseStats, Pruned};
 use crate::store::upkeep::{Breakdown, Upkeep};
 
 /// Pages given back to the disk with each step of pruning: few enough for some milliseconds.
@@ -31,8 +31,8 @@ const FREE_SHARE: i64 = 4;
 
 #[async_trait]
 impl Upkeep for SqliteStore {
-    async fn figures(&self) -> StoreResult<Figures> {
-        self.read(figures).await
+    async fn database_stats(&self) -> StoreResult<DatabaseStats> {
+        self.read(database_stats).await
     }
 
     async fn finished_pushes(&self) -> StoreResult<u64> {
@@ -185,7 +185,7 @@ fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
     Ok(())
 }
 
-fn figures(conn: &Connection) -> Result<Figures> {
+fn database_stats(conn: &Connection) -> Result<DatabaseStats> {
     let (unknown_pushes, pages, free_pages, page_size): (i64, i64, i64, i64) = conn.query_row(
         "SELECT (SELECT count(*) FROM pushes INDEXED BY pushes_troubled
                   WHERE finished_at IS NOT NULL AND state <> 'sent' AND state = 'unknown'),
@@ -195,7 +195,7 @@ fn figures(conn: &Connection) -> Result<Figures> {
         |row| row.try_into(),
     )?;
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
-    Ok(Figures {
+    Ok(DatabaseStats {
         unknown_pushes: number(unknown_pushes),
         used_bytes: number((pages - free_pages) * page_size),
         free_bytes: number(free_pages * page_size),

@@ -154,12 +154,12 @@ pub async fn the_figures_tell_what_is_unresolved_and_how_large_it_is(world: Arc<
     let id = world.ended("lost", Next::Unknown { reason: Reason::Unknown }).await;
     world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
     world.waiting("waiting").await;
-    let figures = world.store.figures().await.unwrap();
-    assert_eq!(figures.unknown_pushes, 1);
-    assert!(figures.used_bytes > 10_000, "{figures:?}");
+    let stats = world.store.database_stats().await.unwrap();
+    assert_eq!(stats.unknown_pushes, 1);
+    assert!(stats.used_bytes > 10_000, "{stats:?}");
     assert_eq!(world.store.finished_pushes().await.unwrap(), finished + 2);
     world.store.resolve(id, true, at(9)).await.unwrap();
-    assert_eq!(world.store.figures().await.unwrap().unknown_pushes, 0);
+    assert_eq!(world.store.database_stats().await.unwrap().unknown_pushes, 0);
 }
 
 pub async fn a_closed_store_says_so(world: Arc<World>) {

@@ -1,4 +1,4 @@
-//! Where the numbers go: a file for node_exporter's textfile collector, and a page that only this host can read.
+//! Where the metrics go: a file for node_exporter's textfile collector, and a page that only this host can read.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -13,11 +13,11 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
-use super::heartbeat::Pulse;
+use super::heartbeat::LastTick;
 use super::metrics::{Gauges, Metrics};
 use crate::clock::SharedClock;
 use crate::domain::{Database, UtcMs};
-use crate::engine::dispatcher::Vitals;
+use crate::engine::dispatcher::EngineGauges;
 use crate::net::hosts::is_this_machine;
 use crate::net::http1::header::{self, HeaderValue};
 use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
@@ -37,11 +37,11 @@ const LIMITS: Limits = Limits {
     keep_alive: false,
 };
 
-/// What the numbers are made of.
-pub struct Numbers {
+/// The metrics as they are handed out, and what they are made of.
+pub struct MetricsEndpoint {
     pub metrics: Arc<Metrics>,
-    pub pulse: Arc<Pulse>,
-    pub vitals: Arc<Vitals>,
+    pub last_tick: Arc<LastTick>,
+    pub engine_gauges: Arc<EngineGauges>,
     pub store: Arc<dyn Upkeep>,
     pub clock: SharedClock,
     pub database: Database,
@@ -50,18 +50,18 @@ pub struct Numbers {
     pub file_failed: AtomicBool,
 }
 
-impl Numbers {
-    /// All numbers as they are now.
+impl MetricsEndpoint {
+    /// All metrics as they are now.
     async fn text(&self) -> String {
-        let last = self.pulse.last();
-        let figures = self.store.figures().await;
+        let last = self.last_tick.last();
+        let stats = self.store.database_stats().await;
         let gauges = Gauges {
             started_at: self.started_at,
-            jobs: last.map_or(0, |last| last.beat.jobs),
-            next_due_at: last.and_then(|last| last.beat.next_look_at),
-            beat_at: last.map(|last| last.at),
-            open_pushes: self.vitals.open_pushes.load(Ordering::Relaxed),
-            unknown_pushes: figures.ok().map(|figures| figures.unknown_pushes),
+            jobs: last.map_or(0, |last| last.tick.jobs),
+            next_due_at: last.and_then(|last| last.tick.next_look_at),
+            tick_at: last.map(|last| last.at),
+            open_pushes: self.engine_gauges.open_pushes.load(Ordering::Relaxed),
+            unknown_pushes: stats.ok().map(|stats| stats.unknown_pushes),
             database_bytes: store::size(&self.database),
             disk_free_bytes: super::retention::disk(&self.database).map(|disk| disk.free),
             log_lines_lost: crate::logging::lost_lines(),
@@ -109,7 +109,7 @@ impl Numbers {
 }
 
 #[async_trait]
-impl Handler for Numbers {
+impl Handler for MetricsEndpoint {
     fn judge(&self, head: &Head) -> Result<(), StatusCode> {
         match (&head.method, head.uri.path()) {
             (&Method::GET, "/metrics") => Ok(()),
@@ -151,10 +151,10 @@ mod tests {
         let clock = SystemClock::shared();
         let database = Database::at(dir.join("pushcron.db"));
         let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
-        let numbers = Numbers {
+        let endpoint = MetricsEndpoint {
             metrics: Arc::default(),
-            pulse: Arc::default(),
-            vitals: Arc::default(),
+            last_tick: Arc::default(),
+            engine_gauges: Arc::default(),
             store,
             started_at: clock.now(),
             clock,
@@ -163,7 +163,7 @@ mod tests {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tokio::spawn(Arc::new(numbers).server(listener).run(std::future::pending())))
+        (address, tokio::spawn(Arc::new(endpoint).server(listener).run(std::future::pending())))
     }
 
     async fn say(address: SocketAddr, request: &str) -> String {

@@ -1,4 +1,4 @@
-//! What happened and what of it was told: the memory of one way of telling. Pure.
+//! What happened and what of it was told: the memory of one channel of reports. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::store::BadEnds;
 
 /// What was told, kept over restarts, so that nothing is told twice and every recovery follows its failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Reported {
     /// Ends of pushes up to this one, in the order in which they were recorded.
     #[serde(default)]
     pub after: i64,
@@ -31,8 +31,8 @@ pub enum Change {
 
 /// What was told, and what of the accounts is still to be told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ledger {
-    pub told: Told,
+pub struct ReportLog {
+    pub reported: Reported,
     changes: BTreeMap<String, Change>,
 }
 
@@ -49,9 +49,9 @@ impl Report {
     }
 }
 
-impl Ledger {
-    pub fn new(told: Told) -> Ledger {
-        Ledger { told, changes: BTreeMap::new() }
+impl ReportLog {
+    pub fn new(reported: Reported) -> ReportLog {
+        ReportLog { reported, changes: BTreeMap::new() }
     }
 
     /// Notes how an account is, which need not be news.
@@ -59,7 +59,7 @@ impl Ledger {
         let seemed_down = match self.changes.get(account) {
             Some(Change::Fell { up_at, .. }) => up_at.is_none(),
             Some(Change::Rose { .. }) => false,
-            None => self.told.down.contains(account),
+            None => self.reported.down.contains(account),
         };
         if down == seemed_down {
             return;
@@ -80,7 +80,7 @@ impl Ledger {
 
     /// Forgets accounts that left the configuration.
     pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
-        self.told.down.retain(|account| is_there(account));
+        self.reported.down.retain(|account| is_there(account));
         self.changes.retain(|account, _| is_there(account));
     }
 
@@ -91,13 +91,13 @@ impl Ledger {
 
     /// The report went out, or there was nothing to report.
     pub fn close(&mut self, report: &Report) {
-        self.told.after = report.ends.last;
-        self.told.since = None;
+        self.reported.after = report.ends.last;
+        self.reported.since = None;
         for (account, change) in &report.changes {
             match change {
-                Change::Fell { up_at: None, .. } => drop(self.told.down.insert(account.clone())),
+                Change::Fell { up_at: None, .. } => drop(self.reported.down.insert(account.clone())),
                 Change::Fell { up_at: Some(_), .. } => {}
-                Change::Rose { .. } => drop(self.told.down.remove(account)),
+                Change::Rose { .. } => drop(self.reported.down.remove(account)),
             }
         }
         self.changes.clear();
@@ -108,8 +108,12 @@ impl Ledger {
 mod tests {
     use super::*;
 
-    fn ledger(down: &[&str]) -> Ledger {
-        Ledger::new(Told { after: 0, since: None, down: down.iter().map(|&account| account.to_owned()).collect() })
+    fn log(down: &[&str]) -> ReportLog {
+        ReportLog::new(Reported {
+            after: 0,
+            since: None,
+            down: down.iter().map(|&account| account.to_owned()).collect(),
+        })
     }
 
     /// What an account does, second by second, and what a report then says of it.
@@ -131,24 +135,24 @@ mod tests {
             (true, &[], None, true),
         ];
         for (before, course, change, after) in rows {
-            let mut ledger = ledger(if before { &["bot"] } else { &[] });
+            let mut log = log(if before { &["bot"] } else { &[] });
             for (second, down) in (1..).zip(course) {
-                ledger.note("bot", *down, Some("why"), UtcMs(second));
+                log.note("bot", *down, Some("why"), UtcMs(second));
             }
-            let report = ledger.report(BadEnds::default());
+            let report = log.report(BadEnds::default());
             assert_eq!(report.changes.get("bot").cloned(), change, "{before} {course:?}");
-            ledger.close(&report);
-            assert_eq!(ledger.told.down.contains("bot"), after, "{before} {course:?}");
-            assert!(ledger.report(BadEnds::default()).is_empty(), "told once");
+            log.close(&report);
+            assert_eq!(log.reported.down.contains("bot"), after, "{before} {course:?}");
+            assert!(log.report(BadEnds::default()).is_empty(), "told once");
         }
     }
 
     #[test]
     fn an_account_that_left_is_neither_down_nor_up() {
-        let mut ledger = ledger(&["old"]);
-        ledger.note("older", true, None, UtcMs(1));
-        ledger.keep(|account| account == "bot");
-        assert!(ledger.told.down.is_empty());
-        assert!(ledger.report(BadEnds::default()).is_empty());
+        let mut log = log(&["old"]);
+        log.note("older", true, None, UtcMs(1));
+        log.keep(|account| account == "bot");
+        assert!(log.reported.down.is_empty());
+        assert!(log.report(BadEnds::default()).is_empty());
     }
 }
