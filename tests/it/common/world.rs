@@ -14,7 +14,7 @@ use pushcron::domain::{
     Schedule, StateDir, Target, UtcMs,
 };
 use pushcron::engine::accounts::{Accounts, LiveAccount};
-use pushcron::engine::dispatcher::{Dispatcher, Event, Vitals};
+use pushcron::engine::dispatcher::{Dispatcher, EngineGauges, Event};
 use pushcron::engine::push_media::PushMedia;
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
 use pushcron::engine::scheduler::{ApplyError, Scheduler, begin_watch, end_watch};
@@ -142,7 +142,7 @@ pub struct World {
     pub events: mpsc::UnboundedSender<Event>,
     accounts: Vec<Account>,
     idempotent: bool,
-    vitals: Arc<Vitals>,
+    gauges: Arc<EngineGauges>,
     dispatching: JoinHandle<()>,
 }
 
@@ -225,7 +225,7 @@ impl World {
         let journal = SendJournal::create(&journal_at).unwrap();
         let media = Arc::new(PushMedia::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media, journal);
-        let (events, vitals) = (dispatcher.handle(), dispatcher.vitals());
+        let (events, gauges) = (dispatcher.handle(), dispatcher.gauges());
         let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
         let mut accounts_now = live_accounts(&accounts, &platform, idempotent);
         accounts_now.resume(&past_accounts(&*store).await.unwrap(), seen);
@@ -236,7 +236,7 @@ impl World {
         events.send(Event::Accounts(accounts_now)).ok().unwrap();
         events.send(Event::Resumed { pushes: open, by }).ok().unwrap();
         let dispatching = tokio::spawn(dispatcher.run(inbox));
-        World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, vitals, dispatching }
+        World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, gauges, dispatching }
     }
 
     /// A new process over a database that another one left.
@@ -341,10 +341,10 @@ impl World {
 
     /// Has the dispatcher look at the present instant, also where nothing comes of it.
     pub async fn round(&self) {
-        let made = self.vitals.rounds.load(Ordering::Relaxed);
-        self.events.send(Event::Beat).ok().unwrap();
+        let made = self.gauges.rounds.load(Ordering::Relaxed);
+        self.events.send(Event::Tick).ok().unwrap();
         let look = async {
-            while self.vitals.rounds.load(Ordering::Relaxed) == made {
+            while self.gauges.rounds.load(Ordering::Relaxed) == made {
                 tokio::task::yield_now().await;
             }
         };
