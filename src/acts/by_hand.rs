@@ -1,7 +1,8 @@
 //! The acts: a job fired, paused or resumed; a push tried again, cancelled or resolved.
 
-use std::fmt;
+use std::slice;
 
+use serde::Serialize;
 use tracing::debug;
 
 use super::actor::Actor;
@@ -14,22 +15,30 @@ use crate::store::{AccountRow, Backend};
 
 /// What one actor does to a database. A daemon that runs on it takes notice.
 pub struct Acts<'a> {
-    store: &'a dyn Backend,
-    clock: SharedClock,
+    pub(super) store: &'a dyn Backend,
+    pub(super) clock: SharedClock,
     actor: Actor,
 }
 
-/// What was done, in a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
 pub enum Done {
+    Fired {
+        job: String,
+        push_ids: Vec<i64>,
+    },
+    Pushed {
+        push_id: i64,
+    },
     Retried {
-        push: i64,
+        push_id: i64,
     },
     Cancelled {
-        push: i64,
+        push_id: i64,
     },
     Resolved {
-        push: i64,
+        push_id: i64,
         sent: bool,
     },
     /// `changed` is whether it was not so before.
@@ -43,17 +52,16 @@ pub enum Done {
     },
 }
 
-impl fmt::Display for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Done {
+    /// The pushes that were made or changed.
+    pub fn push_ids(&self) -> &[i64] {
         match self {
-            Done::Retried { push } => write!(f, "push {push} is due again"),
-            Done::Cancelled { push } => write!(f, "push {push} is cancelled"),
-            Done::Resolved { push, sent: true } => write!(f, "push {push} is sent"),
-            Done::Resolved { push, sent: false } => write!(f, "push {push} is failed"),
-            Done::Paused { job, changed: true } => write!(f, "{job} is paused"),
-            Done::Paused { job, changed: false } => write!(f, "{job} was paused already"),
-            Done::Resumed { job, changed: true } => write!(f, "{job} goes on"),
-            Done::Resumed { job, changed: false } => write!(f, "{job} was not paused"),
+            Done::Fired { push_ids, .. } => push_ids,
+            Done::Pushed { push_id }
+            | Done::Retried { push_id }
+            | Done::Cancelled { push_id }
+            | Done::Resolved { push_id, .. } => slice::from_ref(push_id),
+            Done::Paused { .. } | Done::Resumed { .. } => &[],
         }
     }
 }
@@ -63,16 +71,15 @@ impl<'a> Acts<'a> {
         Acts { store, clock, actor }
     }
 
-    /// Fires a job now. Returns its pushes.
+    /// Fires a job now.
     ///
     /// # Errors
     ///
     /// When there is no such job, or none of the accounts could ever send its pushes.
-    pub async fn fire(&self, job: &str) -> Result<Vec<i64>, Refusal> {
+    pub async fn fire(&self, job: &str) -> Result<Done, Refusal> {
         self.refuse_strays(job).await?;
-        let pushes = self.store.fire_by_hand(job, self.clock.now()).await?;
-        debug!(actor = %self.actor, job, "fired by hand");
-        Ok(pushes)
+        let push_ids = self.store.fire_by_hand(job, self.clock.now()).await?;
+        Ok(self.done(Done::Fired { job: job.to_owned(), push_ids }))
     }
 
     /// Tries a finished push again.
@@ -80,9 +87,9 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such push, or it is open or sent.
-    pub async fn retry(&self, push: i64) -> Result<Done, Refusal> {
-        self.store.retry(push, self.clock.now()).await?;
-        Ok(self.done(Done::Retried { push }))
+    pub async fn retry(&self, push_id: i64) -> Result<Done, Refusal> {
+        self.store.retry(push_id, self.clock.now()).await?;
+        Ok(self.done(Done::Retried { push_id }))
     }
 
     /// Ends an open push.
@@ -90,9 +97,9 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such push, or it is being sent or final.
-    pub async fn cancel(&self, push: i64) -> Result<Done, Refusal> {
-        self.store.cancel(push, self.clock.now()).await?;
-        Ok(self.done(Done::Cancelled { push }))
+    pub async fn cancel(&self, push_id: i64) -> Result<Done, Refusal> {
+        self.store.cancel(push_id, self.clock.now()).await?;
+        Ok(self.done(Done::Cancelled { push_id }))
     }
 
     /// Says what became of an unknown push.
@@ -100,9 +107,9 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such push, or it is not unknown.
-    pub async fn resolve(&self, push: i64, sent: bool) -> Result<Done, Refusal> {
-        self.store.resolve(push, sent, self.clock.now()).await?;
-        Ok(self.done(Done::Resolved { push, sent }))
+    pub async fn resolve(&self, push_id: i64, sent: bool) -> Result<Done, Refusal> {
+        self.store.resolve(push_id, sent, self.clock.now()).await?;
+        Ok(self.done(Done::Resolved { push_id, sent }))
     }
 
     /// Pauses or resumes a job.
@@ -116,8 +123,8 @@ impl<'a> Acts<'a> {
         Ok(self.done(if paused { Done::Paused { job, changed } } else { Done::Resumed { job, changed } }))
     }
 
-    fn done(&self, done: Done) -> Done {
-        debug!(actor = %self.actor, "{done}");
+    pub(super) fn done(&self, done: Done) -> Done {
+        debug!(actor = %self.actor, ?done, "done by hand");
         done
     }
 
@@ -147,26 +154,4 @@ fn may_carry(account: &AccountRow, push: &PushSpec) -> bool {
 
 fn spec_of(account: &AccountRow) -> Option<&'static SenderSpec> {
     senders::find(&account.sender).map(|registered| registered.spec)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_act_says_what_it_did_and_whether_that_was_news() {
-        let job = || "daily".to_owned();
-        for (done, told) in [
-            (Done::Retried { push: 7 }, "push 7 is due again"),
-            (Done::Cancelled { push: 7 }, "push 7 is cancelled"),
-            (Done::Resolved { push: 7, sent: true }, "push 7 is sent"),
-            (Done::Resolved { push: 7, sent: false }, "push 7 is failed"),
-            (Done::Paused { job: job(), changed: true }, "daily is paused"),
-            (Done::Paused { job: job(), changed: false }, "daily was paused already"),
-            (Done::Resumed { job: job(), changed: true }, "daily goes on"),
-            (Done::Resumed { job: job(), changed: false }, "daily was not paused"),
-        ] {
-            assert_eq!(done.to_string(), told);
-        }
-    }
 }

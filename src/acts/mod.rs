@@ -2,8 +2,14 @@
 
 mod actor;
 mod by_hand;
-mod wait;
+mod follow;
+mod push;
 
 pub use self::actor::Actor;
-pub use self::by_hand::Acts;
-pub use self::wait::until_final;
+pub use self::by_hand::{Acts, Done};
+pub use self::follow::follow;
+pub use self::push::keep_inline;
+pub use crate::store::AdHoc;
+
+#[cfg(test)]
+mod tests;

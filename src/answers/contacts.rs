@@ -1,9 +1,12 @@
 //! What accounts know of single contacts.
 
+use serde::Serialize;
+
 use crate::domain::{Account, UtcMs};
 use crate::senders::{Environment, find};
 
 /// What a sender knows of a contact: when it may be written to, and how often.
+#[derive(Debug, Serialize)]
 pub struct Known {
     pub account: String,
     pub contact: String,

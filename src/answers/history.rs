@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::rows::{Instants, Row, rows};
-use super::words::brief_ms;
 use crate::domain::{PushState, UtcMs};
-use crate::store::{Filter, History, Standing, StoreError, Table, View};
+pub use crate::store::Filter;
+use crate::store::{History, Standing, StoreError, Table, View};
 
 /// Rows that are read at once.
 pub const PAGE: u64 = 1000;
@@ -58,6 +60,43 @@ pub async fn pages<E: From<StoreError>>(
     }
 }
 
+/// These pushes, in the columns of the view `push_history`.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn of(store: &dyn History, push_ids: &[i64]) -> Result<Table, StoreError> {
+    let mut table = Table::default();
+    for id in push_ids {
+        let found = store.view(View::PushHistory, &Filter { push_id: Some(*id), ..Filter::default() }).await?;
+        table.columns = found.columns;
+        table.rows.extend(found.rows);
+    }
+    Ok(table)
+}
+
+/// Pushes by what may be done to them.
+#[derive(Clone, Copy, Debug)]
+pub enum Pushes {
+    Open,
+    Unknown,
+    All,
+}
+
+/// So many of these pushes, in the columns of their view.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn some(store: &dyn History, pushes: Pushes, limit: u64) -> Result<Table, StoreError> {
+    let view = match pushes {
+        Pushes::Open => View::DuePushes,
+        Pushes::Unknown => View::UnknownPushes,
+        Pushes::All => View::PushHistory,
+    };
+    store.view(view, &Filter { limit: Some(limit), ..Filter::default() }).await
+}
+
 /// One push.
 pub struct PushLine<'a> {
     pub id: Cow<'a, str>,
@@ -91,12 +130,6 @@ impl<'a> PushLine<'a> {
             why: why(row),
         }
     }
-
-    /// `bot_a`, or `bot_a: the platform said no`: one column, since only pushes that are not sent have a why.
-    pub fn account_and_why(&self) -> String {
-        let PushLine { account, why, .. } = self;
-        if account.is_empty() || why.is_empty() { format!("{account}{why}") } else { format!("{account}: {why}") }
-    }
 }
 
 /// The platform's own words where a push is not sent, else the reason.
@@ -115,7 +148,18 @@ pub fn instants(utc: bool, zone: &str, table: &Table) -> Instants {
     Instants::new(utc, zone, rows(table).map(|row| (counts(row), Some(row.text("timezone")))))
 }
 
-/// What pushes come to, counted page by page.
+/// What pushes come to.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    pub pushes: u64,
+    /// How many are in which state, of those that there are.
+    pub states: Vec<(PushState, u64)>,
+    /// None where nothing was begun; so is the next.
+    pub median_lateness_ms: Option<i64>,
+    pub most_lateness_ms: Option<i64>,
+}
+
+/// The sum of pushes, counted page by page.
 #[derive(Default)]
 pub struct Tally {
     states: BTreeMap<&'static str, u64>,
@@ -139,20 +183,15 @@ impl Tally {
         }
     }
 
-    /// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
-    pub fn summary(&self, limit: Option<u64>) -> String {
-        let states = PushState::ALL
-            .into_iter()
-            .filter_map(|state| self.states.get(state.as_str()).map(|count| format!("{count} {}", state.as_str())));
-        let all = if self.lines == 1 { "1 push".to_owned() } else { format!("{} pushes", self.lines) };
-        let cut = if limit == Some(self.lines) { " (the newest; more with --limit)" } else { "" };
-        let late = match (self.median_late(), self.late.last_key_value()) {
-            (Some(median), Some((most, _))) => {
-                format!("; late by {} at the median, {} at most", brief_ms(median), brief_ms(*most))
-            }
-            _ => String::new(),
-        };
-        format!("{all}{cut}: {}{late}", states.collect::<Vec<_>>().join(", "))
+    /// What was counted.
+    pub fn summary(&self) -> Summary {
+        let of = |state: PushState| self.states.get(state.as_str()).map(|count| (state, *count));
+        Summary {
+            pushes: self.lines,
+            states: PushState::ALL.into_iter().filter_map(of).collect(),
+            median_lateness_ms: self.median_late(),
+            most_lateness_ms: self.late.last_key_value().map(|(late, _)| *late),
+        }
     }
 
     fn median_late(&self) -> Option<i64> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::when;
 use crate::domain::UtcMs;
-use crate::store::Table;
+pub use crate::store::Table;
 
 /// One row under its column names. A column that the view has not is like NULL.
 #[derive(Clone, Copy)]

@@ -1,7 +1,10 @@
 //! Instants as people write and read them: in a zone, to the second.
 
+use std::fmt;
+
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use serde::Serialize;
 
 use crate::domain::UtcMs;
 
@@ -20,13 +23,33 @@ pub fn zone(name: &str) -> TimeZone {
 }
 
 /// A stretch of time that a person named by its beginning: `09:00` is a whole minute, `09:00:30` a second.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stretch {
     pub from: UtcMs,
     /// Exclusive.
     pub until: UtcMs,
-    /// What summer time makes of it, for people.
-    pub note: Option<String>,
+    /// What summer time makes of it.
+    #[serde(skip)]
+    pub note: Option<ClockNote>,
+}
+
+/// What the clocks of a zone do at a time that a person named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "clock", rename_all = "snake_case")]
+pub enum ClockNote {
+    /// They show it twice.
+    Twice { time: String, date: String },
+    /// They never show it.
+    Skipped { time: String, date: String },
+}
+
+impl fmt::Display for ClockNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClockNote::Twice { time, date } => write!(f, "the clock shows {time} twice on {date}"),
+            ClockNote::Skipped { time, date } => write!(f, "{time} does not exist on {date}: the clock skips it"),
+        }
+    }
 }
 
 /// Reads an instant: with its offset (`2026-01-01T01:00:00Z`), by the clock of `zone` (`2026-01-01T09:00`,
@@ -77,13 +100,13 @@ fn by_the_clock(civil: DateTime, len_ms: i64, zone: &TimeZone) -> Option<Stretch
         // Both showings of the time are meant; what lies between them does no harm, since it is told by its hour.
         AmbiguousOffset::Fold { .. } => {
             let later = from(ambiguous.later().ok()?);
-            let note = format!("the clock shows {} twice on {}", civil.time(), civil.date());
+            let note = ClockNote::Twice { time: civil.time().to_string(), date: civil.date().to_string() };
             Stretch { from: earlier, until: UtcMs(later.0 + len_ms), note: Some(note) }
         }
         // Reading the time with either offset gives instants around the gap: its end lies between them.
         AmbiguousOffset::Gap { .. } => {
             let later = from(ambiguous.later().ok()?);
-            let note = format!("{} does not exist on {}: the clock skips it", civil.time(), civil.date());
+            let note = ClockNote::Skipped { time: civil.time().to_string(), date: civil.date().to_string() };
             let end = zone.following(earlier.to_jiff()).next().map_or(later, |change| from(change.timestamp()));
             Stretch { from: end, until: UtcMs(end.0 + len_ms), note: Some(note) }
         }
@@ -150,10 +173,10 @@ mod tests {
         let twice = parse("2026-10-25T02:30", &berlin, UtcMs(0)).unwrap();
         assert_eq!(twice.from, at("2026-10-25T00:30:00.000Z"));
         assert_eq!(twice.until, at("2026-10-25T01:31:00.000Z"));
-        assert_eq!(twice.note.unwrap(), "the clock shows 02:30:00 twice on 2026-10-25");
+        assert_eq!(twice.note.unwrap().to_string(), "the clock shows 02:30:00 twice on 2026-10-25");
         let never = parse("2026-03-29T02:30", &berlin, UtcMs(0)).unwrap();
         assert_eq!(never.from, at("2026-03-29T01:00:00.000Z"));
-        assert_eq!(never.note.unwrap(), "02:30:00 does not exist on 2026-03-29: the clock skips it");
+        assert_eq!(never.note.unwrap().to_string(), "02:30:00 does not exist on 2026-03-29: the clock skips it");
     }
 
     #[test]

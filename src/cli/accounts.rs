@@ -11,10 +11,9 @@ use super::render::{Cell, Column, Screen, Tone, table};
 use super::rows::for_programs;
 use crate::answers::accounts::{self, AccountLine};
 use crate::answers::contacts::Known;
-use crate::answers::rows::Instants;
+use crate::answers::rows::{Instants, Table};
 use crate::answers::words::counted;
 use crate::domain::escaped;
-use crate::store::{self, Table};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -53,7 +52,7 @@ fn known(context: &Context) -> Result<Table, Failure> {
 /// The accounts of the files, asked now, with what the database knows of their last attempts.
 fn probed(context: &Context) -> Result<Table, Failure> {
     let config = context.config()?;
-    let known = if store::exists(&context.whereabouts()?.database) { known(context)? } else { Table::default() };
+    let known = if context.has_database()? { known(context)? } else { Table::default() };
     context.block_on(async {
         let environment = context.environment().await?;
         Ok(accounts::probed(&config.accounts, &known, &environment).await)

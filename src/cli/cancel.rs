@@ -5,6 +5,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
 
@@ -24,7 +25,7 @@ impl Cancel {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             for id in &self.pushes {
-                say(context.acts(store).cancel(*id).await?);
+                say(in_words(&context.acts(store).cancel(*id).await?));
             }
             Ok(Exit::Done)
         })

@@ -7,11 +7,12 @@ use clap_complete::engine::CompletionCandidate;
 
 use super::args::Global;
 use super::context::Context;
+use crate::answers;
+use crate::answers::history::Pushes;
 use crate::answers::rows::{Row, rows};
 use crate::clock::SystemClock;
 use crate::domain::{PushState, escaped};
 use crate::logging;
-use crate::store::{Filter, Table, View};
 
 /// Pushes that a shell offers; more do not help anybody.
 const MOST: u64 = 50;
@@ -19,7 +20,7 @@ const MOST: u64 = 50;
 /// The jobs of the database, else those of the files.
 pub fn jobs() -> Vec<CompletionCandidate> {
     let context = context_of_words();
-    let stored = stored(&context, View::JobOverview, &Filter::default());
+    let stored = context.reading(async |store| Ok(answers::jobs::jobs(store).await?)).ok();
     if let Some(table) = stored.filter(|table| !table.rows.is_empty()) {
         return rows(&table).map(|row| candidate(row, "job", "schedule")).collect();
     }
@@ -36,30 +37,31 @@ pub fn accounts() -> Vec<CompletionCandidate> {
             accounts.map(|account| CompletionCandidate::new(account.id).help(Some(account.im.into()))).collect()
         }
         Err(_) => {
-            let table = stored(&context, View::AccountOverview, &Filter::default()).unwrap_or_default();
+            let stored = context.reading(async |store| Ok(answers::accounts::known(store).await?));
+            let table = stored.unwrap_or_default();
             rows(&table).map(|row| candidate(row, "account", "im")).collect()
         }
     }
 }
 
 pub fn open_pushes() -> Vec<CompletionCandidate> {
-    pushes(View::DuePushes, |_| true)
+    pushes(Pushes::Open, |_| true)
 }
 
 pub fn unknown_pushes() -> Vec<CompletionCandidate> {
-    pushes(View::UnknownPushes, |_| true)
+    pushes(Pushes::Unknown, |_| true)
 }
 
 /// Pushes that ended otherwise than sent.
 pub fn ended_pushes() -> Vec<CompletionCandidate> {
-    pushes(View::PushHistory, |state| {
+    pushes(Pushes::All, |state| {
         PushState::parse(state).is_some_and(|state| state.is_final() && state != PushState::Sent)
     })
 }
 
-fn pushes(view: View, wanted: impl Fn(&str) -> bool) -> Vec<CompletionCandidate> {
-    let filter = Filter { limit: Some(MOST), ..Filter::default() };
-    let table = stored(&context_of_words(), view, &filter).unwrap_or_default();
+fn pushes(pushes: Pushes, wanted: impl Fn(&str) -> bool) -> Vec<CompletionCandidate> {
+    let stored = context_of_words().reading(async |store| Ok(answers::history::some(store, pushes, MOST).await?));
+    let table = stored.unwrap_or_default();
     let told = |row: Row| {
         let help = format!("{} {} {}", row.text("job"), row.text("target"), row.text("state"));
         CompletionCandidate::new(row.text("id").into_owned()).help(Some(escaped(help.trim()).into_owned().into()))
@@ -69,10 +71,6 @@ fn pushes(view: View, wanted: impl Fn(&str) -> bool) -> Vec<CompletionCandidate>
 
 fn candidate(row: Row, name: &str, help: &str) -> CompletionCandidate {
     CompletionCandidate::new(row.text(name).into_owned()).help(Some(escaped(&row.text(help)).into_owned().into()))
-}
-
-fn stored(context: &Context, view: View, filter: &Filter) -> Option<Table> {
-    context.reading(async |store| Ok(store.view(view, filter).await?)).ok()
 }
 
 /// The files and the database that the words typed so far name. They cannot be parsed, since they are not complete.

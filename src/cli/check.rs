@@ -3,14 +3,15 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render;
 use super::say::say;
+use crate::answers::check::Accepted;
 use crate::answers::words::counted;
-use crate::config::{Config, ConfigErrors};
+use crate::config::ConfigErrors;
 use crate::domain::escaped;
 
 #[derive(Debug, Args)]
@@ -25,62 +26,39 @@ pub struct Check {
 
 impl Check {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let config = context.config_to_look_at();
-        // What only the senders themselves can judge, and `run` would refuse.
-        let accounts = config.as_ref().map_or_else(|_| Ok(Vec::new()), |config| context.unusable_accounts(config))?;
+        let report = context.check()?;
         if self.json {
-            say(render::pretty(&report(&config, &accounts)));
-            return Ok(if config.is_ok() && accounts.is_empty() { Exit::Done } else { Exit::BadConfig });
+            say(render::pretty(&json!(report)));
+            return Ok(if report.ok { Exit::Done } else { Exit::BadConfig });
         }
-        let warnings = config.as_ref().map_or_else(|errors| &errors.warnings, |config| &config.warnings);
-        for warning in warnings {
+        for warning in &report.warnings {
             for line in format!("warning: {warning}").lines() {
                 writeln!(io::stderr(), "{}", escaped(line))?;
             }
         }
-        let config = config?;
-        if !accounts.is_empty() {
-            return Err(Failure::of_accounts(accounts));
-        }
-        say(summary(&config));
-        Ok(Exit::Done)
-    }
-}
-
-fn report(config: &Result<Config, ConfigErrors>, accounts: &[String]) -> Value {
-    match config {
-        Ok(config) => json!({
-            "ok": accounts.is_empty(),
-            "errors": accounts.iter().map(of_no_file).collect::<Vec<_>>(),
-            "warnings": config.warnings,
-            "files": config.files,
-            "jobs": config.jobs.len(),
-            "accounts": config.accounts.len(),
-        }),
-        Err(errors) => {
-            json!({ "ok": false, "errors": errors.errors, "warnings": errors.warnings, "more": errors.more })
+        match &report.accepted {
+            Some(accepted) if report.ok => {
+                say(summary(accepted, report.warnings.len()));
+                Ok(Exit::Done)
+            }
+            _ => Err(ConfigErrors::from(report).into()),
         }
     }
 }
 
-/// The form of problems that have no place.
-fn of_no_file(message: &String) -> Value {
-    json!({ "file": "", "line": 0, "column": 0, "message": message })
-}
-
-fn summary(config: &Config) -> String {
-    let disabled = match config.jobs.iter().filter(|job| !job.enabled).count() {
+fn summary(accepted: &Accepted, warnings: usize) -> String {
+    let disabled = match accepted.disabled {
         0 => String::new(),
         disabled => format!(" ({disabled} disabled)"),
     };
-    let warnings = match config.warnings.len() {
+    let warnings = match warnings {
         0 => String::new(),
         warnings => format!(", {}", counted(warnings, "warning")),
     };
-    let files = match config.files.len() {
+    let files = match accepted.files.len() {
         0 => "the embedded example".to_owned(),
         files => counted(files, "file"),
     };
-    let (jobs, accounts) = (counted(config.jobs.len(), "job"), counted(config.accounts.len(), "account"));
+    let (jobs, accounts) = (counted(accepted.jobs, "job"), counted(accepted.accounts, "account"));
     format!("fine: {files}, {jobs}{disabled}, {accounts}{warnings}")
 }

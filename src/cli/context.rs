@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::args::Global;
 use super::failure::{Exit, Failure};
 use crate::acts::{Actor, Acts};
+use crate::answers::check::{self, Report};
 use crate::answers::contacts::{Known, contacts};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
@@ -185,7 +186,21 @@ impl Context {
 
     /// What this person does to the database.
     pub fn acts<'a>(&self, store: &'a dyn Backend) -> Acts<'a> {
-        Acts::new(store, self.clock.clone(), Actor::CommandLine { uid: rustix::process::getuid().as_raw() })
+        Acts::new(store, self.clock.clone(), self.actor())
+    }
+
+    /// This person.
+    pub fn actor(&self) -> Actor {
+        Actor::CommandLine { uid: rustix::process::getuid().as_raw() }
+    }
+
+    /// Whether there is a database yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::whereabouts`].
+    pub fn has_database(&self) -> Result<bool, Failure> {
+        Ok(store::exists(&self.whereabouts()?.database))
     }
 
     /// Names of paused jobs; without a database there are none.
@@ -194,7 +209,7 @@ impl Context {
     ///
     /// When there is a database that cannot be read.
     pub fn paused_jobs(&self) -> Result<HashSet<String>, Failure> {
-        if !store::exists(&self.whereabouts()?.database) {
+        if !self.has_database()? {
             return Ok(HashSet::new());
         }
         self.reading(async |store| Ok(store.paused_jobs().await?.into_iter().collect()))
@@ -214,20 +229,23 @@ impl Context {
         self.environment_with(Glance(store), &database)
     }
 
-    /// What each account's own sender has against it: what makes the daemon refuse to start.
+    /// What the files come to.
     ///
     /// # Errors
     ///
     /// When the system gives no certificates.
-    pub fn unusable_accounts(&self, config: &Config) -> Result<Vec<String>, Failure> {
-        let named = Database::at(&config.daemon.database);
-        let database = store::real_name(&named).unwrap_or(named);
-        let environment = self.environment_with(Glance(None), &database)?;
-        let problem = |account: &Account| {
-            let registered = senders::find(&account.sender)?;
-            (registered.build)(account, &environment).err().map(|error| error.to_string())
+    pub fn check(&self) -> Result<Report, Failure> {
+        let loaded = self.config_to_look_at();
+        let unusable = match &loaded {
+            // What only the senders themselves can judge, and `run` would refuse.
+            Ok(config) => {
+                let named = Database::at(&config.daemon.database);
+                let database = store::real_name(&named).unwrap_or(named);
+                check::unusable(&config.accounts, &self.environment_with(Glance(None), &database)?)
+            }
+            Err(_) => Vec::new(),
         };
-        Ok(config.accounts.iter().filter_map(problem).collect())
+        Ok(Report::new(loaded, unusable))
     }
 
     /// What the senders of these accounts know of single contacts, in words. Nothing where the files cannot be read:

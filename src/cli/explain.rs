@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::story::Teller;
 use super::{candidates, render};
-use crate::answers::explain::{self, Teller};
+use crate::answers::explain::Explanation;
 use crate::domain::escaped;
 
 #[derive(Debug, Args)]
@@ -34,18 +35,17 @@ pub struct Explain {
 impl Explain {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let now = context.now();
-        let (story, stretch) =
-            context.reading(async |store| Ok(explain::read(store, &self.job, &self.time, now).await?))?;
-        let zone = if self.utc { TimeZone::UTC } else { story.zone() };
-        let waiting = story.waiting_ims();
+        let explained =
+            context.reading(async |store| Ok(Explanation::read(store, &self.job, &self.time, now).await?))?;
+        let waiting = explained.waiting_ims();
         let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
-        let teller =
-            Teller { story: &story, stretch: &stretch, zone, now, daemon_runs: context.daemon_runs()?, contacts };
-        let answer = teller.answer();
+        let facts = explained.facts(now, context.daemon_runs()?, &contacts);
+        let zone = if self.utc { TimeZone::UTC } else { explained.zone() };
+        let answer = Teller { job: &explained.story.job, zone }.paragraph(&facts);
         let mut out = io::stdout().lock();
         if self.json {
-            let asked = json!({ "from": stretch.from, "until": stretch.until });
-            let told = json!({ "answer": answer, "asked": asked, "calls": teller.calls(), "story": story });
+            let Explanation { asked, calls, story } = &explained;
+            let told = json!({ "answer": answer, "asked": asked, "calls": calls, "story": story });
             writeln!(out, "{}", render::pretty(&told))?;
         } else {
             for line in render::wrapped(&escaped(&answer), render::Screen::of_stdout().width.min(100)) {

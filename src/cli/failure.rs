@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use crate::answers::refusal::{Kind, Refusal, with_causes};
-use crate::answers::words::counted;
 use crate::config::ConfigErrors;
 use crate::daemon::{DaemonError, PushError};
 use crate::domain::escaped;
@@ -49,12 +48,6 @@ impl Failure {
     /// An error with its causes.
     pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Failure {
         Failure::new(exit, with_causes(error))
-    }
-
-    /// Accounts that their own senders refuse, a line each.
-    pub fn of_accounts(problems: Vec<String>) -> Failure {
-        let text = format!("the configuration is refused: {}", counted(problems.len(), "problem"));
-        Failure { exit: Exit::BadConfig, detail: problems, text }
     }
 
     /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.

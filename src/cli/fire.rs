@@ -4,6 +4,7 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
 use super::{candidates, wait};
@@ -23,11 +24,10 @@ pub struct Fire {
 impl Fire {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
-            let pushes = context.acts(store).fire(&self.job).await?;
-            let ids: Vec<String> = pushes.iter().map(ToString::to_string).collect();
-            let noun = if ids.len() == 1 { "push" } else { "pushes" };
-            say(format_args!("{} fired: {noun} {}", self.job, ids.join(", ")));
-            wait::or_tell(context, store, &pushes, self.wait).await
+            let acts = context.acts(store);
+            let done = acts.fire(&self.job).await?;
+            say(in_words(&done));
+            wait::or_tell(context, &acts, done.push_ids(), self.wait).await
         })
     }
 }

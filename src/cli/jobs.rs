@@ -11,9 +11,8 @@ use super::render::{Cell, Column, Screen, Tone, table};
 use super::rows::{for_programs, state};
 use crate::answers;
 use crate::answers::jobs::JobLine;
-use crate::answers::rows::Instants;
+use crate::answers::rows::{Instants, Table};
 use crate::answers::words::counted;
-use crate::store::Table;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

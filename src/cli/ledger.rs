@@ -2,15 +2,17 @@
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
+use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
 use super::{candidates, render};
-use crate::answers::ledger::{self, Audit};
+use crate::answers::ledger::{self, Audit, Audited, Ids, Verdict, Wrong};
 use crate::answers::when;
-use crate::domain::{UtcMs, escaped};
-use crate::store::History;
+use crate::answers::words::counted;
+use crate::domain::{LedgerIds, UtcMs, escaped};
+use crate::policy::ledger::{Balance, Finding};
 use crate::zone;
 
 #[derive(Debug, Args)]
@@ -49,23 +51,84 @@ impl Ledger {
         let from = instant("from", &self.from)?;
         let until = instant("until", &self.until)?.map_or(context.now(), |until| UtcMs(until.0 - 1).min(context.now()));
         let audit = Audit { from, until, zone_version: zone::data_version() };
-        context.reading(async |store| self.check(store, &audit).await)
-    }
-
-    async fn check(&self, store: &dyn History, audit: &Audit) -> Result<Exit, Failure> {
-        let tell = |line: String| {
+        let tell = |wrong: &Wrong| {
             if !self.json {
-                say(escaped(&line));
+                say(escaped(&line_of_job(wrong)));
             }
         };
-        let sums = ledger::check(store, self.job.as_deref(), audit, tell).await?;
+        let all = context.reading(async |store| Ok(ledger::check(store, self.job.as_deref(), &audit, tell).await?))?;
         match self.json {
-            true => say(render::pretty(&sums.as_json(audit))),
+            true => say(render::pretty(&json!(all))),
             false => {
-                sums.lines_of_ids().for_each(say);
-                say(sums.line());
+                all.uneven_ids().for_each(|ids| say(line_of_ids(ids)));
+                say(line_of_all(&all));
             }
         }
-        Ok(if sums.is_even() { Exit::Done } else { Exit::Failed })
+        Ok(if all.balanced { Exit::Done } else { Exit::Failed })
     }
+}
+
+/// What is wrong with a job, and what to do.
+fn line_of_job(Wrong { job, timezone, verdict }: &Wrong) -> String {
+    let balance = match verdict {
+        Verdict::Balance(balance) => balance,
+        Verdict::Unclear { problem } => return format!("{job}: cannot be checked: {problem}"),
+    };
+    let shown = |at: UtcMs| when::shown(at, &when::zone(timezone), true, true);
+    let first: Vec<String> = balance.first.iter().map(|finding| finding_in_words(finding, shown)).collect();
+    let Balance { missing, surplus, .. } = balance;
+    let more = if missing + surplus > first.len() as u64 { ", …" } else { "" };
+    format!("{job}: {missing} missing, {surplus} too many: {}{more}; {}", first.join(", "), advice(balance))
+}
+
+fn finding_in_words(finding: &Finding, shown: impl Fn(UtcMs) -> String) -> String {
+    match finding {
+        Finding::Missing { at } => format!("{} has no row", shown(*at)),
+        Finding::Surplus { at, because } => format!("the row of {} is too many ({because})", shown(*at)),
+        Finding::Miscounted { at, until, count, called } => {
+            format!("the row from {} to {} stands for {count} instants of {called}", shown(*at), shown(*until))
+        }
+    }
+}
+
+fn advice(balance: &Balance) -> String {
+    if let Some(rules) = &balance.other_rules {
+        return format!("its rows were decided by the rules of {rules}: a change of the zone's rules may be all it is");
+    }
+    let advice = match (balance.missing, balance.surplus) {
+        (0, _) => "somebody wrote to the table, or this is a bug of pushcron",
+        _ => {
+            "nothing was sent for what has no row (`pushcron fire` makes up for it); unless somebody wrote to the \
+              table this is a bug of pushcron"
+        }
+    };
+    advice.to_owned()
+}
+
+fn line_of_ids(Ids { ids, missing }: &Ids) -> String {
+    let LedgerIds { kind, given, kept, .. } = ids;
+    let gone = ids.gone();
+    let found = match missing {
+        1.. => format!("{missing} of {given} ids have vanished"),
+        _ => format!("{} rows more than the ids account for", missing.unsigned_abs()),
+    };
+    format!(
+        "{kind}: {found} ({given} given, {kept} with their row, {gone} taken back, pruned or never used); somebody wrote to \
+         the table, or this is a bug of pushcron"
+    )
+}
+
+fn line_of_all(all: &Audited) -> String {
+    let Audited { expected, recorded, missing, surplus, .. } = all;
+    let wrong = match all.wrong.len() {
+        0 => String::new(),
+        wrong => format!(" ({missing} missing, {surplus} too many; {} wrong)", counted(wrong, "job")),
+    };
+    let difference = i128::from(*expected) - i128::from(*recorded);
+    let jobs = counted(all.jobs, "job");
+    let ids = match all.uneven_ids().next() {
+        Some(_) => "; not every id is accounted for",
+        None => "",
+    };
+    format!("{jobs}, {expected} instants expected, {recorded} recorded: difference {difference}{wrong}{ids}")
 }

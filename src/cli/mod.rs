@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod context;
 mod dashes;
+mod done;
 mod explain;
 mod failure;
 mod fire;
@@ -28,6 +29,7 @@ mod run;
 mod say;
 mod schema;
 mod simulate;
+mod story;
 mod wait;
 
 use std::ffi::OsString;

@@ -5,6 +5,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
 
@@ -39,7 +40,7 @@ impl Resume {
 fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure> {
     context.changing(async |store| {
         for job in jobs {
-            say(context.acts(store).set_paused(job, paused).await?);
+            say(in_words(&context.acts(store).set_paused(job, paused).await?));
         }
         Ok(Exit::Done)
     })

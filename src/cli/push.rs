@@ -16,12 +16,12 @@ use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
+use crate::acts::AdHoc;
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
 use crate::answers::{history, when};
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{Message, PushState, Trigger};
-use crate::store::{AdHoc, Filter, View};
 
 #[derive(Debug, Args)]
 #[command(
@@ -106,7 +106,7 @@ impl Push {
         let (config, mut spec) = context.config_and_push(&self.mapping()?)?;
         inline(&mut spec.message, config.daemon.media_max_bytes)?;
         let push = AdHoc { spec, triggered_by, chat };
-        let result = daemon::push(&context.daemon_options(), config, push, self.wait);
+        let result = daemon::push(&context.daemon_options(), config, push, self.wait, context.actor());
         // The count that the plugin SDK's call gives, wherever there is a push to count.
         let is_sent = result.as_ref().is_ok_and(|result| result.state == PushState::Sent);
         if matches!(result, Ok(_) | Err(PushError::Lost { .. })) {
@@ -117,8 +117,7 @@ impl Push {
             return Ok(Exit::Done);
         }
         let why = context.reading(async |store| {
-            let filter = Filter { push_id: Some(result.push_id), ..Filter::default() };
-            let table = store.view(View::PushHistory, &filter).await?;
+            let table = history::of(store, &[result.push_id]).await?;
             Ok(rows(&table).next().map(why).unwrap_or_default())
         });
         // What became of it is known, also where the reasons cannot be read any more.

@@ -11,9 +11,8 @@ use serde_json::{Map, Value};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::answers::rows::plain;
+use crate::answers::rows::{Table, plain};
 use crate::domain::{escaped, escaped_json};
-use crate::store::Table;
 
 /// Two spaces between columns.
 const GAP: usize = 2;

@@ -5,6 +5,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
 
@@ -29,7 +30,7 @@ impl Resolve {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let sent = matches!(self.outcome, Found::Sent);
-            say(context.acts(store).resolve(self.push, sent).await?);
+            say(in_words(&context.acts(store).resolve(self.push, sent).await?));
             Ok(Exit::Done)
         })
     }

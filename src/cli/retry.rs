@@ -4,6 +4,7 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
 use super::{candidates, wait};
@@ -26,10 +27,11 @@ pub struct Retry {
 impl Retry {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
+            let acts = context.acts(store);
             for id in &self.pushes {
-                say(context.acts(store).retry(*id).await?);
+                say(in_words(&acts.retry(*id).await?));
             }
-            wait::or_tell(context, store, &self.pushes, self.wait).await
+            wait::or_tell(context, &acts, &self.pushes, self.wait).await
         })
     }
 }

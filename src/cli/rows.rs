@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::args::Show;
 use super::render::{Cell, Dump, Tone};
-use crate::store::Table;
+use crate::answers::rows::Table;
 
 /// A state, decision or outcome in its colour.
 pub fn state(word: &str) -> Cell {

@@ -27,6 +27,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem that no file has a place for.
+    pub fn without_place(message: String) -> Problem {
+        Problem { file: String::new(), line: 0, column: 0, message, hint: None, source: None, caret: (0, 0) }
+    }
+
     /// A problem of a whole file, or of none.
     pub(super) fn of_file(file: &str, message: String, hint: String) -> Problem {
         let file = file.to_owned();

@@ -44,7 +44,8 @@ use crate::store::sqlite::Lost;
 use crate::store::{Applied, SharedStore};
 
 pub use self::error::DaemonError;
-pub use self::once::{PushError, PushResult, push};
+pub(crate) use self::once::push;
+pub use self::once::{PushError, PushResult};
 pub use self::options::Options;
 use self::setup::Opened;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::patience::{Patience, Signal};
 use super::setup::{self, Opened};
 use super::{DaemonError, Options, threads};
+use crate::acts::{Actor, Acts, follow};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
@@ -62,12 +63,18 @@ pub enum PushError {
 ///
 /// # Errors
 /// [`PushError`] where the push could not even be recorded, or its end not be told.
-pub fn push(options: &Options, config: Config, push: AdHoc, wait: Duration) -> Result<PushResult, PushError> {
+pub(crate) fn push(
+    options: &Options,
+    config: Config,
+    push: AdHoc,
+    wait: Duration,
+    actor: Actor,
+) -> Result<PushResult, PushError> {
     threads::runtime()?.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
         let database = setup::database(options, &config).map_err(DaemonError::from)?;
-        ByHand { config, database, clock, patience, wait }.push(push).await
+        ByHand { config, database, clock, patience, wait, actor }.push(push).await
     })
 }
 
@@ -78,6 +85,7 @@ struct ByHand {
     clock: SharedClock,
     patience: Patience,
     wait: Duration,
+    actor: Actor,
 }
 
 impl ByHand {
@@ -168,9 +176,8 @@ impl ByHand {
         result
     }
 
-    async fn record(&self, store: &SharedStore, mut push: AdHoc) -> Result<i64, DaemonError> {
-        setup::keep_inline(&**store, &mut push.spec.message, self.clock.now()).await?;
-        Ok(store.push_ad_hoc(push, self.clock.now()).await?)
+    async fn record(&self, store: &SharedStore, push: AdHoc) -> Result<i64, DaemonError> {
+        Ok(Acts::new(&**store, self.clock.clone(), self.actor.clone()).push(push).await?)
     }
 
     fn result(&self, state: PushState, push_id: i64, daemon: bool) -> PushResult {
@@ -191,10 +198,14 @@ impl ByHand {
     }
 
     async fn wait_for_end(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
-        while !state(store, push_id).await?.is_final() && !self.patience.is_over() {
-            self.patience.rest(LOOK_EVERY).await;
-        }
-        Ok(())
+        let rest = async || {
+            let goes_on = !self.patience.is_over();
+            if goes_on {
+                self.patience.rest(LOOK_EVERY).await;
+            }
+            Ok(goes_on)
+        };
+        follow(&**store, push_id, rest).await
     }
 }
 

@@ -10,13 +10,14 @@ use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::{DaemonError, Options};
+use crate::acts::keep_inline;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LoadEnvironment};
-use crate::domain::{Database, Job, Message, StateDir, UtcMs};
+use crate::domain::{Database, Job, StateDir, UtcMs};
 use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::recovery::{Recovered, recover};
 use crate::engine::send_journal::{self, SendJournal};
-use crate::media::{self, extract_inline};
+use crate::media;
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
 use crate::store::sqlite::{DaemonLock, Identity, LockError, Purpose, is_daemon};
@@ -186,18 +187,8 @@ pub fn shown(files: &[PathBuf]) -> String {
     }
 }
 
-/// Inline contents above this many bytes are kept beside the rows that speak of them.
-const LARGEST_IN_A_ROW: usize = 4096;
-
-/// Puts large inline contents of a message where rows of the same content share them.
-pub async fn keep_inline(store: &dyn Blobs, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
-    for (_, bytes) in extract_inline(message, LARGEST_IN_A_ROW) {
-        store.put_blob(bytes, now).await?;
-    }
-    Ok(())
-}
-
-/// The same for every push of every job, which then can be compared and stored.
+/// Puts large inline contents of every push of every job where rows of the same content share them; then they can be
+/// compared and stored.
 pub async fn keep_inline_of_jobs(store: &dyn Blobs, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
     for push in jobs.iter_mut().flat_map(|job| &mut job.push) {
         keep_inline(store, &mut push.message, now).await?;

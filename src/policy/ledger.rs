@@ -12,6 +12,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
 use crate::domain::{LedgerJob, LedgerRow, UtcMs};
 
@@ -52,7 +54,7 @@ struct RevisionSpan {
 }
 
 /// How a job's ledger came out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Balance {
     /// Instants that the schedules called for.
     pub expected: u64,
@@ -76,14 +78,29 @@ impl Balance {
 }
 
 /// One thing that does not add up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
 pub enum Finding {
     /// An instant was called for and has no row.
-    Missing { at: UtcMs },
+    Missing {
+        #[serde(rename = "due_at")]
+        at: UtcMs,
+    },
     /// A row stands for an instant that nothing called for.
-    Surplus { at: UtcMs, because: Surplus },
+    Surplus {
+        #[serde(rename = "due_at")]
+        at: UtcMs,
+        because: Surplus,
+    },
     /// A row stands for another number of instants than its schedule called for in its time.
-    Miscounted { at: UtcMs, until: UtcMs, count: u64, called: u64 },
+    Miscounted {
+        #[serde(rename = "due_at")]
+        at: UtcMs,
+        #[serde(rename = "until_at")]
+        until: UtcMs,
+        count: u64,
+        called: u64,
+    },
 }
 
 /// Why a row should not be there.
@@ -107,6 +124,12 @@ impl fmt::Display for Surplus {
             Surplus::NoSuchRevision => "the job never had its revision",
             Surplus::CountedTwice => "an earlier row counts it already",
         })
+    }
+}
+
+impl Serialize for Surplus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -17,11 +17,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
     ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
     ("answers", &["domain", "clock", "zone", "policy", "config", "store", "senders"]),
-    ("acts", &["domain", "clock", "senders", "store", "answers"]),
+    ("acts", &["domain", "clock", "store", "senders", "media", "answers"]),
     ("logging", &["domain", "clock"]),
     (
         "daemon",
-        &["domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "logging"],
+        &[
+            "domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "acts",
+            "logging",
+        ],
     ),
     (
         "cli",
@@ -125,6 +128,20 @@ fn a_crate_with_one_room_stays_in_it() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// Files of the command line that name the store: one opens it and hands it to questions and acts, one tells its errors.
+const CLI_AT_THE_STORE: [&str; 2] = ["cli/context.rs", "cli/failure.rs"];
+
+#[test]
+fn verbs_ask_and_act_and_leave_the_store_to_answers_and_acts() {
+    let sources = sources();
+    let at_the_store: Vec<_> = sources
+        .iter()
+        .filter(|(path, text)| path.starts_with("cli") && names_after(text, "crate::").any(|name| name == "store"))
+        .map(|(path, _)| path.to_str().unwrap())
+        .collect();
+    assert_eq!(at_the_store, CLI_AT_THE_STORE);
 }
 
 #[test]

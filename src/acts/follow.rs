@@ -1,0 +1,57 @@
+//! Following pushes to their end.
+
+use std::time::Duration;
+
+use super::by_hand::Acts;
+use crate::answers::history;
+use crate::answers::refusal::{Kind, Refusal};
+use crate::domain::PushState;
+use crate::store::{History, StoreError, Table};
+
+/// How often the states are looked up: soon enough for a person, and no load for the database.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+impl Acts<'_> {
+    /// Follows pushes that a daemon was asked to send until all are final. Returns them in the columns of the view
+    /// `push_history`.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon that is waited for is gone.
+    pub async fn follow<E: From<Refusal> + From<StoreError>>(
+        &self,
+        push_ids: &[i64],
+        daemon_runs: impl Fn() -> Result<bool, E>,
+    ) -> Result<Table, E> {
+        let rest = async || {
+            if !daemon_runs()? {
+                let text = "no daemon runs on this database to wait for; the pushes are recorded, and one that starts will send";
+                return Err(E::from(Refusal::new(Kind::OutOfReach, text)));
+            }
+            self.clock.sleep(LOOK_EVERY).await;
+            Ok(true)
+        };
+        for push_id in push_ids {
+            follow(self.store, *push_id, &rest).await?;
+        }
+        Ok(history::of(self.store, push_ids).await?)
+    }
+}
+
+/// Looks at a push until it is final or gone, or until `rest`, which waits between two looks, says that it is enough.
+///
+/// # Errors
+///
+/// Those of the store, and of `rest`.
+pub async fn follow<E: From<StoreError>>(
+    store: &dyn History,
+    push_id: i64,
+    rest: impl AsyncFn() -> Result<bool, E>,
+) -> Result<(), E> {
+    while !store.push_state(push_id).await?.is_none_or(PushState::is_final) {
+        if !rest().await? {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! A push outside any job.
+
+use super::by_hand::{Acts, Done};
+use crate::domain::{Message, UtcMs};
+use crate::media::extract_inline;
+use crate::store::{AdHoc, Blobs, StoreError};
+
+/// Inline contents above this many bytes are kept beside the rows that speak of them.
+const LARGEST_IN_A_ROW: usize = 4096;
+
+impl Acts<'_> {
+    /// Records a push outside any job. Who sends it may then be asked to, and it be followed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; then nothing is recorded.
+    pub async fn push(&self, mut push: AdHoc) -> Result<i64, StoreError> {
+        let now = self.clock.now();
+        keep_inline(self.store, &mut push.spec.message, now).await?;
+        let push_id = self.store.push_ad_hoc(push, now).await?;
+        self.done(Done::Pushed { push_id });
+        Ok(push_id)
+    }
+}
+
+/// Puts large inline contents of a message where rows of the same content share them.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn keep_inline(store: &dyn Blobs, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
+    for (_, bytes) in extract_inline(message, LARGEST_IN_A_ROW) {
+        store.put_blob(bytes, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! The facts that an explanation is made of, under the names of the views' columns where they have one.
+
+use serde::Serialize;
+
+use super::super::contacts::Known;
+use super::super::when::ClockNote;
+use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
+use crate::store::{AttemptRecord, Revision};
+
+/// One fact. Each is told by itself.
+#[derive(Debug, Serialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact<'a> {
+    /// What summer time makes of the time that was named.
+    Clock {
+        note: &'a ClockNote,
+    },
+    /// The job had left the files by then.
+    Removed {
+        removed_at: UtcMs,
+    },
+    /// What is kept of the job begins later.
+    BeforeAllKept {
+        at: UtcMs,
+        first: By<'a>,
+    },
+    /// It was not in the files, between two times when it was.
+    NotInFiles {
+        at: UtcMs,
+    },
+    /// Nothing is recorded, and the schedule cannot be read, or the system no longer knows its zone.
+    NotEvaluable {
+        by: By<'a>,
+    },
+    /// The schedule calls for an instant that has not come yet.
+    ToCome {
+        due_at: UtcMs,
+        by: By<'a>,
+        will_be: WillBe,
+    },
+    /// The schedule called for an instant, and nothing is recorded of it.
+    NoRow {
+        due_at: UtcMs,
+        by: By<'a>,
+        because: NoRow,
+    },
+    /// The schedule calls for no instant at that time.
+    NotCalled {
+        at: UtcMs,
+        to_come: bool,
+        by: By<'a>,
+        before: Option<Nearest>,
+        after: Option<Nearest>,
+    },
+    Fire(FireFact<'a>),
+    /// So many fires of that time are not told.
+    MoreFires {
+        count: usize,
+    },
+    /// What is known of somebody for whom pushes wait.
+    Contact(&'a Known),
+}
+
+/// The definition that held.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct By<'a> {
+    pub revision: u32,
+    /// In words.
+    pub schedule: &'a str,
+    pub timezone: &'a str,
+    pub from_at: UtcMs,
+}
+
+impl By<'_> {
+    pub(super) fn of(revision: &Revision) -> By<'_> {
+        let Revision { revision, schedule, timezone, from_at, .. } = revision;
+        By { revision: *revision, schedule, timezone, from_at: *from_at }
+    }
+}
+
+/// What becomes of an instant to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WillBe {
+    /// Nothing stands in its way now.
+    Decided,
+    /// It will be skipped: the job is disabled.
+    Disabled,
+    /// It will be skipped, unless the job is resumed before.
+    Paused,
+}
+
+/// Why an instant that has passed has no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoRow {
+    /// A daemon runs, and is about to decide.
+    AboutToBeDecided,
+    /// No daemon has run since.
+    NoDaemonSince,
+    /// It was pruned.
+    NotKept,
+}
+
+/// An instant of the schedule beside the time that was named.
+#[derive(Debug, Serialize)]
+pub struct Nearest {
+    pub at: UtcMs,
+    /// What summer time has to do with it.
+    pub note: Option<String>,
+}
+
+/// What was decided about an instant, and what came of it.
+#[derive(Debug, Serialize)]
+pub struct FireFact<'a> {
+    pub triggered_by: Trigger,
+    pub due_at: UtcMs,
+    /// Its instant is still to come.
+    pub is_ahead: bool,
+    /// The last instant that it stands for, where it stands for many.
+    pub until_at: Option<UtcMs>,
+    pub count: u64,
+    pub by: Option<By<'a>>,
+    pub decision: Decision,
+    pub reason: Option<&'a str>,
+    pub decided_after_ms: i64,
+    /// Empty where they are not kept any more.
+    pub pushes: Vec<PushFact<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PushFact<'a> {
+    pub id: i64,
+    pub im: &'a str,
+    pub target: &'a Target,
+    pub kind: Kind,
+    pub state: PushState,
+    /// Why it waits or came to its end, unless that is what its last attempt came to.
+    pub reason: Option<&'a str>,
+    /// Where it waits for its next attempt; so is `expires_at`.
+    pub next_attempt_at: Option<UtcMs>,
+    pub expires_at: Option<UtcMs>,
+    pub confirmed_at: Option<UtcMs>,
+    pub attempts: Vec<AttemptFact<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct AttemptFact<'a> {
+    #[serde(flatten)]
+    pub attempt: &'a AttemptRecord,
+    /// After the instant.
+    pub lateness_ms: i64,
+    /// None: it is under way.
+    pub took_ms: Option<i64>,
+}

@@ -1,0 +1,163 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn at(text: &str) -> UtcMs {
+    text.parse().unwrap()
+}
+
+/// A job that was due at nine each day, loaded at midnight of the first, with its place at the fifth.
+fn story() -> Story {
+    let definition = json!({ "name": "daily", "schedule": { "cron": "0 9 * * *" }, "timezone": "UTC" });
+    Story {
+        job: "daily".into(),
+        paused: false,
+        next_due_at: Some(at("2026-01-05T09:00:00.000Z")),
+        revisions: vec![Revision {
+            revision: 3,
+            schedule: "0 9 * * *".into(),
+            timezone: "UTC".into(),
+            enabled: true,
+            definition: Some(serde_json::from_value(definition).unwrap()),
+            from_at: at("2026-01-01T00:00:00.000Z"),
+            until_at: None,
+        }],
+        fires: Vec::new(),
+    }
+}
+
+/// The facts about a time of that job, as programs get them.
+fn facts(story: Story, time: &str, now: &str, daemon_runs: bool) -> Vec<Value> {
+    let now = at(now);
+    let asked = when::parse(time, &newest_zone(&story.revisions), now).unwrap();
+    let explained = Explanation { asked, calls: Vec::new(), story };
+    explained.facts(now, daemon_runs, &[]).iter().map(|fact| json!(fact)).collect()
+}
+
+/// Some of the values of the only fact.
+fn told(facts: &[Value], keys: &[&str]) -> Value {
+    assert_eq!(facts.len(), 1, "{facts:?}");
+    keys.iter().map(|key| ((*key).to_owned(), facts[0][key].clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn an_instant_without_a_row_tells_whether_one_will_come() {
+    let because =
+        |time: &str, now: &str, daemon_runs: bool| told(&facts(story(), time, now, daemon_runs), &["fact", "because"]);
+    let (fifth, sixth) = ("2026-01-05T09:00", "2026-01-06T00:00:00.000Z");
+    assert_eq!(because(fifth, sixth, false), json!({ "fact": "no_row", "because": "no_daemon_since" }));
+    assert_eq!(because(fifth, sixth, true), json!({ "fact": "no_row", "because": "about_to_be_decided" }));
+    assert_eq!(because("2026-01-04T09:00", sixth, true), json!({ "fact": "no_row", "because": "not_kept" }));
+}
+
+#[test]
+fn an_instant_to_come_tells_what_stands_in_its_way() {
+    let will_be = |story: Story| {
+        let facts = facts(story, "2026-01-07T09:00", "2026-01-06T00:00:00.000Z", true);
+        told(&facts, &["fact", "due_at", "will_be"])
+    };
+    let expected = |word: &str| json!({ "fact": "to_come", "due_at": "2026-01-07T09:00:00.000Z", "will_be": word });
+    assert_eq!(will_be(story()), expected("decided"));
+    assert_eq!(will_be(Story { paused: true, ..story() }), expected("paused"));
+    let mut disabled = Story { paused: true, ..story() };
+    disabled.revisions[0].enabled = false;
+    assert_eq!(will_be(disabled), expected("disabled"));
+}
+
+#[test]
+fn a_time_that_no_schedule_calls_for_tells_what_is_near_or_why_nothing_is_known() {
+    let of = |story: Story, time: &str| facts(story, time, "2026-01-06T00:00:00.000Z", true);
+    assert_eq!(
+        of(story(), "2026-01-04T12:00"),
+        [json!({
+            "fact": "not_called",
+            "at": "2026-01-04T12:00:00.000Z",
+            "to_come": false,
+            "by": {
+                "revision": 3,
+                "schedule": "0 9 * * *",
+                "timezone": "UTC",
+                "from_at": "2026-01-01T00:00:00.000Z",
+            },
+            "before": { "at": "2026-01-04T09:00:00.000Z", "note": null },
+            "after": { "at": "2026-01-05T09:00:00.000Z", "note": null },
+        })]
+    );
+    assert_eq!(told(&of(story(), "2025-12-31"), &["fact"]), json!({ "fact": "before_all_kept" }));
+    let mut removed = story();
+    removed.revisions[0].until_at = Some(at("2026-01-03T00:00:00.000Z"));
+    let gone = json!({ "fact": "removed", "removed_at": "2026-01-03T00:00:00.000Z" });
+    assert_eq!(of(removed, "2026-01-04T09:00"), [gone]);
+    let mut unreadable = story();
+    unreadable.revisions[0].definition = None;
+    assert_eq!(told(&of(unreadable, "2026-01-04T09:00"), &["fact"]), json!({ "fact": "not_evaluable" }));
+}
+
+fn fired(at: UtcMs) -> FireRecord {
+    let record = json!({
+        "triggered_by": "cron",
+        "due_at": at,
+        "until_at": null,
+        "count": 1,
+        "decision": "fired",
+        "reason": null,
+        "recorded_at": at,
+        "zone": null,
+        "revision": 3,
+        "pushes": [{
+            "id": 7,
+            "im": "qq",
+            "target": "group:1",
+            "kind": "text",
+            "state": "retrying",
+            "reason": "unreachable",
+            "max_attempts": 5,
+            "next_attempt_at": UtcMs(at.0 + 6000),
+            "expires_at": UtcMs(at.0 + 3_600_000),
+            "finished_at": null,
+            "confirmed_at": null,
+            "attempts": [{
+                "number": 1,
+                "account": "bot",
+                "rule": "im_default",
+                "sender": "onebot11",
+                "started_at": UtcMs(at.0 + 15),
+                "finished_at": UtcMs(at.0 + 1015),
+                "outcome": "unreachable",
+                "error": "refused",
+                "http_status": null,
+                "message_id": null,
+                "note": null,
+            }],
+        }],
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+#[test]
+fn a_push_tells_its_reason_unless_that_is_what_its_last_attempt_came_to() {
+    let due_at = at("2026-01-04T09:00:00.000Z");
+    let push = |reason: &str| {
+        let mut fire = fired(due_at);
+        fire.pushes[0].reason = Some(reason.to_owned());
+        let facts = facts(Story { fires: vec![fire], ..story() }, "2026-01-04T09:00", "2026-01-04T09:00:02.000Z", true);
+        told(&facts, &["pushes"])["pushes"][0].clone()
+    };
+    assert_eq!(push("unreachable")["reason"], Value::Null);
+    assert_eq!(push("account_down")["reason"], "account_down");
+    let attempt = &push("unreachable")["attempts"][0];
+    assert_eq!((&attempt["lateness_ms"], &attempt["took_ms"]), (&json!(15), &json!(1000)));
+    assert_eq!((&attempt["outcome"], &attempt["account"]), (&json!("unreachable"), &json!("bot")));
+}
+
+#[test]
+fn of_many_fires_the_first_few_are_told_and_the_others_counted() {
+    let day = at("2026-01-04T00:00:00.000Z");
+    let fires = (0..8).map(|minute| fired(UtcMs(day.0 + minute * 60_000))).collect();
+    let facts = facts(Story { fires, ..story() }, "2026-01-04", "2026-01-05T00:00:00.000Z", true);
+    let words: BTreeSet<_> = facts.iter().map(|fact| fact["fact"].as_str().unwrap()).collect();
+    assert_eq!(words, BTreeSet::from(["fire", "more_fires"]));
+    assert_eq!((facts.len(), &facts[MOST]), (MOST + 1, &json!({ "fact": "more_fires", "count": 3 })));
+}

@@ -1,0 +1,181 @@
+//! The facts of an explanation in words.
+
+use jiff::tz::TimeZone;
+
+use crate::answers::contacts::Known;
+use crate::answers::explain::facts::{AttemptFact, By, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
+use crate::answers::when;
+use crate::answers::words::{brief_ms, rule_in_words};
+use crate::domain::{Decision, PushState, Trigger, UtcMs, reason};
+
+/// Tells what happened to a job.
+pub struct Teller<'a> {
+    pub job: &'a str,
+    /// Of all times that are told.
+    pub zone: TimeZone,
+}
+
+impl Teller<'_> {
+    /// All facts in a paragraph.
+    pub fn paragraph(&self, facts: &[Fact]) -> String {
+        let mut sentences: Vec<String> = facts.iter().map(|fact| self.fact(fact)).collect();
+        sentences.push(format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC")));
+        sentences.join(" ")
+    }
+
+    fn at(&self, at: UtcMs) -> String {
+        when::shown(at, &self.zone, true, false)
+    }
+
+    fn fact(&self, fact: &Fact) -> String {
+        let job = self.job;
+        match fact {
+            Fact::Clock { note } => format!("Mind that {note}."),
+            Fact::Removed { removed_at } => {
+                format!("{job} was not there: it left the files at {}.", self.at(*removed_at))
+            }
+            Fact::BeforeAllKept { at, first } => format!(
+                "Nothing is known of {job} at {}: what is kept of it begins at {}, when its revision {} was loaded.",
+                self.at(*at),
+                self.at(first.from_at),
+                first.revision
+            ),
+            Fact::NotInFiles { at } => format!("{job} was not in the files at {}.", self.at(*at)),
+            Fact::NotEvaluable { by } => format!(
+                "{job} had no row in fires, and its schedule '{}' in {} cannot be evaluated any more.",
+                by.schedule, by.timezone
+            ),
+            Fact::ToCome { due_at, by, will_be } => {
+                let state = match will_be {
+                    WillBe::Decided => "",
+                    WillBe::Disabled => "; it is disabled, so that it will be skipped",
+                    WillBe::Paused => "; it is paused, so that it will be skipped unless it is resumed before",
+                };
+                format!("{}: that is still to come{state}.", self.called(*due_at, by))
+            }
+            Fact::NoRow { due_at, by, because } => {
+                let why = match because {
+                    NoRow::AboutToBeDecided => "nothing is decided yet; the daemon is about to",
+                    NoRow::NoDaemonSince => {
+                        "nothing is decided yet, because no daemon has run since; the next one to start decides by \
+                         the job's misfire policy"
+                    }
+                    NoRow::NotKept => "its row is not kept any more (keep_history)",
+                };
+                format!("{}, but there is no row for it: {why}.", self.called(*due_at, by))
+            }
+            Fact::NotCalled { at, to_come, by, before, after } => {
+                let verb = if *to_come { "will not be due" } else { "was not due" };
+                let nearest = self.nearest(before.as_ref(), after.as_ref());
+                format!("{job} {verb} at {} by {}: {nearest}.", self.at(*at), self.by(by))
+            }
+            Fact::Fire(fire) => self.fire(fire),
+            Fact::MoreFires { count } => format!("And {count} more fires of that time are in the table fires."),
+            Fact::Contact(Known { account, contact, words }) => {
+                format!("What account {account} knows of {contact}: {words}.")
+            }
+        }
+    }
+
+    fn called(&self, due_at: UtcMs, by: &By) -> String {
+        format!("{} is due at {} by {}", self.job, self.at(due_at), self.by(by))
+    }
+
+    fn nearest(&self, before: Option<&Nearest>, after: Option<&Nearest>) -> String {
+        let told = |near: &Nearest, word: &str| {
+            let note = near.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            format!("{} {word}{note}", self.at(near.at))
+        };
+        match (before.map(|near| told(near, "before")), after.map(|near| told(near, "after"))) {
+            (None, None) => "the schedule calls for no instant at all".to_owned(),
+            (Some(one), None) | (None, Some(one)) => format!("the nearest instant is {one}"),
+            (Some(before), Some(after)) => format!("the nearest instants are {before} and {after}"),
+        }
+    }
+
+    fn by(&self, by: &By) -> String {
+        let By { revision, schedule, timezone, from_at } = by;
+        format!("revision {revision} ('{schedule}' in {timezone}, loaded at {})", self.at(*from_at))
+    }
+
+    fn fire(&self, fire: &FireFact) -> String {
+        let by = fire.by.as_ref().map(|by| format!(" by {}", self.by(by))).unwrap_or_default();
+        let (job, due_at) = (self.job, self.at(fire.due_at));
+        let due = match fire.triggered_by {
+            Trigger::Cron if fire.is_ahead => format!("{job} is due at {due_at}{by}, which is recorded ahead"),
+            Trigger::Cron => format!("{job} was due at {due_at}{by}"),
+            Trigger::Message => format!("A chat made {job} fire at {due_at}"),
+            Trigger::Manual => format!("Somebody fired {job} by hand at {due_at}"),
+        };
+        match fire.decision {
+            Decision::Fired if fire.pushes.is_empty() => format!("{due}, and fired; its pushes are not kept any more."),
+            Decision::Fired => {
+                let pushes: Vec<String> = fire.pushes.iter().map(|push| self.push(push)).collect();
+                let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
+                format!("{due}{}. {}", if has_fired { " and fired" } else { "" }, pushes.join(" "))
+            }
+            Decision::Skipped | Decision::Missed => {
+                let span = match fire.until_at {
+                    Some(until) => format!(", with {} instants until {}", fire.count, self.at(until)),
+                    None => String::new(),
+                };
+                format!(
+                    "{due}{span}, and was {}, which was decided {} later: {}.",
+                    fire.decision.as_str(),
+                    brief_ms(fire.decided_after_ms),
+                    reason::in_words(fire.reason.unwrap_or_default())
+                )
+            }
+        }
+    }
+
+    fn push(&self, push: &PushFact) -> String {
+        let PushFact { id, kind, im, target, .. } = push;
+        let attempts: Vec<String> = push.attempts.iter().map(attempt).collect();
+        let attempts = match (attempts.is_empty(), push.state.is_final()) {
+            (true, true) => "no attempt was made".to_owned(),
+            (true, false) => "no attempt yet".to_owned(),
+            (false, _) => attempts.join("; "),
+        };
+        format!("Push {id} ({kind} to {im} {target}) is {}: {attempts}.", self.state(push))
+    }
+
+    fn state(&self, push: &PushFact) -> String {
+        let reason = push.reason.map(|reason| format!(" ({})", reason::in_words(reason))).unwrap_or_default();
+        let state = push.state.as_str();
+        match push.state {
+            PushState::Pending | PushState::Retrying => {
+                let next = push.next_attempt_at.map(|at| format!(", next looked at {}", self.at(at)));
+                let end = push.expires_at.map(|at| format!(", given up at {}", self.at(at)));
+                format!("{state}{reason}{}{}", next.unwrap_or_default(), end.unwrap_or_default())
+            }
+            PushState::Sent => match push.confirmed_at {
+                Some(at) => format!("sent, and its arrival was proved at {}", self.at(at)),
+                None => "sent".to_owned(),
+            },
+            PushState::Unknown => format!("unknown{reason}: it may have arrived, and nobody can tell"),
+            _ => format!("{state}{reason}"),
+        }
+    }
+}
+
+fn attempt(fact: &AttemptFact) -> String {
+    let attempt = fact.attempt;
+    let through = format!(
+        "attempt {}, {} after the instant, went through account {} ({}, sender {})",
+        attempt.number,
+        brief_ms(fact.lateness_ms),
+        attempt.account,
+        rule_in_words(attempt.rule),
+        attempt.sender
+    );
+    let Some(outcome) = &attempt.outcome else { return format!("{through} and is under way") };
+    let took = fact.took_ms.map(brief_ms).unwrap_or_default();
+    let mut details: Vec<String> = Vec::new();
+    details.extend(attempt.error.as_ref().map(|error| format!("\"{error}\"")));
+    details.extend(attempt.http_status.map(|status| format!("HTTP {status}")));
+    details.extend(attempt.message_id.as_ref().map(|id| format!("message id {id}")));
+    details.extend(attempt.note.clone());
+    let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
+    format!("{through} and came to '{outcome}' after {took}{details}")
+}
