@@ -7,7 +7,7 @@ use crate::common::fake_im::{Answer, FakeIm, Refused};
 use pushcron::clock::ManualClock;
 use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::{Item, Media};
-use pushcron::domain::{Account, Body, Outcome, Target, UtcMs};
+use pushcron::domain::{Account, Body, Delivery, Outcome, Target, UtcMs};
 use pushcron::senders::{Probe, Sender};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -481,4 +481,30 @@ async fn failures_of_one_target_after_the_other_look_like_risk_control() {
     }
     clock.suspend(Duration::from_secs(600));
     assert_eq!(bot.probe().await, Probe::up());
+}
+
+#[tokio::test]
+async fn the_suspicion_of_risk_control_ends_with_the_cause_that_was_told() {
+    let online = || ok(json!({"online": true, "good": true}));
+    for told in [ok(json!({"online": false, "good": true})), Answer::json(403, json!({"message": "log in first"}))] {
+        let im = implementation(NAPCAT).await;
+        im.on("/send_", failed(200, "Timeout: NTEvent EventRet:\n{\n    \"result\": 0\n}"));
+        let bot = build_on(&account_for(&im, vec![]), ManualClock::new(UtcMs(0)));
+        let fail = async |groups: [&str; 3]| {
+            for group in groups {
+                let delivery = Delivery { target: Target::Group(group.into()), ..text_push("hi") };
+                assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+            }
+        };
+        fail(["1", "2", "3"]).await;
+        assert_eq!(bot.probe().await.sendable, Some(false));
+        // The account was offline, and says so; what goes out meanwhile fails as well.
+        im.on("/get_status", told);
+        assert_eq!(bot.probe().await.online, Some(false));
+        fail(["4", "5", "6"]).await;
+        im.on("/get_status", online());
+        assert_eq!(bot.probe().await, Probe::up(), "it is back, and rests for nothing");
+        fail(["1", "2", "3"]).await;
+        assert_eq!(bot.probe().await.sendable, Some(false), "what fails from now on is suspected as ever");
+    }
 }

@@ -89,18 +89,24 @@ struct OneBot {
 #[async_trait]
 impl Sender for OneBot {
     async fn send(&self, delivery: &Delivery) -> Report {
+        let stay = self.strain.stay();
         let notes = notes(&delivery.message, delivery.target.is_group());
         // The timeout of a push is meant for one message.
         let attempt = Attempt::new(delivery, &self.api.wire.clock).pausing(self.pace).with_more_time(delivery.timeout);
         let report = attempt.noting(notes).run(Ok(plan(&delivery.message)), self).await;
-        self.strain.note(&delivery.target, &report);
+        self.strain.note(stay, &delivery.target, &report);
         report
     }
 
     /// Online by the implementation's own word and as the right account; sendable unless one target after the other
     /// fails, since risk control leaves everything else looking well.
     async fn probe(&self) -> Probe {
-        match self.look().await {
+        let found = self.look().await;
+        match &found {
+            Ok(Some(false)) | Err(_) => self.strain.offline(),
+            Ok(_) => self.strain.online(),
+        }
+        match found {
             Ok(online) if online != Some(false) && self.strain.is_likely() => Probe {
                 online,
                 sendable: Some(false),

@@ -1,6 +1,6 @@
 //! Suspicion of risk control: under it QQ swallows messages while the account still counts as online (qq.md §4).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::SharedClock;
@@ -23,17 +23,47 @@ struct Failed {
     targets: Vec<Target>,
     /// When the last one did.
     at: UtcMs,
+    /// A probe found the account offline, and none has found it back since.
+    is_offline: bool,
+    /// How often it was found so.
+    times_offline: u64,
 }
+
+/// The time in which a send began: between one time offline and the next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Stay(u64);
 
 impl Strain {
     pub fn new(clock: &SharedClock) -> Strain {
         Strain { steady: Steady::new(clock), failed: Mutex::default() }
     }
 
-    pub fn note(&self, target: &Target, report: &Report) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+    /// To be asked before a send, for [`Strain::note`] after it.
+    pub fn stay(&self) -> Stay {
+        Stay(self.failed().times_offline)
+    }
+
+    /// A probe found the account offline. That explains what failed before it, and what fails until it is back: the next
+    /// good probe finds nothing to suspect.
+    pub fn offline(&self) {
+        let mut failed = self.failed();
+        failed.targets.clear();
+        if !std::mem::replace(&mut failed.is_offline, true) {
+            failed.times_offline += 1;
+        }
+    }
+
+    /// A probe found the account online.
+    pub fn online(&self) {
+        self.failed().is_offline = false;
+    }
+
+    pub fn note(&self, stay: Stay, target: &Target, report: &Report) {
+        let mut failed = self.failed();
         match report.outcome {
             Outcome::Sent => failed.targets.clear(),
+            // Its cause was told.
+            _ if failed.is_offline || stay.0 != failed.times_offline => {}
             // Without a status there was no answer: the implementation is down, which a probe tells better.
             Outcome::Unknown | Outcome::Unreachable if report.http_status.is_some() => {
                 if failed.targets.len() < TARGETS && !failed.targets.contains(target) {
@@ -46,8 +76,12 @@ impl Strain {
     }
 
     pub fn is_likely(&self) -> bool {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = self.failed();
         failed.targets.len() >= TARGETS && self.steady.now().since(failed.at) < RELIEF
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Failed> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,11 +97,11 @@ mod tests {
         let shared: SharedClock = clock.clone();
         let strain = Strain::new(&shared);
         let swallowed = Report::failed(Outcome::Unknown, "timeout").with_status(200);
-        let fail = |user: &str| strain.note(&Target::User(user.into()), &swallowed);
+        let fail = |user: &str| strain.note(strain.stay(), &Target::User(user.into()), &swallowed);
         fail("1");
         fail("2");
         fail("2");
-        strain.note(&Target::User("3".into()), &Report::failed(Outcome::Unreachable, "refused"));
+        strain.note(strain.stay(), &Target::User("3".into()), &Report::failed(Outcome::Unreachable, "refused"));
         assert!(!strain.is_likely(), "two targets, and one that nobody answered for");
         fail("3");
         assert!(strain.is_likely());
@@ -77,7 +111,31 @@ mod tests {
         assert!(!strain.is_likely());
         fail("4");
         assert!(strain.is_likely());
-        strain.note(&Target::User("1".into()), &Report::sent(None));
+        strain.note(strain.stay(), &Target::User("1".into()), &Report::sent(None));
         assert!(!strain.is_likely());
+    }
+
+    #[test]
+    fn what_an_account_that_was_found_offline_did_not_send_is_no_sign() {
+        let clock: SharedClock = ManualClock::new(UtcMs(0));
+        let strain = Strain::new(&clock);
+        let swallowed = Report::failed(Outcome::Unknown, "timeout").with_status(200);
+        let fail = |stay: Stay| {
+            ["1", "2", "3"].iter().for_each(|user| strain.note(stay, &Target::User((*user).into()), &swallowed));
+        };
+        let before = strain.stay();
+        fail(before);
+        assert!(strain.is_likely());
+        strain.offline();
+        let meanwhile = strain.stay();
+        fail(before);
+        fail(meanwhile);
+        strain.offline();
+        strain.online();
+        // What left before it was back may take its time to fail.
+        fail(before);
+        assert!(!strain.is_likely());
+        fail(strain.stay());
+        assert!(strain.is_likely(), "what fails since then is one");
     }
 }
