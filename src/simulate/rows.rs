@@ -258,6 +258,7 @@ impl Rows {
             is_resting: push.state == PushState::Retrying || push.reason.is_some(),
             perhaps_sent: push.was_unknown(),
             attempts: u32::try_from(push.attempts.len()).unwrap_or(u32::MAX),
+            last_account: push.attempts.last().map(|attempt| attempt.account.clone()),
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::common::world::{Answer, START, World, account, cron, failed, job, text};
 use pushcron::clock::Clock;
 use pushcron::domain::{
-    Job, Misfire, MisfirePolicy, Outcome, Overlap, PartReport, PushSpec, Report, RetryPolicy, Schedule, UtcMs,
+    Job, Misfire, MisfirePolicy, Outcome, Overlap, PartReport, PushSpec, PushState, Report, RetryPolicy, Schedule,
+    UtcMs,
 };
 use pushcron::engine::dispatcher::Event;
 use pushcron::senders::Probe;
@@ -172,6 +173,36 @@ async fn a_push_that_never_found_an_account_fails_after_its_time() {
     world.pass(seconds(3600)).await;
     world.expect("select state, attempts, reason from pushes", &[&["failed", "0", "no_sender"]]).await;
     assert_eq!(world.platform.count(), 0);
+}
+
+#[tokio::test]
+async fn an_end_without_an_attempt_counts_for_the_account_of_the_last_one() {
+    let end_of = |account: Option<&str>| (account.map(str::to_owned), PushState::Failed);
+    let retry = || RetryPolicy { give_up_after: seconds(600), ..RetryPolicy::default() };
+    for restarts in [false, true] {
+        let mut world = World::new(vec![account("a", true)]).await;
+        world.platform.answers("a", [failed(Outcome::AccountDown)]);
+        let push = vec![PushSpec { retry: retry(), account: Some("a".to_owned()), ..text("1") }];
+        let late = vec![PushSpec { retry: retry(), ..text("2") }];
+        world
+            .load(&[
+                Job { push, ..job("once", Schedule::At(START + seconds(1))) },
+                Job { push: late, ..job("later", Schedule::At(START + seconds(30))) },
+            ])
+            .await;
+        world.pass(seconds(1)).await;
+        world.platform.set_probe("a", Probe::down("logged out"));
+        world.pass(seconds(60)).await;
+        world.expect("select state, attempts from pushes", &[&["retrying", "1"], &["pending", "0"]]).await;
+        if restarts {
+            world = world.kill_and_restart().await;
+        }
+        world.pass(seconds(1200)).await;
+        world.expect("select distinct state, finished_at is null from pushes", &[&["failed", "0"]]).await;
+        let mut ended = world.ended.lock().unwrap().clone();
+        ended.sort_by(|(a, _), (b, _)| b.cmp(a));
+        assert_eq!(ended, [end_of(Some("a")), end_of(None)], "restarts: {restarts}");
+    }
 }
 
 #[tokio::test]

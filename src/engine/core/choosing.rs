@@ -74,7 +74,11 @@ impl Core {
     pub(super) fn settle(&mut self, id: i64, next: Next, step: &mut Step<'_>) {
         if let Some(push) = self.queue.get(id) {
             let reason = next.reason().map(Reason::as_str).unwrap_or_default();
-            (self.observer)(EngineEvent::Ended { im: &push.im, account: None, state: next.state() });
+            (self.observer)(EngineEvent::Ended {
+                im: &push.im,
+                account: push.last_account.as_deref(),
+                state: next.state(),
+            });
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
         self.forget(id, step);

@@ -360,8 +360,10 @@ impl Queue {
     /// The attempt of a push has ended: its slot is free, and the push stays until its record is durable.
     pub fn close(&mut self, id: i64, now: Moment) {
         self.leave_place(id);
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.place = Place::Closing(now);
+        if let Some(entry) = self.entries.get_mut(&id)
+            && let Place::Open(account) = std::mem::replace(&mut entry.place, Place::Closing(now))
+        {
+            entry.push.last_account = Some(account);
         }
     }
 

@@ -26,6 +26,8 @@ pub struct OpenPush {
     pub perhaps_sent: bool,
     /// How many attempts it has had; the newest one's number.
     pub attempts: u32,
+    /// The account of the newest one.
+    pub last_account: Option<Arc<str>>,
 }
 
 /// An attempt about to be made.

@@ -128,6 +128,7 @@ impl<'conn> MakePushes<'conn> {
                 is_resting: false,
                 perhaps_sent: false,
                 attempts: 0,
+                last_account: None,
             });
         }
         Ok(())

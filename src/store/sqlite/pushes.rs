@@ -72,7 +72,8 @@ fn open_and_unreadable(conn: &Connection) -> Result<(Vec<OpenPush>, Vec<(i64, St
                 f.due_at, p.next_attempt_at, p.expires_at, p.attempts,
                 p.attempts > 0
                   AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
-                p.state = 'retrying' OR p.reason IS NOT NULL
+                p.state = 'retrying' OR p.reason IS NOT NULL,
+                iif(p.attempts > 0, p.account, NULL)
            FROM pushes AS p INDEXED BY pushes_open
            JOIN fires AS f ON f.id = p.fire_id
           WHERE p.finished_at IS NULL AND (p.state = 'pending' OR p.state = 'retrying')
@@ -107,6 +108,7 @@ fn open_push(row: &Row<'_>) -> Result<OpenPush> {
         attempts: row.get(12)?,
         perhaps_sent: row.get(13)?,
         is_resting: row.get(14)?,
+        last_account: row.get(15)?,
     })
 }
 

@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use pushcron::clock::{Clock, ManualClock};
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
-    Account, Body, Database, Delivery, Job, Message, Misfire, Moment, Outcome, Overlap, PushSpec, Report, RetryPolicy,
-    Schedule, StateDir, Target, UtcMs,
+    Account, Body, Database, Delivery, Job, Message, Misfire, Moment, Outcome, Overlap, PushSpec, PushState, Report,
+    RetryPolicy, Schedule, StateDir, Target, UtcMs,
 };
 use pushcron::engine::accounts::{Accounts, LiveAccount};
 use pushcron::engine::dispatcher::{Dispatcher, EngineGauges, Event};
+use pushcron::engine::observer::EngineEvent;
 use pushcron::engine::push_media::PushMedia;
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
 use pushcron::engine::scheduler::{ApplyError, Scheduler, begin_watch, end_watch};
@@ -131,6 +132,8 @@ impl Sender for Scripted {
     }
 }
 
+type Ended = Arc<Mutex<Vec<(Option<String>, PushState)>>>;
+
 /// A daemon in pieces.
 pub struct World {
     pub dir: Arc<tempfile::TempDir>,
@@ -140,6 +143,8 @@ pub struct World {
     pub scheduler: Scheduler,
     pub recovered: Recovered,
     pub events: mpsc::UnboundedSender<Event>,
+    /// The ends of pushes that were told, each with the account that it counts for.
+    pub ended: Ended,
     accounts: Vec<Account>,
     idempotent: bool,
     gauges: Arc<EngineGauges>,
@@ -224,7 +229,14 @@ impl World {
         let seen = last_seen(&*store, clock.reading()).await.unwrap();
         let journal = SendJournal::create(&journal_at).unwrap();
         let media = Arc::new(PushMedia::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
-        let (dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media, journal);
+        let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media, journal);
+        let ended = Ended::default();
+        let heard = ended.clone();
+        dispatcher.set_observer(Arc::new(move |event| {
+            if let EngineEvent::Ended { account, state, .. } = event {
+                heard.lock().unwrap().push((account.map(str::to_owned), state));
+            }
+        }));
         let (events, gauges) = (dispatcher.handle(), dispatcher.gauges());
         let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
         let mut accounts_now = live_accounts(&accounts, &platform, idempotent);
@@ -236,7 +248,20 @@ impl World {
         events.send(Event::Accounts(accounts_now)).ok().unwrap();
         events.send(Event::Resumed { pushes: open, by }).ok().unwrap();
         let dispatching = tokio::spawn(dispatcher.run(inbox));
-        World { dir, clock, platform, store, scheduler, recovered, events, accounts, idempotent, gauges, dispatching }
+        World {
+            dir,
+            clock,
+            platform,
+            store,
+            scheduler,
+            recovered,
+            events,
+            ended,
+            accounts,
+            idempotent,
+            gauges,
+            dispatching,
+        }
     }
 
     /// A new process over a database that another one left.

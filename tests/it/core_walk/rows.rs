@@ -108,6 +108,7 @@ impl Rows {
             is_resting: row.is_resting,
             perhaps_sent: row.was_unknown(),
             attempts: row.attempts.len() as u32,
+            last_account: row.through.clone().filter(|_| !row.attempts.is_empty()),
         }
     }
 

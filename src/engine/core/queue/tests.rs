@@ -45,6 +45,7 @@ fn push(id: i64, target: &str, at: i64) -> OpenPush {
         is_resting: false,
         attempts: 0,
         perhaps_sent: false,
+        last_account: None,
     }
 }
 
