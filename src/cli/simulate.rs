@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use jiff::ToSpan;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -16,13 +17,12 @@ use crate::answers::when;
 use crate::answers::words::counted;
 use crate::config::{Config, Scenario};
 use crate::domain::{UtcMs, escaped, reason};
-use crate::simulate::{Change, Course, PushSeen, Request, SimulateError, Sums, changes, simulate};
+use crate::simulate::{Change, Course, PushSeen, Request, Silence, SimulateError, Sums, changes, simulate};
 
 /// Pushes shown to people.
 const MOST: usize = 50;
 /// Later than this after its instant, a push is late.
 const LATE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -165,7 +165,13 @@ impl Simulate {
         let from = self.from.as_deref().map_or(Ok(now), |text| read("--from", text))?;
         let until = match &self.until {
             Some(text) => read("--until", text)?,
-            None => from + DAY * self.days.unwrap_or(1),
+            // Days of the calendar, of which one may have 23 hours.
+            None => {
+                let days = self.days.unwrap_or(1);
+                let end = from.to_jiff().to_zoned(zone).checked_add(i64::from(days).days());
+                let end = end.map_err(|_| usage(format!("--days {days} ends outside the years that can be told")))?;
+                UtcMs::from(end.timestamp())
+            }
         };
         Ok((from, until))
     }
@@ -182,19 +188,13 @@ impl Simulate {
         let shown = |at| when::shown(at, zone, true, false);
         if !(self.calendar || self.load || self.misses) {
             summary(out, &course.sums(), &shown(course.from), &shown(course.until))?;
-            let notes = course.dst_notes();
-            for (at, job, note) in notes.iter().take(MOST) {
-                writeln!(out, "{}  {}: {note}", shown(*at), escaped(job))?;
-            }
-            let silent = course.silent_jobs();
-            if !silent.is_empty() {
-                let names = silent.iter().take(MOST).map(|name| escaped(name)).collect::<Vec<_>>().join(", ");
-                writeln!(out, "{} with no instant in this time: {names}", counted(silent.len(), "job"))?;
-            }
+            notes(out, course, &shown)?;
+            silence(out, course, &shown)?;
             misses(out, course, &shown, MOST)?;
         }
         if self.calendar {
             calendar(out, course, zone)?;
+            notes(out, course, &shown)?;
         }
         if self.load {
             load(out, course, &shown)?;
@@ -247,6 +247,40 @@ fn summary(out: &mut dyn Write, sums: &Sums, from: &str, until: &str) -> io::Res
     writeln!(out, "from {from} until {until}")?;
     writeln!(out, "instants: {}", listed(&sums.instants))?;
     writeln!(out, "pushes: {} ({} attempts)", listed(&sums.pushes), sums.attempts)
+}
+
+/// What summer time changes.
+fn notes(out: &mut dyn Write, course: &Course, shown: &dyn Fn(UtcMs) -> String) -> io::Result<()> {
+    let notes = course.dst_notes();
+    for (at, job, note) in notes.iter().take(MOST) {
+        writeln!(out, "{}  {}: {note}", shown(*at), escaped(job))?;
+    }
+    match notes.len().checked_sub(MOST) {
+        None | Some(0) => Ok(()),
+        Some(more) => writeln!(out, "… and {more} more: --json has them all"),
+    }
+}
+
+/// Jobs that nothing is told of, and why.
+fn silence(out: &mut dyn Write, course: &Course, shown: &dyn Fn(UtcMs) -> String) -> io::Result<()> {
+    let silent = course.silent_jobs();
+    if silent.is_empty() {
+        return Ok(());
+    }
+    let told = |(name, silence): &(&str, Silence)| {
+        let why = match silence {
+            Silence::Disabled => "disabled".to_owned(),
+            Silence::Until(at) => format!("next at {}", shown(*at)),
+            Silence::Since(at) => format!("none is to come, the last was at {}", shown(*at)),
+            Silence::Always => "its schedule calls for none".to_owned(),
+        };
+        format!("{} ({why})", escaped(name))
+    };
+    let mut names: Vec<String> = silent.iter().take(MOST).map(told).collect();
+    if silent.len() > MOST {
+        names.push("…".to_owned());
+    }
+    writeln!(out, "{} with no instant in this time: {}", counted(silent.len(), "job"), names.join(", "))
 }
 
 /// `40m30s`.
@@ -319,14 +353,12 @@ fn calendar(out: &mut dyn Write, course: &Course, zone: &jiff::tz::TimeZone) -> 
         number("not sent"),
         number("skipped"),
         number("missed"),
-        Column::ranked("note", 1, 20),
     ];
     let days = course.days(zone, LATE);
     let row = |(date, day): (&jiff::civil::Date, &crate::simulate::DayLoad)| {
         let numbers = [day.fired, day.sent, day.late, day.not_sent, day.skipped, day.missed];
         let mut row = vec![Cell::new(date.strftime("%a %Y-%m-%d").to_string())];
         row.extend(numbers.map(|number| Cell::new(number.to_string())));
-        row.push(Cell::new(day.notes.join("; ")).tone(Tone::Doubtful));
         row
     };
     let rows: Vec<Vec<Cell>> = days.iter().map(row).collect();
@@ -380,6 +412,6 @@ fn report(course: &Course, zone: &jiff::tz::TimeZone) -> Value {
         "load": course.load(),
         "days": days,
         "notes": course.dst_notes().into_iter().map(note).collect::<Vec<_>>(),
-        "silent_jobs": course.silent_jobs(),
+        "silent_jobs": course.silent_jobs().into_iter().map(|(name, _)| name).collect::<Vec<_>>(),
     })
 }

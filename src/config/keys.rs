@@ -6,6 +6,9 @@ use crate::policy::account::Fallback;
 
 pub(super) const TOP_KEYS: [&str; 5] = ["daemon", "accounts", "jobs", "defaults", "include"];
 
+/// Of the script of a simulation.
+pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
+
 pub(super) const DAEMON_KEYS: [&str; 14] = [
     "database",
     "timezone",

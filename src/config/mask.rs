@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::keys::TOP_KEYS;
+use super::keys::{SCRIPT_KEYS, TOP_KEYS};
 use super::text::quoted;
 use crate::domain::SenderSpec;
 use crate::domain::sender::SettingKind;
@@ -28,14 +28,23 @@ pub(super) struct SecretKeys {
     /// SecretKeys whose values are secret, or addresses that may hold a secret.
     secret: BTreeSet<&'static str>,
     senders: BTreeSet<&'static str>,
+    /// Top-level keys whose lines are shown but for what may be a secret.
+    open: &'static [&'static str],
 }
 
 impl SecretKeys {
+    /// For a script of a simulation, which holds no secrets. What does not stand under its own keys may be another file,
+    /// named by mistake.
+    pub fn of_script(specs: &[&'static SenderSpec]) -> SecretKeys {
+        SecretKeys { open: &SCRIPT_KEYS, ..SecretKeys::new(specs) }
+    }
+
     pub fn new(specs: &[&'static SenderSpec]) -> SecretKeys {
         let mut keys = SecretKeys {
             harmless: BTreeSet::from(["id", "im", "sender", "default", "concurrency", "min_interval"]),
             secret: BTreeSet::from(["heartbeat", "command", "url"]),
             senders: specs.iter().map(|spec| spec.name).collect(),
+            open: &["jobs", "defaults", "include", "daemon"],
         };
         for setting in specs.iter().flat_map(|spec| spec.settings) {
             match setting.kind {
@@ -164,7 +173,7 @@ impl MaskedLine {
 
 /// A line under the top-level key `section` as it may be shown; None where nothing of it may be.
 pub(super) fn line(section: Option<&str>, line: &str, keys: &SecretKeys) -> Option<MaskedLine> {
-    let open = matches!(section, Some("jobs" | "defaults" | "include" | "daemon"));
+    let open = section.is_some_and(|section| keys.open.contains(&section));
     let is_address_secret = section == Some("daemon");
     let pairs = pairs(line);
     let first = pairs.first().map_or(line.len(), |pair| pair.key_at);

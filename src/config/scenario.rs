@@ -12,6 +12,7 @@ use super::draft::Incomplete;
 use super::environment::LoadEnvironment;
 use super::files;
 use super::files::FileProblem;
+use super::keys::SCRIPT_KEYS;
 use super::mask::SecretKeys;
 use super::problem::ConfigErrors;
 use super::scalar;
@@ -20,7 +21,6 @@ use super::yaml::{ALIAS_BUDGET, At, Entry, Node, Reader, Value};
 use crate::domain::{Outcome, SenderSpec, UtcMs};
 use crate::policy::schedule::instant_of;
 
-const TOP_KEYS: [&str; 2] = ["latency", "events"];
 const EVENT_KEYS: [&str; 13] =
     ["from", "until", "for", "at", "account", "im", "is", "answers", "share", "inbound", "daemon", "clock", "why"];
 /// How long a platform takes to answer where the script says nothing.
@@ -166,7 +166,7 @@ pub fn scenario(
         }
     }
     let sources = [SourceText { name: shown(path), text }];
-    diagnostics.finish(&sources, &SecretKeys::new(specs)).map(|_| scenario)
+    diagnostics.finish(&sources, &SecretKeys::of_script(specs)).map(|_| scenario)
 }
 
 struct Script<'a, 'r> {
@@ -199,7 +199,7 @@ impl Script<'_, '_> {
             match &*entry.key {
                 "latency" => self.latency(&entry.node),
                 "events" => self.events(entry),
-                _ => self.decoder.unknown_key(entry, "a script", TOP_KEYS),
+                _ => self.decoder.unknown_key(entry, "a script", SCRIPT_KEYS),
             }
         }
     }

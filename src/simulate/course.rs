@@ -67,6 +67,18 @@ impl<'a> PushSeen<'a> {
     }
 }
 
+/// Why a job had no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    Disabled,
+    /// Its next instant comes later.
+    Until(UtcMs),
+    /// Its last instant was before.
+    Since(UtcMs),
+    /// It has no instant at all.
+    Always,
+}
+
 /// How many of what there were.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sums {
@@ -158,10 +170,22 @@ impl Course {
     }
 
     /// Jobs that called for nothing in this time, or that are disabled.
-    pub fn silent_jobs(&self) -> Vec<&str> {
+    pub fn silent_jobs(&self) -> Vec<(&str, Silence)> {
         let loud: BTreeSet<usize> = self.fire_rows().map(|fire| fire.job).collect();
         let silent = self.rows.jobs.iter().enumerate().filter(|(index, _)| !loud.contains(index));
-        silent.map(|(_, job)| &*job.name).collect()
+        let mut cache = ScheduleCache::default();
+        silent.map(|(_, job)| (&*job.name, self.silence(&job.definition, &mut cache))).collect()
+    }
+
+    fn silence(&self, job: &Job, cache: &mut ScheduleCache) -> Silence {
+        if !job.enabled {
+            return Silence::Disabled;
+        }
+        let Ok(schedule) = cache.get_or_compile(&job.schedule, &job.timezone, job.dst_gap) else {
+            return Silence::Always;
+        };
+        let next = schedule.next_after(UtcMs(self.until.0 - 1)).map(Silence::Until);
+        next.or_else(|| schedule.previous_before(self.from).map(Silence::Since)).unwrap_or(Silence::Always)
     }
 
     /// What each account has to carry, in the order of their names.

@@ -19,7 +19,7 @@ use crate::policy::clock_doubt::doubt;
 use crate::policy::schedule::ScheduleCache;
 
 pub use changes::{Change, changes};
-pub use course::{AttemptSeen, Course, DayLoad, Load, PushSeen, Sums};
+pub use course::{AttemptSeen, Course, DayLoad, Load, PushSeen, Silence, Sums};
 pub use error::{MOST_INSTANTS, SimulateError};
 
 const DAY: Duration = Duration::from_secs(86_400);

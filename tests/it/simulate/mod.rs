@@ -69,3 +69,70 @@ fn a_wrong_scenario_is_refused_with_every_place() {
     assert!(house.run("simulate --days 1 --db out.db").refused(64).contains("writes none yet"));
     assert!(house.run("simulate --days 1 --fail-on limits").refused(64).contains("not simulated yet"));
 }
+
+#[test]
+fn what_is_wrong_in_a_scenario_is_shown_as_it_was_written_and_another_file_is_not() {
+    let house = House::with_file(FILES);
+    house.write("wrong.yaml", "latency: {default: 300 ms, matix: 1s}\nevents:\n- {at: noon, inbound: a}\n");
+    let told = house.run("simulate --scenario wrong.yaml").refused(78);
+    for line in ["1 | latency: {default: 300 ms, matix: 1s}", "3 | - {at: noon, inbound: a}"] {
+        assert!(told.contains(line), "{line} in {told}");
+    }
+    assert!(!told.contains("****"), "{told}");
+
+    for another in [
+        "accounts:\n  - {id: a, sender: onebot11, token: canary-7f3a}\njobs: []\n",
+        "accounts: [{id: a, token: canary-7f3a}]\n",
+        "events: [{token: canary-7f3a}]\n",
+        "{accounts: [{id: a, token: canary-7f3a}]\n",
+    ] {
+        house.write("another.yaml", another);
+        let told = house.run("simulate --scenario another.yaml").refused(78);
+        assert!(told.contains("another.yaml:") && !told.contains("canary"), "{told}");
+    }
+}
+
+const BERLIN: &str = "
+daemon: {timezone: Europe/Berlin}
+accounts: [{id: a, im: qq, sender: console, default: true}]
+jobs:
+  - {name: nightly, cron: '30 2 * * *', push: {im: qq, group: '1', text: hi}}
+";
+
+#[test]
+fn the_calendar_tells_what_summer_time_changes_also_where_nobody_sees_a_terminal() {
+    let house = House::with_file(BERLIN);
+    let told = house.run("simulate --from 2027-03-27 --days 3 --calendar").fine();
+    assert!(told.contains("\n2027-03-28 03:00:00  nightly: 02:30 does not exist on 2027-03-28"), "{told}");
+    assert_eq!(told.matches("\nSun 2027-03-28").count() + told.matches("\nMon 2027-03-29").count(), 2, "{told}");
+}
+
+#[test]
+fn days_are_those_of_the_calendar() {
+    let house = House::with_file(BERLIN);
+    for (from, until) in [("2027-03-27", "2027-03-29"), ("2027-10-30", "2027-11-01"), ("2027-06-01", "2027-06-03")] {
+        let told = house.run(&format!("simulate --from {from} --days 2")).fine();
+        assert!(told.starts_with(&format!("from {from} 00:00:00 until {until} 00:00:00\n")), "{told}");
+    }
+    assert!(house.run("simulate --from 9999-12-30 --days 40000").refused(64).contains("--days 40000 ends outside"));
+}
+
+#[test]
+fn a_job_without_an_instant_is_told_with_the_reason() {
+    let house = House::with_file(
+        "daemon: {timezone: UTC}
+accounts: [{id: a, im: qq, sender: console, default: true}]
+jobs:
+  - {name: was, at: 2026-01-05T09:00, push: {im: qq, group: '1', text: hi}}
+  - {name: will, at: 2091-01-05T09:00, push: {im: qq, group: '1', text: hi}}
+  - {name: not, at: 2091-02-01T09:00, enabled: false, push: {im: qq, group: '1', text: hi}}
+  - {name: daily, cron: '0 9 * * *', push: {im: qq, group: '1', text: hi}}
+",
+    );
+    let told = house.run("simulate --from 2027-06-01 --days 1").fine();
+    let line = "3 jobs with no instant in this time: was (none is to come, the last was at 2026-01-05 09:00:00), \
+                will (next at 2091-01-05 09:00:00), not (disabled)\n";
+    assert!(told.contains(line), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&house.run("simulate --from 2027-06-01 --json").fine()).unwrap();
+    assert_eq!(told["silent_jobs"], serde_json::json!(["was", "will", "not"]));
+}
