@@ -1,6 +1,7 @@
 //! Takes secrets out of what a platform answers: some quote in an error what they were sent, address and headers and all.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -9,7 +10,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::spelling::{Sought, Spelled};
+use super::spelling::{Reading, Sought};
 use crate::domain::Secret;
 use crate::domain::account::{SettingValue, Settings};
 
@@ -22,7 +23,7 @@ const SECRET_NAMES: [&str; 6] = ["key", "token", "secret", "sign", "pass", "quer
 
 /// Texts that no answer may show, the longest first.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(Arc<[Hidden]>);
+pub struct Secrets(Arc<[Arc<Hidden>]>);
 
 /// One of them, and what its other spellings are known by.
 struct Hidden {
@@ -47,15 +48,7 @@ impl Secrets {
                 _ => in_text(secret.expose(), &mut texts),
             }
         }
-        Secrets::new(texts)
-    }
-
-    fn new(mut texts: Vec<String>) -> Secrets {
-        texts.retain(|text| text.len() >= SHORTEST);
-        texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        texts.dedup();
-        let hidden = |text: String| Hidden { sought: Sought::new(&text), text: Secret::new(text) };
-        Secrets(texts.into_iter().map(hidden).collect())
+        Secrets::default().and(texts)
     }
 
     /// These, and those that a request carries in its headers and its query, such as a token that the platform gave.
@@ -84,20 +77,25 @@ impl Secrets {
         if texts.is_empty() {
             return self.clone();
         }
-        texts.extend(self.0.iter().map(|known| known.text.expose().to_owned()));
-        Secrets::new(texts)
+        texts.sort();
+        texts.dedup();
+        let hidden = |text: String| Arc::new(Hidden { sought: Sought::new(&text), text: Secret::new(text) });
+        let mut all: Vec<Arc<Hidden>> = self.0.iter().cloned().chain(texts.into_iter().map(hidden)).collect();
+        all.sort_by_key(|hidden| Reverse(hidden.text.expose().len()));
+        Secrets(all.into())
     }
 
     /// The text with `****` in the place of each secret, in whatever spelling it stands there.
     pub fn hide_in_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         // All are looked for in the text as it is: where a short one was replaced first, a longer one around it in another
         // spelling would not be known any more.
-        let spelled = Spelled::of(text);
+        let readings = Reading::all_of(text);
         let plain = |hidden: &Hidden| {
             let secret = hidden.text.expose();
             text.match_indices(secret).map(|(at, found)| at..at + found.len()).collect::<Vec<_>>()
         };
-        let in_any = |hidden: &Hidden| [plain(hidden), hidden.sought.find_in(text, spelled.as_ref())].concat();
+        let spelled = |hidden: &Hidden| readings.iter().flat_map(|reading| hidden.sought.find_in(reading)).collect();
+        let in_any = |hidden: &Arc<Hidden>| [plain(hidden), spelled(hidden)].concat();
         let mut places: Vec<_> = self.0.iter().flat_map(in_any).collect();
         if places.is_empty() {
             return Cow::Borrowed(text);
@@ -174,6 +172,7 @@ fn in_query(url: &Url, texts: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use reqwest::header::{AUTHORIZATION, HeaderValue};
     use serde_json::json;
 
@@ -233,6 +232,41 @@ mod tests {
             assert_eq!(secrets.hide_in_text(&said), "Basic **** is wrong", "{before}");
         }
         for honest in ["100% of a&b; \\n %zz &x; 早%E6%97%A9", "abc/def", ""] {
+            assert_eq!(secrets.hide_in_text(honest), honest);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_known_in_hex_octal_and_base64_of_base64() {
+        let secrets = secrets(&["abc/def+ghi=jkl"]);
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let octal = |text: &str| text.bytes().map(|byte| format!("\\{byte:03o}")).collect::<String>();
+        let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let token = "abc/def+ghi=jkl";
+        for before in ["", "u:", "user:", "user1:", "another"] {
+            let plain = format!("{before}{token} and more");
+            let (once, url_safe) = (STANDARD.encode(&plain), URL_SAFE_NO_PAD.encode(&plain));
+            let twice = |text: &str| percent(&percent(text));
+            for (said, shown) in [
+                (hex(token.as_bytes()), "****".to_owned()),
+                (hex(plain.as_bytes()).to_uppercase(), "****".to_owned()),
+                (format!("0x{}!", hex(plain.as_bytes())), "0x****!".to_owned()),
+                (octal(&plain), format!("{}****{}", octal(before), octal(" and more"))),
+                (twice(&plain), format!("{}****{}", twice(before), twice(" and more"))),
+                (percent(&twice(token)), "****".to_owned()),
+                (STANDARD.encode(&once), "****".to_owned()),
+                (STANDARD.encode(format!("{before}{once}")), "****".to_owned()),
+                (URL_SAFE_NO_PAD.encode(&url_safe), "****".to_owned()),
+                (once.replace('/', "\\/").replace('=', "\\u003d"), "****".to_owned()),
+                (percent(&once), "****".to_owned()),
+                (octal(&once), "****".to_owned()),
+                (STANDARD.encode(&once).replace('=', "%3D"), "****".to_owned()),
+            ] {
+                assert_eq!(secrets.hide_in_text(&said), shown, "{before}: {said}");
+            }
+        }
+        for honest in ["deadbeefdeadbeefdeadbeefdeadbeefdeadbeef", "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4", r"\0 \101 \189"]
+        {
             assert_eq!(secrets.hide_in_text(honest), honest);
         }
     }
