@@ -55,6 +55,9 @@ impl Explanation {
         }
         let asked = when::parse(time, &newest_zone(&revisions), now);
         let asked = asked.map_err(|problem| Refusal::new(Kind::Senseless, problem))?;
+        if asked.until <= asked.from {
+            return Err(Refusal::new(Kind::Senseless, format!("'{time}' is no stretch of time")));
+        }
         let filter = Filter { job: Some(job.to_owned()), ..Filter::default() };
         let overview = store.view(View::JobOverview, &filter).await?;
         let overview = rows(&overview).next();

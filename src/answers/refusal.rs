@@ -44,7 +44,10 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         let kind = match error {
-            StoreError::Open { .. } | StoreError::Corrupt { .. } | StoreError::Unavailable(_) => Kind::OutOfReach,
+            StoreError::Open { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Unavailable(_)
+            | StoreError::Unreadable { .. } => Kind::OutOfReach,
             StoreError::Refused(_) => Kind::Broken,
             StoreError::NotFound(_) => Kind::NotFound,
             StoreError::NotAllowed(_) => Kind::NotAllowed,

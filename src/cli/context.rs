@@ -203,6 +203,19 @@ impl Context {
         Ok(store::exists(&self.whereabouts()?.database))
     }
 
+    /// A failure over this job, with what the files know where the database does not know the job.
+    pub fn of_job(&self, job: &str, failure: Failure) -> Failure {
+        let is_in_files = || self.config_to_look_at().is_ok_and(|config| config.jobs.iter().any(|of| of.name == job));
+        if !failure.is_not_found() || !is_in_files() {
+            return failure;
+        }
+        let advice = match self.daemon_runs() {
+            Ok(true) => "the daemon that runs has not loaded it: `systemctl reload pushcron`, or send it SIGHUP",
+            _ => "no daemon has loaded it: start one (`pushcron run`)",
+        };
+        Failure::new(failure.exit, format!("job '{job}' is in the files, and {advice}"))
+    }
+
     /// Names of paused jobs; without a database there are none.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
@@ -12,9 +13,14 @@ pub fn taken_as_values(command: Command) -> Command {
         .mut_subcommands(taken_as_values)
 }
 
-/// Values that may have been meant for an option, each with the option that took it.
+/// What the words say that an error of the parser does not.
 #[derive(Default)]
-pub struct Taken(Vec<(String, String)>);
+pub struct Taken {
+    /// Values that may have been meant for an option, each with the option that took it.
+    values: Vec<(String, String)>,
+    /// What each place of the verb takes, as the parser names it and in words.
+    places: Vec<(String, String)>,
+}
 
 /// Goes over the words as the parser will. Who forgot a value has the next option taken for it: where a value is
 /// spelled like an option of the verb, it counts only behind a `=`.
@@ -41,22 +47,34 @@ pub fn judge(command: &Command, words: &[OsString]) -> Result<Taken, clap::Error
                 return Err(verb.clone().error(ErrorKind::InvalidValue, text));
             }
             if value.starts_with("--") {
-                taken.0.push((word.into_owned(), value.into_owned()));
+                taken.values.push((word.into_owned(), value.into_owned()));
             }
         } else if let Some(found) = verb.find_subcommand(&*word) {
             verb = found;
         }
     }
+    let in_words = |arg: &Arg| Some((arg.to_string(), arg.get_help()?.to_string()));
+    taken.places = verb.get_positionals().filter_map(in_words).collect();
     Ok(taken)
 }
 
 impl Taken {
-    /// The parser's error, with what it cannot know: that a misspelt option went before as a value.
+    /// The parser's error, with what it cannot know: that a misspelt option went before as a value; and with what it
+    /// does not say: what a missing word looks like.
     pub fn told_with(&self, mut error: clap::Error) -> clap::Error {
-        if error.kind() == ErrorKind::UnknownArgument && !self.0.is_empty() {
-            let tip =
-                |(option, value): &(String, String)| format!("'{value}' was taken as the value of {option}").into();
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(self.0.iter().map(tip).collect()));
+        let missing = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+            (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => missing.clone(),
+            _ => Vec::new(),
+        };
+        let places = self.places.iter().filter(|(place, _)| missing.contains(place));
+        let mut tips: Vec<StyledStr> =
+            places.map(|(place, words)| format!("{}: {words}", place.trim_matches(['<', '>'])).into()).collect();
+        if error.kind() == ErrorKind::UnknownArgument {
+            let tip = |(option, value): &(String, String)| format!("'{value}' was taken as the value of {option}");
+            tips.extend(self.values.iter().map(|taken| tip(taken).into()));
+        }
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
         }
         error
     }

@@ -35,8 +35,8 @@ pub struct Explain {
 impl Explain {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let now = context.now();
-        let explained =
-            context.reading(async |store| Ok(Explanation::read(store, &self.job, &self.time, now).await?))?;
+        let read = context.reading(async |store| Ok(Explanation::read(store, &self.job, &self.time, now).await?));
+        let explained = read.map_err(|failure| context.of_job(&self.job, failure))?;
         let waiting = explained.waiting_ims();
         let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
         let facts = explained.facts(now, context.daemon_runs()?, &contacts);

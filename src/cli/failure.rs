@@ -38,11 +38,18 @@ pub struct Failure {
     /// Lines to be read before the one that says why: the problems of a configuration.
     detail: Vec<String>,
     text: String,
+    /// There is no such job, push or account.
+    is_not_found: bool,
 }
 
 impl Failure {
     pub fn new(exit: Exit, text: impl Into<String>) -> Failure {
-        Failure { exit, detail: Vec::new(), text: text.into() }
+        Failure { exit, detail: Vec::new(), text: text.into(), is_not_found: false }
+    }
+
+    /// Whether what was named does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.is_not_found
     }
 
     /// An error with its causes.
@@ -79,7 +86,8 @@ impl From<Kind> for Exit {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        Failure::new(refusal.kind.into(), refusal.to_string())
+        let is_not_found = refusal.kind == Kind::NotFound;
+        Failure { is_not_found, ..Failure::new(refusal.kind.into(), refusal.to_string()) }
     }
 }
 
@@ -91,10 +99,10 @@ impl From<StoreError> for Failure {
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Failure {
+        let text = format!("the configuration is refused: {}", errors.count());
         Failure {
-            exit: Exit::BadConfig,
             detail: errors.errors.iter().map(ToString::to_string).collect(),
-            text: format!("the configuration is refused: {}", errors.count()),
+            ..Failure::new(Exit::BadConfig, text)
         }
     }
 }

@@ -25,7 +25,8 @@ impl Fire {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let acts = context.acts(store);
-            let done = acts.fire(&self.job).await?;
+            let done = acts.fire(&self.job).await;
+            let done = done.map_err(|refusal| context.of_job(&self.job, refusal.into()))?;
             say(in_words(&done));
             wait::or_tell(context, &acts, done.push_ids(), self.wait).await
         })

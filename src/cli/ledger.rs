@@ -48,15 +48,26 @@ impl Ledger {
             let stretch = stretch.map_err(|problem| Failure::new(Exit::Usage, format!("--{option}: {problem}")))?;
             Ok(stretch.map(|stretch| stretch.from))
         };
-        let from = instant("from", &self.from)?;
-        let until = instant("until", &self.until)?.map_or(context.now(), |until| UtcMs(until.0 - 1).min(context.now()));
+        let (from, end, now) = (instant("from", &self.from)?, instant("until", &self.until)?, context.now());
+        if let Some(text) = self.from.as_ref().filter(|_| from.is_some_and(|from| from > now)) {
+            let text = format!("--from: {text} is still to come, and the ledger looks at what was");
+            return Err(Failure::new(Exit::Usage, text));
+        }
+        if from.is_some_and(|from| end.is_some_and(|end| end <= from)) {
+            return Err(Failure::new(Exit::Usage, "--until is not later than --from: there is nothing between them"));
+        }
+        let until = end.map_or(now, |end| UtcMs(end.0 - 1).min(now));
         let audit = Audit { from, until, zone_version: zone::data_version() };
         let tell = |wrong: &Wrong| {
             if !self.json {
                 say(escaped(&line_of_job(wrong)));
             }
         };
-        let all = context.reading(async |store| Ok(ledger::check(store, self.job.as_deref(), &audit, tell).await?))?;
+        let all = context.reading(async |store| Ok(ledger::check(store, self.job.as_deref(), &audit, tell).await?));
+        let all = all.map_err(|failure| match &self.job {
+            Some(job) => context.of_job(job, failure),
+            None => failure,
+        })?;
         match self.json {
             true => say(render::pretty(&json!(all))),
             false => {

@@ -40,7 +40,8 @@ impl Resume {
 fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure> {
     context.changing(async |store| {
         for job in jobs {
-            say(in_words(&context.acts(store).set_paused(job, paused).await?));
+            let done = context.acts(store).set_paused(job, paused).await;
+            say(in_words(&done.map_err(|refusal| context.of_job(job, refusal.into()))?));
         }
         Ok(Exit::Done)
     })

@@ -178,7 +178,7 @@ impl Push {
 
 fn from_stdin() -> Result<String, Failure> {
     let text = io::read_to_string(io::stdin());
-    let text = text.map_err(|error| Failure::new(Exit::Failed, format!("standard input: {error}")))?;
+    let text = text.map_err(|error| Failure::new(Exit::Usage, format!("standard input: {error}")))?;
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
@@ -207,7 +207,7 @@ fn local(source: &str) -> Option<PathBuf> {
 }
 
 fn base64_of(path: &Path, cap: u64) -> Result<String, Failure> {
-    let failed = |problem: String| Failure::new(Exit::Failed, format!("{}: {problem}", path.display()));
+    let failed = |problem: String| Failure::new(Exit::Usage, format!("{}: {problem}", path.display()));
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     let mut bytes = Vec::new();
     file.take(cap + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// No space, an I/O error, a lock held too long: the same call may work later.
     #[error("the database cannot be written now: {0}")]
     Unavailable(String),
+    /// It was only to be read, and cannot be.
+    #[error("database {path} cannot be read: {problem}")]
+    Unreadable { path: String, problem: String },
     /// The database refused a row, which is a bug of ours.
     #[error("the database refused a write: {0}")]
     Refused(String),

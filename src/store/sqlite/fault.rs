@@ -67,6 +67,17 @@ impl Fault {
     }
 }
 
+/// What callers are told of it who only wanted to read the database at this path.
+pub(super) fn of_reading(fault: Fault, path: &Path) -> StoreError {
+    let is_sql = matches!(fault, Fault::Sql(_));
+    match fault.into_store_error(path) {
+        StoreError::Unavailable(problem) | StoreError::Refused(problem) if is_sql => {
+            StoreError::Unreadable { path: path.display().to_string(), problem }
+        }
+        error => error,
+    }
+}
+
 /// What callers are told once the writer is gone.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())

@@ -37,11 +37,13 @@ impl SqliteStore {
         let runtime = Handle::current();
         let opened = spawn_blocking(move || {
             connect::prepare(&path, access)?;
-            let opened = match access {
-                Access::Read => Self::open_reading(&path),
-                Access::Daemon | Access::Write => Self::open_writing(&path, access, now, runtime),
-            };
-            opened.map_err(|fault| fault.into_store_error(&path))
+            match access {
+                Access::Read => Self::open_reading(&path).map_err(|fault| fault::of_reading(fault, &path)),
+                Access::Daemon | Access::Write => {
+                    let opened = Self::open_writing(&path, access, now, runtime);
+                    opened.map_err(|fault| fault.into_store_error(&path))
+                }
+            }
         });
         // Only a runtime that ends drops what it was given to do.
         opened.await.unwrap_or_else(|_| Err(closed()))
@@ -111,7 +113,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
     {
-        self.readers.ask_at_once(question).await.map_err(|fault| fault.into_store_error(&self.path))
+        self.readers.ask_at_once(question).await.map_err(|fault| fault::of_reading(fault, &self.path))
     }
 }
 

@@ -79,6 +79,22 @@ fn explain_history_and_ledger_agree_on_pushes_whose_row_cannot_be_read() {
 }
 
 #[test]
+fn a_database_that_cannot_be_read_is_not_said_to_be_one_that_cannot_be_written() {
+    let house = House::lived_in();
+    // A file of which every read fails, whoever asks.
+    for line in ["jobs", "accounts", "history", "explain berlin 09:00", "ledger"] {
+        let told = house.run(&format!("{line} --db /proc/self/mem")).refused(69);
+        assert!(told.contains("/mem cannot be read: disk I/O error"), "{line}: {told}");
+    }
+    let told = house.run("pause berlin --db /proc/self/mem").refused(69);
+    assert!(told.contains("cannot be written now: disk I/O error"), "who wanted to write is told so: {told}");
+
+    Connection::open(house.path("pushcron.db")).unwrap().execute_batch("ALTER TABLE fires RENAME TO fired").unwrap();
+    let told = house.run("explain berlin 09:00").refused(69);
+    assert!(told.contains("pushcron.db cannot be read: no such table"), "{told}");
+}
+
+#[test]
 fn what_ended_without_an_attempt_is_not_said_to_wait_for_one() {
     let house = House::lived_in();
     let asked = "explain daily-report 2026-01-08T09:00";

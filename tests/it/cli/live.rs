@@ -208,9 +208,16 @@ fn a_push_carries_a_file_that_only_the_person_can_read() {
     assert!(run.out.contains("note.txt") && run.out.contains("18 bytes"), "{}", run.out);
 
     house.write("jobs.yaml", &FILE.replace("defaults:", "daemon: {media_max_bytes: 10}\ndefaults:"));
-    let told = house.run("push --im qq --user 1 --file inner/note.txt").refused(1);
+    // As everything that is refused before anything is recorded, so that a script knows that nothing was sent.
+    let told = house.run("push --im qq --user 1 --file inner/note.txt").refused(64);
     assert!(told.ends_with("inner/note.txt: larger than 10 bytes (daemon.media_max_bytes)\n"), "{told}");
-    assert!(house.run("push --im qq --user 1 --file absent.txt").refused(1).contains("absent.txt: No such file"));
+    assert!(house.run("push --im qq --user 1 --file absent.txt").refused(64).contains("absent.txt: No such file"));
+    house.write("latin1.txt", "");
+    std::fs::write(house.path("latin1.txt"), b"gr\xfc\xdfe").unwrap();
+    let mut command = house.command(["push", "--im", "qq", "--user", "1", "--text", "-"]);
+    command.stdin(std::fs::File::open(house.path("latin1.txt")).unwrap());
+    let told = crate::cli::house::Told::from(command.output().unwrap()).refused(64);
+    assert!(told.starts_with("pushcron: standard input: "), "{told}");
 }
 
 #[test]

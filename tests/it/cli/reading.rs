@@ -108,6 +108,32 @@ fn what_did_not_happen_is_explained_too() {
 }
 
 #[test]
+fn explain_without_a_time_says_what_a_time_looks_like() {
+    let told = House::lived_in().run("explain berlin").refused(64);
+    let line = "TIME: 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z";
+    assert!(told.contains("<TIME>") && told.contains(line) && told.contains("Usage: pushcron explain"), "{told}");
+    let told = House::lived_in().run("resume").refused(64);
+    assert!(told.contains("<JOB>") && !told.contains("TIME"), "{told}");
+}
+
+#[test]
+fn a_time_that_ends_before_it_begins_is_refused() {
+    let house = House::lived_in();
+    for (line, told) in [
+        ("ledger --from 2026-01-07 --until 2026-01-06", "--until is not later than --from"),
+        ("ledger berlin --from 2026-01-06 --until 2026-01-06 --json", "--until is not later than --from"),
+        ("ledger --from 2091-01-01", "--from: 2091-01-01 is still to come"),
+        ("ledger --from 2091-01-01 --until 2092-01-01", "--from: 2091-01-01 is still to come"),
+        ("explain berlin 0h", "'0h' is no stretch of time"),
+        ("simulate --from 2027-01-02 --until 2027-01-01", "expected an end after the beginning"),
+    ] {
+        assert!(house.run(line).refused(64).contains(told), "{line}: {}", house.run(line).err);
+    }
+    assert_eq!(house.run("ledger --from 2026-01-06 --until 2026-01-07").code, Some(0));
+    assert_eq!(house.run("ledger berlin --until 2091-01-01").code, Some(1), "what is to come is not looked at");
+}
+
+#[test]
 fn programs_get_an_explanation_with_the_rows_behind_it() {
     let house = House::lived_in();
     let told = house.run("explain daily-report 2026-01-06T01:00:00Z --json").fine();

@@ -1,6 +1,8 @@
 //! Verbs that write to the database, without a daemon.
 
 use insta::assert_snapshot;
+use pushcron::domain::UtcMs;
+use pushcron::store::sqlite::{DaemonLock, Purpose};
 use serde_json::Value;
 
 use crate::cli::house::House;
@@ -150,4 +152,34 @@ fn a_reader_that_is_gone_turns_no_bad_verdict_into_a_good_one() {
         assert_eq!(house.run(line).code, Some(1), "{line}");
         assert_eq!((house.run_unread(line).code, house.run_on_a_full_disk(line).code), (Some(1), Some(1)), "{line}");
     }
+}
+
+#[test]
+fn a_job_that_is_in_the_files_and_in_no_database_is_said_to_be_loaded_by_nobody() {
+    let house = House::lived_in();
+    house.write(
+        "jobs.yaml",
+        "daemon: {timezone: Asia/Shanghai}\naccounts: [{id: screen, sender: console, im: qq}]\n\
+         jobs: [{name: newcomer, every: 1h, push: {im: qq, group: 1, text: hi}}]\n",
+    );
+    let verbs = ["fire newcomer", "pause newcomer", "resume newcomer", "explain newcomer 09:00", "ledger newcomer"];
+    for line in verbs {
+        assert_eq!(
+            house.run(line).refused(1),
+            "pushcron: job 'newcomer' is in the files, and no daemon has loaded it: start one (`pushcron run`)\n",
+            "{line}"
+        );
+    }
+    let lock = DaemonLock::take(&house.path("pushcron.db"), Purpose::Daemon, UtcMs(0)).unwrap();
+    for line in verbs {
+        let told = house.run(line).refused(1);
+        let advice = "the daemon that runs has not loaded it: `systemctl reload pushcron`, or send it SIGHUP";
+        assert!(told.contains(advice), "{line}: {told}");
+    }
+    drop(lock);
+    // A misspelt one is not helped by a start.
+    assert!(house.run("fire newcomr").refused(1).contains("there is no job 'newcomr'; `pushcron jobs` lists them"));
+    // What the files say is not asked of files that are refused.
+    house.write("jobs.yaml", "daemon: {timezone: Asia/Shanghai}\njobs: [{name: newcomer}]\n");
+    assert!(house.run("fire newcomer").refused(1).contains("there is no job 'newcomer'"));
 }
