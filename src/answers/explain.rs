@@ -123,7 +123,7 @@ impl Explanation {
             Some(due_at) => Fact::NoRow { due_at, by: By::of(revision), because: self.no_row(due_at, daemon_runs) },
             // Not in the schedule: what is near, and what summer time has to do with it.
             None => {
-                let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at).map(|note| note.to_string()) };
+                let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at) };
                 let (before, after) =
                     (schedule.previous_before(from), schedule.next_after(UtcMs(self.asked.until.0 - 1)));
                 let by = By::of(revision);

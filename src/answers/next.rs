@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::refusal::{Kind, Refusal};
 use super::when;
 use crate::domain::near::nearest;
 use crate::domain::{Job, UtcMs};
-use crate::policy::schedule::{CompiledSchedule, ScheduleCache};
+use crate::policy::schedule::{CompiledSchedule, DstNote, ScheduleCache};
 use crate::store::Table;
 
 const DAY_MS: i64 = 86_400_000;
@@ -28,8 +29,28 @@ pub type Paused = Option<HashSet<String>>;
 pub struct Fire<'a> {
     pub at: UtcMs,
     pub job: &'a Job,
+    pub notes: Vec<Note>,
+}
+
+/// What is to be known of an instant beside its hour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Its time does not exist on that day, and the job leaves it out.
+    SkippedInGap,
     /// What summer time makes of it.
-    pub note: Option<String>,
+    Dst(DstNote),
+    /// So many more of the job's fires lie within the calendar.
+    More(u64),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::SkippedInGap => f.write_str("skipped: its time does not exist on that day (dst_gap: skip)"),
+            Note::Dst(note) => note.fmt(f),
+            Note::More(more) => write!(f, "{more} more by then"),
+        }
+    }
 }
 
 /// The coming fires of the job `only`, even if it is disabled, else of all that are enabled: the first `number`, else ten
@@ -110,10 +131,7 @@ fn calendar<'a>(jobs: &[Compiled<'a>], now: UtcMs) -> Vec<Fire<'a>> {
             && more > 0
             && let Some(last) = fires.last_mut()
         {
-            last.note = [last.note.take(), Some(format!("{more} more by then"))]
-                .into_iter()
-                .flatten()
-                .reduce(|a, b| format!("{a}; {b}"));
+            last.notes.push(Note::More(more));
         }
     }
     fires.sort_by_key(|fire| fire.at);
@@ -122,24 +140,13 @@ fn calendar<'a>(jobs: &[Compiled<'a>], now: UtcMs) -> Vec<Fire<'a>> {
 
 fn fire<'a>((job, schedule): &Compiled<'a>, at: UtcMs) -> Fire<'a> {
     let skipped = schedule.next_called_after(UtcMs(at.0 - 1)).is_some_and(|called| called.skipped);
-    let note = if skipped {
-        Some("skipped: its time does not exist on that day (dst_gap: skip)".to_owned())
-    } else {
-        schedule.note_at(at).map(|note| note.to_string())
-    };
-    Fire { at, job, note }
+    let note = if skipped { Some(Note::SkippedInGap) } else { schedule.note_at(at).map(Note::Dst) };
+    Fire { at, job, notes: note.into_iter().collect() }
 }
 
-/// What is to be said beside a fire.
-pub fn note(fire: &Fire, paused: &Paused) -> Option<String> {
-    let state = if paused.as_ref().is_some_and(|paused| paused.contains(&fire.job.name)) {
-        Some("paused: will be skipped")
-    } else if !fire.job.enabled {
-        Some("disabled")
-    } else {
-        None
-    };
-    state.map(str::to_owned).into_iter().chain(fire.note.clone()).reduce(|a, b| format!("{a}; {b}"))
+/// All that is to be known of a fire, where there is something.
+pub fn in_words(notes: &[Note]) -> Option<String> {
+    notes.iter().map(ToString::to_string).reduce(|a, b| format!("{a}; {b}"))
 }
 
 /// `qq group:123456`, and how many more.
@@ -155,8 +162,33 @@ pub fn as_table(fires: &[Fire], paused: &Paused) -> Table {
         let Job { name, timezone, schedule, enabled, .. } = fire.job;
         let local = when::shown(fire.at, &when::zone(timezone), true, true);
         let (enabled, is_paused) = (u8::from(*enabled), paused.as_ref().map(|paused| u8::from(paused.contains(name))));
-        let values = json!([name, fire.at, timezone, local, schedule.describe(), enabled, is_paused, fire.note]);
+        let values =
+            json!([name, fire.at, timezone, local, schedule.describe(), enabled, is_paused, in_words(&fire.notes)]);
         values.as_array().cloned().unwrap_or_default()
     };
     Table { columns: columns.map(str::to_owned).to_vec(), rows: fires.iter().map(row).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(definition: Value) -> Job {
+        serde_json::from_value(definition).unwrap()
+    }
+
+    #[test]
+    fn a_calendar_tells_what_summer_time_moves_and_how_often_a_job_fires_that_would_bury_the_others() {
+        let night = json!({ "name": "night", "schedule": { "cron": "30 2 * * *" }, "timezone": "Europe/Berlin" });
+        let jobs = [job(json!({ "name": "minutely", "schedule": { "every": 60_000 } })), job(night)];
+        let now = "2026-03-29T00:00:00.000Z".parse().unwrap();
+        let fires = coming(&jobs, None, None, now).unwrap();
+        let of = |name: &str| fires.iter().filter(|fire| fire.job.name == name).collect::<Vec<_>>();
+        let (minutely, night) = (of("minutely"), of("night"));
+        assert_eq!((minutely.len(), night.len()), (MOST_OF_A_JOB, 1));
+        assert_eq!(minutely.iter().flat_map(|fire| &fire.notes).collect::<Vec<_>>(), [&Note::More(1439 - 5)]);
+        assert!(matches!(*night[0].notes, [Note::Dst(DstNote::MovedTo { .. })]), "{:?}", night[0].notes);
+        let row = as_table(&fires, &None).rows.into_iter().find(|row| row[0] == "night").unwrap();
+        assert_eq!(row.last(), Some(&json!("02:30 does not exist on 2026-03-29, fires at 03:00")));
+    }
 }

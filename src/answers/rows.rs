@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::when;
@@ -37,6 +38,13 @@ impl<'a> Row<'a> {
 
     pub fn instant(&self, column: &str) -> Option<UtcMs> {
         self.get(column).as_str()?.parse().ok()
+    }
+}
+
+/// An object, under the names of the columns.
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.columns.iter().zip(self.values))
     }
 }
 
@@ -113,5 +121,20 @@ pub fn plain(value: &Value) -> Cow<'_, str> {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text),
         other => Cow::Owned(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn programs_get_a_row_under_the_names_of_its_columns_in_their_order() {
+        let columns = ["id", "job", "state"].map(str::to_owned).to_vec();
+        let table = Table { columns, rows: vec![vec![json!(7), Value::Null, json!("sent")]] };
+        let all: Vec<_> = rows(&table).collect();
+        assert_eq!(serde_json::to_string(&all).unwrap(), r#"[{"id":7,"job":null,"state":"sent"}]"#);
     }
 }

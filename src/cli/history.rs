@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap_complete::ArgValueCandidates;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::args::Show;
 use super::candidates;
@@ -176,7 +176,7 @@ impl Lines<'_> {
         let (Some(row), Some(values)) = (rows(table).nth(index), table.rows.get(index)) else { return Ok(()) };
         let mut out = io::stdout().lock();
         if self.show.json {
-            writeln!(out, "{}", render::json(&render::object(table, values)))?;
+            writeln!(out, "{}", render::json(&json!(row)))?;
         } else if self.show.csv {
             render::csv_row(&mut out, values.iter().cloned())?;
         } else if let Some((instants, widths)) = &self.shape {

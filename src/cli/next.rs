@@ -92,7 +92,7 @@ impl Next {
                     Cell::new(&fire.job.name),
                     Cell::new(next::targets(fire.job)),
                     Cell::new(fire.job.schedule.describe()),
-                    Cell::new(next::note(fire, paused).unwrap_or_default()).tone(Tone::Doubtful),
+                    Cell::new(note(fire, paused).unwrap_or_default()).tone(Tone::Doubtful),
                 ]
             })
             .collect();
@@ -100,4 +100,16 @@ impl Next {
         writeln!(out, "{}", instants.told())?;
         Ok(())
     }
+}
+
+/// What is to be said beside a fire.
+fn note(fire: &Fire, paused: &Paused) -> Option<String> {
+    let state = if paused.as_ref().is_some_and(|paused| paused.contains(&fire.job.name)) {
+        Some("paused: will be skipped")
+    } else if !fire.job.enabled {
+        Some("disabled")
+    } else {
+        None
+    };
+    state.map(str::to_owned).into_iter().chain(next::in_words(&fire.notes)).reduce(|a, b| format!("{a}; {b}"))
 }

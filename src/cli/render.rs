@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::answers::rows::{Table, plain};
+use crate::answers::rows::{Table, plain, rows};
 use crate::domain::{escaped, escaped_json};
 
 /// Two spaces between columns.
@@ -304,11 +304,11 @@ impl<'a> Dump<'a> {
             csv_row(self.out, table.columns.iter().cloned().map(Value::from))?;
         }
         self.begun = true;
-        for row in &table.rows {
+        for (row, values) in rows(table).zip(&table.rows) {
             if self.csv {
-                csv_row(self.out, row.iter().cloned())?;
+                csv_row(self.out, values.iter().cloned())?;
             } else {
-                write!(self.out, "{}{}", if self.rows == 0 { "[\n" } else { ",\n" }, json(&object(table, row)))?;
+                write!(self.out, "{}{}", if self.rows == 0 { "[\n" } else { ",\n" }, json(&json!(row)))?;
             }
             self.rows += 1;
         }
@@ -326,11 +326,6 @@ impl<'a> Dump<'a> {
         }
         self.out.flush()
     }
-}
-
-/// One row as a JSON object under the view's column names.
-pub fn object(table: &Table, row: &[Value]) -> Value {
-    Value::Object(table.columns.iter().cloned().zip(row.iter().cloned()).collect::<Map<_, _>>())
 }
 
 /// A value on one line, which a terminal can show as well.

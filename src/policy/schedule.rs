@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde::{Serialize, Serializer};
 
 use self::pattern::{Parts, Pattern};
 use self::wall::{FURTHEST, Place, Wall, civil};
@@ -316,6 +317,12 @@ impl fmt::Display for DstNote {
             DstNote::FirstOfTwo(at) => write!(f, "first of two {}s", clock(*at)),
             DstNote::SecondOfTwo(at) => write!(f, "second of two {}s", clock(*at)),
         }
+    }
+}
+
+impl Serialize for DstNote {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::super::contacts::Known;
 use super::super::when::ClockNote;
 use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
+use crate::policy::schedule::DstNote;
 use crate::store::{AttemptRecord, Revision};
 
 /// One fact. Each is told by itself.
@@ -107,7 +108,7 @@ pub enum NoRow {
 pub struct Nearest {
     pub at: UtcMs,
     /// What summer time has to do with it.
-    pub note: Option<String>,
+    pub note: Option<DstNote>,
 }
 
 /// What was decided about an instant, and what came of it.
