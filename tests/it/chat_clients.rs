@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::bench::{delivery, group, user};
+use crate::common::deliveries::{captioned, delivery, group, media, opus_of_1001_ms, text, text_item, user};
 use crate::common::fake_im::{Answer, FakeIm, Request};
 use crate::common::form::form;
-use crate::common::rig::{Rig, media, opus_of_1001_ms, text, text_item};
+use crate::common::senders::Bench;
 use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, UtcMs};
 use pushcron::senders::Sender;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// A server that says yes to everybody, the files that all send, and the senders' surroundings.
 struct World {
     im: FakeIm,
-    rig: Rig,
+    bench: Bench,
     png: MediaFile,
     png2: MediaFile,
     voice: MediaFile,
@@ -36,14 +36,14 @@ impl World {
         let data = json!({"message_id": "om_1", "image_key": "img_1", "file_key": "file_1"});
         im.on("/im/v1/", Answer::json(200, json!({"code": 0, "data": data})));
         im.on("/robot/send", Answer::json(200, json!({"errcode": 0, "errmsg": "ok"})));
-        let rig = Rig::new();
+        let bench = Bench::new();
         World {
             im,
-            png: rig.file("a.png", "image/png", b"\x89PNG first"),
-            png2: rig.file("b.png", "image/png", b"\x89PNG second"),
-            voice: rig.file("a.ogg", "audio/ogg", &opus_of_1001_ms()),
-            pdf: rig.file("a.pdf", "application/pdf", b"%PDF"),
-            rig,
+            png: bench.file("a.png", "image/png", b"\x89PNG first"),
+            png2: bench.file("b.png", "image/png", b"\x89PNG second"),
+            voice: bench.file("a.ogg", "audio/ogg", &opus_of_1001_ms()),
+            pdf: bench.file("a.pdf", "application/pdf", b"%PDF"),
+            bench,
         }
     }
 
@@ -148,16 +148,16 @@ async fn telegram_is_asked_as_python_telegram_bot_asks() {
     let url = world.im.url("");
     let settings = [("token", "123456:TOKEN"), ("base_url", url.as_str())];
     let marked = [settings[0], settings[1], ("parse_mode", "HTML"), ("silent", "true")];
-    let marked = world.rig.sender("telegram", &marked);
-    let mut ours = world.ours(&*marked, vec![delivery(group("42/7"), text("<b>hi</b>"), vec![])]).await;
-    let album = Body::Mixed { items: vec![Item::Image(media(None)), Item::Image(media(None)), text_item("both")] };
+    let marked = world.bench.sender("telegram", &marked);
+    let mut ours = world.ours(&*marked, vec![text(group("42/7"), "<b>hi</b>")]).await;
+    let album = Body::Mixed { items: vec![Item::Image(media()), Item::Image(media()), text_item("both")] };
     let pushes = vec![
-        delivery(user("42"), Body::Image(media(Some("cap"))), vec![world.png.clone()]),
-        delivery(user("42"), Body::Voice(media(None)), vec![world.voice.clone()]),
-        delivery(user("42"), Body::File(media(None)), vec![world.pdf.clone()]),
+        delivery(user("42"), Body::Image(captioned("cap")), vec![world.png.clone()]),
+        delivery(user("42"), Body::Voice(media()), vec![world.voice.clone()]),
+        delivery(user("42"), Body::File(media()), vec![world.pdf.clone()]),
         delivery(user("42"), album, vec![world.png.clone(), world.png2.clone()]),
     ];
-    ours.extend(world.ours(&*world.rig.sender("telegram", &settings), pushes).await);
+    ours.extend(world.ours(&*world.bench.sender("telegram", &settings), pushes).await);
     // Theirs asks who it is before anything else.
     same(&theirs[1..], &ours);
 }
@@ -168,12 +168,12 @@ async fn feishu_is_asked_as_its_own_sdk_asks() {
     let Some(theirs) = world.theirs("feishu").await else { return };
     let url = world.im.url("");
     let settings = [("app_id", "cli_1"), ("app_secret", "SECRET"), ("base_url", url.as_str())];
-    let app = world.rig.sender("feishu_app", &settings);
+    let app = world.bench.sender("feishu_app", &settings);
     let pushes = vec![
-        delivery(group("oc_1"), text("hi"), vec![]),
-        delivery(group("oc_1"), Body::Image(media(None)), vec![world.png.clone()]),
-        delivery(group("oc_1"), Body::File(media(None)), vec![world.pdf.clone()]),
-        delivery(group("oc_1"), Body::Voice(media(None)), vec![world.voice.clone()]),
+        text(group("oc_1"), "hi"),
+        delivery(group("oc_1"), Body::Image(media()), vec![world.png.clone()]),
+        delivery(group("oc_1"), Body::File(media()), vec![world.pdf.clone()]),
+        delivery(group("oc_1"), Body::Voice(media()), vec![world.voice.clone()]),
     ];
     same(&theirs, &world.ours(&*app, pushes).await);
 }
@@ -183,9 +183,9 @@ async fn dingtalk_is_asked_and_signed_as_dingtalkchatbot_does() {
     let world = World::new().await;
     let Some(theirs) = world.theirs("dingtalk").await else { return };
     // The signature holds the instant, so ours is made at theirs.
-    world.rig.clock().step_wall_to(UtcMs(theirs[0].query["timestamp"].parse().unwrap()));
+    world.bench.clock.step_wall_to(UtcMs(theirs[0].query["timestamp"].parse().unwrap()));
     let url = world.im.url("/robot/send?access_token=TOKEN");
-    let robot = world.rig.sender("dingtalk_robot", &[("url", &url), ("secret", "SECdemo")]);
+    let robot = world.bench.sender("dingtalk_robot", &[("url", &url), ("secret", "SECdemo")]);
     let called = Body::Mixed { items: vec![text_item("hi\n"), Item::At { user: "13800000000".into() }] };
     let marked = Body::Mixed { items: vec![Item::Markdown { text: "**m**".into() }] };
     let pushes = vec![delivery(group("ops"), called, vec![]), delivery(group("ops"), marked, vec![])];

@@ -4,10 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::common::bench::{Bench, account};
-use crate::common::deliveries::secret;
 use crate::common::fake_ilink::{BOT, FakeIlink, TOKEN, USER};
 use crate::common::fake_im::{Answer, Refused};
+use crate::common::senders::{Bench, account};
 use async_trait::async_trait;
 use pushcron::domain::Account;
 use pushcron::senders;
@@ -43,7 +42,7 @@ impl LoginDialog for Person {
 }
 
 fn ilink(service: &FakeIlink) -> Account {
-    account("ilink", &[("base_url", secret(service.im.url("")))])
+    account("ilink", &[("base_url", &service.im.url(""))])
 }
 
 fn status(status: &str) -> Value {
@@ -223,7 +222,7 @@ async fn a_confirmation_without_its_parts_is_none_and_an_old_login_stays() {
 async fn a_platform_that_cannot_be_reached_or_speaks_otherwise_is_told() {
     let bench = Bench::new().leaping();
     let nobody = Refused::new();
-    let account_of_nobody = account("ilink", &[("base_url", secret(nobody.url()))]);
+    let account_of_nobody = account("ilink", &[("base_url", &nobody.url())]);
     let error = senders::log_in(&account_of_nobody, &bench.environment(), &mut Person::default()).await.unwrap_err();
     assert!(matches!(error, LoginError::Unreachable(_)), "{error}");
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::bench::{group, user};
-use crate::common::rig::{Rig, media, retry, text, text_item};
+use crate::common::deliveries::{captioned, group, media, next_attempt, text_item, user};
+use crate::common::senders::Bench;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pushcron::clock::{Clock, SystemClock};
 use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, Target};
@@ -21,7 +21,7 @@ struct World {
     client: reqwest::Client,
     bot: Person,
     alice: Person,
-    rig: Rig,
+    bench: Bench,
 }
 
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl World {
         pushcron::senders::http::Http::new().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let nobody = Person { id: String::new(), token: String::new() };
-        let mut world = World { url, client, bot: nobody.clone(), alice: nobody, rig: Rig::new() };
+        let mut world = World { url, client, bot: nobody.clone(), alice: nobody, bench: Bench::new().live() };
         world.bot = world.register("bot").await;
         world.alice = world.register("alice").await;
         Some(world)
@@ -87,7 +87,7 @@ impl World {
     }
 
     fn sender_at(&self, url: &str) -> Box<dyn Sender> {
-        self.rig.live_sender("matrix", &[("url", url), ("token", &self.bot.token)])
+        self.bench.sender("matrix", &[("url", url), ("token", &self.bot.token)])
     }
 
     /// What alice sees in the room, oldest first.
@@ -112,8 +112,12 @@ impl World {
 /// A push made just now.
 fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
     let now = SystemClock::new().now();
-    let delivery = crate::common::bench::delivery(target, body, media);
+    let delivery = crate::common::deliveries::delivery(target, body, media);
     Delivery { made_at: now, expires_at: now + delivery.retry.give_up_after, ..delivery }
+}
+
+fn text(target: Target, text: &str) -> Delivery {
+    delivery(target, Body::Text { text: text.to_owned() }, Vec::new())
 }
 
 fn segment(id: &str) -> String {
@@ -133,23 +137,23 @@ async fn every_kind_arrives_byte_for_byte() {
     assert_eq!(sender.probe().await, Probe::up());
 
     let words = "早上好 😀\nsecond line \"quoted\" \\ <b>&amp;";
-    let report = sender.send(&delivery(group(&room), text(words), vec![])).await;
+    let report = sender.send(&text(group(&room), words)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     let seen = world.messages(&room).await;
     assert_eq!(seen[0]["content"], json!({"msgtype": "m.text", "body": words}));
     assert_eq!(Some(seen[0]["event_id"].as_str().unwrap()), report.message_id.as_deref());
 
     let rows = [
-        (Body::Image(media(Some("the caption"))), "图 1.png", "image/png", "m.image", 70_001),
-        (Body::Voice(media(None)), "v.ogg", "audio/ogg", "m.audio", 3),
-        (Body::Video(media(None)), "v.mp4", "video/mp4", "m.video", 200_000),
-        (Body::File(media(None)), "report.pdf", "application/pdf", "m.file", 65_536),
+        (Body::Image(captioned("the caption")), "图 1.png", "image/png", "m.image", 70_001),
+        (Body::Voice(media()), "v.ogg", "audio/ogg", "m.audio", 3),
+        (Body::Video(media()), "v.mp4", "video/mp4", "m.video", 200_000),
+        (Body::File(media()), "report.pdf", "application/pdf", "m.file", 65_536),
     ];
     for (at, (body, name, mime_type, msgtype, len)) in rows.into_iter().enumerate() {
         let content = binary(len);
-        let mut file = world.rig.file(name, mime_type, &content);
+        let mut file = world.bench.file(name, mime_type, &content);
         if msgtype == "m.video" {
-            file.cover = Some(Box::new(world.rig.file("still.jpg", "image/jpeg", b"still")));
+            file.cover = Some(Box::new(world.bench.file("still.jpg", "image/jpeg", b"still")));
         }
         let mut push = delivery(group(&room), body, vec![file]);
         push.key = format!("kind-{at}");
@@ -174,13 +178,13 @@ async fn a_mixed_message_keeps_its_order_and_calls_whom_it_names() {
     let items = vec![
         Item::At { user: world.alice.id.clone() },
         text_item("look at\nthis"),
-        Item::Image(media(None)),
+        Item::Image(media()),
         text_item("below it"),
         Item::Markdown { text: "**done**".into() },
-        Item::File(media(None)),
+        Item::File(media()),
     ];
     let files =
-        vec![world.rig.file("a.png", "image/png", &binary(50)), world.rig.file("b.txt", "text/plain", b"plain")];
+        vec![world.bench.file("a.png", "image/png", &binary(50)), world.bench.file("b.txt", "text/plain", b"plain")];
     let report = world.sender().send(&delivery(group(&room), Body::Mixed { items }, files)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     let parts: Vec<&str> = report.parts.iter().map(|part| part.part.as_str()).collect();
@@ -203,7 +207,7 @@ async fn a_text_too_long_for_one_event_arrives_whole() {
     let room = world.room().await;
     // Quotes and line ends are the worst of ordinary text: JSON doubles them.
     let long = "\"早\"\n".repeat(20_000);
-    let report = world.sender().send(&delivery(group(&room), text(&long), vec![])).await;
+    let report = world.sender().send(&text(group(&room), &long)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     let seen = world.messages(&room).await;
     let bodies: Vec<&str> = seen.iter().map(|event| event["content"]["body"].as_str().unwrap()).collect();
@@ -258,11 +262,8 @@ async fn carry(client: TcpStream, server: TcpStream, armed: Arc<AtomicBool>) {
 async fn a_retry_after_a_lost_answer_does_not_double() {
     let Some(world) = World::new("a_retry_after_a_lost_answer_does_not_double").await else { return };
     let room = world.room().await;
-    let file = world.rig.file("a.png", "image/png", &binary(5000));
-    let pushes = [
-        delivery(group(&room), text("only once"), vec![]),
-        delivery(group(&room), Body::Image(media(None)), vec![file]),
-    ];
+    let file = world.bench.file("a.png", "image/png", &binary(5000));
+    let pushes = [text(group(&room), "only once"), delivery(group(&room), Body::Image(media()), vec![file])];
     for (at, mut push) in pushes.into_iter().enumerate() {
         push.key = format!("once-{at}");
         let proxy = lossy_proxy(&world.url).await;
@@ -273,7 +274,7 @@ async fn a_retry_after_a_lost_answer_does_not_double() {
         // A new sender, as after a restart: it uploads the picture again and so sends another body.
         let sender = world.sender_at(&proxy);
         assert!(sender.is_idempotent(&push, SystemClock::new().now()));
-        let report = sender.send(&retry(push, &report)).await;
+        let report = sender.send(&next_attempt(&push, &report)).await;
         assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
         let seen = world.messages(&room).await;
         assert_eq!(seen.len(), at + 1, "the retry doubled: {seen:#?}");
@@ -288,7 +289,7 @@ async fn a_retry_after_a_lost_answer_does_not_double() {
 async fn a_user_is_written_to_in_one_direct_room() {
     let Some(mut world) = World::new("a_user_is_written_to_in_one_direct_room").await else { return };
     let push = |key: &str, target: Target| {
-        let mut push = delivery(target, text(key), vec![]);
+        let mut push = text(target, key);
         push.key = key.to_owned();
         push
     };
@@ -309,7 +310,7 @@ async fn a_user_is_written_to_in_one_direct_room() {
     world.join(&room).await;
 
     // Without a memory, the account's own list finds it.
-    world.rig = Rig::new();
+    world.bench = Bench::new().live();
     let report = world.sender().send(&push("fifth", alice)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     let seen: Vec<Value> = world.messages(&room).await.iter().map(|event| event["content"]["body"].clone()).collect();
@@ -330,19 +331,19 @@ async fn the_servers_refusals_are_understood() {
         (group(&format!("#{alias}:im.test")), Outcome::Sent),
     ];
     for (target, expected) in rows {
-        let report = world.sender().send(&delivery(target.clone(), text("a"), vec![])).await;
+        let report = world.sender().send(&text(target.clone(), "a")).await;
         assert_eq!(report.outcome, expected, "{target}: {report:?}");
     }
 
-    let stranger = world.rig.live_sender("matrix", &[("url", &world.url), ("token", "syt_CANARY")]);
-    let report = stranger.send(&delivery(group(&room), text("a"), vec![])).await;
+    let stranger = world.bench.sender("matrix", &[("url", &world.url), ("token", "syt_CANARY")]);
+    let report = stranger.send(&text(group(&room), "a")).await;
     assert_eq!(report.outcome, Outcome::AccountDown, "{report:?}");
     let probe = stranger.probe().await;
     assert_eq!(probe.online, Some(false));
     assert!(!format!("{report:?}{probe:?}").contains("CANARY"));
 
-    let large = world.rig.large_file("large.bin", "application/octet-stream", 22 << 20);
-    let report = world.sender().send(&delivery(group(&room), Body::File(media(None)), vec![large])).await;
+    let large = world.bench.large_file("large.bin", "application/octet-stream", 22 << 20);
+    let report = world.sender().send(&delivery(group(&room), Body::File(media()), vec![large])).await;
     assert_eq!(report.outcome, Outcome::Rejected, "{report:?}");
     assert!(report.error.unwrap().contains("the server takes"));
 }
@@ -386,7 +387,7 @@ impl World {
 }
 
 fn keyed(key: &str, target: Target) -> Delivery {
-    Delivery { key: key.to_owned(), ..delivery(target, text(key), vec![]) }
+    Delivery { key: key.to_owned(), ..text(target, key) }
 }
 
 #[tokio::test]
@@ -485,7 +486,7 @@ async fn a_push_whose_answer_got_lost_before_the_upgrade_is_not_said_again_after
         assert_eq!(world.texts(&old).await.len(), 1);
 
         let new = world.upgrade(&world.alice, &old).await;
-        let mut again = retry(push, &report);
+        let mut again = next_attempt(&push, &report);
         let sender = if restart { world.sender() } else { sender };
         if restart {
             again.parts.clear();

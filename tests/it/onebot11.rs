@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::common::deliveries::{account, build, build_on, file, media, mixed_push, push, secret, text, text_push};
-use crate::common::fake_im::{Answer, FakeIm, Refused};
-use pushcron::clock::ManualClock;
-use pushcron::domain::account::SettingValue;
-use pushcron::domain::message::{Item, Media};
-use pushcron::domain::{Account, Body, Delivery, Outcome, Target, UtcMs};
-use pushcron::senders::{Probe, Sender};
+use crate::common::deliveries::{captioned, delivery, file, group, media, mixed, text, user};
+use crate::common::fake_im::{Answer, Refused};
+use crate::common::platforms::CANARY;
+use crate::common::senders::{Bench, Stage};
+use pushcron::domain::message::Item;
+use pushcron::domain::{Body, Outcome, Target, UtcMs};
+use pushcron::senders::Probe;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -30,33 +30,19 @@ fn failed(retcode: i64, message: &str) -> Answer {
 }
 
 /// A logged-in implementation that takes everything.
-async fn implementation((name, version): (&str, &str)) -> FakeIm {
-    let im = FakeIm::start().await;
-    im.on("/get_version_info", ok(json!({"app_name": name, "app_version": version, "protocol_version": "v11"})));
-    im.on("/get_status", ok(json!({"online": true, "good": true, "stat": {}})));
-    im.on("/get_login_info", ok(json!({"user_id": 10001, "nickname": "机器人"})));
-    im.on("/send_", ok(json!({"message_id": 42})));
-    im.on("/upload_", ok(json!({"file_id": "f1"})));
-    im.on("/get_msg", failed(100, "MSG_NOT_FOUND"));
-    im
+async fn implementation((name, version): (&str, &str)) -> Stage {
+    let stage = Stage::of("onebot11").await.leaping().unpaced();
+    let product = json!({"app_name": name, "app_version": version, "protocol_version": "v11"});
+    stage.im.on("/get_version_info", ok(product));
+    stage
 }
 
-fn account_for(im: &FakeIm, more: Vec<(&'static str, SettingValue)>) -> Account {
-    let settings = [("url", secret(im.url("/"))), ("token", secret("hunter2"))].into_iter().chain(more);
-    // Without pauses between the parts of a message.
-    Account { min_interval: Some(Duration::ZERO), ..account("onebot11", settings) }
-}
-
-fn bot(im: &FakeIm) -> Box<dyn Sender> {
-    build(&account_for(im, vec![]))
-}
-
-fn local_bot(im: &FakeIm) -> Box<dyn Sender> {
-    build(&account_for(im, vec![("local_files", SettingValue::Bool(true))]))
+fn room() -> Target {
+    group("123456")
 }
 
 /// The segments of all messages sent, as `type:…` in order, one line per message.
-fn messages(im: &FakeIm) -> Vec<String> {
+fn messages(stage: &Stage) -> Vec<String> {
     let one = |segment: &Value| {
         let data = &segment["data"];
         let value = ["text", "qq", "file"].iter().find_map(|key| data[key].as_str()).unwrap_or_default();
@@ -65,29 +51,29 @@ fn messages(im: &FakeIm) -> Vec<String> {
     let message = |request: &crate::common::fake_im::Request| {
         request.json()["message"].as_array().unwrap().iter().map(one).collect::<Vec<_>>().join(" ")
     };
-    im.requests_to("/send_").iter().map(message).collect()
+    stage.im.requests_to("/send_").iter().map(message).collect()
 }
 
 #[tokio::test]
 async fn a_text_goes_to_groups_and_users_as_segments_in_plain_ascii() {
-    let im = implementation(NAPCAT).await;
+    let stage = implementation(NAPCAT).await;
     // LLBot's ids may be negative, which is no failure.
-    im.on("/send_", ok(json!({"message_id": -1489223011})));
-    let mut delivery = text_push("早报 [CQ:at,qq=all]\n😀");
-    let report = bot(&im).send(&delivery).await;
+    stage.im.on("/send_", ok(json!({"message_id": -1489223011})));
+    let mut delivery = text(room(), "早报 [CQ:at,qq=all]\n😀");
+    let report = stage.sender().send(&delivery).await;
     assert_eq!(report.outcome, Outcome::Sent);
     assert_eq!((report.message_id.as_deref(), report.http_status), (Some("-1489223011"), Some(200)));
-    delivery.target = Target::User("10001".into());
-    bot(&im).send(&delivery).await;
+    delivery.target = user("10001");
+    stage.sender().send(&delivery).await;
 
-    let requests = im.requests();
-    assert_eq!(im.paths(), ["/send_group_msg", "/send_private_msg"], "a text needs no other call");
+    let requests = stage.im.requests();
+    assert_eq!(stage.im.paths(), ["/send_group_msg", "/send_private_msg"], "a text needs no other call");
     let message = json!([{"type": "text", "data": {"text": "早报 [CQ:at,qq=all]\n😀"}}]);
     assert_eq!(requests[0].json(), json!({"group_id": "123456", "message": message}));
     assert_eq!(requests[1].json(), json!({"user_id": "10001", "message": message}));
     for request in &requests {
         assert_eq!(request.method, "POST");
-        assert_eq!(request.header("authorization"), Some("Bearer hunter2"));
+        assert_eq!(request.header("authorization"), Some("Bearer CANARY"));
         assert_eq!(request.header("content-type"), Some("application/json"));
         assert!(request.query.is_empty());
         assert!(request.body.is_ascii());
@@ -96,13 +82,13 @@ async fn a_text_goes_to_groups_and_users_as_segments_in_plain_ascii() {
 
 #[tokio::test]
 async fn a_long_text_goes_in_parts_and_a_retry_starts_at_the_first_part_not_sent() {
-    let im = implementation(NAPCAT).await;
+    let stage = implementation(NAPCAT).await;
     let timeout = failed(
         200,
         "Timeout: NTEvent serviceAndMethod:NodeIKernelMsgService/sendMsg EventRet:\n{\n    \"result\": 0\n}",
     );
-    im.script("/send_", [ok(json!({"message_id": 1})), timeout, ok(json!({"message_id": 2}))]);
-    let (bot, mut delivery) = (bot(&im), text_push(&"字".repeat(9000)));
+    stage.im.script("/send_", [ok(json!({"message_id": 1})), timeout, ok(json!({"message_id": 2}))]);
+    let (bot, mut delivery) = (stage.sender(), text(room(), &"字".repeat(9000)));
     let report = bot.send(&delivery).await;
     assert_eq!(report.outcome, Outcome::Unknown);
     let outcomes: Vec<_> = report.parts.iter().map(|part| (part.part.as_str(), part.outcome.as_str())).collect();
@@ -112,7 +98,7 @@ async fn a_long_text_goes_in_parts_and_a_retry_starts_at_the_first_part_not_sent
     delivery.parts = report.parts;
     let report = bot.send(&delivery).await;
     assert_eq!((report.outcome, report.message_id.as_deref()), (Outcome::Sent, Some("1")));
-    let lengths: Vec<_> = messages(&im).iter().map(|message| message.chars().count() - "text:".len()).collect();
+    let lengths: Vec<_> = messages(&stage).iter().map(|message| message.chars().count() - "text:".len()).collect();
     assert_eq!(lengths, [4000, 4000, 4000, 1000]);
 }
 
@@ -139,31 +125,31 @@ async fn each_kind_goes_as_the_implementation_takes_it() {
         (ANOTHER, "file", Ok("upload_group_file base64://cG5n")),
     ];
     for (product, kind, expected) in rows {
-        let im = implementation(product).await;
+        let stage = implementation(product).await;
         let body = match kind {
-            "image" => Body::Image(media("a")),
-            "voice" => Body::Voice(media("a")),
-            "video" => Body::Video(media("a")),
-            _ => Body::File(media("a")),
+            "image" => Body::Image(media()),
+            "voice" => Body::Voice(media()),
+            "video" => Body::Video(media()),
+            _ => Body::File(media()),
         };
-        let report = bot(&im).send(&push(body, vec![file(&dir, "a.png", "image/png", b"png")])).await;
+        let report = stage.sender().send(&delivery(room(), body, vec![file(&dir, "a.png", "image/png", b"png")])).await;
         match expected {
             Ok(expected) => {
                 assert_eq!(report.outcome, Outcome::Sent, "{product:?} {kind}: {report:?}");
-                let uploads = im.requests_to("/upload_").into_iter().map(|request| {
+                let uploads = stage.im.requests_to("/upload_").into_iter().map(|request| {
                     assert_eq!(
                         (&request.json()["name"], &request.json()["upload_file"]),
                         (&json!("a.png"), &json!(true))
                     );
                     format!("{} {}", &request.path[1..], request.json()["file"].as_str().unwrap())
                 });
-                let sent: Vec<String> = messages(&im).into_iter().chain(uploads).collect();
+                let sent: Vec<String> = messages(&stage).into_iter().chain(uploads).collect();
                 assert_eq!(sent, [expected], "{product:?} {kind}");
             }
             Err(expected) => {
                 assert_eq!(report.outcome, Outcome::Rejected, "{product:?} {kind}");
                 assert!(report.error.as_deref().unwrap().contains(expected), "{report:?}");
-                assert!(messages(&im).is_empty());
+                assert!(messages(&stage).is_empty());
             }
         }
     }
@@ -177,17 +163,17 @@ async fn files_travel_by_path_where_the_implementation_reads_this_machine() {
     assert!(url.ends_with("/%E6%97%A5%E6%8A%A5%20%231.pdf"), "{url}");
     let path = attachment.path.display().to_string();
     for product in [NAPCAT, LLBOT, LAGRANGE, GO_CQHTTP, ANOTHER] {
-        let im = implementation(product).await;
-        let bot = local_bot(&im);
-        for body in [Body::Image(media("a")), Body::Video(media("a")), Body::File(media("a"))] {
-            assert_eq!(bot.send(&push(body, vec![attachment.clone()])).await.outcome, Outcome::Sent);
+        let stage = implementation(product).await;
+        let bot = stage.with(&[("local_files", "true")]);
+        for body in [Body::Image(media()), Body::Video(media()), Body::File(media())] {
+            assert_eq!(bot.send(&delivery(room(), body, vec![attachment.clone()])).await.outcome, Outcome::Sent);
         }
         let (image, video, document) = (format!("image:{url}"), format!("video:{url}"), format!("file:{url}"));
         if product == NAPCAT || product == LLBOT {
-            assert_eq!(messages(&im), [image, video, document]);
+            assert_eq!(messages(&stage), [image, video, document]);
         } else {
-            assert_eq!(messages(&im), [image, video]);
-            let upload = im.request("/upload_group_file").json();
+            assert_eq!(messages(&stage), [image, video]);
+            let upload = stage.im.request("/upload_group_file").json();
             assert_eq!(upload["file"], path, "not as an address");
             assert_eq!(upload["group_id"], "123456");
         }
@@ -197,20 +183,20 @@ async fn files_travel_by_path_where_the_implementation_reads_this_machine() {
 #[tokio::test]
 async fn go_cqhttp_fetches_the_address_of_a_video_or_file_by_itself() {
     let dir = tempfile::tempdir().unwrap();
-    let im = implementation(GO_CQHTTP).await;
-    im.on("/download_file", ok(json!({"file": "/data/cache/x.cache"})));
+    let stage = implementation(GO_CQHTTP).await;
+    stage.im.on("/download_file", ok(json!({"file": "/data/cache/x.cache"})));
     let mut attachment = file(&dir, "a.mp4", "video/mp4", b"film");
     attachment.url = Some("https://example.com/a.mp4".into());
-    let bot = bot(&im);
-    let mut delivery = push(Body::Video(media("a")), vec![attachment]);
+    let bot = stage.sender();
+    let mut delivery = delivery(room(), Body::Video(media()), vec![attachment]);
     assert_eq!(bot.send(&delivery).await.outcome, Outcome::Sent);
-    assert_eq!(messages(&im), ["video:https://example.com/a.mp4"]);
+    assert_eq!(messages(&stage), ["video:https://example.com/a.mp4"]);
 
-    delivery.message.body = Body::File(media("a"));
-    delivery.target = Target::User("10001".into());
+    delivery.message.body = Body::File(media());
+    delivery.target = user("10001");
     assert_eq!(bot.send(&delivery).await.outcome, Outcome::Sent);
-    assert_eq!(im.request("/download_file").json()["url"], "https://example.com/a.mp4");
-    let upload = im.request("/upload_private_file").json();
+    assert_eq!(stage.im.request("/download_file").json()["url"], "https://example.com/a.mp4");
+    let upload = stage.im.request("/upload_private_file").json();
     assert_eq!(
         upload,
         json!({"user_id": "10001", "file": "/data/cache/x.cache", "name": "a.mp4", "upload_file": true})
@@ -223,9 +209,9 @@ async fn a_video_brings_its_cover_under_the_name_that_the_implementation_knows()
     let mut film = file(&dir, "a.mp4", "video/mp4", b"film");
     film.cover = Some(Box::new(file(&dir, "c.png", "image/png", b"png")));
     for (product, key) in [(NAPCAT, Some("thumb")), (LLBOT, Some("thumb")), (LAGRANGE, None)] {
-        let im = implementation(product).await;
-        bot(&im).send(&push(Body::Video(media("a")), vec![film.clone()])).await;
-        let data = im.request("/send_group_msg").json()["message"][0]["data"].clone();
+        let stage = implementation(product).await;
+        stage.sender().send(&delivery(room(), Body::Video(media()), vec![film.clone()])).await;
+        let data = stage.im.request("/send_group_msg").json()["message"][0]["data"].clone();
         let mut expected = json!({"file": "base64://ZmlsbQ=="});
         if let Some(key) = key {
             expected[key] = json!("base64://cG5n");
@@ -237,33 +223,33 @@ async fn a_video_brings_its_cover_under_the_name_that_the_implementation_knows()
 fn everything(dir: &TempDir) -> pushcron::domain::Delivery {
     let items = vec![
         Item::Text { text: "早".into() },
-        Item::Image(Media { caption: Some("chart".into()), ..media("a") }),
+        Item::Image(captioned("chart")),
         Item::At { user: "10002".into() },
         Item::Text { text: "look".into() },
-        Item::Voice(media("b")),
+        Item::Voice(media()),
         Item::AtAll,
         Item::Markdown { text: "**end**".into() },
-        Item::File(media("c")),
+        Item::File(media()),
     ];
     let files = vec![
         file(dir, "a.png", "image/png", b"png"),
         file(dir, "b.wav", "audio/wav", b"wav"),
         file(dir, "c.pdf", "application/pdf", b"pdf"),
     ];
-    mixed_push(items, files)
+    mixed(room(), items, files)
 }
 
 #[tokio::test]
 async fn a_mixed_message_keeps_its_order_over_several_sends() {
     let dir = tempfile::tempdir().unwrap();
-    let im = implementation(NAPCAT).await;
-    let report = bot(&im).send(&everything(&dir)).await;
+    let stage = implementation(NAPCAT).await;
+    let report = stage.sender().send(&everything(&dir)).await;
     assert_eq!(report.outcome, Outcome::Sent);
     let parts: Vec<_> = report.parts.iter().map(|part| part.part.as_str()).collect();
     assert_eq!(parts, ["mixed 1/4", "voice 2/4", "text 3/4", "file 4/4"]);
     assert_eq!(report.note.as_deref(), Some("markdown as text"));
     assert_eq!(
-        messages(&im),
+        messages(&stage),
         [
             "text:早 image:base64://cG5n text:chart at:10002 text: look",
             "record:base64://d2F2",
@@ -275,24 +261,25 @@ async fn a_mixed_message_keeps_its_order_over_several_sends() {
 
 #[tokio::test]
 async fn mentions_in_a_private_chat_are_words() {
-    let im = implementation(NAPCAT).await;
+    let stage = implementation(NAPCAT).await;
     let items = vec![Item::At { user: "7".into() }, Item::AtAll];
-    let mut delivery = mixed_push(items, vec![]);
-    delivery.target = Target::User("10001".into());
-    assert_eq!(bot(&im).send(&delivery).await.note.as_deref(), Some("mentions as text"));
-    assert_eq!(messages(&im), ["text:@7 text:@全体成员"]);
+    assert_eq!(
+        stage.sender().send(&mixed(user("10001"), items, vec![])).await.note.as_deref(),
+        Some("mentions as text")
+    );
+    assert_eq!(messages(&stage), ["text:@7 text:@全体成员"]);
 }
 
 #[tokio::test]
 async fn napcat_is_told_to_give_up_before_we_do() {
     let dir = tempfile::tempdir().unwrap();
-    let im = implementation(NAPCAT).await;
-    let bot = bot(&im);
+    let stage = implementation(NAPCAT).await;
+    let bot = stage.sender();
     assert_eq!(bot.probe().await, Probe::up());
-    bot.send(&text_push("hi")).await;
-    bot.send(&push(Body::Image(media("a")), vec![file(&dir, "a.png", "image/png", &[0; 1 << 20])])).await;
+    bot.send(&text(room(), "hi")).await;
+    bot.send(&delivery(room(), Body::Image(media()), vec![file(&dir, "a.png", "image/png", &[0; 1 << 20])])).await;
     let waits: Vec<_> =
-        im.requests_to("/send_").iter().map(|request| request.json()["timeout"].as_u64().unwrap()).collect();
+        stage.im.requests_to("/send_").iter().map(|request| request.json()["timeout"].as_u64().unwrap()).collect();
     // Of our 8 s: all but 2 s, and 4 s for a MiB.
     assert_eq!(waits, [6000, 10_002]);
 }
@@ -301,8 +288,8 @@ async fn napcat_is_told_to_give_up_before_we_do() {
 async fn a_large_file_reaches_napcat_in_chunks_that_add_up_to_it() {
     let dir = tempfile::tempdir().unwrap();
     let content: Vec<u8> = (0..11 * 1024 * 1024 + 5).map(|i| (i % 253) as u8).collect();
-    let im = implementation(NAPCAT).await;
-    im.handle("/upload_file_stream", |request| {
+    let stage = implementation(NAPCAT).await;
+    stage.im.handle("/upload_file_stream", |request| {
         // As NapCat does: with line ends behind the JSON and no JSON type.
         let data = match request.json().get("is_complete") {
             Some(_) => json!({"type": "response", "status": "file_complete", "file_path": "/tmp/napcat/film.mp4"}),
@@ -312,11 +299,11 @@ async fn a_large_file_reaches_napcat_in_chunks_that_add_up_to_it() {
         Answer::text(200, format!("{envelope}\r\n\r\n"))
     });
     let film = file(&dir, "film.mp4", "video/mp4", &content);
-    let report = bot(&im).send(&push(Body::Video(media("a")), vec![film.clone()])).await;
+    let report = stage.sender().send(&delivery(room(), Body::Video(media()), vec![film.clone()])).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-    assert_eq!(messages(&im), ["video:/tmp/napcat/film.mp4"]);
+    assert_eq!(messages(&stage), ["video:/tmp/napcat/film.mp4"]);
 
-    let mut requests = im.requests_to("/upload_file_stream");
+    let mut requests = stage.im.requests_to("/upload_file_stream");
     let end = requests.pop().unwrap().json();
     assert_eq!(end, json!({"stream_id": requests[0].json()["stream_id"], "is_complete": true}));
     let mut received = Vec::new();
@@ -341,20 +328,20 @@ async fn an_upload_that_breaks_leaves_nothing_unknown() {
         (failed(200, "Memory limit exceeded"), Outcome::Unreachable),
         (failed(1400, "chunk_data: required"), Outcome::Rejected),
     ] {
-        let im = implementation(NAPCAT).await;
-        im.on("/upload_file_stream", answer);
-        let report = bot(&im).send(&push(Body::Video(media("a")), vec![film.clone()])).await;
+        let stage = implementation(NAPCAT).await;
+        stage.im.on("/upload_file_stream", answer);
+        let report = stage.sender().send(&delivery(room(), Body::Video(media()), vec![film.clone()])).await;
         assert_eq!(report.outcome, outcome, "{report:?}");
         assert!(report.error.unwrap().starts_with("upload_file_stream: "));
-        assert!(messages(&im).is_empty());
+        assert!(messages(&stage).is_empty());
     }
 }
 
 #[tokio::test]
 async fn what_an_implementation_drops_in_silence_is_told_by_reading_back() {
     let dir = tempfile::tempdir().unwrap();
-    let picture = || push(Body::Image(media("a")), vec![file(&dir, "a.png", "image/png", b"png")]);
-    let to_all = || mixed_push(vec![Item::AtAll, Item::Text { text: "hi".into() }], vec![]);
+    let picture = || delivery(room(), Body::Image(media()), vec![file(&dir, "a.png", "image/png", b"png")]);
+    let to_all = || mixed(room(), vec![Item::AtAll, Item::Text { text: "hi".into() }], vec![]);
     let back = |message: Value| ok(json!({"message_id": 42, "message": message}));
     let rows = [
         (GO_CQHTTP, picture(), back(json!("[CQ:image,file=a.image]")), Outcome::Sent, None),
@@ -366,25 +353,25 @@ async fn what_an_implementation_drops_in_silence_is_told_by_reading_back() {
         (LLBOT, to_all(), back(json!([{"type": "at", "data": {"qq": "all"}}])), Outcome::Sent, None),
     ];
     for (product, delivery, answer, outcome, words) in rows {
-        let im = implementation(product).await;
-        im.on("/get_msg", answer.clone());
-        let report = bot(&im).send(&delivery).await;
+        let stage = implementation(product).await;
+        stage.im.on("/get_msg", answer.clone());
+        let report = stage.sender().send(&delivery).await;
         assert_eq!(report.outcome, outcome, "{answer:?}: {report:?}");
-        assert_eq!(im.request("/get_msg").json(), json!({"message_id": "42"}));
+        assert_eq!(stage.im.request("/get_msg").json(), json!({"message_id": "42"}));
         let told = report.error.or(report.note);
         assert_eq!(told.is_some(), words.is_some(), "{told:?}");
         assert!(words.is_none_or(|words| told.unwrap().contains(words)));
     }
-    let im = implementation(NAPCAT).await;
-    bot(&im).send(&picture()).await;
-    assert!(im.requests_to("/get_msg").is_empty(), "NapCat tells by itself");
+    let stage = implementation(NAPCAT).await;
+    stage.sender().send(&picture()).await;
+    assert!(stage.im.requests_to("/get_msg").is_empty(), "NapCat tells by itself");
 }
 
 /// What each implementation answers to each mistake (qq.md §1.1), and the class that it means.
 #[tokio::test]
 async fn each_implementations_own_answers_lead_to_their_class() {
-    let im = implementation(NAPCAT).await;
-    let bot = bot(&im);
+    let stage = implementation(NAPCAT).await;
+    let bot = stage.sender();
     let html = "<html>Bad Gateway</html>";
     let rows = [
         (Answer::status(401).header("www-authenticate", "Bearer"), Outcome::AccountDown),
@@ -413,8 +400,8 @@ async fn each_implementations_own_answers_lead_to_their_class() {
         (Answer::json(200, json!({"status": "async", "retcode": 0})), Outcome::Unknown),
     ];
     for (answer, outcome) in rows {
-        im.on("/send_", answer.clone());
-        let report = bot.send(&text_push("hi")).await;
+        stage.im.on("/send_", answer.clone());
+        let report = bot.send(&text(room(), "hi")).await;
         assert_eq!(report.outcome, outcome, "{answer:?}: {report:?}");
         assert_eq!(report.error.is_none(), outcome == Outcome::Sent);
     }
@@ -423,8 +410,8 @@ async fn each_implementations_own_answers_lead_to_their_class() {
 #[tokio::test]
 async fn an_implementation_that_is_not_there_is_unreachable_and_offline() {
     let refused = Refused::new();
-    let bot = build(&account("onebot11", [("url", secret(refused.url()))]));
-    assert_eq!(bot.send(&text_push("hi")).await.outcome, Outcome::Unreachable);
+    let bot = Bench::new().sender("onebot11", &[("url", &refused.url())]);
+    assert_eq!(bot.send(&text(room(), "hi")).await.outcome, Outcome::Unreachable);
     let probe = bot.probe().await;
     assert_eq!((probe.online, probe.sendable), (Some(false), Some(false)));
     assert!(probe.error.unwrap().starts_with("get_status: cannot connect"));
@@ -443,38 +430,33 @@ async fn a_probe_believes_the_implementation_and_checks_who_is_logged_in() {
         (json!({"online": true, "good": true}), "999", offline("logged in as '10001', expected self_id 999")),
     ];
     for (status, self_id, expected) in rows {
-        let im = implementation(LLBOT).await;
-        im.on("/get_status", ok(status.clone()));
-        let bot = build(&account_for(&im, vec![("self_id", text(self_id))]));
+        let stage = implementation(LLBOT).await;
+        stage.im.on("/get_status", ok(status.clone()));
+        let bot = stage.with(&[("self_id", self_id)]);
         assert_eq!(bot.probe().await, expected, "{status}");
     }
-    let im = implementation(LLBOT).await;
-    im.on("/get_status", Answer::json(403, json!({"message": "token verify failed"})));
-    let error = bot(&im).probe().await.error.unwrap();
-    assert!(error.contains("HTTP 403") && !error.contains("hunter2"), "{error}");
+    let stage = implementation(LLBOT).await;
+    stage.im.on("/get_status", Answer::json(403, json!({"message": "token verify failed"})));
+    let error = stage.sender().probe().await.error.unwrap();
+    assert!(error.contains("HTTP 403") && !error.contains(CANARY), "{error}");
 }
 
 #[tokio::test]
 async fn failures_of_one_target_after_the_other_look_like_risk_control() {
-    let im = implementation(NAPCAT).await;
+    let stage = implementation(NAPCAT).await;
     let swallowed = failed(200, "Timeout: NTEvent EventRet:\n{\n    \"result\": 0\n}");
-    im.on("/send_", swallowed);
-    let clock = ManualClock::new(UtcMs(0));
-    let bot = build_on(&account_for(&im, vec![]), clock.clone());
+    stage.im.on("/send_", swallowed);
+    let (bot, clock) = (stage.sender(), &stage.bench.clock);
     for group in ["1", "2", "3"] {
         assert_eq!(bot.probe().await, Probe::up());
-        let mut delivery = text_push("hi");
-        delivery.target = Target::Group(group.into());
-        assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+        assert_eq!(bot.send(&text(Target::Group(group.into()), "hi")).await.outcome, Outcome::Unknown);
     }
     let probe = bot.probe().await;
     assert_eq!((probe.online, probe.sendable), (Some(true), Some(false)));
     clock.advance(Duration::from_secs(600));
     assert_eq!(bot.probe().await, Probe::up(), "it gets a new chance");
     // The minutes pass while the machine sleeps, too, and no hour that is set brings the chance sooner or later.
-    let mut delivery = text_push("hi");
-    delivery.target = Target::Group("4".into());
-    assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+    assert_eq!(bot.send(&text(group("4"), "hi")).await.outcome, Outcome::Unknown);
     for wall in [UtcMs(9_000_000_000), UtcMs(0)] {
         clock.step_wall_to(wall);
         assert_eq!(bot.probe().await.sendable, Some(false), "{wall}");
@@ -487,22 +469,21 @@ async fn failures_of_one_target_after_the_other_look_like_risk_control() {
 async fn the_suspicion_of_risk_control_ends_with_the_cause_that_was_told() {
     let online = || ok(json!({"online": true, "good": true}));
     for told in [ok(json!({"online": false, "good": true})), Answer::json(403, json!({"message": "log in first"}))] {
-        let im = implementation(NAPCAT).await;
-        im.on("/send_", failed(200, "Timeout: NTEvent EventRet:\n{\n    \"result\": 0\n}"));
-        let bot = build_on(&account_for(&im, vec![]), ManualClock::new(UtcMs(0)));
+        let stage = implementation(NAPCAT).await;
+        stage.im.on("/send_", failed(200, "Timeout: NTEvent EventRet:\n{\n    \"result\": 0\n}"));
+        let bot = stage.sender();
         let fail = async |groups: [&str; 3]| {
-            for group in groups {
-                let delivery = Delivery { target: Target::Group(group.into()), ..text_push("hi") };
-                assert_eq!(bot.send(&delivery).await.outcome, Outcome::Unknown);
+            for id in groups {
+                assert_eq!(bot.send(&text(group(id), "hi")).await.outcome, Outcome::Unknown);
             }
         };
         fail(["1", "2", "3"]).await;
         assert_eq!(bot.probe().await.sendable, Some(false));
         // The account was offline, and says so; what goes out meanwhile fails as well.
-        im.on("/get_status", told);
+        stage.im.on("/get_status", told);
         assert_eq!(bot.probe().await.online, Some(false));
         fail(["4", "5", "6"]).await;
-        im.on("/get_status", online());
+        stage.im.on("/get_status", online());
         assert_eq!(bot.probe().await, Probe::up(), "it is back, and rests for nothing");
         fail(["1", "2", "3"]).await;
         assert_eq!(bot.probe().await.sendable, Some(false), "what fails from now on is suspected as ever");

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use crate::common::deliveries::{account, build, file, media, mixed_push, secret, text_push};
+use crate::common::deliveries::{group, media, mixed, text, user};
 use crate::common::fake_im::{Answer, FakeIm, Request};
+use crate::common::senders::{Bench, account};
 use pushcron::domain::message::Item;
-use pushcron::domain::{Account, Delivery, Outcome, Target};
+use pushcron::domain::{Account, Outcome};
 use serde_json::{Value, json};
 
 async fn implementation() -> FakeIm {
@@ -47,23 +48,19 @@ async fn a_client_that_others_wrote_and_our_sender_ask_the_same() {
     assert_eq!(results, json!([{"message_id": -7}, {"message_id": -7}, status, {"failed": 200}]));
 
     let ours = implementation().await;
-    let settings = [("url", secret(ours.url("/"))), ("token", secret("t0ken"))];
-    let bot = build(&Account { min_interval: Some(Duration::ZERO), ..account("onebot11", settings) });
-    let dir = tempfile::tempdir().unwrap();
+    let account = account("onebot11", &[("url", &ours.url("/")), ("token", "t0ken")]);
+    let bench = Bench::new().live();
+    let bot = bench.build(&Account { min_interval: Some(Duration::ZERO), ..account });
     let items = vec![
         Item::Text { text: "早报".into() },
         Item::At { user: "10001".into() },
         Item::Text { text: "look".into() },
-        Item::Image(media("a")),
+        Item::Image(media()),
     ];
-    let mixed = mixed_push(items, vec![file(&dir, "a.png", "image/png", b"png")]);
+    let mixed = mixed(group("123456"), items, vec![bench.file("a.png", "image/png", b"png")]);
     assert_eq!(bot.send(&mixed).await.outcome, Outcome::Sent);
-    assert_eq!(
-        bot.send(&Delivery { target: Target::User("10001".into()), ..text_push("hi") }).await.outcome,
-        Outcome::Sent
-    );
-    let gone = Delivery { target: Target::Group("404".into()), ..text_push("hi") };
-    assert_eq!(bot.send(&gone).await.outcome, Outcome::TargetGone);
+    assert_eq!(bot.send(&text(user("10001"), "hi")).await.outcome, Outcome::Sent);
+    assert_eq!(bot.send(&text(group("404"), "hi")).await.outcome, Outcome::TargetGone);
 
     let sends = |im: &FakeIm| im.requests_to("/send_").iter().map(asked).collect::<Vec<_>>();
     assert_eq!(sends(&ours), sends(&theirs));

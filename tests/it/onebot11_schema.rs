@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::common::deliveries::{account, build, file, media, push, secret, text_push};
+use crate::common::deliveries::{captioned, delivery, file, group, media, text};
 use crate::common::fake_im::{Answer, FakeIm};
-use pushcron::domain::account::SettingValue;
-use pushcron::domain::message::{Item, Media};
+use crate::common::senders::{Bench, account};
+use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, Delivery, Outcome, Target};
 use pushcron::senders::{Probe, Sender};
 use serde_json::json;
@@ -23,8 +23,9 @@ fn prism(test: &str) -> Option<(String, reqwest::Client)> {
 }
 
 fn bot(url: String, local_files: bool) -> Box<dyn Sender> {
-    let settings = [("url", secret(url)), ("token", secret("t")), ("local_files", SettingValue::Bool(local_files))];
-    build(&Account { min_interval: Some(Duration::ZERO), ..account("onebot11", settings) })
+    let local_files = local_files.to_string();
+    let account = account("onebot11", &[("url", &url), ("token", "t"), ("local_files", &local_files)]);
+    Bench::new().live().build(&Account { min_interval: Some(Duration::ZERO), ..account })
 }
 
 /// A push of every kind to a group and to a user.
@@ -36,23 +37,23 @@ fn pushes(dir: &TempDir) -> Vec<Delivery> {
         Item::Text { text: "早报".into() },
         Item::At { user: "10001".into() },
         Item::Markdown { text: "**b**".into() },
-        Item::Image(Media { caption: Some("chart".into()), ..media("a") }),
+        Item::Image(captioned("chart")),
         Item::AtAll,
-        Item::Voice(media("b")),
-        Item::Video(media("c")),
-        Item::File(media("d")),
+        Item::Voice(media()),
+        Item::Video(media()),
+        Item::File(media()),
         Item::Text { text: "end".into() },
     ];
     let voice = file(dir, "a.wav", "audio/wav", b"wav");
     let report = file(dir, "报表.xlsx", "application/vnd.ms-excel", b"xlsx");
     let pushes = [
-        text_push("早报 😀"),
-        text_push(&"字".repeat(5000)),
-        push(Body::Image(media("a")), vec![picture.clone()]),
-        push(Body::Voice(media("a")), vec![voice.clone()]),
-        push(Body::Video(media("a")), vec![film.clone()]),
-        push(Body::File(media("a")), vec![report.clone()]),
-        push(Body::Mixed { items }, vec![picture, voice, film, report]),
+        text(group("123456"), "早报 😀"),
+        text(group("123456"), &"字".repeat(5000)),
+        delivery(group("123456"), Body::Image(media()), vec![picture.clone()]),
+        delivery(group("123456"), Body::Voice(media()), vec![voice.clone()]),
+        delivery(group("123456"), Body::Video(media()), vec![film.clone()]),
+        delivery(group("123456"), Body::File(media()), vec![report.clone()]),
+        delivery(group("123456"), Body::Mixed { items }, vec![picture, voice, film, report]),
     ];
     let targets = [Target::Group("123456".into()), Target::User("10001".into())];
     let to = |target: &Target| pushes.clone().map(|push| Delivery { target: target.clone(), ..push });

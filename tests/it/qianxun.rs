@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::common::bench::{Bench, account, delivery, group, mixed, next_attempt, outcomes, text, user};
-use crate::common::deliveries::{media, secret, text as word};
+use crate::common::deliveries::{delivery, group, media, mixed, next_attempt, online, outcomes, text, user};
 use crate::common::fake_im::{Answer, FakeIm, Refused};
 use crate::common::fake_qianxun::{Hook, refused};
+use crate::common::senders::{Bench, account, extended};
 use pushcron::clock::Clock;
-use pushcron::domain::account::SettingValue;
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, MediaFile, Outcome};
 use pushcron::senders::{Probe, Sender, SenderEvent};
@@ -19,10 +18,10 @@ use tokio::sync::mpsc;
 
 const SAFEKEY: &str = "canary-k3y";
 
-fn bot(url: String, more: &[(&'static str, SettingValue)]) -> Account {
-    let settings = [&[("url", secret(url)), ("wxid", word("wxid_bot")), ("safekey", secret(SAFEKEY))], more].concat();
+fn bot(url: String, more: &[(&'static str, &str)]) -> Account {
+    let account = account("qianxun", &[("url", &url), ("wxid", "wxid_bot"), ("safekey", SAFEKEY)]);
     // A pause between parts would wait for the manual clock.
-    Account { min_interval: Some(Duration::ZERO), ..account("qianxun", &settings) }
+    Account { min_interval: Some(Duration::ZERO), ..extended(account, more) }
 }
 
 /// A Pro framework and a sender that speaks to it.
@@ -37,7 +36,7 @@ fn png(bench: &Bench) -> MediaFile {
 }
 
 fn linked(file: MediaFile) -> MediaFile {
-    MediaFile { url: Some("https://a.test/x".into()), ..file }
+    online(file, "https://a.test/x")
 }
 
 #[tokio::test]
@@ -48,21 +47,21 @@ async fn every_kind_goes_out_in_its_own_call_or_as_its_fallback() {
     let items = vec![
         Item::Text { text: "see".into() },
         Item::At { user: "wxid_bob".into() },
-        Item::Image(media("a.png")),
+        Item::Image(media()),
         Item::Markdown { text: "**done**".into() },
     ];
     for (body, files, note, lines) in [
         (Body::Text { text: "hi\nyou".into() }, vec![], None, vec!["sendText 123@chatroom hi\ryou"]),
-        (Body::Image(media("a")), vec![png(&bench)], None, vec!["sendImage 123@chatroom content:7 bytes"]),
-        (Body::File(media("a")), vec![file("r.pdf")], None, vec!["sendFile 123@chatroom content:5 bytes"]),
+        (Body::Image(media()), vec![png(&bench)], None, vec!["sendImage 123@chatroom content:7 bytes"]),
+        (Body::File(media()), vec![file("r.pdf")], None, vec!["sendFile 123@chatroom content:5 bytes"]),
         (
-            Body::Voice(media("a")),
+            Body::Voice(media()),
             vec![file("v.mp3")],
             Some("voice as file"),
             vec!["sendFile 123@chatroom content:5 bytes"],
         ),
         (
-            Body::Video(media("a")),
+            Body::Video(media()),
             vec![file("v.mp4")],
             Some("video as file"),
             vec!["sendFile 123@chatroom content:5 bytes"],
@@ -141,7 +140,7 @@ async fn a_form_that_the_hook_cannot_read_is_followed_by_the_next() {
     let bench = Bench::new();
     let (hook, sender) = pro(&bench).await;
     let missing = || refused(500, "图片不存在或者下载失败");
-    let image = |file| delivery(user("bob"), Body::Image(media("https://a.test/x")), vec![file]);
+    let image = |file| delivery(user("bob"), Body::Image(media()), vec![file]);
 
     hook.set(|state| state.next_send = Some(missing()));
     let report = sender.send(&image(png(&bench))).await;
@@ -158,7 +157,7 @@ async fn a_form_that_the_hook_cannot_read_is_followed_by_the_next() {
 async fn what_the_old_generation_cannot_take_becomes_a_link_or_is_refused_with_the_way_out() {
     let (bench, hook) = (Bench::new(), Hook::start().await);
     let sender = bench.build(&bot(hook.im.url("/DaenWxHook/httpapi"), &[]));
-    let image = |file| delivery(user("bob"), Body::Image(media("x")), vec![file]);
+    let image = |file| delivery(user("bob"), Body::Image(media()), vec![file]);
     let report = sender.send(&image(png(&bench))).await;
     assert_eq!(report.outcome, Outcome::Rejected);
     assert!(report.error.unwrap().contains("shared_dir"));
@@ -175,10 +174,10 @@ async fn a_shared_folder_carries_what_nothing_else_does() {
     hook.set(|state| state.readable = vec!["Z:/in/pushcron-".into()]);
     let share = bench.dir.path().join("share");
     std::fs::create_dir(&share).unwrap();
-    let settings = [("shared_dir", SettingValue::Path(share.clone())), ("shared_dir_on_host", word(r"Z:\in"))];
+    let settings = [("shared_dir", share.to_str().unwrap()), ("shared_dir_on_host", r"Z:\in")];
     let sender = bench.build(&bot(hook.im.url("/DaenWxHook/client"), &settings));
     let pdf = bench.file("日 报.pdf", "application/pdf", b"report");
-    let report = sender.send(&delivery(user("bob"), Body::File(media("x")), vec![pdf])).await;
+    let report = sender.send(&delivery(user("bob"), Body::File(media()), vec![pdf])).await;
     assert_eq!((report.outcome, report.error), (Outcome::Sent, None));
     let taken = &hook.taken()[0];
     let name = taken.content.strip_prefix("Z:/in/").unwrap();
@@ -252,7 +251,7 @@ async fn a_refusal_while_wechat_is_away_was_surely_not_sent() {
 async fn a_target_that_the_hook_knows_nothing_of_is_given_up_where_asked_to_check() {
     let (bench, hook) = (Bench::new(), Hook::start().await);
     hook.set(|state| state.known_targets = Some(vec!["bob".into()]));
-    let sender = bench.build(&bot(hook.im.url(""), &[("check_target", SettingValue::Bool(true))]));
+    let sender = bench.build(&bot(hook.im.url(""), &[("check_target", "true")]));
     assert_eq!(sender.send(&text(user("bob"), "hi")).await.outcome, Outcome::Sent);
     assert_eq!(sender.send(&text(user("filehelper"), "hi")).await.outcome, Outcome::Sent);
     assert_eq!(sender.send(&text(user("nobody"), "hi")).await.outcome, Outcome::TargetGone);
@@ -282,7 +281,7 @@ async fn health_is_login_and_licence() {
     for (case, path, change, expected) in rows {
         let (bench, hook) = (Bench::new(), Hook::start().await);
         hook.set(change);
-        let api = ("api", word("pro_framework"));
+        let api = ("api", "pro_framework");
         let more = if path == "/x" { vec![api] } else { vec![] };
         let Probe { online, sendable, error } = bench.build(&bot(hook.im.url(path), &more)).probe().await;
         assert_eq!((online, sendable), expected, "{case}: {error:?}");
@@ -313,8 +312,8 @@ impl Listening {
         let (bench, hook) = (Bench::new(), Hook::start().await);
         // Free a moment ago; the sender would try again if somebody took it.
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let listen = ("callback_listen", word(&address.to_string()));
-        let sender: std::sync::Arc<dyn Sender> = bench.build(&bot(hook.im.url(""), &[listen])).into();
+        let listen = bot(hook.im.url(""), &[("callback_listen", &address.to_string())]);
+        let sender: std::sync::Arc<dyn Sender> = bench.build(&listen).into();
         let (sink, events) = mpsc::channel(16);
         let listening = sender.clone();
         tokio::spawn(async move { listening.listen(sink).await });
@@ -384,12 +383,7 @@ async fn a_send_whose_answer_was_lost_waits_for_its_own_callback() {
         (text(user("bob"), "日报 😁"), 1, "日报 \\uD83D\\uDE01", Outcome::Sent),
         (text(user("bob"), "日报"), 1, "another text", Outcome::Unknown),
         (text(user("al"), "日报"), 1, "日报", Outcome::Unknown),
-        (
-            delivery(user("bob"), Body::Image(media("a.png")), vec![file]),
-            3,
-            "[pic=C:/x.jpg,isDecrypt=1]",
-            Outcome::Sent,
-        ),
+        (delivery(user("bob"), Body::Image(media()), vec![file]), 3, "[pic=C:/x.jpg,isDecrypt=1]", Outcome::Sent),
     ] {
         it.hook.set(|state| state.next_send = Some(Answer::Reset));
         let sender = it.sender.clone();
@@ -497,18 +491,17 @@ async fn the_listener_answers_politely_and_takes_no_more_than_it_should() {
 #[test]
 fn settings_that_do_not_fit_are_refused_without_a_word_of_the_key() {
     let bench = Bench::new();
-    let url = || format!("http://h/qianxun/httpapi?safekey={SAFEKEY}");
-    for (settings, expected) in [
-        (vec![("url", secret(url()))], "wxid: required"),
-        (vec![("url", secret(format!("http://h/{SAFEKEY}/x")))], "url: expected a path"),
-        (vec![("url", secret(url())), ("api", word("old_wechat"))], "does not fit"),
-        (
-            vec![("url", secret(url())), ("wxid", word("a")), ("callback_listen", word("9898"))],
-            "callback_listen: expected IP:PORT",
-        ),
-        (vec![("url", secret(url())), ("wxid", word("a")), ("shared_dir_on_host", word("Z:"))], "give both or neither"),
-    ] {
-        let problem = bench.try_build(&account("qianxun", &settings)).err().unwrap();
+    let (pro, other) = (format!("http://h/qianxun/httpapi?safekey={SAFEKEY}"), format!("http://h/{SAFEKEY}/x"));
+    let rows: [(&str, &[(&'static str, &str)], &str); 5] = [
+        (&pro, &[], "wxid: required"),
+        (&other, &[], "url: expected a path"),
+        (&pro, &[("api", "old_wechat")], "does not fit"),
+        (&pro, &[("wxid", "a"), ("callback_listen", "9898")], "callback_listen: expected IP:PORT"),
+        (&pro, &[("wxid", "a"), ("shared_dir_on_host", "Z:")], "give both or neither"),
+    ];
+    for (url, more, expected) in rows {
+        let account = extended(account("qianxun", &[("url", url)]), more);
+        let problem = bench.try_build(&account).err().unwrap().to_string();
         assert!(problem.contains(expected), "{problem}");
         assert!(!problem.contains(SAFEKEY), "{problem}");
     }

@@ -1,10 +1,11 @@
 //! The tests' Qianxun hook, driven by clients that others wrote, and our sender beside them: what ours asks of the
 //! hook is what theirs ask. `tests/real/qianxun.sh` installs the clients.
 
-use crate::common::deliveries::{account, build, file, media, push, secret, text};
+use crate::common::deliveries::{delivery, file, media, online};
 use crate::common::fake_qianxun::{Hook, Taken};
+use crate::common::senders::{Bench, account, extended};
 use pushcron::domain::message::Item;
-use pushcron::domain::{Account, Body, Delivery, MediaFile, Outcome, Target};
+use pushcron::domain::{Account, Body, Media, MediaFile, Outcome, Target};
 use serde_json::{Value, json};
 
 /// What a client printed, or None where the clients are not installed.
@@ -26,18 +27,19 @@ async fn hook() -> Hook {
 }
 
 fn bot(url: String, share: Option<&std::path::Path>) -> Account {
-    let mut account = account("qianxun", [("url", secret(url)), ("wxid", text("wxid_bot"))]);
+    let mut account = account("qianxun", &[("url", &url), ("wxid", "wxid_bot")]);
     account.min_interval = Some(std::time::Duration::ZERO);
-    if let Some(share) = share {
-        let values = &mut account.settings.values;
-        values.insert("shared_dir".into(), pushcron::domain::account::SettingValue::Path(share.to_owned()));
-        values.insert("shared_dir_on_host".into(), text("Z:/share"));
+    match share {
+        Some(share) => {
+            let share = [("shared_dir", share.to_str().unwrap()), ("shared_dir_on_host", "Z:/share")];
+            extended(account, &share)
+        }
+        None => account,
     }
-    account
 }
 
 async fn send(account: &Account, target: Target, body: Body, media: Vec<MediaFile>) {
-    let report = build(account).send(&Delivery { target, ..push(body, media) }).await;
+    let report = Bench::new().live().build(account).send(&delivery(target, body, media)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
 }
 
@@ -63,14 +65,14 @@ async fn the_old_generations_client_and_our_sender_ask_the_same() {
 
     let (ours, dir) = (hook().await, tempfile::tempdir().unwrap());
     let account = bot(ours.im.url("/DaenWxHook/httpapi/"), Some(dir.path()));
-    assert_eq!(build(&account).probe().await.online, Some(true));
+    assert_eq!(Bench::new().live().build(&account).probe().await.online, Some(true));
     let items = vec![Item::Text { text: "第一行\n😁".into() }, Item::AtAll];
     send(&account, Target::Group("123".into()), Body::Mixed { items }, Vec::new()).await;
-    let png = MediaFile { url: Some("http://10.0.0.5/a.png".into()), ..file(&dir, "a.png", "image/png", b"png") };
-    send(&account, bob(), Body::Image(media("http://10.0.0.5/a.png")), vec![png]).await;
+    let png = online(file(&dir, "a.png", "image/png", b"png"), "http://10.0.0.5/a.png");
+    send(&account, bob(), Body::Image(media()), vec![png]).await;
     let pdf = file(&dir, "r.pdf", "application/pdf", b"pdf");
     let source = dir.path().join("r.pdf").display().to_string();
-    send(&account, bob(), Body::File(media(&source)), vec![pdf]).await;
+    send(&account, bob(), Body::File(Media { source, ..media() }), vec![pdf]).await;
 
     // Theirs ends with a form that the hook refuses.
     let their_calls = asked(&theirs);
@@ -92,17 +94,17 @@ async fn the_pro_client_and_our_sender_ask_the_same() {
     let words = Body::Text { text: "第一行\n😁捂脸".into() };
     send(&account, Target::Group("123".into()), words, Vec::new()).await;
     let png = file(&dir, "a.png", "image/png", b"\x89PNG\r\n\x1a\n");
-    send(&account, bob(), Body::Image(media("a.png")), vec![png]).await;
+    send(&account, bob(), Body::Image(media()), vec![png]).await;
     let linked = MediaFile {
         len: 6 << 20,
         url: Some("http://10.0.0.5/a.png".into()),
         ..file(&dir, "a.png", "image/png", b"png")
     };
-    send(&account, bob(), Body::Image(media("http://10.0.0.5/a.png")), vec![linked]).await;
+    send(&account, bob(), Body::Image(media()), vec![linked]).await;
     let pdf = file(&dir, "日 报?.pdf", "application/pdf", b"pdf");
     std::fs::write(dir.path().join("r.pdf"), b"pdf").unwrap();
     let source = dir.path().join("r.pdf").display().to_string();
-    send(&account, bob(), Body::File(media(&source)), vec![pdf]).await;
+    send(&account, bob(), Body::File(Media { source, ..media() }), vec![pdf]).await;
 
     let without_id =
         |taken: Vec<Taken>| taken.into_iter().map(|t| (t.call, t.target, t.content, t.filename)).collect::<Vec<_>>();

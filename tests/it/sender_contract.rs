@@ -1,207 +1,59 @@
 //! One list of calamities for every registered sender: whatever the network or the service does, the class is true to
 //! what is known, nothing is called sent without the platform's own yes, and no secret shows.
 //!
-//! The suite walks the registry; a sender without a fixture below fails it.
+//! The suite walks the registry; a sender without a platform in `common/platforms.rs` fails it.
 
-use std::path::Path;
 use std::time::Duration;
 
-use crate::common::bench::Bench;
-use crate::common::deliveries::{self, DUE_AT, account, file, media, secret, text, text_push};
+use crate::common::deliveries::{delivery, media, mixed, online, text, text_item, user};
 use crate::common::fake_im::{Answer, FakeIm, Refused};
-use pushcron::domain::account::SettingValue;
-use pushcron::domain::message::Item;
-use pushcron::domain::{Body, Delivery, Kind, MediaFile, Message, Outcome, Report, Support, Target};
+use crate::common::platforms::{CANARY, Platform};
+use crate::common::senders::{Bench, extended};
+use pushcron::domain::{Body, Delivery, Kind, Message, Outcome, Report, Support};
 use pushcron::senders::{SENDERS, Sender};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-/// Stands in every secret and every address.
-const CANARY: &str = "CANARY42";
+/// A 2xx is its platform's yes, also where the body says nothing or breaks off.
+const STATUS_IS_VERDICT: &str = "webhook";
 
-/// How a sender is set up against a server at some base address, and what that server says when all is well.
-struct Fixture {
-    settings: fn(base: &str) -> Vec<(&'static str, SettingValue)>,
-    /// Ids of a group and of a user, where it reaches such; the calamities befall the first of the two.
-    targets: (Option<&'static str>, Option<&'static str>),
-    /// In the path of the call that sends a text to that target.
-    decisive: &'static str,
-    /// The answers to all calls, by a part of their path; the longest that fits counts.
-    answers: Vec<(&'static str, Answer)>,
-    /// A 2xx is the platform's yes, also where its body says nothing or breaks off.
-    status_is_verdict: bool,
-    /// Writes what the sender finds from earlier days: its files, and its memory as (key, value).
-    past: fn(base: &str, state_dir: &Path) -> Vec<(String, Value)>,
+/// The senders that speak HTTP, or the one that is asked for.
+fn platforms() -> impl Iterator<Item = (&'static str, Platform)> {
+    let wanted = std::env::var("PUSHCRON_SENDER").ok();
+    let names = SENDERS.iter().map(|registered| registered.spec.name);
+    let names = names.filter(move |name| wanted.as_deref().is_none_or(|wanted| wanted == *name));
+    names.filter_map(|name| Some((name, Platform::of(name)?)))
 }
 
-impl Fixture {
-    fn new(decisive: &'static str, sent: Value, settings: fn(&str) -> Vec<(&'static str, SettingValue)>) -> Fixture {
-        Fixture {
-            settings,
-            targets: (Some("123456"), None),
-            decisive,
-            answers: vec![(decisive, Answer::json(200, sent))],
-            status_is_verdict: false,
-            past: |_, _| Vec::new(),
-        }
-    }
-
-    fn to(self, group: Option<&'static str>, user: Option<&'static str>) -> Fixture {
-        Fixture { targets: (group, user), ..self }
-    }
-
-    fn answering(mut self, part: &'static str, answer: Value) -> Fixture {
-        self.answers.push((part, Answer::json(200, answer)));
-        self
-    }
-
-    fn target(&self, to_group: bool) -> Option<Target> {
-        let (group, user) = self.targets;
-        if to_group { group.map(|id| Target::Group(id.into())) } else { user.map(|id| Target::User(id.into())) }
-    }
+/// The sender with every secret that it can have, and what it needs around it for as long as it lives.
+fn sender(platform: &Platform, base: &str) -> (Box<dyn Sender>, Bench) {
+    let bench = platform.bench(base);
+    let url = format!("{base}/{CANARY}");
+    let more: &[(&'static str, &str)] = match platform.sender {
+        "dingtalk_robot" | "feishu_robot" => &[("secret", CANARY)],
+        "webhook" => &[("token", CANARY)],
+        "onebot11" => &[("url", &url)],
+        _ => &[],
+    };
+    (bench.build(&extended(platform.account(base), more)), bench)
 }
 
-/// None: the sender speaks no HTTP.
-fn fixture(sender: &str) -> Option<Fixture> {
-    Some(match sender {
-        "console" => return None,
-        "onebot11" => {
-            let sent = json!({"status": "ok", "retcode": 0, "data": {"message_id": 7}});
-            Fixture::new("/send_group_msg", sent.clone(), |base| {
-                vec![("url", secret(format!("{base}/{CANARY}"))), ("token", secret(CANARY))]
-            })
-            .to(Some("123456"), Some("10001"))
-            .answering("/send_private_msg", sent)
-            .answering("/get_version_info", json!({"retcode": 0, "data": {"app_name": "NapCat.Onebot"}}))
-        }
-        "ilink" => {
-            let uploaded = Answer::status(200).header("x-encrypted-param", "p");
-            let mut fixture = Fixture::new("/ilink/bot/sendmessage", json!({"message_id": 7}), |base| {
-                vec![("cdn_url", secret(format!("{base}/c2c")))]
-            })
-            .to(None, Some("me"))
-            .answering("/ilink/bot/getuploadurl", json!({"upload_param": "p"}));
-            fixture.answers.push(("/c2c/upload", uploaded));
-            // A login, and a user who has just written.
-            fixture.past = |base, state_dir| {
-                let login = json!({"bot_id": "b@im.bot", "user_id": "u@im.wechat", "token": CANARY, "base_url": base});
-                std::fs::create_dir(state_dir.join("credentials")).unwrap();
-                std::fs::write(state_dir.join("credentials/bot.json"), login.to_string()).unwrap();
-                let contact = json!({"context_token": CANARY, "last_inbound_at": DUE_AT});
-                vec![("b@im.bot".to_owned(), json!({"contacts": {"u@im.wechat": contact}}))]
-            };
-            fixture
-        }
-        "wecom_robot" => Fixture::new("/webhook/send", json!({"errcode": 0, "errmsg": "ok"}), |base| {
-            vec![("url", secret(format!("{base}/cgi-bin/webhook/send?key={CANARY}")))]
-        })
-        .answering("/webhook/upload_media", json!({"errcode": 0, "media_id": "m"})),
-        "wecom_app" => {
-            let sent = json!({"errcode": 0, "errmsg": "ok", "msgid": "m1"});
-            Fixture::new("/appchat/send", sent.clone(), |base| {
-                let agent_id = SettingValue::Int(1_000_002);
-                let base_url = secret(base);
-                let corp_secret = secret(CANARY);
-                vec![
-                    ("corp_id", text("ww1")),
-                    ("agent_id", agent_id),
-                    ("corp_secret", corp_secret),
-                    ("base_url", base_url),
-                ]
-            })
-            .to(Some("chat-1"), Some("zhangsan"))
-            .answering("/message/send", sent)
-            .answering("/gettoken", json!({"errcode": 0, "access_token": CANARY, "expires_in": 7200}))
-            .answering("/media/upload", json!({"errcode": 0, "media_id": "m"}))
-        }
-        "qianxun" => {
-            let sent = json!({"code": 200, "msg": "ok", "result": {"sendId": "s1"}});
-            Fixture::new("/qianxun/httpapi", sent, |base| {
-                let url = secret(format!("{base}/qianxun/httpapi"));
-                vec![("url", url), ("wxid", text("wxid_bot")), ("safekey", secret(CANARY))]
-            })
-            .to(Some("123456"), Some("wxid_bob"))
-        }
-        "telegram" => {
-            let sent = json!({"ok": true, "result": {"message_id": 7}});
-            Fixture::new("/sendMessage", sent.clone(), |base| {
-                vec![("token", secret(format!("123456:{CANARY}"))), ("base_url", secret(base))]
-            })
-            .to(Some("-100123"), Some("42"))
-            .answering("/send", sent)
-        }
-        "matrix" => Fixture::new("/send/m.room.message/", json!({"event_id": "$event"}), |base| {
-            vec![("url", secret(base)), ("token", secret(CANARY))]
-        })
-        .to(Some("!room:im.test"), Some("@al:im.test"))
-        .answering("/upload", json!({"content_uri": "mxc://im.test/m"}))
-        .answering("/media/config", json!({}))
-        .answering("/whoami", json!({"user_id": "@bot:im.test"}))
-        .answering("/account_data/m.direct", json!({}))
-        .answering("/createRoom", json!({"room_id": "!new:im.test"}))
-        .answering("/joined_members", json!({"joined": {"@bot:im.test": {}, "@al:im.test": {}}})),
-        "feishu_app" => {
-            let sent = json!({"code": 0, "data": {"message_id": "om_1"}});
-            Fixture::new("/im/v1/messages", sent, |base| {
-                vec![("app_id", text("cli_1")), ("app_secret", secret(CANARY)), ("base_url", secret(base))]
-            })
-            .to(Some("oc_1"), Some("ou_1"))
-            .answering("/tenant_access_token/", json!({"code": 0, "tenant_access_token": CANARY, "expire": 7200}))
-            .answering("/im/v1/images", json!({"code": 0, "data": {"image_key": "k"}}))
-            .answering("/im/v1/files", json!({"code": 0, "data": {"file_key": "k"}}))
-        }
-        "feishu_robot" => Fixture::new("/hook/", json!({"code": 0, "msg": "success", "data": {}}), |base| {
-            vec![("url", secret(format!("{base}/open-apis/bot/v2/hook/{CANARY}"))), ("secret", secret(CANARY))]
-        }),
-        "dingtalk_robot" => Fixture::new("/robot/send", json!({"errcode": 0, "errmsg": "ok"}), |base| {
-            let url = secret(format!("{base}/robot/send?access_token={CANARY}"));
-            vec![("url", url), ("secret", secret(CANARY))]
-        }),
-        "webhook" => Fixture {
-            status_is_verdict: true,
-            ..Fixture::new("/hook", json!({}), |base| {
-                vec![("url", secret(format!("{base}/hook?token={CANARY}"))), ("token", secret(CANARY))]
-            })
-            .to(Some("123456"), Some("al"))
-        },
-        other => panic!("{other} has no fixture in tests/sender_contract.rs"),
-    })
-}
-
-/// The senders that speak HTTP.
-fn fixtures() -> impl Iterator<Item = (&'static str, Fixture)> {
-    SENDERS.iter().filter_map(|registered| Some((registered.spec.name, fixture(registered.spec.name)?)))
-}
-
-/// The sender, and what it needs around it for as long as it lives.
-fn sender(name: &str, fixture: &Fixture, base: &str) -> (Box<dyn Sender>, Bench) {
-    let bench = Bench::new();
-    for (key, value) in (fixture.past)(base, bench.dir.path()) {
-        bench.memory.keep("bot", &key, &value.to_string());
-    }
-    (bench.build(&account(name, (fixture.settings)(base))), bench)
-}
-
-fn push(fixture: &Fixture, timeout: Duration) -> Delivery {
-    let target = fixture.target(true).or(fixture.target(false)).unwrap();
-    Delivery { target, timeout, ..text_push("早报") }
+fn push(platform: &Platform, timeout: Duration) -> Delivery {
+    let target = platform.target(true).or(platform.target(false)).unwrap();
+    Delivery { timeout, ..text(target, "早报") }
 }
 
 /// A server on which all is well but for the call that sends.
-async fn server(fixture: &Fixture, calamity: Option<Answer>) -> FakeIm {
-    let im = FakeIm::start().await;
-    for (part, answer) in &fixture.answers {
-        im.on(part, answer.clone());
-    }
+async fn server(platform: &Platform, calamity: Option<Answer>) -> FakeIm {
+    let im = platform.start().await;
     if let Some(calamity) = calamity {
-        im.on(fixture.decisive, calamity);
+        im.on(platform.decisive, calamity);
     }
     im
 }
 
 /// One push, and what must hold whatever happened: no secret shows, and a failure says why.
-async fn send(name: &str, fixture: &Fixture, base: &str, timeout: Duration) -> Report {
-    let ((sender, _bench), delivery) = (sender(name, fixture, base), push(fixture, timeout));
+async fn send(platform: &Platform, base: &str, timeout: Duration) -> Report {
+    let ((sender, _bench), delivery, name) = (sender(platform, base), push(platform, timeout), platform.sender);
     let sending = tokio::time::timeout(Duration::from_secs(60), sender.send(&delivery));
     let report = sending.await.unwrap_or_else(|_| panic!("{name} hangs"));
     let shown = format!("{report:?}");
@@ -216,11 +68,11 @@ const IMPATIENT: Duration = Duration::from_millis(400);
 
 #[tokio::test]
 async fn all_is_well_once() {
-    for (name, fixture) in fixtures() {
-        let im = server(&fixture, None).await;
-        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+    for (name, platform) in platforms() {
+        let im = server(&platform, None).await;
+        let report = send(&platform, &im.url(""), PATIENT).await;
         assert_eq!(report.outcome, Outcome::Sent, "{name}: {report:?}");
-        assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name}: {:?}", im.paths());
+        assert_eq!(im.requests_to(platform.decisive).len(), 1, "{name}: {:?}", im.paths());
     }
 }
 
@@ -228,14 +80,14 @@ async fn all_is_well_once() {
 /// asked has said no yes.
 #[tokio::test]
 async fn nothing_is_called_sent_that_nobody_was_asked_to_send() {
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for empty in ["", " \n"] {
-            let im = server(&fixture, None).await;
-            let (sender, _bench) = sender(name, &fixture, &im.url(""));
+            let im = server(&platform, None).await;
+            let (sender, _bench) = sender(&platform, &im.url(""));
             let text = Body::Text { text: empty.to_owned() };
             let message = Message { title: None, body: text };
-            let report = sender.send(&Delivery { message, ..push(&fixture, PATIENT) }).await;
-            let is_asked = !im.requests_to(fixture.decisive).is_empty();
+            let report = sender.send(&Delivery { message, ..push(&platform, PATIENT) }).await;
+            let is_asked = !im.requests_to(platform.decisive).is_empty();
             assert_eq!(report.outcome == Outcome::Sent, is_asked, "{name} of {empty:?}: {report:?}");
             assert!(is_asked || report.outcome == Outcome::Rejected, "{name} of {empty:?}: {report:?}");
         }
@@ -246,15 +98,15 @@ async fn nothing_is_called_sent_that_nobody_was_asked_to_send() {
 /// falls back says so.
 #[tokio::test]
 async fn every_kind_goes_out_to_groups_and_users_as_the_table_says() {
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         let spec = pushcron::senders::find(name).unwrap().spec;
         for (kind, to_group) in Kind::ALL.into_iter().flat_map(|kind| [(kind, true), (kind, false)]) {
-            let (support, target) = ((spec.support)(kind, to_group), fixture.target(to_group));
-            assert_eq!(support.is_possible(), target.is_some(), "{name} {kind}: {support:?} or the fixture is wrong");
+            let (support, target) = ((spec.support)(kind, to_group), platform.target(to_group));
+            assert_eq!(support.is_possible(), target.is_some(), "{name} {kind}: {support:?} or the platform is wrong");
             let Some(target) = target else { continue };
-            let im = server(&fixture, None).await;
-            let (sender, bench) = sender(name, &fixture, &im.url(""));
-            let delivery = Delivery { target, timeout: Duration::from_secs(3600), ..sample(kind, &bench.dir) };
+            let im = server(&platform, None).await;
+            let (sender, bench) = sender(&platform, &im.url(""));
+            let delivery = Delivery { target, timeout: Duration::from_secs(3600), ..sample(kind, &bench) };
             let report = tokio::select! {
                 report = sender.send(&delivery) => report,
                 () = let_time_pass(&bench) => panic!("{name} hangs with {kind}"),
@@ -279,34 +131,30 @@ async fn let_time_pass(bench: &Bench) {
 }
 
 /// A push of that kind, its media with an address too.
-fn sample(kind: Kind, dir: &TempDir) -> Delivery {
+fn sample(kind: Kind, bench: &Bench) -> Delivery {
     let resolved = |name: &str, mime_type: &str, content: &[u8]| {
-        let url = Some(format!("https://example.com/{name}"));
-        MediaFile { url, ..file(dir, name, mime_type, content) }
+        online(bench.file(name, mime_type, content), &format!("https://example.com/{name}"))
     };
-    let image = resolved("a.png", "image/png", b"\x89PNG\r\n\x1a\n0");
-    let other = |name, mime_type| resolved(name, mime_type, b"some content");
+    let one = |body, name, mime_type| delivery(user("any"), body, vec![resolved(name, mime_type, b"some content")]);
+    let image = || vec![resolved("a.png", "image/png", b"\x89PNG\r\n\x1a\n0")];
     match kind {
-        Kind::Text => text_push("早报"),
-        Kind::Image => deliveries::push(Body::Image(media("a")), vec![image]),
-        Kind::Voice => deliveries::push(Body::Voice(media("a")), vec![other("a.wav", "audio/wav")]),
-        Kind::Video => deliveries::push(Body::Video(media("a")), vec![other("a.mp4", "video/mp4")]),
-        Kind::File => deliveries::push(Body::File(media("a")), vec![other("a.pdf", "application/pdf")]),
-        Kind::Mixed => {
-            let items = vec![Item::Text { text: "early".into() }, Item::Image(media("a"))];
-            deliveries::mixed_push(items, vec![image])
-        }
+        Kind::Text => text(user("any"), "早报"),
+        Kind::Image => delivery(user("any"), Body::Image(media()), image()),
+        Kind::Voice => one(Body::Voice(media()), "a.wav", "audio/wav"),
+        Kind::Video => one(Body::Video(media()), "a.mp4", "video/mp4"),
+        Kind::File => one(Body::File(media()), "a.pdf", "application/pdf"),
+        Kind::Mixed => mixed(user("any"), vec![text_item("early"), pushcron::domain::Item::Image(media())], image()),
     }
 }
 
 #[tokio::test]
 async fn what_never_left_is_unreachable() {
     let refused = Refused::new();
-    for (name, fixture) in fixtures() {
-        let plain_server = server(&fixture, None).await;
+    for (name, platform) in platforms() {
+        let plain_server = server(&platform, None).await;
         let no_tls = plain_server.url("").replace("http://", "https://");
         for base in [refused.url(), "http://no-such-host.invalid".to_owned(), no_tls] {
-            let report = send(name, &fixture, &base, PATIENT).await;
+            let report = send(&platform, &base, PATIENT).await;
             assert_eq!(report.outcome, Outcome::Unreachable, "{name} at {base}: {report:?}");
         }
         assert!(plain_server.requests().is_empty());
@@ -315,7 +163,7 @@ async fn what_never_left_is_unreachable() {
 
 #[tokio::test]
 async fn what_may_have_arrived_is_unknown() {
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for (calamity, timeout, is_2xx) in [
             (Answer::Reset, PATIENT, false),
             (Answer::Garbage, PATIENT, false),
@@ -326,11 +174,11 @@ async fn what_may_have_arrived_is_unknown() {
             (Answer::text(200, "<html>It works!</html>"), PATIENT, true),
             (Answer::text(200, ""), PATIENT, true),
         ] {
-            let im = server(&fixture, Some(calamity.clone())).await;
-            let report = send(name, &fixture, &im.url(""), timeout).await;
-            let expected = if is_2xx && fixture.status_is_verdict { Outcome::Sent } else { Outcome::Unknown };
+            let im = server(&platform, Some(calamity.clone())).await;
+            let report = send(&platform, &im.url(""), timeout).await;
+            let expected = if is_2xx && name == STATUS_IS_VERDICT { Outcome::Sent } else { Outcome::Unknown };
             assert_eq!(report.outcome, expected, "{name} after {calamity:?}: {report:?}");
-            assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name} repeats after {calamity:?}");
+            assert_eq!(im.requests_to(platform.decisive).len(), 1, "{name} repeats after {calamity:?}");
         }
     }
 }
@@ -338,10 +186,10 @@ async fn what_may_have_arrived_is_unknown() {
 /// The connection breaks before anything was read: the client cannot know that, but it is no success and no verdict.
 #[tokio::test]
 async fn a_connection_that_is_reset_at_once_is_never_a_success() {
-    for (name, fixture) in fixtures() {
-        let im = server(&fixture, None).await;
+    for (name, platform) in platforms() {
+        let im = server(&platform, None).await;
         im.reset_connections(1);
-        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+        let report = send(&platform, &im.url(""), PATIENT).await;
         assert!(matches!(report.outcome, Outcome::Unreachable | Outcome::Unknown), "{name}: {report:?}");
     }
 }
@@ -353,9 +201,9 @@ async fn a_good_status_with_a_bad_verdict_is_never_a_success() {
         "ok": false, "error_code": 400, "status": "failed", "retcode": 100, "errcode": 1, "errmsg": "no", "code": 1,
         "ret": 1, "msg": "no", "message": "no", "description": "no", "success": false, "result": null, "data": null,
     });
-    for (name, fixture) in fixtures() {
-        let im = server(&fixture, Some(Answer::json(200, no.clone()))).await;
-        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+    for (name, platform) in platforms() {
+        let im = server(&platform, Some(Answer::json(200, no.clone()))).await;
+        let report = send(&platform, &im.url(""), PATIENT).await;
         assert_ne!(report.outcome, Outcome::Sent, "{name}: {report:?}");
     }
 }
@@ -415,13 +263,11 @@ async fn a_yes_with_a_no_anywhere_in_it_is_never_a_success() {
         json!({"error": "no such robot"}),
     ];
     for (name, _, _) in BY_CODE {
-        let fixture = fixture(name).unwrap();
-        let Answer::Reply { body, .. } = &fixture.answers[0].1 else { panic!("{name} has no answer") };
-        let sent: Value = serde_json::from_slice(body).unwrap();
+        let platform = Platform::of(name).unwrap();
         for no in &noes {
-            let answer = laid_over(&sent, no);
-            let im = server(&fixture, Some(Answer::json(200, answer.clone()))).await;
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let answer = laid_over(&platform.yes(), no);
+            let im = server(&platform, Some(Answer::json(200, answer.clone()))).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             assert_ne!(report.outcome, Outcome::Sent, "{name}: {answer}");
             assert_ne!(report.outcome, Outcome::Unreachable, "{name} would send it twice: {answer}");
         }
@@ -431,11 +277,10 @@ async fn a_yes_with_a_no_anywhere_in_it_is_never_a_success() {
 /// A platform's whole yes under a status that says no, as a gateway that fails makes it, is no yes.
 #[tokio::test]
 async fn a_yes_under_a_bad_status_is_never_a_success() {
-    for (name, fixture) in fixtures() {
-        let Answer::Reply { body, .. } = fixture.answers[0].1.clone() else { panic!("{name} has no answer") };
+    for (name, platform) in platforms() {
         for status in [302, 400, 404, 409, 429, 500, 502] {
-            let im = server(&fixture, Some(Answer::text(status, body.clone()))).await;
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let im = server(&platform, Some(Answer::json(status, platform.yes()))).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             assert_ne!(report.outcome, Outcome::Sent, "{name} after {status}: {report:?}");
         }
     }
@@ -456,11 +301,9 @@ async fn a_yes_beside_a_no_of_its_own_protocol_is_never_a_success() {
         ("webhook", json!({"error": "no such chat"})),
     ];
     for (name, no) in rows {
-        let fixture = fixture(name).unwrap();
-        let Answer::Reply { body, .. } = &fixture.answers[0].1 else { panic!("{name} has no answer") };
-        let sent: Value = serde_json::from_slice(body).unwrap();
-        let im = server(&fixture, Some(Answer::json(200, laid_over(&sent, &no)))).await;
-        let report = send(name, &fixture, &im.url(""), PATIENT).await;
+        let platform = Platform::of(name).unwrap();
+        let im = server(&platform, Some(Answer::json(200, laid_over(&platform.yes(), &no)))).await;
+        let report = send(&platform, &im.url(""), PATIENT).await;
         assert_ne!(report.outcome, Outcome::Sent, "{name} and {no}: {report:?}");
     }
 }
@@ -469,12 +312,11 @@ async fn a_yes_beside_a_no_of_its_own_protocol_is_never_a_success() {
 #[tokio::test]
 async fn a_code_that_is_a_text_means_what_the_number_means() {
     for (name, field, yes) in BY_CODE {
-        let fixture = fixture(name).unwrap();
-        let Answer::Reply { body, .. } = &fixture.answers[0].1 else { panic!("{name} has no answer") };
-        let sent: Value = serde_json::from_slice(body).unwrap();
+        let platform = Platform::of(name).unwrap();
         let report = async |code: Value| {
-            let im = server(&fixture, Some(Answer::json(200, laid_over(&sent, &json!({field: code}))))).await;
-            send(name, &fixture, &im.url(""), PATIENT).await
+            let im =
+                server(&platform, Some(Answer::json(200, laid_over(&platform.yes(), &json!({field: code}))))).await;
+            send(&platform, &im.url(""), PATIENT).await
         };
         for code in [json!(yes.to_string()), json!(format!(" {yes} ")), json!(yes as f64)] {
             assert_eq!(report(code.clone()).await.outcome, Outcome::Sent, "{name} {field} {code}");
@@ -490,10 +332,10 @@ async fn a_code_that_is_a_text_means_what_the_number_means() {
 
 #[tokio::test]
 async fn a_refused_login_is_not_the_messages_fault_alone() {
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for status in [401, 403] {
-            let im = server(&fixture, Some(Answer::text(status, "no"))).await;
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let im = server(&platform, Some(Answer::text(status, "no"))).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             let is_definite = matches!(report.outcome, Outcome::AccountDown | Outcome::Rejected | Outcome::TargetGone);
             assert!(is_definite, "{name} after {status}: {report:?}");
         }
@@ -504,7 +346,7 @@ async fn a_refused_login_is_not_the_messages_fault_alone() {
 async fn a_request_to_slow_down_is_heard_in_every_form() {
     let day = Duration::from_secs(24 * 3600);
     let minute = Some(Duration::from_secs(60));
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for (retry_after, expected) in [
             (Some("60"), minute),
             (Some("Thu, 01 Jan 2026 01:01:00 GMT"), minute),
@@ -515,8 +357,8 @@ async fn a_request_to_slow_down_is_heard_in_every_form() {
         ] {
             let answer = Answer::text(429, "slow down");
             let answer = retry_after.map_or(answer.clone(), |value| answer.header("retry-after", value));
-            let im = server(&fixture, Some(answer)).await;
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let im = server(&platform, Some(answer)).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             assert_eq!(
                 report.outcome,
                 Outcome::Throttled { wait: expected },
@@ -529,10 +371,10 @@ async fn a_request_to_slow_down_is_heard_in_every_form() {
 
 #[tokio::test]
 async fn a_server_in_trouble_is_never_a_success_and_never_the_messages_fault() {
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for status in [500, 502, 503, 504] {
-            let im = server(&fixture, Some(Answer::text(status, "<html>trouble</html>"))).await;
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let im = server(&platform, Some(Answer::text(status, "<html>trouble</html>"))).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             let is_open = matches!(report.outcome, Outcome::Unknown | Outcome::Unreachable | Outcome::Throttled { .. });
             assert!(is_open, "{name} after {status}: {report:?}");
             assert_eq!(report.http_status, Some(status), "{name}");
@@ -543,11 +385,11 @@ async fn a_server_in_trouble_is_never_a_success_and_never_the_messages_fault() {
 #[tokio::test]
 async fn a_redirect_is_a_failure_and_nothing_reaches_the_other_host() {
     let elsewhere = FakeIm::start().await;
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for status in [301, 302, 307, 308] {
             let answer = Answer::text(status, "").header("location", &elsewhere.url("/"));
-            let im = server(&fixture, Some(answer)).await;
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let im = server(&platform, Some(answer)).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             assert_eq!(report.outcome, Outcome::Rejected, "{name} after {status}: {report:?}");
         }
     }
@@ -557,11 +399,11 @@ async fn a_redirect_is_a_failure_and_nothing_reaches_the_other_host() {
 /// Calls that come before the message (tokens, uploads) can go wrong in the same ways, and then nothing was sent.
 #[tokio::test]
 async fn a_server_that_is_broken_altogether_gets_no_success() {
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         for calamity in [Answer::Reset, Answer::Garbage, Answer::status(500), Answer::status(404)] {
             let im = FakeIm::start().await;
             im.on("", calamity.clone());
-            let report = send(name, &fixture, &im.url(""), PATIENT).await;
+            let report = send(&platform, &im.url(""), PATIENT).await;
             assert_ne!(report.outcome, Outcome::Sent, "{name} after {calamity:?}");
         }
     }
@@ -570,11 +412,11 @@ async fn a_server_that_is_broken_altogether_gets_no_success() {
 #[tokio::test]
 async fn a_probe_of_a_dead_server_claims_nothing_and_shows_no_secret() {
     let refused = Refused::new();
-    for (name, fixture) in fixtures() {
+    for (name, platform) in platforms() {
         let broken = FakeIm::start().await;
         broken.on("", Answer::text(500, "trouble"));
         for base in [refused.url(), broken.url("")] {
-            let (sender, _bench) = sender(name, &fixture, &base);
+            let (sender, _bench) = sender(&platform, &base);
             let probe = sender.probe().await;
             assert_ne!(probe.sendable, Some(true), "{name} at {base}: {probe:?}");
             let shown = format!("{probe:?}");
@@ -585,9 +427,9 @@ async fn a_probe_of_a_dead_server_claims_nothing_and_shows_no_secret() {
 
 #[tokio::test]
 async fn a_push_in_one_piece_is_not_sent_twice_by_one_attempt() {
-    for (name, fixture) in fixtures() {
-        let im = server(&fixture, Some(Answer::status(500))).await;
-        send(name, &fixture, &im.url(""), PATIENT).await;
-        assert_eq!(im.requests_to(fixture.decisive).len(), 1, "{name}: {:?}", im.paths());
+    for (name, platform) in platforms() {
+        let im = server(&platform, Some(Answer::status(500))).await;
+        send(&platform, &im.url(""), PATIENT).await;
+        assert_eq!(im.requests_to(platform.decisive).len(), 1, "{name}: {:?}", im.paths());
     }
 }

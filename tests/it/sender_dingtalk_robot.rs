@@ -2,38 +2,14 @@
 
 use std::time::Duration;
 
-use crate::common::bench::{delivery, group};
-use crate::common::fake_im::{Answer, FakeIm, Refused};
-use crate::common::rig::{NOW, Rig, media, text, text_item};
-use pushcron::domain::{Body, Delivery, Item, MediaFile, Outcome, Reason, Report, Target};
-use pushcron::senders::{Gate, Probe, Sender};
-use serde_json::{Value, json};
+use crate::common::deliveries::{NOW, captioned, delivery, group, media, mixed, online, text, text_item};
+use crate::common::fake_im::{Answer, Refused};
+use crate::common::senders::{Bench, Stage, account};
+use pushcron::domain::{Body, Delivery, Item, Outcome, Reason, Report, Target};
+use pushcron::senders::{Gate, Probe};
+use serde_json::json;
 
 const PATH: &str = "/robot/send";
-
-struct World {
-    rig: Rig,
-    im: FakeIm,
-}
-
-impl World {
-    async fn new() -> World {
-        let im = FakeIm::start().await;
-        im.on(PATH, Answer::json(200, json!({"errcode": 0, "errmsg": "ok"})));
-        World { rig: Rig::new(), im }
-    }
-
-    fn robot(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
-        let url = self.im.url("/robot/send?access_token=CANARY-TOKEN");
-        let mut settings = vec![("url", url.as_str())];
-        settings.extend(more);
-        self.rig.sender("dingtalk_robot", &settings)
-    }
-
-    fn sent(&self) -> Vec<Value> {
-        self.im.requests_to(PATH).iter().map(|request| request.json()).collect()
-    }
-}
 
 fn refused(errcode: i64, errmsg: &str) -> Answer {
     Answer::json(200, json!({"errcode": errcode, "errmsg": errmsg}))
@@ -44,15 +20,15 @@ fn room() -> Target {
 }
 
 fn push() -> Delivery {
-    delivery(room(), text("a"), vec![])
+    text(room(), "a")
 }
 
 #[tokio::test]
 async fn a_text_is_signed_in_its_address() {
-    let world = World::new().await;
-    let report = world.robot(&[("secret", "SECdemo")]).send(&delivery(room(), text("hi"), vec![])).await;
+    let stage = Stage::of("dingtalk_robot").await;
+    let report = stage.with(&[("secret", "SECdemo")]).send(&text(room(), "hi")).await;
     assert_eq!(report, Report::sent(None).with_status(200));
-    let request = world.im.request(PATH);
+    let request = stage.im.request(PATH);
     assert_eq!(request.query["access_token"], "CANARY-TOKEN");
     assert_eq!(request.query["timestamp"], NOW.0.to_string());
     // Encoded once: what the server decodes is base64 again.
@@ -62,22 +38,21 @@ async fn a_text_is_signed_in_its_address() {
 
 #[tokio::test]
 async fn a_mixed_message_is_one_markdown_in_reading_order() {
-    let world = World::new().await;
+    let stage = Stage::of("dingtalk_robot").await;
     let items = vec![
         text_item("two\nlines"),
-        Item::Image(media(Some("cap"))),
-        Item::File(media(None)),
+        Item::Image(captioned("cap")),
+        Item::File(media()),
         Item::Markdown { text: "**m**".into() },
         Item::At { user: "13800000000".into() },
         Item::At { user: "u1".into() },
         Item::AtAll,
     ];
-    let online = |file: MediaFile, url: &str| MediaFile { url: Some(url.into()), ..file };
     let files = vec![
-        online(world.rig.file("a[1].png", "image/png", b"x"), "https://a.test/(a).png"),
-        online(world.rig.file("b.pdf", "application/pdf", b"x"), "https://a.test/b.pdf"),
+        online(stage.bench.file("a[1].png", "image/png", b"x"), "https://a.test/(a).png"),
+        online(stage.bench.file("b.pdf", "application/pdf", b"x"), "https://a.test/b.pdf"),
     ];
-    let report = world.robot(&[]).send(&delivery(room(), Body::Mixed { items }, files)).await;
+    let report = stage.sender().send(&mixed(room(), items, files)).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("image as link, file as link")));
     let markdown = "two  \nlines\n\n![a1.png](https://a.test/%28a%29.png)\n\ncap\n\n[b.pdf](https://a.test/b.pdf)\n\n\
                     **m**  \n@13800000000 @u1 @all";
@@ -85,36 +60,36 @@ async fn a_mixed_message_is_one_markdown_in_reading_order() {
         "msgtype": "markdown", "markdown": {"title": "daily-report", "text": markdown},
         "at": {"atMobiles": ["13800000000"], "atUserIds": ["u1"], "isAtAll": true},
     });
-    assert_eq!(world.sent(), [expected]);
+    assert_eq!(stage.sent(), [expected]);
 }
 
 #[tokio::test]
 async fn texts_with_mentions_stay_texts_and_media_without_an_address_are_refused() {
-    let world = World::new().await;
+    let stage = Stage::of("dingtalk_robot").await;
     let items = vec![Item::AtAll, text_item("hi")];
-    world.robot(&[]).send(&delivery(room(), Body::Mixed { items }, vec![])).await;
+    stage.sender().send(&mixed(room(), items, vec![])).await;
     assert_eq!(
-        world.sent()[0],
+        stage.sent()[0],
         json!({"msgtype": "text", "text": {"content": "@all hi"},
             "at": {"atMobiles": [], "atUserIds": [], "isAtAll": true}})
     );
-    let file = world.rig.file("a.png", "image/png", b"x");
-    let report = world.robot(&[]).send(&delivery(room(), Body::Image(media(None)), vec![file])).await;
+    let file = stage.bench.file("a.png", "image/png", b"x");
+    let report = stage.sender().send(&delivery(room(), Body::Image(media()), vec![file])).await;
     assert_eq!(report.outcome, Outcome::Rejected);
     assert!(report.error.unwrap().contains("media 1 ('a.png')"));
-    assert_eq!(world.sent().len(), 1);
+    assert_eq!(stage.sent().len(), 1);
 }
 
 #[tokio::test]
 async fn a_long_text_goes_in_parts_and_only_the_first_calls() {
-    let world = World::new().await;
+    let stage = Stage::of("dingtalk_robot").await;
     let long = "\"早\"\n".repeat(5000);
     let items = vec![Item::AtAll, text_item(&long)];
-    let report = world.robot(&[]).send(&delivery(room(), Body::Mixed { items }, vec![])).await;
+    let report = stage.sender().send(&mixed(room(), items, vec![])).await;
     assert_eq!(report.outcome, Outcome::Sent);
-    let requests = world.im.requests();
+    let requests = stage.im.requests();
     assert!(requests.len() > 1 && requests.iter().all(|request| request.body.len() < 20_000));
-    let calls: Vec<bool> = world.sent().iter().map(|body| body.get("at").is_some()).collect();
+    let calls: Vec<bool> = stage.sent().iter().map(|body| body.get("at").is_some()).collect();
     assert!(calls[0] && calls[1..].iter().all(|call| !call));
     let all: String = requests.iter().map(|request| request.text()).collect();
     assert_eq!(all.matches('早').count(), 5000);
@@ -122,8 +97,8 @@ async fn a_long_text_goes_in_parts_and_only_the_first_calls() {
 
 #[tokio::test]
 async fn the_twenty_first_message_of_a_minute_waits_and_spends_no_attempt() {
-    let world = World::new().await;
-    let robot = world.robot(&[]);
+    let stage = Stage::of("dingtalk_robot").await;
+    let robot = stage.sender();
     for _ in 0..20 {
         assert_eq!(robot.gate(&room(), None, NOW), Gate::Open);
         assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
@@ -133,9 +108,9 @@ async fn the_twenty_first_message_of_a_minute_waits_and_spends_no_attempt() {
     let report = robot.send(&push()).await;
     assert_eq!(report.outcome, Outcome::Throttled { wait: Some(minute) });
     // A restart knows it too.
-    assert_eq!(world.robot(&[]).send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
-    assert_eq!(world.im.requests().len(), 20);
-    world.rig.clock().advance(minute);
+    assert_eq!(stage.sender().send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
+    assert_eq!(stage.im.requests().len(), 20);
+    stage.bench.clock.advance(minute);
     assert_eq!(robot.gate(&room(), None, NOW + minute), Gate::Open);
     assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
 }
@@ -144,39 +119,39 @@ async fn the_twenty_first_message_of_a_minute_waits_and_spends_no_attempt() {
 async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
     for now in [NOW - hour, NOW + hour] {
-        let world = World::new().await;
-        let robot = world.robot(&[]);
+        let stage = Stage::of("dingtalk_robot").await;
+        let robot = stage.sender();
         for _ in 0..20 {
             assert_eq!(robot.send(&push()).await.outcome, Outcome::Sent);
         }
-        world.rig.clock().step_wall_to(now);
+        stage.bench.clock.step_wall_to(now);
         let closed = Gate::Closed { reason: Reason::RateLimit, until: Some(now + minute) };
         assert_eq!(robot.gate(&room(), None, now), closed);
         assert_eq!(robot.send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
-        world.rig.clock().advance(minute);
+        stage.bench.clock.advance(minute);
         assert_eq!(robot.gate(&room(), None, now + minute), Gate::Open);
     }
     // Put back between two runs: a minute and no more.
-    let world = World::new().await;
+    let stage = Stage::of("dingtalk_robot").await;
     for _ in 0..20 {
-        assert_eq!(world.robot(&[]).send(&push()).await.outcome, Outcome::Sent);
+        assert_eq!(stage.sender().send(&push()).await.outcome, Outcome::Sent);
     }
-    world.rig.clock().step_wall_to(NOW - hour);
-    assert_eq!(world.robot(&[]).send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
+    stage.bench.clock.step_wall_to(NOW - hour);
+    assert_eq!(stage.sender().send(&push()).await.outcome, Outcome::Throttled { wait: Some(minute) });
 }
 
 #[tokio::test]
 async fn a_robot_that_was_shut_out_stays_silent_for_ten_minutes() {
-    let world = World::new().await;
-    world.im.on(PATH, refused(130101, "send too fast, exceed 20 times per minute"));
-    let robot = world.robot(&[]);
+    let stage = Stage::of("dingtalk_robot").await;
+    stage.im.on(PATH, refused(130101, "send too fast, exceed 20 times per minute"));
+    let robot = stage.sender();
     let ten = Duration::from_secs(600);
     assert_eq!(robot.send(&push()).await.outcome, Outcome::Throttled { wait: Some(ten) });
-    let again = world.robot(&[]);
+    let again = stage.sender();
     assert_eq!(again.probe().await, Probe::assumed_up());
     assert_eq!(again.gate(&room(), None, NOW), Gate::Closed { reason: Reason::RateLimit, until: Some(NOW + ten) });
     assert_eq!(again.send(&push()).await.outcome, Outcome::Throttled { wait: Some(ten) });
-    assert_eq!(world.im.requests().len(), 1);
+    assert_eq!(stage.im.requests().len(), 1);
 }
 
 /// The table of §3 and that of §0.1.
@@ -218,17 +193,17 @@ async fn every_failure_of_the_sheet_has_its_outcome() {
         (Answer::Silence, Outcome::Unknown),
     ];
     for (answer, expected) in rows {
-        let world = World::new().await;
+        let stage = Stage::of("dingtalk_robot").await;
         let shown = format!("{answer:?}");
-        world.im.on(PATH, answer);
+        stage.im.on(PATH, answer);
         let push = Delivery { timeout: Duration::from_millis(500), ..push() };
-        let report = world.robot(&[("secret", "CANARY-SECRET")]).send(&push).await;
+        let report = stage.with(&[("secret", "CANARY-SECRET")]).send(&push).await;
         assert_eq!(report.outcome, expected, "{shown}");
         assert!(!format!("{report:?}").contains("CANARY"), "{report:?}");
     }
     let nobody = Refused::new();
     let url = format!("{}/robot/send?access_token=CANARY", nobody.url());
-    let robot = Rig::new().sender("dingtalk_robot", &[("url", &url)]);
+    let robot = Bench::new().sender("dingtalk_robot", &[("url", &url)]);
     for _ in 0..21 {
         let report = robot.send(&push()).await;
         assert_eq!(report.outcome, Outcome::Unreachable, "what never left does not count");
@@ -239,15 +214,17 @@ async fn every_failure_of_the_sheet_has_its_outcome() {
 #[test]
 fn an_address_without_its_token_is_refused() {
     let url = "https://oapi.dingtalk.com/robot/send?access_token=";
-    let Err(error) = Rig::new().try_sender("dingtalk_robot", &[("url", url)]) else { panic!("{url} was taken") };
+    let Err(error) = Bench::new().try_build(&account("dingtalk_robot", &[("url", url)])) else {
+        panic!("{url} was taken")
+    };
     assert!(error.to_string().contains("access_token"), "{error}");
 }
 
 #[tokio::test]
 async fn an_attempt_that_is_refused_tells_all_the_same_in_what_form_it_went_out() {
-    let world = World::new().await;
-    world.im.on(PATH, refused(430_101, "content refused"));
-    let file = MediaFile { url: Some("https://a.test/a.png".into()), ..world.rig.file("a.png", "image/png", b"x") };
-    let report = world.robot(&[]).send(&delivery(room(), Body::Image(media(None)), vec![file])).await;
+    let stage = Stage::of("dingtalk_robot").await;
+    stage.im.on(PATH, refused(430_101, "content refused"));
+    let file = online(stage.bench.file("a.png", "image/png", b"x"), "https://a.test/a.png");
+    let report = stage.sender().send(&delivery(room(), Body::Image(media()), vec![file])).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Rejected, Some("image as link")));
 }

@@ -2,53 +2,36 @@
 
 use std::time::Duration;
 
-use crate::common::bench::{delivery, group, user};
-use crate::common::fake_im::{Answer, FakeIm, Refused};
+use crate::common::deliveries::{
+    NOW, captioned, delivery, group, media, mixed, next_attempt, online, opus_of_1001_ms, text, text_item, user,
+};
+use crate::common::fake_im::{Answer, Refused};
 use crate::common::form::form;
-use crate::common::rig::{NOW, Rig, media, opus_of_1001_ms, retry, text, text_item};
-use pushcron::domain::{Body, Delivery, Item, Media, MediaFile, Message, Outcome, Report, Target};
-use pushcron::senders::{Probe, Sender};
+use crate::common::senders::{Bench, Stage};
+use pushcron::domain::{Body, Delivery, Item, MediaFile, Message, Outcome, Report, Target};
+use pushcron::senders::Probe;
 use serde_json::{Value, json};
 
 const HOOK: &str = "/open-apis/bot/v2/hook/CANARY-HOOK";
 const SEND: &str = "/im/v1/messages";
 const TOKEN: &str = "/tenant_access_token/internal";
 
-struct World {
-    rig: Rig,
-    im: FakeIm,
+async fn app() -> Stage {
+    Stage::of("feishu_app").await
 }
 
-impl World {
-    async fn new() -> World {
-        let im = FakeIm::start().await;
-        im.on(HOOK, Answer::json(200, json!({"StatusCode": 0, "code": 0, "data": {}, "msg": "success"})));
-        im.on(TOKEN, token("t-CANARY-1"));
-        im.on(SEND, Answer::json(200, json!({"code": 0, "data": {"message_id": "om_1"}})));
-        im.on("/im/v1/images", Answer::json(200, json!({"code": 0, "data": {"image_key": "img_1"}})));
-        im.on("/im/v1/files", Answer::json(200, json!({"code": 0, "data": {"file_key": "file_1"}})));
-        World { rig: Rig::new(), im }
-    }
+async fn robot() -> Stage {
+    Stage::of("feishu_robot").await
+}
 
-    fn robot(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
-        let url = self.im.url(HOOK);
-        let mut settings = vec![("url", url.as_str())];
-        settings.extend(more);
-        self.rig.sender("feishu_robot", &settings)
-    }
-
-    fn app(&self) -> Box<dyn Sender> {
-        let base_url = self.im.url("");
-        self.rig.sender("feishu_app", &[("app_id", "cli_1"), ("app_secret", "CANARY-SECRET"), ("base_url", &base_url)])
-    }
-
+impl Stage {
     /// `msg_type` and content of each message that the app sent.
-    fn sent(&self) -> Vec<(String, Value)> {
+    fn contents(&self) -> Vec<(String, Value)> {
         let message = |body: Value| {
             let content = serde_json::from_str(body["content"].as_str().unwrap()).unwrap();
             (body["msg_type"].as_str().unwrap().to_owned(), content)
         };
-        self.im.requests_to(SEND).iter().map(|request| message(request.json())).collect()
+        self.sent().into_iter().map(message).collect()
     }
 }
 
@@ -59,10 +42,10 @@ async fn a_token_answer_that_cannot_be_read_is_not_quoted() {
         Answer::text(200, r#"{"tenant_access_token": "t-CANARY", "exp"#),
         Answer::json(500, json!({"tenant_access_token": "t-CANARY"})),
     ] {
-        let world = World::new().await;
+        let stage = app().await;
         let shown = format!("{answer:?}");
-        world.im.on(TOKEN, answer);
-        let report = world.app().send(&delivery(group("oc_1"), text("hi"), vec![])).await;
+        stage.im.on(TOKEN, answer);
+        let report = stage.sender().send(&text(group("oc_1"), "hi")).await;
         let error = report.error.unwrap();
         assert!(error.contains("cannot be read") && !error.contains("CANARY"), "{shown}: {error}");
         assert_eq!(report.outcome, Outcome::Unreachable, "{shown}");
@@ -86,39 +69,35 @@ fn titled(mut push: Delivery, title: &str) -> Delivery {
     push
 }
 
-fn online(file: MediaFile, url: &str) -> MediaFile {
-    MediaFile { url: Some(url.into()), ..file }
-}
-
 // ---- The custom bot ----
 
 #[tokio::test]
 async fn a_bots_text_is_signed_with_the_seconds_of_its_clock() {
-    let world = World::new().await;
-    let report = world.robot(&[("secret", "demo")]).send(&delivery(room(), text("hi"), vec![])).await;
+    let stage = robot().await;
+    let report = stage.with(&[("secret", "demo")]).send(&text(room(), "hi")).await;
     assert_eq!(report, Report::sent(None).with_status(200));
-    let sent = world.im.request(HOOK).json();
+    let sent = stage.im.request(HOOK).json();
     assert_eq!(sent["content"], json!({"text": "hi"}));
     assert_eq!(sent["timestamp"], json!((NOW.0 / 1000).to_string()));
     assert_eq!(sent["sign"].as_str().map(str::len), Some(44));
 
-    world.robot(&[]).send(&delivery(room(), text("unsigned"), vec![])).await;
-    assert_eq!(world.im.requests()[1].json(), json!({"msg_type": "text", "content": {"text": "unsigned"}}));
+    stage.sender().send(&text(room(), "unsigned")).await;
+    assert_eq!(stage.im.requests()[1].json(), json!({"msg_type": "text", "content": {"text": "unsigned"}}));
 }
 
 #[tokio::test]
 async fn a_bots_mixed_message_is_one_post_in_reading_order() {
-    let world = World::new().await;
+    let stage = robot().await;
     let items = vec![
         text_item("first\nsecond"),
         Item::At { user: "ou_1".into() },
-        Item::Image(media(Some("the picture"))),
+        Item::Image(captioned("the picture")),
         Item::Markdown { text: "**m**".into() },
         Item::AtAll,
     ];
-    let image = online(world.rig.file("a.png", "image/png", b"x"), "https://a.test/a.png");
-    let push = titled(delivery(room(), Body::Mixed { items }, vec![image]), "Report");
-    let report = world.robot(&[]).send(&push).await;
+    let image = online(stage.bench.file("a.png", "image/png", b"x"), "https://a.test/a.png");
+    let push = titled(mixed(room(), items, vec![image]), "Report");
+    let report = stage.sender().send(&push).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("image as link, markdown as text")));
     let t = |text: &str| json!({"tag": "text", "text": text});
     let expected = json!({"title": "Report", "content": [
@@ -129,49 +108,47 @@ async fn a_bots_mixed_message_is_one_post_in_reading_order() {
         [t("**m**")],
         [{"tag": "at", "user_id": "all"}],
     ]});
-    assert_eq!(world.im.request(HOOK).json(), json!({"msg_type": "post", "content": {"post": {"zh_cn": expected}}}));
+    assert_eq!(stage.im.request(HOOK).json(), json!({"msg_type": "post", "content": {"post": {"zh_cn": expected}}}));
 }
 
 #[tokio::test]
 async fn a_bots_media_go_as_links_or_not_at_all() {
-    let world = World::new().await;
+    let stage = robot().await;
     let rows = [
-        (Body::Image(media(None)), "image as link"),
-        (Body::Voice(media(None)), "voice as link"),
-        (Body::Video(media(None)), "video as link"),
-        (Body::File(media(None)), "file as link"),
+        (Body::Image(media()), "image as link"),
+        (Body::Voice(media()), "voice as link"),
+        (Body::Video(media()), "video as link"),
+        (Body::File(media()), "file as link"),
     ];
     for (body, note) in rows {
-        let file = world.rig.file("a.bin", "application/x", b"x");
+        let file = stage.bench.file("a.bin", "application/x", b"x");
         let push = delivery(room(), body.clone(), vec![online(file.clone(), "https://a.test/x")]);
-        let report = world.robot(&[]).send(&push).await;
+        let report = stage.sender().send(&push).await;
         assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some(note)));
 
-        let before = world.im.requests().len();
-        let report = world.robot(&[]).send(&delivery(room(), body, vec![file])).await;
+        let before = stage.im.requests().len();
+        let report = stage.sender().send(&delivery(room(), body, vec![file])).await;
         assert_eq!(report.outcome, Outcome::Rejected);
         assert!(report.error.unwrap().contains("media 1 ('a.bin')"));
-        assert_eq!(world.im.requests().len(), before, "nothing is sent of a message that cannot be sent whole");
+        assert_eq!(stage.im.requests().len(), before, "nothing is sent of a message that cannot be sent whole");
     }
 }
 
 #[tokio::test]
 async fn a_bot_with_an_app_shows_pictures() {
-    let world = World::new().await;
-    let robot = world.robot(&[("app_id", "cli_1"), ("app_secret", "CANARY-SECRET")]);
-    let image = world.rig.file("a.png", "image/png", b"x");
-    let report = robot.send(&delivery(room(), Body::Image(media(None)), vec![image.clone()])).await;
+    let stage = robot().await;
+    let robot = stage.with(&[("app_id", "cli_1"), ("app_secret", "CANARY-SECRET")]);
+    let image = stage.bench.file("a.png", "image/png", b"x");
+    let report = robot.send(&delivery(room(), Body::Image(media()), vec![image.clone()])).await;
     assert_eq!((report.outcome, report.note), (Outcome::Sent, None));
-    assert_eq!(world.im.request(HOOK).json(), json!({"msg_type": "image", "content": {"image_key": "img_1"}}));
+    assert_eq!(stage.im.request(HOOK).json(), json!({"msg_type": "image", "content": {"image_key": "img_1"}}));
 
-    let push = delivery(room(), Body::Image(media(Some("cap"))), vec![image]);
+    let push = delivery(room(), Body::Image(captioned("cap")), vec![image]);
     robot.send(&push).await;
-    let post = &world.im.requests_to(HOOK)[1].json()["content"]["post"]["zh_cn"]["content"];
+    let post = &stage.im.requests_to(HOOK)[1].json()["content"]["post"]["zh_cn"]["content"];
     assert_eq!(post, &json!([[{"tag": "img", "image_key": "img_1"}], [{"tag": "text", "text": "cap"}]]));
 
-    let Err(error) = world.rig.try_sender("feishu_robot", &[("url", &world.im.url(HOOK)), ("app_id", "cli_1")]) else {
-        panic!("half an app was taken")
-    };
+    let Err(error) = stage.try_with(&[("app_id", "cli_1")]) else { panic!("half an app was taken") };
     assert!(error.to_string().contains("belong together"));
 }
 
@@ -179,11 +156,11 @@ async fn a_bot_with_an_app_shows_pictures() {
 async fn no_request_of_a_bot_is_over_20_kb() {
     let lines = "\"quoted\" 早上好\n".repeat(3000);
     let mixed = Body::Mixed { items: vec![text_item(&lines), Item::Markdown { text: "x".repeat(50_000) }] };
-    for push in [delivery(room(), text(&lines), vec![]), titled(delivery(room(), mixed, vec![]), "t")] {
-        let world = World::new().await;
-        let report = world.robot(&[("secret", "demo")]).send(&push).await;
+    for push in [text(room(), &lines), titled(delivery(room(), mixed, vec![]), "t")] {
+        let stage = robot().await;
+        let report = stage.with(&[("secret", "demo")]).send(&push).await;
         assert_eq!(report.outcome, Outcome::Sent);
-        let requests = world.im.requests();
+        let requests = stage.im.requests();
         assert!(requests.len() > 1 && requests.len() == report.parts.len());
         assert!(requests.iter().all(|request| request.body.len() <= 20_000));
         let all: String = requests.iter().map(|request| request.text()).collect();
@@ -217,18 +194,18 @@ async fn every_failure_of_a_bot_has_its_outcome() {
         (Answer::Silence, Outcome::Unknown),
     ];
     for (answer, expected) in rows {
-        let world = World::new().await;
+        let stage = robot().await;
         let shown = format!("{answer:?}");
-        world.im.on(HOOK, answer);
-        let mut push = delivery(room(), text("a"), vec![]);
+        stage.im.on(HOOK, answer);
+        let mut push = text(room(), "a");
         push.timeout = Duration::from_millis(500);
-        let report = world.robot(&[("secret", "CANARY")]).send(&push).await;
+        let report = stage.with(&[("secret", "CANARY")]).send(&push).await;
         assert_eq!(report.outcome, expected, "{shown}");
         assert!(!format!("{report:?}").contains("CANARY"), "{report:?}");
     }
     let nobody = Refused::new();
-    let robot = Rig::new().sender("feishu_robot", &[("url", &format!("{}{HOOK}", nobody.url()))]);
-    let report = robot.send(&delivery(room(), text("a"), vec![])).await;
+    let robot = Bench::new().sender("feishu_robot", &[("url", &format!("{}{HOOK}", nobody.url()))]);
+    let report = robot.send(&text(room(), "a")).await;
     assert_eq!(report.outcome, Outcome::Unreachable);
     assert!(!format!("{report:?}").contains("CANARY"));
     assert_eq!(robot.probe().await, Probe::assumed_up());
@@ -238,8 +215,8 @@ async fn every_failure_of_a_bot_has_its_outcome() {
 
 #[tokio::test]
 async fn an_apps_text_carries_its_uuid_and_goes_to_whom_the_id_says() {
-    let world = World::new().await;
-    let app = world.app();
+    let stage = app().await;
+    let app = stage.sender();
     let rows = [
         (group("oc_1"), "chat_id"),
         (user("ou_1"), "open_id"),
@@ -248,9 +225,9 @@ async fn an_apps_text_carries_its_uuid_and_goes_to_whom_the_id_says() {
         (user("7be5"), "user_id"),
     ];
     for (target, id_type) in &rows {
-        let report = app.send(&delivery(target.clone(), text("hi"), vec![])).await;
+        let report = app.send(&text(target.clone(), "hi")).await;
         assert_eq!(report, Report::sent(Some("om_1".into())).with_status(200));
-        let request = world.im.requests_to(SEND).pop().unwrap();
+        let request = stage.im.requests_to(SEND).pop().unwrap();
         assert_eq!(request.query["receive_id_type"], *id_type);
         assert_eq!(request.header("authorization"), Some("Bearer t-CANARY-1"));
         let expected = json!({
@@ -259,7 +236,7 @@ async fn an_apps_text_carries_its_uuid_and_goes_to_whom_the_id_says() {
         });
         assert_eq!(request.json(), expected);
     }
-    assert_eq!(world.im.request(TOKEN).json(), json!({"app_id": "cli_1", "app_secret": "CANARY-SECRET"}));
+    assert_eq!(stage.im.request(TOKEN).json(), json!({"app_id": "cli_1", "app_secret": "CANARY-SECRET"}));
 }
 
 #[tokio::test]
@@ -267,9 +244,9 @@ async fn an_app_sends_every_kind_in_its_form_or_as_a_file() {
     let key = || json!({"file_key": "file_1"});
     let image = || json!({"image_key": "img_1"});
     let rows = vec![
-        (Body::Image(media(None)), "a.png", "image/png", b"x".to_vec(), "image", image(), None, None),
+        (Body::Image(media()), "a.png", "image/png", b"x".to_vec(), "image", image(), None, None),
         (
-            Body::Image(media(None)),
+            Body::Image(media()),
             "a.svg",
             "image/svg+xml",
             b"x".to_vec(),
@@ -278,9 +255,9 @@ async fn an_app_sends_every_kind_in_its_form_or_as_a_file() {
             Some("stream"),
             Some("image as file"),
         ),
-        (Body::Voice(media(None)), "a.ogg", "audio/ogg", opus_of_1001_ms(), "audio", key(), Some("opus"), None),
+        (Body::Voice(media()), "a.ogg", "audio/ogg", opus_of_1001_ms(), "audio", key(), Some("opus"), None),
         (
-            Body::Voice(media(None)),
+            Body::Voice(media()),
             "a.mp3",
             "audio/mpeg",
             b"x".to_vec(),
@@ -289,9 +266,9 @@ async fn an_app_sends_every_kind_in_its_form_or_as_a_file() {
             Some("stream"),
             Some("voice as file"),
         ),
-        (Body::Video(media(None)), "a.mp4", "video/mp4", b"x".to_vec(), "media", key(), Some("mp4"), None),
+        (Body::Video(media()), "a.mp4", "video/mp4", b"x".to_vec(), "media", key(), Some("mp4"), None),
         (
-            Body::Video(media(None)),
+            Body::Video(media()),
             "a.avi",
             "video/x-msvideo",
             b"x".to_vec(),
@@ -300,17 +277,17 @@ async fn an_app_sends_every_kind_in_its_form_or_as_a_file() {
             Some("stream"),
             Some("video as file"),
         ),
-        (Body::File(media(None)), "a.PDF", "application/pdf", b"x".to_vec(), "file", key(), Some("pdf"), None),
-        (Body::File(media(None)), "b.xlsx", "application/x", b"x".to_vec(), "file", key(), Some("xls"), None),
-        (Body::File(media(None)), "voice.mp4", "video/mp4", b"x".to_vec(), "file", key(), Some("stream"), None),
+        (Body::File(media()), "a.PDF", "application/pdf", b"x".to_vec(), "file", key(), Some("pdf"), None),
+        (Body::File(media()), "b.xlsx", "application/x", b"x".to_vec(), "file", key(), Some("xls"), None),
+        (Body::File(media()), "voice.mp4", "video/mp4", b"x".to_vec(), "file", key(), Some("stream"), None),
     ];
     for (body, name, mime_type, bytes, msg_type, content, file_type, note) in rows {
-        let world = World::new().await;
-        let file = world.rig.file(name, mime_type, &bytes);
-        let report = world.app().send(&delivery(user("ou_1"), body, vec![file])).await;
+        let stage = app().await;
+        let file = stage.bench.file(name, mime_type, &bytes);
+        let report = stage.sender().send(&delivery(user("ou_1"), body, vec![file])).await;
         assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, note), "{name}");
-        assert_eq!(world.sent(), [(msg_type.to_owned(), content)], "{name}");
-        let upload = world
+        assert_eq!(stage.contents(), [(msg_type.to_owned(), content)], "{name}");
+        let upload = stage
             .im
             .requests()
             .into_iter()
@@ -327,32 +304,32 @@ async fn an_app_sends_every_kind_in_its_form_or_as_a_file() {
 
 #[tokio::test]
 async fn a_film_brings_its_cover_and_goes_as_a_file_where_feishu_wants_one() {
-    let world = World::new().await;
-    let film = || world.rig.file("v.mp4", "video/mp4", b"film");
-    let still = world.rig.file("s.jpg", "image/jpeg", b"still");
+    let stage = app().await;
+    let film = || stage.bench.file("v.mp4", "video/mp4", b"film");
+    let still = stage.bench.file("s.jpg", "image/jpeg", b"still");
     let covered = MediaFile { cover: Some(Box::new(still)), ..film() };
-    world.app().send(&delivery(room(), Body::Video(media(None)), vec![covered])).await;
-    assert_eq!(world.sent()[0], ("media".into(), json!({"file_key": "file_1", "image_key": "img_1"})));
+    stage.sender().send(&delivery(room(), Body::Video(media()), vec![covered])).await;
+    assert_eq!(stage.contents()[0], ("media".into(), json!({"file_key": "file_1", "image_key": "img_1"})));
 
-    world.im.script(SEND, [refused(400, 230001, "image_key is empty"), Answer::json(200, json!({"code": 0}))]);
-    let report = world.app().send(&delivery(room(), Body::Video(media(None)), vec![film()])).await;
+    stage.im.script(SEND, [refused(400, 230001, "image_key is empty"), Answer::json(200, json!({"code": 0}))]);
+    let report = stage.sender().send(&delivery(room(), Body::Video(media()), vec![film()])).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("video as file")));
-    assert_eq!(world.sent()[2].0, "file");
+    assert_eq!(stage.contents()[2].0, "file");
 }
 
 #[tokio::test]
 async fn an_apps_mixed_message_is_posts_with_voices_and_files_between() {
-    let world = World::new().await;
+    let stage = app().await;
     let items = vec![
         text_item("look"),
-        Item::Image(media(None)),
+        Item::Image(media()),
         Item::Markdown { text: "**m**".into() },
-        Item::File(media(Some("about the file"))),
+        Item::File(captioned("about the file")),
         Item::At { user: "ou_1".into() },
         text_item("bye"),
     ];
-    let files = vec![world.rig.file("a.png", "image/png", b"x"), world.rig.file("b.txt", "text/plain", b"y")];
-    let report = world.app().send(&titled(delivery(room(), Body::Mixed { items }, files), "T")).await;
+    let files = vec![stage.bench.file("a.png", "image/png", b"x"), stage.bench.file("b.txt", "text/plain", b"y")];
+    let report = stage.sender().send(&titled(mixed(room(), items, files), "T")).await;
     assert_eq!(report.outcome, Outcome::Sent);
     let post = json!({"zh_cn": {"title": "T", "content": [
         [{"tag": "text", "text": "look"}], [{"tag": "img", "image_key": "img_1"}], [{"tag": "md", "text": "**m**"}],
@@ -363,8 +340,8 @@ async fn an_apps_mixed_message_is_posts_with_voices_and_files_between() {
     ]}});
     let expected =
         [("post".to_owned(), post), ("file".to_owned(), json!({"file_key": "file_1"})), ("post".to_owned(), after)];
-    assert_eq!(world.sent(), expected);
-    let uuids: Vec<Value> = world.im.requests_to(SEND).iter().map(|request| request.json()["uuid"].clone()).collect();
+    assert_eq!(stage.contents(), expected);
+    let uuids: Vec<Value> = stage.im.requests_to(SEND).iter().map(|request| request.json()["uuid"].clone()).collect();
     assert_eq!(uuids, ["key-1-0", "key-1-1", "key-1-2"]);
 }
 
@@ -372,13 +349,11 @@ async fn an_apps_mixed_message_is_posts_with_voices_and_files_between() {
 async fn no_post_of_an_app_is_over_30_kb_and_no_text_over_150() {
     let lines = "\"quoted\" 早上好\n".repeat(8000);
     let mixed = || Body::Mixed { items: vec![text_item(&lines), Item::Markdown { text: "\\\n".repeat(20_000) }] };
-    for (push, limit) in
-        [(delivery(room(), text(&lines), vec![]), 150_000), (delivery(room(), mixed(), vec![]), 30_000)]
-    {
-        let world = World::new().await;
-        let report = world.app().send(&push).await;
+    for (push, limit) in [(text(room(), &lines), 150_000), (delivery(room(), mixed(), vec![]), 30_000)] {
+        let stage = app().await;
+        let report = stage.sender().send(&push).await;
         assert_eq!(report.outcome, Outcome::Sent);
-        let requests = world.im.requests_to(SEND);
+        let requests = stage.im.requests_to(SEND);
         assert!(requests.len() > 1);
         let largest = requests.iter().map(|request| request.body.len()).max().unwrap();
         assert!(largest <= limit, "{largest}");
@@ -389,46 +364,46 @@ async fn no_post_of_an_app_is_over_30_kb_and_no_text_over_150() {
 
 #[tokio::test]
 async fn the_token_is_fetched_once_and_renewed_before_its_end() {
-    let world = World::new().await;
-    let app = world.app();
-    let push = delivery(room(), text("a"), vec![]);
+    let stage = app().await;
+    let app = stage.sender();
+    let push = text(room(), "a");
     tokio::join!(app.send(&push), app.send(&push), app.send(&push));
-    assert_eq!(world.im.requests_to(TOKEN).len(), 1, "one renewal at a time");
-    world.rig.clock().advance(Duration::from_secs(7200 - 301));
+    assert_eq!(stage.im.requests_to(TOKEN).len(), 1, "one renewal at a time");
+    stage.bench.clock.advance(Duration::from_secs(7200 - 301));
     app.send(&push).await;
-    assert_eq!(world.im.requests_to(TOKEN).len(), 1);
-    world.rig.clock().advance(Duration::from_secs(1));
+    assert_eq!(stage.im.requests_to(TOKEN).len(), 1);
+    stage.bench.clock.advance(Duration::from_secs(1));
     app.send(&push).await;
-    assert_eq!(world.im.requests_to(TOKEN).len(), 2);
+    assert_eq!(stage.im.requests_to(TOKEN).len(), 2);
 }
 
 #[tokio::test]
 async fn a_clock_that_is_set_neither_forgets_a_token_nor_a_key_nor_prolongs_them() {
     let (hour, hours) = (Duration::from_secs(3600), Duration::from_secs(4 * 3600));
     for now in [NOW + hours, NOW - hours] {
-        let world = World::new().await;
-        let app = world.app();
-        let mut push = delivery(room(), text("a"), vec![]);
+        let stage = app().await;
+        let app = stage.sender();
+        let mut push = text(room(), "a");
         push.retry.give_up_after = 9 * hour;
         push.expires_at = NOW + 9 * hour;
-        world.im.script(SEND, [Answer::Reset, Answer::Reset, Answer::json(200, json!({"code": 0}))]);
+        stage.im.script(SEND, [Answer::Reset, Answer::Reset, Answer::json(200, json!({"code": 0}))]);
         let report = app.send(&push).await;
         assert_eq!(report.outcome, Outcome::Unknown);
-        world.rig.clock().step_wall_to(now);
-        let push = retry(push, &report);
+        stage.bench.clock.step_wall_to(now);
+        let push = next_attempt(&push, &report);
         assert!(app.is_idempotent(&push, now), "{now}");
         let report = app.send(&push).await;
-        assert_eq!((report.outcome.clone(), world.im.requests_to(SEND).len()), (Outcome::Unknown, 2), "{now}");
-        assert_eq!(world.im.requests_to(TOKEN).len(), 1, "{now}");
+        assert_eq!((report.outcome.clone(), stage.im.requests_to(SEND).len()), (Outcome::Unknown, 2), "{now}");
+        assert_eq!(stage.im.requests_to(TOKEN).len(), 1, "{now}");
         // An hour asleep: the key is forgotten, the token is not.
-        world.rig.clock().suspend(hour);
-        let push = retry(push, &report);
+        stage.bench.clock.suspend(hour);
+        let push = next_attempt(&push, &report);
         assert!(!app.is_idempotent(&push, now + hour), "{now}");
         assert_eq!(app.send(&push).await.outcome, Outcome::Unknown);
-        assert_eq!(world.im.requests_to(SEND).len(), 2, "{now}");
-        world.rig.clock().suspend(hour);
-        assert_eq!(app.send(&delivery(room(), text("b"), vec![])).await.outcome, Outcome::Sent);
-        assert_eq!(world.im.requests_to(TOKEN).len(), 2, "{now}");
+        assert_eq!(stage.im.requests_to(SEND).len(), 2, "{now}");
+        stage.bench.clock.suspend(hour);
+        assert_eq!(app.send(&text(room(), "b")).await.outcome, Outcome::Sent);
+        assert_eq!(stage.im.requests_to(TOKEN).len(), 2, "{now}");
     }
 }
 
@@ -448,32 +423,30 @@ async fn a_wait_that_feishu_tells_is_kept_in_every_form() {
         (limited(429, 99991400).header("x-ogw-ratelimit-reset", "1e9"), wait(86_400_000)),
     ];
     for (answer, expected) in rows {
-        let world = World::new().await;
-        let shown = format!("{answer:?}");
-        world.im.on(SEND, answer.clone());
-        world.im.on(HOOK, answer);
-        let push = delivery(room(), text("a"), vec![]);
-        assert_eq!(world.app().send(&push).await.outcome, expected, "app: {shown}");
-        assert_eq!(world.robot(&[]).send(&push).await.outcome, expected, "robot: {shown}");
+        for (stage, path) in [(app().await, SEND), (robot().await, HOOK)] {
+            let shown = format!("{path} {answer:?}");
+            stage.im.on(path, answer.clone());
+            assert_eq!(stage.sender().send(&text(room(), "a")).await.outcome, expected, "{shown}");
+        }
     }
 }
 
 #[tokio::test]
 async fn a_token_that_feishu_no_longer_takes_is_renewed_once() {
     for code in [99991663, 99991671] {
-        let world = World::new().await;
-        world.im.script(TOKEN, [token("t-CANARY-1"), token("t-CANARY-2")]);
-        world.im.script(SEND, [refused(400, code, "token invalid"), Answer::json(200, json!({"code": 0}))]);
-        let report = world.app().send(&delivery(room(), text("a"), vec![])).await;
+        let stage = app().await;
+        stage.im.script(TOKEN, [token("t-CANARY-1"), token("t-CANARY-2")]);
+        stage.im.script(SEND, [refused(400, code, "token invalid"), Answer::json(200, json!({"code": 0}))]);
+        let report = stage.sender().send(&text(room(), "a")).await;
         assert_eq!(report.outcome, Outcome::Sent);
-        let requests = world.im.requests_to(SEND);
+        let requests = stage.im.requests_to(SEND);
         assert_eq!(requests[1].header("authorization"), Some("Bearer t-CANARY-2"));
         assert_eq!(requests[0].json()["uuid"], requests[1].json()["uuid"]);
 
-        world.im.on(SEND, refused(400, code, "token invalid"));
-        let report = world.app().send(&delivery(room(), text("a"), vec![])).await;
+        stage.im.on(SEND, refused(400, code, "token invalid"));
+        let report = stage.sender().send(&text(room(), "a")).await;
         assert_eq!(report.outcome, Outcome::AccountDown);
-        assert_eq!(world.im.requests_to(SEND).len(), 4);
+        assert_eq!(stage.im.requests_to(SEND).len(), 4);
     }
 }
 
@@ -502,12 +475,12 @@ async fn every_failure_of_an_app_has_its_outcome() {
         (Answer::Silence, Outcome::Unknown),
     ];
     for (answer, expected) in rows {
-        let world = World::new().await;
+        let stage = app().await;
         let shown = format!("{answer:?}");
-        world.im.on(SEND, answer);
-        let mut push = delivery(room(), text("a"), vec![]);
+        stage.im.on(SEND, answer);
+        let mut push = text(room(), "a");
         push.timeout = Duration::from_millis(500);
-        let report = world.app().send(&push).await;
+        let report = stage.sender().send(&push).await;
         assert_eq!(report.outcome, expected, "{shown}");
         assert!(!format!("{report:?}").contains("CANARY"), "{report:?}");
     }
@@ -526,42 +499,42 @@ async fn what_fails_before_the_send_leaves_no_doubt() {
         ("/im/v1/images", refused(429, 99991400, "limited"), Outcome::Throttled { wait: None }),
     ];
     for (path, answer, expected) in rows {
-        let world = World::new().await;
+        let stage = app().await;
         let shown = format!("{path} {answer:?}");
-        world.im.on(path, answer);
-        let file = world.rig.file("a.png", "image/png", b"x");
-        let report = world.app().send(&delivery(room(), Body::Image(media(None)), vec![file])).await;
+        stage.im.on(path, answer);
+        let file = stage.bench.file("a.png", "image/png", b"x");
+        let report = stage.sender().send(&delivery(room(), Body::Image(media()), vec![file])).await;
         assert_eq!(report.outcome, expected, "{shown}");
-        assert_eq!(world.im.requests_to(SEND).len(), 0);
+        assert_eq!(stage.im.requests_to(SEND).len(), 0);
         assert!(!format!("{report:?}").contains("CANARY"), "{report:?}");
     }
-    let world = World::new().await;
-    for file in [world.rig.file("e.txt", "text/plain", b""), world.rig.large_file("l.bin", "a/b", (30 << 20) + 1)] {
-        let report = world.app().send(&delivery(room(), Body::File(Media::default()), vec![file])).await;
+    let stage = app().await;
+    for file in [stage.bench.file("e.txt", "text/plain", b""), stage.bench.large_file("l.bin", "a/b", (30 << 20) + 1)] {
+        let report = stage.sender().send(&delivery(room(), Body::File(media()), vec![file])).await;
         assert_eq!(report.outcome, Outcome::Rejected);
     }
-    assert_eq!(world.im.requests().len(), 0);
+    assert_eq!(stage.im.requests().len(), 0);
 }
 
 #[tokio::test]
 async fn a_repeat_is_safe_for_an_hour_and_an_odd_answer_to_it_is_no_failure() {
-    let world = World::new().await;
-    let app = world.app();
+    let stage = app().await;
+    let app = stage.sender();
     let hour = Duration::from_secs(3600);
-    let mut push = delivery(room(), text("a"), vec![]);
+    let mut push = text(room(), "a");
     push.retry.give_up_after = 3 * hour;
     push.expires_at = NOW + 3 * hour;
     assert!(app.is_idempotent(&push, NOW + hour - Duration::from_millis(1)));
     assert!(!app.is_idempotent(&push, NOW + hour));
 
-    world.im.script(SEND, [Answer::Reset, refused(400, 77777, "uuid was used"), Answer::json(200, json!({"code": 0}))]);
+    stage.im.script(SEND, [Answer::Reset, refused(400, 77777, "uuid was used"), Answer::json(200, json!({"code": 0}))]);
     let report = app.send(&push).await;
     assert_eq!(report.outcome, Outcome::Unknown);
-    let push = retry(push, &report);
+    let push = next_attempt(&push, &report);
     assert_eq!(app.send(&push).await.outcome, Outcome::Unknown, "it may mean that the first one was sent");
-    world.rig.clock().advance(hour);
+    stage.bench.clock.advance(hour);
     assert_eq!(app.send(&push).await.outcome, Outcome::Unknown, "the key is forgotten");
-    assert_eq!(world.im.requests_to(SEND).len(), 2);
+    assert_eq!(stage.im.requests_to(SEND).len(), 2);
     let wished =
         Delivery { retry: pushcron::domain::RetryPolicy { resend_unknown: true, ..push.retry.clone() }, ..push };
     assert_eq!(app.send(&wished).await.outcome, Outcome::Sent);
@@ -569,12 +542,12 @@ async fn a_repeat_is_safe_for_an_hour_and_an_odd_answer_to_it_is_no_failure() {
 
 #[tokio::test]
 async fn an_apps_health_is_its_token_and_its_bot() {
-    let world = World::new().await;
-    world.im.on("/bot/v3/info", Answer::json(200, json!({"code": 0, "bot": {"activate_status": 2}})));
-    assert_eq!(world.app().probe().await, Probe::up());
+    let stage = app().await;
+    stage.im.on("/bot/v3/info", Answer::json(200, json!({"code": 0, "bot": {"activate_status": 2}})));
+    assert_eq!(stage.sender().probe().await, Probe::up());
     // The call itself is unconfirmed: only the token's refusal counts against the account.
-    world.im.on("/bot/v3/info", refused(400, 99991672, "no such scope"));
-    assert_eq!(world.app().probe().await, Probe::assumed_up());
-    world.im.on(TOKEN, refused(200, 10014, "app secret invalid"));
-    assert_eq!(world.app().probe().await, Probe::down("10014: app secret invalid"));
+    stage.im.on("/bot/v3/info", refused(400, 99991672, "no such scope"));
+    assert_eq!(stage.sender().probe().await, Probe::assumed_up());
+    stage.im.on(TOKEN, refused(200, 10014, "app secret invalid"));
+    assert_eq!(stage.sender().probe().await, Probe::down("10014: app secret invalid"));
 }

@@ -1,10 +1,9 @@
 //! A secret may be short, and its text may stand by chance in an id, a token or an address that a platform gives. Such a
 //! value is used as it came, whatever is hidden of it where it is shown.
 
-use crate::common::bench::{Bench, account, delivery, group, next_attempt, text, user};
-use crate::common::deliveries::{media, secret, text as word};
+use crate::common::deliveries::{delivery, group, media, mixed, next_attempt, text, user};
 use crate::common::fake_im::{Answer, FakeIm};
-use pushcron::domain::account::SettingValue;
+use crate::common::senders::{Bench, Stage};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Body, Outcome};
 use pushcron::senders::{Sender, SenderEvent};
@@ -20,16 +19,17 @@ fn png(bench: &Bench) -> Vec<pushcron::domain::MediaFile> {
 
 #[tokio::test]
 async fn feishu_gets_its_tokens_and_keys_back_as_it_gave_them() {
-    let (bench, im) = (Bench::new(), FakeIm::start().await);
+    let stage = Stage::of("feishu_app").await;
     let answer = |body: Value| Answer::json(200, body);
-    im.on("/tenant_access_token/", answer(json!({"code": 0, "tenant_access_token": "t-9123456", "expire": "7200"})));
-    im.on("/im/v1/images", answer(json!({"code": 0, "data": {"image_key": "img_9123456"}})));
-    im.on("/im/v1/messages", answer(json!({"code": 0, "data": {"message_id": "om_9123456"}})));
-    let settings = [("app_id", word("cli_1")), ("app_secret", secret(SHORT)), ("base_url", secret(im.url("")))];
-    let app = bench.build(&account("feishu_app", &settings));
-    let report = app.send(&delivery(group("oc_1"), Body::Image(media("a")), png(&bench))).await;
+    stage
+        .im
+        .on("/tenant_access_token/", answer(json!({"code": 0, "tenant_access_token": "t-9123456", "expire": "7200"})));
+    stage.im.on("/im/v1/images", answer(json!({"code": 0, "data": {"image_key": "img_9123456"}})));
+    stage.im.on("/im/v1/messages", answer(json!({"code": 0, "data": {"message_id": "om_9123456"}})));
+    let app = stage.with(&[("app_secret", SHORT)]);
+    let report = app.send(&delivery(group("oc_1"), Body::Image(media()), png(&stage.bench))).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-    let sent = im.request("/im/v1/messages");
+    let sent = stage.im.request("/im/v1/messages");
     assert_eq!(sent.header("authorization"), Some("Bearer t-9123456"));
     assert!(sent.json()["content"].as_str().unwrap().contains("img_9123456"), "{}", sent.text());
     assert_eq!(report.message_id.as_deref(), Some("om_9****"), "what is shown and kept in rows is hidden");
@@ -37,21 +37,15 @@ async fn feishu_gets_its_tokens_and_keys_back_as_it_gave_them() {
 
 #[tokio::test]
 async fn wecom_gets_its_tokens_and_uploads_back_as_it_gave_them() {
-    let (bench, im) = (Bench::new(), FakeIm::start().await);
+    let stage = Stage::of("wecom_app").await;
     let answer = |body: Value| Answer::json(200, body);
-    im.on("/gettoken", answer(json!({"errcode": 0, "access_token": "t-9123456", "expires_in": 7200})));
-    im.on("/media/upload", answer(json!({"errcode": 0, "media_id": "m-9123456"})));
-    im.on("/message/send", answer(json!({"errcode": 0, "msgid": "id-9123456"})));
-    let settings = [
-        ("corp_id", word("ww1")),
-        ("agent_id", SettingValue::Int(7)),
-        ("corp_secret", secret(SHORT)),
-        ("base_url", secret(im.url(""))),
-    ];
-    let app = bench.build(&account("wecom_app", &settings));
-    let report = app.send(&delivery(user("lisi"), Body::Image(media("a")), png(&bench))).await;
+    stage.im.on("/gettoken", answer(json!({"errcode": 0, "access_token": "t-9123456", "expires_in": 7200})));
+    stage.im.on("/media/upload", answer(json!({"errcode": 0, "media_id": "m-9123456"})));
+    stage.im.on("/message/send", answer(json!({"errcode": 0, "msgid": "id-9123456"})));
+    let app = stage.with(&[("corp_secret", SHORT)]);
+    let report = app.send(&delivery(user("lisi"), Body::Image(media()), png(&stage.bench))).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-    let sent = im.request("/message/send");
+    let sent = stage.im.request("/message/send");
     assert_eq!(sent.query["access_token"], "t-9123456");
     assert_eq!(sent.json()["image"]["media_id"], "m-9123456");
     assert_eq!(report.message_id.as_deref(), Some("id-9****"));
@@ -59,15 +53,15 @@ async fn wecom_gets_its_tokens_and_uploads_back_as_it_gave_them() {
 
 #[tokio::test]
 async fn onebot_is_asked_for_the_message_by_its_own_id() {
-    let (bench, im) = (Bench::new(), FakeIm::start().await);
+    let stage = Stage::of("onebot11").await;
     let ok = |data: Value| Answer::json(200, json!({"status": "ok", "retcode": 0, "data": data}));
-    im.on("/get_version_info", ok(json!({"app_name": "go-cqhttp"})));
-    im.on("/send_group_msg", ok(json!({"message_id": "9123456"})));
-    im.on("/get_msg", ok(json!({"message": [{"type": "image", "data": {"file": "a"}}]})));
-    let bot = bench.build(&account("onebot11", &[("url", secret(im.url(""))), ("token", secret(SHORT))]));
-    let report = bot.send(&delivery(group("1"), Body::Image(media("a")), png(&bench))).await;
+    stage.im.on("/get_version_info", ok(json!({"app_name": "go-cqhttp"})));
+    stage.im.on("/send_group_msg", ok(json!({"message_id": "9123456"})));
+    stage.im.on("/get_msg", ok(json!({"message": [{"type": "image", "data": {"file": "a"}}]})));
+    let bot = stage.with(&[("token", SHORT)]);
+    let report = bot.send(&delivery(group("1"), Body::Image(media()), png(&stage.bench))).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-    assert_eq!(im.request("/get_msg").json()["message_id"], "9123456");
+    assert_eq!(stage.im.request("/get_msg").json()["message_id"], "9123456");
     assert_eq!(report.message_id.as_deref(), Some("9****"));
 }
 
@@ -75,16 +69,12 @@ async fn onebot_is_asked_for_the_message_by_its_own_id() {
 #[tokio::test]
 async fn qianxun_confirms_a_message_whose_id_holds_the_key() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (bench, im) = (Bench::new().leaping(), FakeIm::start().await);
-    im.on("", Answer::json(200, json!({"code": 200, "msg": "ok", "result": {"sendId": "9123456"}})));
+    let stage = Stage::of("qianxun").await.leaping();
+    stage
+        .im
+        .on("/qianxun/httpapi", Answer::json(200, json!({"code": 200, "msg": "ok", "result": {"sendId": "9123456"}})));
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let settings = [
-        ("url", secret(im.url("/qianxun/httpapi"))),
-        ("wxid", word("wxid_bot")),
-        ("safekey", secret(SHORT)),
-        ("callback_listen", word(&free)),
-    ];
-    let hook: std::sync::Arc<dyn Sender> = bench.build(&account("qianxun", &settings)).into();
+    let hook: std::sync::Arc<dyn Sender> = stage.with(&[("safekey", SHORT), ("callback_listen", &free)]).into();
     let report = hook.send(&text(user("wxid_bob"), "hi")).await;
     assert_eq!((report.outcome, report.message_id.as_deref()), (Outcome::Sent, Some("9****")));
     let (events, mut heard) = mpsc::channel(4);
@@ -122,8 +112,7 @@ async fn ilink(bench: &Bench, im: &FakeIm) -> Box<dyn Sender> {
     im.on("/c2c/upload", Answer::status(200).header("x-encrypted-param", "e-9123456"));
     im.on("/sendmessage", Answer::json(200, json!({"message_id": "9123456"})));
     im.on("/msg/", Answer::json(200, json!({"ret": 0})));
-    let settings = [("base_url", secret(im.url(""))), ("cdn_url", secret(im.url("/c2c")))];
-    let sender = bench.build(&account("ilink", &settings));
+    let sender = bench.sender("ilink", &[("base_url", &im.url("")), ("cdn_url", &im.url("/c2c"))]);
     let (events, mut heard) = mpsc::channel(16);
     // The second poll brings the cursor of the first.
     let polled = async {
@@ -142,7 +131,7 @@ async fn ilink_gets_its_cursor_and_context_and_upload_back_as_it_gave_them() {
     let (bench, im) = (Bench::new().leaping(), FakeIm::start().await);
     let sender = ilink(&bench, &im).await;
     assert_eq!(im.requests_to("/getupdates")[1].json()["get_updates_buf"], "cursor-9123456");
-    let report = sender.send(&delivery(user("me"), Body::Image(media("a")), png(&bench))).await;
+    let report = sender.send(&delivery(user("me"), Body::Image(media()), png(&bench))).await;
     assert_eq!((&report.outcome, report.message_id.as_deref()), (&Outcome::Sent, Some("9****")), "{report:?}");
     assert_eq!(im.request("/c2c/upload").query["encrypted_query_param"], "p-9123456");
     let sent = im.request("/sendmessage").json();
@@ -155,7 +144,7 @@ async fn ilink_gets_its_cursor_and_context_and_upload_back_as_it_gave_them() {
 async fn what_ilink_grants_is_hidden_in_every_spelling() {
     let (bench, im) = (Bench::new().leaping(), FakeIm::start().await);
     let sender = ilink(&bench, &im).await;
-    let mut push = delivery(user("me"), Body::Image(media("a")), png(&bench));
+    let mut push = delivery(user("me"), Body::Image(media()), png(&bench));
     for context in [
         r"ctx\/9123456+=",
         "ctx%2F9123456%2B%3D",
@@ -183,8 +172,8 @@ async fn what_ilink_grants_is_hidden_in_every_spelling() {
     });
     bench.clock.advance(std::time::Duration::from_secs(300));
     let other = bench.file("b.png", "image/png", b"\x89PNG other");
-    let items = vec![Item::Image(media("b"))];
-    let report = sender.send(&delivery(user("me"), Body::Mixed { items }, vec![other])).await;
+    let items = vec![Item::Image(media())];
+    let report = sender.send(&mixed(user("me"), items, vec![other])).await;
     let error = report.error.unwrap();
     assert!(error.contains("no **** ****"), "{error}");
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::common::bench::{Bench, account, delivery, group, mixed, next_attempt, outcomes, text, user};
-use crate::common::deliveries::{DUE_AT, media, secret};
+use crate::common::deliveries::{NOW, delivery, group, media, mixed, next_attempt, outcomes, text, user};
 use crate::common::fake_ilink::{Arrived, BOT, FakeIlink, TOKEN, USER};
 use crate::common::fake_im::{Answer, Refused};
+use crate::common::senders::{Bench, account, extended};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, Delivery, Outcome, PartReport, Reason, Report, UtcMs};
 use pushcron::senders::{Gate, Probe, Sender, SenderEvent};
@@ -16,7 +16,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const CONTEXT: &str = "ctx-CANARY";
 
 fn ilink_account(service: &FakeIlink) -> Account {
-    account("ilink", &[("base_url", secret(service.im.url(""))), ("cdn_url", secret(service.im.url("/c2c")))])
+    account("ilink", &[("base_url", &service.im.url("")), ("cdn_url", &service.im.url("/c2c"))])
 }
 
 /// Puts a login where the verb would put it.
@@ -104,9 +104,9 @@ async fn the_window_ends_an_hour_before_the_day_and_a_restart_remembers_it() {
 
     let restarted = bench.build(&ilink_account(&service));
     assert_eq!(restarted.contacts(bench.now()).await, described);
-    let almost = DUE_AT + 23 * HOUR - Duration::from_millis(1);
+    let almost = NOW + 23 * HOUR - Duration::from_millis(1);
     assert_eq!(restarted.gate(&user(USER), None, almost), Gate::Open);
-    assert_eq!(restarted.gate(&user(USER), None, DUE_AT + 23 * HOUR), window_closed());
+    assert_eq!(restarted.gate(&user(USER), None, NOW + 23 * HOUR), window_closed());
     assert_eq!(restarted.gate(&user("stranger@im.wechat"), None, bench.now()), window_closed());
 }
 
@@ -118,7 +118,7 @@ async fn a_message_waits_where_not_all_its_parts_can_pass() {
         assert_eq!(sender.send(&text(user("me"), "hi")).await.outcome, Outcome::Sent);
         bench.clock.advance(HOUR / 60);
     }
-    let image = || Item::Image(media("a.png"));
+    let image = || Item::Image(media());
     let three = mixed(user("me"), vec![image(), image(), image()], Vec::new());
     let four = mixed(user("me"), vec![Item::Text { text: "a".into() }, image(), image(), image()], Vec::new());
     assert_eq!(sender.gate(&user("me"), Some(&three), bench.now()), Gate::Open);
@@ -135,12 +135,10 @@ async fn the_window_and_its_quota_can_be_set() {
     let bench = Bench::new().leaping();
     let service = FakeIlink::start().await;
     log_in(&bench, &service, TOKEN);
-    let mut account = ilink_account(&service);
-    account.settings.values.insert("window".into(), pushcron::domain::account::SettingValue::Duration(HOUR));
-    account.settings.values.insert("quota".into(), pushcron::domain::account::SettingValue::Int(1));
+    let account = extended(ilink_account(&service), &[("window", "3600"), ("quota", "1")]);
     let sender = bench.build(&account);
     hear(&bench, &service, sender.as_ref()).await;
-    assert_eq!(sender.gate(&user("me"), None, DUE_AT + HOUR), window_closed());
+    assert_eq!(sender.gate(&user("me"), None, NOW + HOUR), window_closed());
     assert_eq!(sender.send(&text(user("me"), "hi")).await.outcome, Outcome::Sent);
     assert_eq!(sender.gate(&user("me"), None, bench.now()), window_closed());
 }
@@ -154,7 +152,7 @@ async fn six_sends_in_five_minutes_are_enough() {
         assert_eq!(sender.send(&push).await.outcome, Outcome::Sent);
     }
     // The first went out at once, the sixth after five pauses of two seconds.
-    let until = Some(DUE_AT + HOUR / 12);
+    let until = Some(NOW + HOUR / 12);
     assert_eq!(sender.gate(&push.target, None, bench.now()), Gate::Closed { reason: Reason::RateLimit, until });
     let wait = Some(HOUR / 12 - Duration::from_secs(10));
     assert_eq!(sender.send(&push).await.outcome, Outcome::Throttled { wait });
@@ -204,12 +202,12 @@ async fn a_text_is_one_message_with_the_users_context() {
 async fn every_kind_arrives_decrypted_as_it_was() {
     let film = vec![9; 200_000];
     let rows: Vec<(Body, &str, &str, Vec<u8>, Option<&str>)> = vec![
-        (Body::Image(media("a")), "a.png", "image/png", b"\x89PNG picture".to_vec(), None),
-        (Body::Image(media("a")), "a.bin", "application/octet-stream", vec![1; 16], Some("image as file")),
-        (Body::Voice(media("a")), "a.mp3", "audio/mpeg", vec![2; 15], Some("voice as file")),
-        (Body::Video(media("a")), "a.mp4", "video/mp4", film, None),
-        (Body::Video(media("a")), "a.flv", "application/x-flv", vec![3; 17], Some("video as file")),
-        (Body::File(media("a")), "报表.pdf", "application/pdf", Vec::new(), None),
+        (Body::Image(media()), "a.png", "image/png", b"\x89PNG picture".to_vec(), None),
+        (Body::Image(media()), "a.bin", "application/octet-stream", vec![1; 16], Some("image as file")),
+        (Body::Voice(media()), "a.mp3", "audio/mpeg", vec![2; 15], Some("voice as file")),
+        (Body::Video(media()), "a.mp4", "video/mp4", film, None),
+        (Body::Video(media()), "a.flv", "application/x-flv", vec![3; 17], Some("video as file")),
+        (Body::File(media()), "报表.pdf", "application/pdf", Vec::new(), None),
     ];
     for full_upload_url in [false, true] {
         for (body, name, mime_type, content, note) in &rows {
@@ -239,8 +237,8 @@ async fn a_mixed_message_is_a_sequence_with_two_seconds_in_between() {
         Item::Text { text: "look at".into() },
         Item::At { user: "bo".into() },
         Item::Markdown { text: "**now**".into() },
-        Item::Image(media("a.png")),
-        Item::Voice(media("a.mp3")),
+        Item::Image(media()),
+        Item::Voice(media()),
     ];
     let files = vec![bench.file("a.png", "image/png", b"picture"), bench.file("a.mp3", "audio/mpeg", b"sound")];
     let mut push = mixed(user("me"), items, files);
@@ -248,7 +246,7 @@ async fn a_mixed_message_is_a_sequence_with_two_seconds_in_between() {
     push.timeout = Duration::from_secs(1);
     let report = sender.send(&push).await;
     assert_eq!((outcomes(&report), report.note.as_deref()), (vec!["sent"; 3], Some("voice as file")));
-    assert_eq!(bench.now(), DUE_AT + Duration::from_secs(4));
+    assert_eq!(bench.now(), NOW + Duration::from_secs(4));
     let sound = Arrived::File { name: "a.mp3".into(), content: b"sound".to_vec() };
     let expected = [Arrived::Text("look at @bo\nnow".into()), Arrived::Image(b"picture".to_vec()), sound];
     assert_eq!(service.service().arrived, expected);
@@ -410,7 +408,7 @@ async fn a_refused_upload_address_is_asked_for_once_more_and_then_the_link_goes(
         service.script("getuploadurl", [refusal(), refusal()]);
         let mut file = bench.file("a.png", "image/png", b"picture");
         file.url = url.map(str::to_owned);
-        let push = delivery(user("me"), Body::Image(media("a.png")), vec![file]);
+        let push = delivery(user("me"), Body::Image(media()), vec![file]);
         let first = sender.send(&push).await;
         assert_eq!(first.outcome, Outcome::Throttled { wait: Some(Duration::from_secs(60)) });
         bench.clock.advance(HOUR / 60);
@@ -439,7 +437,7 @@ async fn a_cdn_that_stumbles_is_tried_again_and_one_that_refuses_gets_a_new_file
         let (service, sender) = open_window(&bench).await;
         service.script("c2c/upload", answers.clone());
         let file = bench.file("a.png", "image/png", b"picture");
-        let report = sender.send(&delivery(user("me"), Body::Image(media("a.png")), vec![file])).await;
+        let report = sender.send(&delivery(user("me"), Body::Image(media()), vec![file])).await;
         assert_eq!(report.outcome, outcome, "{answers:?}: {report:?}");
         assert_eq!((service.calls("c2c/upload"), service.calls("getuploadurl")), (tries, addresses), "{answers:?}");
         if outcome == Outcome::Rejected {
@@ -480,7 +478,7 @@ async fn the_bots_own_messages_and_repeats_open_no_window() {
     assert_eq!(sender.send(&text(user("me"), "hi")).await.outcome, Outcome::Sent);
     let message = |kind: u64, ms: i64| json!({"from_user_id": USER, "message_type": kind, "create_time_ms": ms, "context_token": "new"});
     // Its own message, one from before, and one from the future.
-    let msgs = [message(2, DUE_AT.0 + 1), message(1, DUE_AT.0 - 1), message(1, DUE_AT.0 + 999_999)];
+    let msgs = [message(2, NOW.0 + 1), message(1, NOW.0 - 1), message(1, NOW.0 + 999_999)];
     let batch = json!({"ret": 0, "msgs": msgs, "get_updates_buf": "cursor-1"});
     service.script("getupdates", [Answer::json(200, batch)]);
     let (events, mut heard) = mpsc::channel(16);

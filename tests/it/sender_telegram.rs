@@ -2,36 +2,20 @@
 
 use std::time::Duration;
 
-use crate::common::bench::{delivery, group, user};
-use crate::common::fake_im::{Answer, FakeIm, Refused};
+use crate::common::deliveries::{
+    captioned, delivery, group, media, mixed, next_attempt, opus_of_1001_ms, outcomes, text, text_item, user,
+};
+use crate::common::fake_im::{Answer, Refused};
 use crate::common::form::{Field, form};
-use crate::common::rig::{NOW, Rig, media, opus_of_1001_ms, retry, text, text_item};
-use pushcron::domain::{Body, Delivery, Item, Outcome, Report, UtcMs};
-use pushcron::senders::{Probe, Sender};
+use crate::common::senders::{Bench, Stage, account};
+use pushcron::domain::{Body, Delivery, Item, Outcome, Report};
+use pushcron::senders::Probe;
 use serde_json::{Value, json};
 
 const TOKEN: &str = "123456:CANARY-TOKEN";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n0";
 
-struct World {
-    rig: Rig,
-    im: FakeIm,
-}
-
-impl World {
-    async fn new() -> World {
-        let im = FakeIm::start().await;
-        im.on("", ok(7));
-        World { rig: Rig::new(), im }
-    }
-
-    fn sender(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
-        let base_url = self.im.url("");
-        let mut settings = vec![("token", TOKEN), ("base_url", base_url.as_str())];
-        settings.extend(more);
-        self.rig.sender("telegram", &settings)
-    }
-
+impl Stage {
     /// The methods called so far.
     fn methods(&self) -> Vec<String> {
         self.im.paths().iter().map(|path| path.rsplit('/').next().unwrap().to_owned()).collect()
@@ -52,11 +36,11 @@ fn field<'a>(fields: &'a [Field], name: &str) -> &'a Field {
 
 #[tokio::test]
 async fn a_text_goes_out_with_the_settings_of_its_account() {
-    let world = World::new().await;
-    let sender = world.sender(&[("parse_mode", "HTML"), ("silent", "true"), ("link_preview", "false")]);
-    let report = sender.send(&delivery(group("-1001/17"), text("<b>hi</b>"), vec![])).await;
+    let stage = Stage::of("telegram").await;
+    let sender = stage.with(&[("parse_mode", "HTML"), ("silent", "true"), ("link_preview", "false")]);
+    let report = sender.send(&text(group("-1001/17"), "<b>hi</b>")).await;
     assert_eq!(report, Report::sent(Some("7".into())).with_status(200));
-    let request = world.im.request("/sendMessage");
+    let request = stage.im.request("/sendMessage");
     assert_eq!(request.path, format!("/bot{TOKEN}/sendMessage"));
     assert_eq!(
         request.json(),
@@ -70,22 +54,22 @@ async fn a_text_goes_out_with_the_settings_of_its_account() {
 #[tokio::test]
 async fn every_kind_has_its_method_and_its_fallback() {
     let rows: Vec<(Body, &str, &str, &str, Option<&str>)> = vec![
-        (Body::Image(media(None)), "a.png", "image/png", "sendPhoto", None),
-        (Body::Image(media(None)), "a.gif", "image/gif", "sendDocument", Some("image as file")),
-        (Body::Voice(media(None)), "a.ogg", "audio/ogg", "sendVoice", None),
-        (Body::Voice(media(None)), "a.mp3", "audio/mpeg", "sendVoice", None),
-        (Body::Voice(media(None)), "a.amr", "audio/amr", "sendDocument", Some("voice as file")),
-        (Body::Video(media(None)), "a.mp4", "video/mp4", "sendVideo", None),
-        (Body::Video(media(None)), "a.webm", "video/webm", "sendDocument", Some("video as file")),
-        (Body::File(media(None)), "报表.pdf", "application/pdf", "sendDocument", None),
+        (Body::Image(media()), "a.png", "image/png", "sendPhoto", None),
+        (Body::Image(media()), "a.gif", "image/gif", "sendDocument", Some("image as file")),
+        (Body::Voice(media()), "a.ogg", "audio/ogg", "sendVoice", None),
+        (Body::Voice(media()), "a.mp3", "audio/mpeg", "sendVoice", None),
+        (Body::Voice(media()), "a.amr", "audio/amr", "sendDocument", Some("voice as file")),
+        (Body::Video(media()), "a.mp4", "video/mp4", "sendVideo", None),
+        (Body::Video(media()), "a.webm", "video/webm", "sendDocument", Some("video as file")),
+        (Body::File(media()), "报表.pdf", "application/pdf", "sendDocument", None),
     ];
     for target in [group("-5"), user("42")] {
         for (body, name, mime_type, method, note) in rows.clone() {
-            let world = World::new().await;
-            let file = world.rig.file(name, mime_type, PNG);
-            let report = world.sender(&[]).send(&delivery(target.clone(), body, vec![file])).await;
+            let stage = Stage::of("telegram").await;
+            let file = stage.bench.file(name, mime_type, PNG);
+            let report = stage.sender().send(&delivery(target.clone(), body, vec![file])).await;
             assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, note), "{name}");
-            let fields = form(&world.im.request(method));
+            let fields = form(&stage.im.request(method));
             let part = field(&fields, &method[4..].to_lowercase());
             assert_eq!(part.filename.as_deref(), Some(name));
             assert_eq!(part.mime_type.as_deref(), Some(mime_type));
@@ -97,15 +81,15 @@ async fn every_kind_has_its_method_and_its_fallback() {
 
 #[tokio::test]
 async fn a_photo_over_ten_megabytes_goes_as_a_file_and_a_video_brings_its_cover() {
-    let world = World::new().await;
-    let large = world.rig.large_file("large.png", "image/png", (10 << 20) + 1);
-    let report = world.sender(&[]).send(&delivery(user("1"), Body::Image(media(None)), vec![large])).await;
+    let stage = Stage::of("telegram").await;
+    let large = stage.bench.large_file("large.png", "image/png", (10 << 20) + 1);
+    let report = stage.sender().send(&delivery(user("1"), Body::Image(media()), vec![large])).await;
     assert_eq!(report.note.as_deref(), Some("image as file"));
 
-    let mut video = world.rig.file("v.mp4", "video/mp4", b"video");
-    video.cover = Some(Box::new(world.rig.file("cover.jpg", "image/jpeg", b"still")));
-    world.sender(&[]).send(&delivery(user("1"), Body::Video(media(None)), vec![video])).await;
-    let fields = form(&world.im.request("/sendVideo"));
+    let mut video = stage.bench.file("v.mp4", "video/mp4", b"video");
+    video.cover = Some(Box::new(stage.bench.file("cover.jpg", "image/jpeg", b"still")));
+    stage.sender().send(&delivery(user("1"), Body::Video(media()), vec![video])).await;
+    let fields = form(&stage.im.request("/sendVideo"));
     assert_eq!(field(&fields, "cover").text(), "attach://still");
     assert_eq!(fields.iter().find(|field| field.filename.as_deref() == Some("cover.jpg")).unwrap().content, b"still");
     assert_eq!(field(&fields, "supports_streaming").text(), "true");
@@ -113,17 +97,17 @@ async fn a_photo_over_ten_megabytes_goes_as_a_file_and_a_video_brings_its_cover(
 
 #[tokio::test]
 async fn a_voice_tells_how_long_it_plays() {
-    let world = World::new().await;
-    let voice = world.rig.file("a.ogg", "audio/ogg", &opus_of_1001_ms());
-    world.sender(&[]).send(&delivery(user("1"), Body::Voice(media(None)), vec![voice])).await;
-    assert_eq!(field(&form(&world.im.request("/sendVoice")), "duration").text(), "2");
+    let stage = Stage::of("telegram").await;
+    let voice = stage.bench.file("a.ogg", "audio/ogg", &opus_of_1001_ms());
+    stage.sender().send(&delivery(user("1"), Body::Voice(media()), vec![voice])).await;
+    assert_eq!(field(&form(&stage.im.request("/sendVoice")), "duration").text(), "2");
 }
 
 #[tokio::test]
 async fn texts_beside_media_become_captions_and_pictures_become_an_album() {
-    let image = || Item::Image(media(None));
-    let voice = || Item::Voice(media(None));
-    let captioned = |caption: &str| Item::Image(media(Some(caption)));
+    let image = || Item::Image(media());
+    let voice = || Item::Voice(media());
+    let shown = |caption: &str| Item::Image(captioned(caption));
     let long = "x".repeat(1025);
     // What is expected: per call its method, its caption and whether that stands above.
     type Call<'a> = (&'a str, Option<&'a str>, bool);
@@ -140,7 +124,7 @@ async fn texts_beside_media_become_captions_and_pictures_become_an_album() {
             vec![image(), text_item("one"), image(), text_item("two")],
             vec![("sendPhoto", Some("one"), false), ("sendPhoto", Some("two"), false)],
         ),
-        (vec![captioned("mine"), image()], vec![("sendPhoto", Some("mine"), false), ("sendPhoto", None, false)]),
+        (vec![shown("mine"), image()], vec![("sendPhoto", Some("mine"), false), ("sendPhoto", None, false)]),
         (
             vec![text_item("say"), voice(), text_item("heard")],
             vec![("sendMessage", Some("say"), false), ("sendVoice", Some("heard"), false)],
@@ -152,19 +136,19 @@ async fn texts_beside_media_become_captions_and_pictures_become_an_album() {
         (vec![image(); 12], vec![("sendMediaGroup", None, false), ("sendMediaGroup", None, false)]),
     ];
     for (items, expected) in rows {
-        let world = World::new().await;
+        let stage = Stage::of("telegram").await;
         let body = Body::Mixed { items: items.clone() };
         let file = |item: &Item| match item {
-            Item::Voice(_) => Some(world.rig.file("v.ogg", "audio/ogg", b"ogg")),
-            item => item.media().map(|_| world.rig.file("a.png", "image/png", PNG)),
+            Item::Voice(_) => Some(stage.bench.file("v.ogg", "audio/ogg", b"ogg")),
+            item => item.media().map(|_| stage.bench.file("a.png", "image/png", PNG)),
         };
         let files = items.iter().filter_map(file).collect();
-        let report = world.sender(&[]).send(&delivery(group("-5"), body, files)).await;
+        let report = stage.sender().send(&delivery(group("-5"), body, files)).await;
         assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-        let calls = world.im.requests();
+        let calls = stage.im.requests();
         let seen: Vec<(String, Option<String>, bool)> = calls
             .iter()
-            .zip(world.methods())
+            .zip(stage.methods())
             .map(|(request, method)| {
                 if method == "sendMessage" {
                     return (method, request.json()["text"].as_str().map(str::to_owned), false);
@@ -191,16 +175,17 @@ async fn texts_beside_media_become_captions_and_pictures_become_an_album() {
 
 #[tokio::test]
 async fn an_album_names_its_uploads_in_order() {
-    let world = World::new().await;
-    world.im.on(
+    let stage = Stage::of("telegram").await;
+    stage.im.on(
         "/sendMediaGroup",
         Answer::json(200, json!({"ok": true, "result": [{"message_id": 8}, {"message_id": 9}]})),
     );
-    let files = vec![world.rig.file("a.png", "image/png", b"first"), world.rig.file("b.mp4", "video/mp4", b"second")];
-    let items = vec![Item::Image(media(None)), Item::Video(media(None))];
-    let report = world.sender(&[]).send(&delivery(group("-5"), Body::Mixed { items }, files)).await;
+    let files =
+        vec![stage.bench.file("a.png", "image/png", b"first"), stage.bench.file("b.mp4", "video/mp4", b"second")];
+    let items = vec![Item::Image(media()), Item::Video(media())];
+    let report = stage.sender().send(&mixed(group("-5"), items, files)).await;
     assert_eq!(report.message_id.as_deref(), Some("8"));
-    let fields = form(&world.im.request("/sendMediaGroup"));
+    let fields = form(&stage.im.request("/sendMediaGroup"));
     let entries: Value = serde_json::from_str(&field(&fields, "media").text()).unwrap();
     assert_eq!(entries, json!([{"type": "photo", "media": "attach://f0"}, {"type": "video", "media": "attach://f1"}]));
     assert_eq!(field(&fields, "f0").text(), "first");
@@ -209,24 +194,23 @@ async fn an_album_names_its_uploads_in_order() {
 
 #[tokio::test]
 async fn a_long_text_is_split_and_a_retry_starts_at_the_first_part_not_sent() {
-    let world = World::new().await;
-    world.im.script(
+    let stage = Stage::of("telegram").await;
+    stage.im.script(
         "/sendMessage",
         [ok(1), refused(429, "Too Many Requests: retry after 35", json!({"retry_after": 35})), ok(2), ok(3)],
     );
     // Outside the basic plane a character counts twice.
     let long = format!("{}\n{}\n{}", "😀".repeat(2000), "b".repeat(4000), "c".repeat(4000));
-    let sender = world.sender(&[]);
-    let first = delivery(user("42"), text(&long), vec![]);
+    let sender = stage.sender();
+    let first = text(user("42"), &long);
     let report = sender.send(&first).await;
     assert_eq!(report.outcome, Outcome::Throttled { wait: Some(Duration::from_secs(35)) });
-    let outcomes = |report: &Report| report.parts.iter().map(|part| part.outcome.clone()).collect::<Vec<_>>();
     assert_eq!(outcomes(&report), ["sent", "throttled"]);
 
-    let report = sender.send(&retry(first, &report)).await;
+    let report = sender.send(&next_attempt(&first, &report)).await;
     assert_eq!((report.outcome.clone(), report.message_id.as_deref()), (Outcome::Sent, Some("1")));
     assert_eq!(outcomes(&report), ["sent", "sent", "sent"]);
-    let starts: Vec<char> = world
+    let starts: Vec<char> = stage
         .im
         .requests()
         .iter()
@@ -237,72 +221,72 @@ async fn a_long_text_is_split_and_a_retry_starts_at_the_first_part_not_sent() {
 
 #[tokio::test]
 async fn markdown_and_mentions_are_marked_up_and_text_beside_them_is_shielded() {
-    let world = World::new().await;
+    let stage = Stage::of("telegram").await;
     let items = vec![
         text_item("1 < 2"),
         Item::At { user: "99".into() },
         Item::At { user: "@bo".into() },
         Item::Markdown { text: "**done**".into() },
     ];
-    world.sender(&[]).send(&delivery(group("-5"), Body::Mixed { items }, vec![])).await;
-    let sent = world.im.request("/sendMessage").json();
+    stage.sender().send(&mixed(group("-5"), items, vec![])).await;
+    let sent = stage.im.request("/sendMessage").json();
     assert_eq!(sent["text"], "1 &lt; 2 <a href=\"tg://user?id=99\">99</a> @bo\n<b>done</b>");
     assert_eq!(sent["parse_mode"], "HTML");
 }
 
 #[tokio::test]
 async fn markup_that_telegram_cannot_parse_goes_out_as_it_is() {
-    let world = World::new().await;
-    world.im.script("/sendMessage", [refused(400, "Bad Request: can't parse entities: unclosed", json!({})), ok(3)]);
-    let report = world.sender(&[("parse_mode", "HTML")]).send(&delivery(user("1"), text("a <b"), vec![])).await;
+    let stage = Stage::of("telegram").await;
+    stage.im.script("/sendMessage", [refused(400, "Bad Request: can't parse entities: unclosed", json!({})), ok(3)]);
+    let report = stage.with(&[("parse_mode", "HTML")]).send(&text(user("1"), "a <b")).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("markup as text")));
-    let again = world.im.requests()[1].json();
+    let again = stage.im.requests()[1].json();
     assert_eq!((again["text"].as_str(), again.get("parse_mode")), (Some("a <b"), None));
 }
 
 #[tokio::test]
 async fn a_photo_that_telegram_will_not_show_goes_as_a_file() {
-    let world = World::new().await;
-    world.im.on("/sendPhoto", refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({})));
-    let file = world.rig.file("tall.png", "image/png", PNG);
-    let report = world.sender(&[]).send(&delivery(user("1"), Body::Image(media(Some("cap"))), vec![file])).await;
+    let stage = Stage::of("telegram").await;
+    stage.im.on("/sendPhoto", refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({})));
+    let file = stage.bench.file("tall.png", "image/png", PNG);
+    let report = stage.sender().send(&delivery(user("1"), Body::Image(captioned("cap")), vec![file])).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("image as file")));
-    let fields = form(&world.im.request("/sendDocument"));
+    let fields = form(&stage.im.request("/sendDocument"));
     assert_eq!(field(&fields, "caption").text(), "cap");
     assert_eq!(field(&fields, "document").content, PNG);
 }
 
 #[tokio::test]
 async fn a_group_that_became_a_supergroup_is_found_at_once_and_ever_after() {
-    let world = World::new().await;
+    let stage = Stage::of("telegram").await;
     let moved = refused(
         400,
         "Bad Request: group chat was upgraded to a supergroup chat",
         json!({"migrate_to_chat_id": -100200300400_i64}),
     );
-    world.im.script("/sendMessage", [moved, ok(1), ok(2)]);
-    let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+    stage.im.script("/sendMessage", [moved, ok(1), ok(2)]);
+    let report = stage.sender().send(&text(group("-5"), "a")).await;
     assert_eq!(report.outcome, Outcome::Sent);
     // A new sender, as after a restart.
-    world.sender(&[]).send(&delivery(group("-5"), text("b"), vec![])).await;
-    let chats: Vec<Value> = world.im.requests().iter().map(|request| request.json()["chat_id"].clone()).collect();
+    stage.sender().send(&text(group("-5"), "b")).await;
+    let chats: Vec<Value> = stage.im.requests().iter().map(|request| request.json()["chat_id"].clone()).collect();
     assert_eq!(chats, [json!(-5), json!(-100200300400_i64), json!(-100200300400_i64)]);
 }
 
 #[tokio::test]
 async fn a_group_that_moves_for_ever_is_not_followed_for_ever() {
-    let world = World::new().await;
-    world.im.on("/sendMessage", refused(400, "Bad Request: upgraded", json!({"migrate_to_chat_id": -100})));
-    let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+    let stage = Stage::of("telegram").await;
+    stage.im.on("/sendMessage", refused(400, "Bad Request: upgraded", json!({"migrate_to_chat_id": -100})));
+    let report = stage.sender().send(&text(group("-5"), "a")).await;
     assert_eq!(report.outcome, Outcome::Rejected);
-    assert_eq!(world.im.requests().len(), 2);
+    assert_eq!(stage.im.requests().len(), 2);
 }
 
-fn pictures(world: &World, count: usize, words: &str) -> Delivery {
-    let mut items = vec![Item::Image(media(None)); count];
+fn pictures(stage: &Stage, count: usize, words: &str) -> Delivery {
+    let mut items = vec![Item::Image(media()); count];
     items.push(text_item(words));
-    let files = (0..count).map(|at| world.rig.file(&format!("{at}.png"), "image/png", PNG)).collect();
-    delivery(group("-5"), Body::Mixed { items }, files)
+    let files = (0..count).map(|at| stage.bench.file(&format!("{at}.png"), "image/png", PNG)).collect();
+    mixed(group("-5"), items, files)
 }
 
 /// The server sends what failed of an album to nobody, and its `#1` counts failures, not pictures.
@@ -314,33 +298,33 @@ async fn an_album_with_a_picture_that_telegram_will_not_show_goes_one_by_one() {
         "Bad Request: PHOTO_SAVE_FILE_INVALID",
         "Bad Request: IMAGE_PROCESS_FAILED",
     ] {
-        let world = World::new().await;
-        world.im.on("/sendMediaGroup", refused(400, words, json!({})));
-        world.im.script("/sendPhoto", [ok(1), refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({}))]);
-        world.im.on("/sendDocument", ok(2));
-        let report = world.sender(&[]).send(&pictures(&world, 2, "see")).await;
+        let stage = Stage::of("telegram").await;
+        stage.im.on("/sendMediaGroup", refused(400, words, json!({})));
+        stage.im.script("/sendPhoto", [ok(1), refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({}))]);
+        stage.im.on("/sendDocument", ok(2));
+        let report = stage.sender().send(&pictures(&stage, 2, "see")).await;
         assert_eq!(
             (&report.outcome, report.note.as_deref()),
             (&Outcome::Sent, Some("album one by one, image as file"))
         );
-        assert_eq!(world.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendDocument"], "{words}");
-        assert_eq!(field(&form(&world.im.request("/sendDocument")), "caption").text(), "see");
+        assert_eq!(stage.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendDocument"], "{words}");
+        assert_eq!(field(&form(&stage.im.request("/sendDocument")), "caption").text(), "see");
     }
 }
 
 #[tokio::test]
 async fn a_retry_of_an_album_that_went_one_by_one_repeats_nothing_that_arrived() {
-    let world = World::new().await;
-    world.im.on("/sendMediaGroup", refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({})));
-    world.im.script("/sendPhoto", [ok(1), refused(429, "Too Many Requests: retry after 3", json!({})), ok(2), ok(3)]);
-    let sender = world.sender(&[]);
-    let first = pictures(&world, 3, "see");
+    let stage = Stage::of("telegram").await;
+    stage.im.on("/sendMediaGroup", refused(400, "Bad Request: PHOTO_INVALID_DIMENSIONS", json!({})));
+    stage.im.script("/sendPhoto", [ok(1), refused(429, "Too Many Requests: retry after 3", json!({})), ok(2), ok(3)]);
+    let sender = stage.sender();
+    let first = pictures(&stage, 3, "see");
     let report = sender.send(&first).await;
     assert_eq!(report.outcome, Outcome::Throttled { wait: Some(Duration::from_secs(3)) });
-    let report = sender.send(&retry(first, &report)).await;
+    let report = sender.send(&next_attempt(&first, &report)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-    assert_eq!(world.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendPhoto", "sendPhoto"]);
-    let names: Vec<_> = world.im.requests_to("/sendPhoto").iter().map(form).collect();
+    assert_eq!(stage.methods(), ["sendMediaGroup", "sendPhoto", "sendPhoto", "sendPhoto", "sendPhoto"]);
+    let names: Vec<_> = stage.im.requests_to("/sendPhoto").iter().map(form).collect();
     let names: Vec<_> = names.iter().map(|fields| field(fields, "photo").filename.clone().unwrap()).collect();
     assert_eq!(names, ["0.png", "1.png", "1.png", "2.png"]);
 }
@@ -348,22 +332,21 @@ async fn a_retry_of_an_album_that_went_one_by_one_repeats_nothing_that_arrived()
 #[tokio::test]
 async fn a_text_arrives_without_the_pictures_that_the_chat_does_not_allow_and_the_push_is_not_called_sent() {
     for count in [1, 2] {
-        let world = World::new().await;
+        let stage = Stage::of("telegram").await;
         let no = || refused(400, "Bad Request: not enough rights to send photos to the chat", json!({}));
-        world.im.on("/sendMediaGroup", no());
-        world.im.on("/sendPhoto", no());
-        world.im.on("/sendMessage", ok(4));
-        let sender = world.sender(&[]);
-        let first = pictures(&world, count, "see");
+        stage.im.on("/sendMediaGroup", no());
+        stage.im.on("/sendPhoto", no());
+        stage.im.on("/sendMessage", ok(4));
+        let sender = stage.sender();
+        let first = pictures(&stage, count, "see");
         let report = sender.send(&first).await;
         assert_eq!((&report.outcome, report.note.as_deref()), (&Outcome::Rejected, Some("text without media")));
         assert!(report.error.as_deref().unwrap().contains("not enough rights to send photos"), "{report:?}");
-        let parts: Vec<_> = report.parts.iter().map(|part| part.outcome.as_str()).collect();
-        assert_eq!(parts, ["sent", "rejected"]);
-        assert_eq!(world.im.request("/sendMessage").json()["text"], "see");
+        assert_eq!(outcomes(&report), ["sent", "rejected"]);
+        assert_eq!(stage.im.request("/sendMessage").json()["text"], "see");
         // By hand, once more: the text is there.
-        sender.send(&retry(first, &report)).await;
-        assert_eq!(world.im.requests_to("/sendMessage").len(), 1);
+        sender.send(&next_attempt(&first, &report)).await;
+        assert_eq!(stage.im.requests_to("/sendMessage").len(), 1);
     }
 }
 
@@ -377,51 +360,51 @@ async fn a_migration_is_followed_in_every_form_and_nothing_is_sent_twice() {
         refused(400, words, json!({"migrate_to_chat_id": "-100200"})),
         refused(400, "Bad Request: group migrated to supergroup, new chat id: -100200", Value::Null),
     ] {
-        let world = World::new().await;
-        world.im.script("/sendMessage", [answer, ok(1)]);
-        let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+        let stage = Stage::of("telegram").await;
+        stage.im.script("/sendMessage", [answer, ok(1)]);
+        let report = stage.sender().send(&text(group("-5"), "a")).await;
         assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
-        let chats: Vec<Value> = world.im.requests().iter().map(|request| request.json()["chat_id"].clone()).collect();
+        let chats: Vec<Value> = stage.im.requests().iter().map(|request| request.json()["chat_id"].clone()).collect();
         assert_eq!(chats, [json!(-5), json!(-100200)]);
     }
     // Where nobody says to where, the target is gone.
-    let world = World::new().await;
-    world.im.on("/sendMessage", refused(400, words, Value::Null));
-    let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
-    assert_eq!((report.outcome, world.im.requests().len()), (Outcome::TargetGone, 1));
+    let stage = Stage::of("telegram").await;
+    stage.im.on("/sendMessage", refused(400, words, Value::Null));
+    let report = stage.sender().send(&text(group("-5"), "a")).await;
+    assert_eq!((report.outcome, stage.im.requests().len()), (Outcome::TargetGone, 1));
 }
 
 #[tokio::test]
 async fn a_remembered_number_that_telegram_denies_is_forgotten() {
-    let world = World::new().await;
+    let stage = Stage::of("telegram").await;
     let moved = |to: i64| refused(400, "Bad Request: upgraded", json!({"migrate_to_chat_id": to}));
     let gone = || refused(400, "Bad Request: chat not found", Value::Null);
-    world.im.script("/sendMessage", [moved(-100), ok(1), gone(), moved(-200), ok(2), ok(3)]);
+    stage.im.script("/sendMessage", [moved(-100), ok(1), gone(), moved(-200), ok(2), ok(3)]);
     for _ in 0..3 {
         // Each as after a reload.
-        let report = world.sender(&[]).send(&delivery(group("-5"), text("a"), vec![])).await;
+        let report = stage.sender().send(&text(group("-5"), "a")).await;
         assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     }
     let chats: Vec<i64> =
-        world.im.requests().iter().map(|request| request.json()["chat_id"].as_i64().unwrap()).collect();
+        stage.im.requests().iter().map(|request| request.json()["chat_id"].as_i64().unwrap()).collect();
     assert_eq!(chats, [-5, -100, -100, -5, -200, -200]);
 }
 
 #[tokio::test]
 async fn a_target_that_is_none_is_refused_before_anything_leaves() {
-    let world = World::new().await;
+    let stage = Stage::of("telegram").await;
     for id in
         ["-100123/abc", "-100123/", "-100123:17", "t.me/x", "https://t.me/x", "x", "@", "-", "0", "@a/b", "-100/0"]
     {
-        let report = world.sender(&[]).send(&delivery(group(id), text("a"), vec![])).await;
+        let report = stage.sender().send(&text(group(id), "a")).await;
         assert_eq!(report.outcome, Outcome::Rejected, "{id}");
         let error = report.error.unwrap();
         assert!(error.contains(id) && error.contains("expected a chat's number"), "{error}");
     }
-    assert_eq!(world.im.requests().len(), 0);
+    assert_eq!(stage.im.requests().len(), 0);
     for (id, topic) in [("-100123/17", json!(17)), ("@ops_room/17", json!(17)), ("-100123/1", Value::Null)] {
-        world.sender(&[]).send(&delivery(group(id), text("a"), vec![])).await;
-        let sent = world.im.requests().last().unwrap().json();
+        stage.sender().send(&text(group(id), "a")).await;
+        let sent = stage.im.requests().last().unwrap().json();
         // The general topic has a number that Telegram refuses.
         assert_eq!(sent["message_thread_id"], topic, "{id}");
     }
@@ -429,9 +412,9 @@ async fn a_target_that_is_none_is_refused_before_anything_leaves() {
 
 #[tokio::test]
 async fn an_album_of_which_less_came_back_is_not_called_sent() {
-    let world = World::new().await;
-    world.im.on("/sendMediaGroup", Answer::json(200, json!({"ok": true, "result": [{"message_id": 8}]})));
-    assert_eq!(world.sender(&[]).send(&pictures(&world, 2, "see")).await.outcome, Outcome::Unknown);
+    let stage = Stage::of("telegram").await;
+    stage.im.on("/sendMediaGroup", Answer::json(200, json!({"ok": true, "result": [{"message_id": 8}]})));
+    assert_eq!(stage.sender().send(&pictures(&stage, 2, "see")).await.outcome, Outcome::Unknown);
 }
 
 /// The error table of others.md §1 and §0.1.
@@ -495,12 +478,12 @@ async fn every_failure_of_the_sheet_has_its_outcome() {
         (Answer::Silence, Outcome::Unknown),
     ];
     for (answer, expected) in rows {
-        let world = World::new().await;
+        let stage = Stage::of("telegram").await;
         let shown = format!("{answer:?}");
-        world.im.on("/sendMessage", answer);
-        let mut delivery = delivery(user("1"), text("a"), vec![]);
+        stage.im.on("/sendMessage", answer);
+        let mut delivery = text(user("1"), "a");
         delivery.timeout = Duration::from_millis(500);
-        let report = world.sender(&[("parse_mode", "HTML")]).send(&delivery).await;
+        let report = stage.with(&[("parse_mode", "HTML")]).send(&delivery).await;
         assert_eq!(report.outcome, expected, "{shown}");
         assert!(!format!("{report:?}").contains("CANARY"), "{report:?}");
     }
@@ -508,10 +491,9 @@ async fn every_failure_of_the_sheet_has_its_outcome() {
 
 #[tokio::test]
 async fn a_server_out_of_reach_was_surely_sent_nothing() {
-    let rig = Rig::new();
     let nobody = Refused::new();
-    let sender = rig.sender("telegram", &[("token", TOKEN), ("base_url", &nobody.url())]);
-    let report = sender.send(&delivery(user("1"), text("a"), vec![])).await;
+    let sender = Bench::new().sender("telegram", &[("token", TOKEN), ("base_url", &nobody.url())]);
+    let report = sender.send(&text(user("1"), "a")).await;
     assert_eq!(report.outcome, Outcome::Unreachable);
     let probe = sender.probe().await;
     assert_eq!(probe.online, Some(false));
@@ -520,28 +502,29 @@ async fn a_server_out_of_reach_was_surely_sent_nothing() {
 
 #[tokio::test]
 async fn health_is_what_get_me_says() {
-    let world = World::new().await;
-    assert_eq!(world.sender(&[]).probe().await, Probe::up());
-    world.im.on("/getMe", refused(401, "Unauthorized", Value::Null));
-    assert_eq!(world.sender(&[]).probe().await, Probe::down("401: Unauthorized"));
+    let stage = Stage::of("telegram").await;
+    assert_eq!(stage.sender().probe().await, Probe::up());
+    stage.im.on("/getMe", refused(401, "Unauthorized", Value::Null));
+    assert_eq!(stage.sender().probe().await, Probe::down("401: Unauthorized"));
 }
 
 #[tokio::test]
 async fn an_unreadable_file_is_told_before_anything_leaves() {
-    let world = World::new().await;
-    let file = world.rig.file("gone.pdf", "application/pdf", b"x");
+    let stage = Stage::of("telegram").await;
+    let file = stage.bench.file("gone.pdf", "application/pdf", b"x");
     std::fs::remove_file(&file.path).unwrap();
-    let report = world.sender(&[]).send(&delivery(user("1"), Body::File(media(None)), vec![file])).await;
+    let report = stage.sender().send(&delivery(user("1"), Body::File(media()), vec![file])).await;
     assert_eq!(report.outcome, Outcome::Unreachable);
     assert!(report.error.unwrap().contains("gone.pdf"));
-    assert_eq!(world.im.requests().len(), 0);
+    assert_eq!(stage.im.requests().len(), 0);
 }
 
 #[test]
 fn a_token_that_would_bend_the_address_is_refused_without_being_shown() {
     for token in ["1:CANARY/../x", "1:CANARY ", "1:CANARY?x", "1:CANARY#"] {
-        let Err(error) = Rig::new().try_sender("telegram", &[("token", token)]) else { panic!("{token} was taken") };
+        let Err(error) = Bench::new().try_build(&account("telegram", &[("token", token)])) else {
+            panic!("{token} was taken")
+        };
         assert!(!error.to_string().contains("CANARY"), "{error}");
     }
-    assert_eq!(NOW, UtcMs(1_767_229_200_000));
 }

@@ -2,24 +2,19 @@
 
 use std::time::Duration;
 
-use crate::common::bench::{Bench, account, delivery, group, mixed, next_attempt, outcomes, text, user};
-use crate::common::deliveries::{media, secret, text as word};
+use crate::common::deliveries::{delivery, group, media, mixed, next_attempt, outcomes, text, user};
 use crate::common::fake_im::Answer;
 use crate::common::fake_wecom::{AGENT, CORP, FakeWecom, SECRET, Shown, refused};
-use pushcron::domain::account::SettingValue;
+use crate::common::senders::{Bench, account, extended};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, MediaFile, Outcome, Reason, Report, Target};
 use pushcron::senders::{Gate, Probe, Sender};
 use serde_json::{Value, json};
 
 fn app_account(wecom: &FakeWecom) -> Account {
-    let settings = [
-        ("corp_id", word(CORP)),
-        ("agent_id", SettingValue::Int(AGENT)),
-        ("corp_secret", secret(SECRET)),
-        ("base_url", secret(wecom.im.url(""))),
-    ];
-    account("wecom_app", &settings)
+    let (agent, base_url) = (AGENT.to_string(), wecom.im.url(""));
+    let app = [("corp_id", CORP), ("agent_id", &agent), ("corp_secret", SECRET), ("base_url", &base_url)];
+    account("wecom_app", &app)
 }
 
 async fn app(bench: &Bench) -> (FakeWecom, Box<dyn Sender>) {
@@ -112,10 +107,10 @@ async fn every_kind_is_shown_in_the_form_that_the_platform_takes() {
 
 fn body(kind: &str) -> Body {
     match kind {
-        "image" => Body::Image(media("a")),
-        "voice" => Body::Voice(media("a")),
-        "video" => Body::Video(media("a")),
-        _ => Body::File(media("a")),
+        "image" => Body::Image(media()),
+        "voice" => Body::Voice(media()),
+        "video" => Body::Video(media()),
+        _ => Body::File(media()),
     }
 }
 
@@ -147,14 +142,13 @@ async fn a_mixed_message_is_a_sequence_and_markdown_can_be_turned_off() {
             Item::Text { text: "a".into() },
             Item::At { user: "lisi".into() },
             Item::Markdown { text: "**b**".into() },
-            Item::Image(media("a")),
+            Item::Image(media()),
         ];
         mixed(user("lisi"), items, vec![bench.file("a.png", "image/png", b"\x89PNG picture")])
     };
     let report = bench.build(&app_account(&wecom)).send(&push()).await;
     assert_eq!(outcomes(&report), ["sent"; 3]);
-    let mut account = app_account(&wecom);
-    account.settings.values.insert("markdown".into(), word("text"));
+    let account = extended(app_account(&wecom), &[("markdown", "text")]);
     assert_eq!(bench.build(&account).send(&push()).await.outcome, Outcome::Sent);
     let image = || Shown::Media { kind: "image".into(), name: "a.png".into(), content: b"\x89PNG picture".to_vec() };
     let expected = [

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use crate::common::bench::{Bench, account, delivery, group, mixed, next_attempt, outcomes, text, user};
-use crate::common::deliveries::{media, secret, text as word};
-use crate::common::fake_im::{Answer, FakeIm, Refused};
+use crate::common::deliveries::{delivery, group, media, mixed, next_attempt, outcomes, text, user};
+use crate::common::fake_im::{Answer, Refused};
 use crate::common::fake_wecom::{self, FakeWecom, Shown};
+use crate::common::platforms::CANARY as KEY;
+use crate::common::senders::{Bench, Stage, account};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Body, Outcome, Reason, UtcMs};
-use pushcron::senders::{Gate, Sender};
-use serde_json::{Value, json};
-
-const KEY: &str = "693a91f6-7xxx-4bc4-97a0-0ec2sifa5aaa";
+use pushcron::senders::Gate;
+use serde_json::json;
 
 fn ok() -> Answer {
     Answer::json(200, json!({"errcode": 0, "errmsg": "ok"}))
@@ -27,31 +26,14 @@ fn uploaded(media_id: &str) -> Answer {
     Answer::json(200, body)
 }
 
-/// A server that takes everything, and a robot that speaks to it.
-async fn robot(bench: &Bench) -> (FakeIm, Box<dyn Sender>) {
-    let im = FakeIm::start().await;
-    im.on("/webhook/send", ok());
-    im.on("/webhook/upload_media", uploaded("M1"));
-    let sender = bench.build(&account("wecom_robot", &[("url", url(&im))]));
-    (im, sender)
-}
-
-fn url(im: &FakeIm) -> pushcron::domain::account::SettingValue {
-    secret(im.url(&format!("/cgi-bin/webhook/send?key={KEY}")))
-}
-
-fn sent(im: &FakeIm) -> Vec<Value> {
-    im.requests_to("/webhook/send").iter().map(|request| request.json()).collect()
-}
-
 #[tokio::test]
 async fn a_text_goes_out_under_its_key() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
     let report = robot.send(&text(group("ops"), "日报\nall fine")).await;
     assert_eq!((&report.outcome, report.http_status, &report.error), (&Outcome::Sent, Some(200), &None));
 
-    let request = im.request("/webhook/send");
+    let request = stage.im.request("/webhook/send");
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/cgi-bin/webhook/send"));
     assert_eq!(request.query["key"], KEY);
     assert_eq!(request.header("content-type"), Some("application/json"));
@@ -60,9 +42,9 @@ async fn a_text_goes_out_under_its_key() {
 
 #[tokio::test]
 async fn a_long_text_is_split_by_bytes_and_a_retry_goes_on_where_it_stopped() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
-    im.script("/webhook/send", [ok(), refused(-1), ok()]);
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
+    stage.im.script("/webhook/send", [ok(), refused(-1), ok()]);
     let push = text(group("ops"), &"报".repeat(1500));
     let first = robot.send(&push).await;
     assert_eq!(first.outcome, Outcome::Throttled { wait: None });
@@ -71,7 +53,7 @@ async fn a_long_text_is_split_by_bytes_and_a_retry_goes_on_where_it_stopped() {
     assert_eq!(second.outcome, Outcome::Sent);
 
     let contents: Vec<String> =
-        sent(&im).iter().map(|body| body["text"]["content"].as_str().unwrap().to_owned()).collect();
+        stage.sent().iter().map(|body| body["text"]["content"].as_str().unwrap().to_owned()).collect();
     assert!(contents.iter().all(|content| content.len() <= 2048), "each fits 2,048 bytes");
     assert_eq!(contents[1], contents[2], "only the part that failed is repeated");
     let arrived = [&contents[0], &contents[2], &contents[3]].map(String::as_str).concat();
@@ -80,30 +62,30 @@ async fn a_long_text_is_split_by_bytes_and_a_retry_goes_on_where_it_stopped() {
 
 #[tokio::test]
 async fn a_small_image_travels_inside_the_request() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
-    let png = bench.file("a.png", "image/png", b"\x89PNG picture");
-    let report = robot.send(&delivery(group("ops"), Body::Image(media("a")), vec![png])).await;
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
+    let png = stage.bench.file("a.png", "image/png", b"\x89PNG picture");
+    let report = robot.send(&delivery(group("ops"), Body::Image(media()), vec![png])).await;
     assert_eq!((report.outcome, report.note), (Outcome::Sent, None));
     // As `openssl base64` and `md5sum` have it.
     let image = json!({"base64": "iVBORyBwaWN0dXJl", "md5": "545f88045018675104ab45154150d9aa"});
-    assert_eq!(sent(&im), [json!({"msgtype": "image", "image": image})]);
-    assert_eq!(im.requests_to("upload_media").len(), 0);
+    assert_eq!(stage.sent(), [json!({"msgtype": "image", "image": image})]);
+    assert_eq!(stage.im.requests_to("upload_media").len(), 0);
 }
 
 #[tokio::test]
 async fn a_service_that_other_clients_proved_shows_every_kind() {
     let bench = Bench::new();
     let wecom = FakeWecom::start().await;
-    let url = secret(wecom.im.url(&format!("/cgi-bin/webhook/send?key={}", fake_wecom::KEY)));
-    let robot = bench.build(&account("wecom_robot", &[("url", url), ("markdown", word("markdown_v2"))]));
+    let url = wecom.im.url(&format!("/cgi-bin/webhook/send?key={}", fake_wecom::KEY));
+    let robot = bench.sender("wecom_robot", &[("url", &url), ("markdown", "markdown_v2")]);
     let items = vec![
         Item::Text { text: "日报".repeat(500) },
         Item::Markdown { text: "# done".into() },
-        Item::Image(media("a.png")),
-        Item::Voice(media("a.amr")),
-        Item::Video(media("a.mp4")),
-        Item::File(media("报表.pdf")),
+        Item::Image(media()),
+        Item::Voice(media()),
+        Item::Video(media()),
+        Item::File(media()),
     ];
     let files = vec![
         bench.file("a.png", "image/png", b"\x89PNG picture"),
@@ -151,23 +133,23 @@ async fn every_kind_finds_the_form_that_the_platform_takes() {
         ("file", "big.zip", "application/zip", vec![1; big], "text", Some("file as link")),
     ];
     for (kind, name, mime_type, content, msgtype, note) in rows {
-        let bench = Bench::new();
-        let (im, robot) = robot(&bench).await;
-        let mut file = bench.file(name, mime_type, &content);
+        let stage = Stage::of("wecom_robot").await;
+        let robot = stage.sender();
+        let mut file = stage.bench.file(name, mime_type, &content);
         file.url = Some("https://example.org/it".into());
         let body = match kind {
-            "image" => Body::Image(media("a")),
-            "voice" => Body::Voice(media("a")),
-            "video" => Body::Video(media("a")),
-            _ => Body::File(media("a")),
+            "image" => Body::Image(media()),
+            "voice" => Body::Voice(media()),
+            "video" => Body::Video(media()),
+            _ => Body::File(media()),
         };
         let report = robot.send(&delivery(group("ops"), body, vec![file])).await;
         assert_eq!((&report.outcome, report.note.as_deref()), (&Outcome::Sent, note), "{name}");
-        let message = sent(&im).remove(0);
+        let message = stage.sent().remove(0);
         assert_eq!(message["msgtype"], msgtype, "{name}");
         match msgtype {
             "file" | "voice" => {
-                let upload = im.request("/webhook/upload_media");
+                let upload = stage.im.request("/webhook/upload_media");
                 assert_eq!((upload.query["key"].as_str(), upload.query["type"].as_str()), (KEY, msgtype));
                 let head = format!("name=\"media\"; filename=\"{name}\"");
                 assert!(upload.text().contains(&head), "{head} in {}", upload.text());
@@ -182,33 +164,33 @@ async fn every_kind_finds_the_form_that_the_platform_takes() {
 
 #[tokio::test]
 async fn a_file_too_large_or_too_small_without_an_address_is_rejected_unseen() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
     for content in [vec![0; 5], vec![0; 20 * 1024 * 1024 + 1]] {
-        let file = bench.file("f", "application/zip", &content);
-        let report = robot.send(&delivery(group("ops"), Body::File(media("a")), vec![file])).await;
+        let file = stage.bench.file("f", "application/zip", &content);
+        let report = robot.send(&delivery(group("ops"), Body::File(media()), vec![file])).await;
         assert_eq!(report.outcome, Outcome::Rejected);
         assert!(report.error.unwrap().contains(&format!("{} bytes", content.len())));
     }
-    assert_eq!(im.requests().len(), 0);
+    assert_eq!(stage.im.requests().len(), 0);
 }
 
 #[tokio::test]
 async fn a_mixed_message_keeps_its_order_and_its_mentions() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
-    let file = bench.file("a.png", "image/png", b"\x89PNG picture");
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
+    let file = stage.bench.file("a.png", "image/png", b"\x89PNG picture");
     let items = vec![
         Item::Text { text: "look".into() },
         Item::At { user: "zhangsan".into() },
         Item::AtAll,
-        Item::Image(media("a")),
+        Item::Image(media()),
         Item::Markdown { text: "**done**".into() },
         Item::AtAll,
     ];
     let report = robot.send(&mixed(group("ops"), items, vec![file])).await;
     assert_eq!(outcomes(&report), ["sent"; 4]);
-    let messages = sent(&im);
+    let messages = stage.sent();
     assert_eq!(messages[0]["text"], json!({"content": "look <@zhangsan>", "mentioned_list": ["@all"]}));
     assert_eq!(messages[1]["msgtype"], "image");
     assert_eq!(messages[2], json!({"msgtype": "markdown", "markdown": {"content": "**done**"}}));
@@ -217,103 +199,112 @@ async fn a_mixed_message_keeps_its_order_and_its_mentions() {
 
 #[tokio::test]
 async fn an_upload_serves_for_three_days_and_over_a_restart() {
-    let bench = Bench::new();
-    let (im, first) = robot(&bench).await;
+    let stage = Stage::of("wecom_robot").await;
+    let first = stage.sender();
     let push = |name| {
-        let file = bench.file(name, "application/pdf", b"the same content");
-        delivery(group("ops"), Body::File(media("a")), vec![file])
+        let file = stage.bench.file(name, "application/pdf", b"the same content");
+        delivery(group("ops"), Body::File(media()), vec![file])
     };
     assert_eq!(first.send(&push("a.pdf")).await.outcome, Outcome::Sent);
-    let restarted = bench.build(&account("wecom_robot", &[("url", url(&im))]));
-    bench.clock.advance(Duration::from_secs(70 * 3600));
+    let restarted = stage.sender();
+    stage.bench.clock.advance(Duration::from_secs(70 * 3600));
     assert_eq!(restarted.send(&push("b.pdf")).await.outcome, Outcome::Sent);
-    assert_eq!(im.requests_to("upload_media").len(), 1);
-    bench.clock.advance(Duration::from_secs(2 * 3600));
+    assert_eq!(stage.im.requests_to("upload_media").len(), 1);
+    stage.bench.clock.advance(Duration::from_secs(2 * 3600));
     assert_eq!(restarted.send(&push("c.pdf")).await.outcome, Outcome::Sent);
-    assert_eq!(im.requests_to("upload_media").len(), 2);
+    assert_eq!(stage.im.requests_to("upload_media").len(), 2);
 }
 
 #[tokio::test]
 async fn a_forgotten_upload_is_made_again_once() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
-    im.script("/webhook/upload_media", [uploaded("M1"), uploaded("M2"), uploaded("M3")]);
-    im.script("/webhook/send", [ok(), refused(40007), ok(), refused(40007)]);
-    let file = bench.file("a.pdf", "application/pdf", b"the content");
-    let push = delivery(group("ops"), Body::File(media("a")), vec![file]);
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
+    stage.im.script("/webhook/upload_media", [uploaded("M1"), uploaded("M2"), uploaded("M3")]);
+    stage.im.script("/webhook/send", [ok(), refused(40007), ok(), refused(40007)]);
+    let file = stage.bench.file("a.pdf", "application/pdf", b"the content");
+    let push = delivery(group("ops"), Body::File(media()), vec![file]);
     assert_eq!(robot.send(&push).await.outcome, Outcome::Sent);
     assert_eq!(robot.send(&push).await.outcome, Outcome::Sent);
-    assert_eq!(sent(&im)[2]["file"]["media_id"], "M2");
+    assert_eq!(stage.sent()[2]["file"]["media_id"], "M2");
     assert_eq!(robot.send(&push).await.outcome, Outcome::Rejected, "the second refusal stands");
-    assert_eq!(im.requests_to("upload_media").len(), 3);
+    assert_eq!(stage.im.requests_to("upload_media").len(), 3);
 }
 
 #[tokio::test]
 async fn a_form_that_is_refused_is_followed_by_the_next() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
-    im.script("/webhook/upload_media", [refused(301_017), refused(45001)]);
-    let mut file = bench.file("a.amr", "audio/amr", &amr(10));
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
+    stage.im.script("/webhook/upload_media", [refused(301_017), refused(45001)]);
+    let mut file = stage.bench.file("a.amr", "audio/amr", &amr(10));
     file.url = Some("https://example.org/a.amr".into());
-    let report = robot.send(&delivery(group("ops"), Body::Voice(media("a")), vec![file])).await;
+    let report = robot.send(&delivery(group("ops"), Body::Voice(media()), vec![file])).await;
     assert_eq!((report.outcome, report.note.as_deref()), (Outcome::Sent, Some("voice as link")));
-    let forms: Vec<String> = im.requests_to("upload_media").iter().map(|upload| upload.query["type"].clone()).collect();
+    let forms: Vec<String> =
+        stage.im.requests_to("upload_media").iter().map(|upload| upload.query["type"].clone()).collect();
     assert_eq!(forms, ["voice", "file"]);
 }
 
 #[tokio::test]
 async fn a_clock_that_is_set_neither_forgets_the_pace_nor_stops_it() {
     for step in [-86_400_000, 86_400_000] {
-        let bench = Bench::new();
-        let (_im, robot) = robot(&bench).await;
+        let stage = Stage::of("wecom_robot").await;
+        let robot = stage.sender();
         let target = group("ops");
         for _ in 0..20 {
             assert_eq!(robot.send(&text(target.clone(), "hi")).await.outcome, Outcome::Sent);
         }
-        bench.clock.step_wall_to(UtcMs(bench.now().0 + step));
-        let Gate::Closed { until: Some(until), .. } = robot.gate(&target, None, bench.now()) else {
+        stage.bench.clock.step_wall_to(UtcMs(stage.bench.now().0 + step));
+        let Gate::Closed { until: Some(until), .. } = robot.gate(&target, None, stage.bench.now()) else {
             panic!("{step}: forgotten");
         };
-        let left = Duration::from_millis(u64::try_from(until.ms_since(bench.now())).unwrap());
+        let left = Duration::from_millis(u64::try_from(until.ms_since(stage.bench.now())).unwrap());
         assert!((59..=61).contains(&left.as_secs()), "{step}: {left:?}");
-        bench.clock.advance(left);
-        assert_eq!(robot.gate(&target, None, bench.now()), Gate::Open, "{step}");
+        stage.bench.clock.advance(left);
+        assert_eq!(robot.gate(&target, None, stage.bench.now()), Gate::Open, "{step}");
     }
 }
 
 #[tokio::test]
 async fn the_twenty_first_message_of_a_minute_is_not_even_tried() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
     let target = group("ops");
     for _ in 0..20 {
-        assert_eq!(robot.gate(&target, None, bench.now()), Gate::Open);
+        assert_eq!(robot.gate(&target, None, stage.bench.now()), Gate::Open);
         assert_eq!(robot.send(&text(target.clone(), "hi")).await.outcome, Outcome::Sent);
-        bench.clock.advance(Duration::from_secs(1));
+        stage.bench.clock.advance(Duration::from_secs(1));
     }
-    let Gate::Closed { reason: Reason::RateLimit, until: Some(until) } = robot.gate(&target, None, bench.now()) else {
+    let Gate::Closed { reason: Reason::RateLimit, until: Some(until) } = robot.gate(&target, None, stage.bench.now())
+    else {
         panic!("the gate is open");
     };
-    assert!((40_000..=42_000).contains(&until.ms_since(bench.now())), "the first one leaves the minute: {until}");
+    assert!((40_000..=42_000).contains(&until.ms_since(stage.bench.now())), "the first one leaves the minute: {until}");
     let report = robot.send(&text(target.clone(), "hi")).await;
     assert!(matches!(report.outcome, Outcome::Throttled { wait: Some(_) }), "{report:?}");
-    assert_eq!(im.requests().len(), 20);
+    assert_eq!(stage.im.requests().len(), 20);
 
-    let restarted = bench.build(&account("wecom_robot", &[("url", url(&im))]));
+    let restarted = stage.sender();
     restarted.probe().await;
-    assert!(matches!(restarted.gate(&target, None, bench.now()), Gate::Closed { .. }), "a restart forgets nothing");
-    bench.clock.advance(Duration::from_millis(u64::try_from(until.ms_since(bench.now())).unwrap()));
-    assert_eq!(restarted.gate(&target, None, bench.now()), Gate::Open);
-    bench.clock.step_wall_to(UtcMs(bench.now().0 - 86_400_000));
-    assert_eq!(restarted.gate(&target, None, bench.now()), Gate::Open, "a clock set back does not lock the robot");
+    assert!(
+        matches!(restarted.gate(&target, None, stage.bench.now()), Gate::Closed { .. }),
+        "a restart forgets nothing"
+    );
+    stage.bench.clock.advance(Duration::from_millis(u64::try_from(until.ms_since(stage.bench.now())).unwrap()));
+    assert_eq!(restarted.gate(&target, None, stage.bench.now()), Gate::Open);
+    stage.bench.clock.step_wall_to(UtcMs(stage.bench.now().0 - 86_400_000));
+    assert_eq!(
+        restarted.gate(&target, None, stage.bench.now()),
+        Gate::Open,
+        "a clock set back does not lock the robot"
+    );
 }
 
 #[tokio::test]
 async fn what_never_left_does_not_count() {
     let bench = Bench::new();
     let nobody = Refused::new();
-    let address = secret(format!("{}/cgi-bin/webhook/send?key={KEY}", nobody.url()));
-    let robot = bench.build(&account("wecom_robot", &[("url", address)]));
+    let address = format!("{}/cgi-bin/webhook/send?key={KEY}", nobody.url());
+    let robot = bench.sender("wecom_robot", &[("url", &address)]);
     for _ in 0..25 {
         assert_eq!(robot.send(&text(group("ops"), "hi")).await.outcome, Outcome::Unreachable);
     }
@@ -322,17 +313,20 @@ async fn what_never_left_does_not_count() {
 
 #[tokio::test]
 async fn too_often_waits_longer_each_time() {
-    let bench = Bench::new();
-    let (im, robot) = robot(&bench).await;
-    im.script("/webhook/send", [refused(45009), refused(45009), ok(), refused(45009)]);
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
+    stage.im.script("/webhook/send", [refused(45009), refused(45009), ok(), refused(45009)]);
     let push = text(group("ops"), "hi");
     let mut wait = Duration::ZERO;
     for expected in [60, 120] {
         let Outcome::Throttled { wait: Some(told) } = robot.send(&push).await.outcome else { panic!("not throttled") };
         assert_eq!(told, Duration::from_secs(expected));
-        let until = Some(bench.now() + told);
-        assert_eq!(robot.gate(&push.target, None, bench.now()), Gate::Closed { reason: Reason::RateLimit, until });
-        bench.clock.advance(told);
+        let until = Some(stage.bench.now() + told);
+        assert_eq!(
+            robot.gate(&push.target, None, stage.bench.now()),
+            Gate::Closed { reason: Reason::RateLimit, until }
+        );
+        stage.bench.clock.advance(told);
         wait += told;
     }
     assert_eq!(robot.send(&push).await.outcome, Outcome::Sent);
@@ -344,9 +338,9 @@ async fn too_often_waits_longer_each_time() {
 #[tokio::test]
 async fn a_wait_that_is_told_is_kept_where_it_is_longer() {
     for (code, told, expected) in [(45009, "7", 60_000), (45009, "90.5", 90_500), (-1, "2.5", 2_500)] {
-        let bench = Bench::new();
-        let (im, robot) = robot(&bench).await;
-        im.on("/webhook/send", refused(code).header("retry-after", told));
+        let stage = Stage::of("wecom_robot").await;
+        let robot = stage.sender();
+        stage.im.on("/webhook/send", refused(code).header("retry-after", told));
         let report = robot.send(&text(group("ops"), "hi")).await;
         let wait = Some(Duration::from_millis(expected));
         assert_eq!(report.outcome, Outcome::Throttled { wait }, "{code} {told}");
@@ -413,9 +407,9 @@ async fn each_refusal_has_its_class_and_no_text_shows_the_key() {
         (Answer::ResetInBody { status: 200 }, Outcome::Unknown),
     ];
     for (answer, outcome) in rows {
-        let bench = Bench::new();
-        let (im, robot) = robot(&bench).await;
-        im.on("/webhook/send", answer.clone());
+        let stage = Stage::of("wecom_robot").await;
+        let robot = stage.sender();
+        stage.im.on("/webhook/send", answer.clone());
         let report = robot.send(&text(group("ops"), "hi")).await;
         assert_eq!(report.outcome, outcome, "{answer:?}: {report:?}");
         let error = report.error.unwrap();
@@ -428,42 +422,41 @@ async fn each_refusal_has_its_class_and_no_text_shows_the_key() {
 
 #[tokio::test]
 async fn nobody_at_home_is_unreachable_and_a_broken_upload_is_no_riddle() {
-    let bench = Bench::new();
     let refused_port = Refused::new();
-    let address = secret(format!("{}/cgi-bin/webhook/send?key={KEY}", refused_port.url()));
-    let robot_of_nobody = bench.build(&account("wecom_robot", &[("url", address)]));
+    let address = format!("{}/cgi-bin/webhook/send?key={KEY}", refused_port.url());
+    let robot_of_nobody = Bench::new().sender("wecom_robot", &[("url", &address)]);
     let report = robot_of_nobody.send(&text(group("ops"), "hi")).await;
     assert_eq!(report.outcome, Outcome::Unreachable);
     assert!(!report.error.unwrap().contains(KEY));
 
-    let (im, robot) = robot(&bench).await;
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.sender();
     for answer in [Answer::Reset, Answer::text(502, ""), Answer::json(200, json!({"errcode": 0}))] {
-        im.on("/webhook/upload_media", answer);
-        let file = bench.file("a.pdf", "application/pdf", b"content");
-        let report = robot.send(&delivery(group("ops"), Body::File(media("a")), vec![file])).await;
+        stage.im.on("/webhook/upload_media", answer);
+        let file = stage.bench.file("a.pdf", "application/pdf", b"content");
+        let report = robot.send(&delivery(group("ops"), Body::File(media()), vec![file])).await;
         assert_eq!(report.outcome, Outcome::Unreachable, "nobody sees an upload: {report:?}");
     }
-    assert_eq!(im.requests_to("/webhook/send").len(), 0);
+    assert_eq!(stage.sent().len(), 0);
 }
 
 #[tokio::test]
 async fn a_robot_speaks_only_in_its_group() {
-    let bench = Bench::new();
-    let (im, _) = robot(&bench).await;
-    let robot = bench.build(&account("wecom_robot", &[("url", url(&im)), ("group", word("ops"))]));
+    let stage = Stage::of("wecom_robot").await;
+    let robot = stage.with(&[("group", "ops")]);
     assert_eq!(robot.send(&text(group("ops"), "hi")).await.outcome, Outcome::Sent);
     for target in [group("dev"), user("zhangsan")] {
         let report = robot.send(&text(target, "hi")).await;
         assert_eq!(report.outcome, Outcome::Rejected);
     }
-    assert_eq!(im.requests().len(), 1);
+    assert_eq!(stage.im.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn an_address_without_a_key_is_refused_when_the_robot_is_made() {
     let bench = Bench::new();
     for url in ["https://qyapi.weixin.qq.com/cgi-bin/webhook/send", "https://qyapi.weixin.qq.com/?key=K", "nonsense"] {
-        let problem = bench.try_build(&account("wecom_robot", &[("url", secret(url))])).err().unwrap();
+        let problem = bench.try_build(&account("wecom_robot", &[("url", url)])).err().unwrap().to_string();
         assert!(problem.starts_with("account bot: url: "), "{problem}");
     }
 }

@@ -1,8 +1,8 @@
 //! The telegram sender against telegram-test-api, an emulator of the Bot API that others wrote and
 //! `tests/real/telegram_test_api.sh` starts. It knows texts only; its own client interface reads them back.
 
-use crate::common::bench::{delivery, group, user};
-use crate::common::rig::{Rig, media, text};
+use crate::common::deliveries::{delivery, group, media, text, user};
+use crate::common::senders::Bench;
 use pushcron::domain::{Body, Outcome, Target};
 use pushcron::senders::{Probe, Sender};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const TOKEN: &str = "123456:ABC-DEF";
 
 struct World {
     url: String,
-    rig: Rig,
+    bench: Bench,
 }
 
 impl World {
@@ -21,11 +21,11 @@ impl World {
             eprintln!("SKIPPED: {test}: no PUSHCRON_TELEGRAM_URL; run tests/real/telegram_test_api.sh");
             return None;
         };
-        Some(World { url, rig: Rig::new() })
+        Some(World { url, bench: Bench::new().live() })
     }
 
     fn sender(&self) -> Box<dyn Sender> {
-        self.rig.live_sender("telegram", &[("token", TOKEN), ("base_url", &self.url), ("parse_mode", "HTML")])
+        self.bench.sender("telegram", &[("token", TOKEN), ("base_url", &self.url), ("parse_mode", "HTML")])
     }
 
     /// What the bot wrote to a chat since the last look.
@@ -45,7 +45,7 @@ async fn texts_arrive_as_they_were_written() {
     let words = "早上好 😀\n\"quoted\" \\ &amp; <b>bold</b>";
     let targets: [(i64, Target); 2] = [(42, user("42")), (-100_123, group("-100123"))];
     for (chat, target) in targets {
-        let report = sender.send(&delivery(target, text(words), vec![])).await;
+        let report = sender.send(&text(target, words)).await;
         assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
         let updates = world.updates(chat).await;
         assert_eq!(updates.len(), 1);
@@ -58,7 +58,7 @@ async fn texts_arrive_as_they_were_written() {
 async fn the_parts_of_a_long_text_arrive_in_order() {
     let Some(world) = World::new("the_parts_of_a_long_text_arrive_in_order") else { return };
     let long = "一二三四五六七八九十\n".repeat(1000);
-    let report = world.sender().send(&delivery(user("43"), text(&long), vec![])).await;
+    let report = world.sender().send(&text(user("43"), &long)).await;
     assert_eq!(report.outcome, Outcome::Sent, "{report:?}");
     let updates = world.updates(43).await;
     let texts: Vec<&str> = updates.iter().map(|update| update["message"]["text"].as_str().unwrap()).collect();
@@ -69,7 +69,7 @@ async fn the_parts_of_a_long_text_arrive_in_order() {
 #[tokio::test]
 async fn a_method_that_the_server_lacks_is_no_success() {
     let Some(world) = World::new("a_method_that_the_server_lacks_is_no_success") else { return };
-    let file = world.rig.file("a.png", "image/png", b"x");
-    let report = world.sender().send(&delivery(user("44"), Body::Image(media(None)), vec![file])).await;
+    let file = world.bench.file("a.png", "image/png", b"x");
+    let report = world.sender().send(&delivery(user("44"), Body::Image(media()), vec![file])).await;
     assert_eq!((report.outcome, report.http_status), (Outcome::Unknown, Some(500)));
 }

@@ -1,11 +1,10 @@
 //! What the upload of a large media costs in memory.
 
 use crate::common::alone::alone;
-use crate::common::bench::{Bench, account, delivery, group, user};
-use crate::common::deliveries::{DUE_AT, secret};
+use crate::common::deliveries::{delivery, group, media, user};
 use crate::common::fake_im::{Answer, FakeIm};
 use crate::common::memory::peak_and_reset;
-use crate::common::rig::{Rig, media};
+use crate::common::senders::{Bench, Stage};
 use pushcron::domain::{Body, Delivery, Outcome};
 use pushcron::senders::Sender;
 use serde_json::{Value, json};
@@ -17,8 +16,8 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
     if !alone("upload_memory::twenty_megabytes_go_out_with_less_than_eight_of_memory") {
         return;
     }
-    let rig = Rig::new();
-    let file = rig.large_file("large.bin", "application/octet-stream", LEN);
+    let bench = Bench::new();
+    let file = bench.large_file("large.bin", "application/octet-stream", LEN);
     let onebot = |app_name: &str| {
         let data =
             json!({"app_name": app_name, "app_version": "4.18.13", "message_id": 1, "file_path": "/tmp/large.bin"});
@@ -73,32 +72,16 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
         let settings: Vec<(&'static str, String)> =
             settings.iter().map(|(key, value)| (*key, value.replace("URL", &url))).collect();
         let settings: Vec<(&'static str, &str)> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        // A rig of its own, so that no sender finds what another has uploaded.
-        let sender = Rig::new().sender(sender, &settings);
-        let push = delivery(group("-5"), Body::File(media(None)), vec![file.clone()]);
+        // A bench of its own, so that no sender finds what another has uploaded.
+        let sender = Bench::new().sender(sender, &settings);
+        let push = delivery(group("-5"), Body::File(media()), vec![file.clone()]);
         measure(label, sender.as_ref(), &push, &im, upload).await;
     }
 
-    let im = FakeIm::start().await;
-    im.forget_bodies_over(1 << 20);
-    im.on("", Answer::json(200, json!({"upload_param": "p", "message_id": 1})));
-    im.on("/c2c/upload", Answer::status(200).header("x-encrypted-param", "p"));
-    let (_bench, sender) = ilink_with_an_open_window(&im);
-    let push = delivery(user("me"), Body::File(media(None)), vec![file]);
-    measure("ilink (encrypted)", sender.as_ref(), &push, &im, "/c2c/upload").await;
-}
-
-/// A sender of `ilink` that is logged in and was written to, and the bench that keeps its files.
-fn ilink_with_an_open_window(im: &FakeIm) -> (Bench, Box<dyn Sender>) {
-    let bench = Bench::new();
-    let login = json!({"bot_id": "b", "user_id": "u", "token": "t", "base_url": im.url("")});
-    std::fs::create_dir(bench.dir.path().join("credentials")).unwrap();
-    std::fs::write(bench.dir.path().join("credentials/bot.json"), login.to_string()).unwrap();
-    let contact = json!({"contacts": {"u": {"last_inbound_at": DUE_AT}}});
-    bench.memory.keep("bot", "b", &contact.to_string());
-    let account = account("ilink", &[("cdn_url", secret(im.url("/c2c")))]);
-    let sender = bench.build(&account);
-    (bench, sender)
+    let stage = Stage::of("ilink").await;
+    stage.im.forget_bodies_over(1 << 20);
+    let push = delivery(user("me"), Body::File(media()), vec![file]);
+    measure("ilink (encrypted)", stage.sender().as_ref(), &push, &stage.im, "/c2c/upload").await;
 }
 
 async fn measure(label: &str, sender: &dyn Sender, push: &Delivery, im: &FakeIm, upload: &str) {

@@ -2,25 +2,24 @@
 
 use std::time::Duration;
 
-use crate::common::deliveries::{account, build, build_on, file, media, mixed_push, push, secret, text_push};
-use crate::common::fake_im::{Answer, FakeIm};
-use pushcron::clock::ManualClock;
-use pushcron::domain::account::SettingValue;
-use pushcron::domain::message::{Item, Media};
-use pushcron::domain::{Account, Body, Outcome, Report, UtcMs};
-use pushcron::senders::{self, Sender};
+use crate::common::deliveries::{captioned, delivery, group, media, mixed, online, text};
+use crate::common::fake_im::Answer;
+use crate::common::platforms::CANARY;
+use crate::common::senders::{Stage, extended};
+use pushcron::domain::message::Item;
+use pushcron::domain::{Body, Outcome, Report, Target, UtcMs};
+use pushcron::senders;
 use serde_json::json;
 
 /// Of the sheet's test vector (others.md §13).
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-fn account_for(im: &FakeIm, more: Vec<(&'static str, SettingValue)>) -> Account {
-    let settings = [("url", secret(im.url("/hook?token=hunter2")))].into_iter().chain(more);
-    account("webhook", settings)
+async fn receiver() -> Stage {
+    Stage::of("webhook").await
 }
 
-fn webhook(im: &FakeIm, more: Vec<(&'static str, SettingValue)>) -> Box<dyn Sender> {
-    build(&account_for(im, more))
+fn room() -> Target {
+    group("123456")
 }
 
 /// What the receiver computes: independent of the sender's code but for the hash itself.
@@ -41,23 +40,23 @@ fn the_test_signs_as_the_standard_does() {
 
 #[tokio::test]
 async fn a_push_arrives_signed_with_every_secret_and_with_the_same_id_in_every_attempt() {
-    let im = FakeIm::start().await;
-    im.script("/hook", [Answer::status(500), Answer::status(204)]);
-    let clock = ManualClock::new(UtcMs(1_700_000_000_999));
-    let secrets = vec![
-        ("secret", secret(SECRET)),
-        ("old_secret", secret("whsec_b2xkIGtleQ==")),
-        ("token", secret("t0ken")),
-        ("header", secret("X-Api-Key: k3y")),
-    ];
-    let webhook = build_on(&account_for(&im, secrets), clock.clone());
-    let delivery = text_push("早");
+    let stage = receiver().await;
+    stage.im.script("/hook", [Answer::status(500), Answer::status(204)]);
+    let clock = &stage.bench.clock;
+    clock.step_wall_to(UtcMs(1_700_000_000_999));
+    let webhook = stage.with(&[
+        ("secret", SECRET),
+        ("old_secret", "whsec_b2xkIGtleQ=="),
+        ("token", "t0ken"),
+        ("header", "X-Api-Key: k3y"),
+    ]);
+    let delivery = text(room(), "早");
     assert_eq!(webhook.send(&delivery).await.outcome, Outcome::Unknown);
     clock.advance(Duration::from_secs(60));
     let report = webhook.send(&delivery).await;
     assert_eq!(report, Report::sent(Some("key-1".into())).with_status(204));
 
-    let requests = im.requests();
+    let requests = stage.im.requests();
     assert_eq!(requests[0].body, requests[1].body);
     for (request, timestamp) in requests.iter().zip(["1700000000", "1700000060"]) {
         assert_eq!(request.method, "POST");
@@ -85,24 +84,22 @@ async fn a_push_arrives_signed_with_every_secret_and_with_the_same_id_in_every_a
 
 #[tokio::test]
 async fn media_stand_in_the_body_or_as_their_address_where_they_are_long() {
-    let im = FakeIm::start().await;
-    im.on("/hook", Answer::status(200));
-    let webhook = webhook(&im, vec![("secret", secret(SECRET)), ("embed_limit", SettingValue::Int(4))]);
-    let dir = tempfile::tempdir().unwrap();
-    let mut long = file(&dir, "b.mp4", "video/mp4", b"long film");
-    long.url = Some("https://example.com/b.mp4".into());
-    long.cover = Some(Box::new(file(&dir, "c.png", "image/png", b"png")));
+    let stage = receiver().await;
+    stage.im.on("/hook", Answer::status(200));
+    let (webhook, bench) = (stage.with(&[("secret", SECRET), ("embed_limit", "4")]), &stage.bench);
+    let mut long = online(bench.file("b.mp4", "video/mp4", b"long film"), "https://example.com/b.mp4");
+    long.cover = Some(Box::new(bench.file("c.png", "image/png", b"png")));
     let items = vec![
         Item::Text { text: "see".into() },
-        Item::Image(Media { caption: Some("chart".into()), ..media("a.png") }),
-        Item::Video(media("https://example.com/b.mp4")),
+        Item::Image(captioned("chart")),
+        Item::Video(media()),
         Item::At { user: "u1".into() },
         Item::AtAll,
     ];
-    let delivery = mixed_push(items, vec![file(&dir, "a.png", "image/png", b"1234"), long]);
+    let delivery = mixed(room(), items, vec![bench.file("a.png", "image/png", b"1234"), long]);
     assert_eq!(webhook.send(&delivery).await.outcome, Outcome::Sent);
 
-    let request = im.request("/hook");
+    let request = stage.im.request("/hook");
     let timestamp = request.header("webhook-timestamp").unwrap();
     let signed = signature(b"0123456789abcdef0123456789abcdef", "key-1", timestamp, &request.body);
     assert_eq!(request.header("webhook-signature"), Some(signed.as_str()), "signed over the streamed body");
@@ -128,20 +125,19 @@ async fn media_stand_in_the_body_or_as_their_address_where_they_are_long() {
 
 #[tokio::test]
 async fn a_long_media_without_an_address_is_rejected_before_anything_is_sent() {
-    let im = FakeIm::start().await;
-    let webhook = webhook(&im, vec![("embed_limit", SettingValue::Int(4))]);
-    let dir = tempfile::tempdir().unwrap();
-    let delivery = push(Body::File(media("a.txt")), vec![file(&dir, "a.txt", "text/plain", b"12345")]);
+    let stage = receiver().await;
+    let webhook = stage.with(&[("embed_limit", "4")]);
+    let delivery = delivery(room(), Body::File(media()), vec![stage.bench.file("a.txt", "text/plain", b"12345")]);
     let report = webhook.send(&delivery).await;
     assert_eq!(report.outcome, Outcome::Rejected);
     assert!(report.error.unwrap().contains("'a.txt' has 5 bytes"));
-    assert_eq!(im.requests().len(), 0);
+    assert_eq!(stage.im.requests().len(), 0);
 }
 
 #[tokio::test]
 async fn each_answer_leads_to_its_class() {
-    let im = FakeIm::start().await;
-    let webhook = webhook(&im, vec![]);
+    let stage = receiver().await;
+    let webhook = stage.sender();
     let throttled = |seconds: u64| Outcome::Throttled { wait: Some(Duration::from_secs(seconds)) };
     let rows = [
         (Answer::status(200), Outcome::Sent),
@@ -193,27 +189,27 @@ async fn each_answer_leads_to_its_class() {
         (Answer::Reset, Outcome::Unknown),
     ];
     for (answer, outcome) in rows {
-        im.on("/hook", answer.clone());
-        let report = webhook.send(&text_push("hi")).await;
+        stage.im.on("/hook", answer.clone());
+        let report = webhook.send(&text(room(), "hi")).await;
         assert_eq!(report.outcome, outcome, "{answer:?}");
-        assert!(!format!("{report:?}").contains("hunter2"), "{report:?}");
+        assert!(!format!("{report:?}").contains(CANARY), "{report:?}");
     }
 }
 
 #[tokio::test]
 async fn a_repeat_is_safe_only_where_the_receiver_dedupes() {
-    let im = FakeIm::start().await;
+    let stage = receiver().await;
     for dedupes in [false, true] {
-        let account = account_for(&im, vec![("dedupes", SettingValue::Bool(dedupes))]);
+        let account = extended(stage.account.clone(), &[("dedupes", &dedupes.to_string())]);
         let spec = senders::find("webhook").unwrap().spec;
         assert_eq!((spec.idempotent)(&account.settings), dedupes);
-        assert_eq!(build(&account).is_idempotent(&text_push("hi"), UtcMs(0)), dedupes);
+        assert_eq!(stage.bench.build(&account).is_idempotent(&text(room(), "hi"), UtcMs(0)), dedupes);
     }
 }
 
 #[tokio::test]
 async fn unusable_settings_are_refused_without_showing_them() {
-    let im = FakeIm::start().await;
+    let stage = receiver().await;
     let rows = [
         ("url", "hunter2", "url: not an address"),
         ("url", "ftp://hunter2/", "url: expected an http or https address"),
@@ -222,12 +218,8 @@ async fn unusable_settings_are_refused_without_showing_them() {
         ("header", "hunter2", "header: expected 'Name: value'"),
         ("token", "hunter2\n", "token: holds characters that no header can carry"),
     ];
-    let registered = senders::find("webhook").unwrap();
     for (key, value, expected) in rows {
-        let account = account_for(&im, vec![(key, secret(value))]);
-        let environment =
-            crate::common::deliveries::environment(pushcron::clock::SystemClock::shared(), &std::env::temp_dir());
-        let error = (registered.build)(&account, &environment).err().expect(key).to_string();
+        let error = stage.try_with(&[(key, value)]).err().expect(key).to_string();
         assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
     }
 }

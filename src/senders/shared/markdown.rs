@@ -20,94 +20,132 @@ pub fn to_plain(markdown: &str) -> String {
 }
 
 fn lay_out(markdown: &str, html: bool) -> String {
-    let mut out = String::new();
-    let tag = |out: &mut String, tag: &str| out.push_str(if html { tag } else { "" });
-    let text = |out: &mut String, text: &str| if html { push_escaped(out, text) } else { out.push_str(text) };
-    // Where the words of each open link begin, and its address.
-    let mut links: Vec<(usize, CowStr)> = Vec::new();
-    // The next number of each ordered list that is open; None for a list of bullets.
-    let mut lists: Vec<Option<u64>> = Vec::new();
-    for event in events(markdown) {
+    let mut layout = Layout { html, out: String::new(), links: Vec::new(), lists: Vec::new() };
+    events(markdown).for_each(|event| layout.event(event));
+    layout.trim_newlines();
+    layout.out
+}
+
+struct Layout<'a> {
+    /// With tags; else the words alone.
+    html: bool,
+    out: String,
+    /// Where the words of each open link begin, and its address.
+    links: Vec<(usize, CowStr<'a>)>,
+    /// The next number of each ordered list that is open; None for a list of bullets.
+    lists: Vec<Option<u64>>,
+}
+
+impl<'a> Layout<'a> {
+    fn event(&mut self, event: Event<'a>) {
         match event {
-            Event::Start(Tag::Emphasis) => tag(&mut out, "<i>"),
-            Event::End(TagEnd::Emphasis) => tag(&mut out, "</i>"),
-            Event::Start(Tag::Strong | Tag::Heading { .. } | Tag::TableHead) => tag(&mut out, "<b>"),
-            Event::End(TagEnd::Strong) => tag(&mut out, "</b>"),
-            Event::End(TagEnd::Heading(_)) => {
-                tag(&mut out, "</b>");
-                out.push_str("\n\n")
-            }
-            Event::End(TagEnd::TableHead) => {
-                tag(&mut out, "</b>");
-                out.push('\n');
-            }
-            Event::Start(Tag::Strikethrough) => tag(&mut out, "<s>"),
-            Event::End(TagEnd::Strikethrough) => tag(&mut out, "</s>"),
-            Event::Start(Tag::CodeBlock(_)) => tag(&mut out, "<pre>"),
-            Event::End(TagEnd::CodeBlock) => {
-                trim_newlines(&mut out);
-                tag(&mut out, "</pre>");
-                out.push_str("\n\n");
-            }
-            Event::Start(Tag::BlockQuote(_)) => tag(&mut out, "<blockquote>"),
-            Event::End(TagEnd::BlockQuote(_)) => {
-                trim_newlines(&mut out);
-                tag(&mut out, "</blockquote>");
-                out.push('\n');
-            }
-            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                if html {
-                    out.push_str("<a href=\"");
-                    push_escaped(&mut out, &dest_url);
-                    out.push_str("\">");
-                }
-                links.push((out.len(), dest_url));
-            }
-            Event::End(TagEnd::Link | TagEnd::Image) => match links.pop() {
-                Some((start, address)) if !html && out[start..] != *address => out.push_str(&format!(" ({address})")),
-                _ => tag(&mut out, "</a>"),
-            },
-            Event::Start(Tag::List(start)) => {
-                if !lists.is_empty() {
-                    out.push('\n');
-                }
-                lists.push(start);
-            }
-            Event::End(TagEnd::List(_)) => {
-                lists.pop();
-                trim_newlines(&mut out);
-                out.push_str(if lists.is_empty() { "\n\n" } else { "\n" });
-            }
-            Event::Start(Tag::Item) => {
-                out.push_str(&"  ".repeat(lists.len().saturating_sub(1)));
-                match lists.last_mut() {
-                    Some(Some(number)) => {
-                        out.push_str(&format!("{number}. "));
-                        *number += 1;
-                    }
-                    _ => out.push_str("• "),
-                }
-            }
-            Event::End(TagEnd::Item) => {
-                trim_newlines(&mut out);
-                out.push('\n');
-            }
-            Event::End(TagEnd::Paragraph) => out.push_str("\n\n"),
-            Event::End(TagEnd::TableCell) => out.push_str("  "),
-            Event::End(TagEnd::TableRow | TagEnd::Table) => out.push('\n'),
-            Event::Text(words) => text(&mut out, &words),
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag) => self.end(tag),
+            Event::Text(words) => self.text(&words),
             Event::Code(code) => {
-                tag(&mut out, "<code>");
-                text(&mut out, &code);
-                tag(&mut out, "</code>");
+                self.tag("<code>");
+                self.text(&code);
+                self.tag("</code>");
             }
-            Event::HardBreak => out.push('\n'),
-            Event::Rule => out.push_str("———\n\n"),
+            Event::HardBreak => self.out.push('\n'),
+            Event::Rule => self.out.push_str("———\n\n"),
             _ => {}
         }
     }
-    trim_newlines(&mut out);
-    out
+
+    fn start(&mut self, tag: Tag<'a>) {
+        match tag {
+            Tag::Emphasis => self.tag("<i>"),
+            Tag::Strong | Tag::Heading { .. } | Tag::TableHead => self.tag("<b>"),
+            Tag::Strikethrough => self.tag("<s>"),
+            Tag::CodeBlock(_) => self.tag("<pre>"),
+            Tag::BlockQuote(_) => self.tag("<blockquote>"),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                self.tag("<a href=\"");
+                if self.html {
+                    push_escaped(&mut self.out, &dest_url);
+                }
+                self.tag("\">");
+                self.links.push((self.out.len(), dest_url));
+            }
+            Tag::List(start) => {
+                if !self.lists.is_empty() {
+                    self.out.push('\n');
+                }
+                self.lists.push(start);
+            }
+            Tag::Item => self.start_item(),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Emphasis => self.tag("</i>"),
+            TagEnd::Strong => self.tag("</b>"),
+            TagEnd::Heading(_) => self.close("</b>", "\n\n"),
+            TagEnd::TableHead => self.close("</b>", "\n"),
+            TagEnd::Strikethrough => self.tag("</s>"),
+            TagEnd::CodeBlock => self.close_block("</pre>", "\n\n"),
+            TagEnd::BlockQuote(_) => self.close_block("</blockquote>", "\n"),
+            TagEnd::Link | TagEnd::Image => self.end_link(),
+            TagEnd::List(_) => {
+                self.lists.pop();
+                self.close_block("", if self.lists.is_empty() { "\n\n" } else { "\n" });
+            }
+            TagEnd::Item => self.close_block("", "\n"),
+            TagEnd::Paragraph => self.out.push_str("\n\n"),
+            TagEnd::TableCell => self.out.push_str("  "),
+            TagEnd::TableRow | TagEnd::Table => self.out.push('\n'),
+            _ => {}
+        }
+    }
+
+    fn start_item(&mut self) {
+        self.out.push_str(&"  ".repeat(self.lists.len().saturating_sub(1)));
+        match self.lists.last_mut() {
+            Some(Some(number)) => {
+                self.out.push_str(&format!("{number}. "));
+                *number += 1;
+            }
+            _ => self.out.push_str("• "),
+        }
+    }
+
+    /// Without tags the address follows the words, unless they are the address.
+    fn end_link(&mut self) {
+        match self.links.pop() {
+            Some((start, address)) if !self.html && self.out[start..] != *address => {
+                self.out.push_str(&format!(" ({address})"));
+            }
+            _ => self.tag("</a>"),
+        }
+    }
+
+    fn close(&mut self, tag: &str, gap: &str) {
+        self.tag(tag);
+        self.out.push_str(gap);
+    }
+
+    /// The line ends of what is inside go.
+    fn close_block(&mut self, tag: &str, gap: &str) {
+        self.trim_newlines();
+        self.close(tag, gap);
+    }
+
+    fn tag(&mut self, tag: &str) {
+        if self.html {
+            self.out.push_str(tag);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.html { push_escaped(&mut self.out, text) } else { self.out.push_str(text) }
+    }
+
+    fn trim_newlines(&mut self) {
+        self.out.truncate(self.out.trim_end_matches('\n').len());
+    }
 }
 
 /// `text` so that neither HTML nor an attribute in double quotes takes any of it for markup.
@@ -136,10 +174,6 @@ fn push_escaped(out: &mut String, text: &str) {
             _ => out.push(c),
         }
     }
-}
-
-fn trim_newlines(out: &mut String) {
-    out.truncate(out.trim_end_matches('\n').len());
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What several test files share.
 
 pub mod alone;
-pub mod bench;
 pub mod daemon;
 pub mod deliveries;
 pub mod fake_ilink;
@@ -10,6 +9,7 @@ pub mod fake_qianxun;
 pub mod fake_wecom;
 pub mod form;
 pub mod memory;
-pub mod rig;
+pub mod platforms;
 pub mod rows;
+pub mod senders;
 pub mod world;
