@@ -67,9 +67,18 @@ impl Context {
         config::load(&[path.to_owned()], &senders::specs(), &around)
     }
 
-    /// Whether a database was named on the command line.
-    pub fn names_database(&self) -> bool {
-        self.global.db.is_some()
+    /// The present of the database: now, or the last moment of what a simulation wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::reading`].
+    pub fn present(&self) -> Result<UtcMs, Failure> {
+        self.reading(async |store| Ok(store.simulated_until().await?.unwrap_or(self.now())))
+    }
+
+    /// The database that was named on the command line.
+    pub fn named_database(&self) -> Option<Database> {
+        self.global.db.as_ref().map(Database::at)
     }
 
     /// The script of a simulation of these files.

@@ -34,7 +34,7 @@ pub struct Explain {
 
 impl Explain {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let now = context.now();
+        let now = context.present()?;
         let read = context.reading(async |store| Ok(Explanation::read(store, &self.job, &self.time, now).await?));
         let explained = read.map_err(|failure| context.of_job(&self.job, failure))?;
         let waiting = explained.waiting_ims();

@@ -43,12 +43,13 @@ pub struct Ledger {
 impl Ledger {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let zone = when::zone(&context.whereabouts()?.timezone);
+        let now = context.present()?;
         let instant = |option: &str, text: &Option<String>| -> Result<Option<UtcMs>, Failure> {
-            let stretch = text.as_deref().map(|text| when::parse(text, &zone, context.now())).transpose();
+            let stretch = text.as_deref().map(|text| when::parse(text, &zone, now)).transpose();
             let stretch = stretch.map_err(|problem| Failure::new(Exit::Usage, format!("--{option}: {problem}")))?;
             Ok(stretch.map(|stretch| stretch.from))
         };
-        let (from, end, now) = (instant("from", &self.from)?, instant("until", &self.until)?, context.now());
+        let (from, end) = (instant("from", &self.from)?, instant("until", &self.until)?);
         if let Some(text) = self.from.as_ref().filter(|_| from.is_some_and(|from| from > now)) {
             let text = format!("--from: {text} is still to come, and the ledger looks at what was");
             return Err(Failure::new(Exit::Usage, text));

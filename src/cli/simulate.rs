@@ -16,8 +16,8 @@ use super::say::{aloud, say};
 use crate::answers::when;
 use crate::answers::words::counted;
 use crate::config::{Config, Scenario};
-use crate::domain::{UtcMs, escaped, reason};
-use crate::simulate::{Change, Course, PushSeen, Request, Silence, SimulateError, Sums, changes, simulate};
+use crate::domain::{Database, UtcMs, escaped, reason};
+use crate::simulate::{Change, Course, PushSeen, Request, Silence, SimulateError, Sums, changes, simulate_into};
 
 /// Pushes shown to people.
 const MOST: usize = 50;
@@ -29,6 +29,7 @@ const LATE: Duration = Duration::from_secs(60);
   pushcron simulate --from 2026-12-01 --days 31                        a month: what is sent, late, not sent
   pushcron simulate --from 2026-12-01 --days 7 --scenario outage.yaml  the same week with an outage
   pushcron simulate --days 7 --what-if jobs.new.yaml                   what other files would change
+  pushcron --db month.db simulate --days 31                            leaves the rows of such a month for history, explain, sqlite3
   pushcron simulate --days 31 --fail-on 'misses,late>10m'              for CI: exit code 1 where something is amiss")]
 pub struct Simulate {
     /// The beginning, by the clock of the daemon's zone [default: now]
@@ -106,12 +107,15 @@ fn usage(text: String) -> Failure {
 
 impl From<SimulateError> for Failure {
     fn from(error: SimulateError) -> Failure {
+        if let SimulateError::Store(error) = error {
+            return error.into();
+        }
         let exit = match error {
             SimulateError::NoTime { .. } | SimulateError::Unbelievable { .. } | SimulateError::TooMany { .. } => {
                 Exit::Usage
             }
             SimulateError::Schedule { .. } | SimulateError::Apply(_) => Exit::BadConfig,
-            SimulateError::Stuck { .. } => Exit::Failed,
+            SimulateError::Stuck { .. } | SimulateError::Store(_) => Exit::Failed,
         };
         Failure::of(exit, &error)
     }
@@ -119,8 +123,11 @@ impl From<SimulateError> for Failure {
 
 impl Simulate {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        if context.names_database() {
-            return Err(usage("--db: a simulation reads no database, and writes none yet; take --json".to_owned()));
+        let database = context.named_database();
+        if database.is_some() && self.what_if.is_some() {
+            return Err(usage(
+                "--db: with --what-if there are two courses; write one of them, without --what-if".to_owned(),
+            ));
         }
         let fail_on = self.fail_on.as_deref().map(FailOn::parse).transpose()?.unwrap_or_default();
         let config = context.config_to_look_at()?;
@@ -129,7 +136,7 @@ impl Simulate {
             Some(path) => context.scenario(path, &config)?,
             None => Scenario::default(),
         };
-        let course = self.live_through(&config, &scenario, from, until)?;
+        let course = self.live_through(&config, &scenario, (from, until), database.as_ref())?;
         let judged = match &self.what_if {
             Some(path) => {
                 let other = context.config_of(path)?;
@@ -137,7 +144,7 @@ impl Simulate {
                     Some(path) => context.scenario(path, &other)?,
                     None => Scenario::default(),
                 };
-                let then = self.live_through(&other, &scenario, from, until)?;
+                let then = self.live_through(&other, &scenario, (from, until), None)?;
                 self.tell_changes(&course, &then);
                 then
             }
@@ -149,12 +156,18 @@ impl Simulate {
         Ok(if fail_on.is_met_by(&judged) { Exit::Failed } else { Exit::Done })
     }
 
-    fn live_through(&self, config: &Config, scenario: &Scenario, from: UtcMs, until: UtcMs) -> Result<Course, Failure> {
+    fn live_through(
+        &self,
+        config: &Config,
+        scenario: &Scenario,
+        (from, until): (UtcMs, UtcMs),
+        into: Option<&Database>,
+    ) -> Result<Course, Failure> {
         let zone_version = crate::zone::data_version();
         let request = Request { config, scenario, from, until, seed: self.seed, zone_version };
         // Its lines about every push would be those of a daemon, and there is none.
         let quiet = tracing::subscriber::NoSubscriber::default();
-        Ok(tracing::subscriber::with_default(quiet, || simulate(&request))?)
+        Ok(tracing::subscriber::with_default(quiet, || simulate_into(&request, into))?)
     }
 
     fn time(&self, config: &Config, now: UtcMs) -> Result<(UtcMs, UtcMs), Failure> {

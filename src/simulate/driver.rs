@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::error::SimulateError;
 use super::platform::Platform;
 use super::rows::Rows;
+use super::written::Written;
 use crate::config::{Absence, Scenario, Scripted};
 use crate::domain::{Delivery, Job, Moment, Outcome, Reading, Report, UtcMs};
 use crate::engine::core::recovery::{close_interrupted, resume_waits};
@@ -17,6 +18,7 @@ use crate::engine::core::timer::{self, Timer};
 use crate::engine::core::{Action, Core, Dice, Event, Input, Start, Wake};
 use crate::policy::clock_doubt::believable;
 use crate::senders::SenderEvent;
+use crate::store::{Finish, SimulatedWrite, TakeBack};
 
 /// How often the daemon asks its accounts how they are (design §4).
 const PROBE_EVERY: Duration = Duration::from_secs(30);
@@ -52,6 +54,7 @@ struct Process {
 
 pub(super) struct Driver<'a> {
     pub rows: Rows,
+    written: Written,
     platform: Platform<'a>,
     scenario: &'a Scenario,
     jobs: &'a [(Job, i64)],
@@ -83,10 +86,12 @@ impl<'a> Driver<'a> {
         from: UtcMs,
         seed: u64,
         zone_version: String,
+        written: Written,
     ) -> Driver<'a> {
         let now = Reading { wall: from, moment: Moment(BOOTED) };
         Driver {
             rows: Rows::default(),
+            written,
             platform,
             scenario,
             jobs,
@@ -138,12 +143,28 @@ impl<'a> Driver<'a> {
             }
             self.pass_to(next);
             self.turn()?;
+            self.written.check()?;
             if self.rows.fires.len() > most_fires {
                 return Err(SimulateError::TooMany { instants: self.rows.fires.len() as u64 });
             }
         }
+        // The end is not a part of it any more.
+        self.pass_to(Moment(end.0.saturating_sub(Duration::from_millis(1))));
+        self.take_back_ahead()?;
+        self.written.finish(self.now.wall)?;
         self.pass_to(end);
         Ok(())
+    }
+
+    /// What was opened or recorded ahead is taken back, as at a stop. What is under way stays so.
+    fn take_back_ahead(&mut self) -> Result<(), SimulateError> {
+        match &mut self.process {
+            Some(process) if !process.is_stopping => process.is_stopping = true,
+            _ => return Ok(()),
+        }
+        self.input(Input::Event(Event::Stop));
+        self.tick();
+        self.command(timer::Input::EndWatch)
     }
 
     /// What the daemon's clock shows.
@@ -302,8 +323,8 @@ impl<'a> Driver<'a> {
                 accounts.get(account).is_some_and(|live| live.sender.is_idempotent(delivery, wall))
             },
         );
-        self.rows.finish(&closing.finishes);
-        self.rows.take_back(&closing.not_begun, self.now.wall);
+        self.finish(&closing.finishes);
+        self.take_back(&closing.not_begun, self.now.wall);
         self.journal.clear();
         let mut events: VecDeque<Event> = self.tell(timer::Input::Load)?.into();
         events.extend(self.tell(timer::Input::Apply(self.jobs.to_vec()))?);
@@ -335,7 +356,9 @@ impl<'a> Driver<'a> {
         while let Some(action) = asked.pop_front() {
             match action {
                 timer::Action::Ask(ask) => {
+                    let question = self.written.is_wanted().then(|| ask.clone());
                     let answer = self.rows.answer(ask);
+                    self.written.asked(question, &answer);
                     process.timer.step(self.now, timer::Input::Answer(Ok(answer)), &mut actions);
                     asked.extend(actions.drain(..));
                 }
@@ -381,7 +404,9 @@ impl<'a> Driver<'a> {
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Begin { begins, now } => {
-                let result = Ok(self.rows.begin(&begins, now));
+                let deliveries = self.rows.begin(&begins, now);
+                self.written.begun(&begins, now, &deliveries);
+                let result = Ok(deliveries);
                 self.input(Input::Begun { begins, result });
             }
             Action::Start(starts) => {
@@ -396,23 +421,30 @@ impl<'a> Driver<'a> {
                 self.input(Input::Resolved { push_id, result: Ok(delivery) });
             }
             Action::Finish(finishes) => {
-                let result = Ok(self.rows.finish(&finishes));
+                let result = Ok(self.finish(&finishes));
                 self.input(Input::Finished { finishes, result });
             }
             Action::TakeBack { attempts, now } => {
-                let result = Ok(self.rows.take_back(&attempts, now));
+                let result = Ok(self.take_back(&attempts, now));
                 self.input(Input::TakenBack { attempts, result });
             }
             Action::Settle { settles, now } => {
                 self.rows.settle(&settles, now);
+                self.written.write(|| SimulatedWrite::Settle { settles: settles.clone(), now });
                 self.input(Input::Settled { settles, result: Ok(()) });
             }
             Action::Probe { account, generation, .. } => {
                 let probe = self.platform.probe(&account, self.true_hour());
                 self.input(Input::Probed { account, generation, probe });
             }
-            Action::RecordAccounts { rows, .. } => self.rows.record_accounts(&rows),
-            Action::TellNextAttempts(rows) => self.rows.tell_next_attempts(&rows),
+            Action::RecordAccounts { rows, all } => {
+                self.rows.record_accounts(&rows);
+                self.written.write(|| SimulatedWrite::RecordAccounts { accounts: rows, all });
+            }
+            Action::TellNextAttempts(rows) => {
+                self.rows.tell_next_attempts(&rows);
+                self.written.write(|| SimulatedWrite::TellNextAttempts(rows));
+            }
             Action::Closed(push_id) => {
                 let first = self.journal.range((push_id, 0)..=(push_id, u32::MAX)).next().copied();
                 if let Some(note) = first {
@@ -424,6 +456,18 @@ impl<'a> Driver<'a> {
             }
             Action::Confirm { .. } | Action::SetMediaAside(_) | Action::ReleaseMedia(_) => {}
         }
+    }
+
+    fn finish(&mut self, finishes: &[Finish]) -> Vec<i64> {
+        let stale = self.rows.finish(finishes);
+        self.written.write(|| SimulatedWrite::Finish { finishes: finishes.to_vec(), stale: stale.clone() });
+        stale
+    }
+
+    fn take_back(&mut self, attempts: &[TakeBack], now: UtcMs) -> Vec<i64> {
+        let ended = self.rows.take_back(attempts, now);
+        self.written.write(|| SimulatedWrite::TakeBack { attempts: attempts.to_vec(), now, ended: ended.clone() });
+        ended
     }
 
     /// The hour by which the script goes, whatever the daemon's clock was set to.

@@ -3,6 +3,7 @@
 use crate::domain::UtcMs;
 use crate::engine::core::timer::ApplyError;
 use crate::policy::schedule::ScheduleError;
+use crate::store::StoreError;
 
 /// More instants than this are refused: they would take minutes and gigabytes.
 pub const MOST_INSTANTS: u64 = 10_000_000;
@@ -20,6 +21,8 @@ pub enum SimulateError {
     Schedule { job: String, error: ScheduleError },
     #[error(transparent)]
     Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("nothing moves on at {at} (a bug of pushcron)")]
     Stuck { at: UtcMs },
 }

@@ -1,4 +1,5 @@
-//! A month in a second: the engine's core over virtual time, with nothing sent, nothing asked and nothing written.
+//! A month in a second: the engine's core over virtual time, with nothing sent, nothing asked, and nothing written but the
+//! database of its own that somebody asks for.
 //!
 //! Every decision is the live daemon's own: the timer and the core of [`crate::engine`] decide here as they do there, and
 //! this module only hands them the hour, the dice, and what a script says of platforms, of the clock and of the daemon.
@@ -10,13 +11,15 @@ mod driver;
 mod error;
 mod platform;
 mod rows;
+mod written;
 
 use std::time::Duration;
 
 use crate::config::{Config, Scenario};
-use crate::domain::{Job, UtcMs};
+use crate::domain::{Database, Job, UtcMs};
 use crate::policy::clock_doubt::doubt;
 use crate::policy::schedule::ScheduleCache;
+use crate::store::create_simulated;
 
 pub use changes::{Change, changes};
 pub use course::{AttemptSeen, Course, DayLoad, Load, PushSeen, Silence, Sums};
@@ -40,6 +43,14 @@ pub struct Request<'a> {
 /// # Errors
 /// [`SimulateError`]; nothing comes of it then.
 pub fn simulate(request: &Request<'_>) -> Result<Course, SimulateError> {
+    simulate_into(request, None)
+}
+
+/// The same; what a daemon would write to its database is written to this one, which is there once it is whole.
+///
+/// # Errors
+/// As [`simulate`], and those of the database.
+pub fn simulate_into(request: &Request<'_>, into: Option<&Database>) -> Result<Course, SimulateError> {
     let Request { config, scenario, from, until, seed, zone_version } = request;
     if until <= from {
         return Err(SimulateError::NoTime { from: *from, until: *until });
@@ -51,7 +62,9 @@ pub fn simulate(request: &Request<'_>) -> Result<Course, SimulateError> {
     refuse_too_much(&config.jobs, *from, *until)?;
     let hashed: Vec<(Job, i64)> = config.jobs.iter().cloned().zip(1..).collect();
     let platform = platform::Platform::new(config, scenario, *seed);
-    let mut driver = driver::Driver::new(platform, scenario, &hashed, *from, *seed, zone_version.clone());
+    let into = into.map(|database| create_simulated(database, *from)).transpose()?;
+    let written = written::Written::new(into);
+    let mut driver = driver::Driver::new(platform, scenario, &hashed, *from, *seed, zone_version.clone(), written);
     let most = usize::try_from(MOST_INSTANTS).unwrap_or(usize::MAX);
     driver.run(*until, most)?;
     let shown_at_end = driver.hour();

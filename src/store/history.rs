@@ -17,6 +17,9 @@ pub trait History: Send + Sync {
     /// The state of one push.
     async fn push_state(&self, push_id: i64) -> Result<Option<PushState>, StoreError>;
 
+    /// What the daemon's clock showed in the last moment, where a simulation wrote this: its present.
+    async fn simulated_until(&self) -> Result<Option<UtcMs>, StoreError>;
+
     /// Names of the jobs that are paused.
     async fn paused_jobs(&self) -> Result<Vec<String>, StoreError>;
 

@@ -2,7 +2,7 @@
 //!
 //! Each caller asks for the part that it needs: what the engine and verbs change is [`Store`], what people ask is
 //! [`History`], the care of the database is [`Upkeep`], small values and media are [`AccountState`] and [`Blobs`]. A
-//! backend has them all ([`Backend`]).
+//! backend has them all ([`Backend`]). A simulation writes to a [`SimulatedStore`].
 //!
 //! `now` is always an argument: the database's clock is never asked. Verbs speak in domain types; no row or driver
 //! type leaves this module, so that another database can stand behind the same traits and pass the same suite
@@ -17,6 +17,7 @@ mod files;
 mod history;
 mod model;
 mod open;
+mod simulated;
 pub mod sqlite;
 mod upkeep;
 mod verbs;
@@ -29,6 +30,7 @@ pub use error::StoreError;
 pub use files::{exists, files, log, place, real_name, size};
 pub use history::History;
 pub use model::*;
-pub use open::open;
+pub use open::{create_simulated, open};
+pub use simulated::SimulatedStore;
 pub use upkeep::{Breakdown, Upkeep};
 pub use verbs::Store;

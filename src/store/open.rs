@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::access::Access;
 use super::backend::SharedStore;
 use super::error::StoreResult;
-use super::sqlite::SqliteStore;
+use super::simulated::SimulatedStore;
+use super::sqlite::{Simulated, SqliteStore};
 use crate::domain::{Database, UtcMs};
 
 /// Opens a database, or creates it where `access` says so. Needs a tokio runtime for as long as it lives.
@@ -16,5 +17,16 @@ use crate::domain::{Database, UtcMs};
 pub async fn open(database: &Database, access: Access, now: UtcMs) -> StoreResult<SharedStore> {
     match database {
         Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, access, now).await?)),
+    }
+}
+
+/// Begins the database of a simulation that begins at `from`.
+///
+/// # Errors
+///
+/// Where something is there that no simulation wrote, or nothing can be.
+pub fn create_simulated(database: &Database, from: UtcMs) -> StoreResult<Box<dyn SimulatedStore>> {
+    match database {
+        Database::Sqlite(path) => Ok(Box::new(Simulated::create(path, from)?)),
     }
 }

@@ -4,6 +4,7 @@ mod fires;
 mod jobs;
 mod pushes;
 mod records;
+mod simulated;
 mod upkeep;
 mod views;
 
@@ -11,5 +12,6 @@ pub use fires::*;
 pub use jobs::*;
 pub use pushes::*;
 pub use records::*;
+pub use simulated::*;
 pub use upkeep::*;
 pub use views::*;

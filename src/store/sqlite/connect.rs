@@ -31,19 +31,27 @@ const APPLICATION_ID: i64 = 0x7063_726e;
 /// where it meets it.
 const CHECKED_AT_START: u64 = 64 << 20;
 
+/// The key that marks what a simulation wrote: when it began.
+pub(super) const SIMULATED_FROM: &str = "simulated_from";
+
 /// How long to wait for another process that writes.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that the writer keeps prepared: all that are of every day.
-const STATEMENTS: usize = 40;
+pub(super) const STATEMENTS: usize = 40;
 
-/// The connection that writes.
+/// The connection that writes; never what a simulation wrote, which is there to be read.
 ///
 /// FULL, because with NORMAL the last seconds before a power loss are gone and would be sent again. The vacuum is
 /// incremental, because pruned pages shall go back to the disk in small steps, never in one that holds up a push.
 /// SQLite's own folding of the log, at 64 MB, is the last resort: the writer has it done beside its work long before.
 pub(super) fn writer(path: &Path) -> Result<Connection> {
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if is_simulation(&conn)? {
+        let problem = "a simulation wrote this, and nothing in it was ever sent; it can be read, and for a daemon, a push or \
+                       a change another database must be named with --db";
+        return Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem: problem.to_owned() }));
+    }
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     conn.execute_batch(
         "PRAGMA auto_vacuum = INCREMENTAL;
@@ -71,7 +79,7 @@ pub(super) fn copy(path: &Path) -> Result<Connection> {
 }
 
 /// A connection belongs to one thread at a time, so SQLite need not guard it.
-fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
+pub(super) fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
     conn.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")?;
@@ -118,7 +126,7 @@ fn is_mounted(path: &Path) -> bool {
     found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-fn describe(path: &Path, error: &std::io::Error) -> String {
+pub(super) fn describe(path: &Path, error: &std::io::Error) -> String {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     match (error.kind(), folder) {
         (ErrorKind::NotFound, Some(folder)) if !folder.is_dir() => {
@@ -223,6 +231,17 @@ pub(super) fn migrate(conn: &Connection, path: &Path, now: UtcMs) -> Result<()> 
 
 fn is_backup(conn: &Connection) -> Result<bool> {
     Ok(conn.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'backup_of')", [], |row| row.get(0))?)
+}
+
+/// Whether a simulation wrote this.
+pub(super) fn is_simulation(conn: &Connection) -> Result<bool> {
+    let application: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    // It is ours with its first migration, which makes the table.
+    let is_marked = || {
+        let marked = "SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?1)";
+        conn.query_row(marked, [SIMULATED_FROM], |row| row.get(0))
+    };
+    Ok(application == APPLICATION_ID && is_marked()?)
 }
 
 /// A backup that is written to is a restored one. What was open when it was taken may have been sent since, and new

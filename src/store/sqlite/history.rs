@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::{job_rows, ledger, pushes, records, views};
+use super::{job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
@@ -22,6 +22,10 @@ impl History for SqliteStore {
 
     async fn push_state(&self, push_id: i64) -> StoreResult<Option<PushState>> {
         self.read(move |conn| pushes::push_state(conn, push_id)).await
+    }
+
+    async fn simulated_until(&self) -> StoreResult<Option<UtcMs>> {
+        self.read(simulated::simulated_until).await
     }
 
     async fn paused_jobs(&self) -> StoreResult<Vec<String>> {

@@ -6,15 +6,17 @@
 //! the dispatcher works out how long to sleep by it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use pushcron::clock::Clock;
 use pushcron::config::{Absence, Config, LoadEnvironment, Scenario, Scope, Scripted, Trouble, load, scenario};
-use pushcron::domain::{Delivery, Moment, Outcome, UtcMs};
+use pushcron::domain::{Database, Delivery, Moment, Outcome, UtcMs};
 use pushcron::engine::dispatcher::Event;
 use pushcron::senders::{Probe, specs};
-use pushcron::simulate::{Course, Request, simulate};
+use pushcron::simulate::{Course, Request, simulate_into};
 
+use crate::common::rows::query;
 use crate::common::world::{Answer, START, World, failed};
 
 /// Beside the instants of the jobs, so that no probe comes at the very moment of a push: which is first is then chance, live.
@@ -80,9 +82,9 @@ fn read(case: &Case) -> (Config, Scenario) {
     (config, Scenario { latency: LATENCY, ..script })
 }
 
-fn simulated(case: &Case, config: &Config, scenario: &Scenario) -> Course {
+fn simulated(case: &Case, config: &Config, scenario: &Scenario, into: &Path) -> Course {
     let (from, until, zone_version) = (BEGIN, BEGIN + Duration::from_secs(case.seconds), "2026a".to_owned());
-    simulate(&Request { config, scenario, from, until, seed: 1, zone_version }).unwrap()
+    simulate_into(&Request { config, scenario, from, until, seed: 1, zone_version }, Some(&Database::at(into))).unwrap()
 }
 
 fn of_course(course: &Course) -> Told {
@@ -106,7 +108,11 @@ fn of_course(course: &Course) -> Told {
     Told::new(course.fires().map(fire).collect(), pushes, attempts)
 }
 
-async fn of_world(world: &World, until: UtcMs) -> Told {
+fn of_world(world: &World, until: UtcMs) -> Told {
+    of_database(&world.dir.path().join("pushcron.db"), until)
+}
+
+fn of_database(path: &Path, until: UtcMs) -> Told {
     let fires =
         format!("select job, due_at, decision, coalesce(reason, ''), count from fires where due_at < '{until}'");
     let from = format!("from pushes p join fires f on f.id = p.fire_id where f.due_at < '{until}'");
@@ -115,7 +121,7 @@ async fn of_world(world: &World, until: UtcMs) -> Told {
     let of_attempt = "a.number, a.account, a.rule, coalesce(a.outcome, ''), a.started_at";
     let from = from.replace("from pushes p", "from attempts a join pushes p on p.id = a.push_id");
     let attempts = format!("select {key}, {of_attempt} {from}");
-    Told::new(world.rows(&fires).await, world.rows(&pushes).await, world.rows(&attempts).await)
+    Told::new(query(path, &fires), query(path, &pushes), query(path, &attempts))
 }
 
 fn trouble_of(scenario: &Scenario, account: &str, at: UtcMs) -> Option<Trouble> {
@@ -251,11 +257,11 @@ async fn live(case: &Case, config: &Config, scenario: &Scenario, course: &Course
             let now = world.clock.now();
             panic!(
                 "at {now} live and simulated part\n{}",
-                parting(&of_course(course), &of_world(&world, now + STEP).await, now)
+                parting(&of_course(course), &of_world(&world, now + STEP), now)
             );
         }
     }
-    of_world(&world, world.clock.now() + STEP).await
+    of_world(&world, world.clock.now() + STEP)
 }
 
 /// The rows that only one of the two has, of those that end with an hour up to `now`.
@@ -273,8 +279,12 @@ fn parting(simulated: &Told, live: &Told, now: UtcMs) -> String {
 
 async fn alike(case: &Case) {
     let (config, scenario) = read(case);
-    let course = simulated(case, &config, &scenario);
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("simulated.db");
+    let course = simulated(case, &config, &scenario, &database);
     let told = of_course(&course);
+    let written = of_database(&database, UtcMs::MAX);
+    assert!(told == written, "its rows and its database part\n{}", parting(&told, &written, UtcMs::MAX));
     for word in case.shows {
         assert!(told.words().any(|seen| seen == *word), "nothing shows '{word}' in {told:#?}");
     }

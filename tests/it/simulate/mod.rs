@@ -1,6 +1,8 @@
 //! What is simulated is what happens: the same files and the same trouble, live over a real store and simulated.
 
 mod alike;
+mod asked;
+mod database;
 
 use std::path::Path;
 
@@ -66,7 +68,6 @@ fn a_wrong_scenario_is_refused_with_every_place() {
     assert!(told.contains("did you mean 'down'?") && told.contains("there is no account 'c'"), "{told}");
     let told = house.run("simulate --from 2026-12-02 --until 2026-12-01").refused(64);
     assert!(told.contains("expected an end after the beginning"), "{told}");
-    assert!(house.run("simulate --days 1 --db out.db").refused(64).contains("writes none yet"));
     assert!(house.run("simulate --days 1 --fail-on limits").refused(64).contains("not simulated yet"));
 }
 

@@ -6,6 +6,7 @@ use crate::domain::{LedgerRow, UtcMs};
 use crate::store::{Applied, Cursor, JobChange, NewFire, Recorded, Restored, Settle, StoredJob, Unwatched};
 
 /// One call of the store, by the verb that takes it.
+#[derive(Clone)]
 pub enum Ask {
     /// `Store::last_recorded_at`; answered by [`Answer::Instant`].
     LastRecorded,
