@@ -173,8 +173,10 @@ impl Daemon {
         said.tell(scheduler.timeline(), &applied, &recovered);
 
         let retention = Arc::new(retention::Retention::new(store.clone(), clock.clone(), opened.database.clone()));
+        retention.look_at_clock().await;
         let (kept, endpoint) = (store.clone(), observers.endpoint().clone());
-        let parts = duties::Parts { store: kept, dispatcher: events.clone(), retention, endpoint };
+        let parts =
+            duties::Parts { store: kept, clock: clock.clone(), dispatcher: events.clone(), retention, endpoint };
         let duties = duties::Duties::start(&settings, &parts).await?;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
         let listeners = listeners::Listeners::start(&accounts, &events, &clock);

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::DaemonSettings;
-use crate::domain::{Database, UtcMs};
+use crate::domain::{Database, Moment, UtcMs};
+use crate::policy::clock_course::ClockCourse;
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::store::{self, Pruned, SharedStore, StoreError};
 
@@ -27,6 +28,9 @@ const OVERDUE: Duration = Duration::from_secs(25 * 3600);
 /// again.
 const YOUNG: Duration = Duration::from_secs(3600);
 
+/// The key under which the course of the clock is kept over restarts.
+const CLOCK_COURSE: &str = "clock_course";
+
 /// The daemon folds its log every 8 MB, or at the next quiet moment; so much comes together only behind a reader.
 const LONG_LOG: u64 = 256 << 20;
 
@@ -36,6 +40,8 @@ pub struct Retention {
     clock: SharedClock,
     database: Database,
     last_at: Mutex<Option<UtcMs>>,
+    /// How the clock has run, and when that was looked at.
+    course: Mutex<Option<(ClockCourse, Moment)>>,
     low: AtomicBool,
     /// The length at which the write-ahead log was last told to be too long.
     long_log: AtomicU64,
@@ -69,6 +75,7 @@ impl Retention {
             clock,
             database,
             last_at: Mutex::default(),
+            course: Mutex::default(),
             low: AtomicBool::new(false),
             long_log: AtomicU64::new(0),
         }
@@ -111,6 +118,13 @@ impl Retention {
         }
     }
 
+    /// At the start: a clock that leaps afterwards is noticed.
+    pub async fn look_at_clock(&self) {
+        if let Err(error) = self.surely_now().await {
+            debug!(%error, "how the clock has run cannot be noted now");
+        }
+    }
+
     /// Asked every hour; does its work once a night.
     pub async fn tend(&self, settings: &DaemonSettings) {
         let now = self.clock.now();
@@ -124,6 +138,8 @@ impl Retention {
     }
 
     async fn delete(&self, settings: &DaemonSettings, is_time: bool) -> Result<(), StoreError> {
+        // Every hour, so that a restart finds how the clock has run.
+        self.surely_now().await?;
         if is_time {
             self.by_age(settings.keep_history).await?;
             self.by_count(settings.max_history_rows).await?;
@@ -131,8 +147,33 @@ impl Retention {
         self.by_size(settings.max_database_size).await
     }
 
+    /// The hour that has surely come. By a clock that leapt ahead, and is put back one day, what was deleted could be called
+    /// for again.
+    async fn surely_now(&self) -> Result<UtcMs, StoreError> {
+        let known = *self.course.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.reading();
+        let course = match known {
+            Some((course, looked_at)) => course.looked(now.wall, now.moment.since(looked_at)),
+            None => self.kept_course(now.wall).await?.resumed(now.wall),
+        };
+        // What cannot be written is no JSON of numbers.
+        let kept = serde_json::to_string(&course).unwrap_or_default();
+        self.store.save_state("", CLOCK_COURSE, &kept, now.wall).await?;
+        *self.course.lock().unwrap_or_else(PoisonError::into_inner) = Some((course, now.moment));
+        Ok(course.believed())
+    }
+
+    /// As an earlier process left it, or else from its last record.
+    async fn kept_course(&self, now: UtcMs) -> Result<ClockCourse, StoreError> {
+        let kept = self.store.load_state("").await?.into_iter().find(|(key, _)| key == CLOCK_COURSE);
+        if let Some(course) = kept.and_then(|(_, kept)| serde_json::from_str(&kept).ok()) {
+            return Ok(course);
+        }
+        Ok(ClockCourse::since(self.store.last_recorded_at().await?.unwrap_or(now)))
+    }
+
     async fn by_age(&self, keep: Duration) -> Result<(), StoreError> {
-        let (before, mut gone) = (self.clock.now() - keep, Pruned::default());
+        let (before, mut gone) = (self.surely_now().await? - keep, Pruned::default());
         while self.step(before, STEP, &mut gone).await? {}
         tell(gone, "keep_history");
         Ok(())
@@ -141,7 +182,7 @@ impl Retention {
     async fn by_count(&self, most: Option<u64>) -> Result<(), StoreError> {
         let Some(most) = most else { return Ok(()) };
         let excess = self.store.finished_pushes().await?.saturating_sub(most);
-        let (before, mut gone) = (self.clock.now() - YOUNG, Pruned::default());
+        let (before, mut gone) = (self.surely_now().await? - YOUNG, Pruned::default());
         while gone.pushes < excess && self.step(before, STEP.min(excess - gone.pushes), &mut gone).await? {}
         tell(gone, "max_history_rows");
         Ok(())
@@ -149,7 +190,7 @@ impl Retention {
 
     async fn by_size(&self, most: Option<u64>) -> Result<(), StoreError> {
         let Some(most) = most else { return Ok(()) };
-        let (before, mut gone) = (self.clock.now() - YOUNG, Pruned::default());
+        let (before, mut gone) = (self.surely_now().await? - YOUNG, Pruned::default());
         let mut used_bytes = self.store.database_stats().await?.used_bytes;
         while used_bytes > most && self.step(before, STEP, &mut gone).await? {
             used_bytes = self.store.database_stats().await?.used_bytes;
@@ -202,6 +243,8 @@ fn is_time(now: UtcMs, last_at: Option<UtcMs>, timezone: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use async_trait::async_trait;
 
     use super::*;
     use crate::clock::{Clock, ManualClock};
@@ -267,6 +310,28 @@ mod tests {
         }
     }
 
+    /// A clock on which whoever sleeps has slept, so that no time passes but what is waited for.
+    struct Hasty(Arc<ManualClock>);
+
+    #[async_trait]
+    impl Clock for Hasty {
+        fn now(&self) -> UtcMs {
+            self.0.now()
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.monotonic()
+        }
+
+        fn boottime(&self) -> Moment {
+            self.0.boottime()
+        }
+
+        async fn sleep(&self, wait: Duration) {
+            self.0.advance(wait);
+        }
+    }
+
     struct Bench {
         _dir: tempfile::TempDir,
         clock: Arc<ManualClock>,
@@ -280,7 +345,7 @@ mod tests {
             let clock = ManualClock::new(UtcMs(1_767_229_200_000));
             let database = Database::at(dir.path().join("pushcron.db"));
             let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
-            let retention = Arc::new(Retention::new(store.clone(), clock.clone(), database));
+            let retention = Arc::new(Retention::new(store.clone(), Arc::new(Hasty(clock.clone())), database));
             Bench { _dir: dir, clock, store, retention }
         }
 
@@ -309,15 +374,11 @@ mod tests {
             self.store.push_ad_hoc(push, self.clock.now()).await.unwrap()
         }
 
-        /// Lets the work go on over its pauses.
-        async fn while_time_passes<T>(&self, work: impl Future<Output = T>) -> T {
-            tokio::pin!(work);
-            loop {
-                tokio::select! {
-                    done = &mut work => return done,
-                    () = tokio::task::yield_now() => self.clock.advance(PAUSE),
-                }
-            }
+        /// The daemon starts again over the same database.
+        fn restarted(&mut self) {
+            let database = self.retention.database.clone();
+            self.retention =
+                Arc::new(Retention::new(self.store.clone(), Arc::new(Hasty(self.clock.clone())), database));
         }
 
         async fn exists(&self, id: i64) -> bool {
@@ -332,11 +393,11 @@ mod tests {
         let old = bench.finished(30).await;
         bench.clock.advance(Duration::from_secs(7200));
         let young = bench.finished(5).await;
-        bench.while_time_passes(bench.retention.by_count(Some(12))).await.unwrap();
+        bench.retention.by_count(Some(12)).await.unwrap();
         assert_eq!(bench.store.finished_pushes().await.unwrap(), 12);
         assert!(!bench.exists(old[22]).await && bench.exists(old[23]).await);
         assert!(bench.exists(open).await, "what is open stays");
-        bench.while_time_passes(bench.retention.by_count(Some(1))).await.unwrap();
+        bench.retention.by_count(Some(1)).await.unwrap();
         assert_eq!(bench.store.finished_pushes().await.unwrap(), 5, "the last hour stays");
         assert!(bench.exists(young[0]).await);
         bench.retention.by_count(None).await.unwrap();
@@ -348,11 +409,68 @@ mod tests {
         let old = bench.finished(3).await;
         let (right, keep) = (bench.clock.now(), Duration::from_secs(86_400));
         bench.clock.step_wall_to("2099-01-01T00:00:00Z".parse().unwrap());
-        bench.while_time_passes(bench.retention.by_age(keep)).await.unwrap();
+        bench.retention.by_age(keep).await.unwrap();
         assert!(bench.exists(old[0]).await);
-        bench.clock.step_wall_to(right + keep * 2);
-        bench.while_time_passes(bench.retention.by_age(keep)).await.unwrap();
-        assert!(!bench.exists(old[0]).await, "once it is set, what is old goes");
+        // Once it is set, what is old goes.
+        bench.clock.step_wall_to(right);
+        hour_by_hour(&bench, keep, 25).await;
+        assert!(!bench.exists(old[0]).await);
+    }
+
+    /// As every hour, by the daemon.
+    async fn hour_by_hour(bench: &Bench, keep: Duration, hours: u32) {
+        for _ in 0..hours {
+            bench.clock.advance(Duration::from_secs(3600));
+            bench.retention.by_age(keep).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn by_a_clock_that_leapt_ahead_nothing_is_old_before_it_has_run_steadily_for_a_day() {
+        for starts_again in [false, true] {
+            let mut bench = Bench::new().await;
+            let old = bench.finished(3).await;
+            let (right, keep) = (bench.clock.now(), Duration::from_secs(90 * 86_400));
+            hour_by_hour(&bench, keep, 1).await;
+            bench.clock.step_wall_to(right + Duration::from_secs(100 * 86_400));
+            bench.retention.by_age(keep).await.unwrap();
+            hour_by_hour(&bench, keep, 20).await;
+            if starts_again {
+                // A restart under that clock proves nothing.
+                bench.restarted();
+            }
+            hour_by_hour(&bench, keep, 3).await;
+            assert!(bench.exists(old[0]).await, "{starts_again}");
+            hour_by_hour(&bench, keep, 3).await;
+            assert!(!bench.exists(old[0]).await, "{starts_again}: at last it is believed");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_leaps_every_day_is_not_steady() {
+        let bench = Bench::new().await;
+        let old = bench.finished(3).await;
+        let keep = Duration::from_secs(90 * 86_400);
+        for _ in 0..10 {
+            bench.clock.step_wall_to(bench.clock.now() + Duration::from_secs(20 * 86_400));
+            hour_by_hour(&bench, keep, 20).await;
+        }
+        assert!(bench.exists(old[0]).await);
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_is_off_every_night_keeps_no_more_than_others() {
+        let mut bench = Bench::new().await;
+        let old = bench.finished(3).await;
+        let keep = Duration::from_secs(90 * 86_400);
+        for _ in 0..91 {
+            hour_by_hour(&bench, keep, 8).await;
+            // Off for sixteen hours, which the clock that counts from the boot does not know.
+            bench.clock.step_wall_to(bench.clock.now() + Duration::from_secs(16 * 3600));
+            bench.restarted();
+        }
+        bench.retention.by_age(keep).await.unwrap();
+        assert!(!bench.exists(old[0]).await);
     }
 
     #[tokio::test]
@@ -362,7 +480,7 @@ mod tests {
         bench.clock.advance(Duration::from_secs(7200));
         let before = bench.store.database_stats().await.unwrap();
         let most = before.used_bytes / 2;
-        bench.while_time_passes(bench.retention.by_size(Some(most))).await.unwrap();
+        bench.retention.by_size(Some(most)).await.unwrap();
         let after = bench.store.database_stats().await.unwrap();
         assert!(after.used_bytes <= most, "{before:?} {after:?}");
         assert!(after.used_bytes + after.free_bytes < before.used_bytes * 3 / 4, "{before:?} {after:?}");

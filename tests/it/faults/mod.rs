@@ -516,6 +516,23 @@ async fn a_daemon_that_starts_in_2099_sends_nothing_until_the_clock_is_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_daemon_sees_to_its_own_duties_though_the_clock_is_put_back_by_an_hour() {
+    let house = House::new().await;
+    let Some((command, set_clock)) = beside_the_clock(&house, "+0") else { return };
+    house.configure("", &tick("a"));
+    let yaml = std::fs::read_to_string(house.dir.path().join("jobs.yaml")).unwrap();
+    let file = house.dir.path().join("pushcron.prom");
+    house.write(&yaml.replace("timezone: UTC", &format!("timezone: UTC, metrics_file: {}", file.display())));
+    let mut daemon = house.start(command).await;
+    until("the numbers are written", async || file.exists()).await;
+    set_clock("-3600");
+    daemon.says("the clock jumped").await;
+    std::fs::remove_file(&file).unwrap();
+    until("the numbers are written again", async || file.exists()).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f18_a_machine_that_slept_for_eight_hours_sends_the_latest_and_says_what_it_missed() {
     let house = House::new().await;
     let Some((command, set_clock)) = beside_the_clock(&house, "+0") else { return };
