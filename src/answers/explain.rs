@@ -40,6 +40,9 @@ pub struct Story {
     pub next_due_at: Option<UtcMs>,
     pub revisions: Vec<Revision>,
     pub fires: Vec<FireRecord>,
+    /// Rows up to here may have been deleted.
+    #[serde(skip)]
+    pub pruned_until: Option<UtcMs>,
 }
 
 impl Explanation {
@@ -61,12 +64,14 @@ impl Explanation {
         let filter = Filter { job: Some(job.to_owned()), ..Filter::default() };
         let overview = store.view(View::JobOverview, &filter).await?;
         let overview = rows(&overview).next();
+        let ledger = store.ledger_jobs(Some(job), "", 1).await?;
         let story = Story {
             job: job.to_owned(),
             paused: overview.is_some_and(|row| row.text("state") == "paused"),
             next_due_at: overview.and_then(|row| row.instant("next_due_at")),
             revisions,
             fires: store.fires(job, asked.from, UtcMs(asked.until.0 - 1)).await?,
+            pruned_until: ledger.first().and_then(|job| job.pruned_until),
         };
         let schedule = story.revision_at(asked.from).and_then(compiled);
         let calls = schedule.iter().flat_map(|schedule| schedule.occurrences(asked.from, asked.until)).take(MOST);
@@ -120,7 +125,9 @@ impl Explanation {
             Some(due_at) if due_at > now => {
                 Fact::ToCome { due_at, by: By::of(revision), will_be: self.will_be(revision) }
             }
-            Some(due_at) => Fact::NoRow { due_at, by: By::of(revision), because: self.no_row(due_at, daemon_runs) },
+            Some(due_at) => {
+                Fact::NoRow { due_at, by: By::of(revision), because: self.no_row(due_at, revision, daemon_runs) }
+            }
             // Not in the schedule: what is near, and what summer time has to do with it.
             None => {
                 let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at) };
@@ -140,10 +147,12 @@ impl Explanation {
         }
     }
 
-    fn no_row(&self, due_at: UtcMs, daemon_runs: bool) -> NoRow {
+    fn no_row(&self, due_at: UtcMs, revision: &Revision, daemon_runs: bool) -> NoRow {
         match self.story.next_due_at.is_some_and(|next| next <= due_at) {
             true if daemon_runs => NoRow::AboutToBeDecided,
             true => NoRow::NoDaemonSince,
+            false if due_at <= revision.from_at => NoRow::LoadedThen,
+            false if self.story.pruned_until.is_none_or(|until| until < due_at) => NoRow::Unexplained,
             false => NoRow::NotKept,
         }
     }

@@ -60,6 +60,10 @@ impl Teller<'_> {
                         "nothing is decided yet, because no daemon has run since; the next one to start decides by \
                          the job's misfire policy"
                     }
+                    NoRow::LoadedThen => "a revision holds for what comes after it was loaded",
+                    NoRow::Unexplained => {
+                        "that should not be, and `pushcron ledger` says whether it is so for others too"
+                    }
                     NoRow::NotKept => "its row is not kept any more (keep_history)",
                 };
                 format!("{}, but there is no row for it: {why}.", self.called(*due_at, by))

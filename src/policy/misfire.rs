@@ -226,6 +226,12 @@ impl Gap {
         }
     }
 
+    /// The same from a later instant on, if that is anything.
+    pub fn rest(self, from: UtcMs, schedule: &CompiledSchedule) -> Option<Gap> {
+        let first = called(schedule, from.max(self.from), self.to).next()?;
+        Some(Gap { from: first.at, ..self })
+    }
+
     pub fn has_more_than(&self, few: usize, schedule: &CompiledSchedule) -> bool {
         called(schedule, self.from, self.to).nth(few).is_some()
     }

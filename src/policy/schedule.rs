@@ -288,6 +288,11 @@ impl ScheduleCache {
         self.compiled.insert(key, compiled.clone());
         Ok(compiled)
     }
+
+    /// Takes over what another one has compiled.
+    pub fn keep(&mut self, schedule: &Schedule, timezone: &str, dst_gap: DstGap, compiled: &Arc<CompiledSchedule>) {
+        self.compiled.entry((schedule.clone(), timezone.to_owned(), dst_gap)).or_insert_with(|| compiled.clone());
+    }
 }
 
 /// What summer time does to one fire, for people.

@@ -123,6 +123,7 @@ impl Rows {
                 Answer::Done
             }
             Ask::WithdrawAhead { now } => {
+                self.watched_until = Some(now);
                 self.withdraw_ahead(now);
                 Answer::Done
             }

@@ -21,7 +21,8 @@ pub trait Store: Send + Sync {
 
     /// Makes definitions durable, all or none: new and changed jobs get a new revision, `removed` ones are marked
     /// removed with their open pushes cancelled (those being sent end as they end, and are not tried again). Fires recorded ahead of `now`
-    /// for any of them are withdrawn whole.
+    /// for any of them are withdrawn whole. Of jobs that come back after they were removed, what did not fire after `now`,
+    /// by a clock that was put back since, is taken back as by [`Store::withdraw_ahead`].
     async fn apply_jobs(
         &self,
         changes: Vec<JobChange>,
@@ -35,7 +36,8 @@ pub trait Store: Send + Sync {
     // --- fires --------------------------------------------------------------------------------------------------
 
     /// Records decisions, the pushes of those that fired, and the jobs' new places, in one transaction. An instant
-    /// that already has its row keeps it and makes no push. Every job of `fires` needs its cursor; one that goes back
+    /// that already has its row keeps it and makes no push, nor has one that fired and lost its row to pruning. A job whose
+    /// rows the database refuses is stale, and the others are recorded. Every job of `fires` needs its cursor; one that goes back
     /// (the clock was put back) takes the beginning of the revision along to `now`. A fire due while
     /// its job is paused becomes `skipped`, whatever the caller knew. Fires of jobs with an overlap other than
     /// `allow` must be recorded at their instant, not ahead, since the question is what is open then. That a daemon watches

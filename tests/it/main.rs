@@ -6,6 +6,7 @@ mod absence;
 mod by_hand;
 mod chat_clients;
 mod cli;
+mod clock_back;
 mod config;
 mod core_walk;
 mod damaged_definitions;

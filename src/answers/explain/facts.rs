@@ -99,8 +99,12 @@ pub enum NoRow {
     AboutToBeDecided,
     /// No daemon has run since.
     NoDaemonSince,
+    /// A revision holds for what comes after it was loaded.
+    LoadedThen,
     /// It was pruned.
     NotKept,
+    /// There is no reason why it should have none.
+    Unexplained,
 }
 
 /// An instant of the schedule beside the time that was named.

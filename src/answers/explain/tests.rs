@@ -25,6 +25,7 @@ fn story() -> Story {
             until_at: None,
         }],
         fires: Vec::new(),
+        pruned_until: Some(at("2026-01-04T12:00:00.000Z")),
     }
 }
 
@@ -50,6 +51,10 @@ fn an_instant_without_a_row_tells_whether_one_will_come() {
     assert_eq!(because(fifth, sixth, false), json!({ "fact": "no_row", "because": "no_daemon_since" }));
     assert_eq!(because(fifth, sixth, true), json!({ "fact": "no_row", "because": "about_to_be_decided" }));
     assert_eq!(because("2026-01-04T09:00", sixth, true), json!({ "fact": "no_row", "because": "not_kept" }));
+    // Nobody can say so of a row that was never deleted.
+    let kept = Story { pruned_until: Some(at("2026-01-03T12:00:00.000Z")), ..story() };
+    let facts = facts(kept, "2026-01-04T09:00", sixth, true);
+    assert_eq!(told(&facts, &["fact", "because"]), json!({ "fact": "no_row", "because": "unexplained" }));
 }
 
 #[test]

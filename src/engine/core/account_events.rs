@@ -102,3 +102,80 @@ impl Core {
         step.act(Action::RecordAccounts { rows, all: only.is_none() });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+
+    use super::super::{Dice, Event, Input};
+    use super::*;
+    use crate::domain::{Account, Delivery, Moment, Reading, Report, UtcMs};
+    use crate::engine::accounts::LiveAccount;
+    use crate::policy::account::Fallback;
+    use crate::senders::{Sender, find};
+
+    struct Unasked;
+
+    #[async_trait]
+    impl Sender for Unasked {
+        async fn send(&self, _: &Delivery) -> Report {
+            unreachable!("the core sends nothing by itself")
+        }
+
+        async fn probe(&self) -> Probe {
+            unreachable!("the core probes nothing by itself")
+        }
+    }
+
+    fn live(id: &str) -> LiveAccount {
+        let account = Account {
+            id: id.to_owned(),
+            im: "qq".to_owned(),
+            sender: "console".to_owned(),
+            is_default: false,
+            concurrency: None,
+            min_interval: None,
+            settings: Default::default(),
+        };
+        LiveAccount::new(account, find("console").unwrap().spec, Arc::new(Unasked), true)
+    }
+
+    /// The accounts that each action writes, and whether as all that there are.
+    fn written(actions: &[Action]) -> Vec<(Vec<&str>, bool)> {
+        let mut written = Vec::new();
+        for action in actions {
+            if let Action::RecordAccounts { rows, all } = action {
+                written.push((rows.iter().map(|row| row.id.as_str()).collect(), *all));
+            }
+        }
+        written
+    }
+
+    #[test]
+    fn each_probe_writes_its_own_account_and_no_other() {
+        let now = Reading { wall: UtcMs(0), moment: Moment(Duration::ZERO) };
+        let (mut core, mut dice, mut actions) = (Core::new(now), Dice::with_seed(1), Vec::new());
+        let names = ["a", "b", "c"];
+        let accounts = Accounts::new(names.map(live).into(), Fallback::CannotSend);
+        core.step(now, &mut dice, Input::Event(Event::Accounts(accounts)), &mut actions);
+        assert_eq!(written(&actions), [(names.to_vec(), true)]);
+        let probes: Vec<_> = actions
+            .drain(..)
+            .filter_map(|action| match action {
+                Action::Probe { account, generation, .. } => Some((account, generation)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(probes.len(), 3);
+        for (account, generation) in probes {
+            for probe in [Probe::up(), Probe::down("scripted")] {
+                let found = Input::Probed { account: account.clone(), generation, probe };
+                core.step(now, &mut dice, found, &mut actions);
+                assert_eq!(written(&actions), [(vec![&*account], false)]);
+                actions.clear();
+            }
+        }
+    }
+}

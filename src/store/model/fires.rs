@@ -45,6 +45,17 @@ pub struct Recorded {
     pub stale: Vec<Arc<str>>,
 }
 
+impl Recorded {
+    /// What came of another part of the same.
+    pub fn add(&mut self, part: Recorded) {
+        let Recorded { pushes, cancelled, skipped, stale } = part;
+        self.pushes.extend(pushes);
+        self.cancelled.extend(cancelled);
+        self.skipped += skipped;
+        self.stale.extend(stale);
+    }
+}
+
 /// A push that was recorded ahead of its instant, which then passed.
 #[derive(Clone, Debug)]
 pub struct Unwatched {

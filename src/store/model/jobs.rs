@@ -70,4 +70,7 @@ pub struct Applied {
     /// Pushes of instants still to come that were recorded ahead and are withdrawn, for the new definition to
     /// decide about.
     pub withdrawn: Vec<i64>,
+    /// Jobs that came back, whose places lie before now, and where: the clock was put back, and what a row had settled
+    /// of them beyond now is to be settled anew, but for what lies before now, which is nobody's to fire.
+    pub reopened: Vec<(Arc<str>, UtcMs)>,
 }

@@ -49,6 +49,15 @@ impl Fault {
         self.is_refusal() || matches!(self, Fault::Verb(_)) || self.code() == Some(code::BUSY)
     }
 
+    /// What went wrong, in the words of whoever noticed.
+    pub fn problem(&self) -> String {
+        match self {
+            Fault::Sql(error) => brief(error),
+            Fault::Row(problem) => problem.clone(),
+            Fault::Verb(error) => error.to_string(),
+        }
+    }
+
     /// What callers are told of it, for the database at this path.
     pub fn into_store_error(self, path: &Path) -> StoreError {
         let path = || path.display().to_string();

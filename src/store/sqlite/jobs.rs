@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::cells::At;
 use super::fault::{Result, no_job};
 use super::pushes;
-use super::withdraw::{end_revisions, withdraw_of};
+use super::withdraw::{end_revisions, reopen, withdraw_of};
 use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::store::model::{Applied, JobChange};
@@ -29,10 +29,15 @@ impl Write for ApplyJobs {
         let mut applied = Applied::default();
         for changes in self.changes.chunks(PIECE) {
             let names: Vec<&str> = changes.iter().map(|change| change.job.name.as_str()).collect();
+            let back = removed_of(conn, &names)?;
             let changed = retire(conn, &names, self.now, &mut applied)?;
             applied.changed += changed;
             applied.added += changes.len() as u64 - changed;
             upsert(conn, changes, self.now)?;
+            if !back.is_empty() {
+                let back: Vec<&str> = back.iter().map(String::as_str).collect();
+                applied.reopened.extend(reopen(conn, &back, self.now)?);
+            }
             touch_blobs(conn, &names, self.now)?;
         }
         for names in self.removed.chunks(PIECE) {
@@ -42,6 +47,15 @@ impl Write for ApplyJobs {
         }
         Ok(applied)
     }
+}
+
+/// Which of these left the files before.
+fn removed_of(conn: &Connection, names: &[&str]) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT name FROM jobs WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NOT NULL",
+    )?;
+    let names = statement.query_map([serde_json::to_string(names)?], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Ends the revisions that hold and withdraws what they called for after `now`. Returns how many there were.

@@ -26,6 +26,7 @@ mod ledger;
 mod lock;
 mod place;
 mod poll;
+mod pruned;
 mod pushes;
 mod readers;
 mod record;

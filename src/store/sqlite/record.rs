@@ -11,6 +11,7 @@ use super::fault::{Fault, Result};
 use super::fires::{Fired, MakePushes, Plan};
 use super::gone::count_unused_fires;
 use super::job_rows::{FindJob, JobRow};
+use super::pruned;
 use super::pushes::{has_open_pushes, replace_older};
 use super::watch::NoteWatch;
 use super::withdraw::answer_after;
@@ -33,26 +34,63 @@ impl Write for RecordFires {
     type Answer = Recorded;
 
     fn run(&mut self, conn: &Connection) -> Result<Recorded> {
-        let mut recorded = Recorded::default();
-        let mut jobs = HashMap::with_capacity(self.cursors.len());
-        let mut find = FindJob::new(conn)?;
-        for cursor in &self.cursors {
-            match find.job(&cursor.job)? {
-                Some(job) if job.next_due_at == cursor.from => drop(jobs.insert(&*cursor.job, job)),
-                _ => recorded.stale.push(cursor.job.clone()),
-            }
-        }
         let mut fires: Vec<&NewFire> = self.fires.iter().collect();
         // Ids follow the instants, so that of two fires of one job the newer has the higher id.
         fires.sort_by_key(|fire| fire.due_at);
-        self.record(conn, &fires, &jobs, &mut recorded)?;
-        self.move_places(conn, &jobs)?;
+        let recorded = match whole(conn, || self.take(conn, &self.cursors, &fires)) {
+            Err(fault) if fault.is_refusal() => self.take_one_by_one(conn, &fires)?,
+            recorded => recorded?,
+        };
         NoteWatch { now: self.now }.run(conn)?;
         Ok(recorded)
     }
 }
 
+/// All that `work` writes, or nothing of it, inside a transaction that goes on either way.
+fn whole<T>(conn: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    conn.prepare_cached("SAVEPOINT whole")?.execute([])?;
+    let done = work();
+    if done.as_ref().is_err_and(Fault::is_refusal) {
+        conn.execute_batch("ROLLBACK TO whole")?;
+    }
+    conn.prepare_cached("RELEASE whole")?.execute([])?;
+    done
+}
+
 impl RecordFires {
+    fn take(&self, conn: &Connection, cursors: &[Cursor], fires: &[&NewFire]) -> Result<Recorded> {
+        let mut recorded = Recorded::default();
+        let mut jobs = HashMap::with_capacity(cursors.len());
+        let mut find = FindJob::new(conn)?;
+        for cursor in cursors {
+            match find.job(&cursor.job)? {
+                Some(job) if job.next_due_at == cursor.from => drop(jobs.insert(&*cursor.job, job)),
+                _ => recorded.stale.push(cursor.job.clone()),
+            }
+        }
+        self.record(conn, fires, &jobs, &mut recorded)?;
+        self.move_places(conn, cursors, &jobs)?;
+        Ok(recorded)
+    }
+
+    /// The rows of a job are refused, by a fault of ours or a trigger of somebody's: that is no reason to keep the others
+    /// from firing.
+    fn take_one_by_one(&self, conn: &Connection, fires: &[&NewFire]) -> Result<Recorded> {
+        let mut recorded = Recorded::default();
+        for cursor in &self.cursors {
+            let of_it: Vec<&NewFire> = fires.iter().copied().filter(|fire| fire.job == cursor.job).collect();
+            match whole(conn, || self.take(conn, std::slice::from_ref(cursor), &of_it)) {
+                Err(fault) if fault.is_refusal() => {
+                    let problem = fault.problem();
+                    error!(job = %cursor.job, problem, "what is due of a job cannot be recorded, and is not sent");
+                    recorded.stale.push(cursor.job.clone());
+                }
+                taken => recorded.add(taken?),
+            }
+        }
+        Ok(recorded)
+    }
+
     fn record(
         &self,
         conn: &Connection,
@@ -65,9 +103,14 @@ impl RecordFires {
         let mut fired = HashSet::new();
         let mut known = 0;
         let mut replacing: HashMap<&Arc<str>, i64> = HashMap::new();
+        let pruned_until = pruned::pruned_until(conn)?;
         for fire in fires {
             // Else its place is another, and the caller is told.
             let Some(job) = jobs.get(&*fire.job) else { continue };
+            let perhaps_pruned = fire.count == 1 && pruned_until.is_some_and(|until| fire.due_at <= until);
+            if perhaps_pruned && pruned::has_fired(conn, &fire.job, fire.due_at)? {
+                continue;
+            }
             let instead = match fire.decision {
                 Decision::Fired if job.paused_at.is_some_and(|at| at <= fire.due_at) => Some(PAUSED),
                 // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
@@ -115,10 +158,10 @@ impl RecordFires {
     }
 
     /// A place that goes back means that the clock shows an hour again.
-    fn move_places(&self, conn: &Connection, jobs: &HashMap<&str, JobRow>) -> Result<()> {
+    fn move_places(&self, conn: &Connection, cursors: &[Cursor], jobs: &HashMap<&str, JobRow>) -> Result<()> {
         let mut statement = conn.prepare_cached("UPDATE jobs SET next_due_at = ?2 WHERE rowid = ?1")?;
         let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
-        for Cursor { job, from, next_due_at } in &self.cursors {
+        for Cursor { job, from, next_due_at } in cursors {
             let Some(row) = jobs.get(&**job) else { continue };
             statement.execute(params![row.rowid, next_due_at.map(At::from)])?;
             if end(*next_due_at) < end(*from) {

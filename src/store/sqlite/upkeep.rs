@@ -16,7 +16,7 @@ use super::fault::{Fault, Result, closed};
 use super::gone::{Gone, Why, delete_fires};
 use super::handle::SqliteStore;
 use super::writer::{Request, Write};
-use super::{connect, definitions, poll};
+use super::{connect, definitions, poll, pruned};
 use crate::domain::UtcMs;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::{DatabaseStats, Pruned};
@@ -122,6 +122,7 @@ impl Write for Prune {
              ON CONFLICT (key) DO UPDATE SET value = max(value, excluded.value)",
             [&fires],
         )?;
+        pruned::remember(conn, &fires)?;
         let Gone { fires, pushes } = delete_fires(conn, &fires, Why::Pruned)?;
         shrink(conn)?;
         Ok(Pruned { fires, pushes })

@@ -1,5 +1,6 @@
 //! Taking back what was recorded ahead of its instant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -49,7 +50,20 @@ pub(super) fn withdraw_of(conn: &Connection, jobs: &[&str], now: UtcMs) -> Resul
         params![serde_json::to_string(jobs)?, At::from(now)],
         |row| row.get(0),
     )?;
-    withdraw(conn, ids)
+    withdraw(conn, ids, now)
+}
+
+/// Jobs that come back after they were removed under a clock that was put back since: what of them had not fired after
+/// `now` is decided anew, as it was for the others when that was noticed. Returns those whose places lie before
+/// `now` with it, since a row reached over it that stood for many instants.
+pub(super) fn reopen(conn: &Connection, jobs: &[&str], now: UtcMs) -> Result<Vec<(Arc<str>, UtcMs)>> {
+    let jobs = serde_json::to_string(jobs)?;
+    withdraw(conn, undecided(conn, now, Some(&jobs))?, now)?;
+    let mut statement = conn.prepare_cached(
+        "SELECT name, next_due_at FROM jobs
+          WHERE name IN (SELECT value FROM jsonb_each(?1)) AND next_due_at <= ?2 ORDER BY name",
+    )?;
+    statement.query_and_then(params![jobs, At::from(now)], |row| Ok((row.get(0)?, instant(row, 1)?)))?.collect()
 }
 
 pub(super) struct WithdrawAhead {
@@ -61,16 +75,24 @@ impl Write for WithdrawAhead {
 
     fn run(&mut self, conn: &Connection) -> Result<u64> {
         NoteWatch { now: self.now }.run(conn)?;
-        // A push that was looked at has been promised to people: its fire is never taken back, or an id that history and
-        // alarms have shown would vanish with the next restart.
-        // What was restored may have been sent by the database that was lost, and stays missed. A gap that has begun
-        // is taken back only where it can be decided anew from there: by the schedule that it was decided by.
-        let ids = conn.query_row(
-            "SELECT json_group_array(id)
+        let ids = undecided(conn, self.now, None)?;
+        Ok(withdraw(conn, ids, self.now)?.fires)
+    }
+}
+
+/// What is still to come after `now`, and did not fire, of some jobs or of all that are not removed: as a JSON list.
+fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String> {
+    // A push that was looked at has been promised to people: its fire is never taken back, or an id that history and
+    // alarms have shown would vanish with the next restart.
+    // What was restored may have been sent by the database that was lost, and stays missed. A gap that has begun
+    // is taken back only where it can be decided anew from there: by the schedule that it was decided by.
+    let ids = conn.query_row(
+        "SELECT json_group_array(id)
                FROM (SELECT f.id
                        FROM fires AS f INDEXED BY fires_due
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.due_at > ?1 AND f.triggered_by = 'cron'
+                        AND (?2 IS NULL OR f.job IN (SELECT value FROM jsonb_each(?2)))
                         AND (f.recorded_at < f.due_at OR f.decision <> 'fired' AND f.reason <> 'restored')
                         AND NOT EXISTS (SELECT 1 FROM pushes AS p
                                          WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))
@@ -79,21 +101,21 @@ impl Write for WithdrawAhead {
                        FROM fires AS f INDEXED BY fires_spans
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.until_at > ?1 AND f.until_at IS NOT NULL AND f.due_at <= ?1 AND f.reason <> 'restored'
+                        AND (?2 IS NULL OR f.job IN (SELECT value FROM jsonb_each(?2)))
                         AND NOT EXISTS (SELECT 1 FROM job_revisions AS r
                                          WHERE r.job = f.job AND r.revision >= f.revision
                                            AND (r.timezone <> j.timezone
                                                 OR r.definition -> '$.schedule' <> j.definition -> '$.schedule'
                                                 OR r.definition -> '$.dst_gap' IS NOT j.definition -> '$.dst_gap')))",
-            [At::from(self.now)],
-            |row| row.get(0),
-        )?;
-        Ok(withdraw(conn, ids)?.fires)
-    }
+        params![At::from(now), jobs],
+        |row| row.get(0),
+    )?;
+    Ok(ids)
 }
 
-/// Deletes fires of which nothing was begun and sets their jobs' places back to the first of them. `ids` is a JSON
-/// list.
-fn withdraw(conn: &Connection, ids: String) -> Result<Withdrawn> {
+/// Deletes fires of which nothing was begun, since they are still to come after `now`, and sets their jobs' places back to
+/// the first of them. `ids` is a JSON list.
+fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
     if ids == "[]" {
         return Ok(Withdrawn { fires: 0, pushes: Vec::new() });
     }
@@ -115,7 +137,7 @@ fn withdraw(conn: &Connection, ids: String) -> Result<Withdrawn> {
         .execute(params![job, At::from(place)])?;
         answer_after(conn, job, place - Duration::from_millis(1))?;
     }
-    let gone = delete_fires(conn, &ids, Why::Withdrawn)?;
+    let gone = delete_fires(conn, &ids, Why::Withdrawn { after: now })?;
     Ok(Withdrawn { fires: gone.fires, pushes })
 }
 

@@ -413,11 +413,17 @@ impl World {
     /// What `pushcron ledger` says of the database; it must balance.
     #[track_caller]
     pub fn balanced_ledger(&self) -> String {
+        self.said(&["ledger"])
+    }
+
+    /// What a verb says of the database.
+    #[track_caller]
+    pub fn said(&self, words: &[&str]) -> String {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pushcron"));
-        let output = command.env_clear().arg("--db").arg(self.dir.path().join("pushcron.db")).arg("ledger").output();
+        let output = command.env_clear().arg("--db").arg(self.dir.path().join("pushcron.db")).args(words).output();
         let output = output.unwrap();
         let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(output.status.success(), "the ledger does not balance:\n{told}");
+        assert!(output.status.success(), "{words:?} ends with {}:\n{told}", output.status);
         told
     }
 

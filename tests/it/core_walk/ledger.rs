@@ -57,6 +57,7 @@ impl Ledger {
                 Answer::Done
             }
             Ask::WithdrawAhead { now } => {
+                self.watched_until = Some(now);
                 self.withdraw(now, rows, |_| true, true);
                 Answer::Done
             }
@@ -150,6 +151,7 @@ impl Ledger {
         for JobChange { job, definition_hash, next_due_at, keeps_place } in changes {
             let name: Arc<str> = Arc::from(&*job.name);
             let old = self.jobs.remove(&name);
+            let is_back = old.as_ref().is_some_and(|old| old.removed);
             let (revision, paused, paused_at, ended) = match old {
                 Some(old) => {
                     (old.stored.revision + 1, old.stored.paused, old.paused_at, (old.stored.next_due_at, old.ended))
@@ -160,7 +162,12 @@ impl Ledger {
             let earlier = place.filter(|place| keeps_place && *place < next_due_at.unwrap_or(UtcMs::MAX));
             let place = earlier.or(next_due_at);
             let stored = StoredJob { paused, revision, ..StoredJob::new(&job, definition_hash, place, now) };
-            self.jobs.insert(name, Kept { stored, paused_at, removed: false, ended });
+            self.jobs.insert(name.clone(), Kept { stored, paused_at, removed: false, ended });
+            if is_back {
+                applied.withdrawn.extend(self.withdraw(now, rows, |job| *job == *name, true));
+                let place = self.jobs[&name].stored.next_due_at;
+                applied.reopened.extend(place.filter(|place| *place <= now).map(|place| (name, place)));
+            }
         }
         for name in removed {
             let kept = self.jobs.get_mut(name).unwrap();

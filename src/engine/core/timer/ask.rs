@@ -22,7 +22,7 @@ pub enum Ask {
     Unwatched { after: Option<UtcMs>, until: UtcMs },
     /// `Store::settle`; answered by [`Answer::Done`].
     Settle { settles: Vec<Settle>, now: UtcMs },
-    /// `Store::withdraw_ahead`; answered by [`Answer::Done`].
+    /// `Store::withdraw_ahead`, which notes the watch too; answered by [`Answer::Done`].
     WithdrawAhead { now: UtcMs },
     /// `Store::ledger_rows`; answered by [`Answer::LedgerRows`].
     LedgerRows { job: Arc<str>, from: UtcMs, until: UtcMs, limit: u64 },

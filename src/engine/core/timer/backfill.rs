@@ -2,8 +2,10 @@
 //!
 //! Where the clock was put back, a part of the time that such a row is to stand for was lived before. It becomes
 //! several rows then, between and beside those that are there: the store would refuse it whole if its first instant
-//! had a row, and count the others twice if not.
+//! had a row, and count the others twice if not. Where they are very many, what comes after the first of them is left to a
+//! later transaction, so that no push waits for all of them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::vec;
 
@@ -17,11 +19,21 @@ use crate::store::NewFire;
 /// Rows of a job that are read in one piece.
 const PAGE: u64 = 10_000;
 
+/// So many rows around others, and so many pages of these, are enough for one transaction.
+const MOST_ROWS: usize = 2048;
+const MOST_PAGES: usize = 8;
+
 /// Fires that are put around what is recorded already.
 pub(super) struct Backfill {
     rest: vec::IntoIter<NewFire>,
     done: Vec<NewFire>,
     gap: Option<OpenGap>,
+    /// Jobs that may go on owing a part of their gap.
+    may_owe: HashSet<Arc<str>>,
+    /// Those that do, and from which instant on.
+    left: Vec<(Arc<str>, UtcMs)>,
+    put: usize,
+    pages: usize,
 }
 
 /// A row that stands for many instants, and how far it is known what lies in it.
@@ -33,15 +45,17 @@ struct OpenGap {
 }
 
 impl OpenGap {
-    fn put(&self, until: UtcMs, done: &mut Vec<NewFire>) {
-        let free = stretch(&self.schedule, self.from, until);
+    fn put(&self, until: UtcMs, done: &mut Vec<NewFire>) -> usize {
+        let (free, before) = (stretch(&self.schedule, self.from, until), done.len());
         done.extend(free.map(|(due_at, count, until_at)| NewFire { due_at, count, until_at, ..self.fire.clone() }));
+        done.len() - before
     }
 }
 
 impl Backfill {
-    pub fn new(fires: Vec<NewFire>) -> Backfill {
-        Backfill { done: Vec::with_capacity(fires.len()), rest: fires.into_iter(), gap: None }
+    pub fn new(fires: Vec<NewFire>, may_owe: HashSet<Arc<str>>) -> Backfill {
+        let done = Vec::with_capacity(fires.len());
+        Backfill { done, rest: fires.into_iter(), gap: None, may_owe, left: Vec::new(), put: 0, pages: 0 }
     }
 
     /// What is to be known next, or None once all rows can be written.
@@ -49,6 +63,9 @@ impl Backfill {
         while self.gap.is_none() {
             let fire = self.rest.next()?;
             match (fire.until_at, timeline.get(&fire.job)) {
+                (Some(_), _) if self.is_full() && self.may_owe.contains(&fire.job) => {
+                    self.left.push((fire.job, fire.due_at));
+                }
                 (Some(until), Some(job)) => {
                     self.gap = Some(OpenGap { from: fire.due_at, schedule: job.schedule.clone(), until, fire });
                 }
@@ -62,17 +79,30 @@ impl Backfill {
     /// The oldest rows of the gap from where it was last asked about.
     pub fn take(&mut self, rows: &[LedgerRow]) {
         let Some(gap) = &mut self.gap else { return };
+        let may_owe = self.may_owe.contains(&gap.fire.job);
+        self.pages += 1;
         for row in rows {
-            gap.put(UtcMs(row.due_at.0 - 1), &mut self.done);
+            if may_owe && self.put >= MOST_ROWS {
+                break;
+            }
+            self.put += gap.put(UtcMs(row.due_at.0 - 1), &mut self.done);
             gap.from = gap.from.max(UtcMs(settled_until(&gap.schedule, row).0 + 1));
         }
-        if (rows.len() as u64) < PAGE {
-            gap.put(gap.until, &mut self.done);
+        if may_owe && (self.put >= MOST_ROWS || self.pages >= MOST_PAGES) {
+            self.left.push((gap.fire.job.clone(), gap.from));
+            self.gap = None;
+        } else if (rows.len() as u64) < PAGE {
+            self.put += gap.put(gap.until, &mut self.done);
             self.gap = None;
         }
     }
 
-    pub fn into_fires(self) -> Vec<NewFire> {
-        self.done
+    fn is_full(&self) -> bool {
+        self.put >= MOST_ROWS || self.pages >= MOST_PAGES
+    }
+
+    /// What is to be recorded, and from where on jobs go on owing the rest.
+    pub fn into_parts(self) -> (Vec<NewFire>, Vec<(Arc<str>, UtcMs)>) {
+        (self.done, self.left)
     }
 }

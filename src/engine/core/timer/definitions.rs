@@ -152,7 +152,9 @@ impl Timer {
             self.timeline.remove(name);
         }
         let (changed, gone) = (scheduled.len(), removed.len());
-        for job in scheduled {
+        for mut job in scheduled {
+            let reopened = applied.reopened.iter().find(|(name, _)| *name == job.name);
+            job.next_due_at = reopened.map_or(job.next_due_at, |(_, place)| Some(*place));
             self.timeline.put(job, now).map_err(|(job, error)| ApplyError::Schedule { job, error })?;
         }
         if !removed.is_empty() {
@@ -169,7 +171,8 @@ impl Timer {
         all.cancelled.extend(applied.cancelled);
         all.cancelled_of.extend(applied.cancelled_of);
         all.withdrawn.extend(applied.withdrawn);
-        self.tasks.push(Task::NextPart { now });
+        let names = applied.reopened.into_iter().map(|(name, _)| name).collect();
+        self.tasks.extend([Task::NextPart { now }, Task::Close { names, now }]);
         Ok(())
     }
 
@@ -192,6 +195,7 @@ impl Timer {
         }
         names.drain(..taken);
         names.append(&mut self.stale);
+        names.append(&mut self.left);
         self.tasks.push(Task::Close { names, now });
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Timer {
             Task::RecordBatch => self.record_batch(step),
             Task::NoteWatch => self.note_watch(step),
             Task::Reread { awake_at } => self.reread(awake_at, step),
-            Task::Withdraw { now } => self.ask(Ask::NoteWatch { now }, Task::WatchNotedBefore { now }, step),
+            Task::Withdraw { now } => self.ask(Ask::WithdrawAhead { now }, Task::Withdrawn, step),
             Task::ReadJobs { now } => self.ask(Ask::Jobs, Task::ReadJobs { now }, step),
             Task::PutBack { timeline, now } => self.put_back(timeline, now, step),
             task @ (Task::BeginWatch { .. } | Task::EndWatch { .. } | Task::Load) => {
@@ -174,9 +174,6 @@ impl Timer {
             (Task::EndUnwatched { now }, Answer::Unwatched(unwatched)) => self.end_unwatched(unwatched, now, step),
             (Task::TellEnded { ids }, Answer::Done) => step.tell(super::Event::Dropped(ids)),
             (Task::WatchNoted, Answer::Done) => self.ahead_until = None,
-            (Task::WatchNotedBefore { now }, Answer::Done) => {
-                self.ask(Ask::WithdrawAhead { now }, Task::Withdrawn, step);
-            }
             (Task::Withdrawn, Answer::Done) => {}
             (Task::ReadJobs { now }, Answer::Jobs(jobs)) => return self.read_jobs(jobs, now),
             (Task::PlacesPutBack { mut timeline, plan, now }, Answer::Recorded(_)) => {
@@ -244,10 +241,7 @@ impl Timer {
         match (mark, error) {
             (Mark::JumpFollowed, error) => {
                 error!(%error, "cannot read the jobs again after the clock jumped");
-                self.not_reread(&error);
-                if self.to_reread.is_some() {
-                    return Err(error);
-                }
+                return Err(error);
             }
             (Mark::InForce { all }, error) => return Err(self.not_in_force(all, error)),
             (Mark::Round, error) => {
@@ -258,7 +252,6 @@ impl Timer {
             (Mark::Reread, error) => {
                 error!(%error, "cannot read the jobs again after a change by another process");
                 self.rests_until = Some(step.now.moment + STORE_PAUSE);
-                self.not_reread(&error);
                 step.actions.push(Action::Done(Err(error)));
             }
             (_, error @ (ApplyError::Store(_) | ApplyError::Partly { .. })) => return Err(error),
@@ -276,14 +269,6 @@ impl Timer {
             }
         }
         Ok(())
-    }
-
-    /// The reading is begun anew before anything is decided. But a schedule that does not compile any more keeps nobody
-    /// else from firing: then the places in memory go on.
-    fn not_reread(&mut self, error: &ApplyError) {
-        if let ApplyError::Schedule { .. } = error {
-            self.to_reread = None;
-        }
     }
 
     fn round_failed(&mut self, error: &ApplyError, now: Moment) {

@@ -47,8 +47,18 @@ impl Timer {
     }
 
     pub(super) fn read_jobs(&mut self, stored: Vec<StoredJob>, now: UtcMs) -> Result<(), ApplyError> {
-        let timeline = Timeline::new(stored, &self.zone_version, now)
-            .map_err(|(job, error)| ApplyError::Schedule { job, error })?;
+        let timeline = match self.timeline.is_empty() {
+            true => Timeline::new(stored, &self.zone_version, now)
+                .map_err(|(job, error)| ApplyError::Schedule { job, error })?,
+            // One that nobody can read keeps nobody else from firing.
+            false => {
+                let (timeline, left_out) = self.timeline.again(stored, &self.zone_version, now);
+                for (job, error) in left_out {
+                    error!(job, %error, "the schedule of a job cannot be read; it fires again once the files are loaded");
+                }
+                timeline
+            }
+        };
         self.tasks.push(Task::PutBack { timeline: Box::new(timeline), now });
         Ok(())
     }
@@ -92,6 +102,8 @@ impl Timer {
     pub(super) fn load(&mut self, last_known: Option<UtcMs>, step: &mut Step<'_>) {
         if let Some(doubt) = doubt(step.now.wall, last_known) {
             error!("{doubt}");
+            // Else nobody would be told where the clock is set before the first round.
+            self.doubted = doubt.must_wait();
         }
         self.last_known = last_known;
         self.ask(Ask::Restored, Task::LoadRestored, step);

@@ -29,26 +29,36 @@ impl Timer {
     /// Makes a plan durable in one transaction.
     pub(super) fn record(&mut self, plan: Plan, now: UtcMs) {
         self.stale.clear();
+        self.left.clear();
         if plan.cursors.is_empty() {
             return self.timeline.advance(plan);
         }
-        let backfill = Backfill::new(plan.fires.clone());
+        let backfill = Box::new(Backfill::new(plan.fires.clone(), self.timeline.may_owe(&plan).collect()));
         self.tasks.push(Task::Backfill { plan, backfill, now });
     }
 
-    pub(super) fn backfill(&mut self, plan: Plan, mut backfill: Backfill, now: UtcMs, step: &mut Step<'_>) {
+    pub(super) fn backfill(&mut self, mut plan: Plan, mut backfill: Box<Backfill>, now: UtcMs, step: &mut Step<'_>) {
         if let Some(ask) = backfill.next(&self.timeline) {
             return self.ask(ask, Task::Backfill { plan, backfill, now }, step);
         }
+        let (fires, left) = backfill.into_parts();
+        if !left.is_empty() {
+            plan.fires.clone_from(&fires);
+        }
+        for (job, from) in left {
+            if self.timeline.owe_from(&mut plan, &job, from) {
+                self.left.push(job);
+            }
+        }
         let cursors = plan.cursors.clone();
-        self.ask(Ask::Record { fires: backfill.into_fires(), cursors, now }, Task::Recorded { plan, now }, step);
+        self.ask(Ask::Record { fires, cursors, now }, Task::Recorded { plan, now }, step);
     }
 
     /// Hands on what came of a plan. Where another process paused or resumed jobs between its write and our looking,
     /// nothing was recorded of them, and all is read again.
     pub(super) fn recorded(&mut self, plan: Plan, recorded: Recorded, now: UtcMs, step: &mut Step<'_>) {
         // Not before: while the database cannot be written, the same would be told every second.
-        tell_missed(&plan.fires);
+        tell_missed(plan.fires.iter().filter(|fire| !recorded.stale.contains(&fire.job)));
         count(&plan.fires, &recorded, step);
         self.refusals.note(&plan.cursors, &recorded.stale, step.now.moment);
         self.timeline.advance(plan);
@@ -92,8 +102,8 @@ fn count(fires: &[NewFire], recorded: &Recorded, step: &mut Step<'_>) {
 }
 
 /// One line per job, however many instants it missed.
-fn tell_missed(fires: &[NewFire]) {
-    let mut missed = fires.iter().filter(|fire| fire.decision == Decision::Missed).peekable();
+fn tell_missed<'a>(fires: impl Iterator<Item = &'a NewFire>) {
+    let mut missed = fires.filter(|fire| fire.decision == Decision::Missed).peekable();
     while let Some(first) = missed.next() {
         let mut count = first.count;
         let mut last = first.until_at.unwrap_or(first.due_at);

@@ -33,10 +33,11 @@ impl Refusals {
         if self.0.is_empty() && stale.is_empty() {
             return;
         }
-        for Cursor { job, from, .. } in cursors {
+        for Cursor { job, from, next_due_at } in cursors {
             if stale.contains(job) {
                 self.refused(job, *from, now);
-            } else {
+            } else if self.0.get(job).is_some_and(|refusal| refusal.place != *next_due_at) {
+                // What is taken of a job that stays where it was refused, since it owes a gap there, says nothing.
                 self.0.remove(job);
             }
         }

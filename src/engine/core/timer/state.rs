@@ -105,9 +105,6 @@ pub(super) enum Task {
     Withdraw {
         now: UtcMs,
     },
-    WatchNotedBefore {
-        now: UtcMs,
-    },
     Withdrawn,
     ReadJobs {
         now: UtcMs,
@@ -167,7 +164,7 @@ pub(super) enum Task {
     },
     Backfill {
         plan: Plan,
-        backfill: Backfill,
+        backfill: Box<Backfill>,
         now: UtcMs,
     },
     Recorded {
@@ -224,6 +221,8 @@ pub struct Timer {
     pub(super) done: Done,
     /// Jobs of which the last record took nothing.
     pub(super) stale: Vec<Arc<str>>,
+    /// Jobs that owe a part of what the last record was about.
+    pub(super) left: Vec<Arc<str>>,
     pub(super) refusals: Refusals,
     pub(super) commands: VecDeque<Input>,
     /// What is still to be done of the command under way, the next last.
@@ -252,6 +251,7 @@ impl Timer {
             rests_until: None,
             done: Done::default(),
             stale: Vec::new(),
+            left: Vec::new(),
             refusals: Refusals::default(),
             commands: VecDeque::new(),
             tasks: Vec::new(),

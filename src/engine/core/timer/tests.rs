@@ -1,10 +1,31 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::domain::job::DstGap;
-use crate::domain::{Job, Misfire, Overlap, Schedule, UtcMs};
-use crate::store::{Applied, Recorded, StoredJob};
+use crate::domain::{Job, LedgerRow, Misfire, Overlap, Schedule, UtcMs};
+use crate::store::{Applied, NewFire, Recorded, StoredJob};
+
+/// Where the log lines of a test go.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    fn count(&self, part: &str) -> usize {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches(part).count()
+    }
+}
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -32,8 +53,14 @@ struct Bench {
     jobs: BTreeMap<Arc<str>, StoredJob>,
     is_stuck: bool,
     is_readable: bool,
+    is_writable: bool,
     asked: Vec<&'static str>,
     fired: BTreeMap<Arc<str>, usize>,
+    /// Instants of `well` that have their rows already, and how many others got one since.
+    known: Vec<LedgerRow>,
+    counted: u64,
+    /// The most rows of one transaction.
+    most_rows: usize,
 }
 
 impl Bench {
@@ -44,8 +71,12 @@ impl Bench {
             jobs: stored.into_iter().map(|job| (job.name.clone(), job)).collect(),
             is_stuck: true,
             is_readable: true,
+            is_writable: true,
             asked: Vec::new(),
             fired: BTreeMap::new(),
+            known: Vec::new(),
+            counted: 0,
+            most_rows: 0,
         };
         bench.carry_out(0, Input::Load).unwrap();
         bench.asked.clear();
@@ -56,7 +87,7 @@ impl Bench {
         let mut actions = Vec::new();
         self.timer.step(now(seconds), command, &mut actions);
         let mut done = None;
-        for _ in 0..200 {
+        for _ in 0..500 {
             let mut asked = None;
             for action in actions.drain(..) {
                 match action {
@@ -91,17 +122,37 @@ impl Bench {
             Ask::Restored => ("restored", Answer::Restored(None)),
             Ask::Jobs => ("jobs", Answer::Jobs(self.jobs.values().cloned().collect())),
             Ask::Unwatched { .. } => ("unwatched", Answer::Unwatched(Vec::new())),
-            Ask::WithdrawAhead { .. } => ("withdraw", Answer::Done),
-            Ask::LedgerRows { .. } => ("rows", Answer::LedgerRows(Vec::new())),
+            Ask::WithdrawAhead { now } => {
+                // What was decided of later instants had not fired.
+                let first = UtcMs(now.0 - now.0.rem_euclid(10_000) + 10_000);
+                self.jobs.values_mut().for_each(|job| job.next_due_at = job.next_due_at.min(Some(first)));
+                ("withdraw", Answer::Done)
+            }
+            Ask::LedgerRows { job, from, until, limit } => {
+                let of_it =
+                    self.known.iter().filter(|row| &*job == "well" && row.due_at >= from && row.due_at <= until);
+                ("rows", Answer::LedgerRows(of_it.take(limit as usize).cloned().collect()))
+            }
             Ask::Apply { .. } => ("apply", Answer::Applied(Applied::default())),
+            Ask::Record { .. } if !self.is_writable => {
+                self.asked.push("record");
+                return Err(StoreError::Unavailable("disk full".to_owned()));
+            }
             Ask::Record { fires, cursors, .. } => {
                 let mut recorded = Recorded::default();
                 for cursor in cursors {
-                    match self.is_stuck && &*cursor.job == "stuck" {
+                    let job = self.jobs.get_mut(&cursor.job).unwrap();
+                    match self.is_stuck && &*cursor.job == "stuck" || job.next_due_at != cursor.from {
                         true => recorded.stale.push(cursor.job),
-                        false => self.jobs.get_mut(&cursor.job).unwrap().next_due_at = cursor.next_due_at,
+                        false => job.next_due_at = cursor.next_due_at,
                     }
                 }
+                self.most_rows = self.most_rows.max(fires.len());
+                let is_new = |fire: &&NewFire| {
+                    let is_known = || self.known.iter().any(|row| row.due_at == fire.due_at);
+                    &*fire.job == "well" && !recorded.stale.contains(&fire.job) && !is_known()
+                };
+                self.counted += fires.iter().filter(is_new).map(|fire| fire.count).sum::<u64>();
                 for fire in fires.iter().filter(|fire| !recorded.stale.contains(&fire.job)) {
                     *self.fired.entry(fire.job.clone()).or_default() += 1;
                 }
@@ -161,10 +212,96 @@ fn a_reading_that_failed_is_begun_anew_before_anything_is_decided() {
     let result = bench.carry_out(30, Input::Tick { awake: now(10).moment.0 });
     assert!(matches!(result, Err(ApplyError::Store(_))), "{result:?}");
     assert!(bench.carry_out(31, Input::Apply(vec![(job("well"), 7)])).is_err());
-    let reading = ["unwatched", "note", "withdraw", "jobs"];
+    // Whoever withdraws notes the watch in the same transaction, and is asked for it once.
+    let reading = ["unwatched", "withdraw", "jobs"];
     assert_eq!(bench.asked, [reading, reading].concat());
     bench.asked.clear();
     bench.is_readable = true;
     bench.come_to_rest(32, 12);
-    assert_eq!(bench.asked[..5], ["unwatched", "note", "withdraw", "jobs", "record"]);
+    assert_eq!(bench.asked[..4], ["unwatched", "withdraw", "jobs", "record"]);
+}
+
+#[test]
+fn a_zone_that_vanished_from_the_system_silences_nobody_when_the_clock_is_put_back() {
+    let mut bench = Bench::new();
+    bench.is_stuck = false;
+    for seconds in [10, 20, 30, 40] {
+        bench.come_to_rest(seconds, seconds);
+    }
+    assert_eq!((bench.rows("stuck"), bench.rows("well")), (4, 4));
+    bench.jobs.get_mut("stuck").unwrap().timezone = "Nowhere/Gone".to_owned();
+    // The wall clock went back by 25 s, and both jobs are to go on from there.
+    for (seconds, awake) in [(16, 41), (20, 45), (30, 55), (40, 65), (50, 75)] {
+        bench.come_to_rest(seconds, awake);
+    }
+    assert_eq!((bench.rows("stuck"), bench.rows("well")), (8, 8), "{:?}", bench.asked);
+}
+
+#[test]
+fn what_was_missed_is_told_once_when_it_is_recorded_and_not_before() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let mut bench = Bench::new();
+        (bench.is_stuck, bench.is_writable) = (false, false);
+        // Nobody was there for five minutes, and now the disk is full.
+        for seconds in 310..320 {
+            assert!(bench.carry_out(seconds, Input::Tick { awake: now(seconds).moment.0 }).is_err());
+        }
+        assert_eq!(lines.count("instants missed"), 0);
+        assert!(lines.count("due fires cannot be recorded") > 0);
+        bench.is_writable = true;
+        bench.come_to_rest(320, 320);
+        assert_eq!(lines.count("instants missed"), 2, "a line for each of the jobs");
+        bench.come_to_rest(330, 330);
+        assert_eq!(lines.count("instants missed"), 2);
+        // Nor of a job of which nothing is taken.
+        bench.is_stuck = true;
+        bench.come_to_rest(700, 700);
+        assert_eq!((lines.count("instants missed"), lines.count("job=\"stuck\" count")), (3, 1));
+    });
+}
+
+#[test]
+fn a_gap_around_very_many_rows_is_recorded_in_parts_and_each_of_its_instants_once() {
+    for is_removed in [false, true] {
+        let mut bench = Bench::new();
+        bench.is_stuck = false;
+        // A week in which nobody was there; but every other instant was lived before the clock was put back.
+        let instants = 60_000;
+        let row = |nth: u64| LedgerRow {
+            due_at: now(20 * nth).wall,
+            until_at: None,
+            count: 1,
+            revision: 1,
+            recorded_at: START,
+            zone: None,
+        };
+        bench.known = (1..=instants / 2).map(row).collect();
+        let end = 10 * instants - 5;
+        if is_removed {
+            let others = vec![(job("stuck"), 1)];
+            bench.carry_out(end, Input::Apply(others)).unwrap();
+        } else {
+            bench.come_to_rest(end, end);
+        }
+        assert_eq!(bench.counted, instants / 2, "{is_removed}");
+        assert!(bench.most_rows < 2100, "{} rows in one transaction", bench.most_rows);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_before_the_first_round_is_told_to_be_believed_again() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let (mut bench, far_ahead) = (Bench::new(), 3_155_760_000);
+        bench.timer = Timer::new(now(far_ahead), now(0).moment.0, "2026a".to_owned());
+        bench.carry_out(far_ahead, Input::Load).unwrap();
+        assert_eq!(lines.count("which cannot be; nothing is sent until it is set"), 1);
+        bench.carry_out(10, Input::Tick { awake: now(10).moment.0 }).unwrap();
+        assert_eq!(lines.count("the clock can be believed again"), 1);
+    });
 }

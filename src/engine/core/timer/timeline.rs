@@ -123,6 +123,8 @@ struct Move {
     next_due_at: Option<UtcMs>,
     stored_at: Option<UtcMs>,
     owed: Option<Box<Gap>>,
+    /// The one gap of the job that is recorded.
+    gap: Option<Gap>,
 }
 
 impl Plan {
@@ -147,7 +149,18 @@ impl Plan {
     fn go_on(&mut self, index: usize, job: &Scheduled, next_due_at: Option<UtcMs>, owed: Option<Box<Gap>>) {
         let place = owed.as_ref().map_or(next_due_at, |gap| Some(gap.from));
         self.cursors.push(Cursor { job: job.name.clone(), from: job.stored_at, next_due_at: place });
-        self.moves.push(Move { index, next_due_at, stored_at: place, owed });
+        self.moves.push(Move { index, next_due_at, stored_at: place, owed, gap: None });
+    }
+
+    fn record_gap(&mut self, job: &Scheduled, gap: Option<&Gap>) {
+        self.record(job, gap.iter().flat_map(|gap| gap.rows(&job.schedule)));
+    }
+
+    /// The gap that the last job in this plan has recorded.
+    fn whole_gap(&mut self, gap: Option<Gap>) {
+        if let Some(to) = self.moves.last_mut() {
+            to.gap = gap;
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -180,13 +193,8 @@ impl Timeline {
     /// # Errors
     /// A stored schedule that no longer compiles (its zone vanished from the system, say), with the job's name.
     pub fn new(stored: Vec<StoredJob>, zone_version: &str, now: UtcMs) -> Result<Timeline, (String, ScheduleError)> {
-        let mut timeline = Timeline { zone_version: zone_version.into(), ..Timeline::default() };
-        timeline.jobs.reserve_exact(stored.len());
-        timeline.by_name.reserve(stored.len());
-        for job in stored {
-            timeline.put(job, now)?;
-        }
-        Ok(timeline)
+        let (timeline, left_out) = Timeline::default().again(stored, zone_version, now);
+        left_out.into_iter().next().map_or(Ok(timeline), Err)
     }
 
     /// Adds a job, or replaces the one of that name.
@@ -315,8 +323,9 @@ impl Timeline {
                 break;
             }
             let job = &self.jobs[index];
-            plan.record(job, job.owed.iter().flat_map(|gap| gap.rows(&job.schedule)));
+            plan.record_gap(job, job.owed.as_deref());
             plan.go_on(index, job, job.next_due_at, None);
+            plan.whole_gap(job.owed.as_deref().copied());
         }
         // The heaps keep what is not durable yet, so that a failed write leaves all as it was.
         self.coming.extend(looked_at);
@@ -338,12 +347,13 @@ impl Timeline {
         };
         if gap.is_none() && fires.is_empty() && owed.is_some() {
             // Nothing changes in the store yet, whose place may lie before the gap: an earlier schedule called for it.
-            plan.moves.push(Move { index, next_due_at, stored_at: job.stored_at, owed });
+            plan.moves.push(Move { index, next_due_at, stored_at: job.stored_at, owed, gap: None });
             return;
         }
-        plan.record(job, gap.iter().flat_map(|gap| gap.rows(&job.schedule)));
+        plan.record_gap(job, gap.as_ref());
         plan.record(job, fires);
         plan.go_on(index, job, next_due_at, owed);
+        plan.whole_gap(gap);
     }
 
     /// Decisions about what the schedules of these jobs called for until `now`, none of which may fire any more, with
@@ -357,12 +367,13 @@ impl Timeline {
             }
             let Some(index) = self.by_name.get(name).copied() else { continue };
             let job = &self.jobs[index];
-            plan.record(job, job.owed.iter().flat_map(|gap| gap.rows(&job.schedule)));
+            plan.record_gap(job, job.owed.as_deref());
             let closing = job.closing(now, reason);
             let next_due_at = closing.as_ref().map_or(job.next_due_at, |closing| closing.next_due_at);
             let gap = closing.and_then(|closing| closing.gap);
-            plan.record(job, gap.iter().flat_map(|gap| gap.rows(&job.schedule)));
+            plan.record_gap(job, gap.as_ref());
             plan.go_on(index, job, next_due_at, None);
+            plan.whole_gap(gap.xor(job.owed.as_deref().copied()));
         }
         (plan, names.len())
     }
@@ -419,7 +430,7 @@ impl Timeline {
 
     /// The decisions of this plan are durable: the jobs move on to their next instants.
     pub fn advance(&mut self, plan: Plan) {
-        for Move { index, next_due_at, stored_at, owed } in plan.moves {
+        for Move { index, next_due_at, stored_at, owed, .. } in plan.moves {
             let job = &mut self.jobs[index];
             (job.next_due_at, job.stored_at, job.owed) = (next_due_at, stored_at, owed);
             job.generation += 1;
@@ -481,5 +492,7 @@ fn first(looks: &mut BinaryHeap<Reverse<Look>>, jobs: &[Scheduled]) -> Option<Ut
     None
 }
 
+mod again;
+mod owe;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,121 @@
+//! What fired and has no row any more: it must not fire again where the clock is put back to before its instant.
+//!
+//! Rows go in the order of their instants, so that what fired of a job lies in stretches, one as a rule. What did not fire
+//! ends a stretch: under a clock that stood ahead much is missed that is still to come when the clock is set.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::cells::{At, instant, parsed, text};
+use super::fault::Result;
+use crate::domain::UtcMs;
+
+/// So many stretches of a job are kept, the latest: the others lie further back than clocks are put.
+const STRETCHES: i64 = 8;
+
+/// What a schedule's instants depend on, as one text; of a row of `jobs` or `job_revisions` named `d`.
+macro_rules! schedule {
+    () => {
+        "json_array(d.definition -> '$.schedule', d.timezone, d.definition -> '$.dst_gap')"
+    };
+}
+
+/// Rows in a row of one job, one revision and one fate.
+struct Stretch {
+    job: String,
+    revision: u32,
+    fired: bool,
+    from: UtcMs,
+    until: UtcMs,
+}
+
+/// Remembers of these fires, which are about to be pruned, those that fired. `ids` is a JSON list.
+pub(super) fn remember(conn: &Connection, ids: &str) -> Result<()> {
+    let mut statement = conn.prepare_cached(
+        "SELECT f.job, f.revision, f.decision = 'fired', f.due_at
+           FROM json_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value
+          WHERE f.triggered_by = 'cron'
+          ORDER BY f.job, f.due_at",
+    )?;
+    let mut rows = statement.query([ids])?;
+    let mut stretch: Option<Stretch> = None;
+    while let Some(row) = rows.next()? {
+        let (job, revision, fired, at) = (text(row, 0)?, row.get(1)?, row.get(2)?, instant(row, 3)?);
+        match &mut stretch {
+            Some(open) if open.job == job && open.revision == revision && open.fired == fired => open.until = at,
+            _ => {
+                let next = Stretch { job: job.to_owned(), revision, fired, from: at, until: at };
+                stretch.replace(next).map_or(Ok(()), |ended| ended.keep(conn))?;
+            }
+        }
+    }
+    stretch.map_or(Ok(()), |last| last.keep(conn))
+}
+
+impl Stretch {
+    fn keep(&self, conn: &Connection) -> Result<()> {
+        if !self.fired {
+            conn.prepare_cached("UPDATE pruned_fires SET goes_on = 0 WHERE job = ?1 AND goes_on = 1")?
+                .execute([&self.job])?;
+            return Ok(());
+        }
+        let Some(schedule) = self.schedule(conn)? else { return Ok(()) };
+        let (from, until) = (At::from(self.from), At::from(self.until));
+        let goes_on = conn
+            .prepare_cached(
+                "UPDATE pruned_fires SET until_at = ?4
+                  WHERE job = ?1 AND goes_on = 1 AND schedule = ?2 AND until_at < ?3",
+            )?
+            .execute(params![self.job, schedule, from, until])?;
+        if goes_on > 0 {
+            return Ok(());
+        }
+        // What waited longer than later ones is a stretch by itself.
+        conn.prepare_cached("UPDATE pruned_fires SET goes_on = 0 WHERE job = ?1 AND goes_on = 1 AND until_at < ?2")?
+            .execute(params![self.job, from])?;
+        conn.prepare_cached(
+            "INSERT INTO pruned_fires
+             SELECT ?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM pruned_fires WHERE job = ?1 AND goes_on = 1) WHERE true
+             ON CONFLICT (job, from_at) DO UPDATE SET schedule = excluded.schedule, until_at = excluded.until_at",
+        )?
+        .execute(params![self.job, schedule, from, until])?;
+        conn.prepare_cached(
+            "DELETE FROM pruned_fires
+              WHERE job = ?1 AND from_at <= (SELECT from_at FROM pruned_fires WHERE job = ?1
+                                              ORDER BY from_at DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![self.job, STRETCHES])?;
+        Ok(())
+    }
+
+    fn schedule(&self, conn: &Connection) -> Result<Option<String>> {
+        let mut statement = conn.prepare_cached(concat!(
+            "SELECT ",
+            schedule!(),
+            " FROM (SELECT definition, timezone FROM job_revisions WHERE job = ?1 AND revision = ?2
+                    UNION ALL
+                    SELECT definition, timezone FROM jobs WHERE name = ?1 AND revision = ?2) AS d LIMIT 1"
+        ))?;
+        Ok(statement.query_row(params![self.job, self.revision], |row| row.get(0)).optional()?)
+    }
+}
+
+/// The last instant of which pruning has taken a row, of whatever job.
+pub(super) fn pruned_until(conn: &Connection) -> Result<Option<UtcMs>> {
+    let at: Option<String> = conn
+        .prepare_cached("SELECT value FROM meta WHERE key = 'pruned_until'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    at.as_deref().map(parsed).transpose()
+}
+
+/// Whether an instant of a job has fired, by the schedule that the job has now, and lost its row to pruning since.
+pub(super) fn has_fired(conn: &Connection, job: &str, at: UtcMs) -> Result<bool> {
+    let mut statement = conn.prepare_cached(concat!(
+        "SELECT EXISTS (SELECT 1
+                          FROM pruned_fires AS p JOIN jobs AS d ON d.name = p.job
+                         WHERE p.job = ?1 AND ?2 BETWEEN p.from_at AND p.until_at AND p.schedule = ",
+        schedule!(),
+        ")"
+    ))?;
+    Ok(statement.query_row(params![job, At::from(at)], |row| row.get(0))?)
+}
