@@ -34,7 +34,7 @@ use super::shared::wire::Wire;
 use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs, is_blank};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
@@ -141,7 +141,7 @@ impl Post<Step> for WecomRobot {
         match step {
             Step::Text { text, at_all } => {
                 // A text may not be empty, even where only the mention counts.
-                let content = if *at_all && text.trim().is_empty() { "@all" } else { text };
+                let content = if *at_all && is_blank(text) { "@all" } else { text };
                 let mentioned: &[&str] = if *at_all { &["@all"] } else { &[] };
                 let text = json!({"content": content, "mentioned_list": mentioned});
                 self.judge(&self.post_message("text", text, turn.budget).await?)

@@ -221,6 +221,16 @@ fn circles_are_found_through_imports_paths_and_re_exports() {
     assert_eq!(crates(&[parent, named, ("a/c.rs", tested)]), none);
 }
 
+/// `domain::is_blank` does: what `trim` leaves may be a text that nobody can see.
+#[test]
+fn no_sender_judges_by_itself_whether_a_text_shows_nothing() {
+    let judges = |(path, text): &(PathBuf, String)| {
+        path.starts_with("senders") && code(text).any(|line| line.contains("trim().is_empty()"))
+    };
+    let judging: Vec<PathBuf> = sources().into_iter().filter(judges).map(|(path, _)| path).collect();
+    assert!(judging.is_empty(), "ask domain::is_blank: {judging:?}");
+}
+
 #[test]
 fn no_file_and_no_function_is_too_long() {
     let long: BTreeSet<String> = sources().iter().flat_map(|(path, text)| too_long(path, text)).collect();

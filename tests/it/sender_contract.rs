@@ -80,8 +80,10 @@ async fn all_is_well_once() {
 /// asked has said no yes.
 #[tokio::test]
 async fn nothing_is_called_sent_that_nobody_was_asked_to_send() {
+    let mut wrong = Vec::new();
     for (name, platform) in platforms() {
-        for empty in ["", " \n"] {
+        let mut asked = Vec::new();
+        for empty in ["", " \n", "\u{200b}\u{feff} \u{2060}", "\u{3164}\u{ad}\n\u{2800}"] {
             let im = server(&platform, None).await;
             let (sender, _bench) = sender(&platform, &im.url(""));
             let text = Body::Text { text: empty.to_owned() };
@@ -90,8 +92,13 @@ async fn nothing_is_called_sent_that_nobody_was_asked_to_send() {
             let is_asked = !im.requests_to(platform.decisive).is_empty();
             assert_eq!(report.outcome == Outcome::Sent, is_asked, "{name} of {empty:?}: {report:?}");
             assert!(is_asked || report.outcome == Outcome::Rejected, "{name} of {empty:?}: {report:?}");
+            asked.push(is_asked);
+        }
+        if asked.iter().any(|is_asked| *is_asked != asked[0]) {
+            wrong.push((name, asked));
         }
     }
+    assert!(wrong.is_empty(), "what nobody can see is no more than an empty text: {wrong:?}");
 }
 
 /// Every cell of the table in `docs/senders.md`: what is native or falls back is sent to groups and users, and what

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{Delivery, Kind, MediaFile};
+use crate::domain::{Delivery, Kind, MediaFile, is_blank};
 use crate::senders::shared::deliver::file;
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::parts::{Part, add_note, kind_as};
@@ -52,7 +52,7 @@ pub fn plan(delivery: &Delivery) -> Result<Vec<Planned>, Failure> {
             }
         }
     }
-    markdown.retain(|block| !block.trim().is_empty());
+    markdown.retain(|block| !is_blank(block));
     let kind = delivery.message.body.kind();
     let title = delivery.message.title.as_deref().or(delivery.job.as_deref()).unwrap_or(kind.as_str());
     let message = |text: &str, mentions: &Mentions| Planned {
@@ -65,7 +65,7 @@ pub fn plan(delivery: &Delivery) -> Result<Vec<Planned>, Failure> {
 
 /// The text whole where it fits, else cut; the first piece calls whoever is to be called.
 fn in_pieces(text: &str, mentions: &Mentions, message: impl Fn(&str, &Mentions) -> Planned) -> Vec<Planned> {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Vec::new();
     }
     let pieces = match json!(text).to_string().len() {

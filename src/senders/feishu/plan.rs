@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{Delivery, Kind, MediaFile, Message};
+use crate::domain::{Delivery, Kind, MediaFile, Message, is_blank};
 use crate::senders::shared::deliver::file;
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::parts::{Part, add_note};
@@ -120,7 +120,7 @@ struct Planner<'a, 'r> {
 impl<'a> Planner<'a, '_> {
     fn close(&mut self) {
         let mut blocks = std::mem::take(&mut self.open);
-        blocks.retain(|block| !matches!(block, Block::Run(run) if is_blank(run)));
+        blocks.retain(|block| !matches!(block, Block::Run(run) if shows_nothing(run)));
         match blocks.as_slice() {
             [] => {}
             [Block::Run(run)] if self.title.is_none() && !(self.rules.markdown && has_markdown(run)) => self.text(run),
@@ -265,8 +265,8 @@ fn at(user: &str, line: &mut Vec<Element>) {
     line.push(Element::Tag(json!({"tag": "at", "user_id": user})));
 }
 
-fn is_blank(run: &[Inline]) -> bool {
-    run.iter().all(|inline| matches!(inline, Inline::Text(text) | Inline::Markdown(text) if text.trim().is_empty()))
+fn shows_nothing(run: &[Inline]) -> bool {
+    run.iter().all(|inline| matches!(inline, Inline::Text(text) | Inline::Markdown(text) if is_blank(text)))
 }
 
 fn has_markdown(run: &[Inline]) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::{Delivery, Kind, MediaFile};
+use crate::domain::{Delivery, Kind, MediaFile, is_blank};
 use crate::senders::shared::deliver::file;
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::markdown;
@@ -53,7 +53,7 @@ pub fn plan<'a>(delivery: &'a Delivery, text_type: &str) -> Result<Vec<Event<'a>
 
 fn plan_text(run: &[Inline], text_type: &str, events: &mut Vec<Event>) {
     let text = Text::of(run);
-    if text.plain.trim().is_empty() {
+    if is_blank(&text.plain) {
         return;
     }
     if let Some(Event { content, file: Some(file), .. }) = events.last_mut()

@@ -1,6 +1,6 @@
 //! A message as OneBot takes it: what may stand together in one send and what must go alone (qq.md §2.5).
 
-use crate::domain::{Body, Item, Kind, Message};
+use crate::domain::{Body, Item, Kind, Message, is_blank};
 use crate::senders::shared::markdown::to_plain;
 use crate::senders::shared::parts::Part;
 use crate::senders::shared::segments::{Inline, Segment, segments};
@@ -133,8 +133,9 @@ impl Plan {
     }
 
     fn end_message(&mut self) {
-        if !self.open.is_empty() {
-            self.sends.push(Send::Together(std::mem::take(&mut self.open)));
+        let open = std::mem::take(&mut self.open);
+        if !open.iter().all(|piece| matches!(piece, Piece::Text(text) if is_blank(text))) {
+            self.sends.push(Send::Together(open));
         }
         (self.chars, self.images) = (0, 0);
     }

@@ -38,8 +38,15 @@ impl Sought {
     pub fn find_in(&self, reading: &Reading<'_>) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let mut look_for = |sought: &str, within: &str, is_of_word: fn(&u8) -> bool| {
-            let pieces = within.match_indices(sought).map(|(at, piece)| at..at + piece.len());
-            found.extend(pieces.map(|piece| reading.place(whole_word(within, piece, is_of_word))));
+            let mut done = 0;
+            for (at, piece) in within.match_indices(sought) {
+                // A word that holds it a thousand times is measured once.
+                if at >= done {
+                    let word = whole_word(within, at..at + piece.len(), is_of_word);
+                    done = word.end;
+                    found.push(reading.place(word));
+                }
+            }
         };
         if reading.places.is_some() && !self.meant.is_empty() {
             look_for(&self.meant, &reading.text, |_| false);

@@ -4,7 +4,7 @@
 use super::parts::Part;
 use super::segments::{Inline, Segment, segments};
 use super::text::{Limit, split};
-use crate::domain::{Kind, Message};
+use crate::domain::{Kind, Message, is_blank};
 
 /// One request's worth of content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Plan<'_> {
         let run = std::mem::take(&mut self.run);
         let at_all = std::mem::take(&mut self.at_all);
         self.gap = "";
-        if run.trim().is_empty() && !at_all {
+        if is_blank(&run) && !at_all {
             return;
         }
         let texts = split(&run, self.style.text_limit).into_iter().enumerate();

@@ -57,7 +57,8 @@ pub fn split(text: &str, limit: Limit) -> Vec<&str> {
         rest = after_cut(&rest[cut..]);
     }
     if parts.len() > 1 {
-        parts.retain(|part| !part.trim().is_empty());
+        // Nothing but white space may get lost between two parts, not even a joiner that a cut left alone.
+        parts.retain(|part| !part.chars().all(char::is_whitespace));
     }
     parts
 }

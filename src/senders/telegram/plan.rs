@@ -1,6 +1,6 @@
 //! From a message to the calls that send it.
 
-use crate::domain::{Delivery, Kind, MediaFile, PartReport};
+use crate::domain::{Delivery, Kind, MediaFile, PartReport, is_blank};
 use crate::senders::shared::deliver::file;
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::markdown;
@@ -201,7 +201,7 @@ impl<'a> Planner<'a> {
 
     fn text(&mut self, run: &[Inline]) {
         let styled = self.style(run);
-        if styled.plain.trim().is_empty() {
+        if is_blank(&styled.plain) {
             return;
         }
         if let Some(Step::Media { caption: caption @ None, .. }) = self.steps.last_mut()
