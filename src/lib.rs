@@ -7,7 +7,7 @@
 //! - [`zone`]: which time zone data the process goes by.
 //! - [`policy`]: pure decisions: what is due, which account, what follows from an outcome.
 //! - [`config`]: YAML files to definitions, or every problem with its place.
-//! - [`store`]: all SQL, behind one trait.
+//! - [`store`]: all SQL, behind narrow traits.
 //! - [`net`]: the one HTTP server, and whose names a request may be addressed to.
 //! - [`senders`]: one file per wire protocol, behind one trait.
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.

@@ -17,7 +17,6 @@ use crate::daemon::Options;
 use crate::domain::{Account, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
-use crate::store::sqlite::DaemonLock;
 use crate::store::{self, Access, Backend, History, SharedStore, Upkeep};
 
 /// Where the files are when nobody says otherwise.
@@ -140,8 +139,8 @@ impl Context {
     ///
     /// As [`Context::whereabouts`].
     pub fn daemon_runs(&self) -> Result<bool, Failure> {
-        let Database::Sqlite(path) = self.whereabouts()?.database;
-        Ok(DaemonLock::daemon_runs(&path))
+        let holder = store::holder(&self.whereabouts()?.database);
+        Ok(holder.is_some_and(|holder| holder.is_daemon))
     }
 
     /// Opens the database to look at it, and hands it to `work`.

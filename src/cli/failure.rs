@@ -116,7 +116,7 @@ impl From<DaemonError> for Failure {
             | DaemonError::Schedule { .. }
             | DaemonError::CommandAsRoot
             | DaemonError::NoFiles { .. } => Failure::of(Exit::BadConfig, &error),
-            DaemonError::Lock(_)
+            DaemonError::Lease(_)
             | DaemonError::Partly { .. }
             | DaemonError::DatabaseLost(_)
             | DaemonError::LogLost(_) => Failure::of(Exit::OutOfReach, &error),
@@ -129,7 +129,7 @@ impl From<PushError> for Failure {
     fn from(error: PushError) -> Failure {
         match error {
             PushError::Daemon(error) => Failure::from(error),
-            PushError::NoTurn { .. } | PushError::Lock(_) | PushError::Ended(_) => {
+            PushError::NoTurn { .. } | PushError::Lease(_) | PushError::Ended(_) => {
                 Failure::of(Exit::OutOfReach, &error)
             }
             // Not 69, by which a script knows that it may push again.

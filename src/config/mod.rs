@@ -131,5 +131,5 @@ pub fn database_location(paths: &[PathBuf], environment: &LoadEnvironment) -> Re
     }
     let timezone = daemon.timezone.clone().or_else(|| environment.timezone.clone()).unwrap_or_else(|| "UTC".to_owned());
     let settings = daemon.finish(environment, Vec::new(), timezone, None);
-    Ok(DatabaseLocation { database: Database::Sqlite(settings.database), timezone: settings.timezone })
+    Ok(DatabaseLocation { database: Database::at(settings.database), timezone: settings.timezone })
 }

@@ -7,8 +7,7 @@ use crate::domain::Database;
 use crate::engine::scheduler::ApplyError;
 use crate::policy::schedule::ScheduleError;
 use crate::senders::BuildError;
-use crate::store::StoreError;
-use crate::store::sqlite::LockError;
+use crate::store::{LeaseError, StoreError};
 
 /// Why the daemon could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +19,7 @@ pub enum DaemonError {
     #[error("{0}")]
     Store(#[from] StoreError),
     #[error("{0}")]
-    Lock(#[from] LockError),
+    Lease(#[from] LeaseError),
     #[error("job {job}: {error}")]
     Schedule { job: String, error: ScheduleError },
     /// Very many changed jobs, of which the first are in force.

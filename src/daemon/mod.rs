@@ -40,8 +40,7 @@ use crate::engine::push_media::PushMedia;
 use crate::engine::recovery::{last_seen, past_accounts, resume_waits};
 use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
 use crate::senders::Environment;
-use crate::store::sqlite::Lost;
-use crate::store::{Applied, SharedStore};
+use crate::store::{Applied, Lost, SharedStore};
 
 pub use self::error::DaemonError;
 pub(crate) use self::once::push;
@@ -189,7 +188,7 @@ impl Daemon {
         scheduler.on_tick(observers.on_tick());
         scheduler.sleep_at_most(systemd::watchdog_period());
         let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
-        let outside = outside::watch(store.clone(), opened.identity(), clock.clone(), events.clone(), commands.clone());
+        let outside = outside::watch(store.clone(), opened.lease(), &clock, events.clone(), commands.clone());
         Ok(Daemon {
             options,
             clock,

@@ -1,6 +1,5 @@
 //! A push outside any job, with or without a daemon.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +12,7 @@ use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
 use crate::engine::dispatcher::{Dispatcher, Event};
 use crate::engine::push_media::PushMedia;
-use crate::store::sqlite::{DaemonLock, LockError, Purpose, is_daemon};
-use crate::store::{self, Access, AdHoc, Settle, SharedStore};
+use crate::store::{self, Access, AdHoc, Holder, LeaseError, Purpose, Settle, SharedStore};
 
 /// How often the state of a push is looked up while waiting for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -40,10 +38,10 @@ pub enum PushError {
         "another pushcron ({holder}) held {database} for all of the {wait:?}; nothing was recorded or sent, so push again, \
          or wait for longer with --wait"
     )]
-    NoTurn { holder: String, database: PathBuf, wait: Duration },
+    NoTurn { holder: Holder, database: Database, wait: Duration },
     /// The database cannot be held.
     #[error("{0}; nothing was recorded or sent")]
-    Lock(LockError),
+    Lease(LeaseError),
     #[error("ended by {0} while it waited for its turn; nothing was recorded or sent")]
     Ended(Signal),
     /// It is recorded, and its end could not be seen or written.
@@ -94,13 +92,13 @@ impl ByHand {
         match self.patience.unless_told(self.turn(self.wait)).await {
             Err(signal) => Err(PushError::Ended(signal)),
             Ok(Ok(opened)) => self.alone(&opened, push).await,
-            Ok(Err(DaemonError::Lock(LockError::Held { holder, .. }))) if is_daemon(&holder) => {
+            Ok(Err(DaemonError::Lease(LeaseError::Held { holder, .. }))) if holder.is_daemon => {
                 self.through_daemon(push).await
             }
-            Ok(Err(DaemonError::Lock(LockError::Held { holder, database }))) => {
+            Ok(Err(DaemonError::Lease(LeaseError::Held { holder, database }))) => {
                 Err(PushError::NoTurn { holder, database, wait: self.wait })
             }
-            Ok(Err(DaemonError::Lock(error))) => Err(PushError::Lock(error)),
+            Ok(Err(DaemonError::Lease(error))) => Err(PushError::Lease(error)),
             Ok(Err(error)) => Err(error.into()),
         }
     }
@@ -125,8 +123,7 @@ impl ByHand {
     }
 
     fn daemon_runs(&self) -> bool {
-        let Database::Sqlite(path) = &self.database;
-        DaemonLock::daemon_runs(path)
+        store::holder(&self.database).is_some_and(|holder| holder.is_daemon)
     }
 
     /// Ends a push whose daemon is gone. Returns whether there is one again.
@@ -141,9 +138,9 @@ impl ByHand {
                 opened.store.close().await;
                 Ok(false)
             }
-            Err(DaemonError::Lock(LockError::Held { holder, .. })) if is_daemon(&holder) => Ok(true),
-            // Without the lock, what is being sent keeps its state; whoever starts next decides it.
-            Err(DaemonError::Lock(_)) => self.give_up(store, push_id).await.map(|()| false),
+            Err(DaemonError::Lease(LeaseError::Held { holder, .. })) if holder.is_daemon => Ok(true),
+            // Without the lease, what is being sent keeps its state; whoever starts next decides it.
+            Err(DaemonError::Lease(_)) => self.give_up(store, push_id).await.map(|()| false),
             Err(error) => Err(error),
         }
     }

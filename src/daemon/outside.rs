@@ -1,5 +1,7 @@
 //! What other processes write: `fire`, `push`, `retry`, `cancel`, `pause` and a person's own SQL.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -9,65 +11,81 @@ use tracing::debug;
 use crate::clock::SharedClock;
 use crate::engine::dispatcher::Event;
 use crate::engine::scheduler::Command;
-use crate::store::sqlite::{Identity, Lost};
-use crate::store::{OpenPush, SharedStore, StoreError};
+use crate::store::{Lease, Lost, OpenPush, Pause, SharedStore, StoreError};
 
-/// How often the database is asked whether somebody else wrote: a counter in shared memory, some microseconds.
-/// Verbs promise that a running daemon acts within a second.
+/// How often a database that tells nobody is asked whether somebody else wrote, and whether it is still there: some
+/// microseconds. Verbs promise that a running daemon acts within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// Watches until aborted, or until the database or its log is no longer where it was.
 pub fn watch(
     store: SharedStore,
-    mut identity: Identity,
-    clock: SharedClock,
+    lease: &dyn Lease,
+    clock: &SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
 ) -> JoinHandle<Lost> {
+    let clock = clock.clone();
+    let pause: Arc<Pause> = Arc::new(move || {
+        let clock = clock.clone();
+        Box::pin(async move { clock.sleep(LOOK_EVERY).await })
+    });
+    let lost = lease.until_lost(pause.clone());
+    let mut outside = Outside { dispatcher, scheduler, paused: None, behind: false };
     tokio::spawn(async move {
-        let mut paused = None;
-        let mut behind = false;
-        loop {
-            if let Some(lost) = identity.look() {
-                return lost;
-            }
-            if let Err(error) =
-                look(&store, store.open_pushes(), &dispatcher, &scheduler, &mut paused, &mut behind).await
-            {
-                // The next look comes soon, and a database in trouble is told by whoever writes.
-                debug!(%error, "cannot see what other processes wrote");
-            }
-            clock.sleep(LOOK_EVERY).await;
+        tokio::select! {
+            biased;
+            lost = lost => lost,
+            never = outside.follow(&store, &*pause) => match never {},
         }
     })
 }
 
-/// `open_pushes` is asked only where somebody wrote.
-async fn look(
-    store: &SharedStore,
-    open_pushes: impl Future<Output = Result<Vec<OpenPush>, StoreError>> + Send,
-    dispatcher: &mpsc::UnboundedSender<Event>,
-    scheduler: &mpsc::Sender<Command>,
-    paused: &mut Option<Vec<String>>,
-    behind: &mut bool,
-) -> Result<(), StoreError> {
-    if paused.is_none() {
-        *paused = Some(store.paused_jobs().await?);
+/// Who is told of what other processes write, and how far they were told.
+struct Outside {
+    dispatcher: mpsc::UnboundedSender<Event>,
+    scheduler: mpsc::Sender<Command>,
+    paused: Option<Vec<String>>,
+    /// Something was written that is not read yet.
+    behind: bool,
+}
+
+impl Outside {
+    async fn follow(&mut self, store: &SharedStore, pause: &Pause) -> Infallible {
+        loop {
+            if let Err(error) = self.look(store, store.open_pushes(), pause).await {
+                // The next look comes soon, and a database in trouble is told by whoever writes.
+                debug!(%error, "cannot see what other processes wrote");
+            }
+            pause().await;
+        }
     }
-    // What was written stays news until it has been read: the question is answered yes only once.
-    *behind |= store.changed_outside().await?;
-    if !*behind {
-        return Ok(());
+
+    /// Waits for a change and tells of it; `open_pushes` is asked only then.
+    async fn look(
+        &mut self,
+        store: &SharedStore,
+        open_pushes: impl Future<Output = Result<Vec<OpenPush>, StoreError>> + Send,
+        pause: &Pause,
+    ) -> Result<(), StoreError> {
+        if self.paused.is_none() {
+            self.paused = Some(store.paused_jobs().await?);
+        }
+        // What was written stays news until it has been read: of a change is told only once.
+        if !self.behind {
+            store.changed(pause).await?;
+            self.behind = true;
+        }
+        let paused_now = store.paused_jobs().await?;
+        if self.paused.as_ref() != Some(&paused_now) {
+            // Both ends are gone only while the daemon stops.
+            let _ = self.scheduler.send(Command::Reread).await;
+            self.paused = Some(paused_now);
+        }
+        let _ = self.dispatcher.send(Event::Opened(open_pushes.await?));
+        self.behind = false;
+        Ok(())
     }
-    let paused_now = store.paused_jobs().await?;
-    if paused.as_ref() != Some(&paused_now) {
-        // Both ends are gone only while the daemon stops.
-        let _ = scheduler.send(Command::Reread).await;
-        *paused = Some(paused_now);
-    }
-    let _ = dispatcher.send(Event::Opened(open_pushes.await?));
-    *behind = false;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -85,9 +103,8 @@ mod tests {
         let store = store::open(&database, Access::Daemon, now).await.unwrap();
         let (dispatcher, mut told) = mpsc::unbounded_channel();
         let (scheduler, _commands) = mpsc::channel(1);
-        let (mut paused, mut behind) = (None, false);
-        look(&store, store.open_pushes(), &dispatcher, &scheduler, &mut paused, &mut behind).await.unwrap();
-        while told.try_recv().is_ok() {}
+        let mut outside = Outside { dispatcher, scheduler, paused: None, behind: false };
+        let pause: &Pause = &|| Box::pin(tokio::task::yield_now());
 
         let spec = PushSpec {
             im: "qq".to_owned(),
@@ -102,9 +119,9 @@ mod tests {
         let id = other.push_ad_hoc(push, now).await.unwrap();
 
         let unread = async { Err(StoreError::Unavailable("database is locked".to_owned())) };
-        let failed = look(&store, unread, &dispatcher, &scheduler, &mut paused, &mut behind).await;
+        let failed = outside.look(&store, unread, pause).await;
         assert!(failed.is_err() && told.try_recv().is_err());
-        look(&store, store.open_pushes(), &dispatcher, &scheduler, &mut paused, &mut behind).await.unwrap();
+        outside.look(&store, store.open_pushes(), pause).await.unwrap();
         let Ok(Event::Opened(pushes)) = told.try_recv() else { panic!("nothing is told") };
         assert_eq!(pushes.iter().map(|push| push.id).collect::<Vec<_>>(), [id]);
     }

@@ -20,8 +20,7 @@ use crate::engine::send_journal::{self, SendJournal};
 use crate::media;
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::sqlite::{DaemonLock, Identity, LockError, Purpose, is_daemon};
-use crate::store::{self, Access, AccountState, Blobs, Breakdown, SharedStore, StoreError};
+use crate::store::{self, Access, AccountState, Blobs, Breakdown, Lease, LeaseError, Purpose, SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
@@ -34,12 +33,12 @@ pub struct Opened {
     /// Ends when the store's writing thread breaks down.
     pub breakdown: Breakdown,
     /// Held for as long as the store is used; a second daemon is refused meanwhile.
-    lock: DaemonLock,
+    lease: Box<dyn Lease>,
 }
 
 /// How long a daemon waits for a push by hand that holds the database; longer than one takes by default.
 const WAIT_FOR_PUSH: Duration = Duration::from_secs(90);
-const LOOK_FOR_LOCK: Duration = Duration::from_millis(50);
+const LOOK_FOR_LEASE: Duration = Duration::from_millis(50);
 
 impl Opened {
     /// For a daemon: a push by hand keeps none from starting, it is waited for.
@@ -54,29 +53,28 @@ impl Opened {
         wait: Duration,
         clock: &SharedClock,
     ) -> Result<Opened, DaemonError> {
-        let Database::Sqlite(path) = database;
         let until = clock.monotonic() + wait;
         let mut told = purpose == Purpose::Push;
-        let lock = loop {
-            match DaemonLock::take(path, purpose, clock.now()) {
-                Err(LockError::Held { holder, .. }) if !is_daemon(&holder) && clock.monotonic() < until => {
+        let lease = loop {
+            match store::take_lease(database, purpose, clock.now()).await {
+                Err(LeaseError::Held { holder, .. }) if !holder.is_daemon && clock.monotonic() < until => {
                     if !told {
                         super::systemd::starting_takes(wait);
-                        tracing::info!(holder, "waiting for a push by hand that holds the database");
+                        tracing::info!(holder = holder.words, "waiting for a push by hand that holds the database");
                         told = true;
                     }
-                    clock.sleep(LOOK_FOR_LOCK).await;
+                    clock.sleep(LOOK_FOR_LEASE).await;
                 }
                 taken => break taken?,
             }
         };
         let store = store::open(database, Access::Daemon, clock.now()).await?;
         let breakdown = store.breakdown();
-        Ok(Opened { database: database.clone(), state_dir: StateDir::of(database), store, breakdown, lock })
+        Ok(Opened { database: database.clone(), state_dir: StateDir::of(database), store, breakdown, lease })
     }
 
-    pub fn identity(&self) -> Identity {
-        self.lock.identity()
+    pub fn lease(&self) -> &dyn Lease {
+        &*self.lease
     }
 
     /// Closes what a process that is gone left open, and opens an empty journal of sends for this one. Whoever holds the

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::access::Access;
 use super::backend::SharedStore;
 use super::error::StoreResult;
+use super::lease::{Holder, Lease, LeaseError, Purpose};
 use super::simulated::SimulatedStore;
-use super::sqlite::{Simulated, SqliteStore};
+use super::sqlite::{FileLease, Simulated, SqliteStore};
 use crate::domain::{Database, UtcMs};
 
 /// Opens a database, or creates it where `access` says so. Needs a tokio runtime for as long as it lives.
@@ -28,5 +29,24 @@ pub async fn open(database: &Database, access: Access, now: UtcMs) -> StoreResul
 pub fn create_simulated(database: &Database, from: UtcMs) -> StoreResult<Box<dyn SimulatedStore>> {
     match database {
         Database::Sqlite(path) => Ok(Box::new(Simulated::create(path, from)?)),
+    }
+}
+
+/// Takes the right to drive a database, or tells who has it. To be held for as long as the database is used.
+///
+/// # Errors
+///
+/// Where another process holds it, or it cannot be held.
+pub async fn take_lease(database: &Database, purpose: Purpose, now: UtcMs) -> Result<Box<dyn Lease>, LeaseError> {
+    match database {
+        Database::Sqlite(path) => Ok(Box::new(FileLease::take(path, purpose, now)?)),
+    }
+}
+
+/// Who drives a database, if anybody does; waits for the answer. Takes nothing, so that nobody who starts meanwhile is
+/// kept from it.
+pub fn holder(database: &Database) -> Option<Holder> {
+    match database {
+        Database::Sqlite(path) => FileLease::holder(path),
     }
 }

@@ -24,14 +24,15 @@ pub trait Upkeep: Send + Sync {
     /// all that hangs on them, and notes how far ([`crate::domain::LedgerJob::pruned_until`]).
     async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned, StoreError>;
 
-    /// Folds the write-ahead log into the database file.
+    /// Folds the log into the database, where it has one that grows until somebody does.
     async fn checkpoint(&self) -> Result<(), StoreError>;
 
     /// A consistent copy, mode 0600, at a path where no file is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotAllowed`] where a copy is made by the database's own tools.
     async fn backup(&self, to: &Path, now: UtcMs) -> Result<(), StoreError>;
-
-    /// Whether another process wrote since the last time this was asked.
-    async fn changed_outside(&self) -> Result<bool, StoreError>;
 
     /// Ends when nothing can be recorded any more, for a reason that only a restart mends. Given once.
     fn breakdown(&self) -> Breakdown;

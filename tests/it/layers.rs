@@ -144,6 +144,24 @@ fn verbs_ask_and_act_and_leave_the_store_to_answers_and_acts() {
     assert_eq!(at_the_store, CLI_AT_THE_STORE);
 }
 
+/// Those who may say of which kind a database is, beside the store: the noun itself, and where its files lie.
+const KNOW_THE_BACKENDS: [&str; 2] = ["domain/database.rs", "domain/state_dir.rs"];
+
+#[test]
+fn nobody_but_the_store_knows_which_backends_there_are() {
+    let named = |text: &str| {
+        let words = ["sqlite", "Sqlite", "postgres", "Postgres"];
+        bare_code(text).split(|c: char| !is_in_name(c)).any(|name| words.iter().any(|word| name.starts_with(word)))
+    };
+    let sources = sources();
+    let naming: Vec<&str> =
+        sources.iter().filter(|(_, text)| named(text)).map(|(path, _)| path.to_str().unwrap()).collect();
+    assert!(naming.len() > 5, "only {} files name a backend", naming.len());
+    let strangers: Vec<_> =
+        naming.into_iter().filter(|path| !path.starts_with("store/") && !KNOW_THE_BACKENDS.contains(path)).collect();
+    assert!(strangers.is_empty(), "ask `store` in place of naming a backend: {strangers:#?}");
+}
+
 #[test]
 fn the_table_itself_has_no_cycle() {
     for (position, (module, allowed)) in LAYERS.iter().enumerate() {

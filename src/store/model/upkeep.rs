@@ -18,8 +18,8 @@ pub struct DatabaseStats {
     pub unknown_pushes: u64,
     /// What the rows take in the file, in bytes.
     pub used_bytes: u64,
-    /// Room in the file that rows took once, to be used again or given back.
-    pub free_bytes: u64,
+    /// Room that rows took once, to be used again or given back; None where the database does not tell.
+    pub free_bytes: Option<u64>,
 }
 
 /// What one step of pruning deleted.

@@ -26,7 +26,7 @@ pub struct SqliteStore {
     /// Told when the writing thread broke down.
     broken: Mutex<Option<oneshot::Receiver<()>>>,
     pub(super) readers: Arc<Readers>,
-    /// `PRAGMA data_version` when [`Upkeep::changed_outside`] was last asked.
+    /// `PRAGMA data_version` when [`Changes::changed`] was last asked.
     pub(super) seen_version: AtomicI64,
 }
 

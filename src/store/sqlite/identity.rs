@@ -6,22 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::database::beside;
+use crate::store::lease::Lost;
 
 /// Device and inode.
 type FileId = (u64, u64);
 
 fn id(found: &Metadata) -> FileId {
     (found.dev(), found.ino())
-}
-
-/// What is no longer where it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// The database itself: what is written goes where nobody looks.
-    Database,
-    /// The log or its index. Whoever opens the database now sees nothing of what is in the old one; who holds that open
-    /// still copies it into the database at its close.
-    Log(PathBuf),
 }
 
 #[derive(Clone, Debug)]

@@ -6,9 +6,10 @@ use rusqlite::Connection;
 
 use super::connect::{SchemaState, migrate, schema_state};
 use super::fault::{Fault, Result};
-use super::lock::{DaemonLock, LockError, Purpose, is_daemon};
+use super::lease::FileLease;
 use crate::domain::UtcMs;
 use crate::store::error::StoreError;
+use crate::store::lease::{LeaseError, Purpose};
 
 /// Brings the database up to date where nobody runs on it, and keeps everybody from starting meanwhile: a daemon goes on
 /// by the schema that it knows, and must not have it changed beneath it.
@@ -18,12 +19,12 @@ pub(super) fn where_nobody_holds_it(conn: &Connection, path: &Path, now: UtcMs) 
         return Ok(());
     }
     let refused = |problem: String| Fault::Verb(StoreError::Open { path: path.display().to_string(), problem });
-    let _lock = match DaemonLock::take(path, Purpose::Upgrade, now) {
-        Ok(lock) => lock,
+    let _lease = match FileLease::take(path, Purpose::Upgrade, now) {
+        Ok(lease) => lease,
         // Perhaps brought up to date by its holder since we looked.
-        Err(LockError::Held { .. }) if schema_state(conn, path)? == SchemaState::Current => return Ok(()),
-        Err(LockError::Held { holder, .. }) => {
-            let advice = match is_daemon(&holder) {
+        Err(LeaseError::Held { .. }) if schema_state(conn, path)? == SchemaState::Current => return Ok(()),
+        Err(LeaseError::Held { holder, .. }) => {
+            let advice = match holder.is_daemon {
                 true => "restart that daemon with this pushcron, which brings it up to date",
                 false => "try again when that has ended",
             };

@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use super::fault::{Fault, Result, closed};
 use super::gone::{Gone, Why, delete_fires};
 use super::handle::SqliteStore;
 use super::writer::{Request, Write};
-use super::{connect, definitions, poll, pruned};
+use super::{connect, definitions, pruned};
 use crate::domain::UtcMs;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::{DatabaseStats, Pruned};
@@ -58,11 +57,6 @@ impl Upkeep for SqliteStore {
         let copied =
             spawn_blocking(move || make_backup(&from, &to, now).map_err(|fault| fault.into_store_error(&from)));
         copied.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    async fn changed_outside(&self) -> StoreResult<bool> {
-        let version = self.write(poll::DataVersion).await?;
-        Ok(self.seen_version.swap(version, Ordering::Relaxed) != version)
     }
 
     fn breakdown(&self) -> Breakdown {
@@ -199,7 +193,7 @@ fn database_stats(conn: &Connection) -> Result<DatabaseStats> {
     Ok(DatabaseStats {
         unknown_pushes: number(unknown_pushes),
         used_bytes: number((pages - free_pages) * page_size),
-        free_bytes: number(free_pages * page_size),
+        free_bytes: Some(number(free_pages * page_size)),
     })
 }
 

@@ -1,8 +1,9 @@
 //! Verbs that write to the database, without a daemon.
 
+use futures_util::FutureExt;
 use insta::assert_snapshot;
-use pushcron::domain::UtcMs;
-use pushcron::store::sqlite::{DaemonLock, Purpose};
+use pushcron::domain::{Database, UtcMs};
+use pushcron::store::{self, Purpose};
 use serde_json::Value;
 
 use crate::cli::house::House;
@@ -170,13 +171,14 @@ fn a_job_that_is_in_the_files_and_in_no_database_is_said_to_be_loaded_by_nobody(
             "{line}"
         );
     }
-    let lock = DaemonLock::take(&house.path("pushcron.db"), Purpose::Daemon, UtcMs(0)).unwrap();
+    let database = Database::at(house.path("pushcron.db"));
+    let lease = store::take_lease(&database, Purpose::Daemon, UtcMs(0)).now_or_never().unwrap().unwrap();
     for line in verbs {
         let told = house.run(line).refused(1);
         let advice = "the daemon that runs has not loaded it: `systemctl reload pushcron`, or send it SIGHUP";
         assert!(told.contains(advice), "{line}: {told}");
     }
-    drop(lock);
+    drop(lease);
     // A misspelt one is not helped by a start.
     assert!(house.run("fire newcomr").refused(1).contains("there is no job 'newcomr'; `pushcron jobs` lists them"));
     // What the files say is not asked of files that are refused.

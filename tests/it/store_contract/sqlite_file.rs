@@ -2,12 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use pushcron::domain::Database;
 use pushcron::domain::Next;
-use pushcron::store::sqlite::{DaemonLock, LockError, Lost, Purpose};
-use pushcron::store::{self, Access, StoreError};
+use pushcron::store::{self, Access, Holder, Lease, LeaseError, Lost, Purpose, StoreError};
 use rusqlite::Connection;
 
 use crate::common::alone::alone;
@@ -16,6 +17,19 @@ use crate::store_contract::world::{NINE, World, at, job};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
+}
+
+/// Locks of files are had at once or not at all.
+fn take(path: &Path, purpose: Purpose) -> Result<Box<dyn Lease>, LeaseError> {
+    store::take_lease(&Database::at(path), purpose, NINE).now_or_never().unwrap()
+}
+
+fn holder(path: &Path) -> Option<Holder> {
+    store::holder(&Database::at(path))
+}
+
+fn daemon_runs(path: &Path) -> bool {
+    holder(path).is_some_and(|holder| holder.is_daemon)
 }
 
 async fn refusal(path: &Path, access: Access) -> StoreError {
@@ -196,27 +210,27 @@ fn limit_file_size(bytes: u64) {
 #[test]
 fn one_daemon_per_database_and_the_second_learns_who_holds_it() {
     let sqlite = Sqlite::new();
-    assert!(!DaemonLock::daemon_runs(&sqlite.path()));
-    let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
-    assert!(DaemonLock::daemon_runs(&sqlite.path()));
-    let error = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap_err();
+    assert!(!daemon_runs(&sqlite.path()));
+    let lock = take(&sqlite.path(), Purpose::Daemon).unwrap();
+    assert!(daemon_runs(&sqlite.path()));
+    let error = take(&sqlite.path(), Purpose::Daemon).unwrap_err();
     let pid = std::process::id().to_string();
-    assert!(matches!(&error, LockError::Held { holder, .. } if holder.contains(&pid)), "{error}");
+    assert!(matches!(&error, LeaseError::Held { holder, .. } if holder.words.contains(&pid)), "{error}");
     assert!(error.to_string().contains("pushcron.db"), "{error}");
     assert_eq!(mode(&sqlite.path().with_extension("db.lock")), 0o600);
     drop(lock);
-    assert!(!DaemonLock::daemon_runs(&sqlite.path()));
-    DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+    assert!(!daemon_runs(&sqlite.path()));
+    take(&sqlite.path(), Purpose::Daemon).unwrap();
 }
 
 #[test]
 fn a_push_by_hand_is_not_taken_for_a_daemon_and_a_daemon_of_0_1_0_is() {
     let sqlite = Sqlite::new();
-    let lock = DaemonLock::take(&sqlite.path(), Purpose::Push, NINE).unwrap();
-    assert!(DaemonLock::holder(&sqlite.path()).unwrap().starts_with("push, pid "));
-    assert!(!DaemonLock::daemon_runs(&sqlite.path()));
+    let lock = take(&sqlite.path(), Purpose::Push).unwrap();
+    assert!(holder(&sqlite.path()).unwrap().words.starts_with("push, pid "));
+    assert!(!daemon_runs(&sqlite.path()));
     std::fs::write(sqlite.path().with_extension("db.lock"), "pid 7, since 2026-11-01T00:00:00Z").unwrap();
-    assert!(DaemonLock::daemon_runs(&sqlite.path()));
+    assert!(daemon_runs(&sqlite.path()));
     drop(lock);
     assert_eq!(std::fs::read(sqlite.path().with_extension("db.lock")).unwrap(), b"");
 }
@@ -224,17 +238,17 @@ fn a_push_by_hand_is_not_taken_for_a_daemon_and_a_daemon_of_0_1_0_is() {
 #[test]
 fn who_only_looks_for_a_holder_keeps_nobody_from_taking_the_lock() {
     let sqlite = Sqlite::new();
-    drop(DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap());
+    drop(take(&sqlite.path(), Purpose::Daemon).unwrap());
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    DaemonLock::holder(&sqlite.path());
+                    holder(&sqlite.path());
                 }
             });
         }
-        let taken: Vec<_> = (0..3000).map(|_| DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).err()).collect();
+        let taken: Vec<_> = (0..3000).map(|_| take(&sqlite.path(), Purpose::Daemon).err()).collect();
         done.store(true, Ordering::Relaxed);
         let refused: Vec<String> = taken.into_iter().flatten().map(|error| error.to_string()).collect();
         assert!(refused.is_empty(), "{} of 3000, such as: {}", refused.len(), refused[0]);
@@ -247,13 +261,13 @@ fn what_a_killed_daemon_left_in_the_lock_file_is_not_told_of_who_is_just_startin
     let path = sqlite.path().with_extension("db.lock");
     for left in ["daemon, pid 7, since 2026-11-28T00:00:00Z", "push, pid 7, since 2026-11-28T00:00:00Z", ""] {
         std::fs::write(&path, left).unwrap();
-        assert_eq!(DaemonLock::holder(&sqlite.path()), None, "nobody holds it");
+        assert_eq!(holder(&sqlite.path()), None, "nobody holds it");
         // As whoever has the lock, and has not yet written what for.
         let file = std::fs::File::open(&path).unwrap();
         rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-        assert!(!DaemonLock::daemon_runs(&sqlite.path()));
-        let error = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap_err();
-        let told = matches!(&error, LockError::Held { holder, .. } if holder == "its process is just starting");
+        assert!(!daemon_runs(&sqlite.path()));
+        let error = take(&sqlite.path(), Purpose::Daemon).unwrap_err();
+        let told = matches!(&error, LeaseError::Held { holder, .. } if holder.words == "its process is just starting");
         assert!(told, "{error}");
     }
 }
@@ -263,11 +277,11 @@ fn a_daemon_of_0_1_0_that_still_runs_is_seen_though_it_shows_no_sign() {
     let sqlite = Sqlite::new();
     let path = sqlite.path().with_extension("db.lock");
     std::fs::write(&path, "pid 7, since 2026-11-01T00:00:00Z").unwrap();
-    assert!(!DaemonLock::daemon_runs(&sqlite.path()), "it ended long ago");
+    assert!(!daemon_runs(&sqlite.path()), "it ended long ago");
     let file = std::fs::File::open(&path).unwrap();
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    assert!(DaemonLock::daemon_runs(&sqlite.path()));
-    let error = DaemonLock::take(&sqlite.path(), Purpose::Push, NINE).unwrap_err();
+    assert!(daemon_runs(&sqlite.path()));
+    let error = take(&sqlite.path(), Purpose::Push).unwrap_err();
     assert!(error.to_string().contains("(pid 7, since"), "{error}");
 }
 
@@ -291,7 +305,7 @@ async fn a_verb_changes_no_schema_under_whoever_holds_the_database() {
     let sqlite = Sqlite::new();
     of_an_earlier_version(&sqlite);
     for (purpose, what_to_do) in [(Purpose::Daemon, "restart"), (Purpose::Push, "try again")] {
-        let lock = DaemonLock::take(&sqlite.path(), purpose, NINE).unwrap();
+        let lock = take(&sqlite.path(), purpose).unwrap();
         let error = refusal(&sqlite.path(), Access::Write).await.to_string();
         assert!(error.contains("version 1") && error.contains("pid ") && error.contains(what_to_do), "{error}");
         assert_eq!(version(&sqlite), 1);
@@ -300,7 +314,7 @@ async fn a_verb_changes_no_schema_under_whoever_holds_the_database() {
     // Where nobody holds it, a verb brings it up to date, and lets go of it.
     store::open(&Database::at(sqlite.path()), Access::Write, NINE).await.unwrap().close().await;
     assert!(version(&sqlite) > 1);
-    DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+    take(&sqlite.path(), Purpose::Daemon).unwrap();
 }
 
 #[tokio::test]
@@ -309,7 +323,7 @@ async fn a_verb_makes_no_database_of_a_backup_under_a_daemon() {
     let store = sqlite.store().await;
     let copy = sqlite.path().with_file_name("copy.db");
     store.backup(&copy, NINE).await.unwrap();
-    let lock = DaemonLock::take(&copy, Purpose::Daemon, NINE).unwrap();
+    let lock = take(&copy, Purpose::Daemon).unwrap();
     let error = refusal(&copy, Access::Write).await.to_string();
     assert!(error.contains("backup") && error.contains("restart"), "{error}");
     drop(lock);
@@ -319,17 +333,17 @@ async fn a_verb_makes_no_database_of_a_backup_under_a_daemon() {
 #[test]
 fn a_database_is_one_by_whatever_name_it_is_called() {
     let sqlite = Sqlite::new();
-    let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
+    let lock = take(&sqlite.path(), Purpose::Daemon).unwrap();
     let (link, hard) = (sqlite.path().with_file_name("link.db"), sqlite.path().with_file_name("hard.db"));
     std::os::unix::fs::symlink(sqlite.path(), &link).unwrap();
     std::fs::hard_link(sqlite.path(), &hard).unwrap();
-    assert!(DaemonLock::daemon_runs(&link));
-    let error = DaemonLock::take(&link, Purpose::Push, NINE).unwrap_err();
-    assert!(matches!(&error, LockError::Held { holder, .. } if holder.starts_with("daemon")), "{error}");
-    let error = DaemonLock::take(&hard, Purpose::Daemon, NINE).unwrap_err();
-    assert!(matches!(error, LockError::OtherName { .. }), "{error}");
+    assert!(daemon_runs(&link));
+    let error = take(&link, Purpose::Push).unwrap_err();
+    assert!(matches!(&error, LeaseError::Held { holder, .. } if holder.words.starts_with("daemon")), "{error}");
+    let error = take(&hard, Purpose::Daemon).unwrap_err();
+    assert!(matches!(error, LeaseError::HeldUnseen { .. }), "{error}");
     drop(lock);
-    DaemonLock::take(&hard, Purpose::Daemon, NINE).unwrap();
+    take(&hard, Purpose::Daemon).unwrap();
 }
 
 #[tokio::test]
@@ -347,13 +361,13 @@ async fn a_database_with_two_names_is_refused() {
 #[test]
 fn a_database_that_was_moved_removed_or_replaced_is_lost() {
     let sqlite = Sqlite::new();
-    let lock = DaemonLock::take(&sqlite.path(), Purpose::Daemon, NINE).unwrap();
-    let mut identity = lock.identity();
-    assert_eq!(identity.look(), None);
+    let lock = take(&sqlite.path(), Purpose::Daemon).unwrap();
+    let lost = || lock.until_lost(Arc::new(|| Box::pin(std::future::pending()))).now_or_never();
+    assert_eq!(lost(), None);
     std::fs::rename(sqlite.path(), sqlite.path().with_file_name("moved.db")).unwrap();
-    assert_eq!(identity.look(), Some(Lost::Database));
+    assert_eq!(lost(), Some(Lost::Database));
     std::fs::write(sqlite.path(), "another").unwrap();
-    assert_eq!(identity.look(), Some(Lost::Database));
+    assert_eq!(lost(), Some(Lost::Database));
 }
 
 #[tokio::test]

@@ -11,7 +11,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock, fstatfs};
 use rustix::io::Errno;
@@ -20,60 +21,25 @@ use super::connect::create;
 use super::identity::Identity;
 use super::place::real_path;
 use super::sign;
-use crate::domain::UtcMs;
 use crate::domain::database::beside;
-use crate::store::error::StoreError;
+use crate::domain::{Database, UtcMs};
+use crate::store::lease::{Holder, Lease, LeaseError, Purpose, UntilLost};
+use crate::store::pause::Pause;
 
 /// File systems on which `flock` would get into the way of SQLite's own locks (Linux turns it into the same kind on its
 /// way to the server): NFS, SMB in three ages, 9P, and whatever a FUSE program makes of it.
 const NO_FLOCK: [u32; 6] = [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997, 0x6573_5546];
 
-/// Why a daemon may not run on this database.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    #[error("another pushcron ({holder}) holds {database}; stop it first, or give this one its own database")]
-    Held { database: PathBuf, holder: String },
-    #[error(
-        "{database} is in use by another pushcron, by another path (a second mount?) or with its lock file removed; stop it first"
-    )]
-    OtherName { database: PathBuf },
-    /// The path means no file that could be locked.
-    #[error("{0}")]
-    Place(#[from] StoreError),
-    #[error("lock file {path}: {problem}")]
-    File { path: PathBuf, problem: String },
-}
-
-/// What a process holds a database for; the lock file says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    Daemon,
-    /// One push by hand: others may wait for it.
-    Push,
-    /// A verb that brings the schema up to date.
-    Upgrade,
-}
-
-impl Purpose {
-    fn as_str(self) -> &'static str {
-        match self {
-            Purpose::Daemon => "daemon",
-            Purpose::Push => "push",
-            Purpose::Upgrade => "upgrade",
-        }
-    }
-}
-
-/// The right to run the daemon on a database. The kernel takes it back when the process ends, however it ends; the
-/// file stays, and what it says of a holder counts only while it is locked.
+/// The locks of a process on a database file. The kernel takes them back when the process ends, however it ends; the
+/// lock file stays, and what it says of a holder counts only while it is locked.
 #[derive(Debug)]
-pub struct DaemonLock {
+pub struct FileLease {
     file: File,
     database: Option<ManuallyDrop<File>>,
     identity: Identity,
 }
 
-impl Drop for DaemonLock {
+impl Drop for FileLease {
     fn drop(&mut self) {
         // What the next holder has not written over yet must not be taken for the truth.
         let _ = self.file.set_len(0);
@@ -83,12 +49,13 @@ impl Drop for DaemonLock {
     }
 }
 
-impl DaemonLock {
+impl FileLease {
     /// Takes the lock, or names who holds it.
-    pub fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<DaemonLock, LockError> {
+    pub fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<FileLease, LeaseError> {
         let database = &*real_path(database)?;
         let path = beside(database, ".lock");
-        let failed = |problem: std::io::Error| LockError::File { path: path.clone(), problem: problem.to_string() };
+        let failed =
+            |problem: std::io::Error| LeaseError::Unavailable(format!("lock file {}: {problem}", path.display()));
         // Not truncated at opening: until it is ours, its text belongs to the holder. What it says of one who was killed
         // counts for nobody, since the sign went with the process.
         let mut file = OpenOptions::new()
@@ -102,7 +69,7 @@ impl DaemonLock {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
-                return Err(LockError::Held { database: database.to_owned(), holder: holder(&mut file) });
+                return Err(LeaseError::Held { database: Database::at(database), holder: holder_of(&mut file) });
             }
             Err(error) => return Err(failed(error.into())),
         }
@@ -112,36 +79,42 @@ impl DaemonLock {
         sign::put(&file).map_err(failed)?;
         let found = of_database.as_ref().and_then(|file| file.metadata().ok());
         let identity = Identity::new(database, found.as_ref());
-        Ok(DaemonLock { file, database: of_database, identity })
-    }
-
-    pub fn identity(&self) -> Identity {
-        self.identity.clone()
+        Ok(FileLease { file, database: of_database, identity })
     }
 
     /// Who holds this database, if anybody does. Takes nothing, so that nobody who starts meanwhile is kept from it.
-    pub fn holder(database: &Path) -> Option<String> {
+    pub fn holder(database: &Path) -> Option<Holder> {
         let mut file = File::open(beside(&real_path(database).ok()?, ".lock")).ok()?;
-        match sign::is_on(&file) {
-            Ok(true) => Some(written(&mut file)?),
+        let words = match sign::is_on(&file) {
+            Ok(true) => written(&mut file),
             // 0.1.0 put no sign; who holds it then is seen by its lock alone.
             _ if written(&mut file).is_some_and(|text| is_of_0_1_0(&text)) => {
                 let locked = flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK);
                 locked.then(|| written(&mut file)).flatten()
             }
             _ => None,
-        }
+        };
+        words.map(holder)
     }
+}
 
-    /// Whether a daemon runs on this database. A push by hand that holds it takes up nobody's rows but its own.
-    pub fn daemon_runs(database: &Path) -> bool {
-        DaemonLock::holder(database).is_some_and(|holder| is_daemon(&holder))
+impl Lease for FileLease {
+    fn until_lost(&self, pause: Arc<Pause>) -> UntilLost {
+        let mut identity = self.identity.clone();
+        Box::pin(async move {
+            loop {
+                if let Some(lost) = identity.look() {
+                    return lost;
+                }
+                pause().await;
+            }
+        })
     }
 }
 
 /// Locks the database by its inode; makes the file first where there is none. What is no file is refused by whoever
 /// opens it, and what cannot be opened as well.
-fn lock_itself(database: &Path) -> Result<Option<ManuallyDrop<File>>, LockError> {
+fn lock_itself(database: &Path) -> Result<Option<ManuallyDrop<File>>, LeaseError> {
     let _ = create(database);
     if !std::fs::metadata(database).is_ok_and(|found| found.is_file()) {
         return Ok(None);
@@ -157,16 +130,20 @@ fn lock_itself(database: &Path) -> Result<Option<ManuallyDrop<File>>, LockError>
     }
     match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
-        Err(Errno::WOULDBLOCK) => Err(LockError::OtherName { database: database.to_owned() }),
+        Err(Errno::WOULDBLOCK) => Err(LeaseError::HeldUnseen {
+            database: Database::at(database),
+            how: "by another path (a second mount?) or with its lock file removed",
+        }),
         Err(error) => {
-            Err(LockError::File { path: database.to_owned(), problem: std::io::Error::from(error).to_string() })
+            Err(LeaseError::Unavailable(format!("lock file {}: {}", database.display(), std::io::Error::from(error))))
         }
     }
 }
 
-/// Whether a holder is a daemon, by what its lock file says; version 0.1.0 wrote no purpose.
-pub fn is_daemon(holder: &str) -> bool {
-    holder.starts_with(Purpose::Daemon.as_str()) || is_of_0_1_0(holder)
+/// Whether it is a daemon is told by the words of its lock file; version 0.1.0 wrote no purpose.
+fn holder(words: String) -> Holder {
+    let is_daemon = words.starts_with(Purpose::Daemon.as_str()) || is_of_0_1_0(&words);
+    Holder { words, is_daemon }
 }
 
 fn is_of_0_1_0(text: &str) -> bool {
@@ -174,10 +151,10 @@ fn is_of_0_1_0(text: &str) -> bool {
 }
 
 /// Who has the lock that could not be taken. A text without its writer's sign is of somebody who is gone.
-fn holder(file: &mut File) -> String {
+fn holder_of(file: &mut File) -> Holder {
     let is_signed = sign::is_on(file).unwrap_or(false);
     let text = written(file).filter(|text| is_signed || is_of_0_1_0(text));
-    text.unwrap_or_else(|| "its process is just starting".to_owned())
+    holder(text.unwrap_or_else(|| "its process is just starting".to_owned()))
 }
 
 fn written(file: &mut File) -> Option<String> {
