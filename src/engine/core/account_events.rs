@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::{Action, Core, Step};
+use super::io::{Action, Step};
+use super::state::Core;
 use crate::engine::accounts::Accounts;
 use crate::engine::observer::EngineEvent;
 use crate::senders::{Probe, SenderEvent};

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::{error, warn};
 
-use super::{Core, Step};
+use super::io::Step;
+use super::state::Core;
 use crate::domain::{Delivery, Next, Reason, Target, UtcMs};
 use crate::engine::observer::EngineEvent;
 use crate::policy::account::Choice;

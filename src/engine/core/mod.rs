@@ -17,214 +17,47 @@ mod account_events;
 mod account_queue;
 mod choosing;
 mod fair_queue;
+mod io;
 mod outcomes;
 mod queue;
 mod recorder;
+mod recording;
 pub mod recovery;
 mod stable;
 mod staging;
 mod starter;
+mod starting;
+mod state;
 mod stopping;
 pub mod timer;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::debug;
 
+use self::io::Step;
 use self::queue::Queue;
-use self::recorder::Recorder;
+use self::recorder::{Recorder, STORE_PAUSE};
 use self::starter::Starter;
+use self::state::LOOK_AGAIN;
 use super::accounts::Accounts;
 use super::observer::{self, Observer};
-use crate::domain::{Delivery, Moment, Reading, Report, UtcMs};
+use crate::domain::{Moment, Reading, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
-use crate::senders::{Probe, Sender, SenderEvent};
-use crate::store::{AccountRow, Begin, Finish, OpenPush, Settle, StoreError, TakeBack};
 
 pub use self::account_queue::{AccountLimits, Trust};
+pub use self::io::{Action, Dice, Event, Input, Start, Wake};
+pub use self::state::Core;
 pub use self::stopping::STOP_GRACE;
 
 /// Attempts are opened this long before their instant, so that nothing is left to do at the instant but to send: so
 /// long for the first, and more for each that has to be opened beside it.
 const LEAD: Duration = Duration::from_millis(20);
 const LEAD_OF_EACH: Duration = Duration::from_micros(10);
-/// Parked pushes are looked at again at least this often (their accounts' events wake them earlier).
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How soon a clock that shows an impossible time is looked at again.
 const DOUBT_PAUSE: Duration = Duration::from_secs(1);
 /// A wall clock that differs so much from what it should show was set.
 const CLOCK_SET: Duration = Duration::from_secs(2);
-/// How long the database is left alone after it could not be written.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
-
-/// Chance, all of it: one seed gives one course of events.
-pub struct Dice(fastrand::Rng);
-
-impl Dice {
-    /// Dice that fall as those of every other game with this seed.
-    pub fn with_seed(seed: u64) -> Dice {
-        Dice(fastrand::Rng::with_seed(seed))
-    }
-
-    /// Dice that nobody foresees.
-    pub fn unforeseen() -> Dice {
-        Dice(fastrand::Rng::new())
-    }
-
-    /// A number from 0 to 1, the latter excluded.
-    pub fn unit(&mut self) -> f64 {
-        self.0.f64()
-    }
-}
-
-/// What the core is told from outside.
-pub enum Event {
-    /// Pushes that were recorded, or are open in the store.
-    Opened(Vec<OpenPush>),
-    /// Pushes that an earlier process left, whose lengths end at instants of this reading (`recovery::resume_waits`). The
-    /// clock may be set before they are taken in, as one that was wrong at the start is.
-    Resumed { pushes: Vec<OpenPush>, by: Reading },
-    /// Pushes that are no longer open: cancelled, or withdrawn before their instant.
-    Dropped(Vec<i64>),
-    /// Jobs that left the definitions: what is under way ends, and is not retried.
-    JobsRemoved(Vec<Arc<str>>),
-    /// Definitions of accounts after a load.
-    Accounts(Accounts),
-    /// Ask every account that jobs use how it is.
-    ProbeAll,
-    /// A sender's background work has news.
-    FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
-    /// Nothing but a reason for a tick, whatever there is to do, so that it is seen that rounds are made.
-    Tick,
-    /// No new attempts; those under way may end within the grace, and all is recorded.
-    Stop,
-}
-
-/// What the core reacts to: news from outside, and the results of its own actions.
-pub enum Input {
-    Event(Event),
-    /// What [`Action::Begin`] came to.
-    Begun {
-        begins: Vec<Begin>,
-        result: Result<Vec<Delivery>, StoreError>,
-    },
-    /// The start of these attempts could not be noted, so that their senders were not called.
-    NotStarted {
-        push_ids: Vec<i64>,
-        error: String,
-    },
-    /// The media of a started attempt: the delivery with its media, or the report of an attempt that ended there.
-    Resolved {
-        push_id: i64,
-        result: Result<Arc<Delivery>, Report>,
-    },
-    /// What the call of a sender ([`Action::Start`]) came to.
-    Done {
-        push_id: i64,
-        report: Report,
-    },
-    /// What [`Action::Finish`] came to: the ids of pushes whose attempt was no longer open.
-    Finished {
-        finishes: Vec<Finish>,
-        result: Result<Vec<i64>, StoreError>,
-    },
-    /// What [`Action::TakeBack`] came to: the ids of pushes that are not open any more.
-    TakenBack {
-        attempts: Vec<TakeBack>,
-        result: Result<Vec<i64>, StoreError>,
-    },
-    /// What [`Action::Settle`] came to.
-    Settled {
-        settles: Vec<Settle>,
-        result: Result<(), StoreError>,
-    },
-    /// What [`Action::Probe`] came to.
-    Probed {
-        account: Arc<str>,
-        generation: u64,
-        probe: Probe,
-    },
-    /// All that came is taken in, or the time has come that [`Core::wake`] told: do what can be done now.
-    Tick,
-}
-
-/// What is to be done. What needs neither the store nor a sender is done at once and in this order; all else may take as
-/// long as it likes and overtake one another, since what depends on a result waits for it.
-pub enum Action {
-    /// Open attempts in the store. At most one of these is under way.
-    Begin { begins: Vec<Begin>, now: UtcMs },
-    /// Have the media of an attempt resolved, before anything is sent; its sender's name decides how large they may be.
-    Resolve { sender_name: &'static str, delivery: Arc<Delivery> },
-    /// Note that the senders of these attempts are called next, all or none, and call them. What ends without a note
-    /// was never begun.
-    Start(Vec<Start>),
-    /// Record outcomes.
-    Finish(Vec<Finish>),
-    /// Take attempts back that were never made.
-    TakeBack { attempts: Vec<TakeBack>, now: UtcMs },
-    /// Snooze or end pushes without an attempt.
-    Settle { settles: Vec<Settle>, now: UtcMs },
-    /// Ask an account how it is.
-    Probe { account: Arc<str>, generation: u64, sender: Arc<dyn Sender> },
-    /// Write the health of accounts; `all` forgets the rows of others. Told again by the next probe, so that a failure
-    /// is only worth a line.
-    RecordAccounts { rows: Vec<AccountRow>, all: bool },
-    /// The platform proved that a message arrived.
-    Confirm { account: Arc<str>, message_id: String, now: UtcMs },
-    /// Rows of pushes that wait for a length tell these instants from here on.
-    TellNextAttempts(Vec<(i64, UtcMs)>),
-    /// The attempt of this push was closed durably: the note of its start says nothing any more.
-    Closed(i64),
-    /// The push waits for another attempt: others may have the room of its files.
-    SetMediaAside(i64),
-    /// The push is done: its files may go.
-    ReleaseMedia(i64),
-    /// The attempt of this push is not waited for any longer.
-    Abort(i64),
-}
-
-/// An attempt to be made now.
-pub struct Start {
-    pub sender: Arc<dyn Sender>,
-    pub delivery: Arc<Delivery>,
-}
-
-/// When [`Input::Tick`] has something to do at the latest: by the wall clock, or by the one that nobody sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wake {
-    pub at: Option<UtcMs>,
-    pub after: Moment,
-}
-
-/// One step's surroundings.
-struct Step<'a> {
-    now: Reading,
-    dice: &'a mut Dice,
-    actions: &'a mut Vec<Action>,
-}
-
-impl Step<'_> {
-    fn act(&mut self, action: Action) {
-        self.actions.push(action);
-    }
-}
-
-/// The memory of everything that is open, and all decisions about it.
-pub struct Core {
-    accounts: Accounts,
-    queue: Queue,
-    starter: Starter,
-    recorder: Recorder,
-    observer: Observer,
-    look_again_at: Moment,
-    /// The last instant that surely has passed, against which the clock is judged.
-    last_known: Option<UtcMs>,
-    /// What both clocks showed when they were last compared.
-    compared: Reading,
-    /// Stopping, and until when attempts under way are waited for.
-    stopping_until: Option<Moment>,
-}
 
 impl Core {
     pub fn new(now: Reading) -> Core {

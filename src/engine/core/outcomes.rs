@@ -2,8 +2,9 @@
 
 use tracing::{debug, info, warn};
 
+use super::io::Step;
 use super::starter::InFlight;
-use super::{Core, Step};
+use super::state::Core;
 use crate::domain::{Delivery, Health, Next, Outcome, Reason, Report};
 use crate::engine::observer::EngineEvent;
 use crate::policy::retry::{self, AttemptContext};

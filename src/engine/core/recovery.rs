@@ -2,7 +2,7 @@
 
 use tracing::{error, warn};
 
-use super::Dice;
+use super::io::Dice;
 use crate::domain::{Delivery, Next, Outcome, Reading, Reason, Report, UtcMs};
 use crate::policy::retry::{AttemptContext, decide};
 use crate::store::{Finish, Interrupted, OpenPush, TakeBack};

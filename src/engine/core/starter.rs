@@ -1,44 +1,37 @@
-//! Opening attempts ahead of their instants, and having the senders called.
+//! The attempts that are opened, and those under way.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tracing::error;
-
-use super::choosing::gate;
-use super::queue::Startable;
 use super::stable::StableMap;
 use super::staging::{Staged, Staging};
-use super::{Action, Core, LOOK_AGAIN, Start, Step};
-use crate::domain::{Delivery, Outcome, Reason, Report, UtcMs};
+use crate::domain::{Delivery, UtcMs};
 use crate::engine::accounts::Accounts;
-use crate::senders::{Gate, Sender};
-use crate::store::{Begin, StoreError, TakeBack};
+use crate::senders::Sender;
 
 /// Attempts whose rows are durable: those that wait for their instant or a slot, by account, and those under way.
 #[derive(Default)]
 pub(super) struct Starter {
-    staging: BTreeMap<Arc<str>, Staging>,
-    in_flight: StableMap<i64, InFlight>,
+    pub(super) staging: BTreeMap<Arc<str>, Staging>,
+    pub(super) in_flight: StableMap<i64, InFlight>,
     /// At most one batch of attempts is being opened at a time; the next one gathers meanwhile.
-    is_beginning: bool,
+    pub(super) is_beginning: bool,
 }
 
 /// An attempt under way.
 pub(super) struct InFlight {
-    pub delivery: Arc<Delivery>,
-    pub account: Arc<str>,
+    pub(super) delivery: Arc<Delivery>,
+    pub(super) account: Arc<str>,
     /// Of the account's definition, which a reload may have replaced when the answer comes.
-    pub generation: u64,
-    pub started_at: UtcMs,
-    pub idempotent: bool,
+    pub(super) generation: u64,
+    pub(super) started_at: UtcMs,
+    pub(super) idempotent: bool,
     /// Kept, since the account may leave the definitions while media are fetched.
-    sender: Arc<dyn Sender>,
+    pub(super) sender: Arc<dyn Sender>,
     /// Until then its media are fetched, and nothing was sent.
-    is_called: bool,
-    start_at: UtcMs,
-    target_key: u64,
+    pub(super) is_called: bool,
+    pub(super) start_at: UtcMs,
+    pub(super) target_key: u64,
 }
 
 impl Starter {
@@ -67,14 +60,14 @@ impl Starter {
         self.abandon(|_| true)
     }
 
-    fn abandon(&mut self, which: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
+    pub(super) fn abandon(&mut self, which: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
         let chosen = self.in_flight.iter().filter(|(_, in_flight)| which(in_flight));
         let mut all: Vec<i64> = chosen.map(|(id, _)| *id).collect();
         all.sort_unstable();
         all.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    fn free_slot(&mut self, account: &str, target_key: u64) {
+    pub(super) fn free_slot(&mut self, account: &str, target_key: u64) {
         if let Some(staging) = self.staging.get_mut(account) {
             staging.finished(target_key);
         }
@@ -89,7 +82,7 @@ impl Starter {
     }
 
     /// What is staged for accounts that left the definitions.
-    fn unstage_orphans(&mut self, accounts: &Accounts) -> Vec<Staged> {
+    pub(super) fn unstage_orphans(&mut self, accounts: &Accounts) -> Vec<Staged> {
         let mut orphans = Vec::new();
         self.staging.retain(|account, staging| {
             let is_gone = accounts.get(account).is_none();
@@ -102,7 +95,7 @@ impl Starter {
     }
 
     /// The attempts whose instant has come and that find a free slot.
-    fn take_ready(&mut self, accounts: &Accounts, now: UtcMs) -> Vec<(Arc<str>, Staged)> {
+    pub(super) fn take_ready(&mut self, accounts: &Accounts, now: UtcMs) -> Vec<(Arc<str>, Staged)> {
         let mut ready = Vec::new();
         for (account, staging) in &mut self.staging {
             let Some(live) = accounts.get(account) else { continue };
@@ -111,183 +104,5 @@ impl Starter {
             }
         }
         ready
-    }
-}
-
-impl Core {
-    /// Has attempts opened for the pushes whose turn it is.
-    pub(super) fn begin(&mut self, step: &mut Step<'_>) {
-        if self.starter.is_beginning || self.recorder.is_down(step.now) {
-            return;
-        }
-        let Startable { begins, expired } = self.queue.take_startable(step.now);
-        expired.into_iter().for_each(|id| self.expire(id, step));
-        // Of accounts that turned out too slow for what was opened for them: others may need the room, and after a
-        // power loss nobody could tell it from what was under way.
-        for account in self.queue.overfull() {
-            let staged = self.starter.unstage(Some(&account));
-            self.take_back_all(staged, step);
-        }
-        if !begins.is_empty() {
-            self.starter.is_beginning = true;
-            step.act(Action::Begin { begins, now: step.now.wall });
-        }
-    }
-
-    pub(super) fn begun(&mut self, begins: Vec<Begin>, result: Result<Vec<Delivery>, StoreError>, step: &mut Step<'_>) {
-        self.starter.is_beginning = false;
-        let deliveries = match result {
-            Ok(deliveries) => deliveries,
-            Err(error) => {
-                self.recorder.failed("open attempts", &error, step.now);
-                for begin in begins {
-                    self.queue.reopen(begin.push_id);
-                }
-                return;
-            }
-        };
-        let now = step.now;
-        let mut accounts: BTreeMap<i64, Arc<str>> =
-            begins.into_iter().map(|begin| (begin.push_id, begin.account)).collect();
-        for delivery in deliveries {
-            let Some(account) = accounts.remove(&delivery.push_id) else { continue };
-            let start_at = self.queue.hour_of(delivery.push_id).unwrap_or(now.wall);
-            // It may have gone, or gone down, while its attempts were being opened.
-            let live = self
-                .accounts
-                .get(&account)
-                .filter(|live| !live.health.is_down() && !live.health.is_cooling_down(now.moment));
-            let Some(live) = live else {
-                self.take_back(&delivery, start_at, None, step);
-                continue;
-            };
-            let per_target = live.limits.per_target();
-            let staging = self.starter.staging.entry(account).or_insert_with(|| Staging::new(per_target));
-            let target_key = self.queue.target_key_of(delivery.push_id);
-            staging.stage(Staged { delivery: Arc::new(delivery), start_at, target_key }, now.wall);
-        }
-        // What the store did not hand out was cancelled, withdrawn or resolved meanwhile.
-        for id in accounts.into_keys() {
-            self.forget(id, step);
-        }
-        if self.stopping_until.is_some() {
-            let staged = self.starter.unstage(None);
-            self.take_back_all(staged, step);
-        }
-    }
-
-    /// Has the senders called whose attempts are ready.
-    pub(super) fn start(&mut self, step: &mut Step<'_>) {
-        let now = step.now;
-        let mut starts = Vec::new();
-        for (account, Staged { delivery, start_at, target_key }) in self.starter.take_ready(&self.accounts, now.wall) {
-            let Some(live) = self.accounts.get(&account) else { continue };
-            if delivery.expires_at <= now.wall {
-                // It stood in line until its time was over: what is not begun by then is not begun at all.
-                self.starter.free_slot(&account, target_key);
-                self.take_back(&delivery, start_at, None, step);
-                continue;
-            }
-            let sender = live.sender.clone();
-            if let Gate::Closed { reason, until } = gate(&*sender, &delivery.target, Some(&delivery), now.wall) {
-                // Room for one send, but not for all parts of this message.
-                self.starter.free_slot(&account, target_key);
-                self.recorder.snoozed_for(delivery.push_id, reason);
-                self.take_back(&delivery, until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason), step);
-                continue;
-            }
-            // A sender that breaks down here promises nothing.
-            let is_idempotent = AssertUnwindSafe(|| sender.is_idempotent(&delivery, now.wall));
-            let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
-            let (sender_name, generation) = (live.limits.sender, live.generation);
-            let is_called = delivery.message.body.media().is_empty();
-            if is_called {
-                self.queue.started(&account, now.moment);
-            }
-            self.recorder.forget(delivery.push_id);
-            let in_flight = InFlight {
-                delivery: delivery.clone(),
-                account,
-                generation,
-                started_at: now.wall,
-                idempotent,
-                sender: sender.clone(),
-                is_called,
-                start_at,
-                target_key,
-            };
-            self.starter.in_flight.insert(delivery.push_id, in_flight);
-            if is_called {
-                starts.push(Start { sender, delivery });
-            } else {
-                step.act(Action::Resolve { sender_name, delivery });
-            }
-        }
-        if !starts.is_empty() {
-            step.act(Action::Start(starts));
-        }
-        let orphans = self.starter.unstage_orphans(&self.accounts);
-        self.take_back_all(orphans, step);
-    }
-
-    /// Without a note of its start nothing is sent: after a kill it could not be told from what was never begun.
-    pub(super) fn not_started(&mut self, push_ids: &[i64], error: &str, step: &mut Step<'_>) {
-        error!(error, attempts = push_ids.len(), "the start of attempts cannot be noted, and nothing is sent without");
-        self.recorder.pause(step.now);
-        for id in push_ids {
-            if let Some(InFlight { delivery, start_at, .. }) = self.starter.end(*id) {
-                self.take_back(&delivery, start_at, None, step);
-            }
-        }
-    }
-
-    /// The media of an attempt under way are there, or cannot be had.
-    pub(super) fn resolved(&mut self, push_id: i64, result: Result<Arc<Delivery>, Report>, step: &mut Step<'_>) {
-        // Given up at a stop.
-        let Some(in_flight) = self.starter.in_flight.get_mut(&push_id) else { return };
-        let report = match result {
-            Ok(delivery) if delivery.expires_at > step.now.wall => {
-                in_flight.is_called = true;
-                self.queue.started(&in_flight.account, step.now.moment);
-                return step.act(Action::Start(vec![Start { sender: in_flight.sender.clone(), delivery }]));
-            }
-            Ok(_) => Report::failed(Outcome::Unreachable, "not sent: its time was over when its media were there"),
-            Err(report) => report,
-        };
-        // Media that cannot be had are no fault of the account, and no proof that it works.
-        self.done(push_id, report, false, step);
-    }
-
-    /// Takes back the attempts whose media are still fetched, since nobody will be there when they come.
-    pub(super) fn take_back_resolving(&mut self, step: &mut Step<'_>) {
-        for InFlight { delivery, start_at, .. } in self.starter.abandon(|in_flight| !in_flight.is_called) {
-            step.act(Action::Abort(delivery.push_id));
-            self.take_back(&delivery, start_at, None, step);
-        }
-    }
-
-    /// Takes back attempts whose sender was not called: they were never made, and do not count.
-    pub(super) fn take_back_all(&mut self, staged: Vec<Staged>, step: &mut Step<'_>) {
-        for Staged { delivery, start_at, .. } in staged {
-            self.take_back(&delivery, start_at, None, step);
-        }
-    }
-
-    /// Takes back an attempt whose sender was not called: it was never made. The push is due again at `start_at`, or, with
-    /// a reason, when what kept it is over.
-    pub(super) fn take_back(
-        &mut self,
-        delivery: &Delivery,
-        start_at: UtcMs,
-        reason: Option<Reason>,
-        step: &mut Step<'_>,
-    ) {
-        self.queue.take_back(delivery.push_id, step.now.moment);
-        self.recorder.take_back(TakeBack {
-            push_id: delivery.push_id,
-            number: delivery.attempt,
-            next_attempt_at: start_at,
-            reason,
-        });
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Action, Core, STORE_PAUSE, Step};
+use super::io::{Action, Step};
+use super::recorder::STORE_PAUSE;
+use super::state::Core;
 use crate::domain::{Outcome, Reading, Report};
 
 /// How long a stop waits for attempts under way.
