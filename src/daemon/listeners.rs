@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::keep_up::{Ended, keep_up};
 use crate::clock::SharedClock;
 use crate::engine::accounts::{Accounts, LiveAccount};
-use crate::engine::dispatcher::Event;
+use crate::engine::dispatcher::{Event, usage_of};
 
 /// Events that a sender may be ahead of the dispatcher by.
 const BACKLOG: usize = 64;
@@ -65,6 +65,7 @@ fn listen(live: &LiveAccount, dispatcher: &mpsc::UnboundedSender<Event>, clock: 
     let task = tokio::spawn(async move {
         let what = format!("listening for account {account}");
         // By returning after it has listened, a sender would leave its account deaf for good.
+        let told_of = sender.clone();
         let listening = keep_up(&what, clock, move || {
             let (sender, events) = (sender.clone(), events.clone());
             async move {
@@ -74,7 +75,8 @@ fn listen(live: &LiveAccount, dispatcher: &mpsc::UnboundedSender<Event>, clock: 
         });
         let forward = async {
             while let Some(event) = inbox.recv().await {
-                if dispatcher.send(Event::FromSender { account: account.clone(), generation, event }).is_err() {
+                let (account, usage) = (account.clone(), usage_of(&*told_of));
+                if dispatcher.send(Event::FromSender { account, generation, event, usage }).is_err() {
                     return;
                 }
             }

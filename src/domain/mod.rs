@@ -9,6 +9,7 @@ pub mod database;
 pub mod escape;
 pub mod job;
 pub mod ledger;
+pub mod limits;
 pub mod message;
 pub mod near;
 pub mod outcome;

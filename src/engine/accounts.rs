@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::core::{AccountLimits, Trust};
+use super::core::{AccountLimits, Allowance, Trust};
 use crate::domain::{Account, Health, Moment, Reading, Report, SenderSpec, UtcMs};
 use crate::policy::account::{Candidate, Choice, Fallback, PushQuery, choose};
 use crate::policy::health;
@@ -19,6 +19,8 @@ pub struct LiveAccount {
     pub sender: Arc<dyn Sender>,
     spec: &'static SenderSpec,
     pub limits: AccountLimits,
+    /// What its platform lets it send now.
+    pub allowance: Allowance,
     pub health: Health,
     /// Failures in a row, for the breaker.
     failures: u32,
@@ -52,8 +54,22 @@ impl LiveAccount {
         let id = Arc::from(account.id.as_str());
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let health = Health::default();
+        let allowance = Allowance::new(sender.limits());
         let (failures, probing, start_after) = (0, false, None);
-        LiveAccount { id, account, sender, spec, limits, health, failures, used, probing, generation, start_after }
+        LiveAccount {
+            id,
+            account,
+            sender,
+            spec,
+            limits,
+            allowance,
+            health,
+            failures,
+            used,
+            probing,
+            generation,
+            start_after,
+        }
     }
 
     /// How far its lane is trusted with attempts ahead of its free slots.
@@ -108,6 +124,7 @@ impl Accounts {
                     live.sender.reloaded();
                     live.generation = old.generation;
                     live.probing = old.probing;
+                    live.allowance = old.allowance.clone();
                 }
             }
         }
@@ -136,6 +153,11 @@ impl Accounts {
 
     pub fn get_mut(&mut self, id: &str) -> Option<&mut LiveAccount> {
         self.by_id.get(id).map(|index| &mut self.accounts[*index])
+    }
+
+    /// The account at this place in [`Accounts::all`].
+    pub fn at_mut(&mut self, index: usize) -> Option<&mut LiveAccount> {
+        self.accounts.get_mut(index)
     }
 
     /// How many are known to be down.

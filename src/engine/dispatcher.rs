@@ -5,7 +5,7 @@
 //! sender is called, and no transaction is open while it runs.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tracing::{debug, warn};
 
 use crate::clock::SharedClock;
+use crate::domain::limits::Usage;
 use crate::domain::{Delivery, Outcome, Report, UtcMs};
 use crate::engine::core::{Action, Core, Dice, Input, Start, Wake};
 use crate::engine::observer::Observer;
@@ -165,7 +166,7 @@ impl Dispatcher {
             Action::Probe { account, generation, sender } => self.report(async move {
                 let probe = AssertUnwindSafe(sender.probe()).catch_unwind().await;
                 let probe = probe.unwrap_or_else(|_| Probe::down("the probe broke down (a bug of pushcron)"));
-                Input::Probed { account, generation, probe }
+                Input::Probed { account, generation, probe, usage: usage_of(&*sender) }
             }),
             Action::Resolve { sender_name, delivery } => self.resolve(sender_name, delivery),
             Action::Start(starts) => self.start(starts),
@@ -255,9 +256,14 @@ impl Dispatcher {
                 }),
                 () = clock.sleep(delivery.timeout + OVERDUE) => unknown("the sender did not come back in time"),
             };
-            Input::Done { push_id, report }
+            Input::Done { push_id, report, usage: usage_of(&*sender) }
         });
     }
+}
+
+/// What the account of this sender has used of its limits. One that breaks down over it says nothing.
+pub fn usage_of(sender: &dyn Sender) -> Option<Box<Usage>> {
+    catch_unwind(AssertUnwindSafe(|| sender.usage())).unwrap_or_default().map(Box::new)
 }
 
 async fn send_result(results: mpsc::UnboundedSender<Input>, work: impl Future<Output = Input>) {

@@ -24,8 +24,11 @@ mod wecom_app;
 mod wecom_robot;
 
 use self::login::{LoggedIn, LoginDialog, LoginError, LoginFn};
-pub use self::sender::{BuildError, Environment, EventSink, Gate, Memory, MemoryError, Probe, Sender, SenderEvent};
+pub use self::sender::{BuildError, Environment, EventSink, Memory, MemoryError, Probe, Sender, SenderEvent};
 pub use self::shared::http;
+use crate::domain::account::Settings;
+pub use crate::domain::limits::Gate;
+use crate::domain::limits::Limits;
 use crate::domain::{Account, SenderSpec};
 
 /// A sender in the registry: what it states about itself and how it is made.
@@ -34,6 +37,8 @@ pub struct Registered {
     pub build: fn(&Account, &Environment) -> Result<Box<dyn Sender>, BuildError>,
     /// None: its accounts need no login.
     login: Option<LoginFn>,
+    /// None: its platforms grant whatever is asked for, or do not tell.
+    limits: Option<fn(&Settings) -> Limits>,
 }
 
 impl Registered {
@@ -41,26 +46,35 @@ impl Registered {
         spec: &'static SenderSpec,
         build: fn(&Account, &Environment) -> Result<Box<dyn Sender>, BuildError>,
     ) -> Registered {
-        Registered { spec, build, login: None }
+        Registered { spec, build, login: None, limits: None }
     }
 
     const fn with_login(self, login: LoginFn) -> Registered {
         Registered { login: Some(login), ..self }
+    }
+
+    const fn with_limits(self, limits: fn(&Settings) -> Limits) -> Registered {
+        Registered { limits: Some(limits), ..self }
+    }
+
+    /// What the platform grants an account with these settings, as [`Sender::limits`] of its sender says.
+    pub fn limits(&self, settings: &Settings) -> Option<Limits> {
+        self.limits.map(|limits| limits(settings))
     }
 }
 
 /// Every sender there is, in the order in which docs list them.
 pub static SENDERS: &[Registered] = &[
     Registered::new(&onebot11::SPEC, onebot11::build),
-    Registered::new(&ilink::SPEC, ilink::build).with_login(ilink::login),
-    Registered::new(&wecom_robot::SPEC, wecom_robot::build),
-    Registered::new(&wecom_app::SPEC, wecom_app::build),
+    Registered::new(&ilink::SPEC, ilink::build).with_login(ilink::login).with_limits(ilink::limits),
+    Registered::new(&wecom_robot::SPEC, wecom_robot::build).with_limits(|_| wecom_robot::GRANTED),
+    Registered::new(&wecom_app::SPEC, wecom_app::build).with_limits(|_| wecom_app::GRANTED),
     Registered::new(&qianxun::SPEC, qianxun::build),
     Registered::new(&telegram::SPEC, telegram::build),
     Registered::new(&matrix::SPEC, matrix::build),
     Registered::new(&feishu_app::SPEC, feishu_app::build),
     Registered::new(&feishu_robot::SPEC, feishu_robot::build),
-    Registered::new(&dingtalk_robot::SPEC, dingtalk_robot::build),
+    Registered::new(&dingtalk_robot::SPEC, dingtalk_robot::build).with_limits(|_| dingtalk_robot::GRANTED),
     Registered::new(&webhook::SPEC, webhook::build),
     Registered::new(&console::SPEC, console::build),
 ];

@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 
 use super::shared::http::Http;
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Reason, Report, Target, UtcMs};
+use crate::domain::limits::{Limits, Usage};
+use crate::domain::{Delivery, Report, UtcMs};
 
 /// One value per account; all methods may run at once.
 #[async_trait]
@@ -23,13 +24,16 @@ pub trait Sender: Send + Sync {
     /// Asks the platform whether the account is online and may send, without sending anything.
     async fn probe(&self) -> Probe;
 
-    /// Whether a push to `target` may be tried now. A closed gate parks the push and spends no attempt.
-    ///
-    /// It is asked twice: before an attempt is opened, when the message is not read yet (None: at least one send),
-    /// and once more just before the send with the delivery, whose message and parts tell how many sends are still
-    /// needed, since a platform may grant only so many.
-    fn gate(&self, _target: &Target, _delivery: Option<&Delivery>, _now: UtcMs) -> Gate {
-        Gate::Open
+    /// What the platform grants the account; None: sends at any time, as many as are asked for. Who decides what is sent
+    /// asks once, and keeps to it: what exceeds it waits and spends no attempt.
+    fn limits(&self) -> Option<Limits> {
+        None
+    }
+
+    /// What the account has used of its limits, by all that is known now. It counts what leaves, part by part, and over
+    /// restarts; who decides is handed this with each probe, each result and each event.
+    fn usage(&self) -> Option<Usage> {
+        None
     }
 
     /// Whether a repeat of this delivery at `now`, after an attempt whose outcome is unknown, cannot be seen twice,
@@ -79,18 +83,6 @@ impl Probe {
     }
 }
 
-/// Whether a target may be written to now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gate {
-    Open,
-    /// `reason` says why; `until` is when to look again, if that is known. A
-    /// [`SenderEvent::GateOpened`] makes the daemon look at once.
-    Closed {
-        reason: Reason,
-        until: Option<UtcMs>,
-    },
-}
-
 /// What a sender's background work tells the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SenderEvent {
@@ -98,7 +90,7 @@ pub enum SenderEvent {
     Health(Probe),
     /// The platform proved that this message arrived.
     Confirmed { message_id: String },
-    /// Parked pushes may pass now.
+    /// Somebody wrote, or a rest is over: parked pushes may pass now.
     GateOpened,
 }
 

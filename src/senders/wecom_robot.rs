@@ -21,7 +21,7 @@ use md5::{Digest, Md5};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::sender::{BuildError, Environment, Gate, Probe, Sender};
+use super::sender::{BuildError, Environment, Probe, Sender};
 use super::shared::budget::Budget;
 use super::shared::deliver::{Post, Turn, deliver};
 use super::shared::failure::{Failure, Sent};
@@ -31,10 +31,11 @@ use super::shared::settings;
 use super::shared::steps::{Step, Style, plan};
 use super::shared::text::Limit;
 use super::shared::wire::Wire;
-use super::wecom::{self, Answer, Form, Limits, Quota, Wecom, Window};
+use super::wecom::{self, Answer, Form, Limits, Wecom};
+use crate::domain::limits::{self, Quota, Usage, Window};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs, is_blank};
+use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support, Target, is_blank};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
@@ -88,6 +89,8 @@ fn quota() -> Quota<'static> {
     Quota { windows: WINDOWS, subjects: vec!["robot"] }
 }
 
+pub const GRANTED: limits::Limits = limits::Limits { quota: |_| quota(), replies: None, sends: |_| 1 };
+
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
     let key = url.query_pairs().find(|(name, value)| name == "key" && !value.is_empty());
@@ -97,7 +100,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         return Err(settings::problem(account, problem));
     };
     Ok(Box::new(WecomRobot {
-        wecom: Wecom::new(Wire::new(account, environment)?),
+        wecom: Wecom::new(Wire::new(account, environment)?, |_| WINDOWS),
         url,
         key,
         group: account.settings.text("group").map(str::to_owned),
@@ -128,11 +131,12 @@ impl Sender for WecomRobot {
         Probe::assumed_up()
     }
 
-    fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
-        match self.wecom.free_at(&quota(), now) {
-            None => Gate::Open,
-            until => Gate::Closed { reason: Reason::RateLimit, until },
-        }
+    fn limits(&self) -> Option<limits::Limits> {
+        Some(GRANTED)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.wecom.usage())
     }
 }
 

@@ -5,11 +5,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::SimulateError;
 use super::platform::Platform;
 use super::rows::Rows;
+use super::usage::Usages;
 use super::written::Written;
 use crate::config::{Absence, Scenario, Scripted};
 use crate::domain::{Delivery, Job, Moment, Outcome, Reading, Report, UtcMs};
@@ -17,7 +19,6 @@ use crate::engine::core::recovery::{close_interrupted, resume_waits};
 use crate::engine::core::timer::{self, Timer};
 use crate::engine::core::{Action, Core, Dice, Event, Input, Start, Wake};
 use crate::policy::clock_doubt::believable;
-use crate::senders::SenderEvent;
 use crate::store::{Finish, SimulatedWrite, TakeBack};
 
 /// How often the daemon asks its accounts how they are (design §4).
@@ -33,6 +34,7 @@ const BOOTED: Duration = Duration::from_secs(1000);
 enum Happening {
     Answered {
         life: u32,
+        account: Arc<str>,
         push_id: i64,
         report: Box<Report>,
     },
@@ -56,6 +58,7 @@ pub(super) struct Driver<'a> {
     pub rows: Rows,
     written: Written,
     platform: Platform<'a>,
+    usages: Usages<'a>,
     scenario: &'a Scenario,
     jobs: &'a [(Job, i64)],
     dice: Dice,
@@ -92,6 +95,7 @@ impl<'a> Driver<'a> {
         Driver {
             rows: Rows::default(),
             written,
+            usages: Usages::new(platform.config, scenario, now),
             platform,
             scenario,
             jobs,
@@ -246,9 +250,13 @@ impl<'a> Driver<'a> {
 
     fn meet(&mut self, what: Happening) -> Result<(), SimulateError> {
         match what {
-            Happening::Answered { life, push_id, report } if life == self.life && self.under_way.remove(&push_id) => {
+            Happening::Answered { life, account, push_id, report }
+                if life == self.life && self.under_way.remove(&push_id) =>
+            {
                 let is_sent = report.outcome == Outcome::Sent;
-                self.input(Input::Done { push_id, report: *report });
+                self.usages.end(&account, push_id, &report.outcome, self.now);
+                let usage = self.usages.tell(&account);
+                self.input(Input::Done { push_id, report: *report, usage });
                 if !is_sent {
                     self.probe_soon();
                 }
@@ -276,9 +284,9 @@ impl<'a> Driver<'a> {
         match &self.scenario.events[index] {
             Scripted::Account { .. } | Scripted::Answers { .. } => self.probe_soon(),
             Scripted::Inbound { account, .. } => {
-                let account = account.as_str().into();
-                let (generation, event) = (0, SenderEvent::GateOpened);
-                self.input(Input::Event(Event::FromSender { account, generation, event }));
+                // A daemon whose clock is behind takes the message for one of now.
+                let event = self.usages.hear(account, self.true_hour().min(self.now.wall));
+                self.input(Input::Event(event));
             }
             Scripted::Daemon { absence: Absence::Killed, .. } => self.end(),
             Scripted::Daemon { absence: Absence::Off, .. } => {
@@ -435,7 +443,8 @@ impl<'a> Driver<'a> {
             }
             Action::Probe { account, generation, .. } => {
                 let probe = self.platform.probe(&account, self.true_hour());
-                self.input(Input::Probed { account, generation, probe });
+                let usage = self.usages.probed(&account, generation);
+                self.input(Input::Probed { account, generation, probe, usage });
             }
             Action::RecordAccounts { rows, all } => {
                 self.rows.record_accounts(&rows);
@@ -480,7 +489,8 @@ impl<'a> Driver<'a> {
         let Some(account) = account else { return };
         let (after, report) = self.platform.answer(&account, delivery, self.true_hour());
         self.under_way.insert(delivery.push_id);
+        self.usages.begin(&account, delivery, self.now);
         let (life, push_id, report) = (self.life, delivery.push_id, Box::new(report));
-        self.happens(self.now.moment + after, Happening::Answered { life, push_id, report });
+        self.happens(self.now.moment + after, Happening::Answered { life, account, push_id, report });
     }
 }

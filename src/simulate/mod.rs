@@ -3,7 +3,7 @@
 //!
 //! Every decision is the live daemon's own: the timer and the core of [`crate::engine`] decide here as they do there, and
 //! this module only hands them the hour, the dice, and what a script says of platforms, of the clock and of the daemon.
-//! What senders decide by themselves (windows, counted limits of a platform) is not simulated yet.
+//! Windows and counted limits of platforms hold as they do there: the same values, used up by what is sent here.
 
 mod changes;
 mod course;
@@ -11,6 +11,7 @@ mod driver;
 mod error;
 mod platform;
 mod rows;
+mod usage;
 mod written;
 
 use std::time::Duration;

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use fastrand::Rng;
 
 use crate::config::{Config, Scenario, Scope, Scripted, Trouble};
+use crate::domain::limits::Limits;
 use crate::domain::{Account, Delivery, Outcome, Report, UtcMs};
 use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::senders::{Probe, Sender, find};
@@ -14,6 +15,7 @@ use crate::senders::{Probe, Sender, find};
 /// What the core may ask of a sender without waiting. It sends nothing: what comes of a send, the script says.
 struct Imagined {
     is_idempotent: bool,
+    limits: Option<Limits>,
 }
 
 #[async_trait]
@@ -26,13 +28,17 @@ impl Sender for Imagined {
         Probe::down("nothing is asked in a simulation")
     }
 
+    fn limits(&self) -> Option<Limits> {
+        self.limits
+    }
+
     fn is_idempotent(&self, _: &Delivery, _: UtcMs) -> bool {
         self.is_idempotent
     }
 }
 
 pub(super) struct Platform<'a> {
-    config: &'a Config,
+    pub config: &'a Config,
     scenario: &'a Scenario,
     /// The chance of the script, apart from that of the engine.
     chance: Rng,
@@ -48,8 +54,10 @@ impl<'a> Platform<'a> {
         let is_used =
             |account: &Account| self.config.jobs.iter().flat_map(|job| &job.push).any(|push| push.im == account.im);
         let accounts = self.config.accounts.iter().filter_map(|account| {
-            let spec = find(&account.sender)?.spec;
-            let sender = Arc::new(Imagined { is_idempotent: (spec.idempotent)(&account.settings) });
+            let registered = find(&account.sender)?;
+            let spec = registered.spec;
+            let is_idempotent = (spec.idempotent)(&account.settings);
+            let sender = Arc::new(Imagined { is_idempotent, limits: registered.limits(&account.settings) });
             Some(LiveAccount::new(account.clone(), spec, sender, is_used(account)))
         });
         Accounts::new(accounts.collect(), self.config.daemon.accounts_fallback)

@@ -8,9 +8,13 @@ use crate::senders::specs;
 const ACCOUNTS: &str = "daemon: {timezone: UTC}\naccounts:\n  - {id: a, im: im, sender: console, default: true}\n";
 
 fn config(jobs: &str) -> Config {
+    with_accounts(ACCOUNTS, jobs)
+}
+
+fn with_accounts(accounts: &str, jobs: &str) -> Config {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("jobs.yaml");
-    std::fs::write(&path, format!("{ACCOUNTS}jobs:\n{jobs}")).unwrap();
+    std::fs::write(&path, format!("{accounts}jobs:\n{jobs}")).unwrap();
     load(&[path], &specs(), &LoadEnvironment::of_process(at("2026-12-01T00:00:00Z"))).unwrap()
 }
 
@@ -117,6 +121,71 @@ fn answers_of_the_script_are_retried_by_the_policy() {
     let push = course.pushes().next().unwrap();
     let outcomes: Vec<_> = push.attempts().map(|attempt| attempt.outcome.unwrap()).collect();
     assert_eq!(outcomes, ["unreachable", "unreachable", "sent"]);
+}
+
+const ROBOTS: &str = "daemon: {timezone: UTC}
+accounts:
+  - {id: robot, im: dingtalk, sender: dingtalk_robot, default: true, url: 'https://oapi.dingtalk.com/robot/send?access_token=t'}
+  - {id: bot, im: weixin, sender: ilink, default: true}
+";
+
+fn robots(im: &str, to: &str, names: std::ops::Range<u32>, schedule: &str) -> Config {
+    let job = |name| format!("  - {{name: j{name}, {schedule}, push: {{im: {im}, {to}, text: hi}}}}\n");
+    with_accounts(ROBOTS, &names.map(job).collect::<String>())
+}
+
+/// G4 of the plan: the peak and its last push, by the limit that the sender states.
+#[test]
+fn what_exceeds_the_limit_of_a_platform_leaves_in_the_minutes_after_it() {
+    let config = robots("dingtalk", "group: ops", 0..43, "cron: '0 9 * * *'");
+    let course = run(&config, Vec::new(), "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z");
+    assert_eq!(course.sums().pushes, BTreeMap::from([("sent", 43)]));
+    assert_eq!(course.sums().attempts, 43, "what waits spends no attempt");
+    let mut by_minute = BTreeMap::<String, usize>::new();
+    for push in course.pushes() {
+        let started = push.attempts().last().unwrap().started_at.to_string();
+        *by_minute.entry(started[11..16].to_owned()).or_default() += 1;
+    }
+    let expected = [("09:00", 20), ("09:01", 20), ("09:02", 3)].map(|(minute, count)| (minute.to_owned(), count));
+    assert_eq!(by_minute, BTreeMap::from(expected));
+    let load = &course.load()[0];
+    assert_eq!((load.peak_minute, load.in_peak_minute), (at("2026-12-01T09:00:00Z"), 20));
+    assert_eq!(load.last_of_peak_late_ms / 60_000, 2);
+}
+
+#[test]
+fn a_kill_and_a_clock_put_back_forget_nothing_that_was_sent() {
+    let config = robots("dingtalk", "group: ops", 0..43, "cron: '0 9 * * *'");
+    let killed = span("2026-12-01T09:00:04.400Z", "2026-12-01T09:00:10Z");
+    let killed = Scripted::Daemon { span: killed, absence: Absence::Killed };
+    let back = Scripted::Clock { at: at("2026-12-01T09:00:30Z"), by_ms: -20_000 };
+    let course = run(&config, vec![killed, back], "2026-12-01T08:00:00Z", "2026-12-01T12:00:00Z");
+    let mut starts: Vec<UtcMs> =
+        course.pushes().flat_map(|push| push.attempts().next()).map(|seen| seen.started_at).collect();
+    starts.sort();
+    assert_eq!(starts.len() as u64, course.sums().attempts);
+    // A minute after the first, which the clock shows as 40 s.
+    assert!(starts[19] < starts[0] + Duration::from_secs(13));
+    assert_eq!(starts[20], starts[0] + Duration::from_secs(40));
+}
+
+#[test]
+fn an_account_that_only_answers_waits_for_a_word_of_the_script() {
+    let config = robots("weixin", "user: me", 0..12, "cron: '0 9 * * *'");
+    let day = |events| run(&config, events, "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z");
+    let inbound = |hour: &str| Scripted::Inbound { at: at(hour), account: "bot".to_owned() };
+    assert_eq!(day(Vec::new()).sums().pushes, BTreeMap::from([("sent", 12)]), "without a word in the script all goes");
+    // Ten after each word, and the rest after the next, in time or too late.
+    let course = day(vec![inbound("2026-12-01T08:00:00Z"), inbound("2026-12-01T09:30:00Z")]);
+    let after = |push: &PushSeen| push.attempts().any(|seen| seen.started_at >= at("2026-12-01T09:30:00Z"));
+    assert_eq!((course.sums().pushes, course.pushes().filter(after).count()), (BTreeMap::from([("sent", 12)]), 2));
+    let course = day(vec![inbound("2026-12-01T08:00:00Z"), inbound("2026-12-01T12:00:00Z")]);
+    assert_eq!(course.sums().pushes, BTreeMap::from([("sent", 10), ("expired", 2)]));
+    let reasons: Vec<_> = course.pushes().filter(PushSeen::is_miss).map(|push| push.reason).collect();
+    assert_eq!(reasons, [Some("window_closed"); 2]);
+    // Too long ago.
+    let course = day(vec![inbound("2026-11-30T09:30:00Z")]);
+    assert_eq!(course.sums().pushes, BTreeMap::from([("expired", 12)]));
 }
 
 #[test]

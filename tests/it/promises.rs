@@ -195,7 +195,11 @@ async fn what_was_reported_of_an_earlier_definition_says_nothing_of_the_new_one(
     world.pass(seconds(1)).await;
     world.arrived(1).await;
     let stale = pushcron::senders::SenderEvent::Health(Probe::down("401, with the old token"));
-    world.events.send(Event::FromSender { account: "a".into(), generation: 0, event: stale }).ok().unwrap();
+    world
+        .events
+        .send(Event::FromSender { account: "a".into(), generation: 0, event: stale, usage: None })
+        .ok()
+        .unwrap();
     world.events.send(Event::ProbeAll).ok().unwrap();
     tick(&world, 1).await;
     world.expect("select online from accounts", &[&["1"]]).await;

@@ -9,7 +9,7 @@ use crate::common::deliveries::{delivery, media, mixed, online, text, text_item,
 use crate::common::fake_im::{Answer, FakeIm, Refused};
 use crate::common::platforms::{CANARY, Platform};
 use crate::common::senders::{Bench, extended};
-use pushcron::domain::{Body, Delivery, Kind, Message, Outcome, Report, Support};
+use pushcron::domain::{Body, Delivery, Kind, Message, Outcome, Report, Support, Target};
 use pushcron::senders::{SENDERS, Sender};
 use serde_json::{Value, json};
 
@@ -152,6 +152,31 @@ fn sample(kind: Kind, bench: &Bench) -> Delivery {
         Kind::File => one(Body::File(media()), "a.pdf", "application/pdf"),
         Kind::Mixed => mixed(user("any"), vec![text_item("early"), pushcron::domain::Item::Image(media())], image()),
     }
+}
+
+/// `simulate` takes the limits from the registry, the daemon from the sender.
+#[test]
+fn what_a_simulation_counts_is_what_the_sender_states() {
+    let targets = [("group", "ops"), ("group", "party:1"), ("user", "lisi"), ("user", "a|b"), ("user", "@all")];
+    let mut limited = Vec::new();
+    for name in SENDERS.iter().map(|registered| registered.spec.name) {
+        let Some(platform) = Platform::of(name) else { continue };
+        let account = platform.account("http://127.0.0.1:9");
+        let registered = pushcron::senders::find(name).unwrap().limits(&account.settings);
+        let stated = Bench::new().build(&account).limits();
+        assert_eq!(stated.is_some(), registered.is_some(), "{name}");
+        let (Some(stated), Some(registered)) = (stated, registered) else { continue };
+        limited.push(name);
+        assert_eq!(stated.replies, registered.replies, "{name}");
+        for (kind, id) in targets {
+            let target = if kind == "group" { Target::Group(id.into()) } else { Target::User(id.into()) };
+            assert_eq!((stated.quota)(&target), (registered.quota)(&target), "{name} {target}");
+        }
+        let long = text(user("lisi"), &"word ".repeat(2000));
+        assert_eq!((stated.sends)(&long), (registered.sends)(&long), "{name}");
+    }
+    limited.sort_unstable();
+    assert_eq!(limited, ["dingtalk_robot", "ilink", "wecom_app", "wecom_robot"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::common::deliveries::{NOW, captioned, delivery, group, media, mixed, online, text, text_item};
 use crate::common::fake_im::{Answer, Refused};
+use crate::common::gate::AskGate;
 use crate::common::senders::{Bench, Stage, account};
 use pushcron::domain::{Body, Delivery, Item, Outcome, Reason, Report, Target};
 use pushcron::senders::{Gate, Probe};

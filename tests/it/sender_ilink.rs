@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::common::deliveries::{NOW, delivery, group, media, mixed, next_attempt, outcomes, text, user};
 use crate::common::fake_ilink::{Arrived, BOT, FakeIlink, TOKEN, USER};
 use crate::common::fake_im::{Answer, Refused};
+use crate::common::gate::AskGate;
 use crate::common::senders::{Bench, account, extended};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, Delivery, Outcome, PartReport, Reason, Report, UtcMs};

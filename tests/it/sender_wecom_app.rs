@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::common::deliveries::{delivery, group, media, mixed, next_attempt, outcomes, text, user};
 use crate::common::fake_im::Answer;
 use crate::common::fake_wecom::{AGENT, CORP, FakeWecom, SECRET, Shown, refused};
+use crate::common::gate::AskGate;
 use crate::common::senders::{Bench, account, extended};
 use pushcron::domain::message::Item;
 use pushcron::domain::{Account, Body, MediaFile, Outcome, Reason, Report, Target};

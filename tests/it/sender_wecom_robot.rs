@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::common::deliveries::{delivery, group, media, mixed, next_attempt, outcomes, text, user};
 use crate::common::fake_im::{Answer, Refused};
 use crate::common::fake_wecom::{self, FakeWecom, Shown};
+use crate::common::gate::AskGate;
 use crate::common::platforms::CANARY as KEY;
 use crate::common::senders::{Bench, Stage, account};
 use pushcron::domain::message::Item;

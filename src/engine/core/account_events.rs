@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(probes.len(), 3);
         for (account, generation) in probes {
             for probe in [Probe::up(), Probe::down("scripted")] {
-                let found = Input::Probed { account: account.clone(), generation, probe };
+                let found = Input::Probed { account: account.clone(), generation, probe, usage: None };
                 core.step(now, &mut dice, found, &mut actions);
                 assert_eq!(written(&actions), [(vec![&*account], false)]);
                 actions.clear();

@@ -4,13 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing::{error, warn};
 
+use super::allowance::Permission;
 use super::io::Step;
 use super::state::Core;
-use crate::domain::{Delivery, Next, Reason, Target, UtcMs};
+use crate::domain::{Delivery, Next, Reading, Reason, Target, UtcMs};
+use crate::engine::accounts::LiveAccount;
 use crate::engine::observer::EngineEvent;
 use crate::policy::account::Choice;
 use crate::policy::retry::{self, Obstacle};
-use crate::senders::{Gate, Sender};
 use crate::store::Settle;
 
 /// Pushes chosen for in one go, so that a large burst does not keep the loop from finished attempts.
@@ -24,16 +25,20 @@ impl Core {
             let Some(push) = self.queue.get(id) else { continue };
             match self.accounts.choose(push, now.moment) {
                 Choice::Use { index, rule } => {
-                    let live = &self.accounts.all()[index];
-                    match gate(&*live.sender, &push.target, None, now.wall) {
-                        Gate::Open if push.expires_at <= now.wall => self.expire(id, step),
-                        Gate::Open => {
+                    let Some(live) = self.accounts.at_mut(index) else { continue };
+                    match permission(live, &push.target, None, now) {
+                        Permission::Granted if push.expires_at <= now.wall => self.expire(id, step),
+                        Permission::Granted => {
                             let (account, limits) = (live.id.clone(), live.limits);
                             let trust = live.trust();
                             self.queue.assign(id, &account, rule, limits);
                             self.queue.set_trust(&account, trust);
                         }
-                        Gate::Closed { reason, until } => self.cannot_try(id, Obstacle::Gate(reason), until, step),
+                        // Not written down: the end of an attempt decides, which comes within moments.
+                        Permission::AfterThoseUnderWay => self.queue.park(id, Reason::RateLimit),
+                        Permission::Withheld { reason, until } => {
+                            self.cannot_try(id, Obstacle::Gate(reason), until, step);
+                        }
                     }
                 }
                 Choice::ProbeFirst { index } => {
@@ -87,11 +92,17 @@ impl Core {
     }
 }
 
-/// Asks a sender's gate. One that breaks down keeps the pushes of its own account waiting, and nobody else's.
-pub(super) fn gate(sender: &dyn Sender, target: &Target, delivery: Option<&Delivery>, now: UtcMs) -> Gate {
-    let asked = catch_unwind(AssertUnwindSafe(|| sender.gate(target, delivery, now)));
+/// Asks what an account may send now. Limits whose sender breaks down over them keep the pushes of its own account
+/// waiting, and nobody else's.
+pub(super) fn permission(
+    live: &mut LiveAccount,
+    target: &Target,
+    delivery: Option<&Delivery>,
+    now: Reading,
+) -> Permission {
+    let asked = catch_unwind(AssertUnwindSafe(|| live.allowance.ask(target, delivery, now)));
     asked.unwrap_or_else(|_| {
         error!(%target, "a sender's gate broke down (a bug of pushcron); its pushes wait");
-        Gate::Closed { reason: Reason::SenderBroken, until: None }
+        Permission::Withheld { reason: Reason::SenderBroken, until: None }
     })
 }

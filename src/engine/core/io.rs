@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::domain::limits::Usage;
 use crate::domain::{Delivery, Moment, Reading, Report, UtcMs};
 use crate::engine::accounts::Accounts;
 use crate::senders::{Probe, Sender, SenderEvent};
@@ -43,7 +44,7 @@ pub enum Event {
     /// Ask every account that jobs use how it is.
     ProbeAll,
     /// A sender's background work has news.
-    FromSender { account: Arc<str>, generation: u64, event: SenderEvent },
+    FromSender { account: Arc<str>, generation: u64, event: SenderEvent, usage: Option<Box<Usage>> },
     /// Nothing but a reason for a tick, whatever there is to do, so that it is seen that rounds are made.
     Tick,
     /// No new attempts; those under way may end within the grace, and all is recorded.
@@ -72,6 +73,7 @@ pub enum Input {
     Done {
         push_id: i64,
         report: Report,
+        usage: Option<Box<Usage>>,
     },
     /// What [`Action::Finish`] came to: the ids of pushes whose attempt was no longer open.
     Finished {
@@ -93,6 +95,7 @@ pub enum Input {
         account: Arc<str>,
         generation: u64,
         probe: Probe,
+        usage: Option<Box<Usage>>,
     },
     /// All that came is taken in, or the time has come that [`super::Core::wake`] told: do what can be done now.
     Tick,

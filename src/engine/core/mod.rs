@@ -15,6 +15,7 @@
 
 mod account_events;
 mod account_queue;
+mod allowance;
 mod choosing;
 mod fair_queue;
 mod io;
@@ -46,6 +47,7 @@ use crate::domain::{Moment, Reading, UtcMs};
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 
 pub use self::account_queue::{AccountLimits, Trust};
+pub use self::allowance::Allowance;
 pub use self::io::{Action, Dice, Event, Input, Start, Wake};
 pub use self::state::Core;
 pub use self::stopping::STOP_GRACE;
@@ -102,11 +104,14 @@ impl Core {
             Input::Begun { begins, result } => self.begun(begins, result, step),
             Input::NotStarted { push_ids, error } => self.not_started(&push_ids, &error, step),
             Input::Resolved { push_id, result } => self.resolved(push_id, result, step),
-            Input::Done { push_id, report } => self.done(push_id, report, true, step),
+            Input::Done { push_id, report, usage } => self.answered(push_id, report, usage, step),
             Input::Finished { finishes, result } => self.finished(finishes, result, step),
             Input::TakenBack { attempts, result } => self.taken_back(attempts, result, step),
             Input::Settled { settles, result } => self.recorder.settled(settles, result, now),
-            Input::Probed { account, generation, probe } => self.probed(&account, generation, probe, step),
+            Input::Probed { account, generation, probe, usage } => {
+                self.told(&account, generation, usage);
+                self.probed(&account, generation, probe, step);
+            }
             Input::Tick => self.tick(step),
         }
     }
@@ -119,7 +124,10 @@ impl Core {
             Event::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
             Event::Accounts(accounts) => self.replace_accounts(accounts, step),
             Event::ProbeAll => self.probe_all(step),
-            Event::FromSender { account, generation, event } => self.on_sender_event(&account, generation, event, step),
+            Event::FromSender { account, generation, event, usage } => {
+                self.told(&account, generation, usage);
+                self.on_sender_event(&account, generation, event, step);
+            }
             Event::Tick => {}
             Event::Stop => self.stop(step),
         }

@@ -5,16 +5,48 @@ use tracing::{debug, info, warn};
 use super::io::Step;
 use super::starter::InFlight;
 use super::state::Core;
+use crate::domain::limits::Usage;
 use crate::domain::{Delivery, Health, Next, Outcome, Reason, Report};
 use crate::engine::observer::EngineEvent;
 use crate::policy::retry::{self, AttemptContext};
 use crate::store::Finish;
 
 impl Core {
+    /// A sender that was called is done with an attempt.
+    pub(super) fn answered(&mut self, push_id: i64, report: Report, usage: Option<Box<Usage>>, step: &mut Step<'_>) {
+        if let Some(in_flight) = self.starter.get(push_id) {
+            let (account, generation) = (in_flight.account.clone(), in_flight.generation);
+            self.told(&account, generation, usage);
+        }
+        self.done(push_id, report, true, step);
+    }
+
+    /// What a sender says that its account has used of its limits, unless it is that of an earlier definition.
+    pub(super) fn told(&mut self, account: &str, generation: u64, usage: Option<Box<Usage>>) {
+        let live = self.accounts.get_mut(account).filter(|live| live.generation == generation);
+        if let (Some(live), Some(usage)) = (live, usage) {
+            live.allowance.told(*usage);
+        }
+    }
+
+    /// The attempt of this push is no longer under way: its slot is free, and its place under the limits of its account.
+    pub(super) fn end(&mut self, push_id: i64) -> Option<InFlight> {
+        let ended = self.starter.end(push_id)?;
+        self.free_place(&ended);
+        Some(ended)
+    }
+
+    pub(super) fn free_place(&mut self, ended: &InFlight) {
+        let live = self.accounts.get_mut(&ended.account);
+        if live.is_some_and(|live| live.allowance.end(ended.delivery.push_id)) {
+            self.queue.unpark();
+        }
+    }
+
     /// An attempt has ended. `asked`: its sender was called, so that the report says something of the account.
     pub(super) fn done(&mut self, push_id: i64, report: Report, asked: bool, step: &mut Step<'_>) {
         // An attempt given up at a stop was taken out already.
-        let Some(ended) = self.starter.end(push_id) else { return };
+        let Some(ended) = self.end(push_id) else { return };
         self.conclude(ended, report, asked, step);
     }
 

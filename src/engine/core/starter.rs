@@ -43,6 +43,10 @@ impl Starter {
         !self.in_flight.is_empty()
     }
 
+    pub(super) fn get(&self, push_id: i64) -> Option<&InFlight> {
+        self.in_flight.get(&push_id)
+    }
+
     /// When the first staged attempt is to start whose instant has not come.
     pub(super) fn next_start_at(&self) -> Option<UtcMs> {
         self.staging.values().filter_map(Staging::next_start_at).min()

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use tracing::error;
 
-use super::choosing::gate;
+use super::allowance::Permission;
+use super::choosing::permission;
 use super::io::{Action, Start, Step};
 use super::queue::Startable;
 use super::staging::{Staged, Staging};
 use super::starter::InFlight;
 use super::state::{Core, LOOK_AGAIN};
 use crate::domain::{Delivery, Outcome, Reason, Report, UtcMs};
-use crate::senders::Gate;
 use crate::store::{Begin, StoreError, TakeBack};
 
 impl Core {
@@ -83,7 +83,7 @@ impl Core {
         let now = step.now;
         let mut starts = Vec::new();
         for (account, Staged { delivery, start_at, target_key }) in self.starter.take_ready(&self.accounts, now.wall) {
-            let Some(live) = self.accounts.get(&account) else { continue };
+            let Some(live) = self.accounts.get_mut(&account) else { continue };
             if delivery.expires_at <= now.wall {
                 // It stood in line until its time was over: what is not begun by then is not begun at all.
                 self.starter.free_slot(&account, target_key);
@@ -91,17 +91,26 @@ impl Core {
                 continue;
             }
             let sender = live.sender.clone();
-            if let Gate::Closed { reason, until } = gate(&*sender, &delivery.target, Some(&delivery), now.wall) {
-                // Room for one send, but not for all parts of this message.
-                self.starter.free_slot(&account, target_key);
-                self.recorder.snoozed_for(delivery.push_id, reason);
-                self.take_back(&delivery, until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason), step);
-                continue;
+            match permission(live, &delivery.target, Some(&delivery), now) {
+                Permission::Granted => {}
+                Permission::AfterThoseUnderWay => {
+                    self.starter.free_slot(&account, target_key);
+                    self.take_back(&delivery, start_at, None, step);
+                    continue;
+                }
+                Permission::Withheld { reason, until } => {
+                    // Room for one send, but not for all parts of this message.
+                    self.starter.free_slot(&account, target_key);
+                    self.recorder.snoozed_for(delivery.push_id, reason);
+                    self.take_back(&delivery, until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason), step);
+                    continue;
+                }
             }
             // A sender that breaks down here promises nothing.
             let is_idempotent = AssertUnwindSafe(|| sender.is_idempotent(&delivery, now.wall));
             let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
             let (sender_name, generation) = (live.limits.sender, live.generation);
+            live.allowance.begin(&delivery);
             let is_called = delivery.message.body.media().is_empty();
             if is_called {
                 self.queue.started(&account, now.moment);
@@ -137,7 +146,7 @@ impl Core {
         error!(error, attempts = push_ids.len(), "the start of attempts cannot be noted, and nothing is sent without");
         self.recorder.pause(step.now);
         for id in push_ids {
-            if let Some(InFlight { delivery, start_at, .. }) = self.starter.end(*id) {
+            if let Some(InFlight { delivery, start_at, .. }) = self.end(*id) {
                 self.take_back(&delivery, start_at, None, step);
             }
         }
@@ -162,7 +171,9 @@ impl Core {
 
     /// Takes back the attempts whose media are still fetched, since nobody will be there when they come.
     pub(super) fn take_back_resolving(&mut self, step: &mut Step<'_>) {
-        for InFlight { delivery, start_at, .. } in self.starter.abandon(|in_flight| !in_flight.is_called) {
+        for ended in self.starter.abandon(|in_flight| !in_flight.is_called) {
+            self.free_place(&ended);
+            let InFlight { delivery, start_at, .. } = ended;
             step.act(Action::Abort(delivery.push_id));
             self.take_back(&delivery, start_at, None, step);
         }

@@ -32,6 +32,7 @@ impl Core {
             return;
         }
         for abandoned in self.starter.abandon_all() {
+            self.free_place(&abandoned);
             step.act(Action::Abort(abandoned.delivery.push_id));
             let report = Report::failed(Outcome::Unknown, "pushcron was stopped before the answer came");
             self.conclude(abandoned, report, false, step);

@@ -8,15 +8,17 @@ mod answer;
 mod pace;
 mod plan;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use self::answer::judge;
+pub use self::pace::GRANTED;
 use self::pace::{PACE, Pace};
 use self::plan::{Planned, plan};
-use super::sender::{BuildError, Environment, Gate, MemoryError, Probe, Sender};
+use super::sender::{BuildError, Environment, MemoryError, Probe, Sender};
 use super::shared::deliver::{Post, Turn, deliver};
 use super::shared::failure::{Class, Failure, Sent};
 use super::shared::http::CallError;
@@ -24,8 +26,9 @@ use super::shared::setting::{CA_FILE, secret, url};
 use super::shared::settings;
 use super::shared::sign::hmac_sha256_base64;
 use super::shared::wire::Wire;
+use crate::domain::limits::{Limits, Usage};
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "dingtalk_robot",
@@ -59,6 +62,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
         wire: Wire::new(account, environment)?,
         recalled: OnceCell::new(),
         pace: Mutex::default(),
+        told: AtomicU64::default(),
     }))
 }
 
@@ -70,6 +74,8 @@ struct DingtalkRobot {
     /// Set once `pace` holds what the memory knew.
     recalled: OnceCell<()>,
     pace: Mutex<Pace>,
+    /// How often its usage was told.
+    told: AtomicU64,
 }
 
 #[async_trait]
@@ -84,13 +90,14 @@ impl Sender for DingtalkRobot {
         Probe::assumed_up()
     }
 
-    fn gate(&self, _: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
-        match self.pace().free_at(self.wire.steady.now()) {
-            None => Gate::Open,
-            Some(free) => {
-                Gate::Closed { reason: Reason::RateLimit, until: Some(self.wire.steady.on_the_wall(free, now)) }
-            }
-        }
+    fn limits(&self) -> Option<Limits> {
+        Some(GRANTED)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let pace = self.pace();
+        let number = self.told.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(pace.usage(number, self.wire.steady.line()))
     }
 }
 

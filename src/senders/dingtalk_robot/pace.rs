@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::UtcMs;
-use crate::senders::shared::sliding::{self, Tally, Window};
+use crate::domain::limits::{Limits, Quota, Tallies, Tally, Usage, Window, free_at};
+use crate::domain::{Reading, UtcMs};
 
 /// 20 messages a minute.
 const WINDOWS: &[Window] = &[Window::fine(20, Duration::from_secs(60))];
+/// The one place that a robot writes to.
+const ROBOT: &str = "robot";
+pub const GRANTED: Limits =
+    Limits { quota: |_| Quota { windows: WINDOWS, subjects: vec![ROBOT] }, replies: None, sends: |_| 1 };
 /// How long a robot that sent too fast is shut out.
 pub const SHUT_OUT: Duration = Duration::from_secs(600);
 
@@ -25,9 +29,15 @@ pub struct Pace {
 impl Pace {
     /// When the next message may go; None: now.
     pub fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
-        let minute = sliding::free_at(&[&self.sends], WINDOWS, now);
+        let minute = free_at(&[&self.sends], WINDOWS, now);
         let shut_out = self.shut_out_until.filter(|until| *until > now);
         minute.max(shut_out)
+    }
+
+    pub fn usage(&self, number: u64, line: Reading) -> Usage {
+        let mut tallies = Tallies::default();
+        tallies.of(ROBOT).clone_from(&self.sends);
+        Usage { number, line, tallies, blocked_until: self.shut_out_until, conversations: None }
     }
 
     pub fn count(&mut self, now: UtcMs) {

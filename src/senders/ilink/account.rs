@@ -11,13 +11,15 @@ use tokio::sync::OnceCell;
 
 use super::api::{self, Api, CDN_BASE, SHORT, base};
 use super::credentials::Credentials;
-use super::window::{self, Contact, PACE, Refusals, Rules};
-use crate::domain::{Account, Secret, UtcMs};
-use crate::senders::sender::{BuildError, Environment, Gate, MemoryError};
+use super::window::{self, BOT, Contact, Refusals};
+use crate::domain::limits::{Conversation, Gate, Replies, Tallies, Tally, Usage};
+use crate::domain::{Account, Reading, Secret, Target, UtcMs};
+use crate::senders::sender::{BuildError, Environment, MemoryError};
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::settings;
-use crate::senders::shared::sliding::{self, Tally};
 
+/// Whom a push calls the user who scanned.
+pub const ME: &str = "me";
 /// A login that was called stale is tried again after this time, should no new one come.
 const STALE_FOR: Duration = Duration::from_secs(3600);
 
@@ -25,7 +27,7 @@ const STALE_FOR: Duration = Duration::from_secs(3600);
 pub struct Ilink {
     pub api: Api,
     pub cdn_url: String,
-    pub rules: Rules,
+    pub rules: Replies,
     credentials: PathBuf,
     recalled: OnceCell<()>,
     state: Mutex<State>,
@@ -39,6 +41,8 @@ pub struct State {
     pub login: Option<Credentials>,
     pub bots: HashMap<String, Bot>,
     pub pace: Tally,
+    /// How often its usage was told.
+    told: u64,
     /// When the last send went out, by the monotonic clock.
     pub last_send: Option<Duration>,
     /// The token that the platform called stale, and when.
@@ -61,15 +65,11 @@ pub struct Bot {
 
 impl Ilink {
     pub fn new(account: &Account, environment: &Environment) -> Result<Ilink, BuildError> {
-        let quota = account.settings.int("quota").map_or(Some(window::QUOTA), |quota| u32::try_from(quota).ok());
-        let quota = quota.filter(|quota| *quota > 0);
+        let rules = window::replies(&account.settings);
         Ok(Ilink {
             api: Api::new(account, environment)?,
             cdn_url: base(account, "cdn_url", CDN_BASE)?,
-            rules: Rules {
-                window: account.settings.duration("window").unwrap_or(window::WINDOW),
-                quota: quota.ok_or_else(|| settings::problem(account, "quota: expected a number from 1"))?,
-            },
+            rules: rules.ok_or_else(|| settings::problem(account, "quota: expected a number from 1"))?,
             credentials: Credentials::path(&environment.state_dir, &account.id),
             recalled: OnceCell::new(),
             state: Mutex::default(),
@@ -155,24 +155,37 @@ impl Ilink {
         state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(user)).cloned().unwrap_or_default()
     }
 
-    pub fn gate_of(&self, login: &Credentials, user: &str, needed: u32, now: UtcMs) -> Gate {
-        let contact = self.contact(login, user);
-        let state = self.state();
-        let steady = self.api.wire.steady.now();
-        let refused_until = state.bots.get(&login.bot_id).and_then(|bot| bot.refusals.blocked_until(steady));
-        let free_at = sliding::free_at(&[&state.pace], PACE, steady);
-        let blocked_until = refused_until.max(free_at).map(|at| self.api.wire.steady.on_the_wall(at, now));
-        window::gate(&contact, blocked_until, needed, self.rules, now)
+    /// What was used of the limits, for the bot of this login.
+    pub fn usage_of(&self, login: Option<&Credentials>) -> Usage {
+        let mut state = self.state();
+        state.told += 1;
+        let (number, line) = (state.told, self.api.wire.steady.line());
+        // Before the first probe nothing is known; the send looks for itself.
+        let Some(login) = login else { return Usage { number, line, ..Usage::default() } };
+        let mut tallies = Tallies::default();
+        tallies.of(BOT).clone_from(&state.pace);
+        let bot = state.bots.get(&login.bot_id).cloned().unwrap_or_default();
+        let contacts = bot.contacts.into_iter().map(|(user, contact)| (user, contact.conversation));
+        let mut conversations: HashMap<String, Conversation> = contacts.collect();
+        if let Some(own) = conversations.get(&login.user_id).cloned() {
+            conversations.insert(ME.to_owned(), own);
+        }
+        let blocked_until = bot.refusals.blocked_until(line.wall);
+        Usage { number, line, tallies, blocked_until, conversations: Some(conversations) }
     }
 
     /// # Errors
     /// So many sends are not tried because they could not pass.
     pub fn check_window(&self, login: &Credentials, user: &str, needed: u32) -> Result<(), Failure> {
-        let now = self.now();
-        let Gate::Closed { reason, until } = self.gate_of(login, user, needed, now) else { return Ok(()) };
-        let obstacle = self.contact(login, user).obstacle(needed, self.rules, now);
+        let (usage, limits) = (self.usage_of(Some(login)), window::granted(self.rules, |_| 1));
+        let (target, nothing) = (Target::User(user.to_owned()), std::iter::empty());
+        let now = Reading { wall: self.now(), moment: usage.line.moment };
+        let Gate::Closed { reason, until } = usage.gate(&limits, nothing, &target, needed, now) else {
+            return Ok(());
+        };
+        let obstacle = self.contact(login, user).conversation.obstacle(needed, self.rules, now.wall);
         let why = obstacle.unwrap_or_else(|| "too many sends of late".to_owned());
-        Err(Failure::throttled(until.map(|until| until.since(now)), format!("not sent, {reason}: {why}")))
+        Err(Failure::throttled(until.map(|until| until.since(now.wall)), format!("not sent, {reason}: {why}")))
     }
 
     /// Whether the login holds: asks for the user's configuration, which sends nothing (sheet A8).

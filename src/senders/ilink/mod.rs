@@ -3,8 +3,8 @@
 //! - The bot reaches one WeChat user: the one who scanned its QR code (`pushcron login ACCOUNT`). No groups. A push
 //!   names the user by the id that `accounts` shows, or as `me`.
 //! - It may write only within a day of that user's last message, and ten times until the next one. A long poll
-//!   ([`Sender::listen`]) sees these messages, and [`Sender::gate`] parks what cannot pass. Without the long poll
-//!   (no daemon) the last known state counts. No more than six sends go out in five minutes, since more was seen to
+//!   ([`Sender::listen`]) sees these messages, and what cannot pass waits. Without the long poll (no daemon) the last
+//!   known state counts. No more than six sends go out in five minutes, since more was seen to
 //!   lock a bot.
 //! - A refusal (`ret -2`) stands for window, quota or rate, and trying again prolongs it: the account then waits
 //!   90 s, 30 min, 1 h, 2 h, 4 h, over restarts, until a send succeeds or the user writes.
@@ -32,13 +32,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::account::Ilink;
+use self::account::{Ilink, ME};
 use self::api::{API_BASE, CDN_BASE};
 use self::credentials::Credentials;
 use self::send::Sending;
-use self::window::Contact;
+use self::window::{Contact, QUOTA, WINDOW};
 use super::login::{LoggedIn, LoginDialog, LoginError};
-use super::sender::{BuildError, Environment, EventSink, Gate, Probe, Sender};
+use super::sender::{BuildError, Environment, EventSink, Probe, Sender};
 use super::shared::deliver::deliver;
 use super::shared::failure::Failure;
 use super::shared::markdown;
@@ -46,6 +46,8 @@ use super::shared::parts::Progress;
 use super::shared::setting::{CA_FILE, duration, int, text, url};
 use super::shared::steps::{Step, Style, plan};
 use super::shared::text::Limit;
+use crate::domain::account::Settings;
+use crate::domain::limits::{Limits, Replies, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Report, SenderSpec, Support, Target, UtcMs};
 
@@ -148,14 +150,13 @@ impl Sender for Ilink {
         }
     }
 
-    fn gate(&self, target: &Target, delivery: Option<&Delivery>, now: UtcMs) -> Gate {
-        // Before the first probe nothing is known; the send looks for itself.
-        let Some(login) = self.state().login.clone() else { return Gate::Open };
-        let needed = delivery.map_or(1, |delivery| {
-            let steps = plan(&delivery.message, &STYLE);
-            sends_left(&steps, delivery)
-        });
-        self.gate_of(&login, recipient(target.id(), &login), needed, now)
+    fn limits(&self) -> Option<Limits> {
+        Some(granted(self.rules))
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        let login = self.state().login.clone();
+        Some(self.usage_of(login.as_ref()))
     }
 
     async fn listen(&self, events: EventSink) {
@@ -168,18 +169,29 @@ impl Sender for Ilink {
         let state = self.state();
         let Some(login) = &state.login else { return Vec::new() };
         let Some(bot) = state.bots.get(&login.bot_id) else {
-            return vec![(login.user_id.clone(), Contact::default().describe(self.rules, now))];
+            return vec![(login.user_id.clone(), Contact::default().conversation.describe(self.rules, now))];
         };
-        let described = |(user, contact): (&String, &Contact)| (user.clone(), contact.describe(self.rules, now));
+        let described =
+            |(user, contact): (&String, &Contact)| (user.clone(), contact.conversation.describe(self.rules, now));
         let mut contacts: Vec<_> = bot.contacts.iter().map(described).collect();
         contacts.sort();
         contacts
     }
 }
 
+/// What the platform grants.
+pub fn limits(settings: &Settings) -> Limits {
+    // A quota that is no number from 1 is refused when the sender is made.
+    granted(window::replies(settings).unwrap_or(Replies { window: WINDOW, quota: QUOTA }))
+}
+
+fn granted(replies: Replies) -> Limits {
+    window::granted(replies, |delivery| sends_left(&plan(&delivery.message, &STYLE), delivery))
+}
+
 /// `me` is the user who scanned.
 fn recipient<'a>(user: &'a str, login: &'a Credentials) -> &'a str {
-    if user == "me" { &login.user_id } else { user }
+    if user == ME { &login.user_id } else { user }
 }
 
 /// How many sends a delivery still takes.

@@ -166,7 +166,7 @@ impl Poll<'_> {
         let end = {
             let state = self.ilink.state();
             let contact = state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(&login.user_id));
-            contact.and_then(|contact| contact.window_end(self.ilink.rules))
+            contact.and_then(|contact| contact.conversation.window_end(self.ilink.rules))
         };
         let now = self.ilink.now();
         if let Some(end) = end.filter(|end| (now..now + WARNING).contains(end) && self.warned != Some(*end)) {
@@ -180,7 +180,8 @@ impl Poll<'_> {
 fn keep_newest(contacts: &mut HashMap<String, Contact>, reached: &str) {
     while contacts.len() > CONTACTS_KEPT {
         let others = contacts.iter().filter(|(user, _)| *user != reached);
-        let Some(oldest) = others.min_by_key(|(_, contact)| contact.last_inbound_at).map(|(user, _)| user.clone())
+        let Some(oldest) =
+            others.min_by_key(|(_, contact)| contact.conversation.last_inbound_at).map(|(user, _)| user.clone())
         else {
             return;
         };
@@ -240,7 +241,11 @@ mod tests {
 
     #[test]
     fn of_many_who_wrote_the_newest_are_kept_and_always_the_one_who_is_reached() {
-        let contact = |at| Contact { last_inbound_at: Some(UtcMs(at)), ..Contact::default() };
+        let contact = |at| {
+            let mut contact = Contact::default();
+            contact.inbound(UtcMs(at), None);
+            contact
+        };
         let mut contacts: HashMap<String, Contact> =
             (1..300).map(|number| (number.to_string(), contact(number))).collect();
         keep_newest(&mut contacts, "1");

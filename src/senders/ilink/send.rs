@@ -129,7 +129,7 @@ impl Sending<'_> {
     async fn count(&self) -> Result<Option<String>, Failure> {
         let count = |bot: &mut Bot| {
             let contact = bot.contacts.entry(self.user.to_owned()).or_default();
-            contact.sends_since_inbound += 1;
+            contact.conversation.sends_since_inbound += 1;
             contact.context_token.clone()
         };
         let (context_token, kept) = self.ilink.change(&self.login.bot_id, count).await;
@@ -145,7 +145,8 @@ impl Sending<'_> {
         }
         let uncount = |bot: &mut Bot| {
             if let Some(contact) = bot.contacts.get_mut(self.user) {
-                contact.sends_since_inbound = contact.sends_since_inbound.saturating_sub(1);
+                let sends = &mut contact.conversation.sends_since_inbound;
+                *sends = sends.saturating_sub(1);
             }
         };
         self.ilink.change_or_warn(&self.login.bot_id, uncount).await;

@@ -18,7 +18,6 @@ pub mod segments;
 pub mod setting;
 pub mod settings;
 pub mod sign;
-pub mod sliding;
 mod spelling;
 pub mod steady;
 pub mod steps;

@@ -17,7 +17,13 @@ impl Steady {
     }
 
     pub fn now(&self) -> UtcMs {
-        self.began.wall + self.clock.boottime().since(self.began.moment)
+        self.line().wall
+    }
+
+    /// What the line shows, and when, so that others can read it off at a later moment.
+    pub fn line(&self) -> Reading {
+        let moment = self.clock.boottime();
+        Reading { wall: self.began.wall_at(moment), moment }
     }
 
     /// The wall instant, seen from the hour `wall`, at which this line reaches `at`.

@@ -3,7 +3,6 @@
 
 mod answer;
 mod forms;
-mod quota;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,14 +17,12 @@ use url::Url;
 use self::answer::FIELDS;
 pub use self::answer::{Answer, class_of, is_media_gone, is_token_error};
 pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
-pub use self::quota::{CHATS, EVERYONE, Quota};
 use super::sender::MemoryError;
 use super::shared::failure::{Class, Failure, Sent};
-pub use super::shared::sliding::Window;
-use super::shared::sliding::{Tally, free_at};
 use super::shared::upload;
 use super::shared::verdict::Verdict;
 use super::shared::wire::Wire;
+use crate::domain::limits::{CHATS, Quota, Tallies, Tally, Usage, Window};
 use crate::domain::push::MediaFile;
 use crate::domain::{Secret, UtcMs};
 
@@ -50,7 +47,9 @@ struct Upload {
 #[derive(Default)]
 struct State {
     uploads: Vec<Upload>,
-    tallies: HashMap<String, Tally>,
+    tallies: Tallies,
+    /// How often its usage was told.
+    told: u64,
     /// What was kept under the senders' own keys.
     others: HashMap<String, String>,
     /// Refusals as "too often", one after the other.
@@ -65,19 +64,13 @@ impl State {
         let surplus = self.uploads.len().saturating_sub(UPLOADS_KEPT);
         self.uploads.drain(..surplus);
     }
-
-    /// Forgets the counts of members to whom nothing went of late, where there are many; `windows` are theirs.
-    fn forget_idle(&mut self, windows: &[Window], now: UtcMs) {
-        if self.tallies.len() > TALLIES_KEPT {
-            // Chats have windows of their own, and are one subject.
-            self.tallies.retain(|subject, tally| subject == CHATS || !tally.is_idle(windows, now));
-        }
-    }
 }
 
 /// One account's way to WeCom, with what it remembers.
 pub struct Wecom {
     pub wire: Wire,
+    /// The windows in which the sends to a subject are counted.
+    windows_of: fn(&str) -> &'static [Window],
     state: Mutex<State>,
     keeping: tokio::sync::Mutex<()>,
     recalled: OnceCell<()>,
@@ -87,8 +80,9 @@ const MEMORY_UPLOADS: &str = "uploads";
 const MEMORY_TALLY: &str = "sent:";
 
 impl Wecom {
-    pub fn new(wire: Wire) -> Wecom {
-        Wecom { wire, state: Mutex::default(), keeping: tokio::sync::Mutex::default(), recalled: OnceCell::new() }
+    pub fn new(wire: Wire, windows_of: fn(&str) -> &'static [Window]) -> Wecom {
+        let (state, keeping, recalled) = (Mutex::default(), tokio::sync::Mutex::default(), OnceCell::new());
+        Wecom { wire, windows_of, state, keeping, recalled }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -100,15 +94,16 @@ impl Wecom {
     pub async fn recall(&self) {
         let recalled = self.recalled.get_or_try_init(async || {
             let entries = self.wire.recall().await?;
-            let mut state = self.state();
+            let (mut state, now) = (self.state(), self.wire.steady.now());
             for (key, value) in entries {
                 if key == MEMORY_UPLOADS {
                     state.uploads = serde_json::from_str(&value).unwrap_or_default();
                     // Made before the clock was put back: nobody knows how old they are.
-                    let now = self.wire.steady.now();
                     state.uploads.retain(|upload| upload.at <= now);
                 } else if let Some(subject) = key.strip_prefix(MEMORY_TALLY) {
-                    state.tallies.insert(subject.to_owned(), serde_json::from_str(&value).unwrap_or_default());
+                    let mut tally: Tally = serde_json::from_str(&value).unwrap_or_default();
+                    tally.bring_back((self.windows_of)(subject), now);
+                    *state.tallies.of(subject) = tally;
                 } else {
                     state.others.insert(key, value);
                 }
@@ -136,33 +131,13 @@ impl Wecom {
         }
     }
 
-    /// When one more send may go out, seen from the hour `wall`; None: now.
-    pub fn free_at(&self, quota: &Quota, wall: UtcMs) -> Option<UtcMs> {
-        let free = self.free_by_the_steady_line(quota, self.wire.steady.now())?;
-        Some(self.wire.steady.on_the_wall(free, wall))
-    }
-
-    fn free_by_the_steady_line(&self, quota: &Quota, now: UtcMs) -> Option<UtcMs> {
+    /// What was sent of late, and the rest that the platform asked for.
+    pub fn usage(&self) -> Usage {
         let mut state = self.state();
-        let is_of_chats = quota.subjects == [CHATS];
-        let tallies = state.tallies.iter_mut().filter(|(subject, _)| (*subject == CHATS) == is_of_chats);
-        tallies.for_each(|(_, tally)| tally.bring_back(quota.windows, now));
-        let state = state;
-        let tally = |subject: &str| state.tallies.get(subject);
-        let everyone = tally(EVERYONE);
-        let free = |own: Option<&Tally>| {
-            let tallies: Vec<&Tally> = everyone.into_iter().chain(own).collect();
-            free_at(&tallies, quota.windows, now)
-        };
-        let counted = if quota.subjects.contains(&EVERYONE) {
-            let members = state.tallies.iter().filter(|(subject, _)| ![EVERYONE, CHATS].contains(&subject.as_str()));
-            members.map(|(_, tally)| free(Some(tally))).max().unwrap_or_else(|| free(None))
-        } else if quota.subjects == [CHATS] {
-            tally(CHATS).and_then(|tally| free_at(&[tally], quota.windows, now))
-        } else {
-            quota.subjects.iter().map(|subject| free(tally(subject))).max().flatten()
-        };
-        counted.max(state.blocked_until.filter(|until| *until > now))
+        state.told += 1;
+        let (number, line) = (state.told, self.wire.steady.line());
+        let (tallies, blocked_until) = (state.tallies.clone(), state.blocked_until);
+        Usage { number, line, tallies, blocked_until, conversations: None }
     }
 
     /// Sends a message, counted before it leaves; one that never left is taken back.
@@ -188,19 +163,22 @@ impl Wecom {
     /// # Errors
     /// A send is not even tried, because the platform would refuse or drop it.
     pub fn check_quota(&self, quota: &Quota) -> Result<(), Failure> {
-        let now = self.wire.now();
-        let Some(free) = self.free_at(quota, now) else { return Ok(()) };
+        let now = self.wire.steady.now();
+        let Some(free) = self.usage().free_at(quota, &Tallies::default(), now) else { return Ok(()) };
         let error = "not called: the sends that WeCom grants in this time are used up";
         Err(Failure::throttled(Some(free.since(now)), error))
     }
 
     async fn tally(&self, quota: &Quota<'_>, change: impl Fn(&mut Tally)) {
         if quota.subjects != [CHATS] {
-            self.state().forget_idle(quota.windows, self.wire.steady.now());
+            let mut state = self.state();
+            if state.tallies.len() > TALLIES_KEPT {
+                state.tallies.forget_idle(quota.windows, self.wire.steady.now());
+            }
         }
         for subject in &quota.subjects {
-            change(self.state().tallies.entry((*subject).to_owned()).or_default());
-            let newest = || self.state().tallies.get(*subject).cloned().unwrap_or_default();
+            change(self.state().tallies.of(subject));
+            let newest = || self.state().tallies.get(subject).cloned().unwrap_or_default();
             self.keep(&format!("{MEMORY_TALLY}{subject}"), newest).await;
         }
     }
@@ -303,26 +281,4 @@ impl Wecom {
 fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "****"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_to_whom_nothing_went_of_late_are_forgotten_and_no_count_that_still_holds() {
-        const WINDOWS: &[Window] = &[Window::coarse(30, Duration::from_secs(60))];
-        let start = UtcMs(1_767_229_200_000);
-        let later = start + Duration::from_secs(3600);
-        let mut state = State::default();
-        for member in 0..=TALLIES_KEPT {
-            let at = if member < 5 { later } else { start };
-            state.tallies.entry(member.to_string()).or_default().add(WINDOWS, at);
-        }
-        state.tallies.entry(CHATS.to_owned()).or_default().add(WINDOWS, start);
-        state.forget_idle(WINDOWS, later);
-        let mut kept: Vec<&str> = state.tallies.keys().map(String::as_str).collect();
-        kept.sort_unstable();
-        assert_eq!(kept, ["0", "1", "2", "3", "4", CHATS]);
-    }
 }

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use crate::domain::Target;
-use crate::senders::wecom::{CHATS, EVERYONE, Quota, Window};
+use crate::domain::limits::{CHATS, EVERYONE, Quota, Window};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const MEMBER_WINDOWS: &[Window] = &[Window::coarse(30, MINUTE), Window::coarse(1000, Duration::from_secs(3600))];
 const CHAT_WINDOWS: &[Window] = &[Window::coarse(200, MINUTE), Window::coarse(10_000, Duration::from_secs(24 * 3600))];
+
+/// The windows in which sends to a subject are counted.
+pub fn windows_of(subject: &str) -> &'static [Window] {
+    if subject == CHATS { CHAT_WINDOWS } else { MEMBER_WINDOWS }
+}
 
 /// Where a push goes.
 #[derive(Debug, PartialEq, Eq)]

@@ -31,10 +31,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use self::destination::{Destination, members};
+use self::destination::{Destination, members, windows_of};
 use self::repeats::{Check, Repeats};
 use self::token::Tokens;
-use super::sender::{BuildError, Environment, Gate, Probe, Sender};
+use super::sender::{BuildError, Environment, Probe, Sender};
 use super::shared::deliver::{Post, Turn, deliver};
 use super::shared::failure::{Failure, Sent};
 use super::shared::hex::hex;
@@ -45,11 +45,10 @@ use super::shared::text::{Limit, split};
 use super::shared::verdict::number;
 use super::shared::wire::Wire;
 use super::shared::{markdown, settings};
-use super::wecom::{self, Answer, Form, Limits, Quota, Wecom};
+use super::wecom::{self, Answer, Form, Limits, Wecom};
+use crate::domain::limits::{self, Quota, Usage};
 use crate::domain::sender::any_target;
-use crate::domain::{
-    Account, Delivery, Kind, MediaFile, Outcome, Reason, Report, Secret, SenderSpec, Support, Target, UtcMs,
-};
+use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
 pub static SPEC: SenderSpec = SenderSpec {
     name: "wecom_app",
@@ -98,6 +97,9 @@ const MEMORY_REPEATS: &str = "repeats";
 /// For calls that send nothing.
 const SHORT: Duration = Duration::from_secs(10);
 
+pub const GRANTED: limits::Limits =
+    limits::Limits { quota: |target| Destination::of(target).quota(), replies: None, sends: |_| 1 };
+
 pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let text = |key| account.settings.text(key).ok_or_else(|| settings::missing(account, key));
     let base = match settings::url(account, "base_url")? {
@@ -106,7 +108,7 @@ pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sen
     };
     let secret = account.settings.secret("corp_secret").ok_or_else(|| settings::missing(account, "corp_secret"))?;
     Ok(Box::new(WecomApp {
-        wecom: Wecom::new(Wire::new(account, environment)?),
+        wecom: Wecom::new(Wire::new(account, environment)?, windows_of),
         tokens: Tokens::new(&base, text("corp_id")?, secret.clone()),
         base,
         agent_id: account.settings.int("agent_id").ok_or_else(|| settings::missing(account, "agent_id"))?,
@@ -163,11 +165,12 @@ impl Sender for WecomApp {
         }
     }
 
-    fn gate(&self, target: &Target, _: Option<&Delivery>, now: UtcMs) -> Gate {
-        match self.wecom.free_at(&Destination::of(target).quota(), now) {
-            None => Gate::Open,
-            until => Gate::Closed { reason: Reason::RateLimit, until },
-        }
+    fn limits(&self) -> Option<limits::Limits> {
+        Some(GRANTED)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        Some(self.wecom.usage())
     }
 
     fn is_idempotent(&self, delivery: &Delivery, now: UtcMs) -> bool {

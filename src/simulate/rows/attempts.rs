@@ -1,7 +1,7 @@
 //! Attempts and what becomes of their pushes, as the store records them.
 
 use super::{AttemptRow, Rows, place};
-use crate::domain::{Body, Delivery, Health, Message, Next, PushState, Reason, Trigger, UtcMs};
+use crate::domain::{Delivery, Health, Next, PushState, Reason, Trigger, UtcMs};
 use crate::engine::accounts::PastAccount;
 use crate::store::{AccountRow, Begin, Finish, Interrupted, Settle, TakeBack};
 
@@ -23,7 +23,6 @@ impl Rows {
         deliveries
     }
 
-    /// What the message says makes no difference to when and through whom it goes.
     fn delivery(&self, id: i64) -> Delivery {
         let push = self.push(id);
         let (fire, spec) = (&self.fires[push.fire], self.spec(push));
@@ -36,7 +35,7 @@ impl Rows {
             due_at: fire.due_at,
             im: spec.im.clone(),
             target: spec.target.clone(),
-            message: Message { title: None, body: Body::Text { text: String::new() } },
+            message: spec.message.clone(),
             media: Vec::new(),
             timeout: spec.timeout,
             retry: spec.retry.clone(),

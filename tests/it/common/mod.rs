@@ -8,6 +8,7 @@ pub mod fake_im;
 pub mod fake_qianxun;
 pub mod fake_wecom;
 pub mod form;
+pub mod gate;
 pub mod memory;
 pub mod platforms;
 pub mod rows;

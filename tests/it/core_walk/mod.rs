@@ -4,29 +4,31 @@
 //! `PUSHCRON_CORE_WALKS=10000` walks as many seeds, `PUSHCRON_CORE_SEED=N` repeats one.
 
 mod ledger;
+mod platforms;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use self::ledger::{Ledger, ZONE_VERSION};
+use self::platforms::Platforms;
 use self::rows::{Row, Rows};
 use async_trait::async_trait;
 use fastrand::Rng;
 use pushcron::domain::job::DstGap;
+use pushcron::domain::limits::Limits;
 use pushcron::domain::{
-    Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Reason,
-    Report, RetryPolicy, Schedule, Target, UtcMs,
+    Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Report,
+    RetryPolicy, Schedule, Target, UtcMs,
 };
 use pushcron::engine::accounts::{Accounts, LiveAccount};
 use pushcron::engine::core::recovery::close_interrupted;
 use pushcron::engine::core::timer::{self, Answer, Ask, Timer};
 use pushcron::engine::core::{Action, Core, Dice, Event, Input, Start};
 use pushcron::policy::account::Fallback;
-use pushcron::senders::{Gate, Probe, Sender, SenderEvent, find};
+use pushcron::senders::{Probe, Sender, SenderEvent, find};
 use pushcron::store::{Interrupted, StoreError};
 
 const STEPS: usize = 800;
@@ -38,7 +40,7 @@ const START: UtcMs = UtcMs(1_767_229_200_000);
 
 /// What the core may ask of a sender without waiting.
 struct Told {
-    gate_closed: Arc<AtomicBool>,
+    account: &'static str,
     idempotent: bool,
 }
 
@@ -52,11 +54,8 @@ impl Sender for Told {
         unreachable!("the core probes nothing by itself")
     }
 
-    fn gate(&self, _: &Target, _: Option<&Delivery>, _: UtcMs) -> Gate {
-        match self.gate_closed.load(Ordering::Relaxed) {
-            true => Gate::Closed { reason: Reason::WindowClosed, until: None },
-            false => Gate::Open,
-        }
+    fn limits(&self) -> Option<Limits> {
+        Some(platforms::limits(self.account))
     }
 
     fn is_idempotent(&self, _: &Delivery, _: UtcMs) -> bool {
@@ -89,7 +88,11 @@ struct Walk {
     in_flight: BTreeMap<i64, Arc<str>>,
     aborted: BTreeSet<i64>,
     up: BTreeMap<&'static str, bool>,
-    gate_closed: Arc<AtomicBool>,
+    platforms: Platforms,
+    /// Of the senders of the accounts, as they were last probed.
+    generations: BTreeMap<Arc<str>, u64>,
+    /// How often a push was put off for its reason.
+    held: BTreeMap<&'static str, usize>,
     idempotent: bool,
     store_ok: bool,
     journal_ok: bool,
@@ -121,7 +124,9 @@ impl Walk {
             in_flight: BTreeMap::new(),
             aborted: BTreeSet::new(),
             up: ACCOUNTS.into_iter().map(|account| (account, true)).collect(),
-            gate_closed: Arc::default(),
+            platforms: Platforms::new(now),
+            generations: BTreeMap::new(),
+            held: BTreeMap::new(),
             idempotent,
             store_ok: true,
             journal_ok: true,
@@ -143,6 +148,7 @@ impl Walk {
         self.actions.clear();
         self.results.clear();
         self.in_flight.clear();
+        self.generations.clear();
         self.aborted.clear();
         (self.asked, self.answer) = (None, None);
         self.told.clear();
@@ -272,7 +278,7 @@ impl Walk {
                 min_interval: (id == "b").then_some(Duration::from_secs(2)),
                 settings: Default::default(),
             };
-            let sender = Told { gate_closed: self.gate_closed.clone(), idempotent: self.idempotent };
+            let sender = Told { account: id, idempotent: self.idempotent };
             LiveAccount::new(account, find("console").unwrap().spec, Arc::new(sender), true)
         });
         Accounts::new(accounts.collect(), Fallback::CannotSend)
@@ -311,7 +317,7 @@ impl Walk {
             83..86 => self.new_push(),
             86 => self.cancel_by_hand(),
             87 => self.flip_account(),
-            88 => self.flip_gate(),
+            88 => self.inbound(),
             89 => self.store_ok = !self.store_ok,
             90 => self.journal_ok = self.rng.u8(0..3) > 0,
             91 => self.set_clock(),
@@ -407,16 +413,19 @@ impl Walk {
         *up = !*up;
     }
 
-    fn flip_gate(&mut self) {
-        let closed = !self.gate_closed.load(Ordering::Relaxed);
-        self.gate_closed.store(closed, Ordering::Relaxed);
-        if !closed {
-            self.input(Input::Event(Event::FromSender {
-                account: "a".into(),
-                generation: 0,
-                event: SenderEvent::GateOpened,
-            }));
-        }
+    /// Somebody writes to `b`.
+    fn inbound(&mut self) {
+        let from = Target::Group(self.rng.u8(0..4).to_string());
+        self.note(|| format!("{from} writes to b"));
+        self.inbound_from(&from);
+    }
+
+    fn inbound_from(&mut self, from: &Target) {
+        self.platforms.inbound(from, self.now.wall);
+        let account: Arc<str> = "b".into();
+        let generation = self.generations.get(&account).copied().unwrap_or_default();
+        let (event, usage) = (SenderEvent::GateOpened, self.platforms.tell(&account));
+        self.input(Input::Event(Event::FromSender { account, generation, event, usage }));
     }
 
     fn hand_in_one(&mut self) {
@@ -448,10 +457,14 @@ impl Walk {
                 self.results.push(Input::Finished { finishes, result });
             }
             Action::TakeBack { attempts, .. } => {
+                let reasons = attempts.iter().filter_map(|attempt| attempt.reason);
+                reasons.for_each(|reason| *self.held.entry(reason.as_str()).or_default() += 1);
                 let result = refused.map_or_else(|| Ok(self.rows.take_back(&attempts)), Err);
                 self.results.push(Input::TakenBack { attempts, result });
             }
             Action::Settle { settles, .. } => {
+                let reasons = settles.iter().filter_map(|settle| settle.next.reason());
+                reasons.for_each(|reason| *self.held.entry(reason.as_str()).or_default() += 1);
                 if refused.is_none() {
                     self.rows.settle(&settles);
                 }
@@ -468,7 +481,9 @@ impl Walk {
             Action::Start(starts) => self.begin_sending(starts),
             Action::Probe { account, generation, .. } => {
                 let probe = if self.up[&*account] { Probe::up() } else { Probe::down("scripted") };
-                self.results.push(Input::Probed { account, generation, probe });
+                self.generations.insert(account.clone(), generation);
+                let usage = self.platforms.tell(&account);
+                self.results.push(Input::Probed { account, generation, probe, usage });
             }
             Action::TellNextAttempts(rows) => {
                 for (id, at) in rows {
@@ -514,6 +529,7 @@ impl Walk {
         assert!(row.arrived == 0 || may_repeat, "push {id} arrives twice");
         let account = row.through.clone().unwrap();
         assert!(self.in_flight.insert(id, account.clone()).is_none(), "push {id} is under way already");
+        self.platforms.begin(id, &account, &row.target, self.now);
         let busy = self.in_flight.values().filter(|through| **through == account).count();
         assert!(busy <= CONCURRENCY as usize, "{busy} at once through {account}");
         self.note(|| format!("push {id} is sent, attempt {attempt}, by {account}"));
@@ -536,13 +552,14 @@ impl Walk {
         };
         self.note(|| format!("push {id} is answered {}, arrives {arrives}", report.outcome.as_str()));
         self.rows.0.get_mut(&id).unwrap().arrived += usize::from(arrives);
-        self.results.push(Input::Done { push_id: id, report });
+        self.platforms.end(id, &report.outcome);
+        let usage = self.platforms.tell(&account);
+        self.results.push(Input::Done { push_id: id, report, usage });
     }
 
     /// All is well again, and everything that can happen happens: nothing may be left over.
     fn come_to_rest(&mut self) {
         (self.store_ok, self.journal_ok) = (true, true);
-        self.gate_closed.store(false, Ordering::Relaxed);
         self.up.values_mut().for_each(|up| *up = true);
         self.let_the_timer_end();
         for _ in 0..20_000 {
@@ -567,6 +584,8 @@ impl Walk {
             let wake = self.core.wake(self.now);
             let wait = wake.after.since(self.now.moment);
             self.pass(wake.at.map_or(wait, |at| wait.min(at.since(self.now.wall))));
+            // Whoever is written to writes back.
+            (0..4).for_each(|target| self.inbound_from(&Target::Group(target.to_string())));
         }
         panic!("{} pushes are open for ever", self.core.open_pushes());
     }
@@ -613,7 +632,7 @@ impl Walk {
 }
 
 /// Walks, and tells in which states how many pushes ended.
-fn walk(seed: u64) -> (BTreeMap<&'static str, usize>, [usize; 3]) {
+fn walk(seed: u64) -> (BTreeMap<&'static str, usize>, [usize; 3], BTreeMap<&'static str, usize>) {
     let mut walk = Walk::new(seed);
     let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         (0..STEPS).for_each(|_| walk.step());
@@ -623,7 +642,8 @@ fn walk(seed: u64) -> (BTreeMap<&'static str, usize>, [usize; 3]) {
     assert!(walked.is_ok(), "PUSHCRON_CORE_SEED={seed} repeats this walk:\n{}", walk.trace.join("\n"));
     let mut ends = BTreeMap::new();
     walk.rows.0.values().for_each(|row| *ends.entry(row.state.as_str()).or_default() += 1);
-    (ends, [Decision::Fired, Decision::Skipped, Decision::Missed].map(|decision| walk.ledger.count(decision)))
+    let decided = [Decision::Fired, Decision::Skipped, Decision::Missed].map(|decision| walk.ledger.count(decision));
+    (ends, decided, walk.held)
 }
 
 /// Jobs by their names, with their periods in milliseconds.
@@ -672,13 +692,15 @@ fn whatever_comes_in_whatever_order_nothing_is_lost_doubled_or_called_what_it_is
         return;
     }
     let mut all: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut decided = [0; 3];
+    let (mut decided, mut held) = ([0; 3], BTreeMap::<&str, usize>::new());
     for seed in 0..number("PUSHCRON_CORE_WALKS").unwrap_or(WALKS) {
-        let (ends, decisions) = walk(seed);
+        let (ends, decisions, put_off) = walk(seed);
+        put_off.into_iter().for_each(|(reason, count)| *held.entry(reason).or_default() += count);
         ends.into_iter().for_each(|(state, count)| *all.entry(state).or_default() += count);
         decided = [0, 1, 2].map(|at| decided[at] + decisions[at]);
     }
-    println!("pushes by their ends: {all:?}; rows fired, skipped, missed: {decided:?}");
+    println!("pushes by their ends: {all:?}; rows fired, skipped, missed: {decided:?}; put off: {held:?}");
+    assert!(["rate_limit", "window_closed"].iter().all(|reason| held.contains_key(reason)), "{held:?}");
     assert!(decided.iter().all(|count| *count > 0), "{decided:?}");
     assert_eq!(Vec::from_iter(all.keys()), [&"cancelled", &"expired", &"failed", &"sent", &"unknown"], "{all:?}");
 }

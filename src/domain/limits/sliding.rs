@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::UtcMs;
 
 /// At most `count` sends in any `length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pub count: u32,
     pub length: Duration,
@@ -16,7 +17,7 @@ pub struct Window {
 }
 
 /// How finely sends are remembered. A send counts until its grain has passed, so that coarse ones wait longer.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grain {
     /// As many as the limit allows, to the millisecond.
     Fine,
