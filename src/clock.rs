@@ -95,6 +95,11 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
     async fn sleep(&self, wait: Duration) {
+        if wait.is_zero() {
+            // The runtime keeps the task that was spawned last for the thread that spawned it: whoever goes on without a
+            // pause would keep it from ever being run.
+            return tokio::task::yield_now().await;
+        }
         if wait > LONG && kernel_sleep(wait, TimerfdClockId::Boottime).await.is_ok() {
             return;
         }

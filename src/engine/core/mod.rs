@@ -211,7 +211,9 @@ impl Core {
             if let Some(at) = self.queue.next_due_at() {
                 wake.at = Some(at - self.lead());
             }
-            for moment in [self.queue.next_due_after(), self.queue.next_paced_at()].into_iter().flatten() {
+            // While attempts are being opened no more are: what has been opened is an input, and a tick comes with it.
+            let paced = if self.starter.is_beginning() { None } else { self.queue.next_paced_at() };
+            for moment in [self.queue.next_due_after(), paced].into_iter().flatten() {
                 wake.after = wake.after.min(moment);
             }
         }

@@ -43,6 +43,10 @@ impl Starter {
         !self.in_flight.is_empty()
     }
 
+    pub(super) fn is_beginning(&self) -> bool {
+        self.is_beginning
+    }
+
     pub(super) fn get(&self, push_id: i64) -> Option<&InFlight> {
         self.in_flight.get(&push_id)
     }
