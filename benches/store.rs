@@ -224,6 +224,7 @@ fn job(i: usize) -> Job {
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: Default::default(),
+        days: None,
     }
 }
 
@@ -241,6 +242,7 @@ fn fire(i: usize, due_at: UtcMs) -> NewFire {
         until_at: None,
         overlap: Overlap::Allow,
         zone: Some(Arc::from("Asia/Shanghai 2026a")),
+        calendar: None,
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod facts;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -15,8 +16,8 @@ use super::contacts::Known;
 use super::refusal::{Kind, Refusal};
 use super::rows::rows;
 use super::when::{self, Stretch};
-use crate::domain::{Job, PushState, Trigger, UtcMs};
-use crate::policy::schedule::CompiledSchedule;
+use crate::domain::{PushState, Trigger, UtcMs};
+use crate::policy::schedule::{CompiledSchedule, ScheduleCache};
 use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revision, View};
 
 /// Fires that are told one by one; a time that names a day may hold thousands.
@@ -130,7 +131,7 @@ impl Explanation {
             }
             // Not in the schedule: what is near, and what summer time has to do with it.
             None => {
-                let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at) };
+                let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at), day: schedule.day_note(at) };
                 let (before, after) =
                     (schedule.previous_before(from), schedule.next_after(UtcMs(self.asked.until.0 - 1)));
                 let by = By::of(revision);
@@ -170,6 +171,7 @@ impl Explanation {
             by: revision.map(By::of),
             decision: fire.decision,
             reason: fire.reason.as_deref(),
+            calendar: fire.calendar.as_deref(),
             decided_after_ms: fire.recorded_at.ms_since(fire.due_at).max(0),
             pushes: fire.pushes.iter().map(|push| push_fact(push, fire.due_at)).collect(),
         }
@@ -214,9 +216,8 @@ fn newest_zone(revisions: &[Revision]) -> TimeZone {
 }
 
 /// The schedule of a revision; None when it cannot be read, or the system no longer knows its zone.
-fn compiled(revision: &Revision) -> Option<CompiledSchedule> {
-    let Job { schedule, timezone, dst_gap, .. } = revision.definition.as_ref()?;
-    CompiledSchedule::compile(schedule, timezone, *dst_gap).ok()
+fn compiled(revision: &Revision) -> Option<Arc<CompiledSchedule>> {
+    ScheduleCache::default().get_or_compile(revision.definition.as_ref()?.timing()).ok()
 }
 
 #[cfg(test)]

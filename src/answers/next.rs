@@ -11,7 +11,7 @@ use super::refusal::{Kind, Refusal};
 use super::when;
 use crate::domain::near::nearest;
 use crate::domain::{Job, UtcMs};
-use crate::policy::schedule::{CompiledSchedule, DstNote, ScheduleCache};
+use crate::policy::schedule::{CompiledSchedule, DayNote, DstNote, Occurrence, ScheduleCache, Skip};
 use crate::store::Table;
 
 const DAY_MS: i64 = 86_400_000;
@@ -39,6 +39,8 @@ pub enum Note {
     SkippedInGap,
     /// What summer time makes of it.
     Dst(DstNote),
+    /// What the job's lists of days say of the day.
+    Day(DayNote),
     /// So many more of the job's fires lie within the calendar.
     More(u64),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Note {
         match self {
             Note::SkippedInGap => f.write_str("skipped: its time does not exist on that day (dst_gap: skip)"),
             Note::Dst(note) => note.fmt(f),
+            Note::Day(note) => note.fmt(f),
             Note::More(more) => write!(f, "{more} more by then"),
         }
     }
@@ -65,20 +68,67 @@ pub fn coming<'a>(
     number: Option<usize>,
     now: UtcMs,
 ) -> Result<Vec<Fire<'a>>, Refusal> {
-    let jobs: Vec<&Job> = match only {
-        Some(name) => vec![find(jobs, name)?],
-        None => jobs.iter().filter(|job| job.enabled).collect(),
-    };
-    let mut cache = ScheduleCache::default();
-    let compiled: Result<Vec<_>, _> = jobs
-        .iter()
-        .map(|job| cache.get_or_compile(&job.schedule, &job.timezone, job.dst_gap).map(|schedule| (*job, schedule)))
-        .collect();
-    let compiled = compiled.map_err(|error| Refusal::of(Kind::BadConfig, &error))?;
+    let compiled = compiled(jobs, only)?;
     Ok(match number.or(only.map(|_| OF_ONE_JOB)) {
         Some(number) => first(&compiled, now, number),
         None => calendar(&compiled, now),
     })
+}
+
+/// More fires of a stretch than this are a slip.
+pub const MOST_BETWEEN: usize = 100_000;
+
+/// Every fire in `from..until` of the job `only`, even if it is disabled, else of all that are enabled.
+///
+/// # Errors
+///
+/// As [`coming`]; and when there are more than [`MOST_BETWEEN`], or the stretch ends before it begins.
+pub fn between<'a>(
+    jobs: &'a [Job],
+    only: Option<&str>,
+    (from, until): (UtcMs, UtcMs),
+) -> Result<Vec<Fire<'a>>, Refusal> {
+    if until <= from {
+        return Err(Refusal::new(Kind::Senseless, "--until lies before --from".to_owned()));
+    }
+    let compiled = compiled(jobs, only)?;
+    let called: u64 = compiled.iter().map(|(_, schedule)| schedule.count_called(from, until)).sum();
+    if called > MOST_BETWEEN as u64 {
+        let problem = format!(
+            "{called} instants lie between these times, more than {MOST_BETWEEN}: name a job, or a shorter time"
+        );
+        return Err(Refusal::new(Kind::Senseless, problem));
+    }
+    let mut fires: Vec<Fire> = Vec::new();
+    for job in &compiled {
+        let shown = std::iter::successors(shown_after(&job.1, UtcMs(from.0 - 1)), |at| shown_after(&job.1, *at));
+        fires.extend(shown.take_while(|at| *at < until).map(|at| fire(job, at)));
+    }
+    fires.sort_by_key(|fire| fire.at);
+    Ok(fires)
+}
+
+/// The stretch of time that a person means, by the clock of the named job's zone, else of `zone`. Without a beginning it is
+/// from `now` on, without an end a day.
+///
+/// # Errors
+///
+/// In words, where a time is none.
+pub fn stretch(
+    jobs: &[Job],
+    only: Option<&str>,
+    zone: &str,
+    (from, until): (Option<&str>, Option<&str>),
+    now: UtcMs,
+) -> Result<(UtcMs, UtcMs), Refusal> {
+    let zone = only.map(|name| find(jobs, name)).transpose()?.map_or(zone, |job| &job.timezone);
+    let parse = |text: &str| {
+        when::parse(text, &when::zone(zone), now).map_err(|problem| Refusal::new(Kind::Senseless, problem))
+    };
+    let from = from.map(parse).transpose()?.map_or(now, |stretch| stretch.from);
+    // A day is meant as a whole.
+    let until = until.map(parse).transpose()?.map_or(UtcMs(from.0 + DAY_MS), |stretch| stretch.until);
+    Ok((from, until))
 }
 
 /// The job of that name.
@@ -96,10 +146,21 @@ fn find<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, Refusal> {
 
 type Compiled<'a> = (&'a Job, Arc<CompiledSchedule>);
 
+/// The job `only`, even if it is disabled, else all that are enabled, with what their schedules mean.
+fn compiled<'a>(jobs: &'a [Job], only: Option<&str>) -> Result<Vec<Compiled<'a>>, Refusal> {
+    let jobs: Vec<&Job> = match only {
+        Some(name) => vec![find(jobs, name)?],
+        None => jobs.iter().filter(|job| job.enabled).collect(),
+    };
+    let mut cache = ScheduleCache::default();
+    let compiled: Result<Vec<_>, _> =
+        jobs.iter().map(|job| cache.get_or_compile(job.timing()).map(|schedule| (*job, schedule))).collect();
+    compiled.map_err(|error| Refusal::of(Kind::BadConfig, &error))
+}
+
 /// The first `number` fires of all jobs together.
 fn first<'a>(jobs: &[Compiled<'a>], now: UtcMs, number: usize) -> Vec<Fire<'a>> {
-    let next =
-        |index: usize, after: UtcMs| jobs[index].1.next_called_after(after).map(|called| Reverse((called.at, index)));
+    let next = |index: usize, after: UtcMs| shown_after(&jobs[index].1, after).map(|at| Reverse((at, index)));
     let mut heap: BinaryHeap<_> = (0..jobs.len()).filter_map(|index| next(index, now)).collect();
     let mut fires = Vec::with_capacity(number.min(1024));
     while fires.len() < number
@@ -118,14 +179,11 @@ fn calendar<'a>(jobs: &[Compiled<'a>], now: UtcMs) -> Vec<Fire<'a>> {
     for compiled in jobs {
         let mut after = now;
         for place in 0..MOST_OF_A_JOB {
-            let Some(called) = compiled.1.next_called_after(after).filter(|called| place == 0 || called.at < end)
-            else {
-                break;
-            };
-            fires.push(fire(compiled, called.at));
-            after = called.at;
+            let Some(at) = shown_after(&compiled.1, after).filter(|at| place == 0 || *at < end) else { break };
+            fires.push(fire(compiled, at));
+            after = at;
         }
-        let more = compiled.1.count_called(UtcMs(after.0 + 1), end);
+        let more = compiled.1.count_fires(UtcMs(after.0 + 1), end);
         if after > now
             && after < end
             && more > 0
@@ -139,9 +197,18 @@ fn calendar<'a>(jobs: &[Compiled<'a>], now: UtcMs) -> Vec<Fire<'a>> {
 }
 
 fn fire<'a>((job, schedule): &Compiled<'a>, at: UtcMs) -> Fire<'a> {
-    let skipped = schedule.next_called_after(UtcMs(at.0 - 1)).is_some_and(|called| called.skipped);
-    let note = if skipped { Some(Note::SkippedInGap) } else { schedule.note_at(at).map(Note::Dst) };
-    Fire { at, job, notes: note.into_iter().collect() }
+    let skipped = schedule.next_called_after(UtcMs(at.0 - 1)).is_some_and(|called| called.skipped.is_some());
+    let clock = if skipped { Some(Note::SkippedInGap) } else { schedule.note_at(at).map(Note::Dst) };
+    Fire { at, job, notes: clock.into_iter().chain(schedule.day_note(at).map(Note::Day)).collect() }
+}
+
+/// The next instant to be shown: one that fires, or that the clock swallows. That nothing comes on a day off is what the job
+/// says, and no news.
+fn shown_after(schedule: &CompiledSchedule, after: UtcMs) -> Option<UtcMs> {
+    match schedule.next_called_after(after)? {
+        Occurrence { at, skipped: None | Some(Skip::DstGap) } => Some(at),
+        Occurrence { .. } => schedule.next_after(after),
+    }
 }
 
 /// All that is to be known of a fire, where there is something.

@@ -14,7 +14,7 @@ use crate::answers::contacts::{Known, contacts};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
 use crate::daemon::Options;
-use crate::domain::{Account, Database, PushSpec, StateDir, UtcMs};
+use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::{self, Access, Backend, History, SharedStore, Upkeep};
@@ -64,6 +64,33 @@ impl Context {
     pub fn config_of(&self, path: &Path) -> Result<Config, ConfigErrors> {
         let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::load(&[path.to_owned()], &senders::specs(), &around)
+    }
+
+    /// The list of days of that name.
+    pub fn calendar(&self, name: &str) -> Result<Calendar, ConfigErrors> {
+        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
+        config::calendar(&self.config_paths(), name, &senders::specs(), &around)
+    }
+
+    /// The list of days in a file of somebody's.
+    pub fn calendar_in(
+        &self,
+        path: &Path,
+        name: &str,
+        year: Option<i16>,
+        work_if: Option<&str>,
+    ) -> Result<Calendar, ConfigErrors> {
+        config::read_calendar(path, name, year, work_if, &self.surroundings())
+    }
+
+    /// Where a new list of that name belongs: beside the first of the files.
+    pub fn calendar_path(&self, name: &str) -> Result<PathBuf, Failure> {
+        let Some(first) = self.config_paths().into_iter().next() else {
+            let problem = "there is no configuration beside which the list could lie: name one with -c";
+            return Err(Failure::new(Exit::Usage, problem));
+        };
+        let directory = if first.is_dir() { first } else { first.parent().unwrap_or(Path::new("")).to_owned() };
+        Ok(directory.join("calendars").join(format!("{name}.yaml")))
     }
 
     /// The present of the database: now, or the last moment of what a simulation wrote.

@@ -3,6 +3,7 @@
 mod accounts;
 mod args;
 mod backup;
+mod calendar;
 mod cancel;
 mod candidates;
 mod check;
@@ -72,6 +73,8 @@ enum Verb {
     Check(check::Check),
     /// Show the coming fires, with notes on summer time
     Next(next::Next),
+    /// Show or bring up to date the lists of days that jobs can name
+    Calendar(calendar::CalendarVerb),
     /// Live through days in a second: what the files would send, late or not at all
     Simulate(simulate::Simulate),
     /// Show the jobs: when next, and what became of the last fire
@@ -117,6 +120,7 @@ impl Verb {
             Verb::Run(verb) => verb.act(context),
             Verb::Check(verb) => verb.act(context),
             Verb::Next(verb) => verb.act(context),
+            Verb::Calendar(verb) => verb.act(context),
             Verb::Simulate(verb) => verb.act(context),
             Verb::Jobs(verb) => verb.act(context),
             Verb::Accounts(verb) => verb.act(context),
@@ -246,7 +250,7 @@ mod tests {
                     let is_judged = matches!(
                         kind,
                         None | Some(ErrorKind::ValueValidation | ErrorKind::InvalidValue)
-                            | Some(ErrorKind::MissingRequiredArgument)
+                            | Some(ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand)
                     );
                     assert!(is_judged, "{verb} {name} {value}: {}", error.unwrap());
                     tried += 1;

@@ -22,6 +22,7 @@ const MOST: usize = 100;
 #[command(after_help = "Examples:
   pushcron next                      the next 24 hours, and one fire of each job that has none in them
   pushcron next daily-report -n 30   thirty fires of one job
+  pushcron next daily-report --from 2026-10-01 --until 2026-10-31
   pushcron next --json | jq -r '.[].due_at'")]
 pub struct Next {
     /// Only this job, even if it is disabled
@@ -30,6 +31,12 @@ pub struct Next {
     /// So many fires, however far away
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     number: Option<u32>,
+    /// Every fire from this time on, instead of now: 2026-10-01, 2026-10-01T09:00
+    #[arg(long, value_name = "TIME", conflicts_with = "number")]
+    from: Option<String>,
+    /// Every fire until this time, a day with all its hours
+    #[arg(long, value_name = "TIME", conflicts_with = "number")]
+    until: Option<String>,
     #[command(flatten)]
     show: Show,
 }
@@ -48,14 +55,22 @@ impl Next {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config_to_look_at()?;
         let number = self.number.map(|number| number as usize);
-        let mut fires = next::coming(&config.jobs, self.job.as_deref(), number, context.now())?;
+        let job = self.job.as_deref();
+        let bounds = (self.from.as_deref(), self.until.as_deref());
+        let mut fires = match bounds {
+            (None, None) => next::coming(&config.jobs, job, number, context.now())?,
+            bounds => {
+                let stretch = next::stretch(&config.jobs, job, &config.daemon.timezone, bounds, context.now())?;
+                next::between(&config.jobs, job, stretch)?
+            }
+        };
         let paused = paused(context);
         if self.show.for_programs() {
             for_programs(&mut io::stdout().lock(), self.show, &next::as_table(&fires, &paused))?;
             return Ok(Exit::Done);
         }
         let all = fires.len();
-        if number.is_none() {
+        if number.is_none() && bounds == (None, None) {
             fires.truncate(MOST);
         }
         self.print(&fires, &paused)?;

@@ -88,7 +88,8 @@ impl Teller<'_> {
     fn nearest(&self, before: Option<&Nearest>, after: Option<&Nearest>) -> String {
         let told = |near: &Nearest, word: &str| {
             let note = near.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-            format!("{} {word}{note}", self.at(near.at))
+            let day = near.day.as_ref().map(|day| format!(" ({day})")).unwrap_or_default();
+            format!("{} {word}{note}{day}", self.at(near.at))
         };
         match (before.map(|near| told(near, "before")), after.map(|near| told(near, "after"))) {
             (None, None) => "the schedule calls for no instant at all".to_owned(),
@@ -116,7 +117,7 @@ impl Teller<'_> {
             Decision::Fired => {
                 let pushes: Vec<String> = fire.pushes.iter().map(|push| self.push(push)).collect();
                 let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
-                format!("{due}{}. {}", if has_fired { " and fired" } else { "" }, pushes.join(" "))
+                format!("{due}{}{}. {}", if has_fired { " and fired" } else { "" }, by_list(fire), pushes.join(" "))
             }
             Decision::Skipped | Decision::Missed => {
                 let span = match fire.until_at {
@@ -124,10 +125,11 @@ impl Teller<'_> {
                     None => String::new(),
                 };
                 format!(
-                    "{due}{span}, and was {}, which was decided {} later: {}.",
+                    "{due}{span}, and was {}, which was decided {} later: {}{}.",
                     fire.decision.as_str(),
                     brief_ms(fire.decided_after_ms),
-                    reason::in_words(fire.reason.unwrap_or_default())
+                    reason::in_words(fire.reason.unwrap_or_default()),
+                    by_list(fire)
                 )
             }
         }
@@ -161,6 +163,11 @@ impl Teller<'_> {
             _ => format!("{state}{reason}"),
         }
     }
+}
+
+/// What a list of days had to say.
+fn by_list(fire: &FireFact) -> String {
+    fire.calendar.map(|calendar| format!(" ({calendar})")).unwrap_or_default()
 }
 
 fn attempt(fact: &AttemptFact) -> String {

@@ -1,7 +1,10 @@
 //! The text of one file: its top-level keys, and what stands under them.
 
+use std::collections::HashMap;
+
 use granit_parser::{Event, ScalarStyle};
 
+use super::calendars::CalendarDraft;
 use super::decoder::Decoder;
 use super::diagnostics::Place;
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, JobDraft};
@@ -19,6 +22,7 @@ pub(super) struct Document<'a, 'f> {
     pub defaults: &'a mut DefaultsDraft,
     pub accounts: &'a mut Vec<AccountDraft>,
     pub jobs: &'a mut Vec<JobDraft>,
+    pub calendars: &'a mut HashMap<String, CalendarDraft>,
     pub includes: &'a mut Vec<(Place, String)>,
     pub meant_empty: &'a mut [usize; 2],
 }
@@ -130,6 +134,15 @@ impl Document<'_, '_> {
                 self.decoder.guarded = false;
             }
             "jobs" => self.list(key, node, |document, node| document.jobs.extend(document.decoder.job(node))),
+            "calendars" => {
+                for draft in self.decoder.calendars(node) {
+                    let (name, place) = (draft.name.clone(), draft.place);
+                    if let Some(before) = self.calendars.insert(name.clone(), draft) {
+                        let message = format!("there are two calendars with the name {}", quoted(&name));
+                        self.decoder.diagnostics.error(place, message).other("first at", before.place);
+                    }
+                }
+            }
             "include" => {
                 for (at, pattern) in self.decoder.texts(key, node).unwrap_or_default() {
                     let place = self.decoder.place(at);

@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use jiff::civil;
 
+use super::calendars::DaysDraft;
 use super::diagnostics::Place;
 use super::settings::Heartbeat;
 use super::yaml::At;
+use crate::domain::calendar::MissingList;
 use crate::domain::job::DstGap;
 use crate::domain::{Account, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs};
 use crate::policy::account::Fallback;
@@ -29,6 +31,7 @@ pub(super) struct JobDraft {
     pub misfire: Option<Box<MisfireKeys>>,
     pub overlap: Option<Overlap>,
     pub dst_gap: Option<DstGap>,
+    pub days: Option<Box<DaysDraft>>,
     pub name_at: Place,
     pub schedule_at: At,
 }
@@ -103,6 +106,7 @@ pub(super) struct DaemonDraft {
     pub metrics_listen: Option<SocketAddr>,
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailureDraft>,
+    pub on_missing_calendar: Option<MissingList>,
 }
 
 /// `on_failure` before its push is checked against the accounts.

@@ -36,6 +36,12 @@ impl LoadEnvironment {
         }
     }
 
+    /// The day by the clock of the system's zone.
+    pub(super) fn today(&self) -> jiff::civil::Date {
+        let zone = self.timezone.as_deref().and_then(|name| jiff::tz::TimeZone::get(name).ok());
+        self.now.to_jiff().to_zoned(zone.unwrap_or(jiff::tz::TimeZone::UTC)).date()
+    }
+
     /// Where files of the daemon's own belong: systemd's state directory (the first, if there are several), else
     /// the working directory.
     pub(super) fn state_directory(&self) -> PathBuf {

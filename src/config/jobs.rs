@@ -1,8 +1,9 @@
 //! `jobs:`: one node to one draft at a time, so that the tree of 100,000 jobs never stands in memory.
 
+use super::calendars::DaysDraft;
 use super::decoder::Decoder;
 use super::draft::{IncompleteJob, JobDraft, ScheduleDraft};
-use super::keys::{DST_GAPS, JOB_KEYS, OVERLAPS};
+use super::keys::{DAY_KEYS, DST_GAPS, JOB_KEYS, OVERLAPS};
 use super::yaml::{At, Entry, Node};
 use crate::domain::UtcMs;
 
@@ -13,6 +14,7 @@ impl Decoder<'_> {
         let errors = self.diagnostics.error_count();
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
         let (mut retry, mut misfire, mut overlap, mut dst_gap) = (None, None, None, None);
+        let mut days: Option<Box<DaysDraft>> = None;
         for entry in entries {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -25,6 +27,7 @@ impl Decoder<'_> {
                 "misfire" => misfire = self.misfire(value).map(Box::new),
                 "overlap" => overlap = self.choice(key, value, &OVERLAPS),
                 "dst_gap" => dst_gap = self.choice(key, value, &DST_GAPS),
+                key if DAY_KEYS.contains(&key) => self.day_key(key, value, days.get_or_insert_default()),
                 _ => self.unknown_key(entry, "a job", JOB_KEYS),
             }
         }
@@ -52,6 +55,7 @@ impl Decoder<'_> {
             misfire,
             overlap,
             dst_gap,
+            days,
             name_at,
             schedule_at,
         })

@@ -1,15 +1,16 @@
 //! The keys of the YAML and the words that some of them take. Readers, schema and masks take them from here.
 
+use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
 use crate::domain::{MisfirePolicy, Overlap};
 use crate::policy::account::Fallback;
 
-pub(super) const TOP_KEYS: [&str; 5] = ["daemon", "accounts", "jobs", "defaults", "include"];
+pub(super) const TOP_KEYS: [&str; 6] = ["daemon", "accounts", "jobs", "defaults", "calendars", "include"];
 
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 14] = [
+pub(super) const DAEMON_KEYS: [&str; 15] = [
     "database",
     "timezone",
     "keep_history",
@@ -24,6 +25,7 @@ pub(super) const DAEMON_KEYS: [&str; 14] = [
     "metrics_listen",
     "heartbeat",
     "on_failure",
+    "on_missing_calendar",
 ];
 
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
@@ -35,8 +37,42 @@ pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "ove
 /// Keys that every account may have.
 pub(super) const ACCOUNT_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
 
-pub(super) const JOB_KEYS: [&str; 11] =
-    ["name", "cron", "every", "at", "timezone", "enabled", "push", "retry", "misfire", "overlap", "dst_gap"];
+pub(super) const JOB_KEYS: [&str; 18] = [
+    "name",
+    "cron",
+    "every",
+    "at",
+    "timezone",
+    "enabled",
+    "push",
+    "retry",
+    "misfire",
+    "overlap",
+    "dst_gap",
+    "workdays",
+    "only",
+    "except",
+    "also",
+    "shift",
+    "nth",
+    "on_missing_calendar",
+];
+
+/// Those of a job that say something about days.
+pub(super) const DAY_KEYS: [&str; 7] = ["workdays", "only", "except", "also", "shift", "nth", "on_missing_calendar"];
+
+pub(super) const CALENDAR_KEYS: [&str; 11] =
+    ["calendar", "version", "based_on", "covers", "weekend", "rest", "work", "every_year", "years", "ics", "work_if"];
+
+pub(super) const CALENDAR_YEAR_KEYS: [&str; 3] = ["rest", "work", "workdays"];
+
+pub(super) const COVERS_KEYS: [&str; 3] = ["from", "until", "settled_until"];
+
+pub(super) const SHIFTS: [(&str, Shift); 3] =
+    [("none", Shift::None), ("next", Shift::Next), ("previous", Shift::Previous)];
+
+pub(super) const MISSING_LISTS: [(&str, MissingList); 2] =
+    [("weekdays", MissingList::Weekdays), ("skip", MissingList::Skip)];
 
 pub(super) const RETRY_KEYS: [&str; 7] =
     ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];

@@ -1,8 +1,9 @@
 //! Files in, drafts out: which file comes when, and what its top-level keys hold.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
+use super::calendars::{CalendarDraft, built_in, candidates};
 use super::decoder::Decoder;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
@@ -41,6 +42,8 @@ pub(super) struct Loader<'a> {
     pub defaults: DefaultsDraft,
     pub accounts: Vec<AccountDraft>,
     pub jobs: Vec<JobDraft>,
+    /// Lists of days, by name.
+    pub calendars: HashMap<String, CalendarDraft>,
     pub incomplete: Incomplete,
     /// The push outside any job, and its source.
     pub push: Option<(u16, PushDraft)>,
@@ -72,6 +75,7 @@ impl<'a> Loader<'a> {
             defaults: DefaultsDraft::default(),
             accounts: Vec::new(),
             jobs: Vec::new(),
+            calendars: HashMap::new(),
             incomplete: Incomplete::default(),
             push: None,
             brought: Vec::new(),
@@ -224,6 +228,81 @@ impl<'a> Loader<'a> {
         found
     }
 
+    /// Reads the lists of days that lie in files of their own, and where any list may be asked for, those that pushcron brings
+    /// along.
+    pub fn calendar_files(&mut self) {
+        for (path, name) in candidates(&self.directories) {
+            let before = self.calendars.get(&name).map(|draft| draft.place);
+            match files::read(&path) {
+                Ok(file) => {
+                    let Some(draft) = self.calendar(&path, &name, &file.text) else { continue };
+                    if let Some(before) = before {
+                        let message = format!("there are two calendars with the name {name}");
+                        self.diagnostics.error(draft.place, message).other("the other one is at", before);
+                    }
+                    self.calendars.insert(name, draft);
+                    self.files.push(path);
+                }
+                Err(FileProblem::UnderWay) => {
+                    self.under_way = true;
+                    self.fail(&path, files::UNDER_WAY);
+                }
+                Err(FileProblem::Whole(problem)) => self.fail(&path, &problem),
+                Err(FileProblem::NotUtf8 { .. }) => self.fail(&path, files::NOT_UTF8),
+            }
+        }
+        if !self.calendars.is_empty() || self.jobs.iter().any(|job| job.days.is_some()) {
+            self.built_in_calendars();
+        }
+    }
+
+    /// Reads the lists that pushcron brings along, where nobody has a newer one.
+    pub fn built_in_calendars(&mut self) {
+        for (name, path, text) in built_in() {
+            let Some(draft) = self.calendar(path, name, text) else { continue };
+            match self.calendars.get(name) {
+                // Versions are days.
+                Some(own) if own.version >= draft.version || own.based_on.is_some() => {}
+                Some(own) => {
+                    let version = draft.version.as_deref().unwrap_or_default();
+                    let message = format!(
+                        "this list is older than the one that pushcron brings along ({version}), which is used"
+                    );
+                    self.diagnostics.warning(own.place, message).hint("remove it, or give it the version of its day");
+                    self.calendars.insert(name.to_owned(), draft);
+                }
+                None => {
+                    self.calendars.insert(name.to_owned(), draft);
+                }
+            }
+        }
+    }
+
+    /// Reads a file that is one list.
+    pub fn calendar(&mut self, path: &Path, name: &str, text: &str) -> Option<CalendarDraft> {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let mut decoder = Decoder {
+            file: self.next_file(),
+            dir: directory,
+            named_dir: directory,
+            environment: self.environment,
+            diagnostics: &mut self.diagnostics,
+            holds_secrets: false,
+            guarded: false,
+            unseen_credentials: 0,
+            incomplete: &mut self.incomplete,
+            secret_files: &mut self.secret_files,
+        };
+        let mut reader = Reader::new(text, &mut self.alias_budget);
+        let node = reader.only_node().map_err(|fault| reader.faults.push(fault)).ok();
+        for fault in std::mem::take(&mut reader.faults) {
+            decoder.error(fault.at, fault.message);
+        }
+        let draft = node.and_then(|node| decoder.calendar(name, node.at, &node));
+        self.sources.push(SourceText { name: shown(path), text: text.to_owned() });
+        draft
+    }
+
     /// Reads one push from the command line.
     pub fn push(&mut self, text: &str) {
         let file = self.next_file();
@@ -278,6 +357,7 @@ impl<'a> Loader<'a> {
             defaults: &mut self.defaults,
             accounts: &mut self.accounts,
             jobs: &mut self.jobs,
+            calendars: &mut self.calendars,
             includes: &mut includes,
             meant_empty: &mut self.meant_empty,
         };

@@ -13,6 +13,7 @@
 //! `keys` holds the key words that decoder, schema and mask share.
 
 mod accounts;
+mod calendars;
 mod configuration;
 mod daemon;
 mod decoder;
@@ -42,9 +43,15 @@ mod trust;
 mod validate;
 mod yaml;
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use calendars::CalendarSet;
+pub use calendars::{calendar_file, read_calendar};
 pub use configuration::Config;
+use diagnostics::Place;
 pub use environment::{DatabaseLocation, LoadEnvironment, Variable};
 pub use loader::COMMAND_LINE;
 use loader::Loader;
@@ -55,7 +62,7 @@ pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
 
-use crate::domain::{Database, PushSpec, SenderSpec};
+use crate::domain::{Calendar, Database, PushSpec, SenderSpec};
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -98,6 +105,7 @@ fn finish(
     environment: &LoadEnvironment,
     specs: &[&'static SenderSpec],
 ) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
+    loader.calendar_files();
     loader.doubt_directories();
     let definitions = validate::validate(&mut loader, environment);
     let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
@@ -112,6 +120,47 @@ fn finish(
         sources: sources::Sources(loader.brought),
     };
     Ok((config, definitions.push))
+}
+
+/// The list of days of that name, as the files have it, and the directory in which a new list would lie.
+///
+/// # Errors
+/// When the files cannot be read, or have no such list.
+pub fn calendar(
+    paths: &[PathBuf],
+    name: &str,
+    specs: &[&'static SenderSpec],
+    environment: &LoadEnvironment,
+) -> Result<Calendar, ConfigErrors> {
+    let mut loader = Loader::new(environment, specs);
+    loader.paths(paths);
+    loader.calendar_files();
+    loader.built_in_calendars();
+    let mut set = CalendarSet::new(std::mem::take(&mut loader.calendars), environment.today());
+    let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
+    match found {
+        Some(calendar) => Ok(Arc::unwrap_or_clone(calendar)),
+        None => {
+            let errors = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs)).err();
+            Err(errors.unwrap_or_else(|| ConfigErrors::of(Vec::new())))
+        }
+    }
+}
+
+/// Writes a list as `calendars/NAME.yaml`, whole or not at all.
+///
+/// # Errors
+/// The file system's.
+pub fn write_calendar(path: &Path, calendar: &Calendar) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(calendar_file(calendar).as_bytes())?;
+    file.as_file().sync_all()?;
+    // Whoever may read the configuration may read which days are off.
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Reads where the database is, without the accounts and jobs, and without judging anything else.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::calendars::{Beside, CalendarSet};
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::draft::{
     AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, IncompleteJob, IncompletePush, JobDraft, PushDraft,
@@ -12,9 +13,12 @@ use super::environment::LoadEnvironment;
 use super::loader::Loader;
 use super::settings::DaemonSettings;
 use super::yaml::At;
-use crate::domain::job::DstGap;
+use crate::domain::calendar::MissingList;
+use crate::domain::job::{DstGap, Timing};
 use crate::domain::sender::wrong_for_all;
-use crate::domain::{Account, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support, Target, WrongTarget};
+use crate::domain::{
+    Account, DayRule, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support, Target, WrongTarget,
+};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 
 /// What the drafts came to.
@@ -49,6 +53,8 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         roots,
         schedules: ScheduleCache::default(),
         there: HashMap::new(),
+        calendars: CalendarSet::new(std::mem::take(&mut loader.calendars), environment.today()),
+        on_missing: daemon.on_missing_calendar.unwrap_or_default(),
     };
     validator.check_incomplete(incomplete);
     let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
@@ -157,6 +163,8 @@ struct Validator<'a> {
     schedules: ScheduleCache,
     /// Local media that were looked for: whether what is there really lies below a root.
     there: HashMap<PathBuf, Option<bool>>,
+    calendars: CalendarSet,
+    on_missing: MissingList,
 }
 
 impl Validator<'_> {
@@ -165,7 +173,15 @@ impl Validator<'_> {
         let timezone = draft.timezone.unwrap_or_else(|| self.timezone.to_owned());
         let dst_gap = draft.dst_gap.or(self.defaults.dst_gap).unwrap_or_default();
         let schedule_at = Place { file, at: draft.schedule_at.at, len: draft.schedule_at.len };
-        let schedule = self.schedule(draft.schedule, schedule_at, &timezone, dst_gap);
+        let beside = match draft.schedule {
+            ScheduleDraft::Cron(_) => Beside::Cron,
+            ScheduleDraft::Every(_) => Beside::Every,
+            ScheduleDraft::At(_) | ScheduleDraft::LocalAt(_) => Beside::At,
+        };
+        let days = draft
+            .days
+            .and_then(|days| days.finish(beside, schedule_at, self.on_missing, &mut self.calendars, self.diagnostics));
+        let schedule = self.schedule(draft.schedule, schedule_at, &timezone, dst_gap, days.as_deref());
         if let Some(Schedule::At(at)) = schedule
             && at <= self.environment.now
             && draft.enabled
@@ -190,11 +206,19 @@ impl Validator<'_> {
             misfire,
             overlap: draft.overlap.or(self.defaults.overlap).unwrap_or_default(),
             dst_gap,
+            days,
         })
     }
 
     /// A schedule that was tried in its zone.
-    fn schedule(&mut self, draft: ScheduleDraft, at: Place, timezone: &str, dst_gap: DstGap) -> Option<Schedule> {
+    fn schedule(
+        &mut self,
+        draft: ScheduleDraft,
+        at: Place,
+        timezone: &str,
+        dst_gap: DstGap,
+        days: Option<&DayRule>,
+    ) -> Option<Schedule> {
         let schedule = match draft {
             ScheduleDraft::Cron(text) => Schedule::Cron(text),
             ScheduleDraft::Every(ms) => Schedule::Every(ms),
@@ -202,7 +226,8 @@ impl Validator<'_> {
             // Unknown zones were told where they stand.
             ScheduleDraft::LocalAt(local) => Schedule::At(instant_of(local, timezone).ok()?),
         };
-        if let Err(error) = self.schedules.get_or_compile(&schedule, timezone, dst_gap) {
+        let timing = Timing { schedule: &schedule, timezone, dst_gap, days };
+        if let Err(error) = self.schedules.get_or_compile(timing) {
             let source = &self.sources[usize::from(at.file)].text;
             let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
             if written.contains("${") {
@@ -220,7 +245,7 @@ impl Validator<'_> {
             let Some((schedule, at)) = job.schedule else { continue };
             let place = Place { file: job.file, at: at.at, len: at.len };
             let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
-            self.schedule(schedule, place, &timezone, DstGap::default());
+            self.schedule(schedule, place, &timezone, DstGap::default(), None);
         }
         for IncompletePush { file, im, account, target, kind, places } in incomplete.pushes {
             self.check_account(file, &im, account.as_deref(), target.as_ref(), kind, places);

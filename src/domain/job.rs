@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::calendar::DayRule;
 use super::message::{Message, Target};
 use super::time::{UtcMs, duration_ms};
 
@@ -29,6 +30,24 @@ pub struct Job {
     pub overlap: Overlap,
     #[serde(default)]
     pub dst_gap: DstGap,
+    /// Boxed, because most jobs say nothing about days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<Box<DayRule>>,
+}
+
+/// All that the instants of a job depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing<'a> {
+    pub schedule: &'a Schedule,
+    pub timezone: &'a str,
+    pub dst_gap: DstGap,
+    pub days: Option<&'a DayRule>,
+}
+
+impl Job {
+    pub fn timing(&self) -> Timing<'_> {
+        Timing { schedule: &self.schedule, timezone: &self.timezone, dst_gap: self.dst_gap, days: self.days.as_deref() }
+    }
 }
 
 fn utc() -> String {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::job::{DstGap, Schedule};
+use super::calendar::DayRule;
+use super::job::{DstGap, Schedule, Timing};
 use super::time::UtcMs;
 
 /// A job, present or removed, with all that tells which instants must have a row.
@@ -30,6 +31,7 @@ pub struct LedgerRevision {
     pub schedule: Result<Schedule, String>,
     pub timezone: String,
     pub dst_gap: Option<DstGap>,
+    pub days: Option<Box<DayRule>>,
     pub from_at: UtcMs,
     /// None: it holds.
     pub until_at: Option<UtcMs>,
@@ -44,18 +46,34 @@ struct Written {
     timezone: String,
     #[serde(default)]
     dst_gap: Value,
+    #[serde(default)]
+    days: Value,
     from_at: UtcMs,
     until_at: Option<UtcMs>,
 }
 
 impl From<Written> for LedgerRevision {
-    fn from(Written { revision, schedule, timezone, dst_gap, from_at, until_at }: Written) -> LedgerRevision {
+    fn from(Written { revision, schedule, timezone, dst_gap, days, from_at, until_at }: Written) -> LedgerRevision {
         let dst_gap = serde_json::from_value::<Option<DstGap>>(dst_gap);
-        let schedule = match &dst_gap {
-            Ok(_) => serde_json::from_value(schedule).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let days = serde_json::from_value::<Option<Box<DayRule>>>(days);
+        let schedule = match (&dst_gap, &days) {
+            (Ok(_), Ok(_)) => serde_json::from_value(schedule).map_err(|error| error.to_string()),
+            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
         };
-        LedgerRevision { revision, schedule, timezone, dst_gap: dst_gap.unwrap_or_default(), from_at, until_at }
+        let (dst_gap, days) = (dst_gap.unwrap_or_default(), days.unwrap_or_default());
+        LedgerRevision { revision, schedule, timezone, dst_gap, days, from_at, until_at }
+    }
+}
+
+impl LedgerRevision {
+    /// All that its instants depend on, unless it cannot be read.
+    pub fn timing(&self) -> Result<Timing<'_>, &String> {
+        self.schedule.as_ref().map(|schedule| Timing {
+            schedule,
+            timezone: &self.timezone,
+            dst_gap: self.dst_gap.unwrap_or_default(),
+            days: self.days.as_deref(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! docs, and nothing here has a synonym.
 
 pub mod account;
+pub mod calendar;
 pub mod database;
 pub mod escape;
 pub mod job;
@@ -21,6 +22,7 @@ pub mod state_dir;
 pub mod time;
 
 pub use account::{Account, Health};
+pub use calendar::{Calendar, CalendarRef, DayRule};
 pub use database::Database;
 pub use escape::{escaped, escaped_json};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};

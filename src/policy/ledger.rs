@@ -159,9 +159,8 @@ impl Ledger {
         let settled = from.map(before).max(job.pruned_until).unwrap_or(UtcMs::MIN);
         let mut spans: Vec<RevisionSpan> = Vec::with_capacity(job.revisions.len());
         for revision in &job.revisions {
-            let dst_gap = revision.dst_gap.unwrap_or_default();
-            let schedule = match &revision.schedule {
-                Ok(schedule) => cache.get_or_compile(schedule, &revision.timezone, dst_gap)?,
+            let schedule = match revision.timing() {
+                Ok(timing) => cache.get_or_compile(timing)?,
                 // All that it called for lies before the span.
                 Err(_) if revision.until_at.is_some_and(|until| until <= settled) => continue,
                 Err(problem) => {

@@ -12,6 +12,7 @@
 //! | missed | `misfire_cap` | policy `all`, and `max` newer instants are caught up |
 //! | skipped | `paused`, `disabled` | the job was |
 //! | skipped | `dst_gap` | its hour does not exist on that day, with `dst_gap: skip` |
+//! | skipped | `holiday`, `not_in_calendar`, `no_calendar` | the job does not want that day |
 //!
 //! The missed instants of one look are always older than those that fire: they are its [`Gap`]. If they are more than
 //! [`MAX_ROWS`], one row stands for all of them, with the reason of the oldest.
@@ -220,7 +221,7 @@ impl Gap {
     pub fn rows(&self, schedule: &CompiledSchedule) -> Vec<InstantDecision> {
         match stretch(schedule, self.from, UtcMs(self.to.0 - 1)) {
             Some((at, count, until_at)) if count > MAX_ROWS => {
-                vec![InstantDecision { count, until_at, ..self.row(Occurrence { at, skipped: false }) }]
+                vec![InstantDecision { count, until_at, ..self.row(Occurrence { at, skipped: None }) }]
             }
             _ => called(schedule, self.from, self.to).map(|called| self.row(called)).collect(),
         }
@@ -250,8 +251,10 @@ fn called(schedule: &CompiledSchedule, from: UtcMs, to: UtcMs) -> impl Iterator<
 
 impl InstantDecision {
     fn new(called: Occurrence, decision: Decision, reason: Option<Reason>) -> InstantDecision {
-        let (decision, reason) =
-            if called.skipped { (Decision::Skipped, Some(Reason::DstGap)) } else { (decision, reason) };
+        let (decision, reason) = match called.skipped {
+            Some(skip) => (Decision::Skipped, Some(skip.into())),
+            None => (decision, reason),
+        };
         InstantDecision { due_at: called.at, decision, reason, count: 1, until_at: None }
     }
 }

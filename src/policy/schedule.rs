@@ -12,9 +12,12 @@
 //! it loses a fixed-time job whose gap ends on a day that the day fields do not name (23:30 on Saturdays in
 //! America/Nuuk, where the gap ends at Sunday's midnight), and fails on gaps over two hours (Pacific/Apia, 2011).
 
+mod days;
 mod doubts;
 mod error;
 mod field;
+mod month;
+mod occurrence;
 mod pattern;
 mod wall;
 mod zones;
@@ -23,18 +26,21 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
-use self::pattern::{Parts, Pattern};
-use self::wall::{FURTHEST, Place, Wall, civil};
+use self::days::{Days, Lists};
+use self::pattern::{Parts, Pattern, Which};
+use self::wall::{FURTHEST, Place, Wall, civil, seconds_of};
 use self::zones::find_zone;
-use crate::domain::job::DstGap;
-use crate::domain::{Schedule, UtcMs};
+use crate::domain::job::{DstGap, Timing};
+use crate::domain::{DayRule, Schedule, UtcMs};
 
+pub use self::days::DayNote;
 pub use self::doubts::{Doubt, doubts};
 pub use self::error::ScheduleError;
+pub use self::occurrence::{Occurrence, Skip};
 pub use self::zones::{zone_doubt, zone_meant};
 
 /// The beginning of 2025. A schedule without any fire after it is refused: earlier ones help nobody.
@@ -56,44 +62,48 @@ enum Kind {
         wall: Wall,
         dst_gap: DstGap,
     },
-    /// Milliseconds, counted from the epoch.
-    Every(i64),
+    /// Milliseconds, counted from the epoch, and the days of a zone on which it fires.
+    Every(i64, Option<Box<(Wall, Days)>>),
     At(UtcMs),
 }
 
-/// An instant that a schedule calls for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Occurrence {
-    pub at: UtcMs,
-    /// The wall-clock time of this fixed-time job does not exist on that day and the job says `dst_gap: skip`: the
-    /// instant belongs into the ledger, as skipped.
-    pub skipped: bool,
-}
-
 impl CompiledSchedule {
-    /// Gives a schedule its meaning in a zone.
+    /// Gives a schedule its meaning in a zone, for jobs that say nothing about days.
     pub fn compile(schedule: &Schedule, timezone: &str, dst_gap: DstGap) -> Result<CompiledSchedule, ScheduleError> {
-        CompiledSchedule::compile_with(schedule, timezone, dst_gap, &mut Parts::default())
+        let timing = Timing { schedule, timezone, dst_gap, days: None };
+        CompiledSchedule::compile_with(timing, &mut Lists::default(), &mut Parts::default())
     }
 
     fn compile_with(
-        schedule: &Schedule,
-        timezone: &str,
-        dst_gap: DstGap,
+        timing: Timing<'_>,
+        lists: &mut Lists,
         parts: &mut Parts,
     ) -> Result<CompiledSchedule, ScheduleError> {
+        let Timing { schedule, timezone, dst_gap, days } = timing;
         let zone = find_zone(timezone)?;
+        let rule = days.map(|rule| Days::compile(rule, lists)).transpose()?;
         let kind = match schedule {
             Schedule::Cron(text) => {
-                Kind::Cron { pattern: Pattern::parse(text, parts)?, wall: Wall::new(zone), dst_gap }
+                let mut pattern = Pattern::parse(text, parts)?;
+                if let Some(calendar) = days.and_then(|rule| rule.workdays.as_ref())
+                    && !pattern.leaves_days_open()
+                {
+                    let (found, calendar) = (pattern::day_fields(text), calendar.name.clone());
+                    return Err(ScheduleError::DaysBesideWorkdays { found, calendar });
+                }
+                pattern.rule = rule.map(Box::new);
+                Kind::Cron { pattern, wall: Wall::new(zone), dst_gap }
             }
             Schedule::Every(ms) if *ms < 1000 => return Err(ScheduleError::TooOften { ms: *ms }),
-            Schedule::Every(ms) => Kind::Every(i64::try_from(*ms).unwrap_or(i64::MAX)),
+            Schedule::Every(ms) => {
+                Kind::Every(i64::try_from(*ms).unwrap_or(i64::MAX), rule.map(|rule| Box::new((Wall::new(zone), rule))))
+            }
             Schedule::At(at) => Kind::At(*at),
         };
         let compiled = CompiledSchedule { kind };
-        // A single instant may be past: that is a warning, and not ours to give.
-        if !matches!(schedule, Schedule::At(_)) && compiled.next_after(REFERENCE).is_none() {
+        // A single instant may be past: that is a warning, and not ours to give. So may the days of a list.
+        let may_end = matches!(schedule, Schedule::At(_)) || days.is_some();
+        if !may_end && compiled.next_after(REFERENCE).is_none() {
             return Err(ScheduleError::NeverFires { text: schedule.describe() });
         }
         Ok(compiled)
@@ -101,32 +111,66 @@ impl CompiledSchedule {
 
     /// The first instant after `after` at which the job fires; None when there is no more.
     pub fn next_after(&self, after: UtcMs) -> Option<UtcMs> {
-        let mut called = self.next_called_after(after)?;
-        while called.skipped {
-            called = self.next_called_after(called.at)?;
+        let mut called = self.next_of(after, Which::Wanted)?;
+        while called.skipped.is_some() {
+            called = self.next_of(called.at, Which::Wanted)?;
         }
         Some(called.at)
     }
 
     /// The first instant after `after` that the ledger has a row for: those of [`Self::next_after`], and those that
-    /// `dst_gap: skip` skips.
+    /// are skipped for a reason of the schedule's own.
     pub fn next_called_after(&self, after: UtcMs) -> Option<Occurrence> {
-        let (at, in_gap) = match &self.kind {
-            Kind::Every(period) => (after.0.div_euclid(*period).checked_add(1)?.checked_mul(*period)?, false),
-            Kind::At(at) => (Some(at.0).filter(|at| *at > after.0)?, false),
-            Kind::Cron { pattern, wall, .. } => {
+        self.next_of(after, Which::Called)
+    }
+
+    fn next_of(&self, after: UtcMs, which: Which) -> Option<Occurrence> {
+        let (at, skipped) = match &self.kind {
+            Kind::Every(period, days) => next_of_period(*period, days.as_deref(), after, which)?,
+            Kind::At(at) => (Some(at.0).filter(|at| *at > after.0)?, None),
+            Kind::Cron { pattern, wall, dst_gap } => {
                 // Instants are whole seconds.
                 let after = after.0.div_euclid(1000);
-                let (at, in_gap) = if pattern.fixed {
-                    next_fixed(pattern, wall, after)?
+                let (at, shown, in_gap) = if pattern.fixed {
+                    next_fixed(pattern, wall, after, which)?
                 } else {
-                    (next_elapsed(pattern, wall, after + 1)?, false)
+                    let at = next_elapsed(pattern, wall, after + 1, which)?;
+                    (at, wall.show(at), false)
                 };
-                (at * 1000, in_gap)
+                let in_gap = (in_gap && *dst_gap == DstGap::Skip).then_some(Skip::DstGap);
+                (at * 1000, in_gap.or_else(|| pattern.why_unwanted(civil(shown)?.date())))
             }
         };
-        let skipped = in_gap && matches!(self.kind, Kind::Cron { dst_gap: DstGap::Skip, .. });
         (at <= UtcMs::MAX.0).then_some(Occurrence { at: UtcMs(at), skipped })
+    }
+
+    /// What the lists of the job say of the day of an instant that it calls for; nothing of an ordinary day.
+    pub fn day_note(&self, at: UtcMs) -> Option<DayNote> {
+        let (rule, date, is_unwanted) = self.day_of(at)?;
+        rule.note(date, is_unwanted)
+    }
+
+    /// The rule about days, the day of an instant, and whether the rule does not want it.
+    fn day_of(&self, at: UtcMs) -> Option<(&Days, Date, bool)> {
+        let second = at.0.div_euclid(1000);
+        match &self.kind {
+            Kind::Cron { pattern, wall, .. } => {
+                let rule = pattern.rule.as_ref()?;
+                let shown = if pattern.fixed {
+                    next_fixed(pattern, wall, second - 1, Which::Called)?.1
+                } else {
+                    wall.show(second)
+                };
+                let date = civil(shown)?.date();
+                Some((rule, date, pattern.is_unwanted(date)))
+            }
+            Kind::Every(_, Some(days)) => {
+                let (wall, rule) = &**days;
+                let date = civil(wall.show(second))?.date();
+                Some((rule, date, !rule.has(date)))
+            }
+            _ => None,
+        }
     }
 
     /// Every instant in `from..to` at which the job fires, oldest first.
@@ -141,7 +185,7 @@ impl CompiledSchedule {
         let steps_up_to = |at: UtcMs, step: i64| (at.0 - 1).div_euclid(step);
         match &self.kind {
             _ if from >= to => 0,
-            Kind::Every(period) => (steps_up_to(to, *period) - steps_up_to(from, *period)).unsigned_abs(),
+            Kind::Every(period, _) => (steps_up_to(to, *period) - steps_up_to(from, *period)).unsigned_abs(),
             Kind::Cron { pattern, wall, .. } if !pattern.fixed => {
                 count_elapsed(pattern, wall, steps_up_to(from, 1000) + 1, steps_up_to(to, 1000) + 1)
             }
@@ -151,6 +195,37 @@ impl CompiledSchedule {
                 let called = std::iter::successors(next(UtcMs(from.0 - 1)), |at| next(*at));
                 called.take_while(|at| *at < to).count() as u64
             }
+        }
+    }
+
+    /// How many instants in `from..to` fire, those that the clock swallows counted too.
+    pub fn count_fires(&self, from: UtcMs, to: UtcMs) -> u64 {
+        match self.has_days() {
+            true => self.occurrences(from, to).count() as u64,
+            false => self.count_called(from, to),
+        }
+    }
+
+    /// Whether both are the same schedule, but for the versions of the lists of days that it goes by.
+    pub fn differs_by_lists_alone(&self, other: &CompiledSchedule) -> bool {
+        match (&self.kind, &other.kind) {
+            (
+                Kind::Cron { pattern, wall, dst_gap },
+                Kind::Cron { pattern: other_pattern, wall: other_wall, dst_gap: other_gap },
+            ) => pattern.rule.is_some() && pattern.is_as(other_pattern) && wall == other_wall && dst_gap == other_gap,
+            (Kind::Every(period, Some(days)), Kind::Every(other_period, Some(other_days))) => {
+                period == other_period && days.0 == other_days.0 && days.1.is_as(&other_days.1)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the job says something about days.
+    fn has_days(&self) -> bool {
+        match &self.kind {
+            Kind::Cron { pattern, .. } => pattern.rule.is_some(),
+            Kind::Every(_, days) => days.is_some(),
+            Kind::At(_) => false,
         }
     }
 
@@ -174,7 +249,7 @@ impl CompiledSchedule {
             return Some(if instant == first { DstNote::FirstOfTwo(shown) } else { DstNote::SecondOfTwo(shown) });
         }
         let due_then = pattern.matches(local);
-        let missing = last_before(local, |from| pattern.first_from(from))?;
+        let missing = last_before(local, |from| pattern.first_from(from, Which::Called))?;
         if !matches!(wall.place(missing)?, Place::Never(_)) {
             return None;
         }
@@ -211,20 +286,38 @@ fn last_before(before: i64, next: impl Fn(i64) -> Option<i64>) -> Option<i64> {
     next(early)
 }
 
-/// The first call of a fixed-time job after `after`, and whether it stands for a time that does not exist.
-fn next_fixed(pattern: &Pattern, wall: &Wall, after: i64) -> Option<(i64, bool)> {
+/// The first call of a fixed-time job after `after`, the wall-clock time that it is for, and whether that does not exist.
+fn next_fixed(pattern: &Pattern, wall: &Wall, after: i64, which: Which) -> Option<(i64, i64, bool)> {
     // A time that the clock has already shown, or passed over, has had its call.
-    let due = pattern.first_from(wall.latest_shown(after) + 1)?;
+    let due = pattern.first_from(wall.latest_shown(after) + 1, which)?;
     let place = wall.place(due)?;
-    Some((place.first(), matches!(place, Place::Never(_))))
+    Some((place.first(), due, matches!(place, Place::Never(_))))
+}
+
+/// The first whole period after `after`; those of days that the job does not want are skipped.
+fn next_of_period(period: i64, days: Option<&(Wall, Days)>, after: UtcMs, which: Which) -> Option<(i64, Option<Skip>)> {
+    let following = |after: i64| after.div_euclid(period).checked_add(1)?.checked_mul(period);
+    let mut at = following(after.0)?;
+    let Some((wall, rule)) = days else { return Some((at, None)) };
+    loop {
+        let date = civil(wall.show(at.div_euclid(1000)))?.date();
+        match (rule.has(date), which) {
+            (true, _) => return Some((at, None)),
+            (false, Which::Called) => return Some((at, Some(rule.reason(date)))),
+            (false, Which::Wanted) => {
+                let midnight = seconds_of(rule.first_from(date)?.to_datetime(jiff::civil::Time::midnight()))?;
+                at = following(wall.place(midnight)?.first() * 1000 - 1)?;
+            }
+        }
+    }
 }
 
 /// The first instant from `from` on whose wall-clock time matches.
-fn next_elapsed(pattern: &Pattern, wall: &Wall, from: i64) -> Option<i64> {
+fn next_elapsed(pattern: &Pattern, wall: &Wall, from: i64, which: Which) -> Option<i64> {
     let mut from = from;
     loop {
         let offset = wall.offset(from);
-        let found = pattern.first_from(from + offset)? - offset;
+        let found = pattern.first_from(from + offset, which)? - offset;
         match wall.change_after(from) {
             Some(change) if change <= found => {
                 // Nothing is due before the change. After it the clock may show times again that lie before
@@ -268,31 +361,37 @@ pub fn instant_of(local: DateTime, timezone: &str) -> Result<UtcMs, ScheduleErro
 /// Compiled schedules by their definition, so that equal ones are compiled once and shared.
 #[derive(Debug, Default)]
 pub struct ScheduleCache {
-    compiled: HashMap<(Schedule, String, DstGap), Arc<CompiledSchedule>>,
+    compiled: HashMap<Key, Arc<CompiledSchedule>>,
     parts: Parts,
+    lists: Lists,
 }
 
 impl ScheduleCache {
     /// The shared form of a schedule, compiled if it is the first of its kind.
-    pub fn get_or_compile(
-        &mut self,
-        schedule: &Schedule,
-        timezone: &str,
-        dst_gap: DstGap,
-    ) -> Result<Arc<CompiledSchedule>, ScheduleError> {
-        let key = (schedule.clone(), timezone.to_owned(), dst_gap);
+    ///
+    /// # Errors
+    /// It means nothing; or a zone or a list of days that it names is not there.
+    pub fn get_or_compile(&mut self, timing: Timing<'_>) -> Result<Arc<CompiledSchedule>, ScheduleError> {
+        let key = key(timing);
         if let Some(compiled) = self.compiled.get(&key) {
             return Ok(compiled.clone());
         }
-        let compiled = Arc::new(CompiledSchedule::compile_with(schedule, timezone, dst_gap, &mut self.parts)?);
+        let compiled = Arc::new(CompiledSchedule::compile_with(timing, &mut self.lists, &mut self.parts)?);
         self.compiled.insert(key, compiled.clone());
         Ok(compiled)
     }
 
     /// Takes over what another one has compiled.
-    pub fn keep(&mut self, schedule: &Schedule, timezone: &str, dst_gap: DstGap, compiled: &Arc<CompiledSchedule>) {
-        self.compiled.entry((schedule.clone(), timezone.to_owned(), dst_gap)).or_insert_with(|| compiled.clone());
+    pub fn keep(&mut self, timing: Timing<'_>, compiled: &Arc<CompiledSchedule>) {
+        self.compiled.entry(key(timing)).or_insert_with(|| compiled.clone());
     }
+}
+
+type Key = (Schedule, String, DstGap, Option<DayRule>);
+
+fn key(timing: Timing<'_>) -> Key {
+    let Timing { schedule, timezone, dst_gap, days } = timing;
+    (schedule.clone(), timezone.to_owned(), dst_gap, days.cloned())
 }
 
 /// What summer time does to one fire, for people.

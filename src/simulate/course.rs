@@ -181,7 +181,7 @@ impl Course {
         if !job.enabled {
             return Silence::Disabled;
         }
-        let Ok(schedule) = cache.get_or_compile(&job.schedule, &job.timezone, job.dst_gap) else {
+        let Ok(schedule) = cache.get_or_compile(job.timing()) else {
             return Silence::Always;
         };
         let next = schedule.next_after(UtcMs(self.until.0 - 1)).map(Silence::Until);
@@ -264,12 +264,13 @@ impl Course {
         let mut changes: BTreeMap<&str, Vec<UtcMs>> = BTreeMap::new();
         let mut notes = Vec::new();
         for fire in self.fire_rows() {
-            let Job { name, schedule, timezone, dst_gap, .. } = &self.rows.jobs[fire.job].definition;
+            let job = &self.rows.jobs[fire.job].definition;
+            let Job { name, timezone, .. } = job;
             let changes = changes.entry(timezone).or_insert_with(|| self.changes_of(timezone));
             if !changes.iter().any(|change| change.ms_since(fire.due_at).abs() < DAY_MS) {
                 continue;
             }
-            let Ok(schedule) = cache.get_or_compile(schedule, timezone, *dst_gap) else { continue };
+            let Ok(schedule) = cache.get_or_compile(job.timing()) else { continue };
             let note = match fire.reason.as_deref() {
                 Some("dst_gap") => Some("skipped: its time does not exist on that day (dst_gap: skip)".to_owned()),
                 _ => schedule.note_at(fire.due_at).map(|note| note.to_string()),

@@ -79,7 +79,7 @@ fn refuse_too_much(jobs: &[Job], from: UtcMs, until: UtcMs) -> Result<(), Simula
     let mut of_a_day = 0;
     for job in jobs.iter().filter(|job| job.enabled) {
         let schedule = cache
-            .get_or_compile(&job.schedule, &job.timezone, job.dst_gap)
+            .get_or_compile(job.timing())
             .map_err(|error| SimulateError::Schedule { job: job.name.clone(), error })?;
         of_a_day += schedule.count_called(from, (from + DAY).min(until));
     }

@@ -33,8 +33,19 @@ fn the_tables_are_those_of_the_schema() {
     let schema = config::schema(&senders::specs());
     let docs = std::fs::read_to_string(DOCS).unwrap();
     let mut written = docs.clone();
-    for name in ["daemon", "heartbeat", "on_failure", "account", "job", "push", "media", "defaults", "retry", "misfire"]
-    {
+    for name in [
+        "daemon",
+        "heartbeat",
+        "on_failure",
+        "account",
+        "job",
+        "push",
+        "media",
+        "calendar",
+        "defaults",
+        "retry",
+        "misfire",
+    ] {
         written = with_block(&written, name, &table(&schema["$defs"][name]));
     }
     if std::env::var_os("PUSHCRON_WRITE_DOCS").is_some() {

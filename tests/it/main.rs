@@ -4,6 +4,7 @@ mod common;
 
 mod absence;
 mod by_hand;
+mod calendars;
 mod chat_clients;
 mod cli;
 mod clock_back;

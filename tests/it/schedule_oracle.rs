@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use pushcron::domain::job::DstGap;
+use pushcron::domain::job::{DstGap, Timing};
 use pushcron::domain::{Schedule, UtcMs};
 use pushcron::policy::schedule::ScheduleCache;
 
@@ -129,7 +129,9 @@ fn check(cache: &mut ScheduleCache, zone: &str, spans: &[Span], pattern: &Patter
     let gap_rules: &[DstGap] = if pattern.fixed { &[DstGap::Fire, DstGap::Skip] } else { &[DstGap::Fire] };
     for &dst_gap in gap_rules {
         let cron = Schedule::Cron(pattern.text.clone());
-        let schedule = cache.get_or_compile(&cron, zone, dst_gap).unwrap_or_else(|error| panic!("{zone}: {error}"));
+        let schedule = cache
+            .get_or_compile(Timing { schedule: &cron, timezone: zone, dst_gap, days: None })
+            .unwrap_or_else(|error| panic!("{zone}: {error}"));
         let instant = |minute: i64| UtcMs(minute * 60_000);
         let label = || format!("'{}' in {zone}, {} to {}, {dst_gap:?}", pattern.text, instant(from), instant(to));
         let expected: Vec<UtcMs> = walk(pattern, spans, from, to, dst_gap).into_iter().map(instant).collect();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::contacts::Known;
 use super::super::when::ClockNote;
 use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
-use crate::policy::schedule::DstNote;
+use crate::policy::schedule::{DayNote, DstNote};
 use crate::store::{AttemptRecord, Revision};
 
 /// One fact. Each is told by itself.
@@ -113,6 +113,9 @@ pub struct Nearest {
     pub at: UtcMs,
     /// What summer time has to do with it.
     pub note: Option<DstNote>,
+    /// What the job's lists of days say of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<DayNote>,
 }
 
 /// What was decided about an instant, and what came of it.
@@ -128,6 +131,9 @@ pub struct FireFact<'a> {
     pub by: Option<By<'a>>,
     pub decision: Decision,
     pub reason: Option<&'a str>,
+    /// What a list of days had to say of the day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<&'a str>,
     pub decided_after_ms: i64,
     /// Empty where they are not kept any more.
     pub pushes: Vec<PushFact<'a>>,

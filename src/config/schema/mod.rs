@@ -6,6 +6,7 @@
 
 mod accounts;
 mod blocks;
+mod calendars;
 mod pushes;
 
 use serde_json::{Value, json};
@@ -32,6 +33,11 @@ pub fn schema(specs: &[&'static SenderSpec]) -> Value {
         key("jobs", or_null(list_of(reference("job"))), "What is sent, to whom, and when."),
         key("defaults", or_null(reference("defaults")), "What jobs do not say themselves."),
         key(
+            "calendars",
+            or_null(json!({"type": "object", "additionalProperties": reference("calendar")})),
+            "Lists of days by name; 'cn' is there without one.",
+        ),
+        key(
             "include",
             or_null(one_or_list("text")),
             "More files, relative to this one: names or patterns such as jobs.d/*.yaml.",
@@ -55,6 +61,8 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("defaults", defaults()),
         ("retry", retry()),
         ("misfire", json!({"anyOf": [choice(&["skip", "latest", "all"]), misfire()]})),
+        ("calendar", calendars::calendar()),
+        ("day_sets", calendars::day_sets()),
         ("job", job()),
         ("push", pushes::push()),
         ("report_push", pushes::report_push()),
@@ -170,6 +178,7 @@ fn daemon() -> Value {
             reference("on_failure"),
             "Who is told when a push ends failed, unknown or expired, or an account goes down.",
         ),
+        calendars::on_missing(),
     ]);
     known(schema, &DAEMON_KEYS)
 }
@@ -252,28 +261,32 @@ fn job() -> Value {
     let cron = matching(r"^\s*(@[a-zA-Z]+|\S+(\s+\S+){4,5})\s*$");
     let at = matching(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}");
     let push = json!({"anyOf": [reference("push"), {"type": "array", "minItems": 1, "items": reference("push")}]});
-    let schema = object([
-        key("name", reference("name"), "Its name, in tables and verbs. A new name is a new job."),
-        key(
-            "cron",
-            cron,
-            "Minute, hour, day of month, month, weekday; six fields begin with the second. Names, lists, ranges, \
+    let schema = object(
+        [
+            key("name", reference("name"), "Its name, in tables and verbs. A new name is a new job."),
+            key(
+                "cron",
+                cron,
+                "Minute, hour, day of month, month, weekday; six fields begin with the second. Names, lists, ranges, \
              steps, L, W and # work, and @hourly, @daily, @weekly, @monthly, @yearly.",
-        ),
-        key(
-            "every",
-            reference("duration"),
-            "A period in whole seconds, counted from the epoch: 30s fires at :00 and :30.",
-        ),
-        key("at", at, "One instant: 2026-12-24T18:00 in the job's zone, or with an offset or Z."),
-        key("timezone", reference("text"), "The IANA name of the zone. daemon.timezone when absent."),
-        key("enabled", reference("bool"), "Whether the schedule counts. `fire` works all the same.").or(true),
-        key("push", push, "What is sent to whom: one push, or a list of them."),
-        key("retry", reference("retry"), "How often and how long its pushes are tried."),
-        key("misfire", reference("misfire"), "What happens to instants that were noticed too late."),
-        overlap(),
-        dst_gap(),
-    ]);
+            ),
+            key(
+                "every",
+                reference("duration"),
+                "A period in whole seconds, counted from the epoch: 30s fires at :00 and :30.",
+            ),
+            key("at", at, "One instant: 2026-12-24T18:00 in the job's zone, or with an offset or Z."),
+            key("timezone", reference("text"), "The IANA name of the zone. daemon.timezone when absent."),
+            key("enabled", reference("bool"), "Whether the schedule counts. `fire` works all the same.").or(true),
+            key("push", push, "What is sent to whom: one push, or a list of them."),
+            key("retry", reference("retry"), "How often and how long its pushes are tried."),
+            key("misfire", reference("misfire"), "What happens to instants that were noticed too late."),
+            overlap(),
+            dst_gap(),
+        ]
+        .into_iter()
+        .chain(calendars::job_keys()),
+    );
     let mut schema = one_of_required(known(schema, &JOB_KEYS), &["cron", "every", "at"]);
     schema["required"] = json!(["name", "push"]);
     schema

@@ -16,6 +16,7 @@ fn job(revisions: &[(i64, u64)], place: i64) -> LedgerJob {
         schedule: Ok(Schedule::Every(period * 60_000)),
         timezone: "UTC".to_owned(),
         dst_gap: None,
+        days: None,
         from_at: at(*from),
         until_at,
     };

@@ -276,12 +276,12 @@ fn naive(job: &JobView, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, Option<Reason>)>
     }
     let age = |instant: &Occurrence| now.since(instant.at);
     let grace = job.misfire.grace.max(Duration::from_secs(1));
-    let newest = called.iter().filter(|instant| !instant.skipped).map(|instant| instant.at).next_back();
+    let newest = called.iter().filter(|instant| instant.skipped.is_none()).map(|instant| instant.at).next_back();
     let mut rows = Vec::new();
     let mut caught_up = 0;
     for instant in called.iter().rev() {
         let reason = match job.misfire.policy {
-            _ if instant.skipped => Some(Reason::DstGap),
+            _ if instant.skipped.is_some() => Some(Reason::DstGap),
             _ if age(instant) <= grace => None,
             MisfirePolicy::Skip => Some(Reason::MisfireSkip),
             _ if age(instant) > job.misfire.within => Some(Reason::MisfireWindow),

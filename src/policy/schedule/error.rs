@@ -31,6 +31,13 @@ pub enum ScheduleError {
     NeverFires { text: String },
     #[error("the period must be at least 1s, found {ms}ms")]
     TooOften { ms: u64 },
+    #[error("the calendar '{name}' is not there in the version that this job was loaded with")]
+    UnknownCalendar { name: String },
+    #[error(
+        "workdays take the place of the day fields: expected '*' or 1-5 in them, found '{found}'; \
+         to keep the days and leave out those off, write 'only: {calendar}.workdays' instead"
+    )]
+    DaysBesideWorkdays { found: String, calendar: String },
     #[error("unknown time zone '{name}'; {}", match near {
         Some(near) => format!("did you mean '{near}'?"),
         None => "expected the name of a place such as Asia/Shanghai, or UTC".to_owned(),

@@ -12,15 +12,30 @@ use croner::time::Weekday;
 use croner::{Cron, CronPattern};
 use jiff::civil::{Date, Time};
 
+use super::days::Days;
 use super::error::{ScheduleError, nearest};
 use super::field::{FIELDS, Field, split};
+use super::month::Month;
+use super::occurrence::Skip;
 use super::wall::{civil, seconds_of};
 
 pub(super) const DAY: i64 = 86_400;
 
+/// Where a list of days has nothing more, nobody looks further: 29 February on a given weekday comes within forty years.
+const YEARS_AHEAD: i16 = 60;
+
+/// Which instants are asked for, where a job has a rule about days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All that have a row.
+    Called,
+    /// Those of them that fire.
+    Wanted,
+}
+
 /// The instants of wall-clock time that a cron text names. Wall-clock time is counted in seconds as if the zone were
 /// UTC.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Pattern {
     seconds: u64,
     minutes: u64,
@@ -31,6 +46,8 @@ pub(super) struct Pattern {
     /// Second, minute and hour are single numbers: a job for one hour of the day, which a change of the clock neither
     /// drops nor doubles. All others follow elapsed time.
     pub(super) fixed: bool,
+    /// What the job says about days beside the cron text.
+    pub(super) rule: Option<Box<Days>>,
 }
 
 /// A month's form: how long it is and on which weekday (0 is Sunday) it begins decide which days match.
@@ -85,6 +102,7 @@ impl Pattern {
             months,
             days,
             fixed: [seconds, minutes, hours].iter().all(|field| field.bytes().all(|byte| byte.is_ascii_digit())),
+            rule: None,
         })
     }
 
@@ -105,17 +123,29 @@ impl Pattern {
         self.months & 1 << month != 0
     }
 
-    /// Whether this second of wall-clock time is named.
-    pub(super) fn matches(&self, local: i64) -> bool {
-        self.first_from(local) == Some(local)
+    /// Whether both name the same, perhaps by other versions of the same lists of days.
+    pub(super) fn is_as(&self, other: &Pattern) -> bool {
+        let fields = |of: &Pattern| (of.seconds, of.minutes, of.hours, of.months, of.days, of.fixed);
+        let same_rule = match (&self.rule, &other.rule) {
+            (Some(own), Some(other)) => own.is_as(other),
+            (own, other) => own.is_none() && other.is_none(),
+        };
+        fields(self) == fields(other) && same_rule
     }
 
-    /// The first named second at or after `local`; None past the year 9999.
-    pub(super) fn first_from(&self, local: i64) -> Option<i64> {
+    /// Whether this second of wall-clock time is named.
+    pub(super) fn matches(&self, local: i64) -> bool {
+        self.first_from(local, Which::Called) == Some(local)
+    }
+
+    /// The first named second at or after `local`; None past the year 9999, or where a rule about days leaves nothing for
+    /// [`YEARS_AHEAD`].
+    pub(super) fn first_from(&self, local: i64, which: Which) -> Option<i64> {
         let midnight = local.div_euclid(DAY) * DAY;
         let date = civil(local)?.date();
         let mut month = Month::of(date);
-        let mut days = self.days_of(month) & (u32::MAX << date.day());
+        let last_year = if self.rule.is_some() { month.year.saturating_add(YEARS_AHEAD).min(9999) } else { 9999 };
+        let mut days = self.days_of(month, which) & (u32::MAX << date.day());
         if days & 1 << date.day() != 0 {
             if let Some(time) = self.time_from(local - midnight) {
                 return Some(midnight + time);
@@ -124,10 +154,10 @@ impl Pattern {
         }
         while days == 0 {
             month = month.following();
-            if month.year > 9999 {
+            if month.year > last_year {
                 return None;
             }
-            days = self.days_of(month);
+            days = self.days_of(month, which);
         }
         let date = Date::new(month.year, month.number as i8, days.trailing_zeros() as i8).ok()?;
         Some(seconds_of(date.to_datetime(Time::midnight()))? + self.time_from(0)?)
@@ -154,7 +184,7 @@ impl Pattern {
             let rest_of_month = i64::from(month.length) - i64::from(date.day()) + 1;
             let taken = rest_of_month.min(to - day);
             let span = ((1u64 << taken) - 1) << date.day();
-            count += u64::from((u64::from(self.days_of(month)) & span).count_ones());
+            count += u64::from((u64::from(self.days_of(month, Which::Called)) & span).count_ones());
             day += taken;
         }
         count
@@ -181,7 +211,38 @@ impl Pattern {
         count
     }
 
-    fn days_of(&self, month: Month) -> u32 {
+    /// The days of a month that are called for, or those of them that the job wants.
+    fn days_of(&self, month: Month, which: Which) -> u32 {
+        let Some(rule) = &self.rule else { return self.own_days(month) };
+        let called = rule.called(month, |month| self.own_days(month));
+        match which {
+            Which::Called => called.days,
+            Which::Wanted => called.days & !called.unwanted,
+        }
+    }
+
+    /// Whether a day that is called for is one that its job does not want.
+    pub(super) fn is_unwanted(&self, date: Date) -> bool {
+        let called = self.rule.as_ref().map(|rule| rule.called(Month::of(date), |month| self.own_days(month)));
+        called.is_some_and(|called| called.unwanted & 1 << date.day() != 0)
+    }
+
+    /// Why the instants of a day that is called for do not fire.
+    pub(super) fn why_unwanted(&self, date: Date) -> Option<Skip> {
+        let rule = self.rule.as_ref()?;
+        self.is_unwanted(date).then(|| rule.reason(date))
+    }
+
+    /// Whether the text names every day, or Monday to Friday: what a list of workdays can take the place of.
+    pub(super) fn leaves_days_open(&self) -> bool {
+        let month = Month { year: 2023, number: 1, length: 31, first_weekday: 0 };
+        let all = self.months == 0b1_1111_1111_1110;
+        let named = self.own_days(month);
+        all && (named == month.days() || named == month.on_weekdays(0b011_1110))
+    }
+
+    /// What the text's own fields name.
+    fn own_days(&self, month: Month) -> u32 {
         if self.has_month(month.number) { self.days[form(month.length, month.first_weekday)] } else { 0 }
     }
 
@@ -216,37 +277,6 @@ impl Pattern {
 fn lowest(set: u64, from: i64) -> Option<i64> {
     let rest = set & (u64::MAX << from);
     (rest != 0).then(|| rest.trailing_zeros().into())
-}
-
-#[derive(Clone, Copy)]
-struct Month {
-    year: i16,
-    number: u32,
-    length: u32,
-    /// The weekday of the first, 0 for Sunday.
-    first_weekday: u32,
-}
-
-impl Month {
-    fn of(date: Date) -> Month {
-        Month {
-            year: date.year(),
-            number: date.month().unsigned_abs().into(),
-            length: date.days_in_month().unsigned_abs().into(),
-            first_weekday: date.first_of_month().weekday().to_sunday_zero_offset().unsigned_abs().into(),
-        }
-    }
-
-    fn following(self) -> Month {
-        let (year, number) = if self.number == 12 { (self.year + 1, 1) } else { (self.year, self.number + 1) };
-        let length = match number {
-            2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
-        Month { year, number, length, first_weekday: (self.first_weekday + self.length) % 7 }
-    }
 }
 
 /// What the parts of cron texts mean, each read once: jobs differ in their minutes and share their days.
@@ -350,6 +380,13 @@ fn refuse_strangers(text: &str) -> Result<(), ScheduleError> {
         true => Err(ScheduleError::CommentInside),
         false => Ok(()),
     }
+}
+
+/// The day fields as they are written: day of the month, month and day of the week.
+pub(super) fn day_fields(text: &str) -> String {
+    let fields = split(expand_macro(text).unwrap_or(text));
+    let texts: Vec<&str> = fields.iter().map(|(_, field)| *field).collect();
+    texts[texts.len().saturating_sub(3)..].join(" ")
 }
 
 fn expand_macro(text: &str) -> Result<&str, ScheduleError> {

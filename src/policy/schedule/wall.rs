@@ -9,7 +9,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 /// No two offsets of a zone lie further apart than this: zones that crossed the date line moved by one day.
 pub(super) const FURTHEST: i64 = 2 * 86_400;
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Wall(TimeZone);
 
 /// How a wall-clock time is placed on the UTC line.

@@ -19,6 +19,8 @@ pub struct NewFire {
     pub overlap: Overlap,
     /// The zone in which the schedule was evaluated and the version of its rules.
     pub zone: Option<Arc<str>>,
+    /// What a list of days has to say of the day.
+    pub calendar: Option<String>,
 }
 
 /// A job's place in its schedule after some fires.

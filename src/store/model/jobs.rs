@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::job::DstGap;
-use crate::domain::{Job, Misfire, Overlap, Schedule, UtcMs};
+use crate::domain::job::{DstGap, Timing};
+use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
 
 /// A job as the scheduler needs it: without its messages.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct StoredJob {
     pub schedule: Schedule,
     pub timezone: String,
     pub dst_gap: DstGap,
+    /// Boxed, because most jobs say nothing about days.
+    pub days: Option<Box<DayRule>>,
     pub enabled: bool,
     pub paused: bool,
     pub misfire: Misfire,
@@ -33,6 +35,7 @@ impl StoredJob {
             schedule: job.schedule.clone(),
             timezone: job.timezone.clone(),
             dst_gap: job.dst_gap,
+            days: job.days.clone(),
             enabled: job.enabled,
             paused: false,
             misfire: job.misfire.clone(),
@@ -42,6 +45,10 @@ impl StoredJob {
             revision: 1,
             loaded_at: now,
         }
+    }
+
+    pub fn timing(&self) -> Timing<'_> {
+        Timing { schedule: &self.schedule, timezone: &self.timezone, dst_gap: self.dst_gap, days: self.days.as_deref() }
     }
 }
 

@@ -30,6 +30,9 @@ pub struct FireRecord {
     pub reason: Option<String>,
     pub recorded_at: UtcMs,
     pub zone: Option<String>,
+    /// What a list of days had to say of the day.
+    #[serde(default)]
+    pub calendar: Option<String>,
     pub revision: Option<u32>,
     pub pushes: Vec<PushRecord>,
 }

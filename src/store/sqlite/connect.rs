@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_bad_ends.sql"),
     include_str!("../../../migrations/sqlite/0003_gone_ids.sql"),
     include_str!("../../../migrations/sqlite/0004_pruned_fires.sql"),
+    include_str!("../../../migrations/sqlite/0005_calendars.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

@@ -6,10 +6,11 @@ use rusqlite::{CachedStatement, Connection, Row};
 use serde::Deserialize;
 use tracing::error;
 
+use super::calendars;
 use super::cells::{instant, maybe_instant, text};
 use super::fault::{Fault, Result};
 use crate::domain::job::DstGap;
-use crate::domain::{Misfire, Overlap, Schedule, UtcMs};
+use crate::domain::{DayRule, Misfire, Overlap, Schedule, UtcMs};
 use crate::store::model::StoredJob;
 
 pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
@@ -22,7 +23,9 @@ pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
         Err(Fault::Row(problem)) => unreadable_job(row, &problem),
         told => told,
     };
-    statement.query_and_then([], job)?.collect()
+    let mut jobs = statement.query_and_then([], job)?.collect::<Result<Vec<_>>>()?;
+    calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
+    Ok(jobs)
 }
 
 /// A job whose definition another release or a hand wrote: it is there, to be replaced or removed by what the files say,
@@ -36,6 +39,7 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
         schedule: Schedule::At(next_due_at.unwrap_or(loaded_at)),
         timezone: "UTC".to_owned(),
         dst_gap: DstGap::default(),
+        days: None,
         enabled: row.get(3)?,
         paused: row.get(4)?,
         misfire: Misfire::default(),
@@ -59,13 +63,16 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         overlap: Overlap,
         #[serde(default)]
         dst_gap: DstGap,
+        #[serde(default)]
+        days: Option<Box<DayRule>>,
     }
-    let Definition { schedule, misfire, overlap, dst_gap } = serde_json::from_str(text(row, 1)?)?;
+    let Definition { schedule, misfire, overlap, dst_gap, days } = serde_json::from_str(text(row, 1)?)?;
     Ok(StoredJob {
         name: row.get(0)?,
         schedule,
         timezone: row.get(2)?,
         dst_gap,
+        days,
         enabled: row.get(3)?,
         paused: row.get(4)?,
         misfire,

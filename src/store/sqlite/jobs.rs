@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::calendars;
 use super::cells::At;
 use super::fault::{Result, no_job};
 use super::pushes;
@@ -33,6 +34,7 @@ impl Write for ApplyJobs {
             let changed = retire(conn, &names, self.now, &mut applied)?;
             applied.changed += changed;
             applied.added += changes.len() as u64 - changed;
+            calendars::keep(conn, changes.iter().filter_map(|change| change.job.days.as_deref()), self.now)?;
             upsert(conn, changes, self.now)?;
             if !back.is_empty() {
                 let back: Vec<&str> = back.iter().map(String::as_str).collect();

@@ -3,6 +3,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::calendars;
 use super::cells::{At, number};
 use super::fault::Result;
 use crate::domain::{LedgerIds, LedgerJob, LedgerRow, UtcMs};
@@ -15,6 +16,7 @@ pub(super) fn jobs(conn: &Connection, only: Option<&str>, after: &str, limit: u6
                   'revisions', (SELECT json_group_array(json_object(
                       'revision', revision, 'schedule', json(definition -> '$.schedule'),
                       'timezone', timezone, 'dst_gap', definition ->> '$.dst_gap',
+                      'days', json(definition -> '$.days'),
                       'from_at', from_at, 'until_at', until_at) ORDER BY revision)
                                   FROM (SELECT revision, definition, timezone, from_at, until_at
                                           FROM job_revisions WHERE job = j.name
@@ -25,7 +27,10 @@ pub(super) fn jobs(conn: &Connection, only: Option<&str>, after: &str, limit: u6
         params![after, only, number(limit)],
         |row| row.get(0),
     )?;
-    Ok(serde_json::from_str(&rows)?)
+    let mut jobs: Vec<LedgerJob> = serde_json::from_str(&rows)?;
+    let revisions = jobs.iter_mut().flat_map(|job| &mut job.revisions);
+    calendars::fill(conn, revisions.filter_map(|revision| revision.days.as_deref_mut()))?;
+    Ok(jobs)
 }
 
 pub(super) fn rows(conn: &Connection, job: &str, from: UtcMs, until: UtcMs, limit: u64) -> Result<Vec<LedgerRow>> {

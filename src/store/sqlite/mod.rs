@@ -10,6 +10,7 @@ mod accounts;
 mod attempts;
 mod blobs;
 mod by_hand;
+mod calendars;
 mod cells;
 mod changes;
 mod connect;

@@ -178,8 +178,8 @@ impl<'conn> InsertFire<'conn> {
     fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(InsertFire(conn.prepare_cached(
             "INSERT INTO fires (job, triggered_by, due_at, until_at, count, decision, reason, recorded_at, zone,
-                                revision)
-             VALUES (?1, 'cron', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                                revision, calendar)
+             VALUES (?1, 'cron', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (job, due_at, triggered_by) DO NOTHING",
         )?))
     }
@@ -206,6 +206,7 @@ impl<'conn> InsertFire<'conn> {
             At::from(now),
             fire.zone,
             revision,
+            fire.calendar,
         ]);
         match inserted {
             Ok(id) => Ok(Some(id)),

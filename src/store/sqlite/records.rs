@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, Row, params};
 
+use super::calendars;
 use super::cells::{At, instant, maybe_instant, number, text};
 use super::fault::{Fault, Result};
 use crate::domain::{PushState, UtcMs};
@@ -86,7 +87,7 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
         "SELECT json_object(
                   'triggered_by', triggered_by, 'due_at', due_at, 'until_at', until_at, 'count', count,
                   'decision', decision, 'reason', reason, 'recorded_at', recorded_at, 'zone', zone,
-                  'revision', revision,
+                  'calendar', calendar, 'revision', revision,
                   'pushes', (SELECT json_group_array(json_object(
                       'id', id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
                       'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,
@@ -128,5 +129,8 @@ pub(super) fn revisions(conn: &Connection, job: &str) -> Result<Vec<Revision>> {
             until_at: maybe_instant(row, 6)?,
         })
     })?;
-    rows.collect()
+    let mut revisions = rows.collect::<Result<Vec<Revision>>>()?;
+    let definitions = revisions.iter_mut().filter_map(|revision| revision.definition.as_mut());
+    calendars::fill(conn, definitions.filter_map(|job| job.days.as_deref_mut()))?;
+    Ok(revisions)
 }

@@ -167,6 +167,7 @@ fn job(name: &str, cron: &str, timezone: &str) -> Job {
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: DstGap::Fire,
+        days: None,
     }
 }
 
@@ -230,6 +231,7 @@ fn new_fire(job: &Job, due_at: UtcMs) -> NewFire {
         until_at: None,
         overlap: job.overlap,
         zone: Some(Arc::from(format!("{} 2026a", job.timezone))),
+        calendar: None,
     }
 }
 

@@ -185,6 +185,7 @@ pub fn job(name: &str, schedule: Schedule) -> Job {
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: DstGap::Fire,
+        days: None,
     }
 }
 

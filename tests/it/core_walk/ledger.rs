@@ -245,7 +245,7 @@ impl Kept {
     fn revision(&self) -> LedgerRevision {
         let StoredJob { revision, schedule, timezone, dst_gap, loaded_at, .. } = self.stored.clone();
         let (schedule, dst_gap) = (Ok(schedule), Some(dst_gap));
-        LedgerRevision { revision, schedule, timezone, dst_gap, from_at: loaded_at, until_at: None }
+        LedgerRevision { revision, schedule, timezone, dst_gap, days: None, from_at: loaded_at, until_at: None }
     }
 
     fn answer_after(&mut self, instant: UtcMs) {

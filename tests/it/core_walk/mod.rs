@@ -665,6 +665,7 @@ fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
         misfire: Misfire { policy, grace: Duration::from_secs(rng.u64(1..30)), ..Misfire::default() },
         overlap,
         dst_gap: DstGap::Fire,
+        days: None,
     }
 }
 

@@ -57,6 +57,7 @@ pub fn job(name: &str) -> Job {
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: Default::default(),
+        days: None,
     }
 }
 
@@ -81,6 +82,7 @@ pub fn fire(job: &Job, due_at: UtcMs) -> NewFire {
         until_at: None,
         overlap: job.overlap,
         zone: Some(Arc::from("Asia/Shanghai 2026a")),
+        calendar: None,
     }
 }
 

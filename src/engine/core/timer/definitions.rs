@@ -72,7 +72,7 @@ impl Timer {
             }
             // All of them before any of them: the first refusal changes nothing.
             self.timeline
-                .compile(&job.schedule, &job.timezone, job.dst_gap)
+                .compile(job.timing())
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
             changed.push_back((job, definition_hash));
         }
@@ -112,7 +112,7 @@ impl Timer {
         for (job, definition_hash) in changed {
             let schedule = self
                 .timeline
-                .compile(&job.schedule, &job.timezone, job.dst_gap)
+                .compile(job.timing())
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
             let known = self.timeline.get(&job.name);
             let keeps_place = known.is_some_and(|known| Arc::ptr_eq(&known.schedule, &schedule));
@@ -120,7 +120,11 @@ impl Timer {
                 Some(known) if keeps_place => known.place_at(now),
                 _ => first_after(&schedule, now),
             };
-            outgoing.extend(known.filter(|_| !keeps_place).map(|known| known.name.clone()));
+            let outgoing_job = known.filter(|_| !keeps_place);
+            // What was due is for the list that held then, and no instant is missed because a list was published.
+            let relisted = outgoing_job.filter(|known| known.schedule.differs_by_lists_alone(&schedule));
+            self.relisted.extend(relisted.map(|known| known.name.clone()));
+            outgoing.extend(outgoing_job.map(|known| known.name.clone()));
             changes.push(JobChange { job, definition_hash, next_due_at, keeps_place });
         }
         self.tasks.extend([Task::ApplyPart { changes, removed, now }, Task::Close { names: outgoing, now }]);
@@ -135,6 +139,7 @@ impl Timer {
         step: &mut Step<'_>,
     ) {
         let scheduled = changes.iter().map(|change| scheduled(change, &self.timeline, now)).collect();
+        self.relisted.clear();
         let task = Task::PartApplied { scheduled, removed: removed.clone(), now };
         self.ask(Ask::Apply { changes, removed, now }, task, step);
     }
@@ -183,7 +188,7 @@ impl Timer {
         if names.is_empty() {
             return;
         }
-        let (plan, taken) = self.timeline.plan_closing(&names, now, Reason::DefinitionChanged);
+        let (plan, taken) = self.timeline.plan_closing(&names, &self.relisted, now, Reason::DefinitionChanged);
         self.tasks.extend([Task::Closed { names, taken, now }, Task::Record { plan, now }]);
     }
 

@@ -1,6 +1,6 @@
 //! The memory of the timer, what it is told, and what it says is to be done.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,6 +211,8 @@ pub struct Timer {
     pub(super) postponed: Option<Vec<(Job, i64)>>,
     /// What is left of a change whose first parts are durable.
     pub(super) unfinished: Changes,
+    /// Jobs of the part under way that change nothing but the versions of their lists of days.
+    pub(super) relisted: HashSet<Arc<str>>,
     pub(super) store_told_at: Option<Moment>,
     /// The last instant that was recorded ahead of itself, until it is noted that it was watched.
     pub(super) ahead_until: Option<UtcMs>,
@@ -245,6 +247,7 @@ impl Timer {
             doubted: false,
             postponed: None,
             unfinished: Changes::default(),
+            relisted: HashSet::new(),
             store_told_at: None,
             ahead_until: None,
             longest_sleep: LONGEST_SLEEP,

@@ -44,6 +44,7 @@ fn job(name: &str) -> Job {
         misfire: Misfire::default(),
         overlap: Overlap::Skip,
         dst_gap: DstGap::Fire,
+        days: None,
     }
 }
 

@@ -15,8 +15,8 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::DstGap;
-use crate::domain::{Misfire, Overlap, Reason, Schedule, UtcMs};
+use crate::domain::job::Timing;
+use crate::domain::{Misfire, Overlap, Reason, UtcMs};
 use crate::policy::misfire::{self, Gap, InstantDecision, JobView};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
 use crate::store::{Cursor, NewFire, StoredJob};
@@ -142,6 +142,7 @@ impl Plan {
             until_at: decided.until_at,
             overlap: job.overlap,
             zone: Some(job.zone.clone()),
+            calendar: job.schedule.day_note(decided.due_at).map(|note| note.to_string()),
         }));
     }
 
@@ -199,10 +200,7 @@ impl Timeline {
 
     /// Adds a job, or replaces the one of that name.
     pub fn put(&mut self, job: StoredJob, now: UtcMs) -> Result<(), (String, ScheduleError)> {
-        let schedule = self
-            .cache
-            .get_or_compile(&job.schedule, &job.timezone, job.dst_gap)
-            .map_err(|error| (job.name.to_string(), error))?;
+        let schedule = self.cache.get_or_compile(job.timing()).map_err(|error| (job.name.to_string(), error))?;
         let misfire = self.intern_misfire(job.misfire);
         let zone = self.intern_zone(&job.timezone);
         let index = self.by_name.get(&job.name).copied();
@@ -356,39 +354,6 @@ impl Timeline {
         plan.whole_gap(gap);
     }
 
-    /// Decisions about what the schedules of these jobs called for until `now`, none of which may fire any more, with
-    /// the reason why, and how many of the jobs found room in it. Jobs of which nothing is due have their cursor too, so
-    /// that the store can tell whether their places are still these.
-    pub fn plan_closing(&self, names: &[Arc<str>], now: UtcMs, reason: Reason) -> (Plan, usize) {
-        let mut plan = Plan::default();
-        for (taken, name) in names.iter().enumerate() {
-            if plan.is_full() {
-                return (plan, taken);
-            }
-            let Some(index) = self.by_name.get(name).copied() else { continue };
-            let job = &self.jobs[index];
-            plan.record_gap(job, job.owed.as_deref());
-            let closing = job.closing(now, reason);
-            let next_due_at = closing.as_ref().map_or(job.next_due_at, |closing| closing.next_due_at);
-            let gap = closing.and_then(|closing| closing.gap);
-            plan.record_gap(job, gap.as_ref());
-            plan.go_on(index, job, next_due_at, None);
-            plan.whole_gap(gap.xor(job.owed.as_deref().copied()));
-        }
-        (plan, names.len())
-    }
-
-    /// Nothing fires any more of what was called for until an instant: it is owed with this reason.
-    pub fn close(&mut self, until: UtcMs, reason: Reason) {
-        for index in 0..self.jobs.len() {
-            let job = &mut self.jobs[index];
-            let Some(misfire::Plan { gap: Some(gap), next_due_at, .. }) = job.closing(until, reason) else { continue };
-            (job.next_due_at, job.owed) = (next_due_at, Some(Box::new(gap)));
-            job.generation += 1;
-            self.enqueue(index);
-        }
-    }
-
     /// The first places that lie earlier than the store has them, since the clock was put back. They are to be made
     /// durable: else a stop before a job's next fire, and what is missed after it, would leave no rows.
     pub fn put_back(&self) -> Plan {
@@ -405,13 +370,8 @@ impl Timeline {
     }
 
     /// A schedule with its meaning, shared with every job that has the same.
-    pub fn compile(
-        &mut self,
-        schedule: &Schedule,
-        timezone: &str,
-        dst_gap: DstGap,
-    ) -> Result<Arc<CompiledSchedule>, ScheduleError> {
-        self.cache.get_or_compile(schedule, timezone, dst_gap)
+    pub fn compile(&mut self, timing: Timing<'_>) -> Result<Arc<CompiledSchedule>, ScheduleError> {
+        self.cache.get_or_compile(timing)
     }
 
     /// Nothing is decided about a job until it is taken up again.
@@ -493,6 +453,7 @@ fn first(looks: &mut BinaryHeap<Reverse<Look>>, jobs: &[Scheduled]) -> Option<Ut
 }
 
 mod again;
+mod closing;
 mod owe;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::domain::{Next, Reason, UtcMs};
 use crate::policy::misfire;
-use crate::policy::schedule::CompiledSchedule;
+use crate::policy::schedule::ScheduleCache;
 use crate::store::{Settle, Unwatched};
 
 /// How those end that come too late.
@@ -19,12 +19,12 @@ pub(super) fn too_late(unwatched: Vec<Unwatched>, now: UtcMs) -> Vec<Settle> {
     for push in unwatched {
         by_job.entry(push.job.name.clone()).or_default().push(push);
     }
-    let mut settles = Vec::new();
+    let (mut settles, mut cache) = (Vec::new(), ScheduleCache::default());
     for (name, pushes) in by_job {
         let Some(first) = pushes.iter().map(|push| push.due_at).min() else { continue };
         let job = &pushes[0].job;
         // A schedule that no longer compiles keeps the daemon from starting, and is told there.
-        let Ok(schedule) = CompiledSchedule::compile(&job.schedule, &job.timezone, job.dst_gap) else { continue };
+        let Ok(schedule) = cache.get_or_compile(job.timing()) else { continue };
         let late = pushes.iter().filter_map(|push| {
             let reason = misfire::too_late(&schedule, &job.misfire, first, push.due_at, now)?;
             Some(Settle { push_id: push.push_id, next: Next::Expired { reason } })

@@ -89,11 +89,16 @@ fn counting_agrees_with_walking_and_takes_a_year_of_seconds_at_once() {
 fn equal_schedules_share_one_compiled_form() {
     let mut cache = ScheduleCache::default();
     let schedule = Schedule::Cron("0 9 * * *".to_owned());
-    let first = cache.get_or_compile(&schedule, "Asia/Shanghai", DstGap::Fire).unwrap();
-    let second = cache.get_or_compile(&schedule, "Asia/Shanghai", DstGap::Fire).unwrap();
+    let first = cache
+        .get_or_compile(Timing { schedule: &schedule, timezone: "Asia/Shanghai", dst_gap: DstGap::Fire, days: None })
+        .unwrap();
+    let second = cache
+        .get_or_compile(Timing { schedule: &schedule, timezone: "Asia/Shanghai", dst_gap: DstGap::Fire, days: None })
+        .unwrap();
     assert!(Arc::ptr_eq(&first, &second));
     for (zone, gap) in [("Europe/Berlin", DstGap::Fire), ("Asia/Shanghai", DstGap::Skip)] {
-        let other = cache.get_or_compile(&schedule, zone, gap).unwrap();
+        let other =
+            cache.get_or_compile(Timing { schedule: &schedule, timezone: zone, dst_gap: gap, days: None }).unwrap();
         assert!(!Arc::ptr_eq(&first, &other), "{zone} {gap:?}");
     }
     assert!(size_of::<CompiledSchedule>() <= 256, "{}", size_of::<CompiledSchedule>());

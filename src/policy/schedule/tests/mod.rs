@@ -1,3 +1,4 @@
+mod days;
 mod fields;
 mod instants;
 mod refusals;

@@ -98,7 +98,7 @@ fn dst_gap_skip_leaves_the_day_out_but_keeps_it_in_the_ledger() {
     assert_eq!(schedule.next_after(utc("2026-03-28T12:00:00Z")), Some(utc("2026-03-30T00:30:00Z")));
     assert_eq!(
         schedule.next_called_after(utc("2026-03-28T12:00:00Z")),
-        Some(Occurrence { at: gap_end, skipped: true }),
+        Some(Occurrence { at: gap_end, skipped: Some(Skip::DstGap) }),
         "the ledger tells of the skipped one"
     );
     assert_eq!(schedule.previous_before(utc("2026-03-29T12:00:00Z")), Some(utc("2026-03-28T01:30:00Z")));

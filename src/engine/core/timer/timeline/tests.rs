@@ -1,4 +1,6 @@
 use super::*;
+use crate::domain::Schedule;
+use crate::domain::job::DstGap;
 use crate::domain::{Decision, MisfirePolicy, Reason};
 
 /// 2026-01-01T01:00:00.000Z
@@ -15,6 +17,7 @@ fn every_minute(name: &str) -> StoredJob {
         schedule: Schedule::Cron("* * * * *".to_owned()),
         timezone: "UTC".to_owned(),
         dst_gap: DstGap::Fire,
+        days: None,
         enabled: true,
         paused: false,
         misfire: Misfire::default(),
@@ -284,17 +287,17 @@ fn the_next_fire_is_that_of_a_job_that_may_fire() {
 fn what_may_not_fire_any_more_is_closed_with_its_reason() {
     let timeline = timeline(vec![every_minute("a"), every_minute("b")]);
     let names = ["a", "nobody"].map(Arc::from);
-    let (plan, taken) = timeline.plan_closing(&names, after(60), Reason::DefinitionChanged);
+    let (plan, taken) = timeline.plan_closing(&names, &HashSet::new(), after(60), Reason::DefinitionChanged);
     assert_eq!((fires(&plan), taken), (vec![("a", 60, Decision::Missed)], 2));
     assert_eq!(plan.fires[0].reason, Some(Reason::DefinitionChanged));
     let cursor = |plan: &Plan| (plan.cursors[0].from, plan.cursors[0].next_due_at, plan.cursors.len());
     assert_eq!(cursor(&plan), (Some(after(60)), Some(after(120)), 1));
     // What would not have fired anyway keeps its own reason.
     let paused = Timeline::new(vec![StoredJob { paused: true, ..every_minute("a") }], "2026a", START).unwrap();
-    let skipped = &paused.plan_closing(&names, after(62), Reason::DefinitionChanged).0.fires[0];
+    let skipped = &paused.plan_closing(&names, &HashSet::new(), after(62), Reason::DefinitionChanged).0.fires[0];
     assert_eq!((skipped.decision, skipped.reason), (Decision::Skipped, Some(Reason::Paused)));
     // Nothing is due: no fire, and the place as the store has it.
-    let (plan, _) = timeline.plan_closing(&names, after(59), Reason::DefinitionChanged);
+    let (plan, _) = timeline.plan_closing(&names, &HashSet::new(), after(59), Reason::DefinitionChanged);
     assert_eq!(fires(&plan), []);
     assert_eq!(cursor(&plan), (Some(after(60)), Some(after(60)), 1));
 }
@@ -308,7 +311,8 @@ fn many_jobs_are_closed_in_parts_with_what_they_owe() {
     let mut names: Vec<Arc<str>> = (0..10).map(|n| format!("job{n}").into()).collect();
     let mut rows = Vec::new();
     while !names.is_empty() {
-        let (plan, taken) = timeline.plan_closing(&names, after(NEWEST + 60), Reason::DefinitionChanged);
+        let (plan, taken) =
+            timeline.plan_closing(&names, &HashSet::new(), after(NEWEST + 60), Reason::DefinitionChanged);
         assert!(plan.fires.len() <= 4096 && taken > 0, "{taken} jobs in {} rows", plan.fires.len());
         rows.extend(plan.fires.iter().map(|fire| (fire.job.clone(), fire.due_at, fire.reason)));
         names.drain(..taken);

@@ -1,0 +1,82 @@
+//! What a calendar says of a year.
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::domain::Calendar;
+
+#[derive(Debug, Serialize)]
+pub struct Year {
+    pub calendar: String,
+    pub version: String,
+    pub year: i16,
+    /// Whether the list answers for every day of it.
+    pub covered: bool,
+    /// Days from which on the list of the next year may still change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settled_until: Option<Date>,
+    pub holidays: Vec<Holiday>,
+    /// Days of a weekend that are worked.
+    pub makeup: Vec<Date>,
+    pub workdays: usize,
+}
+
+/// Days off in a row that have one name.
+#[derive(Debug, Serialize)]
+pub struct Holiday {
+    pub name: String,
+    pub from: Date,
+    pub until: Date,
+}
+
+impl Year {
+    pub fn of(calendar: &Calendar, year: i16) -> Year {
+        let first = Date::new(year, 1, 1).into_iter();
+        let days: Vec<Date> = first
+            .flat_map(|first| first.series(jiff::Span::new().days(1)).take_while(move |day| day.year() == year))
+            .collect();
+        let mut holidays: Vec<Holiday> = Vec::new();
+        for day in &days {
+            let Some(name) = calendar.holiday(*day) else { continue };
+            match holidays.last_mut() {
+                Some(last) if last.name == name && last.until.tomorrow().is_ok_and(|next| next == *day) => {
+                    last.until = *day
+                }
+                _ => holidays.push(Holiday { name: name.to_owned(), from: *day, until: *day }),
+            }
+        }
+        Year {
+            calendar: calendar.name.clone(),
+            version: calendar.version.clone(),
+            year,
+            covered: days.iter().all(|day| calendar.is_covered(*day)),
+            settled_until: calendar.covers.and_then(|covers| covers.settled_until).filter(|day| day.year() == year),
+            holidays,
+            makeup: days
+                .iter()
+                .copied()
+                .filter(|day| calendar.is_covered(*day) && calendar.work.contains(day))
+                .collect(),
+            workdays: days.iter().filter(|day| calendar.is_workday(**day)).count(),
+        }
+    }
+
+    /// For people.
+    pub fn lines(&self) -> Vec<String> {
+        let version = if self.version.is_empty() { String::new() } else { format!(" ({})", self.version) };
+        let mut lines = vec![format!("{} {}{version}: {} workdays", self.calendar, self.year, self.workdays)];
+        let day = |day: Date| day.strftime("%m-%d %a").to_string();
+        for Holiday { name, from, until } in &self.holidays {
+            let days = if from == until { day(*from) } else { format!("{} to {}", day(*from), day(*until)) };
+            lines.push(format!("  off     {days}  {name}").trim_end().to_owned());
+        }
+        lines.extend(self.makeup.iter().map(|at| format!("  worked  {}", day(*at))));
+        if !self.covered {
+            lines.push("  no list covers the whole year: days without one count as their weekday says".to_owned());
+        }
+        if let Some(until) = self.settled_until {
+            lines.push(format!("  what comes after {} may be changed by the list of {}", day(until), self.year + 1));
+        }
+        lines
+    }
+}

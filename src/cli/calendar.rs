@@ -1,0 +1,102 @@
+//! `calendar`: the lists of days that jobs can name, shown and brought up to date.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::render;
+use super::say::say;
+use crate::answers::calendar::Year;
+use crate::config;
+use crate::policy::calendar::{joined, objections};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pushcron calendar show cn 2026
+  pushcron calendar import 2027.json --name cn      a year of holiday-cn, beside the years that are there
+  pushcron calendar import feed.ics --name sse --year 2027 --work-if '上班|补班'")]
+pub struct CalendarVerb {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Show the days off and the made-up workdays of a year
+    Show {
+        name: String,
+        /// The present one when absent
+        year: Option<i16>,
+        /// A JSON object: days off with their names, made-up workdays, and how many workdays there are
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a list into calendars/NAME.yaml beside the configuration; a daemon takes it at the next reload
+    Import {
+        /// Our own YAML, iCalendar (.ics), or the JSON of holiday-cn
+        file: PathBuf,
+        /// The calendar's name; the file's when absent
+        #[arg(long)]
+        name: Option<String>,
+        /// The year that an iCalendar file covers
+        #[arg(long)]
+        year: Option<i16>,
+        /// Of an iCalendar file: events whose summary this regular expression finds are worked
+        #[arg(long, value_name = "REGEX")]
+        work_if: Option<String>,
+        /// Days that are past may change
+        #[arg(long)]
+        past: bool,
+    },
+}
+
+impl CalendarVerb {
+    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        match &self.act {
+            Act::Show { name, year, json } => show(context, name, *year, *json),
+            Act::Import { file, name, year, work_if, past } => {
+                let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                let name = name.as_deref().unwrap_or(&stem);
+                let list = context.calendar_in(file, name, *year, work_if.as_deref())?;
+                let present = context.calendar(name).ok();
+                let today = context.now().to_jiff().to_zoned(TimeZone::system()).date();
+                let list = match &present {
+                    Some(present) => {
+                        let list = joined(present, &list);
+                        if let [first, ..] = &objections(present, &list, today, *past)[..] {
+                            return Err(Failure::new(Exit::Failed, format!("the list was not taken: {first}")));
+                        }
+                        list
+                    }
+                    None => list,
+                };
+                let path = context.calendar_path(name)?;
+                config::write_calendar(&path, &list).map_err(|error| {
+                    Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
+                })?;
+                say(format!("{} holds {name} now; a running daemon takes it at its next reload", path.display()));
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+fn show(context: &Context, name: &str, year: Option<i16>, json: bool) -> Result<Exit, Failure> {
+    let calendar = context.calendar(name)?;
+    let year = year.unwrap_or_else(|| context.now().to_jiff().to_zoned(TimeZone::system()).year());
+    let told = Year::of(&calendar, year);
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{}", render::pretty(&json!(told)))?;
+        return Ok(Exit::Done);
+    }
+    for line in told.lines() {
+        writeln!(out, "{line}")?;
+    }
+    Ok(Exit::Done)
+}

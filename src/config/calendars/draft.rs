@@ -1,0 +1,71 @@
+//! What files say of calendars and days, before the lists are looked up: plain data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use crate::config::diagnostics::Place;
+use crate::domain::calendar::{CalendarPart, Coverage, MissingList, MonthDay, Shift, Weekend};
+
+/// A calendar as one file or block says it, before what it is based on is looked up.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct CalendarDraft {
+    pub name: String,
+    pub place: Place,
+    pub version: Option<String>,
+    pub based_on: Option<(String, Place)>,
+    pub covers: Option<Coverage>,
+    pub weekend: Option<Weekend>,
+    pub rest: BTreeMap<Date, String>,
+    pub work: BTreeSet<Date>,
+    pub every_year: BTreeMap<MonthDay, String>,
+    /// How many workdays a year has, where the list says so.
+    pub workdays: Vec<(i16, u32, Place)>,
+    pub ics: Option<IcsDraft>,
+}
+
+/// A calendar in iCalendar form.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct IcsDraft {
+    pub path: PathBuf,
+    pub place: Place,
+    /// Events whose summary this finds are worked, the others are days off.
+    pub work_if: Option<String>,
+}
+
+impl CalendarDraft {
+    pub fn new(name: &str, place: Place) -> CalendarDraft {
+        CalendarDraft {
+            name: name.to_owned(),
+            place,
+            version: None,
+            based_on: None,
+            covers: None,
+            weekend: None,
+            rest: BTreeMap::new(),
+            work: BTreeSet::new(),
+            every_year: BTreeMap::new(),
+            workdays: Vec::new(),
+            ics: None,
+        }
+    }
+}
+
+/// The keys that were found, before the lists are looked up.
+#[derive(Debug, Default)]
+pub(in crate::config) struct DaysDraft {
+    pub workdays: Option<(String, Place)>,
+    pub only: Vec<SetDraft>,
+    pub except: Vec<SetDraft>,
+    pub also: Vec<SetDraft>,
+    pub shift: Option<(Shift, Place)>,
+    pub nth: Option<(i8, Place)>,
+    pub on_missing: Option<MissingList>,
+}
+
+#[derive(Debug)]
+pub(in crate::config) enum SetDraft {
+    Days(Date, Date),
+    Part(String, CalendarPart, Place),
+}

@@ -1,0 +1,221 @@
+//! The keys of a calendar.
+
+use jiff::civil::{Date, Weekday};
+
+use super::draft::{CalendarDraft, IcsDraft};
+use crate::config::decoder::Decoder;
+use crate::config::keys::{CALENDAR_KEYS, CALENDAR_YEAR_KEYS, COVERS_KEYS};
+use crate::config::yaml::{At, Entry, Node, Value};
+use crate::domain::calendar::{Coverage, MonthDay, WEEKDAYS, Weekend};
+
+/// A span of more days than this is a slip.
+const LONGEST_SPAN: i32 = 366;
+
+const A_DAY: &str = "a day such as 2026-12-24 or days such as 2026-12-28..2026-12-31";
+const A_DAY_OF_THE_YEAR: &str = "a day such as 10-01 or days such as 10-01..10-07";
+
+impl Decoder<'_> {
+    /// `calendars:`: a mapping of names to lists.
+    pub fn calendars(&mut self, node: &Node) -> Vec<CalendarDraft> {
+        let Some(entries) = self.map("calendars", node) else { return Vec::new() };
+        let mut drafts = Vec::new();
+        for entry in entries {
+            let name = &*entry.key;
+            if !is_name(name) {
+                self.error(entry.key_at, "calendars: expected a name of letters, digits, '_' and '-'");
+                continue;
+            }
+            drafts.extend(self.calendar(name, entry.key_at, &entry.node));
+        }
+        drafts
+    }
+
+    /// One list: a block under `calendars:`, or a file of its own.
+    pub fn calendar(&mut self, name: &str, at: At, node: &Node) -> Option<CalendarDraft> {
+        let mut draft = CalendarDraft::new(name, self.place(at));
+        let (mut ics, mut work_if) = (None, None);
+        for entry in self.map("a calendar", node)? {
+            let (key, value) = (&*entry.key, &entry.node);
+            match key {
+                "calendar" => {
+                    let written = self.text(key, value);
+                    if let Some(written) = written.filter(|written| *written != name) {
+                        self.wrong(key, value, &format!("{name}, as the file is called")).near(&written, [name]);
+                    }
+                }
+                "version" => draft.version = self.text(key, value).map(|text| text.trim().to_owned()),
+                "based_on" => draft.based_on = self.name(key, value).map(|name| (name, self.place(value.at))),
+                "covers" => draft.covers = self.covers(value),
+                "weekend" => draft.weekend = self.weekend(value),
+                "rest" => self.rest(key, value, None, &mut draft),
+                "work" => draft.work.extend(self.days(key, value, None)),
+                "every_year" => self.every_year(value, &mut draft),
+                "years" => self.years(value, &mut draft),
+                "ics" => ics = self.path(key, value).map(|path| (path, self.place(value.at))),
+                "work_if" => work_if = self.pattern(key, value),
+                _ => self.unknown_key(entry, "a calendar", CALENDAR_KEYS),
+            }
+        }
+        draft.ics = ics.map(|(path, place)| IcsDraft { path, place, work_if: work_if.clone() });
+        if let Some(day) = draft.rest.keys().find(|day| draft.work.contains(day)) {
+            self.error(at, format!("the calendar {name} has {day} both as a day off and as a workday"));
+        }
+        Some(draft)
+    }
+
+    fn years(&mut self, node: &Node, draft: &mut CalendarDraft) {
+        for entry in self.map("years", node).unwrap_or_default() {
+            let Some(year) = entry.key.parse::<i16>().ok().filter(|year| (1900..=9999).contains(year)) else {
+                self.error(entry.key_at, "years: expected a year such as 2026");
+                continue;
+            };
+            for entry in self.map("a year", &entry.node).unwrap_or_default() {
+                let (key, value) = (&*entry.key, &entry.node);
+                match key {
+                    "rest" => self.rest(key, value, Some(year), draft),
+                    "work" => draft.work.extend(self.days(key, value, Some(year))),
+                    "workdays" => {
+                        let place = self.place(value.at);
+                        let count = self.int(key, value, 0, 366).and_then(|count| u32::try_from(count).ok());
+                        draft.workdays.extend(count.map(|count| (year, count, place)));
+                    }
+                    _ => self.unknown_key(entry, "a year", CALENDAR_YEAR_KEYS),
+                }
+            }
+        }
+    }
+
+    /// Days off: a list, or lists by the name of the holiday.
+    fn rest(&mut self, key: &str, node: &Node, year: Option<i16>, draft: &mut CalendarDraft) {
+        match node.value() {
+            Value::Map(entries) => {
+                for Entry { key: name, node, .. } in entries {
+                    let days = self.days(key, node, year);
+                    draft.rest.extend(days.into_iter().map(|day| (day, name.to_string())));
+                }
+            }
+            _ => draft.rest.extend(self.days(key, node, year).into_iter().map(|day| (day, String::new()))),
+        }
+    }
+
+    /// A day or days, whole dates or such of a year.
+    fn days(&mut self, key: &str, node: &Node, year: Option<i16>) -> Vec<Date> {
+        let expected = if year.is_some() { A_DAY_OF_THE_YEAR } else { A_DAY };
+        let nodes = match node.value() {
+            Value::List(nodes) => nodes.iter().collect(),
+            _ => vec![node],
+        };
+        let mut days = Vec::new();
+        for node in nodes {
+            let span = self.parsed(key, node, expected, |text| span(text, |text| day(text, year)));
+            days.extend(span.into_iter().flat_map(|(from, until)| each(from, until)));
+        }
+        days
+    }
+
+    fn every_year(&mut self, node: &Node, draft: &mut CalendarDraft) {
+        let key = "every_year";
+        // A year that has every day.
+        let of = |decoder: &mut Self, node: &Node| decoder.days(key, node, Some(2000));
+        match node.value() {
+            Value::Map(entries) => {
+                for Entry { key: name, node, .. } in entries {
+                    let days = of(self, node);
+                    draft.every_year.extend(days.into_iter().map(|day| (MonthDay::from(day), name.to_string())));
+                }
+            }
+            _ => {
+                let days = of(self, node);
+                draft.every_year.extend(days.into_iter().map(|day| (MonthDay::from(day), String::new())));
+            }
+        }
+    }
+
+    /// `covers: 2026`, or a mapping with its first and last day.
+    fn covers(&mut self, node: &Node) -> Option<Coverage> {
+        if let Value::Scalar(_) = node.value() {
+            let year = self.parsed("covers", node, "a year such as 2026, or {from: …, until: …}", |text| {
+                text.trim().parse::<i16>().ok().filter(|year| (1900..=9999).contains(year))
+            })?;
+            return Some(Coverage {
+                from: Date::new(year, 1, 1).ok()?,
+                until: Date::new(year, 12, 31).ok()?,
+                settled_until: None,
+            });
+        }
+        let (mut from, mut until, mut settled_until) = (None, None, None);
+        for entry in self.map("covers", node)? {
+            let value = &entry.node;
+            match &*entry.key {
+                "from" => from = self.date("from", value),
+                "until" => until = self.date("until", value),
+                "settled_until" => settled_until = self.date("settled_until", value),
+                _ => self.unknown_key(entry, "covers", COVERS_KEYS),
+            }
+        }
+        match (from, until) {
+            (Some(from), Some(until)) if from <= until => Some(Coverage { from, until, settled_until }),
+            _ => {
+                self.error(node.at, "covers: expected from and until, the first and the last day of the list");
+                None
+            }
+        }
+    }
+
+    pub fn date(&mut self, key: &str, node: &Node) -> Option<Date> {
+        self.parsed(key, node, "a day such as 2026-12-24", |text| day(text, None))
+    }
+
+    fn weekend(&mut self, node: &Node) -> Option<Weekend> {
+        let words = self.texts("weekend", node)?;
+        let mut days: Vec<Weekday> = Vec::new();
+        for (at, word) in words {
+            let found = WEEKDAYS.iter().find(|(known, _)| *known == word).map(|(_, day)| *day);
+            if found.is_none() {
+                let known = WEEKDAYS.map(|(word, _)| word);
+                self.error(at, format!("weekend: expected some of {}", known.join(", "))).near(&word, known);
+            }
+            days.extend(found);
+        }
+        days.sort_by_key(|day| day.to_monday_zero_offset());
+        days.dedup();
+        Some(Weekend(days))
+    }
+
+    fn pattern(&mut self, key: &str, node: &Node) -> Option<String> {
+        let text = self.text(key, node)?.into_owned();
+        match regex_lite::Regex::new(&text) {
+            Ok(_) => Some(text),
+            Err(error) => {
+                self.error(node.at, format!("{key}: this is no regular expression: {error}"));
+                None
+            }
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+/// A whole date, or a day of a year.
+fn day(text: &str, year: Option<i16>) -> Option<Date> {
+    match year {
+        // Ten characters and nothing else: jiff reads times too.
+        None => (text.len() == 10).then(|| text.parse().ok())?,
+        Some(year) => text.parse::<MonthDay>().ok()?.in_year(year),
+    }
+}
+
+/// `a..b`, or one day.
+pub(crate) fn span(text: &str, day: impl Fn(&str) -> Option<Date>) -> Option<(Date, Date)> {
+    let text = text.trim();
+    let (from, until) = text.split_once("..").unwrap_or((text, text));
+    let (from, until) = (day(from.trim())?, day(until.trim())?);
+    let length = (until - from).get_days();
+    (0..=LONGEST_SPAN).contains(&length).then_some((from, until))
+}
+
+fn each(from: Date, until: Date) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(from), |day| day.tomorrow().ok()).take_while(move |day| *day <= until)
+}

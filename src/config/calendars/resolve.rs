@@ -1,0 +1,205 @@
+//! Drafts to calendars: what they are based on, what an iCalendar file says, and whether a list holds together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use regex_lite::Regex;
+
+use super::draft::{CalendarDraft, IcsDraft};
+use super::ics;
+use crate::config::diagnostics::{Diagnostics, Place};
+use crate::config::files;
+use crate::config::text::shown;
+use crate::domain::calendar::Coverage;
+use crate::domain::near::near_match;
+use crate::domain::{Calendar, CalendarRef};
+
+/// The lists that pushcron brings along.
+const BUILT_IN: [(&str, &str); 1] = [("cn", include_str!("cn.yaml"))];
+
+/// So many workdays a Chinese year has: 248 to 252 since 2004. A list far off is cut, or not China's.
+const WORKDAYS_OF_CN: std::ops::RangeInclusive<u32> = 240..=256;
+
+/// Days before the last day of a list from which on its end is told: lists for a year come in its last months.
+const TELL_BEFORE: i32 = 60;
+
+/// Lists that somebody has asked for, and those that could be.
+pub(in crate::config) struct CalendarSet {
+    today: Date,
+    drafts: HashMap<String, CalendarDraft>,
+    /// None for one with a problem, which has been told.
+    resolved: HashMap<String, Option<CalendarRef>>,
+    /// Being resolved: who is asked for again is based on itself.
+    under_way: Vec<String>,
+}
+
+impl CalendarSet {
+    /// `today` is the day of the asker.
+    pub fn new(drafts: HashMap<String, CalendarDraft>, today: Date) -> CalendarSet {
+        CalendarSet { today, drafts, resolved: HashMap::new(), under_way: Vec::new() }
+    }
+
+    /// The list of this name, asked for at `place`. None where there is none or it has a problem; that is told.
+    pub fn get(&mut self, name: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<CalendarRef> {
+        if let Some(known) = self.resolved.get(name) {
+            return known.clone();
+        }
+        if self.under_way.iter().any(|under_way| under_way == name) {
+            diagnostics.error(place, format!("based_on: the calendar {name} is based on itself in the end"));
+            return None;
+        }
+        let Some(draft) = self.drafts.get(name).cloned() else {
+            let known = self.drafts.keys().map(String::as_str).chain(BUILT_IN.map(|(name, _)| name));
+            let near = near_match(name, known);
+            let diagnostic = diagnostics.error(place, format!("there is no calendar {name}"));
+            diagnostic.hint(match near {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => {
+                    format!("name it under 'calendars:', or put its list into calendars/{name}.yaml beside this file")
+                }
+            });
+            self.resolved.insert(name.to_owned(), None);
+            return None;
+        };
+        self.under_way.push(name.to_owned());
+        let calendar = self.finish(draft, diagnostics).map(|calendar| Arc::new(calendar).reference());
+        if let (Some(calendar), true) = (&calendar, self.under_way.len() == 1) {
+            self.doubt_coverage(calendar, place, diagnostics);
+        }
+        self.under_way.pop();
+        self.resolved.insert(name.to_owned(), calendar.clone());
+        calendar
+    }
+
+    /// Warns in time of a list that ends: from two months before its last day on.
+    fn doubt_coverage(&self, calendar: &CalendarRef, place: Place, diagnostics: &mut Diagnostics) {
+        let Some(covers) = calendar.list.as_ref().and_then(|list| list.covers) else { return };
+        let left = (covers.until - self.today).get_days();
+        if left <= TELL_BEFORE {
+            let message =
+                format!("the calendar {} ends on {}: no list says yet what comes then", calendar.name, covers.until);
+            diagnostics.warning(place, message).hint(
+                "`pushcron calendar import` takes a new list; until then on_missing_calendar holds (weekdays unless you say otherwise)",
+            );
+        }
+    }
+
+    fn finish(&mut self, draft: CalendarDraft, diagnostics: &mut Diagnostics) -> Option<Calendar> {
+        let place = draft.place;
+        let base = match &draft.based_on {
+            Some((name, place)) => Some(self.get(name, *place, diagnostics)?),
+            None => None,
+        };
+        let mut calendar = base.and_then(|base| base.list).map(Arc::unwrap_or_clone).unwrap_or_default();
+        calendar.name = draft.name;
+        let based_on = std::mem::take(&mut calendar.version);
+        calendar.version = draft.version.unwrap_or(based_on);
+        calendar.covers = draft.covers.or(calendar.covers);
+        calendar.weekend = draft.weekend.unwrap_or(calendar.weekend);
+        calendar.every_year.extend(draft.every_year);
+        if let Some(list) = draft.ics {
+            let days = read_ics(&list, calendar.covers, diagnostics)?;
+            put(&mut calendar, days.rest, days.work);
+        }
+        put(&mut calendar, draft.rest, draft.work);
+        self.check_years(&calendar, &draft.workdays, place, diagnostics).then_some(calendar)
+    }
+
+    /// Whether the years have as many workdays as the list itself says, and as China's can have.
+    fn check_years(
+        &self,
+        calendar: &Calendar,
+        said: &[(i16, u32, Place)],
+        place: Place,
+        diagnostics: &mut Diagnostics,
+    ) -> bool {
+        let mut is_sound = true;
+        for (year, count, place) in said {
+            let found = workdays_of(calendar, *year);
+            if found != *count {
+                let name = &calendar.name;
+                diagnostics.error(*place, format!("workdays: {name} has {found} workdays in {year}, and says {count}"));
+                is_sound = false;
+            }
+        }
+        let years = calendar.covers.filter(|_| calendar.name == "cn");
+        for year in years.map(|covers| covers.from.year()..=covers.until.year()).into_iter().flatten() {
+            let found = workdays_of(calendar, year);
+            let is_whole = [(1, 1), (12, 31)]
+                .into_iter()
+                .all(|(month, day)| Date::new(year, month, day).is_ok_and(|day| calendar.is_covered(day)));
+            if is_whole && !WORKDAYS_OF_CN.contains(&found) {
+                let (least, most) = (WORKDAYS_OF_CN.start(), WORKDAYS_OF_CN.end());
+                let message = format!("the calendar cn has {found} workdays in {year}: expected {least} to {most}");
+                diagnostics.error(place, message);
+                is_sound = false;
+            }
+        }
+        is_sound
+    }
+}
+
+/// Days that a list says override those of the one below it.
+fn put(calendar: &mut Calendar, rest: BTreeMap<Date, String>, work: std::collections::BTreeSet<Date>) {
+    for day in rest.keys() {
+        calendar.work.remove(day);
+    }
+    for day in &work {
+        calendar.rest.remove(day);
+    }
+    calendar.rest.extend(rest);
+    calendar.work.extend(work);
+}
+
+fn workdays_of(calendar: &Calendar, year: i16) -> u32 {
+    let first = Date::new(year, 1, 1).into_iter();
+    let days =
+        first.flat_map(|first| first.series(jiff::Span::new().days(1)).take_while(move |day| day.year() == year));
+    u32::try_from(days.filter(|day| calendar.is_workday(*day)).count()).unwrap_or(u32::MAX)
+}
+
+fn read_ics(list: &IcsDraft, covers: Option<Coverage>, diagnostics: &mut Diagnostics) -> Option<ics::IcsDays> {
+    let Some(covers) = covers else {
+        let diagnostic =
+            diagnostics.error(list.place, "ics: expected 'covers' beside it: the years of which the list knows");
+        diagnostic.hint("such as covers: 2026");
+        return None;
+    };
+    let name = shown(&list.path);
+    let Ok(file) = files::read(&list.path) else {
+        diagnostics.error(list.place, format!("ics: {name} cannot be read as UTF-8 text"));
+        return None;
+    };
+    // Tried when the pattern was read.
+    let work_if = list.work_if.as_deref().and_then(|pattern| Regex::new(pattern).ok());
+    match ics::read(&file.text, work_if.as_ref(), (covers.from.year(), covers.until.year())) {
+        Ok(days) => Some(days),
+        Err(problem) => {
+            diagnostics.error(list.place, format!("ics: {name}:{}: {}", problem.line, problem.problem));
+            None
+        }
+    }
+}
+
+/// The files with lists beside the files of a configuration, in the order of their names.
+pub(in crate::config) fn candidates(directories: &[PathBuf]) -> Vec<(PathBuf, String)> {
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for directory in directories {
+        for path in files::in_directory(&directory.join("calendars")).unwrap_or_default() {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            // A directory may be there under two names.
+            if seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+                found.push((path, name));
+            }
+        }
+    }
+    found
+}
+
+/// The lists that pushcron brings along.
+pub(in crate::config) fn built_in() -> impl Iterator<Item = (&'static str, &'static Path, &'static str)> {
+    BUILT_IN.into_iter().map(|(name, text)| (name, Path::new("the calendar cn that pushcron brings along"), text))
+}
