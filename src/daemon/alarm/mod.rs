@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, OnFailure};
-use crate::domain::{Body, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
+use crate::domain::{Body, CalendarRef, DayRule, Job, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
 use crate::engine::dispatcher::Event;
 use crate::engine::observer::EngineEvent;
 use crate::store::{AdHoc, SharedStore, StoreError};
@@ -31,6 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// So long an attempt without a clear answer keeps reports from its account. Of many nothing can be asked, so that only
 /// another attempt shows that they are well again; where nobody else uses one, a report has to be that attempt.
 const UNCLEAR_FOR: Duration = Duration::from_secs(60);
+/// In the last days of a list it is told once a day that no other one has come: for a year from 20 December on.
+const LIST_ENDS_WITHIN: i32 = 12;
 /// Pushes told one by one.
 const TOLD_SINGLY: u64 = 10;
 /// Where the store keeps what was told, among what the daemon itself keeps.
@@ -48,6 +51,8 @@ pub struct Settings {
     on_failure: Option<OnFailure>,
     accounts: Vec<ReportAccount>,
     zone: TimeZone,
+    /// The last days of the lists of days by which jobs go.
+    lists: BTreeMap<String, Date>,
 }
 
 /// An account as far as it may carry a report.
@@ -69,8 +74,15 @@ impl Settings {
             accounts: config.accounts.iter().map(report_account).collect(),
             // The configuration was refused if it did not exist.
             zone: TimeZone::get(&config.daemon.timezone).unwrap_or(TimeZone::UTC),
+            lists: last_days(config.jobs.iter().filter(|job| job.enabled)),
         }
     }
+}
+
+fn last_days<'a>(jobs: impl Iterator<Item = &'a Job>) -> BTreeMap<String, Date> {
+    let named = jobs.filter_map(|job| job.days.as_deref()).flat_map(DayRule::calendars);
+    let until = |calendar: &CalendarRef| Some((calendar.name.clone(), calendar.list.as_ref()?.covers?.until));
+    named.filter_map(until).collect()
 }
 
 /// Why an account may not carry a report.
@@ -291,7 +303,7 @@ impl Alarm {
         for channel in channels {
             // What the start itself ends may carry the very instant of the start.
             let since = Some(since - Duration::from_millis(1));
-            let fresh = || ChannelState::new(Reported { after: 0, since, down: BTreeSet::new() });
+            let fresh = || ChannelState::new(Reported { after: 0, since, down: BTreeSet::new(), lists_told_on: None });
             let state = self.channels.entry(channel).or_insert_with(fresh);
             state.log.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
         }
@@ -340,7 +352,12 @@ impl Alarm {
         let (after, since) = (told.after, told.since);
         let ours = on_failure.push.as_ref().map(|push| (push.im.as_str(), &push.target));
         let ends = self.store.bad_ends(after, since, ours, TOLD_SINGLY).await?;
-        let report = state.log.report(ends);
+        let today = now.to_jiff().to_zoned(self.settings.zone.clone()).date();
+        let ending = |(name, until): (&String, &Date)| {
+            ((*until - today).get_days() < LIST_ENDS_WITHIN).then(|| (name.clone(), *until))
+        };
+        let ending = self.settings.lists.iter().filter_map(ending).collect();
+        let report = state.log.report(ends, &ending, today);
         if report.is_empty() {
             state.log.close(&report);
             return Ok(());

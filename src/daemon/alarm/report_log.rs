@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::UtcMs;
@@ -18,6 +19,9 @@ pub struct Reported {
     pub since: Option<UtcMs>,
     /// Accounts that are down as far as anybody was told.
     pub down: BTreeSet<String>,
+    /// The day on which it was last told that lists of days end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists_told_on: Option<Date>,
 }
 
 /// What became of an account since the last report.
@@ -41,11 +45,14 @@ pub struct ReportLog {
 pub struct Report {
     pub ends: BadEnds,
     pub changes: BTreeMap<String, Change>,
+    /// Lists of days that end soon, with their last days; told once a day.
+    pub lists: BTreeMap<String, Date>,
+    pub today: Option<Date>,
 }
 
 impl Report {
     pub fn is_empty(&self) -> bool {
-        self.ends.counts.is_empty() && self.changes.is_empty()
+        self.ends.counts.is_empty() && self.changes.is_empty() && self.lists.is_empty()
     }
 }
 
@@ -84,9 +91,11 @@ impl ReportLog {
         self.changes.retain(|account, _| is_there(account));
     }
 
-    /// What is to be told, with the ends of pushes that the store knows of.
-    pub fn report(&self, ends: BadEnds) -> Report {
-        Report { ends, changes: self.changes.clone() }
+    /// What is to be told, with the ends of pushes that the store knows of, and the lists of days that end soon as of `today`.
+    pub fn report(&self, ends: BadEnds, lists: &BTreeMap<String, Date>, today: Date) -> Report {
+        let is_news = self.reported.lists_told_on != Some(today);
+        let lists = if is_news { lists.clone() } else { BTreeMap::new() };
+        Report { ends, changes: self.changes.clone(), lists, today: Some(today) }
     }
 
     /// The report went out, or there was nothing to report.
@@ -101,6 +110,9 @@ impl ReportLog {
             }
         }
         self.changes.clear();
+        if !report.lists.is_empty() {
+            self.reported.lists_told_on = report.today;
+        }
     }
 }
 
@@ -113,7 +125,12 @@ mod tests {
             after: 0,
             since: None,
             down: down.iter().map(|&account| account.to_owned()).collect(),
+            lists_told_on: None,
         })
+    }
+
+    fn told(log: &ReportLog) -> Report {
+        log.report(BadEnds::default(), &BTreeMap::new(), Date::constant(2026, 1, 1))
     }
 
     /// What an account does, second by second, and what a report then says of it.
@@ -139,11 +156,11 @@ mod tests {
             for (second, down) in (1..).zip(course) {
                 log.note("bot", *down, Some("why"), UtcMs(second));
             }
-            let report = log.report(BadEnds::default());
+            let report = told(&log);
             assert_eq!(report.changes.get("bot").cloned(), change, "{before} {course:?}");
             log.close(&report);
             assert_eq!(log.reported.down.contains("bot"), after, "{before} {course:?}");
-            assert!(log.report(BadEnds::default()).is_empty(), "told once");
+            assert!(told(&log).is_empty(), "told once");
         }
     }
 
@@ -153,6 +170,17 @@ mod tests {
         log.note("older", true, None, UtcMs(1));
         log.keep(|account| account == "bot");
         assert!(log.reported.down.is_empty());
-        assert!(log.report(BadEnds::default()).is_empty());
+        assert!(told(&log).is_empty());
+    }
+
+    #[test]
+    fn lists_that_end_are_told_once_a_day() {
+        let lists = BTreeMap::from([("cn".to_owned(), Date::constant(2026, 12, 31))]);
+        let mut log = log(&[]);
+        for (day, is_told) in [(20, true), (20, false), (21, true), (21, false)] {
+            let report = log.report(BadEnds::default(), &lists, Date::constant(2026, 12, day));
+            assert_eq!(!report.is_empty(), is_told, "{day}");
+            log.close(&report);
+        }
     }
 }

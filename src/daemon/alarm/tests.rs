@@ -31,7 +31,7 @@ fn push_to(im: &str, target: &str) -> PushSpec {
 
 fn settings(on_failure: Option<OnFailure>) -> Settings {
     let accounts = vec![account("bot", "qq", true), account("spare", "qq", false), account("pager", "tg", false)];
-    Settings { on_failure, accounts, zone: TimeZone::UTC }
+    Settings { on_failure, accounts, zone: TimeZone::UTC, lists: BTreeMap::new() }
 }
 
 fn by_push(im: &str) -> Option<OnFailure> {
@@ -233,7 +233,7 @@ async fn a_kill_between_the_report_and_the_note_of_it_makes_no_second_report() {
     let mut bench = Bench::new(by_push("tg")).await;
     let id = bench.fails().await;
     let ends = bench.store.bad_ends(0, None, None, TOLD_SINGLY).await.unwrap();
-    let report = bench.alarm.channels[&Channel::Push].log.report(ends);
+    let report = bench.alarm.channels[&Channel::Push].log.report(ends, &BTreeMap::new(), Date::constant(2026, 1, 1));
     // All that a look does before it would note the report for itself.
     let on_failure = by_push("tg").unwrap().push.unwrap();
     assert!(bench.alarm.push(&on_failure, "it failed", &report, bench.clock.now()).await.unwrap(), "push {id}");
@@ -408,4 +408,20 @@ async fn a_command_gets_the_report_and_gets_it_again_if_it_failed() {
     assert!(report.contains(": 1 failed\n"), "{report}");
     bench.looks_after(60).await;
     assert_eq!(std::fs::read_to_string(&got).unwrap(), report, "told once");
+}
+
+#[tokio::test]
+async fn a_list_of_days_that_ends_is_told_once_a_day_also_over_a_restart() {
+    let mut bench = Bench::new(by_push("tg")).await;
+    let lists = BTreeMap::from([("cn".to_owned(), "2026-01-12".parse().unwrap())]);
+    bench.alarm.settings.lists = lists.clone();
+    bench.looks_after(5).await;
+    let report = bench.report().await;
+    assert!(report.contains("the calendar cn ends on 2026-01-12"), "{report}");
+    let mut bench = bench.restart(by_push("tg")).await;
+    bench.alarm.settings.lists = lists;
+    bench.looks_after(3600).await;
+    assert!(bench.pushed().await.is_empty(), "the same day");
+    bench.looks_after(86_400).await;
+    assert!(bench.report().await.contains("cn ends"));
 }

@@ -28,6 +28,9 @@ pub fn text(report: &Report, host: &str, zone: &TimeZone) -> String {
             Change::Rose { up_at } => format!("{} account {account} can send again", at(*up_at)),
         });
     }
+    lines.extend(report.lists.iter().map(|(calendar, until)| {
+        format!("the calendar {calendar} ends on {until}; put a new list in its place with `pushcron calendar import`")
+    }));
     lines.iter().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
@@ -40,7 +43,8 @@ fn summary(report: &Report) -> Vec<String> {
         Change::Fell { up_at: Some(_), .. } => format!("{account} was down"),
         Change::Rose { .. } => format!("{account} is up again"),
     });
-    ends.chain(changes).collect()
+    let lists = report.lists.keys().map(|calendar| format!("the calendar {calendar} ends"));
+    ends.chain(changes).chain(lists).collect()
 }
 
 fn told(end: &BadEnd) -> String {
@@ -93,17 +97,20 @@ mod tests {
                 ("bot_tg".to_owned(), Change::Fell { down_at, up_at: Some(up_at), error }),
                 ("bot_wx".to_owned(), Change::Rose { up_at }),
             ]),
+            lists: BTreeMap::from([("cn".to_owned(), "2026-12-31".parse().unwrap())]),
+            today: None,
         };
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         assert_eq!(
             text(&report, "tower", &zone),
-            "pushcron on tower: 8 failed, 1 expired, bot_qq is down, bot_tg was down, bot_wx is up again\n\
+            "pushcron on tower: 8 failed, 1 expired, bot_qq is down, bot_tg was down, bot_wx is up again, the calendar cn ends\n\
              2026-01-01 09:00:03 job daily-report to qq group:123 failed through bot_qq: the group\\nis muted (push 12)\n\
              2026-01-01 09:00:03 a push to qq group:123 expired: no_sender (push 13)\n\
              … and 7 more; see `pushcron history`\n\
              2026-01-01 09:00:00 account bot_qq cannot send: token refused\n\
              2026-01-01 09:00:00 account bot_tg could not send (token refused) until 2026-01-01 09:05:00\n\
-             2026-01-01 09:05:00 account bot_wx can send again"
+             2026-01-01 09:05:00 account bot_wx can send again\n\
+             the calendar cn ends on 2026-12-31; put a new list in its place with `pushcron calendar import`"
         );
     }
 }
