@@ -224,19 +224,22 @@ impl Decoder<'_> {
     /// that would break a line, a path or a table.
     pub fn name(&mut self, key: &str, node: &Node) -> Option<String> {
         let expected = "a name of 1 to 128 printable characters without '/' and outer spaces";
-        self.parsed(key, node, expected, |text| {
-            let fits = !text.is_empty() && text.chars().count() <= 128 && text.trim() == text;
-            let clean = |c: char| !c.is_control() && c != '/' && !is_invisible(c);
-            let visible = |c: Option<char>| c.is_some_and(|c| clean(c) && !c.is_whitespace());
-            // Several scripts and many emoji join what stands on both sides.
-            let joins = |at: usize, c: char| {
-                matches!(c, '\u{200c}' | '\u{200d}')
-                    && visible(text[..at].chars().next_back())
-                    && visible(text[at + c.len_utf8()..].chars().next())
-            };
-            (fits && text.char_indices().all(|(at, c)| clean(c) || joins(at, c))).then(|| text.to_owned())
-        })
+        self.parsed(key, node, expected, |text| is_name(text).then(|| text.to_owned()))
     }
+}
+
+/// What [`Decoder::name`] takes.
+pub(super) fn is_name(text: &str) -> bool {
+    let fits = !text.is_empty() && text.chars().count() <= 128 && text.trim() == text;
+    let clean = |c: char| !c.is_control() && c != '/' && !is_invisible(c);
+    let visible = |c: Option<char>| c.is_some_and(|c| clean(c) && !c.is_whitespace());
+    // Several scripts and many emoji join what stands on both sides.
+    let joins = |at: usize, c: char| {
+        matches!(c, '\u{200c}' | '\u{200d}')
+            && visible(text[..at].chars().next_back())
+            && visible(text[at + c.len_utf8()..].chars().next())
+    };
+    fits && text.char_indices().all(|(at, c)| clean(c) || joins(at, c))
 }
 
 /// Characters without a width that turn the reading direction or forge lines.

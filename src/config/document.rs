@@ -7,7 +7,7 @@ use granit_parser::{Event, ScalarStyle};
 use super::calendars::CalendarDraft;
 use super::decoder::Decoder;
 use super::diagnostics::Place;
-use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, JobDraft};
+use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, JobDraft, TargetDraft};
 use super::keys::TOP_KEYS;
 use super::mask;
 use super::text::quoted;
@@ -21,6 +21,7 @@ pub(super) struct Document<'a, 'f> {
     pub daemon: &'a mut DaemonDraft,
     pub defaults: &'a mut DefaultsDraft,
     pub accounts: &'a mut Vec<AccountDraft>,
+    pub targets: &'a mut Vec<TargetDraft>,
     pub jobs: &'a mut Vec<JobDraft>,
     pub calendars: &'a mut HashMap<String, CalendarDraft>,
     pub includes: &'a mut Vec<(Place, String)>,
@@ -86,6 +87,10 @@ impl Document<'_, '_> {
             let (event, at) = reader.event()?;
             match event {
                 Event::SequenceStart(_, 0, None) if key == "jobs" && before.is_none() => self.stream_jobs(reader)?,
+                // A mapping otherwise has a hundred keys at most, since their twins are looked for one by one.
+                Event::MappingStart(_, 0, None) if key == "targets" && before.is_none() => {
+                    self.stream_targets(reader)?
+                }
                 event => {
                     let node = reader.node_of(event, at)?;
                     self.faults(reader);
@@ -115,6 +120,23 @@ impl Document<'_, '_> {
         Ok(())
     }
 
+    /// Twins are told once all files are read.
+    fn stream_targets(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+        loop {
+            let (event, key_at) = reader.event()?;
+            if event == Event::MappingEnd {
+                return Ok(());
+            }
+            let key = reader.key(event, key_at)?;
+            let (event, at) = reader.event()?;
+            let node = reader.node_of(event, at)?;
+            self.faults(reader);
+            if let Some(key) = key {
+                self.targets.extend(self.decoder.target_named(&key, key_at, &node));
+            }
+        }
+    }
+
     fn part(&mut self, key: &str, key_at: At, node: &Node) {
         if node.is_null() && TOP_KEYS.contains(&key) {
             if matches!(key, "jobs" | "accounts") {
@@ -126,6 +148,7 @@ impl Document<'_, '_> {
         match key {
             "daemon" => self.decoder.daemon(node, self.daemon),
             "defaults" => self.decoder.defaults(node, self.defaults),
+            "targets" => self.decoder.targets(node, self.targets),
             "accounts" => {
                 self.decoder.guarded = true;
                 self.list(key, node, |document, node| {

@@ -50,8 +50,11 @@ pub(super) enum ScheduleDraft {
 /// they lie.
 #[derive(Debug)]
 pub(super) struct PushDraft {
-    /// Without its retry policy, which the job or `defaults` says.
+    /// Without its retry policy, which the job or `defaults` says. Where `to` says whom it goes to, im and target of it say
+    /// nothing.
     pub spec: PushSpec,
+    /// Boxed, because most pushes go to the one target of their spec.
+    pub recipients: Option<Box<Recipients>>,
     /// Whether `spec.timeout` was given, so that the one of `defaults` does not count.
     pub has_timeout: bool,
     pub places: PushPlaces,
@@ -66,11 +69,70 @@ pub(super) struct PushPlaces {
     pub content: At,
 }
 
+/// Targets and where each stands.
+pub(super) type Ids = Vec<(Target, Place)>;
+
+/// Whom a push goes to, if not to one target.
+#[derive(Debug)]
+pub(super) enum Recipients {
+    /// Several of the push's own im.
+    Targets(Ids),
+    /// Names under `targets`, which other files may still define.
+    Named(Vec<(String, Place)>),
+}
+
+/// A name under `targets`.
+#[derive(Debug)]
+pub(super) struct TargetDraft {
+    pub name: String,
+    pub name_at: Place,
+    pub means: Means,
+}
+
+#[derive(Debug)]
+pub(super) enum Means {
+    Recipients(Box<RecipientDraft>),
+    Members(Vec<Member>),
+    /// Whom it means was wrong, and told.
+    Unknown,
+}
+
+/// One of a list of names.
+#[derive(Debug)]
+pub(super) enum Member {
+    Name(String, Place),
+    Recipients(Box<RecipientDraft>),
+}
+
+#[derive(Debug)]
+pub(super) struct RecipientDraft {
+    pub im: String,
+    pub im_at: Place,
+    pub ids: Ids,
+    pub account: Option<(String, Place)>,
+}
+
 impl PushDraft {
-    pub fn into_incomplete(self, file: u16) -> IncompletePush {
+    /// What is left to check of it. Names stay behind, to be looked up.
+    pub fn into_incomplete(self, file: u16, incomplete: &mut Incomplete) {
         let PushSpec { im, account, target, message, .. } = self.spec;
         let kind = Some(message.body.kind());
-        IncompletePush { file, im, account, target: Some(target), kind, places: self.places }
+        let first = IncompletePush { file, im, account, target: Some(target), kind, places: self.places };
+        match self.recipients.map(|recipients| *recipients) {
+            None => incomplete.pushes.push(first),
+            Some(Recipients::Named(names)) => incomplete.names.extend(names),
+            Some(Recipients::Targets(targets)) => incomplete.pushes.extend(targets.into_iter().map(|(target, at)| {
+                let places = PushPlaces { target: At { at: at.at, len: at.len }, ..first.places };
+                IncompletePush {
+                    file,
+                    im: first.im.clone(),
+                    account: first.account.clone(),
+                    target: Some(target),
+                    kind,
+                    places,
+                }
+            })),
+        }
     }
 }
 
@@ -156,6 +218,8 @@ pub(super) struct MisfireKeys {
 pub(super) struct Incomplete {
     pub jobs: Vec<IncompleteJob>,
     pub pushes: Vec<IncompletePush>,
+    /// Names of targets that pushes use.
+    pub names: Vec<(String, Place)>,
 }
 
 /// What is left to check of a job that is wrong already.

@@ -5,7 +5,7 @@ use crate::domain::job::DstGap;
 use crate::domain::{MisfirePolicy, Overlap};
 use crate::policy::account::Fallback;
 
-pub(super) const TOP_KEYS: [&str; 6] = ["daemon", "accounts", "jobs", "defaults", "calendars", "include"];
+pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs", "defaults", "calendars", "include"];
 
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
@@ -74,6 +74,9 @@ pub(super) const SHIFTS: [(&str, Shift); 3] =
 pub(super) const MISSING_LISTS: [(&str, MissingList); 2] =
     [("weekdays", MissingList::Weekdays), ("skip", MissingList::Skip)];
 
+/// Of whom a name under `targets` means.
+pub(super) const TARGET_KEYS: [&str; 4] = ["im", "group", "user", "account"];
+
 pub(super) const RETRY_KEYS: [&str; 7] =
     ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];
 
@@ -100,3 +103,6 @@ pub(super) const MISFIRE_POLICIES: [(&str, MisfirePolicy); 3] =
 pub(super) const MOST_ATTEMPTS: u64 = 1000;
 
 pub(super) const MOST_CAUGHT_UP: u64 = 10_000;
+
+/// Of one push.
+pub(super) const MOST_RECIPIENTS: usize = 10_000;

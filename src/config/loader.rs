@@ -7,7 +7,7 @@ use super::calendars::{CalendarDraft, built_in, candidates};
 use super::decoder::Decoder;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
-use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft};
+use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft, TargetDraft};
 use super::environment::LoadEnvironment;
 use super::files;
 use super::files::FileProblem;
@@ -41,6 +41,7 @@ pub(super) struct Loader<'a> {
     pub daemon: DaemonDraft,
     pub defaults: DefaultsDraft,
     pub accounts: Vec<AccountDraft>,
+    pub targets: Vec<TargetDraft>,
     pub jobs: Vec<JobDraft>,
     /// Lists of days, by name.
     pub calendars: HashMap<String, CalendarDraft>,
@@ -74,6 +75,7 @@ impl<'a> Loader<'a> {
             daemon: DaemonDraft::default(),
             defaults: DefaultsDraft::default(),
             accounts: Vec::new(),
+            targets: Vec::new(),
             jobs: Vec::new(),
             calendars: HashMap::new(),
             incomplete: Incomplete::default(),
@@ -356,6 +358,7 @@ impl<'a> Loader<'a> {
             daemon: &mut self.daemon,
             defaults: &mut self.defaults,
             accounts: &mut self.accounts,
+            targets: &mut self.targets,
             jobs: &mut self.jobs,
             calendars: &mut self.calendars,
             includes: &mut includes,

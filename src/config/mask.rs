@@ -1,7 +1,7 @@
 //! Which source lines may be shown in an error, and what of them.
 //!
 //! This works on the text alone, because a file with a syntax error has no tree yet, and errs on the side of hiding:
-//! in `jobs`, `defaults`, `include` and `daemon` a line is shown unless it has a key that may hold a secret (in
+//! in `jobs`, `targets`, `defaults`, `include` and `daemon` a line is shown unless it has a key that may hold a secret (in
 //! `daemon` any address may, since that of a heartbeat is one); anywhere else only the keys known to be harmless keep
 //! their values.
 
@@ -44,7 +44,7 @@ impl SecretKeys {
             harmless: BTreeSet::from(["id", "im", "sender", "default", "concurrency", "min_interval"]),
             secret: BTreeSet::from(["heartbeat", "command", "url"]),
             senders: specs.iter().map(|spec| spec.name).collect(),
-            open: &["jobs", "defaults", "include", "daemon"],
+            open: &["jobs", "targets", "defaults", "include", "daemon"],
         };
         for setting in specs.iter().flat_map(|spec| spec.settings) {
             match setting.kind {

@@ -2,9 +2,10 @@
 //! can be pasted.
 
 use super::decoder::Decoder;
-use super::draft::{IncompletePush, PushDraft, PushPlaces};
+use super::draft::{Ids, IncompletePush, PushDraft, PushPlaces, Recipients};
 use super::keys::{JOB_KEYS, MEDIA_KEYS};
 use super::policies::TIMEOUT;
+use super::targets::Wrong;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Body, Item, Kind, Message, PushSpec, RetryPolicy, Target, is_blank};
@@ -15,6 +16,7 @@ enum Key {
     Im,
     Group,
     User,
+    To,
     Title,
     Account,
     Timeout,
@@ -23,10 +25,11 @@ enum Key {
 }
 
 /// Every spelling, ours first.
-const SPELLINGS: [(&str, Key); 25] = [
+const SPELLINGS: [(&str, Key); 26] = [
     ("im", Key::Im),
     ("group", Key::Group),
     ("user", Key::User),
+    ("to", Key::To),
     ("title", Key::Title),
     ("text", Key::Content(Kind::Text)),
     ("image", Key::Content(Kind::Image)),
@@ -56,6 +59,22 @@ const OPTIONS: [&str; 8] =
 
 /// Where a value is missing, and a comment in its place.
 const COMMENT: &str = "'#' begins a comment in YAML: put a text that begins with it in quotes";
+
+/// Whom a push goes to.
+struct Whom {
+    /// The first, where there are several.
+    target: Target,
+    at: At,
+    recipients: Option<Box<Recipients>>,
+}
+
+impl Whom {
+    fn of(ids: Ids, at: At) -> Option<Whom> {
+        let target = ids.first()?.0.clone();
+        let recipients = (ids.len() > 1).then(|| Box::new(Recipients::Targets(ids)));
+        Some(Whom { target, at, recipients })
+    }
+}
 
 /// What the keys of a push came to so far.
 #[derive(Default)]
@@ -114,48 +133,78 @@ impl Decoder<'_> {
             |key: Key, name: &str| keys.get(key).and_then(|entry| self.optional_text(name, &entry.node)).flatten();
         let (title, text) = (read(Key::Title, "title"), read(Key::Content(Kind::Text), "text"));
         let body = Body::Text { text: text.unwrap_or_default() };
-        self.push_with(keys, node, Some((Message { title, body }, node.at)))
+        let draft = self.push_with(keys, node, Some((Message { title, body }, node.at)))?;
+        if draft.recipients.is_some() {
+            self.error(node.at, "a report goes to one target: expected im and one group or one user");
+            return None;
+        }
+        Some(draft)
     }
 
     /// A push with this content. All that is wrong with it is found before it is given up.
     fn push_with(&mut self, keys: PushKeys, node: &Node, content: Option<(Message, At)>) -> Option<PushDraft> {
-        let im = match keys.get(Key::Im) {
-            Some(entry) => self.name("im", &entry.node).map(|im| (im, entry.node.at)),
-            None => {
+        let im = match (keys.get(Key::Im), keys.get(Key::To)) {
+            (Some(entry), None) => self.name("im", &entry.node).map(|im| (im, entry.node.at)),
+            (Some(im), Some(to)) => Some((String::new(), self.refuse_beside_to(to, im))),
+            // The targets of these names have each their own.
+            (None, Some(to)) => Some((String::new(), to.node.at)),
+            (None, None) => {
                 self.error(node.at, "a push needs an im").hint("write the im of an account, such as 'im: qq'");
                 None
             }
         };
-        let target = self.target(&keys, node);
+        let whom = match keys.get(Key::To) {
+            Some(to) => self.named(&keys, to),
+            None => self.target(&keys, node),
+        };
         let timeout = match keys.get(Key::Timeout) {
             Some(entry) => self.timeout(&entry.node).map(Some),
             None => Some(None),
         };
         let (im, im_at) = im?;
         let (account, account_at) = keys.account.map_or((None, im_at), |(id, at)| (Some(id), at));
-        let target_at = target.as_ref().map_or(node.at, |(_, at)| *at);
+        let target_at = whom.as_ref().map_or(node.at, |whom| whom.at);
         let content_at = content.as_ref().map_or(node.at, |(_, at)| *at);
         let places = PushPlaces { im: im_at, account: account_at, target: target_at, content: content_at };
-        let target = target.map(|(target, _)| target);
-        match (target, timeout, content) {
-            (Some(target), Some(timeout), Some((message, _))) => {
+        match (whom, timeout, content) {
+            (Some(Whom { target, recipients, .. }), Some(timeout), Some((message, _))) => {
                 let has_timeout = timeout.is_some();
                 let timeout = timeout.unwrap_or(TIMEOUT);
                 let spec = PushSpec { im, target, account, message, timeout, retry: RetryPolicy::default() };
-                Some(PushDraft { spec, has_timeout, places })
+                Some(PushDraft { spec, has_timeout, places, recipients })
             }
-            (target, _, content) => {
+            (Some(Whom { recipients: Some(recipients), .. }), ..) if matches!(*recipients, Recipients::Named(_)) => {
+                if let Recipients::Named(names) = *recipients {
+                    self.incomplete.names.extend(names);
+                }
+                None
+            }
+            // Names that are wrong in themselves leave nothing to look up.
+            (None, ..) if keys.given.iter().any(|(key, _)| *key == Key::To) => None,
+            (whom, _, content) => {
                 let kind = content.map(|(message, _)| message.body.kind());
+                let target = whom.map(|whom| whom.target);
                 self.incomplete.pushes.push(IncompletePush { file: self.file, im, account, target, kind, places });
                 None
             }
         }
     }
 
+    /// Whom `to` names.
+    fn named(&mut self, keys: &PushKeys, to: &Entry) -> Option<Whom> {
+        let beside = keys.get(Key::Group).or_else(|| keys.get(Key::User));
+        if let Some(beside) = beside {
+            self.refuse_beside_to(to, beside);
+        }
+        let names = self.names("to", &to.node)?;
+        let recipients = Some(Box::new(Recipients::Named(names)));
+        // Nobody is meant by it.
+        beside.is_none().then(|| Whom { target: Target::User(String::new()), at: to.node.at, recipients })
+    }
+
     /// Keeps what must still be checked of pushes that will not become any.
     pub fn give_up(&mut self, drafts: Vec<PushDraft>) {
-        let file = self.file;
-        self.incomplete.pushes.extend(drafts.into_iter().map(|draft| draft.into_incomplete(file)));
+        drafts.into_iter().for_each(|draft| draft.into_incomplete(self.file, self.incomplete));
     }
 
     /// Sorts the keys by meaning. Keys with nothing in them count as absent.
@@ -226,15 +275,14 @@ impl Decoder<'_> {
         }
     }
 
-    /// Exactly one of group and user.
-    fn target(&mut self, keys: &PushKeys, push: &Node) -> Option<(Target, At)> {
-        let group = keys.get(Key::Group).map(|entry| (entry, self.target_id("group", &entry.node)));
-        let user = keys.get(Key::User).map(|entry| (entry, self.target_id("user", &entry.node)));
+    /// Exactly one of group and user; several ids of it where it is a list.
+    fn target(&mut self, keys: &PushKeys, push: &Node) -> Option<Whom> {
+        let group = keys.get(Key::Group).map(|entry| (entry, self.ids("group", &entry.node, Target::Group)));
+        let user = keys.get(Key::User).map(|entry| (entry, self.ids("user", &entry.node, Target::User)));
         // An id may be empty only after its variables are replaced.
-        let present = |id: &Option<Option<String>>| !matches!(id, Some(None));
-        match (group.filter(|(_, id)| present(id)), user.filter(|(_, id)| present(id))) {
-            (Some((entry, group)), None) => group.flatten().map(|group| (Target::Group(group), entry.node.at)),
-            (None, Some((entry, user))) => user.flatten().map(|user| (Target::User(user), entry.node.at)),
+        let present = |ids: &Result<Ids, Wrong>| !ids.as_ref().is_ok_and(Vec::is_empty);
+        match (group.filter(|(_, ids)| present(ids)), user.filter(|(_, ids)| present(ids))) {
+            (Some((entry, ids)), None) | (None, Some((entry, ids))) => Whom::of(ids.ok()?, entry.node.at),
             (Some((group, _)), Some((user, _))) => {
                 let other = self.place(group.key_at);
                 self.error(user.key_at, "a push has one target: expected a group or a user, got both")

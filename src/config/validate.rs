@@ -4,21 +4,20 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::calendars::{Beside, CalendarSet};
+use super::carriers::{Asked, Carriers};
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::draft::{
     AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, IncompleteJob, IncompletePush, JobDraft, PushDraft,
-    PushPlaces, RetryKeys, ScheduleDraft,
+    RetryKeys, ScheduleDraft,
 };
 use super::environment::LoadEnvironment;
+use super::expand::{Expansion, Several};
 use super::loader::Loader;
+use super::recipients::Book;
 use super::settings::DaemonSettings;
-use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::{DstGap, Timing};
-use crate::domain::sender::wrong_for_all;
-use crate::domain::{
-    Account, DayRule, Job, Kind, PushSpec, RetryPolicy, Schedule, SenderSpec, Support, Target, WrongTarget,
-};
+use crate::domain::{Account, DayRule, Job, PushSpec, RetryPolicy, Schedule};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 
 /// What the drafts came to.
@@ -33,6 +32,7 @@ pub(super) struct Definitions {
 /// Takes the drafts out of `loader` and leaves what is wrong with them in its diagnostics.
 pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> Definitions {
     let accounts = std::mem::take(&mut loader.accounts);
+    let targets = std::mem::take(&mut loader.targets);
     let jobs = std::mem::take(&mut loader.jobs);
     let incomplete = std::mem::take(&mut loader.incomplete);
     let mut daemon = std::mem::take(&mut loader.daemon);
@@ -43,8 +43,9 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let roots = daemon.media_roots.as_ref().unwrap_or(&loader.directories);
     let real = roots.iter().filter_map(|root| root.canonicalize().ok());
     let roots = roots.iter().cloned().chain(real).collect();
+    let book = Book::new(&targets, loader.has_unread, &mut loader.diagnostics, &loader.sources);
     let mut validator = Validator {
-        known: AccountIndex::new(&accounts, loader.has_unread),
+        expansion: Expansion::new(Carriers::new(&accounts, loader.has_unread), book),
         diagnostics: &mut loader.diagnostics,
         sources: &loader.sources,
         environment,
@@ -56,14 +57,20 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         calendars: CalendarSet::new(std::mem::take(&mut loader.calendars), environment.today()),
         on_missing: daemon.on_missing_calendar.unwrap_or_default(),
     };
+    validator.expansion.check_targets(&targets, validator.diagnostics, validator.sources);
     validator.check_incomplete(incomplete);
     let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let retry = RetryKeys::default().filled(&loader.defaults.retry);
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
-    let push = push.map(|(file, push)| {
+    let push = push.and_then(|(file, push)| {
         validator.check_media(file, &push, true);
-        validator.push(file, push, &retry)
+        let at = Place { file, at: push.places.target.at, len: push.places.target.len };
+        let mut pushes = validator.pushes(file, vec![push], &retry);
+        if pushes.len() > 1 {
+            validator.diagnostics.error(at, "expected one target here, got several");
+        }
+        pushes.pop()
     });
     let directories = std::mem::take(&mut loader.directories);
     Definitions {
@@ -119,40 +126,8 @@ fn default_zone(diagnostics: &mut Diagnostics, daemon: &DaemonDraft, environment
     "UTC".to_owned()
 }
 
-/// The accounts by what pushes call them.
-struct AccountIndex<'a> {
-    by_id: HashMap<&'a str, &'a AccountDraft>,
-    /// The senders of the accounts of an im.
-    by_im: HashMap<&'a str, Vec<&'static SenderSpec>>,
-    /// Some account has an id, or an im, that cannot be told: a push that names an unknown one may mean it.
-    ids_incomplete: bool,
-    ims_incomplete: bool,
-}
-
-impl<'a> AccountIndex<'a> {
-    fn new(accounts: &'a [AccountDraft], incomplete: bool) -> AccountIndex<'a> {
-        let mut known = AccountIndex {
-            by_id: HashMap::new(),
-            by_im: HashMap::new(),
-            ids_incomplete: incomplete,
-            ims_incomplete: incomplete,
-        };
-        for draft in accounts {
-            known.ids_incomplete |= draft.id.is_none();
-            known.ims_incomplete |= draft.im.is_none();
-            if let Some(id) = &draft.id {
-                known.by_id.insert(id, draft);
-            }
-            if let Some(im) = &draft.im {
-                known.by_im.entry(im).or_default().extend(draft.spec);
-            }
-        }
-        known
-    }
-}
-
 struct Validator<'a> {
-    known: AccountIndex<'a>,
+    expansion: Expansion<'a>,
     diagnostics: &'a mut Diagnostics,
     sources: &'a [SourceText],
     environment: &'a LoadEnvironment,
@@ -196,7 +171,7 @@ impl Validator<'_> {
         for push in &draft.push {
             self.check_media(file, push, draft.enabled);
         }
-        let push = draft.push.into_iter().map(|push| self.push(file, push, &retry)).collect();
+        let push = self.pushes(file, draft.push, &retry);
         Some(Job {
             name: draft.name,
             schedule: schedule?,
@@ -247,22 +222,54 @@ impl Validator<'_> {
             let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
             self.schedule(schedule, place, &timezone, DstGap::default(), None);
         }
-        for IncompletePush { file, im, account, target, kind, places } in incomplete.pushes {
-            self.check_account(file, &im, account.as_deref(), target.as_ref(), kind, places);
+        for (name, at) in incomplete.names {
+            self.expansion.look_up(&name, at, self.diagnostics, self.sources);
         }
+        for IncompletePush { file, im, account, target, kind, places } in incomplete.pushes {
+            let (account, target) = (account.as_deref(), target.as_ref());
+            self.check_account(&Asked { file, im: &im, account, target, kind, places });
+        }
+    }
+
+    /// The finished pushes of a job, one for each recipient. Most go to one, and are finished where they lie.
+    fn pushes(&mut self, file: u16, drafts: Vec<PushDraft>, retry: &RetryPolicy) -> Vec<PushSpec> {
+        if drafts.iter().all(|draft| draft.recipients.is_none()) {
+            return drafts.into_iter().map(|draft| self.push(file, draft, retry)).collect();
+        }
+        let mut pushes = Vec::new();
+        for mut draft in drafts {
+            match draft.recipients.take() {
+                None => pushes.push(self.push(file, draft, retry)),
+                Some(recipients) => {
+                    let (places, spec) = (draft.places, self.filled(draft, retry));
+                    let several = Several { file, places, recipients: &recipients, spec: &spec };
+                    pushes.extend(self.expansion.expand(&several, self.diagnostics, self.sources));
+                }
+            }
+        }
+        pushes
     }
 
     /// Fills in a push. What is wrong with its account goes to the diagnostics.
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         let PushSpec { im, account, target, message, .. } = &draft.spec;
         let kind = message.body.kind();
-        self.check_account(file, im, account.as_deref(), Some(target), Some(kind), draft.places);
+        let (account, target, kind) = (account.as_deref(), Some(target), Some(kind));
+        self.check_account(&Asked { file, im, account, target, kind, places: draft.places });
+        self.filled(draft, retry)
+    }
+
+    fn filled(&self, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         let mut spec = draft.spec;
         if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
             spec.timeout = timeout;
         }
         spec.retry = retry.clone();
         spec
+    }
+
+    fn check_account(&mut self, asked: &Asked<'_>) {
+        self.expansion.carriers.check(asked, self.diagnostics, self.sources);
     }
 
     /// Warns of what a cron text hardly means.
@@ -327,84 +334,6 @@ impl Validator<'_> {
             "this local file is not there now",
             "it must be there when the job fires; relative paths begin at the directory of the YAML file",
         ))
-    }
-
-    /// Refuses accounts and ims that do not exist, and targets and contents that none of the accounts could reach or
-    /// carry.
-    fn check_account(
-        &mut self,
-        file: u16,
-        im: &str,
-        account: Option<&str>,
-        target: Option<&Target>,
-        kind: Option<Kind>,
-        places: PushPlaces,
-    ) {
-        let place = |at: At| Place { file, at: at.at, len: at.len };
-        let written = |at: At, value: &str| as_written(self.sources, place(at), value);
-        let known = &self.known;
-        let carriers = match account {
-            Some(id) => match known.by_id.get(id) {
-                None if known.ids_incomplete => return,
-                None => {
-                    let message = format!("there is no account {}", written(places.account, id));
-                    self.diagnostics.error(place(places.account), message).near(id, known.by_id.keys().copied());
-                    return;
-                }
-                Some(AccountDraft { im: Some(own), im_at, .. }) if own != im => {
-                    let (id, im) = (written(places.account, id), written(places.im, im));
-                    let own = as_written(self.sources, *im_at, own);
-                    let message = format!("the account {id} is of the im {own}, and the push goes to {im}");
-                    self.diagnostics.error(place(places.account), message);
-                    return;
-                }
-                Some(account) => account.spec.as_slice(),
-            },
-            None => match known.by_im.get(im) {
-                None if known.ims_incomplete => return,
-                None => {
-                    let message = format!("there is no account for the im {}", written(places.im, im));
-                    self.diagnostics.error(place(places.im), message).near(im, known.by_im.keys().copied());
-                    return;
-                }
-                Some(specs) => specs,
-            },
-        };
-        let Some(target) = target else { return };
-        if let Some(wrong) = wrong_for_all(target, carriers.iter().copied()) {
-            refuse_target(self.diagnostics, self.sources, place(places.target), target, wrong);
-        }
-        let Some(kind) = kind else { return };
-        let is_group = target.is_group();
-        let refusal = |spec: &&'static SenderSpec| match (spec.support)(kind, is_group) {
-            Support::Refused(reason) => Some((spec.name, reason)),
-            _ => None,
-        };
-        let refused = carriers.iter().all(|spec| refusal(spec).is_some());
-        if let Some((sender, reason)) = carriers.iter().find_map(refusal).filter(|_| refused) {
-            let target = if is_group { "a group" } else { "a user" };
-            let message = format!("{sender} cannot send {kind} to {target}: {reason}");
-            self.diagnostics.error(place(places.content), message);
-        }
-    }
-}
-
-fn refuse_target(
-    diagnostics: &mut Diagnostics,
-    sources: &[SourceText],
-    at: Place,
-    target: &Target,
-    mut wrong: WrongTarget,
-) {
-    let mut shown = as_written(sources, at, target.id());
-    // What a variable holds is shown nowhere, nor what would be made of it.
-    if shown.contains("${") {
-        shown += ", with its variables replaced,";
-        wrong.meant = None;
-    }
-    let diagnostic = diagnostics.error(at, wrong.told(&shown));
-    if wrong.is_secret {
-        diagnostic.hide_line();
     }
 }
 

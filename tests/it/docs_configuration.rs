@@ -38,6 +38,7 @@ fn the_tables_are_those_of_the_schema() {
         "heartbeat",
         "on_failure",
         "account",
+        "target",
         "job",
         "push",
         "media",

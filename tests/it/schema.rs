@@ -31,7 +31,9 @@ fn accepts(text: &str) -> bool {
 
 /// One console account and what stands before and after it.
 fn with_account(rest: &str) -> String {
-    format!("accounts: [{{id: screen, sender: console}}, {{id: hook, sender: webhook, url: 'http://h'}}]\n{rest}\n")
+    let accounts = "accounts: [{id: screen, sender: console}, {id: hook, sender: webhook, url: 'http://h'}]";
+    let targets = "targets: {ops: {im: console, user: u}, all: [ops, {im: console, group: [g, 5]}]}";
+    format!("{accounts}\n{targets}\n{rest}\n")
 }
 
 fn job(keys: &str) -> String {
@@ -163,6 +165,19 @@ fn files() -> Vec<String> {
             "[{im: console, user: u, text: a}, {im: console, group: g, text: b}]",
             "[{im: console, user: u, text: a}, {im: console}]",
             "{im: console, user: [u], text: a}",
+            "{im: console, user: [u, 5], text: a}",
+            "{im: console, user: [], text: a}",
+            "{im: console, user: [u, ''], text: a}",
+            "{im: console, user: [u, [v]], text: a}",
+            "{im: console, user: [u], group: [g], text: a}",
+            "{to: ops, text: a}",
+            "{to: [ops, all], text: a}",
+            "{to: [], text: a}",
+            "{to: '', im: console, user: u, text: a}",
+            "{to: ops, im: console, text: a}",
+            "{to: ops, user: u, text: a}",
+            "{to: {im: console}, text: a}",
+            "{to: a/b, text: a}",
             "{im: console, user: u, text: {a: b}}",
             "{im: a/b, user: u, text: a}",
             "{im: console, user: u, text: '${X}', timeout: '5000'}",
@@ -297,6 +312,30 @@ fn files() -> Vec<String> {
         ]
         .map(|keys| with_account(&format!("defaults: {{{keys}}}"))),
     );
+    files.extend(
+        [
+            "{im: console, user: u}",
+            "{im: console, user: [u, v], account: screen}",
+            "{im: console, user: []}",
+            "{im: console, user: u, group: ''}",
+            "{im: console, user: u, group: g}",
+            "{im: console}",
+            "{user: u}",
+            "{im: console, user: u, quiet: true}",
+            "[]",
+            "[{im: console, user: u}]",
+            "[{im: console}]",
+            "u",
+            "5",
+            "[5]",
+            "[[a]]",
+        ]
+        .map(|target| {
+            format!(
+                "accounts: [{{id: screen, sender: console}}]\ntargets: {{5: {{im: console, user: u}}, t: {target}}}\n"
+            )
+        }),
+    );
     files.push(with_account(
         "jobs:\n  - &a {name: a, every: 1m, push: {im: console, user: u, text: hi}}\n  - {<<: *a, name: b}",
     ));
@@ -369,8 +408,19 @@ fn every_key_stands_in_the_example() {
         let keys: Vec<String> = properties.flat_map(|properties| properties.keys().cloned()).collect();
         keys.into_iter().filter(|key| !example.contains(&format!("{key}:")) && !key.contains(char::is_uppercase))
     };
-    let definitions =
-        ["daemon", "heartbeat", "on_failure", "account", "defaults", "retry", "misfire", "job", "push", "media"];
+    let definitions = [
+        "daemon",
+        "heartbeat",
+        "on_failure",
+        "account",
+        "target",
+        "defaults",
+        "retry",
+        "misfire",
+        "job",
+        "push",
+        "media",
+    ];
     let missing: Vec<String> = definitions.into_iter().flat_map(missing).collect();
     let spelt = ["im_type", "group_code", "user_id", "file_name", "items", "url_file", "url_credential"];
     let missing: Vec<_> = missing.iter().filter(|key| !spelt.contains(&key.as_str())).collect();

@@ -30,6 +30,11 @@ pub fn schema(specs: &[&'static SenderSpec]) -> Value {
             or_null(list_of(reference("account"))),
             "Who sends. \"The first account online\" is the first in this list.",
         ),
+        key(
+            "targets",
+            or_null(json!({"type": "object", "additionalProperties": reference("target")})),
+            "Whom pushes go to, by a name.",
+        ),
         key("jobs", or_null(list_of(reference("job"))), "What is sent, to whom, and when."),
         key("defaults", or_null(reference("defaults")), "What jobs do not say themselves."),
         key(
@@ -65,6 +70,7 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("day_sets", calendars::day_sets()),
         ("job", job()),
         ("push", pushes::push()),
+        ("target", pushes::target()),
         ("report_push", pushes::report_push()),
         ("options", pushes::options()),
         ("media", pushes::media()),

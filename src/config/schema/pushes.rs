@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::blocks::{Key, VARIABLE, any_of_required, has, key, object, or_empty, reference, required, visible};
-use crate::config::keys::SOURCES;
+use super::blocks::{Key, VARIABLE, any_of_required, has, key, known, object, or_empty, reference, required, visible};
+use crate::config::keys::{MOST_RECIPIENTS, SOURCES, TARGET_KEYS};
 
+const IMS: [&str; 3] = ["im", "imType", "im_type"];
 const TARGETS: [&str; 6] = ["group", "groupCode", "group_code", "user", "userID", "user_id"];
 const CONTENTS: [&str; 12] = [
     "text", "content", "image", "imageUrl", "voice", "voiceUrl", "video", "videoUrl", "file", "fileUrl", "mixed",
@@ -14,7 +15,10 @@ const CONTENTS: [&str; 12] = [
 pub fn push() -> Value {
     let items = json!({"type": "array", "minItems": 1, "items": reference("item")});
     let media = or_empty(reference("media"));
-    let mut keys = common("The text.");
+    let mut keys = common("The text.", &ids());
+    let to = "Names under targets, instead of im and group or user: a push for each recipient.";
+    let names = json!({"type": "array", "minItems": 1, "items": reference("name")});
+    keys.push(key("to", or_empty(json!({"anyOf": [reference("name"), names]})), to));
     for (names, schema, words) in [
         (&CONTENTS[2..4], &media, "A picture: an address, a path, base64://…, data:…;base64,…, or a mapping."),
         (&CONTENTS[4..6], &media, "A voice message: a source or a mapping."),
@@ -31,31 +35,64 @@ pub fn push() -> Value {
         title_alone["properties"][content] = json!({"not": visible()});
     }
     let contents: Vec<Value> = CONTENTS.iter().map(|content| has(content)).chain([title_alone]).collect();
-    schema["allOf"] = json!([one_im(), one_target(), {"oneOf": contents}]);
+    schema["allOf"] = json!([whom(), {"oneOf": contents}]);
     schema
+}
+
+/// What a name under `targets` means: im and ids, or names of others.
+pub fn target() -> Value {
+    let member = json!({"anyOf": [reference("name"), recipients()]});
+    json!({"anyOf": [recipients(), {"type": "array", "minItems": 1, "items": member}]})
+}
+
+fn recipients() -> Value {
+    let schema = object([
+        key("im", reference("name"), "The im: that of the accounts which may send it."),
+        key("group", ids(), "The group's id on the platform, or several. Either this or user."),
+        key("user", ids(), "The user's id on the platform, or several. Either this or group."),
+        key("account", reference("optional_text"), "The id of the account that must send it."),
+    ]);
+    let mut schema = known(schema, &TARGET_KEYS);
+    schema["required"] = json!(["im"]);
+    schema["oneOf"] = json!([has("group"), has("user")]);
+    schema
+}
+
+/// One id, or a list of them.
+fn ids() -> Value {
+    let id = json!({"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 256});
+    json!({"anyOf": [reference("id"), {"type": "array", "minItems": 1, "maxItems": MOST_RECIPIENTS, "items": id}]})
+}
+
+/// Whom a push goes to: im and ids, or names.
+fn whom() -> Value {
+    let beside: Vec<Value> = IMS.into_iter().chain(TARGETS).map(has).collect();
+    let mut named = has("to");
+    named["not"] = json!({"anyOf": beside});
+    json!({"oneOf": [{"allOf": [one_im(), one_target(), {"not": has("to")}]}, named]})
 }
 
 /// A push without content of its own: where a report goes.
 pub fn report_push() -> Value {
-    let mut schema = object(common("A text before the report."));
+    let mut schema = object(common("A text before the report.", &reference("id")));
     schema["allOf"] = json!([one_im(), one_target()]);
     schema
 }
 
 /// The keys of every push, in all spellings.
-fn common(text: &str) -> Vec<Key> {
+fn common(text: &str, ids: &Value) -> Vec<Key> {
     let ours = "The id of the account that must send it. When absent the im's default, else the first one online.";
     let title = "A note. Fills the title where the protocol has one, and is the text where there is no content.";
     let mut keys = Vec::new();
     for (names, schema, words) in [
-        (&["im", "imType", "im_type"][..], "name", "The im: that of the accounts which may send it."),
-        (&TARGETS[..3], "id", "The group's id on the platform. Either this or user."),
-        (&TARGETS[3..], "id", "The user's id on the platform. Either this or group."),
-        (&["title"], "optional_text", title),
-        (&CONTENTS[..2], "optional_text", text),
-        (&["account"], "optional_text", ours),
+        (&IMS[..], reference("name"), "The im: that of the accounts which may send it."),
+        (&TARGETS[..3], ids.clone(), "The group's id on the platform. Either this or user."),
+        (&TARGETS[3..], ids.clone(), "The user's id on the platform. Either this or group."),
+        (&["title"], reference("optional_text"), title),
+        (&CONTENTS[..2], reference("optional_text"), text),
+        (&["account"], reference("optional_text"), ours),
     ] {
-        keys.extend(names.iter().map(|name| key(name, reference(schema), words)));
+        keys.extend(names.iter().map(|name| key(name, schema.clone(), words)));
     }
     keys.push(timeout());
     keys.push(key("options", or_empty(reference("options")), "The plugin SDK's options."));
@@ -143,7 +180,7 @@ fn typed(kind: &str, keys: Vec<Key>, any: &[&str]) -> Value {
 }
 
 fn one_im() -> Value {
-    let ways = ["im", "imType", "im_type"].map(has);
+    let ways = IMS.map(has);
     json!({"oneOf": ways})
 }
 

@@ -4,6 +4,7 @@ mod emptied;
 mod example;
 mod files;
 mod meaning;
+mod recipients;
 mod reports;
 mod secrets;
 mod settings;

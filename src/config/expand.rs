@@ -1,0 +1,168 @@
+//! A push with several recipients becomes a push for each, judged by the accounts that would carry it.
+
+use std::collections::HashSet;
+
+use super::carriers::{Asked, Carriers, refuse_kind};
+use super::diagnostics::{Diagnostics, Place, SourceText};
+use super::draft::{Ids, Means, Member, PushPlaces, RecipientDraft, Recipients, TargetDraft};
+use super::recipients::{Book, Everybody, Recipient};
+use super::yaml::At;
+use crate::domain::PushSpec;
+
+/// Pushes and bytes of content that the recipients of all jobs may come to: each of them has a message of its own.
+const MOST_COPIES: usize = 250_000;
+const MOST_COPIED: usize = 256 << 20;
+
+/// What pushes with several recipients are expanded by.
+pub(super) struct Expansion<'a> {
+    pub carriers: Carriers<'a>,
+    book: Book<'a>,
+    /// Pushes that were made for the recipients of others, and what their contents come to.
+    copies: usize,
+    copied: usize,
+}
+
+/// A push that goes to several, where it stands.
+pub(super) struct Several<'p> {
+    pub file: u16,
+    pub places: PushPlaces,
+    pub recipients: &'p Recipients,
+    /// All but its recipient.
+    pub spec: &'p PushSpec,
+}
+
+impl Several<'_> {
+    fn place(&self, at: At) -> Place {
+        Place { file: self.file, at: at.at, len: at.len }
+    }
+}
+
+impl<'a> Expansion<'a> {
+    pub fn new(carriers: Carriers<'a>, book: Book<'a>) -> Expansion<'a> {
+        Expansion { carriers, book, copies: 0, copied: 0 }
+    }
+
+    /// Looks up a name that a push uses which is wrong otherwise.
+    pub fn look_up(&self, name: &str, at: Place, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
+        self.book.find(name, at, diagnostics, sources);
+    }
+
+    /// One push for each recipient, in order. What is wrong is told once, and not for each.
+    pub fn expand(
+        &mut self,
+        push: &Several<'_>,
+        diagnostics: &mut Diagnostics,
+        sources: &[SourceText],
+    ) -> Vec<PushSpec> {
+        let PushSpec { im, account, .. } = push.spec;
+        let everybody = match push.recipients {
+            Recipients::Targets(targets) => Ok(everybody_of(im, targets, account.as_deref())),
+            Recipients::Named(names) => self.book.named(names, account.as_deref(), diagnostics, sources),
+        };
+        let at = push.place(push.places.target);
+        let Ok(everybody) = everybody.and_then(|all| all.told(at, diagnostics, sources)) else { return Vec::new() };
+        if !has_room(&mut self.copies, &mut self.copied, push, everybody.len(), diagnostics) {
+            return Vec::new();
+        }
+        self.check(push, &everybody, diagnostics, sources);
+        let spec = |Recipient { im, target, account, .. }: Recipient| PushSpec {
+            im: im.to_owned(),
+            target: target.clone(),
+            account: account.map(str::to_owned),
+            ..push.spec.clone()
+        };
+        everybody.into_iter().map(spec).collect()
+    }
+
+    fn check(
+        &self,
+        push: &Several<'_>,
+        everybody: &[Recipient<'_>],
+        diagnostics: &mut Diagnostics,
+        sources: &[SourceText],
+    ) {
+        let (file, kind) = (push.file, push.spec.message.body.kind());
+        let is_named = matches!(push.recipients, Recipients::Named(_));
+        let mut checked = HashSet::new();
+        for Recipient { im, target, account, at } in everybody {
+            let (target, account) = (*target, *account);
+            let is_first = checked.insert((*im, account, target.is_group()));
+            let asked = Asked { file, im, account, target: Some(target), kind: Some(kind), places: push.places };
+            if !is_named {
+                // Of an account or a kind that is wrong there is one word for all.
+                if is_first || self.carriers.has(im, account) {
+                    let places = PushPlaces { target: At { at: at.at, len: at.len }, ..push.places };
+                    let asked = Asked { kind: is_first.then_some(kind), places, ..asked };
+                    self.carriers.check(&asked, diagnostics, sources);
+                }
+            } else if is_first && push.spec.account.is_some() {
+                // Where the push names the account, whom it is to reach was checked with another one, or with none.
+                self.carriers.check(&asked, diagnostics, sources);
+            } else if is_first {
+                let carriers = self.carriers.of(im, account).unwrap_or_default();
+                refuse_kind(diagnostics, carriers, target.is_group(), kind, push.place(push.places.content));
+            }
+        }
+    }
+
+    /// What is wrong with the names under `targets` is told where they stand.
+    pub fn check_targets(&self, targets: &[TargetDraft], diagnostics: &mut Diagnostics, sources: &[SourceText]) {
+        for TargetDraft { means, .. } in targets {
+            match means {
+                Means::Unknown => {}
+                Means::Recipients(draft) => self.check_recipients(draft, diagnostics, sources),
+                Means::Members(members) => {
+                    for member in members {
+                        if let Member::Recipients(draft) = member {
+                            self.check_recipients(draft, diagnostics, sources);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_recipients(&self, draft: &RecipientDraft, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
+        let RecipientDraft { im, im_at, ids, account } = draft;
+        let at = |place: &Place| At { at: place.at, len: place.len };
+        let (account, account_at) = account.as_ref().map_or((None, im_at), |(id, at)| (Some(&**id), at));
+        let count = if self.carriers.has(im, account) { ids.len() } else { 1 };
+        for (target, target_at) in ids.iter().take(count) {
+            let places =
+                PushPlaces { im: at(im_at), account: at(account_at), target: at(target_at), content: at(im_at) };
+            let asked = Asked { file: im_at.file, im, account, target: Some(target), kind: None, places };
+            self.carriers.check(&asked, diagnostics, sources);
+        }
+    }
+}
+
+fn everybody_of<'p>(im: &'p str, targets: &'p Ids, account: Option<&'p str>) -> Everybody<'p> {
+    let mut everybody = Everybody::default();
+    for (target, at) in targets {
+        everybody.add(Recipient { im, target, account, at: *at });
+    }
+    everybody
+}
+
+/// Whether all recipients of all jobs still fit into memory, and into the database.
+fn has_room(
+    copies: &mut usize,
+    copied: &mut usize,
+    push: &Several<'_>,
+    recipients: usize,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let at = push.place(push.places.target);
+    let size = serde_json::to_vec(&push.spec.message).map_or(0, |json| json.len());
+    *copies = copies.saturating_add(recipients);
+    *copied = copied.saturating_add(size.saturating_mul(recipients));
+    if *copies > MOST_COPIES {
+        let message = format!("the recipients of all pushes together are more than {MOST_COPIES}");
+        diagnostics.error(at, message);
+    } else if *copied > MOST_COPIED {
+        let message =
+            format!("the contents of all pushes, one for each recipient, are larger than {MOST_COPIED} bytes");
+        diagnostics.error(at, message).hint("put media into files of their own instead of base64");
+    }
+    *copies <= MOST_COPIES && *copied <= MOST_COPIED
+}
