@@ -338,12 +338,26 @@ impl Walk {
                 self.is_stopping = true;
                 self.input(Input::Event(Event::Stop));
             }
-            _ => self.input(Input::Tick),
+            _ => self.tick(),
         }
         if self.is_stopping && self.core.has_stopped(self.now) {
             self.note(|| "has stopped, starts again".to_owned());
             self.start();
         }
+    }
+
+    /// A core that wanted to be ticked at once, again and again, would keep its thread from everything else, and what it
+    /// waits for might be just that.
+    fn tick(&mut self) {
+        for _ in 0..4 {
+            self.input(Input::Tick);
+            let wake = self.core.wake(self.now);
+            let is_due = wake.after <= self.now.moment || wake.at.is_some_and(|at| at <= self.now.wall);
+            if !is_due || self.core.has_stopped(self.now) {
+                return;
+            }
+        }
+        panic!("ticked at {} and ticked, it wants to be ticked again", self.now.wall);
     }
 
     fn pass_time(&mut self) {
