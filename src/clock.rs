@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime, timerfd_create,
     timerfd_settime,
@@ -36,14 +37,22 @@ pub trait Clock: Send + Sync {
         Reading { wall: self.now(), moment: self.boottime() }
     }
 
-    /// The time from now to a wall instant, zero when it has passed; finer than the milliseconds of [`Clock::now`].
-    fn until(&self, at: UtcMs) -> Duration {
-        at.since(self.now())
+    /// The moment at which the wall clock will show `at` unless it is set, now when that has passed; finer than the
+    /// milliseconds of [`Clock::now`].
+    fn moment_at(&self, at: UtcMs) -> Moment {
+        self.reading().moment_at(at)
     }
 
-    /// Returns once `wait` has passed by the monotonic clock, and soon after. Callers that wait for a wall instant wait
-    /// in slices, since a stepped clock does not shorten this.
-    async fn sleep(&self, wait: Duration);
+    /// Returns at this moment, and soon after; where it has passed, once others had a turn. Who waits for the end of a
+    /// length that began earlier waits by this: the time that passes between working out what is left of it and the
+    /// beginning of a sleep is not added to it. Callers that wait for a wall instant wait in slices, since a stepped clock
+    /// does not shorten this.
+    async fn sleep_until(&self, until: Moment);
+
+    /// Returns once `wait` has passed since this call, whenever it is first polled.
+    fn sleep(&self, wait: Duration) -> BoxFuture<'_, ()> {
+        self.sleep_until(self.boottime() + wait)
+    }
 }
 
 /// A shared clock.
@@ -88,29 +97,29 @@ impl Clock for SystemClock {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
-    fn until(&self, at: UtcMs) -> Duration {
+    fn moment_at(&self, at: UtcMs) -> Moment {
+        // The wall clock first: where the process stands still between the two, the moment is late and never early.
         let wait = at.to_jiff().duration_since(jiff::Timestamp::now());
-        Duration::try_from(wait).unwrap_or(Duration::ZERO)
+        self.boottime() + Duration::try_from(wait).unwrap_or(Duration::ZERO)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
-    async fn sleep(&self, wait: Duration) {
+    async fn sleep_until(&self, until: Moment) {
+        let wait = until.since(self.boottime());
         if wait.is_zero() {
             // The runtime keeps the task that was spawned last for the thread that spawned it: whoever goes on without a
             // pause would keep it from ever being run.
             return tokio::task::yield_now().await;
         }
-        if wait > LONG && kernel_sleep(wait, TimerfdClockId::Boottime).await.is_ok() {
+        if wait > LONG && self.kernel_sleep(until).await.is_ok() {
             return;
         }
-        let until = self.monotonic() + wait;
         if wait > COARSE {
             tokio::time::sleep(wait - COARSE).await;
         }
-        let rest = until.saturating_sub(self.monotonic());
         // Without a timer of its own, as without free file descriptors, a sleep is a millisecond longer.
-        if kernel_sleep(rest, TimerfdClockId::Monotonic).await.is_err() {
-            tokio::time::sleep(rest).await;
+        if self.kernel_sleep(until).await.is_err() {
+            tokio::time::sleep(until.since(self.boottime())).await;
         }
     }
 }
@@ -123,22 +132,25 @@ const LONG: Duration = Duration::from_secs(1);
 /// waited for with a timer of the kernel, which ends within a tenth of one.
 const COARSE: Duration = Duration::from_millis(3);
 
-async fn kernel_sleep(wait: Duration, clock: TimerfdClockId) -> io::Result<()> {
-    if wait.is_zero() {
-        return Ok(());
+impl SystemClock {
+    async fn kernel_sleep(&self, until: Moment) -> io::Result<()> {
+        if until <= self.boottime() {
+            return Ok(());
+        }
+        let timer = timerfd_create(TimerfdClockId::Boottime, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        let it_value = until.0.try_into().map_err(io::Error::other)?;
+        let once = Itimerspec { it_interval: Timespec::default(), it_value };
+        timerfd_settime(&timer, TimerfdTimerFlags::ABSTIME, &once)?;
+        // SAFETY: an `OwnedFd` names one open file for as long as it lives, and the `AsyncFd` owns it until it is dropped.
+        let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE)? };
+        timer.readable().await.map(drop)
     }
-    let timer = timerfd_create(clock, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-    let once = Itimerspec { it_interval: Timespec::default(), it_value: wait.try_into().map_err(io::Error::other)? };
-    timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
-    // SAFETY: an `OwnedFd` names one open file for as long as it lives, and the `AsyncFd` owns it until it is dropped.
-    let timer = unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE)? };
-    timer.readable().await.map(drop)
 }
 
 /// A clock that stands still until it is told otherwise, for tests and `simulate`.
 pub struct ManualClock {
     time: Mutex<Manual>,
-    moved: watch::Sender<Duration>,
+    moved: watch::Sender<Moment>,
 }
 
 /// How long the machine of a manual clock has been up.
@@ -154,7 +166,7 @@ impl ManualClock {
     pub fn new(start: UtcMs) -> Arc<ManualClock> {
         Arc::new(ManualClock {
             time: Mutex::new(Manual { wall: start, monotonic: Duration::ZERO, boottime: BOOTED }),
-            moved: watch::Sender::new(Duration::ZERO),
+            moved: watch::Sender::new(Moment(BOOTED)),
         })
     }
 
@@ -164,14 +176,16 @@ impl ManualClock {
         time.wall = time.wall + by;
         time.monotonic += by;
         time.boottime += by;
-        self.moved.send_replace(time.monotonic);
+        self.moved.send_replace(Moment(time.boottime));
     }
 
-    /// The machine sleeps: timers stand still, and afterwards the wall clock and the time since the boot have gone on.
+    /// The machine sleeps: afterwards the wall clock and the time since the boot have gone on, and what is overdue by
+    /// that ends.
     pub fn suspend(&self, by: Duration) {
         let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
         time.wall = time.wall + by;
         time.boottime += by;
+        self.moved.send_replace(Moment(time.boottime));
     }
 
     /// Sets the wall clock alone, as `date -s` does.
@@ -194,9 +208,17 @@ impl Clock for ManualClock {
         Moment(self.time.lock().unwrap_or_else(PoisonError::into_inner).boottime)
     }
 
-    async fn sleep(&self, wait: Duration) {
+    /// No move of the clock comes between the two.
+    fn reading(&self) -> Reading {
+        let time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        Reading { wall: time.wall, moment: Moment(time.boottime) }
+    }
+
+    async fn sleep_until(&self, until: Moment) {
         let mut moved = self.moved.subscribe();
-        let until = self.monotonic() + wait;
+        if *moved.borrow() >= until {
+            return tokio::task::yield_now().await;
+        }
         // The sender lives as long as the clock that we borrow, so waiting cannot fail.
         let _ = moved.wait_for(|now| *now >= until).await;
     }
@@ -217,12 +239,27 @@ mod tests {
         }
     }
 
+    /// The runtime keeps the task that was spawned last for the thread that spawned it: where that one never pauses,
+    /// nobody ever runs it.
+    #[tokio::test]
+    async fn whoever_sleeps_until_a_moment_that_has_passed_lets_others_go_on() {
+        let clocks: [SharedClock; 2] = [SystemClock::shared(), ManualClock::new(UtcMs(0))];
+        for clock in clocks {
+            let other = tokio::spawn(async {});
+            for _ in 0..100 {
+                clock.sleep_until(clock.boottime()).await;
+            }
+            assert!(other.is_finished());
+        }
+    }
+
     #[test]
     fn the_wait_for_an_instant_ends_when_the_clock_shows_it() {
         let clock = SystemClock::new();
         let now = clock.now();
-        assert_eq!(clock.until(now), Duration::ZERO);
-        let wait = clock.until(now + Duration::from_secs(60));
+        let wait = |at| clock.moment_at(at).since(clock.boottime());
+        assert_eq!(wait(now), Duration::ZERO);
+        let wait = wait(now + Duration::from_secs(60));
         assert!(
             wait > Duration::from_secs(59) && wait < Duration::from_secs(60) + Duration::from_millis(1),
             "{wait:?}"

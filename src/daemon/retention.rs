@@ -327,8 +327,8 @@ mod tests {
             self.0.boottime()
         }
 
-        async fn sleep(&self, wait: Duration) {
-            self.0.advance(wait);
+        async fn sleep_until(&self, until: Moment) {
+            self.0.advance(until.since(self.boottime()));
         }
     }
 

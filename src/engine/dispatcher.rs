@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use crate::clock::SharedClock;
 use crate::domain::limits::Usage;
-use crate::domain::{Delivery, Outcome, Report, UtcMs};
+use crate::domain::{Delivery, Moment, Outcome, Report, UtcMs};
 use crate::engine::core::{Action, Core, Dice, Input, Start, Wake};
 use crate::engine::observer::Observer;
 use crate::engine::push_media::PushMedia;
@@ -108,12 +108,12 @@ impl Dispatcher {
         let clock = self.clock.clone();
         let mut actions = Vec::new();
         while !self.core.has_stopped(self.clock.reading()) {
-            let wait = self.time_to_next();
+            let next = self.next_look();
             tokio::select! {
                 biased;
                 Some(event) = inbox.events.recv() => self.step(Input::Event(event), &mut actions),
                 Some(result) = inbox.results.recv() => self.step(result, &mut actions),
-                () = clock.sleep(wait) => {}
+                () = clock.sleep_until(next) => {}
             }
             for _ in 0..INPUTS_AT_ONCE {
                 let Ok(event) = inbox.events.try_recv() else { break };
@@ -137,11 +137,10 @@ impl Dispatcher {
         self.core.step(self.clock.reading(), &mut self.dice, input, actions);
     }
 
-    /// How long nothing will have to be done unless something comes in.
-    fn time_to_next(&mut self) -> Duration {
+    /// Until when nothing will have to be done unless something comes in.
+    fn next_look(&mut self) -> Moment {
         let Wake { at, after } = self.core.wake(self.clock.reading());
-        let wait = after.since(self.clock.boottime());
-        at.map_or(wait, |at| wait.min(self.clock.until(at)))
+        at.map_or(after, |at| after.min(self.clock.moment_at(at)))
     }
 
     fn carry_out(&mut self, action: Action) {

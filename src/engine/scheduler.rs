@@ -113,7 +113,7 @@ impl Scheduler {
                 let next_look_at = self.timer.timeline_mut().next_look_at();
                 tick(Tick { jobs: self.timeline().len(), next_look_at });
             }
-            let (clock, wait) = (self.clock.clone(), self.time_to_next());
+            let (clock, next) = (self.clock.clone(), self.next_look());
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
@@ -124,15 +124,14 @@ impl Scheduler {
                     }
                     None => return,
                 },
-                () = clock.sleep(wait) => {}
+                () = clock.sleep_until(next) => {}
             }
         }
     }
 
-    fn time_to_next(&mut self) -> Duration {
+    fn next_look(&mut self) -> Moment {
         let Wake { at, after } = self.timer.wake(self.clock.reading());
-        let wait = after.since(self.clock.boottime());
-        at.map_or(wait, |at| wait.min(self.clock.until(at)))
+        at.map_or(after, |at| after.min(self.clock.moment_at(at)))
     }
 
     /// Returns whether to go on: who gave up waiting for new definitions is stopping, and what is not durable of them

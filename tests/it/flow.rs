@@ -309,6 +309,7 @@ async fn a_stop_gives_up_what_does_not_end_in_time_and_says_unknown() {
     world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
     world.pass(seconds(1)).await;
     world.expect("select state from pushes", &[&["sending"]]).await;
+    world.arrived(1).await;
     let (dir, _, store) = world.stop().await;
     store.close().await;
     let rows = crate::common::rows::query(&dir.path().join("pushcron.db"), STATES);

@@ -8,6 +8,7 @@ mod calendars;
 mod chat_clients;
 mod cli;
 mod clock_back;
+mod clock_goes_on;
 mod config;
 mod core_walk;
 mod damaged_definitions;

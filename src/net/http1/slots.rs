@@ -75,13 +75,13 @@ impl Slots {
     /// A slot for one more connection, as soon as there is one.
     pub(super) async fn take(&self) -> Taken {
         loop {
-            let wait = match self.try_take() {
+            let until = match self.try_take() {
                 Ok(slot) => return Taken(slot),
-                Err(wait) => wait,
+                Err(until) => until,
             };
             let old_enough = async {
-                match wait {
-                    Some(wait) => self.clock.sleep(wait).await,
+                match until {
+                    Some(until) => self.clock.sleep_until(until).await,
                     None => std::future::pending().await,
                 }
             };
@@ -92,8 +92,8 @@ impl Slots {
         }
     }
 
-    /// Or how long until somebody has kept us waiting for long enough; None while all handlers are at work.
-    fn try_take(&self) -> Result<Arc<Slot>, Option<Duration>> {
+    /// Or when somebody will have kept us waiting for long enough; None while all handlers are at work.
+    fn try_take(&self) -> Result<Arc<Slot>, Option<Moment>> {
         let now = self.clock.boottime();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.retain(|slot| !slot.state().ended);
@@ -106,7 +106,7 @@ impl Slots {
                 (state.phase != Phase::Idle, state.since)
             });
             let Some(longest) = longest.cloned() else {
-                return Err(waiting().map(|slot| GRACE.saturating_sub(age(slot))).min());
+                return Err(waiting().map(|slot| slot.state().since + GRACE).min());
             };
             longest.end();
             taken.retain(|slot| !Arc::ptr_eq(slot, &longest));
@@ -186,16 +186,16 @@ impl Slot {
     /// Returns when the connection has used up its time or has to make room.
     pub(super) async fn given_up(&self) {
         loop {
-            let left = {
+            let (until, ended) = {
                 let state = self.state();
-                if state.ended { Duration::ZERO } else { state.until.since(self.clock.boottime()) }
+                (state.until, state.ended)
             };
-            if left.is_zero() {
+            if ended || until <= self.clock.boottime() {
                 return;
             }
             tokio::select! {
                 () = self.hurried.notified() => {}
-                () = self.clock.sleep(left) => {}
+                () = self.clock.sleep_until(until) => {}
             }
         }
     }

@@ -13,7 +13,7 @@ use super::api::{self, Api, CDN_BASE, SHORT, base};
 use super::credentials::Credentials;
 use super::window::{self, BOT, Contact, Refusals};
 use crate::domain::limits::{Conversation, Gate, Replies, Tallies, Tally, Usage};
-use crate::domain::{Account, Reading, Secret, Target, UtcMs};
+use crate::domain::{Account, Moment, Reading, Secret, Target, UtcMs};
 use crate::senders::sender::{BuildError, Environment, MemoryError};
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::settings;
@@ -43,8 +43,8 @@ pub struct State {
     pub pace: Tally,
     /// How often its usage was told.
     told: u64,
-    /// When the last send went out, by the monotonic clock.
-    pub last_send: Option<Duration>,
+    /// When the last send went out.
+    pub last_send: Option<Moment>,
     /// The token that the platform called stale, and when.
     stale: Option<(Secret, UtcMs)>,
     pub polled_at: Option<UtcMs>,

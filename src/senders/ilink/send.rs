@@ -101,7 +101,7 @@ impl Sending<'_> {
         let body = json!({"msg": message});
         let answer = self.ilink.api.call(self.login, "ilink/bot/sendmessage", body, deadline).await;
         turn.note = note;
-        self.ilink.state().last_send = Some(self.ilink.api.wire.clock.monotonic());
+        self.ilink.state().last_send = Some(self.ilink.api.wire.clock.boottime());
         let done = match answer {
             Ok(answer) => self.judge(answer).await,
             Err(failure) => Err(failure),
@@ -118,9 +118,9 @@ impl Sending<'_> {
         let last = self.ilink.state().last_send;
         if let Some(last) = last {
             let clock = &self.ilink.api.wire.clock;
-            let pause = (last + SPACING).saturating_sub(clock.monotonic());
-            budget.extend(pause);
-            clock.sleep(pause).await;
+            let until = last + SPACING;
+            budget.extend(until.since(clock.boottime()));
+            clock.sleep_until(until).await;
         }
     }
 

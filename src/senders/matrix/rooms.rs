@@ -174,11 +174,11 @@ impl Matrix {
 
     /// What another push holds may take longer than this one has.
     pub(super) async fn in_time<T>(&self, waiting: impl Future<Output = T>, budget: &Budget) -> Result<T, Failure> {
-        let left = budget.left()?;
+        budget.left()?;
         tokio::select! {
             biased;
             done = waiting => Ok(done),
-            () = self.wire.clock.sleep(left) => {
+            () = self.wire.clock.sleep_until(budget.end()) => {
                 let error = "the time of this attempt ran out while another push looked up the same room";
                 Err(Failure::unreachable(error))
             }

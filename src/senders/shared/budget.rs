@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use crate::clock::SharedClock;
+use crate::domain::Moment;
 
 /// 128 kB/s: a 20 MB file gets some 160 s more than the timeout of its push.
 const SLOWEST_UPLOAD_BYTES_PER_MS: u64 = 128;
 
 pub struct Budget {
     clock: SharedClock,
-    end: Duration,
+    end: Moment,
 }
 
 impl Budget {
     pub fn new(clock: &SharedClock, timeout: Duration) -> Budget {
-        Budget { clock: clock.clone(), end: clock.monotonic().saturating_add(timeout) }
+        Budget { clock: clock.clone(), end: clock.boottime() + timeout }
     }
 
     /// Makes room for what `timeout` does not mean: an upload's bytes, a pause that the platform demands.
     pub fn extend(&mut self, by: Duration) {
-        self.end = self.end.saturating_add(by);
+        self.end = self.end + by;
     }
 
     /// Makes room for the bytes of an upload at the slowest speed that still counts as working.
@@ -28,12 +29,17 @@ impl Budget {
         self.extend(Duration::from_millis(len / SLOWEST_UPLOAD_BYTES_PER_MS));
     }
 
+    /// When it ends.
+    pub fn end(&self) -> Moment {
+        self.end
+    }
+
     /// What is left for the next request.
     ///
     /// # Errors
     /// Nothing is left: the part was not begun and a later attempt goes on there.
     pub fn left(&self) -> Result<Duration, Failure> {
-        match self.end.saturating_sub(self.clock.monotonic()) {
+        match self.end.since(self.clock.boottime()) {
             Duration::ZERO => Err(Failure::unreachable("the time of this attempt ran out before it")),
             left => Ok(left),
         }

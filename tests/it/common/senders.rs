@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use pushcron::clock::{Clock, ManualClock, SharedClock, SystemClock};
 use pushcron::domain::account::{SettingValue, Settings};
 use pushcron::domain::sender::SettingKind;
-use pushcron::domain::{Account, MediaFile, Moment, Secret, UtcMs};
+use pushcron::domain::{Account, MediaFile, Moment, Reading, Secret, UtcMs};
 use pushcron::senders::http::Http;
 use pushcron::senders::{self, BuildError, Environment, Memory, MemoryError, Sender};
 use serde_json::Value;
@@ -236,9 +236,14 @@ impl Clock for LeapingClock {
         self.clock.boottime()
     }
 
-    async fn sleep(&self, wait: Duration) {
+    fn reading(&self) -> Reading {
+        self.clock.reading()
+    }
+
+    async fn sleep_until(&self, until: Moment) {
+        let wait = until.since(self.clock.boottime());
         if wait > SHORT_PAUSE {
-            return self.clock.sleep(wait).await;
+            return self.clock.sleep_until(until).await;
         }
         self.slept.lock().unwrap().push(wait);
         self.clock.advance(wait);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pushcron::clock::{Clock, ManualClock};
+use pushcron::clock::{Clock, ManualClock, SharedClock};
 use pushcron::domain::job::DstGap;
 use pushcron::domain::{
     Account, Body, Database, Delivery, Job, Message, Misfire, Moment, Outcome, Overlap, PushSpec, PushState, Report,
@@ -214,7 +214,24 @@ impl World {
         World::start(Arc::new(dir), ManualClock::new(start), Arc::default(), accounts, false).await
     }
 
+    /// A new daemon over an empty database, that sees `clock` through another one.
+    pub async fn that_sees(seen: SharedClock, clock: Arc<ManualClock>, accounts: Vec<Account>) -> World {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        World::start_seeing(seen, dir, clock, Arc::default(), accounts, false).await
+    }
+
     async fn start(
+        dir: Arc<tempfile::TempDir>,
+        clock: Arc<ManualClock>,
+        platform: Arc<Platform>,
+        accounts: Vec<Account>,
+        idempotent: bool,
+    ) -> World {
+        World::start_seeing(clock.clone(), dir, clock, platform, accounts, idempotent).await
+    }
+
+    async fn start_seeing(
+        seen_clock: SharedClock,
         dir: Arc<tempfile::TempDir>,
         clock: Arc<ManualClock>,
         platform: Arc<Platform>,
@@ -229,8 +246,8 @@ impl World {
         let recovered = recover(&*store, &*clock, &send_journal::read(&journal_at), |_, _| idempotent).await.unwrap();
         let seen = last_seen(&*store, clock.reading()).await.unwrap();
         let journal = SendJournal::create(&journal_at).unwrap();
-        let media = Arc::new(PushMedia::new(media_settings(dir.path().to_owned()), clock.clone(), store.clone()));
-        let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media, journal);
+        let media = Arc::new(PushMedia::new(media_settings(dir.path().to_owned()), seen_clock.clone(), store.clone()));
+        let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), seen_clock.clone(), media, journal);
         let ended = Ended::default();
         let heard = ended.clone();
         dispatcher.set_observer(Arc::new(move |event| {
@@ -239,7 +256,7 @@ impl World {
             }
         }));
         let (events, gauges) = (dispatcher.handle(), dispatcher.gauges());
-        let scheduler = Scheduler::new(store.clone(), clock.clone(), "2026a".to_owned(), events.clone()).await.unwrap();
+        let scheduler = Scheduler::new(store.clone(), seen_clock, "2026a".to_owned(), events.clone()).await.unwrap();
         let mut accounts_now = live_accounts(&accounts, &platform, idempotent);
         accounts_now.resume(&past_accounts(&*store).await.unwrap(), seen);
         store.end_unreadable(clock.now()).await.unwrap();
