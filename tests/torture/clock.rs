@@ -14,15 +14,21 @@ const WITHIN: Duration = Duration::from_secs(25);
 const PACE: Duration = Duration::from_millis(1500);
 const ACCOUNTS: [&str; 4] = ["plain", "paced", "resting", "retrying"];
 
+/// Of the library's two forms the one that locks: in the other, threads that read the clock at the same time are told
+/// the machine's own now and then, a leap there and back that no test asked for.
 fn libfaketime() -> Option<String> {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
-    let mut libraries = folders.iter().map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"));
+    let mut libraries = folders.iter().map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
     libraries.find(|library| library.exists())?.to_str().map(str::to_owned)
 }
 
-/// Sets the wall clock of everything that the stage starts. What history shows is judged by it only once the daemon has
-/// noticed: instants that were leapt over are misfires.
+/// Sets the wall clock of everything that the stage starts. What history shows is judged by the earlier of the two hours
+/// until the daemon has noticed: instants that are leapt over are misfires, and those that a clock put back has before it
+/// once more are to come.
 async fn set_clock(stage: &Stage, off: i64, daemon: Option<&Running>) {
+    if off < 0 {
+        stage.watch.is_off_by(off);
+    }
     let (new, place) = (stage.path("offset.new"), stage.path("offset"));
     std::fs::write(&new, format!("{off:+}\n")).unwrap();
     std::fs::rename(new, place).unwrap();

@@ -481,10 +481,11 @@ async fn a_process_that_may_open_no_more_files_says_unreachable_and_catches_up()
 }
 
 /// The daemon with a wall clock that is off by so much, and a way to set it anew. The monotonic clock goes on as it is,
-/// as when a machine wakes. None, told, where libfaketime is not there.
+/// as when a machine wakes. Of libfaketime's two forms the one that locks: in the other, threads that read the clock at the
+/// same time are told the machine's own now and then. None, told, where it is not there.
 fn beside_the_clock(house: &House, off: &str) -> Option<(Command, impl Fn(&str) + use<>)> {
     let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
-        .map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"))
+        .map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"))
         .into_iter()
         .find(|library| library.exists());
     let Some(library) = library else {
@@ -495,7 +496,11 @@ fn beside_the_clock(house: &House, off: &str) -> Option<(Command, impl Fn(&str) 
     let mut command = house.program(&["run"]);
     command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", &offset);
     command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME_NO_CACHE", "1");
-    let set_clock = move |off: &str| std::fs::write(&offset, format!("{off}\n")).unwrap();
+    let set_clock = move |off: &str| {
+        let new = offset.with_extension("new");
+        std::fs::write(&new, format!("{off}\n")).unwrap();
+        std::fs::rename(new, &offset).unwrap();
+    };
     set_clock(off);
     Some((command, set_clock))
 }
