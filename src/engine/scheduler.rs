@@ -206,10 +206,7 @@ async fn answer(store: &dyn Backend, ask: Ask) -> Result<Answer, StoreError> {
         Ask::Restored => Answer::Restored(store.restored().await?),
         Ask::Jobs => Answer::Jobs(store.jobs().await?),
         Ask::Unwatched { after, until } => Answer::Unwatched(store.unwatched(after, until).await?),
-        Ask::Settle { settles, now } => {
-            store.settle(settles, now).await?;
-            Answer::Done
-        }
+        Ask::EndUntouched { settles, now } => Answer::Ended(store.end_untouched(settles, now).await?),
         Ask::WithdrawAhead { now } => {
             store.withdraw_ahead(now).await?;
             Answer::Done

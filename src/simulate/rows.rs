@@ -118,9 +118,10 @@ impl Rows {
             Ask::Restored => Answer::Restored(None),
             Ask::Jobs => Answer::Jobs(self.stored_jobs()),
             Ask::Unwatched { after, until } => Answer::Unwatched(self.unwatched(after, until)),
-            Ask::Settle { settles, now } => {
+            Ask::EndUntouched { mut settles, now } => {
+                settles.retain(|settle| self.pushes[place(settle.push_id)].is_untouched());
                 self.settle(&settles, now);
-                Answer::Done
+                Answer::Ended(settles.iter().map(|settle| settle.push_id).collect())
             }
             Ask::WithdrawAhead { now } => {
                 self.watched_until = Some(now);

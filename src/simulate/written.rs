@@ -40,7 +40,9 @@ impl Written {
             }
             (Some(Ask::NoteWatch { now }), _) => SimulatedWrite::NoteWatch { now },
             (Some(Ask::WithdrawAhead { now }), _) => SimulatedWrite::WithdrawAhead { now },
-            (Some(Ask::Settle { settles, now }), _) => SimulatedWrite::Settle { settles, now },
+            (Some(Ask::EndUntouched { settles, now }), Answer::Ended(ended)) => {
+                SimulatedWrite::EndUntouched { settles, now, ended: ended.clone() }
+            }
             _ => return,
         };
         self.write(|| write);

@@ -94,6 +94,10 @@ pub trait Store: Send + Sync {
     /// push that never had an attempt stays `pending`, with its reason.
     async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<(), StoreError>;
 
+    /// Ends those of these pushes to which nothing happened since they were recorded: what an attempt was opened of,
+    /// or what was put off, since somebody read that it was to end is left alone. Returns the pushes that this ended.
+    async fn end_untouched(&self, settles: Vec<Settle>, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
     /// Rows of pushes that wait for a length tell these instants from here on; nothing else about them changes.
     async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<(), StoreError>;
 

@@ -30,6 +30,12 @@ pub enum SimulatedWrite {
         settles: Vec<Settle>,
         now: UtcMs,
     },
+    /// `ended`: the ids of the pushes that this ended.
+    EndUntouched {
+        settles: Vec<Settle>,
+        now: UtcMs,
+        ended: Vec<i64>,
+    },
     /// `begun`: the ids of the pushes that are to be sent.
     Begin {
         begins: Vec<Begin>,

@@ -218,6 +218,30 @@ impl Write for SettlePushes {
     }
 }
 
+/// Ends pushes to which nothing happened, and no others.
+pub(super) struct EndUntouched {
+    pub settles: Vec<Settle>,
+    pub now: UtcMs,
+}
+
+impl Write for EndUntouched {
+    type Answer = Vec<i64>;
+
+    fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
+        let mut is_untouched =
+            conn.prepare_cached("SELECT 1 FROM pushes WHERE id = ?1 AND state = 'pending' AND reason IS NULL")?;
+        let mut settles = Vec::new();
+        for settle in &self.settles {
+            if is_untouched.exists([settle.push_id])? {
+                settles.push(settle.clone());
+            }
+        }
+        let ended = settles.iter().map(|settle| settle.push_id).collect();
+        SettlePushes { settles, now: self.now }.run(conn)?;
+        Ok(ended)
+    }
+}
+
 struct PushRow {
     state: PushState,
     attempts: u32,

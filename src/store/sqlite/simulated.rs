@@ -13,7 +13,7 @@ use super::connect;
 use super::fault::{Fault, Result};
 use super::jobs::ApplyJobs;
 use super::place::real_path;
-use super::pushes::SettlePushes;
+use super::pushes::{EndUntouched, SettlePushes};
 use super::record::RecordFires;
 use super::watch::NoteWatch;
 use super::withdraw::WithdrawAhead;
@@ -122,6 +122,9 @@ fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
         SimulatedWrite::NoteWatch { now } => NoteWatch { now }.run(conn),
         SimulatedWrite::WithdrawAhead { now } => WithdrawAhead { now }.run(conn).map(drop),
         SimulatedWrite::Settle { settles, now } => SettlePushes { settles, now }.run(conn),
+        SimulatedWrite::EndUntouched { settles, now, ended } => {
+            same("ended untouched", ended, EndUntouched { settles, now }.run(conn)?)
+        }
         SimulatedWrite::Begin { begins, now, begun } => {
             let deliveries = BeginAttempts { begins, now }.run(conn)?;
             same("begun", begun, deliveries.iter().map(|delivery| delivery.push_id).collect())

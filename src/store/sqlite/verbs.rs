@@ -82,6 +82,10 @@ impl Store for SqliteStore {
         self.write(pushes::SettlePushes { settles, now }).await
     }
 
+    async fn end_untouched(&self, settles: Vec<Settle>, now: UtcMs) -> StoreResult<Vec<i64>> {
+        self.write(pushes::EndUntouched { settles, now }).await
+    }
+
     async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> StoreResult<()> {
         self.write(attempts::TellNextAttempts { next_attempts }).await
     }

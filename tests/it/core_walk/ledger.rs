@@ -52,9 +52,10 @@ impl Ledger {
                 Answer::Jobs(kept.map(|job| job.stored.clone()).collect())
             }
             Ask::Unwatched { after, until } => Answer::Unwatched(self.unwatched(after, until, rows)),
-            Ask::Settle { settles, .. } => {
+            Ask::EndUntouched { mut settles, .. } => {
+                settles.retain(|settle| rows.are_untouched(&[settle.push_id]));
                 rows.settle(&settles);
-                Answer::Done
+                Answer::Ended(settles.iter().map(|settle| settle.push_id).collect())
             }
             Ask::WithdrawAhead { now } => {
                 self.watched_until = Some(now);

@@ -262,9 +262,13 @@ impl Walk {
     }
 
     fn tell_one(&mut self) {
-        if let Some(event) = self.told.pop_front() {
-            self.input(Input::Event(event));
+        let Some(event) = self.told.pop_front() else { return };
+        if let Event::Dropped(ids) = &event {
+            let is_open = |id: &&i64| self.rows.0.get(id).is_some_and(|row| !row.state.is_final());
+            let open: Vec<&i64> = ids.iter().filter(is_open).collect();
+            assert!(open.is_empty(), "the core is to forget pushes that are open: {open:?}");
         }
+        self.input(Input::Event(event));
     }
 
     fn accounts(&self) -> Accounts {

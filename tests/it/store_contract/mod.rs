@@ -87,6 +87,7 @@ on_every_backend! {
         thousands_of_open_pushes_are_all_read
         a_push_can_be_put_back_without_an_attempt
         a_push_can_end_without_an_attempt
+        what_was_begun_or_put_off_does_not_end_as_untouched
         only_what_waits_can_be_cancelled
         only_what_failed_can_be_retried
         only_an_unknown_push_can_be_resolved

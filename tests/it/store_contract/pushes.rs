@@ -71,6 +71,32 @@ pub async fn a_push_can_end_without_an_attempt(world: Arc<World>) {
     assert_eq!(world.state(sending.id).await, PushState::Sending);
 }
 
+pub async fn what_was_begun_or_put_off_does_not_end_as_untouched(world: Arc<World>) {
+    let untouched = world.waiting("untouched").await.id;
+    let sending = world.waiting("sending").await.id;
+    world.begin(sending, at(0)).await;
+    let tried = world.waiting("tried").await.id;
+    let retry = Next::Retry { at: at(30), reason: Reason::Unknown };
+    let unknown = failed(&world.begin(tried, at(0)).await, Outcome::Unknown, retry, at(0));
+    world.store.finish_attempts(vec![unknown]).await.unwrap();
+    let put_off = world.waiting("put off").await.id;
+    let next = Next::Retry { at: at(30), reason: Reason::NoSender };
+    world.store.settle(vec![Settle { push_id: put_off, next }], at(1)).await.unwrap();
+    let late = |push_id| Settle { push_id, next: Next::Expired { reason: Reason::TooLate } };
+    let all = [sending, untouched, tried, put_off, 4711].map(late).to_vec();
+    assert_eq!(world.store.end_untouched(all, at(2)).await.unwrap(), [untouched]);
+    assert_eq!(world.history(untouched).await["finished_at"], json!(at(2)));
+    let states = [
+        (untouched, PushState::Expired),
+        (sending, PushState::Sending),
+        (tried, PushState::Retrying),
+        (put_off, PushState::Pending),
+    ];
+    for (id, state) in states {
+        assert_eq!(world.state(id).await, state, "{id}");
+    }
+}
+
 pub async fn only_what_waits_can_be_cancelled(world: Arc<World>) {
     for (state, id) in one_of_each(&world).await {
         let answer = world.store.cancel(id, at(5)).await;

@@ -20,8 +20,8 @@ pub enum Ask {
     Jobs,
     /// `Store::unwatched`; answered by [`Answer::Unwatched`].
     Unwatched { after: Option<UtcMs>, until: UtcMs },
-    /// `Store::settle`; answered by [`Answer::Done`].
-    Settle { settles: Vec<Settle>, now: UtcMs },
+    /// `Store::end_untouched`; answered by [`Answer::Ended`].
+    EndUntouched { settles: Vec<Settle>, now: UtcMs },
     /// `Store::withdraw_ahead`, which notes the watch too; answered by [`Answer::Done`].
     WithdrawAhead { now: UtcMs },
     /// `Store::ledger_rows`; answered by [`Answer::LedgerRows`].
@@ -39,6 +39,8 @@ pub enum Answer {
     Restored(Option<Restored>),
     Jobs(Vec<StoredJob>),
     Unwatched(Vec<Unwatched>),
+    /// These pushes.
+    Ended(Vec<i64>),
     LedgerRows(Vec<LedgerRow>),
     Recorded(Recorded),
     Applied(Applied),

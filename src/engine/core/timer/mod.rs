@@ -172,7 +172,8 @@ impl Timer {
     fn take_answer(&mut self, task: Task, answer: Answer, step: &mut Step<'_>) -> Result<(), ApplyError> {
         match (task, answer) {
             (Task::EndUnwatched { now }, Answer::Unwatched(unwatched)) => self.end_unwatched(unwatched, now, step),
-            (Task::TellEnded { ids }, Answer::Done) => step.tell(super::Event::Dropped(ids)),
+            // Of those that were read, attempts may have been opened meanwhile: they are the core's to bring to an end.
+            (Task::TellEnded, Answer::Ended(ids)) => step.tell(super::Event::Dropped(ids)),
             (Task::WatchNoted, Answer::Done) => self.ahead_until = None,
             (Task::Withdrawn, Answer::Done) => {}
             (Task::ReadJobs { now }, Answer::Jobs(jobs)) => return self.read_jobs(jobs, now),

@@ -41,8 +41,7 @@ impl Timer {
     pub(super) fn end_unwatched(&mut self, unwatched: Vec<Unwatched>, now: UtcMs, step: &mut Step<'_>) {
         let settles = too_late(unwatched, now);
         if !settles.is_empty() {
-            let ids = settles.iter().map(|settle| settle.push_id).collect();
-            self.ask(Ask::Settle { settles, now }, Task::TellEnded { ids }, step);
+            self.ask(Ask::EndUntouched { settles, now }, Task::TellEnded, step);
         }
     }
 

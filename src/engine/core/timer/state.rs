@@ -99,9 +99,7 @@ pub(super) enum Task {
     EndUnwatched {
         now: UtcMs,
     },
-    TellEnded {
-        ids: Vec<i64>,
-    },
+    TellEnded,
     Withdraw {
         now: UtcMs,
     },

@@ -123,6 +123,7 @@ impl Bench {
             Ask::Restored => ("restored", Answer::Restored(None)),
             Ask::Jobs => ("jobs", Answer::Jobs(self.jobs.values().cloned().collect())),
             Ask::Unwatched { .. } => ("unwatched", Answer::Unwatched(Vec::new())),
+            Ask::EndUntouched { .. } => ("end", Answer::Ended(Vec::new())),
             Ask::WithdrawAhead { now } => {
                 // What was decided of later instants had not fired.
                 let first = UtcMs(now.0 - now.0.rem_euclid(10_000) + 10_000);
@@ -159,7 +160,7 @@ impl Bench {
                 }
                 ("record", Answer::Recorded(recorded))
             }
-            Ask::NoteWatch { .. } | Ask::Settle { .. } => ("note", Answer::Done),
+            Ask::NoteWatch { .. } => ("note", Answer::Done),
         };
         self.asked.push(name);
         match self.is_readable || name != "jobs" {
