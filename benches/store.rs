@@ -229,7 +229,7 @@ fn job(i: usize) -> Job {
 }
 
 fn change(job: Job) -> JobChange {
-    JobChange { job, definition_hash: 1, next_due_at: Some(START), keeps_place: false }
+    JobChange { job, definition_hash: 1, next_due_at: Some(START), keeps_place: false, source: Default::default() }
 }
 
 fn fire(i: usize, due_at: UtcMs) -> NewFire {

@@ -1,6 +1,7 @@
 //! The acts: a job fired, paused or resumed; a push tried again, cancelled or resolved.
 
 use std::slice;
+use std::time::Duration;
 
 use serde::Serialize;
 use tracing::debug;
@@ -9,7 +10,7 @@ use super::actor::Actor;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::clock::SharedClock;
 use crate::domain::sender::wrong_for_all;
-use crate::domain::{PushSpec, SenderSpec};
+use crate::domain::{PushSpec, SenderSpec, UtcMs};
 use crate::senders;
 use crate::store::{AccountRow, Backend};
 
@@ -26,6 +27,11 @@ pub struct Acts<'a> {
 pub enum Done {
     Fired {
         job: String,
+        push_ids: Vec<i64>,
+    },
+    Backfilled {
+        job: String,
+        fires: usize,
         push_ids: Vec<i64>,
     },
     Pushed {
@@ -56,7 +62,7 @@ impl Done {
     /// The pushes that were made or changed.
     pub fn push_ids(&self) -> &[i64] {
         match self {
-            Done::Fired { push_ids, .. } => push_ids,
+            Done::Fired { push_ids, .. } | Done::Backfilled { push_ids, .. } => push_ids,
             Done::Pushed { push_id }
             | Done::Retried { push_id }
             | Done::Cancelled { push_id }
@@ -80,6 +86,19 @@ impl<'a> Acts<'a> {
         self.refuse_strays(job).await?;
         let push_ids = self.store.fire_by_hand(job, self.clock.now()).await?;
         Ok(self.done(Done::Fired { job: job.to_owned(), push_ids }))
+    }
+
+    /// Makes up for instants that did not come about, oldest first and so far apart, by what the job says now. One that was
+    /// made up for before is left out.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such job, or none of the accounts could ever send its pushes.
+    pub async fn backfill(&self, job: &str, instants: Vec<UtcMs>, gap: Duration) -> Result<Done, Refusal> {
+        self.refuse_strays(job).await?;
+        let made = self.store.backfill(job, instants, gap, self.clock.now()).await?;
+        let (fires, push_ids) = (made.len(), made.into_iter().flatten().collect());
+        Ok(self.done(Done::Backfilled { job: job.to_owned(), fires, push_ids }))
     }
 
     /// Tries a finished push again.

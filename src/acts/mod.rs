@@ -8,7 +8,7 @@ mod push;
 pub use self::actor::Actor;
 pub use self::by_hand::{Acts, Done};
 pub use self::follow::follow;
-pub use self::push::keep_inline;
+pub use self::push::{keep_inline, whole_inline};
 pub use crate::store::AdHoc;
 
 #[cfg(test)]

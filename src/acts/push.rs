@@ -1,5 +1,8 @@
 //! A push outside any job.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::by_hand::{Acts, Done};
 use crate::domain::{Message, UtcMs};
 use crate::media::extract_inline;
@@ -21,6 +24,23 @@ impl Acts<'_> {
         self.done(Done::Pushed { push_id });
         Ok(push_id)
     }
+}
+
+/// Takes inline contents that are kept beside the rows back into the message.
+///
+/// # Errors
+///
+/// Those of the store; and where such a content is gone.
+pub async fn whole_inline(store: &dyn Blobs, message: &mut Message) -> Result<(), StoreError> {
+    for media in message.body.media_mut() {
+        for source in [Some(&mut media.source), media.cover.as_mut()].into_iter().flatten() {
+            let Some(sha256) = source.strip_prefix("blob:") else { continue };
+            let gone = || StoreError::NotFound(format!("the content {sha256} of a message is gone from the database"));
+            let bytes = store.blob(sha256).await?.ok_or_else(gone)?;
+            *source = format!("base64://{}", STANDARD.encode(bytes));
+        }
+    }
+    Ok(())
 }
 
 /// Puts large inline contents of a message where rows of the same content share them.

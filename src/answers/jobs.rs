@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::refusal::{Kind, Refusal};
 use super::rows::{Instants, Row, rows};
 use crate::domain::UtcMs;
-use crate::store::{Filter, History, StoreError, Table, View};
+use crate::store::{Definition, Filter, History, StoreError, Table, View};
 
 /// The jobs, in the columns of the view `job_overview`.
 ///
@@ -13,6 +14,51 @@ use crate::store::{Filter, History, StoreError, Table, View};
 /// Those of the store.
 pub async fn jobs(store: &dyn History) -> Result<Table, StoreError> {
     store.view(View::JobOverview, &Filter::default()).await
+}
+
+/// A job with all that it says.
+///
+/// # Errors
+///
+/// When there is none of that name.
+pub async fn definition(store: &dyn History, name: &str) -> Result<Definition, Refusal> {
+    Ok(store.definition(name).await?)
+}
+
+/// As [`definition`], of a job that a verb made. `place` tells where the files bring it.
+///
+/// # Errors
+///
+/// Also where it is a job of the files, with its place.
+pub async fn verb_job(
+    store: &dyn History,
+    name: &str,
+    place: impl FnOnce() -> Option<String>,
+) -> Result<Definition, Refusal> {
+    let found = store.definition(name).await?;
+    if found.source.is_verb() {
+        return Ok(found);
+    }
+    let text = match place() {
+        Some(place) => format!("job '{name}' is in the files, at {place}: change or remove it there, and reload"),
+        None => format!("job '{name}' came from the files, which do not name it any more: reload them"),
+    };
+    Err(Refusal::new(Kind::NotAllowed, text))
+}
+
+/// Leaves out jobs from elsewhere than `source` and, unless `all` are wanted, those that have come to their end by `now`.
+/// Returns how many of the latter.
+pub fn leave_out(jobs: &mut Table, source: Option<&str>, all: bool, now: UtcMs) -> usize {
+    let keeps: Vec<(bool, bool)> = rows(jobs)
+        .map(|row| {
+            let wanted = source.is_none_or(|source| row.text("source") == source);
+            (wanted, all || row.instant("ended_at").is_none_or(|at| at > now))
+        })
+        .collect();
+    let ended = keeps.iter().filter(|(wanted, shown)| *wanted && !shown).count();
+    let mut keeps = keeps.into_iter();
+    jobs.rows.retain(|_| keeps.next().is_none_or(|(wanted, shown)| wanted && shown));
+    ended
 }
 
 /// One job.

@@ -2,6 +2,7 @@
 //! shows them. Nothing here knows a terminal or HTML.
 
 pub mod accounts;
+pub mod backfill;
 pub mod calendar;
 pub mod check;
 pub mod contacts;

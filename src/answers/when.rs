@@ -75,6 +75,29 @@ pub fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String>
     by_the_clock(civil, len_ms, zone).ok_or_else(|| format!("'{text}' lies outside the years that can be told"))
 }
 
+/// Reads an instant still to come, as [`parse`] does; a bare time is one of today, or of tomorrow where it has passed.
+///
+/// # Errors
+///
+/// In words, when it is no time, or past.
+pub fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
+    let text = text.trim();
+    let expected = || format!("expected a time such as 14:30, 2026-12-24T18:00 or 2026-12-24T10:00:00Z, got '{text}'");
+    if !text.contains(':') {
+        return Err(expected());
+    }
+    let at = parse(text, zone, now).map_err(|_| expected())?.from;
+    if at > now {
+        return Ok(at);
+    }
+    let today = now.to_jiff().to_zoned(zone.clone()).date();
+    let tomorrow = if text.contains('-') { None } else { today.tomorrow().ok() };
+    match tomorrow.map(|date| parse(&format!("{date}T{text}"), zone, now)) {
+        Some(tomorrow) => tomorrow.map(|stretch| stretch.from),
+        None => Err(format!("{text} is past")),
+    }
+}
+
 /// A date, a time of today, or both; and how long the stretch is that was meant.
 fn civil(text: &str, today: Date) -> Option<(DateTime, i64)> {
     const DAY: i64 = 86_400_000;

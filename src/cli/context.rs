@@ -1,6 +1,7 @@
 //! What verbs share: where the files and the database are, and how they are opened.
 
 use std::collections::HashSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,9 +13,9 @@ use crate::acts::{Actor, Acts};
 use crate::answers::check::{self, Report};
 use crate::answers::contacts::{Known, contacts};
 use crate::clock::SharedClock;
-use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Scenario};
+use crate::config::{self, Config, ConfigErrors, DatabaseLocation, Extra, LoadEnvironment, Scenario};
 use crate::daemon::Options;
-use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
+use crate::domain::{Account, Calendar, Database, Job, PushSpec, StateDir, UtcMs, escaped};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::{self, Access, Backend, History, SharedStore, Upkeep};
@@ -119,14 +120,45 @@ impl Context {
     /// A problem of the push alone is one of the command line.
     pub fn config_and_push(&self, push: &str) -> Result<(Config, PushSpec), Failure> {
         let loaded = config::load_with_push(&self.config_paths(), push, &senders::specs(), &self.surroundings());
-        loaded.map_err(|errors| {
-            let ours = errors.errors.iter().all(|problem| problem.file == config::COMMAND_LINE);
-            if !ours {
-                return Failure::from(errors);
-            }
-            let problems: Vec<&str> = errors.errors.iter().map(|problem| problem.message.as_str()).collect();
-            Failure::new(Exit::Usage, problems.join("; "))
-        })
+        loaded.map_err(told)
+    }
+
+    /// The jobs of one more document, judged by the configuration. What is doubtful of them is told.
+    ///
+    /// # Errors
+    ///
+    /// A problem of the command line alone is one of usage.
+    pub fn config_and_jobs(&self, extra: &Extra) -> Result<Vec<Job>, Failure> {
+        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
+        let (config, jobs) =
+            config::load_with_jobs(&self.config_paths(), extra, &senders::specs(), &around).map_err(told)?;
+        let file = match extra {
+            Extra::CommandLine(_) => config::COMMAND_LINE.to_owned(),
+            Extra::File(path) => path.display().to_string(),
+        };
+        for warning in config.warnings.iter().filter(|warning| warning.file == file) {
+            let told = if file == config::COMMAND_LINE { warning.message.clone() } else { warning.to_string() };
+            let _ = writeln!(io::stderr(), "{}", escaped(&told));
+        }
+        Ok(jobs)
+    }
+
+    /// Where the files bring a job, if they do and can be read.
+    pub fn place_of_job(&self, name: &str) -> Option<String> {
+        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
+        config::place_of_job(&self.config_paths(), name, &senders::specs(), &around)
+    }
+
+    /// The jobs that verbs made; without a database there are none.
+    ///
+    /// # Errors
+    ///
+    /// When there is a database that cannot be read.
+    pub fn verb_jobs(&self) -> Result<Vec<Job>, Failure> {
+        if !self.has_database()? {
+            return Ok(Vec::new());
+        }
+        self.reading(async |store| Ok(store.verb_jobs().await?))
     }
 
     fn surroundings(&self) -> LoadEnvironment {
@@ -177,6 +209,15 @@ impl Context {
     /// Those of `work`, and when there is no database yet or it cannot be read.
     pub fn reading<T>(&self, work: impl AsyncFnOnce(&dyn History) -> Result<T, Failure>) -> Result<T, Failure> {
         self.with_store(Access::Read, async |store| work(store).await)
+    }
+
+    /// As [`Context::reading`], with all that there is beside the rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::reading`].
+    pub fn reading_all<T>(&self, work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.with_store(Access::Read, work)
     }
 
     /// Opens the database to look after it, and hands it to `work`.
@@ -325,6 +366,16 @@ impl Context {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?.block_on(work)
     }
+}
+
+/// What is wrong with a configuration that something on the command line was added to.
+fn told(errors: ConfigErrors) -> Failure {
+    let ours = errors.errors.iter().all(|problem| problem.file == config::COMMAND_LINE);
+    if !ours {
+        return Failure::from(errors);
+    }
+    let problems: Vec<&str> = errors.errors.iter().map(|problem| problem.message.as_str()).collect();
+    Failure::new(Exit::Usage, problems.join("; "))
 }
 
 /// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.

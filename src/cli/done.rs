@@ -1,6 +1,7 @@
 //! What was done, in a sentence.
 
 use crate::acts::Done;
+use crate::answers::words::counted;
 
 /// `push 7 is due again`.
 pub fn in_words(done: &Done) -> String {
@@ -8,6 +9,12 @@ pub fn in_words(done: &Done) -> String {
         Done::Fired { job, push_ids } => {
             let ids: Vec<String> = push_ids.iter().map(ToString::to_string).collect();
             format!("{job} fired: {} {}", if ids.len() == 1 { "push" } else { "pushes" }, ids.join(", "))
+        }
+        Done::Backfilled { job, push_ids, .. } if push_ids.is_empty() => format!("{job}: nothing to make up for"),
+        Done::Backfilled { job, fires, push_ids } => {
+            let ids: Vec<String> = push_ids.iter().map(ToString::to_string).collect();
+            let pushes = if ids.len() == 1 { "push" } else { "pushes" };
+            format!("{job}: made up for {}: {pushes} {}", counted(*fires, "instant"), ids.join(", "))
         }
         Done::Pushed { push_id } => format!("push {push_id} is recorded"),
         Done::Retried { push_id } => format!("push {push_id} is due again"),
@@ -30,6 +37,11 @@ mod tests {
         for (done, told) in [
             (Done::Fired { job: job(), push_ids: vec![7] }, "daily fired: push 7"),
             (Done::Fired { job: job(), push_ids: vec![7, 8] }, "daily fired: pushes 7, 8"),
+            (
+                Done::Backfilled { job: job(), fires: 2, push_ids: vec![7, 8] },
+                "daily: made up for 2 instants: pushes 7, 8",
+            ),
+            (Done::Backfilled { job: job(), fires: 0, push_ids: vec![] }, "daily: nothing to make up for"),
             (Done::Retried { push_id: 7 }, "push 7 is due again"),
             (Done::Cancelled { push_id: 7 }, "push 7 is cancelled"),
             (Done::Resolved { push_id: 7, sent: true }, "push 7 is sent"),

@@ -21,18 +21,28 @@ use crate::answers::words::counted;
 
 JSON and CSV have the columns of the view job_overview.")]
 pub struct Jobs {
+    /// Only jobs of the files, or those that `add` made
+    #[arg(long, value_parser = ["file", "verb"])]
+    source: Option<String>,
+    /// Those that have come to their end, too
+    #[arg(short, long)]
+    all: bool,
     #[command(flatten)]
     show: Show,
 }
 
 impl Jobs {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let table = context.reading(async |store| Ok(answers::jobs::jobs(store).await?))?;
+        let mut table = context.reading(async |store| Ok(answers::jobs::jobs(store).await?))?;
+        let ended = answers::jobs::leave_out(&mut table, self.source.as_deref(), self.all, context.present()?);
         let mut out = io::stdout().lock();
         if self.show.for_programs() {
             for_programs(&mut out, self.show, &table)?;
         } else {
             print(&mut out, self.show, &table)?;
+            if ended > 0 {
+                writeln!(out, "{} not shown that came to an end; --all shows them", counted(ended, "job"))?;
+            }
         }
         Ok(Exit::Done)
     }

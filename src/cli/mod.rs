@@ -1,7 +1,9 @@
 //! The command line: one file per verb, each thin: read the arguments, one call, print.
 
 mod accounts;
+mod add;
 mod args;
+mod backfill;
 mod backup;
 mod calendar;
 mod cancel;
@@ -11,10 +13,13 @@ mod completions;
 mod context;
 mod dashes;
 mod done;
+mod edit;
 mod explain;
+mod export;
 mod failure;
 mod fire;
 mod history;
+mod job_words;
 mod jobs;
 mod ledger;
 mod login;
@@ -25,6 +30,7 @@ mod push;
 mod render;
 mod resolve;
 mod retry;
+mod rm;
 mod rows;
 mod run;
 mod say;
@@ -79,6 +85,14 @@ enum Verb {
     Simulate(simulate::Simulate),
     /// Show the jobs: when next, and what became of the last fire
     Jobs(jobs::Jobs),
+    /// Make a job while the daemon runs; it survives restarts and reloads
+    Add(Box<add::Add>),
+    /// Change a job that `add` made
+    Edit(Box<edit::Edit>),
+    /// Remove jobs that `add` made
+    Rm(rm::Rm),
+    /// Print a job as the files would spell it
+    Export(export::Export),
     /// Show the accounts and their health
     Accounts(accounts::Accounts),
     /// Show the pushes
@@ -89,6 +103,8 @@ enum Verb {
     Ledger(ledger::Ledger),
     /// Fire a job now, even a disabled or paused one
     Fire(fire::Fire),
+    /// Make up for instants of a job that did not come about
+    Backfill(backfill::Backfill),
     /// Push one message outside any job; prints 1 when it was sent, else 0
     Push(Box<push::Push>),
     /// Try finished pushes again
@@ -123,11 +139,16 @@ impl Verb {
             Verb::Calendar(verb) => verb.act(context),
             Verb::Simulate(verb) => verb.act(context),
             Verb::Jobs(verb) => verb.act(context),
+            Verb::Add(verb) => verb.act(context),
+            Verb::Edit(verb) => verb.act(context),
+            Verb::Rm(verb) => verb.act(context),
+            Verb::Export(verb) => verb.act(context),
             Verb::Accounts(verb) => verb.act(context),
             Verb::History(verb) => verb.act(context),
             Verb::Explain(verb) => verb.act(context),
             Verb::Ledger(verb) => verb.act(context),
             Verb::Fire(verb) => verb.act(context),
+            Verb::Backfill(verb) => verb.act(context),
             Verb::Push(verb) => verb.act(context),
             Verb::Retry(verb) => verb.act(context),
             Verb::Cancel(verb) => verb.act(context),

@@ -54,14 +54,22 @@ fn paused(context: &Context) -> Paused {
 impl Next {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config_to_look_at()?;
+        let mut jobs = config.jobs;
+        // Without a database to read it is told below that what verbs did is not known.
+        let by_verbs = context.verb_jobs().unwrap_or_default();
+        for job in by_verbs {
+            if !jobs.iter().any(|of_files| of_files.name == job.name) {
+                jobs.push(job);
+            }
+        }
         let number = self.number.map(|number| number as usize);
         let job = self.job.as_deref();
         let bounds = (self.from.as_deref(), self.until.as_deref());
         let mut fires = match bounds {
-            (None, None) => next::coming(&config.jobs, job, number, context.now())?,
+            (None, None) => next::coming(&jobs, job, number, context.now())?,
             bounds => {
-                let stretch = next::stretch(&config.jobs, job, &config.daemon.timezone, bounds, context.now())?;
-                next::between(&config.jobs, job, stretch)?
+                let stretch = next::stretch(&jobs, job, &config.daemon.timezone, bounds, context.now())?;
+                next::between(&jobs, job, stretch)?
             }
         };
         let paused = paused(context);
@@ -77,7 +85,7 @@ impl Next {
         if fires.len() < all {
             writeln!(io::stdout(), "… and {} more; name a job, or say how many with -n", all - fires.len())?;
         }
-        let disabled = config.jobs.iter().filter(|job| !job.enabled).count();
+        let disabled = jobs.iter().filter(|job| !job.enabled).count();
         if self.job.is_none() && disabled > 0 {
             writeln!(io::stdout(), "{} disabled", counted(disabled, "job"))?;
         }

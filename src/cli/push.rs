@@ -176,7 +176,7 @@ impl Push {
     }
 }
 
-fn from_stdin() -> Result<String, Failure> {
+pub(super) fn from_stdin() -> Result<String, Failure> {
     let text = io::read_to_string(io::stdin());
     let text = text.map_err(|error| Failure::new(Exit::Usage, format!("standard input: {error}")))?;
     Ok(text.trim_end_matches('\n').to_owned())

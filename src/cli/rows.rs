@@ -12,7 +12,7 @@ pub fn state(word: &str) -> Cell {
         "sent" | "fired" | "active" => Tone::Good,
         "failed" | "expired" | "missed" => Tone::Bad,
         "unknown" | "retrying" | "paused" | "skipped" => Tone::Doubtful,
-        "cancelled" | "disabled" => Tone::Faint,
+        "cancelled" | "disabled" | "ended" => Tone::Faint,
         _ => Tone::Plain,
     };
     Cell::new(word).tone(tone)

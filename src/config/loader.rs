@@ -9,6 +9,7 @@ use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft, TargetDraft};
 use super::environment::LoadEnvironment;
+use super::extra::Extra;
 use super::files;
 use super::files::FileProblem;
 use super::mask;
@@ -329,6 +330,42 @@ impl<'a> Loader<'a> {
             decoder.error(fault.at, fault.message);
         }
         self.sources.push(SourceText { name: COMMAND_LINE.to_owned(), text: text.to_owned() });
+    }
+
+    /// Reads a document that says nothing but jobs.
+    pub fn extra_jobs(&mut self, extra: &Extra) {
+        let (path, text, rights) = match extra {
+            Extra::CommandLine(text) => {
+                (Path::new(COMMAND_LINE), (*text).to_owned(), Rights::private(self.environment.user))
+            }
+            Extra::File(path) => match files::read(path) {
+                Ok(file) => (*path, file.text, file.rights),
+                Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
+                Err(FileProblem::UnderWay) => return self.fail(path, files::UNDER_WAY),
+                Err(FileProblem::NotUtf8 { .. }) => return self.fail(path, files::NOT_UTF8),
+            },
+        };
+        let directory = match extra {
+            Extra::File(path) => std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)),
+            Extra::CommandLine(_) => None,
+        };
+        let directory = directory.unwrap_or_else(|| self.environment.working_directory.clone());
+        let file = self.next_file();
+        let others = |loader: &Loader| {
+            let named = loader.accounts.len() + loader.calendars.len() + loader.targets.len();
+            (named + loader.daemon.seen.len() + loader.defaults.seen.len(), loader.incomplete.jobs.len())
+        };
+        let (before, jobs) = (others(self), self.jobs.len());
+        let includes = self.text(path, (&directory, &directory), &text, rights);
+        self.sources.push(SourceText { name: shown(path), text });
+        let after = others(self);
+        if !includes.is_empty() || after.0 != before.0 {
+            let message = "expected jobs alone: accounts, targets, calendars, defaults, daemon and include belong to the files of the daemon";
+            self.diagnostics.error(Place::whole(file), message);
+        }
+        if self.jobs.len() == jobs && after.1 == before.1 {
+            self.diagnostics.error(Place::whole(file), "expected at least one job under 'jobs:'");
+        }
     }
 
     /// Reads one file's text; its directory as it is, and as it was named. Returns what it includes.

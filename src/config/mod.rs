@@ -24,6 +24,8 @@ mod document;
 mod draft;
 mod environment;
 mod expand;
+mod export;
+mod extra;
 mod files;
 mod items;
 mod jobs;
@@ -57,6 +59,8 @@ pub use calendars::{calendar_file, read_calendar};
 pub use configuration::Config;
 use diagnostics::Place;
 pub use environment::{DatabaseLocation, LoadEnvironment, Variable};
+pub use export::written;
+pub use extra::Extra;
 pub use loader::COMMAND_LINE;
 use loader::Loader;
 use mask::SecretKeys;
@@ -66,7 +70,7 @@ pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
 
-use crate::domain::{Calendar, Database, PushSpec, SenderSpec};
+use crate::domain::{Calendar, Database, Job, PushSpec, SenderSpec};
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -102,6 +106,43 @@ pub fn load_with_push(
     // Not reached: a push that could not be read left a problem.
     let unread = ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) };
     push.map(|push| (config, push)).ok_or(unread)
+}
+
+/// As [`load`], and beside it the jobs of one more document, which are judged by the same rules, with the defaults of the
+/// configuration, and of which none may have the name of a job of the files.
+///
+/// # Errors
+/// As [`load`]; problems of the document stand in its file, or in the file [`COMMAND_LINE`].
+pub fn load_with_jobs(
+    paths: &[PathBuf],
+    extra: &Extra,
+    specs: &[&'static SenderSpec],
+    environment: &LoadEnvironment,
+) -> Result<(Config, Vec<Job>), ConfigErrors> {
+    let mut loader = Loader::new(environment, specs);
+    loader.paths(paths);
+    let before = loader.jobs.len();
+    loader.extra_jobs(extra);
+    let number = loader.jobs.len() - before;
+    let (mut config, _) = finish(loader, environment, specs)?;
+    // Without a problem each draft became a job, in their order.
+    let jobs = config.jobs.split_off(config.jobs.len().saturating_sub(number));
+    Ok((config, jobs))
+}
+
+/// Where the files bring a job, as `jobs.yaml:7`.
+pub fn place_of_job(
+    paths: &[PathBuf],
+    name: &str,
+    specs: &[&'static SenderSpec],
+    environment: &LoadEnvironment,
+) -> Option<String> {
+    let mut loader = Loader::new(environment, specs);
+    loader.paths(paths);
+    let place = loader.jobs.iter().find(|job| job.name == name)?.name_at;
+    let source = loader.sources.get(usize::from(place.file))?;
+    let line = 1 + source.text.get(..place.at as usize)?.matches('\n').count();
+    Some(format!("{}:{line}", source.name))
 }
 
 fn finish(

@@ -64,6 +64,7 @@ impl From<ApplyError> for DaemonError {
         match error {
             ApplyError::Store(error) => DaemonError::Store(error),
             ApplyError::Schedule { job, error } => DaemonError::Schedule { job, error },
+            refused @ ApplyError::Clock { .. } => DaemonError::System(refused.to_string()),
             refused @ ApplyError::Refused { .. } => DaemonError::Store(StoreError::Refused(refused.to_string())),
             ApplyError::Partly { done, all, error } => DaemonError::Partly { done, all, error },
         }

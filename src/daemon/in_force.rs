@@ -29,7 +29,12 @@ impl InForce {
         let is_example = config.files.is_empty();
         if is_example || config.sources.have_no_word_of_jobs() {
             let ours: HashSet<&str> = config.jobs.iter().map(|job| &*job.name).collect();
-            let known = store.jobs().await?.into_iter().filter(|job| !ours.contains(&*job.name)).count();
+            let known = store
+                .jobs()
+                .await?
+                .into_iter()
+                .filter(|job| !job.source.is_verb() && !ours.contains(&*job.name))
+                .count();
             match (known, is_example) {
                 (0, _) => {}
                 (_, true) => return Err(DaemonError::NoFiles { known }),

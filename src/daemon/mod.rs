@@ -2,6 +2,7 @@
 
 mod alarm;
 mod announce;
+mod by_verb;
 mod duties;
 mod error;
 mod heartbeat;
@@ -42,6 +43,8 @@ use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
 use crate::senders::Environment;
 use crate::store::{Applied, Lost, SharedStore};
 
+pub use self::by_verb::JobsByVerb;
+pub(crate) use self::by_verb::change_jobs;
 pub use self::error::DaemonError;
 pub(crate) use self::once::push;
 pub use self::once::{PushError, PushResult};
@@ -157,6 +160,7 @@ impl Daemon {
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.set_observer(observers.observer());
         let Config { daemon: settings, accounts: configured, jobs, files, .. } = config;
+        let standing = store.changed_by_verbs().await?;
         let (mut scheduler, applied) = set_up_jobs(jobs, &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
         let mut open = store.open_pushes().await?;
@@ -188,7 +192,7 @@ impl Daemon {
         scheduler.on_tick(observers.on_tick());
         scheduler.sleep_at_most(systemd::watchdog_period());
         let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
-        let outside = outside::watch(store.clone(), opened.lease(), &clock, events.clone(), commands.clone());
+        let outside = outside::watch(store.clone(), opened.lease(), &clock, events.clone(), commands.clone(), standing);
         Ok(Daemon {
             options,
             clock,

@@ -1,4 +1,4 @@
-//! What other processes write: `fire`, `push`, `retry`, `cancel`, `pause` and a person's own SQL.
+//! What other processes write: `fire`, `push`, `retry`, `cancel`, `pause`, `add` and a person's own SQL.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub fn watch(
     clock: &SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
+    standing: Vec<String>,
 ) -> JoinHandle<Lost> {
     let clock = clock.clone();
     let pause: Arc<Pause> = Arc::new(move || {
@@ -31,7 +32,7 @@ pub fn watch(
         Box::pin(async move { clock.sleep(LOOK_EVERY).await })
     });
     let lost = lease.until_lost(pause.clone());
-    let mut outside = Outside { dispatcher, scheduler, paused: None, behind: false };
+    let mut outside = Outside { dispatcher, scheduler, standing, behind: true };
     tokio::spawn(async move {
         tokio::select! {
             biased;
@@ -45,7 +46,8 @@ pub fn watch(
 struct Outside {
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
-    paused: Option<Vec<String>>,
+    /// What verbs had changed of jobs when the scheduler last read them.
+    standing: Vec<String>,
     /// Something was written that is not read yet.
     behind: bool,
 }
@@ -68,19 +70,16 @@ impl Outside {
         open_pushes: impl Future<Output = Result<Vec<OpenPush>, StoreError>> + Send,
         pause: &Pause,
     ) -> Result<(), StoreError> {
-        if self.paused.is_none() {
-            self.paused = Some(store.paused_jobs().await?);
-        }
         // What was written stays news until it has been read: of a change is told only once.
         if !self.behind {
             store.changed(pause).await?;
             self.behind = true;
         }
-        let paused_now = store.paused_jobs().await?;
-        if self.paused.as_ref() != Some(&paused_now) {
+        let standing = store.changed_by_verbs().await?;
+        if self.standing != standing {
             // Both ends are gone only while the daemon stops.
             let _ = self.scheduler.send(Command::Reread).await;
-            self.paused = Some(paused_now);
+            self.standing = standing;
         }
         let _ = self.dispatcher.send(Event::Opened(open_pushes.await?));
         self.behind = false;
@@ -103,7 +102,7 @@ mod tests {
         let store = store::open(&database, Access::Daemon, now).await.unwrap();
         let (dispatcher, mut told) = mpsc::unbounded_channel();
         let (scheduler, _commands) = mpsc::channel(1);
-        let mut outside = Outside { dispatcher, scheduler, paused: None, behind: false };
+        let mut outside = Outside { dispatcher, scheduler, standing: Vec::new(), behind: false };
         let pause: &Pause = &|| Box::pin(tokio::task::yield_now());
 
         let spec = PushSpec {

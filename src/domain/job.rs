@@ -197,6 +197,29 @@ pub enum Overlap {
     Replace,
 }
 
+/// Who says what a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobSource {
+    /// The files: a reload changes and removes it.
+    #[default]
+    File,
+    /// A verb, at run time: the files know nothing of it, and a reload leaves it alone.
+    Verb,
+}
+
+impl JobSource {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobSource::File => "file",
+            JobSource::Verb => "verb",
+        }
+    }
+
+    pub fn is_verb(self) -> bool {
+        self == JobSource::Verb
+    }
+}
+
 /// What made a fire: the schedule, a person, or a chat that asked for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

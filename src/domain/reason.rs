@@ -55,6 +55,8 @@ reasons! {
     Restored = "restored": "the database was restored from a backup, and it may have been sent in between",
     // Why one fired that was noticed late.
     CaughtUp = "caught_up": "it was noticed late and caught up on (misfire policy)",
+    /// By hand.
+    Backfill = "backfill": "it was made up for by hand (`pushcron backfill`)",
     // Why a push waits, or why nobody could send it.
     NoSender = "no_sender": "no account could send",
     /// No row has this: the answer comes within seconds.

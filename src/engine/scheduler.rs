@@ -11,9 +11,9 @@ use super::core::timer::Timeline;
 use super::core::timer::{Action, Answer, Ask, Done, Input, Timer};
 use super::dispatcher::Event;
 use super::observer::{self, EngineEvent, Observer};
-use crate::clock::SharedClock;
+use crate::clock::{Clock, SharedClock};
 use crate::domain::{Job, Moment, Reading, UtcMs};
-use crate::store::{Applied, Backend, SharedStore, StoreError};
+use crate::store::{Applied, Backend, Expected, SharedStore, StoreError};
 
 pub use super::core::timer::ApplyError;
 
@@ -217,6 +217,56 @@ async fn answer(store: &dyn Backend, ask: Ask) -> Result<Answer, StoreError> {
         Ask::Record { fires, cursors, now } => Answer::Recorded(store.record_fires(fires, cursors, now).await?),
         Ask::Apply { changes, removed, now } => Answer::Applied(store.apply_jobs(changes, removed, now).await?),
     })
+}
+
+/// Puts in force what a verb says of some jobs, in a process of its own, whether a daemon runs or not: `expected` is what
+/// the verb found of them. What they called for until now is settled by the same steps as when files change.
+///
+/// # Errors
+/// [`ApplyError`]; nothing of it is in force then.
+pub async fn apply_by_verb(
+    store: &dyn Backend,
+    clock: &dyn Clock,
+    zone_version: String,
+    changed: Vec<(Job, i64)>,
+    removed: Vec<Arc<str>>,
+    expected: Vec<Expected>,
+) -> Result<Applied, ApplyError> {
+    let mut timer = Timer::new(clock.reading(), clock.monotonic(), zone_version);
+    let mut applied = Applied::default();
+    for command in [Input::Load, Input::ApplyByVerb { changed, removed }] {
+        let mut actions = Vec::new();
+        timer.step(clock.reading(), command, &mut actions);
+        loop {
+            let mut asked = None;
+            for action in actions.drain(..) {
+                match action {
+                    Action::Ask(ask) => asked = Some(ask),
+                    Action::Done(done) => applied = done?.applied,
+                    Action::Tell(_) | Action::Fires { .. } => {}
+                }
+            }
+            let Some(ask) = asked else { break };
+            let answer = answer_of(store, ask, &expected).await;
+            timer.step(clock.reading(), Input::Answer(answer), &mut actions);
+        }
+    }
+    Ok(applied)
+}
+
+/// A verb has to do with its own jobs only.
+async fn answer_of(store: &dyn Backend, ask: Ask, expected: &[Expected]) -> Result<Answer, StoreError> {
+    match ask {
+        Ask::Jobs => {
+            let mut jobs = store.jobs().await?;
+            jobs.retain(|job| expected.iter().any(|expected| expected.job == job.name));
+            Ok(Answer::Jobs(jobs))
+        }
+        Ask::Apply { changes, removed, now } => {
+            Ok(Answer::Applied(store.apply_by_verb(changes, removed, expected.to_vec(), now).await?))
+        }
+        ask => answer(store, ask).await,
+    }
 }
 
 /// At the start of a daemon, before it takes up what an earlier one left ([`Input::BeginWatch`]).

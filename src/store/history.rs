@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use super::model::{BadEnds, Filter, FireRecord, Revision, Standing, Table, View};
-use crate::domain::{LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
+use super::model::{BadEnds, Definition, Filter, FireRecord, Revision, Standing, Table, View};
+use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
 /// Questions about what is and what was. They change nothing.
 #[async_trait]
@@ -22,6 +22,15 @@ pub trait History: Send + Sync {
 
     /// Names of the jobs that are paused.
     async fn paused_jobs(&self) -> Result<Vec<String>, StoreError>;
+
+    /// What verbs change of jobs while a daemon runs, in words that differ whenever one of them did.
+    async fn changed_by_verbs(&self) -> Result<Vec<String>, StoreError>;
+
+    /// A job that is not removed, with all that it says.
+    async fn definition(&self, job: &str) -> Result<Definition, StoreError>;
+
+    /// The jobs that verbs made and that still have instants to come, by name.
+    async fn verb_jobs(&self) -> Result<Vec<Job>, StoreError>;
 
     /// A job's fires between two instants, both included, oldest first; a row that stands for a gap is among them
     /// when the gap reaches into the time.

@@ -1,13 +1,14 @@
 //! What the engine and verbs change, and what they must know for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    AccountRow, AdHoc, Applied, Begin, Cursor, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded, Restored,
-    Settle, StoredJob, TakeBack, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
+    Restored, Settle, StoredJob, TakeBack, Unwatched,
 };
 use crate::domain::{Delivery, UtcMs};
 
@@ -27,6 +28,15 @@ pub trait Store: Send + Sync {
         &self,
         changes: Vec<JobChange>,
         removed: Vec<Arc<str>>,
+        now: UtcMs,
+    ) -> Result<Applied, StoreError>;
+
+    /// [`Store::apply_jobs`] for a verb, if the jobs are still as it found them.
+    async fn apply_by_verb(
+        &self,
+        changes: Vec<JobChange>,
+        removed: Vec<Arc<str>>,
+        expected: Vec<Expected>,
         now: UtcMs,
     ) -> Result<Applied, StoreError>;
 
@@ -74,6 +84,17 @@ pub trait Store: Send + Sync {
 
     /// A fire by hand, at once, on enabled, disabled and paused jobs alike. Returns the new push ids.
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
+    /// Fires by hand of instants that did not come about, so far apart from now on, the first at once, whatever is open. Each
+    /// carries its instant, and has the reason `backfill`. Returns the push ids of each new one; an instant that was fired
+    /// by hand before is left out.
+    async fn backfill(
+        &self,
+        job: &str,
+        instants: Vec<UtcMs>,
+        gap: Duration,
+        now: UtcMs,
+    ) -> Result<Vec<Vec<i64>>, StoreError>;
 
     /// A push outside any job. Returns its id.
     async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> Result<i64, StoreError>;

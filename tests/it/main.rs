@@ -36,6 +36,7 @@ mod push_media;
 mod qianxun;
 mod qianxun_clients;
 mod restarts;
+mod runtime_jobs;
 mod schedule_oracle;
 mod schema;
 mod sender_contract;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::job::{DstGap, Timing};
+use crate::domain::job::{DstGap, JobSource, Timing};
 use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
 
 /// A job as the scheduler needs it: without its messages.
@@ -25,6 +25,7 @@ pub struct StoredJob {
     pub revision: u32,
     /// When this revision was loaded.
     pub loaded_at: UtcMs,
+    pub source: JobSource,
 }
 
 impl StoredJob {
@@ -44,6 +45,7 @@ impl StoredJob {
             definition_hash,
             revision: 1,
             loaded_at: now,
+            source: JobSource::File,
         }
     }
 
@@ -62,6 +64,23 @@ pub struct JobChange {
     /// The schedule is as before, so that an earlier place holds: another process may have withdrawn what was
     /// recorded ahead since the caller looked.
     pub keeps_place: bool,
+    pub source: JobSource,
+}
+
+/// What a verb found before it makes, changes or removes a job: else somebody else was first, and it does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub job: Arc<str>,
+    /// The revision of a job that verbs made; None where there must be no job of that name.
+    pub revision: Option<u32>,
+}
+
+/// A job as [`History::definition`](crate::store::History::definition) tells it.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub job: Job,
+    pub revision: u32,
+    pub source: JobSource,
 }
 
 /// What [`Store::apply_jobs`](crate::store::Store::apply_jobs) did.

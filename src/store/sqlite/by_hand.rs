@@ -9,10 +9,11 @@ use super::account_state::SaveState;
 use super::cells::{At, number, parsed};
 use super::fault::{Fault, Result, no_job};
 use super::fires::{Fired, MakePushes, Plan, policy};
+use super::gone::count_unused_fires;
 use super::job_rows::FindJob;
 use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
-use crate::domain::{Overlap, Trigger, UtcMs};
+use crate::domain::{Overlap, Reason, Trigger, UtcMs};
 use crate::store::error::StoreError;
 use crate::store::model::AdHoc;
 
@@ -39,7 +40,7 @@ impl Write for FireByHand {
             )?
             .insert(params![self.job, At::from(due_at), At::from(self.now), job.revision])?;
         let (name, mut made) = (Arc::from(&*self.job), Vec::new());
-        let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, now: self.now };
+        let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at: due_at, now: self.now };
         let overlap = plan.overlap;
         MakePushes::new(conn)?.run(&fired, plan, &mut made)?;
         if overlap == Overlap::Replace {
@@ -65,6 +66,53 @@ impl FireByHand {
         )?;
         let newest: Option<UtcMs> = newest.as_deref().map(parsed).transpose()?;
         Ok(newest.map_or(self.now, |newest| newest + Duration::from_millis(1)))
+    }
+}
+
+/// Instants that did not come about.
+pub(super) struct Backfill {
+    pub job: String,
+    pub instants: Vec<UtcMs>,
+    pub gap: Duration,
+    pub now: UtcMs,
+}
+
+impl Write for Backfill {
+    type Answer = Vec<Vec<i64>>;
+
+    fn run(&mut self, conn: &Connection) -> Result<Vec<Vec<i64>>> {
+        let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
+        let name = Arc::from(&*self.job);
+        let mut all = Vec::new();
+        let mut goes_at = self.now;
+        let mut insert = conn.prepare(
+            "INSERT INTO fires (job, triggered_by, due_at, decision, reason, recorded_at, revision)
+             VALUES (?1, 'manual', ?2, 'fired', ?3, ?4, ?5)
+             ON CONFLICT (job, due_at, triggered_by) DO NOTHING",
+        )?;
+        let mut make = MakePushes::new(conn)?;
+        for due_at in self.instants.iter().copied() {
+            let mut plan = match Plan::read(&job.definition) {
+                Err(Fault::Row(problem)) => return Err(unreadable(&self.job, &problem).into()),
+                plan => plan?,
+            };
+            plan.overlap = Overlap::Allow;
+            let reason = Reason::Backfill.as_str();
+            let row = params![self.job, At::from(due_at), reason, At::from(self.now), job.revision];
+            let id = match insert.insert(row) {
+                Err(rusqlite::Error::StatementChangedRows(0)) => {
+                    count_unused_fires(conn, 1)?;
+                    continue;
+                }
+                id => id?,
+            };
+            let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at, now: self.now };
+            let mut made = Vec::new();
+            make.run(&fired, plan, &mut made)?;
+            all.push(made.into_iter().map(|push| push.id).collect());
+            goes_at = goes_at + self.gap;
+        }
+        Ok(all)
     }
 }
 

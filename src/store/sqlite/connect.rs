@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0003_gone_ids.sql"),
     include_str!("../../../migrations/sqlite/0004_pruned_fires.sql"),
     include_str!("../../../migrations/sqlite/0005_calendars.sql"),
+    include_str!("../../../migrations/sqlite/0006_run_time_jobs.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

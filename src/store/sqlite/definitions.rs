@@ -40,11 +40,11 @@ const REVISIONS: Sweep = Sweep {
 };
 
 const JOBS: Sweep = Sweep {
-    look: "SELECT name, removed_at IS NOT NULL AND removed_at < ?3
+    look: "SELECT name, coalesce(coalesce(removed_at, iif(source = 'verb', ended_at, NULL)) < ?3, 0)
                    AND NOT EXISTS (SELECT 1 FROM fires AS f WHERE f.job = j.name)
              FROM jobs AS j WHERE name > coalesce(?1, '') ORDER BY name LIMIT ?2",
     delete: "DELETE FROM jobs
-              WHERE name IN (SELECT value FROM json_each(?1)) AND removed_at < ?2
+              WHERE name IN (SELECT value FROM json_each(?1)) AND coalesce(removed_at, iif(source = 'verb', ended_at, NULL)) < ?2
                 AND NOT EXISTS (SELECT 1 FROM fires WHERE fires.job = jobs.name)",
 };
 

@@ -83,6 +83,8 @@ pub(super) struct Fired<'a> {
     pub job: &'a Arc<str>,
     pub triggered_by: Trigger,
     pub due_at: UtcMs,
+    /// When its pushes are to go out: at their instant, but for what is made up for.
+    pub goes_at: UtcMs,
     pub now: UtcMs,
 }
 
@@ -97,7 +99,7 @@ impl<'conn> MakePushes<'conn> {
     /// A fire that was recorded late has its whole time to be sent all the same.
     pub fn run(&mut self, fire: &Fired<'_>, plan: Plan<'_>, made: &mut Vec<OpenPush>) -> Result<()> {
         for (ordinal, Ready { spec, target, kind, retry, policy }) in plan.pushes.into_iter().enumerate() {
-            let expires_at = fire.due_at.max(fire.now) + policy.give_up_after;
+            let expires_at = fire.goes_at.max(fire.now) + policy.give_up_after;
             let id = self.0.run(&NewPush {
                 fire_id: fire.id,
                 ordinal: number(ordinal),
@@ -109,7 +111,7 @@ impl<'conn> MakePushes<'conn> {
                 timeout_ms: spec.timeout_ms,
                 retry,
                 max_attempts: policy.max_attempts,
-                due_at: fire.due_at,
+                due_at: fire.goes_at,
                 expires_at,
                 exclusive_job: (plan.overlap != Overlap::Allow).then_some(fire.job),
             })?;
@@ -123,7 +125,7 @@ impl<'conn> MakePushes<'conn> {
                 kind,
                 account: spec.account,
                 due_at: fire.due_at,
-                next_attempt_at: fire.due_at,
+                next_attempt_at: fire.goes_at,
                 expires_at,
                 is_resting: false,
                 perhaps_sent: false,

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::handle::SqliteStore;
 use super::{job_rows, ledger, pushes, records, simulated, views};
-use crate::domain::{LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
+use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
-use crate::store::model::{BadEnds, Filter, FireRecord, Revision, Standing, Table, View};
+use crate::store::model::{BadEnds, Definition, Filter, FireRecord, Revision, Standing, Table, View};
 
 #[async_trait]
 impl History for SqliteStore {
@@ -30,6 +30,19 @@ impl History for SqliteStore {
 
     async fn paused_jobs(&self) -> StoreResult<Vec<String>> {
         self.read(job_rows::paused_jobs).await
+    }
+
+    async fn changed_by_verbs(&self) -> StoreResult<Vec<String>> {
+        self.read(job_rows::changed_by_verbs).await
+    }
+
+    async fn definition(&self, job: &str) -> StoreResult<Definition> {
+        let job = job.to_owned();
+        self.read(move |conn| job_rows::definition(conn, &job)).await
+    }
+
+    async fn verb_jobs(&self) -> StoreResult<Vec<Job>> {
+        self.read(job_rows::verb_jobs).await
     }
 
     async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> StoreResult<Vec<FireRecord>> {

@@ -8,15 +8,16 @@ use tracing::error;
 
 use super::calendars;
 use super::cells::{instant, maybe_instant, text};
+use super::fault::no_job;
 use super::fault::{Fault, Result};
-use crate::domain::job::DstGap;
-use crate::domain::{DayRule, Misfire, Overlap, Schedule, UtcMs};
-use crate::store::model::StoredJob;
+use crate::domain::job::{DstGap, JobSource};
+use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
+use crate::store::model::{Definition, StoredJob};
 
 pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
     let mut statement = conn.prepare(
         "SELECT name, definition, timezone, enabled, paused_at IS NOT NULL, next_due_at, definition_hash, revision,
-                loaded_at
+                loaded_at, source
            FROM jobs WHERE removed_at IS NULL ORDER BY name",
     )?;
     let job = |row: &Row<'_>| match stored_job(row) {
@@ -49,13 +50,14 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
         definition_hash: !hash,
         revision: row.get(7)?,
         loaded_at,
+        source: source(row, 9)?,
     })
 }
 
 pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
     /// A definition without its messages.
     #[derive(Deserialize)]
-    struct Definition {
+    struct Parts {
         schedule: Schedule,
         #[serde(default)]
         misfire: Misfire,
@@ -66,7 +68,7 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         #[serde(default)]
         days: Option<Box<DayRule>>,
     }
-    let Definition { schedule, misfire, overlap, dst_gap, days } = serde_json::from_str(text(row, 1)?)?;
+    let Parts { schedule, misfire, overlap, dst_gap, days } = serde_json::from_str(text(row, 1)?)?;
     Ok(StoredJob {
         name: row.get(0)?,
         schedule,
@@ -81,7 +83,45 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         definition_hash: row.get(6)?,
         revision: row.get(7)?,
         loaded_at: instant(row, 8)?,
+        source: source(row, 9)?,
     })
+}
+
+fn source(row: &Row<'_>, column: usize) -> Result<JobSource> {
+    Ok(if text(row, column)? == "verb" { JobSource::Verb } else { JobSource::File })
+}
+
+/// A job that is not removed, with its messages.
+pub(super) fn definition(conn: &Connection, name: &str) -> Result<Definition> {
+    let mut statement =
+        conn.prepare("SELECT definition, revision, source FROM jobs WHERE name = ?1 AND removed_at IS NULL")?;
+    let mut rows = statement.query([name])?;
+    let Some(row) = rows.next()? else { return Err(no_job(name).into()) };
+    let mut job: Job = serde_json::from_str(text(row, 0)?)?;
+    calendars::fill(conn, job.days.as_deref_mut().into_iter())?;
+    Ok(Definition { job, revision: row.get(1)?, source: source(row, 2)? })
+}
+
+/// The jobs that verbs made and that are neither removed nor at their end, by name.
+pub(super) fn verb_jobs(conn: &Connection) -> Result<Vec<Job>> {
+    let mut statement = conn.prepare(
+        "SELECT definition FROM jobs
+          WHERE source = 'verb' AND removed_at IS NULL AND ended_at IS NULL ORDER BY name",
+    )?;
+    let jobs = statement.query_and_then([], |row| Ok(serde_json::from_str(text(row, 0)?)?))?;
+    let mut jobs = jobs.collect::<Result<Vec<Job>>>()?;
+    calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
+    Ok(jobs)
+}
+
+/// What verbs change of jobs while a daemon runs: which are paused, and which revision holds of those that verbs make.
+pub(super) fn changed_by_verbs(conn: &Connection) -> Result<Vec<String>> {
+    let mut statement = conn.prepare(
+        "SELECT name || iif(paused_at IS NOT NULL, ' paused', '') || iif(source = 'verb', ' ' || revision, '')
+           FROM jobs WHERE removed_at IS NULL AND (paused_at IS NOT NULL OR source = 'verb') ORDER BY name",
+    )?;
+    let standing = statement.query_map([], |row| row.get(0))?;
+    Ok(standing.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn paused_jobs(conn: &Connection) -> Result<Vec<String>> {
@@ -97,6 +137,7 @@ pub(super) struct JobRow {
     pub revision: u32,
     pub paused_at: Option<UtcMs>,
     pub next_due_at: Option<UtcMs>,
+    pub ended_at: Option<UtcMs>,
     pub definition: String,
 }
 
@@ -106,7 +147,7 @@ pub(super) struct FindJob<'conn>(CachedStatement<'conn>);
 impl<'conn> FindJob<'conn> {
     pub fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(FindJob(conn.prepare_cached(
-            "SELECT rowid, revision, paused_at, next_due_at, definition
+            "SELECT rowid, revision, paused_at, next_due_at, ended_at, definition
                FROM jobs WHERE name = ?1 AND removed_at IS NULL",
         )?))
     }
@@ -119,7 +160,8 @@ impl<'conn> FindJob<'conn> {
             revision: row.get(1)?,
             paused_at: maybe_instant(row, 2)?,
             next_due_at: maybe_instant(row, 3)?,
-            definition: row.get(4)?,
+            ended_at: maybe_instant(row, 4)?,
+            definition: row.get(5)?,
         }))
     }
 }

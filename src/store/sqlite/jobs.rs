@@ -12,7 +12,9 @@ use super::pushes;
 use super::withdraw::{end_revisions, reopen, withdraw_of};
 use super::writer::Write;
 use crate::domain::UtcMs;
-use crate::store::model::{Applied, JobChange};
+use crate::domain::job::JobSource;
+use crate::store::error::StoreError;
+use crate::store::model::{Applied, Expected, JobChange};
 
 /// Names that cross to SQLite in one piece of JSON.
 const PIECE: usize = 1000;
@@ -20,6 +22,8 @@ const PIECE: usize = 1000;
 pub(super) struct ApplyJobs {
     pub changes: Vec<JobChange>,
     pub removed: Vec<Arc<str>>,
+    /// What a verb has found of the jobs that it changes.
+    pub expected: Vec<Expected>,
     pub now: UtcMs,
 }
 
@@ -27,6 +31,9 @@ impl Write for ApplyJobs {
     type Answer = Applied;
 
     fn run(&mut self, conn: &Connection) -> Result<Applied> {
+        for expected in &self.expected {
+            be_as_expected(conn, expected)?;
+        }
         let mut applied = Applied::default();
         for changes in self.changes.chunks(PIECE) {
             let names: Vec<&str> = changes.iter().map(|change| change.job.name.as_str()).collect();
@@ -49,6 +56,31 @@ impl Write for ApplyJobs {
         }
         Ok(applied)
     }
+}
+
+/// Two verbs may be at the same job: one of them finds it as it was.
+fn be_as_expected(conn: &Connection, expected: &Expected) -> Result<()> {
+    let Expected { job, revision } = expected;
+    let found: Option<(u32, String)> = conn
+        .query_row("SELECT revision, source FROM jobs WHERE name = ?1 AND removed_at IS NULL", [job], |row| {
+            row.try_into()
+        })
+        .optional()?;
+    let is_verb = |source: &str| source == JobSource::Verb.as_str();
+    let problem = match (revision, found) {
+        (None, None) => return Ok(()),
+        (Some(revision), Some((found, source))) if *revision == found && is_verb(&source) => return Ok(()),
+        (None, Some((_, source))) if is_verb(&source) => {
+            format!("there is a job '{job}' already (`pushcron edit {job}` changes it, `pushcron rm {job}` ends it)")
+        }
+        (None, Some(_)) => format!("there is a job '{job}' already: the files brought it"),
+        (Some(_), None) => return Err(no_job(job).into()),
+        (Some(_), Some((_, source))) if is_verb(&source) => {
+            format!("somebody else has changed job '{job}' meanwhile; look at it, and say it again")
+        }
+        (Some(_), Some(_)) => format!("the files have taken over job '{job}' meanwhile: change it there"),
+    };
+    Err(StoreError::NotAllowed(problem).into())
 }
 
 /// Which of these left the files before.
@@ -79,18 +111,19 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
 fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<()> {
     let mut statement = conn.prepare_cached(
         "INSERT INTO jobs (name, schedule, timezone, enabled, next_due_at, definition, definition_hash, revision,
-                           loaded_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)
+                           loaded_at, source)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?10)
          ON CONFLICT (name) DO UPDATE
             SET schedule = excluded.schedule, timezone = excluded.timezone, enabled = excluded.enabled,
                 next_due_at = iif(?9 AND next_due_at < coalesce(excluded.next_due_at, '9999'),
                                   next_due_at, excluded.next_due_at),
                 definition = excluded.definition,
                 definition_hash = excluded.definition_hash, revision = revision + 1,
-                loaded_at = excluded.loaded_at, removed_at = NULL",
+                loaded_at = excluded.loaded_at, removed_at = NULL, source = excluded.source,
+                ended_at = iif(?9 AND excluded.next_due_at IS NULL, ended_at, NULL)",
     )?;
     let now = At::from(now);
-    for JobChange { job, definition_hash, next_due_at, keeps_place } in changes {
+    for JobChange { job, definition_hash, next_due_at, keeps_place, source } in changes {
         statement.execute(params![
             job.name,
             job.schedule.describe(),
@@ -101,6 +134,7 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<()> {
             definition_hash,
             now,
             keeps_place,
+            source.as_str(),
         ])?;
     }
     Ok(())

@@ -69,7 +69,7 @@ impl RecordFires {
             }
         }
         self.record(conn, fires, &jobs, &mut recorded)?;
-        self.move_places(conn, cursors, &jobs)?;
+        self.move_places(conn, cursors, fires, &jobs)?;
         Ok(recorded)
     }
 
@@ -135,8 +135,14 @@ impl RecordFires {
             recorded.skipped += u64::from(instead.is_some_and(|(_, reason)| reason == OVERLAP));
             if let Some(plan) = plan {
                 fired.insert(&fire.job);
-                let fire_of =
-                    Fired { id, job: &fire.job, triggered_by: Trigger::Cron, due_at: fire.due_at, now: self.now };
+                let fire_of = Fired {
+                    id,
+                    job: &fire.job,
+                    triggered_by: Trigger::Cron,
+                    due_at: fire.due_at,
+                    goes_at: fire.due_at,
+                    now: self.now,
+                };
                 let overlap = plan.overlap;
                 make.run(&fire_of, plan, &mut recorded.pushes)?;
                 if overlap == Overlap::Replace {
@@ -158,12 +164,27 @@ impl RecordFires {
     }
 
     /// A place that goes back means that the clock shows an hour again.
-    fn move_places(&self, conn: &Connection, cursors: &[Cursor], jobs: &HashMap<&str, JobRow>) -> Result<()> {
-        let mut statement = conn.prepare_cached("UPDATE jobs SET next_due_at = ?2 WHERE rowid = ?1")?;
+    ///
+    /// A schedule that calls for nothing more ends the job with its last instant, in the transaction that decides it.
+    fn move_places(
+        &self,
+        conn: &Connection,
+        cursors: &[Cursor],
+        fires: &[&NewFire],
+        jobs: &HashMap<&str, JobRow>,
+    ) -> Result<()> {
+        let mut statement = conn.prepare_cached("UPDATE jobs SET next_due_at = ?2, ended_at = ?3 WHERE rowid = ?1")?;
         let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
         for Cursor { job, from, next_due_at } in cursors {
             let Some(row) = jobs.get(&**job) else { continue };
-            statement.execute(params![row.rowid, next_due_at.map(At::from)])?;
+            let ended_at = match next_due_at {
+                Some(_) => None,
+                None => {
+                    let of_it = fires.iter().filter(|fire| fire.job == *job);
+                    of_it.map(|fire| fire.until_at.unwrap_or(fire.due_at)).max().or(row.ended_at)
+                }
+            };
+            statement.execute(params![row.rowid, next_due_at.map(At::from), ended_at.map(At::from)])?;
             if end(*next_due_at) < end(*from) {
                 answer_after(conn, job, self.now)?;
             }

@@ -114,7 +114,9 @@ fn end(conn: Connection, until: UtcMs) -> Result<()> {
 /// Has a verb write what it writes for a daemon.
 fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
     match write {
-        SimulatedWrite::Apply { changes, now } => ApplyJobs { changes, removed: Vec::new(), now }.run(conn).map(drop),
+        SimulatedWrite::Apply { changes, now } => {
+            ApplyJobs { changes, removed: Vec::new(), expected: Vec::new(), now }.run(conn).map(drop)
+        }
         SimulatedWrite::Record { fires, cursors, now, made } => {
             let recorded = RecordFires { fires, cursors, now }.run(conn)?;
             same("made", made, recorded.pushes.iter().map(|push| push.id).collect())

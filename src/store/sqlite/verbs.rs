@@ -1,6 +1,7 @@
 //! What the engine and verbs change: each verb a write of its table.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,8 +11,8 @@ use super::{accounts, attempts, by_hand, job_rows, jobs, pushes, record, watch, 
 use crate::domain::{Delivery, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
-    AccountRow, AdHoc, Applied, Begin, Cursor, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded, Restored,
-    Settle, StoredJob, TakeBack, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
+    Restored, Settle, StoredJob, TakeBack, Unwatched,
 };
 use crate::store::verbs::Store;
 
@@ -22,7 +23,17 @@ impl Store for SqliteStore {
     }
 
     async fn apply_jobs(&self, changes: Vec<JobChange>, removed: Vec<Arc<str>>, now: UtcMs) -> StoreResult<Applied> {
-        self.write(jobs::ApplyJobs { changes, removed, now }).await
+        self.write(jobs::ApplyJobs { changes, removed, expected: Vec::new(), now }).await
+    }
+
+    async fn apply_by_verb(
+        &self,
+        changes: Vec<JobChange>,
+        removed: Vec<Arc<str>>,
+        expected: Vec<Expected>,
+        now: UtcMs,
+    ) -> StoreResult<Applied> {
+        self.write(jobs::ApplyJobs { changes, removed, expected, now }).await
     }
 
     async fn set_paused(&self, job: &str, paused: bool, now: UtcMs) -> StoreResult<bool> {
@@ -59,6 +70,10 @@ impl Store for SqliteStore {
 
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> StoreResult<Vec<i64>> {
         self.write(by_hand::FireByHand { job: job.to_owned(), now }).await
+    }
+
+    async fn backfill(&self, job: &str, instants: Vec<UtcMs>, gap: Duration, now: UtcMs) -> StoreResult<Vec<Vec<i64>>> {
+        self.write(by_hand::Backfill { job: job.to_owned(), instants, gap, now }).await
     }
 
     async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> StoreResult<i64> {

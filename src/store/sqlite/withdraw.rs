@@ -132,7 +132,8 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
     while let Some(row) = places.next()? {
         let (job, place) = (text(row, 0)?, instant(row, 1)?);
         conn.prepare_cached(
-            "UPDATE jobs SET next_due_at = ?2 WHERE name = ?1 AND (next_due_at IS NULL OR next_due_at > ?2)",
+            "UPDATE jobs SET next_due_at = ?2, ended_at = NULL
+              WHERE name = ?1 AND (next_due_at IS NULL OR next_due_at > ?2)",
         )?
         .execute(params![job, At::from(place)])?;
         answer_after(conn, job, place - Duration::from_millis(1))?;
@@ -145,7 +146,7 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
 pub(super) fn unwatched(conn: &Connection, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>> {
     let mut statement = conn.prepare(
         "SELECT j.name, j.definition, j.timezone, j.enabled, j.paused_at IS NOT NULL, j.next_due_at, j.definition_hash,
-                j.revision, j.loaded_at, p.id, f.due_at
+                j.revision, j.loaded_at, j.source, p.id, f.due_at
            FROM pushes AS p INDEXED BY pushes_open
            JOIN fires AS f ON f.id = p.fire_id
            JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
@@ -158,7 +159,7 @@ pub(super) fn unwatched(conn: &Connection, after: Option<UtcMs>, until: UtcMs) -
     )?;
     statement
         .query_and_then(params![after.map(At::from), At::from(until)], |row| {
-            Ok(Unwatched { job: stored_job(row)?, push_id: row.get(9)?, due_at: instant(row, 10)? })
+            Ok(Unwatched { job: stored_job(row)?, push_id: row.get(10)?, due_at: instant(row, 11)? })
         })?
         .collect()
 }

@@ -217,6 +217,7 @@ async fn load(store: &dyn Store, jobs: &[(&Job, UtcMs)]) {
         definition_hash: 1,
         next_due_at: Some(*next),
         keeps_place: false,
+        source: Default::default(),
     };
     store.apply_jobs(jobs.iter().map(change).collect(), vec![], at(-DAY)).await.unwrap();
 }

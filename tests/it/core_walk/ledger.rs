@@ -149,7 +149,7 @@ impl Ledger {
                 kept.end_before(now);
             }
         }
-        for JobChange { job, definition_hash, next_due_at, keeps_place } in changes {
+        for JobChange { job, definition_hash, next_due_at, keeps_place, .. } in changes {
             let name: Arc<str> = Arc::from(&*job.name);
             let old = self.jobs.remove(&name);
             let is_back = old.as_ref().is_some_and(|old| old.removed);

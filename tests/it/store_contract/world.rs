@@ -62,7 +62,13 @@ pub fn job(name: &str) -> Job {
 }
 
 pub fn change(job: Job, next: UtcMs) -> JobChange {
-    JobChange { definition_hash: hash(&job), job, next_due_at: Some(next), keeps_place: false }
+    JobChange {
+        definition_hash: hash(&job),
+        job,
+        next_due_at: Some(next),
+        keeps_place: false,
+        source: Default::default(),
+    }
 }
 
 fn hash(job: &Job) -> i64 {

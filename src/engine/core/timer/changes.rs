@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::Job;
+use crate::domain::job::JobSource;
 
 /// New and changed definitions, each with its hash, and jobs that are to go.
 #[derive(Default)]
 pub(super) struct Changes {
     pub changed: VecDeque<(Job, i64)>,
     pub removed: Vec<Arc<str>>,
+    /// Who says so.
+    pub source: JobSource,
 }
 
 impl Changes {
@@ -24,7 +27,7 @@ impl Changes {
     pub fn first(&self, most: usize) -> Changes {
         let changed: VecDeque<_> = self.changed.iter().take(most).cloned().collect();
         let removed = self.removed.iter().take(most - changed.len()).cloned().collect();
-        Changes { changed, removed }
+        Changes { changed, removed, source: self.source }
     }
 
     /// The first so many are in force.

@@ -10,6 +10,7 @@ use super::ask::Ask;
 use super::changes::Changes;
 use super::state::{ApplyError, Mark, Step, Task, Timer};
 use super::timeline::Timeline;
+use crate::domain::job::JobSource;
 use crate::domain::{Job, Reason, UtcMs};
 use crate::engine::core::Event;
 use crate::policy::schedule::CompiledSchedule;
@@ -63,10 +64,13 @@ impl Timer {
     fn put_in_force(&mut self, jobs: Vec<(Job, i64)>, now: UtcMs) -> Result<(), ApplyError> {
         let mut kept: HashSet<Arc<str>> = HashSet::with_capacity(jobs.len());
         let mut changed = VecDeque::new();
+        let mut taken_over = Vec::new();
         for (job, definition_hash) in jobs {
             if let Some(known) = self.timeline.get(&job.name) {
                 kept.insert(known.name.clone());
-                if known.definition_hash == definition_hash {
+                if known.source.is_verb() {
+                    taken_over.push(job.name.clone());
+                } else if known.definition_hash == definition_hash {
                     continue;
                 }
             }
@@ -76,12 +80,30 @@ impl Timer {
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
             changed.push_back((job, definition_hash));
         }
-        let mut removed: Vec<Arc<str>> = self.timeline.names().filter(|name| !kept.contains(*name)).cloned().collect();
+        let mut removed: Vec<Arc<str>> =
+            self.timeline.file_jobs().filter(|name| !kept.contains(*name)).cloned().collect();
         // The memory of jobs has no order; what is done has one.
         removed.sort_unstable();
-        self.unfinished = Changes { changed, removed };
+        tell_taken_over(&taken_over);
+        self.unfinished = Changes { changed, removed, source: JobSource::File };
         let all = self.unfinished.len();
         self.tasks.extend([Task::Until(Mark::InForce { all }), Task::NextPart { now }]);
+        Ok(())
+    }
+
+    /// Puts in force what a verb says of some jobs, and leaves all others alone.
+    pub(super) fn apply_by_verb(
+        &mut self,
+        changed: Vec<(Job, i64)>,
+        removed: Vec<Arc<str>>,
+        step: &Step<'_>,
+    ) -> Result<(), ApplyError> {
+        let now = step.now.wall;
+        if self.must_wait(now) {
+            return Err(ApplyError::Clock { now });
+        }
+        self.unfinished = Changes { changed: changed.into(), removed, source: JobSource::Verb };
+        self.tasks.push(Task::NextPart { now });
         Ok(())
     }
 
@@ -106,7 +128,7 @@ impl Timer {
         if self.unfinished.is_empty() {
             return Ok(());
         }
-        let Changes { changed, removed } = self.unfinished.first(CHANGES_AT_ONCE);
+        let Changes { changed, removed, source } = self.unfinished.first(CHANGES_AT_ONCE);
         let mut outgoing = removed.clone();
         let mut changes = Vec::with_capacity(changed.len());
         for (job, definition_hash) in changed {
@@ -125,7 +147,7 @@ impl Timer {
             let relisted = outgoing_job.filter(|known| known.schedule.differs_by_lists_alone(&schedule));
             self.relisted.extend(relisted.map(|known| known.name.clone()));
             outgoing.extend(outgoing_job.map(|known| known.name.clone()));
-            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place });
+            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place, source });
         }
         self.tasks.extend([Task::ApplyPart { changes, removed, now }, Task::Close { names: outgoing, now }]);
         Ok(())
@@ -224,12 +246,25 @@ fn tell_vanished(jobs: &[(String, usize)]) {
     );
 }
 
+/// Jobs that verbs made, and that files bring now: perhaps two people chose one name.
+fn tell_taken_over(jobs: &[String]) {
+    if jobs.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = jobs.iter().take(MOST_NAMED).map(String::as_str).collect();
+    warn!(
+        jobs = names.join(", "),
+        count = jobs.len(),
+        "the files bring jobs that verbs had made: the definitions of the files hold from now on"
+    );
+}
+
 /// The job that [`Timeline::put`] is given for a change that was made durable.
 fn scheduled(change: &JobChange, timeline: &Timeline, now: UtcMs) -> StoredJob {
-    let JobChange { job, definition_hash, next_due_at, .. } = change;
+    let JobChange { job, definition_hash, next_due_at, source, .. } = change;
     let paused = timeline.get(&job.name).is_some_and(|known| known.is_paused());
     // Its revision is the store's to count, and the timeline does not ask for it.
-    StoredJob { paused, revision: 0, ..StoredJob::new(job, *definition_hash, *next_due_at, now) }
+    StoredJob { paused, revision: 0, source: *source, ..StoredJob::new(job, *definition_hash, *next_due_at, now) }
 }
 
 /// Where the ledger of a schedule begins that is in force from `now` on.

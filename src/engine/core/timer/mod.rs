@@ -128,6 +128,7 @@ impl Timer {
                 ]);
                 return;
             }
+            Input::ApplyByVerb { changed, removed } => (Mark::Command, Task::ApplyByVerb { changed, removed }),
             Input::Reread => (Mark::Reread, Task::Reread { awake_at: now }),
             Input::BeginWatch => (Mark::Command, Task::BeginWatch { now }),
             Input::EndWatch => (Mark::Command, Task::EndWatch { now }),
@@ -156,6 +157,7 @@ impl Timer {
                 self.ask(Ask::LastRecorded, task, step);
             }
             Task::Apply { jobs } => return self.apply(jobs, step),
+            Task::ApplyByVerb { changed, removed } => return self.apply_by_verb(changed, removed, step),
             Task::NextPart { now } => return self.next_part(now),
             Task::ApplyPart { changes, removed, now } => self.apply_part(changes, removed, now, step),
             Task::Close { names, now } => self.close(names, now),

@@ -25,6 +25,8 @@ pub enum ApplyError {
     Store(#[from] StoreError),
     #[error("job {job}: {error}")]
     Schedule { job: String, error: ScheduleError },
+    #[error("the clock shows {now}, which cannot be: set it first")]
+    Clock { now: UtcMs },
     #[error(
         "job {job}: what its definition called for until now is refused by the database again and again (a bug of \
          pushcron): keep the log, and restart"
@@ -52,7 +54,9 @@ pub enum Input {
     Tick { awake: Duration },
     /// New definitions, all of them, with their hashes.
     Apply(Vec<(Job, i64)>),
-    /// Another process paused or resumed jobs: places and standings are read again.
+    /// What a verb says of some jobs, in a process of its own.
+    ApplyByVerb { changed: Vec<(Job, i64)>, removed: Vec<Arc<str>> },
+    /// Another process paused or resumed jobs, or made, changed or removed some: all is read again.
     Reread,
     /// What the one [`Action::Ask`] under way came to.
     Answer(Result<Answer, StoreError>),
@@ -132,6 +136,10 @@ pub(super) enum Task {
 
     Apply {
         jobs: Vec<(Job, i64)>,
+    },
+    ApplyByVerb {
+        changed: Vec<(Job, i64)>,
+        removed: Vec<Arc<str>>,
     },
     NextPart {
         now: UtcMs,

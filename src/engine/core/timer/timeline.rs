@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::Timing;
+use crate::domain::job::{JobSource, Timing};
 use crate::domain::{Misfire, Overlap, Reason, UtcMs};
 use crate::policy::misfire::{self, Gap, InstantDecision, JobView};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
@@ -52,6 +52,7 @@ pub struct Scheduled {
     pub name: Arc<str>,
     pub schedule: Arc<CompiledSchedule>,
     pub definition_hash: i64,
+    pub source: JobSource,
     /// The first instant that is not decided.
     next_due_at: Option<UtcMs>,
     /// The place that the store holds, which differs from `next_due_at` after the clock was set back and while a gap is
@@ -215,6 +216,7 @@ impl Timeline {
         let scheduled = Scheduled {
             name: job.name,
             definition_hash: job.definition_hash,
+            source: job.source,
             next_due_at,
             stored_at,
             owed,
@@ -258,8 +260,9 @@ impl Timeline {
         self.by_name.get(name).map(|index| &self.jobs[*index])
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.by_name.keys()
+    /// Jobs of the files.
+    pub fn file_jobs(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.by_name.iter().filter(|(_, index)| !self.jobs[**index].source.is_verb()).map(|(name, _)| name)
     }
 
     pub fn len(&self) -> usize {

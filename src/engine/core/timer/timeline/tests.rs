@@ -26,6 +26,7 @@ fn every_minute(name: &str) -> StoredJob {
         definition_hash: 7,
         revision: 1,
         loaded_at: START,
+        source: JobSource::File,
     }
 }
 
@@ -262,7 +263,7 @@ fn a_removed_job_is_forgotten() {
     assert_eq!(timeline.len(), 2);
     timeline.remove("a");
     assert_eq!((timeline.len(), timeline.is_empty()), (1, false));
-    assert_eq!(timeline.names().map(|name| &**name).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(timeline.file_jobs().map(|name| &**name).collect::<Vec<_>>(), ["b"]);
     assert!(timeline.get("a").is_none());
     assert_eq!(fires(&timeline.plan(after(60), 9)), [("b", 60, Decision::Fired)]);
     timeline.remove("b");

@@ -1,0 +1,214 @@
+//! What `add` and `edit` say of a job, put into the words of the files.
+
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+use clap_complete::ArgValueCandidates;
+use serde_json::{Map, Value, json};
+
+use super::candidates;
+use super::failure::{Exit, Failure};
+use super::push::from_stdin;
+use crate::answers::when;
+use crate::domain::UtcMs;
+
+/// How late a reminder may still come after an absence: late is better than never.
+const ONE_SHOT_WITHIN: &str = "24h";
+
+#[derive(Debug, Args)]
+pub struct JobWords {
+    /// Five fields, six with seconds first, or a macro such as @daily
+    #[arg(long, group = "when", value_name = "FIELDS", help_heading = "When")]
+    cron: Option<String>,
+    /// A period such as 30m
+    #[arg(long, group = "when", value_name = "DURATION", help_heading = "When")]
+    every: Option<String>,
+    /// Once: 14:30 (today, else tomorrow) or 2026-12-24T18:00 by the job's zone, or an instant with its offset
+    #[arg(long, group = "when", value_name = "TIME", help_heading = "When")]
+    at: Option<String>,
+    /// Once, after this time, such as 20m
+    #[arg(long, group = "when", value_name = "DURATION", value_parser = duration, help_heading = "When")]
+    r#in: Option<Duration>,
+    /// The zone of the schedule, instead of the daemon's
+    #[arg(long, value_name = "ZONE", help_heading = "When")]
+    zone: Option<String>,
+    /// The im, as accounts name it
+    #[arg(long, help_heading = "What")]
+    im: Option<String>,
+    /// May be repeated, as --user may: a push to each
+    #[arg(long, value_name = "ID", help_heading = "What")]
+    group: Vec<String>,
+    #[arg(long, value_name = "ID", help_heading = "What")]
+    user: Vec<String>,
+    /// A note: the text where there is no content, and the title where a protocol has one
+    #[arg(long, help_heading = "What")]
+    title: Option<String>,
+    /// The text; `-` reads it from standard input
+    #[arg(long, group = "content", help_heading = "What")]
+    text: Option<String>,
+    /// A file that the daemon may read at that hour, an http(s) address, base64://… or data:…
+    #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
+    image: Option<String>,
+    #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
+    voice: Option<String>,
+    #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
+    video: Option<String>,
+    #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
+    file: Option<String>,
+    /// A JSON list of items, as in the files
+    #[arg(long, group = "content", value_name = "JSON", help_heading = "What")]
+    mixed: Option<String>,
+    /// The account that must be used, and no other
+    #[arg(long, add = ArgValueCandidates::new(candidates::accounts), help_heading = "What")]
+    account: Option<String>,
+    /// The deadline of one attempt, such as 8s
+    #[arg(long, value_name = "DURATION", help_heading = "What")]
+    timeout: Option<String>,
+    /// What happens to instants that are noticed late: skip, latest or all
+    #[arg(long, value_name = "POLICY", help_heading = "What")]
+    misfire: Option<String>,
+    /// What a fire does while pushes of an older one are open: allow, skip or replace
+    #[arg(long, value_name = "POLICY", help_heading = "What")]
+    overlap: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    when::duration(text).ok_or_else(|| "expected a duration such as 20m".to_owned())
+}
+
+impl JobWords {
+    /// Whether anything was said.
+    pub fn is_empty(&self) -> bool {
+        !self.says_when()
+            && self.zone.is_none()
+            && !self.says_of_pushes()
+            && self.misfire.is_none()
+            && self.overlap.is_none()
+    }
+
+    pub fn says_when(&self) -> bool {
+        self.cron.is_some() || self.every.is_some() || self.at.is_some() || self.r#in.is_some()
+    }
+
+    fn says_of_pushes(&self) -> bool {
+        let texts = [&self.im, &self.title, &self.account, &self.timeout, &self.mixed, &self.text];
+        let media = [&self.image, &self.voice, &self.video, &self.file];
+        !self.group.is_empty() || !self.user.is_empty() || texts.iter().chain(&media).any(|said| said.is_some())
+    }
+
+    /// Puts what was said into the mapping of a job, whose other keys stay as they are. `zone` is the daemon's.
+    ///
+    /// # Errors
+    ///
+    /// A time that is none, or past; a text that cannot be read.
+    pub fn put_into(&self, job: &mut Map<String, Value>, zone: &str, now: UtcMs) -> Result<(), Failure> {
+        let mut put = |key: &str, said: &Option<String>| {
+            if let Some(text) = said {
+                job.insert(key.to_owned(), json!(plain(text)));
+            }
+        };
+        put("timezone", &self.zone);
+        put("overlap", &self.overlap);
+        if let Some(policy) = &self.misfire {
+            match job.get_mut("misfire").and_then(Value::as_object_mut) {
+                Some(misfire) => drop(misfire.insert("policy".to_owned(), json!(plain(policy)))),
+                None => drop(job.insert("misfire".to_owned(), json!({ "policy": plain(policy) }))),
+            }
+        }
+        if self.says_when() {
+            self.put_schedule(job, zone, now)?;
+        }
+        if self.says_of_pushes() {
+            self.put_pushes(job)?;
+        }
+        Ok(())
+    }
+
+    fn put_schedule(&self, job: &mut Map<String, Value>, zone: &str, now: UtcMs) -> Result<(), Failure> {
+        for key in ["cron", "every", "at"] {
+            job.shift_remove(key);
+        }
+        let once = match (&self.at, self.r#in) {
+            (Some(text), _) => {
+                let zone = job.get("timezone").and_then(Value::as_str).unwrap_or(zone);
+                let at = when::coming(text, &when::zone(zone), now);
+                Some(at.map_err(|problem| Failure::new(Exit::Usage, format!("--at: {problem}")))?)
+            }
+            (None, Some(wait)) => Some(now + wait),
+            (None, None) => None,
+        };
+        if let Some(at) = once {
+            job.insert("at".to_owned(), json!(at.to_string()));
+            let misfire = job.entry("misfire").or_insert_with(|| json!({}));
+            if let Some(misfire) = misfire.as_object_mut() {
+                misfire.entry("within").or_insert_with(|| json!(ONE_SHOT_WITHIN));
+            }
+        }
+        for (key, said) in [("cron", &self.cron), ("every", &self.every)] {
+            if let Some(text) = said {
+                job.insert(key.to_owned(), json!(plain(text)));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_pushes(&self, job: &mut Map<String, Value>) -> Result<(), Failure> {
+        let content = self.content()?;
+        let mut pushes = match job.shift_remove("push") {
+            Some(Value::Array(pushes)) => pushes,
+            _ => vec![json!({})],
+        };
+        let targets: Vec<(&str, &String)> =
+            self.group.iter().map(|id| ("group", id)).chain(self.user.iter().map(|id| ("user", id))).collect();
+        if !targets.is_empty() {
+            let first = pushes.swap_remove(0);
+            let to = |(key, id): &(&str, &String)| {
+                let mut push = first.clone();
+                if let Some(keys) = push.as_object_mut() {
+                    keys.shift_remove("group");
+                    keys.shift_remove("user");
+                    keys.insert((*key).to_owned(), json!(plain(id)));
+                }
+                push
+            };
+            pushes = targets.iter().map(to).collect();
+        }
+        for keys in pushes.iter_mut().filter_map(Value::as_object_mut) {
+            for (key, said) in
+                [("im", &self.im), ("title", &self.title), ("account", &self.account), ("timeout", &self.timeout)]
+            {
+                if let Some(text) = said {
+                    keys.insert(key.to_owned(), json!(plain(text)));
+                }
+            }
+            if let Some((key, value)) = &content {
+                for other in ["text", "image", "voice", "video", "file", "mixed"] {
+                    keys.shift_remove(other);
+                }
+                keys.insert((*key).to_owned(), value.clone());
+            }
+        }
+        job.insert("push".to_owned(), Value::Array(pushes));
+        Ok(())
+    }
+
+    fn content(&self) -> Result<Option<(&'static str, Value)>, Failure> {
+        if let Some(text) = &self.text {
+            let text = if text == "-" { from_stdin()? } else { text.clone() };
+            return Ok(Some(("text", json!(plain(&text)))));
+        }
+        if let Some(items) = &self.mixed {
+            let items = serde_json::from_str::<Vec<Value>>(&plain(items)).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
+            })?;
+            return Ok(Some(("mixed", Value::Array(items))));
+        }
+        let media = [("image", &self.image), ("voice", &self.voice), ("video", &self.video), ("file", &self.file)];
+        Ok(media.into_iter().find_map(|(key, source)| Some((key, json!(plain(source.as_ref()?))))))
+    }
+}
+
+/// A dollar on the command line is a dollar; only the files know variables.
+fn plain(text: &str) -> String {
+    text.replace("${", "$${")
+}

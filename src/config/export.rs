@@ -1,0 +1,148 @@
+//! A definition written as the files spell it: what the decoder would read as the same job, whatever the `defaults:` are.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{MISSING_LISTS, SHIFTS};
+use crate::domain::calendar::{CalendarPart, DaySet, Shift};
+use crate::domain::job::{DstGap, describe_ms};
+use crate::domain::{
+    Body, DayRule, Job, Media, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Target,
+};
+
+/// A job as a mapping under `jobs:`. Each dollar is doubled where the files would take it for a variable.
+pub fn written(job: &Job) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
+    put("name", json!(job.name));
+    match &job.schedule {
+        Schedule::Cron(text) => put("cron", json!(text)),
+        Schedule::Every(ms) => put("every", json!(describe_ms(*ms))),
+        Schedule::At(at) => put("at", json!(at.to_string())),
+    }
+    put("timezone", json!(job.timezone));
+    if !job.enabled {
+        put("enabled", json!(false));
+    }
+    let pushes: Vec<Value> = job.push.iter().map(push).collect();
+    put("push", Value::Array(pushes));
+    // A job has one policy for all of its pushes.
+    if let Some(push) = job.push.first() {
+        put("retry", retry(&push.retry));
+    }
+    put("misfire", misfire(&job.misfire));
+    let overlap = match job.overlap {
+        Overlap::Allow => "allow",
+        Overlap::Skip => "skip",
+        Overlap::Replace => "replace",
+    };
+    put("overlap", json!(overlap));
+    if let Some(rule) = &job.days {
+        days(rule, &mut put);
+    }
+    put("dst_gap", json!(if job.dst_gap == DstGap::Skip { "skip" } else { "fire" }));
+    with_plain_dollars(Value::Object(keys))
+}
+
+fn days(rule: &DayRule, put: &mut impl FnMut(&str, Value)) {
+    if let Some(calendar) = &rule.workdays {
+        put("workdays", json!(calendar.name));
+    }
+    for (key, sets) in [("only", &rule.only), ("except", &rule.except), ("also", &rule.also)] {
+        if !sets.is_empty() {
+            put(key, json!(sets.iter().map(day_set).collect::<Vec<String>>()));
+        }
+    }
+    if let Some((word, _)) = SHIFTS.iter().find(|(_, shift)| *shift == rule.shift && rule.shift != Shift::None) {
+        put("shift", json!(word));
+    }
+    if let Some(nth) = rule.nth {
+        put("nth", json!(nth));
+    }
+    if let Some((word, _)) = MISSING_LISTS.iter().find(|(_, missing)| *missing == rule.on_missing) {
+        put("on_missing_calendar", json!(word));
+    }
+}
+
+fn day_set(set: &DaySet) -> String {
+    match set {
+        DaySet::Days(from, until) if from == until => from.to_string(),
+        DaySet::Days(from, until) => format!("{from}..{until}"),
+        DaySet::Part(calendar, part) => {
+            let word = CalendarPart::WORDS.iter().find(|(_, known)| known == part).map_or("", |(word, _)| *word);
+            format!("{}.{word}", calendar.name)
+        }
+    }
+}
+
+fn push(push: &PushSpec) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
+    put("im", json!(push.im));
+    match &push.target {
+        Target::Group(id) => put("group", json!(id)),
+        Target::User(id) => put("user", json!(id)),
+    }
+    if let Some(account) = &push.account {
+        put("account", json!(account));
+    }
+    if let Some(title) = &push.message.title {
+        put("title", json!(title));
+    }
+    match &push.message.body {
+        Body::Text { text } => put("text", json!(text)),
+        Body::Image(media) => put("image", written_media(media)),
+        Body::Voice(media) => put("voice", written_media(media)),
+        Body::Video(media) => put("video", written_media(media)),
+        Body::File(media) => put("file", written_media(media)),
+        Body::Mixed { items } => put("mixed", json!(items)),
+    }
+    put("timeout", duration(push.timeout));
+    Value::Object(keys)
+}
+
+fn written_media(media: &Media) -> Value {
+    json!(media)
+}
+
+fn retry(policy: &RetryPolicy) -> Value {
+    json!({
+        "max_attempts": policy.max_attempts,
+        "backoff": duration(policy.backoff),
+        "factor": policy.factor,
+        "max_backoff": duration(policy.max_backoff),
+        "jitter": policy.jitter,
+        "give_up_after": duration(policy.give_up_after),
+        "resend_unknown": policy.resend_unknown,
+    })
+}
+
+fn misfire(misfire: &Misfire) -> Value {
+    let policy = match misfire.policy {
+        MisfirePolicy::Skip => "skip",
+        MisfirePolicy::Latest => "latest",
+        MisfirePolicy::All => "all",
+    };
+    json!({
+        "policy": policy,
+        "within": duration(misfire.within),
+        "grace": duration(misfire.grace),
+        "max": misfire.max,
+    })
+}
+
+fn duration(duration: Duration) -> Value {
+    json!(describe_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn with_plain_dollars(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("${", "$${")),
+        Value::Array(values) => Value::Array(values.into_iter().map(with_plain_dollars).collect()),
+        Value::Object(keys) => {
+            Value::Object(keys.into_iter().map(|(key, value)| (key, with_plain_dollars(value))).collect())
+        }
+        value => value,
+    }
+}
