@@ -220,6 +220,7 @@ fn job(i: usize) -> Job {
             message: Message { title: Some("Daily report".to_owned()), body: Body::Text { text } },
             timeout: Duration::from_secs(15),
             retry: RetryPolicy::default(),
+            render: None,
         }],
         misfire: Misfire::default(),
         overlap: Overlap::Allow,

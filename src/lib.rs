@@ -6,6 +6,7 @@
 //! - [`clock`]: the one clock, real or manual.
 //! - [`zone`]: which time zone data the process goes by.
 //! - [`policy`]: pure decisions: what is due, which account, what follows from an outcome.
+//! - [`render`]: texts with `{{ … }}` that become what is sent, within bounds.
 //! - [`config`]: YAML files to definitions, or every problem with its place.
 //! - [`store`]: all SQL, behind narrow traits.
 //! - [`net`]: the one HTTP server, and whose names a request may be addressed to.
@@ -35,6 +36,7 @@ pub mod logging;
 pub mod media;
 pub mod net;
 pub mod policy;
+pub mod render;
 pub mod senders;
 pub mod simulate;
 pub mod store;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::decoder::Decoder;
+use super::diagnostics::Place;
 use super::draft::{DaemonDraft, OnFailureDraft};
 use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, MISSING_LISTS, ON_FAILURE_KEYS};
 use super::secrets::SecretForm;
@@ -48,6 +49,7 @@ impl DaemonDraft {
                 let OnFailureDraft { command, as_root, every, .. } = draft;
                 OnFailure { push, command, as_root, every }
             }),
+            template_env: self.template_values,
         }
     }
 }
@@ -79,9 +81,24 @@ impl Decoder<'_> {
                 }
                 "on_missing_calendar" => daemon.on_missing_calendar = self.choice(key, node, &MISSING_LISTS),
                 "on_failure" => daemon.on_failure = self.on_failure(node),
+                "template_env" => daemon.template_env = self.template_env(key, node),
                 _ => self.unknown_key(entry, "daemon", DAEMON_KEYS),
             }
         }
+    }
+
+    fn template_env(&mut self, key: &str, node: &Node) -> Vec<(Place, String)> {
+        let mut named = Vec::new();
+        for (at, name) in self.texts(key, node).unwrap_or_default() {
+            let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            if is_name {
+                named.push((self.place(at), name.into_owned()));
+            } else {
+                self.error(at, format!("{key}: expected names of environment variables, without '$' and braces"));
+            }
+        }
+        named
     }
 
     /// A path that does not start at the file's directory.

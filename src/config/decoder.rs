@@ -1,7 +1,7 @@
 //! What every part of a file is read with: the diagnostics, the environment, and one way to ask a node for a value.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::environment::LoadEnvironment;
 use super::mask;
 use super::scalar;
 use super::scalar::BadVariable;
+use super::templates::Mark;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
 
@@ -37,6 +38,10 @@ pub(super) struct Decoder<'a> {
     pub incomplete: &'a mut Incomplete,
     /// Token files that were read.
     pub secret_files: &'a mut Vec<PathBuf>,
+    /// Variables in places that may hold secrets.
+    pub secret_names: &'a mut HashSet<String>,
+    /// Texts of the push under way that are templates or look like some.
+    pub marks: Option<Vec<Mark>>,
 }
 
 impl Decoder<'_> {
@@ -83,7 +88,13 @@ impl Decoder<'_> {
     /// The text of a scalar with its variables replaced. Numbers and bools are texts too, as they were written.
     pub fn text<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Cow<'n, str>> {
         match node.value() {
-            Value::Scalar(scalar) => self.interpolated(key, &scalar.text, node.at, LITERAL),
+            Value::Scalar(scalar) => {
+                let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
+                if let Some(marks) = &mut self.marks {
+                    marks.extend(Mark::of(&scalar.text, &text, node.at));
+                }
+                Some(text)
+            }
             _ => {
                 self.wrong(key, node, "a text");
                 None
@@ -93,6 +104,9 @@ impl Decoder<'_> {
 
     /// A text with its variables replaced; `hint` says what to do about one that is not set.
     pub fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: &str) -> Option<Cow<'n, str>> {
+        if self.guarded {
+            self.secret_names.extend(scalar::variables(text).map(str::to_owned));
+        }
         match scalar::interpolate(text, &*self.environment.variable) {
             Ok(text) if text.contains('\0') => {
                 self.error(at, format!("{key}: a text cannot hold a NUL character"));

@@ -17,6 +17,7 @@ impl Decoder<'_> {
                 "misfire" => defaults.misfire = self.misfire(node).unwrap_or_default(),
                 "timeout" => defaults.timeout = self.timeout(node),
                 "overlap" => defaults.overlap = self.choice(key, node, &OVERLAPS),
+                "render" => defaults.render = self.bool(key, node),
                 "dst_gap" => defaults.dst_gap = self.choice(key, node, &DST_GAPS),
                 _ => self.unknown_key(entry, "defaults", DEFAULTS_KEYS),
             }

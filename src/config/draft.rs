@@ -2,7 +2,7 @@
 //!
 //! Plain data. 100,000 jobs stand here at once, so drafts are small and hold the finished parts where they can.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use jiff::civil;
 use super::calendars::DaysDraft;
 use super::diagnostics::Place;
 use super::settings::Heartbeat;
+use super::templates::Mark;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::DstGap;
@@ -32,6 +33,7 @@ pub(super) struct JobDraft {
     pub overlap: Option<Overlap>,
     pub dst_gap: Option<DstGap>,
     pub days: Option<Box<DaysDraft>>,
+    pub render: Option<bool>,
     pub name_at: Place,
     pub schedule_at: At,
 }
@@ -57,6 +59,9 @@ pub(super) struct PushDraft {
     pub recipients: Option<Box<Recipients>>,
     /// Whether `spec.timeout` was given, so that the one of `defaults` does not count.
     pub has_timeout: bool,
+    pub render: Option<bool>,
+    /// Texts that are templates or look like some; most pushes have none.
+    pub marks: Vec<Mark>,
     pub places: PushPlaces,
 }
 
@@ -169,6 +174,10 @@ pub(super) struct DaemonDraft {
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailureDraft>,
     pub on_missing_calendar: Option<MissingList>,
+    /// Names of variables, and where each stands.
+    pub template_env: Vec<(Place, String)>,
+    /// Of these with their values, once they are looked up.
+    pub template_values: BTreeMap<String, String>,
 }
 
 /// `on_failure` before its push is checked against the accounts.
@@ -190,6 +199,7 @@ pub(super) struct DefaultsDraft {
     pub timeout: Option<Duration>,
     pub overlap: Option<Overlap>,
     pub dst_gap: Option<DstGap>,
+    pub render: Option<bool>,
 }
 
 /// The keys of a `retry:` that are there.

@@ -13,7 +13,7 @@ impl Decoder<'_> {
         let entries = self.map("a job", node)?;
         let errors = self.diagnostics.error_count();
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
-        let (mut retry, mut misfire, mut overlap, mut dst_gap) = (None, None, None, None);
+        let (mut retry, mut misfire, mut overlap, mut dst_gap, mut render) = (None, None, None, None, None);
         let mut days: Option<Box<DaysDraft>> = None;
         for entry in entries {
             let (key, value) = (&*entry.key, &entry.node);
@@ -26,6 +26,7 @@ impl Decoder<'_> {
                 "retry" => retry = self.retry(value).map(Box::new),
                 "misfire" => misfire = self.misfire(value).map(Box::new),
                 "overlap" => overlap = self.choice(key, value, &OVERLAPS),
+                "render" => render = self.bool(key, value),
                 "dst_gap" => dst_gap = self.choice(key, value, &DST_GAPS),
                 key if DAY_KEYS.contains(&key) => self.day_key(key, value, days.get_or_insert_default()),
                 _ => self.unknown_key(entry, "a job", JOB_KEYS),
@@ -56,6 +57,7 @@ impl Decoder<'_> {
             overlap,
             dst_gap,
             days,
+            render,
             name_at,
             schedule_at,
         })

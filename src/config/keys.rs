@@ -10,7 +10,7 @@ pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs",
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 15] = [
+pub(super) const DAEMON_KEYS: [&str; 16] = [
     "database",
     "timezone",
     "keep_history",
@@ -26,18 +26,19 @@ pub(super) const DAEMON_KEYS: [&str; 15] = [
     "heartbeat",
     "on_failure",
     "on_missing_calendar",
+    "template_env",
 ];
 
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
 
 pub(super) const ON_FAILURE_KEYS: [&str; 4] = ["push", "command", "as_root", "every"];
 
-pub(super) const DEFAULTS_KEYS: [&str; 5] = ["retry", "misfire", "timeout", "overlap", "dst_gap"];
+pub(super) const DEFAULTS_KEYS: [&str; 6] = ["retry", "misfire", "timeout", "overlap", "dst_gap", "render"];
 
 /// Keys that every account may have.
 pub(super) const ACCOUNT_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
 
-pub(super) const JOB_KEYS: [&str; 18] = [
+pub(super) const JOB_KEYS: [&str; 19] = [
     "name",
     "cron",
     "every",
@@ -56,6 +57,7 @@ pub(super) const JOB_KEYS: [&str; 18] = [
     "shift",
     "nth",
     "on_missing_calendar",
+    "render",
 ];
 
 /// Those of a job that say something about days.

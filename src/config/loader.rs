@@ -34,6 +34,8 @@ pub(super) struct Loader<'a> {
     pub sources: Vec<SourceText>,
     pub files: Vec<PathBuf>,
     pub secret_files: Vec<PathBuf>,
+    /// Variables in places that may hold secrets.
+    pub secret_names: HashSet<String>,
     /// Directories of the files, the default places of local media.
     pub directories: Vec<PathBuf>,
     /// Files already read, so that a file reached twice counts once.
@@ -70,6 +72,7 @@ impl<'a> Loader<'a> {
             sources: Vec::new(),
             files: Vec::new(),
             secret_files: Vec::new(),
+            secret_names: HashSet::new(),
             directories: Vec::new(),
             read: HashSet::new(),
             alias_budget: ALIAS_BUDGET,
@@ -295,6 +298,8 @@ impl<'a> Loader<'a> {
             unseen_credentials: 0,
             incomplete: &mut self.incomplete,
             secret_files: &mut self.secret_files,
+            secret_names: &mut self.secret_names,
+            marks: None,
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
         let node = reader.only_node().map_err(|fault| reader.faults.push(fault)).ok();
@@ -320,6 +325,8 @@ impl<'a> Loader<'a> {
             unseen_credentials: 0,
             incomplete: &mut self.incomplete,
             secret_files: &mut self.secret_files,
+            secret_names: &mut self.secret_names,
+            marks: None,
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
         match reader.only_node() {
@@ -390,6 +397,8 @@ impl<'a> Loader<'a> {
                 unseen_credentials: 0,
                 incomplete: &mut self.incomplete,
                 secret_files: &mut self.secret_files,
+                secret_names: &mut self.secret_names,
+                marks: None,
             },
             specs: self.specs,
             daemon: &mut self.daemon,

@@ -10,7 +10,7 @@
 //!                     └────────────── diagnostics: every problem with its place ──────────────────┴─→ ConfigErrors
 //! ```
 //!
-//! `keys` holds the key words that decoder, schema and mask share.
+//! `keys` holds the key words that decoder, schema and mask share, `templates` what is told of texts that are rendered.
 
 mod accounts;
 mod calendars;
@@ -44,6 +44,7 @@ mod secrets;
 mod settings;
 mod sources;
 mod targets;
+mod templates;
 mod text;
 mod trust;
 mod validate;

@@ -21,11 +21,12 @@ enum Key {
     Account,
     Timeout,
     Options,
+    Render,
     Content(Kind),
 }
 
 /// Every spelling, ours first.
-const SPELLINGS: [(&str, Key); 26] = [
+const SPELLINGS: [(&str, Key); 27] = [
     ("im", Key::Im),
     ("group", Key::Group),
     ("user", Key::User),
@@ -40,6 +41,7 @@ const SPELLINGS: [(&str, Key); 26] = [
     ("account", Key::Account),
     ("timeout", Key::Timeout),
     ("options", Key::Options),
+    ("render", Key::Render),
     ("imType", Key::Im),
     ("im_type", Key::Im),
     ("groupCode", Key::Group),
@@ -117,9 +119,13 @@ impl Decoder<'_> {
 
     /// One push.
     pub fn push(&mut self, node: &Node) -> Option<PushDraft> {
-        let keys = self.push_keys(node)?;
-        let content = self.content(&keys, node);
-        self.push_with(keys, node, content)
+        self.marks = Some(Vec::new());
+        let keys = self.push_keys(node);
+        let content = keys.as_ref().and_then(|keys| self.content(keys, node));
+        let marks = self.marks.take().unwrap_or_default();
+        let mut draft = self.push_with(keys?, node, content)?;
+        draft.marks = marks;
+        Some(draft)
     }
 
     /// A push whose text may be absent, since a report is put behind it.
@@ -128,6 +134,9 @@ impl Decoder<'_> {
         let other = |key: Key| matches!(key, Key::Content(kind) if kind != Kind::Text);
         if let Some((_, entry)) = keys.given.iter().find(|(key, _)| other(*key)) {
             self.error(entry.key_at, format!("a report is sent as text: expected text, got {}", entry.key));
+        }
+        if let Some(entry) = keys.get(Key::Render) {
+            self.error(entry.key_at, "a report is not rendered: expected no render");
         }
         let mut read =
             |key: Key, name: &str| keys.get(key).and_then(|entry| self.optional_text(name, &entry.node)).flatten();
@@ -161,6 +170,7 @@ impl Decoder<'_> {
             Some(entry) => self.timeout(&entry.node).map(Some),
             None => Some(None),
         };
+        let render = keys.get(Key::Render).and_then(|entry| self.bool("render", &entry.node));
         let (im, im_at) = im?;
         let (account, account_at) = keys.account.map_or((None, im_at), |(id, at)| (Some(id), at));
         let target_at = whom.as_ref().map_or(node.at, |whom| whom.at);
@@ -170,8 +180,9 @@ impl Decoder<'_> {
             (Some(Whom { target, recipients, .. }), Some(timeout), Some((message, _))) => {
                 let has_timeout = timeout.is_some();
                 let timeout = timeout.unwrap_or(TIMEOUT);
-                let spec = PushSpec { im, target, account, message, timeout, retry: RetryPolicy::default() };
-                Some(PushDraft { spec, has_timeout, places, recipients })
+                let retry = RetryPolicy::default();
+                let spec = PushSpec { im, target, account, message, timeout, retry, render: None };
+                Some(PushDraft { spec, has_timeout, render, marks: Vec::new(), places, recipients })
             }
             (Some(Whom { recipients: Some(recipients), .. }), ..) if matches!(*recipients, Recipients::Named(_)) => {
                 if let Recipients::Named(names) = *recipients {

@@ -62,6 +62,11 @@ pub(super) enum BadVariable {
     Missing(String),
 }
 
+/// The names between `${` and `}`.
+pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
+    text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
 /// Replaces each `${NAME}` by the variable's value and each `$${` by `${`. What comes in is not looked at again.
 pub(super) fn interpolate<'t>(
     text: &'t str,

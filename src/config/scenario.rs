@@ -1,7 +1,7 @@
 //! The script of a simulation: what happens to accounts, to the daemon and to its clock, each problem with its place.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -153,6 +153,8 @@ pub fn scenario(
             unseen_credentials: 0,
             incomplete: &mut incomplete,
             secret_files: &mut secret_files,
+            secret_names: &mut HashSet::new(),
+            marks: None,
         };
         let mut reader = Reader::new(&text, &mut budget);
         match reader.only_node() {

@@ -1,5 +1,6 @@
 //! The daemon's own settings.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct DaemonSettings {
     pub metrics_listen: Option<SocketAddr>,
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailure>,
+    /// The variables of the environment that templates may use, with their values.
+    pub template_env: BTreeMap<String, String>,
 }
 
 /// A dead-man URL that is called while all is well.

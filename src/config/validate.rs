@@ -15,10 +15,13 @@ use super::expand::{Expansion, Several};
 use super::loader::Loader;
 use super::recipients::Book;
 use super::settings::DaemonSettings;
+use super::templates;
+use super::templates::TemplateCheck;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::{DstGap, Timing};
-use crate::domain::{Account, DayRule, Job, PushSpec, RetryPolicy, Schedule};
+use crate::domain::{Account, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
+use crate::render;
 
 /// What the drafts came to.
 pub(super) struct Definitions {
@@ -40,6 +43,9 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     refuse_twin_accounts(&mut loader.diagnostics, &loader.sources, &accounts);
     refuse_twin_jobs(&mut loader.diagnostics, &loader.sources, &jobs, &incomplete.jobs);
     let timezone = default_zone(&mut loader.diagnostics, &daemon, environment);
+    let (templates, values) =
+        TemplateCheck::new(&daemon.template_env, &loader.secret_names, environment, &mut loader.diagnostics);
+    daemon.template_values = values;
     let roots = daemon.media_roots.as_ref().unwrap_or(&loader.directories);
     let real = roots.iter().filter_map(|root| root.canonicalize().ok());
     let roots = roots.iter().cloned().chain(real).collect();
@@ -56,6 +62,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         there: HashMap::new(),
         calendars: CalendarSet::new(std::mem::take(&mut loader.calendars), environment.today()),
         on_missing: daemon.on_missing_calendar.unwrap_or_default(),
+        templates,
     };
     validator.expansion.check_targets(&targets, validator.diagnostics, validator.sources);
     validator.check_incomplete(incomplete);
@@ -63,7 +70,9 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let retry = RetryKeys::default().filled(&loader.defaults.retry);
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
-    let push = push.and_then(|(file, push)| {
+    let push = push.and_then(|(file, mut push)| {
+        // A text from a command line is a template only where it says so itself.
+        push.spec.render = validator.rendering(file, &push, false, &timezone);
         validator.check_media(file, &push, true);
         let at = Place { file, at: push.places.target.at, len: push.places.target.len };
         let mut pushes = validator.pushes(file, vec![push], &retry);
@@ -140,10 +149,11 @@ struct Validator<'a> {
     there: HashMap<PathBuf, Option<bool>>,
     calendars: CalendarSet,
     on_missing: MissingList,
+    templates: TemplateCheck,
 }
 
 impl Validator<'_> {
-    fn job(&mut self, draft: JobDraft) -> Option<Job> {
+    fn job(&mut self, mut draft: JobDraft) -> Option<Job> {
         let file = draft.name_at.file;
         let timezone = draft.timezone.unwrap_or_else(|| self.timezone.to_owned());
         let dst_gap = draft.dst_gap.or(self.defaults.dst_gap).unwrap_or_default();
@@ -168,7 +178,9 @@ impl Validator<'_> {
         if let Some(Schedule::Cron(text)) = &schedule {
             self.doubt_cron(text, schedule_at);
         }
-        for push in &draft.push {
+        let render = draft.render.or(self.defaults.render).unwrap_or(false);
+        for push in &mut draft.push {
+            push.spec.render = self.rendering(file, push, render, &timezone);
             self.check_media(file, push, draft.enabled);
         }
         let push = self.pushes(file, draft.push, &retry);
@@ -250,6 +262,25 @@ impl Validator<'_> {
         pushes
     }
 
+    /// How a push is rendered, if it is: what is wrong with its templates is told, and what goes out as it stands.
+    fn rendering(&mut self, file: u16, draft: &PushDraft, wanted: bool, timezone: &str) -> Option<Rendering> {
+        if !draft.render.unwrap_or(wanted) {
+            templates::literal(&draft.marks, file, self.sources, self.diagnostics);
+            return None;
+        }
+        let rendering = Rendering { timezone: timezone.to_owned() };
+        let place = (file, self.sources);
+        self.templates.rendered(&draft.marks, &rendering, place, self.environment, self.diagnostics);
+        let target = draft.places.target;
+        if render::is_template(draft.spec.target.id()) {
+            let place = Place { file, at: target.at, len: target.len };
+            let message = "a target is no template: expected the id of a group or a user";
+            self.diagnostics.error(place, message);
+        }
+        // Most pushes of a file that renders have nothing to render, and stay as they are.
+        draft.marks.iter().any(|mark| render::is_template(&mark.text)).then_some(rendering)
+    }
+
     /// Fills in a push. What is wrong with its account goes to the diagnostics.
     fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
         let PushSpec { im, account, target, message, .. } = &draft.spec;
@@ -290,6 +321,8 @@ impl Validator<'_> {
     fn check_media(&mut self, file: u16, draft: &PushDraft, enabled: bool) {
         let media = draft.spec.message.body.media();
         let sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
+        // Where a template leads is not known before its hour.
+        let sources = sources.filter(|source| !render::is_template(source));
         // One warning for a push is enough to look at it.
         if let Some((problem, hint)) = sources.filter_map(|source| self.doubt_media(source, enabled)).next() {
             let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
@@ -329,6 +362,10 @@ impl Validator<'_> {
         if leads == Some(false) {
             let problem = "a local file behind a link that leads out of daemon.media_roots will not be sent";
             return Some((problem, "name the directory where it really lies in daemon.media_roots"));
+        }
+        if enabled && leads.is_none() && source.contains(['*', '?']) {
+            let problem = "a pattern of file names is not expanded, and there is no file of this very name";
+            return Some((problem, "name one file; with 'render: true' its name can hold the date (docs/content.md)"));
         }
         (enabled && leads.is_none()).then_some((
             "this local file is not there now",

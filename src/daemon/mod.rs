@@ -137,6 +137,7 @@ impl Daemon {
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store).await?;
         let environment = setup::environment(&clock, &store, &opened.state_dir)?;
+        store.render_with(setup::templates(&config));
         let mut accounts = setup::accounts(&config, &environment)?;
         let started_at = clock.now();
 
@@ -301,6 +302,7 @@ impl Daemon {
         let in_force = self.in_force.at_reload(&config)?;
         let accounts = setup::accounts(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.database);
+        let templates = setup::templates(&config);
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
@@ -310,6 +312,7 @@ impl Daemon {
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.in_force.replace(in_force);
         self.media.set(media);
+        self.opened.store.render_with(templates);
         self.listeners.replace(&accounts, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(accounts));
         self.observers.replace(&config).await;

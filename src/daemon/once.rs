@@ -149,6 +149,7 @@ impl ByHand {
         let store = &opened.store;
         let environment = setup::environment(&self.clock, store, &opened.state_dir)?;
         let accounts = setup::accounts(&self.config, &environment)?;
+        store.render_with(setup::templates(&self.config));
         let media = setup::media(&self.config, &self.database);
         let media = Arc::new(PushMedia::new(media, self.clock.clone(), store.clone()));
         let (_, journal) = opened.recover(&accounts, &self.clock).await?;

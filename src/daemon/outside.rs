@@ -112,6 +112,7 @@ mod tests {
             message: Message { title: None, body: Body::Text { text: "hi".to_owned() } },
             timeout: Duration::from_secs(8),
             retry: RetryPolicy::default(),
+            render: None,
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
         let other = store::open(&database, Access::Write, now).await.unwrap();

@@ -369,6 +369,7 @@ mod tests {
                 message: Message { title: None, body: Body::Text { text: "x".repeat(1000) } },
                 timeout: Duration::from_secs(5),
                 retry: RetryPolicy::default(),
+                render: None,
             };
             let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
             self.store.push_ad_hoc(push, self.clock.now()).await.unwrap()

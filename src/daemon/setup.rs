@@ -13,11 +13,12 @@ use super::{DaemonError, Options};
 use crate::acts::keep_inline;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LoadEnvironment};
-use crate::domain::{Database, Job, StateDir, UtcMs};
+use crate::domain::{Database, Job, Render, StateDir, UtcMs};
 use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::recovery::{Recovered, recover};
 use crate::engine::send_journal::{self, SendJournal};
 use crate::media;
+use crate::render::Templates;
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
 use crate::store::{self, Access, AccountState, Blobs, Breakdown, Lease, LeaseError, Purpose, SharedStore, StoreError};
@@ -150,6 +151,11 @@ pub fn accounts(config: &Config, environment: &Environment) -> Result<Accounts, 
         accounts.push(LiveAccount::new(account.clone(), registered.spec, sender.into(), used));
     }
     Ok(Accounts::new(accounts, config.daemon.accounts_fallback))
+}
+
+/// What templates are rendered with.
+pub fn templates(config: &Config) -> Arc<dyn Render> {
+    Arc::new(Templates::new(config.daemon.template_env.clone()))
 }
 
 /// What media may be read from where. Our own files are never sent, wherever they lie.

@@ -115,10 +115,22 @@ pub struct PushSpec {
     pub timeout: Duration,
     #[serde(default)]
     pub retry: RetryPolicy,
+    /// Where its texts are templates: how they are rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render: Option<Rendering>,
 }
 
 fn fifteen_seconds() -> Duration {
     Duration::from_secs(15)
+}
+
+/// How the texts of a push become what is sent. It stands with the push until its first attempt is opened, and goes with
+/// the templates: what was rendered once is never rendered again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendering {
+    /// IANA name of the zone in which instants are told.
+    #[serde(default = "utc")]
+    pub timezone: String,
 }
 
 /// How often and how long a push is tried.

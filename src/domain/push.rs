@@ -174,6 +174,8 @@ pub struct Delivery {
     pub made_at: UtcMs,
     /// Results of parts from earlier attempts; parts that were sent are not sent again.
     pub parts: Vec<PartReport>,
+    /// Why what it was to say could not be made: then it is not sent.
+    pub unmade: Option<String>,
 }
 
 /// A media that was fetched, checked and measured, and lies in a local file for the time of the push.

@@ -83,6 +83,7 @@ reasons! {
     Unknown = "unknown": "no answer came that says whether it arrived",
     // Why it came to its end.
     AttemptsExhausted = "attempts_exhausted": "every attempt that its policy allows was made (retry: max_attempts)",
+    Content = "content": "what it was to say could not be made: its template failed",
     TooLate = "too_late": "its time was over before it could be sent (retry: give_up_after)",
     Unreadable = "unreadable": "its row in the database cannot be read",
     JobRemoved = "job_removed": "the job left the files",

@@ -10,7 +10,7 @@ use super::model::{
     AccountRow, AdHoc, Applied, Begin, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
     Restored, Settle, StoredJob, TakeBack, Unwatched,
 };
-use crate::domain::{Delivery, UtcMs};
+use crate::domain::{Delivery, Render, UtcMs};
 
 /// The life cycle of jobs, fires, pushes and attempts. Each verb is one transaction: all of it, or nothing.
 #[async_trait]
@@ -134,12 +134,18 @@ pub trait Store: Send + Sync {
     /// The platform proved that a message sent by this account arrived. Returns whether a push was found.
     async fn confirm(&self, account: &str, message_id: &str, now: UtcMs) -> Result<bool, StoreError>;
 
+    /// Renders with this from here on. Until somebody says with what, nothing that is to be rendered can be sent.
+    fn render_with(&self, renderer: Arc<dyn Render>);
+
     // --- attempts -----------------------------------------------------------------------------------------------
 
     /// Opens an attempt for each push that is still pending or retrying, and returns what is to be sent. A push
     /// missing from the answer was cancelled, withdrawn or resolved meanwhile. The dispatcher calls this a few
     /// milliseconds ahead of the instant, so `started_at` is the later of `now` and the push's `next_attempt_at`.
     /// A push whose row cannot be read ends as `failed`, with the reason `unreadable`, and holds up no other.
+    ///
+    /// Texts that are templates are rendered here, in the same transaction, and their row holds the result from then on.
+    /// Where that fails, the delivery says why it is [`unmade`](Delivery::unmade).
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> Result<Vec<Delivery>, StoreError>;
 
     /// Closes attempts: outcome, next state of the push and account health, in one transaction. A push that would be

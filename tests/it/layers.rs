@@ -9,7 +9,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("zone", &["domain"]),
     ("policy", &["domain"]),
-    ("config", &["domain", "policy"]),
+    ("render", &["domain"]),
+    ("config", &["domain", "policy", "render"]),
     ("store", &["domain"]),
     ("net", &["domain", "clock"]),
     ("senders", &["domain", "clock", "net"]),
@@ -22,8 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "domain", "clock", "zone", "policy", "config", "store", "net", "senders", "media", "engine", "acts",
-            "logging",
+            "domain", "clock", "zone", "policy", "render", "config", "store", "net", "senders", "media", "engine",
+            "acts", "logging",
         ],
     ),
     (
@@ -44,6 +45,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("granit_parser", &["config"]),
     ("croner", &["policy"]),
+    ("minijinja", &["render"]),
     ("tokio_cron_scheduler", &["daemon"]),
 ];
 

@@ -51,6 +51,7 @@ mod sender_wecom_robot;
 mod simulate;
 mod store_contract;
 mod telegram_test_api;
+mod templates;
 mod threats;
 mod upload_memory;
 mod walk;

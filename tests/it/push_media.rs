@@ -92,6 +92,7 @@ fn delivery(push_id: i64, due_at: UtcMs, source: &str) -> Delivery {
         expires_at: due_at + Duration::from_secs(3600),
         made_at: due_at,
         parts: Vec::new(),
+        unmade: None,
     }
 }
 

@@ -158,6 +158,7 @@ impl Flood {
             message: Message { title: None, body: Body::Text { text: "hi".to_owned() } },
             timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),
+            render: None,
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
         let made = (0..count).map(|_| self.store.push_ad_hoc(push.clone(), due_at));

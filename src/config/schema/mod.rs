@@ -185,6 +185,11 @@ fn daemon() -> Value {
             "Who is told when a push ends failed, unknown or expired, or an account goes down.",
         ),
         calendars::on_missing(),
+        key(
+            "template_env",
+            one_or_list("text"),
+            "Environment variables that templates may use, as {{ env.NAME }}. None that an account uses.",
+        ),
     ]);
     known(schema, &DAEMON_KEYS)
 }
@@ -226,6 +231,7 @@ fn defaults() -> Value {
         pushes::timeout(),
         overlap(),
         dst_gap(),
+        pushes::render(),
     ]);
     known(schema, &DEFAULTS_KEYS)
 }
@@ -291,7 +297,8 @@ fn job() -> Value {
             dst_gap(),
         ]
         .into_iter()
-        .chain(calendars::job_keys()),
+        .chain(calendars::job_keys())
+        .chain([pushes::render()]),
     );
     let mut schema = one_of_required(known(schema, &JOB_KEYS), &["cron", "every", "at"]);
     schema["required"] = json!(["name", "push"]);

@@ -28,6 +28,7 @@ pub fn push() -> Value {
     ] {
         keys.extend(names.iter().map(|name| key(name, schema.clone(), words)));
     }
+    keys.push(render());
     let mut schema = object(keys);
     // One kind of content, or a title alone, which is the text then.
     let mut title_alone = has("title");
@@ -102,6 +103,12 @@ fn common(text: &str, ids: &Value) -> Vec<Key> {
 pub fn timeout() -> Key {
     let words = "The deadline of one attempt, 100ms to 1h. A bare number counts milliseconds.";
     key("timeout", reference("timeout"), words).or("15s")
+}
+
+pub fn render() -> Key {
+    let words = "Its texts are templates: {{ due | date('%F') }}. They are rendered once, when the first attempt is opened; \
+                 docs/content.md tells what they know.";
+    key("render", reference("bool"), words).or(false)
 }
 
 pub fn options() -> Value {

@@ -26,6 +26,7 @@ fn push_to(im: &str, target: &str) -> PushSpec {
         message: Message { title: None, body: Body::Text { text: String::new() } },
         timeout: Duration::from_secs(5),
         retry: RetryPolicy::default(),
+        render: None,
     }
 }
 

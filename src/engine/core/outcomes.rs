@@ -82,6 +82,9 @@ impl Core {
 
     fn decide(&self, ended: &InFlight, outcome: &Outcome, step: &mut Step<'_>) -> Next {
         let delivery = &ended.delivery;
+        if delivery.unmade.is_some() {
+            return Next::Failed { reason: Reason::Content };
+        }
         let context = AttemptContext {
             attempt: delivery.attempt,
             max_attempts: delivery.max_attempts,

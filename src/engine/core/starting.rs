@@ -111,7 +111,8 @@ impl Core {
             let idempotent = catch_unwind(is_idempotent).unwrap_or(false);
             let (sender_name, generation) = (live.limits.sender, live.generation);
             live.allowance.begin(&delivery);
-            let is_called = delivery.message.body.media().is_empty();
+            let unmade = delivery.unmade.clone();
+            let is_called = unmade.is_none() && delivery.message.body.media().is_empty();
             if is_called {
                 self.queue.started(&account, now.moment);
             }
@@ -128,7 +129,15 @@ impl Core {
                 target_key,
             };
             self.starter.in_flight.insert(delivery.push_id, in_flight);
-            if is_called {
+            if let Some(problem) = unmade {
+                // Nothing is sent, and that says nothing of the account.
+                self.done(
+                    delivery.push_id,
+                    Report::failed(Outcome::Rejected, format!("not sent: {problem}")),
+                    false,
+                    step,
+                );
+            } else if is_called {
                 starts.push(Start { sender, delivery });
             } else {
                 step.act(Action::Resolve { sender_name, delivery });

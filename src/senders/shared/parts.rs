@@ -187,6 +187,7 @@ mod tests {
             expires_at: NOW + 2 * HOUR,
             made_at: NOW,
             parts: earlier.iter().map(part).collect(),
+            unmade: None,
         }
     }
 

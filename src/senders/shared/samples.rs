@@ -41,6 +41,7 @@ fn delivery(body: Body, media: Vec<MediaFile>) -> Delivery {
         expires_at: due_at + Duration::from_secs(3600),
         made_at: due_at,
         parts: Vec::new(),
+        unmade: None,
     }
 }
 

@@ -209,6 +209,7 @@ mod tests {
             expires_at: UtcMs::MAX,
             made_at: UtcMs(0),
             parts,
+            unmade: None,
         }
     }
 

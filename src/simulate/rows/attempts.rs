@@ -43,6 +43,7 @@ impl Rows {
             expires_at: push.expires_at,
             made_at: fire.due_at.max(fire.recorded_at),
             parts: Vec::new(),
+            unmade: None,
         }
     }
 

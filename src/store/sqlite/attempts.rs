@@ -1,17 +1,19 @@
 //! Attempts: opened before the first byte leaves, closed once, and those that a dead process left open.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use super::accounts;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
 use super::writer::Write;
-use crate::domain::{Delivery, Health, Reason, UtcMs};
+use crate::domain::{Delivery, Facts, Health, Reason, Render, Rendering, UtcMs};
 use crate::store::model::{Begin, Finish, Interrupted, TakeBack};
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
@@ -46,6 +48,7 @@ fn delivery(row: &Row<'_>, stem: &str, attempt: u32) -> Result<Delivery> {
         // Where it was recorded ahead it waits for its instant.
         made_at: due_at.max(instant(row, 12)?),
         parts: maybe_json(row, 11)?.unwrap_or_default(),
+        unmade: None,
     })
 }
 
@@ -63,6 +66,7 @@ fn key_stem(conn: &Connection) -> Result<String> {
 pub(super) struct BeginAttempts {
     pub begins: Vec<Begin>,
     pub now: UtcMs,
+    pub renderer: Arc<dyn Render>,
 }
 
 impl Write for BeginAttempts {
@@ -73,7 +77,7 @@ impl Write for BeginAttempts {
         let mut find = conn.prepare_cached(concat!(
             "SELECT ",
             delivery_columns!(),
-            ", p.attempts, p.next_attempt_at
+            ", p.attempts, p.next_attempt_at, p.render
                FROM pushes AS p
                JOIN fires AS f ON f.id = p.fire_id
               WHERE p.id = ?1 AND (p.state = 'pending' OR p.state = 'retrying')"
@@ -94,9 +98,9 @@ impl Write for BeginAttempts {
             let Some(row) = rows.next()? else { continue };
             let number = row.get::<_, u32>(DELIVERY_COLUMNS)? + 1;
             let started_at = self.now.max(maybe_instant(row, DELIVERY_COLUMNS + 1)?.unwrap_or(self.now));
-            let delivery = delivery(row, &stem, number);
+            let delivery = delivery(row, &stem, number).and_then(|it| Ok((it, maybe_json(row, DELIVERY_COLUMNS + 2)?)));
             drop(rows);
-            let delivery = match delivery {
+            let (mut delivery, rendering): (_, Option<Rendering>) = match delivery {
                 Ok(delivery) => delivery,
                 Err(Fault::Row(problem)) => {
                     end_unreadable(conn, *push_id, &problem, self.now)?;
@@ -108,11 +112,52 @@ impl Write for BeginAttempts {
                 open.execute(params![push_id, number, account, rule.as_str(), sender, At::from(started_at)])?;
             if opened == 1 {
                 mark.execute(params![push_id, number, account])?;
+                if let Some(rendering) = rendering {
+                    self.render(conn, &mut delivery, &rendering, account, started_at)?;
+                }
                 deliveries.push(delivery);
             }
         }
         Ok(deliveries)
     }
+}
+
+impl BeginAttempts {
+    /// Renders what is to be sent, and keeps it in the place of its templates: from here on every attempt sends these
+    /// bytes. What cannot be rendered keeps its templates, for whoever tries it again by hand.
+    fn render(
+        &self,
+        conn: &Connection,
+        delivery: &mut Delivery,
+        rendering: &Rendering,
+        account: &str,
+        now: UtcMs,
+    ) -> Result<()> {
+        let facts = Facts {
+            due_at: delivery.due_at,
+            now,
+            job: delivery.job.as_deref(),
+            trigger: delivery.triggered_by,
+            account,
+            im: &delivery.im,
+            target: &delivery.target,
+        };
+        match self.renderer.render(&delivery.message, rendering, &facts) {
+            Ok(message) => {
+                let json = serde_json::to_string(&message)?;
+                let mut keep = conn
+                    .prepare_cached("UPDATE pushes SET message = ?2, content_hash = ?3, render = NULL WHERE id = ?1")?;
+                keep.execute(params![delivery.push_id, json, hex(&Sha256::digest(&json))])?;
+                delivery.message = message;
+            }
+            Err(problem) => delivery.unmade = Some(problem),
+        }
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Takes back attempts that were never made.

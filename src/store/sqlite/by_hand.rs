@@ -134,6 +134,7 @@ impl Write for PushAdHoc {
             )?
             .insert(params![triggered_by.as_str(), At::from(self.now), chat_im, chat_account])?;
         let retry = serde_json::to_string(&spec.retry)?;
+        let render = spec.render.as_ref().map(serde_json::to_string).transpose()?;
         InsertPush::new(conn)?.run(&NewPush {
             fire_id,
             ordinal: 0,
@@ -144,6 +145,7 @@ impl Write for PushAdHoc {
             message: &serde_json::to_string(&spec.message)?,
             timeout_ms: number(spec.timeout.as_millis()),
             retry: policy(&retry)?.0,
+            render: render.as_deref(),
             max_attempts: spec.retry.max_attempts,
             due_at: self.now,
             expires_at: self.now + spec.retry.give_up_after,

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_pruned_fires.sql"),
     include_str!("../../../migrations/sqlite/0005_calendars.sql"),
     include_str!("../../../migrations/sqlite/0006_run_time_jobs.sql"),
+    include_str!("../../../migrations/sqlite/0007_rendered.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).
@@ -41,7 +42,7 @@ pub(super) const SIMULATED_FROM: &str = "simulated_from";
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that the writer keeps prepared: all that are of every day.
-pub(super) const STATEMENTS: usize = 40;
+pub(super) const STATEMENTS: usize = 41;
 
 /// The connection that writes; never what a simulation wrote, which is there to be read.
 ///

@@ -39,6 +39,8 @@ struct Planned<'a> {
     timeout_ms: i64,
     #[serde(borrow)]
     retry: Option<&'a RawValue>,
+    #[serde(borrow)]
+    render: Option<&'a RawValue>,
 }
 
 fn built_in_timeout_ms() -> i64 {
@@ -110,6 +112,7 @@ impl<'conn> MakePushes<'conn> {
                 message: spec.message.get(),
                 timeout_ms: spec.timeout_ms,
                 retry,
+                render: spec.render.map(RawValue::get),
                 max_attempts: policy.max_attempts,
                 due_at: fire.goes_at,
                 expires_at,

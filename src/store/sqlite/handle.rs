@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
 use tokio::runtime::Handle;
@@ -14,7 +14,7 @@ use super::place::real_path;
 use super::readers::Readers;
 use super::writer::{Request, Write, Writer};
 use super::{connect, poll, upgrade};
-use crate::domain::UtcMs;
+use crate::domain::{Facts, Message, Render, Rendering, UtcMs};
 use crate::store::access::Access;
 use crate::store::error::{StoreError, StoreResult};
 
@@ -26,6 +26,8 @@ pub struct SqliteStore {
     /// Told when the writing thread broke down.
     broken: Mutex<Option<oneshot::Receiver<()>>>,
     pub(super) readers: Arc<Readers>,
+    /// With what templates are rendered.
+    pub(super) renderer: RwLock<Arc<dyn Render>>,
     /// `PRAGMA data_version` when [`Changes::changed`] was last asked.
     pub(super) seen_version: AtomicI64,
 }
@@ -69,14 +71,28 @@ impl SqliteStore {
             .map_err(|error| failed(format!("no thread to write it: {error}")))?;
         let broken = Mutex::new(Some(broken));
         let seen_version = AtomicI64::new(version);
-        Ok(SqliteStore { path: path.to_owned(), writer: Some(sender), broken, readers, seen_version })
+        Ok(SqliteStore {
+            path: path.to_owned(),
+            writer: Some(sender),
+            broken,
+            readers,
+            renderer: without_renderer(),
+            seen_version,
+        })
     }
 
     fn open_reading(path: &Path) -> fault::Result<SqliteStore> {
         connect::must_be_current(&connect::reader(path)?, path)?;
         let readers = Arc::new(Readers::new(path.to_owned()));
         let (broken, seen_version) = (Mutex::default(), AtomicI64::new(0));
-        Ok(SqliteStore { path: path.to_owned(), writer: None, broken, readers, seen_version })
+        Ok(SqliteStore {
+            path: path.to_owned(),
+            writer: None,
+            broken,
+            readers,
+            renderer: without_renderer(),
+            seen_version,
+        })
     }
 
     /// What ends when the writing thread breaks down, and at no other time: from then on nothing can be recorded. Given
@@ -93,6 +109,10 @@ impl SqliteStore {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    pub(super) fn renderer(&self) -> Arc<dyn Render> {
+        self.renderer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn enqueue(&self, unit: Request) -> StoreResult<()> {
@@ -115,6 +135,19 @@ impl SqliteStore {
     {
         self.readers.ask_at_once(question).await.map_err(|fault| fault::of_reading(fault, &self.path))
     }
+}
+
+/// Stands where nobody said with what to render.
+struct NoRenderer;
+
+impl Render for NoRenderer {
+    fn render(&self, _: &Message, _: &Rendering, _: &Facts<'_>) -> Result<Message, String> {
+        Err("nobody is there to render it (a bug of pushcron)".to_owned())
+    }
+}
+
+fn without_renderer() -> RwLock<Arc<dyn Render>> {
+    RwLock::new(Arc::new(NoRenderer))
 }
 
 #[cfg(test)]

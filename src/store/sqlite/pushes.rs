@@ -23,6 +23,7 @@ pub(super) struct NewPush<'a> {
     pub message: &'a str,
     pub timeout_ms: i64,
     pub retry: Option<&'a str>,
+    pub render: Option<&'a str>,
     pub max_attempts: u32,
     pub due_at: UtcMs,
     pub expires_at: UtcMs,
@@ -35,8 +36,8 @@ impl<'conn> InsertPush<'conn> {
     pub fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(InsertPush(conn.prepare_cached(
             "INSERT INTO pushes (fire_id, ordinal, im, target, named_account, account, kind, message, timeout_ms,
-                                 retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13)",
+                                 retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job, render)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13, ?14)",
         )?))
     }
 
@@ -56,6 +57,7 @@ impl<'conn> InsertPush<'conn> {
             At::from(push.due_at),
             At::from(push.expires_at),
             push.exclusive_job,
+            push.render,
         ])?)
     }
 }

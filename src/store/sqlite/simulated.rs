@@ -2,6 +2,7 @@
 //! is whole. Of one course it is the same file, byte by byte.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
@@ -18,8 +19,8 @@ use super::record::RecordFires;
 use super::watch::NoteWatch;
 use super::withdraw::WithdrawAhead;
 use super::writer::Write;
-use crate::domain::UtcMs;
 use crate::domain::database::beside;
+use crate::domain::{Facts, Message, Render, Rendering, UtcMs};
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::SimulatedWrite;
 use crate::store::simulated::SimulatedStore;
@@ -111,6 +112,15 @@ fn end(conn: Connection, until: UtcMs) -> Result<()> {
     conn.close().map_err(|(_, error)| Fault::from(error))
 }
 
+/// A simulation sends nothing: its rows hold what the jobs say.
+struct AsWritten;
+
+impl Render for AsWritten {
+    fn render(&self, message: &Message, _: &Rendering, _: &Facts<'_>) -> std::result::Result<Message, String> {
+        Ok(message.clone())
+    }
+}
+
 /// Has a verb write what it writes for a daemon.
 fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
     match write {
@@ -128,7 +138,7 @@ fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
             same("ended untouched", ended, EndUntouched { settles, now }.run(conn)?)
         }
         SimulatedWrite::Begin { begins, now, begun } => {
-            let deliveries = BeginAttempts { begins, now }.run(conn)?;
+            let deliveries = BeginAttempts { begins, now, renderer: Arc::new(AsWritten) }.run(conn)?;
             same("begun", begun, deliveries.iter().map(|delivery| delivery.push_id).collect())
         }
         SimulatedWrite::Finish { finishes, stale } => same("ended", stale, FinishAttempts { finishes }.run(conn)?),

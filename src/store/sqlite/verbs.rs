@@ -1,6 +1,6 @@
 //! What the engine and verbs change: each verb a write of its table.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::account_state::SaveState;
 use super::handle::SqliteStore;
 use super::{accounts, attempts, by_hand, job_rows, jobs, pushes, record, watch, withdraw};
-use crate::domain::{Delivery, UtcMs};
+use crate::domain::{Delivery, Render, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
     AccountRow, AdHoc, Applied, Begin, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
@@ -126,8 +126,12 @@ impl Store for SqliteStore {
         }
     }
 
+    fn render_with(&self, renderer: Arc<dyn Render>) {
+        *self.renderer.write().unwrap_or_else(PoisonError::into_inner) = renderer;
+    }
+
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> StoreResult<Vec<Delivery>> {
-        self.write(attempts::BeginAttempts { begins, now }).await
+        self.write(attempts::BeginAttempts { begins, now, renderer: self.renderer() }).await
     }
 
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> StoreResult<Vec<i64>> {

@@ -154,6 +154,7 @@ fn push(im: &str, target: &str) -> PushSpec {
         message: Message { title: None, body: Body::Text { text: "hello".to_owned() } },
         timeout: std::time::Duration::from_secs(15),
         retry: RetryPolicy::default(),
+        render: None,
     }
 }
 

@@ -36,6 +36,7 @@ pub fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
         expires_at: NOW + RetryPolicy::default().give_up_after,
         made_at: NOW,
         parts: Vec::new(),
+        unmade: None,
     }
 }
 

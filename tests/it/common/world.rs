@@ -1,6 +1,6 @@
 //! Scheduler, dispatcher and a real store on a clock that stands still, with a sender that answers by script.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,7 @@ use pushcron::engine::scheduler::{ApplyError, Scheduler, begin_watch, end_watch}
 use pushcron::engine::send_journal::{self, SendJournal};
 use pushcron::media;
 use pushcron::policy::account::Fallback;
+use pushcron::render::Templates;
 use pushcron::senders::{Probe, Sender, find};
 use pushcron::store::{self, Access, Applied, SharedStore};
 use tokio::sync::mpsc;
@@ -172,6 +173,7 @@ pub fn text(target: &str) -> PushSpec {
         message: Message { title: None, body: Body::Text { text: "good morning".to_owned() } },
         timeout: Duration::from_secs(15),
         retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() },
+        render: None,
     }
 }
 
@@ -241,6 +243,7 @@ impl World {
         let path = dir.path().join("pushcron.db");
         let database = Database::at(&path);
         let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
+        store.render_with(Arc::new(Templates::new(BTreeMap::new())));
         let journal_at = StateDir::of(&database).send_journal().to_owned();
         begin_watch(&*store, clock.now()).await.unwrap();
         let recovered = recover(&*store, &*clock, &send_journal::read(&journal_at), |_, _| idempotent).await.unwrap();

@@ -10,6 +10,7 @@ mod secrets;
 mod settings;
 mod slips;
 mod targets;
+mod templates;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ fn surroundings() -> LoadEnvironment {
             "NOBODY" => Some("@nobody".to_owned()),
             "EMPTY" => Some(String::new()),
             "YES" => Some("true".to_owned()),
+            "BRINGS" => Some("{{ due }}".to_owned()),
             _ => None,
         }),
         working_directory: PathBuf::from("/srv"),

@@ -151,6 +151,7 @@ impl Rows {
             expires_at: row.expires_at,
             made_at: row.due_at,
             parts: Vec::new(),
+            unmade: None,
         }
     }
 

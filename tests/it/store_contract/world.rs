@@ -44,6 +44,7 @@ pub fn push(target: &str, text: &str) -> PushSpec {
         message: Message { title: None, body: Body::Text { text: text.to_owned() } },
         timeout: Duration::from_secs(15),
         retry: RetryPolicy::default(),
+        render: None,
     }
 }
 

@@ -1,0 +1,201 @@
+//! Texts that are templates, and texts that look like some and go out as they stand.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use super::diagnostics::{Diagnostics, Place, SourceText};
+use super::environment::LoadEnvironment;
+use super::text::quoted;
+use super::yaml::At;
+use crate::domain::Rendering;
+use crate::render::{Templates, is_template};
+
+/// What to do about a text that was meant to be rendered.
+const RENDER: &str = "write 'render: true' beside it where it is a template (docs/content.md)";
+
+/// A text of a push that is a template, or looks as if it should say something else at its hour.
+#[derive(Debug)]
+pub(super) struct Mark {
+    pub at: At,
+    /// With the variables of load time replaced.
+    pub text: Box<str>,
+    /// Signs of templates came in by a `${VARIABLE}`, whose value nobody wrote as a template.
+    pub brought: bool,
+    /// It holds values of `${VARIABLES}`, which no message shows.
+    pub is_guarded: bool,
+}
+
+impl Mark {
+    /// None where a text is just a text.
+    pub fn of(written: &str, text: &str, at: At) -> Option<Mark> {
+        if !is_template(text) && pattern(text).is_none() {
+            return None;
+        }
+        let signs = |text: &str| ["{{", "{%", "{#"].iter().map(|sign| text.matches(sign).count()).sum::<usize>();
+        let is_guarded = written.contains("${");
+        Some(Mark { at, text: text.into(), brought: is_guarded && signs(text) > signs(written), is_guarded })
+    }
+}
+
+/// A form of a date or a command of a shell that stands outside of every template, and what it looks like.
+fn pattern(text: &str) -> Option<(Range<usize>, &'static str)> {
+    let bytes = text.as_bytes();
+    let mut depth = 0;
+    for (at, sign) in text.char_indices() {
+        let next = bytes.get(at + 1).copied().unwrap_or_default();
+        let after = bytes.get(at + 2).copied().unwrap_or_default();
+        match (sign, next) {
+            ('{', b'{' | b'%' | b'#') => depth += 1,
+            ('}' | '%' | '#', b'}') if depth > 0 => depth -= 1,
+            _ if depth > 0 => {}
+            ('$', b'(') if after.is_ascii_lowercase() => return Some((at..at + 2, "a command of a shell")),
+            ('%', b'Y' | b'm' | b'd' | b'F' | b'H' | b'M' | b'T' | b'j' | b'A' | b'B')
+                if !(after.is_ascii_alphanumeric() || at > 0 && bytes[at - 1].is_ascii_alphanumeric()) =>
+            {
+                return Some((at..at + 2, "a form of a date"));
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What texts are held against.
+pub(super) struct TemplateCheck {
+    templates: Templates,
+}
+
+impl TemplateCheck {
+    /// With the variables that `daemon.template_env` names, which are told where they cannot be used.
+    pub fn new(
+        named: &[(Place, String)],
+        secret_names: &HashSet<String>,
+        environment: &LoadEnvironment,
+        diagnostics: &mut Diagnostics,
+    ) -> (TemplateCheck, BTreeMap<String, String>) {
+        let mut variables = BTreeMap::new();
+        for (at, name) in named {
+            if secret_names.contains(name) {
+                let message =
+                    format!("template_env: {name} is used by an account or the heartbeat, and may be a secret");
+                diagnostics.error(*at, message).hint("a template would send it to people: take another variable");
+                continue;
+            }
+            match (environment.variable)(name) {
+                Some(value) => drop(variables.insert(name.clone(), value)),
+                None => {
+                    let message = format!("template_env: the environment variable {name} is not set");
+                    diagnostics.error(*at, message).hint("export it, or have the unit set it: EnvironmentFile=PATH");
+                }
+            }
+        }
+        (TemplateCheck { templates: Templates::new(variables.clone()) }, variables)
+    }
+
+    /// Tells what is wrong with the texts of a push that is rendered.
+    pub fn rendered(
+        &self,
+        marks: &[Mark],
+        rendering: &Rendering,
+        (file, sources): (u16, &[SourceText]),
+        environment: &LoadEnvironment,
+        diagnostics: &mut Diagnostics,
+    ) {
+        for mark in marks {
+            let place = |at: &Range<usize>| place_in(mark, at, file, sources);
+            if mark.brought {
+                let message = "a variable brings '{{' into a template: expected a value without it";
+                let whole = Place { file, at: mark.at.at, len: mark.at.len };
+                diagnostics.error(whole, message).hint("name it in daemon.template_env and write {{ env.NAME }}");
+                continue;
+            }
+            if let Some((at, what)) = pattern(&mark.text) {
+                let sign = &mark.text[at.clone()];
+                let message = format!("'{sign}' looks like {what}, and goes out as it stands");
+                let hint = match sign {
+                    "$(" => "nothing is run; for a literal '$(' write {{ '$(' }}".to_owned(),
+                    _ => format!("write {{{{ due | date('%F') }}}}; for a literal '{sign}' write {{{{ '{sign}' }}}}"),
+                };
+                diagnostics.error(place(&at), message).hint(hint);
+            }
+            for finding in self.templates.check(&mark.text, rendering, environment.now) {
+                let problem = match mark.is_guarded {
+                    true => "with its variables replaced it cannot be rendered".to_owned(),
+                    false => finding.problem,
+                };
+                let diagnostic = match finding.is_doubt {
+                    true => {
+                        diagnostics.warning(place(&finding.at), format!("template: {problem}, and its push will fail"))
+                    }
+                    false => diagnostics.error(place(&finding.at), format!("template: {problem}")),
+                };
+                if let Some(hint) = finding.hint.filter(|_| !mark.is_guarded) {
+                    diagnostic.hint(hint);
+                }
+            }
+        }
+    }
+}
+
+/// Warns of what looks as if it should be rendered, and goes out as it stands. One warning for a push is enough.
+pub(super) fn literal(marks: &[Mark], file: u16, sources: &[SourceText], diagnostics: &mut Diagnostics) {
+    let Some(mark) = marks.first() else { return };
+    let template = ["{{", "{%", "{#"].iter().filter_map(|sign| mark.text.find(sign)).min().map(|at| at..at + 2);
+    let (at, what) = match (template, pattern(&mark.text)) {
+        (Some(at), _) => (at, "a template"),
+        (None, Some(found)) => found,
+        (None, None) => return,
+    };
+    let sign = quoted(&mark.text[at.clone()]);
+    let hint = match what {
+        "a command of a shell" => "nothing is run: a text is sent as it is written",
+        "a form of a date" => "write {{ due | date('%F') }} and 'render: true' beside it (docs/content.md)",
+        _ => RENDER,
+    };
+    let message = format!("{sign} looks like {what}, and goes out as it stands");
+    diagnostics.warning(place_in(mark, &at, file, sources), message).hint(hint);
+}
+
+/// The place of a piece of a text in its file; that of the whole text where it is written otherwise than it reads.
+fn place_in(mark: &Mark, piece: &Range<usize>, file: u16, sources: &[SourceText]) -> Place {
+    let whole = Place { file, at: mark.at.at, len: mark.at.len };
+    let (from, len) = (mark.at.at as usize, mark.at.len as usize);
+    let source = &sources[usize::from(file)].text;
+    // What a block is written in may begin after its sign.
+    let Some(written) = source.get(from..(from + len).min(source.len())) else { return whole };
+    let start = mark.text[..piece.start].rfind('\n').map_or(0, |at| at + 1);
+    let line = mark.text[start..].lines().next().unwrap_or_default().trim();
+    let indent = mark.text[start..].len() - mark.text[start..].trim_start().len();
+    let before = mark.text[..start].matches(line).count();
+    let found = written.match_indices(line).map(|(at, _)| at).nth(before);
+    let Some(found) = found.filter(|_| !line.is_empty() && piece.start >= start + indent) else { return whole };
+    let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let width = (piece.end - piece.start).min(line.len()).max(1);
+    Place { file, at: mark.at.at + offset(found + piece.start - start - indent), len: offset(width) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_commands_are_told_from_what_people_write() {
+        for (text, sign) in [
+            ("today is %F", Some("%F")),
+            ("%Y-%m-%d", Some("%Y")),
+            ("report-%Y%m%d.pdf", Some("%Y")),
+            ("$(date +%F)", Some("$(")),
+            ("{{ due | date('%F') }} %H:%M", Some("%H")),
+            ("{{ due | date('%F') }}", None),
+            ("{% if due %}%{% endif %}", None),
+            ("100%", None),
+            ("50% discount", None),
+            ("a 5%d b", None),
+            ("https://example.org/%E4%BD%A0%F0%9F", None),
+            ("$(1)", None),
+            ("price in $ (net)", None),
+        ] {
+            assert_eq!(pattern(text).map(|(at, _)| &text[at]), sign, "{text}");
+        }
+    }
+}

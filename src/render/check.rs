@@ -1,0 +1,134 @@
+//! What can be told of a template before it is due: whether it can be read, and whether it asks for what there is.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use minijinja::{Error, ErrorKind};
+
+use super::engine::Templates;
+use super::foreign::Place;
+use super::limits::Budget;
+use crate::domain::near::near_match;
+use crate::domain::{Facts, Rendering, Target, Trigger, UtcMs};
+
+/// What a template may ask for.
+pub const NAMES: [&str; 10] = ["due", "planned", "now", "late", "job", "trigger", "account", "im", "target", "env"];
+
+/// Names that the engine itself gives inside of loops and macros.
+const OF_THE_ENGINE: [&str; 4] = ["loop", "self", "super", "caller"];
+
+/// Something wrong with a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Where, in bytes of the template.
+    pub at: Range<usize>,
+    pub problem: String,
+    pub hint: Option<String>,
+    /// It is there, and costs too much with the values of now: with others it may not.
+    pub is_doubt: bool,
+}
+
+/// Whether something in a text is for the template engine.
+pub fn is_template(text: &str) -> bool {
+    ["{{", "{%", "{#"].iter().any(|sign| text.contains(sign))
+}
+
+impl Templates {
+    /// What is wrong with a template. It is tried with values such as a push has.
+    pub fn check(&self, text: &str, rendering: &Rendering, now: UtcMs) -> Vec<Finding> {
+        let template = match self.engine.template_from_str(text) {
+            Ok(template) => template,
+            Err(error) => return vec![finding(&error, text)],
+        };
+        let engine: BTreeSet<&str> = self.engine.globals().map(|(name, _)| name).chain(OF_THE_ENGINE).collect();
+        let asked: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+        let mut found: Vec<Finding> = asked
+            .iter()
+            .filter(|name| !NAMES.contains(&name.as_str()) && !engine.contains(name.as_str()))
+            .map(|name| unknown(text, name, format!("there is no variable '{name}'"), near_match(name, NAMES)))
+            .collect();
+        let variables = || self.variables.keys().map(String::as_str);
+        for name in template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>() {
+            let Some(name) = name.strip_prefix("env.").and_then(|rest| rest.split('.').next()) else { continue };
+            if !self.variables.contains_key(name) {
+                let problem = format!("'env.{name}' is no variable that daemon.template_env names");
+                found.push(unknown(text, name, problem, near_match(name, variables())));
+            }
+        }
+        if found.is_empty() {
+            found.extend(self.try_out(text, rendering, now));
+        }
+        found
+    }
+
+    fn try_out(&self, text: &str, rendering: &Rendering, now: UtcMs) -> Option<Finding> {
+        let target = Target::Group("1".to_owned());
+        let facts = Facts {
+            due_at: now,
+            now,
+            job: Some("job"),
+            trigger: Trigger::Cron,
+            account: "account",
+            im: "im",
+            target: &target,
+        };
+        // An unknown zone is told where it stands.
+        let values = self.values(Place::Text, rendering, &facts).ok()?;
+        let error = self.text(text, &values, &mut Budget::default()).err()?;
+        Some(finding(&error, text))
+    }
+}
+
+fn unknown(text: &str, name: &str, problem: String, near: Option<&str>) -> Finding {
+    let hint = match near {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("there are {}", NAMES.join(", ")),
+    };
+    Finding { at: place_of(text, name), problem, hint: Some(hint), is_doubt: false }
+}
+
+fn finding(error: &Error, text: &str) -> Finding {
+    let at = error.range().filter(|range| text.get(range.clone()).is_some());
+    let at = at.unwrap_or_else(|| start_of_line(text, error.line()));
+    let is_doubt = matches!(error.kind(), ErrorKind::OutOfFuel | ErrorKind::WriteFailure);
+    Finding { problem: words(error, text), at, hint: None, is_doubt }
+}
+
+/// The error of a template with its place in the text, in one line.
+pub(super) fn with_place(error: &Error, text: &str) -> String {
+    let words = words(error, text);
+    let at = error.range().unwrap_or_else(|| start_of_line(text, error.line())).start;
+    let Some(before) = text.get(..at) else { return words };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("{words} (line {line}, column {column})")
+}
+
+fn words(error: &Error, text: &str) -> String {
+    let piece = error.range().and_then(|range| text.get(range)).filter(|piece| piece.len() <= 60);
+    match (error.kind(), error.detail(), piece) {
+        (ErrorKind::OutOfFuel, ..) => "the template takes more steps than it may (out of fuel)".to_owned(),
+        (ErrorKind::UndefinedError, _, Some(piece)) => format!("'{piece}' is not there"),
+        (ErrorKind::SyntaxError, Some(detail), _) => format!("syntax error: {detail}"),
+        (_, Some(detail), _) => detail.to_owned(),
+        (kind, None, _) => kind.to_string(),
+    }
+}
+
+fn start_of_line(text: &str, line: Option<usize>) -> Range<usize> {
+    let skipped: usize = text.split_inclusive('\n').take(line.unwrap_or(1) - 1).map(str::len).sum();
+    skipped..skipped
+}
+
+/// Where a name stands by itself between the signs of a template.
+fn place_of(text: &str, name: &str) -> Range<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let stands_alone = |at: usize| !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part);
+    let is_inside = |at: usize| {
+        let opened = text[..at].rfind("{{").max(text[..at].rfind("{%"));
+        let closed = text[..at].rfind("}}").max(text[..at].rfind("%}"));
+        opened.is_some() && opened > closed
+    };
+    let at = text.match_indices(name).map(|(at, _)| at).find(|at| stands_alone(*at) && is_inside(*at));
+    at.map_or(0..0, |at| at..at + name.len())
+}

@@ -1,0 +1,83 @@
+//! The engine, set up once, and what one template costs.
+
+use std::collections::BTreeMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
+
+use super::foreign::{self, Place};
+use super::instant::{self, Instant};
+use super::limits::{Bounded, Budget, FUEL, LONGEST_TEMPLATE};
+use crate::domain::{Facts, Rendering};
+
+/// Calls of macros within each other.
+const DEEPEST: usize = 50;
+
+/// The engine, and the values that every template may use beside those of its push.
+pub struct Templates {
+    pub(super) engine: Environment<'static>,
+    /// The variables of the environment that `daemon.template_env` names.
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+impl Templates {
+    pub fn new(variables: BTreeMap<String, String>) -> Templates {
+        let mut engine = Environment::new();
+        engine.set_undefined_behavior(UndefinedBehavior::Strict);
+        engine.set_fuel(Some(FUEL));
+        engine.set_recursion_limit(DEEPEST);
+        // Errors know their place by it.
+        engine.set_debug(true);
+        // Texts are no pages of the web.
+        engine.set_auto_escape_callback(|_| AutoEscape::None);
+        if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+            engine.set_syntax(syntax);
+        }
+        engine.remove_global("debug");
+        engine.add_filter("date", instant::date);
+        engine.add_filter("in", instant::in_zone);
+        Templates { engine, variables }
+    }
+
+    /// The values of one push, as they may stand in such a place.
+    pub(super) fn values(&self, place: Place, rendering: &Rendering, facts: &Facts<'_>) -> Result<Value, String> {
+        let zone = instant::zone(&rendering.timezone)
+            .ok_or_else(|| format!("there is no time zone '{}'", rendering.timezone))?;
+        let instant = |at| Instant::of(at, &zone);
+        let Facts { due_at, now, job, trigger, account, im, target } = *facts;
+        Ok(context! {
+            due => instant(due_at)?,
+            planned => instant(due_at)?,
+            now => instant(now)?,
+            late => now.ms_since(due_at).max(0),
+            job => job.unwrap_or_default(),
+            trigger => trigger.as_str(),
+            account => account,
+            im => im,
+            target => target.id(),
+            env => foreign::variables(place, &self.variables),
+        })
+    }
+
+    /// One text, within what is left of the budget of its message.
+    pub(super) fn text(&self, text: &str, values: &Value, budget: &mut Budget) -> Result<String, Error> {
+        if text.len() > LONGEST_TEMPLATE {
+            return Err(Error::new(ErrorKind::InvalidOperation, "a template has at most 64 KiB"));
+        }
+        let template = self.engine.template_from_str(text)?;
+        let mut result = Bounded::new(budget.bytes());
+        let rendered = template.render_captured_to(values.clone(), &mut result);
+        let captured = match rendered {
+            Err(_) if result.is_full() => {
+                return Err(Error::new(ErrorKind::WriteFailure, "the result is longer than 64 KiB"));
+            }
+            rendered => rendered?,
+        };
+        let (burnt, _) = captured.state().fuel_levels().unwrap_or_default();
+        drop(captured);
+        budget.pay(burnt, result.len())?;
+        String::from_utf8(result.into_bytes())
+            .map_err(|_| Error::new(ErrorKind::WriteFailure, "the result is no text (a bug of pushcron)"))
+    }
+}

@@ -1,0 +1,77 @@
+//! Values that somebody else wrote: they call nobody, and are no markup.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::value::{Object, Value};
+
+/// Where a text goes, and so what a foreign value in it must not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Text,
+    Markdown,
+    /// A source or the name of a file: nobody reads it as a message.
+    Source,
+}
+
+/// What stands behind `env.`
+#[derive(Debug)]
+struct Variables(BTreeMap<String, Value>);
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).cloned()
+    }
+}
+
+pub(super) fn variables(place: Place, variables: &BTreeMap<String, String>) -> Value {
+    let safe = variables.iter().map(|(name, value)| (name.clone(), safe(place, value).into()));
+    Value::from_object(Variables(safe.collect()))
+}
+
+/// Keeps what stands on both sides together and is not seen.
+const JOINER: char = '\u{2060}';
+
+/// The value as it may stand in such a place.
+fn safe(place: Place, value: &str) -> String {
+    match place {
+        Place::Source => value.to_owned(),
+        Place::Text => without_calls(value),
+        Place::Markdown => without_calls(&without_markup(value)),
+    }
+}
+
+/// Breaks what platforms take for calling people: `@all`, `<at …>`, `<@…>`, `[@,wxid=…]`, `[CQ:…]`. An address of mail stays
+/// as it is.
+fn without_calls(value: &str) -> String {
+    let mut safe = String::with_capacity(value.len() + 8);
+    let mut before = None;
+    let mut rest = value.chars();
+    while let Some(c) = rest.next() {
+        safe.push(c);
+        let next = rest.as_str();
+        let calls = match c {
+            '@' | '＠' => !before.is_some_and(|before: char| before.is_ascii_alphanumeric()),
+            '<' => next.trim_start_matches('/').to_ascii_lowercase().starts_with("at") || next.starts_with('@'),
+            '[' => next.starts_with('@') || next.get(..3).is_some_and(|tag| tag.eq_ignore_ascii_case("cq:")),
+            _ => false,
+        };
+        if calls {
+            safe.push(JOINER);
+        }
+        before = Some(c);
+    }
+    safe
+}
+
+/// With a backslash before every sign that Markdown goes by.
+fn without_markup(value: &str) -> String {
+    let mut safe = String::with_capacity(value.len() + 8);
+    for c in value.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, ',' | ':' | ';' | '?' | '"' | '\'' | '/' | '@' | '%' | '=' | '.') {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}

@@ -1,0 +1,117 @@
+//! The message of one push, text by text.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use minijinja::value::Value;
+
+use super::check::{is_template, with_place};
+use super::engine::Templates;
+use super::foreign::Place;
+use super::limits::Budget;
+use crate::domain::{Body, Facts, Item, Media, Message, Render, Rendering, is_blank};
+
+impl Render for Templates {
+    fn render(&self, message: &Message, rendering: &Rendering, facts: &Facts<'_>) -> Result<Message, String> {
+        // The thread that writes the database must outlive a fault of the engine.
+        let rendered = catch_unwind(AssertUnwindSafe(|| Work::new(self, rendering, facts)?.message(message)));
+        rendered.unwrap_or_else(|_| Err("the template engine broke down (a bug of pushcron)".to_owned()))
+    }
+}
+
+/// One message under way.
+struct Work<'a> {
+    templates: &'a Templates,
+    text: Value,
+    markdown: Value,
+    source: Value,
+    budget: Budget,
+}
+
+impl<'a> Work<'a> {
+    fn new(templates: &'a Templates, rendering: &Rendering, facts: &Facts<'_>) -> Result<Work<'a>, String> {
+        Ok(Work {
+            templates,
+            text: templates.values(Place::Text, rendering, facts)?,
+            markdown: templates.values(Place::Markdown, rendering, facts)?,
+            source: templates.values(Place::Source, rendering, facts)?,
+            budget: Budget::default(),
+        })
+    }
+
+    fn message(&mut self, message: &Message) -> Result<Message, String> {
+        let mut message = message.clone();
+        self.maybe("title", &mut message.title)?;
+        match &mut message.body {
+            Body::Text { text } => {
+                self.render("text", Place::Text, text)?;
+                if is_blank(text) {
+                    return Err("text: the template leaves nothing to see".to_owned());
+                }
+            }
+            Body::Image(media) | Body::Voice(media) | Body::Video(media) | Body::File(media) => {
+                self.media("", media)?
+            }
+            Body::Mixed { items } => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.item(index, item)?;
+                }
+                let is_blank =
+                    |item: &Item| matches!(item, Item::Text { text } | Item::Markdown { text } if is_blank(text));
+                if items.iter().all(is_blank) {
+                    return Err("mixed: the templates leave nothing to see".to_owned());
+                }
+            }
+        }
+        Ok(message)
+    }
+
+    fn item(&mut self, index: usize, item: &mut Item) -> Result<(), String> {
+        match item {
+            Item::Text { text } => self.render(&format!("mixed[{index}]: text"), Place::Text, text),
+            Item::Markdown { text } => self.render(&format!("mixed[{index}]: markdown"), Place::Markdown, text),
+            Item::Image(media) | Item::Voice(media) | Item::Video(media) | Item::File(media) => {
+                self.media(&format!("mixed[{index}]: "), media)
+            }
+            Item::At { user } => self.render(&format!("mixed[{index}]: at"), Place::Source, user),
+            Item::AtAll => Ok(()),
+        }
+    }
+
+    fn media(&mut self, owner: &str, media: &mut Media) -> Result<(), String> {
+        self.render(&format!("{owner}source"), Place::Source, &mut media.source)?;
+        if let Some(cover) = &mut media.cover {
+            self.render(&format!("{owner}cover"), Place::Source, cover)?;
+        }
+        if let Some(filename) = &mut media.filename {
+            self.render(&format!("{owner}filename"), Place::Source, filename)?;
+            if filename.is_empty() || filename.contains(['/', '\\']) || filename.contains(char::is_control) {
+                return Err(format!("{owner}filename: expected a file name without a directory, got '{filename}'"));
+            }
+        }
+        self.maybe(&format!("{owner}caption"), &mut media.caption)
+    }
+
+    /// A text that counts as absent when nothing is left of it.
+    fn maybe(&mut self, key: &str, text: &mut Option<String>) -> Result<(), String> {
+        let Some(template) = text else { return Ok(()) };
+        self.render(key, Place::Text, template)?;
+        if template.is_empty() {
+            *text = None;
+        }
+        Ok(())
+    }
+
+    fn render(&mut self, key: &str, place: Place, text: &mut String) -> Result<(), String> {
+        if !is_template(text) {
+            return Ok(());
+        }
+        let values = match place {
+            Place::Text => &self.text,
+            Place::Markdown => &self.markdown,
+            Place::Source => &self.source,
+        };
+        let rendered = self.templates.text(text, values, &mut self.budget);
+        *text = rendered.map_err(|error| format!("{key}: {}", with_place(&error, text)))?;
+        Ok(())
+    }
+}

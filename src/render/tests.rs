@@ -1,0 +1,171 @@
+use super::Templates;
+use crate::domain::{Body, Facts, Item, Media, Message, Render, Rendering, Target, Trigger, UtcMs};
+
+/// 2026-10-01T01:00:00Z, nine o'clock in Shanghai, a Thursday.
+const NINE: UtcMs = UtcMs(1_790_816_400_000);
+
+fn templates() -> Templates {
+    Templates::new([("SITE".to_owned(), "north <at id=1> @all *b* [@,wxid=x] me@example.org".to_owned())].into())
+}
+
+fn shanghai() -> Rendering {
+    Rendering { timezone: "Asia/Shanghai".to_owned() }
+}
+
+fn text(text: &str) -> Message {
+    Message { title: None, body: Body::Text { text: text.to_owned() } }
+}
+
+fn rendered(message: &Message) -> Result<Message, String> {
+    let target = Target::Group("42".to_owned());
+    let facts = Facts {
+        due_at: NINE,
+        now: UtcMs(NINE.0 + 1500),
+        job: Some("digest"),
+        trigger: Trigger::Manual,
+        account: "bot",
+        im: "qq",
+        target: &target,
+    };
+    templates().render(message, &shanghai(), &facts)
+}
+
+fn told(template: &str) -> String {
+    match rendered(&text(template)) {
+        Ok(Message { body: Body::Text { text }, .. }) => text,
+        other => panic!("{template}: {other:?}"),
+    }
+}
+
+fn refusal(template: &str) -> String {
+    rendered(&text(template)).expect_err(template)
+}
+
+#[test]
+fn a_template_tells_its_push_in_the_zone_of_the_job() {
+    for (template, expected) in [
+        ("{{ due }}", "2026-10-01 09:00"),
+        ("{{ due | date('%F %T') }} {{ planned | date }}", "2026-10-01 09:00:00 2026-10-01"),
+        ("{{ now | date('%S') }} {{ late }}", "01 1500"),
+        ("{{ due | in('Europe/Berlin') | date('%H:%M') }}", "03:00"),
+        ("{{ due.year }}-{{ due.month }}-{{ due.day }} {{ due.hour }} {{ due.weekday }}", "2026-10-1 9 4"),
+        ("{{ job }} {{ trigger }} {{ account }} {{ im }} {{ target }}", "digest manual bot qq 42"),
+        ("{% if now > due %}late{% else %}on time{% endif %}", "late"),
+        ("{{ ['a', 'b'] | join('、') }}{% for n in range(3) %}{{ n }}{% endfor %}", "a、b012"),
+        ("a < b & \"c\"{# nobody reads this #}\n{{ '' }}\n", "a < b & \"c\"\n\n"),
+        ("no template, 100 %", "no template, 100 %"),
+    ] {
+        assert_eq!(told(template), expected, "{template}");
+    }
+}
+
+#[test]
+fn every_text_of_a_message_is_rendered() {
+    let media = |name: &str| Media {
+        source: format!("/srv/{name}-{{{{ due | date('%F') }}}}.pdf"),
+        filename: Some("{{ job }}.pdf".to_owned()),
+        caption: Some("{{ '' }}".to_owned()),
+        ..Media::default()
+    };
+    let message = Message { title: Some("{{ job }}".to_owned()), body: Body::File(media("report")) };
+    let Message { title, body: Body::File(file) } = rendered(&message).unwrap() else { panic!("another kind") };
+    assert_eq!(title.as_deref(), Some("digest"));
+    assert_eq!((&*file.source, file.filename.as_deref()), ("/srv/report-2026-10-01.pdf", Some("digest.pdf")));
+    assert_eq!(file.caption, None, "nothing was left of it");
+    let items = vec![
+        Item::Text { text: "{{ im }}".to_owned() },
+        Item::At { user: "{{ target }}".to_owned() },
+        Item::Markdown { text: "**{{ account }}**".to_owned() },
+        Item::Image(media("a")),
+        Item::AtAll,
+    ];
+    let message = Message { title: None, body: Body::Mixed { items } };
+    let json = serde_json::to_string(&rendered(&message).unwrap()).unwrap();
+    for there in [r#""text":"qq""#, r#""user":"42""#, "**bot**", "/srv/a-2026-10-01.pdf", "at_all"] {
+        assert!(json.contains(there), "{there}: {json}");
+    }
+}
+
+#[test]
+fn foreign_values_call_nobody_and_are_no_markup() {
+    let joined = "north <\u{2060}at id=1> @\u{2060}all *b* [\u{2060}@\u{2060},wxid=x] me@example.org";
+    assert_eq!(told("{{ env.SITE }}"), joined);
+    assert_eq!(told("@all {{ job }}"), "@all digest", "what the author wrote stays");
+    let items = vec![Item::Markdown { text: "{{ env.SITE }}".to_owned() }];
+    let message = Message { title: None, body: Body::Mixed { items } };
+    let Message { body: Body::Mixed { items }, .. } = rendered(&message).unwrap() else { panic!("another kind") };
+    let Item::Markdown { text } = &items[0] else { panic!("another item") };
+    assert!(text.contains(r"\*b\*") && text.contains("\\<\u{2060}at") && text.contains("@\u{2060}all"), "{text}");
+}
+
+#[test]
+fn what_never_ends_or_grows_is_stopped_at_once() {
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+    for (template, sign) in [
+        (endless, "out of fuel"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", ""),
+        ("{{ 'x' * 1000000000 }}", ""),
+        ("{{ 'x' * 70000 }}", "64 KiB"),
+        ("{{ range(100000000) }}", ""),
+    ] {
+        let refusal = refusal(template);
+        assert!(refusal.contains(sign), "{template}: {refusal}");
+    }
+    // Many that burn a little each are one message all the same.
+    let items = (0..500).map(|_| Item::Text { text: "{% for a in range(300) %}x{% endfor %}".to_owned() }).collect();
+    let message = Message { title: None, body: Body::Mixed { items } };
+    let refusal = rendered(&message).unwrap_err();
+    assert!(refusal.contains("out of fuel"), "{refusal}");
+}
+
+#[test]
+fn what_cannot_be_rendered_says_where() {
+    assert_eq!(refusal("a\n  {{ due.yaer }}"), "text: 'due.yaer' is not there (line 2, column 6)");
+    assert!(refusal("{{ due | in('Mars/Base') }}").contains("there is no time zone 'Mars/Base'"));
+    assert!(refusal("{{ job | date('%F') }}").contains("expected an instant"));
+    assert!(refusal("{{ '' }} {{ ' ' }}").contains("nothing to see"));
+    let file = Media { source: "/a".to_owned(), filename: Some("{{ '../x' }}".to_owned()), ..Media::default() };
+    let refusal = rendered(&Message { title: None, body: Body::File(file) }).unwrap_err();
+    assert!(refusal.contains("without a directory"), "{refusal}");
+}
+
+fn findings(template: &str) -> Vec<(String, Option<String>, String)> {
+    let found = templates().check(template, &shanghai(), NINE);
+    found.into_iter().map(|f| (template[f.at].to_owned(), f.hint, f.problem)).collect()
+}
+
+#[test]
+fn a_check_finds_names_that_are_not_there_and_what_was_meant() {
+    let [(piece, hint, problem)] = &findings("due: {{ nov }} now")[..] else { panic!("not one finding") };
+    assert_eq!((piece.as_str(), hint.as_deref()), ("nov", Some("did you mean 'now'?")));
+    assert!(problem.contains("'nov'"));
+    let [(piece, hint, _)] = &findings("{{ env.SITES }}")[..] else { panic!("not one finding") };
+    assert_eq!((piece.as_str(), hint.as_deref()), ("SITES", Some("did you mean 'SITE'?")));
+    for (template, piece) in [
+        ("{{ due.yaer }}", "due.yaer"),
+        ("{{ due | dat('%F') }}", ""),
+        ("{% if due %}x", ""),
+        ("{{ due", ""),
+        ("{% include 'x' %}", ""),
+        ("{{ due | date('%!') }}", ""),
+        ("{{ run }}", "run"),
+    ] {
+        let found = findings(template);
+        assert!(found.len() == 1 && found[0].0.contains(piece), "{template}: {found:?}");
+    }
+    for fine in [
+        "{{ due }}",
+        "{% for n in range(3) %}{{ loop.index }}{{ n }}{% endfor %}",
+        "{% set x = 1 %}{{ x }}",
+        "{{ env.SITE }}",
+    ] {
+        assert_eq!(findings(fine), [], "{fine}");
+    }
+}
+
+#[test]
+fn what_costs_too_much_with_the_values_of_now_is_a_doubt() {
+    let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
+    let found = templates().check(endless, &shanghai(), NINE);
+    assert_eq!(found.iter().map(|finding| finding.is_doubt).collect::<Vec<_>>(), [true]);
+}
