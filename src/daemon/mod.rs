@@ -140,7 +140,6 @@ impl Daemon {
         store.render_with(setup::templates(&config));
         let mut accounts = setup::accounts(&config, &environment)?;
         let started_at = clock.now();
-
         // Before attempts are taken back: a push with an open one was shown, and its fire is not withdrawn.
         begin_watch(&*store, clock.now()).await?;
         let (recovered, journal) = opened.recover(&accounts, &clock).await?;
