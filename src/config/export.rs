@@ -99,6 +99,8 @@ fn push(push: &PushSpec) -> Value {
         Body::Mixed { items } => put("mixed", json!(items)),
     }
     put("timeout", duration(push.timeout));
+    // Written out, so that no `defaults` decides otherwise.
+    put("render", json!(push.render.is_some()));
     Value::Object(keys)
 }
 

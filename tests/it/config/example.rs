@@ -52,3 +52,26 @@ fn every_registered_sender_has_a_sample_account_in_the_example() {
         assert!(used, "jobs.example.yaml has no job that uses the account of {}", spec.name);
     }
 }
+
+/// With every key that a job can have, as a definition that comes back as it was.
+#[test]
+fn every_job_of_the_example_is_the_same_job_once_it_was_exported() {
+    let directory = tempfile::tempdir().unwrap();
+    let around = LoadEnvironment { variable: Box::new(|_| Some("https://example.org/x".to_owned())), ..surroundings() };
+    let load = |text: String| {
+        let file = private_file(directory.path(), "jobs.yaml", text);
+        config::load(&[file], &senders::specs(), &around).unwrap_or_else(|errors| panic!("{errors}")).jobs
+    };
+    let jobs = load(example_with_samples());
+    let exported: Vec<_> = jobs.iter().map(config::written).collect();
+    let text = example_with_samples();
+    let (before, _) = text.split_once("\njobs:\n").unwrap();
+    // Other defaults change nothing of what was exported.
+    let before = before.replace("max_attempts: 5", "max_attempts: 9").replace("render: false", "render: true");
+    let again = load(format!("{before}\njobs: {}\n", serde_json::to_string(&exported).unwrap()));
+    assert_eq!(jobs.len(), again.len());
+    for (job, again) in jobs.iter().zip(&again) {
+        assert_eq!(job, again);
+    }
+    assert!(jobs.iter().flat_map(|job| &job.push).any(|push| push.render.is_some()), "some text is a template");
+}
