@@ -155,17 +155,14 @@ impl Calendar {
 
     /// What a day off is called; None for days that the list does not give off.
     pub fn holiday(&self, day: Date) -> Option<&str> {
-        match self.is_covered(day) {
-            true => self.rest.get(&day),
-            false => self.every_year.get(&day.into()),
-        }
-        .map(String::as_str)
+        // Days that somebody wrote count, also where the list that they were put over has come to its end.
+        let by_law = || self.every_year.get(&day.into()).filter(|_| !self.is_covered(day));
+        self.rest.get(&day).or_else(by_law).map(String::as_str)
     }
 
     /// Whether people work. A day that is not covered is taken as its weekday says, but for those that are off by law.
     pub fn is_workday(&self, day: Date) -> bool {
-        let makes_up = self.is_covered(day) && self.work.contains(&day);
-        makes_up || (!self.is_weekend(day) && self.holiday(day).is_none())
+        self.work.contains(&day) || (!self.is_weekend(day) && self.holiday(day).is_none())
     }
 }
 

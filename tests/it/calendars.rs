@@ -317,3 +317,27 @@ async fn d6_a_list_imported_under_a_running_daemon_takes_its_day_off_at_the_relo
     let (code, told) = house.ends(&["ledger"]).await;
     assert_eq!(code, Some(0), "{told}");
 }
+
+#[test]
+fn days_of_ones_own_count_also_beyond_the_end_of_the_list_below() {
+    let house = house(&format!(
+        "calendars: {{company: {{based_on: cn, rest: [2027-01-04], work: [2027-01-09]}}}}\n{}",
+        job("cron: \"0 9 * * *\", workdays: company")
+    ));
+    assert_eq!(
+        days(&house, "2027-01-03", "2027-01-10"),
+        ["05", "06", "07", "08", "09"].map(|day| format!("2027-01-{day}"))
+    );
+}
+
+#[test]
+fn a_list_is_written_nowhere_but_beside_the_configuration() {
+    let house = house(&job("cron: \"0 9 * * *\""));
+    house.write("list.yaml", "covers: 2027\nrest: [2027-01-04]\n");
+    let before = std::fs::read_to_string(house.path("jobs.yaml")).unwrap();
+    for name in ["../jobs", "a/b", "", ".own", "cn.rest"] {
+        let told = house.run_words(["calendar", "import", "list.yaml", "--name", name]).refused(78);
+        assert!(told.contains("a calendar's name"), "{name}: {told}");
+    }
+    assert_eq!(std::fs::read_to_string(house.path("jobs.yaml")).unwrap(), before);
+}

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::draft::{CalendarDraft, IcsDraft};
+use super::read::is_name;
 use super::resolve::CalendarSet;
 use crate::config::diagnostics::{Place, SourceText};
 use crate::config::environment::LoadEnvironment;
@@ -55,6 +56,12 @@ pub fn read_calendar(
             String::new()
         }
     };
+    if !is_name(name) {
+        // It becomes the name of a file beside the configuration, and must lead nowhere else.
+        loader
+            .diagnostics
+            .error(place, "a calendar's name has letters, digits, '_' and '-' only: say another with --name");
+    }
     let mut draft = CalendarDraft { covers: year.and_then(whole_year), ..CalendarDraft::new(name, place) };
     let draft = match extension.as_str() {
         "ics" => {

@@ -194,7 +194,8 @@ impl Decoder<'_> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Names of lists are names of files too.
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 

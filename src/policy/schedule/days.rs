@@ -62,7 +62,7 @@ impl List {
     /// Of a month: its workdays as far as they are known or assumed.
     fn part(&self, part: CalendarPart, month: Month) -> u32 {
         let covered = self.covered(month);
-        let of = |days: &BTreeMap<_, u32>| days.get(&(month.year, month.number)).copied().unwrap_or(0) & covered;
+        let of = |days: &BTreeMap<_, u32>| days.get(&(month.year, month.number)).copied().unwrap_or(0);
         let makeup = of(&self.work);
         let by_law = self.every_year[month.number as usize] & month.days() & !covered;
         let holidays = of(&self.rest) | by_law;
@@ -307,7 +307,8 @@ impl Days {
     }
 
     fn uncovered(&self, date: Date) -> Option<&Arc<List>> {
-        self.lists.iter().find(|list| !list.calendar.is_covered(date))
+        let is_named = |list: &List| list.calendar.rest.contains_key(&date) || list.calendar.work.contains(&date);
+        self.lists.iter().find(|list| !list.calendar.is_covered(date) && !is_named(list))
     }
 
     /// What the lists say of a day, for people; nothing about an ordinary one.
@@ -333,8 +334,7 @@ impl Days {
                 .find_map(holiday)
                 .or_else(|| self.lists.first().map(|list| DayNote::NotIn { list: label(list) }));
         }
-        let makeup =
-            self.lists.iter().find(|list| list.calendar.is_covered(date) && list.calendar.work.contains(&date));
+        let makeup = self.lists.iter().find(|list| list.calendar.work.contains(&date));
         makeup.map(|list| DayNote::Makeup { list: label(list) })
     }
 }
