@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::domain::Calendar;
+use crate::domain::calendar::Coverage;
 
 #[derive(Debug, Serialize)]
 pub struct Year {
@@ -31,10 +32,7 @@ pub struct Holiday {
 
 impl Year {
     pub fn of(calendar: &Calendar, year: i16) -> Year {
-        let first = Date::new(year, 1, 1).into_iter();
-        let days: Vec<Date> = first
-            .flat_map(|first| first.series(jiff::Span::new().days(1)).take_while(move |day| day.year() == year))
-            .collect();
+        let days: Vec<Date> = Coverage::of_year(year).into_iter().flat_map(|year| year.days()).collect();
         let mut holidays: Vec<Holiday> = Vec::new();
         for day in &days {
             let Some(name) = calendar.holiday(*day) else { continue };
@@ -57,7 +55,7 @@ impl Year {
                 .copied()
                 .filter(|day| calendar.is_covered(*day) && calendar.work.contains(day))
                 .collect(),
-            workdays: days.iter().filter(|day| calendar.is_workday(**day)).count(),
+            workdays: calendar.workdays_in(year),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `calendars:` and files with lists of days: to calendars, each problem with its place.
 //!
-//! A list is looked for in the files' own `calendars:` block, then as `calendars/NAME.yaml` or `NAME.ics` beside one of the
-//! files, then among those that pushcron brings along. Only lists that somebody names are read.
+//! A list stands in the files' own `calendars:` block, or lies as `calendars/NAME.yaml` beside one of the files; those that
+//! pushcron brings along are read where a job or a list may ask for them.
 
 mod draft;
 mod ics;
@@ -11,7 +11,7 @@ mod resolve;
 mod rule;
 mod write;
 
-pub(super) use draft::{CalendarDraft, DaysDraft};
+pub(super) use draft::{CalendarDraft, DaysDraft, add_calendar};
 pub use import::read_calendar;
 pub(super) use resolve::{CalendarSet, built_in, candidates};
 pub(super) use rule::Beside;

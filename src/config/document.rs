@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, ScalarStyle};
 
-use super::calendars::CalendarDraft;
+use super::calendars::{CalendarDraft, add_calendar};
 use super::decoder::Decoder;
 use super::diagnostics::Place;
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, JobDraft, TargetDraft};
@@ -159,11 +159,7 @@ impl Document<'_, '_> {
             "jobs" => self.list(key, node, |document, node| document.jobs.extend(document.decoder.job(node))),
             "calendars" => {
                 for draft in self.decoder.calendars(node) {
-                    let (name, place) = (draft.name.clone(), draft.place);
-                    if let Some(before) = self.calendars.insert(name.clone(), draft) {
-                        let message = format!("there are two calendars with the name {}", quoted(&name));
-                        self.decoder.diagnostics.error(place, message).other("first at", before.place);
-                    }
+                    add_calendar(self.calendars, draft, self.decoder.diagnostics);
                 }
             }
             "include" => {

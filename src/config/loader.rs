@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::calendars::{CalendarDraft, built_in, candidates};
+use super::calendars::{CalendarDraft, add_calendar, built_in, candidates};
 use super::decoder::Decoder;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
@@ -11,13 +11,13 @@ use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraf
 use super::environment::LoadEnvironment;
 use super::extra::Extra;
 use super::files;
-use super::files::FileProblem;
+use super::files::{FileProblem, FileText};
 use super::mask;
 use super::sources;
 use super::text::shown;
 use super::trust;
 use super::trust::Rights;
-use super::yaml::{ALIAS_BUDGET, Reader};
+use super::yaml::{ALIAS_BUDGET, Node, Reader};
 use crate::domain::SenderSpec;
 
 /// The file in which the problems of a push outside any job stand.
@@ -135,22 +135,7 @@ impl<'a> Loader<'a> {
         if !self.read.insert(real.clone()) {
             return;
         }
-        let (text, rights) = match files::read(path) {
-            Ok(file) => (file.text, file.rights),
-            Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
-            Err(FileProblem::UnderWay) => {
-                self.under_way = true;
-                return self.fail(path, files::UNDER_WAY);
-            }
-            Err(FileProblem::NotUtf8 { before }) => {
-                self.has_unread = true;
-                let file = self.next_file();
-                let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
-                self.diagnostics.error(Place { file, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
-                self.sources.push(SourceText { name: shown(path), text: before });
-                return;
-            }
-        };
+        let Some(FileText { text, rights }) = self.read_file(path) else { return };
         let directory = real.parent().unwrap_or(Path::new("/")).to_owned();
         let named = named_directory(path).unwrap_or_else(|| directory.clone());
         let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
@@ -171,6 +156,26 @@ impl<'a> Loader<'a> {
             self.note_source(sources::Source::pattern(pattern, shown(path), files), before);
         }
         chain.pop();
+    }
+
+    /// The text of a file, unless it cannot be read, which is told.
+    pub fn read_file(&mut self, path: &Path) -> Option<FileText> {
+        match files::read(path) {
+            Ok(file) => return Some(file),
+            Err(FileProblem::Whole(problem)) => self.fail(path, &problem),
+            Err(FileProblem::UnderWay) => {
+                self.under_way = true;
+                self.fail(path, files::UNDER_WAY);
+            }
+            Err(FileProblem::NotUtf8 { before }) => {
+                self.has_unread = true;
+                let file = self.next_file();
+                let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
+                self.diagnostics.error(Place { file, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
+                self.sources.push(SourceText { name: shown(path), text: before });
+            }
+        }
+        None
     }
 
     /// How much there is of what sources bring.
@@ -238,24 +243,10 @@ impl<'a> Loader<'a> {
     /// along.
     pub fn calendar_files(&mut self) {
         for (path, name) in candidates(&self.directories) {
-            let before = self.calendars.get(&name).map(|draft| draft.place);
-            match files::read(&path) {
-                Ok(file) => {
-                    let Some(draft) = self.calendar(&path, &name, &file.text) else { continue };
-                    if let Some(before) = before {
-                        let message = format!("there are two calendars with the name {name}");
-                        self.diagnostics.error(draft.place, message).other("the other one is at", before);
-                    }
-                    self.calendars.insert(name, draft);
-                    self.files.push(path);
-                }
-                Err(FileProblem::UnderWay) => {
-                    self.under_way = true;
-                    self.fail(&path, files::UNDER_WAY);
-                }
-                Err(FileProblem::Whole(problem)) => self.fail(&path, &problem),
-                Err(FileProblem::NotUtf8 { .. }) => self.fail(&path, files::NOT_UTF8),
-            }
+            let Some(file) = self.read_file(&path) else { continue };
+            let Some(draft) = self.calendar(&path, &name, &file.text) else { continue };
+            add_calendar(&mut self.calendars, draft, &mut self.diagnostics);
+            self.files.push(path);
         }
         if !self.calendars.is_empty() || self.jobs.iter().any(|job| job.days.is_some()) {
             self.built_in_calendars();
@@ -287,6 +278,24 @@ impl<'a> Loader<'a> {
     /// Reads a file that is one list.
     pub fn calendar(&mut self, path: &Path, name: &str, text: &str) -> Option<CalendarDraft> {
         let directory = path.parent().unwrap_or(Path::new("/"));
+        self.only_node((&shown(path), directory), text, |decoder, node| decoder.calendar(name, node.at, node))
+    }
+
+    /// Reads one push from the command line.
+    pub fn push(&mut self, text: &str) {
+        let file = self.next_file();
+        let directory = &self.environment.working_directory;
+        let draft = self.only_node((COMMAND_LINE, directory), text, |decoder, node| decoder.push(node));
+        self.push = draft.map(|draft| (file, draft));
+    }
+
+    /// Reads a text that is one node as a whole; relative paths in it start at the directory.
+    pub fn only_node<T>(
+        &mut self,
+        (name, directory): (&str, &Path),
+        text: &str,
+        read: impl FnOnce(&mut Decoder<'_>, &Node) -> Option<T>,
+    ) -> Option<T> {
         let mut decoder = Decoder {
             file: self.next_file(),
             dir: directory,
@@ -303,40 +312,12 @@ impl<'a> Loader<'a> {
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
         let node = reader.only_node().map_err(|fault| reader.faults.push(fault)).ok();
+        let value = node.and_then(|node| read(&mut decoder, &node));
         for fault in std::mem::take(&mut reader.faults) {
             decoder.error(fault.at, fault.message);
         }
-        let draft = node.and_then(|node| decoder.calendar(name, node.at, &node));
-        self.sources.push(SourceText { name: shown(path), text: text.to_owned() });
-        draft
-    }
-
-    /// Reads one push from the command line.
-    pub fn push(&mut self, text: &str) {
-        let file = self.next_file();
-        let mut decoder = Decoder {
-            file,
-            dir: &self.environment.working_directory,
-            named_dir: &self.environment.working_directory,
-            environment: self.environment,
-            diagnostics: &mut self.diagnostics,
-            holds_secrets: false,
-            guarded: false,
-            unseen_credentials: 0,
-            incomplete: &mut self.incomplete,
-            secret_files: &mut self.secret_files,
-            secret_names: &mut self.secret_names,
-            marks: None,
-        };
-        let mut reader = Reader::new(text, &mut self.alias_budget);
-        match reader.only_node() {
-            Ok(node) => self.push = decoder.push(&node).map(|draft| (file, draft)),
-            Err(fault) => reader.faults.push(fault),
-        }
-        for fault in std::mem::take(&mut reader.faults) {
-            decoder.error(fault.at, fault.message);
-        }
-        self.sources.push(SourceText { name: COMMAND_LINE.to_owned(), text: text.to_owned() });
+        self.sources.push(SourceText { name: name.to_owned(), text: text.to_owned() });
+        value
     }
 
     /// Reads a document that says nothing but jobs.
@@ -345,12 +326,10 @@ impl<'a> Loader<'a> {
             Extra::CommandLine(text) => {
                 (Path::new(COMMAND_LINE), (*text).to_owned(), Rights::private(self.environment.user))
             }
-            Extra::File(path) => match files::read(path) {
-                Ok(file) => (*path, file.text, file.rights),
-                Err(FileProblem::Whole(problem)) => return self.fail(path, &problem),
-                Err(FileProblem::UnderWay) => return self.fail(path, files::UNDER_WAY),
-                Err(FileProblem::NotUtf8 { .. }) => return self.fail(path, files::NOT_UTF8),
-            },
+            Extra::File(path) => {
+                let Some(FileText { text, rights }) = self.read_file(path) else { return };
+                (*path, text, rights)
+            }
         };
         let directory = match extra {
             Extra::File(path) => std::path::absolute(path).ok().and_then(|path| path.parent().map(Path::to_owned)),

@@ -1,23 +1,20 @@
 //! The script of a simulation: what happens to accounts, to the daemon and to its clock, each problem with its place.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use super::configuration::Config;
 use super::decoder::Decoder;
-use super::diagnostics::{Diagnostics, Place, SourceText};
-use super::draft::Incomplete;
 use super::environment::LoadEnvironment;
-use super::files;
-use super::files::FileProblem;
 use super::keys::SCRIPT_KEYS;
+use super::loader::Loader;
 use super::mask::SecretKeys;
 use super::problem::ConfigErrors;
 use super::scalar;
 use super::text::{quoted, shown};
-use super::yaml::{ALIAS_BUDGET, At, Entry, Node, Reader, Value};
+use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Outcome, SenderSpec, UtcMs};
 use crate::policy::schedule::instant_of;
 
@@ -124,51 +121,16 @@ pub fn scenario(
     specs: &[&'static SenderSpec],
     environment: &LoadEnvironment,
 ) -> Result<Scenario, ConfigErrors> {
-    let (mut diagnostics, mut scenario, mut text) = (Diagnostics::default(), Scenario::default(), String::new());
-    let whole = Place::whole(0);
-    match files::read(path) {
-        Ok(file) => text = file.text,
-        Err(FileProblem::Whole(problem)) => {
-            diagnostics.error(whole, problem);
-        }
-        Err(FileProblem::UnderWay) => {
-            diagnostics.error(whole, files::UNDER_WAY);
-        }
-        Err(FileProblem::NotUtf8 { before }) => {
-            let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
-            diagnostics.error(Place { file: 0, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
-            text = before;
-        }
-    }
-    if diagnostics.error_count() == 0 {
-        let (mut incomplete, mut secret_files, mut budget) = (Incomplete::default(), Vec::new(), ALIAS_BUDGET);
-        let mut decoder = Decoder {
-            file: 0,
-            dir: &environment.working_directory,
-            named_dir: &environment.working_directory,
-            environment,
-            diagnostics: &mut diagnostics,
-            holds_secrets: false,
-            guarded: false,
-            unseen_credentials: 0,
-            incomplete: &mut incomplete,
-            secret_files: &mut secret_files,
-            secret_names: &mut HashSet::new(),
-            marks: None,
-        };
-        let mut reader = Reader::new(&text, &mut budget);
-        match reader.only_node() {
+    let (mut loader, mut scenario) = (Loader::new(environment, specs), Scenario::default());
+    if let Some(file) = loader.read_file(path) {
+        let at = (&*shown(path), &*environment.working_directory);
+        loader.only_node(at, &file.text, |decoder, node| {
             // An empty file: nothing happens.
-            Ok(node) if node.is_null() => {}
-            Ok(node) => Script { decoder: &mut decoder, config, specs, scenario: &mut scenario }.read(&node),
-            Err(fault) => reader.faults.push(fault),
-        }
-        for fault in std::mem::take(&mut reader.faults) {
-            decoder.error(fault.at, fault.message);
-        }
+            let is_script = !node.is_null();
+            is_script.then(|| Script { decoder, config, specs, scenario: &mut scenario }.read(node))
+        });
     }
-    let sources = [SourceText { name: shown(path), text }];
-    diagnostics.finish(&sources, &SecretKeys::of_script(specs)).map(|_| scenario)
+    loader.diagnostics.finish(&loader.sources, &SecretKeys::of_script(specs)).map(|_| scenario)
 }
 
 struct Script<'a, 'r> {

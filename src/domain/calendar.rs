@@ -40,6 +40,18 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// A whole year; None for one that no calendar has.
+    pub fn of_year(year: i16) -> Option<Coverage> {
+        let (from, until) = (Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?);
+        Some(Coverage { from, until, settled_until: None })
+    }
+
+    /// Every day of it.
+    pub fn days(&self) -> impl Iterator<Item = Date> + use<> {
+        let until = self.until;
+        std::iter::successors(Some(self.from), |day| day.tomorrow().ok()).take_while(move |day| *day <= until)
+    }
+
     pub fn has(&self, day: Date) -> bool {
         (self.from..=self.until).contains(&day)
     }
@@ -158,6 +170,12 @@ impl Calendar {
         // Days that somebody wrote count, also where the list that they were put over has come to its end.
         let by_law = || self.every_year.get(&day.into()).filter(|_| !self.is_covered(day));
         self.rest.get(&day).or_else(by_law).map(String::as_str)
+    }
+
+    /// How many workdays a year has.
+    pub fn workdays_in(&self, year: i16) -> usize {
+        let days = Coverage::of_year(year).into_iter().flat_map(|year| year.days());
+        days.filter(|day| self.is_workday(*day)).count()
     }
 
     /// Whether people work. A day that is not covered is taken as its weekday says, but for those that are off by law.

@@ -1,11 +1,12 @@
 //! What files say of calendars and days, before the lists are looked up: plain data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use crate::config::diagnostics::Place;
+use crate::config::diagnostics::{Diagnostics, Place};
+use crate::config::text::quoted;
 use crate::domain::calendar::{CalendarPart, Coverage, MissingList, MonthDay, Shift, Weekend};
 
 /// A calendar as one file or block says it, before what it is based on is looked up.
@@ -21,7 +22,7 @@ pub(in crate::config) struct CalendarDraft {
     pub work: BTreeSet<Date>,
     pub every_year: BTreeMap<MonthDay, String>,
     /// How many workdays a year has, where the list says so.
-    pub workdays: Vec<(i16, u32, Place)>,
+    pub workdays: Vec<(i16, usize, Place)>,
     pub ics: Option<IcsDraft>,
 }
 
@@ -32,6 +33,19 @@ pub(in crate::config) struct IcsDraft {
     pub place: Place,
     /// Events whose summary this finds are worked, the others are days off.
     pub work_if: Option<String>,
+}
+
+/// Takes one more; a second one of its name is told.
+pub(in crate::config) fn add_calendar(
+    calendars: &mut HashMap<String, CalendarDraft>,
+    draft: CalendarDraft,
+    diagnostics: &mut Diagnostics,
+) {
+    let (name, place) = (draft.name.clone(), draft.place);
+    let message = format!("there are two calendars with the name {}", quoted(&name));
+    if let Some(before) = calendars.insert(name, draft) {
+        diagnostics.error(place, message).other("first at", before.place);
+    }
 }
 
 impl CalendarDraft {

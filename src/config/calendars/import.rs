@@ -11,7 +11,6 @@ use super::read::is_name;
 use super::resolve::CalendarSet;
 use crate::config::diagnostics::{Place, SourceText};
 use crate::config::environment::LoadEnvironment;
-use crate::config::files;
 use crate::config::loader::Loader;
 use crate::config::mask::SecretKeys;
 use crate::config::problem::ConfigErrors;
@@ -49,49 +48,28 @@ pub fn read_calendar(
     let mut loader = Loader::new(environment, &[]);
     let place = Place::whole(0);
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let text = match files::read(path) {
-        Ok(file) => file.text,
-        Err(_) => {
-            loader.diagnostics.error(place, "cannot be read as UTF-8 text");
-            String::new()
-        }
-    };
     if !is_name(name) {
         // It becomes the name of a file beside the configuration, and must lead nowhere else.
         loader
             .diagnostics
             .error(place, "a calendar's name has letters, digits, '_' and '-' only: say another with --name");
     }
-    let mut draft = CalendarDraft { covers: year.and_then(whole_year), ..CalendarDraft::new(name, place) };
+    let draft = CalendarDraft { covers: year.and_then(Coverage::of_year), ..CalendarDraft::new(name, place) };
     let draft = match extension.as_str() {
         "ics" => {
             loader.sources.push(SourceText { name: shown(path), text: String::new() });
             let work_if = work_if.map(str::to_owned);
-            draft.ics = Some(IcsDraft { path: path.to_owned(), place, work_if });
-            Some(draft)
+            Some(CalendarDraft { ics: Some(IcsDraft { path: path.to_owned(), place, work_if }), ..draft })
         }
-        "json" => {
+        "json" => loader.read_file(path).and_then(|file| {
             loader.sources.push(SourceText { name: shown(path), text: String::new() });
-            match serde_json::from_str::<HolidayCn>(&text) {
-                Ok(list) => {
-                    draft.covers = whole_year(list.year);
-                    for day in list.days {
-                        match day.is_off_day {
-                            true => drop(draft.rest.insert(day.date, day.name)),
-                            false => drop(draft.work.insert(day.date)),
-                        }
-                    }
-                    Some(draft)
-                }
-                Err(problem) => {
-                    let message =
-                        format!("expected the JSON of holiday-cn (year, days with name, date, isOffDay): {problem}");
-                    loader.diagnostics.error(place, message);
-                    None
-                }
-            }
-        }
-        _ => loader.calendar(path, name, &text),
+            let read = holiday_cn(&file.text, draft);
+            read.map_err(|problem| {
+                loader.diagnostics.error(place, problem);
+            })
+            .ok()
+        }),
+        _ => loader.read_file(path).and_then(|file| loader.calendar(path, name, &file.text)),
     };
     // A file of some years goes over the list that is there; so does not what says of itself what it is based on.
     let mut set = CalendarSet::new(
@@ -109,6 +87,17 @@ pub fn read_calendar(
     Ok(calendar)
 }
 
-fn whole_year(year: i16) -> Option<Coverage> {
-    Some(Coverage { from: Date::new(year, 1, 1).ok()?, until: Date::new(year, 12, 31).ok()?, settled_until: None })
+/// A year of holiday-cn, put into a draft.
+fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDraft, String> {
+    let list: HolidayCn = serde_json::from_str(text).map_err(|problem| {
+        format!("expected the JSON of holiday-cn (year, days with name, date, isOffDay): {problem}")
+    })?;
+    let mut draft = CalendarDraft { covers: Coverage::of_year(list.year), ..draft };
+    for day in list.days {
+        match day.is_off_day {
+            true => drop(draft.rest.insert(day.date, day.name)),
+            false => drop(draft.work.insert(day.date)),
+        }
+    }
+    Ok(draft)
 }

@@ -76,7 +76,7 @@ impl Decoder<'_> {
                     "work" => draft.work.extend(self.days(key, value, Some(year))),
                     "workdays" => {
                         let place = self.place(value.at);
-                        let count = self.int(key, value, 0, 366).and_then(|count| u32::try_from(count).ok());
+                        let count = self.int(key, value, 0, 366).and_then(|count| usize::try_from(count).ok());
                         draft.workdays.extend(count.map(|count| (year, count, place)));
                     }
                     _ => self.unknown_key(entry, "a year", CALENDAR_YEAR_KEYS),
@@ -108,7 +108,9 @@ impl Decoder<'_> {
         let mut days = Vec::new();
         for node in nodes {
             let span = self.parsed(key, node, expected, |text| span(text, |text| day(text, year)));
-            days.extend(span.into_iter().flat_map(|(from, until)| each(from, until)));
+            days.extend(
+                span.into_iter().flat_map(|(from, until)| Coverage { from, until, settled_until: None }.days()),
+            );
         }
         days
     }
@@ -137,11 +139,7 @@ impl Decoder<'_> {
             let year = self.parsed("covers", node, "a year such as 2026, or {from: …, until: …}", |text| {
                 text.trim().parse::<i16>().ok().filter(|year| (1900..=9999).contains(year))
             })?;
-            return Some(Coverage {
-                from: Date::new(year, 1, 1).ok()?,
-                until: Date::new(year, 12, 31).ok()?,
-                settled_until: None,
-            });
+            return Coverage::of_year(year);
         }
         let (mut from, mut until, mut settled_until) = (None, None, None);
         for entry in self.map("covers", node)? {
@@ -215,8 +213,4 @@ pub(crate) fn span(text: &str, day: impl Fn(&str) -> Option<Date>) -> Option<(Da
     let (from, until) = (day(from.trim())?, day(until.trim())?);
     let length = (until - from).get_days();
     (0..=LONGEST_SPAN).contains(&length).then_some((from, until))
-}
-
-fn each(from: Date, until: Date) -> impl Iterator<Item = Date> {
-    std::iter::successors(Some(from), |day| day.tomorrow().ok()).take_while(move |day| *day <= until)
 }

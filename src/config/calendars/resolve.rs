@@ -20,7 +20,7 @@ use crate::domain::{Calendar, CalendarRef};
 const BUILT_IN: [(&str, &str); 1] = [("cn", include_str!("cn.yaml"))];
 
 /// So many workdays a Chinese year has: 248 to 252 since 2004. A list far off is cut, or not China's.
-const WORKDAYS_OF_CN: std::ops::RangeInclusive<u32> = 240..=256;
+const WORKDAYS_OF_CN: std::ops::RangeInclusive<usize> = 240..=256;
 
 /// Days before the last day of a list from which on its end is told: lists for a year come in its last months.
 const TELL_BEFORE: i32 = 60;
@@ -111,13 +111,13 @@ impl CalendarSet {
     fn check_years(
         &self,
         calendar: &Calendar,
-        said: &[(i16, u32, Place)],
+        said: &[(i16, usize, Place)],
         place: Place,
         diagnostics: &mut Diagnostics,
     ) -> bool {
         let mut is_sound = true;
         for (year, count, place) in said {
-            let found = workdays_of(calendar, *year);
+            let found = calendar.workdays_in(*year);
             if found != *count {
                 let name = &calendar.name;
                 diagnostics.error(*place, format!("workdays: {name} has {found} workdays in {year}, and says {count}"));
@@ -126,10 +126,9 @@ impl CalendarSet {
         }
         let years = calendar.covers.filter(|_| calendar.name == "cn");
         for year in years.map(|covers| covers.from.year()..=covers.until.year()).into_iter().flatten() {
-            let found = workdays_of(calendar, year);
-            let is_whole = [(1, 1), (12, 31)]
-                .into_iter()
-                .all(|(month, day)| Date::new(year, month, day).is_ok_and(|day| calendar.is_covered(day)));
+            let found = calendar.workdays_in(year);
+            let is_whole = Coverage::of_year(year)
+                .is_some_and(|year| [year.from, year.until].iter().all(|day| calendar.is_covered(*day)));
             if is_whole && !WORKDAYS_OF_CN.contains(&found) {
                 let (least, most) = (WORKDAYS_OF_CN.start(), WORKDAYS_OF_CN.end());
                 let message = format!("the calendar cn has {found} workdays in {year}: expected {least} to {most}");
@@ -151,13 +150,6 @@ fn put(calendar: &mut Calendar, rest: BTreeMap<Date, String>, work: std::collect
     }
     calendar.rest.extend(rest);
     calendar.work.extend(work);
-}
-
-fn workdays_of(calendar: &Calendar, year: i16) -> u32 {
-    let first = Date::new(year, 1, 1).into_iter();
-    let days =
-        first.flat_map(|first| first.series(jiff::Span::new().days(1)).take_while(move |day| day.year() == year));
-    u32::try_from(days.filter(|day| calendar.is_workday(*day)).count()).unwrap_or(u32::MAX)
 }
 
 fn read_ics(list: &IcsDraft, covers: Option<Coverage>, diagnostics: &mut Diagnostics) -> Option<ics::IcsDays> {

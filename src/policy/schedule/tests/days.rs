@@ -221,3 +221,15 @@ fn where_nothing_fires_any_more_the_search_ends() {
     assert_eq!(job.next_after(shanghai("2026-10-08T23:59")), None);
     assert!(job.next_called_after(shanghai("2026-10-08T23:59")).unwrap().skipped.is_some());
 }
+
+/// Days are asked one by one by those who tell of them, and as sets by schedules: both must know the same workdays.
+#[test]
+fn a_list_says_the_same_of_each_day_whichever_way_it_is_asked() {
+    let list = cn().list.unwrap();
+    let job = compile("0 9 * * *", &workdays());
+    for year in 2025..=2028 {
+        let fired: Vec<String> = fires(&job, &format!("{year}-01-01"), &format!("{year}-12-31"));
+        let days = Coverage::of_year(year).unwrap().days().filter(|day| list.is_workday(*day));
+        assert_eq!(fired, days.map(|day| format!("{} 09:00", day.strftime("%m-%d"))).collect::<Vec<_>>());
+    }
+}
