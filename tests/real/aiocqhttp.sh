@@ -4,11 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-home=target/real/aiocqhttp
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check aiocqhttp==1.4.4
-    touch "$home/installed"
-fi
+. tests/real/venv.sh
+venv aiocqhttp aiocqhttp==1.4.4
 
 PUSHCRON_AIOCQHTTP_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it onebot11_client:: -- --nocapture "$@"

@@ -4,12 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-home=target/real/chat_clients
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check \
-        python-telegram-bot==22.8 lark-oapi==1.7.5 DingtalkChatbot==1.5.7
-    touch "$home/installed"
-fi
+. tests/real/venv.sh
+venv chat_clients python-telegram-bot==22.8 lark-oapi==1.7.5 DingtalkChatbot==1.5.7
 
 PUSHCRON_CHAT_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it chat_clients:: -- --nocapture "$@"

@@ -4,11 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-home=target/real/schema
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check jsonschema==4.26.0 ruamel.yaml==0.19.1
-    touch "$home/installed"
-fi
+. tests/real/venv.sh
+venv schema jsonschema==4.26.0 ruamel.yaml==0.19.1
 
 PUSHCRON_SCHEMA_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it schema:: -- --nocapture "$@"

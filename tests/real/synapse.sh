@@ -7,12 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-home=target/real/synapse
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check matrix-synapse==1.163.2
-    touch "$home/installed"
-fi
+. tests/real/venv.sh
+venv synapse matrix-synapse==1.163.2
 
 data=$(mktemp -d)
 server=

@@ -5,12 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-home=target/real/weixin
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check \
-        ilink-sdk==2.4.11 pywgb==1.0.5 wecomkit==0.2.0
-    touch "$home/installed"
-fi
+. tests/real/venv.sh
+venv weixin ilink-sdk==2.4.11 pywgb==1.0.5 wecomkit==0.2.0
 
 PUSHCRON_WEIXIN_PYTHON="$PWD/$home/venv/bin/python" cargo test --test it weixin_clients:: -- "$@"

@@ -4,12 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-home=target/real/workdays
-if [ ! -e "$home/installed" ]; then
-    python3 -m venv "$home/venv"
-    "$home/venv/bin/pip" install --quiet --disable-pip-version-check chinesecalendar==1.11.0
-    touch "$home/installed"
-fi
+. tests/real/venv.sh
+venv workdays chinesecalendar==1.11.0
 
 cargo build --locked
 "$home/venv/bin/python" tests/real/workdays.py target/debug/pushcron
