@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{AL, NEW, OLD, SEND, homeserver, refused, segment};
 use crate::common::deliveries::{next_attempt, outcomes, text, user};
 use crate::common::fake_im::Answer;
-use pushcron::domain::Outcome;
+use crate::common::senders::Stage;
+use pushcron::domain::{Delivery, Outcome};
+use pushcron::senders::Sender;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -49,14 +51,20 @@ async fn a_direct_room_that_cannot_be_opened_leaves_no_doubt() {
     }
 }
 
-#[tokio::test]
-async fn a_direct_room_that_was_replaced_is_followed() {
+/// A homeserver on which one message to Al went out into the room that there was, and what goes on from there.
+async fn al_was_written_to_in_the_old_room() -> (Stage, Box<dyn Sender>, Delivery) {
     let stage = homeserver().await;
     stage.with_direct_rooms(&[OLD]);
     stage.members(OLD, &["@bot:im.test", AL]);
     let sender = stage.sender();
     let push = text(user(AL), "a");
     assert_eq!(sender.send(&push).await.outcome, Outcome::Sent);
+    (stage, sender, push)
+}
+
+#[tokio::test]
+async fn a_direct_room_that_was_replaced_is_followed() {
+    let (stage, sender, push) = al_was_written_to_in_the_old_room().await;
 
     // The old room still has both as members.
     stage.replace(OLD, NEW);
@@ -76,12 +84,7 @@ async fn a_direct_room_that_was_replaced_is_followed() {
 
 #[tokio::test]
 async fn a_direct_room_of_which_we_are_no_member_is_given_up_for_another() {
-    let stage = homeserver().await;
-    stage.with_direct_rooms(&[OLD]);
-    stage.members(OLD, &["@bot:im.test", AL]);
-    let sender = stage.sender();
-    let push = text(user(AL), "a");
-    assert_eq!(sender.send(&push).await.outcome, Outcome::Sent);
+    let (stage, sender, push) = al_was_written_to_in_the_old_room().await;
 
     stage.im.on(&format!("/rooms/{}/joined_members", segment(OLD)), refused(403, "M_FORBIDDEN"));
     stage.im.on("/createRoom", Answer::json(200, json!({"room_id": NEW})));
