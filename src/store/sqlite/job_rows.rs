@@ -54,6 +54,7 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
     })
 }
 
+/// A job whose lists of days are still to be filled in.
 pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
     /// A definition without its messages.
     #[derive(Deserialize)]

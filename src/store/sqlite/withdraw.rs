@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
+use super::calendars;
 use super::cells::{At, instant, text};
 use super::fault::Result;
 use super::gone::{Why, delete_fires};
@@ -106,7 +107,8 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
                                          WHERE r.job = f.job AND r.revision >= f.revision
                                            AND (r.timezone <> j.timezone
                                                 OR r.definition -> '$.schedule' <> j.definition -> '$.schedule'
-                                                OR r.definition -> '$.dst_gap' IS NOT j.definition -> '$.dst_gap')))",
+                                                OR r.definition -> '$.dst_gap' IS NOT j.definition -> '$.dst_gap'
+                                                OR r.definition -> '$.days' IS NOT j.definition -> '$.days')))",
         params![At::from(now), jobs],
         |row| row.get(0),
     )?;
@@ -157,9 +159,10 @@ pub(super) fn unwatched(conn: &Connection, after: Option<UtcMs>, until: UtcMs) -
                              WHERE s.fire_id = f.id AND (s.state <> 'pending' OR s.reason IS NOT NULL))
           ORDER BY p.id",
     )?;
-    statement
-        .query_and_then(params![after.map(At::from), At::from(until)], |row| {
-            Ok(Unwatched { job: stored_job(row)?, push_id: row.get(10)?, due_at: instant(row, 11)? })
-        })?
-        .collect()
+    let rows = statement.query_and_then(params![after.map(At::from), At::from(until)], |row| {
+        Ok(Unwatched { job: stored_job(row)?, push_id: row.get(10)?, due_at: instant(row, 11)? })
+    })?;
+    let mut unwatched = rows.collect::<Result<Vec<_>>>()?;
+    calendars::fill(conn, unwatched.iter_mut().filter_map(|push| push.job.days.as_deref_mut()))?;
+    Ok(unwatched)
 }

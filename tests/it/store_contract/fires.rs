@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pushcron::domain::{Decision, Job, Next, Overlap, PushState, Reason, Schedule, Trigger, UtcMs};
+use pushcron::domain::{Calendar, DayRule, Decision, Job, Next, Overlap, PushState, Reason, Schedule, Trigger, UtcMs};
 use pushcron::store::{AdHoc, NewFire, StoreError};
 use serde_json::json;
 
@@ -216,6 +216,40 @@ pub async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: 
     let held: Vec<_> = revisions.iter().map(|revision| (revision.from_at, revision.until_at)).collect();
     let from = UtcMs(at(36).0 - 1);
     assert_eq!(held, [(at(-10), Some(from)), (from, None)], "the newest answers for what comes again");
+}
+
+/// A job that goes by a list of days.
+fn by_a_list(name: &str) -> Job {
+    let list = Arc::new(Calendar { name: "own".to_owned(), ..Calendar::default() }).reference();
+    Job { days: Some(Box::new(DayRule { workdays: Some(list), ..DayRule::default() })), ..job(name) }
+}
+
+pub async fn a_gap_that_was_decided_by_other_days_is_not_decided_anew(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(0)).await;
+    let gap = NewFire {
+        count: 25,
+        until_at: Some(at(35)),
+        decision: Decision::Missed,
+        reason: Some(Reason::MisfireWindow),
+        ..fire(&daily, at(11))
+    };
+    world.store.record_fires(vec![gap], vec![cursor(&daily, at(0), at(50))], at(50)).await.unwrap();
+    world.store.apply_jobs(vec![change(by_a_list("daily"), at(52))], vec![], at(51)).await.unwrap();
+    assert_eq!(world.store.withdraw_ahead(at(20)).await.unwrap(), 0);
+    let left = world.store.ledger_rows("daily", at(0), at(99), 10).await.unwrap();
+    assert_eq!(left.iter().map(|row| row.due_at).collect::<Vec<_>>(), [at(11)]);
+}
+
+pub async fn a_push_that_nobody_watched_comes_with_the_lists_of_days_of_its_job(world: Arc<World>) {
+    let daily = by_a_list("daily");
+    world.load(&daily, at(0)).await;
+    let ahead = world.fire_seen(&daily, at(9), at(2)).await.pushes.remove(0);
+    let found = world.store.unwatched(Some(at(3)), at(20)).await.unwrap();
+    let [unwatched] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((unwatched.push_id, unwatched.due_at), (ahead.id, at(9)));
+    let days = unwatched.job.days.as_deref().unwrap();
+    assert!(days.calendars().iter().all(|calendar| calendar.list.is_some()), "{days:?}");
 }
 
 pub async fn a_place_that_goes_back_takes_the_beginning_of_its_revision_along(world: Arc<World>) {

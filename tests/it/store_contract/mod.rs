@@ -56,6 +56,8 @@ on_every_backend! {
         overlap_replace_retires_what_waits_and_leaves_what_is_being_sent
         what_was_recorded_ahead_is_withdrawn_and_decided_anew
         what_never_fired_is_taken_back_where_the_clock_was_put_back
+        a_gap_that_was_decided_by_other_days_is_not_decided_anew
+        a_push_that_nobody_watched_comes_with_the_lists_of_days_of_its_job
         a_place_that_goes_back_takes_the_beginning_of_its_revision_along
         the_last_sign_of_a_daemon_is_remembered
         an_attempt_begun_ahead_keeps_its_fire
