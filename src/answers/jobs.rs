@@ -46,6 +46,23 @@ pub async fn verb_job(
     Err(Refusal::new(Kind::NotAllowed, text))
 }
 
+/// Why nothing is known of a job: one that the files bring and that nobody has loaded yet is not called missing.
+pub fn or_not_loaded(
+    refusal: Refusal,
+    job: &str,
+    is_in_files: impl FnOnce() -> bool,
+    daemon_runs: impl FnOnce() -> bool,
+) -> Refusal {
+    if refusal.kind != Kind::NotFound || !is_in_files() {
+        return refusal;
+    }
+    let advice = match daemon_runs() {
+        true => "the daemon that runs has not loaded it: `systemctl reload pushcron`, or send it SIGHUP",
+        false => "no daemon has loaded it: start one (`pushcron run`)",
+    };
+    Refusal::new(Kind::NotFound, format!("job '{job}' is in the files, and {advice}"))
+}
+
 /// Leaves out jobs from elsewhere than `source` and, unless `all` are wanted, those that have come to their end by `now`.
 /// Returns how many of the latter.
 pub fn leave_out(jobs: &mut Table, source: Option<&str>, all: bool, now: UtcMs) -> usize {

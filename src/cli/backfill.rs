@@ -62,7 +62,7 @@ impl Backfill {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let found = definition(store, &self.job).await;
-            let job = found.map_err(|refusal| context.of_job(&self.job, refusal.into()))?.job;
+            let job = found.map_err(|refusal| context.of_job(&self.job, refusal))?.job;
             let zone = when::zone(&job.timezone);
             let now = context.now();
             let instant = |option: &str, text: &str| {

@@ -12,6 +12,8 @@ use super::failure::{Exit, Failure};
 use crate::acts::{Actor, Acts};
 use crate::answers::check::{self, Report};
 use crate::answers::contacts::{Known, contacts};
+use crate::answers::jobs::or_not_loaded;
+use crate::answers::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, Extra, LoadEnvironment, Scenario};
 use crate::daemon::Options;
@@ -98,9 +100,9 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// As [`Context::reading`].
-    pub fn present(&self) -> Result<UtcMs, Failure> {
-        self.reading(async |store| Ok(store.simulated_until().await?.unwrap_or(self.now())))
+    /// Those of the store.
+    pub async fn present(&self, store: &dyn History) -> Result<UtcMs, Failure> {
+        Ok(store.simulated_until().await?.unwrap_or(self.now()))
     }
 
     /// The database that was named on the command line.
@@ -279,17 +281,10 @@ impl Context {
         Ok(store::exists(&self.whereabouts()?.database))
     }
 
-    /// A failure over this job, with what the files know where the database does not know the job.
-    pub fn of_job(&self, job: &str, failure: Failure) -> Failure {
+    /// A refusal over this job, with what the files know where the database does not know the job.
+    pub fn of_job(&self, job: &str, refusal: Refusal) -> Refusal {
         let is_in_files = || self.config_to_look_at().is_ok_and(|config| config.jobs.iter().any(|of| of.name == job));
-        if !failure.is_not_found() || !is_in_files() {
-            return failure;
-        }
-        let advice = match self.daemon_runs() {
-            Ok(true) => "the daemon that runs has not loaded it: `systemctl reload pushcron`, or send it SIGHUP",
-            _ => "no daemon has loaded it: start one (`pushcron run`)",
-        };
-        Failure::new(failure.exit, format!("job '{job}' is in the files, and {advice}"))
+        or_not_loaded(refusal, job, is_in_files, || self.daemon_runs().unwrap_or(false))
     }
 
     /// Names of paused jobs; without a database there are none.

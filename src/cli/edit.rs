@@ -35,7 +35,7 @@ impl Edit {
         let zone = context.whereabouts()?.timezone;
         let told = context.changing(async |store| {
             let found = verb_job(store, &self.job, || context.place_of_job(&self.job)).await;
-            let mut found = found.map_err(|refusal| context.of_job(&self.job, refusal.into()))?;
+            let mut found = found.map_err(|refusal| context.of_job(&self.job, refusal))?;
             for push in &mut found.job.push {
                 whole_inline(store, &mut push.message).await?;
             }

@@ -34,9 +34,11 @@ pub struct Explain {
 
 impl Explain {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let now = context.present()?;
-        let read = context.reading(async |store| Ok(Explanation::read(store, &self.job, &self.time, now).await?));
-        let explained = read.map_err(|failure| context.of_job(&self.job, failure))?;
+        let (now, explained) = context.reading(async |store| {
+            let now = context.present(store).await?;
+            let explained = Explanation::read(store, &self.job, &self.time, now).await;
+            Ok((now, explained.map_err(|refusal| context.of_job(&self.job, refusal))?))
+        })?;
         let waiting = explained.waiting_ims();
         let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
         let facts = explained.facts(now, context.daemon_runs()?, &contacts);

@@ -25,7 +25,7 @@ impl Export {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let job = context.reading_all(async |store| {
             let found = definition(store, &self.job).await;
-            let mut found = found.map_err(|refusal| context.of_job(&self.job, refusal.into()))?;
+            let mut found = found.map_err(|refusal| context.of_job(&self.job, refusal))?;
             for push in &mut found.job.push {
                 whole_inline(store, &mut push.message).await?;
             }

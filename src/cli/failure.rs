@@ -38,18 +38,11 @@ pub struct Failure {
     /// Lines to be read before the one that says why: the problems of a configuration.
     detail: Vec<String>,
     text: String,
-    /// There is no such job, push or account.
-    is_not_found: bool,
 }
 
 impl Failure {
     pub fn new(exit: Exit, text: impl Into<String>) -> Failure {
-        Failure { exit, detail: Vec::new(), text: text.into(), is_not_found: false }
-    }
-
-    /// Whether what was named does not exist.
-    pub fn is_not_found(&self) -> bool {
-        self.is_not_found
+        Failure { exit, detail: Vec::new(), text: text.into() }
     }
 
     /// An error with its causes.
@@ -86,8 +79,7 @@ impl From<Kind> for Exit {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        let is_not_found = refusal.kind == Kind::NotFound;
-        Failure { is_not_found, ..Failure::new(refusal.kind.into(), refusal.to_string()) }
+        Failure::new(refusal.kind.into(), refusal.to_string())
     }
 }
 

@@ -26,7 +26,7 @@ impl Fire {
         context.changing(async |store| {
             let acts = context.acts(store);
             let done = acts.fire(&self.job).await;
-            let done = done.map_err(|refusal| context.of_job(&self.job, refusal.into()))?;
+            let done = done.map_err(|refusal| context.of_job(&self.job, refusal))?;
             say(in_words(&done));
             wait::or_tell(context, &acts, done.push_ids(), self.wait).await
         })

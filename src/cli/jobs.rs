@@ -33,8 +33,9 @@ pub struct Jobs {
 
 impl Jobs {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let mut table = context.reading(async |store| Ok(answers::jobs::jobs(store).await?))?;
-        let ended = answers::jobs::leave_out(&mut table, self.source.as_deref(), self.all, context.present()?);
+        let (mut table, now) =
+            context.reading(async |store| Ok((answers::jobs::jobs(store).await?, context.present(store).await?)))?;
+        let ended = answers::jobs::leave_out(&mut table, self.source.as_deref(), self.all, now);
         let mut out = io::stdout().lock();
         if self.show.for_programs() {
             for_programs(&mut out, self.show, &table)?;

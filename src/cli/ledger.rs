@@ -2,6 +2,7 @@
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::context::Context;
@@ -43,9 +44,32 @@ pub struct Ledger {
 impl Ledger {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let zone = when::zone(&context.whereabouts()?.timezone);
-        let now = context.present()?;
+        let tell = |wrong: &Wrong| {
+            if !self.json {
+                say(escaped(&line_of_job(wrong)));
+            }
+        };
+        let all = context.reading(async |store| {
+            let audit = self.audit(&zone, context.present(store).await?)?;
+            let all = ledger::check(store, self.job.as_deref(), &audit, tell).await;
+            Ok(all.map_err(|refusal| match &self.job {
+                Some(job) => context.of_job(job, refusal),
+                None => refusal,
+            })?)
+        })?;
+        match self.json {
+            true => say(render::pretty(&json!(all))),
+            false => {
+                all.uneven_ids().for_each(|ids| say(line_of_ids(ids)));
+                say(line_of_all(&all));
+            }
+        }
+        Ok(if all.balanced { Exit::Done } else { Exit::Failed })
+    }
+
+    fn audit(&self, zone: &TimeZone, now: UtcMs) -> Result<Audit, Failure> {
         let instant = |option: &str, text: &Option<String>| -> Result<Option<UtcMs>, Failure> {
-            let stretch = text.as_deref().map(|text| when::parse(text, &zone, now)).transpose();
+            let stretch = text.as_deref().map(|text| when::parse(text, zone, now)).transpose();
             let stretch = stretch.map_err(|problem| Failure::new(Exit::Usage, format!("--{option}: {problem}")))?;
             Ok(stretch.map(|stretch| stretch.from))
         };
@@ -58,25 +82,7 @@ impl Ledger {
             return Err(Failure::new(Exit::Usage, "--until is not later than --from: there is nothing between them"));
         }
         let until = end.map_or(now, |end| UtcMs(end.0 - 1).min(now));
-        let audit = Audit { from, until, zone_version: zone::data_version() };
-        let tell = |wrong: &Wrong| {
-            if !self.json {
-                say(escaped(&line_of_job(wrong)));
-            }
-        };
-        let all = context.reading(async |store| Ok(ledger::check(store, self.job.as_deref(), &audit, tell).await?));
-        let all = all.map_err(|failure| match &self.job {
-            Some(job) => context.of_job(job, failure),
-            None => failure,
-        })?;
-        match self.json {
-            true => say(render::pretty(&json!(all))),
-            false => {
-                all.uneven_ids().for_each(|ids| say(line_of_ids(ids)));
-                say(line_of_all(&all));
-            }
-        }
-        Ok(if all.balanced { Exit::Done } else { Exit::Failed })
+        Ok(Audit { from, until, zone_version: zone::data_version() })
     }
 }
 

@@ -41,7 +41,7 @@ fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure
     context.changing(async |store| {
         for job in jobs {
             let done = context.acts(store).set_paused(job, paused).await;
-            say(in_words(&done.map_err(|refusal| context.of_job(job, refusal.into()))?));
+            say(in_words(&done.map_err(|refusal| context.of_job(job, refusal))?));
         }
         Ok(Exit::Done)
     })

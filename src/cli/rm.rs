@@ -27,7 +27,7 @@ impl Rm {
             let mut wanted = JobsByVerb::default();
             for name in &self.jobs {
                 let found = verb_job(store, name, || context.place_of_job(name)).await;
-                let found = found.map_err(|refusal| context.of_job(name, refusal.into()))?;
+                let found = found.map_err(|refusal| context.of_job(name, refusal))?;
                 wanted.expected.push((name.clone(), Some(found.revision)));
                 wanted.removed.push(name.clone());
             }
