@@ -6,7 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
 
-use super::foreign::{self, Place};
+use super::foreign::{Foreign, Place};
 use super::instant::{self, Instant};
 use super::limits::{Bounded, Budget, FUEL, LONGEST_TEMPLATE};
 use crate::domain::{Facts, Rendering};
@@ -19,6 +19,7 @@ pub struct Templates {
     pub(super) engine: Environment<'static>,
     /// The variables of the environment that `daemon.template_env` names.
     pub(super) variables: BTreeMap<String, String>,
+    foreign: Foreign,
 }
 
 impl Templates {
@@ -37,7 +38,7 @@ impl Templates {
         engine.remove_global("debug");
         engine.add_filter("date", instant::date);
         engine.add_filter("in", instant::in_zone);
-        Templates { engine, variables }
+        Templates { engine, foreign: Foreign::new(&variables), variables }
     }
 
     /// The values of one push, as they may stand in such a place.
@@ -56,7 +57,7 @@ impl Templates {
             account => account,
             im => im,
             target => target.id(),
-            env => foreign::variables(place, &self.variables),
+            env => self.foreign.of(place),
         })
     }
 

@@ -24,9 +24,29 @@ impl Object for Variables {
     }
 }
 
-pub(super) fn variables(place: Place, variables: &BTreeMap<String, String>) -> Value {
-    let safe = variables.iter().map(|(name, value)| (name.clone(), safe(place, value).into()));
-    Value::from_object(Variables(safe.collect()))
+/// The variables as they may stand in each place, made once for all pushes.
+pub(super) struct Foreign {
+    text: Value,
+    markdown: Value,
+    source: Value,
+}
+
+impl Foreign {
+    pub fn new(variables: &BTreeMap<String, String>) -> Foreign {
+        let safe_in = |place| {
+            let safe = variables.iter().map(|(name, value)| (name.clone(), safe(place, value).into()));
+            Value::from_object(Variables(safe.collect()))
+        };
+        Foreign { text: safe_in(Place::Text), markdown: safe_in(Place::Markdown), source: safe_in(Place::Source) }
+    }
+
+    pub fn of(&self, place: Place) -> &Value {
+        match place {
+            Place::Text => &self.text,
+            Place::Markdown => &self.markdown,
+            Place::Source => &self.source,
+        }
+    }
 }
 
 /// Keeps what stands on both sides together and is not seen.
