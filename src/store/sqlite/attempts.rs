@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 use super::accounts;
+use super::blobs::sha256;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
@@ -147,17 +147,13 @@ impl BeginAttempts {
                 let json = serde_json::to_string(&message)?;
                 let mut keep = conn
                     .prepare_cached("UPDATE pushes SET message = ?2, content_hash = ?3, render = NULL WHERE id = ?1")?;
-                keep.execute(params![delivery.push_id, json, hex(&Sha256::digest(&json))])?;
+                keep.execute(params![delivery.push_id, json, sha256(json.as_bytes())])?;
                 delivery.message = message;
             }
             Err(problem) => delivery.unmade = Some(problem),
         }
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Takes back attempts that were never made.

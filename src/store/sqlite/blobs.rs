@@ -33,7 +33,7 @@ impl Write for PutBlob {
     type Answer = String;
 
     fn run(&mut self, conn: &Connection) -> Result<String> {
-        let sha256: String = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = sha256(&self.bytes);
         let now = At::from(self.now);
         let known =
             conn.execute("UPDATE blobs SET used_at = max(used_at, ?2) WHERE sha256 = ?1", params![sha256, now])?;
@@ -42,6 +42,11 @@ impl Write for PutBlob {
         }
         Ok(sha256)
     }
+}
+
+/// In lower-case hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn blob(conn: &Connection, sha256: &str) -> Result<Option<Vec<u8>>> {
