@@ -1,5 +1,6 @@
 //! Which instants of a job did not come about, so that they may be made up for by hand.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::refusal::{Kind, Refusal};
@@ -45,8 +46,9 @@ pub async fn owed(store: &dyn History, job: &str, wanted: &Wanted) -> Result<Vec
             return Err(Refusal::new(Kind::Senseless, text));
         }
     }
-    let made_up = |at: &UtcMs| rows.iter().any(|row| row.triggered_by == Trigger::Manual && row.due_at == *at);
-    owed.retain(|at| *at >= wanted.from && !made_up(at));
+    let by_hand = rows.iter().filter(|row| row.triggered_by == Trigger::Manual);
+    let made_up: HashSet<UtcMs> = by_hand.map(|row| row.due_at).collect();
+    owed.retain(|at| *at >= wanted.from && !made_up.contains(at));
     Ok(owed)
 }
 

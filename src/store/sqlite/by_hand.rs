@@ -10,7 +10,7 @@ use super::cells::{At, number, parsed};
 use super::fault::{Fault, Result, no_job};
 use super::fires::{Fired, MakePushes, Plan, policy};
 use super::gone::count_unused_fires;
-use super::job_rows::FindJob;
+use super::job_rows::{FindJob, JobRow};
 use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
 use crate::domain::{Overlap, Reason, Trigger, UtcMs};
@@ -28,10 +28,7 @@ impl Write for FireByHand {
     /// A person who says "now" is not told that an older fire is still busy; but `overlap: replace` holds.
     fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
         let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
-        let plan = match Plan::read(&job.definition) {
-            Err(Fault::Row(problem)) => return Err(unreadable(&self.job, &problem).into()),
-            plan => plan?,
-        };
+        let plan = plan(&self.job, &job)?;
         let due_at = self.free_instant(conn)?;
         let id = conn
             .prepare(
@@ -50,10 +47,13 @@ impl Write for FireByHand {
     }
 }
 
-fn unreadable(job: &str, problem: &str) -> StoreError {
-    StoreError::NotAllowed(format!(
-        "what job '{job}' pushes cannot be read ({problem}); load the files again: `systemctl reload pushcron`, or start it"
-    ))
+fn plan<'a>(name: &str, job: &'a JobRow) -> Result<Plan<'a>> {
+    Plan::read(&job.definition).map_err(|fault| match fault {
+        Fault::Row(problem) => Fault::Verb(StoreError::NotAllowed(format!(
+            "what job '{name}' pushes cannot be read ({problem}); load the files again: `systemctl reload pushcron`, or start it"
+        ))),
+        fault => fault,
+    })
 }
 
 impl FireByHand {
@@ -91,12 +91,9 @@ impl Write for Backfill {
              ON CONFLICT (job, due_at, triggered_by) DO NOTHING",
         )?;
         let mut make = MakePushes::new(conn)?;
+        let mut plan = plan(&self.job, &job)?;
+        plan.overlap = Overlap::Allow;
         for due_at in self.instants.iter().copied() {
-            let mut plan = match Plan::read(&job.definition) {
-                Err(Fault::Row(problem)) => return Err(unreadable(&self.job, &problem).into()),
-                plan => plan?,
-            };
-            plan.overlap = Overlap::Allow;
             let reason = Reason::Backfill.as_str();
             let row = params![self.job, At::from(due_at), reason, At::from(self.now), job.revision];
             let id = match insert.insert(row) {
@@ -108,7 +105,7 @@ impl Write for Backfill {
             };
             let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at, now: self.now };
             let mut made = Vec::new();
-            make.run(&fired, plan, &mut made)?;
+            make.run(&fired, plan.clone(), &mut made)?;
             all.push(made.into_iter().map(|push| push.id).collect());
             goes_at = goes_at + self.gap;
         }

@@ -26,7 +26,7 @@ struct Definition<'a> {
     push: Vec<Planned<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Planned<'a> {
     #[serde(borrow)]
     im: Cow<'a, str>,
@@ -53,11 +53,13 @@ struct Content {
 }
 
 /// What a definition sends, read whole before anything of it is written.
+#[derive(Clone)]
 pub(super) struct Plan<'a> {
     pub overlap: Overlap,
     pushes: Vec<Ready<'a>>,
 }
 
+#[derive(Clone)]
 struct Ready<'a> {
     spec: Planned<'a>,
     target: Target,
