@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::str::FromStr;
 
-use rusqlite::Row;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error as NotAWord, StrDeserializer};
 
@@ -46,6 +46,13 @@ pub(super) fn instant(row: &Row<'_>, column: usize) -> Result<UtcMs> {
 
 pub(super) fn maybe_instant(row: &Row<'_>, column: usize) -> Result<Option<UtcMs>> {
     maybe_text(row, column)?.map(parsed).transpose()
+}
+
+/// An instant that the table of what is known of the database itself holds, if it does.
+pub(super) fn instant_of_meta(conn: &Connection, key: &str) -> Result<Option<UtcMs>> {
+    let mut statement = conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    let mut rows = statement.query([key])?;
+    rows.next()?.map(|row| instant(row, 0)).transpose()
 }
 
 /// Instants, targets and whatever else reads itself out of a text.

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::cells::{At, instant, parsed, text};
+use super::cells::{At, instant, instant_of_meta, text};
 use super::fault::Result;
 use crate::domain::UtcMs;
 
@@ -101,11 +101,7 @@ impl Stretch {
 
 /// The last instant of which pruning has taken a row, of whatever job.
 pub(super) fn pruned_until(conn: &Connection) -> Result<Option<UtcMs>> {
-    let at: Option<String> = conn
-        .prepare_cached("SELECT value FROM meta WHERE key = 'pruned_until'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    at.as_deref().map(parsed).transpose()
+    instant_of_meta(conn, "pruned_until")
 }
 
 /// Whether an instant of a job has fired, by the schedule that the job has now, and lost its row to pruning since.

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::accounts::RecordAccounts;
 use super::attempts::{BeginAttempts, FinishAttempts, TakeBackAttempts, TellNextAttempts};
-use super::cells::{At, parsed};
+use super::cells::{At, instant_of_meta};
 use super::connect;
 use super::fault::{Fault, Result};
 use super::jobs::ApplyJobs;
@@ -169,7 +169,5 @@ fn differing(these: &[i64], those: &[i64]) -> Vec<i64> {
 
 /// Until when a simulation goes; None where no simulation wrote this.
 pub(super) fn simulated_until(conn: &Connection) -> Result<Option<UtcMs>> {
-    let mut statement = conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-    let until: Option<String> = statement.query_map([UNTIL], |row| row.get(0))?.next().transpose()?;
-    until.as_deref().map(parsed).transpose()
+    instant_of_meta(conn, UNTIL)
 }
