@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::job_words::JobWords;
+use super::job_words::{JobWords, plain};
 use super::say::say;
 use crate::answers::{next, when};
 use crate::config::Extra;
@@ -53,7 +53,7 @@ impl Add {
                     return Err(Failure::new(Exit::Usage, text));
                 }
                 let mut job = Map::new();
-                job.insert("name".to_owned(), json!(name.replace("${", "$${")));
+                job.insert("name".to_owned(), json!(plain(name)));
                 self.words.put_into(&mut job, &context.whereabouts()?.timezone, context.now())?;
                 context.config_and_jobs(&Extra::CommandLine(&json!({ "jobs": [job] }).to_string()))?
             }

@@ -6,15 +6,10 @@ use crate::answers::words::counted;
 /// `push 7 is due again`.
 pub fn in_words(done: &Done) -> String {
     match done {
-        Done::Fired { job, push_ids } => {
-            let ids: Vec<String> = push_ids.iter().map(ToString::to_string).collect();
-            format!("{job} fired: {} {}", if ids.len() == 1 { "push" } else { "pushes" }, ids.join(", "))
-        }
+        Done::Fired { job, push_ids } => format!("{job} fired: {}", pushes(push_ids)),
         Done::Backfilled { job, push_ids, .. } if push_ids.is_empty() => format!("{job}: nothing to make up for"),
         Done::Backfilled { job, fires, push_ids } => {
-            let ids: Vec<String> = push_ids.iter().map(ToString::to_string).collect();
-            let pushes = if ids.len() == 1 { "push" } else { "pushes" };
-            format!("{job}: made up for {}: {pushes} {}", counted(*fires, "instant"), ids.join(", "))
+            format!("{job}: made up for {}: {}", counted(*fires, "instant"), pushes(push_ids))
         }
         Done::Pushed { push_id } => format!("push {push_id} is recorded"),
         Done::Retried { push_id } => format!("push {push_id} is due again"),
@@ -25,6 +20,12 @@ pub fn in_words(done: &Done) -> String {
         Done::Resumed { job, changed: true } => format!("{job} goes on"),
         Done::Resumed { job, changed: false } => format!("{job} was not paused"),
     }
+}
+
+/// `pushes 7, 8`.
+fn pushes(ids: &[i64]) -> String {
+    let noun = if ids.len() == 1 { "push" } else { "pushes" };
+    format!("{noun} {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

@@ -209,6 +209,6 @@ impl JobWords {
 }
 
 /// A dollar on the command line is a dollar; only the files know variables.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.replace("${", "$${")
 }
