@@ -295,7 +295,7 @@ async fn no_query_of_the_readme_reads_the_whole_history() {
 }
 
 #[tokio::test]
-async fn the_docs_name_every_table_and_column() {
+async fn the_docs_name_every_table_and_column_and_the_version() {
     let (_world, conn) = world().await;
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md")).unwrap();
     let mut statement = conn
@@ -316,6 +316,8 @@ async fn the_docs_name_every_table_and_column() {
         assert!(section(table).contains(&format!("`{column}`")), "docs/schema.md: {table}.{column} is missing");
     }
     assert!(columns.len() > 100, "{}", columns.len());
+    let version: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert!(docs.contains(&format!("this page describes version {version} ")), "docs/schema.md: not version {version}");
 }
 
 /// In a busy chat most proofs are of what others wrote.
