@@ -169,8 +169,9 @@ impl JobView<'_> {
             MisfirePolicy::Latest => {
                 // One that fires in time is the latest; one still to come is not.
                 let fires_in_time = self.schedule.occurrences(in_time_from, UtcMs(now.0 + 1)).next().is_some();
-                let overdue = if fires_in_time { None } else { self.schedule.previous_before(in_time_from) };
-                overdue.filter(|latest| *latest >= window_from).unwrap_or(in_time_from)
+                let overdue =
+                    if fires_in_time { None } else { self.schedule.previous_within(window_from, in_time_from) };
+                overdue.unwrap_or(in_time_from)
             }
             MisfirePolicy::All if window_from >= in_time_from => in_time_from,
             MisfirePolicy::All => self.newest(self.misfire.max.into(), window_from, in_time_from),

@@ -111,9 +111,14 @@ impl CompiledSchedule {
 
     /// The first instant after `after` at which the job fires; None when there is no more.
     pub fn next_after(&self, after: UtcMs) -> Option<UtcMs> {
-        let mut called = self.next_of(after, Which::Wanted)?;
+        self.next_before(after, UtcMs::MAX)
+    }
+
+    /// As [`Self::next_after`]; nothing is looked for from `until` on, and what lies there may not be found.
+    fn next_before(&self, after: UtcMs, until: UtcMs) -> Option<UtcMs> {
+        let mut called = self.next_of(after, Which::Wanted, until)?;
         while called.skipped.is_some() {
-            called = self.next_of(called.at, Which::Wanted)?;
+            called = self.next_of(called.at, Which::Wanted, until)?;
         }
         Some(called.at)
     }
@@ -121,20 +126,21 @@ impl CompiledSchedule {
     /// The first instant after `after` that the ledger has a row for: those of [`Self::next_after`], and those that
     /// are skipped for a reason of the schedule's own.
     pub fn next_called_after(&self, after: UtcMs) -> Option<Occurrence> {
-        self.next_of(after, Which::Called)
+        self.next_of(after, Which::Called, UtcMs::MAX)
     }
 
-    fn next_of(&self, after: UtcMs, which: Which) -> Option<Occurrence> {
+    fn next_of(&self, after: UtcMs, which: Which, until: UtcMs) -> Option<Occurrence> {
+        let until = until.0.div_euclid(1000);
         let (at, skipped) = match &self.kind {
-            Kind::Every(period, days) => next_of_period(*period, days.as_deref(), after, which)?,
+            Kind::Every(period, days) => next_of_period(*period, days.as_deref(), after, which, until)?,
             Kind::At(at) => (Some(at.0).filter(|at| *at > after.0)?, None),
             Kind::Cron { pattern, wall, dst_gap } => {
                 // Instants are whole seconds.
                 let after = after.0.div_euclid(1000);
                 let (at, shown, in_gap) = if pattern.fixed {
-                    next_fixed(pattern, wall, after, which)?
+                    next_fixed(pattern, wall, after, which, until)?
                 } else {
-                    let at = next_elapsed(pattern, wall, after + 1, which)?;
+                    let at = next_elapsed(pattern, wall, after + 1, which, until)?;
                     (at, wall.show(at), false)
                 };
                 let in_gap = (in_gap && *dst_gap == DstGap::Skip).then_some(Skip::DstGap);
@@ -157,7 +163,7 @@ impl CompiledSchedule {
             Kind::Cron { pattern, wall, .. } => {
                 let rule = pattern.rule.as_ref()?;
                 let shown = if pattern.fixed {
-                    next_fixed(pattern, wall, second - 1, Which::Called)?.1
+                    next_fixed(pattern, wall, second - 1, Which::Called, second)?.1
                 } else {
                     wall.show(second)
                 };
@@ -175,7 +181,7 @@ impl CompiledSchedule {
 
     /// Every instant in `from..to` at which the job fires, oldest first.
     pub fn occurrences(&self, from: UtcMs, to: UtcMs) -> impl Iterator<Item = UtcMs> + '_ {
-        std::iter::successors(self.next_after(UtcMs(from.0 - 1)), |at| self.next_after(*at))
+        std::iter::successors(self.next_before(UtcMs(from.0 - 1), to), move |at| self.next_before(*at, to))
             .take_while(move |at| *at < to)
     }
 
@@ -231,7 +237,13 @@ impl CompiledSchedule {
 
     /// The last instant before `before` at which the job fires.
     pub fn previous_before(&self, before: UtcMs) -> Option<UtcMs> {
-        last_before(before.0, |at| self.next_after(UtcMs(at)).map(|next| next.0)).map(UtcMs)
+        last_before(before.0, |at| self.next_before(UtcMs(at), before).map(|next| next.0)).map(UtcMs)
+    }
+
+    /// The last instant in `from..before` at which the job fires.
+    pub fn previous_within(&self, from: UtcMs, before: UtcMs) -> Option<UtcMs> {
+        // Whether there is any is soon known, and so is then how far back the last one can be.
+        self.occurrences(from, before).next().and_then(|_| self.previous_before(before))
     }
 
     /// The last instant before `before` that the ledger has a row for.
@@ -249,7 +261,7 @@ impl CompiledSchedule {
             return Some(if instant == first { DstNote::FirstOfTwo(shown) } else { DstNote::SecondOfTwo(shown) });
         }
         let due_then = pattern.matches(local);
-        let missing = last_before(local, |from| pattern.first_from(from, Which::Called))?;
+        let missing = last_before(local, |from| pattern.first_from(from, Which::Called, local))?;
         if !matches!(wall.place(missing)?, Place::Never(_)) {
             return None;
         }
@@ -287,25 +299,32 @@ fn last_before(before: i64, next: impl Fn(i64) -> Option<i64>) -> Option<i64> {
 }
 
 /// The first call of a fixed-time job after `after`, the wall-clock time that it is for, and whether that does not exist.
-fn next_fixed(pattern: &Pattern, wall: &Wall, after: i64, which: Which) -> Option<(i64, i64, bool)> {
+fn next_fixed(pattern: &Pattern, wall: &Wall, after: i64, which: Which, until: i64) -> Option<(i64, i64, bool)> {
     // A time that the clock has already shown, or passed over, has had its call.
-    let due = pattern.first_from(wall.latest_shown(after) + 1, which)?;
+    let due = pattern.first_from(wall.latest_shown(after) + 1, which, until.saturating_add(FURTHEST))?;
     let place = wall.place(due)?;
     Some((place.first(), due, matches!(place, Place::Never(_))))
 }
 
 /// The first whole period after `after`; those of days that the job does not want are skipped.
-fn next_of_period(period: i64, days: Option<&(Wall, Days)>, after: UtcMs, which: Which) -> Option<(i64, Option<Skip>)> {
+fn next_of_period(
+    period: i64,
+    days: Option<&(Wall, Days)>,
+    after: UtcMs,
+    which: Which,
+    until: i64,
+) -> Option<(i64, Option<Skip>)> {
     let following = |after: i64| after.div_euclid(period).checked_add(1)?.checked_mul(period);
     let mut at = following(after.0)?;
     let Some((wall, rule)) = days else { return Some((at, None)) };
+    let last = civil(until.saturating_add(FURTHEST)).map_or(Date::MAX, |last| last.date());
     loop {
         let date = civil(wall.show(at.div_euclid(1000)))?.date();
         match (rule.has(date), which) {
             (true, _) => return Some((at, None)),
             (false, Which::Called) => return Some((at, Some(rule.reason(date)))),
             (false, Which::Wanted) => {
-                let midnight = seconds_of(rule.first_from(date)?.to_datetime(jiff::civil::Time::midnight()))?;
+                let midnight = seconds_of(rule.first_from(date, last)?.to_datetime(jiff::civil::Time::midnight()))?;
                 at = following(wall.place(midnight)?.first() * 1000 - 1)?;
             }
         }
@@ -313,19 +332,22 @@ fn next_of_period(period: i64, days: Option<&(Wall, Days)>, after: UtcMs, which:
 }
 
 /// The first instant from `from` on whose wall-clock time matches.
-fn next_elapsed(pattern: &Pattern, wall: &Wall, from: i64, which: Which) -> Option<i64> {
+fn next_elapsed(pattern: &Pattern, wall: &Wall, from: i64, which: Which, until: i64) -> Option<i64> {
+    let is_limited = until < UtcMs::MAX.0.div_euclid(1000);
     let mut from = from;
     loop {
         let offset = wall.offset(from);
-        let found = pattern.first_from(from + offset, which)? - offset;
-        match wall.change_after(from) {
-            Some(change) if change <= found => {
+        let found =
+            pattern.first_from(from + offset, which, until.saturating_add(FURTHEST)).map(|found| found - offset);
+        match (found, wall.change_after(from)) {
+            (Some(found), Some(change)) if change <= found => {
                 // Nothing is due before the change. After it the clock may show times again that lie before
                 // `from`'s, but only if that is close; otherwise nothing can match much before `found`.
                 let is_far = change - from > FURTHEST;
                 from = if is_far { change.max(found - FURTHEST) } else { change };
             }
-            _ => return Some(found),
+            (None, Some(change)) if is_limited && change < until => from = change,
+            _ => return found,
         }
     }
 }

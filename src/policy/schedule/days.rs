@@ -62,7 +62,7 @@ impl List {
     /// Of a month: its workdays as far as they are known or assumed.
     fn part(&self, part: CalendarPart, month: Month) -> u32 {
         let covered = self.covered(month);
-        let of = |days: &BTreeMap<_, u32>| days.get(&(month.year, month.number)).copied().unwrap_or(0);
+        let of = |days: &BTreeMap<_, u32>| days.get(&month.key()).copied().unwrap_or(0);
         let makeup = of(&self.work);
         let by_law = self.every_year[month.number as usize] & month.days() & !covered;
         let holidays = of(&self.rest) | by_law;
@@ -219,15 +219,19 @@ impl Days {
         (self.wanted(month) | union(&self.also, month)) & 1 << date.day() != 0
     }
 
-    /// The first day from `from` on at which an `every` job fires, within ten years.
-    pub fn first_from(&self, from: Date) -> Option<Date> {
+    /// The first day from `from` on at which an `every` job fires, within ten years. Months after `until` are not looked at.
+    pub fn first_from(&self, from: Date, until: Date) -> Option<Date> {
         let mut month = Month::of(from);
+        let last = Month::of(until).key();
         let mut days = (self.wanted(month) | union(&self.also, month)) & (u32::MAX << from.day());
         for _ in 0..120 {
             if days != 0 {
                 return Date::new(month.year, month.number as i8, days.trailing_zeros() as i8).ok();
             }
             month = month.following();
+            if month.key() > last {
+                return None;
+            }
             days = self.wanted(month) | union(&self.also, month);
         }
         None

@@ -21,6 +21,11 @@ impl Month {
         }
     }
 
+    /// Sorts months by time.
+    pub fn key(self) -> (i16, u32) {
+        (self.year, self.number)
+    }
+
     pub fn following(self) -> Month {
         let (year, number) = if self.number == 12 { (self.year + 1, 1) } else { (self.year, self.number + 1) };
         let length = length(year, number);
@@ -47,8 +52,7 @@ impl Month {
 
     /// Those of its days from `from` to `until`, both included.
     pub fn between(self, from: Date, until: Date) -> u32 {
-        let key = |date: Date| (date.year(), u32::from(date.month().unsigned_abs()));
-        let (first, last, own) = (key(from), key(until), (self.year, self.number));
+        let (first, last, own) = (Month::of(from).key(), Month::of(until).key(), self.key());
         if from > until || first > own || last < own {
             return 0;
         }

@@ -135,12 +135,13 @@ impl Pattern {
 
     /// Whether this second of wall-clock time is named.
     pub(super) fn matches(&self, local: i64) -> bool {
-        self.first_from(local, Which::Called) == Some(local)
+        self.first_from(local, Which::Called, local) == Some(local)
     }
 
     /// The first named second at or after `local`; None past the year 9999, or where a rule about days leaves nothing for
-    /// [`YEARS_AHEAD`].
-    pub(super) fn first_from(&self, local: i64, which: Which) -> Option<i64> {
+    /// [`YEARS_AHEAD`]. It may be None, too, where there is none up to `until`: months after that are not looked at, since
+    /// a job may have hardly a day to fire.
+    pub(super) fn first_from(&self, local: i64, which: Which, until: i64) -> Option<i64> {
         let midnight = local.div_euclid(DAY) * DAY;
         let date = civil(local)?.date();
         let mut month = Month::of(date);
@@ -152,9 +153,10 @@ impl Pattern {
             }
             days &= !(1 << date.day());
         }
+        let last = civil(until).map_or((last_year, 12), |until| Month::of(until.date()).key().min((last_year, 12)));
         while days == 0 {
             month = month.following();
-            if month.year > last_year {
+            if month.key() > last {
                 return None;
             }
             days = self.days_of(month, which);

@@ -233,3 +233,25 @@ fn a_list_says_the_same_of_each_day_whichever_way_it_is_asked() {
         assert_eq!(fired, days.map(|day| format!("{} 09:00", day.strftime("%m-%d"))).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn what_a_span_holds_is_what_is_found_by_looking_on_from_its_beginning() {
+    let hardly = DayRule { only: vec![DaySet::Days(day("2026-10-08"), day("2026-10-09"))], ..DayRule::default() };
+    let every = try_compile(&Schedule::Every(7 * 3_600_000), &hardly).unwrap();
+    for job in
+        [compile("0 9 * * *", &hardly), compile("*/20 8-9 * * *", &workdays()), compile("0 0 1 * *", &hardly), every]
+    {
+        for (from, until) in [
+            ("2026-10-01", "2026-10-09"),
+            ("2026-10-08", "2026-10-10"),
+            ("2026-10-10", "2027-02-01"),
+            ("2026-10-08", "2026-10-08"),
+        ] {
+            let (from, until) = (shanghai(&format!("{from}T09:00")), shanghai(&format!("{until}T09:00")));
+            let on = std::iter::successors(job.next_after(UtcMs(from.0 - 1)), |at| job.next_after(*at));
+            let on: Vec<UtcMs> = on.take_while(|at| *at < until).collect();
+            assert_eq!(job.occurrences(from, until).collect::<Vec<_>>(), on);
+            assert_eq!(job.previous_within(from, until), on.last().copied());
+        }
+    }
+}

@@ -129,3 +129,15 @@ fn notes_tell_what_summer_time_does() {
     let every = CompiledSchedule::compile(&Schedule::Every(1_800_000), "Europe/Berlin", DstGap::Fire).unwrap();
     assert_eq!(every.note_at(utc("2026-03-29T01:00:00Z")), None);
 }
+
+#[test]
+fn what_a_short_span_holds_is_found_though_the_next_after_it_is_a_year_away() {
+    let yearly = cron("0,30 2 25 10 *", "Europe/Berlin");
+    let found = fires(&yearly, "Europe/Berlin", "2026-10-25T00:31:00Z", "2026-10-25T01:31:00Z");
+    assert_eq!(found, ["10-25 02:00+01:00", "10-25 02:30+01:00"]);
+    assert_eq!(
+        yearly.previous_within(utc("2026-10-25T01:01:00Z"), utc("2026-10-26T00:00:00Z")),
+        Some(utc("2026-10-25T01:30:00Z"))
+    );
+    assert_eq!(yearly.previous_within(utc("2026-10-25T01:31:00Z"), utc("2026-10-26T00:00:00Z")), None);
+}
