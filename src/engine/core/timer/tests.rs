@@ -27,6 +27,14 @@ impl Lines {
     }
 }
 
+/// Does this with its log lines at hand.
+fn logged(what: impl FnOnce(&Lines)) {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || what(&lines));
+}
+
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
 fn now(seconds: u64) -> Reading {
@@ -241,10 +249,7 @@ fn a_zone_that_vanished_from_the_system_silences_nobody_when_the_clock_is_put_ba
 
 #[test]
 fn what_was_missed_is_told_once_when_it_is_recorded_and_not_before() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    logged(|lines| {
         let mut bench = Bench::new();
         (bench.is_stuck, bench.is_writable) = (false, false);
         // Nobody was there for five minutes, and now the disk is full.
@@ -295,10 +300,7 @@ fn a_gap_around_very_many_rows_is_recorded_in_parts_and_each_of_its_instants_onc
 
 #[test]
 fn a_clock_that_is_set_before_the_first_round_is_told_to_be_believed_again() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    logged(|lines| {
         let (mut bench, far_ahead) = (Bench::new(), 3_155_760_000);
         bench.timer = Timer::new(now(far_ahead), now(0).moment.0, "2026a".to_owned());
         bench.carry_out(far_ahead, Input::Load).unwrap();
