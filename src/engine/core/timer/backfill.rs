@@ -78,7 +78,7 @@ impl Backfill {
 
     /// The oldest rows of the gap from where it was last asked about.
     pub fn take(&mut self, rows: &[LedgerRow]) {
-        let Some(gap) = &mut self.gap else { return };
+        let Some(mut gap) = self.gap.take() else { return };
         let may_owe = self.may_owe.contains(&gap.fire.job);
         self.pages += 1;
         for row in rows {
@@ -88,12 +88,12 @@ impl Backfill {
             self.put += gap.put(UtcMs(row.due_at.0 - 1), &mut self.done);
             gap.from = gap.from.max(UtcMs(settled_until(&gap.schedule, row).0 + 1));
         }
-        if may_owe && (self.put >= MOST_ROWS || self.pages >= MOST_PAGES) {
-            self.left.push((gap.fire.job.clone(), gap.from));
-            self.gap = None;
+        if may_owe && self.is_full() {
+            self.left.push((gap.fire.job, gap.from));
         } else if (rows.len() as u64) < PAGE {
             self.put += gap.put(gap.until, &mut self.done);
-            self.gap = None;
+        } else {
+            self.gap = Some(gap);
         }
     }
 
