@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use super::io::Step;
+use super::io::{Action, Step};
 use super::starter::InFlight;
 use super::state::Core;
 use crate::domain::limits::Usage;
@@ -32,15 +32,18 @@ impl Core {
     /// The attempt of this push is no longer under way: its slot is free, and its place under the limits of its account.
     pub(super) fn end(&mut self, push_id: i64) -> Option<InFlight> {
         let ended = self.starter.end(push_id)?;
-        self.free_place(&ended);
+        let live = self.accounts.get_mut(&ended.account);
+        if live.is_some_and(|live| live.allowance.end(push_id)) {
+            self.queue.unpark();
+        }
         Some(ended)
     }
 
-    pub(super) fn free_place(&mut self, ended: &InFlight) {
-        let live = self.accounts.get_mut(&ended.account);
-        if live.is_some_and(|live| live.allowance.end(ended.delivery.push_id)) {
-            self.queue.unpark();
-        }
+    /// These attempts are not waited for any longer.
+    pub(super) fn abandon(&mut self, which: impl Fn(&InFlight) -> bool, step: &mut Step<'_>) -> Vec<InFlight> {
+        let abandoned = self.starter.under_way(which);
+        abandoned.iter().for_each(|id| step.act(Action::Abort(*id)));
+        abandoned.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
     /// An attempt has ended. `asked`: its sender was called, so that the report says something of the account.

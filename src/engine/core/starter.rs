@@ -63,16 +63,12 @@ impl Starter {
         Some(ended)
     }
 
-    /// Every attempt under way, which nobody waits for any longer.
-    pub(super) fn abandon_all(&mut self) -> Vec<InFlight> {
-        self.abandon(|_| true)
-    }
-
-    pub(super) fn abandon(&mut self, which: impl Fn(&InFlight) -> bool) -> Vec<InFlight> {
+    /// The pushes whose attempts are under way and of which this holds, in the order of their ids.
+    pub(super) fn under_way(&self, which: impl Fn(&InFlight) -> bool) -> Vec<i64> {
         let chosen = self.in_flight.iter().filter(|(_, in_flight)| which(in_flight));
         let mut all: Vec<i64> = chosen.map(|(id, _)| *id).collect();
         all.sort_unstable();
-        all.into_iter().filter_map(|id| self.end(id)).collect()
+        all
     }
 
     pub(super) fn free_slot(&mut self, account: &str, target_key: u64) {

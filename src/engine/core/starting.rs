@@ -180,10 +180,7 @@ impl Core {
 
     /// Takes back the attempts whose media are still fetched, since nobody will be there when they come.
     pub(super) fn take_back_resolving(&mut self, step: &mut Step<'_>) {
-        for ended in self.starter.abandon(|in_flight| !in_flight.is_called) {
-            self.free_place(&ended);
-            let InFlight { delivery, start_at, .. } = ended;
-            step.act(Action::Abort(delivery.push_id));
+        for InFlight { delivery, start_at, .. } in self.abandon(|in_flight| !in_flight.is_called, step) {
             self.take_back(&delivery, start_at, None, step);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::io::{Action, Step};
+use super::io::Step;
 use super::recorder::STORE_PAUSE;
 use super::state::Core;
 use crate::domain::{Outcome, Reading, Report};
@@ -31,9 +31,7 @@ impl Core {
         if self.stopping_until.is_none_or(|until| step.now.moment < until) {
             return;
         }
-        for abandoned in self.starter.abandon_all() {
-            self.free_place(&abandoned);
-            step.act(Action::Abort(abandoned.delivery.push_id));
+        for abandoned in self.abandon(|_| true, step) {
             let report = Report::failed(Outcome::Unknown, "pushcron was stopped before the answer came");
             self.conclude(abandoned, report, false, step);
         }
