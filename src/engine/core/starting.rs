@@ -84,27 +84,28 @@ impl Core {
         let mut starts = Vec::new();
         for (account, Staged { delivery, start_at, target_key }) in self.starter.take_ready(&self.accounts, now.wall) {
             let Some(live) = self.accounts.get_mut(&account) else { continue };
-            if delivery.expires_at <= now.wall {
-                // It stood in line until its time was over: what is not begun by then is not begun at all.
-                self.starter.free_slot(&account, target_key);
-                self.take_back(&delivery, start_at, None, step);
-                continue;
-            }
             let sender = live.sender.clone();
-            match permission(live, &delivery.target, Some(&delivery), now) {
-                Permission::Granted => {}
-                Permission::AfterThoseUnderWay => {
-                    self.starter.free_slot(&account, target_key);
-                    self.take_back(&delivery, start_at, None, step);
-                    continue;
-                }
-                Permission::Withheld { reason, until } => {
+            // When it is due again, and why, where it cannot start now.
+            let put_off = if delivery.expires_at <= now.wall {
+                // It stood in line until its time was over: what is not begun by then is not begun at all.
+                Some((start_at, None))
+            } else {
+                match permission(live, &delivery.target, Some(&delivery), now) {
+                    Permission::Granted => None,
+                    Permission::AfterThoseUnderWay => Some((start_at, None)),
                     // Room for one send, but not for all parts of this message.
-                    self.starter.free_slot(&account, target_key);
-                    self.recorder.snoozed_for(delivery.push_id, reason);
-                    self.take_back(&delivery, until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason), step);
-                    continue;
+                    Permission::Withheld { reason, until } => {
+                        Some((until.unwrap_or(now.wall + LOOK_AGAIN), Some(reason)))
+                    }
                 }
+            };
+            if let Some((due_again_at, reason)) = put_off {
+                self.starter.free_slot(&account, target_key);
+                if let Some(reason) = reason {
+                    self.recorder.snoozed_for(delivery.push_id, reason);
+                }
+                self.take_back(&delivery, due_again_at, reason, step);
+                continue;
             }
             // A sender that breaks down here promises nothing.
             let is_idempotent = AssertUnwindSafe(|| sender.is_idempotent(&delivery, now.wall));
