@@ -165,14 +165,16 @@ impl Scheduler {
             Action::Ask(_) | Action::Done(_) => {}
         };
         let clock = &self.clock;
-        carry_out(&mut self.timer, &*self.store, || clock.reading(), command, other).await
+        carry_out(&mut self.timer, &*self.store, None, || clock.reading(), command, other).await
     }
 }
 
-/// Hands a command to the timer and answers its questions until it is done.
+/// Hands a command to the timer and answers its questions until it is done: those of a verb, which found this of its jobs,
+/// as far as they concern these.
 async fn carry_out(
     timer: &mut Timer,
     store: &dyn Backend,
+    of_verb: Option<&[Expected]>,
     reading: impl Fn() -> Reading,
     command: Input,
     other: impl Fn(Action),
@@ -190,7 +192,10 @@ async fn carry_out(
             }
         }
         let Some(ask) = asked else { return done };
-        let answer = answer(store, ask).await;
+        let answer = match of_verb {
+            Some(expected) => answer_verb(store, ask, expected).await,
+            None => answer(store, ask).await,
+        };
         timer.step(reading(), Input::Answer(answer), &mut actions);
     }
 }
@@ -233,29 +238,14 @@ pub async fn apply_by_verb(
     expected: Vec<Expected>,
 ) -> Result<Applied, ApplyError> {
     let mut timer = Timer::new(clock.reading(), clock.monotonic(), zone_version);
-    let mut applied = Applied::default();
-    for command in [Input::Load, Input::ApplyByVerb { changed, removed }] {
-        let mut actions = Vec::new();
-        timer.step(clock.reading(), command, &mut actions);
-        loop {
-            let mut asked = None;
-            for action in actions.drain(..) {
-                match action {
-                    Action::Ask(ask) => asked = Some(ask),
-                    Action::Done(done) => applied = done?.applied,
-                    Action::Tell(_) | Action::Fires { .. } => {}
-                }
-            }
-            let Some(ask) = asked else { break };
-            let answer = answer_of(store, ask, &expected).await;
-            timer.step(clock.reading(), Input::Answer(answer), &mut actions);
-        }
-    }
-    Ok(applied)
+    let (of_verb, reading) = (Some(&*expected), || clock.reading());
+    carry_out(&mut timer, store, of_verb, reading, Input::Load, drop).await?;
+    let change = Input::ApplyByVerb { changed, removed };
+    Ok(carry_out(&mut timer, store, of_verb, reading, change, drop).await?.applied)
 }
 
 /// A verb has to do with its own jobs only.
-async fn answer_of(store: &dyn Backend, ask: Ask, expected: &[Expected]) -> Result<Answer, StoreError> {
+async fn answer_verb(store: &dyn Backend, ask: Ask, expected: &[Expected]) -> Result<Answer, StoreError> {
     match ask {
         Ask::Jobs => {
             let mut jobs = store.jobs().await?;
@@ -288,5 +278,5 @@ pub async fn end_watch(store: &dyn Backend, now: UtcMs) -> Result<(), ApplyError
 async fn watch(store: &dyn Backend, now: UtcMs, command: Input) -> Result<(), ApplyError> {
     let now = Reading { wall: now, moment: Moment(Duration::ZERO) };
     let mut timer = Timer::new(now, Duration::ZERO, String::new());
-    carry_out(&mut timer, store, || now, command, drop).await.map(drop)
+    carry_out(&mut timer, store, None, || now, command, drop).await.map(drop)
 }
