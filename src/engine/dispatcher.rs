@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use crate::clock::SharedClock;
 use crate::domain::limits::Usage;
 use crate::domain::{Delivery, Moment, Outcome, Report, UtcMs};
-use crate::engine::core::{Action, Core, Dice, Input, Start, Wake};
+use crate::engine::core::{Action, Core, Dice, Input, Start};
 use crate::engine::observer::Observer;
 use crate::engine::push_media::PushMedia;
 use crate::engine::send_journal::SendJournal;
@@ -139,8 +139,7 @@ impl Dispatcher {
 
     /// Until when nothing will have to be done unless something comes in.
     fn next_look(&mut self) -> Moment {
-        let Wake { at, after } = self.core.wake(self.clock.reading());
-        at.map_or(after, |at| after.min(self.clock.moment_at(at)))
+        self.core.wake(self.clock.reading()).moment(|at| self.clock.moment_at(at))
     }
 
     fn carry_out(&mut self, action: Action) {

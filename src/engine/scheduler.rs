@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::core::Wake;
 use super::core::timer::Timeline;
 use super::core::timer::{Action, Answer, Ask, Done, Input, Timer};
 use super::dispatcher::Event;
@@ -130,8 +129,7 @@ impl Scheduler {
     }
 
     fn next_look(&mut self) -> Moment {
-        let Wake { at, after } = self.timer.wake(self.clock.reading());
-        at.map_or(after, |at| after.min(self.clock.moment_at(at)))
+        self.timer.wake(self.clock.reading()).moment(|at| self.clock.moment_at(at))
     }
 
     /// Returns whether to go on: who gave up waiting for new definitions is stopping, and what is not durable of them

@@ -149,6 +149,13 @@ pub struct Wake {
     pub after: Moment,
 }
 
+impl Wake {
+    /// The earlier of the two, where the wall clock shows an instant at the moment that `moment_at` says.
+    pub fn moment(self, moment_at: impl FnOnce(UtcMs) -> Moment) -> Moment {
+        self.at.map_or(self.after, |at| self.after.min(moment_at(at)))
+    }
+}
+
 /// One step's surroundings.
 pub(super) struct Step<'a> {
     pub now: Reading,
