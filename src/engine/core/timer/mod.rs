@@ -175,7 +175,10 @@ impl Timer {
         match (task, answer) {
             (Task::EndUnwatched { now }, Answer::Unwatched(unwatched)) => self.end_unwatched(unwatched, now, step),
             // Of those that were read, attempts may have been opened meanwhile: they are the core's to bring to an end.
-            (Task::TellEnded, Answer::Ended(ids)) => step.tell(super::Event::Dropped(ids)),
+            (Task::TellEnded { late }, Answer::Ended(ids)) => {
+                unwatched::tell(&late, &ids);
+                step.tell(super::Event::Dropped(ids));
+            }
             (Task::WatchNoted, Answer::Done) => self.ahead_until = None,
             (Task::Withdrawn, Answer::Done) => {}
             (Task::ReadJobs { now }, Answer::Jobs(jobs)) => return self.read_jobs(jobs, now),

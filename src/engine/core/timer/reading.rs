@@ -6,7 +6,7 @@ use tracing::error;
 use super::ask::Ask;
 use super::state::{ApplyError, Step, Task, Timer, must_wait};
 use super::timeline::Timeline;
-use super::unwatched::too_late;
+use super::unwatched::{Late, too_late};
 use crate::domain::{Reason, UtcMs};
 use crate::policy::clock_doubt::doubt;
 use crate::store::{Restored, StoredJob, Unwatched};
@@ -39,9 +39,10 @@ impl Timer {
     }
 
     pub(super) fn end_unwatched(&mut self, unwatched: Vec<Unwatched>, now: UtcMs, step: &mut Step<'_>) {
-        let settles = too_late(unwatched, now);
-        if !settles.is_empty() {
-            self.ask(Ask::EndUntouched { settles, now }, Task::TellEnded, step);
+        let late = too_late(unwatched, now);
+        if !late.is_empty() {
+            let settles = late.iter().map(Late::settle).collect();
+            self.ask(Ask::EndUntouched { settles, now }, Task::TellEnded { late }, step);
         }
     }
 

@@ -9,6 +9,7 @@ use super::backfill::Backfill;
 use super::changes::Changes;
 use super::refusals::Refusals;
 use super::timeline::{Plan, Timeline};
+use super::unwatched::Late;
 use crate::domain::{Decision, Job, Moment, Reading, UtcMs};
 use crate::engine::core::Event;
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
@@ -103,7 +104,9 @@ pub(super) enum Task {
     EndUnwatched {
         now: UtcMs,
     },
-    TellEnded,
+    TellEnded {
+        late: Vec<Late>,
+    },
     Withdraw {
         now: UtcMs,
     },

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::domain::job::DstGap;
-use crate::domain::{Job, LedgerRow, Misfire, Overlap, Schedule, UtcMs};
-use crate::store::{Applied, NewFire, Recorded, StoredJob};
+use crate::domain::{Job, LedgerRow, Misfire, MisfirePolicy, Overlap, Schedule, UtcMs};
+use crate::store::{Applied, NewFire, Recorded, StoredJob, Unwatched};
 
 /// Where the log lines of a test go.
 #[derive(Clone, Default)]
@@ -70,6 +70,9 @@ struct Bench {
     counted: u64,
     /// The most rows of one transaction.
     most_rows: usize,
+    /// Pushes whose instants nobody watched, and which of them no attempt was begun for.
+    unwatched: Vec<Unwatched>,
+    untouched: Vec<i64>,
 }
 
 impl Bench {
@@ -86,6 +89,8 @@ impl Bench {
             known: Vec::new(),
             counted: 0,
             most_rows: 0,
+            unwatched: Vec::new(),
+            untouched: Vec::new(),
         };
         bench.carry_out(0, Input::Load).unwrap();
         bench.asked.clear();
@@ -130,8 +135,8 @@ impl Bench {
             Ask::LastRecorded | Ask::WatchedUntil => ("instant", Answer::Instant(None)),
             Ask::Restored => ("restored", Answer::Restored(None)),
             Ask::Jobs => ("jobs", Answer::Jobs(self.jobs.values().cloned().collect())),
-            Ask::Unwatched { .. } => ("unwatched", Answer::Unwatched(Vec::new())),
-            Ask::EndUntouched { .. } => ("end", Answer::Ended(Vec::new())),
+            Ask::Unwatched { .. } => ("unwatched", Answer::Unwatched(self.unwatched.clone())),
+            Ask::EndUntouched { .. } => ("end", Answer::Ended(self.untouched.clone())),
             Ask::WithdrawAhead { now } => {
                 // What was decided of later instants had not fired.
                 let first = UtcMs(now.0 - now.0.rem_euclid(10_000) + 10_000);
@@ -307,5 +312,20 @@ fn a_clock_that_is_set_before_the_first_round_is_told_to_be_believed_again() {
         assert_eq!(lines.count("which cannot be; nothing is sent until it is set"), 1);
         bench.carry_out(10, Input::Tick { awake: now(10).moment.0 }).unwrap();
         assert_eq!(lines.count("the clock can be believed again"), 1);
+    });
+}
+
+#[test]
+fn of_pushes_that_nobody_watched_those_are_told_to_end_that_do() {
+    logged(|lines| {
+        let mut bench = Bench::new();
+        let misfire = Misfire { policy: MisfirePolicy::Skip, ..Misfire::default() };
+        let job = StoredJob { misfire, ..bench.jobs["well"].clone() };
+        bench.unwatched = [1, 2, 3].map(|push_id| Unwatched { push_id, due_at: now(10).wall, job: job.clone() }).into();
+        bench.carry_out(310, Input::Reread).unwrap();
+        assert_eq!(lines.count("pushes end as expired"), 0, "attempts were begun for all of them meanwhile");
+        bench.untouched = vec![2, 3];
+        bench.carry_out(310, Input::Reread).unwrap();
+        assert_eq!((lines.count("pushes end as expired"), lines.count("job=\"well\" pushes=2 ")), (1, 1));
     });
 }
