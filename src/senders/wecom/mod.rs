@@ -47,14 +47,12 @@ struct Upload {
 #[derive(Default)]
 struct State {
     uploads: Vec<Upload>,
-    tallies: Tallies,
-    /// How often its usage was told.
-    told: u64,
+    /// What was sent of late, and the rest that the platform asked for, as they were told last or have become since.
+    usage: Usage,
     /// What was kept under the senders' own keys.
     others: HashMap<String, String>,
     /// Refusals as "too often", one after the other.
     refusals: u32,
-    blocked_until: Option<UtcMs>,
 }
 
 impl State {
@@ -103,7 +101,7 @@ impl Wecom {
                 } else if let Some(subject) = key.strip_prefix(MEMORY_TALLY) {
                     let mut tally: Tally = serde_json::from_str(&value).unwrap_or_default();
                     tally.bring_back((self.windows_of)(subject), now);
-                    *state.tallies.of(subject) = tally;
+                    *state.usage.tallies.of(subject) = tally;
                 } else {
                     state.others.insert(key, value);
                 }
@@ -131,13 +129,12 @@ impl Wecom {
         }
     }
 
-    /// What was sent of late, and the rest that the platform asked for.
+    /// What was used of the limits.
     pub fn usage(&self) -> Usage {
-        let mut state = self.state();
-        state.told += 1;
-        let (number, line) = (state.told, self.wire.steady.line());
-        let (tallies, blocked_until) = (state.tallies.clone(), state.blocked_until);
-        Usage { number, line, tallies, blocked_until, conversations: None }
+        let usage = &mut self.state().usage;
+        usage.number += 1;
+        usage.line = self.wire.steady.line();
+        usage.clone()
     }
 
     /// Sends a message, counted before it leaves; one that never left is taken back.
@@ -164,21 +161,21 @@ impl Wecom {
     /// A send is not even tried, because the platform would refuse or drop it.
     pub fn check_quota(&self, quota: &Quota) -> Result<(), Failure> {
         let now = self.wire.steady.now();
-        let Some(free) = self.usage().free_at(quota, &Tallies::default(), now) else { return Ok(()) };
+        let Some(free) = self.state().usage.free_at(quota, &Tallies::default(), now) else { return Ok(()) };
         let error = "not called: the sends that WeCom grants in this time are used up";
         Err(Failure::throttled(Some(free.since(now)), error))
     }
 
     async fn tally(&self, quota: &Quota<'_>, change: impl Fn(&mut Tally)) {
         if quota.subjects != [CHATS] {
-            let mut state = self.state();
-            if state.tallies.len() > TALLIES_KEPT {
-                state.tallies.forget_idle(quota.windows, self.wire.steady.now());
+            let tallies = &mut self.state().usage.tallies;
+            if tallies.len() > TALLIES_KEPT {
+                tallies.forget_idle(quota.windows, self.wire.steady.now());
             }
         }
         for subject in &quota.subjects {
-            change(self.state().tallies.of(subject));
-            let newest = || self.state().tallies.get(subject).cloned().unwrap_or_default();
+            change(self.state().usage.tallies.of(subject));
+            let newest = || self.state().usage.tallies.get(subject).cloned().unwrap_or_default();
             self.keep(&format!("{MEMORY_TALLY}{subject}"), newest).await;
         }
     }
@@ -223,7 +220,7 @@ impl Wecom {
             return Err(self.refusal(answer, secrets));
         }
         let mut state = self.state();
-        (state.refusals, state.blocked_until) = (0, None);
+        (state.refusals, state.usage.blocked_until) = (0, None);
         Ok(Sent::new(answer.text("msgid").map(|id| answer.show(id))).with_status(answer.status))
     }
 
@@ -236,7 +233,7 @@ impl Wecom {
                 let cool_down = (*wait * 2_u32.saturating_pow(state.refusals)).min(LONGEST_COOL_DOWN);
                 *wait = answer.told.map_or(cool_down, |told| told.max(cool_down));
                 state.refusals = (state.refusals + 1).min(8);
-                state.blocked_until = Some(self.wire.steady.now() + *wait);
+                state.usage.blocked_until = Some(self.wire.steady.now() + *wait);
             }
             Class::Throttled { wait } => *wait = answer.told,
             _ => {}
