@@ -3,32 +3,28 @@
 //!
 //! `PUSHCRON_CORE_WALKS=10000` walks as many seeds, `PUSHCRON_CORE_SEED=N` repeats one.
 
+mod accounts;
+mod ending;
 mod ledger;
+mod outside;
 mod platforms;
 mod rows;
+mod sending;
+mod timing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::ledger::{Ledger, ZONE_VERSION};
+use self::ledger::Ledger;
 use self::platforms::Platforms;
-use self::rows::{Row, Rows};
-use async_trait::async_trait;
+use self::rows::Rows;
+use self::timing::{hashed, timer};
 use fastrand::Rng;
-use pushcron::domain::job::DstGap;
-use pushcron::domain::limits::Limits;
-use pushcron::domain::{
-    Account, Decision, Delivery, Job, Misfire, MisfirePolicy, Moment, Outcome, Overlap, PushState, Reading, Report,
-    RetryPolicy, Schedule, Target, UtcMs,
-};
-use pushcron::engine::accounts::{Accounts, LiveAccount};
+use pushcron::domain::{Decision, Job, Moment, Reading, UtcMs};
 use pushcron::engine::core::recovery::close_interrupted;
 use pushcron::engine::core::timer::{self, Answer, Ask, Timer};
 use pushcron::engine::core::{Action, Core, Dice, Event, Input, Start};
-use pushcron::policy::account::Fallback;
-use pushcron::senders::{Probe, Sender, SenderEvent, find};
 use pushcron::store::{Interrupted, StoreError};
 
 const STEPS: usize = 800;
@@ -37,31 +33,6 @@ const ACCOUNTS: [&str; 2] = ["a", "b"];
 const CONCURRENCY: u32 = 2;
 /// 2026-01-01T01:00:00.000Z
 const START: UtcMs = UtcMs(1_767_229_200_000);
-
-/// What the core may ask of a sender without waiting.
-struct Told {
-    account: &'static str,
-    idempotent: bool,
-}
-
-#[async_trait]
-impl Sender for Told {
-    async fn send(&self, _: &Delivery) -> Report {
-        unreachable!("the core sends nothing by itself")
-    }
-
-    async fn probe(&self) -> Probe {
-        unreachable!("the core probes nothing by itself")
-    }
-
-    fn limits(&self) -> Option<Limits> {
-        Some(platforms::limits(self.account))
-    }
-
-    fn is_idempotent(&self, _: &Delivery, _: UtcMs) -> bool {
-        self.idempotent
-    }
-}
 
 struct Walk {
     rng: Rng,
@@ -187,107 +158,6 @@ impl Walk {
         self.command(timer::Input::Load) && self.command(timer::Input::Apply(hashed(&self.jobs)))
     }
 
-    /// Has the timer do one thing from beginning to end. False: it was killed in the middle of it.
-    fn command(&mut self, command: timer::Input) -> bool {
-        self.timer_input(command);
-        while let Some(ask) = self.asked.take() {
-            if self.rng.u8(0..40) == 0 {
-                return false;
-            }
-            let answer = self.ledger.answer(ask, &mut self.rows);
-            if self.rng.u8(0..40) == 0 {
-                return false;
-            }
-            self.timer_input(timer::Input::Answer(Ok(answer)));
-        }
-        true
-    }
-
-    fn timer_input(&mut self, input: timer::Input) {
-        let mut actions = Vec::new();
-        self.timer.step(self.now, input, &mut actions);
-        for action in actions {
-            match action {
-                timer::Action::Ask(ask) => assert!(self.asked.replace(ask).is_none(), "two questions at once"),
-                timer::Action::Tell(event) => self.told.push_back(event),
-                timer::Action::Fires { .. } | timer::Action::Done(_) => {}
-            }
-        }
-    }
-
-    /// Whatever the timer can do next: its question is asked, its answer handed in, or it is told something new.
-    fn timer_step(&mut self) {
-        if let Some(answer) = self.answer.take() {
-            self.timer_input(timer::Input::Answer(answer));
-        } else if let Some(ask) = self.asked.take() {
-            let fails = !self.store_ok;
-            self.answer = Some(match fails {
-                true => Err(StoreError::Unavailable("disk full".to_owned())),
-                false => Ok(self.ledger.answer(ask, &mut self.rows)),
-            });
-        } else {
-            self.tick_timer();
-        }
-    }
-
-    fn tick_timer(&mut self) {
-        self.timer_input(timer::Input::Tick { awake: self.now.moment.0 });
-    }
-
-    /// A person edits the files.
-    fn change_jobs(&mut self) {
-        if self.jobs.is_empty() || self.rng.bool() {
-            self.jobs.clear();
-            for (name, every, overlap) in JOBS {
-                if self.rng.u8(0..5) > 0 {
-                    let job = job(name, every + self.rng.u64(0..2) * 1000, overlap, &mut self.rng);
-                    self.jobs.push(job);
-                }
-            }
-        }
-    }
-
-    fn reload(&mut self) {
-        self.change_jobs();
-        self.note(|| "reload".to_owned());
-        self.tick_timer();
-        self.timer_input(timer::Input::Apply(hashed(&self.jobs)));
-    }
-
-    /// Another process pauses or resumes a job, which the daemon notices later.
-    fn pause(&mut self) {
-        let (name, paused) = (JOBS[self.rng.usize(0..JOBS.len())].0, self.rng.bool());
-        self.note(|| format!("job {name} paused: {paused}"));
-        self.ledger.pause(name, paused, self.now.wall, &mut self.rows);
-    }
-
-    fn tell_one(&mut self) {
-        let Some(event) = self.told.pop_front() else { return };
-        if let Event::Dropped(ids) = &event {
-            let is_open = |id: &&i64| self.rows.0.get(id).is_some_and(|row| !row.state.is_final());
-            let open: Vec<&i64> = ids.iter().filter(is_open).collect();
-            assert!(open.is_empty(), "the core is to forget pushes that are open: {open:?}");
-        }
-        self.input(Input::Event(event));
-    }
-
-    fn accounts(&self) -> Accounts {
-        let accounts = ACCOUNTS.into_iter().map(|id| {
-            let account = Account {
-                id: id.to_owned(),
-                im: "qq".to_owned(),
-                sender: "console".to_owned(),
-                is_default: id == "a",
-                concurrency: Some(CONCURRENCY),
-                min_interval: (id == "b").then_some(Duration::from_secs(2)),
-                settings: Default::default(),
-            };
-            let sender = Told { account: id, idempotent: self.idempotent };
-            LiveAccount::new(account, find("console").unwrap().spec, Arc::new(sender), true)
-        });
-        Accounts::new(accounts.collect(), Fallback::CannotSend)
-    }
-
     fn input(&mut self, input: Input) {
         let before = self.actions.len();
         self.core.step(self.now, &mut self.dice, input, &mut self.actions);
@@ -383,270 +253,6 @@ impl Walk {
         self.note(|| format!("the clock is set by {by} ms"));
         self.now.wall = UtcMs(self.now.wall.0 + by);
     }
-
-    fn new_push(&mut self) {
-        let due_at = self.now.wall + Duration::from_millis(self.rng.u64(0..30_000));
-        let row = Row {
-            target: Target::Group(self.rng.u8(0..4).to_string()),
-            job: [None, Some("one"), Some("two")][self.rng.usize(0..3)].map(Arc::from),
-            account: [None, None, Some("a"), Some("b")][self.rng.usize(0..4)].map(str::to_owned),
-            has_media: self.rng.u8(0..4) == 0,
-            retry: RetryPolicy {
-                max_attempts: self.rng.u32(1..5),
-                backoff: Duration::from_secs(2),
-                resend_unknown: self.rng.u8(0..4) == 0,
-                ..RetryPolicy::default()
-            },
-            due_at,
-            expires_at: due_at + Duration::from_secs(self.rng.u64(5..600)),
-            state: PushState::Pending,
-            next_attempt_at: due_at,
-            is_resting: false,
-            has_reason: false,
-            is_retired: false,
-            attempts: Vec::new(),
-            through: None,
-            arrived: 0,
-            by_hand: false,
-        };
-        let id = self.rows.insert(row);
-        self.note(|| format!("push {id} due {due_at}"));
-        self.input(Input::Event(Event::Opened(vec![self.rows.open(id)])));
-    }
-
-    /// As `pushcron cancel` does: refused while it is being sent.
-    fn cancel_by_hand(&mut self) {
-        let waiting: Vec<i64> = self.rows.0.iter().filter(|(_, row)| row.is_waiting()).map(|(id, _)| *id).collect();
-        let Some(id) = self.rng.choice(waiting) else { return };
-        self.note(|| format!("push {id} is cancelled by hand"));
-        let row = self.rows.0.get_mut(&id).unwrap();
-        row.state = PushState::Cancelled;
-        row.by_hand = true;
-        self.input(Input::Event(Event::Dropped(vec![id])));
-    }
-
-    fn flip_account(&mut self) {
-        let account = ACCOUNTS[self.rng.usize(0..2)];
-        let up = self.up.get_mut(account).unwrap();
-        *up = !*up;
-    }
-
-    /// Somebody writes to `b`.
-    fn inbound(&mut self) {
-        let from = Target::Group(self.rng.u8(0..4).to_string());
-        self.note(|| format!("{from} writes to b"));
-        self.inbound_from(&from);
-    }
-
-    fn inbound_from(&mut self, from: &Target) {
-        self.platforms.inbound(from, self.now.wall);
-        let account: Arc<str> = "b".into();
-        let generation = self.generations.get(&account).copied().unwrap_or_default();
-        let (event, usage) = (SenderEvent::GateOpened, self.platforms.tell(&account));
-        self.input(Input::Event(Event::FromSender { account, generation, event, usage }));
-    }
-
-    fn hand_in_one(&mut self) {
-        if !self.results.is_empty() {
-            let result = self.results.swap_remove(self.rng.usize(0..self.results.len()));
-            self.input(result);
-        }
-        if self.rng.bool() {
-            self.input(Input::Tick);
-        }
-    }
-
-    fn carry_out_one(&mut self) {
-        if !self.actions.is_empty() {
-            let action = self.actions.swap_remove(self.rng.usize(0..self.actions.len()));
-            self.carry_out(action);
-        }
-    }
-
-    fn carry_out(&mut self, action: Action) {
-        let refused = (!self.store_ok).then(|| StoreError::Unavailable("disk full".to_owned()));
-        match action {
-            Action::Begin { begins, .. } => {
-                let result = refused.map_or_else(|| Ok(self.rows.begin(&begins)), Err);
-                self.results.push(Input::Begun { begins, result });
-            }
-            Action::Finish(finishes) => {
-                let result = refused.map_or_else(|| Ok(self.rows.finish(&finishes)), Err);
-                self.results.push(Input::Finished { finishes, result });
-            }
-            Action::TakeBack { attempts, .. } => {
-                let reasons = attempts.iter().filter_map(|attempt| attempt.reason);
-                reasons.for_each(|reason| *self.held.entry(reason.as_str()).or_default() += 1);
-                let result = refused.map_or_else(|| Ok(self.rows.take_back(&attempts)), Err);
-                self.results.push(Input::TakenBack { attempts, result });
-            }
-            Action::Settle { settles, .. } => {
-                let reasons = settles.iter().filter_map(|settle| settle.next.reason());
-                reasons.for_each(|reason| *self.held.entry(reason.as_str()).or_default() += 1);
-                if refused.is_none() {
-                    self.rows.settle(&settles);
-                }
-                let result = refused.map_or(Ok(()), Err);
-                self.results.push(Input::Settled { settles, result });
-            }
-            Action::Resolve { delivery, .. } => {
-                let unreachable = || Err(Report::failed(Outcome::Unreachable, "no such file"));
-                let push_id = delivery.push_id;
-                assert!(self.rows.0[&push_id].has_media, "push {push_id} has nothing to resolve");
-                let result = if self.rng.u8(0..4) == 0 { unreachable() } else { Ok(delivery) };
-                self.results.push(Input::Resolved { push_id, result });
-            }
-            Action::Start(starts) => self.begin_sending(starts),
-            Action::Probe { account, generation, .. } => {
-                let probe = if self.up[&*account] { Probe::up() } else { Probe::down("scripted") };
-                self.generations.insert(account.clone(), generation);
-                let usage = self.platforms.tell(&account);
-                self.results.push(Input::Probed { account, generation, probe, usage });
-            }
-            Action::TellNextAttempts(rows) => {
-                for (id, at) in rows {
-                    if let Some(row) = self.rows.0.get_mut(&id).filter(|row| row.is_waiting()) {
-                        row.next_attempt_at = at;
-                    }
-                }
-            }
-            Action::Closed(id) => self.journal.retain(|(push_id, _)| *push_id != id),
-            Action::Abort(id) => {
-                self.in_flight.remove(&id);
-                self.aborted.insert(id);
-            }
-            Action::RecordAccounts { .. }
-            | Action::Confirm { .. }
-            | Action::SetMediaAside(_)
-            | Action::ReleaseMedia(_) => {}
-        }
-    }
-
-    fn begin_sending(&mut self, starts: Vec<Start>) {
-        if !self.journal_ok {
-            let push_ids = starts.iter().map(|start| start.delivery.push_id).collect();
-            return self.results.push(Input::NotStarted { push_ids, error: "scripted".to_owned() });
-        }
-        self.journal.extend(starts.iter().map(|start| (start.delivery.push_id, start.delivery.attempt)));
-        for Start { delivery, .. } in starts {
-            self.send(delivery.push_id);
-        }
-    }
-
-    /// The sender is called: whatever is wrong from here on, people see it.
-    fn send(&mut self, id: i64) {
-        if self.aborted.contains(&id) {
-            return;
-        }
-        let row = &self.rows.0[&id];
-        let attempt = row.attempts.len() as u32;
-        assert_eq!(row.state, PushState::Sending, "push {id} is sent without an open row");
-        assert!(self.journal.contains(&(id, attempt)), "push {id} is sent without a note");
-        assert!(attempt <= row.retry.max_attempts, "push {id} is tried too often");
-        let may_repeat = row.was_unknown() && (self.idempotent || row.retry.resend_unknown);
-        assert!(row.arrived == 0 || may_repeat, "push {id} arrives twice");
-        let account = row.through.clone().unwrap();
-        assert!(self.in_flight.insert(id, account.clone()).is_none(), "push {id} is under way already");
-        self.platforms.begin(id, &account, &row.target, self.now);
-        let busy = self.in_flight.values().filter(|through| **through == account).count();
-        assert!(busy <= CONCURRENCY as usize, "{busy} at once through {account}");
-        self.note(|| format!("push {id} is sent, attempt {attempt}, by {account}"));
-    }
-
-    /// One of the senders that were called answers, or what it took is never heard of.
-    fn answer_one(&mut self) {
-        let Some(id) = self.rng.choice(self.in_flight.keys().copied().collect::<Vec<i64>>()) else { return };
-        let account = self.in_flight.remove(&id).unwrap();
-        let failed = |outcome| Report::failed(outcome, "scripted");
-        let (arrives, report) = match self.rng.u8(0..12) {
-            _ if !self.up[&*account] => (false, failed(Outcome::AccountDown)),
-            0 => (true, failed(Outcome::Unknown)),
-            1 => (false, failed(Outcome::Unknown)),
-            2 => (false, failed(Outcome::Unreachable)),
-            3 => (false, failed(Outcome::Rejected)),
-            4 => (false, failed(Outcome::TargetGone)),
-            5 => (false, failed(Outcome::Throttled { wait: Some(Duration::from_secs(self.rng.u64(1..90))) })),
-            _ => (true, Report::sent(None)),
-        };
-        self.note(|| format!("push {id} is answered {}, arrives {arrives}", report.outcome.as_str()));
-        self.rows.0.get_mut(&id).unwrap().arrived += usize::from(arrives);
-        self.platforms.end(id, &report.outcome);
-        let usage = self.platforms.tell(&account);
-        self.results.push(Input::Done { push_id: id, report, usage });
-    }
-
-    /// All is well again, and everything that can happen happens: nothing may be left over.
-    fn come_to_rest(&mut self) {
-        (self.store_ok, self.journal_ok) = (true, true);
-        self.up.values_mut().for_each(|up| *up = true);
-        self.let_the_timer_end();
-        for _ in 0..20_000 {
-            while let Some(action) = self.actions.pop() {
-                self.carry_out(action);
-            }
-            while !self.in_flight.is_empty() {
-                self.answer_one();
-            }
-            std::mem::take(&mut self.results).into_iter().for_each(|result| self.input(result));
-            self.input(Input::Tick);
-            if self.core.has_stopped(self.now) {
-                self.start();
-            }
-            if !self.actions.is_empty() || !self.results.is_empty() {
-                continue;
-            }
-            if self.core.is_at_rest() && !self.is_stopping {
-                return;
-            }
-            // Nobody but the core says when it is to be asked again.
-            let wake = self.core.wake(self.now);
-            let wait = wake.after.since(self.now.moment);
-            self.pass(wake.at.map_or(wait, |at| wait.min(at.since(self.now.wall))));
-            // Whoever is written to writes back.
-            (0..4).for_each(|target| self.inbound_from(&Target::Group(target.to_string())));
-        }
-        panic!("{} pushes are open for ever", self.core.open_pushes());
-    }
-
-    /// What is due is recorded, and from here on there are no jobs.
-    fn let_the_timer_end(&mut self) {
-        self.tick_timer();
-        self.timer_input(timer::Input::Reread);
-        self.tick_timer();
-        for last in [false, true] {
-            if last {
-                self.timer_input(timer::Input::Apply(Vec::new()));
-            }
-            for _ in 0..1000 {
-                while self.asked.is_some() || self.answer.is_some() {
-                    self.timer_step();
-                }
-                let wake = self.timer.wake(self.now);
-                if wake.after > self.now.moment && wake.at.is_none_or(|at| at > self.now.wall) {
-                    break;
-                }
-                self.tick_timer();
-            }
-            self.ledger.check(self.now.wall);
-        }
-        while !self.told.is_empty() {
-            self.tell_one();
-        }
-    }
-
-    fn check_the_end(&self) {
-        for (id, row) in &self.rows.0 {
-            assert!(row.state.is_final(), "push {id} is {}", row.state.as_str());
-            assert!(!row.attempts.contains(&None), "push {id} has an attempt without an end");
-            match row.state {
-                PushState::Sent => assert!(row.arrived > 0, "push {id} is called sent and never arrived"),
-                PushState::Unknown => assert!(row.was_unknown(), "push {id} is unknown, and no attempt was"),
-                PushState::Cancelled if row.by_hand => {}
-                state => assert_eq!(row.arrived, 0, "push {id} is called {} and arrived", state.as_str()),
-            }
-        }
-        assert!(self.journal.is_empty(), "notes of attempts that were closed: {:?}", self.journal);
-    }
 }
 
 /// Walks, and tells in which states how many pushes ended.
@@ -662,42 +268,6 @@ fn walk(seed: u64) -> (BTreeMap<&'static str, usize>, [usize; 3], BTreeMap<&'sta
     walk.rows.0.values().for_each(|row| *ends.entry(row.state.as_str()).or_default() += 1);
     let decided = [Decision::Fired, Decision::Skipped, Decision::Missed].map(|decision| walk.ledger.count(decision));
     (ends, decided, walk.held)
-}
-
-/// Jobs by their names, with their periods in milliseconds.
-const JOBS: [(&str, u64, Overlap); 4] = [
-    ("every few seconds", 5_000, Overlap::Allow),
-    ("a quarter minute", 15_000, Overlap::Allow),
-    ("skips", 7_000, Overlap::Skip),
-    ("replaces", 11_000, Overlap::Replace),
-];
-
-fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
-    let policy = [MisfirePolicy::Skip, MisfirePolicy::Latest, MisfirePolicy::All][rng.usize(0..3)];
-    Job {
-        name: name.to_owned(),
-        schedule: Schedule::Every(every_ms),
-        timezone: "UTC".to_owned(),
-        enabled: rng.u8(0..8) > 0,
-        push: Vec::new(),
-        misfire: Misfire { policy, grace: Duration::from_secs(rng.u64(1..30)), ..Misfire::default() },
-        overlap,
-        dst_gap: DstGap::Fire,
-        days: None,
-    }
-}
-
-fn hashed(jobs: &[Job]) -> Vec<(Job, i64)> {
-    let hash = |job: &Job| {
-        let mut hasher = DefaultHasher::new();
-        format!("{job:?}").hash(&mut hasher);
-        hasher.finish() as i64
-    };
-    jobs.iter().map(|job| (job.clone(), hash(job))).collect()
-}
-
-fn timer(now: Reading) -> Timer {
-    Timer::new(now, now.moment.0, ZONE_VERSION.to_owned())
 }
 
 fn number(name: &str) -> Option<u64> {
