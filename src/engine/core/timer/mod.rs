@@ -27,7 +27,8 @@ use std::time::Duration;
 use tracing::{debug, error};
 
 use self::state::{LONGEST_SLEEP, Mark, Step, Task};
-use super::Wake;
+use super::recorder::STORE_PAUSE;
+use super::{DOUBT_PAUSE, Wake};
 use crate::domain::{Moment, Reading};
 use crate::store::StoreError;
 
@@ -35,10 +36,6 @@ pub use self::ask::{Answer, Ask};
 pub use self::state::{Action, ApplyError, Done, Input, Timer};
 pub use self::timeline::Timeline;
 
-/// How soon a clock that shows an impossible time is looked at again.
-const DOUBT_PAUSE: Duration = Duration::from_secs(1);
-/// How long the database is left alone after it could not be written.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// A database that stays unwritable for hours is told of once in a while.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
