@@ -63,7 +63,7 @@ impl Matrix {
     async fn direct_list(&self, url: &str, budget: &Budget) -> Result<Value, Failure> {
         let request = self.wire.http.get(url).bearer_auth(self.token.expose());
         let reply = self.wire.http.call_for_much(request, budget.left()?, LIST_CAP).await;
-        match judge(&reply.map_err(|error| Failure::from(error).before_the_send())?, self.wire.clock.now()) {
+        match judge(&reply.map_err(|error| Failure::from(error).before_the_send())?, self.wire.now()) {
             Ok(list) if list.is_object() => Ok(list),
             Ok(_) => Ok(json!({})),
             // The account has never had a direct room.

@@ -91,7 +91,7 @@ impl Matrix {
             (Some(room), known) if room == found.room => known.clone().unwrap_or_else(|| Lead::to(room)),
             (Some(before), _) => {
                 tracing::info!(account = self.wire.account, %target, before, now = found.room, "another room from now on");
-                let since = self.places.changed_at(self.wire.clock.now());
+                let since = self.places.changed_at(self.wire.now());
                 Lead { room: found.room.clone(), before: Some((before.to_owned(), since)) }
             }
             (None, _) => Lead::to(&found.room),
