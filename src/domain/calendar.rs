@@ -10,6 +10,8 @@ use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::hex::hex;
+
 /// A list of days off and of made-up workdays. What it was based on is in it already.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -153,7 +155,7 @@ impl Calendar {
     pub fn reference(self: Arc<Calendar>) -> CalendarRef {
         // A struct of maps with text keys always becomes JSON.
         let text = serde_json::to_vec(&*self).unwrap_or_default();
-        let digest = Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Sha256::digest(&text)[..8]);
         CalendarRef { name: self.name.clone(), version: self.version.clone(), digest, list: Some(self) }
     }
 

@@ -8,6 +8,7 @@ pub mod account;
 pub mod calendar;
 pub mod database;
 pub mod escape;
+pub mod hex;
 pub mod job;
 pub mod ledger;
 pub mod limits;

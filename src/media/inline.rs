@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::error::Problem;
 use super::source::Source;
-use super::spool::sha256_hex;
+use crate::domain::hex::sha256;
 use crate::domain::{Media, Message};
 
 /// People paste with and without padding, and libraries leave stray bits in the last letter.
@@ -46,7 +46,7 @@ pub fn extract_inline(message: &mut Message, threshold: usize) -> Vec<(String, V
         for (source, mime_type) in [(Some(source), Some(mime_type)), (cover.as_mut(), None)] {
             let Some(source) = source else { continue };
             let Some((declared, bytes)) = large_inline(source, threshold) else { continue };
-            let sha256 = sha256_hex(&bytes);
+            let sha256 = sha256(&bytes);
             *source = format!("blob:{sha256}");
             if let Some(mime_type) = mime_type
                 && mime_type.is_none()
@@ -103,7 +103,7 @@ mod tests {
         ];
         let mut message = Message { title: None, body: Body::Mixed { items } };
         let contents = extract_inline(&mut message, 64);
-        assert_eq!(contents, [(sha256_hex(&[7; 100]), vec![7; 100])]);
+        assert_eq!(contents, [(sha256(&[7; 100]), vec![7; 100])]);
         let media = message.body.media();
         let blob = format!("blob:{}", contents[0].0);
         assert_eq!((media[0].source.as_str(), media[0].mime_type.as_deref()), (blob.as_str(), Some("image/png")));

@@ -1,6 +1,5 @@
 //! The temp files: counted, hashed and capped while they are written.
 
-use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir, TempPath};
 
 use super::error::Problem;
+use crate::domain::hex::hex;
 
 /// The start of the name of every work directory.
 const PREFIX: &str = "media-";
@@ -137,19 +137,6 @@ pub fn too_large(cap: u64) -> Problem {
 /// The daemon's own disk: the source is not at fault, so the push may be tried again.
 fn own_trouble(error: io::Error) -> Problem {
     Problem::unreachable(format!("the copy cannot be written: {error}"))
-}
-
-/// Lower-case hex of the SHA-256 of `bytes`.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Runs file work off the async threads: a disk or a network mount may hang.

@@ -22,9 +22,9 @@ use tokio::io::AsyncReadExt;
 use super::api::{Answer, Api};
 use super::credentials::Credentials;
 use crate::domain::MediaFile;
+use crate::domain::hex::hex;
 use crate::senders::shared::budget::Budget;
 use crate::senders::shared::failure::Failure;
-use crate::senders::shared::hex::hex;
 use crate::senders::shared::http::excerpt;
 use crate::senders::shared::upload::unreadable;
 

@@ -3,7 +3,6 @@
 pub mod budget;
 pub mod deliver;
 pub mod failure;
-pub mod hex;
 pub mod http;
 pub mod json_body;
 pub mod key_ages;

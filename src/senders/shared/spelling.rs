@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::hex::hex;
+use crate::domain::hex::hex;
 
 /// One spelling inside another, such as percent-encoded JSON, is read so deep.
 const DEPTH: usize = 4;

@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use url::Url;
 
 use self::destination::{Destination, members, windows_of};
@@ -37,7 +36,6 @@ use self::token::Tokens;
 use super::sender::{BuildError, Environment, Probe, Sender};
 use super::shared::deliver::{Post, Turn, deliver};
 use super::shared::failure::{Failure, Sent};
-use super::shared::hex::hex;
 use super::shared::key_ages::KeyAges;
 use super::shared::setting::{CA_FILE, choice, int, secret, text, url};
 use super::shared::steps::{Step, Style, plan};
@@ -46,6 +44,7 @@ use super::shared::verdict::number;
 use super::shared::wire::Wire;
 use super::shared::{markdown, settings};
 use super::wecom::{self, Answer, Form, Limits, Wecom};
+use crate::domain::hex::sha256;
 use crate::domain::limits::{self, Quota, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
@@ -309,7 +308,7 @@ impl WecomApp {
 
     /// Lets the body go out with the duplicate check, without it, or not at all.
     async fn begin(&self, part: &str, body: &mut Map<String, Value>, anyway: bool) -> Result<(), Failure> {
-        let hash = hex(&Sha256::digest(Value::Object(body.clone()).to_string()));
+        let hash = sha256(Value::Object(body.clone()).to_string().as_bytes());
         let check = self.repeats().begin(part, &hash, anyway, self.wecom.wire.steady.now());
         match check {
             Check::Checked => {

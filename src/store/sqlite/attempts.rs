@@ -8,11 +8,11 @@ use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::accounts;
-use super::blobs::sha256;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fault::{Fault, Result};
 use super::writer::Write;
+use crate::domain::hex::sha256;
 use crate::domain::{Delivery, Facts, Health, Reason, Render, Rendering, UtcMs};
 use crate::store::model::{Begin, Finish, Interrupted, TakeBack};
 

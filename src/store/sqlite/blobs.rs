@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::cells::At;
 use super::fault::Result;
 use super::handle::SqliteStore;
 use super::writer::Write;
 use crate::domain::UtcMs;
+use crate::domain::hex::sha256;
 use crate::store::blobs::Blobs;
 use crate::store::error::StoreResult;
 
@@ -42,11 +42,6 @@ impl Write for PutBlob {
         }
         Ok(sha256)
     }
-}
-
-/// In lower-case hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn blob(conn: &Connection, sha256: &str) -> Result<Option<Vec<u8>>> {
