@@ -58,23 +58,4 @@ impl Year {
             workdays: calendar.workdays_in(year),
         }
     }
-
-    /// For people.
-    pub fn lines(&self) -> Vec<String> {
-        let version = if self.version.is_empty() { String::new() } else { format!(" ({})", self.version) };
-        let mut lines = vec![format!("{} {}{version}: {} workdays", self.calendar, self.year, self.workdays)];
-        let day = |day: Date| day.strftime("%m-%d %a").to_string();
-        for Holiday { name, from, until } in &self.holidays {
-            let days = if from == until { day(*from) } else { format!("{} to {}", day(*from), day(*until)) };
-            lines.push(format!("  off     {days}  {name}").trim_end().to_owned());
-        }
-        lines.extend(self.makeup.iter().map(|at| format!("  worked  {}", day(*at))));
-        if !self.covered {
-            lines.push("  no list covers the whole year: days without one count as their weekday says".to_owned());
-        }
-        if let Some(until) = self.settled_until {
-            lines.push(format!("  what comes after {} may be changed by the list of {}", day(until), self.year + 1));
-        }
-        lines
-    }
 }

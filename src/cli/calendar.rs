@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render;
 use super::say::say;
-use crate::answers::calendar::Year;
+use crate::answers::calendar::{Holiday, Year};
 use crate::config;
 use crate::policy::calendar::{joined, objections};
 
@@ -95,8 +96,27 @@ fn show(context: &Context, name: &str, year: Option<i16>, json: bool) -> Result<
         writeln!(out, "{}", render::pretty(&json!(told)))?;
         return Ok(Exit::Done);
     }
-    for line in told.lines() {
+    for line in lines(&told) {
         writeln!(out, "{line}")?;
     }
     Ok(Exit::Done)
+}
+
+/// A year for people.
+fn lines(told: &Year) -> Vec<String> {
+    let version = if told.version.is_empty() { String::new() } else { format!(" ({})", told.version) };
+    let mut lines = vec![format!("{} {}{version}: {} workdays", told.calendar, told.year, told.workdays)];
+    let day = |day: Date| day.strftime("%m-%d %a").to_string();
+    for Holiday { name, from, until } in &told.holidays {
+        let days = if from == until { day(*from) } else { format!("{} to {}", day(*from), day(*until)) };
+        lines.push(format!("  off     {days}  {name}").trim_end().to_owned());
+    }
+    lines.extend(told.makeup.iter().map(|at| format!("  worked  {}", day(*at))));
+    if !told.covered {
+        lines.push("  no list covers the whole year: days without one count as their weekday says".to_owned());
+    }
+    if let Some(until) = told.settled_until {
+        lines.push(format!("  what comes after {} may be changed by the list of {}", day(until), told.year + 1));
+    }
+    lines
 }
