@@ -64,7 +64,13 @@ impl CalendarVerb {
                 let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let name = name.as_deref().unwrap_or(&stem);
                 let list = context.calendar_in(file, name, *year, work_if.as_deref())?;
-                let present = context.calendar(name).ok();
+                let path = context.calendar_path(name)?;
+                let present = match context.calendar(name) {
+                    Ok(present) => Some(present),
+                    // What is there and cannot be read is not written over.
+                    Err(errors) if path.exists() => return Err(errors.into()),
+                    Err(_) => None,
+                };
                 let today = context.now().to_jiff().to_zoned(TimeZone::system()).date();
                 let list = match &present {
                     Some(present) => {
@@ -76,7 +82,6 @@ impl CalendarVerb {
                     }
                     None => list,
                 };
-                let path = context.calendar_path(name)?;
                 config::write_calendar(&path, &list).map_err(|error| {
                     Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
                 })?;

@@ -55,7 +55,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use calendars::CalendarSet;
+use calendars::{CalendarSet, candidates};
 pub use calendars::{calendar_file, read_calendar};
 pub use configuration::Config;
 use diagnostics::Place;
@@ -181,9 +181,14 @@ pub fn calendar(
     let mut loader = Loader::new(environment, specs);
     loader.paths(paths);
     loader.calendar_files();
+    // One that is there and cannot be read is not taken for the one that is brought along.
+    let is_unread = candidates(&loader.directories).iter().any(|(path, of)| of == name && !loader.files.contains(path));
     loader.built_in_calendars();
     let mut set = CalendarSet::new(std::mem::take(&mut loader.calendars), environment.today());
-    let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
+    let found = match is_unread {
+        true => None,
+        false => set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list),
+    };
     match found {
         Some(calendar) => Ok(Arc::unwrap_or_clone(calendar)),
         None => {

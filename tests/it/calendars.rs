@@ -331,6 +331,22 @@ fn days_of_ones_own_count_also_beyond_the_end_of_the_list_below() {
 }
 
 #[test]
+fn a_list_that_is_there_and_cannot_be_read_is_not_written_over() {
+    let house = house(&job("cron: \"0 9 * * *\""));
+    house.write("list.yaml", "covers: 2027\nrest: [2027-01-04]\n");
+    std::fs::create_dir(house.path("calendars")).unwrap();
+    let broken = "covers: 2026\nrest: [2026-05-05\n";
+    for words in [&["import", "list.yaml", "--name", "own"][..], &["show", "cn"]] {
+        let file = format!("calendars/{}.yaml", words[words.len() - 1]);
+        house.write(&file, broken);
+        let told = house.run_words([&["calendar"], words].concat()).refused(78);
+        assert!(told.contains(&file), "{words:?}: {told}");
+        assert_eq!(std::fs::read_to_string(house.path(&file)).unwrap(), broken);
+        std::fs::remove_file(house.path(&file)).unwrap();
+    }
+}
+
+#[test]
 fn a_list_is_written_nowhere_but_beside_the_configuration() {
     let house = house(&job("cron: \"0 9 * * *\""));
     house.write("list.yaml", "covers: 2027\nrest: [2027-01-04]\n");
