@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod deliver;
+mod escapes;
 pub mod failure;
 pub mod http;
 pub mod json_body;

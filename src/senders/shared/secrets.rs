@@ -10,12 +10,10 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use super::spelling::{Reading, Sought};
+use super::spelling::{Reading, SHORTEST, Sought};
 use crate::domain::Secret;
 use crate::domain::account::{SettingValue, Settings};
 
-/// Shorter ones are words that stand in honest answers as well, and hide nothing.
-const SHORTEST: usize = 6;
 /// Parts of a path are taken for tokens from this length on: `webhook` or `httpapi` are none.
 const SHORTEST_SEGMENT: usize = 16;
 /// What the names of secrets in a query hold: `key`, `safekey`, `access_token`, `encrypted_query_param`.
@@ -90,12 +88,9 @@ impl Secrets {
         // All are looked for in the text as it is: where a short one was replaced first, a longer one around it in another
         // spelling would not be known any more.
         let readings = Reading::all_of(text);
-        let plain = |hidden: &Hidden| {
-            let secret = hidden.text.expose();
-            text.match_indices(secret).map(|(at, found)| at..at + found.len()).collect::<Vec<_>>()
+        let in_any = |hidden: &Arc<Hidden>| {
+            readings.iter().flat_map(|reading| hidden.sought.find_in(reading)).collect::<Vec<_>>()
         };
-        let spelled = |hidden: &Hidden| readings.iter().flat_map(|reading| hidden.sought.find_in(reading)).collect();
-        let in_any = |hidden: &Arc<Hidden>| [plain(hidden), spelled(hidden)].concat();
         let mut places: Vec<_> = self.0.iter().flat_map(in_any).collect();
         if places.is_empty() {
             return Cow::Borrowed(text);

@@ -1,5 +1,5 @@
-//! Finds a text in whatever spelling a platform may write it: escapes of JSON and of C (`\/`, `\uXXXX`, `\xXX`, `\ooo`),
-//! percent-encoding, HTML entities, one inside the other; hex; base64 of something that holds it, and base64 of that.
+//! Finds a text in whatever spelling a platform may write it: its escapes (see `escapes`), one inside the other; `+` for a
+//! space; hex; base64 of something that holds it, and base64 of that, broken into lines or not.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -9,32 +9,40 @@ use std::sync::OnceLock;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use super::escapes::{Letters, layers, plain};
 use crate::domain::hex::hex;
 
-/// One spelling inside another, such as percent-encoded JSON, is read so deep.
-const DEPTH: usize = 4;
-/// Shorter pieces of base64 stand in honest texts by chance.
-const SHORTEST_CORE: usize = 8;
+/// Shorter texts are words that stand in honest answers as well, and hide nothing.
+pub const SHORTEST: usize = 6;
+/// Shorter pieces of base64 stand in honest texts by chance. The shortest text has this much of its own, wherever it stands.
+const SHORTEST_CORE: usize = 7;
 /// Shorter ones are not worth encoding once more.
 const SHORTEST_INNER_CORE: usize = 6;
 
 /// A text prepared for looking for it.
 pub struct Sought {
-    /// What it means, should it hold escapes itself.
-    meant: String,
+    /// Itself; and what it means, should it hold escapes, layer by layer.
+    forms: Vec<String>,
+    /// Those with spaces, and a space for each `+` of theirs too.
+    spaced: Vec<String>,
     cores: Vec<String>,
     /// The cores of its cores. There are many, and few texts are long enough to hold one.
     nested: OnceLock<Vec<String>>,
-    hex: String,
+    hex: Vec<String>,
 }
 
 impl Sought {
     pub fn new(text: &str) -> Sought {
-        let meant = read(text).into_iter().map(|(letter, _)| letter).collect();
-        Sought { meant, cores: cores(text), nested: OnceLock::new(), hex: hex(text.as_bytes()) }
+        let meant = layers(text).into_iter().map(|letters| letters.into_iter().map(|(letter, _)| letter).collect());
+        let forms: Vec<String> =
+            [text.to_owned()].into_iter().chain(meant).filter(|form| form.len() >= SHORTEST).collect();
+        let spaced = forms.iter().filter(|form| form.contains(' ')).map(|form| form.replace('+', " ")).collect();
+        let cores = sorted(forms.iter().flat_map(|form| cores(form)).collect());
+        let hex = forms.iter().map(|form| hex(form.as_bytes())).collect();
+        Sought { forms, spaced, cores, nested: OnceLock::new(), hex }
     }
 
-    /// Where it stands in another spelling than its own.
+    /// Where it stands.
     pub fn find_in(&self, reading: &Reading<'_>) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let mut look_for = |sought: &str, within: &str, is_of_word: fn(&u8) -> bool| {
@@ -48,8 +56,11 @@ impl Sought {
                 }
             }
         };
-        if reading.places.is_some() && !self.meant.is_empty() {
-            look_for(&self.meant, &reading.text, |_| false);
+        for form in &self.forms {
+            look_for(form, &reading.text, |_| false);
+        }
+        for form in &self.spaced {
+            look_for(form, reading.spaced(), |_| false);
         }
         let fits = |core: &&String| (SHORTEST_CORE..=reading.longest_base64).contains(&core.len());
         for core in self.cores.iter().filter(fits) {
@@ -62,8 +73,8 @@ impl Sought {
                 look_for(core, &reading.text, is_base64);
             }
         }
-        if reading.longest_hex >= self.hex.len() {
-            look_for(&self.hex, reading.lower_case(), u8::is_ascii_hexdigit);
+        for hex in self.hex.iter().filter(|hex| reading.longest_hex >= hex.len()) {
+            look_for(hex, reading.lower_case(), u8::is_ascii_hexdigit);
         }
         found
     }
@@ -101,7 +112,8 @@ fn whole_word(text: &str, piece: Range<usize>, is_of_word: fn(&u8) -> bool) -> R
     piece.start - before..piece.end + behind
 }
 
-/// A text as something is looked for in it: as it stands, or as it reads once its escapes are taken for what they mean.
+/// A text as something is looked for in it: as it stands, as it reads once escapes are taken for what they mean, and
+/// either of them with broken words joined.
 pub struct Reading<'t> {
     text: Cow<'t, str>,
     /// Where each letter begins, and where it is written in the text as it stands; None where that is this one.
@@ -110,21 +122,34 @@ pub struct Reading<'t> {
     longest_base64: usize,
     longest_hex: usize,
     lower_case: OnceCell<String>,
+    spaced: OnceCell<String>,
 }
 
 impl<'t> Reading<'t> {
     /// All that a text may be read as.
     pub fn all_of(text: &'t str) -> Vec<Reading<'t>> {
         let mut all = vec![Reading::new(Cow::Borrowed(text), None)];
-        if text.contains(['%', '\\', '&']) {
-            let (mut meant, mut places) = (String::with_capacity(text.len()), Vec::with_capacity(text.len()));
-            for (letter, place) in read(text) {
-                places.push((meant.len(), place));
-                meant.push(letter);
+        let layers = layers(text);
+        if is_broken(text) {
+            all.push(Reading::of(joined(&plain(text))));
+        }
+        for letters in layers {
+            let reading = Reading::of(letters.iter().cloned());
+            if is_broken(&reading.text) {
+                all.push(Reading::of(joined(&letters)));
             }
-            all.push(Reading::new(Cow::Owned(meant), Some(places)));
+            all.push(reading);
         }
         all
+    }
+
+    fn of(letters: impl IntoIterator<Item = (char, Range<usize>)>) -> Reading<'t> {
+        let (mut text, mut places) = (String::new(), Vec::new());
+        for (letter, place) in letters {
+            places.push((text.len(), place));
+            text.push(letter);
+        }
+        Reading::new(Cow::Owned(text), Some(places))
     }
 
     fn new(text: Cow<'t, str>, places: Option<Vec<(usize, Range<usize>)>>) -> Reading<'t> {
@@ -132,11 +157,16 @@ impl<'t> Reading<'t> {
             text.as_bytes().split(|byte| !is_of_word(byte)).map(<[u8]>::len).max().unwrap_or_default()
         };
         let (longest_base64, longest_hex) = (longest(is_base64), longest(u8::is_ascii_hexdigit));
-        Reading { text, places, longest_base64, longest_hex, lower_case: OnceCell::new() }
+        Reading { text, places, longest_base64, longest_hex, lower_case: OnceCell::new(), spaced: OnceCell::new() }
     }
 
     fn lower_case(&self) -> &str {
         self.lower_case.get_or_init(|| self.text.to_ascii_lowercase())
+    }
+
+    /// As forms write it: `+` for a space.
+    fn spaced(&self) -> &str {
+        self.spaced.get_or_init(|| self.text.replace('+', " "))
     }
 
     /// Where a stretch of this reading is written.
@@ -150,85 +180,47 @@ impl<'t> Reading<'t> {
     }
 }
 
-/// The letters that a text means, each with the place where it is written.
-type Letters = Vec<(char, Range<usize>)>;
+/// Whether a line may end within a word of base64 or hex.
+fn is_broken(text: &str) -> bool {
+    let mut before = "";
+    text.split(['\r', '\n']).map(|line| line.trim_matches(is_blank)).filter(|line| !line.is_empty()).any(|line| {
+        let ends = before.bytes().next_back().is_some_and(|byte| is_base64(&byte));
+        before = line;
+        ends && line.bytes().next().is_some_and(|byte| is_base64(&byte))
+    })
+}
 
-fn read(text: &str) -> Letters {
-    let mut letters: Letters = text.char_indices().map(|(at, letter)| (letter, at..at + letter.len_utf8())).collect();
-    for _ in 0..DEPTH {
-        let before = letters.len();
-        letters = once(&letters);
-        if letters.len() == before {
-            break;
+fn is_blank(letter: char) -> bool {
+    matches!(letter, ' ' | '\t')
+}
+
+/// The letters without the breaks of lines and the blanks around them. An empty line parts what it stands between.
+fn joined(letters: &[(char, Range<usize>)]) -> Letters {
+    let mut kept = Letters::with_capacity(letters.len());
+    let mut breaks = 0;
+    for (index, (letter, place)) in letters.iter().enumerate() {
+        let is_one_break_with_the_next =
+            *letter == '\r' && letters.get(index + 1).is_some_and(|(next, _)| *next == '\n');
+        match letter {
+            '\r' | '\n' if is_one_break_with_the_next => {}
+            '\r' | '\n' => {
+                while kept.last().is_some_and(|(letter, _)| is_blank(*letter)) {
+                    kept.pop();
+                }
+                breaks += 1;
+                if breaks == 2 {
+                    kept.push(('\n', place.clone()));
+                }
+            }
+            letter if breaks > 0 && is_blank(*letter) => {}
+            letter => {
+                breaks = 0;
+                kept.push((*letter, place.clone()));
+            }
         }
     }
-    letters
+    kept
 }
 
-/// Reads one layer of spelling.
-fn once(letters: &[(char, Range<usize>)]) -> Letters {
-    let mut read = Vec::with_capacity(letters.len());
-    let mut at = 0;
-    while let Some((letter, place)) = letters.get(at) {
-        let meant = match letter {
-            // The longest is `&thetasym;`; none of ours is longer.
-            '%' | '\\' | '&' => escape(&letters[at..].iter().take(10).map(|(letter, _)| *letter).collect::<String>()),
-            _ => None,
-        };
-        match meant {
-            Some((meant, length)) => {
-                let end = letters[at + length - 1].1.end;
-                read.push((meant, place.start..end));
-                at += length;
-            }
-            None => {
-                read.push((*letter, place.clone()));
-                at += 1;
-            }
-        }
-    }
-    read
-}
-
-/// The letter that an escape at the start of `text` means, and how many letters the escape has.
-fn escape(text: &str) -> Option<(char, usize)> {
-    let digits = |from: usize, to: usize, radix: u32| {
-        let digits = text.get(from..to).filter(|digits| digits.chars().all(|digit| digit.is_digit(radix)))?;
-        char::from_u32(u32::from_str_radix(digits, radix).ok()?)
-    };
-    let hex = |from, to| digits(from, to, 16);
-    if text.starts_with('%') {
-        return hex(1, 3).filter(char::is_ascii).map(|letter| (letter, 3));
-    }
-    if let Some(rest) = text.strip_prefix('\\') {
-        return match rest.chars().next()? {
-            'u' => hex(2, 6).map(|letter| (letter, 6)),
-            'x' => hex(2, 4).map(|letter| (letter, 4)),
-            letter @ ('/' | '\\' | '"' | '\'') => Some((letter, 2)),
-            '0' | '1' => digits(1, 4, 8).map(|letter| (letter, 4)),
-            _ => None,
-        };
-    }
-    let name = text.strip_prefix('&')?.split_once(';')?.0;
-    let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
-    let meant = match name.strip_prefix('#') {
-        Some(digits) => match digits.strip_prefix(['x', 'X']) {
-            Some(digits) => number(digits, 16)?,
-            None => number(digits, 10)?,
-        },
-        None => match name {
-            "amp" => '&',
-            "lt" => '<',
-            "gt" => '>',
-            "quot" => '"',
-            "apos" => '\'',
-            "sol" => '/',
-            "plus" => '+',
-            "equals" => '=',
-            "colon" => ':',
-            "lowbar" => '_',
-            _ => return None,
-        },
-    };
-    Some((meant, name.len() + 2))
-}
+#[cfg(test)]
+mod tests;
