@@ -221,6 +221,7 @@ fn job(i: usize) -> Job {
             timeout: Duration::from_secs(15),
             retry: RetryPolicy::default(),
             render: None,
+            fallback: Vec::new(),
         }],
         misfire: Misfire::default(),
         overlap: Overlap::Allow,

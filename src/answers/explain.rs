@@ -191,6 +191,7 @@ fn push_fact(push: &PushRecord, due_at: UtcMs) -> PushFact<'_> {
     let is_open = matches!(state, PushState::Pending | PushState::Retrying);
     PushFact {
         id: *id,
+        fallback_of: push.fallback_of,
         im,
         target,
         kind: *kind,

@@ -33,7 +33,7 @@ use crate::domain::{Message, PushState, Trigger};
   pushcron push --im qq --user 10001 --image chart.png --title 'CPU, last hour'
   pushcron push --im qq --group 123456 --mixed '[{\"text\": \"look: \"}, {\"image\": \"https://example.org/a.png\"}]'
 
-Prints 1 when the platform said that the message is sent, else 0; the exit code is 0 or 1 accordingly. With a running
+Prints 1 when the platform said that the message, or its fallback, is sent, else 0; the exit code is 0 or 1 accordingly. With a running
 daemon the push goes through it, without one straight from here."
 )]
 pub struct Push {
@@ -68,6 +68,9 @@ pub struct Push {
     /// The deadline of one attempt, such as 8s
     #[arg(long, value_name = "DURATION")]
     timeout: Option<String>,
+    /// Who gets it once it has failed or expired: a JSON mapping, or a list of them, as `fallback` in the files
+    #[arg(long, value_name = "JSON")]
+    fallback: Option<String>,
     /// How long to wait for the outcome
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = wait)]
     wait: Duration,
@@ -108,7 +111,7 @@ impl Push {
         let push = AdHoc { spec, triggered_by, chat };
         let result = daemon::push(&context.daemon_options(), config, push, self.wait, context.actor());
         // The count that the plugin SDK's call gives, wherever there is a push to count.
-        let is_sent = result.as_ref().is_ok_and(|result| result.state == PushState::Sent);
+        let is_sent = result.as_ref().is_ok_and(PushResult::is_sent);
         if matches!(result, Ok(_) | Err(PushError::Lost { .. })) {
             say(u8::from(is_sent));
         }
@@ -126,6 +129,13 @@ impl Push {
 
     fn told(&self, result: &PushResult, why: &str) -> String {
         let (id, state) = (result.push_id, result.state);
+        // Where some went out in its place, it is they who are waited for.
+        let fallbacks: Vec<String> = result
+            .fallbacks
+            .iter()
+            .map(|(id, state)| format!("; its fallback, push {id}, is {}", state.as_str()))
+            .collect();
+        let is_over = state.is_final() && result.fallbacks.iter().all(|(_, state)| state.is_final());
         let ended = match result.signal {
             Some(signal) => format!("ended by {signal}"),
             None => format!("{} are over", brief_ms(i64::try_from(self.wait.as_millis()).unwrap_or(i64::MAX))),
@@ -134,7 +144,7 @@ impl Push {
             PushState::Unknown => {
                 format!("; it may have arrived: look at the chat, then `pushcron resolve {id} sent|failed`")
             }
-            state if state.is_final() => String::new(),
+            _ if is_over => String::new(),
             _ if result.daemon => {
                 format!(
                     "; {ended}; the daemon goes on trying, so do not push it again (`pushcron cancel {id}` ends it)"
@@ -146,7 +156,7 @@ impl Push {
             ),
         };
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        format!("push {id} is {}{why}{advice}", state.as_str())
+        format!("push {id} is {}{why}{}{advice}", state.as_str(), fallbacks.concat())
     }
 
     /// The push as the files would spell it, in JSON, which YAML includes.
@@ -170,6 +180,12 @@ impl Push {
                 Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
             })?;
             push.insert("mixed".to_owned(), Value::Array(items));
+        }
+        if let Some(fallback) = &self.fallback {
+            let fallback = serde_json::from_str::<Value>(fallback).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--fallback: expected a JSON mapping or a list of them: {error}"))
+            })?;
+            push.insert("fallback".to_owned(), fallback);
         }
         // A dollar on the command line is a dollar; only the files know variables.
         Ok(Value::Object(push).to_string().replace("${", "$${"))

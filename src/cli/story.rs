@@ -143,7 +143,8 @@ impl Teller<'_> {
             (true, false) => "no attempt yet".to_owned(),
             (false, _) => attempts.join("; "),
         };
-        format!("Push {id} ({kind} to {im} {target}) is {}: {attempts}.", self.state(push))
+        let instead = push.fallback_of.map(|of| format!(", the fallback of push {of},")).unwrap_or_default();
+        format!("Push {id} ({kind} to {im} {target}){instead} is {}: {attempts}.", self.state(push))
     }
 
     fn state(&self, push: &PushFact) -> String {

@@ -16,7 +16,7 @@ use super::templates::Mark;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::DstGap;
-use crate::domain::{Account, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs};
+use crate::domain::{Account, BadState, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs};
 use crate::policy::account::Fallback;
 
 /// A job before defaults are filled in and its references are looked up: other files may still define them.
@@ -57,6 +57,7 @@ pub(super) struct PushDraft {
     pub spec: PushSpec,
     /// Boxed, because most pushes go to the one target of their spec.
     pub recipients: Option<Box<Recipients>>,
+    pub fallback: Vec<FallbackDraft>,
     /// Whether `spec.timeout` was given, so that the one of `defaults` does not count.
     pub has_timeout: bool,
     pub render: Option<bool>,
@@ -84,6 +85,18 @@ pub(super) enum Recipients {
     Targets(Ids),
     /// Names under `targets`, which other files may still define.
     Named(Vec<(String, Place)>),
+}
+
+/// Who gets the message of a push that ended badly: names, or ids; without both, the push's own target by the account.
+#[derive(Debug)]
+pub(super) struct FallbackDraft {
+    pub at: Place,
+    pub names: Vec<(String, Place)>,
+    /// The push's own where there is none.
+    pub im: Option<(String, Place)>,
+    pub ids: Ids,
+    pub account: Option<(String, Place)>,
+    pub after: Vec<BadState>,
 }
 
 /// A name under `targets`.

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use super::carriers::{Asked, Carriers, refuse_kind};
 use super::diagnostics::{Diagnostics, Place, SourceText};
-use super::draft::{Ids, Means, Member, PushPlaces, RecipientDraft, Recipients, TargetDraft};
+use super::draft::{FallbackDraft, Ids, Means, Member, PushPlaces, RecipientDraft, Recipients, TargetDraft};
+use super::keys::MOST_FALLBACKS;
 use super::recipients::{Book, Everybody, Recipient};
 use super::yaml::At;
-use crate::domain::PushSpec;
+use crate::domain::{FallbackSpec, Kind, PushSpec};
 
 /// Pushes and bytes of content that the recipients of all jobs may come to: each of them has a message of its own.
 const MOST_COPIES: usize = 250_000;
@@ -105,6 +106,75 @@ impl<'a> Expansion<'a> {
         }
     }
 
+    /// Gives the pushes of one draft their fallbacks: one for each whom a fallback names, and none that is the push itself.
+    pub fn add_fallbacks(
+        &mut self,
+        drafts: &[FallbackDraft],
+        pushes: &mut [PushSpec],
+        diagnostics: &mut Diagnostics,
+        sources: &[SourceText],
+    ) {
+        let mut checked = HashSet::new();
+        for draft in drafts {
+            let account = draft.account.as_ref().map(|(id, _)| &**id);
+            let named = self.book.named(&draft.names, account, diagnostics, sources);
+            let Ok(named) = named.and_then(|all| all.told(draft.at, diagnostics, sources)) else { continue };
+            for push in pushes.iter_mut() {
+                let own = PushSpec { fallback: Vec::new(), ..push.clone() };
+                for way in ways(draft, &named, &own) {
+                    let Recipient { im, target, account, .. } = way;
+                    if (im, target, account) == (&*own.im, &own.target, own.account.as_deref()) {
+                        let message =
+                            "a fallback goes to somebody else, or by another account: this is the push itself";
+                        diagnostics.error(draft.at, message);
+                        return;
+                    }
+                    if checked.insert((im.to_owned(), target.clone(), account.map(str::to_owned))) {
+                        self.check_fallback(draft, &way, own.message.body.kind(), diagnostics, sources);
+                    }
+                    add(&mut push.fallback, draft, &way);
+                }
+                self.copies = self.copies.saturating_add(push.fallback.len());
+                if push.fallback.len() > MOST_FALLBACKS || self.copies > MOST_COPIES {
+                    let message = format!(
+                        "expected at most {MOST_FALLBACKS} fallbacks of one push, and {MOST_COPIES} recipients in all"
+                    );
+                    diagnostics.error(draft.at, message);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn check_fallback(
+        &self,
+        draft: &FallbackDraft,
+        way: &Recipient<'_>,
+        kind: Kind,
+        diagnostics: &mut Diagnostics,
+        sources: &[SourceText],
+    ) {
+        let Recipient { im, target, account, at } = *way;
+        if !draft.names.is_empty() && draft.account.is_none() {
+            // Whom a name means was checked where it stands.
+            let carriers = self.carriers.of(im, account).unwrap_or_default();
+            return refuse_kind(diagnostics, carriers, target.is_group(), kind, draft.at);
+        }
+        if draft.im.is_none() && draft.account.is_none() && !self.carriers.has(im, None) {
+            // That there is no such im was told of the push.
+            return;
+        }
+        let place = |place: Place| At { at: place.at, len: place.len };
+        let places = PushPlaces {
+            im: place(draft.im.as_ref().map_or(draft.at, |(_, at)| *at)),
+            account: place(draft.account.as_ref().map_or(draft.at, |(_, at)| *at)),
+            target: place(if at.file == draft.at.file { at } else { draft.at }),
+            content: place(draft.at),
+        };
+        let asked = Asked { file: draft.at.file, im, account, target: Some(target), kind: Some(kind), places };
+        self.carriers.check(&asked, diagnostics, sources);
+    }
+
     /// What is wrong with the names under `targets` is told where they stand.
     pub fn check_targets(&self, targets: &[TargetDraft], diagnostics: &mut Diagnostics, sources: &[SourceText]) {
         for TargetDraft { means, .. } in targets {
@@ -134,6 +204,33 @@ impl<'a> Expansion<'a> {
             self.carriers.check(&asked, diagnostics, sources);
         }
     }
+}
+
+/// Whom a fallback means for a push.
+fn ways<'p>(draft: &'p FallbackDraft, named: &[Recipient<'p>], push: &'p PushSpec) -> Vec<Recipient<'p>> {
+    if !draft.names.is_empty() {
+        return named.to_vec();
+    }
+    let im = draft.im.as_ref().map_or(&*push.im, |(im, _)| im);
+    let account = draft.account.as_ref().map(|(id, _)| &**id);
+    if draft.ids.is_empty() {
+        return vec![Recipient { im, target: &push.target, account, at: draft.at }];
+    }
+    draft.ids.iter().map(|(target, at)| Recipient { im, target, account, at: *at }).collect()
+}
+
+/// Whoever is named by two fallbacks gets one message, after the ends of both.
+fn add(fallbacks: &mut Vec<FallbackSpec>, draft: &FallbackDraft, way: &Recipient<'_>) {
+    let Recipient { im, target, account, .. } = *way;
+    let is_same =
+        |known: &&mut FallbackSpec| (&*known.im, &known.target, known.account.as_deref()) == (im, target, account);
+    if let Some(known) = fallbacks.iter_mut().find(is_same) {
+        let new: Vec<_> = draft.after.iter().copied().filter(|state| !known.after.contains(state)).collect();
+        known.after.extend(new);
+        return;
+    }
+    let (im, account) = (im.to_owned(), account.map(str::to_owned));
+    fallbacks.push(FallbackSpec { im, target: target.clone(), account, after: draft.after.clone() });
 }
 
 fn everybody_of<'p>(im: &'p str, targets: &'p Ids, account: Option<&'p str>) -> Everybody<'p> {

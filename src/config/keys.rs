@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
-use crate::domain::{MisfirePolicy, Overlap};
+use crate::domain::{BadState, MisfirePolicy, Overlap};
 use crate::policy::account::Fallback;
 
 pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs", "defaults", "calendars", "include"];
@@ -76,6 +76,12 @@ pub(super) const SHIFTS: [(&str, Shift); 3] =
 pub(super) const MISSING_LISTS: [(&str, MissingList); 2] =
     [("weekdays", MissingList::Weekdays), ("skip", MissingList::Skip)];
 
+/// Of a fallback of a push.
+pub(super) const FALLBACK_KEYS: [&str; 6] = ["to", "im", "group", "user", "account", "after"];
+
+pub(super) const BAD_STATES: [(&str, BadState); 3] =
+    [("failed", BadState::Failed), ("expired", BadState::Expired), ("unknown", BadState::Unknown)];
+
 /// Of whom a name under `targets` means.
 pub(super) const TARGET_KEYS: [&str; 4] = ["im", "group", "user", "account"];
 
@@ -108,3 +114,6 @@ pub(super) const MOST_CAUGHT_UP: u64 = 10_000;
 
 /// Of one push.
 pub(super) const MOST_RECIPIENTS: usize = 10_000;
+
+/// Of one push to one recipient.
+pub(super) const MOST_FALLBACKS: usize = 20;

@@ -26,6 +26,7 @@ mod environment;
 mod expand;
 mod export;
 mod extra;
+mod fallback;
 mod files;
 mod items;
 mod jobs;

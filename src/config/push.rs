@@ -20,13 +20,14 @@ enum Key {
     Title,
     Account,
     Timeout,
+    Fallback,
     Options,
     Render,
     Content(Kind),
 }
 
 /// Every spelling, ours first.
-const SPELLINGS: [(&str, Key); 27] = [
+const SPELLINGS: [(&str, Key); 28] = [
     ("im", Key::Im),
     ("group", Key::Group),
     ("user", Key::User),
@@ -40,6 +41,7 @@ const SPELLINGS: [(&str, Key); 27] = [
     ("mixed", Key::Content(Kind::Mixed)),
     ("account", Key::Account),
     ("timeout", Key::Timeout),
+    ("fallback", Key::Fallback),
     ("options", Key::Options),
     ("render", Key::Render),
     ("imType", Key::Im),
@@ -147,6 +149,10 @@ impl Decoder<'_> {
             self.error(node.at, "a report goes to one target: expected im and one group or one user");
             return None;
         }
+        if !draft.fallback.is_empty() {
+            self.error(node.at, "a report has no fallback: where no account can carry it, it waits");
+            return None;
+        }
         Some(draft)
     }
 
@@ -171,18 +177,23 @@ impl Decoder<'_> {
             None => Some(None),
         };
         let render = keys.get(Key::Render).and_then(|entry| self.bool("render", &entry.node));
+        let fallback = match keys.get(Key::Fallback) {
+            Some(entry) => self.fallbacks(&entry.node),
+            None => Some(Vec::new()),
+        };
         let (im, im_at) = im?;
         let (account, account_at) = keys.account.map_or((None, im_at), |(id, at)| (Some(id), at));
         let target_at = whom.as_ref().map_or(node.at, |whom| whom.at);
         let content_at = content.as_ref().map_or(node.at, |(_, at)| *at);
         let places = PushPlaces { im: im_at, account: account_at, target: target_at, content: content_at };
-        match (whom, timeout, content) {
-            (Some(Whom { target, recipients, .. }), Some(timeout), Some((message, _))) => {
+        match (whom, timeout.zip(fallback), content) {
+            (Some(Whom { target, recipients, .. }), Some((timeout, fallback)), Some((message, _))) => {
                 let has_timeout = timeout.is_some();
                 let timeout = timeout.unwrap_or(TIMEOUT);
                 let retry = RetryPolicy::default();
-                let spec = PushSpec { im, target, account, message, timeout, retry, render: None };
-                Some(PushDraft { spec, has_timeout, render, marks: Vec::new(), places, recipients })
+                let spec =
+                    PushSpec { im, target, account, message, timeout, retry, render: None, fallback: Vec::new() };
+                Some(PushDraft { spec, has_timeout, render, marks: Vec::new(), places, recipients, fallback })
             }
             (Some(Whom { recipients: Some(recipients), .. }), ..) if matches!(*recipients, Recipients::Named(_)) => {
                 if let Recipients::Named(names) = *recipients {

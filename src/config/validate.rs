@@ -245,11 +245,12 @@ impl Validator<'_> {
 
     /// The finished pushes of a job, one for each recipient. Most go to one, and are finished where they lie.
     fn pushes(&mut self, file: u16, drafts: Vec<PushDraft>, retry: &RetryPolicy) -> Vec<PushSpec> {
-        if drafts.iter().all(|draft| draft.recipients.is_none()) {
+        if drafts.iter().all(|draft| draft.recipients.is_none() && draft.fallback.is_empty()) {
             return drafts.into_iter().map(|draft| self.push(file, draft, retry)).collect();
         }
         let mut pushes = Vec::new();
         for mut draft in drafts {
+            let (first, fallback) = (pushes.len(), std::mem::take(&mut draft.fallback));
             match draft.recipients.take() {
                 None => pushes.push(self.push(file, draft, retry)),
                 Some(recipients) => {
@@ -258,6 +259,8 @@ impl Validator<'_> {
                     pushes.extend(self.expansion.expand(&several, self.diagnostics, self.sources));
                 }
             }
+            let new = &mut pushes[first..];
+            self.expansion.add_fallbacks(&fallback, new, self.diagnostics, self.sources);
         }
         pushes
     }

@@ -22,10 +22,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct PushResult {
     pub push_id: i64,
     pub state: PushState,
+    /// Those that went out in its place.
+    pub fallbacks: Vec<(i64, PushState)>,
     /// Whether a daemon goes on trying where the state is still open.
     pub daemon: bool,
     /// What ended the wait before its time.
     pub signal: Option<Signal>,
+}
+
+impl PushResult {
+    /// Whether the message was sent, to the push's own target or to one that took its place.
+    pub fn is_sent(&self) -> bool {
+        self.state == PushState::Sent || self.fallbacks.iter().any(|(_, state)| *state == PushState::Sent)
+    }
 }
 
 /// Why nothing is known of a push.
@@ -115,7 +124,7 @@ impl ByHand {
             self.wait_for_end(&store, push_id).await?;
             // The daemon may have ended meanwhile; a push by hand that holds the database looks at its own row.
             let daemon = self.daemon_runs() || self.leave(&store, push_id).await?;
-            Ok(self.result(state(&store, push_id).await?, push_id, daemon))
+            self.result(&store, push_id, daemon).await
         };
         let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
         store.close().await;
@@ -167,7 +176,7 @@ impl ByHand {
             let _ = dispatching.await;
             waited?;
             self.give_up(store, push_id).await?;
-            Ok(self.result(state(store, push_id).await?, push_id, false))
+            self.result(store, push_id, false).await
         };
         let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
         store.close().await;
@@ -178,21 +187,35 @@ impl ByHand {
         Ok(Acts::new(&**store, self.clock.clone(), self.actor.clone()).push(push).await?)
     }
 
-    fn result(&self, state: PushState, push_id: i64, daemon: bool) -> PushResult {
-        PushResult { push_id, state, daemon, signal: self.patience.signal() }
+    async fn result(&self, store: &SharedStore, push_id: i64, daemon: bool) -> Result<PushResult, DaemonError> {
+        let mut fallbacks = Vec::new();
+        for id in store.fallbacks(push_id).await? {
+            fallbacks.push((id, state(store, id).await?));
+        }
+        let state = state(store, push_id).await?;
+        Ok(PushResult { push_id, state, fallbacks, daemon, signal: self.patience.signal() })
     }
 
-    /// Ends the push if it is still open, since nobody would ever look at it again.
+    /// Ends the push, and what went out in its place, if they are still open, since nobody would ever look at them again.
     async fn give_up(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
-        let open = store.open_pushes().await?.into_iter().find(|open| open.id == push_id);
-        let Some(open) = open else { return Ok(()) };
+        let mut ours = store.fallbacks(push_id).await?;
+        ours.push(push_id);
         let reason = match self.patience.signal() {
             Some("SIGINT") => Reason::EndedBySigint,
             Some(_) => Reason::EndedBySigterm,
             None => Reason::NotSentInTime,
         };
-        let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
-        Ok(store.settle(vec![Settle { push_id, next }], self.clock.now()).await?)
+        let open = store.open_pushes().await?.into_iter().filter(|open| ours.contains(&open.id));
+        let settles: Vec<Settle> = open
+            .map(|open| {
+                let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
+                Settle { push_id: open.id, next }
+            })
+            .collect();
+        if !settles.is_empty() {
+            store.settle(settles, self.clock.now()).await?;
+        }
+        Ok(())
     }
 
     async fn wait_for_end(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
@@ -203,7 +226,11 @@ impl ByHand {
             }
             Ok(goes_on)
         };
-        follow(&**store, push_id, rest).await
+        follow::<DaemonError>(&**store, push_id, &rest).await?;
+        for id in store.fallbacks(push_id).await? {
+            follow::<DaemonError>(&**store, id, &rest).await?;
+        }
+        Ok(())
     }
 }
 

@@ -113,6 +113,7 @@ mod tests {
             timeout: Duration::from_secs(8),
             retry: RetryPolicy::default(),
             render: None,
+            fallback: Vec::new(),
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
         let other = store::open(&database, Access::Write, now).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::DayRule;
+use super::fallback::FallbackSpec;
 use super::message::{Message, Target};
 use super::time::{UtcMs, duration_ms};
 
@@ -118,6 +119,9 @@ pub struct PushSpec {
     /// Where its texts are templates: how they are rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub render: Option<Rendering>,
+    /// Who gets the same message once this push has ended badly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<FallbackSpec>,
 }
 
 fn fifteen_seconds() -> Duration {

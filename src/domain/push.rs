@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fallback::BadState;
 use super::job::{RetryPolicy, Trigger};
 use super::message::{Message, Target};
 use super::outcome::PartReport;
@@ -133,6 +134,32 @@ impl Next {
             Next::Cancelled { .. } => PushState::Cancelled,
             Next::Retry { .. } => PushState::Retrying,
         }
+    }
+
+    /// The bad end after which a fallback may go out. What nobody wants any more has none, nor has what somebody may have
+    /// sent in a database that was lost.
+    pub fn calls_for_fallback(&self) -> Option<BadState> {
+        let (state, reason) = match self {
+            Next::Failed { reason } => (BadState::Failed, reason),
+            Next::Expired { reason } => (BadState::Expired, reason),
+            Next::Unknown { reason } => (BadState::Unknown, reason),
+            Next::Sent | Next::Cancelled { .. } | Next::Retry { .. } => return None,
+        };
+        let is_unwanted = matches!(
+            reason,
+            Reason::JobRemoved
+                | Reason::Replaced
+                | Reason::Restored
+                | Reason::Unreadable
+                | Reason::MisfireSkip
+                | Reason::MisfireWindow
+                | Reason::MisfireLatest
+                | Reason::MisfireCap
+                | Reason::NotSentInTime
+                | Reason::EndedBySigint
+                | Reason::EndedBySigterm
+        );
+        (!is_unwanted).then_some(state)
     }
 
     pub fn reason(&self) -> Option<Reason> {

@@ -28,7 +28,7 @@ pub async fn recover(
     let Closing { finishes, not_begun, mut recovered } =
         close_interrupted(interrupted, now, &mut Dice::unforeseen(), may_have_begun, is_idempotent);
     if !finishes.is_empty() {
-        recovered.not_tried_again(store.finish_attempts(finishes).await?.len());
+        recovered.not_tried_again(store.finish_attempts(finishes).await?.lost.len());
     }
     if !not_begun.is_empty() {
         store.take_back_attempts(not_begun, now).await?;

@@ -19,7 +19,7 @@ use crate::engine::core::recovery::{close_interrupted, resume_waits};
 use crate::engine::core::timer::{self, Timer};
 use crate::engine::core::{Action, Core, Dice, Event, Input, Start, Wake};
 use crate::policy::clock_doubt::believable;
-use crate::store::{Finish, SimulatedWrite, TakeBack};
+use crate::store::{Closed, Finish, SimulatedWrite, TakeBack};
 
 /// How often the daemon asks its accounts how they are (design §4).
 const PROBE_EVERY: Duration = Duration::from_secs(30);
@@ -437,9 +437,10 @@ impl<'a> Driver<'a> {
                 self.input(Input::TakenBack { attempts, result });
             }
             Action::Settle { settles, now } => {
-                self.rows.settle(&settles, now);
-                self.written.write(|| SimulatedWrite::Settle { settles: settles.clone(), now });
-                self.input(Input::Settled { settles, result: Ok(()) });
+                let fallbacks = self.rows.settle(&settles, now);
+                let made = || fallbacks.iter().map(|push| push.id).collect();
+                self.written.write(|| SimulatedWrite::Settle { settles: settles.clone(), now, made: made() });
+                self.input(Input::Settled { settles, result: Ok(fallbacks) });
             }
             Action::Probe { account, generation, .. } => {
                 let probe = self.platform.probe(&account, self.true_hour());
@@ -467,10 +468,13 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn finish(&mut self, finishes: &[Finish]) -> Vec<i64> {
-        let stale = self.rows.finish(finishes);
-        self.written.write(|| SimulatedWrite::Finish { finishes: finishes.to_vec(), stale: stale.clone() });
-        stale
+    fn finish(&mut self, finishes: &[Finish]) -> Closed {
+        let closed = self.rows.finish(finishes);
+        self.written.write(|| {
+            let made = closed.fallbacks.iter().map(|push| push.id).collect();
+            SimulatedWrite::Finish { finishes: finishes.to_vec(), stale: closed.lost.clone(), made }
+        });
+        closed
     }
 
     fn take_back(&mut self, attempts: &[TakeBack], now: UtcMs) -> Vec<i64> {

@@ -5,7 +5,9 @@ mod attempts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::{Decision, Job, LedgerRow, Outcome, Overlap, PushSpec, PushState, Reason, Rule, Trigger, UtcMs};
+use crate::domain::{
+    Decision, FallbackSpec, Job, LedgerRow, Next, Outcome, Overlap, PushSpec, PushState, Reason, Rule, Trigger, UtcMs,
+};
 use crate::engine::accounts::PastAccount;
 use crate::engine::core::timer::{Answer, Ask};
 use crate::store::{Applied, Cursor, JobChange, NewFire, OpenPush, Recorded, StoredJob, Unwatched};
@@ -31,12 +33,16 @@ pub(super) struct FireRow {
     recorded_at: UtcMs,
     /// The first of its pushes, and how many.
     pushes: (i64, u32),
+    /// How many went out in the place of some of them.
+    fallbacks: u32,
     pub withdrawn: bool,
 }
 
 pub(super) struct PushRow {
     pub fire: usize,
     pub ordinal: u32,
+    /// Of a fallback: what its job's definition does not say as it is.
+    own: Option<Box<PushSpec>>,
     pub state: PushState,
     pub reason: Option<Box<str>>,
     pub attempts: Vec<AttemptRow>,
@@ -102,8 +108,9 @@ impl Rows {
         &self.pushes[place(id)]
     }
 
-    pub fn spec(&self, push: &PushRow) -> &PushSpec {
-        &self.jobs[self.fires[push.fire].job].definition.push[push.ordinal as usize]
+    pub fn spec<'r>(&'r self, push: &'r PushRow) -> &'r PushSpec {
+        let defined = || &self.jobs[self.fires[push.fire].job].definition.push[push.ordinal as usize];
+        push.own.as_deref().unwrap_or_else(defined)
     }
 
     /// What the timer asks of the store.
@@ -210,7 +217,19 @@ impl Rows {
         let pushes = (self.pushes.len() as i64 + 1, 0);
         let reason = reason.map(Into::into);
         let (recorded_at, withdrawn) = (now, false);
-        self.fires.push(FireRow { job, due_at, until_at, count, decision, reason, recorded_at, pushes, withdrawn });
+        let fallbacks = 0;
+        self.fires.push(FireRow {
+            job,
+            due_at,
+            until_at,
+            count,
+            decision,
+            reason,
+            recorded_at,
+            pushes,
+            fallbacks,
+            withdrawn,
+        });
         index
     }
 
@@ -222,6 +241,7 @@ impl Rows {
             self.pushes.push(PushRow {
                 fire,
                 ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                own: None,
                 state: PushState::Pending,
                 reason: None,
                 attempts: Vec::new(),
@@ -240,6 +260,47 @@ impl Rows {
         let first = self.fires[fire].pushes.0;
         self.fires[fire].pushes.1 = u32::try_from(count).unwrap_or(u32::MAX);
         made.extend((first..first + count as i64).map(|id| self.open_push(id)));
+    }
+
+    /// What goes out in the place of a push that has ended so.
+    fn make_fallbacks(&mut self, id: i64, next: &Next, now: UtcMs, made: &mut Vec<OpenPush>) {
+        let Some(state) = next.calls_for_fallback() else { return };
+        let fire = self.push(id).fire;
+        let spec = self.spec(self.push(id));
+        let due = spec.fallback.iter().filter(|fallback| fallback.after.contains(&state));
+        let specs: Vec<PushSpec> = due
+            .map(|FallbackSpec { im, target, account, .. }| PushSpec {
+                im: im.clone(),
+                target: target.clone(),
+                account: account.clone(),
+                fallback: Vec::new(),
+                ..spec.clone()
+            })
+            .collect();
+        for spec in specs {
+            let (id, row) = (self.pushes.len() as i64 + 1, &mut self.fires[fire]);
+            let ordinal = row.pushes.1 + row.fallbacks;
+            row.fallbacks += 1;
+            let job = &mut self.jobs[row.job];
+            self.pushes.push(PushRow {
+                fire,
+                ordinal,
+                state: PushState::Pending,
+                reason: None,
+                attempts: Vec::new(),
+                max_attempts: spec.retry.max_attempts,
+                next_attempt_at: now,
+                expires_at: now + spec.retry.give_up_after,
+                finished_at: None,
+                withdrawn: false,
+                own: Some(Box::new(spec)),
+            });
+            self.open.insert(id);
+            if job.definition.overlap != Overlap::Allow {
+                job.open.insert(id);
+            }
+            made.push(self.open_push(id));
+        }
     }
 
     fn open_push(&self, id: i64) -> OpenPush {

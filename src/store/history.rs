@@ -17,6 +17,9 @@ pub trait History: Send + Sync {
     /// The state of one push.
     async fn push_state(&self, push_id: i64) -> Result<Option<PushState>, StoreError>;
 
+    /// The pushes that went out in the place of one that ended badly.
+    async fn fallbacks(&self, push_id: i64) -> Result<Vec<i64>, StoreError>;
+
     /// What the daemon's clock showed in the last moment, where a simulation wrote this: its present.
     async fn simulated_until(&self) -> Result<Option<UtcMs>, StoreError>;
 

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    AccountRow, AdHoc, Applied, Begin, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
-    Restored, Settle, StoredJob, TakeBack, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush,
+    Recorded, Restored, Settle, StoredJob, TakeBack, Unwatched,
 };
 use crate::domain::{Delivery, Render, UtcMs};
 
@@ -112,8 +112,9 @@ pub trait Store: Send + Sync {
     async fn end_unreadable(&self, now: UtcMs) -> Result<(), StoreError>;
 
     /// Snoozes or ends pushes without an attempt. Pushes no longer pending or retrying are left alone; a snoozed
-    /// push that never had an attempt stays `pending`, with its reason.
-    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<(), StoreError>;
+    /// push that never had an attempt stays `pending`, with its reason. Returns the pushes that now go out in the place of
+    /// some that ended badly, as their `fallback` asks.
+    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> Result<Vec<OpenPush>, StoreError>;
 
     /// Ends those of these pushes to which nothing happened since they were recorded: what an attempt was opened of,
     /// or what was put off, since somebody read that it was to end is left alone. Returns the pushes that this ended.
@@ -128,7 +129,7 @@ pub trait Store: Send + Sync {
     /// Makes a failed, unknown, expired or cancelled push due again at once, with one more attempt allowed.
     async fn retry(&self, push_id: i64, now: UtcMs) -> Result<(), StoreError>;
 
-    /// Says by hand what became of an unknown push.
+    /// Says by hand what became of an unknown push. One that failed has its fallbacks go out.
     async fn resolve(&self, push_id: i64, sent: bool, now: UtcMs) -> Result<(), StoreError>;
 
     /// The platform proved that a message sent by this account arrived. Returns whether a push was found.
@@ -150,9 +151,9 @@ pub trait Store: Send + Sync {
 
     /// Closes attempts: outcome, next state of the push and account health, in one transaction. A push that would be
     /// tried again ends instead where a newer fire replaced it or its job was removed while it was being sent: as
-    /// `cancelled`, or `unknown` where it may have arrived. Returns the ids of those, and of pushes whose attempt was no
-    /// longer open, which are left as they were.
-    async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Vec<i64>, StoreError>;
+    /// `cancelled`, or `unknown` where it may have arrived. Tells those, and pushes whose attempt was no longer open, which
+    /// are left as they were; and the fallbacks of pushes that ended badly, made in the same transaction.
+    async fn finish_attempts(&self, finishes: Vec<Finish>) -> Result<Closed, StoreError>;
 
     /// Takes back attempts whose sender was not called: their rows go, and their pushes stand as before, but for the
     /// instant of the next attempt. A push that was replaced, or whose job was removed, ends as in

@@ -41,6 +41,7 @@ fn the_tables_are_those_of_the_schema() {
         "target",
         "job",
         "push",
+        "fallback",
         "media",
         "calendar",
         "defaults",

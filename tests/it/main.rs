@@ -16,6 +16,7 @@ mod docs_configuration;
 mod docs_evidence;
 mod docs_operating;
 mod docs_senders;
+mod fallbacks;
 mod faults;
 mod flow;
 mod http_phases;

@@ -142,6 +142,9 @@ pub struct FireFact<'a> {
 #[derive(Debug, Serialize)]
 pub struct PushFact<'a> {
     pub id: i64,
+    /// The push that ended badly and in whose place it went out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback_of: Option<i64>,
     pub im: &'a str,
     pub target: &'a Target,
     pub kind: Kind,

@@ -159,6 +159,7 @@ impl Flood {
             timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),
             render: None,
+            fallback: Vec::new(),
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
         let made = (0..count).map(|_| self.store.push_ad_hoc(push.clone(), due_at));

@@ -71,6 +71,7 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("job", job()),
         ("push", pushes::push()),
         ("target", pushes::target()),
+        ("fallback", pushes::fallback()),
         ("report_push", pushes::report_push()),
         ("options", pushes::options()),
         ("media", pushes::media()),

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::blocks::{Key, VARIABLE, any_of_required, has, key, known, object, or_empty, reference, required, visible};
-use crate::config::keys::{MOST_RECIPIENTS, SOURCES, TARGET_KEYS};
+use super::blocks::{
+    Key, VARIABLE, any_of_required, choice, has, key, known, object, or_empty, reference, required, visible,
+};
+use crate::config::keys::{FALLBACK_KEYS, MOST_RECIPIENTS, SOURCES, TARGET_KEYS};
+use crate::domain::BadState;
 
 const IMS: [&str; 3] = ["im", "imType", "im_type"];
 const TARGETS: [&str; 6] = ["group", "groupCode", "group_code", "user", "userID", "user_id"];
@@ -19,6 +22,9 @@ pub fn push() -> Value {
     let to = "Names under targets, instead of im and group or user: a push for each recipient.";
     let names = json!({"type": "array", "minItems": 1, "items": reference("name")});
     keys.push(key("to", or_empty(json!({"anyOf": [reference("name"), names]})), to));
+    let fallbacks = json!({"type": "array", "minItems": 1, "items": reference("fallback")});
+    let fallback = json!({"anyOf": [reference("fallback"), fallbacks]});
+    keys.push(key("fallback", or_empty(fallback), "Who gets the same message once this push has ended badly."));
     for (names, schema, words) in [
         (&CONTENTS[2..4], &media, "A picture: an address, a path, base64://…, data:…;base64,…, or a mapping."),
         (&CONTENTS[4..6], &media, "A voice message: a source or a mapping."),
@@ -56,6 +62,37 @@ fn recipients() -> Value {
     let mut schema = known(schema, &TARGET_KEYS);
     schema["required"] = json!(["im"]);
     schema["oneOf"] = json!([has("group"), has("user")]);
+    schema
+}
+
+/// Who gets the message of a push that ended badly.
+pub fn fallback() -> Value {
+    let names = json!({"type": "array", "minItems": 1, "items": reference("name")});
+    let states = choice(&BadState::ALL.map(BadState::as_str));
+    let listed = json!({"type": "array", "minItems": 1, "items": states});
+    let after = json!({"anyOf": [states, listed]});
+    let schema = object([
+        key("to", or_empty(json!({"anyOf": [reference("name"), names]})), "Names under targets."),
+        key("im", reference("name"), "The im. That of the push when absent."),
+        key("group", ids(), "The group's id on the platform, or several."),
+        key("user", ids(), "The user's id on the platform, or several."),
+        key(
+            "account",
+            reference("optional_text"),
+            "The account that must send it. Alone: the same target by another account.",
+        ),
+        key("after", after, "The states of the push after which it goes out.").or("failed, expired"),
+    ]);
+    let mut schema = known(schema, &FALLBACK_KEYS);
+    let beside = ["im", "group", "user"].map(has);
+    let whom = ["to", "group", "user", "account"].map(has);
+    let one = ["group", "user"].map(has);
+    schema["allOf"] = json!([
+        {"anyOf": whom},
+        {"anyOf": [{"not": has("to")}, {"not": {"anyOf": beside}}]},
+        {"anyOf": [{"not": has("im")}, {"anyOf": one.clone()}]},
+        {"not": {"allOf": one}},
+    ]);
     schema
 }
 

@@ -126,6 +126,7 @@ impl Bench {
             timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),
             render: None,
+            fallback: Vec::new(),
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
         self.store.push_ad_hoc(push, self.clock.now()).await.unwrap()

@@ -6,7 +6,7 @@ use crate::domain::limits::Usage;
 use crate::domain::{Delivery, Moment, Reading, Report, UtcMs};
 use crate::engine::accounts::Accounts;
 use crate::senders::{Probe, Sender, SenderEvent};
-use crate::store::{AccountRow, Begin, Finish, OpenPush, Settle, StoreError, TakeBack};
+use crate::store::{AccountRow, Begin, Closed, Finish, OpenPush, Settle, StoreError, TakeBack};
 
 /// Chance, all of it: one seed gives one course of events.
 pub struct Dice(fastrand::Rng);
@@ -75,20 +75,20 @@ pub enum Input {
         report: Report,
         usage: Option<Box<Usage>>,
     },
-    /// What [`Action::Finish`] came to: the ids of pushes whose attempt was no longer open.
+    /// What [`Action::Finish`] came to.
     Finished {
         finishes: Vec<Finish>,
-        result: Result<Vec<i64>, StoreError>,
+        result: Result<Closed, StoreError>,
     },
     /// What [`Action::TakeBack`] came to: the ids of pushes that are not open any more.
     TakenBack {
         attempts: Vec<TakeBack>,
         result: Result<Vec<i64>, StoreError>,
     },
-    /// What [`Action::Settle`] came to.
+    /// What [`Action::Settle`] came to: the fallbacks of pushes that ended badly.
     Settled {
         settles: Vec<Settle>,
-        result: Result<(), StoreError>,
+        result: Result<Vec<OpenPush>, StoreError>,
     },
     /// What [`Action::Probe`] came to.
     Probed {

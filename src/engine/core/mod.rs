@@ -107,7 +107,10 @@ impl Core {
             Input::Done { push_id, report, usage } => self.answered(push_id, report, usage, step),
             Input::Finished { finishes, result } => self.finished(finishes, result, step),
             Input::TakenBack { attempts, result } => self.taken_back(attempts, result, step),
-            Input::Settled { settles, result } => self.recorder.settled(settles, result, now),
+            Input::Settled { settles, result } => {
+                let fallbacks = self.recorder.settled(settles, result, now);
+                fallbacks.into_iter().for_each(|push| self.queue.add(push, now));
+            }
             Input::Probed { account, generation, probe, usage } => {
                 self.told(&account, generation, usage);
                 self.probed(&account, generation, probe, step);

@@ -8,7 +8,7 @@ use tracing::error;
 use super::io::{Action, Step};
 use super::stable::StableMap;
 use crate::domain::{Moment, Reading, Reason};
-use crate::store::{Finish, Settle, StoreError, TakeBack};
+use crate::store::{Finish, OpenPush, Settle, StoreError, TakeBack};
 
 /// How long the database is left alone after it could not be written.
 pub(super) const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -96,15 +96,22 @@ impl Recorder {
         self.writing == 0 && self.finishes.is_empty() && self.settles.is_empty() && self.take_backs.is_empty()
     }
 
-    pub(super) fn settled(&mut self, settles: Vec<Settle>, result: Result<(), StoreError>, now: Reading) {
+    /// Returns the pushes that go out in the place of some that ended badly.
+    pub(super) fn settled(
+        &mut self,
+        settles: Vec<Settle>,
+        result: Result<Vec<OpenPush>, StoreError>,
+        now: Reading,
+    ) -> Vec<OpenPush> {
         self.writing -= 1;
         self.is_settling = false;
-        if let Err(error) = result {
+        result.unwrap_or_else(|error| {
             self.failed("snooze or end pushes", &error, now);
             if matches!(error, StoreError::Unavailable(_)) {
                 self.settles.extend(settles);
             }
-        }
+            Vec::new()
+        })
     }
 
     /// Until when the database is left alone, if it is.

@@ -5,20 +5,15 @@ use tracing::{error, warn};
 use super::io::{Action, Step};
 use super::state::Core;
 use crate::domain::{Next, Outcome};
-use crate::store::{Finish, StoreError, TakeBack};
+use crate::store::{Closed, Finish, StoreError, TakeBack};
 
 impl Core {
     /// Outcomes are durable, or not.
-    pub(super) fn finished(
-        &mut self,
-        finishes: Vec<Finish>,
-        result: Result<Vec<i64>, StoreError>,
-        step: &mut Step<'_>,
-    ) {
+    pub(super) fn finished(&mut self, finishes: Vec<Finish>, result: Result<Closed, StoreError>, step: &mut Step<'_>) {
         self.recorder.writing -= 1;
         self.recorder.is_finishing = false;
         match result {
-            Ok(lost) => {
+            Ok(Closed { lost, fallbacks }) => {
                 for id in &lost {
                     warn!(
                         push = id,
@@ -37,6 +32,7 @@ impl Core {
                         _ => self.forget(finish.push_id, step),
                     }
                 }
+                fallbacks.into_iter().for_each(|push| self.queue.add(push, step.now));
             }
             // The outcome stays in memory and is written once the database takes it; until then the row says
             // `sending`, and a crash would make it `unknown`, which is the truth.

@@ -3,7 +3,7 @@
 use super::{AttemptRow, Rows, place};
 use crate::domain::{Delivery, Health, Next, PushState, Reason, Trigger, UtcMs};
 use crate::engine::accounts::PastAccount;
-use crate::store::{AccountRow, Begin, Finish, Interrupted, Settle, TakeBack};
+use crate::store::{AccountRow, Begin, Closed, Finish, Interrupted, OpenPush, Settle, TakeBack};
 
 impl Rows {
     pub fn begin(&mut self, begins: &[Begin], now: UtcMs) -> Vec<Delivery> {
@@ -47,9 +47,8 @@ impl Rows {
         }
     }
 
-    /// Returns the pushes whose attempt was no longer open, or that nobody wants any more.
-    pub fn finish(&mut self, finishes: &[Finish]) -> Vec<i64> {
-        let mut stale = Vec::new();
+    pub fn finish(&mut self, finishes: &[Finish]) -> Closed {
+        let mut ended = Closed::default();
         for Finish { push_id, number, report, next, started_at, finished_at, health } in finishes {
             if let Some((account, health)) = health {
                 self.learn(account, health);
@@ -57,7 +56,7 @@ impl Rows {
             let push = &mut self.pushes[place(*push_id)];
             let is_open = push.state == PushState::Sending && push.attempts.len() == *number as usize;
             let Some(attempt) = push.attempts.last_mut().filter(|_| is_open) else {
-                stale.push(*push_id);
+                ended.lost.push(*push_id);
                 continue;
             };
             (attempt.started_at, attempt.outcome) = (*started_at, Some(report.outcome.as_str()));
@@ -66,7 +65,7 @@ impl Rows {
                 match push.reason.take() {
                     Some(why) => {
                         push.end_unwanted(&why, *finished_at);
-                        stale.push(*push_id);
+                        ended.lost.push(*push_id);
                         self.closed(*push_id);
                     }
                     None => {
@@ -77,10 +76,11 @@ impl Rows {
             } else {
                 push.end(next.state(), next.reason().map(Reason::as_str), *finished_at);
                 self.closed(*push_id);
+                self.make_fallbacks(*push_id, next, *finished_at, &mut ended.fallbacks);
             }
             self.past(&account).last_attempt_at = Some(at);
         }
-        stale
+        ended
     }
 
     /// Returns the pushes that are not open any more.
@@ -109,7 +109,9 @@ impl Rows {
         ended
     }
 
-    pub fn settle(&mut self, settles: &[Settle], now: UtcMs) {
+    /// Returns what goes out in the place of pushes that ended badly.
+    pub fn settle(&mut self, settles: &[Settle], now: UtcMs) -> Vec<OpenPush> {
+        let mut made = Vec::new();
         for Settle { push_id, next } in settles {
             let push = &mut self.pushes[place(*push_id)];
             if !push.is_waiting() {
@@ -122,9 +124,11 @@ impl Rows {
                 next => {
                     push.end(next.state(), next.reason().map(Reason::as_str), now);
                     self.closed(*push_id);
+                    self.make_fallbacks(*push_id, next, now, &mut made);
                 }
             }
         }
+        made
     }
 
     pub fn tell_next_attempts(&mut self, rows: &[(i64, UtcMs)]) {

@@ -54,6 +54,15 @@ pub struct Finish {
     pub health: Option<(Arc<str>, Health)>,
 }
 
+/// What closing attempts came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Closed {
+    /// Pushes that ended otherwise than asked for, or whose attempt was no longer open.
+    pub lost: Vec<i64>,
+    /// Pushes that now go out in the place of some that ended badly.
+    pub fallbacks: Vec<OpenPush>,
+}
+
 /// An attempt that was opened and never made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeBack {

@@ -41,6 +41,9 @@ pub struct FireRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushRecord {
     pub id: i64,
+    /// The push that ended badly and in whose place it went out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_of: Option<i64>,
     pub im: String,
     pub target: Target,
     pub kind: Kind,

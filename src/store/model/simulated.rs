@@ -26,9 +26,11 @@ pub enum SimulatedWrite {
     WithdrawAhead {
         now: UtcMs,
     },
+    /// `made`: the ids of fallbacks.
     Settle {
         settles: Vec<Settle>,
         now: UtcMs,
+        made: Vec<i64>,
     },
     /// `ended`: the ids of the pushes that this ended.
     EndUntouched {
@@ -42,10 +44,11 @@ pub enum SimulatedWrite {
         now: UtcMs,
         begun: Vec<i64>,
     },
-    /// `stale`: the ids of pushes that ended otherwise, or before.
+    /// `stale`: the ids of pushes that ended otherwise, or before; `made`: those of fallbacks.
     Finish {
         finishes: Vec<Finish>,
         stale: Vec<i64>,
+        made: Vec<i64>,
     },
     /// `ended`: the ids of pushes that are not open any more.
     TakeBack {

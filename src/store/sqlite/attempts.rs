@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use super::accounts;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
+use super::fallbacks;
 use super::fault::{Fault, Result};
 use super::writer::Write;
 use crate::domain::hex::sha256;
 use crate::domain::{Delivery, Facts, Health, Reason, Render, Rendering, UtcMs};
-use crate::store::model::{Begin, Finish, Interrupted, TakeBack};
+use crate::store::model::{Begin, Closed, Finish, Interrupted, TakeBack};
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
 macro_rules! delivery_columns {
@@ -225,9 +226,9 @@ pub(super) struct FinishAttempts {
 }
 
 impl Write for FinishAttempts {
-    type Answer = Vec<i64>;
+    type Answer = Closed;
 
-    fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
+    fn run(&mut self, conn: &Connection) -> Result<Closed> {
         let mut close = conn.prepare_cached(
             "UPDATE attempts
                 SET started_at = ?3, finished_at = ?4, outcome = ?5, error = ?6, http_status = ?7, message_id = ?8,
@@ -242,7 +243,7 @@ impl Write for FinishAttempts {
         )?;
         let mut unwanted = EndUnwanted::new(conn)?;
         let mut keep_parts = conn.prepare_cached("UPDATE pushes SET parts = ?2 WHERE id = ?1")?;
-        let mut stale = Vec::new();
+        let mut closed = Closed::default();
         for Finish { push_id, number, report, next, started_at, finished_at, .. } in &self.finishes {
             let now = *finished_at;
             let finished_at = At::from(now);
@@ -266,7 +267,7 @@ impl Write for FinishAttempts {
                 if parts.is_some() {
                     keep_parts.execute(params![push_id, parts])?;
                 }
-                stale.push(*push_id);
+                closed.lost.push(*push_id);
                 continue;
             }
             let marked = mark.execute(params![
@@ -279,7 +280,9 @@ impl Write for FinishAttempts {
                 parts,
             ])?;
             if marked == 0 {
-                stale.push(*push_id);
+                closed.lost.push(*push_id);
+            } else {
+                fallbacks::make(conn, *push_id, next, now, &mut closed.fallbacks)?;
             }
         }
         // One account finishes many attempts; what the last one said holds.
@@ -290,7 +293,7 @@ impl Write for FinishAttempts {
             .map(|(id, health)| (&**id, health))
             .collect();
         accounts::record_health(conn, health)?;
-        Ok(stale)
+        Ok(closed)
     }
 }
 

@@ -132,6 +132,7 @@ impl Write for PushAdHoc {
             .insert(params![triggered_by.as_str(), At::from(self.now), chat_im, chat_account])?;
         let retry = serde_json::to_string(&spec.retry)?;
         let render = spec.render.as_ref().map(serde_json::to_string).transpose()?;
+        let fallback = (!spec.fallback.is_empty()).then(|| serde_json::to_string(&spec.fallback)).transpose()?;
         InsertPush::new(conn)?.run(&NewPush {
             fire_id,
             ordinal: 0,
@@ -147,6 +148,7 @@ impl Write for PushAdHoc {
             due_at: self.now,
             expires_at: self.now + spec.retry.give_up_after,
             exclusive_job: None,
+            fallback: fallback.as_deref(),
         })
     }
 }

@@ -41,6 +41,8 @@ struct Planned<'a> {
     retry: Option<&'a RawValue>,
     #[serde(borrow)]
     render: Option<&'a RawValue>,
+    #[serde(borrow)]
+    fallback: Option<&'a RawValue>,
 }
 
 fn built_in_timeout_ms() -> i64 {
@@ -119,6 +121,7 @@ impl<'conn> MakePushes<'conn> {
                 due_at: fire.goes_at,
                 expires_at,
                 exclusive_job: (plan.overlap != Overlap::Allow).then_some(fire.job),
+                fallback: spec.fallback.map(RawValue::get),
             })?;
             made.push(OpenPush {
                 id,

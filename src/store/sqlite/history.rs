@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::{job_rows, ledger, pushes, records, simulated, views};
+use super::{fallbacks, job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
@@ -22,6 +22,10 @@ impl History for SqliteStore {
 
     async fn push_state(&self, push_id: i64) -> StoreResult<Option<PushState>> {
         self.read(move |conn| pushes::push_state(conn, push_id)).await
+    }
+
+    async fn fallbacks(&self, push_id: i64) -> StoreResult<Vec<i64>> {
+        self.read(move |conn| fallbacks::of(conn, push_id)).await
     }
 
     async fn simulated_until(&self) -> StoreResult<Option<UtcMs>> {

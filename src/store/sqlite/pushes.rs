@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, params};
 
-use super::cells::{At, instant, maybe_text, parsed, text, word};
+use super::cells::{At, maybe_text, text};
 use super::ends::{cancelled_or_unknown, end_unreadable, next_attempt_at};
+use super::fallbacks;
 use super::fault::{Fault, Result};
+use super::opened::open_and_unreadable;
 use super::writer::Write;
-use crate::domain::{Kind, PushState, Reason, RetryPolicy, UtcMs};
+use crate::domain::{Kind, Next, PushState, Reason, RetryPolicy, UtcMs};
 use crate::store::error::StoreError;
 use crate::store::model::{OpenPush, Settle};
 
@@ -28,6 +30,7 @@ pub(super) struct NewPush<'a> {
     pub due_at: UtcMs,
     pub expires_at: UtcMs,
     pub exclusive_job: Option<&'a str>,
+    pub fallback: Option<&'a str>,
 }
 
 pub(super) struct InsertPush<'conn>(CachedStatement<'conn>);
@@ -36,8 +39,9 @@ impl<'conn> InsertPush<'conn> {
     pub fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(InsertPush(conn.prepare_cached(
             "INSERT INTO pushes (fire_id, ordinal, im, target, named_account, account, kind, message, timeout_ms,
-                                 retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job, render)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13, ?14)",
+                                 retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job, render,
+                                 fallback)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13, ?14, ?15)",
         )?))
     }
 
@@ -58,60 +62,9 @@ impl<'conn> InsertPush<'conn> {
             At::from(push.expires_at),
             push.exclusive_job,
             push.render,
+            push.fallback,
         ])?)
     }
-}
-
-/// Those that can be read.
-pub(super) fn open_pushes(conn: &Connection) -> Result<Vec<OpenPush>> {
-    Ok(open_and_unreadable(conn)?.0)
-}
-
-/// Open pushes, and those whose rows cannot be read, with the reason why.
-fn open_and_unreadable(conn: &Connection) -> Result<(Vec<OpenPush>, Vec<(i64, String)>)> {
-    let mut statement = conn.prepare(
-        "SELECT p.id, f.job, f.triggered_by, f.chat_im, f.chat_account, p.im, p.target, p.kind, p.named_account,
-                f.due_at, p.next_attempt_at, p.expires_at, p.attempts,
-                p.attempts > 0
-                  AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
-                p.state = 'retrying' OR p.reason IS NOT NULL,
-                iif(p.attempts > 0, p.account, NULL)
-           FROM pushes AS p INDEXED BY pushes_open
-           JOIN fires AS f ON f.id = p.fire_id
-          WHERE p.finished_at IS NULL AND (p.state = 'pending' OR p.state = 'retrying')
-          ORDER BY p.id",
-    )?;
-    let (mut open, mut unreadable) = (Vec::new(), Vec::new());
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        match open_push(row) {
-            Ok(push) => open.push(push),
-            Err(Fault::Row(problem)) => unreadable.push((row.get(0)?, problem)),
-            Err(fault) => return Err(fault),
-        }
-    }
-    open.sort_by_key(|push| (push.due_at, push.id));
-    Ok((open, unreadable))
-}
-
-fn open_push(row: &Row<'_>) -> Result<OpenPush> {
-    Ok(OpenPush {
-        id: row.get(0)?,
-        job: row.get(1)?,
-        triggered_by: word(text(row, 2)?)?,
-        chat: row.get::<_, Option<String>>(3)?.zip(row.get(4)?),
-        im: row.get(5)?,
-        target: parsed(text(row, 6)?)?,
-        kind: word(text(row, 7)?)?,
-        account: row.get(8)?,
-        due_at: instant(row, 9)?,
-        next_attempt_at: instant(row, 10)?,
-        expires_at: instant(row, 11)?,
-        attempts: row.get(12)?,
-        perhaps_sent: row.get(13)?,
-        is_resting: row.get(14)?,
-        last_account: row.get(15)?,
-    })
 }
 
 /// Whether pushes of a job with `overlap: skip` or `replace` are open.
@@ -196,27 +149,31 @@ pub(super) struct SettlePushes {
 }
 
 impl Write for SettlePushes {
-    type Answer = ();
+    type Answer = Vec<OpenPush>;
 
-    fn run(&mut self, conn: &Connection) -> Result<()> {
+    fn run(&mut self, conn: &Connection) -> Result<Vec<OpenPush>> {
         let mut statement = conn.prepare_cached(
             "UPDATE pushes
                 SET state = iif(?2 = 'retrying' AND attempts = 0, 'pending', ?2), sent_count = ?2 = 'sent',
                     reason = ?3, next_attempt_at = ?4, finished_at = ?5
               WHERE id = ?1 AND (state = 'pending' OR state = 'retrying')",
         )?;
+        let mut made = Vec::new();
         for Settle { push_id, next } in &self.settles {
             let next_attempt_at = next_attempt_at(next);
             let finished_at = next_attempt_at.is_none().then_some(self.now);
-            statement.execute(params![
+            let settled = statement.execute(params![
                 push_id,
                 next.state().as_str(),
                 next.reason().map(Reason::as_str),
                 next_attempt_at.map(At::from),
                 finished_at.map(At::from),
             ])?;
+            if settled > 0 {
+                fallbacks::make(conn, *push_id, next, self.now, &mut made)?;
+            }
         }
-        Ok(())
+        Ok(made)
     }
 }
 
@@ -368,6 +325,10 @@ impl Write for Resolve {
               WHERE id = ?1",
             params![id, self.sent, At::from(self.now)],
         )?;
+        if !self.sent {
+            // Whoever drives the database is told of it as of all that others write.
+            fallbacks::make(conn, id, &Next::Failed { reason: Reason::ResolvedByHand }, self.now, &mut Vec::new())?;
+        }
         Ok(())
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
                   'decision', decision, 'reason', reason, 'recorded_at', recorded_at, 'zone', zone,
                   'calendar', calendar, 'revision', revision,
                   'pushes', (SELECT json_group_array(json_object(
-                      'id', id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
+                      'id', id, 'fallback_of', parent_id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
                       'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,
                       'finished_at', finished_at, 'confirmed_at', confirmed_at,
                       'attempts', (SELECT json_group_array(json_object(

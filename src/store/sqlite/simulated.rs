@@ -133,15 +133,22 @@ fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
         }
         SimulatedWrite::NoteWatch { now } => NoteWatch { now }.run(conn),
         SimulatedWrite::WithdrawAhead { now } => WithdrawAhead { now }.run(conn).map(drop),
-        SimulatedWrite::Settle { settles, now } => SettlePushes { settles, now }.run(conn),
         SimulatedWrite::EndUntouched { settles, now, ended } => {
             same("ended untouched", ended, EndUntouched { settles, now }.run(conn)?)
+        }
+        SimulatedWrite::Settle { settles, now, made } => {
+            let fallbacks = SettlePushes { settles, now }.run(conn)?;
+            same("made", made, fallbacks.iter().map(|push| push.id).collect())
         }
         SimulatedWrite::Begin { begins, now, begun } => {
             let deliveries = BeginAttempts { begins, now, renderer: Arc::new(AsWritten) }.run(conn)?;
             same("begun", begun, deliveries.iter().map(|delivery| delivery.push_id).collect())
         }
-        SimulatedWrite::Finish { finishes, stale } => same("ended", stale, FinishAttempts { finishes }.run(conn)?),
+        SimulatedWrite::Finish { finishes, stale, made } => {
+            let closed = FinishAttempts { finishes }.run(conn)?;
+            same("ended", stale, closed.lost)?;
+            same("made", made, closed.fallbacks.iter().map(|push| push.id).collect())
+        }
         SimulatedWrite::TakeBack { attempts, now, ended } => {
             same("taken back", ended, TakeBackAttempts { attempts, now }.run(conn)?)
         }

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 
 use super::account_state::SaveState;
 use super::handle::SqliteStore;
-use super::{accounts, attempts, by_hand, job_rows, jobs, pushes, record, watch, withdraw};
+use super::{accounts, attempts, by_hand, job_rows, jobs, opened, pushes, record, watch, withdraw};
 use crate::domain::{Delivery, Render, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
-    AccountRow, AdHoc, Applied, Begin, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush, Recorded,
-    Restored, Settle, StoredJob, TakeBack, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush,
+    Recorded, Restored, Settle, StoredJob, TakeBack, Unwatched,
 };
 use crate::store::verbs::Store;
 
@@ -86,14 +86,14 @@ impl Store for SqliteStore {
     }
 
     async fn open_pushes(&self) -> StoreResult<Vec<OpenPush>> {
-        self.read(pushes::open_pushes).await
+        self.read(opened::open_pushes).await
     }
 
     async fn end_unreadable(&self, now: UtcMs) -> StoreResult<()> {
         self.write(pushes::EndUnreadable { now }).await
     }
 
-    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> StoreResult<()> {
+    async fn settle(&self, settles: Vec<Settle>, now: UtcMs) -> StoreResult<Vec<OpenPush>> {
         self.write(pushes::SettlePushes { settles, now }).await
     }
 
@@ -134,7 +134,7 @@ impl Store for SqliteStore {
         self.write(attempts::BeginAttempts { begins, now, renderer: self.renderer() }).await
     }
 
-    async fn finish_attempts(&self, finishes: Vec<Finish>) -> StoreResult<Vec<i64>> {
+    async fn finish_attempts(&self, finishes: Vec<Finish>) -> StoreResult<Closed> {
         self.write(attempts::FinishAttempts { finishes }).await
     }
 

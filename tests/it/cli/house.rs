@@ -155,6 +155,7 @@ fn push(im: &str, target: &str) -> PushSpec {
         timeout: std::time::Duration::from_secs(15),
         retry: RetryPolicy::default(),
         render: None,
+        fallback: Vec::new(),
     }
 }
 

@@ -247,3 +247,50 @@ fn a_file_that_cannot_be_read_may_have_the_names_that_are_missed() {
     let errors = load(&[&jobs, &broken]).unwrap_err();
     assert!(errors.errors.iter().all(|error| !error.message.contains("there is no target")), "{errors}");
 }
+
+#[test]
+fn a_fallback_names_whom_the_message_goes_to_and_never_the_push_itself() {
+    let targets = "  ops: {im: chat, group: g, account: a}\n  lead: {im: strict, user: l}\n  both: [ops, lead]";
+    let of = |push: &str| -> Vec<Vec<String>> {
+        let config = loaded(&with(targets, push));
+        assert_eq!(about_the_text(config.warnings.clone()), [], "{push}");
+        let words = |fallback: &pushcron::domain::FallbackSpec| {
+            let after: Vec<&str> = fallback.after.iter().map(|state| state.as_str()).collect();
+            let account = fallback.account.as_deref().unwrap_or("-");
+            format!("{} {} {account} {}", fallback.im, fallback.target, after.join("+"))
+        };
+        config.jobs[0].push.iter().map(|push| push.fallback.iter().map(words).collect()).collect()
+    };
+    assert_eq!(
+        of("{im: chat, user: u, text: hi, fallback: {to: both}}"),
+        [["chat group:g a failed+expired", "strict user:l - failed+expired"]]
+    );
+    assert_eq!(
+        of("{im: chat, user: [u, v], text: hi, fallback: [{account: b, after: unknown}]}"),
+        [["chat user:u b unknown"], ["chat user:v b unknown"]]
+    );
+    assert_eq!(
+        of("{to: ops, text: hi, fallback: [{group: h, after: [failed]}, {im: chat, group: h, after: expired}]}"),
+        [["chat group:h - failed+expired"]]
+    );
+    for (fallback, said) in [
+        ("{user: u}", "a fallback goes to somebody else, or by another account: this is the push itself"),
+        ("{to: nobody}", "there is no target 'nobody'"),
+        ("{after: failed, account: ''}", "a fallback needs one of to, group, user and account"),
+        ("{im: chat}", "a fallback with an im needs a group or a user"),
+        ("{to: ops, im: chat}", "to says whom the push goes to, so im has no place beside it"),
+        ("{group: g, user: v}", "a fallback is a group or a user: got both"),
+        ("{to: ops, after: sent}", "after: expected failed, expired, unknown, got 'sent'"),
+        ("{to: ops, after: []}", "after: expected at least one of failed, expired and unknown, got a list"),
+        ("{to: ops, retry: {}}", "unknown key 'retry' in a fallback"),
+        ("[]", "fallback: expected at least one mapping, got an empty list"),
+        ("ops", "fallback: expected a mapping, got a text"),
+        ("{account: nobody}", "there is no account 'nobody'"),
+        ("{account: w}", "the account 'w' is of the im 'strict', and the push goes to 'chat'"),
+    ] {
+        let errors = refused(&with(targets, &format!("{{im: chat, user: u, text: hi, fallback: {fallback}}}")));
+        assert!(errors.errors.iter().any(|error| error.message.starts_with(said)), "{fallback}: {errors}");
+    }
+    let voice = "{im: chat, user: u, voice: 'https://h/a.amr', fallback: {im: strict, group: g}}";
+    assert_eq!(first_error(&with(targets, voice)), "wire cannot send voice to a group: groups have no voice");
+}

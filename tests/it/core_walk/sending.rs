@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushcron::domain::{Outcome, PushState, Report};
 use pushcron::engine::core::{Action, Input, Start};
 use pushcron::senders::Probe;
-use pushcron::store::StoreError;
+use pushcron::store::{Closed, StoreError};
 
 use super::{CONCURRENCY, Walk};
 
@@ -35,7 +35,7 @@ impl Walk {
                 self.results.push(Input::Begun { begins, result });
             }
             Action::Finish(finishes) => {
-                let result = refused.map_or_else(|| Ok(self.rows.finish(&finishes)), Err);
+                let result = refused.map_or_else(|| Ok(Closed { lost: self.rows.finish(&finishes), ..Closed::default() }), Err);
                 self.results.push(Input::Finished { finishes, result });
             }
             Action::TakeBack { attempts, .. } => {
@@ -50,7 +50,7 @@ impl Walk {
                 if refused.is_none() {
                     self.rows.settle(&settles);
                 }
-                let result = refused.map_or(Ok(()), Err);
+                let result = refused.map_or(Ok(Vec::new()), Err);
                 self.results.push(Input::Settled { settles, result });
             }
             Action::Resolve { delivery, .. } => {

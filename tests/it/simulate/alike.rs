@@ -457,3 +457,21 @@ async fn an_account_that_paces_itself_goes_alike() {
         shows: &["throttled"],
     }).await;
 }
+
+/// Pushes that end badly, and what goes out in their place.
+#[tokio::test]
+async fn fallbacks_go_alike() {
+    alike(&Case {
+        files: "
+  - {name: a, every: 2m, overlap: replace, push: {im: qq, group: '1', account: b, text: hi, fallback: [{account: a}, {group: '9', after: unknown}]}, retry: {max_attempts: 2, jitter: 0}}
+  - {name: b, every: 3m, push: {im: qq, group: '2', account: b, text: hi, fallback: {im: qq, user: '3', account: a, after: [expired, failed, unknown]}}, retry: {give_up_after: 70s, jitter: 0}}
+",
+        events: "
+  - {from: 2026-01-01T01:03:50, for: 5m, account: b, answers: unreachable}
+  - {from: 2026-01-01T01:11:50, for: 5m, account: b, is: down}
+",
+        seconds: 1230,
+        shows: &["failed"],
+    })
+    .await;
+}

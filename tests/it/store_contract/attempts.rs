@@ -57,7 +57,7 @@ pub async fn a_push_is_begun_once(world: Arc<World>) {
 pub async fn a_sent_push_counts_one(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let delivery = world.begin(push.id, at(0)).await;
-    assert_eq!(world.store.finish_attempts(vec![sent(&delivery, at(1))]).await.unwrap(), [0i64; 0]);
+    assert_eq!(world.store.finish_attempts(vec![sent(&delivery, at(1))]).await.unwrap().lost, [0i64; 0]);
     let row = world.history(push.id).await;
     assert_eq!(row["state"], "sent");
     assert_eq!(row["message_id"], json!(format!("m{}", push.id)));
@@ -160,7 +160,7 @@ async fn comes_back(world: &World, delivery: &Delivery, outcome: Option<Outcome>
         return world.store.take_back_attempts(vec![taken_back(delivery.push_id)], at(7)).await.unwrap();
     };
     let next = Next::Retry { at: at(30), reason: Reason::from(&outcome) };
-    world.store.finish_attempts(vec![failed(delivery, outcome, next, at(7))]).await.unwrap()
+    world.store.finish_attempts(vec![failed(delivery, outcome, next, at(7))]).await.unwrap().lost
 }
 
 const WAYS_BACK: [(Option<Outcome>, &str); 3] =
@@ -187,7 +187,7 @@ pub async fn what_was_replaced_and_arrived_all_the_same_is_sent(world: Arc<World
     let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
     let delivery = world.begin(older.id, at(0)).await;
     world.fire(&replacing(), at(1)).await;
-    assert_eq!(world.store.finish_attempts(vec![sent(&delivery, at(2))]).await.unwrap(), [0i64; 0]);
+    assert_eq!(world.store.finish_attempts(vec![sent(&delivery, at(2))]).await.unwrap().lost, [0i64; 0]);
     assert_eq!(
         (world.state(older.id).await, &world.history(older.id).await["reason"]),
         (PushState::Sent, &json!(null))
@@ -335,7 +335,7 @@ pub async fn a_finish_that_comes_too_late_changes_nothing(world: Arc<World>) {
     world.store.resolve(push.id, false, at(2)).await.unwrap();
 
     let stale = world.store.finish_attempts(vec![sent(&delivery, at(3)), sent(&in_time, at(3))]).await.unwrap();
-    assert_eq!(stale, [push.id]);
+    assert_eq!(stale.lost, [push.id]);
     assert_eq!(world.state(push.id).await, PushState::Failed);
     assert_eq!(world.history(push.id).await["error"], "the platform said no");
     assert_eq!(world.state(other.id).await, PushState::Sent);
