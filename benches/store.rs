@@ -82,7 +82,7 @@ async fn burst(rows: usize, chunk: usize) {
             })
             .collect();
         for call in calls {
-            assert!(call.await.expect("no panic").expect("results").is_empty());
+            assert!(call.await.expect("no panic").expect("results").lost.is_empty());
         }
         since = step("finish_attempts, all queued", since);
         let filter = Filter { limit: Some(50), ..Filter::default() };

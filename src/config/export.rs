@@ -8,7 +8,7 @@ use super::keys::{MISSING_LISTS, SHIFTS};
 use crate::domain::calendar::{CalendarPart, DaySet, Shift};
 use crate::domain::job::{DstGap, describe_ms};
 use crate::domain::{
-    Body, DayRule, Job, Media, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Target,
+    Body, DayRule, FallbackSpec, Job, Media, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Target,
 };
 
 /// A job as a mapping under `jobs:`. Each dollar is doubled where the files would take it for a variable.
@@ -80,13 +80,7 @@ fn push(push: &PushSpec) -> Value {
     let mut keys = Map::new();
     let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
     put("im", json!(push.im));
-    match &push.target {
-        Target::Group(id) => put("group", json!(id)),
-        Target::User(id) => put("user", json!(id)),
-    }
-    if let Some(account) = &push.account {
-        put("account", json!(account));
-    }
+    whom(&push.target, push.account.as_deref(), &mut put);
     if let Some(title) = &push.message.title {
         put("title", json!(title));
     }
@@ -101,6 +95,29 @@ fn push(push: &PushSpec) -> Value {
     put("timeout", duration(push.timeout));
     // Written out, so that no `defaults` decides otherwise.
     put("render", json!(push.render.is_some()));
+    if !push.fallback.is_empty() {
+        put("fallback", push.fallback.iter().map(fallback).collect());
+    }
+    Value::Object(keys)
+}
+
+fn whom(target: &Target, account: Option<&str>, put: &mut impl FnMut(&str, Value)) {
+    match target {
+        Target::Group(id) => put("group", json!(id)),
+        Target::User(id) => put("user", json!(id)),
+    }
+    if let Some(account) = account {
+        put("account", json!(account));
+    }
+}
+
+fn fallback(fallback: &FallbackSpec) -> Value {
+    let FallbackSpec { im, target, account, after } = fallback;
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
+    put("im", json!(im));
+    whom(target, account.as_deref(), &mut put);
+    put("after", json!(after));
     Value::Object(keys)
 }
 

@@ -46,6 +46,10 @@ impl Decoder<'_> {
                     account = id.map(|id| (id, self.place(value.at)));
                 }
                 "after" => after = self.bad_states(value).unwrap_or_default(),
+                "fallback" => {
+                    let message = "a fallback has no fallback of its own: list both in the fallback of the push";
+                    self.error(entry.key_at, message);
+                }
                 _ => self.unknown_key(entry, "a fallback", FALLBACK_KEYS),
             }
         }

@@ -137,7 +137,7 @@ impl Next {
     }
 
     /// The bad end after which a fallback may go out. What nobody wants any more has none, nor has what somebody may have
-    /// sent in a database that was lost.
+    /// sent in a database that was lost, nor a message that could not be made.
     pub fn calls_for_fallback(&self) -> Option<BadState> {
         let (state, reason) = match self {
             Next::Failed { reason } => (BadState::Failed, reason),
@@ -148,6 +148,7 @@ impl Next {
         let is_unwanted = matches!(
             reason,
             Reason::JobRemoved
+                | Reason::Content
                 | Reason::Replaced
                 | Reason::Restored
                 | Reason::Unreadable

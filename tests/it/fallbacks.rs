@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use pushcron::clock::Clock;
 use pushcron::domain::{
-    BadState, FallbackSpec, Job, Outcome, PushSpec, RetryPolicy, Schedule, Target, fallback::failed_and_expired,
+    BadState, Body, FallbackSpec, Job, Message, Outcome, PushSpec, Rendering, RetryPolicy, Schedule, Target,
+    fallback::failed_and_expired,
 };
 use pushcron::engine::dispatcher::Event;
 use pushcron::senders::Probe;
@@ -131,4 +132,15 @@ async fn what_nobody_wants_any_more_has_no_fallback() {
     world
         .expect(PUSHES, &[&["1", "0", "group:1", "cancelled", "", ""], &["2", "1", "group:3", "cancelled", "", ""]])
         .await;
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_rendered_has_no_fallback_which_could_not_be_either() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let message = Message { title: None, body: Body::Text { text: "{{ due.yaer }}".to_owned() } };
+    let render = Some(Rendering { timezone: "UTC".to_owned() });
+    let push = PushSpec { message, render, ..with_fallback("1", vec![to("2", &BadState::ALL)]) };
+    world.load(&[once(vec![push])]).await;
+    world.pass(seconds(2)).await;
+    world.expect("select state, reason, role from pushes", &[&["failed", "content", ""]]).await;
 }

@@ -283,6 +283,7 @@ fn a_fallback_names_whom_the_message_goes_to_and_never_the_push_itself() {
         ("{to: ops, after: sent}", "after: expected failed, expired, unknown, got 'sent'"),
         ("{to: ops, after: []}", "after: expected at least one of failed, expired and unknown, got a list"),
         ("{to: ops, retry: {}}", "unknown key 'retry' in a fallback"),
+        ("{to: ops, fallback: {to: lead}}", "a fallback has no fallback of its own"),
         ("[]", "fallback: expected at least one mapping, got an empty list"),
         ("ops", "fallback: expected a mapping, got a text"),
         ("{account: nobody}", "there is no account 'nobody'"),

@@ -35,7 +35,8 @@ impl Walk {
                 self.results.push(Input::Begun { begins, result });
             }
             Action::Finish(finishes) => {
-                let result = refused.map_or_else(|| Ok(Closed { lost: self.rows.finish(&finishes), ..Closed::default() }), Err);
+                let result =
+                    refused.map_or_else(|| Ok(Closed { lost: self.rows.finish(&finishes), ..Closed::default() }), Err);
                 self.results.push(Input::Finished { finishes, result });
             }
             Action::TakeBack { attempts, .. } => {
