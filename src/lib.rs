@@ -4,6 +4,7 @@
 //!
 //! - [`domain`]: the nouns (job, fire, push, attempt, account, outcome) and their legal moves.
 //! - [`clock`]: the one clock, real or manual.
+//! - `whole_file`: files written whole or not at all.
 //! - [`zone`]: which time zone data the process goes by.
 //! - [`policy`]: pure decisions: what is due, which account, what follows from an outcome.
 //! - [`render`]: texts with `{{ … }}` that become what is sent, within bounds.
@@ -40,4 +41,5 @@ pub mod render;
 pub mod senders;
 pub mod simulate;
 pub mod store;
+pub(crate) mod whole_file;
 pub mod zone;

@@ -51,8 +51,6 @@ mod trust;
 mod validate;
 mod yaml;
 
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +71,7 @@ pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
 
 use crate::domain::{Calendar, Database, Job, PushSpec, SenderSpec};
+use crate::whole_file;
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -206,13 +205,8 @@ pub fn calendar(
 pub fn write_calendar(path: &Path, calendar: &Calendar) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(calendar_file(calendar).as_bytes())?;
-    file.as_file().sync_all()?;
     // Whoever may read the configuration may read which days are off.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    file.persist(path)?;
-    Ok(())
+    whole_file::write(path, 0o644, calendar_file(calendar).as_bytes())
 }
 
 /// Reads where the database is, without the accounts and jobs, and without judging anything else.

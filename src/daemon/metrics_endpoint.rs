@@ -1,8 +1,6 @@
 //! Where the metrics go: a file for node_exporter's textfile collector, and a page that only this host can read.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +20,13 @@ use crate::net::hosts::is_this_machine;
 use crate::net::http1::header::{self, HeaderValue};
 use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
 use crate::store::{self, Upkeep};
+use crate::whole_file;
 
 /// A scraper that says nothing for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The collector runs as another user, and takes every file that ends in `.prom`.
+const READABLE: u32 = 0o644;
 
 const LIMITS: Limits = Limits {
     connections: 8,
@@ -72,7 +74,7 @@ impl MetricsEndpoint {
     /// Writes them to `path`, which has the old or the new text at any time, never half of one. Trouble is told once.
     pub async fn write_to(&self, path: &Path) {
         let (text, to) = (self.text().await, path.to_owned());
-        let written = tokio::task::spawn_blocking(move || replace(&to, &text)).await;
+        let written = tokio::task::spawn_blocking(move || whole_file::write(&to, READABLE, text.as_bytes())).await;
         let failed = match written {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
@@ -127,18 +129,10 @@ impl Handler for MetricsEndpoint {
     }
 }
 
-/// The collector runs as another user, and takes every file that ends in `.prom`.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".pushcron-").suffix(".new").tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    file.persist(path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::task::JoinHandle;
@@ -147,11 +141,11 @@ mod tests {
     use crate::clock::{Clock, SystemClock};
     use crate::store::Access;
 
-    async fn page(dir: &Path) -> (SocketAddr, JoinHandle<()>) {
+    async fn endpoint(dir: &Path) -> MetricsEndpoint {
         let clock = SystemClock::shared();
         let database = Database::at(dir.join("pushcron.db"));
         let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
-        let endpoint = MetricsEndpoint {
+        MetricsEndpoint {
             metrics: Arc::default(),
             last_tick: Arc::default(),
             engine_gauges: Arc::default(),
@@ -160,7 +154,11 @@ mod tests {
             clock,
             database,
             file_failed: AtomicBool::new(false),
-        };
+        }
+    }
+
+    async fn page(dir: &Path) -> (SocketAddr, JoinHandle<()>) {
+        let endpoint = endpoint(dir).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         (address, tokio::spawn(Arc::new(endpoint).server(listener).run(std::future::pending())))
@@ -215,15 +213,21 @@ mod tests {
         assert!(passed < PATIENCE, "{passed:?}: the scraper waited until they were hung up on");
     }
 
-    #[test]
-    fn the_file_is_replaced_whole_and_others_may_read_it() {
-        let dir = tempfile::tempdir().unwrap();
+    #[tokio::test]
+    async fn the_file_is_replaced_whole_and_others_may_read_it() {
+        let (state, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let endpoint = endpoint(state.path()).await;
         let path = dir.path().join("pushcron.prom");
-        replace(&path, "one\n").unwrap();
-        replace(&path, "two\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two\n");
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
-        assert!(replace(&dir.path().join("missing/pushcron.prom"), "three").is_err());
+        for old in ["", "# old\n"] {
+            std::fs::write(&path, old).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            endpoint.write_to(&path).await;
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains("\npushcron_jobs ") && !text.contains("old"), "{text}");
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        }
+        endpoint.write_to(&dir.path().join("missing/pushcron.prom")).await;
+        assert!(endpoint.file_failed.load(Ordering::Relaxed));
     }
 }

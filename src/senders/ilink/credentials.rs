@@ -1,6 +1,6 @@
 //! What a QR login yields, in a file of its own that only its owner can read.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::domain::Secret;
+use crate::whole_file;
 
 /// Characters that an account's id may have and a file name may not.
 const NOT_IN_FILE_NAMES: &AsciiSet = &CONTROLS.add(b'/').add(b'%');
@@ -75,12 +76,7 @@ impl Credentials {
             "token": self.token.expose(),
             "base_url": self.base_url,
         });
-        // Temporary files are made with mode 0600.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        writeln!(file, "{json:#}")?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        std::fs::File::open(folder)?.sync_all()
+        whole_file::write(path, 0o600, format!("{json:#}\n").as_bytes())
     }
 }
 

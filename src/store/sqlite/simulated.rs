@@ -24,6 +24,7 @@ use crate::domain::{Facts, Message, Render, Rendering, UtcMs};
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::SimulatedWrite;
 use crate::store::simulated::SimulatedStore;
+use crate::whole_file;
 
 /// What a row of a simulation's database says until when it goes.
 const UNTIL: &str = "simulated_until";
@@ -47,10 +48,8 @@ impl Simulated {
                 "this is there already, and no simulation wrote it; choose a file that is not there",
             ));
         }
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // For its owner alone from its first byte on.
-        let file = tempfile::Builder::new().prefix(".pushcron-simulated-").tempfile_in(folder);
-        let file = file.map_err(|error| refused(&to, &connect::describe(&to, &error)))?;
+        let file = whole_file::begin(&to).map_err(|error| refused(&to, &connect::describe(&to, &error)))?;
         let conn = begin(file.path(), from).map_err(|fault| fault.into_store_error(&to))?;
         Ok(Simulated { conn, file, to, replaces })
     }
@@ -89,10 +88,9 @@ impl SimulatedStore for Simulated {
         let Simulated { conn, file, to, replaces } = *self;
         end(conn, until).map_err(|fault| fault.into_store_error(&to))?;
         let failed = |error: std::io::Error| refused(&to, &error.to_string());
-        file.as_file().sync_all().map_err(failed)?;
         if !replaces {
             // Whoever made one meanwhile keeps it.
-            return file.persist_noclobber(&to).map(drop).map_err(|error| failed(error.error));
+            return whole_file::put_new(file, &to, 0o600).map_err(failed);
         }
         // The log of the one that goes is not of the one that comes.
         for file in ["-wal", "-shm"].map(|suffix| beside(&to, suffix)) {
@@ -101,7 +99,7 @@ impl SimulatedStore for Simulated {
                 _ => {}
             }
         }
-        file.persist(&to).map(drop).map_err(|error| failed(error.error))
+        whole_file::replace(file, &to, 0o600).map_err(failed)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Keeping the file small and copied: pruning in steps, folding the log, backups.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use crate::domain::UtcMs;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::{DatabaseStats, Pruned};
 use crate::store::upkeep::{Breakdown, Upkeep};
+use crate::whole_file;
 
 /// Pages given back to the disk with each step of pruning: few enough for some milliseconds.
 const PAGES_PER_STEP: i64 = 256;
@@ -164,14 +164,13 @@ fn make_backup(from: &Path, to: &Path, now: UtcMs) -> Result<()> {
     let failed = |error: std::io::Error| {
         Fault::Verb(StoreError::Open { path: to.display().to_string(), problem: error.to_string() })
     };
-    // VACUUM INTO takes an empty file: made by us, so that it has its mode before it has any content.
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(failed)?;
-    let copied = copy(from, to, now);
-    if copied.is_err() {
-        let _ = std::fs::remove_file(to);
-        return copied;
+    if to.symlink_metadata().is_ok() {
+        return Err(failed(io::Error::other("this is there already; name a file that is not there yet")));
     }
-    file.sync_all().map_err(failed)
+    // VACUUM INTO takes an empty file. It gets its name when the copy is whole, however long that takes.
+    let file = whole_file::begin(to).map_err(failed)?;
+    copy(from, file.path(), now)?;
+    whole_file::put_new(file, to, 0o600).map_err(failed)
 }
 
 fn copy(from: &Path, to: &Path, now: UtcMs) -> Result<()> {

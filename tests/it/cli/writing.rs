@@ -99,7 +99,11 @@ fn a_backup_is_a_database_of_its_own_for_its_owner_alone() {
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(house.run("history --csv --db copy.db").fine(), house.run("history --csv").fine());
     let told = house.run("backup copy.db").refused(69);
-    assert!(told.contains("copy.db"), "{told}");
+    assert!(told.contains("copy.db") && told.contains("there already"), "{told}");
+    house.run("backup missing/copy.db").refused(69);
+    let beside = std::fs::read_dir(house.path(".")).unwrap().map(|entry| entry.unwrap().file_name());
+    let ours: Vec<_> = beside.filter(|name| name.to_string_lossy().starts_with(".pushcron-")).collect();
+    assert!(ours.is_empty(), "left behind: {ours:?}");
 }
 
 #[test]
