@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::diagnostics::{Diagnostics, Place, SourceText};
 use super::environment::LoadEnvironment;
 use super::text::quoted;
 use super::yaml::At;
-use crate::domain::Rendering;
-use crate::render::{Templates, is_template};
+use crate::domain::{Calendar, Rendering};
+use crate::render::{NAMES_OF_DAYS, Templates, is_template};
 
 /// What to do about a text that was meant to be rendered.
 const RENDER: &str = "write 'render: true' beside it where it is a template (docs/content.md)";
@@ -92,11 +93,16 @@ impl TemplateCheck {
         (TemplateCheck { templates: Templates::new(variables.clone()) }, variables)
     }
 
+    /// Whether one of the texts asks what day it is by the list of its job.
+    pub fn ask_for_days(&self, marks: &[Mark]) -> bool {
+        marks.iter().any(|mark| self.templates.asks_for(&mark.text, &NAMES_OF_DAYS))
+    }
+
     /// Tells what is wrong with the texts of a push that is rendered.
     pub fn rendered(
         &self,
         marks: &[Mark],
-        rendering: &Rendering,
+        (rendering, days): (&Rendering, Option<&Arc<Calendar>>),
         (file, sources): (u16, &[SourceText]),
         environment: &LoadEnvironment,
         diagnostics: &mut Diagnostics,
@@ -118,7 +124,7 @@ impl TemplateCheck {
                 };
                 diagnostics.error(place(&at), message).hint(hint);
             }
-            for finding in self.templates.check(&mark.text, rendering, environment.now) {
+            for finding in self.templates.check(&mark.text, rendering, days, environment.now) {
                 let problem = match mark.is_guarded {
                     true => "with its variables replaced it cannot be rendered".to_owned(),
                     false => finding.problem,

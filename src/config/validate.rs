@@ -72,7 +72,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
     let push = push.and_then(|(file, mut push)| {
         // A text from a command line is a template only where it says so itself.
-        push.spec.render = validator.rendering(file, &push, false, &timezone);
+        push.spec.render = validator.rendering(file, &push, false, &timezone, None);
         validator.check_media(file, &push, true);
         let at = Place { file, at: push.places.target.at, len: push.places.target.len };
         let mut pushes = validator.pushes(file, vec![push], &retry);
@@ -180,7 +180,7 @@ impl Validator<'_> {
         }
         let render = draft.render.or(self.defaults.render).unwrap_or(false);
         for push in &mut draft.push {
-            push.spec.render = self.rendering(file, push, render, &timezone);
+            push.spec.render = self.rendering(file, push, render, &timezone, days.as_deref());
             self.check_media(file, push, draft.enabled);
         }
         let push = self.pushes(file, draft.push, &retry);
@@ -266,14 +266,25 @@ impl Validator<'_> {
     }
 
     /// How a push is rendered, if it is: what is wrong with its templates is told, and what goes out as it stands.
-    fn rendering(&mut self, file: u16, draft: &PushDraft, wanted: bool, timezone: &str) -> Option<Rendering> {
+    fn rendering(
+        &mut self,
+        file: u16,
+        draft: &PushDraft,
+        wanted: bool,
+        timezone: &str,
+        days: Option<&DayRule>,
+    ) -> Option<Rendering> {
         if !draft.render.unwrap_or(wanted) {
             templates::literal(&draft.marks, file, self.sources, self.diagnostics);
             return None;
         }
-        let rendering = Rendering { timezone: timezone.to_owned() };
-        let place = (file, self.sources);
-        self.templates.rendered(&draft.marks, &rendering, place, self.environment, self.diagnostics);
+        let mut rendering = Rendering::in_zone(timezone);
+        // Of several lists that a job names, it goes by that of its workdays.
+        let list = days.and_then(|days| days.calendars().into_iter().next());
+        let list = list.filter(|_| self.templates.ask_for_days(&draft.marks));
+        rendering.calendar = list.map(|list| list.digest.clone());
+        let (how, place) = ((&rendering, list.and_then(|list| list.list.as_ref())), (file, self.sources));
+        self.templates.rendered(&draft.marks, how, place, self.environment, self.diagnostics);
         let target = draft.places.target;
         if render::is_template(draft.spec.target.id()) {
             let place = Place { file, at: target.at, len: target.len };

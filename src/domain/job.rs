@@ -135,6 +135,16 @@ pub struct Rendering {
     /// IANA name of the zone in which instants are told.
     #[serde(default = "utc")]
     pub timezone: String,
+    /// The digest of the list of days of its job, where its templates ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
+}
+
+impl Rendering {
+    /// In a zone, and with nothing else that a job would add.
+    pub fn in_zone(timezone: &str) -> Rendering {
+        Rendering { timezone: timezone.to_owned(), calendar: None }
+    }
 }
 
 /// How often and how long a push is tried.

@@ -1,5 +1,8 @@
 //! Messages whose texts are templates: what is to be known for rendering them, and who does it.
 
+use std::sync::Arc;
+
+use super::calendar::Calendar;
 use super::job::{Rendering, Trigger};
 use super::message::{Message, Target};
 use super::time::UtcMs;
@@ -11,6 +14,10 @@ pub struct Facts<'a> {
     pub now: UtcMs,
     pub job: Option<&'a str>,
     pub trigger: Trigger,
+    /// An instant of the past that is made up for.
+    pub backfill: bool,
+    /// The list of days that the rendering names.
+    pub calendar: Option<&'a Arc<Calendar>>,
     pub account: &'a str,
     pub im: &'a str,
     pub target: &'a Target,

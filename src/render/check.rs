@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind};
 
 use super::engine::Templates;
 use super::foreign::Place;
 use super::limits::Budget;
+use super::values::{Known, NAMES, NAMES_OF_DAYS};
 use crate::domain::near::near_match;
-use crate::domain::{Facts, Rendering, Target, Trigger, UtcMs};
-
-/// What a template may ask for.
-pub const NAMES: [&str; 10] = ["due", "planned", "now", "late", "job", "trigger", "account", "im", "target", "env"];
+use crate::domain::{Calendar, Facts, Rendering, Target, Trigger, UtcMs};
 
 /// Names that the engine itself gives inside of loops and macros.
 const OF_THE_ENGINE: [&str; 4] = ["loop", "self", "super", "caller"];
@@ -34,8 +33,21 @@ pub fn is_template(text: &str) -> bool {
 }
 
 impl Templates {
-    /// What is wrong with a template. It is tried with values such as a push has.
-    pub fn check(&self, text: &str, rendering: &Rendering, now: UtcMs) -> Vec<Finding> {
+    /// Whether a template asks for one of these values.
+    pub fn asks_for(&self, text: &str, names: &[&str]) -> bool {
+        let asked = self.engine.template_from_str(text).map(|template| template.undeclared_variables(false));
+        asked.is_ok_and(|asked| asked.iter().any(|asked| names.contains(&asked.as_str())))
+    }
+
+    /// What is wrong with a template. It is tried with values such as a push has, and with the list of days by which its
+    /// job goes.
+    pub fn check(
+        &self,
+        text: &str,
+        rendering: &Rendering,
+        calendar: Option<&Arc<Calendar>>,
+        now: UtcMs,
+    ) -> Vec<Finding> {
         let template = match self.engine.template_from_str(text) {
             Ok(template) => template,
             Err(error) => return vec![finding(&error, text)],
@@ -47,6 +59,14 @@ impl Templates {
             .filter(|name| !NAMES.contains(&name.as_str()) && !engine.contains(name.as_str()))
             .map(|name| unknown(text, name, format!("there is no variable '{name}'"), near_match(name, NAMES)))
             .collect();
+        if calendar.is_none() {
+            found.extend(NAMES_OF_DAYS.iter().filter(|name| asked.contains(**name)).map(|name| Finding {
+                at: place_of(text, name),
+                problem: format!("'{name}' goes by the list of days of its job, and there is none"),
+                hint: Some("name one in the job: workdays: cn (docs/schedules.md)".to_owned()),
+                is_doubt: false,
+            }));
+        }
         let variables = || self.variables.keys().map(String::as_str);
         for name in template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>() {
             let Some(name) = name.strip_prefix("env.").and_then(|rest| rest.split('.').next()) else { continue };
@@ -56,24 +76,32 @@ impl Templates {
             }
         }
         if found.is_empty() {
-            found.extend(self.try_out(text, rendering, now));
+            found.extend(self.try_out(text, rendering, calendar, now));
         }
         found
     }
 
-    fn try_out(&self, text: &str, rendering: &Rendering, now: UtcMs) -> Option<Finding> {
+    fn try_out(
+        &self,
+        text: &str,
+        rendering: &Rendering,
+        calendar: Option<&Arc<Calendar>>,
+        now: UtcMs,
+    ) -> Option<Finding> {
         let target = Target::Group("1".to_owned());
         let facts = Facts {
             due_at: now,
             now,
             job: Some("job"),
             trigger: Trigger::Cron,
+            backfill: false,
+            calendar,
             account: "account",
             im: "im",
             target: &target,
         };
         // An unknown zone is told where it stands.
-        let values = self.values(Place::Text, rendering, &facts).ok()?;
+        let values = self.values(Place::Text, &Known::new(rendering, &facts).ok()?);
         let error = self.text(text, &values, &mut Budget::default()).err()?;
         Some(finding(&error, text))
     }

@@ -1,15 +1,16 @@
 //! The engine, set up once, and what one template costs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::foreign::{Foreign, Place};
-use super::instant::{self, Instant};
+use super::instant;
 use super::limits::{Bounded, Budget, FUEL, LONGEST_TEMPLATE};
-use crate::domain::{Facts, Rendering};
+use super::values::Known;
 
 /// Calls of macros within each other.
 const DEEPEST: usize = 50;
@@ -42,23 +43,8 @@ impl Templates {
     }
 
     /// The values of one push, as they may stand in such a place.
-    pub(super) fn values(&self, place: Place, rendering: &Rendering, facts: &Facts<'_>) -> Result<Value, String> {
-        let zone = instant::zone(&rendering.timezone)
-            .ok_or_else(|| format!("there is no time zone '{}'", rendering.timezone))?;
-        let instant = |at| Instant::of(at, &zone);
-        let Facts { due_at, now, job, trigger, account, im, target } = *facts;
-        Ok(context! {
-            due => instant(due_at)?,
-            planned => instant(due_at)?,
-            now => instant(now)?,
-            late => now.ms_since(due_at).max(0),
-            job => job.unwrap_or_default(),
-            trigger => trigger.as_str(),
-            account => account,
-            im => im,
-            target => target.id(),
-            env => self.foreign.of(place),
-        })
+    pub(super) fn values(&self, place: Place, known: &Arc<Known>) -> Value {
+        known.in_place(place, self.foreign.of(place))
     }
 
     /// One text, within what is left of the budget of its message.

@@ -53,7 +53,7 @@ impl Foreign {
 const JOINER: char = '\u{2060}';
 
 /// The value as it may stand in such a place.
-fn safe(place: Place, value: &str) -> String {
+pub(super) fn safe(place: Place, value: &str) -> String {
     match place {
         Place::Source => value.to_owned(),
         Place::Text => without_calls(value),

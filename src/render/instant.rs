@@ -4,12 +4,10 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Zoned;
 use jiff::tz::{TimeZone, db};
-use jiff::{Timestamp, Zoned};
 use minijinja::value::{DynObject, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind};
-
-use crate::domain::UtcMs;
 
 /// How an instant looks that nobody gave a form.
 const PLAIN: &str = "%Y-%m-%d %H:%M";
@@ -20,14 +18,7 @@ pub(super) fn zone(name: &str) -> Option<TimeZone> {
 
 /// An instant in a zone.
 #[derive(Debug)]
-pub(super) struct Instant(Zoned);
-
-impl Instant {
-    pub fn of(at: UtcMs, zone: &TimeZone) -> Result<Value, String> {
-        let instant = Timestamp::from_millisecond(at.0).map_err(|error| error.to_string())?;
-        Ok(Value::from_object(Instant(instant.to_zoned(zone.clone()))))
-    }
-}
+pub(super) struct Instant(pub Zoned);
 
 impl Object for Instant {
     fn repr(self: &Arc<Self>) -> ObjectRepr {

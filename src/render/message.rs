@@ -1,13 +1,13 @@
 //! The message of one push, text by text.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use minijinja::value::Value;
+use std::sync::Arc;
 
 use super::check::{is_template, with_place};
 use super::engine::Templates;
 use super::foreign::Place;
 use super::limits::Budget;
+use super::values::Known;
 use crate::domain::{Body, Facts, Item, Media, Message, Render, Rendering, is_blank};
 
 impl Render for Templates {
@@ -21,21 +21,13 @@ impl Render for Templates {
 /// One message under way.
 struct Work<'a> {
     templates: &'a Templates,
-    text: Value,
-    markdown: Value,
-    source: Value,
+    known: Arc<Known>,
     budget: Budget,
 }
 
 impl<'a> Work<'a> {
     fn new(templates: &'a Templates, rendering: &Rendering, facts: &Facts<'_>) -> Result<Work<'a>, String> {
-        Ok(Work {
-            templates,
-            text: templates.values(Place::Text, rendering, facts)?,
-            markdown: templates.values(Place::Markdown, rendering, facts)?,
-            source: templates.values(Place::Source, rendering, facts)?,
-            budget: Budget::default(),
-        })
+        Ok(Work { templates, known: Known::new(rendering, facts)?, budget: Budget::default() })
     }
 
     fn message(&mut self, message: &Message) -> Result<Message, String> {
@@ -72,8 +64,23 @@ impl<'a> Work<'a> {
             Item::Image(media) | Item::Voice(media) | Item::Video(media) | Item::File(media) => {
                 self.media(&format!("mixed[{index}]: "), media)
             }
-            Item::At { user } => self.render(&format!("mixed[{index}]: at"), Place::Source, user),
+            Item::At { user } => self.user(&format!("mixed[{index}]: at"), user),
             Item::AtAll => Ok(()),
+        }
+    }
+
+    /// Who is called. Everybody is called by `at_all` alone, whatever a value says.
+    fn user(&mut self, key: &str, user: &mut String) -> Result<(), String> {
+        if !is_template(user) {
+            return Ok(());
+        }
+        self.render(key, Place::Source, user)?;
+        match user.trim().trim_start_matches('@').to_ascii_lowercase().as_str() {
+            "" => Err(format!("{key}: the template leaves nobody to call")),
+            "all" | "room" | "everyone" | "here" => {
+                Err(format!("{key}: expected the id of a user, got '{user}', which calls everybody"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -105,12 +112,8 @@ impl<'a> Work<'a> {
         if !is_template(text) {
             return Ok(());
         }
-        let values = match place {
-            Place::Text => &self.text,
-            Place::Markdown => &self.markdown,
-            Place::Source => &self.source,
-        };
-        let rendered = self.templates.text(text, values, &mut self.budget);
+        let values = self.templates.values(place, &self.known);
+        let rendered = self.templates.text(text, &values, &mut self.budget);
         *text = rendered.map_err(|error| format!("{key}: {}", with_place(&error, text)))?;
         Ok(())
     }

@@ -1,5 +1,7 @@
-use super::Templates;
-use crate::domain::{Body, Facts, Item, Media, Message, Render, Rendering, Target, Trigger, UtcMs};
+use std::sync::Arc;
+
+use super::{NAMES, Templates};
+use crate::domain::{Body, Calendar, Facts, Item, Media, Message, Render, Rendering, Target, Trigger, UtcMs};
 
 /// 2026-10-01T01:00:00Z, nine o'clock in Shanghai, a Thursday.
 const NINE: UtcMs = UtcMs(1_790_816_400_000);
@@ -9,25 +11,37 @@ fn templates() -> Templates {
 }
 
 fn shanghai() -> Rendering {
-    Rendering { timezone: "Asia/Shanghai".to_owned() }
+    Rendering::in_zone("Asia/Shanghai")
+}
+
+/// On which the day is off, and the day before it, as which it counts in America.
+fn holidays() -> Arc<Calendar> {
+    let mut list = Calendar { name: "own".to_owned(), ..Calendar::default() };
+    list.rest.insert("2026-10-01".parse().unwrap(), "National *Day* @all".to_owned());
+    Arc::new(list)
 }
 
 fn text(text: &str) -> Message {
     Message { title: None, body: Body::Text { text: text.to_owned() } }
 }
 
-fn rendered(message: &Message) -> Result<Message, String> {
-    let target = Target::Group("42".to_owned());
-    let facts = Facts {
+fn facts(target: &Target) -> Facts<'_> {
+    Facts {
         due_at: NINE,
         now: UtcMs(NINE.0 + 1500),
         job: Some("digest"),
         trigger: Trigger::Manual,
+        backfill: true,
+        calendar: None,
         account: "bot",
         im: "qq",
-        target: &target,
-    };
-    templates().render(message, &shanghai(), &facts)
+        target,
+    }
+}
+
+fn rendered(message: &Message) -> Result<Message, String> {
+    let target = Target::Group("42".to_owned());
+    templates().render(message, &shanghai(), &Facts { calendar: Some(&holidays()), ..facts(&target) })
 }
 
 fn told(template: &str) -> String {
@@ -50,6 +64,7 @@ fn a_template_tells_its_push_in_the_zone_of_the_job() {
         ("{{ due | in('Europe/Berlin') | date('%H:%M') }}", "03:00"),
         ("{{ due.year }}-{{ due.month }}-{{ due.day }} {{ due.hour }} {{ due.weekday }}", "2026-10-1 9 4"),
         ("{{ job }} {{ trigger }} {{ account }} {{ im }} {{ target }}", "digest manual bot qq 42"),
+        ("{{ backfill }} {{ workday }} {{ holiday }}", "True False National *Day* @\u{2060}all"),
         ("{% if now > due %}late{% else %}on time{% endif %}", "late"),
         ("{{ ['a', 'b'] | join('、') }}{% for n in range(3) %}{{ n }}{% endfor %}", "a、b012"),
         ("a < b & \"c\"{# nobody reads this #}\n{{ '' }}\n", "a < b & \"c\"\n\n"),
@@ -57,6 +72,40 @@ fn a_template_tells_its_push_in_the_zone_of_the_job() {
     ] {
         assert_eq!(told(template), expected, "{template}");
     }
+}
+
+#[test]
+fn each_name_is_something_and_days_go_by_the_zone_of_the_job() {
+    for name in NAMES.iter().filter(|name| **name != "env") {
+        assert_ne!(told(&format!("{{{{ {name} }}}}")), "", "{name}");
+    }
+    let target = Target::Group("42".to_owned());
+    let facts = Facts { due_at: NINE, now: NINE, calendar: Some(&holidays()), ..facts(&target) };
+    for (zone, expected) in [("Asia/Shanghai", "False, off"), ("America/New_York", "True, ")] {
+        let message = text("{{ workday }}, {% if holiday %}off{% endif %}");
+        let message = templates().render(&message, &Rendering::in_zone(zone), &facts).unwrap();
+        assert_eq!(message.body, Body::Text { text: expected.to_owned() }, "{zone}");
+    }
+    let without = Facts { calendar: None, ..facts };
+    let refusal = templates().render(&text("{{ workday }}"), &shanghai(), &without).unwrap_err();
+    assert!(refusal.contains("'workday' is not there"), "{refusal}");
+    let found = templates().check("now {{ holiday }}", &shanghai(), None, NINE);
+    let [finding] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(finding.at, 7..14);
+    assert!(finding.problem.contains("list of days") && !finding.is_doubt, "{finding:?}");
+}
+
+#[test]
+fn everybody_is_called_by_an_item_of_its_own_alone() {
+    let calls = |user: &str| {
+        let items = vec![Item::At { user: user.to_owned() }, Item::Text { text: "hi".to_owned() }];
+        rendered(&Message { title: None, body: Body::Mixed { items } })
+    };
+    assert!(calls("{{ target }}").is_ok());
+    for user in ["{{ 'ALL' }}", "{{ '@all' }}", "{{ 'all ' }}", "@{{ 'room' }}"] {
+        assert!(calls(user).unwrap_err().contains("which calls everybody"), "{user}");
+    }
+    assert!(calls("{{ '' }}").unwrap_err().contains("nobody to call"));
 }
 
 #[test]
@@ -130,7 +179,7 @@ fn what_cannot_be_rendered_says_where() {
 }
 
 fn findings(template: &str) -> Vec<(String, Option<String>, String)> {
-    let found = templates().check(template, &shanghai(), NINE);
+    let found = templates().check(template, &shanghai(), Some(&holidays()), NINE);
     found.into_iter().map(|f| (template[f.at].to_owned(), f.hint, f.problem)).collect()
 }
 
@@ -166,6 +215,6 @@ fn a_check_finds_names_that_are_not_there_and_what_was_meant() {
 #[test]
 fn what_costs_too_much_with_the_values_of_now_is_a_doubt() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
-    let found = templates().check(endless, &shanghai(), NINE);
+    let found = templates().check(endless, &shanghai(), None, NINE);
     assert_eq!(found.iter().map(|finding| finding.is_doubt).collect::<Vec<_>>(), [true]);
 }

@@ -138,7 +138,7 @@ async fn what_nobody_wants_any_more_has_no_fallback() {
 async fn a_text_that_cannot_be_rendered_has_no_fallback_which_could_not_be_either() {
     let mut world = World::new(vec![account("a", true)]).await;
     let message = Message { title: None, body: Body::Text { text: "{{ due.yaer }}".to_owned() } };
-    let render = Some(Rendering { timezone: "UTC".to_owned() });
+    let render = Some(Rendering::in_zone("UTC"));
     let push = PushSpec { message, render, ..with_fallback("1", vec![to("2", &BadState::ALL)]) };
     world.load(&[once(vec![push])]).await;
     world.pass(seconds(2)).await;

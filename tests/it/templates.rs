@@ -7,6 +7,7 @@ use std::time::Duration;
 use pushcron::clock::{Clock, SystemClock};
 use pushcron::config::{self, LoadEnvironment};
 use pushcron::domain::{Body, Database, Job, Message, Outcome, PushSpec, Render, Rendering, Rule, Schedule, UtcMs};
+use pushcron::engine::dispatcher::Event;
 use pushcron::render::Templates;
 use pushcron::senders::specs;
 use pushcron::store::{self, Access, Begin, TakeBack};
@@ -20,7 +21,7 @@ const ENDLESS: &str = "{% for a in range(9999) %}{% for b in range(9999) %}x{% e
 fn rendered(template: &str) -> PushSpec {
     PushSpec {
         message: Message { title: None, body: Body::Text { text: template.to_owned() } },
-        render: Some(Rendering { timezone: "Asia/Shanghai".to_owned() }),
+        render: Some(Rendering::in_zone("Asia/Shanghai")),
         ..text("1")
     }
 }
@@ -100,6 +101,56 @@ async fn a_template_that_never_ends_fails_its_own_push_and_holds_up_no_other() {
     assert!(explained.contains("out of fuel"), "{explained}");
 }
 
+/// Jobs as files bring them.
+fn read(jobs: &str) -> Vec<Job> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jobs.yaml");
+    std::fs::write(&file, format!("accounts: [{{id: a, im: qq, sender: console}}]\n{jobs}")).unwrap();
+    let environment = LoadEnvironment::of_process(START);
+    config::load(&[file], &specs(), &environment).unwrap_or_else(|errors| panic!("{jobs}\n{errors}")).jobs
+}
+
+#[tokio::test]
+async fn workdays_and_holidays_go_by_the_list_of_the_job_and_the_day_of_its_zone() {
+    // In Shanghai the fourth of January begins, a Sunday on which people work; in UTC it is still the day off before it.
+    let start: UtcMs = "2026-01-03T15:59:58Z".parse().unwrap();
+    let mut world = World::within(tempfile::tempdir().unwrap(), start, vec![account("a", true)]).await;
+    let text = "{{ job }}: {{ due | date('%F') }}, {{ 'work' if workday else 'off' }}{% if holiday %}, {{ holiday }}{% endif %}";
+    let job = |name: &str, hour: u8, zone: &str, days: &str| {
+        format!(
+            "  - {{name: {name}, cron: '0 {hour} * * *', timezone: {zone}, {days}, render: true, push: {{im: qq, group: 1, text: \"{text}\"}}}}\n"
+        )
+    };
+    let jobs = [job("east", 0, "Asia/Shanghai", "workdays: cn"), job("west", 16, "UTC", "only: [cn.holidays]")];
+    world.load(&read(&format!("jobs:\n{}", jobs.concat()))).await;
+    world.pass(Duration::from_secs(3)).await;
+    world.arrived(2).await;
+    let mut texts: Vec<String> =
+        world.platform.arrived().iter().map(|(_, delivery)| says(&delivery.message).to_owned()).collect();
+    texts.sort();
+    assert_eq!(texts, ["east: 2026-01-04, work", "west: 2026-01-03, off, 元旦"]);
+}
+
+#[tokio::test]
+async fn what_is_made_up_for_tells_its_old_instant_and_that_it_is_late() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let text = "{{ due | date('%H:%M') }}{% if backfill %} (made up for, {{ late // 60000 }} minutes late){% endif %}";
+    world
+        .load(&read(&format!(
+            "jobs: [{{name: hourly, every: 1h, timezone: Asia/Shanghai, push: {{im: qq, group: 1, render: true, text: \"{text}\"}}}}]"
+        )))
+        .await;
+    let old = START - Duration::from_secs(7200);
+    world.store.backfill("hourly", vec![old], Duration::ZERO, START).await.unwrap();
+    world.store.fire_by_hand("hourly", START).await.unwrap();
+    world.events.send(Event::Opened(world.store.open_pushes().await.unwrap())).ok().unwrap();
+    world.arrived(2).await;
+    let mut texts: Vec<String> =
+        world.platform.arrived().iter().map(|(_, delivery)| says(&delivery.message).to_owned()).collect();
+    texts.sort();
+    assert_eq!(texts, ["07:00 (made up for, 120 minutes late)", "09:00"]);
+}
+
 #[test]
 fn templates_that_never_end_or_grow_without_bounds_are_given_up_within_100_ms() {
     let clock = SystemClock::new();
@@ -111,6 +162,8 @@ fn templates_that_never_end_or_grow_without_bounds_are_given_up_within_100_ms() 
             now: START,
             job: None,
             trigger: pushcron::domain::Trigger::Manual,
+            backfill: false,
+            calendar: None,
             account: "a",
             im: "qq",
             target: &target,
@@ -199,6 +252,8 @@ fn the_examples_of_the_page_on_content_come_out_as_it_says() {
                 now: due_at,
                 job: Some(&job.name),
                 trigger: pushcron::domain::Trigger::Cron,
+                backfill: false,
+                calendar: None,
                 account: "screen",
                 im: &push.im,
                 target: &push.target,

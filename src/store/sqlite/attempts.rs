@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::accounts;
+use super::calendars::Lists;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fallbacks;
@@ -78,7 +79,7 @@ impl Write for BeginAttempts {
         let mut find = conn.prepare_cached(concat!(
             "SELECT ",
             delivery_columns!(),
-            ", p.attempts, p.next_attempt_at, p.render
+            ", p.attempts, p.next_attempt_at, p.render, f.reason
                FROM pushes AS p
                JOIN fires AS f ON f.id = p.fire_id
               WHERE p.id = ?1 AND (p.state = 'pending' OR p.state = 'retrying')"
@@ -93,6 +94,14 @@ impl Write for BeginAttempts {
                 SET state = 'sending', attempts = ?2, account = ?3, next_attempt_at = NULL, reason = NULL
               WHERE id = ?1",
         )?;
+        // As `mark`, with what was rendered in the place of its templates: from here on every attempt sends these bytes.
+        let mut keep = conn.prepare_cached(
+            "UPDATE pushes
+                SET state = 'sending', attempts = ?2, account = ?3, next_attempt_at = NULL, reason = NULL,
+                    message = ?4, content_hash = ?5, render = NULL
+              WHERE id = ?1",
+        )?;
+        let mut lists = Lists::default();
         let mut deliveries = Vec::with_capacity(self.begins.len());
         for Begin { push_id, account, sender, rule } in &self.begins {
             let mut rows = find.query([push_id])?;
@@ -100,6 +109,7 @@ impl Write for BeginAttempts {
             let number = row.get::<_, u32>(DELIVERY_COLUMNS)? + 1;
             let started_at = self.now.max(maybe_instant(row, DELIVERY_COLUMNS + 1)?.unwrap_or(self.now));
             let delivery = delivery(row, &stem, number).and_then(|it| Ok((it, maybe_json(row, DELIVERY_COLUMNS + 2)?)));
+            let backfill = maybe_text(row, DELIVERY_COLUMNS + 3)? == Some(Reason::Backfill.as_str());
             drop(rows);
             let (mut delivery, rendering): (_, Option<Rendering>) = match delivery {
                 Ok(delivery) => delivery,
@@ -112,9 +122,28 @@ impl Write for BeginAttempts {
             let opened =
                 open.execute(params![push_id, number, account, rule.as_str(), sender, At::from(started_at)])?;
             if opened == 1 {
-                mark.execute(params![push_id, number, account])?;
-                if let Some(rendering) = rendering {
-                    self.render(conn, &mut delivery, &rendering, account, started_at)?;
+                let rendered = match rendering {
+                    Some(rendering) => {
+                        let digest = rendering.calendar.as_deref();
+                        let calendar = digest.map(|digest| lists.get(conn, digest)).transpose()?.flatten();
+                        let known = facts(&delivery, account, started_at);
+                        let known = Facts { backfill, calendar: calendar.as_ref(), ..known };
+                        Some(self.renderer.render(&delivery.message, &rendering, &known))
+                    }
+                    None => None,
+                };
+                match rendered {
+                    Some(Ok(message)) => {
+                        let json = serde_json::to_string(&message)?;
+                        keep.execute(params![push_id, number, account, json, sha256(json.as_bytes())])?;
+                        delivery.message = message;
+                    }
+                    // What cannot be rendered keeps its templates, for whoever tries it again by hand.
+                    Some(Err(problem)) => {
+                        mark.execute(params![push_id, number, account])?;
+                        delivery.unmade = Some(problem);
+                    }
+                    None => drop(mark.execute(params![push_id, number, account])?),
                 }
                 deliveries.push(delivery);
             }
@@ -123,37 +152,18 @@ impl Write for BeginAttempts {
     }
 }
 
-impl BeginAttempts {
-    /// Renders what is to be sent, and keeps it in the place of its templates: from here on every attempt sends these
-    /// bytes. What cannot be rendered keeps its templates, for whoever tries it again by hand.
-    fn render(
-        &self,
-        conn: &Connection,
-        delivery: &mut Delivery,
-        rendering: &Rendering,
-        account: &str,
-        now: UtcMs,
-    ) -> Result<()> {
-        let facts = Facts {
-            due_at: delivery.due_at,
-            now,
-            job: delivery.job.as_deref(),
-            trigger: delivery.triggered_by,
-            account,
-            im: &delivery.im,
-            target: &delivery.target,
-        };
-        match self.renderer.render(&delivery.message, rendering, &facts) {
-            Ok(message) => {
-                let json = serde_json::to_string(&message)?;
-                let mut keep = conn
-                    .prepare_cached("UPDATE pushes SET message = ?2, content_hash = ?3, render = NULL WHERE id = ?1")?;
-                keep.execute(params![delivery.push_id, json, sha256(json.as_bytes())])?;
-                delivery.message = message;
-            }
-            Err(problem) => delivery.unmade = Some(problem),
-        }
-        Ok(())
+/// What templates can tell of a push by itself.
+fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> {
+    Facts {
+        due_at: delivery.due_at,
+        now,
+        job: delivery.job.as_deref(),
+        trigger: delivery.triggered_by,
+        backfill: false,
+        calendar: None,
+        account,
+        im: &delivery.im,
+        target: &delivery.target,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use tracing::error;
 
-use super::cells::At;
+use super::cells::{At, text};
 use super::fault::Result;
 use crate::domain::{Calendar, DayRule, UtcMs};
 
@@ -35,26 +35,34 @@ pub(super) fn fill<'a>(conn: &Connection, rules: impl Iterator<Item = &'a mut Da
     if rules.peek().is_none() {
         return Ok(());
     }
-    let mut lists: HashMap<String, Option<Arc<Calendar>>> = HashMap::new();
-    let mut statement = conn.prepare_cached("SELECT list FROM calendars WHERE digest = ?1")?;
+    let mut lists = Lists::default();
     for calendar in rules.flat_map(DayRule::calendars_mut) {
-        let list = match lists.get(&calendar.digest) {
-            Some(list) => list.clone(),
-            None => {
-                let text: Option<String> =
-                    statement.query_map([&calendar.digest], |row| row.get(0))?.next().transpose()?;
-                let list = text.and_then(|text| {
-                    let read = serde_json::from_str(&text).map(Arc::new);
-                    read.inspect_err(
-                        |problem| error!(calendar = calendar.name, %problem, "a list of days cannot be read"),
-                    )
-                    .ok()
-                });
-                lists.insert(calendar.digest.clone(), list.clone());
-                list
-            }
-        };
-        calendar.list = list;
+        calendar.list = lists.get(conn, &calendar.digest)?;
     }
     Ok(())
+}
+
+/// Lists that were read, each once.
+#[derive(Default)]
+pub(super) struct Lists(HashMap<String, Option<Arc<Calendar>>>);
+
+impl Lists {
+    /// The list of that digest. What cannot be read is told, and counts as not there.
+    pub fn get(&mut self, conn: &Connection, digest: &str) -> Result<Option<Arc<Calendar>>> {
+        if let Some(known) = self.0.get(digest) {
+            return Ok(known.clone());
+        }
+        let mut statement = conn.prepare_cached("SELECT name, list FROM calendars WHERE digest = ?1")?;
+        let mut rows = statement.query([digest])?;
+        let list = match rows.next()? {
+            Some(row) => {
+                let read = serde_json::from_str(text(row, 1)?).map(Arc::new);
+                let calendar = text(row, 0)?;
+                read.inspect_err(|problem| error!(calendar, %problem, "a list of days cannot be read")).ok()
+            }
+            None => None,
+        };
+        self.0.insert(digest.to_owned(), list.clone());
+        Ok(list)
+    }
 }

@@ -56,6 +56,24 @@ fn what_is_wrong_with_a_template_is_told() {
 }
 
 #[test]
+fn workdays_and_holidays_are_known_to_jobs_that_name_a_list_of_days() {
+    let job = |keys: &str| {
+        format!(
+            "{ACCOUNT}jobs: [{{name: j, cron: '0 9 * * *', {keys}push: {{im: screen, user: u, render: true, text: '{{{{ workday }}}}'}}}}]"
+        )
+    };
+    let told = told(&job(""));
+    assert!(told.contains("'workday' goes by the list of days of its job") && told.contains("workdays: cn"), "{told}");
+    for keys in ["workdays: cn, ", "except: [cn.holidays], "] {
+        let mut job = loaded(&job(keys)).jobs.remove(0);
+        let digest = job.days.unwrap().calendars()[0].digest.clone();
+        assert_eq!(job.push.remove(0).render.unwrap().calendar, Some(digest), "{keys}");
+    }
+    let plain = job("workdays: cn, ").replace("workday }}", "due }}");
+    assert_eq!(loaded(&plain).jobs[0].push[0].render.as_ref().unwrap().calendar, None, "nobody asks for it");
+}
+
+#[test]
 fn what_takes_too_many_steps_is_warned_of() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";
     let warnings = loaded(&with("", &format!("render: true, text: '{endless}'"))).warnings;
