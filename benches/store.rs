@@ -227,11 +227,19 @@ fn job(i: usize) -> Job {
         overlap: Overlap::Allow,
         dst_gap: Default::default(),
         days: None,
+        life: None,
     }
 }
 
 fn change(job: Job) -> JobChange {
-    JobChange { job, definition_hash: 1, next_due_at: Some(START), keeps_place: false, source: Default::default() }
+    JobChange {
+        job,
+        definition_hash: 1,
+        next_due_at: Some(START),
+        keeps_place: false,
+        keeps_count: false,
+        source: Default::default(),
+    }
 }
 
 fn fire(i: usize, due_at: UtcMs) -> NewFire {

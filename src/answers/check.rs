@@ -1,11 +1,12 @@
 //! Are the files right?
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::config::{Config, ConfigErrors, Problem};
-use crate::domain::Account;
+use crate::domain::{Account, Job};
 use crate::senders::{Environment, find};
 
 /// What the files come to: every problem and warning with its place, and what was accepted.
@@ -61,6 +62,17 @@ impl From<Report> for ConfigErrors {
         let Report { errors, warnings, more, .. } = report;
         ConfigErrors { errors, warnings, more: more.unwrap_or(false), under_way: false }
     }
+}
+
+/// Jobs that have fired as often as they may; `counted` says how often each has fired.
+pub fn ended(jobs: &[Job], counted: &HashMap<String, u64>) -> Vec<Problem> {
+    let problem = |job: &Job| {
+        let (max, fired) = (job.max_fires()?, *counted.get(&job.name)?);
+        let text =
+            format!("job '{}' has come to its end: it has fired {fired} times, and its max_fires is {max}", job.name);
+        (fired >= max).then(|| Problem::without_place(text))
+    };
+    jobs.iter().filter_map(problem).collect()
 }
 
 /// What each account's own sender has against it: what the files cannot tell, and the daemon refuses to start with.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use self::facts::{AttemptFact, By, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
+use self::facts::{AttemptFact, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
 use super::contacts::Known;
 use super::refusal::{Kind, Refusal};
 use super::rows::rows;
@@ -74,8 +74,11 @@ impl Explanation {
             fires: store.fires(job, asked.from, UtcMs(asked.until.0 - 1)).await?,
             pruned_until: ledger.first().and_then(|job| job.pruned_until),
         };
-        let schedule = story.revision_at(asked.from).and_then(compiled);
-        let calls = schedule.iter().flat_map(|schedule| schedule.occurrences(asked.from, asked.until)).take(MOST);
+        let revision = story.revision_at(asked.from);
+        let until =
+            revision.and_then(|revision| revision.spent_at).map_or(asked.until, |at| asked.until.min(UtcMs(at.0 + 1)));
+        let schedule = revision.and_then(compiled);
+        let calls = schedule.iter().flat_map(|schedule| schedule.occurrences(asked.from, until)).take(MOST);
         Ok(Explanation { calls: calls.collect(), asked, story })
     }
 
@@ -121,6 +124,9 @@ impl Explanation {
                 None => Fact::NotInFiles { at: from },
             };
         };
+        if let Some((ended_at, because)) = ended_before(revision, from) {
+            return Fact::Ended { at: from, to_come: from > now, by: By::of(revision), ended_at, because };
+        }
         let Some(schedule) = compiled(revision) else { return Fact::NotEvaluable { by: By::of(revision) } };
         match schedule.occurrences(from, self.asked.until).next() {
             Some(due_at) if due_at > now => {
@@ -214,6 +220,18 @@ fn attempt_fact(attempt: &AttemptRecord, due_at: UtcMs) -> AttemptFact<'_> {
 
 fn newest_zone(revisions: &[Revision]) -> TimeZone {
     revisions.last().map_or(TimeZone::UTC, |revision| when::zone(&revision.timezone))
+}
+
+/// When and why a job had come to its end before an instant, by the revision that held then.
+fn ended_before(revision: &Revision, at: UtcMs) -> Option<(UtcMs, Ending)> {
+    let life = revision.definition.as_ref()?.life.as_deref()?;
+    let spent_at = revision.spent_at.filter(|spent_at| *spent_at < at);
+    if let (Some(spent_at), Some(max)) = (spent_at, life.max_fires) {
+        return Some((spent_at, Ending::MaxFires(max)));
+    }
+    let until = life.until.filter(|until| *until < at)?;
+    let last = compiled(revision)?.previous_before(at).unwrap_or(until);
+    Some((last, Ending::Until(until)))
 }
 
 /// The schedule of a revision; None when it cannot be read, or the system no longer knows its zone.

@@ -1,7 +1,7 @@
 //! A calendar of the coming fires.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -54,6 +54,27 @@ impl fmt::Display for Note {
             Note::More(more) => write!(f, "{more} more by then"),
         }
     }
+}
+
+/// Has the jobs that fire so often and no more end with the last instant at which they can, as far as that is known: `counted`
+/// says how often each has fired. What will be skipped or missed until then is not known.
+pub fn bring_to_their_ends(jobs: &mut [Job], counted: &HashMap<String, u64>, now: UtcMs) -> Result<(), Refusal> {
+    let mut cache = ScheduleCache::default();
+    for job in jobs {
+        let Some(max) = job.max_fires() else { continue };
+        let left = max.saturating_sub(counted.get(&job.name).copied().unwrap_or(0));
+        let schedule = cache.get_or_compile(job.timing()).map_err(|error| Refusal::of(Kind::BadConfig, &error))?;
+        let last = match usize::try_from(left) {
+            Ok(0) => Some(now),
+            Ok(left) if left <= MOST_BETWEEN => schedule.occurrences(UtcMs(now.0 + 1), UtcMs::MAX).nth(left - 1),
+            // Nobody is shown so many.
+            _ => None,
+        };
+        if let (Some(last), Some(life)) = (last, &mut job.life) {
+            life.until = Some(life.until.map_or(last, |until| until.min(last)));
+        }
+    }
+    Ok(())
 }
 
 /// The coming fires of the job `only`, even if it is disabled, else of all that are enabled: the first `number`, else ten

@@ -49,7 +49,7 @@ impl Add {
                     return Err(Failure::new(Exit::Failed, text));
                 }
                 if !self.words.says_when() {
-                    let text = "when? expected one of --cron, --every, --at and --in";
+                    let text = "when? expected one of --cron, --every, --at, --in and --on-demand";
                     return Err(Failure::new(Exit::Usage, text));
                 }
                 let mut job = Map::new();
@@ -94,11 +94,16 @@ pub fn refuse_past(context: &Context, jobs: &[Job]) -> Result<(), Failure> {
 ///
 /// When a schedule cannot be evaluated.
 pub fn tell(context: &Context, jobs: &[Job]) -> Result<Exit, Failure> {
-    for job in jobs {
-        let fires = next::coming(jobs, Some(&job.name), Some(1), context.now())?;
+    let mut jobs = jobs.to_vec();
+    next::bring_to_their_ends(&mut jobs, &context.counted_fires(), context.now())?;
+    for job in &jobs {
+        let fires = next::coming(&jobs, Some(&job.name), Some(1), context.now())?;
         let first = fires.first().map(|fire| when::shown(fire.at, &when::zone(&job.timezone), true, true));
         say(match first {
             Some(first) => format!("{}: next {first} ({})", job.name, job.timezone),
+            None if job.schedule == Schedule::OnDemand => {
+                format!("{0}: fires on demand (`pushcron fire {0}`)", job.name)
+            }
             None => format!("{}: never fires any more", job.name),
         });
     }

@@ -1,6 +1,6 @@
 //! What verbs share: where the files and the database are, and how they are opened.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,6 +161,22 @@ impl Context {
             return Ok(Vec::new());
         }
         self.reading(async |store| Ok(store.verb_jobs().await?))
+    }
+
+    /// A job that is in the database, where that can be read.
+    pub fn stored_job(&self, name: &str) -> Option<Job> {
+        if !self.has_database().unwrap_or(false) {
+            return None;
+        }
+        self.reading(async |store| Ok(store.definition(name).await?.job)).ok()
+    }
+
+    /// How often jobs with a `max_fires` have fired, as far as that counts and is known.
+    pub fn counted_fires(&self) -> HashMap<String, u64> {
+        if !self.has_database().unwrap_or(false) {
+            return HashMap::new();
+        }
+        self.reading(async |store| Ok(store.counted_fires().await?.into_iter().collect())).unwrap_or_default()
     }
 
     fn surroundings(&self) -> LoadEnvironment {
@@ -329,7 +345,15 @@ impl Context {
             }
             Err(_) => Vec::new(),
         };
-        Ok(Report::new(loaded, unusable))
+        let ended = match &loaded {
+            Ok(config) if config.jobs.iter().any(|job| job.max_fires().is_some()) => {
+                check::ended(&config.jobs, &self.counted_fires())
+            }
+            _ => Vec::new(),
+        };
+        let mut report = Report::new(loaded, unusable);
+        report.warnings.extend(ended);
+        Ok(report)
     }
 
     /// What the senders of these accounts know of single contacts, in words. Nothing where the files cannot be read:

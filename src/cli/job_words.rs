@@ -29,9 +29,21 @@ pub struct JobWords {
     /// Once, after this time, such as 20m
     #[arg(long, group = "when", value_name = "DURATION", value_parser = duration, help_heading = "When")]
     r#in: Option<Duration>,
+    /// Never by itself: only `fire` has it fire
+    #[arg(long, group = "when", help_heading = "When")]
+    on_demand: bool,
     /// The zone of the schedule, instead of the daemon's
     #[arg(long, value_name = "ZONE", help_heading = "When")]
     zone: Option<String>,
+    /// Not earlier than this: 2026-12-24T18:00 by the job's zone; `none` takes it away
+    #[arg(long, value_name = "TIME", help_heading = "When")]
+    from: Option<String>,
+    /// Not later than this; `none` takes it away
+    #[arg(long, value_name = "TIME", help_heading = "When")]
+    until: Option<String>,
+    /// So many fires and no more; `none` takes it away
+    #[arg(long, value_name = "N", help_heading = "When")]
+    max: Option<String>,
     /// The im, as accounts name it
     #[arg(long, help_heading = "What")]
     im: Option<String>,
@@ -84,10 +96,11 @@ impl JobWords {
             && !self.says_of_pushes()
             && self.misfire.is_none()
             && self.overlap.is_none()
+            && [&self.from, &self.until, &self.max].iter().all(|said| said.is_none())
     }
 
     pub fn says_when(&self) -> bool {
-        self.cron.is_some() || self.every.is_some() || self.at.is_some() || self.r#in.is_some()
+        self.cron.is_some() || self.every.is_some() || self.at.is_some() || self.r#in.is_some() || self.on_demand
     }
 
     fn says_of_pushes(&self) -> bool {
@@ -115,6 +128,13 @@ impl JobWords {
                 None => drop(job.insert("misfire".to_owned(), json!({ "policy": plain(policy) }))),
             }
         }
+        for (key, said) in [("from", &self.from), ("until", &self.until), ("max_fires", &self.max)] {
+            match said.as_deref() {
+                Some("none") => drop(job.shift_remove(key)),
+                Some(text) => drop(job.insert(key.to_owned(), json!(plain(text)))),
+                None => {}
+            }
+        }
         if self.says_when() {
             self.put_schedule(job, zone, now)?;
         }
@@ -125,8 +145,11 @@ impl JobWords {
     }
 
     fn put_schedule(&self, job: &mut Map<String, Value>, zone: &str, now: UtcMs) -> Result<(), Failure> {
-        for key in ["cron", "every", "at"] {
+        for key in ["cron", "every", "at", "on_demand"] {
             job.shift_remove(key);
+        }
+        if self.on_demand {
+            job.insert("on_demand".to_owned(), json!(true));
         }
         let once = match (&self.at, self.r#in) {
             (Some(text), _) => {

@@ -14,6 +14,7 @@ use super::rows::for_programs;
 use crate::answers::next::{self, Fire, Paused};
 use crate::answers::rows::Instants;
 use crate::answers::words::counted;
+use crate::domain::{Job, Schedule};
 
 /// Lines in the calendar of a day.
 const MOST: usize = 100;
@@ -62,6 +63,11 @@ impl Next {
                 jobs.push(job);
             }
         }
+        // One that has come to its end may be asked for by its name.
+        if let Some(name) = self.job.as_deref().filter(|name| !jobs.iter().any(|job| job.name == **name)) {
+            jobs.extend(context.stored_job(name));
+        }
+        next::bring_to_their_ends(&mut jobs, &context.counted_fires(), context.now())?;
         let number = self.number.map(|number| number as usize);
         let job = self.job.as_deref();
         let bounds = (self.from.as_deref(), self.until.as_deref());
@@ -81,7 +87,7 @@ impl Next {
         if number.is_none() && bounds == (None, None) {
             fires.truncate(MOST);
         }
-        self.print(&fires, &paused)?;
+        self.print(&jobs, &fires, &paused)?;
         if fires.len() < all {
             writeln!(io::stdout(), "… and {} more; name a job, or say how many with -n", all - fires.len())?;
         }
@@ -92,10 +98,19 @@ impl Next {
         Ok(Exit::Done)
     }
 
-    fn print(&self, fires: &[Fire], paused: &Paused) -> Result<(), Failure> {
+    fn print(&self, jobs: &[Job], fires: &[Fire], paused: &Paused) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         if fires.is_empty() {
-            writeln!(out, "no job fires any more")?;
+            match &self.job {
+                Some(name) if jobs.iter().any(|job| job.name == *name && job.schedule == Schedule::OnDemand) => {
+                    writeln!(out, "{name} has no schedule: it fires on demand (`pushcron fire {name}`)")?;
+                }
+                Some(job) if self.from.is_none() && self.until.is_none() => {
+                    writeln!(out, "{job} has come to its end: it fires no more")?;
+                }
+                Some(job) => writeln!(out, "{job} does not fire in that time")?,
+                None => writeln!(out, "no job fires any more")?,
+            }
             return Ok(());
         }
         let zones = fires.iter().map(|fire| (Some(fire.at), Some(fire.job.timezone.as_str().into())));

@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 
 use crate::answers::contacts::Known;
-use crate::answers::explain::facts::{AttemptFact, By, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
+use crate::answers::explain::facts::{AttemptFact, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
 use crate::answers::when;
-use crate::answers::words::{brief_ms, rule_in_words};
+use crate::answers::words::{brief_ms, counted, rule_in_words};
 use crate::domain::{Decision, PushState, Trigger, UtcMs, reason};
 
 /// Tells what happened to a job.
@@ -45,6 +45,15 @@ impl Teller<'_> {
                 "{job} had no row in fires, and its schedule '{}' in {} cannot be evaluated any more.",
                 by.schedule, by.timezone
             ),
+            Fact::Ended { at, to_come, by, ended_at, because } => {
+                let verb = if *to_come { "will not be due" } else { "was not due" };
+                let why = match because {
+                    Ending::MaxFires(max) => format!("it had fired {} (max_fires)", counted(*max as usize, "time")),
+                    Ending::Until(until) => format!("until: {}", self.at(*until)),
+                };
+                let (at, by, ended_at) = (self.at(*at), self.by(by), self.at(*ended_at));
+                format!("{job} {verb} at {at} by {by}: it came to its end at {ended_at}, since {why}.")
+            }
             Fact::ToCome { due_at, by, will_be } => {
                 let state = match will_be {
                     WillBe::Decided => "",

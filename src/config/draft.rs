@@ -34,8 +34,18 @@ pub(super) struct JobDraft {
     pub dst_gap: Option<DstGap>,
     pub days: Option<Box<DaysDraft>>,
     pub render: Option<bool>,
+    /// Boxed, because most jobs go on for ever.
+    pub life: Option<Box<LifeDraft>>,
     pub name_at: Place,
     pub schedule_at: At,
+}
+
+/// The keys `from`, `until` and `max_fires` that are there.
+#[derive(Debug, Default)]
+pub(super) struct LifeDraft {
+    pub from: Option<(ScheduleDraft, At)>,
+    pub until: Option<(ScheduleDraft, At)>,
+    pub max_fires: Option<u64>,
 }
 
 /// A schedule that may still lack its zone.
@@ -46,6 +56,7 @@ pub(super) enum ScheduleDraft {
     At(UtcMs),
     /// An instant in the job's zone.
     LocalAt(civil::DateTime),
+    OnDemand,
 }
 
 /// A push before its account is looked up. It holds the finished push, so that 100,000 of them are finished where

@@ -20,6 +20,7 @@ pub fn written(job: &Job) -> Value {
         Schedule::Cron(text) => put("cron", json!(text)),
         Schedule::Every(ms) => put("every", json!(describe_ms(*ms))),
         Schedule::At(at) => put("at", json!(at.to_string())),
+        Schedule::OnDemand => put("on_demand", json!(true)),
     }
     put("timezone", json!(job.timezone));
     if !job.enabled {
@@ -38,6 +39,16 @@ pub fn written(job: &Job) -> Value {
         Overlap::Replace => "replace",
     };
     put("overlap", json!(overlap));
+    if let Some(life) = &job.life {
+        for (key, at) in [("from", life.from), ("until", life.until)] {
+            if let Some(at) = at {
+                put(key, json!(at.to_string()));
+            }
+        }
+        if let Some(max) = life.max_fires {
+            put("max_fires", json!(max));
+        }
+    }
     if let Some(rule) = &job.days {
         days(rule, &mut put);
     }

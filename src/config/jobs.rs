@@ -2,8 +2,8 @@
 
 use super::calendars::DaysDraft;
 use super::decoder::Decoder;
-use super::draft::{IncompleteJob, JobDraft, ScheduleDraft};
-use super::keys::{DAY_KEYS, DST_GAPS, JOB_KEYS, OVERLAPS};
+use super::draft::{IncompleteJob, JobDraft, LifeDraft, ScheduleDraft};
+use super::keys::{DAY_KEYS, DST_GAPS, JOB_KEYS, MOST_FIRES, OVERLAPS, SCHEDULE_KEYS};
 use super::yaml::{At, Entry, Node};
 use crate::domain::UtcMs;
 
@@ -15,11 +15,12 @@ impl Decoder<'_> {
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
         let (mut retry, mut misfire, mut overlap, mut dst_gap, mut render) = (None, None, None, None, None);
         let mut days: Option<Box<DaysDraft>> = None;
+        let mut life: Option<Box<LifeDraft>> = None;
         for entry in entries {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
                 "name" => name = self.name(key, value).map(|name| (name, self.place(value.at))),
-                "cron" | "every" | "at" => self.schedule(entry, &mut schedule),
+                key if SCHEDULE_KEYS.contains(&key) => self.schedule(entry, &mut schedule),
                 "timezone" => timezone = self.zone(value),
                 "enabled" => enabled = self.bool(key, value).unwrap_or(true),
                 "push" => push = self.pushes(value),
@@ -28,13 +29,16 @@ impl Decoder<'_> {
                 "overlap" => overlap = self.choice(key, value, &OVERLAPS),
                 "render" => render = self.bool(key, value),
                 "dst_gap" => dst_gap = self.choice(key, value, &DST_GAPS),
+                "from" => life.get_or_insert_default().from = self.at(key, value).map(|at| (at, value.at)),
+                "until" => life.get_or_insert_default().until = self.at(key, value).map(|at| (at, value.at)),
+                "max_fires" => life.get_or_insert_default().max_fires = self.int(key, value, 1, MOST_FIRES),
                 key if DAY_KEYS.contains(&key) => self.day_key(key, value, days.get_or_insert_default()),
                 _ => self.unknown_key(entry, "a job", JOB_KEYS),
             }
         }
         let has = |keys: &[&str]| entries.iter().any(|entry| keys.contains(&&*entry.key));
         for (keys, needed) in
-            [(&["name"][..], "a name"), (&["cron", "every", "at"], "one of cron, every and at"), (&["push"], "a push")]
+            [(&["name"][..], "a name"), (&SCHEDULE_KEYS, "one of cron, every, at and on_demand"), (&["push"], "a push")]
         {
             if !has(keys) {
                 self.error(node.at, format!("a job needs {needed}"));
@@ -58,23 +62,31 @@ impl Decoder<'_> {
             dst_gap,
             days,
             render,
+            life,
             name_at,
             schedule_at,
         })
     }
 
-    /// One of `cron`, `every` and `at`; a second one is an error.
+    /// One of [`SCHEDULE_KEYS`]; a second one is an error.
     fn schedule(&mut self, entry: &Entry, schedule: &mut Option<(ScheduleDraft, At)>) {
         let (key, node) = (&*entry.key, &entry.node);
         if let Some((_, before)) = schedule {
             let other = self.place(*before);
-            self.error(entry.key_at, "a job has one schedule: expected one of cron, every and at")
+            self.error(entry.key_at, "a job has one schedule: expected one of cron, every, at and on_demand")
                 .other("the other one is at", other);
             return;
         }
         let draft = match key {
             "cron" => self.text(key, node).map(|text| ScheduleDraft::Cron(text.trim().to_owned())),
             "every" => self.every(key, node),
+            // Who has no schedule says so; that there is one is said by it.
+            "on_demand" => self.bool(key, node).and_then(|is_so| {
+                if !is_so {
+                    self.wrong(key, node, "true, or another schedule instead of it");
+                }
+                is_so.then_some(ScheduleDraft::OnDemand)
+            }),
             _ => self.at(key, node),
         };
         *schedule = draft.map(|draft| (draft, node.at));

@@ -38,11 +38,15 @@ pub(super) const DEFAULTS_KEYS: [&str; 6] = ["retry", "misfire", "timeout", "ove
 /// Keys that every account may have.
 pub(super) const ACCOUNT_KEYS: [&str; 6] = ["id", "im", "sender", "default", "concurrency", "min_interval"];
 
-pub(super) const JOB_KEYS: [&str; 19] = [
+/// What a job has one of.
+pub(super) const SCHEDULE_KEYS: [&str; 4] = ["cron", "every", "at", "on_demand"];
+
+pub(super) const JOB_KEYS: [&str; 23] = [
     "name",
     "cron",
     "every",
     "at",
+    "on_demand",
     "timezone",
     "enabled",
     "push",
@@ -50,6 +54,9 @@ pub(super) const JOB_KEYS: [&str; 19] = [
     "misfire",
     "overlap",
     "dst_gap",
+    "from",
+    "until",
+    "max_fires",
     "workdays",
     "only",
     "except",
@@ -107,6 +114,8 @@ pub(super) const DST_GAPS: [(&str, DstGap); 2] = [("fire", DstGap::Fire), ("skip
 
 pub(super) const MISFIRE_POLICIES: [(&str, MisfirePolicy); 3] =
     [("skip", MisfirePolicy::Skip), ("latest", MisfirePolicy::Latest), ("all", MisfirePolicy::All)];
+
+pub(super) const MOST_FIRES: u64 = 1_000_000_000;
 
 pub(super) const MOST_ATTEMPTS: u64 = 1000;
 

@@ -7,8 +7,8 @@ use super::calendars::{Beside, CalendarSet};
 use super::carriers::{Asked, Carriers};
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::draft::{
-    AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, IncompleteJob, IncompletePush, JobDraft, PushDraft,
-    RetryKeys, ScheduleDraft,
+    AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, IncompleteJob, IncompletePush, JobDraft, LifeDraft,
+    PushDraft, RetryKeys, ScheduleDraft,
 };
 use super::environment::LoadEnvironment;
 use super::expand::{Expansion, Several};
@@ -17,8 +17,9 @@ use super::recipients::Book;
 use super::settings::DaemonSettings;
 use super::templates;
 use super::templates::TemplateCheck;
+use super::yaml::At;
 use crate::domain::calendar::MissingList;
-use crate::domain::job::{DstGap, Timing};
+use crate::domain::job::{DstGap, Life, Timing};
 use crate::domain::{Account, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 use crate::render;
@@ -162,11 +163,17 @@ impl Validator<'_> {
             ScheduleDraft::Cron(_) => Beside::Cron,
             ScheduleDraft::Every(_) => Beside::Every,
             ScheduleDraft::At(_) | ScheduleDraft::LocalAt(_) => Beside::At,
+            ScheduleDraft::OnDemand => Beside::OnDemand,
         };
         let days = draft
             .days
             .and_then(|days| days.finish(beside, schedule_at, self.on_missing, &mut self.calendars, self.diagnostics));
-        let schedule = self.schedule(draft.schedule, schedule_at, &timezone, dst_gap, days.as_deref());
+        let life = match draft.life {
+            Some(life) => Some(Box::new(self.life(*life, beside, schedule_at, &timezone)?)),
+            None => None,
+        };
+        let about = (days.as_deref(), life.as_deref());
+        let schedule = self.schedule(draft.schedule, schedule_at, &timezone, dst_gap, about);
         if let Some(Schedule::At(at)) = schedule
             && at <= self.environment.now
             && draft.enabled
@@ -194,7 +201,40 @@ impl Validator<'_> {
             overlap: draft.overlap.or(self.defaults.overlap).unwrap_or_default(),
             dst_gap,
             days,
+            life,
         })
+    }
+
+    /// From when until when a job fires. None after an error.
+    fn life(&mut self, draft: LifeDraft, beside: Beside, schedule_at: Place, timezone: &str) -> Option<Life> {
+        let place = |at: At| Place { file: schedule_at.file, at: at.at, len: at.len };
+        let instant = |draft: &Option<(ScheduleDraft, At)>| match draft {
+            Some((ScheduleDraft::At(at), _)) => Some(*at),
+            Some((ScheduleDraft::LocalAt(local), _)) => instant_of(*local, timezone).ok(),
+            _ => None,
+        };
+        let (from, until) = (instant(&draft.from), instant(&draft.until));
+        let at = draft.until.as_ref().or(draft.from.as_ref()).map_or(schedule_at, |(_, at)| place(*at));
+        let has = match beside {
+            Beside::At => Some("'at' has one instant"),
+            Beside::OnDemand => Some("'on_demand' has no instants"),
+            Beside::Cron | Beside::Every => None,
+        };
+        if let Some(has) = has {
+            let message = format!("a job with {has}: from, until and max_fires go with cron and every");
+            self.diagnostics.error(at, message);
+            return None;
+        }
+        if let (Some(from), Some(until)) = (from, until)
+            && until < from
+        {
+            self.diagnostics.error(at, format!("until: {until} is before 'from', so that this job would never fire"));
+            return None;
+        }
+        if let Some(until) = until.filter(|until| *until <= self.environment.now) {
+            self.diagnostics.warning(at, format!("until: {until} is past, so this job will not fire"));
+        }
+        Some(Life { from, until, max_fires: draft.max_fires })
     }
 
     /// A schedule that was tried in its zone.
@@ -204,16 +244,17 @@ impl Validator<'_> {
         at: Place,
         timezone: &str,
         dst_gap: DstGap,
-        days: Option<&DayRule>,
+        (days, life): (Option<&DayRule>, Option<&Life>),
     ) -> Option<Schedule> {
         let schedule = match draft {
             ScheduleDraft::Cron(text) => Schedule::Cron(text),
             ScheduleDraft::Every(ms) => Schedule::Every(ms),
             ScheduleDraft::At(at) => Schedule::At(at),
+            ScheduleDraft::OnDemand => Schedule::OnDemand,
             // Unknown zones were told where they stand.
             ScheduleDraft::LocalAt(local) => Schedule::At(instant_of(local, timezone).ok()?),
         };
-        let timing = Timing { schedule: &schedule, timezone, dst_gap, days };
+        let timing = Timing { schedule: &schedule, timezone, dst_gap, days, life };
         if let Err(error) = self.schedules.get_or_compile(timing) {
             let source = &self.sources[usize::from(at.file)].text;
             let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
@@ -232,7 +273,7 @@ impl Validator<'_> {
             let Some((schedule, at)) = job.schedule else { continue };
             let place = Place { file: job.file, at: at.at, len: at.len };
             let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
-            self.schedule(schedule, place, &timezone, DstGap::default(), None);
+            self.schedule(schedule, place, &timezone, DstGap::default(), (None, None));
         }
         for (name, at) in incomplete.names {
             self.expansion.look_up(&name, at, self.diagnostics, self.sources);

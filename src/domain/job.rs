@@ -34,6 +34,24 @@ pub struct Job {
     /// Boxed, because most jobs say nothing about days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<Box<DayRule>>,
+    /// Boxed, because most jobs go on for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<Box<Life>>,
+}
+
+/// From when until when a job fires, and how often at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Life {
+    /// Its instants are not earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<UtcMs>,
+    /// Nor later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<UtcMs>,
+    /// It ends with so many instants that fired by the schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_fires: Option<u64>,
 }
 
 /// All that the instants of a job depend on.
@@ -43,11 +61,23 @@ pub struct Timing<'a> {
     pub timezone: &'a str,
     pub dst_gap: DstGap,
     pub days: Option<&'a DayRule>,
+    pub life: Option<&'a Life>,
 }
 
 impl Job {
+    /// So often it fires by its schedule, where that is not for ever.
+    pub fn max_fires(&self) -> Option<u64> {
+        self.life.as_ref()?.max_fires
+    }
+
     pub fn timing(&self) -> Timing<'_> {
-        Timing { schedule: &self.schedule, timezone: &self.timezone, dst_gap: self.dst_gap, days: self.days.as_deref() }
+        Timing {
+            schedule: &self.schedule,
+            timezone: &self.timezone,
+            dst_gap: self.dst_gap,
+            days: self.days.as_deref(),
+            life: self.life.as_deref(),
+        }
     }
 }
 
@@ -69,6 +99,9 @@ pub enum Schedule {
     Every(u64),
     /// One instant.
     At(UtcMs),
+    /// None at all: it fires when somebody says so.
+    #[serde(rename = "on_demand")]
+    OnDemand,
 }
 
 impl Schedule {
@@ -78,6 +111,7 @@ impl Schedule {
             Schedule::Cron(text) => text.clone(),
             Schedule::Every(ms) => format!("every {}", describe_ms(*ms)),
             Schedule::At(at) => format!("at {at}"),
+            Schedule::OnDemand => "on demand".to_owned(),
         }
     }
 }

@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::calendar::DayRule;
-use super::job::{DstGap, Schedule, Timing};
+use super::job::{DstGap, Life, Schedule, Timing};
 use super::time::UtcMs;
 
 /// A job, present or removed, with all that tells which instants must have a row.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct LedgerJob {
     pub name: Arc<str>,
-    /// The first instant that has no row yet; None where there is no more, and for removed jobs.
+    /// The first instant that has no row yet; The one after the last of a job that
+    /// has ended; else None where there is no more, and for removed jobs.
     pub next_due_at: Option<UtcMs>,
     /// Pruning has taken rows up to here, of this job or others: what is older cannot be held against anything.
     pub pruned_until: Option<UtcMs>,
@@ -32,6 +33,7 @@ pub struct LedgerRevision {
     pub timezone: String,
     pub dst_gap: Option<DstGap>,
     pub days: Option<Box<DayRule>>,
+    pub life: Option<Box<Life>>,
     pub from_at: UtcMs,
     /// None: it holds.
     pub until_at: Option<UtcMs>,
@@ -48,20 +50,24 @@ struct Written {
     dst_gap: Value,
     #[serde(default)]
     days: Value,
+    #[serde(default)]
+    life: Value,
     from_at: UtcMs,
     until_at: Option<UtcMs>,
 }
 
 impl From<Written> for LedgerRevision {
-    fn from(Written { revision, schedule, timezone, dst_gap, days, from_at, until_at }: Written) -> LedgerRevision {
+    fn from(written: Written) -> LedgerRevision {
+        let Written { revision, schedule, timezone, dst_gap, days, life, from_at, until_at } = written;
         let dst_gap = serde_json::from_value::<Option<DstGap>>(dst_gap);
         let days = serde_json::from_value::<Option<Box<DayRule>>>(days);
-        let schedule = match (&dst_gap, &days) {
-            (Ok(_), Ok(_)) => serde_json::from_value(schedule).map_err(|error| error.to_string()),
-            (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+        let life = serde_json::from_value::<Option<Box<Life>>>(life);
+        let schedule = match (&dst_gap, &days, &life) {
+            (Ok(_), Ok(_), Ok(_)) => serde_json::from_value(schedule).map_err(|error| error.to_string()),
+            (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(error.to_string()),
         };
-        let (dst_gap, days) = (dst_gap.unwrap_or_default(), days.unwrap_or_default());
-        LedgerRevision { revision, schedule, timezone, dst_gap, days, from_at, until_at }
+        let (dst_gap, days, life) = (dst_gap.unwrap_or_default(), days.unwrap_or_default(), life.unwrap_or_default());
+        LedgerRevision { revision, schedule, timezone, dst_gap, days, life, from_at, until_at }
     }
 }
 
@@ -73,6 +79,7 @@ impl LedgerRevision {
             timezone: &self.timezone,
             dst_gap: self.dst_gap.unwrap_or_default(),
             days: self.days.as_deref(),
+            life: self.life.as_deref(),
         })
     }
 }

@@ -51,6 +51,7 @@ reasons! {
     MisfireLatest = "misfire_latest":
         "it was noticed too late, and only the latest of the missed ones fires (misfire policy: latest)",
     MisfireCap = "misfire_cap": "it was noticed too late, and more were missed than may be caught up (misfire: max)",
+    MaxFires = "max_fires": "the job had fired as often as it may (max_fires)",
     DefinitionUnreadable = "definition_unreadable": "what the job pushes could not be read in the database",
     Restored = "restored": "the database was restored from a backup, and it may have been sent in between",
     // Why one fired that was noticed late.

@@ -103,6 +103,14 @@ impl Scheduler {
         Ok(self.carry_out(Input::Apply(jobs)).await?.applied)
     }
 
+    /// Another process paused or resumed jobs, or made, changed or removed some.
+    ///
+    /// # Errors
+    /// The store's; it is tried again before anything else is decided.
+    pub async fn reread(&mut self) -> Result<(), ApplyError> {
+        self.carry_out(Input::Reread).await.map(drop)
+    }
+
     /// Runs until the commands end.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         loop {
@@ -148,7 +156,7 @@ impl Scheduler {
                 let _ = done.send(result);
             }
             Command::Reread => {
-                let _ = self.carry_out(Input::Reread).await;
+                let _ = self.reread().await;
             }
         }
         true

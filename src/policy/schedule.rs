@@ -34,7 +34,7 @@ use self::days::{Days, Lists};
 use self::pattern::{Parts, Pattern, Which};
 use self::wall::{FURTHEST, Place, Wall, civil, seconds_of};
 use self::zones::find_zone;
-use crate::domain::job::{DstGap, Timing};
+use crate::domain::job::{DstGap, Life, Timing};
 use crate::domain::{DayRule, Schedule, UtcMs};
 
 pub use self::days::DayNote;
@@ -53,6 +53,10 @@ const REFERENCE: UtcMs = UtcMs(1_735_689_600_000);
 #[derive(Debug)]
 pub struct CompiledSchedule {
     kind: Kind,
+    /// Its instants are not earlier.
+    from: Option<UtcMs>,
+    /// Nor later.
+    until: Option<UtcMs>,
 }
 
 #[derive(Debug)]
@@ -65,12 +69,14 @@ enum Kind {
     /// Milliseconds, counted from the epoch, and the days of a zone on which it fires.
     Every(i64, Option<Box<(Wall, Days)>>),
     At(UtcMs),
+    /// For jobs that fire on demand.
+    Never,
 }
 
 impl CompiledSchedule {
     /// Gives a schedule its meaning in a zone, for jobs that say nothing about days.
     pub fn compile(schedule: &Schedule, timezone: &str, dst_gap: DstGap) -> Result<CompiledSchedule, ScheduleError> {
-        let timing = Timing { schedule, timezone, dst_gap, days: None };
+        let timing = Timing { schedule, timezone, dst_gap, days: None, life: None };
         CompiledSchedule::compile_with(timing, &mut Lists::default(), &mut Parts::default())
     }
 
@@ -79,7 +85,7 @@ impl CompiledSchedule {
         lists: &mut Lists,
         parts: &mut Parts,
     ) -> Result<CompiledSchedule, ScheduleError> {
-        let Timing { schedule, timezone, dst_gap, days } = timing;
+        let Timing { schedule, timezone, dst_gap, days, life } = timing;
         let zone = find_zone(timezone)?;
         let rule = days.map(|rule| Days::compile(rule, lists)).transpose()?;
         let kind = match schedule {
@@ -99,13 +105,15 @@ impl CompiledSchedule {
                 Kind::Every(i64::try_from(*ms).unwrap_or(i64::MAX), rule.map(|rule| Box::new((Wall::new(zone), rule))))
             }
             Schedule::At(at) => Kind::At(*at),
+            Schedule::OnDemand => Kind::Never,
         };
-        let compiled = CompiledSchedule { kind };
+        let mut compiled = CompiledSchedule { kind, from: None, until: None };
         // A single instant may be past: that is a warning, and not ours to give. So may the days of a list.
-        let may_end = matches!(schedule, Schedule::At(_)) || days.is_some();
+        let may_end = matches!(schedule, Schedule::At(_) | Schedule::OnDemand) || days.is_some();
         if !may_end && compiled.next_after(REFERENCE).is_none() {
             return Err(ScheduleError::NeverFires { text: schedule.describe() });
         }
+        (compiled.from, compiled.until) = bounds(life);
         Ok(compiled)
     }
 
@@ -129,11 +137,19 @@ impl CompiledSchedule {
         self.next_of(after, Which::Called, UtcMs::MAX)
     }
 
+    /// Within the life of the job, and up to `until` at least.
     fn next_of(&self, after: UtcMs, which: Which, until: UtcMs) -> Option<Occurrence> {
+        let after = self.from.map_or(after, |from| after.max(UtcMs(from.0 - 1)));
+        let until = self.until.map_or(until, |last| UtcMs(last.0.saturating_add(1000)).min(until));
+        self.next_at_all(after, which, until).filter(|called| self.until.is_none_or(|until| called.at <= until))
+    }
+
+    fn next_at_all(&self, after: UtcMs, which: Which, until: UtcMs) -> Option<Occurrence> {
         let until = until.0.div_euclid(1000);
         let (at, skipped) = match &self.kind {
             Kind::Every(period, days) => next_of_period(*period, days.as_deref(), after, which, until)?,
             Kind::At(at) => (Some(at.0).filter(|at| *at > after.0)?, None),
+            Kind::Never => return None,
             Kind::Cron { pattern, wall, dst_gap } => {
                 // Instants are whole seconds.
                 let after = after.0.div_euclid(1000);
@@ -188,9 +204,12 @@ impl CompiledSchedule {
     /// How many instants in `from..to` the ledger has rows for. Counted, not walked: a year of seconds takes no longer
     /// than a year of hours.
     pub fn count_called(&self, from: UtcMs, to: UtcMs) -> u64 {
+        let from = self.from.map_or(from, |first| from.max(first));
+        let to = self.until.map_or(to, |last| to.min(UtcMs(last.0 + 1)));
         let steps_up_to = |at: UtcMs, step: i64| (at.0 - 1).div_euclid(step);
         match &self.kind {
             _ if from >= to => 0,
+            Kind::Never => 0,
             Kind::Every(period, _) => (steps_up_to(to, *period) - steps_up_to(from, *period)).unsigned_abs(),
             Kind::Cron { pattern, wall, .. } if !pattern.fixed => {
                 count_elapsed(pattern, wall, steps_up_to(from, 1000) + 1, steps_up_to(to, 1000) + 1)
@@ -214,14 +233,25 @@ impl CompiledSchedule {
 
     /// Whether both are the same schedule, but for the versions of the lists of days that it goes by.
     pub fn differs_by_lists_alone(&self, other: &CompiledSchedule) -> bool {
+        (self.from, self.until) == (other.from, other.until) && self.has_days() && self.goes_on_as(other)
+    }
+
+    /// Whether both are the same schedule, whatever the versions of its lists of days, and from when until when it holds.
+    pub fn goes_on_as(&self, other: &CompiledSchedule) -> bool {
         match (&self.kind, &other.kind) {
             (
                 Kind::Cron { pattern, wall, dst_gap },
                 Kind::Cron { pattern: other_pattern, wall: other_wall, dst_gap: other_gap },
-            ) => pattern.rule.is_some() && pattern.is_as(other_pattern) && wall == other_wall && dst_gap == other_gap,
-            (Kind::Every(period, Some(days)), Kind::Every(other_period, Some(other_days))) => {
-                period == other_period && days.0 == other_days.0 && days.1.is_as(&other_days.1)
+            ) => pattern.is_as(other_pattern) && wall == other_wall && dst_gap == other_gap,
+            (Kind::Every(period, days), Kind::Every(other_period, other_days)) => {
+                let same_days = match (days, other_days) {
+                    (Some(own), Some(other)) => own.0 == other.0 && own.1.is_as(&other.1),
+                    (own, other) => own.is_none() && other.is_none(),
+                };
+                period == other_period && same_days
             }
+            (Kind::At(at), Kind::At(other)) => at == other,
+            (Kind::Never, Kind::Never) => true,
             _ => false,
         }
     }
@@ -231,7 +261,7 @@ impl CompiledSchedule {
         match &self.kind {
             Kind::Cron { pattern, .. } => pattern.rule.is_some(),
             Kind::Every(_, days) => days.is_some(),
-            Kind::At(_) => false,
+            Kind::At(_) | Kind::Never => false,
         }
     }
 
@@ -409,11 +439,16 @@ impl ScheduleCache {
     }
 }
 
-type Key = (Schedule, String, DstGap, Option<DayRule>);
+/// How often it fires at most is no matter of its instants.
+fn bounds(life: Option<&Life>) -> (Option<UtcMs>, Option<UtcMs>) {
+    life.map_or((None, None), |life| (life.from, life.until))
+}
+
+type Key = (Schedule, String, DstGap, Option<DayRule>, (Option<UtcMs>, Option<UtcMs>));
 
 fn key(timing: Timing<'_>) -> Key {
-    let Timing { schedule, timezone, dst_gap, days } = timing;
-    (schedule.clone(), timezone.to_owned(), dst_gap, days.cloned())
+    let Timing { schedule, timezone, dst_gap, days, life } = timing;
+    (schedule.clone(), timezone.to_owned(), dst_gap, days.cloned(), bounds(life))
 }
 
 /// What summer time does to one fire, for people.

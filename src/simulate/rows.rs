@@ -21,6 +21,8 @@ pub(super) struct JobRow {
     by_instant: BTreeMap<UtcMs, usize>,
     /// Its open pushes, where its overlap asks for them.
     open: BTreeSet<i64>,
+    /// So many fires it may have yet; None: for ever.
+    left: Option<u64>,
 }
 
 pub(super) struct FireRow {
@@ -103,6 +105,32 @@ fn place(id: i64) -> usize {
     usize::try_from(id - 1).unwrap_or(usize::MAX)
 }
 
+impl JobRow {
+    /// Whether it had fired as often as it may before this instant.
+    fn is_over(&self, at: UtcMs) -> bool {
+        self.stored.spent_at.is_some_and(|spent_at| at > spent_at)
+    }
+
+    fn count(&mut self, due_at: UtcMs) -> Option<(Arc<str>, UtcMs)> {
+        let left = self.left.as_mut()?;
+        *left = left.saturating_sub(1);
+        if *left > 0 {
+            return None;
+        }
+        self.stored.spent_at = Some(due_at);
+        self.stored.next_due_at = self.stored.next_due_at.filter(|place| *place <= due_at);
+        Some((self.name.clone(), due_at))
+    }
+
+    /// One of its fires is taken back.
+    fn give_back(&mut self) {
+        if let Some(left) = &mut self.left {
+            *left += 1;
+            self.stored.spent_at = None;
+        }
+    }
+}
+
 impl Rows {
     pub fn push(&self, id: i64) -> &PushRow {
         &self.pushes[place(id)]
@@ -155,7 +183,8 @@ impl Rows {
             let name = stored.name.clone();
             self.by_name.insert(name.clone(), self.jobs.len());
             let (by_instant, open) = (BTreeMap::new(), BTreeSet::new());
-            self.jobs.push(JobRow { name, definition: job, stored, by_instant, open });
+            let left = job.life.as_ref().and_then(|life| life.max_fires);
+            self.jobs.push(JobRow { name, definition: job, stored, by_instant, open, left });
         }
         Applied { added, ..Applied::default() }
     }
@@ -179,16 +208,19 @@ impl Rows {
             let Some(&job) = self.by_name.get(&fire.job).filter(|_| !recorded.stale.contains(&fire.job)) else {
                 continue;
             };
-            if self.jobs[job].by_instant.contains_key(&fire.due_at) {
+            if self.jobs[job].by_instant.contains_key(&fire.due_at) || self.jobs[job].is_over(fire.due_at) {
                 continue;
             }
             let overlaps = fire.decision == Decision::Fired
                 && fire.overlap == Overlap::Skip
                 && (fired.contains(&job) || !self.jobs[job].open.is_empty());
             recorded.skipped += u64::from(overlaps);
-            let index = self.insert_fire(job, &fire, overlaps, now);
+            let is_spent = fire.decision == Decision::Fired && self.jobs[job].left == Some(0);
+            let instead = is_spent.then_some(Reason::MaxFires).or(overlaps.then_some(Reason::Overlap));
+            let index = self.insert_fire(job, &fire, instead, now);
             if self.fires[index].decision == Decision::Fired {
                 fired.insert(job);
+                recorded.spent.extend(self.jobs[job].count(fire.due_at));
                 self.make_pushes(index, now, &mut recorded.pushes);
                 if fire.overlap == Overlap::Replace {
                     replacing.insert(job, index);
@@ -205,10 +237,10 @@ impl Rows {
         recorded
     }
 
-    fn insert_fire(&mut self, job: usize, fire: &NewFire, overlaps: bool, now: UtcMs) -> usize {
-        let (decision, reason) = match overlaps {
-            true => (Decision::Skipped, Some("overlap")),
-            false => (fire.decision, fire.reason.map(Reason::as_str)),
+    fn insert_fire(&mut self, job: usize, fire: &NewFire, instead: Option<Reason>, now: UtcMs) -> usize {
+        let (decision, reason) = match instead {
+            Some(instead) => (Decision::Skipped, Some(instead.as_str())),
+            None => (fire.decision, fire.reason.map(Reason::as_str)),
         };
         let index = self.fires.len();
         self.jobs[job].by_instant.insert(fire.due_at, index);
@@ -376,22 +408,31 @@ impl Rows {
 
     fn withdraw_ahead(&mut self, now: UtcMs) {
         for job in 0..self.jobs.len() {
-            let is_ahead = |index: &usize| {
-                let fire = &self.fires[*index];
-                let to_come = fire.due_at > now && (fire.recorded_at < fire.due_at || fire.decision != Decision::Fired);
-                let reaches = fire.until_at.is_some_and(|until| until > now);
-                (to_come || reaches) && self.is_untouched(fire)
-            };
-            let gone: Vec<usize> = self.jobs[job].by_instant.values().copied().filter(is_ahead).collect();
-            for index in &gone {
-                self.withdraw(*index);
-            }
-            let first = gone.iter().map(|index| self.fires[*index].due_at).min();
-            if let Some(first) = first {
-                let stored = &mut self.jobs[job].stored;
-                stored.next_due_at = Some(stored.next_due_at.map_or(first, |place| place.min(first)));
-            }
+            // What is taken back may give the job a fire back, and then all that is to come of it is to be decided anew.
+            while self.withdraw_ahead_of(job, now) && self.jobs[job].left.is_some() {}
         }
+    }
+
+    fn withdraw_ahead_of(&mut self, job: usize, now: UtcMs) -> bool {
+        let is_over = self.jobs[job].left == Some(0);
+        let is_ahead = |index: &usize| {
+            let fire = &self.fires[*index];
+            let has_fired = fire.decision == Decision::Fired;
+            let to_come = fire.due_at > now && (fire.recorded_at < fire.due_at || !has_fired);
+            let reaches = fire.until_at.is_some_and(|until| until > now);
+            (to_come || reaches) && (!is_over || has_fired) && self.is_untouched(fire)
+        };
+        let gone: Vec<usize> = self.jobs[job].by_instant.values().copied().filter(is_ahead).collect();
+        for index in &gone {
+            if self.fires[*index].decision == Decision::Fired {
+                self.jobs[job].give_back();
+            }
+            self.withdraw(*index);
+        }
+        let Some(first) = gone.iter().map(|index| self.fires[*index].due_at).min() else { return false };
+        let stored = &mut self.jobs[job].stored;
+        stored.next_due_at = Some(stored.next_due_at.map_or(first, |place| place.min(first)));
+        true
     }
 
     fn withdraw(&mut self, index: usize) {

@@ -26,6 +26,9 @@ pub trait History: Send + Sync {
     /// Names of the jobs that are paused.
     async fn paused_jobs(&self) -> Result<Vec<String>, StoreError>;
 
+    /// How often jobs with a `max_fires` have fired of that, by name.
+    async fn counted_fires(&self) -> Result<Vec<(String, u64)>, StoreError>;
+
     /// What verbs change of jobs while a daemon runs, in words that differ whenever one of them did.
     async fn changed_by_verbs(&self) -> Result<Vec<String>, StoreError>;
 

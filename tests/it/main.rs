@@ -22,6 +22,7 @@ mod flow;
 mod http_phases;
 mod identity;
 mod ilink_login;
+mod job_ends;
 mod layers;
 mod ledger;
 mod matrix_synapse;

@@ -122,6 +122,105 @@ async fn h2_five_reloads_leave_what_verbs_made_as_it_is() {
 }
 
 #[tokio::test]
+async fn h3_a_job_of_three_fires_fires_three_times_whatever_a_pause_skipped() {
+    let house = house().await;
+    let mut daemon = house.daemon().await;
+    fine(&house, &["add", "beat", "--every", "1s", "--im", "hook", "--group", "1", "--text", "beat"]).await;
+    fine(&house, &[&["add", "stretch", "--every", "1s", "--max", "3"], &TEA[..]].concat()).await;
+    house.until_at_least(1, "SELECT count(*) FROM fires WHERE job = 'stretch' AND decision = 'fired' AND due_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").await;
+    fine(&house, &["pause", "stretch"]).await;
+    house.until_at_least(1, "SELECT count(*) FROM fires WHERE job = 'stretch' AND decision = 'skipped'").await;
+    fine(&house, &["resume", "stretch"]).await;
+    house.until_at_least(1, "SELECT count(*) FROM jobs WHERE name = 'stretch' AND ended_at IS NOT NULL").await;
+    let beats = house.number("SELECT count(*) FROM fires WHERE job = 'beat'").await;
+    house.until_at_least(beats + 8, "SELECT count(*) FROM fires WHERE job = 'beat'").await;
+    let fired = "SELECT count(*), max(due_at) = (SELECT ended_at FROM jobs WHERE name = 'stretch'),
+                        (SELECT fired FROM jobs WHERE name = 'stretch')
+                   FROM fires WHERE job = 'stretch' AND decision = 'fired'";
+    assert_eq!(house.rows(fired).await, [["3", "1", "3"]]);
+    even(&house).await;
+    daemon.child.kill().await.unwrap();
+    let mut daemon = house.daemon().await;
+    house.until_at_least(beats + 12, "SELECT count(*) FROM fires WHERE job = 'beat'").await;
+    assert_eq!(house.rows(fired).await, [["3", "1", "3"]], "nor after a restart");
+    // Another text changes nothing of that; more fires let it go on.
+    fine(&house, &["edit", "stretch", "--text", "once more"]).await;
+    house.until_at_least(beats + 16, "SELECT count(*) FROM fires WHERE job = 'beat'").await;
+    assert_eq!(house.rows(fired).await, [["3", "1", "3"]]);
+    fine(&house, &["edit", "stretch", "--max", "4"]).await;
+    let ended = "SELECT coalesce(max(fired), 0) FROM jobs WHERE name = 'stretch' AND ended_at IS NOT NULL";
+    house.until_at_least(4, ended).await;
+    house.until_at_least(4, "SELECT count(*) FROM push_history WHERE job = 'stretch' AND state = 'sent'").await;
+    assert_eq!(texts(&house).iter().filter(|text| *text == "once more").count(), 1);
+    even(&house).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_fires_from_when_until_when_it_is_told_and_ends_with_the_last_of_it() {
+    let house = house().await;
+    let mut daemon = house.daemon().await;
+    let soon = house.rows("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+3 seconds'), strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+5 seconds')").await;
+    let (from, until_at) = (&soon[0][0], &soon[0][1]);
+    fine(&house, &[&["add", "stretch", "--every", "1s", "--from", from, "--until", until_at], &TEA[..]].concat()).await;
+    house.until_at_least(3, "SELECT count(*) FROM pushes WHERE state = 'sent'").await;
+    let ended = "SELECT count(*), substr(min(due_at), 1, 19) || 'Z', substr(max(due_at), 1, 19) || 'Z', substr(max(ended_at), 1, 19) || 'Z'
+                   FROM fires JOIN jobs ON name = job";
+    assert_eq!(house.rows(ended).await, [["3", from, until_at, until_at]]);
+    for (words, part) in [
+        (["--every", "1h", "--from", "2030-01-02T00:00", "--until", "2030-01-01T00:00"], "before"),
+        (["--in", "1h", "--until", "2030-01-01T00:00", "--max", "1"], "one instant"),
+        (["--every", "1h", "--max", "0", "--zone", "UTC"], "max_fires"),
+    ] {
+        let told = refused(&house, 64, &[&["add", "other"][..], &words, &TEA[..]].concat()).await;
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    even(&house).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_on_demand_fires_when_somebody_says_so_and_at_no_other_time() {
+    let house = house().await;
+    let alert = "  - {name: alert, on_demand: true, push: {im: hook, group: 1, text: Something is wrong}}\n";
+    house.configure("", &format!("{OF_FILES}{alert}"));
+    let mut daemon = house.daemon().await;
+    fine(&house, &["add", "made", "--on-demand", "--im", "hook", "--group", "2", "--text", "made"]).await;
+    assert_eq!(names(&house, &[]).await, ["alert", "made", "yearly"]);
+    for job in ["alert", "made"] {
+        let told = fine(&house, &["next", job]).await;
+        assert!(told.contains("on demand") && told.contains(&format!("pushcron fire {job}")), "{told}");
+        fine(&house, &["fire", job, "--wait"]).await;
+        assert!(fine(&house, &["export", job]).await.contains("on_demand: true"));
+    }
+    assert_eq!(texts(&house), ["Something is wrong", "made"]);
+    let rows = "SELECT schedule, next_due_at, ended_at, fired FROM jobs WHERE name <> 'yearly' ORDER BY name";
+    assert_eq!(house.rows(rows).await, vec![["on demand", "", "", "0"]; 2]);
+    // From a schedule to none, and back.
+    fine(&house, &["edit", "made", "--every", "1s"]).await;
+    house.until_at_least(1, "SELECT count(*) FROM fires WHERE triggered_by = 'cron'").await;
+    fine(&house, &["edit", "made", "--on-demand"]).await;
+    even(&house).await;
+    for (words, part) in [(["--max", "3"], "has no instants"), (["--until", "2030-01-01T00:00"], "has no instants")] {
+        let told = refused(&house, 64, &[&["add", "other", "--on-demand"][..], &words, &TEA[..]].concat()).await;
+        assert!(told.contains(part), "{told}");
+    }
+    let told = refused(&house, 64, &[&["add", "other", "--on-demand", "--every", "1h"], &TEA[..]].concat()).await;
+    assert!(told.contains("--on-demand"), "{told}");
+    for (keys, part) in [
+        ("on_demand: true, every: 1h", "one schedule"),
+        ("on_demand: false", "expected true"),
+        ("on_demand: true, only: cn.workdays", "no days"),
+    ] {
+        let job = format!("  - {{name: bad, {keys}, push: {{im: hook, group: 1, text: x}}}}\n");
+        house.configure("", &format!("{OF_FILES}{job}"));
+        let told = refused(&house, 78, &["check"]).await;
+        assert!(told.contains(part), "{keys}: {told}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn h4_a_job_of_the_files_is_neither_removed_nor_edited_by_a_verb_which_names_its_file_and_line() {
     let house = house().await;
     let mut daemon = house.daemon().await;

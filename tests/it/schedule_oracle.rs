@@ -130,7 +130,7 @@ fn check(cache: &mut ScheduleCache, zone: &str, spans: &[Span], pattern: &Patter
     for &dst_gap in gap_rules {
         let cron = Schedule::Cron(pattern.text.clone());
         let schedule = cache
-            .get_or_compile(Timing { schedule: &cron, timezone: zone, dst_gap, days: None })
+            .get_or_compile(Timing { schedule: &cron, timezone: zone, dst_gap, days: None, life: None })
             .unwrap_or_else(|error| panic!("{zone}: {error}"));
         let instant = |minute: i64| UtcMs(minute * 60_000);
         let label = || format!("'{}' in {zone}, {} to {}, {dst_gap:?}", pattern.text, instant(from), instant(to));

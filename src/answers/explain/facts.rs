@@ -33,6 +33,14 @@ pub enum Fact<'a> {
     NotEvaluable {
         by: By<'a>,
     },
+    /// The job had come to its end before.
+    Ended {
+        at: UtcMs,
+        to_come: bool,
+        by: By<'a>,
+        ended_at: UtcMs,
+        because: Ending,
+    },
     /// The schedule calls for an instant that has not come yet.
     ToCome {
         due_at: UtcMs,
@@ -77,6 +85,16 @@ impl By<'_> {
         let Revision { revision, schedule, timezone, from_at, .. } = revision;
         By { revision: *revision, schedule, timezone, from_at: *from_at }
     }
+}
+
+/// Why a job came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It had fired so often, which is its `max_fires`.
+    MaxFires(u64),
+    /// Its `until` was over.
+    Until(UtcMs),
 }
 
 /// What becomes of an instant to come.

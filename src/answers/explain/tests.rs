@@ -23,6 +23,7 @@ fn story() -> Story {
             definition: Some(serde_json::from_value(definition).unwrap()),
             from_at: at("2026-01-01T00:00:00.000Z"),
             until_at: None,
+            spent_at: None,
         }],
         fires: Vec::new(),
         pruned_until: Some(at("2026-01-04T12:00:00.000Z")),

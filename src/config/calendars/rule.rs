@@ -18,6 +18,7 @@ pub(in crate::config) enum Beside {
     Cron,
     Every,
     At,
+    OnDemand,
 }
 
 impl Decoder<'_> {
@@ -91,6 +92,10 @@ impl DaysDraft {
         match beside {
             Beside::At => {
                 diagnostics.error(at, "a job with 'at' has one instant: calendars go with cron and every");
+                return None;
+            }
+            Beside::OnDemand => {
+                diagnostics.error(at, "a job with 'on_demand' has no days: calendars go with cron and every");
                 return None;
             }
             Beside::Every if !only_filters => {

@@ -16,8 +16,8 @@ use self::blocks::{
     reference, whole,
 };
 use super::keys::{
-    DAEMON_KEYS, DEFAULTS_KEYS, HEARTBEAT_KEYS, JOB_KEYS, MISFIRE_KEYS, MOST_ATTEMPTS, MOST_CAUGHT_UP, ON_FAILURE_KEYS,
-    RETRY_KEYS,
+    DAEMON_KEYS, DEFAULTS_KEYS, HEARTBEAT_KEYS, JOB_KEYS, MISFIRE_KEYS, MOST_ATTEMPTS, MOST_CAUGHT_UP, MOST_FIRES,
+    ON_FAILURE_KEYS, RETRY_KEYS, SCHEDULE_KEYS,
 };
 use crate::domain::SenderSpec;
 
@@ -288,7 +288,12 @@ fn job() -> Value {
                 reference("duration"),
                 "A period in whole seconds, counted from the epoch: 30s fires at :00 and :30.",
             ),
-            key("at", at, "One instant: 2026-12-24T18:00 in the job's zone, or with an offset or Z."),
+            key("at", at.clone(), "One instant: 2026-12-24T18:00 in the job's zone, or with an offset or Z."),
+            key(
+                "on_demand",
+                json!({"type": "boolean", "const": true}),
+                "Instead of a schedule: it fires when `fire` says so, with its own message or another one.",
+            ),
             key("timezone", reference("text"), "The IANA name of the zone. daemon.timezone when absent."),
             key("enabled", reference("bool"), "Whether the schedule counts. `fire` works all the same.").or(true),
             key("push", push, "What is sent to whom: one push, or a list of them."),
@@ -296,12 +301,20 @@ fn job() -> Value {
             key("misfire", reference("misfire"), "What happens to instants that were noticed too late."),
             overlap(),
             dst_gap(),
+            key("from", at.clone(), "With cron or every: it fires at no earlier instant. A time as for at."),
+            key("until", at, "With cron or every: it fires at no later instant, and has come to its end then. A time as for at."),
+            key(
+                "max_fires",
+                whole(1, Some(MOST_FIRES)),
+                "With cron or every: it has come to its end with so many fires by its schedule; those skipped, missed or by \
+                 hand do not count. A changed schedule counts anew.",
+            ),
         ]
         .into_iter()
         .chain(calendars::job_keys())
         .chain([pushes::render()]),
     );
-    let mut schema = one_of_required(known(schema, &JOB_KEYS), &["cron", "every", "at"]);
+    let mut schema = one_of_required(known(schema, &JOB_KEYS), &SCHEDULE_KEYS);
     schema["required"] = json!(["name", "push"]);
     schema
 }

@@ -17,6 +17,7 @@ fn job(revisions: &[(i64, u64)], place: i64) -> LedgerJob {
         timezone: "UTC".to_owned(),
         dst_gap: None,
         days: None,
+        life: None,
         from_at: at(*from),
         until_at,
     };

@@ -45,16 +45,20 @@ pub struct Recorded {
     /// Jobs of which nothing was recorded, since their place is no longer the cursor's `from`, or they are gone:
     /// read [`Store::jobs`](crate::store::Store::jobs) again and decide anew. Else the instants that were withdrawn would have no row.
     pub stale: Vec<Arc<str>>,
+    /// Jobs that have fired as often as they may with one of these, and its instant: of what comes after it nothing was
+    /// recorded.
+    pub spent: Vec<(Arc<str>, UtcMs)>,
 }
 
 impl Recorded {
     /// What came of another part of the same.
     pub fn add(&mut self, part: Recorded) {
-        let Recorded { pushes, cancelled, skipped, stale } = part;
+        let Recorded { pushes, cancelled, skipped, stale, spent } = part;
         self.pushes.extend(pushes);
         self.cancelled.extend(cancelled);
         self.skipped += skipped;
         self.stale.extend(stale);
+        self.spent.extend(spent);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::job::{DstGap, JobSource, Timing};
+use crate::domain::job::{DstGap, JobSource, Life, Timing};
 use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
 
 /// A job as the scheduler needs it: without its messages.
@@ -26,6 +26,9 @@ pub struct StoredJob {
     /// When this revision was loaded.
     pub loaded_at: UtcMs,
     pub source: JobSource,
+    pub life: Option<Box<Life>>,
+    /// The last instant of a job that has fired as often as it may: what comes after it is nobody's.
+    pub spent_at: Option<UtcMs>,
 }
 
 impl StoredJob {
@@ -46,11 +49,19 @@ impl StoredJob {
             revision: 1,
             loaded_at: now,
             source: JobSource::File,
+            life: job.life.clone(),
+            spent_at: None,
         }
     }
 
     pub fn timing(&self) -> Timing<'_> {
-        Timing { schedule: &self.schedule, timezone: &self.timezone, dst_gap: self.dst_gap, days: self.days.as_deref() }
+        Timing {
+            schedule: &self.schedule,
+            timezone: &self.timezone,
+            dst_gap: self.dst_gap,
+            days: self.days.as_deref(),
+            life: self.life.as_deref(),
+        }
     }
 }
 
@@ -64,6 +75,8 @@ pub struct JobChange {
     /// The schedule is as before, so that an earlier place holds: another process may have withdrawn what was
     /// recorded ahead since the caller looked.
     pub keeps_place: bool,
+    /// What has fired goes on to count, for a job that fires so often and no more.
+    pub keeps_count: bool,
     pub source: JobSource,
 }
 
@@ -99,4 +112,6 @@ pub struct Applied {
     /// Jobs that came back, whose places lie before now, and where: the clock was put back, and what a row had settled
     /// of them beyond now is to be settled anew, but for what lies before now, which is nobody's to fire.
     pub reopened: Vec<(Arc<str>, UtcMs)>,
+    /// Changed jobs that have fired as often as they may, with the last instants that they have.
+    pub spent: Vec<(Arc<str>, UtcMs)>,
 }

@@ -17,6 +17,9 @@ pub struct Revision {
     pub from_at: UtcMs,
     /// None: it holds.
     pub until_at: Option<UtcMs>,
+    /// The last instant that it had, where the job has fired as often as it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_at: Option<UtcMs>,
 }
 
 /// A row of `fires` with all that hangs on it, for `explain`.

@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0006_run_time_jobs.sql"),
     include_str!("../../../migrations/sqlite/0007_rendered.sql"),
     include_str!("../../../migrations/sqlite/0008_fallbacks.sql"),
+    include_str!("../../../migrations/sqlite/0009_lives.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

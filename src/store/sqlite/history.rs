@@ -32,6 +32,10 @@ impl History for SqliteStore {
         self.read(simulated::simulated_until).await
     }
 
+    async fn counted_fires(&self) -> StoreResult<Vec<(String, u64)>> {
+        self.read(job_rows::counted_fires).await
+    }
+
     async fn paused_jobs(&self) -> StoreResult<Vec<String>> {
         self.read(job_rows::paused_jobs).await
     }

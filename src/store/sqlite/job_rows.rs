@@ -10,14 +10,14 @@ use super::calendars;
 use super::cells::{instant, maybe_instant, text};
 use super::fault::no_job;
 use super::fault::{Fault, Result};
-use crate::domain::job::{DstGap, JobSource};
+use crate::domain::job::{DstGap, JobSource, Life};
 use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
 use crate::store::model::{Definition, StoredJob};
 
 pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
     let mut statement = conn.prepare(
         "SELECT name, definition, timezone, enabled, paused_at IS NOT NULL, next_due_at, definition_hash, revision,
-                loaded_at, source
+                loaded_at, source, iif(fires_left = 0, ended_at, NULL)
            FROM jobs WHERE removed_at IS NULL ORDER BY name",
     )?;
     let job = |row: &Row<'_>| match stored_job(row) {
@@ -51,6 +51,8 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
         revision: row.get(7)?,
         loaded_at,
         source: source(row, 9)?,
+        life: None,
+        spent_at: maybe_instant(row, 10)?,
     })
 }
 
@@ -68,8 +70,10 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         dst_gap: DstGap,
         #[serde(default)]
         days: Option<Box<DayRule>>,
+        #[serde(default)]
+        life: Option<Box<Life>>,
     }
-    let Parts { schedule, misfire, overlap, dst_gap, days } = serde_json::from_str(text(row, 1)?)?;
+    let Parts { schedule, misfire, overlap, dst_gap, days, life } = serde_json::from_str(text(row, 1)?)?;
     Ok(StoredJob {
         name: row.get(0)?,
         schedule,
@@ -85,6 +89,8 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         revision: row.get(7)?,
         loaded_at: instant(row, 8)?,
         source: source(row, 9)?,
+        life,
+        spent_at: maybe_instant(row, 10)?,
     })
 }
 
@@ -125,6 +131,16 @@ pub(super) fn changed_by_verbs(conn: &Connection) -> Result<Vec<String>> {
     Ok(standing.collect::<rusqlite::Result<_>>()?)
 }
 
+pub(super) fn counted_fires(conn: &Connection) -> Result<Vec<(String, u64)>> {
+    let mut statement = conn.prepare(
+        "SELECT name, max(0, (definition ->> '$.life.max_fires') - fires_left)
+           FROM jobs WHERE fires_left IS NOT NULL AND removed_at IS NULL ORDER BY name",
+    )?;
+    let counted = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    let counted = counted.map(|row| row.map(|(name, count)| (name, u64::try_from(count).unwrap_or(0))));
+    Ok(counted.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn paused_jobs(conn: &Connection) -> Result<Vec<String>> {
     let mut statement =
         conn.prepare("SELECT name FROM jobs WHERE paused_at IS NOT NULL AND removed_at IS NULL ORDER BY name")?;
@@ -140,6 +156,8 @@ pub(super) struct JobRow {
     pub next_due_at: Option<UtcMs>,
     pub ended_at: Option<UtcMs>,
     pub definition: String,
+    /// So many fires it may have yet; None: for ever.
+    pub fires_left: Option<u64>,
 }
 
 /// Finds jobs that are not removed.
@@ -148,7 +166,7 @@ pub(super) struct FindJob<'conn>(CachedStatement<'conn>);
 impl<'conn> FindJob<'conn> {
     pub fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(FindJob(conn.prepare_cached(
-            "SELECT rowid, revision, paused_at, next_due_at, ended_at, definition
+            "SELECT rowid, revision, paused_at, next_due_at, ended_at, definition, fires_left
                FROM jobs WHERE name = ?1 AND removed_at IS NULL",
         )?))
     }
@@ -163,6 +181,7 @@ impl<'conn> FindJob<'conn> {
             next_due_at: maybe_instant(row, 3)?,
             ended_at: maybe_instant(row, 4)?,
             definition: row.get(5)?,
+            fires_left: row.get::<_, Option<i64>>(6)?.map(|left| u64::try_from(left).unwrap_or(0)),
         }))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendars;
-use super::cells::At;
+use super::cells::{At, maybe_instant};
 use super::fault::{Result, no_job};
 use super::pushes;
 use super::withdraw::{end_revisions, reopen, withdraw_of};
@@ -42,7 +42,7 @@ impl Write for ApplyJobs {
             applied.changed += changed;
             applied.added += changes.len() as u64 - changed;
             calendars::keep(conn, changes.iter().filter_map(|change| change.job.days.as_deref()), self.now)?;
-            upsert(conn, changes, self.now)?;
+            applied.spent.extend(upsert(conn, changes, self.now)?);
             if !back.is_empty() {
                 let back: Vec<&str> = back.iter().map(String::as_str).collect();
                 applied.reopened.extend(reopen(conn, &back, self.now)?);
@@ -98,8 +98,8 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
     applied.withdrawn.extend(withdrawn.pushes);
     touch_blobs(conn, names, now)?;
     let ended = conn.execute(
-        "INSERT INTO job_revisions (job, revision, schedule, timezone, enabled, definition, from_at, until_at)
-         SELECT name, revision, schedule, timezone, enabled, definition, loaded_at, ?2
+        "INSERT INTO job_revisions (job, revision, schedule, timezone, enabled, definition, from_at, until_at, ended_at)
+         SELECT name, revision, schedule, timezone, enabled, definition, loaded_at, ?2, iif(fires_left = 0, ended_at, NULL)
            FROM jobs
           WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
         params![serde_json::to_string(names)?, At::from(now)],
@@ -108,36 +108,77 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
     Ok(ended as u64)
 }
 
-fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<()> {
+/// Returns those that have fired as often as they may, with their last instants: none after now, where the clock was put
+/// back since, for what this definition calls for begins there.
+fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(Arc<str>, UtcMs)>> {
     let mut statement = conn.prepare_cached(
         "INSERT INTO jobs (name, schedule, timezone, enabled, next_due_at, definition, definition_hash, revision,
-                           loaded_at, source)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?10)
+                           loaded_at, source, fires_left)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?10, ?11)
          ON CONFLICT (name) DO UPDATE
             SET schedule = excluded.schedule, timezone = excluded.timezone, enabled = excluded.enabled,
-                next_due_at = iif(?9 AND next_due_at < coalesce(excluded.next_due_at, '9999'),
-                                  next_due_at, excluded.next_due_at),
+                next_due_at = CASE WHEN ?11 = 0 THEN iif(?9 AND next_due_at <= min(ended_at, ?8), next_due_at, NULL)
+                                   WHEN ?9 AND next_due_at < coalesce(excluded.next_due_at, '9999') THEN next_due_at
+                                   ELSE excluded.next_due_at END,
                 definition = excluded.definition,
                 definition_hash = excluded.definition_hash, revision = revision + 1,
                 loaded_at = excluded.loaded_at, removed_at = NULL, source = excluded.source,
-                ended_at = iif(?9 AND excluded.next_due_at IS NULL, ended_at, NULL)",
+                ended_at = CASE WHEN ?11 = 0
+                                THEN min(?8, coalesce(ended_at, (SELECT coalesce(f.until_at, f.due_at) FROM fires AS f
+                                                                  WHERE f.job = jobs.name AND f.triggered_by = 'cron'
+                                                                  ORDER BY f.due_at DESC LIMIT 1), ?8))
+                                WHEN ?9 AND excluded.next_due_at IS NULL THEN ended_at END,
+                fires_left = ?11
+         RETURNING ended_at",
     )?;
     let now = At::from(now);
-    for JobChange { job, definition_hash, next_due_at, keeps_place, source } in changes {
-        statement.execute(params![
-            job.name,
-            job.schedule.describe(),
-            job.timezone,
-            job.enabled,
-            next_due_at.map(At::from),
-            serde_json::to_string(job)?,
-            definition_hash,
-            now,
-            keeps_place,
-            source.as_str(),
-        ])?;
+    let mut spent = Vec::new();
+    for change in changes {
+        let JobChange { job, definition_hash, next_due_at, keeps_place, source, .. } = change;
+        let left = fires_left(conn, change)?;
+        let ended_at = statement.query_row(
+            params![
+                job.name,
+                job.schedule.describe(),
+                job.timezone,
+                job.enabled,
+                next_due_at.map(At::from),
+                serde_json::to_string(job)?,
+                definition_hash,
+                now,
+                keeps_place,
+                source.as_str(),
+                left,
+            ],
+            |row| Ok(maybe_instant(row, 0)),
+        )??;
+        spent.extend(ended_at.filter(|_| left == Some(0)).map(|at| (job.name.as_str().into(), at)));
     }
-    Ok(())
+    Ok(spent)
+}
+
+/// How many fires a job may have yet; None: for ever.
+///
+/// What has fired goes on to count unless the schedule is another, or there was no `max_fires`. That holds for a job too
+/// that the files bring back as it was: that it was missing for a while is nobody's wish to have it fire again, which a
+/// verb that adds one of its name is.
+fn fires_left(conn: &Connection, change: &JobChange) -> Result<Option<i64>> {
+    let JobChange { job, keeps_count, source, .. } = change;
+    let Some(max) = job.max_fires() else { return Ok(None) };
+    let counted: Option<i64> = conn
+        .prepare_cached(
+            "SELECT (definition ->> '$.life.max_fires') - fires_left
+               FROM jobs
+              WHERE name = ?1 AND fires_left IS NOT NULL
+                AND iif(removed_at IS NULL, ?2, ?3 AND timezone = ?5 AND definition -> '$.schedule' = ?4 -> '$.schedule'
+                                                AND definition -> '$.days' IS ?4 -> '$.days')",
+        )?
+        .query_row(
+            params![job.name, keeps_count, !source.is_verb(), serde_json::to_string(job)?, job.timezone],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(Some(i64::try_from(max).unwrap_or(i64::MAX).saturating_sub(counted.unwrap_or(0)).max(0)))
 }
 
 /// Marks jobs removed and ends their waiting pushes; a pause ends with the job.

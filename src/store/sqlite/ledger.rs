@@ -11,14 +11,16 @@ use crate::domain::{LedgerIds, LedgerJob, LedgerRow, UtcMs};
 pub(super) fn jobs(conn: &Connection, only: Option<&str>, after: &str, limit: u64) -> Result<Vec<LedgerJob>> {
     let rows: String = conn.query_row(
         "SELECT json_group_array(json_object(
-                  'name', j.name, 'next_due_at', j.next_due_at,
+                  'name', j.name,
+                  'next_due_at', coalesce(j.next_due_at, iif(j.fires_left = 0, strftime('%Y-%m-%dT%H:%M:%fZ', j.ended_at, '+0.001 seconds'),
+                                                                 NULL)),
                   'pruned_until', (SELECT value FROM meta WHERE key = 'pruned_until'),
                   'revisions', (SELECT json_group_array(json_object(
                       'revision', revision, 'schedule', json(definition -> '$.schedule'),
                       'timezone', timezone, 'dst_gap', definition ->> '$.dst_gap',
-                      'days', json(definition -> '$.days'),
+                      'days', json(definition -> '$.days'), 'life', json(definition -> '$.life'),
                       'from_at', from_at, 'until_at', until_at) ORDER BY revision)
-                                  FROM (SELECT revision, definition, timezone, from_at, until_at
+                                  FROM (SELECT revision, definition, timezone, from_at, min(until_at, coalesce(ended_at, until_at)) AS until_at
                                           FROM job_revisions WHERE job = j.name
                                         UNION ALL
                                         SELECT j.revision, j.definition, j.timezone, j.loaded_at, NULL

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, params};
 use tracing::error;
 
-use super::cells::{At, number};
+use super::cells::{At, instant, number};
 use super::fault::{Fault, Result};
 use super::fires::{Fired, MakePushes, Plan};
 use super::gone::count_unused_fires;
@@ -22,6 +22,7 @@ use crate::store::model::{Cursor, NewFire, Recorded};
 /// Why a fire that was to go out did not; its row says so.
 const PAUSED: Reason = Reason::Paused;
 const OVERLAP: Reason = Reason::Overlap;
+const MAX_FIRES: Reason = Reason::MaxFires;
 const UNREADABLE: Reason = Reason::DefinitionUnreadable;
 
 pub(super) struct RecordFires {
@@ -68,8 +69,9 @@ impl RecordFires {
                 _ => recorded.stale.push(cursor.job.clone()),
             }
         }
-        self.record(conn, fires, &jobs, &mut recorded)?;
-        self.move_places(conn, cursors, fires, &jobs)?;
+        let course = self.record(conn, fires, &jobs, &mut recorded)?;
+        recorded.spent = course.spent();
+        self.move_places(conn, cursors, &jobs, &course)?;
         Ok(recorded)
     }
 
@@ -97,7 +99,8 @@ impl RecordFires {
         fires: &[&NewFire],
         jobs: &HashMap<&str, JobRow>,
         recorded: &mut Recorded,
-    ) -> Result<()> {
+    ) -> Result<Course> {
+        let mut course = Course::default();
         let mut insert = InsertFire::new(conn)?;
         let mut make = MakePushes::new(conn)?;
         let mut fired = HashSet::new();
@@ -107,11 +110,16 @@ impl RecordFires {
         for fire in fires {
             // Else its place is another, and the caller is told.
             let Some(job) = jobs.get(&*fire.job) else { continue };
+            let life = course.of(job, &fire.job);
+            if life.spent_at.is_some_and(|at| fire.due_at > at) {
+                continue;
+            }
             let perhaps_pruned = fire.count == 1 && pruned_until.is_some_and(|until| fire.due_at <= until);
             if perhaps_pruned && pruned::has_fired(conn, &fire.job, fire.due_at)? {
                 continue;
             }
             let instead = match fire.decision {
+                Decision::Fired if life.left == Some(0) => Some(MAX_FIRES),
                 Decision::Fired if job.paused_at.is_some_and(|at| at <= fire.due_at) => Some(PAUSED),
                 // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
                 Decision::Fired if fire.overlap == Overlap::Skip => {
@@ -135,6 +143,7 @@ impl RecordFires {
             recorded.skipped += u64::from(instead.is_some_and(|(_, reason)| reason == OVERLAP));
             if let Some(plan) = plan {
                 fired.insert(&fire.job);
+                life.count(fire.due_at);
                 let fire_of = Fired {
                     id,
                     job: &fire.job,
@@ -160,7 +169,7 @@ impl RecordFires {
             }
             recorded.cancelled.extend(known);
         }
-        Ok(())
+        Ok(course)
     }
 
     /// A place that goes back means that the clock shows an hour again.
@@ -170,26 +179,87 @@ impl RecordFires {
         &self,
         conn: &Connection,
         cursors: &[Cursor],
-        fires: &[&NewFire],
         jobs: &HashMap<&str, JobRow>,
+        course: &Course,
     ) -> Result<()> {
-        let mut statement = conn.prepare_cached("UPDATE jobs SET next_due_at = ?2, ended_at = ?3 WHERE rowid = ?1")?;
+        let mut statement = conn.prepare_cached(
+            "UPDATE jobs SET next_due_at = ?2, ended_at = ?3, fired = fired + ?4, fires_left = ?5 WHERE rowid = ?1",
+        )?;
         let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
         for Cursor { job, from, next_due_at } in cursors {
             let Some(row) = jobs.get(&**job) else { continue };
-            let ended_at = match next_due_at {
-                Some(_) => None,
-                None => {
-                    let of_it = fires.iter().filter(|fire| fire.job == *job);
-                    of_it.map(|fire| fire.until_at.unwrap_or(fire.due_at)).max().or(row.ended_at)
-                }
+            let life = course.0.get(job).cloned().unwrap_or_else(|| JobLife::of(row));
+            let (next_due_at, ended_at) = match (life.spent_at, next_due_at) {
+                // A gap from before may still be owed: then its place stays there.
+                (Some(spent_at), place) => (place.filter(|place| *place <= spent_at), Some(spent_at)),
+                (None, Some(place)) => (Some(*place), None),
+                // A gap is recorded after what fires behind it.
+                (None, None) => (None, last_of(conn, job)?.or(row.ended_at)),
             };
-            statement.execute(params![row.rowid, next_due_at.map(At::from), ended_at.map(At::from)])?;
-            if end(*next_due_at) < end(*from) {
+            statement.execute(params![
+                row.rowid,
+                next_due_at.map(At::from),
+                ended_at.map(At::from),
+                number(life.fired),
+                life.left.map(number),
+            ])?;
+            if end(next_due_at) < end(*from) {
                 answer_after(conn, job, self.now)?;
             }
         }
         Ok(())
+    }
+}
+
+/// The last instant of a job that has a row.
+fn last_of(conn: &Connection, job: &str) -> Result<Option<UtcMs>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT coalesce(until_at, due_at) FROM fires
+          WHERE job = ?1 AND triggered_by = 'cron' ORDER BY due_at DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query([job])?;
+    rows.next()?.map(|row| instant(row, 0)).transpose()
+}
+
+/// What the fires of one call make of the lives of their jobs.
+#[derive(Default)]
+struct Course(HashMap<Arc<str>, JobLife>);
+
+/// How often a job has fired in this call, and may yet.
+#[derive(Clone)]
+struct JobLife {
+    fired: u64,
+    /// None: for ever.
+    left: Option<u64>,
+    /// Its last instant, once none is left.
+    spent_at: Option<UtcMs>,
+}
+
+impl Course {
+    fn of(&mut self, job: &JobRow, name: &Arc<str>) -> &mut JobLife {
+        self.0.entry(name.clone()).or_insert_with(|| JobLife::of(job))
+    }
+}
+
+impl Course {
+    /// The jobs that have fired as often as they may with one of these fires.
+    fn spent(&self) -> Vec<(Arc<str>, UtcMs)> {
+        let by_these = self.0.iter().filter(|(_, life)| life.fired > 0);
+        by_these.filter_map(|(job, life)| Some((job.clone(), life.spent_at?))).collect()
+    }
+}
+
+impl JobLife {
+    fn of(job: &JobRow) -> JobLife {
+        JobLife { fired: 0, left: job.fires_left, spent_at: job.ended_at.filter(|_| job.fires_left == Some(0)) }
+    }
+
+    fn count(&mut self, due_at: UtcMs) {
+        self.fired += 1;
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if self.left == Some(0) {
+            self.spent_at = Some(due_at);
+        }
     }
 }
 

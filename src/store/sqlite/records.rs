@@ -113,9 +113,10 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
 
 pub(super) fn revisions(conn: &Connection, job: &str) -> Result<Vec<Revision>> {
     let mut statement = conn.prepare(
-        "SELECT revision, schedule, timezone, enabled, definition, from_at, until_at FROM job_revisions WHERE job = ?1
+        "SELECT revision, schedule, timezone, enabled, definition, from_at, until_at, ended_at FROM job_revisions WHERE job = ?1
          UNION ALL
-         SELECT revision, schedule, timezone, enabled, definition, loaded_at, NULL FROM jobs WHERE name = ?1 AND removed_at IS NULL
+         SELECT revision, schedule, timezone, enabled, definition, loaded_at, NULL, iif(fires_left = 0, ended_at, NULL)
+           FROM jobs WHERE name = ?1 AND removed_at IS NULL
           ORDER BY revision",
     )?;
     let rows = statement.query_and_then([job], |row| {
@@ -127,6 +128,7 @@ pub(super) fn revisions(conn: &Connection, job: &str) -> Result<Vec<Revision>> {
             definition: serde_json::from_str(text(row, 4)?).ok(),
             from_at: instant(row, 5)?,
             until_at: maybe_instant(row, 6)?,
+            spent_at: maybe_instant(row, 7)?,
         })
     })?;
     let mut revisions = rows.collect::<Result<Vec<Revision>>>()?;

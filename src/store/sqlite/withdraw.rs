@@ -41,17 +41,36 @@ pub(super) struct Withdrawn {
 
 /// Takes back what some jobs called for after `now`.
 pub(super) fn withdraw_of(conn: &Connection, jobs: &[&str], now: UtcMs) -> Result<Withdrawn> {
-    let ids = conn.query_row(
-        "SELECT json_group_array(f.id)
-           FROM jsonb_each(?1) AS j
-          CROSS JOIN fires AS f ON f.job = j.value AND f.due_at > ?2
-          WHERE f.triggered_by = 'cron' AND f.recorded_at < f.due_at
-            AND NOT EXISTS (SELECT 1 FROM pushes AS p
-                             WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))",
-        params![serde_json::to_string(jobs)?, At::from(now)],
-        |row| row.get(0),
-    )?;
-    withdraw(conn, ids, now)
+    let jobs = serde_json::to_string(jobs)?;
+    let ahead = || {
+        Ok(conn.query_row(
+            "SELECT json_group_array(f.id)
+               FROM jsonb_each(?1) AS n
+              CROSS JOIN jobs AS j ON j.name = n.value
+              CROSS JOIN fires AS f ON f.job = j.name AND f.due_at > ?2
+              WHERE f.triggered_by = 'cron' AND f.recorded_at < f.due_at
+                AND (j.fires_left IS NOT 0 OR f.decision = 'fired')
+                AND NOT EXISTS (SELECT 1 FROM pushes AS p
+                                 WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))",
+            params![jobs, At::from(now)],
+            |row| row.get(0),
+        )?)
+    };
+    withdraw_all(conn, ahead, now)
+}
+
+/// What did not fire of a job stays as it is while that has fired as often as it may. What is withdrawn may give it a fire
+/// back, and then all of it is still to come.
+fn withdraw_all(conn: &Connection, ids: impl Fn() -> Result<String>, now: UtcMs) -> Result<Withdrawn> {
+    let mut all = Withdrawn { fires: 0, pushes: Vec::new() };
+    loop {
+        let Withdrawn { fires, pushes } = withdraw(conn, ids()?, now)?;
+        all.fires += fires;
+        all.pushes.extend(pushes);
+        if fires == 0 {
+            return Ok(all);
+        }
+    }
 }
 
 /// Jobs that come back after they were removed under a clock that was put back since: what of them had not fired after
@@ -59,7 +78,7 @@ pub(super) fn withdraw_of(conn: &Connection, jobs: &[&str], now: UtcMs) -> Resul
 /// `now` with it, since a row reached over it that stood for many instants.
 pub(super) fn reopen(conn: &Connection, jobs: &[&str], now: UtcMs) -> Result<Vec<(Arc<str>, UtcMs)>> {
     let jobs = serde_json::to_string(jobs)?;
-    withdraw(conn, undecided(conn, now, Some(&jobs))?, now)?;
+    withdraw_all(conn, || undecided(conn, now, Some(&jobs)), now)?;
     let mut statement = conn.prepare_cached(
         "SELECT name, next_due_at FROM jobs
           WHERE name IN (SELECT value FROM jsonb_each(?1)) AND next_due_at <= ?2 ORDER BY name",
@@ -76,8 +95,7 @@ impl Write for WithdrawAhead {
 
     fn run(&mut self, conn: &Connection) -> Result<u64> {
         NoteWatch { now: self.now }.run(conn)?;
-        let ids = undecided(conn, self.now, None)?;
-        Ok(withdraw(conn, ids, self.now)?.fires)
+        Ok(withdraw_all(conn, || undecided(conn, self.now, None), self.now)?.fires)
     }
 }
 
@@ -95,6 +113,7 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
                       WHERE f.due_at > ?1 AND f.triggered_by = 'cron'
                         AND (?2 IS NULL OR f.job IN (SELECT value FROM jsonb_each(?2)))
                         AND (f.recorded_at < f.due_at OR f.decision <> 'fired' AND f.reason <> 'restored')
+                        AND (j.fires_left IS NOT 0 OR f.decision = 'fired')
                         AND NOT EXISTS (SELECT 1 FROM pushes AS p
                                          WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))
                      UNION ALL
@@ -102,13 +121,17 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
                        FROM fires AS f INDEXED BY fires_spans
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.until_at > ?1 AND f.until_at IS NOT NULL AND f.due_at <= ?1 AND f.reason <> 'restored'
+                        AND j.fires_left IS NOT 0
                         AND (?2 IS NULL OR f.job IN (SELECT value FROM jsonb_each(?2)))
                         AND NOT EXISTS (SELECT 1 FROM job_revisions AS r
                                          WHERE r.job = f.job AND r.revision >= f.revision
                                            AND (r.timezone <> j.timezone
                                                 OR r.definition -> '$.schedule' <> j.definition -> '$.schedule'
                                                 OR r.definition -> '$.dst_gap' IS NOT j.definition -> '$.dst_gap'
-                                                OR r.definition -> '$.days' IS NOT j.definition -> '$.days')))",
+                                                OR r.definition -> '$.days' IS NOT j.definition -> '$.days'
+                                                OR r.definition -> '$.life.from' IS NOT j.definition -> '$.life.from'
+                                                OR r.definition -> '$.life.until'
+                                                   IS NOT j.definition -> '$.life.until')))",
         params![At::from(now), jobs],
         |row| row.get(0),
     )?;
@@ -126,13 +149,20 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
         .query_map([&ids], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let mut places = conn.prepare(
-        "SELECT f.job, min(f.due_at)
-           FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value
+        "SELECT f.job, min(f.due_at), sum(f.decision = 'fired'),
+                sum(f.decision = 'fired'
+                    AND NOT EXISTS (SELECT 1 FROM job_revisions AS r
+                                     WHERE r.job = f.job AND r.revision >= f.revision
+                                       AND (r.timezone <> j.timezone
+                                            OR r.definition -> '$.schedule' <> j.definition -> '$.schedule'
+                                            OR r.definition -> '$.life.max_fires' IS NULL)))
+           FROM jsonb_each(?1) AS i CROSS JOIN fires AS f ON f.id = i.value CROSS JOIN jobs AS j ON j.name = f.job
           GROUP BY f.job",
     )?;
     let mut places = places.query([&ids])?;
     while let Some(row) = places.next()? {
         let (job, place) = (text(row, 0)?, instant(row, 1)?);
+        give_back(conn, job, row.get(2)?, row.get(3)?)?;
         conn.prepare_cached(
             "UPDATE jobs SET next_due_at = ?2, ended_at = NULL
               WHERE name = ?1 AND (next_due_at IS NULL OR next_due_at > ?2)",
@@ -144,11 +174,26 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
     Ok(Withdrawn { fires: gone.fires, pushes })
 }
 
+/// So many fires of a job are taken back, `counted` of them by the schedule that it has now: those it may have again.
+fn give_back(conn: &Connection, job: &str, fired: i64, counted: i64) -> Result<()> {
+    if fired > 0 {
+        conn.prepare_cached(
+            "UPDATE jobs
+                SET fired = max(0, fired - ?2),
+                    fires_left = min(fires_left + ?3, definition ->> '$.life.max_fires'),
+                    ended_at = iif(fires_left = 0 AND ?3 > 0, NULL, ended_at)
+              WHERE name = ?1",
+        )?
+        .execute(params![job, fired, counted])?;
+    }
+    Ok(())
+}
+
 /// By the open pushes, which are few beside the fires of a long history.
 pub(super) fn unwatched(conn: &Connection, after: Option<UtcMs>, until: UtcMs) -> Result<Vec<Unwatched>> {
     let mut statement = conn.prepare(
         "SELECT j.name, j.definition, j.timezone, j.enabled, j.paused_at IS NOT NULL, j.next_due_at, j.definition_hash,
-                j.revision, j.loaded_at, j.source, p.id, f.due_at
+                j.revision, j.loaded_at, j.source, iif(j.fires_left = 0, j.ended_at, NULL), p.id, f.due_at
            FROM pushes AS p INDEXED BY pushes_open
            JOIN fires AS f ON f.id = p.fire_id
            JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
@@ -160,7 +205,7 @@ pub(super) fn unwatched(conn: &Connection, after: Option<UtcMs>, until: UtcMs) -
           ORDER BY p.id",
     )?;
     let rows = statement.query_and_then(params![after.map(At::from), At::from(until)], |row| {
-        Ok(Unwatched { job: stored_job(row)?, push_id: row.get(10)?, due_at: instant(row, 11)? })
+        Ok(Unwatched { job: stored_job(row)?, push_id: row.get(11)?, due_at: instant(row, 12)? })
     })?;
     let mut unwatched = rows.collect::<Result<Vec<_>>>()?;
     calendars::fill(conn, unwatched.iter_mut().filter_map(|push| push.job.days.as_deref_mut()))?;

@@ -170,6 +170,7 @@ fn job(name: &str, cron: &str, timezone: &str) -> Job {
         overlap: Overlap::Allow,
         dst_gap: DstGap::Fire,
         days: None,
+        life: None,
     }
 }
 
@@ -219,6 +220,7 @@ async fn load(store: &dyn Store, jobs: &[(&Job, UtcMs)]) {
         definition_hash: 1,
         next_due_at: Some(*next),
         keeps_place: false,
+        keeps_count: false,
         source: Default::default(),
     };
     store.apply_jobs(jobs.iter().map(change).collect(), vec![], at(-DAY)).await.unwrap();

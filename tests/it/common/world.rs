@@ -189,6 +189,7 @@ pub fn job(name: &str, schedule: Schedule) -> Job {
         overlap: Overlap::Allow,
         dst_gap: DstGap::Fire,
         days: None,
+        life: None,
     }
 }
 

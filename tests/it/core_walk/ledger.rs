@@ -20,6 +20,11 @@ struct Kept {
     stored: StoredJob,
     paused_at: Option<UtcMs>,
     removed: bool,
+    /// So many fires it may have yet.
+    left: Option<u64>,
+    /// The revision since which fires count for that, and the most that it could have since.
+    counts_from: u32,
+    most: u64,
     ended: Vec<LedgerRevision>,
 }
 
@@ -99,7 +104,12 @@ impl Ledger {
                 continue;
             }
             let kept = &self.jobs[&fire.job];
-            let goes_out = fire.decision == Decision::Fired && kept.paused_at.is_none_or(|at| at > fire.due_at);
+            if kept.stored.spent_at.is_some_and(|spent_at| fire.due_at > spent_at) {
+                continue;
+            }
+            let goes_out = kept.left != Some(0)
+                && fire.decision == Decision::Fired
+                && kept.paused_at.is_none_or(|at| at > fire.due_at);
             let is_open = || rows.0.values().any(|row| row.job.as_ref() == Some(&fire.job) && !row.state.is_final());
             let overlaps = goes_out && fire.overlap == Overlap::Skip && is_open();
             recorded.skipped += u64::from(overlaps);
@@ -121,15 +131,20 @@ impl Ledger {
                 let id = rows.insert(push(&fire, now));
                 pushes.push(id);
                 recorded.pushes.push(rows.open(id));
+                recorded.spent.extend(self.jobs.get_mut(&fire.job).unwrap().count(fire.due_at));
             }
             self.fires.insert(key, Fire { row, fire, pushes });
             self.last_recorded = Some(now);
         }
         for Cursor { job, from, next_due_at } in cursors.iter().filter(|cursor| !recorded.stale.contains(&cursor.job)) {
             let kept = self.jobs.get_mut(job).unwrap();
-            kept.stored.next_due_at = *next_due_at;
+            let next_due_at = match kept.stored.spent_at {
+                Some(spent_at) => next_due_at.filter(|place| *place <= spent_at),
+                None => *next_due_at,
+            };
+            kept.stored.next_due_at = next_due_at;
             let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
-            if end(*next_due_at) < end(*from) {
+            if end(next_due_at) < end(*from) {
                 kept.answer_after(now);
             }
         }
@@ -143,16 +158,28 @@ impl Ledger {
         for name in names.collect::<Vec<Arc<str>>>() {
             applied.withdrawn.extend(self.withdraw(now, rows, |job| *job == *name, false));
             if let Some(kept) = self.jobs.get_mut(&name).filter(|kept| !kept.removed) {
-                kept.ended.push(LedgerRevision { until_at: Some(now), ..kept.revision() });
+                let until = kept.stored.spent_at.map_or(now, |spent_at| now.min(spent_at));
+                kept.ended.push(LedgerRevision { until_at: Some(until), ..kept.revision() });
             }
             if let Some(kept) = self.jobs.get_mut(&name) {
                 kept.end_before(now);
             }
         }
-        for JobChange { job, definition_hash, next_due_at, keeps_place, .. } in changes {
+        for JobChange { job, definition_hash, next_due_at, keeps_place, keeps_count, .. } in changes {
             let name: Arc<str> = Arc::from(&*job.name);
             let old = self.jobs.remove(&name);
             let is_back = old.as_ref().is_some_and(|old| old.removed);
+            let was_spent_at = old.as_ref().and_then(|old| old.stored.spent_at);
+            // Put back as it was, it has fired as often as it had.
+            let counting = old.as_ref().filter(|old| match old.removed {
+                true => old.stored.schedule == job.schedule,
+                false => keeps_count,
+            });
+            let counting = counting.and_then(|old| Some((old.stored.life.as_ref()?.max_fires? - old.left?, old)));
+            let max = job.max_fires();
+            let left = max.map(|max| max.saturating_sub(counting.map_or(0, |(counted, _)| counted)));
+            let most = counting.map_or(0, |(_, old)| old.most).max(max.unwrap_or(0));
+            let since = counting.map(|(_, old)| old.counts_from);
             let (revision, paused, paused_at, ended) = match old {
                 Some(old) => {
                     (old.stored.revision + 1, old.stored.paused, old.paused_at, (old.stored.next_due_at, old.ended))
@@ -162,8 +189,15 @@ impl Ledger {
             let (place, ended) = ended;
             let earlier = place.filter(|place| keeps_place && *place < next_due_at.unwrap_or(UtcMs::MAX));
             let place = earlier.or(next_due_at);
-            let stored = StoredJob { paused, revision, ..StoredJob::new(&job, definition_hash, place, now) };
-            self.jobs.insert(name.clone(), Kept { stored, paused_at, removed: false, ended });
+            let last = self.rows_of(&name).map(|row| row.until_at.unwrap_or(row.due_at)).max();
+            let spent_at = (left == Some(0)).then(|| was_spent_at.or(last).unwrap_or(now).min(now));
+            let kept_place = |spent_at| place.filter(|place| keeps_place && *place <= spent_at);
+            let place = spent_at.map_or(place, kept_place);
+            applied.spent.extend(spent_at.map(|at| (name.clone(), at)));
+            let stored = StoredJob { paused, revision, spent_at, ..StoredJob::new(&job, definition_hash, place, now) };
+            let counts_from = since.unwrap_or(revision);
+            let kept = Kept { stored, paused_at, removed: false, left, counts_from, most, ended };
+            self.jobs.insert(name.clone(), kept);
             if is_back {
                 applied.withdrawn.extend(self.withdraw(now, rows, |job| *job == *name, true));
                 let place = self.jobs[&name].stored.next_due_at;
@@ -191,10 +225,21 @@ impl Ledger {
     }
 
     /// Takes back what is still to come of these jobs; `all`: what was skipped or missed, and gaps that have begun, too.
+    ///
+    /// What did not fire of a job that has fired as often as it may stays, unless it is given a fire back by this.
     fn withdraw(&mut self, now: UtcMs, rows: &mut Rows, of: impl Fn(&str) -> bool, all: bool) -> Vec<i64> {
+        let (mut pushes, mut before) = (Vec::new(), usize::MAX);
+        while before != self.fires.len() {
+            before = self.fires.len();
+            pushes.extend(self.withdraw_once(now, rows, &of, all));
+        }
+        pushes
+    }
+
+    fn withdraw_once(&mut self, now: UtcMs, rows: &mut Rows, of: impl Fn(&str) -> bool, all: bool) -> Vec<i64> {
         let is_to_come = |(job, due_at): &(Arc<str>, UtcMs), fire: &Fire| {
             let kept = &self.jobs[job];
-            if kept.removed || !of(job) {
+            if kept.removed || !of(job) || kept.left == Some(0) && fire.pushes.is_empty() {
                 return false;
             }
             if *due_at > now {
@@ -212,9 +257,13 @@ impl Ledger {
         for key in gone {
             let fire = self.fires.remove(&key).unwrap();
             fire.pushes.iter().for_each(|id| drop(rows.0.remove(id)));
+            let was_free = fire.pushes.is_empty();
             pushes.extend(fire.pushes);
             let (job, place) = key;
             let kept = self.jobs.get_mut(&job).unwrap();
+            if !was_free && fire.row.revision >= kept.counts_from {
+                kept.give_back();
+            }
             if kept.stored.next_due_at.is_none_or(|at| at > place) {
                 kept.stored.next_due_at = Some(place);
             }
@@ -228,8 +277,18 @@ impl Ledger {
         for (name, kept) in &self.jobs {
             let mut revisions = kept.ended.clone();
             revisions.extend((!kept.removed).then(|| kept.revision()));
-            let job =
-                LedgerJob { name: name.clone(), next_due_at: kept.stored.next_due_at, pruned_until: None, revisions };
+            let end = kept.stored.spent_at.map(|at| UtcMs(at.0 + 1));
+            let next_due_at = kept.stored.next_due_at.or(end);
+            let job = LedgerJob { name: name.clone(), next_due_at, pruned_until: None, revisions };
+            let fired = self.fires.iter().filter(|((job, _), fire)| job == name && !fire.pushes.is_empty());
+            let counted = fired.filter(|(_, fire)| fire.row.revision >= kept.counts_from).count() as u64;
+            if let Some(left) = kept.left {
+                assert!(counted <= kept.most, "{name} fired {counted} times, which may at most {}", kept.most);
+                assert!(
+                    left > 0 || counted >= kept.stored.life.as_ref().unwrap().max_fires.unwrap(),
+                    "{name} ended early"
+                );
+            }
             let mut held = Held::open(&job, None, now, ZONE_VERSION, &mut ScheduleCache::default()).unwrap();
             self.rows_of(name).for_each(|row| held.enter(row));
             let balance = held.close();
@@ -244,9 +303,28 @@ impl Ledger {
 
 impl Kept {
     fn revision(&self) -> LedgerRevision {
-        let StoredJob { revision, schedule, timezone, dst_gap, loaded_at, .. } = self.stored.clone();
+        let StoredJob { revision, schedule, timezone, dst_gap, loaded_at, life, .. } = self.stored.clone();
         let (schedule, dst_gap) = (Ok(schedule), Some(dst_gap));
-        LedgerRevision { revision, schedule, timezone, dst_gap, days: None, from_at: loaded_at, until_at: None }
+        LedgerRevision { revision, schedule, timezone, dst_gap, days: None, life, from_at: loaded_at, until_at: None }
+    }
+
+    /// It has fired by its schedule; the answer tells that it may not again.
+    fn count(&mut self, due_at: UtcMs) -> Option<(Arc<str>, UtcMs)> {
+        let left = self.left.as_mut()?;
+        *left -= 1;
+        if *left > 0 {
+            return None;
+        }
+        self.stored.spent_at = Some(due_at);
+        Some((self.stored.name.clone(), due_at))
+    }
+
+    /// What fired is still to come.
+    fn give_back(&mut self) {
+        if let Some(left) = &mut self.left {
+            *left += 1;
+            self.stored.spent_at = None;
+        }
     }
 
     fn answer_after(&mut self, instant: UtcMs) {

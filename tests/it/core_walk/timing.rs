@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use fastrand::Rng;
-use pushcron::domain::job::DstGap;
+use pushcron::domain::job::{DstGap, Life};
 use pushcron::domain::{Job, Misfire, MisfirePolicy, Overlap, Reading, Schedule};
 use pushcron::engine::core::timer::{self, Timer};
 use pushcron::engine::core::{Event, Input};
@@ -22,6 +22,7 @@ const JOBS: [(&str, u64, Overlap); 4] = [
 ];
 
 fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
+    let max_fires = (rng.u8(0..3) == 0).then(|| rng.u64(1..6));
     let policy = [MisfirePolicy::Skip, MisfirePolicy::Latest, MisfirePolicy::All][rng.usize(0..3)];
     Job {
         name: name.to_owned(),
@@ -33,6 +34,7 @@ fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
         overlap,
         dst_gap: DstGap::Fire,
         days: None,
+        life: max_fires.map(|max| Box::new(Life { max_fires: Some(max), ..Life::default() })),
     }
 }
 

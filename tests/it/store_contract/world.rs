@@ -60,6 +60,7 @@ pub fn job(name: &str) -> Job {
         overlap: Overlap::Allow,
         dst_gap: Default::default(),
         days: None,
+        life: None,
     }
 }
 
@@ -69,6 +70,7 @@ pub fn change(job: Job, next: UtcMs) -> JobChange {
         job,
         next_due_at: Some(next),
         keeps_place: false,
+        keeps_count: false,
         source: Default::default(),
     }
 }

@@ -137,17 +137,21 @@ impl Timer {
                 .compile(job.timing())
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
             let known = self.timeline.get(&job.name);
-            let keeps_place = known.is_some_and(|known| Arc::ptr_eq(&known.schedule, &schedule));
+            let keeps_place = known.is_some_and(|known| Arc::ptr_eq(&known.defined, &schedule));
+            let max_fires = job.max_fires();
+            let keeps_end = known.is_some_and(|known| known.max_fires == max_fires);
             let next_due_at = match known {
-                Some(known) if keeps_place => known.place_at(now),
+                Some(known) if keeps_place && keeps_end => known.place_at(now),
                 _ => first_after(&schedule, now),
             };
-            let outgoing_job = known.filter(|_| !keeps_place);
-            // What was due is for the list that held then, and no instant is missed because a list was published.
-            let relisted = outgoing_job.filter(|known| known.schedule.differs_by_lists_alone(&schedule));
-            self.relisted.extend(relisted.map(|known| known.name.clone()));
+            let outgoing_job = known.filter(|_| !keeps_place || !keeps_end);
+            // What was due is for the list that held then, and no instant is missed because a list was published; nor
+            // because the job is to end sooner or later.
+            let goes_on = outgoing_job.filter(|known| keeps_place || known.defined.differs_by_lists_alone(&schedule));
+            self.relisted.extend(goes_on.map(|known| known.name.clone()));
+            let keeps_count = known.is_some_and(|known| keeps_place || known.defined.goes_on_as(&schedule));
             outgoing.extend(outgoing_job.map(|known| known.name.clone()));
-            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place, source });
+            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place, keeps_count, source });
         }
         self.tasks.extend([Task::ApplyPart { changes, removed, now }, Task::Close { names: outgoing, now }]);
         Ok(())
@@ -182,6 +186,9 @@ impl Timer {
         for mut job in scheduled {
             let reopened = applied.reopened.iter().find(|(name, _)| *name == job.name);
             job.next_due_at = reopened.map_or(job.next_due_at, |(_, place)| Some(*place));
+            if let Some((_, spent_at)) = applied.spent.iter().find(|(name, _)| *name == job.name) {
+                (job.next_due_at, job.spent_at) = (None, Some(*spent_at));
+            }
             self.timeline.put(job, now).map_err(|(job, error)| ApplyError::Schedule { job, error })?;
         }
         if !removed.is_empty() {

@@ -1,5 +1,7 @@
 //! Records what is due, hands on the pushes of it, and tells what was missed.
 
+use std::sync::Arc;
+
 use tracing::warn;
 
 use super::ask::Ask;
@@ -58,10 +60,11 @@ impl Timer {
     /// nothing was recorded of them, and all is read again.
     pub(super) fn recorded(&mut self, plan: Plan, recorded: Recorded, now: UtcMs, step: &mut Step<'_>) {
         // Not before: while the database cannot be written, the same would be told every second.
-        tell_missed(plan.fires.iter().filter(|fire| !recorded.stale.contains(&fire.job)));
+        tell_missed(plan.fires.iter().filter(|fire| is_durable(fire, &recorded)));
         count(&plan.fires, &recorded, step);
         self.refusals.note(&plan.cursors, &recorded.stale, step.now.moment);
         self.timeline.advance(plan);
+        self.timeline.end(&recorded.spent);
         self.put_off_refused(step.now.moment);
         if !recorded.cancelled.is_empty() {
             step.tell(Event::Dropped(recorded.cancelled));
@@ -85,10 +88,15 @@ impl Timer {
     }
 }
 
+/// Whether it was recorded, or has its row already.
+fn is_durable(fire: &NewFire, recorded: &Recorded) -> bool {
+    let comes_after = |(job, spent_at): &(Arc<str>, UtcMs)| *job == fire.job && fire.due_at > *spent_at;
+    !recorded.stale.contains(&fire.job) && !recorded.spent.iter().any(comes_after)
+}
+
 fn count(fires: &[NewFire], recorded: &Recorded, step: &mut Step<'_>) {
-    let is_durable = |fire: &&NewFire| !recorded.stale.contains(&fire.job);
     for decision in [Decision::Fired, Decision::Skipped, Decision::Missed] {
-        let of_it = fires.iter().filter(is_durable).filter(|fire| fire.decision == decision);
+        let of_it = fires.iter().filter(|fire| is_durable(fire, recorded)).filter(|fire| fire.decision == decision);
         let decided: u64 = of_it.map(|fire| fire.count).sum();
         let count = match decision {
             Decision::Fired => decided.saturating_sub(recorded.skipped),

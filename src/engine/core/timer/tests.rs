@@ -53,6 +53,7 @@ fn job(name: &str) -> Job {
         overlap: Overlap::Skip,
         dst_gap: DstGap::Fire,
         days: None,
+        life: None,
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::job::{JobSource, Timing};
+use crate::domain::job::{JobSource, Life, Timing};
 use crate::domain::{Misfire, Overlap, Reason, UtcMs};
 use crate::policy::misfire::{self, Gap, InstantDecision, JobView};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
@@ -51,6 +51,10 @@ const FEW: usize = 3;
 pub struct Scheduled {
     pub name: Arc<str>,
     pub schedule: Arc<CompiledSchedule>,
+    /// As the definition has it: [`Scheduled::schedule`] of a job that has fired as often as it may ends then.
+    pub defined: Arc<CompiledSchedule>,
+    /// So often it fires and no more.
+    pub max_fires: Option<u64>,
     pub definition_hash: i64,
     pub source: JobSource,
     /// The first instant that is not decided.
@@ -201,15 +205,24 @@ impl Timeline {
 
     /// Adds a job, or replaces the one of that name.
     pub fn put(&mut self, job: StoredJob, now: UtcMs) -> Result<(), (String, ScheduleError)> {
-        let schedule = self.cache.get_or_compile(job.timing()).map_err(|error| (job.name.to_string(), error))?;
+        let compiled = self.cache.get_or_compile(job.timing());
+        let defined = compiled.map_err(|error| (job.name.to_string(), error))?;
+        let schedule = match job.spent_at.filter(|spent_at| job.next_due_at.is_some_and(|place| place <= *spent_at)) {
+            None => defined.clone(),
+            Some(spent_at) => self.ending(&job, spent_at).map_err(|error| (job.name.to_string(), error))?,
+        };
         let misfire = self.intern_misfire(job.misfire);
         let zone = self.intern_zone(&job.timezone);
         let index = self.by_name.get(&job.name).copied();
-        let mut next_due_at = misfire::place_at(&schedule, job.next_due_at, now);
+        let mut next_due_at = match job.spent_at {
+            None => misfire::place_at(&schedule, job.next_due_at, now),
+            // A gap from before may be owed.
+            Some(spent_at) => job.next_due_at.filter(|place| *place <= spent_at),
+        };
         let (mut stored_at, mut owed) = (job.next_due_at, None);
         if let Some(known) = index.map(|index| &mut self.jobs[index]).filter(|known| known.owed.is_some()) {
             // A changed schedule was settled until now; one that goes on owes what it owed.
-            if Arc::ptr_eq(&known.schedule, &schedule) {
+            if Arc::ptr_eq(&known.defined, &defined) {
                 (next_due_at, stored_at, owed) = (known.next_due_at, known.stored_at, known.owed.take());
             }
         }
@@ -221,6 +234,8 @@ impl Timeline {
             stored_at,
             owed,
             schedule,
+            defined,
+            max_fires: job.life.as_ref().and_then(|life| life.max_fires),
             zone,
             misfire,
             overlap: job.overlap,
@@ -244,6 +259,24 @@ impl Timeline {
         }
         self.enqueue(index);
         Ok(())
+    }
+
+    /// The schedule of a job that has fired as often as it may.
+    fn ending(&mut self, job: &StoredJob, spent_at: UtcMs) -> Result<Arc<CompiledSchedule>, ScheduleError> {
+        let life = job.life.as_deref().copied().unwrap_or_default();
+        let until = life.until.map_or(spent_at, |until| until.min(spent_at));
+        let life = Life { until: Some(until), ..life };
+        self.cache.get_or_compile(Timing { life: Some(&life), ..job.timing() })
+    }
+
+    /// These jobs have fired as often as they may: nothing comes any more, but for what they owe.
+    pub fn end(&mut self, spent: &[(Arc<str>, UtcMs)]) {
+        for index in spent.iter().filter_map(|(name, _)| self.by_name.get(name)) {
+            let job = &mut self.jobs[*index];
+            job.next_due_at = None;
+            job.stored_at = job.owed.as_ref().map(|gap| gap.from);
+            job.generation += 1;
+        }
     }
 
     /// Forgets jobs. Their places stay as empty slots until the next start, which a reload can afford.

@@ -37,7 +37,7 @@ fn compile(cron: &str, rule: &DayRule) -> Arc<CompiledSchedule> {
 }
 
 fn try_compile(schedule: &Schedule, rule: &DayRule) -> Result<Arc<CompiledSchedule>, ScheduleError> {
-    let timing = Timing { schedule, timezone: "Asia/Shanghai", dst_gap: DstGap::Fire, days: Some(rule) };
+    let timing = Timing { schedule, timezone: "Asia/Shanghai", dst_gap: DstGap::Fire, days: Some(rule), life: None };
     ScheduleCache::default().get_or_compile(timing)
 }
 

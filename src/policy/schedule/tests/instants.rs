@@ -90,15 +90,28 @@ fn equal_schedules_share_one_compiled_form() {
     let mut cache = ScheduleCache::default();
     let schedule = Schedule::Cron("0 9 * * *".to_owned());
     let first = cache
-        .get_or_compile(Timing { schedule: &schedule, timezone: "Asia/Shanghai", dst_gap: DstGap::Fire, days: None })
+        .get_or_compile(Timing {
+            schedule: &schedule,
+            timezone: "Asia/Shanghai",
+            dst_gap: DstGap::Fire,
+            days: None,
+            life: None,
+        })
         .unwrap();
     let second = cache
-        .get_or_compile(Timing { schedule: &schedule, timezone: "Asia/Shanghai", dst_gap: DstGap::Fire, days: None })
+        .get_or_compile(Timing {
+            schedule: &schedule,
+            timezone: "Asia/Shanghai",
+            dst_gap: DstGap::Fire,
+            days: None,
+            life: None,
+        })
         .unwrap();
     assert!(Arc::ptr_eq(&first, &second));
     for (zone, gap) in [("Europe/Berlin", DstGap::Fire), ("Asia/Shanghai", DstGap::Skip)] {
-        let other =
-            cache.get_or_compile(Timing { schedule: &schedule, timezone: zone, dst_gap: gap, days: None }).unwrap();
+        let other = cache
+            .get_or_compile(Timing { schedule: &schedule, timezone: zone, dst_gap: gap, days: None, life: None })
+            .unwrap();
         assert!(!Arc::ptr_eq(&first, &other), "{zone} {gap:?}");
     }
     assert!(size_of::<CompiledSchedule>() <= 256, "{}", size_of::<CompiledSchedule>());

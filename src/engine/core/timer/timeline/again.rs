@@ -21,7 +21,7 @@ impl Timeline {
         let mut left_out = Vec::new();
         for job in stored {
             if let Some(known) = self.get(&job.name).filter(|known| known.definition_hash == job.definition_hash) {
-                timeline.cache.keep(job.timing(), &known.schedule);
+                timeline.cache.keep(job.timing(), &known.defined);
             }
             left_out.extend(timeline.put(job, now).err());
         }

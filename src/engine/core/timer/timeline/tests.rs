@@ -27,6 +27,8 @@ fn every_minute(name: &str) -> StoredJob {
         revision: 1,
         loaded_at: START,
         source: JobSource::File,
+        life: None,
+        spent_at: None,
     }
 }
 
