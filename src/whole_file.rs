@@ -76,7 +76,10 @@ fn directory(path: &Path) -> &Path {
 }
 
 /// Where a path leads in the end; that need not be there yet.
-fn behind_links(path: &Path) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// The file system's; and where links lead on and on.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match std::fs::read_link(&path) {

@@ -13,11 +13,12 @@ use serde::Serialize;
 
 use self::facts::{AttemptFact, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
 use super::contacts::Known;
+use super::names::no_job;
 use super::refusal::{Kind, Refusal};
 use super::rows::rows;
 use super::when::{self, Stretch};
 use crate::domain::{PushState, Trigger, UtcMs};
-use crate::policy::schedule::{CompiledSchedule, ScheduleCache};
+use crate::policy::schedule::{CompiledSchedule, Occurrence, ScheduleCache, Skip};
 use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revision, View};
 
 /// Fires that are told one by one; a time that names a day may hold thousands.
@@ -27,7 +28,7 @@ const MOST: usize = 5;
 #[derive(Serialize)]
 pub struct Explanation {
     pub asked: Stretch,
-    /// The instants in the stretch that the schedule calls for, by the revision that held.
+    /// The instants in the stretch that the schedule calls for, by the revision that held, those that it skips itself too.
     pub calls: Vec<UtcMs>,
     pub story: Story,
 }
@@ -55,7 +56,7 @@ impl Explanation {
     pub async fn read(store: &dyn History, job: &str, time: &str, now: UtcMs) -> Result<Explanation, Refusal> {
         let revisions = store.revisions(job).await?;
         if revisions.is_empty() {
-            return Err(Refusal::new(Kind::NotFound, format!("there is no job '{job}'; `pushcron jobs` lists them")));
+            return Err(no_job(job, []));
         }
         let asked = when::parse(time, &newest_zone(&revisions), now);
         let asked = asked.map_err(|problem| Refusal::new(Kind::Senseless, problem))?;
@@ -78,8 +79,8 @@ impl Explanation {
         let until =
             revision.and_then(|revision| revision.spent_at).map_or(asked.until, |at| asked.until.min(UtcMs(at.0 + 1)));
         let schedule = revision.and_then(compiled);
-        let calls = schedule.iter().flat_map(|schedule| schedule.occurrences(asked.from, until)).take(MOST);
-        Ok(Explanation { calls: calls.collect(), asked, story })
+        let calls = schedule.iter().flat_map(|schedule| schedule.called(asked.from, until)).take(MOST);
+        Ok(Explanation { calls: calls.map(|called| called.at).collect(), asked, story })
     }
 
     /// The zone in which the person thinks: the job's own.
@@ -128,11 +129,12 @@ impl Explanation {
             return Fact::Ended { at: from, to_come: from > now, by: By::of(revision), ended_at, because };
         }
         let Some(schedule) = compiled(revision) else { return Fact::NotEvaluable { by: By::of(revision) } };
-        match schedule.occurrences(from, self.asked.until).next() {
-            Some(due_at) if due_at > now => {
-                Fact::ToCome { due_at, by: By::of(revision), will_be: self.will_be(revision) }
+        match schedule.called(from, self.asked.until).next() {
+            Some(Occurrence { at: due_at, skipped }) if due_at > now => {
+                let day = skipped.and_then(|_| schedule.day_note(due_at));
+                Fact::ToCome { due_at, by: By::of(revision), will_be: self.will_be(revision, skipped), day }
             }
-            Some(due_at) => {
+            Some(Occurrence { at: due_at, .. }) => {
                 Fact::NoRow { due_at, by: By::of(revision), because: self.no_row(due_at, revision, daemon_runs) }
             }
             // Not in the schedule: what is near, and what summer time has to do with it.
@@ -146,11 +148,12 @@ impl Explanation {
         }
     }
 
-    fn will_be(&self, revision: &Revision) -> WillBe {
-        match (revision.enabled, self.story.paused) {
-            (false, _) => WillBe::Disabled,
-            (true, true) => WillBe::Paused,
-            (true, false) => WillBe::Decided,
+    fn will_be(&self, revision: &Revision, skipped: Option<Skip>) -> WillBe {
+        match (revision.enabled, skipped, self.story.paused) {
+            (false, ..) => WillBe::Disabled,
+            (true, Some(_), _) => WillBe::Skipped,
+            (true, None, true) => WillBe::Paused,
+            (true, None, false) => WillBe::Decided,
         }
     }
 

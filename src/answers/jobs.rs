@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::names::did_you_mean;
 use super::refusal::{Kind, Refusal};
 use super::rows::{Instants, Row, rows};
 use crate::domain::UtcMs;
@@ -46,15 +47,22 @@ pub async fn verb_job(
     Err(Refusal::new(Kind::NotAllowed, text))
 }
 
-/// Why nothing is known of a job: one that the files bring and that nobody has loaded yet is not called missing.
+/// Why nothing is known of a job: one that the files bring and that nobody has loaded yet is not called missing, and for a slip
+/// of the pen the job of the files is told that was probably meant.
 pub fn or_not_loaded(
     refusal: Refusal,
     job: &str,
-    is_in_files: impl FnOnce() -> bool,
+    in_files: impl FnOnce() -> Vec<String>,
     daemon_runs: impl FnOnce() -> bool,
 ) -> Refusal {
-    if refusal.kind != Kind::NotFound || !is_in_files() {
+    if refusal.kind != Kind::NotFound {
         return refusal;
+    }
+    let in_files = in_files();
+    if !in_files.iter().any(|name| name == job) {
+        let text = refusal.to_string();
+        let near = did_you_mean(job, in_files.iter().map(String::as_str)).filter(|_| !text.contains("did you mean"));
+        return near.map_or(refusal, |near| Refusal::new(Kind::NotFound, format!("{text}; {near}")));
     }
     let advice = match daemon_runs() {
         true => "the daemon that runs has not loaded it: `systemctl reload pushcron`, or send it SIGHUP",

@@ -11,6 +11,7 @@ pub mod follow;
 pub mod history;
 pub mod jobs;
 pub mod ledger;
+pub mod names;
 pub mod next;
 pub mod refusal;
 pub mod rows;

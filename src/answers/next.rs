@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::names::no_job;
 use super::refusal::{Kind, Refusal};
 use super::when;
-use crate::domain::near::nearest;
 use crate::domain::{Job, UtcMs};
 use crate::policy::schedule::{CompiledSchedule, DayNote, DstNote, Occurrence, ScheduleCache, Skip};
 use crate::store::Table;
@@ -158,11 +158,7 @@ pub fn stretch(
 ///
 /// With a near match, when there is none.
 fn find<'a>(jobs: &'a [Job], name: &str) -> Result<&'a Job, Refusal> {
-    jobs.iter().find(|job| job.name == name).ok_or_else(|| {
-        let near = nearest(name, jobs.iter().map(|job| &*job.name), 0.8);
-        let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-        Refusal::new(Kind::NotFound, format!("there is no job '{name}'{hint}"))
-    })
+    jobs.iter().find(|job| job.name == name).ok_or_else(|| no_job(name, jobs.iter().map(|job| &*job.name)))
 }
 
 type Compiled<'a> = (&'a Job, Arc<CompiledSchedule>);

@@ -13,8 +13,8 @@ use super::failure::{Exit, Failure};
 use super::render;
 use super::say::say;
 use crate::answers::calendar::{Holiday, Year};
-use crate::config;
-use crate::policy::calendar::{joined, objections};
+use crate::config::{ForeignList, ImportError};
+use crate::policy::calendar::objections;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -63,33 +63,28 @@ impl CalendarVerb {
             Act::Import { file, name, year, work_if, past } => {
                 let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let name = name.as_deref().unwrap_or(&stem);
-                let list = context.calendar_in(file, name, *year, work_if.as_deref())?;
-                let path = context.calendar_path(name)?;
-                let present = match context.calendar(name) {
-                    Ok(present) => Some(present),
-                    // What is there and cannot be read is not written over.
-                    Err(errors) if path.exists() => return Err(errors.into()),
-                    Err(_) => None,
-                };
-                let today = context.now().to_jiff().to_zoned(TimeZone::system()).date();
-                let list = match &present {
-                    Some(present) => {
-                        let list = joined(present, &list);
-                        if let [first, ..] = &objections(present, &list, today, *past)[..] {
-                            return Err(Failure::new(Exit::Failed, format!("the list was not taken: {first}")));
-                        }
-                        list
-                    }
-                    None => list,
-                };
-                config::write_calendar(&path, &list).map_err(|error| {
-                    Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display()))
-                })?;
-                say(format!("{} holds {name} now; a running daemon takes it at its next reload", path.display()));
-                Ok(Exit::Done)
+                import(context, &ForeignList { path: file, name, year: *year, work_if: work_if.as_deref() }, *past)
             }
         }
     }
+}
+
+fn import(context: &Context, list: &ForeignList<'_>, past: bool) -> Result<Exit, Failure> {
+    let refused = |objection: &str| Failure::new(Exit::Failed, format!("the list was not taken: {objection}"));
+    let imported = context.import_calendar(list)?.map_err(|error| match error {
+        ImportError::Refused(errors) => Failure::from(errors).instead_of("the list was not taken"),
+        ImportError::Objection(objection) => refused(&objection),
+    })?;
+    if let Some(before) = &imported.before {
+        let today = context.now().to_jiff().to_zoned(TimeZone::system()).date();
+        if let [first, ..] = &objections(before, &imported.after, today, past)[..] {
+            return Err(refused(first));
+        }
+    }
+    let shown = imported.path.display();
+    imported.write().map_err(|error| Failure::new(Exit::Failed, format!("{shown} cannot be written: {error}")))?;
+    say(format!("{shown} holds {} now; a running daemon takes it at its next reload", list.name));
+    Ok(Exit::Done)
 }
 
 fn show(context: &Context, name: &str, year: Option<i16>, json: bool) -> Result<Exit, Failure> {

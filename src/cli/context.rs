@@ -15,7 +15,10 @@ use crate::answers::contacts::{Known, contacts};
 use crate::answers::jobs::or_not_loaded;
 use crate::answers::refusal::Refusal;
 use crate::clock::SharedClock;
-use crate::config::{self, Config, ConfigErrors, DatabaseLocation, Extra, LoadEnvironment, Scenario};
+use crate::config::{
+    self, Config, ConfigErrors, DatabaseLocation, Extra, ForeignList, ImportError, ImportedList, LoadEnvironment,
+    Scenario,
+};
 use crate::daemon::Options;
 use crate::domain::{Account, Calendar, Database, Job, PushSpec, StateDir, UtcMs, escaped};
 use crate::senders::http::Http;
@@ -75,25 +78,21 @@ impl Context {
         config::calendar(&self.config_paths(), name, &senders::specs(), &around)
     }
 
-    /// The list of days in a file of somebody's.
-    pub fn calendar_in(
-        &self,
-        path: &Path,
-        name: &str,
-        year: Option<i16>,
-        work_if: Option<&str>,
-    ) -> Result<Calendar, ConfigErrors> {
-        config::read_calendar(path, name, year, work_if, &self.surroundings())
-    }
-
-    /// Where a new list of that name belongs: beside the first of the files.
-    pub fn calendar_path(&self, name: &str) -> Result<PathBuf, Failure> {
-        let Some(first) = self.config_paths().into_iter().next() else {
+    /// A list of days of somebody's, as it would hold beside the first of the files.
+    ///
+    /// # Errors
+    ///
+    /// When there is no file beside which it could lie.
+    pub fn import_calendar(&self, list: &ForeignList<'_>) -> Result<Result<ImportedList, ImportError>, Failure> {
+        let paths = self.config_paths();
+        let Some(first) = paths.first() else {
             let problem = "there is no configuration beside which the list could lie: name one with -c";
             return Err(Failure::new(Exit::Usage, problem));
         };
-        let directory = if first.is_dir() { first } else { first.parent().unwrap_or(Path::new("")).to_owned() };
-        Ok(directory.join("calendars").join(format!("{name}.yaml")))
+        let directory = if first.is_dir() { first } else { first.parent().unwrap_or(Path::new("")) };
+        let path = directory.join("calendars").join(format!("{}.yaml", list.name));
+        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
+        Ok(config::import_calendar(&paths, list, path, &senders::specs(), &around))
     }
 
     /// The present of the database: now, or the last moment of what a simulation wrote.
@@ -299,8 +298,9 @@ impl Context {
 
     /// A refusal over this job, with what the files know where the database does not know the job.
     pub fn of_job(&self, job: &str, refusal: Refusal) -> Refusal {
-        let is_in_files = || self.config_to_look_at().is_ok_and(|config| config.jobs.iter().any(|of| of.name == job));
-        or_not_loaded(refusal, job, is_in_files, || self.daemon_runs().unwrap_or(false))
+        let jobs = || self.config_to_look_at().map(|config| config.jobs).unwrap_or_default();
+        let in_files = || jobs().into_iter().map(|job| job.name).collect();
+        or_not_loaded(refusal, job, in_files, || self.daemon_runs().unwrap_or(false))
     }
 
     /// Names of paused jobs; without a database there are none.

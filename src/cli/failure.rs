@@ -50,6 +50,11 @@ impl Failure {
         Failure::new(exit, with_causes(error))
     }
 
+    /// With other words for what came to nothing, and the same problems before them.
+    pub fn instead_of(self, text: &str) -> Failure {
+        Failure { text: text.to_owned(), ..self }
+    }
+
     /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.
     pub fn is_silent(&self) -> bool {
         self.exit == Exit::Done

@@ -16,6 +16,7 @@ use super::render::{self, Cell, Column, Dump, Screen, Tone, Widths};
 use super::rows::state;
 use crate::answers::follow::Follower;
 use crate::answers::history::{Filter, PAGE, PushLine, Source, Summary, Tally, instants, pages};
+use crate::answers::names::refuse_unknown;
 use crate::answers::rows::{Instants, Row, Table, rows};
 use crate::answers::when;
 use crate::answers::words::brief_ms;
@@ -67,6 +68,8 @@ impl History {
         let filter = self.filter(context)?;
         let zone = context.whereabouts()?.timezone;
         context.reading(async |store| {
+            let of_job = |job: &str, refusal| context.of_job(job, refusal);
+            refuse_unknown(store, &filter, || context.config_to_look_at().ok(), of_job).await?;
             if self.follow {
                 return self.follow(context, &store, &filter, &zone).await;
             }

@@ -54,11 +54,17 @@ impl Teller<'_> {
                 let (at, by, ended_at) = (self.at(*at), self.by(by), self.at(*ended_at));
                 format!("{job} {verb} at {at} by {by}: it came to its end at {ended_at}, since {why}.")
             }
-            Fact::ToCome { due_at, by, will_be } => {
-                let state = match will_be {
-                    WillBe::Decided => "",
-                    WillBe::Disabled => "; it is disabled, so that it will be skipped",
-                    WillBe::Paused => "; it is paused, so that it will be skipped unless it is resumed before",
+            Fact::ToCome { due_at, by, will_be, day } => {
+                let state = match (will_be, day) {
+                    (WillBe::Decided, _) => String::new(),
+                    (WillBe::Disabled, _) => "; it is disabled, so that it will be skipped".to_owned(),
+                    (WillBe::Skipped, Some(day)) => format!("; it will be skipped ({day})"),
+                    (WillBe::Skipped, None) => {
+                        "; it will be skipped, since that time does not exist on that day".to_owned()
+                    }
+                    (WillBe::Paused, _) => {
+                        "; it is paused, so that it will be skipped unless it is resumed before".to_owned()
+                    }
                 };
                 format!("{}: that is still to come{state}.", self.called(*due_at, by))
             }

@@ -6,13 +6,16 @@
 mod draft;
 mod ics;
 mod import;
+mod imported;
+mod join;
 mod read;
 mod resolve;
 mod rule;
 mod write;
 
 pub(super) use draft::{CalendarDraft, DaysDraft, add_calendar};
-pub use import::read_calendar;
+pub use import::{ForeignList, ImportError, import_calendar};
+pub(super) use import::{Lists, known, lists};
+pub use imported::ImportedList;
 pub(super) use resolve::{CalendarSet, built_in, candidates};
 pub(super) use rule::Beside;
-pub use write::calendar_file;

@@ -31,14 +31,15 @@ pub(super) enum FileProblem {
     NotUtf8 { before: String },
 }
 
-/// The YAML files of a directory, in name order. Hidden files are left alone: editors keep theirs there.
+/// The YAML files of a directory, in name order. Hidden files are left alone: editors keep theirs there. A directory with such
+/// a name is one of them, so that whoever reads it tells: somebody meant a file.
 pub(super) fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(|error| error.to_string())? {
         let path = entry.map_err(|error| error.to_string())?.path();
         let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if is_yaml && !hidden && !path.is_dir() {
+        if is_yaml && !hidden {
             files.push(path);
         }
     }

@@ -13,6 +13,8 @@ use super::extra::Extra;
 use super::files;
 use super::files::{FileProblem, FileText};
 use super::mask;
+use super::mask::SecretKeys;
+use super::problem::ConfigErrors;
 use super::sources;
 use super::text::shown;
 use super::trust;
@@ -48,6 +50,8 @@ pub(super) struct Loader<'a> {
     pub jobs: Vec<JobDraft>,
     /// Lists of days, by name.
     pub calendars: HashMap<String, CalendarDraft>,
+    /// A file with a list that is read as if it were there already.
+    pub list_to_come: Option<ListToCome>,
     pub incomplete: Incomplete,
     /// The push outside any job, and its source.
     pub push: Option<(u16, PushDraft)>,
@@ -82,6 +86,7 @@ impl<'a> Loader<'a> {
             targets: Vec::new(),
             jobs: Vec::new(),
             calendars: HashMap::new(),
+            list_to_come: None,
             incomplete: Incomplete::default(),
             push: None,
             brought: Vec::new(),
@@ -242,11 +247,27 @@ impl<'a> Loader<'a> {
     /// Reads the lists of days that lie in files of their own, and where any list may be asked for, those that pushcron brings
     /// along.
     pub fn calendar_files(&mut self) {
-        for (path, name) in candidates(&self.directories) {
-            let Some(file) = self.read_file(&path) else { continue };
-            let Some(draft) = self.calendar(&path, &name, &file.text) else { continue };
+        let (mut found, unread) = candidates(&self.directories);
+        for (path, problem) in unread {
+            self.fail(&path, &problem);
+        }
+        let to_come = self.list_to_come.take();
+        if let Some(new) = to_come.as_ref().filter(|new| !found.iter().any(|(path, _)| *path == new.path)) {
+            found.push((new.path.clone(), new.name.clone()));
+        }
+        for (path, name) in found {
+            let (text, is_there) = match to_come.as_ref().filter(|new| new.path == path) {
+                Some(new) => (new.text.clone(), false),
+                None => match self.read_file(&path) {
+                    Some(file) => (file.text, true),
+                    None => continue,
+                },
+            };
+            let Some(draft) = self.calendar(&path, &name, &text) else { continue };
             add_calendar(&mut self.calendars, draft, &mut self.diagnostics);
-            self.files.push(path);
+            if is_there {
+                self.files.push(path);
+            }
         }
         if !self.calendars.is_empty() || self.jobs.iter().any(|job| job.days.is_some()) {
             self.built_in_calendars();
@@ -278,7 +299,12 @@ impl<'a> Loader<'a> {
     /// Reads a file that is one list.
     pub fn calendar(&mut self, path: &Path, name: &str, text: &str) -> Option<CalendarDraft> {
         let directory = path.parent().unwrap_or(Path::new("/"));
-        self.only_node((&shown(path), directory), text, |decoder, node| decoder.calendar(name, node.at, node))
+        let errors = self.diagnostics.error_count();
+        let read = |decoder: &mut Decoder<'_>, node: &Node| decoder.calendar(name, node.at, node);
+        let draft = self.only_node((&shown(path), directory), text, read)?;
+        // Also what the YAML itself has wrong, such as a key that is there twice.
+        let is_sound = self.diagnostics.error_count() == errors;
+        Some(CalendarDraft { is_sound, ..draft })
     }
 
     /// Reads one push from the command line.
@@ -413,6 +439,12 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// All that is wrong, for who could not be given what was asked for.
+    pub fn errors(self) -> ConfigErrors {
+        let errors = self.diagnostics.finish(&self.sources, &SecretKeys::new(self.specs)).err();
+        errors.unwrap_or_else(|| ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) })
+    }
+
     fn fail(&mut self, path: &Path, problem: &str) {
         self.has_unread = true;
         self.diagnostics.error(Place::whole(self.next_file()), problem);
@@ -429,6 +461,13 @@ fn named_directory(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let is_straight = !path.components().any(|part| part == Component::ParentDir);
     path.parent().filter(|_| is_straight).map(Path::to_owned)
+}
+
+/// A list of days that somebody is about to write.
+pub(super) struct ListToCome {
+    pub path: PathBuf,
+    pub name: String,
+    pub text: String,
 }
 
 /// A mark in what was read.

@@ -49,13 +49,14 @@ mod templates;
 mod text;
 mod trust;
 mod validate;
+mod whole;
 mod yaml;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use calendars::{CalendarSet, candidates};
-pub use calendars::{calendar_file, read_calendar};
+pub use calendars::{ForeignList, ImportError, ImportedList, import_calendar};
+use calendars::{Lists, known, lists};
 pub use configuration::Config;
 use diagnostics::Place;
 pub use environment::{DatabaseLocation, LoadEnvironment, Variable};
@@ -69,9 +70,9 @@ pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::schema;
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
+use whole::finish;
 
 use crate::domain::{Calendar, Database, Job, PushSpec, SenderSpec};
-use crate::whole_file;
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -146,29 +147,7 @@ pub fn place_of_job(
     Some(format!("{}:{line}", source.name))
 }
 
-fn finish(
-    mut loader: Loader,
-    environment: &LoadEnvironment,
-    specs: &[&'static SenderSpec],
-) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
-    loader.calendar_files();
-    loader.doubt_directories();
-    let definitions = validate::validate(&mut loader, environment);
-    let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
-    let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loader.under_way, ..errors })?;
-    let config = Config {
-        daemon: definitions.daemon,
-        accounts: definitions.accounts,
-        jobs: definitions.jobs,
-        warnings,
-        files: loader.files,
-        secret_files: loader.secret_files,
-        sources: sources::Sources(loader.brought),
-    };
-    Ok((config, definitions.push))
-}
-
-/// The list of days of that name, as the files have it, and the directory in which a new list would lie.
+/// The list of days of that name, as the files have it.
 ///
 /// # Errors
 /// When the files cannot be read, or have no such list.
@@ -178,35 +157,9 @@ pub fn calendar(
     specs: &[&'static SenderSpec],
     environment: &LoadEnvironment,
 ) -> Result<Calendar, ConfigErrors> {
-    let mut loader = Loader::new(environment, specs);
-    loader.paths(paths);
-    loader.calendar_files();
-    // One that is there and cannot be read is not taken for the one that is brought along.
-    let is_unread = candidates(&loader.directories).iter().any(|(path, of)| of == name && !loader.files.contains(path));
-    loader.built_in_calendars();
-    let mut set = CalendarSet::new(std::mem::take(&mut loader.calendars), environment.today());
-    let found = match is_unread {
-        true => None,
-        false => set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list),
-    };
-    match found {
-        Some(calendar) => Ok(Arc::unwrap_or_clone(calendar)),
-        None => {
-            let errors = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs)).err();
-            Err(errors.unwrap_or_else(|| ConfigErrors::of(Vec::new())))
-        }
-    }
-}
-
-/// Writes a list as `calendars/NAME.yaml`, whole or not at all.
-///
-/// # Errors
-/// The file system's.
-pub fn write_calendar(path: &Path, calendar: &Calendar) -> std::io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
-    // Whoever may read the configuration may read which days are off.
-    whole_file::write(path, 0o644, calendar_file(calendar).as_bytes())
+    let Lists { mut loader, mut set, .. } = lists(paths, name, None, specs, environment)?;
+    let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
+    known(found.map(Arc::unwrap_or_clone), loader)
 }
 
 /// Reads where the database is, without the accounts and jobs, and without judging anything else.

@@ -68,6 +68,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     validator.expansion.check_targets(&targets, validator.diagnostics, validator.sources);
     validator.check_incomplete(incomplete);
     let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
+    validator.calendars.judge_all(validator.diagnostics);
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let retry = RetryKeys::default().filled(&loader.defaults.retry);
     let report = report.map(|(file, push)| validator.push(file, push, &retry));

@@ -57,6 +57,41 @@ impl Coverage {
     pub fn has(&self, day: Date) -> bool {
         (self.from..=self.until).contains(&day)
     }
+
+    /// What two lists cover together.
+    ///
+    /// # Errors
+    /// The time between them, where one ends before the other begins: nobody knows anything of it.
+    pub fn and(self, other: Coverage) -> Result<Coverage, Gap> {
+        let (early, late) = if self.from <= other.from { (self, other) } else { (other, self) };
+        if let (Ok(from), Ok(until)) = (early.until.tomorrow(), late.from.yesterday())
+            && from <= until
+        {
+            return Err(Gap { from, until });
+        }
+        // The one that goes further has settled what the other one left open.
+        let last = if other.until >= self.until { other } else { self };
+        Ok(Coverage { from: early.from, until: last.until, settled_until: last.settled_until })
+    }
+}
+
+/// Days between two lists that neither covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{from} to {until} would be in neither of the lists")]
+pub struct Gap {
+    pub from: Date,
+    pub until: Date,
+}
+
+/// Puts the days of a list over those of another one: where both name a day, the upper one has its way.
+pub fn put_over(
+    (rest, work): (&mut BTreeMap<Date, String>, &mut BTreeSet<Date>),
+    (upper_rest, upper_work): (BTreeMap<Date, String>, BTreeSet<Date>),
+) {
+    work.retain(|day| !upper_rest.contains_key(day));
+    rest.retain(|day, _| !upper_work.contains(day));
+    rest.extend(upper_rest);
+    work.extend(upper_work);
 }
 
 /// The days of a week on which nobody works.

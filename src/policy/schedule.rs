@@ -201,6 +201,13 @@ impl CompiledSchedule {
             .take_while(move |at| *at < to)
     }
 
+    /// Every instant in `from..to` that the ledger has a row for, oldest first.
+    pub fn called(&self, from: UtcMs, to: UtcMs) -> impl Iterator<Item = Occurrence> + '_ {
+        let next = move |at: UtcMs| self.next_of(at, Which::Called, to);
+        std::iter::successors(next(UtcMs(from.0 - 1)), move |called| next(called.at))
+            .take_while(move |called| called.at < to)
+    }
+
     /// How many instants in `from..to` the ledger has rows for. Counted, not walked: a year of seconds takes no longer
     /// than a year of hours.
     pub fn count_called(&self, from: UtcMs, to: UtcMs) -> u64 {
@@ -215,11 +222,7 @@ impl CompiledSchedule {
                 count_elapsed(pattern, wall, steps_up_to(from, 1000) + 1, steps_up_to(to, 1000) + 1)
             }
             // At most one a day.
-            _ => {
-                let next = |at: UtcMs| self.next_called_after(at).map(|called| called.at);
-                let called = std::iter::successors(next(UtcMs(from.0 - 1)), |at| next(*at));
-                called.take_while(|at| *at < to).count() as u64
-            }
+            _ => self.called(from, to).count() as u64,
         }
     }
 

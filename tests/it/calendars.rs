@@ -133,6 +133,12 @@ fn slips_are_told_with_their_place_and_what_was_meant() {
         (keys("only: cn.holiday"), 4, "cn.holidays"),
         (keys("only: 2026-13-01"), 4, "only: expected days"),
         (keys("nth: 2"), 4, "nth says nothing by itself"),
+        (keys("workdays: cn, on_missing_calendar: hold"), 4, "'hold' is not there yet"),
+        (
+            format!("calendars: {{a: {{url: \"https://example.org/a.ics\", every: 1d}}}}\n{}", keys("workdays: a")),
+            3,
+            "url: lists are not fetched",
+        ),
         (keys("workdays: cn, nth: 0"), 4, "nth: expected a number"),
         (keys("only: 2026-10-05..2026-10-01"), 4, "only: expected days"),
         (job("every: 1h, workdays: cn"), 4, "only 'only' and 'except'"),
@@ -307,13 +313,23 @@ async fn d6_a_list_imported_under_a_running_daemon_takes_its_day_off_at_the_relo
     let (code, told) = house.ends(&["calendar", "import", "own.yaml"]).await;
     assert_eq!(code, Some(0), "{told}");
     daemon.signal(libc::SIGHUP);
-    house.until_at_least(3, "SELECT count(*) FROM fires WHERE decision = 'skipped' AND reason = 'holiday'").await;
+    // Not only those that are recorded ahead.
+    let skipped = "SELECT count(*) FROM fires WHERE decision = 'skipped' AND reason = 'holiday'
+                    AND due_at <= strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+    house.until_at_least(3, skipped).await;
     assert_eq!(house.number("SELECT revision FROM jobs").await, 2);
     // Nothing fires any more from the reload on.
     let fired_since = "SELECT count(*) FROM fires WHERE decision = 'fired' AND due_at > (SELECT loaded_at FROM jobs)";
     assert_eq!(house.number(fired_since).await, 0);
     house.settled().await;
     daemon.stop().await;
+    // What was skipped was called for.
+    let skipped = house.rows("SELECT max(due_at) FROM fires WHERE decision = 'skipped'").await;
+    let mut explain = house.program(&["explain", "report", &skipped[0][0], "--json"]);
+    let told = explain.stdout(std::process::Stdio::piped()).output().await.unwrap();
+    assert!(told.status.success(), "{told:?}");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["calls"], serde_json::json!([skipped[0][0]]));
     let (code, told) = house.ends(&["ledger"]).await;
     assert_eq!(code, Some(0), "{told}");
 }

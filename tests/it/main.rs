@@ -4,6 +4,7 @@ mod common;
 
 mod absence;
 mod by_hand;
+mod calendar_import;
 mod calendars;
 mod chat_clients;
 mod cli;

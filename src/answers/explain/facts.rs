@@ -46,6 +46,9 @@ pub enum Fact<'a> {
         due_at: UtcMs,
         by: By<'a>,
         will_be: WillBe,
+        /// What the job's lists of days say of it, where that is why it will not fire.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        day: Option<DayNote>,
     },
     /// The schedule called for an instant, and nothing is recorded of it.
     NoRow {
@@ -105,6 +108,8 @@ pub enum WillBe {
     Decided,
     /// It will be skipped: the job is disabled.
     Disabled,
+    /// It will be skipped by what the job says about days, or about the change of the clock.
+    Skipped,
     /// It will be skipped, unless the job is resumed before.
     Paused,
 }

@@ -101,6 +101,31 @@ fn a_time_that_no_schedule_calls_for_tells_what_is_near_or_why_nothing_is_known(
     assert_eq!(told(&of(unreadable, "2026-01-04T09:00"), &["fact"]), json!({ "fact": "not_evaluable" }));
 }
 
+#[test]
+fn an_instant_to_come_on_a_day_off_tells_that_it_will_be_skipped() {
+    let list = std::sync::Arc::new(crate::domain::Calendar {
+        name: "own".into(),
+        rest: [("2026-01-07".parse().unwrap(), "Fair".to_owned())].into(),
+        ..Default::default()
+    });
+    let days = crate::domain::DayRule { workdays: Some(list.reference()), ..Default::default() };
+    let of = |time: &str| {
+        let mut story = story();
+        story.revisions[0].definition.as_mut().unwrap().days = Some(Box::new(days.clone()));
+        let facts = facts(story, time, "2026-01-06T00:00:00.000Z", true);
+        told(&facts, &["fact", "due_at", "will_be", "day"])
+    };
+    assert_eq!(
+        of("2026-01-07"),
+        json!({
+            "fact": "to_come", "due_at": "2026-01-07T09:00:00.000Z", "will_be": "skipped",
+            "day": { "day": "holiday", "list": "own", "name": "Fair" },
+        })
+    );
+    // A Saturday is not called for at all.
+    assert_eq!(of("2026-01-10")["fact"], "not_called");
+}
+
 fn fired(at: UtcMs) -> FireRecord {
     let record = json!({
         "triggered_by": "cron",

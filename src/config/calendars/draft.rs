@@ -14,6 +14,8 @@ use crate::domain::calendar::{CalendarPart, Coverage, MissingList, MonthDay, Shi
 pub(in crate::config) struct CalendarDraft {
     pub name: String,
     pub place: Place,
+    /// Nothing was wrong with what it says. Else that was told, and nobody is given the list.
+    pub is_sound: bool,
     pub version: Option<String>,
     pub based_on: Option<(String, Place)>,
     pub covers: Option<Coverage>,
@@ -42,10 +44,14 @@ pub(in crate::config) fn add_calendar(
     diagnostics: &mut Diagnostics,
 ) {
     let (name, place) = (draft.name.clone(), draft.place);
+    let Some(before) = calendars.get_mut(&name) else {
+        calendars.insert(name, draft);
+        return;
+    };
+    // Nobody can tell which one is meant.
+    before.is_sound = false;
     let message = format!("there are two calendars with the name {}", quoted(&name));
-    if let Some(before) = calendars.insert(name, draft) {
-        diagnostics.error(place, message).other("first at", before.place);
-    }
+    diagnostics.error(place, message).other("first at", before.place);
 }
 
 impl CalendarDraft {
@@ -53,6 +59,7 @@ impl CalendarDraft {
         CalendarDraft {
             name: name.to_owned(),
             place,
+            is_sound: true,
             version: None,
             based_on: None,
             covers: None,
@@ -63,6 +70,12 @@ impl CalendarDraft {
             workdays: Vec::new(),
             ics: None,
         }
+    }
+
+    /// Whether it names a day that it covers.
+    pub fn names_any_day(&self) -> bool {
+        let is_covered = |day: &Date| self.covers.is_none_or(|covers| covers.has(*day));
+        self.rest.keys().chain(&self.work).any(is_covered)
     }
 }
 

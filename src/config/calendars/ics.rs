@@ -116,12 +116,15 @@ impl Event {
         let is_work = self.special.as_deref() == Some("ALTERNATE-WORKDAY")
             || work_if.is_some_and(|pattern| pattern.is_match(&self.summary));
         let starts = match self.is_yearly {
-            true => (start.year().max(years.0)..=years.1)
+            // One of the year before may reach into the first.
+            true => (start.year().max(years.0 - 1)..=years.1)
                 .filter_map(|year| Date::new(year, start.month(), start.day()).ok())
                 .collect(),
             false => vec![start],
         };
-        for day in starts.into_iter().flat_map(|start| start.series(jiff::Span::new().days(1)).take(length as usize)) {
+        let is_asked = |day: &Date| !self.is_yearly || (years.0..=years.1).contains(&day.year());
+        let days_of = |start: Date| start.series(jiff::Span::new().days(1)).take(length as usize);
+        for day in starts.into_iter().flat_map(days_of).filter(is_asked) {
             if is_work {
                 days.work.insert(day);
             } else {
@@ -210,6 +213,20 @@ mod tests {
     fn a_yearly_event_comes_in_each_year_that_is_covered() {
         let text = LIST.replace("SUMMARY:国庆节\r\n", "RRULE:FREQ=YEARLY\r\nSUMMARY:国庆节\r\n");
         assert_eq!(read(&text, None, (2026, 2028)).unwrap().rest.len(), 9);
+    }
+
+    #[test]
+    fn a_yearly_event_over_the_new_year_has_its_days_on_either_side() {
+        let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nSUMMARY:New Year\nRRULE:FREQ=YEARLY\nDTSTART;VALUE=DATE:20241231\n\
+            DTEND;VALUE=DATE:20250102\nEND:VEVENT\nEND:VCALENDAR\n";
+        let rest = |years| read(text, None, years).unwrap().rest.into_keys().collect::<Vec<_>>();
+        assert_eq!(rest((2026, 2026)), days("2026-01-01 2026-12-31"));
+        // Nothing comes before the first one.
+        assert_eq!(rest((2024, 2025)), days("2024-12-31 2025-01-01 2025-12-31"));
+        // A day that the calendar shows in some years only is in them alone.
+        let leap = text.replace("20241231", "20240229").replace("20250102", "20240301");
+        let leap = read(&leap, None, (2024, 2028)).unwrap().rest.into_keys().collect::<Vec<_>>();
+        assert_eq!(leap, days("2024-02-29 2028-02-29"));
     }
 
     #[test]

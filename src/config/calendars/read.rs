@@ -33,6 +33,7 @@ impl Decoder<'_> {
     /// One list: a block under `calendars:`, or a file of its own.
     pub fn calendar(&mut self, name: &str, at: At, node: &Node) -> Option<CalendarDraft> {
         let mut draft = CalendarDraft::new(name, self.place(at));
+        let errors = self.diagnostics.error_count();
         let (mut ics, mut work_if) = (None, None);
         for entry in self.map("a calendar", node)? {
             let (key, value) = (&*entry.key, &entry.node);
@@ -53,13 +54,16 @@ impl Decoder<'_> {
                 "years" => self.years(value, &mut draft),
                 "ics" => ics = self.path(key, value).map(|path| (path, self.place(value.at))),
                 "work_if" => work_if = self.pattern(key, value),
+                "url" => {
+                    let diagnostic = self.error(entry.key_at, "url: lists are not fetched: expected a file");
+                    diagnostic
+                        .hint("fetch it with a timer of the system, and let `pushcron calendar import FILE` judge it");
+                }
                 _ => self.unknown_key(entry, "a calendar", CALENDAR_KEYS),
             }
         }
         draft.ics = ics.map(|(path, place)| IcsDraft { path, place, work_if: work_if.clone() });
-        if let Some(day) = draft.rest.keys().find(|day| draft.work.contains(day)) {
-            self.error(at, format!("the calendar {name} has {day} both as a day off and as a workday"));
-        }
+        draft.is_sound = self.diagnostics.error_count() == errors;
         Some(draft)
     }
 
@@ -177,6 +181,9 @@ impl Decoder<'_> {
         }
         days.sort_by_key(|day| day.to_monday_zero_offset());
         days.dedup();
+        if days.len() == WEEKDAYS.len() {
+            self.error(node.at, "weekend: expected at most six days: with all seven nobody ever works");
+        }
         Some(Weekend(days))
     }
 

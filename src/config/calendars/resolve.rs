@@ -1,6 +1,6 @@
 //! Drafts to calendars: what they are based on, what an iCalendar file says, and whether a list holds together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::ics;
 use crate::config::diagnostics::{Diagnostics, Place};
 use crate::config::files;
 use crate::config::text::shown;
-use crate::domain::calendar::Coverage;
+use crate::domain::calendar::{Coverage, put_over};
 use crate::domain::near::near_match;
 use crate::domain::{Calendar, CalendarRef};
 
@@ -31,6 +31,8 @@ pub(in crate::config) struct CalendarSet {
     drafts: HashMap<String, CalendarDraft>,
     /// None for one with a problem, which has been told.
     resolved: HashMap<String, Option<CalendarRef>>,
+    /// Those whose end was looked at.
+    doubted: HashSet<String>,
     /// Being resolved: who is asked for again is based on itself.
     under_way: Vec<String>,
 }
@@ -38,11 +40,35 @@ pub(in crate::config) struct CalendarSet {
 impl CalendarSet {
     /// `today` is the day of the asker.
     pub fn new(drafts: HashMap<String, CalendarDraft>, today: Date) -> CalendarSet {
-        CalendarSet { today, drafts, resolved: HashMap::new(), under_way: Vec::new() }
+        CalendarSet { today, drafts, resolved: HashMap::new(), doubted: HashSet::new(), under_way: Vec::new() }
+    }
+
+    /// What the files say of the list of this name.
+    pub fn draft(&self, name: &str) -> Option<CalendarDraft> {
+        self.drafts.get(name).cloned()
     }
 
     /// The list of this name, asked for at `place`. None where there is none or it has a problem; that is told.
     pub fn get(&mut self, name: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<CalendarRef> {
+        let calendar = self.judged(name, place, diagnostics)?;
+        if self.doubted.insert(name.to_owned()) {
+            self.doubt_coverage(&calendar, place, diagnostics);
+        }
+        Some(calendar)
+    }
+
+    /// Judges the lists that nobody asked for too: one that is wrong is told when it is written, and not when a job first goes
+    /// by it.
+    pub fn judge_all(&mut self, diagnostics: &mut Diagnostics) {
+        let mut drafts: Vec<(Place, String)> =
+            self.drafts.values().map(|draft| (draft.place, draft.name.clone())).collect();
+        drafts.sort();
+        for (place, name) in drafts {
+            self.judged(&name, place, diagnostics);
+        }
+    }
+
+    fn judged(&mut self, name: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<CalendarRef> {
         if let Some(known) = self.resolved.get(name) {
             return known.clone();
         }
@@ -64,10 +90,9 @@ impl CalendarSet {
             return None;
         };
         self.under_way.push(name.to_owned());
-        let calendar = self.finish(draft, diagnostics).map(|calendar| Arc::new(calendar).reference());
-        if let (Some(calendar), true) = (&calendar, self.under_way.len() == 1) {
-            self.doubt_coverage(calendar, place, diagnostics);
-        }
+        let is_sound = draft.is_sound;
+        let calendar = self.finish(draft, diagnostics).filter(|_| is_sound);
+        let calendar = calendar.map(|calendar| Arc::new(calendar).reference());
         self.under_way.pop();
         self.resolved.insert(name.to_owned(), calendar.clone());
         calendar
@@ -89,21 +114,39 @@ impl CalendarSet {
     fn finish(&mut self, draft: CalendarDraft, diagnostics: &mut Diagnostics) -> Option<Calendar> {
         let place = draft.place;
         let base = match &draft.based_on {
-            Some((name, place)) => Some(self.get(name, *place, diagnostics)?),
+            Some((name, place)) => Some(self.judged(name, *place, diagnostics)?),
             None => None,
         };
+        let has_base = base.is_some();
         let mut calendar = base.and_then(|base| base.list).map(Arc::unwrap_or_clone).unwrap_or_default();
         calendar.name = draft.name;
         let based_on = std::mem::take(&mut calendar.version);
         calendar.version = draft.version.unwrap_or(based_on);
-        calendar.covers = draft.covers.or(calendar.covers);
         calendar.weekend = draft.weekend.unwrap_or(calendar.weekend);
         calendar.every_year.extend(draft.every_year);
         if let Some(list) = draft.ics {
-            let days = read_ics(&list, calendar.covers, diagnostics)?;
-            put(&mut calendar, days.rest, days.work);
+            let days = read_ics(&list, draft.covers.or(calendar.covers), diagnostics)?;
+            put_over((&mut calendar.rest, &mut calendar.work), (days.rest, days.work));
         }
-        put(&mut calendar, draft.rest, draft.work);
+        if let Some(day) = torn(&draft.rest, &draft.work) {
+            let name = &calendar.name;
+            diagnostics.error(place, format!("the calendar {name} has {day} both as a day off and as a workday"));
+            return None;
+        }
+        put_over((&mut calendar.rest, &mut calendar.work), (draft.rest, draft.work));
+        calendar.covers = match (calendar.covers, draft.covers) {
+            (Some(below), Some(own)) => match below.and(own) {
+                Ok(both) => Some(both),
+                Err(gap) => {
+                    let message = format!("covers: {gap}, this one and the one that it is based on");
+                    diagnostics.error(place, message);
+                    return None;
+                }
+            },
+            // The one below knows of all time.
+            (None, Some(_)) if has_base => None,
+            (below, own) => own.or(below),
+        };
         self.check_years(&calendar, &draft.workdays, place, diagnostics).then_some(calendar)
     }
 
@@ -140,19 +183,17 @@ impl CalendarSet {
     }
 }
 
-/// Days that a list says override those of the one below it.
-fn put(calendar: &mut Calendar, rest: BTreeMap<Date, String>, work: std::collections::BTreeSet<Date>) {
-    for day in rest.keys() {
-        calendar.work.remove(day);
-    }
-    for day in &work {
-        calendar.rest.remove(day);
-    }
-    calendar.rest.extend(rest);
-    calendar.work.extend(work);
+/// A day that one list names both as a day off and as a workday.
+pub(super) fn torn(rest: &BTreeMap<Date, String>, work: &BTreeSet<Date>) -> Option<Date> {
+    rest.keys().find(|day| work.contains(day)).copied()
 }
 
-fn read_ics(list: &IcsDraft, covers: Option<Coverage>, diagnostics: &mut Diagnostics) -> Option<ics::IcsDays> {
+/// The days of an iCalendar file. What is wrong with it is told.
+pub(super) fn read_ics(
+    list: &IcsDraft,
+    covers: Option<Coverage>,
+    diagnostics: &mut Diagnostics,
+) -> Option<ics::IcsDays> {
     let Some(covers) = covers else {
         let diagnostic =
             diagnostics.error(list.place, "ics: expected 'covers' beside it: the years of which the list knows");
@@ -166,29 +207,49 @@ fn read_ics(list: &IcsDraft, covers: Option<Coverage>, diagnostics: &mut Diagnos
     };
     // Tried when the pattern was read.
     let work_if = list.work_if.as_deref().and_then(|pattern| Regex::new(pattern).ok());
-    match ics::read(&file.text, work_if.as_ref(), (covers.from.year(), covers.until.year())) {
-        Ok(days) => Some(days),
+    let days = match ics::read(&file.text, work_if.as_ref(), (covers.from.year(), covers.until.year())) {
+        Ok(days) => days,
         Err(problem) => {
             diagnostics.error(list.place, format!("ics: {name}:{}: {}", problem.line, problem.problem));
-            None
+            return None;
         }
+    };
+    if let Some(day) = torn(&days.rest, &days.work) {
+        diagnostics.error(list.place, format!("ics: {name} has {day} both as a day off and as a workday"));
+        return None;
     }
+    // A download that failed, or the file of another year: it must not make workdays of all holidays.
+    if !days.rest.keys().chain(&days.work).any(|day| covers.has(*day)) {
+        diagnostics.error(list.place, format!("ics: {name} names no day from {} to {}", covers.from, covers.until));
+        return None;
+    }
+    Some(days)
 }
 
-/// The files with lists beside the files of a configuration, in the order of their names.
-pub(in crate::config) fn candidates(directories: &[PathBuf]) -> Vec<(PathBuf, String)> {
-    let mut found: Vec<(PathBuf, String)> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for directory in directories {
-        for path in files::in_directory(&directory.join("calendars")).unwrap_or_default() {
-            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            // A directory may be there under two names.
-            if seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
-                found.push((path, name));
-            }
+/// The files with lists beside the files of a configuration, in the order of their names; and directories with lists that
+/// cannot be looked into, and why.
+pub(in crate::config) fn candidates(directories: &[PathBuf]) -> (Vec<(PathBuf, String)>, Vec<(PathBuf, String)>) {
+    let (mut found, mut unread) = (Vec::new(), Vec::new());
+    let mut seen = HashSet::new();
+    for directory in directories.iter().map(|directory| directory.join("calendars")) {
+        // A directory may be there under two names.
+        let is_new = |seen: &mut HashSet<PathBuf>, path: &Path| {
+            seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+        };
+        if directory.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            || !is_new(&mut seen, &directory)
+        {
+            continue;
+        }
+        match files::in_directory(&directory) {
+            Ok(paths) => found.extend(paths.into_iter().filter(|path| is_new(&mut seen, path)).map(|path| {
+                let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                (path, name)
+            })),
+            Err(problem) => unread.push((directory, format!("cannot be read: {problem}"))),
         }
     }
-    found
+    (found, unread)
 }
 
 /// The lists that pushcron brings along.

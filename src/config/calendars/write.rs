@@ -1,30 +1,33 @@
-//! A calendar as a file that [`read`](super::read) understands.
+//! A list of days as a file that [`read`](super::read) understands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use jiff::civil::Date;
 
-use crate::domain::Calendar;
-use crate::domain::calendar::{MonthDay, WEEKDAYS, Weekend};
+use super::draft::CalendarDraft;
+use crate::domain::calendar::{MonthDay, WEEKDAYS};
 
 /// The text of `calendars/NAME.yaml`.
-pub fn calendar_file(calendar: &Calendar) -> String {
+pub(super) fn calendar_file(calendar: &CalendarDraft) -> String {
     let mut text = format!("calendar: {}\n", calendar.name);
     // Writing to a text cannot fail.
     let mut line = |arguments: std::fmt::Arguments<'_>| {
         let _ = writeln!(text, "{arguments}");
     };
-    if !calendar.version.is_empty() {
-        line(format_args!("version: {}", quoted(&calendar.version)));
+    if let Some(version) = &calendar.version {
+        line(format_args!("version: {}", quoted(version)));
+    }
+    if let Some((name, _)) = &calendar.based_on {
+        line(format_args!("based_on: {}", quoted(name)));
     }
     if let Some(covers) = calendar.covers {
         let settled = covers.settled_until.map(|day| format!(", settled_until: {day}")).unwrap_or_default();
         line(format_args!("covers: {{from: {}, until: {}{settled}}}", covers.from, covers.until));
     }
-    if calendar.weekend != Weekend::default() {
+    if let Some(weekend) = &calendar.weekend {
         let word = |day| WEEKDAYS.iter().find(|(_, known)| *known == day).map(|(word, _)| *word);
-        let words: Vec<&str> = calendar.weekend.0.iter().filter_map(|day| word(*day)).collect();
+        let words: Vec<&str> = weekend.0.iter().filter_map(|day| word(*day)).collect();
         line(format_args!("weekend: [{}]", words.join(", ")));
     }
     if !calendar.every_year.is_empty() {
@@ -35,8 +38,8 @@ pub fn calendar_file(calendar: &Calendar) -> String {
             line(format_args!("  {}: [{days}]", quoted(name)));
         }
     }
-    let years: std::collections::BTreeSet<i16> =
-        calendar.rest.keys().chain(&calendar.work).map(|day| day.year()).collect();
+    let days = calendar.rest.keys().chain(&calendar.work).map(|day| day.year());
+    let years: BTreeSet<i16> = days.chain(calendar.workdays.iter().map(|(year, ..)| *year)).collect();
     line(format_args!("years:{}", if years.is_empty() { " {}" } else { "" }));
     for year in years {
         line(format_args!("  {year}:"));
@@ -48,6 +51,9 @@ pub fn calendar_file(calendar: &Calendar) -> String {
         }
         let work: Vec<Date> = calendar.work.iter().copied().filter(|day| day.year() == year).collect();
         line(format_args!("    work: [{}]", spans(&work)));
+        for (_, count, _) in calendar.workdays.iter().filter(|(of, ..)| *of == year) {
+            line(format_args!("    workdays: {count}"));
+        }
     }
     text
 }

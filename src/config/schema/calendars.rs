@@ -43,12 +43,12 @@ pub fn calendar() -> Value {
         key(
             "covers",
             json!({"anyOf": [year_alone, known(covers, &COVERS_KEYS)]}),
-            "The time of which the list knows. All of it when absent.",
+            "The time of which the list knows, beside that of the one that it is based on. All of it when absent.",
         ),
         key(
             "weekend",
             json!({"anyOf": [weekday(), list_of(weekday())]}),
-            "The days of the week on which nobody works.",
+            "The days of the week on which nobody works, six at most.",
         )
         .or(json!(["sat", "sun"])),
         key("rest", named_days(DAY), "Days off: days and spans, or those by the names of holidays."),
@@ -59,7 +59,11 @@ pub fn calendar() -> Value {
             json!({"type": "object", "additionalProperties": known(year, &CALENDAR_YEAR_KEYS)}),
             "Days by year: 10-01 and 10-01..10-07 under 2026.",
         ),
-        key("ics", reference("text"), "An iCalendar file: its all-day events are days off. Goes with 'covers'."),
+        key(
+            "ics",
+            reference("text"),
+            "An iCalendar file: its all-day events are days off. Goes with 'covers', of which it must name a day.",
+        ),
         key("work_if", reference("text"), "A regular expression: events whose summary it finds are worked."),
     ]);
     known(schema, &CALENDAR_KEYS)

@@ -200,15 +200,15 @@ impl Days {
     /// The days of a month, where `base` says which ones the cron text's own day fields name.
     pub fn called(&self, month: Month, base: impl Fn(Month) -> u32) -> Called {
         let named = self.named(month, &base);
-        let wanted = self.wanted(month);
+        let right = self.right(month);
         let also = union(&self.also, month);
-        let unwanted = named & !wanted & !also;
+        let unwanted = named & !right;
         match self.shift {
             Shift::None => Called { days: named | also, unwanted },
             shift => {
                 let stay = self.unmoved(month, shift) & unwanted;
                 let moved = self.moved_into(month, shift, &base);
-                Called { days: (named & wanted) | moved | also | stay, unwanted: stay }
+                Called { days: (named & right) | moved | also | stay, unwanted: stay }
             }
         }
     }
@@ -216,14 +216,14 @@ impl Days {
     /// Days on which an `every` job fires.
     pub fn has(&self, date: Date) -> bool {
         let month = Month::of(date);
-        (self.wanted(month) | union(&self.also, month)) & 1 << date.day() != 0
+        self.right(month) & 1 << date.day() != 0
     }
 
     /// The first day from `from` on at which an `every` job fires, within ten years. Months after `until` are not looked at.
     pub fn first_from(&self, from: Date, until: Date) -> Option<Date> {
         let mut month = Month::of(from);
         let last = Month::of(until).key();
-        let mut days = (self.wanted(month) | union(&self.also, month)) & (u32::MAX << from.day());
+        let mut days = self.right(month) & (u32::MAX << from.day());
         for _ in 0..120 {
             if days != 0 {
                 return Date::new(month.year, month.number as i8, days.trailing_zeros() as i8).ok();
@@ -232,7 +232,7 @@ impl Days {
             if month.key() > last {
                 return None;
             }
-            days = self.wanted(month) | union(&self.also, month);
+            days = self.right(month);
         }
         None
     }
@@ -246,7 +246,8 @@ impl Days {
         }
     }
 
-    fn wanted(&self, month: Month) -> u32 {
+    /// Days on which an instant may fire: those that the rule leaves, and those that it adds.
+    fn right(&self, month: Month) -> u32 {
         let mut days = month.days();
         if let Some(list) = &self.workdays {
             days &= list.part(CalendarPart::Workdays, month);
@@ -258,12 +259,12 @@ impl Days {
         if self.on_missing == MissingList::Skip {
             days = self.lists.iter().fold(days, |days, list| days & list.covered(month));
         }
-        days
+        days | union(&self.also, month)
     }
 
-    /// Wanted days of a month to which unwanted ones move, of this month or of those beside it.
+    /// Right days of a month to which unwanted ones move, of this month or of those beside it.
     fn moved_into(&self, month: Month, shift: Shift, base: &impl Fn(Month) -> u32) -> u32 {
-        let wanted = self.wanted(month);
+        let right = self.right(month);
         // Days are gone through against the direction of the move, from the month from which it can come: each takes
         // what was called for on the unwanted days before it.
         let mut months = vec![month];
@@ -273,14 +274,13 @@ impl Days {
         }
         let (mut pending, mut moved) = (false, 0);
         for at in months.into_iter().rev() {
-            let (named, fits) = (self.named(at, base), if at == month { wanted } else { self.wanted(at) });
-            let also = union(&self.also, at);
+            let (named, fits) = (self.named(at, base), if at == month { right } else { self.right(at) });
             for day in ordered(at, shift) {
                 let bit = 1 << day;
                 if fits & bit != 0 {
                     moved |= if pending && at == month { bit } else { 0 };
                     pending = false;
-                } else if named & !also & bit != 0 {
+                } else if named & bit != 0 {
                     pending = true;
                 }
             }
@@ -288,17 +288,17 @@ impl Days {
         moved
     }
 
-    /// Unwanted days for which no wanted one comes soon enough.
+    /// Unwanted days for which no right one comes soon enough.
     fn unmoved(&self, month: Month, shift: Shift) -> u32 {
         let mut ahead = month;
         for _ in 0..MONTHS_TO_SHIFT {
             ahead = if shift == Shift::Next { ahead.following() } else { ahead.preceding() };
-            if self.wanted(ahead) != 0 {
+            if self.right(ahead) != 0 {
                 return 0;
             }
         }
-        let wanted = self.wanted(month);
-        ordered(month, shift).rev().take_while(|day| wanted & 1 << day == 0).fold(0, |days, day| days | 1 << day)
+        let right = self.right(month);
+        ordered(month, shift).rev().take_while(|day| right & 1 << day == 0).fold(0, |days, day| days | 1 << day)
     }
 
     /// Why an instant of this day does not fire.

@@ -50,7 +50,7 @@ fn the_history_is_filtered() {
         ("--since 2026-01-06T09:00", &[4, 7, 8]),
         ("--since 2026-01-06T01:00:00Z --limit 1", &[8]),
         ("--limit 0 --im qq", &[1, 4, 7, 8]),
-        ("--job nobody", &[]),
+        ("--job berlin", &[]),
     ] {
         let mut found = ids(filter);
         let mut expected = expected.to_vec();
@@ -59,7 +59,7 @@ fn the_history_is_filtered() {
         expected.sort_unstable();
         assert_eq!(found, expected, "{filter}");
     }
-    assert_eq!(house.run("history --job nobody").fine(), "no pushes\n");
+    assert_eq!(house.run("history --job berlin").fine(), "no pushes\n");
     let told = house.run("history --since yesterdayish").refused(64);
     assert!(told.starts_with("pushcron: --since: expected a time such as"), "{told}");
 }
@@ -105,6 +105,35 @@ fn what_did_not_happen_is_explained_too() {
         "pushcron: there is no job 'nobody'; `pushcron jobs` lists them\n"
     );
     assert!(house.run("explain berlin soon").refused(64).starts_with("pushcron: expected a time such as"));
+}
+
+#[test]
+fn a_filter_that_names_nobody_is_refused_with_the_name_that_was_meant() {
+    let house = House::lived_in();
+    for (line, told) in [
+        ("history --job zzz", "there is no job 'zzz'; `pushcron jobs` lists them"),
+        ("history --job daily-reprot", "there is no job 'daily-reprot'; did you mean 'daily-report'?"),
+        ("history --job daily-reprot --follow --json", "did you mean 'daily-report'?"),
+        ("history --account scren --state failed", "there is no account 'scren'; did you mean 'screen'?"),
+        ("history --account nobody", "there is no account 'nobody'; `pushcron accounts` lists them"),
+        ("history --im telegarm --csv", "no account and no push is of the im 'telegarm'"),
+    ] {
+        assert!(house.run(line).refused(1).contains(told), "{line}: {}", house.run(line).err);
+    }
+    // What is known and has no pushes, or none that fit.
+    house.write(
+        "jobs.yaml",
+        "accounts: [{id: screen, sender: console, im: qq}, {id: new, sender: console, im: fresh}]\n\
+         jobs: [{name: newcomer, every: 1h, push: {im: qq, group: 1, text: a}}]\n",
+    );
+    for line in ["history --job berlin --since 2090-01-01", "history --account new", "history --im fresh"] {
+        assert_eq!(house.run(line).fine(), "no pushes\n", "{line}");
+    }
+    let told = house.run("history --job newcomer").refused(1);
+    assert!(told.contains("job 'newcomer' is in the files, and no daemon has loaded it"), "{told}");
+    for verb in ["fire newcomr", "pause newcomr", "ledger newcomr", "explain newcomr 09:00", "export newcomr"] {
+        assert!(house.run(verb).refused(1).contains("did you mean 'newcomer'?"), "{verb}: {}", house.run(verb).err);
+    }
 }
 
 #[test]

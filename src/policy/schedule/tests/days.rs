@@ -137,6 +137,27 @@ fn an_instant_on_a_wrong_day_moves_to_the_next_or_the_previous_right_one() {
 }
 
 #[test]
+fn an_instant_moves_to_a_day_that_also_names_as_to_any_right_one() {
+    let rule = |shift, also: &str| DayRule {
+        only: vec![DaySet::Part(cn(), CalendarPart::Workdays)],
+        also: vec![DaySet::Days(day(also), day(also))],
+        shift,
+        ..DayRule::default()
+    };
+    // Saturday, 15 August 2026, and the Sunday after it.
+    let salary = |shift, also: &str| fires(&compile("0 10 15 * *", &rule(shift, also)), "2026-08-01", "2026-08-31");
+    assert_eq!(salary(Shift::Next, "2026-08-16"), ["08-16 10:00"]);
+    // The last of the days before it.
+    assert_eq!(salary(Shift::Previous, "2026-08-14"), ["08-14 10:00"]);
+    assert_eq!(salary(Shift::Previous, "2026-08-09"), ["08-09 10:00", "08-14 10:00"]);
+    // The whole of the months beside it is off: the day that `also` names is the only one to go to.
+    let only =
+        DayRule { only: vec![DaySet::Days(day("2026-01-05"), day("2026-01-05"))], ..rule(Shift::Next, "2026-08-20") };
+    assert_eq!(fires(&compile("0 10 15 8 *", &only), "2026-08-01", "2026-12-31"), ["08-20 10:00"]);
+    assert_eq!(skips(&compile("0 10 15 8 *", &only), "2026-08-01", "2026-12-31"), []);
+}
+
+#[test]
 fn the_nth_workday_of_a_month_is_counted_from_either_end() {
     let nth = |nth| DayRule { nth: Some(nth), ..workdays() };
     let of = |n: i8| fires(&compile("0 17 * * *", &nth(n)), "2026-10-01", "2026-10-31");

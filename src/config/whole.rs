@@ -1,0 +1,36 @@
+//! All that was read, to a configuration: the end of every load.
+
+use super::configuration::Config;
+use super::environment::LoadEnvironment;
+use super::loader::Loader;
+use super::mask::SecretKeys;
+use super::problem::ConfigErrors;
+use super::sources::Sources;
+use super::validate::validate;
+use crate::domain::{PushSpec, SenderSpec};
+
+/// What the files come to, and the push outside any job.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn finish(
+    mut loader: Loader<'_>,
+    environment: &LoadEnvironment,
+    specs: &[&'static SenderSpec],
+) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
+    loader.calendar_files();
+    loader.doubt_directories();
+    let definitions = validate(&mut loader, environment);
+    let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
+    let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loader.under_way, ..errors })?;
+    let config = Config {
+        daemon: definitions.daemon,
+        accounts: definitions.accounts,
+        jobs: definitions.jobs,
+        warnings,
+        files: loader.files,
+        secret_files: loader.secret_files,
+        sources: Sources(loader.brought),
+    };
+    Ok((config, definitions.push))
+}
