@@ -38,6 +38,7 @@ mod promises;
 mod push_media;
 mod qianxun;
 mod qianxun_clients;
+mod recipes;
 mod restarts;
 mod runtime_jobs;
 mod schedule_oracle;
