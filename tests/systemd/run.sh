@@ -68,23 +68,11 @@ tail -1 "$scratch/security"
 # --- a Debian of our own -----------------------------------------------------------------------------------------------
 
 [ "$(id -u)" = 0 ] || skip 'the unit is not run, since only root can start a system'
-for tool in systemd-nspawn:systemd-container debootstrap:debootstrap; do
-    command -v "${tool%%:*}" >/dev/null || (apt-get update && apt-get install -y --no-install-recommends "${tool##*:}") \
-        >"$home/apt.log" 2>&1 || skip "the unit is not run, for want of ${tool%%:*} (see $home/apt.log)"
-done
-if [ ! -e "$home/made" ]; then
-    rm -rf "$home/base"
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,procps,sqlite3 \
-        bookworm "$home/base" >"$home/debootstrap.log" 2>&1 ||
-        skip "the unit is not run, since debootstrap failed (see $home/debootstrap.log)"
-    # Filled at each boot, so that no two copies are the same machine.
-    : >"$home/base/etc/machine-id"
-    touch "$home/made"
-fi
-if ! PATH="$PWD/target/tools/bin:$PATH" command -v cargo-deb >/dev/null; then
-    # Not optimised: it compresses one package.
-    CARGO_TARGET_DIR=$PWD/target/tools/build cargo install --quiet --debug --locked --root target/tools cargo-deb
-fi
+command -v systemd-nspawn >/dev/null || (apt-get update && apt-get install -y --no-install-recommends systemd-container) \
+    >"$home/apt.log" 2>&1 || skip "the unit is not run, for want of systemd-nspawn (see $home/apt.log)"
+. tests/systemd/debian.sh
+debian "$home" || skip "the unit is not run, since there is no Debian to run it in (see the logs in $home)"
+cargo_deb
 package=$(systemd/debian/build "$profile" 2>"$scratch/package.log") || fail "the package: $(cat "$scratch/package.log")"
 
 systemd-nspawn --quiet --directory="$home/base" --ephemeral --boot --register=no --keep-unit --private-network \
