@@ -19,11 +19,13 @@ use crate::domain::{Job, Schedule};
 #[command(after_help = "Examples:
   pushcron add tea --in 20m --im qq --group 123456 --text 'Tea is ready'
   pushcron add call --at 14:30 --im qq --user 10001 --text 'Call Li Lei'
-  pushcron add stretch --cron '0 10,15 * * 1-5' --zone Asia/Shanghai --im qq --group 1 --group 2 --text 'Get up'
+  pushcron add stretch --cron '0 10,15 * * 1-5' --zone Asia/Shanghai \\
+    --im qq --group 1 --group 2 --text 'Get up'
   pushcron add -f jobs.d/more.yaml    jobs in a file as the daemon's, taken once
 
 A daemon that runs takes it up within a second. The job survives restarts, and a reload of the files leaves it alone.")]
 pub struct Add {
+    /// What the job is called
     #[arg(required_unless_present = "definition", conflicts_with = "definition")]
     name: Option<String>,
     /// A file with `jobs:` and nothing else

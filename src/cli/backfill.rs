@@ -26,6 +26,7 @@ const UNASKED: usize = 100;
 
 A second run does nothing: an instant is made up for once. The rows of the schedule stay as they are.")]
 pub struct Backfill {
+    /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
     /// The first instant, by the clock of the job's zone

@@ -30,6 +30,7 @@ pub struct CalendarVerb {
 enum Act {
     /// Show the days off and the made-up workdays of a year
     Show {
+        /// The calendar's name; `cn` is there without any file
         name: String,
         /// The present one when absent
         year: Option<i16>,

@@ -1,5 +1,6 @@
 //! What a shell offers for an argument while a person types: the jobs, accounts and pushes that there are.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -42,6 +43,27 @@ pub fn accounts() -> Vec<CompletionCandidate> {
             rows(&table).map(|row| candidate(row, "account", "im")).collect()
         }
     }
+}
+
+/// The ims that accounts of the files serve, else those of the database, each with its accounts.
+pub fn ims() -> Vec<CompletionCandidate> {
+    let context = context_of_words();
+    let pairs: Vec<(String, String)> = match context.config_to_look_at() {
+        Ok(config) => config.accounts.into_iter().map(|account| (account.im, account.id)).collect(),
+        Err(_) => {
+            let stored = context.reading(async |store| Ok(answers::accounts::known(store).await?));
+            let table = stored.unwrap_or_default();
+            rows(&table).map(|row| (row.text("im").into_owned(), row.text("account").into_owned())).collect()
+        }
+    };
+    let mut ims: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (im, account) in pairs {
+        ims.entry(im).or_default().push(account);
+    }
+    let told = |(im, accounts): (String, Vec<String>)| {
+        CompletionCandidate::new(im).help(Some(escaped(&accounts.join(", ")).into_owned().into()))
+    };
+    ims.into_iter().map(told).collect()
 }
 
 pub fn open_pushes() -> Vec<CompletionCandidate> {

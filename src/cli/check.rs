@@ -17,7 +17,8 @@ use crate::domain::escaped;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   pushcron -c jobs.yaml check                 0: fine, 78: refused
-  pushcron -c jobs.yaml check --json | jq -r '.errors[] | \"\\(.file):\\(.line): \\(.message)\"'")]
+  pushcron -c jobs.yaml check --json \\
+    | jq -r '.errors[] | \"\\(.file):\\(.line): \\(.message)\"'")]
 pub struct Check {
     /// One JSON object: ok, errors and warnings (each with file, line, column), files, jobs, accounts
     #[arg(long)]

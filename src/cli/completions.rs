@@ -20,6 +20,7 @@ const VARIABLE: &str = "PUSHCRON_COMPLETE";
 
 The script asks pushcron while you type, so that it knows your jobs, accounts and pushes.")]
 pub struct Completions {
+    /// The shell that is to complete
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     shell: String,
 }

@@ -21,6 +21,7 @@ use crate::daemon::{self, JobsByVerb};
 
 Only jobs that `add` made: those of the files are changed there.")]
 pub struct Edit {
+    /// The name of the job
     #[arg(value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
     #[command(flatten)]

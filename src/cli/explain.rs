@@ -20,6 +20,7 @@ use crate::domain::escaped;
   pushcron explain daily-report '2026-03-29 02:30'
   pushcron explain daily-report 2026-03-29T01:00:00Z --json")]
 pub struct Explain {
+    /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
     /// 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z

@@ -17,6 +17,7 @@ use crate::config::written;
 #[command(after_help = "Example:
   pushcron export tea >> jobs.d/tea.yaml    a reload then takes the job over, and nothing of it fires twice")]
 pub struct Export {
+    /// The name of the job
     #[arg(value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
 }

@@ -14,6 +14,7 @@ use super::{candidates, wait};
   pushcron fire daily-report           a running daemon sends within a second
   pushcron fire daily-report --wait    0: everything was sent, 1: something was not")]
 pub struct Fire {
+    /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
     /// Wait for the outcome and show it

@@ -45,11 +45,12 @@ pub struct JobWords {
     #[arg(long, value_name = "N", help_heading = "When")]
     max: Option<String>,
     /// The im, as accounts name it
-    #[arg(long, help_heading = "What")]
+    #[arg(long, help_heading = "What", add = ArgValueCandidates::new(candidates::ims))]
     im: Option<String>,
     /// May be repeated, as --user may: a push to each
     #[arg(long, value_name = "ID", help_heading = "What")]
     group: Vec<String>,
+    /// A person, by the id on that platform; may be repeated
     #[arg(long, value_name = "ID", help_heading = "What")]
     user: Vec<String>,
     /// A note: the text where there is no content, and the title where a protocol has one
@@ -61,10 +62,13 @@ pub struct JobWords {
     /// A file that the daemon may read at that hour, an http(s) address, base64://… or data:…
     #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
     image: Option<String>,
+    /// A voice message, likewise
     #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
     voice: Option<String>,
+    /// A video, likewise
     #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
     video: Option<String>,
+    /// A file, likewise
     #[arg(long, group = "content", value_name = "SOURCE", value_hint = ValueHint::FilePath, help_heading = "What")]
     file: Option<String>,
     /// A JSON list of items, as in the files

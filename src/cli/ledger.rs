@@ -31,7 +31,7 @@ pub struct Ledger {
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: Option<String>,
     /// Only instants since then: 24h, 7d, 2026-01-01, 2026-01-01T09:00, 09:00
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, visible_alias = "since", value_name = "TIME")]
     from: Option<String>,
     /// Only instants before then
     #[arg(long, value_name = "TIME")]

@@ -20,6 +20,7 @@ use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
 
 A running daemon notices the new login by itself. Run this as the daemon's own user, or its files will not be its own.")]
 pub struct Login {
+    /// The id of the account
     #[arg(add = ArgValueCandidates::new(candidates::accounts))]
     account: String,
 }

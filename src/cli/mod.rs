@@ -18,6 +18,7 @@ mod explain;
 mod export;
 mod failure;
 mod fire;
+mod help;
 mod history;
 mod job_words;
 mod jobs;
@@ -49,13 +50,14 @@ use self::args::Global;
 use self::context::Context;
 use self::failure::{Exit, Failure};
 use crate::clock::SystemClock;
+use crate::domain::version;
 use crate::logging;
 
 /// Cron for instant messages: YAML jobs, durable fires, honest delivery.
 #[derive(Debug, Parser)]
 #[command(
     name = "pushcron",
-    version,
+    version = version::BUILD,
     after_help = "Examples:
   pushcron run                      the daemon, with the files of /etc/pushcron
   pushcron -c jobs.yaml check       is the file right?
@@ -177,7 +179,7 @@ pub fn main() -> ExitCode {
 
 /// The tree of verbs, as it is parsed, completed and described.
 fn command() -> clap::Command {
-    dashes::taken_as_values(Cli::command())
+    help::laid_out(dashes::taken_as_values(Cli::command()))
 }
 
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
@@ -246,6 +248,36 @@ mod tests {
             let (_, examples) = help.split_once("Example").unwrap_or_else(|| panic!("{help}"));
             assert!(examples.contains("pushcron ") && examples.contains(verb.get_name()), "{help}");
         }
+    }
+
+    /// The verb with those below it.
+    fn visit(verb: &clap::Command, look: &mut impl FnMut(&clap::Command)) {
+        look(verb);
+        verb.get_subcommands().filter(|verb| verb.get_name() != "help").for_each(|verb| visit(verb, look));
+    }
+
+    #[test]
+    fn every_argument_of_every_verb_says_what_it_is() {
+        let mut tree = command();
+        tree.build();
+        visit(&tree, &mut |verb| {
+            for arg in verb.get_arguments() {
+                let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!text.is_empty(), "{} {} has no text", verb.get_name(), arg.get_id());
+            }
+        });
+    }
+
+    #[test]
+    fn no_example_is_broken_by_a_terminal_of_80_columns() {
+        let mut tree = command();
+        tree.build();
+        visit(&tree, &mut |verb| {
+            let text = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in text.split("\n\n").filter(|text| help::is_of_examples(text)).flat_map(str::lines) {
+                assert!(line.chars().count() <= help::WIDTH, "{}: {line}", verb.get_name());
+            }
+        });
     }
 
     fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {

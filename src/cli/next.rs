@@ -129,7 +129,7 @@ impl Next {
                     Cell::new(instants.shown(Some(fire.at), Some(&fire.job.timezone))),
                     Cell::new(&fire.job.name),
                     Cell::new(next::targets(fire.job)),
-                    Cell::new(fire.job.schedule.describe()),
+                    Cell::new(in_brief(&fire.job.schedule)),
                     Cell::new(note(fire, paused).unwrap_or_default()).tone(Tone::Doubtful),
                 ]
             })
@@ -150,4 +150,12 @@ fn note(fire: &Fire, paused: &Paused) -> Option<String> {
         None
     };
     state.map(str::to_owned).into_iter().chain(next::in_words(&fire.notes)).reduce(|a, b| format!("{a}; {b}"))
+}
+
+/// A schedule beside its fire, whose instant is shown already.
+fn in_brief(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::At(_) => "once".to_owned(),
+        Schedule::Cron(_) | Schedule::Every(_) | Schedule::OnDemand => schedule.describe(),
+    }
 }

@@ -13,6 +13,7 @@ use super::say::say;
 #[command(after_help = "Example:
   pushcron pause daily-report    its fires are recorded as skipped until `pushcron resume daily-report`")]
 pub struct Pause {
+    /// The names of the jobs
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }
@@ -21,6 +22,7 @@ pub struct Pause {
 #[command(after_help = "Example:
   pushcron resume daily-report")]
 pub struct Resume {
+    /// The names of the jobs
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }

@@ -31,17 +31,20 @@ use crate::domain::{Message, PushState, Trigger};
   pushcron push --im qq --group 123456 --text 'Disk almost full'
   df -h | pushcron push --im telegram --user 10001 --text -
   pushcron push --im qq --user 10001 --image chart.png --title 'CPU, last hour'
-  pushcron push --im qq --group 123456 --mixed '[{\"text\": \"look: \"}, {\"image\": \"https://example.org/a.png\"}]'
+  pushcron push --im qq --group 123456 \\
+    --mixed '[{\"text\": \"look: \"}, {\"image\": \"https://example.org/a.png\"}]'
 
 Prints 1 when the platform said that the message, or its fallback, is sent, else 0; the exit code is 0 or 1 accordingly. With a running
 daemon the push goes through it, without one straight from here."
 )]
 pub struct Push {
     /// The im, as accounts name it
-    #[arg(long)]
+    #[arg(long, add = ArgValueCandidates::new(candidates::ims))]
     im: String,
+    /// The group, by its id on that platform
     #[arg(long, value_name = "ID")]
     group: Option<String>,
+    /// The person, by the id on that platform
     #[arg(long, value_name = "ID")]
     user: Option<String>,
     /// A note: the text where there is no content, and the title where a protocol has one
@@ -53,10 +56,13 @@ pub struct Push {
     /// A file of yours, an http(s) address, base64://… or data:…
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
     image: Option<String>,
+    /// A voice message, likewise
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
     voice: Option<String>,
+    /// A video, likewise
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
     video: Option<String>,
+    /// A file, likewise
     #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
     file: Option<String>,
     /// A JSON list of items, as in the files

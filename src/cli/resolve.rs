@@ -14,8 +14,10 @@ use super::say::say;
   pushcron history --state unknown    look at the chats: did it arrive?
   pushcron resolve 12 sent")]
 pub struct Resolve {
+    /// The id of the push
     #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::unknown_pushes))]
     push: i64,
+    /// What the chat shows
     outcome: Found,
 }
 

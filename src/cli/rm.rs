@@ -17,6 +17,7 @@ use crate::daemon::{self, JobsByVerb};
 
 Only jobs that `add` made: those of the files are removed there.")]
 pub struct Rm {
+    /// The names of the jobs
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }

@@ -6,6 +6,7 @@ use super::mask;
 use super::mask::SecretKeys;
 use super::problem::{ConfigErrors, Problem};
 use super::text::quoted;
+use crate::domain::char_start;
 use crate::domain::near::near_match;
 
 /// Decoder stops at this many problems: nobody reads on, and a file with a wrong key in each of 100,000 jobs must not
@@ -267,15 +268,15 @@ impl<'a> Lines<'a> {
 impl SourceText {
     /// The byte of a place, on a character's boundary.
     fn at(&self, place: Place) -> usize {
-        self.text.floor_char_boundary((place.at as usize).min(self.text.len()))
+        char_start(&self.text, place.at as usize)
     }
 }
 
 /// The line around byte `at`, or the nearer part of a very long one: inline media can have megabytes.
 fn line_around(text: &str, at: usize) -> (usize, usize) {
-    let far = text.floor_char_boundary(at.saturating_sub(FAR));
+    let far = char_start(text, at.saturating_sub(FAR));
     let start = text[far..at].rfind('\n').map_or(far, |found| far + found + 1);
-    let far = text.floor_char_boundary((at + FAR).min(text.len()));
+    let far = char_start(text, at + FAR);
     let end = text[at..far].find('\n').map_or(far, |found| at + found);
     (start, start + text[start..end].trim_end_matches('\r').len())
 }

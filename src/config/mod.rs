@@ -67,7 +67,7 @@ use loader::Loader;
 use mask::SecretKeys;
 pub use problem::{ConfigErrors, Problem};
 pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
-pub use schema::schema;
+pub use schema::{KeyInWords, SPELLINGS, keys_in_words, schema};
 pub use settings::{DaemonSettings, Heartbeat, OnFailure};
 pub use sources::Sources;
 use whole::finish;

@@ -20,7 +20,7 @@ use super::templates::TemplateCheck;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::{DstGap, Life, Timing};
-use crate::domain::{Account, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule};
+use crate::domain::{Account, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule, UtcMs};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 use crate::render;
 
@@ -179,7 +179,8 @@ impl Validator<'_> {
             && at <= self.environment.now
             && draft.enabled
         {
-            self.diagnostics.warning(schedule_at, format!("at: {at} is past, so this job will not fire"));
+            self.diagnostics
+                .warning(schedule_at, format!("at: {} is past, so this job will not fire", by_clock(at, &timezone)));
         }
         let retry = draft.retry.as_deref().unwrap_or(&self.defaults.retry).filled(&self.defaults.retry);
         let misfire = draft.misfire.as_deref().unwrap_or(&self.defaults.misfire).filled(&self.defaults.misfire);
@@ -455,4 +456,10 @@ fn place_in_cron(place: Place, written: &str, text: &str, column: usize) -> Plac
     let len = text[before..].find(' ').unwrap_or(text.len() - before);
     let offset = |bytes: usize| u32::try_from(bytes).unwrap_or(0);
     Place { at: place.at + offset(start + before), len: offset(len).max(1), ..place }
+}
+
+/// An instant as whoever wrote the job reads it.
+fn by_clock(at: UtcMs, timezone: &str) -> String {
+    let local = at.to_jiff().in_tz(timezone);
+    local.map_or_else(|_| at.to_string(), |local| format!("{} ({timezone})", local.strftime("%F %T")))
 }

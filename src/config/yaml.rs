@@ -11,6 +11,7 @@ use std::rc::Rc;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::text::quoted;
+use crate::domain::char_start;
 
 /// Deeper nesting than this is refused. The deepest legal file has about ten levels.
 const DEEPEST: usize = 64;
@@ -404,7 +405,7 @@ impl Reader<'_> {
     /// What the first character of the value around byte `at` means to YAML, where it means something. A list or a
     /// mapping must have ended: then text follows it.
     fn sign_before(&self, at: usize) -> Option<&'static str> {
-        let before = self.text.get(..self.text.floor_char_boundary(at))?;
+        let before = self.text.get(..char_start(self.text, at))?;
         let line = before.rsplit('\n').next()?;
         let start = [": ", "- "].iter().filter_map(|sign| line.rfind(sign)).max()? + 2;
         let value = line[start..].trim_start();

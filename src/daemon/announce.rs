@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tracing::{info, warn};
 
 use super::setup;
-use crate::domain::Database;
+use crate::domain::{Database, version};
 use crate::engine::core::timer::Timeline;
 use crate::engine::recovery::Recovered;
 use crate::store::Applied;
@@ -27,7 +27,7 @@ impl Start<'_> {
             accounts = self.accounts,
             next_fire_at = timeline.next_fire_at().map(tracing::field::display),
             open_pushes = self.open_pushes,
-            "pushcron {} started", env!("CARGO_PKG_VERSION")
+            "pushcron {} started", version::BUILD
         );
         tell_applied(applied);
         if *recovered != Recovered::default() {

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Decision, PushState, UtcMs};
+use crate::domain::{Decision, PushState, UtcMs, version};
 use crate::engine::observer::EngineEvent;
 
 const DECISIONS: [Decision; 3] = [Decision::Fired, Decision::Skipped, Decision::Missed];
@@ -88,8 +88,8 @@ impl Metrics {
     pub fn text(&self, gauges: &Gauges) -> String {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = Page::default();
-        page.family("info", "gauge", "The version that runs.");
-        page.line("info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        page.family("info", "gauge", "The version that runs, and the commit that it was built from.");
+        page.line("info", &[("version", version::VERSION), ("commit", version::COMMIT)], 1);
         page.single("start_time_seconds", "When the daemon started.", Some(seconds(gauges.started_at)));
         page.single(
             "beat_time_seconds",

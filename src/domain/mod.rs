@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod calendar;
+pub mod chars;
 pub mod database;
 pub mod escape;
 pub mod fallback;
@@ -23,9 +24,11 @@ pub mod secret;
 pub mod sender;
 pub mod state_dir;
 pub mod time;
+pub mod version;
 
 pub use account::{Account, Health};
 pub use calendar::{Calendar, CalendarRef, DayRule};
+pub use chars::char_start;
 pub use database::Database;
 pub use escape::{escaped, escaped_json};
 pub use fallback::{BadState, FallbackSpec};

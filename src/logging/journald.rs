@@ -12,6 +12,7 @@ use tracing::Level;
 use super::line::text;
 use super::outlet::Hand;
 use super::record::Record;
+use crate::domain::char_start;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
@@ -45,7 +46,7 @@ impl Journal {
 
 pub fn datagram(record: &Record) -> Vec<u8> {
     let mut message = text(&record.fields);
-    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+    message.truncate(char_start(&message, LONGEST_MESSAGE));
     let mut bytes = Vec::with_capacity(256);
     put(&mut bytes, "MESSAGE", &message);
     put(&mut bytes, "PRIORITY", priority(record.level));

@@ -62,6 +62,9 @@ impl Format {
 /// The thread's queue, where there is one.
 static OUTLET: OnceLock<Outlet> = OnceLock::new();
 
+/// The form of lines that only programs read, once it was asked for.
+static FOR_PROGRAMS: OnceLock<(Arc<Sink>, SharedClock)> = OnceLock::new();
+
 /// How long the end of the process waits for lines that are not written yet.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -72,12 +75,17 @@ pub fn flush() {
     }
 }
 
-/// Writes a line for people on standard error, behind what was logged before it.
+/// Writes why the process ends on standard error, behind what was logged before it: a text for people, or a line as the
+/// others where programs read them.
 pub fn tell(text: &str) {
-    let text = format!("{text}\n");
-    match OUTLET.get() {
-        Some(outlet) => outlet.put(Output::Plain(text)),
-        None => to_stderr(text.as_bytes()),
+    let output = match FOR_PROGRAMS.get() {
+        Some((sink, clock)) => Output::Line(sink.line(&record_of(Level::ERROR, text, Vec::new(), clock.now()))),
+        None => Output::Plain(format!("{text}\n")),
+    };
+    match (OUTLET.get(), output) {
+        (Some(outlet), output) => outlet.put(output),
+        (None, Output::Line(text)) => to_stderr(&text),
+        (None, Output::Plain(text)) => to_stderr(text.as_bytes()),
     }
 }
 
@@ -106,6 +114,9 @@ pub fn init(format: Format, verbosity: i8, hand: Hand, clock: SharedClock) -> Re
         _ => EnvFilter::new(directives(verbosity)),
     };
     let lines = Lines { clock, sink: Arc::new(Sink::open(format, hand)?), outlet: None };
+    if format == Format::Json {
+        let _ = FOR_PROGRAMS.set((lines.sink.clone(), lines.clock.clone()));
+    }
     let lines = match hand {
         Hand::Own => lines,
         Hand::Thread => lines.with_thread().map_err(|error| format!("cannot start threads: {error}"))?,
@@ -119,7 +130,8 @@ fn directives(verbosity: i8) -> &'static str {
         -1 => "warn",
         0 => "warn,pushcron=info",
         1 => "warn,pushcron=debug",
-        2 => "info,pushcron=trace",
+        // How the library that runs our duties goes about it helps nobody.
+        2 => "info,pushcron=trace,tokio_cron_scheduler=warn",
         3.. => "trace",
     }
 }
@@ -210,7 +222,9 @@ fn lines_lost(lost: u64, at: UtcMs) -> Record<'static> {
 }
 
 fn panicked(info: &PanicHookInfo<'_>, at: UtcMs) -> Record<'static> {
-    let said = info.payload_as_str().unwrap_or("nothing that can be shown");
+    let said = info.payload();
+    let said = said.downcast_ref::<&str>().copied().or(said.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("nothing that can be shown");
     let mut rest = vec![("said", Value::from(said))];
     rest.extend(info.location().map(|place| ("place", place.to_string().into())));
     rest.extend(std::thread::current().name().map(|name| ("thread", name.into())));

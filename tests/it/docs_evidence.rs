@@ -1,4 +1,4 @@
-//! The tests that `docs/faults.md`, `docs/security.md` and the scripts of `.ci` name are there.
+//! The tests that `docs/faults.md`, `docs/SECURITY.md` and the scripts of `.ci` name are there.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn every_test_that_the_docs_call_as_a_witness_exists() {
     let mut code = String::new();
     read(&root.join("src"), &mut code);
     read(&root.join("tests"), &mut code);
-    for page in ["docs/faults.md", "docs/security.md"] {
+    for page in ["docs/faults.md", "docs/SECURITY.md"] {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         let names: Vec<_> = text.split('`').skip(1).step_by(2).filter_map(test_name).collect();
         assert!(names.len() > 20, "{page}: {names:?}");

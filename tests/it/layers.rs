@@ -113,7 +113,8 @@ fn every_module_knows_only_those_below_it() {
     let mut broken = Vec::new();
     for (path, text) in sources() {
         let module = module_of(&path);
-        if module == "lib" || module == "main" {
+        // The build script is a program of its own, and runs before there is a crate.
+        if ["lib", "main", "build"].contains(&module.as_str()) {
             continue;
         }
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {

@@ -2,12 +2,13 @@
 //!
 //! A schema knows nothing of other places, so names, references, zones, the days of a cron text, files and variables
 //! are left to [`super::load`]. `tests/it/schema.rs` holds both against each other with a validator of others, and
-//! `docs/configuration.md` takes its tables from here.
+//! `docs/configuration.md` and pushcron.yaml(5) take their tables from here.
 
 mod accounts;
 mod blocks;
 mod calendars;
 mod pushes;
+mod words;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ use self::blocks::{
     VARIABLE, any_of_required, choice, key, known, list_of, number, object, one_of_required, one_or_list, or_null,
     reference, whole,
 };
+pub use self::words::{KeyInWords, SPELLINGS, keys_in_words};
 use super::keys::{
     DAEMON_KEYS, DEFAULTS_KEYS, HEARTBEAT_KEYS, JOB_KEYS, MISFIRE_KEYS, MOST_ATTEMPTS, MOST_CAUGHT_UP, MOST_FIRES,
     ON_FAILURE_KEYS, RETRY_KEYS, SCHEDULE_KEYS,

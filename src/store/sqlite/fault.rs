@@ -27,6 +27,8 @@ mod code {
     pub const MISMATCH: i32 = 20;
     pub const TOO_BIG: i32 = 18;
     pub const BUSY: i32 = 5;
+    pub const READ_ONLY: i32 = 8;
+    pub const CANNOT_OPEN: i32 = 14;
 }
 
 impl Fault {
@@ -70,6 +72,11 @@ impl Fault {
                     StoreError::Corrupt { path: path(), problem: brief(&error) }
                 }
                 _ if is_refusal => StoreError::Refused(brief(&error)),
+                Some(code::READ_ONLY | code::CANNOT_OPEN) => StoreError::Unavailable(format!(
+                    "{} ({}; SQLite writes beside it too: whose are the file and its directory?)",
+                    brief(&error),
+                    path()
+                )),
                 _ => StoreError::Unavailable(brief(&error)),
             },
         }

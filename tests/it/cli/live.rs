@@ -120,6 +120,32 @@ fn the_log_is_json_where_it_is_asked_for() {
 }
 
 #[test]
+fn a_start_that_is_refused_is_json_too_where_it_is_asked_for() {
+    let house = House::with_file("jobs: [{name: a}]");
+    let told = house.run("run --log-format json").refused(78);
+    let lines: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "error", "{told}");
+    let message = last["message"].as_str().unwrap();
+    assert!(message.contains("jobs.yaml:1:") && message.contains("the configuration is refused"), "{told}");
+    assert!(house.run("run").refused(78).contains("\npushcron: the configuration is refused"), "people read lines");
+}
+
+#[test]
+fn instants_of_single_jobs_are_told_by_the_clock_of_their_zone() {
+    let file = |at: &str| {
+        let job = format!("{{name: a, at: {at}, timezone: Asia/Shanghai, push: {{im: qq, user: u, text: a}}}}");
+        format!("accounts: [{{id: screen, sender: console, im: qq}}]\njobs: [{job}]\n")
+    };
+    let past = House::with_file(&file("2020-01-02T20:00")).run("check");
+    let told = past.out + &past.err;
+    assert!(told.contains("at: 2020-01-02 20:00:00 (Asia/Shanghai) is past"), "{told}");
+    let coming = House::with_file(&file("2099-01-02T20:00"));
+    let told = coming.run("next").fine();
+    assert!(told.contains(" once") && !told.contains("T12:00"), "{told}");
+}
+
+#[test]
 fn history_follows_pushes_to_their_end() {
     let house = House::with_file(FILE);
     let mut daemon = Daemon::start(&house, &["run"]);

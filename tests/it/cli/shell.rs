@@ -30,6 +30,8 @@ fn shells_are_offered_jobs_accounts_and_pushes() {
     again.sort();
     assert_eq!(again, ["5", "6"]);
     assert_eq!(offered(&house, &["history", "--account", "s"]), ["screen"]);
+    assert_eq!(offered(&house, &["push", "--im", ""]), ["qq"]);
+    assert_eq!(offered(&house, &["add", "a", "--im", "q"]), ["qq"]);
     assert!(offered(&house, &["hist"]).contains(&"history".to_owned()));
     // The files named on the line that is being typed count.
     house.write("other.yaml", "accounts: [{id: other, sender: console, im: qq}]\ndaemon: {database: none.db}\njobs: [{name: from-file, every: 1m, push: {im: qq, user: 1, text: a}}]\n");
@@ -41,16 +43,16 @@ fn shells_are_offered_jobs_accounts_and_pushes() {
 fn man_pages_are_written_for_every_verb() {
     use std::os::unix::fs::PermissionsExt;
     let house = House::empty();
-    std::fs::create_dir(house.path("man")).unwrap();
     house.run("man man").fine();
-    for page in ["pushcron.1", "pushcron-run.1", "pushcron-history.1", "pushcron-push.1"] {
+    for page in ["pushcron.1", "pushcron-run.1", "pushcron-history.1", "pushcron-calendar-show.1", "pushcron.yaml.5"] {
         let text = std::fs::read_to_string(house.path("man").join(page)).unwrap();
         assert!(text.contains(".SH"), "{page}");
         let mode = std::fs::metadata(house.path("man").join(page)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o644, "{page}: everybody reads the manual");
     }
     assert!(!house.path("man").join("pushcron-man.1").exists(), "a hidden verb has no page");
-    assert!(house.run("man nowhere").refused(1).contains("nowhere"));
+    house.write("a-file", "");
+    assert!(house.run("man a-file").refused(1).contains("a-file"));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use pushcron::domain::char_start;
+
 use super::{CANARY, about_the_text, files, load, private_file, refused};
 
 /// Each `NAME.yaml` is refused with exactly the report in `NAME.txt`. `PUSHCRON_WRITE_REPORTS=1` writes the reports anew.
@@ -133,11 +135,11 @@ fn spoiled_files_are_refused_in_good_order() {
     for _ in 0..400 {
         let mut text = seeds[random.usize(..seeds.len())].clone();
         for _ in 0..random.usize(1..5) {
-            let at = text.floor_char_boundary(random.usize(..=text.len()));
+            let at = char_start(&text, random.usize(..=text.len()));
             match random.bool() {
                 true => text.insert_str(at, bits[random.usize(..bits.len())]),
                 false => {
-                    let end = text.floor_char_boundary((at + random.usize(..40)).min(text.len()));
+                    let end = char_start(&text, at + random.usize(..40));
                     text.replace_range(at..end.max(at), "");
                 }
             }

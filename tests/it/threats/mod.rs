@@ -1,4 +1,4 @@
-//! The threats of `docs/security.md` that take the whole program: what leaks, and what foreign text can do.
+//! The threats of `docs/SECURITY.md` that take the whole program: what leaks, and what foreign text can do.
 
 mod foreign_text;
 mod secrets;
