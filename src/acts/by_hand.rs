@@ -1,12 +1,11 @@
-//! The acts: a job fired, paused or resumed; a push tried again, cancelled or resolved.
+//! The acts on what is there: a job fired, paused or resumed; a push tried again, cancelled or resolved.
 
-use std::slice;
 use std::time::Duration;
 
-use serde::Serialize;
 use tracing::debug;
 
 use super::actor::Actor;
+use super::done::Done;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::clock::SharedClock;
 use crate::domain::sender::wrong_for_all;
@@ -19,57 +18,6 @@ pub struct Acts<'a> {
     pub(super) store: &'a dyn Backend,
     pub(super) clock: SharedClock,
     actor: Actor,
-}
-
-/// What was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "act", rename_all = "snake_case")]
-pub enum Done {
-    Fired {
-        job: String,
-        push_ids: Vec<i64>,
-    },
-    Backfilled {
-        job: String,
-        fires: usize,
-        push_ids: Vec<i64>,
-    },
-    Pushed {
-        push_id: i64,
-    },
-    Retried {
-        push_id: i64,
-    },
-    Cancelled {
-        push_id: i64,
-    },
-    Resolved {
-        push_id: i64,
-        sent: bool,
-    },
-    /// `changed` is whether it was not so before.
-    Paused {
-        job: String,
-        changed: bool,
-    },
-    Resumed {
-        job: String,
-        changed: bool,
-    },
-}
-
-impl Done {
-    /// The pushes that were made or changed.
-    pub fn push_ids(&self) -> &[i64] {
-        match self {
-            Done::Fired { push_ids, .. } | Done::Backfilled { push_ids, .. } => push_ids,
-            Done::Pushed { push_id }
-            | Done::Retried { push_id }
-            | Done::Cancelled { push_id }
-            | Done::Resolved { push_id, .. } => slice::from_ref(push_id),
-            Done::Paused { .. } | Done::Resumed { .. } => &[],
-        }
-    }
 }
 
 impl<'a> Acts<'a> {

@@ -1,9 +1,16 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use serde_json::json;
 
 use super::*;
 use crate::answers::refusal::{Kind, Refusal};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, LoadEnvironment};
 use crate::domain::{Database, PushState, Trigger, UtcMs};
+use crate::senders::http::Http;
+use crate::senders::login::{LoginDialog, LoginEvent};
+use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::{self, Access, SharedStore, StoreError};
 
 async fn store(dir: &tempfile::TempDir) -> SharedStore {
@@ -75,4 +82,123 @@ fn what_was_done_is_told_to_programs_by_the_word_of_the_act_and_the_ids_of_its_p
     assert_eq!(json!(paused), json!({ "act": "paused", "job": "daily", "changed": false }));
     assert!(paused.push_ids().is_empty());
     assert_eq!(Actor::CommandLine { uid: 7 }.to_string(), "cli uid 7");
+}
+
+/// A configuration, and a person who acts by it.
+struct Person {
+    dir: tempfile::TempDir,
+    store: SharedStore,
+}
+
+impl Person {
+    async fn new() -> Person {
+        let dir = tempfile::tempdir().unwrap();
+        let yaml = "accounts:\n  - {id: c, im: qq, sender: console, default: true}\njobs:\n  - {name: own, every: 1h, push: {im: qq, group: '1', text: a}}\n";
+        std::fs::write(dir.path().join("jobs.yaml"), yaml).unwrap();
+        let store = store(&dir).await;
+        Person { dir, store }
+    }
+
+    fn files(&self) -> Files {
+        Files { paths: vec![self.dir.path().join("jobs.yaml")], now: SystemClock::new().now() }
+    }
+
+    /// A job of that name that says `keys` as well.
+    fn proposed(&self, name: &str, keys: serde_json::Value) -> Result<Proposal, Refusal> {
+        let mut job = self.files().new_job(name)?;
+        job.insert("push".to_owned(), json!({ "im": "qq", "group": "1", "text": "hi" }));
+        job.extend(keys.as_object().unwrap().clone());
+        self.files().propose(job)
+    }
+
+    async fn add(&self, name: &str, keys: serde_json::Value) -> Result<Done, Refusal> {
+        acts(&self.store).define(self.proposed(name, keys)?).await
+    }
+
+    async fn text(&self, name: &str) -> serde_json::Value {
+        json!(self.store.definition(name).await.unwrap().job)["push"][0]["message"].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_made_changed_and_removed_by_typed_facts() {
+    let person = Person::new().await;
+    let Done::Defined { jobs } = person.add("tea", json!({ "every": "1h" })).await.unwrap() else { panic!() };
+    assert!(jobs[0].job == "tea" && jobs[0].next_due_at > Some(UtcMs(0)), "{jobs:?}");
+    let found = async || person.store.definition("tea").await.unwrap();
+    let proposal = acts(&person.store)
+        .edited(found().await, &person.files(), false, |job| {
+            job.insert("push".to_owned(), json!({ "im": "qq", "group": "1", "text": literal("${PRICE} for all") }));
+            Ok::<_, Refusal>(())
+        })
+        .await
+        .unwrap();
+    acts(&person.store).define(proposal).await.unwrap();
+    assert_eq!(person.text("tea").await, json!({ "kind": "text", "text": "${PRICE} for all" }));
+    let removed = acts(&person.store).remove(vec![found().await]).await.unwrap();
+    assert_eq!(removed, Done::Removed { jobs: vec![Removed { job: "tea".to_owned(), cancelled: 0 }] });
+    assert!(person.store.verb_jobs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_with_whose_fault_it_is_and_changes_nothing() {
+    let person = Person::new().await;
+    let kind = |refused: Result<Done, Refusal>| refused.unwrap_err().kind;
+    assert_eq!(kind(person.add("own", json!({ "every": "1h" })).await), Kind::NotAllowed);
+    assert_eq!(kind(person.add("tea", json!({ "every": "soon" })).await), Kind::Senseless);
+    assert_eq!(kind(person.add("tea", json!({ "at": "2020-01-01T00:00" })).await), Kind::Senseless);
+    let earlier = person.proposed("tea", json!({ "every": "1h" })).unwrap();
+    person.add("tea", json!({ "every": "2h" })).await.unwrap();
+    assert_eq!(kind(acts(&person.store).define(earlier).await), Kind::NotAllowed);
+    let file = person.dir.path().join("jobs.yaml");
+    std::fs::write(&file, "jobs: [{name: 7\n").unwrap();
+    let refused = person.add("cup", json!({ "every": "1h" })).await.unwrap_err();
+    assert!(refused.kind == Kind::BadConfig && refused.problems[0].file.ends_with("jobs.yaml"), "{refused:?}");
+    assert_eq!(person.store.verb_jobs().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_is_made_where_nothing_is() {
+    let person = Person::new().await;
+    let file = person.dir.path().join("copy.db");
+    let done = acts(&person.store).back_up(&file).await.unwrap();
+    assert_eq!(done, Done::BackedUp { file: file.clone() });
+    let before = std::fs::read(&file).unwrap();
+    assert_eq!(acts(&person.store).back_up(&file).await.unwrap_err().kind, Kind::OutOfReach);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn only_accounts_of_the_files_whose_platform_wants_it_are_logged_in() {
+    struct Nobody;
+    #[async_trait]
+    impl LoginDialog for Nobody {
+        fn tell(&mut self, _: LoginEvent) {}
+
+        async fn number_on_phone(&mut self, _: bool) -> Option<String> {
+            None
+        }
+    }
+    #[async_trait]
+    impl Memory for Nobody {
+        async fn recall(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
+            Ok(Vec::new())
+        }
+
+        async fn remember(&self, _: &str, _: &str, _: &str) -> Result<(), MemoryError> {
+            Ok(())
+        }
+    }
+    let person = Person::new().await;
+    let config =
+        config::load(&person.files().paths, &senders::specs(), &LoadEnvironment::of_process(UtcMs(0))).unwrap();
+    let (clock, http, state_dir) = (SystemClock::shared(), Http::new().unwrap(), person.dir.path().to_owned());
+    let environment = Environment { clock, http, memory: Arc::new(Nobody), state_dir };
+    for (id, kind, told) in
+        [("c", Kind::NotAllowed, "need no login"), ("d", Kind::NotFound, "there is no account 'd'; known are: c")]
+    {
+        let refused =
+            log_in(&config.accounts, id, &environment, &mut Nobody, &Actor::CommandLine { uid: 7 }).await.unwrap_err();
+        assert!(refused.kind == kind && refused.to_string().contains(told), "{refused:?}");
+    }
 }

@@ -12,7 +12,7 @@ use super::refusal::{Kind, Refusal};
 use super::when;
 use crate::domain::{Job, UtcMs};
 use crate::policy::schedule::{CompiledSchedule, DayNote, DstNote, Occurrence, ScheduleCache, Skip};
-use crate::store::Table;
+use crate::store::{History, StoreError, Table};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -75,6 +75,33 @@ pub fn bring_to_their_ends(jobs: &mut [Job], counted: &HashMap<String, u64>, now
         }
     }
     Ok(())
+}
+
+/// What the database alone knows of jobs.
+#[derive(Debug, Default)]
+pub struct KnownOfJobs {
+    /// Those that verbs made.
+    pub by_verbs: Vec<Job>,
+    /// The one that was asked for, which may have come to its end.
+    pub asked: Option<Job>,
+    pub paused: HashSet<String>,
+    /// How often jobs with a `max_fires` have fired, as far as that counts.
+    pub counted: HashMap<String, u64>,
+}
+
+/// Reads it.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn known(store: &dyn History, asked: Option<&str>) -> Result<KnownOfJobs, StoreError> {
+    let asked = match asked {
+        // Of one that the database does not know the files may.
+        Some(name) => store.definition(name).await.ok().map(|found| found.job),
+        None => None,
+    };
+    let (by_verbs, paused) = (store.verb_jobs().await?, store.paused_jobs().await?.into_iter().collect());
+    Ok(KnownOfJobs { by_verbs, asked, paused, counted: store.counted_fires().await?.into_iter().collect() })
 }
 
 /// The coming fires of the job `only`, even if it is disabled, else of all that are enabled: the first `number`, else ten

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::config::{COMMAND_LINE, ConfigErrors, Problem};
 use crate::store::StoreError;
 
 /// What stands in the way: a shell tells these apart by its exit code, a program on the network by its status.
@@ -27,16 +28,31 @@ pub enum Kind {
 pub struct Refusal {
     pub kind: Kind,
     text: String,
+    /// Those of the files, each with its place, where they are what stands in the way.
+    pub problems: Vec<Problem>,
 }
 
 impl Refusal {
     pub fn new(kind: Kind, text: impl Into<String>) -> Refusal {
-        Refusal { kind, text: text.into() }
+        Refusal { kind, text: text.into(), problems: Vec::new() }
     }
 
     /// An error with its causes.
     pub fn of(kind: Kind, error: &(dyn Error + 'static)) -> Refusal {
         Refusal::new(kind, with_causes(error))
+    }
+}
+
+/// What is wrong with a configuration, or with what somebody wants to add to it: then it makes no sense as it is said.
+impl From<ConfigErrors> for Refusal {
+    fn from(errors: ConfigErrors) -> Refusal {
+        let are_of_what_was_said = errors.errors.iter().all(|problem| problem.file == COMMAND_LINE);
+        if are_of_what_was_said && !errors.errors.is_empty() {
+            let problems: Vec<&str> = errors.errors.iter().map(|problem| problem.message.as_str()).collect();
+            return Refusal::new(Kind::Senseless, problems.join("; "));
+        }
+        let text = format!("the configuration is refused: {}", errors.count());
+        Refusal { problems: errors.errors, ..Refusal::new(Kind::BadConfig, text) }
     }
 }
 

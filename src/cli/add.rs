@@ -4,16 +4,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use serde_json::{Map, json};
 
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
-use super::job_words::{JobWords, plain};
+use super::job_words::JobWords;
 use super::say::say;
-use crate::answers::{next, when};
-use crate::config::Extra;
-use crate::daemon::{self, JobsByVerb};
-use crate::domain::{Job, Schedule};
+use crate::acts::{Done, Proposal};
+use crate::config::COMMAND_LINE;
+use crate::domain::escaped;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -37,78 +36,48 @@ pub struct Add {
 
 impl Add {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let jobs = match (&self.name, &self.definition) {
+        let files = context.files();
+        let proposal = match (&self.name, &self.definition) {
             (_, Some(_)) if !self.words.is_empty() => {
                 return Err(Failure::new(
                     Exit::Usage,
                     "the jobs of a file are taken as they are written: name no options",
                 ));
             }
-            (_, Some(file)) => context.config_and_jobs(&Extra::File(file))?,
+            (_, Some(file)) => files.propose_file(file)?,
             (Some(name), None) => {
-                if let Some(place) = context.place_of_job(name) {
-                    let text = format!("job '{name}' is in the files, at {place}: change it there, and reload");
-                    return Err(Failure::new(Exit::Failed, text));
-                }
+                let mut job = files.new_job(name)?;
                 if !self.words.says_when() {
                     let text = "when? expected one of --cron, --every, --at, --in and --on-demand";
                     return Err(Failure::new(Exit::Usage, text));
                 }
-                let mut job = Map::new();
-                job.insert("name".to_owned(), json!(plain(name)));
                 self.words.put_into(&mut job, &context.whereabouts()?.timezone, context.now())?;
-                context.config_and_jobs(&Extra::CommandLine(&json!({ "jobs": [job] }).to_string()))?
+                files.propose(job)?
             }
-            (None, None) => Vec::new(),
+            // Clap asks for one of them.
+            (None, None) => return Ok(Exit::Done),
         };
-        refuse_past(context, &jobs)?;
-        let expected = jobs.iter().map(|job| (job.name.clone(), None)).collect();
-        let told = jobs.clone();
-        context.changing(async |store| {
-            let wanted = JobsByVerb { changed: jobs, removed: Vec::new(), expected };
-            Ok(daemon::change_jobs(store, &context.clock, wanted).await?)
-        })?;
-        tell(context, &told)
+        tell_doubts(&proposal);
+        let done = context.changing(async |store| Ok(context.acts(store).define(proposal).await?))?;
+        tell(context, &done)
     }
 }
 
-/// A job whose one instant has passed would never fire.
-///
-/// # Errors
-///
-/// With that instant.
-pub fn refuse_past(context: &Context, jobs: &[Job]) -> Result<(), Failure> {
-    let now = context.now();
-    for Job { name, schedule, .. } in jobs {
-        if let Schedule::At(at) = schedule
-            && *at <= now
-        {
-            let text = format!("job '{name}': {at} is past, so it would never fire");
-            return Err(Failure::new(Exit::Usage, text));
-        }
+/// What is doubtful of jobs that are to be. Of a file it is told with its place.
+pub fn tell_doubts(proposal: &Proposal) {
+    for doubt in &proposal.doubts {
+        let told = if doubt.file == COMMAND_LINE { doubt.message.clone() } else { doubt.to_string() };
+        let _ = writeln!(io::stderr(), "{}", escaped(&told));
     }
-    Ok(())
 }
 
-/// Each job and its first instant; and whether somebody is there to fire it.
+/// What was done; and whether somebody is there to fire it.
 ///
 /// # Errors
 ///
-/// When a schedule cannot be evaluated.
-pub fn tell(context: &Context, jobs: &[Job]) -> Result<Exit, Failure> {
-    let mut jobs = jobs.to_vec();
-    next::bring_to_their_ends(&mut jobs, &context.counted_fires(), context.now())?;
-    for job in &jobs {
-        let fires = next::coming(&jobs, Some(&job.name), Some(1), context.now())?;
-        let first = fires.first().map(|fire| when::shown(fire.at, &when::zone(&job.timezone), true, true));
-        say(match first {
-            Some(first) => format!("{}: next {first} ({})", job.name, job.timezone),
-            None if job.schedule == Schedule::OnDemand => {
-                format!("{0}: fires on demand (`pushcron fire {0}`)", job.name)
-            }
-            None => format!("{}: never fires any more", job.name),
-        });
-    }
+/// When it cannot be told whether a daemon runs.
+pub fn tell(context: &Context, done: &Done) -> Result<Exit, Failure> {
+    say(in_words(done));
     if !context.daemon_runs()? {
         writeln!(io::stderr(), "pushcron: no daemon runs on this database; one that starts will fire")?;
     }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
-use crate::domain::escaped;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -23,9 +23,8 @@ pub struct Backup {
 
 impl Backup {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        context.tending(async |store| {
-            store.backup(&self.file, context.now()).await?;
-            say(format_args!("copied to {}", escaped(&self.file.to_string_lossy())));
+        context.reading_all(async |store| {
+            say(in_words(&context.acts(store).back_up(&self.file).await?));
             Ok(Exit::Done)
         })
     }

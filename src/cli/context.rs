@@ -1,7 +1,5 @@
 //! What verbs share: where the files and the database are, and how they are opened.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,21 +7,21 @@ use async_trait::async_trait;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use crate::acts::{Actor, Acts};
+use crate::acts::{Actor, Acts, Files};
 use crate::answers::check::{self, Report};
 use crate::answers::contacts::{Known, contacts};
 use crate::answers::jobs::or_not_loaded;
+use crate::answers::next::{self, KnownOfJobs};
 use crate::answers::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::config::{
-    self, Config, ConfigErrors, DatabaseLocation, Extra, ForeignList, ImportError, ImportedList, LoadEnvironment,
-    Scenario,
+    self, Config, ConfigErrors, DatabaseLocation, ForeignList, ImportError, ImportedList, LoadEnvironment, Scenario,
 };
 use crate::daemon::Options;
-use crate::domain::{Account, Calendar, Database, Job, PushSpec, StateDir, UtcMs, escaped};
+use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
-use crate::store::{self, Access, Backend, History, SharedStore, Upkeep};
+use crate::store::{self, Access, Backend, History, SharedStore};
 
 /// Where the files are when nobody says otherwise.
 const SYSTEM_CONFIG: &str = "/etc/pushcron";
@@ -120,62 +118,24 @@ impl Context {
     ///
     /// A problem of the push alone is one of the command line.
     pub fn config_and_push(&self, push: &str) -> Result<(Config, PushSpec), Failure> {
-        let loaded = config::load_with_push(&self.config_paths(), push, &senders::specs(), &self.surroundings());
-        loaded.map_err(told)
+        Ok(config::load_with_push(&self.config_paths(), push, &senders::specs(), &self.surroundings())?)
     }
 
-    /// The jobs of one more document, judged by the configuration. What is doubtful of them is told.
-    ///
-    /// # Errors
-    ///
-    /// A problem of the command line alone is one of usage.
-    pub fn config_and_jobs(&self, extra: &Extra) -> Result<Vec<Job>, Failure> {
-        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
-        let (config, jobs) =
-            config::load_with_jobs(&self.config_paths(), extra, &senders::specs(), &around).map_err(told)?;
-        let file = match extra {
-            Extra::CommandLine(_) => config::COMMAND_LINE.to_owned(),
-            Extra::File(path) => path.display().to_string(),
-        };
-        for warning in config.warnings.iter().filter(|warning| warning.file == file) {
-            let told = if file == config::COMMAND_LINE { warning.message.clone() } else { warning.to_string() };
-            let _ = writeln!(io::stderr(), "{}", escaped(&told));
-        }
-        Ok(jobs)
+    /// The files by which jobs are judged that a verb makes.
+    pub fn files(&self) -> Files {
+        Files { paths: self.config_paths(), now: self.now() }
     }
 
-    /// Where the files bring a job, if they do and can be read.
-    pub fn place_of_job(&self, name: &str) -> Option<String> {
-        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
-        config::place_of_job(&self.config_paths(), name, &senders::specs(), &around)
-    }
-
-    /// The jobs that verbs made; without a database there are none.
+    /// What the database alone knows of jobs; without one there is nothing to know.
     ///
     /// # Errors
     ///
     /// When there is a database that cannot be read.
-    pub fn verb_jobs(&self) -> Result<Vec<Job>, Failure> {
+    pub fn known_of_jobs(&self, asked: Option<&str>) -> Result<KnownOfJobs, Failure> {
         if !self.has_database()? {
-            return Ok(Vec::new());
+            return Ok(KnownOfJobs::default());
         }
-        self.reading(async |store| Ok(store.verb_jobs().await?))
-    }
-
-    /// A job that is in the database, where that can be read.
-    pub fn stored_job(&self, name: &str) -> Option<Job> {
-        if !self.has_database().unwrap_or(false) {
-            return None;
-        }
-        self.reading(async |store| Ok(store.definition(name).await?.job)).ok()
-    }
-
-    /// How often jobs with a `max_fires` have fired, as far as that counts and is known.
-    pub fn counted_fires(&self) -> HashMap<String, u64> {
-        if !self.has_database().unwrap_or(false) {
-            return HashMap::new();
-        }
-        self.reading(async |store| Ok(store.counted_fires().await?.into_iter().collect())).unwrap_or_default()
+        self.reading(async |store| Ok(next::known(store, asked).await?))
     }
 
     fn surroundings(&self) -> LoadEnvironment {
@@ -237,15 +197,6 @@ impl Context {
         self.with_store(Access::Read, work)
     }
 
-    /// Opens the database to look after it, and hands it to `work`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Context::reading`].
-    pub fn tending<T>(&self, work: impl AsyncFnOnce(&dyn Upkeep) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.with_store(Access::Read, async |store| work(store).await)
-    }
-
     /// Opens the database to change it, and hands it to `work`. A daemon that runs on it takes notice.
     ///
     /// # Errors
@@ -303,18 +254,6 @@ impl Context {
         or_not_loaded(refusal, job, in_files, || self.daemon_runs().unwrap_or(false))
     }
 
-    /// Names of paused jobs; without a database there are none.
-    ///
-    /// # Errors
-    ///
-    /// When there is a database that cannot be read.
-    pub fn paused_jobs(&self) -> Result<HashSet<String>, Failure> {
-        if !self.has_database()? {
-            return Ok(HashSet::new());
-        }
-        self.reading(async |store| Ok(store.paused_jobs().await?.into_iter().collect()))
-    }
-
     /// What senders are built with in a process that is not the daemon.
     ///
     /// # Errors
@@ -347,7 +286,7 @@ impl Context {
         };
         let ended = match &loaded {
             Ok(config) if config.jobs.iter().any(|job| job.max_fires().is_some()) => {
-                check::ended(&config.jobs, &self.counted_fires())
+                check::ended(&config.jobs, &self.known_of_jobs(None).unwrap_or_default().counted)
             }
             _ => Vec::new(),
         };
@@ -385,16 +324,6 @@ impl Context {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?.block_on(work)
     }
-}
-
-/// What is wrong with a configuration that something on the command line was added to.
-fn told(errors: ConfigErrors) -> Failure {
-    let ours = errors.errors.iter().all(|problem| problem.file == config::COMMAND_LINE);
-    if !ours {
-        return Failure::from(errors);
-    }
-    let problems: Vec<&str> = errors.errors.iter().map(|problem| problem.message.as_str()).collect();
-    Failure::new(Exit::Usage, problems.join("; "))
 }
 
 /// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.

@@ -1,7 +1,9 @@
 //! What was done, in a sentence.
 
-use crate::acts::Done;
+use crate::acts::{Defined, Done, Removed};
+use crate::answers::when;
 use crate::answers::words::counted;
+use crate::domain::{Schedule, escaped};
 
 /// `push 7 is due again`.
 pub fn in_words(done: &Done) -> String {
@@ -19,6 +21,35 @@ pub fn in_words(done: &Done) -> String {
         Done::Paused { job, changed: false } => format!("{job} was paused already"),
         Done::Resumed { job, changed: true } => format!("{job} goes on"),
         Done::Resumed { job, changed: false } => format!("{job} was not paused"),
+        Done::Defined { jobs } => lines(jobs.iter().map(defined)),
+        Done::Removed { jobs } => lines(jobs.iter().map(removed)),
+        Done::BackedUp { file } => format!("copied to {}", escaped(&file.to_string_lossy())),
+        Done::LoggedIn { account, platform_id, contact, kept_in } => {
+            let writes =
+                contact.as_ref().map(|contact| format!("; it can write to user {contact}")).unwrap_or_default();
+            let text = format!("{account} is logged in as {platform_id}{writes}; kept in {}", kept_in.display());
+            escaped(&text).into_owned()
+        }
+    }
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A job and its first instant.
+fn defined(Defined { job, schedule, timezone, next_due_at }: &Defined) -> String {
+    match next_due_at {
+        Some(at) => format!("{job}: next {} ({timezone})", when::shown(*at, &when::zone(timezone), true, true)),
+        None if *schedule == Schedule::OnDemand => format!("{job}: fires on demand (`pushcron fire {job}`)"),
+        None => format!("{job}: never fires any more"),
+    }
+}
+
+fn removed(Removed { job, cancelled }: &Removed) -> String {
+    match cancelled {
+        0 => format!("{job} is removed"),
+        pushes => format!("{job} is removed, and {} of it cancelled", counted(*pushes, "waiting push")),
     }
 }
 
@@ -31,10 +62,17 @@ fn pushes(ids: &[i64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::UtcMs;
 
     #[test]
     fn every_act_says_what_it_did_and_whether_that_was_news() {
         let job = || "daily".to_owned();
+        let defined = |next_due_at| Defined {
+            job: job(),
+            schedule: Schedule::Every(60),
+            timezone: "Asia/Shanghai".to_owned(),
+            next_due_at,
+        };
         for (done, told) in [
             (Done::Fired { job: job(), push_ids: vec![7] }, "daily fired: push 7"),
             (Done::Fired { job: job(), push_ids: vec![7, 8] }, "daily fired: pushes 7, 8"),
@@ -51,6 +89,26 @@ mod tests {
             (Done::Paused { job: job(), changed: false }, "daily was paused already"),
             (Done::Resumed { job: job(), changed: true }, "daily goes on"),
             (Done::Resumed { job: job(), changed: false }, "daily was not paused"),
+            (
+                Done::Defined { jobs: vec![defined(Some(UtcMs(0))), defined(None)] },
+                "daily: next 1970-01-01 08:00:00 +08 (Asia/Shanghai)\ndaily: never fires any more",
+            ),
+            (
+                Done::Removed {
+                    jobs: vec![Removed { job: job(), cancelled: 0 }, Removed { job: job(), cancelled: 1 }],
+                },
+                "daily is removed\ndaily is removed, and 1 waiting push of it cancelled",
+            ),
+            (Done::BackedUp { file: "a\nb".into() }, "copied to a\\nb"),
+            (
+                Done::LoggedIn {
+                    account: "wx".into(),
+                    platform_id: "b@im".into(),
+                    contact: Some("u@im".into()),
+                    kept_in: "/s/wx.json".into(),
+                },
+                "wx is logged in as b@im; it can write to user u@im; kept in /s/wx.json",
+            ),
         ] {
             assert_eq!(in_words(&done), told);
         }

@@ -84,7 +84,8 @@ impl From<Kind> for Exit {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        Failure::new(refusal.kind.into(), refusal.to_string())
+        let detail = refusal.problems.iter().map(ToString::to_string).collect();
+        Failure { detail, ..Failure::new(refusal.kind.into(), refusal.to_string()) }
     }
 }
 
@@ -96,11 +97,7 @@ impl From<StoreError> for Failure {
 
 impl From<ConfigErrors> for Failure {
     fn from(errors: ConfigErrors) -> Failure {
-        let text = format!("the configuration is refused: {}", errors.count());
-        Failure {
-            detail: errors.errors.iter().map(ToString::to_string).collect(),
-            ..Failure::new(Exit::BadConfig, text)
-        }
+        Failure::from(Refusal::from(errors))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::candidates;
 use super::failure::{Exit, Failure};
 use super::push::from_stdin;
+use crate::acts::literal as plain;
 use crate::answers::when;
 use crate::domain::UtcMs;
 
@@ -233,9 +234,4 @@ impl JobWords {
         let media = [("image", &self.image), ("voice", &self.voice), ("video", &self.video), ("file", &self.file)];
         Ok(media.into_iter().find_map(|(key, source)| Some((key, json!(plain(source.as_ref()?))))))
     }
-}
-
-/// A dollar on the command line is a dollar; only the files know variables.
-pub(super) fn plain(text: &str) -> String {
-    text.replace("${", "$${")
 }

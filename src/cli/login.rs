@@ -8,11 +8,12 @@ use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
+use crate::acts::log_in;
 use crate::domain::escaped;
-use crate::senders::log_in;
-use crate::senders::login::{LoggedIn, LoginDialog, LoginError, LoginEvent};
+use crate::senders::login::{LoginDialog, LoginEvent};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -28,39 +29,12 @@ pub struct Login {
 impl Login {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config()?;
-        let account = config.accounts.iter().find(|account| account.id == self.account).ok_or_else(|| {
-            let known: Vec<&str> = config.accounts.iter().map(|account| account.id.as_str()).collect();
-            Failure::new(
-                Exit::Failed,
-                format!("there is no account '{}'; known are: {}", self.account, known.join(", ")),
-            )
-        })?;
         let done = context.block_on(async {
             let environment = context.environment().await?;
-            log_in(account, &environment, &mut Terminal).await.map_err(Failure::from)
+            Ok(log_in(&config.accounts, &self.account, &environment, &mut Terminal, &context.actor()).await?)
         })?;
-        say(told(&self.account, &done));
+        say(in_words(&done));
         Ok(Exit::Done)
-    }
-}
-
-fn told(account: &str, done: &LoggedIn) -> String {
-    let contact = done.contact.as_ref().map(|contact| format!("; it can write to user {contact}")).unwrap_or_default();
-    let text = format!("{account} is logged in as {}{contact}; kept in {}", done.platform_id, done.kept_in.display());
-    escaped(&text).into_owned()
-}
-
-impl From<LoginError> for Failure {
-    fn from(error: LoginError) -> Failure {
-        let exit = match error {
-            LoginError::Unreachable(_) => Exit::OutOfReach,
-            LoginError::NotNeeded(_)
-            | LoginError::Refused(_)
-            | LoginError::TimedOut
-            | LoginError::Cancelled
-            | LoginError::NotKept(_) => Exit::Failed,
-        };
-        Failure::of(exit, &error)
     }
 }
 

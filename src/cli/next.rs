@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render::{Cell, Column, Screen, Tone, table};
 use super::rows::for_programs;
-use crate::answers::next::{self, Fire, Paused};
+use crate::answers::next::{self, Fire, KnownOfJobs, Paused};
 use crate::answers::rows::Instants;
 use crate::answers::words::counted;
 use crate::domain::{Job, Schedule};
@@ -42,9 +42,10 @@ pub struct Next {
     show: Show,
 }
 
-fn paused(context: &Context) -> Paused {
-    match context.paused_jobs() {
-        Ok(paused) => Some(paused),
+/// None where there is a database that cannot be read, which is told.
+fn known(context: &Context, asked: Option<&str>) -> Option<KnownOfJobs> {
+    match context.known_of_jobs(asked) {
+        Ok(known) => Some(known),
         Err(failure) => {
             let _ = writeln!(io::stderr(), "{failure}; which jobs are paused cannot be told");
             None
@@ -56,18 +57,17 @@ impl Next {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config_to_look_at()?;
         let mut jobs = config.jobs;
-        // Without a database to read it is told below that what verbs did is not known.
-        let by_verbs = context.verb_jobs().unwrap_or_default();
-        for job in by_verbs {
-            if !jobs.iter().any(|of_files| of_files.name == job.name) {
+        let known = known(context, self.job.as_deref());
+        let is_readable = known.is_some();
+        let KnownOfJobs { by_verbs, asked, paused, counted: fired } = known.unwrap_or_default();
+        let paused = is_readable.then_some(paused);
+        // One that has come to its end may be asked for by its name.
+        for job in by_verbs.into_iter().chain(asked) {
+            if !jobs.iter().any(|known| known.name == job.name) {
                 jobs.push(job);
             }
         }
-        // One that has come to its end may be asked for by its name.
-        if let Some(name) = self.job.as_deref().filter(|name| !jobs.iter().any(|job| job.name == **name)) {
-            jobs.extend(context.stored_job(name));
-        }
-        next::bring_to_their_ends(&mut jobs, &context.counted_fires(), context.now())?;
+        next::bring_to_their_ends(&mut jobs, &fired, context.now())?;
         let number = self.number.map(|number| number as usize);
         let job = self.job.as_deref();
         let bounds = (self.from.as_deref(), self.until.as_deref());
@@ -78,7 +78,6 @@ impl Next {
                 next::between(&jobs, job, stretch)?
             }
         };
-        let paused = paused(context);
         if self.show.for_programs() {
             for_programs(&mut io::stdout().lock(), self.show, &next::as_table(&fires, &paused))?;
             return Ok(Exit::Done);

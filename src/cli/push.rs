@@ -16,7 +16,7 @@ use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::say::say;
-use crate::acts::AdHoc;
+use crate::acts::{AdHoc, literal};
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
 use crate::answers::{history, when};
@@ -193,8 +193,7 @@ impl Push {
             })?;
             push.insert("fallback".to_owned(), fallback);
         }
-        // A dollar on the command line is a dollar; only the files know variables.
-        Ok(Value::Object(push).to_string().replace("${", "$${"))
+        Ok(literal(&Value::Object(push).to_string()))
     }
 }
 

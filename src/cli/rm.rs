@@ -5,11 +5,10 @@ use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::say::say;
 use crate::answers::jobs::verb_job;
-use crate::answers::words::counted;
-use crate::daemon::{self, JobsByVerb};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
@@ -25,22 +24,13 @@ pub struct Rm {
 impl Rm {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
-            let mut wanted = JobsByVerb::default();
+            let files = context.files();
+            let mut found = Vec::new();
             for name in &self.jobs {
-                let found = verb_job(store, name, || context.place_of_job(name)).await;
-                let found = found.map_err(|refusal| context.of_job(name, refusal))?;
-                wanted.expected.push((name.clone(), Some(found.revision)));
-                wanted.removed.push(name.clone());
+                let job = verb_job(store, name, || files.place_of(name)).await;
+                found.push(job.map_err(|refusal| context.of_job(name, refusal))?);
             }
-            let applied = daemon::change_jobs(store, &context.clock, wanted).await?;
-            for name in &self.jobs {
-                let cancelled =
-                    applied.cancelled_of.iter().find(|(job, _)| job == name).map_or(0, |(_, pushes)| *pushes);
-                say(match cancelled {
-                    0 => format!("{name} is removed"),
-                    pushes => format!("{name} is removed, and {} of it cancelled", counted(pushes, "waiting push")),
-                });
-            }
+            say(in_words(&context.acts(store).remove(found).await?));
             Ok(Exit::Done)
         })
     }

@@ -2,7 +2,6 @@
 
 mod alarm;
 mod announce;
-mod by_verb;
 mod duties;
 mod error;
 mod heartbeat;
@@ -33,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use crate::acts::keep_inline_of_jobs;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::Job;
@@ -43,8 +43,6 @@ use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
 use crate::senders::Environment;
 use crate::store::{Applied, Lost, SharedStore};
 
-pub use self::by_verb::JobsByVerb;
-pub(crate) use self::by_verb::change_jobs;
 pub use self::error::DaemonError;
 pub(crate) use self::once::push;
 pub use self::once::{PushError, PushResult};
@@ -305,7 +303,7 @@ impl Daemon {
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
-        setup::keep_inline_of_jobs(&*self.opened.store, &mut jobs, self.clock.now()).await?;
+        keep_inline_of_jobs(&*self.opened.store, &mut jobs, self.clock.now()).await?;
         let jobs = setup::hashed(jobs).await?;
         self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
@@ -359,7 +357,7 @@ async fn set_up_jobs(
     clock: &SharedClock,
     events: mpsc::UnboundedSender<Event>,
 ) -> Result<(Scheduler, Applied), DaemonError> {
-    setup::keep_inline_of_jobs(&**store, &mut jobs, clock.now()).await?;
+    keep_inline_of_jobs(&**store, &mut jobs, clock.now()).await?;
     // The one reads what the database knows of the jobs, the other works out what is to be compared with it.
     let (scheduler, jobs) =
         tokio::join!(Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events), setup::hashed(jobs));

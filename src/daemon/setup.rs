@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 use tracing::warn;
 
 use super::{DaemonError, Options};
-use crate::acts::keep_inline;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, LoadEnvironment};
-use crate::domain::{Database, Job, Render, StateDir, UtcMs};
+use crate::domain::{Database, Job, Render, StateDir};
 use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::recovery::{Recovered, recover};
 use crate::engine::send_journal::{self, SendJournal};
@@ -21,7 +19,7 @@ use crate::media;
 use crate::render::Templates;
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
-use crate::store::{self, Access, AccountState, Blobs, Breakdown, Lease, LeaseError, Purpose, SharedStore, StoreError};
+use crate::store::{self, Access, AccountState, Breakdown, Lease, LeaseError, Purpose, SharedStore, StoreError};
 
 /// The time that all media of one push together may take to fetch.
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
@@ -191,35 +189,11 @@ pub fn shown(files: &[PathBuf]) -> String {
     }
 }
 
-/// Puts large inline contents of every push of every job where rows of the same content share them; then they can be
-/// compared and stored.
-pub async fn keep_inline_of_jobs(store: &dyn Blobs, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
-    for push in jobs.iter_mut().flat_map(|job| &mut job.push) {
-        keep_inline(store, &mut push.message, now).await?;
-    }
-    Ok(())
-}
-
 /// Definitions with the hashes by which a change is noticed, worked out on a thread of its own: a reload of 100,000
 /// jobs must not hold up the pushes under way.
 pub async fn hashed(jobs: Vec<Job>) -> Result<Vec<(Job, i64)>, DaemonError> {
-    let hash_all = move || {
-        let mut json = Vec::new();
-        let with_hash = |job: Job| {
-            let hash = hash(&job, &mut json);
-            (job, hash)
-        };
-        jobs.into_iter().map(with_hash).collect()
-    };
-    tokio::task::spawn_blocking(hash_all).await.map_err(|_| DaemonError::BrokeDown("comparison of definitions"))
-}
-
-fn hash(job: &Job, json: &mut Vec<u8>) -> i64 {
-    json.clear();
-    // A job is plain data, and writing to memory cannot fail.
-    let _ = serde_json::to_writer(&mut *json, job);
-    let digest = Sha256::digest(&json);
-    i64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| digest[n]))
+    let hashed = tokio::task::spawn_blocking(move || Job::with_hashes(jobs)).await;
+    hashed.map_err(|_| DaemonError::BrokeDown("comparison of definitions"))
 }
 
 /// The senders' memory, kept in the store.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::calendar::DayRule;
 use super::fallback::FallbackSpec;
@@ -52,6 +53,26 @@ pub struct Life {
     /// It ends with so many instants that fired by the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_fires: Option<u64>,
+}
+
+impl Job {
+    /// Each with the hash by which a change of its definition is noticed.
+    pub fn with_hashes(jobs: Vec<Job>) -> Vec<(Job, i64)> {
+        let mut json = Vec::new();
+        let with_hash = |job: Job| {
+            let hash = job.hash(&mut json);
+            (job, hash)
+        };
+        jobs.into_iter().map(with_hash).collect()
+    }
+
+    fn hash(&self, json: &mut Vec<u8>) -> i64 {
+        json.clear();
+        // A job is plain data, and writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut *json, self);
+        let digest = Sha256::digest(&json);
+        i64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|n| digest[n]))
+    }
 }
 
 /// All that the instants of a job depend on.

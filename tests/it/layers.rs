@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["domain", "clock", "policy", "store", "senders", "media"]),
     ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
     ("answers", &["domain", "clock", "zone", "policy", "config", "store", "senders"]),
-    ("acts", &["domain", "clock", "store", "senders", "media", "answers"]),
+    ("acts", &["domain", "clock", "zone", "config", "store", "senders", "media", "engine", "answers"]),
     ("logging", &["domain", "clock"]),
     (
         "daemon",

@@ -1,0 +1,110 @@
+//! The files by which jobs are judged that people make at run time.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::answers::refusal::{Kind, Refusal};
+use crate::config::{self, Extra, LoadEnvironment, Problem};
+use crate::domain::{Job, Schedule, UtcMs};
+use crate::senders;
+use crate::store::Expected;
+
+/// The files of a configuration, and when they are read.
+pub struct Files {
+    pub paths: Vec<PathBuf>,
+    pub now: UtcMs,
+}
+
+/// Jobs as they are to be, judged by the rules of the files; nothing of it is done yet.
+#[derive(Debug)]
+pub struct Proposal {
+    pub jobs: Vec<Job>,
+    /// What is doubtful of them.
+    pub doubts: Vec<Problem>,
+    /// For each of them the revision that was seen; None where there must be no such job yet.
+    pub(super) expected: Vec<Expected>,
+}
+
+impl Files {
+    /// The mapping of a new job, still without all that it says.
+    ///
+    /// # Errors
+    ///
+    /// When the files bring a job of that name.
+    pub fn new_job(&self, name: &str) -> Result<Map<String, Value>, Refusal> {
+        if let Some(place) = self.place_of(name) {
+            let text = format!("job '{name}' is in the files, at {place}: change it there, and reload");
+            return Err(Refusal::new(Kind::NotAllowed, text));
+        }
+        Ok(Map::from_iter([("name".to_owned(), json!(literal(name)))]))
+    }
+
+    /// A new job in the keys of the files.
+    ///
+    /// # Errors
+    ///
+    /// With what is wrong with it, or with the files; and when it would never fire.
+    pub fn propose(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
+        self.all_new(self.judged_mapping(job)?)
+    }
+
+    /// The jobs of a file that says nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Files::propose`].
+    pub fn propose_file(&self, file: &Path) -> Result<Proposal, Refusal> {
+        self.all_new(self.judged(&Extra::File(file))?)
+    }
+
+    /// Where the files bring a job, if they do and can be read.
+    pub fn place_of(&self, job: &str) -> Option<String> {
+        config::place_of_job(&self.paths, job, &senders::specs(), &self.around())
+    }
+
+    fn all_new(&self, mut proposal: Proposal) -> Result<Proposal, Refusal> {
+        proposal.refuse_past(self.now)?;
+        let new = |job: &Job| Expected { job: job.name.as_str().into(), revision: None };
+        proposal.expected = proposal.jobs.iter().map(new).collect();
+        Ok(proposal)
+    }
+
+    pub(super) fn judged_mapping(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
+        self.judged(&Extra::CommandLine(&json!({ "jobs": [job] }).to_string()))
+    }
+
+    fn judged(&self, extra: &Extra) -> Result<Proposal, Refusal> {
+        let (config, jobs) = config::load_with_jobs(&self.paths, extra, &senders::specs(), &self.around())?;
+        let file = match extra {
+            Extra::CommandLine(_) => config::COMMAND_LINE.to_owned(),
+            Extra::File(path) => path.display().to_string(),
+        };
+        let doubts = config.warnings.into_iter().filter(|warning| warning.file == file).collect();
+        Ok(Proposal { jobs, doubts, expected: Vec::new() })
+    }
+
+    fn around(&self) -> LoadEnvironment {
+        LoadEnvironment { needs_credentials: false, ..LoadEnvironment::of_process(self.now) }
+    }
+}
+
+impl Proposal {
+    /// A job whose one instant has passed would never fire.
+    pub(super) fn refuse_past(&self, now: UtcMs) -> Result<(), Refusal> {
+        for Job { name, schedule, .. } in &self.jobs {
+            if let Schedule::At(at) = schedule
+                && *at <= now
+            {
+                let text = format!("job '{name}': {at} is past, so it would never fire");
+                return Err(Refusal::new(Kind::Senseless, text));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a person says at run time, in the spelling of the files: a dollar is a dollar, since only they know variables.
+pub fn literal(text: &str) -> String {
+    text.replace("${", "$${")
+}
