@@ -223,6 +223,7 @@ fn job(i: usize) -> Job {
             render: None,
             fallback: Vec::new(),
         }],
+        content_from: None,
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: Default::default(),

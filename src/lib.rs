@@ -13,6 +13,7 @@
 //! - [`net`]: the one HTTP server, and whose names a request may be addressed to.
 //! - [`senders`]: one file per wire protocol, behind one trait.
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
+//! - `program`: programs of others, run with bounds.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
 //! - `answers`: questions about jobs, pushes and accounts, and their answers as types.
 //! - `acts`: what people do to jobs and pushes, and who did it.
@@ -37,6 +38,7 @@ pub mod logging;
 pub mod media;
 pub mod net;
 pub mod policy;
+pub(crate) mod program;
 pub mod render;
 pub mod senders;
 pub mod simulate;

@@ -5,13 +5,40 @@ use std::time::Duration;
 use super::by_hand::Acts;
 use crate::answers::history;
 use crate::answers::refusal::{Kind, Refusal};
-use crate::domain::PushState;
+use crate::domain::{PushState, Trigger, UtcMs};
 use crate::store::{History, StoreError, Table};
 
 /// How often the states are looked up: soon enough for a person, and no load for the database.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Acts<'_> {
+    /// Waits for the pushes of the newest fire by hand of a job since an instant, which has its content made.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon that is waited for is gone.
+    pub async fn expanded<E: From<Refusal> + From<StoreError>>(
+        &self,
+        job: &str,
+        since: UtcMs,
+        daemon_runs: impl Fn() -> Result<bool, E>,
+    ) -> Result<Vec<i64>, E> {
+        loop {
+            let fires = self.store.fires(job, since, UtcMs::MAX).await?;
+            let newest = fires.into_iter().rfind(|fire| fire.triggered_by == Trigger::Manual);
+            match newest {
+                None => return Ok(Vec::new()),
+                Some(fire) if !fire.is_unexpanded => return Ok(fire.pushes.iter().map(|push| push.id).collect()),
+                Some(_) if !daemon_runs()? => {
+                    let text = "no daemon runs on this database to wait for; the fire is recorded, and one that starts \
+                                makes its content";
+                    return Err(E::from(Refusal::new(Kind::OutOfReach, text)));
+                }
+                Some(_) => self.clock.sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
     /// Follows pushes that a daemon was asked to send until all are final. Returns them in the columns of the view
     /// `push_history`.
     ///

@@ -109,6 +109,7 @@ impl From<DaemonError> for Failure {
             DaemonError::Account(_)
             | DaemonError::Schedule { .. }
             | DaemonError::CommandAsRoot
+            | DaemonError::ContentAsRoot { .. }
             | DaemonError::NoFiles { .. } => Failure::of(Exit::BadConfig, &error),
             DaemonError::Lease(_)
             | DaemonError::Partly { .. }

@@ -26,10 +26,19 @@ impl Fire {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let acts = context.acts(store);
+            let since = context.now();
             let done = acts.fire(&self.job).await;
             let done = done.map_err(|refusal| context.of_job(&self.job, refusal))?;
             say(in_words(&done));
-            wait::or_tell(context, &acts, done.push_ids(), self.wait).await
+            let mut push_ids = done.push_ids().to_vec();
+            if push_ids.is_empty() && self.wait {
+                push_ids = acts.expanded(&self.job, since, || context.daemon_runs()).await?;
+                if push_ids.is_empty() {
+                    let text = format!("{} sends nothing; `pushcron explain {}` tells why", self.job, self.job);
+                    return Err(Failure::new(Exit::Failed, text));
+                }
+            }
+            wait::or_tell(context, &acts, &push_ids, self.wait).await
         })
     }
 }

@@ -128,11 +128,16 @@ impl Teller<'_> {
             Trigger::Manual => format!("Somebody fired {job} by hand at {due_at}"),
         };
         match fire.decision {
+            Decision::Fired if fire.is_unexpanded => {
+                format!("{due}, and fired; its content is still to be made (content_from), and its pushes with it.")
+            }
             Decision::Fired if fire.pushes.is_empty() => format!("{due}, and fired; its pushes are not kept any more."),
             Decision::Fired => {
                 let pushes: Vec<String> = fire.pushes.iter().map(|push| self.push(push)).collect();
                 let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
-                format!("{due}{}{}. {}", if has_fired { " and fired" } else { "" }, by_list(fire), pushes.join(" "))
+                let content = content(fire).unwrap_or_default();
+                let fired = if has_fired { " and fired" } else { "" };
+                format!("{due}{fired}{}. {content}{}", by_list(fire), pushes.join(" "))
             }
             Decision::Skipped | Decision::Missed => {
                 let span = match fire.until_at {
@@ -184,6 +189,25 @@ impl Teller<'_> {
 /// What a list of days had to say.
 fn by_list(fire: &FireFact) -> String {
     fire.calendar.map(|calendar| format!(" ({calendar})")).unwrap_or_default()
+}
+
+/// How the content of its pushes was made.
+fn content(fire: &FireFact) -> Option<String> {
+    let made = fire.content?;
+    let (source, attempts) = (&made.source, made.attempts);
+    let took = brief_ms(made.made_at.ms_since(made.began_at));
+    let asked = if attempts > 1 { format!(", asked {attempts} times") } else { String::new() };
+    let exit = made.exit_code.map(|code| format!(", exit {code}")).unwrap_or_default();
+    let came = match (&*made.outcome, made.size, &made.sha256) {
+        ("made", Some(size), Some(sha256)) => {
+            let sha256 = sha256.get(..12).unwrap_or_default();
+            format!("was made in {took}: {size} bytes, sha256 {sha256}…")
+        }
+        ("empty", ..) => format!("is empty, as was known after {took}"),
+        _ => format!("could not be made in {took}"),
+    };
+    let said = made.error.as_ref().map(|error| format!(" (\"{error}\")")).unwrap_or_default();
+    Some(format!("Its content, by {source}{asked}{exit}, {came}{said}. "))
 }
 
 fn attempt(fact: &AttemptFact) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::decoder::Decoder;
 use super::diagnostics::Place;
 use super::draft::{DaemonDraft, OnFailureDraft};
-use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, ON_FAILURE_KEYS};
+use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, MOST_CONTENTS, ON_FAILURE_KEYS};
 use super::secrets::SecretForm;
 use super::settings::{DaemonSettings, Heartbeat, OnFailure};
 use super::text::shown;
@@ -17,6 +17,7 @@ use crate::domain::{PushSpec, Secret};
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const KEEP_HISTORY: Duration = Duration::from_secs(90 * 86_400);
 pub(super) const MEDIA_MAX_BYTES: u64 = 20_000_000;
+pub(super) const CONTENT_AT_ONCE: usize = 4;
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(30);
 pub(super) const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(600);
@@ -41,6 +42,7 @@ impl DaemonDraft {
             media_roots: self.media_roots.unwrap_or(directories),
             media_allow_private: self.media_allow_private.unwrap_or(false),
             media_max_bytes: self.media_max_bytes.unwrap_or(MEDIA_MAX_BYTES),
+            content_at_once: self.content_at_once.unwrap_or(CONTENT_AT_ONCE),
             probe_every: self.probe_every.unwrap_or(PROBE_EVERY),
             metrics_file: self.metrics_file,
             metrics_listen: self.metrics_listen,
@@ -71,6 +73,10 @@ impl Decoder<'_> {
                 "media_roots" => daemon.media_roots = self.media_roots(key, node),
                 "media_allow_private" => daemon.media_allow_private = self.bool(key, node),
                 "media_max_bytes" => daemon.media_max_bytes = self.size(key, node),
+                "content_at_once" => {
+                    let at_once = self.int(key, node, 1, MOST_CONTENTS);
+                    daemon.content_at_once = at_once.and_then(|at_once| usize::try_from(at_once).ok());
+                }
                 "probe_every" => daemon.probe_every = self.duration_from(key, node, SECOND),
                 "metrics_file" => daemon.metrics_file = self.path(key, node),
                 "metrics_listen" => daemon.metrics_listen = self.loopback(key, node),
@@ -182,7 +188,7 @@ impl Decoder<'_> {
     }
 
     /// A program by its absolute path and its arguments: no shell, no search path.
-    fn command(&mut self, key: &str, node: &Node) -> Option<Vec<String>> {
+    pub fn command(&mut self, key: &str, node: &Node) -> Option<Vec<String>> {
         let Value::List(_) = node.value() else {
             self.wrong(key, node, "a list: the program and its arguments");
             return None;

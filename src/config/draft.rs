@@ -16,7 +16,9 @@ use super::templates::Mark;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::DstGap;
-use crate::domain::{Account, BadState, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs};
+use crate::domain::{
+    Account, BadState, ContentFrom, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs,
+};
 use crate::policy::account::Fallback;
 
 /// A job before defaults are filled in and its references are looked up: other files may still define them.
@@ -27,6 +29,7 @@ pub(super) struct JobDraft {
     pub timezone: Option<String>,
     pub enabled: bool,
     pub push: Vec<PushDraft>,
+    pub content_from: Option<(Box<ContentFrom>, At)>,
     /// Boxed, because most jobs have none of their own.
     pub retry: Option<Box<RetryKeys>>,
     pub misfire: Option<Box<MisfireKeys>>,
@@ -192,6 +195,7 @@ pub(super) struct DaemonDraft {
     pub media_roots: Option<Vec<PathBuf>>,
     pub media_allow_private: Option<bool>,
     pub media_max_bytes: Option<u64>,
+    pub content_at_once: Option<usize>,
     pub probe_every: Option<Duration>,
     pub metrics_file: Option<PathBuf>,
     pub metrics_listen: Option<SocketAddr>,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{MISSING_LISTS, SHIFTS};
+use super::keys::{EMPTIES, MISSING_LISTS, SHIFTS, UNCHANGED};
 use crate::domain::calendar::{CalendarPart, DaySet, Shift};
 use crate::domain::job::{DstGap, describe_ms};
 use crate::domain::{
-    Body, DayRule, FallbackSpec, Job, Media, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Target,
+    Body, ContentFrom, ContentSource, DayRule, FallbackSpec, Job, Media, Misfire, MisfirePolicy, Overlap, PushSpec,
+    RetryPolicy, Schedule, Target,
 };
+use crate::policy::content::takes_content;
 
 /// A job as a mapping under `jobs:`. Each dollar is doubled where the files would take it for a variable.
 pub fn written(job: &Job) -> Value {
@@ -26,8 +28,11 @@ pub fn written(job: &Job) -> Value {
     if !job.enabled {
         put("enabled", json!(false));
     }
-    let pushes: Vec<Value> = job.push.iter().map(push).collect();
-    put("push", Value::Array(pushes));
+    if let Some(content) = &job.content_from {
+        put("content_from", content_from(content));
+    }
+    let pushes = job.push.iter().map(|spec| push(spec, job.content_from.is_some() && takes_content(spec)));
+    put("push", Value::Array(pushes.collect()));
     // A job has one policy for all of its pushes.
     if let Some(push) = job.push.first() {
         put("retry", retry(&push.retry));
@@ -87,7 +92,41 @@ fn day_set(set: &DaySet) -> String {
     }
 }
 
-fn push(push: &PushSpec) -> Value {
+fn content_from(content: &ContentFrom) -> Value {
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
+    match &content.source {
+        ContentSource::Command(command) => {
+            put("command", json!(command.argv));
+            if !command.env.is_empty() {
+                put("env", json!(command.env));
+            }
+            put("as_root", json!(command.as_root));
+        }
+        ContentSource::Http(http) => put("http", json!(http.url)),
+        ContentSource::File(file) => {
+            put("file", json!(file.path));
+            if let Some(ms) = file.max_age_ms {
+                put("max_age", json!(describe_ms(ms)));
+            }
+        }
+    }
+    put("timeout", duration(content.timeout));
+    put("max_bytes", json!(content.max_bytes));
+    put("attempts", json!(content.attempts));
+    put("backoff", duration(content.backoff));
+    if let Some((word, _)) = EMPTIES.iter().find(|(_, empty)| *empty == content.empty) {
+        put("empty", json!(word));
+    }
+    if let Some((word, _)) = UNCHANGED.iter().find(|(_, unchanged)| *unchanged == content.unchanged) {
+        put("unchanged", json!(word));
+    }
+    put("lead", duration(content.lead));
+    Value::Object(keys)
+}
+
+/// Without a text where that is what a source makes.
+fn push(push: &PushSpec, takes_content: bool) -> Value {
     let mut keys = Map::new();
     let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
     put("im", json!(push.im));
@@ -96,6 +135,7 @@ fn push(push: &PushSpec) -> Value {
         put("title", json!(title));
     }
     match &push.message.body {
+        Body::Text { .. } if takes_content => {}
         Body::Text { text } => put("text", json!(text)),
         Body::Image(media) => put("image", written_media(media)),
         Body::Voice(media) => put("voice", written_media(media)),

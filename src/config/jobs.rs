@@ -13,6 +13,9 @@ impl Decoder<'_> {
         let entries = self.map("a job", node)?;
         let errors = self.diagnostics.error_count();
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
+        // Its pushes may be without a content of their own.
+        let takes_content = entries.iter().any(|entry| entry.key == "content_from");
+        let mut content_from = None;
         let (mut retry, mut misfire, mut overlap, mut dst_gap, mut render) = (None, None, None, None, None);
         let mut days: Option<Box<DaysDraft>> = None;
         let mut life: Option<Box<LifeDraft>> = None;
@@ -23,7 +26,10 @@ impl Decoder<'_> {
                 key if SCHEDULE_KEYS.contains(&key) => self.schedule(entry, &mut schedule),
                 "timezone" => timezone = self.zone(value),
                 "enabled" => enabled = self.bool(key, value).unwrap_or(true),
-                "push" => push = self.pushes(value),
+                "push" => push = self.pushes(value, takes_content),
+                "content_from" => {
+                    content_from = self.content_from(value).map(|content| (Box::new(content), value.at));
+                }
                 "retry" => retry = self.retry(value).map(Box::new),
                 "misfire" => misfire = self.misfire(value).map(Box::new),
                 "overlap" => overlap = self.choice(key, value, &OVERLAPS),
@@ -56,6 +62,7 @@ impl Decoder<'_> {
             timezone,
             enabled,
             push,
+            content_from,
             retry,
             misfire,
             overlap,

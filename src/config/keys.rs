@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
-use crate::domain::{BadState, MisfirePolicy, Overlap};
+use crate::domain::{BadState, MisfirePolicy, Overlap, WhenEmpty, WhenUnchanged};
 use crate::policy::account::Fallback;
 
 pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs", "defaults", "calendars", "include"];
@@ -10,7 +10,7 @@ pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs",
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 16] = [
+pub(super) const DAEMON_KEYS: [&str; 17] = [
     "database",
     "timezone",
     "keep_history",
@@ -20,6 +20,7 @@ pub(super) const DAEMON_KEYS: [&str; 16] = [
     "media_roots",
     "media_allow_private",
     "media_max_bytes",
+    "content_at_once",
     "probe_every",
     "metrics_file",
     "metrics_listen",
@@ -41,7 +42,7 @@ pub(super) const ACCOUNT_KEYS: [&str; 6] = ["id", "im", "sender", "default", "co
 /// What a job has one of.
 pub(super) const SCHEDULE_KEYS: [&str; 4] = ["cron", "every", "at", "on_demand"];
 
-pub(super) const JOB_KEYS: [&str; 23] = [
+pub(super) const JOB_KEYS: [&str; 24] = [
     "name",
     "cron",
     "every",
@@ -50,6 +51,7 @@ pub(super) const JOB_KEYS: [&str; 23] = [
     "timezone",
     "enabled",
     "push",
+    "content_from",
     "retry",
     "misfire",
     "overlap",
@@ -91,6 +93,32 @@ pub(super) const BAD_STATES: [(&str, BadState); 3] =
 
 /// Of whom a name under `targets` means.
 pub(super) const TARGET_KEYS: [&str; 4] = ["im", "group", "user", "account"];
+pub(super) const CONTENT_KEYS: [&str; 13] = [
+    "command",
+    "env",
+    "as_root",
+    "http",
+    "file",
+    "max_age",
+    "timeout",
+    "max_bytes",
+    "attempts",
+    "backoff",
+    "empty",
+    "unchanged",
+    "lead",
+];
+
+pub(super) const EMPTIES: [(&str, WhenEmpty); 3] =
+    [("skip", WhenEmpty::Skip), ("fail", WhenEmpty::Fail), ("send", WhenEmpty::Send)];
+
+pub(super) const UNCHANGED: [(&str, WhenUnchanged); 2] = [("send", WhenUnchanged::Send), ("skip", WhenUnchanged::Skip)];
+
+/// Contents that are made at once.
+pub(super) const MOST_CONTENTS: u64 = 64;
+
+/// A content is a text, and no file.
+pub(super) const LARGEST_CONTENT: u64 = 1 << 20;
 
 pub(super) const RETRY_KEYS: [&str; 7] =
     ["max_attempts", "backoff", "factor", "max_backoff", "jitter", "give_up_after", "resend_unknown"];

@@ -16,6 +16,7 @@ mod accounts;
 mod calendars;
 mod carriers;
 mod configuration;
+mod content;
 mod daemon;
 mod decoder;
 mod defaults;

@@ -106,7 +106,7 @@ impl Decoder<'_> {
         Some(value)
     }
 
-    fn count(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u32> {
+    pub fn count(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u32> {
         self.int(key, node, from, to).and_then(|count| u32::try_from(count).ok())
     }
 

@@ -96,11 +96,16 @@ impl<'n, 's> PushKeys<'n, 's> {
     fn get(&self, key: Key) -> Option<&'n Entry<'s>> {
         self.given.iter().find(|(given, _)| *given == key).map(|(_, entry)| *entry)
     }
+
+    fn has_content(&self) -> bool {
+        self.given.iter().any(|(key, _)| matches!(key, Key::Content(_)))
+    }
 }
 
 impl Decoder<'_> {
     /// `push:` of a job: one mapping, or a list of them.
-    pub fn pushes(&mut self, node: &Node) -> Option<Vec<PushDraft>> {
+    /// Where its job makes a content, a push may be without one of its own.
+    pub fn pushes(&mut self, node: &Node, takes_content: bool) -> Option<Vec<PushDraft>> {
         match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
                 self.error(node.at, "push: expected at least one push, got an empty list");
@@ -108,26 +113,40 @@ impl Decoder<'_> {
             }
             Value::List(nodes) => {
                 // Every push is read, so that every problem is found.
-                let drafts: Vec<PushDraft> = nodes.iter().filter_map(|node| self.push(node)).collect();
+                let drafts: Vec<PushDraft> =
+                    nodes.iter().filter_map(|node| self.one_push(node, takes_content)).collect();
                 if drafts.len() == nodes.len() {
                     return Some(drafts);
                 }
                 self.give_up(drafts);
                 None
             }
-            _ => self.push(node).map(|draft| vec![draft]),
+            _ => self.one_push(node, takes_content).map(|draft| vec![draft]),
         }
     }
 
     /// One push.
     pub fn push(&mut self, node: &Node) -> Option<PushDraft> {
+        self.one_push(node, false)
+    }
+
+    fn one_push(&mut self, node: &Node, takes_content: bool) -> Option<PushDraft> {
         self.marks = Some(Vec::new());
         let keys = self.push_keys(node);
-        let content = keys.as_ref().and_then(|keys| self.content(keys, node));
+        let content = keys.as_ref().and_then(|keys| match takes_content && !keys.has_content() {
+            true => Some((self.content_to_be_made(keys), node.at)),
+            false => self.content(keys, node),
+        });
         let marks = self.marks.take().unwrap_or_default();
         let mut draft = self.push_with(keys?, node, content)?;
         draft.marks = marks;
         Some(draft)
+    }
+
+    /// A text that says nothing stands for the content that is made.
+    fn content_to_be_made(&mut self, keys: &PushKeys) -> Message {
+        let title = keys.get(Key::Title).and_then(|entry| self.optional_text("title", &entry.node)).flatten();
+        Message { title, body: Body::Text { text: String::new() } }
     }
 
     /// A push whose text may be absent, since a report is put behind it.

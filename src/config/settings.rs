@@ -29,6 +29,8 @@ pub struct DaemonSettings {
     pub media_allow_private: bool,
     /// The largest media in bytes.
     pub media_max_bytes: u64,
+    /// How many contents are made at once (`content_from`).
+    pub content_at_once: usize,
     /// How often the health of accounts that jobs use is asked for.
     pub probe_every: Duration,
     /// Where a Prometheus text file for the textfile collector is written.

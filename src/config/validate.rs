@@ -1,5 +1,7 @@
 //! Drafts to definitions, once every file is read: defaults filled in, references looked up, schedules tried.
 
+mod made;
+
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -20,7 +22,8 @@ use super::templates::TemplateCheck;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::{DstGap, Life, Timing};
-use crate::domain::{Account, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule, UtcMs};
+use crate::domain::{Account, ContentFrom, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule, UtcMs};
+use crate::policy::content::takes_content;
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 use crate::render;
 
@@ -58,6 +61,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         environment,
         defaults: &loader.defaults,
         timezone: &timezone,
+        allow_private: daemon.media_allow_private.unwrap_or(false),
         roots,
         schedules: ScheduleCache::default(),
         there: HashMap::new(),
@@ -74,7 +78,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
     let push = push.and_then(|(file, mut push)| {
         // A text from a command line is a template only where it says so itself.
-        push.spec.render = validator.rendering(file, &push, false, &timezone, None);
+        push.spec.render = validator.rendering(file, &push, false, About::nothing(&timezone));
         validator.check_media(file, &push, true);
         let at = Place { file, at: push.places.target.at, len: push.places.target.len };
         let mut pushes = validator.pushes(file, vec![push], &retry);
@@ -144,6 +148,8 @@ struct Validator<'a> {
     environment: &'a LoadEnvironment,
     defaults: &'a DefaultsDraft,
     timezone: &'a str,
+    /// Whether private addresses may be fetched from, and plain http with them.
+    allow_private: bool,
     /// Where local media may lie, as written and as they really are.
     roots: Vec<PathBuf>,
     schedules: ScheduleCache,
@@ -152,6 +158,21 @@ struct Validator<'a> {
     calendars: CalendarSet,
     on_missing: MissingList,
     templates: TemplateCheck,
+}
+
+/// What templates know of the job of their push.
+#[derive(Clone, Copy)]
+struct About<'j> {
+    timezone: &'j str,
+    days: Option<&'j DayRule>,
+    content: Option<&'j ContentFrom>,
+}
+
+impl About<'_> {
+    /// Of a push that has no job.
+    fn nothing(timezone: &str) -> About<'_> {
+        About { timezone, days: None, content: None }
+    }
 }
 
 impl Validator<'_> {
@@ -189,8 +210,17 @@ impl Validator<'_> {
         }
         let render = draft.render.or(self.defaults.render).unwrap_or(false);
         for push in &mut draft.push {
-            push.spec.render = self.rendering(file, push, render, &timezone, days.as_deref());
+            let about = About {
+                timezone: &timezone,
+                days: days.as_deref(),
+                content: draft.content_from.as_ref().map(|(content, _)| &**content),
+            };
+            push.spec.render = self.rendering(file, push, render, about);
             self.check_media(file, push, draft.enabled);
+        }
+        let overlap = draft.overlap.or(self.defaults.overlap).unwrap_or_default();
+        if let Some((content, at)) = &draft.content_from {
+            self.check_content(content, &draft.push, overlap, Place { file, at: at.at, len: at.len });
         }
         let push = self.pushes(file, draft.push, &retry);
         Some(Job {
@@ -199,8 +229,9 @@ impl Validator<'_> {
             timezone,
             enabled: draft.enabled,
             push,
+            content_from: draft.content_from.map(|(content, _)| content),
             misfire,
-            overlap: draft.overlap.or(self.defaults.overlap).unwrap_or_default(),
+            overlap,
             dst_gap,
             days,
             life,
@@ -309,23 +340,18 @@ impl Validator<'_> {
     }
 
     /// How a push is rendered, if it is: what is wrong with its templates is told, and what goes out as it stands.
-    fn rendering(
-        &mut self,
-        file: u16,
-        draft: &PushDraft,
-        wanted: bool,
-        timezone: &str,
-        days: Option<&DayRule>,
-    ) -> Option<Rendering> {
+    fn rendering(&mut self, file: u16, draft: &PushDraft, wanted: bool, about: About<'_>) -> Option<Rendering> {
         if !draft.render.unwrap_or(wanted) {
             templates::literal(&draft.marks, file, self.sources, self.diagnostics);
             return None;
         }
+        let About { timezone, days, content } = about;
         let mut rendering = Rendering::in_zone(timezone);
         // Of several lists that a job names, it goes by that of its workdays.
         let list = days.and_then(|days| days.calendars().into_iter().next());
         let list = list.filter(|_| self.templates.ask_for_days(&draft.marks));
         rendering.calendar = list.map(|list| list.digest.clone());
+        rendering.keeps_text = content.is_some() && takes_content(&draft.spec);
         let (how, place) = ((&rendering, list.and_then(|list| list.list.as_ref())), (file, self.sources));
         self.templates.rendered(&draft.marks, how, place, self.environment, self.diagnostics);
         let target = draft.places.target;

@@ -33,6 +33,12 @@ pub enum DaemonError {
          beside the command"
     )]
     CommandAsRoot,
+    /// A job has its content made by a command, and the daemon runs as root.
+    #[error(
+        "job {job}: the command of content_from is not run as root: run pushcron as a user of its own, or write \
+         `as_root: true` beside the command"
+    )]
+    ContentAsRoot { job: String },
     /// No file was named or found, and the built-in example would take the place of what the database knows.
     #[error(
         "no configuration was named or found, and the database knows {known} jobs that the built-in example has not: \

@@ -37,6 +37,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::Job;
 use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
+use crate::engine::preparer::{Preparer, Preparing};
 use crate::engine::push_media::PushMedia;
 use crate::engine::recovery::{last_seen, past_accounts, resume_waits};
 use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
@@ -121,6 +122,7 @@ struct Daemon {
     commands: mpsc::Sender<Command>,
     dispatching: JoinHandle<()>,
     scheduling: JoinHandle<()>,
+    preparing: Preparing,
     listeners: listeners::Listeners,
     observers: observers::Observers,
     parts: duties::Parts,
@@ -159,7 +161,7 @@ impl Daemon {
         dispatcher.set_observer(observers.observer());
         let Config { daemon: settings, accounts: configured, jobs, files, .. } = config;
         let standing = store.changed_by_verbs().await?;
-        let (mut scheduler, applied) = set_up_jobs(jobs, &store, &clock, events.clone()).await?;
+        let (scheduler, applied) = set_up_jobs(jobs, &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
         let mut open = store.open_pushes().await?;
         let by = clock.reading();
@@ -185,12 +187,11 @@ impl Daemon {
         let _ = events.send(Event::Accounts(accounts));
         let _ = events.send(Event::Resumed { pushes: open, by });
         let dispatching = tokio::spawn(dispatcher.run(inbox));
-        let (commands, scheduler_inbox) = mpsc::channel(8);
-        scheduler.set_observer(observers.observer());
-        scheduler.on_tick(observers.on_tick());
-        scheduler.sleep_at_most(systemd::watchdog_period());
-        let scheduling = tokio::spawn(scheduler.run(scheduler_inbox));
-        let outside = outside::watch(store.clone(), opened.lease(), &clock, events.clone(), commands.clone(), standing);
+        let preparing = Preparer::new(store.clone(), clock.clone(), media.clone(), events.clone()).start();
+        preparing.set_at_once(settings.content_at_once);
+        let (commands, scheduling) = begin_scheduling(scheduler, &observers, &preparing);
+        let told = outside::Told::new(events.clone(), commands.clone(), preparing.notify());
+        let outside = outside::watch(store.clone(), opened.lease(), &clock, told, standing);
         Ok(Daemon {
             options,
             clock,
@@ -202,6 +203,7 @@ impl Daemon {
             commands,
             dispatching,
             scheduling,
+            preparing,
             listeners,
             observers,
             parts,
@@ -230,6 +232,7 @@ impl Daemon {
                     Err(_) => return Err(DaemonError::BrokeDown("watch of the database")),
                 },
                 _ = &mut self.scheduling => return Err(DaemonError::BrokeDown("scheduler")),
+                _ = self.preparing.ended() => return Err(DaemonError::BrokeDown("preparer")),
                 () = &mut self.opened.breakdown => return Err(DaemonError::BrokeDown("store")),
                 () = self.observers.alarm_ended() => return Err(DaemonError::BrokeDown("alarm")),
             }
@@ -310,6 +313,7 @@ impl Daemon {
         self.in_force.replace(in_force);
         self.media.set(media);
         self.opened.store.render_with(templates);
+        self.preparing.set_at_once(config.daemon.content_at_once);
         self.listeners.replace(&accounts, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(accounts));
         self.observers.replace(&config).await;
@@ -324,6 +328,8 @@ impl Daemon {
         // First of all: while the timer ends its round nothing new is sent, and the grace of what is under way has begun.
         let _ = self.dispatcher.send(Event::Stop);
         self.outside.abort();
+        // A source that is asked now is asked again by the next start.
+        self.preparing.stop();
         self.observers.stop();
         self.listeners.stop();
         drop(self.commands);
@@ -348,6 +354,20 @@ impl Daemon {
         }
         info!("stopped");
     }
+}
+
+/// Has the timer run, and tell whoever has to know.
+fn begin_scheduling(
+    mut scheduler: Scheduler,
+    observers: &observers::Observers,
+    preparing: &Preparing,
+) -> (mpsc::Sender<Command>, JoinHandle<()>) {
+    scheduler.on_unexpanded(preparing.notify());
+    scheduler.set_observer(observers.observer());
+    scheduler.on_tick(observers.on_tick());
+    scheduler.sleep_at_most(systemd::watchdog_period());
+    let (commands, inbox) = mpsc::channel(8);
+    (commands, tokio::spawn(scheduler.run(inbox)))
 }
 
 /// The timer with the jobs of the configuration, and what these changed.

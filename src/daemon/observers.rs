@@ -16,7 +16,7 @@ use super::rounds::Rounds;
 use super::{DaemonError, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::{Database, UtcMs};
+use crate::domain::{ContentSource, Database, Job, UtcMs};
 use crate::engine::dispatcher::{EngineGauges, Event};
 use crate::engine::observer::Observer;
 use crate::engine::scheduler::Tick;
@@ -141,9 +141,19 @@ impl Observers {
 
 /// A daemon that runs as root must not lend root to whoever may write its configuration.
 pub fn may_run_command(config: &Config) -> Result<(), DaemonError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
     let on_failure = config.daemon.on_failure.as_ref();
-    match on_failure.is_some_and(|on_failure| on_failure.command.is_some() && !on_failure.as_root) {
-        true if rustix::process::geteuid().is_root() => Err(DaemonError::CommandAsRoot),
-        _ => Ok(()),
+    if on_failure.is_some_and(|on_failure| on_failure.command.is_some() && !on_failure.as_root) {
+        return Err(DaemonError::CommandAsRoot);
+    }
+    let runs_as_root = |job: &&Job| match job.content_from.as_ref().map(|content| &content.source) {
+        Some(ContentSource::Command(command)) => !command.as_root,
+        _ => false,
+    };
+    match config.jobs.iter().find(runs_as_root) {
+        Some(job) => Err(DaemonError::ContentAsRoot { job: job.name.clone() }),
+        None => Ok(()),
     }
 }

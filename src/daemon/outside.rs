@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
@@ -22,8 +22,7 @@ pub fn watch(
     store: SharedStore,
     lease: &dyn Lease,
     clock: &SharedClock,
-    dispatcher: mpsc::UnboundedSender<Event>,
-    scheduler: mpsc::Sender<Command>,
+    told: Told,
     standing: Vec<String>,
 ) -> JoinHandle<Lost> {
     let clock = clock.clone();
@@ -32,7 +31,7 @@ pub fn watch(
         Box::pin(async move { clock.sleep(LOOK_EVERY).await })
     });
     let lost = lease.until_lost(pause.clone());
-    let mut outside = Outside { dispatcher, scheduler, standing, behind: true };
+    let mut outside = Outside { told, standing, behind: true };
     tokio::spawn(async move {
         tokio::select! {
             biased;
@@ -42,10 +41,27 @@ pub fn watch(
     })
 }
 
-/// Who is told of what other processes write, and how far they were told.
-struct Outside {
+/// Who is told of what other processes write.
+pub struct Told {
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
+    /// Told with every change: a fire by hand may wait for its content.
+    preparer: Arc<Notify>,
+}
+
+impl Told {
+    pub fn new(
+        dispatcher: mpsc::UnboundedSender<Event>,
+        scheduler: mpsc::Sender<Command>,
+        preparer: Arc<Notify>,
+    ) -> Told {
+        Told { dispatcher, scheduler, preparer }
+    }
+}
+
+/// Who is told, and how far they were told.
+struct Outside {
+    told: Told,
     /// What verbs had changed of jobs when the scheduler last read them.
     standing: Vec<String>,
     /// Something was written that is not read yet.
@@ -78,10 +94,11 @@ impl Outside {
         let standing = store.changed_by_verbs().await?;
         if self.standing != standing {
             // Both ends are gone only while the daemon stops.
-            let _ = self.scheduler.send(Command::Reread).await;
+            let _ = self.told.scheduler.send(Command::Reread).await;
             self.standing = standing;
         }
-        let _ = self.dispatcher.send(Event::Opened(open_pushes.await?));
+        self.told.preparer.notify_one();
+        let _ = self.told.dispatcher.send(Event::Opened(open_pushes.await?));
         self.behind = false;
         Ok(())
     }
@@ -100,9 +117,10 @@ mod tests {
         let now = ManualClock::new(UtcMs(1_767_229_200_000)).now();
         let database = Database::at(dir.path().join("pushcron.db"));
         let store = store::open(&database, Access::Daemon, now).await.unwrap();
-        let (dispatcher, mut told) = mpsc::unbounded_channel();
+        let (dispatcher, mut heard) = mpsc::unbounded_channel();
         let (scheduler, _commands) = mpsc::channel(1);
-        let mut outside = Outside { dispatcher, scheduler, standing: Vec::new(), behind: false };
+        let told = Told::new(dispatcher, scheduler, Arc::default());
+        let mut outside = Outside { told, standing: Vec::new(), behind: false };
         let pause: &Pause = &|| Box::pin(tokio::task::yield_now());
 
         let spec = PushSpec {
@@ -121,9 +139,9 @@ mod tests {
 
         let unread = async { Err(StoreError::Unavailable("database is locked".to_owned())) };
         let failed = outside.look(&store, unread, pause).await;
-        assert!(failed.is_err() && told.try_recv().is_err());
+        assert!(failed.is_err() && heard.try_recv().is_err());
         outside.look(&store, store.open_pushes(), pause).await.unwrap();
-        let Ok(Event::Opened(pushes)) = told.try_recv() else { panic!("nothing is told") };
+        let Ok(Event::Opened(pushes)) = heard.try_recv() else { panic!("nothing is told") };
         assert_eq!(pushes.iter().map(|push| push.id).collect::<Vec<_>>(), [id]);
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::calendar::DayRule;
+use super::content::ContentFrom;
 use super::fallback::FallbackSpec;
 use super::message::{Message, Target};
 use super::time::{UtcMs, duration_ms};
@@ -26,6 +27,10 @@ pub struct Job {
     pub enabled: bool,
     #[serde(default)]
     pub push: Vec<PushSpec>,
+    /// What makes the content anew for each fire; of a push that has a content of its own it decides alone whether that is
+    /// sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_from: Option<Box<ContentFrom>>,
     #[serde(default)]
     pub misfire: Misfire,
     #[serde(default)]
@@ -193,12 +198,15 @@ pub struct Rendering {
     /// The digest of the list of days of its job, where its templates ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
+    /// The text is what a source made, and no template.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_text: bool,
 }
 
 impl Rendering {
     /// In a zone, and with nothing else that a job would add.
     pub fn in_zone(timezone: &str) -> Rendering {
-        Rendering { timezone: timezone.to_owned(), calendar: None }
+        Rendering { timezone: timezone.to_owned(), calendar: None, keeps_text: false }
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod calendar;
 pub mod chars;
+pub mod content;
 pub mod database;
 pub mod escape;
 pub mod fallback;
@@ -29,6 +30,7 @@ pub mod version;
 pub use account::{Account, Health};
 pub use calendar::{Calendar, CalendarRef, DayRule};
 pub use chars::char_start;
+pub use content::{ContentFrom, ContentOutcome, ContentSource, WhenEmpty, WhenUnchanged};
 pub use database::Database;
 pub use escape::{escaped, escaped_json};
 pub use fallback::{BadState, FallbackSpec};

@@ -84,9 +84,12 @@ reasons! {
     Unknown = "unknown": "no answer came that says whether it arrived",
     // Why it came to its end.
     AttemptsExhausted = "attempts_exhausted": "every attempt that its policy allows was made (retry: max_attempts)",
-    Content = "content": "what it was to say could not be made: its template failed",
+    Content = "content": "what it was to say could not be made: its template failed, or its source (content_from)",
     TooLate = "too_late": "its time was over before it could be sent (retry: give_up_after)",
     Unreadable = "unreadable": "its row in the database cannot be read",
+    ContentEmpty = "content_empty": "its source had nothing to say (content_from: empty)",
+    ContentUnchanged = "content_unchanged":
+        "its target was sent the same content the last time (content_from: unchanged)",
     JobRemoved = "job_removed": "the job left the files",
     Replaced = "replaced": "a newer fire took its place (overlap: replace)",
     // What people did.

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use tracing::warn;
 
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Outcome, Report};
+use crate::domain::{Body, Delivery, Media, Message, Outcome, Report};
 use crate::media::{Blobs, Cache, Fire, Resolved, Resolver, Settings, SetupError, clear_leftovers};
 use crate::senders::find;
 use crate::store;
@@ -80,18 +80,31 @@ impl PushMedia {
         Ok(Some(Delivery { media: resolved.files().to_vec(), ..delivery.clone() }))
     }
 
+    /// The bytes of one source that is no media: at most `cap` of them, by the same rules.
+    ///
+    /// # Errors
+    /// In words, why they cannot be had.
+    pub async fn bytes(&self, source: &str, cap: u64) -> Result<Vec<u8>, String> {
+        let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let resolver = self.resolver(&lazy).await.map_err(|error| error.to_string())?;
+        let body = Body::File(Media { source: source.to_owned(), ..Media::default() });
+        let resolved = resolver.resolve(&Message { title: None, body }, cap, &self.blobs).await;
+        let resolved = resolved.map_err(|error| error.problem.to_string())?;
+        let Some(path) = resolved.files().first().map(|file| file.path.clone()) else { return Ok(Vec::new()) };
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+        // The file stays for as long as what was resolved.
+        drop(resolved);
+        match read {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     async fn resolve(&self, delivery: &Delivery, sender: &str) -> Result<Resolved, Report> {
         let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let resolver = lazy
-            .resolver
-            .get_or_try_init(|| async {
-                // It locks a directory and clears it, which waits for the disk and for other processes.
-                let (settings, clock, cache) = (lazy.settings.clone(), self.clock.clone(), self.cache.clone());
-                let made = tokio::task::spawn_blocking(move || Resolver::sharing(settings, clock, cache)).await;
-                made.unwrap_or_else(|error| Err(SetupError::from(error)))
-            })
-            .await
-            .map_err(|error| Report::failed(Outcome::Unreachable, error.to_string()))?;
+        let resolver = self.resolver(&lazy).await;
+        let resolver = resolver.map_err(|error| Report::failed(Outcome::Unreachable, error.to_string()))?;
         let cap = find(sender).map_or(u64::MAX, |registered| registered.spec.max_media_bytes);
         let fire = Fire { job: delivery.job.clone(), due_at: delivery.due_at };
         let resolved = resolver.resolve_for(Some(&fire), &delivery.message, cap, &self.blobs).await;
@@ -99,6 +112,16 @@ impl PushMedia {
         self.compare(delivery, &resolved);
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.push_id, resolved.clone());
         Ok(resolved)
+    }
+
+    async fn resolver<'a>(&self, lazy: &'a LazyResolver) -> Result<&'a Resolver, SetupError> {
+        let set_up = || async {
+            // It locks a directory and clears it, which waits for the disk and for other processes.
+            let (settings, clock, cache) = (lazy.settings.clone(), self.clock.clone(), self.cache.clone());
+            let made = tokio::task::spawn_blocking(move || Resolver::sharing(settings, clock, cache)).await;
+            made.unwrap_or_else(|error| Err(SetupError::from(error)))
+        };
+        lazy.resolver.get_or_try_init(set_up).await
     }
 
     /// A repeat sends what the source holds now. Where that is not what an earlier attempt read, somebody may see both,

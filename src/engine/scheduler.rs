@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::core::timer::Timeline;
 use super::core::timer::{Action, Answer, Ask, Done, Input, Timer};
@@ -31,6 +31,7 @@ pub struct Scheduler {
     clock: SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
     tick: Option<Arc<dyn Fn(Tick) + Send + Sync>>,
+    prepare: Arc<Notify>,
     observer: Observer,
 }
 
@@ -53,7 +54,15 @@ impl Scheduler {
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Result<Scheduler, ApplyError> {
         let timer = Timer::new(clock.reading(), clock.monotonic(), zone_version);
-        let mut scheduler = Scheduler { timer, store, clock, dispatcher, tick: None, observer: observer::nobody() };
+        let mut scheduler = Scheduler {
+            timer,
+            store,
+            clock,
+            dispatcher,
+            tick: None,
+            prepare: Arc::default(),
+            observer: observer::nobody(),
+        };
         scheduler.carry_out(Input::Load).await?;
         Ok(scheduler)
     }
@@ -61,6 +70,11 @@ impl Scheduler {
     /// Has `tick` called at every round.
     pub fn on_tick(&mut self, tick: Arc<dyn Fn(Tick) + Send + Sync>) {
         self.tick = Some(tick);
+    }
+
+    /// Has `prepare` told whenever fires wait for their content.
+    pub fn on_unexpanded(&mut self, prepare: Arc<Notify>) {
+        self.prepare = prepare;
     }
 
     /// Has `observer` told of every decision.
@@ -163,10 +177,11 @@ impl Scheduler {
     }
 
     async fn carry_out(&mut self, command: Input) -> Result<Done, ApplyError> {
-        let (dispatcher, observer) = (&self.dispatcher, &self.observer);
+        let (dispatcher, observer, prepare) = (&self.dispatcher, &self.observer, &self.prepare);
         let other = |action| match action {
             // The dispatcher ends only after the scheduler, at a stop; what it misses then is open in the store.
             Action::Tell(event) => drop(dispatcher.send(event)),
+            Action::Prepare => prepare.notify_one(),
             Action::Fires { decision, count } => observer(EngineEvent::Fires { decision, count }),
             Action::Ask(_) | Action::Done(_) => {}
         };

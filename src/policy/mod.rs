@@ -7,6 +7,7 @@ pub mod account;
 pub mod calendar;
 pub mod clock_course;
 pub mod clock_doubt;
+pub mod content;
 pub mod health;
 pub mod ledger;
 pub mod misfire;

@@ -23,17 +23,20 @@ struct Work<'a> {
     templates: &'a Templates,
     known: Arc<Known>,
     budget: Budget,
+    keeps_text: bool,
 }
 
 impl<'a> Work<'a> {
     fn new(templates: &'a Templates, rendering: &Rendering, facts: &Facts<'_>) -> Result<Work<'a>, String> {
-        Ok(Work { templates, known: Known::new(rendering, facts)?, budget: Budget::default() })
+        let known = Known::new(rendering, facts)?;
+        Ok(Work { templates, known, budget: Budget::default(), keeps_text: rendering.keeps_text })
     }
 
     fn message(&mut self, message: &Message) -> Result<Message, String> {
         let mut message = message.clone();
         self.maybe("title", &mut message.title)?;
         match &mut message.body {
+            Body::Text { .. } if self.keeps_text => {}
             Body::Text { text } => {
                 self.render("text", Place::Text, text)?;
                 if is_blank(text) {

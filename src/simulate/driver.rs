@@ -371,7 +371,7 @@ impl<'a> Driver<'a> {
                     asked.extend(actions.drain(..));
                 }
                 timer::Action::Tell(event) => events.push(event),
-                timer::Action::Fires { .. } => {}
+                timer::Action::Fires { .. } | timer::Action::Prepare => {}
                 timer::Action::Done(done) => drop(done?),
             }
         }

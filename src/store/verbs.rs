@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush,
-    Recorded, Restored, Settle, StoredJob, TakeBack, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, NewFire,
+    OpenPush, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
 };
 use crate::domain::{Delivery, Render, UtcMs};
 
@@ -55,12 +55,20 @@ pub trait Store: Send + Sync {
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
+    /// Fires whose content is still to be made, oldest instant first.
+    async fn unexpanded(&self) -> Result<Vec<Unexpanded>, StoreError>;
+
+    /// Writes what a source made for a fire and all pushes of that fire, once: a fire that has its pushes already, or was
+    /// withdrawn meanwhile, stays as it is. Returns the pushes that now wait for their instant.
+    async fn expand(&self, expand: Expand, now: UtcMs) -> Result<Vec<OpenPush>, StoreError>;
+
     /// Takes back every fire due after `now` that was recorded ahead of its instant and of which no push was begun or has a
     /// reason to wait, which people have seen; what is due by then has fired, and stays. Sets the jobs' places back, so
     /// that the instants are decided anew, and notes that a daemon watched until now. Returns how many.
     ///
     /// Where the clock was put back, what was skipped or missed after `now` is still to come, and is taken back too:
-    /// nothing of it was sent. So is a row that stands for many instants on both sides of `now`, unless the
+    /// nothing of it was sent. So is a fire that was recorded ahead and whose content is still to be made, whether or not
+    /// its instant has come: nobody has seen anything of it. So is a row that stands for many instants on both sides of `now`, unless the
     /// schedule changed since. From the places that are set back on, the definitions that hold now answer, whatever
     /// held when the clock showed that time before. What was missed because of a restore stays: it may have been sent.
     async fn withdraw_ahead(&self, now: UtcMs) -> Result<u64, StoreError>;

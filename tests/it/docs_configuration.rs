@@ -22,6 +22,7 @@ fn the_tables_are_those_of_the_schema() {
         "account",
         "target",
         "job",
+        "content_from",
         "push",
         "fallback",
         "media",

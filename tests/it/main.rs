@@ -11,6 +11,7 @@ mod cli;
 mod clock_back;
 mod clock_goes_on;
 mod config;
+mod contents;
 mod core_walk;
 mod damaged_definitions;
 mod docs_configuration;

@@ -418,6 +418,7 @@ fn every_key_stands_in_the_example() {
         "retry",
         "misfire",
         "job",
+        "content_from",
         "push",
         "media",
     ];

@@ -6,7 +6,7 @@ use super::super::contacts::Known;
 use super::super::when::ClockNote;
 use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
 use crate::policy::schedule::{DayNote, DstNote};
-use crate::store::{AttemptRecord, Revision};
+use crate::store::{AttemptRecord, ContentRecord, Revision};
 
 /// One fact. Each is told by itself.
 #[derive(Debug, Serialize)]
@@ -158,8 +158,14 @@ pub struct FireFact<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<&'a str>,
     pub decided_after_ms: i64,
-    /// Empty where they are not kept any more.
+    /// Empty where they are not kept any more, or not made yet.
     pub pushes: Vec<PushFact<'a>>,
+    /// What was made for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<&'a ContentRecord>,
+    /// Their content is still to be made.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_unexpanded: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -7,6 +7,7 @@
 mod accounts;
 mod blocks;
 mod calendars;
+mod contents;
 mod pushes;
 mod words;
 
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::blocks::{
     VARIABLE, any_of_required, choice, key, known, list_of, number, object, one_of_required, one_or_list, or_null,
-    reference, whole,
+    reference, required, whole,
 };
 pub use self::words::{KeyInWords, SPELLINGS, keys_in_words};
 use super::keys::{
@@ -71,9 +72,11 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("calendar", calendars::calendar()),
         ("day_sets", calendars::day_sets()),
         ("job", job()),
+        ("content_from", contents::content_from()),
         ("push", pushes::push()),
         ("target", pushes::target()),
         ("fallback", pushes::fallback()),
+        ("prepared_push", pushes::prepared_push()),
         ("report_push", pushes::report_push()),
         ("options", pushes::options()),
         ("media", pushes::media()),
@@ -161,6 +164,7 @@ fn daemon() -> Value {
         )
         .or(false),
         key("media_max_bytes", reference("size"), "Larger media are refused.").or("20MB"),
+        contents::at_once(),
         key(
             "probe_every",
             reference("duration"),
@@ -275,7 +279,9 @@ fn job() -> Value {
     let matching = |pattern: &str| json!({"type": "string", "pattern": format!("{pattern}|{VARIABLE}")});
     let cron = matching(r"^\s*(@[a-zA-Z]+|\S+(\s+\S+){4,5})\s*$");
     let at = matching(r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}");
-    let push = json!({"anyOf": [reference("push"), {"type": "array", "minItems": 1, "items": reference("push")}]});
+    let pushes =
+        |push: &str| json!({"anyOf": [reference(push), {"type": "array", "minItems": 1, "items": reference(push)}]});
+    let push = pushes("prepared_push");
     let schema = object(
         [
             key("name", reference("name"), "Its name, in tables and verbs. A new name is a new job."),
@@ -299,6 +305,11 @@ fn job() -> Value {
             key("timezone", reference("text"), "The IANA name of the zone. daemon.timezone when absent."),
             key("enabled", reference("bool"), "Whether the schedule counts. `fire` works all the same.").or(true),
             key("push", push, "What is sent to whom: one push, or a list of them."),
+            key(
+                "content_from",
+                reference("content_from"),
+                "What makes the content of its pushes anew for each fire. A push without a content of its own sends it.",
+            ),
             key("retry", reference("retry"), "How often and how long its pushes are tried."),
             key("misfire", reference("misfire"), "What happens to instants that were noticed too late."),
             overlap(),
@@ -318,6 +329,10 @@ fn job() -> Value {
     );
     let mut schema = one_of_required(known(schema, &JOB_KEYS), &SCHEDULE_KEYS);
     schema["required"] = json!(["name", "push"]);
+    // Only what is made for them lets pushes be without a content.
+    schema["if"] = json!({"not": required("content_from")});
+    let push = key("push", pushes("push"), "What is sent to whom: one push, or a list of them, each with a content.");
+    schema["then"] = json!({"properties": object([push])["properties"]});
     schema
 }
 

@@ -16,6 +16,34 @@ const CONTENTS: [&str; 12] = [
 ];
 
 pub fn push() -> Value {
+    let (mut schema, mut contents) = any_push();
+    // One kind of content, or a title alone, which is the text then.
+    let mut title_alone = without_content();
+    title_alone["properties"]["title"] = has("title")["properties"]["title"].clone();
+    title_alone["required"] = has("title")["required"].clone();
+    contents.push(title_alone);
+    schema["allOf"] = json!([whom(), {"oneOf": contents}]);
+    schema
+}
+
+/// A push of a job that has its content made: it may be without one of its own.
+pub fn prepared_push() -> Value {
+    let (mut schema, mut contents) = any_push();
+    contents.push(without_content());
+    schema["allOf"] = json!([whom(), {"oneOf": contents}]);
+    schema
+}
+
+fn without_content() -> Value {
+    let mut schema = json!({"properties": {}});
+    for content in CONTENTS {
+        schema["properties"][content] = json!({"not": visible()});
+    }
+    schema
+}
+
+/// The keys of a push, and the kinds of content of which it has one.
+fn any_push() -> (Value, Vec<Value>) {
     let items = json!({"type": "array", "minItems": 1, "items": reference("item")});
     let media = or_empty(reference("media"));
     let mut keys = common("The text.", &ids());
@@ -35,15 +63,7 @@ pub fn push() -> Value {
         keys.extend(names.iter().map(|name| key(name, schema.clone(), words)));
     }
     keys.push(render());
-    let mut schema = object(keys);
-    // One kind of content, or a title alone, which is the text then.
-    let mut title_alone = has("title");
-    for content in CONTENTS {
-        title_alone["properties"][content] = json!({"not": visible()});
-    }
-    let contents: Vec<Value> = CONTENTS.iter().map(|content| has(content)).chain([title_alone]).collect();
-    schema["allOf"] = json!([whom(), {"oneOf": contents}]);
-    schema
+    (object(keys), CONTENTS.iter().map(|content| has(content)).collect())
 }
 
 /// What a name under `targets` means: im and ids, or names of others.

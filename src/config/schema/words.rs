@@ -68,8 +68,10 @@ fn type_in_words(schema: &Value) -> Option<String> {
             "bool" => "true or false".to_owned(),
             "optional_text" | "id" => "text".to_owned(),
             "timeout" => "duration, or milliseconds".to_owned(),
-            "report_push" => "push".to_owned(),
-            name @ ("retry" | "misfire" | "heartbeat" | "on_failure" | "options") => format!("`{name}`"),
+            "report_push" | "prepared_push" => "push".to_owned(),
+            name @ ("retry" | "misfire" | "content_from" | "heartbeat" | "on_failure" | "options") => {
+                format!("`{name}`")
+            }
             name => name.to_owned(),
         });
     }

@@ -1,18 +1,12 @@
 //! `on_failure.command`: a program that gets the report on its standard input.
 
-use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
-
 use crate::clock::SharedClock;
+use crate::program::{self, Program};
 
 /// How long the program may take.
 const LIMIT: Duration = Duration::from_secs(30);
-/// So much of what it says on standard error is told when it fails.
-const TOLD: u64 = 500;
 
 /// Runs the program in a process group of its own, so that nothing of it outlives its time, and with an environment
 /// of its own, so that no secret of ours is in it.
@@ -20,54 +14,12 @@ const TOLD: u64 = 500;
 /// # Errors
 /// In words: it cannot be started, ended badly, or took too long.
 pub async fn run(argv: &[String], report: &str, clock: &SharedClock) -> Result<(), String> {
-    let [program, arguments @ ..] = argv else { return Err("there is no program".to_owned()) };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8")
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("{program}: {error}"))?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let ended = tokio::select! {
-        ended = talk(&mut child, report) => ended.map_err(|error| format!("{program}: {error}")),
-        () = clock.sleep(LIMIT) => Err(format!("{program} took longer than {} s and was killed", LIMIT.as_secs())),
-    };
-    if let (Err(_), Some(group)) = (&ended, group) {
-        // It may have ended by itself meanwhile.
-        let _ = kill_process_group(group, Signal::KILL);
+    let program = Program { argv, env: &[], stdin: report, most: None, limit: LIMIT };
+    let ended = program::run(program, clock).await?;
+    match ended.status.success() {
+        true => Ok(()),
+        false => Err(ended.in_words(argv)),
     }
-    match ended? {
-        (status, _) if status.success() => Ok(()),
-        (status, said) => Err(format!("{program} ended with {status}: {}", said.trim())),
-    }
-}
-
-async fn talk(child: &mut Child, report: &str) -> std::io::Result<(std::process::ExitStatus, String)> {
-    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let write = async {
-        if let Some(mut stdin) = stdin {
-            // A program that does not read its input may still do its work.
-            let _ = stdin.write_all(report.as_bytes()).await;
-        }
-    };
-    let read = async {
-        let mut said = Vec::new();
-        if let Some(mut stderr) = stderr {
-            let _ = (&mut stderr).take(TOLD).read_to_end(&mut said).await;
-            // It must not stop at a full pipe.
-            let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
-        }
-        String::from_utf8_lossy(&said).into_owned()
-    };
-    let ((), said, status) = tokio::join!(write, read, child.wait());
-    Ok((status?, said))
 }
 
 #[cfg(test)]

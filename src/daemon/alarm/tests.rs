@@ -23,7 +23,7 @@ fn push_to(im: &str, target: &str) -> PushSpec {
         im: im.to_owned(),
         target: Target::Group(target.to_owned()),
         account: None,
-        message: Message { title: None, body: Body::Text { text: String::new() } },
+        message: Message { title: None, body: Body::Text { text: "told".to_owned() } },
         timeout: Duration::from_secs(5),
         retry: RetryPolicy::default(),
         render: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::jobs::StoredJob;
 use super::pushes::OpenPush;
-use crate::domain::{Decision, Overlap, PushSpec, Reason, Trigger, UtcMs};
+use crate::domain::{ContentOutcome, Decision, Job, Overlap, PushSpec, Reason, Trigger, UtcMs};
 
 /// One instant of a job's schedule and what was decided about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,17 +48,20 @@ pub struct Recorded {
     /// Jobs that have fired as often as they may with one of these, and its instant: of what comes after it nothing was
     /// recorded.
     pub spent: Vec<(Arc<str>, UtcMs)>,
+    /// Fires without pushes, whose content is still to be made: [`Store::unexpanded`](crate::store::Store::unexpanded).
+    pub unexpanded: u64,
 }
 
 impl Recorded {
     /// What came of another part of the same.
     pub fn add(&mut self, part: Recorded) {
-        let Recorded { pushes, cancelled, skipped, stale, spent } = part;
+        let Recorded { pushes, cancelled, skipped, stale, spent, unexpanded } = part;
         self.pushes.extend(pushes);
         self.cancelled.extend(cancelled);
         self.skipped += skipped;
         self.stale.extend(stale);
         self.spent.extend(spent);
+        self.unexpanded += unexpanded;
     }
 }
 
@@ -68,6 +71,51 @@ pub struct Unwatched {
     pub push_id: i64,
     pub due_at: UtcMs,
     pub job: StoredJob,
+}
+
+/// A fire whose content is still to be made, and its pushes with it.
+#[derive(Clone, Debug)]
+pub struct Unexpanded {
+    pub fire_id: i64,
+    pub job: Arc<str>,
+    pub due_at: UtcMs,
+    /// The definition by which it fired, or why it cannot be read.
+    pub definition: Result<Job, String>,
+    /// The job has left the files since.
+    pub is_removed: bool,
+}
+
+/// What a source made for a fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeContent {
+    /// In words.
+    pub source: String,
+    pub outcome: ContentOutcome,
+    pub attempts: u32,
+    pub began_at: UtcMs,
+    pub made_at: UtcMs,
+    pub exit_code: Option<i32>,
+    pub text: Option<String>,
+    pub error: Option<String>,
+}
+
+/// What becomes of the pushes of a fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expansion {
+    /// They are sent. With `unless_unchanged`, those are cancelled whose target was sent the same content the last time.
+    Send {
+        unless_unchanged: bool,
+    },
+    Cancel(Reason),
+    Fail(Reason),
+}
+
+/// The content of a fire, and what becomes of its pushes.
+#[derive(Clone, Debug)]
+pub struct Expand {
+    pub fire_id: i64,
+    pub content: Option<MadeContent>,
+    pub then: Expansion,
 }
 
 /// A push asked for outside any job.

@@ -1,6 +1,7 @@
 //! Definitions as the scheduler needs them, and what a change of them did.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::job::{DstGap, JobSource, Life, Timing};
 use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
@@ -18,6 +19,9 @@ pub struct StoredJob {
     pub paused: bool,
     pub misfire: Misfire,
     pub overlap: Overlap,
+    /// So long before its instant a fire is to be recorded, since its content takes time to be made; None: it has none
+    /// to be made.
+    pub lead: Option<Duration>,
     /// The first instant that has no row in `fires` yet; None when the schedule has no more.
     pub next_due_at: Option<UtcMs>,
     /// Equal hashes mean equal definitions.
@@ -44,6 +48,7 @@ impl StoredJob {
             paused: false,
             misfire: job.misfire.clone(),
             overlap: job.overlap,
+            lead: job.content_from.as_ref().map(|content| content.lead),
             next_due_at,
             definition_hash,
             revision: 1,

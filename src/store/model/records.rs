@@ -38,6 +38,28 @@ pub struct FireRecord {
     pub calendar: Option<String>,
     pub revision: Option<u32>,
     pub pushes: Vec<PushRecord>,
+    /// Its content, where its job has it made.
+    #[serde(default)]
+    pub content: Option<ContentRecord>,
+    /// Its content is still to be made.
+    #[serde(default)]
+    pub is_unexpanded: bool,
+}
+
+/// A row of `contents` without the content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContentRecord {
+    pub source: String,
+    /// `made`, `empty` or `failed`.
+    pub outcome: String,
+    pub attempts: u32,
+    pub began_at: UtcMs,
+    pub made_at: UtcMs,
+    pub exit_code: Option<i32>,
+    /// In bytes.
+    pub size: Option<u64>,
+    pub sha256: Option<String>,
+    pub error: Option<String>,
 }
 
 /// A row of `pushes` without its message.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::account_state::SaveState;
 use super::cells::{At, number, parsed};
+use super::expand::await_content;
 use super::fault::{Fault, Result, no_job};
 use super::fires::{Fired, MakePushes, Plan, policy};
 use super::gone::count_unused_fires;
@@ -39,7 +40,10 @@ impl Write for FireByHand {
         let (name, mut made) = (Arc::from(&*self.job), Vec::new());
         let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at: due_at, now: self.now };
         let overlap = plan.overlap;
-        MakePushes::new(conn)?.run(&fired, plan, &mut made)?;
+        match plan.needs_content {
+            true => await_content(conn, id, due_at)?,
+            false => MakePushes::new(conn)?.run(&fired, plan, None, &mut made)?,
+        }
         if overlap == Overlap::Replace {
             replace_older(conn, &name, id, self.now)?;
         }
@@ -105,7 +109,10 @@ impl Write for Backfill {
             };
             let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at, now: self.now };
             let mut made = Vec::new();
-            make.run(&fired, plan.clone(), &mut made)?;
+            match plan.needs_content {
+                true => await_content(conn, id, goes_at)?,
+                false => make.run(&fired, plan.clone(), None, &mut made)?,
+            }
             all.push(made.into_iter().map(|push| push.id).collect());
             goes_at = goes_at + self.gap;
         }

@@ -5,13 +5,14 @@ use std::sync::{Arc, LazyLock};
 
 use rusqlite::Connection;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::cells::{number, parsed};
 use super::fault::Result;
 use super::pushes::{InsertPush, NewPush};
-use crate::domain::{Kind, Overlap, RetryPolicy, Target, Trigger, UtcMs};
+use crate::domain::{Body, Kind, Message, Overlap, RetryPolicy, Target, Trigger, UtcMs};
 use crate::store::model::OpenPush;
 
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
@@ -24,6 +25,7 @@ struct Definition<'a> {
     overlap: Overlap,
     #[serde(borrow)]
     push: Vec<Planned<'a>>,
+    content_from: Option<IgnoredAny>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -58,6 +60,8 @@ struct Content {
 #[derive(Clone)]
 pub(super) struct Plan<'a> {
     pub overlap: Overlap,
+    /// Its pushes are made once their content is.
+    pub needs_content: bool,
     pushes: Vec<Ready<'a>>,
 }
 
@@ -72,14 +76,18 @@ struct Ready<'a> {
 
 impl<'a> Plan<'a> {
     pub fn read(definition: &'a str) -> Result<Plan<'a>> {
-        let Definition { overlap, push } = serde_json::from_str(definition)?;
+        let Definition { overlap, push, content_from } = serde_json::from_str(definition)?;
         let ready = |spec: Planned<'a>| {
             let target = parsed(&spec.target)?;
             let Content { kind } = serde_json::from_str(spec.message.get())?;
             let (retry, policy) = policy(spec.retry.map_or(&DEFAULT_RETRY, RawValue::get))?;
             Ok(Ready { spec, target, kind, retry, policy })
         };
-        Ok(Plan { overlap, pushes: push.into_iter().map(ready).collect::<Result<_>>()? })
+        Ok(Plan {
+            overlap,
+            needs_content: content_from.is_some(),
+            pushes: push.into_iter().map(ready).collect::<Result<_>>()?,
+        })
     }
 }
 
@@ -102,9 +110,17 @@ impl<'conn> MakePushes<'conn> {
         Ok(MakePushes(InsertPush::new(conn)?))
     }
 
-    /// A fire that was recorded late has its whole time to be sent all the same.
-    pub fn run(&mut self, fire: &Fired<'_>, plan: Plan<'_>, made: &mut Vec<OpenPush>) -> Result<()> {
+    /// A fire that was recorded late has its whole time to be sent all the same. A push without a text of its own gets
+    /// `content`.
+    pub fn run(
+        &mut self,
+        fire: &Fired<'_>,
+        plan: Plan<'_>,
+        content: Option<&str>,
+        made: &mut Vec<OpenPush>,
+    ) -> Result<()> {
         for (ordinal, Ready { spec, target, kind, retry, policy }) in plan.pushes.into_iter().enumerate() {
+            let message = with_content(spec.message.get(), kind, content)?;
             let expires_at = fire.goes_at.max(fire.now) + policy.give_up_after;
             let id = self.0.run(&NewPush {
                 fire_id: fire.id,
@@ -113,7 +129,7 @@ impl<'conn> MakePushes<'conn> {
                 target: &spec.target,
                 account: spec.account.as_deref(),
                 kind,
-                message: spec.message.get(),
+                message: &message,
                 timeout_ms: spec.timeout_ms,
                 retry,
                 render: spec.render.map(RawValue::get),
@@ -143,6 +159,17 @@ impl<'conn> MakePushes<'conn> {
         }
         Ok(())
     }
+}
+
+/// A text that says nothing stands for the content that was made.
+fn with_content<'m>(message: &'m str, kind: Kind, content: Option<&str>) -> Result<Cow<'m, str>> {
+    let Some(content) = content.filter(|_| kind == Kind::Text) else { return Ok(message.into()) };
+    let mut parsed: Message = serde_json::from_str(message)?;
+    match &mut parsed.body {
+        Body::Text { text } if text.is_empty() => content.clone_into(text),
+        _ => return Ok(message.into()),
+    }
+    Ok(serde_json::to_string(&parsed)?.into())
 }
 
 /// A policy, and what the row says of it.

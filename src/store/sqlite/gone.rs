@@ -56,7 +56,7 @@ fn withdrawable(conn: &Connection, ids: &str, after: UtcMs) -> Result<(i64, i64)
           CROSS JOIN fires AS f ON f.id = i.value
            LEFT JOIN pushes AS p ON p.fire_id = f.id
           WHERE f.triggered_by = 'cron'
-            AND (f.due_at > ?2 OR f.until_at > ?2)
+            AND (f.due_at > ?2 OR f.until_at > ?2 OR EXISTS (SELECT 1 FROM unexpanded_fires AS u WHERE u.fire_id = f.id))
             AND (f.recorded_at < f.due_at OR f.decision <> 'fired')
             AND f.reason IS NOT 'restored'
             AND NOT EXISTS (SELECT 1 FROM pushes AS l

@@ -1,6 +1,7 @@
 //! Rows of `jobs`, read: for the scheduler, and for a fire that is recorded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, Row};
 use serde::Deserialize;
@@ -45,6 +46,7 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
         paused: row.get(4)?,
         misfire: Misfire::default(),
         overlap: Overlap::default(),
+        lead: None,
         next_due_at,
         // That of no definition which could have given this hash.
         definition_hash: !hash,
@@ -72,8 +74,14 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         days: Option<Box<DayRule>>,
         #[serde(default)]
         life: Option<Box<Life>>,
+        content_from: Option<Content>,
     }
-    let Parts { schedule, misfire, overlap, dst_gap, days, life } = serde_json::from_str(text(row, 1)?)?;
+    #[derive(Deserialize)]
+    struct Content {
+        #[serde(default)]
+        lead_ms: u64,
+    }
+    let Parts { schedule, misfire, overlap, dst_gap, days, life, content_from } = serde_json::from_str(text(row, 1)?)?;
     Ok(StoredJob {
         name: row.get(0)?,
         schedule,
@@ -84,6 +92,7 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         paused: row.get(4)?,
         misfire,
         overlap,
+        lead: content_from.map(|content| Duration::from_millis(content.lead_ms)),
         next_due_at: maybe_instant(row, 5)?,
         definition_hash: row.get(6)?,
         revision: row.get(7)?,

@@ -16,6 +16,7 @@ mod changes;
 mod connect;
 mod definitions;
 mod ends;
+mod expand;
 mod fallbacks;
 mod fault;
 mod fires;

@@ -67,11 +67,13 @@ impl<'conn> InsertPush<'conn> {
     }
 }
 
-/// Whether pushes of a job with `overlap: skip` or `replace` are open.
+/// Whether pushes of a job with `overlap: skip` or `replace` are open, or are still to get their content.
 pub(super) fn has_open_pushes(conn: &Connection, job: &str) -> Result<bool> {
     let mut statement = conn.prepare_cached(
         "SELECT 1 FROM pushes INDEXED BY pushes_exclusive
-          WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL",
+          WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL
+         UNION ALL
+         SELECT 1 FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE f.job = ?1",
     )?;
     Ok(statement.exists([job])?)
 }
@@ -206,11 +208,15 @@ struct PushRow {
     attempts: u32,
     max_attempts: u32,
     retry: RetryPolicy,
+    /// It waited for a content that was never made.
+    is_empty: bool,
 }
 
 /// The push that a person named.
 fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
-    let mut statement = conn.prepare("SELECT state, attempts, max_attempts, retry FROM pushes WHERE id = ?1")?;
+    let mut statement = conn.prepare(
+        "SELECT state, attempts, max_attempts, retry, kind = 'text' AND message ->> 'text' = '' FROM pushes WHERE id = ?1",
+    )?;
     let mut rows = statement.query([push_id])?;
     let Some(row) = rows.next()? else {
         let problem = format!("there is no push {push_id}; `pushcron history` lists them");
@@ -222,6 +228,7 @@ fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
         attempts: row.get(1)?,
         max_attempts: row.get(2)?,
         retry: retry.unwrap_or_default(),
+        is_empty: row.get(4)?,
     })
 }
 
@@ -270,6 +277,11 @@ impl Write for Retry {
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
         let push = named(conn, id)?;
+        if push.is_empty {
+            return Err(not_allowed(format!(
+                "push {id} has nothing to send, since its content was never made (content_from); fire its job again"
+            )));
+        }
         match push.state {
             PushState::Failed | PushState::Unknown | PushState::Expired | PushState::Cancelled => {}
             PushState::Sent => {

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use tracing::error;
 
 use super::cells::{At, instant, number};
+use super::expand::await_content;
 use super::fault::{Fault, Result};
 use super::fires::{Fired, MakePushes, Plan};
 use super::gone::count_unused_fires;
@@ -29,6 +30,8 @@ pub(super) struct RecordFires {
     pub fires: Vec<NewFire>,
     pub cursors: Vec<Cursor>,
     pub now: UtcMs,
+    /// Contents are there at once, as simulations have it: every fire gets its pushes.
+    pub at_once: bool,
 }
 
 impl Write for RecordFires {
@@ -144,16 +147,8 @@ impl RecordFires {
             if let Some(plan) = plan {
                 fired.insert(&fire.job);
                 life.count(fire.due_at);
-                let fire_of = Fired {
-                    id,
-                    job: &fire.job,
-                    triggered_by: Trigger::Cron,
-                    due_at: fire.due_at,
-                    goes_at: fire.due_at,
-                    now: self.now,
-                };
                 let overlap = plan.overlap;
-                make.run(&fire_of, plan, &mut recorded.pushes)?;
+                self.send(conn, (id, fire), plan, &mut make, recorded)?;
                 if overlap == Overlap::Replace {
                     replacing.insert(&fire.job, id);
                 }
@@ -170,6 +165,24 @@ impl RecordFires {
             recorded.cancelled.extend(known);
         }
         Ok(course)
+    }
+
+    /// Makes the pushes of a fire, or has it wait for its content.
+    fn send(
+        &self,
+        conn: &Connection,
+        (id, fire): (i64, &NewFire),
+        plan: Plan<'_>,
+        make: &mut MakePushes<'_>,
+        recorded: &mut Recorded,
+    ) -> Result<()> {
+        if plan.needs_content && !self.at_once {
+            recorded.unexpanded += 1;
+            return await_content(conn, id, fire.due_at);
+        }
+        let (job, due_at) = (&fire.job, fire.due_at);
+        let fired = Fired { id, job, triggered_by: Trigger::Cron, due_at, goes_at: due_at, now: self.now };
+        make.run(&fired, plan, None, &mut recorded.pushes)
     }
 
     /// A place that goes back means that the clock shows an hour again.

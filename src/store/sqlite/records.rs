@@ -53,7 +53,9 @@ pub(super) fn bad_ends(
     }
     if !ends.counts.is_empty() {
         let mut statement = conn.prepare(&format!(
-            "SELECT p.id, f.job, p.im, p.target, p.state, p.reason, last.error, p.account, p.finished_at {BAD_ENDS}
+            "SELECT p.id, f.job, p.im, p.target, p.state, p.reason,
+                    coalesce(last.error, iif(p.reason = 'content', (SELECT error FROM contents WHERE fire_id = f.id), NULL)),
+                    p.account, p.finished_at {BAD_ENDS}
               ORDER BY p.finished_at, p.id LIMIT ?5"
         ))?;
         let rows = statement.query_and_then(params![after, since, im, target, number(first)], bad_end)?;
@@ -88,6 +90,12 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
                   'triggered_by', triggered_by, 'due_at', due_at, 'until_at', until_at, 'count', count,
                   'decision', decision, 'reason', reason, 'recorded_at', recorded_at, 'zone', zone,
                   'calendar', calendar, 'revision', revision,
+                  'is_unexpanded', json(iif(EXISTS (SELECT 1 FROM unexpanded_fires WHERE fire_id = f.id),
+                                            'true', 'false')),
+                  'content', (SELECT json_object(
+                      'source', source, 'outcome', outcome, 'attempts', attempts, 'began_at', began_at,
+                      'made_at', made_at, 'exit_code', exit_code, 'size', octet_length(content), 'sha256', sha256,
+                      'error', error) FROM contents WHERE fire_id = f.id),
                   'pushes', (SELECT json_group_array(json_object(
                       'id', id, 'fallback_of', parent_id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
                       'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,

@@ -126,7 +126,7 @@ fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
             ApplyJobs { changes, removed: Vec::new(), expected: Vec::new(), now }.run(conn).map(drop)
         }
         SimulatedWrite::Record { fires, cursors, now, made } => {
-            let recorded = RecordFires { fires, cursors, now }.run(conn)?;
+            let recorded = RecordFires { fires, cursors, now, at_once: true }.run(conn)?;
             same("made", made, recorded.pushes.iter().map(|push| push.id).collect())
         }
         SimulatedWrite::NoteWatch { now } => NoteWatch { now }.run(conn),

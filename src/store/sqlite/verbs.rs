@@ -7,12 +7,12 @@ use async_trait::async_trait;
 
 use super::account_state::SaveState;
 use super::handle::SqliteStore;
-use super::{accounts, attempts, by_hand, job_rows, jobs, opened, pushes, record, watch, withdraw};
+use super::{accounts, attempts, by_hand, expand, job_rows, jobs, opened, pushes, record, watch, withdraw};
 use crate::domain::{Delivery, Render, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
-    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expected, Finish, Interrupted, JobChange, NewFire, OpenPush,
-    Recorded, Restored, Settle, StoredJob, TakeBack, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, NewFire,
+    OpenPush, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
 };
 use crate::store::verbs::Store;
 
@@ -41,7 +41,15 @@ impl Store for SqliteStore {
     }
 
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs) -> StoreResult<Recorded> {
-        self.write(record::RecordFires { fires, cursors, now }).await
+        self.write(record::RecordFires { fires, cursors, now, at_once: false }).await
+    }
+
+    async fn unexpanded(&self) -> StoreResult<Vec<Unexpanded>> {
+        self.read(expand::unexpanded).await
+    }
+
+    async fn expand(&self, expand: Expand, now: UtcMs) -> StoreResult<Vec<OpenPush>> {
+        self.write(expand::ExpandFire { expand, now }).await
     }
 
     async fn withdraw_ahead(&self, now: UtcMs) -> StoreResult<u64> {

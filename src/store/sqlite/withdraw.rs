@@ -118,6 +118,13 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
                                          WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))
                      UNION ALL
                      SELECT f.id
+                       FROM unexpanded_fires AS u
+                       JOIN fires AS f ON f.id = u.fire_id
+                       JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
+                      WHERE f.due_at <= ?1 AND f.recorded_at < f.due_at AND f.triggered_by = 'cron'
+                        AND (?2 IS NULL OR f.job IN (SELECT value FROM jsonb_each(?2)))
+                     UNION ALL
+                     SELECT f.id
                        FROM fires AS f INDEXED BY fires_spans
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.until_at > ?1 AND f.until_at IS NOT NULL AND f.due_at <= ?1 AND f.reason <> 'restored'

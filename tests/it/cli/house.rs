@@ -166,6 +166,7 @@ fn job(name: &str, cron: &str, timezone: &str) -> Job {
         timezone: timezone.to_owned(),
         enabled: true,
         push: vec![push("qq", "group:123456")],
+        content_from: None,
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: DstGap::Fire,

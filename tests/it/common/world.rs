@@ -185,6 +185,7 @@ pub fn job(name: &str, schedule: Schedule) -> Job {
         timezone: "UTC".to_owned(),
         enabled: true,
         push: vec![text("1")],
+        content_from: None,
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: DstGap::Fire,

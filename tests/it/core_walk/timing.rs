@@ -30,6 +30,7 @@ fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
         timezone: "UTC".to_owned(),
         enabled: rng.u8(0..8) > 0,
         push: Vec::new(),
+        content_from: None,
         misfire: Misfire { policy, grace: Duration::from_secs(rng.u64(1..30)), ..Misfire::default() },
         overlap,
         dst_gap: DstGap::Fire,
@@ -75,7 +76,7 @@ impl Walk {
             match action {
                 timer::Action::Ask(ask) => assert!(self.asked.replace(ask).is_none(), "two questions at once"),
                 timer::Action::Tell(event) => self.told.push_back(event),
-                timer::Action::Fires { .. } | timer::Action::Done(_) => {}
+                timer::Action::Fires { .. } | timer::Action::Prepare | timer::Action::Done(_) => {}
             }
         }
     }

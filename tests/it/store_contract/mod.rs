@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod contents;
 mod definitions;
 mod fires;
 mod pushes;

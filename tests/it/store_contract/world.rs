@@ -56,6 +56,7 @@ pub fn job(name: &str) -> Job {
         timezone: "Asia/Shanghai".to_owned(),
         enabled: true,
         push: vec![push("group:123456", "hello")],
+        content_from: None,
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
         dst_gap: Default::default(),

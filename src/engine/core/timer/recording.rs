@@ -74,6 +74,9 @@ impl Timer {
         if !recorded.pushes.is_empty() {
             step.tell(Event::Opened(recorded.pushes));
         }
+        if recorded.unexpanded > 0 {
+            step.actions.push(Action::Prepare);
+        }
         if !recorded.stale.is_empty() {
             self.tasks.push(Task::ReadJobs { now });
         }

@@ -69,6 +69,8 @@ pub enum Action {
     Ask(Ask),
     /// Tell the core of open pushes. At a [`Input::BeginWatch`] there is nobody to tell.
     Tell(Event),
+    /// Fires wait for their content.
+    Prepare,
     /// So many instants were decided about, for whoever counts.
     Fires { decision: Decision, count: u64 },
     /// A command is done.

@@ -49,6 +49,7 @@ fn job(name: &str) -> Job {
         timezone: "UTC".to_owned(),
         enabled: true,
         push: Vec::new(),
+        content_from: None,
         misfire: Misfire::default(),
         overlap: Overlap::Skip,
         dst_gap: DstGap::Fire,

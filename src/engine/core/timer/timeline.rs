@@ -67,6 +67,8 @@ pub struct Scheduled {
     zone: Arc<str>,
     misfire: Arc<Misfire>,
     overlap: Overlap,
+    /// Of a job whose content takes time to be made.
+    lead: Option<Duration>,
     enabled: bool,
     paused: bool,
     /// Entries of the heap with another generation are stale.
@@ -78,7 +80,8 @@ impl Scheduled {
     /// job, which would not change.
     fn ahead(&self) -> Duration {
         let may_be = self.overlap == Overlap::Allow && self.is_active() && self.owed.is_none();
-        if may_be { AHEAD } else { Duration::ZERO }
+        // What a content is made of is asked for at its time, and no sooner.
+        if may_be { self.lead.unwrap_or(AHEAD) } else { Duration::ZERO }
     }
 
     /// Where the job's ledger goes on at `now` when all that was recorded ahead is taken back.
@@ -239,6 +242,7 @@ impl Timeline {
             zone,
             misfire,
             overlap: job.overlap,
+            lead: job.lead,
             enabled: job.enabled,
             paused: job.paused,
             generation: index.map_or(0, |index| self.jobs[index].generation + 1),

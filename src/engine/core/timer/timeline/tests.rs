@@ -22,6 +22,7 @@ fn every_minute(name: &str) -> StoredJob {
         paused: false,
         misfire: Misfire::default(),
         overlap: Overlap::Allow,
+        lead: None,
         next_due_at: Some(after(60)),
         definition_hash: 7,
         revision: 1,
@@ -53,6 +54,8 @@ fn only_what_depends_on_nothing_else_is_looked_at_ahead() {
         (job(), after(60) - AHEAD),
         (StoredJob { overlap: Overlap::Skip, ..job() }, after(60)),
         (StoredJob { overlap: Overlap::Replace, ..job() }, after(60)),
+        (StoredJob { lead: Some(Duration::ZERO), ..job() }, after(60)),
+        (StoredJob { lead: Some(Duration::from_secs(20)), ..job() }, after(40)),
         (StoredJob { paused: true, ..job() }, after(60)),
         (StoredJob { enabled: false, ..job() }, after(60)),
     ] {

@@ -1,0 +1,174 @@
+//! `content_from` of a job: what makes the content of its pushes, and who else could make it say something.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::decoder::Decoder;
+use super::keys::{CONTENT_KEYS, EMPTIES, LARGEST_CONTENT, MOST_ATTEMPTS, UNCHANGED};
+use super::text::{quoted, shown};
+use super::trust::{Rights, doubtful_directories};
+use super::yaml::{At, Entry, Node};
+use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
+use crate::domain::{ContentFrom, ContentSource};
+
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The sources found, with the key that named each.
+struct Found {
+    source: ContentSource,
+    key_at: At,
+}
+
+impl Decoder<'_> {
+    pub fn content_from(&mut self, node: &Node) -> Option<ContentFrom> {
+        let entries = self.map("content_from", node)?;
+        let errors = self.diagnostics.error_count();
+        let mut found: Option<Found> = None;
+        // With something in the place of the source until it is known.
+        let mut content = ContentFrom::new(ContentSource::Http(ContentHttp { url: String::new() }));
+        let (mut env, mut as_root, mut max_age) = (None, None, None);
+        for entry in entries {
+            let (key, value) = (&*entry.key, &entry.node);
+            match key {
+                "command" | "http" | "file" => {
+                    if let Some(before) = &found {
+                        let other = self.place(before.key_at);
+                        self.error(entry.key_at, "content_from has one source: expected one of command, http and file")
+                            .other("the other one is at", other);
+                        continue;
+                    }
+                    let source = self.content_source(entry);
+                    found = source.map(|source| Found { source, key_at: entry.key_at });
+                }
+                "env" => env = self.variables(value).map(|env| (env, entry.key_at)),
+                "as_root" => as_root = self.bool(key, value).map(|as_root| (as_root, entry.key_at)),
+                "max_age" => {
+                    max_age = self.duration_from(key, value, SECOND).map(|age| (age, entry.key_at));
+                }
+                "timeout" => {
+                    content.timeout = self.content_duration(key, value, LEAST_TIMEOUT).unwrap_or(content.timeout);
+                }
+                "max_bytes" => {
+                    let size = self.size(key, value).unwrap_or(content.max_bytes);
+                    if size == 0 || size > LARGEST_CONTENT {
+                        self.wrong(key, value, "a size from 1 to 1MiB");
+                    }
+                    content.max_bytes = size;
+                }
+                "attempts" => {
+                    content.attempts = self.count(key, value, 1, MOST_ATTEMPTS).unwrap_or(content.attempts);
+                }
+                "backoff" => {
+                    content.backoff = self.content_duration(key, value, Duration::ZERO).unwrap_or(content.backoff);
+                }
+                "empty" => content.empty = self.choice(key, value, &EMPTIES).unwrap_or_default(),
+                "unchanged" => content.unchanged = self.choice(key, value, &UNCHANGED).unwrap_or_default(),
+                "lead" => content.lead = self.content_duration(key, value, Duration::ZERO).unwrap_or_default(),
+                _ => self.unknown_key(entry, "content_from", CONTENT_KEYS),
+            }
+        }
+        let is_unnamed = found.is_none() && self.diagnostics.error_count() == errors;
+        if is_unnamed {
+            self.error(node.at, "content_from needs a source: expected one of command, http and file");
+        }
+        let mut source = found?.source;
+        match &mut source {
+            ContentSource::Command(command) => {
+                command.env = env.take().map(|(env, _)| env).unwrap_or_default();
+                command.as_root = as_root.take().is_some_and(|(as_root, _)| as_root);
+            }
+            ContentSource::File(file) => {
+                file.max_age_ms = max_age.take().and_then(|(age, _)| u64::try_from(age.as_millis()).ok());
+            }
+            ContentSource::Http(_) => {}
+        }
+        let strays = [("env", env.map(|(_, at)| at), "command"), ("as_root", as_root.map(|(_, at)| at), "command")];
+        let strays = strays.into_iter().chain([("max_age", max_age.map(|(_, at)| at), "file")]);
+        for (key, at, of) in strays {
+            if let Some(at) = at {
+                self.error(at, format!("{key} belongs to the source '{of}' of content_from, and there is another"));
+            }
+        }
+        (self.diagnostics.error_count() == errors).then_some(ContentFrom { source, ..content })
+    }
+
+    fn content_duration(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
+        let value = self.duration_from(key, node, least)?;
+        if value > LONGEST {
+            self.wrong(key, node, "a duration of at most 1h");
+            return None;
+        }
+        Some(value)
+    }
+
+    fn content_source(&mut self, entry: &Entry) -> Option<ContentSource> {
+        let (key, node) = (&*entry.key, &entry.node);
+        match key {
+            "command" => {
+                let argv = self.command(key, node)?;
+                self.check_program(Path::new(argv.first()?), node.at)?;
+                Some(ContentSource::Command(ContentCommand { argv, env: BTreeMap::new(), as_root: false }))
+            }
+            "http" => {
+                let url = self.parsed(key, node, "an address that begins with http:// or https://", |text| {
+                    let url = url::Url::parse(text.trim()).ok()?;
+                    let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+                    (fits && url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
+                })?;
+                Some(ContentSource::Http(ContentHttp { url }))
+            }
+            _ => Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None })),
+        }
+    }
+
+    /// Whether this can be run, and nobody else decides what it does.
+    fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
+        let named = shown(program);
+        let problem = match std::fs::metadata(program) {
+            Err(error) => Some(format!("{named} cannot be run: {error}")),
+            Ok(meta) if meta.is_dir() => Some(format!("{named} is a directory, and no program")),
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Some(format!("{named} is not executable")),
+            Ok(_) => None,
+        };
+        if let Some(problem) = problem {
+            self.error(at, format!("command: {problem}"));
+            return None;
+        }
+        let user = self.environment.user;
+        let meta = std::fs::metadata(program).ok()?;
+        let doubt = Rights::of(&meta).doubt_of_file(program, user).map(|doubt| (program.to_owned(), doubt));
+        let (mut doubts, path) = (Vec::from_iter(doubt), program.to_owned());
+        doubts.extend(doubtful_directories([&path], user));
+        for (path, doubt) in doubts {
+            // Its owner may be the very user that the service runs as, which whoever checks the files need not be.
+            let is_open = std::fs::metadata(&path).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0);
+            let whose = format!("{}: {}", shown(&path), doubt.problem);
+            if is_open {
+                self.error(at, format!("command: {named} is not run: {whose}")).hint(doubt.hint);
+                return None;
+            }
+            self.warning(at, format!("command: {whose}")).hint(doubt.hint);
+        }
+        Some(())
+    }
+
+    fn variables(&mut self, node: &Node) -> Option<BTreeMap<String, String>> {
+        let mut variables = BTreeMap::new();
+        for entry in self.map("env", node)? {
+            let name = &*entry.key;
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.is_empty() || !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
+                self.error(entry.key_at, format!("env: {} is no name of an environment variable", quoted(name)));
+                continue;
+            }
+            if let Some(value) = self.text(name, &entry.node) {
+                variables.insert(name.to_owned(), value.into_owned());
+            }
+        }
+        Some(variables)
+    }
+}

@@ -1,0 +1,210 @@
+//! Fires whose content is made after they are recorded: what waits for it, and the pushes that come of it.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tracing::error;
+
+use super::cells::{At, instant, parsed, text, word};
+use super::fault::{Fault, Result};
+use super::fires::{Fired, MakePushes, Plan};
+use super::pushes::replace_older;
+use super::writer::Write;
+use crate::domain::hex::sha256;
+use crate::domain::{Overlap, PushState, Reason, Trigger, UtcMs};
+use crate::store::model::{Expand, Expansion, MadeContent, OpenPush, Unexpanded};
+
+/// The fire has no pushes before its content is made, and they go out no sooner than this.
+pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> Result<()> {
+    let mut insert = conn.prepare_cached("INSERT INTO unexpanded_fires (fire_id, goes_at) VALUES (?1, ?2)")?;
+    insert.execute(params![fire_id, At::from(goes_at)])?;
+    Ok(())
+}
+
+/// The definition by which a fire went out, which the job's own row has or an earlier revision.
+macro_rules! definition_of_fire {
+    () => {
+        "coalesce((SELECT r.definition FROM job_revisions AS r WHERE r.job = f.job AND r.revision = f.revision),
+                  j.definition)"
+    };
+}
+
+pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
+    let mut statement = conn.prepare_cached(concat!(
+        "SELECT u.fire_id, f.job, f.due_at, j.removed_at IS NOT NULL, ",
+        definition_of_fire!(),
+        " FROM unexpanded_fires AS u
+          JOIN fires AS f ON f.id = u.fire_id
+          JOIN jobs AS j ON j.name = f.job
+         ORDER BY f.due_at, f.id"
+    ))?;
+    let one = |row: &Row<'_>| {
+        Ok(Unexpanded {
+            fire_id: row.get(0)?,
+            job: row.get(1)?,
+            due_at: instant(row, 2)?,
+            is_removed: row.get(3)?,
+            definition: serde_json::from_str(text(row, 4)?).map_err(|error| error.to_string()),
+        })
+    };
+    statement.query_and_then([], one)?.collect()
+}
+
+pub(super) struct ExpandFire {
+    pub expand: Expand,
+    pub now: UtcMs,
+}
+
+/// The fire that is to get its pushes.
+struct Waiting {
+    job: Arc<str>,
+    triggered_by: Trigger,
+    due_at: UtcMs,
+    goes_at: UtcMs,
+    /// It makes up for an instant, whatever else its job sends.
+    is_backfill: bool,
+    definition: String,
+    /// A newer one of the job has fired.
+    is_outdone: bool,
+}
+
+impl Write for ExpandFire {
+    type Answer = Vec<OpenPush>;
+
+    fn run(&mut self, conn: &Connection) -> Result<Vec<OpenPush>> {
+        let Expand { fire_id, content, mut then } = self.expand.clone();
+        let Some(waiting) = self.take(conn)? else { return Ok(Vec::new()) };
+        let sha256 = content.as_ref().and_then(|content| content.text.as_deref()).map(|text| sha256(text.as_bytes()));
+        if let Some(content) = &content {
+            keep(conn, fire_id, content, sha256.as_deref())?;
+        }
+        let mut plan = match Plan::read(&waiting.definition) {
+            Err(Fault::Row(problem)) => {
+                miss_unreadable(conn, fire_id, &waiting.job, &problem)?;
+                return Ok(Vec::new());
+            }
+            plan => plan?,
+        };
+        let Waiting { job, triggered_by, due_at, goes_at, .. } = waiting;
+        if waiting.is_backfill {
+            plan.overlap = Overlap::Allow;
+        }
+        let replaces = plan.overlap == Overlap::Replace;
+        if replaces && waiting.is_outdone {
+            then = Expansion::Cancel(Reason::Replaced);
+        }
+        let mut made = Vec::new();
+        let fired = Fired { id: fire_id, job: &job, triggered_by, due_at, goes_at, now: self.now };
+        let text = content.as_ref().and_then(|content| content.text.as_deref());
+        MakePushes::new(conn)?.run(&fired, plan, text, &mut made)?;
+        match then {
+            Expansion::Send { unless_unchanged } => {
+                if replaces {
+                    replace_older(conn, &job, fire_id, self.now)?;
+                }
+                if let Some(sha256) = sha256.filter(|_| unless_unchanged) {
+                    let mut changed = Vec::new();
+                    for push in made {
+                        match last_sent(conn, &job, fire_id, &push)?.is_some_and(|last| last == sha256) {
+                            true => self.end(conn, push.id, PushState::Cancelled, Reason::ContentUnchanged)?,
+                            false => changed.push(push),
+                        }
+                    }
+                    made = changed;
+                }
+                Ok(made)
+            }
+            Expansion::Cancel(reason) => self.end_all(conn, made, PushState::Cancelled, reason),
+            Expansion::Fail(reason) => self.end_all(conn, made, PushState::Failed, reason),
+        }
+    }
+}
+
+impl ExpandFire {
+    /// The fire, which from here on waits no more; None where it does not wait.
+    fn take(&self, conn: &Connection) -> Result<Option<Waiting>> {
+        let id = self.expand.fire_id;
+        let mut take = conn.prepare_cached("DELETE FROM unexpanded_fires WHERE fire_id = ?1 RETURNING goes_at")?;
+        let Some(goes_at) = take.query_row([id], |row| row.get::<_, String>(0)).optional()? else { return Ok(None) };
+        let mut statement = conn.prepare_cached(concat!(
+            "SELECT f.job, f.triggered_by, f.due_at, f.reason IS 'backfill', ",
+            definition_of_fire!(),
+            ", EXISTS (SELECT 1 FROM fires AS n
+                        WHERE n.job = f.job AND n.due_at >= f.due_at AND n.id > f.id AND n.decision = 'fired')
+               FROM fires AS f JOIN jobs AS j ON j.name = f.job WHERE f.id = ?1"
+        ))?;
+        let mut rows = statement.query([id])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Waiting {
+            job: row.get(0)?,
+            triggered_by: word(text(row, 1)?)?,
+            due_at: instant(row, 2)?,
+            goes_at: parsed(&goes_at)?,
+            is_backfill: row.get(3)?,
+            definition: row.get(4)?,
+            is_outdone: row.get(5)?,
+        }))
+    }
+
+    fn end_all(
+        &self,
+        conn: &Connection,
+        made: Vec<OpenPush>,
+        state: PushState,
+        reason: Reason,
+    ) -> Result<Vec<OpenPush>> {
+        made.iter().try_for_each(|push| self.end(conn, push.id, state, reason))?;
+        Ok(Vec::new())
+    }
+
+    fn end(&self, conn: &Connection, push_id: i64, state: PushState, reason: Reason) -> Result<()> {
+        conn.prepare_cached(
+            "UPDATE pushes SET state = ?2, reason = ?3, next_attempt_at = NULL, finished_at = ?4 WHERE id = ?1",
+        )?
+        .execute(params![push_id, state.as_str(), reason.as_str(), At::from(self.now)])?;
+        Ok(())
+    }
+}
+
+/// As an instant whose definition cannot be read when it is recorded.
+fn miss_unreadable(conn: &Connection, fire_id: i64, job: &str, problem: &str) -> Result<()> {
+    error!(job, problem, "what a job pushes cannot be read; its instant is missed");
+    let mut miss = conn.prepare_cached("UPDATE fires SET decision = 'missed', reason = ?2 WHERE id = ?1")?;
+    miss.execute(params![fire_id, Reason::DefinitionUnreadable.as_str()])?;
+    Ok(())
+}
+
+fn keep(conn: &Connection, fire_id: i64, made: &MadeContent, sha256: Option<&str>) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO contents (fire_id, source, outcome, attempts, began_at, made_at, exit_code, content, sha256, error)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        fire_id,
+        made.source,
+        made.outcome.as_str(),
+        made.attempts,
+        At::from(made.began_at),
+        At::from(made.made_at),
+        made.exit_code,
+        made.text,
+        sha256,
+        made.error,
+    ])?;
+    Ok(())
+}
+
+/// The hash of the content that this job last sent to the target of this push. What failed was not sent, and is due
+/// again.
+fn last_sent(conn: &Connection, job: &str, fire_id: i64, push: &OpenPush) -> Result<Option<String>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT c.sha256
+           FROM fires AS f
+           JOIN contents AS c ON c.fire_id = f.id
+           JOIN pushes AS p ON p.fire_id = f.id
+          WHERE f.job = ?1 AND f.id <> ?2 AND p.im = ?3 AND p.target = ?4 AND p.state = 'sent'
+          ORDER BY f.due_at DESC, f.id DESC LIMIT 1",
+    )?;
+    let found = statement.query_row(params![job, fire_id, push.im, push.target.to_string()], |row| row.get(0));
+    Ok(found.optional()?.flatten())
+}

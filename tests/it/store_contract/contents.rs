@@ -1,0 +1,87 @@
+//! A fire whose content is made after it is recorded: it gets its pushes once, with what was made, or a row that says why not.
+
+use pushcron::domain::content::ContentFile;
+use pushcron::domain::{ContentFrom, ContentOutcome, ContentSource, Decision, Job, PushSpec, Reason};
+use pushcron::store::{Expand, Expansion, MadeContent, StoreError};
+use rusqlite::Connection;
+
+use crate::store_contract::sqlite::Sqlite;
+use crate::store_contract::world::{World, at, job, push};
+
+fn prepared() -> Job {
+    let file = ContentFile { path: "/srv/report".into(), max_age_ms: None };
+    let content_from = Some(Box::new(ContentFrom::new(ContentSource::File(file))));
+    let own = PushSpec { ..push("user:7", "its own text") };
+    Job { push: vec![push("group:1", ""), own], content_from, ..job("report") }
+}
+
+fn made(text: Option<&str>, error: Option<&str>) -> Option<MadeContent> {
+    let outcome = if text.is_some() { ContentOutcome::Made } else { ContentOutcome::Failed };
+    let (text, error) = (text.map(str::to_owned), error.map(str::to_owned));
+    let source = "file /srv/report".to_owned();
+    Some(MadeContent { source, outcome, attempts: 1, began_at: at(1), made_at: at(2), exit_code: None, text, error })
+}
+
+const SEND: Expansion = Expansion::Send { unless_unchanged: false };
+
+async fn waiting() -> (World, Connection, i64) {
+    let sqlite = Sqlite::new();
+    let path = sqlite.path();
+    let world = World { store: sqlite.store().await, backend: Box::new(sqlite) };
+    world.load(&prepared(), at(1)).await;
+    let recorded = world.fire(&prepared(), at(1)).await;
+    assert_eq!((recorded.pushes.len(), recorded.unexpanded), (0, 1));
+    let waiting = world.store.unexpanded().await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].definition.as_ref().unwrap(), &prepared());
+    let conn = Connection::open(path).unwrap();
+    (world, conn, waiting[0].fire_id)
+}
+
+fn rows(conn: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = conn.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+const TEXTS: &str = "SELECT message ->> 'text' FROM pushes ORDER BY id";
+
+#[tokio::test]
+async fn a_fire_gets_its_pushes_once_with_what_was_made() {
+    let (world, conn, fire_id) = waiting().await;
+    let expand = Expand { fire_id, content: made(Some("all is well"), None), then: SEND };
+    let pushes = world.store.expand(expand.clone(), at(3)).await.unwrap();
+    assert_eq!(pushes.len(), 2);
+    assert!(world.store.unexpanded().await.unwrap().is_empty());
+    let again = Expand { content: made(Some("another"), None), ..expand };
+    assert_eq!(world.store.expand(again, at(4)).await.unwrap().len(), 0);
+    assert_eq!(rows(&conn, TEXTS), ["all is well", "its own text"]);
+    assert_eq!(rows(&conn, "SELECT content FROM contents"), ["all is well"]);
+}
+
+#[tokio::test]
+async fn a_push_whose_content_was_never_made_is_not_sent_by_hand_without_one() {
+    let (world, conn, fire_id) = waiting().await;
+    let then = Expansion::Fail(Reason::Content);
+    let expand = Expand { fire_id, content: made(None, Some("no such table")), then };
+    assert_eq!(world.store.expand(expand, at(3)).await.unwrap().len(), 0);
+    let ids: Vec<i64> = rows(&conn, "SELECT format('%d', id) FROM pushes WHERE state = 'failed' ORDER BY id")
+        .iter()
+        .map(|id| id.parse().unwrap())
+        .collect();
+    let refused = world.store.retry(ids[0], at(5)).await;
+    assert!(matches!(&refused, Err(StoreError::NotAllowed(why)) if why.contains("never made")), "{refused:?}");
+    world.store.retry(ids[1], at(5)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_be_read_ends_the_fire_that_waits_as_missed() {
+    let (world, conn, fire_id) = waiting().await;
+    conn.execute("UPDATE jobs SET definition = '{}' WHERE name = 'report'", []).unwrap();
+    assert!(world.store.unexpanded().await.unwrap()[0].definition.is_err());
+    let then = Expansion::Fail(Reason::Content);
+    assert_eq!(world.store.expand(Expand { fire_id, content: None, then }, at(3)).await.unwrap().len(), 0);
+    assert!(world.store.unexpanded().await.unwrap().is_empty());
+    let fires = world.store.fires("report", at(0), at(9)).await.unwrap();
+    let told: Vec<_> = fires.iter().map(|fire| (fire.decision, fire.reason.as_deref())).collect();
+    assert_eq!(told, [(Decision::Missed, Some("definition_unreadable"))]);
+}
