@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::{Config, ConfigErrors, Problem};
+use crate::domain::near::near_match;
 use crate::domain::{Account, Job};
 use crate::senders::{Environment, find};
+use crate::store::{History, OpenWay, StoreError};
 
 /// What the files come to: every problem and warning with its place, and what was accepted.
 #[derive(Debug, Serialize)]
@@ -83,4 +85,67 @@ pub fn unusable(accounts: &[Account], environment: &Environment) -> Vec<Problem>
         Some(Problem::without_place(error.to_string()))
     };
     accounts.iter().filter_map(problem).collect()
+}
+
+/// The accounts that jobs of verbs and open pushes ask for, and that are not there. `names` are the accounts of the files, by
+/// im and id.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn vanished(store: &dyn History, names: &[(String, String)]) -> Result<Vec<Problem>, StoreError> {
+    let jobs = store.verb_jobs().await?;
+    let mut problems: Vec<Problem> = jobs.iter().flat_map(|job| vanished_of_job(job, names)).collect();
+    problems.extend(store.open_ways().await?.iter().filter_map(|way| vanished_of_pushes(way, names)));
+    Ok(problems)
+}
+
+fn vanished_of_job(job: &Job, names: &[(String, String)]) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    let name = &job.name;
+    for push in &job.push {
+        let ways = push.fallback.iter().map(|way| (&way.im, &way.account, "a fallback of it would wait in vain"));
+        let own = (&push.im, &push.account, "its pushes wait in vain");
+        for (im, account, then) in std::iter::once(own).chain(ways) {
+            let Some((what, near)) = absent(im, account.as_deref(), names) else { continue };
+            let mut problem = Problem::without_place(format!("job '{name}', which a verb made: {what}, so {then}"));
+            let change = format!("change it (`pushcron edit {name} --account …`), or end it (`pushcron rm {name}`)");
+            problem.hint = Some(near.map_or(change.clone(), |near| format!("did you mean '{near}'? {change}")));
+            // A job to twenty groups has one thing wrong.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+    problems
+}
+
+fn vanished_of_pushes(way: &OpenWay, names: &[(String, String)]) -> Option<Problem> {
+    let (what, _) = absent(&way.im, way.account.as_deref(), names)?;
+    let of = way.job.as_ref().map(|job| format!(" of job '{job}'")).unwrap_or_default();
+    let open = match way.pushes {
+        1 => "1 open push".to_owned(),
+        pushes => format!("{pushes} open pushes"),
+    };
+    let then = if way.is_fallback { "the fallback would wait in vain" } else { "nothing is sent" };
+    let mut problem = Problem::without_place(format!("{open}{of}: {what}, so {then}"));
+    problem.hint =
+        Some("bring the account back, or end them (`pushcron history --state pending`, `pushcron cancel`)".to_owned());
+    Some(problem)
+}
+
+/// What is not there of a way, and what was perhaps meant.
+fn absent<'a>(im: &str, account: Option<&str>, names: &'a [(String, String)]) -> Option<(String, Option<&'a str>)> {
+    match account {
+        Some(id) => match names.iter().find(|(_, known)| known == id) {
+            Some((own, _)) if own == im => None,
+            Some((own, _)) => Some((format!("the account '{id}' is of the im '{own}', not of '{im}'"), None)),
+            None => {
+                let near = near_match(id, names.iter().map(|(_, id)| id.as_str()));
+                Some((format!("there is no account '{id}' any more"), near))
+            }
+        },
+        None if names.iter().any(|(known, _)| known == im) => None,
+        None => Some((format!("there is no account for the im '{im}' any more"), None)),
+    }
 }

@@ -15,7 +15,8 @@ use crate::answers::next::{self, KnownOfJobs};
 use crate::answers::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::config::{
-    self, Config, ConfigErrors, DatabaseLocation, ForeignList, ImportError, ImportedList, LoadEnvironment, Scenario,
+    self, Config, ConfigErrors, DatabaseLocation, ForeignList, ImportError, ImportedList, LoadEnvironment, Problem,
+    Scenario,
 };
 use crate::daemon::Options;
 use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
@@ -284,6 +285,7 @@ impl Context {
             }
             Err(_) => Vec::new(),
         };
+        let names = loaded.as_ref().map(|config| config.account_names.clone()).unwrap_or_default();
         let ended = match &loaded {
             Ok(config) if config.jobs.iter().any(|job| job.max_fires().is_some()) => {
                 check::ended(&config.jobs, &self.known_of_jobs(None).unwrap_or_default().counted)
@@ -292,7 +294,22 @@ impl Context {
         };
         let mut report = Report::new(loaded, unusable);
         report.warnings.extend(ended);
+        if report.accepted.is_some() {
+            report.warnings.extend(self.vanished(&names));
+        }
         Ok(report)
+    }
+
+    /// What the database that was named holds of accounts that the files do not have.
+    fn vanished(&self, names: &[(String, String)]) -> Vec<Problem> {
+        if self.global.db.is_none() || !self.has_database().unwrap_or(false) {
+            return Vec::new();
+        }
+        let told = self.reading(async |store| Ok(check::vanished(store, names).await?));
+        told.unwrap_or_else(|failure| {
+            let message = format!("which accounts the database asks for was not looked at: {}", failure.why());
+            vec![Problem::without_place(message)]
+        })
     }
 
     /// What the senders of these accounts know of single contacts, in words. Nothing where the files cannot be read:

@@ -55,6 +55,11 @@ impl Failure {
         Failure { text: text.to_owned(), ..self }
     }
 
+    /// Why, without the program's name.
+    pub fn why(&self) -> &str {
+        &self.text
+    }
+
     /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.
     pub fn is_silent(&self) -> bool {
         self.exit == Exit::Done

@@ -13,6 +13,8 @@ pub struct Config {
     pub daemon: DaemonSettings,
     /// In file order, on which "first online" depends.
     pub accounts: Vec<Account>,
+    /// Im and id of every account, those too whose credentials only the running service sees.
+    pub account_names: Vec<(String, String)>,
     pub jobs: Vec<Job>,
     /// What is allowed, but hardly meant.
     pub warnings: Vec<Problem>,

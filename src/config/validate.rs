@@ -31,6 +31,7 @@ use crate::render;
 pub(super) struct Definitions {
     pub daemon: DaemonSettings,
     pub accounts: Vec<Account>,
+    pub account_names: Vec<(String, String)>,
     pub jobs: Vec<Job>,
     /// The push outside any job.
     pub push: Option<PushSpec>,
@@ -90,6 +91,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let directories = std::mem::take(&mut loader.directories);
     Definitions {
         daemon: daemon.finish(environment, directories, timezone, report),
+        account_names: accounts.iter().filter_map(|draft| draft.im.clone().zip(draft.id.clone())).collect(),
         accounts: accounts.into_iter().filter_map(|draft| draft.account).collect(),
         jobs,
         push,

@@ -26,6 +26,7 @@ pub(super) fn finish(
     let config = Config {
         daemon: definitions.daemon,
         accounts: definitions.accounts,
+        account_names: definitions.account_names,
         jobs: definitions.jobs,
         warnings,
         files: loader.files,

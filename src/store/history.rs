@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use super::model::{BadEnds, Definition, Filter, FireRecord, Revision, Standing, Table, View};
+use super::model::{BadEnds, Definition, Filter, FireRecord, OpenWay, Revision, Standing, Table, View};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
 /// Questions about what is and what was. They change nothing.
@@ -19,6 +19,9 @@ pub trait History: Send + Sync {
 
     /// The pushes that went out in the place of one that ended badly.
     async fn fallbacks(&self, push_id: i64) -> Result<Vec<i64>, StoreError>;
+
+    /// The ways that open pushes are to go, and those of their fallbacks.
+    async fn open_ways(&self) -> Result<Vec<OpenWay>, StoreError>;
 
     /// What the daemon's clock showed in the last moment, where a simulation wrote this: its present.
     async fn simulated_until(&self) -> Result<Option<UtcMs>, StoreError>;

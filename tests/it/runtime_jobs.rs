@@ -437,3 +437,49 @@ async fn what_is_said_of_a_job_is_judged_as_the_files_are() {
     assert!(refused(&house, 1, &["add", "-f", more]).await.contains("there is a job 'a' already"));
     daemon.stop().await;
 }
+
+#[tokio::test]
+async fn check_tells_of_accounts_that_the_database_asks_for_and_the_files_do_not_have_any_more() {
+    let house = House::new().await;
+    let spare = |id: &str| format!("  - {{id: {id}, im: hook, sender: webhook, url: \"http://127.0.0.1:1/\"}}\n");
+    let jobs = |account: &str| {
+        let push = format!("{{im: hook, group: 1, text: hi, account: {account}}}");
+        format!("  - {{name: daily, cron: '0 0 29 2 *', push: {push}}}\n")
+    };
+    house.configure(&spare("spare"), &jobs("spare"));
+    house.daemon().await.stop().await;
+    let tea = ["add", "tea", "--cron", "0 0 29 2 *", "--im", "hook", "--user", "1", "--user", "2", "--text", "tea"];
+    fine(&house, &[&tea[..], &["--account", "spare"]].concat()).await;
+    let fallback =
+        "jobs: [{name: alert, cron: '0 0 29 2 *', push: {im: hook, group: 1, text: hi, fallback: {account: spare}}}]";
+    let file = house.dir.path().join("alert.yaml");
+    std::fs::write(&file, fallback).unwrap();
+    fine(&house, &["add", "-f", file.to_str().unwrap()]).await;
+    for job in ["daily", "alert"] {
+        fine(&house, &["fire", job]).await;
+    }
+    let database = house.database();
+    let with_database = ["check", "--json", "--db", database.to_str().unwrap()];
+    let warnings = async |words: &[&str]| -> Vec<(String, String)> {
+        let report: Value = serde_json::from_str(&fine(&house, words).await).unwrap();
+        let text = |problem: &Value, key: &str| problem[key].as_str().unwrap_or_default().to_owned();
+        let warnings = report["warnings"].as_array().unwrap().iter();
+        warnings.map(|warning| (text(warning, "message"), text(warning, "hint"))).collect()
+    };
+    assert_eq!(warnings(&with_database).await, []);
+    // The account was renamed, which the jobs of the files took along.
+    house.configure(&spare("spare2"), &jobs("spare2"));
+    assert_eq!(warnings(&["check", "--json"]).await, [], "of the files alone");
+    let told = warnings(&with_database).await;
+    let messages: Vec<&str> = told.iter().map(|(message, _)| message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "job 'alert', which a verb made: there is no account 'spare' any more, so a fallback of it would wait in vain",
+            "job 'tea', which a verb made: there is no account 'spare' any more, so its pushes wait in vain",
+            "1 open push of job 'daily': there is no account 'spare' any more, so nothing is sent",
+            "1 open push of job 'alert': there is no account 'spare' any more, so the fallback would wait in vain",
+        ]
+    );
+    assert!(told[1].1.starts_with("did you mean 'spare2'?") && told[1].1.contains("pushcron edit tea"), "{told:?}");
+}

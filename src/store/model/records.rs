@@ -107,6 +107,17 @@ pub struct Standing {
     pub attempts: u32,
 }
 
+/// How many open pushes are to go one way, or have a fallback that would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenWay {
+    pub pushes: u64,
+    pub is_fallback: bool,
+    pub job: Option<String>,
+    pub im: String,
+    /// The account that was named.
+    pub account: Option<String>,
+}
+
 /// Pushes that ended `failed`, `unknown` or `expired` in some time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BadEnds {

@@ -7,7 +7,7 @@ use super::{fallbacks, job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
-use crate::store::model::{BadEnds, Definition, Filter, FireRecord, Revision, Standing, Table, View};
+use crate::store::model::{BadEnds, Definition, Filter, FireRecord, OpenWay, Revision, Standing, Table, View};
 
 #[async_trait]
 impl History for SqliteStore {
@@ -26,6 +26,10 @@ impl History for SqliteStore {
 
     async fn fallbacks(&self, push_id: i64) -> StoreResult<Vec<i64>> {
         self.read(move |conn| fallbacks::of(conn, push_id)).await
+    }
+
+    async fn open_ways(&self) -> StoreResult<Vec<OpenWay>> {
+        self.read(records::open_ways).await
     }
 
     async fn simulated_until(&self) -> StoreResult<Option<UtcMs>> {

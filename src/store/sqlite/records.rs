@@ -6,7 +6,7 @@ use super::calendars;
 use super::cells::{At, instant, maybe_instant, number, text};
 use super::fault::{Fault, Result};
 use crate::domain::{PushState, UtcMs};
-use crate::store::model::{BadEnd, BadEnds, FireRecord, Revision, Standing};
+use crate::store::model::{BadEnd, BadEnds, FireRecord, OpenWay, Revision, Standing};
 
 pub(super) fn standings(conn: &Connection, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>> {
     let mut statement = conn.prepare_cached(match only_open {
@@ -20,6 +20,26 @@ pub(super) fn standings(conn: &Connection, after_id: i64, only_open: bool, limit
         Ok(Standing { id: row.get(0)?, state: state(text(row, 1)?)?, attempts: row.get(2)? })
     })?;
     rows.collect()
+}
+
+pub(super) fn open_ways(conn: &Connection) -> Result<Vec<OpenWay>> {
+    let mut statement = conn.prepare(
+        "SELECT count(*), is_fallback, job, im, account
+           FROM (SELECT 0 AS is_fallback, f.job, p.im, p.named_account AS account
+                   FROM pushes AS p INDEXED BY pushes_open JOIN fires AS f ON f.id = p.fire_id
+                  WHERE p.finished_at IS NULL
+                 UNION ALL
+                 SELECT 1, f.job, way.value ->> 'im', way.value ->> 'account'
+                   FROM pushes AS p INDEXED BY pushes_open JOIN fires AS f ON f.id = p.fire_id,
+                        json_each(p.fallback) AS way
+                  WHERE p.finished_at IS NULL AND p.fallback IS NOT NULL)
+          GROUP BY is_fallback, job, im, account ORDER BY is_fallback, job, im, account",
+    )?;
+    let ways = statement.query_and_then([], |row| {
+        let (pushes, is_fallback, job) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?);
+        Ok(OpenWay { pushes, is_fallback, job, im: row.get(3)?, account: row.get(4)? })
+    })?;
+    ways.collect()
 }
 
 /// What ended badly. A push that was retried by hand and failed again counts once, by its last end.

@@ -60,6 +60,62 @@ fn bad_files_are_refused_with_every_place_and_no_secret() {
     assert_eq!(house.run("run").refused(78), told);
 }
 
+/// A text or a file that would not go out as it was meant is told before its hour.
+#[test]
+fn check_looks_ahead_at_files_that_are_not_there_and_texts_that_go_out_as_they_stand() {
+    let jobs = [
+        ("image: charts/none.png", "this local file is not there now"),
+        ("image: 'charts/day-*.png'", "a pattern of file names is not expanded"),
+        ("file: link.txt", "behind a link that leads out of daemon.media_roots"),
+        ("text: 'It is {{ due }}'", "'{{' looks like a template, and goes out as it stands"),
+        ("text: 'Report of %F'", "'%F' looks like a form of a date, and goes out as it stands"),
+        ("text: 'Up since $(uptime)'", "'$(' looks like a command of a shell, and goes out as it stands"),
+    ];
+    let lines: Vec<String> = jobs
+        .iter()
+        .enumerate()
+        .map(|(n, (content, _))| format!("- {{name: j{n}, every: 1h, push: {{im: qq, group: 1, {content}}}}}\n"))
+        .collect();
+    let head = "accounts: [{id: screen, sender: console, im: qq}]\n";
+    let house = House::with_file(&format!("{head}jobs:\n{}", lines.concat()));
+    let elsewhere = tempfile::NamedTempFile::new().unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), house.path("link.txt")).unwrap();
+    let report: Value = serde_json::from_str(&house.run("check --json").fine()).unwrap();
+    let warnings = report["warnings"].as_array().unwrap();
+    assert_eq!(warnings.len(), jobs.len(), "{report}");
+    for (n, (warning, (content, words))) in warnings.iter().zip(jobs).enumerate() {
+        assert!(warning["message"].as_str().unwrap().contains(words), "{content}: {warning}");
+        assert_eq!(warning["line"], n + 3, "{content}: {warning}");
+        assert!(warning["hint"].is_string(), "{content}: {warning}");
+    }
+    let column = lines[3].find("{{ due").unwrap() + 1;
+    assert_eq!(warnings[3]["column"], column, "the very sign: {}", warnings[3]);
+
+    // Rendered, what would stand there by mistake is an error.
+    let refused = format!("{head}defaults: {{render: true}}\njobs:\n{}", lines[3..].concat().replace("due", "duee"));
+    let house = House::with_file(&refused);
+    let run = house.run("check --json");
+    assert_eq!(run.code, Some(78), "{}", run.out);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let told: Vec<(i64, i64, &str)> = report["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| {
+            let at = |key: &str| error[key].as_i64().unwrap();
+            (at("line"), at("column"), error["message"].as_str().unwrap())
+        })
+        .collect();
+    let columns = [column + 3, lines[4].find("%F").unwrap() + 1, lines[5].find("$(").unwrap() + 1];
+    let expected = [
+        (4, columns[0] as i64, "template: there is no variable 'duee'"),
+        (5, columns[1] as i64, "'%F' looks like a form of a date, and goes out as it stands"),
+        (6, columns[2] as i64, "'$(' looks like a command of a shell, and goes out as it stands"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(report["errors"][0]["hint"], "did you mean 'due'?");
+}
+
 /// A good token's shape, which stands where a chat should.
 const TOKEN: &str = "7700112233:AAHcanaryCanaryCanaryCanaryCanaryCa";
 
