@@ -98,6 +98,11 @@ impl TemplateCheck {
         marks.iter().any(|mark| self.templates.asks_for(&mark.text, &NAMES_OF_DAYS))
     }
 
+    /// Whether one of the texts asks how often its job has fired.
+    pub fn count(&self, marks: &[Mark]) -> bool {
+        marks.iter().any(|mark| self.templates.asks_for(&mark.text, &["run"]))
+    }
+
     /// Tells what is wrong with the texts of a push that is rendered.
     pub fn rendered(
         &self,

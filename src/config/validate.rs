@@ -352,6 +352,7 @@ impl Validator<'_> {
         // Of several lists that a job names, it goes by that of its workdays.
         let list = days.and_then(|days| days.calendars().into_iter().next());
         let list = list.filter(|_| self.templates.ask_for_days(&draft.marks));
+        rendering.counts = self.templates.count(&draft.marks);
         rendering.calendar = list.map(|list| list.digest.clone());
         rendering.keeps_text = content.is_some() && takes_content(&draft.spec);
         let (how, place) = ((&rendering, list.and_then(|list| list.list.as_ref())), (file, self.sources));

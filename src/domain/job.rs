@@ -201,12 +201,15 @@ pub struct Rendering {
     /// The text is what a source made, and no template.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keeps_text: bool,
+    /// Its templates ask how often the job has fired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts: bool,
 }
 
 impl Rendering {
     /// In a zone, and with nothing else that a job would add.
     pub fn in_zone(timezone: &str) -> Rendering {
-        Rendering { timezone: timezone.to_owned(), calendar: None, keeps_text: false }
+        Rendering { timezone: timezone.to_owned(), calendar: None, keeps_text: false, counts: false }
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Facts<'a> {
     pub due_at: UtcMs,
     pub now: UtcMs,
     pub job: Option<&'a str>,
+    /// How often the job has fired by its schedule up to this instant, where the rendering counts that.
+    pub run: u64,
     pub trigger: Trigger,
     /// An instant of the past that is made up for.
     pub backfill: bool,

@@ -93,6 +93,7 @@ impl Templates {
             due_at: now,
             now,
             job: Some("job"),
+            run: 1,
             trigger: Trigger::Cron,
             backfill: false,
             calendar,

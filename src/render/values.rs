@@ -12,9 +12,9 @@ use super::instant::{Instant, zone};
 use crate::domain::{Calendar, Facts, Rendering, Trigger, UtcMs};
 
 /// What a template may ask for.
-pub const NAMES: [&str; 13] = [
-    "due", "planned", "now", "late", "job", "trigger", "backfill", "workday", "holiday", "account", "im", "target",
-    "env",
+pub const NAMES: [&str; 14] = [
+    "due", "planned", "now", "late", "job", "run", "trigger", "backfill", "workday", "holiday", "account", "im",
+    "target", "env",
 ];
 
 /// Those that only a job with a list of days can tell.
@@ -27,6 +27,7 @@ pub(super) struct Known {
     due_at: UtcMs,
     now: UtcMs,
     job: Option<String>,
+    run: u64,
     trigger: Trigger,
     backfill: bool,
     calendar: Option<Arc<Calendar>>,
@@ -39,12 +40,13 @@ impl Known {
     pub fn new(rendering: &Rendering, facts: &Facts<'_>) -> Result<Arc<Known>, String> {
         let zone =
             zone(&rendering.timezone).ok_or_else(|| format!("there is no time zone '{}'", rendering.timezone))?;
-        let Facts { due_at, now, job, trigger, backfill, calendar, account, im, target } = *facts;
+        let Facts { due_at, now, job, run, trigger, backfill, calendar, account, im, target } = *facts;
         Ok(Arc::new(Known {
             zone,
             due_at,
             now,
             job: job.map(str::to_owned),
+            run,
             trigger,
             backfill,
             calendar: calendar.cloned(),
@@ -96,6 +98,7 @@ impl Object for Values {
             "now" => instant(known.now)?,
             "late" => known.now.ms_since(known.due_at).max(0).into(),
             "job" => known.job.as_deref().unwrap_or_default().into(),
+            "run" => known.run.into(),
             "trigger" => known.trigger.as_str().into(),
             "backfill" => known.backfill.into(),
             "workday" => known.day().map(|(list, day)| list.is_workday(day))?.into(),

@@ -132,6 +132,40 @@ async fn workdays_and_holidays_go_by_the_list_of_the_job_and_the_day_of_its_zone
 }
 
 #[tokio::test]
+async fn a_run_is_counted_by_its_own_instant_over_restarts_and_whenever_it_is_sent() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unreachable)]);
+    let text = "{{ run }} of {{ job }} at {{ due | date('%S') }}";
+    let jobs = read(&format!(
+        "jobs: [{{name: often, every: 2s, retry: {{backoff: 5s, jitter: 0}}, push: {{im: qq, group: 1, render: true, text: \"{text}\"}}}}]"
+    ));
+    let sent = "select count(*) from pushes where state = 'sent'";
+    world.load(&jobs).await;
+    world.pass(Duration::from_secs(2)).await;
+    world.expect("select state from pushes where attempts = 1", &[&["retrying"]]).await;
+    world.pass(Duration::from_secs(6)).await;
+    world.expect(sent, &[&["4"]]).await;
+    let mut world = world.kill_and_restart().await;
+    world.load(&jobs).await;
+    world.pass(Duration::from_secs(2)).await;
+    world.expect(sent, &[&["5"]]).await;
+    world.store.fire_by_hand("often", world.clock.now()).await.unwrap();
+    world.events.send(Event::Opened(world.store.open_pushes().await.unwrap())).ok().unwrap();
+    world.expect(sent, &[&["6"]]).await;
+    let told = "select p.message ->> 'text' from pushes p join fires f on f.id = p.fire_id where p.state = 'sent'
+                 order by f.triggered_by, f.due_at";
+    let rows: &[&[&str]] = &[
+        &["1 of often at 02"],
+        &["2 of often at 04"],
+        &["3 of often at 06"],
+        &["4 of often at 08"],
+        &["5 of often at 10"],
+        &["5 of often at 10"],
+    ];
+    world.expect(told, rows).await;
+}
+
+#[tokio::test]
 async fn what_is_made_up_for_tells_its_old_instant_and_that_it_is_late() {
     let mut world = World::new(vec![account("a", true)]).await;
     let text = "{{ due | date('%H:%M') }}{% if backfill %} (made up for, {{ late // 60000 }} minutes late){% endif %}";
@@ -161,6 +195,7 @@ fn templates_that_never_end_or_grow_without_bounds_are_given_up_within_100_ms() 
             due_at: START,
             now: START,
             job: None,
+            run: 1,
             trigger: pushcron::domain::Trigger::Manual,
             backfill: false,
             calendar: None,
@@ -251,6 +286,7 @@ fn the_examples_of_the_page_on_content_come_out_as_it_says() {
                 due_at,
                 now: due_at,
                 job: Some(&job.name),
+                run: 1,
                 trigger: pushcron::domain::Trigger::Cron,
                 backfill: false,
                 calendar: None,

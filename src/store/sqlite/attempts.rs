@@ -127,7 +127,11 @@ impl Write for BeginAttempts {
                         let digest = rendering.calendar.as_deref();
                         let calendar = digest.map(|digest| lists.get(conn, digest)).transpose()?.flatten();
                         let known = facts(&delivery, account, started_at);
-                        let known = Facts { backfill, calendar: calendar.as_ref(), ..known };
+                        let run = match &delivery.job {
+                            Some(job) if rendering.counts => fired_until(conn, job, delivery.due_at)?,
+                            _ => 0,
+                        };
+                        let known = Facts { run, backfill, calendar: calendar.as_ref(), ..known };
                         Some(self.renderer.render(&delivery.message, &rendering, &known))
                     }
                     None => None,
@@ -158,6 +162,7 @@ fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> 
         due_at: delivery.due_at,
         now,
         job: delivery.job.as_deref(),
+        run: 0,
         trigger: delivery.triggered_by,
         backfill: false,
         calendar: None,
@@ -165,6 +170,18 @@ fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> 
         im: &delivery.im,
         target: &delivery.target,
     }
+}
+
+/// How often a job has fired by its schedule, up to this instant: its count, without what is recorded of it for later ones.
+fn fired_until(conn: &Connection, job: &str, due_at: UtcMs) -> Result<u64> {
+    let mut statement = conn.prepare_cached(
+        "SELECT max(0, j.fired - (SELECT count(*) FROM fires AS f
+                                   WHERE f.job = j.name AND f.due_at > ?2 AND f.triggered_by = 'cron'
+                                     AND f.decision = 'fired'))
+           FROM jobs AS j WHERE j.name = ?1",
+    )?;
+    let mut rows = statement.query(params![job, At::from(due_at)])?;
+    Ok(rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()?.unwrap_or(0).unsigned_abs())
 }
 
 /// Takes back attempts that were never made.
