@@ -9,10 +9,10 @@ use std::time::Duration;
 use super::stage::{self, Sink, median, option, ourselves, peak_mb};
 use super::{now_ms, number};
 
-struct Settings {
-    jobs: usize,
-    runs: usize,
-    contestants: Vec<String>,
+pub struct Settings {
+    pub jobs: usize,
+    pub runs: usize,
+    pub contestants: Vec<String>,
 }
 
 impl Settings {
@@ -33,15 +33,15 @@ impl Settings {
 }
 
 /// What one run came to.
-struct Run {
-    lost: i64,
-    doubles: u64,
+pub struct Run {
+    pub lost: i64,
+    pub doubles: u64,
     /// Milliseconds after the instant.
-    first: f64,
-    last: f64,
+    pub first: f64,
+    pub last: f64,
     /// When the last result was durable; NaN where nothing is.
-    durable: f64,
-    peak_mb: f64,
+    pub durable: f64,
+    pub peak_mb: f64,
 }
 
 impl fmt::Display for Run {
@@ -86,14 +86,14 @@ fn print_table(results: &[(&String, Vec<Run>)]) {
     }
 }
 
-fn measure(name: &str, settings: &Settings) -> Run {
+pub fn measure(name: &str, settings: &Settings) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let mut sink = Sink::start();
     let due_ms = ((now_ms() + settings.lead_ms()) / 1000.0).ceil() * 1000.0;
     let mut child = start(name, &sink.url, due_ms, settings.jobs, dir.path());
     sink.ask(&format!("wait {}", settings.jobs));
     let durable = match name {
-        "ours" => wait_until_durable(&dir.path().join("pushcron.db")) - due_ms,
+        "ours" | "constant" | "rendered" => wait_until_durable(&dir.path().join("pushcron.db")) - due_ms,
         "ceiling" => {
             let mut text = String::new();
             BufReader::new(child.stdout.take().unwrap()).read_line(&mut text).unwrap();
@@ -119,8 +119,13 @@ fn measure(name: &str, settings: &Settings) -> Run {
 fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
     let (due, count) = (format!("{due_ms}"), jobs.to_string());
     let mut command = match name {
-        "ours" => {
-            write_jobs(url, due_ms, jobs, dir);
+        "ours" | "constant" | "rendered" => {
+            let text = match name {
+                "rendered" => RENDERED,
+                "constant" => CONSTANT,
+                _ => "good morning",
+            };
+            write_jobs(url, due_ms, jobs, text, dir);
             let mut command = stage::daemon(dir);
             command.arg("-q");
             command
@@ -141,13 +146,18 @@ fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
-fn write_jobs(url: &str, due_ms: f64, jobs: usize, dir: &Path) {
+/// Both come to about as many bytes; each job has another number in it, so that no two texts are one template.
+const CONSTANT: &str = "good morning N, it is Thursday, 1 October 2026, 09:30 in Berlin";
+const RENDERED: &str = "good morning N, it is {{ due | date('%A, %-d %B %Y') }}, {{ due | in('Europe/Berlin') | date('%H:%M') }} in Berlin";
+
+fn write_jobs(url: &str, due_ms: f64, jobs: usize, text: &str, dir: &Path) {
     let due = jiff::Timestamp::from_millisecond(due_ms as i64).unwrap();
     let mut yaml = stage::head(url, dir);
+    let render = text == RENDERED;
     for id in 0..jobs {
+        let (group, text) = (id % 1000, text.replace('N', &id.to_string()));
         yaml += &format!(
-            "  - {{name: job{id}, at: {due}, push: {{im: hook, group: \"{}\", text: good morning}}}}\n",
-            id % 1000
+            "  - {{name: job{id}, at: {due}, push: {{im: hook, group: \"{group}\", render: {render}, text: \"{text}\"}}}}\n"
         );
     }
     std::fs::write(dir.join("jobs.yaml"), yaml).unwrap();

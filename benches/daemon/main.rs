@@ -3,6 +3,7 @@
 //! | `cargo bench --bench daemon -- …` | what it shows |
 //! |---|---|
 //! | `burst` (or nothing) | many jobs due at one second: 10,000, five times each in alternation; `--jobs 100000 --runs 3 --only ours,ceiling` changes that |
+//! | `rendered` | 10,000 texts that are templates, each another, beside 10,000 that are constant: in alternation, seven times each; `--jobs`, `--runs` |
 //! | `steady` | 1,000 pushes every second for 30 s, three times each; `--jobs 1 --seconds 60` is the lone job |
 //! | `idle` | start, memory and processor of 100,000 jobs of which none is due |
 //! | `reload` | ten of 100,000 jobs change while others push; `--changed 100000` changes them all, `--schedules` their schedules too |
@@ -22,6 +23,7 @@
 mod ceiling;
 mod contest;
 mod heavy;
+mod rendered;
 mod scenes;
 mod sink;
 mod stage;
@@ -35,6 +37,7 @@ fn main() {
             ceiling::run(url, number(due_ms), number(jobs), number(seconds), database);
         }
         ["tcs", url, due_ms, jobs, channel] => tcs::run(url, number(due_ms), number(jobs), number(channel)),
+        ["rendered", ..] => rendered::compare(&arguments),
         ["steady", ..] => scenes::steady(&arguments),
         ["idle", ..] => scenes::idle(&arguments),
         ["reload", ..] => scenes::reload(&arguments),
