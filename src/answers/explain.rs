@@ -63,6 +63,28 @@ impl Explanation {
         if asked.until <= asked.from {
             return Err(Refusal::new(Kind::Senseless, format!("'{time}' is no stretch of time")));
         }
+        Explanation::of(store, job, revisions, asked).await
+    }
+
+    /// As [`Explanation::read`], of a stretch of time.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such job.
+    pub async fn of_stretch(store: &dyn History, job: &str, asked: Stretch) -> Result<Explanation, Refusal> {
+        let revisions = store.revisions(job).await?;
+        if revisions.is_empty() {
+            return Err(no_job(job, []));
+        }
+        Explanation::of(store, job, revisions, asked).await
+    }
+
+    async fn of(
+        store: &dyn History,
+        job: &str,
+        revisions: Vec<Revision>,
+        asked: Stretch,
+    ) -> Result<Explanation, Refusal> {
         let filter = Filter { job: Some(job.to_owned()), ..Filter::default() };
         let overview = store.view(View::JobOverview, &filter).await?;
         let overview = rows(&overview).next();

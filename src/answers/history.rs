@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::rows::{Instants, Row, rows};
-use crate::domain::{PushState, UtcMs};
-pub use crate::store::Filter;
+use crate::domain::{Decision, PushState, Reason, UtcMs};
+pub use crate::store::{Filter, Unfired};
 use crate::store::{History, Standing, StoreError, Table, View};
 
 /// Rows that are read at once.
@@ -75,6 +75,31 @@ pub async fn of(store: &dyn History, push_ids: &[i64]) -> Result<Table, StoreErr
     Ok(table)
 }
 
+/// States that are not `sent`: what somebody did not get, or not yet.
+pub fn not_sent() -> Vec<PushState> {
+    PushState::ALL.into_iter().filter(|state| *state != PushState::Sent).collect()
+}
+
+/// Rows of instants that came to nothing which are told.
+const MOST_UNFIRED: u64 = 100;
+
+/// Instants of which nothing was made, and of which no push can tell, oldest first: those that were missed, and those that
+/// were skipped by a job's own rules or somebody's word.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn unfired(store: &dyn History, filter: &Filter) -> Result<Vec<Unfired>, StoreError> {
+    let mut unfired = store.unfired(filter.job.as_deref(), filter.since, filter.until, MOST_UNFIRED).await?;
+    unfired.reverse();
+    Ok(unfired)
+}
+
+/// Whether somebody may wait for what came to nothing: what was skipped was meant to be.
+pub fn is_missing(unfired: &Unfired) -> bool {
+    unfired.decision == Decision::Missed
+}
+
 /// Pushes by what may be done to them.
 #[derive(Clone, Copy, Debug)]
 pub enum Pushes {
@@ -132,11 +157,13 @@ impl<'a> PushLine<'a> {
     }
 }
 
-/// The platform's own words where a push is not sent, else the reason.
+/// The platform's own words where a push is not sent, else the reason. Of one that is called sent, whose word that is
+/// where it is not the platform's.
 pub fn why(row: Row) -> String {
     let (error, reason) = (row.text("error"), row.text("reason"));
     if row.text("state") == "sent" {
-        return String::new();
+        let by_hand = reason == Reason::ResolvedByHand.as_str();
+        return if by_hand { reason.into_owned() } else { String::new() };
     }
     if error.is_empty() { reason.into_owned() } else { error.into_owned() }
 }

@@ -86,6 +86,13 @@ pub fn leave_out(jobs: &mut Table, source: Option<&str>, all: bool, now: UtcMs) 
     ended
 }
 
+/// How much a person should mind a state: the less, the later in a list.
+pub fn trouble(state: &str) -> usize {
+    const WORST_FIRST: [&str; 8] =
+        ["failed", "unknown", "expired", "cancelled", "retrying", "sending", "pending", "sent"];
+    WORST_FIRST.iter().position(|word| *word == state).unwrap_or(WORST_FIRST.len())
+}
+
 /// One job.
 pub struct JobLine<'a> {
     pub job: Cow<'a, str>,
@@ -95,8 +102,8 @@ pub struct JobLine<'a> {
     pub state: Cow<'a, str>,
     pub next_due_at: Option<UtcMs>,
     pub last_due_at: Option<UtcMs>,
-    /// What became of the last fire: the states of its pushes, else its own decision.
-    pub result: Cow<'a, str>,
+    /// What became of the last fire: the states of its pushes, the worst one first, else its own decision.
+    pub result: String,
     /// Open pushes; None where there are none.
     pub open: Option<i64>,
 }
@@ -116,10 +123,17 @@ impl<'a> JobLine<'a> {
             state: row.text("state"),
             next_due_at: row.instant("next_due_at"),
             last_due_at: row.instant("last_due_at"),
-            result: row.text(result),
+            result: worst_first(&row.text(result)),
             open: row.int("open_pushes").filter(|open| *open > 0),
         }
     }
+}
+
+/// `failed,sent` of `sent,failed`.
+fn worst_first(states: &str) -> String {
+    let mut states: Vec<&str> = states.split(',').collect();
+    states.sort_by_key(|state| trouble(state));
+    states.join(",")
 }
 
 /// How the instants of these jobs are shown.

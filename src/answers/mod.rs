@@ -15,5 +15,11 @@ pub mod names;
 pub mod next;
 pub mod refusal;
 pub mod rows;
+pub mod show;
+pub mod status;
 pub mod when;
+pub mod which;
 pub mod words;
+
+/// What can be asked.
+pub use crate::store::History as Asked;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::names::no_job;
 use super::refusal::{Kind, Refusal};
-use super::when;
+use super::when::{self, Lean};
 use crate::domain::{Job, UtcMs};
 use crate::policy::schedule::{CompiledSchedule, DayNote, DstNote, Occurrence, ScheduleCache, Skip};
 use crate::store::{History, StoreError, Table};
@@ -171,7 +171,8 @@ pub fn stretch(
 ) -> Result<(UtcMs, UtcMs), Refusal> {
     let zone = only.map(|name| find(jobs, name)).transpose()?.map_or(zone, |job| &job.timezone);
     let parse = |text: &str| {
-        when::parse(text, &when::zone(zone), now).map_err(|problem| Refusal::new(Kind::Senseless, problem))
+        when::parse_leaning(text, &when::zone(zone), now, Lean::Ahead)
+            .map_err(|problem| Refusal::new(Kind::Senseless, problem))
     };
     let from = from.map(parse).transpose()?.map_or(now, |stretch| stretch.from);
     // A day is meant as a whole.

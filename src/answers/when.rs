@@ -1,11 +1,15 @@
 //! Instants as people write and read them: in a zone, to the second.
 
+mod spoken;
+
 use std::fmt;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::Serialize;
 
+pub use self::spoken::Lean;
+use self::spoken::{DAY_MS, clock};
 use crate::domain::UtcMs;
 
 /// `2026-01-01 09:00` in `zone`; with the offset where `with_offset`, or where the clock shows that time twice.
@@ -53,12 +57,41 @@ impl fmt::Display for ClockNote {
 }
 
 /// Reads an instant: with its offset (`2026-01-01T01:00:00Z`), by the clock of `zone` (`2026-01-01T09:00`,
-/// `2026-01-01 09:00:30`, `2026-01-01`, `09:00` for today), or before `now` (`90m`, `7d`).
+/// `2026-01-01 09:00:30`, `2026-01-01`, `09:00` for today, `yesterday`, `sat 08:30`), or before `now` (`90m`, `7d`).
 ///
 /// # Errors
 ///
 /// In words, when it is none of these.
 pub fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+    parse_leaning(text, zone, now, Lean::Today)
+}
+
+/// As [`parse`], of a time that has come: `08:30` is yesterday's where today's is still to come.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+    parse_leaning(text, zone, now, Lean::Past)
+}
+
+/// The end of what a person named by it, as the last millisecond within: `2h` is that long ago, and a day is meant whole.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn past_end(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
+    let stretch = past(text, zone, now)?;
+    let is_ago = duration(text.trim().strip_suffix("ago").unwrap_or(text).trim()).is_some();
+    Ok(if is_ago { stretch.from } else { UtcMs(stretch.until.0 - 1) })
+}
+
+/// As [`parse`], with the word on which way words lean that come round again.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean) -> Result<Stretch, String> {
     let text = text.trim();
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let at = UtcMs::from(at);
@@ -68,10 +101,17 @@ pub fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String>
         let from = now - ago;
         return Ok(Stretch { from, until: now, note: None });
     }
-    let today = now.to_jiff().to_zoned(zone.clone()).date();
-    let (civil, len_ms) = civil(text, today).ok_or_else(|| {
-        format!("expected a time such as 2026-01-01T09:00, 09:00, 2026-01-01T01:00:00Z or 2h (ago), got '{text}'")
-    })?;
+    let local = now.to_jiff().to_zoned(zone.clone()).datetime();
+    let (civil, len_ms) = civil(text, local.date())
+        .or_else(|| spoken::civil(text, local, lean))
+        .ok_or_else(|| {
+            format!("expected a time such as 2026-01-01T09:00, 09:00, 'sat 08:30', yesterday, 2026-01-01T01:00:00Z or 2h (ago), got '{text}'")
+        })?;
+    let civil = match lean {
+        // A clock alone.
+        Lean::Past if civil > local && clock(text).is_some() => civil.saturating_sub(jiff::Span::new().days(1)),
+        _ => civil,
+    };
     by_the_clock(civil, len_ms, zone).ok_or_else(|| format!("'{text}' lies outside the years that can be told"))
 }
 
@@ -100,17 +140,15 @@ pub fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> 
 
 /// A date, a time of today, or both; and how long the stretch is that was meant.
 fn civil(text: &str, today: Date) -> Option<(DateTime, i64)> {
-    const DAY: i64 = 86_400_000;
-    let len_of = |time: &str| if time.matches(':').count() > 1 { 1000 } else { 60_000 };
-    // Only the forms that are documented: jiff also takes a whole date and time for a time, and `0900`.
-    let is_clock = |text: &str| text.contains(':') && text.chars().all(|c| c.is_ascii_digit() || c == ':');
-    let time = |text: &str| is_clock(text).then(|| text.parse::<Time>().ok()).flatten();
-    if let Some(clock) = time(text) {
-        return Some((today.to_datetime(clock), len_of(text)));
+    if let Some((time, len_ms)) = clock(text) {
+        return Some((today.to_datetime(time), len_ms));
     }
     match text.split_once(['T', 't', ' ']) {
-        Some((date, clock)) => Some((date.parse::<Date>().ok()?.to_datetime(time(clock.trim())?), len_of(clock))),
-        None => Some((text.parse::<Date>().ok()?.to_datetime(Time::midnight()), DAY)),
+        Some((date, time)) => {
+            let (time, len_ms) = clock(time.trim())?;
+            Some((date.parse::<Date>().ok()?.to_datetime(time), len_ms))
+        }
+        None => Some((text.parse::<Date>().ok()?.to_datetime(Time::midnight()), DAY_MS)),
     }
 }
 
@@ -209,5 +247,68 @@ mod tests {
         assert_eq!(shown(at("2026-07-01T00:30:00.000Z"), &berlin, true, true), "2026-07-01 02:30:00 +02");
         assert_eq!(shown(at("2026-10-25T01:30:00.000Z"), &berlin, true, false), "2026-10-25 02:30:00 +01");
         assert_eq!(shown(at("2026-10-25T00:30:00.000Z"), &TimeZone::UTC, true, false), "2026-10-25 00:30:00");
+    }
+
+    /// A Monday at seven in Shanghai.
+    const NOW: &str = "2026-11-29T23:00:00.000Z";
+
+    fn from(text: &str, lean: Lean, now: &str) -> String {
+        let shanghai = zone("Asia/Shanghai");
+        let stretch = parse_leaning(text, &shanghai, now.parse().unwrap(), lean).unwrap_or_else(|why| panic!("{why}"));
+        let hours = stretch.until.ms_since(stretch.from) / 60_000;
+        format!("{} {hours}m", shown(stretch.from, &shanghai, false, false))
+    }
+
+    #[test]
+    fn days_and_clocks_are_taken_in_the_words_that_people_use() {
+        for (text, meant) in [
+            ("sat 08:30", "2026-11-28 08:30 1m"),
+            ("Saturday 8:30", "2026-11-28 08:30 1m"),
+            ("saturday at 08:30", "2026-11-28 08:30 1m"),
+            ("周六 08:30", "2026-11-28 08:30 1m"),
+            ("星期六08:30", "2026-11-28 08:30 1m"),
+            ("上周六", "2026-11-28 00:00 1440m"),
+            ("sat", "2026-11-28 00:00 1440m"),
+            ("last sat", "2026-11-28 00:00 1440m"),
+            ("fri", "2026-11-27 00:00 1440m"),
+            ("monday", "2026-11-30 00:00 1440m"),
+            ("last monday", "2026-11-23 00:00 1440m"),
+            ("tue", "2026-11-24 00:00 1440m"),
+            ("yesterday", "2026-11-29 00:00 1440m"),
+            ("昨天 20:00", "2026-11-29 20:00 1m"),
+            ("today", "2026-11-30 00:00 1440m"),
+            ("weekend", "2026-11-28 00:00 2880m"),
+            ("last week", "2026-11-23 00:00 10080m"),
+            ("this week", "2026-11-30 00:00 10080m"),
+            ("6:30", "2026-11-30 06:30 1m"),
+        ] {
+            assert_eq!(from(text, Lean::Past, NOW), meant, "{text}");
+            assert_eq!(from(text, Lean::Today, NOW), meant, "{text}");
+        }
+        for text in ["someday", "sat 25:00", "sat0830", "saturday night", "last", "8", ":", "sat 8:3"] {
+            assert!(past(text, &zone("UTC"), NOW.parse().unwrap()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_the_past_is_never_still_to_come() {
+        // At seven on a Monday, today's half past eight is not there yet.
+        assert_eq!(from("08:30", Lean::Past, NOW), "2026-11-29 08:30 1m");
+        assert_eq!(from("08:30", Lean::Today, NOW), "2026-11-30 08:30 1m");
+        assert_eq!(from("mon 08:30", Lean::Past, NOW), "2026-11-23 08:30 1m");
+        assert_eq!(from("mon 06:30", Lean::Past, NOW), "2026-11-30 06:30 1m");
+        // What is asked of days to come is.
+        assert_eq!(from("mon", Lean::Ahead, NOW), "2026-11-30 00:00 1440m");
+        assert_eq!(from("sat", Lean::Ahead, NOW), "2026-12-05 00:00 1440m");
+    }
+
+    #[test]
+    fn an_end_is_meant_whole_and_a_length_is_that_long_ago() {
+        let (shanghai, now): (_, UtcMs) = (zone("Asia/Shanghai"), NOW.parse().unwrap());
+        let end = |text: &str| past_end(text, &shanghai, now).unwrap().to_string();
+        assert_eq!(end("sat"), "2026-11-28T15:59:59.999Z");
+        assert_eq!(end("2026-11-28"), "2026-11-28T15:59:59.999Z");
+        assert_eq!(end("2h"), "2026-11-29T21:00:00.000Z");
+        assert_eq!(end("2h ago"), "2026-11-29T21:00:00.000Z");
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::args::Show;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::render::{Cell, Column, Screen, Tone, table};
+use super::render::{Cell, Column, Tone, table};
 use super::rows::for_programs;
 use crate::answers::accounts::{self, AccountLine};
 use crate::answers::contacts::Known;
@@ -75,7 +75,7 @@ fn print(out: &mut dyn Write, show: Show, zone: &str, all: &Table) -> io::Result
         Column::ranked("error", 5, 14),
     ];
     let cells: Vec<Vec<Cell>> = AccountLine::all(all).map(|line| cells(&instants, &line)).collect();
-    table(out, Screen::of_stdout(), &columns, &cells)?;
+    table(out, show.screen(), &columns, &cells)?;
     writeln!(out, "{}; {}", counted(all.rows.len(), "account"), instants.told())
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueHint};
 
+use super::render::Screen;
 use crate::logging;
 
 /// What every verb understands, before or after its name.
@@ -32,7 +33,7 @@ fn log_format() -> impl TypedValueParser<Value = logging::Format> {
 }
 
 /// How rows are shown.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Show {
     /// A JSON array of objects, with the columns of the database's view
     #[arg(long, conflicts_with = "csv")]
@@ -43,11 +44,20 @@ pub struct Show {
     /// Times in UTC instead of the job's zone (JSON and CSV always have UTC)
     #[arg(long)]
     pub utc: bool,
+    /// Every column, and nothing cut, however wide the screen is
+    #[arg(long)]
+    pub wide: bool,
 }
 
 impl Show {
     /// Whether a program reads the rows.
     pub fn for_programs(self) -> bool {
         self.json || self.csv
+    }
+
+    /// The place where a table for people goes.
+    pub fn screen(self) -> Screen {
+        let screen = Screen::of_stdout();
+        if self.wide { screen.without_bounds() } else { screen }
     }
 }

@@ -74,6 +74,10 @@ pub fn unknown_pushes() -> Vec<CompletionCandidate> {
     pushes(Pushes::Unknown, |_| true)
 }
 
+pub fn all_pushes() -> Vec<CompletionCandidate> {
+    pushes(Pushes::All, |_| true)
+}
+
 /// Pushes that ended otherwise than sent.
 pub fn ended_pushes() -> Vec<CompletionCandidate> {
     pushes(Pushes::All, |state| {

@@ -22,7 +22,7 @@ use crate::daemon::Options;
 use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
-use crate::store::{self, Access, Backend, History, SharedStore};
+use crate::store::{self, Access, Backend, History, Holder, SharedStore};
 
 /// Where the files are when nobody says otherwise.
 const SYSTEM_CONFIG: &str = "/etc/pushcron";
@@ -143,6 +143,11 @@ impl Context {
         LoadEnvironment::of_process(self.now())
     }
 
+    /// Whether nothing is to be said but what goes wrong.
+    pub fn is_quiet(&self) -> bool {
+        self.global.quiet > 0
+    }
+
     /// What the daemon is told.
     pub fn daemon_options(&self) -> Options {
         Options { config: self.config_paths(), database: self.global.db.clone() }
@@ -176,8 +181,16 @@ impl Context {
     ///
     /// As [`Context::whereabouts`].
     pub fn daemon_runs(&self) -> Result<bool, Failure> {
-        let holder = store::holder(&self.whereabouts()?.database);
-        Ok(holder.is_some_and(|holder| holder.is_daemon))
+        Ok(self.holder()?.is_some_and(|holder| holder.is_daemon))
+    }
+
+    /// Who holds the database, if anybody does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::whereabouts`].
+    pub fn holder(&self) -> Result<Option<Holder>, Failure> {
+        Ok(store::holder(&self.whereabouts()?.database))
     }
 
     /// Opens the database to look at it, and hands it to `work`.

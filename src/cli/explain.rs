@@ -10,20 +10,23 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::story::Teller;
-use super::{candidates, render};
+use super::{candidates, lines, render};
+use crate::answers::Asked;
 use crate::answers::explain::Explanation;
+use crate::answers::when::Stretch;
 use crate::domain::escaped;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   pushcron explain daily-report 09:00                 today, by the clock of the job's zone
+  pushcron explain daily-report 'sat 08:30'
   pushcron explain daily-report '2026-03-29 02:30'
   pushcron explain daily-report 2026-03-29T01:00:00Z --json")]
 pub struct Explain {
     /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
-    /// 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z
+    /// 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z, 'sat 08:30', yesterday
     time: String,
     /// A JSON object: the answer, and the rows behind it
     #[arg(long)]
@@ -44,17 +47,39 @@ impl Explain {
         let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
         let facts = explained.facts(now, context.daemon_runs()?, &contacts);
         let zone = if self.utc { TimeZone::UTC } else { explained.zone() };
-        let answer = Teller { job: &explained.story.job, zone }.paragraph(&facts);
+        let answer = Teller { job: &explained.story.job, zone }.lines(&facts);
         let mut out = io::stdout().lock();
         if self.json {
             let Explanation { asked, calls, story } = &explained;
-            let told = json!({ "answer": answer, "asked": asked, "calls": calls, "story": story });
+            let told = json!({ "answer": answer.join("\n"), "asked": asked, "calls": calls, "story": story });
             writeln!(out, "{}", render::pretty(&told))?;
         } else {
-            for line in render::wrapped(&escaped(&answer), render::Screen::of_stdout().width.min(100)) {
+            for line in wrapped(&answer) {
                 writeln!(out, "{line}")?;
             }
         }
         Ok(Exit::Done)
     }
+}
+
+/// Each of the lines as the screen takes it.
+fn wrapped(answer: &[String]) -> Vec<String> {
+    let width = render::Screen::of_stdout().width.min(100);
+    let indent = if answer.len() > 1 { 2 } else { 0 };
+    answer.iter().flat_map(|line| lines::hanging(&escaped(line), width, indent)).collect()
+}
+
+/// What is to be told of a job in a stretch of time, on as many lines as the screen needs.
+pub async fn told(
+    context: &Context,
+    store: &dyn Asked,
+    job: &str,
+    asked: Stretch,
+    utc: bool,
+) -> Result<String, Failure> {
+    let now = context.present(store).await?;
+    let explained = Explanation::of_stretch(store, job, asked).await?;
+    let facts = explained.facts(now, context.daemon_runs()?, &[]);
+    let zone = if utc { TimeZone::UTC } else { explained.zone() };
+    Ok(wrapped(&Teller { job, zone }.lines(&facts)).join("\n"))
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use super::args::Show;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::render::{Cell, Column, Screen, Tone, table};
+use super::render::{Cell, Column, Tone, table};
 use super::rows::{for_programs, state};
 use crate::answers;
 use crate::answers::jobs::JobLine;
@@ -60,11 +60,12 @@ fn print(out: &mut dyn Write, show: Show, jobs: &Table) -> io::Result<()> {
         Column::kept("state"),
         Column::instant("next", 6),
         Column::instant("last", 2),
-        Column::ranked("result", 5, 7),
+        // What went wrong stands first in it, and is what people look for.
+        Column::ranked("result", 7, 16),
         Column::ranked("open", 1, 4).right(),
     ];
     let cells: Vec<Vec<Cell>> = JobLine::all(jobs).map(|line| cells(&instants, &line)).collect();
-    table(out, Screen::of_stdout(), &columns, &cells)?;
+    table(out, show.screen(), &columns, &cells)?;
     writeln!(out, "{}; {}", counted(jobs.rows.len(), "job"), instants.told())
 }
 
@@ -76,7 +77,13 @@ fn cells(instants: &Instants, line: &JobLine) -> Vec<Cell> {
         state(&line.state),
         if line.state == "active" { next } else { next.tone(Tone::Faint) },
         Cell::new(instants.shown(line.last_due_at, Some(&line.timezone))),
-        state(&line.result),
+        result(&line.result),
         Cell::new(line.open.map(|open| open.to_string()).unwrap_or_default()),
     ]
+}
+
+/// In the colour of the worst that it holds.
+fn result(states: &str) -> Cell {
+    let worst = states.split(',').next().unwrap_or_default();
+    state(worst).with_text(states)
 }

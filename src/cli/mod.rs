@@ -23,11 +23,13 @@ mod history;
 mod job_words;
 mod jobs;
 mod ledger;
+mod lines;
 mod login;
 mod man;
 mod next;
 mod pause;
 mod push;
+mod pushes;
 mod render;
 mod resolve;
 mod retry;
@@ -36,9 +38,12 @@ mod rows;
 mod run;
 mod say;
 mod schema;
+mod show;
 mod simulate;
+mod status;
 mod story;
 mod wait;
+mod which;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -85,6 +90,8 @@ enum Verb {
     Calendar(calendar::CalendarVerb),
     /// Live through days in a second: what the files would send, late or not at all
     Simulate(simulate::Simulate),
+    /// Tell whether the daemon is there and well, and what waits for a person
+    Status(status::StatusVerb),
     /// Show the jobs: when next, and what became of the last fire
     Jobs(jobs::Jobs),
     /// Make a job while the daemon runs; it survives restarts and reloads
@@ -99,6 +106,8 @@ enum Verb {
     Accounts(accounts::Accounts),
     /// Show the pushes
     History(history::History),
+    /// Show everything about pushes
+    Show(show::Show),
     /// Tell why a job fired at a time, or did not
     Explain(explain::Explain),
     /// Check that every instant that was called for has its one row
@@ -140,6 +149,7 @@ impl Verb {
             Verb::Next(verb) => verb.act(context),
             Verb::Calendar(verb) => verb.act(context),
             Verb::Simulate(verb) => verb.act(context),
+            Verb::Status(verb) => verb.act(context),
             Verb::Jobs(verb) => verb.act(context),
             Verb::Add(verb) => verb.act(context),
             Verb::Edit(verb) => verb.act(context),
@@ -147,6 +157,7 @@ impl Verb {
             Verb::Export(verb) => verb.act(context),
             Verb::Accounts(verb) => verb.act(context),
             Verb::History(verb) => verb.act(context),
+            Verb::Show(verb) => verb.act(context),
             Verb::Explain(verb) => verb.act(context),
             Verb::Ledger(verb) => verb.act(context),
             Verb::Fire(verb) => verb.act(context),

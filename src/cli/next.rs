@@ -9,7 +9,7 @@ use super::args::Show;
 use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::render::{Cell, Column, Screen, Tone, table};
+use super::render::{Cell, Column, Tone, table};
 use super::rows::for_programs;
 use crate::answers::next::{self, Fire, KnownOfJobs, Paused};
 use crate::answers::rows::Instants;
@@ -133,7 +133,7 @@ impl Next {
                 ]
             })
             .collect();
-        table(&mut out, Screen::of_stdout(), &columns, &rows)?;
+        table(&mut out, self.show.screen(), &columns, &rows)?;
         writeln!(out, "{}", instants.told())?;
         Ok(())
     }

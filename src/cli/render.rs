@@ -14,6 +14,9 @@ use unicode_width::UnicodeWidthStr;
 use crate::answers::rows::{Table, plain, rows};
 use crate::domain::{escaped, escaped_json};
 
+/// Where there is room for everything, no column needs more.
+const MOST_ROOM: usize = 1000;
+
 /// Two spaces between columns.
 const GAP: usize = 2;
 
@@ -55,6 +58,11 @@ impl Cell {
     pub fn tone(self, tone: Tone) -> Cell {
         Cell { tone, ..self }
     }
+
+    /// Another text in the same tone.
+    pub fn with_text(self, text: impl AsRef<str>) -> Cell {
+        Cell::new(text).tone(self.tone)
+    }
 }
 
 impl<T: AsRef<str>> From<T> for Cell {
@@ -72,6 +80,8 @@ pub struct Column {
     /// How far it may be cut before columns are left out.
     least: usize,
     right: bool,
+    /// Left out before any column that is not spare is cut.
+    spare: bool,
 }
 
 impl Column {
@@ -83,16 +93,21 @@ impl Column {
 
     /// A column that is always there.
     pub const fn kept(title: &'static str) -> Column {
-        Column { title, rank: Column::KEPT, least: 20, right: false }
+        Column { title, rank: Column::KEPT, least: 20, right: false, spare: false }
     }
 
     pub const fn ranked(title: &'static str, rank: u8, least: usize) -> Column {
-        Column { title, rank, least, right: false }
+        Column { title, rank, least, right: false, spare: false }
     }
 
     /// For instants: as wide as `2026-01-01 09:00:00 +05:30`.
     pub const fn instant(title: &'static str, rank: u8) -> Column {
-        Column { title, rank, least: 26, right: false }
+        Column { title, rank, least: 26, right: false, spare: false }
+    }
+
+    /// Nice to have, where nothing else is the shorter for it.
+    pub const fn spare(self) -> Column {
+        Column { spare: true, ..self }
     }
 
     /// Numbers stand to the right.
@@ -109,16 +124,24 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Standard output as it is now: 80 columns without colour where it is no terminal.
+    /// Standard output as it is now: where it is no terminal, without colour and as wide as `$COLUMNS` says, else 80.
     pub fn of_stdout() -> Screen {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
-            return Screen { width: 80, colours: false };
+            let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+            return Screen { width: columns.filter(|columns| *columns > 0).unwrap_or(80), colours: false };
         }
         let size = rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col));
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Screen { width: size.ok().filter(|width| *width > 0).unwrap_or(80), colours: !set("NO_COLOR") && !dumb }
+    }
+}
+
+impl Screen {
+    /// With room for everything.
+    pub fn without_bounds(self) -> Screen {
+        Screen { width: 100_000, ..self }
     }
 }
 
@@ -150,7 +173,7 @@ impl Widths {
     /// Widths that suit these rows, with the rest of the screen for the last column.
     pub fn with_room(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
         let mut widths = fit(&natural_widths(columns, rows), columns, screen.width);
-        let room = screen.width.saturating_sub(taken(&widths));
+        let room = screen.width.min(MOST_ROOM).saturating_sub(taken(&widths));
         if let Some(Some(last)) = widths.last_mut() {
             *last += room;
         }
@@ -192,6 +215,13 @@ fn fit(natural: &[Option<usize>], columns: &[Column], screen: usize) -> Vec<Opti
         let least = natural[index].map(|width| least.max(columns[index].title.width()).min(width));
         widths[index] = widths[index].map(|width| width.saturating_sub(over(widths, screen))).max(least);
     };
+    for &index in by_rank.iter().filter(|&&index| columns[index].spare) {
+        cut_to(&mut widths, index, columns[index].least);
+        if over(&widths, screen) > 0 {
+            widths[index] = None;
+        }
+    }
+    by_rank.retain(|&index| widths[index].is_some());
     for &index in &by_rank {
         cut_to(&mut widths, index, columns[index].least);
     }
@@ -268,18 +298,6 @@ fn cut(text: &str, width: usize) -> Cow<'_, str> {
         end = start + grapheme.len();
     }
     Cow::Owned(format!("{}…", &text[..end]))
-}
-
-/// A paragraph in lines of at most `width` columns, broken between words.
-pub fn wrapped(paragraph: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in paragraph.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => line.extend([" ", word]),
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 /// Rows for a program, written piece by piece: a JSON array of objects, one a line, or CSV with the column names

@@ -3,7 +3,11 @@
 use jiff::tz::TimeZone;
 
 use crate::answers::contacts::Known;
-use crate::answers::explain::facts::{AttemptFact, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
+use crate::answers::explain::facts::{
+    AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe,
+};
+use crate::answers::history::Unfired;
+use crate::answers::jobs::trouble;
 use crate::answers::when;
 use crate::answers::words::{brief_ms, counted, rule_in_words};
 use crate::domain::{Decision, PushState, Trigger, UtcMs, reason};
@@ -16,11 +20,33 @@ pub struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// All facts in a paragraph.
-    pub fn paragraph(&self, facts: &[Fact]) -> String {
-        let mut sentences: Vec<String> = facts.iter().map(|fact| self.fact(fact)).collect();
-        sentences.push(format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC")));
-        sentences.join(" ")
+    /// All facts, one after the other: a line for each, and for each push of a fire, those first of which somebody got
+    /// nothing.
+    pub fn lines(&self, facts: &[Fact]) -> Vec<String> {
+        let mut lines: Vec<String> = facts.iter().flat_map(|fact| self.fact_and_pushes(fact)).collect();
+        let zone = format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC"));
+        match lines.last_mut().filter(|_| facts.len() == 1) {
+            // Of a single sentence it is a part.
+            Some(last) if !has_many_pushes(facts) => last.extend([" ", &zone]),
+            _ => lines.push(zone),
+        }
+        lines
+    }
+
+    fn fact_and_pushes(&self, fact: &Fact) -> Vec<String> {
+        let told = self.fact(fact);
+        let Fact::Fire(fire) = fact else { return vec![told] };
+        let mut pushes: Vec<&PushFact> = fire.pushes.iter().collect();
+        pushes.sort_by_key(|push| by_trouble(push.state));
+        match pushes[..] {
+            [] => vec![told],
+            [only] => vec![format!("{told} {}", self.push(only, attempt))],
+            _ => {
+                let counts = states(&pushes);
+                let all = format!("{told} {} pushes: {counts}.", pushes.len());
+                [all].into_iter().chain(pushes.iter().map(|push| self.push(push, attempt_in_short))).collect()
+            }
+        }
     }
 
     fn at(&self, at: UtcMs) -> String {
@@ -133,11 +159,11 @@ impl Teller<'_> {
             }
             Decision::Fired if fire.pushes.is_empty() => format!("{due}, and fired; its pushes are not kept any more."),
             Decision::Fired => {
-                let pushes: Vec<String> = fire.pushes.iter().map(|push| self.push(push)).collect();
                 let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
                 let content = content(fire).unwrap_or_default();
                 let fired = if has_fired { " and fired" } else { "" };
-                format!("{due}{fired}{}. {content}{}", by_list(fire), pushes.join(" "))
+                let told = format!("{due}{fired}{}. {content}", by_list(fire));
+                told.trim_end().to_owned()
             }
             Decision::Skipped | Decision::Missed => {
                 let span = match fire.until_at {
@@ -155,13 +181,19 @@ impl Teller<'_> {
         }
     }
 
-    fn push(&self, push: &PushFact) -> String {
+    fn push(&self, push: &PushFact, attempt: fn(&AttemptFact) -> String) -> String {
         let PushFact { id, kind, im, target, .. } = push;
-        let attempts: Vec<String> = push.attempts.iter().map(attempt).collect();
-        let attempts = match (attempts.is_empty(), push.state.is_final()) {
-            (true, true) => "no attempt was made".to_owned(),
-            (true, false) => "no attempt yet".to_owned(),
-            (false, _) => attempts.join("; "),
+        let (last, before) = match &push.attempts[..] {
+            [before @ .., last] => (Some(attempt(last)), before),
+            [] => (None, &[][..]),
+        };
+        let attempts = match (last, push.state.is_final()) {
+            (None, true) => "no attempt was made".to_owned(),
+            (None, false) => "no attempt yet".to_owned(),
+            (Some(last), _) if before.len() <= MOST_BEFORE => {
+                before.iter().map(attempt).chain([last]).collect::<Vec<_>>().join("; ")
+            }
+            (Some(last), _) => format!("{last}; {} before it (`pushcron show {id}` has them all)", before.len()),
         };
         let instead = push.fallback_of.map(|of| format!(", the fallback of push {of},")).unwrap_or_default();
         format!("Push {id} ({kind} to {im} {target}){instead} is {}: {attempts}.", self.state(push))
@@ -210,7 +242,59 @@ fn content(fire: &FireFact) -> Option<String> {
     Some(format!("Its content, by {source}{asked}{exit}, {came}{said}. "))
 }
 
-fn attempt(fact: &AttemptFact) -> String {
+/// Attempts before the last that are told one by one.
+const MOST_BEFORE: usize = 2;
+
+/// An attempt among those of many pushes: what it came to, and through whom.
+fn attempt_in_short(fact: &AttemptFact) -> String {
+    let AttemptRecord { number, account, outcome, error, http_status, note, .. } = fact.attempt;
+    let through = format!("attempt {number} through {account}, {} after the instant", brief_ms(fact.lateness_ms));
+    let Some(outcome) = outcome else { return format!("{through}, is under way") };
+    let mut details: Vec<String> = vec![outcome.clone()];
+    details.extend(error.as_ref().map(|error| format!("\"{error}\"")));
+    // That all went well is no news.
+    details.extend(http_status.filter(|status| *status != 200).map(|status| format!("HTTP {status}")));
+    details.extend(note.clone());
+    format!("{through}: {}", details.join(", "))
+}
+
+/// Whether lines were made of a fire, each of which speaks for itself.
+fn has_many_pushes(facts: &[Fact]) -> bool {
+    facts.iter().any(|fact| matches!(fact, Fact::Fire(fire) if fire.pushes.len() > 1))
+}
+
+/// Where a push stands among others: first of whom somebody got nothing, last what was sent.
+fn by_trouble(state: PushState) -> usize {
+    trouble(state.as_str())
+}
+
+/// `10 sent, 8 failed`.
+fn states(pushes: &[&PushFact]) -> String {
+    let count = |state: PushState| pushes.iter().filter(|push| push.state == state).count();
+    let told = PushState::ALL.into_iter().map(|state| (state, count(state))).filter(|(_, count)| *count > 0);
+    told.map(|(state, count)| format!("{count} {}", state.as_str())).collect::<Vec<_>>().join(", ")
+}
+
+/// Instants that came to nothing, in a sentence.
+pub fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
+    let Unfired { job, due_at, until_at, count, decision, reason, timezone } = unfired;
+    let zone = if utc { TimeZone::UTC } else { when::zone(timezone.as_deref().unwrap_or("UTC")) };
+    let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, timezone.is_none());
+    let span = match until_at {
+        Some(until) => format!(" and {} instants until {}", count.saturating_sub(1), at(*until)),
+        None => String::new(),
+    };
+    let why = reason::in_words(reason);
+    format!(
+        "{job}: {}{span} {} {}: {why}",
+        at(*due_at),
+        if until_at.is_some() { "were" } else { "was" },
+        decision.as_str()
+    )
+}
+
+/// An attempt with all that it was told.
+pub fn attempt(fact: &AttemptFact) -> String {
     let attempt = fact.attempt;
     let through = format!(
         "attempt {}, {} after the instant, went through account {} ({}, sender {})",

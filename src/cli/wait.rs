@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::args::Show;
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::{history, say};
+use super::{pushes, say};
 use crate::acts::Acts;
 use crate::answers::rows::rows;
 use crate::domain::PushState;
@@ -24,9 +24,9 @@ pub async fn or_tell(context: &Context, acts: &Acts<'_>, push_ids: &[i64], wait:
         return Ok(Exit::Done);
     }
     let table = acts.follow(push_ids, || context.daemon_runs()).await?;
-    let show = Show { json: false, csv: false, utc: false };
+    let show = Show::default();
     let zone = context.whereabouts()?.timezone;
-    say::aloud(|out| history::print(out, show, &zone, &table));
+    say::aloud(|out| pushes::print(out, show, &zone, &table));
     // A push whose row is gone has nothing to show for it.
     let sent = rows(&table).filter(|row| row.text("state") == PushState::Sent.as_str()).count();
     Ok(if sent == push_ids.len() { Exit::Done } else { Exit::Failed })

@@ -16,16 +16,19 @@ use tracing::{debug, error};
 
 use super::DaemonError;
 use super::metrics_endpoint::MetricsEndpoint;
+use super::presence::Notes;
 use super::retention::Retention;
 use crate::clock::{Clock, SharedClock};
 use crate::config::DaemonSettings;
+use crate::domain::Database;
 use crate::engine::dispatcher::Event;
-use crate::store::Upkeep;
+use crate::store::{SharedStore, Upkeep};
 
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 const WATCH_DISK_EVERY: Duration = Duration::from_secs(60);
 const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
+const SHOW_LIFE_EVERY: Duration = Duration::from_secs(30);
 
 /// How often it is looked at whether the clock was set, and by how much it must have been.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -39,6 +42,26 @@ pub struct Parts {
     pub dispatcher: mpsc::UnboundedSender<Event>,
     pub retention: Arc<Retention>,
     pub endpoint: Arc<MetricsEndpoint>,
+    pub notes: Arc<Notes>,
+}
+
+impl Parts {
+    pub fn new(
+        store: &SharedStore,
+        clock: &SharedClock,
+        dispatcher: &mpsc::UnboundedSender<Event>,
+        endpoint: &Arc<MetricsEndpoint>,
+        database: &Database,
+    ) -> Parts {
+        Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            retention: Arc::new(Retention::new(store.clone(), clock.clone(), database.clone())),
+            endpoint: endpoint.clone(),
+            notes: Arc::new(Notes::new(endpoint.clone(), store.clone())),
+        }
+    }
 }
 
 /// The running duties.
@@ -135,6 +158,12 @@ async fn set_up(settings: &DaemonSettings, parts: &Parts) -> Result<JobScheduler
         std::future::ready(())
     };
     scheduler.add(every(WATCH_DISK_EVERY, watch_disk)?).await?;
+    let notes = parts.notes.clone();
+    let show_life = move || {
+        let notes = notes.clone();
+        async move { notes.alive().await }
+    };
+    scheduler.add(every(SHOW_LIFE_EVERY, show_life)?).await?;
     let log = parts.store.clone();
     scheduler.add(every(CHECKPOINT_EVERY, move || checkpoint(log.clone()))?).await?;
     if let Some(file) = settings.metrics_file.clone() {

@@ -16,6 +16,7 @@ mod once;
 mod options;
 mod outside;
 mod patience;
+mod presence;
 mod retention;
 mod rounds;
 mod setup;
@@ -175,12 +176,10 @@ impl Daemon {
         };
         said.tell(scheduler.timeline(), &applied, &recovered);
 
-        let retention = Arc::new(retention::Retention::new(store.clone(), clock.clone(), opened.database.clone()));
-        retention.look_at_clock().await;
-        let (kept, endpoint) = (store.clone(), observers.endpoint().clone());
-        let parts =
-            duties::Parts { store: kept, clock: clock.clone(), dispatcher: events.clone(), retention, endpoint };
+        let parts = duties::Parts::new(&store, &clock, &events, observers.endpoint(), &opened.database);
+        parts.retention.look_at_clock().await;
         let duties = duties::Duties::start(&settings, &parts).await?;
+        parts.notes.started().await;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
         let listeners = listeners::Listeners::start(&accounts, &events, &clock);
         // The dispatcher task is not running yet, so that these are the first things it hears.
@@ -267,6 +266,7 @@ impl Daemon {
         systemd::reloading();
         let result = self.try_reload().await;
         memory::give_back();
+        self.parts.notes.reload(&result).await;
         match result {
             Ok(applied) => {
                 announce::tell_applied(&applied);
@@ -335,6 +335,7 @@ impl Daemon {
         drop(self.commands);
         let (clock, store) = (self.clock.clone(), self.opened.store.clone());
         let (duties, scheduling, dispatching) = (self.duties, self.scheduling, self.dispatching);
+        let notes = self.parts.notes;
         let end = async {
             duties.stop().await;
             // A scheduler that broke down has nothing more to record.
@@ -344,6 +345,7 @@ impl Daemon {
             if let Err(error) = end_watch(&*store, clock.now()).await {
                 warn!(%error, "fires recorded ahead stay for the next start to withdraw");
             }
+            notes.stopped().await;
             store.close().await;
         };
         tokio::select! {

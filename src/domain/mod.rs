@@ -18,6 +18,7 @@ pub mod limits;
 pub mod message;
 pub mod near;
 pub mod outcome;
+pub mod presence;
 pub mod push;
 pub mod reason;
 pub mod rendering;

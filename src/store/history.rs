@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::error::StoreError;
-use super::model::{BadEnds, Definition, Filter, FireRecord, OpenWay, Revision, Standing, Table, View};
+use super::model::{
+    BadEnds, Definition, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table, Unfired, View,
+};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
 /// Questions about what is and what was. They change nothing.
@@ -22,6 +24,25 @@ pub trait History: Send + Sync {
 
     /// The ways that open pushes are to go, and those of their fallbacks.
     async fn open_ways(&self) -> Result<Vec<OpenWay>, StoreError>;
+
+    /// A push with all that hangs on it; None where there is none of that id.
+    async fn push_story(&self, push_id: i64) -> Result<Option<PushStory>, StoreError>;
+
+    /// Instants of schedules, between two, both included, that did not fire: the newest `limit`, newest first; a row that
+    /// stands for a gap is among them when the gap reaches into the time.
+    async fn unfired(
+        &self,
+        job: Option<&str>,
+        from: Option<UtcMs>,
+        until: Option<UtcMs>,
+        limit: u64,
+    ) -> Result<Vec<Unfired>, StoreError>;
+
+    /// How things stand at `now`; what failed counts `since` then.
+    async fn situation(&self, now: UtcMs, since: UtcMs) -> Result<Situation, StoreError>;
+
+    /// The targets of what jobs push, and of the newest pushes.
+    async fn known_targets(&self) -> Result<Vec<String>, StoreError>;
 
     /// What the daemon's clock showed in the last moment, where a simulation wrote this: its present.
     async fn simulated_until(&self) -> Result<Option<UtcMs>, StoreError>;

@@ -6,7 +6,8 @@ use super::super::contacts::Known;
 use super::super::when::ClockNote;
 use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
 use crate::policy::schedule::{DayNote, DstNote};
-use crate::store::{AttemptRecord, ContentRecord, Revision};
+pub use crate::store::AttemptRecord;
+use crate::store::{ContentRecord, Revision};
 
 /// One fact. Each is told by itself.
 #[derive(Debug, Serialize)]

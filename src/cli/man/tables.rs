@@ -14,6 +14,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("PUSHCRON_CONFIG", "A YAML file or a directory of them, where no `--config` names one."),
     ("RUST_LOG", "Which lines are logged, as `pushcron=debug`; it wins over `--verbose` and `--quiet`."),
     ("NO_COLOR", "Where it is set and not empty, nothing is coloured."),
+    ("COLUMNS", "How wide tables are where standard output is no terminal; else 80."),
     ("TERM", "With `dumb`, nothing is coloured."),
     ("TZ", "The zone of jobs that name none, where `daemon.timezone` does not say it either."),
     ("TZDIR", "A directory with zone data, instead of the system's."),

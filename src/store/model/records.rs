@@ -143,3 +143,67 @@ pub struct BadEnd {
     pub account: Option<String>,
     pub finished_at: UtcMs,
 }
+
+/// A push with all that hangs on it, and the fire that made it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PushStory {
+    /// None outside any job.
+    pub job: Option<String>,
+    pub ordinal: u32,
+    /// The account that the push names; no other may carry it.
+    pub named_account: Option<String>,
+    /// What was, or is to be, sent, as the row has it: templates are rendered with the first attempt.
+    pub message: serde_json::Value,
+    /// How texts that are templates until then are to be rendered.
+    pub render: Option<serde_json::Value>,
+    /// The deadline of one attempt.
+    pub timeout_ms: u64,
+    /// None: the built-in policy.
+    pub retry: Option<serde_json::Value>,
+    /// Results of a split or mixed message, part by part.
+    pub parts: Option<serde_json::Value>,
+    /// The zone of its job, where that is known.
+    pub timezone: Option<String>,
+    /// The chat that asked for it: its im and account.
+    pub chat_im: Option<String>,
+    pub chat_account: Option<String>,
+    /// Pushes that went out in its place, since it ended badly.
+    pub fallbacks: Vec<i64>,
+    /// With this push alone.
+    pub fire: FireRecord,
+}
+
+/// Instants of a job that did not fire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unfired {
+    pub job: String,
+    pub due_at: UtcMs,
+    /// The last instant that it stands for, where it stands for many.
+    pub until_at: Option<UtcMs>,
+    pub count: u64,
+    pub decision: Decision,
+    pub reason: String,
+    pub timezone: Option<String>,
+}
+
+/// How things stand, in a few numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Situation {
+    /// Jobs that fire by themselves.
+    pub active_jobs: u64,
+    pub paused_jobs: u64,
+    /// The next instant of any of the active ones.
+    pub next_fire: Option<NextFire>,
+    pub open: u64,
+    /// Ended `unknown`, and nobody said yet what became of them.
+    pub unknown: u64,
+    /// Ended `failed` or `expired` lately.
+    pub failed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextFire {
+    pub job: String,
+    pub due_at: UtcMs,
+    pub timezone: String,
+}

@@ -33,7 +33,10 @@ pub struct Filter {
     pub job: Option<String>,
     pub im: Option<String>,
     pub account: Option<String>,
-    pub state: Option<PushState>,
+    /// In any of these states.
+    pub states: Vec<PushState>,
+    /// To any of these targets, as rows spell them.
+    pub targets: Vec<String>,
     pub since: Option<UtcMs>,
     pub until: Option<UtcMs>,
     pub push_id: Option<i64>,

@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::{fallbacks, job_rows, ledger, pushes, records, simulated, views};
+use super::{asked, fallbacks, job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
-use crate::store::model::{BadEnds, Definition, Filter, FireRecord, OpenWay, Revision, Standing, Table, View};
+use crate::store::model::{
+    BadEnds, Definition, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table, Unfired, View,
+};
 
 #[async_trait]
 impl History for SqliteStore {
@@ -30,6 +32,29 @@ impl History for SqliteStore {
 
     async fn open_ways(&self) -> StoreResult<Vec<OpenWay>> {
         self.read(records::open_ways).await
+    }
+
+    async fn push_story(&self, push_id: i64) -> StoreResult<Option<PushStory>> {
+        self.read(move |conn| asked::push_story(conn, push_id)).await
+    }
+
+    async fn unfired(
+        &self,
+        job: Option<&str>,
+        from: Option<UtcMs>,
+        until: Option<UtcMs>,
+        limit: u64,
+    ) -> StoreResult<Vec<Unfired>> {
+        let job = job.map(str::to_owned);
+        self.read(move |conn| asked::unfired(conn, job.as_deref(), from, until, limit)).await
+    }
+
+    async fn situation(&self, now: UtcMs, since: UtcMs) -> StoreResult<Situation> {
+        self.read(move |conn| asked::situation(conn, now, since)).await
+    }
+
+    async fn known_targets(&self) -> StoreResult<Vec<String>> {
+        self.read(asked::known_targets).await
     }
 
     async fn simulated_until(&self) -> StoreResult<Option<UtcMs>> {

@@ -7,6 +7,7 @@
 
 mod account_state;
 mod accounts;
+mod asked;
 mod attempts;
 mod blobs;
 mod by_hand;

@@ -2,6 +2,7 @@
 
 use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{Connection, Row, params_from_iter};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::cells::{At, number};
@@ -38,12 +39,16 @@ enum Walk {
 
 impl Walk {
     fn of(filter: &Filter) -> Walk {
-        match filter.state {
+        let all = |is: fn(&PushState) -> bool| !filter.states.is_empty() && filter.states.iter().all(is);
+        // Of several states there is no one order by their ends, and what a job or a span of time holds are fewer.
+        let one = filter.states.len() == 1;
+        match filter {
             _ if filter.push_id.is_some() || filter.after_id.is_some() || filter.ids.is_some() => Walk::Id,
-            Some(state) if !state.is_final() => Walk::Open,
-            Some(state) if state != PushState::Sent => Walk::Trouble,
+            _ if all(|state| !state.is_final()) => Walk::Open,
+            _ if one && all(|state| state.is_final() && *state != PushState::Sent) => Walk::Trouble,
             _ if filter.job.is_some() => Walk::Job,
             _ if filter.since.is_some() || filter.until.is_some() => Walk::Due,
+            _ if all(|state| state.is_final() && *state != PushState::Sent) => Walk::Trouble,
             _ if filter.account.is_some() => Walk::Account,
             _ if filter.im.is_some() => Walk::Im,
             _ => Walk::Newest,
@@ -118,9 +123,9 @@ fn build(view: View, filter: &Filter) -> Query {
         }
         View::UnknownPushes => {
             // The view has no column for what is the same in all its rows.
-            let all_unknown = filter.state.is_none_or(|state| state == PushState::Unknown);
+            let all_unknown = filter.states.is_empty() || filter.states.contains(&PushState::Unknown);
             query.push(if all_unknown { "" } else { " AND false" });
-            push_filters(&mut query, &Filter { state: None, ..filter.clone() }, None);
+            push_filters(&mut query, &Filter { states: Vec::new(), ..filter.clone() }, None);
             query.push(" ORDER BY finished_at DESC, id DESC");
         }
         View::JobOverview => {
@@ -147,7 +152,17 @@ fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
     equals(query, "job", filter.job.as_deref(), by(Walk::Job));
     equals(query, "im", filter.im.as_deref(), by(Walk::Im));
     equals(query, "account", filter.account.as_deref(), by(Walk::Account));
-    equals(query, "state", filter.state.map(PushState::as_str), by(Walk::Trouble));
+    match filter.states[..] {
+        [] => {}
+        [state] => equals(query, "state", Some(state.as_str()), by(Walk::Trouble)),
+        ref states => {
+            let words: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+            any_of(query, if by(Walk::Trouble) { " AND state" } else { " AND +state" }, &words);
+        }
+    }
+    if !filter.targets.is_empty() {
+        any_of(query, " AND +target", &filter.targets);
+    }
     // Spelt as the partial indexes spell it, else they are not used.
     match walk {
         Some(Walk::Trouble) => query.push(" AND finished_at IS NOT NULL AND state <> 'sent'"),
@@ -170,11 +185,15 @@ fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
         query.push(" AND id > ").bind(id);
     }
     if let Some(ids) = &filter.ids {
-        // Plain numbers.
-        let ids = serde_json::to_string(ids).unwrap_or_default();
-        query.push(" AND id IN (SELECT value FROM json_each(").bind(ids);
-        query.push("))");
+        any_of(query, " AND id", ids);
     }
+}
+
+/// Plain numbers and texts can always be written.
+fn any_of(query: &mut Query, column: &'static str, values: &[impl Serialize]) {
+    let values = serde_json::to_string(values).unwrap_or_default();
+    query.push(column).push(" IN (SELECT value FROM json_each(").bind(values);
+    query.push("))");
 }
 
 fn equals(query: &mut Query, column: &'static str, value: Option<&str>, by_index: bool) {

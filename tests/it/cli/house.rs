@@ -40,6 +40,15 @@ impl Told {
     }
 }
 
+impl Told {
+    /// Standard output of a run that must have ended with this code, which says it all.
+    #[track_caller]
+    pub fn refused_with_words(self, code: i32) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(code), ""), "{}", self.out);
+        self.out
+    }
+}
+
 impl From<Output> for Told {
     fn from(output: Output) -> Told {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -6,5 +6,6 @@ pub mod house;
 mod live;
 mod reading;
 mod shell;
+mod status;
 mod without_database;
 mod writing;

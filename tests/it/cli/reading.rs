@@ -51,6 +51,15 @@ fn the_history_is_filtered() {
         ("--since 2026-01-06T01:00:00Z --limit 1", &[8]),
         ("--limit 0 --im qq", &[1, 4, 7, 8]),
         ("--job berlin", &[]),
+        ("--state failed,unknown", &[5, 6]),
+        ("--state failed --state pending", &[5, 7]),
+        ("--state failed,unknown --job daily-report", &[]),
+        ("--target 123456", &[1, 4, 7]),
+        ("--target user:李四 --state sent", &[3]),
+        ("--until 2026-01-05", &[1, 2, 3]),
+        ("--since 2026-01-06T08:30 --until 2026-01-06T09:00", &[4, 5, 6]),
+        ("--job 每日晨报 --at 2026-01-06T08:30", &[5, 6]),
+        ("--at 2026-01-06", &[4, 5, 6]),
     ] {
         let mut found = ids(filter);
         let mut expected = expected.to_vec();
@@ -60,8 +69,113 @@ fn the_history_is_filtered() {
         assert_eq!(found, expected, "{filter}");
     }
     assert_eq!(house.run("history --job berlin").fine(), "no pushes\n");
+    assert_eq!(house.run("history --until 2020-01-01").fine(), "no pushes\n");
     let told = house.run("history --since yesterdayish").refused(64);
     assert!(told.starts_with("pushcron: --since: expected a time such as"), "{told}");
+}
+
+#[test]
+fn a_filter_with_a_word_that_nobody_knows_is_refused_with_a_near_one() {
+    let house = House::lived_in();
+    for (filter, told) in [
+        ("--job daily-reprot", "there is no job 'daily-reprot'; did you mean 'daily-report'?"),
+        ("--job zzz", "there is no job 'zzz'; `pushcron jobs` lists them"),
+        ("--im weixn", "no account and no push is of the im 'weixn'; did you mean 'weixin'?"),
+        ("--im ntfy", "no account and no push is of the im 'ntfy'; `pushcron accounts` lists those that have one"),
+        ("--account bot_qq_op", "there is no account 'bot_qq_op'; did you mean 'bot_qq_ops'?"),
+        ("--target 123465", "no push goes to the target '123465'; did you mean '123456'?"),
+        ("--target group:12345", "no push goes to the target 'group:12345'; did you mean 'group:123456'?"),
+    ] {
+        for more in ["", " --json", " --not-sent", " --follow"] {
+            let told_here = house.run(&format!("history {filter}{more}")).refused(1);
+            assert_eq!(told_here, format!("pushcron: {told}\n"), "{filter}{more}");
+        }
+    }
+    // What is known, and has no push, is no slip.
+    for filter in ["--im telegram", "--account 新账号", "--job berlin --state failed", "--im qq --job 每日晨报"]
+    {
+        assert_eq!(house.run(&format!("history {filter}")).fine(), "no pushes\n");
+    }
+    assert!(house.run("history --state failedd").refused(64).contains("'failed'"));
+    assert!(house.run("history --at 2026-01-06 --since 2026-01-05").refused(64).contains("--since"));
+    let told = house.run("history --since 2026-01-07 --until 2026-01-06").refused(64);
+    assert!(told.contains("--until is not later than --since"), "{told}");
+}
+
+#[test]
+fn who_did_not_get_it_and_why_is_one_question() {
+    let house = House::lived_in();
+    let ask = |words: &[&str]| house.run_words([&["history", "--not-sent"], words].concat());
+    let told = ask(&["--job", "每日晨报", "--at", "2026-01-06 08:30"]);
+    assert_eq!((told.code, told.err.as_str()), (Some(1), ""));
+    assert_snapshot!("history__not_sent", told.out);
+    let all_well = ask(&["--job", "每日晨报", "--at", "2026-01-05 08:30"]);
+    assert_eq!((all_well.code, all_well.out.as_str()), (Some(0), "all of it was sent\n"));
+    // What was missed has no push that could tell.
+    let missed = ask(&["--job", "daily-report", "--at", "2026-01-07 09:00"]);
+    assert_eq!(missed.code, Some(1));
+    let sentence = "daily-report: 2026-01-07 09:00 was missed: it was noticed too late, and only the latest";
+    assert!(missed.out.starts_with(sentence), "{}", missed.out);
+    let missed = ask(&["--since", "2026-01-05", "--until", "2026-01-07", "--json"]);
+    assert_eq!((missed.code, missed.err.starts_with(sentence)), (Some(1), true), "{}", missed.err);
+    let rows: Vec<Value> = serde_json::from_str(&missed.out).unwrap();
+    assert_eq!(rows.len(), 2);
+    // Of what nobody knows anything, it is not said that all is well.
+    let nothing = ask(&["--job", "daily-report", "--at", "2026-01-09 09:00"]);
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.out.contains("no daemon has run since"), "{}", nothing.out);
+    let nothing = ask(&["--job", "daily-report", "--at", "2026-01-05 10:00"]);
+    assert_eq!(nothing.code, Some(1));
+    assert!(nothing.out.contains("was not due at"), "{}", nothing.out);
+    let nothing = ask(&["--since", "2020-01-01", "--until", "2020-01-02"]);
+    assert_eq!((nothing.code, nothing.out.as_str()), (Some(0), "there were no pushes\n"));
+}
+
+#[test]
+fn a_table_is_as_wide_as_it_is_wanted_to_be() {
+    let house = House::lived_in();
+    let run = |line: &str, columns: &str| {
+        let mut command = house.command(line.split_whitespace());
+        crate::cli::house::Told::from(command.env("COLUMNS", columns).output().unwrap()).fine()
+    };
+    let why = "the connection broke after the request had left";
+    assert!(run("history", "200").contains(why));
+    assert_eq!(run("history", "many"), run("history", "80"));
+    for width in ["60", "80", "100", "130"] {
+        let table = run("history --state failed,unknown,sent", width);
+        let most: usize = width.parse().unwrap();
+        assert!(table.lines().all(|line| line.width() <= most), "{width}: {table}");
+        // To whom, and what became of it, is there whatever else is not.
+        let titles = table.lines().next().unwrap();
+        assert!(titles.contains("target") && titles.contains("state") && titles.contains("why"), "{width}: {table}");
+        assert!(table.contains("user:张三@微信") || most < 80, "{width}: {table}");
+    }
+    let wide = house.run("history --wide").fine();
+    for told in [why, "tries", "late", "account", "user:张三@微信", "get_status"] {
+        assert_eq!(wide.contains(told), told != "get_status", "{told}: {wide}");
+    }
+    assert!(house.run("accounts --wide").fine().contains("Connection refused (os error 111)"));
+}
+
+#[test]
+fn everything_about_a_push_is_shown() {
+    let house = House::lived_in();
+    assert_snapshot!("show__failed", house.run("show 5").fine());
+    assert_snapshot!("show__retried", house.run("show 4").fine());
+    assert_snapshot!("show__open_and_outside_any_job", house.run("show 7 8").fine());
+    let told: Value = serde_json::from_str(&house.run("show 6 --json").fine()).unwrap();
+    assert_eq!((&told[0]["job"], &told[0]["message"]["text"]), (&"每日晨报".into(), &"hello".into()));
+    assert_eq!(told[0]["fire"]["pushes"][0]["attempts"][0]["outcome"], "unknown");
+    // The others are shown all the same.
+    let run = house.run("show 99 6");
+    assert_eq!(
+        (run.code, run.err.as_str()),
+        (Some(1), "pushcron: there is no push 99; `pushcron history` lists them\n")
+    );
+    assert!(run.out.contains("push 6 to weixin user:李四 is unknown"), "{}", run.out);
+    // Nothing is advised that could arrive twice.
+    let told = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("look at the chat, then `pushcron resolve 6 sent|failed`"), "{told}");
 }
 
 #[test]

@@ -200,6 +200,8 @@ fn without_a_database_verbs_say_what_to_do() {
     for line in [
         "accounts",
         "history",
+        "status",
+        "show 1",
         "explain a 09:00",
         "fire a",
         "retry 1",

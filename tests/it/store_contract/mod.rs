@@ -105,6 +105,9 @@ on_every_backend! {
         every_view_has_its_columns_even_when_empty
         history_tells_account_rule_answer_and_lateness
         each_filter_filters
+        one_push_is_told_with_all_that_hangs_on_it
+        what_did_not_fire_is_told_by_its_time
+        how_things_stand_is_told_in_numbers
         pages_are_newest_first
         everything_is_read_in_pages_whatever_the_filter
         where_pushes_stand_is_read_in_pages

@@ -76,8 +76,20 @@ pub async fn each_filter_filters(world: Arc<World>) {
         (Filter { job: Some("other".to_owned()), ..all.clone() }, waiting),
         (Filter { im: Some("weixin".to_owned()), ..all.clone() }, waiting),
         (Filter { account: Some("bot_w".to_owned()), ..all.clone() }, waiting),
-        (Filter { state: Some(PushState::Unknown), ..all.clone() }, unknown),
-        (Filter { state: Some(PushState::Pending), ..all.clone() }, waiting),
+        (Filter { states: vec![PushState::Unknown], ..all.clone() }, unknown),
+        (Filter { states: vec![PushState::Pending], ..all.clone() }, waiting),
+        (Filter { states: vec![PushState::Unknown, PushState::Failed], ..all.clone() }, unknown),
+        (
+            Filter {
+                states: vec![PushState::Unknown, PushState::Pending],
+                job: Some("other".to_owned()),
+                ..all.clone()
+            },
+            waiting,
+        ),
+        (Filter { states: vec![PushState::Sent, PushState::Unknown], since: Some(at(0)), ..all.clone() }, unknown),
+        (Filter { states: vec![PushState::Retrying, PushState::Pending], ..all.clone() }, waiting),
+        (Filter { targets: vec!["user:1".to_owned(), "group:1".to_owned()], ..all.clone() }, waiting),
         (Filter { since: Some(at(50)), ..all.clone() }, waiting),
         (Filter { since: Some(at(0)), until: Some(at(49)), ..all.clone() }, unknown),
         (Filter { push_id: Some(unknown), ..all.clone() }, unknown),
@@ -149,9 +161,9 @@ pub async fn everything_is_read_in_pages_whatever_the_filter(world: Arc<World>) 
         (Filter { job: Some("daily".to_owned()), since: Some(at(1)), ..all.clone() }, 4),
         (Filter { since: Some(at(0)), ..all.clone() }, 10),
         (Filter { since: Some(at(0)), until: Some(at(3)), ..all.clone() }, 9),
-        (Filter { state: Some(PushState::Failed), ..all.clone() }, 5),
-        (Filter { state: Some(PushState::Pending), ..all.clone() }, 5),
-        (Filter { state: Some(PushState::Sent), ..all.clone() }, 1),
+        (Filter { states: vec![PushState::Failed], ..all.clone() }, 5),
+        (Filter { states: vec![PushState::Pending], ..all.clone() }, 5),
+        (Filter { states: vec![PushState::Sent], ..all.clone() }, 1),
         (Filter { im: Some("qq".to_owned()), ..all.clone() }, 11),
         (Filter { account: Some("bot_a".to_owned()), ..all.clone() }, 6),
     ] {
@@ -461,4 +473,55 @@ pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<
     world.store.settle(vec![Settle { push_id: failed, next }], at(-50)).await.unwrap();
     let ends = all(last, None).await;
     assert_eq!((counts(&ends), ends.last), (vec![("expired", 1)], last + 1));
+}
+
+pub async fn one_push_is_told_with_all_that_hangs_on_it(world: Arc<World>) {
+    let id = world.ended("unknown", Next::Unknown { reason: Reason::Unreadable }).await;
+    let story = world.store.push_story(id).await.unwrap().unwrap();
+    assert_eq!((story.job.as_deref(), story.ordinal), (Some("unknown"), 0));
+    assert_eq!((&story.message["kind"], &story.message["text"]), (&json!("text"), &json!("hello")));
+    assert_eq!(story.timezone.as_deref(), Some("Asia/Shanghai"));
+    assert_eq!((story.fire.pushes.len(), story.fire.pushes[0].id), (1, id));
+    assert_eq!(story.fire.pushes[0].attempts.len(), 1);
+    assert_eq!(world.store.push_story(id + 1).await.unwrap(), None);
+}
+
+pub async fn what_did_not_fire_is_told_by_its_time(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(10)).await;
+    let missed = NewFire { decision: Decision::Missed, reason: Some(Reason::MisfireSkip), ..fire(&daily, at(10)) };
+    let gap = NewFire { count: 5, until_at: Some(at(24)), due_at: at(20), ..missed.clone() };
+    for (fire, next) in [(missed, at(20)), (gap, at(30))] {
+        let cursor = cursor(&daily, fire.due_at, next);
+        world.store.record_fires(vec![fire], vec![cursor], at(40)).await.unwrap();
+    }
+    let of = async |job: Option<&str>, from: i64, until: i64| {
+        let found = world.store.unfired(job, Some(at(from)), Some(at(until)), 10).await.unwrap();
+        found.into_iter().map(|unfired| unfired.due_at).collect::<Vec<_>>()
+    };
+    assert_eq!(of(None, 0, 40).await, [at(20), at(10)]);
+    assert_eq!(of(Some("daily"), 10, 10).await, [at(10)]);
+    assert_eq!(of(None, 22, 23).await, [at(20)], "a gap that reaches into the time");
+    assert_eq!(of(None, 25, 40).await, []);
+    assert_eq!(of(Some("bystander"), 0, 40).await, []);
+    let all = world.store.unfired(None, None, None, 1).await.unwrap();
+    assert_eq!((all.len(), all[0].count, all[0].reason.as_str()), (1, 5, "misfire_skip"));
+}
+
+pub async fn how_things_stand_is_told_in_numbers(world: Arc<World>) {
+    world.ended("unknown", Next::Unknown { reason: Reason::Unreadable }).await;
+    world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
+    world.waiting("waiting").await;
+    let now = at(0);
+    let before = world.store.situation(now, at(-3600)).await.unwrap();
+    assert_eq!((before.open, before.unknown, before.failed), (1, 1, 1), "{before:?}");
+    assert_eq!((before.active_jobs, before.paused_jobs), (4, 0));
+    assert_eq!(world.store.situation(now, at(3600)).await.unwrap().failed, 0, "that was not lately");
+    let next = before.next_fire.unwrap();
+    world.store.set_paused(&next.job, true, now).await.unwrap();
+    let after = world.store.situation(now, at(-3600)).await.unwrap();
+    assert_eq!((after.active_jobs, after.paused_jobs), (3, 1));
+    assert_ne!(after.next_fire.unwrap().job, next.job);
+    world.store.set_paused(&next.job, false, now).await.unwrap();
+    assert_eq!(world.store.known_targets().await.unwrap(), ["group:123456"]);
 }

@@ -1,0 +1,55 @@
+//! Everything about one push.
+
+use super::refusal::{Kind, Refusal};
+use crate::domain::{PushState, UtcMs};
+use crate::store::History;
+pub use crate::store::{PushRecord, PushStory};
+
+/// The push of that id with all that hangs on it.
+///
+/// # Errors
+///
+/// When there is none.
+pub async fn push(store: &dyn History, push_id: i64) -> Result<PushStory, Refusal> {
+    let missing = || format!("there is no push {push_id}; `pushcron history` lists them");
+    store.push_story(push_id).await?.ok_or_else(|| Refusal::new(Kind::NotFound, missing()))
+}
+
+/// The push itself, of a story that has one.
+pub fn record(story: &PushStory) -> Option<&PushRecord> {
+    story.fire.pushes.first()
+}
+
+/// What a person can do about a push, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// It is over, and well.
+    Nothing,
+    /// Look at the chat first: a repetition might arrive as a second one.
+    LookFirst,
+    /// Try it again, once what stood in its way is mended.
+    Retry,
+    /// It will be tried by itself, and can be ended.
+    Wait,
+}
+
+/// What can be done about a push in this state. A repetition is never advised where the message may be there already.
+pub fn advice(state: PushState, perhaps_sent: bool) -> Advice {
+    match state {
+        PushState::Sent => Advice::Nothing,
+        PushState::Unknown => Advice::LookFirst,
+        PushState::Failed | PushState::Expired | PushState::Cancelled if perhaps_sent => Advice::LookFirst,
+        PushState::Failed | PushState::Expired | PushState::Cancelled => Advice::Retry,
+        PushState::Pending | PushState::Sending | PushState::Retrying => Advice::Wait,
+    }
+}
+
+/// Whether an attempt ended without a word on whether it arrived.
+pub fn perhaps_sent(push: &PushRecord) -> bool {
+    push.attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("unknown"))
+}
+
+/// The instant up to which a push is tried, while it is open.
+pub fn given_up_at(push: &PushRecord) -> Option<UtcMs> {
+    (!push.state.is_final()).then_some(push.expires_at)
+}

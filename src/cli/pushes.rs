@@ -1,0 +1,213 @@
+//! Pushes as people see them: a table that comes page by page, and its summary.
+
+use std::io::{self, Write};
+
+use super::args::Show;
+use super::lines::wrapped;
+use super::render::{Cell, Column, Screen, Tone, Widths};
+use super::rows::state;
+use crate::answers::history::{PAGE, PushLine, Summary, Tally, instants};
+use crate::answers::rows::{Instants, Row, Table, rows};
+use crate::answers::words::brief_ms;
+
+/// Prints pushes for people, with a summary.
+///
+/// # Errors
+///
+/// When `out` takes no more.
+pub fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table) -> io::Result<()> {
+    let mut people = People::new(show, zone, Told::default());
+    people.write(out, table)?;
+    people.finish(out, None)
+}
+
+/// What the question says already, so that no column needs to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    pub job: bool,
+    pub due: bool,
+    pub target: bool,
+}
+
+/// Pushes for people, page by page: the first page settles the widths of all. What the summary needs is counted on
+/// the way.
+pub struct People<'a> {
+    show: Show,
+    zone: &'a str,
+    layout: Layout,
+    shape: Option<(Instants, Widths)>,
+    tally: Tally,
+}
+
+impl People<'_> {
+    pub fn new(show: Show, zone: &str, told: Told) -> People<'_> {
+        People { show, zone, layout: Layout::new(show, told), shape: None, tally: Tally::default() }
+    }
+
+    /// # Errors
+    ///
+    /// When `out` takes no more.
+    pub fn write(&mut self, out: &mut dyn Write, page: &Table) -> io::Result<()> {
+        if page.rows.is_empty() {
+            return Ok(());
+        }
+        self.tally.count(page);
+        let is_first = self.shape.is_none();
+        let (instants, widths) = self.shape.get_or_insert_with(|| {
+            let mut instants = instants(self.show.utc, self.zone, page);
+            if page.rows.len() as u64 == PAGE {
+                instants = instants.with_seconds();
+            }
+            // A column that is empty here may hold something in a page to come.
+            let widths = self.layout.widths(&instants, page, page.rows.len() as u64 == PAGE);
+            (instants, widths)
+        });
+        if is_first {
+            self.layout.write_titles(out, widths)?;
+        }
+        rows(page).try_for_each(|row| self.layout.write(out, widths, instants, row))
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.shape.is_none()
+    }
+
+    /// # Errors
+    ///
+    /// When `out` takes no more.
+    pub fn finish(&self, out: &mut dyn Write, limit: Option<u64>) -> io::Result<()> {
+        let summary = match &self.shape {
+            None => "no pushes".to_owned(),
+            Some((instants, _)) => format!("{}; {}", in_a_line(&self.tally.summary(), limit), instants.told()),
+        };
+        for line in wrapped(&summary, self.show.screen().width) {
+            writeln!(out, "{line}")?;
+        }
+        out.flush()
+    }
+}
+
+/// Which columns there are, and the place where they go.
+pub struct Layout {
+    screen: Screen,
+    columns: Vec<Column>,
+    told: Told,
+}
+
+impl Layout {
+    pub fn new(show: Show, told: Told) -> Layout {
+        let columns = told.leave_out(vec![
+            Column::kept("id").right(),
+            Column::instant("due", 180),
+            Column::ranked("job", 150, 12),
+            Column::ranked("im", 1, 8).spare(),
+            Column::ranked("target", 210, 12),
+            Column::kept("state"),
+            Column::ranked("tries", 2, 5).right().spare(),
+            Column::ranked("late", 3, 8).right().spare(),
+            Column::ranked("account", 100, 8),
+            Column::ranked("why", 200, 15),
+        ]);
+        Layout { screen: show.screen(), columns, told }
+    }
+
+    /// Widths that suit these rows, and with `room` those to come.
+    pub fn widths(&self, instants: &Instants, page: &Table, room: bool) -> Widths {
+        let mut cells: Vec<Vec<Cell>> = rows(page).map(|row| self.cells(instants, row)).collect();
+        if !room {
+            return Widths::snug(self.screen, &self.columns, &cells);
+        }
+        // Lines to come have higher ids, of which no digit may be cut: a person types them.
+        cells.push(vec![Cell::new("12345678")]);
+        Widths::with_room(self.screen, &self.columns, &cells)
+    }
+
+    /// # Errors
+    ///
+    /// When `out` takes no more.
+    pub fn write_titles(&self, out: &mut dyn Write, widths: &Widths) -> io::Result<()> {
+        widths.write_titles(out, self.screen, &self.columns)
+    }
+
+    /// # Errors
+    ///
+    /// When `out` takes no more.
+    pub fn write(&self, out: &mut dyn Write, widths: &Widths, instants: &Instants, row: Row) -> io::Result<()> {
+        widths.write(out, self.screen, &self.columns, &self.cells(instants, row))
+    }
+
+    fn cells(&self, instants: &Instants, row: Row) -> Vec<Cell> {
+        let line = PushLine::of(row);
+        let late = line.lateness_ms.map(brief_ms).unwrap_or_default();
+        let job = line.job.as_ref().map_or_else(|| Cell::new("-").tone(Tone::Faint), Cell::new);
+        self.told.leave_out(vec![
+            Cell::new(&line.id),
+            Cell::new(instants.shown(line.due_at, Some(&line.timezone))),
+            job,
+            Cell::new(&line.im),
+            Cell::new(&line.target),
+            state(&line.state),
+            Cell::new(&line.attempts),
+            Cell::new(late),
+            Cell::new(&line.account),
+            Cell::new(&line.why),
+        ])
+    }
+}
+
+impl Told {
+    /// Of a thing for each column, those that are wanted.
+    fn leave_out<T>(self, all: Vec<T>) -> Vec<T> {
+        let unwanted = |index: usize| match index {
+            1 => self.due,
+            2 => self.job,
+            4 => self.target,
+            _ => false,
+        };
+        all.into_iter().enumerate().filter(|(index, _)| !unwanted(*index)).map(|(_, one)| one).collect()
+    }
+}
+
+/// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
+fn in_a_line(summary: &Summary, limit: Option<u64>) -> String {
+    let states: Vec<String> =
+        summary.states.iter().map(|(state, count)| format!("{count} {}", state.as_str())).collect();
+    let all = if summary.pushes == 1 { "1 push".to_owned() } else { format!("{} pushes", summary.pushes) };
+    let cut = if limit == Some(summary.pushes) { " (the newest; more with --limit)" } else { "" };
+    let late = match (summary.median_lateness_ms, summary.most_lateness_ms) {
+        (Some(median), Some(most)) => {
+            format!("; late by {} at the median, {} at most", brief_ms(median), brief_ms(most))
+        }
+        _ => String::new(),
+    };
+    format!("{all}{cut}: {}{late}", states.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_later_page_shows_its_ids_whole_and_the_summary_counts_all_pages() {
+        let columns = ["id", "due_at", "job", "state", "lateness_ms"].map(str::to_owned).to_vec();
+        let line = |id: u64| -> Vec<Value> {
+            vec![id.into(), "2026-01-01T00:00:00.000Z".into(), "j".into(), "sent".into(), (id % 7).into()]
+        };
+        let page = |ids: std::ops::Range<u64>| Table { columns: columns.clone(), rows: ids.map(line).collect() };
+        let show = Show { utc: true, wide: true, ..Show::default() };
+        let (mut people, mut out) = (People::new(show, "UTC", Told::default()), Vec::new());
+        people.write(&mut out, &page(1..PAGE + 1)).unwrap();
+        people.write(&mut out, &page(10_000_000..10_000_007)).unwrap();
+        people.finish(&mut out, None).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.lines().count(), PAGE as usize + 9);
+        assert!(out.contains("\n10000006  2026-01-01 00:00:00"), "{out}");
+        assert!(
+            out.ends_with("1007 pushes: 1007 sent; late by 3ms at the median, 6ms at most; times in UTC\n"),
+            "{out}"
+        );
+    }
+}
