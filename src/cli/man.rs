@@ -77,6 +77,10 @@ mod tests {
                 assert_eq!(headings, 1, "{name} {section}: {text}");
             }
             assert!(text.contains(&format!("\"pushcron {}\"", crate::domain::version::VERSION)), "{name}: {text}");
+            // What apropos reads: one line, the name, and a minus sign.
+            let (_, line) = text.split_once(".SH NAME\n").unwrap();
+            let page = name.rsplit_once('.').unwrap().0.replace('-', "\\-");
+            assert!(line.starts_with(&format!("{page} \\- ")), "{name}: {line}");
             assert!(!text.contains("SH EXTRA"), "{name}");
         }
     }

@@ -112,8 +112,11 @@ for path in README.md CHANGELOG.md SECURITY.md changelog.Debian.gz copyright con
     grep -q " ./usr/share/doc/pushcron/$path$" "$home/contents" || fail "the Debian package lacks $path"
 done
 if have lintian lintian; then
-    # What is known and meant: a debug binary, no address to write to yet, nobody's bug number, no sources to patch.
-    lintian --allow-root --fail-on error,warning --suppress-tags unstripped-binary-or-object,bogus-mail-host,initial-upload-closes-no-bugs,mail-address-loops-or-bounces "$package" ||
+    # What is known and meant: a debug binary, no address to write to yet, nobody's bug number, scripts by hand since cargo-deb
+    # knows no debhelper, a configuration that only the service reads, and a changelog under the name that pages link to.
+    meant=(unstripped-binary-or-object bogus-mail-host bogus-mail-host-in-debian-changelog mail-address-loops-or-bounces
+        initial-upload-closes-no-bugs maintainer-script-calls-systemctl non-standard-file-perm wrong-name-for-upstream-changelog)
+    lintian --allow-root --fail-on error,warning --suppress-tags "$(IFS=,; echo "${meant[*]}")" "$package" ||
         fail "lintian on $package"
 else
     skipped 'lintian on the Debian package'

@@ -11,7 +11,7 @@ pub fn page(program: &Command, verb: &Command) -> String {
     let name = verb.get_display_name().unwrap_or(verb.get_name());
     let mut paper = Paper::new(name, "1", "pushcron manual");
     let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-    paper.heading("NAME").paragraph(&format!("{name} \u{2014} {about}"));
+    paper.name(name, &about);
 
     paper.heading("SYNOPSIS");
     let usage = verb.clone().render_usage().to_string();

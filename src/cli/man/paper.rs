@@ -18,6 +18,12 @@ impl Paper {
         paper
     }
 
+    /// What `apropos` finds, in the only form that it reads.
+    pub fn name(&mut self, name: &str, about: &str) -> &mut Paper {
+        self.heading("NAME").0.text([roman(format!("{name} - {about}"))]);
+        self
+    }
+
     pub fn heading(&mut self, heading: &str) -> &mut Paper {
         self.0.control("SH", [heading]);
         self

@@ -40,7 +40,7 @@ pub fn page() -> String {
     let schema = config::schema(&specs());
     let definitions = &schema["$defs"];
     let mut paper = Paper::new("pushcron.yaml", "5", "pushcron manual");
-    paper.heading("NAME").paragraph("pushcron.yaml \u{2014} who sends what to whom, and when");
+    paper.name("pushcron.yaml", "who sends what to whom, and when");
     paper
         .heading("DESCRIPTION")
         .paragraph("pushcron(1) reads one YAML file, several, or the `*.yaml` and `*.yml` files of a directory in the order of their names, as one configuration. It is taken whole or refused whole, by `pushcron check` with the place of every problem.")
