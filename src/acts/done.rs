@@ -51,6 +51,11 @@ pub enum Done {
     BackedUp {
         file: PathBuf,
     },
+    /// A list of days, which is in force where the files are loaded next.
+    Imported {
+        calendar: String,
+        file: PathBuf,
+    },
     /// `contact` is the one to whom the account can write, where there is just one.
     LoggedIn {
         account: String,
@@ -74,6 +79,7 @@ impl Done {
             | Done::Defined { .. }
             | Done::Removed { .. }
             | Done::BackedUp { .. }
+            | Done::Imported { .. }
             | Done::LoggedIn { .. } => &[],
         }
     }

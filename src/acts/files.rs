@@ -84,7 +84,7 @@ impl Files {
         Ok(Proposal { jobs, doubts, expected: Vec::new() })
     }
 
-    fn around(&self) -> LoadEnvironment {
+    pub(super) fn around(&self) -> LoadEnvironment {
         LoadEnvironment { needs_credentials: false, ..LoadEnvironment::of_process(self.now) }
     }
 }

@@ -3,6 +3,7 @@
 
 mod actor;
 mod by_hand;
+mod calendars;
 mod copies;
 mod done;
 mod files;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, LoadEnvironment};
+use crate::config::{self, ForeignList, LoadEnvironment};
 use crate::domain::{Database, PushState, Trigger, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::login::{LoginDialog, LoginEvent};
@@ -155,6 +155,26 @@ async fn what_cannot_be_is_refused_with_whose_fault_it_is_and_changes_nothing() 
     let refused = person.add("cup", json!({ "every": "1h" })).await.unwrap_err();
     assert!(refused.kind == Kind::BadConfig && refused.problems[0].file.ends_with("jobs.yaml"), "{refused:?}");
     assert_eq!(person.store.verb_jobs().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_list_of_days_is_taken_whole_or_refused_with_what_is_wrong_and_nothing_is_written() {
+    let person = Person::new().await;
+    let path = person.dir.path().join("feed.yaml");
+    let list = ForeignList { path: &path, name: "own", year: None, work_if: None };
+    let import = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        person.files().import(&list, false, &Actor::CommandLine { uid: 7 })
+    };
+    let file = person.dir.path().join("calendars/own.yaml");
+    let refused = import("covers: 2098\nyears: {2098: {rest: [13-01]}}\n").unwrap_err();
+    assert!(!refused.problems.is_empty() && refused.to_string() == "the list was not taken", "{refused:?}");
+    assert!(!file.exists());
+    let done = import("covers: 2098\nyears: {2098: {rest: [01-01]}}\n").unwrap();
+    assert_eq!(done, Done::Imported { calendar: "own".to_owned(), file: file.clone() });
+    let before = std::fs::read(&file).unwrap();
+    assert_eq!(import("covers: 2100\nyears: {2100: {rest: [01-01]}}\n").unwrap_err().kind, Kind::NotAllowed);
+    assert_eq!(std::fs::read(&file).unwrap(), before, "a year between has no list");
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ impl Refusal {
         Refusal { kind, text: text.into(), problems: Vec::new() }
     }
 
+    /// In other words, with the same problems.
+    pub fn instead_of(self, text: &str) -> Refusal {
+        Refusal { text: text.to_owned(), ..self }
+    }
+
     /// An error with its causes.
     pub fn of(kind: Kind, error: &(dyn Error + 'static)) -> Refusal {
         Refusal::new(kind, with_causes(error))

@@ -9,12 +9,12 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::context::Context;
+use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::render;
 use super::say::say;
 use crate::answers::calendar::{Holiday, Year};
-use crate::config::{ForeignList, ImportError};
-use crate::policy::calendar::objections;
+use crate::config::ForeignList;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -64,28 +64,12 @@ impl CalendarVerb {
             Act::Import { file, name, year, work_if, past } => {
                 let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let name = name.as_deref().unwrap_or(&stem);
-                import(context, &ForeignList { path: file, name, year: *year, work_if: work_if.as_deref() }, *past)
+                let list = ForeignList { path: file, name, year: *year, work_if: work_if.as_deref() };
+                say(in_words(&context.files().import(&list, *past, &context.actor())?));
+                Ok(Exit::Done)
             }
         }
     }
-}
-
-fn import(context: &Context, list: &ForeignList<'_>, past: bool) -> Result<Exit, Failure> {
-    let refused = |objection: &str| Failure::new(Exit::Failed, format!("the list was not taken: {objection}"));
-    let imported = context.import_calendar(list)?.map_err(|error| match error {
-        ImportError::Refused(errors) => Failure::from(errors).instead_of("the list was not taken"),
-        ImportError::Objection(objection) => refused(&objection),
-    })?;
-    if let Some(before) = &imported.before {
-        let today = context.now().to_jiff().to_zoned(TimeZone::system()).date();
-        if let [first, ..] = &objections(before, &imported.after, today, past)[..] {
-            return Err(refused(first));
-        }
-    }
-    let shown = imported.path.display();
-    imported.write().map_err(|error| Failure::new(Exit::Failed, format!("{shown} cannot be written: {error}")))?;
-    say(format!("{shown} holds {} now; a running daemon takes it at its next reload", list.name));
-    Ok(Exit::Done)
 }
 
 fn show(context: &Context, name: &str, year: Option<i16>, json: bool) -> Result<Exit, Failure> {

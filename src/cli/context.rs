@@ -14,10 +14,7 @@ use crate::answers::jobs::or_not_loaded;
 use crate::answers::next::{self, KnownOfJobs};
 use crate::answers::refusal::Refusal;
 use crate::clock::SharedClock;
-use crate::config::{
-    self, Config, ConfigErrors, DatabaseLocation, ForeignList, ImportError, ImportedList, LoadEnvironment, Problem,
-    Scenario,
-};
+use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Problem, Scenario};
 use crate::daemon::Options;
 use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
@@ -75,23 +72,6 @@ impl Context {
     pub fn calendar(&self, name: &str) -> Result<Calendar, ConfigErrors> {
         let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::calendar(&self.config_paths(), name, &senders::specs(), &around)
-    }
-
-    /// A list of days of somebody's, as it would hold beside the first of the files.
-    ///
-    /// # Errors
-    ///
-    /// When there is no file beside which it could lie.
-    pub fn import_calendar(&self, list: &ForeignList<'_>) -> Result<Result<ImportedList, ImportError>, Failure> {
-        let paths = self.config_paths();
-        let Some(first) = paths.first() else {
-            let problem = "there is no configuration beside which the list could lie: name one with -c";
-            return Err(Failure::new(Exit::Usage, problem));
-        };
-        let directory = if first.is_dir() { first } else { first.parent().unwrap_or(Path::new("")) };
-        let path = directory.join("calendars").join(format!("{}.yaml", list.name));
-        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
-        Ok(config::import_calendar(&paths, list, path, &senders::specs(), &around))
     }
 
     /// The present of the database: now, or the last moment of what a simulation wrote.

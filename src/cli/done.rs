@@ -31,6 +31,9 @@ pub fn in_words(done: &Done) -> String {
         Done::Defined { jobs } => lines(jobs.iter().map(defined)),
         Done::Removed { jobs } => lines(jobs.iter().map(removed)),
         Done::BackedUp { file } => format!("copied to {}", escaped(&file.to_string_lossy())),
+        Done::Imported { calendar, file } => {
+            format!("{} holds {calendar} now; a running daemon takes it at its next reload", file.display())
+        }
         Done::LoggedIn { account, platform_id, contact, kept_in } => {
             let writes =
                 contact.as_ref().map(|contact| format!("; it can write to user {contact}")).unwrap_or_default();

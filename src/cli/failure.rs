@@ -50,11 +50,6 @@ impl Failure {
         Failure::new(exit, with_causes(error))
     }
 
-    /// With other words for what came to nothing, and the same problems before them.
-    pub fn instead_of(self, text: &str) -> Failure {
-        Failure { text: text.to_owned(), ..self }
-    }
-
     /// Why, without the program's name.
     pub fn why(&self) -> &str {
         &self.text

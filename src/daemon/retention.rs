@@ -120,7 +120,7 @@ impl Retention {
 
     /// At the start: a clock that leaps afterwards is noticed.
     pub async fn look_at_clock(&self) {
-        if let Err(error) = self.surely_now().await {
+        if let Err(error) = self.look().await {
             debug!(%error, "how the clock has run cannot be noted now");
         }
     }
@@ -139,18 +139,18 @@ impl Retention {
 
     async fn delete(&self, settings: &DaemonSettings, is_time: bool) -> Result<(), StoreError> {
         // Every hour, so that a restart finds how the clock has run.
-        let now = self.surely_now().await?;
+        let course = self.look().await?;
         if is_time {
-            self.by_age(settings.keep_history, now).await?;
-            self.by_count(settings.max_history_rows, now).await?;
+            self.by_age(settings.keep_history, &course).await?;
+            self.by_count(settings.max_history_rows, &course).await?;
         }
-        self.by_size(settings.max_database_size, now).await
+        self.by_size(settings.max_database_size, &course).await
     }
 
-    /// The hour that has surely come. By a clock that leapt ahead, and is put back one day, what was deleted could be called
-    /// for again.
-    async fn surely_now(&self) -> Result<UtcMs, StoreError> {
-        let known = *self.course.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Notes how the clock has run until now. By a clock that leapt ahead, and is put back one day, what was deleted could be
+    /// called for again.
+    async fn look(&self) -> Result<ClockCourse, StoreError> {
+        let known = self.course.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.clock.reading();
         let course = match known {
             Some((course, looked_at)) => course.looked(now.wall, now.moment.since(looked_at)),
@@ -159,8 +159,8 @@ impl Retention {
         // What cannot be written is no JSON of numbers.
         let kept = serde_json::to_string(&course).unwrap_or_default();
         self.store.save_state("", CLOCK_COURSE, &kept, now.wall).await?;
-        *self.course.lock().unwrap_or_else(PoisonError::into_inner) = Some((course, now.moment));
-        Ok(course.believed())
+        *self.course.lock().unwrap_or_else(PoisonError::into_inner) = Some((course.clone(), now.moment));
+        Ok(course)
     }
 
     /// As an earlier process left it, or else from its last record.
@@ -172,25 +172,25 @@ impl Retention {
         Ok(ClockCourse::since(self.store.last_recorded_at().await?.unwrap_or(now)))
     }
 
-    async fn by_age(&self, keep: Duration, now: UtcMs) -> Result<(), StoreError> {
-        let (before, mut gone) = (now - keep, Pruned::default());
+    async fn by_age(&self, keep: Duration, course: &ClockCourse) -> Result<(), StoreError> {
+        let (before, mut gone) = (course.before(keep), Pruned::default());
         while self.step(before, STEP, &mut gone).await? {}
         tell(gone, "keep_history");
         Ok(())
     }
 
-    async fn by_count(&self, most: Option<u64>, now: UtcMs) -> Result<(), StoreError> {
+    async fn by_count(&self, most: Option<u64>, course: &ClockCourse) -> Result<(), StoreError> {
         let Some(most) = most else { return Ok(()) };
         let excess = self.store.finished_pushes().await?.saturating_sub(most);
-        let (before, mut gone) = (now - YOUNG, Pruned::default());
+        let (before, mut gone) = (course.before(YOUNG), Pruned::default());
         while gone.pushes < excess && self.step(before, STEP.min(excess - gone.pushes), &mut gone).await? {}
         tell(gone, "max_history_rows");
         Ok(())
     }
 
-    async fn by_size(&self, most: Option<u64>, now: UtcMs) -> Result<(), StoreError> {
+    async fn by_size(&self, most: Option<u64>, course: &ClockCourse) -> Result<(), StoreError> {
         let Some(most) = most else { return Ok(()) };
-        let (before, mut gone) = (now - YOUNG, Pruned::default());
+        let (before, mut gone) = (course.before(YOUNG), Pruned::default());
         let mut used_bytes = self.store.database_stats().await?.used_bytes;
         while used_bytes > most && self.step(before, STEP, &mut gone).await? {
             used_bytes = self.store.database_stats().await?.used_bytes;

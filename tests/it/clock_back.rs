@@ -1,11 +1,12 @@
 //! A clock that is put back: what had fired stays fired, what had not is decided anew, and nothing else changes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::world::{START, World, account, cron, job};
 use pushcron::clock::Clock;
-use pushcron::domain::{Schedule, UtcMs};
+use pushcron::domain::{Calendar, DayRule, Schedule, UtcMs};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -69,6 +70,43 @@ async fn what_fired_and_was_deleted_by_a_clock_that_stood_ahead_does_not_fire_ag
 
     let explain = world.said(&["explain", "minute", "2026-01-01T01:02:00Z", "--json"]);
     assert!(explain.contains("its row is not kept any more (keep_history)"), "{explain}");
+}
+
+/// What a job with lists of days left out is no part of what fired, however its neighbours lie.
+#[tokio::test]
+async fn days_that_a_job_left_out_and_pruning_passed_over_fire_once_it_says_otherwise() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let every_day = job("daily", cron("0 2 * * *"));
+    let list = Arc::new(Calendar { name: "own".to_owned(), ..Calendar::default() });
+    let days = DayRule { workdays: Some(list.reference()), ..DayRule::default() };
+    let workdays = pushcron::domain::Job { days: Some(Box::new(days)), ..every_day.clone() };
+    world.load(&[workdays]).await;
+    // From a Thursday to the Wednesday after next, the clock stands right as far as anybody knows.
+    let day_by_day = async |world: &mut World| {
+        for _ in 0..13 {
+            world.clock.advance(seconds(3601));
+            world.scheduler.run_once().await.unwrap();
+            world.settled().await;
+            world.clock.advance(DAY - seconds(3601));
+            world.scheduler.run_once().await.unwrap();
+            world.settled().await;
+        }
+    };
+    day_by_day(&mut world).await;
+    assert_eq!(world.platform.count(), 9);
+    prune(&world, seconds(3600)).await;
+    world.expect("select count(*) from fires where decision = 'fired'", &[&["0"]]).await;
+
+    world.clock.step_wall_to(START);
+    world.scheduler.run_once().await.unwrap();
+    world.load(&[every_day]).await;
+    day_by_day(&mut world).await;
+    assert_eq!(doubled(&world), [], "what fired is known beyond its row");
+    let (weekend, fired) = (
+        "select group_concat(substr(due_at, 9, 2), ' ') from fires where decision = 'fired' order by due_at",
+        "03 04 10 11",
+    );
+    world.expect(weekend, &[&[fired]]).await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["domain", "clock", "policy", "store", "senders", "media", "program"]),
     ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
     ("answers", &["domain", "clock", "zone", "policy", "config", "store", "senders"]),
-    ("acts", &["domain", "clock", "zone", "config", "store", "senders", "media", "engine", "answers"]),
+    ("acts", &["domain", "clock", "zone", "policy", "config", "store", "senders", "media", "engine", "answers"]),
     ("logging", &["domain", "clock"]),
     (
         "daemon",
