@@ -1,9 +1,11 @@
 //! What fired and has no row any more: it must not fire again where the clock is put back to before its instant.
 //!
 //! Rows go in the order of their instants, so that what fired of a job lies in stretches, one as a rule. What did not fire
-//! ends a stretch: under a clock that stood ahead much is missed that is still to come when the clock is set.
+//! ends a stretch: under a clock that stood ahead much is missed that is still to come when the clock is set. So does a day
+//! of which there was no row, where the job left days out: by other lists it may be called for.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cells::{At, instant, instant_of_meta, text};
 use super::fault::Result;
@@ -26,6 +28,41 @@ struct Stretch {
     fired: bool,
     from: UtcMs,
     until: UtcMs,
+    /// None where nobody knows any more.
+    said: Option<Said>,
+}
+
+/// What a job said when it fired.
+struct Said {
+    schedule: String,
+    /// Its zone, where it left days out or had an end: of a day between two that fired nothing is known then.
+    by_days: Option<TimeZone>,
+}
+
+impl Said {
+    fn of(conn: &Connection, job: &str, revision: u32) -> Result<Option<Said>> {
+        let mut statement = conn.prepare_cached(concat!(
+            "SELECT ",
+            schedule!(),
+            ", d.timezone, coalesce(d.definition ->> '$.days', d.definition ->> '$.life') IS NOT NULL
+               FROM (SELECT definition, timezone FROM job_revisions WHERE job = ?1 AND revision = ?2
+                     UNION ALL
+                     SELECT definition, timezone FROM jobs WHERE name = ?1 AND revision = ?2) AS d LIMIT 1"
+        ))?;
+        let said = |row: &Row<'_>| {
+            let (zone, by_days) = (row.get::<_, String>(1)?, row.get(2)?);
+            let zone = || TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
+            Ok(Said { schedule: row.get(0)?, by_days: if by_days { Some(zone()) } else { None } })
+        };
+        Ok(statement.query_row(params![job, revision], said).optional()?)
+    }
+
+    /// Whether all that the schedule calls for between two instants that fired has fired, as far as the days go.
+    fn leaves_no_day_out(&self, from: UtcMs, until: UtcMs) -> bool {
+        let Some(zone) = &self.by_days else { return true };
+        let day = |at: UtcMs| at.to_jiff().to_zoned(zone.clone()).date();
+        day(from).tomorrow().is_ok_and(|next| day(until) <= next)
+    }
 }
 
 /// Remembers of these fires, which are about to be pruned, those that fired. `ids` is a JSON list.
@@ -41,9 +78,17 @@ pub(super) fn remember(conn: &Connection, ids: &str) -> Result<()> {
     while let Some(row) = rows.next()? {
         let (job, revision, fired, at) = (text(row, 0)?, row.get(1)?, row.get(2)?, instant(row, 3)?);
         match &mut stretch {
-            Some(open) if open.job == job && open.revision == revision && open.fired == fired => open.until = at,
+            Some(open)
+                if open.job == job
+                    && open.revision == revision
+                    && open.fired == fired
+                    && open.said.as_ref().is_none_or(|said| said.leaves_no_day_out(open.until, at)) =>
+            {
+                open.until = at;
+            }
             _ => {
-                let next = Stretch { job: job.to_owned(), revision, fired, from: at, until: at };
+                let said = if fired { Said::of(conn, job, revision)? } else { None };
+                let next = Stretch { job: job.to_owned(), revision, fired, from: at, until: at, said };
                 stretch.replace(next).map_or(Ok(()), |ended| ended.keep(conn))?;
             }
         }
@@ -58,15 +103,9 @@ impl Stretch {
                 .execute([&self.job])?;
             return Ok(());
         }
-        let Some(schedule) = self.schedule(conn)? else { return Ok(()) };
+        let Some(said) = &self.said else { return Ok(()) };
         let (from, until) = (At::from(self.from), At::from(self.until));
-        let goes_on = conn
-            .prepare_cached(
-                "UPDATE pruned_fires SET until_at = ?4
-                  WHERE job = ?1 AND goes_on = 1 AND schedule = ?2 AND until_at < ?3",
-            )?
-            .execute(params![self.job, schedule, from, until])?;
-        if goes_on > 0 {
+        if self.goes_on_with(conn, said)? {
             return Ok(());
         }
         // What waited longer than later ones is a stretch by itself.
@@ -77,7 +116,7 @@ impl Stretch {
              SELECT ?1, ?2, ?3, ?4, NOT EXISTS (SELECT 1 FROM pruned_fires WHERE job = ?1 AND goes_on = 1) WHERE true
              ON CONFLICT (job, from_at) DO UPDATE SET schedule = excluded.schedule, until_at = excluded.until_at",
         )?
-        .execute(params![self.job, schedule, from, until])?;
+        .execute(params![self.job, said.schedule, from, until])?;
         conn.prepare_cached(
             "DELETE FROM pruned_fires
               WHERE job = ?1 AND from_at <= (SELECT from_at FROM pruned_fires WHERE job = ?1
@@ -87,15 +126,21 @@ impl Stretch {
         Ok(())
     }
 
-    fn schedule(&self, conn: &Connection) -> Result<Option<String>> {
-        let mut statement = conn.prepare_cached(concat!(
-            "SELECT ",
-            schedule!(),
-            " FROM (SELECT definition, timezone FROM job_revisions WHERE job = ?1 AND revision = ?2
-                    UNION ALL
-                    SELECT definition, timezone FROM jobs WHERE name = ?1 AND revision = ?2) AS d LIMIT 1"
-        ))?;
-        Ok(statement.query_row(params![self.job, self.revision], |row| row.get(0)).optional()?)
+    /// Takes it into the stretch of which nothing was deleted after it that had not fired, if it is one with that.
+    fn goes_on_with(&self, conn: &Connection, said: &Said) -> Result<bool> {
+        let mut statement = conn.prepare_cached(
+            "SELECT until_at FROM pruned_fires WHERE job = ?1 AND goes_on = 1 AND schedule = ?2 AND until_at < ?3",
+        )?;
+        let open = statement
+            .query_row(params![self.job, said.schedule, At::from(self.from)], |row| Ok(instant(row, 0)))
+            .optional()?;
+        let Some(before) = open.transpose()? else { return Ok(false) };
+        if !said.leaves_no_day_out(before, self.from) {
+            return Ok(false);
+        }
+        conn.prepare_cached("UPDATE pruned_fires SET until_at = ?2 WHERE job = ?1 AND goes_on = 1")?
+            .execute(params![self.job, At::from(self.until)])?;
+        Ok(true)
     }
 }
 
