@@ -141,7 +141,7 @@ mod tests {
             // One that stands back: what has not been for so long by what it shows is not old.
             (&[Set(-2400), Runs(1)], 0),
             // Back and on again.
-            (&[Set(-2400), Runs(1), Set(2400), Runs(1)], 2400 + 2 - keep),
+            (&[Set(-2400), Runs(1), Set(2400), Runs(1)], 2400 + 1 - keep),
             (&[Set(-2400), Runs(1), Set(2400), Runs(keep + 1)], 0),
             (&[Off(16, 0), Runs(1)], 0),
             (&[Off(1, 2400), Runs(10)], 2401),
