@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
+use super::error::DaemonError;
 use super::setup;
 use crate::domain::{Database, version};
 use crate::engine::core::timer::Timeline;
@@ -43,4 +44,18 @@ pub fn tell_applied(applied: &Applied) {
         let Applied { added, changed, removed, cancelled, .. } = applied;
         info!(added, changed, removed, cancelled_pushes = cancelled.len(), "definitions changed");
     }
+}
+
+/// Why a reload changed nothing. What is wrong with files is told as `check` tells it, each line a line of the log.
+pub fn tell_refused(error: &DaemonError) {
+    let DaemonError::Config(errors) = error else {
+        error!("not reloaded, the old definitions stay in force: {error}");
+        return;
+    };
+    for problem in &errors.errors {
+        for line in problem.to_string().lines() {
+            error!("{line}");
+        }
+    }
+    error!("not reloaded, the old definitions stay in force: the configuration is refused, {}", errors.count());
 }

@@ -278,7 +278,7 @@ impl Daemon {
                 systemd::reloaded("the last reload was made in part, see the log; reload again");
             }
             Err(error) => {
-                error!("not reloaded, the old definitions stay in force: {error}");
+                announce::tell_refused(&error);
                 systemd::reloaded("the last reload was refused, see the log; the old definitions are in force");
             }
         }

@@ -82,6 +82,10 @@ says() { grep -q "$1" <<<"$(podman logs "$container" 2>&1)"; }
 until_true 'a push' says 'Hello from pushcron'
 podman --runtime runc healthcheck run "$container" || fail 'a daemon that is well is told to be ill'
 within pushcron history --limit 1 >/dev/null
+within pushcron status
+if run --rm "$image" status --quiet; then
+    fail 'a daemon that does not run is told to be well'
+fi
 podman --runtime runc stop "$container" >/dev/null 2>&1
 [ "$(podman inspect "$container" --format '{{.State.ExitCode}}')" = 0 ] || fail 'a stop is not clean'
 podman rm --volumes "$container" >/dev/null 2>&1

@@ -16,6 +16,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("NO_COLOR", "Where it is set and not empty, nothing is coloured."),
     ("COLUMNS", "How wide tables are where standard output is no terminal; else 80."),
     ("TERM", "With `dumb`, nothing is coloured."),
+    ("COLUMNS", "How wide tables are where standard output is no terminal; 80 where it is not set."),
     ("TZ", "The zone of jobs that name none, where `daemon.timezone` does not say it either."),
     ("TZDIR", "A directory with zone data, instead of the system's."),
     ("STATE_DIRECTORY", "Where a relative path of the database begins; systemd sets it. Else the working directory."),

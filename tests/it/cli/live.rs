@@ -132,6 +132,23 @@ fn a_start_that_is_refused_is_json_too_where_it_is_asked_for() {
 }
 
 #[test]
+fn what_a_reload_is_refused_for_is_told_line_by_line() {
+    let house = House::with_file(FILE);
+    let mut daemon = Daemon::start(&house, &["run"]);
+    daemon.line_with("started");
+    house.write("jobs.yaml", "jobs:\n  - {nam: x}\n");
+    let pid = rustix::process::Pid::from_child(&daemon.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    let place = daemon.line_with("jobs.yaml:2:");
+    let source = daemon.line_with("- {nam: x}");
+    let last = daemon.line_with("not reloaded");
+    assert!(last.contains("the configuration is refused, "), "{last}");
+    for line in [place, source, last] {
+        assert!(line.contains(" ERROR ") && !line.contains("\\n"), "{line}");
+    }
+}
+
+#[test]
 fn instants_of_single_jobs_are_told_by_the_clock_of_their_zone() {
     let file = |at: &str| {
         let job = format!("{{name: a, at: {at}, timezone: Asia/Shanghai, push: {{im: qq, user: u, text: a}}}}");
