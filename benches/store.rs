@@ -254,6 +254,7 @@ fn fire(i: usize, due_at: UtcMs) -> NewFire {
         overlap: Overlap::Allow,
         zone: Some(Arc::from("Asia/Shanghai 2026a")),
         calendar: None,
+        is_held: false,
     }
 }
 

@@ -12,6 +12,9 @@ use crate::answers::when;
 use crate::answers::words::{brief_ms, counted, rule_in_words};
 use crate::domain::{Decision, PushState, Trigger, UtcMs, reason};
 
+/// What the row of a fire says in the end whose pushes wait for a list of days.
+const HELD: &str = ": held";
+
 /// Tells what happened to a job.
 pub struct Teller<'a> {
     pub job: &'a str,
@@ -154,6 +157,10 @@ impl Teller<'_> {
             Trigger::Manual => format!("Somebody fired {job} by hand at {due_at}"),
         };
         match fire.decision {
+            Decision::Fired if fire.is_unexpanded && fire.calendar.is_some_and(|list| list.ends_with(HELD)) => {
+                let list = fire.calendar.unwrap_or_default();
+                format!("{due}, and fired; its pushes wait for a list of days ({list}), 12h at most.")
+            }
             Decision::Fired if fire.is_unexpanded => {
                 format!("{due}, and fired; its content is still to be made (content_from), and its pushes with it.")
             }

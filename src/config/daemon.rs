@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::decoder::Decoder;
 use super::diagnostics::Place;
 use super::draft::{DaemonDraft, OnFailureDraft};
-use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, MOST_CONTENTS, ON_FAILURE_KEYS};
+use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, MISSING_LISTS, MOST_CONTENTS, ON_FAILURE_KEYS};
 use super::secrets::SecretForm;
 use super::settings::{DaemonSettings, Heartbeat, OnFailure};
 use super::text::shown;
@@ -85,7 +85,7 @@ impl Decoder<'_> {
                     daemon.heartbeat = self.heartbeat(node);
                     self.guarded = false;
                 }
-                "on_missing_calendar" => daemon.on_missing_calendar = self.missing_list(key, node),
+                "on_missing_calendar" => daemon.on_missing_calendar = self.choice(key, node, &MISSING_LISTS),
                 "on_failure" => daemon.on_failure = self.on_failure(node),
                 "template_env" => daemon.template_env = self.template_env(key, node),
                 _ => self.unknown_key(entry, "daemon", DAEMON_KEYS),

@@ -82,8 +82,8 @@ pub(super) const COVERS_KEYS: [&str; 3] = ["from", "until", "settled_until"];
 pub(super) const SHIFTS: [(&str, Shift); 3] =
     [("none", Shift::None), ("next", Shift::Next), ("previous", Shift::Previous)];
 
-pub(super) const MISSING_LISTS: [(&str, MissingList); 2] =
-    [("weekdays", MissingList::Weekdays), ("skip", MissingList::Skip)];
+pub(super) const MISSING_LISTS: [(&str, MissingList); 3] =
+    [("weekdays", MissingList::Weekdays), ("skip", MissingList::Skip), ("hold", MissingList::Hold)];
 
 /// Of a fallback of a push.
 pub(super) const FALLBACK_KEYS: [&str; 6] = ["to", "im", "group", "user", "account", "after"];

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
@@ -354,4 +355,9 @@ pub enum MissingList {
     #[default]
     Weekdays,
     Skip,
+    /// As weekdays, but the pushes wait for the list, for [`LONGEST_HOLD`] at most.
+    Hold,
 }
+
+/// So long after their instant pushes wait for a list of days.
+pub const LONGEST_HOLD: Duration = Duration::from_secs(12 * 3600);

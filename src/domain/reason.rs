@@ -44,7 +44,7 @@ reasons! {
     DstGap = "dst_gap": "that time does not exist on that day (dst_gap: skip)",
     Holiday = "holiday": "it falls on a day off",
     NotInCalendar = "not_in_calendar": "it falls on a day that the job does not want (workdays, only, except)",
-    NoCalendar = "no_calendar": "no list covers that day (on_missing_calendar: skip)",
+    NoCalendar = "no_calendar": "no list covers that day (on_missing_calendar)",
     DefinitionChanged = "definition_changed": "the definition changed before it was decided",
     MisfireSkip = "misfire_skip": "it was noticed too late (misfire policy: skip)",
     MisfireWindow = "misfire_window": "it was noticed too late, outside of the misfire window (misfire: within)",

@@ -15,15 +15,20 @@ use tracing::{error, info, warn};
 
 use crate::clock::SharedClock;
 use crate::domain::content::ContentFile;
-use crate::domain::{ContentFrom, ContentSource, Reason};
+use crate::domain::{ContentFrom, ContentSource, Reason, Trigger, UtcMs};
 use crate::engine::core::Event;
 use crate::engine::push_media::PushMedia;
 use crate::policy::content::{Answer, Verdict, asks_again, of_bytes, of_program, verdict};
+use crate::policy::hold::{Hold, hold};
+use crate::policy::schedule::ScheduleCache;
 use crate::program::{self, Program};
 use crate::store::{Expand, Expansion, MadeContent, SharedStore, Unexpanded};
 
 /// How long the database is left alone after it could not be read or written.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Holds are looked at so often at least.
+const LOOK_AT_HOLDS: Duration = Duration::from_secs(60);
 
 /// The task that makes contents.
 pub struct Preparer {
@@ -32,6 +37,8 @@ pub struct Preparer {
     at_once: Arc<AtomicUsize>,
     /// Fires whose content is being made.
     under_way: HashMap<Id, i64>,
+    /// When the first of those that wait for a list of days waits no more.
+    held_until: Option<UtcMs>,
 }
 
 /// A preparer that runs.
@@ -81,7 +88,8 @@ impl Preparer {
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Preparer {
         let work = Work { store, clock, media, dispatcher };
-        Preparer { work, notify: Arc::default(), at_once: Arc::new(AtomicUsize::new(1)), under_way: HashMap::new() }
+        let at_once = Arc::new(AtomicUsize::new(1));
+        Preparer { work, notify: Arc::default(), at_once, under_way: HashMap::new(), held_until: None }
     }
 
     /// Begins, with one source at a time until another number is set.
@@ -110,6 +118,7 @@ impl Preparer {
                     self.under_way.remove(&id);
                 }
                 () = clock.sleep(STORE_PAUSE), if is_down => {}
+                () = clock.sleep(self.hold_lasts()), if self.held_until.is_some() => {}
             }
         }
     }
@@ -117,23 +126,51 @@ impl Preparer {
     /// Begins with all that waits, as far as there is room. Returns whether the database could be read.
     async fn take_up(&mut self, tasks: &mut JoinSet<()>) -> bool {
         let Ok(waiting) = self.work.store.unexpanded().await else { return false };
+        let (now, mut schedules) = (self.work.clock.now(), ScheduleCache::default());
+        self.held_until = None;
         for fire in waiting {
+            let end = match hold_of(&fire, now, &mut schedules) {
+                Hold::Until(until) => {
+                    self.held_until = Some(self.held_until.map_or(until, |first| first.min(until)));
+                    continue;
+                }
+                Hold::Free => None,
+                Hold::Unwanted(reason) => Some(Expansion::Cancel(reason)),
+                Hold::Over => Some(Expansion::Expire(Reason::NoCalendar)),
+            };
             if self.under_way.len() >= self.at_once.load(Ordering::Relaxed).max(1) {
                 break;
             }
             if !self.under_way.values().any(|id| *id == fire.fire_id) {
                 let fire_id = fire.fire_id;
-                let task = tasks.spawn(self.work.clone().prepare(fire));
+                let task = tasks.spawn(self.work.clone().prepare(fire, end));
                 self.under_way.insert(task.id(), fire_id);
             }
         }
         true
     }
+
+    /// How long to wait before holds are looked at again: not to the end of one in one go, since the clock may be set.
+    fn hold_lasts(&self) -> Duration {
+        let left = self.held_until.map(|until| until.since(self.work.clock.now())).unwrap_or_default();
+        left.clamp(STORE_PAUSE, LOOK_AT_HOLDS)
+    }
+}
+
+/// What holds a fire of the schedule. One by hand is not held, nor is one that cannot be sent any more.
+fn hold_of(fire: &Unexpanded, now: UtcMs, schedules: &mut ScheduleCache) -> Hold {
+    match &fire.definition {
+        Ok(definition) if fire.triggered_by == Trigger::Cron && !fire.is_removed => {
+            hold(definition, fire.present.as_ref(), fire.due_at, now, schedules)
+        }
+        _ => Hold::Free,
+    }
 }
 
 impl Work {
-    async fn prepare(self, fire: Unexpanded) {
-        let Unexpanded { fire_id, job, due_at, definition, is_removed } = fire;
+    /// Has the pushes of a fire written. `end` says how they end that waited for a list in vain.
+    async fn prepare(self, fire: Unexpanded, end: Option<Expansion>) {
+        let Unexpanded { fire_id, job, due_at, definition, is_removed, .. } = fire;
         let definition = match definition {
             Ok(definition) => definition,
             Err(problem) => {
@@ -143,6 +180,12 @@ impl Work {
         };
         if is_removed {
             let then = Expansion::Cancel(Reason::JobRemoved);
+            return self.expand(Expand { fire_id, content: None, then }).await;
+        }
+        if let Some(then) = end {
+            if matches!(then, Expansion::Expire(_)) {
+                warn!(%job, %due_at, "no list of days came in time (on_missing_calendar: hold): its pushes expire");
+            }
             return self.expand(Expand { fire_id, content: None, then }).await;
         }
         let Some(content) = definition.content_from else {

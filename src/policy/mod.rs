@@ -9,6 +9,7 @@ pub mod clock_course;
 pub mod clock_doubt;
 pub mod content;
 pub mod health;
+pub mod hold;
 pub mod ledger;
 pub mod misfire;
 pub mod retry;

@@ -14,6 +14,7 @@
 
 mod days;
 mod doubts;
+mod dst_note;
 mod error;
 mod field;
 mod month;
@@ -23,12 +24,10 @@ mod wall;
 mod zones;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use serde::{Serialize, Serializer};
 
 use self::days::{Days, Lists};
 use self::pattern::{Parts, Pattern, Which};
@@ -39,6 +38,7 @@ use crate::domain::{DayRule, Schedule, UtcMs};
 
 pub use self::days::DayNote;
 pub use self::doubts::{Doubt, doubts};
+pub use self::dst_note::DstNote;
 pub use self::error::ScheduleError;
 pub use self::occurrence::{Occurrence, Skip};
 pub use self::zones::{zone_doubt, zone_meant};
@@ -170,6 +170,20 @@ impl CompiledSchedule {
     pub fn day_note(&self, at: UtcMs) -> Option<DayNote> {
         let (rule, date, is_unwanted) = self.day_of(at)?;
         rule.note(date, is_unwanted)
+    }
+
+    /// Whether the job holds pushes for which it has no list of days.
+    pub fn may_hold(&self) -> bool {
+        match &self.kind {
+            Kind::Cron { pattern, .. } => pattern.rule.as_ref().is_some_and(|rule| rule.holds()),
+            Kind::Every(_, days) => days.as_ref().is_some_and(|days| days.1.holds()),
+            Kind::At(_) | Kind::Never => false,
+        }
+    }
+
+    /// Whether the pushes of an instant that fires are to wait for a list of days.
+    pub fn holds(&self, at: UtcMs) -> bool {
+        self.may_hold() && matches!(self.day_note(at), Some(DayNote::NoList { .. }))
     }
 
     /// The rule about days, the day of an instant, and whether the rule does not want it.
@@ -452,48 +466,6 @@ type Key = (Schedule, String, DstGap, Option<DayRule>, (Option<UtcMs>, Option<Ut
 fn key(timing: Timing<'_>) -> Key {
     let Timing { schedule, timezone, dst_gap, days, life } = timing;
     (schedule.clone(), timezone.to_owned(), dst_gap, days.cloned(), bounds(life))
-}
-
-/// What summer time does to one fire, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DstNote {
-    /// A fixed-time job's hour does not exist; it fires at the first instant after the gap.
-    MovedTo {
-        missing: DateTime,
-        fires: DateTime,
-    },
-    /// A time before this fire does not exist, and the job does not make up for it.
-    Left {
-        missing: DateTime,
-    },
-    /// The clock shows this time twice.
-    FirstOfTwo(DateTime),
-    SecondOfTwo(DateTime),
-}
-
-impl fmt::Display for DstNote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DstNote::MovedTo { missing, fires } => {
-                write!(f, "{} does not exist on {}, fires at {}", clock(*missing), missing.date(), clock(*fires))
-            }
-            DstNote::Left { missing } => write!(f, "{} does not exist on {}", clock(*missing), missing.date()),
-            DstNote::FirstOfTwo(at) => write!(f, "first of two {}s", clock(*at)),
-            DstNote::SecondOfTwo(at) => write!(f, "second of two {}s", clock(*at)),
-        }
-    }
-}
-
-impl Serialize for DstNote {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// Hours and minutes, with seconds where there are any.
-fn clock(at: DateTime) -> String {
-    let text = at.time().strftime("%H:%M:%S").to_string();
-    text.strip_suffix(":00").unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod attempts;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::domain::calendar::LONGEST_HOLD;
 use crate::domain::{
     Decision, FallbackSpec, Job, LedgerRow, Next, Outcome, Overlap, PushSpec, PushState, Reason, Rule, Trigger, UtcMs,
 };
@@ -221,7 +222,11 @@ impl Rows {
             if self.fires[index].decision == Decision::Fired {
                 fired.insert(job);
                 recorded.spent.extend(self.jobs[job].count(fire.due_at));
-                self.make_pushes(index, now, &mut recorded.pushes);
+                if fire.is_held {
+                    self.make_held(index, now);
+                } else {
+                    self.make_pushes(index, now, &mut recorded.pushes);
+                }
                 if fire.overlap == Overlap::Replace {
                     replacing.insert(job, index);
                 }
@@ -292,6 +297,20 @@ impl Rows {
         let first = self.fires[fire].pushes.0;
         self.fires[fire].pushes.1 = u32::try_from(count).unwrap_or(u32::MAX);
         made.extend((first..first + count as i64).map(|id| self.open_push(id)));
+    }
+
+    /// They wait for a list of days, and here none comes.
+    fn make_held(&mut self, fire: usize, now: UtcMs) {
+        let mut held = Vec::new();
+        self.make_pushes(fire, now, &mut held);
+        for push in held {
+            self.open.remove(&push.id);
+            self.jobs[self.fires[fire].job].open.remove(&push.id);
+            let row = &mut self.pushes[place(push.id)];
+            row.state = PushState::Expired;
+            row.reason = Some(Reason::NoCalendar.as_str().into());
+            row.finished_at = Some(push.due_at + LONGEST_HOLD);
+        }
     }
 
     /// What goes out in the place of a push that has ended so.

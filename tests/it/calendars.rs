@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::cli::house::House;
 use crate::common::daemon;
+use crate::common::rows::query;
 use crate::common::world::{World, account, cron, job as job_of};
 
 const HEAD: &str = "daemon: {timezone: Asia/Shanghai}\naccounts: [{id: screen, sender: console, im: qq}]\n";
@@ -133,7 +134,7 @@ fn slips_are_told_with_their_place_and_what_was_meant() {
         (keys("only: cn.holiday"), 4, "cn.holidays"),
         (keys("only: 2026-13-01"), 4, "only: expected days"),
         (keys("nth: 2"), 4, "nth says nothing by itself"),
-        (keys("workdays: cn, on_missing_calendar: hold"), 4, "'hold' is not there yet"),
+        (keys("workdays: cn, on_missing_calendar: held"), 4, "did you mean 'hold'?"),
         (
             format!("calendars: {{a: {{url: \"https://example.org/a.ics\", every: 1d}}}}\n{}", keys("workdays: a")),
             3,
@@ -332,6 +333,68 @@ async fn d6_a_list_imported_under_a_running_daemon_takes_its_day_off_at_the_relo
     assert_eq!(told["calls"], serde_json::json!([skipped[0][0]]));
     let (code, told) = house.ends(&["ledger"]).await;
     assert_eq!(code, Some(0), "{told}");
+}
+
+#[tokio::test]
+async fn pushes_of_a_day_without_a_list_wait_for_it_over_restarts_and_go_by_what_it_says() {
+    let yesterday = today().yesterday().unwrap();
+    // Tomorrow too, so that midnight does not matter.
+    let days = format!("{}..{}", yesterday.tomorrow().unwrap(), yesterday.tomorrow().unwrap().tomorrow().unwrap());
+    for (rest, state, reason) in [("", "sent", ""), (&*days, "cancelled", "holiday")] {
+        let house = daemon::House::new().await;
+        let list = |until: &str, rest: &str| {
+            let covers = format!("covers: {{from: 2020-01-01, until: {until}}}");
+            let text = format!("calendar: own\n{covers}\nweekend: []\nrest: [{rest}]\n");
+            std::fs::write(house.dir.path().join("calendars/own.yaml"), text).unwrap();
+        };
+        std::fs::create_dir(house.dir.path().join("calendars")).unwrap();
+        list(&yesterday.to_string(), "");
+        house.configure(
+            "",
+            "  - {name: report, cron: \"* * * * * *\", workdays: own, on_missing_calendar: hold, push: {im: hook, group: 1, text: tick}}\n",
+        );
+        let mut first = house.daemon().await;
+        let held = "SELECT count(*) FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id
+                     WHERE f.decision = 'fired' AND f.calendar LIKE 'own: no list for %: held'";
+        house.until_at_least(2, held).await;
+        let due = house.rows("SELECT min(due_at) FROM fires").await[0][0].clone();
+        let told = house.program(&["explain", "report", &due]).output().await.unwrap();
+        assert!(String::from_utf8_lossy(&told.stdout).contains("wait for a list of days"), "{told:?}");
+        first.stop().await;
+        let mut second = house.daemon().await;
+        house.until_at_least(house.number(held).await + 1, held).await;
+        assert_eq!((house.number("SELECT count(*) FROM pushes").await, house.im.requests().len()), (0, 0));
+        list("2099-12-31", rest);
+        second.signal(libc::SIGHUP);
+        second.says("reloaded").await;
+        daemon::until("nothing waits any more", async || {
+            house.number("SELECT count(*) FROM unexpanded_fires").await == 0
+        })
+        .await;
+        house.settled().await;
+        second.stop().await;
+        // Each of them that was held, the first one too.
+        let ends = format!(
+            "SELECT count(*) = count(*) FILTER (WHERE p.state = '{state}' AND coalesce(p.reason, '') = '{reason}') AND min(f.due_at) = '{due}'
+               FROM pushes AS p JOIN fires AS f ON f.id = p.fire_id WHERE f.calendar LIKE '%held'"
+        );
+        assert_eq!(house.number(&ends).await, 1, "{state}");
+        assert_eq!(house.im.requests().is_empty(), state == "cancelled");
+        let (code, told) = house.ends(&["ledger"]).await;
+        assert_eq!(code, Some(0), "{told}");
+    }
+}
+
+#[test]
+fn a_simulation_tells_what_would_be_held_for_a_list_that_does_not_come() {
+    let house = house(&job("cron: \"0 9 * * *\", workdays: cn, on_missing_calendar: hold"));
+    let told = house.run("simulate --from 2026-12-31 --until 2027-01-05 --misses --db out.db").fine();
+    assert!(told.contains("no list covers that day"), "{told}");
+    let rows = "SELECT substr(f.due_at, 1, 10), p.state, coalesce(p.reason, '') FROM pushes p JOIN fires f ON f.id = p.fire_id ORDER BY 1";
+    assert_eq!(
+        query(&house.path("out.db"), rows),
+        [["2026-12-31", "sent", ""], ["2027-01-04", "expired", "no_calendar"]]
+    );
 }
 
 #[test]

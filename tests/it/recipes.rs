@@ -27,6 +27,8 @@ struct Recipe {
     files: Vec<(String, String)>,
     /// What is typed, and what is shown of the answer.
     scripts: Vec<(String, Option<String>)>,
+    /// What is typed first makes a file of it.
+    is_prepared: bool,
     beside_a_daemon: bool,
 }
 
@@ -51,6 +53,7 @@ impl Recipe {
             text: text.to_owned(),
             files: Vec::new(),
             scripts: Vec::new(),
+            is_prepared: head.contains("prepared"),
             beside_a_daemon: head.contains("beside a daemon"),
         };
         for fence in text.split("\n```").skip(1).step_by(2) {
@@ -91,8 +94,13 @@ impl Kitchen {
     }
 
     fn write(&self, file: &str, text: &str) {
-        use std::os::unix::fs::PermissionsExt;
         std::fs::write(self.path(file), text).unwrap();
+        self.make_private(file);
+    }
+
+    /// Whatever the umask of the tester: `check` warns of files that others may write.
+    fn make_private(&self, file: &str) {
+        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(self.path(file), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
@@ -112,6 +120,11 @@ impl Kitchen {
 
     /// Carries all of it out: the files are checked, the daemon started, and each command typed.
     async fn cook(&mut self) {
+        if self.recipe.is_prepared {
+            let (script, _) = self.recipe.scripts.remove(0);
+            self.types(&script).await;
+            self.make_private("groups.yaml");
+        }
         self.ready().await;
         for (script, answer) in std::mem::take(&mut self.recipe.scripts) {
             let told = self.types(&script).await;
@@ -197,6 +210,26 @@ fn every_recipe_of_the_page_is_carried_out() {
 }
 
 #[tokio::test]
+async fn a_digest_with_the_weather_goes_to_twenty_groups_from_a_csv() {
+    let weather = FakeIm::start().await;
+    weather.on("/digest.txt", Answer::text(200, "Good morning! 12 to 19 degrees, rain from noon.\n"));
+    let mut kitchen = Kitchen::of("digest", [napcat().await, ("http://weather.lan", weather)]).await;
+    kitchen.cook().await;
+    let groups: Vec<String> = (1001..=1020).map(|group| group.to_string()).collect();
+    let rows = kitchen.rows("SELECT substr(target, 7), state FROM pushes ORDER BY ordinal");
+    assert_eq!(rows, groups.iter().map(|group| vec![group.clone(), "sent".to_owned()]).collect::<Vec<_>>());
+    let sent = kitchen.fake(NAPCAT).requests_to("/send_group_msg");
+    let mut reached: Vec<String> =
+        sent.iter().map(|request| request.json()["group_id"].as_str().unwrap().to_owned()).collect();
+    reached.sort();
+    assert_eq!(reached, groups);
+    assert!(sent.iter().all(|request| said(request) == "Good morning! 12 to 19 degrees, rain from noon."));
+    // Asked once, whoever gets it.
+    assert_eq!(kitchen.fake("http://weather.lan").requests().len(), 1);
+    kitchen.ends_well().await;
+}
+
+#[tokio::test]
 async fn a_weekly_file_has_the_date_in_its_name() {
     let mut kitchen = Kitchen::of("weekly_file", [napcat().await]).await;
     kitchen.cook().await;
@@ -246,6 +279,49 @@ async fn the_picture_of_the_day_comes_with_a_line_of_text() {
     let kinds: Vec<Value> =
         sent.json()["message"].as_array().unwrap().iter().map(|part| part["type"].clone()).collect();
     assert!(kinds.contains(&json!("image")) && said(&sent).contains(&caption), "{}", sent.text());
+    kitchen.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_report_stays_silent_when_nothing_changed() {
+    let mut kitchen = Kitchen::of("silent_report", [napcat().await]).await;
+    kitchen.cook().await;
+    let rows = kitchen.rows("SELECT state, coalesce(reason, '') FROM pushes ORDER BY id");
+    assert_eq!(rows, [["sent", ""], ["cancelled", "content_unchanged"], ["sent", ""]]);
+    let told: Vec<String> = kitchen.fake(NAPCAT).requests_to("/send_group_msg").iter().map(said).collect();
+    assert_eq!(told, ["3 tickets are open", "4 tickets are open"]);
+    kitchen.ends_well().await;
+}
+
+#[tokio::test]
+async fn an_alert_reaches_several_people_and_another_im_where_the_first_one_fails() {
+    let (host, qq) = napcat().await;
+    // As NapCat says it of somebody who is no friend (any more).
+    let gone = json!({"status": "failed", "retcode": 100, "data": null, "message": "FRIEND_NOT_FOUND", "wording": ""});
+    let sent = json!({"status": "ok", "retcode": 0, "data": {"message_id": 42}, "message": "", "wording": ""});
+    qq.handle("/send_private_msg", move |request| {
+        let is_gone = request.json()["user_id"] == "10002";
+        Answer::json(200, if is_gone { gone.clone() } else { sent.clone() })
+    });
+    let telegram = Platform::of("telegram").unwrap().start().await;
+    let mut kitchen = Kitchen::of("alert", [(host, qq), ("https://api.telegram.org", telegram)]).await;
+    kitchen.cook().await;
+    let rows = "SELECT im, target, state, coalesce(role, '') FROM pushes ORDER BY ordinal";
+    until("all have their end", async || {
+        kitchen.rows(rows).len() == 3 && kitchen.value("SELECT count(*) FROM pushes WHERE finished_at IS NULL") == "0"
+    })
+    .await;
+    assert_eq!(
+        kitchen.rows(rows),
+        [
+            ["qq", "user:10001", "sent", ""],
+            ["qq", "user:10002", "failed", ""],
+            ["telegram", "user:42", "sent", "fallback"]
+        ]
+    );
+    let words = "The disk of db1 is almost full";
+    assert_eq!(said(&kitchen.fake(NAPCAT).requests_to("/send_private_msg")[0]), words);
+    assert_eq!(kitchen.fake("https://api.telegram.org").request("/sendMessage").json()["text"], words);
     kitchen.ends_well().await;
 }
 

@@ -38,22 +38,8 @@ impl Decoder<'_> {
                 });
                 days.nth = nth.map(|nth| (nth, place));
             }
-            _ => days.on_missing = self.missing_list(key, node),
+            _ => days.on_missing = self.choice(key, node, &MISSING_LISTS),
         }
-    }
-
-    /// What is done on days that no list covers.
-    pub fn missing_list(&mut self, key: &str, node: &Node) -> Option<MissingList> {
-        if let Value::Scalar(scalar) = node.value()
-            && scalar.text == "hold"
-        {
-            let diagnostic = self.error(node.at, format!("{key}: 'hold' is not there yet: expected weekdays or skip"));
-            diagnostic.hint(
-                "with skip, `pushcron backfill JOB --only skipped` makes up for the days once their list is there",
-            );
-            return None;
-        }
-        self.choice(key, node, &MISSING_LISTS)
     }
 
     fn day_sets(&mut self, key: &str, node: &Node) -> Vec<SetDraft> {

@@ -104,8 +104,8 @@ pub fn job_keys() -> [Key; 7] {
 pub fn on_missing() -> Key {
     key(
         "on_missing_calendar",
-        choice(&["weekdays", "skip"]),
-        "On days that no list covers yet: take Monday to Friday as workdays (but for days off by law), or skip.",
+        choice(&["weekdays", "skip", "hold"]),
+        "On days that no list covers yet: take Monday to Friday as workdays (but for days off by law), skip, or fire on those and hold the pushes until a list says what the day is, 12h at most.",
     )
     .or("weekdays")
 }

@@ -151,6 +151,7 @@ impl std::fmt::Display for DayNote {
                 let then = match on_missing {
                     MissingList::Weekdays => "weekdays assumed",
                     MissingList::Skip => "skipped",
+                    MissingList::Hold => "held",
                 };
                 write!(f, "{list}: no list for {year}: {then}")
             }
@@ -310,7 +311,16 @@ impl Days {
         }
     }
 
+    /// Whether pushes wait where no list covers the day.
+    pub fn holds(&self) -> bool {
+        self.on_missing == MissingList::Hold
+    }
+
+    /// A list that has nothing to say of a day for which it is asked: of those of `also` none is.
     fn uncovered(&self, date: Date) -> Option<&Arc<List>> {
+        if union(&self.also, Month::of(date)) & 1 << date.day() != 0 {
+            return None;
+        }
         let is_named = |list: &List| list.calendar.rest.contains_key(&date) || list.calendar.work.contains(&date);
         self.lists.iter().find(|list| !list.calendar.is_covered(date) && !is_named(list))
     }

@@ -21,6 +21,8 @@ pub struct NewFire {
     pub zone: Option<Arc<str>>,
     /// What a list of days has to say of the day.
     pub calendar: Option<String>,
+    /// Its pushes wait for a list of days: [`Store::unexpanded`](crate::store::Store::unexpanded).
+    pub is_held: bool,
 }
 
 /// A job's place in its schedule after some fires.
@@ -73,14 +75,17 @@ pub struct Unwatched {
     pub job: StoredJob,
 }
 
-/// A fire whose content is still to be made, and its pushes with it.
+/// A fire whose content is still to be made, or that waits for a list of days, and its pushes with it.
 #[derive(Clone, Debug)]
 pub struct Unexpanded {
     pub fire_id: i64,
     pub job: Arc<str>,
     pub due_at: UtcMs,
+    pub triggered_by: Trigger,
     /// The definition by which it fired, or why it cannot be read.
     pub definition: Result<Job, String>,
+    /// The one that holds now, if it can be read.
+    pub present: Option<Job>,
     /// The job has left the files since.
     pub is_removed: bool,
 }
@@ -108,6 +113,7 @@ pub enum Expansion {
     },
     Cancel(Reason),
     Fail(Reason),
+    Expire(Reason),
 }
 
 /// The content of a fire, and what becomes of its pushes.

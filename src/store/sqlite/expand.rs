@@ -5,11 +5,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tracing::error;
 
+use super::calendars;
 use super::cells::{At, instant, parsed, text, word};
 use super::fault::{Fault, Result};
 use super::fires::{Fired, MakePushes, Plan};
 use super::pushes::replace_older;
 use super::writer::Write;
+use crate::domain::calendar::LONGEST_HOLD;
 use crate::domain::hex::sha256;
 use crate::domain::{Overlap, PushState, Reason, Trigger, UtcMs};
 use crate::store::model::{Expand, Expansion, MadeContent, OpenPush, Unexpanded};
@@ -33,7 +35,8 @@ pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT u.fire_id, f.job, f.due_at, j.removed_at IS NOT NULL, ",
         definition_of_fire!(),
-        " FROM unexpanded_fires AS u
+        ", f.triggered_by, j.definition
+           FROM unexpanded_fires AS u
           JOIN fires AS f ON f.id = u.fire_id
           JOIN jobs AS j ON j.name = f.job
          ORDER BY f.due_at, f.id"
@@ -45,9 +48,29 @@ pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
             due_at: instant(row, 2)?,
             is_removed: row.get(3)?,
             definition: serde_json::from_str(text(row, 4)?).map_err(|error| error.to_string()),
+            triggered_by: word(text(row, 5)?)?,
+            present: serde_json::from_str(text(row, 6)?).ok(),
         })
     };
-    statement.query_and_then([], one)?.collect()
+    let mut fires: Vec<Unexpanded> = statement.query_and_then([], one)?.collect::<Result<_>>()?;
+    let jobs = fires.iter_mut().flat_map(|fire| fire.definition.as_mut().ok().into_iter().chain(&mut fire.present));
+    calendars::fill(conn, jobs.filter_map(|job| job.days.as_deref_mut()))?;
+    Ok(fires)
+}
+
+/// Pushes that wait for a list in a simulation, where none comes: they are there, and expired.
+pub(super) fn expire_held(conn: &Connection, made: &[OpenPush]) -> Result<()> {
+    let reason = Reason::NoCalendar;
+    made.iter().try_for_each(|push| end(conn, push.id, PushState::Expired, reason, push.due_at + LONGEST_HOLD))
+}
+
+/// Ends a push of which nothing was begun.
+fn end(conn: &Connection, push_id: i64, state: PushState, reason: Reason, at: UtcMs) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE pushes SET state = ?2, reason = ?3, next_attempt_at = NULL, finished_at = ?4 WHERE id = ?1",
+    )?
+    .execute(params![push_id, state.as_str(), reason.as_str(), At::from(at)])?;
+    Ok(())
 }
 
 pub(super) struct ExpandFire {
@@ -116,6 +139,7 @@ impl Write for ExpandFire {
             }
             Expansion::Cancel(reason) => self.end_all(conn, made, PushState::Cancelled, reason),
             Expansion::Fail(reason) => self.end_all(conn, made, PushState::Failed, reason),
+            Expansion::Expire(reason) => self.end_all(conn, made, PushState::Expired, reason),
         }
     }
 }
@@ -158,11 +182,7 @@ impl ExpandFire {
     }
 
     fn end(&self, conn: &Connection, push_id: i64, state: PushState, reason: Reason) -> Result<()> {
-        conn.prepare_cached(
-            "UPDATE pushes SET state = ?2, reason = ?3, next_attempt_at = NULL, finished_at = ?4 WHERE id = ?1",
-        )?
-        .execute(params![push_id, state.as_str(), reason.as_str(), At::from(self.now)])?;
-        Ok(())
+        end(conn, push_id, state, reason, self.now)
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use tracing::error;
 
 use super::cells::{At, instant, number};
-use super::expand::await_content;
+use super::expand::{await_content, expire_held};
 use super::fault::{Fault, Result};
 use super::fires::{Fired, MakePushes, Plan};
 use super::gone::count_unused_fires;
@@ -176,12 +176,17 @@ impl RecordFires {
         make: &mut MakePushes<'_>,
         recorded: &mut Recorded,
     ) -> Result<()> {
-        if plan.needs_content && !self.at_once {
+        if (plan.needs_content || fire.is_held) && !self.at_once {
             recorded.unexpanded += 1;
             return await_content(conn, id, fire.due_at);
         }
         let (job, due_at) = (&fire.job, fire.due_at);
         let fired = Fired { id, job, triggered_by: Trigger::Cron, due_at, goes_at: due_at, now: self.now };
+        if fire.is_held {
+            let mut held = Vec::new();
+            make.run(&fired, plan, None, &mut held)?;
+            return expire_held(conn, &held);
+        }
         make.run(&fired, plan, None, &mut recorded.pushes)
     }
 

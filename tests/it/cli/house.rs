@@ -247,6 +247,7 @@ fn new_fire(job: &Job, due_at: UtcMs) -> NewFire {
         overlap: job.overlap,
         zone: Some(Arc::from(format!("{} 2026a", job.timezone))),
         calendar: None,
+        is_held: false,
     }
 }
 

@@ -1,12 +1,12 @@
 //! A fire whose content is made after it is recorded: it gets its pushes once, with what was made, or a row that says why not.
 
 use pushcron::domain::content::ContentFile;
-use pushcron::domain::{ContentFrom, ContentOutcome, ContentSource, Decision, Job, PushSpec, Reason};
-use pushcron::store::{Expand, Expansion, MadeContent, StoreError};
+use pushcron::domain::{ContentFrom, ContentOutcome, ContentSource, Decision, Job, PushSpec, Reason, Trigger};
+use pushcron::store::{Cursor, Expand, Expansion, MadeContent, NewFire, StoreError};
 use rusqlite::Connection;
 
 use crate::store_contract::sqlite::Sqlite;
-use crate::store_contract::world::{World, at, job, push};
+use crate::store_contract::world::{World, at, fire, job, push};
 
 fn prepared() -> Job {
     let file = ContentFile { path: "/srv/report".into(), max_age_ms: None };
@@ -56,6 +56,28 @@ async fn a_fire_gets_its_pushes_once_with_what_was_made() {
     assert_eq!(world.store.expand(again, at(4)).await.unwrap().len(), 0);
     assert_eq!(rows(&conn, TEXTS), ["all is well", "its own text"]);
     assert_eq!(rows(&conn, "SELECT content FROM contents"), ["all is well"]);
+}
+
+#[tokio::test]
+async fn a_fire_that_waits_for_a_list_of_days_gets_its_pushes_when_somebody_says_what_becomes_of_them() {
+    let sqlite = Sqlite::new();
+    let path = sqlite.path();
+    let world = World { store: sqlite.store().await, backend: Box::new(sqlite) };
+    let job = job("report");
+    world.load(&job, at(1)).await;
+    let held = NewFire { is_held: true, ..fire(&job, at(1)) };
+    let cursor = Cursor { job: "report".into(), from: Some(at(1)), next_due_at: Some(at(2)) };
+    let recorded = world.store.record_fires(vec![held], vec![cursor], at(1)).await.unwrap();
+    assert_eq!((recorded.pushes.len(), recorded.unexpanded), (0, 1));
+    let waiting = world.store.unexpanded().await.unwrap();
+    assert_eq!((waiting[0].triggered_by, waiting[0].present.as_ref()), (Trigger::Cron, Some(&job)));
+    // Its instant came before anything was recorded, so that nobody takes it back.
+    assert_eq!(world.store.withdraw_ahead(at(3)).await.unwrap(), 0);
+    let expand = Expand { fire_id: waiting[0].fire_id, content: None, then: Expansion::Expire(Reason::NoCalendar) };
+    assert_eq!(world.store.expand(expand, at(4)).await.unwrap().len(), 0);
+    let conn = Connection::open(path).unwrap();
+    assert_eq!(rows(&conn, "SELECT state || ' ' || reason FROM pushes"), ["expired no_calendar"]);
+    assert!(world.store.unexpanded().await.unwrap().is_empty());
 }
 
 #[tokio::test]

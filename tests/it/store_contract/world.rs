@@ -94,6 +94,7 @@ pub fn fire(job: &Job, due_at: UtcMs) -> NewFire {
         overlap: job.overlap,
         zone: Some(Arc::from("Asia/Shanghai 2026a")),
         calendar: None,
+        is_held: false,
     }
 }
 

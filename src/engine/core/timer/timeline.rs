@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::job::{JobSource, Life, Timing};
-use crate::domain::{Misfire, Overlap, Reason, UtcMs};
+use crate::domain::{Decision, Misfire, Overlap, Reason, UtcMs};
 use crate::policy::misfire::{self, Gap, InstantDecision, JobView};
 use crate::policy::schedule::{CompiledSchedule, ScheduleCache, ScheduleError};
 use crate::store::{Cursor, NewFire, StoredJob};
@@ -67,7 +67,7 @@ pub struct Scheduled {
     zone: Arc<str>,
     misfire: Arc<Misfire>,
     overlap: Overlap,
-    /// Of a job whose content takes time to be made.
+    /// Of a job whose content takes time to be made, or whose pushes may be held: what waits is not taken back.
     lead: Option<Duration>,
     enabled: bool,
     paused: bool,
@@ -151,6 +151,7 @@ impl Plan {
             overlap: job.overlap,
             zone: Some(job.zone.clone()),
             calendar: job.schedule.day_note(decided.due_at).map(|note| note.to_string()),
+            is_held: decided.decision == Decision::Fired && job.schedule.holds(decided.due_at),
         }));
     }
 
@@ -236,13 +237,13 @@ impl Timeline {
             next_due_at,
             stored_at,
             owed,
+            lead: if schedule.may_hold() { Some(Duration::ZERO) } else { job.lead },
             schedule,
             defined,
             max_fires: job.life.as_ref().and_then(|life| life.max_fires),
             zone,
             misfire,
             overlap: job.overlap,
-            lead: job.lead,
             enabled: job.enabled,
             paused: job.paused,
             generation: index.map_or(0, |index| self.jobs[index].generation + 1),

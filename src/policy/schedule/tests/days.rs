@@ -192,6 +192,18 @@ fn days_that_no_list_covers_are_weekdays_or_skipped() {
     assert_eq!(fires(&weekdays, "2026-12-31", "2027-01-05"), ["12-31 09:00", "01-04 09:00", "01-05 09:00"]);
     assert_eq!(skips(&weekdays, "2026-12-31", "2027-01-05"), [("01-01 09:00".to_owned(), Skip::Holiday)]);
 
+    let held = DayRule { also: vec![DaySet::Days(day("2027-01-05"), day("2027-01-05"))], ..rule(MissingList::Hold) };
+    let hold = compile("0 9 * * *", &held);
+    for (at, is_held) in [
+        ("2026-12-31T09:00", false),
+        ("2027-01-01T09:00", false),
+        ("2027-01-04T09:00", true),
+        // Whatever a list will say of it.
+        ("2027-01-05T09:00", false),
+    ] {
+        assert_eq!(hold.holds(shanghai(at)), is_held, "{at}");
+    }
+    assert_eq!(fires(&hold, "2026-12-31", "2027-01-05"), fires(&weekdays, "2026-12-31", "2027-01-05"));
     let skip = compile("0 9 * * *", &rule(MissingList::Skip));
     assert_eq!(fires(&skip, "2026-12-31", "2027-01-05"), ["12-31 09:00"]);
     assert_eq!(skips(&skip, "2027-01-04", "2027-01-04"), [("01-04 09:00".to_owned(), Skip::NoList)]);
