@@ -287,7 +287,10 @@ impl<'s> Reader<'s> {
             Value::Scalar(scalar) => return Ok(Some(scalar.text.clone())),
             Value::Map(_) => {
                 let mut fault = Fault::new(at, "expected a key, got a mapping");
-                fault.hint = Some("put the value in quotes if it begins with '{'");
+                fault.hint = Some(match self.text.get(..at.at as usize).is_some_and(|before| before.ends_with('{')) {
+                    true => "'{{' begins two mappings in YAML: put a template in quotes",
+                    false => "put the value in quotes if it begins with '{'",
+                });
                 fault
             }
             _ => Fault::new(at, format!("expected a key, got {}", node.describe())),
@@ -418,6 +421,7 @@ impl Reader<'_> {
             '|' => "'|' begins a text of several lines in YAML: put a text of one line in quotes",
             '>' => "'>' begins a text of several lines in YAML: put a text of one line in quotes",
             '[' if value.contains(']') => "'[' begins a list in YAML: put a text in quotes",
+            '{' if value == "{%" || value == "{#" => "'{' begins a mapping in YAML: put a template in quotes",
             '{' if value.contains('}') => "'{' begins a mapping in YAML: put a text in quotes",
             _ => return None,
         })

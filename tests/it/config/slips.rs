@@ -32,6 +32,8 @@ fn plain_texts_that_mean_something_to_yaml_are_told_to_want_quotes() {
         ("text: *bold* x", "'*' begins an alias in YAML"),
         ("text: [日报] 今日", "'[' begins a list in YAML"),
         ("text: {日报} 今日", "'{' begins a mapping in YAML"),
+        ("text: {{ job }} at noon", "'{' begins a mapping in YAML"),
+        ("text: {% if due %}x{% endif %}", "'{' begins a mapping in YAML: put a template in quotes"),
         ("text: @all", "'@' begins nothing in YAML"),
         ("text: `code`", "'`' begins nothing in YAML"),
         ("text: %d", "'%' begins a directive in YAML"),
@@ -43,6 +45,8 @@ fn plain_texts_that_mean_something_to_yaml_are_told_to_want_quotes() {
         let told = told(&plain(line));
         assert!(told.contains(sign) && told.contains("in quotes"), "{line}: {told}");
     }
+    let errors = refused(&plain("text: {{ job }}")).errors;
+    assert!(errors[1].to_string().contains("'{{' begins two mappings in YAML: put a template in quotes"), "{errors:?}");
 }
 
 #[test]
