@@ -7,7 +7,7 @@ use crate::config::{self, KeyInWords, SPELLINGS, keys_in_words};
 use crate::senders::specs;
 
 /// The mappings of the schema, with the heading and the words under which a person finds them.
-const MAPPINGS: [(&str, &str, &str); 13] = [
+const MAPPINGS: [(&str, &str, &str); 16] = [
     ("daemon", "DAEMON", "The keys of `daemon`."),
     ("heartbeat", "DAEMON.HEARTBEAT", "The keys of `daemon.heartbeat`."),
     ("on_failure", "DAEMON.ON_FAILURE", "The keys of `daemon.on_failure`."),
@@ -15,6 +15,17 @@ const MAPPINGS: [(&str, &str, &str); 13] = [
     ("target", "TARGETS", "Keys of each entry of `targets`."),
     ("job", "JOBS", "Keys of each entry of `jobs`. A schedule is `cron`, `every` or `at`."),
     ("push", "PUSHES", "Keys of a job's `push`, and of each entry where it is a list. It has one kind of content."),
+    (
+        "fallback",
+        "FALLBACK",
+        "Keys of each entry of a push's `fallback`: who gets the same message once the push ended badly.",
+    ),
+    (
+        "content_from",
+        "CONTENT_FROM",
+        "Keys of a job's `content_from`, which makes the content of each fire. It has one source.",
+    ),
+    ("prepared_push", "PUSHES WITH CONTENT_FROM", "What a push may say whose job has a `content_from`."),
     ("media", "MEDIA", "Keys of `image`, `voice`, `video` and `file`, where they are more than a source."),
     ("item", "MIXED", "Keys of each entry of `mixed`."),
     ("calendar", "CALENDARS", "Keys of each entry of `calendars`."),

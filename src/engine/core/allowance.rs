@@ -1,6 +1,9 @@
 //! What one account may send now: what its platform grants, what its sender told it has used of it, and what is under way.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing::error;
 
 use crate::domain::limits::{Gate, Limits, Usage};
 use crate::domain::{Delivery, Reading, Reason, Target, UtcMs};
@@ -34,8 +37,17 @@ impl Allowance {
         Allowance { limits, ..Allowance::default() }
     }
 
-    /// Whether a delivery may begin now, or, where its message is not read yet, one send at least.
-    pub fn ask(&mut self, target: &Target, delivery: Option<&Delivery>, now: Reading) -> Permission {
+    /// Whether a delivery may begin now, or, where its message is not read yet, one send at least. Limits whose sender breaks
+    /// down over them keep the pushes of its own account waiting, and nobody else's.
+    pub fn permission(&mut self, target: &Target, delivery: Option<&Delivery>, now: Reading) -> Permission {
+        let asked = catch_unwind(AssertUnwindSafe(|| self.ask(target, delivery, now)));
+        asked.unwrap_or_else(|_| {
+            error!(%target, "a sender's gate broke down (a bug of pushcron); its pushes wait");
+            Permission::Withheld { reason: Reason::SenderBroken, until: None }
+        })
+    }
+
+    fn ask(&mut self, target: &Target, delivery: Option<&Delivery>, now: Reading) -> Permission {
         let Some(limits) = &self.limits else { return Permission::Granted };
         let needed = delivery.map_or(1, |delivery| (limits.sends)(delivery));
         let under_way = self.under_way.values().map(|(target, sends)| (target, *sends));
@@ -128,5 +140,13 @@ mod tests {
         allowance.told(usage(2, 0));
         assert_ne!(allowance.ask(&target(), None, NOW), Permission::Granted);
         assert_eq!(Allowance::default().ask(&target(), None, NOW), Permission::Granted, "without limits");
+    }
+
+    #[test]
+    fn limits_that_break_down_keep_the_pushes_of_their_own_account_waiting() {
+        let broken = Limits { quota: |_| panic!("as a sender might"), ..TWO_A_MINUTE };
+        let told = Allowance::new(Some(broken)).permission(&target(), None, NOW);
+        assert!(matches!(told, Permission::Withheld { reason: Reason::SenderBroken, until: None }), "{told:?}");
+        assert!(matches!(allowance(0, 0).permission(&target(), None, NOW), Permission::Granted));
     }
 }

@@ -1,14 +1,11 @@
 //! Which account a due push goes to, or why it waits or ends without an attempt.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::allowance::Permission;
 use super::io::Step;
 use super::state::Core;
-use crate::domain::{Delivery, Next, Reading, Reason, Target, UtcMs};
-use crate::engine::accounts::LiveAccount;
+use crate::domain::{Next, Reason, UtcMs};
 use crate::engine::observer::EngineEvent;
 use crate::policy::account::Choice;
 use crate::policy::retry::{self, Obstacle};
@@ -26,7 +23,7 @@ impl Core {
             match self.accounts.choose(push, now.moment) {
                 Choice::Use { index, rule } => {
                     let Some(live) = self.accounts.at_mut(index) else { continue };
-                    match permission(live, &push.target, None, now) {
+                    match live.allowance.permission(&push.target, None, now) {
                         Permission::Granted if push.expires_at <= now.wall => self.expire(id, step),
                         Permission::Granted => {
                             let (account, limits) = (live.id.clone(), live.limits);
@@ -90,19 +87,4 @@ impl Core {
         self.forget(id, step);
         self.recorder.settle(Settle { push_id: id, next });
     }
-}
-
-/// Asks what an account may send now. Limits whose sender breaks down over them keep the pushes of its own account
-/// waiting, and nobody else's.
-pub(super) fn permission(
-    live: &mut LiveAccount,
-    target: &Target,
-    delivery: Option<&Delivery>,
-    now: Reading,
-) -> Permission {
-    let asked = catch_unwind(AssertUnwindSafe(|| live.allowance.ask(target, delivery, now)));
-    asked.unwrap_or_else(|_| {
-        error!(%target, "a sender's gate broke down (a bug of pushcron); its pushes wait");
-        Permission::Withheld { reason: Reason::SenderBroken, until: None }
-    })
 }

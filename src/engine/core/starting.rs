@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tracing::error;
 
 use super::allowance::Permission;
-use super::choosing::permission;
 use super::io::{Action, Start, Step};
 use super::queue::Startable;
 use super::staging::{Staged, Staging};
@@ -90,7 +89,7 @@ impl Core {
                 // It stood in line until its time was over: what is not begun by then is not begun at all.
                 Some((start_at, None))
             } else {
-                match permission(live, &delivery.target, Some(&delivery), now) {
+                match live.allowance.permission(&delivery.target, Some(&delivery), now) {
                     Permission::Granted => None,
                     Permission::AfterThoseUnderWay => Some((start_at, None)),
                     // Room for one send, but not for all parts of this message.

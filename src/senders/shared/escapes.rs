@@ -3,7 +3,10 @@
 //! of UTF-16.
 
 use std::ops::Range;
+use std::slice;
 
+/// What escapes begin with.
+const KINDS: [char; 3] = ['%', '\\', '&'];
 /// One spelling inside another, such as percent-encoded JSON, is read so deep.
 const DEPTH: usize = 4;
 /// Letters of the longest escape: four bytes in octal.
@@ -17,15 +20,22 @@ pub fn plain(text: &str) -> Letters {
     text.char_indices().map(|(at, letter)| (letter, at..at + letter.len_utf8())).collect()
 }
 
-/// What a text means once one layer of spelling is taken off, once another one is, and so on. Nothing where it has no escapes.
+/// What a text means once one layer of spelling is taken off, once another one is, and so on: by one kind of escapes alone,
+/// since what is spelled may hold another kind itself, and by all of them. Nothing where it has no escapes.
 pub fn layers(text: &str) -> Vec<Letters> {
+    let kinds: Vec<char> = KINDS.into_iter().filter(|kind| text.contains(*kind)).collect();
+    let alone = kinds.iter().filter(|_| kinds.len() > 1).flat_map(|kind| peeled(text, slice::from_ref(kind)));
+    alone.chain(peeled(text, &kinds)).collect()
+}
+
+fn peeled(text: &str, kinds: &[char]) -> Vec<Letters> {
     let mut layers: Vec<Letters> = Vec::new();
-    if !text.contains(['%', '\\', '&']) {
+    if kinds.is_empty() {
         return layers;
     }
     let mut letters = plain(text);
     for _ in 0..DEPTH {
-        let below = once(&letters);
+        let below = once(&letters, kinds);
         if below.len() == letters.len() {
             break;
         }
@@ -36,12 +46,12 @@ pub fn layers(text: &str) -> Vec<Letters> {
 }
 
 /// Reads one layer of spelling.
-fn once(letters: &[(char, Range<usize>)]) -> Letters {
+fn once(letters: &[(char, Range<usize>)], kinds: &[char]) -> Letters {
     let mut read = Vec::with_capacity(letters.len());
     let mut at = 0;
     while let Some((letter, place)) = letters.get(at) {
         let meant = match letter {
-            '%' | '\\' | '&' => {
+            kind if kinds.contains(kind) => {
                 escape(&letters[at..].iter().take(LONGEST).map(|(letter, _)| *letter).collect::<String>())
             }
             _ => None,

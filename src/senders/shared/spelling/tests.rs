@@ -135,6 +135,13 @@ proptest! {
     }
 }
 
+/// Found by the dice: read all at once it is too short to be looked for.
+#[test]
+fn a_secret_that_looks_like_an_escape_is_known_where_another_kind_spells_it() {
+    assert_eq!(knowing("Aaa&\\r").hide_in_text("(Aaa&amp;\\r)"), "(****)");
+    assert_eq!(knowing("%41%42&").hide_in_text("(%41%42&amp;)"), "(****)");
+}
+
 #[test]
 fn a_base64_word_ends_with_its_paragraph() {
     let secrets = knowing("abc/def+ghi=jkl");
