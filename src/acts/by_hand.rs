@@ -6,12 +6,13 @@ use tracing::debug;
 
 use super::actor::Actor;
 use super::done::Done;
+use super::inline::keep_inline;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::clock::SharedClock;
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{PushSpec, SenderSpec, UtcMs};
 use crate::senders;
-use crate::store::{AccountRow, Backend};
+use crate::store::{AccountRow, Backend, OwnMessage};
 
 /// What one actor does to a database. A daemon that runs on it takes notice.
 pub struct Acts<'a> {
@@ -33,6 +34,19 @@ impl<'a> Acts<'a> {
     pub async fn fire(&self, job: &str) -> Result<Done, Refusal> {
         self.refuse_strays(job).await?;
         let push_ids = self.store.fire_by_hand(job, self.clock.now()).await?;
+        Ok(self.done(Done::Fired { job: job.to_owned(), push_ids }))
+    }
+
+    /// Fires a job now with a message of its own, in place of what the job says.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Acts::fire`], and when the job was changed since the message was judged by it.
+    pub async fn fire_saying(&self, job: &str, mut own: OwnMessage) -> Result<Done, Refusal> {
+        self.refuse_strays(job).await?;
+        let now = self.clock.now();
+        keep_inline(self.store, &mut own.message, now).await?;
+        let push_ids = self.store.fire_saying(job, own, now).await?;
         Ok(self.done(Done::Fired { job: job.to_owned(), push_ids }))
     }
 

@@ -21,7 +21,7 @@ pub enum Done {
         push_ids: Vec<i64>,
     },
     Pushed {
-        push_id: i64,
+        push_ids: Vec<i64>,
     },
     Retried {
         push_id: i64,
@@ -69,11 +69,10 @@ impl Done {
     /// The pushes that were made or changed.
     pub fn push_ids(&self) -> &[i64] {
         match self {
-            Done::Fired { push_ids, .. } | Done::Backfilled { push_ids, .. } => push_ids,
-            Done::Pushed { push_id }
-            | Done::Retried { push_id }
-            | Done::Cancelled { push_id }
-            | Done::Resolved { push_id, .. } => slice::from_ref(push_id),
+            Done::Fired { push_ids, .. } | Done::Backfilled { push_ids, .. } | Done::Pushed { push_ids } => push_ids,
+            Done::Retried { push_id } | Done::Cancelled { push_id } | Done::Resolved { push_id, .. } => {
+                slice::from_ref(push_id)
+            }
             Done::Paused { .. }
             | Done::Resumed { .. }
             | Done::Defined { .. }

@@ -90,13 +90,15 @@ impl Files {
 }
 
 impl Proposal {
-    /// A job whose one instant has passed would never fire.
+    /// A job whose one instant, or whose last one, has passed would never fire.
     pub(super) fn refuse_past(&self, now: UtcMs) -> Result<(), Refusal> {
-        for Job { name, schedule, .. } in &self.jobs {
-            if let Schedule::At(at) = schedule
-                && *at <= now
-            {
-                let text = format!("job '{name}': {at} is past, so it would never fire");
+        for Job { name, schedule, life, .. } in &self.jobs {
+            let last = match schedule {
+                Schedule::At(at) => Some(*at),
+                _ => life.as_ref().and_then(|life| life.until),
+            };
+            if let Some(last) = last.filter(|at| *at <= now) {
+                let text = format!("job '{name}': {last} is past, so it would never fire");
                 return Err(Refusal::new(Kind::Senseless, text));
             }
         }

@@ -20,7 +20,7 @@ pub use self::files::{Files, Proposal, literal};
 pub use self::follow::follow;
 pub use self::inline::{keep_inline_of_jobs, whole_inline};
 pub use self::login::log_in;
-pub use crate::store::AdHoc;
+pub use crate::store::{AdHoc, OwnMessage};
 
 #[cfg(test)]
 mod tests;

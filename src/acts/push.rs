@@ -1,4 +1,4 @@
-//! A push outside any job.
+//! Pushes outside any job.
 
 use super::by_hand::Acts;
 use super::done::Done;
@@ -6,16 +6,18 @@ use super::inline::keep_inline;
 use crate::store::{AdHoc, StoreError};
 
 impl Acts<'_> {
-    /// Records a push outside any job. Who sends it may then be asked to, and it be followed.
+    /// Records pushes outside any job, all or none. Who sends them may then be asked to, and they be followed.
     ///
     /// # Errors
     ///
     /// Those of the store; then nothing is recorded.
-    pub async fn push(&self, mut push: AdHoc) -> Result<i64, StoreError> {
-        let now = self.clock.now();
-        keep_inline(self.store, &mut push.spec.message, now).await?;
-        let push_id = self.store.push_ad_hoc(push, now).await?;
-        self.done(Done::Pushed { push_id });
-        Ok(push_id)
+    pub async fn push(&self, pushes: Vec<AdHoc>) -> Result<Vec<i64>, StoreError> {
+        let (now, mut pushes) = (self.clock.now(), pushes);
+        for push in &mut pushes {
+            keep_inline(self.store, &mut push.spec.message, now).await?;
+        }
+        let push_ids = self.store.push_several(pushes, now).await?;
+        self.done(Done::Pushed { push_ids: push_ids.clone() });
+        Ok(push_ids)
     }
 }

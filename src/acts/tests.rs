@@ -35,7 +35,7 @@ fn push(bytes: usize) -> AdHoc {
 async fn a_push_is_recorded_and_followed_until_somebody_ends_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir).await;
-    let push_id = acts(&store).push(push(10)).await.unwrap();
+    let push_id = acts(&store).push(vec![push(10)]).await.unwrap()[0];
     assert_eq!(store.push_state(push_id).await.unwrap(), Some(PushState::Pending));
     let rest = async || {
         acts(&store).cancel(push_id).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_push_is_recorded_and_followed_until_somebody_ends_it() {
 async fn whoever_has_waited_enough_follows_no_longer_and_a_push_that_is_gone_is_no_wait() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir).await;
-    let push_id = acts(&store).push(push(10)).await.unwrap();
+    let push_id = acts(&store).push(vec![push(10)]).await.unwrap()[0];
     follow(&*store, push_id, async || Ok::<_, StoreError>(false)).await.unwrap();
     assert_eq!(store.push_state(push_id).await.unwrap(), Some(PushState::Pending));
     follow(&*store, push_id + 1, async || -> Result<bool, StoreError> { panic!("there is nothing to wait for") })
@@ -62,7 +62,7 @@ async fn nobody_is_waited_for_without_a_daemon() {
     let dir = tempfile::tempdir().unwrap();
     let store = store(&dir).await;
     let acts = acts(&store);
-    let push_id = acts.push(push(10)).await.unwrap();
+    let push_id = acts.push(vec![push(10)]).await.unwrap()[0];
     let refusal = acts.follow(&[push_id], || Ok::<_, Refusal>(false)).await.unwrap_err();
     assert_eq!(refusal.kind, Kind::OutOfReach);
     acts.cancel(push_id).await.unwrap();

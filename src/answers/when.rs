@@ -126,9 +126,14 @@ pub fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> 
     if !text.contains(':') {
         return Err(expected());
     }
-    let at = parse(text, zone, now).map_err(|_| expected())?.from;
+    let Stretch { from: at, until, note } = parse(text, zone, now).map_err(|_| expected())?;
     if at > now {
         return Ok(at);
+    }
+    // Between the two showings of a time the second one is meant.
+    let second = UtcMs(until.0 - len_of(text));
+    if second > now && matches!(note, Some(ClockNote::Twice { .. })) {
+        return Ok(second);
     }
     let today = now.to_jiff().to_zoned(zone.clone()).date();
     let tomorrow = if text.contains('-') { None } else { today.tomorrow().ok() };
@@ -136,6 +141,11 @@ pub fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> 
         Some(tomorrow) => tomorrow.map(|stretch| stretch.from),
         None => Err(format!("{text} is past")),
     }
+}
+
+/// How long the stretch is that a time by the clock means.
+fn len_of(time: &str) -> i64 {
+    if time.matches(':').count() > 1 { 1000 } else { 60_000 }
 }
 
 /// A date, a time of today, or both; and how long the stretch is that was meant.
@@ -310,5 +320,32 @@ mod tests {
         assert_eq!(end("2026-11-28"), "2026-11-28T15:59:59.999Z");
         assert_eq!(end("2h"), "2026-11-29T21:00:00.000Z");
         assert_eq!(end("2h ago"), "2026-11-29T21:00:00.000Z");
+    }
+
+    #[test]
+    fn a_bare_time_is_the_next_that_the_clock_shows_also_where_summer_time_takes_or_doubles_it() {
+        let berlin = zone("Europe/Berlin");
+        for (now, text, comes) in [
+            ("2026-06-01T10:00:00.000Z", "14:30", "2026-06-01T12:30:00.000Z"),
+            ("2026-06-01T12:30:00.000Z", "14:30", "2026-06-02T12:30:00.000Z"),
+            ("2026-06-01T22:30:00.000Z", "00:10", "2026-06-02T22:10:00.000Z"),
+            // The hour that is skipped ends when the next begins.
+            ("2026-03-28T12:00:00.000Z", "02:30", "2026-03-29T01:00:00.000Z"),
+            ("2026-03-29T00:59:30.000Z", "02:30", "2026-03-29T01:00:00.000Z"),
+            ("2026-03-29T01:00:00.000Z", "02:30", "2026-03-30T00:30:00.000Z"),
+            // The hour that comes twice: before, between and after both.
+            ("2026-10-24T12:00:00.000Z", "02:30", "2026-10-25T00:30:00.000Z"),
+            ("2026-10-25T00:40:00.000Z", "02:30", "2026-10-25T01:30:00.000Z"),
+            ("2026-10-25T01:10:00.000Z", "02:30", "2026-10-25T01:30:00.000Z"),
+            ("2026-10-25T01:10:00.000Z", "2026-10-25T02:30:15", "2026-10-25T01:30:15.000Z"),
+            ("2026-10-25T01:30:00.000Z", "02:30", "2026-10-26T01:30:00.000Z"),
+            // A day of 23 hours lies between.
+            ("2026-03-28T13:40:00.000Z", "14:30", "2026-03-29T12:30:00.000Z"),
+        ] {
+            assert_eq!(coming(text, &berlin, at(now)), Ok(at(comes)), "{text} at {now}");
+        }
+        for text in ["2026-06-01T11:00", "tomorrow", "14", "25:00", "-1:00"] {
+            assert!(coming(text, &berlin, at("2026-06-01T10:00:00.000Z")).is_err(), "{text}");
+        }
     }
 }

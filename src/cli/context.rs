@@ -1,13 +1,16 @@
 //! What verbs share: where the files and the database are, and how they are opened.
 
+use std::collections::HashSet;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use crate::acts::{Actor, Acts, Files};
+use crate::acts::{Actor, Acts, Files, literal};
 use crate::answers::check::{self, Report};
 use crate::answers::contacts::{Known, contacts};
 use crate::answers::jobs::or_not_loaded;
@@ -93,13 +96,25 @@ impl Context {
         config::scenario(path, config, &senders::specs(), &self.surroundings())
     }
 
-    /// The whole configuration, and a push outside any job that is judged by its rules.
+    /// The whole configuration, and pushes outside any job that are judged by its rules: what of them is named twice is
+    /// told.
     ///
     /// # Errors
     ///
-    /// A problem of the push alone is one of the command line.
-    pub fn config_and_push(&self, push: &str) -> Result<(Config, PushSpec), Failure> {
-        Ok(config::load_with_push(&self.config_paths(), push, &senders::specs(), &self.surroundings())?)
+    /// A problem of the pushes alone is one of the command line.
+    pub fn config_and_pushes(&self, pushes: &Value) -> Result<(Config, Vec<PushSpec>), Failure> {
+        let text = literal(&pushes.to_string());
+        let (config, mut pushes) =
+            config::load_with_pushes(&self.config_paths(), &text, &senders::specs(), &self.surroundings())?;
+        let mut known = HashSet::new();
+        pushes.retain(|push| {
+            let is_new = known.insert((push.im.clone(), push.target.clone(), push.account.clone()));
+            if !is_new {
+                let _ = writeln!(io::stderr(), "{} {} is named more than once, and sent to once", push.im, push.target);
+            }
+            is_new
+        });
+        Ok((config, pushes))
     }
 
     /// The files by which jobs are judged that a verb makes.

@@ -20,7 +20,7 @@ pub fn in_words(done: &Done) -> String {
         Done::Backfilled { job, fires, push_ids } => {
             format!("{job}: made up for {}: {}", counted(*fires, "instant"), pushes(push_ids))
         }
-        Done::Pushed { push_id } => format!("push {push_id} is recorded"),
+        Done::Pushed { push_ids } => format!("recorded: {}", pushes(push_ids)),
         Done::Retried { push_id } => format!("push {push_id} is due again"),
         Done::Cancelled { push_id } => format!("push {push_id} is cancelled"),
         Done::Resolved { push_id, sent } => format!("push {push_id} is {}", if *sent { "sent" } else { "failed" }),

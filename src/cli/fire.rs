@@ -1,22 +1,34 @@
-//! `fire`: a job's fire by hand.
+//! `fire`: a job's fire by hand, with its own message or another one.
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
+use serde_json::{Map, Value};
 
 use super::context::Context;
 use super::done::in_words;
 use super::failure::{Exit, Failure};
+use super::message_words::{MessageWords, inline};
 use super::say::say;
 use super::{candidates, wait};
+use crate::acts::OwnMessage;
+use crate::answers::jobs::definition;
+use crate::config::written;
+use crate::domain::{Kind, Message, PushSpec};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   pushcron fire daily-report           a running daemon sends within a second
-  pushcron fire daily-report --wait    0: everything was sent, 1: something was not")]
+  pushcron fire daily-report --wait    0: everything was sent, 1: something was not
+  pushcron fire alert --text 'Disk almost full' --wait
+  df -h | pushcron fire alert --text -
+
+A message takes the place of what the job says, in all of its pushes, for this fire; it goes out as it stands.")]
 pub struct Fire {
     /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
+    #[command(flatten)]
+    message: MessageWords,
     /// Wait for the outcome and show it
     #[arg(short, long)]
     wait: bool,
@@ -27,7 +39,15 @@ impl Fire {
         context.changing(async |store| {
             let acts = context.acts(store);
             let since = context.now();
-            let done = acts.fire(&self.job).await;
+            let done = match self.message.is_empty() {
+                true => acts.fire(&self.job).await,
+                false => {
+                    let found = definition(store, &self.job).await;
+                    let found = found.map_err(|refusal| context.of_job(&self.job, refusal))?;
+                    let message = self.judged(context, written(&found.job))?;
+                    acts.fire_saying(&self.job, OwnMessage { message, revision: found.revision }).await
+                }
+            };
             let done = done.map_err(|refusal| context.of_job(&self.job, refusal))?;
             say(in_words(&done));
             let mut push_ids = done.push_ids().to_vec();
@@ -41,4 +61,29 @@ impl Fire {
             wait::or_tell(context, &acts, &push_ids, self.wait).await
         })
     }
+
+    /// The message, judged as if the job said it: whoever is to get it must be able to.
+    fn judged(&self, context: &Context, mut job: Value) -> Result<Message, Failure> {
+        let mut said = Map::new();
+        self.message.put_into(&mut said)?;
+        let pushes = job.get_mut("push").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+        let saying = |push: Value| {
+            let Value::Object(mut push) = push else { return push };
+            push.retain(|key, _| !says(key));
+            push.extend(said.clone());
+            Value::Object(push)
+        };
+        let pushes = Value::Array(pushes.into_iter().map(saying).collect());
+        let (config, specs) = context.config_and_pushes(&pushes)?;
+        let Some(PushSpec { mut message, .. }) = specs.into_iter().next() else {
+            return Err(Failure::new(Exit::Failed, format!("job '{}' has no push to say it", self.job)));
+        };
+        inline(&mut message, config.daemon.media_max_bytes)?;
+        Ok(message)
+    }
+}
+
+/// Whether a key of a push is about what it says.
+fn says(key: &str) -> bool {
+    ["title", "render"].contains(&key) || Kind::ALL.iter().any(|kind| kind.as_str() == key)
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::candidates;
 use super::failure::{Exit, Failure};
-use super::push::from_stdin;
+use super::message_words::from_stdin;
 use crate::acts::literal as plain;
 use crate::answers::when;
 use crate::domain::UtcMs;
@@ -54,6 +54,9 @@ pub struct JobWords {
     /// A person, by the id on that platform; may be repeated
     #[arg(long, value_name = "ID", help_heading = "What")]
     user: Vec<String>,
+    /// A name under `targets` in the files; may be repeated, and stand beside --group and --user
+    #[arg(long, value_name = "NAME", help_heading = "What")]
+    to: Vec<String>,
     /// A note: the text where there is no content, and the title where a protocol has one
     #[arg(long, help_heading = "What")]
     title: Option<String>,
@@ -111,7 +114,10 @@ impl JobWords {
     fn says_of_pushes(&self) -> bool {
         let texts = [&self.im, &self.title, &self.account, &self.timeout, &self.mixed, &self.text];
         let media = [&self.image, &self.voice, &self.video, &self.file];
-        !self.group.is_empty() || !self.user.is_empty() || texts.iter().chain(&media).any(|said| said.is_some())
+        !self.group.is_empty()
+            || !self.user.is_empty()
+            || !self.to.is_empty()
+            || texts.iter().chain(&media).any(|said| said.is_some())
     }
 
     /// Puts what was said into the mapping of a job, whose other keys stay as they are. `zone` is the daemon's.
@@ -186,15 +192,20 @@ impl JobWords {
             Some(Value::Array(pushes)) => pushes,
             _ => vec![json!({})],
         };
+        let whom = [("group", &self.group), ("user", &self.user), ("to", &self.to)];
         let targets: Vec<(&str, &String)> =
-            self.group.iter().map(|id| ("group", id)).chain(self.user.iter().map(|id| ("user", id))).collect();
+            whom.into_iter().flat_map(|(key, ids)| ids.iter().map(move |id| (key, id))).collect();
         if !targets.is_empty() {
             let first = pushes.swap_remove(0);
             let to = |(key, id): &(&str, &String)| {
                 let mut push = first.clone();
                 if let Some(keys) = push.as_object_mut() {
-                    keys.shift_remove("group");
-                    keys.shift_remove("user");
+                    for other in ["group", "user", "to"] {
+                        keys.shift_remove(other);
+                    }
+                    if *key == "to" {
+                        keys.shift_remove("im");
+                    }
                     keys.insert((*key).to_owned(), json!(plain(id)));
                 }
                 push
@@ -202,8 +213,10 @@ impl JobWords {
             pushes = targets.iter().map(to).collect();
         }
         for keys in pushes.iter_mut().filter_map(Value::as_object_mut) {
+            // The targets of a name have each their own im.
+            let im = if keys.contains_key("to") { &None } else { &self.im };
             for (key, said) in
-                [("im", &self.im), ("title", &self.title), ("account", &self.account), ("timeout", &self.timeout)]
+                [("im", im), ("title", &self.title), ("account", &self.account), ("timeout", &self.timeout)]
             {
                 if let Some(text) = said {
                     keys.insert(key.to_owned(), json!(plain(text)));

@@ -26,6 +26,7 @@ mod ledger;
 mod lines;
 mod login;
 mod man;
+mod message_words;
 mod next;
 mod pause;
 mod push;
@@ -329,7 +330,7 @@ mod tests {
         let words = ["pushcron", "push", "--im", "telegram", "--group", "-100123/17", "--text", "- one\n- two"];
         let Verb::Push(push) = parsed(&words).unwrap().verb else { panic!("another verb") };
         let shown = format!("{push:?}");
-        assert!(shown.contains("Some(\"-100123/17\")") && shown.contains("- one\\n- two"), "{shown}");
+        assert!(shown.contains("group: [\"-100123/17\"]") && shown.contains("- one\\n- two"), "{shown}");
         let cli = parsed(&["pushcron", "-vc", "-jobs.yaml", "--db", "-db", "jobs"]).unwrap();
         assert_eq!((cli.global.config, cli.global.verbose), (vec![PathBuf::from("-jobs.yaml")], 1));
         assert_eq!(cli.global.db, Some(PathBuf::from("-db")));

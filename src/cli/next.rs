@@ -94,6 +94,10 @@ impl Next {
         if self.job.is_none() && disabled > 0 {
             writeln!(io::stdout(), "{} disabled", counted(disabled, "job"))?;
         }
+        let on_demand = jobs.iter().filter(|job| job.enabled && job.schedule == Schedule::OnDemand).count();
+        if self.job.is_none() && on_demand > 0 {
+            writeln!(io::stdout(), "{} on demand", counted(on_demand, "job"))?;
+        }
         Ok(Exit::Done)
     }
 

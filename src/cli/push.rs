@@ -1,73 +1,53 @@
-//! `push`: one message to one target, outside any job.
+//! `push`: one message to one target or several, outside any job.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use clap::{ArgGroup, Args, ValueHint};
+use clap::{ArgGroup, Args};
 use clap_complete::ArgValueCandidates;
 use serde_json::{Map, Value, json};
-use url::Url;
 
 use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::message_words::{MessageWords, inline};
 use super::say::say;
-use crate::acts::{AdHoc, literal};
+use crate::acts::AdHoc;
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
 use crate::answers::{history, when};
 use crate::daemon::{self, PushError, PushResult};
-use crate::domain::{Message, PushState, Trigger};
+use crate::domain::{PushSpec, PushState, Trigger, escaped};
 
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("target").args(["group", "user"]).required(true),
-    group = ArgGroup::new("content").args(["text", "image", "voice", "video", "file", "mixed"]),
+    group = ArgGroup::new("target").args(["group", "user", "to"]).required(true).multiple(true),
     after_help = "Examples:
   pushcron push --im qq --group 123456 --text 'Disk almost full'
   df -h | pushcron push --im telegram --user 10001 --text -
+  pushcron push --to oncall --im qq --group 123456 --text 'Disk full'
   pushcron push --im qq --user 10001 --image chart.png --title 'CPU, last hour'
   pushcron push --im qq --group 123456 \\
     --mixed '[{\"text\": \"look: \"}, {\"image\": \"https://example.org/a.png\"}]'
 
-Prints 1 when the platform said that the message, or its fallback, is sent, else 0; the exit code is 0 or 1 accordingly. With a running
-daemon the push goes through it, without one straight from here."
+Prints 1 when the platform said that the message, or its fallback, is sent, else 0; the exit code is 0 or 1 accordingly. Of several it \
+prints how many are sent, and ends with 0 where all are. With a running daemon the push goes through it, without one straight from here."
 )]
 pub struct Push {
     /// The im, as accounts name it
     #[arg(long, add = ArgValueCandidates::new(candidates::ims))]
-    im: String,
-    /// The group, by its id on that platform
-    #[arg(long, value_name = "ID")]
-    group: Option<String>,
-    /// The person, by the id on that platform
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
-    /// A note: the text where there is no content, and the title where a protocol has one
-    #[arg(long)]
-    title: Option<String>,
-    /// The text; `-` reads it from standard input
-    #[arg(long)]
-    text: Option<String>,
-    /// A file of yours, an http(s) address, base64://… or data:…
-    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
-    image: Option<String>,
-    /// A voice message, likewise
-    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
-    voice: Option<String>,
-    /// A video, likewise
-    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
-    video: Option<String>,
-    /// A file, likewise
-    #[arg(long, value_name = "SOURCE", value_hint = ValueHint::FilePath)]
-    file: Option<String>,
-    /// A JSON list of items, as in the files
-    #[arg(long, value_name = "JSON")]
-    mixed: Option<String>,
+    im: Option<String>,
+    /// A group, by its id on that platform; may be repeated, as --user and --to may
+    #[arg(long, value_name = "ID", requires = "im")]
+    group: Vec<String>,
+    /// A person, by the id on that platform
+    #[arg(long, value_name = "ID", requires = "im")]
+    user: Vec<String>,
+    /// A name under `targets` in the files
+    #[arg(long, value_name = "NAME")]
+    to: Vec<String>,
+    #[command(flatten)]
+    message: MessageWords,
     /// The account that must be used, and no other
     #[arg(long, add = ArgValueCandidates::new(candidates::accounts))]
     account: Option<String>,
@@ -100,6 +80,15 @@ fn why(row: Row) -> String {
     history::why(row)
 }
 
+/// What became of it is known, also where the reasons cannot be read any more.
+fn reason_of(context: &Context, result: &PushResult) -> String {
+    let why = context.reading(async |store| {
+        let table = history::of(store, &[result.push_id]).await?;
+        Ok(rows(&table).next().map(why).unwrap_or_default())
+    });
+    why.unwrap_or_default()
+}
+
 fn wait(text: &str) -> Result<Duration, String> {
     when::duration(text).ok_or_else(|| "expected a duration such as 60s".to_owned())
 }
@@ -112,25 +101,25 @@ impl Push {
             let text = "--trigger message, --chat-im and --chat-account belong together";
             return Err(Failure::new(Exit::Usage, text));
         }
-        let (config, mut spec) = context.config_and_push(&self.mapping()?)?;
-        inline(&mut spec.message, config.daemon.media_max_bytes)?;
-        let push = AdHoc { spec, triggered_by, chat };
-        let result = daemon::push(&context.daemon_options(), config, push, self.wait, context.actor());
+        let (config, specs) = context.config_and_pushes(&self.mappings()?)?;
+        let push = |mut spec: PushSpec| {
+            inline(&mut spec.message, config.daemon.media_max_bytes)?;
+            Ok::<_, Failure>(AdHoc { spec, triggered_by, chat: chat.clone() })
+        };
+        let pushes = specs.into_iter().map(push).collect::<Result<Vec<_>, _>>()?;
+        let results = daemon::push(&context.daemon_options(), config, pushes, self.wait, context.actor());
         // The count that the plugin SDK's call gives, wherever there is a push to count.
-        let is_sent = result.as_ref().is_ok_and(PushResult::is_sent);
-        if matches!(result, Ok(_) | Err(PushError::Lost { .. })) {
-            say(u8::from(is_sent));
+        let sent = results.iter().flatten().filter(|result| result.is_sent()).count();
+        if matches!(results, Ok(_) | Err(PushError::Lost { .. })) {
+            say(sent);
         }
-        let result = result?;
-        if is_sent {
-            return Ok(Exit::Done);
+        let mut rest: Vec<PushResult> = results?.into_iter().filter(|result| !result.is_sent()).collect();
+        let Some(last) = rest.pop() else { return Ok(Exit::Done) };
+        for result in rest {
+            let told = self.told(&result, &reason_of(context, &result));
+            writeln!(io::stderr(), "pushcron: {}", escaped(&told))?;
         }
-        let why = context.reading(async |store| {
-            let table = history::of(store, &[result.push_id]).await?;
-            Ok(rows(&table).next().map(why).unwrap_or_default())
-        });
-        // What became of it is known, also where the reasons cannot be read any more.
-        Err(Failure::new(Exit::Failed, self.told(&result, &why.unwrap_or_default())))
+        Err(Failure::new(Exit::Failed, self.told(&last, &reason_of(context, &last))))
     }
 
     fn told(&self, result: &PushResult, why: &str) -> String {
@@ -165,27 +154,12 @@ impl Push {
         format!("push {id} is {}{why}{}{advice}", state.as_str(), fallbacks.concat())
     }
 
-    /// The push as the files would spell it, in JSON, which YAML includes.
-    fn mapping(&self) -> Result<String, Failure> {
+    /// The pushes as the files would spell them.
+    fn mappings(&self) -> Result<Value, Failure> {
         let mut push = Map::new();
-        let plain = [("im", Some(&self.im)), ("group", self.group.as_ref()), ("user", self.user.as_ref())];
-        let more =
-            [("title", self.title.as_ref()), ("account", self.account.as_ref()), ("timeout", self.timeout.as_ref())];
-        for (key, value) in plain.into_iter().chain(more) {
-            push.extend(value.map(|value| (key.to_owned(), json!(value))));
-        }
-        if let Some(text) = &self.text {
-            push.insert("text".to_owned(), json!(if text == "-" { from_stdin()? } else { text.clone() }));
-        }
-        let media = [("image", &self.image), ("voice", &self.voice), ("video", &self.video), ("file", &self.file)];
-        for (key, source) in media {
-            push.extend(source.as_ref().map(|source| (key.to_owned(), json!(source))));
-        }
-        if let Some(items) = &self.mixed {
-            let items = serde_json::from_str::<Vec<Value>>(items).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
-            })?;
-            push.insert("mixed".to_owned(), Value::Array(items));
+        self.message.put_into(&mut push)?;
+        for (key, value) in [("account", &self.account), ("timeout", &self.timeout)] {
+            push.extend(value.as_ref().map(|value| (key.to_owned(), json!(value))));
         }
         if let Some(fallback) = &self.fallback {
             let fallback = serde_json::from_str::<Value>(fallback).map_err(|error| {
@@ -193,47 +167,19 @@ impl Push {
             })?;
             push.insert("fallback".to_owned(), fallback);
         }
-        Ok(literal(&Value::Object(push).to_string()))
-    }
-}
-
-pub(super) fn from_stdin() -> Result<String, Failure> {
-    let text = io::read_to_string(io::stdin());
-    let text = text.map_err(|error| Failure::new(Exit::Usage, format!("standard input: {error}")))?;
-    Ok(text.trim_end_matches('\n').to_owned())
-}
-
-/// Takes local files into the message. They are read here, by the person's own right to read them: the daemon may be
-/// forbidden to, or see other files.
-fn inline(message: &mut Message, cap: u64) -> Result<(), Failure> {
-    for media in message.body.media_mut() {
-        if let Some(path) = local(&media.source) {
-            media.source = base64_of(&path, cap)?;
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            media.filename = media.filename.take().or(name);
+        if self.im.is_some() && self.group.is_empty() && self.user.is_empty() {
+            return Err(Failure::new(
+                Exit::Usage,
+                "--im: the names of --to have each their own; expected --group or --user",
+            ));
         }
-        if let Some(path) = media.cover.as_deref().and_then(local) {
-            media.cover = Some(base64_of(&path, cap)?);
-        }
+        let whom = [("group", &self.group), ("user", &self.user), ("to", &self.to)];
+        let pushes = whom.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(key, ids)| {
+            let mut push = push.clone();
+            push.extend(self.im.iter().filter(|_| key != "to").map(|im| ("im".to_owned(), json!(im))));
+            push.insert(key.to_owned(), if let [id] = &ids[..] { json!(id) } else { json!(ids) });
+            Value::Object(push)
+        });
+        Ok(pushes.collect())
     }
-    Ok(())
-}
-
-/// The path behind a source that was read by the rules of the files: relative ones are absolute by now.
-fn local(source: &str) -> Option<PathBuf> {
-    if source.starts_with('/') {
-        return Some(PathBuf::from(source));
-    }
-    source.starts_with("file:").then(|| Url::parse(source).ok()?.to_file_path().ok()).flatten()
-}
-
-fn base64_of(path: &Path, cap: u64) -> Result<String, Failure> {
-    let failed = |problem: String| Failure::new(Exit::Usage, format!("{}: {problem}", path.display()));
-    let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(cap + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    if bytes.len() as u64 > cap {
-        return Err(failed(format!("larger than {cap} bytes (daemon.media_max_bytes)")));
-    }
-    Ok(format!("base64://{}", STANDARD.encode(bytes)))
 }

@@ -10,7 +10,7 @@ use crate::answers::history::Unfired;
 use crate::answers::jobs::trouble;
 use crate::answers::when;
 use crate::answers::words::{brief_ms, counted, rule_in_words};
-use crate::domain::{Decision, PushState, Trigger, UtcMs, reason};
+use crate::domain::{Decision, PushState, Reason, Trigger, UtcMs, reason};
 
 /// What the row of a fire says in the end whose pushes wait for a list of days.
 const HELD: &str = ": held";
@@ -169,7 +169,9 @@ impl Teller<'_> {
                 let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
                 let content = content(fire).unwrap_or_default();
                 let fired = if has_fired { " and fired" } else { "" };
-                let told = format!("{due}{fired}{}. {content}", by_list(fire));
+                let own = fire.reason.filter(|reason| *reason == Reason::OwnMessage.as_str());
+                let own = own.map(|reason| format!(" ({})", reason::in_words(reason))).unwrap_or_default();
+                let told = format!("{due}{fired}{own}{}. {content}", by_list(fire));
                 told.trim_end().to_owned()
             }
             Decision::Skipped | Decision::Missed => {

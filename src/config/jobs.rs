@@ -38,6 +38,13 @@ impl Decoder<'_> {
                 "from" => life.get_or_insert_default().from = self.at(key, value).map(|at| (at, value.at)),
                 "until" => life.get_or_insert_default().until = self.at(key, value).map(|at| (at, value.at)),
                 "max_fires" => life.get_or_insert_default().max_fires = self.int(key, value, 1, MOST_FIRES),
+                "in" => {
+                    self.error(
+                        entry.key_at,
+                        "in: each reload would start it anew: expected 'at' with the instant itself",
+                    )
+                    .hint("`pushcron add NAME --in 20m …` makes such a job while the daemon runs");
+                }
                 key if DAY_KEYS.contains(&key) => self.day_key(key, value, days.get_or_insert_default()),
                 _ => self.unknown_key(entry, "a job", JOB_KEYS),
             }

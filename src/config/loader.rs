@@ -53,8 +53,8 @@ pub(super) struct Loader<'a> {
     /// A file with a list that is read as if it were there already.
     pub list_to_come: Option<ListToCome>,
     pub incomplete: Incomplete,
-    /// The push outside any job, and its source.
-    pub push: Option<(u16, PushDraft)>,
+    /// The pushes outside any job, and their source.
+    pub pushes: Option<(u16, Vec<PushDraft>)>,
     /// What each file and each include brought.
     pub brought: Vec<sources::Source>,
     /// How many lists said of themselves that they are empty: of jobs, and of accounts.
@@ -88,7 +88,7 @@ impl<'a> Loader<'a> {
             calendars: HashMap::new(),
             list_to_come: None,
             incomplete: Incomplete::default(),
-            push: None,
+            pushes: None,
             brought: Vec::new(),
             meant_empty: [0; 2],
             under_way: false,
@@ -307,12 +307,12 @@ impl<'a> Loader<'a> {
         Some(CalendarDraft { is_sound, ..draft })
     }
 
-    /// Reads one push from the command line.
-    pub fn push(&mut self, text: &str) {
+    /// Reads pushes from the command line: one, or a list of them.
+    pub fn pushes(&mut self, text: &str) {
         let file = self.next_file();
         let directory = &self.environment.working_directory;
-        let draft = self.only_node((COMMAND_LINE, directory), text, |decoder, node| decoder.push(node));
-        self.push = draft.map(|draft| (file, draft));
+        let drafts = self.only_node((COMMAND_LINE, directory), text, |decoder, node| decoder.pushes(node, false));
+        self.pushes = drafts.map(|drafts| (file, drafts));
     }
 
     /// Reads a text that is one node as a whole; relative paths in it start at the directory.

@@ -96,19 +96,21 @@ pub fn load(
 ///
 /// # Errors
 /// As [`load`]; problems of the push stand in the file [`COMMAND_LINE`].
-pub fn load_with_push(
+pub fn load_with_pushes(
     paths: &[PathBuf],
-    push: &str,
+    pushes: &str,
     specs: &[&'static SenderSpec],
     environment: &LoadEnvironment,
-) -> Result<(Config, PushSpec), ConfigErrors> {
+) -> Result<(Config, Vec<PushSpec>), ConfigErrors> {
     let mut loader = Loader::new(environment, specs);
     loader.paths(paths);
-    loader.push(push);
-    let (config, push) = finish(loader, environment, specs)?;
+    loader.pushes(pushes);
+    let (config, pushes) = finish(loader, environment, specs)?;
     // Not reached: a push that could not be read left a problem.
-    let unread = ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) };
-    push.map(|push| (config, push)).ok_or(unread)
+    if pushes.is_empty() {
+        return Err(ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) });
+    }
+    Ok((config, pushes))
 }
 
 /// As [`load`], and beside it the jobs of one more document, which are judged by the same rules, with the defaults of the

@@ -126,10 +126,6 @@ impl Decoder<'_> {
     }
 
     /// One push.
-    pub fn push(&mut self, node: &Node) -> Option<PushDraft> {
-        self.one_push(node, false)
-    }
-
     fn one_push(&mut self, node: &Node, takes_content: bool) -> Option<PushDraft> {
         self.marks = Some(Vec::new());
         let keys = self.push_keys(node);

@@ -33,8 +33,8 @@ pub(super) struct Definitions {
     pub accounts: Vec<Account>,
     pub account_names: Vec<(String, String)>,
     pub jobs: Vec<Job>,
-    /// The push outside any job.
-    pub push: Option<PushSpec>,
+    /// The pushes outside any job, one for each recipient.
+    pub pushes: Vec<PushSpec>,
 }
 
 /// Takes the drafts out of `loader` and leaves what is wrong with them in its diagnostics.
@@ -44,7 +44,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let jobs = std::mem::take(&mut loader.jobs);
     let incomplete = std::mem::take(&mut loader.incomplete);
     let mut daemon = std::mem::take(&mut loader.daemon);
-    let push = loader.push.take();
+    let pushes = loader.pushes.take();
     refuse_twin_accounts(&mut loader.diagnostics, &loader.sources, &accounts);
     refuse_twin_jobs(&mut loader.diagnostics, &loader.sources, &jobs, &incomplete.jobs);
     let timezone = default_zone(&mut loader.diagnostics, &daemon, environment);
@@ -77,24 +77,22 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let retry = RetryKeys::default().filled(&loader.defaults.retry);
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
-    let push = push.and_then(|(file, mut push)| {
-        // A text from a command line is a template only where it says so itself.
-        push.spec.render = validator.rendering(file, &push, false, About::nothing(&timezone));
-        validator.check_media(file, &push, true);
-        let at = Place { file, at: push.places.target.at, len: push.places.target.len };
-        let mut pushes = validator.pushes(file, vec![push], &retry);
-        if pushes.len() > 1 {
-            validator.diagnostics.error(at, "expected one target here, got several");
+    let pushes = pushes.map(|(file, mut drafts)| {
+        for push in &mut drafts {
+            // A text from a command line is a template only where it says so itself.
+            push.spec.render = validator.rendering(file, push, false, About::nothing(&timezone));
+            validator.check_media(file, push, true);
         }
-        pushes.pop()
+        validator.pushes(file, drafts, &retry)
     });
+    let pushes = pushes.unwrap_or_default();
     let directories = std::mem::take(&mut loader.directories);
     Definitions {
         daemon: daemon.finish(environment, directories, timezone, report),
         account_names: accounts.iter().filter_map(|draft| draft.im.clone().zip(draft.id.clone())).collect(),
         accounts: accounts.into_iter().filter_map(|draft| draft.account).collect(),
         jobs,
-        push,
+        pushes,
     }
 }
 

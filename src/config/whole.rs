@@ -17,7 +17,7 @@ pub(super) fn finish(
     mut loader: Loader<'_>,
     environment: &LoadEnvironment,
     specs: &[&'static SenderSpec],
-) -> Result<(Config, Option<PushSpec>), ConfigErrors> {
+) -> Result<(Config, Vec<PushSpec>), ConfigErrors> {
     loader.calendar_files();
     loader.doubt_directories();
     let definitions = validate(&mut loader, environment);
@@ -33,5 +33,5 @@ pub(super) fn finish(
         secret_files: loader.secret_files,
         sources: Sources(loader.brought),
     };
-    Ok((config, definitions.push))
+    Ok((config, definitions.pushes))
 }

@@ -53,15 +53,24 @@ pub enum PushError {
     Lease(LeaseError),
     #[error("ended by {0} while it waited for its turn; nothing was recorded or sent")]
     Ended(Signal),
-    /// It is recorded, and its end could not be seen or written.
+    /// They are recorded, and their ends could not be seen or written.
     #[error(
-        "push {push_id} is recorded, and what became of it cannot be told: {error}; see `pushcron history` before you push \
-         again, since a daemon that runs or starts may send it"
+        "{} recorded, and what became of it cannot be told: {error}; see `pushcron history` before you push \
+         again, since a daemon that runs or starts may send it",
+        named(push_ids)
     )]
-    Lost { push_id: i64, error: DaemonError },
+    Lost { push_ids: Vec<i64>, error: Box<DaemonError> },
 }
 
-/// Pushes once: through the running daemon where there is one, else from here. Waits at most `wait` for the end, and
+/// `push 7 is`, `pushes 7, 8 are`.
+fn named(push_ids: &[i64]) -> String {
+    match push_ids {
+        [id] => format!("push {id} is"),
+        ids => format!("pushes {} are", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Pushes once, all of these or none: through the running daemon where there is one, else from here. Waits at most `wait` for the end, and
 /// not after SIGTERM or SIGINT.
 ///
 /// Without a daemon nobody would ever try again, so a push that is still open after the wait is cancelled.
@@ -73,19 +82,19 @@ pub enum PushError {
 pub(crate) fn push(
     options: &Options,
     config: Config,
-    push: AdHoc,
+    pushes: Vec<AdHoc>,
     wait: Duration,
     actor: Actor,
-) -> Result<PushResult, PushError> {
+) -> Result<Vec<PushResult>, PushError> {
     threads::runtime()?.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
         let database = setup::database(options, &config).map_err(DaemonError::from)?;
-        ByHand { config, database, clock, patience, wait, actor }.push(push).await
+        ByHand { config, database, clock, patience, wait, actor }.push(pushes).await
     })
 }
 
-/// A push by hand and what it needs.
+/// Pushes by hand and what they need.
 struct ByHand {
     config: Config,
     database: Database,
@@ -96,13 +105,13 @@ struct ByHand {
 }
 
 impl ByHand {
-    async fn push(&self, push: AdHoc) -> Result<PushResult, PushError> {
-        // Another push by hand is waited for: it looks at its own row only.
+    async fn push(&self, pushes: Vec<AdHoc>) -> Result<Vec<PushResult>, PushError> {
+        // Another push by hand is waited for: it looks at its own rows only.
         match self.patience.unless_told(self.turn(self.wait)).await {
             Err(signal) => Err(PushError::Ended(signal)),
-            Ok(Ok(opened)) => self.alone(&opened, push).await,
+            Ok(Ok(opened)) => self.alone(&opened, pushes).await,
             Ok(Err(DaemonError::Lease(LeaseError::Held { holder, .. }))) if holder.is_daemon => {
-                self.through_daemon(push).await
+                self.through_daemon(pushes).await
             }
             Ok(Err(DaemonError::Lease(LeaseError::Held { holder, database }))) => {
                 Err(PushError::NoTurn { holder, database, wait: self.wait })
@@ -116,17 +125,18 @@ impl ByHand {
         Opened::within(&self.database, Purpose::Push, wait, &self.clock).await
     }
 
-    async fn through_daemon(&self, push: AdHoc) -> Result<PushResult, PushError> {
+    async fn through_daemon(&self, pushes: Vec<AdHoc>) -> Result<Vec<PushResult>, PushError> {
         let opened = store::open(&self.database, Access::Write, self.clock.now()).await;
         let store = opened.map_err(DaemonError::from)?;
-        let push_id = self.record(&store, push).await?;
+        let push_ids = self.record(&store, pushes).await?;
         let ending = async {
-            self.wait_for_end(&store, push_id).await?;
-            // The daemon may have ended meanwhile; a push by hand that holds the database looks at its own row.
-            let daemon = self.daemon_runs() || self.leave(&store, push_id).await?;
-            self.result(&store, push_id, daemon).await
+            self.wait_for_ends(&store, &push_ids).await?;
+            // The daemon may have ended meanwhile; a push by hand that holds the database looks at its own rows.
+            let daemon = self.daemon_runs() || self.leave(&store, &push_ids).await?;
+            self.results(&store, &push_ids, daemon).await
         };
-        let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
+        let result =
+            ending.await.map_err(|error| PushError::Lost { push_ids: push_ids.clone(), error: Box::new(error) });
         store.close().await;
         result
     }
@@ -135,26 +145,26 @@ impl ByHand {
         store::holder(&self.database).is_some_and(|holder| holder.is_daemon)
     }
 
-    /// Ends a push whose daemon is gone. Returns whether there is one again.
-    async fn leave(&self, store: &SharedStore, push_id: i64) -> Result<bool, DaemonError> {
+    /// Ends pushes whose daemon is gone. Returns whether there is one again.
+    async fn leave(&self, store: &SharedStore, push_ids: &[i64]) -> Result<bool, DaemonError> {
         match self.turn(Duration::ZERO).await {
-            // What the daemon left open has an end first: it may have been this very push.
+            // What the daemon left open has an end first: it may have been this very one.
             Ok(opened) => {
                 let environment = setup::environment(&self.clock, &opened.store, &opened.state_dir)?;
                 let accounts = setup::accounts(&self.config, &environment)?;
                 opened.recover(&accounts, &self.clock).await?;
-                self.give_up(&opened.store, push_id).await?;
+                self.give_up(&opened.store, push_ids).await?;
                 opened.store.close().await;
                 Ok(false)
             }
             Err(DaemonError::Lease(LeaseError::Held { holder, .. })) if holder.is_daemon => Ok(true),
             // Without the lease, what is being sent keeps its state; whoever starts next decides it.
-            Err(DaemonError::Lease(_)) => self.give_up(store, push_id).await.map(|()| false),
+            Err(DaemonError::Lease(_)) => self.give_up(store, push_ids).await.map(|()| false),
             Err(error) => Err(error),
         }
     }
 
-    async fn alone(&self, opened: &Opened, push: AdHoc) -> Result<PushResult, PushError> {
+    async fn alone(&self, opened: &Opened, pushes: Vec<AdHoc>) -> Result<Vec<PushResult>, PushError> {
         let store = &opened.store;
         let environment = setup::environment(&self.clock, store, &opened.state_dir)?;
         let accounts = setup::accounts(&self.config, &environment)?;
@@ -164,42 +174,55 @@ impl ByHand {
         let (_, journal) = opened.recover(&accounts, &self.clock).await?;
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), self.clock.clone(), media, journal);
         let events = dispatcher.handle();
-        let push_id = self.record(store, push).await?;
+        let push_ids = self.record(store, pushes).await?;
         let ending = async {
-            // Other open pushes wait for the daemon: this process is here for one.
-            let ours = store.open_pushes().await?.into_iter().filter(|open| open.id == push_id).collect();
+            // Other open pushes wait for the daemon: this process is here for these.
+            let ours = store.open_pushes().await?.into_iter().filter(|open| push_ids.contains(&open.id)).collect();
             let _ = events.send(Event::Accounts(accounts));
             let _ = events.send(Event::Opened(ours));
             let dispatching = tokio::spawn(dispatcher.run(inbox));
-            let waited = self.wait_for_end(store, push_id).await;
+            let waited = self.wait_for_ends(store, &push_ids).await;
             let _ = events.send(Event::Stop);
             let _ = dispatching.await;
             waited?;
-            self.give_up(store, push_id).await?;
-            self.result(store, push_id, false).await
+            self.give_up(store, &push_ids).await?;
+            self.results(store, &push_ids, false).await
         };
-        let result = ending.await.map_err(|error| PushError::Lost { push_id, error });
+        let result =
+            ending.await.map_err(|error| PushError::Lost { push_ids: push_ids.clone(), error: Box::new(error) });
         store.close().await;
         result
     }
 
-    async fn record(&self, store: &SharedStore, push: AdHoc) -> Result<i64, DaemonError> {
-        Ok(Acts::new(&**store, self.clock.clone(), self.actor.clone()).push(push).await?)
+    async fn record(&self, store: &SharedStore, pushes: Vec<AdHoc>) -> Result<Vec<i64>, DaemonError> {
+        Ok(Acts::new(&**store, self.clock.clone(), self.actor.clone()).push(pushes).await?)
     }
 
-    async fn result(&self, store: &SharedStore, push_id: i64, daemon: bool) -> Result<PushResult, DaemonError> {
-        let mut fallbacks = Vec::new();
-        for id in store.fallbacks(push_id).await? {
-            fallbacks.push((id, state(store, id).await?));
+    async fn results(
+        &self,
+        store: &SharedStore,
+        push_ids: &[i64],
+        daemon: bool,
+    ) -> Result<Vec<PushResult>, DaemonError> {
+        let mut results = Vec::with_capacity(push_ids.len());
+        for push_id in push_ids.iter().copied() {
+            let mut fallbacks = Vec::new();
+            for id in store.fallbacks(push_id).await? {
+                fallbacks.push((id, state(store, id).await?));
+            }
+            let state = state(store, push_id).await?;
+            results.push(PushResult { push_id, state, fallbacks, daemon, signal: self.patience.signal() });
         }
-        let state = state(store, push_id).await?;
-        Ok(PushResult { push_id, state, fallbacks, daemon, signal: self.patience.signal() })
+        Ok(results)
     }
 
-    /// Ends the push, and what went out in its place, if they are still open, since nobody would ever look at them again.
-    async fn give_up(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
-        let mut ours = store.fallbacks(push_id).await?;
-        ours.push(push_id);
+    /// Ends these pushes, and what went out in their place, where they are still open, since nobody would ever look at
+    /// them again.
+    async fn give_up(&self, store: &SharedStore, push_ids: &[i64]) -> Result<(), DaemonError> {
+        let mut ours = push_ids.to_vec();
+        for push_id in push_ids {
+            ours.extend(store.fallbacks(*push_id).await?);
+        }
         let reason = match self.patience.signal() {
             Some("SIGINT") => Reason::EndedBySigint,
             Some(_) => Reason::EndedBySigterm,
@@ -218,7 +241,7 @@ impl ByHand {
         Ok(())
     }
 
-    async fn wait_for_end(&self, store: &SharedStore, push_id: i64) -> Result<(), DaemonError> {
+    async fn wait_for_ends(&self, store: &SharedStore, push_ids: &[i64]) -> Result<(), DaemonError> {
         let rest = async || {
             let goes_on = !self.patience.is_over();
             if goes_on {
@@ -226,9 +249,11 @@ impl ByHand {
             }
             Ok(goes_on)
         };
-        follow::<DaemonError>(&**store, push_id, &rest).await?;
-        for id in store.fallbacks(push_id).await? {
-            follow::<DaemonError>(&**store, id, &rest).await?;
+        for push_id in push_ids.iter().copied() {
+            follow::<DaemonError>(&**store, push_id, &rest).await?;
+            for id in store.fallbacks(push_id).await? {
+                follow::<DaemonError>(&**store, id, &rest).await?;
+            }
         }
         Ok(())
     }

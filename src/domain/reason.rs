@@ -57,6 +57,8 @@ reasons! {
     // Why one fired that was noticed late.
     CaughtUp = "caught_up": "it was noticed late and caught up on (misfire policy)",
     /// By hand.
+    OwnMessage = "own_message": "with a message of its own in place of the job's",
+    /// By hand.
     Backfill = "backfill": "it was made up for by hand (`pushcron backfill`)",
     // Why a push waits, or why nobody could send it.
     NoSender = "no_sender": "no account could send",

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use super::model::{
     AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, NewFire,
-    OpenPush, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
+    OpenPush, OwnMessage, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
 };
 use crate::domain::{Delivery, Render, UtcMs};
 
@@ -93,6 +93,10 @@ pub trait Store: Send + Sync {
     /// A fire by hand, at once, on enabled, disabled and paused jobs alike. Returns the new push ids.
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> Result<Vec<i64>, StoreError>;
 
+    /// The same with this message in all of its pushes, whatever the job says, as it stands: the fire has the reason
+    /// `own_message`. Refused where the job is another than the one that the message was judged by.
+    async fn fire_saying(&self, job: &str, own: OwnMessage, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
     /// Fires by hand of instants that did not come about, so far apart from now on, the first at once, whatever is open. Each
     /// carries its instant, and has the reason `backfill`. Returns the push ids of each new one; an instant that was fired
     /// by hand before is left out.
@@ -106,6 +110,9 @@ pub trait Store: Send + Sync {
 
     /// A push outside any job. Returns its id.
     async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> Result<i64, StoreError>;
+
+    /// Several pushes outside any job, of one fire: all of them, or none. Returns their ids.
+    async fn push_several(&self, pushes: Vec<AdHoc>, now: UtcMs) -> Result<Vec<i64>, StoreError>;
 
     /// [`Store::push_ad_hoc`], and with it what the daemon itself keeps under this key
     /// ([`AccountState::save_state`](super::AccountState::save_state)): both, or neither.

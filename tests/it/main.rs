@@ -54,6 +54,7 @@ mod sender_matrix;
 mod sender_telegram;
 mod sender_wecom_app;
 mod sender_wecom_robot;
+mod several;
 mod simulate;
 mod store_contract;
 mod telegram_test_api;

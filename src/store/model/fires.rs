@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::jobs::StoredJob;
 use super::pushes::OpenPush;
-use crate::domain::{ContentOutcome, Decision, Job, Overlap, PushSpec, Reason, Trigger, UtcMs};
+use crate::domain::{ContentOutcome, Decision, Job, Message, Overlap, PushSpec, Reason, Trigger, UtcMs};
 
 /// One instant of a job's schedule and what was decided about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +122,14 @@ pub struct Expand {
     pub fire_id: i64,
     pub content: Option<MadeContent>,
     pub then: Expansion,
+}
+
+/// What is said once instead of what a job says.
+#[derive(Clone, Debug)]
+pub struct OwnMessage {
+    pub message: Message,
+    /// The revision of the job by whose pushes it was judged.
+    pub revision: u32,
 }
 
 /// A push asked for outside any job.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+use serde_json::value::RawValue;
 
 use super::account_state::SaveState;
 use super::cells::{At, number, parsed};
@@ -16,10 +17,11 @@ use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
 use crate::domain::{Overlap, Reason, Trigger, UtcMs};
 use crate::store::error::StoreError;
-use crate::store::model::AdHoc;
+use crate::store::model::{AdHoc, OwnMessage};
 
 pub(super) struct FireByHand {
     pub job: String,
+    pub own: Option<OwnMessage>,
     pub now: UtcMs,
 }
 
@@ -29,14 +31,19 @@ impl Write for FireByHand {
     /// A person who says "now" is not told that an older fire is still busy; but `overlap: replace` holds.
     fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
         let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
-        let plan = plan(&self.job, &job)?;
+        let mut plan = plan(&self.job, &job)?;
+        let own = self.own.as_ref().map(|own| own.raw(&self.job, job.revision)).transpose()?;
+        if let (Some(raw), Some(OwnMessage { message, .. })) = (&own, &self.own) {
+            plan.say(raw, message.body.kind());
+        }
         let due_at = self.free_instant(conn)?;
+        let reason = own.as_ref().map(|_| Reason::OwnMessage.as_str());
         let id = conn
             .prepare(
-                "INSERT INTO fires (job, triggered_by, due_at, decision, recorded_at, revision)
-             VALUES (?1, 'manual', ?2, 'fired', ?3, ?4)",
+                "INSERT INTO fires (job, triggered_by, due_at, decision, reason, recorded_at, revision)
+             VALUES (?1, 'manual', ?2, 'fired', ?3, ?4, ?5)",
             )?
-            .insert(params![self.job, At::from(due_at), At::from(self.now), job.revision])?;
+            .insert(params![self.job, At::from(due_at), reason, At::from(self.now), job.revision])?;
         let (name, mut made) = (Arc::from(&*self.job), Vec::new());
         let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at: due_at, now: self.now };
         let overlap = plan.overlap;
@@ -48,6 +55,17 @@ impl Write for FireByHand {
             replace_older(conn, &name, id, self.now)?;
         }
         Ok(made.into_iter().map(|push| push.id).collect())
+    }
+}
+
+impl OwnMessage {
+    /// Its JSON, for this revision of the job.
+    fn raw(&self, job: &str, revision: u32) -> Result<Box<RawValue>> {
+        if self.revision != revision {
+            let problem = format!("job '{job}' was changed meanwhile; nothing was recorded, so fire it again");
+            return Err(StoreError::NotAllowed(problem).into());
+        }
+        Ok(serde_json::value::to_raw_value(&self.message)?)
     }
 }
 
@@ -129,35 +147,61 @@ impl Write for PushAdHoc {
     type Answer = i64;
 
     fn run(&mut self, conn: &Connection) -> Result<i64> {
-        let AdHoc { spec, triggered_by, chat } = &self.push;
-        let (chat_im, chat_account) = chat.as_ref().map(|(im, account)| (im, account)).unzip();
-        let fire_id = conn
-            .prepare(
-                "INSERT INTO fires (triggered_by, due_at, decision, recorded_at, chat_im, chat_account)
-             VALUES (?1, ?2, 'fired', ?2, ?3, ?4)",
-            )?
-            .insert(params![triggered_by.as_str(), At::from(self.now), chat_im, chat_account])?;
-        let retry = serde_json::to_string(&spec.retry)?;
-        let render = spec.render.as_ref().map(serde_json::to_string).transpose()?;
-        let fallback = (!spec.fallback.is_empty()).then(|| serde_json::to_string(&spec.fallback)).transpose()?;
-        InsertPush::new(conn)?.run(&NewPush {
-            fire_id,
-            ordinal: 0,
-            im: &spec.im,
-            target: &spec.target.to_string(),
-            account: spec.account.as_deref(),
-            kind: spec.message.body.kind(),
-            message: &serde_json::to_string(&spec.message)?,
-            timeout_ms: number(spec.timeout.as_millis()),
-            retry: policy(&retry)?.0,
-            render: render.as_deref(),
-            max_attempts: spec.retry.max_attempts,
-            due_at: self.now,
-            expires_at: self.now + spec.retry.give_up_after,
-            exclusive_job: None,
-            fallback: fallback.as_deref(),
-        })
+        insert(conn, 0, fire_outside(conn, &self.push, self.now)?, &self.push, self.now)
     }
+}
+
+/// Of one fire.
+pub(super) struct PushSeveral {
+    pub pushes: Vec<AdHoc>,
+    pub now: UtcMs,
+}
+
+impl Write for PushSeveral {
+    type Answer = Vec<i64>;
+
+    fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
+        let Some(first) = self.pushes.first() else { return Ok(Vec::new()) };
+        let fire_id = fire_outside(conn, first, self.now)?;
+        let pushes = self.pushes.iter().enumerate();
+        pushes.map(|(ordinal, push)| insert(conn, number(ordinal), fire_id, push, self.now)).collect()
+    }
+}
+
+/// A fire of no job.
+fn fire_outside(conn: &Connection, push: &AdHoc, now: UtcMs) -> Result<i64> {
+    let AdHoc { triggered_by, chat, .. } = push;
+    let (chat_im, chat_account) = chat.as_ref().map(|(im, account)| (im, account)).unzip();
+    Ok(conn
+        .prepare(
+            "INSERT INTO fires (triggered_by, due_at, decision, recorded_at, chat_im, chat_account)
+             VALUES (?1, ?2, 'fired', ?2, ?3, ?4)",
+        )?
+        .insert(params![triggered_by.as_str(), At::from(now), chat_im, chat_account])?)
+}
+
+fn insert(conn: &Connection, ordinal: i64, fire_id: i64, push: &AdHoc, now: UtcMs) -> Result<i64> {
+    let spec = &push.spec;
+    let retry = serde_json::to_string(&spec.retry)?;
+    let render = spec.render.as_ref().map(serde_json::to_string).transpose()?;
+    let fallback = (!spec.fallback.is_empty()).then(|| serde_json::to_string(&spec.fallback)).transpose()?;
+    InsertPush::new(conn)?.run(&NewPush {
+        fire_id,
+        ordinal,
+        im: &spec.im,
+        target: &spec.target.to_string(),
+        account: spec.account.as_deref(),
+        kind: spec.message.body.kind(),
+        message: &serde_json::to_string(&spec.message)?,
+        timeout_ms: number(spec.timeout.as_millis()),
+        retry: policy(&retry)?.0,
+        render: render.as_deref(),
+        max_attempts: spec.retry.max_attempts,
+        due_at: now,
+        expires_at: now + spec.retry.give_up_after,
+        exclusive_job: None,
+        fallback: fallback.as_deref(),
+    })
 }
 
 /// A push outside any job, and what the daemon keeps with it.

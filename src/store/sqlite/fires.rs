@@ -1,6 +1,7 @@
 //! The pushes that a fire makes out of the definition of its job.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use rusqlite::Connection;
@@ -88,6 +89,20 @@ impl<'a> Plan<'a> {
             needs_content: content_from.is_some(),
             pushes: push.into_iter().map(ready).collect::<Result<_>>()?,
         })
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Says this in all of its pushes, as it stands, whatever the definition says: once to whom several of them go.
+    pub fn say(&mut self, message: &'a RawValue, kind: Kind) {
+        let mut known = HashSet::new();
+        self.pushes
+            .retain(|push| known.insert((push.spec.im.clone(), push.spec.target.clone(), push.spec.account.clone())));
+        self.needs_content = false;
+        for push in &mut self.pushes {
+            push.kind = kind;
+            (push.spec.message, push.spec.render) = (message, None);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{Delivery, Render, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
     AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, NewFire,
-    OpenPush, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
+    OpenPush, OwnMessage, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
 };
 use crate::store::verbs::Store;
 
@@ -77,7 +77,11 @@ impl Store for SqliteStore {
     }
 
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> StoreResult<Vec<i64>> {
-        self.write(by_hand::FireByHand { job: job.to_owned(), now }).await
+        self.write(by_hand::FireByHand { job: job.to_owned(), own: None, now }).await
+    }
+
+    async fn fire_saying(&self, job: &str, own: OwnMessage, now: UtcMs) -> StoreResult<Vec<i64>> {
+        self.write(by_hand::FireByHand { job: job.to_owned(), own: Some(own), now }).await
     }
 
     async fn backfill(&self, job: &str, instants: Vec<UtcMs>, gap: Duration, now: UtcMs) -> StoreResult<Vec<Vec<i64>>> {
@@ -86,6 +90,10 @@ impl Store for SqliteStore {
 
     async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> StoreResult<i64> {
         self.write(by_hand::PushAdHoc { push, now }).await
+    }
+
+    async fn push_several(&self, pushes: Vec<AdHoc>, now: UtcMs) -> StoreResult<Vec<i64>> {
+        self.write(by_hand::PushSeveral { pushes, now }).await
     }
 
     async fn push_and_save_state(&self, push: AdHoc, key: &str, value: &str, now: UtcMs) -> StoreResult<i64> {

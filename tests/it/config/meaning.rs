@@ -208,10 +208,11 @@ fn a_push_outside_any_job_is_judged_by_the_rules_of_the_files() {
     let text = "defaults: {timeout: 3s, retry: {max_attempts: 2}}\naccounts: [{id: screen, sender: console, im: qq}]\n";
     std::fs::write(&file, text).unwrap();
     let ask =
-        |push: &str| config::load_with_push(std::slice::from_ref(&file), push, &senders::specs(), &surroundings());
+        |push: &str| config::load_with_pushes(std::slice::from_ref(&file), push, &senders::specs(), &surroundings());
 
-    let (config, push) = ask(r#"{"im": "qq", "groupCode": 7, "text": "costs $${5}"}"#).unwrap();
-    assert_eq!((config.accounts.len(), config.jobs.len()), (1, 0));
+    let (config, pushes) = ask(r#"{"im": "qq", "groupCode": 7, "text": "costs $${5}"}"#).unwrap();
+    assert_eq!((config.accounts.len(), config.jobs.len(), pushes.len()), (1, 0, 1));
+    let push = &pushes[0];
     assert_eq!((push.timeout.as_secs(), push.retry.max_attempts), (3, 2));
     assert_eq!(serde_json::to_value(&push.message).unwrap()["text"], "costs ${5}");
 
