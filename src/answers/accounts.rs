@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::rows::{Instants, Row, rows};
-use crate::domain::{Account, UtcMs};
+use crate::config::Config;
+use crate::domain::{Account, PushSpec, UtcMs};
 use crate::senders::{Environment, Probe, find};
 use crate::store::{Filter, History, StoreError, Table, View};
 
@@ -32,6 +33,20 @@ pub async fn probed(accounts: &[Account], known: &Table, environment: &Environme
         row_of(account, probe, last, now)
     };
     Table { columns: COLUMNS.map(str::to_owned).to_vec(), rows: accounts.iter().zip(probes).map(row).collect() }
+}
+
+/// Accounts that were found to be unable to send, and by which a push of a job, or a report of failures, may go.
+pub fn down_and_used(accounts: &Table, config: &Config) -> Vec<String> {
+    let report = config.daemon.on_failure.iter().filter_map(|on_failure| on_failure.push.as_ref());
+    let pushes: Vec<&PushSpec> = config.jobs.iter().flat_map(|job| &job.push).chain(report).collect();
+    let is_used = |line: &AccountLine<'_>| {
+        let carries =
+            |push: &&&PushSpec| push.account.as_ref().map_or(push.im == line.im, |named| *named == line.account);
+        pushes.iter().find(carries).is_some()
+    };
+    let is_down = |line: &AccountLine<'_>| line.online == Some(false) || line.sendable == Some(false);
+    let down = AccountLine::all(accounts).filter(|line| is_down(line) && is_used(line));
+    down.map(|line| line.account.into_owned()).collect()
 }
 
 /// Those of the view.

@@ -1,7 +1,7 @@
 //! Everything about one push.
 
 use super::refusal::{Kind, Refusal};
-use crate::domain::{PushState, UtcMs};
+use crate::domain::{PushState, Reason, UtcMs};
 use crate::store::History;
 pub use crate::store::{PushRecord, PushStory};
 
@@ -42,6 +42,19 @@ pub fn advice(state: PushState, perhaps_sent: bool) -> Advice {
         PushState::Failed | PushState::Expired | PushState::Cancelled => Advice::Retry,
         PushState::Pending | PushState::Sending | PushState::Retrying => Advice::Wait,
     }
+}
+
+/// Whether a push has this reason because of how the accounts of its im were.
+pub fn is_about_accounts(reason: &str) -> bool {
+    let reasons = [
+        Reason::NoSender,
+        Reason::AccountOffline,
+        Reason::AccountNotSendable,
+        Reason::AccountCoolingDown,
+        Reason::AccountUnknown,
+        Reason::NothingWillCome,
+    ];
+    reasons.iter().any(|known| known.as_str() == reason)
 }
 
 /// Whether an attempt ended without a word on whether it arrived.

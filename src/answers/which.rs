@@ -33,6 +33,12 @@ pub struct Which {
 }
 
 impl Words {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        let texts = [&self.job, &self.im, &self.account, &self.target, &self.at, &self.since, &self.until];
+        texts.iter().all(|said| said.is_none()) && self.states.is_empty()
+    }
+
     /// What they mean at `now`. Times are those of the job that is named, else of `zone`.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use clap::Args;
 use super::args::Show;
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::lines::hanging;
 use super::render::{Cell, Column, Tone, table};
 use super::rows::for_programs;
 use crate::answers::accounts::{self, AccountLine};
@@ -20,6 +21,8 @@ use crate::domain::escaped;
   pushcron accounts
   pushcron -c jobs.yaml accounts --probe    asks each platform now; works without a daemon
 
+With --probe the exit code is 1 where an account is down that jobs go by.
+
 JSON and CSV have the columns of the view account_overview.")]
 pub struct Accounts {
     /// Ask each account's platform now
@@ -31,7 +34,7 @@ pub struct Accounts {
 
 impl Accounts {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let table = if self.probe { probed(context)? } else { known(context)? };
+        let (table, down) = if self.probe { probed(context)? } else { (known(context)?, Vec::new()) };
         let mut out = io::stdout().lock();
         if self.show.for_programs() {
             for_programs(&mut out, self.show, &table)?;
@@ -40,22 +43,43 @@ impl Accounts {
             for Known { account, contact, words } in context.contacts(|_| true) {
                 writeln!(out, "{}", escaped(&format!("{account} to {contact}: {words}")))?;
             }
+            if self.probe {
+                tell_errors(&mut out, self.show, &table)?;
+            }
         }
-        Ok(Exit::Done)
+        if down.is_empty() {
+            return Ok(Exit::Done);
+        }
+        out.flush()?;
+        Err(Failure::new(Exit::Failed, format!("down, and jobs go by it: {}", down.join(", "))))
     }
+}
+
+/// Each error as a whole, which has no room in a table.
+fn tell_errors(out: &mut dyn Write, show: Show, all: &Table) -> io::Result<()> {
+    for line in AccountLine::all(all).filter(|line| !line.last_error.is_empty()) {
+        let told = escaped(&format!("{}: {}", line.account, line.last_error)).into_owned();
+        for line in hanging(&told, show.screen().width, 2) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
 }
 
 fn known(context: &Context) -> Result<Table, Failure> {
     context.reading(async |store| Ok(accounts::known(store).await?))
 }
 
-/// The accounts of the files, asked now, with what the database knows of their last attempts.
-fn probed(context: &Context) -> Result<Table, Failure> {
+/// The accounts of the files, asked now, with what the database knows of their last attempts; and those that are down and
+/// that jobs go by.
+fn probed(context: &Context) -> Result<(Table, Vec<String>), Failure> {
     let config = context.config()?;
     let known = if context.has_database()? { known(context)? } else { Table::default() };
     context.block_on(async {
         let environment = context.environment().await?;
-        Ok(accounts::probed(&config.accounts, &known, &environment).await)
+        let table = accounts::probed(&config.accounts, &known, &environment).await;
+        let down = accounts::down_and_used(&table, &config);
+        Ok((table, down))
     })
 }
 

@@ -5,29 +5,35 @@ use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
-use super::done::in_words;
+use super::each::{self, Many};
 use super::failure::{Exit, Failure};
-use super::say::say;
+use crate::acts::ToPush;
+use crate::domain::PushState;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   pushcron cancel 12
   pushcron cancel 12 13 14
+  pushcron cancel --job daily-report --dry-run    what waits of it
 
 A push that is being sent at this moment cannot be cancelled.")]
 pub struct Cancel {
     /// Pushes that are pending or retrying
-    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(candidates::open_pushes))]
+    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::open_pushes))]
     pushes: Vec<i64>,
+    #[command(flatten)]
+    many: Many,
 }
 
 impl Cancel {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        self.many.refuse_nothing(&self.pushes)?;
         context.changing(async |store| {
-            for id in &self.pushes {
-                say(in_words(&context.acts(store).cancel(*id).await?));
-            }
-            Ok(Exit::Done)
+            let states = vec![PushState::Pending, PushState::Retrying];
+            let Some(ids) = self.many.meant(context, store, &self.pushes, states).await? else {
+                return Ok(Exit::Done);
+            };
+            Ok(each::act(&context.acts(store), ToPush::Cancel, &ids).await.1)
         })
     }
 }

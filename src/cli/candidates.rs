@@ -70,8 +70,11 @@ pub fn open_pushes() -> Vec<CompletionCandidate> {
     pushes(Pushes::Open, |_| true)
 }
 
-pub fn unknown_pushes() -> Vec<CompletionCandidate> {
-    pushes(Pushes::Unknown, |_| true)
+/// Unknown pushes, and what may have become of them.
+pub fn resolvable() -> Vec<CompletionCandidate> {
+    let mut all = pushes(Pushes::Unknown, |_| true);
+    all.extend(["sent", "failed"].map(CompletionCandidate::new));
+    all
 }
 
 pub fn all_pushes() -> Vec<CompletionCandidate> {

@@ -39,6 +39,9 @@ impl Check {
         }
         match &report.accepted {
             Some(accepted) if report.ok => {
+                if accepted.files.is_empty() {
+                    say(NO_FILES);
+                }
                 say(summary(accepted, report.warnings.len()));
                 Ok(Exit::Done)
             }
@@ -46,6 +49,10 @@ impl Check {
         }
     }
 }
+
+/// Who forgot `-c` must not think that his own file is fine.
+const NO_FILES: &str = "NONE OF YOUR FILES WAS CHECKED: no -c, no $PUSHCRON_CONFIG and no /etc/pushcron names any, so that this is \
+                        the built-in example";
 
 fn summary(accepted: &Accepted, warnings: usize) -> String {
     let disabled = match accepted.disabled {

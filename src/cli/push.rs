@@ -11,13 +11,16 @@ use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::message_words::{MessageWords, inline};
+use super::news::{each_down, in_words};
 use super::say::say;
-use crate::acts::AdHoc;
+use crate::acts::{AdHoc, News};
+use crate::answers::accounts::{self, AccountLine};
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
 use crate::answers::{history, when};
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{PushSpec, PushState, Trigger, escaped};
+use crate::logging;
 
 #[derive(Debug, Args)]
 #[command(
@@ -84,7 +87,17 @@ fn why(row: Row) -> String {
 fn reason_of(context: &Context, result: &PushResult) -> String {
     let why = context.reading(async |store| {
         let table = history::of(store, &[result.push_id]).await?;
-        Ok(rows(&table).next().map(why).unwrap_or_default())
+        let Some(row) = rows(&table).next() else { return Ok(String::new()) };
+        // An attempt has its own words; without one, the accounts have.
+        if !row.text("error").is_empty() {
+            return Ok(why(row));
+        }
+        let (known, im) = (accounts::known(store).await?, row.text("im"));
+        let down: Vec<(String, String)> = AccountLine::all(&known)
+            .filter(|line| line.im == im && line.online == Some(false))
+            .map(|line| (line.account.into_owned(), line.last_error.into_owned()))
+            .collect();
+        Ok(why(row) + &each_down(&down))
     });
     why.unwrap_or_default()
 }
@@ -107,7 +120,12 @@ impl Push {
             Ok::<_, Failure>(AdHoc { spec, triggered_by, chat: chat.clone() })
         };
         let pushes = specs.into_iter().map(push).collect::<Result<Vec<_>, _>>()?;
-        let results = daemon::push(&context.daemon_options(), config, pushes, self.wait, context.actor());
+        let is_one = pushes.len() == 1;
+        let tell = |push_id: i64, news: &News| {
+            let which = if is_one { String::new() } else { format!("push {push_id}: ") };
+            logging::tell(&escaped(&format!("pushcron: {which}{}", in_words(news, context.now()))));
+        };
+        let results = daemon::push(&context.daemon_options(), config, pushes, self.wait, context.actor(), &tell);
         // The count that the plugin SDK's call gives, wherever there is a push to count.
         let sent = results.iter().flatten().filter(|result| result.is_sent()).count();
         if matches!(results, Ok(_) | Err(PushError::Lost { .. })) {

@@ -1,39 +1,52 @@
-//! `resolve`: a person's word on an unknown push.
+//! `resolve`: a person's word on unknown pushes.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::candidates;
 use super::context::Context;
-use super::done::in_words;
+use super::each::{self, Many};
 use super::failure::{Exit, Failure};
-use super::say::say;
+use crate::acts::ToPush;
+use crate::domain::PushState;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "pushcron resolve [OPTIONS] [PUSH]... <sent|failed>",
+    after_help = "Examples:
   pushcron history --state unknown    look at the chats: did it arrive?
-  pushcron resolve 12 sent")]
+  pushcron resolve 12 sent
+  pushcron resolve --job daily-report --at 'sat 08:30' failed"
+)]
 pub struct Resolve {
-    /// The id of the push
-    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::unknown_pushes))]
-    push: i64,
-    /// What the chat shows
-    outcome: Found,
-}
-
-/// What the person saw in the chat.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Found {
-    Sent,
-    Failed,
+    /// The ids of unknown pushes, and what their chats show: sent or failed
+    #[arg(required = true, value_name = "PUSH|sent|failed", add = ArgValueCandidates::new(candidates::resolvable))]
+    words: Vec<String>,
+    #[command(flatten)]
+    many: Many,
 }
 
 impl Resolve {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        let (pushes, sent) = self.parsed().map_err(|problem| Failure::new(Exit::Usage, problem))?;
+        self.many.refuse_nothing(&pushes)?;
         context.changing(async |store| {
-            let sent = matches!(self.outcome, Found::Sent);
-            say(in_words(&context.acts(store).resolve(self.push, sent).await?));
-            Ok(Exit::Done)
+            let Some(ids) = self.many.meant(context, store, &pushes, vec![PushState::Unknown]).await? else {
+                return Ok(Exit::Done);
+            };
+            Ok(each::act(&context.acts(store), ToPush::Resolve { sent }, &ids).await.1)
         })
+    }
+
+    /// The pushes, and whether they were sent.
+    fn parsed(&self) -> Result<(Vec<i64>, bool), String> {
+        let [pushes @ .., last] = &self.words[..] else { return Err("which pushes?".to_owned()) };
+        let sent = match last.as_str() {
+            "sent" => true,
+            "failed" => false,
+            other => return Err(format!("expected `sent` or `failed` as the last word, got '{other}'")),
+        };
+        let id = |word: &String| word.parse().map_err(|_| format!("expected the id of a push, got '{word}'"));
+        Ok((pushes.iter().map(id).collect::<Result<_, _>>()?, sent))
     }
 }

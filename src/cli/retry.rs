@@ -4,21 +4,26 @@ use clap::Args;
 use clap_complete::ArgValueCandidates;
 
 use super::context::Context;
-use super::done::in_words;
+use super::each::{self, Many};
 use super::failure::{Exit, Failure};
-use super::say::say;
 use super::{candidates, wait};
+use crate::acts::ToPush;
+use crate::domain::PushState;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   pushcron retry 12
   pushcron retry 12 13 --wait    0: both were sent
+  pushcron retry --job daily-report --at 'sat 08:30' --dry-run
 
-A push that is `unknown` may have arrived already; look at the chat first.")]
+A filter means pushes that failed or expired, unless --state says otherwise, and leaves alone what may have arrived. A
+push that is `unknown` may have arrived already; look at the chat first.")]
 pub struct Retry {
     /// Pushes that are failed, unknown, expired or cancelled
-    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(candidates::ended_pushes))]
+    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::ended_pushes))]
     pushes: Vec<i64>,
+    #[command(flatten)]
+    many: Many,
     /// Wait for the outcome and show it
     #[arg(short, long)]
     wait: bool,
@@ -26,12 +31,27 @@ pub struct Retry {
 
 impl Retry {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+        self.many.refuse_nothing(&self.pushes)?;
         context.changing(async |store| {
-            let acts = context.acts(store);
-            for id in &self.pushes {
-                say(in_words(&acts.retry(*id).await?));
+            let states = vec![PushState::Failed, PushState::Expired];
+            let Some(mut ids) = self.many.meant(context, store, &self.pushes, states).await? else {
+                return Ok(Exit::Done);
+            };
+            let mut left_out = false;
+            if self.pushes.is_empty() && self.many.takes_any_state() {
+                (ids, left_out) = each::leave_out_perhaps_sent(store, ids).await?;
             }
-            wait::or_tell(context, &acts, &self.pushes, self.wait).await
+            let acts = context.acts(store);
+            let (done, exit) = each::act(&acts, ToPush::Retry, &ids).await;
+            if done.is_empty() {
+                return Ok(if left_out && exit == Exit::Done { Exit::Failed } else { exit });
+            }
+            let waited = wait::or_tell(context, &acts, &done, self.wait).await?;
+            Ok(match (exit, left_out) {
+                (Exit::Done, false) => waited,
+                (Exit::Done, true) => Exit::Failed,
+                (exit, _) => exit,
+            })
         })
     }
 }

@@ -11,7 +11,9 @@ use super::render::{self, Screen};
 use super::say::{aloud, say};
 use super::story::attempt;
 use super::{candidates, lines};
+use crate::answers::accounts::{self, AccountLine};
 use crate::answers::explain::facts::AttemptFact;
+use crate::answers::rows::Table;
 use crate::answers::show::{self, Advice, PushRecord, PushStory};
 use crate::answers::when;
 use crate::domain::{PushState, Reason, Trigger, UtcMs, escaped, reason};
@@ -39,6 +41,7 @@ impl Show {
     pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let zone = context.whereabouts()?.timezone;
         context.reading(async |store| {
+            let known = accounts::known(store).await?;
             let (mut stories, mut exit) = (Vec::new(), Exit::Done);
             for id in &self.pushes {
                 match show::push(store, *id).await {
@@ -57,7 +60,7 @@ impl Show {
             }
             for (index, story) in stories.iter().enumerate() {
                 let zone = if self.utc { "UTC" } else { story.timezone.as_deref().unwrap_or(&zone) };
-                let lines = Teller { story, zone: when::zone(zone), name: zone }.lines();
+                let lines = Teller { story, zone: when::zone(zone), name: zone, accounts: &known }.lines();
                 aloud(|out| {
                     if index > 0 {
                         writeln!(out)?;
@@ -77,6 +80,7 @@ struct Teller<'a> {
     story: &'a PushStory,
     zone: TimeZone,
     name: &'a str,
+    accounts: &'a Table,
 }
 
 impl Teller<'_> {
@@ -88,6 +92,9 @@ impl Teller<'_> {
         let mut tell = |name: &str, text: String| told.extend(named(name, &escaped(&text)));
         if let Some(why) = self.why(push) {
             tell("why", why);
+        }
+        for account in self.accounts_now(push) {
+            tell("", account);
         }
         tell("made by", self.fire());
         told.extend(content(&self.story.message).into_iter().flat_map(|(name, text)| named(name, &text)));
@@ -147,6 +154,24 @@ impl Teller<'_> {
             (Some(one), None) => Some(one.to_owned()),
             (None, word) => word,
         }
+    }
+
+    /// Of a push that nobody could send: how the accounts of its im are now, one by one.
+    fn accounts_now(&self, push: &PushRecord) -> Vec<String> {
+        let is_about_accounts = push.reason.as_deref().is_some_and(show::is_about_accounts);
+        let lines = AccountLine::all(self.accounts).filter(|line| is_about_accounts && line.im == push.im);
+        let told = |line: AccountLine<'_>| {
+            let state = match (line.online, line.sendable) {
+                _ if line.checked_at.is_none() => "not probed",
+                (Some(false), _) => "offline",
+                (_, Some(false)) => "may not send",
+                _ => "online",
+            };
+            let error = if line.last_error.is_empty() { String::new() } else { format!(": {}", line.last_error) };
+            let checked = line.checked_at.map(|at| format!(", asked at {}", self.at(at))).unwrap_or_default();
+            format!("account {} now: {state}{error}{checked}", line.account)
+        };
+        lines.map(told).collect()
     }
 
     fn fire(&self) -> String {

@@ -46,6 +46,16 @@ fn states() -> impl TypedValueParser<Value = PushState> {
 }
 
 impl WhichArgs {
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.words().is_empty()
+    }
+
+    /// Whether states were named.
+    pub fn names_states(&self) -> bool {
+        !self.state.is_empty()
+    }
+
     /// Whether one fire was named, or at most a handful.
     pub fn names_a_fire(&self) -> Option<(&str, &str)> {
         self.job.as_deref().zip(self.at.as_deref())

@@ -1,12 +1,14 @@
 //! A push outside any job, with or without a daemon.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::patience::{Patience, Signal};
 use super::setup::{self, Opened};
 use super::{DaemonError, Options, threads};
-use crate::acts::{Actor, Acts, follow};
+use crate::acts::{Actor, Acts, News, Progress, follow, is_hopeless};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
@@ -85,26 +87,43 @@ pub(crate) fn push(
     pushes: Vec<AdHoc>,
     wait: Duration,
     actor: Actor,
+    tell: &dyn Fn(i64, &News),
 ) -> Result<Vec<PushResult>, PushError> {
     threads::runtime()?.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
         let database = setup::database(options, &config).map_err(DaemonError::from)?;
-        ByHand { config, database, clock, patience, wait, actor }.push(pushes).await
+        let by_hand = ByHand { config, database, clock, patience, wait, actor, tell, watch: RefCell::default() };
+        by_hand.push(pushes).await
     })
 }
 
+/// What was seen of the pushes so far.
+#[derive(Default)]
+struct Watch {
+    progress: BTreeMap<i64, Progress>,
+    looks: u32,
+    /// Nothing that could happen here would have any of them sent.
+    is_hopeless: bool,
+}
+
+/// Looks at the state of the push between two at all that hangs on it.
+const STATES_A_LOOK: u32 = 5;
+
 /// Pushes by hand and what they need.
-struct ByHand {
+struct ByHand<'a> {
     config: Config,
     database: Database,
     clock: SharedClock,
     patience: Patience,
     wait: Duration,
     actor: Actor,
+    /// Who waits is told at once what goes wrong.
+    tell: &'a dyn Fn(i64, &News),
+    watch: RefCell<Watch>,
 }
 
-impl ByHand {
+impl ByHand<'_> {
     async fn push(&self, pushes: Vec<AdHoc>) -> Result<Vec<PushResult>, PushError> {
         // Another push by hand is waited for: it looks at its own rows only.
         match self.patience.unless_told(self.turn(self.wait)).await {
@@ -130,7 +149,7 @@ impl ByHand {
         let store = opened.map_err(DaemonError::from)?;
         let push_ids = self.record(&store, pushes).await?;
         let ending = async {
-            self.wait_for_ends(&store, &push_ids).await?;
+            self.wait_for_ends(&store, &push_ids, false).await?;
             // The daemon may have ended meanwhile; a push by hand that holds the database looks at its own rows.
             let daemon = self.daemon_runs() || self.leave(&store, &push_ids).await?;
             self.results(&store, &push_ids, daemon).await
@@ -181,7 +200,7 @@ impl ByHand {
             let _ = events.send(Event::Accounts(accounts));
             let _ = events.send(Event::Opened(ours));
             let dispatching = tokio::spawn(dispatcher.run(inbox));
-            let waited = self.wait_for_ends(store, &push_ids).await;
+            let waited = self.wait_for_ends(store, &push_ids, true).await;
             let _ = events.send(Event::Stop);
             let _ = dispatching.await;
             waited?;
@@ -226,6 +245,7 @@ impl ByHand {
         let reason = match self.patience.signal() {
             Some("SIGINT") => Reason::EndedBySigint,
             Some(_) => Reason::EndedBySigterm,
+            None if self.watch.borrow().is_hopeless => Reason::NothingWillCome,
             None => Reason::NotSentInTime,
         };
         let open = store.open_pushes().await?.into_iter().filter(|open| ours.contains(&open.id));
@@ -241,9 +261,11 @@ impl ByHand {
         Ok(())
     }
 
-    async fn wait_for_ends(&self, store: &SharedStore, push_ids: &[i64]) -> Result<(), DaemonError> {
+    /// Where it is `alone`, the wait is over as soon as it is sure that nothing will come; a daemon asks its accounts again.
+    async fn wait_for_ends(&self, store: &SharedStore, push_ids: &[i64], alone: bool) -> Result<(), DaemonError> {
         let rest = async || {
-            let goes_on = !self.patience.is_over();
+            self.look(store, push_ids, alone).await?;
+            let goes_on = !self.patience.is_over() && !self.watch.borrow().is_hopeless;
             if goes_on {
                 self.patience.rest(LOOK_EVERY).await;
             }
@@ -255,6 +277,35 @@ impl ByHand {
                 follow::<DaemonError>(&**store, id, &rest).await?;
             }
         }
+        Ok(())
+    }
+}
+
+impl ByHand<'_> {
+    /// Tells what is new of the pushes, and sees whether there is hope for any of them.
+    async fn look(&self, store: &SharedStore, push_ids: &[i64], alone: bool) -> Result<(), DaemonError> {
+        let looks = self.watch.borrow().looks;
+        self.watch.borrow_mut().looks = looks.wrapping_add(1);
+        if looks % STATES_A_LOOK != 0 {
+            return Ok(());
+        }
+        let accounts = store.accounts().await?;
+        let mut ours = push_ids.to_vec();
+        for push_id in push_ids {
+            ours.extend(store.fallbacks(*push_id).await?);
+        }
+        let (mut open, mut hopeless) = (0, 0);
+        for push_id in ours {
+            let Some(story) = store.push_story(push_id).await? else { continue };
+            let mut watch = self.watch.borrow_mut();
+            let news = watch.progress.entry(push_id).or_default().look(&story, &accounts);
+            news.iter().for_each(|news| (self.tell)(push_id, news));
+            if story.fire.pushes.first().is_some_and(|push| !push.state.is_final()) {
+                open += 1;
+                hopeless += u32::from(is_hopeless(&story, &accounts, self.clock.now(), self.patience.left()));
+            }
+        }
+        self.watch.borrow_mut().is_hopeless = alone && open > 0 && hopeless == open;
         Ok(())
     }
 }

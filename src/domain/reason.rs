@@ -100,6 +100,8 @@ reasons! {
     ResolvedByHand = "resolved by hand": "resolved by hand",
     // A push by hand that no daemon goes on with.
     NotSentInTime = "not sent in time, and no daemon goes on": "not sent in time, and no daemon goes on",
+    NothingWillCome = "no account could send it, and no daemon goes on":
+        "no account could send it, and no daemon goes on",
     EndedBySigint = "ended by SIGINT before it was sent, and no daemon goes on":
         "ended by SIGINT before it was sent, and no daemon goes on",
     EndedBySigterm = "ended by SIGTERM before it was sent, and no daemon goes on":

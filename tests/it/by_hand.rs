@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::common::daemon::{House, until};
 use crate::common::fake_im::Answer;
+use tokio::io::AsyncBufReadExt;
 use tokio::process::Child;
 use tokio::sync::Notify;
 
@@ -176,4 +177,35 @@ async fn a_push_whose_daemon_was_killed_leaves_nothing_that_is_sent_later() {
     house.im.on("", Answer::text(200, "{}"));
     house.daemon().await.stop().await;
     assert_eq!(house.im.requests().len(), 1);
+}
+
+/// An account whose client refuses our token.
+const REFUSED: [&str; 9] = ["push", "--im", "qq", "--group", "1", "--text", "by hand", "--wait", "1h"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_whose_token_is_refused_says_so_at_once_and_does_not_wait() {
+    let house = House::new().await;
+    house.im.on("", Answer::text(403, "token验证失败"));
+    let url = house.im.url("");
+    house.configure(&format!("  - {{id: bot, im: qq, sender: onebot11, url: \"{url}\", default: true}}\n"), "  []\n");
+    let (code, out, told) = ByHand::start(&house, &REFUSED).ends().await;
+    assert_eq!((code, out.as_str()), (Some(1), "0\n"), "{told}");
+    let first = told.lines().next().unwrap();
+    assert!(first.contains("bot: ") && first.contains("403") && first.contains("token验证失败"), "{told}");
+    assert_eq!(states(&house).await, ["cancelled"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_that_fails_is_told_while_a_push_waits_for_the_next() {
+    let (house, _) = house().await;
+    let mut push = ByHand::start(&house, &IN_VAIN);
+    let lines = push.0.stderr.take().unwrap();
+    let mut lines = tokio::io::BufReader::new(lines).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    let told = "pushcron: attempt 1 through away: ";
+    assert!(first.starts_with(told) && first.contains("Connection refused"), "{first}");
+    assert!(first.contains("(unreachable); the next one in "), "{first}");
+    push.signal(libc::SIGTERM);
+    let end = lines.next_line().await.unwrap().unwrap();
+    assert!(end.contains("push 1 is cancelled: ended by SIGTERM"), "{end}");
 }

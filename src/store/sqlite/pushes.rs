@@ -286,8 +286,8 @@ impl Write for Retry {
             PushState::Failed | PushState::Unknown | PushState::Expired | PushState::Cancelled => {}
             PushState::Sent => {
                 return Err(not_allowed(format!(
-                    "push {id} is sent; to send the message again, hand it over with `pushcron push`, or fire its job, \
-                     which goes to all of the job's targets"
+                    "push {id} is sent, and a retry never sends what was sent; to say it once more to this target alone, use \
+                     `pushcron push` (`pushcron show {id}` has the text)"
                 )));
             }
             PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),

@@ -190,9 +190,18 @@ fn a_push_works_without_a_daemon() {
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
     assert!(run.out.contains("costs ${5} and $$") && run.out.ends_with("\n1\n"), "{}", run.out);
 
-    let run = house.run("push --im off --group 1 --text hi --wait 200ms");
+    // Nobody asks the account again: it ends as soon as that is known, and says why.
+    let run = house.run("push --im off --group 1 --text hi --wait 1h");
     assert_eq!((run.code, run.out.as_str()), (Some(1), "0\n"));
-    assert_eq!(run.err, "pushcron: push 2 is cancelled: not sent in time, and no daemon goes on\n");
+    let lines: Vec<&str> = run.err.lines().collect();
+    let why = "closed: get_status: cannot connect: Connection refused (os error 111); mend that, and ask again with \
+               `pushcron accounts --probe`";
+    assert_eq!(lines.len(), 2, "{}", run.err);
+    assert_eq!(lines[0], format!("pushcron: it waits: no account could send; {why}"));
+    let end = "pushcron: push 2 is cancelled: no account could send it, and no daemon goes on";
+    assert_eq!(lines[1], format!("{end}; {why}"));
+    let shown = house.run("show 2").fine();
+    assert!(shown.contains("account closed now: offline: get_status: cannot connect"), "{shown}");
     let rows: Vec<Value> = serde_json::from_str(&house.run("history --json").fine()).unwrap();
     let states: Vec<&str> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["sent", "cancelled"]);
@@ -286,10 +295,20 @@ fn a_push_that_makes_no_sense_is_refused_before_anything_is_written() {
 #[test]
 fn accounts_are_probed_without_a_daemon() {
     let house = House::with_file(FILE);
-    let rows: Vec<Value> = serde_json::from_str(&house.run("accounts --probe --json").fine()).unwrap();
+    let probed = house.run("accounts --probe --json");
+    let told = "pushcron: down, and jobs go by it: closed\n";
+    assert_eq!((probed.code, probed.err.as_str()), (Some(1), told));
+    let rows: Vec<Value> = serde_json::from_str(&probed.out).unwrap();
     let known: Vec<(&str, Option<i64>)> =
         rows.iter().map(|row| (row["account"].as_str().unwrap(), row["online"].as_i64())).collect();
     assert_eq!(known, [("screen", Some(1)), ("closed", Some(0))]);
+    let people = house.run("accounts --probe");
+    assert_eq!((people.code, people.err.as_str()), (Some(1), told));
+    let words = people.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("closed: get_status: cannot connect: Connection refused (os error 111)"), "{words}");
+    // Of one that is down and that nobody goes by it is only told.
+    house.write("jobs.yaml", &FILE.replace("im: off, group: 1", "im: qq, group: 1"));
+    assert_eq!(house.run("accounts --probe").code, Some(0));
     // Columns are those of the view.
     let lived_in = House::lived_in();
     let columns = |line: &str| lived_in.run(line).fine().lines().next().unwrap().to_owned();

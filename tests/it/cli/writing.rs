@@ -73,6 +73,69 @@ fn an_unknown_push_becomes_what_a_person_saw() {
 }
 
 #[test]
+fn of_many_pushes_each_is_told_and_one_that_fails_keeps_no_other_from_it() {
+    let house = House::lived_in();
+    let run = house.run("retry 5 9999 1 6");
+    assert_eq!((run.code, run.out.as_str()), (Some(1), "push 5 is due again\npush 6 is due again\n"));
+    let told: Vec<&str> = run.err.lines().collect();
+    assert_eq!(told.len(), 4, "{}", run.err);
+    assert_eq!(told[0], "pushcron: there is no push 9999; `pushcron history` lists them");
+    assert!(told[1].starts_with("pushcron: push 1 is sent, and a retry never sends what was sent"), "{}", told[1]);
+    assert_eq!(told[2], "pushcron: 2 of 4 done, 2 refused");
+    assert_eq!([5, 6].map(|push| state(&house, push)), ["retrying", "retrying"]);
+    let run = house.run("cancel 5 1 6");
+    assert_eq!((run.code, run.out.as_str()), (Some(1), "push 5 is cancelled\npush 6 is cancelled\n"));
+    let house = House::lived_in();
+    let run = house.run("resolve 5 6 sent");
+    assert_eq!((run.code, run.out.as_str()), (Some(1), "push 6 is sent\n"), "{}", run.err);
+}
+
+#[test]
+fn pushes_are_meant_by_what_they_have_in_common() {
+    let house = House::lived_in();
+    let at = ["--job", "每日晨报", "--at", "2026-01-06 08:30"];
+    let shown = house.run_words([&["retry", "--dry-run"], &at[..]].concat()).fine();
+    assert!(shown.contains("1 push: 1 failed"), "{shown}");
+    assert_eq!(state(&house, 5), "failed");
+    // What may have arrived is not among them.
+    let run = house.run_words([&["retry"], &at[..]].concat());
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(0), "push 5 is due again\n", NOBODY_SENDS));
+    assert_eq!(house.run_words([&["resolve"], &at[..], &["failed"]].concat()).fine(), "push 6 is failed\n");
+    assert_eq!(house.run("cancel --job daily-report").fine(), "push 7 is cancelled\n");
+    assert_eq!(house.run("cancel --job daily-report").fine(), "no push is meant: none is in such a state\n");
+    // Nor is it once somebody gave up on it.
+    let run = house.run("retry --job 每日晨报");
+    assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{}", run.err);
+    assert!(run.err.contains("push 6 is left alone: an attempt may have arrived"), "{}", run.err);
+    for (line, told) in [
+        ("retry", "which pushes? name them"),
+        ("resolve sent", "which pushes? name them"),
+        ("resolve 6", "expected `sent` or `failed` as the last word, got '6'"),
+        ("resolve x sent", "expected the id of a push, got 'x'"),
+        ("cancel 7 --job daily-report", "not both"),
+    ] {
+        assert!(house.run(line).refused(64).contains(told), "{line}");
+    }
+    assert!(house.run("retry --job daily-reprot").refused(1).contains("did you mean 'daily-report'?"));
+}
+
+#[test]
+fn very_many_pushes_are_not_meant_by_a_slip() {
+    let house = House::lived_in();
+    let copies = "INSERT INTO pushes (fire_id, ordinal, im, target, kind, message, timeout_ms, state, max_attempts, expires_at,
+                                      finished_at, reason)
+                  WITH RECURSIVE n (n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM n WHERE n < 120)
+                  SELECT fire_id, n, im, target, kind, message, timeout_ms, state, max_attempts, expires_at, finished_at, reason
+                    FROM pushes, n WHERE id = 5";
+    rusqlite::Connection::open(house.path("pushcron.db")).unwrap().execute(copies, []).unwrap();
+    let told = house.run("retry --job 每日晨报").refused(64);
+    assert!(told.contains("112 pushes are meant; --dry-run shows them"), "{told}");
+    assert_eq!(state(&house, 5), "failed");
+    let run = house.run("retry --job 每日晨报 --yes");
+    assert_eq!((run.code, run.out.lines().count()), (Some(0), 112), "{}", run.err);
+}
+
+#[test]
 fn a_job_is_paused_and_goes_on() {
     let house = House::lived_in();
     let job = |name: &str| {

@@ -1,0 +1,150 @@
+//! Verbs that act on many pushes: which are meant, and what was done to each.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::args::Show;
+use super::context::Context;
+use super::done::in_words;
+use super::failure::{Exit, Failure};
+use super::pushes;
+use super::say::{aloud, say};
+use super::which::{WhichArgs, refuse_unknown_words};
+use crate::acts::{Acts, Each, ToPush};
+use crate::answers::history::{self, Filter, pages};
+use crate::answers::rows::{Table, rows};
+use crate::answers::{Asked, show};
+use crate::domain::{PushState, escaped};
+use crate::logging;
+
+/// More pushes than this are a slip, unless somebody says that they are not.
+const MANY: usize = 100;
+
+#[derive(Debug, Args)]
+pub struct Many {
+    #[command(flatten)]
+    which: WhichArgs,
+    /// Only show which pushes are meant
+    #[arg(long, help_heading = "Which pushes")]
+    dry_run: bool,
+    /// Really more than 100 of them
+    #[arg(long, help_heading = "Which pushes")]
+    yes: bool,
+}
+
+impl Many {
+    /// The pushes that were named, or those that the filter lets through: in one of `states`, where it names none. None:
+    /// they were only to be shown.
+    ///
+    /// # Errors
+    ///
+    /// Where neither was said, or both; where there are very many.
+    pub async fn meant(
+        &self,
+        context: &Context,
+        store: &dyn Asked,
+        named: &[i64],
+        states: Vec<PushState>,
+    ) -> Result<Option<Vec<i64>>, Failure> {
+        self.refuse_nothing(named)?;
+        let table = match named {
+            [] => self.found(context, store, states).await?,
+            named => history::of(store, named).await?,
+        };
+        if self.dry_run {
+            let (show, zone) = (Show::default(), context.whereabouts()?.timezone);
+            aloud(|out| pushes::print(out, show, &zone, &table));
+            return Ok(None);
+        }
+        if !named.is_empty() {
+            return Ok(Some(named.to_vec()));
+        }
+        let ids: Vec<i64> = rows(&table).filter_map(|row| row.int("id")).collect();
+        if ids.is_empty() {
+            say("no push is meant: none is in such a state");
+        } else if ids.len() > MANY && !self.yes {
+            let text = format!("{} pushes are meant; --dry-run shows them, and --yes says that it is so", ids.len());
+            return Err(Failure::new(Exit::Usage, text));
+        }
+        Ok(Some(ids))
+    }
+
+    /// Whether it was said which are meant, once.
+    ///
+    /// # Errors
+    ///
+    /// Where it was not, before any database is asked.
+    pub fn refuse_nothing(&self, named: &[i64]) -> Result<(), Failure> {
+        let problem = match (named.is_empty(), self.which.is_empty()) {
+            (true, true) => "which pushes? name them, or say which with --job, --at, --since, --state and the others",
+            (false, false) => "name pushes by their ids, or say which with --job, --at and the others, not both",
+            _ => return Ok(()),
+        };
+        Err(Failure::new(Exit::Usage, problem))
+    }
+
+    async fn found(&self, context: &Context, store: &dyn Asked, states: Vec<PushState>) -> Result<Table, Failure> {
+        let which = self.which.read(context, store, states).await?;
+        refuse_unknown_words(context, store, &which).await?;
+        let filter = Filter { limit: None, ..which.filter };
+        let mut all = Table::default();
+        pages(&store, &filter, |page| {
+            all.columns.clone_from(&page.columns);
+            all.rows.extend(page.rows.iter().cloned());
+            Ok::<_, Failure>(())
+        })
+        .await?;
+        Ok(all)
+    }
+
+    /// Whether a filter was used that does not name states.
+    pub fn takes_any_state(&self) -> bool {
+        !self.which.names_states()
+    }
+}
+
+/// Leaves out pushes that may have arrived, and tells which: only who names one by its id has looked at its chat.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> Result<(Vec<i64>, bool), Failure> {
+    let (mut kept, mut any) = (Vec::new(), false);
+    for id in ids {
+        let story = show::push(store, id).await?;
+        if show::record(&story).is_some_and(show::perhaps_sent) {
+            any = true;
+            let text = format!(
+                "push {id} is left alone: an attempt may have arrived; look at the chat, then `pushcron retry {id}`"
+            );
+            writeln!(io::stderr(), "pushcron: {text}")?;
+        } else {
+            kept.push(id);
+        }
+    }
+    Ok((kept, any))
+}
+
+/// Does it to each, tells of each, and returns those that it was done to with how that ends.
+pub async fn act(acts: &Acts<'_>, act: ToPush, ids: &[i64]) -> (Vec<i64>, Exit) {
+    let mut exit = Exit::Done;
+    let Each { done, refused, untried } = acts
+        .each(act, ids, |done| match done {
+            Ok(done) => say(escaped(&in_words(&done))),
+            Err(refusal) => {
+                let failure = Failure::from(refusal);
+                exit = failure.exit;
+                logging::tell(&failure.to_string());
+            }
+        })
+        .await;
+    if !untried.is_empty() {
+        let ids: Vec<String> = untried.iter().map(ToString::to_string).collect();
+        logging::tell(&format!("pushcron: not tried: {}", ids.join(", ")));
+    }
+    if ids.len() > 1 && !refused.is_empty() {
+        logging::tell(&format!("pushcron: {} of {} done, {} refused", done.len(), ids.len(), refused.len()));
+    }
+    (done, exit)
+}
