@@ -73,7 +73,10 @@ pub fn open_pushes() -> Vec<CompletionCandidate> {
 /// Unknown pushes, and what may have become of them.
 pub fn resolvable() -> Vec<CompletionCandidate> {
     let mut all = pushes(Pushes::Unknown, |_| true);
-    all.extend(["sent", "failed"].map(CompletionCandidate::new));
+    // What became of them is said behind them.
+    if std::env::args().any(|word| word.parse::<i64>().is_ok()) {
+        all.extend(["sent", "failed"].map(CompletionCandidate::new));
+    }
     all
 }
 

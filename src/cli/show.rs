@@ -148,7 +148,11 @@ impl Teller<'_> {
     fn why(&self, push: &PushRecord) -> Option<String> {
         let last = push.attempts.last();
         let error = last.and_then(|attempt| attempt.error.as_deref());
-        let word = push.reason.as_deref().map(|word| format!("{} ({word})", reason::in_words(word)));
+        let told = |word: &str| match reason::in_words(word) {
+            same if same == word => word.to_owned(),
+            words => format!("{words} ({word})"),
+        };
+        let word = push.reason.as_deref().map(told);
         match (error.filter(|_| push.state != PushState::Sent), word) {
             (Some(error), Some(word)) => Some(format!("{word}; the last answer: {error}")),
             (Some(one), None) => Some(one.to_owned()),

@@ -17,7 +17,7 @@ pub struct WhichArgs {
     #[arg(long, add = ArgValueCandidates::new(candidates::jobs), help_heading = "Which pushes")]
     job: Option<String>,
     /// Only pushes to this im
-    #[arg(long, help_heading = "Which pushes")]
+    #[arg(long, add = ArgValueCandidates::new(candidates::ims), help_heading = "Which pushes")]
     im: Option<String>,
     /// Only pushes to this target: its id, or group:ID, user:ID
     #[arg(long, value_name = "ID", help_heading = "Which pushes")]

@@ -200,7 +200,7 @@ fn a_push_works_without_a_daemon() {
     assert_eq!(lines[0], format!("pushcron: it waits: no account could send; {why}"));
     let end = "pushcron: push 2 is cancelled: no account could send it, and no daemon goes on";
     assert_eq!(lines[1], format!("{end}; {why}"));
-    let shown = house.run("show 2").fine();
+    let shown = house.run("show 2").fine().split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(shown.contains("account closed now: offline: get_status: cannot connect"), "{shown}");
     let rows: Vec<Value> = serde_json::from_str(&house.run("history --json").fine()).unwrap();
     let states: Vec<&str> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();

@@ -25,6 +25,7 @@ fn shells_are_offered_jobs_accounts_and_pushes() {
     assert_eq!(offered(&house, &["fire", "da"]), ["daily-report"]);
     assert_eq!(offered(&house, &["explain", "每"]), ["每日晨报"]);
     assert_eq!(offered(&house, &["resolve", ""]), ["6"]);
+    assert_eq!(offered(&house, &["resolve", "6", ""]), ["6", "sent", "failed"]);
     assert_eq!(offered(&house, &["cancel", ""]), ["7"]);
     let mut again = offered(&house, &["retry", ""]);
     again.sort();
