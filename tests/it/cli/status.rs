@@ -20,11 +20,21 @@ async fn told(house: &House) -> Value {
     serde_json::from_str(&run(house, &["status", "--json"]).await.out).unwrap()
 }
 
+/// Waits for the first word of a daemon that has just started.
+async fn leaves_word(house: &House) {
+    until("it leaves word", async || {
+        let daemon = &told(house).await["daemon"];
+        !daemon["started_at"].is_null() && daemon["stopped_at"].is_null()
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_is_told_to_run_to_have_stopped_and_to_be_gone() {
     let house = House::new().await;
     house.configure("", JOB);
     let mut daemon = house.daemon().await;
+    leaves_word(&house).await;
     let running = run(&house, &["status"]).await.fine();
     assert!(running.contains("daemon     running since ") && running.contains("pid "), "{running}");
     assert!(running.contains("next fire  20") && running.contains("-01-01 00:00:00  yearly"), "{running}");
@@ -40,6 +50,7 @@ async fn a_daemon_is_told_to_run_to_have_stopped_and_to_be_gone() {
     assert_eq!(told(&house).await["daemon"]["state"], "stopped");
 
     let mut daemon = house.daemon().await;
+    leaves_word(&house).await;
     daemon.child.kill().await.unwrap();
     let gone = run(&house, &["status"]).await.refused_with_words(69);
     assert!(gone.contains("NOT RUNNING: last seen at") && gone.contains("gone without a word"), "{gone}");
