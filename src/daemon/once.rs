@@ -286,7 +286,7 @@ impl ByHand<'_> {
     async fn look(&self, store: &SharedStore, push_ids: &[i64], alone: bool) -> Result<(), DaemonError> {
         let looks = self.watch.borrow().looks;
         self.watch.borrow_mut().looks = looks.wrapping_add(1);
-        if looks % STATES_A_LOOK != 0 {
+        if !looks.is_multiple_of(STATES_A_LOOK) {
             return Ok(());
         }
         let accounts = store.accounts().await?;
