@@ -221,6 +221,7 @@ fn job(i: usize) -> Job {
             timeout: Duration::from_secs(15),
             retry: RetryPolicy::default(),
             render: None,
+            list: None,
             fallback: Vec::new(),
         }],
         content_from: None,

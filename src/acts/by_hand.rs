@@ -116,7 +116,9 @@ impl<'a> Acts<'a> {
             return Ok(());
         };
         let accounts = self.store.accounts().await?;
-        for push in job.definition.iter().flat_map(|job| &job.push) {
+        // Nobody knows yet whom a list names.
+        let pushes = job.definition.iter().flat_map(|job| &job.push).filter(|push| push.list.is_none());
+        for push in pushes {
             // An account whose sender is not known may send anywhere.
             let carriers: Option<Vec<&SenderSpec>> =
                 accounts.iter().filter(|account| may_carry(account, push)).map(spec_of).collect();

@@ -206,6 +206,7 @@ impl Explanation {
             decided_after_ms: fire.recorded_at.ms_since(fire.due_at).max(0),
             pushes: fire.pushes.iter().map(|push| push_fact(push, fire.due_at)).collect(),
             content: fire.content.as_ref(),
+            lists: &fire.lists,
             is_unexpanded: fire.is_unexpanded,
         }
     }

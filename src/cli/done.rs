@@ -9,13 +9,15 @@ use crate::domain::{Schedule, escaped};
 pub fn in_words(done: &Done) -> String {
     match done {
         Done::Fired { job, push_ids } if push_ids.is_empty() => {
-            format!("{job} fired: a daemon makes its content, and its pushes with it")
+            format!("{job} fired: a daemon makes its pushes, once it has their content and recipients")
         }
         Done::Fired { job, push_ids } => format!("{job} fired: {}", pushes(push_ids)),
         Done::Backfilled { job, fires: 0, .. } => format!("{job}: nothing to make up for"),
         Done::Backfilled { job, fires, push_ids } if push_ids.is_empty() => {
             let instants = counted(*fires, "instant");
-            format!("{job}: {instants} to be made up for: a daemon makes their content, and their pushes with it")
+            format!(
+                "{job}: {instants} to be made up for: a daemon makes the pushes, once it has their content and recipients"
+            )
         }
         Done::Backfilled { job, fires, push_ids } => {
             format!("{job}: made up for {}: {}", counted(*fires, "instant"), pushes(push_ids))
@@ -93,11 +95,11 @@ mod tests {
             (Done::Backfilled { job: job(), fires: 0, push_ids: vec![] }, "daily: nothing to make up for"),
             (
                 Done::Backfilled { job: job(), fires: 1, push_ids: vec![] },
-                "daily: 1 instant to be made up for: a daemon makes their content, and their pushes with it",
+                "daily: 1 instant to be made up for: a daemon makes the pushes, once it has their content and recipients",
             ),
             (
                 Done::Fired { job: job(), push_ids: vec![] },
-                "daily fired: a daemon makes its content, and its pushes with it",
+                "daily fired: a daemon makes its pushes, once it has their content and recipients",
             ),
             (Done::Retried { push_id: 7 }, "push 7 is due again"),
             (Done::Cancelled { push_id: 7 }, "push 7 is cancelled"),

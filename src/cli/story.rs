@@ -162,12 +162,14 @@ impl Teller<'_> {
                 format!("{due}, and fired; its pushes wait for a list of days ({list}), 12h at most.")
             }
             Decision::Fired if fire.is_unexpanded => {
-                format!("{due}, and fired; its content is still to be made (content_from), and its pushes with it.")
+                format!(
+                    "{due}, and fired; its content or its recipients are still to be had, and its pushes with them."
+                )
             }
             Decision::Fired if fire.pushes.is_empty() => format!("{due}, and fired; its pushes are not kept any more."),
             Decision::Fired => {
                 let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
-                let content = content(fire).unwrap_or_default();
+                let content = content(fire).unwrap_or_default() + &lists(fire);
                 let fired = if has_fired { " and fired" } else { "" };
                 let own = fire.reason.filter(|reason| *reason == Reason::OwnMessage.as_str());
                 let own = own.map(|reason| format!(" ({})", reason::in_words(reason))).unwrap_or_default();
@@ -249,6 +251,25 @@ fn content(fire: &FireFact) -> Option<String> {
     };
     let said = made.error.as_ref().map(|error| format!(" (\"{error}\")")).unwrap_or_default();
     Some(format!("Its content, by {source}{asked}{exit}, {came}{said}. "))
+}
+
+/// Who was on its lists of recipients.
+fn lists(fire: &FireFact) -> String {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let told = fire.lists.iter().map(|list| {
+        let asked = if list.attempts > 1 { format!(", asked {} times", list.attempts) } else { String::new() };
+        let came = match (list.count, &list.error) {
+            (Some(count), _) => format!("named {}", counted(number(count), "recipient")),
+            (None, error) => format!("could not be read (\"{}\")", error.as_deref().unwrap_or_default()),
+        };
+        let doubles = if list.doubles > 0 {
+            format!(", after {} had been dropped", counted(number(list.doubles), "double"))
+        } else {
+            String::new()
+        };
+        format!("The list '{}', by {}{asked}, {came}{doubles}. ", list.name, list.source)
+    });
+    told.collect()
 }
 
 /// Attempts before the last that are told one by one.

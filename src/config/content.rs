@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::decoder::Decoder;
-use super::keys::{CONTENT_KEYS, EMPTIES, LARGEST_CONTENT, MOST_ATTEMPTS, UNCHANGED};
+use super::draft::ContentDraft;
+use super::keys::{CONTENT_FORMATS, CONTENT_KEYS, EMPTIES, LARGEST_CONTENT, MOST_ATTEMPTS, UNCHANGED};
 use super::text::{quoted, shown};
 use super::trust::{Rights, doubtful_directories};
 use super::yaml::{At, Entry, Node};
@@ -24,13 +25,15 @@ struct Found {
 }
 
 impl Decoder<'_> {
-    pub fn content_from(&mut self, node: &Node) -> Option<ContentFrom> {
+    /// With what looks like templates in the arguments of a command.
+    pub fn content_from(&mut self, node: &Node) -> Option<ContentDraft> {
         let entries = self.map("content_from", node)?;
         let errors = self.diagnostics.error_count();
         let mut found: Option<Found> = None;
         // With something in the place of the source until it is known.
         let mut content = ContentFrom::new(ContentSource::Http(ContentHttp { url: String::new() }));
         let (mut env, mut as_root, mut max_age) = (None, None, None);
+        let mut marks = Vec::new();
         for entry in entries {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -41,7 +44,9 @@ impl Decoder<'_> {
                             .other("the other one is at", other);
                         continue;
                     }
+                    self.marks = Some(Vec::new());
                     let source = self.content_source(entry);
+                    marks = self.marks.take().filter(|_| key == "command").unwrap_or_default();
                     found = source.map(|source| Found { source, key_at: entry.key_at });
                 }
                 "env" => env = self.variables(value).map(|env| (env, entry.key_at)),
@@ -65,6 +70,8 @@ impl Decoder<'_> {
                 "backoff" => {
                     content.backoff = self.content_duration(key, value, Duration::ZERO).unwrap_or(content.backoff);
                 }
+                "format" => content.format = self.choice(key, value, &CONTENT_FORMATS).unwrap_or_default(),
+                "trusted" => content.trusted = self.bool(key, value).unwrap_or_default(),
                 "empty" => content.empty = self.choice(key, value, &EMPTIES).unwrap_or_default(),
                 "unchanged" => content.unchanged = self.choice(key, value, &UNCHANGED).unwrap_or_default(),
                 "lead" => content.lead = self.content_duration(key, value, Duration::ZERO).unwrap_or_default(),
@@ -93,7 +100,8 @@ impl Decoder<'_> {
                 self.error(at, format!("{key} belongs to the source '{of}' of content_from, and there is another"));
             }
         }
-        (self.diagnostics.error_count() == errors).then_some(ContentFrom { source, ..content })
+        let content = ContentFrom { source, ..content };
+        (self.diagnostics.error_count() == errors).then_some(ContentDraft { content, marks, at: node.at })
     }
 
     fn content_duration(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
@@ -111,22 +119,28 @@ impl Decoder<'_> {
             "command" => {
                 let argv = self.command(key, node)?;
                 self.check_program(Path::new(argv.first()?), node.at)?;
-                Some(ContentSource::Command(ContentCommand { argv, env: BTreeMap::new(), as_root: false }))
+                Some(ContentSource::Command(ContentCommand {
+                    argv,
+                    env: BTreeMap::new(),
+                    as_root: false,
+                    render: None,
+                }))
             }
-            "http" => {
-                let url = self.parsed(key, node, "an address that begins with http:// or https://", |text| {
-                    let url = url::Url::parse(text.trim()).ok()?;
-                    let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
-                    (fits && url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
-                })?;
-                Some(ContentSource::Http(ContentHttp { url }))
-            }
+            "http" => self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp { url })),
             _ => Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None })),
         }
     }
 
+    pub fn content_url(&mut self, key: &str, node: &Node) -> Option<String> {
+        self.parsed(key, node, "an address that begins with http:// or https://", |text| {
+            let url = url::Url::parse(text.trim()).ok()?;
+            let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+            (fits && url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
+        })
+    }
+
     /// Whether this can be run, and nobody else decides what it does.
-    fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
+    pub fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
         let named = shown(program);
         let problem = match std::fs::metadata(program) {
             Err(error) => Some(format!("{named} cannot be run: {error}")),
@@ -156,7 +170,7 @@ impl Decoder<'_> {
         Some(())
     }
 
-    fn variables(&mut self, node: &Node) -> Option<BTreeMap<String, String>> {
+    pub fn variables(&mut self, node: &Node) -> Option<BTreeMap<String, String>> {
         let mut variables = BTreeMap::new();
         for entry in self.map("env", node)? {
             let name = &*entry.key;

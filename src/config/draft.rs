@@ -17,7 +17,8 @@ use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::DstGap;
 use crate::domain::{
-    Account, BadState, ContentFrom, Kind, MisfirePolicy, Overlap, PushSpec, SenderSpec, Target, UtcMs,
+    Account, BadState, ContentFormat, ContentFrom, Kind, KnownContent, MisfirePolicy, Overlap, PushSpec, RecipientList,
+    SenderSpec, Target, UtcMs,
 };
 use crate::policy::account::Fallback;
 
@@ -29,7 +30,7 @@ pub(super) struct JobDraft {
     pub timezone: Option<String>,
     pub enabled: bool,
     pub push: Vec<PushDraft>,
-    pub content_from: Option<(Box<ContentFrom>, At)>,
+    pub content_from: Option<Box<ContentDraft>>,
     /// Boxed, because most jobs have none of their own.
     pub retry: Option<Box<RetryKeys>>,
     pub misfire: Option<Box<MisfireKeys>>,
@@ -49,6 +50,23 @@ pub(super) struct LifeDraft {
     pub from: Option<(ScheduleDraft, At)>,
     pub until: Option<(ScheduleDraft, At)>,
     pub max_fires: Option<u64>,
+}
+
+/// A content before it is known how it is rendered.
+#[derive(Debug)]
+pub(super) struct ContentDraft {
+    pub content: ContentFrom,
+    /// Arguments that are templates or look like some.
+    pub marks: Vec<Mark>,
+    pub at: At,
+}
+
+impl ContentDraft {
+    /// What templates know of it.
+    pub fn known(&self) -> KnownContent {
+        let ContentFrom { format, trusted, .. } = self.content;
+        KnownContent { json: format == ContentFormat::Json, trusted, previous: false }
+    }
 }
 
 /// A schedule that may still lack its zone.
@@ -142,6 +160,8 @@ pub(super) struct RecipientDraft {
     pub im_at: Place,
     pub ids: Ids,
     pub account: Option<(String, Place)>,
+    /// They are read at the hour of a fire; one id stands for all of them.
+    pub list: Option<Box<RecipientList>>,
 }
 
 impl PushDraft {

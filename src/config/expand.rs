@@ -8,7 +8,7 @@ use super::draft::{FallbackDraft, Ids, Means, Member, PushPlaces, RecipientDraft
 use super::keys::MOST_FALLBACKS;
 use super::recipients::{Book, Everybody, Recipient};
 use super::yaml::At;
-use crate::domain::{FallbackSpec, Kind, PushSpec};
+use crate::domain::{FallbackSpec, Kind, PushSpec, RecipientList};
 
 /// Pushes and bytes of content that the recipients of all jobs may come to: each of them has a message of its own.
 const MOST_COPIES: usize = 250_000;
@@ -48,6 +48,14 @@ impl<'a> Expansion<'a> {
         self.book.find(name, at, diagnostics, sources);
     }
 
+    /// The lists among the recipients of a push.
+    pub fn lists(&self, recipients: Option<&Recipients>) -> Vec<&'a RecipientList> {
+        match recipients {
+            Some(Recipients::Named(names)) => self.book.lists(names),
+            _ => Vec::new(),
+        }
+    }
+
     /// One push for each recipient, in order. What is wrong is told once, and not for each.
     pub fn expand(
         &mut self,
@@ -66,10 +74,11 @@ impl<'a> Expansion<'a> {
             return Vec::new();
         }
         self.check(push, &everybody, diagnostics, sources);
-        let spec = |Recipient { im, target, account, .. }: Recipient| PushSpec {
+        let spec = |Recipient { im, target, account, list, .. }: Recipient| PushSpec {
             im: im.to_owned(),
             target: target.clone(),
             account: account.map(str::to_owned),
+            list: list.cloned().map(Box::new),
             ..push.spec.clone()
         };
         everybody.into_iter().map(spec).collect()
@@ -85,11 +94,16 @@ impl<'a> Expansion<'a> {
         let (file, kind) = (push.file, push.spec.message.body.kind());
         let is_named = matches!(push.recipients, Recipients::Named(_));
         let mut checked = HashSet::new();
-        for Recipient { im, target, account, at } in everybody {
+        for Recipient { im, target, account, at, list } in everybody {
             let (target, account) = (*target, *account);
             let is_first = checked.insert((*im, account, target.is_group()));
-            let asked = Asked { file, im, account, target: Some(target), kind: Some(kind), places: push.places };
-            if !is_named {
+            // Nobody knows yet whom a list names.
+            let known = Some(target).filter(|_| list.is_none());
+            let asked = Asked { file, im, account, target: known, kind: Some(kind), places: push.places };
+            if list.is_some() && is_first && self.carriers.has(im, account) {
+                let carriers = self.carriers.of(im, account).unwrap_or_default();
+                refuse_kind(diagnostics, carriers, target.is_group(), kind, push.place(push.places.content));
+            } else if !is_named {
                 // Of an account or a kind that is wrong there is one word for all.
                 if is_first || self.carriers.has(im, account) {
                     let places = PushPlaces { target: At { at: at.at, len: at.len }, ..push.places };
@@ -154,7 +168,12 @@ impl<'a> Expansion<'a> {
         diagnostics: &mut Diagnostics,
         sources: &[SourceText],
     ) {
-        let Recipient { im, target, account, at } = *way;
+        let Recipient { im, target, account, at, list } = *way;
+        if list.is_some() {
+            let message = "a fallback goes to somebody who is known now: expected no list of recipients";
+            diagnostics.error(draft.at, message);
+            return;
+        }
         if !draft.names.is_empty() && draft.account.is_none() {
             // Whom a name means was checked where it stands.
             let carriers = self.carriers.of(im, account).unwrap_or_default();
@@ -193,14 +212,15 @@ impl<'a> Expansion<'a> {
     }
 
     fn check_recipients(&self, draft: &RecipientDraft, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
-        let RecipientDraft { im, im_at, ids, account } = draft;
+        let RecipientDraft { im, im_at, ids, account, list } = draft;
         let at = |place: &Place| At { at: place.at, len: place.len };
         let (account, account_at) = account.as_ref().map_or((None, im_at), |(id, at)| (Some(&**id), at));
         let count = if self.carriers.has(im, account) { ids.len() } else { 1 };
         for (target, target_at) in ids.iter().take(count) {
             let places =
                 PushPlaces { im: at(im_at), account: at(account_at), target: at(target_at), content: at(im_at) };
-            let asked = Asked { file: im_at.file, im, account, target: Some(target), kind: None, places };
+            let target = Some(target).filter(|_| list.is_none());
+            let asked = Asked { file: im_at.file, im, account, target, kind: None, places };
             self.carriers.check(&asked, diagnostics, sources);
         }
     }
@@ -214,9 +234,9 @@ fn ways<'p>(draft: &'p FallbackDraft, named: &[Recipient<'p>], push: &'p PushSpe
     let im = draft.im.as_ref().map_or(&*push.im, |(im, _)| im);
     let account = draft.account.as_ref().map(|(id, _)| &**id);
     if draft.ids.is_empty() {
-        return vec![Recipient { im, target: &push.target, account, at: draft.at }];
+        return vec![Recipient { im, target: &push.target, account, at: draft.at, list: None }];
     }
-    draft.ids.iter().map(|(target, at)| Recipient { im, target, account, at: *at }).collect()
+    draft.ids.iter().map(|(target, at)| Recipient { im, target, account, at: *at, list: None }).collect()
 }
 
 /// Whoever is named by two fallbacks gets one message, after the ends of both.
@@ -236,7 +256,7 @@ fn add(fallbacks: &mut Vec<FallbackSpec>, draft: &FallbackDraft, way: &Recipient
 fn everybody_of<'p>(im: &'p str, targets: &'p Ids, account: Option<&'p str>) -> Everybody<'p> {
     let mut everybody = Everybody::default();
     for (target, at) in targets {
-        everybody.add(Recipient { im, target, account, at: *at });
+        everybody.add(Recipient { im, target, account, at: *at, list: None });
     }
     everybody
 }

@@ -8,8 +8,8 @@ use super::keys::{EMPTIES, MISSING_LISTS, SHIFTS, UNCHANGED};
 use crate::domain::calendar::{CalendarPart, DaySet, Shift};
 use crate::domain::job::{DstGap, describe_ms};
 use crate::domain::{
-    Body, ContentFrom, ContentSource, DayRule, FallbackSpec, Job, Media, Misfire, MisfirePolicy, Overlap, PushSpec,
-    RetryPolicy, Schedule, Target,
+    Body, ContentFormat, ContentFrom, ContentSource, DayRule, FallbackSpec, Job, Media, Misfire, MisfirePolicy,
+    Overlap, PushSpec, RetryPolicy, Schedule, Target,
 };
 use crate::policy::content::takes_content;
 
@@ -30,6 +30,10 @@ pub fn written(job: &Job) -> Value {
     }
     if let Some(content) = &job.content_from {
         put("content_from", content_from(content));
+        // Of its arguments; each push says for itself whether it is.
+        if matches!(&content.source, ContentSource::Command(command) if command.render.is_some()) {
+            put("render", json!(true));
+        }
     }
     let pushes = job.push.iter().map(|spec| push(spec, job.content_from.is_some() && takes_content(spec)));
     put("push", Value::Array(pushes.collect()));
@@ -111,6 +115,12 @@ fn content_from(content: &ContentFrom) -> Value {
             }
         }
     }
+    if content.format == ContentFormat::Json {
+        put("format", json!("json"));
+    }
+    if content.trusted {
+        put("trusted", json!(true));
+    }
     put("timeout", duration(content.timeout));
     put("max_bytes", json!(content.max_bytes));
     put("attempts", json!(content.attempts));
@@ -129,8 +139,19 @@ fn content_from(content: &ContentFrom) -> Value {
 fn push(push: &PushSpec, takes_content: bool) -> Value {
     let mut keys = Map::new();
     let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
-    put("im", json!(push.im));
-    whom(&push.target, push.account.as_deref(), &mut put);
+    match (&push.list, &push.account) {
+        (None, account) => {
+            put("im", json!(push.im));
+            whom(&push.target, account.as_deref(), &mut put);
+        }
+        // By the name that the files have for it.
+        (Some(_), account) => {
+            put("to", json!(push.target.id()));
+            if let Some(account) = account {
+                put("account", json!(account));
+            }
+        }
+    }
     if let Some(title) = &push.message.title {
         put("title", json!(title));
     }
@@ -147,7 +168,8 @@ fn push(push: &PushSpec, takes_content: bool) -> Value {
     // Written out, so that no `defaults` decides otherwise.
     put("render", json!(push.render.is_some()));
     if !push.fallback.is_empty() {
-        put("fallback", push.fallback.iter().map(fallback).collect());
+        let own = |spec: &FallbackSpec| push.list.is_some() && spec.target == push.target;
+        put("fallback", push.fallback.iter().map(|spec| fallback(spec, own(spec))).collect());
     }
     Value::Object(keys)
 }
@@ -162,12 +184,18 @@ fn whom(target: &Target, account: Option<&str>, put: &mut impl FnMut(&str, Value
     }
 }
 
-fn fallback(fallback: &FallbackSpec) -> Value {
+/// `is_own`: it goes to whom the push itself goes to.
+fn fallback(fallback: &FallbackSpec, is_own: bool) -> Value {
     let FallbackSpec { im, target, account, after } = fallback;
     let mut keys = Map::new();
     let mut put = |key: &str, value: Value| drop(keys.insert(key.to_owned(), value));
-    put("im", json!(im));
-    whom(target, account.as_deref(), &mut put);
+    match (is_own, account) {
+        (true, Some(account)) => put("account", json!(account)),
+        _ => {
+            put("im", json!(im));
+            whom(target, account.as_deref(), &mut put);
+        }
+    }
     put("after", json!(after));
     Value::Object(keys)
 }

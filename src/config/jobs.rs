@@ -27,9 +27,7 @@ impl Decoder<'_> {
                 "timezone" => timezone = self.zone(value),
                 "enabled" => enabled = self.bool(key, value).unwrap_or(true),
                 "push" => push = self.pushes(value, takes_content),
-                "content_from" => {
-                    content_from = self.content_from(value).map(|content| (Box::new(content), value.at));
-                }
+                "content_from" => content_from = self.content_from(value).map(Box::new),
                 "retry" => retry = self.retry(value).map(Box::new),
                 "misfire" => misfire = self.misfire(value).map(Box::new),
                 "overlap" => overlap = self.choice(key, value, &OVERLAPS),

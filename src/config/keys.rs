@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
-use crate::domain::{BadState, MisfirePolicy, Overlap, WhenEmpty, WhenUnchanged};
+use crate::domain::{BadState, ContentFormat, ListFormat, MisfirePolicy, Overlap, WhenEmpty, WhenUnchanged};
 use crate::policy::account::Fallback;
 
 pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs", "defaults", "calendars", "include"];
@@ -92,8 +92,16 @@ pub(super) const BAD_STATES: [(&str, BadState); 3] =
     [("failed", BadState::Failed), ("expired", BadState::Expired), ("unknown", BadState::Unknown)];
 
 /// Of whom a name under `targets` means.
-pub(super) const TARGET_KEYS: [&str; 4] = ["im", "group", "user", "account"];
-pub(super) const CONTENT_KEYS: [&str; 13] = [
+pub(super) const TARGET_KEYS: [&str; 6] = ["im", "group", "user", "account", "from", "at_most"];
+
+/// Of a list of recipients.
+pub(super) const LIST_KEYS: [&str; 11] =
+    ["csv", "lines", "json", "command", "format", "user", "group", "fields", "env", "as_root", "trusted"];
+
+pub(super) const LIST_FORMATS: [(&str, ListFormat); 3] =
+    [("csv", ListFormat::Csv), ("lines", ListFormat::Lines), ("json", ListFormat::Json)];
+
+pub(super) const CONTENT_KEYS: [&str; 15] = [
     "command",
     "env",
     "as_root",
@@ -104,10 +112,15 @@ pub(super) const CONTENT_KEYS: [&str; 13] = [
     "max_bytes",
     "attempts",
     "backoff",
+    "format",
+    "trusted",
     "empty",
     "unchanged",
     "lead",
 ];
+
+pub(super) const CONTENT_FORMATS: [(&str, ContentFormat); 2] =
+    [("text", ContentFormat::Text), ("json", ContentFormat::Json)];
 
 pub(super) const EMPTIES: [(&str, WhenEmpty); 3] =
     [("skip", WhenEmpty::Skip), ("fail", WhenEmpty::Fail), ("send", WhenEmpty::Send)];

@@ -32,6 +32,7 @@ mod files;
 mod items;
 mod jobs;
 mod keys;
+mod lists;
 mod loader;
 mod mask;
 mod media;

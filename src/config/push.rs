@@ -206,8 +206,17 @@ impl Decoder<'_> {
                 let has_timeout = timeout.is_some();
                 let timeout = timeout.unwrap_or(TIMEOUT);
                 let retry = RetryPolicy::default();
-                let spec =
-                    PushSpec { im, target, account, message, timeout, retry, render: None, fallback: Vec::new() };
+                let spec = PushSpec {
+                    im,
+                    target,
+                    account,
+                    message,
+                    timeout,
+                    retry,
+                    render: None,
+                    list: None,
+                    fallback: Vec::new(),
+                };
                 Some(PushDraft { spec, has_timeout, render, marks: Vec::new(), places, recipients, fallback })
             }
             (Some(Whom { recipients: Some(recipients), .. }), ..) if matches!(*recipients, Recipients::Named(_)) => {

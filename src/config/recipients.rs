@@ -6,7 +6,7 @@ use std::mem;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::draft::{Means, Member, RecipientDraft, TargetDraft};
 use super::keys::MOST_RECIPIENTS;
-use crate::domain::Target;
+use crate::domain::{RecipientList, Target};
 
 /// Names that name each other more deeply are hardly meant.
 const DEEPEST: usize = 16;
@@ -22,6 +22,8 @@ pub(super) struct Recipient<'b> {
     pub account: Option<&'b str>,
     /// Where the target stands.
     pub at: Place,
+    /// They are read at the hour of a fire.
+    pub list: Option<&'b RecipientList>,
 }
 
 /// What the names under `targets` mean.
@@ -137,6 +139,18 @@ impl<'t> Book<'t> {
         Ok(everybody)
     }
 
+    /// The lists among those whom these names mean, as far as they can be told.
+    pub fn lists(&self, names: &[(String, Place)]) -> Vec<&'t RecipientList> {
+        let mut everybody = Everybody::default();
+        for (name, _) in names {
+            if let Some(draft) = self.by_name.get(&**name) {
+                // What is wrong with them is told where they are used.
+                let _ = self.take(draft, &mut everybody);
+            }
+        }
+        everybody.recipients.iter().filter_map(|recipient| recipient.list).collect()
+    }
+
     fn take<'b>(&self, draft: &'t TargetDraft, everybody: &mut Everybody<'b>) -> Result<(), Refused>
     where
         't: 'b,
@@ -175,7 +189,7 @@ pub(super) struct Everybody<'t> {
     recipients: Vec<Recipient<'t>>,
     /// The account that the push names.
     account: Option<&'t str>,
-    known: HashSet<(&'t str, &'t Target, Option<&'t str>)>,
+    known: HashSet<(&'t str, &'t Target, Option<&'t str>, bool)>,
     names: HashSet<&'t str>,
     doubles: Vec<Double<'t>>,
     more_doubles: usize,
@@ -189,8 +203,8 @@ enum Double<'t> {
 impl<'t> Everybody<'t> {
     /// Takes one more, unless it is there. Who is meant depends on the account where an id is relative to it.
     pub fn add(&mut self, recipient: Recipient<'t>) {
-        let Recipient { im, target, account, at } = recipient;
-        if self.known.insert((im, target, account)) {
+        let Recipient { im, target, account, at, list } = recipient;
+        if self.known.insert((im, target, account, list.is_some())) {
             self.recipients.push(recipient);
         } else if self.doubles.len() < DOUBLES_TOLD {
             self.doubles.push(Double::Target(target, at));
@@ -202,7 +216,7 @@ impl<'t> Everybody<'t> {
     fn extend(&mut self, draft: &'t RecipientDraft) {
         let account = self.account.or(draft.account.as_ref().map(|(id, _)| &**id));
         for (target, at) in &draft.ids {
-            self.add(Recipient { im: &draft.im, target, account, at: *at });
+            self.add(Recipient { im: &draft.im, target, account, at: *at, list: draft.list.as_deref() });
         }
     }
 

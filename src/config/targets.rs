@@ -57,7 +57,13 @@ impl Decoder<'_> {
         let mut members = Vec::with_capacity(nodes.len());
         for node in nodes {
             let member = match node.value() {
-                Value::Map(_) => self.recipients_of(name, node).map(|draft| Member::Recipients(Box::new(draft))),
+                Value::Map(entries) => {
+                    if let Some(from) = entries.iter().find(|entry| entry.key == "from") {
+                        let hint = "give the list a name of its own under 'targets', and write that name here";
+                        self.error(from.key_at, "a list of recipients has no place among others").hint(hint);
+                    }
+                    self.recipients_of(name, node).map(|draft| Member::Recipients(Box::new(draft)))
+                }
                 _ => self.name(name, node).map(|name| Member::Name(name, self.place(node.at))),
             };
             members.extend(member);
@@ -73,9 +79,21 @@ impl Decoder<'_> {
         };
         let errors = self.diagnostics.error_count();
         let (mut im, mut group, mut user, mut account) = (None, None, None, None);
+        let entry_of = |key: &str| entries.iter().find(|entry| entry.key == key);
+        let (from, at_most) = (entry_of("from"), entry_of("at_most"));
+        let list = from.map(|from| self.list(&from.node, at_most.map(|entry| &entry.node)));
+        if let Some(at_most) = at_most.filter(|_| from.is_none()) {
+            self.error(at_most.key_at, "at_most says how many a list may have: expected a 'from' beside it");
+        }
         for entry in entries {
             let value = &entry.node;
             match &*entry.key {
+                "from" | "at_most" => {}
+                key @ ("group" | "user") if from.is_some() => {
+                    let hint = format!("in 'from', {key} names the column with the ids");
+                    self.error(entry.key_at, "from says whom it means, so group and user have no place beside it")
+                        .hint(hint);
+                }
                 "im" => im = self.name("im", value).map(|im| (im, self.place(value.at))),
                 "group" if !value.is_empty() => group = Some((entry, self.ids("group", value, Target::Group))),
                 "user" if !value.is_empty() => user = Some((entry, self.ids("user", value, Target::User))),
@@ -97,6 +115,7 @@ impl Decoder<'_> {
                 None
             }
             (Some((_, ids)), None) | (None, Some((_, ids))) => ids.ok(),
+            (None, None) if from.is_some() => None,
             (None, None) => {
                 self.error(node.at, "a target needs a group or a user");
                 None
@@ -106,12 +125,17 @@ impl Decoder<'_> {
             return None;
         }
         let (im, im_at) = im?;
+        if let (Some(list), Some(from)) = (list, from) {
+            let list = list?;
+            let ids = vec![(list.target(name), self.place(from.key_at))];
+            return Some(RecipientDraft { im, im_at, ids, account, list: Some(Box::new(list.list)) });
+        }
         let ids = ids?;
         if ids.is_empty() {
             self.error(node.at, "a target needs a group or a user: its variable holds nothing");
             return None;
         }
-        Some(RecipientDraft { im, im_at, ids, account })
+        Some(RecipientDraft { im, im_at, ids, account, list: None })
     }
 
     /// One id, or a list of them; none where a variable holds nothing.

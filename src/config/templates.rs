@@ -148,6 +148,42 @@ impl TemplateCheck {
     }
 }
 
+impl TemplateCheck {
+    /// Tells what is wrong with the arguments of a command that are rendered. Forms of dates are for the command.
+    pub fn arguments(
+        &self,
+        marks: &[Mark],
+        rendering: &Rendering,
+        (file, sources): (u16, &[SourceText]),
+        environment: &LoadEnvironment,
+        diagnostics: &mut Diagnostics,
+    ) {
+        for mark in marks {
+            for finding in self.templates.check_argument(&mark.text, rendering, environment.now) {
+                let problem = match mark.is_guarded {
+                    true => "with its variables replaced it cannot be rendered".to_owned(),
+                    false => finding.problem,
+                };
+                let place = place_in(mark, &finding.at, file, sources);
+                let diagnostic = diagnostics.error(place, format!("command: template: {problem}"));
+                if let Some(hint) = finding.hint.filter(|_| !mark.is_guarded) {
+                    diagnostic.hint(hint);
+                }
+            }
+        }
+    }
+}
+
+/// Warns of arguments that look like templates and are handed over as they stand.
+pub(super) fn literal_argument(marks: &[Mark], file: u16, sources: &[SourceText], diagnostics: &mut Diagnostics) {
+    let Some(mark) = marks.iter().find(|mark| is_template(&mark.text)) else { return };
+    let at = ["{{", "{%", "{#"].iter().filter_map(|sign| mark.text.find(sign)).min().map_or(0..0, |at| at..at + 2);
+    let message =
+        format!("command: {} looks like a template, and is handed over as it stands", quoted(&mark.text[at.clone()]));
+    let hint = "write 'render: true' at the job where it is a template (docs/content.md)";
+    diagnostics.warning(place_in(mark, &at, file, sources), message).hint(hint);
+}
+
 /// Warns of what looks as if it should be rendered, and goes out as it stands. One warning for a push is enough.
 pub(super) fn literal(marks: &[Mark], file: u16, sources: &[SourceText], diagnostics: &mut Diagnostics) {
     let Some(mark) = marks.first() else { return };

@@ -1,6 +1,7 @@
 //! Drafts to definitions, once every file is read: defaults filled in, references looked up, schedules tried.
 
 mod made;
+mod rendering;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -17,13 +18,11 @@ use super::expand::{Expansion, Several};
 use super::loader::Loader;
 use super::recipients::Book;
 use super::settings::DaemonSettings;
-use super::templates;
 use super::templates::TemplateCheck;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::job::{DstGap, Life, Timing};
-use crate::domain::{Account, ContentFrom, DayRule, Job, PushSpec, Rendering, RetryPolicy, Schedule, UtcMs};
-use crate::policy::content::takes_content;
+use crate::domain::{Account, DayRule, Job, KnownContent, PushSpec, RetryPolicy, Schedule, UtcMs};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 use crate::render;
 
@@ -71,6 +70,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         templates,
     };
     validator.expansion.check_targets(&targets, validator.diagnostics, validator.sources);
+    validator.check_lists(&targets);
     validator.check_incomplete(incomplete);
     let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
     validator.calendars.judge_all(validator.diagnostics);
@@ -83,7 +83,13 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
             push.spec.render = validator.rendering(file, push, false, About::nothing(&timezone));
             validator.check_media(file, push, true);
         }
-        validator.pushes(file, drafts, &retry)
+        let at = drafts.first().map(|push| push.places.target);
+        let pushes = validator.pushes(file, drafts, &retry);
+        if let Some(at) = at.filter(|_| pushes.iter().any(|push| push.list.is_some())) {
+            let at = Place { file, at: at.at, len: at.len };
+            validator.diagnostics.error(at, "a list of recipients is read for the fires of jobs, and this is no job");
+        }
+        pushes
     });
     let pushes = pushes.unwrap_or_default();
     let directories = std::mem::take(&mut loader.directories);
@@ -165,7 +171,7 @@ struct Validator<'a> {
 struct About<'j> {
     timezone: &'j str,
     days: Option<&'j DayRule>,
-    content: Option<&'j ContentFrom>,
+    content: Option<&'j KnownContent>,
 }
 
 impl About<'_> {
@@ -209,19 +215,19 @@ impl Validator<'_> {
             self.doubt_cron(text, schedule_at);
         }
         let render = draft.render.or(self.defaults.render).unwrap_or(false);
+        let known = draft.content_from.as_ref().map(|draft| draft.known());
         for push in &mut draft.push {
-            let about = About {
-                timezone: &timezone,
-                days: days.as_deref(),
-                content: draft.content_from.as_ref().map(|(content, _)| &**content),
-            };
+            let about = About { timezone: &timezone, days: days.as_deref(), content: known.as_ref() };
             push.spec.render = self.rendering(file, push, render, about);
             self.check_media(file, push, draft.enabled);
         }
         let overlap = draft.overlap.or(self.defaults.overlap).unwrap_or_default();
-        if let Some((content, at)) = &draft.content_from {
-            self.check_content(content, &draft.push, overlap, Place { file, at: at.at, len: at.len });
-        }
+        let renders = render || draft.push.iter().any(|push| push.render == Some(true));
+        let content_from = draft.content_from.map(|content| {
+            let place = Place { file, at: content.at.at, len: content.at.len };
+            self.check_content(&content.content, &draft.push, overlap, place);
+            self.arguments(file, *content, renders, &timezone)
+        });
         let push = self.pushes(file, draft.push, &retry);
         Some(Job {
             name: draft.name,
@@ -229,7 +235,7 @@ impl Validator<'_> {
             timezone,
             enabled: draft.enabled,
             push,
-            content_from: draft.content_from.map(|(content, _)| content),
+            content_from,
             misfire,
             overlap,
             dst_gap,
@@ -337,32 +343,6 @@ impl Validator<'_> {
             self.expansion.add_fallbacks(&fallback, new, self.diagnostics, self.sources);
         }
         pushes
-    }
-
-    /// How a push is rendered, if it is: what is wrong with its templates is told, and what goes out as it stands.
-    fn rendering(&mut self, file: u16, draft: &PushDraft, wanted: bool, about: About<'_>) -> Option<Rendering> {
-        if !draft.render.unwrap_or(wanted) {
-            templates::literal(&draft.marks, file, self.sources, self.diagnostics);
-            return None;
-        }
-        let About { timezone, days, content } = about;
-        let mut rendering = Rendering::in_zone(timezone);
-        // Of several lists that a job names, it goes by that of its workdays.
-        let list = days.and_then(|days| days.calendars().into_iter().next());
-        let list = list.filter(|_| self.templates.ask_for_days(&draft.marks));
-        rendering.counts = self.templates.count(&draft.marks);
-        rendering.calendar = list.map(|list| list.digest.clone());
-        rendering.keeps_text = content.is_some() && takes_content(&draft.spec);
-        let (how, place) = ((&rendering, list.and_then(|list| list.list.as_ref())), (file, self.sources));
-        self.templates.rendered(&draft.marks, how, place, self.environment, self.diagnostics);
-        let target = draft.places.target;
-        if render::is_template(draft.spec.target.id()) {
-            let place = Place { file, at: target.at, len: target.len };
-            let message = "a target is no template: expected the id of a group or a user";
-            self.diagnostics.error(place, message);
-        }
-        // Most pushes of a file that renders have nothing to render, and stay as they are.
-        draft.marks.iter().any(|mark| render::is_template(&mark.text)).then_some(rendering)
     }
 
     /// Fills in a push. What is wrong with its account goes to the diagnostics.

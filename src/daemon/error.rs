@@ -33,9 +33,9 @@ pub enum DaemonError {
          beside the command"
     )]
     CommandAsRoot,
-    /// A job has its content made by a command, and the daemon runs as root.
+    /// A job has its content made, or its recipients listed, by a command, and the daemon runs as root.
     #[error(
-        "job {job}: the command of content_from is not run as root: run pushcron as a user of its own, or write \
+        "job {job}: the command of its content or its recipients is not run as root: run pushcron as a user of its own, or write \
          `as_root: true` beside the command"
     )]
     ContentAsRoot { job: String },

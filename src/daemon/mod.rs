@@ -138,7 +138,7 @@ impl Daemon {
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store).await?;
         let environment = setup::environment(&clock, &store, &opened.state_dir)?;
-        store.render_with(setup::templates(&config));
+        let templates = setup::render_with(&store, &config);
         let mut accounts = setup::accounts(&config, &environment)?;
         let started_at = clock.now();
         // Before attempts are taken back: a push with an open one was shown, and its fire is not withdrawn.
@@ -186,8 +186,8 @@ impl Daemon {
         let _ = events.send(Event::Accounts(accounts));
         let _ = events.send(Event::Resumed { pushes: open, by });
         let dispatching = tokio::spawn(dispatcher.run(inbox));
-        let preparing = Preparer::new(store.clone(), clock.clone(), media.clone(), events.clone()).start();
-        preparing.set_at_once(settings.content_at_once);
+        let preparer = Preparer::new(store.clone(), clock.clone(), media.clone(), events.clone(), templates);
+        let preparing = preparer.start(settings.content_at_once);
         let (commands, scheduling) = begin_scheduling(scheduler, &observers, &preparing);
         let told = outside::Told::new(events.clone(), commands.clone(), preparing.notify());
         let outside = outside::watch(store.clone(), opened.lease(), &clock, told, standing);
@@ -312,7 +312,8 @@ impl Daemon {
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.in_force.replace(in_force);
         self.media.set(media);
-        self.opened.store.render_with(templates);
+        self.opened.store.render_with(templates.clone());
+        self.preparing.set_renderer(templates);
         self.preparing.set_at_once(config.daemon.content_at_once);
         self.listeners.replace(&accounts, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(accounts));

@@ -148,9 +148,11 @@ pub fn may_run_command(config: &Config) -> Result<(), DaemonError> {
     if on_failure.is_some_and(|on_failure| on_failure.command.is_some() && !on_failure.as_root) {
         return Err(DaemonError::CommandAsRoot);
     }
-    let runs_as_root = |job: &&Job| match job.content_from.as_ref().map(|content| &content.source) {
-        Some(ContentSource::Command(command)) => !command.as_root,
-        _ => false,
+    let refuses_root = |source: &ContentSource| matches!(source, ContentSource::Command(command) if !command.as_root);
+    let runs_as_root = |job: &&Job| {
+        let content = job.content_from.iter().map(|content| &content.source);
+        let lists = job.push.iter().filter_map(|push| Some(&push.list.as_ref()?.source));
+        content.chain(lists).any(refuses_root)
     };
     match config.jobs.iter().find(runs_as_root) {
         Some(job) => Err(DaemonError::ContentAsRoot { job: job.name.clone() }),

@@ -131,6 +131,7 @@ mod tests {
             timeout: Duration::from_secs(8),
             retry: RetryPolicy::default(),
             render: None,
+            list: None,
             fallback: Vec::new(),
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };

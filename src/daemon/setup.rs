@@ -156,6 +156,13 @@ pub fn templates(config: &Config) -> Arc<dyn Render> {
     Arc::new(Templates::new(config.daemon.template_env.clone()))
 }
 
+/// Has the store render with them from now on.
+pub fn render_with(store: &SharedStore, config: &Config) -> Arc<dyn Render> {
+    let templates = templates(config);
+    store.render_with(templates.clone());
+    templates
+}
+
 /// What media may be read from where. Our own files are never sent, wherever they lie.
 pub fn media(config: &Config, database: &Database) -> media::Settings {
     let state_dir = StateDir::of(database);

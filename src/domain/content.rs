@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::templating::Rendering;
 use super::time::duration_ms;
 
 /// `content_from` of a job: what makes the content, and how far that is waited for.
@@ -23,6 +24,11 @@ pub struct ContentFrom {
     pub attempts: u32,
     #[serde(with = "duration_ms", rename = "backoff_ms", default = "ContentFrom::backoff")]
     pub backoff: Duration,
+    #[serde(default, skip_serializing_if = "ContentFormat::is_text")]
+    pub format: ContentFormat,
+    /// What templates take of it may call people and be markup.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub trusted: bool,
     #[serde(default)]
     pub empty: WhenEmpty,
     #[serde(default)]
@@ -57,6 +63,8 @@ impl ContentFrom {
             max_bytes: ContentFrom::max_bytes(),
             attempts: ContentFrom::attempts(),
             backoff: ContentFrom::backoff(),
+            format: ContentFormat::default(),
+            trusted: false,
             empty: WhenEmpty::default(),
             unchanged: WhenUnchanged::default(),
             lead: Duration::ZERO,
@@ -83,6 +91,9 @@ pub struct ContentCommand {
     pub env: BTreeMap<String, String>,
     #[serde(default)]
     pub as_root: bool,
+    /// Where its arguments are templates: how they are rendered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub render: Option<Rendering>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +127,22 @@ impl ContentSource {
                 format!("file {}{}", file.path.display(), age.unwrap_or_default())
             }
         }
+    }
+}
+
+/// What a source says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentFormat {
+    #[default]
+    Text,
+    /// Templates know its parts.
+    Json,
+}
+
+impl ContentFormat {
+    fn is_text(&self) -> bool {
+        *self == ContentFormat::Text
     }
 }
 

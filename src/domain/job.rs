@@ -9,6 +9,8 @@ use super::calendar::DayRule;
 use super::content::ContentFrom;
 use super::fallback::FallbackSpec;
 use super::message::{Message, Target};
+use super::recipient_list::RecipientList;
+use super::templating::Rendering;
 use super::time::{UtcMs, duration_ms};
 
 /// One definition from the YAML, in the very form that `jobs.definition` stores as JSON.
@@ -96,6 +98,15 @@ impl Job {
         self.life.as_ref()?.max_fires
     }
 
+    /// So long before its instant a fire is recorded whose content is made then, or whose recipients are read; None: it has
+    /// neither.
+    pub fn lead(&self) -> Option<Duration> {
+        match &self.content_from {
+            Some(content) => Some(content.lead),
+            None => self.push.iter().any(|push| push.list.is_some()).then_some(Duration::ZERO),
+        }
+    }
+
     pub fn timing(&self) -> Timing<'_> {
         Timing {
             schedule: &self.schedule,
@@ -179,6 +190,9 @@ pub struct PushSpec {
     /// Where its texts are templates: how they are rendered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub render: Option<Rendering>,
+    /// Its recipients are read at its hour; until then `target` says whether they are groups, and how the list is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Box<RecipientList>>,
     /// Who gets the same message once this push has ended badly.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<FallbackSpec>,
@@ -186,31 +200,6 @@ pub struct PushSpec {
 
 fn fifteen_seconds() -> Duration {
     Duration::from_secs(15)
-}
-
-/// How the texts of a push become what is sent. It stands with the push until its first attempt is opened, and goes with
-/// the templates: what was rendered once is never rendered again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rendering {
-    /// IANA name of the zone in which instants are told.
-    #[serde(default = "utc")]
-    pub timezone: String,
-    /// The digest of the list of days of its job, where its templates ask for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calendar: Option<String>,
-    /// The text is what a source made, and no template.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub keeps_text: bool,
-    /// Its templates ask how often the job has fired.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub counts: bool,
-}
-
-impl Rendering {
-    /// In a zone, and with nothing else that a job would add.
-    pub fn in_zone(timezone: &str) -> Rendering {
-        Rendering { timezone: timezone.to_owned(), calendar: None, keeps_text: false, counts: false }
-    }
 }
 
 /// How often and how long a push is tried.

@@ -89,6 +89,8 @@ reasons! {
     Content = "content": "what it was to say could not be made: its template failed, or its source (content_from)",
     TooLate = "too_late": "its time was over before it could be sent (retry: give_up_after)",
     Unreadable = "unreadable": "its row in the database cannot be read",
+    Recipients = "recipients": "the list of its recipients could not be read, or something on it is wrong",
+    NoRecipients = "no_recipients": "the list of its recipients had nobody on it",
     ContentEmpty = "content_empty": "its source had nothing to say (content_from: empty)",
     ContentUnchanged = "content_unchanged":
         "its target was sent the same content the last time (content_from: unchanged)",

@@ -1,12 +1,13 @@
-//! Makes the contents of fires whose job has them made (`content_from`), and has the pushes of these fires written.
+//! Makes the contents of fires whose job has them made (`content_from`), reads their lists of recipients, and has the pushes
+//! of these fires written.
 //!
 //! A fire waits in the store until its pushes are there, which are written with the content in one transaction. Whoever is
 //! killed before that asks the source again; afterwards nobody does. Neither the timer nor the dispatcher waits for a
 //! source.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -14,15 +15,18 @@ use tokio::task::{Id, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::clock::SharedClock;
-use crate::domain::content::ContentFile;
-use crate::domain::{ContentFrom, ContentSource, Reason, Trigger, UtcMs};
+use crate::domain::content::{ContentCommand, ContentFile};
+use crate::domain::{
+    ContentFrom, ContentSource, Facts, ListEntries, PushSpec, Reason, RecipientList, Render, Target, Trigger, UtcMs,
+};
 use crate::engine::core::Event;
 use crate::engine::push_media::PushMedia;
-use crate::policy::content::{Answer, Verdict, asks_again, of_bytes, of_program, verdict};
+use crate::policy::content::{Answer, Said, Verdict, answer, asks_again, of_program, verdict};
 use crate::policy::hold::{Hold, hold};
+use crate::policy::recipients::entries;
 use crate::policy::schedule::ScheduleCache;
 use crate::program::{self, Program};
-use crate::store::{Expand, Expansion, MadeContent, SharedStore, Unexpanded};
+use crate::store::{Expand, Expansion, MadeContent, MadeList, SharedStore, Unexpanded};
 
 /// How long the database is left alone after it could not be read or written.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -46,9 +50,15 @@ pub struct Preparing {
     task: JoinHandle<()>,
     notify: Arc<Notify>,
     at_once: Arc<AtomicUsize>,
+    renderer: Arc<Mutex<Arc<dyn Render>>>,
 }
 
 impl Preparing {
+    /// Arguments are rendered by this from now on.
+    pub fn set_renderer(&self, renderer: Arc<dyn Render>) {
+        *self.renderer.lock().unwrap_or_else(PoisonError::into_inner) = renderer;
+    }
+
     /// To be told whenever fires may wait.
     pub fn notify(&self) -> Arc<Notify> {
         self.notify.clone()
@@ -78,6 +88,7 @@ struct Work {
     clock: SharedClock,
     media: Arc<PushMedia>,
     dispatcher: mpsc::UnboundedSender<Event>,
+    renderer: Arc<Mutex<Arc<dyn Render>>>,
 }
 
 impl Preparer {
@@ -86,16 +97,19 @@ impl Preparer {
         clock: SharedClock,
         media: Arc<PushMedia>,
         dispatcher: mpsc::UnboundedSender<Event>,
+        renderer: Arc<dyn Render>,
     ) -> Preparer {
-        let work = Work { store, clock, media, dispatcher };
+        let work = Work { store, clock, media, dispatcher, renderer: Arc::new(Mutex::new(renderer)) };
         let at_once = Arc::new(AtomicUsize::new(1));
         Preparer { work, notify: Arc::default(), at_once, under_way: HashMap::new(), held_until: None }
     }
 
-    /// Begins, with one source at a time until another number is set.
-    pub fn start(self) -> Preparing {
+    /// Begins, with so many sources at a time until another number is set.
+    pub fn start(self, at_once: usize) -> Preparing {
+        self.at_once.store(at_once, Ordering::Relaxed);
         let (notify, at_once) = (self.notify.clone(), self.at_once.clone());
-        Preparing { task: tokio::spawn(self.run()), notify, at_once }
+        let renderer = self.work.renderer.clone();
+        Preparing { task: tokio::spawn(self.run()), notify, at_once, renderer }
     }
 
     /// Takes up what an earlier process left, and goes on with what it is told of, until it is dropped, with whatever runs.
@@ -167,50 +181,60 @@ fn hold_of(fire: &Unexpanded, now: UtcMs, schedules: &mut ScheduleCache) -> Hold
     }
 }
 
+/// What came of a source that was asked until it answered, or as often as it may be.
+struct Asked<T> {
+    answer: Result<T, String>,
+    attempts: u32,
+    began_at: UtcMs,
+    exit_code: Option<i32>,
+    /// What a program said beside.
+    said: Option<String>,
+}
+
 impl Work {
     /// Has the pushes of a fire written. `end` says how they end that waited for a list in vain.
     async fn prepare(self, fire: Unexpanded, end: Option<Expansion>) {
-        let Unexpanded { fire_id, job, due_at, definition, is_removed, .. } = fire;
-        let definition = match definition {
+        let fire_id = fire.fire_id;
+        let nothing = |then| Expand { fire_id, content: None, lists: Vec::new(), lists_of: Vec::new(), then };
+        let definition = match &fire.definition {
+            Ok(_) if fire.is_removed => return self.expand(nothing(Expansion::Cancel(Reason::JobRemoved))).await,
             Ok(definition) => definition,
             Err(problem) => {
+                let Unexpanded { job, due_at, .. } = &fire;
                 error!(%job, %due_at, problem, "what a job pushes cannot be read; its fire sends nothing");
-                return self.expand(Expand { fire_id, content: None, then: Expansion::Fail(Reason::Content) }).await;
+                return self.expand(nothing(Expansion::Fail(Reason::Content))).await;
             }
         };
-        if is_removed {
-            let then = Expansion::Cancel(Reason::JobRemoved);
-            return self.expand(Expand { fire_id, content: None, then }).await;
-        }
         if let Some(then) = end {
             if matches!(then, Expansion::Expire(_)) {
+                let Unexpanded { job, due_at, .. } = &fire;
                 warn!(%job, %due_at, "no list of days came in time (on_missing_calendar: hold): its pushes expire");
             }
-            return self.expand(Expand { fire_id, content: None, then }).await;
+            return self.expand(nothing(then)).await;
         }
-        let Some(content) = definition.content_from else {
-            let then = Expansion::Send { unless_unchanged: false };
-            return self.expand(Expand { fire_id, content: None, then }).await;
+        let (content, then) = match &definition.content_from {
+            Some(content) => {
+                let (made, then) = self.make(content, &fire).await;
+                (Some(made), then)
+            }
+            None => (None, Expansion::Send { unless_unchanged: false }),
         };
-        let (made, then) = self.make(&content, &job).await;
-        self.expand(Expand { fire_id, content: Some(made), then }).await;
+        let mut expand = Expand { content, ..nothing(then) };
+        if let Expansion::Send { .. } = then {
+            self.read_lists(&definition.push, &fire, &mut expand).await;
+        }
+        self.expand(expand).await;
     }
 
-    /// Asks the source until it answers, as often as it may be asked.
-    async fn make(&self, content: &ContentFrom, job: &str) -> (MadeContent, Expansion) {
-        let (began_at, source) = (self.clock.now(), content.source.describe());
-        let mut attempts = 0;
-        let (answer, exit_code, said) = loop {
-            attempts += 1;
-            let asked = self.ask(content).await;
-            if !asks_again(content, &asked.0, attempts) {
-                break asked;
-            }
-            if let Answer::Failed(problem) = &asked.0 {
-                warn!(job, source, problem, "a content could not be made and is tried again");
-            }
-            self.clock.sleep(content.backoff).await;
+    async fn make(&self, content: &ContentFrom, fire: &Unexpanded) -> (MadeContent, Expansion) {
+        let (job, source) = (&fire.job, content.source.describe());
+        let judge = |said| match answer(said, content.format) {
+            Answer::Failed(problem) => Err(problem),
+            answer => Ok(answer),
         };
+        let told = |problem: &str| warn!(%job, source, problem, "a content could not be made and is tried again");
+        let Asked { answer, attempts, began_at, exit_code, said } = self.ask_until(content, fire, judge, told).await;
+        let answer = answer.unwrap_or_else(Answer::Failed);
         let then = match verdict(content, &answer) {
             Verdict::Send { unless_unchanged } => Expansion::Send { unless_unchanged },
             Verdict::Cancel(reason) => Expansion::Cancel(reason),
@@ -219,61 +243,157 @@ impl Work {
         let outcome = answer.outcome();
         let (text, error) = match answer {
             Answer::Content(text) => (Some(text), None),
-            Answer::Nothing => (None, None),
+            Answer::Nothing => {
+                info!(%job, source, "a source had nothing to say");
+                (None, None)
+            }
             Answer::Failed(problem) => {
-                error!(job, source, problem, "a content could not be made: its pushes fail");
+                error!(%job, source, problem, "a content could not be made: its pushes fail");
                 (None, Some(problem))
             }
         };
-        if text.is_none() && error.is_none() {
-            info!(job, source, "a source had nothing to say");
-        }
-        let error = error.or(said);
-        let made_at = self.clock.now();
+        let (error, made_at) = (error.or(said), self.clock.now());
         (MadeContent { source, outcome, attempts, began_at, made_at, exit_code, text, error }, then)
     }
 
-    /// What the source answers, with how its program ended and what that said beside.
-    async fn ask(&self, content: &ContentFrom) -> (Answer, Option<i32>, Option<String>) {
-        let cap = content.max_bytes;
-        match &content.source {
-            // The daemon does not begin with such a job of the files; one that a verb made is met here.
-            ContentSource::Command(command) if !command.as_root && rustix::process::geteuid().is_root() => {
-                let problem = "it is not run as root: run pushcron as a user of its own, or write `as_root: true`";
-                (Answer::Failed(problem.to_owned()), None, None)
+    /// Reads each list once, whichever pushes go to it. Where one cannot be read, nothing is sent.
+    async fn read_lists(&self, pushes: &[PushSpec], fire: &Unexpanded, expand: &mut Expand) {
+        let mut known: Vec<(&str, &RecipientList)> = Vec::new();
+        for push in pushes {
+            let Some(list) = push.list.as_deref() else { continue };
+            let key = (push.target.id(), list);
+            let place = known.iter().position(|known| *known == key).unwrap_or(known.len());
+            expand.lists_of.push(place);
+            if place < known.len() {
+                continue;
             }
-            ContentSource::Command(command) => {
-                let env: Vec<(String, String)> = command.env.clone().into_iter().collect();
-                let (argv, limit) = (&command.argv, content.timeout);
-                let program = Program { argv, env: &env, stdin: "", most: Some(cap), limit };
-                match program::run(program, &self.clock).await {
-                    Ok(ended) => {
-                        let (code, said) = (ended.status.code(), ended.said.trim().to_owned());
-                        let how = ended.in_words(argv);
-                        (of_program(code, ended.output, || how), code, (!said.is_empty()).then_some(said))
-                    }
-                    Err(problem) => (Answer::Failed(problem), None, None),
-                }
-            }
-            ContentSource::Http(http) => (self.fetch(&http.url, content).await, None, None),
-            ContentSource::File(file) => {
-                let answer = match self.too_old(file).await {
-                    Some(problem) => Answer::Failed(problem),
-                    None => self.fetch(&file.path.to_string_lossy(), content).await,
-                };
-                (answer, None, None)
+            known.push(key);
+            let made = self.read_list(push.target.id(), list, fire).await;
+            let is_wrong = made.entries.is_err();
+            expand.lists.push(made);
+            if is_wrong {
+                expand.then = Expansion::Fail(Reason::Recipients);
+                return;
             }
         }
     }
 
-    async fn fetch(&self, source: &str, content: &ContentFrom) -> Answer {
+    async fn read_list(&self, name: &str, list: &RecipientList, fire: &Unexpanded) -> MadeList {
+        let (job, source) = (&fire.job, list.source.describe());
+        let judge = |said| match said {
+            Said::Bytes(bytes) => entries(list, &bytes),
+            Said::Nothing => Ok(ListEntries::default()),
+            Said::Failed(problem) => Err(problem),
+        };
+        let told = |problem: &str| {
+            warn!(%job, list = name, problem, "a list of recipients could not be read and is tried again");
+        };
+        let asked = self.ask_until(&list.asked(), fire, judge, told).await;
+        match &asked.answer {
+            Err(problem) => {
+                error!(%job, list = name, problem, "a list of recipients could not be read: its fire sends nothing");
+            }
+            Ok(entries) if entries.doubles > 0 => {
+                let doubles = entries.doubles;
+                info!(%job, list = name, doubles, "some stand more than once on a list of recipients, and get one push");
+            }
+            Ok(_) => {}
+        }
+        let Asked { answer, attempts, began_at, .. } = asked;
+        let (name, read_at) = (name.to_owned(), self.clock.now());
+        MadeList { name, source, attempts, began_at, read_at, entries: answer }
+    }
+
+    async fn ask_until<T>(
+        &self,
+        content: &ContentFrom,
+        fire: &Unexpanded,
+        judge: impl Fn(Said) -> Result<T, String>,
+        told: impl Fn(&str),
+    ) -> Asked<T> {
+        let (began_at, mut attempts) = (self.clock.now(), 0);
+        loop {
+            attempts += 1;
+            let (said, exit_code, beside) = self.ask(content, fire).await;
+            let answer = judge(said);
+            match &answer {
+                Err(problem) if asks_again(content, attempts) => told(problem),
+                _ => return Asked { answer, attempts, began_at, exit_code, said: beside },
+            }
+            self.clock.sleep(content.backoff).await;
+        }
+    }
+
+    /// What the source says, with how its program ended and what that said beside.
+    async fn ask(&self, content: &ContentFrom, fire: &Unexpanded) -> (Said, Option<i32>, Option<String>) {
+        match &content.source {
+            ContentSource::Command(command) => self.run_program(command, content, fire).await,
+            ContentSource::Http(http) => (self.fetch(&http.url, content).await, None, None),
+            ContentSource::File(file) => match self.too_old(file).await {
+                Some(problem) => (Said::Failed(problem), None, None),
+                None => (self.fetch(&file.path.to_string_lossy(), content).await, None, None),
+            },
+        }
+    }
+
+    async fn run_program(
+        &self,
+        command: &ContentCommand,
+        content: &ContentFrom,
+        fire: &Unexpanded,
+    ) -> (Said, Option<i32>, Option<String>) {
+        let failed = |problem| (Said::Failed(problem), None, None);
+        // The daemon does not begin with such a job of the files; one that a verb made is met here.
+        if !command.as_root && rustix::process::geteuid().is_root() {
+            let problem = "it is not run as root: run pushcron as a user of its own, or write `as_root: true`";
+            return failed(problem.to_owned());
+        }
+        let argv = match self.arguments(command, fire) {
+            Ok(argv) => argv,
+            Err(problem) => return failed(problem),
+        };
+        let env: Vec<(String, String)> = command.env.clone().into_iter().collect();
+        let (argv, most, limit) = (&argv[..], Some(content.max_bytes), content.timeout);
+        match program::run(Program { argv, env: &env, stdin: "", most, limit }, &self.clock).await {
+            Ok(ended) => {
+                let (code, said) = (ended.status.code(), ended.said.trim().to_owned());
+                let how = ended.in_words(argv);
+                (of_program(code, ended.output, || how), code, (!said.is_empty()).then_some(said))
+            }
+            Err(problem) => failed(problem),
+        }
+    }
+
+    /// Each argument is rendered by itself, and no shell divides it.
+    fn arguments(&self, command: &ContentCommand, fire: &Unexpanded) -> Result<Vec<String>, String> {
+        let Some(rendering) = &command.render else { return Ok(command.argv.clone()) };
+        let nobody = Target::User(String::new());
+        let facts = Facts {
+            due_at: fire.due_at,
+            now: self.clock.now(),
+            job: Some(&fire.job),
+            run: 0,
+            trigger: fire.triggered_by,
+            backfill: fire.is_backfill,
+            calendar: None,
+            account: "",
+            im: "",
+            target: &nobody,
+            content: None,
+            columns: None,
+        };
+        let renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        renderer.arguments(&command.argv, rendering, &facts)
+    }
+
+    async fn fetch(&self, source: &str, content: &ContentFrom) -> Said {
         tokio::select! {
             bytes = self.media.bytes(source, content.max_bytes) => match bytes {
-                Ok(bytes) => of_bytes(bytes),
-                Err(problem) => Answer::Failed(problem),
+                Ok(bytes) => Said::Bytes(bytes),
+                Err(problem) => Said::Failed(problem),
             },
             () = self.clock.sleep(content.timeout) => {
-                Answer::Failed(format!("it took longer than {} s", content.timeout.as_secs_f64()))
+                Said::Failed(format!("it took longer than {} s", content.timeout.as_secs_f64()))
             }
         }
     }

@@ -1,7 +1,9 @@
 //! What the answer of a source means for the pushes that wait for it.
 
+use serde_json::Value;
+
 use crate::domain::{Body, PushSpec};
-use crate::domain::{ContentFrom, ContentOutcome, Reason, WhenEmpty, WhenUnchanged, is_blank};
+use crate::domain::{ContentFormat, ContentFrom, ContentOutcome, Reason, WhenEmpty, WhenUnchanged, is_blank};
 
 /// A program that ends with this asks to be asked again.
 const AGAIN: i32 = 75;
@@ -27,27 +29,52 @@ impl Answer {
     }
 }
 
-/// What a program answered that ended by itself. `said` is how it ended, in words.
-pub fn of_program(code: Option<i32>, output: Vec<u8>, said: impl FnOnce() -> String) -> Answer {
+/// What a source said, before anybody has looked at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Bytes(Vec<u8>),
+    Nothing,
+    /// Why it said nothing.
+    Failed(String),
+}
+
+/// What a program said that ended by itself. `how` is how it ended, in words.
+pub fn of_program(code: Option<i32>, output: Vec<u8>, how: impl FnOnce() -> String) -> Said {
     match code {
-        Some(0) => of_bytes(output),
-        Some(NOTHING) => Answer::Nothing,
-        Some(AGAIN) => Answer::Failed(format!("{} (75: try again)", said())),
-        _ => Answer::Failed(said()),
+        Some(0) => Said::Bytes(output),
+        Some(NOTHING) => Said::Nothing,
+        Some(AGAIN) => Said::Failed(format!("{} (75: try again)", how())),
+        _ => Said::Failed(how()),
+    }
+}
+
+/// What was said, as a content.
+pub fn answer(said: Said, format: ContentFormat) -> Answer {
+    match (said, format) {
+        (Said::Nothing, _) => Answer::Nothing,
+        (Said::Failed(problem), _) => Answer::Failed(problem),
+        (Said::Bytes(bytes), ContentFormat::Text) => of_bytes(bytes),
+        (Said::Bytes(bytes), ContentFormat::Json) => match of_bytes(bytes) {
+            Answer::Content(text) => match serde_json::from_str(&text) {
+                Ok(Value::Null) => Answer::Nothing,
+                Ok(_) => Answer::Content(text),
+                Err(problem) => Answer::Failed(format!("its content is no JSON: {problem}")),
+            },
+            other => other,
+        },
     }
 }
 
 /// Text, or nothing. Line ends at its end are the program's way to end, and not of the content.
-pub fn of_bytes(bytes: Vec<u8>) -> Answer {
+fn of_bytes(bytes: Vec<u8>) -> Answer {
     match String::from_utf8(bytes) {
         Ok(text) if text.contains('\0') => {
             Answer::Failed("its content holds a NUL character, which no text can".into())
         }
-        Ok(text) if is_blank(&text) => Answer::Nothing,
-        Ok(text) => {
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-            Answer::Content(text.trim_end_matches(['\n', '\r']).to_owned())
-        }
+        Ok(text) => match text.strip_prefix('\u{feff}').unwrap_or(&text) {
+            blank if is_blank(blank) => Answer::Nothing,
+            text => Answer::Content(text.trim_end_matches(['\n', '\r']).to_owned()),
+        },
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             Answer::Failed(format!("its content is not UTF-8, from byte {at} on"))
@@ -55,9 +82,9 @@ pub fn of_bytes(bytes: Vec<u8>) -> Answer {
     }
 }
 
-/// Whether the source is asked again after so many answers.
-pub fn asks_again(content: &ContentFrom, answer: &Answer, asked: u32) -> bool {
-    matches!(answer, Answer::Failed(_)) && asked < content.attempts
+/// Whether a source that failed so often is asked again.
+pub fn asks_again(content: &ContentFrom, failed: u32) -> bool {
+    failed < content.attempts
 }
 
 /// What becomes of the pushes.
@@ -97,7 +124,7 @@ mod tests {
     #[test]
     fn how_a_program_ends_decides_what_its_output_is_worth() {
         let said = || "it ended".to_owned();
-        let of = |code, output: &[u8]| of_program(code, output.to_vec(), said);
+        let of = |code, output: &[u8]| answer(of_program(code, output.to_vec(), said), ContentFormat::Text);
         assert_eq!(of(Some(0), b"a\nb\r\n\n"), Answer::Content("a\nb".to_owned()));
         assert_eq!(of(Some(0), "\u{feff}天气".as_bytes()), Answer::Content("天气".to_owned()));
         assert_eq!(of(Some(0), b" \n"), Answer::Nothing);
@@ -110,11 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn only_a_failure_is_tried_again_and_only_so_often() {
-        let failed = Answer::Failed("no".to_owned());
-        assert!(asks_again(&content(), &failed, 1) && !asks_again(&content(), &failed, 2));
-        assert!(!asks_again(&content(), &Answer::Nothing, 1));
-        assert!(!asks_again(&content(), &Answer::Content("a".to_owned()), 1));
+    fn a_source_that_fails_is_tried_again_only_so_often() {
+        assert!(asks_again(&content(), 1) && !asks_again(&content(), 2));
+    }
+
+    #[test]
+    fn json_is_looked_at_before_it_is_taken() {
+        let of = |text: &str| answer(Said::Bytes(text.as_bytes().to_vec()), ContentFormat::Json);
+        assert_eq!(of("{\"total\": 3}\n"), Answer::Content("{\"total\": 3}".to_owned()));
+        assert_eq!((of("null\n"), of(" \n")), (Answer::Nothing, Answer::Nothing));
+        assert!(matches!(of("{total: 3}"), Answer::Failed(why) if why.contains("no JSON")));
     }
 
     #[test]

@@ -12,5 +12,6 @@ pub mod health;
 pub mod hold;
 pub mod ledger;
 pub mod misfire;
+pub mod recipients;
 pub mod retry;
 pub mod schedule;

@@ -9,7 +9,7 @@ use minijinja::{Error, ErrorKind};
 use super::engine::Templates;
 use super::foreign::Place;
 use super::limits::Budget;
-use super::values::{Known, NAMES, NAMES_OF_DAYS};
+use super::values::{Known, NAMES, NAMES_OF_ARGUMENTS, NAMES_OF_CONTENTS, NAMES_OF_DAYS};
 use crate::domain::near::near_match;
 use crate::domain::{Calendar, Facts, Rendering, Target, Trigger, UtcMs};
 
@@ -25,6 +25,12 @@ pub struct Finding {
     pub hint: Option<String>,
     /// It is there, and costs too much with the values of now: with others it may not.
     pub is_doubt: bool,
+}
+
+/// Whether a name means something in templates, whatever a list of recipients says: words of the language among them.
+pub fn is_taken(name: &str) -> bool {
+    let words = ["true", "false", "none", "and", "or", "not", "in", "is", "if", "else", "range", "dict", "namespace"];
+    [&NAMES[..], &NAMES_OF_CONTENTS, &OF_THE_ENGINE, &words].iter().any(|names| names.contains(&name))
 }
 
 /// Whether something in a text is for the template engine.
@@ -48,6 +54,29 @@ impl Templates {
         calendar: Option<&Arc<Calendar>>,
         now: UtcMs,
     ) -> Vec<Finding> {
+        let mut names = NAMES.to_vec();
+        match &rendering.content {
+            Some(known) if known.json => names.extend(NAMES_OF_CONTENTS),
+            Some(_) => names.extend(NAMES_OF_CONTENTS.iter().filter(|name| **name != "data")),
+            None => {}
+        }
+        names.extend(rendering.fields.iter().map(String::as_str));
+        self.check_with(&names, text, rendering, calendar, now)
+    }
+
+    /// As [`check`](Templates::check), of an argument of a program.
+    pub fn check_argument(&self, text: &str, rendering: &Rendering, now: UtcMs) -> Vec<Finding> {
+        self.check_with(&NAMES_OF_ARGUMENTS, text, rendering, None, now)
+    }
+
+    fn check_with(
+        &self,
+        names: &[&str],
+        text: &str,
+        rendering: &Rendering,
+        calendar: Option<&Arc<Calendar>>,
+        now: UtcMs,
+    ) -> Vec<Finding> {
         let template = match self.engine.template_from_str(text) {
             Ok(template) => template,
             Err(error) => return vec![finding(&error, text)],
@@ -56,11 +85,19 @@ impl Templates {
         let asked: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
         let mut found: Vec<Finding> = asked
             .iter()
-            .filter(|name| !NAMES.contains(&name.as_str()) && !engine.contains(name.as_str()))
-            .map(|name| unknown(text, name, format!("there is no variable '{name}'"), near_match(name, NAMES)))
+            .filter(|name| !names.contains(&name.as_str()) && !engine.contains(name.as_str()))
+            .map(|name| {
+                let near = near_match(name, names.iter().copied());
+                let mut finding = unknown(text, name, format!("there is no variable '{name}'"), near, names);
+                if NAMES_OF_CONTENTS.contains(&name.as_str()) {
+                    finding.hint = Some(content_hint(name, rendering));
+                }
+                finding
+            })
             .collect();
         if calendar.is_none() {
-            found.extend(NAMES_OF_DAYS.iter().filter(|name| asked.contains(**name)).map(|name| Finding {
+            let of_days = NAMES_OF_DAYS.iter().filter(|name| names.contains(name) && asked.contains(**name));
+            found.extend(of_days.map(|name| Finding {
                 at: place_of(text, name),
                 problem: format!("'{name}' goes by the list of days of its job, and there is none"),
                 hint: Some("name one in the job: workdays: cn (docs/schedules.md)".to_owned()),
@@ -72,10 +109,12 @@ impl Templates {
             let Some(name) = name.strip_prefix("env.").and_then(|rest| rest.split('.').next()) else { continue };
             if !self.variables.contains_key(name) {
                 let problem = format!("'env.{name}' is no variable that daemon.template_env names");
-                found.push(unknown(text, name, problem, near_match(name, variables())));
+                found.push(unknown(text, name, problem, near_match(name, variables()), names));
             }
         }
-        if found.is_empty() {
+        // What a source will say is not known before.
+        let is_open = ["data", "previous"].iter().any(|name| asked.contains(*name));
+        if found.is_empty() && !is_open {
             found.extend(self.try_out(text, rendering, calendar, now));
         }
         found
@@ -100,6 +139,8 @@ impl Templates {
             account: "account",
             im: "im",
             target: &target,
+            content: None,
+            columns: None,
         };
         // An unknown zone is told where it stands.
         let values = self.values(Place::Text, &Known::new(rendering, &facts).ok()?);
@@ -108,10 +149,17 @@ impl Templates {
     }
 }
 
-fn unknown(text: &str, name: &str, problem: String, near: Option<&str>) -> Finding {
+fn content_hint(name: &str, rendering: &Rendering) -> String {
+    match &rendering.content {
+        Some(_) => format!("'{name}' is there with 'format: json' in content_from; 'output' is its text"),
+        None => format!("'{name}' is there where the job has a content_from"),
+    }
+}
+
+fn unknown(text: &str, name: &str, problem: String, near: Option<&str>, names: &[&str]) -> Finding {
     let hint = match near {
         Some(near) => format!("did you mean '{near}'?"),
-        None => format!("there are {}", NAMES.join(", ")),
+        None => format!("there are {}", names.join(", ")),
     };
     Finding { at: place_of(text, name), problem, hint: Some(hint), is_doubt: false }
 }

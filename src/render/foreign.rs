@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use minijinja::value::{Object, Value};
+use serde_json::Value as Json;
 
 /// Where a text goes, and so what a foreign value in it must not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,25 @@ pub(super) fn safe(place: Place, value: &str) -> String {
         Place::Source => value.to_owned(),
         Place::Text => without_calls(value),
         Place::Markdown => without_calls(&without_markup(value)),
+    }
+}
+
+/// A value that somebody else made, with every text in it safe, unless whoever made it is trusted.
+pub(super) fn safe_value(place: Place, trusted: bool, value: &Json) -> Value {
+    let text = |text: &str| if trusted { text.to_owned() } else { safe(place, text) };
+    match value {
+        Json::Null => Value::from(()),
+        Json::Bool(value) => Value::from(*value),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => Value::from(whole),
+            (None, Some(whole)) => Value::from(whole),
+            (None, None) => number.as_f64().map_or_else(|| Value::from(number.to_string()), Value::from),
+        },
+        Json::String(value) => Value::from(text(value)),
+        Json::Array(values) => values.iter().map(|value| safe_value(place, trusted, value)).collect(),
+        Json::Object(keys) => {
+            Value::from_pairs(keys.iter().map(|(key, value)| (text(key), safe_value(place, trusted, value))))
+        }
     }
 }
 

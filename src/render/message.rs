@@ -14,9 +14,27 @@ impl Render for Templates {
     fn render(&self, message: &Message, rendering: &Rendering, facts: &Facts<'_>) -> Result<Message, String> {
         // The thread that writes the database must outlive a fault of the engine.
         let rendered = catch_unwind(AssertUnwindSafe(|| Work::new(self, rendering, facts)?.message(message)));
-        rendered.unwrap_or_else(|_| Err("the template engine broke down (a bug of pushcron)".to_owned()))
+        rendered.unwrap_or_else(|_| Err(BROKEN.to_owned()))
+    }
+
+    fn arguments(&self, arguments: &[String], rendering: &Rendering, facts: &Facts<'_>) -> Result<Vec<String>, String> {
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            let mut work = Work::new(self, rendering, facts)?;
+            let one = |(index, argument): (usize, &String)| {
+                let mut argument = argument.clone();
+                work.render(&format!("command[{index}]"), Place::Source, &mut argument)?;
+                match argument.contains('\0') {
+                    true => Err(format!("command[{index}]: a NUL character cannot stand in an argument")),
+                    false => Ok(argument),
+                }
+            };
+            arguments.iter().enumerate().map(one).collect()
+        }));
+        rendered.unwrap_or_else(|_| Err(BROKEN.to_owned()))
     }
 }
+
+const BROKEN: &str = "the template engine broke down (a bug of pushcron)";
 
 /// One message under way.
 struct Work<'a> {

@@ -11,7 +11,7 @@ mod limits;
 mod message;
 mod values;
 
-pub use self::check::{Finding, is_template};
+pub use self::check::{Finding, is_taken, is_template};
 pub use self::engine::Templates;
 pub use self::limits::{FUEL, LONGEST_RESULT, LONGEST_TEMPLATE};
 pub use self::values::{NAMES, NAMES_OF_DAYS};

@@ -37,6 +37,8 @@ fn facts(target: &Target) -> Facts<'_> {
         account: "bot",
         im: "qq",
         target,
+        content: None,
+        columns: None,
     }
 }
 

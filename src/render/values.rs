@@ -6,10 +6,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use minijinja::value::{Object, Value};
+use serde_json::{Map, Value as Json};
 
-use super::foreign::{Place, safe};
+use super::foreign::{Place, safe, safe_value};
 use super::instant::{Instant, zone};
-use crate::domain::{Calendar, Facts, Rendering, Trigger, UtcMs};
+use crate::domain::{Calendar, Facts, FireContent, Rendering, Trigger, UtcMs};
 
 /// What a template may ask for.
 pub const NAMES: [&str; 14] = [
@@ -19,6 +20,12 @@ pub const NAMES: [&str; 14] = [
 
 /// Those that only a job with a list of days can tell.
 pub const NAMES_OF_DAYS: [&str; 2] = ["workday", "holiday"];
+
+/// What a template may ask for where a source makes the content of its job; `data` where that is JSON.
+pub const NAMES_OF_CONTENTS: [&str; 3] = ["output", "data", "previous"];
+
+/// What the arguments of a program may ask for: nobody has been chosen then.
+pub const NAMES_OF_ARGUMENTS: [&str; 8] = ["due", "planned", "now", "late", "job", "trigger", "backfill", "env"];
 
 /// What is known of one push.
 #[derive(Debug)]
@@ -34,13 +41,23 @@ pub(super) struct Known {
     account: String,
     im: String,
     target: String,
+    /// What a source made for the fire, and whether it is trusted.
+    content: Option<(bool, Arc<FireContent>)>,
+    /// The columns that a list has of the recipient; those of other lists are empty.
+    columns: Map<String, Json>,
+    trusts_columns: bool,
 }
 
 impl Known {
     pub fn new(rendering: &Rendering, facts: &Facts<'_>) -> Result<Arc<Known>, String> {
         let zone =
             zone(&rendering.timezone).ok_or_else(|| format!("there is no time zone '{}'", rendering.timezone))?;
-        let Facts { due_at, now, job, run, trigger, backfill, calendar, account, im, target } = *facts;
+        let Facts { due_at, now, job, run, trigger, backfill, calendar, account, im, target, content, columns } =
+            *facts;
+        let column = |field: &String| {
+            let value = columns.and_then(|columns| columns.get(field)).cloned();
+            (field.clone(), value.unwrap_or_else(|| Json::from("")))
+        };
         Ok(Arc::new(Known {
             zone,
             due_at,
@@ -53,7 +70,27 @@ impl Known {
             account: account.to_owned(),
             im: im.to_owned(),
             target: target.id().to_owned(),
+            content: rendering.content.as_ref().map(|known| (known.trusted, content.cloned().unwrap_or_default())),
+            columns: rendering.fields.iter().map(column).collect(),
+            trusts_columns: rendering.trusts_fields,
         }))
+    }
+
+    /// What was made or read for the fire of the push alone.
+    fn made(&self, place: Place, name: &str) -> Option<Value> {
+        if let Some(column) = self.columns.get(name) {
+            return Some(safe_value(place, self.trusts_columns, column));
+        }
+        let (trusted, content) = self.content.as_ref()?;
+        match name {
+            "output" => Some(if *trusted { content.text.as_str().into() } else { safe(place, &content.text).into() }),
+            "data" => Some(safe_value(place, *trusted, content.data.as_ref()?)),
+            "previous" => {
+                let previous = content.previous.as_ref().map(|previous| safe_value(place, *trusted, previous));
+                Some(previous.unwrap_or_else(|| Value::from(())))
+            }
+            _ => None,
+        }
     }
 
     /// The values as they may stand in such a place. `env` is safe there already.
@@ -107,7 +144,7 @@ impl Object for Values {
             "im" => known.im.as_str().into(),
             "target" => known.target.as_str().into(),
             "env" => self.env.clone(),
-            _ => return None,
+            name => known.made(self.place, name)?,
         })
     }
 }

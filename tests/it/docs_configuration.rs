@@ -21,6 +21,7 @@ fn the_tables_are_those_of_the_schema() {
         "on_failure",
         "account",
         "target",
+        "list",
         "job",
         "content_from",
         "push",

@@ -28,6 +28,7 @@ mod ilink_login;
 mod job_ends;
 mod layers;
 mod ledger;
+mod lists;
 mod matrix_synapse;
 mod media;
 mod media_memory;

@@ -202,6 +202,8 @@ fn templates_that_never_end_or_grow_without_bounds_are_given_up_within_100_ms() 
             account: "a",
             im: "qq",
             target: &target,
+            content: None,
+            columns: None,
         };
         let began = clock.monotonic();
         let refused = templates.render(&message, &render.unwrap(), &facts);
@@ -293,6 +295,8 @@ fn the_examples_of_the_page_on_content_come_out_as_it_says() {
                 account: "screen",
                 im: &push.im,
                 target: &push.target,
+                content: None,
+                columns: None,
             };
             let message = templates.render(&push.message, push.render.as_ref().expect("it is rendered"), &facts);
             come_out.push(match message.unwrap_or_else(|problem| panic!("{yaml}\n{problem}")).body {

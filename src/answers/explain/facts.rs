@@ -7,7 +7,7 @@ use super::super::when::ClockNote;
 use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
 use crate::policy::schedule::{DayNote, DstNote};
 pub use crate::store::AttemptRecord;
-use crate::store::{ContentRecord, Revision};
+use crate::store::{ContentRecord, ListRecord, Revision};
 
 /// One fact. Each is told by itself.
 #[derive(Debug, Serialize)]
@@ -164,6 +164,9 @@ pub struct FireFact<'a> {
     /// What was made for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<&'a ContentRecord>,
+    /// The lists of recipients that were read for them.
+    #[serde(skip_serializing_if = "<[ListRecord]>::is_empty")]
+    pub lists: &'a [ListRecord],
     /// Their content is still to be made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_unexpanded: bool,

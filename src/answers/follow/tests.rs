@@ -159,6 +159,7 @@ impl Flood {
             timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),
             render: None,
+            list: None,
             fallback: Vec::new(),
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };

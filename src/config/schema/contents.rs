@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::blocks::{Key, choice, key, known, object, one_of_required, reference, whole};
-use crate::config::keys::{CONTENT_KEYS, MOST_ATTEMPTS, MOST_CONTENTS};
+use super::blocks::{Key, choice, key, known, object, one_of_required, one_or_list, reference, required, whole};
+use crate::config::keys::{CONTENT_KEYS, LIST_KEYS, MOST_ATTEMPTS, MOST_CONTENTS};
 
 pub fn at_once() -> Key {
     let words = "How many sources of contents are asked at once (`content_from` of jobs).";
@@ -39,6 +39,9 @@ pub fn content_from() -> Value {
             .or("64KiB"),
         key("attempts", whole(1, Some(MOST_ATTEMPTS)), "How often a source that fails is asked for one fire.").or(2),
         key("backoff", reference("duration"), "The wait before it is asked again. Up to 1h.").or("10s"),
+        key("format", choice(&["text", "json"]), "What it says: a text, or JSON whose parts templates know as `data`.")
+            .or("text"),
+        key("trusted", reference("bool"), "What templates take of it may call people and be markup.").or(false),
         key(
             "empty",
             choice(&["skip", "fail", "send"]),
@@ -60,4 +63,31 @@ pub fn content_from() -> Value {
         .or("0s"),
     ]);
     one_of_required(known(schema, &CONTENT_KEYS), &["command", "http", "file"])
+}
+
+/// `from` of a target.
+pub fn list() -> Value {
+    let variables = json!({"type": "object", "additionalProperties": reference("text")});
+    let command = json!({"type": "array", "minItems": 1, "items": reference("text")});
+    let schema = object([
+        key("csv", reference("path"), "A file or an address: a line of names, and a line for each recipient."),
+        key("lines", reference("path"), "A file or an address: an id a line."),
+        key("json", reference("path"), "A file or an address: a list of objects, or of ids."),
+        key(
+            "command",
+            command,
+            "A program by its absolute path and its arguments, which prints the list. As in `content_from`.",
+        ),
+        key("format", choice(&["csv", "lines", "json"]), "What the command prints.").or("csv"),
+        key("user", reference("text"), "The column with the ids of users. Of lines any word will do."),
+        key("group", reference("text"), "The column with the ids of groups, instead of user."),
+        key("fields", one_or_list("text"), "Columns that templates may use by their names."),
+        key("env", variables, "Environment variables of the command."),
+        key("as_root", reference("bool"), "Run the command although the daemon runs as root.").or(false),
+        key("trusted", reference("bool"), "Its columns may call people and be markup.").or(false),
+    ]);
+    let mut schema = known(schema, &LIST_KEYS);
+    schema["oneOf"] = json!(["csv", "lines", "json", "command"].map(required));
+    schema["allOf"] = json!([{"oneOf": [required("user"), required("group")]}]);
+    schema
 }

@@ -78,10 +78,18 @@ fn recipients() -> Value {
         key("group", ids(), "The group's id on the platform, or several. Either this or user."),
         key("user", ids(), "The user's id on the platform, or several. Either this or group."),
         key("account", reference("optional_text"), "The id of the account that must send it."),
+        key("from", reference("list"), "A list of recipients that is read for each fire, instead of group or user."),
+        key(
+            "at_most",
+            super::whole(1, Some(MOST_RECIPIENTS as u64)),
+            "With more on the list the fire fails, and nothing of it is sent.",
+        )
+        .or(1000),
     ]);
     let mut schema = known(schema, &TARGET_KEYS);
     schema["required"] = json!(["im"]);
-    schema["oneOf"] = json!([has("group"), has("user")]);
+    schema["oneOf"] = json!([has("group"), has("user"), super::required("from")]);
+    schema["dependentRequired"] = json!({"at_most": ["from"]});
     schema
 }
 

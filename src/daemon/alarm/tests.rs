@@ -27,6 +27,7 @@ fn push_to(im: &str, target: &str) -> PushSpec {
         timeout: Duration::from_secs(5),
         retry: RetryPolicy::default(),
         render: None,
+        list: None,
         fallback: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::jobs::StoredJob;
 use super::pushes::OpenPush;
-use crate::domain::{ContentOutcome, Decision, Job, Message, Overlap, PushSpec, Reason, Trigger, UtcMs};
+use crate::domain::{ContentOutcome, Decision, Job, ListEntries, Message, Overlap, PushSpec, Reason, Trigger, UtcMs};
 
 /// One instant of a job's schedule and what was decided about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Unexpanded {
     pub job: Arc<str>,
     pub due_at: UtcMs,
     pub triggered_by: Trigger,
+    /// An instant of the past that is made up for.
+    pub is_backfill: bool,
     /// The definition by which it fired, or why it cannot be read.
     pub definition: Result<Job, String>,
     /// The one that holds now, if it can be read.
@@ -104,6 +106,20 @@ pub struct MadeContent {
     pub error: Option<String>,
 }
 
+/// A list of recipients that was read for a fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeList {
+    /// Under `targets`.
+    pub name: String,
+    /// In words.
+    pub source: String,
+    pub attempts: u32,
+    pub began_at: UtcMs,
+    pub read_at: UtcMs,
+    /// Who is on it and how often somebody stood there once more, or why that is not known.
+    pub entries: Result<ListEntries, String>,
+}
+
 /// What becomes of the pushes of a fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expansion {
@@ -121,6 +137,10 @@ pub enum Expansion {
 pub struct Expand {
     pub fire_id: i64,
     pub content: Option<MadeContent>,
+    /// Each list that was read, or could not be.
+    pub lists: Vec<MadeList>,
+    /// For each push that has a list, which of these it is. Fewer where nothing is sent.
+    pub lists_of: Vec<usize>,
     pub then: Expansion,
 }
 

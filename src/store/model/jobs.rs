@@ -20,7 +20,7 @@ pub struct StoredJob {
     pub misfire: Misfire,
     pub overlap: Overlap,
     /// So long before its instant a fire is to be recorded, since its content takes time to be made; None: it has none
-    /// to be made.
+    /// to be made, and no recipients to be read.
     pub lead: Option<Duration>,
     /// The first instant that has no row in `fires` yet; None when the schedule has no more.
     pub next_due_at: Option<UtcMs>,
@@ -48,7 +48,7 @@ impl StoredJob {
             paused: false,
             misfire: job.misfire.clone(),
             overlap: job.overlap,
-            lead: job.content_from.as_ref().map(|content| content.lead),
+            lead: job.lead(),
             next_due_at,
             definition_hash,
             revision: 1,

@@ -41,9 +41,26 @@ pub struct FireRecord {
     /// Its content, where its job has it made.
     #[serde(default)]
     pub content: Option<ContentRecord>,
+    /// The lists of recipients that were read for it.
+    #[serde(default)]
+    pub lists: Vec<ListRecord>,
     /// Its content is still to be made.
     #[serde(default)]
     pub is_unexpanded: bool,
+}
+
+/// A row of `recipient_lists`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListRecord {
+    pub name: String,
+    pub source: String,
+    pub attempts: u32,
+    pub began_at: UtcMs,
+    pub read_at: UtcMs,
+    /// How many recipients it has.
+    pub count: Option<u64>,
+    pub doubles: u64,
+    pub error: Option<String>,
 }
 
 /// A row of `contents` without the content.

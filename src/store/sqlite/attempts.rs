@@ -10,12 +10,13 @@ use serde::de::DeserializeOwned;
 use super::accounts;
 use super::calendars::Lists;
 use super::cells::{At, instant, maybe_instant, maybe_text, parsed, text, word};
+use super::contents::{Contents, columns};
 use super::ends::{EndUnwanted, end_unreadable, next_attempt_at};
 use super::fallbacks;
 use super::fault::{Fault, Result};
 use super::writer::Write;
 use crate::domain::hex::sha256;
-use crate::domain::{Delivery, Facts, Health, Reason, Render, Rendering, UtcMs};
+use crate::domain::{Delivery, Facts, Health, Message, Reason, Render, Rendering, UtcMs};
 use crate::store::model::{Begin, Closed, Finish, Interrupted, TakeBack};
 
 /// What [`delivery`] reads, from `pushes AS p` and `fires AS f`.
@@ -101,7 +102,7 @@ impl Write for BeginAttempts {
                     message = ?4, content_hash = ?5, render = NULL
               WHERE id = ?1",
         )?;
-        let mut lists = Lists::default();
+        let mut memory = Memory::default();
         let mut deliveries = Vec::with_capacity(self.begins.len());
         for Begin { push_id, account, sender, rule } in &self.begins {
             let mut rows = find.query([push_id])?;
@@ -124,15 +125,8 @@ impl Write for BeginAttempts {
             if opened == 1 {
                 let rendered = match rendering {
                     Some(rendering) => {
-                        let digest = rendering.calendar.as_deref();
-                        let calendar = digest.map(|digest| lists.get(conn, digest)).transpose()?.flatten();
-                        let known = facts(&delivery, account, started_at);
-                        let run = match &delivery.job {
-                            Some(job) if rendering.counts => fired_until(conn, job, delivery.due_at)?,
-                            _ => 0,
-                        };
-                        let known = Facts { run, backfill, calendar: calendar.as_ref(), ..known };
-                        Some(self.renderer.render(&delivery.message, &rendering, &known))
+                        let known = Facts { backfill, ..facts(&delivery, account, started_at) };
+                        Some(self.render(conn, &delivery, &rendering, known, &mut memory)?)
                     }
                     None => None,
                 };
@@ -156,6 +150,39 @@ impl Write for BeginAttempts {
     }
 }
 
+/// What pushes that begin together ask for, looked up once.
+#[derive(Default)]
+struct Memory {
+    lists: Lists,
+    contents: Contents,
+}
+
+impl BeginAttempts {
+    /// The message of a push rendered, or why that cannot be. What no text of it asks for is not looked up.
+    fn render(
+        &self,
+        conn: &Connection,
+        delivery: &Delivery,
+        rendering: &Rendering,
+        known: Facts<'_>,
+        memory: &mut Memory,
+    ) -> Result<std::result::Result<Message, String>> {
+        let push_id = delivery.push_id;
+        let digest = rendering.calendar.as_deref();
+        let calendar = digest.map(|digest| memory.lists.get(conn, digest)).transpose()?.flatten();
+        let run = match &delivery.job {
+            Some(job) if rendering.counts => fired_until(conn, job, delivery.due_at)?,
+            _ => 0,
+        };
+        let content = rendering.content.as_ref();
+        let content = content.map(|known| memory.contents.of_push(conn, push_id, known)).transpose()?;
+        let columns = if rendering.fields.is_empty() { None } else { columns(conn, push_id)? };
+        let (calendar, content, columns) = (calendar.as_ref(), content.as_ref(), columns.as_ref());
+        let known = Facts { run, calendar, content, columns, ..known };
+        Ok(self.renderer.render(&delivery.message, rendering, &known))
+    }
+}
+
 /// What templates can tell of a push by itself.
 fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> {
     Facts {
@@ -169,6 +196,8 @@ fn facts<'a>(delivery: &'a Delivery, account: &'a str, now: UtcMs) -> Facts<'a> 
         account,
         im: &delivery.im,
         target: &delivery.target,
+        content: None,
+        columns: None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::account_state::SaveState;
 use super::cells::{At, number, parsed};
 use super::expand::await_content;
 use super::fault::{Fault, Result, no_job};
-use super::fires::{Fired, MakePushes, Plan, policy};
+use super::fires::{Fired, Given, MakePushes, Plan, policy};
 use super::gone::count_unused_fires;
 use super::job_rows::{FindJob, JobRow};
 use super::pushes::{InsertPush, NewPush, replace_older};
@@ -32,6 +32,12 @@ impl Write for FireByHand {
     fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
         let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
         let mut plan = plan(&self.job, &job)?;
+        if self.own.is_some() && plan.has_lists {
+            let name = &self.job;
+            let text =
+                format!("job '{name}' goes to recipients that are read when it fires; it cannot say anything else");
+            return Err(StoreError::NotAllowed(text).into());
+        }
         let own = self.own.as_ref().map(|own| own.raw(&self.job, job.revision)).transpose()?;
         if let (Some(raw), Some(OwnMessage { message, .. })) = (&own, &self.own) {
             plan.say(raw, message.body.kind());
@@ -49,7 +55,7 @@ impl Write for FireByHand {
         let overlap = plan.overlap;
         match plan.needs_content {
             true => await_content(conn, id, due_at)?,
-            false => MakePushes::new(conn)?.run(&fired, plan, None, &mut made)?,
+            false => MakePushes::new(conn)?.run(&fired, plan, Given::default(), &mut made)?,
         }
         if overlap == Overlap::Replace {
             replace_older(conn, &name, id, self.now)?;
@@ -129,7 +135,7 @@ impl Write for Backfill {
             let mut made = Vec::new();
             match plan.needs_content {
                 true => await_content(conn, id, goes_at)?,
-                false => make.run(&fired, plan.clone(), None, &mut made)?,
+                false => make.run(&fired, plan.clone(), Given::default(), &mut made)?,
             }
             all.push(made.into_iter().map(|push| push.id).collect());
             goes_at = goes_at + self.gap;
@@ -201,6 +207,7 @@ fn insert(conn: &Connection, ordinal: i64, fire_id: i64, push: &AdHoc, now: UtcM
         expires_at: now + spec.retry.give_up_after,
         exclusive_job: None,
         fallback: fallback.as_deref(),
+        recipient: None,
     })
 }
 

@@ -6,15 +6,16 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tracing::error;
 
 use super::calendars;
-use super::cells::{At, instant, parsed, text, word};
+use super::cells::{At, instant, number, parsed, text, word};
+use super::contents::last_sent;
 use super::fault::{Fault, Result};
-use super::fires::{Fired, MakePushes, Plan};
+use super::fires::{Fired, Given, MakePushes, Plan};
 use super::pushes::replace_older;
 use super::writer::Write;
 use crate::domain::calendar::LONGEST_HOLD;
 use crate::domain::hex::sha256;
-use crate::domain::{Overlap, PushState, Reason, Trigger, UtcMs};
-use crate::store::model::{Expand, Expansion, MadeContent, OpenPush, Unexpanded};
+use crate::domain::{ListEntry, Overlap, PushState, Reason, Trigger, UtcMs};
+use crate::store::model::{Expand, Expansion, MadeContent, MadeList, OpenPush, Unexpanded};
 
 /// The fire has no pushes before its content is made, and they go out no sooner than this.
 pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> Result<()> {
@@ -33,9 +34,9 @@ macro_rules! definition_of_fire {
 
 pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
     let mut statement = conn.prepare_cached(concat!(
-        "SELECT u.fire_id, f.job, f.due_at, j.removed_at IS NOT NULL, ",
+        "SELECT u.fire_id, f.job, f.due_at, j.removed_at IS NOT NULL, f.triggered_by, f.reason IS 'backfill', ",
         definition_of_fire!(),
-        ", f.triggered_by, j.definition
+        ", j.definition
            FROM unexpanded_fires AS u
           JOIN fires AS f ON f.id = u.fire_id
           JOIN jobs AS j ON j.name = f.job
@@ -47,9 +48,10 @@ pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
             job: row.get(1)?,
             due_at: instant(row, 2)?,
             is_removed: row.get(3)?,
-            definition: serde_json::from_str(text(row, 4)?).map_err(|error| error.to_string()),
-            triggered_by: word(text(row, 5)?)?,
-            present: serde_json::from_str(text(row, 6)?).ok(),
+            triggered_by: word(text(row, 4)?)?,
+            is_backfill: row.get(5)?,
+            definition: serde_json::from_str(text(row, 6)?).map_err(|error| error.to_string()),
+            present: serde_json::from_str(text(row, 7)?).ok(),
         })
     };
     let mut fires: Vec<Unexpanded> = statement.query_and_then([], one)?.collect::<Result<_>>()?;
@@ -95,12 +97,16 @@ impl Write for ExpandFire {
     type Answer = Vec<OpenPush>;
 
     fn run(&mut self, conn: &Connection) -> Result<Vec<OpenPush>> {
-        let Expand { fire_id, content, mut then } = self.expand.clone();
+        let Expand { fire_id, content, lists, lists_of, mut then } = self.expand.clone();
         let Some(waiting) = self.take(conn)? else { return Ok(Vec::new()) };
         let sha256 = content.as_ref().and_then(|content| content.text.as_deref()).map(|text| sha256(text.as_bytes()));
         if let Some(content) = &content {
             keep(conn, fire_id, content, sha256.as_deref())?;
         }
+        keep_lists(conn, fire_id, &lists)?;
+        let entries = |of: &usize| lists.get(*of).and_then(|list| list.entries.as_ref().ok());
+        let recipients: Vec<&[ListEntry]> =
+            lists_of.iter().map_while(entries).map(|entries| &*entries.entries).collect();
         let mut plan = match Plan::read(&waiting.definition) {
             Err(Fault::Row(problem)) => {
                 miss_unreadable(conn, fire_id, &waiting.job, &problem)?;
@@ -119,23 +125,23 @@ impl Write for ExpandFire {
         let mut made = Vec::new();
         let fired = Fired { id: fire_id, job: &job, triggered_by, due_at, goes_at, now: self.now };
         let text = content.as_ref().and_then(|content| content.text.as_deref());
-        MakePushes::new(conn)?.run(&fired, plan, text, &mut made)?;
+        let is_sent = matches!(then, Expansion::Send { .. });
+        let lists: &[&[ListEntry]] = if is_sent { &recipients } else { &[] };
+        MakePushes::new(conn)?.run(&fired, plan.clone(), Given { content: text, lists }, &mut made)?;
         match then {
             Expansion::Send { unless_unchanged } => {
                 if replaces {
                     replace_older(conn, &job, fire_id, self.now)?;
                 }
-                if let Some(sha256) = sha256.filter(|_| unless_unchanged) {
-                    let mut changed = Vec::new();
-                    for push in made {
-                        match last_sent(conn, &job, fire_id, &push)?.is_some_and(|last| last == sha256) {
-                            true => self.end(conn, push.id, PushState::Cancelled, Reason::ContentUnchanged)?,
-                            false => changed.push(push),
-                        }
-                    }
-                    made = changed;
+                if made.is_empty() {
+                    // Of nobody there is no row, and of a fire without one nobody would know why.
+                    MakePushes::new(conn)?.run(&fired, plan, Given::default(), &mut made)?;
+                    return self.end_all(conn, made, PushState::Cancelled, Reason::NoRecipients);
                 }
-                Ok(made)
+                match sha256.filter(|_| unless_unchanged) {
+                    Some(sha256) => self.without_unchanged(conn, &job, &sha256, made),
+                    None => Ok(made),
+                }
             }
             Expansion::Cancel(reason) => self.end_all(conn, made, PushState::Cancelled, reason),
             Expansion::Fail(reason) => self.end_all(conn, made, PushState::Failed, reason),
@@ -168,6 +174,29 @@ impl ExpandFire {
             definition: row.get(4)?,
             is_outdone: row.get(5)?,
         }))
+    }
+
+    /// Without those whose target was sent the same content the last time.
+    fn without_unchanged(
+        &self,
+        conn: &Connection,
+        job: &str,
+        sha256: &str,
+        made: Vec<OpenPush>,
+    ) -> Result<Vec<OpenPush>> {
+        let key = |push: &OpenPush| (push.im.clone(), push.target.to_string());
+        let last = last_sent(conn, job, self.expand.fire_id, made.iter().map(key).collect())?;
+        let mut is_same = conn.prepare_cached("SELECT 1 FROM contents WHERE fire_id = ?1 AND sha256 = ?2")?;
+        let mut changed = Vec::with_capacity(made.len());
+        for push in made {
+            match last.get(&key(&push)) {
+                Some(fire) if is_same.exists(params![fire, sha256])? => {
+                    self.end(conn, push.id, PushState::Cancelled, Reason::ContentUnchanged)?;
+                }
+                _ => changed.push(push),
+            }
+        }
+        Ok(changed)
     }
 
     fn end_all(
@@ -214,17 +243,25 @@ fn keep(conn: &Connection, fire_id: i64, made: &MadeContent, sha256: Option<&str
     Ok(())
 }
 
-/// The hash of the content that this job last sent to the target of this push. What failed was not sent, and is due
-/// again.
-fn last_sent(conn: &Connection, job: &str, fire_id: i64, push: &OpenPush) -> Result<Option<String>> {
-    let mut statement = conn.prepare_cached(
-        "SELECT c.sha256
-           FROM fires AS f
-           JOIN contents AS c ON c.fire_id = f.id
-           JOIN pushes AS p ON p.fire_id = f.id
-          WHERE f.job = ?1 AND f.id <> ?2 AND p.im = ?3 AND p.target = ?4 AND p.state = 'sent'
-          ORDER BY f.due_at DESC, f.id DESC LIMIT 1",
+fn keep_lists(conn: &Connection, fire_id: i64, lists: &[MadeList]) -> Result<()> {
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO recipient_lists (fire_id, number, name, source, attempts, began_at, read_at, count, doubles, error)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
-    let found = statement.query_row(params![job, fire_id, push.im, push.target.to_string()], |row| row.get(0));
-    Ok(found.optional()?.flatten())
+    for (place, MadeList { name, source, attempts, began_at, read_at, entries }) in lists.iter().enumerate() {
+        let found = entries.as_ref().ok();
+        insert.execute(params![
+            fire_id,
+            number(place),
+            name,
+            source,
+            attempts,
+            At::from(*began_at),
+            At::from(*read_at),
+            found.map(|found| number(found.entries.len())),
+            found.map_or(0, |found| number(found.doubles)),
+            entries.as_ref().err(),
+        ])?;
+    }
+    Ok(())
 }

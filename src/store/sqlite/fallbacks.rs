@@ -32,9 +32,9 @@ pub(super) fn make(conn: &Connection, push_id: i64, next: &Next, now: UtcMs, mad
     let mut insert = conn.prepare_cached(
         "INSERT INTO pushes (fire_id, ordinal, im, target, named_account, account, kind, message, timeout_ms, retry,
                              state, max_attempts, next_attempt_at, expires_at, exclusive_job, render, content_hash,
-                             role, parent_id)
+                             role, parent_id, recipient)
          SELECT fire_id, (SELECT max(ordinal) + 1 FROM pushes AS f WHERE f.fire_id = p.fire_id), ?2, ?3, ?4, ?4, kind,
-                message, timeout_ms, retry, 'pending', ?5, ?6, ?7, exclusive_job, render, content_hash, 'fallback', id
+                message, timeout_ms, retry, 'pending', ?5, ?6, ?7, exclusive_job, render, content_hash, 'fallback', id, recipient
            FROM pushes AS p WHERE id = ?1",
     )?;
     let mut open = OpenById::new(conn)?;

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::cells::{number, parsed};
 use super::fault::Result;
 use super::pushes::{InsertPush, NewPush};
-use crate::domain::{Body, Kind, Message, Overlap, RetryPolicy, Target, Trigger, UtcMs};
+use crate::domain::{Body, FallbackSpec, Kind, ListEntry, Message, Overlap, RetryPolicy, Target, Trigger, UtcMs};
 use crate::store::model::OpenPush;
 
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
@@ -44,6 +44,7 @@ struct Planned<'a> {
     retry: Option<&'a RawValue>,
     #[serde(borrow)]
     render: Option<&'a RawValue>,
+    list: Option<IgnoredAny>,
     #[serde(borrow)]
     fallback: Option<&'a RawValue>,
 }
@@ -61,8 +62,10 @@ struct Content {
 #[derive(Clone)]
 pub(super) struct Plan<'a> {
     pub overlap: Overlap,
-    /// Its pushes are made once their content is.
+    /// Its pushes are made once their content is, and their recipients are read.
     pub needs_content: bool,
+    /// Some of them have a list of recipients.
+    pub has_lists: bool,
     pushes: Vec<Ready<'a>>,
 }
 
@@ -84,9 +87,11 @@ impl<'a> Plan<'a> {
             let (retry, policy) = policy(spec.retry.map_or(&DEFAULT_RETRY, RawValue::get))?;
             Ok(Ready { spec, target, kind, retry, policy })
         };
+        let has_lists = push.iter().any(|spec| spec.list.is_some());
         Ok(Plan {
             overlap,
-            needs_content: content_from.is_some(),
+            needs_content: content_from.is_some() || has_lists,
+            has_lists,
             pushes: push.into_iter().map(ready).collect::<Result<_>>()?,
         })
     }
@@ -125,55 +130,131 @@ impl<'conn> MakePushes<'conn> {
         Ok(MakePushes(InsertPush::new(conn)?))
     }
 
-    /// A fire that was recorded late has its whole time to be sent all the same. A push without a text of its own gets
-    /// `content`.
-    pub fn run(
-        &mut self,
-        fire: &Fired<'_>,
-        plan: Plan<'_>,
-        content: Option<&str>,
-        made: &mut Vec<OpenPush>,
-    ) -> Result<()> {
-        for (ordinal, Ready { spec, target, kind, retry, policy }) in plan.pushes.into_iter().enumerate() {
-            let message = with_content(spec.message.get(), kind, content)?;
-            let expires_at = fire.goes_at.max(fire.now) + policy.give_up_after;
-            let id = self.0.run(&NewPush {
-                fire_id: fire.id,
-                ordinal: number(ordinal),
-                im: &spec.im,
-                target: &spec.target,
-                account: spec.account.as_deref(),
-                kind,
-                message: &message,
-                timeout_ms: spec.timeout_ms,
-                retry,
-                render: spec.render.map(RawValue::get),
-                max_attempts: policy.max_attempts,
-                due_at: fire.goes_at,
-                expires_at,
-                exclusive_job: (plan.overlap != Overlap::Allow).then_some(fire.job),
-                fallback: spec.fallback.map(RawValue::get),
-            })?;
-            made.push(OpenPush {
-                id,
-                job: Some(fire.job.clone()),
-                triggered_by: fire.triggered_by,
-                chat: None,
-                im: spec.im.into_owned(),
-                target,
-                kind,
-                account: spec.account,
-                due_at: fire.due_at,
-                next_attempt_at: fire.goes_at,
-                expires_at,
-                is_resting: false,
-                perhaps_sent: false,
-                attempts: 0,
-                last_account: None,
-            });
+    /// A fire that was recorded late has its whole time to be sent all the same. A push without a text of its own gets the
+    /// content, and one with a list of recipients becomes a push for each.
+    pub fn run(&mut self, fire: &Fired<'_>, plan: Plan<'_>, given: Given<'_>, made: &mut Vec<OpenPush>) -> Result<()> {
+        let mut lists = given.lists.iter();
+        // Whom the same message went to already; it is kept only where a list may name them once more.
+        let mut known = plan.has_lists.then(HashSet::new);
+        let before = made.len();
+        for ready in &plan.pushes {
+            let message = with_content(ready.spec.message.get(), ready.kind, given.content)?;
+            let one = One { fire, ready, message: &message, exclusive: plan.overlap != Overlap::Allow, before };
+            if ready.spec.list.is_none() {
+                if let Some(known) = &mut known {
+                    known.insert(one.key(&ready.target));
+                }
+                self.one(&one, ready.target.clone(), None, made)?;
+                continue;
+            }
+            let Some(entries) = lists.next() else {
+                // Nobody knows whom it would have gone to.
+                self.one(&one, ready.target.clone(), Some("null"), made)?;
+                continue;
+            };
+            for entry in *entries {
+                let target = match ready.target.is_group() {
+                    true => Target::Group(entry.id.clone()),
+                    false => Target::User(entry.id.clone()),
+                };
+                if known.as_mut().is_none_or(|known| known.insert(one.key(&target))) {
+                    let columns = serde_json::to_string(&entry.columns)?;
+                    self.one(&one, target, Some(&columns), made)?;
+                }
+            }
         }
         Ok(())
     }
+
+    fn one(
+        &mut self,
+        one: &One<'_, '_>,
+        target: Target,
+        recipient: Option<&str>,
+        made: &mut Vec<OpenPush>,
+    ) -> Result<()> {
+        let One { fire, ready, message, exclusive, before } = *one;
+        let Ready { spec, kind, retry, policy, .. } = ready;
+        let expires_at = fire.goes_at.max(fire.now) + policy.give_up_after;
+        let fallback = match (spec.fallback, recipient) {
+            (Some(fallback), Some(_)) => Some(own_fallback(fallback.get(), &ready.target, &target)?),
+            (fallback, _) => fallback.map(|fallback| fallback.get().to_owned()),
+        };
+        let id = self.0.run(&NewPush {
+            fire_id: fire.id,
+            ordinal: number(made.len() - before),
+            im: &spec.im,
+            target: &target.to_string(),
+            account: spec.account.as_deref(),
+            kind: *kind,
+            message,
+            timeout_ms: spec.timeout_ms,
+            retry: *retry,
+            render: spec.render.map(RawValue::get),
+            max_attempts: policy.max_attempts,
+            due_at: fire.goes_at,
+            expires_at,
+            exclusive_job: exclusive.then_some(fire.job),
+            fallback: fallback.as_deref(),
+            recipient,
+        })?;
+        made.push(OpenPush {
+            id,
+            job: Some(fire.job.clone()),
+            triggered_by: fire.triggered_by,
+            chat: None,
+            im: spec.im.to_string(),
+            target,
+            kind: *kind,
+            account: spec.account.clone(),
+            due_at: fire.due_at,
+            next_attempt_at: fire.goes_at,
+            expires_at,
+            is_resting: false,
+            perhaps_sent: false,
+            attempts: 0,
+            last_account: None,
+        });
+        Ok(())
+    }
+}
+
+/// What was made and read for a fire.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Given<'a> {
+    pub content: Option<&'a str>,
+    /// The recipients of each push that has a list, in the order of the pushes; fewer where they were not read.
+    pub lists: &'a [&'a [ListEntry]],
+}
+
+/// One push of a definition, with the message that it sends.
+#[derive(Clone, Copy)]
+struct One<'a, 'd> {
+    fire: &'a Fired<'a>,
+    ready: &'a Ready<'d>,
+    message: &'a str,
+    exclusive: bool,
+    /// How many pushes of other fires were made before.
+    before: usize,
+}
+
+impl One<'_, '_> {
+    /// Pushes of one fire with equal keys are the same.
+    fn key(&self, target: &Target) -> String {
+        let Planned { im, account, .. } = &self.ready.spec;
+        json!([im, account, target.to_string(), self.message]).to_string()
+    }
+}
+
+/// The fallbacks of a push to one of a list: what goes to whom the push goes to is meant for each.
+fn own_fallback(fallback: &str, list: &Target, own: &Target) -> Result<String> {
+    let mut specs: Vec<FallbackSpec> = serde_json::from_str(fallback)?;
+    for spec in &mut specs {
+        if spec.target == *list {
+            spec.target = own.clone();
+        }
+    }
+    Ok(serde_json::to_string(&specs)?)
 }
 
 /// A text that says nothing stands for the content that was made.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, Row};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tracing::error;
 
 use super::calendars;
@@ -75,13 +76,20 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         #[serde(default)]
         life: Option<Box<Life>>,
         content_from: Option<Content>,
+        #[serde(default)]
+        push: Vec<Push>,
     }
     #[derive(Deserialize)]
     struct Content {
         #[serde(default)]
         lead_ms: u64,
     }
-    let Parts { schedule, misfire, overlap, dst_gap, days, life, content_from } = serde_json::from_str(text(row, 1)?)?;
+    #[derive(Deserialize)]
+    struct Push {
+        list: Option<IgnoredAny>,
+    }
+    let Parts { schedule, misfire, overlap, dst_gap, days, life, content_from, push } =
+        serde_json::from_str(text(row, 1)?)?;
     Ok(StoredJob {
         name: row.get(0)?,
         schedule,
@@ -92,7 +100,10 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         paused: row.get(4)?,
         misfire,
         overlap,
-        lead: content_from.map(|content| Duration::from_millis(content.lead_ms)),
+        lead: match content_from {
+            Some(content) => Some(Duration::from_millis(content.lead_ms)),
+            None => push.iter().any(|push| push.list.is_some()).then_some(Duration::ZERO),
+        },
         next_due_at: maybe_instant(row, 5)?,
         definition_hash: row.get(6)?,
         revision: row.get(7)?,

@@ -15,6 +15,7 @@ mod calendars;
 mod cells;
 mod changes;
 mod connect;
+mod contents;
 mod definitions;
 mod ends;
 mod expand;

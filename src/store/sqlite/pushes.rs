@@ -31,6 +31,7 @@ pub(super) struct NewPush<'a> {
     pub expires_at: UtcMs,
     pub exclusive_job: Option<&'a str>,
     pub fallback: Option<&'a str>,
+    pub recipient: Option<&'a str>,
 }
 
 pub(super) struct InsertPush<'conn>(CachedStatement<'conn>);
@@ -40,8 +41,8 @@ impl<'conn> InsertPush<'conn> {
         Ok(InsertPush(conn.prepare_cached(
             "INSERT INTO pushes (fire_id, ordinal, im, target, named_account, account, kind, message, timeout_ms,
                                  retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job, render,
-                                 fallback)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13, ?14, ?15)",
+                                 fallback, recipient)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, 'pending', ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?))
     }
 
@@ -63,6 +64,7 @@ impl<'conn> InsertPush<'conn> {
             push.exclusive_job,
             push.render,
             push.fallback,
+            push.recipient,
         ])?)
     }
 }
@@ -210,12 +212,16 @@ struct PushRow {
     retry: RetryPolicy,
     /// It waited for a content that was never made.
     is_empty: bool,
+    /// It stands for recipients who were never read.
+    is_nobodys: bool,
 }
 
 /// The push that a person named.
 fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
     let mut statement = conn.prepare(
-        "SELECT state, attempts, max_attempts, retry, kind = 'text' AND message ->> 'text' = '' FROM pushes WHERE id = ?1",
+        "SELECT state, attempts, max_attempts, retry, kind = 'text' AND message ->> 'text' = '',
+                recipient IS NOT NULL AND recipient = 'null'
+           FROM pushes WHERE id = ?1",
     )?;
     let mut rows = statement.query([push_id])?;
     let Some(row) = rows.next()? else {
@@ -229,6 +235,7 @@ fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
         max_attempts: row.get(2)?,
         retry: retry.unwrap_or_default(),
         is_empty: row.get(4)?,
+        is_nobodys: row.get(5)?,
     })
 }
 
@@ -277,6 +284,11 @@ impl Write for Retry {
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
         let push = named(conn, id)?;
+        if push.is_nobodys {
+            return Err(not_allowed(format!(
+                "push {id} goes to nobody, since the list of its recipients was never read; fire its job again"
+            )));
+        }
         if push.is_empty {
             return Err(not_allowed(format!(
                 "push {id} has nothing to send, since its content was never made (content_from); fire its job again"

@@ -9,7 +9,7 @@ use tracing::error;
 use super::cells::{At, instant, number};
 use super::expand::{await_content, expire_held};
 use super::fault::{Fault, Result};
-use super::fires::{Fired, MakePushes, Plan};
+use super::fires::{Fired, Given, MakePushes, Plan};
 use super::gone::count_unused_fires;
 use super::job_rows::{FindJob, JobRow};
 use super::pruned;
@@ -184,10 +184,10 @@ impl RecordFires {
         let fired = Fired { id, job, triggered_by: Trigger::Cron, due_at, goes_at: due_at, now: self.now };
         if fire.is_held {
             let mut held = Vec::new();
-            make.run(&fired, plan, None, &mut held)?;
+            make.run(&fired, plan, Given::default(), &mut held)?;
             return expire_held(conn, &held);
         }
-        make.run(&fired, plan, None, &mut recorded.pushes)
+        make.run(&fired, plan, Given::default(), &mut recorded.pushes)
     }
 
     /// A place that goes back means that the clock shows an hour again.

@@ -74,7 +74,11 @@ pub(super) fn bad_ends(
     if !ends.counts.is_empty() {
         let mut statement = conn.prepare(&format!(
             "SELECT p.id, f.job, p.im, p.target, p.state, p.reason,
-                    coalesce(last.error, iif(p.reason = 'content', (SELECT error FROM contents WHERE fire_id = f.id), NULL)),
+                    coalesce(last.error, CASE p.reason
+                        WHEN 'content' THEN (SELECT error FROM contents WHERE fire_id = f.id)
+                        WHEN 'recipients' THEN (SELECT error FROM recipient_lists
+                                                 WHERE fire_id = f.id AND error IS NOT NULL ORDER BY number LIMIT 1)
+                    END),
                     p.account, p.finished_at {BAD_ENDS}
               ORDER BY p.finished_at, p.id LIMIT ?5"
         ))?;
@@ -116,6 +120,10 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
                       'source', source, 'outcome', outcome, 'attempts', attempts, 'began_at', began_at,
                       'made_at', made_at, 'exit_code', exit_code, 'size', octet_length(content), 'sha256', sha256,
                       'error', error) FROM contents WHERE fire_id = f.id),
+                  'lists', (SELECT json_group_array(json_object(
+                      'name', name, 'source', source, 'attempts', attempts, 'began_at', began_at, 'read_at', read_at,
+                      'count', count, 'doubles', doubles, 'error', error) ORDER BY number)
+                              FROM recipient_lists WHERE fire_id = f.id),
                   'pushes', (SELECT json_group_array(json_object(
                       'id', id, 'fallback_of', parent_id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
                       'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,

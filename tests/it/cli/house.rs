@@ -164,6 +164,7 @@ fn push(im: &str, target: &str) -> PushSpec {
         timeout: std::time::Duration::from_secs(15),
         retry: RetryPolicy::default(),
         render: None,
+        list: None,
         fallback: Vec::new(),
     }
 }

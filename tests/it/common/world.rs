@@ -174,6 +174,7 @@ pub fn text(target: &str) -> PushSpec {
         timeout: Duration::from_secs(15),
         retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() },
         render: None,
+        list: None,
         fallback: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use pushcron::store::{Cursor, Expand, Expansion, MadeContent, NewFire, StoreErro
 use rusqlite::Connection;
 
 use crate::store_contract::sqlite::Sqlite;
-use crate::store_contract::world::{World, at, fire, job, push};
+use crate::store_contract::world::{World, at, cursor, fire, job, push};
 
 fn prepared() -> Job {
     let file = ContentFile { path: "/srv/report".into(), max_age_ms: None };
@@ -48,7 +48,13 @@ const TEXTS: &str = "SELECT message ->> 'text' FROM pushes ORDER BY id";
 #[tokio::test]
 async fn a_fire_gets_its_pushes_once_with_what_was_made() {
     let (world, conn, fire_id) = waiting().await;
-    let expand = Expand { fire_id, content: made(Some("all is well"), None), then: SEND };
+    let expand = Expand {
+        fire_id,
+        content: made(Some("all is well"), None),
+        then: SEND,
+        lists: Vec::new(),
+        lists_of: Vec::new(),
+    };
     let pushes = world.store.expand(expand.clone(), at(3)).await.unwrap();
     assert_eq!(pushes.len(), 2);
     assert!(world.store.unexpanded().await.unwrap().is_empty());
@@ -73,7 +79,8 @@ async fn a_fire_that_waits_for_a_list_of_days_gets_its_pushes_when_somebody_says
     assert_eq!((waiting[0].triggered_by, waiting[0].present.as_ref()), (Trigger::Cron, Some(&job)));
     // Its instant came before anything was recorded, so that nobody takes it back.
     assert_eq!(world.store.withdraw_ahead(at(3)).await.unwrap(), 0);
-    let expand = Expand { fire_id: waiting[0].fire_id, content: None, then: Expansion::Expire(Reason::NoCalendar) };
+    let then = Expansion::Expire(Reason::NoCalendar);
+    let expand = Expand { fire_id: waiting[0].fire_id, content: None, then, lists: Vec::new(), lists_of: Vec::new() };
     assert_eq!(world.store.expand(expand, at(4)).await.unwrap().len(), 0);
     let conn = Connection::open(path).unwrap();
     assert_eq!(rows(&conn, "SELECT state || ' ' || reason FROM pushes"), ["expired no_calendar"]);
@@ -84,7 +91,8 @@ async fn a_fire_that_waits_for_a_list_of_days_gets_its_pushes_when_somebody_says
 async fn a_push_whose_content_was_never_made_is_not_sent_by_hand_without_one() {
     let (world, conn, fire_id) = waiting().await;
     let then = Expansion::Fail(Reason::Content);
-    let expand = Expand { fire_id, content: made(None, Some("no such table")), then };
+    let expand =
+        Expand { fire_id, content: made(None, Some("no such table")), then, lists: Vec::new(), lists_of: Vec::new() };
     assert_eq!(world.store.expand(expand, at(3)).await.unwrap().len(), 0);
     let ids: Vec<i64> = rows(&conn, "SELECT format('%d', id) FROM pushes WHERE state = 'failed' ORDER BY id")
         .iter()
@@ -101,9 +109,33 @@ async fn a_definition_that_cannot_be_read_ends_the_fire_that_waits_as_missed() {
     conn.execute("UPDATE jobs SET definition = '{}' WHERE name = 'report'", []).unwrap();
     assert!(world.store.unexpanded().await.unwrap()[0].definition.is_err());
     let then = Expansion::Fail(Reason::Content);
-    assert_eq!(world.store.expand(Expand { fire_id, content: None, then }, at(3)).await.unwrap().len(), 0);
+    assert_eq!(
+        world
+            .store
+            .expand(Expand { fire_id, content: None, then, lists: Vec::new(), lists_of: Vec::new() }, at(3))
+            .await
+            .unwrap()
+            .len(),
+        0
+    );
     assert!(world.store.unexpanded().await.unwrap().is_empty());
     let fires = world.store.fires("report", at(0), at(9)).await.unwrap();
     let told: Vec<_> = fires.iter().map(|fire| (fire.decision, fire.reason.as_deref())).collect();
     assert_eq!(told, [(Decision::Missed, Some("definition_unreadable"))]);
+}
+
+#[tokio::test]
+async fn pushes_are_numbered_by_their_fire_whatever_is_recorded_with_it() {
+    let sqlite = Sqlite::new();
+    let path = sqlite.path();
+    let world = World { store: sqlite.store().await, backend: Box::new(sqlite) };
+    let jobs = ["one", "two"].map(|name| Job { push: vec![push("group:1", "a"), push("group:2", "b")], ..job(name) });
+    for job in &jobs {
+        world.load(job, at(1)).await;
+    }
+    let cursors = jobs.iter().map(|job| cursor(job, at(1), at(2))).collect();
+    world.store.record_fires(jobs.iter().map(|job| fire(job, at(1))).collect(), cursors, at(1)).await.unwrap();
+    let conn = Connection::open(path).unwrap();
+    let order = "SELECT format('%d', ordinal) FROM pushes ORDER BY fire_id, ordinal";
+    assert_eq!(rows(&conn, order), ["0", "1", "0", "1"]);
 }

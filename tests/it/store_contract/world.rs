@@ -45,6 +45,7 @@ pub fn push(target: &str, text: &str) -> PushSpec {
         timeout: Duration::from_secs(15),
         retry: RetryPolicy::default(),
         render: None,
+        list: None,
         fallback: Vec::new(),
     }
 }

@@ -1,0 +1,226 @@
+//! `from:` of a target: recipients that are read at the hour of a fire.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use super::decoder::Decoder;
+use super::keys::{LIST_FORMATS, LIST_KEYS, MOST_RECIPIENTS};
+use super::text::quoted;
+use super::yaml::{At, Entry, Node};
+use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
+use crate::domain::{ContentSource, ListFormat, RecipientList, Target};
+use crate::policy::recipients::entries;
+use crate::render;
+
+/// How many recipients a list may have that says nothing of it.
+const AT_MOST: usize = 1000;
+
+/// Where the parts of a list stand that are looked at together.
+#[derive(Default)]
+struct Places {
+    source: Option<At>,
+    command: Option<At>,
+    format: Option<At>,
+    id: Option<At>,
+    fields: Option<At>,
+    env: Option<At>,
+    as_root: Option<At>,
+}
+
+/// A list, and whether it is one of groups.
+pub(super) struct ListDraft {
+    pub list: RecipientList,
+    target: fn(String) -> Target,
+}
+
+impl ListDraft {
+    /// What stands for its recipients until they are read.
+    pub fn target(&self, name: &str) -> Target {
+        (self.target)(name.to_owned())
+    }
+}
+
+impl Decoder<'_> {
+    /// `from`, with `at_most` from beside it.
+    pub fn list(&mut self, node: &Node, at_most: Option<&Node>) -> Option<ListDraft> {
+        let keys = self.map("from", node)?;
+        let errors = self.diagnostics.error_count();
+        let http = ContentSource::Http(ContentHttp { url: String::new() });
+        // With something in the place of what is not known yet.
+        let mut list = RecipientList {
+            source: http,
+            format: ListFormat::Csv,
+            id: String::new(),
+            fields: Vec::new(),
+            at_most: AT_MOST,
+            trusted: false,
+        };
+        let (mut target, mut places): (fn(String) -> Target, Places) = (Target::User, Places::default());
+        let (mut env, mut as_root) = (BTreeMap::new(), false);
+        for entry in keys {
+            let (key, value) = (&*entry.key, &entry.node);
+            match key {
+                "csv" | "lines" | "json" | "command" => {
+                    if let Some(before) = places.source.replace(entry.key_at) {
+                        let other = self.place(before);
+                        self.error(entry.key_at, "from has one source: expected one of csv, lines, json and command")
+                            .other("the other one is at", other);
+                        continue;
+                    }
+                    places.command = (key == "command").then_some(entry.key_at);
+                    if let Some((_, format)) = LIST_FORMATS.iter().find(|(word, _)| *word == key) {
+                        list.format = *format;
+                    }
+                    list.source = self.list_source(entry).unwrap_or(list.source);
+                }
+                "format" => places.format = Some(entry.key_at),
+                "user" | "group" => {
+                    if places.id.replace(entry.key_at).is_some() {
+                        self.error(entry.key_at, "a list is one of groups or of users: got both");
+                    }
+                    target = if key == "group" { Target::Group } else { Target::User };
+                    list.id = self.text(key, value).map(|text| text.trim().to_owned()).unwrap_or_default();
+                }
+                "fields" => {
+                    places.fields = Some(entry.key_at);
+                    list.fields = self.fields(value).unwrap_or_default();
+                }
+                "env" => {
+                    places.env = Some(entry.key_at);
+                    env = self.variables(value).unwrap_or_default();
+                }
+                "as_root" => {
+                    places.as_root = Some(entry.key_at);
+                    as_root = self.bool(key, value).unwrap_or_default();
+                }
+                "trusted" => list.trusted = self.bool(key, value).unwrap_or_default(),
+                _ => self.unknown_key(entry, "from", LIST_KEYS),
+            }
+        }
+        if let Some(format) = keys.iter().find(|entry| entry.key == "format").filter(|_| places.command.is_some()) {
+            list.format = self.choice("format", &format.node, &LIST_FORMATS).unwrap_or(list.format);
+        }
+        if let ContentSource::Command(command) = &mut list.source {
+            (command.env, command.as_root) = (env, as_root);
+        }
+        if let Some(node) = at_most {
+            let most = u64::try_from(MOST_RECIPIENTS).unwrap_or(u64::MAX);
+            list.at_most = self.count("at_most", node, 1, most).map_or(AT_MOST, |most| most as usize);
+        }
+        self.check_list(&mut list, &places, node.at);
+        if self.diagnostics.error_count() > errors {
+            return None;
+        }
+        self.try_list(&list, places.source.unwrap_or(node.at));
+        (self.diagnostics.error_count() == errors).then_some(ListDraft { list, target })
+    }
+
+    fn check_list(&mut self, list: &mut RecipientList, places: &Places, at: At) {
+        if places.source.is_none() {
+            self.error(at, "from needs a source: expected one of csv, lines, json and command");
+        }
+        let is_lines = list.format == ListFormat::Lines;
+        match places.id {
+            None => {
+                let hint =
+                    "write 'user: COLUMN' or 'group: COLUMN', the column with the ids; of lines any word will do";
+                self.error(at, "from needs a user or a group").hint(hint);
+            }
+            Some(at) if list.id.is_empty() && !is_lines => {
+                self.error(at, "expected the name of the column with the ids");
+            }
+            Some(_) => {}
+        }
+        if is_lines {
+            list.id.clear();
+        }
+        if let Some(at) = places.fields.filter(|_| is_lines) {
+            self.error(at, "lines have no fields: expected csv or json");
+        }
+        let of_a_command = [("format", places.format), ("env", places.env), ("as_root", places.as_root)];
+        for (key, at) in of_a_command {
+            if let Some(at) = at.filter(|_| places.command.is_none()) {
+                self.error(at, format!("{key} belongs to the source 'command' of from, and there is another"));
+            }
+        }
+    }
+
+    fn list_source(&mut self, entry: &Entry) -> Option<ContentSource> {
+        let (key, node) = (&*entry.key, &entry.node);
+        if key == "command" {
+            let argv = self.command(key, node)?;
+            self.check_program(Path::new(argv.first()?), node.at)?;
+            let env = BTreeMap::new();
+            return Some(ContentSource::Command(ContentCommand { argv, env, as_root: false, render: None }));
+        }
+        let text = self.text(key, node)?;
+        if text.trim().starts_with("http://") || text.trim().starts_with("https://") {
+            return self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp { url }));
+        }
+        Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None }))
+    }
+
+    /// The columns that templates may use.
+    fn fields(&mut self, node: &Node) -> Option<Vec<String>> {
+        let mut fields: Vec<String> = Vec::new();
+        for (at, field) in self.texts("fields", node)? {
+            let field = field.trim();
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if field.is_empty() || !field.chars().all(fits) || field.starts_with(|c: char| c.is_ascii_digit()) {
+                let message = format!("fields: {} cannot stand in a template", quoted(field));
+                self.error(at, message).hint("name the column with letters, digits and '_'");
+            } else if render::is_taken(field) {
+                let message = format!("fields: {} means something else in templates", quoted(field));
+                self.error(at, message).hint("give the column another name");
+            } else if fields.iter().any(|known| known == field) {
+                self.error(at, format!("fields: {} stands here twice", quoted(field)));
+            } else {
+                fields.push(field.to_owned());
+            }
+        }
+        Some(fields)
+    }
+
+    /// A list that is there now is read now: what is wrong with it is told before its hour.
+    fn try_list(&mut self, list: &RecipientList, at: At) {
+        let ContentSource::File(file) = &list.source else { return };
+        // What is not there is told with the media.
+        let Ok(there) = std::fs::metadata(&file.path) else { return };
+        if !there.is_file() {
+            self.error(at, "from: expected a file, got something else");
+            return;
+        }
+        let mut bytes = Vec::new();
+        let opened = std::fs::File::open(&file.path);
+        match opened.and_then(|file| file.take(RecipientList::LARGEST + 1).read_to_end(&mut bytes)) {
+            Err(problem) => {
+                self.warning(at, format!("from: the list cannot be read now: {problem}"));
+                return;
+            }
+            Ok(read) if read as u64 > RecipientList::LARGEST => {
+                let most = RecipientList::LARGEST >> 20;
+                self.error(at, format!("from: the list has more than {most} MiB"));
+                return;
+            }
+            Ok(_) => {}
+        }
+        match entries(list, &bytes) {
+            Err(problem) => {
+                self.error(at, format!("from: the list cannot be used: {problem}"));
+            }
+            Ok(found) if found.doubles > 0 => {
+                let told = if found.doubles == 1 {
+                    "one recipient stands".to_owned()
+                } else {
+                    format!("{} recipients stand", found.doubles)
+                };
+                self.warning(at, format!("from: {told} there more than once, and gets one message"));
+            }
+            Ok(found) if found.entries.is_empty() => {
+                self.warning(at, "from: nobody is on the list now");
+            }
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How pushes are rendered: what their templates know, and what is wrong with them.
+
+use super::super::diagnostics::Place;
+use super::super::draft::PushDraft;
+use super::super::templates;
+use super::{About, Validator};
+use crate::domain::Rendering;
+use crate::policy::content::takes_content;
+use crate::render;
+
+impl Validator<'_> {
+    /// How a push is rendered, if it is: what is wrong with its templates is told, and what goes out as it stands.
+    pub(super) fn rendering(
+        &mut self,
+        file: u16,
+        draft: &PushDraft,
+        wanted: bool,
+        about: About<'_>,
+    ) -> Option<Rendering> {
+        if !draft.render.unwrap_or(wanted) {
+            templates::literal(&draft.marks, file, self.sources, self.diagnostics);
+            return None;
+        }
+        let About { timezone, days, content } = about;
+        let lists = self.expansion.lists(draft.recipients.as_deref());
+        let mut rendering = Rendering {
+            keeps_text: content.is_some() && takes_content(&draft.spec),
+            content: content.cloned(),
+            fields: lists.iter().flat_map(|list| list.fields.clone()).collect(),
+            trusts_fields: !lists.is_empty() && lists.iter().all(|list| list.trusted),
+            ..Rendering::in_zone(timezone)
+        };
+        // Of several lists that a job names, it goes by that of its workdays.
+        let list = days.and_then(|days| days.calendars().into_iter().next());
+        let list = list.filter(|_| self.templates.ask_for_days(&draft.marks));
+        rendering.counts = self.templates.count(&draft.marks);
+        rendering.calendar = list.map(|list| list.digest.clone());
+        let (how, place) = ((&rendering, list.and_then(|list| list.list.as_ref())), (file, self.sources));
+        self.templates.rendered(&draft.marks, how, place, self.environment, self.diagnostics);
+        let target = draft.places.target;
+        if render::is_template(draft.spec.target.id()) {
+            let place = Place { file, at: target.at, len: target.len };
+            let message = "a target is no template: expected the id of a group or a user";
+            self.diagnostics.error(place, message);
+        }
+        // What no text asks for is not looked up.
+        let asks = |name: &str| draft.marks.iter().any(|mark| mark.text.contains(name));
+        rendering.fields.sort_unstable();
+        rendering.fields.dedup();
+        rendering.fields.retain(|field| asks(field));
+        rendering.content = rendering.content.filter(|_| ["output", "data", "previous"].into_iter().any(asks));
+        if let Some(known) = &mut rendering.content {
+            known.previous = asks("previous");
+        }
+        // Most pushes of a file that renders have nothing to render, and stay as they are.
+        draft.marks.iter().any(|mark| render::is_template(&mark.text)).then_some(rendering)
+    }
+}
