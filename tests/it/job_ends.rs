@@ -86,6 +86,9 @@ async fn an_edit_keeps_the_count_and_another_schedule_begins_a_new_one() {
     world.load(&[so_often("three", 4)]).await;
     world.pass(seconds(60)).await;
     assert_eq!(world.rows(FIRED).await, [["5"]], "fewer than there were");
+    world.load(&[so_often("three", 5)]).await;
+    world.pass(seconds(60)).await;
+    assert_eq!(world.rows(FIRED).await, [["5"]], "as many as there were");
     world.load(&[]).await;
     world.pass(seconds(20)).await;
     world.load(&[so_often("three", 4)]).await;

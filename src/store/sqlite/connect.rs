@@ -30,6 +30,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0009_lives.sql"),
     include_str!("../../../migrations/sqlite/0010_contents.sql"),
     include_str!("../../../migrations/sqlite/0011_recipients.sql"),
+    include_str!("../../../migrations/sqlite/0012_counted.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

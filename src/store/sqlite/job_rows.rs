@@ -152,10 +152,8 @@ pub(super) fn changed_by_verbs(conn: &Connection) -> Result<Vec<String>> {
 }
 
 pub(super) fn counted_fires(conn: &Connection) -> Result<Vec<(String, u64)>> {
-    let mut statement = conn.prepare(
-        "SELECT name, max(0, (definition ->> '$.life.max_fires') - fires_left)
-           FROM jobs WHERE fires_left IS NOT NULL AND removed_at IS NULL ORDER BY name",
-    )?;
+    let mut statement = conn
+        .prepare("SELECT name, counted FROM jobs WHERE fires_left IS NOT NULL AND removed_at IS NULL ORDER BY name")?;
     let counted = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
     let counted = counted.map(|row| row.map(|(name, count)| (name, u64::try_from(count).unwrap_or(0))));
     Ok(counted.collect::<rusqlite::Result<_>>()?)

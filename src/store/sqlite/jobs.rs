@@ -113,8 +113,8 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
 fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(Arc<str>, UtcMs)>> {
     let mut statement = conn.prepare_cached(
         "INSERT INTO jobs (name, schedule, timezone, enabled, next_due_at, definition, definition_hash, revision,
-                           loaded_at, source, fires_left)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?10, ?11)
+                           loaded_at, source, fires_left, counted)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?10, ?11, ?12)
          ON CONFLICT (name) DO UPDATE
             SET schedule = excluded.schedule, timezone = excluded.timezone, enabled = excluded.enabled,
                 next_due_at = CASE WHEN ?11 = 0 THEN iif(?9 AND next_due_at <= min(ended_at, ?8), next_due_at, NULL)
@@ -128,14 +128,14 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(A
                                                                   WHERE f.job = jobs.name AND f.triggered_by = 'cron'
                                                                   ORDER BY f.due_at DESC LIMIT 1), ?8))
                                 WHEN ?9 AND excluded.next_due_at IS NULL THEN ended_at END,
-                fires_left = ?11
+                fires_left = ?11, counted = ?12
          RETURNING ended_at",
     )?;
     let now = At::from(now);
     let mut spent = Vec::new();
     for change in changes {
         let JobChange { job, definition_hash, next_due_at, keeps_place, source, .. } = change;
-        let left = fires_left(conn, change)?;
+        let (left, counted) = fires_left(conn, change)?;
         let ended_at = statement.query_row(
             params![
                 job.name,
@@ -149,6 +149,7 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(A
                 keeps_place,
                 source.as_str(),
                 left,
+                counted,
             ],
             |row| Ok(maybe_instant(row, 0)),
         )??;
@@ -157,18 +158,17 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(A
     Ok(spent)
 }
 
-/// How many fires a job may have yet; None: for ever.
+/// How many fires a job may have yet (None: for ever), and how many count.
 ///
 /// What has fired goes on to count unless the schedule is another, or there was no `max_fires`. That holds for a job too
 /// that the files bring back as it was: that it was missing for a while is nobody's wish to have it fire again, which a
 /// verb that adds one of its name is.
-fn fires_left(conn: &Connection, change: &JobChange) -> Result<Option<i64>> {
+fn fires_left(conn: &Connection, change: &JobChange) -> Result<(Option<i64>, i64)> {
     let JobChange { job, keeps_count, source, .. } = change;
-    let Some(max) = job.max_fires() else { return Ok(None) };
+    let Some(max) = job.max_fires() else { return Ok((None, 0)) };
     let counted: Option<i64> = conn
         .prepare_cached(
-            "SELECT (definition ->> '$.life.max_fires') - fires_left
-               FROM jobs
+            "SELECT counted FROM jobs
               WHERE name = ?1 AND fires_left IS NOT NULL
                 AND iif(removed_at IS NULL, ?2, ?3 AND timezone = ?5 AND definition -> '$.schedule' = ?4 -> '$.schedule'
                                                 AND definition -> '$.days' IS ?4 -> '$.days')",
@@ -178,7 +178,8 @@ fn fires_left(conn: &Connection, change: &JobChange) -> Result<Option<i64>> {
             |row| row.get(0),
         )
         .optional()?;
-    Ok(Some(i64::try_from(max).unwrap_or(i64::MAX).saturating_sub(counted.unwrap_or(0)).max(0)))
+    let counted = counted.unwrap_or(0);
+    Ok((Some(i64::try_from(max).unwrap_or(i64::MAX).saturating_sub(counted).max(0)), counted))
 }
 
 /// Marks jobs removed and ends their waiting pushes; a pause ends with the job.

@@ -201,7 +201,9 @@ impl RecordFires {
         course: &Course,
     ) -> Result<()> {
         let mut statement = conn.prepare_cached(
-            "UPDATE jobs SET next_due_at = ?2, ended_at = ?3, fired = fired + ?4, fires_left = ?5 WHERE rowid = ?1",
+            "UPDATE jobs SET next_due_at = ?2, ended_at = ?3, fired = fired + ?4, fires_left = ?5,
+                    counted = counted + iif(?5 IS NULL, 0, ?4)
+              WHERE rowid = ?1",
         )?;
         let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
         for Cursor { job, from, next_due_at } in cursors {

@@ -187,8 +187,11 @@ fn give_back(conn: &Connection, job: &str, fired: i64, counted: i64) -> Result<(
         conn.prepare_cached(
             "UPDATE jobs
                 SET fired = max(0, fired - ?2),
-                    fires_left = min(fires_left + ?3, definition ->> '$.life.max_fires'),
-                    ended_at = iif(fires_left = 0 AND ?3 > 0, NULL, ended_at)
+                    counted = max(0, counted - ?3),
+                    fires_left = iif(fires_left IS NULL, NULL,
+                                     max(0, (definition ->> '$.life.max_fires') - max(0, counted - ?3))),
+                    ended_at = iif(fires_left = 0 AND (definition ->> '$.life.max_fires') > max(0, counted - ?3),
+                                   NULL, ended_at)
               WHERE name = ?1",
         )?
         .execute(params![job, fired, counted])?;

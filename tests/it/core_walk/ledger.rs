@@ -24,6 +24,7 @@ struct Kept {
     left: Option<u64>,
     /// The revision since which fires count for that, and the most that it could have since.
     counts_from: u32,
+    counted: u64,
     most: u64,
     ended: Vec<LedgerRevision>,
 }
@@ -175,11 +176,12 @@ impl Ledger {
                 true => old.stored.schedule == job.schedule,
                 false => keeps_count,
             });
-            let counting = counting.and_then(|old| Some((old.stored.life.as_ref()?.max_fires? - old.left?, old)));
+            let counting = counting.and_then(|old| old.left.map(|_| (old.counted, old)));
             let max = job.max_fires();
             let left = max.map(|max| max.saturating_sub(counting.map_or(0, |(counted, _)| counted)));
             let most = counting.map_or(0, |(_, old)| old.most).max(max.unwrap_or(0));
             let since = counting.map(|(_, old)| old.counts_from);
+            let counted = counting.map_or(0, |(counted, _)| counted);
             let (revision, paused, paused_at, ended) = match old {
                 Some(old) => {
                     (old.stored.revision + 1, old.stored.paused, old.paused_at, (old.stored.next_due_at, old.ended))
@@ -196,7 +198,7 @@ impl Ledger {
             applied.spent.extend(spent_at.map(|at| (name.clone(), at)));
             let stored = StoredJob { paused, revision, spent_at, ..StoredJob::new(&job, definition_hash, place, now) };
             let counts_from = since.unwrap_or(revision);
-            let kept = Kept { stored, paused_at, removed: false, left, counts_from, most, ended };
+            let kept = Kept { stored, paused_at, removed: false, left, counts_from, counted, most, ended };
             self.jobs.insert(name.clone(), kept);
             if is_back {
                 applied.withdrawn.extend(self.withdraw(now, rows, |job| *job == *name, true));
@@ -312,6 +314,7 @@ impl Kept {
     fn count(&mut self, due_at: UtcMs) -> Option<(Arc<str>, UtcMs)> {
         let left = self.left.as_mut()?;
         *left -= 1;
+        self.counted += 1;
         if *left > 0 {
             return None;
         }
@@ -322,8 +325,11 @@ impl Kept {
     /// What fired is still to come.
     fn give_back(&mut self) {
         if let Some(left) = &mut self.left {
-            *left += 1;
-            self.stored.spent_at = None;
+            self.counted -= 1;
+            *left = self.stored.life.as_ref().unwrap().max_fires.unwrap().saturating_sub(self.counted);
+            if *left > 0 {
+                self.stored.spent_at = None;
+            }
         }
     }
 

@@ -162,7 +162,7 @@ async fn what_had_no_row_before_the_counting_began_is_not_missed_and_what_goes_l
         "DROP TABLE recipient_lists; ALTER TABLE pushes DROP COLUMN recipient; DROP TABLE contents; DROP TABLE unexpanded_fires; DROP INDEX pushes_fallbacks; ALTER TABLE pushes DROP COLUMN fallback; ALTER TABLE pushes DROP COLUMN parent_id;
          ALTER TABLE pushes DROP COLUMN role; DROP VIEW job_overview; ALTER TABLE pushes DROP COLUMN render; ALTER TABLE pushes DROP COLUMN content_hash;
          ALTER TABLE jobs DROP COLUMN fired; ALTER TABLE job_revisions DROP COLUMN ended_at;
-         ALTER TABLE jobs DROP COLUMN fires_left;
+         ALTER TABLE jobs DROP COLUMN fires_left; ALTER TABLE jobs DROP COLUMN counted;
          ALTER TABLE jobs DROP COLUMN source; ALTER TABLE jobs DROP COLUMN ended_at;
          DROP TABLE calendars; ALTER TABLE fires DROP COLUMN calendar; DROP TABLE gone_ids; DROP TABLE pruned_fires;
          PRAGMA user_version = 2",
@@ -354,7 +354,7 @@ async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
         "DROP TABLE recipient_lists; ALTER TABLE pushes DROP COLUMN recipient; DROP TABLE contents; DROP TABLE unexpanded_fires; DROP INDEX pushes_fallbacks; ALTER TABLE pushes DROP COLUMN fallback; ALTER TABLE pushes DROP COLUMN parent_id;
          ALTER TABLE pushes DROP COLUMN role; DROP VIEW job_overview; ALTER TABLE pushes DROP COLUMN render; ALTER TABLE pushes DROP COLUMN content_hash;
          ALTER TABLE jobs DROP COLUMN fired; ALTER TABLE job_revisions DROP COLUMN ended_at;
-         ALTER TABLE jobs DROP COLUMN fires_left;
+         ALTER TABLE jobs DROP COLUMN fires_left; ALTER TABLE jobs DROP COLUMN counted;
          ALTER TABLE jobs DROP COLUMN source; ALTER TABLE jobs DROP COLUMN ended_at;
          DROP TABLE calendars; ALTER TABLE fires DROP COLUMN calendar; DROP TABLE gone_ids; DROP TABLE pruned_fires;
          DROP TRIGGER pushes_end_badly; DROP TABLE bad_ends; DROP INDEX blobs_used;
