@@ -135,6 +135,9 @@ impl Teller<'_> {
         let at = self.ago(last.at);
         let told = match last.outcome {
             ReloadOutcome::Loaded => return vec![line("files", format!("loaded at {at}"))],
+            ReloadOutcome::Refused if !self.status.is_alive() => {
+                format!("REFUSED at {at}; a start reads them anew (`pushcron check` says whether they are mended):")
+            }
             ReloadOutcome::Refused => {
                 format!("REFUSED at {at}; what was loaded before goes on running (`pushcron check`, then reload):")
             }
