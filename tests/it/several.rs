@@ -69,7 +69,7 @@ async fn who_cannot_be_reached_keeps_nobody_else_from_the_message_and_is_told() 
             ["push", "--to", "far", "--to", "ops", "--im", "away", "--group", "4", "--text", "x", "--wait", "2s"];
         let (out, err) = ends(&house, 1, &words).await;
         assert_eq!(out, "1\n");
-        let told: Vec<&str> = err.lines().filter(|line| line.starts_with("pushcron: push ")).collect();
+        let told: Vec<&str> = err.lines().filter(|line| line.split(' ').nth(3) == Some("is")).collect();
         assert_eq!(told.len(), 2, "{err}");
         assert!(told.iter().all(|line| line.contains(if daemon { "goes on trying" } else { "cancelled" })), "{err}");
         if let Some(running) = &mut running {
