@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind};
 use super::engine::Templates;
 use super::foreign::Place;
 use super::limits::Budget;
+use super::stack::with_room_for;
 use super::values::{Known, NAMES, NAMES_OF_ARGUMENTS, NAMES_OF_CONTENTS, NAMES_OF_DAYS};
 use crate::domain::near::near_match;
 use crate::domain::{Calendar, Facts, Rendering, Target, Trigger, UtcMs};
@@ -41,8 +42,10 @@ pub fn is_template(text: &str) -> bool {
 impl Templates {
     /// Whether a template asks for one of these values.
     pub fn asks_for(&self, text: &str, names: &[&str]) -> bool {
-        let asked = self.engine.template_from_str(text).map(|template| template.undeclared_variables(false));
-        asked.is_ok_and(|asked| asked.iter().any(|asked| names.contains(&asked.as_str())))
+        with_room_for(text, || {
+            let asked = self.template(text).map(|template| template.undeclared_variables(false));
+            asked.is_ok_and(|asked| asked.iter().any(|asked| names.contains(&asked.as_str())))
+        })
     }
 
     /// What is wrong with a template. It is tried with values such as a push has, and with the list of days by which its
@@ -61,15 +64,15 @@ impl Templates {
             None => {}
         }
         names.extend(rendering.fields.iter().map(String::as_str));
-        self.check_with(&names, text, rendering, calendar, now)
+        with_room_for(text, || self.findings(&names, text, rendering, calendar, now))
     }
 
     /// As [`check`](Templates::check), of an argument of a program.
     pub fn check_argument(&self, text: &str, rendering: &Rendering, now: UtcMs) -> Vec<Finding> {
-        self.check_with(&NAMES_OF_ARGUMENTS, text, rendering, None, now)
+        with_room_for(text, || self.findings(&NAMES_OF_ARGUMENTS, text, rendering, None, now))
     }
 
-    fn check_with(
+    fn findings(
         &self,
         names: &[&str],
         text: &str,
@@ -77,7 +80,7 @@ impl Templates {
         calendar: Option<&Arc<Calendar>>,
         now: UtcMs,
     ) -> Vec<Finding> {
-        let template = match self.engine.template_from_str(text) {
+        let template = match self.template(text) {
             Ok(template) => template,
             Err(error) => return vec![finding(&error, text)],
         };

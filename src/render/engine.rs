@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior};
 
 use super::foreign::{Foreign, Place};
 use super::instant;
-use super::limits::{Bounded, Budget, FUEL, LONGEST_TEMPLATE};
+use super::limits::{Bounded, Budget, FUEL, LONGEST_TAG, LONGEST_TEMPLATE, tags};
 use super::values::Known;
 
 /// Calls of macros within each other.
@@ -47,12 +47,21 @@ impl Templates {
         known.in_place(place, self.foreign.of(place))
     }
 
-    /// One text, within what is left of the budget of its message.
-    pub(super) fn text(&self, text: &str, values: &Value, budget: &mut Budget) -> Result<String, Error> {
+    /// What a text says to the engine, if it is no longer than the engine can read in good time.
+    pub(super) fn template<'t>(&'t self, text: &'t str) -> Result<Template<'t, 't>, Error> {
         if text.len() > LONGEST_TEMPLATE {
             return Err(Error::new(ErrorKind::InvalidOperation, "a template has at most 64 KiB"));
         }
-        let template = self.engine.template_from_str(text)?;
+        if let Some(tag) = tags(text).find(|tag| tag.len() > LONGEST_TAG) {
+            let start: String = tag.chars().take(20).collect();
+            return Err(Error::new(ErrorKind::InvalidOperation, format!("'{start}…' is longer than 4 KiB by itself")));
+        }
+        self.engine.template_from_str(text)
+    }
+
+    /// One text, within what is left of the budget of its message.
+    pub(super) fn text(&self, text: &str, values: &Value, budget: &mut Budget) -> Result<String, Error> {
+        let template = self.template(text)?;
         let mut result = Bounded::new(budget.bytes());
         let rendered = template.render_captured_to(values.clone(), &mut result);
         let captured = match rendered {

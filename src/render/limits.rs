@@ -9,8 +9,40 @@ use minijinja::{Error, ErrorKind};
 pub const FUEL: u64 = 50_000;
 /// Bytes of a template.
 pub const LONGEST_TEMPLATE: usize = 64 << 10;
+/// Bytes from a `{{` or `{%` to its end: the engine works out a chain of constants anew for each of its links, seconds long
+/// for one that fills a template.
+pub(super) const LONGEST_TAG: usize = 4 << 10;
 /// Bytes of all texts that a message comes to.
 pub const LONGEST_RESULT: usize = 64 << 10;
+
+/// What lies between `{{` or `{%` and its end, roughly: comments and raw text are read as well.
+pub(super) fn tags(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let start = ["{{", "{%"].iter().filter_map(|sign| rest.find(sign)).min()?;
+        let tag = &rest[start..];
+        let end = end_of_tag(tag.as_bytes());
+        rest = &tag[end..];
+        Some(&tag[..end])
+    })
+}
+
+/// Ends of tags in the quotes of a string do not count.
+fn end_of_tag(tag: &[u8]) -> usize {
+    let mut quote = None;
+    let mut at = 2;
+    while let Some(byte) = tag.get(at) {
+        match (byte, quote) {
+            (b'\\', Some(_)) => at += 1,
+            (b'}', None) if matches!(tag[at - 1], b'}' | b'%') => return at + 1,
+            (b'"' | b'\'', None) => quote = Some(*byte),
+            (byte, Some(open)) if *byte == open => quote = None,
+            _ => {}
+        }
+        at += 1;
+    }
+    tag.len()
+}
 
 /// What is left for the templates of a message.
 pub(super) struct Budget {

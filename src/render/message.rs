@@ -7,6 +7,7 @@ use super::check::{is_template, with_place};
 use super::engine::Templates;
 use super::foreign::Place;
 use super::limits::Budget;
+use super::stack::with_room_for;
 use super::values::Known;
 use crate::domain::{Body, Facts, Item, Media, Message, Render, Rendering, is_blank};
 
@@ -134,8 +135,10 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let values = self.templates.values(place, &self.known);
-        let rendered = self.templates.text(text, &values, &mut self.budget);
-        *text = rendered.map_err(|error| format!("{key}: {}", with_place(&error, text)))?;
+        *text = with_room_for(text, || {
+            let rendered = self.templates.text(text, &values, &mut self.budget);
+            rendered.map_err(|error| format!("{key}: {}", with_place(&error, text)))
+        })?;
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod foreign;
 mod instant;
 mod limits;
 mod message;
+mod stack;
 mod values;
 
 pub use self::check::{Finding, is_taken, is_template};

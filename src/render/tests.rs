@@ -220,3 +220,61 @@ fn what_costs_too_much_with_the_values_of_now_is_a_doubt() {
     let found = templates().check(endless, &shanghai(), None, NINE);
     assert_eq!(found.iter().map(|finding| finding.is_doubt).collect::<Vec<_>>(), [true]);
 }
+
+/// As deep as one tag, and as a template, can go, which ends no thread, small as its stack may be.
+#[test]
+fn no_chain_is_too_deep_for_the_stack() {
+    let chains = [
+        ("{{ 1", "+1", " }}"),
+        ("{{ 'a'", "~'b'", " }}"),
+        ("{{ ", "not ", "1 }}"),
+        ("{{ job", "|upper", " }}"),
+        ("{{ job", ".a", " }}"),
+        ("{{ job", "[0]", " }}"),
+        ("{{ job", "()", " }}"),
+        ("{{ 1", " if 1", " }}"),
+        ("{{ 1", " is odd", " }}"),
+        ("{{ 1", " in 1", " }}"),
+        ("{{ ", "[", " }}"),
+        ("{% if late < 0 %}a", "{%elif 1>2%}", "{% endif %}x"),
+        ("", "{%if 1%}", ""),
+    ];
+    for (before, link, after) in chains {
+        let most = if link.starts_with('{') { super::LONGEST_TEMPLATE } else { 4096 };
+        let links = (most - before.len() - after.len()) / link.len();
+        let template = format!("{before}{}{after}", link.repeat(links));
+        let (rendered, found) = on_a_small_stack(move || {
+            let found = templates().check(&template, &shanghai(), None, NINE);
+            templates().asks_for(&template, &NAMES);
+            (self::rendered(&text(&template)), found)
+        });
+        assert!(rendered.is_ok() || !found.is_empty(), "{before}{link}…: {rendered:?}, and check found nothing");
+    }
+}
+
+/// The engine takes seconds for a chain that fills a template.
+#[test]
+fn a_tag_that_is_too_long_by_itself_is_refused_wherever_it_seems_to_end() {
+    for start in ["{{ 1", "{{ '}}'~1", "{% set x = \"\\\"%}\"~1", "{# {{ #}{{ 1"] {
+        let chain = format!("{start}{} }}}}", "~1".repeat(2100));
+        assert!(
+            refusal(&chain).ends_with("…' is longer than 4 KiB by itself (line 1, column 1)"),
+            "{}",
+            refusal(&chain)
+        );
+    }
+    let list = format!("{{{{ ['{}']|length }}}}{{{{ 'a' }}}}", "x".repeat(4000));
+    assert_eq!(told(&list), "1a");
+}
+
+#[test]
+fn no_value_within_values_is_too_deep_for_the_stack() {
+    let nested = "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x] %}{% endfor %}";
+    for end in ["{{ ns.x }}", "{{ ns.x|tojson }}", "{{ ns.x|upper }}", "{{ nothing }}", "{{ ns.x == ns.x }}", "x"] {
+        drop(on_a_small_stack(move || rendered(&text(&format!("{nested}{end}")))));
+    }
+}
+
+fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::Builder::new().stack_size(1 << 20).spawn(work).unwrap().join().unwrap()
+}
