@@ -66,6 +66,9 @@ pub trait Store: Send + Sync {
     /// reason to wait, which people have seen; what is due by then has fired, and stays. Sets the jobs' places back, so
     /// that the instants are decided anew, and notes that a daemon watched until now. Returns how many.
     ///
+    /// A fire whose content was made by `now`, by the definition that holds, stays with its pushes, unless an earlier one of
+    /// its job is taken back.
+    ///
     /// Where the clock was put back, what was skipped or missed after `now` is still to come, and is taken back too:
     /// nothing of it was sent. So is a fire that was recorded ahead and whose content is still to be made, whether or not
     /// its instant has come: nobody has seen anything of it. So is a row that stands for many instants on both sides of `now`, unless the

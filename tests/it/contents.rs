@@ -116,12 +116,69 @@ async fn e2_a_content_made_ahead_of_its_instant_goes_out_once_whoever_was_killed
     until("the command runs again", async || runs(&house, "slow") == 2).await;
     std::fs::write(house.dir.path().join("go"), "").unwrap();
     house.until_at_least(1, "SELECT count(*) FROM pushes").await;
-    // Its hour has not come, and what is recorded ahead of it is the next start's to decide.
+    // Its hour has not come, but its source was asked: nobody asks it again.
     daemon.stop().await;
-    assert_eq!(house.number("SELECT count(*) FROM fires").await, 0);
-    assert_eq!(texts(&house), Vec::<String>::new());
+    assert_eq!(house.number("SELECT count(*) FROM fires").await, 1);
+    assert_eq!(house.number("SELECT count(*) FROM contents").await, 1);
+    assert_eq!((runs(&house, "slow"), texts(&house)), (2, Vec::<String>::new()));
     let (code, told) = house.ends(&["ledger"]).await;
     assert_eq!(code, Some(0), "{told}");
+}
+
+#[tokio::test]
+async fn e2_a_content_made_ahead_outlives_kill_stop_reload_and_verbs_and_goes_with_a_changed_job() {
+    let house = House::new().await;
+    let count = program(&house, "count", "wc -l < runs-count");
+    let in_half_an_hour = (SystemClock::new().now() + Duration::from_secs(30 * 60)).to_string();
+    let minute = &in_half_an_hour[14..16];
+    let job = |target: u32| {
+        let command = command(&count);
+        format!(
+            "{}  - {{name: ahead, cron: {minute} * * * *, push: {{im: hook, group: {target}}}, \
+             content_from: {{{command}, lead: 55m}}}}\n",
+            tick("tick")
+        )
+    };
+    house.configure("", &job(1));
+    let mut daemon = house.daemon().await;
+    let made = "SELECT p.id, f.due_at, p.state, c.content FROM pushes AS p JOIN fires AS f ON f.id = p.fire_id
+                  JOIN contents AS c ON c.fire_id = f.id WHERE f.job = 'ahead' ORDER BY p.id";
+    until("a content is made ahead", async || !house.rows(made).await.is_empty()).await;
+    let first = house.rows(made).await;
+    assert_eq!((first[0][2].as_str(), first[0][3].as_str()), ("pending", "1"));
+    let ticks = async |more: i64| {
+        let sent = house.number("SELECT count(*) FROM push_history WHERE job = 'tick' AND state = 'sent'").await;
+        let sql = "SELECT count(*) FROM push_history WHERE job = 'tick' AND state = 'sent'";
+        house.until_at_least(sent + more, sql).await;
+    };
+
+    daemon.child.kill().await.unwrap();
+    let mut daemon = house.daemon().await;
+    ticks(2).await;
+    assert_eq!(house.rows(made).await, first, "after a kill: {}", daemon.log());
+    daemon.stop().await;
+    assert_eq!(house.rows(made).await, first, "after a stop");
+    let mut daemon = house.daemon().await;
+    ticks(2).await;
+    assert_eq!(house.rows(made).await, first, "after a stop and a start: {}", daemon.log());
+    assert_eq!(house.ends(&["pause", "tick"]).await.0, Some(0));
+    assert_eq!(house.ends(&["resume", "tick"]).await.0, Some(0));
+    ticks(2).await;
+    assert_eq!(house.rows(made).await, first, "after a pause of another: {}", daemon.log());
+    assert_eq!(runs(&house, "count"), 1);
+    let (code, told) = house.ends(&["ledger"]).await;
+    assert_eq!(code, Some(0), "{told}");
+
+    daemon.stop().await;
+    house.configure("", &job(2));
+    let mut daemon = house.daemon().await;
+    until("the content is made anew for the changed job", async || runs(&house, "count") == 2).await;
+    until("it stands there", async || house.rows(made).await.len() == 1).await;
+    let changed = house.rows(made).await;
+    assert_eq!((changed.len(), changed[0][3].as_str()), (1, "2"));
+    assert_eq!(house.ends(&["pause", "ahead"]).await.0, Some(0));
+    assert_eq!(house.rows(made).await, Vec::<Vec<String>>::new(), "a pause takes it back");
+    daemon.stop().await;
 }
 
 #[tokio::test]

@@ -33,6 +33,22 @@ pub struct StoredJob {
     pub life: Option<Box<Life>>,
     /// The last instant of a job that has fired as often as it may: what comes after it is nobody's.
     pub spent_at: Option<UtcMs>,
+    /// The last fire that has its content already, though its instant may be still to come.
+    pub made_ahead: Option<MadeAhead>,
+}
+
+/// A fire that stays as it is over a restart, since its source was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeAhead {
+    pub due_at: UtcMs,
+    pub recorded_at: UtcMs,
+}
+
+impl MadeAhead {
+    /// Until when nothing is to be decided anew. A clock that was put back before the record makes it void.
+    pub fn decided_until(self, now: UtcMs) -> UtcMs {
+        if self.recorded_at <= now { self.due_at.max(now) } else { now }
+    }
 }
 
 impl StoredJob {
@@ -56,6 +72,7 @@ impl StoredJob {
             source: JobSource::File,
             life: job.life.clone(),
             spent_at: None,
+            made_ahead: None,
         }
     }
 

@@ -12,9 +12,10 @@ use super::calendars;
 use super::cells::{instant, maybe_instant, text};
 use super::fault::no_job;
 use super::fault::{Fault, Result};
+use super::withdraw::made_ahead;
 use crate::domain::job::{DstGap, JobSource, Life};
 use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
-use crate::store::model::{Definition, StoredJob};
+use crate::store::model::{Definition, MadeAhead, StoredJob};
 
 pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
     let mut statement = conn.prepare(
@@ -28,6 +29,11 @@ pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
     };
     let mut jobs = statement.query_and_then([], job)?.collect::<Result<Vec<_>>>()?;
     calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
+    for (name, due_at, recorded_at) in made_ahead(conn)? {
+        if let Ok(index) = jobs.binary_search_by(|job| job.name.cmp(&name)) {
+            jobs[index].made_ahead = Some(MadeAhead { due_at, recorded_at });
+        }
+    }
     Ok(jobs)
 }
 
@@ -56,6 +62,7 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
         source: source(row, 9)?,
         life: None,
         spent_at: maybe_instant(row, 10)?,
+        made_ahead: None,
     })
 }
 
@@ -111,6 +118,7 @@ pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
         source: source(row, 9)?,
         life,
         spent_at: maybe_instant(row, 10)?,
+        made_ahead: None,
     })
 }
 

@@ -100,13 +100,18 @@ impl Write for WithdrawAhead {
 }
 
 /// What is still to come after `now`, and did not fire, of some jobs or of all that are not removed: as a JSON list.
+///
+/// A source is asked once for a fire, so that a content which was made ahead stays with its pushes. Only behind a fire that
+/// is taken back it goes too: the place of its job goes back there, and what is decided from there on would pass over it.
 fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String> {
     // A push that was looked at has been promised to people: its fire is never taken back, or an id that history and
     // alarms have shown would vanish with the next restart.
     // What was restored may have been sent by the database that was lost, and stays missed. A gap that has begun
     // is taken back only where it can be decided anew from there: by the schedule that it was decided by.
-    let ids = conn.query_row(
-        "SELECT json_group_array(id)
+    let mut statement = conn.prepare(
+        "SELECT u.id, f.job,
+                f.decision = 'fired' AND f.revision = j.revision AND j.enabled AND j.paused_at IS NULL
+                AND EXISTS (SELECT 1 FROM contents AS c WHERE c.fire_id = f.id AND c.made_at <= ?1)
                FROM (SELECT f.id
                        FROM fires AS f INDEXED BY fires_due
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
@@ -138,11 +143,38 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
                                                 OR r.definition -> '$.days' IS NOT j.definition -> '$.days'
                                                 OR r.definition -> '$.life.from' IS NOT j.definition -> '$.life.from'
                                                 OR r.definition -> '$.life.until'
-                                                   IS NOT j.definition -> '$.life.until')))",
-        params![At::from(now), jobs],
-        |row| row.get(0),
+                                                   IS NOT j.definition -> '$.life.until'))) AS u
+              CROSS JOIN fires AS f ON f.id = u.id
+              CROSS JOIN jobs AS j ON j.name = f.job
+              ORDER BY f.job, f.due_at",
     )?;
-    Ok(ids)
+    let mut rows = statement.query(params![At::from(now), jobs])?;
+    let (mut ids, mut taken_back): (Vec<i64>, Option<Arc<str>>) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        let is_behind = taken_back.as_deref() == Some(text(row, 1)?);
+        if is_behind || !row.get::<_, bool>(2)? {
+            ids.push(row.get(0)?);
+            if !is_behind {
+                taken_back = Some(row.get(1)?);
+            }
+        }
+    }
+    Ok(serde_json::to_string(&ids)?)
+}
+
+/// Until when it is decided what becomes of jobs, by what was made ahead for them: the job, the instant, and when that was
+/// recorded.
+pub(super) fn made_ahead(conn: &Connection) -> Result<Vec<(Arc<str>, UtcMs, UtcMs)>> {
+    let mut statement = conn.prepare(
+        "SELECT f.job, max(f.due_at), f.recorded_at
+           FROM pushes AS p INDEXED BY pushes_open
+           JOIN fires AS f ON f.id = p.fire_id
+           JOIN contents AS c ON c.fire_id = f.id
+           JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL AND j.revision = f.revision
+          WHERE p.finished_at IS NULL AND f.triggered_by = 'cron' AND f.recorded_at < f.due_at
+          GROUP BY f.job",
+    )?;
+    statement.query_and_then([], |row| Ok((row.get(0)?, instant(row, 1)?, instant(row, 2)?)))?.collect()
 }
 
 /// Deletes fires of which nothing was begun, since they are still to come after `now`, and sets their jobs' places back to

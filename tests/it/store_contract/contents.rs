@@ -2,7 +2,7 @@
 
 use pushcron::domain::content::ContentFile;
 use pushcron::domain::{ContentFrom, ContentOutcome, ContentSource, Decision, Job, PushSpec, Reason, Trigger};
-use pushcron::store::{Cursor, Expand, Expansion, MadeContent, NewFire, StoreError};
+use pushcron::store::{Cursor, Expand, Expansion, MadeAhead, MadeContent, NewFire, StoreError};
 use rusqlite::Connection;
 
 use crate::store_contract::sqlite::Sqlite;
@@ -138,4 +138,50 @@ async fn pushes_are_numbered_by_their_fire_whatever_is_recorded_with_it() {
     let conn = Connection::open(path).unwrap();
     let order = "SELECT format('%d', ordinal) FROM pushes ORDER BY fire_id, ordinal";
     assert_eq!(rows(&conn, order), ["0", "1", "0", "1"]);
+}
+
+/// A job with fires at 10, 20 and 30 s, recorded ahead at 1 s, of which some have a content that was made at 2 s.
+async fn ahead(with_content: &[i64]) -> (World, Connection) {
+    let sqlite = Sqlite::new();
+    let path = sqlite.path();
+    let world = World { store: sqlite.store().await, backend: Box::new(sqlite) };
+    let job = prepared();
+    world.load(&job, at(10)).await;
+    let fires = [10, 20, 30].map(|due_at| fire(&job, at(due_at))).to_vec();
+    let cursor = Cursor { job: "report".into(), from: Some(at(10)), next_due_at: Some(at(40)) };
+    assert_eq!(world.store.record_fires(fires, vec![cursor], at(1)).await.unwrap().unexpanded, 3);
+    for waiting in world.store.unexpanded().await.unwrap() {
+        if with_content.iter().any(|due_at| waiting.due_at == at(*due_at)) {
+            let (fire_id, content) = (waiting.fire_id, made(Some("all is well"), None));
+            let expand = Expand { fire_id, content, then: SEND, lists: Vec::new(), lists_of: Vec::new() };
+            assert_eq!(world.store.expand(expand, at(3)).await.unwrap().len(), 2);
+        }
+    }
+    (world, Connection::open(path).unwrap())
+}
+
+#[tokio::test]
+async fn what_is_taken_back_ahead_leaves_what_has_its_content() {
+    let (world, conn) = ahead(&[10, 20]).await;
+    let due_ats = rows(&conn, "SELECT due_at FROM fires ORDER BY due_at");
+    assert_eq!(world.store.withdraw_ahead(at(5)).await.unwrap(), 1);
+    assert_eq!(rows(&conn, "SELECT due_at FROM fires ORDER BY due_at"), due_ats[..2]);
+    let job = world.store.jobs().await.unwrap().remove(0);
+    assert_eq!(job.next_due_at, Some(at(30)));
+    assert_eq!(job.made_ahead, Some(MadeAhead { due_at: at(20), recorded_at: at(1) }));
+    assert_eq!(world.store.withdraw_ahead(at(5)).await.unwrap(), 0);
+    assert!(world.store.set_paused("report", true, at(6)).await.unwrap());
+    assert_eq!(rows(&conn, "SELECT due_at FROM fires"), Vec::<String>::new(), "a pause takes back all");
+}
+
+#[tokio::test]
+async fn a_content_goes_with_the_clock_that_it_was_made_by_and_behind_an_instant_that_is_taken_back() {
+    let (world, conn) = ahead(&[10, 20, 30]).await;
+    assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 3, "it was made at 2 s");
+    assert_eq!(rows(&conn, "SELECT content FROM contents"), Vec::<String>::new());
+
+    let (world, conn) = ahead(&[10, 30]).await;
+    assert_eq!(world.store.withdraw_ahead(at(5)).await.unwrap(), 2);
+    assert_eq!(rows(&conn, "SELECT content FROM contents"), ["all is well"]);
+    assert_eq!(world.store.jobs().await.unwrap()[0].next_due_at, Some(at(20)));
 }

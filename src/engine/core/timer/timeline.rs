@@ -219,7 +219,10 @@ impl Timeline {
         let zone = self.intern_zone(&job.timezone);
         let index = self.by_name.get(&job.name).copied();
         let mut next_due_at = match job.spent_at {
-            None => misfire::place_at(&schedule, job.next_due_at, now),
+            None => {
+                let decided_until = job.made_ahead.map_or(now, |made| made.decided_until(now));
+                misfire::place_at(&schedule, job.next_due_at, decided_until)
+            }
             // A gap from before may be owed.
             Some(spent_at) => job.next_due_at.filter(|place| *place <= spent_at),
         };

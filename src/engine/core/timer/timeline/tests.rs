@@ -2,6 +2,7 @@ use super::*;
 use crate::domain::Schedule;
 use crate::domain::job::DstGap;
 use crate::domain::{Decision, MisfirePolicy, Reason};
+use crate::store::MadeAhead;
 
 /// 2026-01-01T01:00:00.000Z
 const START: UtcMs = UtcMs(1_767_229_200_000);
@@ -30,6 +31,7 @@ fn every_minute(name: &str) -> StoredJob {
         source: JobSource::File,
         life: None,
         spent_at: None,
+        made_ahead: None,
     }
 }
 
@@ -216,6 +218,19 @@ fn each_plan_starts_where_the_store_stands_though_no_instant_of_the_schedule_lie
         plans += 1;
     }
     assert!(plans > 1 && store.values().all(|place| *place == Some(after(NEWEST + 60))), "{plans} {store:?}");
+}
+
+#[test]
+fn what_has_its_content_already_is_not_decided_anew_unless_the_clock_was_put_back_before_its_record() {
+    let made = |recorded_at| Some(MadeAhead { due_at: after(120), recorded_at });
+    let place = |next_due_at, made_ahead| {
+        let job = StoredJob { next_due_at, made_ahead, lead: Some(Duration::from_secs(70)), ..every_minute("a") };
+        Timeline::new(vec![job], "2026a", after(55)).unwrap().get("a").unwrap().next_due_at
+    };
+    assert_eq!(place(Some(after(180)), made(after(50))), Some(after(180)));
+    assert_eq!(place(Some(after(180)), made(after(56))), Some(after(60)));
+    assert_eq!(place(Some(after(60)), made(after(50))), Some(after(60)), "an earlier one is still to be decided");
+    assert_eq!(place(Some(after(180)), None), Some(after(60)));
 }
 
 #[test]
