@@ -93,7 +93,7 @@ reasons! {
     NoRecipients = "no_recipients": "the list of its recipients had nobody on it",
     ContentEmpty = "content_empty": "its source had nothing to say (content_from: empty)",
     ContentUnchanged = "content_unchanged":
-        "its target was sent the same content the last time (content_from: unchanged)",
+        "its target was sent the same content the last time, or is about to be (content_from: unchanged)",
     JobRemoved = "job_removed": "the job left the files",
     Replaced = "replaced": "a newer fire took its place (overlap: replace)",
     // What people did.

@@ -237,6 +237,46 @@ async fn e6_unchanged_is_what_was_last_sent_and_not_what_was_last_made() {
 }
 
 #[tokio::test]
+async fn what_is_still_on_its_way_is_not_sent_a_second_time_because_the_receiver_is_down() {
+    let house = House::new().await;
+    let report = house.dir.path().join("report.md");
+    house.configure("", &by_hand("report", &format!("file: {}, unchanged: skip", report.display())));
+    house.im.on("/hook", Answer::status(503));
+    let mut daemon = house.daemon().await;
+    for (fires, content) in (1..).zip(["A", "A", "A", "B", "B", "A"]) {
+        std::fs::write(&report, content).unwrap();
+        assert_eq!(house.ends(&["fire", "report"]).await.0, Some(0));
+        house.until_at_least(fires, "SELECT count(*) FROM pushes").await;
+    }
+    house.im.on("/hook", Answer::text(200, "{}"));
+    house.until_at_least(3, "SELECT count(*) FROM pushes WHERE state = 'sent'").await;
+    daemon.stop().await;
+    let (sent, skipped) = (["sent", "-"], ["cancelled", "content_unchanged"]);
+    assert_eq!(house.rows(ENDS).await, [sent, skipped, skipped, sent, skipped, sent]);
+}
+
+#[tokio::test]
+async fn an_old_content_that_a_person_sent_again_is_what_was_sent_last() {
+    let house = House::new().await;
+    let report = house.dir.path().join("report.md");
+    house.configure("", &by_hand("report", &format!("file: {}, unchanged: skip", report.display())));
+    let mut daemon = house.daemon().await;
+    for (content, answer, exit) in [("5", 400, 1), ("6", 200, 0)] {
+        std::fs::write(&report, content).unwrap();
+        house.im.on("/hook", Answer::text(answer, "{}"));
+        assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(exit), "{}", daemon.log());
+    }
+    let failed = house.rows("SELECT id FROM pushes WHERE state = 'failed'").await[0][0].clone();
+    assert_eq!(house.ends(&["retry", &failed]).await.0, Some(0));
+    house.until_at_least(2, "SELECT count(*) FROM pushes WHERE state = 'sent'").await;
+    for exit in [0, 1] {
+        assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(exit), "{}", daemon.log());
+    }
+    daemon.stop().await;
+    assert_eq!(texts(&house), ["5", "6", "5", "6"]);
+}
+
+#[tokio::test]
 async fn a_file_that_is_too_old_or_not_there_or_no_text_fails() {
     let house = House::new().await;
     let (old, gbk) = (house.dir.path().join("old"), house.dir.path().join("gbk"));

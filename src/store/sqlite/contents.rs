@@ -82,3 +82,39 @@ pub(super) fn last_sent(
     }
     Ok(last)
 }
+
+/// So many pushes are looked at for one that a person sent again out of turn.
+const LOOKED_AT: usize = 20_000;
+
+/// The fire of a job, beside this one, whose content goes to each of these targets last: of those that are still open the
+/// newest, else what was sent last, though it may be older. What ended in any other way says nothing.
+pub(super) fn last_going(
+    conn: &Connection,
+    job: &str,
+    fire_id: i64,
+    wanted: &HashSet<(String, String)>,
+) -> Result<HashMap<(String, String), i64>> {
+    let mut last: HashMap<(String, String), ((bool, String), i64)> = HashMap::new();
+    let mut fires = conn.prepare_cached(
+        "SELECT f.id FROM fires AS f JOIN contents AS c ON c.fire_id = f.id
+          WHERE f.job = ?1 AND f.id <> ?2 ORDER BY f.due_at DESC, f.id DESC LIMIT 1000",
+    )?;
+    let mut going = conn.prepare_cached(
+        "SELECT im, target, finished_at IS NULL, coalesce(finished_at, '') FROM pushes
+          WHERE fire_id = ?1 AND (state = 'sent' OR finished_at IS NULL)",
+    )?;
+    let (mut rows, mut left) = (fires.query((job, fire_id))?, LOOKED_AT);
+    while let Some(row) = rows.next()?.filter(|_| left > 0 || last.len() < wanted.len()) {
+        left = left.saturating_sub(wanted.len().max(1));
+        let fire: i64 = row.get(0)?;
+        let mut pushes = going.query([fire])?;
+        while let Some(push) = pushes.next()? {
+            let key = (push.get(0)?, push.get(1)?);
+            let goes = (push.get(2)?, push.get(3)?);
+            if wanted.contains(&key) && last.get(&key).is_none_or(|(known, _)| *known < goes) {
+                last.insert(key, (goes, fire));
+            }
+        }
+    }
+    Ok(last.into_iter().map(|(key, (_, fire))| (key, fire)).collect())
+}

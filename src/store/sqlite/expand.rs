@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::calendars;
 use super::cells::{At, instant, number, parsed, text, word};
-use super::contents::last_sent;
+use super::contents::last_going;
 use super::fault::{Fault, Result};
 use super::fires::{Fired, Given, MakePushes, Plan};
 use super::pushes::replace_older;
@@ -176,7 +176,7 @@ impl ExpandFire {
         }))
     }
 
-    /// Without those whose target was sent the same content the last time.
+    /// Without those whose target was sent the same content the last time, or is about to be.
     fn without_unchanged(
         &self,
         conn: &Connection,
@@ -185,7 +185,7 @@ impl ExpandFire {
         made: Vec<OpenPush>,
     ) -> Result<Vec<OpenPush>> {
         let key = |push: &OpenPush| (push.im.clone(), push.target.to_string());
-        let last = last_sent(conn, job, self.expand.fire_id, made.iter().map(key).collect())?;
+        let last = last_going(conn, job, self.expand.fire_id, &made.iter().map(key).collect())?;
         let mut is_same = conn.prepare_cached("SELECT 1 FROM contents WHERE fire_id = ?1 AND sha256 = ?2")?;
         let mut changed = Vec::with_capacity(made.len());
         for push in made {
