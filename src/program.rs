@@ -12,6 +12,8 @@ use crate::clock::SharedClock;
 
 /// So much of the end of what it says on standard error is told.
 const TOLD: usize = 500;
+/// So many line ends at the end of its output do not count.
+pub const LINE_ENDS: u64 = 1024;
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -22,7 +24,7 @@ pub struct Program<'a> {
     /// Beside `PATH` and `LANG`, and before them.
     pub env: &'a [(String, String)],
     pub stdin: &'a str,
-    /// At most so many bytes of output; None: it is not wanted. Where it is, what the program left running when it ended is
+    /// At most so many bytes of output, without line ends at its end; None: it is not wanted. Where it is, what the program left running when it ended is
     /// ended too, since it may hold the output open.
     pub most: Option<u64>,
     pub limit: Duration,
@@ -122,9 +124,9 @@ async fn talk(child: &mut Child, report: &str, most: Option<u64>, group: &Group)
     let print = async {
         let (mut output, most) = (Vec::new(), most.unwrap_or_default());
         if let Some(stdout) = stdout {
-            let _ = stdout.take(most.saturating_add(1)).read_to_end(&mut output).await;
+            let _ = stdout.take(most.saturating_add(LINE_ENDS + 1)).read_to_end(&mut output).await;
         }
-        let is_too_much = output.len() as u64 > most;
+        let is_too_much = is_more(&output, most);
         if is_too_much {
             group.signal(Signal::KILL);
         }
@@ -139,6 +141,12 @@ async fn talk(child: &mut Child, report: &str, most: Option<u64>, group: &Group)
     };
     let ((), (output, is_too_much), said, status) = tokio::join!(write, print, tail(stderr), end);
     Ok((Ended { status: status?, output, said }, is_too_much))
+}
+
+/// Whether an output is longer than that, though line ends at its end do not count.
+pub fn is_more(output: &[u8], most: u64) -> bool {
+    let ends = output.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count() as u64;
+    output.len() as u64 - ends.min(LINE_ENDS) > most
 }
 
 /// Reads all of it, since the program must not stop at a full pipe, and keeps the end.
@@ -177,6 +185,16 @@ mod tests {
     async fn who_prints_without_an_end_is_ended() {
         let said = sh("yes", 1000, 60_000).await.err().unwrap();
         assert_eq!(said, "/bin/sh printed more than 1000 bytes and was ended");
+    }
+
+    #[tokio::test]
+    async fn line_ends_at_the_end_are_not_too_much() {
+        let ended = sh("printf 'five.\\r\\n\\n'", 5, 60_000).await.unwrap();
+        assert_eq!(ended.output, b"five.\r\n\n");
+        for script in ["printf 'five.\\n!'", "printf 'sixth.\\n'", "yes ''"] {
+            let said = sh(script, 5, 60_000).await.err().unwrap();
+            assert_eq!(said, "/bin/sh printed more than 5 bytes and was ended");
+        }
     }
 
     #[tokio::test]

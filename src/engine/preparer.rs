@@ -388,7 +388,10 @@ impl Work {
 
     async fn fetch(&self, source: &str, content: &ContentFrom) -> Said {
         tokio::select! {
-            bytes = self.media.bytes(source, content.max_bytes) => match bytes {
+            bytes = self.media.bytes(source, content.max_bytes.saturating_add(program::LINE_ENDS)) => match bytes {
+                Ok(bytes) if program::is_more(&bytes, content.max_bytes) => {
+                    Said::Failed(format!("it has more than {} bytes (max_bytes)", content.max_bytes))
+                }
                 Ok(bytes) => Said::Bytes(bytes),
                 Err(problem) => Said::Failed(problem),
             },

@@ -277,6 +277,27 @@ async fn an_old_content_that_a_person_sent_again_is_what_was_sent_last() {
 }
 
 #[tokio::test]
+async fn a_content_of_max_bytes_may_end_its_line() {
+    let house = House::new().await;
+    let (fits, over) = (house.dir.path().join("fits"), house.dir.path().join("over"));
+    std::fs::write(&fits, "five.\n").unwrap();
+    std::fs::write(&over, "sixth.\n").unwrap();
+    let full = program(&house, "full", "printf 'five.\\n'");
+    let file = |name: &str, path: &std::path::Path| by_hand(name, &format!("file: {}, max_bytes: 5", path.display()));
+    let jobs =
+        [file("fits", &fits), by_hand("full", &format!("{}, max_bytes: 5", command(&full))), file("over", &over)];
+    house.configure("", &jobs.concat());
+    let mut daemon = house.daemon().await;
+    for (job, exit) in [("fits", 0), ("full", 0), ("over", 1)] {
+        assert_eq!(house.ends(&["fire", job, "--wait"]).await.0, Some(exit), "{job}: {}", daemon.log());
+    }
+    daemon.stop().await;
+    assert_eq!(texts(&house), ["five.", "five."]);
+    let error = house.rows("SELECT error FROM contents WHERE outcome = 'failed'").await;
+    assert!(error[0][0].contains("more than 5 bytes"), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_too_old_or_not_there_or_no_text_fails() {
     let house = House::new().await;
     let (old, gbk) = (house.dir.path().join("old"), house.dir.path().join("gbk"));
