@@ -44,13 +44,6 @@ pub struct MadeAhead {
     pub recorded_at: UtcMs,
 }
 
-impl MadeAhead {
-    /// Until when nothing is to be decided anew. A clock that was put back before the record makes it void.
-    pub fn decided_until(self, now: UtcMs) -> UtcMs {
-        if self.recorded_at <= now { self.due_at.max(now) } else { now }
-    }
-}
-
 impl StoredJob {
     /// A definition that is in force from `now` on, as the first revision of its job, which is not paused.
     pub fn new(job: &Job, definition_hash: i64, next_due_at: Option<UtcMs>, now: UtcMs) -> StoredJob {
@@ -74,6 +67,12 @@ impl StoredJob {
             spent_at: None,
             made_ahead: None,
         }
+    }
+
+    /// Until when nothing is to be decided anew. A clock that was put back before a record makes that void.
+    pub fn decided_until(&self, now: UtcMs) -> UtcMs {
+        let holds = self.made_ahead.filter(|made| made.recorded_at <= now);
+        holds.map_or(now, |made| made.due_at.max(now))
     }
 
     pub fn timing(&self) -> Timing<'_> {

@@ -12,7 +12,7 @@ use super::calendars;
 use super::cells::{instant, maybe_instant, text};
 use super::fault::no_job;
 use super::fault::{Fault, Result};
-use super::withdraw::made_ahead;
+use super::made_ahead::made_ahead;
 use crate::domain::job::{DstGap, JobSource, Life};
 use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
 use crate::store::model::{Definition, MadeAhead, StoredJob};

@@ -30,6 +30,7 @@ mod job_rows;
 mod jobs;
 mod lease;
 mod ledger;
+mod made_ahead;
 mod opened;
 mod place;
 mod poll;

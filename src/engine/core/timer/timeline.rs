@@ -215,17 +215,14 @@ impl Timeline {
             None => defined.clone(),
             Some(spent_at) => self.ending(&job, spent_at).map_err(|error| (job.name.to_string(), error))?,
         };
-        let misfire = self.intern_misfire(job.misfire);
         let zone = self.intern_zone(&job.timezone);
         let index = self.by_name.get(&job.name).copied();
         let mut next_due_at = match job.spent_at {
-            None => {
-                let decided_until = job.made_ahead.map_or(now, |made| made.decided_until(now));
-                misfire::place_at(&schedule, job.next_due_at, decided_until)
-            }
+            None => misfire::place_at(&schedule, job.next_due_at, job.decided_until(now)),
             // A gap from before may be owed.
             Some(spent_at) => job.next_due_at.filter(|place| *place <= spent_at),
         };
+        let misfire = self.intern_misfire(job.misfire);
         let (mut stored_at, mut owed) = (job.next_due_at, None);
         if let Some(known) = index.map(|index| &mut self.jobs[index]).filter(|known| known.owed.is_some()) {
             // A changed schedule was settled until now; one that goes on owes what it owed.
