@@ -240,6 +240,7 @@ fn change(job: Job) -> JobChange {
         next_due_at: Some(START),
         keeps_place: false,
         keeps_count: false,
+        since: None,
         source: Default::default(),
     }
 }

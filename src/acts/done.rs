@@ -92,6 +92,8 @@ pub struct Defined {
     pub timezone: String,
     /// None where it never fires any more.
     pub next_due_at: Option<UtcMs>,
+    /// That instant came before this could be written.
+    pub is_due: bool,
 }
 
 /// A job that is in force no more.

@@ -10,7 +10,7 @@ use crate::domain::{Job, Schedule, UtcMs};
 use crate::senders;
 use crate::store::Expected;
 
-/// The files of a configuration, and when they are read.
+/// The files of a configuration, and when somebody began to say what is judged by them.
 pub struct Files {
     pub paths: Vec<PathBuf>,
     pub now: UtcMs,
@@ -22,6 +22,8 @@ pub struct Proposal {
     pub jobs: Vec<Job>,
     /// What is doubtful of them.
     pub doubts: Vec<Problem>,
+    /// When it was said when they fire, where that is said anew: whatever is waited for, their instants count from then.
+    pub(super) said_at: Option<UtcMs>,
     /// For each of them the revision that was seen; None where there must be no such job yet.
     pub(super) expected: Vec<Expected>,
 }
@@ -65,6 +67,7 @@ impl Files {
 
     fn all_new(&self, mut proposal: Proposal) -> Result<Proposal, Refusal> {
         proposal.refuse_past(self.now)?;
+        proposal.said_at = Some(self.now);
         let new = |job: &Job| Expected { job: job.name.as_str().into(), revision: None };
         proposal.expected = proposal.jobs.iter().map(new).collect();
         Ok(proposal)
@@ -81,7 +84,7 @@ impl Files {
             Extra::File(path) => path.display().to_string(),
         };
         let doubts = config.warnings.into_iter().filter(|warning| warning.file == file).collect();
-        Ok(Proposal { jobs, doubts, expected: Vec::new() })
+        Ok(Proposal { jobs, doubts, said_at: None, expected: Vec::new() })
     }
 
     pub(super) fn around(&self) -> LoadEnvironment {

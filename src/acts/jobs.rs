@@ -13,7 +13,7 @@ use super::inline::{keep_inline_of_jobs, whole_inline};
 use crate::answers::next;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::config::written;
-use crate::domain::Job;
+use crate::domain::{Job, UtcMs};
 use crate::engine::scheduler::{ApplyError, apply_by_verb};
 use crate::store::{Applied, Definition, Expected};
 use crate::zone;
@@ -44,6 +44,7 @@ impl Acts<'_> {
         let mut proposal = files.judged_mapping(mapping)?;
         if reschedules {
             proposal.refuse_past(files.now)?;
+            proposal.said_at = Some(files.now);
         }
         proposal.expected = vec![Expected { job: job.name.into(), revision: Some(revision) }];
         Ok(proposal)
@@ -55,15 +56,19 @@ impl Acts<'_> {
     ///
     /// Somebody else was first at one of them; those of the store.
     pub async fn define(&self, proposal: Proposal) -> Result<Done, Refusal> {
-        let Proposal { mut jobs, expected, .. } = proposal;
+        let Proposal { mut jobs, expected, said_at, .. } = proposal;
         let mut defined = jobs.clone();
         keep_inline_of_jobs(self.store, &mut jobs, self.clock.now()).await?;
         let hashed = spawn_blocking(move || Job::with_hashes(jobs)).await;
         let changed = hashed.map_err(|_| Refusal::new(Kind::Broken, "the comparison of definitions broke down"))?;
-        self.apply(changed, Vec::new(), expected).await?;
+        self.apply(changed, Vec::new(), expected, said_at).await?;
         let fired = self.store.counted_fires().await?.into_iter().collect();
-        next::bring_to_their_ends(&mut defined, &fired, self.clock.now())?;
-        let jobs = defined.iter().map(|job| self.defined(job)).collect::<Result<_, Refusal>>()?;
+        let now = self.clock.now();
+        next::bring_to_their_ends(&mut defined, &fired, now)?;
+        let jobs = defined
+            .iter()
+            .map(|job| self.defined(job, said_at.unwrap_or(now).min(now)))
+            .collect::<Result<_, Refusal>>()?;
         Ok(self.done(Done::Defined { jobs }))
     }
 
@@ -76,7 +81,8 @@ impl Acts<'_> {
         let names: Vec<String> = found.iter().map(|found| found.job.name.clone()).collect();
         let seen = |found: Definition| Expected { job: found.job.name.into(), revision: Some(found.revision) };
         let expected = found.into_iter().map(seen).collect();
-        let applied = self.apply(Vec::new(), names.iter().map(|name| name.as_str().into()).collect(), expected).await?;
+        let applied =
+            self.apply(Vec::new(), names.iter().map(|name| name.as_str().into()).collect(), expected, None).await?;
         let removed = |job: String| {
             let cancelled = applied.cancelled_of.iter().find(|(of, _)| *of == job).map_or(0, |(_, pushes)| *pushes);
             Removed { job, cancelled }
@@ -89,16 +95,20 @@ impl Acts<'_> {
         changed: Vec<(Job, i64)>,
         removed: Vec<Arc<str>>,
         expected: Vec<Expected>,
+        said_at: Option<UtcMs>,
     ) -> Result<Applied, Refusal> {
-        Ok(apply_by_verb(self.store, &*self.clock, zone::data_version(), changed, removed, expected).await?)
+        let zone_version = zone::data_version();
+        Ok(apply_by_verb(self.store, &*self.clock, zone_version, changed, removed, expected, said_at).await?)
     }
 
-    fn defined(&self, job: &Job) -> Result<Defined, Refusal> {
+    /// What it calls for after `since`, though that may have passed.
+    fn defined(&self, job: &Job, since: UtcMs) -> Result<Defined, Refusal> {
         let of_one = std::slice::from_ref(job);
-        let coming = next::coming(of_one, Some(&job.name), Some(1), self.clock.now())?;
+        let coming = next::coming(of_one, Some(&job.name), Some(1), since)?;
         let next_due_at = coming.first().map(|fire| fire.at);
         let (schedule, timezone) = (job.schedule.clone(), job.timezone.clone());
-        Ok(Defined { job: job.name.clone(), schedule, timezone, next_due_at })
+        let is_due = next_due_at.is_some_and(|at| at <= self.clock.now());
+        Ok(Defined { job: job.name.clone(), schedule, timezone, next_due_at, is_due })
     }
 }
 

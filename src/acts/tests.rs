@@ -1,17 +1,18 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
 
 use super::*;
 use crate::answers::refusal::{Kind, Refusal};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, ManualClock, SharedClock, SystemClock};
 use crate::config::{self, ForeignList, LoadEnvironment};
 use crate::domain::{Database, PushState, Trigger, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::login::{LoginDialog, LoginEvent};
 use crate::senders::{self, Environment, Memory, MemoryError};
-use crate::store::{self, Access, SharedStore, StoreError};
+use crate::store::{self, Access, Definition, SharedStore, StoreError};
 
 async fn store(dir: &tempfile::TempDir) -> SharedStore {
     let database = Database::at(dir.path().join("pushcron.db"));
@@ -138,6 +139,70 @@ async fn a_job_is_made_changed_and_removed_by_typed_facts() {
     let removed = acts(&person.store).remove(vec![found().await]).await.unwrap();
     assert_eq!(removed, Done::Removed { jobs: vec![Removed { job: "tea".to_owned(), cancelled: 0 }] });
     assert!(person.store.verb_jobs().await.unwrap().is_empty());
+}
+
+/// What waits for the database (a lock on it, a slow disk) for longer than until the instant it is about.
+#[tokio::test]
+async fn an_instant_that_passes_while_the_database_is_waited_for_is_still_to_be_made_up_for() {
+    let person = Person::new().await;
+    let said_at = person.files().now;
+    let files = Files { now: said_at, ..person.files() };
+    let acts = Acts::new(
+        &*person.store,
+        ManualClock::new(said_at + Duration::from_secs(4)) as SharedClock,
+        Actor::CommandLine { uid: 7 },
+    );
+    let next_of = async |name: &str| {
+        let jobs = person.store.jobs().await.unwrap();
+        jobs.iter().find(|job| &*job.name == name).unwrap().next_due_at
+    };
+    let job = |name: &str, when: (&str, String)| {
+        let mut job = files.new_job(name).unwrap();
+        job.insert("push".to_owned(), json!({ "im": "qq", "group": "1", "text": "hi" }));
+        job.insert(when.0.to_owned(), json!(when.1));
+        job
+    };
+    for ms in [1, 50, 1000, 3999] {
+        let (name, at) = (format!("in{ms}"), said_at + Duration::from_millis(ms));
+        let proposal = files.propose(job(&name, ("at", at.to_string()))).unwrap();
+        let Done::Defined { jobs } = acts.define(proposal).await.unwrap() else { panic!() };
+        assert_eq!((next_of(&name).await, jobs[0].next_due_at, jobs[0].is_due), (Some(at), Some(at), true), "{name}");
+    }
+    // A schedule that goes on begins where it would have.
+    acts.define(files.propose(job("goes", ("every", "1s".to_owned()))).unwrap()).await.unwrap();
+    assert!(next_of("goes").await.unwrap() <= said_at + Duration::from_secs(1));
+    // The same of a file, and of a job that is there already and fires at another time from now on.
+    let at = said_at + Duration::from_secs(2);
+    let path = person.dir.path().join("more.yaml");
+    let more = format!("jobs:\n- {{name: filed, at: '{at}', push: {{im: qq, group: 1, text: hi}}}}\n");
+    std::fs::write(&path, more).unwrap();
+    acts.define(files.propose_file(&path).unwrap()).await.unwrap();
+    assert_eq!(next_of("filed").await, Some(at));
+    let change = |says: bool| {
+        let (acts, files) = (&acts, &files);
+        async move |found: Definition| {
+            let at = at.to_string();
+            let proposal = acts.edited(found, files, says, |job| {
+                if says {
+                    job.shift_remove("every");
+                    job.insert("at".to_owned(), json!(at));
+                } else {
+                    job.insert("push".to_owned(), json!({ "im": "qq", "group": "2", "text": "hi" }));
+                }
+                Ok::<_, Refusal>(())
+            });
+            acts.define(proposal.await.unwrap()).await.unwrap()
+        }
+    };
+    person.add("changed", json!({ "every": "1h" })).await.unwrap();
+    let found = async |name: &str| person.store.definition(name).await.unwrap();
+    change(true)(found("changed").await).await;
+    assert_eq!(next_of("changed").await, Some(at));
+    // Who says nothing of its time leaves it as it is.
+    person.add("told", json!({ "every": "1h" })).await.unwrap();
+    let before = next_of("told").await;
+    change(false)(found("told").await).await;
+    assert_eq!(next_of("told").await, before);
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl Add {
                     let text = "when? expected one of --cron, --every, --at, --in and --on-demand";
                     return Err(Failure::new(Exit::Usage, text));
                 }
-                self.words.put_into(&mut job, &context.whereabouts()?.timezone, context.now())?;
+                self.words.put_into(&mut job, &context.whereabouts()?.timezone, files.now)?;
                 files.propose(job)?
             }
             // Clap asks for one of them.

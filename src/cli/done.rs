@@ -50,9 +50,12 @@ fn lines(lines: impl Iterator<Item = String>) -> String {
 }
 
 /// A job and its first instant.
-fn defined(Defined { job, schedule, timezone, next_due_at }: &Defined) -> String {
+fn defined(Defined { job, schedule, timezone, next_due_at, is_due }: &Defined) -> String {
     match next_due_at {
-        Some(at) => format!("{job}: next {} ({timezone})", when::shown(*at, &when::zone(timezone), true, true)),
+        Some(at) => {
+            let is = if *is_due { "due since" } else { "next" };
+            format!("{job}: {is} {} ({timezone})", when::shown(*at, &when::zone(timezone), true, true))
+        }
         None if *schedule == Schedule::OnDemand => format!("{job}: fires on demand (`pushcron fire {job}`)"),
         None => format!("{job}: never fires any more"),
     }
@@ -84,6 +87,7 @@ mod tests {
             schedule: Schedule::Every(60),
             timezone: "Asia/Shanghai".to_owned(),
             next_due_at,
+            is_due: false,
         };
         for (done, told) in [
             (Done::Fired { job: job(), push_ids: vec![7] }, "daily fired: push 7"),
@@ -112,6 +116,10 @@ mod tests {
             (
                 Done::Defined { jobs: vec![defined(Some(UtcMs(0))), defined(None)] },
                 "daily: next 1970-01-01 08:00:00 +08 (Asia/Shanghai)\ndaily: never fires any more",
+            ),
+            (
+                Done::Defined { jobs: vec![Defined { is_due: true, ..defined(Some(UtcMs(0))) }] },
+                "daily: due since 1970-01-01 08:00:00 +08 (Asia/Shanghai)",
             ),
             (
                 Done::Removed {

@@ -30,12 +30,14 @@ impl Edit {
         if self.words.is_empty() {
             return Err(Failure::new(Exit::Usage, "what is to be changed? expected at least one option"));
         }
+        // Before anything is waited for: what is said of a time is said now.
+        let files = context.files();
         let zone = context.whereabouts()?.timezone;
         let done = context.changing(async |store| {
-            let (acts, files) = (context.acts(store), context.files());
+            let acts = context.acts(store);
             let found = verb_job(store, &self.job, || files.place_of(&self.job)).await;
             let found = found.map_err(|refusal| context.of_job(&self.job, refusal))?;
-            let change = |keys: &mut Map<String, Value>| self.words.put_into(keys, &zone, context.now());
+            let change = |keys: &mut Map<String, Value>| self.words.put_into(keys, &zone, files.now);
             let proposal = acts.edited(found, &files, self.words.says_when(), change).await?;
             tell_doubts(&proposal);
             Ok(acts.define(proposal).await?)

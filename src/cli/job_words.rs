@@ -96,6 +96,19 @@ fn duration(text: &str) -> Result<Duration, String> {
     when::duration(text).ok_or_else(|| "expected a duration such as 20m".to_owned())
 }
 
+/// # Errors
+///
+/// Where that is no time to come, or none that there is.
+fn after(wait: Duration, now: UtcMs) -> Result<UtcMs, Failure> {
+    let at = now + wait;
+    let problem = match () {
+        () if at <= now => "--in: that is now: `pushcron push` sends at once".to_owned(),
+        () if at == UtcMs::MAX => format!("--in: that is after {at}, which nothing here can show"),
+        () => return Ok(at),
+    };
+    Err(Failure::new(Exit::Usage, problem))
+}
+
 impl JobWords {
     /// Whether anything was said.
     pub fn is_empty(&self) -> bool {
@@ -168,7 +181,7 @@ impl JobWords {
                 let at = when::coming(text, &when::zone(zone), now);
                 Some(at.map_err(|problem| Failure::new(Exit::Usage, format!("--at: {problem}")))?)
             }
-            (None, Some(wait)) => Some(now + wait),
+            (None, Some(wait)) => Some(after(wait, now)?),
             (None, None) => None,
         };
         if let Some(at) = once {

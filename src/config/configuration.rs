@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use super::problem::Problem;
 use super::settings::DaemonSettings;
 use super::sources::Sources;
-use crate::domain::{Account, Job};
+use crate::domain::{Account, Job, UtcMs};
 
 /// A configuration without any problem.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The moment by which it was judged, so that what lay before it was told to be past.
+    pub read_at: UtcMs,
     pub daemon: DaemonSettings,
     /// In file order, on which "first online" depends.
     pub accounts: Vec<Account>,

@@ -28,6 +28,8 @@ pub(super) struct Decoder<'a> {
     pub named_dir: &'a Path,
     pub environment: &'a LoadEnvironment,
     pub diagnostics: &'a mut Diagnostics,
+    /// No file, but what a verb says of a job: all that it leaves as it was is there already.
+    pub of_verb: bool,
     /// Set once the file is seen to hold a secret in plain text.
     pub holds_secrets: bool,
     /// What is read may hold secrets in places where nobody looks for one: values are shown if they surely are none.

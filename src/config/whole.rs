@@ -24,6 +24,7 @@ pub(super) fn finish(
     let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
     let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loader.under_way, ..errors })?;
     let config = Config {
+        read_at: environment.now,
         daemon: definitions.daemon,
         accounts: definitions.accounts,
         account_names: definitions.account_names,

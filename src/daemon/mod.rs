@@ -36,7 +36,7 @@ use tracing::{error, info, warn};
 use crate::acts::keep_inline_of_jobs;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::domain::Job;
+use crate::domain::{Job, UtcMs};
 use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
 use crate::engine::preparer::{Preparer, Preparing};
 use crate::engine::push_media::PushMedia;
@@ -160,9 +160,9 @@ impl Daemon {
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.set_observer(observers.observer());
-        let Config { daemon: settings, accounts: configured, jobs, files, .. } = config;
+        let Config { daemon: settings, accounts: configured, jobs, files, read_at, .. } = config;
         let standing = store.changed_by_verbs().await?;
-        let (scheduler, applied) = set_up_jobs(jobs, &store, &clock, events.clone()).await?;
+        let (scheduler, applied) = set_up_jobs((jobs, read_at), &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
         let mut open = store.open_pushes().await?;
         let by = clock.reading();
@@ -308,7 +308,10 @@ impl Daemon {
         let mut jobs = std::mem::take(&mut config.jobs);
         keep_inline_of_jobs(&*self.opened.store, &mut jobs, self.clock.now()).await?;
         let jobs = setup::hashed(jobs).await?;
-        self.commands.send(Command::Apply { jobs, done }).await.map_err(|_| DaemonError::BrokeDown("scheduler"))?;
+        self.commands
+            .send(Command::Apply { jobs, read_at: config.read_at, done })
+            .await
+            .map_err(|_| DaemonError::BrokeDown("scheduler"))?;
         let applied = applied.await.map_err(|_| DaemonError::BrokeDown("scheduler"))??;
         self.in_force.replace(in_force);
         self.media.set(media);
@@ -375,7 +378,7 @@ fn begin_scheduling(
 
 /// The timer with the jobs of the configuration, and what these changed.
 async fn set_up_jobs(
-    mut jobs: Vec<Job>,
+    (mut jobs, read_at): (Vec<Job>, UtcMs),
     store: &SharedStore,
     clock: &SharedClock,
     events: mpsc::UnboundedSender<Event>,
@@ -385,6 +388,6 @@ async fn set_up_jobs(
     let (scheduler, jobs) =
         tokio::join!(Scheduler::new(store.clone(), clock.clone(), setup::zone_version(), events), setup::hashed(jobs));
     let mut scheduler = scheduler?;
-    let applied = scheduler.apply(jobs?).await?;
+    let applied = scheduler.apply_read(jobs?, read_at).await?;
     Ok((scheduler, applied))
 }

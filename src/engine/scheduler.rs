@@ -18,8 +18,8 @@ pub use super::core::timer::ApplyError;
 
 /// What the scheduler is asked from outside.
 pub enum Command {
-    /// New definitions, all of them, with their hashes.
-    Apply { jobs: Vec<(Job, i64)>, done: oneshot::Sender<Result<Applied, ApplyError>> },
+    /// New definitions, all of them, with their hashes, and when they were read.
+    Apply { jobs: Vec<(Job, i64)>, read_at: UtcMs, done: oneshot::Sender<Result<Applied, ApplyError>> },
     /// Another process paused or resumed jobs: places and standings are read again.
     Reread,
 }
@@ -108,13 +108,21 @@ impl Scheduler {
         Ok(self.carry_out(Input::Tick { awake: self.clock.monotonic() }).await?.more)
     }
 
-    /// Puts new definitions in force, all of them, with their hashes.
+    /// Puts new definitions in force, all of them, with their hashes, that were read just now.
+    ///
+    /// # Errors
+    /// As [`Scheduler::apply_read`].
+    pub async fn apply(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
+        self.apply_read(jobs, self.clock.now()).await
+    }
+
+    /// Puts definitions in force that were read at this moment: what passes between is not lost with it.
     ///
     /// # Errors
     /// [`ApplyError`]; nothing has changed then, unless it says that some are in force: of very many changes those after
     /// the first thousand are tried again until the database can be written.
-    pub async fn apply(&mut self, jobs: Vec<(Job, i64)>) -> Result<Applied, ApplyError> {
-        Ok(self.carry_out(Input::Apply(jobs)).await?.applied)
+    pub async fn apply_read(&mut self, jobs: Vec<(Job, i64)>, read_at: UtcMs) -> Result<Applied, ApplyError> {
+        Ok(self.carry_out(Input::Apply(jobs, Some(read_at))).await?.applied)
     }
 
     /// Another process paused or resumed jobs, or made, changed or removed some.
@@ -158,12 +166,12 @@ impl Scheduler {
     /// yet is the next start's, as after a kill.
     async fn on_command(&mut self, command: Command) -> bool {
         match command {
-            Command::Apply { jobs, mut done } => {
+            Command::Apply { jobs, read_at, mut done } => {
                 // What is due by now is still for the definitions that were in force.
                 let _ = self.step().await;
                 let result = tokio::select! {
                     biased;
-                    result = self.apply(jobs) => result,
+                    result = self.apply_read(jobs, read_at) => result,
                     () = done.closed() => return false,
                 };
                 // Whoever asked may have given up waiting just now; the definitions are in force all the same.
@@ -246,7 +254,8 @@ async fn answer(store: &dyn Backend, ask: Ask) -> Result<Answer, StoreError> {
 }
 
 /// Puts in force what a verb says of some jobs, in a process of its own, whether a daemon runs or not: `expected` is what
-/// the verb found of them. What they called for until now is settled by the same steps as when files change.
+/// the verb found of them, and `said_at` when it was given, where it says when jobs fire: whatever it waited for since, what
+/// they call for from then on is not lost. What they called for until now is settled by the same steps as when files change.
 ///
 /// # Errors
 /// [`ApplyError`]; nothing of it is in force then.
@@ -257,11 +266,12 @@ pub async fn apply_by_verb(
     changed: Vec<(Job, i64)>,
     removed: Vec<Arc<str>>,
     expected: Vec<Expected>,
+    said_at: Option<UtcMs>,
 ) -> Result<Applied, ApplyError> {
     let mut timer = Timer::new(clock.reading(), clock.monotonic(), zone_version);
     let (of_verb, reading) = (Some(&*expected), || clock.reading());
     carry_out(&mut timer, store, of_verb, reading, Input::Load, drop).await?;
-    let change = Input::ApplyByVerb { changed, removed };
+    let change = Input::ApplyByVerb { changed, removed, said_at };
     Ok(carry_out(&mut timer, store, of_verb, reading, change, drop).await?.applied)
 }
 

@@ -335,7 +335,7 @@ impl<'a> Driver<'a> {
         self.take_back(&closing.not_begun, self.now.wall);
         self.journal.clear();
         let mut events: VecDeque<Event> = self.tell(timer::Input::Load)?.into();
-        events.extend(self.tell(timer::Input::Apply(self.jobs.to_vec()))?);
+        events.extend(self.tell(timer::Input::Apply(self.jobs.to_vec(), None))?);
         let seen = Reading { wall: last.map_or(wall, |last| last.max(wall)), ..self.now };
         accounts.resume(&self.rows.past_accounts(), seen);
         let mut open = self.rows.open_pushes();

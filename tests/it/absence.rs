@@ -187,7 +187,7 @@ async fn a_stop_in_the_midst_of_very_many_changes_is_heard_between_their_parts()
     let other = Scheduler::new(world.store.clone(), world.clock.clone(), zone, world.events.clone()).await.unwrap();
     let (commands, heard) = mpsc::channel(1);
     let (done, stopped) = oneshot::channel();
-    commands.send(Command::Apply { jobs: changed, done }).await.unwrap();
+    commands.send(Command::Apply { jobs: changed, read_at: world.clock.now(), done }).await.unwrap();
     // Whoever reloads is told to stop.
     drop(stopped);
     other.run(heard).await;

@@ -540,9 +540,19 @@ async fn a_job_that_a_verb_made_is_as_good_as_one_of_the_files() {
     assert_eq!(house.ends(&["add", "-f", file.to_str().unwrap()]).await.0, Some(0));
     assert_eq!(house.ends(&["edit", "report", "--group", "2"]).await.0, Some(0));
     assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
-    daemon.stop().await;
     assert_eq!(texts(&house), ["made\na ${B}"]);
     assert_eq!(house.rows("SELECT target FROM pushes").await, [["group:2"]]);
+    // A program that is gone is told, and is no reason to leave the rest as it is.
+    let moved = report.with_extension("moved");
+    std::fs::rename(&report, &moved).unwrap();
+    let (code, said) = house.ends(&["edit", "report", "--group", "3"]).await;
+    assert!(code == Some(0) && said.contains("cannot be run"), "{code:?} {said}");
+    assert_eq!(
+        house.rows("SELECT definition ->> '$.push[0].target' FROM jobs WHERE name = 'report'").await,
+        [["group:3"]]
+    );
+    std::fs::rename(&moved, &report).unwrap();
+    daemon.stop().await;
     let exported = house.program(&["export", "report"]).stdout(std::process::Stdio::piped()).output().await.unwrap();
     let definition = "SELECT definition FROM jobs WHERE name = 'report'";
     let before = house.rows(definition).await;

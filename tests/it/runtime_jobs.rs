@@ -1,8 +1,11 @@
 //! Jobs that verbs make while the daemon runs, asked of the real program.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
+
+use pushcron::clock::{Clock, SystemClock};
 
 use crate::common::daemon::{House, until};
 
@@ -96,6 +99,43 @@ async fn a_job_that_is_added_while_no_daemon_runs_fires_once_one_does() {
     .await;
     let mut daemon = house.daemon().await;
     house.until_at_least(1, "SELECT count(*) FROM pushes WHERE state = 'sent'").await;
+    even(&house).await;
+    daemon.stop().await;
+}
+
+/// The database is locked from before a reminder is said until its instant is past.
+#[tokio::test]
+async fn a_reminder_whose_instant_passes_while_the_database_is_locked_comes_late_and_once() {
+    let house = house().await;
+    let mut daemon = house.daemon().await;
+    fine(&house, &[&["add", "moved", "--in", "9h"], &TEA[..]].concat()).await;
+    let add = [&["add", "tea", "--in", "1s"], &TEA[..]].concat();
+    let foreign = rusqlite::Connection::open(house.database()).unwrap();
+    let clock = SystemClock::new();
+    for (name, words) in [("tea", &add[..]), ("moved", &["edit", "moved", "--in", "1s"])] {
+        foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let locked_at = clock.now();
+        let passes = async {
+            until("the instant is past", async || clock.now() > locked_at + Duration::from_millis(2500)).await;
+            foreign.execute_batch("ROLLBACK").unwrap();
+        };
+        let ((code, out, err), ()) = tokio::join!(says(&house, words), passes);
+        assert_eq!(code, Some(0), "{out}{err}");
+        assert!(out.starts_with(&format!("{name}: due since ")), "{out}");
+        let sent = format!("SELECT count(*) FROM push_history WHERE job = '{name}' AND state = 'sent'");
+        house.until_at_least(1, &sent).await;
+        let fire = format!(
+            "SELECT decision, due_at < recorded_at, ended_at = due_at FROM fires JOIN jobs ON name = job WHERE name = '{name}'"
+        );
+        assert_eq!(house.rows(&fire).await, [["fired", "1", "1"]]);
+    }
+    // Shorter than it takes to write anything.
+    fine(&house, &[&["add", "blink", "--in", "1ms"], &TEA[..]].concat()).await;
+    house.until_at_least(1, "SELECT count(*) FROM push_history WHERE job = 'blink' AND state = 'sent'").await;
+    for (wait, part) in [("0s", "`pushcron push` sends at once"), ("99999999d", "--in: that is after 9999")] {
+        let told = refused(&house, 64, &[&["add", "other", "--in", wait], &TEA[..]].concat()).await;
+        assert!(told.contains(part), "{part} in {told}");
+    }
     even(&house).await;
     daemon.stop().await;
 }

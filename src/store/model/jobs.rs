@@ -98,6 +98,9 @@ pub struct JobChange {
     pub keeps_place: bool,
     /// What has fired goes on to count, for a job that fires so often and no more.
     pub keeps_count: bool,
+    /// It was said earlier than it comes into force, and answers for what it calls for since then: whoever said it waited
+    /// for the database. None: from now on.
+    pub since: Option<UtcMs>,
     pub source: JobSource,
 }
 

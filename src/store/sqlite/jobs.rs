@@ -114,7 +114,7 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(A
     let mut statement = conn.prepare_cached(
         "INSERT INTO jobs (name, schedule, timezone, enabled, next_due_at, definition, definition_hash, revision,
                            loaded_at, source, fires_left, counted)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?10, ?11, ?12)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?13, ?10, ?11, ?12)
          ON CONFLICT (name) DO UPDATE
             SET schedule = excluded.schedule, timezone = excluded.timezone, enabled = excluded.enabled,
                 next_due_at = CASE WHEN ?11 = 0 THEN iif(?9 AND next_due_at <= min(ended_at, ?8), next_due_at, NULL)
@@ -127,14 +127,18 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(A
                                 THEN min(?8, coalesce(ended_at, (SELECT coalesce(f.until_at, f.due_at) FROM fires AS f
                                                                   WHERE f.job = jobs.name AND f.triggered_by = 'cron'
                                                                   ORDER BY f.due_at DESC LIMIT 1), ?8))
-                                WHEN ?9 AND excluded.next_due_at IS NULL THEN ended_at END,
+                                WHEN excluded.next_due_at IS NOT NULL OR excluded.schedule = 'on demand' THEN NULL
+                                WHEN ?9 THEN ended_at
+                                ELSE (SELECT min(?8, coalesce(f.until_at, f.due_at)) FROM fires AS f
+                                       WHERE f.job = jobs.name AND f.triggered_by = 'cron'
+                                       ORDER BY f.due_at DESC LIMIT 1) END,
                 fires_left = ?11, counted = ?12
          RETURNING ended_at",
     )?;
     let now = At::from(now);
     let mut spent = Vec::new();
     for change in changes {
-        let JobChange { job, definition_hash, next_due_at, keeps_place, source, .. } = change;
+        let JobChange { job, definition_hash, next_due_at, keeps_place, since, source, .. } = change;
         let (left, counted) = fires_left(conn, change)?;
         let ended_at = statement.query_row(
             params![
@@ -150,6 +154,7 @@ fn upsert(conn: &Connection, changes: &[JobChange], now: UtcMs) -> Result<Vec<(A
                 source.as_str(),
                 left,
                 counted,
+                since.map_or(now, At::from),
             ],
             |row| Ok(maybe_instant(row, 0)),
         )??;

@@ -232,6 +232,7 @@ async fn load(store: &dyn Store, jobs: &[(&Job, UtcMs)]) {
         next_due_at: Some(*next),
         keeps_place: false,
         keeps_count: false,
+        since: None,
         source: Default::default(),
     };
     store.apply_jobs(jobs.iter().map(change).collect(), vec![], at(-DAY)).await.unwrap();

@@ -359,6 +359,12 @@ impl World {
         self.try_load(jobs).await.unwrap();
     }
 
+    /// Puts definitions in force that were read some time ago: the reload was slow.
+    pub async fn load_read(&mut self, jobs: &[Job], read_at: UtcMs) {
+        let hashed = jobs.iter().map(|job| (job.clone(), hash(job))).collect();
+        self.scheduler.apply_read(hashed, read_at).await.unwrap();
+    }
+
     /// The same, and what is said where it cannot be done.
     pub async fn try_load(&mut self, jobs: &[Job]) -> Result<Applied, ApplyError> {
         let hashed = jobs.iter().map(|job| (job.clone(), hash(job))).collect();

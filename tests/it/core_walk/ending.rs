@@ -45,7 +45,7 @@ impl Walk {
         self.tick_timer();
         for last in [false, true] {
             if last {
-                self.timer_input(timer::Input::Apply(Vec::new()));
+                self.timer_input(timer::Input::Apply(Vec::new(), None));
             }
             for _ in 0..1000 {
                 while self.asked.is_some() || self.answer.is_some() {

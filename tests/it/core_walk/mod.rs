@@ -155,7 +155,7 @@ impl Walk {
         }
         self.rows.take_back(&closing.not_begun);
         self.change_jobs();
-        self.command(timer::Input::Load) && self.command(timer::Input::Apply(hashed(&self.jobs)))
+        self.command(timer::Input::Load) && self.command(timer::Input::Apply(hashed(&self.jobs), None))
     }
 
     fn input(&mut self, input: Input) {

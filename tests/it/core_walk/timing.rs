@@ -117,7 +117,7 @@ impl Walk {
         self.change_jobs();
         self.note(|| "reload".to_owned());
         self.tick_timer();
-        self.timer_input(timer::Input::Apply(hashed(&self.jobs)));
+        self.timer_input(timer::Input::Apply(hashed(&self.jobs), None));
     }
 
     /// Another process pauses or resumes a job, which the daemon notices later.

@@ -4,6 +4,7 @@ use super::{STATES, every_minute, seconds};
 
 use crate::common::world::{Answer, START, World, account, failed, job};
 use pushcron::clock::Clock;
+use pushcron::domain::job::Life;
 use pushcron::domain::{Job, Outcome, Overlap, PushSpec, Schedule, UtcMs};
 use pushcron::senders::Probe;
 
@@ -58,6 +59,56 @@ async fn a_fire_recorded_ahead_is_decided_anew_when_its_job_changes_before_the_i
     assert_eq!(world.platform.count(), 0);
     world.pass(seconds(10)).await;
     world.expect(STATES, &[&["sent", "1", "1"]]).await;
+}
+
+#[tokio::test]
+async fn an_instant_that_passes_while_its_file_is_loaded_fires_late_and_once() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.load(&[every_minute("stays"), every_minute("changes")]).await;
+    world.pass(seconds(1)).await;
+    let read_at = world.clock.now();
+    world.pass(seconds(3)).await;
+    let at = Schedule::At(read_at + seconds(2));
+    let past = job("past", Schedule::At(read_at - seconds(1)));
+    let jobs = [every_minute("stays"), job("changes", at.clone()), job("new", at), past];
+    world.load_read(&jobs, read_at).await;
+    world.pass(seconds(1)).await;
+    world
+        .expect(
+            "select job, decision, due_at < recorded_at from fires order by job",
+            &[&["changes", "fired", "1"], &["new", "fired", "1"]],
+        )
+        .await;
+    world.expect("select count(*) from pushes where state = 'sent'", &[&["2"]]).await;
+    // What was past when it was read was told to be: it is nobody's.
+    world
+        .expect("select name from jobs where next_due_at is null order by name", &[&["changes"], &["new"], &["past"]])
+        .await;
+    world.load_read(&jobs, read_at).await;
+    world.pass(seconds(60)).await;
+    world.expect("select count(*) from fires where job <> 'stays'", &[&["2"]]).await;
+    world.balanced_ledger();
+}
+
+#[tokio::test]
+async fn a_job_that_goes_on_and_is_then_told_to_have_ended_ends_with_the_last_instant_that_it_had() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    let until = |until| Job { life: Some(Box::new(Life { until, ..Life::default() })), ..every_minute("hello") };
+    let first = START + seconds(60);
+    let ends = "select ended_at = (select max(due_at) from fires), next_due_at from jobs";
+    world.load(&[until(Some(first))]).await;
+    world.pass(seconds(90)).await;
+    world.expect(ends, &[&["1", ""]]).await;
+    world.load(&[every_minute("hello")]).await;
+    world.expect("select ended_at, next_due_at is null from jobs", &[&["", "0"]]).await;
+    world.pass(seconds(60)).await;
+    world.load(&[until(Some(first))]).await;
+    world.expect(ends, &[&["1", ""]]).await;
+    world.expect("select count(*) from fires", &[&["2"]]).await;
+    // Without a schedule there is no last instant: it fires whenever somebody says so.
+    world.load(&[job("hello", Schedule::OnDemand)]).await;
+    world.expect("select ended_at, next_due_at from jobs", &[&["", ""]]).await;
+    world.balanced_ledger();
 }
 
 #[tokio::test]

@@ -73,6 +73,7 @@ pub fn change(job: Job, next: UtcMs) -> JobChange {
         next_due_at: Some(next),
         keeps_place: false,
         keeps_count: false,
+        since: None,
         source: Default::default(),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::Job;
 use crate::domain::job::JobSource;
+use crate::domain::{Job, UtcMs};
 
 /// New and changed definitions, each with its hash, and jobs that are to go.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub(super) struct Changes {
     pub removed: Vec<Arc<str>>,
     /// Who says so.
     pub source: JobSource,
+    /// When it was said: the files were read, or a verb was given. None: now.
+    pub said_at: Option<UtcMs>,
 }
 
 impl Changes {
@@ -27,7 +29,7 @@ impl Changes {
     pub fn first(&self, most: usize) -> Changes {
         let changed: VecDeque<_> = self.changed.iter().take(most).cloned().collect();
         let removed = self.removed.iter().take(most - changed.len()).cloned().collect();
-        Changes { changed, removed, source: self.source }
+        Changes { changed, removed, source: self.source, said_at: self.said_at }
     }
 
     /// The first so many are in force.

@@ -11,7 +11,7 @@ use super::changes::Changes;
 use super::state::{ApplyError, Mark, Step, Task, Timer};
 use super::timeline::Timeline;
 use crate::domain::job::JobSource;
-use crate::domain::{Job, Reason, UtcMs};
+use crate::domain::{Job, Reason, Schedule, UtcMs};
 use crate::engine::core::Event;
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::{Applied, JobChange, StoredJob};
@@ -30,7 +30,12 @@ impl Timer {
     ///
     /// Where it fails nothing has changed, unless the error says that some are in force: of very many changes those after
     /// the first thousand are tried again until the database can be written.
-    pub(super) fn apply(&mut self, jobs: Vec<(Job, i64)>, step: &Step<'_>) -> Result<(), ApplyError> {
+    pub(super) fn apply(
+        &mut self,
+        jobs: Vec<(Job, i64)>,
+        read_at: Option<UtcMs>,
+        step: &Step<'_>,
+    ) -> Result<(), ApplyError> {
         let now = step.now.wall;
         if self.must_wait(now) {
             warn!(jobs = jobs.len(), "definitions wait until the clock is set");
@@ -39,15 +44,17 @@ impl Timer {
         }
         self.postponed = None;
         self.unfinished = Changes::default();
+        let read_at = self.believed(read_at);
         // What is settled below was not still to come, whatever the clock shows next.
         self.last_known = Some(now);
-        self.put_in_force(jobs, now)
+        self.put_in_force(jobs, read_at, now)
     }
 
     pub(super) fn apply_postponed(&mut self, step: &Step<'_>) -> Result<(), ApplyError> {
         let Some(jobs) = self.postponed.clone() else { return Ok(()) };
         self.tasks.push(Task::Until(Mark::PostponedInForce));
-        self.put_in_force(jobs, step.now.wall)
+        // When the files were read, nobody knew the hour.
+        self.put_in_force(jobs, None, step.now.wall)
     }
 
     pub(super) fn apply_unfinished(&mut self, step: &Step<'_>) {
@@ -61,7 +68,7 @@ impl Timer {
         info!(added, changed, removed, "{what}");
     }
 
-    fn put_in_force(&mut self, jobs: Vec<(Job, i64)>, now: UtcMs) -> Result<(), ApplyError> {
+    fn put_in_force(&mut self, jobs: Vec<(Job, i64)>, said_at: Option<UtcMs>, now: UtcMs) -> Result<(), ApplyError> {
         let mut kept: HashSet<Arc<str>> = HashSet::with_capacity(jobs.len());
         let mut changed = VecDeque::new();
         let mut taken_over = Vec::new();
@@ -85,7 +92,7 @@ impl Timer {
         // The memory of jobs has no order; what is done has one.
         removed.sort_unstable();
         tell_taken_over(&taken_over);
-        self.unfinished = Changes { changed, removed, source: JobSource::File };
+        self.unfinished = Changes { changed, removed, source: JobSource::File, said_at };
         let all = self.unfinished.len();
         self.tasks.extend([Task::Until(Mark::InForce { all }), Task::NextPart { now }]);
         Ok(())
@@ -96,15 +103,22 @@ impl Timer {
         &mut self,
         changed: Vec<(Job, i64)>,
         removed: Vec<Arc<str>>,
+        said_at: Option<UtcMs>,
         step: &Step<'_>,
     ) -> Result<(), ApplyError> {
         let now = step.now.wall;
         if self.must_wait(now) {
             return Err(ApplyError::Clock { now });
         }
-        self.unfinished = Changes { changed: changed.into(), removed, source: JobSource::Verb };
+        let said_at = self.believed(said_at);
+        self.unfinished = Changes { changed: changed.into(), removed, source: JobSource::Verb, said_at };
         self.tasks.push(Task::NextPart { now });
         Ok(())
+    }
+
+    /// Under a clock that cannot be believed nobody knows when something was said.
+    fn believed(&self, said_at: Option<UtcMs>) -> Option<UtcMs> {
+        said_at.filter(|at| !self.must_wait(*at))
     }
 
     /// What is told of definitions that could not be put in force, or not all of them.
@@ -128,7 +142,7 @@ impl Timer {
         if self.unfinished.is_empty() {
             return Ok(());
         }
-        let Changes { changed, removed, source } = self.unfinished.first(CHANGES_AT_ONCE);
+        let Changes { changed, removed, source, said_at } = self.unfinished.first(CHANGES_AT_ONCE);
         let mut outgoing = removed.clone();
         let mut changes = Vec::with_capacity(changed.len());
         for (job, definition_hash) in changed {
@@ -138,20 +152,21 @@ impl Timer {
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
             let known = self.timeline.get(&job.name);
             let keeps_place = known.is_some_and(|known| Arc::ptr_eq(&known.defined, &schedule));
+            let keeps_count = known.is_some_and(|known| keeps_place || known.defined.goes_on_as(&schedule));
+            let since = said_at.filter(|at| *at < now && !keeps_count && waits_for_nobody(&job, source));
             let max_fires = job.max_fires();
             let keeps_end = known.is_some_and(|known| known.max_fires == max_fires);
             let next_due_at = match known {
                 Some(known) if keeps_place && keeps_end => known.place_at(now),
-                _ => first_after(&schedule, now),
+                _ => first_after(&schedule, since.unwrap_or(now)),
             };
             let outgoing_job = known.filter(|_| !keeps_place || !keeps_end);
             // What was due is for the list that held then, and no instant is missed because a list was published; nor
             // because the job is to end sooner or later.
             let goes_on = outgoing_job.filter(|known| keeps_place || known.defined.differs_by_lists_alone(&schedule));
             self.relisted.extend(goes_on.map(|known| known.name.clone()));
-            let keeps_count = known.is_some_and(|known| keeps_place || known.defined.goes_on_as(&schedule));
             outgoing.extend(outgoing_job.map(|known| known.name.clone()));
-            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place, keeps_count, source });
+            changes.push(JobChange { job, definition_hash, next_due_at, keeps_place, keeps_count, since, source });
         }
         self.tasks.extend([Task::ApplyPart { changes, removed, now }, Task::Close { names: outgoing, now }]);
         Ok(())
@@ -268,10 +283,22 @@ fn tell_taken_over(jobs: &[String]) {
 
 /// The job that [`Timeline::put`] is given for a change that was made durable.
 fn scheduled(change: &JobChange, timeline: &Timeline, now: UtcMs) -> StoredJob {
-    let JobChange { job, definition_hash, next_due_at, source, .. } = change;
+    let JobChange { job, definition_hash, next_due_at, since, source, .. } = change;
     let paused = timeline.get(&job.name).is_some_and(|known| known.is_paused());
     // Its revision is the store's to count, and the timeline does not ask for it.
-    StoredJob { paused, revision: 0, source: *source, ..StoredJob::new(job, *definition_hash, *next_due_at, now) }
+    StoredJob {
+        paused,
+        revision: 0,
+        source: *source,
+        ..StoredJob::new(job, *definition_hash, *next_due_at, since.unwrap_or(now))
+    }
+}
+
+/// Whether the instants of a new schedule count from when it was said, though it comes into force later. What somebody says
+/// by a verb does. Files say what holds from their loading on, but for a single instant: that has no next one, and who wrote
+/// it while it was still to come was not told that it is past.
+fn waits_for_nobody(job: &Job, source: JobSource) -> bool {
+    source.is_verb() || matches!(job.schedule, Schedule::At(_))
 }
 
 /// Where the ledger of a schedule begins that is in force from `now` on.

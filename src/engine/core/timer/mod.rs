@@ -107,8 +107,9 @@ impl Timer {
         let now = step.now.wall;
         self.done = Done::default();
         let (mark, task) = match command {
-            Input::Apply(jobs) => {
-                self.tasks.extend([Task::Until(Mark::Command), Task::Apply { jobs }, Task::RereadUnlessDone]);
+            Input::Apply(jobs, read_at) => {
+                let apply = Task::Apply { jobs, read_at };
+                self.tasks.extend([Task::Until(Mark::Command), apply, Task::RereadUnlessDone]);
                 return;
             }
             Input::Tick { awake } => {
@@ -125,7 +126,9 @@ impl Timer {
                 ]);
                 return;
             }
-            Input::ApplyByVerb { changed, removed } => (Mark::Command, Task::ApplyByVerb { changed, removed }),
+            Input::ApplyByVerb { changed, removed, said_at } => {
+                (Mark::Command, Task::ApplyByVerb { changed, removed, said_at })
+            }
             Input::Reread => (Mark::Reread, Task::Reread { awake_at: now }),
             Input::BeginWatch => (Mark::Command, Task::BeginWatch { now }),
             Input::EndWatch => (Mark::Command, Task::EndWatch { now }),
@@ -153,8 +156,10 @@ impl Timer {
             task @ (Task::BeginWatch { .. } | Task::EndWatch { .. } | Task::Load) => {
                 self.ask(Ask::LastRecorded, task, step);
             }
-            Task::Apply { jobs } => return self.apply(jobs, step),
-            Task::ApplyByVerb { changed, removed } => return self.apply_by_verb(changed, removed, step),
+            Task::Apply { jobs, read_at } => return self.apply(jobs, read_at, step),
+            Task::ApplyByVerb { changed, removed, said_at } => {
+                return self.apply_by_verb(changed, removed, said_at, step);
+            }
             Task::NextPart { now } => return self.next_part(now),
             Task::ApplyPart { changes, removed, now } => self.apply_part(changes, removed, now, step),
             Task::Close { names, now } => self.close(names, now),

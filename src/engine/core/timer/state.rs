@@ -53,10 +53,11 @@ pub enum Input {
     /// One round: what is due, as far as one transaction takes it. `awake` is the progress of a clock that nobody sets
     /// and that stands still while the machine sleeps.
     Tick { awake: Duration },
-    /// New definitions, all of them, with their hashes.
-    Apply(Vec<(Job, i64)>),
-    /// What a verb says of some jobs, in a process of its own.
-    ApplyByVerb { changed: Vec<(Job, i64)>, removed: Vec<Arc<str>> },
+    /// New definitions, all of them, with their hashes, and when they were read: what passes until they are in force is not
+    /// lost with it. None: now.
+    Apply(Vec<(Job, i64)>, Option<UtcMs>),
+    /// What a verb says of some jobs, in a process of its own, and since when it waits to say so.
+    ApplyByVerb { changed: Vec<(Job, i64)>, removed: Vec<Arc<str>>, said_at: Option<UtcMs> },
     /// Another process paused or resumed jobs, or made, changed or removed some: all is read again.
     Reread,
     /// What the one [`Action::Ask`] under way came to.
@@ -141,10 +142,12 @@ pub(super) enum Task {
 
     Apply {
         jobs: Vec<(Job, i64)>,
+        read_at: Option<UtcMs>,
     },
     ApplyByVerb {
         changed: Vec<(Job, i64)>,
         removed: Vec<Arc<str>>,
+        said_at: Option<UtcMs>,
     },
     NextPart {
         now: UtcMs,

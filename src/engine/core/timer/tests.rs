@@ -214,7 +214,7 @@ fn a_job_that_is_refused_again_and_again_waits_longer_each_time_and_no_other_wai
 #[test]
 fn a_change_of_a_job_of_which_nothing_is_taken_is_refused_and_not_tried_for_ever() {
     let mut bench = Bench::new();
-    let result = bench.carry_out(25, Input::Apply(vec![(job("well"), 1)]));
+    let result = bench.carry_out(25, Input::Apply(vec![(job("well"), 1)], None));
     assert!(matches!(&result, Err(ApplyError::Refused { job }) if job == "stuck"), "{result:?}");
     assert!(!bench.asked.contains(&"apply"));
 }
@@ -228,7 +228,7 @@ fn a_reading_that_failed_is_begun_anew_before_anything_is_decided() {
     // The wall clock moved by 20 s, the other one did not.
     let result = bench.carry_out(30, Input::Tick { awake: now(10).moment.0 });
     assert!(matches!(result, Err(ApplyError::Store(_))), "{result:?}");
-    assert!(bench.carry_out(31, Input::Apply(vec![(job("well"), 7)])).is_err());
+    assert!(bench.carry_out(31, Input::Apply(vec![(job("well"), 7)], None)).is_err());
     // Whoever withdraws notes the watch in the same transaction, and is asked for it once.
     let reading = ["unwatched", "withdraw", "jobs"];
     assert_eq!(bench.asked, [reading, reading].concat());
@@ -296,7 +296,7 @@ fn a_gap_around_very_many_rows_is_recorded_in_parts_and_each_of_its_instants_onc
         let end = 10 * instants - 5;
         if is_removed {
             let others = vec![(job("stuck"), 1)];
-            bench.carry_out(end, Input::Apply(others)).unwrap();
+            bench.carry_out(end, Input::Apply(others, None)).unwrap();
         } else {
             bench.come_to_rest(end, end);
         }
