@@ -7,12 +7,13 @@ use crate::config::{self, KeyInWords, SPELLINGS, keys_in_words};
 use crate::senders::specs;
 
 /// The mappings of the schema, with the heading and the words under which a person finds them.
-const MAPPINGS: [(&str, &str, &str); 16] = [
+const MAPPINGS: [(&str, &str, &str); 17] = [
     ("daemon", "DAEMON", "The keys of `daemon`."),
     ("heartbeat", "DAEMON.HEARTBEAT", "The keys of `daemon.heartbeat`."),
     ("on_failure", "DAEMON.ON_FAILURE", "The keys of `daemon.on_failure`."),
     ("account", "ACCOUNTS", "Keys of each entry of `accounts`, whatever its sender."),
     ("target", "TARGETS", "Keys of each entry of `targets`."),
+    ("list", "TARGETS.FROM", "Keys of a target's `from`: the list that is read for each fire. It has one source."),
     ("job", "JOBS", "Keys of each entry of `jobs`. A schedule is `cron`, `every` or `at`."),
     ("push", "PUSHES", "Keys of a job's `push`, and of each entry where it is a list. It has one kind of content."),
     (
