@@ -13,12 +13,12 @@ use crate::clock::SharedClock;
 /// So much of the end of what it says on standard error is told.
 const TOLD: usize = 500;
 /// So many line ends at the end of its output do not count.
-pub const LINE_ENDS: u64 = 1024;
+pub(crate) const LINE_ENDS: u64 = 1024;
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// What to run, and with which bounds.
-pub struct Program<'a> {
+pub(crate) struct Program<'a> {
     /// The program by its absolute path, and its arguments.
     pub argv: &'a [String],
     /// Beside `PATH` and `LANG`, and before them.
@@ -31,7 +31,7 @@ pub struct Program<'a> {
 }
 
 /// How it ended.
-pub struct Ended {
+pub(crate) struct Ended {
     pub status: ExitStatus,
     pub output: Vec<u8>,
     /// The end of what it said on standard error.
@@ -40,7 +40,7 @@ pub struct Ended {
 
 impl Ended {
     /// As an error.
-    pub fn in_words(&self, argv: &[String]) -> String {
+    pub(crate) fn in_words(&self, argv: &[String]) -> String {
         format!("{} ended with {}: {}", argv.first().map_or("", String::as_str), self.status, self.said.trim())
     }
 }
@@ -67,7 +67,7 @@ impl Drop for Group {
 ///
 /// # Errors
 /// In words: it cannot be started, took too long, or printed too much.
-pub async fn run(program: Program<'_>, clock: &SharedClock) -> Result<Ended, String> {
+pub(crate) async fn run(program: Program<'_>, clock: &SharedClock) -> Result<Ended, String> {
     let [path, arguments @ ..] = program.argv else { return Err("there is no program".to_owned()) };
     let wanted = program.most.is_some();
     let mut child = Command::new(path)
@@ -144,7 +144,7 @@ async fn talk(child: &mut Child, report: &str, most: Option<u64>, group: &Group)
 }
 
 /// Whether an output is longer than that, though line ends at its end do not count.
-pub fn is_more(output: &[u8], most: u64) -> bool {
+pub(crate) fn is_more(output: &[u8], most: u64) -> bool {
     let ends = output.iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count() as u64;
     output.len() as u64 - ends.min(LINE_ENDS) > most
 }

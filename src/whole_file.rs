@@ -15,7 +15,7 @@ const MOST_LINKS: usize = 40;
 ///
 /// # Errors
 /// The file system's; and where something lies there that is no file. Then what was there is there still.
-pub fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
     let target = behind_links(path)?;
     let mut file = begin(&target)?;
     file.write_all(content)?;
@@ -26,7 +26,7 @@ pub fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The file system's.
-pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
+pub(crate) fn begin(path: &Path) -> io::Result<NamedTempFile> {
     // Hidden, and of no ending that somebody collects.
     tempfile::Builder::new().prefix(".pushcron-").suffix(".new").tempfile_in(directory(path))
 }
@@ -35,7 +35,7 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// As [`write`].
-pub fn replace(file: NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn replace(file: NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
     match path.symlink_metadata() {
         // A device in whose place a file came would be missed by others than us.
         Ok(there) if !there.is_file() => return Err(io::Error::other("something is there that is no file")),
@@ -51,7 +51,7 @@ pub fn replace(file: NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
 ///
 /// # Errors
 /// The file system's; and where something is there already, which is left alone.
-pub fn put_new(file: NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn put_new(file: NamedTempFile, path: &Path, mode: u32) -> io::Result<()> {
     finish(&file, mode)?;
     file.persist_noclobber(path)?;
     sync_directory(path)
@@ -79,7 +79,7 @@ fn directory(path: &Path) -> &Path {
 ///
 /// # Errors
 /// The file system's; and where links lead on and on.
-pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         match std::fs::read_link(&path) {

@@ -14,7 +14,7 @@ const WORKERS: usize = 64;
 const BULK: usize = 1000;
 
 /// Prints when, after the first instant, the last result was durable.
-pub fn run(url: &str, due_ms: f64, jobs: usize, seconds: usize, database: &str) {
+pub(crate) fn run(url: &str, due_ms: f64, jobs: usize, seconds: usize, database: &str) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut connection = open(database);
@@ -67,12 +67,12 @@ async fn round(
 }
 
 /// The client that every contestant uses.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().tcp_nodelay(true).build().unwrap()
 }
 
-pub fn body(id: usize, due: &str) -> String {
+pub(crate) fn body(id: usize, due: &str) -> String {
     format!(r#"{{"type":"message.push","timestamp":"{due}","data":{{"job":"job{id}","text":"good morning"}}}}"#)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::stage::{self, Sink, median, option, ourselves, peak_mb};
 use super::{now_ms, number};
 
-pub struct Settings {
+pub(crate) struct Settings {
     pub jobs: usize,
     pub runs: usize,
     pub contestants: Vec<String>,
@@ -33,7 +33,7 @@ impl Settings {
 }
 
 /// What one run came to.
-pub struct Run {
+pub(crate) struct Run {
     pub lost: i64,
     pub doubles: u64,
     /// Milliseconds after the instant.
@@ -54,7 +54,7 @@ impl fmt::Display for Run {
     }
 }
 
-pub fn hold(arguments: &[String]) {
+pub(crate) fn hold(arguments: &[String]) {
     let settings = Settings::read(arguments);
     println!("{} jobs due at one second, one push each; {} runs in alternation", settings.jobs, settings.runs);
     let mut results: Vec<(&String, Vec<Run>)> = settings.contestants.iter().map(|name| (name, Vec::new())).collect();
@@ -86,7 +86,7 @@ fn print_table(results: &[(&String, Vec<Run>)]) {
     }
 }
 
-pub fn measure(name: &str, settings: &Settings) -> Run {
+pub(crate) fn measure(name: &str, settings: &Settings) -> Run {
     let dir = tempfile::tempdir().unwrap();
     let mut sink = Sink::start();
     let due_ms = ((now_ms() + settings.lead_ms()) / 1000.0).ceil() * 1000.0;

@@ -29,7 +29,7 @@ struct Return {
 }
 
 /// `absence`: a week away with very many jobs, and a hundred that pushed until the end and go on.
-pub fn absence(arguments: &[String]) {
+pub(crate) fn absence(arguments: &[String]) {
     let jobs: usize = option(arguments, "--jobs").map_or(1000, |text| number(&text));
     let runs: usize = option(arguments, "--runs").map_or(3, |text| number(&text));
     let periods = option(arguments, "--every").unwrap_or_else(|| "1s,2m,11m".to_owned());
@@ -125,7 +125,7 @@ fn wait_until_caught_up(database: &Path) -> f64 {
 
 /// `down`: very many pushes wait for an account that then refuses its login, beside a hundred pushes every second through
 /// another one.
-pub fn down(arguments: &[String]) {
+pub(crate) fn down(arguments: &[String]) {
     let waiting: usize = option(arguments, "--jobs").map_or(100_000, |text| number(&text));
     let runs: usize = option(arguments, "--runs").map_or(3, |text| number(&text));
     println!(

@@ -4,7 +4,7 @@ use super::contest::{Run, Settings, measure};
 use super::number;
 use super::stage::{median, option};
 
-pub fn compare(arguments: &[String]) {
+pub(crate) fn compare(arguments: &[String]) {
     let settings = Settings {
         jobs: option(arguments, "--jobs").map_or(10_000, |text| number(&text)),
         runs: option(arguments, "--runs").map_or(7, |text| number(&text)),

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::stage::{self, Sink, cpu_ms, median, option, ourselves, peak_mb, resident_mb};
 use super::{now_ms, number};
 
-pub fn sleep(seconds: f64) {
+pub(crate) fn sleep(seconds: f64) {
     std::thread::sleep(Duration::from_secs_f64(seconds));
 }
 
 /// What the sink saw of a span, in milliseconds after the instants.
-pub struct Lateness {
+pub(crate) struct Lateness {
     pub count: usize,
     pub doubles: f64,
     pub most: f64,
@@ -22,7 +22,7 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    pub fn ask(sink: &mut Sink, from_ms: f64, until_ms: f64) -> Lateness {
+    pub(crate) fn ask(sink: &mut Sink, from_ms: f64, until_ms: f64) -> Lateness {
         let answer = sink.ask(&format!("lateness {from_ms} {until_ms}"));
         let figures: Vec<f64> = answer.split_whitespace().map(number).collect();
         Lateness { count: figures[0] as usize, doubles: figures[1], most: figures[3], p50: figures[4], p99: figures[5] }
@@ -30,7 +30,7 @@ impl Lateness {
 }
 
 /// A running daemon; killed when the scene is over.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     log: Option<BufReader<ChildStderr>>,
     /// How long it took until it had started.
@@ -38,7 +38,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub fn start(dir: &Path) -> Daemon {
+    pub(crate) fn start(dir: &Path) -> Daemon {
         let started_ms = now_ms();
         let mut command = stage::daemon(dir);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -60,17 +60,17 @@ impl Daemon {
     }
 
     /// Whatever it says from now on goes nowhere; a log that nobody takes would hold it up.
-    pub fn read_no_more(&mut self) {
+    pub(crate) fn read_no_more(&mut self) {
         if let Some(mut log) = self.log.take() {
             std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
     }
 
@@ -88,13 +88,13 @@ impl Drop for Daemon {
     }
 }
 
-pub fn write_jobs(dir: &Path, url: &str, jobs: impl Iterator<Item = String>) {
+pub(crate) fn write_jobs(dir: &Path, url: &str, jobs: impl Iterator<Item = String>) {
     let mut yaml = stage::head(url, dir);
     yaml.extend(jobs);
     std::fs::write(dir.join("jobs.yaml"), yaml).unwrap();
 }
 
-pub fn ticking(id: usize) -> String {
+pub(crate) fn ticking(id: usize) -> String {
     format!("  - {{name: tick{id}, every: 1s, push: {{im: hook, group: \"{id}\", text: good morning}}}}\n")
 }
 
@@ -106,12 +106,12 @@ fn resting_at(cron: &str, id: usize, text: &str) -> String {
     format!("  - {{name: rest{id}, cron: \"{cron}\", push: {{im: hook, group: \"{}\", text: {text}}}}}\n", id % 1000)
 }
 
-pub fn next_second(lead_ms: f64) -> f64 {
+pub(crate) fn next_second(lead_ms: f64) -> f64 {
     ((now_ms() + lead_ms) / 1000.0).ceil() * 1000.0
 }
 
 /// `steady`: so many pushes every second, ours and the ceiling in alternation.
-pub fn steady(arguments: &[String]) {
+pub(crate) fn steady(arguments: &[String]) {
     let get = |name, default| option(arguments, name).map_or(default, |text| number(&text));
     let (jobs, seconds, runs) = (get("--jobs", 1000), get("--seconds", 30), get("--runs", 3));
     println!("{jobs} pushes every second for {seconds} s, {runs} runs in alternation\n");
@@ -172,7 +172,7 @@ fn steady_run(name: &str, jobs: usize, seconds: usize) -> (Lateness, f64) {
 }
 
 /// `idle`: how a daemon with very many jobs starts, and what it costs while none is due.
-pub fn idle(arguments: &[String]) {
+pub(crate) fn idle(arguments: &[String]) {
     let jobs = option(arguments, "--jobs").map_or(100_000, |text| number(&text));
     let dir = tempfile::tempdir().unwrap();
     write_jobs(dir.path(), "http://127.0.0.1:9/", (0..jobs).map(|id| resting(id, "good morning")));
@@ -192,7 +192,7 @@ pub fn idle(arguments: &[String]) {
 
 /// `reload`: very many jobs of which ten (or `--changed N`) change, with `--schedules` their schedules too, while others
 /// push every second.
-pub fn reload(arguments: &[String]) {
+pub(crate) fn reload(arguments: &[String]) {
     let jobs: usize = option(arguments, "--jobs").map_or(100_000, |text| number(&text));
     let changes: usize = option(arguments, "--changed").map_or(10, |text| number(&text));
     let schedules = arguments.iter().any(|argument| argument == "--schedules");
@@ -233,7 +233,7 @@ pub fn reload(arguments: &[String]) {
 }
 
 /// `dead`: 200 pushes a minute to 50 targets, with and without one beside them that never answers.
-pub fn dead(arguments: &[String]) {
+pub(crate) fn dead(arguments: &[String]) {
     let seconds: usize = option(arguments, "--seconds").map_or(60, |text| number(&text));
     println!("200 pushes a minute on 50 healthy targets for {seconds} s\n");
     println!("| | pushes | p50, ms | p99, ms | most, ms |\n|---|---|---|---|---|");

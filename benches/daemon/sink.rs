@@ -12,7 +12,7 @@ use super::now_ms;
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
 
 /// Requests whose body holds this are taken and never answered.
-pub const DEAD: &str = "\"group\":\"dead\"";
+pub(crate) const DEAD: &str = "\"group\":\"dead\"";
 
 #[derive(Default)]
 struct Book {
@@ -31,7 +31,7 @@ struct Arrival {
 /// without any), `report DUE_MS` prints `count doubles first last p50 p99`, in ms after the due instant, and `lateness
 /// FROM_MS UNTIL_MS` prints `count doubles min max p50 p99`, in ms after the instants that the bodies name, of those
 /// that lie in that span. `first FROM_MS` prints how long after an instant the next request came.
-pub fn serve() {
+pub(crate) fn serve() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let book = Arc::new((Mutex::new(Book::default()), Condvar::new()));
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -5,20 +5,20 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// The value that follows an option.
-pub fn option(arguments: &[String], name: &str) -> Option<String> {
+pub(crate) fn option(arguments: &[String], name: &str) -> Option<String> {
     let at = arguments.iter().position(|argument| argument == name)?;
     arguments.get(at + 1).cloned()
 }
 
 /// The middle value, the least and the most.
-pub fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     (values[values.len() / 2], values[0], values[values.len() - 1])
 }
 
 /// A receiver in a process of its own.
-pub struct Sink {
+pub(crate) struct Sink {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -26,7 +26,7 @@ pub struct Sink {
 }
 
 impl Sink {
-    pub fn start() -> Sink {
+    pub(crate) fn start() -> Sink {
         let mut child = ourselves().arg("sink").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -36,7 +36,7 @@ impl Sink {
     }
 
     /// One question, one line of answer (see [`super::sink::serve`]).
-    pub fn ask(&mut self, question: &str) -> String {
+    pub(crate) fn ask(&mut self, question: &str) -> String {
         writeln!(self.input, "{question}").unwrap();
         let mut answer = String::new();
         self.output.read_line(&mut answer).unwrap();
@@ -52,12 +52,12 @@ impl Drop for Sink {
 }
 
 /// This program, for another part in the play.
-pub fn ourselves() -> Command {
+pub(crate) fn ourselves() -> Command {
     Command::new(std::env::current_exe().unwrap())
 }
 
 /// What a definition file begins with: the database beside it, and the sink as the one account.
-pub fn head(url: &str, dir: &Path) -> String {
+pub(crate) fn head(url: &str, dir: &Path) -> String {
     format!(
         "daemon: {{database: {}, timezone: UTC}}\n\
          accounts:\n  - {{id: sink, im: hook, sender: webhook, url: \"{url}\", default: true}}\njobs:\n",
@@ -66,7 +66,7 @@ pub fn head(url: &str, dir: &Path) -> String {
 }
 
 /// The daemon over `jobs.yaml` in a directory.
-pub fn daemon(dir: &Path) -> Command {
+pub(crate) fn daemon(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pushcron"));
     command.arg("-c").arg(dir.join("jobs.yaml")).arg("run");
     command
@@ -79,17 +79,17 @@ fn status(pid: u32, key: &str) -> f64 {
 }
 
 /// The largest the process ever was, as long as it lives.
-pub fn peak_mb(pid: u32) -> f64 {
+pub(crate) fn peak_mb(pid: u32) -> f64 {
     status(pid, "VmHWM:")
 }
 
 /// How large the process is now.
-pub fn resident_mb(pid: u32) -> f64 {
+pub(crate) fn resident_mb(pid: u32) -> f64 {
     status(pid, "VmRSS:")
 }
 
 /// Processor time that the process has used so far, to the tick of 10 ms.
-pub fn cpu_ms(pid: u32) -> f64 {
+pub(crate) fn cpu_ms(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     fields.get(11..13).map_or(f64::NAN, |ticks| {

@@ -4,7 +4,7 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 
 use super::ceiling::{body, client};
 
-pub fn run(url: &str, due_ms: f64, jobs: usize, channel: usize) {
+pub(crate) fn run(url: &str, due_ms: f64, jobs: usize, channel: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let scheduler = JobScheduler::new_with_channel_size(channel).await.unwrap();

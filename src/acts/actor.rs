@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Whoever asked for an act, and by which door.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
+pub(crate) enum Actor {
     /// A person at a shell of this machine.
     CommandLine { uid: u32 },
 }

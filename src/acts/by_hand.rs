@@ -15,14 +15,14 @@ use crate::senders;
 use crate::store::{AccountRow, Backend, OwnMessage};
 
 /// What one actor does to a database. A daemon that runs on it takes notice.
-pub struct Acts<'a> {
+pub(crate) struct Acts<'a> {
     pub(super) store: &'a dyn Backend,
     pub(super) clock: SharedClock,
     actor: Actor,
 }
 
 impl<'a> Acts<'a> {
-    pub fn new(store: &'a dyn Backend, clock: SharedClock, actor: Actor) -> Acts<'a> {
+    pub(crate) fn new(store: &'a dyn Backend, clock: SharedClock, actor: Actor) -> Acts<'a> {
         Acts { store, clock, actor }
     }
 
@@ -31,7 +31,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such job, or none of the accounts could ever send its pushes.
-    pub async fn fire(&self, job: &str) -> Result<Done, Refusal> {
+    pub(crate) async fn fire(&self, job: &str) -> Result<Done, Refusal> {
         self.refuse_strays(job).await?;
         let push_ids = self.store.fire_by_hand(job, self.clock.now()).await?;
         Ok(self.done(Done::Fired { job: job.to_owned(), push_ids }))
@@ -42,7 +42,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// Those of [`Acts::fire`], and when the job was changed since the message was judged by it.
-    pub async fn fire_saying(&self, job: &str, mut own: OwnMessage) -> Result<Done, Refusal> {
+    pub(crate) async fn fire_saying(&self, job: &str, mut own: OwnMessage) -> Result<Done, Refusal> {
         self.refuse_strays(job).await?;
         let now = self.clock.now();
         keep_inline(self.store, &mut own.message, now).await?;
@@ -56,7 +56,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such job, or none of the accounts could ever send its pushes.
-    pub async fn backfill(&self, job: &str, instants: Vec<UtcMs>, gap: Duration) -> Result<Done, Refusal> {
+    pub(crate) async fn backfill(&self, job: &str, instants: Vec<UtcMs>, gap: Duration) -> Result<Done, Refusal> {
         self.refuse_strays(job).await?;
         let made = self.store.backfill(job, instants, gap, self.clock.now()).await?;
         let (fires, push_ids) = (made.len(), made.into_iter().flatten().collect());
@@ -68,7 +68,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such push, or it is open or sent.
-    pub async fn retry(&self, push_id: i64) -> Result<Done, Refusal> {
+    pub(crate) async fn retry(&self, push_id: i64) -> Result<Done, Refusal> {
         self.store.retry(push_id, self.clock.now()).await?;
         Ok(self.done(Done::Retried { push_id }))
     }
@@ -78,7 +78,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such push, or it is being sent or final.
-    pub async fn cancel(&self, push_id: i64) -> Result<Done, Refusal> {
+    pub(crate) async fn cancel(&self, push_id: i64) -> Result<Done, Refusal> {
         self.store.cancel(push_id, self.clock.now()).await?;
         Ok(self.done(Done::Cancelled { push_id }))
     }
@@ -88,7 +88,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such push, or it is not unknown.
-    pub async fn resolve(&self, push_id: i64, sent: bool) -> Result<Done, Refusal> {
+    pub(crate) async fn resolve(&self, push_id: i64, sent: bool) -> Result<Done, Refusal> {
         self.store.resolve(push_id, sent, self.clock.now()).await?;
         Ok(self.done(Done::Resolved { push_id, sent }))
     }
@@ -98,7 +98,7 @@ impl<'a> Acts<'a> {
     /// # Errors
     ///
     /// When there is no such job.
-    pub async fn set_paused(&self, job: &str, paused: bool) -> Result<Done, Refusal> {
+    pub(crate) async fn set_paused(&self, job: &str, paused: bool) -> Result<Done, Refusal> {
         let changed = self.store.set_paused(job, paused, self.clock.now()).await?;
         let job = job.to_owned();
         Ok(self.done(if paused { Done::Paused { job, changed } } else { Done::Resumed { job, changed } }))

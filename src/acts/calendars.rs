@@ -20,7 +20,7 @@ impl Files {
     /// # Errors
     ///
     /// With what is wrong with the list, or with the files as they would be; then nothing is written.
-    pub fn import(&self, list: &ForeignList<'_>, past: bool, actor: &Actor) -> Result<Done, Refusal> {
+    pub(crate) fn import(&self, list: &ForeignList<'_>, past: bool, actor: &Actor) -> Result<Done, Refusal> {
         let path = self.place_of_list(list.name)?;
         let imported = config::import_calendar(&self.paths, list, path, &senders::specs(), &self.around())?;
         if let Some(before) = &imported.before {

@@ -12,7 +12,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// Those of the store; then there is no such file.
-    pub async fn back_up(&self, to: &Path) -> Result<Done, Refusal> {
+    pub(crate) async fn back_up(&self, to: &Path) -> Result<Done, Refusal> {
         self.store.backup(to, self.clock.now()).await?;
         Ok(self.done(Done::BackedUp { file: to.to_owned() }))
     }

@@ -10,7 +10,7 @@ use crate::domain::{Schedule, UtcMs};
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
-pub enum Done {
+pub(crate) enum Done {
     Fired {
         job: String,
         push_ids: Vec<i64>,
@@ -67,7 +67,7 @@ pub enum Done {
 
 impl Done {
     /// The pushes that were made or changed.
-    pub fn push_ids(&self) -> &[i64] {
+    pub(crate) fn push_ids(&self) -> &[i64] {
         match self {
             Done::Fired { push_ids, .. } | Done::Backfilled { push_ids, .. } | Done::Pushed { push_ids } => push_ids,
             Done::Retried { push_id } | Done::Cancelled { push_id } | Done::Resolved { push_id, .. } => {
@@ -86,7 +86,7 @@ impl Done {
 
 /// A job that is in force now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Defined {
+pub(crate) struct Defined {
     pub job: String,
     pub schedule: Schedule,
     pub timezone: String,
@@ -98,7 +98,7 @@ pub struct Defined {
 
 /// A job that is in force no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Removed {
+pub(crate) struct Removed {
     pub job: String,
     /// Its pushes that waited, and are cancelled.
     pub cancelled: usize,

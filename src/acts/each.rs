@@ -6,7 +6,7 @@ use crate::answers::refusal::{Kind, Refusal};
 
 /// What is done to each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ToPush {
+pub(crate) enum ToPush {
     Retry,
     Cancel,
     Resolve { sent: bool },
@@ -14,7 +14,7 @@ pub enum ToPush {
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub struct Each {
+pub(crate) struct Each {
     /// Those that it was done to.
     pub done: Vec<i64>,
     pub refused: Vec<i64>,
@@ -24,7 +24,12 @@ pub struct Each {
 
 impl Acts<'_> {
     /// Does it to each of these pushes, and hands out what came of each at once.
-    pub async fn each(&self, act: ToPush, push_ids: &[i64], mut tell: impl FnMut(Result<Done, Refusal>)) -> Each {
+    pub(crate) async fn each(
+        &self,
+        act: ToPush,
+        push_ids: &[i64],
+        mut tell: impl FnMut(Result<Done, Refusal>),
+    ) -> Each {
         let mut each = Each::default();
         for (index, &push_id) in push_ids.iter().enumerate() {
             let done = match act {

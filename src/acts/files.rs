@@ -11,14 +11,14 @@ use crate::senders;
 use crate::store::Expected;
 
 /// The files of a configuration, and when somebody began to say what is judged by them.
-pub struct Files {
+pub(crate) struct Files {
     pub paths: Vec<PathBuf>,
     pub now: UtcMs,
 }
 
 /// Jobs as they are to be, judged by the rules of the files; nothing of it is done yet.
 #[derive(Debug)]
-pub struct Proposal {
+pub(crate) struct Proposal {
     pub jobs: Vec<Job>,
     /// What is doubtful of them.
     pub doubts: Vec<Problem>,
@@ -34,7 +34,7 @@ impl Files {
     /// # Errors
     ///
     /// When the files bring a job of that name.
-    pub fn new_job(&self, name: &str) -> Result<Map<String, Value>, Refusal> {
+    pub(crate) fn new_job(&self, name: &str) -> Result<Map<String, Value>, Refusal> {
         if let Some(place) = self.place_of(name) {
             let text = format!("job '{name}' is in the files, at {place}: change it there, and reload");
             return Err(Refusal::new(Kind::NotAllowed, text));
@@ -47,7 +47,7 @@ impl Files {
     /// # Errors
     ///
     /// With what is wrong with it, or with the files; and when it would never fire.
-    pub fn propose(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
+    pub(crate) fn propose(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
         self.all_new(self.judged_mapping(job)?)
     }
 
@@ -56,12 +56,12 @@ impl Files {
     /// # Errors
     ///
     /// As [`Files::propose`].
-    pub fn propose_file(&self, file: &Path) -> Result<Proposal, Refusal> {
+    pub(crate) fn propose_file(&self, file: &Path) -> Result<Proposal, Refusal> {
         self.all_new(self.judged(&Extra::File(file))?)
     }
 
     /// Where the files bring a job, if they do and can be read.
-    pub fn place_of(&self, job: &str) -> Option<String> {
+    pub(crate) fn place_of(&self, job: &str) -> Option<String> {
         config::place_of_job(&self.paths, job, &senders::specs(), &self.around())
     }
 
@@ -110,6 +110,6 @@ impl Proposal {
 }
 
 /// What a person says at run time, in the spelling of the files: a dollar is a dollar, since only they know variables.
-pub fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     text.replace("${", "$${")
 }

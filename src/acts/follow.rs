@@ -17,7 +17,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// When the daemon that is waited for is gone.
-    pub async fn expanded<E: From<Refusal> + From<StoreError>>(
+    pub(crate) async fn expanded<E: From<Refusal> + From<StoreError>>(
         &self,
         job: &str,
         since: UtcMs,
@@ -45,7 +45,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// When the daemon that is waited for is gone.
-    pub async fn follow<E: From<Refusal> + From<StoreError>>(
+    pub(crate) async fn follow<E: From<Refusal> + From<StoreError>>(
         &self,
         push_ids: &[i64],
         daemon_runs: impl Fn() -> Result<bool, E>,
@@ -70,7 +70,7 @@ impl Acts<'_> {
 /// # Errors
 ///
 /// Those of the store, and of `rest`.
-pub async fn follow<E: From<StoreError>>(
+pub(crate) async fn follow<E: From<StoreError>>(
     store: &dyn History,
     push_id: i64,
     rest: impl AsyncFn() -> Result<bool, E>,

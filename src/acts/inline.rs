@@ -15,7 +15,7 @@ const LARGEST_IN_A_ROW: usize = 4096;
 /// # Errors
 ///
 /// Those of the store; and where such a content is gone.
-pub async fn whole_inline(store: &dyn Blobs, message: &mut Message) -> Result<(), StoreError> {
+pub(crate) async fn whole_inline(store: &dyn Blobs, message: &mut Message) -> Result<(), StoreError> {
     for media in message.body.media_mut() {
         for source in [Some(&mut media.source), media.cover.as_mut()].into_iter().flatten() {
             let Some(sha256) = source.strip_prefix("blob:") else { continue };
@@ -32,7 +32,7 @@ pub async fn whole_inline(store: &dyn Blobs, message: &mut Message) -> Result<()
 /// # Errors
 ///
 /// Those of the store.
-pub async fn keep_inline(store: &dyn Blobs, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
+pub(super) async fn keep_inline(store: &dyn Blobs, message: &mut Message, now: UtcMs) -> Result<(), StoreError> {
     for (_, bytes) in extract_inline(message, LARGEST_IN_A_ROW) {
         store.put_blob(bytes, now).await?;
     }
@@ -44,7 +44,7 @@ pub async fn keep_inline(store: &dyn Blobs, message: &mut Message, now: UtcMs) -
 /// # Errors
 ///
 /// Those of the store.
-pub async fn keep_inline_of_jobs(store: &dyn Blobs, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
+pub(crate) async fn keep_inline_of_jobs(store: &dyn Blobs, jobs: &mut [Job], now: UtcMs) -> Result<(), StoreError> {
     for push in jobs.iter_mut().flat_map(|job| &mut job.push) {
         keep_inline(store, &mut push.message, now).await?;
     }

@@ -25,7 +25,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// Those of `change`; with what is wrong with the job as it would be, or with the files.
-    pub async fn edited<E: From<Refusal>>(
+    pub(crate) async fn edited<E: From<Refusal>>(
         &self,
         found: Definition,
         files: &Files,
@@ -55,7 +55,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// Somebody else was first at one of them; those of the store.
-    pub async fn define(&self, proposal: Proposal) -> Result<Done, Refusal> {
+    pub(crate) async fn define(&self, proposal: Proposal) -> Result<Done, Refusal> {
         let Proposal { mut jobs, expected, said_at, .. } = proposal;
         let mut defined = jobs.clone();
         keep_inline_of_jobs(self.store, &mut jobs, self.clock.now()).await?;
@@ -77,7 +77,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// As [`Acts::define`].
-    pub async fn remove(&self, found: Vec<Definition>) -> Result<Done, Refusal> {
+    pub(crate) async fn remove(&self, found: Vec<Definition>) -> Result<Done, Refusal> {
         let names: Vec<String> = found.iter().map(|found| found.job.name.clone()).collect();
         let seen = |found: Definition| Expected { job: found.job.name.into(), revision: Some(found.revision) };
         let expected = found.into_iter().map(seen).collect();

@@ -14,7 +14,7 @@ use crate::senders::{self, Environment};
 /// # Errors
 ///
 /// When there is no such account, or its platform does not let it in; a login that was there stays as it is.
-pub async fn log_in(
+pub(crate) async fn log_in(
     accounts: &[Account],
     id: &str,
     environment: &Environment,

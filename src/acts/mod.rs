@@ -15,16 +15,16 @@ mod login;
 mod progress;
 mod push;
 
-pub use self::actor::Actor;
-pub use self::by_hand::Acts;
-pub use self::done::{Defined, Done, Removed};
-pub use self::each::{Each, ToPush};
-pub use self::files::{Files, Proposal, literal};
-pub use self::follow::follow;
-pub use self::inline::{keep_inline_of_jobs, whole_inline};
-pub use self::login::log_in;
-pub use self::progress::{News, Progress, is_hopeless};
-pub use crate::store::{AdHoc, OwnMessage};
+pub(crate) use self::actor::Actor;
+pub(crate) use self::by_hand::Acts;
+pub(crate) use self::done::{Defined, Done, Removed};
+pub(crate) use self::each::{Each, ToPush};
+pub(crate) use self::files::{Files, Proposal, literal};
+pub(crate) use self::follow::follow;
+pub(crate) use self::inline::{keep_inline_of_jobs, whole_inline};
+pub(crate) use self::login::log_in;
+pub(crate) use self::progress::{News, Progress, is_hopeless};
+pub(crate) use crate::store::{AdHoc, OwnMessage};
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use crate::store::{AccountRow, AttemptRecord, PushStory};
 
 /// Something that who waits for a push should know at once.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub(crate) enum News {
     /// An attempt ended, and the push with it not.
     Failed { attempt: AttemptRecord, next_attempt_at: Option<UtcMs> },
     /// Nobody sends it now; accounts of its im that are down, each with what it was told.
@@ -16,7 +16,7 @@ pub enum News {
 
 /// How far somebody was told.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     attempts: usize,
     reason: Option<String>,
 }
@@ -32,7 +32,7 @@ const UNTIL_ASKED_AGAIN: [Reason; 5] = [
 
 impl Progress {
     /// What is news since the last look.
-    pub fn look(&mut self, story: &PushStory, accounts: &[AccountRow]) -> Vec<News> {
+    pub(crate) fn look(&mut self, story: &PushStory, accounts: &[AccountRow]) -> Vec<News> {
         let Some(push) = story.fire.pushes.first().filter(|push| !push.state.is_final()) else { return Vec::new() };
         let mut news = Vec::new();
         let ended = push.attempts.iter().filter(|attempt| attempt.outcome.is_some());
@@ -53,7 +53,7 @@ impl Progress {
 
 /// Whether it is sure that nothing will come of a push within the wait that is left, where nobody asks the accounts again
 /// and no daemon goes on.
-pub fn is_hopeless(story: &PushStory, accounts: &[AccountRow], now: UtcMs, left: Duration) -> bool {
+pub(crate) fn is_hopeless(story: &PushStory, accounts: &[AccountRow], now: UtcMs, left: Duration) -> bool {
     let Some(push) = story.fire.pushes.first() else { return false };
     if !matches!(push.state, PushState::Pending | PushState::Retrying) {
         return false;

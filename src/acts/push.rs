@@ -11,7 +11,7 @@ impl Acts<'_> {
     /// # Errors
     ///
     /// Those of the store; then nothing is recorded.
-    pub async fn push(&self, pushes: Vec<AdHoc>) -> Result<Vec<i64>, StoreError> {
+    pub(crate) async fn push(&self, pushes: Vec<AdHoc>) -> Result<Vec<i64>, StoreError> {
         let (now, mut pushes) = (self.clock.now(), pushes);
         for push in &mut pushes {
             keep_inline(self.store, &mut push.spec.message, now).await?;

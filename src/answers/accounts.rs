@@ -20,12 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// # Errors
 ///
 /// Those of the store.
-pub async fn known(store: &dyn History) -> Result<Table, StoreError> {
+pub(crate) async fn known(store: &dyn History) -> Result<Table, StoreError> {
     store.view(View::AccountOverview, &Filter::default()).await
 }
 
 /// These accounts, asked now, with what is known of their last attempts; in the same columns.
-pub async fn probed(accounts: &[Account], known: &Table, environment: &Environment) -> Table {
+pub(crate) async fn probed(accounts: &[Account], known: &Table, environment: &Environment) -> Table {
     let probes = join_all(accounts.iter().map(|account| ask(account, environment))).await;
     let now = environment.clock.now();
     let row = |(account, probe): (&Account, Probe)| {
@@ -36,7 +36,7 @@ pub async fn probed(accounts: &[Account], known: &Table, environment: &Environme
 }
 
 /// Accounts that were found to be unable to send, and by which a push of a job, or a report of failures, may go.
-pub fn down_and_used(accounts: &Table, config: &Config) -> Vec<String> {
+pub(crate) fn down_and_used(accounts: &Table, config: &Config) -> Vec<String> {
     let report = config.daemon.on_failure.iter().filter_map(|on_failure| on_failure.push.as_ref());
     let pushes: Vec<&PushSpec> = config.jobs.iter().flat_map(|job| &job.push).chain(report).collect();
     let is_used = |line: &AccountLine<'_>| {
@@ -95,7 +95,7 @@ async fn ask(account: &Account, environment: &Environment) -> Probe {
 }
 
 /// One account.
-pub struct AccountLine<'a> {
+pub(crate) struct AccountLine<'a> {
     pub account: Cow<'a, str>,
     pub im: Cow<'a, str>,
     pub sender: Cow<'a, str>,
@@ -109,7 +109,7 @@ pub struct AccountLine<'a> {
 }
 
 impl<'a> AccountLine<'a> {
-    pub fn all(accounts: &'a Table) -> impl Iterator<Item = AccountLine<'a>> {
+    pub(crate) fn all(accounts: &'a Table) -> impl Iterator<Item = AccountLine<'a>> {
         rows(accounts).map(AccountLine::of)
     }
 
@@ -129,6 +129,6 @@ impl<'a> AccountLine<'a> {
 }
 
 /// How the instants of these accounts are shown: no job's zone holds for them, but `zone`.
-pub fn instants(utc: bool, zone: &str, accounts: &Table) -> Instants {
+pub(crate) fn instants(utc: bool, zone: &str, accounts: &Table) -> Instants {
     Instants::new(utc, zone, AccountLine::all(accounts).map(|line| (line.checked_at, None)))
 }

@@ -13,7 +13,7 @@ const MOST: usize = 10_000;
 
 /// Which instants are wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub from: UtcMs,
     /// Exclusive.
     pub until: UtcMs,
@@ -28,7 +28,7 @@ pub struct Wanted {
 /// # Errors
 ///
 /// When there is no such job, its schedule of then cannot be read, or there are far too many.
-pub async fn owed(store: &dyn History, job: &str, wanted: &Wanted) -> Result<Vec<UtcMs>, Refusal> {
+pub(crate) async fn owed(store: &dyn History, job: &str, wanted: &Wanted) -> Result<Vec<UtcMs>, Refusal> {
     let rows = store.fires(job, wanted.from, UtcMs(wanted.until.0 - 1)).await?;
     let revisions = store.revisions(job).await?;
     let mut cache = ScheduleCache::default();

@@ -7,7 +7,7 @@ use crate::domain::Calendar;
 use crate::domain::calendar::Coverage;
 
 #[derive(Debug, Serialize)]
-pub struct Year {
+pub(crate) struct Year {
     pub calendar: String,
     pub version: String,
     pub year: i16,
@@ -24,14 +24,14 @@ pub struct Year {
 
 /// Days off in a row that have one name.
 #[derive(Debug, Serialize)]
-pub struct Holiday {
+pub(crate) struct Holiday {
     pub name: String,
     pub from: Date,
     pub until: Date,
 }
 
 impl Year {
-    pub fn of(calendar: &Calendar, year: i16) -> Year {
+    pub(crate) fn of(calendar: &Calendar, year: i16) -> Year {
         let days: Vec<Date> = Coverage::of_year(year).into_iter().flat_map(|year| year.days()).collect();
         let mut holidays: Vec<Holiday> = Vec::new();
         for day in &days {

@@ -67,7 +67,7 @@ impl From<Report> for ConfigErrors {
 }
 
 /// Jobs that have fired as often as they may; `counted` says how often each has fired.
-pub fn ended(jobs: &[Job], counted: &HashMap<String, u64>) -> Vec<Problem> {
+pub(crate) fn ended(jobs: &[Job], counted: &HashMap<String, u64>) -> Vec<Problem> {
     let problem = |job: &Job| {
         let (max, fired) = (job.max_fires()?, *counted.get(&job.name)?);
         let text =
@@ -78,7 +78,7 @@ pub fn ended(jobs: &[Job], counted: &HashMap<String, u64>) -> Vec<Problem> {
 }
 
 /// What each account's own sender has against it: what the files cannot tell, and the daemon refuses to start with.
-pub fn unusable(accounts: &[Account], environment: &Environment) -> Vec<Problem> {
+pub(crate) fn unusable(accounts: &[Account], environment: &Environment) -> Vec<Problem> {
     let problem = |account: &Account| {
         let registered = find(&account.sender)?;
         let error = (registered.build)(account, environment).err()?;
@@ -93,7 +93,7 @@ pub fn unusable(accounts: &[Account], environment: &Environment) -> Vec<Problem>
 /// # Errors
 ///
 /// Those of the store.
-pub async fn vanished(store: &dyn History, names: &[(String, String)]) -> Result<Vec<Problem>, StoreError> {
+pub(crate) async fn vanished(store: &dyn History, names: &[(String, String)]) -> Result<Vec<Problem>, StoreError> {
     let jobs = store.verb_jobs().await?;
     let mut problems: Vec<Problem> = jobs.iter().flat_map(|job| vanished_of_job(job, names)).collect();
     problems.extend(store.open_ways().await?.iter().filter_map(|way| vanished_of_pushes(way, names)));

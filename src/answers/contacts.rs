@@ -7,14 +7,14 @@ use crate::senders::{Environment, find};
 
 /// What a sender knows of a contact: when it may be written to, and how often.
 #[derive(Debug, Serialize)]
-pub struct Known {
+pub(crate) struct Known {
     pub account: String,
     pub contact: String,
     pub words: String,
 }
 
 /// What the senders of these accounts know of single contacts. One that cannot be built knows nothing.
-pub async fn contacts<'a>(
+pub(crate) async fn contacts<'a>(
     accounts: impl Iterator<Item = &'a Account>,
     environment: &Environment,
     now: UtcMs,

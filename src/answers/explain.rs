@@ -3,7 +3,7 @@
 //! An [`Explanation`] is what the database knows of that time. From it [`Explanation::facts`] works out what is to be
 //! told, in its order; the words are those of whoever shows it.
 
-pub mod facts;
+pub(crate) mod facts;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const MOST: usize = 5;
 
 /// What the database knows of a job in a stretch of time.
 #[derive(Serialize)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     pub asked: Stretch,
     /// The instants in the stretch that the schedule calls for, by the revision that held, those that it skips itself too.
     pub calls: Vec<UtcMs>,
@@ -35,7 +35,7 @@ pub struct Explanation {
 
 /// All rows behind it.
 #[derive(Serialize)]
-pub struct Story {
+pub(crate) struct Story {
     pub job: String,
     pub paused: bool,
     /// The first instant without a row in `fires`.
@@ -53,7 +53,7 @@ impl Explanation {
     /// # Errors
     ///
     /// When there is no such job, or `time` is none.
-    pub async fn read(store: &dyn History, job: &str, time: &str, now: UtcMs) -> Result<Explanation, Refusal> {
+    pub(crate) async fn read(store: &dyn History, job: &str, time: &str, now: UtcMs) -> Result<Explanation, Refusal> {
         let revisions = store.revisions(job).await?;
         if revisions.is_empty() {
             return Err(no_job(job, []));
@@ -71,7 +71,7 @@ impl Explanation {
     /// # Errors
     ///
     /// When there is no such job.
-    pub async fn of_stretch(store: &dyn History, job: &str, asked: Stretch) -> Result<Explanation, Refusal> {
+    pub(crate) async fn of_stretch(store: &dyn History, job: &str, asked: Stretch) -> Result<Explanation, Refusal> {
         let revisions = store.revisions(job).await?;
         if revisions.is_empty() {
             return Err(no_job(job, []));
@@ -106,19 +106,19 @@ impl Explanation {
     }
 
     /// The zone in which the person thinks: the job's own.
-    pub fn zone(&self) -> TimeZone {
+    pub(crate) fn zone(&self) -> TimeZone {
         newest_zone(&self.story.revisions)
     }
 
     /// The ims of pushes that wait for a contact to write.
-    pub fn waiting_ims(&self) -> HashSet<&str> {
+    pub(crate) fn waiting_ims(&self) -> HashSet<&str> {
         let pushes = self.story.fires.iter().flat_map(|fire| &fire.pushes);
         let waits = |push: &&PushRecord| !push.state.is_final() && push.reason.as_deref() == Some("window_closed");
         pushes.filter(waits).map(|push| push.im.as_str()).collect()
     }
 
     /// What is to be told at `now`; `contacts` are those for whom pushes wait.
-    pub fn facts<'a>(&'a self, now: UtcMs, daemon_runs: bool, contacts: &'a [Known]) -> Vec<Fact<'a>> {
+    pub(crate) fn facts<'a>(&'a self, now: UtcMs, daemon_runs: bool, contacts: &'a [Known]) -> Vec<Fact<'a>> {
         let fires = &self.story.fires;
         let mut facts: Vec<Fact<'a>> = self.asked.note.iter().map(|note| Fact::Clock { note }).collect();
         if fires.is_empty() {

@@ -19,7 +19,7 @@ const OPEN: u64 = 2500;
 const LINES: usize = 250;
 
 /// Who follows the history.
-pub struct Follower {
+pub(crate) struct Follower {
     /// Later pushes are new.
     newest: i64,
     /// The open ones, each with the number of its attempts when it was last seen put back.
@@ -34,7 +34,7 @@ impl Follower {
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn begin(source: &impl Source) -> Result<Follower, StoreError> {
+    pub(crate) async fn begin(source: &impl Source) -> Result<Follower, StoreError> {
         let newest = source.lines(&Filter { limit: Some(1), ..Filter::default() }).await?.mark();
         let mut follower = Follower { newest: newest.map_or(0, |mark| mark.id), open: BTreeMap::new(), turn: 0 };
         let mut after = 0;
@@ -52,12 +52,12 @@ impl Follower {
     }
 
     /// Whether a push was there when the follower began, or was looked at since.
-    pub fn knows(&self, id: i64) -> bool {
+    pub(crate) fn knows(&self, id: i64) -> bool {
         id <= self.newest
     }
 
     /// A line was shown: a push that has come to its end needs no other.
-    pub fn shown(&mut self, row: Row) {
+    pub(crate) fn shown(&mut self, row: Row) {
         let (Some(id), Some(state)) = (row.int("id"), PushState::parse(&row.text("state"))) else { return };
         if state.is_final() {
             self.open.remove(&id);
@@ -73,7 +73,7 @@ impl Follower {
     /// # Errors
     ///
     /// Those of the store, and of `show`.
-    pub async fn look<E: From<StoreError>>(
+    pub(crate) async fn look<E: From<StoreError>>(
         &mut self,
         source: &impl Source,
         wanted: &Filter,

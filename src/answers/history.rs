@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use super::rows::{Instants, Row, rows};
 use crate::domain::{Decision, PushState, Reason, UtcMs};
-pub use crate::store::{Filter, Unfired};
+pub(crate) use crate::store::{Filter, Unfired};
 use crate::store::{History, Standing, StoreError, Table, View};
 
 /// Rows that are read at once.
-pub const PAGE: u64 = 1000;
+pub(crate) const PAGE: u64 = 1000;
 
 /// Where the history is read.
-pub trait Source {
+pub(crate) trait Source {
     async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError>;
     async fn lines(&self, filter: &Filter) -> Result<Table, StoreError>;
 }
@@ -35,7 +35,7 @@ impl Source for &dyn History {
 /// # Errors
 ///
 /// Those of the store, and of `take`.
-pub async fn pages<E: From<StoreError>>(
+pub(crate) async fn pages<E: From<StoreError>>(
     source: &impl Source,
     filter: &Filter,
     mut take: impl FnMut(&Table) -> Result<(), E>,
@@ -65,7 +65,7 @@ pub async fn pages<E: From<StoreError>>(
 /// # Errors
 ///
 /// Those of the store.
-pub async fn of(store: &dyn History, push_ids: &[i64]) -> Result<Table, StoreError> {
+pub(crate) async fn of(store: &dyn History, push_ids: &[i64]) -> Result<Table, StoreError> {
     let mut table = Table::default();
     for id in push_ids {
         let found = store.view(View::PushHistory, &Filter { push_id: Some(*id), ..Filter::default() }).await?;
@@ -76,7 +76,7 @@ pub async fn of(store: &dyn History, push_ids: &[i64]) -> Result<Table, StoreErr
 }
 
 /// States that are not `sent`: what somebody did not get, or not yet.
-pub fn not_sent() -> Vec<PushState> {
+pub(crate) fn not_sent() -> Vec<PushState> {
     PushState::ALL.into_iter().filter(|state| *state != PushState::Sent).collect()
 }
 
@@ -89,20 +89,20 @@ const MOST_UNFIRED: u64 = 100;
 /// # Errors
 ///
 /// Those of the store.
-pub async fn unfired(store: &dyn History, filter: &Filter) -> Result<Vec<Unfired>, StoreError> {
+pub(crate) async fn unfired(store: &dyn History, filter: &Filter) -> Result<Vec<Unfired>, StoreError> {
     let mut unfired = store.unfired(filter.job.as_deref(), filter.since, filter.until, MOST_UNFIRED).await?;
     unfired.reverse();
     Ok(unfired)
 }
 
 /// Whether somebody may wait for what came to nothing: what was skipped was meant to be.
-pub fn is_missing(unfired: &Unfired) -> bool {
+pub(crate) fn is_missing(unfired: &Unfired) -> bool {
     unfired.decision == Decision::Missed
 }
 
 /// Pushes by what may be done to them.
 #[derive(Clone, Copy, Debug)]
-pub enum Pushes {
+pub(crate) enum Pushes {
     Open,
     Unknown,
     All,
@@ -113,7 +113,7 @@ pub enum Pushes {
 /// # Errors
 ///
 /// Those of the store.
-pub async fn some(store: &dyn History, pushes: Pushes, limit: u64) -> Result<Table, StoreError> {
+pub(crate) async fn some(store: &dyn History, pushes: Pushes, limit: u64) -> Result<Table, StoreError> {
     let view = match pushes {
         Pushes::Open => View::DuePushes,
         Pushes::Unknown => View::UnknownPushes,
@@ -123,7 +123,7 @@ pub async fn some(store: &dyn History, pushes: Pushes, limit: u64) -> Result<Tab
 }
 
 /// One push.
-pub struct PushLine<'a> {
+pub(crate) struct PushLine<'a> {
     pub id: Cow<'a, str>,
     pub due_at: Option<UtcMs>,
     pub timezone: Cow<'a, str>,
@@ -140,7 +140,7 @@ pub struct PushLine<'a> {
 }
 
 impl<'a> PushLine<'a> {
-    pub fn of(row: Row<'a>) -> PushLine<'a> {
+    pub(crate) fn of(row: Row<'a>) -> PushLine<'a> {
         PushLine {
             id: row.text("id"),
             due_at: row.instant("due_at"),
@@ -159,7 +159,7 @@ impl<'a> PushLine<'a> {
 
 /// The platform's own words where a push is not sent, else the reason. Of one that is called sent, whose word that is
 /// where it is not the platform's.
-pub fn why(row: Row) -> String {
+pub(crate) fn why(row: Row) -> String {
     let (error, reason) = (row.text("error"), row.text("reason"));
     if row.text("state") == "sent" {
         let by_hand = reason == Reason::ResolvedByHand.as_str();
@@ -169,7 +169,7 @@ pub fn why(row: Row) -> String {
 }
 
 /// How the instants of these pushes are shown; `zone` is that of pushes outside any job.
-pub fn instants(utc: bool, zone: &str, table: &Table) -> Instants {
+pub(crate) fn instants(utc: bool, zone: &str, table: &Table) -> Instants {
     // A fire by hand is of any millisecond; the minute tells enough of it.
     let counts = |row: Row| row.instant("due_at").filter(|_| row.text("triggered_by") == "cron");
     Instants::new(utc, zone, rows(table).map(|row| (counts(row), Some(row.text("timezone")))))
@@ -177,7 +177,7 @@ pub fn instants(utc: bool, zone: &str, table: &Table) -> Instants {
 
 /// What pushes come to.
 #[derive(Debug, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     pub pushes: u64,
     /// How many are in which state, of those that there are.
     pub states: Vec<(PushState, u64)>,
@@ -188,7 +188,7 @@ pub struct Summary {
 
 /// The sum of pushes, counted page by page.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     states: BTreeMap<&'static str, u64>,
     /// How often each lateness was seen, in milliseconds; in full seconds where it is long.
     late: BTreeMap<i64, u64>,
@@ -197,7 +197,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds a page.
-    pub fn count(&mut self, page: &Table) {
+    pub(crate) fn count(&mut self, page: &Table) {
         self.lines += page.rows.len() as u64;
         for row in rows(page) {
             if let Some(state) = PushState::parse(&row.text("state")) {
@@ -211,7 +211,7 @@ impl Tally {
     }
 
     /// What was counted.
-    pub fn summary(&self) -> Summary {
+    pub(crate) fn summary(&self) -> Summary {
         let of = |state: PushState| self.states.get(state.as_str()).map(|count| (state, *count));
         Summary {
             pushes: self.lines,

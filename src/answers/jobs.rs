@@ -13,7 +13,7 @@ use crate::store::{Definition, Filter, History, StoreError, Table, View};
 /// # Errors
 ///
 /// Those of the store.
-pub async fn jobs(store: &dyn History) -> Result<Table, StoreError> {
+pub(crate) async fn jobs(store: &dyn History) -> Result<Table, StoreError> {
     store.view(View::JobOverview, &Filter::default()).await
 }
 
@@ -22,7 +22,7 @@ pub async fn jobs(store: &dyn History) -> Result<Table, StoreError> {
 /// # Errors
 ///
 /// When there is none of that name.
-pub async fn definition(store: &dyn History, name: &str) -> Result<Definition, Refusal> {
+pub(crate) async fn definition(store: &dyn History, name: &str) -> Result<Definition, Refusal> {
     Ok(store.definition(name).await?)
 }
 
@@ -31,7 +31,7 @@ pub async fn definition(store: &dyn History, name: &str) -> Result<Definition, R
 /// # Errors
 ///
 /// Also where it is a job of the files, with its place.
-pub async fn verb_job(
+pub(crate) async fn verb_job(
     store: &dyn History,
     name: &str,
     place: impl FnOnce() -> Option<String>,
@@ -49,7 +49,7 @@ pub async fn verb_job(
 
 /// Why nothing is known of a job: one that the files bring and that nobody has loaded yet is not called missing, and for a slip
 /// of the pen the job of the files is told that was probably meant.
-pub fn or_not_loaded(
+pub(crate) fn or_not_loaded(
     refusal: Refusal,
     job: &str,
     in_files: impl FnOnce() -> Vec<String>,
@@ -73,7 +73,7 @@ pub fn or_not_loaded(
 
 /// Leaves out jobs from elsewhere than `source` and, unless `all` are wanted, those that have come to their end by `now`.
 /// Returns how many of the latter.
-pub fn leave_out(jobs: &mut Table, source: Option<&str>, all: bool, now: UtcMs) -> usize {
+pub(crate) fn leave_out(jobs: &mut Table, source: Option<&str>, all: bool, now: UtcMs) -> usize {
     let keeps: Vec<(bool, bool)> = rows(jobs)
         .map(|row| {
             let wanted = source.is_none_or(|source| row.text("source") == source);
@@ -87,14 +87,14 @@ pub fn leave_out(jobs: &mut Table, source: Option<&str>, all: bool, now: UtcMs) 
 }
 
 /// How much a person should mind a state: the less, the later in a list.
-pub fn trouble(state: &str) -> usize {
+pub(crate) fn trouble(state: &str) -> usize {
     const WORST_FIRST: [&str; 8] =
         ["failed", "unknown", "expired", "cancelled", "retrying", "sending", "pending", "sent"];
     WORST_FIRST.iter().position(|word| *word == state).unwrap_or(WORST_FIRST.len())
 }
 
 /// One job.
-pub struct JobLine<'a> {
+pub(crate) struct JobLine<'a> {
     pub job: Cow<'a, str>,
     pub schedule: Cow<'a, str>,
     pub timezone: Cow<'a, str>,
@@ -109,7 +109,7 @@ pub struct JobLine<'a> {
 }
 
 impl<'a> JobLine<'a> {
-    pub fn all(jobs: &'a Table) -> impl Iterator<Item = JobLine<'a>> {
+    pub(crate) fn all(jobs: &'a Table) -> impl Iterator<Item = JobLine<'a>> {
         rows(jobs).map(JobLine::of)
     }
 
@@ -137,7 +137,7 @@ fn worst_first(states: &str) -> String {
 }
 
 /// How the instants of these jobs are shown.
-pub fn instants(utc: bool, jobs: &Table) -> Instants {
+pub(crate) fn instants(utc: bool, jobs: &Table) -> Instants {
     fn both(line: JobLine<'_>) -> [(Option<UtcMs>, Option<Cow<'_, str>>); 2] {
         [line.next_due_at, line.last_due_at].map(|at| (at, Some(line.timezone.clone())))
     }

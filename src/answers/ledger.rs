@@ -18,7 +18,7 @@ const ROWS: u64 = 10_000;
 const LOOKS: usize = 3;
 
 /// The time that is looked at, and by which rules of the zones.
-pub struct Audit {
+pub(crate) struct Audit {
     pub from: Option<UtcMs>,
     pub until: UtcMs,
     pub zone_version: String,
@@ -26,7 +26,7 @@ pub struct Audit {
 
 /// What all jobs come to.
 #[derive(Debug, Serialize)]
-pub struct Audited {
+pub(crate) struct Audited {
     pub balanced: bool,
     pub from: Option<UtcMs>,
     pub until: UtcMs,
@@ -42,7 +42,7 @@ pub struct Audited {
 
 /// A job that is not as it should be.
 #[derive(Debug, Serialize)]
-pub struct Wrong {
+pub(crate) struct Wrong {
     pub job: String,
     /// That of its newest revision.
     #[serde(skip)]
@@ -53,7 +53,7 @@ pub struct Wrong {
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Balance(Balance),
     /// Its schedules cannot be read or evaluated any more.
     Unclear {
@@ -63,7 +63,7 @@ pub enum Verdict {
 
 /// What became of all ids of one kind.
 #[derive(Debug, Serialize)]
-pub struct Ids {
+pub(crate) struct Ids {
     #[serde(flatten)]
     pub ids: LedgerIds,
     /// Below zero where there are rows that no id accounts for.
@@ -72,7 +72,7 @@ pub struct Ids {
 
 impl Audited {
     /// The kinds of which not every id is accounted for.
-    pub fn uneven_ids(&self) -> impl Iterator<Item = &Ids> {
+    pub(crate) fn uneven_ids(&self) -> impl Iterator<Item = &Ids> {
         self.ids.iter().filter(|ids| ids.missing != 0)
     }
 
@@ -92,7 +92,7 @@ impl Audited {
 /// # Errors
 ///
 /// When nothing is known of the one job.
-pub async fn check(
+pub(crate) async fn check(
     store: &dyn History,
     only: Option<&str>,
     audit: &Audit,

@@ -1,25 +1,25 @@
 //! Questions about jobs, pushes and accounts, and their answers as types: for the command line, and for whatever else
 //! shows them. Nothing here knows a terminal or HTML.
 
-pub mod accounts;
-pub mod backfill;
-pub mod calendar;
-pub mod check;
-pub mod contacts;
-pub mod explain;
-pub mod follow;
-pub mod history;
-pub mod jobs;
-pub mod ledger;
-pub mod names;
-pub mod next;
-pub mod refusal;
-pub mod rows;
-pub mod show;
-pub mod status;
-pub mod when;
-pub mod which;
-pub mod words;
+pub(crate) mod accounts;
+pub(crate) mod backfill;
+pub(crate) mod calendar;
+pub(crate) mod check;
+pub(crate) mod contacts;
+pub(crate) mod explain;
+pub(crate) mod follow;
+pub(crate) mod history;
+pub(crate) mod jobs;
+pub(crate) mod ledger;
+pub(crate) mod names;
+pub(crate) mod next;
+pub(crate) mod refusal;
+pub(crate) mod rows;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod when;
+pub(crate) mod which;
+pub(crate) mod words;
 
 /// What can be asked.
-pub use crate::store::History as Asked;
+pub(crate) use crate::store::History as Asked;

@@ -23,7 +23,7 @@ enum Named {
 ///
 /// # Errors
 /// With a near match, where there is one; those of the store.
-pub async fn refuse_unknown(
+pub(crate) async fn refuse_unknown(
     store: &dyn History,
     filter: &Filter,
     files: impl FnOnce() -> Option<Config>,
@@ -58,7 +58,7 @@ pub async fn refuse_unknown(
 }
 
 /// That there is no job of that name, and which one was probably meant.
-pub fn no_job<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Refusal {
+pub(crate) fn no_job<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Refusal {
     let hint = did_you_mean(name, known).unwrap_or_else(|| "`pushcron jobs` lists them".to_owned());
     Refusal::new(Kind::NotFound, format!("there is no job '{name}'; {hint}"))
 }

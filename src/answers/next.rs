@@ -23,10 +23,10 @@ const MOST_OF_A_JOB: usize = 5;
 const OF_ONE_JOB: usize = 10;
 
 /// The names of paused jobs; None where they cannot be told.
-pub type Paused = Option<HashSet<String>>;
+pub(crate) type Paused = Option<HashSet<String>>;
 
 /// One line of the calendar.
-pub struct Fire<'a> {
+pub(crate) struct Fire<'a> {
     pub at: UtcMs,
     pub job: &'a Job,
     pub notes: Vec<Note>,
@@ -34,7 +34,7 @@ pub struct Fire<'a> {
 
 /// What is to be known of an instant beside its hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub(crate) enum Note {
     /// Its time does not exist on that day, and the job leaves it out.
     SkippedInGap,
     /// What summer time makes of it.
@@ -58,7 +58,7 @@ impl fmt::Display for Note {
 
 /// Has the jobs that fire so often and no more end with the last instant at which they can, as far as that is known: `counted`
 /// says how often each has fired. What will be skipped or missed until then is not known.
-pub fn bring_to_their_ends(jobs: &mut [Job], counted: &HashMap<String, u64>, now: UtcMs) -> Result<(), Refusal> {
+pub(crate) fn bring_to_their_ends(jobs: &mut [Job], counted: &HashMap<String, u64>, now: UtcMs) -> Result<(), Refusal> {
     let mut cache = ScheduleCache::default();
     for job in jobs {
         let Some(max) = job.max_fires() else { continue };
@@ -79,7 +79,7 @@ pub fn bring_to_their_ends(jobs: &mut [Job], counted: &HashMap<String, u64>, now
 
 /// What the database alone knows of jobs.
 #[derive(Debug, Default)]
-pub struct KnownOfJobs {
+pub(crate) struct KnownOfJobs {
     /// Those that verbs made.
     pub by_verbs: Vec<Job>,
     /// The one that was asked for, which may have come to its end.
@@ -94,7 +94,7 @@ pub struct KnownOfJobs {
 /// # Errors
 ///
 /// Those of the store.
-pub async fn known(store: &dyn History, asked: Option<&str>) -> Result<KnownOfJobs, StoreError> {
+pub(crate) async fn known(store: &dyn History, asked: Option<&str>) -> Result<KnownOfJobs, StoreError> {
     let asked = match asked {
         // Of one that the database does not know the files may.
         Some(name) => store.definition(name).await.ok().map(|found| found.job),
@@ -110,7 +110,7 @@ pub async fn known(store: &dyn History, asked: Option<&str>) -> Result<KnownOfJo
 /// # Errors
 ///
 /// With a near match, when there is no such job; when a schedule cannot be evaluated.
-pub fn coming<'a>(
+pub(crate) fn coming<'a>(
     jobs: &'a [Job],
     only: Option<&str>,
     number: Option<usize>,
@@ -124,14 +124,14 @@ pub fn coming<'a>(
 }
 
 /// More fires of a stretch than this are a slip.
-pub const MOST_BETWEEN: usize = 100_000;
+pub(crate) const MOST_BETWEEN: usize = 100_000;
 
 /// Every fire in `from..until` of the job `only`, even if it is disabled, else of all that are enabled.
 ///
 /// # Errors
 ///
 /// As [`coming`]; and when there are more than [`MOST_BETWEEN`], or the stretch ends before it begins.
-pub fn between<'a>(
+pub(crate) fn between<'a>(
     jobs: &'a [Job],
     only: Option<&str>,
     (from, until): (UtcMs, UtcMs),
@@ -162,7 +162,7 @@ pub fn between<'a>(
 /// # Errors
 ///
 /// In words, where a time is none.
-pub fn stretch(
+pub(crate) fn stretch(
     jobs: &[Job],
     only: Option<&str>,
     zone: &str,
@@ -257,18 +257,18 @@ fn shown_after(schedule: &CompiledSchedule, after: UtcMs) -> Option<UtcMs> {
 }
 
 /// All that is to be known of a fire, where there is something.
-pub fn in_words(notes: &[Note]) -> Option<String> {
+pub(crate) fn in_words(notes: &[Note]) -> Option<String> {
     notes.iter().map(ToString::to_string).reduce(|a, b| format!("{a}; {b}"))
 }
 
 /// `qq group:123456`, and how many more.
-pub fn targets(job: &Job) -> String {
+pub(crate) fn targets(job: &Job) -> String {
     let first = job.push.first().map(|push| format!("{} {}", push.im, push.target)).unwrap_or_default();
     if job.push.len() > 1 { format!("{first} +{}", job.push.len() - 1) } else { first }
 }
 
 /// The fires as a table for programs.
-pub fn as_table(fires: &[Fire], paused: &Paused) -> Table {
+pub(crate) fn as_table(fires: &[Fire], paused: &Paused) -> Table {
     let columns = ["job", "due_at", "timezone", "local", "schedule", "enabled", "paused", "note"];
     let row = |fire: &Fire| -> Vec<Value> {
         let Job { name, timezone, schedule, enabled, .. } = fire.job;

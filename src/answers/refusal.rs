@@ -25,7 +25,7 @@ pub enum Kind {
 /// Why something was not done, and the sentence that says so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
-pub struct Refusal {
+pub(crate) struct Refusal {
     pub kind: Kind,
     text: String,
     /// Those of the files, each with its place, where they are what stands in the way.
@@ -33,17 +33,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(kind: Kind, text: impl Into<String>) -> Refusal {
+    pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Refusal {
         Refusal { kind, text: text.into(), problems: Vec::new() }
     }
 
     /// In other words, with the same problems.
-    pub fn instead_of(self, text: &str) -> Refusal {
+    pub(crate) fn instead_of(self, text: &str) -> Refusal {
         Refusal { text: text.to_owned(), ..self }
     }
 
     /// An error with its causes.
-    pub fn of(kind: Kind, error: &(dyn Error + 'static)) -> Refusal {
+    pub(crate) fn of(kind: Kind, error: &(dyn Error + 'static)) -> Refusal {
         Refusal::new(kind, with_causes(error))
     }
 }
@@ -78,7 +78,7 @@ impl From<StoreError> for Refusal {
 }
 
 /// The text of an error, and of its causes where it does not end in theirs already.
-pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |&error| error.source()).map(ToString::to_string) {
         if !text.ends_with(&cause) {

@@ -8,35 +8,35 @@ use serde_json::Value;
 
 use super::when;
 use crate::domain::UtcMs;
-pub use crate::store::Table;
+pub(crate) use crate::store::Table;
 
 /// One row under its column names. A column that the view has not is like NULL.
 #[derive(Clone, Copy)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     columns: &'a [String],
     values: &'a [Value],
 }
 
 /// The rows of a view.
-pub fn rows(table: &Table) -> impl DoubleEndedIterator<Item = Row<'_>> {
+pub(crate) fn rows(table: &Table) -> impl DoubleEndedIterator<Item = Row<'_>> {
     table.rows.iter().map(|values| Row { columns: &table.columns, values })
 }
 
 impl<'a> Row<'a> {
-    pub fn get(&self, column: &str) -> &'a Value {
+    pub(crate) fn get(&self, column: &str) -> &'a Value {
         let index = self.columns.iter().position(|name| name == column);
         index.and_then(|index| self.values.get(index)).unwrap_or(&Value::Null)
     }
 
-    pub fn text(&self, column: &str) -> Cow<'a, str> {
+    pub(crate) fn text(&self, column: &str) -> Cow<'a, str> {
         plain(self.get(column))
     }
 
-    pub fn int(&self, column: &str) -> Option<i64> {
+    pub(crate) fn int(&self, column: &str) -> Option<i64> {
         self.get(column).as_i64()
     }
 
-    pub fn instant(&self, column: &str) -> Option<UtcMs> {
+    pub(crate) fn instant(&self, column: &str) -> Option<UtcMs> {
         self.get(column).as_str()?.parse().ok()
     }
 }
@@ -49,7 +49,7 @@ impl Serialize for Row<'_> {
 }
 
 /// How the instants of a table are shown: each in its job's zone, with no more detail than the table needs.
-pub struct Instants {
+pub(crate) struct Instants {
     utc: bool,
     /// For rows that belong to no job.
     fallback: String,
@@ -62,7 +62,7 @@ pub struct Instants {
 
 impl Instants {
     /// `all` are the instants to come, each with the zone of its job; in UTC whatever that is, where `utc`.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         utc: bool,
         fallback: &str,
         all: impl IntoIterator<Item = (Option<UtcMs>, Option<Cow<'a, str>>)>,
@@ -98,25 +98,25 @@ impl Instants {
     }
 
     /// Rows still to come (`--follow`) may need seconds.
-    pub fn with_seconds(self) -> Instants {
+    pub(crate) fn with_seconds(self) -> Instants {
         Instants { with_seconds: true, ..self }
     }
 
     /// An instant by the clock of its job; nothing where there is none.
-    pub fn shown(&self, at: Option<UtcMs>, zone: Option<&str>) -> String {
+    pub(crate) fn shown(&self, at: Option<UtcMs>, zone: Option<&str>) -> String {
         let Some(at) = at else { return String::new() };
         let zone: TimeZone = when::zone(self.zone_of(zone));
         when::shown(at, &zone, self.with_seconds, self.with_offset)
     }
 
     /// `times in Asia/Shanghai`, where one zone holds for all.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         if self.with_offset { "times each in its job's zone".to_owned() } else { format!("times in {}", self.zone) }
     }
 }
 
 /// A value as text: a string as it is, nothing for null, JSON for the rest.
-pub fn plain(value: &Value) -> Cow<'_, str> {
+pub(crate) fn plain(value: &Value) -> Cow<'_, str> {
     match value {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text),

@@ -3,26 +3,26 @@
 use super::refusal::{Kind, Refusal};
 use crate::domain::{PushState, Reason, UtcMs};
 use crate::store::History;
-pub use crate::store::{PushRecord, PushStory};
+pub(crate) use crate::store::{PushRecord, PushStory};
 
 /// The push of that id with all that hangs on it.
 ///
 /// # Errors
 ///
 /// When there is none.
-pub async fn push(store: &dyn History, push_id: i64) -> Result<PushStory, Refusal> {
+pub(crate) async fn push(store: &dyn History, push_id: i64) -> Result<PushStory, Refusal> {
     let missing = || format!("there is no push {push_id}; `pushcron history` lists them");
     store.push_story(push_id).await?.ok_or_else(|| Refusal::new(Kind::NotFound, missing()))
 }
 
 /// The push itself, of a story that has one.
-pub fn record(story: &PushStory) -> Option<&PushRecord> {
+pub(crate) fn record(story: &PushStory) -> Option<&PushRecord> {
     story.fire.pushes.first()
 }
 
 /// What a person can do about a push, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Advice {
+pub(crate) enum Advice {
     /// It is over, and well.
     Nothing,
     /// Look at the chat first: a repetition might arrive as a second one.
@@ -34,7 +34,7 @@ pub enum Advice {
 }
 
 /// What can be done about a push in this state. A repetition is never advised where the message may be there already.
-pub fn advice(state: PushState, perhaps_sent: bool) -> Advice {
+pub(crate) fn advice(state: PushState, perhaps_sent: bool) -> Advice {
     match state {
         PushState::Sent => Advice::Nothing,
         PushState::Unknown => Advice::LookFirst,
@@ -45,7 +45,7 @@ pub fn advice(state: PushState, perhaps_sent: bool) -> Advice {
 }
 
 /// Whether a push has this reason because of how the accounts of its im were.
-pub fn is_about_accounts(reason: &str) -> bool {
+pub(crate) fn is_about_accounts(reason: &str) -> bool {
     let reasons = [
         Reason::NoSender,
         Reason::AccountOffline,
@@ -58,11 +58,11 @@ pub fn is_about_accounts(reason: &str) -> bool {
 }
 
 /// Whether an attempt ended without a word on whether it arrived.
-pub fn perhaps_sent(push: &PushRecord) -> bool {
+pub(crate) fn perhaps_sent(push: &PushRecord) -> bool {
     push.attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("unknown"))
 }
 
 /// The instant up to which a push is tried, while it is open.
-pub fn given_up_at(push: &PushRecord) -> Option<UtcMs> {
+pub(crate) fn given_up_at(push: &PushRecord) -> Option<UtcMs> {
     (!push.state.is_final()).then_some(push.expires_at)
 }

@@ -18,7 +18,7 @@ const LATELY: Duration = Duration::from_secs(86_400);
 
 /// How things stand.
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub(crate) struct Status {
     pub at: UtcMs,
     pub daemon: Daemon,
     /// What became of the files when a daemon read them last; None where none of this release has.
@@ -29,7 +29,7 @@ pub struct Status {
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     pub state: Life,
     /// Who holds the database, as it says itself: a daemon, or a push by hand.
     pub holder: Option<String>,
@@ -42,7 +42,7 @@ pub struct Daemon {
 /// Whether a daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Life {
+pub(crate) enum Life {
     Running,
     /// It is there, and has not been seen making its rounds for some minutes, or cannot write to the database.
     Stuck,
@@ -56,7 +56,7 @@ pub enum Life {
 
 /// An account that cannot send now.
 #[derive(Debug, Serialize)]
-pub struct Down {
+pub(crate) struct Down {
     pub account: String,
     pub im: String,
     pub online: Option<bool>,
@@ -70,7 +70,7 @@ impl Status {
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn read(store: &dyn Backend, holder: Option<Holder>, now: UtcMs) -> Result<Status, StoreError> {
+    pub(crate) async fn read(store: &dyn Backend, holder: Option<Holder>, now: UtcMs) -> Result<Status, StoreError> {
         let notes = store.load_state("").await?;
         let known = accounts::known(store).await?;
         let is_down = |line: &AccountLine<'_>| line.online == Some(false) || line.sendable == Some(false);
@@ -92,17 +92,17 @@ impl Status {
 
     /// Whether a daemon runs and does its work: what a health check asks. An account that is down is no reason to start
     /// it again.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.daemon.state == Life::Running
     }
 
     /// Whether nothing waits for a person either.
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         self.is_alive() && self.runs_its_files() && self.situation.unknown == 0 && self.accounts_down.is_empty()
     }
 
     /// Whether what runs is what the files said when they were read last.
-    pub fn runs_its_files(&self) -> bool {
+    pub(crate) fn runs_its_files(&self) -> bool {
         self.last_reload.as_ref().is_none_or(|last| last.outcome == ReloadOutcome::Loaded)
     }
 }

@@ -8,12 +8,12 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde::Serialize;
 
-pub use self::spoken::Lean;
+pub(crate) use self::spoken::Lean;
 use self::spoken::{DAY_MS, clock};
 use crate::domain::UtcMs;
 
 /// `2026-01-01 09:00` in `zone`; with the offset where `with_offset`, or where the clock shows that time twice.
-pub fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset: bool) -> String {
+pub(crate) fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset: bool) -> String {
     let zoned = at.to_jiff().to_zoned(zone.clone());
     let twice = matches!(zone.to_ambiguous_timestamp(zoned.datetime()).offset(), AmbiguousOffset::Fold { .. });
     let clock = if with_seconds { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M" };
@@ -22,13 +22,13 @@ pub fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset: bool) 
 }
 
 /// The zone of that name; UTC for one that the system no longer knows, since a row must be shown all the same.
-pub fn zone(name: &str) -> TimeZone {
+pub(crate) fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
 /// A stretch of time that a person named by its beginning: `09:00` is a whole minute, `09:00:30` a second.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stretch {
+pub(crate) struct Stretch {
     pub from: UtcMs,
     /// Exclusive.
     pub until: UtcMs,
@@ -40,7 +40,7 @@ pub struct Stretch {
 /// What the clocks of a zone do at a time that a person named.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "clock", rename_all = "snake_case")]
-pub enum ClockNote {
+pub(crate) enum ClockNote {
     /// They show it twice.
     Twice { time: String, date: String },
     /// They never show it.
@@ -62,7 +62,7 @@ impl fmt::Display for ClockNote {
 /// # Errors
 ///
 /// In words, when it is none of these.
-pub fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+pub(crate) fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
     parse_leaning(text, zone, now, Lean::Today)
 }
 
@@ -71,7 +71,7 @@ pub fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String>
 /// # Errors
 ///
 /// As [`parse`].
-pub fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+pub(crate) fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
     parse_leaning(text, zone, now, Lean::Past)
 }
 
@@ -80,7 +80,7 @@ pub fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> 
 /// # Errors
 ///
 /// As [`parse`].
-pub fn past_end(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
+pub(crate) fn past_end(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
     let stretch = past(text, zone, now)?;
     let is_ago = duration(text.trim().strip_suffix("ago").unwrap_or(text).trim()).is_some();
     Ok(if is_ago { stretch.from } else { UtcMs(stretch.until.0 - 1) })
@@ -91,7 +91,7 @@ pub fn past_end(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String
 /// # Errors
 ///
 /// As [`parse`].
-pub fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean) -> Result<Stretch, String> {
+pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean) -> Result<Stretch, String> {
     let text = text.trim();
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let at = UtcMs::from(at);
@@ -120,7 +120,7 @@ pub fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean) -> Res
 /// # Errors
 ///
 /// In words, when it is no time, or past.
-pub fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
+pub(crate) fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
     let text = text.trim();
     let expected = || format!("expected a time such as 14:30, 2026-12-24T18:00 or 2026-12-24T10:00:00Z, got '{text}'");
     if !text.contains(':') {
@@ -185,7 +185,7 @@ fn by_the_clock(civil: DateTime, len_ms: i64, zone: &TimeZone) -> Option<Stretch
 }
 
 /// `90m`, `7d`, `1h30m`: whole numbers with a unit.
-pub fn duration(text: &str) -> Option<std::time::Duration> {
+pub(crate) fn duration(text: &str) -> Option<std::time::Duration> {
     let mut rest = text;
     let mut total: u64 = 0;
     while !rest.is_empty() {

@@ -9,7 +9,7 @@ use crate::store::{Filter, History, Revision, View};
 
 /// What was said of them. What was left out filters nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Words {
+pub(crate) struct Words {
     pub job: Option<String>,
     pub im: Option<String>,
     pub account: Option<String>,
@@ -24,7 +24,7 @@ pub struct Words {
 
 /// Those pushes.
 #[derive(Clone, Debug)]
-pub struct Which {
+pub(crate) struct Which {
     /// Without a limit.
     pub filter: Filter,
     /// What summer time makes of a time that was named.
@@ -34,7 +34,7 @@ pub struct Which {
 
 impl Words {
     /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let texts = [&self.job, &self.im, &self.account, &self.target, &self.at, &self.since, &self.until];
         texts.iter().all(|said| said.is_none()) && self.states.is_empty()
     }
@@ -44,7 +44,7 @@ impl Words {
     /// # Errors
     ///
     /// Where a time is none.
-    pub async fn read(self, store: &dyn History, zone: &str, now: UtcMs) -> Result<Which, Refusal> {
+    pub(crate) async fn read(self, store: &dyn History, zone: &str, now: UtcMs) -> Result<Which, Refusal> {
         let newest = match &self.job {
             Some(job) => store.revisions(job).await?.pop(),
             None => None,
@@ -85,7 +85,7 @@ fn targets(word: &str) -> Vec<String> {
 
 impl Which {
     /// The time that is meant, where it has both ends.
-    pub fn stretch(&self) -> Option<Stretch> {
+    pub(crate) fn stretch(&self) -> Option<Stretch> {
         let (from, until) = self.filter.since.zip(self.filter.until)?;
         Some(Stretch { from, until: UtcMs(until.0 + 1), note: None })
     }
@@ -95,7 +95,7 @@ impl Which {
     /// # Errors
     ///
     /// With a near match, as [`refuse_unknown`].
-    pub async fn refuse_unknown(
+    pub(crate) async fn refuse_unknown(
         &self,
         store: &dyn History,
         files: impl FnOnce() -> Option<Config>,

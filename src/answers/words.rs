@@ -3,12 +3,12 @@
 use crate::domain::Rule;
 
 /// `1 job`, `2 jobs`.
-pub fn counted(count: usize, noun: &str) -> String {
+pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// `41ms`, `1.2s`, `5m`, `3h`, `2d`: as short as a table wants it.
-pub fn brief_ms(ms: i64) -> String {
+pub(crate) fn brief_ms(ms: i64) -> String {
     match ms {
         ..1_000 => format!("{ms}ms"),
         1_000..100_000 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
@@ -19,7 +19,7 @@ pub fn brief_ms(ms: i64) -> String {
 }
 
 /// Why an account was chosen.
-pub fn rule_in_words(rule: Rule) -> &'static str {
+pub(crate) fn rule_in_words(rule: Rule) -> &'static str {
     match rule {
         Rule::Explicit => "the push names it",
         Rule::MessageAccount => "it received the chat's message",

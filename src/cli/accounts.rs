@@ -24,7 +24,7 @@ use crate::domain::escaped;
 With --probe the exit code is 1 where an account is down that jobs go by.
 
 JSON and CSV have the columns of the view account_overview.")]
-pub struct Accounts {
+pub(super) struct Accounts {
     /// Ask each account's platform now
     #[arg(long)]
     probe: bool,
@@ -33,7 +33,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let (table, down) = if self.probe { probed(context)? } else { (known(context)?, Vec::new()) };
         let mut out = io::stdout().lock();
         if self.show.for_programs() {

@@ -23,7 +23,7 @@ use crate::domain::escaped;
   pushcron add -f jobs.d/more.yaml    jobs in a file as the daemon's, taken once
 
 A daemon that runs takes it up within a second. The job survives restarts, and a reload of the files leaves it alone.")]
-pub struct Add {
+pub(super) struct Add {
     /// What the job is called
     #[arg(required_unless_present = "definition", conflicts_with = "definition")]
     name: Option<String>,
@@ -35,7 +35,7 @@ pub struct Add {
 }
 
 impl Add {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let files = context.files();
         let proposal = match (&self.name, &self.definition) {
             (_, Some(_)) if !self.words.is_empty() => {
@@ -64,7 +64,7 @@ impl Add {
 }
 
 /// What is doubtful of jobs that are to be. Of a file it is told with its place.
-pub fn tell_doubts(proposal: &Proposal) {
+pub(super) fn tell_doubts(proposal: &Proposal) {
     for doubt in &proposal.doubts {
         let told = if doubt.file == COMMAND_LINE { doubt.message.clone() } else { doubt.to_string() };
         let _ = writeln!(io::stderr(), "{}", escaped(&told));
@@ -76,7 +76,7 @@ pub fn tell_doubts(proposal: &Proposal) {
 /// # Errors
 ///
 /// When it cannot be told whether a daemon runs.
-pub fn tell(context: &Context, done: &Done) -> Result<Exit, Failure> {
+pub(super) fn tell(context: &Context, done: &Done) -> Result<Exit, Failure> {
     say(in_words(done));
     if !context.daemon_runs()? {
         writeln!(io::stderr(), "pushcron: no daemon runs on this database; one that starts will fire")?;

@@ -10,7 +10,7 @@ use crate::logging;
 
 /// What every verb understands, before or after its name.
 #[derive(Clone, Debug, Args)]
-pub struct Global {
+pub(super) struct Global {
     /// A YAML file or a directory of them; may be repeated [default: $PUSHCRON_CONFIG, else /etc/pushcron]
     #[arg(short, long, global = true, value_name = "PATH", value_hint = ValueHint::AnyPath, help_heading = "Everywhere")]
     pub config: Vec<PathBuf>,
@@ -34,7 +34,7 @@ fn log_format() -> impl TypedValueParser<Value = logging::Format> {
 
 /// How rows are shown.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub struct Show {
+pub(super) struct Show {
     /// A JSON array of objects, with the columns of the database's view
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
@@ -51,12 +51,12 @@ pub struct Show {
 
 impl Show {
     /// Whether a program reads the rows.
-    pub fn for_programs(self) -> bool {
+    pub(super) fn for_programs(self) -> bool {
         self.json || self.csv
     }
 
     /// The place where a table for people goes.
-    pub fn screen(self) -> Screen {
+    pub(super) fn screen(self) -> Screen {
         let screen = Screen::of_stdout();
         if self.wide { screen.without_bounds() } else { screen }
     }

@@ -25,7 +25,7 @@ const UNASKED: usize = 100;
   pushcron backfill report --from 2026-12-01 --again --gap 10s  those that fired in vain, too
 
 A second run does nothing: an instant is made up for once. The rows of the schedule stay as they are.")]
-pub struct Backfill {
+pub(super) struct Backfill {
     /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
@@ -60,7 +60,7 @@ fn gap(text: &str) -> Result<Duration, String> {
 }
 
 impl Backfill {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let found = definition(store, &self.job).await;
             let job = found.map_err(|refusal| context.of_job(&self.job, refusal))?.job;

@@ -15,14 +15,14 @@ use super::say::say;
 
 A plain `cp` of a database that is in use loses data. To restore, stop the daemon and put the copy in the database's
 place; pushes that the copy does not know to be sent are `unknown` then, and not repeated.")]
-pub struct Backup {
+pub(super) struct Backup {
     /// A file that does not exist yet; it gets mode 0600
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
 }
 
 impl Backup {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.reading_all(async |store| {
             say(in_words(&context.acts(store).back_up(&self.file).await?));
             Ok(Exit::Done)

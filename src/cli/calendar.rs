@@ -21,7 +21,7 @@ use crate::config::ForeignList;
   pushcron calendar show cn 2026
   pushcron calendar import 2027.json --name cn      a year of holiday-cn, beside the years that are there
   pushcron calendar import feed.ics --name sse --year 2027 --work-if '上班|补班'")]
-pub struct CalendarVerb {
+pub(super) struct CalendarVerb {
     #[command(subcommand)]
     act: Act,
 }
@@ -58,7 +58,7 @@ enum Act {
 }
 
 impl CalendarVerb {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         match &self.act {
             Act::Show { name, year, json } => show(context, name, *year, *json),
             Act::Import { file, name, year, work_if, past } => {

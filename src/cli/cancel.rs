@@ -17,7 +17,7 @@ use crate::domain::PushState;
   pushcron cancel --job daily-report --dry-run    what waits of it
 
 A push that is being sent at this moment cannot be cancelled.")]
-pub struct Cancel {
+pub(super) struct Cancel {
     /// Pushes that are pending or retrying
     #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::open_pushes))]
     pushes: Vec<i64>,
@@ -26,7 +26,7 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         self.many.refuse_nothing(&self.pushes)?;
         context.changing(async |store| {
             let states = vec![PushState::Pending, PushState::Retrying];

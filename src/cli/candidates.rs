@@ -19,7 +19,7 @@ use crate::logging;
 const MOST: u64 = 50;
 
 /// The jobs of the database, else those of the files.
-pub fn jobs() -> Vec<CompletionCandidate> {
+pub(super) fn jobs() -> Vec<CompletionCandidate> {
     let context = context_of_words();
     let stored = context.reading(async |store| Ok(answers::jobs::jobs(store).await?)).ok();
     if let Some(table) = stored.filter(|table| !table.rows.is_empty()) {
@@ -30,7 +30,7 @@ pub fn jobs() -> Vec<CompletionCandidate> {
 }
 
 /// The accounts of the files, else those of the database.
-pub fn accounts() -> Vec<CompletionCandidate> {
+pub(super) fn accounts() -> Vec<CompletionCandidate> {
     let context = context_of_words();
     match context.config_to_look_at() {
         Ok(config) => {
@@ -46,7 +46,7 @@ pub fn accounts() -> Vec<CompletionCandidate> {
 }
 
 /// The ims that accounts of the files serve, else those of the database, each with its accounts.
-pub fn ims() -> Vec<CompletionCandidate> {
+pub(super) fn ims() -> Vec<CompletionCandidate> {
     let context = context_of_words();
     let pairs: Vec<(String, String)> = match context.config_to_look_at() {
         Ok(config) => config.accounts.into_iter().map(|account| (account.im, account.id)).collect(),
@@ -66,12 +66,12 @@ pub fn ims() -> Vec<CompletionCandidate> {
     ims.into_iter().map(told).collect()
 }
 
-pub fn open_pushes() -> Vec<CompletionCandidate> {
+pub(super) fn open_pushes() -> Vec<CompletionCandidate> {
     pushes(Pushes::Open, |_| true)
 }
 
 /// Unknown pushes, and what may have become of them.
-pub fn resolvable() -> Vec<CompletionCandidate> {
+pub(super) fn resolvable() -> Vec<CompletionCandidate> {
     let mut all = pushes(Pushes::Unknown, |_| true);
     // What became of them is said behind them.
     if std::env::args().any(|word| word.parse::<i64>().is_ok()) {
@@ -80,12 +80,12 @@ pub fn resolvable() -> Vec<CompletionCandidate> {
     all
 }
 
-pub fn all_pushes() -> Vec<CompletionCandidate> {
+pub(super) fn all_pushes() -> Vec<CompletionCandidate> {
     pushes(Pushes::All, |_| true)
 }
 
 /// Pushes that ended otherwise than sent.
-pub fn ended_pushes() -> Vec<CompletionCandidate> {
+pub(super) fn ended_pushes() -> Vec<CompletionCandidate> {
     pushes(Pushes::All, |state| {
         PushState::parse(state).is_some_and(|state| state.is_final() && state != PushState::Sent)
     })

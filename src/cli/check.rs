@@ -19,14 +19,14 @@ use crate::domain::escaped;
   pushcron -c jobs.yaml check                 0: fine, 78: refused
   pushcron -c jobs.yaml check --json \\
     | jq -r '.errors[] | \"\\(.file):\\(.line): \\(.message)\"'")]
-pub struct Check {
+pub(super) struct Check {
     /// One JSON object: ok, errors and warnings (each with file, line, column), files, jobs, accounts
     #[arg(long)]
     json: bool,
 }
 
 impl Check {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let report = context.check()?;
         if self.json {
             say(render::pretty(&json!(report)));

@@ -19,14 +19,14 @@ const VARIABLE: &str = "PUSHCRON_COMPLETE";
   pushcron completions fish > ~/.config/fish/completions/pushcron.fish
 
 The script asks pushcron while you type, so that it knows your jobs, accounts and pushes.")]
-pub struct Completions {
+pub(super) struct Completions {
     /// The shell that is to complete
     #[arg(value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
     shell: String,
 }
 
 impl Completions {
-    pub fn act(&self, _context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, _context: &Context) -> Result<Exit, Failure> {
         let mut script = Vec::new();
         // The parser lets only names of these shells through.
         if let Some(shell) = Shells::builtins().completer(&self.shell) {
@@ -38,6 +38,6 @@ impl Completions {
 }
 
 /// Answers a shell that asks for completions, and ends; returns where none asks.
-pub fn answer_shell(command: fn() -> clap::Command) {
+pub(super) fn answer_shell(command: fn() -> clap::Command) {
     CompleteEnv::with_factory(command).var(VARIABLE).complete();
 }

@@ -27,23 +27,23 @@ use crate::store::{self, Access, Backend, History, Holder, SharedStore};
 /// Where the files are when nobody says otherwise.
 const SYSTEM_CONFIG: &str = "/etc/pushcron";
 
-pub struct Context {
+pub(super) struct Context {
     global: Global,
     pub clock: SharedClock,
 }
 
 impl Context {
-    pub fn new(global: Global, clock: SharedClock) -> Context {
+    pub(super) fn new(global: Global, clock: SharedClock) -> Context {
         Context { global, clock }
     }
 
-    pub fn now(&self) -> UtcMs {
+    pub(super) fn now(&self) -> UtcMs {
         self.clock.now()
     }
 
     /// The files and directories of the configuration: `-c`, else `$PUSHCRON_CONFIG`, else the system's directory.
     /// Empty where there is none of them: then the embedded example holds.
-    pub fn config_paths(&self) -> Vec<PathBuf> {
+    pub(super) fn config_paths(&self) -> Vec<PathBuf> {
         if !self.global.config.is_empty() {
             return self.global.config.clone();
         }
@@ -55,24 +55,24 @@ impl Context {
     }
 
     /// The whole configuration. Its warnings are told by `check` and `run`.
-    pub fn config(&self) -> Result<Config, ConfigErrors> {
+    pub(super) fn config(&self) -> Result<Config, ConfigErrors> {
         config::load(&self.config_paths(), &senders::specs(), &self.surroundings())
     }
 
     /// As [`Context::config`], but without accounts whose credentials only the service itself can see.
-    pub fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
+    pub(super) fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
         let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::load(&self.config_paths(), &senders::specs(), &around)
     }
 
     /// As [`Context::config_to_look_at`], of other files.
-    pub fn config_of(&self, path: &Path) -> Result<Config, ConfigErrors> {
+    pub(super) fn config_of(&self, path: &Path) -> Result<Config, ConfigErrors> {
         let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::load(&[path.to_owned()], &senders::specs(), &around)
     }
 
     /// The list of days of that name.
-    pub fn calendar(&self, name: &str) -> Result<Calendar, ConfigErrors> {
+    pub(super) fn calendar(&self, name: &str) -> Result<Calendar, ConfigErrors> {
         let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
         config::calendar(&self.config_paths(), name, &senders::specs(), &around)
     }
@@ -82,17 +82,17 @@ impl Context {
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn present(&self, store: &dyn History) -> Result<UtcMs, Failure> {
+    pub(super) async fn present(&self, store: &dyn History) -> Result<UtcMs, Failure> {
         Ok(store.simulated_until().await?.unwrap_or(self.now()))
     }
 
     /// The database that was named on the command line.
-    pub fn named_database(&self) -> Option<Database> {
+    pub(super) fn named_database(&self) -> Option<Database> {
         self.global.db.as_ref().map(Database::at)
     }
 
     /// The script of a simulation of these files.
-    pub fn scenario(&self, path: &Path, config: &Config) -> Result<Scenario, ConfigErrors> {
+    pub(super) fn scenario(&self, path: &Path, config: &Config) -> Result<Scenario, ConfigErrors> {
         config::scenario(path, config, &senders::specs(), &self.surroundings())
     }
 
@@ -102,7 +102,7 @@ impl Context {
     /// # Errors
     ///
     /// A problem of the pushes alone is one of the command line.
-    pub fn config_and_pushes(&self, pushes: &Value) -> Result<(Config, Vec<PushSpec>), Failure> {
+    pub(super) fn config_and_pushes(&self, pushes: &Value) -> Result<(Config, Vec<PushSpec>), Failure> {
         let text = literal(&pushes.to_string());
         let (config, mut pushes) =
             config::load_with_pushes(&self.config_paths(), &text, &senders::specs(), &self.surroundings())?;
@@ -118,7 +118,7 @@ impl Context {
     }
 
     /// The files by which jobs are judged that a verb makes.
-    pub fn files(&self) -> Files {
+    pub(super) fn files(&self) -> Files {
         Files { paths: self.config_paths(), now: self.now() }
     }
 
@@ -127,7 +127,7 @@ impl Context {
     /// # Errors
     ///
     /// When there is a database that cannot be read.
-    pub fn known_of_jobs(&self, asked: Option<&str>) -> Result<KnownOfJobs, Failure> {
+    pub(super) fn known_of_jobs(&self, asked: Option<&str>) -> Result<KnownOfJobs, Failure> {
         if !self.has_database()? {
             return Ok(KnownOfJobs::default());
         }
@@ -139,12 +139,12 @@ impl Context {
     }
 
     /// Whether nothing is to be said but what goes wrong.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         self.global.quiet > 0
     }
 
     /// What the daemon is told.
-    pub fn daemon_options(&self) -> Options {
+    pub(super) fn daemon_options(&self) -> Options {
         Options { config: self.config_paths(), database: self.global.db.clone() }
     }
 
@@ -153,7 +153,7 @@ impl Context {
     /// # Errors
     ///
     /// When the files do not tell, and `--db` does not either; when the path can mean no database.
-    pub fn whereabouts(&self) -> Result<DatabaseLocation, Failure> {
+    pub(super) fn whereabouts(&self) -> Result<DatabaseLocation, Failure> {
         let named = self.named_whereabouts()?;
         Ok(DatabaseLocation { database: store::real_name(&named.database)?, ..named })
     }
@@ -175,7 +175,7 @@ impl Context {
     /// # Errors
     ///
     /// As [`Context::whereabouts`].
-    pub fn daemon_runs(&self) -> Result<bool, Failure> {
+    pub(super) fn daemon_runs(&self) -> Result<bool, Failure> {
         Ok(self.holder()?.is_some_and(|holder| holder.is_daemon))
     }
 
@@ -184,7 +184,7 @@ impl Context {
     /// # Errors
     ///
     /// As [`Context::whereabouts`].
-    pub fn holder(&self) -> Result<Option<Holder>, Failure> {
+    pub(super) fn holder(&self) -> Result<Option<Holder>, Failure> {
         Ok(store::holder(&self.whereabouts()?.database))
     }
 
@@ -193,7 +193,7 @@ impl Context {
     /// # Errors
     ///
     /// Those of `work`, and when there is no database yet or it cannot be read.
-    pub fn reading<T>(&self, work: impl AsyncFnOnce(&dyn History) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn reading<T>(&self, work: impl AsyncFnOnce(&dyn History) -> Result<T, Failure>) -> Result<T, Failure> {
         self.with_store(Access::Read, async |store| work(store).await)
     }
 
@@ -202,7 +202,10 @@ impl Context {
     /// # Errors
     ///
     /// As [`Context::reading`].
-    pub fn reading_all<T>(&self, work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn reading_all<T>(
+        &self,
+        work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         self.with_store(Access::Read, work)
     }
 
@@ -211,7 +214,7 @@ impl Context {
     /// # Errors
     ///
     /// Those of `work`, and when there is no database yet or it cannot be written.
-    pub fn changing<T>(&self, work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn changing<T>(&self, work: impl AsyncFnOnce(&dyn Backend) -> Result<T, Failure>) -> Result<T, Failure> {
         self.with_store(Access::Write, work)
     }
 
@@ -238,12 +241,12 @@ impl Context {
     }
 
     /// What this person does to the database.
-    pub fn acts<'a>(&self, store: &'a dyn Backend) -> Acts<'a> {
+    pub(super) fn acts<'a>(&self, store: &'a dyn Backend) -> Acts<'a> {
         Acts::new(store, self.clock.clone(), self.actor())
     }
 
     /// This person.
-    pub fn actor(&self) -> Actor {
+    pub(super) fn actor(&self) -> Actor {
         Actor::CommandLine { uid: rustix::process::getuid().as_raw() }
     }
 
@@ -252,12 +255,12 @@ impl Context {
     /// # Errors
     ///
     /// As [`Context::whereabouts`].
-    pub fn has_database(&self) -> Result<bool, Failure> {
+    pub(super) fn has_database(&self) -> Result<bool, Failure> {
         Ok(store::exists(&self.whereabouts()?.database))
     }
 
     /// A refusal over this job, with what the files know where the database does not know the job.
-    pub fn of_job(&self, job: &str, refusal: Refusal) -> Refusal {
+    pub(super) fn of_job(&self, job: &str, refusal: Refusal) -> Refusal {
         let jobs = || self.config_to_look_at().map(|config| config.jobs).unwrap_or_default();
         let in_files = || jobs().into_iter().map(|job| job.name).collect();
         or_not_loaded(refusal, job, in_files, || self.daemon_runs().unwrap_or(false))
@@ -268,7 +271,7 @@ impl Context {
     /// # Errors
     ///
     /// When the system gives no certificates, or the database is there and cannot be read.
-    pub async fn environment(&self) -> Result<Environment, Failure> {
+    pub(super) async fn environment(&self) -> Result<Environment, Failure> {
         let database = self.whereabouts()?.database;
         let store = match store::exists(&database) {
             true => Some(store::open(&database, Access::Read, self.now()).await?),
@@ -282,7 +285,7 @@ impl Context {
     /// # Errors
     ///
     /// When the system gives no certificates.
-    pub fn check(&self) -> Result<Report, Failure> {
+    pub(super) fn check(&self) -> Result<Report, Failure> {
         let loaded = self.config_to_look_at();
         let unusable = match &loaded {
             // What only the senders themselves can judge, and `run` would refuse.
@@ -322,7 +325,7 @@ impl Context {
 
     /// What the senders of these accounts know of single contacts, in words. Nothing where the files cannot be read:
     /// what is shown beside it stands without.
-    pub fn contacts(&self, wanted: impl Fn(&Account) -> bool) -> Vec<Known> {
+    pub(super) fn contacts(&self, wanted: impl Fn(&Account) -> bool) -> Vec<Known> {
         let known = || {
             let config = self.config()?;
             self.block_on(async {
@@ -345,7 +348,7 @@ impl Context {
     /// # Errors
     ///
     /// Those of `work`, and when the system gives no thread.
-    pub fn block_on<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?.block_on(work)
     }

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
 /// Lets every option of the tree take them, so that no option can be forgotten.
-pub fn taken_as_values(command: Command) -> Command {
+pub(super) fn taken_as_values(command: Command) -> Command {
     command
         .mut_args(|arg| if !arg.is_positional() && takes_value(&arg) { arg.allow_hyphen_values(true) } else { arg })
         .mut_subcommands(taken_as_values)
@@ -15,7 +15,7 @@ pub fn taken_as_values(command: Command) -> Command {
 
 /// What the words say that an error of the parser does not.
 #[derive(Default)]
-pub struct Taken {
+pub(super) struct Taken {
     /// Values that may have been meant for an option, each with the option that took it.
     values: Vec<(String, String)>,
     /// What each place of the verb takes, as the parser names it and in words.
@@ -28,7 +28,7 @@ pub struct Taken {
 /// # Errors
 ///
 /// When an option stands in the place of a value.
-pub fn judge(command: &Command, words: &[OsString]) -> Result<Taken, clap::Error> {
+pub(super) fn judge(command: &Command, words: &[OsString]) -> Result<Taken, clap::Error> {
     let mut tree = command.clone();
     tree.build();
     let (mut verb, mut taken) = (&tree, Taken::default());
@@ -61,7 +61,7 @@ pub fn judge(command: &Command, words: &[OsString]) -> Result<Taken, clap::Error
 impl Taken {
     /// The parser's error, with what it cannot know: that a misspelt option went before as a value; and with what it
     /// does not say: what a missing word looks like.
-    pub fn told_with(&self, mut error: clap::Error) -> clap::Error {
+    pub(super) fn told_with(&self, mut error: clap::Error) -> clap::Error {
         let missing = match (error.kind(), error.get(ContextKind::InvalidArg)) {
             (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => missing.clone(),
             _ => Vec::new(),

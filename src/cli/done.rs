@@ -6,7 +6,7 @@ use crate::answers::words::counted;
 use crate::domain::{Schedule, escaped};
 
 /// `push 7 is due again`.
-pub fn in_words(done: &Done) -> String {
+pub(super) fn in_words(done: &Done) -> String {
     match done {
         Done::Fired { job, push_ids } if push_ids.is_empty() => {
             format!("{job} fired: a daemon makes its pushes, once it has their content and recipients")

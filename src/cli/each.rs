@@ -22,7 +22,7 @@ use crate::logging;
 const MANY: usize = 100;
 
 #[derive(Debug, Args)]
-pub struct Many {
+pub(super) struct Many {
     #[command(flatten)]
     which: WhichArgs,
     /// Only show which pushes are meant
@@ -40,7 +40,7 @@ impl Many {
     /// # Errors
     ///
     /// Where neither was said, or both; where there are very many.
-    pub async fn meant(
+    pub(super) async fn meant(
         &self,
         context: &Context,
         store: &dyn Asked,
@@ -75,7 +75,7 @@ impl Many {
     /// # Errors
     ///
     /// Where it was not, before any database is asked.
-    pub fn refuse_nothing(&self, named: &[i64]) -> Result<(), Failure> {
+    pub(super) fn refuse_nothing(&self, named: &[i64]) -> Result<(), Failure> {
         let problem = match (named.is_empty(), self.which.is_empty()) {
             (true, true) => "which pushes? name them, or say which with --job, --at, --since, --state and the others",
             (false, false) => "name pushes by their ids, or say which with --job, --at and the others, not both",
@@ -99,7 +99,7 @@ impl Many {
     }
 
     /// Whether a filter was used that does not name states.
-    pub fn takes_any_state(&self) -> bool {
+    pub(super) fn takes_any_state(&self) -> bool {
         !self.which.names_states()
     }
 }
@@ -109,7 +109,7 @@ impl Many {
 /// # Errors
 ///
 /// Those of the store.
-pub async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> Result<(Vec<i64>, bool), Failure> {
+pub(super) async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> Result<(Vec<i64>, bool), Failure> {
     let (mut kept, mut any) = (Vec::new(), false);
     for id in ids {
         let story = show::push(store, id).await?;
@@ -127,7 +127,7 @@ pub async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> Result<
 }
 
 /// Does it to each, tells of each, and returns those that it was done to with how that ends.
-pub async fn act(acts: &Acts<'_>, act: ToPush, ids: &[i64]) -> (Vec<i64>, Exit) {
+pub(super) async fn act(acts: &Acts<'_>, act: ToPush, ids: &[i64]) -> (Vec<i64>, Exit) {
     let mut exit = Exit::Done;
     let Each { done, refused, untried } = acts
         .each(act, ids, |done| match done {

@@ -17,7 +17,7 @@ use crate::answers::jobs::verb_job;
   pushcron edit stretch --text 'Get up, all of you'
 
 Only jobs that `add` made: those of the files are changed there.")]
-pub struct Edit {
+pub(super) struct Edit {
     /// The name of the job
     #[arg(value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
@@ -26,7 +26,7 @@ pub struct Edit {
 }
 
 impl Edit {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         if self.words.is_empty() {
             return Err(Failure::new(Exit::Usage, "what is to be changed? expected at least one option"));
         }

@@ -22,7 +22,7 @@ use crate::domain::escaped;
   pushcron explain daily-report 'sat 08:30'
   pushcron explain daily-report '2026-03-29 02:30'
   pushcron explain daily-report 2026-03-29T01:00:00Z --json")]
-pub struct Explain {
+pub(super) struct Explain {
     /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
@@ -37,7 +37,7 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let (now, explained) = context.reading(async |store| {
             let now = context.present(store).await?;
             let explained = Explanation::read(store, &self.job, &self.time, now).await;
@@ -70,7 +70,7 @@ fn wrapped(answer: &[String]) -> Vec<String> {
 }
 
 /// What is to be told of a job in a stretch of time, on as many lines as the screen needs.
-pub async fn told(
+pub(super) async fn told(
     context: &Context,
     store: &dyn Asked,
     job: &str,

@@ -16,14 +16,14 @@ use crate::config::written;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   pushcron export tea >> jobs.d/tea.yaml    a reload then takes the job over, and nothing of it fires twice")]
-pub struct Export {
+pub(super) struct Export {
     /// The name of the job
     #[arg(value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
 }
 
 impl Export {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let job = context.reading_all(async |store| {
             let found = definition(store, &self.job).await;
             let mut found = found.map_err(|refusal| context.of_job(&self.job, refusal))?;

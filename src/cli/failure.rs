@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
 
 /// Why a verb could not do its work.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     pub exit: Exit,
     /// Lines to be read before the one that says why: the problems of a configuration.
     detail: Vec<String>,
@@ -41,22 +41,22 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(exit: Exit, text: impl Into<String>) -> Failure {
+    pub(super) fn new(exit: Exit, text: impl Into<String>) -> Failure {
         Failure { exit, detail: Vec::new(), text: text.into() }
     }
 
     /// An error with its causes.
-    pub fn of(exit: Exit, error: &(dyn Error + 'static)) -> Failure {
+    pub(super) fn of(exit: Exit, error: &(dyn Error + 'static)) -> Failure {
         Failure::new(exit, with_causes(error))
     }
 
     /// Why, without the program's name.
-    pub fn why(&self) -> &str {
+    pub(super) fn why(&self) -> &str {
         &self.text
     }
 
     /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.
-    pub fn is_silent(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         self.exit == Exit::Done
     }
 }

@@ -23,7 +23,7 @@ use crate::domain::{Kind, Message, PushSpec};
   df -h | pushcron fire alert --text -
 
 A message takes the place of what the job says, in all of its pushes, for this fire; it goes out as it stands.")]
-pub struct Fire {
+pub(super) struct Fire {
     /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
@@ -35,7 +35,7 @@ pub struct Fire {
 }
 
 impl Fire {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let acts = context.acts(store);
             let since = context.now();

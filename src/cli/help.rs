@@ -3,13 +3,13 @@
 use clap::Command;
 
 /// What the narrowest terminal that people use shows in a line.
-pub const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 
 /// Where the comment of an example stands that has no room beside its command.
 const COMMENT: &str = "      # ";
 
 /// Gives every verb of the tree such a text, so that none can be forgotten.
-pub fn laid_out(command: Command) -> Command {
+pub(super) fn laid_out(command: Command) -> Command {
     let text = command.get_after_help().map(ToString::to_string).map(|text| after_help(&text));
     let command = if let Some(text) = text { command.after_help(text) } else { command };
     command.mut_subcommands(laid_out)
@@ -30,7 +30,7 @@ fn paragraph(text: &str) -> String {
     lines.join("\n")
 }
 
-pub fn is_of_examples(paragraph: &str) -> bool {
+pub(super) fn is_of_examples(paragraph: &str) -> bool {
     paragraph.starts_with("Example")
 }
 

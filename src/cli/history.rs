@@ -38,7 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 JSON and CSV have every row unless --limit says otherwise, oldest first, in the columns of the view push_history.
 Oldest is the lowest id; with --job, --at, --since or --until the earliest instant; with one --state the earliest end,
 for final states but sent.")]
-pub struct History {
+pub(super) struct History {
     #[command(flatten)]
     which: WhichArgs,
     /// Only what was not sent, or not yet, and instants that were missed; ends with 1 where there is any
@@ -55,7 +55,7 @@ pub struct History {
 }
 
 impl History {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let zone = context.whereabouts()?.timezone;
         context.reading(async |store| {
             let states = if self.not_sent { history::not_sent() } else { Vec::new() };

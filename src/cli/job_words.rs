@@ -17,7 +17,7 @@ use crate::domain::UtcMs;
 const ONE_SHOT_WITHIN: &str = "24h";
 
 #[derive(Debug, Args)]
-pub struct JobWords {
+pub(super) struct JobWords {
     /// Five fields, six with seconds first, or a macro such as @daily
     #[arg(long, group = "when", value_name = "FIELDS", help_heading = "When")]
     cron: Option<String>,
@@ -111,7 +111,7 @@ fn after(wait: Duration, now: UtcMs) -> Result<UtcMs, Failure> {
 
 impl JobWords {
     /// Whether anything was said.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         !self.says_when()
             && self.zone.is_none()
             && !self.says_of_pushes()
@@ -120,7 +120,7 @@ impl JobWords {
             && [&self.from, &self.until, &self.max].iter().all(|said| said.is_none())
     }
 
-    pub fn says_when(&self) -> bool {
+    pub(super) fn says_when(&self) -> bool {
         self.cron.is_some() || self.every.is_some() || self.at.is_some() || self.r#in.is_some() || self.on_demand
     }
 
@@ -138,7 +138,7 @@ impl JobWords {
     /// # Errors
     ///
     /// A time that is none, or past; a text that cannot be read.
-    pub fn put_into(&self, job: &mut Map<String, Value>, zone: &str, now: UtcMs) -> Result<(), Failure> {
+    pub(super) fn put_into(&self, job: &mut Map<String, Value>, zone: &str, now: UtcMs) -> Result<(), Failure> {
         let mut put = |key: &str, said: &Option<String>| {
             if let Some(text) = said {
                 job.insert(key.to_owned(), json!(plain(text)));

@@ -20,7 +20,7 @@ use crate::answers::words::counted;
   pushcron jobs --json | jq -r '.[] | select(.state == \"paused\") | .job'
 
 JSON and CSV have the columns of the view job_overview.")]
-pub struct Jobs {
+pub(super) struct Jobs {
     /// Only jobs of the files, or those that `add` made
     #[arg(long, value_parser = ["file", "verb"])]
     source: Option<String>,
@@ -32,7 +32,7 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let (mut table, now) =
             context.reading(async |store| Ok((answers::jobs::jobs(store).await?, context.present(store).await?)))?;
         let ended = answers::jobs::leave_out(&mut table, self.source.as_deref(), self.all, now);

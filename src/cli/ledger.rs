@@ -26,7 +26,7 @@ What the schedules called for is built anew, from every definition that a job ha
 and held against the table fires. Without a job, the ids that were ever given to fires and pushes are held against \
 the rows too: one that is neither there nor was taken back or pruned has vanished. Nothing is changed, and a daemon may \
 run meanwhile. The exit code is 0 where expected minus recorded is 0 for every job and no id has vanished, else 1.")]
-pub struct Ledger {
+pub(super) struct Ledger {
     /// Only this job, even if it left the files
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: Option<String>,
@@ -42,7 +42,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let zone = when::zone(&context.whereabouts()?.timezone);
         let tell = |wrong: &Wrong| {
             if !self.json {

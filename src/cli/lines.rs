@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// A paragraph in lines of at most `width` columns, broken between words; what stands between backticks is to be copied,
 /// and stays on one line where it fits on any.
-pub fn wrapped(paragraph: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(paragraph: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words(paragraph, width) {
         match lines.last_mut() {
@@ -28,7 +28,7 @@ fn words(paragraph: &str, width: usize) -> Vec<String> {
 }
 
 /// As [`wrapped`], with so many blanks before every line but the first.
-pub fn hanging(paragraph: &str, width: usize, indent: usize) -> Vec<String> {
+pub(super) fn hanging(paragraph: &str, width: usize, indent: usize) -> Vec<String> {
     // The first line has the room of the indent to spare, which is not worth a second rule.
     let mut lines = wrapped(paragraph, width.saturating_sub(indent).max(20));
     lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, &" ".repeat(indent)));

@@ -20,14 +20,14 @@ use crate::senders::login::{LoginDialog, LoginEvent};
   pushcron login my_wechat    scan the code with WeChat, and confirm on the phone
 
 A running daemon notices the new login by itself. Run this as the daemon's own user, or its files will not be its own.")]
-pub struct Login {
+pub(super) struct Login {
     /// The id of the account
     #[arg(add = ArgValueCandidates::new(candidates::accounts))]
     account: String,
 }
 
 impl Login {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config()?;
         let done = context.block_on(async {
             let environment = context.environment().await?;

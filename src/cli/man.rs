@@ -17,13 +17,13 @@ use super::failure::{Exit, Failure};
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   pushcron man /usr/share/man/man1")]
-pub struct Man {
+pub(super) struct Man {
     /// A directory; it is made where there is none
     directory: PathBuf,
 }
 
 impl Man {
-    pub fn act(&self, verbs: clap::Command) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, verbs: clap::Command) -> Result<Exit, Failure> {
         // Everybody reads the manual; no verb's secret is in it.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
         let of = |path: &Path| {

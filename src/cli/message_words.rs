@@ -14,7 +14,7 @@ use super::failure::{Exit, Failure};
 use crate::domain::Message;
 
 #[derive(Debug, Args)]
-pub struct MessageWords {
+pub(super) struct MessageWords {
     /// A note: the text where there is no content, and the title where a protocol has one
     #[arg(long)]
     title: Option<String>,
@@ -40,7 +40,7 @@ pub struct MessageWords {
 
 impl MessageWords {
     /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         let MessageWords { title, text, image, voice, video, file, mixed } = self;
         [title, text, image, voice, video, file, mixed].iter().all(|said| said.is_none())
     }
@@ -50,7 +50,7 @@ impl MessageWords {
     /// # Errors
     ///
     /// A text that cannot be read; items that are none.
-    pub fn put_into(&self, push: &mut Map<String, Value>) -> Result<(), Failure> {
+    pub(super) fn put_into(&self, push: &mut Map<String, Value>) -> Result<(), Failure> {
         push.extend(self.title.as_ref().map(|title| ("title".to_owned(), json!(title))));
         if let Some(text) = &self.text {
             push.insert("text".to_owned(), json!(if text == "-" { from_stdin()? } else { text.clone() }));

@@ -5,7 +5,7 @@ use crate::answers::words::brief_ms;
 use crate::domain::{UtcMs, reason};
 
 /// `attempt 1 through bot_a: cannot connect: Connection refused (unreachable); the next one in 5.0s`.
-pub fn in_words(news: &News, now: UtcMs) -> String {
+pub(super) fn in_words(news: &News, now: UtcMs) -> String {
     match news {
         News::Failed { attempt, next_attempt_at } => {
             let outcome = attempt.outcome.as_deref().unwrap_or_default();
@@ -23,7 +23,7 @@ pub fn in_words(news: &News, now: UtcMs) -> String {
 }
 
 /// `; bot_a: HTTP 403: …; what an account says now: \`pushcron accounts --probe\``.
-pub fn each_down(down: &[(String, String)]) -> String {
+pub(super) fn each_down(down: &[(String, String)]) -> String {
     if down.is_empty() {
         return String::new();
     }

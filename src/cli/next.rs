@@ -25,7 +25,7 @@ const MOST: usize = 100;
   pushcron next daily-report -n 30   thirty fires of one job
   pushcron next daily-report --from 2026-10-01 --until 2026-10-31
   pushcron next --json | jq -r '.[].due_at'")]
-pub struct Next {
+pub(super) struct Next {
     /// Only this job, even if it is disabled
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: Option<String>,
@@ -54,7 +54,7 @@ fn known(context: &Context, asked: Option<&str>) -> Option<KnownOfJobs> {
 }
 
 impl Next {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config_to_look_at()?;
         let mut jobs = config.jobs;
         let known = known(context, self.job.as_deref());

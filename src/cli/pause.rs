@@ -12,7 +12,7 @@ use super::say::say;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   pushcron pause daily-report    its fires are recorded as skipped until `pushcron resume daily-report`")]
-pub struct Pause {
+pub(super) struct Pause {
     /// The names of the jobs
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
@@ -21,20 +21,20 @@ pub struct Pause {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   pushcron resume daily-report")]
-pub struct Resume {
+pub(super) struct Resume {
     /// The names of the jobs
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }
 
 impl Pause {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         set(context, &self.jobs, true)
     }
 }
 
 impl Resume {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         set(context, &self.jobs, false)
     }
 }

@@ -36,7 +36,7 @@ use crate::logging;
 Prints 1 when the platform said that the message, or its fallback, is sent, else 0; the exit code is 0 or 1 accordingly. Of several it \
 prints how many are sent, and ends with 0 where all are. With a running daemon the push goes through it, without one straight from here."
 )]
-pub struct Push {
+pub(super) struct Push {
     /// The im, as accounts name it
     #[arg(long, add = ArgValueCandidates::new(candidates::ims))]
     im: Option<String>,
@@ -107,7 +107,7 @@ fn wait(text: &str) -> Result<Duration, String> {
 }
 
 impl Push {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let chat = self.chat_im.clone().zip(self.chat_account.clone());
         let triggered_by = if self.trigger == "message" { Trigger::Message } else { Trigger::Manual };
         if chat.is_some() != (triggered_by == Trigger::Message) {

@@ -15,7 +15,7 @@ use crate::answers::words::brief_ms;
 /// # Errors
 ///
 /// When `out` takes no more.
-pub fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table) -> io::Result<()> {
+pub(super) fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table) -> io::Result<()> {
     let mut people = People::new(show, zone, Told::default());
     people.write(out, table)?;
     people.finish(out, None)
@@ -23,7 +23,7 @@ pub fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table) -> io::
 
 /// What the question says already, so that no column needs to.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub(super) struct Told {
     pub job: bool,
     pub due: bool,
     pub target: bool,
@@ -31,7 +31,7 @@ pub struct Told {
 
 /// Pushes for people, page by page: the first page settles the widths of all. What the summary needs is counted on
 /// the way.
-pub struct People<'a> {
+pub(super) struct People<'a> {
     show: Show,
     zone: &'a str,
     layout: Layout,
@@ -40,14 +40,14 @@ pub struct People<'a> {
 }
 
 impl People<'_> {
-    pub fn new(show: Show, zone: &str, told: Told) -> People<'_> {
+    pub(super) fn new(show: Show, zone: &str, told: Told) -> People<'_> {
         People { show, zone, layout: Layout::new(show, told), shape: None, tally: Tally::default() }
     }
 
     /// # Errors
     ///
     /// When `out` takes no more.
-    pub fn write(&mut self, out: &mut dyn Write, page: &Table) -> io::Result<()> {
+    pub(super) fn write(&mut self, out: &mut dyn Write, page: &Table) -> io::Result<()> {
         if page.rows.is_empty() {
             return Ok(());
         }
@@ -69,14 +69,14 @@ impl People<'_> {
     }
 
     /// Whether there was none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.shape.is_none()
     }
 
     /// # Errors
     ///
     /// When `out` takes no more.
-    pub fn finish(&self, out: &mut dyn Write, limit: Option<u64>) -> io::Result<()> {
+    pub(super) fn finish(&self, out: &mut dyn Write, limit: Option<u64>) -> io::Result<()> {
         let summary = match &self.shape {
             None => "no pushes".to_owned(),
             Some((instants, _)) => format!("{}; {}", in_a_line(&self.tally.summary(), limit), instants.told()),
@@ -89,14 +89,14 @@ impl People<'_> {
 }
 
 /// Which columns there are, and the place where they go.
-pub struct Layout {
+pub(super) struct Layout {
     screen: Screen,
     columns: Vec<Column>,
     told: Told,
 }
 
 impl Layout {
-    pub fn new(show: Show, told: Told) -> Layout {
+    pub(super) fn new(show: Show, told: Told) -> Layout {
         let columns = told.leave_out(vec![
             Column::kept("id").right(),
             Column::instant("due", 180),
@@ -113,7 +113,7 @@ impl Layout {
     }
 
     /// Widths that suit these rows, and with `room` those to come.
-    pub fn widths(&self, instants: &Instants, page: &Table, room: bool) -> Widths {
+    pub(super) fn widths(&self, instants: &Instants, page: &Table, room: bool) -> Widths {
         let mut cells: Vec<Vec<Cell>> = rows(page).map(|row| self.cells(instants, row)).collect();
         if !room {
             return Widths::snug(self.screen, &self.columns, &cells);
@@ -126,14 +126,14 @@ impl Layout {
     /// # Errors
     ///
     /// When `out` takes no more.
-    pub fn write_titles(&self, out: &mut dyn Write, widths: &Widths) -> io::Result<()> {
+    pub(super) fn write_titles(&self, out: &mut dyn Write, widths: &Widths) -> io::Result<()> {
         widths.write_titles(out, self.screen, &self.columns)
     }
 
     /// # Errors
     ///
     /// When `out` takes no more.
-    pub fn write(&self, out: &mut dyn Write, widths: &Widths, instants: &Instants, row: Row) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, widths: &Widths, instants: &Instants, row: Row) -> io::Result<()> {
         widths.write(out, self.screen, &self.columns, &self.cells(instants, row))
     }
 

@@ -22,7 +22,7 @@ const GAP: usize = 2;
 
 /// How a cell is to strike the eye, on terminals that can.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
+pub(super) enum Tone {
     #[default]
     Plain,
     Good,
@@ -45,22 +45,22 @@ impl Tone {
 
 /// One value as people see it.
 #[derive(Clone, Debug, Default)]
-pub struct Cell {
+pub(super) struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
-    pub fn new(text: impl AsRef<str>) -> Cell {
+    pub(super) fn new(text: impl AsRef<str>) -> Cell {
         Cell { text: escaped(text.as_ref()).into_owned(), tone: Tone::Plain }
     }
 
-    pub fn tone(self, tone: Tone) -> Cell {
+    pub(super) fn tone(self, tone: Tone) -> Cell {
         Cell { tone, ..self }
     }
 
     /// Another text in the same tone.
-    pub fn with_text(self, text: impl AsRef<str>) -> Cell {
+    pub(super) fn with_text(self, text: impl AsRef<str>) -> Cell {
         Cell::new(text).tone(self.tone)
     }
 }
@@ -73,7 +73,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 /// A column of a table for people.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub(super) struct Column {
     pub title: &'static str,
     /// Columns of the lowest rank give way first when the terminal is too narrow.
     rank: u8,
@@ -86,46 +86,46 @@ pub struct Column {
 
 impl Column {
     /// The rank of columns without which a row says nothing.
-    pub const KEPT: u8 = u8::MAX;
+    pub(super) const KEPT: u8 = u8::MAX;
 
     /// What columns that are always there may be cut to when all others are left out.
     const LAST_RESORT: usize = 8;
 
     /// A column that is always there.
-    pub const fn kept(title: &'static str) -> Column {
+    pub(super) const fn kept(title: &'static str) -> Column {
         Column { title, rank: Column::KEPT, least: 20, right: false, spare: false }
     }
 
-    pub const fn ranked(title: &'static str, rank: u8, least: usize) -> Column {
+    pub(super) const fn ranked(title: &'static str, rank: u8, least: usize) -> Column {
         Column { title, rank, least, right: false, spare: false }
     }
 
     /// For instants: as wide as `2026-01-01 09:00:00 +05:30`.
-    pub const fn instant(title: &'static str, rank: u8) -> Column {
+    pub(super) const fn instant(title: &'static str, rank: u8) -> Column {
         Column { title, rank, least: 26, right: false, spare: false }
     }
 
     /// Nice to have, where nothing else is the shorter for it.
-    pub const fn spare(self) -> Column {
+    pub(super) const fn spare(self) -> Column {
         Column { spare: true, ..self }
     }
 
     /// Numbers stand to the right.
-    pub const fn right(self) -> Column {
+    pub(super) const fn right(self) -> Column {
         Column { right: true, ..self }
     }
 }
 
 /// The place where people's tables go.
 #[derive(Clone, Copy, Debug)]
-pub struct Screen {
+pub(super) struct Screen {
     pub width: usize,
     pub colours: bool,
 }
 
 impl Screen {
     /// Standard output as it is now: where it is no terminal, without colour and as wide as `$COLUMNS` says, else 80.
-    pub fn of_stdout() -> Screen {
+    pub(super) fn of_stdout() -> Screen {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
@@ -140,7 +140,7 @@ impl Screen {
 
 impl Screen {
     /// With room for everything.
-    pub fn without_bounds(self) -> Screen {
+    pub(super) fn without_bounds(self) -> Screen {
         Screen { width: 100_000, ..self }
     }
 }
@@ -150,18 +150,18 @@ impl Screen {
 /// # Errors
 ///
 /// When `out` takes no more.
-pub fn table(out: &mut dyn Write, screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
+pub(super) fn table(out: &mut dyn Write, screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
     let widths = Widths::snug(screen, columns, rows);
     widths.write_titles(out, screen, columns)?;
     rows.iter().try_for_each(|row| widths.write(out, screen, columns, row))
 }
 
 /// The widths of a table whose rows come one by one.
-pub struct Widths(Vec<Option<usize>>);
+pub(super) struct Widths(Vec<Option<usize>>);
 
 impl Widths {
     /// Widths that suit these rows and no others: columns without any value are left out.
-    pub fn snug(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
+    pub(super) fn snug(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
         let is_empty = |index: usize| rows.iter().all(|row| row.get(index).is_none_or(|cell| cell.text.is_empty()));
         let mut natural = natural_widths(columns, rows);
         for index in (0..columns.len()).filter(|&index| columns[index].rank != Column::KEPT && is_empty(index)) {
@@ -171,7 +171,7 @@ impl Widths {
     }
 
     /// Widths that suit these rows, with the rest of the screen for the last column.
-    pub fn with_room(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
+    pub(super) fn with_room(screen: Screen, columns: &[Column], rows: &[Vec<Cell>]) -> Widths {
         let mut widths = fit(&natural_widths(columns, rows), columns, screen.width);
         let room = screen.width.min(MOST_ROOM).saturating_sub(taken(&widths));
         if let Some(Some(last)) = widths.last_mut() {
@@ -183,7 +183,7 @@ impl Widths {
     /// # Errors
     ///
     /// When `out` takes no more.
-    pub fn write_titles(&self, out: &mut dyn Write, screen: Screen, columns: &[Column]) -> io::Result<()> {
+    pub(super) fn write_titles(&self, out: &mut dyn Write, screen: Screen, columns: &[Column]) -> io::Result<()> {
         let titles: Vec<Cell> = columns.iter().map(|column| Cell::new(column.title).tone(Tone::Faint)).collect();
         self.write(out, screen, columns, &titles)
     }
@@ -191,7 +191,13 @@ impl Widths {
     /// # Errors
     ///
     /// When `out` takes no more.
-    pub fn write(&self, out: &mut dyn Write, screen: Screen, columns: &[Column], row: &[Cell]) -> io::Result<()> {
+    pub(super) fn write(
+        &self,
+        out: &mut dyn Write,
+        screen: Screen,
+        columns: &[Column],
+        row: &[Cell],
+    ) -> io::Result<()> {
         write_row(out, screen, columns, &self.0, row)
     }
 }
@@ -302,7 +308,7 @@ fn cut(text: &str, width: usize) -> Cow<'_, str> {
 
 /// Rows for a program, written piece by piece: a JSON array of objects, one a line, or CSV with the column names
 /// first and nothing for NULL.
-pub struct Dump<'a> {
+pub(super) struct Dump<'a> {
     out: &'a mut dyn Write,
     csv: bool,
     begun: bool,
@@ -310,14 +316,14 @@ pub struct Dump<'a> {
 }
 
 impl<'a> Dump<'a> {
-    pub fn new(out: &'a mut dyn Write, csv: bool) -> Dump<'a> {
+    pub(super) fn new(out: &'a mut dyn Write, csv: bool) -> Dump<'a> {
         Dump { out, csv, begun: false, rows: 0 }
     }
 
     /// # Errors
     ///
     /// When the output takes no more.
-    pub fn write(&mut self, table: &Table) -> io::Result<()> {
+    pub(super) fn write(&mut self, table: &Table) -> io::Result<()> {
         if self.csv && !self.begun {
             csv_row(self.out, table.columns.iter().cloned().map(Value::from))?;
         }
@@ -336,7 +342,7 @@ impl<'a> Dump<'a> {
     /// # Errors
     ///
     /// When the output takes no more.
-    pub fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<()> {
         match (self.csv, self.rows) {
             (true, _) => {}
             (false, 0) => self.out.write_all(b"[]\n")?,
@@ -347,12 +353,12 @@ impl<'a> Dump<'a> {
 }
 
 /// A value on one line, which a terminal can show as well.
-pub fn json(value: &Value) -> String {
+pub(super) fn json(value: &Value) -> String {
     escaped_json(&value.to_string()).into_owned()
 }
 
 /// A value on as many lines as people like, which a terminal can show as well.
-pub fn pretty(value: &Value) -> String {
+pub(super) fn pretty(value: &Value) -> String {
     escaped_json(&format!("{value:#}")).into_owned()
 }
 
@@ -362,7 +368,7 @@ pub fn pretty(value: &Value) -> String {
 /// # Errors
 ///
 /// When `out` takes no more.
-pub fn csv_row(out: &mut dyn Write, row: impl Iterator<Item = Value>) -> io::Result<()> {
+pub(super) fn csv_row(out: &mut dyn Write, row: impl Iterator<Item = Value>) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     let is_seen = io::stdout().is_terminal();
     for value in row {

@@ -18,7 +18,7 @@ use crate::domain::PushState;
   pushcron resolve 12 sent
   pushcron resolve --job daily-report --at 'sat 08:30' failed"
 )]
-pub struct Resolve {
+pub(super) struct Resolve {
     /// The ids of unknown pushes, and what their chats show: sent or failed
     #[arg(required = true, value_name = "PUSH|sent|failed", add = ArgValueCandidates::new(candidates::resolvable))]
     words: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Resolve {
 }
 
 impl Resolve {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let (pushes, sent) = self.parsed().map_err(|problem| Failure::new(Exit::Usage, problem))?;
         self.many.refuse_nothing(&pushes)?;
         context.changing(async |store| {

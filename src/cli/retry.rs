@@ -18,7 +18,7 @@ use crate::domain::PushState;
 
 A filter means pushes that failed or expired, unless --state says otherwise, and leaves alone what may have arrived. A
 push that is `unknown` may have arrived already; look at the chat first.")]
-pub struct Retry {
+pub(super) struct Retry {
     /// Pushes that are failed, unknown, expired or cancelled
     #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::ended_pushes))]
     pushes: Vec<i64>,
@@ -30,7 +30,7 @@ pub struct Retry {
 }
 
 impl Retry {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         self.many.refuse_nothing(&self.pushes)?;
         context.changing(async |store| {
             let states = vec![PushState::Failed, PushState::Expired];

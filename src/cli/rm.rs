@@ -15,14 +15,14 @@ use crate::answers::jobs::verb_job;
   pushcron rm tea    it fires no more, and what waits of it is cancelled; its history stays
 
 Only jobs that `add` made: those of the files are removed there.")]
-pub struct Rm {
+pub(super) struct Rm {
     /// The names of the jobs
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(candidates::jobs))]
     jobs: Vec<String>,
 }
 
 impl Rm {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
             let files = context.files();
             let mut found = Vec::new();

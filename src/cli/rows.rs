@@ -7,7 +7,7 @@ use super::render::{Cell, Dump, Tone};
 use crate::answers::rows::Table;
 
 /// A state, decision or outcome in its colour.
-pub fn state(word: &str) -> Cell {
+pub(super) fn state(word: &str) -> Cell {
     let tone = match word {
         "sent" | "fired" | "active" => Tone::Good,
         "failed" | "expired" | "missed" => Tone::Bad,
@@ -23,7 +23,7 @@ pub fn state(word: &str) -> Cell {
 /// # Errors
 ///
 /// When `out` takes no more.
-pub fn for_programs(out: &mut dyn Write, show: Show, table: &Table) -> io::Result<()> {
+pub(super) fn for_programs(out: &mut dyn Write, show: Show, table: &Table) -> io::Result<()> {
     let mut dump = Dump::new(out, show.csv);
     dump.write(table)?;
     dump.finish()

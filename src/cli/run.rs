@@ -12,10 +12,10 @@ use crate::daemon;
   pushcron -c jobs.yaml run -v
 
 SIGHUP reloads the files, all or nothing; SIGTERM and SIGINT stop: sends under way may finish within 10 s.")]
-pub struct Run {}
+pub(super) struct Run {}
 
 impl Run {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         daemon::run(&context.daemon_options())?;
         Ok(Exit::Done)
     }

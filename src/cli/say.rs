@@ -5,12 +5,12 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 /// Says a line.
-pub fn say(line: impl Display) {
+pub(super) fn say(line: impl Display) {
     aloud(|out| writeln!(out, "{line}"));
 }
 
 /// Says what is written by `tell`. A reader that is gone is nobody to be told; a full disk is told on standard error.
-pub fn aloud(tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+pub(super) fn aloud(tell: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
     let mut out = io::stdout().lock();
     if let Err(error) = tell(&mut out).and_then(|()| out.flush())
         && error.kind() != ErrorKind::BrokenPipe

@@ -13,10 +13,10 @@ use crate::senders::specs;
 #[command(after_help = "Examples:
   pushcron schema > pushcron.schema.json      then begin the YAML with:
   # yaml-language-server: $schema=./pushcron.schema.json")]
-pub struct Schema;
+pub(super) struct Schema;
 
 impl Schema {
-    pub fn act(&self, _context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, _context: &Context) -> Result<Exit, Failure> {
         writeln!(io::stdout(), "{:#}", config::schema(&specs()))?;
         Ok(Exit::Done)
     }

@@ -25,7 +25,7 @@ use crate::logging;
   pushcron show 12 13 --json | jq '.[].message'
 
 Tells what was, or is to be, sent, to whom and why, each attempt with the platform's answer, and what can be done.")]
-pub struct Show {
+pub(super) struct Show {
     /// Pushes by their ids
     #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(candidates::all_pushes))]
     pushes: Vec<i64>,
@@ -38,7 +38,7 @@ pub struct Show {
 }
 
 impl Show {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let zone = context.whereabouts()?.timezone;
         context.reading(async |store| {
             let known = accounts::known(store).await?;

@@ -31,7 +31,7 @@ const LATE: Duration = Duration::from_secs(60);
   pushcron simulate --days 7 --what-if jobs.new.yaml                   what other files would change
   pushcron --db month.db simulate --days 31                            leaves the rows of such a month for history, explain, sqlite3
   pushcron simulate --days 31 --fail-on 'misses,late>10m'              for CI: exit code 1 where something is amiss")]
-pub struct Simulate {
+pub(super) struct Simulate {
     /// The beginning, by the clock of the daemon's zone [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -122,7 +122,7 @@ impl From<SimulateError> for Failure {
 }
 
 impl Simulate {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let database = context.named_database();
         if database.is_some() && self.what_if.is_some() {
             return Err(usage(

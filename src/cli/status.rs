@@ -23,7 +23,7 @@ use crate::domain::{UtcMs, escaped};
   pushcron status --strict                  1 also where something waits for a person
 
 What is told by --strict: files that were refused, accounts that are down, and pushes that are unknown.")]
-pub struct StatusVerb {
+pub(super) struct StatusVerb {
     /// End with 1 where something waits for a person, though a daemon runs
     #[arg(long)]
     strict: bool,
@@ -36,7 +36,7 @@ pub struct StatusVerb {
 }
 
 impl StatusVerb {
-    pub fn act(&self, context: &Context) -> Result<Exit, Failure> {
+    pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let whereabouts = context.whereabouts()?;
         let status = context.reading_all(async |store| {
             let holder = context.holder()?;

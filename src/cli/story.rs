@@ -16,7 +16,7 @@ use crate::domain::{Decision, PushState, Reason, Trigger, UtcMs, reason};
 const HELD: &str = ": held";
 
 /// Tells what happened to a job.
-pub struct Teller<'a> {
+pub(super) struct Teller<'a> {
     pub job: &'a str,
     /// Of all times that are told.
     pub zone: TimeZone,
@@ -25,7 +25,7 @@ pub struct Teller<'a> {
 impl Teller<'_> {
     /// All facts, one after the other: a line for each, and for each push of a fire, those first of which somebody got
     /// nothing.
-    pub fn lines(&self, facts: &[Fact]) -> Vec<String> {
+    pub(super) fn lines(&self, facts: &[Fact]) -> Vec<String> {
         let mut lines: Vec<String> = facts.iter().flat_map(|fact| self.fact_and_pushes(fact)).collect();
         let zone = format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC"));
         match lines.last_mut().filter(|_| facts.len() == 1) {
@@ -306,7 +306,7 @@ fn states(pushes: &[&PushFact]) -> String {
 }
 
 /// Instants that came to nothing, in a sentence.
-pub fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
+pub(super) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
     let Unfired { job, due_at, until_at, count, decision, reason, timezone } = unfired;
     let zone = if utc { TimeZone::UTC } else { when::zone(timezone.as_deref().unwrap_or("UTC")) };
     let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, timezone.is_none());
@@ -324,7 +324,7 @@ pub fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
 }
 
 /// An attempt with all that it was told.
-pub fn attempt(fact: &AttemptFact) -> String {
+pub(super) fn attempt(fact: &AttemptFact) -> String {
     let attempt = fact.attempt;
     let through = format!(
         "attempt {}, {} after the instant, went through account {} ({}, sender {})",

@@ -16,7 +16,7 @@ use crate::domain::PushState;
 /// # Errors
 ///
 /// When the daemon that is waited for is gone.
-pub async fn or_tell(context: &Context, acts: &Acts<'_>, push_ids: &[i64], wait: bool) -> Result<Exit, Failure> {
+pub(super) async fn or_tell(context: &Context, acts: &Acts<'_>, push_ids: &[i64], wait: bool) -> Result<Exit, Failure> {
     if !wait {
         if !context.daemon_runs()? {
             writeln!(io::stderr(), "pushcron: no daemon runs on this database; one that starts will send")?;

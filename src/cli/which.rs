@@ -12,7 +12,7 @@ use crate::answers::which::{Which, Words};
 use crate::domain::PushState;
 
 #[derive(Debug, Args)]
-pub struct WhichArgs {
+pub(super) struct WhichArgs {
     /// Only pushes of this job
     #[arg(long, add = ArgValueCandidates::new(candidates::jobs), help_heading = "Which pushes")]
     job: Option<String>,
@@ -47,25 +47,25 @@ fn states() -> impl TypedValueParser<Value = PushState> {
 
 impl WhichArgs {
     /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.words().is_empty()
     }
 
     /// Whether states were named.
-    pub fn names_states(&self) -> bool {
+    pub(super) fn names_states(&self) -> bool {
         !self.state.is_empty()
     }
 
     /// Whether one fire was named, or at most a handful.
-    pub fn names_a_fire(&self) -> Option<(&str, &str)> {
+    pub(super) fn names_a_fire(&self) -> Option<(&str, &str)> {
         self.job.as_deref().zip(self.at.as_deref())
     }
 
-    pub fn names_a_job(&self) -> bool {
+    pub(super) fn names_a_job(&self) -> bool {
         self.job.is_some()
     }
 
-    pub fn names_a_target(&self) -> bool {
+    pub(super) fn names_a_target(&self) -> bool {
         self.target.is_some()
     }
 
@@ -87,7 +87,12 @@ impl WhichArgs {
     /// # Errors
     ///
     /// Where a time is none.
-    pub async fn read(&self, context: &Context, store: &dyn Asked, states: Vec<PushState>) -> Result<Which, Failure> {
+    pub(super) async fn read(
+        &self,
+        context: &Context,
+        store: &dyn Asked,
+        states: Vec<PushState>,
+    ) -> Result<Which, Failure> {
         let mut words = self.words();
         if words.states.is_empty() {
             words.states = states;
@@ -103,7 +108,7 @@ impl WhichArgs {
 /// # Errors
 ///
 /// Where the filter lets nothing through, and one of its words is unknown.
-pub async fn refuse_unknown_words(context: &Context, store: &dyn Asked, which: &Which) -> Result<(), Failure> {
+pub(super) async fn refuse_unknown_words(context: &Context, store: &dyn Asked, which: &Which) -> Result<(), Failure> {
     let of_job = |job: &str, refusal| context.of_job(job, refusal);
     Ok(which.refuse_unknown(store, || context.config_to_look_at().ok(), of_job).await?)
 }

@@ -11,7 +11,7 @@ use crate::domain::{Account, Secret, SenderSpec};
 
 impl Decoder<'_> {
     /// One account. None where it is no mapping.
-    pub fn account(&mut self, node: &Node, specs: &[&'static SenderSpec]) -> Option<AccountDraft> {
+    pub(super) fn account(&mut self, node: &Node, specs: &[&'static SenderSpec]) -> Option<AccountDraft> {
         let entries = self.map("an account", node)?;
         let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
         let id = self.required(node.at, "an account", "id", get("id"), |decoder, node| decoder.name("id", node));
@@ -148,7 +148,7 @@ impl Decoder<'_> {
     }
 
     /// An http or https address, which may hold a secret.
-    pub fn address(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
+    pub(super) fn address(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
         let secret = match form {
             // An address is no secret in itself; one with a query or a user name may be.
             SecretForm::Inline => {

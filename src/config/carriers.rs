@@ -29,7 +29,7 @@ pub(super) struct Carriers<'a> {
 }
 
 impl<'a> Carriers<'a> {
-    pub fn new(accounts: &'a [AccountDraft], incomplete: bool) -> Carriers<'a> {
+    pub(super) fn new(accounts: &'a [AccountDraft], incomplete: bool) -> Carriers<'a> {
         let mut known = Carriers {
             by_id: HashMap::new(),
             by_im: HashMap::new(),
@@ -50,21 +50,21 @@ impl<'a> Carriers<'a> {
     }
 
     /// The senders of the accounts that may carry a push; None where there is no such account or im.
-    pub fn of(&self, im: &str, account: Option<&str>) -> Option<&[&'static SenderSpec]> {
+    pub(super) fn of(&self, im: &str, account: Option<&str>) -> Option<&[&'static SenderSpec]> {
         match account {
             Some(id) => self.by_id.get(id).map(|account| account.spec.as_slice()),
             None => self.by_im.get(im).map(Vec::as_slice),
         }
     }
 
-    pub fn has(&self, im: &str, account: Option<&str>) -> bool {
+    pub(super) fn has(&self, im: &str, account: Option<&str>) -> bool {
         self.of(im, account).is_some()
             && account.and_then(|id| self.by_id.get(id)?.im.as_deref()).is_none_or(|own| own == im)
     }
 
     /// Refuses accounts and ims that do not exist, and targets and contents that none of the accounts could reach or
     /// carry.
-    pub fn check(&self, asked: &Asked<'_>, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
+    pub(super) fn check(&self, asked: &Asked<'_>, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
         let Asked { file, im, account, target, kind, places } = *asked;
         let place = |at: At| Place { file, at: at.at, len: at.len };
         let written = |at: At, value: &str| as_written(sources, place(at), value);

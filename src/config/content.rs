@@ -26,7 +26,7 @@ struct Found {
 
 impl Decoder<'_> {
     /// With what looks like templates in the arguments of a command.
-    pub fn content_from(&mut self, node: &Node) -> Option<ContentDraft> {
+    pub(super) fn content_from(&mut self, node: &Node) -> Option<ContentDraft> {
         let entries = self.map("content_from", node)?;
         let errors = self.diagnostics.error_count();
         let mut found: Option<Found> = None;
@@ -131,7 +131,7 @@ impl Decoder<'_> {
         }
     }
 
-    pub fn content_url(&mut self, key: &str, node: &Node) -> Option<String> {
+    pub(super) fn content_url(&mut self, key: &str, node: &Node) -> Option<String> {
         self.parsed(key, node, "an address that begins with http:// or https://", |text| {
             let url = url::Url::parse(text.trim()).ok()?;
             let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
@@ -140,7 +140,7 @@ impl Decoder<'_> {
     }
 
     /// Whether this can be run, and nobody else decides what it does.
-    pub fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
+    pub(super) fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
         let named = shown(program);
         let problem = match std::fs::metadata(program) {
             Err(error) => Some(format!("{named} cannot be run: {error}")),
@@ -176,7 +176,7 @@ impl Decoder<'_> {
         Some(())
     }
 
-    pub fn variables(&mut self, node: &Node) -> Option<BTreeMap<String, String>> {
+    pub(super) fn variables(&mut self, node: &Node) -> Option<BTreeMap<String, String>> {
         let mut variables = BTreeMap::new();
         for entry in self.map("env", node)? {
             let name = &*entry.key;

@@ -24,7 +24,7 @@ pub(super) const REPORT_EVERY: Duration = Duration::from_secs(600);
 
 impl DaemonDraft {
     /// Fills in built-in values. `directories` are those of the files; `push` is the checked push of `on_failure`.
-    pub fn finish(
+    pub(super) fn finish(
         self,
         environment: &super::LoadEnvironment,
         directories: Vec<PathBuf>,
@@ -57,7 +57,7 @@ impl DaemonDraft {
 }
 
 impl Decoder<'_> {
-    pub fn daemon(&mut self, node: &Node, daemon: &mut DaemonDraft) {
+    pub(super) fn daemon(&mut self, node: &Node, daemon: &mut DaemonDraft) {
         for entry in self.map("daemon", node).unwrap_or_default() {
             if DAEMON_KEYS.contains(&&*entry.key) && !self.first(&mut daemon.seen, "daemon", entry) {
                 continue;
@@ -188,7 +188,7 @@ impl Decoder<'_> {
     }
 
     /// A program by its absolute path and its arguments: no shell, no search path.
-    pub fn command(&mut self, key: &str, node: &Node) -> Option<Vec<String>> {
+    pub(super) fn command(&mut self, key: &str, node: &Node) -> Option<Vec<String>> {
         let Value::List(_) = node.value() else {
             self.wrong(key, node, "a list: the program and its arguments");
             return None;

@@ -47,22 +47,22 @@ pub(super) struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    pub fn place(&self, at: At) -> Place {
+    pub(super) fn place(&self, at: At) -> Place {
         Place { file: self.file, at: at.at, len: at.len }
     }
 
-    pub fn error(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn error(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
         let place = self.place(at);
         self.diagnostics.error(place, message)
     }
 
-    pub fn warning(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn warning(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
         let place = self.place(at);
         self.diagnostics.warning(place, message)
     }
 
     /// `key: expected …, got …`, the value as it was written: a variable is named, never shown.
-    pub fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Diagnostic {
+    pub(super) fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Diagnostic {
         let got = match node.value() {
             Value::Scalar(scalar) if !self.guarded || mask::is_plain_value(&scalar.text) => quoted(&scalar.text),
             _ => node.describe().to_owned(),
@@ -70,13 +70,13 @@ impl Decoder<'_> {
         self.error(node.at, format!("{key}: expected {expected}, got {got}"))
     }
 
-    pub fn unknown_key<'k>(&mut self, entry: &Entry, owner: &str, known: impl IntoIterator<Item = &'k str>) {
+    pub(super) fn unknown_key<'k>(&mut self, entry: &Entry, owner: &str, known: impl IntoIterator<Item = &'k str>) {
         let key = if self.guarded { mask::key(&entry.key) } else { quoted(&entry.key) };
         let message = format!("unknown key {key} in {owner}");
         self.error(entry.key_at, message).near(&entry.key, known);
     }
 
-    pub fn map<'n, 's>(&mut self, key: &str, node: &'n Node<'s>) -> Option<&'n [Entry<'s>]> {
+    pub(super) fn map<'n, 's>(&mut self, key: &str, node: &'n Node<'s>) -> Option<&'n [Entry<'s>]> {
         match node.value() {
             Value::Map(entries) => Some(entries),
             _ => {
@@ -88,7 +88,7 @@ impl Decoder<'_> {
     }
 
     /// The text of a scalar with its variables replaced. Numbers and bools are texts too, as they were written.
-    pub fn text<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Cow<'n, str>> {
+    pub(super) fn text<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Cow<'n, str>> {
         match node.value() {
             Value::Scalar(scalar) => {
                 let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
@@ -105,7 +105,7 @@ impl Decoder<'_> {
     }
 
     /// A text with its variables replaced; `hint` says what to do about one that is not set.
-    pub fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: &str) -> Option<Cow<'n, str>> {
+    pub(super) fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: &str) -> Option<Cow<'n, str>> {
         if self.guarded {
             self.secret_names.extend(scalar::variables(text).map(str::to_owned));
         }
@@ -128,7 +128,7 @@ impl Decoder<'_> {
     }
 
     /// A scalar that `parse` understands.
-    pub fn parsed<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         key: &str,
         node: &Node,
@@ -147,7 +147,7 @@ impl Decoder<'_> {
         value
     }
 
-    pub fn bool(&mut self, key: &str, node: &Node) -> Option<bool> {
+    pub(super) fn bool(&mut self, key: &str, node: &Node) -> Option<bool> {
         self.parsed(key, node, "true or false", |text| match text {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
@@ -156,7 +156,7 @@ impl Decoder<'_> {
     }
 
     /// A whole number in a range, both ends included.
-    pub fn int(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u64> {
+    pub(super) fn int(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u64> {
         let expected = match to {
             u64::MAX => format!("a whole number from {from}"),
             _ => format!("a whole number from {from} to {to}"),
@@ -164,17 +164,17 @@ impl Decoder<'_> {
         self.parsed(key, node, &expected, |text| text.parse().ok().filter(|n| (from..=to).contains(n)))
     }
 
-    pub fn float(&mut self, key: &str, node: &Node, from: f64, to: f64) -> Option<f64> {
+    pub(super) fn float(&mut self, key: &str, node: &Node, from: f64, to: f64) -> Option<f64> {
         let expected = format!("a number from {from} to {to}");
         self.parsed(key, node, &expected, |text| text.parse().ok().filter(|n: &f64| (from..=to).contains(n)))
     }
 
-    pub fn duration(&mut self, key: &str, node: &Node) -> Option<Duration> {
+    pub(super) fn duration(&mut self, key: &str, node: &Node) -> Option<Duration> {
         self.parsed(key, node, "a duration such as 30s, 10m or 1h30m", scalar::duration)
     }
 
     /// A duration of at least `least`.
-    pub fn duration_from(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
+    pub(super) fn duration_from(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
         let expected = format!("a duration of at least {}", words(least));
         let value = self.duration(key, node)?;
         if value < least {
@@ -184,12 +184,12 @@ impl Decoder<'_> {
         Some(value)
     }
 
-    pub fn size(&mut self, key: &str, node: &Node) -> Option<u64> {
+    pub(super) fn size(&mut self, key: &str, node: &Node) -> Option<u64> {
         self.parsed(key, node, "a size such as 20MB or 512MiB", scalar::size)
     }
 
     /// One of a few words.
-    pub fn choice<T: Copy>(&mut self, key: &str, node: &Node, words: &[(&'static str, T)]) -> Option<T> {
+    pub(super) fn choice<T: Copy>(&mut self, key: &str, node: &Node, words: &[(&'static str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let Value::Scalar(scalar) = node.value() else {
             self.wrong(key, node, &names.join(", "));
@@ -204,7 +204,7 @@ impl Decoder<'_> {
     }
 
     /// Warns of a value that YAML ended early.
-    pub fn warn_of_cut(&mut self, entry: &Entry) {
+    pub(super) fn warn_of_cut(&mut self, entry: &Entry) {
         if entry.cut && !matches!(entry.node.value(), Value::Null) {
             self.warning(
                 entry.node.at,
@@ -215,13 +215,13 @@ impl Decoder<'_> {
     }
 
     /// A path, taken from the file's directory where it is relative.
-    pub fn path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
         self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
             .map(|path| self.dir.join(path))
     }
 
     /// One text or a list of texts, each with its place.
-    pub fn texts<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Vec<(At, Cow<'n, str>)>> {
+    pub(super) fn texts<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Vec<(At, Cow<'n, str>)>> {
         match node.value() {
             Value::List(nodes) => nodes.iter().map(|node| self.text(key, node).map(|text| (node.at, text))).collect(),
             _ => self.text(key, node).map(|text| vec![(node.at, text)]),
@@ -229,7 +229,7 @@ impl Decoder<'_> {
     }
 
     /// Whether no other file has set this key; inside one file the parser has seen to that.
-    pub fn first(&mut self, seen: &mut HashMap<String, Place>, owner: &str, entry: &Entry) -> bool {
+    pub(super) fn first(&mut self, seen: &mut HashMap<String, Place>, owner: &str, entry: &Entry) -> bool {
         let place = self.place(entry.key_at);
         let Some(before) = seen.insert(entry.key.to_string(), place) else { return true };
         self.error(entry.key_at, format!("{owner}: {} is set twice", entry.key)).other("first at", before);
@@ -238,7 +238,7 @@ impl Decoder<'_> {
 
     /// A name of ours: a job's, an account's, an im's. Anything printable, so that it may be Chinese, but nothing
     /// that would break a line, a path or a table.
-    pub fn name(&mut self, key: &str, node: &Node) -> Option<String> {
+    pub(super) fn name(&mut self, key: &str, node: &Node) -> Option<String> {
         let expected = "a name of 1 to 128 printable characters without '/' and outer spaces";
         self.parsed(key, node, expected, |text| is_name(text).then(|| text.to_owned()))
     }

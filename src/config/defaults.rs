@@ -6,7 +6,7 @@ use super::keys::{DEFAULTS_KEYS, DST_GAPS, OVERLAPS};
 use super::yaml::Node;
 
 impl Decoder<'_> {
-    pub fn defaults(&mut self, node: &Node, defaults: &mut DefaultsDraft) {
+    pub(super) fn defaults(&mut self, node: &Node, defaults: &mut DefaultsDraft) {
         for entry in self.map("defaults", node).unwrap_or_default() {
             if DEFAULTS_KEYS.contains(&&*entry.key) && !self.first(&mut defaults.seen, "defaults", entry) {
                 continue;

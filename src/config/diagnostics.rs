@@ -30,7 +30,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The whole file rather than a line of it.
-    pub fn whole(file: u16) -> Place {
+    pub(super) fn whole(file: u16) -> Place {
         Place { file, at: u32::MAX, len: 0 }
     }
 }
@@ -62,13 +62,13 @@ pub(super) struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub fn hint(&mut self, hint: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Diagnostic {
         self.hint = Some(hint.into());
         self
     }
 
     /// Hints at the candidate that was probably meant, if any is near.
-    pub fn near<'a>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> &mut Diagnostic {
+    pub(super) fn near<'a>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> &mut Diagnostic {
         if let Some(near) = near_match(word, candidates) {
             self.hint = Some(format!("did you mean '{near}'?"));
         }
@@ -76,12 +76,12 @@ impl Diagnostic {
     }
 
     /// Shows nothing of the line: a secret stands where it should not.
-    pub fn hide_line(&mut self) -> &mut Diagnostic {
+    pub(super) fn hide_line(&mut self) -> &mut Diagnostic {
         self.is_secret = true;
         self
     }
 
-    pub fn other(&mut self, words: &'static str, place: Place) -> &mut Diagnostic {
+    pub(super) fn other(&mut self, words: &'static str, place: Place) -> &mut Diagnostic {
         self.other = Some((words, place));
         self
     }
@@ -99,18 +99,18 @@ pub(super) struct Diagnostics {
 }
 
 impl Diagnostics {
-    pub fn error(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn error(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Diagnostic {
         self.error_count += 1;
         Diagnostics::add(&mut self.errors, &mut self.excess, MOST, place.into(), message.into())
     }
 
     /// An error that ends the reading of a file. It is told however many there are.
-    pub fn fatal(&mut self, place: Place, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn fatal(&mut self, place: Place, message: impl Into<String>) -> &mut Diagnostic {
         self.error_count += 1;
         Diagnostics::add(&mut self.errors, &mut self.excess, usize::MAX, Some(place), message.into())
     }
 
-    pub fn warning(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn warning(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Diagnostic {
         Diagnostics::add(&mut self.warnings, &mut self.excess, MOST, place.into(), message.into())
     }
 
@@ -131,16 +131,16 @@ impl Diagnostics {
     }
 
     /// Whether it makes no sense to look for more.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.errors.len() >= MOST
     }
 
-    pub fn error_count(&self) -> usize {
+    pub(super) fn error_count(&self) -> usize {
         self.error_count
     }
 
     /// Puts everything into words: the warnings alone, or all that is wrong.
-    pub fn finish(self, sources: &[SourceText], secret_keys: &SecretKeys) -> Result<Vec<Problem>, ConfigErrors> {
+    pub(super) fn finish(self, sources: &[SourceText], secret_keys: &SecretKeys) -> Result<Vec<Problem>, ConfigErrors> {
         let more = self.is_full();
         let mut lines = Lines { files: sources.iter().map(|source| (source, None)).collect(), keys: secret_keys };
         let warnings = lines.word_all(self.warnings);

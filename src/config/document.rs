@@ -29,7 +29,7 @@ pub(super) struct Document<'a, 'f> {
 }
 
 impl Document<'_, '_> {
-    pub fn read(&mut self, reader: &mut Reader) -> Result<(), Fault> {
+    pub(super) fn read(&mut self, reader: &mut Reader) -> Result<(), Fault> {
         // Documents with something in them: a file may end in '---', or begin with two.
         let mut documents = 0;
         let mut is_blank = true;
@@ -193,7 +193,7 @@ impl Document<'_, '_> {
         }
     }
 
-    pub fn fatal(&mut self, fault: Fault) {
+    pub(super) fn fatal(&mut self, fault: Fault) {
         let place = self.decoder.place(fault.at);
         let diagnostic = self.decoder.diagnostics.fatal(place, fault.message);
         if let Some(hint) = fault.hint {

@@ -63,7 +63,7 @@ pub(super) struct ContentDraft {
 
 impl ContentDraft {
     /// What templates know of it.
-    pub fn known(&self) -> KnownContent {
+    pub(super) fn known(&self) -> KnownContent {
         let ContentFrom { format, trusted, .. } = self.content;
         KnownContent { json: format == ContentFormat::Json, trusted, previous: false }
     }
@@ -166,7 +166,7 @@ pub(super) struct RecipientDraft {
 
 impl PushDraft {
     /// What is left to check of it. Names stay behind, to be looked up.
-    pub fn into_incomplete(self, file: u16, incomplete: &mut Incomplete) {
+    pub(super) fn into_incomplete(self, file: u16, incomplete: &mut Incomplete) {
         let PushSpec { im, account, target, message, .. } = self.spec;
         let kind = Some(message.body.kind());
         let first = IncompletePush { file, im, account, target: Some(target), kind, places: self.places };

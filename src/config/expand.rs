@@ -39,17 +39,17 @@ impl Several<'_> {
 }
 
 impl<'a> Expansion<'a> {
-    pub fn new(carriers: Carriers<'a>, book: Book<'a>) -> Expansion<'a> {
+    pub(super) fn new(carriers: Carriers<'a>, book: Book<'a>) -> Expansion<'a> {
         Expansion { carriers, book, copies: 0, copied: 0 }
     }
 
     /// Looks up a name that a push uses which is wrong otherwise.
-    pub fn look_up(&self, name: &str, at: Place, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
+    pub(super) fn look_up(&self, name: &str, at: Place, diagnostics: &mut Diagnostics, sources: &[SourceText]) {
         self.book.find(name, at, diagnostics, sources);
     }
 
     /// The lists among the recipients of a push.
-    pub fn lists(&self, recipients: Option<&Recipients>) -> Vec<&'a RecipientList> {
+    pub(super) fn lists(&self, recipients: Option<&Recipients>) -> Vec<&'a RecipientList> {
         match recipients {
             Some(Recipients::Named(names)) => self.book.lists(names),
             _ => Vec::new(),
@@ -57,7 +57,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// One push for each recipient, in order. What is wrong is told once, and not for each.
-    pub fn expand(
+    pub(super) fn expand(
         &mut self,
         push: &Several<'_>,
         diagnostics: &mut Diagnostics,
@@ -121,7 +121,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// Gives the pushes of one draft their fallbacks: one for each whom a fallback names, and none that is the push itself.
-    pub fn add_fallbacks(
+    pub(super) fn add_fallbacks(
         &mut self,
         drafts: &[FallbackDraft],
         pushes: &mut [PushSpec],
@@ -195,7 +195,7 @@ impl<'a> Expansion<'a> {
     }
 
     /// What is wrong with the names under `targets` is told where they stand.
-    pub fn check_targets(&self, targets: &[TargetDraft], diagnostics: &mut Diagnostics, sources: &[SourceText]) {
+    pub(super) fn check_targets(&self, targets: &[TargetDraft], diagnostics: &mut Diagnostics, sources: &[SourceText]) {
         for TargetDraft { means, .. } in targets {
             match means {
                 Means::Unknown => {}

@@ -9,7 +9,7 @@ use crate::domain::{BadState, Target};
 
 impl Decoder<'_> {
     /// One mapping, or a list of them.
-    pub fn fallbacks(&mut self, node: &Node) -> Option<Vec<FallbackDraft>> {
+    pub(super) fn fallbacks(&mut self, node: &Node) -> Option<Vec<FallbackDraft>> {
         let one = std::slice::from_ref(node);
         let nodes = match node.value() {
             Value::List(nodes) if nodes.is_empty() => {

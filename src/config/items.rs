@@ -9,7 +9,7 @@ use crate::domain::{Item, Media};
 const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "file", "at", "at_all"];
 
 impl Decoder<'_> {
-    pub fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
+    pub(super) fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
         let Value::List(nodes) = node.value() else {
             self.wrong(key, node, "a list of items");
             return None;

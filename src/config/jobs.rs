@@ -9,7 +9,7 @@ use crate::domain::UtcMs;
 
 impl Decoder<'_> {
     /// One job. None after an error; everything wrong with it has been found then.
-    pub fn job(&mut self, node: &Node) -> Option<JobDraft> {
+    pub(super) fn job(&mut self, node: &Node) -> Option<JobDraft> {
         let entries = self.map("a job", node)?;
         let errors = self.diagnostics.error_count();
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);

@@ -36,14 +36,14 @@ pub(super) struct ListDraft {
 
 impl ListDraft {
     /// What stands for its recipients until they are read.
-    pub fn target(&self, name: &str) -> Target {
+    pub(super) fn target(&self, name: &str) -> Target {
         (self.target)(name.to_owned())
     }
 }
 
 impl Decoder<'_> {
     /// `from`, with `at_most` from beside it.
-    pub fn list(&mut self, node: &Node, at_most: Option<&Node>) -> Option<ListDraft> {
+    pub(super) fn list(&mut self, node: &Node, at_most: Option<&Node>) -> Option<ListDraft> {
         let keys = self.map("from", node)?;
         let errors = self.diagnostics.error_count();
         let http = ContentSource::Http(ContentHttp { url: String::new() });

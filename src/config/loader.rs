@@ -68,7 +68,7 @@ pub(super) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(environment: &'a LoadEnvironment, specs: &'a [&'static SenderSpec]) -> Loader<'a> {
+    pub(super) fn new(environment: &'a LoadEnvironment, specs: &'a [&'static SenderSpec]) -> Loader<'a> {
         Loader {
             environment,
             specs,
@@ -98,12 +98,12 @@ impl<'a> Loader<'a> {
     }
 
     /// For those who ask where the database is: a hundred thousand jobs are not read for that.
-    pub fn daemon_only(environment: &'a LoadEnvironment) -> Loader<'a> {
+    pub(super) fn daemon_only(environment: &'a LoadEnvironment) -> Loader<'a> {
         Loader { daemon_only: true, ..Loader::new(environment, &[]) }
     }
 
     /// Reads all of these, or the embedded example where there is none.
-    pub fn paths(&mut self, paths: &[PathBuf]) {
+    pub(super) fn paths(&mut self, paths: &[PathBuf]) {
         for path in paths {
             self.path(path);
         }
@@ -118,7 +118,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a file, or the YAML files of a directory.
-    pub fn path(&mut self, path: &Path) {
+    pub(super) fn path(&mut self, path: &Path) {
         if !path.is_dir() {
             return self.file(path, &mut Vec::new());
         }
@@ -164,7 +164,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The text of a file, unless it cannot be read, which is told.
-    pub fn read_file(&mut self, path: &Path) -> Option<FileText> {
+    pub(super) fn read_file(&mut self, path: &Path) -> Option<FileText> {
         match files::read(path) {
             Ok(file) => return Some(file),
             Err(FileProblem::Whole(problem)) => self.fail(path, &problem),
@@ -246,7 +246,7 @@ impl<'a> Loader<'a> {
 
     /// Reads the lists of days that lie in files of their own, and where any list may be asked for, those that pushcron brings
     /// along.
-    pub fn calendar_files(&mut self) {
+    pub(super) fn calendar_files(&mut self) {
         let (mut found, unread) = candidates(&self.directories);
         for (path, problem) in unread {
             self.fail(&path, &problem);
@@ -275,7 +275,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads the lists that pushcron brings along, where nobody has a newer one.
-    pub fn built_in_calendars(&mut self) {
+    pub(super) fn built_in_calendars(&mut self) {
         for (name, path, text) in built_in() {
             let Some(draft) = self.calendar(path, name, text) else { continue };
             match self.calendars.get(name) {
@@ -297,7 +297,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a file that is one list.
-    pub fn calendar(&mut self, path: &Path, name: &str, text: &str) -> Option<CalendarDraft> {
+    pub(super) fn calendar(&mut self, path: &Path, name: &str, text: &str) -> Option<CalendarDraft> {
         let directory = path.parent().unwrap_or(Path::new("/"));
         let errors = self.diagnostics.error_count();
         let read = |decoder: &mut Decoder<'_>, node: &Node| decoder.calendar(name, node.at, node);
@@ -308,7 +308,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads pushes from the command line: one, or a list of them.
-    pub fn pushes(&mut self, text: &str) {
+    pub(super) fn pushes(&mut self, text: &str) {
         let file = self.next_file();
         let directory = &self.environment.working_directory;
         let drafts = self.only_node((COMMAND_LINE, directory), text, |decoder, node| decoder.pushes(node, false));
@@ -316,7 +316,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a text that is one node as a whole; relative paths in it start at the directory.
-    pub fn only_node<T>(
+    pub(super) fn only_node<T>(
         &mut self,
         (name, directory): (&str, &Path),
         text: &str,
@@ -348,7 +348,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads a document that says nothing but jobs.
-    pub fn extra_jobs(&mut self, extra: &Extra) {
+    pub(super) fn extra_jobs(&mut self, extra: &Extra) {
         let (path, text, rights) = match extra {
             Extra::CommandLine(text) => {
                 (Path::new(COMMAND_LINE), (*text).to_owned(), Rights::private(self.environment.user))
@@ -433,7 +433,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Tells of directories in which others could put another file in the place of one that was read.
-    pub fn doubt_directories(&mut self) {
+    pub(super) fn doubt_directories(&mut self) {
         let files = self.files.iter().chain(&self.secret_files);
         for (directory, doubt) in trust::doubtful_directories(files, self.environment.user) {
             self.diagnostics.warning(Place::whole(self.next_file()), doubt.problem).hint(doubt.hint);
@@ -442,7 +442,7 @@ impl<'a> Loader<'a> {
     }
 
     /// All that is wrong, for who could not be given what was asked for.
-    pub fn errors(self) -> ConfigErrors {
+    pub(super) fn errors(self) -> ConfigErrors {
         let errors = self.diagnostics.finish(&self.sources, &SecretKeys::new(self.specs)).err();
         errors.unwrap_or_else(|| ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) })
     }

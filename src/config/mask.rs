@@ -35,11 +35,11 @@ pub(super) struct SecretKeys {
 impl SecretKeys {
     /// For a script of a simulation, which holds no secrets. What does not stand under its own keys may be another file,
     /// named by mistake.
-    pub fn of_script(specs: &[&'static SenderSpec]) -> SecretKeys {
+    pub(super) fn of_script(specs: &[&'static SenderSpec]) -> SecretKeys {
         SecretKeys { open: &SCRIPT_KEYS, ..SecretKeys::new(specs) }
     }
 
-    pub fn new(specs: &[&'static SenderSpec]) -> SecretKeys {
+    pub(super) fn new(specs: &[&'static SenderSpec]) -> SecretKeys {
         let mut keys = SecretKeys {
             harmless: BTreeSet::from(["id", "im", "sender", "default", "concurrency", "min_interval"]),
             secret: BTreeSet::from(["heartbeat", "command", "url"]),
@@ -127,7 +127,7 @@ struct Piece {
 
 impl MaskedLine {
     /// Where byte `at` of the line is in the text, and how much may be marked there: the whole mask, if it is masked.
-    pub fn place(&self, at: usize) -> (usize, usize) {
+    pub(super) fn place(&self, at: usize) -> (usize, usize) {
         let index = self.pieces.partition_point(|piece| piece.line_at <= at).saturating_sub(1);
         let Some(piece) = self.pieces.get(index) else { return (0, 1) };
         let next = self.pieces.get(index + 1).map_or(self.text.len(), |next| next.shown_at);

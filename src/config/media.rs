@@ -17,7 +17,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 impl Decoder<'_> {
     /// A source alone, or a mapping with more.
-    pub fn media(&mut self, key: &str, node: &Node) -> Option<Media> {
+    pub(super) fn media(&mut self, key: &str, node: &Node) -> Option<Media> {
         if !matches!(node.value(), Value::Map(_)) {
             return Some(Media { source: self.source(key, node)?, ..Media::default() });
         }
@@ -33,7 +33,7 @@ impl Decoder<'_> {
     }
 
     /// Takes over one key of a media mapping. Returns false where it was wrong.
-    pub fn media_key(&mut self, owner: &str, entry: &Entry, media: &mut Media) -> bool {
+    pub(super) fn media_key(&mut self, owner: &str, entry: &Entry, media: &mut Media) -> bool {
         let (key, node) = (&*entry.key, &entry.node);
         let done = match key {
             "source" => self.source("source", node).map(|source| media.source = source),
@@ -53,14 +53,14 @@ impl Decoder<'_> {
     }
 
     /// A text that counts as absent when it is empty. The outer Option is None after an error.
-    pub fn optional_text(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
+    pub(super) fn optional_text(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
         if node.is_null() {
             return Some(None);
         }
         self.text(key, node).map(|text| (!text.is_empty()).then(|| text.into_owned()))
     }
 
-    pub fn file_name(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
+    pub(super) fn file_name(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
         let name = self.optional_text(key, node)?;
         if name.as_deref().is_some_and(|name| name.contains(['/', '\\']) || name.contains(char::is_control)) {
             self.wrong(key, node, "a file name without a directory");
@@ -69,7 +69,7 @@ impl Decoder<'_> {
         Some(name)
     }
 
-    pub fn mime_type(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
+    pub(super) fn mime_type(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
         let mime = self.optional_text(key, node)?;
         let fits = |mime: &str| {
             mime.split_once('/').is_some_and(|(main, sub)| {
@@ -95,7 +95,7 @@ impl Decoder<'_> {
 
     /// An address, inline content, or a path; relative paths become absolute here, where the file's directory is
     /// known.
-    pub fn source(&mut self, key: &str, node: &Node) -> Option<String> {
+    pub(super) fn source(&mut self, key: &str, node: &Node) -> Option<String> {
         let text = self.text(key, node)?;
         let problem = match source_form(&text) {
             Form::Address | Form::Inline => return Some(text.into_owned()),

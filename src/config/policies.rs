@@ -15,7 +15,7 @@ const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl RetryKeys {
     /// These keys, then those of `defaults`, then the built-in values.
-    pub fn filled(&self, defaults: &RetryKeys) -> RetryPolicy {
+    pub(super) fn filled(&self, defaults: &RetryKeys) -> RetryPolicy {
         let built_in = RetryPolicy::default();
         let backoff = self.backoff.or(defaults.backoff).unwrap_or(built_in.backoff);
         RetryPolicy {
@@ -33,7 +33,7 @@ impl RetryKeys {
 
 impl MisfireKeys {
     /// These keys, then those of `defaults`, then the built-in values.
-    pub fn filled(&self, defaults: &MisfireKeys) -> Misfire {
+    pub(super) fn filled(&self, defaults: &MisfireKeys) -> Misfire {
         let built_in = Misfire::default();
         Misfire {
             policy: self.policy.or(defaults.policy).unwrap_or(built_in.policy),
@@ -45,7 +45,7 @@ impl MisfireKeys {
 }
 
 impl Decoder<'_> {
-    pub fn retry(&mut self, node: &Node) -> Option<RetryKeys> {
+    pub(super) fn retry(&mut self, node: &Node) -> Option<RetryKeys> {
         let mut retry = RetryKeys::default();
         let mut max_backoff_at = node.at;
         for entry in self.map("retry", node)? {
@@ -75,7 +75,7 @@ impl Decoder<'_> {
     }
 
     /// A mapping, or the policy's word alone.
-    pub fn misfire(&mut self, node: &Node) -> Option<MisfireKeys> {
+    pub(super) fn misfire(&mut self, node: &Node) -> Option<MisfireKeys> {
         let mut misfire = MisfireKeys::default();
         if let Value::Scalar(_) = node.value() {
             misfire.policy = self.choice("misfire", node, &MISFIRE_POLICIES);
@@ -95,7 +95,7 @@ impl Decoder<'_> {
     }
 
     /// The deadline of one attempt. A bare number counts milliseconds, as in the plugin SDK.
-    pub fn timeout(&mut self, node: &Node) -> Option<Duration> {
+    pub(super) fn timeout(&mut self, node: &Node) -> Option<Duration> {
         let value = self.parsed("timeout", node, "a duration such as 8s, or milliseconds", |text| {
             text.parse().ok().map(Duration::from_millis).or_else(|| super::scalar::duration(text))
         })?;
@@ -106,12 +106,12 @@ impl Decoder<'_> {
         Some(value)
     }
 
-    pub fn count(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u32> {
+    pub(super) fn count(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u32> {
         self.int(key, node, from, to).and_then(|count| u32::try_from(count).ok())
     }
 
     /// The name of a zone that the system knows.
-    pub fn zone(&mut self, node: &Node) -> Option<String> {
+    pub(super) fn zone(&mut self, node: &Node) -> Option<String> {
         let name = self.text("timezone", node)?.into_owned();
         if jiff::tz::TimeZone::get(&name).is_ok_and(|zone| !zone.is_unknown()) {
             if let Some((problem, hint)) = zone_doubt(&name) {

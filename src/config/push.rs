@@ -105,7 +105,7 @@ impl<'n, 's> PushKeys<'n, 's> {
 impl Decoder<'_> {
     /// `push:` of a job: one mapping, or a list of them.
     /// Where its job makes a content, a push may be without one of its own.
-    pub fn pushes(&mut self, node: &Node, takes_content: bool) -> Option<Vec<PushDraft>> {
+    pub(super) fn pushes(&mut self, node: &Node, takes_content: bool) -> Option<Vec<PushDraft>> {
         match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
                 self.error(node.at, "push: expected at least one push, got an empty list");
@@ -146,7 +146,7 @@ impl Decoder<'_> {
     }
 
     /// A push whose text may be absent, since a report is put behind it.
-    pub fn report_push(&mut self, node: &Node) -> Option<PushDraft> {
+    pub(super) fn report_push(&mut self, node: &Node) -> Option<PushDraft> {
         let keys = self.push_keys(node)?;
         let other = |key: Key| matches!(key, Key::Content(kind) if kind != Kind::Text);
         if let Some((_, entry)) = keys.given.iter().find(|(key, _)| other(*key)) {
@@ -249,7 +249,7 @@ impl Decoder<'_> {
     }
 
     /// Keeps what must still be checked of pushes that will not become any.
-    pub fn give_up(&mut self, drafts: Vec<PushDraft>) {
+    pub(super) fn give_up(&mut self, drafts: Vec<PushDraft>) {
         drafts.into_iter().for_each(|draft| draft.into_incomplete(self.file, self.incomplete));
     }
 
@@ -345,7 +345,7 @@ impl Decoder<'_> {
         }
     }
 
-    pub fn target_id(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
+    pub(super) fn target_id(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
         let id = self.optional_text(key, node)?;
         let fits = |id: &str| id.chars().count() <= 256 && !id.contains(char::is_control) && id.trim() == id;
         if id.as_deref().is_some_and(|id| !fits(id)) {

@@ -40,7 +40,7 @@ pub(super) struct Refused;
 
 impl<'t> Book<'t> {
     /// Tells what is wrong with the names themselves, once, wherever they are used.
-    pub fn new(
+    pub(super) fn new(
         targets: &'t [TargetDraft],
         is_incomplete: bool,
         diagnostics: &mut Diagnostics,
@@ -105,7 +105,7 @@ impl<'t> Book<'t> {
     }
 
     /// What a name means, or that there is no such name.
-    pub fn find(
+    pub(super) fn find(
         &self,
         name: &str,
         at: Place,
@@ -121,7 +121,7 @@ impl<'t> Book<'t> {
     }
 
     /// Everybody whom these names mean, in order. An account that the push names counts for all of them.
-    pub fn named<'b>(
+    pub(super) fn named<'b>(
         &self,
         names: &[(String, Place)],
         account: Option<&'b str>,
@@ -140,7 +140,7 @@ impl<'t> Book<'t> {
     }
 
     /// The lists among those whom these names mean, as far as they can be told.
-    pub fn lists(&self, names: &[(String, Place)]) -> Vec<&'t RecipientList> {
+    pub(super) fn lists(&self, names: &[(String, Place)]) -> Vec<&'t RecipientList> {
         let mut everybody = Everybody::default();
         for (name, _) in names {
             if let Some(draft) = self.by_name.get(&**name) {
@@ -202,7 +202,7 @@ enum Double<'t> {
 
 impl<'t> Everybody<'t> {
     /// Takes one more, unless it is there. Who is meant depends on the account where an id is relative to it.
-    pub fn add(&mut self, recipient: Recipient<'t>) {
+    pub(super) fn add(&mut self, recipient: Recipient<'t>) {
         let Recipient { im, target, account, at, list } = recipient;
         if self.known.insert((im, target, account, list.is_some())) {
             self.recipients.push(recipient);
@@ -229,7 +229,7 @@ impl<'t> Everybody<'t> {
     }
 
     /// Those who are left, unless there are too many; doubles are told at `at`.
-    pub fn told(
+    pub(super) fn told(
         mut self,
         at: Place,
         diagnostics: &mut Diagnostics,

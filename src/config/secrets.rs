@@ -23,7 +23,7 @@ pub(super) enum SecretForm {
 }
 
 impl Decoder<'_> {
-    pub fn secret(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
+    pub(super) fn secret(&mut self, form: SecretForm, key: &str, node: &Node) -> Option<Secret> {
         let secret = match form {
             SecretForm::Inline => {
                 let text = self.scalar_text(key, node)?;
@@ -51,7 +51,7 @@ impl Decoder<'_> {
 
     /// A secret without the mark that some editors put before a text. One in quotes of its own is refused: whoever
     /// wrote them meant to quote it, and no platform would say what is wrong.
-    pub fn bare(&mut self, key: &str, at: At, secret: Secret) -> Option<Secret> {
+    pub(super) fn bare(&mut self, key: &str, at: At, secret: Secret) -> Option<Secret> {
         let text = secret.expose();
         let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
         let in_quotes = |open: char, close: char| bare.len() > 1 && bare.starts_with(open) && bare.ends_with(close);
@@ -71,7 +71,7 @@ impl Decoder<'_> {
     }
 
     /// As [`Decoder::text`], for values that no message may show.
-    pub fn scalar_text(&mut self, key: &str, node: &Node) -> Option<String> {
+    pub(super) fn scalar_text(&mut self, key: &str, node: &Node) -> Option<String> {
         if !matches!(node.value(), Value::Scalar(_)) {
             let got = node.describe();
             self.error(node.at, format!("{key}: expected a text, got {got}"));
@@ -82,7 +82,7 @@ impl Decoder<'_> {
         self.interpolated(key, &scalar.text, node.at, hint).map(|text| text.into_owned())
     }
 
-    pub fn warn_of_plain_secret(&mut self, key: &str, at: At) {
+    pub(super) fn warn_of_plain_secret(&mut self, key: &str, at: At) {
         self.warning(at, format!("{key}: a secret in plain text"))
             .hint(format!("write {key}: ${{NAME}}, or name a file with {key}_file or {key}_credential"));
         self.holds_secrets = true;

@@ -57,19 +57,19 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub fn file(name: String) -> Source {
+    pub(super) fn file(name: String) -> Source {
         Source { name, files: 1, ..Source::default() }
     }
 
-    pub fn pattern(name: String, file: String, files: usize) -> Source {
+    pub(super) fn pattern(name: String, file: String, files: usize) -> Source {
         Source { name, pattern_in: Some(file), files, ..Source::default() }
     }
 
-    pub fn jobs<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, none_is_meant: bool) {
+    pub(super) fn jobs<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, none_is_meant: bool) {
         self.jobs = Defined { names: names.into_iter().map(hash).collect(), none_is_meant };
     }
 
-    pub fn accounts<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, none_is_meant: bool) {
+    pub(super) fn accounts<'a>(&mut self, names: impl IntoIterator<Item = &'a str>, none_is_meant: bool) {
         self.accounts = Defined { names: names.into_iter().map(hash).collect(), none_is_meant };
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Wrong;
 
 impl Decoder<'_> {
     /// The mapping from names to whom they mean, where it stands elsewhere or is written once and used again.
-    pub fn targets(&mut self, node: &Node, targets: &mut Vec<TargetDraft>) {
+    pub(super) fn targets(&mut self, node: &Node, targets: &mut Vec<TargetDraft>) {
         match node.value() {
             Value::Map(entries) => {
                 for entry in entries {
@@ -31,7 +31,7 @@ impl Decoder<'_> {
 
     /// A name and whom it means. One whose meaning is wrong is there all the same, so that nobody who uses it is told that it
     /// is not.
-    pub fn target_named(&mut self, name: &str, name_at: At, node: &Node) -> Option<TargetDraft> {
+    pub(super) fn target_named(&mut self, name: &str, name_at: At, node: &Node) -> Option<TargetDraft> {
         if !is_name(name) || name.contains("${") || name == "<<" {
             let expected = "a name of 1 to 128 printable characters without '/' and outer spaces";
             self.error(name_at, format!("targets: expected {expected}, got {}", quoted(name)));
@@ -139,7 +139,7 @@ impl Decoder<'_> {
     }
 
     /// One id, or a list of them; none where a variable holds nothing.
-    pub fn ids(&mut self, key: &str, node: &Node, target: fn(String) -> Target) -> Result<Ids, Wrong> {
+    pub(super) fn ids(&mut self, key: &str, node: &Node, target: fn(String) -> Target) -> Result<Ids, Wrong> {
         let Value::List(nodes) = node.value() else {
             let id = self.target_id(key, node).ok_or(Wrong)?;
             return Ok(id.map(|id| (target(id), self.place(node.at))).into_iter().collect());
@@ -163,7 +163,7 @@ impl Decoder<'_> {
     }
 
     /// The names of `to`.
-    pub fn names(&mut self, key: &str, node: &Node) -> Option<Vec<(String, Place)>> {
+    pub(super) fn names(&mut self, key: &str, node: &Node) -> Option<Vec<(String, Place)>> {
         let one = std::slice::from_ref(node);
         let nodes = match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
@@ -186,7 +186,7 @@ impl Decoder<'_> {
     }
 
     /// Whom a push goes to by `to`, and nothing beside it.
-    pub fn refuse_beside_to(&mut self, to: &Entry, beside: &Entry) -> At {
+    pub(super) fn refuse_beside_to(&mut self, to: &Entry, beside: &Entry) -> At {
         let other = self.place(to.key_at);
         let message = format!("to says whom the push goes to, so {} has no place beside it", beside.key);
         self.error(beside.key_at, message).other("to is at", other);

@@ -28,7 +28,7 @@ pub(super) struct Mark {
 
 impl Mark {
     /// None where a text is just a text.
-    pub fn of(written: &str, text: &str, at: At) -> Option<Mark> {
+    pub(super) fn of(written: &str, text: &str, at: At) -> Option<Mark> {
         if !is_template(text) && pattern(text).is_none() {
             return None;
         }
@@ -68,7 +68,7 @@ pub(super) struct TemplateCheck {
 
 impl TemplateCheck {
     /// With the variables that `daemon.template_env` names, which are told where they cannot be used.
-    pub fn new(
+    pub(super) fn new(
         named: &[(Place, String)],
         secret_names: &HashSet<String>,
         environment: &LoadEnvironment,
@@ -94,17 +94,17 @@ impl TemplateCheck {
     }
 
     /// Whether one of the texts asks what day it is by the list of its job.
-    pub fn ask_for_days(&self, marks: &[Mark]) -> bool {
+    pub(super) fn ask_for_days(&self, marks: &[Mark]) -> bool {
         marks.iter().any(|mark| self.templates.asks_for(&mark.text, &NAMES_OF_DAYS))
     }
 
     /// Whether one of the texts asks how often its job has fired.
-    pub fn count(&self, marks: &[Mark]) -> bool {
+    pub(super) fn count(&self, marks: &[Mark]) -> bool {
         marks.iter().any(|mark| self.templates.asks_for(&mark.text, &["run"]))
     }
 
     /// Tells what is wrong with the texts of a push that is rendered.
-    pub fn rendered(
+    pub(super) fn rendered(
         &self,
         marks: &[Mark],
         (rendering, days): (&Rendering, Option<&Arc<Calendar>>),
@@ -150,7 +150,7 @@ impl TemplateCheck {
 
 impl TemplateCheck {
     /// Tells what is wrong with the arguments of a command that are rendered. Forms of dates are for the command.
-    pub fn arguments(
+    pub(super) fn arguments(
         &self,
         marks: &[Mark],
         rendering: &Rendering,

@@ -25,23 +25,23 @@ pub(super) struct Doubt {
 }
 
 impl Rights {
-    pub fn of(meta: &Metadata) -> Rights {
+    pub(super) fn of(meta: &Metadata) -> Rights {
         Rights { owner: meta.uid(), mode: meta.mode() }
     }
 
-    pub fn private(owner: u32) -> Rights {
+    pub(super) fn private(owner: u32) -> Rights {
         Rights { owner, mode: 0o600 }
     }
 
-    pub fn all_may_read(self) -> bool {
+    pub(super) fn all_may_read(self) -> bool {
         self.mode & 0o004 != 0
     }
 
-    pub fn all_may_something(self) -> bool {
+    pub(super) fn all_may_something(self) -> bool {
         self.mode & 0o007 != 0
     }
 
-    pub fn doubt_of_file(self, path: &Path, user: u32) -> Option<Doubt> {
+    pub(super) fn doubt_of_file(self, path: &Path, user: u32) -> Option<Doubt> {
         self.doubt(path, user, self.mode & 0o002 != 0, "change what is in this file")
     }
 

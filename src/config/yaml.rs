@@ -76,26 +76,26 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    pub fn new(at: At, message: impl Into<String>) -> Fault {
+    pub(super) fn new(at: At, message: impl Into<String>) -> Fault {
         Fault { at, message: message.into(), hint: None, other: None }
     }
 }
 
 impl<'s> Node<'s> {
     /// The value itself, whether written here or elsewhere.
-    pub fn value(&self) -> &Value<'s> {
+    pub(super) fn value(&self) -> &Value<'s> {
         match &self.value {
             Value::Shared(node) => node.value(),
             value => value,
         }
     }
 
-    pub fn is_null(&self) -> bool {
+    pub(super) fn is_null(&self) -> bool {
         matches!(self.value(), Value::Null)
     }
 
     /// Nothing, or an empty text.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         match self.value() {
             Value::Null => true,
             Value::Scalar(scalar) => scalar.text.is_empty(),
@@ -104,7 +104,7 @@ impl<'s> Node<'s> {
     }
 
     /// What the node is, in words for a message.
-    pub fn describe(&self) -> &'static str {
+    pub(super) fn describe(&self) -> &'static str {
         match self.value() {
             Value::Null => "nothing",
             Value::List(_) => "a list",
@@ -118,7 +118,7 @@ impl<'s> Node<'s> {
 
 impl Scalar<'_> {
     /// True or false as YAML 1.2 writes them.
-    pub fn as_bool(&self) -> Option<bool> {
+    pub(super) fn as_bool(&self) -> Option<bool> {
         match &*self.text {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
@@ -140,7 +140,7 @@ pub(super) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    pub fn new(text: &'s str, budget: &'s mut u64) -> Reader<'s> {
+    pub(super) fn new(text: &'s str, budget: &'s mut u64) -> Reader<'s> {
         let options = granit_parser::options! {
             emit_comments: false,
             flow_nesting_limit: DEEPEST,
@@ -159,7 +159,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     /// The text is no YAML from here on.
-    pub fn event(&mut self) -> Result<(Event<'s>, At), Fault> {
+    pub(super) fn event(&mut self) -> Result<(Event<'s>, At), Fault> {
         match self.parser.next_event() {
             Some(Ok((event, span))) => Ok((event, at_of(&span))),
             Some(Err(error)) => Err(self.syntax_fault(&error)),
@@ -168,7 +168,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The node of a text that holds a single one.
-    pub fn only_node(&mut self) -> Result<Node<'s>, Fault> {
+    pub(super) fn only_node(&mut self) -> Result<Node<'s>, Fault> {
         loop {
             match self.event()? {
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
@@ -178,7 +178,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The node that begins with this event.
-    pub fn node_of(&mut self, event: Event<'s>, at: At) -> Result<Node<'s>, Fault> {
+    pub(super) fn node_of(&mut self, event: Event<'s>, at: At) -> Result<Node<'s>, Fault> {
         self.node_from(event, at).map(|(node, _)| node)
     }
 
@@ -281,7 +281,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The text of a key, or None after a fault.
-    pub fn key(&mut self, event: Event<'s>, at: At) -> Result<Option<Cow<'s, str>>, Fault> {
+    pub(super) fn key(&mut self, event: Event<'s>, at: At) -> Result<Option<Cow<'s, str>>, Fault> {
         let (node, _) = self.node_from(event, at)?;
         let fault = match node.value() {
             Value::Scalar(scalar) => return Ok(Some(scalar.text.clone())),

@@ -12,7 +12,7 @@ use crate::engine::recovery::Recovered;
 use crate::store::Applied;
 
 /// What the log says once all is set up, before anything is sent.
-pub struct Start<'a> {
+pub(super) struct Start<'a> {
     pub files: &'a [PathBuf],
     pub database: &'a Database,
     pub accounts: usize,
@@ -20,7 +20,7 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    pub fn tell(&self, timeline: &Timeline, applied: &Applied, recovered: &Recovered) {
+    pub(super) fn tell(&self, timeline: &Timeline, applied: &Applied, recovered: &Recovered) {
         info!(
             config = %setup::shown(self.files),
             database = %self.database,
@@ -39,7 +39,7 @@ impl Start<'_> {
 }
 
 /// What a configuration that is now in force changed.
-pub fn tell_applied(applied: &Applied) {
+pub(super) fn tell_applied(applied: &Applied) {
     if *applied != Applied::default() {
         let Applied { added, changed, removed, cancelled, .. } = applied;
         info!(added, changed, removed, cancelled_pushes = cancelled.len(), "definitions changed");
@@ -47,7 +47,7 @@ pub fn tell_applied(applied: &Applied) {
 }
 
 /// Why a reload changed nothing. What is wrong with files is told as `check` tells it, each line a line of the log.
-pub fn tell_refused(error: &DaemonError) {
+pub(super) fn tell_refused(error: &DaemonError) {
     let DaemonError::Config(errors) = error else {
         error!("not reloaded, the old definitions stay in force: {error}");
         return;

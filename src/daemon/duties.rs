@@ -36,7 +36,7 @@ const LEAP: Duration = Duration::from_secs(5);
 
 /// What the duties tend; it outlives a reload.
 #[derive(Clone)]
-pub struct Parts {
+pub(super) struct Parts {
     pub store: Arc<dyn Upkeep>,
     pub clock: SharedClock,
     pub dispatcher: mpsc::UnboundedSender<Event>,
@@ -46,7 +46,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    pub fn new(
+    pub(super) fn new(
         store: &SharedStore,
         clock: &SharedClock,
         dispatcher: &mpsc::UnboundedSender<Event>,
@@ -65,7 +65,7 @@ impl Parts {
 }
 
 /// The running duties.
-pub struct Duties {
+pub(super) struct Duties {
     running: JoinHandle<()>,
     /// Dropped when they are to stop.
     until: oneshot::Sender<()>,
@@ -78,20 +78,20 @@ impl From<JobSchedulerError> for DaemonError {
 }
 
 impl Duties {
-    pub async fn start(settings: &DaemonSettings, parts: &Parts) -> Result<Duties, DaemonError> {
+    pub(super) async fn start(settings: &DaemonSettings, parts: &Parts) -> Result<Duties, DaemonError> {
         let scheduler = set_up(settings, parts).await?;
         let (until, stopped) = oneshot::channel();
         let running = tokio::spawn(keep(scheduler, settings.clone(), parts.clone(), stopped));
         Ok(Duties { running, until })
     }
 
-    pub async fn restart(&mut self, settings: &DaemonSettings, parts: &Parts) -> Result<(), DaemonError> {
+    pub(super) async fn restart(&mut self, settings: &DaemonSettings, parts: &Parts) -> Result<(), DaemonError> {
         let fresh = Duties::start(settings, parts).await?;
         std::mem::replace(self, fresh).stop().await;
         Ok(())
     }
 
-    pub async fn stop(self) {
+    pub(super) async fn stop(self) {
         drop(self.until);
         // Duties that broke down have stopped too.
         let _ = self.running.await;

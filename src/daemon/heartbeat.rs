@@ -20,22 +20,22 @@ const MEMORY: &str = "heartbeat_at";
 
 /// The last sign of life of timer and dispatcher.
 #[derive(Default)]
-pub struct LastTick(Mutex<Option<TickAt>>);
+pub(super) struct LastTick(Mutex<Option<TickAt>>);
 
 #[derive(Clone, Copy)]
-pub struct TickAt {
+pub(super) struct TickAt {
     pub tick: Tick,
     pub at: UtcMs,
     monotonic: Duration,
 }
 
 impl LastTick {
-    pub fn note(&self, tick: Tick, clock: &SharedClock) {
+    pub(super) fn note(&self, tick: Tick, clock: &SharedClock) {
         let last = TickAt { tick, at: clock.now(), monotonic: clock.monotonic() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
-    pub fn last(&self) -> Option<TickAt> {
+    pub(super) fn last(&self) -> Option<TickAt> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -46,7 +46,7 @@ impl LastTick {
 
 /// Who calls, and what it looks at before.
 #[derive(Clone)]
-pub struct Caller {
+pub(super) struct Caller {
     pub heartbeat: Heartbeat,
     pub last_tick: Arc<LastTick>,
     pub store: Arc<dyn AccountState>,
@@ -56,7 +56,7 @@ pub struct Caller {
 
 impl Caller {
     /// Calls until dropped. A failure is told once, and so is its end.
-    pub async fn run(self) {
+    pub(super) async fn run(self) {
         let Caller { heartbeat, last_tick, store, clock, http } = self;
         let mut failed = false;
         loop {

@@ -9,7 +9,7 @@ use crate::config::{Config, Sources};
 use crate::store::Store;
 
 /// What must be known of a configuration once it was taken apart.
-pub struct InForce {
+pub(super) struct InForce {
     sources: Sources,
     accounts: Vec<String>,
 }
@@ -25,7 +25,7 @@ impl InForce {
     /// # Errors
     /// The database knows jobs, and the files none, without saying `jobs: []`; or no file was named or found at all,
     /// and the built-in example would take the place of other jobs.
-    pub async fn at_start(config: &Config, store: &dyn Store) -> Result<InForce, DaemonError> {
+    pub(super) async fn at_start(config: &Config, store: &dyn Store) -> Result<InForce, DaemonError> {
         let is_example = config.files.is_empty();
         if is_example || config.sources.have_no_word_of_jobs() {
             let ours: HashSet<&str> = config.jobs.iter().map(|job| &*job.name).collect();
@@ -51,18 +51,18 @@ impl InForce {
     ///
     /// # Errors
     /// A source that brought definitions brings none now, and does not say that this is meant.
-    pub fn at_reload(&self, config: &Config) -> Result<InForce, DaemonError> {
+    pub(super) fn at_reload(&self, config: &Config) -> Result<InForce, DaemonError> {
         config.sources.hold_against(&self.sources)?;
         Ok(InForce::of(config))
     }
 
     /// A file that is gone without a word.
-    pub fn lost_file(&self, config: &Config) -> Option<&str> {
+    pub(super) fn lost_file(&self, config: &Config) -> Option<&str> {
         config.sources.lost_file(&self.sources)
     }
 
     /// Once `new` is in force.
-    pub fn replace(&mut self, new: InForce) {
+    pub(super) fn replace(&mut self, new: InForce) {
         new.tell_vanished_accounts(std::mem::take(&mut self.accounts));
         *self = new;
     }

@@ -16,7 +16,7 @@ const WELL: Duration = Duration::from_secs(600);
 
 /// What the end of such work means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(super) enum Ended {
     /// There is nothing more to do, and whoever has to know was told.
     Done,
     /// It was to go on.
@@ -25,7 +25,7 @@ pub enum Ended {
 
 /// Does `work`, which is called `what` in the log, and begins it again after a pause that grows where it panics or ends
 /// too early. Work that is over before it has waited for anything had nothing to do.
-pub async fn keep_up<F: Future<Output = Ended>>(what: &str, clock: SharedClock, work: impl Fn() -> F) {
+pub(super) async fn keep_up<F: Future<Output = Ended>>(what: &str, clock: SharedClock, work: impl Fn() -> F) {
     let mut pause = FIRST_PAUSE;
     let mut is_first = true;
     loop {

@@ -15,7 +15,7 @@ use crate::engine::dispatcher::{Event, usage_of};
 const BACKLOG: usize = 64;
 
 /// The running tasks.
-pub struct Listeners {
+pub(super) struct Listeners {
     clock: SharedClock,
     running: HashMap<Arc<str>, Listener>,
 }
@@ -26,14 +26,18 @@ struct Listener {
 }
 
 impl Listeners {
-    pub fn start(accounts: &Accounts, dispatcher: &mpsc::UnboundedSender<Event>, clock: &SharedClock) -> Listeners {
+    pub(super) fn start(
+        accounts: &Accounts,
+        dispatcher: &mpsc::UnboundedSender<Event>,
+        clock: &SharedClock,
+    ) -> Listeners {
         let mut listeners = Listeners { clock: clock.clone(), running: HashMap::new() };
         listeners.replace(accounts, dispatcher);
         listeners
     }
 
     /// After a reload: accounts that stayed the same keep listening, so that no long poll is cut for nothing.
-    pub fn replace(&mut self, accounts: &Accounts, dispatcher: &mpsc::UnboundedSender<Event>) {
+    pub(super) fn replace(&mut self, accounts: &Accounts, dispatcher: &mpsc::UnboundedSender<Event>) {
         let mut kept = HashMap::new();
         for live in accounts.all().iter().filter(|live| live.used) {
             let listener = match self.running.remove(&live.id) {
@@ -50,7 +54,7 @@ impl Listeners {
         std::mem::replace(self, Listeners { clock, running: kept }).stop();
     }
 
-    pub fn stop(self) {
+    pub(super) fn stop(self) {
         for listener in self.running.into_values() {
             listener.task.abort();
         }

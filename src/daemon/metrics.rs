@@ -17,7 +17,7 @@ const LATE: [u64; 10] = [10, 50, 100, 500, 1_000, 5_000, 30_000, 60_000, 300_000
 
 /// The counters.
 #[derive(Default)]
-pub struct Metrics(Mutex<Counts>);
+pub(super) struct Metrics(Mutex<Counts>);
 
 #[derive(Default)]
 struct Counts {
@@ -39,7 +39,7 @@ struct OfAccount {
 
 /// What is asked for when numbers are written.
 #[derive(Clone, Debug, Default)]
-pub struct Gauges {
+pub(super) struct Gauges {
     pub started_at: UtcMs,
     pub jobs: usize,
     pub next_due_at: Option<UtcMs>,
@@ -57,7 +57,7 @@ pub struct Gauges {
 
 impl Metrics {
     /// Counts one event.
-    pub fn count(&self, event: EngineEvent<'_>) {
+    pub(super) fn count(&self, event: EngineEvent<'_>) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             EngineEvent::Fires { decision, count } => bump(&mut counts.fires, &DECISIONS, decision, count),
@@ -77,7 +77,7 @@ impl Metrics {
     }
 
     /// Accounts that left the configuration are neither up nor down; what they did stays counted.
-    pub fn keep_accounts(&self, is_there: impl Fn(&str) -> bool) {
+    pub(super) fn keep_accounts(&self, is_there: impl Fn(&str) -> bool) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (account, of) in counts.accounts.values_mut().flatten() {
             of.up = of.up.filter(|_| is_there(account));
@@ -85,7 +85,7 @@ impl Metrics {
     }
 
     /// All numbers in Prometheus' text format 0.0.4.
-    pub fn text(&self, gauges: &Gauges) -> String {
+    pub(super) fn text(&self, gauges: &Gauges) -> String {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = Page::default();
         page.family("info", "gauge", "The version that runs, and the commit that it was built from.");

@@ -40,7 +40,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// The metrics as they are handed out, and what they are made of.
-pub struct MetricsEndpoint {
+pub(super) struct MetricsEndpoint {
     pub metrics: Arc<Metrics>,
     pub last_tick: Arc<LastTick>,
     pub engine_gauges: Arc<EngineGauges>,
@@ -72,7 +72,7 @@ impl MetricsEndpoint {
     }
 
     /// Writes them to `path`, which has the old or the new text at any time, never half of one. Trouble is told once.
-    pub async fn write_to(&self, path: &Path) {
+    pub(super) async fn write_to(&self, path: &Path) {
         let (text, to) = (self.text().await, path.to_owned());
         let written = tokio::task::spawn_blocking(move || whole_file::write(&to, READABLE, text.as_bytes())).await;
         let failed = match written {
@@ -89,7 +89,7 @@ impl MetricsEndpoint {
     }
 
     /// Serves them as `/metrics` until aborted.
-    pub async fn serve(self: Arc<Self>, address: SocketAddr) {
+    pub(super) async fn serve(self: Arc<Self>, address: SocketAddr) {
         let listener = match TcpListener::bind(address).await {
             Ok(listener) => listener,
             // Pushes matter more than numbers about them.

@@ -24,7 +24,7 @@ use crate::senders::http::Http;
 use crate::store::{AccountState, SharedStore};
 
 /// The watching tasks, and what they are told through.
-pub struct Observers {
+pub(super) struct Observers {
     endpoint: Arc<MetricsEndpoint>,
     /// Where the heartbeat sees that the database can be written.
     state: Arc<dyn AccountState>,
@@ -37,7 +37,7 @@ pub struct Observers {
 }
 
 /// What the observers look at.
-pub struct Observed {
+pub(super) struct Observed {
     pub store: SharedStore,
     pub clock: SharedClock,
     pub http: Http,
@@ -47,7 +47,7 @@ pub struct Observed {
 }
 
 impl Observers {
-    pub async fn start(
+    pub(super) async fn start(
         config: &Config,
         observed: Observed,
         dispatcher: mpsc::UnboundedSender<Event>,
@@ -75,7 +75,7 @@ impl Observers {
     }
 
     /// What the engine is to tell its events to.
-    pub fn observer(&self) -> Observer {
+    pub(super) fn observer(&self) -> Observer {
         let (metrics, alarm_handle) = (self.endpoint.metrics.clone(), self.alarm_handle.clone());
         Arc::new(move |event| {
             metrics.count(event);
@@ -84,12 +84,12 @@ impl Observers {
     }
 
     /// Ends only when the alarm broke down, since it runs for as long as somebody may tell it events.
-    pub async fn alarm_ended(&mut self) {
+    pub(super) async fn alarm_ended(&mut self) {
         let _ = (&mut self.alarm).await;
     }
 
     /// What the timer is to call at every round.
-    pub fn on_tick(&self) -> Arc<dyn Fn(Tick) + Send + Sync> {
+    pub(super) fn on_tick(&self) -> Arc<dyn Fn(Tick) + Send + Sync> {
         let (last_tick, clock) = (self.endpoint.last_tick.clone(), self.endpoint.clock.clone());
         let tell_systemd = systemd::on_tick(self.endpoint.engine_gauges.clone());
         let rounds = self.rounds.clone();
@@ -102,12 +102,12 @@ impl Observers {
         })
     }
 
-    pub fn endpoint(&self) -> &Arc<MetricsEndpoint> {
+    pub(super) fn endpoint(&self) -> &Arc<MetricsEndpoint> {
         &self.endpoint
     }
 
     /// After a reload.
-    pub async fn replace(&mut self, config: &Config) {
+    pub(super) async fn replace(&mut self, config: &Config) {
         self.alarm_handle.set(Settings::of(config));
         self.endpoint.metrics.keep_accounts(|id| config.accounts.iter().any(|account| account.id == id));
         for task in self.tasks.drain(..) {
@@ -133,14 +133,14 @@ impl Observers {
         }
     }
 
-    pub fn stop(self) {
+    pub(super) fn stop(self) {
         self.alarm.abort();
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
 /// A daemon that runs as root must not lend root to whoever may write its configuration.
-pub fn may_run_command(config: &Config) -> Result<(), DaemonError> {
+pub(super) fn may_run_command(config: &Config) -> Result<(), DaemonError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }

@@ -18,7 +18,7 @@ use crate::store::{Lease, Lost, OpenPush, Pause, SharedStore, StoreError};
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// Watches until aborted, or until the database or its log is no longer where it was.
-pub fn watch(
+pub(super) fn watch(
     store: SharedStore,
     lease: &dyn Lease,
     clock: &SharedClock,
@@ -42,7 +42,7 @@ pub fn watch(
 }
 
 /// Who is told of what other processes write.
-pub struct Told {
+pub(super) struct Told {
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
     /// Told with every change: a fire by hand may wait for its content.
@@ -50,7 +50,7 @@ pub struct Told {
 }
 
 impl Told {
-    pub fn new(
+    pub(super) fn new(
         dispatcher: mpsc::UnboundedSender<Event>,
         scheduler: mpsc::Sender<Command>,
         preparer: Arc<Notify>,

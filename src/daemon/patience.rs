@@ -12,9 +12,9 @@ use crate::clock::SharedClock;
 use crate::domain::Moment;
 
 /// The name of a signal.
-pub type Signal = &'static str;
+pub(super) type Signal = &'static str;
 
-pub struct Patience {
+pub(super) struct Patience {
     clock: SharedClock,
     until: Moment,
     told: watch::Receiver<Option<Signal>>,
@@ -22,7 +22,7 @@ pub struct Patience {
 
 impl Patience {
     /// From now on SIGTERM and SIGINT end the wait, and not the process.
-    pub fn new(wait: Duration, clock: SharedClock) -> Result<Patience, DaemonError> {
+    pub(super) fn new(wait: Duration, clock: SharedClock) -> Result<Patience, DaemonError> {
         let mut signals = Signals::new([SIGTERM, SIGINT])
             .map_err(|error| DaemonError::System(format!("cannot listen for signals: {error}")))?;
         let (tell, told) = watch::channel(None);
@@ -36,21 +36,21 @@ impl Patience {
         Ok(Patience { clock, until, told })
     }
 
-    pub fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         self.until.since(self.clock.boottime())
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.left().is_zero() || self.signal().is_some()
     }
 
     /// By what it was told to end.
-    pub fn signal(&self) -> Option<Signal> {
+    pub(super) fn signal(&self) -> Option<Signal> {
         *self.told.borrow()
     }
 
     /// Waits so long, unless it is told to end.
-    pub async fn rest(&self, wait: Duration) {
+    pub(super) async fn rest(&self, wait: Duration) {
         let _ = self.unless_told(self.clock.sleep(wait)).await;
     }
 
@@ -59,7 +59,7 @@ impl Patience {
     /// # Errors
     ///
     /// The signal.
-    pub async fn unless_told<T>(&self, work: impl Future<Output = T>) -> Result<T, Signal> {
+    pub(super) async fn unless_told<T>(&self, work: impl Future<Output = T>) -> Result<T, Signal> {
         tokio::select! {
             done = work => Ok(done),
             signal = self.next_signal() => Err(signal),

@@ -12,28 +12,28 @@ use crate::domain::presence::{LAST_RELOAD, LastReload, PRESENCE, Presence, Reloa
 use crate::store::AccountState;
 
 /// Notes what is to be known of the daemon itself. A note that cannot be made is missed by nobody: its age tells.
-pub struct Notes {
+pub(super) struct Notes {
     endpoint: Arc<MetricsEndpoint>,
     store: Arc<dyn AccountState>,
 }
 
 impl Notes {
-    pub fn new(endpoint: Arc<MetricsEndpoint>, store: Arc<dyn AccountState>) -> Notes {
+    pub(super) fn new(endpoint: Arc<MetricsEndpoint>, store: Arc<dyn AccountState>) -> Notes {
         Notes { endpoint, store }
     }
 
     /// The last round that timer and dispatcher made.
-    pub async fn alive(&self) {
+    pub(super) async fn alive(&self) {
         self.presence(false).await;
     }
 
     /// It is up, by the files as they are.
-    pub async fn started(&self) {
+    pub(super) async fn started(&self) {
         self.alive().await;
         self.reload(&Ok(())).await;
     }
 
-    pub async fn stopped(&self) {
+    pub(super) async fn stopped(&self) {
         self.presence(true).await;
     }
 
@@ -45,7 +45,7 @@ impl Notes {
     }
 
     /// What became of the files.
-    pub async fn reload<T>(&self, result: &Result<T, DaemonError>) {
+    pub(super) async fn reload<T>(&self, result: &Result<T, DaemonError>) {
         let outcome = match result {
             Ok(_) => ReloadOutcome::Loaded,
             Err(DaemonError::Partly { .. }) => ReloadOutcome::InPart,

@@ -35,7 +35,7 @@ const CLOCK_COURSE: &str = "clock_course";
 const LONG_LOG: u64 = 256 << 20;
 
 /// The bounds, and when they were last seen to.
-pub struct Retention {
+pub(super) struct Retention {
     store: SharedStore,
     clock: SharedClock,
     database: Database,
@@ -49,7 +49,7 @@ pub struct Retention {
 
 /// The disk that the database lies on, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Disk {
+pub(super) struct Disk {
     pub free: u64,
     pub all: u64,
 }
@@ -62,14 +62,14 @@ impl Disk {
 }
 
 /// What whoever is not root may still write, where the database fills a disk of this machine.
-pub fn disk(database: &Database) -> Option<Disk> {
+pub(super) fn disk(database: &Database) -> Option<Disk> {
     let found = rustix::fs::statvfs(&store::place(database)?).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
     Some(Disk { free: bytes(found.f_bavail), all: bytes(found.f_blocks) })
 }
 
 impl Retention {
-    pub fn new(store: SharedStore, clock: SharedClock, database: Database) -> Retention {
+    pub(super) fn new(store: SharedStore, clock: SharedClock, database: Database) -> Retention {
         Retention {
             store,
             clock,
@@ -82,7 +82,7 @@ impl Retention {
     }
 
     /// Says so when the disk is getting full, and when it has room again.
-    pub fn watch_disk(&self) {
+    pub(super) fn watch_disk(&self) {
         let Some(disk) = disk(&self.database) else { return };
         let told = self.low.swap(disk.is_low(), Ordering::Relaxed);
         let free_mb = disk.free / 1_000_000;
@@ -100,7 +100,7 @@ impl Retention {
     /// Says so when the write-ahead log has grown far beyond what the daemon itself lets come together, again when it has
     /// doubled since, and when it is short again. Whoever reads keeps all that was written since they began from being
     /// folded into the database.
-    pub fn watch_log(&self) {
+    pub(super) fn watch_log(&self) {
         let Some(log) = store::log(&self.database) else { return };
         let bytes = std::fs::metadata(&log).map_or(0, |log| log.len());
         let told_at = self.long_log.load(Ordering::Relaxed);
@@ -119,14 +119,14 @@ impl Retention {
     }
 
     /// At the start: a clock that leaps afterwards is noticed.
-    pub async fn look_at_clock(&self) {
+    pub(super) async fn look_at_clock(&self) {
         if let Err(error) = self.look().await {
             debug!(%error, "how the clock has run cannot be noted now");
         }
     }
 
     /// Asked every hour; does its work once a night.
-    pub async fn tend(&self, settings: &DaemonSettings) {
+    pub(super) async fn tend(&self, settings: &DaemonSettings) {
         let now = self.clock.now();
         let last_at = *self.last_at.lock().unwrap_or_else(PoisonError::into_inner);
         let is_time = is_time(now, last_at, &settings.timezone);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::dispatcher::{EngineGauges, Event};
 
-pub struct Rounds {
+pub(super) struct Rounds {
     engine_gauges: Arc<EngineGauges>,
     dispatcher: mpsc::UnboundedSender<Event>,
     /// The dispatcher's rounds when it was last asked for one.
@@ -18,13 +18,13 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    pub fn new(engine_gauges: Arc<EngineGauges>, dispatcher: mpsc::UnboundedSender<Event>) -> Rounds {
+    pub(super) fn new(engine_gauges: Arc<EngineGauges>, dispatcher: mpsc::UnboundedSender<Event>) -> Rounds {
         Rounds { engine_gauges, dispatcher, seen: AtomicUsize::new(usize::MAX) }
     }
 
     /// Called at each round of the timer: whether the dispatcher has made one since the last call. Idle, it makes none
     /// by itself for half a minute, so it is asked for the next.
-    pub fn go_on(&self) -> bool {
+    pub(super) fn go_on(&self) -> bool {
         let rounds = self.engine_gauges.rounds.load(Ordering::Relaxed);
         let go_on = self.seen.swap(rounds, Ordering::Relaxed) != rounds;
         if go_on {

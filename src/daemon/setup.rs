@@ -25,7 +25,7 @@ use crate::store::{self, Access, AccountState, Breakdown, Lease, LeaseError, Pur
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
 
 /// The database, held alone.
-pub struct Opened {
+pub(super) struct Opened {
     pub database: Database,
     pub state_dir: StateDir,
     pub store: SharedStore,
@@ -41,12 +41,12 @@ const LOOK_FOR_LEASE: Duration = Duration::from_millis(50);
 
 impl Opened {
     /// For a daemon: a push by hand keeps none from starting, it is waited for.
-    pub async fn new(database: &Database, clock: &SharedClock) -> Result<Opened, DaemonError> {
+    pub(super) async fn new(database: &Database, clock: &SharedClock) -> Result<Opened, DaemonError> {
         Opened::within(database, Purpose::Daemon, WAIT_FOR_PUSH, clock).await
     }
 
     /// Waits at most so long for whoever holds the database for one push.
-    pub async fn within(
+    pub(super) async fn within(
         database: &Database,
         purpose: Purpose,
         wait: Duration,
@@ -72,13 +72,13 @@ impl Opened {
         Ok(Opened { database: database.clone(), state_dir: StateDir::of(database), store, breakdown, lease })
     }
 
-    pub fn lease(&self) -> &dyn Lease {
+    pub(super) fn lease(&self) -> &dyn Lease {
         &*self.lease
     }
 
     /// Closes what a process that is gone left open, and opens an empty journal of sends for this one. Whoever holds the
     /// database must do this before it sends anything: the old page goes with it.
-    pub async fn recover(
+    pub(super) async fn recover(
         &self,
         accounts: &Accounts,
         clock: &SharedClock,
@@ -96,12 +96,12 @@ impl Opened {
 }
 
 /// How often files that are being written are read, and how long between.
-pub const LOOKS: usize = 10;
-pub const LOOK_AGAIN: Duration = Duration::from_millis(200);
+pub(super) const LOOKS: usize = 10;
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Reads the configuration on a thread of its own, and logs its warnings. A file that is being written is given some
 /// time to be finished.
-pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, DaemonError> {
+pub(super) async fn load(options: &Options, clock: &SharedClock) -> Result<Config, DaemonError> {
     let mut looks = 1;
     let config = loop {
         let (paths, now) = (options.config.clone(), clock.now());
@@ -122,19 +122,23 @@ pub async fn load(options: &Options, clock: &SharedClock) -> Result<Config, Daem
 }
 
 /// The database by its one name, whatever links lead to it.
-pub fn database(options: &Options, config: &Config) -> Result<Database, StoreError> {
+pub(super) fn database(options: &Options, config: &Config) -> Result<Database, StoreError> {
     store::real_name(&Database::at(options.database.as_ref().unwrap_or(&config.daemon.database)))
 }
 
 /// What senders are built with. Their private files live in the state directory.
-pub fn environment(clock: &SharedClock, store: &SharedStore, state_dir: &StateDir) -> Result<Environment, DaemonError> {
+pub(super) fn environment(
+    clock: &SharedClock,
+    store: &SharedStore,
+    state_dir: &StateDir,
+) -> Result<Environment, DaemonError> {
     let http = Http::new().map_err(|error| DaemonError::System(error.to_string()))?;
     let memory = Arc::new(StoreMemory { store: store.clone(), clock: clock.clone() });
     Ok(Environment { clock: clock.clone(), http, memory, state_dir: state_dir.path().to_owned() })
 }
 
 /// The accounts with their senders.
-pub fn accounts(config: &Config, environment: &Environment) -> Result<Accounts, DaemonError> {
+pub(super) fn accounts(config: &Config, environment: &Environment) -> Result<Accounts, DaemonError> {
     let report = config.daemon.on_failure.iter().filter_map(|on_failure| on_failure.push.as_ref());
     let pushes = config.jobs.iter().flat_map(|job| &job.push).chain(report);
     let used_ims: HashSet<&str> = pushes.map(|push| push.im.as_str()).collect();
@@ -152,19 +156,19 @@ pub fn accounts(config: &Config, environment: &Environment) -> Result<Accounts, 
 }
 
 /// What templates are rendered with.
-pub fn templates(config: &Config) -> Arc<dyn Render> {
+pub(super) fn templates(config: &Config) -> Arc<dyn Render> {
     Arc::new(Templates::new(config.daemon.template_env.clone()))
 }
 
 /// Has the store render with them from now on.
-pub fn render_with(store: &SharedStore, config: &Config) -> Arc<dyn Render> {
+pub(super) fn render_with(store: &SharedStore, config: &Config) -> Arc<dyn Render> {
     let templates = templates(config);
     store.render_with(templates.clone());
     templates
 }
 
 /// What media may be read from where. Our own files are never sent, wherever they lie.
-pub fn media(config: &Config, database: &Database) -> media::Settings {
+pub(super) fn media(config: &Config, database: &Database) -> media::Settings {
     let state_dir = StateDir::of(database);
     let mut forbidden = config.files.clone();
     forbidden.extend(config.secret_files.iter().cloned());
@@ -183,12 +187,12 @@ pub fn media(config: &Config, database: &Database) -> media::Settings {
 }
 
 /// The version of the zone rules that schedules are evaluated with.
-pub fn zone_version() -> String {
+pub(super) fn zone_version() -> String {
     crate::zone::data_version()
 }
 
 /// The files as one text for the log.
-pub fn shown(files: &[PathBuf]) -> String {
+pub(super) fn shown(files: &[PathBuf]) -> String {
     match files {
         [] => "the embedded example".to_owned(),
         [one] => one.display().to_string(),
@@ -198,7 +202,7 @@ pub fn shown(files: &[PathBuf]) -> String {
 
 /// Definitions with the hashes by which a change is noticed, worked out on a thread of its own: a reload of 100,000
 /// jobs must not hold up the pushes under way.
-pub async fn hashed(jobs: Vec<Job>) -> Result<Vec<(Job, i64)>, DaemonError> {
+pub(super) async fn hashed(jobs: Vec<Job>) -> Result<Vec<(Job, i64)>, DaemonError> {
     let hashed = tokio::task::spawn_blocking(move || Job::with_hashes(jobs)).await;
     hashed.map_err(|_| DaemonError::BrokeDown("comparison of definitions"))
 }

@@ -123,12 +123,12 @@ mod weekday_words {
 
     use super::WEEKDAYS;
 
-    pub fn serialize<S: Serializer>(days: &[Weekday], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(days: &[Weekday], serializer: S) -> Result<S::Ok, S::Error> {
         let word = |day: &Weekday| WEEKDAYS.iter().find(|(_, known)| known == day).map(|(word, _)| *word);
         days.iter().filter_map(word).collect::<Vec<_>>().serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Weekday>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Weekday>, D::Error> {
         let words = Vec::<String>::deserialize(deserializer)?;
         let day = |word: &String| WEEKDAYS.iter().find(|(known, _)| known == word).map(|(_, day)| *day);
         words.iter().map(|word| day(word).ok_or_else(|| D::Error::custom(format!("no weekday: {word}")))).collect()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing::field::{Field, Visit};
 
 #[derive(Default)]
-pub struct Fields {
+pub(super) struct Fields {
     pub message: String,
     /// In the order in which they were written.
     pub rest: Vec<(&'static str, Value)>,
@@ -14,7 +14,7 @@ pub struct Fields {
 
 impl Fields {
     /// Adds the fields of an enclosing span; what the event itself says of a key stands.
-    pub fn add_outer(&mut self, outer: &Fields) {
+    pub(super) fn add_outer(&mut self, outer: &Fields) {
         for (key, value) in &outer.rest {
             if !self.rest.iter().any(|(known, _)| known == key) {
                 self.rest.push((key, value.clone()));

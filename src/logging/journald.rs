@@ -19,18 +19,18 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// The journal takes datagrams up to the socket's send buffer (some 200 KiB); none of ours comes near.
 const LONGEST_MESSAGE: usize = 32 * 1024;
 
-pub struct Journal {
+pub(super) struct Journal {
     socket: UnixDatagram,
 }
 
 /// Whether standard error is the journal itself, as `$JOURNAL_STREAM` (device:inode) tells.
-pub fn owns_stderr() -> bool {
+pub(super) fn owns_stderr() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     rustix::fs::fstat(io::stderr()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
 }
 
 impl Journal {
-    pub fn open(hand: Hand) -> io::Result<Journal> {
+    pub(super) fn open(hand: Hand) -> io::Result<Journal> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(SOCKET)?;
         // A journal that does not keep up must not hold up a verb; a thread of its own may wait for it.
@@ -38,13 +38,13 @@ impl Journal {
         Ok(Journal { socket })
     }
 
-    pub fn send(&self, datagram: &[u8]) {
+    pub(super) fn send(&self, datagram: &[u8]) {
         // Nobody is left to tell when the journal is gone.
         let _ = self.socket.send(datagram);
     }
 }
 
-pub fn datagram(record: &Record) -> Vec<u8> {
+pub(super) fn datagram(record: &Record) -> Vec<u8> {
     let mut message = text(&record.fields);
     message.truncate(char_start(&message, LONGEST_MESSAGE));
     let mut bytes = Vec::with_capacity(256);

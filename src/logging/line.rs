@@ -10,7 +10,7 @@ use super::record::Record;
 use crate::domain::{escaped, escaped_json};
 
 /// `2026-01-01T01:00:00.000Z WARN  push failed push=12 error="no route to host"`
-pub fn human(record: &Record, colours: bool) -> String {
+pub(super) fn human(record: &Record, colours: bool) -> String {
     let (dim, colour, end) = match (colours, record.level) {
         (false, _) => ("", "", ""),
         (true, Level::ERROR) => ("\x1b[2m", "\x1b[31m", "\x1b[0m"),
@@ -28,7 +28,7 @@ fn is_ours(target: &str) -> bool {
 }
 
 /// The message and its keys on one line.
-pub fn text(fields: &Fields) -> String {
+pub(super) fn text(fields: &Fields) -> String {
     let mut line = escaped(&fields.message).into_owned();
     for (key, value) in &fields.rest {
         let separator = if line.is_empty() { "" } else { " " };
@@ -50,7 +50,7 @@ fn quoted(value: &Value) -> String {
 }
 
 /// `{"at":"…","level":"warn","target":"pushcron::engine","message":"…","push":12}`
-pub fn json(record: &Record) -> String {
+pub(super) fn json(record: &Record) -> String {
     let mut object = Map::new();
     object.insert("at".into(), record.at.to_string().into());
     object.insert("level".into(), record.level.as_str().to_ascii_lowercase().into());

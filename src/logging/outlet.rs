@@ -27,7 +27,7 @@ const ROOM: usize = 1 << 20;
 
 /// What there is to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(super) enum Output {
     /// An event in the form of the sink.
     Line(Vec<u8>),
     /// A text for people, who read standard error whatever the form of the events is.
@@ -48,7 +48,7 @@ type Tell = Box<dyn Fn(u64) -> Output + Send + Sync>;
 
 /// The queue. Clones are the same.
 #[derive(Clone)]
-pub struct Outlet(Arc<Shared>);
+pub(super) struct Outlet(Arc<Shared>);
 
 struct Shared {
     waiting: Mutex<Waiting>,
@@ -73,7 +73,7 @@ impl Outlet {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(
+    pub(super) fn start(
         tell: impl Fn(u64) -> Output + Send + Sync + 'static,
         write: impl FnMut(&Output) + Send + 'static,
     ) -> std::io::Result<Outlet> {
@@ -103,7 +103,7 @@ impl Outlet {
     }
 
     /// Has it written in its turn. Waits for nobody.
-    pub fn put(&self, output: Output) {
+    pub(super) fn put(&self, output: Output) {
         let shared = &*self.0;
         let mut waiting = shared.lock();
         // Once something was dropped there must be real room again, or every second line would tell of the one before.
@@ -121,7 +121,7 @@ impl Outlet {
     }
 
     /// Waits until all is written, or until `limit` has passed.
-    pub fn flush(&self, limit: Duration) {
+    pub(super) fn flush(&self, limit: Duration) {
         let waiting = self.0.lock();
         let is_busy = |waiting: &mut Waiting| waiting.writing || !waiting.outputs.is_empty() || waiting.untold > 0;
         // What did not get out by now is lost with the process.
@@ -129,7 +129,7 @@ impl Outlet {
     }
 
     /// Lines dropped since the start.
-    pub fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
 }

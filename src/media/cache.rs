@@ -56,7 +56,12 @@ pub(super) struct Copy {
 
 impl Copy {
     /// Takes over as much of `room` as the content needs.
-    pub fn new(content: Content, told: Hints, dir: Arc<WorkDir>, room: &mut Option<OwnedSemaphorePermit>) -> Copy {
+    pub(super) fn new(
+        content: Content,
+        told: Hints,
+        dir: Arc<WorkDir>,
+        room: &mut Option<OwnedSemaphorePermit>,
+    ) -> Copy {
         let needed = blocks(content.len);
         let room = room.as_mut().and_then(|room| room.split(needed.min(room.num_permits())));
         let Content { path, len, sha256, head } = content;
@@ -274,11 +279,11 @@ pub(super) struct Pin {
 
 impl Pin {
     /// One that nobody shares.
-    pub fn alone(copy: Copy) -> Pin {
+    pub(super) fn alone(copy: Copy) -> Pin {
         Pin { shared: None, copy: Some(Arc::new(copy)) }
     }
 
-    pub fn copy(&self) -> Option<&Copy> {
+    pub(super) fn copy(&self) -> Option<&Copy> {
         self.copy.as_deref()
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
 /// The name in the header. The extended form wins where it can be read; a broken one does not hide the plain one.
-pub fn disposition_name(header: &str) -> Option<String> {
+pub(super) fn disposition_name(header: &str) -> Option<String> {
     let (mut plain, mut extended) = (None, None);
     for parameter in split_parameters(header) {
         let Some((key, value)) = parameter.split_once('=') else { continue };

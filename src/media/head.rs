@@ -1,7 +1,7 @@
 //! What a content is, told from its first bytes.
 
 /// A type told from the first bytes.
-pub struct Found {
+pub(super) struct Found {
     pub mime: &'static str,
     pub extension: &'static str,
 }
@@ -10,7 +10,7 @@ const fn found(mime: &'static str, extension: &'static str) -> Option<Found> {
     Some(Found { mime, extension })
 }
 
-pub fn detect(head: &[u8]) -> Option<Found> {
+pub(super) fn detect(head: &[u8]) -> Option<Found> {
     ours(head).or_else(|| infer::get(head).and_then(|it| found(it.mime_type(), it.extension())))
 }
 
@@ -77,7 +77,7 @@ fn packets(head: &[u8]) -> Option<usize> {
     (!is_text(head)).then_some(first)
 }
 
-pub fn is_text(head: &[u8]) -> bool {
+pub(super) fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,
         // The head may end inside a character.

@@ -20,7 +20,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, TOLERA
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TOLERANT);
 
 /// The bytes behind a base64 text of either alphabet, if there are at most `cap`.
-pub fn decode(text: &str, cap: u64) -> Result<Vec<u8>, Problem> {
+pub(super) fn decode(text: &str, cap: u64) -> Result<Vec<u8>, Problem> {
     let mut text = Cow::Borrowed(text);
     if text.contains('%') {
         let unescaped = percent_decode_str(&text).decode_utf8().map(Cow::into_owned);

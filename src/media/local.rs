@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::spool::{Content, Spool, too_large};
 
 /// Copies a local file, which is opened once and judged by what was opened, so that nobody can swap it in between.
-pub fn copy(path: &Path, settings: &Settings, spool: Spool) -> Result<Content, Problem> {
+pub(super) fn copy(path: &Path, settings: &Settings, spool: Spool) -> Result<Content, Problem> {
     let file = open(path, &settings.roots)?;
     let found = file.metadata().map_err(|error| from_io(path, &error))?;
     check(path, &found, spool.cap())?;

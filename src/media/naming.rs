@@ -10,7 +10,7 @@ use crate::domain::{Kind, Media};
 
 /// What is known of a media beside its bytes.
 #[derive(Clone, Debug, Default)]
-pub struct Hints {
+pub(super) struct Hints {
     /// The user's own words, which win.
     pub filename: Option<String>,
     pub mime_type: Option<String>,
@@ -23,7 +23,7 @@ pub struct Hints {
 }
 
 impl Hints {
-    pub fn of(media: &Media) -> Hints {
+    pub(super) fn of(media: &Media) -> Hints {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         Hints { filename: given(&media.filename), mime_type: given(&media.mime_type), ..Hints::default() }
     }
@@ -31,7 +31,7 @@ impl Hints {
 
 /// How a media is presented to a platform.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Named {
+pub(super) struct Named {
     pub filename: String,
     pub mime_type: String,
 }
@@ -46,7 +46,7 @@ const UNKNOWN: &str = "application/octet-stream";
 /// # Errors
 /// `Rejected` when the bytes are not of the kind: a web page that calls itself `a.png` would be refused by the
 /// platform, or shown broken.
-pub fn name(kind: Kind, head: &[u8], hints: Hints) -> Result<Named, Problem> {
+pub(super) fn name(kind: Kind, head: &[u8], hints: Hints) -> Result<Named, Problem> {
     let found = head::detect(head);
     if !fits(kind, found.as_ref(), head, &hints) {
         let content = found.map_or("of unknown type", |found| found.mime);

@@ -26,7 +26,7 @@ const MAX_REDIRECTS: usize = 5;
 type Refuse = fn(IpAddr) -> Option<&'static str>;
 
 /// Fetches media over http and https.
-pub struct Fetcher {
+pub(super) struct Fetcher {
     client: Client,
     refuse: Refuse,
 }
@@ -34,7 +34,7 @@ pub struct Fetcher {
 impl Fetcher {
     /// # Errors
     /// A text for people when HTTPS cannot be set up.
-    pub fn new(allow_private: bool) -> Result<Fetcher, String> {
+    pub(super) fn new(allow_private: bool) -> Result<Fetcher, String> {
         let refuse: Refuse = if allow_private { |_| None } else { address::not_public };
         Fetcher::with(refuse, Arc::new(SystemNames))
     }
@@ -58,7 +58,7 @@ impl Fetcher {
     }
 
     /// Fetches into `spool`; what the server says of name and type goes into `hints`.
-    pub async fn fetch(&self, url: Url, spool: Spool, hints: &mut Hints) -> Result<Content, Problem> {
+    pub(super) async fn fetch(&self, url: Url, spool: Spool, hints: &mut Hints) -> Result<Content, Problem> {
         let (url, response) = self.follow(url).await?;
         check_status(&url, response.status().as_u16())?;
         let headers = response.headers();

@@ -8,7 +8,7 @@ use super::error::Problem;
 
 /// A source by its form; nothing of it was looked at yet.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Source<'a> {
+pub(super) enum Source<'a> {
     Remote(Url),
     Local(PathBuf),
     /// `base64` may hold white space, and percent escapes where it came in a `data:` address.
@@ -21,7 +21,7 @@ pub enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub fn parse(text: &'a str) -> Result<Source<'a>, Problem> {
+    pub(super) fn parse(text: &'a str) -> Result<Source<'a>, Problem> {
         let text = text.trim();
         if let Some(base64) = after(text, "base64://") {
             return Ok(Source::Inline { declared: None, base64 });
@@ -41,7 +41,7 @@ impl<'a> Source<'a> {
 }
 
 /// The rest of `text` behind `prefix`, whatever its case.
-pub fn after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+pub(super) fn after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }

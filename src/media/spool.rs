@@ -19,14 +19,14 @@ const HEAD: usize = 8 * 1024;
 
 /// The directory of one resolver's copies, locked while its owner lives. Files by name, and not nameless ones,
 /// because senders open them by path more than once; the lock is what lets a later start clear a killed one's.
-pub struct WorkDir {
+pub(super) struct WorkDir {
     // Deleted before the lock goes, so that nobody clears it at the same time.
     dir: TempDir,
     _lock: File,
 }
 
 impl WorkDir {
-    pub fn create(parent: &Path) -> io::Result<WorkDir> {
+    pub(super) fn create(parent: &Path) -> io::Result<WorkDir> {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
         // Held while directories come and go: a new one must not be cleared before it is locked.
         let parent_lock = File::open(parent)?;
@@ -40,7 +40,7 @@ impl WorkDir {
     }
 
     /// A new empty copy that takes at most `cap` bytes.
-    pub fn spool(&self, cap: u64) -> Result<Spool, Problem> {
+    pub(super) fn spool(&self, cap: u64) -> Result<Spool, Problem> {
         let file = NamedTempFile::new_in(self.dir.path()).map_err(own_trouble)?;
         Ok(Spool { file, hash: Sha256::new(), len: 0, cap, head: Vec::new() })
     }
@@ -80,7 +80,7 @@ fn clear_leftovers(parent: &Path) -> io::Result<()> {
 }
 
 /// A copy being written.
-pub struct Spool {
+pub(super) struct Spool {
     file: NamedTempFile,
     hash: Sha256,
     len: u64,
@@ -89,7 +89,7 @@ pub struct Spool {
 }
 
 /// A finished copy.
-pub struct Content {
+pub(super) struct Content {
     pub path: TempPath,
     pub len: u64,
     pub sha256: String,
@@ -97,11 +97,11 @@ pub struct Content {
 }
 
 impl Spool {
-    pub fn cap(&self) -> u64 {
+    pub(super) fn cap(&self) -> u64 {
         self.cap
     }
 
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.len += bytes.len() as u64;
         if self.len > self.cap {
             return Err(too_large(self.cap));
@@ -112,7 +112,7 @@ impl Spool {
     }
 
     /// Copies the whole of `reader`, of which no more than one buffer beyond the cap is read.
-    pub fn fill(mut self, mut reader: impl Read) -> Result<Content, Problem> {
+    pub(super) fn fill(mut self, mut reader: impl Read) -> Result<Content, Problem> {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match reader.read(&mut buffer) {
@@ -124,13 +124,13 @@ impl Spool {
         }
     }
 
-    pub fn finish(self) -> Result<Content, Problem> {
+    pub(super) fn finish(self) -> Result<Content, Problem> {
         let sha256 = hex(&self.hash.finalize());
         Ok(Content { path: self.file.into_temp_path(), len: self.len, sha256, head: self.head })
     }
 }
 
-pub fn too_large(cap: u64) -> Problem {
+pub(super) fn too_large(cap: u64) -> Problem {
     Problem::rejected(format!("more than {cap} bytes, the largest that may be sent"))
 }
 
@@ -140,7 +140,7 @@ fn own_trouble(error: io::Error) -> Problem {
 }
 
 /// Runs file work off the async threads: a disk or a network mount may hang.
-pub async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {

@@ -33,7 +33,7 @@ pub(super) struct Foreign {
 }
 
 impl Foreign {
-    pub fn new(variables: &BTreeMap<String, String>) -> Foreign {
+    pub(super) fn new(variables: &BTreeMap<String, String>) -> Foreign {
         let safe_in = |place| {
             let safe = variables.iter().map(|(name, value)| (name.clone(), safe(place, value).into()));
             Value::from_object(Variables(safe.collect()))
@@ -41,7 +41,7 @@ impl Foreign {
         Foreign { text: safe_in(Place::Text), markdown: safe_in(Place::Markdown), source: safe_in(Place::Source) }
     }
 
-    pub fn of(&self, place: Place) -> &Value {
+    pub(super) fn of(&self, place: Place) -> &Value {
         match place {
             Place::Text => &self.text,
             Place::Markdown => &self.markdown,

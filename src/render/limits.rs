@@ -57,11 +57,11 @@ impl Default for Budget {
 }
 
 impl Budget {
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    pub fn pay(&mut self, fuel: u64, bytes: usize) -> Result<(), Error> {
+    pub(super) fn pay(&mut self, fuel: u64, bytes: usize) -> Result<(), Error> {
         let left = self.fuel.checked_sub(fuel);
         self.fuel = left.ok_or_else(|| Error::new(ErrorKind::OutOfFuel, "all templates of the message together"))?;
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -77,19 +77,19 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub fn new(most: usize) -> Bounded {
+    pub(super) fn new(most: usize) -> Bounded {
         Bounded { bytes: Vec::new(), most, is_full: false }
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.is_full
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 }

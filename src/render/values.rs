@@ -22,10 +22,10 @@ pub const NAMES: [&str; 14] = [
 pub const NAMES_OF_DAYS: [&str; 2] = ["workday", "holiday"];
 
 /// What a template may ask for where a source makes the content of its job; `data` where that is JSON.
-pub const NAMES_OF_CONTENTS: [&str; 3] = ["output", "data", "previous"];
+pub(super) const NAMES_OF_CONTENTS: [&str; 3] = ["output", "data", "previous"];
 
 /// What the arguments of a program may ask for: nobody has been chosen then.
-pub const NAMES_OF_ARGUMENTS: [&str; 8] = ["due", "planned", "now", "late", "job", "trigger", "backfill", "env"];
+pub(super) const NAMES_OF_ARGUMENTS: [&str; 8] = ["due", "planned", "now", "late", "job", "trigger", "backfill", "env"];
 
 /// What is known of one push.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub fn new(rendering: &Rendering, facts: &Facts<'_>) -> Result<Arc<Known>, String> {
+    pub(super) fn new(rendering: &Rendering, facts: &Facts<'_>) -> Result<Arc<Known>, String> {
         let zone =
             zone(&rendering.timezone).ok_or_else(|| format!("there is no time zone '{}'", rendering.timezone))?;
         let Facts { due_at, now, job, run, trigger, backfill, calendar, account, im, target, content, columns } =
@@ -94,7 +94,7 @@ impl Known {
     }
 
     /// The values as they may stand in such a place. `env` is safe there already.
-    pub fn in_place(self: &Arc<Known>, place: Place, env: &Value) -> Value {
+    pub(super) fn in_place(self: &Arc<Known>, place: Place, env: &Value) -> Value {
         Value::from_object(Values { known: self.clone(), place, env: env.clone() })
     }
 

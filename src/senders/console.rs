@@ -14,7 +14,7 @@ use crate::domain::message::Item;
 use crate::domain::sender::any_target;
 use crate::domain::{Body, Delivery, MediaFile, Report, SenderSpec, Support, Target, escaped, escaped_json};
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "console",
     about: "prints the push on standard output, for trying things out",
     default_im: "console",
@@ -28,7 +28,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     max_media_bytes: u64::MAX,
 };
 
-pub fn build(account: &Account, _: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, _: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let render = match account.settings.text("format") {
         Some("json") => render_json,
         _ => render_text,

@@ -37,7 +37,7 @@ const RULES: Rules = Rules {
     markdown: true,
 };
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "feishu_app",
     about: "Feishu or Lark, through an app's bot",
     default_im: "feishu",
@@ -58,7 +58,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     max_media_bytes: FILE_MAX_BYTES,
 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let app_id = account.settings.text("app_id").ok_or_else(|| settings::missing(account, "app_id"))?;
     let app_secret = account.settings.secret("app_secret").ok_or_else(|| settings::missing(account, "app_secret"))?;
     let base_url = settings::url(account, "base_url")?;

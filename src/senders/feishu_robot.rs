@@ -28,7 +28,7 @@ const RULES: Rules = Rules {
     markdown: false,
 };
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "feishu_robot",
     about: "Feishu or Lark, through a group's custom bot (webhook)",
     default_im: "feishu",
@@ -53,7 +53,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     max_media_bytes: u64::MAX,
 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
     let wire = Wire::new(account, environment)?;
     let app = match (account.settings.text("app_id"), account.settings.secret("app_secret")) {

@@ -38,7 +38,7 @@ use crate::domain::{Body, Delivery, Kind, MediaFile, Report, Secret, SenderSpec,
 
 const EMBED_LIMIT: u64 = 20 * 1024 * 1024;
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "webhook",
     about: "one signed JSON POST per push to a receiver of yours (Standard Webhooks)",
     default_im: "webhook",
@@ -65,7 +65,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     max_media_bytes: u64::MAX,
 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let settings = &account.settings;
     let keys = ["secret", "old_secret"].into_iter().filter_map(|key| Some((key, settings.secret(key)?)));
     let embed_limit = match settings.int("embed_limit").map(u64::try_from) {

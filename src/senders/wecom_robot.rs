@@ -37,7 +37,7 @@ use crate::domain::push::MediaFile;
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support, Target, is_blank};
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
     about: "a robot in a WeCom group, through its webhook",
     default_im: "weixin",
@@ -89,9 +89,9 @@ fn quota() -> Quota<'static> {
     Quota { windows: WINDOWS, subjects: vec!["robot"] }
 }
 
-pub const GRANTED: limits::Limits = limits::Limits { quota: |_| quota(), replies: None, sends: |_| 1 };
+pub(super) const GRANTED: limits::Limits = limits::Limits { quota: |_| quota(), replies: None, sends: |_| 1 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
     let key = url.query_pairs().find(|(name, value)| name == "key" && !value.is_empty());
     let key = key.map(|(_, value)| Secret::new(value.into_owned()));

@@ -82,7 +82,7 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub fn new(
+    pub(super) fn new(
         platform: Platform<'a>,
         scenario: &'a Scenario,
         jobs: &'a [(Job, i64)],
@@ -118,7 +118,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Lives until the end: no instant from `until` on is called for any more, and what is open then stays open.
-    pub fn run(&mut self, until: UtcMs, most_fires: usize) -> Result<(), SimulateError> {
+    pub(super) fn run(&mut self, until: UtcMs, most_fires: usize) -> Result<(), SimulateError> {
         let from = self.now.wall;
         let true_moment = |at: UtcMs| Moment(BOOTED) + at.since(from);
         for (index, event) in self.scenario.events.iter().enumerate() {
@@ -172,7 +172,7 @@ impl<'a> Driver<'a> {
     }
 
     /// What the daemon's clock shows.
-    pub fn hour(&self) -> UtcMs {
+    pub(super) fn hour(&self) -> UtcMs {
         self.now.wall
     }
 

@@ -45,12 +45,12 @@ pub(super) struct Platform<'a> {
 }
 
 impl<'a> Platform<'a> {
-    pub fn new(config: &'a Config, scenario: &'a Scenario, seed: u64) -> Platform<'a> {
+    pub(super) fn new(config: &'a Config, scenario: &'a Scenario, seed: u64) -> Platform<'a> {
         Platform { config, scenario, chance: Rng::with_seed(seed ^ 0x5c21_97d0_44be_03a1) }
     }
 
     /// The accounts of the files, each with a sender that only states what its protocol can do.
-    pub fn accounts(&self) -> Accounts {
+    pub(super) fn accounts(&self) -> Accounts {
         let is_used =
             |account: &Account| self.config.jobs.iter().flat_map(|job| &job.push).any(|push| push.im == account.im);
         let accounts = self.config.accounts.iter().filter_map(|account| {
@@ -70,7 +70,7 @@ impl<'a> Platform<'a> {
         })
     }
 
-    pub fn probe(&self, account: &str, at: UtcMs) -> Probe {
+    pub(super) fn probe(&self, account: &str, at: UtcMs) -> Probe {
         match self.trouble_of(account, at) {
             None => Probe::up(),
             Some(Trouble::Down) => Probe::down("logged out (script)"),
@@ -80,7 +80,7 @@ impl<'a> Platform<'a> {
     }
 
     /// What a send that begins at `at` comes to, and after how long.
-    pub fn answer(&mut self, account: &str, delivery: &Delivery, at: UtcMs) -> (Duration, Report) {
+    pub(super) fn answer(&mut self, account: &str, delivery: &Delivery, at: UtcMs) -> (Duration, Report) {
         let known = self.config.accounts.iter().find(|known| known.id == account);
         let latency = known.and_then(|account| self.scenario.latency_of.get(&account.sender));
         let latency = (*latency.unwrap_or(&self.scenario.latency)).min(delivery.timeout);

@@ -133,17 +133,17 @@ impl JobRow {
 }
 
 impl Rows {
-    pub fn push(&self, id: i64) -> &PushRow {
+    pub(super) fn push(&self, id: i64) -> &PushRow {
         &self.pushes[place(id)]
     }
 
-    pub fn spec<'r>(&'r self, push: &'r PushRow) -> &'r PushSpec {
+    pub(super) fn spec<'r>(&'r self, push: &'r PushRow) -> &'r PushSpec {
         let defined = || &self.jobs[self.fires[push.fire].job].definition.push[push.ordinal as usize];
         push.own.as_deref().unwrap_or_else(defined)
     }
 
     /// What the timer asks of the store.
-    pub fn answer(&mut self, ask: Ask) -> Answer {
+    pub(super) fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::LastRecorded => Answer::Instant(self.last_recorded),
             Ask::WatchedUntil => Answer::Instant(self.watched_until),
@@ -376,7 +376,7 @@ impl Rows {
         }
     }
 
-    pub fn open_pushes(&self) -> Vec<OpenPush> {
+    pub(super) fn open_pushes(&self) -> Vec<OpenPush> {
         let waiting = self.open.iter().filter(|id| self.push(**id).is_waiting());
         let mut open: Vec<OpenPush> = waiting.map(|id| self.open_push(*id)).collect();
         open.sort_by_key(|push| (push.due_at, push.id));

@@ -24,7 +24,7 @@ struct Counted {
 
 impl<'a> Usages<'a> {
     /// Nothing was sent yet. Whether anybody wrote is known of the accounts of which the script says so.
-    pub fn new(config: &'a Config, scenario: &Scenario, now: Reading) -> Usages<'a> {
+    pub(super) fn new(config: &'a Config, scenario: &Scenario, now: Reading) -> Usages<'a> {
         let counted = config.accounts.iter().filter_map(|account| {
             let limits = find(&account.sender)?.limits(&account.settings)?;
             let is_heard =
@@ -45,14 +45,14 @@ impl<'a> Usages<'a> {
     }
 
     /// What a sender would tell now.
-    pub fn tell(&mut self, account: &str) -> Option<Box<Usage>> {
+    pub(super) fn tell(&mut self, account: &str) -> Option<Box<Usage>> {
         let counted = self.by_account.get_mut(account)?;
         counted.usage.number += 1;
         Some(Box::new(counted.usage.clone()))
     }
 
     /// The same, of a sender that is probed.
-    pub fn probed(&mut self, account: &str, generation: u64) -> Option<Box<Usage>> {
+    pub(super) fn probed(&mut self, account: &str, generation: u64) -> Option<Box<Usage>> {
         let usage = self.tell(account);
         if usage.is_some() {
             self.generations.insert(account.to_owned(), generation);
@@ -61,7 +61,7 @@ impl<'a> Usages<'a> {
     }
 
     /// What the daemon hears when somebody writes to the account.
-    pub fn hear(&mut self, account: &str, at: UtcMs) -> Event {
+    pub(super) fn hear(&mut self, account: &str, at: UtcMs) -> Event {
         self.inbound(account, at);
         let generation = self.generations.get(account).copied().unwrap_or_default();
         let (event, usage) = (SenderEvent::GateOpened, self.tell(account));
@@ -79,7 +79,7 @@ impl<'a> Usages<'a> {
     }
 
     /// A send leaves: it is counted before, and a kill does not forget it.
-    pub fn begin(&mut self, account: &str, delivery: &Delivery, now: Reading) {
+    pub(super) fn begin(&mut self, account: &str, delivery: &Delivery, now: Reading) {
         let Some(Counted { limits, usage, under_way }) = self.by_account.get_mut(account) else { return };
         let sends = (limits.sends)(delivery);
         usage.count(limits, &delivery.target, sends, now);
@@ -87,7 +87,7 @@ impl<'a> Usages<'a> {
     }
 
     /// What never left does not count, and what was refused was no reply.
-    pub fn end(&mut self, account: &str, push_id: i64, outcome: &Outcome, now: Reading) {
+    pub(super) fn end(&mut self, account: &str, push_id: i64, outcome: &Outcome, now: Reading) {
         let Some(Counted { limits, usage, under_way }) = self.by_account.get_mut(account) else { return };
         let Some((target, sends, at)) = under_way.remove(&push_id) else { return };
         match outcome {

@@ -11,27 +11,27 @@ pub(super) struct Written {
 }
 
 impl Written {
-    pub fn new(into: Option<Box<dyn SimulatedStore>>) -> Written {
+    pub(super) fn new(into: Option<Box<dyn SimulatedStore>>) -> Written {
         Written { into, fault: None }
     }
 
-    pub fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         self.into.is_some()
     }
 
-    pub fn write(&mut self, write: impl FnOnce() -> SimulatedWrite) {
+    pub(super) fn write(&mut self, write: impl FnOnce() -> SimulatedWrite) {
         if let Some(into) = self.into.as_mut().filter(|_| self.fault.is_none()) {
             self.fault = into.write(write()).err();
         }
     }
 
-    pub fn begun(&mut self, begins: &[Begin], now: UtcMs, deliveries: &[Delivery]) {
+    pub(super) fn begun(&mut self, begins: &[Begin], now: UtcMs, deliveries: &[Delivery]) {
         let begun = || deliveries.iter().map(|delivery| delivery.push_id).collect();
         self.write(|| SimulatedWrite::Begin { begins: begins.to_vec(), now, begun: begun() });
     }
 
     /// What the timer asked of the store, where that changes something.
-    pub fn asked(&mut self, asked: Option<Ask>, answer: &Answer) {
+    pub(super) fn asked(&mut self, asked: Option<Ask>, answer: &Answer) {
         let write = match (asked, answer) {
             (Some(Ask::Apply { changes, now, .. }), _) => SimulatedWrite::Apply { changes, now },
             (Some(Ask::Record { fires, cursors, now }), Answer::Recorded(recorded)) => {
@@ -49,12 +49,12 @@ impl Written {
     }
 
     /// Whether all was written so far.
-    pub fn check(&mut self) -> Result<(), StoreError> {
+    pub(super) fn check(&mut self) -> Result<(), StoreError> {
         self.fault.take().map_or(Ok(()), Err)
     }
 
     /// All is written; the daemon's clock shows `until`.
-    pub fn finish(&mut self, until: UtcMs) -> Result<(), StoreError> {
+    pub(super) fn finish(&mut self, until: UtcMs) -> Result<(), StoreError> {
         self.check()?;
         self.into.take().map_or(Ok(()), |into| into.finish(until))
     }

@@ -13,7 +13,7 @@ const AT_ONCE: usize = 8;
 
 /// One `pushcron push`, and what it said.
 #[derive(Debug)]
-pub struct Pushed {
+pub(crate) struct Pushed {
     /// Its target, which no other push has.
     pub group: String,
     pub how: &'static str,
@@ -25,7 +25,7 @@ pub struct Pushed {
 
 impl Stage {
     /// Pushes to `hook`, under whichever name of the database. Killed by then, if asked.
-    pub fn push(
+    pub(crate) fn push(
         &self,
         how: &'static str,
         group: String,
@@ -58,7 +58,7 @@ impl Stage {
 }
 
 /// What is untrue about a push by hand.
-pub fn untruth(pushed: &Pushed, seen: &[Seen], connection: &rusqlite::Connection) -> Option<String> {
+pub(crate) fn untruth(pushed: &Pushed, seen: &[Seen], connection: &rusqlite::Connection) -> Option<String> {
     let arrivals = seen.iter().filter(|seen| seen.group == pushed.group && seen.verdict.took_it()).count();
     let state = format!("SELECT coalesce(max(state), '') FROM pushes WHERE target = 'group:{}'", pushed.group);
     let state: String = connection.query_row(&state, [], |row| row.get(0)).unwrap();

@@ -11,7 +11,7 @@ use super::stage::{PATIENCE, within};
 
 /// What a mode expects of its database.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// The jobs, and how many seconds lie between their instants.
     pub jobs: &'a [(&'a str, i64)],
     /// The policies let instants go.
@@ -26,7 +26,7 @@ pub struct Rules<'a> {
 
 /// What is wrong, and some figures. Clean means that all of the first group are zero.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub(crate) struct Findings {
     /// Instants by our own count, expected minus recorded, over all jobs.
     pub gaps: i64,
     /// The same by `pushcron ledger`.
@@ -64,7 +64,7 @@ pub struct Findings {
 
 impl Findings {
     /// Takes in what another stage of the same mode came to.
-    pub fn add(&mut self, other: Findings) {
+    pub(crate) fn add(&mut self, other: Findings) {
         self.gaps += other.gaps;
         self.ledger += other.ledger;
         self.not_fired += other.not_fired;
@@ -90,7 +90,7 @@ impl Findings {
         self.shown += other.shown;
     }
 
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         let counts = [self.gaps, self.ledger, self.not_fired, self.open, self.lost];
         let sizes = [self.lies, self.doubled, self.unrecorded, self.vanished, self.changed, self.wrong.len()];
         counts.iter().all(|count| *count == 0)
@@ -131,21 +131,21 @@ impl fmt::Display for Findings {
     }
 }
 
-pub fn open(database: &Path) -> Connection {
+pub(crate) fn open(database: &Path) -> Connection {
     Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-pub fn number(connection: &Connection, sql: &str) -> i64 {
+pub(crate) fn number(connection: &Connection, sql: &str) -> i64 {
     connection.query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{error}: {sql}"))
 }
 
-pub fn ids(connection: &Connection, sql: &str) -> HashSet<i64> {
+pub(crate) fn ids(connection: &Connection, sql: &str) -> HashSet<i64> {
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 /// Waits until every push due by `until` has ended.
-pub async fn wait_until_settled(database: &Path, until: &str) -> bool {
+pub(crate) async fn wait_until_settled(database: &Path, until: &str) -> bool {
     let due_and_open = format!(
         "SELECT (SELECT count(*) FROM pushes p JOIN fires f ON f.id = p.fire_id
                   WHERE p.finished_at IS NULL AND f.due_at <= '{until}')
@@ -156,7 +156,7 @@ pub async fn wait_until_settled(database: &Path, until: &str) -> bool {
 }
 
 /// Holds everything due by `until` against the receiver's memory.
-pub fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &str) -> Findings {
+pub(crate) fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &str) -> Findings {
     let connection = open(database);
     let mut findings = Findings { requests: seen.len(), ..Findings::default() };
     for (job, period) in rules.jobs {
@@ -211,7 +211,7 @@ pub fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &str) -> 
 
 /// Messages that were taken twice, and instants for which two messages were taken, perhaps out of two databases.
 /// The jobs never ask for a repeat after doubt, so that there is no excuse.
-pub fn doubled(seen: &[&Seen], dedupes: Option<&str>) -> Vec<String> {
+pub(crate) fn doubled(seen: &[&Seen], dedupes: Option<&str>) -> Vec<String> {
     let mut taken: HashMap<&str, usize> = HashMap::new();
     for request in seen.iter().filter(|request| request.verdict.took_it() && dedupes != Some(&request.path)) {
         *taken.entry(&request.id).or_default() += 1;

@@ -18,7 +18,7 @@ const FINAL: [&str; 5] = ["sent", "failed", "unknown", "expired", "cancelled"];
 /// Looks at the view `push_history` several times a second for as long as it lives. What counts as shown is what stands
 /// there after its instant while a daemon is awake: an instant that passes while nobody is there is a misfire.
 #[derive(Clone)]
-pub struct Watch {
+pub(crate) struct Watch {
     shared: Arc<Shared>,
     database: PathBuf,
 }
@@ -45,7 +45,7 @@ struct Shown {
 }
 
 impl Watch {
-    pub fn begin(database: PathBuf) -> Watch {
+    pub(crate) fn begin(database: PathBuf) -> Watch {
         let shared = Arc::new(Shared::default());
         let (looking, place) = (shared.clone(), database.clone());
         tokio::spawn(async move {
@@ -60,38 +60,38 @@ impl Watch {
     }
 
     /// The present instant of the daemon's clock, as the tables write it.
-    pub fn now(&self) -> String {
+    pub(crate) fn now(&self) -> String {
         self.shared.now()
     }
 
-    pub fn is_off_by(&self, seconds: i64) {
+    pub(crate) fn is_off_by(&self, seconds: i64) {
         self.shared.offset.store(seconds, Ordering::Relaxed);
     }
 
     /// The daemon of this process has started.
-    pub fn wakes(&self, pid: u32) {
+    pub(crate) fn wakes(&self, pid: u32) {
         self.shared.awake.store(pid, Ordering::Relaxed);
     }
 
     /// Stops looking: the database is about to be another one.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         self.shared.ended.store(true, Ordering::Relaxed);
     }
 
     /// What was shown stands in a file that is not there any more.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         *self.shared.shown.lock().unwrap() = Shown::default();
     }
 
     /// Looks now. Returns the pushes that are open after their instant.
-    pub fn look(&self) -> Vec<i64> {
+    pub(crate) fn look(&self) -> Vec<i64> {
         self.shared.look(&self.database, false);
         let shown = self.shared.shown.lock().unwrap();
         shown.states.iter().filter(|(_, state)| !is_final(state)).map(|(id, _)| *id).collect()
     }
 
     /// Holds everything that was ever shown against what is there now.
-    pub fn judge(&self, findings: &mut Findings) {
+    pub(crate) fn judge(&self, findings: &mut Findings) {
         self.end();
         self.shared.look(&self.database, true);
         let shown = self.shared.shown.lock().unwrap();

@@ -5,7 +5,7 @@ use super::receiver::Temper;
 use super::stage::{Moment, Stage, strace_works};
 
 /// A job that lets no instant go.
-pub fn tick(name: &str, account: &str, group: &str) -> String {
+pub(crate) fn tick(name: &str, account: &str, group: &str) -> String {
     format!(
         "  - {{name: {name}, every: 1s, misfire: {{policy: all, within: 12h, max: 10000}}, \
          push: {{im: {account}, group: \"{group}\", text: tick, timeout: 2s}}, \

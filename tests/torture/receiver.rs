@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What the receiver did with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Took the message and said so.
     Taken,
     /// Took the message; the answer never left.
@@ -27,14 +27,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub fn took_it(self) -> bool {
+    pub(crate) fn took_it(self) -> bool {
         matches!(self, Verdict::Taken | Verdict::TakenInSilence)
     }
 }
 
 /// How a path behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Temper {
+pub(crate) enum Temper {
     /// By dice: everything but for ever.
     Dice,
     Kind,
@@ -52,7 +52,7 @@ pub enum Temper {
 
 /// A request as it was seen.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub path: String,
     /// What names the message, in whichever database it stands.
     pub id: String,
@@ -69,17 +69,17 @@ pub struct Seen {
 
 /// Kills the daemon at one of its requests.
 #[derive(Clone, Copy, Debug)]
-pub struct Trap {
+pub(crate) struct Trap {
     countdown: u32,
     before_answer: bool,
 }
 
 impl Trap {
-    pub fn before_answer(nth: u32) -> Trap {
+    pub(crate) fn before_answer(nth: u32) -> Trap {
         Trap { countdown: nth, before_answer: true }
     }
 
-    pub fn after_answer(nth: u32) -> Trap {
+    pub(crate) fn after_answer(nth: u32) -> Trap {
         Trap { countdown: nth, before_answer: false }
     }
 }
@@ -92,7 +92,7 @@ struct Memory {
     requests_to: HashMap<String, u64>,
 }
 
-pub struct Receiver {
+pub(crate) struct Receiver {
     port: u16,
     database: PathBuf,
     memory: Mutex<Memory>,
@@ -109,7 +109,7 @@ struct Request {
 }
 
 impl Receiver {
-    pub async fn start(database: PathBuf, seed: u64) -> Arc<Receiver> {
+    pub(crate) async fn start(database: PathBuf, seed: u64) -> Arc<Receiver> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Arc::new(Receiver {
             port: listener.local_addr().unwrap().port(),
@@ -131,32 +131,32 @@ impl Receiver {
         receiver
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.memory.lock().unwrap().seen.clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.memory.lock().unwrap().seen.len()
     }
 
     /// How many messages a path has taken since an instant of [`Receiver::now`].
-    pub fn taken_since(&self, path: &str, since: Duration) -> usize {
+    pub(crate) fn taken_since(&self, path: &str, since: Duration) -> usize {
         let memory = self.memory.lock().unwrap();
         let newest = memory.seen.iter().rev().take_while(|seen| seen.at >= since);
         newest.filter(|seen| seen.path == path && seen.verdict.took_it()).count()
     }
 
-    pub fn refusals(&self, path: &str) -> usize {
+    pub(crate) fn refusals(&self, path: &str) -> usize {
         let memory = self.memory.lock().unwrap();
         memory.seen.iter().filter(|seen| seen.path == path && seen.verdict == Verdict::Refused).count()
     }
 
     /// Messages to a path that came and were not taken so far.
-    pub fn untaken(&self, path: &str) -> HashSet<String> {
+    pub(crate) fn untaken(&self, path: &str) -> HashSet<String> {
         let memory = self.memory.lock().unwrap();
         let (taken, others): (Vec<&Seen>, Vec<&Seen>) =
             memory.seen.iter().filter(|seen| seen.path == path).partition(|seen| seen.verdict.took_it());
@@ -164,17 +164,17 @@ impl Receiver {
         others.into_iter().filter(|seen| !taken.contains(seen.id.as_str())).map(|seen| seen.id.clone()).collect()
     }
 
-    pub fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.clock.monotonic()
     }
 
     /// How a path behaves from now on; all of them start by dice.
-    pub fn set(&self, path: &str, temper: Temper) {
+    pub(crate) fn set(&self, path: &str, temper: Temper) {
         self.tempers.lock().unwrap().insert(path.to_owned(), temper);
     }
 
     /// From now on every message is taken and answered.
-    pub fn be_kind(&self) {
+    pub(crate) fn be_kind(&self) {
         let mut tempers = self.tempers.lock().unwrap();
         tempers.clear();
         tempers.insert(String::new(), Temper::Kind);
@@ -185,11 +185,11 @@ impl Receiver {
         *tempers.get(path).or_else(|| tempers.get("")).unwrap_or(&Temper::Dice)
     }
 
-    pub fn arm(&self, trap: Trap, pid: u32) {
+    pub(crate) fn arm(&self, trap: Trap, pid: u32) {
         *self.trap.lock().unwrap() = Some((trap, pid));
     }
 
-    pub fn disarm(&self) {
+    pub(crate) fn disarm(&self) {
         *self.trap.lock().unwrap() = None;
     }
 

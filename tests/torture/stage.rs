@@ -14,19 +14,19 @@ use super::history::Watch;
 use super::receiver::{Receiver, Trap};
 
 /// Long enough for a busy machine; a daemon that is well never needs so long.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-pub fn from_env(name: &str) -> Option<u64> {
+pub(crate) fn from_env(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
 /// A breath between two looks at what other processes do.
-pub async fn breath() {
+pub(crate) async fn breath() {
     let _ = tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>()).await;
 }
 
 /// Looks again and again until the answer is yes; no after so long.
-pub async fn within(limit: Duration, mut ask: impl FnMut() -> bool) -> bool {
+pub(crate) async fn within(limit: Duration, mut ask: impl FnMut() -> bool) -> bool {
     let asking = async {
         while !ask() {
             breath().await;
@@ -35,7 +35,7 @@ pub async fn within(limit: Duration, mut ask: impl FnMut() -> bool) -> bool {
     tokio::time::timeout(limit, asking).await.is_ok()
 }
 
-pub struct Stage {
+pub(crate) struct Stage {
     pub dir: TempDir,
     pub receiver: Arc<Receiver>,
     pub watch: Watch,
@@ -50,7 +50,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn new(mode: &'static str, few: u64) -> Stage {
+    pub(crate) async fn new(mode: &'static str, few: u64) -> Stage {
         let kills = from_env("PUSHCRON_TORTURE_KILLS").unwrap_or(few);
         let seed = from_env("PUSHCRON_TORTURE_SEED").unwrap_or_else(|| fastrand::u64(..));
         println!("{mode}: seed {seed}, {kills} kills");
@@ -63,7 +63,7 @@ impl Stage {
     }
 
     /// An empty stage of the same mode, with dice of its own.
-    pub async fn again(&mut self) -> Stage {
+    pub(crate) async fn again(&mut self) -> Stage {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("pushcron.db");
         let mut dice = self.dice.fork();
@@ -73,16 +73,16 @@ impl Stage {
         Stage { dir, receiver, watch, dice, kills, killed: 0, mode, seed, env: Vec::new() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.path("pushcron.db")
     }
 
     /// Definitions: `accounts` and `jobs` are lines of lists.
-    pub fn configure(&self, accounts: &str, jobs: &str) {
+    pub(crate) fn configure(&self, accounts: &str, jobs: &str) {
         let yaml = format!(
             "daemon: {{database: {db}, timezone: UTC}}\naccounts:\n{accounts}jobs:{empty}\n{jobs}",
             db = self.database().display(),
@@ -93,12 +93,12 @@ impl Stage {
     }
 
     /// A line of `accounts` for a webhook at a path of the receiver.
-    pub fn account(&self, id: &str, more: &str) -> String {
+    pub(crate) fn account(&self, id: &str, more: &str) -> String {
         let url = self.receiver.url(&format!("/{id}"));
         format!("  - {{id: {id}, im: {id}, sender: webhook, url: \"{url}\", default: true{more}}}\n")
     }
 
-    pub fn program(&self, words: &[&str]) -> Command {
+    pub(crate) fn program(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushcron"));
         self.dress(&mut command);
         command.arg("-c").arg(self.path("jobs.yaml")).args(words);
@@ -111,7 +111,7 @@ impl Stage {
     }
 
     /// Has the program run by another one, which must become the program itself.
-    pub fn daemon_under(&self, wrapper: &[String]) -> Running {
+    pub(crate) fn daemon_under(&self, wrapper: &[String]) -> Running {
         let mut command = Command::new(&wrapper[0]);
         self.dress(&mut command);
         command.args(&wrapper[1..]).arg(env!("CARGO_BIN_EXE_pushcron")).arg("-c").arg(self.path("jobs.yaml"));
@@ -119,12 +119,12 @@ impl Stage {
         self.run(command)
     }
 
-    pub fn daemon(&self) -> Running {
+    pub(crate) fn daemon(&self) -> Running {
         self.run(self.program(&["run"]))
     }
 
     /// The daemon on the database under that name.
-    pub fn daemon_on(&self, database: &Path) -> Running {
+    pub(crate) fn daemon_on(&self, database: &Path) -> Running {
         self.run(self.program(&["--db", database.to_str().unwrap(), "run"]))
     }
 
@@ -137,13 +137,13 @@ impl Stage {
     }
 
     /// Starts the daemon and waits until it says so.
-    pub async fn started(&self) -> Running {
+    pub(crate) async fn started(&self) -> Running {
         let mut daemon = self.daemon();
         assert!(daemon.is_up().await, "{} did not start\n{}", self.told(), daemon.says());
         daemon
     }
 
-    pub fn kill(&mut self, daemon: &mut Running) {
+    pub(crate) fn kill(&mut self, daemon: &mut Running) {
         daemon.child.kill().unwrap();
         daemon.child.wait().unwrap();
         self.killed += 1;
@@ -153,14 +153,14 @@ impl Stage {
     }
 
     /// One undisturbed life that brings everything to its end, then a stop as systemd would do it, then the verdict.
-    pub async fn verdict(&mut self, rules: &Rules<'_>) -> Findings {
+    pub(crate) async fn verdict(&mut self, rules: &Rules<'_>) -> Findings {
         self.receiver.be_kind();
         let daemon = self.started().await;
         self.verdict_in(daemon, rules).await
     }
 
     /// The same in a life that has begun.
-    pub async fn verdict_in(&mut self, mut daemon: Running, rules: &Rules<'_>) -> Findings {
+    pub(crate) async fn verdict_in(&mut self, mut daemon: Running, rules: &Rules<'_>) -> Findings {
         let until = self.watch.now();
         let database = self.database();
         let settled = super::checker::wait_until_settled(&database, &until).await;
@@ -190,24 +190,24 @@ impl Stage {
     }
 
     /// Tells what is wrong when it is seen: what comes after may fail altogether.
-    pub fn tell(&self, wrong: &mut Vec<String>, what: impl IntoIterator<Item = String>) {
+    pub(crate) fn tell(&self, wrong: &mut Vec<String>, what: impl IntoIterator<Item = String>) {
         for what in what {
             println!("{}: {what}", self.mode);
             wrong.push(what);
         }
     }
 
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         format!("{} (seed {})", self.mode, self.seed)
     }
 
-    pub fn assert_clean(&self, findings: &Findings) {
+    pub(crate) fn assert_clean(&self, findings: &Findings) {
         assert!(findings.is_clean(), "{}\n{findings}\n{}", self.told(), tail(&self.path("daemon.log")));
     }
 }
 
 /// A daemon of ours, gone with the value.
-pub struct Running {
+pub(crate) struct Running {
     pub child: Child,
     log: PathBuf,
     before: u64,
@@ -232,7 +232,7 @@ fn threads(pid: u32) -> String {
 
 impl Running {
     /// What it has logged in this life.
-    pub fn says(&self) -> String {
+    pub(crate) fn says(&self) -> String {
         let mut bytes = Vec::new();
         let mut file = std::fs::File::open(&self.log).unwrap();
         file.seek(SeekFrom::Start(self.before)).and_then(|_| file.read_to_end(&mut bytes)).unwrap();
@@ -249,7 +249,7 @@ impl Running {
     }
 
     /// Waits until it has started, or has ended instead.
-    pub async fn is_up(&mut self) -> bool {
+    pub(crate) async fn is_up(&mut self) -> bool {
         let mut up = false;
         within(PATIENCE, || {
             up = self.notice_start();
@@ -260,7 +260,7 @@ impl Running {
     }
 
     /// How it ended by itself; None where it still runs after so long.
-    pub async fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
+    pub(crate) async fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
         let mut status = None;
         within(limit, || {
             status = self.child.try_wait().unwrap();
@@ -271,11 +271,11 @@ impl Running {
         status
     }
 
-    pub fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    pub async fn stop(&mut self) -> ExitStatus {
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
         if self.is_alive() {
             // SAFETY: the child is ours and has not been waited for.
             unsafe { libc::kill(self.child.id() as i32, libc::SIGTERM) };
@@ -310,7 +310,7 @@ impl Drop for Running {
 
 /// The moment at which a daemon is killed.
 #[derive(Clone, Copy, Debug)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// Any time.
     After(Duration),
     /// When its nth request has arrived, before an answer leaves.
@@ -322,7 +322,7 @@ pub enum Moment {
 }
 
 impl Moment {
-    pub fn of(dice: &mut fastrand::Rng, strace: bool) -> Moment {
+    pub(crate) fn of(dice: &mut fastrand::Rng, strace: bool) -> Moment {
         match dice.u8(0..if strace { 4 } else { 3 }) {
             0 => Moment::After(Duration::from_millis(dice.u64(0..1200))),
             1 => Moment::OnRequest(dice.u32(1..8)),
@@ -334,7 +334,7 @@ impl Moment {
 
 impl Stage {
     /// A life of the daemon from its start to its kill.
-    pub async fn one_life(&mut self, moment: Moment) {
+    pub(crate) async fn one_life(&mut self, moment: Moment) {
         let mut daemon = match moment {
             // The daemon is still our direct child.
             Moment::OnSync(nth) => {
@@ -363,7 +363,7 @@ impl Stage {
     }
 }
 
-pub fn strace_works() -> bool {
+pub(crate) fn strace_works() -> bool {
     let status = Command::new("strace").args(["-D", "-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let works = status.is_ok_and(|status| status.success());
     if !works {

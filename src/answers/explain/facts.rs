@@ -6,13 +6,13 @@ use super::super::contacts::Known;
 use super::super::when::ClockNote;
 use crate::domain::{Decision, Kind, PushState, Target, Trigger, UtcMs};
 use crate::policy::schedule::{DayNote, DstNote};
-pub use crate::store::AttemptRecord;
+pub(crate) use crate::store::AttemptRecord;
 use crate::store::{ContentRecord, ListRecord, Revision};
 
 /// One fact. Each is told by itself.
 #[derive(Debug, Serialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
-pub enum Fact<'a> {
+pub(crate) enum Fact<'a> {
     /// What summer time makes of the time that was named.
     Clock {
         note: &'a ClockNote,
@@ -76,7 +76,7 @@ pub enum Fact<'a> {
 
 /// The definition that held.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct By<'a> {
+pub(crate) struct By<'a> {
     pub revision: u32,
     /// In words.
     pub schedule: &'a str,
@@ -94,7 +94,7 @@ impl By<'_> {
 /// Why a job came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub(crate) enum Ending {
     /// It had fired so often, which is its `max_fires`.
     MaxFires(u64),
     /// Its `until` was over.
@@ -104,7 +104,7 @@ pub enum Ending {
 /// What becomes of an instant to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WillBe {
+pub(crate) enum WillBe {
     /// Nothing stands in its way now.
     Decided,
     /// It will be skipped: the job is disabled.
@@ -118,7 +118,7 @@ pub enum WillBe {
 /// Why an instant that has passed has no row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum NoRow {
+pub(crate) enum NoRow {
     /// A daemon runs, and is about to decide.
     AboutToBeDecided,
     /// No daemon has run since.
@@ -133,7 +133,7 @@ pub enum NoRow {
 
 /// An instant of the schedule beside the time that was named.
 #[derive(Debug, Serialize)]
-pub struct Nearest {
+pub(crate) struct Nearest {
     pub at: UtcMs,
     /// What summer time has to do with it.
     pub note: Option<DstNote>,
@@ -144,7 +144,7 @@ pub struct Nearest {
 
 /// What was decided about an instant, and what came of it.
 #[derive(Debug, Serialize)]
-pub struct FireFact<'a> {
+pub(crate) struct FireFact<'a> {
     pub triggered_by: Trigger,
     pub due_at: UtcMs,
     /// Its instant is still to come.
@@ -173,7 +173,7 @@ pub struct FireFact<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub struct PushFact<'a> {
+pub(crate) struct PushFact<'a> {
     pub id: i64,
     /// The push that ended badly and in whose place it went out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,7 +192,7 @@ pub struct PushFact<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub struct AttemptFact<'a> {
+pub(crate) struct AttemptFact<'a> {
     #[serde(flatten)]
     pub attempt: &'a AttemptRecord,
     /// After the instant.

@@ -5,7 +5,7 @@ use jiff::{Span, ToSpan};
 
 /// Which of several times a person means by a word that comes round again, such as `sat` or `08:30`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lean {
+pub(crate) enum Lean {
     /// The last one that has begun.
     Past,
     /// Of clocks the one of today, of days the last one that has begun.

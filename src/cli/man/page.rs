@@ -6,7 +6,7 @@ use super::paper::{Paper, option};
 use super::tables::{ENVIRONMENT, EXIT_STATUS, FILES};
 use crate::cli::help;
 
-pub fn page(program: &Command, verb: &Command) -> String {
+pub(super) fn page(program: &Command, verb: &Command) -> String {
     let is_program = verb.get_name() == program.get_name();
     let name = verb.get_display_name().unwrap_or(verb.get_name());
     let mut paper = Paper::new(name, "1", "pushcron manual");

@@ -5,10 +5,10 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, line_break, roman};
 use crate::domain::version;
 
 #[derive(Default)]
-pub struct Paper(Roff);
+pub(super) struct Paper(Roff);
 
 impl Paper {
-    pub fn new(title: &str, section: &str, manual: &str) -> Paper {
+    pub(super) fn new(title: &str, section: &str, manual: &str) -> Paper {
         let mut paper = Paper::default();
         let source = format!("pushcron {}", version::VERSION);
         paper.0.control("TH", [&title.to_uppercase(), section, version::COMMIT, &source, manual]);
@@ -19,24 +19,24 @@ impl Paper {
     }
 
     /// What `apropos` finds, in the only form that it reads.
-    pub fn name(&mut self, name: &str, about: &str) -> &mut Paper {
+    pub(super) fn name(&mut self, name: &str, about: &str) -> &mut Paper {
         self.heading("NAME").0.text([roman(format!("{name} - {about}"))]);
         self
     }
 
-    pub fn heading(&mut self, heading: &str) -> &mut Paper {
+    pub(super) fn heading(&mut self, heading: &str) -> &mut Paper {
         self.0.control("SH", [heading]);
         self
     }
 
-    pub fn paragraph(&mut self, text: &str) -> &mut Paper {
+    pub(super) fn paragraph(&mut self, text: &str) -> &mut Paper {
         self.0.control("PP", []);
         self.0.text(inlines(text));
         self
     }
 
     /// A term with what it means, set in.
-    pub fn term(&mut self, term: Vec<Inline>, meaning: &str) -> &mut Paper {
+    pub(super) fn term(&mut self, term: Vec<Inline>, meaning: &str) -> &mut Paper {
         self.0.control("TP", []);
         self.0.text(term);
         self.0.text(inlines(meaning));
@@ -44,14 +44,14 @@ impl Paper {
     }
 
     /// More about the last term.
-    pub fn further(&mut self, text: &str) -> &mut Paper {
+    pub(super) fn further(&mut self, text: &str) -> &mut Paper {
         self.0.control("IP", []);
         self.0.text(inlines(text));
         self
     }
 
     /// Lines that are neither filled nor set right.
-    pub fn as_typed<'l>(&mut self, lines: impl IntoIterator<Item = &'l str>) -> &mut Paper {
+    pub(super) fn as_typed<'l>(&mut self, lines: impl IntoIterator<Item = &'l str>) -> &mut Paper {
         self.0.control("PP", []);
         self.0.control("RS", ["4"]);
         self.0.control("nf", []);
@@ -65,7 +65,7 @@ impl Paper {
         self
     }
 
-    pub fn see_also<'l>(&mut self, pages: impl IntoIterator<Item = &'l str>) -> &mut Paper {
+    pub(super) fn see_also<'l>(&mut self, pages: impl IntoIterator<Item = &'l str>) -> &mut Paper {
         self.heading("SEE ALSO");
         let mut text = Vec::new();
         for page in pages {
@@ -79,20 +79,20 @@ impl Paper {
         self
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.0.render()
     }
 }
 
 /// A text with what stands in backticks in bold.
-pub fn inlines(text: &str) -> Vec<Inline> {
+pub(super) fn inlines(text: &str) -> Vec<Inline> {
     let pieces = text.split('`').enumerate();
     let pieces = pieces.filter(|(_, piece)| !piece.is_empty());
     pieces.map(|(at, piece)| if at % 2 == 1 { bold(piece) } else { roman(piece) }).collect()
 }
 
 /// `--name VALUE`.
-pub fn option(names: &[String], value: Option<&str>) -> Vec<Inline> {
+pub(super) fn option(names: &[String], value: Option<&str>) -> Vec<Inline> {
     let mut text = Vec::new();
     for name in names {
         if !text.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::cli::failure::Exit;
 
-pub const EXIT_STATUS: &[(Exit, &str)] = &[
+pub(super) const EXIT_STATUS: &[(Exit, &str)] = &[
     (Exit::Done, "Done. For `push`, and for verbs with `--wait`: everything was sent."),
     (Exit::Failed, "It was tried and did not come about: a push not sent, a name unknown, something missing."),
     (Exit::Usage, "The command line makes no sense."),
@@ -10,7 +10,7 @@ pub const EXIT_STATUS: &[(Exit, &str)] = &[
     (Exit::BadConfig, "The configuration is refused. systemd does not restart the daemon then."),
 ];
 
-pub const ENVIRONMENT: &[(&str, &str)] = &[
+pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("PUSHCRON_CONFIG", "A YAML file or a directory of them, where no `--config` names one."),
     ("RUST_LOG", "Which lines are logged, as `pushcron=debug`; it wins over `--verbose` and `--quiet`."),
     ("NO_COLOR", "Where it is set and not empty, nothing is coloured."),
@@ -29,7 +29,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("any other", "What `${NAME}` in the YAML names, and what `daemon.template_env` lets templates read."),
 ];
 
-pub const FILES: &[(&str, &str)] = &[
+pub(super) const FILES: &[(&str, &str)] = &[
     ("/etc/pushcron/*.yaml", "The configuration, in the order of the names, where none is named: pushcron.yaml(5)."),
     ("/etc/pushcron/tokens/", "Tokens that systemd hands to the service, as `token_credential: tokens_NAME`."),
     ("/var/lib/pushcron/pushcron.db", "The database of the service. `-wal` and `-shm` beside it belong to it."),

@@ -48,7 +48,7 @@ const TYPES: [(&str, &str); 7] = [
     ("address", "`http://` or `https://`."),
 ];
 
-pub fn page() -> String {
+pub(super) fn page() -> String {
     let schema = config::schema(&specs());
     let definitions = &schema["$defs"];
     let mut paper = Paper::new("pushcron.yaml", "5", "pushcron manual");

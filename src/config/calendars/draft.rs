@@ -55,7 +55,7 @@ pub(in crate::config) fn add_calendar(
 }
 
 impl CalendarDraft {
-    pub fn new(name: &str, place: Place) -> CalendarDraft {
+    pub(crate) fn new(name: &str, place: Place) -> CalendarDraft {
         CalendarDraft {
             name: name.to_owned(),
             place,
@@ -73,7 +73,7 @@ impl CalendarDraft {
     }
 
     /// Whether it names a day that it covers.
-    pub fn names_any_day(&self) -> bool {
+    pub(crate) fn names_any_day(&self) -> bool {
         let is_covered = |day: &Date| self.covers.is_none_or(|covers| covers.has(*day));
         self.rest.keys().chain(&self.work).any(is_covered)
     }

@@ -16,7 +16,7 @@ const A_DAY_OF_THE_YEAR: &str = "a day such as 10-01 or days such as 10-01..10-0
 
 impl Decoder<'_> {
     /// `calendars:`: a mapping of names to lists.
-    pub fn calendars(&mut self, node: &Node) -> Vec<CalendarDraft> {
+    pub(crate) fn calendars(&mut self, node: &Node) -> Vec<CalendarDraft> {
         let Some(entries) = self.map("calendars", node) else { return Vec::new() };
         let mut drafts = Vec::new();
         for entry in entries {
@@ -31,7 +31,7 @@ impl Decoder<'_> {
     }
 
     /// One list: a block under `calendars:`, or a file of its own.
-    pub fn calendar(&mut self, name: &str, at: At, node: &Node) -> Option<CalendarDraft> {
+    pub(crate) fn calendar(&mut self, name: &str, at: At, node: &Node) -> Option<CalendarDraft> {
         let mut draft = CalendarDraft::new(name, self.place(at));
         let errors = self.diagnostics.error_count();
         let (mut ics, mut work_if) = (None, None);
@@ -164,7 +164,7 @@ impl Decoder<'_> {
         }
     }
 
-    pub fn date(&mut self, key: &str, node: &Node) -> Option<Date> {
+    pub(crate) fn date(&mut self, key: &str, node: &Node) -> Option<Date> {
         self.parsed(key, node, "a day such as 2026-12-24", |text| day(text, None))
     }
 

@@ -39,17 +39,17 @@ pub(in crate::config) struct CalendarSet {
 
 impl CalendarSet {
     /// `today` is the day of the asker.
-    pub fn new(drafts: HashMap<String, CalendarDraft>, today: Date) -> CalendarSet {
+    pub(crate) fn new(drafts: HashMap<String, CalendarDraft>, today: Date) -> CalendarSet {
         CalendarSet { today, drafts, resolved: HashMap::new(), doubted: HashSet::new(), under_way: Vec::new() }
     }
 
     /// What the files say of the list of this name.
-    pub fn draft(&self, name: &str) -> Option<CalendarDraft> {
+    pub(crate) fn draft(&self, name: &str) -> Option<CalendarDraft> {
         self.drafts.get(name).cloned()
     }
 
     /// The list of this name, asked for at `place`. None where there is none or it has a problem; that is told.
-    pub fn get(&mut self, name: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<CalendarRef> {
+    pub(crate) fn get(&mut self, name: &str, place: Place, diagnostics: &mut Diagnostics) -> Option<CalendarRef> {
         let calendar = self.judged(name, place, diagnostics)?;
         if self.doubted.insert(name.to_owned()) {
             self.doubt_coverage(&calendar, place, diagnostics);
@@ -59,7 +59,7 @@ impl CalendarSet {
 
     /// Judges the lists that nobody asked for too: one that is wrong is told when it is written, and not when a job first goes
     /// by it.
-    pub fn judge_all(&mut self, diagnostics: &mut Diagnostics) {
+    pub(crate) fn judge_all(&mut self, diagnostics: &mut Diagnostics) {
         let mut drafts: Vec<(Place, String)> =
             self.drafts.values().map(|draft| (draft.place, draft.name.clone())).collect();
         drafts.sort();

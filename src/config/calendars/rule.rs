@@ -23,7 +23,7 @@ pub(in crate::config) enum Beside {
 
 impl Decoder<'_> {
     /// One of the keys about days.
-    pub fn day_key(&mut self, key: &str, node: &Node, days: &mut DaysDraft) {
+    pub(crate) fn day_key(&mut self, key: &str, node: &Node, days: &mut DaysDraft) {
         let place = self.place(node.at);
         match key {
             "workdays" => days.workdays = self.name(key, node).map(|name| (name, place)),
@@ -68,7 +68,7 @@ fn set(text: &str, place: Place) -> Option<SetDraft> {
 
 impl DaysDraft {
     /// The rule with the lists that it names, or none where the job says nothing about days. What is wrong is told.
-    pub fn finish(
+    pub(crate) fn finish(
         self,
         beside: Beside,
         at: Place,

@@ -7,7 +7,7 @@ use crate::config::keys::ACCOUNT_KEYS;
 use crate::domain::SenderSpec;
 use crate::domain::sender::{SettingKind, SettingSpec};
 
-pub fn account(specs: &[&'static SenderSpec]) -> Value {
+pub(super) fn account(specs: &[&'static SenderSpec]) -> Value {
     let common = common(specs);
     let mut schema = known(object(common.clone()), &ACCOUNT_KEYS);
     // Which further keys there are depends on the sender.

@@ -3,61 +3,61 @@
 use serde_json::{Map, Value, json};
 
 /// Any value may name a variable instead.
-pub const VARIABLE: &str = r"\$\{";
+pub(super) const VARIABLE: &str = r"\$\{";
 
 /// A key of a mapping: its name, its type and what it means.
 #[derive(Clone)]
-pub struct Key {
+pub(super) struct Key {
     name: String,
     schema: Value,
 }
 
 impl Key {
     /// With the value that holds where the key is absent.
-    pub fn or(mut self, default: impl Into<Value>) -> Key {
+    pub(super) fn or(mut self, default: impl Into<Value>) -> Key {
         self.schema["default"] = default.into();
         self
     }
 }
 
-pub fn key(name: &str, schema: Value, words: &str) -> Key {
+pub(super) fn key(name: &str, schema: Value, words: &str) -> Key {
     let mut schema = schema;
     schema["description"] = json!(words);
     Key { name: name.to_owned(), schema }
 }
 
 /// A mapping with these keys and no others.
-pub fn object(keys: impl IntoIterator<Item = Key>) -> Value {
+pub(super) fn object(keys: impl IntoIterator<Item = Key>) -> Value {
     let properties: Map<String, Value> = keys.into_iter().map(|key| (key.name, key.schema)).collect();
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-pub fn reference(name: &str) -> Value {
+pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/$defs/{name}")})
 }
 
-pub fn or_null(schema: Value) -> Value {
+pub(super) fn or_null(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
 /// Empty values count as absent.
-pub fn or_empty(schema: Value) -> Value {
+pub(super) fn or_empty(schema: Value) -> Value {
     json!({"anyOf": [schema, {"enum": ["", null]}]})
 }
 
-pub fn list_of(schema: Value) -> Value {
+pub(super) fn list_of(schema: Value) -> Value {
     json!({"type": "array", "items": schema})
 }
 
-pub fn one_or_list(name: &str) -> Value {
+pub(super) fn one_or_list(name: &str) -> Value {
     json!({"anyOf": [reference(name), list_of(reference(name))]})
 }
 
-pub fn choice(words: &[&str]) -> Value {
+pub(super) fn choice(words: &[&str]) -> Value {
     json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": VARIABLE}]})
 }
 
-pub fn whole(from: u64, to: Option<u64>) -> Value {
+pub(super) fn whole(from: u64, to: Option<u64>) -> Value {
     let mut integer = json!({"type": "integer", "minimum": from});
     if let Some(to) = to {
         integer["maximum"] = json!(to);
@@ -65,13 +65,13 @@ pub fn whole(from: u64, to: Option<u64>) -> Value {
     json!({"anyOf": [integer, {"type": "string", "pattern": format!("^[0-9]+$|{VARIABLE}")}]})
 }
 
-pub fn number(from: u64, to: u64) -> Value {
+pub(super) fn number(from: u64, to: u64) -> Value {
     let number = json!({"type": "number", "minimum": from, "maximum": to});
     json!({"anyOf": [number, {"type": "string", "pattern": format!("^[0-9.eE+-]+$|{VARIABLE}")}]})
 }
 
 /// The key is there.
-pub fn required(key: &str) -> Value {
+pub(super) fn required(key: &str) -> Value {
     json!({"required": [key]})
 }
 
@@ -81,7 +81,7 @@ fn blank() -> Value {
 }
 
 /// No [`blank`] one.
-pub fn visible() -> Value {
+pub(super) fn visible() -> Value {
     json!({"anyOf": [
         {"type": ["number", "boolean", "object", "array"]},
         {"type": "string", "pattern": r"\S"},
@@ -89,24 +89,24 @@ pub fn visible() -> Value {
 }
 
 /// The key is there and not empty.
-pub fn has(key: &str) -> Value {
+pub(super) fn has(key: &str) -> Value {
     let mut schema = required(key);
     schema["properties"][key] = json!({"not": blank()});
     schema
 }
 
-pub fn one_of_required(mut schema: Value, keys: &[&str]) -> Value {
+pub(super) fn one_of_required(mut schema: Value, keys: &[&str]) -> Value {
     schema["oneOf"] = keys.iter().map(|key| required(key)).collect();
     schema
 }
 
-pub fn any_of_required(mut schema: Value, keys: &[&str]) -> Value {
+pub(super) fn any_of_required(mut schema: Value, keys: &[&str]) -> Value {
     schema["anyOf"] = keys.iter().map(|key| required(key)).collect();
     schema
 }
 
 /// Holds the keys of a mapping against those that the reader knows.
-pub fn known(schema: Value, keys: &[&str]) -> Value {
+pub(super) fn known(schema: Value, keys: &[&str]) -> Value {
     debug_assert!(
         schema["properties"].as_object().is_some_and(|has| has.keys().eq(keys.iter().copied())),
         "the schema has not the keys {keys:?}"

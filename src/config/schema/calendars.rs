@@ -23,7 +23,7 @@ fn named_days(day: &str) -> Value {
     json!({"anyOf": [days(day), {"type": "object", "additionalProperties": days(day)}]})
 }
 
-pub fn calendar() -> Value {
+pub(super) fn calendar() -> Value {
     let year = object([
         key("rest", named_days(DAY_OF_THE_YEAR), "Days off."),
         key("work", days(DAY_OF_THE_YEAR), "Days of a weekend that are worked."),
@@ -74,13 +74,13 @@ fn weekday() -> Value {
 }
 
 /// Days, and the sets of days that calendars have.
-pub fn day_sets() -> Value {
+pub(super) fn day_sets() -> Value {
     let set = text(&format!(r"^\s*({DAY}\s*(\.\.\s*{DAY}\s*)?|.+\.(workdays|rest|holidays|makeup)\s*)$"));
     json!({"anyOf": [set, list_of(set.clone())]})
 }
 
 /// The keys of a job about days.
-pub fn job_keys() -> [Key; 7] {
+pub(super) fn job_keys() -> [Key; 7] {
     [
         key(
             "workdays",
@@ -101,7 +101,7 @@ pub fn job_keys() -> [Key; 7] {
     ]
 }
 
-pub fn on_missing() -> Key {
+pub(super) fn on_missing() -> Key {
     key(
         "on_missing_calendar",
         choice(&["weekdays", "skip", "hold"]),

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use super::blocks::{Key, choice, key, known, object, one_of_required, one_or_list, reference, required, whole};
 use crate::config::keys::{CONTENT_KEYS, LIST_KEYS, MOST_ATTEMPTS, MOST_CONTENTS};
 
-pub fn at_once() -> Key {
+pub(super) fn at_once() -> Key {
     let words = "How many sources of contents are asked at once (`content_from` of jobs).";
     key("content_at_once", whole(1, Some(MOST_CONTENTS)), words).or(4)
 }
 
-pub fn content_from() -> Value {
+pub(super) fn content_from() -> Value {
     let variables = json!({"type": "object", "additionalProperties": reference("text")});
     let schema = object([
         key(
@@ -66,7 +66,7 @@ pub fn content_from() -> Value {
 }
 
 /// `from` of a target.
-pub fn list() -> Value {
+pub(super) fn list() -> Value {
     let variables = json!({"type": "object", "additionalProperties": reference("text")});
     let command = json!({"type": "array", "minItems": 1, "items": reference("text")});
     let schema = object([

@@ -15,7 +15,7 @@ const CONTENTS: [&str; 12] = [
     "items",
 ];
 
-pub fn push() -> Value {
+pub(super) fn push() -> Value {
     let (mut schema, mut contents) = any_push();
     // One kind of content, or a title alone, which is the text then.
     let mut title_alone = without_content();
@@ -27,7 +27,7 @@ pub fn push() -> Value {
 }
 
 /// A push of a job that has its content made: it may be without one of its own.
-pub fn prepared_push() -> Value {
+pub(super) fn prepared_push() -> Value {
     let (mut schema, mut contents) = any_push();
     contents.push(without_content());
     schema["allOf"] = json!([whom(), {"oneOf": contents}]);
@@ -67,7 +67,7 @@ fn any_push() -> (Value, Vec<Value>) {
 }
 
 /// What a name under `targets` means: im and ids, or names of others.
-pub fn target() -> Value {
+pub(super) fn target() -> Value {
     let member = json!({"anyOf": [reference("name"), recipients()]});
     json!({"anyOf": [recipients(), {"type": "array", "minItems": 1, "items": member}]})
 }
@@ -94,7 +94,7 @@ fn recipients() -> Value {
 }
 
 /// Who gets the message of a push that ended badly.
-pub fn fallback() -> Value {
+pub(super) fn fallback() -> Value {
     let names = json!({"type": "array", "minItems": 1, "items": reference("name")});
     let states = choice(&BadState::ALL.map(BadState::as_str));
     let listed = json!({"type": "array", "minItems": 1, "items": states});
@@ -139,7 +139,7 @@ fn whom() -> Value {
 }
 
 /// A push without content of its own: where a report goes.
-pub fn report_push() -> Value {
+pub(super) fn report_push() -> Value {
     let mut schema = object(common("A text before the report.", &reference("id")));
     schema["allOf"] = json!([one_im(), one_target()]);
     schema
@@ -165,18 +165,18 @@ fn common(text: &str, ids: &Value) -> Vec<Key> {
     keys
 }
 
-pub fn timeout() -> Key {
+pub(super) fn timeout() -> Key {
     let words = "The deadline of one attempt, 100ms to 1h. A bare number counts milliseconds.";
     key("timeout", reference("timeout"), words).or("15s")
 }
 
-pub fn render() -> Key {
+pub(super) fn render() -> Key {
     let words = "Its texts are templates: {{ due | date('%F') }}. They are rendered once, when the first attempt is opened; \
                  docs/content.md tells what they know.";
     key("render", reference("bool"), words).or(false)
 }
 
-pub fn options() -> Value {
+pub(super) fn options() -> Value {
     let spellings = [
         (&["account_id", "accountID", "accountId"][..], "As account of the push."),
         (&["filename", "fileName", "file_name"], "As filename of the media."),
@@ -186,7 +186,7 @@ pub fn options() -> Value {
     object(keys.map(|(name, words)| key(name, reference("optional_text"), words)))
 }
 
-pub fn media() -> Value {
+pub(super) fn media() -> Value {
     let mut mapping = object(media_keys());
     mapping["required"] = json!(["source"]);
     json!({"anyOf": [reference("source"), mapping]})
@@ -211,7 +211,7 @@ fn media_keys() -> Vec<Key> {
 }
 
 /// An item of a mixed message tells its type by `type`, or by the key of its content.
-pub fn item() -> Value {
+pub(super) fn item() -> Value {
     let text = |name| key(name, json!({"type": ["string", "number", "boolean"], "minLength": 1}), "The text.");
     let user = |name| {
         let id = json!({"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 256});

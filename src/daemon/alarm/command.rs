@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// In words: it cannot be started, ended badly, or took too long.
-pub async fn run(argv: &[String], report: &str, clock: &SharedClock) -> Result<(), String> {
+pub(super) async fn run(argv: &[String], report: &str, clock: &SharedClock) -> Result<(), String> {
     let program = Program { argv, env: &[], stdin: report, most: None, limit: LIMIT };
     let ended = program::run(program, clock).await?;
     match ended.status.success() {

@@ -47,7 +47,7 @@ enum Input {
 }
 
 /// What of the configuration concerns the alarm.
-pub struct Settings {
+pub(super) struct Settings {
     on_failure: Option<OnFailure>,
     accounts: Vec<ReportAccount>,
     zone: TimeZone,
@@ -63,7 +63,7 @@ struct ReportAccount {
 }
 
 impl Settings {
-    pub fn of(config: &Config) -> Settings {
+    pub(super) fn of(config: &Config) -> Settings {
         let report_account = |account: &crate::domain::Account| ReportAccount {
             id: account.id.clone(),
             im: account.im.clone(),
@@ -98,14 +98,14 @@ type UnhealthyAccounts = Arc<Mutex<HashMap<String, Trouble>>>;
 
 /// What the engine's events are told to.
 #[derive(Clone)]
-pub struct Handle {
+pub(super) struct Handle {
     inbox: mpsc::UnboundedSender<Input>,
     unhealthy: UnhealthyAccounts,
     clock: SharedClock,
 }
 
 impl Handle {
-    pub fn observe(&self, event: EngineEvent<'_>) {
+    pub(super) fn observe(&self, event: EngineEvent<'_>) {
         let input = match event {
             EngineEvent::Ended { state: PushState::Failed | PushState::Unknown | PushState::Expired, .. } => {
                 Input::BadEnd
@@ -144,7 +144,7 @@ impl Handle {
     }
 
     /// After a reload.
-    pub fn set(&self, settings: Settings) {
+    pub(super) fn set(&self, settings: Settings) {
         let _ = self.inbox.send(Input::Settings(Box::new(settings)));
     }
 
@@ -192,7 +192,7 @@ impl ChannelState {
 }
 
 /// The task that tells.
-pub struct Alarm {
+pub(super) struct Alarm {
     store: SharedStore,
     clock: SharedClock,
     dispatcher: mpsc::UnboundedSender<Event>,
@@ -212,7 +212,7 @@ impl Alarm {
     ///
     /// # Errors
     /// The store's.
-    pub async fn new(
+    pub(super) async fn new(
         settings: Settings,
         store: SharedStore,
         clock: SharedClock,
@@ -244,12 +244,12 @@ impl Alarm {
     }
 
     /// Where events are to be told.
-    pub fn handle(&self) -> Handle {
+    pub(super) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
     /// Runs until aborted.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let clock = self.clock.clone();
         // From here on a crash makes the next process go on where this one stopped, also before the first report.
         self.look_and_say().await;

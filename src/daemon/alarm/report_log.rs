@@ -10,7 +10,7 @@ use crate::store::BadEnds;
 
 /// What was told, kept over restarts, so that nothing is told twice and every recovery follows its failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reported {
+pub(super) struct Reported {
     /// Ends of pushes up to this one, in the order in which they were recorded.
     #[serde(default)]
     pub after: i64,
@@ -26,7 +26,7 @@ pub struct Reported {
 
 /// What became of an account since the last report.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub(super) enum Change {
     /// It went down, and perhaps came back.
     Fell { down_at: UtcMs, up_at: Option<UtcMs>, error: Option<String> },
     /// It is up again, after its fall was told.
@@ -35,14 +35,14 @@ pub enum Change {
 
 /// What was told, and what of the accounts is still to be told.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReportLog {
+pub(super) struct ReportLog {
     pub reported: Reported,
     changes: BTreeMap<String, Change>,
 }
 
 /// What is to be told.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
+pub(super) struct Report {
     pub ends: BadEnds,
     pub changes: BTreeMap<String, Change>,
     /// Lists of days that end soon, with their last days; told once a day.
@@ -51,18 +51,18 @@ pub struct Report {
 }
 
 impl Report {
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.ends.counts.is_empty() && self.changes.is_empty() && self.lists.is_empty()
     }
 }
 
 impl ReportLog {
-    pub fn new(reported: Reported) -> ReportLog {
+    pub(super) fn new(reported: Reported) -> ReportLog {
         ReportLog { reported, changes: BTreeMap::new() }
     }
 
     /// Notes how an account is, which need not be news.
-    pub fn note(&mut self, account: &str, down: bool, error: Option<&str>, now: UtcMs) {
+    pub(super) fn note(&mut self, account: &str, down: bool, error: Option<&str>, now: UtcMs) {
         let seemed_down = match self.changes.get(account) {
             Some(Change::Fell { up_at, .. }) => up_at.is_none(),
             Some(Change::Rose { .. }) => false,
@@ -86,20 +86,20 @@ impl ReportLog {
     }
 
     /// Forgets accounts that left the configuration.
-    pub fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
+    pub(super) fn keep(&mut self, is_there: impl Fn(&str) -> bool) {
         self.reported.down.retain(|account| is_there(account));
         self.changes.retain(|account, _| is_there(account));
     }
 
     /// What is to be told, with the ends of pushes that the store knows of, and the lists of days that end soon as of `today`.
-    pub fn report(&self, ends: BadEnds, lists: &BTreeMap<String, Date>, today: Date) -> Report {
+    pub(super) fn report(&self, ends: BadEnds, lists: &BTreeMap<String, Date>, today: Date) -> Report {
         let is_news = self.reported.lists_told_on != Some(today);
         let lists = if is_news { lists.clone() } else { BTreeMap::new() };
         Report { ends, changes: self.changes.clone(), lists, today: Some(today) }
     }
 
     /// The report went out, or there was nothing to report.
-    pub fn close(&mut self, report: &Report) {
+    pub(super) fn close(&mut self, report: &Report) {
         self.reported.after = report.ends.last;
         self.reported.since = None;
         for (account, change) in &report.changes {

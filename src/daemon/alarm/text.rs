@@ -7,7 +7,7 @@ use crate::domain::{PushState, UtcMs, escaped};
 use crate::store::BadEnd;
 
 /// The first line says it all; the others say it one by one, with times in `zone`.
-pub fn text(report: &Report, host: &str, zone: &TimeZone) -> String {
+pub(super) fn text(report: &Report, host: &str, zone: &TimeZone) -> String {
     let at = |at: UtcMs| at.to_jiff().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let mut lines = vec![format!("pushcron on {host}: {}", summary(report).join(", "))];
     lines.extend(report.ends.first.iter().map(|end| format!("{} {}", at(end.finished_at), told(end))));

@@ -49,14 +49,14 @@ pub enum Trust {
 /// A push in the queue of an account. The ticket is that of its entry in the queue: one that no longer fits belongs to a
 /// push that has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turn {
+pub(super) struct Turn {
     pub id: i64,
     pub rule: Rule,
     pub ticket: u64,
 }
 
 /// The pushes for which one account was chosen, which takes its targets in turn, and its open attempts.
-pub struct AccountQueue {
+pub(super) struct AccountQueue {
     limits: AccountLimits,
     trust: Trust,
     waiting: FairQueue<Turn>,
@@ -72,7 +72,7 @@ pub struct AccountQueue {
 }
 
 impl AccountQueue {
-    pub fn new(limits: AccountLimits) -> AccountQueue {
+    pub(super) fn new(limits: AccountLimits) -> AccountQueue {
         let mut queue = AccountQueue {
             limits,
             trust: Trust::Full,
@@ -89,34 +89,34 @@ impl AccountQueue {
     }
 
     /// New limits count from the next attempt on.
-    pub fn set_limits(&mut self, limits: AccountLimits) {
+    pub(super) fn set_limits(&mut self, limits: AccountLimits) {
         self.limits = limits;
         self.waiting.set_per_key(self.open_at_once() / 4);
     }
 
-    pub fn sender(&self) -> &'static str {
+    pub(super) fn sender(&self) -> &'static str {
         self.limits.sender
     }
 
     /// No attempt before this moment, whatever its pace: an earlier process has just made one.
-    pub fn start_after(&mut self, moment: Moment) {
+    pub(super) fn start_after(&mut self, moment: Moment) {
         self.not_before = self.not_before.max(moment);
     }
 
     /// The sender of an attempt is called at this moment: its pace goes by that, not by when the attempt was opened, which
     /// was ahead of its instant.
-    pub fn started(&mut self, moment: Moment) {
+    pub(super) fn started(&mut self, moment: Moment) {
         if !self.limits.min_interval.is_zero() {
             self.start_after(moment + self.limits.min_interval);
         }
     }
 
-    pub fn set_trust(&mut self, trust: Trust) {
+    pub(super) fn set_trust(&mut self, trust: Trust) {
         self.trust = trust;
     }
 
     /// Attempts open at once, sent or not. A queue that paces itself opens each when its time has come.
-    pub fn open_at_once(&self) -> u32 {
+    pub(super) fn open_at_once(&self) -> u32 {
         match (self.limits.min_interval, self.trust) {
             (Duration::ZERO, Trust::Full) => self.limits.concurrency.saturating_mul(self.per_slot),
             (Duration::ZERO, Trust::Slots) => self.limits.concurrency,
@@ -125,28 +125,28 @@ impl AccountQueue {
     }
 
     /// Attempts open now.
-    pub fn open(&self) -> u32 {
+    pub(super) fn open(&self) -> u32 {
         self.open
     }
 
     /// Whether it has far more open than it turned out to get through.
-    pub fn is_overfull(&self) -> bool {
+    pub(super) fn is_overfull(&self) -> bool {
         self.open / 2 > self.open_at_once()
     }
 
     /// Puts a push behind those to the same target.
-    pub fn push(&mut self, key: u64, turn: Turn) {
+    pub(super) fn push(&mut self, key: u64, turn: Turn) {
         self.waiting.push(key, turn);
     }
 
     /// Takes everything out that was not opened yet.
-    pub fn drain(&mut self) -> Vec<Turn> {
+    pub(super) fn drain(&mut self) -> Vec<Turn> {
         self.waiting.drain().into_iter().map(|(_, turn)| turn).collect()
     }
 
     /// The next push of which an attempt is to be opened now; it counts as open from here on. `is_wanted` is asked of
     /// each whose turn it is.
-    pub fn take(&mut self, now: Moment, is_wanted: impl FnMut(&Turn) -> bool) -> Option<Turn> {
+    pub(super) fn take(&mut self, now: Moment, is_wanted: impl FnMut(&Turn) -> bool) -> Option<Turn> {
         self.is_filling = self.open < self.open_at_once() && (self.is_filling || self.open <= self.open_at_once() / 2);
         if !self.is_filling || self.not_before > now {
             return None;
@@ -160,26 +160,26 @@ impl AccountQueue {
     }
 
     /// An attempt to this target has ended.
-    pub fn close(&mut self, key: u64) {
+    pub(super) fn close(&mut self, key: u64) {
         self.open = self.open.saturating_sub(1);
         self.ended = self.ended.saturating_add(1);
         self.waiting.release(key);
     }
 
     /// An attempt to this target was taken back: it tells nothing of the queue's pace.
-    pub fn take_back(&mut self, key: u64) {
+    pub(super) fn take_back(&mut self, key: u64) {
         self.open = self.open.saturating_sub(1);
         self.waiting.release(key);
     }
 
     /// When it may start its next attempt, where it paces itself and one waits.
-    pub fn next_paced_at(&self) -> Option<Moment> {
+    pub(super) fn next_paced_at(&self) -> Option<Moment> {
         let waits = !self.limits.min_interval.is_zero() && self.open == 0 && self.waiting.has_next();
         waits.then_some(self.not_before)
     }
 
     /// Learns how fast it is from a while in which no slot was free.
-    pub fn learn_pace(&mut self, now: Moment) {
+    pub(super) fn learn_pace(&mut self, now: Moment) {
         let busy = now.since(self.busy_since);
         // A queue with slots to spare tells nothing.
         if self.open <= self.limits.concurrency {

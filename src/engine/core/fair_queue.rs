@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::stable::StableMap;
 
 /// A queue of things by key, with a limit on how many of one key may be out at once.
-pub struct FairQueue<T> {
+pub(super) struct FairQueue<T> {
     per_key: u32,
     keys: StableMap<u64, PerKey<T>>,
     /// Keys with something waiting and room for it.
@@ -19,17 +19,17 @@ struct PerKey<T> {
 }
 
 impl<T> FairQueue<T> {
-    pub fn new(per_key: u32) -> FairQueue<T> {
+    pub(super) fn new(per_key: u32) -> FairQueue<T> {
         FairQueue { per_key: per_key.max(1), keys: StableMap::default(), rotation: VecDeque::new() }
     }
 
     /// A new limit counts from the next thing taken.
-    pub fn set_per_key(&mut self, per_key: u32) {
+    pub(super) fn set_per_key(&mut self, per_key: u32) {
         self.per_key = per_key.max(1);
     }
 
     /// Puts a thing at the end of those with its key.
-    pub fn push(&mut self, key: u64, thing: T) {
+    pub(super) fn push(&mut self, key: u64, thing: T) {
         let of_key =
             self.keys.entry(key).or_insert_with(|| PerKey { waiting: VecDeque::new(), out: 0, in_rotation: false });
         of_key.waiting.push_back(thing);
@@ -38,7 +38,7 @@ impl<T> FairQueue<T> {
 
     /// The next thing in turn; its key has one more out until [`FairQueue::release`]. What `is_wanted` says no to loses its
     /// turn and is dropped: whoever leaves a long queue is not searched for in it.
-    pub fn pop(&mut self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<(u64, T)> {
+    pub(super) fn pop(&mut self, mut is_wanted: impl FnMut(&T) -> bool) -> Option<(u64, T)> {
         while let Some(key) = self.rotation.pop_front() {
             let Some(of_key) = self.keys.get_mut(&key) else { continue };
             of_key.in_rotation = false;
@@ -60,7 +60,7 @@ impl<T> FairQueue<T> {
     }
 
     /// One with this key is no longer out.
-    pub fn release(&mut self, key: u64) {
+    pub(super) fn release(&mut self, key: u64) {
         if let Some(of_key) = self.keys.get_mut(&key) {
             of_key.out = of_key.out.saturating_sub(1);
             self.rotate(key);
@@ -70,7 +70,7 @@ impl<T> FairQueue<T> {
 
     /// Takes out all that waits. No key keeps its turn: what comes in afterwards takes turns in the order in which it comes,
     /// however often somebody looked at the queue while it was empty.
-    pub fn drain(&mut self) -> Vec<(u64, T)> {
+    pub(super) fn drain(&mut self) -> Vec<(u64, T)> {
         self.rotation.clear();
         let mut taken = Vec::new();
         self.keys.retain(|key, of_key| {
@@ -82,7 +82,7 @@ impl<T> FairQueue<T> {
     }
 
     /// Whether anything could be taken now.
-    pub fn has_next(&self) -> bool {
+    pub(super) fn has_next(&self) -> bool {
         !self.rotation.is_empty()
     }
 

@@ -164,7 +164,7 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    pub fn act(&mut self, action: Action) {
+    pub(super) fn act(&mut self, action: Action) {
         self.actions.push(action);
     }
 }

@@ -71,7 +71,7 @@ impl Entry {
 
 /// What a look at the queues found.
 #[derive(Debug, Default)]
-pub struct Startable {
+pub(super) struct Startable {
     pub begins: Vec<Begin>,
     /// Pushes whose turn came after their `expires_at`. They are to be settled.
     pub expired: Vec<i64>,
@@ -79,7 +79,7 @@ pub struct Startable {
 
 /// The dispatcher's memory.
 #[derive(Default)]
-pub struct Queue {
+pub(super) struct Queue {
     entries: StableMap<i64, Entry>,
     hours: BTreeSet<(UtcMs, i64)>,
     lengths: BTreeSet<(Moment, i64)>,
@@ -94,7 +94,7 @@ pub struct Queue {
 impl Queue {
     /// Takes a push in, or learns its new instant. A push whose attempt is open is left alone, and so is one of which
     /// more is known than this row says: the row was read before its last attempt was recorded.
-    pub fn add(&mut self, mut push: OpenPush, now: Reading) {
+    pub(super) fn add(&mut self, mut push: OpenPush, now: Reading) {
         let id = push.id;
         let mut is_orphan = false;
         if let Some(known) = self.entries.get(&id) {
@@ -138,7 +138,7 @@ impl Queue {
 
     /// The wall clock was set after it had shown `before`. Hours that had come by then stay come: whatever waits in a line
     /// or for an account since then does not wait for its hour to be shown again.
-    pub fn keep_hours(&mut self, before: UtcMs, now: Reading) {
+    pub(super) fn keep_hours(&mut self, before: UtcMs, now: Reading) {
         for (id, entry) in &mut self.entries {
             if let Due::At(at) = entry.due
                 && at <= before
@@ -154,7 +154,7 @@ impl Queue {
     }
 
     /// The hour that a push still waits for, if its fire has one to come.
-    pub fn hour_of(&self, id: i64) -> Option<UtcMs> {
+    pub(super) fn hour_of(&self, id: i64) -> Option<UtcMs> {
         match self.entries.get(&id)?.due {
             Due::At(at) => Some(at),
             Due::After(_) => None,
@@ -162,7 +162,7 @@ impl Queue {
     }
 
     /// These jobs left the definitions.
-    pub fn orphan(&mut self, jobs: &HashSet<Arc<str>>) {
+    pub(super) fn orphan(&mut self, jobs: &HashSet<Arc<str>>) {
         // Most reloads remove none.
         if jobs.is_empty() {
             return;
@@ -173,66 +173,66 @@ impl Queue {
     }
 
     /// Whether the job of this push left the definitions after it had fired.
-    pub fn is_orphan(&self, id: i64) -> bool {
+    pub(super) fn is_orphan(&self, id: i64) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.is_orphan)
     }
 
     /// Pushes that wait for a length to pass, and the hour that the wall clock will show then.
-    pub fn resting(&self, now: Reading) -> impl Iterator<Item = (i64, UtcMs)> + '_ {
+    pub(super) fn resting(&self, now: Reading) -> impl Iterator<Item = (i64, UtcMs)> + '_ {
         self.lengths.iter().map(move |(moment, id)| (*id, now.wall_at(*moment)))
     }
 
     /// The row of a push that waits for a length tells this hour from here on.
-    pub fn set_next_attempt_at(&mut self, id: i64, at: UtcMs) {
+    pub(super) fn set_next_attempt_at(&mut self, id: i64, at: UtcMs) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.push.next_attempt_at = at;
         }
     }
 
     /// Forgets a push, wherever it stands.
-    pub fn remove(&mut self, id: i64) -> Option<OpenPush> {
+    pub(super) fn remove(&mut self, id: i64) -> Option<OpenPush> {
         self.leave_place(id);
         self.entries.remove(&id).map(|entry| entry.push)
     }
 
-    pub fn get(&self, id: i64) -> Option<&OpenPush> {
+    pub(super) fn get(&self, id: i64) -> Option<&OpenPush> {
         self.entries.get(&id).map(|entry| &entry.push)
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The pushes that are due, oldest first, at most `limit`: those whose hour comes within `lead`, and those that
     /// have waited long enough. Each must be assigned, parked or removed; until then it stays due.
-    pub fn due(&self, now: Reading, lead: Duration, limit: usize) -> Vec<i64> {
+    pub(super) fn due(&self, now: Reading, lead: Duration, limit: usize) -> Vec<i64> {
         let by_hour = self.hours.range(..=(now.wall + lead, i64::MAX)).map(|(_, id)| *id);
         let by_length = self.lengths.range(..=(now.moment, i64::MAX)).map(|(_, id)| *id);
         by_hour.chain(by_length).take(limit).collect()
     }
 
     /// The hour of the first push that waits for one.
-    pub fn next_due_at(&self) -> Option<UtcMs> {
+    pub(super) fn next_due_at(&self) -> Option<UtcMs> {
         self.hours.first().map(|(at, _)| *at)
     }
 
     /// When the first push has waited long enough that waits for a length.
-    pub fn next_due_after(&self) -> Option<Moment> {
+    pub(super) fn next_due_after(&self) -> Option<Moment> {
         self.lengths.first().map(|(moment, _)| *moment)
     }
 
     /// Pushes that stand in the queue of an account after their `expires_at`.
-    pub fn overdue(&self, now: UtcMs) -> Vec<i64> {
+    pub(super) fn overdue(&self, now: UtcMs) -> Vec<i64> {
         let is_overdue = |entry: &Entry| matches!(entry.place, Place::Ready(_)) && entry.push.expires_at <= now;
         self.entries.iter().filter(|(_, entry)| is_overdue(entry)).map(|(id, _)| *id).collect()
     }
 
     /// How many pushes wait for that instant or the second after it, as far as they may be open at once.
-    pub fn due_together(&mut self) -> usize {
+    pub(super) fn due_together(&mut self) -> usize {
         let Some(first) = self.next_due_at() else { return 0 };
         match self.due_together {
             Some((at, count)) if at == first => count,
@@ -246,7 +246,7 @@ impl Queue {
     }
 
     /// Puts a push into the queue of an account.
-    pub fn assign(&mut self, id: i64, account: &Arc<str>, rule: Rule, limits: AccountLimits) {
+    pub(super) fn assign(&mut self, id: i64, account: &Arc<str>, rule: Rule, limits: AccountLimits) {
         self.leave_place(id);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         self.tickets += 1;
@@ -258,26 +258,26 @@ impl Queue {
     }
 
     /// How far an account is trusted from now on.
-    pub fn set_trust(&mut self, account: &Arc<str>, trust: Trust) {
+    pub(super) fn set_trust(&mut self, account: &Arc<str>, trust: Trust) {
         if let Some(of_account) = self.by_account.get_mut(account) {
             of_account.set_trust(trust);
         }
     }
 
     /// An earlier process made an attempt through this account, so that it starts none before this moment.
-    pub fn start_after(&mut self, account: &Arc<str>, limits: AccountLimits, moment: Moment) {
+    pub(super) fn start_after(&mut self, account: &Arc<str>, limits: AccountLimits, moment: Moment) {
         self.by_account.entry(account.clone()).or_insert_with(|| AccountQueue::new(limits)).start_after(moment);
     }
 
     /// The sender of an attempt is called at this moment.
-    pub fn started(&mut self, account: &str, moment: Moment) {
+    pub(super) fn started(&mut self, account: &str, moment: Moment) {
         if let Some(of_account) = self.by_account.get_mut(account) {
             of_account.started(moment);
         }
     }
 
     /// Sets a push aside until something changes.
-    pub fn park(&mut self, id: i64, reason: Reason) {
+    pub(super) fn park(&mut self, id: i64, reason: Reason) {
         self.leave_place(id);
         self.due_together = None;
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -287,14 +287,14 @@ impl Queue {
     }
 
     /// Makes every parked push due as it was again. Returns how many there were.
-    pub fn unpark(&mut self) -> usize {
+    pub(super) fn unpark(&mut self) -> usize {
         let parked = std::mem::take(&mut self.parked);
         parked.iter().for_each(|id| self.wait(*id));
         parked.len()
     }
 
     /// Takes every push that stands in a queue without an attempt back, to be chosen for anew: its account changed.
-    pub fn leave_account_queues(&mut self, account: Option<&str>) {
+    pub(super) fn leave_account_queues(&mut self, account: Option<&str>) {
         let mut leaving = Vec::new();
         for (id, of_account) in &mut self.by_account {
             if account.is_none_or(|account| account == &**id) {
@@ -310,7 +310,7 @@ impl Queue {
 
     /// The attempts to open now, at most one transaction of them. Every push of which one is to be opened counts as open
     /// from here on.
-    pub fn take_startable(&mut self, now: Reading) -> Startable {
+    pub(super) fn take_startable(&mut self, now: Reading) -> Startable {
         let Startable { mut begins, mut expired } = Startable::default();
         let share = BATCH.div_ceil(self.by_account.len().max(1));
         for (account, of_account) in &mut self.by_account {
@@ -339,7 +339,7 @@ impl Queue {
     }
 
     /// Accounts that turned out far slower than what was opened for them.
-    pub fn overfull(&self) -> Vec<Arc<str>> {
+    pub(super) fn overfull(&self) -> Vec<Arc<str>> {
         self.by_account
             .iter()
             .filter(|(_, of_account)| of_account.is_overfull())
@@ -348,17 +348,17 @@ impl Queue {
     }
 
     /// What pushes to one target have in common.
-    pub fn target_key_of(&self, id: i64) -> u64 {
+    pub(super) fn target_key_of(&self, id: i64) -> u64 {
         self.entries.get(&id).map_or(0, |entry| entry.target_key)
     }
 
     /// When an account that paces itself may start its next attempt, if one waits.
-    pub fn next_paced_at(&self) -> Option<Moment> {
+    pub(super) fn next_paced_at(&self) -> Option<Moment> {
         self.by_account.values().filter_map(AccountQueue::next_paced_at).min()
     }
 
     /// The attempt of a push has ended: its slot is free, and the push stays until its record is durable.
-    pub fn close(&mut self, id: i64, now: Moment) {
+    pub(super) fn close(&mut self, id: i64, now: Moment) {
         self.leave_place(id);
         if let Some(entry) = self.entries.get_mut(&id)
             && let Place::Open(account) = std::mem::replace(&mut entry.place, Place::Closing(now))
@@ -368,7 +368,7 @@ impl Queue {
     }
 
     /// The attempt of a push is taken back: it was never made. The push stays until that is durable.
-    pub fn take_back(&mut self, id: i64, now: Moment) {
+    pub(super) fn take_back(&mut self, id: i64, now: Moment) {
         if let Some(Entry { place: Place::Open(account), target_key, .. }) = self.entries.get(&id)
             && let Some(of_account) = self.by_account.get_mut(account)
         {
@@ -381,7 +381,7 @@ impl Queue {
     }
 
     /// The push waits for what it waited for before its attempt was opened.
-    pub fn reopen(&mut self, id: i64) {
+    pub(super) fn reopen(&mut self, id: i64) {
         self.leave_place(id);
         self.wait(id);
     }
@@ -397,7 +397,7 @@ impl Queue {
 
     /// The push is due again `wait` after its attempt ended, which its row tells as `at`; `perhaps_sent` says that the
     /// attempt may have reached the target.
-    pub fn retry(&mut self, id: i64, wait: Duration, at: UtcMs, attempts: u32, perhaps_sent: bool) {
+    pub(super) fn retry(&mut self, id: i64, wait: Duration, at: UtcMs, attempts: u32, perhaps_sent: bool) {
         if let Some(entry) = self.entries.get_mut(&id) {
             let Place::Closing(ended) = entry.place else { return };
             entry.push.attempts = attempts;

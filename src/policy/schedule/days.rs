@@ -162,7 +162,7 @@ impl std::fmt::Display for DayNote {
 impl Days {
     /// # Errors
     /// A list is named that nobody has.
-    pub fn compile(rule: &DayRule, lists: &mut Lists) -> Result<Days, ScheduleError> {
+    pub(super) fn compile(rule: &DayRule, lists: &mut Lists) -> Result<Days, ScheduleError> {
         let mut sets = |sets: &[DaySet]| -> Result<Vec<Set>, ScheduleError> {
             let set = |set: &DaySet| {
                 Ok(match set {
@@ -187,7 +187,7 @@ impl Days {
     }
 
     /// Whether both say the same of the same lists, perhaps in other versions.
-    pub fn is_as(&self, other: &Days) -> bool {
+    pub(super) fn is_as(&self, other: &Days) -> bool {
         let unversioned = |days: &Days| {
             let mut rule = days.rule.clone();
             for calendar in rule.calendars_mut() {
@@ -199,7 +199,7 @@ impl Days {
     }
 
     /// The days of a month, where `base` says which ones the cron text's own day fields name.
-    pub fn called(&self, month: Month, base: impl Fn(Month) -> u32) -> Called {
+    pub(super) fn called(&self, month: Month, base: impl Fn(Month) -> u32) -> Called {
         let named = self.named(month, &base);
         let right = self.right(month);
         let also = union(&self.also, month);
@@ -215,13 +215,13 @@ impl Days {
     }
 
     /// Days on which an `every` job fires.
-    pub fn has(&self, date: Date) -> bool {
+    pub(super) fn has(&self, date: Date) -> bool {
         let month = Month::of(date);
         self.right(month) & 1 << date.day() != 0
     }
 
     /// The first day from `from` on at which an `every` job fires, within ten years. Months after `until` are not looked at.
-    pub fn first_from(&self, from: Date, until: Date) -> Option<Date> {
+    pub(super) fn first_from(&self, from: Date, until: Date) -> Option<Date> {
         let mut month = Month::of(from);
         let last = Month::of(until).key();
         let mut days = self.right(month) & (u32::MAX << from.day());
@@ -303,7 +303,7 @@ impl Days {
     }
 
     /// Why an instant of this day does not fire.
-    pub fn reason(&self, date: Date) -> Skip {
+    pub(super) fn reason(&self, date: Date) -> Skip {
         match self.note(date, true) {
             Some(DayNote::NoList { .. }) if self.on_missing == MissingList::Skip => Skip::NoList,
             Some(DayNote::Holiday { .. }) => Skip::Holiday,
@@ -312,7 +312,7 @@ impl Days {
     }
 
     /// Whether pushes wait where no list covers the day.
-    pub fn holds(&self) -> bool {
+    pub(super) fn holds(&self) -> bool {
         self.on_missing == MissingList::Hold
     }
 
@@ -326,7 +326,7 @@ impl Days {
     }
 
     /// What the lists say of a day, for people; nothing about an ordinary one.
-    pub fn note(&self, date: Date, unwanted: bool) -> Option<DayNote> {
+    pub(super) fn note(&self, date: Date, unwanted: bool) -> Option<DayNote> {
         let label = |list: &Arc<List>| match &*list.calendar.version {
             "" => list.calendar.name.clone(),
             version => format!("{} {version}", list.calendar.name),

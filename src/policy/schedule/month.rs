@@ -12,7 +12,7 @@ pub(super) struct Month {
 }
 
 impl Month {
-    pub fn of(date: Date) -> Month {
+    pub(super) fn of(date: Date) -> Month {
         Month {
             year: date.year(),
             number: date.month().unsigned_abs().into(),
@@ -22,17 +22,17 @@ impl Month {
     }
 
     /// Sorts months by time.
-    pub fn key(self) -> (i16, u32) {
+    pub(super) fn key(self) -> (i16, u32) {
         (self.year, self.number)
     }
 
-    pub fn following(self) -> Month {
+    pub(super) fn following(self) -> Month {
         let (year, number) = if self.number == 12 { (self.year + 1, 1) } else { (self.year, self.number + 1) };
         let length = length(year, number);
         Month { year, number, length, first_weekday: (self.first_weekday + self.length) % 7 }
     }
 
-    pub fn preceding(self) -> Month {
+    pub(super) fn preceding(self) -> Month {
         let (year, number) = if self.number == 1 { (self.year - 1, 12) } else { (self.year, self.number - 1) };
         let length = length(year, number);
         // Five weeks on, so that nothing falls below zero.
@@ -40,18 +40,18 @@ impl Month {
     }
 
     /// All its days.
-    pub fn days(self) -> u32 {
+    pub(super) fn days(self) -> u32 {
         (u32::MAX >> (31 - self.length)) & !1
     }
 
     /// Those of its days that fall on one of these weekdays, bit 0 for Sunday.
-    pub fn on_weekdays(self, weekdays: u32) -> u32 {
+    pub(super) fn on_weekdays(self, weekdays: u32) -> u32 {
         let falls = |day: &u32| weekdays & 1 << ((self.first_weekday + day - 1) % 7) != 0;
         (1..=self.length).filter(falls).fold(0, |days, day| days | 1 << day)
     }
 
     /// Those of its days from `from` to `until`, both included.
-    pub fn between(self, from: Date, until: Date) -> u32 {
+    pub(super) fn between(self, from: Date, until: Date) -> u32 {
         let (first, last, own) = (Month::of(from).key(), Month::of(until).key(), self.key());
         if from > until || first > own || last < own {
             return 0;

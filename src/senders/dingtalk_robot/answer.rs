@@ -12,7 +12,7 @@ const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
 const TOO_FAST: i64 = 130101;
 
 /// HTTP 200 is no yes: `errcode` decides, where nothing else says no.
-pub fn judge(reply: &Reply, now: UtcMs) -> Result<Sent, Failure> {
+pub(super) fn judge(reply: &Reply, now: UtcMs) -> Result<Sent, Failure> {
     let body = reply.json().unwrap_or_default();
     // Seen in the wild beside or instead of a code: {"status":1111,"wait":5,"punish":"deny"}.
     let is_shut_out = number(&body["status"]) == Some(1111)

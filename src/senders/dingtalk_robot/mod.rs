@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use self::answer::judge;
-pub use self::pace::GRANTED;
+pub(super) use self::pace::GRANTED;
 use self::pace::{PACE, Pace};
 use self::plan::{Planned, plan};
 use super::sender::{BuildError, Environment, MemoryError, Probe, Sender};
@@ -30,7 +30,7 @@ use crate::domain::limits::{Limits, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support};
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "dingtalk_robot",
     about: "DingTalk, through a group's custom robot (webhook)",
     default_im: "dingtalk",
@@ -51,7 +51,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     max_media_bytes: u64::MAX,
 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
     if !url.query_pairs().any(|(key, token)| key == "access_token" && !token.is_empty()) {
         return Err(settings::problem(account, "url: expected the whole webhook address, with ?access_token=…"));

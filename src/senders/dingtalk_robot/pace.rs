@@ -11,52 +11,52 @@ use crate::domain::{Reading, UtcMs};
 const WINDOWS: &[Window] = &[Window::fine(20, Duration::from_secs(60))];
 /// The one place that a robot writes to.
 const ROBOT: &str = "robot";
-pub const GRANTED: Limits =
+pub(crate) const GRANTED: Limits =
     Limits { quota: |_| Quota { windows: WINDOWS, subjects: vec![ROBOT] }, replies: None, sends: |_| 1 };
 /// How long a robot that sent too fast is shut out.
-pub const SHUT_OUT: Duration = Duration::from_secs(600);
+pub(super) const SHUT_OUT: Duration = Duration::from_secs(600);
 
 /// The memory's key for the pace.
-pub const PACE: &str = "pace";
+pub(super) const PACE: &str = "pace";
 
 /// When the robot sent of late.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub(super) struct Pace {
     sends: Tally,
     pub shut_out_until: Option<UtcMs>,
 }
 
 impl Pace {
     /// When the next message may go; None: now.
-    pub fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
+    pub(super) fn free_at(&self, now: UtcMs) -> Option<UtcMs> {
         let minute = free_at(&[&self.sends], WINDOWS, now);
         let shut_out = self.shut_out_until.filter(|until| *until > now);
         minute.max(shut_out)
     }
 
-    pub fn usage(&self, number: u64, line: Reading) -> Usage {
+    pub(super) fn usage(&self, number: u64, line: Reading) -> Usage {
         let mut tallies = Tallies::default();
         tallies.of(ROBOT).clone_from(&self.sends);
         Usage { number, line, tallies, blocked_until: self.shut_out_until, conversations: None }
     }
 
-    pub fn count(&mut self, now: UtcMs) {
+    pub(super) fn count(&mut self, now: UtcMs) {
         self.sends.add(WINDOWS, now);
     }
 
     /// Takes back a send that never left.
-    pub fn take_back(&mut self, at: UtcMs) {
+    pub(super) fn take_back(&mut self, at: UtcMs) {
         self.sends.take_back(WINDOWS, at);
     }
 
-    pub fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let sends: Vec<i64> = self.sends.instants().map(|at| at.0).collect();
         json!({"sends": sends, "shut_out_until": self.shut_out_until.map(|at| at.0)}).to_string()
     }
 
     /// What cannot be read counts as nothing sent, and what seems to lie ahead, since the clock was put back between
     /// two runs, as sent just now.
-    pub fn parse(text: &str, now: UtcMs) -> Pace {
+    pub(super) fn parse(text: &str, now: UtcMs) -> Pace {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
         let mut sends = Tally::default();
         for at in value["sends"].as_array().into_iter().flatten().filter_map(Value::as_i64) {

@@ -15,7 +15,7 @@ const PIECE_LIMIT: Limit = Limit::Bytes(9_000);
 
 /// One message of DingTalk's.
 #[derive(Debug, PartialEq)]
-pub struct Planned {
+pub(super) struct Planned {
     kind: Kind,
     pub body: Value,
     pub note: Option<String>,
@@ -28,7 +28,7 @@ impl Part for Planned {
 }
 
 /// A text alone is a text; whatever else is one markdown, in reading order. Both are cut where they are too long.
-pub fn plan(delivery: &Delivery) -> Result<Vec<Planned>, Failure> {
+pub(super) fn plan(delivery: &Delivery) -> Result<Vec<Planned>, Failure> {
     let segments = segments(&delivery.message.body);
     let mentions = Mentions::of(&segments);
     let mut markdown = Vec::new();

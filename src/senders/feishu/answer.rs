@@ -23,7 +23,7 @@ pub struct Refusal {
 const FIELDS: Fields = Fields { codes: &["code", "StatusCode"], yes: 0 };
 
 /// A yes.
-pub struct Answer {
+pub(crate) struct Answer {
     /// As it came.
     pub body: Value,
     secrets: Secrets,
@@ -31,13 +31,13 @@ pub struct Answer {
 
 impl Answer {
     /// A text in it, as it may be shown.
-    pub fn shown(&self, pointer: &str) -> Option<String> {
+    pub(crate) fn shown(&self, pointer: &str) -> Option<String> {
         Some(self.secrets.hide_in_text(self.body.pointer(pointer)?.as_str()?).into_owned())
     }
 }
 
 /// The body of a yes, or why there is none. HTTP 200 is no yes: `code` decides, where nothing else says no.
-pub fn judge(reply: &Reply, now: UtcMs) -> Result<Answer, Box<Refusal>> {
+pub(crate) fn judge(reply: &Reply, now: UtcMs) -> Result<Answer, Box<Refusal>> {
     let (mut code, mut is_known) = (None, false);
     let failure = match FIELDS.read(&reply.json().unwrap_or_default()) {
         Verdict::Yes if reply.is_success() => {

@@ -12,7 +12,7 @@ use crate::senders::shared::token::{Granted, TokenCache};
 use crate::senders::shared::upload::{self, Uploads};
 use crate::senders::shared::wire::Wire;
 
-pub struct App {
+pub(crate) struct App {
     wire: Wire,
     base_url: String,
     app_id: String,
@@ -22,7 +22,7 @@ pub struct App {
 }
 
 /// What the app asks of Feishu; a description, since a request that streams a file can be sent only once.
-pub enum Ask<'a> {
+pub(crate) enum Ask<'a> {
     Get(&'static str),
     Message { receive_id_type: &'a str, body: &'a Value },
     Image(&'a MediaFile),
@@ -30,7 +30,7 @@ pub enum Ask<'a> {
 }
 
 impl App {
-    pub fn new(wire: Wire, base_url: String, app_id: String, app_secret: Secret) -> App {
+    pub(crate) fn new(wire: Wire, base_url: String, app_id: String, app_secret: Secret) -> App {
         App { wire, base_url, app_id, app_secret, token: TokenCache::default(), uploads: Uploads::default() }
     }
 
@@ -63,7 +63,7 @@ impl App {
 
     /// A call in the app's name. A token that Feishu no longer takes is renewed and the call made once more: the
     /// refusal proves that the first one did nothing.
-    pub async fn call(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Answer, Box<Refusal>> {
+    pub(crate) async fn call(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Answer, Box<Refusal>> {
         let mut void = None;
         loop {
             let token = self.token.get(&self.wire.steady, void.as_ref(), self.fetch_token(budget)).await?;
@@ -100,12 +100,12 @@ impl App {
     }
 
     /// The key of an image, uploaded unless that was done lately.
-    pub async fn image_key(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Failure> {
+    pub(crate) async fn image_key(&self, file: &MediaFile, budget: &mut Budget) -> Result<String, Failure> {
         self.upload(file, "image", &Ask::Image(file), "image_key", budget).await
     }
 
     /// The key of a file of Feishu's type `file_type`; `duration_ms` is that of a voice.
-    pub async fn file_key(
+    pub(crate) async fn file_key(
         &self,
         file: &MediaFile,
         file_type: &'static str,

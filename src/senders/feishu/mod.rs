@@ -5,9 +5,9 @@ mod answer;
 mod app;
 mod plan;
 
-pub use self::answer::{Refusal, judge};
-pub use self::app::{App, Ask};
-pub use self::plan::{Content, Element, Place, Placed, Planned, Rules, is_image, plan};
+pub(super) use self::answer::{Refusal, judge};
+pub(super) use self::app::{App, Ask};
+pub(super) use self::plan::{Content, Element, Place, Placed, Planned, Rules, is_image, plan};
 
-pub const FEISHU: &str = "https://open.feishu.cn";
-pub const FILE_MAX_BYTES: u64 = 30 * 1024 * 1024;
+pub(super) const FEISHU: &str = "https://open.feishu.cn";
+pub(super) const FILE_MAX_BYTES: u64 = 30 * 1024 * 1024;

@@ -17,7 +17,7 @@ const MARKDOWN_AS_TEXT: &str = "markdown as text";
 
 /// One message of Feishu's.
 #[derive(Clone, Debug)]
-pub struct Planned<'a> {
+pub(crate) struct Planned<'a> {
     pub content: Content<'a>,
     /// What the user asked for.
     pub kind: Kind,
@@ -26,7 +26,7 @@ pub struct Planned<'a> {
 }
 
 #[derive(Clone, Debug)]
-pub enum Content<'a> {
+pub(crate) enum Content<'a> {
     Text(String),
     Post { title: String, lines: Vec<Vec<Element<'a>>> },
     Image(&'a MediaFile),
@@ -37,19 +37,19 @@ pub enum Content<'a> {
 
 /// A piece of a post.
 #[derive(Clone, Debug)]
-pub enum Element<'a> {
+pub(crate) enum Element<'a> {
     Tag(Value),
     Image(&'a MediaFile),
 }
 
 /// How a media takes part.
-pub enum Place<'a> {
+pub(crate) enum Place<'a> {
     InPost(Element<'a>),
     Alone(Content<'a>),
 }
 
 /// The place of a media, and in what other form than asked for it goes out.
-pub type Placed<'a> = (Place<'a>, Option<String>);
+pub(crate) type Placed<'a> = (Place<'a>, Option<String>);
 
 impl Part for Planned<'_> {
     fn kind(&self) -> &'static str {
@@ -58,7 +58,7 @@ impl Part for Planned<'_> {
 }
 
 /// What one of the two senders allows.
-pub struct Rules {
+pub(crate) struct Rules {
     /// Bytes of a post and of a text as [`Rules::measure`] counts them.
     pub post_max: usize,
     pub text_max: usize,
@@ -74,7 +74,7 @@ pub struct Rules {
 ///
 /// # Errors
 /// A media that cannot be carried at all, or whose file is not there.
-pub fn plan<'a>(
+pub(crate) fn plan<'a>(
     delivery: &'a Delivery,
     rules: &Rules,
     mut place: impl FnMut(Kind, &'a MediaFile, usize) -> Result<Placed<'a>, Failure>,
@@ -274,7 +274,7 @@ fn has_markdown(run: &[Inline]) -> bool {
 }
 
 /// Whether Feishu shows this file as a picture.
-pub fn is_image(file: &MediaFile) -> bool {
+pub(crate) fn is_image(file: &MediaFile) -> bool {
     let shown = ["image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/x-icon"];
     file.len <= IMAGE_MAX_BYTES && shown.contains(&file.mime_type.as_str())
 }

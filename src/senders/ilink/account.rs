@@ -19,12 +19,12 @@ use crate::senders::shared::failure::Failure;
 use crate::senders::shared::settings;
 
 /// Whom a push calls the user who scanned.
-pub const ME: &str = "me";
+pub(super) const ME: &str = "me";
 /// A login that was called stale is tried again after this time, should no new one come.
 const STALE_FOR: Duration = Duration::from_secs(3600);
 
 /// One account. What it knows of its contacts belongs to a bot, since another login is another bot.
-pub struct Ilink {
+pub(super) struct Ilink {
     pub api: Api,
     pub cdn_url: String,
     pub rules: Replies,
@@ -37,7 +37,7 @@ pub struct Ilink {
 }
 
 #[derive(Default)]
-pub struct State {
+pub(super) struct State {
     pub login: Option<Credentials>,
     pub bots: HashMap<String, Bot>,
     pub pace: Tally,
@@ -54,7 +54,7 @@ pub struct State {
 
 /// What is kept for a bot over restarts.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub struct Bot {
+pub(super) struct Bot {
     #[serde(default)]
     pub cursor: String,
     #[serde(default)]
@@ -64,7 +64,7 @@ pub struct Bot {
 }
 
 impl Ilink {
-    pub fn new(account: &Account, environment: &Environment) -> Result<Ilink, BuildError> {
+    pub(super) fn new(account: &Account, environment: &Environment) -> Result<Ilink, BuildError> {
         let rules = window::replies(&account.settings);
         Ok(Ilink {
             api: Api::new(account, environment)?,
@@ -78,15 +78,15 @@ impl Ilink {
         })
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn now(&self) -> UtcMs {
+    pub(super) fn now(&self) -> UtcMs {
         self.api.wire.now()
     }
 
-    pub fn login_needed(&self) -> String {
+    pub(super) fn login_needed(&self) -> String {
         format!("login needed: run `pushcron login {}`", self.api.wire.account)
     }
 
@@ -94,7 +94,7 @@ impl Ilink {
     ///
     /// # Errors
     /// There is none, or the platform called it stale: the words for people.
-    pub async fn login(&self) -> Result<Credentials, String> {
+    pub(super) async fn login(&self) -> Result<Credentials, String> {
         self.recall().await.map_err(|error| format!("cannot recall the send window: {error}"))?;
         let loaded = Credentials::load(&self.credentials).map_err(|error| error.to_string())?;
         let mut state = self.state();
@@ -127,7 +127,11 @@ impl Ilink {
     }
 
     /// Changes what is known of a bot; the second result tells whether that was kept.
-    pub async fn change<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> (T, Result<(), MemoryError>) {
+    pub(super) async fn change<T>(
+        &self,
+        bot_id: &str,
+        change: impl FnOnce(&mut Bot) -> T,
+    ) -> (T, Result<(), MemoryError>) {
         let result = change(self.state().bots.entry(bot_id.to_owned()).or_default());
         // One writer at a time, each with the newest state, so that no older one is kept last.
         let _keeping = self.keeping.lock().await;
@@ -138,7 +142,7 @@ impl Ilink {
     }
 
     /// As [`Ilink::change`], where going on without it being kept does no harm.
-    pub async fn change_or_warn<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> T {
+    pub(super) async fn change_or_warn<T>(&self, bot_id: &str, change: impl FnOnce(&mut Bot) -> T) -> T {
         let (result, kept) = self.change(bot_id, change).await;
         if let Err(error) = kept {
             tracing::warn!(account = self.api.wire.account, %error, "cannot keep the state of the send window");
@@ -146,17 +150,17 @@ impl Ilink {
         result
     }
 
-    pub fn mark_stale(&self, login: &Credentials) {
+    pub(super) fn mark_stale(&self, login: &Credentials) {
         self.state().stale = Some((login.token.clone(), self.api.wire.steady.now()));
     }
 
-    pub fn contact(&self, login: &Credentials, user: &str) -> Contact {
+    pub(super) fn contact(&self, login: &Credentials, user: &str) -> Contact {
         let state = self.state();
         state.bots.get(&login.bot_id).and_then(|bot| bot.contacts.get(user)).cloned().unwrap_or_default()
     }
 
     /// What was used of the limits, for the bot of this login.
-    pub fn usage_of(&self, login: Option<&Credentials>) -> Usage {
+    pub(super) fn usage_of(&self, login: Option<&Credentials>) -> Usage {
         let mut state = self.state();
         state.told += 1;
         let (number, line) = (state.told, self.api.wire.steady.line());
@@ -176,7 +180,7 @@ impl Ilink {
 
     /// # Errors
     /// So many sends are not tried because they could not pass.
-    pub fn check_window(&self, login: &Credentials, user: &str, needed: u32) -> Result<(), Failure> {
+    pub(super) fn check_window(&self, login: &Credentials, user: &str, needed: u32) -> Result<(), Failure> {
         let (usage, limits) = (self.usage_of(Some(login)), window::granted(self.rules, |_| 1));
         let (target, nothing) = (Target::User(user.to_owned()), std::iter::empty());
         let now = Reading { wall: self.now(), moment: usage.line.moment };
@@ -192,7 +196,7 @@ impl Ilink {
     ///
     /// # Errors
     /// The platform gives no answer: the words for people.
-    pub async fn is_alive(&self, login: &Credentials) -> Result<bool, String> {
+    pub(super) async fn is_alive(&self, login: &Credentials) -> Result<bool, String> {
         let mut body = json!({"ilink_user_id": login.user_id});
         if let Some(token) = self.contact(login, &login.user_id).context_token {
             body["context_token"] = token.into();

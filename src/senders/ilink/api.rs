@@ -23,29 +23,29 @@ const CLIENT_VERSION: &str = "132105";
 /// For the platform's statistics only.
 const BOT_AGENT: &str = concat!("pushcron/", env!("CARGO_PKG_VERSION"));
 
-pub const API_BASE: &str = "https://ilinkai.weixin.qq.com";
-pub const CDN_BASE: &str = "https://novac2c.cdn.weixin.qq.com/c2c";
+pub(super) const API_BASE: &str = "https://ilinkai.weixin.qq.com";
+pub(super) const CDN_BASE: &str = "https://novac2c.cdn.weixin.qq.com/c2c";
 /// The time for calls that send nothing.
-pub const SHORT: Duration = Duration::from_secs(10);
+pub(super) const SHORT: Duration = Duration::from_secs(10);
 
 /// A poll may bring many messages at once, each of up to 16 KiB.
 const ANSWER_CAP: usize = 8 * 1024 * 1024;
 
 /// `ret` or `errcode` of a login that no longer holds.
-pub const STALE: i64 = -14;
+pub(super) const STALE: i64 = -14;
 /// `ret` of a refusal for window, quota, rate or length.
-pub const REFUSED: i64 = -2;
+pub(super) const REFUSED: i64 = -2;
 
 /// How requests are made. Cloning is cheap.
 #[derive(Clone)]
-pub struct Api {
+pub(super) struct Api {
     pub wire: Wire,
     pub route_tag: Option<String>,
 }
 
 /// A JSON answer.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// `ret`, or `errcode` where only that is set; 0 where neither is; [`NO_CODE`] where it says no in another way.
     pub ret: i64,
     /// As it came.
@@ -62,12 +62,12 @@ const FIELDS: Fields = Fields { codes: &["ret", "errcode"], yes: 0 };
 const SECRET_FIELDS: [&str; 4] = ["context_token", "aeskey", "aes_key", "encrypt_query_param"];
 
 impl Answer {
-    pub fn text(&self, key: &str) -> Option<&str> {
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
         self.body.get(key)?.as_str().filter(|text| !text.is_empty())
     }
 
     /// An id, which comes as a number of 64 bits or as a text.
-    pub fn id(&self, key: &str) -> Option<String> {
+    pub(super) fn id(&self, key: &str) -> Option<String> {
         match self.body.get(key)? {
             Value::String(text) if !matches!(text.trim(), "" | "0") => Some(text.clone()),
             Value::Number(number) if number.as_u64() != Some(0) => Some(number.to_string()),
@@ -76,16 +76,16 @@ impl Answer {
     }
 
     /// A text of it as it may be shown.
-    pub fn show(&self, text: &str) -> String {
+    pub(super) fn show(&self, text: &str) -> String {
         self.secrets.hide_in_text(text).into_owned()
     }
 
-    pub fn message(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         &self.message
     }
 
     /// The refusal in one line for people.
-    pub fn refusal(&self) -> String {
+    pub(super) fn refusal(&self) -> String {
         match self.message.as_str() {
             message if self.ret == NO_CODE => format!("the answer says no: {message}"),
             "" => format!("ret {}", self.ret),
@@ -95,7 +95,7 @@ impl Answer {
 }
 
 impl Api {
-    pub fn new(account: &Account, environment: &Environment) -> Result<Api, BuildError> {
+    pub(super) fn new(account: &Account, environment: &Environment) -> Result<Api, BuildError> {
         let route_tag = account.settings.text("route_tag").map(str::to_owned);
         Ok(Api { wire: Wire::new(account, environment)?, route_tag })
     }
@@ -104,7 +104,7 @@ impl Api {
     ///
     /// # Errors
     /// There is no JSON answer.
-    pub async fn call(
+    pub(super) async fn call(
         &self,
         login: &Credentials,
         path: &str,
@@ -123,7 +123,7 @@ impl Api {
     ///
     /// # Errors
     /// There is no JSON answer.
-    pub async fn call_unauthenticated(
+    pub(super) async fn call_unauthenticated(
         &self,
         base_url: &str,
         path: &str,
@@ -137,7 +137,7 @@ impl Api {
     ///
     /// # Errors
     /// There is no JSON answer.
-    pub async fn get(&self, base_url: &str, path: &str, deadline: Duration) -> Result<Answer, Failure> {
+    pub(super) async fn get(&self, base_url: &str, path: &str, deadline: Duration) -> Result<Answer, Failure> {
         self.answer(self.client_headers(self.wire.http.get(address(base_url, path))), deadline, Vec::new()).await
     }
 
@@ -202,6 +202,6 @@ fn address(base_url: &str, path: &str) -> String {
 }
 
 /// The address under `key`.
-pub fn base(account: &Account, key: &str, default: &str) -> Result<String, BuildError> {
+pub(super) fn base(account: &Account, key: &str, default: &str) -> Result<String, BuildError> {
     Ok(settings::url(account, key)?.map_or_else(|| default.to_owned(), String::from))
 }

@@ -49,14 +49,14 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// `media_type` of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaType {
+pub(super) enum MediaType {
     Image = 1,
     Video = 2,
     File = 3,
 }
 
 /// A file that lies on the CDN, readable only with its key.
-pub struct Uploaded {
+pub(super) struct Uploaded {
     param: String,
     key: [u8; 16],
     /// With padding.
@@ -66,13 +66,13 @@ pub struct Uploaded {
 impl Uploaded {
     /// The `media` of an item. The key travels as base64 of its 32 hexadecimal digits: base64 of its 16 bytes shows
     /// as a grey box.
-    pub fn reference(&self) -> Value {
+    pub(super) fn reference(&self) -> Value {
         json!({"encrypt_query_param": self.param, "aes_key": STANDARD.encode(hex(&self.key)), "encrypt_type": 1})
     }
 }
 
 /// Why a file is not on the CDN. Nothing of it can have been seen.
-pub enum UploadError {
+pub(super) enum UploadError {
     /// The platform gives no address to upload to: a bad recipient, or it refuses the account for a while.
     Refused(Answer),
     Other(Failure),
@@ -86,7 +86,7 @@ impl From<Failure> for UploadError {
 }
 
 /// Uploads `file` for `user`. An address that the CDN refuses is replaced once.
-pub async fn upload(
+pub(super) async fn upload(
     api: &Api,
     login: &Credentials,
     cdn_url: &str,

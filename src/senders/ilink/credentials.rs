@@ -15,7 +15,7 @@ const NOT_IN_FILE_NAMES: &AsciiSet = &CONTROLS.add(b'/').add(b'%');
 
 /// A login (sheet A2: the answer `confirmed`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
+pub(super) struct Credentials {
     pub bot_id: String,
     /// The WeChat user who scanned: the only one whom the bot reaches.
     pub user_id: String,
@@ -27,14 +27,14 @@ pub struct Credentials {
 /// The file is there and not usable.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {problem}; run `pushcron login` once more")]
-pub struct Unusable {
+pub(super) struct Unusable {
     path: String,
     problem: String,
 }
 
 impl Credentials {
     /// Where the login of an account is kept.
-    pub fn path(state_dir: &Path, account: &str) -> PathBuf {
+    pub(super) fn path(state_dir: &Path, account: &str) -> PathBuf {
         let name = utf8_percent_encode(account, NOT_IN_FILE_NAMES);
         state_dir.join("credentials").join(format!("{name}.json"))
     }
@@ -43,7 +43,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`Unusable`], with nothing of the content.
-    pub fn load(path: &Path) -> Result<Option<Credentials>, Unusable> {
+    pub(super) fn load(path: &Path) -> Result<Option<Credentials>, Unusable> {
         let unusable = |problem: String| Unusable { path: path.display().to_string(), problem };
         let text = match std::fs::read(path) {
             Ok(text) => text,
@@ -67,7 +67,7 @@ impl Credentials {
     ///
     /// # Errors
     /// The file or its folder cannot be written.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn save(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let json = json!({

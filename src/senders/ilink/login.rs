@@ -28,7 +28,7 @@ const FAILURES: u32 = 5;
 ///
 /// # Errors
 /// [`LoginError`]; a login that was there stays as it is.
-pub async fn login(
+pub(super) async fn login(
     account: &Account,
     environment: &Environment,
     dialog: &mut dyn LoginDialog,

@@ -51,7 +51,7 @@ use crate::domain::limits::{Limits, Replies, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Report, SenderSpec, Support, Target, UtcMs};
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "ilink",
     about: "personal WeChat through Tencent's bot API (iLink, ClawBot)",
     default_im: "weixin",
@@ -91,11 +91,11 @@ fn support(kind: Kind, group: bool) -> Support {
     }
 }
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     Ok(Box::new(Ilink::new(account, environment)?))
 }
 
-pub fn login<'a>(
+pub(super) fn login<'a>(
     account: &'a Account,
     environment: &'a Environment,
     dialog: &'a mut dyn LoginDialog,
@@ -180,7 +180,7 @@ impl Sender for Ilink {
 }
 
 /// What the platform grants.
-pub fn limits(settings: &Settings) -> Limits {
+pub(super) fn limits(settings: &Settings) -> Limits {
     // A quota that is no number from 1 is refused when the sender is made.
     granted(window::replies(settings).unwrap_or(Replies { window: WINDOW, quota: QUOTA }))
 }

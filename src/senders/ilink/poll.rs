@@ -33,7 +33,7 @@ const CONTACTS_KEPT: usize = 256;
 const FROM_BOT: u64 = 2;
 
 /// Polls until the future is dropped.
-pub async fn run(ilink: &Ilink, events: &EventSink) {
+pub(super) async fn run(ilink: &Ilink, events: &EventSink) {
     let mut poll = Poll { ilink, events, failures: 0, hold: HOLD, told: None, notified: None, warned: None };
     loop {
         let wait = poll.run_once().await;

@@ -24,7 +24,7 @@ const UPLOAD_WAIT: Duration = Duration::from_secs(60);
 const REFUSED_UPLOADS_KEPT: usize = 256;
 
 /// One attempt on its way to a user.
-pub struct Sending<'a> {
+pub(super) struct Sending<'a> {
     pub ilink: &'a Ilink,
     pub login: &'a Credentials,
     pub user: &'a str,

@@ -10,12 +10,12 @@ use crate::domain::limits::{Conversation, Limits, Quota, Replies, Window};
 use crate::domain::{Delivery, UtcMs};
 
 /// The platform's day, with a margin of an hour.
-pub const WINDOW: Duration = Duration::from_secs(23 * 3600);
+pub(super) const WINDOW: Duration = Duration::from_secs(23 * 3600);
 /// Messages of the bot between two of the contact.
-pub const QUOTA: u32 = 10;
+pub(super) const QUOTA: u32 = 10;
 
 /// At most so many sends in any five minutes: more is where others saw the platform lock a bot.
-pub const PACE: &[Window] = &[Window::fine(6, Duration::from_secs(5 * 60))];
+pub(super) const PACE: &[Window] = &[Window::fine(6, Duration::from_secs(5 * 60))];
 
 /// The waits after refusals (`ret -2`) that follow one another; the last one stays.
 const REFUSAL_WAITS: [Duration; 5] = [
@@ -27,19 +27,19 @@ const REFUSAL_WAITS: [Duration; 5] = [
 ];
 
 /// The one place in which a bot's sends are counted.
-pub const BOT: &str = "bot";
+pub(super) const BOT: &str = "bot";
 
 fn pace() -> Quota<'static> {
     Quota { windows: PACE, subjects: vec![BOT] }
 }
 
 /// What the platform grants, where a delivery takes so many sends.
-pub fn granted(replies: Replies, sends: fn(&Delivery) -> u32) -> Limits {
+pub(super) fn granted(replies: Replies, sends: fn(&Delivery) -> u32) -> Limits {
     Limits { quota: |_| pace(), replies: Some(replies), sends }
 }
 
 /// How long a window is open and how much passes; None: the quota is no number from 1.
-pub fn replies(settings: &Settings) -> Option<Replies> {
+pub(super) fn replies(settings: &Settings) -> Option<Replies> {
     let quota = settings.int("quota").map_or(Some(QUOTA), |quota| u32::try_from(quota).ok());
     let quota = quota.filter(|quota| *quota > 0)?;
     Some(Replies { window: settings.duration("window").unwrap_or(WINDOW), quota })
@@ -47,7 +47,7 @@ pub fn replies(settings: &Settings) -> Option<Replies> {
 
 /// One contact of one bot, as it is kept over restarts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contact {
+pub(super) struct Contact {
     /// Comes with each message of the contact and goes back with each of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_token: Option<String>,
@@ -56,7 +56,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    pub fn inbound(&mut self, at: UtcMs, context_token: Option<&str>) {
+    pub(super) fn inbound(&mut self, at: UtcMs, context_token: Option<&str>) {
         self.conversation.inbound(at);
         if let Some(token) = context_token {
             self.context_token = Some(token.to_owned());
@@ -66,14 +66,14 @@ impl Contact {
 
 /// Refusals in a row. They make later tries rarer, since trying makes the platform refuse for longer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusals {
+pub(super) struct Refusals {
     count: usize,
     until: Option<UtcMs>,
 }
 
 impl Refusals {
     /// Notes one more and returns how long to wait.
-    pub fn add(&mut self, now: UtcMs) -> Duration {
+    pub(super) fn add(&mut self, now: UtcMs) -> Duration {
         let wait = REFUSAL_WAITS[self.count.min(REFUSAL_WAITS.len() - 1)];
         self.count = (self.count + 1).min(REFUSAL_WAITS.len());
         self.until = Some(now + wait);
@@ -81,12 +81,12 @@ impl Refusals {
     }
 
     /// A rest that an earlier run noted under a clock that was put back since lasts no longer than it was meant to.
-    pub fn bring_back(&mut self, now: UtcMs) {
+    pub(super) fn bring_back(&mut self, now: UtcMs) {
         let longest = REFUSAL_WAITS[self.count.saturating_sub(1).min(REFUSAL_WAITS.len() - 1)];
         self.until = self.until.map(|until| until.min(now + longest));
     }
 
-    pub fn blocked_until(&self, now: UtcMs) -> Option<UtcMs> {
+    pub(super) fn blocked_until(&self, now: UtcMs) -> Option<UtcMs> {
         self.until.filter(|until| *until > now)
     }
 }

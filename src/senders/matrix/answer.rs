@@ -8,13 +8,13 @@ use crate::domain::UtcMs;
 use crate::senders::shared::failure::{Class, Failure};
 use crate::senders::shared::http::{Reply, excerpt, wait_of};
 
-pub struct Refusal {
+pub(super) struct Refusal {
     pub errcode: String,
     pub failure: Failure,
 }
 
 /// The body of a good answer, or why there is none.
-pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
+pub(super) fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
     let body = reply.json();
     let errcode = body.as_ref().and_then(|body| body["errcode"].as_str()).unwrap_or_default().to_owned();
     if reply.is_success() {
@@ -79,7 +79,7 @@ fn advice(errcode: &str, body: &Value) -> String {
 }
 
 /// A field without which an answer to a preparing call is worthless.
-pub fn text_of(answer: &Value, key: &str) -> Result<String, Failure> {
+pub(super) fn text_of(answer: &Value, key: &str) -> Result<String, Failure> {
     let missing = || Failure::unreachable(format!("the server's answer has no {key}"));
     answer[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(missing)
 }

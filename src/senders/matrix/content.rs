@@ -15,7 +15,7 @@ const TEXT_LIMIT: Limit = Limit::Bytes(30_000);
 const CAPTION_LIMIT: Limit = Limit::Bytes(8_000);
 
 /// One event to be.
-pub struct Event<'a> {
+pub(super) struct Event<'a> {
     kind: Kind,
     /// Complete but for the addresses of the uploads.
     pub content: Value,
@@ -34,7 +34,7 @@ impl Part for Event<'_> {
 ///
 /// # Errors
 /// A media's file is not there.
-pub fn plan<'a>(delivery: &'a Delivery, text_type: &str) -> Result<Vec<Event<'a>>, Failure> {
+pub(super) fn plan<'a>(delivery: &'a Delivery, text_type: &str) -> Result<Vec<Event<'a>>, Failure> {
     let mut events = Vec::new();
     for segment in segments(&delivery.message.body) {
         match segment {

@@ -43,7 +43,7 @@ const CAP_LASTS: Duration = Duration::from_secs(3600);
 /// Every byte that needs no percent-encoding in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "matrix",
     about: "Matrix, through any homeserver (rooms without encryption)",
     default_im: "matrix",
@@ -82,7 +82,7 @@ fn has_its_sign(target: &Target) -> Result<(), WrongTarget> {
     Err(WrongTarget { problem, expected, meant, is_secret: false })
 }
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
     let token = account.settings.secret("token").ok_or_else(|| settings::missing(account, "token"))?;
     Ok(Box::new(Matrix {

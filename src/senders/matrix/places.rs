@@ -9,14 +9,14 @@ use crate::domain::{Delivery, Target, UtcMs};
 
 /// How long a look counts. A moved alias or a replaced room is noticed this late at the latest, where the old room goes
 /// on taking what nobody reads any more.
-pub const FRESH: Duration = Duration::from_secs(300);
+pub(super) const FRESH: Duration = Duration::from_secs(300);
 
 /// Of more targets than this nothing is kept in memory but for those in use.
 const MOST: usize = 10_000;
 
 /// The room to which a target leads.
 #[derive(Clone)]
-pub struct Place {
+pub(super) struct Place {
     pub lead: Lead,
     /// Clients show there that our messages are not encrypted.
     pub encrypted: bool,
@@ -27,33 +27,33 @@ pub struct Place {
 
 /// When the target was looked at: on the steady line, and after how many reloads.
 #[derive(Clone, Copy)]
-pub struct Seen {
+pub(super) struct Seen {
     pub at: UtcMs,
     pub era: u64,
 }
 
 /// Where a target leads, as the memory keeps it over restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lead {
+pub(super) struct Lead {
     pub room: String,
     /// Where it led before, and when that was found to have changed.
     pub before: Option<(String, UtcMs)>,
 }
 
 impl Lead {
-    pub fn to(room: &str) -> Lead {
+    pub(super) fn to(room: &str) -> Lead {
         Lead { room: room.to_owned(), before: None }
     }
 
     /// `ROOM`, or `ROOM SINCE ROOM_BEFORE`.
-    pub fn parse(text: &str) -> Lead {
+    pub(super) fn parse(text: &str) -> Lead {
         let mut words = text.split(' ');
         let room = words.next().unwrap_or_default().to_owned();
         let since = words.next().and_then(|ms| ms.parse().ok()).map(UtcMs);
         Lead { room, before: since.map(|since| (words.next().unwrap_or_default().to_owned(), since)) }
     }
 
-    pub fn as_text(&self) -> String {
+    pub(super) fn as_text(&self) -> String {
         match &self.before {
             Some((before, since)) => format!("{} {} {before}", self.room, since.0),
             None => self.room.clone(),
@@ -62,18 +62,18 @@ impl Lead {
 
     /// The other room in which an earlier try of this delivery may have arrived: its target led there when or after the
     /// push was made.
-    pub fn elsewhere(&self, delivery: &Delivery) -> Option<&str> {
+    pub(super) fn elsewhere(&self, delivery: &Delivery) -> Option<&str> {
         let (before, since) = self.before.as_ref()?;
         (*since >= delivery.made_at).then_some(before)
     }
 }
 
-pub type Slot = Arc<tokio::sync::Mutex<Option<Place>>>;
+pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Place>>>;
 
 /// One slot for each target, held over its look-up, so that two pushes to one user do not open two rooms and a slow
 /// look-up holds up no other target.
 #[derive(Default)]
-pub struct Places {
+pub(super) struct Places {
     slots: Mutex<HashMap<String, Slot>>,
     /// How often the definitions were read anew.
     era: AtomicU64,
@@ -82,7 +82,7 @@ pub struct Places {
 }
 
 impl Places {
-    pub fn slot(&self, target: &Target) -> Slot {
+    pub(super) fn slot(&self, target: &Target) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= MOST {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
@@ -91,32 +91,32 @@ impl Places {
     }
 
     /// Everything is looked at again before it is used.
-    pub fn doubt_all(&self) {
+    pub(super) fn doubt_all(&self) {
         self.era.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub fn seen(&self, now: UtcMs) -> Seen {
+    pub(super) fn seen(&self, now: UtcMs) -> Seen {
         Seen { at: now, era: self.era.load(Ordering::SeqCst) }
     }
 
-    pub fn is_fresh(&self, seen: Option<Seen>, now: UtcMs) -> bool {
+    pub(super) fn is_fresh(&self, seen: Option<Seen>, now: UtcMs) -> bool {
         seen.is_some_and(|seen| seen.era == self.era.load(Ordering::SeqCst) && now.since(seen.at) < FRESH)
     }
 
     /// The instant of a change that is found at `now`: none of the pushes seen so far was made after it, also where the
     /// clock was put back meanwhile. What a nonsensical row claims about itself counts for a day at most.
-    pub fn changed_at(&self, now: UtcMs) -> UtcMs {
+    pub(super) fn changed_at(&self, now: UtcMs) -> UtcMs {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         now.max(UtcMs(self.youngest.load(Ordering::Relaxed)).min(now + DAY))
     }
 
-    pub fn saw(&self, delivery: &Delivery) {
+    pub(super) fn saw(&self, delivery: &Delivery) {
         self.youngest.fetch_max(delivery.made_at.0, Ordering::Relaxed);
     }
 }
 
 /// The memory's key for a target.
-pub fn key(target: &Target) -> String {
+pub(super) fn key(target: &Target) -> String {
     match target {
         Target::Group(room) => format!("room:{room}"),
         Target::User(user) => format!("direct:{user}"),

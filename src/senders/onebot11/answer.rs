@@ -38,7 +38,7 @@ impl Status {
 
 /// The envelope of every answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub(super) struct Answer {
     pub retcode: i64,
     status: Status,
     /// What it says for people, all fields that hold words joined.
@@ -52,7 +52,7 @@ const FIELDS: Fields = Fields { codes: &["retcode"], yes: 0 };
 
 impl Answer {
     /// None where this is no OneBot answer.
-    pub fn read(mut envelope: Value) -> Option<Answer> {
+    pub(super) fn read(mut envelope: Value) -> Option<Answer> {
         let retcode = number(envelope.get("retcode")?)?;
         let mut texts: Vec<&str> = Vec::new();
         // Lagrange puts an error's text into `status`.
@@ -77,12 +77,12 @@ impl Answer {
         Some(Answer { retcode, status, text, data, no })
     }
 
-    pub fn is_ok(&self) -> bool {
+    pub(super) fn is_ok(&self) -> bool {
         self.retcode == 0 && self.status == Status::Yes && self.no.is_none()
     }
 
     /// For people, in one line.
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         if let Some(no) = &self.no {
             return no.told("retcode ");
         }
@@ -93,7 +93,7 @@ impl Answer {
     }
 
     /// What the answer to a send means. `attempt` counts from 1: failures that nobody can name are tried twice.
-    pub fn verdict(&self, attempt: u32) -> Result<(), Class> {
+    pub(super) fn verdict(&self, attempt: u32) -> Result<(), Class> {
         if self.is_ok() { Ok(()) } else { Err(self.class(attempt)) }
     }
 

@@ -13,7 +13,7 @@ use crate::senders::shared::json_body::{JsonBody, Slots};
 use crate::senders::shared::settings::under;
 use crate::senders::shared::wire::Wire;
 
-pub struct Api {
+pub(super) struct Api {
     pub wire: Wire,
     pub base: Url,
     /// `Bearer …`. Never in the query too: NapCat and LLBot disagree on which of the two counts.
@@ -30,7 +30,7 @@ impl Api {
     }
 
     /// A call that sends a message: its data, or why it did not go out.
-    pub async fn send(
+    pub(super) async fn send(
         &self,
         action: &str,
         body: &JsonBody,
@@ -55,7 +55,7 @@ impl Api {
 
     /// A call that nobody in the chat can see, before the message itself is sent. Its failures leave nothing
     /// unknown.
-    pub async fn prepare(&self, action: &str, body: &JsonBody, deadline: Duration) -> Result<Value, Failure> {
+    pub(super) async fn prepare(&self, action: &str, body: &JsonBody, deadline: Duration) -> Result<Value, Failure> {
         match self.send(action, body, deadline, 1).await {
             Ok((answer, _)) => Ok(answer.data),
             Err(failure) => {
@@ -66,13 +66,13 @@ impl Api {
     }
 
     /// A question; its failure tells why there is no answer.
-    pub async fn ask(&self, action: &str, parameters: Value, deadline: Duration) -> Result<Value, Failure> {
+    pub(super) async fn ask(&self, action: &str, parameters: Value, deadline: Duration) -> Result<Value, Failure> {
         self.prepare(action, &Slots::new().fill(&parameters), deadline).await
     }
 }
 
 /// Ids come as numbers or as texts, and LLBot's may be negative.
-pub fn id_text(id: &Value) -> Option<String> {
+pub(super) fn id_text(id: &Value) -> Option<String> {
     match id {
         Value::Number(id) => Some(id.to_string()),
         Value::String(id) if !id.is_empty() => Some(id.clone()),

@@ -12,7 +12,7 @@ const IMAGE_LIMIT: usize = 50;
 
 /// What one call sends.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Send {
+pub(super) enum Send {
     /// Texts, images and mentions in one message.
     Together(Vec<Piece>),
     /// A voice, video or file: the media at `index` of [`Body::media`], alone in its message.
@@ -20,7 +20,7 @@ pub enum Send {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Piece {
+pub(super) enum Piece {
     Text(String),
     At(String),
     AtAll,
@@ -30,7 +30,7 @@ pub enum Piece {
 
 impl Send {
     /// Text alone, for which every implementation does the same.
-    pub fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         matches!(self, Send::Together(pieces) if pieces.iter().all(|piece| matches!(piece, Piece::Text(_))))
     }
 }
@@ -52,7 +52,7 @@ impl Part for Send {
 }
 
 /// What a message is told in words for want of anything better.
-pub fn notes(message: &Message, to_group: bool) -> Vec<&'static str> {
+pub(super) fn notes(message: &Message, to_group: bool) -> Vec<&'static str> {
     let Body::Mixed { items } = &message.body else { return Vec::new() };
     let is_mention = |item: &Item| matches!(item, Item::At { .. } | Item::AtAll);
     let has_markdown = items.iter().any(|item| matches!(item, Item::Markdown { .. }));
@@ -62,7 +62,7 @@ pub fn notes(message: &Message, to_group: bool) -> Vec<&'static str> {
 }
 
 /// The sends of a message, in reading order.
-pub fn plan(message: &Message) -> Vec<Send> {
+pub(super) fn plan(message: &Message) -> Vec<Send> {
     let mut plan = Plan::default();
     for segment in segments(&message.body) {
         match segment {

@@ -33,7 +33,7 @@ use super::shared::wire::Wire;
 use crate::domain::account::Account;
 use crate::domain::{Delivery, Report, SenderSpec, Support};
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "onebot11",
     about: "QQ through a OneBot v11 implementation: NapCat, LLBot, Lagrange, go-cqhttp",
     default_im: "qq",
@@ -61,7 +61,7 @@ pub static SPEC: SenderSpec = SenderSpec {
 const PACE: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     Ok(Box::new(OneBot {
         api: Api {
             wire: Wire::new(account, environment)?,

@@ -32,7 +32,7 @@ pub(super) struct Outgoing<'a> {
 
 impl<'a> Outgoing<'a> {
     /// Texts, images and mentions in one message.
-    pub async fn together(mut self, pieces: &[Piece]) -> Result<Sent, Failure> {
+    pub(super) async fn together(mut self, pieces: &[Piece]) -> Result<Sent, Failure> {
         let is_group = self.delivery.target.is_group();
         let mut segments = Vec::new();
         for piece in pieces {
@@ -53,7 +53,7 @@ impl<'a> Outgoing<'a> {
     }
 
     /// A voice, video or file.
-    pub async fn alone(mut self, kind: Kind, index: usize) -> Result<Sent, Failure> {
+    pub(super) async fn alone(mut self, kind: Kind, index: usize) -> Result<Sent, Failure> {
         let file = self.file(index)?;
         if kind == Kind::File && !self.product.takes_file_segments() {
             return self.upload(file).await;

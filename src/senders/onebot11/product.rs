@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Which implementation answers, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
+pub(super) enum Product {
     NapCat {
         /// Takes files in chunks (`upload_file_stream`), since 4.8.115.
         streams: bool,
@@ -17,7 +17,7 @@ pub enum Product {
 
 impl Product {
     /// From the data of `get_version_info`.
-    pub fn tell(version_info: &Value) -> Product {
+    pub(super) fn tell(version_info: &Value) -> Product {
         let field = |key: &str| version_info.get(key).and_then(Value::as_str).unwrap_or_default().to_lowercase();
         match field("app_name") {
             name if name.contains("napcat") => {
@@ -30,7 +30,7 @@ impl Product {
         }
     }
 
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Product::NapCat { .. } => "NapCat",
             Product::LlBot => "LLBot",
@@ -42,22 +42,22 @@ impl Product {
 
     /// Whether a `file` segment uploads. Elsewhere the upload actions must be used; here the segment is better, as
     /// it brings a message id.
-    pub fn takes_file_segments(self) -> bool {
+    pub(super) fn takes_file_segments(self) -> bool {
         matches!(self, Product::NapCat { .. } | Product::LlBot)
     }
 
     /// Whether it is known to report every media that it could not send. The others are asked what they sent.
-    pub fn reports_dropped_media(self) -> bool {
+    pub(super) fn reports_dropped_media(self) -> bool {
         matches!(self, Product::NapCat { .. } | Product::LlBot)
     }
 
     /// Whether it is known to report an @all that it may not send.
-    pub fn reports_dropped_at_all(self) -> bool {
+    pub(super) fn reports_dropped_at_all(self) -> bool {
         matches!(self, Product::NapCat { .. })
     }
 
     /// The name of a video segment's still; None where there is none.
-    pub fn video_cover_key(self) -> Option<&'static str> {
+    pub(super) fn video_cover_key(self) -> Option<&'static str> {
         match self {
             Product::NapCat { .. } | Product::LlBot => Some("thumb"),
             Product::GoCqhttp => Some("cover"),

@@ -12,7 +12,7 @@ const TARGETS: usize = 3;
 /// After so long without another failure the account gets a new chance.
 const RELIEF: Duration = Duration::from_secs(600);
 
-pub struct Strain {
+pub(super) struct Strain {
     steady: Steady,
     failed: Mutex<Failed>,
 }
@@ -31,21 +31,21 @@ struct Failed {
 
 /// The time in which a send began: between one time offline and the next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Stay(u64);
+pub(super) struct Stay(u64);
 
 impl Strain {
-    pub fn new(clock: &SharedClock) -> Strain {
+    pub(super) fn new(clock: &SharedClock) -> Strain {
         Strain { steady: Steady::new(clock), failed: Mutex::default() }
     }
 
     /// To be asked before a send, for [`Strain::note`] after it.
-    pub fn stay(&self) -> Stay {
+    pub(super) fn stay(&self) -> Stay {
         Stay(self.failed().times_offline)
     }
 
     /// A probe found the account offline. That explains what failed before it, and what fails until it is back: the next
     /// good probe finds nothing to suspect.
-    pub fn offline(&self) {
+    pub(super) fn offline(&self) {
         let mut failed = self.failed();
         failed.targets.clear();
         if !std::mem::replace(&mut failed.is_offline, true) {
@@ -54,11 +54,11 @@ impl Strain {
     }
 
     /// A probe found the account online.
-    pub fn online(&self) {
+    pub(super) fn online(&self) {
         self.failed().is_offline = false;
     }
 
-    pub fn note(&self, stay: Stay, target: &Target, report: &Report) {
+    pub(super) fn note(&self, stay: Stay, target: &Target, report: &Report) {
         let mut failed = self.failed();
         match report.outcome {
             Outcome::Sent => failed.targets.clear(),
@@ -75,7 +75,7 @@ impl Strain {
         }
     }
 
-    pub fn is_likely(&self) -> bool {
+    pub(super) fn is_likely(&self) -> bool {
         let failed = self.failed();
         failed.targets.len() >= TARGETS && self.steady.now().since(failed.at) < RELIEF
     }

@@ -14,7 +14,7 @@ use crate::domain::{MediaFile, Secret, UtcMs};
 
 /// The two generations of the protocol and, for each, the two processes that speak it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
+pub(super) enum Dialect {
     ProFramework,
     ProWechat,
     OldFramework,
@@ -25,7 +25,7 @@ impl Dialect {
     const ALL: [Dialect; 4] = [Dialect::ProFramework, Dialect::ProWechat, Dialect::OldFramework, Dialect::OldWechat];
 
     /// The word that `api:` takes.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Dialect::ProFramework => "pro_framework",
             Dialect::ProWechat => "pro_wechat",
@@ -44,19 +44,19 @@ impl Dialect {
         }
     }
 
-    pub fn is_pro(self) -> bool {
+    pub(super) fn is_pro(self) -> bool {
         matches!(self, Dialect::ProFramework | Dialect::ProWechat)
     }
 
     /// One framework serves many WeChats, so each call names the one that is meant.
-    pub fn is_framework(self) -> bool {
+    pub(super) fn is_framework(self) -> bool {
         matches!(self, Dialect::ProFramework | Dialect::OldFramework)
     }
 }
 
 /// What is asked of the hook. The names differ by generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(super) enum Call {
     List,
     Check,
     Licence,
@@ -112,7 +112,7 @@ impl From<Failure> for Refusal {
 }
 
 /// One HTTP endpoint of the hook.
-pub struct Api {
+pub(super) struct Api {
     pub dialect: Dialect,
     pub wxid: Option<String>,
     url: Url,
@@ -124,7 +124,7 @@ impl Api {
     ///
     /// # Errors
     /// What is wrong with the address, without a word of its query.
-    pub fn new(
+    pub(super) fn new(
         url: &Url,
         word: Option<&str>,
         wxid: Option<&str>,
@@ -152,17 +152,17 @@ impl Api {
     }
 
     /// A text of an answer as it may be shown.
-    pub fn show(&self, text: &str) -> String {
+    pub(super) fn show(&self, text: &str) -> String {
         self.wire.http.show(text)
     }
 
     /// One call; Ok is an envelope, as it came, whose `code` is 200.
-    pub async fn call(&self, call: Call, data: Value, deadline: Duration) -> Result<Value, Refusal> {
+    pub(super) async fn call(&self, call: Call, data: Value, deadline: Duration) -> Result<Value, Refusal> {
         self.post(call, data, &Slots::new(), deadline).await
     }
 
     /// As [`Api::call`], with the file's content as base64 under `path`, read from disk while it goes out.
-    pub async fn call_with_content(
+    pub(super) async fn call_with_content(
         &self,
         call: Call,
         mut data: Value,
@@ -213,7 +213,7 @@ fn locate(url: &Url, word: Option<&str>) -> Result<(Dialect, Url), String> {
 }
 
 /// JSON as the hook writes it: group names bring raw control characters along, which become spaces.
-pub fn parse_leniently(body: &[u8]) -> Option<Value> {
+pub(super) fn parse_leniently(body: &[u8]) -> Option<Value> {
     let body: Vec<u8> = body.iter().map(|byte| if *byte < 0x20 { b' ' } else { *byte }).collect();
     serde_json::from_str(&String::from_utf8_lossy(&body)).ok()
 }

@@ -41,7 +41,7 @@ const MEMORY: usize = 1000;
 
 /// What a callback tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(super) enum Event {
     Arrived(Arrival),
     Online,
     Offline,
@@ -50,7 +50,7 @@ pub enum Event {
 
 /// A message of ours that went out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub(super) struct Arrival {
     /// Its `sendId`s.
     pub ids: Vec<String>,
     /// The wxid of the friend or group.
@@ -62,7 +62,7 @@ pub struct Arrival {
 
 /// Reads a callback of either plan; None where it is of no interest here or of another WeChat than `bot`. The
 /// framework wraps the event (`event`, `data`), a WeChat process sends the inner object alone.
-pub fn read_event(callback: &Value, bot: Option<&str>) -> Option<Event> {
+pub(super) fn read_event(callback: &Value, bot: Option<&str>) -> Option<Event> {
     if let (Some(bot), Some(wxid)) = (bot, callback["wxid"].as_str())
         && bot != wxid
     {
@@ -92,7 +92,7 @@ fn arrived(message: &Value) -> Option<Event> {
 }
 
 /// Hears callbacks at `address` for ever and passes on what they tell.
-pub async fn serve(address: SocketAddr, bot: Option<String>, clock: SharedClock, events: mpsc::Sender<Event>) {
+pub(super) async fn serve(address: SocketAddr, bot: Option<String>, clock: SharedClock, events: mpsc::Sender<Event>) {
     let listener = Listener::Tcp(bind(address, &clock).await);
     let (audience, handler) = (Audience::everybody(), Arc::new(Callbacks { bot, events }));
     let server = Server { name: "callbacks of Qianxun", listener, limits: LIMITS, audience, handler, clock };
@@ -157,7 +157,7 @@ fn is_from_a_page(head: &Head) -> bool {
 
 /// Which messages wait for their callbacks. A message in several parts is confirmed when all its parts are.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(super) struct Ledger {
     /// The ids that the hook gave out for sends of ours: as they are shown, and as they are.
     given: VecDeque<(String, String)>,
     /// A message by its id and the ids of parts not heard of yet.
@@ -172,13 +172,13 @@ pub struct Ledger {
 impl Ledger {
     /// The hook took a part and gave it this id. A callback brings it as it is, also where a secret's text stands in it
     /// by chance and what is shown of it is not the id.
-    pub fn given(&mut self, shown: &str, id: &str) {
+    pub(super) fn given(&mut self, shown: &str, id: &str) {
         self.given.push_back((shown.to_owned(), id.to_owned()));
         forget_old(&mut self.given);
     }
 
     /// A whole message went out, in parts with these ids, as they are shown.
-    pub fn sent(&mut self, message_id: &str, parts: impl IntoIterator<Item = String>) {
+    pub(super) fn sent(&mut self, message_id: &str, parts: impl IntoIterator<Item = String>) {
         let heard = |id: &String| self.strangers.iter().any(|(_, stranger)| stranger.ids.contains(id));
         let real = |id: String| {
             let given = self.given.iter().rev().find(|(shown, _)| *shown == id);
@@ -193,7 +193,7 @@ impl Ledger {
         }
     }
 
-    pub fn arrived(&mut self, arrival: Arrival) {
+    pub(super) fn arrived(&mut self, arrival: Arrival) {
         let expects = |open: &HashSet<String>| arrival.ids.iter().any(|id| open.contains(id));
         let Some(at) = self.waiting.iter().position(|(_, open)| expects(open)) else {
             self.strangers.push_back((self.count, arrival));
@@ -208,19 +208,19 @@ impl Ledger {
     }
 
     /// The number of the next stranger.
-    pub fn mark(&self) -> u64 {
+    pub(super) fn mark(&self) -> u64 {
         self.count
     }
 
     /// The id of a stranger heard of since `mark` that `fits` a send whose answer was lost.
-    pub fn recognise(&self, mark: u64, fits: impl Fn(&Arrival) -> bool) -> Option<String> {
+    pub(super) fn recognise(&self, mark: u64, fits: impl Fn(&Arrival) -> bool) -> Option<String> {
         let answered = |arrival: &Arrival| arrival.ids.iter().any(|id| self.given.iter().any(|(_, given)| given == id));
         let lost = |(number, arrival): &&(u64, Arrival)| *number >= mark && !answered(arrival) && fits(arrival);
         self.strangers.iter().find(lost)?.1.ids.first().cloned()
     }
 
     /// The messages confirmed since the last call.
-    pub fn take_confirmed(&mut self) -> Vec<String> {
+    pub(super) fn take_confirmed(&mut self) -> Vec<String> {
         std::mem::take(&mut self.confirmed)
     }
 }

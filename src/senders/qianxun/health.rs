@@ -9,11 +9,11 @@ use super::super::shared::verdict::number as as_number;
 use super::api::{Api, Call, Dialect, Refusal};
 
 /// What a question about the account's state may take.
-pub const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Api {
     /// In the sheet's order: the list of WeChats or the login state, this WeChat, its licence.
-    pub async fn health(&self) -> Probe {
+    pub(super) async fn health(&self) -> Probe {
         let probe = self.state().await.unwrap_or_else(|down| down);
         Probe { error: probe.error.map(|error| self.show(&error)), ..probe }
     }
@@ -84,7 +84,7 @@ fn check_licence(result: &Value) -> Result<(), Probe> {
 }
 
 /// Logged in, but every send is refused until the licence is renewed.
-pub fn expired(since: &str) -> Probe {
+pub(super) fn expired(since: &str) -> Probe {
     let since = if since.is_empty() { String::new() } else { format!(" on {since}") };
     Probe { online: Some(true), sendable: Some(false), error: Some(format!("the Qianxun licence ended{since}")) }
 }

@@ -15,7 +15,7 @@ const PREFIX: &str = "pushcron-";
 
 /// A folder that both machines see.
 #[derive(Clone, Debug)]
-pub struct Share {
+pub(super) struct Share {
     /// As this machine sees it.
     pub here: PathBuf,
     /// As the Windows machine sees it.
@@ -24,14 +24,14 @@ pub struct Share {
 
 /// One way of sending a media.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
+pub(super) struct Way {
     pub call: Call,
     pub form: Form,
 }
 
 /// What stands under `path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(super) enum Form {
     /// `base64,…`
     Content,
     /// An address or a path of the Windows machine, ready to be sent.
@@ -41,7 +41,7 @@ pub enum Form {
 }
 
 /// The ways to try in turn, the best first. `source` is the media's source as the job wrote it.
-pub fn ways(dialect: Dialect, share: Option<&Share>, kind: Kind, source: &str, file: &MediaFile) -> Vec<Way> {
+pub(super) fn ways(dialect: Dialect, share: Option<&Share>, kind: Kind, source: &str, file: &MediaFile) -> Vec<Way> {
     let forms = |call: Call| {
         let mapped = share.and_then(|share| share.seen_from_there(source)).map(Form::Ready);
         let copied = share.map(|_| Form::Shared);
@@ -78,7 +78,7 @@ impl Share {
     ///
     /// # Errors
     /// The share cannot be written now.
-    pub async fn put(&self, file: &MediaFile, now: UtcMs) -> std::io::Result<String> {
+    pub(super) async fn put(&self, file: &MediaFile, now: UtcMs) -> std::io::Result<String> {
         let (share, file) = (self.clone(), file.clone());
         let put = move || {
             share.clear_old(now);
@@ -106,7 +106,7 @@ impl Share {
 }
 
 /// A name that Windows takes. It is what the receiver sees.
-pub fn windows_name(name: &str) -> String {
+pub(super) fn windows_name(name: &str) -> String {
     name.chars().map(|c| if c.is_control() || r#"\/:*?"<>| "#.contains(c) { '_' } else { c }).collect()
 }
 

@@ -62,7 +62,7 @@ const MEDIA_ECHO: Duration = Duration::from_secs(120);
 /// The callback may overtake the recording of the attempt that it confirms.
 const CONFIRM_DELAY: Duration = Duration::from_secs(1);
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "qianxun",
     about: "WeChat on Windows through the Qianxun hook (Pro and old)",
     default_im: "qx",
@@ -108,7 +108,7 @@ fn support(kind: Kind, _group: bool) -> Support {
     }
 }
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let problem = |text: String| settings::problem(account, text);
     let url = settings::required_url(account, "url")?;
     let values = &account.settings;

@@ -13,7 +13,7 @@ const LONGEST: usize = 1600;
 ///
 /// An emoji grows to six or twelve times its length on the wire, so a text full of them is cut finer. The answer
 /// depends on the message alone: a retry cuts at the same places.
-pub fn steps(message: &Message, to_group: bool, encode: fn(&str) -> String) -> Vec<Step> {
+pub(super) fn steps(message: &Message, to_group: bool, encode: fn(&str) -> String) -> Vec<Step> {
     let message = neutralised(message);
     let fits = |step: &Step| match step {
         Step::Text { text, .. } => Limit::Utf16(LONGEST).measure(&encode(text)) <= LONGEST,
@@ -29,7 +29,7 @@ pub fn steps(message: &Message, to_group: bool, encode: fn(&str) -> String) -> V
 }
 
 /// Whether the message asks for mentions that a private chat cannot carry.
-pub fn has_mentions(message: &Message) -> bool {
+pub(super) fn has_mentions(message: &Message) -> bool {
     match &message.body {
         Body::Mixed { items } => items.iter().any(|item| matches!(item, Item::At { .. } | Item::AtAll)),
         _ => false,
@@ -75,12 +75,12 @@ fn neutralised(message: &Message) -> Message {
 
 /// Pro: a line ends in CR (LF shows as an empty line more), and characters outside the BMP go as the literal twelve
 /// characters `\uD83D\uDE01`.
-pub fn encode_pro(text: &str) -> String {
+pub(super) fn encode_pro(text: &str) -> String {
     encode(text, |unit| format!("\\u{unit:04X}"))
 }
 
 /// The old generation: CR as well, and `[emoji=D83D][emoji=DE01]`.
-pub fn encode_old(text: &str) -> String {
+pub(super) fn encode_old(text: &str) -> String {
     encode(text, |unit| format!("[emoji={unit:04X}]"))
 }
 
@@ -99,7 +99,7 @@ fn encode(text: &str, surrogate: fn(u16) -> String) -> String {
 }
 
 /// Whether a text that came back is the one that was sent: the hook shows lines and emoji in forms of its own.
-pub fn is_same(sent: &str, came_back: &str, encode: fn(&str) -> String) -> bool {
+pub(super) fn is_same(sent: &str, came_back: &str, encode: fn(&str) -> String) -> bool {
     let essence = |text: &str| encode(text).chars().filter(|c| !c.is_whitespace()).collect::<String>();
     essence(sent) == essence(came_back)
 }

@@ -9,28 +9,28 @@ use crate::domain::Moment;
 /// 128 kB/s: a 20 MB file gets some 160 s more than the timeout of its push.
 const SLOWEST_UPLOAD_BYTES_PER_MS: u64 = 128;
 
-pub struct Budget {
+pub(crate) struct Budget {
     clock: SharedClock,
     end: Moment,
 }
 
 impl Budget {
-    pub fn new(clock: &SharedClock, timeout: Duration) -> Budget {
+    pub(crate) fn new(clock: &SharedClock, timeout: Duration) -> Budget {
         Budget { clock: clock.clone(), end: clock.boottime() + timeout }
     }
 
     /// Makes room for what `timeout` does not mean: an upload's bytes, a pause that the platform demands.
-    pub fn extend(&mut self, by: Duration) {
+    pub(crate) fn extend(&mut self, by: Duration) {
         self.end = self.end + by;
     }
 
     /// Makes room for the bytes of an upload at the slowest speed that still counts as working.
-    pub fn extend_for_bytes(&mut self, len: u64) {
+    pub(crate) fn extend_for_bytes(&mut self, len: u64) {
         self.extend(Duration::from_millis(len / SLOWEST_UPLOAD_BYTES_PER_MS));
     }
 
     /// When it ends.
-    pub fn end(&self) -> Moment {
+    pub(crate) fn end(&self) -> Moment {
         self.end
     }
 
@@ -38,7 +38,7 @@ impl Budget {
     ///
     /// # Errors
     /// Nothing is left: the part was not begun and a later attempt goes on there.
-    pub fn left(&self) -> Result<Duration, Failure> {
+    pub(crate) fn left(&self) -> Result<Duration, Failure> {
         match self.end.since(self.clock.boottime()) {
             Duration::ZERO => Err(Failure::unreachable("the time of this attempt ran out before it")),
             left => Ok(left),

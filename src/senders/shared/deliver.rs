@@ -12,12 +12,12 @@ use crate::clock::SharedClock;
 use crate::domain::{Delivery, MediaFile, Report};
 
 /// How a sender sends one part.
-pub trait Post<P>: Sync {
+pub(crate) trait Post<P>: Sync {
     fn post(&self, part: &P, turn: &mut Turn<'_>) -> impl Future<Output = Result<Sent, Failure>> + Send;
 }
 
 /// One part's turn in an attempt.
-pub struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     pub delivery: &'a Delivery,
     pub index: usize,
     /// No other part went out in this attempt.
@@ -32,28 +32,28 @@ pub struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// Stays the same over all attempts at this part.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("{}-{}", self.delivery.key, self.index)
     }
 
     /// The time left for the next request.
-    pub fn left(&self) -> Result<Duration, Failure> {
+    pub(crate) fn left(&self) -> Result<Duration, Failure> {
         self.budget.left()
     }
 
-    pub fn file(&self, index: usize) -> Result<&'a MediaFile, Failure> {
+    pub(crate) fn file(&self, index: usize) -> Result<&'a MediaFile, Failure> {
         file(self.delivery, index)
     }
 
     /// Says that the part, should it fail, may go out in another cut.
-    pub fn may_go(&mut self, otherwise: Otherwise) {
+    pub(crate) fn may_go(&mut self, otherwise: Otherwise) {
         self.otherwise = Some(otherwise);
     }
 }
 
 /// What may go out in place of a part that was refused as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Otherwise {
+pub(crate) enum Otherwise {
     /// The members of an album on their own.
     OneByOne,
     /// All texts, which need not wait for a media that the chat does not take; the attempt fails after them.
@@ -64,13 +64,13 @@ pub enum Otherwise {
 ///
 /// # Errors
 /// It is not there.
-pub fn file(delivery: &Delivery, index: usize) -> Result<&MediaFile, Failure> {
+pub(crate) fn file(delivery: &Delivery, index: usize) -> Result<&MediaFile, Failure> {
     let missing = || Failure::rejected(format!("the file of media {} is not there", index + 1));
     delivery.media.get(index).ok_or_else(missing)
 }
 
 /// One attempt at a delivery.
-pub struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     delivery: &'a Delivery,
     clock: &'a SharedClock,
     pause: Duration,
@@ -80,7 +80,7 @@ pub struct Attempt<'a> {
 }
 
 /// Sends the parts that `plan` cut, one after the other.
-pub async fn deliver<P: Part>(
+pub(crate) async fn deliver<P: Part>(
     delivery: &Delivery,
     clock: &SharedClock,
     plan: Result<Vec<P>, Failure>,
@@ -90,33 +90,33 @@ pub async fn deliver<P: Part>(
 }
 
 impl<'a> Attempt<'a> {
-    pub fn new(delivery: &'a Delivery, clock: &'a SharedClock) -> Attempt<'a> {
+    pub(crate) fn new(delivery: &'a Delivery, clock: &'a SharedClock) -> Attempt<'a> {
         let (pause, more_time) = (Duration::ZERO, Duration::ZERO);
         Attempt { delivery, clock, pause, more_time, key_holds: true, notes: Vec::new() }
     }
 
     /// The platform wants so long a pause between two parts, which the push's timeout does not mean.
-    pub fn pausing(self, pause: Duration) -> Attempt<'a> {
+    pub(crate) fn pausing(self, pause: Duration) -> Attempt<'a> {
         Attempt { pause, ..self }
     }
 
     /// Each part after the first brings so much time of its own.
-    pub fn with_more_time(self, more_time: Duration) -> Attempt<'a> {
+    pub(crate) fn with_more_time(self, more_time: Duration) -> Attempt<'a> {
         Attempt { more_time, ..self }
     }
 
     /// For platforms that forget the key by which they know a repeat: whether it still holds.
-    pub fn guarded(self, key_holds: bool) -> Attempt<'a> {
+    pub(crate) fn guarded(self, key_holds: bool) -> Attempt<'a> {
         Attempt { key_holds, ..self }
     }
 
     /// Says that the delivery goes out in other forms than asked for.
-    pub fn noting(mut self, notes: impl IntoIterator<Item = &'static str>) -> Attempt<'a> {
+    pub(crate) fn noting(mut self, notes: impl IntoIterator<Item = &'static str>) -> Attempt<'a> {
         self.notes.extend(notes);
         self
     }
 
-    pub async fn run<P: Part>(self, plan: Result<Vec<P>, Failure>, sender: &impl Post<P>) -> Report {
+    pub(crate) async fn run<P: Part>(self, plan: Result<Vec<P>, Failure>, sender: &impl Post<P>) -> Report {
         let mut parts = match plan {
             Ok(parts) => parts,
             Err(failure) => return failure.into(),

@@ -13,16 +13,16 @@ const DEPTH: usize = 4;
 const LONGEST: usize = 16;
 
 /// The letters that a text means, each with the place where it is written.
-pub type Letters = Vec<(char, Range<usize>)>;
+pub(super) type Letters = Vec<(char, Range<usize>)>;
 
 /// A text, letter by letter, as it stands.
-pub fn plain(text: &str) -> Letters {
+pub(super) fn plain(text: &str) -> Letters {
     text.char_indices().map(|(at, letter)| (letter, at..at + letter.len_utf8())).collect()
 }
 
 /// What a text means once one layer of spelling is taken off, once another one is, and so on: by one kind of escapes alone,
 /// since what is spelled may hold another kind itself, and by all of them. Nothing where it has no escapes.
-pub fn layers(text: &str) -> Vec<Letters> {
+pub(super) fn layers(text: &str) -> Vec<Letters> {
     let kinds: Vec<char> = KINDS.into_iter().filter(|kind| text.contains(*kind)).collect();
     let alone = kinds.iter().filter(|_| kinds.len() > 1).flat_map(|kind| peeled(text, slice::from_ref(kind)));
     alone.chain(peeled(text, &kinds)).collect()

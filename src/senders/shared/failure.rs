@@ -131,6 +131,6 @@ impl From<Failure> for Report {
 }
 
 /// The report of a delivery that is one send.
-pub fn report(done: Result<Sent, Failure>) -> Report {
+pub(crate) fn report(done: Result<Sent, Failure>) -> Report {
     done.map_or_else(Report::from, Report::from)
 }

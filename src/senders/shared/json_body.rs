@@ -23,7 +23,7 @@ use crate::domain::MediaFile;
 const CHUNK_BYTES: usize = 48 * 1024;
 
 /// Hands out placeholders for files in a JSON value, until [`Slots::fill`] makes a body of it.
-pub struct Slots {
+pub(crate) struct Slots {
     /// Drawn after the message was written, so that no text can hold a placeholder.
     nonce: u128,
     files: Vec<FileRange>,
@@ -38,7 +38,7 @@ struct FileRange {
 
 /// A body ready to be sent, any number of times.
 #[derive(Clone, Debug)]
-pub struct JsonBody {
+pub(crate) struct JsonBody {
     pieces: VecDeque<Piece>,
     len: u64,
 }
@@ -50,29 +50,29 @@ enum Piece {
 }
 
 impl Slots {
-    pub fn new() -> Slots {
+    pub(crate) fn new() -> Slots {
         Slots { nonce: fastrand::u128(..), files: Vec::new() }
     }
 
     /// The text to put into the JSON where the file's base64 shall stand.
-    pub fn base64(&mut self, file: &MediaFile) -> String {
+    pub(crate) fn base64(&mut self, file: &MediaFile) -> String {
         self.base64_range(file, 0, file.len)
     }
 
     /// As [`Slots::base64`], for `len` bytes from `offset`.
-    pub fn base64_range(&mut self, file: &MediaFile, offset: u64, len: u64) -> String {
+    pub(crate) fn base64_range(&mut self, file: &MediaFile, offset: u64, len: u64) -> String {
         self.files.push(FileRange { path: file.path.clone(), offset, len });
         format!("<{:032x}:{}>", self.nonce, self.files.len() - 1)
     }
 
     /// The body of `value` with the files in their places, in ASCII alone. Slots that the value does not use are
     /// dropped.
-    pub fn fill(&self, value: &impl Serialize) -> JsonBody {
+    pub(crate) fn fill(&self, value: &impl Serialize) -> JsonBody {
         self.fill_text(to_ascii(value))
     }
 
     /// As [`Slots::fill`], in UTF-8.
-    pub fn fill_utf8(&self, value: &Value) -> JsonBody {
+    pub(crate) fn fill_utf8(&self, value: &Value) -> JsonBody {
         self.fill_text(value.to_string())
     }
 
@@ -113,12 +113,12 @@ impl Piece {
 
 impl JsonBody {
     /// The body's bytes from start to end.
-    pub fn stream(&self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    pub(crate) fn stream(&self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         try_unfold((self.pieces.clone(), None), next_bytes)
     }
 
     /// `request` with this body.
-    pub fn attach(&self, request: RequestBuilder) -> RequestBuilder {
+    pub(crate) fn attach(&self, request: RequestBuilder) -> RequestBuilder {
         let request = request.header(CONTENT_TYPE, "application/json");
         match self.pieces.front() {
             Some(Piece::Text(text)) if self.pieces.len() == 1 => request.body(text.clone()),
@@ -157,7 +157,7 @@ async fn next_bytes((mut pieces, mut open): Rest) -> io::Result<Option<(Bytes, R
 
 /// JSON in which everything above 0x7F is written as `\uXXXX`. NapCat joins the chunks of a body as text, which
 /// turns a character cut by a chunk's end into U+FFFD; plain ASCII passes whole (qq.md §1).
-pub fn to_ascii(value: &impl Serialize) -> String {
+pub(crate) fn to_ascii(value: &impl Serialize) -> String {
     let mut out = Vec::with_capacity(256);
     // Writing values with text as keys to memory cannot fail, and the formatter lets nothing but ASCII through.
     let _ = value.serialize(&mut Serializer::with_formatter(&mut out, Ascii));

@@ -12,7 +12,7 @@ use crate::domain::{Delivery, Moment, UtcMs};
 /// Pushes remembered. Of older ones, as of those of an earlier run, only the wall clock tells.
 const KEPT: usize = 4096;
 
-pub struct KeyAges {
+pub(crate) struct KeyAges {
     clock: SharedClock,
     known: Mutex<VecDeque<Age>>,
 }
@@ -25,13 +25,13 @@ struct Age {
 }
 
 impl KeyAges {
-    pub fn new(clock: &SharedClock) -> KeyAges {
+    pub(crate) fn new(clock: &SharedClock) -> KeyAges {
         KeyAges { clock: clock.clone(), known: Mutex::default() }
     }
 
     /// Notes that an attempt begins: the first shows the platform the key, and of a later one that an earlier run began
     /// the wall clock tells once how old it is.
-    pub fn begin(&self, delivery: &Delivery) {
+    pub(crate) fn begin(&self, delivery: &Delivery) {
         let reading = self.clock.reading();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.iter().all(|age| age.key != delivery.key) {
@@ -44,7 +44,7 @@ impl KeyAges {
 
     /// Whether a key that the platform remembers for `window` still guards the push; `now` tells where the first attempt
     /// is not known.
-    pub fn holds(&self, delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
+    pub(crate) fn holds(&self, delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.iter().find(|age| age.key == delivery.key) {
             Some(Age { age, at, .. }) => age.saturating_add(self.clock.boottime().since(*at)) < window,
@@ -56,7 +56,7 @@ impl KeyAges {
 /// Whether an idempotency key that the platform remembers for `window` still guards a push at `now`.
 ///
 /// The first attempt came no earlier than the push itself, so this errs on the safe side.
-pub fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
+pub(crate) fn key_holds(delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
     now < delivery.made_at + window
 }
 

@@ -3,19 +3,19 @@
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// Full HTML, as Matrix clients show it.
-pub fn to_html(markdown: &str) -> String {
+pub(crate) fn to_html(markdown: &str) -> String {
     let mut rendered = String::new();
     html::push_html(&mut rendered, events(markdown));
     rendered.trim_end().to_owned()
 }
 
 /// The few inline tags that Telegram knows; everything else becomes plain text in a layout that reads alike.
-pub fn to_telegram_html(markdown: &str) -> String {
+pub(crate) fn to_telegram_html(markdown: &str) -> String {
     lay_out(markdown, true)
 }
 
 /// Plain text in a layout that reads alike, with the addresses of links after their words.
-pub fn to_plain(markdown: &str) -> String {
+pub(crate) fn to_plain(markdown: &str) -> String {
     lay_out(markdown, false)
 }
 
@@ -149,7 +149,7 @@ impl<'a> Layout<'a> {
 }
 
 /// `text` so that neither HTML nor an attribute in double quotes takes any of it for markup.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     push_escaped(&mut out, text);
     out

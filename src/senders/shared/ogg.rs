@@ -13,7 +13,7 @@ const HEAD_BYTES: u64 = 512;
 const OPUS_PER_MS: u64 = 48;
 
 /// How long an Ogg Opus file plays, in milliseconds; None for anything else, an unreadable file included.
-pub async fn opus_duration_ms(path: &Path) -> Option<u64> {
+pub(crate) async fn opus_duration_ms(path: &Path) -> Option<u64> {
     let mut file = File::open(path).await.ok()?;
     let len = file.metadata().await.ok()?.len();
     let mut head = Vec::new();

@@ -6,7 +6,7 @@ use super::failure::{self, Failure, Sent};
 use crate::domain::{Delivery, Kind, Outcome, PartReport, Report};
 
 /// One send's worth of a message, as its sender cut it.
-pub trait Part: Send + Sync + Sized {
+pub(crate) trait Part: Send + Sync + Sized {
     /// `text`, `image`, … for the report.
     fn kind(&self) -> &'static str;
 
@@ -22,7 +22,7 @@ pub trait Part: Send + Sync + Sized {
 }
 
 /// How far a delivery in several parts has come, earlier attempts included.
-pub struct Progress {
+pub(crate) struct Progress {
     labels: Vec<String>,
     parts: Vec<PartReport>,
     /// The part that may be under way since an earlier attempt; or what it was cut into.
@@ -34,7 +34,7 @@ pub struct Progress {
 impl Progress {
     /// Takes over what earlier attempts sent, if they cut the message in the same way: another sender may have
     /// tried before, and its first part is not ours.
-    pub fn resume<P: Part>(delivery: &Delivery, parts: &[P]) -> Progress {
+    pub(crate) fn resume<P: Part>(delivery: &Delivery, parts: &[P]) -> Progress {
         let labels = labels(parts);
         let same = delivery.parts.iter().zip(&labels).all(|(part, label)| part.part == *label);
         let parts = if same { delivery.parts.clone() } else { Vec::new() };
@@ -52,7 +52,7 @@ impl Progress {
     }
 
     /// The part at `index`, of which nothing arrived, goes out as `pieces` parts: `parts` is how the message is cut now.
-    pub fn recut<P: Part>(&mut self, index: usize, pieces: usize, parts: &[P]) {
+    pub(crate) fn recut<P: Part>(&mut self, index: usize, pieces: usize, parts: &[P]) {
         self.labels = labels(parts);
         self.parts.truncate(index);
         for (part, label) in self.parts.iter_mut().zip(&self.labels) {
@@ -63,12 +63,12 @@ impl Progress {
         }
     }
 
-    pub fn is_sent(&self, index: usize) -> bool {
+    pub(crate) fn is_sent(&self, index: usize) -> bool {
         self.parts.get(index).is_some_and(PartReport::is_sent)
     }
 
     /// Whether an earlier attempt may have sent this part.
-    pub fn is_repeat(&self, index: usize) -> bool {
+    pub(crate) fn is_repeat(&self, index: usize) -> bool {
         self.perhaps_sent.contains(&index)
     }
 
@@ -76,7 +76,7 @@ impl Progress {
     ///
     /// # Errors
     /// It perhaps did, the key no longer holds, and the job does not ask for a repeat all the same.
-    pub fn may_repeat(&self, index: usize, delivery: &Delivery, key_holds: bool) -> Result<(), Failure> {
+    pub(crate) fn may_repeat(&self, index: usize, delivery: &Delivery, key_holds: bool) -> Result<(), Failure> {
         if !self.is_repeat(index) || key_holds || delivery.retry.resend_unknown {
             return Ok(());
         }
@@ -85,13 +85,13 @@ impl Progress {
     }
 
     /// Says that the delivery goes out in another form than asked for.
-    pub fn note(&mut self, note: &str) {
+    pub(crate) fn note(&mut self, note: &str) {
         add_note(&mut self.note, Some(note));
     }
 
     /// Keeps what became of a part. False: the delivery stops here.
     #[must_use]
-    pub fn record(&mut self, index: usize, done: Result<Sent, Failure>) -> bool {
+    pub(crate) fn record(&mut self, index: usize, done: Result<Sent, Failure>) -> bool {
         let is_sent = done.is_ok();
         let (outcome, message_id) = match &done {
             Ok(Sent { message_id, note, .. }) => {
@@ -110,7 +110,7 @@ impl Progress {
     }
 
     /// The report of the whole delivery: sent when every part is, else the failure at which it stopped.
-    pub fn finish(self) -> Report {
+    pub(crate) fn finish(self) -> Report {
         let Progress { labels, parts, note, last, .. } = self;
         let mut report = Report { note, ..failure::report(last) };
         if labels.len() > 1 {
@@ -132,7 +132,7 @@ fn labels<P: Part>(parts: &[P]) -> Vec<String> {
 }
 
 /// Says once that something goes out in another form than asked for.
-pub fn add_note(note: &mut Option<String>, more: Option<&str>) {
+pub(crate) fn add_note(note: &mut Option<String>, more: Option<&str>) {
     match (note, more) {
         (_, None) => {}
         (Some(note), Some(more)) if note.split(", ").any(|known| known == more) => {}
@@ -142,7 +142,7 @@ pub fn add_note(note: &mut Option<String>, more: Option<&str>) {
 }
 
 /// What an attempt notes of a `kind` that goes out as `form`: nothing, where that is the same.
-pub fn kind_as(kind: Kind, form: &str) -> Option<String> {
+pub(crate) fn kind_as(kind: Kind, form: &str) -> Option<String> {
     (kind.as_str() != form).then(|| format!("{kind} as {form}"))
 }
 

@@ -17,7 +17,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootC
 ///
 /// # Errors
 /// There is no certificate in it, or one that cannot be read.
-pub fn client_config(pem: &[u8]) -> Result<ClientConfig, String> {
+pub(super) fn client_config(pem: &[u8]) -> Result<ClientConfig, String> {
     let read = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let pinned = read.map_err(|error| format!("it cannot be read as PEM: {error}"))?;
     if pinned.is_empty() {

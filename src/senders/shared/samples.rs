@@ -13,11 +13,11 @@ use crate::domain::message::Item;
 use crate::domain::{Account, Body, Delivery, MediaFile, Message, RetryPolicy, Target, Trigger, UtcMs};
 use crate::senders::sender::{Environment, Memory, MemoryError};
 
-pub fn text(text: &str) -> Delivery {
+pub(crate) fn text(text: &str) -> Delivery {
     delivery(Body::Text { text: text.to_owned() }, Vec::new())
 }
 
-pub fn mixed(items: Vec<Item>, media: Vec<MediaFile>) -> Delivery {
+pub(crate) fn mixed(items: Vec<Item>, media: Vec<MediaFile>) -> Delivery {
     delivery(Body::Mixed { items }, media)
 }
 
@@ -46,7 +46,7 @@ fn delivery(body: Body, media: Vec<MediaFile>) -> Delivery {
 }
 
 /// A file that exists by name only.
-pub fn file(filename: &str, mime_type: &str, len: u64) -> MediaFile {
+pub(crate) fn file(filename: &str, mime_type: &str, len: u64) -> MediaFile {
     MediaFile {
         path: filename.into(),
         len,
@@ -59,7 +59,7 @@ pub fn file(filename: &str, mime_type: &str, len: u64) -> MediaFile {
 }
 
 /// What the account `bot` speaks with, on this memory.
-pub fn wire(memory: Arc<dyn Memory>) -> Wire {
+pub(crate) fn wire(memory: Arc<dyn Memory>) -> Wire {
     let account = Account {
         id: "bot".to_owned(),
         im: "im".to_owned(),
@@ -74,7 +74,7 @@ pub fn wire(memory: Arc<dyn Memory>) -> Wire {
 }
 
 /// A memory that keeps nothing.
-pub struct Forgetful;
+pub(crate) struct Forgetful;
 
 #[async_trait]
 impl Memory for Forgetful {

@@ -4,7 +4,7 @@ use crate::domain::{Body, Item, Kind, Media};
 
 /// A stretch of text, or one media.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Segment<'a> {
+pub(crate) enum Segment<'a> {
     Text(Vec<Inline<'a>>),
     /// The media at `index` of [`Body::media`].
     Media {
@@ -16,7 +16,7 @@ pub enum Segment<'a> {
 
 /// What a stretch of text is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inline<'a> {
+pub(crate) enum Inline<'a> {
     Text(&'a str),
     Markdown(&'a str),
     At(&'a str),
@@ -24,7 +24,7 @@ pub enum Inline<'a> {
 }
 
 /// The segments of a message in reading order, with no two stretches of text side by side.
-pub fn segments(body: &Body) -> Vec<Segment<'_>> {
+pub(crate) fn segments(body: &Body) -> Vec<Segment<'_>> {
     let media = |kind, media| vec![Segment::Media { kind, media, index: 0 }];
     match body {
         Body::Text { text } => vec![Segment::Text(vec![Inline::Text(text)])],
@@ -77,7 +77,7 @@ fn push_inline<'a>(segments: &mut Vec<Segment<'a>>, inline: Inline<'a>) {
 
 /// The run as one text, each piece written by `write`: a mention must not grow onto its neighbours, and markdown
 /// keeps its own lines.
-pub fn render<'a>(run: &[Inline<'a>], write: impl Fn(Inline<'a>) -> String) -> String {
+pub(crate) fn render<'a>(run: &[Inline<'a>], write: impl Fn(Inline<'a>) -> String) -> String {
     let mut out = String::new();
     let mut before: Option<Inline> = None;
     for inline in run {

@@ -9,7 +9,7 @@ use crate::domain::account::Account;
 use crate::senders::sender::{BuildError, Environment};
 
 /// The client for this account: the shared one, or one that trusts the account's [`CA_FILE`] alone.
-pub fn http(account: &Account, environment: &Environment) -> Result<Http, BuildError> {
+pub(crate) fn http(account: &Account, environment: &Environment) -> Result<Http, BuildError> {
     let http = match account.settings.path(CA_FILE.key) {
         Some(file) => Http::trusting(file).map_err(|error| problem(account, error.to_string()))?,
         None => environment.http.clone(),
@@ -19,7 +19,7 @@ pub fn http(account: &Account, environment: &Environment) -> Result<Http, BuildE
 
 /// The http or https address under `key`, or None where the account has none. The error shows nothing of the address,
 /// which may hold a token.
-pub fn url(account: &Account, key: &str) -> Result<Option<Url>, BuildError> {
+pub(crate) fn url(account: &Account, key: &str) -> Result<Option<Url>, BuildError> {
     let Some(text) = account.settings.secret(key) else { return Ok(None) };
     match Url::parse(text.expose()) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
@@ -29,26 +29,26 @@ pub fn url(account: &Account, key: &str) -> Result<Option<Url>, BuildError> {
 }
 
 /// The address under `key`, which the sender cannot do without.
-pub fn required_url(account: &Account, key: &str) -> Result<Url, BuildError> {
+pub(crate) fn required_url(account: &Account, key: &str) -> Result<Url, BuildError> {
     url(account, key)?.ok_or_else(|| missing(account, key))
 }
 
 /// The secret under `key` as `Authorization: Bearer …`; None where there is none or it is empty.
-pub fn bearer(account: &Account, key: &str) -> Result<Option<HeaderValue>, BuildError> {
+pub(crate) fn bearer(account: &Account, key: &str) -> Result<Option<HeaderValue>, BuildError> {
     let Some(token) = account.settings.secret(key).filter(|token| !token.is_empty()) else { return Ok(None) };
     let value = header_value(&format!("Bearer {}", token.expose()));
     value.map(Some).ok_or_else(|| problem(account, format!("{key}: holds characters that no header can carry")))
 }
 
 /// A header that no Debug shows; None where the text has characters that no header can carry.
-pub fn header_value(secret: &str) -> Option<HeaderValue> {
+pub(crate) fn header_value(secret: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::try_from(secret).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
 /// `base` with one more path segment, whether or not it ends in a slash; its query stays.
-pub fn under(base: &Url, segment: &str) -> Url {
+pub(crate) fn under(base: &Url, segment: &str) -> Url {
     let mut url = base.clone();
     // An http address always has a path, so this cannot fail.
     if let Ok(mut path) = url.path_segments_mut() {
@@ -57,10 +57,10 @@ pub fn under(base: &Url, segment: &str) -> Url {
     url
 }
 
-pub fn missing(account: &Account, key: &str) -> BuildError {
+pub(crate) fn missing(account: &Account, key: &str) -> BuildError {
     problem(account, format!("{key}: required"))
 }
 
-pub fn problem(account: &Account, problem: impl Into<String>) -> BuildError {
+pub(crate) fn problem(account: &Account, problem: impl Into<String>) -> BuildError {
     BuildError { account: account.id.clone(), problem: problem.into() }
 }

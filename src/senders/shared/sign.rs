@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// HMAC-SHA256 in base64.
-pub fn hmac_sha256_base64(key: &str, text: &str) -> String {
+pub(crate) fn hmac_sha256_base64(key: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes any key");
     mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())

@@ -13,14 +13,14 @@ use super::escapes::{Letters, layers, plain};
 use crate::domain::hex::hex;
 
 /// Shorter texts are words that stand in honest answers as well, and hide nothing.
-pub const SHORTEST: usize = 6;
+pub(super) const SHORTEST: usize = 6;
 /// Shorter pieces of base64 stand in honest texts by chance. The shortest text has this much of its own, wherever it stands.
 const SHORTEST_CORE: usize = 7;
 /// Shorter ones are not worth encoding once more.
 const SHORTEST_INNER_CORE: usize = 6;
 
 /// A text prepared for looking for it.
-pub struct Sought {
+pub(super) struct Sought {
     /// Itself; and what it means, should it hold escapes, layer by layer.
     forms: Vec<String>,
     /// Those with spaces, and a space for each `+` of theirs too.
@@ -32,7 +32,7 @@ pub struct Sought {
 }
 
 impl Sought {
-    pub fn new(text: &str) -> Sought {
+    pub(super) fn new(text: &str) -> Sought {
         let meant = layers(text).into_iter().map(|letters| letters.into_iter().map(|(letter, _)| letter).collect());
         let forms: Vec<String> =
             [text.to_owned()].into_iter().chain(meant).filter(|form| form.len() >= SHORTEST).collect();
@@ -43,7 +43,7 @@ impl Sought {
     }
 
     /// Where it stands.
-    pub fn find_in(&self, reading: &Reading<'_>) -> Vec<Range<usize>> {
+    pub(super) fn find_in(&self, reading: &Reading<'_>) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         let mut look_for = |sought: &str, within: &str, is_of_word: fn(&u8) -> bool| {
             let mut done = 0;
@@ -114,7 +114,7 @@ fn whole_word(text: &str, piece: Range<usize>, is_of_word: fn(&u8) -> bool) -> R
 
 /// A text as something is looked for in it: as it stands, as it reads once escapes are taken for what they mean, and
 /// either of them with broken words joined.
-pub struct Reading<'t> {
+pub(super) struct Reading<'t> {
     text: Cow<'t, str>,
     /// Where each letter begins, and where it is written in the text as it stands; None where that is this one.
     places: Option<Vec<(usize, Range<usize>)>>,
@@ -127,7 +127,7 @@ pub struct Reading<'t> {
 
 impl<'t> Reading<'t> {
     /// All that a text may be read as.
-    pub fn all_of(text: &'t str) -> Vec<Reading<'t>> {
+    pub(super) fn all_of(text: &'t str) -> Vec<Reading<'t>> {
         let mut all = vec![Reading::new(Cow::Borrowed(text), None)];
         let layers = layers(text);
         if is_broken(text) {

@@ -6,28 +6,28 @@ use crate::clock::SharedClock;
 use crate::domain::{Reading, UtcMs};
 
 #[derive(Clone)]
-pub struct Steady {
+pub(crate) struct Steady {
     clock: SharedClock,
     began: Reading,
 }
 
 impl Steady {
-    pub fn new(clock: &SharedClock) -> Steady {
+    pub(crate) fn new(clock: &SharedClock) -> Steady {
         Steady { clock: clock.clone(), began: clock.reading() }
     }
 
-    pub fn now(&self) -> UtcMs {
+    pub(crate) fn now(&self) -> UtcMs {
         self.line().wall
     }
 
     /// What the line shows, and when, so that others can read it off at a later moment.
-    pub fn line(&self) -> Reading {
+    pub(crate) fn line(&self) -> Reading {
         let moment = self.clock.boottime();
         Reading { wall: self.began.wall_at(moment), moment }
     }
 
     /// The wall instant, seen from the hour `wall`, at which this line reaches `at`.
-    pub fn on_the_wall(&self, at: UtcMs, wall: UtcMs) -> UtcMs {
+    pub(crate) fn on_the_wall(&self, at: UtcMs, wall: UtcMs) -> UtcMs {
         wall + at.since(self.now())
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::{Kind, Message, is_blank};
 
 /// One request's worth of content.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// `at_all` asks to notify everybody beside the text.
     Text {
         text: String,
@@ -25,7 +25,7 @@ pub enum Step {
 }
 
 /// How a platform writes what is not plain text.
-pub struct Style {
+pub(crate) struct Style {
     /// A mention inside a text, by the user's id.
     pub mention: fn(&str) -> String,
     /// "Everybody" as text; None where the platform has a flag for it.
@@ -47,7 +47,7 @@ impl Part for Step {
 }
 
 /// The steps of a message. Neighbouring texts and mentions are one text; a caption is a text before its media.
-pub fn plan(message: &Message, style: &Style) -> Vec<Step> {
+pub(crate) fn plan(message: &Message, style: &Style) -> Vec<Step> {
     let mut plan = Plan { style, steps: Vec::new(), run: String::new(), gap: "", at_all: false };
     for segment in segments(&message.body) {
         match segment {

@@ -4,7 +4,7 @@ use crate::domain::{Target, WrongTarget};
 
 /// A number as programs write it, where people wrote it with spaces, a typographer's minus or wide digits; with a slash
 /// between two of them. Nothing where there is anything else.
-pub fn plain_number(id: &str) -> Option<String> {
+pub(crate) fn plain_number(id: &str) -> Option<String> {
     let mut plain = String::new();
     for c in id.chars().filter(|c| !c.is_whitespace()) {
         plain.push(match c {
@@ -22,7 +22,7 @@ pub fn plain_number(id: &str) -> Option<String> {
 ///
 /// # Errors
 /// What it should be.
-pub fn no_number_for_people(target: &Target) -> Result<(), WrongTarget> {
+pub(crate) fn no_number_for_people(target: &Target) -> Result<(), WrongTarget> {
     match plain_number(target.id()) {
         Some(plain) if plain != target.id() => Err(WrongTarget {
             problem: "is no number",

@@ -4,7 +4,7 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 /// How much text one message holds, in the unit that the platform counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub(crate) enum Limit {
     Chars(usize),
     /// UTF-16 code units, as Telegram counts.
     Utf16(usize),
@@ -14,7 +14,7 @@ pub enum Limit {
 
 impl Limit {
     /// Whether `text` needs no split.
-    pub fn fits(self, text: &str) -> bool {
+    pub(crate) fn fits(self, text: &str) -> bool {
         self.measure(text) <= self.max()
     }
 
@@ -33,7 +33,7 @@ impl Limit {
     }
 
     /// The length of `text` in this limit's unit.
-    pub fn measure(self, text: &str) -> usize {
+    pub(crate) fn measure(self, text: &str) -> usize {
         text.chars().map(|c| self.cost(c)).sum()
     }
 }
@@ -43,7 +43,7 @@ impl Limit {
 /// A part ends at a line's end if that leaves it at least half full, else between words or after Chinese
 /// punctuation, else anywhere between two characters as people see them; a family emoji or an accented letter stays
 /// whole. The white space at a cut is dropped, and so are parts of nothing else.
-pub fn split(text: &str, limit: Limit) -> Vec<&str> {
+pub(crate) fn split(text: &str, limit: Limit) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;
     loop {

@@ -17,7 +17,7 @@ const LIFE: Duration = Duration::from_secs(7200);
 
 /// The token of one application.
 #[derive(Default)]
-pub struct TokenCache {
+pub(crate) struct TokenCache {
     /// Locked while one is fetched: who comes meanwhile gets the same.
     current: Mutex<Option<Token>>,
 }
@@ -29,14 +29,14 @@ struct Token {
 }
 
 /// A new token.
-pub struct Granted {
+pub(crate) struct Granted {
     text: Secret,
     life: Duration,
 }
 
 impl Granted {
     /// `life`: the field that tells the seconds for which it lives.
-    pub fn new(text: &str, life: &Value) -> Granted {
+    pub(crate) fn new(text: &str, life: &Value) -> Granted {
         let seconds = number(life).and_then(|life| u64::try_from(life).ok());
         Granted { text: Secret::new(text.to_owned()), life: seconds.map_or(LIFE, Duration::from_secs) }
     }
@@ -47,7 +47,7 @@ impl TokenCache {
     ///
     /// # Errors
     /// That of `fetch`.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         steady: &Steady,
         void: Option<&Secret>,

@@ -20,7 +20,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// The report of the attempt: nothing was sent, the file cannot be read.
-pub async fn part(file: &MediaFile) -> Result<Part, Failure> {
+pub(crate) async fn part(file: &MediaFile) -> Result<Part, Failure> {
     let part = Part::stream_with_length(body(file).await?, file.len).file_name(file.filename.clone());
     // An unusable type would take the part with it.
     let mime_type = match Part::text("").mime_str(&file.mime_type) {
@@ -34,13 +34,13 @@ pub async fn part(file: &MediaFile) -> Result<Part, Failure> {
 ///
 /// # Errors
 /// As for [`part`].
-pub async fn raw(request: RequestBuilder, file: &MediaFile) -> Result<RequestBuilder, Failure> {
+pub(crate) async fn raw(request: RequestBuilder, file: &MediaFile) -> Result<RequestBuilder, Failure> {
     let body = body(file).await?;
     Ok(request.header(CONTENT_TYPE, &file.mime_type).header(CONTENT_LENGTH, file.len).body(body))
 }
 
 /// Nothing was sent, since the file cannot be read.
-pub fn unreadable(file: &MediaFile, error: &std::io::Error) -> Failure {
+pub(crate) fn unreadable(file: &MediaFile, error: &std::io::Error) -> Failure {
     Failure::unreachable(format!("cannot read the media '{}' from disk: {error}", file.filename))
 }
 
@@ -52,7 +52,7 @@ async fn body(file: &MediaFile) -> Result<Body, Failure> {
 /// What lies on a platform already, for the retries of its push and for the same media to many targets: a retried
 /// part then has the very body of its first try.
 #[derive(Default)]
-pub struct Uploads {
+pub(crate) struct Uploads {
     known: Mutex<HashMap<String, (String, UtcMs)>>,
 }
 
@@ -64,13 +64,13 @@ const MOST_UPLOADS: usize = 10_000;
 
 impl Uploads {
     /// The platform's name for a file put there as `form`, unless that was too long ago.
-    pub fn get(&self, file: &MediaFile, form: &str, now: UtcMs) -> Option<String> {
+    pub(crate) fn get(&self, file: &MediaFile, form: &str, now: UtcMs) -> Option<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, at) = known.get(&key(file, form))?;
         (now.since(*at) < UPLOAD_LASTS).then(|| name.clone())
     }
 
-    pub fn put(&self, file: &MediaFile, form: &str, name: &str, now: UtcMs) {
+    pub(crate) fn put(&self, file: &MediaFile, form: &str, name: &str, now: UtcMs) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_UPLOADS {
             known.retain(|_, (_, at)| now.since(*at) < UPLOAD_LASTS);

@@ -35,10 +35,10 @@ const YES: [&str; 9] =
     ["ok", "success", "succeeded", "successful", "成功", "操作成功", "请求成功", "发送成功", "推送成功"];
 
 /// A no that brings no code of its own.
-pub const NO_CODE: i64 = i64::MIN;
+pub(crate) const NO_CODE: i64 = i64::MIN;
 
 /// How a protocol says yes.
-pub struct Fields {
+pub(crate) struct Fields {
     /// Where its verdict stands, as it spells it; a yes needs one of these at the top. None where the receiver chooses
     /// its own words and numbers: there a `code` is a yes too if its words say so.
     pub codes: &'static [&'static str],
@@ -46,7 +46,7 @@ pub struct Fields {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Yes,
     No(No),
     /// The protocol's own field is not there, and nothing says no.
@@ -54,7 +54,7 @@ pub enum Verdict {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct No {
+pub(crate) struct No {
     /// [`NO_CODE`] where none is given.
     pub code: i64,
     /// Whether the code is the protocol's own, which its table knows.
@@ -65,12 +65,12 @@ pub struct No {
 
 impl No {
     /// The code where it is the protocol's own, else [`NO_CODE`]: another's numbers stand in no table of ours.
-    pub fn own_code(&self) -> i64 {
+    pub(crate) fn own_code(&self) -> i64 {
         if self.is_own { self.code } else { NO_CODE }
     }
 
     /// In one line for people; `field` stands before the protocol's own code.
-    pub fn told(&self, field: &str) -> String {
+    pub(crate) fn told(&self, field: &str) -> String {
         let words = if self.words.is_empty() { "no reason given".to_owned() } else { excerpt(&self.words) };
         match self.code {
             NO_CODE => format!("the answer says no: {words}"),
@@ -81,7 +81,7 @@ impl No {
 }
 
 impl Fields {
-    pub fn read(&self, answer: &Value) -> Verdict {
+    pub(crate) fn read(&self, answer: &Value) -> Verdict {
         let mut noes = Vec::new();
         self.walk(answer, 0, self.codes.is_empty(), &mut noes);
         // The protocol's own field knows best, then what stands nearest to the top.
@@ -168,7 +168,7 @@ impl Fields {
 }
 
 /// A whole number, also where it is written as a text or with a fraction of nothing.
-pub fn number(value: &Value) -> Option<i64> {
+pub(crate) fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.trim().parse().ok().or_else(|| whole(text.trim().parse().ok()?)),

@@ -11,7 +11,7 @@ use crate::senders::sender::{BuildError, Environment, Memory, MemoryError};
 
 /// Cloning is cheap.
 #[derive(Clone)]
-pub struct Wire {
+pub(crate) struct Wire {
     pub account: String,
     pub http: Http,
     pub clock: SharedClock,
@@ -21,7 +21,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(account: &Account, environment: &Environment) -> Result<Wire, BuildError> {
+    pub(crate) fn new(account: &Account, environment: &Environment) -> Result<Wire, BuildError> {
         Ok(Wire {
             account: account.id.clone(),
             http: settings::http(account, environment)?,
@@ -31,16 +31,16 @@ impl Wire {
         })
     }
 
-    pub fn now(&self) -> UtcMs {
+    pub(crate) fn now(&self) -> UtcMs {
         self.clock.now()
     }
 
     /// All that the account remembers, as (key, value).
-    pub async fn recall(&self) -> Result<Vec<(String, String)>, MemoryError> {
+    pub(crate) async fn recall(&self) -> Result<Vec<(String, String)>, MemoryError> {
         self.memory.recall(&self.account).await
     }
 
-    pub async fn remember(&self, key: &str, value: &str) -> Result<(), MemoryError> {
+    pub(crate) async fn remember(&self, key: &str, value: &str) -> Result<(), MemoryError> {
         self.memory.remember(&self.account, key, value).await
     }
 }

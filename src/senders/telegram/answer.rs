@@ -9,7 +9,7 @@ use crate::senders::shared::failure::{Class, Failure};
 use crate::senders::shared::http::{Reply, excerpt, told_seconds};
 use crate::senders::shared::verdict::number;
 
-pub struct Refusal {
+pub(super) struct Refusal {
     pub failure: Failure,
     pub cure: Option<Cure>,
     /// The chat is not there, or not for this bot; a topic that is closed says nothing about its chat.
@@ -17,7 +17,7 @@ pub struct Refusal {
 }
 
 /// What makes the same call succeed after Telegram proved that it did nothing.
-pub enum Cure {
+pub(super) enum Cure {
     /// The group became a supergroup with this id.
     Chat(String),
     NoMarkup,
@@ -76,7 +76,7 @@ const MOVED: &[&str] = &["upgraded to a supergroup", "migrated to"];
 const FLOOD: &[&str] = &["flood_wait_", "flood_premium_wait_", "slowmode_wait_"];
 
 /// The `result` of a call, or why there is none.
-pub fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
+pub(super) fn judge(reply: &Reply, now: UtcMs) -> Result<Value, Box<Refusal>> {
     let mut body = reply.json().unwrap_or_default();
     let is_yes = body["ok"] == true;
     if reply.is_success() && is_yes && body["error_code"].is_null() && body["result"] != false {
@@ -156,7 +156,7 @@ fn says(description: &str, any_of: &[&str]) -> bool {
 }
 
 /// The id of the message, or of the first of an album.
-pub fn message_id(result: &Value) -> Option<String> {
+pub(super) fn message_id(result: &Value) -> Option<String> {
     let message = if result.is_array() { &result[0] } else { result };
     message["message_id"].as_i64().map(|id| id.to_string())
 }

@@ -30,7 +30,7 @@ use crate::domain::{Account, Delivery, Report, Secret, SenderSpec, Support};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "telegram",
     about: "Telegram, through a bot of the Bot API",
     default_im: "telegram",
@@ -56,7 +56,7 @@ pub static SPEC: SenderSpec = SenderSpec {
     max_media_bytes: 50 * 1024 * 1024,
 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let token = account.settings.secret("token").ok_or_else(|| settings::missing(account, "token"))?;
     if token.expose().chars().any(|c| c.is_whitespace() || c.is_control() || "/?#%".contains(c)) {
         return Err(settings::problem(account, "token: expected one like 123456:ABC-DEF, without blanks or slashes"));

@@ -15,27 +15,27 @@ const MOST: usize = 256;
 
 type Pairs = Vec<(String, String)>;
 
-pub struct Moves {
+pub(super) struct Moves {
     wire: Wire,
     known: OnceCell<Mutex<Pairs>>,
 }
 
 impl Moves {
-    pub fn new(wire: &Wire) -> Moves {
+    pub(super) fn new(wire: &Wire) -> Moves {
         Moves { wire: wire.clone(), known: OnceCell::new() }
     }
 
     /// The id that a chat got, if it moved.
-    pub async fn of(&self, chat: &str) -> Option<String> {
+    pub(super) async fn of(&self, chat: &str) -> Option<String> {
         let known = self.known().await?.lock().await;
         known.iter().find(|(old, _)| old == chat).map(|(_, new)| new.clone())
     }
 
-    pub async fn remember(&self, old: &str, new: &str) {
+    pub(super) async fn remember(&self, old: &str, new: &str) {
         self.change(old, Some(new)).await;
     }
 
-    pub async fn forget(&self, old: &str) {
+    pub(super) async fn forget(&self, old: &str) {
         self.change(old, None).await;
     }
 

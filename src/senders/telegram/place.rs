@@ -6,7 +6,7 @@ use crate::domain::{Target, WrongTarget};
 /// The general topic of a forum has this number, which Telegram refuses: what names no topic goes there.
 const GENERAL: i64 = 1;
 
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     pub chat: &'a str,
     pub topic: Option<i64>,
 }
@@ -15,7 +15,7 @@ pub struct Place<'a> {
 ///
 /// # Errors
 /// As [`place`].
-pub fn target(target: &Target) -> Result<(), WrongTarget> {
+pub(super) fn target(target: &Target) -> Result<(), WrongTarget> {
     // Names are of channels and groups: Telegram answers "chat not found" to a person's, so that a bot writes to a person
     // by the number alone.
     let wrong = match place(target.id()) {
@@ -36,7 +36,7 @@ pub fn target(target: &Target) -> Result<(), WrongTarget> {
 ///
 /// # Errors
 /// What was expected, what came, and what to write.
-pub fn place(id: &str) -> Result<Place<'_>, WrongTarget> {
+pub(super) fn place(id: &str) -> Result<Place<'_>, WrongTarget> {
     read(id).ok_or_else(|| refusal(id))
 }
 

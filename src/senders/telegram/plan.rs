@@ -14,7 +14,7 @@ const ALBUM_LIMIT: usize = 10;
 const PHOTO_MAX_BYTES: u64 = 10 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub(super) enum Format {
     Plain,
     Html,
     MarkdownV2,
@@ -22,7 +22,7 @@ pub enum Format {
 
 /// A text with its markup, and what to fall back to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Styled {
+pub(super) struct Styled {
     pub text: String,
     pub format: Format,
     /// The same without any markup of ours.
@@ -31,7 +31,7 @@ pub struct Styled {
 
 /// One call's worth of the message.
 #[derive(Clone, Debug)]
-pub enum Step<'a> {
+pub(super) enum Step<'a> {
     Text {
         text: Styled,
         /// Not a piece of a longer one.
@@ -43,14 +43,14 @@ pub enum Step<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Upload<'a> {
+pub(super) struct Upload<'a> {
     pub form: MediaForm,
     pub asked: Kind,
     pub file: &'a MediaFile,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaForm {
+pub(super) enum MediaForm {
     Photo,
     Voice,
     Video,
@@ -72,7 +72,7 @@ impl MediaForm {
         }
     }
 
-    pub fn method(self) -> &'static str {
+    pub(super) fn method(self) -> &'static str {
         match self {
             MediaForm::Photo => "sendPhoto",
             MediaForm::Voice => "sendVoice",
@@ -81,7 +81,7 @@ impl MediaForm {
         }
     }
 
-    pub fn field(self) -> &'static str {
+    pub(super) fn field(self) -> &'static str {
         match self {
             MediaForm::Photo => "photo",
             MediaForm::Voice => "voice",
@@ -137,7 +137,7 @@ impl Part for Step<'_> {
 }
 
 impl Step<'_> {
-    pub fn upload_bytes(&self) -> u64 {
+    pub(super) fn upload_bytes(&self) -> u64 {
         match self {
             Step::Text { .. } => 0,
             Step::Media { media, .. } => media.iter().map(|upload| upload.file.len).sum(),
@@ -150,7 +150,7 @@ impl Step<'_> {
 ///
 /// # Errors
 /// A media's file is not there.
-pub fn plan(delivery: &Delivery, format: Option<Format>) -> Result<Vec<Step<'_>>, Failure> {
+pub(super) fn plan(delivery: &Delivery, format: Option<Format>) -> Result<Vec<Step<'_>>, Failure> {
     let mut planner = Planner { format, steps: Vec::new() };
     planner.plan(delivery)?;
     Ok(as_tried(planner.steps, &delivery.parts))

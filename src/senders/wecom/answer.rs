@@ -13,7 +13,7 @@ use crate::senders::shared::verdict::Fields;
 const COOL_DOWN: Duration = Duration::from_secs(60);
 
 /// The class of an `errcode` other than 0 (sheet C4). Unlisted codes are the message's fault: repeating them helps nobody.
-pub fn class_of(code: i64) -> Class {
+pub(crate) fn class_of(code: i64) -> Class {
     match code {
         // Busy; two writers met.
         -1 | 6000 => Class::Throttled { wait: None },
@@ -30,20 +30,20 @@ pub fn class_of(code: i64) -> Class {
 }
 
 /// The token is void: a new one cures it (C1).
-pub fn is_token_error(code: i64) -> bool {
+pub(crate) fn is_token_error(code: i64) -> bool {
     matches!(code, 40001 | 40014 | 42001)
 }
 
 /// The uploaded media is gone: another upload cures it.
-pub fn is_media_gone(code: i64) -> bool {
+pub(crate) fn is_media_gone(code: i64) -> bool {
     code == 40007
 }
 
-pub const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
+pub(super) const FIELDS: Fields = Fields { codes: &["errcode"], yes: 0 };
 
 /// An answer whose verdict was read.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// `errcode`, or [`NO_CODE`](crate::senders::shared::verdict::NO_CODE) where it says no in another way.
     pub code: i64,
     /// As it came.
@@ -58,16 +58,16 @@ pub struct Answer {
 
 impl Answer {
     /// What it means for a send.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         if self.code == 0 { Outcome::Sent } else { class_of(self.code).into() }
     }
 
-    pub fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.body.get(key)?.as_str().filter(|text| !text.is_empty())
     }
 
     /// What the answer holds, as it may be shown.
-    pub fn show(&self, text: &str) -> String {
+    pub(crate) fn show(&self, text: &str) -> String {
         self.secrets.hide_in_text(text).into_owned()
     }
 }

@@ -11,14 +11,14 @@ use crate::senders::shared::parts::kind_as;
 const TOO_SMALL: u64 = 5;
 const MIB: u64 = 1024 * 1024;
 /// The largest file of any form (part B; C2).
-pub const LARGEST_FILE: u64 = 20 * MIB;
+pub(crate) const LARGEST_FILE: u64 = 20 * MIB;
 const LARGEST_VOICE: u64 = 2 * MIB;
 /// A voice lasts at most 60 s.
 const LONGEST_VOICE: Duration = Duration::from_secs(60);
 
 /// How a media goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub(crate) enum Form {
     Image,
     Voice,
     Video,
@@ -29,7 +29,7 @@ pub enum Form {
 
 impl Form {
     /// The word for `type=` of an upload, `msgtype`, and the key of the content.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Form::Image => "image",
             Form::Voice => "voice",
@@ -40,13 +40,13 @@ impl Form {
     }
 
     /// What the attempt records when the kind goes out in another form.
-    pub fn note(self, kind: Kind) -> Option<String> {
+    pub(crate) fn note(self, kind: Kind) -> Option<String> {
         kind_as(kind, self.as_str())
     }
 }
 
 /// What the forms take, in bytes; 0 for a form that there is not.
-pub struct Limits {
+pub(crate) struct Limits {
     pub image: u64,
     pub video: u64,
 }
@@ -55,7 +55,7 @@ pub struct Limits {
 ///
 /// # Errors
 /// None takes it, and it has no address to link to.
-pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Result<Form, Failure> {
+pub(crate) async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Result<Form, Failure> {
     let fits = |limit: u64| (TOO_SMALL + 1..=limit).contains(&file.len);
     let native = match kind {
         Kind::Image => fits(limits.image) && matches!(file.mime_type.as_str(), "image/jpeg" | "image/png"),
@@ -78,7 +78,7 @@ pub async fn choose_form(kind: Kind, file: &MediaFile, limits: &Limits) -> Resul
 }
 
 /// What to try after an answer to `form`: a plain file, then a link, where the form was refused; else nothing.
-pub fn next_form(form: Form, file: &MediaFile, answer: &Answer) -> Option<Form> {
+pub(crate) fn next_form(form: Form, file: &MediaFile, answer: &Answer) -> Option<Form> {
     match form {
         _ if !is_form_refused(answer.code) => None,
         Form::Image | Form::Voice | Form::Video => Some(Form::File),
@@ -88,7 +88,7 @@ pub fn next_form(form: Form, file: &MediaFile, answer: &Answer) -> Option<Form> 
 }
 
 /// Reads a media file that is known to be small.
-pub async fn read(file: &MediaFile) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn read(file: &MediaFile) -> Result<Vec<u8>, Failure> {
     tokio::fs::read(&file.path)
         .await
         .map_err(|error| Failure::unreachable(format!("cannot read {}: {error}", file.filename)))

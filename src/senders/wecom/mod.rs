@@ -15,8 +15,8 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use self::answer::FIELDS;
-pub use self::answer::{Answer, class_of, is_media_gone, is_token_error};
-pub use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
+pub(super) use self::answer::{Answer, class_of, is_media_gone, is_token_error};
+pub(super) use self::forms::{Form, LARGEST_FILE, Limits, choose_form, next_form, read};
 use super::sender::MemoryError;
 use super::shared::failure::{Class, Failure, Sent};
 use super::shared::upload;
@@ -65,7 +65,7 @@ impl State {
 }
 
 /// One account's way to WeCom, with what it remembers.
-pub struct Wecom {
+pub(super) struct Wecom {
     pub wire: Wire,
     /// The windows in which the sends to a subject are counted.
     windows_of: fn(&str) -> &'static [Window],
@@ -78,7 +78,7 @@ const MEMORY_UPLOADS: &str = "uploads";
 const MEMORY_TALLY: &str = "sent:";
 
 impl Wecom {
-    pub fn new(wire: Wire, windows_of: fn(&str) -> &'static [Window]) -> Wecom {
+    pub(super) fn new(wire: Wire, windows_of: fn(&str) -> &'static [Window]) -> Wecom {
         let (state, keeping, recalled) = (Mutex::default(), tokio::sync::Mutex::default(), OnceCell::new());
         Wecom { wire, windows_of, state, keeping, recalled }
     }
@@ -89,7 +89,7 @@ impl Wecom {
 
     /// Reads what earlier runs remembered, once. Without it uploads are repeated and counts begin at zero, so a
     /// failure is told and tried again the next time.
-    pub async fn recall(&self) {
+    pub(super) async fn recall(&self) {
         let recalled = self.recalled.get_or_try_init(async || {
             let entries = self.wire.recall().await?;
             let (mut state, now) = (self.state(), self.wire.steady.now());
@@ -114,13 +114,13 @@ impl Wecom {
     }
 
     /// What an earlier run kept under a key of the sender's own, once it was recalled; handed out once.
-    pub fn take_recalled(&self, key: &str) -> Option<String> {
+    pub(super) fn take_recalled(&self, key: &str) -> Option<String> {
         self.state().others.remove(key)
     }
 
     /// Keeps what `newest` says under `key`: one writer at a time, each with the newest state, so that no older one
     /// is kept last.
-    pub async fn keep<T: Serialize>(&self, key: &str, newest: impl FnOnce() -> T) {
+    pub(super) async fn keep<T: Serialize>(&self, key: &str, newest: impl FnOnce() -> T) {
         let _keeping = self.keeping.lock().await;
         // Our own types have string keys only, so that they always have a JSON form.
         let value = serde_json::to_string(&newest()).unwrap_or_default();
@@ -130,7 +130,7 @@ impl Wecom {
     }
 
     /// What was used of the limits.
-    pub fn usage(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         let usage = &mut self.state().usage;
         usage.number += 1;
         usage.line = self.wire.steady.line();
@@ -141,7 +141,7 @@ impl Wecom {
     ///
     /// # Errors
     /// The quota is used up, or there is no answer.
-    pub async fn send(
+    pub(super) async fn send(
         &self,
         quota: &Quota<'_>,
         request: RequestBuilder,
@@ -159,7 +159,7 @@ impl Wecom {
 
     /// # Errors
     /// A send is not even tried, because the platform would refuse or drop it.
-    pub fn check_quota(&self, quota: &Quota) -> Result<(), Failure> {
+    pub(super) fn check_quota(&self, quota: &Quota) -> Result<(), Failure> {
         let now = self.wire.steady.now();
         let Some(free) = self.state().usage.free_at(quota, &Tallies::default(), now) else { return Ok(()) };
         let error = "not called: the sends that WeCom grants in this time are used up";
@@ -180,11 +180,11 @@ impl Wecom {
         }
     }
 
-    pub fn post(&self, url: Url) -> RequestBuilder {
+    pub(super) fn post(&self, url: Url) -> RequestBuilder {
         self.wire.http.post(url)
     }
 
-    pub fn get(&self, url: Url) -> RequestBuilder {
+    pub(super) fn get(&self, url: Url) -> RequestBuilder {
         self.wire.http.get(url)
     }
 
@@ -192,7 +192,7 @@ impl Wecom {
     ///
     /// # Errors
     /// There is no answer of the API; the text shows neither address nor page, since both may hold the key.
-    pub async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, Failure> {
+    pub(super) async fn call(&self, request: RequestBuilder, deadline: Duration) -> Result<Answer, Failure> {
         let reply = self.wire.http.call(request, deadline).await?;
         if let Some(failure) = reply.status_failure(self.wire.now()) {
             return Err(Failure { error: format!("HTTP {} instead of an answer", reply.status), ..failure });
@@ -215,7 +215,7 @@ impl Wecom {
     }
 
     /// What an answer to a send means, and what it teaches about the rate.
-    pub fn judge(&self, answer: &Answer, secrets: &[&Secret]) -> Result<Sent, Failure> {
+    pub(super) fn judge(&self, answer: &Answer, secrets: &[&Secret]) -> Result<Sent, Failure> {
         if answer.code != 0 {
             return Err(self.refusal(answer, secrets));
         }
@@ -225,7 +225,7 @@ impl Wecom {
     }
 
     /// The failure that an answer with another code than 0 means.
-    pub fn refusal(&self, answer: &Answer, secrets: &[&Secret]) -> Failure {
+    pub(super) fn refusal(&self, answer: &Answer, secrets: &[&Secret]) -> Failure {
         let mut state = self.state();
         let mut class = class_of(answer.code);
         match &mut class {
@@ -242,7 +242,7 @@ impl Wecom {
     }
 
     /// The `media_id` of an earlier upload that still lives.
-    pub fn uploaded(&self, form: Form, file: &MediaFile) -> Option<String> {
+    pub(super) fn uploaded(&self, form: Form, file: &MediaFile) -> Option<String> {
         let alive = self.wire.steady.now() - UPLOAD_LIFE;
         let state = self.state();
         let same = |upload: &&Upload| upload.form == form.as_str() && upload.sha256 == file.sha256 && upload.at > alive;
@@ -251,7 +251,13 @@ impl Wecom {
 
     /// Uploads the file from the disk, piece by piece, and remembers its `media_id`. Nobody sees an upload, so one
     /// that broke off counts as not sent.
-    pub async fn upload(&self, url: Url, form: Form, file: &MediaFile, deadline: Duration) -> Result<Answer, Failure> {
+    pub(super) async fn upload(
+        &self,
+        url: Url,
+        form: Form,
+        file: &MediaFile,
+        deadline: Duration,
+    ) -> Result<Answer, Failure> {
         let form_data = Multipart::new().part("media", upload::part(file).await?);
         let request = self.post(url).multipart(form_data);
         let answer = self.call(request, deadline).await.map_err(Failure::before_the_send)?;
@@ -269,7 +275,7 @@ impl Wecom {
     }
 
     /// Forgets an upload that the platform no longer knows.
-    pub fn forget_upload(&self, media_id: &str) {
+    pub(super) fn forget_upload(&self, media_id: &str) {
         self.state().uploads.retain(|upload| upload.media_id != media_id);
     }
 }

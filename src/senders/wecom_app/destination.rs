@@ -10,13 +10,13 @@ const MEMBER_WINDOWS: &[Window] = &[Window::coarse(30, MINUTE), Window::coarse(1
 const CHAT_WINDOWS: &[Window] = &[Window::coarse(200, MINUTE), Window::coarse(10_000, Duration::from_secs(24 * 3600))];
 
 /// The windows in which sends to a subject are counted.
-pub fn windows_of(subject: &str) -> &'static [Window] {
+pub(super) fn windows_of(subject: &str) -> &'static [Window] {
     if subject == CHATS { CHAT_WINDOWS } else { MEMBER_WINDOWS }
 }
 
 /// Where a push goes.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Destination<'a> {
+pub(super) enum Destination<'a> {
     /// A field of `message/send` and its value.
     Members {
         field: &'static str,
@@ -26,7 +26,7 @@ pub enum Destination<'a> {
 }
 
 impl<'a> Destination<'a> {
-    pub fn of(target: &'a Target) -> Destination<'a> {
+    pub(super) fn of(target: &'a Target) -> Destination<'a> {
         match target {
             Target::User(ids) => Destination::Members { field: "touser", ids },
             Target::Group(group) => match group.split_once(':') {
@@ -37,7 +37,7 @@ impl<'a> Destination<'a> {
         }
     }
 
-    pub fn quota(&self) -> Quota<'a> {
+    pub(super) fn quota(&self) -> Quota<'a> {
         match *self {
             Destination::Chat(_) => Quota { windows: CHAT_WINDOWS, subjects: vec![CHATS] },
             Destination::Members { field: "touser", ids } if ids != EVERYONE => {
@@ -48,6 +48,6 @@ impl<'a> Destination<'a> {
     }
 }
 
-pub fn members(ids: &str) -> impl Iterator<Item = &str> {
+pub(super) fn members(ids: &str) -> impl Iterator<Item = &str> {
     ids.split('|').map(str::trim).filter(|id| !id.is_empty())
 }

@@ -49,7 +49,7 @@ use crate::domain::limits::{self, Quota, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
 
-pub static SPEC: SenderSpec = SenderSpec {
+pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "wecom_app",
     about: "an application of a WeCom corporation, to its members and its own chats",
     default_im: "weixin",
@@ -96,10 +96,10 @@ const MEMORY_REPEATS: &str = "repeats";
 /// For calls that send nothing.
 const SHORT: Duration = Duration::from_secs(10);
 
-pub const GRANTED: limits::Limits =
+pub(super) const GRANTED: limits::Limits =
     limits::Limits { quota: |target| Destination::of(target).quota(), replies: None, sends: |_| 1 };
 
-pub fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
+pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let text = |key| account.settings.text(key).ok_or_else(|| settings::missing(account, key));
     let base = match settings::url(account, "base_url")? {
         Some(base) => base,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Outcome, UtcMs};
 
 /// The platform's own default; it covers the usual retries of a push.
-pub const INTERVAL: Duration = Duration::from_secs(1800);
+pub(super) const INTERVAL: Duration = Duration::from_secs(1800);
 /// Clocks differ, and the platform counts from its own receipt.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Sends without an answer are remembered for so long: no push waits longer for its retry.
@@ -22,7 +22,7 @@ const KEPT: usize = 1000;
 
 /// How a body may go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
+pub(super) enum Check {
     Checked,
     Unchecked,
     /// An earlier attempt perhaps arrived, and the platform would not recognise the repeat.
@@ -31,7 +31,7 @@ pub enum Check {
 
 /// The sends of late.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Repeats(Vec<Send>);
+pub(super) struct Repeats(Vec<Send>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Send {
@@ -47,7 +47,7 @@ struct Send {
 
 impl Repeats {
     /// Decides how the body of a part goes out, and notes that it does. `anyway`: the job prefers twice to never.
-    pub fn begin(&mut self, part: &str, body: &str, anyway: bool, now: UtcMs) -> Check {
+    pub(super) fn begin(&mut self, part: &str, body: &str, anyway: bool, now: UtcMs) -> Check {
         self.forget(now);
         if let Some(own) = self.0.iter().find(|send| send.open && send.part == part) {
             if own.checked && own.body == body && now < own.at + (INTERVAL - MARGIN) {
@@ -64,7 +64,7 @@ impl Repeats {
     }
 
     /// Notes what became of the send that [`Repeats::begin`] let out.
-    pub fn end(&mut self, part: &str, outcome: &Outcome) {
+    pub(super) fn end(&mut self, part: &str, outcome: &Outcome) {
         let is_own = |send: &Send| send.open && send.part == part;
         match outcome {
             Outcome::Unknown => {}
@@ -75,7 +75,7 @@ impl Repeats {
 
     /// What seems to lie ahead was noted by an earlier run, before the clock was put back. Nobody knows how long ago that
     /// was: its repeat is not safe, and what another push says counts as said just now.
-    pub fn bring_back(&mut self, now: UtcMs) {
+    pub(super) fn bring_back(&mut self, now: UtcMs) {
         for send in self.0.iter_mut().filter(|send| send.at > now) {
             (send.at, send.checked) = (now, false);
         }

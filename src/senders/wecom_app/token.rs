@@ -12,7 +12,7 @@ use crate::senders::shared::token::{Granted, TokenCache};
 use crate::senders::wecom::Wecom;
 
 /// The tokens of one application.
-pub struct Tokens {
+pub(super) struct Tokens {
     /// Where tokens come from, with the corporation's id and secret.
     url: Url,
     secret: Secret,
@@ -20,13 +20,13 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    pub fn new(base: &Url, corp_id: &str, secret: Secret) -> Tokens {
+    pub(super) fn new(base: &Url, corp_id: &str, secret: Secret) -> Tokens {
         let mut url = settings::under(&settings::under(base, "cgi-bin"), "gettoken");
         url.query_pairs_mut().append_pair("corpid", corp_id).append_pair("corpsecret", secret.expose());
         Tokens { url, secret, cache: TokenCache::default() }
     }
 
-    pub fn secret(&self) -> &Secret {
+    pub(super) fn secret(&self) -> &Secret {
         &self.secret
     }
 
@@ -34,7 +34,12 @@ impl Tokens {
     ///
     /// # Errors
     /// There is none to be had. Nothing was sent yet, whatever became of the call.
-    pub async fn get(&self, wecom: &Wecom, void: Option<&Secret>, deadline: Duration) -> Result<Secret, Failure> {
+    pub(super) async fn get(
+        &self,
+        wecom: &Wecom,
+        void: Option<&Secret>,
+        deadline: Duration,
+    ) -> Result<Secret, Failure> {
         self.cache.get(&wecom.wire.steady, void, self.fetch(wecom, deadline)).await
     }
 

@@ -6,7 +6,7 @@ use crate::engine::accounts::PastAccount;
 use crate::store::{AccountRow, Begin, Closed, Finish, Interrupted, OpenPush, Settle, TakeBack};
 
 impl Rows {
-    pub fn begin(&mut self, begins: &[Begin], now: UtcMs) -> Vec<Delivery> {
+    pub(crate) fn begin(&mut self, begins: &[Begin], now: UtcMs) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(begins.len());
         for Begin { push_id, account, sender, rule } in begins {
             let push = &mut self.pushes[place(*push_id)];
@@ -47,7 +47,7 @@ impl Rows {
         }
     }
 
-    pub fn finish(&mut self, finishes: &[Finish]) -> Closed {
+    pub(crate) fn finish(&mut self, finishes: &[Finish]) -> Closed {
         let mut ended = Closed::default();
         for Finish { push_id, number, report, next, started_at, finished_at, health } in finishes {
             if let Some((account, health)) = health {
@@ -84,7 +84,7 @@ impl Rows {
     }
 
     /// Returns the pushes that are not open any more.
-    pub fn take_back(&mut self, attempts: &[TakeBack], now: UtcMs) -> Vec<i64> {
+    pub(crate) fn take_back(&mut self, attempts: &[TakeBack], now: UtcMs) -> Vec<i64> {
         let mut ended = Vec::new();
         for TakeBack { push_id, number, next_attempt_at, reason } in attempts {
             let push = &mut self.pushes[place(*push_id)];
@@ -110,7 +110,7 @@ impl Rows {
     }
 
     /// Returns what goes out in the place of pushes that ended badly.
-    pub fn settle(&mut self, settles: &[Settle], now: UtcMs) -> Vec<OpenPush> {
+    pub(crate) fn settle(&mut self, settles: &[Settle], now: UtcMs) -> Vec<OpenPush> {
         let mut made = Vec::new();
         for Settle { push_id, next } in settles {
             let push = &mut self.pushes[place(*push_id)];
@@ -131,7 +131,7 @@ impl Rows {
         made
     }
 
-    pub fn tell_next_attempts(&mut self, rows: &[(i64, UtcMs)]) {
+    pub(crate) fn tell_next_attempts(&mut self, rows: &[(i64, UtcMs)]) {
         for (id, at) in rows {
             let push = &mut self.pushes[place(*id)];
             if push.is_waiting() {
@@ -141,7 +141,7 @@ impl Rows {
     }
 
     /// Attempts that a process which is gone left open.
-    pub fn interrupted(&self) -> Vec<Interrupted> {
+    pub(crate) fn interrupted(&self) -> Vec<Interrupted> {
         let sending = self.open.iter().filter(|id| self.push(**id).state == PushState::Sending);
         let interrupted = sending.filter_map(|id| {
             let push = self.push(*id);
@@ -158,7 +158,7 @@ impl Rows {
         interrupted.collect()
     }
 
-    pub fn record_accounts(&mut self, rows: &[AccountRow]) {
+    pub(crate) fn record_accounts(&mut self, rows: &[AccountRow]) {
         for row in rows {
             self.learn(&row.id, &row.health);
         }
@@ -176,11 +176,11 @@ impl Rows {
         })
     }
 
-    pub fn past_accounts(&self) -> Vec<PastAccount> {
+    pub(crate) fn past_accounts(&self) -> Vec<PastAccount> {
         self.accounts.values().cloned().collect()
     }
 
-    pub fn last_recorded(&self) -> Option<UtcMs> {
+    pub(crate) fn last_recorded(&self) -> Option<UtcMs> {
         self.last_recorded
     }
 }

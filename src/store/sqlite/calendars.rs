@@ -48,7 +48,7 @@ pub(super) struct Lists(HashMap<String, Option<Arc<Calendar>>>);
 
 impl Lists {
     /// The list of that digest. What cannot be read is told, and counts as not there.
-    pub fn get(&mut self, conn: &Connection, digest: &str) -> Result<Option<Arc<Calendar>>> {
+    pub(super) fn get(&mut self, conn: &Connection, digest: &str) -> Result<Option<Arc<Calendar>>> {
         if let Some(known) = self.0.get(digest) {
             return Ok(known.clone());
         }

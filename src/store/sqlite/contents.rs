@@ -15,7 +15,12 @@ pub(super) struct Contents(Option<(i64, Arc<FireContent>)>);
 
 impl Contents {
     /// What the templates of a push may tell of its content.
-    pub fn of_push(&mut self, conn: &Connection, push_id: i64, known: &KnownContent) -> Result<Arc<FireContent>> {
+    pub(super) fn of_push(
+        &mut self,
+        conn: &Connection,
+        push_id: i64,
+        known: &KnownContent,
+    ) -> Result<Arc<FireContent>> {
         let mut find = conn.prepare_cached(
             "SELECT p.fire_id, f.job, p.im, p.target FROM pushes AS p JOIN fires AS f ON f.id = p.fire_id WHERE p.id = ?1",
         )?;

@@ -23,7 +23,7 @@ pub(super) use cancelled_or_unknown;
 pub(super) struct EndUnwanted<'conn>(CachedStatement<'conn>);
 
 impl<'conn> EndUnwanted<'conn> {
-    pub fn new(conn: &'conn Connection) -> Result<Self> {
+    pub(super) fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(EndUnwanted(conn.prepare_cached(concat!(
             "UPDATE pushes SET state = ",
             cancelled_or_unknown!(),
@@ -33,7 +33,7 @@ impl<'conn> EndUnwanted<'conn> {
     }
 
     /// Whether it was one of those.
-    pub fn run(&mut self, push_id: i64, number: u32, now: UtcMs) -> Result<bool> {
+    pub(super) fn run(&mut self, push_id: i64, number: u32, now: UtcMs) -> Result<bool> {
         Ok(self.0.execute(params![push_id, number, At::from(now)])? > 0)
     }
 }

@@ -20,15 +20,15 @@ pub(super) enum Fault {
 
 /// SQLite's primary result codes (`sqlite3.h`).
 mod code {
-    pub const CORRUPT: i32 = 11;
-    pub const CONSTRAINT: i32 = 19;
-    pub const NOT_A_DATABASE: i32 = 26;
-    pub const ERROR: i32 = 1;
-    pub const MISMATCH: i32 = 20;
-    pub const TOO_BIG: i32 = 18;
-    pub const BUSY: i32 = 5;
-    pub const READ_ONLY: i32 = 8;
-    pub const CANNOT_OPEN: i32 = 14;
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const NOT_A_DATABASE: i32 = 26;
+    pub(super) const ERROR: i32 = 1;
+    pub(super) const MISMATCH: i32 = 20;
+    pub(super) const TOO_BIG: i32 = 18;
+    pub(super) const BUSY: i32 = 5;
+    pub(super) const READ_ONLY: i32 = 8;
+    pub(super) const CANNOT_OPEN: i32 = 14;
 }
 
 impl Fault {
@@ -41,18 +41,18 @@ impl Fault {
     }
 
     /// Whether the rows are to blame, not the machine: the other writes of the group may go through.
-    pub fn is_refusal(&self) -> bool {
+    pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Fault::Row(_))
             || matches!(self.code(), Some(code::CONSTRAINT | code::ERROR | code::MISMATCH | code::TOO_BIG))
     }
 
     /// Whether the connection is as good as new once rolled back.
-    pub fn spares_the_connection(&self) -> bool {
+    pub(super) fn spares_the_connection(&self) -> bool {
         self.is_refusal() || matches!(self, Fault::Verb(_)) || self.code() == Some(code::BUSY)
     }
 
     /// What went wrong, in the words of whoever noticed.
-    pub fn problem(&self) -> String {
+    pub(super) fn problem(&self) -> String {
         match self {
             Fault::Sql(error) => brief(error),
             Fault::Row(problem) => problem.clone(),
@@ -61,7 +61,7 @@ impl Fault {
     }
 
     /// What callers are told of it, for the database at this path.
-    pub fn into_store_error(self, path: &Path) -> StoreError {
+    pub(super) fn into_store_error(self, path: &Path) -> StoreError {
         let path = || path.display().to_string();
         let (code, is_refusal) = (self.code(), self.is_refusal());
         match self {

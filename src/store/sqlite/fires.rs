@@ -79,7 +79,7 @@ struct Ready<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub fn read(definition: &'a str) -> Result<Plan<'a>> {
+    pub(super) fn read(definition: &'a str) -> Result<Plan<'a>> {
         let Definition { overlap, push, content_from } = serde_json::from_str(definition)?;
         let ready = |spec: Planned<'a>| {
             let target = parsed(&spec.target)?;
@@ -99,7 +99,7 @@ impl<'a> Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Says this in all of its pushes, as it stands, whatever the definition says: once to whom several of them go.
-    pub fn say(&mut self, message: &'a RawValue, kind: Kind) {
+    pub(super) fn say(&mut self, message: &'a RawValue, kind: Kind) {
         let mut known = HashSet::new();
         self.pushes
             .retain(|push| known.insert((push.spec.im.clone(), push.spec.target.clone(), push.spec.account.clone())));
@@ -126,13 +126,19 @@ pub(super) struct Fired<'a> {
 pub(super) struct MakePushes<'conn>(InsertPush<'conn>);
 
 impl<'conn> MakePushes<'conn> {
-    pub fn new(conn: &'conn Connection) -> Result<Self> {
+    pub(super) fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(MakePushes(InsertPush::new(conn)?))
     }
 
     /// A fire that was recorded late has its whole time to be sent all the same. A push without a text of its own gets the
     /// content, and one with a list of recipients becomes a push for each.
-    pub fn run(&mut self, fire: &Fired<'_>, plan: Plan<'_>, given: Given<'_>, made: &mut Vec<OpenPush>) -> Result<()> {
+    pub(super) fn run(
+        &mut self,
+        fire: &Fired<'_>,
+        plan: Plan<'_>,
+        given: Given<'_>,
+        made: &mut Vec<OpenPush>,
+    ) -> Result<()> {
         let mut lists = given.lists.iter();
         // Whom the same message went to already; it is kept only where a list may name them once more.
         let mut known = plan.has_lists.then(HashSet::new);

@@ -19,7 +19,7 @@ use crate::store::access::Access;
 use crate::store::error::{StoreError, StoreResult};
 
 /// A database file, open.
-pub struct SqliteStore {
+pub(crate) struct SqliteStore {
     pub(super) path: PathBuf,
     /// None where the store was opened for reading only.
     writer: Option<mpsc::UnboundedSender<Request>>,
@@ -34,7 +34,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens a database, or creates it where `access` says so. Needs a tokio runtime for as long as it lives.
-    pub async fn open(path: impl AsRef<Path>, access: Access, now: UtcMs) -> StoreResult<SqliteStore> {
+    pub(crate) async fn open(path: impl AsRef<Path>, access: Access, now: UtcMs) -> StoreResult<SqliteStore> {
         let path = real_path(path.as_ref())?;
         let runtime = Handle::current();
         let opened = spawn_blocking(move || {

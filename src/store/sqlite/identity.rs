@@ -16,7 +16,7 @@ fn id(found: &Metadata) -> FileId {
 }
 
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub(super) struct Identity {
     path: PathBuf,
     /// None where there was no file to lock.
     file: Option<FileId>,
@@ -31,7 +31,7 @@ impl Identity {
     }
 
     /// What is lost by now. A look that fails says nothing.
-    pub fn look(&mut self) -> Option<Lost> {
+    pub(super) fn look(&mut self) -> Option<Lost> {
         let is_lost = match std::fs::metadata(&self.path) {
             Ok(found) => self.file.is_some_and(|file| file != id(&found)),
             Err(error) => error.kind() == ErrorKind::NotFound,

@@ -190,14 +190,14 @@ pub(super) struct JobRow {
 pub(super) struct FindJob<'conn>(CachedStatement<'conn>);
 
 impl<'conn> FindJob<'conn> {
-    pub fn new(conn: &'conn Connection) -> Result<Self> {
+    pub(super) fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(FindJob(conn.prepare_cached(
             "SELECT rowid, revision, paused_at, next_due_at, ended_at, definition, fires_left
                FROM jobs WHERE name = ?1 AND removed_at IS NULL",
         )?))
     }
 
-    pub fn job(&mut self, name: &str) -> Result<Option<JobRow>> {
+    pub(super) fn job(&mut self, name: &str) -> Result<Option<JobRow>> {
         let mut rows = self.0.query([name])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         Ok(Some(JobRow {

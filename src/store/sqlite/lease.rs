@@ -33,7 +33,7 @@ const NO_FLOCK: [u32; 6] = [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x0102_199
 /// The locks of a process on a database file. The kernel takes them back when the process ends, however it ends; the
 /// lock file stays, and what it says of a holder counts only while it is locked.
 #[derive(Debug)]
-pub struct FileLease {
+pub(crate) struct FileLease {
     file: File,
     database: Option<ManuallyDrop<File>>,
     identity: Identity,
@@ -51,7 +51,7 @@ impl Drop for FileLease {
 
 impl FileLease {
     /// Takes the lock, or names who holds it.
-    pub fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<FileLease, LeaseError> {
+    pub(crate) fn take(database: &Path, purpose: Purpose, now: UtcMs) -> Result<FileLease, LeaseError> {
         let database = &*real_path(database)?;
         let path = beside(database, ".lock");
         let failed =
@@ -83,7 +83,7 @@ impl FileLease {
     }
 
     /// Who holds this database, if anybody does. Takes nothing, so that nobody who starts meanwhile is kept from it.
-    pub fn holder(database: &Path) -> Option<Holder> {
+    pub(crate) fn holder(database: &Path) -> Option<Holder> {
         let mut file = File::open(beside(&real_path(database).ok()?, ".lock")).ok()?;
         let words = match sign::is_on(&file) {
             Ok(true) => written(&mut file),

@@ -49,7 +49,7 @@ mod watch;
 mod withdraw;
 mod writer;
 
-pub use handle::SqliteStore;
-pub use lease::FileLease;
-pub use place::real_path;
-pub use simulated::Simulated;
+pub(super) use handle::SqliteStore;
+pub(super) use lease::FileLease;
+pub(super) use place::real_path;
+pub(super) use simulated::Simulated;

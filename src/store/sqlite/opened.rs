@@ -22,7 +22,7 @@ macro_rules! open_push_columns {
 pub(super) struct OpenById<'conn>(CachedStatement<'conn>);
 
 impl<'conn> OpenById<'conn> {
-    pub fn new(conn: &'conn Connection) -> Result<Self> {
+    pub(super) fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(OpenById(conn.prepare_cached(concat!(
             "SELECT ",
             open_push_columns!(),
@@ -30,7 +30,7 @@ impl<'conn> OpenById<'conn> {
         ))?))
     }
 
-    pub fn find(&mut self, id: i64) -> Result<Option<OpenPush>> {
+    pub(super) fn find(&mut self, id: i64) -> Result<Option<OpenPush>> {
         let mut rows = self.0.query([id])?;
         rows.next()?.map(open_push).transpose()
     }

@@ -11,7 +11,7 @@ use crate::store::error::StoreError;
 /// # Errors
 ///
 /// Where the path can mean no file: a link that leads nowhere, a database in memory.
-pub fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
+pub(crate) fn real_path(path: &Path) -> Result<PathBuf, StoreError> {
     let refused = |problem: String| Err(StoreError::Open { path: path.display().to_string(), problem });
     let spelled = path.as_os_str().as_encoded_bytes();
     if spelled.is_empty() || spelled.starts_with(b":memory:") || spelled.starts_with(b"file:") {

@@ -37,7 +37,7 @@ pub(super) struct NewPush<'a> {
 pub(super) struct InsertPush<'conn>(CachedStatement<'conn>);
 
 impl<'conn> InsertPush<'conn> {
-    pub fn new(conn: &'conn Connection) -> Result<Self> {
+    pub(super) fn new(conn: &'conn Connection) -> Result<Self> {
         Ok(InsertPush(conn.prepare_cached(
             "INSERT INTO pushes (fire_id, ordinal, im, target, named_account, account, kind, message, timeout_ms,
                                  retry, state, max_attempts, next_attempt_at, expires_at, exclusive_job, render,
@@ -47,7 +47,7 @@ impl<'conn> InsertPush<'conn> {
     }
 
     /// Returns the id.
-    pub fn run(&mut self, push: &NewPush<'_>) -> Result<i64> {
+    pub(super) fn run(&mut self, push: &NewPush<'_>) -> Result<i64> {
         Ok(self.0.insert(params![
             push.fire_id,
             push.ordinal,

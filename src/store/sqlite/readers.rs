@@ -21,12 +21,12 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub fn new(path: PathBuf) -> Readers {
+    pub(super) fn new(path: PathBuf) -> Readers {
         Readers { path, idle: Mutex::default(), seats: Arc::new(Semaphore::new(READERS as usize)) }
     }
 
     /// Asks on a thread that may block.
-    pub async fn ask<T, F>(self: &Arc<Self>, question: F) -> Result<T>
+    pub(super) async fn ask<T, F>(self: &Arc<Self>, question: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -52,7 +52,7 @@ impl Readers {
 
     /// As [`Readers::ask`], in a transaction, so that the question sees one state of the database even where it reads
     /// in pieces.
-    pub async fn ask_at_once<T, F>(self: &Arc<Self>, question: F) -> Result<T>
+    pub(super) async fn ask_at_once<T, F>(self: &Arc<Self>, question: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -65,7 +65,7 @@ impl Readers {
     }
 
     /// Waits for the questions under way and answers no more.
-    pub async fn close(&self) {
+    pub(super) async fn close(&self) {
         let _all = self.seats.acquire_many(READERS).await;
         self.seats.close();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();

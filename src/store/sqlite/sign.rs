@@ -6,12 +6,12 @@ use std::io::{Error, Result};
 use std::os::fd::AsRawFd;
 
 /// Puts the sign on a file that is locked already. It goes when the file is closed, at the latest with the process.
-pub fn put(file: &File) -> Result<()> {
+pub(super) fn put(file: &File) -> Result<()> {
     ask(file, libc::F_OFD_SETLK).map(|_| ())
 }
 
 /// Whether somebody else's sign is on the file.
-pub fn is_on(file: &File) -> Result<bool> {
+pub(super) fn is_on(file: &File) -> Result<bool> {
     Ok(i32::from(ask(file, libc::F_OFD_GETLK)?.l_type) != libc::F_UNLCK)
 }
 

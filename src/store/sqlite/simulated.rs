@@ -29,7 +29,7 @@ use crate::whole_file;
 /// What a row of a simulation's database says until when it goes.
 const UNTIL: &str = "simulated_until";
 
-pub struct Simulated {
+pub(crate) struct Simulated {
     conn: Connection,
     file: NamedTempFile,
     to: PathBuf,
@@ -39,7 +39,7 @@ pub struct Simulated {
 
 impl Simulated {
     /// Begins one. What no simulation wrote is never replaced.
-    pub fn create(to: &Path, from: UtcMs) -> StoreResult<Simulated> {
+    pub(crate) fn create(to: &Path, from: UtcMs) -> StoreResult<Simulated> {
         let to = real_path(to)?;
         let replaces = to.symlink_metadata().is_ok();
         if replaces && !is_a_simulations(&to).unwrap_or(false) {

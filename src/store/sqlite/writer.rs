@@ -78,7 +78,7 @@ impl<W: Write> ErasedWrite for Pending<W> {
 }
 
 impl Request {
-    pub fn write<W: Write>(write: W, reply: Reply<W::Answer>) -> Request {
+    pub(super) fn write<W: Write>(write: W, reply: Reply<W::Answer>) -> Request {
         Request::Write(Box::new(Pending { write, answer: None, reply }))
     }
 }
@@ -98,7 +98,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub fn new(
+    pub(super) fn new(
         path: PathBuf,
         conn: Connection,
         queue: mpsc::UnboundedReceiver<Request>,
@@ -109,7 +109,7 @@ impl Writer {
     }
 
     /// As [`Writer::run`]; tells when it broke down, since whoever asks from then on learns only that nobody answers.
-    pub fn run_or_tell(self, broken: oneshot::Sender<()>) {
+    pub(super) fn run_or_tell(self, broken: oneshot::Sender<()>) {
         if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
             // Nobody is there to be told while a store is opened by a verb.
             let _ = broken.send(());
@@ -117,7 +117,7 @@ impl Writer {
     }
 
     /// Works until it is told to close, or until nobody is left to ask.
-    pub fn run(mut self) {
+    pub(super) fn run(mut self) {
         let mut next = self.queue.blocking_recv();
         loop {
             match next {

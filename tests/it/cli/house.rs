@@ -13,12 +13,12 @@ use pushcron::domain::{
 use pushcron::store::{self, Access, AccountRow, AdHoc, Begin, Cursor, Finish, JobChange, NewFire, Store};
 use tempfile::TempDir;
 
-pub struct House {
+pub(crate) struct House {
     pub dir: TempDir,
 }
 
 /// What a run of the program left.
-pub struct Told {
+pub(crate) struct Told {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -27,14 +27,14 @@ pub struct Told {
 impl Told {
     /// Standard output of a run that must have gone well.
     #[track_caller]
-    pub fn fine(self) -> String {
+    pub(crate) fn fine(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
         self.out
     }
 
     /// Standard error of a run that must have ended with this code and said nothing else.
     #[track_caller]
-    pub fn refused(self, code: i32) -> String {
+    pub(crate) fn refused(self, code: i32) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
         self.err
     }
@@ -43,7 +43,7 @@ impl Told {
 impl Told {
     /// Standard output of a run that must have ended with this code, which says it all.
     #[track_caller]
-    pub fn refused_with_words(self, code: i32) -> String {
+    pub(crate) fn refused_with_words(self, code: i32) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(code), ""), "{}", self.out);
         self.out
     }
@@ -58,19 +58,19 @@ impl From<Output> for Told {
 
 impl House {
     /// No files, no database.
-    pub fn empty() -> House {
+    pub(crate) fn empty() -> House {
         House { dir: tempfile::tempdir().unwrap() }
     }
 
     /// A file `jobs.yaml`, and no database.
-    pub fn with_file(yaml: &str) -> House {
+    pub(crate) fn with_file(yaml: &str) -> House {
         let house = House::empty();
         house.write("jobs.yaml", yaml);
         house
     }
 
     /// A file with one console account, and a database with a history.
-    pub fn lived_in() -> House {
+    pub(crate) fn lived_in() -> House {
         let house = House::with_file(
             "daemon: {timezone: Asia/Shanghai}\naccounts: [{id: screen, sender: console, im: qq}]\njobs: []\n",
         );
@@ -79,7 +79,7 @@ impl House {
     }
 
     /// As [`House::lived_in`], with a job `stray` that an earlier version took and that can reach nobody.
-    pub fn with_a_stray_job() -> House {
+    pub(crate) fn with_a_stray_job() -> House {
         let house = House::lived_in();
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let store =
@@ -92,25 +92,25 @@ impl House {
         house
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         use std::os::unix::fs::PermissionsExt;
         std::fs::write(self.path(name), text).unwrap();
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// The program with the house's file, none of the tester's settings, and these arguments.
-    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_pushcron"));
         command.args(arguments);
         command
     }
 
     /// Some program in the house.
-    pub fn program(&self, name: &str) -> Command {
+    pub(crate) fn program(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         command.env_clear().env("PUSHCRON_CONFIG", "jobs.yaml").env("TZ", "UTC");
@@ -118,29 +118,29 @@ impl House {
     }
 
     /// Runs the program; `line` is split at blanks.
-    pub fn run(&self, line: &str) -> Told {
+    pub(crate) fn run(&self, line: &str) -> Told {
         self.run_words(line.split_whitespace())
     }
 
-    pub fn run_words<A: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = A>) -> Told {
+    pub(crate) fn run_words<A: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = A>) -> Told {
         self.command(words).output().unwrap().into()
     }
 
     /// Runs the program with nobody to read what it prints.
-    pub fn run_unread(&self, line: &str) -> Told {
+    pub(crate) fn run_unread(&self, line: &str) -> Told {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         self.command(line.split_whitespace()).stdout(writer).output().unwrap().into()
     }
 
     /// Runs the program with its output on a disk that is full.
-    pub fn run_on_a_full_disk(&self, line: &str) -> Told {
+    pub(crate) fn run_on_a_full_disk(&self, line: &str) -> Told {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         self.command(line.split_whitespace()).stdout(full).output().unwrap().into()
     }
 
     /// The text without what differs from run to run.
-    pub fn plain(&self, text: &str) -> String {
+    pub(crate) fn plain(&self, text: &str) -> String {
         text.replace(&*self.dir.path().to_string_lossy(), "HOUSE")
     }
 }

@@ -2,7 +2,7 @@
 //! Snapshots are named verb__case.
 
 mod damaged;
-pub mod house;
+pub(crate) mod house;
 mod live;
 mod reading;
 mod shell;

@@ -6,7 +6,7 @@ const THE_TEST: &str = "PUSHCRON_TEST_ALONE";
 
 /// Whether this process runs the test of this full name (`module::test`) alone. Where it does not, such a process is
 /// started and waited for, and the caller has nothing left to do.
-pub fn alone(test: &str) -> bool {
+pub(crate) fn alone(test: &str) -> bool {
     if std::env::var(THE_TEST).is_ok_and(|name| name == test) {
         return true;
     }

@@ -17,7 +17,7 @@ use super::rows::query;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Files, a database and a receiver that takes everything until it is told otherwise.
-pub struct House {
+pub(crate) struct House {
     pub dir: TempDir,
     pub im: FakeIm,
     /// Where the database lies, if not in `dir`.
@@ -29,13 +29,13 @@ pub struct House {
 }
 
 /// A running daemon, killed with the test.
-pub struct Daemon {
+pub(crate) struct Daemon {
     pub child: Child,
     log: PathBuf,
 }
 
 /// A job that pushes to the receiver every second and lets no instant go.
-pub fn tick(name: &str) -> String {
+pub(crate) fn tick(name: &str) -> String {
     format!(
         "  - {{name: {name}, every: 1s, misfire: {{policy: all, within: 12h, max: 10000}}, \
          push: {{im: hook, group: 1, text: tick, timeout: 60s}}, \
@@ -44,19 +44,19 @@ pub fn tick(name: &str) -> String {
 }
 
 impl House {
-    pub async fn new() -> House {
+    pub(crate) async fn new() -> House {
         let dir = tempfile::tempdir().unwrap();
         let im = FakeIm::start().await;
         im.on("", Answer::text(200, "{}"));
         House { state: dir.path().to_owned(), dir, im, hook: "/hook", settled_at: Mutex::new("9999".to_owned()) }
     }
 
-    pub fn database(&self) -> PathBuf {
+    pub(crate) fn database(&self) -> PathBuf {
         self.state.join("pushcron.db")
     }
 
     /// Definitions: the account `hook` of the receiver, `accounts` (lines of a list), and `jobs` (the same).
-    pub fn configure(&self, accounts: &str, jobs: &str) {
+    pub(crate) fn configure(&self, accounts: &str, jobs: &str) {
         self.write(&format!(
             "daemon: {{database: {database}, timezone: UTC}}\n\
              accounts:\n  - {{id: hook, im: hook, sender: webhook, url: \"{url}\", default: true}}\n{accounts}\
@@ -66,19 +66,19 @@ impl House {
         ));
     }
 
-    pub fn write(&self, yaml: &str) {
+    pub(crate) fn write(&self, yaml: &str) {
         use std::os::unix::fs::PermissionsExt;
         let file = self.dir.path().join("jobs.yaml");
         std::fs::write(&file, yaml).unwrap();
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    pub fn program(&self, words: &[&str]) -> Command {
+    pub(crate) fn program(&self, words: &[&str]) -> Command {
         self.program_under(&[], words)
     }
 
     /// The program as another program's child, which must become the program itself.
-    pub fn program_under(&self, wrapper: &[&str], words: &[&str]) -> Command {
+    pub(crate) fn program_under(&self, wrapper: &[&str], words: &[&str]) -> Command {
         let mut all = wrapper.to_vec();
         all.push(env!("CARGO_BIN_EXE_pushcron"));
         all.extend(words);
@@ -89,11 +89,11 @@ impl House {
     }
 
     /// Starts a daemon and waits until it is up.
-    pub async fn daemon(&self) -> Daemon {
+    pub(crate) async fn daemon(&self) -> Daemon {
         self.start(self.program(&["run"])).await
     }
 
-    pub async fn start(&self, command: Command) -> Daemon {
+    pub(crate) async fn start(&self, command: Command) -> Daemon {
         let mut daemon = self.begin(command);
         until("the daemon has started", async || {
             let ended = daemon.child.try_wait().unwrap();
@@ -105,34 +105,34 @@ impl House {
     }
 
     /// Begins to start it, and does not wait.
-    pub fn begin(&self, mut command: Command) -> Daemon {
+    pub(crate) fn begin(&self, mut command: Command) -> Daemon {
         let log = self.dir.path().join("daemon.log");
         let file = std::fs::File::create(&log).unwrap();
         Daemon { child: command.stderr(file).spawn().unwrap(), log }
     }
 
     /// What a verb, or a daemon that must not run, ends with: its exit code and standard error.
-    pub async fn ends(&self, words: &[&str]) -> (Option<i32>, String) {
+    pub(crate) async fn ends(&self, words: &[&str]) -> (Option<i32>, String) {
         let output = tokio::time::timeout(PATIENCE, self.program(words).stderr(Stdio::piped()).output()).await;
         let output = output.expect("it ends").unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 
-    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         query(&self.database(), sql)
     }
 
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.rows(sql).await[0][0].parse().unwrap()
     }
 
     /// Waits until a query gives at least this.
-    pub async fn until_at_least(&self, wanted: i64, sql: &str) {
+    pub(crate) async fn until_at_least(&self, wanted: i64, sql: &str) {
         until(sql, async || self.number(sql).await >= wanted).await;
     }
 
     /// Waits until everything due by now has been decided and has ended.
-    pub async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         let now = SystemClock::new().now();
         let open = format!(
             "SELECT (SELECT count(*) FROM pushes p JOIN fires f ON f.id = p.fire_id
@@ -144,7 +144,7 @@ impl House {
     }
 
     /// How often each push arrived.
-    pub fn arrivals(&self) -> BTreeMap<i64, usize> {
+    pub(crate) fn arrivals(&self) -> BTreeMap<i64, usize> {
         let mut arrivals = BTreeMap::new();
         for request in self.im.requests() {
             // The id of a message ends in `-PUSH`.
@@ -155,7 +155,7 @@ impl House {
     }
 
     /// Waits until all that is due has its end, stops the daemon, and holds the database against what arrived.
-    pub async fn assert_it_ends_well(&self, daemon: &mut Daemon) {
+    pub(crate) async fn assert_it_ends_well(&self, daemon: &mut Daemon) {
         self.settled().await;
         daemon.stop().await;
         self.assert_nothing_lost_or_doubled().await;
@@ -164,7 +164,7 @@ impl House {
     /// Holds what the database says against what arrived: every second of `every: 1s` jobs has its row, every push
     /// has ended, as `unknown` at worst, none arrived twice, and what is called sent did arrive. What came due after
     /// all was settled, while the daemon stopped, may wait for the next start.
-    pub async fn assert_nothing_lost_or_doubled(&self) {
+    pub(crate) async fn assert_nothing_lost_or_doubled(&self) {
         let none: [[&str; 0]; 0] = [];
         let gaps = "SELECT job, count(*) FROM fires GROUP BY job HAVING count(DISTINCT due_at) <>
                     (strftime('%s', max(due_at)) - strftime('%s', min(due_at)) + 1)";
@@ -197,33 +197,33 @@ impl House {
 }
 
 impl Daemon {
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// Waits for a line of the log.
-    pub async fn says(&self, part: &str) {
+    pub(crate) async fn says(&self, part: &str) {
         until(part, async || self.log().contains(part)).await;
     }
 
-    pub fn signal(&self, signal: i32) {
+    pub(crate) fn signal(&self, signal: i32) {
         let pid = self.child.id().expect("the daemon runs");
         // SAFETY: the child is ours and has not been waited for.
         assert_eq!(unsafe { libc::kill(pid as i32, signal) }, 0);
     }
 
-    pub fn open_files(&self) -> u64 {
+    pub(crate) fn open_files(&self) -> u64 {
         let pid = self.child.id().expect("the daemon runs");
         std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64
     }
 
     /// It may open files until it has so many, from now on.
-    pub fn limit_open_files(&self, most: u64) {
+    pub(crate) fn limit_open_files(&self, most: u64) {
         self.limit(libc::RLIMIT_NOFILE, most);
     }
 
     /// No file of its may become longer than this, from now on.
-    pub fn limit_file_size(&self, most: u64) {
+    pub(crate) fn limit_file_size(&self, most: u64) {
         self.limit(libc::RLIMIT_FSIZE, most);
     }
 
@@ -239,7 +239,7 @@ impl Daemon {
     }
 
     /// Stops it as systemd would, and tells how long that took.
-    pub async fn stop(&mut self) -> Duration {
+    pub(crate) async fn stop(&mut self) -> Duration {
         let clock = SystemClock::new();
         let begun = clock.monotonic();
         self.signal(libc::SIGTERM);
@@ -250,7 +250,7 @@ impl Daemon {
 }
 
 /// Asks again and again until the answer is yes.
-pub async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut ask: impl AsyncFnMut() -> bool) {
     let asking = async {
         while !ask().await {
             pause().await;

@@ -7,18 +7,18 @@ use pushcron::domain::{Body, Delivery, MediaFile, Message, Report, RetryPolicy, 
 use tempfile::TempDir;
 
 /// 2026-01-01T01:00:00.000Z, when the benches' clocks start and every push is due and made.
-pub const NOW: UtcMs = UtcMs(1_767_229_200_000);
+pub(crate) const NOW: UtcMs = UtcMs(1_767_229_200_000);
 
-pub fn user(id: &str) -> Target {
+pub(crate) fn user(id: &str) -> Target {
     Target::User(id.to_owned())
 }
 
-pub fn group(id: &str) -> Target {
+pub(crate) fn group(id: &str) -> Target {
     Target::Group(id.to_owned())
 }
 
 /// The first attempt of a push, with a timeout of 8 s.
-pub fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
+pub(crate) fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
     Delivery {
         push_id: 1,
         attempt: 1,
@@ -40,40 +40,40 @@ pub fn delivery(target: Target, body: Body, media: Vec<MediaFile>) -> Delivery {
     }
 }
 
-pub fn text(target: Target, text: &str) -> Delivery {
+pub(crate) fn text(target: Target, text: &str) -> Delivery {
     delivery(target, Body::Text { text: text.to_owned() }, Vec::new())
 }
 
 /// A mixed push; `files` belong to its media in order.
-pub fn mixed(target: Target, items: Vec<Item>, files: Vec<MediaFile>) -> Delivery {
+pub(crate) fn mixed(target: Target, items: Vec<Item>, files: Vec<MediaFile>) -> Delivery {
     delivery(target, Body::Mixed { items }, files)
 }
 
 /// The next attempt after one that ended in `report`, as the store hands it out.
-pub fn next_attempt(delivery: &Delivery, report: &Report) -> Delivery {
+pub(crate) fn next_attempt(delivery: &Delivery, report: &Report) -> Delivery {
     Delivery { attempt: delivery.attempt + 1, parts: report.parts.clone(), ..delivery.clone() }
 }
 
 /// The outcome words of a report's parts.
-pub fn outcomes(report: &Report) -> Vec<&str> {
+pub(crate) fn outcomes(report: &Report) -> Vec<&str> {
     report.parts.iter().map(|part| part.outcome.as_str()).collect()
 }
 
 /// A media of a message whose resolved files are given apart.
-pub fn media() -> Media {
+pub(crate) fn media() -> Media {
     Media { source: "resolved.bin".to_owned(), ..Media::default() }
 }
 
-pub fn captioned(caption: &str) -> Media {
+pub(crate) fn captioned(caption: &str) -> Media {
     Media { caption: Some(caption.to_owned()), ..media() }
 }
 
-pub fn text_item(text: &str) -> Item {
+pub(crate) fn text_item(text: &str) -> Item {
     Item::Text { text: text.to_owned() }
 }
 
 /// A resolved file with this content in `dir`.
-pub fn file(dir: &TempDir, filename: &str, mime_type: &str, content: &[u8]) -> MediaFile {
+pub(crate) fn file(dir: &TempDir, filename: &str, mime_type: &str, content: &[u8]) -> MediaFile {
     use sha2::Digest as _;
     let path = dir.path().join(filename);
     std::fs::write(&path, content).unwrap();
@@ -89,12 +89,12 @@ pub fn file(dir: &TempDir, filename: &str, mime_type: &str, content: &[u8]) -> M
 }
 
 /// The same with a public address.
-pub fn online(file: MediaFile, url: &str) -> MediaFile {
+pub(crate) fn online(file: MediaFile, url: &str) -> MediaFile {
     MediaFile { url: Some(url.to_owned()), ..file }
 }
 
 /// The first and last page of an Ogg Opus file, which are one here.
-pub fn opus_of_1001_ms() -> Vec<u8> {
+pub(crate) fn opus_of_1001_ms() -> Vec<u8> {
     let pre_skip: u16 = 312;
     let end = u64::from(pre_skip) + 1001 * 48;
     let head = [b"OpusHead\x01\x01".as_slice(), &pre_skip.to_le_bytes(), b"\x80\xbb\0\0\0\0\0"].concat();

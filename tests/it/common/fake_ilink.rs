@@ -17,13 +17,13 @@ use tokio::sync::Notify;
 
 use super::fake_im::{Answer, FakeIm, Request};
 
-pub const TOKEN: &str = "bot-token-CANARY";
-pub const BOT: &str = "b0b0@im.bot";
-pub const USER: &str = "o9cq80@im.wechat";
+pub(crate) const TOKEN: &str = "bot-token-CANARY";
+pub(crate) const BOT: &str = "b0b0@im.bot";
+pub(crate) const USER: &str = "o9cq80@im.wechat";
 
 /// What arrived at the user, decrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Arrived {
+pub(crate) enum Arrived {
     Text(String),
     Image(Vec<u8>),
     Video(Vec<u8>),
@@ -39,7 +39,7 @@ struct Announced {
 }
 
 #[derive(Default)]
-pub struct Service {
+pub(crate) struct Service {
     pub arrived: Vec<Arrived>,
     /// The `msg` of every accepted sendmessage.
     pub messages: Vec<Value>,
@@ -57,14 +57,14 @@ pub struct Service {
     pub notified: Vec<&'static str>,
 }
 
-pub struct FakeIlink {
+pub(crate) struct FakeIlink {
     pub im: FakeIm,
     pub service: Arc<Mutex<Service>>,
     inbound: Arc<Notify>,
 }
 
 impl FakeIlink {
-    pub async fn start() -> FakeIlink {
+    pub(crate) async fn start() -> FakeIlink {
         let im = FakeIm::start().await;
         let service = Arc::new(Mutex::new(Service::default()));
         let inbound = Arc::new(Notify::new());
@@ -74,12 +74,12 @@ impl FakeIlink {
         FakeIlink { im, service, inbound }
     }
 
-    pub fn service(&self) -> std::sync::MutexGuard<'_, Service> {
+    pub(crate) fn service(&self) -> std::sync::MutexGuard<'_, Service> {
         self.service.lock().unwrap()
     }
 
     /// The user writes to the bot at `ms` since the epoch.
-    pub fn user_writes(&self, context_token: &str, ms: i64) {
+    pub(crate) fn user_writes(&self, context_token: &str, ms: i64) {
         let mut service = self.service();
         let number = service.inbox.len() as u64 + 1;
         service.inbox.push(json!({
@@ -97,12 +97,12 @@ impl FakeIlink {
         self.inbound.notify_one();
     }
 
-    pub fn script(&self, path: &'static str, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn script(&self, path: &'static str, answers: impl IntoIterator<Item = Answer>) {
         self.service().scripted.insert(path, answers.into_iter().collect());
     }
 
     /// How often the path was called.
-    pub fn calls(&self, path: &str) -> usize {
+    pub(crate) fn calls(&self, path: &str) -> usize {
         self.im.requests_to(path).len()
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 
 /// What the server does with a request.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Reply {
         status: u16,
         headers: Vec<(String, String)>,
@@ -54,20 +54,20 @@ pub enum Answer {
 }
 
 impl Answer {
-    pub fn status(status: u16) -> Answer {
+    pub(crate) fn status(status: u16) -> Answer {
         Answer::text(status, "")
     }
 
-    pub fn text(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) fn text(status: u16, body: impl Into<Vec<u8>>) -> Answer {
         Answer::Reply { status, headers: Vec::new(), body: body.into() }
     }
 
-    pub fn json(status: u16, body: Value) -> Answer {
+    pub(crate) fn json(status: u16, body: Value) -> Answer {
         Answer::text(status, body.to_string()).header("content-type", "application/json")
     }
 
     /// Adds a header to a reply; every other answer stays as it is.
-    pub fn header(mut self, name: &str, value: &str) -> Answer {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Answer {
         if let Answer::Reply { headers, .. } = &mut self {
             headers.push((name.to_owned(), value.to_owned()));
         }
@@ -75,19 +75,19 @@ impl Answer {
     }
 
     /// The same answer, but only after `gate.notify_one()`.
-    pub fn held(self, gate: &Arc<Notify>) -> Answer {
+    pub(crate) fn held(self, gate: &Arc<Notify>) -> Answer {
         Answer::Held(gate.clone(), Box::new(self))
     }
 
     /// The same answer on a connection that the server closes at once, without having said so.
-    pub fn hang_up(self) -> Answer {
+    pub(crate) fn hang_up(self) -> Answer {
         Answer::HangUp(Box::new(self))
     }
 }
 
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub(crate) struct Request {
     pub method: String,
     /// Without the query, percent-encoded as on the wire.
     pub path: String,
@@ -103,16 +103,16 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(&name.to_lowercase()).map(String::as_str)
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body as JSON; panics where it is none.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 }
@@ -131,14 +131,14 @@ struct State {
 }
 
 /// The server; it ends with the test's runtime.
-pub struct FakeIm {
+pub(crate) struct FakeIm {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     arrived: watch::Receiver<usize>,
 }
 
 impl FakeIm {
-    pub async fn start() -> FakeIm {
+    pub(crate) async fn start() -> FakeIm {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State::default()));
@@ -148,22 +148,22 @@ impl FakeIm {
     }
 
     /// `http://127.0.0.1:PORT` and the path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Answers every request whose path contains `part` like this, from now on. `""` stands for every path; of several
     /// parts the longest that fits wins.
-    pub fn on(&self, part: &str, answer: Answer) {
+    pub(crate) fn on(&self, part: &str, answer: Answer) {
         self.script(part, [answer]);
     }
 
     /// As [`FakeIm::on`], with one answer after the other; the last one stays.
-    pub fn script(&self, part: &str, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn script(&self, part: &str, answers: impl IntoIterator<Item = Answer>) {
         let mut answers: VecDeque<Answer> = answers.into_iter().collect();
         self.handle(part, move |_| {
             if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
@@ -172,7 +172,7 @@ impl FakeIm {
     }
 
     /// As [`FakeIm::on`], with an answer computed from the request.
-    pub fn handle(&self, part: &str, handler: impl FnMut(&Request) -> Answer + Send + 'static) {
+    pub(crate) fn handle(&self, part: &str, handler: impl FnMut(&Request) -> Answer + Send + 'static) {
         let rules = &mut self.state.lock().unwrap().rules;
         rules.retain(|(known, _)| known != part);
         rules.push((part.to_owned(), Box::new(handler)));
@@ -180,39 +180,39 @@ impl FakeIm {
     }
 
     /// Resets the next `count` connections before it reads anything from them.
-    pub fn reset_connections(&self, count: usize) {
+    pub(crate) fn reset_connections(&self, count: usize) {
         self.state.lock().unwrap().resets = count;
     }
 
     /// Bodies longer than this are counted but not kept, for tests that watch the memory.
-    pub fn forget_bodies_over(&self, limit: usize) {
+    pub(crate) fn forget_bodies_over(&self, limit: usize) {
         self.state.lock().unwrap().body_limit = Some(limit);
     }
 
     /// Every request so far, in order of arrival.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.state.lock().unwrap().requests.clone()
     }
 
     /// The requests so far whose path contains `part`.
-    pub fn requests_to(&self, part: &str) -> Vec<Request> {
+    pub(crate) fn requests_to(&self, part: &str) -> Vec<Request> {
         self.requests().into_iter().filter(|request| request.path.contains(part)).collect()
     }
 
     /// The only request whose path contains `part`; panics if there are none or several.
-    pub fn request(&self, part: &str) -> Request {
+    pub(crate) fn request(&self, part: &str) -> Request {
         let mut found = self.requests_to(part);
         assert_eq!(found.len(), 1, "requests to {part:?} in {:#?}", self.paths());
         found.remove(0)
     }
 
     /// The paths called so far, in order.
-    pub fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         self.requests().into_iter().map(|request| request.path).collect()
     }
 
     /// Waits until `count` requests have arrived in all.
-    pub async fn wait_for_requests(&self, count: usize) {
+    pub(crate) async fn wait_for_requests(&self, count: usize) {
         let mut arrived = self.arrived.clone();
         let waiting = arrived.wait_for(|arrived| *arrived >= count);
         if tokio::time::timeout(Duration::from_secs(10), waiting).await.is_err() {
@@ -222,17 +222,17 @@ impl FakeIm {
 }
 
 /// An address at which connections are refused, for as long as the value lives.
-pub struct Refused(TcpSocket);
+pub(crate) struct Refused(TcpSocket);
 
 impl Refused {
-    pub fn new() -> Refused {
+    pub(crate) fn new() -> Refused {
         let socket = TcpSocket::new_v4().unwrap();
         // Bound but not listening: nobody else gets the port, and the kernel refuses.
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         Refused(socket)
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 }

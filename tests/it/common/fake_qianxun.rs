@@ -11,7 +11,7 @@ use super::fake_im::{Answer, FakeIm, Request};
 
 /// A message that the hook took.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub(crate) struct Taken {
     /// `sendText`, `Q0010` …
     pub call: String,
     pub target: String,
@@ -21,7 +21,7 @@ pub struct Taken {
     pub send_id: String,
 }
 
-pub struct State {
+pub(crate) struct State {
     /// The WeChats that are logged in.
     pub bots: Vec<String>,
     pub safekey: Option<String>,
@@ -37,13 +37,13 @@ pub struct State {
     pub next_send: Option<Answer>,
 }
 
-pub struct Hook {
+pub(crate) struct Hook {
     pub im: FakeIm,
     state: Arc<Mutex<State>>,
 }
 
 impl Hook {
-    pub async fn start() -> Hook {
+    pub(crate) async fn start() -> Hook {
         let im = FakeIm::start().await;
         let state = Arc::new(Mutex::new(State {
             bots: vec!["wxid_bot".into(), "wxid_other".into()],
@@ -61,16 +61,16 @@ impl Hook {
         Hook { im, state }
     }
 
-    pub fn set(&self, change: impl FnOnce(&mut State)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
     }
 
-    pub fn taken(&self) -> Vec<Taken> {
+    pub(crate) fn taken(&self) -> Vec<Taken> {
         self.state.lock().unwrap().taken.clone()
     }
 
     /// What was taken, as `call target content`.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.taken().iter().map(|taken| format!("{} {} {}", taken.call, taken.target, taken.content)).collect()
     }
 }
@@ -192,7 +192,7 @@ fn envelope(result: Value, bot: Option<&str>) -> Answer {
 }
 
 /// Refusals come with HTTP 200, as the hook's do, but for a route that is not there.
-pub fn refused(code: u16, msg: &str) -> Answer {
+pub(crate) fn refused(code: u16, msg: &str) -> Answer {
     let status = if code == 404 { 404 } else { 200 };
     Answer::json(status, json!({"code": code, "msg": msg, "result": {}, "timestamp": "1741015593840"}))
 }

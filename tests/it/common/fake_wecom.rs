@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use super::fake_im::{Answer, FakeIm, Request};
 
 /// A robot's key has the form of a UUID.
-pub const KEY: &str = "693a91f6-7a5c-4bc4-97a0-0ec2caaa5aaa";
-pub const CORP: &str = "ww1a2b3c";
-pub const SECRET: &str = "app-secret-CANARY";
-pub const AGENT: i64 = 1_000_002;
+pub(crate) const KEY: &str = "693a91f6-7a5c-4bc4-97a0-0ec2caaa5aaa";
+pub(crate) const CORP: &str = "ww1a2b3c";
+pub(crate) const SECRET: &str = "app-secret-CANARY";
+pub(crate) const AGENT: i64 = 1_000_002;
 
 /// What a reader sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub(crate) enum Shown {
     Text(String),
     Markdown(String),
     Card(String),
@@ -29,7 +29,7 @@ pub enum Shown {
 }
 
 #[derive(Default)]
-pub struct Service {
+pub(crate) struct Service {
     /// What was shown, and to whom: a robot's group is `robot`.
     pub shown: Vec<(String, Shown)>,
     pub breaches: Vec<String>,
@@ -44,13 +44,13 @@ pub struct Service {
     uploads: BTreeMap<String, (String, String, Vec<u8>)>,
 }
 
-pub struct FakeWecom {
+pub(crate) struct FakeWecom {
     pub im: FakeIm,
     service: Arc<Mutex<Service>>,
 }
 
 impl FakeWecom {
-    pub async fn start() -> FakeWecom {
+    pub(crate) async fn start() -> FakeWecom {
         let im = FakeIm::start().await;
         let service = Arc::new(Mutex::new(Service { members: vec!["zhangsan", "lisi"], ..Service::default() }));
         let state = service.clone();
@@ -58,26 +58,26 @@ impl FakeWecom {
         FakeWecom { im, service }
     }
 
-    pub fn service(&self) -> MutexGuard<'_, Service> {
+    pub(crate) fn service(&self) -> MutexGuard<'_, Service> {
         self.service.lock().unwrap()
     }
 
-    pub fn script(&self, path: &'static str, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn script(&self, path: &'static str, answers: impl IntoIterator<Item = Answer>) {
         self.service().scripted.insert(path, answers.into_iter().collect());
     }
 
-    pub fn calls(&self, path: &str) -> usize {
+    pub(crate) fn calls(&self, path: &str) -> usize {
         self.im.requests_to(path).len()
     }
 
     /// What was shown to anybody, in order.
-    pub fn shown(&self) -> Vec<Shown> {
+    pub(crate) fn shown(&self) -> Vec<Shown> {
         self.service().shown.iter().map(|(_, shown)| shown.clone()).collect()
     }
 }
 
 /// A refusal that tries to give away what it was asked with.
-pub fn refused(code: i64) -> Answer {
+pub(crate) fn refused(code: i64) -> Answer {
     let errmsg = format!("no {KEY} {SECRET}, hint: [1], from ip: 192.0.2.7, more info at devtool/query?e={code}");
     Answer::json(200, json!({"errcode": code, "errmsg": errmsg}))
 }

@@ -4,7 +4,7 @@ use super::fake_im::Request;
 
 /// One field of a multipart form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     pub name: String,
     pub filename: Option<String>,
     pub mime_type: Option<String>,
@@ -12,13 +12,13 @@ pub struct Field {
 }
 
 impl Field {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.content.clone()).unwrap()
     }
 }
 
 /// The fields of a multipart form, in order; panics where the body is none.
-pub fn form(request: &Request) -> Vec<Field> {
+pub(crate) fn form(request: &Request) -> Vec<Field> {
     let boundary = request.header("content-type").unwrap().split_once("boundary=").unwrap().1;
     let mut fields = Vec::new();
     let mut rest = request.body.as_slice();

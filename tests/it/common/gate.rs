@@ -4,7 +4,7 @@ use pushcron::domain::limits::Gate;
 use pushcron::domain::{Delivery, Reading, Target, UtcMs};
 use pushcron::senders::Sender;
 
-pub trait AskGate {
+pub(crate) trait AskGate {
     fn gate(&self, target: &Target, delivery: Option<&Delivery>, now: UtcMs) -> Gate;
 }
 

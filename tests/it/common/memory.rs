@@ -1,7 +1,7 @@
 //! What this process takes of memory. It means something only in a test that runs [`alone`](super::alone::alone).
 
 /// The peak of resident memory since the last call, in bytes.
-pub fn peak_and_reset() -> usize {
+pub(crate) fn peak_and_reset() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let kilobytes: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -1,16 +1,16 @@
 //! What several test files share.
 
-pub mod alone;
-pub mod daemon;
-pub mod deliveries;
-pub mod fake_ilink;
-pub mod fake_im;
-pub mod fake_qianxun;
-pub mod fake_wecom;
-pub mod form;
-pub mod gate;
-pub mod memory;
-pub mod platforms;
-pub mod rows;
-pub mod senders;
-pub mod world;
+pub(crate) mod alone;
+pub(crate) mod daemon;
+pub(crate) mod deliveries;
+pub(crate) mod fake_ilink;
+pub(crate) mod fake_im;
+pub(crate) mod fake_qianxun;
+pub(crate) mod fake_wecom;
+pub(crate) mod form;
+pub(crate) mod gate;
+pub(crate) mod memory;
+pub(crate) mod platforms;
+pub(crate) mod rows;
+pub(crate) mod senders;
+pub(crate) mod world;

@@ -11,12 +11,12 @@ use super::senders::Bench;
 use pushcron::domain::{Account, Target};
 
 /// Stands in every secret, and in every address that is one.
-pub const CANARY: &str = "CANARY";
+pub(crate) const CANARY: &str = "CANARY";
 
 /// Settings as in the YAML.
-pub type Settings = Vec<(&'static str, String)>;
+pub(crate) type Settings = Vec<(&'static str, String)>;
 
-pub struct Platform {
+pub(crate) struct Platform {
     pub sender: &'static str,
     /// What an account must have to reach it at `base`.
     settings: fn(base: &str) -> Settings,
@@ -33,7 +33,7 @@ pub struct Platform {
 
 impl Platform {
     /// None: the sender speaks no HTTP.
-    pub fn of(sender: &str) -> Option<Platform> {
+    pub(crate) fn of(sender: &str) -> Option<Platform> {
         Some(match sender {
             "console" => return None,
             "dingtalk_robot" => dingtalk_robot(),
@@ -75,7 +75,7 @@ impl Platform {
     }
 
     /// A server on which all is well.
-    pub async fn start(&self) -> FakeIm {
+    pub(crate) async fn start(&self) -> FakeIm {
         let im = FakeIm::start().await;
         for (part, answer) in &self.answers {
             im.on(part, answer.clone());
@@ -84,7 +84,7 @@ impl Platform {
     }
 
     /// A bench with the sender's past on it.
-    pub fn bench(&self, base: &str) -> Bench {
+    pub(crate) fn bench(&self, base: &str) -> Bench {
         let bench = Bench::new();
         for (key, value) in (self.past)(base, bench.dir.path()) {
             bench.memory.keep("bot", &key, &value.to_string());
@@ -93,18 +93,18 @@ impl Platform {
     }
 
     /// An account that has what it must have.
-    pub fn account(&self, base: &str) -> Account {
+    pub(crate) fn account(&self, base: &str) -> Account {
         let settings = (self.settings)(base);
         let settings: Vec<_> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
         super::senders::account(self.sender, &settings)
     }
 
-    pub fn target(&self, to_group: bool) -> Option<Target> {
+    pub(crate) fn target(&self, to_group: bool) -> Option<Target> {
         if to_group { self.targets.0.map(group) } else { self.targets.1.map(user) }
     }
 
     /// The platform's whole yes to a message.
-    pub fn yes(&self) -> Value {
+    pub(crate) fn yes(&self) -> Value {
         let Answer::Reply { body, .. } = &self.answers[0].1 else { panic!("{} has no answer", self.sender) };
         serde_json::from_slice(body).unwrap()
     }

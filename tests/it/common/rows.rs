@@ -6,7 +6,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 /// Reads the database as a person would, beside the daemon.
-pub fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
+pub(crate) fn query(path: &Path, sql: &str) -> Vec<Vec<String>> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut statement = conn.prepare(sql).unwrap();
     let columns = statement.column_count();

@@ -26,7 +26,7 @@ use super::fake_im::FakeIm;
 use super::platforms::Platform;
 
 /// A sender's account, and a platform on which all is well.
-pub struct Stage {
+pub(crate) struct Stage {
     pub im: FakeIm,
     pub bench: Bench,
     /// What it must have to reach the platform.
@@ -35,7 +35,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn of(sender: &str) -> Stage {
+    pub(crate) async fn of(sender: &str) -> Stage {
         let platform = Platform::of(sender).expect("a sender that speaks HTTP");
         let im = platform.start().await;
         let (bench, account) = (platform.bench(&im.url("")), platform.account(&im.url("")));
@@ -43,38 +43,38 @@ impl Stage {
     }
 
     /// The sender's short pauses pass at once (`LeapingClock`).
-    pub fn leaping(self) -> Stage {
+    pub(crate) fn leaping(self) -> Stage {
         Stage { bench: self.bench.leaping(), ..self }
     }
 
     /// Without pauses between the parts of a message, which would wait for the manual clock.
-    pub fn unpaced(mut self) -> Stage {
+    pub(crate) fn unpaced(mut self) -> Stage {
         self.account.min_interval = Some(Duration::ZERO);
         self
     }
 
     /// A new sender of the account, as after a restart: it knows only what the memory kept.
-    pub fn sender(&self) -> Box<dyn Sender> {
+    pub(crate) fn sender(&self) -> Box<dyn Sender> {
         self.with(&[])
     }
 
     /// The same with more settings.
-    pub fn with(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
+    pub(crate) fn with(&self, more: &[(&'static str, &str)]) -> Box<dyn Sender> {
         self.try_with(more).unwrap()
     }
 
-    pub fn try_with(&self, more: &[(&'static str, &str)]) -> Result<Box<dyn Sender>, BuildError> {
+    pub(crate) fn try_with(&self, more: &[(&'static str, &str)]) -> Result<Box<dyn Sender>, BuildError> {
         self.bench.try_build(&extended(self.account.clone(), more))
     }
 
     /// The bodies of the calls that sent a message, in order.
-    pub fn sent(&self) -> Vec<Value> {
+    pub(crate) fn sent(&self) -> Vec<Value> {
         self.im.requests_to(self.decisive).iter().map(|request| request.json()).collect()
     }
 }
 
 /// What senders are built with, and a folder for their files.
-pub struct Bench {
+pub(crate) struct Bench {
     pub clock: Arc<ManualClock>,
     seen: SharedClock,
     /// The short pauses that were jumped over.
@@ -84,63 +84,63 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> Bench {
+    pub(crate) fn new() -> Bench {
         let clock = ManualClock::new(NOW);
         let dir = tempfile::tempdir().unwrap();
         Bench { seen: clock.clone(), clock, slept: Arc::default(), memory: Arc::default(), dir }
     }
 
     /// The sender's short pauses pass at once (`LeapingClock`).
-    pub fn leaping(mut self) -> Bench {
+    pub(crate) fn leaping(mut self) -> Bench {
         self.seen = Arc::new(LeapingClock { clock: self.clock.clone(), slept: self.slept.clone() });
         self
     }
 
     /// On the machine's own clock, for programs of others.
-    pub fn live(mut self) -> Bench {
+    pub(crate) fn live(mut self) -> Bench {
         self.seen = SystemClock::shared();
         self
     }
 
-    pub fn environment(&self) -> Environment {
+    pub(crate) fn environment(&self) -> Environment {
         let (clock, state_dir) = (self.seen.clone(), self.dir.path().to_owned());
         Environment { clock, http: http(), memory: self.memory.clone(), state_dir }
     }
 
     /// The sender of an account. A second call is a restart: it shares clock and memory with the first.
-    pub fn build(&self, account: &Account) -> Box<dyn Sender> {
+    pub(crate) fn build(&self, account: &Account) -> Box<dyn Sender> {
         self.try_build(account).unwrap()
     }
 
-    pub fn try_build(&self, account: &Account) -> Result<Box<dyn Sender>, BuildError> {
+    pub(crate) fn try_build(&self, account: &Account) -> Result<Box<dyn Sender>, BuildError> {
         let registered = senders::find(&account.sender).expect("a registered sender");
         (registered.build)(account, &self.environment())
     }
 
     /// The same of an account with these settings.
-    pub fn sender(&self, name: &str, settings: &[(&'static str, &str)]) -> Box<dyn Sender> {
+    pub(crate) fn sender(&self, name: &str, settings: &[(&'static str, &str)]) -> Box<dyn Sender> {
         self.build(&account(name, settings))
     }
 
     /// A file on disk, as the media resolver hands it over.
-    pub fn file(&self, filename: &str, mime_type: &str, content: &[u8]) -> MediaFile {
+    pub(crate) fn file(&self, filename: &str, mime_type: &str, content: &[u8]) -> MediaFile {
         deliveries::file(&self.dir, filename, mime_type, content)
     }
 
     /// A file of `len` zeros, which takes no room.
-    pub fn large_file(&self, filename: &str, mime_type: &str, len: u64) -> MediaFile {
+    pub(crate) fn large_file(&self, filename: &str, mime_type: &str, len: u64) -> MediaFile {
         let file = self.file(filename, mime_type, b"");
         std::fs::File::options().write(true).open(&file.path).unwrap().set_len(len).unwrap();
         MediaFile { len, ..file }
     }
 
-    pub fn now(&self) -> UtcMs {
+    pub(crate) fn now(&self) -> UtcMs {
         self.clock.now()
     }
 }
 
 /// The account `bot` of that sender, its settings typed as the sender's spec says.
-pub fn account(sender: &str, settings: &[(&'static str, &str)]) -> Account {
+pub(crate) fn account(sender: &str, settings: &[(&'static str, &str)]) -> Account {
     Account {
         id: "bot".to_owned(),
         im: "im".to_owned(),
@@ -153,7 +153,7 @@ pub fn account(sender: &str, settings: &[(&'static str, &str)]) -> Account {
 }
 
 /// The account with more settings.
-pub fn extended(mut account: Account, more: &[(&'static str, &str)]) -> Account {
+pub(crate) fn extended(mut account: Account, more: &[(&'static str, &str)]) -> Account {
     account.settings.values.extend(typed(&account.sender, more));
     account
 }
@@ -185,15 +185,15 @@ fn http() -> Http {
 
 /// A memory that forgets at the end of the test.
 #[derive(Default)]
-pub struct TestMemory(Mutex<Vec<(String, String, String)>>);
+pub(crate) struct TestMemory(Mutex<Vec<(String, String, String)>>);
 
 impl TestMemory {
     /// Everything that is kept, as one text, to look for what must or must not be there.
-    pub fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         format!("{:?}", self.0.lock().unwrap())
     }
 
-    pub fn keep(&self, account: &str, key: &str, value: &str) {
+    pub(crate) fn keep(&self, account: &str, key: &str, value: &str) {
         let mut values = self.0.lock().unwrap();
         values.retain(|(of, known, _)| (of.as_str(), known.as_str()) != (account, key));
         values.push((account.to_owned(), key.to_owned(), value.to_owned()));

@@ -31,11 +31,11 @@ use tokio::task::JoinHandle;
 use super::rows::query;
 
 /// 2026-01-01T01:00:00.000Z, a Thursday.
-pub const START: UtcMs = UtcMs(1_767_229_200_000);
+pub(crate) const START: UtcMs = UtcMs(1_767_229_200_000);
 
 /// What the scripted platform does with the next request of an account.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Report(Report),
     /// Takes the message and never answers.
     Silence,
@@ -46,7 +46,7 @@ type AnswerRule = Box<dyn Fn(&str, &Delivery) -> Option<Answer> + Send + Sync>;
 
 /// The other end: what arrived, and what to answer.
 #[derive(Default)]
-pub struct Platform {
+pub(crate) struct Platform {
     rule: Mutex<Option<AnswerRule>>,
     script: Mutex<HashMap<String, VecDeque<Answer>>>,
     probes: Mutex<HashMap<String, Probe>>,
@@ -59,35 +59,35 @@ pub struct Platform {
 impl Platform {
     /// Answers so long after a request has arrived, by this clock; and who waits for an answer that never comes gives up at
     /// the end of its time, as real senders do. Otherwise answers take no time, and nobody gives up.
-    pub fn takes(&self, latency: Duration, clock: &Arc<ManualClock>) {
+    pub(crate) fn takes(&self, latency: Duration, clock: &Arc<ManualClock>) {
         *self.latency.lock().unwrap() = Some((clock.clone(), latency));
     }
 
     /// The next answers for an account; after them, every push is sent.
-    pub fn answers(&self, account: &str, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn answers(&self, account: &str, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().unwrap().entry(account.to_owned()).or_default().extend(answers);
     }
 
     /// Answers by this rule whatever [`Platform::answers`] says nothing of; where it says nothing either, every push is sent.
-    pub fn answers_by(&self, rule: impl Fn(&str, &Delivery) -> Option<Answer> + Send + Sync + 'static) {
+    pub(crate) fn answers_by(&self, rule: impl Fn(&str, &Delivery) -> Option<Answer> + Send + Sync + 'static) {
         *self.rule.lock().unwrap() = Some(Box::new(rule));
     }
 
-    pub fn set_probe(&self, account: &str, probe: Probe) {
+    pub(crate) fn set_probe(&self, account: &str, probe: Probe) {
         self.probes.lock().unwrap().insert(account.to_owned(), probe);
     }
 
     /// Every delivery that reached the platform, with its account, in order.
-    pub fn arrived(&self) -> Vec<(String, Delivery)> {
+    pub(crate) fn arrived(&self) -> Vec<(String, Delivery)> {
         self.arrived.lock().unwrap().clone()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.arrived.lock().unwrap().len()
     }
 
     /// The pushes whose message people may have seen, once for every time that they may have.
-    pub fn perhaps_taken(&self) -> Vec<i64> {
+    pub(crate) fn perhaps_taken(&self) -> Vec<i64> {
         self.perhaps_taken.lock().unwrap().clone()
     }
 }
@@ -136,7 +136,7 @@ impl Sender for Scripted {
 type Ended = Arc<Mutex<Vec<(Option<String>, PushState)>>>;
 
 /// A daemon in pieces.
-pub struct World {
+pub(crate) struct World {
     pub dir: Arc<tempfile::TempDir>,
     pub clock: Arc<ManualClock>,
     pub platform: Arc<Platform>,
@@ -153,7 +153,7 @@ pub struct World {
 }
 
 /// An account of the im `qq`, sent through by script.
-pub fn account(id: &str, is_default: bool) -> Account {
+pub(crate) fn account(id: &str, is_default: bool) -> Account {
     Account {
         id: id.to_owned(),
         im: "qq".to_owned(),
@@ -165,7 +165,7 @@ pub fn account(id: &str, is_default: bool) -> Account {
     }
 }
 
-pub fn text(target: &str) -> PushSpec {
+pub(crate) fn text(target: &str) -> PushSpec {
     PushSpec {
         im: "qq".to_owned(),
         target: Target::Group(target.to_owned()),
@@ -179,7 +179,7 @@ pub fn text(target: &str) -> PushSpec {
     }
 }
 
-pub fn job(name: &str, schedule: Schedule) -> Job {
+pub(crate) fn job(name: &str, schedule: Schedule) -> Job {
     Job {
         name: name.to_owned(),
         schedule,
@@ -195,33 +195,33 @@ pub fn job(name: &str, schedule: Schedule) -> Job {
     }
 }
 
-pub fn cron(text: &str) -> Schedule {
+pub(crate) fn cron(text: &str) -> Schedule {
     Schedule::Cron(text.to_owned())
 }
 
-pub fn failed(outcome: Outcome) -> Answer {
+pub(crate) fn failed(outcome: Outcome) -> Answer {
     Answer::Report(Report::failed(outcome, "scripted"))
 }
 
 impl World {
     /// A new daemon over an empty database.
-    pub async fn new(accounts: Vec<Account>) -> World {
+    pub(crate) async fn new(accounts: Vec<Account>) -> World {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         World::start(dir, ManualClock::new(START), Arc::default(), accounts, false).await
     }
 
-    pub async fn with_idempotent_sender(accounts: Vec<Account>) -> World {
+    pub(crate) async fn with_idempotent_sender(accounts: Vec<Account>) -> World {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         World::start(dir, ManualClock::new(START), Arc::default(), accounts, true).await
     }
 
     /// A new daemon over an empty database in a folder of the caller's choice, at an instant of the caller's choice.
-    pub async fn within(dir: tempfile::TempDir, start: UtcMs, accounts: Vec<Account>) -> World {
+    pub(crate) async fn within(dir: tempfile::TempDir, start: UtcMs, accounts: Vec<Account>) -> World {
         World::start(Arc::new(dir), ManualClock::new(start), Arc::default(), accounts, false).await
     }
 
     /// A new daemon over an empty database, that sees `clock` through another one.
-    pub async fn that_sees(seen: SharedClock, clock: Arc<ManualClock>, accounts: Vec<Account>) -> World {
+    pub(crate) async fn that_sees(seen: SharedClock, clock: Arc<ManualClock>, accounts: Vec<Account>) -> World {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         World::start_seeing(seen, dir, clock, Arc::default(), accounts, false).await
     }
@@ -290,12 +290,12 @@ impl World {
     }
 
     /// A new process over a database that another one left.
-    pub async fn again(dir: Arc<tempfile::TempDir>, clock: Arc<ManualClock>, accounts: Vec<Account>) -> World {
+    pub(crate) async fn again(dir: Arc<tempfile::TempDir>, clock: Arc<ManualClock>, accounts: Vec<Account>) -> World {
         World::start(dir, clock, Arc::default(), accounts, false).await
     }
 
     /// The process is gone between two instructions; a new one starts over the same database.
-    pub async fn kill_and_restart(self) -> World {
+    pub(crate) async fn kill_and_restart(self) -> World {
         self.dispatching.abort();
         let _ = self.dispatching.await;
         self.store.close().await;
@@ -304,7 +304,7 @@ impl World {
     }
 
     /// Away until so long after the boot: killed between two instructions, or ended as on SIGTERM.
-    pub async fn away_until(self, back: Moment, killed: bool) -> World {
+    pub(crate) async fn away_until(self, back: Moment, killed: bool) -> World {
         let (platform, accounts, idempotent) = (self.platform.clone(), self.accounts.clone(), self.idempotent);
         let (dir, clock, store) = if killed {
             self.dispatching.abort();
@@ -322,7 +322,7 @@ impl World {
     }
 
     /// Ends as on SIGTERM, and a new process starts over the same database `later`.
-    pub async fn stop_and_restart(self, later: Duration) -> World {
+    pub(crate) async fn stop_and_restart(self, later: Duration) -> World {
         let (platform, accounts, idempotent) = (self.platform.clone(), self.accounts.clone(), self.idempotent);
         let (dir, clock, store) = self.stop().await;
         end_watch(&*store, clock.now()).await.unwrap();
@@ -333,7 +333,7 @@ impl World {
     }
 
     /// The process is gone, a backup takes the place of the database, and a new process starts over it.
-    pub async fn restore_and_restart(self, backup: &std::path::Path) -> World {
+    pub(crate) async fn restore_and_restart(self, backup: &std::path::Path) -> World {
         let database = self.dir.path().join("pushcron.db");
         self.dispatching.abort();
         self.store.close().await;
@@ -345,7 +345,7 @@ impl World {
     }
 
     /// Ends as on SIGTERM; what is still under way is given up after its grace.
-    pub async fn stop(self) -> (Arc<tempfile::TempDir>, Arc<ManualClock>, SharedStore) {
+    pub(crate) async fn stop(self) -> (Arc<tempfile::TempDir>, Arc<ManualClock>, SharedStore) {
         self.events.send(Event::Stop).ok().unwrap();
         let mut dispatching = self.dispatching;
         while tokio::time::timeout(Duration::from_millis(50), &mut dispatching).await.is_err() {
@@ -355,30 +355,30 @@ impl World {
     }
 
     /// Puts these definitions in force, as a start or a reload does.
-    pub async fn load(&mut self, jobs: &[Job]) {
+    pub(crate) async fn load(&mut self, jobs: &[Job]) {
         self.try_load(jobs).await.unwrap();
     }
 
     /// Puts definitions in force that were read some time ago: the reload was slow.
-    pub async fn load_read(&mut self, jobs: &[Job], read_at: UtcMs) {
+    pub(crate) async fn load_read(&mut self, jobs: &[Job], read_at: UtcMs) {
         let hashed = jobs.iter().map(|job| (job.clone(), hash(job))).collect();
         self.scheduler.apply_read(hashed, read_at).await.unwrap();
     }
 
     /// The same, and what is said where it cannot be done.
-    pub async fn try_load(&mut self, jobs: &[Job]) -> Result<Applied, ApplyError> {
+    pub(crate) async fn try_load(&mut self, jobs: &[Job]) -> Result<Applied, ApplyError> {
         let hashed = jobs.iter().map(|job| (job.clone(), hash(job))).collect();
         self.scheduler.apply(hashed).await
     }
 
     /// Reads the same accounts again, as a reload does.
-    pub fn reload_accounts(&self) {
+    pub(crate) fn reload_accounts(&self) {
         let accounts = live_accounts(&self.accounts, &self.platform, self.idempotent);
         self.events.send(Event::Accounts(accounts)).ok().unwrap();
     }
 
     /// Lets time pass, second by second, with the scheduler looking each time.
-    pub async fn pass(&mut self, time: Duration) {
+    pub(crate) async fn pass(&mut self, time: Duration) {
         for _ in 0..time.as_secs() {
             self.clock.advance(Duration::from_secs(1));
             self.scheduler.run_once().await.unwrap();
@@ -386,7 +386,7 @@ impl World {
     }
 
     /// Waits until nothing is left to do at the present instant.
-    pub async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         let now = self.clock.now();
         // What is being sent has no next attempt.
         let busy = format!(
@@ -396,7 +396,7 @@ impl World {
     }
 
     /// Has the dispatcher look at the present instant, also where nothing comes of it.
-    pub async fn round(&self) {
+    pub(crate) async fn round(&self) {
         let made = self.gauges.rounds.load(Ordering::Relaxed);
         self.events.send(Event::Tick).ok().unwrap();
         let look = async {
@@ -408,26 +408,26 @@ impl World {
     }
 
     /// Gives the tasks a turn at the present instant. What must have happened is waited for with [`World::expect`].
-    pub async fn turn(&self) {
+    pub(crate) async fn turn(&self) {
         for _ in 0..20 {
             let _ = tokio::time::timeout(Duration::from_millis(1), std::future::pending::<()>()).await;
         }
     }
 
     /// Changes the database by hand, beside the daemon.
-    pub fn execute(&self, sql: &str) {
+    pub(crate) fn execute(&self, sql: &str) {
         let conn = rusqlite::Connection::open(self.dir.path().join("pushcron.db")).unwrap();
         conn.busy_timeout(Duration::from_secs(5)).unwrap();
         conn.execute(sql, []).unwrap();
     }
 
     /// Rows of a view, oldest first, as `column=value` of the wanted columns.
-    pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         query(&self.dir.path().join("pushcron.db"), sql)
     }
 
     /// Waits until `sql` gives `expected`, which it does as soon as the tasks have caught up.
-    pub async fn expect(&self, sql: &str, expected: &[&[&str]]) {
+    pub(crate) async fn expect(&self, sql: &str, expected: &[&[&str]]) {
         let path = self.dir.path().join("pushcron.db");
         let mut seen = Vec::new();
         for _ in 0..6000 {
@@ -443,13 +443,13 @@ impl World {
 
     /// What `pushcron ledger` says of the database; it must balance.
     #[track_caller]
-    pub fn balanced_ledger(&self) -> String {
+    pub(crate) fn balanced_ledger(&self) -> String {
         self.said(&["ledger"])
     }
 
     /// What a verb says of the database.
     #[track_caller]
-    pub fn said(&self, words: &[&str]) -> String {
+    pub(crate) fn said(&self, words: &[&str]) -> String {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pushcron"));
         let output = command.env_clear().arg("--db").arg(self.dir.path().join("pushcron.db")).args(words).output();
         let output = output.unwrap();
@@ -459,7 +459,7 @@ impl World {
     }
 
     /// Waits until so many requests have reached the platform: an attempt's row is there a little before that.
-    pub async fn arrived(&self, count: usize) {
+    pub(crate) async fn arrived(&self, count: usize) {
         let look = async {
             while self.platform.count() < count {
                 let _ = tokio::time::timeout(Duration::from_millis(2), std::future::pending::<()>()).await;

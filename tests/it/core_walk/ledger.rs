@@ -14,7 +14,7 @@ use pushcron::store::{Applied, Cursor, JobChange, NewFire, Recorded, StoredJob, 
 
 use super::rows::{Row, Rows};
 
-pub const ZONE_VERSION: &str = "2026a";
+pub(super) const ZONE_VERSION: &str = "2026a";
 
 struct Kept {
     stored: StoredJob,
@@ -36,7 +36,7 @@ struct Fire {
 }
 
 #[derive(Default)]
-pub struct Ledger {
+pub(super) struct Ledger {
     jobs: BTreeMap<Arc<str>, Kept>,
     fires: BTreeMap<(Arc<str>, UtcMs), Fire>,
     watched_until: Option<UtcMs>,
@@ -44,7 +44,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn answer(&mut self, ask: Ask, rows: &mut Rows) -> Answer {
+    pub(super) fn answer(&mut self, ask: Ask, rows: &mut Rows) -> Answer {
         match ask {
             Ask::LastRecorded => Answer::Instant(self.last_recorded),
             Ask::WatchedUntil => Answer::Instant(self.watched_until),
@@ -77,7 +77,7 @@ impl Ledger {
         }
     }
 
-    pub fn pause(&mut self, name: &str, paused: bool, now: UtcMs, rows: &mut Rows) {
+    pub(super) fn pause(&mut self, name: &str, paused: bool, now: UtcMs, rows: &mut Rows) {
         let Some(job) = self.jobs.get_mut(name).filter(|job| !job.removed && job.stored.paused != paused) else {
             return;
         };
@@ -275,7 +275,7 @@ impl Ledger {
     }
 
     /// Every instant that the schedules called for has its one row.
-    pub fn check(&self, now: UtcMs) {
+    pub(super) fn check(&self, now: UtcMs) {
         for (name, kept) in &self.jobs {
             let mut revisions = kept.ended.clone();
             revisions.extend((!kept.removed).then(|| kept.revision()));
@@ -298,7 +298,7 @@ impl Ledger {
         }
     }
 
-    pub fn count(&self, decision: Decision) -> usize {
+    pub(super) fn count(&self, decision: Decision) -> usize {
         self.fires.values().filter(|fire| fire.fire.decision == decision).count()
     }
 }

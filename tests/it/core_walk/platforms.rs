@@ -14,7 +14,7 @@ const WINDOWS: &[Window] = &[Window::fine(SENDS, IN)];
 const REPLIES: Replies = Replies { window: Duration::from_secs(120), quota: 3 };
 const NO_WINDOWS: &[Window] = &[];
 
-pub fn limits(account: &str) -> Limits {
+pub(super) fn limits(account: &str) -> Limits {
     match account {
         "a" => Limits { quota: |_| Quota { windows: WINDOWS, subjects: vec!["robot"] }, replies: None, sends: |_| 1 },
         _ => Limits {
@@ -25,7 +25,7 @@ pub fn limits(account: &str) -> Limits {
     }
 }
 
-pub struct Platforms {
+pub(super) struct Platforms {
     usages: BTreeMap<&'static str, Usage>,
     /// Sends without an answer: through which account, to whom, and when by the line and by the clock that nobody sets.
     open: BTreeMap<i64, (Arc<str>, Target, UtcMs, Moment)>,
@@ -34,7 +34,7 @@ pub struct Platforms {
 }
 
 impl Platforms {
-    pub fn new(now: Reading) -> Platforms {
+    pub(super) fn new(now: Reading) -> Platforms {
         let limited = Usage { line: now, ..Usage::default() };
         let answering = Usage { conversations: Some(HashMap::new()), ..limited.clone() };
         let usages = [("a", limited), ("b", answering)].into_iter().collect();
@@ -42,20 +42,20 @@ impl Platforms {
     }
 
     /// What a sender tells of its account.
-    pub fn tell(&mut self, account: &str) -> Option<Box<Usage>> {
+    pub(super) fn tell(&mut self, account: &str) -> Option<Box<Usage>> {
         let usage = self.usages.get_mut(account)?;
         usage.number += 1;
         Some(Box::new(usage.clone()))
     }
 
     /// Somebody writes to `b`.
-    pub fn inbound(&mut self, from: &Target, at: UtcMs) {
+    pub(super) fn inbound(&mut self, from: &Target, at: UtcMs) {
         let conversations = self.usages.get_mut("b").and_then(|usage| usage.conversations.as_mut()).unwrap();
         conversations.entry(from.id().to_owned()).or_default().inbound(at);
     }
 
     /// A send leaves, which the platform has to allow.
-    pub fn begin(&mut self, push_id: i64, account: &Arc<str>, target: &Target, now: Reading) {
+    pub(super) fn begin(&mut self, push_id: i64, account: &Arc<str>, target: &Target, now: Reading) {
         let usage = self.usages.get_mut(&**account).unwrap();
         if let Some(conversations) = &usage.conversations {
             let sends = conversations.get(target.id()).map_or(REPLIES.quota, |known| known.sends_since_inbound);
@@ -72,7 +72,7 @@ impl Platforms {
     }
 
     /// What never left does not count, and what was refused was no reply.
-    pub fn end(&mut self, push_id: i64, outcome: &Outcome) {
+    pub(super) fn end(&mut self, push_id: i64, outcome: &Outcome) {
         let Some((account, target, line, moment)) = self.open.remove(&push_id) else { return };
         let usage = self.usages.get_mut(&*account).unwrap();
         match outcome {

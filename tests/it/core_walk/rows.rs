@@ -10,7 +10,7 @@ use pushcron::domain::{
 use pushcron::store::{Begin, Finish, OpenPush, Settle, TakeBack};
 
 /// A push and all its attempts, None for the one that is open.
-pub struct Row {
+pub(super) struct Row {
     pub target: Target,
     pub job: Option<Arc<str>>,
     pub account: Option<String>,
@@ -35,12 +35,12 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn is_waiting(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state, PushState::Pending | PushState::Retrying)
     }
 
     /// Whether an earlier attempt may have reached the target.
-    pub fn was_unknown(&self) -> bool {
+    pub(super) fn was_unknown(&self) -> bool {
         self.attempts.contains(&Some(Outcome::Unknown))
     }
 
@@ -65,17 +65,17 @@ impl Row {
 
 /// Rows by their ids, and the last id that was given.
 #[derive(Default)]
-pub struct Rows(pub BTreeMap<i64, Row>, i64);
+pub(super) struct Rows(pub BTreeMap<i64, Row>, i64);
 
 impl Rows {
-    pub fn insert(&mut self, row: Row) -> i64 {
+    pub(super) fn insert(&mut self, row: Row) -> i64 {
         self.1 += 1;
         self.0.insert(self.1, row);
         self.1
     }
 
     /// No more attempts for the pushes of this job. Returns those that this ends.
-    pub fn retire(&mut self, job: &str) -> Vec<i64> {
+    pub(super) fn retire(&mut self, job: &str) -> Vec<i64> {
         let of_it = self.0.iter_mut().filter(|(_, row)| row.job.as_deref() == Some(job) && !row.state.is_final());
         of_it
             .filter_map(|(id, row)| {
@@ -86,12 +86,12 @@ impl Rows {
     }
 
     /// Whether nothing happened to any of these.
-    pub fn are_untouched(&self, ids: &[i64]) -> bool {
+    pub(super) fn are_untouched(&self, ids: &[i64]) -> bool {
         ids.iter().all(|id| self.0.get(id).is_some_and(|row| row.state == PushState::Pending && !row.has_reason))
     }
 
     /// What the core is told of a push that waits.
-    pub fn open(&self, id: i64) -> OpenPush {
+    pub(super) fn open(&self, id: i64) -> OpenPush {
         let row = &self.0[&id];
         OpenPush {
             id,
@@ -112,11 +112,11 @@ impl Rows {
         }
     }
 
-    pub fn waiting(&self) -> Vec<OpenPush> {
+    pub(super) fn waiting(&self) -> Vec<OpenPush> {
         self.0.iter().filter(|(_, row)| row.is_waiting()).map(|(id, _)| self.open(*id)).collect()
     }
 
-    pub fn begin(&mut self, begins: &[Begin]) -> Vec<Delivery> {
+    pub(super) fn begin(&mut self, begins: &[Begin]) -> Vec<Delivery> {
         let mut deliveries = Vec::new();
         for Begin { push_id, account, .. } in begins {
             let Some(row) = self.0.get_mut(push_id).filter(|row| row.is_waiting()) else { continue };
@@ -128,7 +128,7 @@ impl Rows {
         deliveries
     }
 
-    pub fn delivery(&self, id: i64) -> Delivery {
+    pub(super) fn delivery(&self, id: i64) -> Delivery {
         let row = &self.0[&id];
         let body = match row.has_media {
             false => Body::Text { text: "walk".to_owned() },
@@ -156,7 +156,7 @@ impl Rows {
     }
 
     /// Returns the pushes whose attempt was no longer open.
-    pub fn finish(&mut self, finishes: &[Finish]) -> Vec<i64> {
+    pub(super) fn finish(&mut self, finishes: &[Finish]) -> Vec<i64> {
         let mut lost = Vec::new();
         for finish in finishes {
             let row = self.0.get_mut(&finish.push_id).expect("it was begun");
@@ -176,7 +176,7 @@ impl Rows {
     }
 
     /// Returns the pushes that are not open any more.
-    pub fn take_back(&mut self, attempts: &[TakeBack]) -> Vec<i64> {
+    pub(super) fn take_back(&mut self, attempts: &[TakeBack]) -> Vec<i64> {
         let mut ended = Vec::new();
         for attempt in attempts {
             let row = self.0.get_mut(&attempt.push_id).expect("it was begun");
@@ -195,7 +195,7 @@ impl Rows {
         ended
     }
 
-    pub fn settle(&mut self, settles: &[Settle]) {
+    pub(super) fn settle(&mut self, settles: &[Settle]) {
         for Settle { push_id, next } in settles {
             if let Some(row) = self.0.get_mut(push_id).filter(|row| row.is_waiting()) {
                 let was_resting = row.is_resting;
@@ -207,7 +207,7 @@ impl Rows {
     }
 
     /// Attempts that are open, with their numbers.
-    pub fn interrupted(&self) -> Vec<(i64, u32)> {
+    pub(super) fn interrupted(&self) -> Vec<(i64, u32)> {
         let open = self.0.iter().filter(|(_, row)| row.attempts.last() == Some(&None));
         open.map(|(id, row)| (*id, row.attempts.len() as u32)).collect()
     }

@@ -21,7 +21,7 @@ async fn ids(world: &World) -> Vec<String> {
     world.store.accounts().await.unwrap().into_iter().map(|account| account.id).collect()
 }
 
-pub async fn accounts_keep_the_order_of_the_files(world: Arc<World>) {
+pub(super) async fn accounts_keep_the_order_of_the_files(world: Arc<World>) {
     world.store.record_accounts(vec![row("b", None), row("a", None), row("c", None)], true).await.unwrap();
     assert_eq!(ids(&world).await, ["b", "a", "c"]);
     world.store.record_accounts(vec![row("c", None), row("b", None)], true).await.unwrap();
@@ -30,7 +30,7 @@ pub async fn accounts_keep_the_order_of_the_files(world: Arc<World>) {
     assert!(accounts[1].is_default && !accounts[0].is_default);
 }
 
-pub async fn news_of_one_account_leaves_the_others(world: Arc<World>) {
+pub(super) async fn news_of_one_account_leaves_the_others(world: Arc<World>) {
     world.store.record_accounts(vec![row("b", None), row("a", Some(true))], true).await.unwrap();
     let health = Health {
         online: Some(false),
@@ -48,7 +48,7 @@ pub async fn news_of_one_account_leaves_the_others(world: Arc<World>) {
     assert!(accounts[1].health.never_probed());
 }
 
-pub async fn a_sender_finds_its_memory_again(world: Arc<World>) {
+pub(super) async fn a_sender_finds_its_memory_again(world: Arc<World>) {
     world.store.save_state("bot", "cursor", "1", at(0)).await.unwrap();
     world.store.save_state("bot", "cursor", "2", at(1)).await.unwrap();
     world.store.save_state("bot", "another", "x", at(1)).await.unwrap();
@@ -57,7 +57,7 @@ pub async fn a_sender_finds_its_memory_again(world: Arc<World>) {
     assert_eq!(world.backend.open().await.load_state("bot").await.unwrap(), mine);
 }
 
-pub async fn the_same_bytes_are_stored_once(world: Arc<World>) {
+pub(super) async fn the_same_bytes_are_stored_once(world: Arc<World>) {
     let bytes = vec![0, 159, 146, 150];
     let id = world.store.put_blob(bytes.clone(), at(0)).await.unwrap();
     assert_eq!(world.store.put_blob(bytes.clone(), at(1)).await.unwrap(), id);

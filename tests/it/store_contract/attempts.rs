@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::store_contract::world::{World, at, begin, failed, finish, job, sent};
 
-pub async fn an_attempt_is_durable_before_its_delivery_is_handed_out(world: Arc<World>) {
+pub(super) async fn an_attempt_is_durable_before_its_delivery_is_handed_out(world: Arc<World>) {
     let mut daily = job("daily");
     daily.push[0].retry = RetryPolicy { max_attempts: 7, ..RetryPolicy::default() };
     daily.push[0].timeout = Duration::from_millis(1234);
@@ -43,7 +43,7 @@ pub async fn an_attempt_is_durable_before_its_delivery_is_handed_out(world: Arc<
     assert!(delivery.parts.is_empty() && delivery.media.is_empty());
 }
 
-pub async fn a_push_is_begun_once(world: Arc<World>) {
+pub(super) async fn a_push_is_begun_once(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let other = world.waiting("other").await;
     let twice = vec![begin(push.id), begin(push.id)];
@@ -54,7 +54,7 @@ pub async fn a_push_is_begun_once(world: Arc<World>) {
     assert_eq!(world.history(push.id).await["attempts"], 1);
 }
 
-pub async fn a_sent_push_counts_one(world: Arc<World>) {
+pub(super) async fn a_sent_push_counts_one(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let delivery = world.begin(push.id, at(0)).await;
     assert_eq!(world.store.finish_attempts(vec![sent(&delivery, at(1))]).await.unwrap().lost, [0i64; 0]);
@@ -66,7 +66,7 @@ pub async fn a_sent_push_counts_one(world: Arc<World>) {
     assert!(world.open_ids().await.is_empty());
 }
 
-pub async fn a_failed_attempt_waits_for_the_next(world: Arc<World>) {
+pub(super) async fn a_failed_attempt_waits_for_the_next(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let first = world.begin(push.id, at(0)).await;
     let next = Next::Retry { at: at(30), reason: Reason::Throttled };
@@ -85,7 +85,7 @@ pub async fn a_failed_attempt_waits_for_the_next(world: Arc<World>) {
     assert_eq!(world.history(push.id).await["attempts"], 2);
 }
 
-pub async fn a_push_that_may_have_arrived_stays_marked(world: Arc<World>) {
+pub(super) async fn a_push_that_may_have_arrived_stays_marked(world: Arc<World>) {
     let push = world.waiting("daily").await;
     for (i, outcome) in [(0, Outcome::Unknown), (10, Outcome::Unreachable)] {
         let delivery = world.begin(push.id, at(i)).await;
@@ -95,7 +95,7 @@ pub async fn a_push_that_may_have_arrived_stays_marked(world: Arc<World>) {
     }
 }
 
-pub async fn every_way_out_of_sending_ends_in_its_state(world: Arc<World>) {
+pub(super) async fn every_way_out_of_sending_ends_in_its_state(world: Arc<World>) {
     let reason = Reason::TooLate;
     let ways = [
         (Next::Sent, PushState::Sent),
@@ -113,7 +113,7 @@ pub async fn every_way_out_of_sending_ends_in_its_state(world: Arc<World>) {
     }
 }
 
-pub async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
+pub(super) async fn an_attempt_taken_back_was_never_made(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let back = |number, seconds, reason: Option<Reason>| TakeBack {
         push_id: push.id,
@@ -166,7 +166,7 @@ async fn comes_back(world: &World, delivery: &Delivery, outcome: Option<Outcome>
 const WAYS_BACK: [(Option<Outcome>, &str); 3] =
     [(None, "cancelled"), (Some(Outcome::Unreachable), "cancelled"), (Some(Outcome::Unknown), "unknown")];
 
-pub async fn what_a_newer_fire_replaced_while_it_was_being_sent_is_not_tried_again(world: Arc<World>) {
+pub(super) async fn what_a_newer_fire_replaced_while_it_was_being_sent_is_not_tried_again(world: Arc<World>) {
     world.load(&replacing(), at(0)).await;
     for (i, (outcome, state)) in WAYS_BACK.into_iter().enumerate() {
         let due = 2 * i as i64;
@@ -182,7 +182,7 @@ pub async fn what_a_newer_fire_replaced_while_it_was_being_sent_is_not_tried_aga
     }
 }
 
-pub async fn what_was_replaced_and_arrived_all_the_same_is_sent(world: Arc<World>) {
+pub(super) async fn what_was_replaced_and_arrived_all_the_same_is_sent(world: Arc<World>) {
     world.load(&replacing(), at(0)).await;
     let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
     let delivery = world.begin(older.id, at(0)).await;
@@ -194,7 +194,7 @@ pub async fn what_was_replaced_and_arrived_all_the_same_is_sent(world: Arc<World
     );
 }
 
-pub async fn a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again(world: Arc<World>) {
+pub(super) async fn a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again(world: Arc<World>) {
     for (i, (outcome, state)) in WAYS_BACK.into_iter().enumerate() {
         let name = format!("job{i}");
         let push = world.waiting(&name).await;
@@ -206,7 +206,7 @@ pub async fn a_push_of_a_job_removed_while_it_was_being_sent_is_not_tried_again(
     }
 }
 
-pub async fn an_older_push_is_tried_again_where_nothing_replaced_it(world: Arc<World>) {
+pub(super) async fn an_older_push_is_tried_again_where_nothing_replaced_it(world: Arc<World>) {
     // A fire by hand goes past `overlap: skip`, and leaves the older one alone.
     let skipping = Job { overlap: Overlap::Skip, ..job("skipping") };
     let allowing = job("allowing");
@@ -220,7 +220,9 @@ pub async fn an_older_push_is_tried_again_where_nothing_replaced_it(world: Arc<W
     }
 }
 
-pub async fn an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_fire_replaces_it(world: Arc<World>) {
+pub(super) async fn an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_fire_replaces_it(
+    world: Arc<World>,
+) {
     world.load(&replacing(), at(0)).await;
     let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
     world.fire(&replacing(), at(1)).await;
@@ -233,7 +235,7 @@ pub async fn an_older_push_that_a_person_asks_for_again_goes_out_until_a_newer_f
     assert_eq!(world.state(older.id).await, PushState::Cancelled);
 }
 
-pub async fn a_push_is_as_old_as_it_was_though_a_person_puts_it_back(world: Arc<World>) {
+pub(super) async fn a_push_is_as_old_as_it_was_though_a_person_puts_it_back(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let first = world.begin(push.id, at(0)).await;
     assert_eq!(first.made_at, at(0));
@@ -252,7 +254,9 @@ pub async fn a_push_is_as_old_as_it_was_though_a_person_puts_it_back(world: Arc<
     }
 }
 
-pub async fn what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone(world: Arc<World>) {
+pub(super) async fn what_waits_and_may_have_arrived_is_unknown_once_it_is_replaced_or_its_job_is_gone(
+    world: Arc<World>,
+) {
     world.load(&replacing(), at(0)).await;
     let older = world.fire(&replacing(), at(0)).await.pushes.remove(0);
     let delivery = world.begin(older.id, at(0)).await;
@@ -275,7 +279,7 @@ async fn push_attempts(world: &World, id: i64) -> u32 {
     push.unwrap().max_attempts
 }
 
-pub async fn parts_are_kept_for_the_next_attempt(world: Arc<World>) {
+pub(super) async fn parts_are_kept_for_the_next_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let part = |outcome: &str, id: Option<&str>| PartReport {
         part: "text".to_owned(),
@@ -297,7 +301,7 @@ pub async fn parts_are_kept_for_the_next_attempt(world: Arc<World>) {
     assert_eq!(world.begin(push.id, at(4)).await.parts, parts);
 }
 
-pub async fn what_an_attempt_says_of_its_account_is_written_with_it(world: Arc<World>) {
+pub(super) async fn what_an_attempt_says_of_its_account_is_written_with_it(world: Arc<World>) {
     let row = |id: &str| AccountRow {
         id: id.to_owned(),
         im: "qq".to_owned(),
@@ -325,7 +329,7 @@ pub async fn what_an_attempt_says_of_its_account_is_written_with_it(world: Arc<W
     assert_eq!(accounts[1].health, Health::default());
 }
 
-pub async fn a_finish_that_comes_too_late_changes_nothing(world: Arc<World>) {
+pub(super) async fn a_finish_that_comes_too_late_changes_nothing(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let other = world.waiting("other").await;
     let delivery = world.begin(push.id, at(0)).await;
@@ -341,7 +345,7 @@ pub async fn a_finish_that_comes_too_late_changes_nothing(world: Arc<World>) {
     assert_eq!(world.state(other.id).await, PushState::Sent);
 }
 
-pub async fn attempts_of_a_dead_process_are_found(world: Arc<World>) {
+pub(super) async fn attempts_of_a_dead_process_are_found(world: Arc<World>) {
     assert!(world.store.interrupted().await.unwrap().is_empty());
     let push = world.waiting("daily").await;
     world.waiting("not_begun").await;
@@ -356,7 +360,7 @@ pub async fn attempts_of_a_dead_process_are_found(world: Arc<World>) {
     assert_eq!(format!("{:?}", found[0].delivery), format!("{:?}", Ok::<_, String>(delivery)));
 }
 
-pub async fn the_key_of_a_push_is_the_same_at_every_attempt(world: Arc<World>) {
+pub(super) async fn the_key_of_a_push_is_the_same_at_every_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let other = world.waiting("other").await;
     let first = world.begin(push.id, at(0)).await;

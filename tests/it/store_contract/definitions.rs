@@ -8,7 +8,7 @@ use pushcron::store::{Applied, JobChange, StoreError};
 
 use crate::store_contract::world::{World, at, change, cursor, fire, job, sent};
 
-pub async fn a_job_reads_back_as_it_was_loaded(world: Arc<World>) {
+pub(super) async fn a_job_reads_back_as_it_was_loaded(world: Arc<World>) {
     let mut daily = job("日报 'daily'");
     daily.schedule = Schedule::Cron("0 9 * * 1-5".to_owned());
     daily.enabled = false;
@@ -30,7 +30,7 @@ pub async fn a_job_reads_back_as_it_was_loaded(world: Arc<World>) {
     assert_eq!((stored.revision, stored.loaded_at), (1, at(0)));
 }
 
-pub async fn a_change_makes_a_new_revision_and_moves_the_place(world: Arc<World>) {
+pub(super) async fn a_change_makes_a_new_revision_and_moves_the_place(world: Arc<World>) {
     let mut daily = job("daily");
     world.load(&daily, at(0)).await;
     world.fire(&daily, at(0)).await;
@@ -48,7 +48,7 @@ pub async fn a_change_makes_a_new_revision_and_moves_the_place(world: Arc<World>
     assert_eq!(world.open_ids().await.len(), 1, "what was due before the change is still sent");
 }
 
-pub async fn a_change_ends_what_earlier_revisions_held_later_than_it(world: Arc<World>) {
+pub(super) async fn a_change_ends_what_earlier_revisions_held_later_than_it(world: Arc<World>) {
     let mut daily = job("daily");
     let load = |daily: &Job, now| world.store.apply_jobs(vec![change(daily.clone(), at(100))], vec![], at(now));
     for (now, seconds) in [(0, 5), (60, 5), (90, 7)] {
@@ -64,7 +64,7 @@ pub async fn a_change_ends_what_earlier_revisions_held_later_than_it(world: Arc<
     assert_eq!(ends, [first, second, (at(90), Some(at(30))), (at(30), None)]);
 }
 
-pub async fn a_change_of_the_text_alone_keeps_an_earlier_place(world: Arc<World>) {
+pub(super) async fn a_change_of_the_text_alone_keeps_an_earlier_place(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(3)).await;
     let keeping = |place| JobChange { keeps_place: true, ..change(daily.clone(), place) };
@@ -78,7 +78,7 @@ pub async fn a_change_of_the_text_alone_keeps_an_earlier_place(world: Arc<World>
     assert_eq!(world.stored("daily").await.next_due_at, Some(at(2)));
 }
 
-pub async fn a_removed_job_leaves_its_history_and_loses_its_waiting_pushes(world: Arc<World>) {
+pub(super) async fn a_removed_job_leaves_its_history_and_loses_its_waiting_pushes(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     let mut pushes = Vec::new();
@@ -107,7 +107,7 @@ pub async fn a_removed_job_leaves_its_history_and_loses_its_waiting_pushes(world
     assert_eq!(again, Applied::default(), "it is gone already");
 }
 
-pub async fn a_job_that_comes_back_starts_anew_under_its_old_name(world: Arc<World>) {
+pub(super) async fn a_job_that_comes_back_starts_anew_under_its_old_name(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     world.store.set_paused("daily", true, at(0)).await.unwrap();
@@ -119,7 +119,7 @@ pub async fn a_job_that_comes_back_starts_anew_under_its_old_name(world: Arc<Wor
     assert_eq!((stored.loaded_at, stored.next_due_at), (at(10), Some(at(20))));
 }
 
-pub async fn many_thousand_jobs_are_loaded_and_read_in_pieces(world: Arc<World>) {
+pub(super) async fn many_thousand_jobs_are_loaded_and_read_in_pieces(world: Arc<World>) {
     let changes = (0..2500).map(|i| change(job(&format!("job-{i:05}")), at(i))).collect();
     let applied = world.store.apply_jobs(changes, vec![], at(0)).await.unwrap();
     assert_eq!(applied.added, 2500);
@@ -132,7 +132,7 @@ pub async fn many_thousand_jobs_are_loaded_and_read_in_pieces(world: Arc<World>)
     assert_eq!(world.store.jobs().await.unwrap().len(), 1);
 }
 
-pub async fn a_pause_is_noted_once_and_lifted_once(world: Arc<World>) {
+pub(super) async fn a_pause_is_noted_once_and_lifted_once(world: Arc<World>) {
     world.load(&job("daily"), at(0)).await;
     assert!(world.store.set_paused("daily", true, at(0)).await.unwrap());
     assert!(!world.store.set_paused("daily", true, at(1)).await.unwrap());
@@ -143,7 +143,7 @@ pub async fn a_pause_is_noted_once_and_lifted_once(world: Arc<World>) {
     assert!(world.store.paused_jobs().await.unwrap().is_empty());
 }
 
-pub async fn a_pause_withdraws_what_was_recorded_ahead(world: Arc<World>) {
+pub(super) async fn a_pause_withdraws_what_was_recorded_ahead(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     world.fire(&daily, at(0)).await;
@@ -167,7 +167,7 @@ pub async fn a_pause_withdraws_what_was_recorded_ahead(world: Arc<World>) {
     assert_eq!(world.state(over).await, PushState::Sent);
 }
 
-pub async fn pausing_a_job_that_is_not_there_is_refused(world: Arc<World>) {
+pub(super) async fn pausing_a_job_that_is_not_there_is_refused(world: Arc<World>) {
     world.load(&job("gone"), at(0)).await;
     world.store.apply_jobs(vec![], vec![Arc::from("gone")], at(0)).await.unwrap();
     for name in ["gone", "nobody"] {

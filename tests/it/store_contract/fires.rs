@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::store_contract::world::{World, at, change, cursor, fire, job, push, sent};
 
-pub async fn a_fire_makes_every_push_of_the_definition(world: Arc<World>) {
+pub(super) async fn a_fire_makes_every_push_of_the_definition(world: Arc<World>) {
     let mut daily = job("daily");
     daily.push.push(push("user:10001", "second"));
     daily.push[1].account = Some("bot_b".to_owned());
@@ -31,7 +31,7 @@ pub async fn a_fire_makes_every_push_of_the_definition(world: Arc<World>) {
     assert_eq!(world.stored("daily").await.next_due_at, Some(at(1)));
 }
 
-pub async fn an_instant_is_recorded_once_however_often_it_is_told(world: Arc<World>) {
+pub(super) async fn an_instant_is_recorded_once_however_often_it_is_told(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     assert_eq!(world.fire(&daily, at(0)).await.pushes.len(), 1);
@@ -42,7 +42,7 @@ pub async fn an_instant_is_recorded_once_however_often_it_is_told(world: Arc<Wor
     assert_eq!(world.open_ids().await.len(), 2);
 }
 
-pub async fn skips_and_misses_make_no_push(world: Arc<World>) {
+pub(super) async fn skips_and_misses_make_no_push(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     let skipped = NewFire { decision: Decision::Skipped, reason: Some(Reason::Disabled), ..fire(&daily, at(0)) };
@@ -60,7 +60,7 @@ pub async fn skips_and_misses_make_no_push(world: Arc<World>) {
     assert_eq!(world.stored("daily").await.next_due_at, Some(at(20_001)));
 }
 
-pub async fn a_fire_recorded_late_has_its_whole_time(world: Arc<World>) {
+pub(super) async fn a_fire_recorded_late_has_its_whole_time(world: Arc<World>) {
     let mut daily = job("daily");
     daily.push[0].retry.give_up_after = Duration::from_millis(90_500);
     world.load(&daily, at(0)).await;
@@ -75,7 +75,7 @@ pub async fn a_fire_recorded_late_has_its_whole_time(world: Arc<World>) {
     assert_eq!(world.fire(&patient, at(0)).await.pushes[0].expires_at, UtcMs::MAX);
 }
 
-pub async fn fires_decided_from_a_place_that_moved_are_refused_whole(world: Arc<World>) {
+pub(super) async fn fires_decided_from_a_place_that_moved_are_refused_whole(world: Arc<World>) {
     let (moved, steady) = (job("moved"), job("steady"));
     for job in [&moved, &steady] {
         world.load(job, at(0)).await;
@@ -89,7 +89,7 @@ pub async fn fires_decided_from_a_place_that_moved_are_refused_whole(world: Arc<
     assert_eq!(world.stored("steady").await.next_due_at, Some(at(1)));
 }
 
-pub async fn fires_of_a_job_that_is_gone_are_refused(world: Arc<World>) {
+pub(super) async fn fires_of_a_job_that_is_gone_are_refused(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     world.store.apply_jobs(vec![], vec![Arc::from("daily")], at(0)).await.unwrap();
@@ -101,7 +101,7 @@ pub async fn fires_of_a_job_that_is_gone_are_refused(world: Arc<World>) {
     assert!(recorded.pushes.is_empty());
 }
 
-pub async fn a_fire_due_while_paused_becomes_a_skip(world: Arc<World>) {
+pub(super) async fn a_fire_due_while_paused_becomes_a_skip(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     world.store.set_paused("daily", true, at(1)).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn a_fire_due_while_paused_becomes_a_skip(world: Arc<World>) {
     assert!(world.fire_seen(&daily, at(2), at(2)).await.pushes.is_empty());
 }
 
-pub async fn overlap_skip_lets_one_through_and_skips_while_it_is_open(world: Arc<World>) {
+pub(super) async fn overlap_skip_lets_one_through_and_skips_while_it_is_open(world: Arc<World>) {
     let mut daily = job("daily");
     daily.overlap = Overlap::Skip;
     world.load(&daily, at(0)).await;
@@ -128,7 +128,7 @@ pub async fn overlap_skip_lets_one_through_and_skips_while_it_is_open(world: Arc
     assert_eq!((recorded.pushes.len(), recorded.skipped), (1, 0));
 }
 
-pub async fn overlap_replace_retires_what_waits_and_leaves_what_is_being_sent(world: Arc<World>) {
+pub(super) async fn overlap_replace_retires_what_waits_and_leaves_what_is_being_sent(world: Arc<World>) {
     let mut daily = job("daily");
     daily.overlap = Overlap::Replace;
     world.load(&daily, at(0)).await;
@@ -148,7 +148,7 @@ pub async fn overlap_replace_retires_what_waits_and_leaves_what_is_being_sent(wo
     assert_eq!(recorded.pushes.iter().map(|push| push.due_at).collect::<Vec<_>>(), [at(5)]);
 }
 
-pub async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<World>) {
+pub(super) async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<World>) {
     let (daily, disabled) = (job("daily"), job("disabled"));
     world.load(&daily, at(0)).await;
     world.load(&disabled, at(5)).await;
@@ -175,7 +175,7 @@ pub async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world: Arc<Wo
     assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 0, "these were recorded at their time");
 }
 
-pub async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: Arc<World>) {
+pub(super) async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     let skipped = |due: i64, reason: Reason| NewFire {
@@ -224,7 +224,7 @@ fn by_a_list(name: &str) -> Job {
     Job { days: Some(Box::new(DayRule { workdays: Some(list), ..DayRule::default() })), ..job(name) }
 }
 
-pub async fn a_gap_that_was_decided_by_other_days_is_not_decided_anew(world: Arc<World>) {
+pub(super) async fn a_gap_that_was_decided_by_other_days_is_not_decided_anew(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     let gap = NewFire {
@@ -241,7 +241,7 @@ pub async fn a_gap_that_was_decided_by_other_days_is_not_decided_anew(world: Arc
     assert_eq!(left.iter().map(|row| row.due_at).collect::<Vec<_>>(), [at(11)]);
 }
 
-pub async fn a_push_that_nobody_watched_comes_with_the_lists_of_days_of_its_job(world: Arc<World>) {
+pub(super) async fn a_push_that_nobody_watched_comes_with_the_lists_of_days_of_its_job(world: Arc<World>) {
     let daily = by_a_list("daily");
     world.load(&daily, at(0)).await;
     let ahead = world.fire_seen(&daily, at(9), at(2)).await.pushes.remove(0);
@@ -252,7 +252,7 @@ pub async fn a_push_that_nobody_watched_comes_with_the_lists_of_days_of_its_job(
     assert!(days.calendars().iter().all(|calendar| calendar.list.is_some()), "{days:?}");
 }
 
-pub async fn a_place_that_goes_back_takes_the_beginning_of_its_revision_along(world: Arc<World>) {
+pub(super) async fn a_place_that_goes_back_takes_the_beginning_of_its_revision_along(world: Arc<World>) {
     let daily = job("daily");
     world.store.apply_jobs(vec![change(daily.clone(), at(101))], vec![], at(100)).await.unwrap();
     world.store.record_fires(vec![], vec![cursor(&daily, at(101), at(102))], at(50)).await.unwrap();
@@ -263,14 +263,14 @@ pub async fn a_place_that_goes_back_takes_the_beginning_of_its_revision_along(wo
     assert_eq!(world.stored("daily").await.loaded_at, at(50));
 }
 
-pub async fn the_last_sign_of_a_daemon_is_remembered(world: Arc<World>) {
+pub(super) async fn the_last_sign_of_a_daemon_is_remembered(world: Arc<World>) {
     let push = world.waiting("daily").await;
     assert_eq!(world.store.last_recorded_at().await.unwrap(), Some(at(0)));
     world.begin(push.id, at(7)).await;
     assert_eq!(world.store.last_recorded_at().await.unwrap(), Some(at(7)));
 }
 
-pub async fn an_attempt_begun_ahead_keeps_its_fire(world: Arc<World>) {
+pub(super) async fn an_attempt_begun_ahead_keeps_its_fire(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     let fires = vec![fire(&daily, at(0)), fire(&daily, at(1))];
@@ -282,7 +282,7 @@ pub async fn an_attempt_begun_ahead_keeps_its_fire(world: Arc<World>) {
     assert_eq!(world.stored("daily").await.next_due_at, Some(at(1)));
 }
 
-pub async fn a_fire_by_hand_works_on_paused_and_disabled_jobs(world: Arc<World>) {
+pub(super) async fn a_fire_by_hand_works_on_paused_and_disabled_jobs(world: Arc<World>) {
     let mut daily = job("daily");
     daily.enabled = false;
     daily.push.push(push("user:10001", "second"));
@@ -299,7 +299,7 @@ pub async fn a_fire_by_hand_works_on_paused_and_disabled_jobs(world: Arc<World>)
     assert!(matches!(&nobody, StoreError::NotFound(text) if text.contains("nobody")), "{nobody}");
 }
 
-pub async fn two_fires_by_hand_in_one_millisecond_are_two(world: Arc<World>) {
+pub(super) async fn two_fires_by_hand_in_one_millisecond_are_two(world: Arc<World>) {
     world.load(&job("daily"), at(100)).await;
     for _ in 0..3 {
         assert_eq!(world.store.fire_by_hand("daily", at(7)).await.unwrap().len(), 1);
@@ -308,7 +308,7 @@ pub async fn two_fires_by_hand_in_one_millisecond_are_two(world: Arc<World>) {
     assert_eq!(due, [0, 1, 2]);
 }
 
-pub async fn a_push_outside_any_job_keeps_the_chat_that_asked(world: Arc<World>) {
+pub(super) async fn a_push_outside_any_job_keeps_the_chat_that_asked(world: Arc<World>) {
     let spec = push("user:10001", "answer");
     let chat = Some(("weixin".to_owned(), "bot_w".to_owned()));
     let asked = AdHoc { spec: spec.clone(), triggered_by: Trigger::Message, chat: chat.clone() };

@@ -28,7 +28,7 @@ async fn one_of_each(world: &World) -> Vec<(PushState, i64)> {
     pushes
 }
 
-pub async fn open_pushes_come_oldest_first_without_those_being_sent(world: Arc<World>) {
+pub(super) async fn open_pushes_come_oldest_first_without_those_being_sent(world: Arc<World>) {
     let (early, late) = (job("early"), job("late"));
     world.load(&late, at(0)).await;
     world.load(&early, at(0)).await;
@@ -40,7 +40,7 @@ pub async fn open_pushes_come_oldest_first_without_those_being_sent(world: Arc<W
     assert_eq!(world.open_ids().await, [first, last]);
 }
 
-pub async fn thousands_of_open_pushes_are_all_read(world: Arc<World>) {
+pub(super) async fn thousands_of_open_pushes_are_all_read(world: Arc<World>) {
     let daily = job("daily");
     world.store.apply_jobs(vec![change(daily.clone(), at(0))], vec![], at(0)).await.unwrap();
     let fires = (0..5000).rev().map(|i| fire(&daily, at(i))).collect();
@@ -50,7 +50,7 @@ pub async fn thousands_of_open_pushes_are_all_read(world: Arc<World>) {
     assert_eq!(open.iter().map(|push| push.due_at).collect::<Vec<_>>(), (0..5000).map(at).collect::<Vec<_>>());
 }
 
-pub async fn a_push_can_be_put_back_without_an_attempt(world: Arc<World>) {
+pub(super) async fn a_push_can_be_put_back_without_an_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let next = Next::Retry { at: at(30), reason: Reason::NoSender };
     world.store.settle(vec![Settle { push_id: push.id, next }], at(1)).await.unwrap();
@@ -60,7 +60,7 @@ pub async fn a_push_can_be_put_back_without_an_attempt(world: Arc<World>) {
     assert_eq!(world.begin(push.id, at(31)).await.attempt, 1);
 }
 
-pub async fn a_push_can_end_without_an_attempt(world: Arc<World>) {
+pub(super) async fn a_push_can_end_without_an_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let sending = world.waiting("sending").await;
     world.begin(sending.id, at(0)).await;
@@ -71,7 +71,7 @@ pub async fn a_push_can_end_without_an_attempt(world: Arc<World>) {
     assert_eq!(world.state(sending.id).await, PushState::Sending);
 }
 
-pub async fn what_was_begun_or_put_off_does_not_end_as_untouched(world: Arc<World>) {
+pub(super) async fn what_was_begun_or_put_off_does_not_end_as_untouched(world: Arc<World>) {
     let untouched = world.waiting("untouched").await.id;
     let sending = world.waiting("sending").await.id;
     world.begin(sending, at(0)).await;
@@ -97,7 +97,7 @@ pub async fn what_was_begun_or_put_off_does_not_end_as_untouched(world: Arc<Worl
     }
 }
 
-pub async fn only_what_waits_can_be_cancelled(world: Arc<World>) {
+pub(super) async fn only_what_waits_can_be_cancelled(world: Arc<World>) {
     for (state, id) in one_of_each(&world).await {
         let answer = world.store.cancel(id, at(5)).await;
         if matches!(state, PushState::Pending | PushState::Retrying) {
@@ -111,7 +111,7 @@ pub async fn only_what_waits_can_be_cancelled(world: Arc<World>) {
     }
 }
 
-pub async fn only_what_failed_can_be_retried(world: Arc<World>) {
+pub(super) async fn only_what_failed_can_be_retried(world: Arc<World>) {
     for (state, id) in one_of_each(&world).await {
         let answer = world.store.retry(id, at(5000)).await;
         if matches!(state, PushState::Failed | PushState::Unknown | PushState::Expired | PushState::Cancelled) {
@@ -137,7 +137,7 @@ pub async fn only_what_failed_can_be_retried(world: Arc<World>) {
     assert_eq!((again.attempt, again.max_attempts), (2, 2));
 }
 
-pub async fn only_an_unknown_push_can_be_resolved(world: Arc<World>) {
+pub(super) async fn only_an_unknown_push_can_be_resolved(world: Arc<World>) {
     for (state, id) in one_of_each(&world).await {
         let answer = world.store.resolve(id, true, at(5)).await;
         if state == PushState::Unknown {
@@ -165,7 +165,7 @@ fn says(answer: Result<(), StoreError>, id: i64, state: PushState) {
     );
 }
 
-pub async fn a_proof_of_delivery_settles_the_push(world: Arc<World>) {
+pub(super) async fn a_proof_of_delivery_settles_the_push(world: Arc<World>) {
     let sent = world.ended("sent", Next::Sent).await;
     assert!(world.store.confirm("bot_a", &format!("m{sent}"), at(9)).await.unwrap());
     let row = world.history(sent).await;
@@ -185,7 +185,7 @@ pub async fn a_proof_of_delivery_settles_the_push(world: Arc<World>) {
     assert!(!world.store.confirm("bot_a", "never heard of", at(9)).await.unwrap());
 }
 
-pub async fn an_unknown_id_is_told_as_such(world: Arc<World>) {
+pub(super) async fn an_unknown_id_is_told_as_such(world: Arc<World>) {
     let answers = [
         world.store.cancel(4711, at(0)).await,
         world.store.retry(4711, at(0)).await,

@@ -21,7 +21,7 @@ const VIEWS: [View; 6] = [
     View::FailuresToday,
 ];
 
-pub async fn every_view_has_its_columns_even_when_empty(world: Arc<World>) {
+pub(super) async fn every_view_has_its_columns_even_when_empty(world: Arc<World>) {
     for view in VIEWS {
         let nothing = Filter {
             job: Some("nobody".to_owned()),
@@ -35,7 +35,7 @@ pub async fn every_view_has_its_columns_even_when_empty(world: Arc<World>) {
     }
 }
 
-pub async fn history_tells_account_rule_answer_and_lateness(world: Arc<World>) {
+pub(super) async fn history_tells_account_rule_answer_and_lateness(world: Arc<World>) {
     let mut daily = job("daily");
     daily.push[0].account = Some("bot_named".to_owned());
     world.load(&daily, at(0)).await;
@@ -62,7 +62,7 @@ pub async fn history_tells_account_rule_answer_and_lateness(world: Arc<World>) {
     assert_eq!((&row["lateness_ms"], &row["error"]), (&json!(7), &json!(null)), "late is the first attempt");
 }
 
-pub async fn each_filter_filters(world: Arc<World>) {
+pub(super) async fn each_filter_filters(world: Arc<World>) {
     let unknown = world.ended("unknown", Next::Unknown { reason: Reason::Unreadable }).await;
     let mut other = job("other");
     other.push = vec![push("user:1", "x")];
@@ -124,7 +124,7 @@ pub async fn each_filter_filters(world: Arc<World>) {
     assert_eq!((&overview["last_outcome"], &overview["last_attempt_at"]), (&json!("unknown"), &json!(at(0))));
 }
 
-pub async fn pages_are_newest_first(world: Arc<World>) {
+pub(super) async fn pages_are_newest_first(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     for i in 0..5 {
@@ -143,7 +143,7 @@ pub async fn pages_are_newest_first(world: Arc<World>) {
     }
 }
 
-pub async fn everything_is_read_in_pages_whatever_the_filter(world: Arc<World>) {
+pub(super) async fn everything_is_read_in_pages_whatever_the_filter(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     for i in 0..5 {
@@ -191,7 +191,7 @@ pub async fn everything_is_read_in_pages_whatever_the_filter(world: Arc<World>) 
     assert_eq!(some.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), [json!(2), json!(4)]);
 }
 
-pub async fn where_pushes_stand_is_read_in_pages(world: Arc<World>) {
+pub(super) async fn where_pushes_stand_is_read_in_pages(world: Arc<World>) {
     let first = world.waiting("first").await.id;
     let sending = world.waiting("sending").await.id;
     world.begin(sending, at(0)).await;
@@ -208,7 +208,7 @@ pub async fn where_pushes_stand_is_read_in_pages(world: Arc<World>) {
     assert_eq!(read(first, true, 9).await, [under_way]);
 }
 
-pub async fn a_fire_tells_its_whole_story(world: Arc<World>) {
+pub(super) async fn a_fire_tells_its_whole_story(world: Arc<World>) {
     let mut daily = job("daily");
     daily.push.push(push("user:2", "second"));
     world.load(&daily, at(0)).await;
@@ -240,7 +240,7 @@ pub async fn a_fire_tells_its_whole_story(world: Arc<World>) {
     assert_eq!(world.store.fires("daily", at(2), at(3)).await.unwrap(), []);
 }
 
-pub async fn a_gap_is_found_from_inside(world: Arc<World>) {
+pub(super) async fn a_gap_is_found_from_inside(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;
     let gap = NewFire {
@@ -259,7 +259,7 @@ pub async fn a_gap_is_found_from_inside(world: Arc<World>) {
     }
 }
 
-pub async fn every_definition_that_held_is_remembered(world: Arc<World>) {
+pub(super) async fn every_definition_that_held_is_remembered(world: Arc<World>) {
     let first = job("daily");
     let mut second = first.clone();
     second.push[0].message.body = pushcron::domain::Body::Text { text: "other".to_owned() };
@@ -278,7 +278,7 @@ pub async fn every_definition_that_held_is_remembered(world: Arc<World>) {
     assert_eq!(world.store.revisions("nobody").await.unwrap(), []);
 }
 
-pub async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
+pub(super) async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
     let job = |name: &str, period| Job { schedule: Schedule::Every(period), ..job(name) };
     for (seconds, period) in [(0, 1000), (10, 2000)] {
         let changes = ["a", "c"].map(|name| change(job(name, period), at(seconds))).to_vec();
@@ -327,7 +327,7 @@ pub async fn the_ledger_reads_schedules_and_rows_in_pages(world: Arc<World>) {
     assert_eq!(row, expected);
 }
 
-pub async fn every_id_that_has_no_row_is_accounted_for(world: Arc<World>) {
+pub(super) async fn every_id_that_has_no_row_is_accounted_for(world: Arc<World>) {
     let ids = async |kind: &str| -> LedgerIds {
         let ids = world.store.ledger_ids().await.unwrap();
         assert!(ids.iter().all(|ids| ids.missing() == 0), "{ids:?}");
@@ -385,7 +385,7 @@ pub async fn every_id_that_has_no_row_is_accounted_for(world: Arc<World>) {
     assert_eq!(copy.ledger_ids().await.unwrap(), world.store.ledger_ids().await.unwrap());
 }
 
-pub async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<World>) {
+pub(super) async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<World>) {
     noticed(&world).await;
     world.load(&job("daily"), at(0)).await;
     assert!(!noticed(&world).await);
@@ -412,7 +412,7 @@ async fn noticed(world: &World) -> bool {
     }
 }
 
-pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<World>) {
+pub(super) async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<World>) {
     let all = async |after, since: Option<i64>| world.store.bad_ends(after, since.map(at), None, 10).await.unwrap();
     assert_eq!(all(0, None).await, BadEnds::default());
     // Each of these ends a second after nine.
@@ -475,7 +475,7 @@ pub async fn what_ended_badly_is_found_in_the_order_of_its_recording(world: Arc<
     assert_eq!((counts(&ends), ends.last), (vec![("expired", 1)], last + 1));
 }
 
-pub async fn one_push_is_told_with_all_that_hangs_on_it(world: Arc<World>) {
+pub(super) async fn one_push_is_told_with_all_that_hangs_on_it(world: Arc<World>) {
     let id = world.ended("unknown", Next::Unknown { reason: Reason::Unreadable }).await;
     let story = world.store.push_story(id).await.unwrap().unwrap();
     assert_eq!((story.job.as_deref(), story.ordinal), (Some("unknown"), 0));
@@ -486,7 +486,7 @@ pub async fn one_push_is_told_with_all_that_hangs_on_it(world: Arc<World>) {
     assert_eq!(world.store.push_story(id + 1).await.unwrap(), None);
 }
 
-pub async fn what_did_not_fire_is_told_by_its_time(world: Arc<World>) {
+pub(super) async fn what_did_not_fire_is_told_by_its_time(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(10)).await;
     let missed = NewFire { decision: Decision::Missed, reason: Some(Reason::MisfireSkip), ..fire(&daily, at(10)) };
@@ -508,7 +508,7 @@ pub async fn what_did_not_fire_is_told_by_its_time(world: Arc<World>) {
     assert_eq!((all.len(), all[0].count, all[0].reason.as_str()), (1, 5, "misfire_skip"));
 }
 
-pub async fn how_things_stand_is_told_in_numbers(world: Arc<World>) {
+pub(super) async fn how_things_stand_is_told_in_numbers(world: Arc<World>) {
     world.ended("unknown", Next::Unknown { reason: Reason::Unreadable }).await;
     world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
     world.waiting("waiting").await;

@@ -10,20 +10,20 @@ use pushcron::store::{self, Access, SharedStore};
 use crate::store_contract::world::{Backend, NINE};
 
 /// A database in a directory of its own.
-pub struct Sqlite {
+pub(super) struct Sqlite {
     directory: tempfile::TempDir,
 }
 
 impl Sqlite {
-    pub fn new() -> Sqlite {
+    pub(super) fn new() -> Sqlite {
         Sqlite { directory: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.directory.path().join("pushcron.db")
     }
 
-    pub async fn store(&self) -> SharedStore {
+    pub(super) async fn store(&self) -> SharedStore {
         store::open(&Database::at(self.path()), Access::Daemon, NINE).await.unwrap()
     }
 }

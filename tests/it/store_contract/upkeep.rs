@@ -7,7 +7,7 @@ use pushcron::store::{AdHoc, NewFire, Pruned, Restored, StoreError};
 
 use crate::store_contract::world::{World, at, cursor, fire, job};
 
-pub async fn pruning_takes_old_finished_fires_in_steps(world: Arc<World>) {
+pub(super) async fn pruning_takes_old_finished_fires_in_steps(world: Arc<World>) {
     // Older than the bystander, so that it is not among them.
     let old = job("old");
     world.load(&old, at(-1000)).await;
@@ -28,7 +28,7 @@ pub async fn pruning_takes_old_finished_fires_in_steps(world: Arc<World>) {
     assert_eq!(world.state(pushes[4]).await, PushState::Sent);
 }
 
-pub async fn pruning_spares_what_is_open(world: Arc<World>) {
+pub(super) async fn pruning_spares_what_is_open(world: Arc<World>) {
     let old = job("old");
     world.load(&old, at(-1000)).await;
     let id = world.fire(&old, at(-1000)).await.pushes.remove(0).id;
@@ -42,7 +42,7 @@ pub async fn pruning_spares_what_is_open(world: Arc<World>) {
     assert_eq!(world.stored("old").await.revision, 1);
 }
 
-pub async fn pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on(world: Arc<World>) {
+pub(super) async fn pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on(world: Arc<World>) {
     let pruned_until = async || world.store.ledger_jobs(Some("old"), "", 1).await.unwrap()[0].pruned_until;
     let old = job("old");
     world.load(&old, at(-1000)).await;
@@ -68,7 +68,7 @@ pub async fn pruning_notes_how_far_it_came_and_leaves_a_gap_that_reaches_on(worl
     assert_eq!(pruned_until().await, Some(at(-101)));
 }
 
-pub async fn pruning_forgets_media_that_nothing_needs(world: Arc<World>) {
+pub(super) async fn pruning_forgets_media_that_nothing_needs(world: Arc<World>) {
     let [in_use, forgotten, fresh] = [b"in use", b"nobody", b"recent"].map(|bytes| bytes.to_vec());
     let in_use = world.store.put_blob(in_use, at(-1000)).await.unwrap();
     let forgotten = world.store.put_blob(forgotten, at(-1000)).await.unwrap();
@@ -88,7 +88,7 @@ pub async fn pruning_forgets_media_that_nothing_needs(world: Arc<World>) {
     assert!(kept(&in_use).await);
 }
 
-pub async fn media_are_looked_for_in_every_definition_and_every_open_push(world: Arc<World>) {
+pub(super) async fn media_are_looked_for_in_every_definition_and_every_open_push(world: Arc<World>) {
     // More jobs than one question reads, each with a medium of its own.
     let picture = |id: &str| Body::Image(Media { source: format!("blob:{id}"), ..Media::default() });
     let mut in_use = Vec::new();
@@ -123,7 +123,7 @@ pub async fn media_are_looked_for_in_every_definition_and_every_open_push(world:
     assert!(!kept(&by_hand).await);
 }
 
-pub async fn a_backup_is_a_whole_store(world: Arc<World>) {
+pub(super) async fn a_backup_is_a_whole_store(world: Arc<World>) {
     let id = world.ended("daily", Next::Sent).await;
     let path = world.backend.scratch().join("copy.db");
     world.store.backup(&path, at(9)).await.unwrap();
@@ -134,7 +134,7 @@ pub async fn a_backup_is_a_whole_store(world: Arc<World>) {
     assert_eq!(copy.jobs().await.unwrap().len(), 2);
 }
 
-pub async fn a_backup_never_overwrites(world: Arc<World>) {
+pub(super) async fn a_backup_never_overwrites(world: Arc<World>) {
     let path = world.backend.scratch().join("precious");
     std::fs::write(&path, "mine").unwrap();
     let error = world.store.backup(&path, at(0)).await.unwrap_err();
@@ -142,14 +142,14 @@ pub async fn a_backup_never_overwrites(world: Arc<World>) {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
 }
 
-pub async fn a_checkpoint_disturbs_nothing(world: Arc<World>) {
+pub(super) async fn a_checkpoint_disturbs_nothing(world: Arc<World>) {
     let id = world.ended("daily", Next::Sent).await;
     world.store.checkpoint().await.unwrap();
     world.store.checkpoint().await.unwrap();
     assert_eq!(world.state(id).await, PushState::Sent);
 }
 
-pub async fn the_figures_tell_what_is_unresolved_and_how_large_it_is(world: Arc<World>) {
+pub(super) async fn the_figures_tell_what_is_unresolved_and_how_large_it_is(world: Arc<World>) {
     let finished = world.store.finished_pushes().await.unwrap();
     let id = world.ended("lost", Next::Unknown { reason: Reason::Unknown }).await;
     world.ended("failed", Next::Failed { reason: Reason::Rejected }).await;
@@ -162,7 +162,7 @@ pub async fn the_figures_tell_what_is_unresolved_and_how_large_it_is(world: Arc<
     assert_eq!(world.store.database_stats().await.unwrap().unknown_pushes, 0);
 }
 
-pub async fn a_closed_store_says_so(world: Arc<World>) {
+pub(super) async fn a_closed_store_says_so(world: Arc<World>) {
     world.store.close().await;
     let error = world.store.cancel(1, at(0)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
@@ -170,7 +170,7 @@ pub async fn a_closed_store_says_so(world: Arc<World>) {
     world.store.close().await;
 }
 
-pub async fn a_restored_backup_repeats_nothing(world: Arc<World>) {
+pub(super) async fn a_restored_backup_repeats_nothing(world: Arc<World>) {
     assert_eq!(world.store.restored().await.unwrap(), None);
     let waiting = world.waiting("waiting").await.id;
     let sending = world.waiting("sending").await.id;

@@ -15,7 +15,7 @@ use pushcron::store::{
 };
 
 /// One database, to be opened as often as processes would.
-pub trait Backend: Send + Sync {
+pub(super) trait Backend: Send + Sync {
     fn open(&self) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>>;
     /// Opens what [`pushcron::store::Store::backup`] wrote.
     fn open_backup(&self, path: PathBuf, now: UtcMs) -> Pin<Box<dyn Future<Output = SharedStore> + Send + '_>>;
@@ -23,20 +23,20 @@ pub trait Backend: Send + Sync {
     fn scratch(&self) -> PathBuf;
 }
 
-pub struct World {
+pub(super) struct World {
     pub store: SharedStore,
     pub backend: Box<dyn Backend>,
 }
 
 /// An instant that every test can count from: 2026-01-01T09:00:00.000Z.
-pub const NINE: UtcMs = UtcMs(1_767_258_000_000);
+pub(super) const NINE: UtcMs = UtcMs(1_767_258_000_000);
 
 /// So many seconds after nine.
-pub fn at(seconds: i64) -> UtcMs {
+pub(super) fn at(seconds: i64) -> UtcMs {
     UtcMs(NINE.0 + seconds * 1000)
 }
 
-pub fn push(target: &str, text: &str) -> PushSpec {
+pub(super) fn push(target: &str, text: &str) -> PushSpec {
     PushSpec {
         im: "qq".to_owned(),
         target: target.parse::<Target>().unwrap(),
@@ -50,7 +50,7 @@ pub fn push(target: &str, text: &str) -> PushSpec {
     }
 }
 
-pub fn job(name: &str) -> Job {
+pub(super) fn job(name: &str) -> Job {
     Job {
         name: name.to_owned(),
         schedule: Schedule::Every(1000),
@@ -66,7 +66,7 @@ pub fn job(name: &str) -> Job {
     }
 }
 
-pub fn change(job: Job, next: UtcMs) -> JobChange {
+pub(super) fn change(job: Job, next: UtcMs) -> JobChange {
     JobChange {
         definition_hash: hash(&job),
         job,
@@ -85,7 +85,7 @@ fn hash(job: &Job) -> i64 {
     hasher.finish() as i64
 }
 
-pub fn fire(job: &Job, due_at: UtcMs) -> NewFire {
+pub(super) fn fire(job: &Job, due_at: UtcMs) -> NewFire {
     NewFire {
         job: Arc::from(job.name.as_str()),
         due_at,
@@ -100,15 +100,15 @@ pub fn fire(job: &Job, due_at: UtcMs) -> NewFire {
     }
 }
 
-pub fn cursor(job: &Job, from: UtcMs, next: UtcMs) -> Cursor {
+pub(super) fn cursor(job: &Job, from: UtcMs, next: UtcMs) -> Cursor {
     Cursor { job: Arc::from(job.name.as_str()), from: Some(from), next_due_at: Some(next) }
 }
 
-pub fn begin(push_id: i64) -> Begin {
+pub(super) fn begin(push_id: i64) -> Begin {
     Begin { push_id, account: Arc::from("bot_a"), sender: "console", rule: Rule::ImDefault }
 }
 
-pub fn finish(delivery: &Delivery, report: Report, next: Next, finished_at: UtcMs) -> Finish {
+pub(super) fn finish(delivery: &Delivery, report: Report, next: Next, finished_at: UtcMs) -> Finish {
     Finish {
         push_id: delivery.push_id,
         number: delivery.attempt,
@@ -120,16 +120,16 @@ pub fn finish(delivery: &Delivery, report: Report, next: Next, finished_at: UtcM
     }
 }
 
-pub fn sent(delivery: &Delivery, finished_at: UtcMs) -> Finish {
+pub(super) fn sent(delivery: &Delivery, finished_at: UtcMs) -> Finish {
     finish(delivery, Report::sent(Some(format!("m{}", delivery.push_id))), Next::Sent, finished_at)
 }
 
-pub fn failed(delivery: &Delivery, outcome: Outcome, next: Next, finished_at: UtcMs) -> Finish {
+pub(super) fn failed(delivery: &Delivery, outcome: Outcome, next: Next, finished_at: UtcMs) -> Finish {
     finish(delivery, Report::failed(outcome, "the platform said no"), next, finished_at)
 }
 
 impl World {
-    pub async fn check<F: Future<Output = ()>>(backend: Box<dyn Backend>, test: impl FnOnce(Arc<World>) -> F) {
+    pub(super) async fn check<F: Future<Output = ()>>(backend: Box<dyn Backend>, test: impl FnOnce(Arc<World>) -> F) {
         let world = Arc::new(World { store: backend.open().await, backend });
         let bystander = job("bystander");
         world.load(&bystander, at(-5)).await;
@@ -152,47 +152,47 @@ impl World {
         format!("{history:?} {job:?}")
     }
 
-    pub async fn load(&self, job: &Job, next: UtcMs) -> Applied {
+    pub(super) async fn load(&self, job: &Job, next: UtcMs) -> Applied {
         self.store.apply_jobs(vec![change(job.clone(), next)], vec![], at(-10)).await.unwrap()
     }
 
-    pub async fn stored(&self, name: &str) -> StoredJob {
+    pub(super) async fn stored(&self, name: &str) -> StoredJob {
         let jobs = self.store.jobs().await.unwrap();
         jobs.into_iter().find(|job| &*job.name == name).unwrap_or_else(|| panic!("no job {name}"))
     }
 
     /// Fires a job at its instant, wherever its place is, and moves it one second on.
-    pub async fn fire(&self, job: &Job, due_at: UtcMs) -> Recorded {
+    pub(super) async fn fire(&self, job: &Job, due_at: UtcMs) -> Recorded {
         self.fire_seen(job, due_at, due_at).await
     }
 
     /// As [`World::fire`], recorded at another time than it is due.
-    pub async fn fire_seen(&self, job: &Job, due_at: UtcMs, now: UtcMs) -> Recorded {
+    pub(super) async fn fire_seen(&self, job: &Job, due_at: UtcMs, now: UtcMs) -> Recorded {
         let from = self.stored(&job.name).await.next_due_at;
         let cursor = Cursor { job: Arc::from(job.name.as_str()), from, next_due_at: Some(UtcMs(due_at.0 + 1000)) };
         self.store.record_fires(vec![fire(job, due_at)], vec![cursor], now).await.unwrap()
     }
 
     /// A push that is open and not being sent, as the dispatcher would take it in.
-    pub async fn open(&self, id: i64) -> OpenPush {
+    pub(super) async fn open(&self, id: i64) -> OpenPush {
         self.store.open_pushes().await.unwrap().into_iter().find(|push| push.id == id).unwrap()
     }
 
     /// A job that has fired once at nine: its waiting push.
-    pub async fn waiting(&self, name: &str) -> OpenPush {
+    pub(super) async fn waiting(&self, name: &str) -> OpenPush {
         let job = job(name);
         self.load(&job, at(0)).await;
         self.fire(&job, at(0)).await.pushes.remove(0)
     }
 
-    pub async fn begin(&self, push_id: i64, now: UtcMs) -> Delivery {
+    pub(super) async fn begin(&self, push_id: i64, now: UtcMs) -> Delivery {
         let mut deliveries = self.store.begin_attempts(vec![begin(push_id)], now).await.unwrap();
         assert_eq!(deliveries.len(), 1, "push {push_id} could not be begun");
         deliveries.remove(0)
     }
 
     /// A push that has come to this end.
-    pub async fn ended(&self, name: &str, next: Next) -> i64 {
+    pub(super) async fn ended(&self, name: &str, next: Next) -> i64 {
         let push = self.waiting(name).await;
         let delivery = self.begin(push.id, at(0)).await;
         let finish = match next {
@@ -203,23 +203,23 @@ impl World {
         push.id
     }
 
-    pub async fn state(&self, push_id: i64) -> PushState {
+    pub(super) async fn state(&self, push_id: i64) -> PushState {
         self.store.push_state(push_id).await.unwrap().unwrap_or_else(|| panic!("no push {push_id}"))
     }
 
     /// One line of a view as text, by its columns.
-    pub async fn row(&self, view: View, push_id: i64) -> serde_json::Map<String, serde_json::Value> {
+    pub(super) async fn row(&self, view: View, push_id: i64) -> serde_json::Map<String, serde_json::Value> {
         let filter = Filter { push_id: Some(push_id), ..Filter::default() };
         let table = self.store.view(view, &filter).await.unwrap();
         assert_eq!(table.rows.len(), 1, "push {push_id} in {view:?}");
         table.columns.iter().cloned().zip(table.rows[0].iter().cloned()).collect()
     }
 
-    pub async fn history(&self, push_id: i64) -> serde_json::Map<String, serde_json::Value> {
+    pub(super) async fn history(&self, push_id: i64) -> serde_json::Map<String, serde_json::Value> {
         self.row(View::PushHistory, push_id).await
     }
 
-    pub async fn open_ids(&self) -> Vec<i64> {
+    pub(super) async fn open_ids(&self) -> Vec<i64> {
         self.store.open_pushes().await.unwrap().into_iter().map(|push| push.id).collect()
     }
 }

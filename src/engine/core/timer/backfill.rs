@@ -53,13 +53,13 @@ impl OpenGap {
 }
 
 impl Backfill {
-    pub fn new(fires: Vec<NewFire>, may_owe: HashSet<Arc<str>>) -> Backfill {
+    pub(super) fn new(fires: Vec<NewFire>, may_owe: HashSet<Arc<str>>) -> Backfill {
         let done = Vec::with_capacity(fires.len());
         Backfill { done, rest: fires.into_iter(), gap: None, may_owe, left: Vec::new(), put: 0, pages: 0 }
     }
 
     /// What is to be known next, or None once all rows can be written.
-    pub fn next(&mut self, timeline: &Timeline) -> Option<Ask> {
+    pub(super) fn next(&mut self, timeline: &Timeline) -> Option<Ask> {
         while self.gap.is_none() {
             let fire = self.rest.next()?;
             match (fire.until_at, timeline.get(&fire.job)) {
@@ -77,7 +77,7 @@ impl Backfill {
     }
 
     /// The oldest rows of the gap from where it was last asked about.
-    pub fn take(&mut self, rows: &[LedgerRow]) {
+    pub(super) fn take(&mut self, rows: &[LedgerRow]) {
         let Some(mut gap) = self.gap.take() else { return };
         let may_owe = self.may_owe.contains(&gap.fire.job);
         self.pages += 1;
@@ -102,7 +102,7 @@ impl Backfill {
     }
 
     /// What is to be recorded, and from where on jobs go on owing the rest.
-    pub fn into_parts(self) -> (Vec<NewFire>, Vec<(Arc<str>, UtcMs)>) {
+    pub(super) fn into_parts(self) -> (Vec<NewFire>, Vec<(Arc<str>, UtcMs)>) {
         (self.done, self.left)
     }
 }

@@ -18,22 +18,22 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.changed.len() + self.removed.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub fn first(&self, most: usize) -> Changes {
+    pub(super) fn first(&self, most: usize) -> Changes {
         let changed: VecDeque<_> = self.changed.iter().take(most).cloned().collect();
         let removed = self.removed.iter().take(most - changed.len()).cloned().collect();
         Changes { changed, removed, source: self.source, said_at: self.said_at }
     }
 
     /// The first so many are in force.
-    pub fn forget(&mut self, changed: usize, removed: usize) {
+    pub(super) fn forget(&mut self, changed: usize, removed: usize) {
         self.changed.drain(..changed.min(self.changed.len()));
         self.removed.drain(..removed.min(self.removed.len()));
     }

@@ -29,7 +29,7 @@ struct Refusal {
 
 impl Refusals {
     /// Counts what came of a plan.
-    pub fn note(&mut self, cursors: &[Cursor], stale: &[Arc<str>], now: Moment) {
+    pub(super) fn note(&mut self, cursors: &[Cursor], stale: &[Arc<str>], now: Moment) {
         if self.0.is_empty() && stale.is_empty() {
             return;
         }
@@ -59,12 +59,12 @@ impl Refusals {
     }
 
     /// Whether more was refused of the job than other processes explain.
-    pub fn is_hopeless(&self, job: &str) -> bool {
+    pub(super) fn is_hopeless(&self, job: &str) -> bool {
         self.0.get(job).is_some_and(|refusal| refusal.times >= PATIENCE)
     }
 
     /// Jobs that wait for the end of a pause.
-    pub fn resting(&self, now: Moment) -> impl Iterator<Item = &Arc<str>> {
+    pub(super) fn resting(&self, now: Moment) -> impl Iterator<Item = &Arc<str>> {
         self.0
             .iter()
             .filter(move |(_, refusal)| refusal.rests_until.is_some_and(|until| until > now))
@@ -72,7 +72,7 @@ impl Refusals {
     }
 
     /// Jobs whose pause is over.
-    pub fn take_rested(&mut self, now: Moment) -> Vec<Arc<str>> {
+    pub(super) fn take_rested(&mut self, now: Moment) -> Vec<Arc<str>> {
         let rested = self.0.iter_mut().filter(|(_, refusal)| refusal.rests_until.is_some_and(|until| until <= now));
         let take = |(job, refusal): (&Arc<str>, &mut Refusal)| {
             refusal.rests_until = None;
@@ -82,7 +82,7 @@ impl Refusals {
     }
 
     /// When the first pause is over.
-    pub fn next_end(&self) -> Option<Moment> {
+    pub(super) fn next_end(&self) -> Option<Moment> {
         self.0.values().filter_map(|refusal| refusal.rests_until).min()
     }
 }

@@ -299,7 +299,7 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    pub fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         self.actions.push(Action::Tell(event));
     }
 }

@@ -28,7 +28,7 @@ use crate::store::{Cursor, NewFire, StoredJob};
 ///
 /// Nearly all instants are whole seconds, so this is none: else the fires to come would be recorded in the very moment
 /// in which those of now are sent.
-pub const AHEAD: Duration = Duration::from_millis(5_500);
+pub(super) const AHEAD: Duration = Duration::from_millis(5_500);
 
 /// A plan that holds so many decisions takes in no further job: after a long absence of many jobs, one transaction of them
 /// all would take gigabytes, and nothing could be sent or stopped until it was written.

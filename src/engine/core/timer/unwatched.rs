@@ -22,7 +22,7 @@ pub(super) struct Late {
 
 impl Late {
     /// How it ends.
-    pub fn settle(&self) -> Settle {
+    pub(super) fn settle(&self) -> Settle {
         Settle { push_id: self.push_id, next: Next::Expired { reason: self.reason } }
     }
 }
