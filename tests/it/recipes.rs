@@ -27,8 +27,6 @@ struct Recipe {
     files: Vec<(String, String)>,
     /// What is typed, and what is shown of the answer.
     scripts: Vec<(String, Option<String>)>,
-    /// What is typed first makes a file of it.
-    is_prepared: bool,
     beside_a_daemon: bool,
 }
 
@@ -53,7 +51,6 @@ impl Recipe {
             text: text.to_owned(),
             files: Vec::new(),
             scripts: Vec::new(),
-            is_prepared: head.contains("prepared"),
             beside_a_daemon: head.contains("beside a daemon"),
         };
         for fence in text.split("\n```").skip(1).step_by(2) {
@@ -94,13 +91,9 @@ impl Kitchen {
     }
 
     fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.path(file), text).unwrap();
-        self.make_private(file);
-    }
-
-    /// Whatever the umask of the tester: `check` warns of files that others may write.
-    fn make_private(&self, file: &str) {
         use std::os::unix::fs::PermissionsExt;
+        std::fs::write(self.path(file), text).unwrap();
+        // Whatever the umask of the tester: `check` warns of files that others may write.
         std::fs::set_permissions(self.path(file), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
@@ -120,11 +113,6 @@ impl Kitchen {
 
     /// Carries all of it out: the files are checked, the daemon started, and each command typed.
     async fn cook(&mut self) {
-        if self.recipe.is_prepared {
-            let (script, _) = self.recipe.scripts.remove(0);
-            self.types(&script).await;
-            self.make_private("groups.yaml");
-        }
         self.ready().await;
         for (script, answer) in std::mem::take(&mut self.recipe.scripts) {
             let told = self.types(&script).await;
@@ -212,18 +200,18 @@ fn every_recipe_of_the_page_is_carried_out() {
 #[tokio::test]
 async fn a_digest_with_the_weather_goes_to_twenty_groups_from_a_csv() {
     let weather = FakeIm::start().await;
-    weather.on("/digest.txt", Answer::text(200, "Good morning! 12 to 19 degrees, rain from noon.\n"));
+    weather.on("/digest.txt", Answer::text(200, "12 to 19 degrees, rain from noon.\n"));
     let mut kitchen = Kitchen::of("digest", [napcat().await, ("http://weather.lan", weather)]).await;
     kitchen.cook().await;
     let groups: Vec<String> = (1001..=1020).map(|group| group.to_string()).collect();
     let rows = kitchen.rows("SELECT substr(target, 7), state FROM pushes ORDER BY ordinal");
     assert_eq!(rows, groups.iter().map(|group| vec![group.clone(), "sent".to_owned()]).collect::<Vec<_>>());
     let sent = kitchen.fake(NAPCAT).requests_to("/send_group_msg");
-    let mut reached: Vec<String> =
-        sent.iter().map(|request| request.json()["group_id"].as_str().unwrap().to_owned()).collect();
+    let mut reached: Vec<(String, String)> =
+        sent.iter().map(|request| (request.json()["group_id"].as_str().unwrap().to_owned(), said(request))).collect();
     reached.sort();
-    assert_eq!(reached, groups);
-    assert!(sent.iter().all(|request| said(request) == "Good morning! 12 to 19 degrees, rain from noon."));
+    let greeting = |class| format!("Good morning, Class {class}! 12 to 19 degrees, rain from noon.");
+    assert_eq!(reached, groups.into_iter().zip((1..=20).map(greeting)).collect::<Vec<_>>());
     // Asked once, whoever gets it.
     assert_eq!(kitchen.fake("http://weather.lan").requests().len(), 1);
     kitchen.ends_well().await;
