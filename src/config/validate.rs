@@ -87,7 +87,9 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         let pushes = validator.pushes(file, drafts, &retry);
         if let Some(at) = at.filter(|_| pushes.iter().any(|push| push.list.is_some())) {
             let at = Place { file, at: at.at, len: at.len };
-            validator.diagnostics.error(at, "a list of recipients is read for the fires of jobs, and this is no job");
+            let problem = "a list of recipients is read for the fires of jobs that say what their files say";
+            let problem = validator.diagnostics.error(at, problem);
+            problem.hint("fire its job without a message, or name groups and users");
         }
         pushes
     });

@@ -114,6 +114,23 @@ async fn of_a_list_that_is_wrong_nothing_is_sent_and_a_row_says_why() {
 }
 
 #[tokio::test]
+async fn who_is_named_beside_a_list_gets_one_push_on_whichever_side() {
+    for (to, expected) in [("[parents, me]", "1 2"), ("[me, parents]", "2 1"), ("[me, parents, me, other]", "2 1 3")] {
+        let house = House::new().await;
+        let csv = write(&house, "parents.csv", "qq,name\n1,a\n2,b\n");
+        let fixed = "me: {im: hook, user: '2'}\n  other: {im: hook, user: '3'}";
+        let targets = format!("{fixed}\n  {}", parents(&format!("csv: {csv}")));
+        configure(&house, &targets, &format!("push: {{to: {to}, text: hi}}"));
+        let mut daemon = house.daemon().await;
+        assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
+        daemon.stop().await;
+        let order = "SELECT group_concat(substr(target, 6), ' ') FROM (SELECT target FROM pushes ORDER BY ordinal)";
+        assert_eq!(house.rows(order).await, [[expected]], "{to}");
+        assert_eq!(texts(&house).len(), expected.split(' ').count(), "{to}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_with_nobody_on_it_leaves_a_row_that_says_so() {
     let house = House::new().await;
     let lines = write(&house, "groups", "\n");

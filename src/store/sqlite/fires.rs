@@ -1,7 +1,8 @@
 //! The pushes that a fire makes out of the definition of its job.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use rusqlite::Connection;
@@ -140,17 +141,18 @@ impl<'conn> MakePushes<'conn> {
         made: &mut Vec<OpenPush>,
     ) -> Result<()> {
         let mut lists = given.lists.iter();
-        // Whom the same message went to already; it is kept only where a list may name them once more.
-        let mut known = plan.has_lists.then(HashSet::new);
+        // Whom the same message goes to already, and whether a list named them; it is kept only where there are lists. Who is
+        // named twice without one is meant twice.
+        let mut known: HashMap<String, bool> = HashMap::new();
         let before = made.len();
         for ready in &plan.pushes {
             let message = with_content(ready.spec.message.get(), ready.kind, given.content)?;
             let one = One { fire, ready, message: &message, exclusive: plan.overlap != Overlap::Allow, before };
             if ready.spec.list.is_none() {
-                if let Some(known) = &mut known {
-                    known.insert(one.key(&ready.target));
+                let by_list = plan.has_lists && *known.entry(one.key(&ready.target)).or_default();
+                if !by_list {
+                    self.one(&one, ready.target.clone(), None, made)?;
                 }
-                self.one(&one, ready.target.clone(), None, made)?;
                 continue;
             }
             let Some(entries) = lists.next() else {
@@ -163,7 +165,8 @@ impl<'conn> MakePushes<'conn> {
                     true => Target::Group(entry.id.clone()),
                     false => Target::User(entry.id.clone()),
                 };
-                if known.as_mut().is_none_or(|known| known.insert(one.key(&target))) {
+                if let Entry::Vacant(new) = known.entry(one.key(&target)) {
+                    new.insert(true);
                     let columns = serde_json::to_string(&entry.columns)?;
                     self.one(&one, target, Some(&columns), made)?;
                 }
