@@ -263,7 +263,7 @@ fn ended_before(revision: &Revision, at: UtcMs) -> Option<(UtcMs, Ending)> {
 }
 
 /// The schedule of a revision; None when it cannot be read, or the system no longer knows its zone.
-fn compiled(revision: &Revision) -> Option<Arc<CompiledSchedule>> {
+pub(super) fn compiled(revision: &Revision) -> Option<Arc<CompiledSchedule>> {
     ScheduleCache::default().get_or_compile(revision.definition.as_ref()?.timing()).ok()
 }
 

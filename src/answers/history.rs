@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::rows::{Instants, Row, rows};
-use crate::domain::{Decision, PushState, Reason, UtcMs};
-pub(crate) use crate::store::{Filter, Unfired};
+use crate::domain::{PushState, Reason, UtcMs};
+pub(crate) use crate::store::Filter;
 use crate::store::{History, Standing, StoreError, Table, View};
 
 /// Rows that are read at once.
@@ -78,26 +78,6 @@ pub(crate) async fn of(store: &dyn History, push_ids: &[i64]) -> Result<Table, S
 /// States that are not `sent`: what somebody did not get, or not yet.
 pub(crate) fn not_sent() -> Vec<PushState> {
     PushState::ALL.into_iter().filter(|state| *state != PushState::Sent).collect()
-}
-
-/// Rows of instants that came to nothing which are told.
-const MOST_UNFIRED: u64 = 100;
-
-/// Instants of which nothing was made, and of which no push can tell, oldest first: those that were missed, and those that
-/// were skipped by a job's own rules or somebody's word.
-///
-/// # Errors
-///
-/// Those of the store.
-pub(crate) async fn unfired(store: &dyn History, filter: &Filter) -> Result<Vec<Unfired>, StoreError> {
-    let mut unfired = store.unfired(filter.job.as_deref(), filter.since, filter.until, MOST_UNFIRED).await?;
-    unfired.reverse();
-    Ok(unfired)
-}
-
-/// Whether somebody may wait for what came to nothing: what was skipped was meant to be.
-pub(crate) fn is_missing(unfired: &Unfired) -> bool {
-    unfired.decision == Decision::Missed
 }
 
 /// Pushes by what may be done to them.

@@ -17,6 +17,7 @@ pub(crate) mod refusal;
 pub(crate) mod rows;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod unpushed;
 pub(crate) mod when;
 pub(crate) mod which;
 pub(crate) mod words;

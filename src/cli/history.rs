@@ -11,12 +11,13 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::pushes::{Layout, People, Told};
 use super::render::{self, Dump, Widths};
-use super::story::unfired_in_words;
+use super::story::{undecided_in_words, unfired_in_words};
 use super::which::{WhichArgs, refuse_unknown_words};
 use crate::answers::Asked;
 use crate::answers::follow::Follower;
 use crate::answers::history::{self, Filter, Source, instants, pages};
 use crate::answers::rows::{Instants, Table, rows};
+use crate::answers::unpushed::Unpushed;
 use crate::answers::which::Which;
 use crate::domain::escaped;
 
@@ -127,11 +128,15 @@ impl History {
             true => writeln!(io::stderr(), "{line}"),
             false => writeln!(io::stdout(), "{line}"),
         };
-        let unfired = history::unfired(store, &which.filter).await?;
-        for instants in &unfired {
+        let (now, daemon_runs) = (context.present(store).await?, context.daemon_runs()?);
+        let unpushed = Unpushed::read(store, &which.filter, now, daemon_runs).await?;
+        for instants in &unpushed.unfired {
             tell(escaped(&unfired_in_words(instants, self.show.utc)).into_owned())?;
         }
-        if !is_empty || unfired.iter().any(history::is_missing) {
+        for undecided in &unpushed.undecided {
+            tell(escaped(&undecided_in_words(undecided, daemon_runs, self.show.utc)).into_owned())?;
+        }
+        if !is_empty || unpushed.is_missing() {
             return Ok(Exit::Failed);
         }
         let all = Filter { states: Vec::new(), limit: Some(1), ..which.filter.clone() };
@@ -139,7 +144,7 @@ impl History {
             tell("all of it was sent".to_owned())?;
             return Ok(Exit::Done);
         }
-        match self.which.names_a_fire().filter(|_| unfired.is_empty()).zip(which.stretch()) {
+        match self.which.names_a_fire().filter(|_| unpushed.is_empty()).zip(which.stretch()) {
             // Somebody waits for this one, and there is no trace of it.
             Some(((job, _), asked)) => {
                 let told = super::explain::told(context, store, job, asked, self.show.utc).await?;

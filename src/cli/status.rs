@@ -78,7 +78,12 @@ impl Teller<'_> {
         };
         lines.push(line("jobs", format!("{} active{paused}", situation.active_jobs)));
         lines.push(line("next fire", next));
-        lines.push(line("open", pushes(situation.open)));
+        let waiting = match situation.waiting_fires {
+            0 => String::new(),
+            1 => ", and 1 fire whose pushes are still to be made".to_owned(),
+            fires => format!(", and {fires} fires whose pushes are still to be made"),
+        };
+        lines.push(line("open", format!("{}{waiting}", pushes(situation.open))));
         let look = match situation.unknown {
             0 => "",
             _ => ": look at the chats, then `pushcron resolve PUSH sent|failed` (history --state unknown)",

@@ -6,8 +6,8 @@ use crate::answers::contacts::Known;
 use crate::answers::explain::facts::{
     AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe,
 };
-use crate::answers::history::Unfired;
 use crate::answers::jobs::trouble;
+use crate::answers::unpushed::{Undecided, Unfired};
 use crate::answers::when;
 use crate::answers::words::{brief_ms, counted, rule_in_words};
 use crate::domain::{Decision, PushState, Reason, Trigger, UtcMs, reason};
@@ -314,6 +314,13 @@ pub(super) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
         Some(until) => format!(" and {} instants until {}", count.saturating_sub(1), at(*until)),
         None => String::new(),
     };
+    if *decision == Decision::Fired {
+        let wait = match &**reason {
+            "" => "its content or its recipients are still to be had".to_owned(),
+            list => format!("its pushes wait for a list of days ({list}), 12h at most"),
+        };
+        return format!("{job}: {} is not sent yet: {wait}", at(*due_at));
+    }
     let why = reason::in_words(reason);
     format!(
         "{job}: {}{span} {} {}: {why}",
@@ -321,6 +328,24 @@ pub(super) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
         if until_at.is_some() { "were" } else { "was" },
         decision.as_str()
     )
+}
+
+/// Instants of which there is no row, in a sentence.
+pub(super) fn undecided_in_words(undecided: &Undecided, daemon_runs: bool, utc: bool) -> String {
+    let Undecided { job, timezone, first, last, count } = undecided;
+    let zone = if utc { TimeZone::UTC } else { when::zone(timezone) };
+    let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, false);
+    let more = match count.saturating_sub(1) {
+        0 => " has no row".to_owned(),
+        more if undecided.is_cut() => format!(" and more than {more} instants after it have no row"),
+        1 => format!(" and {} have no row", at(*last)),
+        more => format!(" and {} until {} have no row", counted(more, "instant"), at(*last)),
+    };
+    let why = match daemon_runs {
+        true => "the daemon that runs has not decided about it yet (`pushcron status`)",
+        false => "no daemon has run since",
+    };
+    format!("{job}: {}{more}: {why}", at(*first))
 }
 
 /// An attempt with all that it was told.

@@ -28,8 +28,9 @@ pub trait History: Send + Sync {
     /// A push with all that hangs on it; None where there is none of that id.
     async fn push_story(&self, push_id: i64) -> Result<Option<PushStory>, StoreError>;
 
-    /// Instants of schedules, between two, both included, that did not fire: the newest `limit`, newest first; a row that
-    /// stands for a gap is among them when the gap reaches into the time.
+    /// Instants of schedules, between two, both included, that did not fire, and fires that have no pushes yet: the newest
+    /// `limit`, newest first, what was skipped after all others; a row that stands for a gap is among them when the gap
+    /// reaches into the time.
     async fn unfired(
         &self,
         job: Option<&str>,

@@ -190,7 +190,7 @@ pub struct PushStory {
     pub fire: FireRecord,
 }
 
-/// Instants of a job that did not fire.
+/// Instants of a job that did not fire, or a fire that has no pushes yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unfired {
     pub job: String,
@@ -199,6 +199,7 @@ pub struct Unfired {
     pub until_at: Option<UtcMs>,
     pub count: u64,
     pub decision: Decision,
+    /// Of a fire that waits for a list of days: which; empty where it waits for its content or its recipients.
     pub reason: String,
     pub timezone: Option<String>,
 }
@@ -212,6 +213,8 @@ pub struct Situation {
     /// The next instant of any of the active ones.
     pub next_fire: Option<NextFire>,
     pub open: u64,
+    /// Fires that are due and have no pushes yet.
+    pub waiting_fires: u64,
     /// Ended `unknown`, and nobody said yet what became of them.
     pub unknown: u64,
     /// Ended `failed` or `expired` lately.

@@ -43,7 +43,8 @@ pub(super) fn push_story(conn: &Connection, push_id: i64) -> Result<Option<PushS
     rows.next()?.map(|row| Ok(serde_json::from_str(text(row, 0)?)?)).transpose()
 }
 
-/// Instants that did not fire, newest first; a row that stands for a gap is among them when the gap reaches into the time.
+/// Instants that did not fire, and fires that have no pushes yet; a row that stands for a gap is among them when the gap
+/// reaches into the time. What was skipped comes last, so that it crowds out nothing that somebody may wait for.
 pub(super) fn unfired(
     conn: &Connection,
     job: Option<&str>,
@@ -53,15 +54,21 @@ pub(super) fn unfired(
 ) -> Result<Vec<Unfired>> {
     // Few rows did not fire, and only they are in this index.
     let mut statement = conn.prepare(
-        "SELECT f.job, f.due_at, f.until_at, f.count, f.decision, f.reason,
+        "SELECT f.job, f.due_at, f.until_at, f.count, f.decision, f.why,
                 coalesce(substr(f.zone, 1, instr(f.zone, ' ') - 1), j.timezone)
-           FROM fires AS f INDEXED BY fires_unfired
+           FROM (SELECT id, job, due_at, until_at, count, decision, coalesce(reason, '') AS why, zone
+                   FROM fires INDEXED BY fires_unfired
+                  WHERE decision <> 'fired' AND triggered_by = 'cron'
+                 UNION ALL
+                 SELECT w.id, w.job, w.due_at, w.until_at, w.count, w.decision,
+                        iif(w.calendar LIKE '%: held', w.calendar, ''), w.zone
+                   FROM unexpanded_fires AS u JOIN fires AS w ON w.id = u.fire_id
+                  WHERE w.decision = 'fired') AS f
            LEFT JOIN jobs AS j ON j.name = f.job
-          WHERE f.decision <> 'fired' AND f.triggered_by = 'cron'
-            AND (?1 IS NULL OR f.job = ?1)
+          WHERE (?1 IS NULL OR f.job = ?1)
             AND (?2 IS NULL OR coalesce(f.until_at, f.due_at) >= ?2)
             AND (?3 IS NULL OR f.due_at <= ?3)
-          ORDER BY f.due_at DESC, f.id DESC LIMIT ?4",
+          ORDER BY f.decision = 'skipped', f.due_at DESC, f.id DESC LIMIT ?4",
     )?;
     let rows =
         statement.query_and_then(params![job, from.map(At::from), until.map(At::from), number(limit)], of_row)?;
@@ -70,6 +77,7 @@ pub(super) fn unfired(
 
 fn of_row(row: &Row<'_>) -> Result<Unfired> {
     let decision = match text(row, 4)? {
+        "fired" => Decision::Fired,
         "skipped" => Decision::Skipped,
         "missed" => Decision::Missed,
         other => return Err(Fault::Row(format!("a fire has the unknown decision '{other}'"))),
@@ -87,7 +95,7 @@ fn of_row(row: &Row<'_>) -> Result<Unfired> {
 
 /// `since` is when lately began.
 pub(super) fn situation(conn: &Connection, now: UtcMs, since: UtcMs) -> Result<Situation> {
-    let counted: [i64; 5] = conn.query_row(
+    let counted: [i64; 6] = conn.query_row(
         "SELECT (SELECT count(*) FROM pushes INDEXED BY pushes_open WHERE finished_at IS NULL),
                 (SELECT count(*) FROM pushes INDEXED BY pushes_troubled
                   WHERE finished_at IS NOT NULL AND state <> 'sent' AND state = 'unknown'),
@@ -97,12 +105,15 @@ pub(super) fn situation(conn: &Connection, now: UtcMs, since: UtcMs) -> Result<S
                 (SELECT count(*) FROM jobs WHERE removed_at IS NULL AND enabled AND paused_at IS NULL
                                              AND ended_at IS NULL),
                 (SELECT count(*) FROM jobs WHERE removed_at IS NULL AND enabled AND paused_at IS NOT NULL
-                                             AND ended_at IS NULL)",
-        [At::from(since)],
-        |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]),
+                                             AND ended_at IS NULL),
+                (SELECT count(*) FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE f.due_at <= ?2)",
+        [At::from(since), At::from(now)],
+        |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?]),
     )?;
-    let [open, unknown, failed, active_jobs, paused_jobs] = counted.map(|count| u64::try_from(count).unwrap_or(0));
-    Ok(Situation { active_jobs, paused_jobs, next_fire: next_fire(conn, now)?, open, unknown, failed })
+    let [open, unknown, failed, active_jobs, paused_jobs, waiting_fires] =
+        counted.map(|count| u64::try_from(count).unwrap_or(0));
+    let next_fire = next_fire(conn, now)?;
+    Ok(Situation { active_jobs, paused_jobs, next_fire, open, waiting_fires, unknown, failed })
 }
 
 /// The first instant that has no row, or that has one ahead of its time.

@@ -92,6 +92,26 @@ impl House {
         house
     }
 
+    /// As [`House::lived_in`], with a job `held` that has fired twice, and of which no push is made yet: one fire waits for
+    /// a list of days, one for its content.
+    pub(crate) fn with_unmade_pushes() -> House {
+        let house = House::lived_in();
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let store =
+                store::open(&Database::at(house.path("pushcron.db")), Access::Daemon, at(3 * DAY)).await.unwrap();
+            let mut held = job("held", "0 9 * * *", "Asia/Shanghai");
+            held.push = vec![push("telegram", "group:9")];
+            load(&*store, &[(&held, at(DAY))]).await;
+            let calendar = Some("own: no list for 2026-01-06: held".into());
+            let by_list = NewFire { is_held: true, calendar, ..new_fire(&held, at(DAY)) };
+            assert!(record(&*store, by_list, &held, at(2 * DAY), at(DAY)).await.is_empty());
+            let by_content = NewFire { is_held: true, ..new_fire(&held, at(2 * DAY)) };
+            assert!(record(&*store, by_content, &held, at(36_500 * DAY), at(2 * DAY)).await.is_empty());
+            store.close().await;
+        });
+        house
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -132,6 +132,67 @@ fn who_did_not_get_it_and_why_is_one_question() {
 }
 
 #[test]
+fn a_fire_whose_pushes_are_still_to_be_made_is_not_sent_yet() {
+    let house = House::with_unmade_pushes();
+    let by_list = "held: 2026-01-06 09:00 is not sent yet: its pushes wait for a list of days (own: no list for 2026-01-06: held), 12h at most\n";
+    let by_content =
+        "held: 2026-01-07 09:00 is not sent yet: its content or its recipients are still to be had\n".to_owned();
+    let both = format!("{by_list}{by_content}");
+    for (filter, told) in [
+        ("--job held", &both),
+        ("--im telegram", &both),
+        ("--account 新账号", &both),
+        ("--target group:9", &both),
+        ("--job held --at 2026-01-07", &by_content),
+    ] {
+        assert_eq!(&house.run(&format!("history --not-sent {filter}")).refused_with_words(1), told, "{filter}");
+    }
+    let json = house.run("history --not-sent --job held --json");
+    assert_eq!((json.code, json.out.trim(), json.err), (Some(1), "[]", both));
+    assert!(house.run("status").out.contains("pushes are still to be made"), "{}", house.run("status").out);
+    let status: Value = serde_json::from_str(&house.run("status --json").out).unwrap();
+    assert_eq!(status["waiting_fires"], 2);
+}
+
+#[test]
+fn an_instant_that_no_daemon_has_decided_about_is_not_sent() {
+    let house = House::lived_in();
+    let three =
+        "daily-report: 2026-01-09 09:00 and 2 instants until 2026-01-13 09:00 have no row: no daemon has run since\n";
+    let one = "daily-report: 2026-01-09 09:00 has no row: no daemon has run since\n";
+    // Of the others one is paused, and one disabled.
+    for (filter, told) in [
+        ("--since 2026-01-09 --until 2026-01-13", three),
+        ("--since 2026-01-09 --until 2026-01-13 --job daily-report", three),
+        ("--since 2026-01-09 --until 2026-01-13 --im qq --account bot_qq_ops --target 123456", three),
+        ("--at 2026-01-09", one),
+        ("--at 2026-01-09 --job daily-report", one),
+    ] {
+        assert_eq!(house.run(&format!("history --not-sent {filter}")).refused_with_words(1), told, "{filter}");
+    }
+    let open = house.run("history --not-sent --since 2026-01-09");
+    assert_eq!((open.code, open.out.contains("have no row: no daemon has run since")), (Some(1), true), "{}", open.out);
+    // What is not called for, and what is to come, is well.
+    for filter in ["--at 2026-01-10", "--since 2091-01-01", "--until 2026-01-04"] {
+        assert_eq!(house.run(&format!("history --not-sent {filter}")).fine(), "there were no pushes\n", "{filter}");
+    }
+}
+
+#[test]
+fn what_an_unrelated_job_missed_is_nothing_to_whom_the_filter_names() {
+    let house = House::lived_in();
+    for filter in
+        ["--im telegram", "--account 新账号", "--target 张三@微信 --at 2026-01-07", "--im weixin --at 2026-01-07"]
+    {
+        assert_eq!(house.run(&format!("history --not-sent {filter}")).fine(), "there were no pushes\n", "{filter}");
+    }
+    for filter in ["--im qq", "--account bot_qq_ops", "--account bot_qq_spare", "--target 123456"] {
+        let told = house.run(&format!("history --not-sent {filter} --at 2026-01-07")).refused_with_words(1);
+        assert!(told.starts_with("daily-report: 2026-01-07 09:00 was missed: "), "{filter}: {told}");
+    }
+}
+
+#[test]
 fn a_table_is_as_wide_as_it_is_wanted_to_be() {
     let house = House::lived_in();
     let run = |line: &str, columns: &str| {
