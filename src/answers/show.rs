@@ -29,16 +29,19 @@ pub(crate) enum Advice {
     LookFirst,
     /// Try it again, once what stood in its way is mended.
     Retry,
+    /// Fire its job again: there is nothing, or nobody, to try it with.
+    FireAgain,
     /// It will be tried by itself, and can be ended.
     Wait,
 }
 
 /// What can be done about a push in this state. A repetition is never advised where the message may be there already.
-pub(crate) fn advice(state: PushState, perhaps_sent: bool) -> Advice {
+pub(crate) fn advice(state: PushState, perhaps_sent: bool, is_unmade: bool) -> Advice {
     match state {
         PushState::Sent => Advice::Nothing,
         PushState::Unknown => Advice::LookFirst,
         PushState::Failed | PushState::Expired | PushState::Cancelled if perhaps_sent => Advice::LookFirst,
+        PushState::Failed | PushState::Expired | PushState::Cancelled if is_unmade => Advice::FireAgain,
         PushState::Failed | PushState::Expired | PushState::Cancelled => Advice::Retry,
         PushState::Pending | PushState::Sending | PushState::Retrying => Advice::Wait,
     }

@@ -134,7 +134,7 @@ impl Teller<'_> {
         if let Some(at) = push.confirmed_at {
             tell("arrived", format!("the platform proved it at {}", self.at(at)));
         }
-        if let Some(advice) = advice(push) {
+        if let Some(advice) = advice(self.story, push) {
             tell("to do", advice);
         }
         told.push(format!("times in {}", self.name));
@@ -254,9 +254,9 @@ fn brief_source(text: &str) -> String {
     told
 }
 
-fn advice(push: &PushRecord) -> Option<String> {
+fn advice(story: &PushStory, push: &PushRecord) -> Option<String> {
     let id = push.id;
-    match show::advice(push.state, show::perhaps_sent(push)) {
+    match show::advice(push.state, show::perhaps_sent(push), story.is_unmade) {
         Advice::Nothing => None,
         Advice::LookFirst if push.state.is_final() && push.state != PushState::Unknown => {
             Some(format!("an attempt may have arrived: look at the chat, and `pushcron retry {id}` only if it did not"))
@@ -266,6 +266,9 @@ fn advice(push: &PushRecord) -> Option<String> {
              did not"
         )),
         Advice::Retry => Some(format!("`pushcron retry {id}` sends it again, once what stood in its way is mended")),
+        Advice::FireAgain => story.job.as_ref().map(|job| {
+            format!("`pushcron fire {job}` makes it anew, once what stood in its way is mended; it cannot be tried again itself")
+        }),
         Advice::Wait => Some(format!("nothing: it is tried by itself (`pushcron cancel {id}` ends it)")),
     }
 }

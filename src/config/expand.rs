@@ -48,11 +48,11 @@ impl<'a> Expansion<'a> {
         self.book.find(name, at, diagnostics, sources);
     }
 
-    /// The lists among the recipients of a push.
-    pub(super) fn lists(&self, recipients: Option<&Recipients>) -> Vec<&'a RecipientList> {
+    /// The lists among the recipients of a push. None where something is wrong with them.
+    pub(super) fn lists(&self, recipients: Option<&Recipients>) -> Option<Vec<&'a RecipientList>> {
         match recipients {
             Some(Recipients::Named(names)) => self.book.lists(names),
-            _ => Vec::new(),
+            _ => Some(Vec::new()),
         }
     }
 

@@ -16,6 +16,9 @@ use crate::render;
 /// How many recipients a list may have that says nothing of it.
 const AT_MOST: usize = 1000;
 
+/// What comes of a list that is wrong.
+const UNTIL_MENDED: &str = "mend the list: until then its fires send nothing, and end as failed (recipients)";
+
 /// Where the parts of a list stand that are looked at together.
 #[derive(Default)]
 struct Places {
@@ -113,7 +116,7 @@ impl Decoder<'_> {
             return None;
         }
         self.try_list(&list, places.source.unwrap_or(node.at));
-        (self.diagnostics.error_count() == errors).then_some(ListDraft { list, target })
+        Some(ListDraft { list, target })
     }
 
     fn check_list(&mut self, list: &mut RecipientList, places: &Places, at: At) {
@@ -182,13 +185,14 @@ impl Decoder<'_> {
         Some(fields)
     }
 
-    /// A list that is there now is read now: what is wrong with it is told before its hour.
+    /// A list that is there now is read now: what is wrong with it is told before its hour. It is often kept by somebody else,
+    /// so it is told as a warning, whatever it is: the fire that reads it fails by itself, and all others go on.
     fn try_list(&mut self, list: &RecipientList, at: At) {
         let ContentSource::File(file) = &list.source else { return };
         // What is not there is told with the media.
         let Ok(there) = std::fs::metadata(&file.path) else { return };
         if !there.is_file() {
-            self.error(at, "from: expected a file, got something else");
+            self.warning(at, "from: expected a file, got something else").hint(UNTIL_MENDED);
             return;
         }
         let mut bytes = Vec::new();
@@ -200,14 +204,14 @@ impl Decoder<'_> {
             }
             Ok(read) if read as u64 > RecipientList::LARGEST => {
                 let most = RecipientList::LARGEST >> 20;
-                self.error(at, format!("from: the list has more than {most} MiB"));
+                self.warning(at, format!("from: the list has more than {most} MiB")).hint(UNTIL_MENDED);
                 return;
             }
             Ok(_) => {}
         }
         match entries(list, &bytes) {
             Err(problem) => {
-                self.error(at, format!("from: the list cannot be used: {problem}"));
+                self.warning(at, format!("from: the list cannot be used: {problem}")).hint(UNTIL_MENDED);
             }
             Ok(found) if found.doubles > 0 => {
                 let told = if found.doubles == 1 {

@@ -139,16 +139,13 @@ impl<'t> Book<'t> {
         Ok(everybody)
     }
 
-    /// The lists among those whom these names mean, as far as they can be told.
-    pub(super) fn lists(&self, names: &[(String, Place)]) -> Vec<&'t RecipientList> {
+    /// The lists among those whom these names mean. None where one means nobody knows whom, which is told elsewhere.
+    pub(super) fn lists(&self, names: &[(String, Place)]) -> Option<Vec<&'t RecipientList>> {
         let mut everybody = Everybody::default();
         for (name, _) in names {
-            if let Some(draft) = self.by_name.get(&**name) {
-                // What is wrong with them is told where they are used.
-                let _ = self.take(draft, &mut everybody);
-            }
+            self.take(self.by_name.get(&**name)?, &mut everybody).ok()?;
         }
-        everybody.recipients.iter().filter_map(|recipient| recipient.list).collect()
+        Some(everybody.recipients.iter().filter_map(|recipient| recipient.list).collect())
     }
 
     fn take<'b>(&self, draft: &'t TargetDraft, everybody: &mut Everybody<'b>) -> Result<(), Refused>

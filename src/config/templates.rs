@@ -1,6 +1,6 @@
 //! Texts that are templates, and texts that look like some and go out as they stand.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::environment::LoadEnvironment;
 use super::text::quoted;
 use super::yaml::At;
 use crate::domain::{Calendar, Rendering};
-use crate::render::{NAMES_OF_DAYS, Templates, is_template};
+use crate::render::{NAMES_OF_DAYS, Templates, is_taken, is_template};
 
 /// What to do about a text that was meant to be rendered.
 const RENDER: &str = "write 'render: true' beside it where it is a template (docs/content.md)";
@@ -96,6 +96,12 @@ impl TemplateCheck {
     /// Whether one of the texts asks what day it is by the list of its job.
     pub(super) fn ask_for_days(&self, marks: &[Mark]) -> bool {
         marks.iter().any(|mark| self.templates.asks_for(&mark.text, &NAMES_OF_DAYS))
+    }
+
+    /// What the texts ask for that a list of recipients may have.
+    pub(super) fn perhaps_columns(&self, marks: &[Mark]) -> BTreeSet<String> {
+        let asked = marks.iter().flat_map(|mark| self.templates.asked(&mark.text));
+        asked.filter(|name| !is_taken(name)).collect()
     }
 
     /// Whether one of the texts asks how often its job has fired.

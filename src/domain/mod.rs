@@ -39,7 +39,7 @@ pub use escape::{escaped, escaped_json};
 pub use fallback::{BadState, FallbackSpec};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};
-pub use message::{Body, Item, Kind, Media, Message, Target, is_blank};
+pub use message::{Body, Item, Kind, Media, Message, Target, is_blank, is_invisible};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};
 pub use reason::Reason;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use crate::domain::{ListEntries, ListEntry, ListFormat, RecipientList};
+use crate::domain::{ListEntries, ListEntry, ListFormat, RecipientList, is_invisible};
 
 /// Reads a list.
 ///
@@ -58,7 +58,7 @@ impl Taken<'_> {
         if id.is_empty() {
             return Err(format!("there is no id in the column '{}'", self.list.id));
         }
-        if id.chars().count() > 256 || id.contains(char::is_control) || id.trim() != id {
+        if id.chars().count() > 256 || id.contains(char::is_control) || id.trim() != id || hides_something(id) {
             let expected = "an id of at most 256 printable characters without outer spaces";
             return Err(format!("expected {expected}, got '{}'", shown(id)));
         }
@@ -140,9 +140,36 @@ fn id_of(value: &Value) -> Option<String> {
     }
 }
 
+/// Whether an id has something in it that nobody sees, by which it would be the id of a second person who looks like the
+/// first. Joiners and selectors that make an emoji of signs are seen: groups are named with them.
+fn hides_something(id: &str) -> bool {
+    let is_sign = |c: char| !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !is_invisible(c);
+    let mut before = None;
+    for (at, c) in id.char_indices() {
+        let after = id[at + c.len_utf8()..].chars().next();
+        let makes_an_emoji = match c {
+            '\u{fe0f}' => before.is_some_and(is_sign),
+            '\u{200d}' => before.is_some_and(|c| is_sign(c) || c == '\u{fe0f}') && after.is_some_and(is_sign),
+            _ => false,
+        };
+        if is_invisible(c) && !makes_an_emoji {
+            return true;
+        }
+        before = Some(c);
+    }
+    false
+}
+
+/// What nobody sees is shown by its number.
 fn shown(text: &str) -> String {
-    let short: String = text.chars().take(40).collect();
-    short.escape_debug().to_string()
+    let mut shown = String::new();
+    for c in text.chars().take(40) {
+        match is_invisible(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.extend(c.escape_debug()),
+        }
+    }
+    shown
 }
 
 /// The records of a CSV text (RFC 4180) with their first lines. Blank lines are none.
@@ -287,6 +314,7 @@ mod tests {
             (Csv, "qq,name\n\"1\n2\",a\n", "line 2: expected an id"),
             (Csv, "qq\n1\0\n", "line 2: it holds a NUL"),
             (Lines, "a\n\u{7}\n", "line 2: expected an id"),
+            (Json, "[\"a\", \"b\\u200b\"]", "entry 2: expected an id"),
             (Json, "{}", "expected a JSON list"),
             (Json, "[1", "it is no JSON"),
             (Json, "[{\"name\": 1}]", "entry 1: it has no 'qq'"),
@@ -301,6 +329,26 @@ mod tests {
         let gbk = entries(&list(Csv, &[]), b"qq,name\n1,\xc4\xe3\xba\xc3\n");
         assert_eq!(gbk, Err("line 2: it is not UTF-8 (GBK perhaps): save it as UTF-8".to_owned()));
         assert!(entries(&list(Csv, &[]), b"\xff\xfeq\0").is_err_and(|problem| problem.contains("UTF-16")));
+    }
+
+    #[test]
+    fn nobody_becomes_a_second_person_by_what_nobody_sees() {
+        let unseen = "\u{ad}\u{34f}\u{61c}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{202a}\u{202e}\u{2060}\u{2064}\u{2066}\u{feff}\u{fe0f}\u{3164}\u{e0041}";
+        for c in unseen.chars() {
+            for id in
+                [format!("{c}10001"), format!("100{c}01"), format!("10001{c}"), format!("王{c}芳"), format!("☎{c}1{c}")]
+            {
+                let found = read(ListFormat::Lines, &[], &format!("10001\n{id}\n"));
+                let told = format!("{}", c.escape_unicode());
+                assert!(
+                    found.as_ref().is_err_and(|it| it.starts_with("line 2: ") && it.contains(&told)),
+                    "{id:?}: {found:?}"
+                );
+            }
+        }
+        // Emoji are made with joiners and selectors, and names of groups with emoji.
+        let names = "王芳\n👨\u{200d}👩\u{200d}👧 family\n☎\u{fe0f} 值班\n❤\u{fe0f}\u{200d}🔥";
+        assert_eq!(read(ListFormat::Lines, &[], names).unwrap().len(), 4);
     }
 
     #[test]

@@ -42,9 +42,14 @@ pub fn is_template(text: &str) -> bool {
 impl Templates {
     /// Whether a template asks for one of these values.
     pub fn asks_for(&self, text: &str, names: &[&str]) -> bool {
+        self.asked(text).iter().any(|asked| names.contains(&asked.as_str()))
+    }
+
+    /// The values for which a template asks; none of one that cannot be read.
+    pub fn asked(&self, text: &str) -> BTreeSet<String> {
         with_room_for(text, || {
             let asked = self.template(text).map(|template| template.undeclared_variables(false));
-            asked.is_ok_and(|asked| asked.iter().any(|asked| names.contains(&asked.as_str())))
+            asked.map(|asked| asked.into_iter().collect()).unwrap_or_default()
         })
     }
 

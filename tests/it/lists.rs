@@ -34,7 +34,15 @@ fn texts(house: &House) -> Vec<String> {
 
 async fn explained(house: &House) -> String {
     let due_at = house.rows("SELECT max(due_at) FROM fires").await[0][0].clone();
-    let said = house.program(&["explain", "report", &due_at]).stdout(std::process::Stdio::piped()).output().await;
+    said(house, &["explain", "report", &due_at]).await
+}
+
+async fn shown(house: &House, push_id: i64) -> String {
+    said(house, &["show", &push_id.to_string()]).await
+}
+
+async fn said(house: &House, words: &[&str]) -> String {
+    let said = house.program(words).stdout(std::process::Stdio::piped()).output().await;
     let said = String::from_utf8(said.unwrap().stdout).unwrap();
     // As if the page were wide enough.
     said.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -103,9 +111,13 @@ async fn of_a_list_that_is_wrong_nothing_is_sent_and_a_row_says_why() {
         assert!(explained(&house).await.contains(told));
     }
     assert_eq!(texts(&house), Vec::<String>::new());
-    let nobody = house.number("SELECT max(id) FROM pushes").await.to_string();
-    let (code, said) = house.ends(&["retry", &nobody]).await;
+    let nobody = house.number("SELECT max(id) FROM pushes").await;
+    let (code, said) = house.ends(&["retry", &nobody.to_string()]).await;
     assert!(code == Some(1) && said.contains("was never read"), "{code:?} {said}");
+    let told = shown(&house, nobody).await;
+    assert!(told.contains("`pushcron fire report`") && !told.contains("pushcron retry"), "{told}");
+    let told = shown(&house, nobody - 1).await;
+    assert!(told.contains(&format!("`pushcron retry {}`", nobody - 1)), "it is known whom this one is for: {told}");
 
     write(&house, "parents.csv", good);
     assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
@@ -131,6 +143,54 @@ async fn who_is_named_beside_a_list_gets_one_push_on_whichever_side() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_wrong_inside_holds_up_nothing_but_its_own_fire() {
+    let house = House::new().await;
+    let csv = house.dir.path().join("parents.csv").display().to_string();
+    let configure = |other: &str, from: &str| {
+        let report = format!("  - {{name: report, cron: 0 0 1 1 *, {GREETING}}}\n");
+        let other = format!("  - {{name: {other}, cron: 0 0 1 1 *, push: {{im: hook, group: ops, text: hi}}}}\n");
+        house.configure("", &format!("{report}{other}targets:\n  {from}\n"));
+    };
+    let of_csv = parents(&format!("csv: {csv}"));
+    let many: String = (0..31).map(|number| format!("{number},x\n")).collect();
+    let cases: [(Vec<u8>, &str); 7] = [
+        (b"qq,name\n1,a\n2\n".to_vec(), "line 3: it has 1 fields"),
+        ("qq,name\n1,a\n\u{feff}1,b\n".into(), "line 3: expected an id of at most 256 printable"),
+        (b"qq,name\n1,\xc4\xe3\n".to_vec(), "line 2: it is not UTF-8"),
+        (format!("qq,name\n{many}").into(), "it has 31 recipients, and may have 30"),
+        (b"qq,nam\n1,a\n".to_vec(), "names no column 'name'"),
+        (vec![b'\n'; (4 << 20) + 1], "more than 4 MiB"),
+        (Vec::new(), "it is empty"),
+    ];
+    for (bytes, told) in &cases {
+        write(&house, "parents.csv", bytes);
+        configure("other", &of_csv);
+        let (code, said) = house.ends(&["check"]).await;
+        assert!(code == Some(0) && said.contains(told) && said.contains("jobs.yaml:"), "{told}: {code:?} {said}");
+        assert!(!said.contains("there is no variable"), "{said}");
+    }
+    configure("other", &of_csv.replace(&csv, house.dir.path().to_str().unwrap()));
+    let (code, said) = house.ends(&["check"]).await;
+    assert!(code == Some(0) && said.contains("expected a file"), "{code:?} {said}");
+
+    write(&house, "parents.csv", &cases[0].0);
+    configure("other", &of_csv);
+    let mut daemon = house.daemon().await;
+    assert!(daemon.log().contains(cases[0].1), "{}", daemon.log());
+    assert_eq!(house.ends(&["fire", "other", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(1), "{}", daemon.log());
+    let ends = "SELECT target, state, coalesce(reason, '-') FROM pushes ORDER BY id";
+    let told = [["group:ops", "sent", "-"], ["user:parents", "failed", "recipients"]];
+    assert_eq!(house.rows(ends).await, told);
+    assert!(explained(&house).await.contains(cases[0].1));
+
+    configure("third", &of_csv);
+    daemon.signal(libc::SIGHUP);
+    house.until_at_least(1, "SELECT count(*) FROM jobs WHERE name = 'third' AND enabled").await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_list_with_nobody_on_it_leaves_a_row_that_says_so() {
     let house = House::new().await;
     let lines = write(&house, "groups", "\n");
@@ -145,6 +205,8 @@ async fn a_list_with_nobody_on_it_leaves_a_row_that_says_so() {
         house.rows("SELECT target, state, reason FROM pushes").await,
         [["group:parents", "cancelled", "no_recipients"]]
     );
+    let told = shown(&house, 1).await;
+    assert!(told.contains("`pushcron fire report`"), "{told}");
     let (code, said) = house.ends(&["fire", "report", "--text", "hello"]).await;
     assert!(code == Some(64) && said.contains("a list of recipients is read for the fires of jobs"), "{code:?} {said}");
     write(&house, "groups", "a\nb\n");
@@ -204,18 +266,14 @@ async fn what_was_sent_before_is_known_to_the_next_text() {
 async fn what_can_be_known_of_a_list_is_told_at_load() {
     let house = House::new().await;
     let good = write(&house, "good.csv", "qq,name\n1,a\n1,b\n");
-    let bad = write(&house, "bad.csv", "qq,name\n1,a\n2\n");
     let directory = Path::new(&good).parent().unwrap().display().to_string();
     for (from, job, told) in [
-        (parents(&format!("csv: {bad}")), GREETING, "line 3: it has 1 fields"),
-        (parents(&format!("csv: {directory}")), GREETING, "expected a file"),
         (parents(&format!("csv: {good}, lines: {good}")), GREETING, "from has one source"),
         (parents(&format!("csv: {good}, format: json")), GREETING, "format belongs to the source 'command'"),
         (parents(&format!("csv: {good}, group: qq")), GREETING, "a list is one of groups or of users"),
         (parents(&format!("csv: {good}, colums: a")), GREETING, "unknown key 'colums' in from"),
         (parents("command: [whom]"), GREETING, "expected the absolute path of a program first"),
         (parents(&format!("csv: {good}")).replace("[name]", "[due]"), GREETING, "'due' means something else"),
-        (parents(&format!("csv: {good}")).replace("[name]", "[nam]"), GREETING, "names no column 'nam'"),
         (
             parents(&format!("csv: {good}")),
             "push: {to: parents, render: true, text: '{{ nam }}'}",
@@ -237,6 +295,8 @@ async fn what_can_be_known_of_a_list_is_told_at_load() {
         configure(&house, &from, job);
         let (code, said) = house.ends(&["run"]).await;
         assert!(code == Some(78) && said.contains(told), "{from} {job}: {code:?} {said}");
+        let follows = said.contains("there is no variable 'name'");
+        assert!(!follows, "what follows from another problem is none of its own: {said}");
     }
     configure(&house, &parents(&format!("csv: {good}")), GREETING);
     let (code, said) = house.ends(&["check"]).await;

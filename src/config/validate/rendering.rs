@@ -1,5 +1,7 @@
 //! How pushes are rendered: what their templates know, and what is wrong with them.
 
+use std::collections::BTreeSet;
+
 use super::super::diagnostics::Place;
 use super::super::draft::PushDraft;
 use super::super::templates;
@@ -23,10 +25,15 @@ impl Validator<'_> {
         }
         let About { timezone, days, content } = about;
         let lists = self.expansion.lists(draft.recipients.as_deref());
+        // Of recipients with whom something is wrong any name may be a column: nothing false is told of it.
+        let (lists, unknown) = match lists {
+            Some(lists) => (lists, BTreeSet::new()),
+            None => (Vec::new(), self.templates.perhaps_columns(&draft.marks)),
+        };
         let mut rendering = Rendering {
             keeps_text: content.is_some() && takes_content(&draft.spec),
             content: content.cloned(),
-            fields: lists.iter().flat_map(|list| list.fields.clone()).collect(),
+            fields: lists.iter().flat_map(|list| list.fields.clone()).chain(unknown).collect(),
             trusts_fields: !lists.is_empty() && lists.iter().all(|list| list.trusted),
             ..Rendering::in_zone(timezone)
         };

@@ -186,6 +186,9 @@ pub struct PushStory {
     pub chat_account: Option<String>,
     /// Pushes that went out in its place, since it ended badly.
     pub fallbacks: Vec<i64>,
+    /// Its recipients were never read, or its content was never made: nothing can be sent by it.
+    #[serde(default, skip_serializing)]
+    pub is_unmade: bool,
     /// With this push alone.
     pub fire: FireRecord,
 }

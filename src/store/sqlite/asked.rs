@@ -17,6 +17,8 @@ pub(super) fn push_story(conn: &Connection, push_id: i64) -> Result<Option<PushS
                   'timezone', coalesce(substr(f.zone, 1, instr(f.zone, ' ') - 1), j.timezone),
                   'chat_im', f.chat_im, 'chat_account', f.chat_account,
                   'fallbacks', (SELECT json_group_array(id) FROM (SELECT id FROM pushes WHERE parent_id = p.id ORDER BY id)),
+                  'is_unmade', json(iif(p.recipient IS 'null' OR (p.kind = 'text' AND p.message ->> 'text' = ''),
+                                        'true', 'false')),
                   'fire', json_object(
                       'triggered_by', f.triggered_by, 'due_at', f.due_at, 'until_at', f.until_at, 'count', f.count,
                       'decision', f.decision, 'reason', f.reason, 'recorded_at', f.recorded_at, 'zone', f.zone,
