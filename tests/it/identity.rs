@@ -118,8 +118,7 @@ async fn a_daemon_keeps_its_database_though_the_lock_file_is_removed() {
         assert_eq!(code, Some(69), "{words:?} {told}");
         assert!(told.contains("in use by another pushcron"), "{words:?} {told}");
     }
-    daemon.stop().await;
-    house.assert_nothing_lost_or_doubled().await;
+    house.assert_it_ends_well(&mut daemon).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

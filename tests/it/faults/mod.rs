@@ -439,8 +439,7 @@ async fn a_daemon_killed_while_it_makes_its_database_starts_again() {
         assert_eq!(killed.code(), None, "sync {nth}");
         let mut daemon = house.daemon().await;
         house.until_at_least(1, SENT).await;
-        daemon.stop().await;
-        house.assert_nothing_lost_or_doubled().await;
+        house.assert_it_ends_well(&mut daemon).await;
     }
 }
 
