@@ -108,7 +108,7 @@ impl Templates {
             found.extend(of_days.map(|name| Finding {
                 at: place_of(text, name),
                 problem: format!("'{name}' goes by the list of days of its job, and there is none"),
-                hint: Some("name one in the job: workdays: cn (docs/schedules.md)".to_owned()),
+                hint: Some("name one in the job: workdays: cn (docs/configuration.md)".to_owned()),
                 is_doubt: false,
             }));
         }

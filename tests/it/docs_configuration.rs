@@ -60,7 +60,7 @@ fn table(definition: &Value) -> String {
         }
         // The senders are listed on their own page.
         let (words, about) = match key {
-            "sender" => ("text".to_owned(), "The protocol: a name of docs/senders.md."),
+            "sender" => ("text".to_owned(), "The protocol: one of those in docs/senders/README.md."),
             _ => (takes, about),
         };
         table.push_str(&format!("| `{key}` | {words} | {absent} | {about} |\n"));

@@ -1,4 +1,4 @@
-//! The tests that `docs/faults.md`, `docs/SECURITY.md` and the scripts of `.ci` name are there.
+//! The tests that `docs/dev/faults.md`, `docs/SECURITY.md` and the scripts of `.ci` name are there.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn every_test_that_the_docs_call_as_a_witness_exists() {
     let mut code = String::new();
     read(&root.join("src"), &mut code);
     read(&root.join("tests"), &mut code);
-    for page in ["docs/faults.md", "docs/SECURITY.md"] {
+    for page in ["docs/dev/faults.md", "docs/SECURITY.md"] {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         let names: Vec<_> = text.split('`').skip(1).step_by(2).filter_map(test_name).collect();
         assert!(names.len() > 20, "{page}: {names:?}");
@@ -45,7 +45,7 @@ fn every_module_that_a_script_or_a_page_runs_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let modules = std::fs::read_to_string(root.join("tests/it/main.rs")).unwrap();
     let mut ran = 0;
-    for dir in [".ci/steps", "tests/real", "docs"] {
+    for dir in [".ci/steps", "tests/real", "docs", "docs/dev"] {
         for entry in std::fs::read_dir(root.join(dir)).unwrap() {
             let path = entry.unwrap().path();
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
@@ -65,7 +65,9 @@ fn every_path_of_the_sources_that_a_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let is_path = |word: &str| word.contains('/') && (word.ends_with('/') || word.ends_with(".rs"));
     let in_words = |word: &str| word.contains(|c: char| c.is_uppercase() || c.is_whitespace() || "*$~".contains(c));
-    for (page, least) in [("docs/architecture.md", 2), ("docs/development.md", 12), ("docs/adding-a-sender.md", 3)] {
+    for (page, least) in
+        [("docs/dev/architecture.md", 2), ("docs/dev/development.md", 12), ("docs/dev/adding-a-sender.md", 3)]
+    {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
         let words = text.split('`').skip(1).step_by(2);
         let paths: Vec<_> = words.filter(|word| is_path(word) && !in_words(word) && !word.starts_with('/')).collect();

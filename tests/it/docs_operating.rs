@@ -1,4 +1,5 @@
-//! `docs/operating.md` says what to do about every line of the log from warn up, and what every number means.
+//! `docs/log-lines.md` says what to do about every line of the log from warn up, and `docs/operating.md` what every number
+//! means.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -47,7 +48,7 @@ fn message(call: &str) -> Option<&str> {
 
 #[test]
 fn every_line_from_warn_up_has_an_answer() {
-    let docs = std::fs::read_to_string("docs/operating.md").unwrap();
+    let docs = std::fs::read_to_string("docs/log-lines.md").unwrap();
     let mut files = Vec::new();
     sources(Path::new("src"), &mut files);
     let mut lines = BTreeSet::new();
@@ -61,7 +62,7 @@ fn every_line_from_warn_up_has_an_answer() {
     }
     assert!(lines.len() > 40, "only {} were found", lines.len());
     let missing: Vec<_> = lines.iter().filter(|(line, _)| !docs.contains(line.as_str())).collect();
-    assert!(missing.is_empty(), "say in docs/operating.md what to do about {missing:#?}");
+    assert!(missing.is_empty(), "say in docs/log-lines.md what to do about {missing:#?}");
 }
 
 #[test]

@@ -74,6 +74,25 @@ fn every_link_of_every_page_leads_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// A page that no index names is found by nobody.
+#[test]
+fn the_index_leads_to_every_page() {
+    let index = read("docs/README.md");
+    let senders = read("docs/senders/README.md");
+    let in_chinese = pages().into_iter().find(|page| page.ends_with("zh/README.md")).map(read).unwrap_or_default();
+    for page in pages() {
+        let path = page.strip_prefix("docs").unwrap_or(&page).display().to_string();
+        let (of, name) = match path.split_once('/') {
+            _ if path == "README.md" || path == "README.zh-CN.md" || path == "zh/README.md" => continue,
+            Some(("senders", name)) if name != "README.md" => (&senders, name),
+            Some(("zh", name)) => (&in_chinese, name),
+            _ => (&index, path.as_str()),
+        };
+        assert!(of.contains(&format!("]({name})")), "no index leads to {}", page.display());
+    }
+    assert!(read("README.md").contains("](docs/README.md)"));
+}
+
 #[test]
 fn the_changelog_tells_of_this_version_and_each_kind_of_news_once() {
     let text = read("docs/CHANGELOG.md");

@@ -1,49 +1,56 @@
-//! `docs/senders.md` says what the code says: its tables are written from the registry, and every sender has its
-//! section. `PUSHCRON_WRITE_DOCS=1 cargo test --test it docs_senders::` brings them up to date.
+//! `docs/senders/` says what the code says: its tables are written from the registry, and every sender has its page.
+//! `PUSHCRON_WRITE_DOCS=1 cargo test --test it docs_senders::` brings them up to date.
 
 use pushcron::domain::account::{SettingValue, Settings};
 use pushcron::domain::sender::{SettingKind, SettingSpec};
 use pushcron::domain::{Kind, SenderSpec, Support};
 use pushcron::senders::specs;
 
-const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/senders.md");
+const DOCS: &str = "docs/senders";
 
-/// What every section tells in words, since no table can.
+/// What every page tells in words, since no table can.
 const PARAGRAPHS: [&str; 4] = ["**Targets.**", "**Limits.**", "**Unknown outcomes.**", "**Health.**"];
 
 #[test]
 fn the_tables_are_those_of_the_registry() {
-    let docs = std::fs::read_to_string(DOCS).unwrap();
-    let mut written = with_block(&docs, "kinds", &kinds());
-    written = with_block(&written, "pace", &pace());
+    holds("README", &[("kinds".to_owned(), kinds()), ("pace".to_owned(), pace())]);
     for spec in specs() {
-        written = with_block(&written, &format!("settings of {}", spec.name), &settings(spec));
+        holds(spec.name, &[(format!("settings of {}", spec.name), settings(spec))]);
     }
-    if std::env::var_os("PUSHCRON_WRITE_DOCS").is_some() {
-        std::fs::write(DOCS, &written).unwrap();
-    }
-    assert!(
-        docs == written || std::env::var_os("PUSHCRON_WRITE_DOCS").is_some(),
-        "docs/senders.md is out of date: run PUSHCRON_WRITE_DOCS=1 cargo test --test it docs_senders::"
-    );
 }
 
 #[test]
-fn every_sender_has_a_section_that_answers_the_same_questions() {
-    let docs = std::fs::read_to_string(DOCS).unwrap();
+fn every_sender_has_a_page_that_answers_the_same_questions() {
+    let index = std::fs::read_to_string(format!("{DOCS}/README.md")).unwrap();
     for spec in specs() {
-        let section = docs.split("\n## ").find(|section| section.starts_with(&format!("{}\n", spec.name)));
-        let section = section.unwrap_or_else(|| panic!("docs/senders.md has no section '## {}'", spec.name));
+        let page = std::fs::read_to_string(format!("{DOCS}/{}.md", spec.name)).unwrap();
+        assert!(page.starts_with(&format!("# {}\n", spec.name)), "{page}");
+        assert!(index.contains(&format!("]({}.md)", spec.name)), "{DOCS}/README.md does not lead to {}", spec.name);
         for paragraph in PARAGRAPHS {
-            assert!(section.contains(paragraph), "the section of {} lacks {paragraph}", spec.name);
+            assert!(page.contains(paragraph), "the page of {} lacks {paragraph}", spec.name);
         }
+    }
+}
+
+/// That the page has these blocks as they are; it is written where that is asked for.
+fn holds(page: &str, blocks: &[(String, String)]) {
+    let path = format!("{DOCS}/{page}.md");
+    let docs = std::fs::read_to_string(&path).unwrap();
+    let written = blocks.iter().fold(docs.clone(), |docs, (name, content)| with_block(&docs, name, content));
+    if std::env::var_os("PUSHCRON_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &written).unwrap();
+    } else {
+        assert!(
+            docs == written,
+            "{path} is out of date: run PUSHCRON_WRITE_DOCS=1 cargo test --test it docs_senders::"
+        );
     }
 }
 
 /// `docs` with the text between the marks of that block replaced.
 fn with_block(docs: &str, name: &str, content: &str) -> String {
     let (start, end) = (format!("<!-- {name}: written by a test -->\n"), "<!-- end -->");
-    let (before, rest) = docs.split_once(&start).unwrap_or_else(|| panic!("docs/senders.md lacks the mark {start}"));
+    let (before, rest) = docs.split_once(&start).unwrap_or_else(|| panic!("a page of {DOCS} lacks the mark {start}"));
     let (_, after) = rest.split_once(end).unwrap_or_else(|| panic!("the block {name} has no end"));
     format!("{before}{start}{content}{end}{after}")
 }
@@ -62,7 +69,7 @@ fn kinds() -> String {
     let row = |spec: &SenderSpec, to: &str, cells: [Support; 6]| {
         let mut reasons: Vec<&str> = cells.iter().filter_map(|cell| refusal(*cell)).collect();
         reasons.dedup();
-        let ends = [format!("`{}`", spec.name), to.to_owned()].into_iter().chain(cells.map(describe));
+        let ends = [format!("[`{0}`]({0}.md)", spec.name), to.to_owned()].into_iter().chain(cells.map(describe));
         ends.chain([reasons.join("; ")]).collect()
     };
     let rows = specs().into_iter().flat_map(|spec| match (support(spec, true), support(spec, false)) {

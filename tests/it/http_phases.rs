@@ -338,7 +338,7 @@ async fn an_answer_that_came_while_the_process_was_stopped_is_heard() {
     assert_eq!((reply.status, reply.text().as_str()), (200, "ok"));
 }
 
-/// Proxies of the environment would see the tokens of local bots (docs/senders.md): nothing of ours goes through them.
+/// Proxies of the environment would see the tokens of local bots (docs/senders/README.md): nothing of ours goes through them.
 /// The test calls itself in an environment that names one in every way.
 #[tokio::test]
 async fn a_proxy_of_the_environment_sees_nothing() {

@@ -1,4 +1,4 @@
-//! The recipes of docs/content.md, each carried out as it stands: its files are written, its commands typed, and what came of it
+//! The recipes of docs/recipes.md and docs/from-the-sdk.md, each carried out as it stands: its files are written, its commands typed, and what came of it
 //! is looked up in the database and at those who got it. Only hosts are replaced, by servers of ours.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::common::fake_im::{Answer, FakeIm, Request};
 use crate::common::platforms::Platform;
 use crate::common::rows::query;
 
-const PAGE: &str = "docs/content.md";
+const PAGES: [&str; 2] = ["docs/recipes.md", "docs/from-the-sdk.md"];
 
 /// Where the bots of the recipes are reached, but for those of platforms in the cloud.
 const NAPCAT: &str = "http://127.0.0.1:3000";
@@ -31,7 +31,7 @@ struct Recipe {
 }
 
 fn page() -> String {
-    std::fs::read_to_string(PAGE).unwrap()
+    PAGES.map(|page| std::fs::read_to_string(page).unwrap()).concat()
 }
 
 /// The names of all recipes.
@@ -44,7 +44,7 @@ impl Recipe {
     fn of(name: &str) -> Recipe {
         let page = page();
         let mark = page.split("<!-- recipe: ").find(|text| text.split([' ', ',']).next() == Some(name));
-        let mark = mark.unwrap_or_else(|| panic!("{PAGE} has no recipe {name}"));
+        let mark = mark.unwrap_or_else(|| panic!("{PAGES:?} have no recipe {name}"));
         let (head, text) = mark.split_once("-->").unwrap();
         let text = text.split("\n##").next().unwrap();
         let mut recipe = Recipe {

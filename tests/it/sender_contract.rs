@@ -101,7 +101,7 @@ async fn nothing_is_called_sent_that_nobody_was_asked_to_send() {
     assert!(wrong.is_empty(), "what nobody can see is no more than an empty text: {wrong:?}");
 }
 
-/// Every cell of the table in `docs/senders.md`: what is native or falls back is sent to groups and users, and what
+/// Every cell of the table in `docs/senders/README.md`: what is native or falls back is sent to groups and users, and what
 /// falls back says so.
 #[tokio::test]
 async fn every_kind_goes_out_to_groups_and_users_as_the_table_says() {

@@ -51,7 +51,7 @@ pub(super) static SPEC: SenderSpec = SenderSpec {
     target: super::shared::targets::no_number_for_people,
     idempotent: |_| false,
     // One send at a time to a target, and a few targets at once, so that one that hangs holds up no other. QQ's own
-    // limits are not published: real accounts set `min_interval` (docs/senders.md).
+    // limits are not published: real accounts set `min_interval` (docs/senders/onebot11.md).
     concurrency: 4,
     min_interval_ms: 0,
     max_media_bytes: 100 * 1024 * 1024,

@@ -1,4 +1,4 @@
-//! Faults of the host and the target against the real daemon, each named by its id in `docs/faults.md`.
+//! Faults of the host and the target against the real daemon, each named by its id in `docs/dev/faults.md`.
 
 mod upkeep;
 
