@@ -192,7 +192,7 @@ pub fn main() -> ExitCode {
 }
 
 /// The tree of verbs, as it is parsed, completed and described.
-fn command() -> clap::Command {
+pub fn command() -> clap::Command {
     help::laid_out(dashes::taken_as_values(Cli::command()))
 }
 

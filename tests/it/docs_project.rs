@@ -117,6 +117,10 @@ fn the_oldest_rust_is_the_same_wherever_it_is_told() {
     for page in ["README.md", "docs/operating.md"] {
         assert!(read(page).contains(&told), "{page} does not say '{told}'");
     }
+    let told = format!("Rust {} 以上", of_manifest("rust-version"));
+    for page in ["README.zh-CN.md", "docs/zh/operating.md"] {
+        assert!(read(page).contains(&told), "{page} does not say '{told}'");
+    }
 }
 
 #[test]

@@ -32,6 +32,20 @@ fn every_sender_has_a_page_that_answers_the_same_questions() {
     }
 }
 
+/// In Chinese there are some of the pages, with every key of the sender and no other.
+#[test]
+fn the_pages_in_chinese_know_the_keys_of_their_senders() {
+    let mut pages = Vec::new();
+    for spec in specs() {
+        let Ok(page) = std::fs::read_to_string(format!("docs/zh/senders/{}.md", spec.name)) else { continue };
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|row| row.split('`').next());
+        let keys: Vec<&str> = spec.settings.iter().map(|setting| setting.key).collect();
+        assert_eq!(rows.collect::<Vec<_>>(), keys, "docs/zh/senders/{}.md", spec.name);
+        pages.push(spec.name);
+    }
+    assert_eq!(pages, ["onebot11", "ilink", "qianxun"]);
+}
+
 /// That the page has these blocks as they are; it is written where that is asked for.
 fn holds(page: &str, blocks: &[(String, String)]) {
     let path = format!("{DOCS}/{page}.md");

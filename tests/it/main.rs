@@ -16,6 +16,7 @@ mod core_walk;
 mod damaged_definitions;
 mod docs_configuration;
 mod docs_evidence;
+mod docs_examples;
 mod docs_operating;
 mod docs_project;
 mod docs_senders;

@@ -13,7 +13,10 @@ use crate::common::fake_im::{Answer, FakeIm, Request};
 use crate::common::platforms::Platform;
 use crate::common::rows::query;
 
-const PAGES: [&str; 2] = ["docs/recipes.md", "docs/from-the-sdk.md"];
+/// Pages in English with recipes, and those in Chinese that say the same.
+const PAGES: &[&str] = &["docs/recipes.md", "docs/from-the-sdk.md", "docs/first-hour.md", "README.md"];
+const IN_CHINESE: &[&str] =
+    &["docs/zh/recipes.md", "docs/zh/from-the-sdk.md", "docs/zh/first-hour.md", "README.zh-CN.md"];
 
 /// Where the bots of the recipes are reached, but for those of platforms in the cloud.
 const NAPCAT: &str = "http://127.0.0.1:3000";
@@ -30,8 +33,8 @@ struct Recipe {
     beside_a_daemon: bool,
 }
 
-fn page() -> String {
-    PAGES.map(|page| std::fs::read_to_string(page).unwrap()).concat()
+fn text_of(pages: &[&str]) -> String {
+    pages.iter().map(|page| std::fs::read_to_string(page).unwrap()).collect()
 }
 
 /// The names of all recipes.
@@ -41,10 +44,10 @@ fn names(page: &str) -> Vec<String> {
 }
 
 impl Recipe {
-    fn of(name: &str) -> Recipe {
-        let page = page();
+    fn of(name: &str, pages: &[&str]) -> Recipe {
+        let page = text_of(pages);
         let mark = page.split("<!-- recipe: ").find(|text| text.split([' ', ',']).next() == Some(name));
-        let mark = mark.unwrap_or_else(|| panic!("{PAGES:?} have no recipe {name}"));
+        let mark = mark.unwrap_or_else(|| panic!("{pages:?} have no recipe {name}"));
         let (head, text) = mark.split_once("-->").unwrap();
         let text = text.split("\n##").next().unwrap();
         let mut recipe = Recipe {
@@ -78,7 +81,10 @@ struct Kitchen {
 
 impl Kitchen {
     async fn of(name: &str, hosts: impl IntoIterator<Item = (&'static str, FakeIm)>) -> Kitchen {
-        let recipe = Recipe::of(name);
+        Kitchen::with(Recipe::of(name, PAGES), hosts).await
+    }
+
+    async fn with(recipe: Recipe, hosts: impl IntoIterator<Item = (&'static str, FakeIm)>) -> Kitchen {
         let kitchen = Kitchen { house: House::new().await, recipe, hosts: hosts.into_iter().collect(), daemon: None };
         for (file, text) in &kitchen.recipe.files {
             kitchen.write(file, &kitchen.replaced(text));
@@ -185,16 +191,130 @@ fn said(request: &Request) -> String {
 }
 
 #[test]
-fn every_recipe_of_the_page_is_carried_out() {
+fn every_recipe_of_the_pages_is_carried_out() {
     let code = std::fs::read_to_string(file!()).unwrap();
-    let names = names(&page());
-    for name in &names {
-        assert!(code.contains(&format!("Kitchen::of(\"{name}\"")), "nobody carries out the recipe {name}");
+    let in_english = text_of(PAGES);
+    let all = names(&in_english);
+    for name in &all {
+        let taken = [format!("Kitchen::of(\"{name}\""), format!("Recipe::of(\"{name}\"")];
+        assert!(taken.iter().any(|call| code.contains(call)), "nobody carries out the recipe {name}");
     }
-    assert!(names.len() >= 4, "{names:?}");
+    assert!(all.len() >= 11, "{all:?}");
+    assert_eq!(all, names(&text_of(IN_CHINESE)), "the pages in Chinese have other recipes");
     // A block outside of any recipe that shows a file would be carried out by nobody.
-    let recipes: usize = names.iter().map(|name| Recipe::of(name).files.len()).sum();
-    assert_eq!(page().matches("\n```yaml jobs.yaml\n").count() + page().matches("\n```csv ").count(), recipes);
+    for pages in [PAGES, IN_CHINESE] {
+        let text = text_of(pages);
+        let recipes: usize = all.iter().map(|name| Recipe::of(name, pages).files.len()).sum();
+        assert_eq!(text.matches("\n```yaml jobs.yaml\n").count() + text.matches("\n```csv ").count(), recipes);
+    }
+}
+
+/// Those who stand for every host that a recipe names.
+async fn everybody() -> Vec<(&'static str, FakeIm)> {
+    let house = FakeIm::start().await;
+    house.on("/digest.txt", Answer::text(200, "12 to 19 degrees\n"));
+    let nas = FakeIm::start().await;
+    nas.on("/pictures/", Answer::text(200, JPEG).header("content-type", "image/jpeg"));
+    let telegram = Platform::of("telegram").unwrap().start().await;
+    vec![napcat().await, ("http://weather.lan", house), ("http://nas.lan", nas), ("https://api.telegram.org", telegram)]
+}
+
+#[tokio::test]
+async fn each_kind_of_content_goes_out_by_hand_as_the_page_of_the_senders_shows() {
+    let nas = FakeIm::start().await;
+    nas.on(".mp3", Answer::text(200, "ID3\x03\x00\x00\x00\x00\x00\x00").header("content-type", "audio/mpeg"));
+    let recipe = Recipe::of("each_kind", &["docs/senders/README.md"]);
+    let mut kitchen = Kitchen::with(recipe, [napcat().await, ("http://nas.lan", nas)]).await;
+    std::fs::write(kitchen.path("chart.png"), b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR").unwrap();
+    std::fs::write(kitchen.path("clip.mp4"), b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00").unwrap();
+    std::fs::write(kitchen.path("report.pdf"), b"%PDF-1.7\n").unwrap();
+    kitchen.cook().await;
+    let kinds = kitchen.rows("SELECT kind, state FROM pushes ORDER BY id");
+    let sent =
+        ["text", "image", "voice", "video", "file", "mixed"].map(|kind| vec![kind.to_owned(), "sent".to_owned()]);
+    assert_eq!(kinds, sent);
+}
+
+/// Who reads Chinese gets the same: each recipe is carried out in both languages, and its pushes have the same end.
+#[tokio::test]
+async fn the_recipes_in_chinese_do_what_those_in_english_do() {
+    for name in names(&text_of(IN_CHINESE)) {
+        let mut ends = Vec::new();
+        for pages in [PAGES, IN_CHINESE] {
+            let mut kitchen = Kitchen::with(Recipe::of(&name, pages), everybody().await).await;
+            kitchen.cook().await;
+            let database = kitchen.house.database();
+            let ended = "SELECT count(*) FROM pushes WHERE finished_at IS NULL AND state <> 'pending'";
+            if database.exists() {
+                until("what is under way has its end", async || query(&database, ended) == [["0"]]).await;
+                ends.push(kitchen.rows(
+                    "SELECT im, target, kind, state, coalesce(reason, ''), coalesce(role, '') FROM pushes ORDER BY id",
+                ));
+            }
+            kitchen.ends_well().await;
+        }
+        ends.dedup();
+        assert!(ends.len() <= 1, "{name}: {ends:?}");
+    }
+}
+
+/// What the page says of the first troubles is what the program says of them.
+#[tokio::test]
+async fn the_troubles_of_the_first_hour_are_told_as_the_page_says() {
+    let kitchen = Kitchen::with(Recipe::of("first_hour", PAGES), [napcat().await]).await;
+    let told_of = async |answer: Answer| {
+        let bot = kitchen.fake(NAPCAT);
+        bot.on("/get_status", answer.clone());
+        bot.on("/send_group_msg", answer);
+        let mut command = kitchen.house.program(&["push", "--im", "qq", "--group", "123456", "--text", "hi"]);
+        command.envs(kitchen.variables()).stdin(Stdio::null());
+        let output = command.output().await.unwrap();
+        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b"0\n"[..]));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let no = |code, words: &str| json!({"status": "failed", "retcode": code, "data": null, "message": words, "wording": words});
+    let told = [
+        told_of(Answer::json(403, no(1403, "token验证失败"))).await,
+        told_of(Answer::json(200, json!({"status": "ok", "retcode": 0, "data": {"online": false, "good": false}})))
+            .await,
+        {
+            let bot = kitchen.fake(NAPCAT);
+            bot.on(
+                "/get_status",
+                Answer::json(200, json!({"status": "ok", "retcode": 0, "data": {"online": true, "good": true}})),
+            );
+            bot.on("/send_group_msg", Answer::json(200, no(200, "群聊不存在")));
+            let mut command = kitchen.house.program(&["push", "--im", "qq", "--group", "123456", "--text", "hi"]);
+            command.envs(kitchen.variables()).stdin(Stdio::null());
+            String::from_utf8(command.output().await.unwrap().stderr).unwrap()
+        },
+    ];
+    let shown = ["get_status: HTTP 403:", "QQ is offline (get_status)", "is failed: retcode 200: 群聊不存在"];
+    for (told, shown) in told.iter().zip(shown) {
+        assert!(told.contains(shown), "{told}");
+        for page in ["docs/first-hour.md", "docs/zh/first-hour.md"] {
+            assert!(std::fs::read_to_string(page).unwrap().contains(shown), "{page} does not know '{shown}'");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_push_of_the_readme_arrives() {
+    let mut kitchen = Kitchen::of("first_push", [napcat().await]).await;
+    kitchen.cook().await;
+    assert_eq!(said(&kitchen.fake(NAPCAT).request("/send_group_msg")), "测试");
+    assert_eq!(kitchen.rows("SELECT target, state FROM pushes"), [["group:123456", "sent"]]);
+}
+
+#[tokio::test]
+async fn the_first_hour_ends_with_a_message_in_the_group() {
+    let mut kitchen = Kitchen::of("first_hour", [napcat().await]).await;
+    kitchen.cook().await;
+    assert_eq!(kitchen.fake(NAPCAT).requests_to("/send_group_msg").len(), 1);
+    let mut kitchen = Kitchen::of("let_it_run", [napcat().await]).await;
+    kitchen.cook().await;
+    assert_eq!(kitchen.rows("SELECT job, triggered_by, state FROM push_history"), [["morning", "manual", "sent"]]);
+    kitchen.ends_well().await;
 }
 
 #[tokio::test]
@@ -335,12 +455,18 @@ fn cells(text: &str) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn each_call_of_the_plugin_sdk_is_the_push_of_a_job_and_a_verb() {
+    for pages in [PAGES, IN_CHINESE] {
+        each_call_is_a_push_and_a_verb(pages).await;
+    }
+}
+
+async fn each_call_is_a_push_and_a_verb(pages: &[&str]) {
     let nas = FakeIm::start().await;
     nas.on(".jpg", Answer::text(200, JPEG).header("content-type", "image/jpeg"));
     nas.on(".mp3", Answer::text(200, "ID3\x03\x00\x00\x00\x00\x00\x00").header("content-type", "audio/mpeg"));
     nas.on(".mp4", Answer::text(200, "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00").header("content-type", "video/mp4"));
     nas.on(".pdf", Answer::text(200, "%PDF-1.7\n").header("content-type", "application/pdf"));
-    let mut kitchen = Kitchen::of("sdk_pushes", [napcat().await, ("http://nas.lan", nas)]).await;
+    let mut kitchen = Kitchen::with(Recipe::of("sdk_pushes", pages), [napcat().await, ("http://nas.lan", nas)]).await;
     let rows = cells(&kitchen.recipe.text);
     let calls: Vec<&str> = rows.iter().map(|row| row[0].split('(').next().unwrap()).collect();
     assert_eq!(calls, ["push", "pushImage", "pushVoice", "pushVideo", "pushFile", "pushMixed"]);
@@ -367,7 +493,13 @@ async fn each_call_of_the_plugin_sdk_is_the_push_of_a_job_and_a_verb() {
 
 #[tokio::test]
 async fn each_call_about_cron_of_the_plugin_sdk_is_a_verb() {
-    let mut kitchen = Kitchen::of("sdk_crons", [napcat().await]).await;
+    for pages in [PAGES, IN_CHINESE] {
+        each_call_about_cron_is_a_verb(pages).await;
+    }
+}
+
+async fn each_call_about_cron_is_a_verb(pages: &[&str]) {
+    let mut kitchen = Kitchen::with(Recipe::of("sdk_crons", pages), [napcat().await]).await;
     kitchen.ready().await;
     let rows = cells(&kitchen.recipe.text);
     let calls: Vec<&str> = rows.iter().map(|row| row[0].split('(').next().unwrap()).collect();
@@ -383,7 +515,8 @@ async fn each_call_about_cron_of_the_plugin_sdk_is_a_verb() {
     let jobs: Value = serde_json::from_str(&answers[3]).unwrap();
     let schedules: Vec<&Value> = jobs.as_array().unwrap().iter().map(|job| &job["schedule"]).collect();
     assert!(schedules.contains(&&json!("30 9 * * 1-5")), "{schedules:?}");
-    assert!(answers[4].contains("Stand up") && answers[4].contains("30 9 * * 1-5"), "{}", answers[4]);
+    let text = rows[0][1].split("--text \"").nth(1).unwrap().trim_end_matches('"');
+    assert!(answers[4].contains(text) && answers[4].contains("30 9 * * 1-5"), "{}", answers[4]);
     assert_eq!(kitchen.value("SELECT removed_at IS NOT NULL FROM jobs WHERE name = 'standup'"), "1");
     // Once, as its call said.
     assert_eq!(
