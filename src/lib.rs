@@ -3,6 +3,7 @@
 //! The modules, lowest first; each knows only those above it in this list, and `tests/it/layers.rs` keeps it so:
 //!
 //! - [`domain`]: the nouns (job, fire, push, attempt, account, outcome) and their legal moves.
+//! - [`texts`]: what people are told, in English and in Chinese.
 //! - [`clock`]: the one clock, real or manual.
 //! - `whole_file`: files written whole or not at all.
 //! - [`zone`]: which time zone data the process goes by.
@@ -43,5 +44,6 @@ pub mod render;
 pub mod senders;
 pub mod simulate;
 pub mod store;
+pub mod texts;
 pub(crate) mod whole_file;
 pub mod zone;

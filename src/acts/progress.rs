@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::{PushState, Reason, UtcMs};
 use crate::store::{AccountRow, AttemptRecord, PushStory};
+use crate::texts::{self, Text};
 
 /// Something that who waits for a push should know at once.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +12,7 @@ pub(crate) enum News {
     /// An attempt ended, and the push with it not.
     Failed { attempt: AttemptRecord, next_attempt_at: Option<UtcMs> },
     /// Nobody sends it now; accounts of its im that are down, each with what it was told.
-    Waits { reason: String, down: Vec<(String, String)> },
+    Waits { reason: String, down: Vec<(String, Text)> },
 }
 
 /// How far somebody was told.
@@ -67,12 +68,12 @@ pub(crate) fn is_hopeless(story: &PushStory, accounts: &[AccountRow], now: UtcMs
 }
 
 /// Accounts of an im that cannot send, each with what it was told.
-fn down(accounts: &[AccountRow], im: &str) -> Vec<(String, String)> {
+fn down(accounts: &[AccountRow], im: &str) -> Vec<(String, Text)> {
     let is_down = |account: &&AccountRow| account.im == im && account.health.is_down();
     let told = |account: &AccountRow| {
         let health = &account.health;
-        let word = if health.online == Some(false) { "it is offline" } else { "it may not send now" };
-        (account.id.clone(), health.last_error.clone().unwrap_or_else(|| word.to_owned()))
+        let word = if health.online == Some(false) { texts::it_is_offline() } else { texts::it_may_not_send_now() };
+        (account.id.clone(), health.last_error.clone().map_or(word, Text::same))
     };
     accounts.iter().filter(is_down).map(told).collect()
 }
@@ -143,7 +144,7 @@ mod tests {
         assert_eq!(kinds(&story("retrying", 2, Some("account_offline"), 65)), Vec::<bool>::new());
         let mut fresh = Progress::default();
         let news = fresh.look(&story("pending", 0, Some("no_sender"), 30), &accounts);
-        let down = vec![("bot".to_owned(), "HTTP 403: token".to_owned())];
+        let down = vec![("bot".to_owned(), Text::same("HTTP 403: token"))];
         assert_eq!(news, [News::Waits { reason: "no_sender".to_owned(), down }]);
     }
 

@@ -9,6 +9,7 @@ use super::rows::{Instants, Row, rows};
 use crate::domain::{PushState, Reason, UtcMs};
 pub(crate) use crate::store::Filter;
 use crate::store::{History, Standing, StoreError, Table, View};
+use crate::texts::{self, Text};
 
 /// Rows that are read at once.
 pub(crate) const PAGE: u64 = 1000;
@@ -137,15 +138,20 @@ impl<'a> PushLine<'a> {
     }
 }
 
+/// As [`why_text`], in English.
+pub(crate) fn why(row: Row) -> String {
+    why_text(row).english().to_owned()
+}
+
 /// The platform's own words where a push is not sent, else the reason. Of one that is called sent, whose word that is
 /// where it is not the platform's.
-pub(crate) fn why(row: Row) -> String {
+pub(crate) fn why_text(row: Row) -> Text {
     let (error, reason) = (row.text("error"), row.text("reason"));
-    if row.text("state") == "sent" {
-        let by_hand = reason == Reason::ResolvedByHand.as_str();
-        return if by_hand { reason.into_owned() } else { String::new() };
+    let is_sent = row.text("state") == "sent";
+    if is_sent && reason != Reason::ResolvedByHand.as_str() {
+        return Text::none();
     }
-    if error.is_empty() { reason.into_owned() } else { error.into_owned() }
+    if is_sent || error.is_empty() { texts::reason_word(&reason) } else { Text::same(error.into_owned()) }
 }
 
 /// How the instants of these pushes are shown; `zone` is that of pushes outside any job.

@@ -1,7 +1,5 @@
 //! Words and figures that every answer is given in.
 
-use crate::domain::Rule;
-
 /// `1 job`, `2 jobs`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
@@ -15,16 +13,6 @@ pub(crate) fn brief_ms(ms: i64) -> String {
         100_000..6_000_000 => format!("{}m", ms / 60_000),
         6_000_000..172_800_000 => format!("{}h", ms / 3_600_000),
         _ => format!("{}d", ms / 86_400_000),
-    }
-}
-
-/// Why an account was chosen.
-pub(crate) fn rule_in_words(rule: Rule) -> &'static str {
-    match rule {
-        Rule::Explicit => "the push names it",
-        Rule::MessageAccount => "it received the chat's message",
-        Rule::ImDefault => "the default of its im",
-        Rule::FirstOnline => "the first one online",
     }
 }
 

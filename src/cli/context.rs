@@ -1,5 +1,6 @@
 //! What verbs share: where the files and the database are, and how they are opened.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
 use crate::store::{self, Access, Backend, History, Holder, SharedStore};
+use crate::texts::{self, Language};
 
 /// Where the files are when nobody says otherwise.
 const SYSTEM_CONFIG: &str = "/etc/pushcron";
@@ -30,11 +32,12 @@ const SYSTEM_CONFIG: &str = "/etc/pushcron";
 pub(super) struct Context {
     global: Global,
     pub clock: SharedClock,
+    language: OnceCell<Language>,
 }
 
 impl Context {
     pub(super) fn new(global: Global, clock: SharedClock) -> Context {
-        Context { global, clock }
+        Context { global, clock, language: OnceCell::new() }
     }
 
     pub(super) fn now(&self) -> UtcMs {
@@ -52,6 +55,15 @@ impl Context {
             None if Path::new(SYSTEM_CONFIG).exists() => vec![PathBuf::from(SYSTEM_CONFIG)],
             None => Vec::new(),
         }
+    }
+
+    /// The language of who asks: that of the locale, else the one that the files say.
+    pub(super) fn language(&self) -> Language {
+        *self.language.get_or_init(|| {
+            let around = self.surroundings();
+            let of_locale = Language::of_locale(|name| (around.variable)(name));
+            of_locale.or_else(|| config::language(&self.config_paths(), &around)).unwrap_or_default()
+        })
     }
 
     /// The whole configuration. Its warnings are told by `check` and `run`.
@@ -110,7 +122,8 @@ impl Context {
         pushes.retain(|push| {
             let is_new = known.insert((push.im.clone(), push.target.clone(), push.account.clone()));
             if !is_new {
-                let _ = writeln!(io::stderr(), "{} {} is named more than once, and sent to once", push.im, push.target);
+                let told = texts::named_twice(&push.im, &push.target);
+                let _ = writeln!(io::stderr(), "{}", told.in_language(self.language()));
             }
             is_new
         });
@@ -318,7 +331,8 @@ impl Context {
         }
         let told = self.reading(async |store| Ok(check::vanished(store, names).await?));
         told.unwrap_or_else(|failure| {
-            let message = format!("which accounts the database asks for was not looked at: {}", failure.why());
+            let message =
+                format!("which accounts the database asks for was not looked at: {}", failure.why().english());
             vec![Problem::without_place(message)]
         })
     }

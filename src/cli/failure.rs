@@ -10,6 +10,7 @@ use crate::config::ConfigErrors;
 use crate::daemon::{DaemonError, PushError};
 use crate::domain::escaped;
 use crate::store::StoreError;
+use crate::texts::{Language, Text};
 
 /// Exit codes, after sysexits.h, so that scripts and systemd can tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,18 @@ pub(super) struct Failure {
     pub exit: Exit,
     /// Lines to be read before the one that says why: the problems of a configuration.
     detail: Vec<String>,
-    text: String,
+    text: Text,
 }
 
 impl Failure {
+    /// One that is told in English only.
     pub(super) fn new(exit: Exit, text: impl Into<String>) -> Failure {
-        Failure { exit, detail: Vec::new(), text: text.into() }
+        Failure::of_text(exit, Text::same(text.into()))
+    }
+
+    /// One that is told in every language.
+    pub(super) fn of_text(exit: Exit, text: Text) -> Failure {
+        Failure { exit, detail: Vec::new(), text }
     }
 
     /// An error with its causes.
@@ -51,8 +58,15 @@ impl Failure {
     }
 
     /// Why, without the program's name.
-    pub(super) fn why(&self) -> &str {
+    pub(super) fn why(&self) -> &Text {
         &self.text
+    }
+
+    /// All of it, for who reads that language.
+    pub(super) fn told(&self, language: Language) -> String {
+        let lines = self.detail.iter().flat_map(|detail| detail.lines()).map(|line| format!("{}\n", escaped(line)));
+        let text = self.text.in_language(language);
+        lines.chain([format!("pushcron: {}", escaped(text))]).collect()
     }
 
     /// The reader of our output is gone (`pushcron history | head`): nothing is wrong, and nobody to be told.
@@ -63,10 +77,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.detail.iter().flat_map(|detail| detail.lines()) {
-            writeln!(f, "{}", escaped(line))?;
-        }
-        write!(f, "pushcron: {}", escaped(&self.text))
+        f.write_str(&self.told(Language::English))
     }
 }
 
@@ -125,10 +136,10 @@ impl From<PushError> for Failure {
         match error {
             PushError::Daemon(error) => Failure::from(error),
             PushError::NoTurn { .. } | PushError::Lease(_) | PushError::Ended(_) => {
-                Failure::of(Exit::OutOfReach, &error)
+                Failure::of_text(Exit::OutOfReach, error.text())
             }
             // Not 69, by which a script knows that it may push again.
-            PushError::Lost { .. } => Failure::of(Exit::Failed, &error),
+            PushError::Lost { .. } => Failure::of_text(Exit::Failed, error.text()),
         }
     }
 }

@@ -60,6 +60,7 @@ use self::failure::{Exit, Failure};
 use crate::clock::SystemClock;
 use crate::domain::version;
 use crate::logging;
+use crate::texts::Language;
 
 /// Cron for instant messages: YAML jobs, durable fires, honest delivery.
 #[derive(Debug, Parser)]
@@ -216,12 +217,15 @@ fn act(words: impl IntoIterator<Item = OsString>) -> Exit {
     let clock = SystemClock::shared();
     let hand = if matches!(cli.verb, Verb::Run(_)) { logging::Hand::Thread } else { logging::Hand::Own };
     let _last_words = LastWords;
-    let told = logging::init(cli.global.log_format, verbosity(&cli), hand, clock.clone())
-        .map_err(|problem| Failure::new(Exit::Usage, problem))
-        .and_then(|()| cli.verb.act(&Context::new(cli.global, clock)));
+    let logs = logging::init(cli.global.log_format, verbosity(&cli), hand, clock.clone());
+    let is_daemon = matches!(cli.verb, Verb::Run(_));
+    let context = Context::new(cli.global, clock);
+    let told = logs.map_err(|problem| Failure::new(Exit::Usage, problem)).and_then(|()| cli.verb.act(&context));
     told.unwrap_or_else(|failure| {
         if !failure.is_silent() {
-            logging::tell(&failure.to_string());
+            // The end of the daemon is a line of its log.
+            let language = if is_daemon { Language::English } else { context.language() };
+            logging::tell(&failure.told(language));
         }
         failure.exit
     })

@@ -2,41 +2,39 @@
 
 use crate::acts::News;
 use crate::answers::words::brief_ms;
-use crate::domain::{UtcMs, reason};
+use crate::domain::UtcMs;
+use crate::texts::{self, Text};
 
 /// `attempt 1 through bot_a: cannot connect: Connection refused (unreachable); the next one in 5.0s`.
-pub(super) fn in_words(news: &News, now: UtcMs) -> String {
+pub(super) fn in_words(news: &News, now: UtcMs) -> Text {
     match news {
         News::Failed { attempt, next_attempt_at } => {
             let outcome = attempt.outcome.as_deref().unwrap_or_default();
-            let error = attempt.error.as_deref().unwrap_or_else(|| reason::in_words(outcome));
-            let next = next_attempt_at.map(|at| format!("; the next one in {}", brief_ms(at.ms_since(now).max(0))));
-            let advice = advice(outcome).map(|advice| format!("; {advice}")).unwrap_or_default();
-            let next = next.unwrap_or_default();
-            format!("attempt {} through {}: {error} ({outcome}){next}{advice}", attempt.number, attempt.account)
+            let error = attempt.error.clone().map_or_else(|| texts::reason_in_words(outcome), Text::same);
+            let next = next_attempt_at.map(|at| texts::next_one_in(brief_ms(at.ms_since(now).max(0))));
+            let advice = advice(outcome).map_or_else(Text::none, texts::and_do);
+            let (next, outcome) = (next.unwrap_or_else(Text::none), texts::outcome(outcome));
+            texts::attempt_failed(attempt.number, &attempt.account, error, outcome, next, advice)
         }
-        News::Waits { reason: word, down } => {
-            let down = each_down(down);
-            format!("it waits: {}{down}", reason::in_words(word))
-        }
+        News::Waits { reason: word, down } => texts::it_waits(texts::reason_in_words(word), each_down(down)),
     }
 }
 
 /// `; bot_a: HTTP 403: …; what an account says now: \`pushcron accounts --probe\``.
-pub(super) fn each_down(down: &[(String, String)]) -> String {
+pub(super) fn each_down(down: &[(String, Text)]) -> Text {
     if down.is_empty() {
-        return String::new();
+        return Text::none();
     }
-    let told: String = down.iter().map(|(account, error)| format!("; {account}: {error}")).collect();
-    format!("{told}; mend that, and ask again with `pushcron accounts --probe`")
+    let told = down.iter().map(|(account, error)| texts::and_account_says(account, error));
+    Text::joined(told.chain([texts::mend_and_ask_again()]), &Text::none())
 }
 
 /// What a person can do about an outcome.
-fn advice(outcome: &str) -> Option<&'static str> {
+fn advice(outcome: &str) -> Option<Text> {
     match outcome {
-        "unreachable" => Some("does the client of the platform run, and is the account's address right?"),
-        "account_down" => Some("is the account logged in, and its token right? `pushcron accounts --probe` asks it"),
-        "unknown" => Some("it may have arrived: look at the chat"),
+        "unreachable" => Some(texts::does_the_client_run()),
+        "account_down" => Some(texts::is_it_logged_in()),
+        "unknown" => Some(texts::look_at_the_chat()),
         _ => None,
     }
 }
@@ -44,15 +42,20 @@ fn advice(outcome: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::texts::Language;
 
     #[test]
     fn who_waits_is_told_what_each_account_said_and_what_to_do() {
-        let down = vec![("bot".to_owned(), "HTTP 403: token".to_owned())];
+        let down = vec![("bot".to_owned(), Text::same("HTTP 403: token"))];
         let told = in_words(&News::Waits { reason: "no_sender".to_owned(), down }, UtcMs(0));
         assert_eq!(
-            told,
+            told.english(),
             "it waits: no account could send; bot: HTTP 403: token; mend that, and ask again with `pushcron accounts --probe`"
         );
-        assert_eq!(each_down(&[]), "");
+        assert_eq!(
+            told.in_language(Language::Chinese),
+            "等待中：没有账号可以发送；bot：HTTP 403: token；处理好之后，用 `pushcron accounts --probe` 再查一次"
+        );
+        assert!(each_down(&[]).is_empty());
     }
 }

@@ -21,6 +21,7 @@ use crate::answers::{history, when};
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{PushSpec, PushState, Trigger, escaped};
 use crate::logging;
+use crate::texts::{self, Text};
 
 #[derive(Debug, Args)]
 #[command(
@@ -75,31 +76,31 @@ pub(super) struct Push {
 }
 
 /// Why a push ended as it did: what was decided, and what the last try brought.
-fn why(row: Row) -> String {
+fn why(row: Row) -> Text {
     let (error, reason) = (row.text("error"), row.text("reason"));
     if row.text("state") == PushState::Cancelled.as_str() && !error.is_empty() {
-        return format!("{reason}; the last try: {error}");
+        return texts::last_try(texts::reason_word(&reason), error);
     }
-    history::why(row)
+    history::why_text(row)
 }
 
 /// What became of it is known, also where the reasons cannot be read any more.
-fn reason_of(context: &Context, result: &PushResult) -> String {
+fn reason_of(context: &Context, result: &PushResult) -> Text {
     let why = context.reading(async |store| {
         let table = history::of(store, &[result.push_id]).await?;
-        let Some(row) = rows(&table).next() else { return Ok(String::new()) };
+        let Some(row) = rows(&table).next() else { return Ok(Text::none()) };
         // An attempt has its own words; without one, the accounts have.
         if !row.text("error").is_empty() {
             return Ok(why(row));
         }
         let (known, im) = (accounts::known(store).await?, row.text("im"));
-        let down: Vec<(String, String)> = AccountLine::all(&known)
+        let down: Vec<(String, Text)> = AccountLine::all(&known)
             .filter(|line| line.im == im && line.online == Some(false))
-            .map(|line| (line.account.into_owned(), line.last_error.into_owned()))
+            .map(|line| (line.account.into_owned(), Text::same(line.last_error.into_owned())))
             .collect();
-        Ok(why(row) + &each_down(&down))
+        Ok(why(row).and(&each_down(&down)))
     });
-    why.unwrap_or_default()
+    why.unwrap_or_else(|_| Text::none())
 }
 
 fn wait(text: &str) -> Result<Duration, String> {
@@ -122,8 +123,9 @@ impl Push {
         let pushes = specs.into_iter().map(push).collect::<Result<Vec<_>, _>>()?;
         let is_one = pushes.len() == 1;
         let tell = |push_id: i64, news: &News| {
-            let which = if is_one { String::new() } else { format!("push {push_id}: ") };
-            logging::tell(&escaped(&format!("pushcron: {which}{}", in_words(news, context.now()))));
+            let which = if is_one { Text::none() } else { texts::of_push(push_id) };
+            let told = which.and(&in_words(news, context.now()));
+            logging::tell(&escaped(&format!("pushcron: {}", told.in_language(context.language()))));
         };
         let results = daemon::push(&context.daemon_options(), config, pushes, self.wait, context.actor(), &tell);
         // The count that the plugin SDK's call gives, wherever there is a push to count.
@@ -135,41 +137,29 @@ impl Push {
         let Some(last) = rest.pop() else { return Ok(Exit::Done) };
         for result in rest {
             let told = self.told(&result, &reason_of(context, &result));
-            writeln!(io::stderr(), "pushcron: {}", escaped(&told))?;
+            writeln!(io::stderr(), "pushcron: {}", escaped(told.in_language(context.language())))?;
         }
-        Err(Failure::new(Exit::Failed, self.told(&last, &reason_of(context, &last))))
+        Err(Failure::of_text(Exit::Failed, self.told(&last, &reason_of(context, &last))))
     }
 
-    fn told(&self, result: &PushResult, why: &str) -> String {
+    fn told(&self, result: &PushResult, why: &Text) -> Text {
         let (id, state) = (result.push_id, result.state);
         // Where some went out in its place, it is they who are waited for.
-        let fallbacks: Vec<String> = result
-            .fallbacks
-            .iter()
-            .map(|(id, state)| format!("; its fallback, push {id}, is {}", state.as_str()))
-            .collect();
+        let fallbacks = result.fallbacks.iter().map(|(id, state)| texts::and_its_fallback(id, texts::state(*state)));
+        let fallbacks = Text::joined(fallbacks, &Text::none());
         let is_over = state.is_final() && result.fallbacks.iter().all(|(_, state)| state.is_final());
         let ended = match result.signal {
-            Some(signal) => format!("ended by {signal}"),
-            None => format!("{} are over", brief_ms(i64::try_from(self.wait.as_millis()).unwrap_or(i64::MAX))),
+            Some(signal) => texts::ended_by(signal),
+            None => texts::wait_is_over(brief_ms(i64::try_from(self.wait.as_millis()).unwrap_or(i64::MAX))),
         };
         let advice = match state {
-            PushState::Unknown => {
-                format!("; it may have arrived: look at the chat, then `pushcron resolve {id} sent|failed`")
-            }
-            _ if is_over => String::new(),
-            _ if result.daemon => {
-                format!(
-                    "; {ended}; the daemon goes on trying, so do not push it again (`pushcron cancel {id}` ends it)"
-                )
-            }
-            _ => format!(
-                "; {ended}; no daemon runs, and one that starts goes on with it, so do not push it again \
-                 (`pushcron cancel {id}` ends it)"
-            ),
+            PushState::Unknown => texts::may_have_arrived(id),
+            _ if is_over => Text::none(),
+            _ if result.daemon => texts::daemon_goes_on(ended, id),
+            _ => texts::no_daemon_runs(ended, id),
         };
-        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-        format!("push {id} is {}{why}{}{advice}", state.as_str(), fallbacks.concat())
+        let why = if why.is_empty() { Text::none() } else { texts::after_colon(why) };
+        texts::push_is(id, texts::state(state), why, fallbacks, advice)
     }
 
     /// The pushes as the files would spell them.

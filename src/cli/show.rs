@@ -16,8 +16,9 @@ use crate::answers::explain::facts::AttemptFact;
 use crate::answers::rows::Table;
 use crate::answers::show::{self, Advice, PushRecord, PushStory};
 use crate::answers::when;
-use crate::domain::{PushState, Reason, Trigger, UtcMs, escaped, reason};
+use crate::domain::{PushState, Reason, Trigger, UtcMs, escaped};
 use crate::logging;
+use crate::texts;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -148,7 +149,7 @@ impl Teller<'_> {
     fn why(&self, push: &PushRecord) -> Option<String> {
         let last = push.attempts.last();
         let error = last.and_then(|attempt| attempt.error.as_deref());
-        let told = |word: &str| match reason::in_words(word) {
+        let told = |word: &str| match texts::reason_in_words(word).english() {
             same if same == word => word.to_owned(),
             words => format!("{words} ({word})"),
         };

@@ -16,8 +16,9 @@ use super::say::{aloud, say};
 use crate::answers::when;
 use crate::answers::words::counted;
 use crate::config::{Config, Scenario};
-use crate::domain::{Database, UtcMs, escaped, reason};
+use crate::domain::{Database, UtcMs, escaped};
 use crate::simulate::{Change, Course, PushSeen, Request, Silence, SimulateError, Sums, changes, simulate_into};
+use crate::texts;
 
 /// Pushes shown to people.
 const MOST: usize = 50;
@@ -312,9 +313,9 @@ fn is_trouble(push: &PushSeen<'_>) -> bool {
 
 fn why(push: &PushSeen<'_>) -> String {
     match push.reason {
-        Some(word) => reason::in_words(word).to_owned(),
+        Some(word) => texts::reason_in_words(word).english().to_owned(),
         None => push.attempts().next().and_then(|first| first.outcome).map_or_else(String::new, |outcome| {
-            if outcome == "sent" { String::new() } else { reason::in_words(outcome).to_owned() }
+            if outcome == "sent" { String::new() } else { texts::reason_in_words(outcome).english().to_owned() }
         }),
     }
 }

@@ -1,10 +1,9 @@
 //! `status`: whether the daemon is there and well, and what waits for a person.
 
-use std::fmt::Display;
-
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -15,6 +14,10 @@ use crate::answers::when;
 use crate::answers::words::brief_ms;
 use crate::domain::presence::{LastReload, ReloadOutcome};
 use crate::domain::{UtcMs, escaped};
+use crate::texts::{self, Language, Text};
+
+/// So many columns of a screen the titles take.
+const TITLES: usize = 10;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -46,7 +49,7 @@ impl StatusVerb {
             say(render::pretty(&json!(status)));
         } else if !context.is_quiet() {
             let zone = if self.utc { TimeZone::UTC } else { when::zone(&whereabouts.timezone) };
-            for line in (Teller { status: &status, zone }).lines() {
+            for line in (Teller { status: &status, zone, language: context.language() }).lines() {
                 say(escaped(&line));
             }
         }
@@ -61,45 +64,47 @@ impl StatusVerb {
 struct Teller<'a> {
     status: &'a Status,
     zone: TimeZone,
+    language: Language,
 }
 
 impl Teller<'_> {
     fn lines(&self) -> Vec<String> {
         let Status { last_reload, situation, accounts_down, .. } = self.status;
-        let mut lines = vec![line("daemon", self.daemon())];
+        let mut lines = vec![self.line(texts::title_daemon(), self.daemon())];
         lines.extend(last_reload.iter().flat_map(|last| self.files(last)));
         let paused = match situation.paused_jobs {
-            0 => String::new(),
-            paused => format!(" ({paused} more paused)"),
+            0 => Text::none(),
+            paused => texts::and_paused(paused),
         };
         let next = match &situation.next_fire {
-            Some(next) => format!("{}  {}", self.at(next.due_at), next.job),
-            None => "none".to_owned(),
+            Some(next) => Text::same(format!("{}  {}", self.at(next.due_at), next.job)),
+            None => texts::no_fire(),
         };
-        lines.push(line("jobs", format!("{} active{paused}", situation.active_jobs)));
-        lines.push(line("next fire", next));
+        lines.push(self.line(texts::title_jobs(), texts::active_jobs(situation.active_jobs, paused)));
+        lines.push(self.line(texts::title_next_fire(), next));
         let waiting = match situation.waiting_fires {
-            0 => String::new(),
-            1 => ", and 1 fire whose pushes are still to be made".to_owned(),
-            fires => format!(", and {fires} fires whose pushes are still to be made"),
+            0 => Text::none(),
+            fires => texts::and_fires_to_be_made(fires),
         };
-        lines.push(line("open", format!("{}{waiting}", pushes(situation.open))));
-        let look = match situation.unknown {
-            0 => "",
-            _ => ": look at the chats, then `pushcron resolve PUSH sent|failed` (history --state unknown)",
-        };
-        lines.push(line("unknown", format!("{}{look}", pushes(situation.unknown))));
-        let look = match situation.failed {
-            0 => "",
-            _ => " (history --state failed,expired --since 24h)",
-        };
-        lines.push(line("failed", format!("{} in 24 hours{look}", pushes(situation.failed))));
+        lines.push(self.line(texts::title_open(), texts::pushes(situation.open).and(&waiting)));
+        let look = if situation.unknown == 0 { Text::none() } else { texts::look_then_resolve() };
+        lines.push(self.line(texts::title_unknown(), texts::pushes(situation.unknown).and(&look)));
+        let look = if situation.failed == 0 { Text::none() } else { texts::see_failed() };
+        lines.push(self.line(texts::title_failed(), texts::in_24_hours(texts::pushes(situation.failed), look)));
         match &accounts_down[..] {
-            [] => lines.push(line("accounts", "none is known to be down")),
-            down => lines.extend(down.iter().map(|down| self.down(down))),
+            [] => lines.push(self.line(texts::title_accounts(), texts::no_account_down())),
+            down => lines.extend(down.iter().map(|down| self.line(texts::title_account(), self.down(down)))),
         }
-        lines.push(format!("times in {}", self.zone.iana_name().unwrap_or("UTC")));
+        let zone = texts::times_in(self.zone.iana_name().unwrap_or("UTC"));
+        lines.push(zone.in_language(self.language).to_owned());
         lines
+    }
+
+    /// A title and what stands beside it, in columns also where a sign is two columns wide.
+    fn line(&self, title: Text, told: Text) -> String {
+        let (title, told) = (title.in_language(self.language), told.in_language(self.language));
+        let gap = TITLES.saturating_sub(title.width());
+        format!("{title}{:gap$} {told}", "")
     }
 
     fn at(&self, at: UtcMs) -> String {
@@ -107,64 +112,48 @@ impl Teller<'_> {
     }
 
     /// `2026-01-01 09:00:00 (3h ago)`.
-    fn ago(&self, at: UtcMs) -> String {
-        format!("{} ({} ago)", self.at(at), brief_ms(self.status.at.ms_since(at).max(0)))
+    fn ago(&self, at: UtcMs) -> Text {
+        texts::ago(self.at(at), brief_ms(self.status.at.ms_since(at).max(0)))
     }
 
-    fn daemon(&self) -> String {
+    fn daemon(&self) -> Text {
         let daemon = &self.status.daemon;
         let holder = daemon.holder.as_deref().unwrap_or_default();
-        let last = daemon.alive_at.map(|at| self.ago(at)).unwrap_or_default();
-        let start = "start it: `systemctl start pushcron`, or `pushcron run`";
+        let ago = |at: Option<UtcMs>| at.map_or_else(Text::none, |at| self.ago(at));
+        let start = texts::start_it();
         match daemon.state {
-            Life::Running => {
-                let since = daemon.started_at.filter(|_| daemon.stopped_at.is_none()).map(|at| self.ago(at));
-                format!("running since {} ({holder})", since.unwrap_or_else(|| "just now".to_owned()))
-            }
-            Life::Stuck => format!(
-                "NOT WELL: {holder} holds the database, and was last seen at work at {last}: its timer stands still, or the \
-                 database cannot be written (see its log, and restart it)"
-            ),
-            Life::Stopped => {
-                let at = daemon.stopped_at.map(|at| self.ago(at)).unwrap_or_default();
-                format!("NOT RUNNING: stopped at {at}; nothing fires until one starts; {start}")
-            }
-            Life::Gone => {
-                format!("NOT RUNNING: last seen at {last}, and gone without a word (killed?); nothing fires; {start}")
-            }
-            Life::Never => format!("NOT RUNNING; nothing fires; {start}"),
+            Life::Running => match daemon.started_at.filter(|_| daemon.stopped_at.is_none()) {
+                Some(at) => texts::running_since(self.ago(at), holder),
+                None => texts::running_since_now(holder),
+            },
+            Life::Stuck => texts::not_well(holder, ago(daemon.alive_at)),
+            Life::Stopped => texts::stopped_at(ago(daemon.stopped_at), start),
+            Life::Gone => texts::gone_since(ago(daemon.alive_at), start),
+            Life::Never => texts::never_ran(start),
         }
     }
 
     fn files(&self, last: &LastReload) -> Vec<String> {
         let at = self.ago(last.at);
+        let files = |told| self.line(texts::title_files(), told);
         let told = match last.outcome {
-            ReloadOutcome::Loaded => return vec![line("files", format!("loaded at {at}"))],
-            ReloadOutcome::Refused if !self.status.is_alive() => {
-                format!("REFUSED at {at}; a start reads them anew (`pushcron check` says whether they are mended):")
-            }
-            ReloadOutcome::Refused => {
-                format!("REFUSED at {at}; what was loaded before goes on running (`pushcron check`, then reload):")
-            }
-            ReloadOutcome::InPart => format!("loaded only in part at {at}; reload again:"),
+            ReloadOutcome::Loaded => return vec![files(texts::files_loaded(at))],
+            ReloadOutcome::Refused if !self.status.is_alive() => texts::files_refused_and_read_at_start(at),
+            ReloadOutcome::Refused => texts::files_refused(at),
+            ReloadOutcome::InPart => texts::files_in_part(at),
         };
         let problem = last.problem.iter().flat_map(|problem| problem.lines());
-        [line("files", told)].into_iter().chain(problem.map(|problem| format!("           {problem}"))).collect()
+        let problem = problem.map(|problem| format!("{:TITLES$} {problem}", ""));
+        [files(told)].into_iter().chain(problem).collect()
     }
 
-    fn down(&self, down: &Down) -> String {
+    fn down(&self, down: &Down) -> Text {
         let Down { account, im, online, error, checked_at } = down;
-        let what = if *online == Some(false) { "is down" } else { "may not send" };
-        let checked = checked_at.map(|at| format!(", asked {}", self.ago(at))).unwrap_or_default();
-        let error = if error.is_empty() { String::new() } else { format!(": {error}") };
-        line("account", format!("{account} ({im}) {what}{error}{checked}"))
+        let asked = checked_at.map_or_else(Text::none, |at| texts::and_asked(self.ago(at)));
+        let error = if error.is_empty() { Text::none() } else { texts::after_colon(error) };
+        match online {
+            Some(false) => texts::account_is_down(account, im, error, asked),
+            _ => texts::account_may_not_send(account, im, error, asked),
+        }
     }
-}
-
-fn pushes(count: u64) -> String {
-    if count == 1 { "1 push".to_owned() } else { format!("{count} pushes") }
-}
-
-fn line(name: &str, told: impl Display) -> String {
-    format!("{name:<10} {told}")
 }

@@ -9,8 +9,9 @@ use crate::answers::explain::facts::{
 use crate::answers::jobs::trouble;
 use crate::answers::unpushed::{Undecided, Unfired};
 use crate::answers::when;
-use crate::answers::words::{brief_ms, counted, rule_in_words};
-use crate::domain::{Decision, PushState, Reason, Trigger, UtcMs, reason};
+use crate::answers::words::{brief_ms, counted};
+use crate::domain::{Decision, PushState, Reason, Trigger, UtcMs};
+use crate::texts;
 
 /// What the row of a fire says in the end whose pushes wait for a list of days.
 const HELD: &str = ": held";
@@ -172,7 +173,8 @@ impl Teller<'_> {
                 let content = content(fire).unwrap_or_default() + &lists(fire);
                 let fired = if has_fired { " and fired" } else { "" };
                 let own = fire.reason.filter(|reason| *reason == Reason::OwnMessage.as_str());
-                let own = own.map(|reason| format!(" ({})", reason::in_words(reason))).unwrap_or_default();
+                let own =
+                    own.map(|reason| format!(" ({})", texts::reason_in_words(reason).english())).unwrap_or_default();
                 let told = format!("{due}{fired}{own}{}. {content}", by_list(fire));
                 told.trim_end().to_owned()
             }
@@ -185,7 +187,7 @@ impl Teller<'_> {
                     "{due}{span}, and was {}, which was decided {} later: {}{}.",
                     fire.decision.as_str(),
                     brief_ms(fire.decided_after_ms),
-                    reason::in_words(fire.reason.unwrap_or_default()),
+                    texts::reason_in_words(fire.reason.unwrap_or_default()).english(),
                     by_list(fire)
                 )
             }
@@ -211,7 +213,8 @@ impl Teller<'_> {
     }
 
     fn state(&self, push: &PushFact) -> String {
-        let reason = push.reason.map(|reason| format!(" ({})", reason::in_words(reason))).unwrap_or_default();
+        let reason =
+            push.reason.map(|reason| format!(" ({})", texts::reason_in_words(reason).english())).unwrap_or_default();
         let state = push.state.as_str();
         match push.state {
             PushState::Pending | PushState::Retrying => {
@@ -321,7 +324,8 @@ pub(super) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
         };
         return format!("{job}: {} is not sent yet: {wait}", at(*due_at));
     }
-    let why = reason::in_words(reason);
+    let why = texts::reason_in_words(reason);
+    let why = why.english();
     format!(
         "{job}: {}{span} {} {}: {why}",
         at(*due_at),
@@ -356,7 +360,7 @@ pub(super) fn attempt(fact: &AttemptFact) -> String {
         attempt.number,
         brief_ms(fact.lateness_ms),
         attempt.account,
-        rule_in_words(attempt.rule),
+        texts::rule(attempt.rule).english(),
         attempt.sender
     );
     let Some(outcome) = &attempt.outcome else { return format!("{through} and is under way") };

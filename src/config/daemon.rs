@@ -13,6 +13,7 @@ use super::settings::{DaemonSettings, Heartbeat, OnFailure};
 use super::text::shown;
 use super::yaml::{Node, Value};
 use crate::domain::{PushSpec, Secret};
+use crate::texts::Language;
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const KEEP_HISTORY: Duration = Duration::from_secs(90 * 86_400);
@@ -35,6 +36,7 @@ impl DaemonDraft {
         DaemonSettings {
             database: environment.state_directory().join(database),
             timezone,
+            language: self.language,
             keep_history: self.keep_history.unwrap_or(KEEP_HISTORY),
             max_history_rows: self.max_history_rows,
             max_database_size: self.max_database_size,
@@ -66,6 +68,7 @@ impl Decoder<'_> {
             match key {
                 "database" => daemon.database = self.plain_path(key, node),
                 "timezone" => daemon.timezone = self.zone(node),
+                "language" => daemon.language = self.choice(key, node, &Language::WORDS),
                 "keep_history" => daemon.keep_history = self.duration_from(key, node, SECOND * 3600),
                 "max_history_rows" => daemon.max_history_rows = self.int(key, node, 1, u64::MAX),
                 "max_database_size" => daemon.max_database_size = self.size(key, node),

@@ -21,6 +21,7 @@ use crate::domain::{
     SenderSpec, Target, UtcMs,
 };
 use crate::policy::account::Fallback;
+use crate::texts::Language;
 
 /// A job before defaults are filled in and its references are looked up: other files may still define them.
 #[derive(Debug)]
@@ -207,6 +208,7 @@ pub(super) struct AccountDraft {
 pub(super) struct DaemonDraft {
     pub seen: HashMap<String, Place>,
     pub database: Option<PathBuf>,
+    pub language: Option<Language>,
     pub timezone: Option<String>,
     pub keep_history: Option<Duration>,
     pub max_history_rows: Option<u64>,

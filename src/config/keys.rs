@@ -10,9 +10,10 @@ pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs",
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 17] = [
+pub(super) const DAEMON_KEYS: [&str; 18] = [
     "database",
     "timezone",
+    "language",
     "keep_history",
     "max_history_rows",
     "max_database_size",

@@ -75,6 +75,7 @@ pub use sources::Sources;
 use whole::finish;
 
 use crate::domain::{Calendar, Database, Job, PushSpec, SenderSpec};
+use crate::texts::Language;
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
 /// embedded `jobs.example.yaml`, so that a newcomer sees a push at once.
@@ -164,6 +165,13 @@ pub fn calendar(
     let Lists { mut loader, mut set, .. } = lists(paths, name, None, specs, environment)?;
     let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
     known(found.map(Arc::unwrap_or_clone), loader)
+}
+
+/// Which language `daemon.language` says, as far as the files can be read. Nothing else of them is judged.
+pub fn language(paths: &[PathBuf], environment: &LoadEnvironment) -> Option<Language> {
+    let mut loader = Loader::daemon_only(environment);
+    loader.paths(paths);
+    loader.daemon.language
 }
 
 /// Reads where the database is, without the accounts and jobs, and without judging anything else.

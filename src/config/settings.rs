@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::domain::{PushSpec, Secret};
 use crate::policy::account::Fallback;
+use crate::texts::Language;
 
 /// What stands under `daemon:`, with the built-in value of every absent key filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +16,8 @@ pub struct DaemonSettings {
     pub database: PathBuf,
     /// The IANA name of the zone of jobs that name none.
     pub timezone: String,
+    /// In which language reports on failures are written, and what verbs say where the locale does not tell.
+    pub language: Option<Language>,
     /// Finished pushes older than this are deleted.
     pub keep_history: Duration,
     /// The oldest finished pushes beyond this many are deleted.

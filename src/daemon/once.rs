@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::domain::{Database, Next, PushState, Reason};
 use crate::engine::dispatcher::{Dispatcher, Event};
 use crate::engine::push_media::PushMedia;
 use crate::store::{self, Access, AdHoc, Holder, LeaseError, Purpose, Settle, SharedStore};
+use crate::texts::{self, Text};
 
 /// How often the state of a push is looked up while waiting for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -40,35 +42,57 @@ impl PushResult {
 }
 
 /// Why nothing is known of a push.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum PushError {
-    #[error("{0}")]
-    Daemon(#[from] DaemonError),
+    Daemon(DaemonError),
     /// Another push by hand held the database all the while.
-    #[error(
-        "another pushcron ({holder}) held {database} for all of the {wait:?}; nothing was recorded or sent, so push again, \
-         or wait for longer with --wait"
-    )]
-    NoTurn { holder: Holder, database: Database, wait: Duration },
+    NoTurn {
+        holder: Holder,
+        database: Database,
+        wait: Duration,
+    },
     /// The database cannot be held.
-    #[error("{0}; nothing was recorded or sent")]
     Lease(LeaseError),
-    #[error("ended by {0} while it waited for its turn; nothing was recorded or sent")]
     Ended(Signal),
     /// They are recorded, and their ends could not be seen or written.
-    #[error(
-        "{} recorded, and what became of it cannot be told: {error}; see `pushcron history` before you push \
-         again, since a daemon that runs or starts may send it",
-        named(push_ids)
-    )]
-    Lost { push_ids: Vec<i64>, error: Box<DaemonError> },
+    Lost {
+        push_ids: Vec<i64>,
+        error: Box<DaemonError>,
+    },
 }
 
+impl PushError {
+    /// Why, for people.
+    pub(crate) fn text(&self) -> Text {
+        match self {
+            PushError::Daemon(error) => Text::same(error.to_string()),
+            PushError::NoTurn { holder, database, wait } => texts::no_turn(holder, database, format!("{wait:?}")),
+            PushError::Lease(error) => texts::nothing_recorded(error),
+            PushError::Ended(signal) => texts::ended_in_the_queue(signal),
+            PushError::Lost { push_ids, error } => texts::lost(named(push_ids), error),
+        }
+    }
+}
+
+impl From<DaemonError> for PushError {
+    fn from(error: DaemonError) -> PushError {
+        PushError::Daemon(error)
+    }
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().english())
+    }
+}
+
+impl std::error::Error for PushError {}
+
 /// `push 7 is`, `pushes 7, 8 are`.
-fn named(push_ids: &[i64]) -> String {
+fn named(push_ids: &[i64]) -> Text {
     match push_ids {
-        [id] => format!("push {id} is"),
-        ids => format!("pushes {} are", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        [id] => texts::one_push_is(id),
+        ids => texts::pushes_are(ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     }
 }
 

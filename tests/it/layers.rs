@@ -6,26 +6,31 @@ use std::path::{Path, PathBuf};
 /// A module and those it may name, lowest first.
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("texts", &["domain"]),
     ("clock", &["domain"]),
     ("whole_file", &[]),
     ("zone", &["domain"]),
-    ("policy", &["domain"]),
-    ("render", &["domain"]),
-    ("config", &["domain", "whole_file", "policy", "render"]),
+    ("policy", &["domain", "texts"]),
+    ("render", &["domain", "texts"]),
+    ("config", &["domain", "texts", "whole_file", "policy", "render"]),
     ("store", &["domain", "whole_file"]),
     ("net", &["domain", "clock"]),
-    ("senders", &["domain", "clock", "whole_file", "net"]),
+    ("senders", &["domain", "texts", "clock", "whole_file", "net"]),
     ("media", &["domain", "clock"]),
     ("program", &["domain", "clock"]),
     ("engine", &["domain", "clock", "policy", "store", "senders", "media", "program"]),
     ("simulate", &["domain", "policy", "config", "store", "senders", "engine"]),
-    ("answers", &["domain", "clock", "zone", "policy", "config", "store", "senders"]),
-    ("acts", &["domain", "clock", "zone", "policy", "config", "store", "senders", "media", "engine", "answers"]),
+    ("answers", &["domain", "texts", "clock", "zone", "policy", "config", "store", "senders"]),
+    (
+        "acts",
+        &["domain", "texts", "clock", "zone", "policy", "config", "store", "senders", "media", "engine", "answers"],
+    ),
     ("logging", &["domain", "clock"]),
     (
         "daemon",
         &[
             "domain",
+            "texts",
             "clock",
             "whole_file",
             "zone",
@@ -45,8 +50,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "acts", "daemon",
-            "logging",
+            "domain", "texts", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "acts",
+            "daemon", "logging",
         ],
     ),
 ];

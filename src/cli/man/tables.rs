@@ -25,7 +25,12 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("PUSHCRON_COMPLETE", "Set by the completion script of a shell, and by nobody else."),
     ("JOURNAL_STREAM", "Set by systemd: log lines then go to the journal with their fields."),
     ("NOTIFY_SOCKET, WATCHDOG_USEC", "Set by systemd: whom the daemon tells that it is ready, and that it is well."),
-    ("LANG", "Passed on to the command of `on_failure`."),
+    (
+        "LC_ALL, LC_MESSAGES, LANG",
+        "The first that is set says the language of `check`, `push` and `status`: Chinese for zh, English for another one, \
+         and `daemon.language` for C, C.UTF-8 and POSIX, and where none is set.",
+    ),
+    ("LANG", "Given to commands: always C.UTF-8."),
     ("any other", "What `${NAME}` in the YAML names, and what `daemon.template_env` lets templates read."),
 ];
 

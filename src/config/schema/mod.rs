@@ -121,6 +121,11 @@ fn scalars() -> Value {
     })
 }
 
+const ON_FAILURE: &str = "Who is told when a push ends failed, unknown or expired, or an account goes down.";
+
+const LANGUAGE: &str = "Of reports on failures, English when absent; and of what `check`, `push` and `status` tell where the locale \
+                        (LC_ALL, LC_MESSAGES, LANG) names no language.";
+
 fn daemon() -> Value {
     let schema = object([
         key(
@@ -134,6 +139,7 @@ fn daemon() -> Value {
             reference("text"),
             "The IANA name of the zone of jobs that name none. The system's when absent.",
         ),
+        key("language", choice(&["en", "zh"]), LANGUAGE),
         key("keep_history", reference("duration"), "Finished pushes older than this are deleted. At least 1h.")
             .or("90d"),
         key(
@@ -187,11 +193,7 @@ fn daemon() -> Value {
             reference("heartbeat"),
             "An address that is called while all is well, so that a dead-man service notices silence.",
         ),
-        key(
-            "on_failure",
-            reference("on_failure"),
-            "Who is told when a push ends failed, unknown or expired, or an account goes down.",
-        ),
+        key("on_failure", reference("on_failure"), ON_FAILURE),
         calendars::on_missing(),
         key(
             "template_env",

@@ -23,6 +23,7 @@ use crate::domain::{Body, CalendarRef, DayRule, Job, Moment, Outcome, PushSpec, 
 use crate::engine::dispatcher::Event;
 use crate::engine::observer::EngineEvent;
 use crate::store::{AdHoc, SharedStore, StoreError};
+use crate::texts::Language;
 use report_log::{Report, ReportLog, Reported};
 
 /// Trouble seldom comes alone: so long it is gathered before it is told.
@@ -51,6 +52,7 @@ pub(super) struct Settings {
     on_failure: Option<OnFailure>,
     accounts: Vec<ReportAccount>,
     zone: TimeZone,
+    language: Language,
     /// The last days of the lists of days by which jobs go.
     lists: BTreeMap<String, Date>,
 }
@@ -74,6 +76,8 @@ impl Settings {
             accounts: config.accounts.iter().map(report_account).collect(),
             // The configuration was refused if it did not exist.
             zone: TimeZone::get(&config.daemon.timezone).unwrap_or(TimeZone::UTC),
+            // Whose locale the daemon was started in says nothing about who reads its reports.
+            language: config.daemon.language.unwrap_or_default(),
             lists: last_days(config.jobs.iter().filter(|job| job.enabled)),
         }
     }
@@ -362,7 +366,7 @@ impl Alarm {
             state.log.close(&report);
             return Ok(());
         }
-        let text = text::text(&report, &self.host, &self.settings.zone);
+        let text = text::text(&report, &self.host, &self.settings.zone, self.settings.language);
         let went_out = match (channel, &on_failure.push, &on_failure.command) {
             (Channel::Push, Some(push), _) => self.push(push, &text, &report, now).await?,
             (Channel::Command, _, Some(argv)) => self.run_command(argv, &text).await,

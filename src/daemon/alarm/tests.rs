@@ -2,6 +2,7 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::domain::{Database, Health, Message, Next, Reason, Report as Answer, RetryPolicy, Rule, Target};
 use crate::store::{self, Access, Begin, Finish, Settle};
+use crate::texts::Language;
 
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -34,7 +35,7 @@ fn push_to(im: &str, target: &str) -> PushSpec {
 
 fn settings(on_failure: Option<OnFailure>) -> Settings {
     let accounts = vec![account("bot", "qq", true), account("spare", "qq", false), account("pager", "tg", false)];
-    Settings { on_failure, accounts, zone: TimeZone::UTC, lists: BTreeMap::new() }
+    Settings { on_failure, accounts, zone: TimeZone::UTC, language: Language::English, lists: BTreeMap::new() }
 }
 
 fn by_push(im: &str) -> Option<OnFailure> {

@@ -5,53 +5,51 @@ use jiff::tz::TimeZone;
 use super::report_log::{Change, Report};
 use crate::domain::{PushState, UtcMs, escaped};
 use crate::store::BadEnd;
+use crate::texts::{self, Language, Text};
 
 /// The first line says it all; the others say it one by one, with times in `zone`.
-pub(super) fn text(report: &Report, host: &str, zone: &TimeZone) -> String {
+pub(super) fn text(report: &Report, host: &str, zone: &TimeZone, language: Language) -> String {
     let at = |at: UtcMs| at.to_jiff().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let mut lines = vec![format!("pushcron on {host}: {}", summary(report).join(", "))];
-    lines.extend(report.ends.first.iter().map(|end| format!("{} {}", at(end.finished_at), told(end))));
+    let mut lines = vec![texts::report_head(host, summary(report))];
+    lines.extend(report.ends.first.iter().map(|end| told(end, &at(end.finished_at))));
     let all: u64 = report.ends.counts.iter().map(|(_, count)| count).sum();
     let more = all - (report.ends.first.len() as u64).min(all);
     if more > 0 {
-        lines.push(format!("… and {more} more; see `pushcron history`"));
+        lines.push(texts::and_more_ends(more));
     }
     for (account, change) in &report.changes {
+        let said = |error: &Option<String>| error.clone().map_or_else(texts::not_online, Text::same);
         lines.push(match change {
-            Change::Fell { down_at, up_at: None, error } => {
-                format!("{} account {account} cannot send: {}", at(*down_at), error.as_deref().unwrap_or("not online"))
-            }
+            Change::Fell { down_at, up_at: None, error } => texts::cannot_send(at(*down_at), account, said(error)),
             Change::Fell { down_at, up_at: Some(up_at), error } => {
-                let error = error.as_deref().unwrap_or("not online");
-                format!("{} account {account} could not send ({error}) until {}", at(*down_at), at(*up_at))
+                texts::could_not_send(at(*down_at), account, said(error), at(*up_at))
             }
-            Change::Rose { up_at } => format!("{} account {account} can send again", at(*up_at)),
+            Change::Rose { up_at } => texts::can_send_again(at(*up_at), account),
         });
     }
-    lines.extend(report.lists.iter().map(|(calendar, until)| {
-        format!("the calendar {calendar} ends on {until}; put a new list in its place with `pushcron calendar import`")
-    }));
-    lines.iter().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n")
+    lines.extend(report.lists.iter().map(|(calendar, until)| texts::calendar_ends_on(calendar, until)));
+    lines.iter().map(|line| escaped(line.in_language(language)).to_string()).collect::<Vec<_>>().join("\n")
 }
 
-fn summary(report: &Report) -> Vec<String> {
+fn summary(report: &Report) -> Text {
     let count = |state| report.ends.counts.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
-    let ends = [PushState::Failed, PushState::Unknown, PushState::Expired].map(|state| (count(state), state.as_str()));
-    let ends = ends.into_iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
+    let ends = [PushState::Failed, PushState::Unknown, PushState::Expired].map(|state| (count(state), state));
+    let ends = ends.into_iter().filter(|(count, _)| *count > 0);
+    let ends = ends.map(|(count, state)| texts::ended_so(count, texts::state(state)));
     let changes = report.changes.iter().map(|(account, change)| match change {
-        Change::Fell { up_at: None, .. } => format!("{account} is down"),
-        Change::Fell { up_at: Some(_), .. } => format!("{account} was down"),
-        Change::Rose { .. } => format!("{account} is up again"),
+        Change::Fell { up_at: None, .. } => texts::is_down(account),
+        Change::Fell { up_at: Some(_), .. } => texts::was_down(account),
+        Change::Rose { .. } => texts::is_up_again(account),
     });
-    let lists = report.lists.keys().map(|calendar| format!("the calendar {calendar} ends"));
-    ends.chain(changes).chain(lists).collect()
+    let lists = report.lists.keys().map(texts::calendar_ends);
+    Text::joined(ends.chain(changes).chain(lists), &texts::between_news())
 }
 
-fn told(end: &BadEnd) -> String {
-    let job = end.job.as_deref().map_or_else(|| "a push".to_owned(), |job| format!("job {job}"));
-    let account = end.account.as_deref().map_or_else(String::new, |account| format!(" through {account}"));
-    let why = end.error.as_deref().unwrap_or(&end.reason);
-    format!("{job} to {} {} {}{account}: {why} (push {})", end.im, end.target, end.state.as_str(), end.id)
+fn told(end: &BadEnd, at: &str) -> Text {
+    let push = end.job.as_deref().map_or_else(texts::push_of_no_job, texts::push_of_job);
+    let account = end.account.as_deref().map_or_else(Text::none, texts::through_account);
+    let why = end.error.clone().map_or_else(|| texts::reason_word(&end.reason), Text::same);
+    texts::bad_end(at, push, &end.im, &end.target, texts::state(end.state), account, why, end.id)
 }
 
 #[cfg(test)]
@@ -102,7 +100,7 @@ mod tests {
         };
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         assert_eq!(
-            text(&report, "tower", &zone),
+            text(&report, "tower", &zone, Language::English),
             "pushcron on tower: 8 failed, 1 expired, bot_qq is down, bot_tg was down, bot_wx is up again, the calendar cn ends\n\
              2026-01-01 09:00:03 job daily-report to qq group:123 failed through bot_qq: the group\\nis muted (push 12)\n\
              2026-01-01 09:00:03 a push to qq group:123 expired: no_sender (push 13)\n\
@@ -111,6 +109,17 @@ mod tests {
              2026-01-01 09:00:00 account bot_tg could not send (token refused) until 2026-01-01 09:05:00\n\
              2026-01-01 09:05:00 account bot_wx can send again\n\
              the calendar cn ends on 2026-12-31; put a new list in its place with `pushcron calendar import`"
+        );
+        assert_eq!(
+            text(&report, "tower", &zone, Language::Chinese),
+            "pushcron（tower）：8 条推送失败，1 条推送已过期，账号 bot_qq 掉线，账号 bot_tg 曾掉线，账号 bot_wx 已恢复，日历 cn 快要到期\n\
+             2026-01-01 09:00:03 任务 daily-report 发往 qq group:123 失败（账号 bot_qq）：the group\\nis muted（推送 12）\n\
+             2026-01-01 09:00:03 推送发往 qq group:123 已过期：没有账号可以发送（推送 13）\n\
+             ……还有 7 条，见 `pushcron history`\n\
+             2026-01-01 09:00:00 账号 bot_qq 无法发送：token refused\n\
+             2026-01-01 09:00:00 账号 bot_tg 曾无法发送（token refused），恢复于 2026-01-01 09:05:00\n\
+             2026-01-01 09:05:00 账号 bot_wx 恢复发送\n\
+             日历 cn 只到 2026-12-31；请用 `pushcron calendar import` 换上新的"
         );
     }
 }

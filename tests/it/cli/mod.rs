@@ -1,6 +1,7 @@
 //! The command line from outside: the built program in directories of its own, verb by verb and form by form.
 //! Snapshots are named verb__case.
 
+mod chinese;
 mod damaged;
 pub(crate) mod house;
 mod live;

@@ -1,0 +1,31 @@
+//! What reports on failures say.
+
+use super::text::texts;
+
+texts! {
+    report_head(host, summary): "pushcron on {host}: {summary}", "pushcron（{host}）：{summary}";
+    between_news(): ", ", "，";
+    ended_so(count, state): "{count} {state}", "{count} 条推送{state}";
+    is_down(account): "{account} is down", "账号 {account} 掉线";
+    was_down(account): "{account} was down", "账号 {account} 曾掉线";
+    is_up_again(account): "{account} is up again", "账号 {account} 已恢复";
+    calendar_ends(calendar): "the calendar {calendar} ends", "日历 {calendar} 快要到期";
+
+    bad_end(at, push, im, target, state, account, why, id):
+        "{at} {push} to {im} {target} {state}{account}: {why} (push {id})",
+        "{at} {push}发往 {im} {target} {state}{account}：{why}（推送 {id}）";
+    push_of_job(job): "job {job}", "任务 {job} ";
+    push_of_no_job(): "a push", "推送";
+    through_account(account): " through {account}", "（账号 {account}）";
+    and_more_ends(count): "… and {count} more; see `pushcron history`", "……还有 {count} 条，见 `pushcron history`";
+
+    cannot_send(at, account, error): "{at} account {account} cannot send: {error}", "{at} 账号 {account} 无法发送：{error}";
+    could_not_send(at, account, error, until):
+        "{at} account {account} could not send ({error}) until {until}",
+        "{at} 账号 {account} 曾无法发送（{error}），恢复于 {until}";
+    can_send_again(at, account): "{at} account {account} can send again", "{at} 账号 {account} 恢复发送";
+    not_online(): "not online", "不在线";
+    calendar_ends_on(calendar, until):
+        "the calendar {calendar} ends on {until}; put a new list in its place with `pushcron calendar import`",
+        "日历 {calendar} 只到 {until}；请用 `pushcron calendar import` 换上新的";
+}
