@@ -44,6 +44,25 @@ fn the_tables_are_those_of_the_schema() {
     }
 }
 
+/// The spellings of the SDK stand on the page in Chinese too: the same keys in the same order.
+#[test]
+fn the_spellings_of_the_sdk_are_the_same_in_chinese() {
+    let rows = |page: &str, heading: &str| -> Vec<Vec<String>> {
+        let text = std::fs::read_to_string(page).unwrap();
+        let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("{page} has no '{heading}'"));
+        let table =
+            section.split("\n#").next().unwrap().lines().filter(|line| line.contains("| ") && line.contains('`'));
+        table.map(|row| row.split('`').skip(1).step_by(2).map(str::to_owned).collect()).collect()
+    };
+    let in_english = rows(DOCS, "### Spellings of the plugin SDK");
+    assert!(in_english.len() > 10, "{in_english:?}");
+    for row in rows("docs/zh/from-the-sdk.md", "## 键的写法").iter().zip(&in_english) {
+        assert_eq!(row.0[0], row.1[0]);
+        assert!(row.1.iter().all(|key| row.0.contains(key)), "{row:?}");
+    }
+    assert_eq!(rows("docs/zh/from-the-sdk.md", "## 键的写法").len(), in_english.len());
+}
+
 /// `docs` with the text between the marks of that block replaced.
 fn with_block(docs: &str, name: &str, content: &str) -> String {
     let (start, end) = (format!("<!-- {name}: written by a test -->\n"), "<!-- end -->");

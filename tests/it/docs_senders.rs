@@ -43,7 +43,7 @@ fn the_pages_in_chinese_know_the_keys_of_their_senders() {
         assert_eq!(rows.collect::<Vec<_>>(), keys, "docs/zh/senders/{}.md", spec.name);
         pages.push(spec.name);
     }
-    assert_eq!(pages, ["onebot11", "ilink", "qianxun"]);
+    assert_eq!(pages, ["onebot11", "ilink", "wecom_robot", "wecom_app", "qianxun"]);
 }
 
 /// That the page has these blocks as they are; it is written where that is asked for.

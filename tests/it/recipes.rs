@@ -262,36 +262,40 @@ async fn the_recipes_in_chinese_do_what_those_in_english_do() {
 #[tokio::test]
 async fn the_troubles_of_the_first_hour_are_told_as_the_page_says() {
     let kitchen = Kitchen::with(Recipe::of("first_hour", PAGES), [napcat().await]).await;
-    let told_of = async |answer: Answer| {
-        let bot = kitchen.fake(NAPCAT);
-        bot.on("/get_status", answer.clone());
-        bot.on("/send_group_msg", answer);
-        let mut command = kitchen.house.program(&["push", "--im", "qq", "--group", "123456", "--text", "hi"]);
+    let push = "push --im qq --group 123456 --text hi";
+    let says = async |line: &str| {
+        let mut command = kitchen.house.program(&line.split(' ').collect::<Vec<_>>());
         command.envs(kitchen.variables()).stdin(Stdio::null());
         let output = command.output().await.unwrap();
-        assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b"0\n"[..]));
+        assert!(!output.status.success(), "{line}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let no = |code, words: &str| json!({"status": "failed", "retcode": code, "data": null, "message": words, "wording": words});
-    let told = [
-        told_of(Answer::json(403, no(1403, "token验证失败"))).await,
-        told_of(Answer::json(200, json!({"status": "ok", "retcode": 0, "data": {"online": false, "good": false}})))
-            .await,
-        {
-            let bot = kitchen.fake(NAPCAT);
-            bot.on(
-                "/get_status",
-                Answer::json(200, json!({"status": "ok", "retcode": 0, "data": {"online": true, "good": true}})),
-            );
-            bot.on("/send_group_msg", Answer::json(200, no(200, "群聊不存在")));
-            let mut command = kitchen.house.program(&["push", "--im", "qq", "--group", "123456", "--text", "hi"]);
-            command.envs(kitchen.variables()).stdin(Stdio::null());
-            String::from_utf8(command.output().await.unwrap().stderr).unwrap()
-        },
-    ];
-    let shown = ["get_status: HTTP 403:", "QQ is offline (get_status)", "is failed: retcode 200: 群聊不存在"];
-    for (told, shown) in told.iter().zip(shown) {
-        assert!(told.contains(shown), "{told}");
+    let bot = kitchen.fake(NAPCAT);
+    let is_online = |online| {
+        Answer::json(
+            200,
+            json!({"status": "ok", "retcode": 0, "data": {"online": online, "good": online}, "message": ""}),
+        )
+    };
+    let mut told = Vec::new();
+    bot.on("", Answer::json(403, json!({"message": "token verify failed!"})));
+    bot.on("/get_status", Answer::json(403, json!({"message": "token verify failed!"})));
+    told.push((says(push).await, "get_status: HTTP 403: {\"message\":\"token verify failed!\"}"));
+    bot.on("/get_status", is_online(false));
+    told.push((says(push).await, "QQ is offline (get_status)"));
+    bot.on("/get_status", is_online(true));
+    let gone =
+        json!({"status": "failed", "retcode": 200, "data": null, "message": "群聊不存在", "wording": "群聊不存在"});
+    bot.on("/send_group_msg", Answer::json(200, gone));
+    told.push((says(push).await, "is failed: retcode 200: 群聊不存在"));
+    told.push((says("push --im wx --group 1 --text hi").await, "there is no account for the im 'wx'"));
+    let file = std::fs::read_to_string(kitchen.path("jobs.yaml")).unwrap();
+    kitchen.write("jobs.yaml", &file.replace(&bot.url(""), "http://127.0.0.1:1"));
+    told.push((says(push).await, "get_status: cannot connect: Connection refused (os error 111)"));
+    kitchen.write("jobs.yaml", &file.replace("QQ_TOKEN", "NOBODY_SET_QQ_TOKEN"));
+    told.push((says("check").await.replace("NOBODY_SET_", ""), "the environment variable QQ_TOKEN is not set"));
+    for (told, shown) in told {
+        assert!(told.contains(shown), "told was:\n{told}\nnot: {shown}");
         for page in ["docs/first-hour.md", "docs/zh/first-hour.md"] {
             assert!(std::fs::read_to_string(page).unwrap().contains(shown), "{page} does not know '{shown}'");
         }
