@@ -211,7 +211,7 @@ fn job(i: usize) -> Job {
     Job {
         name: name(i),
         schedule: Schedule::Every(1000),
-        timezone: "Asia/Shanghai".to_owned(),
+        timezone: "Asia/Shanghai".into(),
         enabled: true,
         push: vec![PushSpec {
             im: "qq".to_owned(),
@@ -219,7 +219,7 @@ fn job(i: usize) -> Job {
             account: None,
             message: Message { title: Some("Daily report".to_owned()), body: Body::Text { text } },
             timeout: Duration::from_secs(15),
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::default().into(),
             render: None,
             list: None,
             fallback: Vec::new(),

@@ -106,7 +106,7 @@ impl Acts<'_> {
         let of_one = std::slice::from_ref(job);
         let coming = next::coming(of_one, Some(&job.name), Some(1), since)?;
         let next_due_at = coming.first().map(|fire| fire.at);
-        let (schedule, timezone) = (job.schedule.clone(), job.timezone.clone());
+        let (schedule, timezone) = (job.schedule.clone(), job.timezone.to_string());
         let is_due = next_due_at.is_some_and(|at| at <= self.clock.now());
         Ok(Defined { job: job.name.clone(), schedule, timezone, next_due_at, is_due })
     }

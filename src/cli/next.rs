@@ -116,7 +116,7 @@ impl Next {
             }
             return Ok(());
         }
-        let zones = fires.iter().map(|fire| (Some(fire.at), Some(fire.job.timezone.as_str().into())));
+        let zones = fires.iter().map(|fire| (Some(fire.at), Some((&*fire.job.timezone).into())));
         let instants = Instants::new(self.show.utc, "UTC", zones);
         let columns = [
             Column::instant("due", Column::KEPT),

@@ -302,3 +302,15 @@ pub(super) struct IncompletePush {
     pub kind: Option<Kind>,
     pub places: PushPlaces,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 100,000 of each stand in memory until the last file is read.
+    #[test]
+    fn drafts_are_no_larger_than_a_hundred_thousand_of_them_may_be() {
+        let sizes = (size_of::<PushDraft>(), size_of::<JobDraft>());
+        assert!(sizes.0 <= 392 && sizes.1 <= 168, "{sizes:?}");
+    }
+}

@@ -205,7 +205,7 @@ impl Decoder<'_> {
             (Some(Whom { target, recipients, .. }), Some((timeout, fallback)), Some((message, _))) => {
                 let has_timeout = timeout.is_some();
                 let timeout = timeout.unwrap_or(TIMEOUT);
-                let retry = RetryPolicy::default();
+                let retry = RetryPolicy::built_in();
                 let spec = PushSpec {
                     im,
                     target,

@@ -5,6 +5,7 @@ mod rendering;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use super::calendars::{Beside, CalendarSet};
 use super::carriers::{Asked, Carriers};
@@ -54,13 +55,16 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let real = roots.iter().filter_map(|root| root.canonicalize().ok());
     let roots = roots.iter().cloned().chain(real).collect();
     let book = Book::new(&targets, loader.has_unread, &mut loader.diagnostics, &loader.sources);
+    let retry = Arc::new(RetryKeys::default().filled(&loader.defaults.retry));
+    let zone: Arc<str> = timezone.as_str().into();
     let mut validator = Validator {
         expansion: Expansion::new(Carriers::new(&accounts, loader.has_unread), book),
         diagnostics: &mut loader.diagnostics,
         sources: &loader.sources,
         environment,
         defaults: &loader.defaults,
-        timezone: &timezone,
+        retry: &retry,
+        timezone: &zone,
         allow_private: daemon.media_allow_private.unwrap_or(false),
         roots,
         schedules: ScheduleCache::default(),
@@ -75,7 +79,6 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
     validator.calendars.judge_all(validator.diagnostics);
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
-    let retry = RetryKeys::default().filled(&loader.defaults.retry);
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
     let pushes = pushes.map(|(file, mut drafts)| {
         for push in &mut drafts {
@@ -155,7 +158,9 @@ struct Validator<'a> {
     sources: &'a [SourceText],
     environment: &'a LoadEnvironment,
     defaults: &'a DefaultsDraft,
-    timezone: &'a str,
+    /// Of pushes and jobs that say nothing of it.
+    retry: &'a Arc<RetryPolicy>,
+    timezone: &'a Arc<str>,
     /// Whether private addresses may be fetched from, and plain http with them.
     allow_private: bool,
     /// Where local media may lie, as written and as they really are.
@@ -186,7 +191,7 @@ impl About<'_> {
 impl Validator<'_> {
     fn job(&mut self, mut draft: JobDraft) -> Option<Job> {
         let file = draft.name_at.file;
-        let timezone = draft.timezone.unwrap_or_else(|| self.timezone.to_owned());
+        let timezone = draft.timezone.map_or_else(|| self.timezone.clone(), Arc::from);
         let dst_gap = draft.dst_gap.or(self.defaults.dst_gap).unwrap_or_default();
         let schedule_at = Place { file, at: draft.schedule_at.at, len: draft.schedule_at.len };
         let beside = match draft.schedule {
@@ -211,7 +216,10 @@ impl Validator<'_> {
             self.diagnostics
                 .warning(schedule_at, format!("at: {} is past, so this job will not fire", by_clock(at, &timezone)));
         }
-        let retry = draft.retry.as_deref().unwrap_or(&self.defaults.retry).filled(&self.defaults.retry);
+        let retry = match draft.retry.as_deref() {
+            Some(keys) => Arc::new(keys.filled(&self.defaults.retry)),
+            None => self.retry.clone(),
+        };
         let misfire = draft.misfire.as_deref().unwrap_or(&self.defaults.misfire).filled(&self.defaults.misfire);
         if let Some(Schedule::Cron(text)) = &schedule {
             self.doubt_cron(text, schedule_at);
@@ -313,8 +321,8 @@ impl Validator<'_> {
         for job in incomplete.jobs {
             let Some((schedule, at)) = job.schedule else { continue };
             let place = Place { file: job.file, at: at.at, len: at.len };
-            let timezone = job.timezone.unwrap_or_else(|| self.timezone.to_owned());
-            self.schedule(schedule, place, &timezone, DstGap::default(), (None, None));
+            let timezone = job.timezone.as_deref().unwrap_or(self.timezone);
+            self.schedule(schedule, place, timezone, DstGap::default(), (None, None));
         }
         for (name, at) in incomplete.names {
             self.expansion.look_up(&name, at, self.diagnostics, self.sources);
@@ -326,7 +334,7 @@ impl Validator<'_> {
     }
 
     /// The finished pushes of a job, one for each recipient. Most go to one, and are finished where they lie.
-    fn pushes(&mut self, file: u16, drafts: Vec<PushDraft>, retry: &RetryPolicy) -> Vec<PushSpec> {
+    fn pushes(&mut self, file: u16, drafts: Vec<PushDraft>, retry: &Arc<RetryPolicy>) -> Vec<PushSpec> {
         if drafts.iter().all(|draft| draft.recipients.is_none() && draft.fallback.is_empty()) {
             return drafts.into_iter().map(|draft| self.push(file, draft, retry)).collect();
         }
@@ -348,7 +356,7 @@ impl Validator<'_> {
     }
 
     /// Fills in a push. What is wrong with its account goes to the diagnostics.
-    fn push(&mut self, file: u16, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
+    fn push(&mut self, file: u16, draft: PushDraft, retry: &Arc<RetryPolicy>) -> PushSpec {
         let PushSpec { im, account, target, message, .. } = &draft.spec;
         let kind = message.body.kind();
         let (account, target, kind) = (account.as_deref(), Some(target), Some(kind));
@@ -356,7 +364,7 @@ impl Validator<'_> {
         self.filled(draft, retry)
     }
 
-    fn filled(&self, draft: PushDraft, retry: &RetryPolicy) -> PushSpec {
+    fn filled(&self, draft: PushDraft, retry: &Arc<RetryPolicy>) -> PushSpec {
         let mut spec = draft.spec;
         if let Some(timeout) = self.defaults.timeout.filter(|_| !draft.has_timeout) {
             spec.timeout = timeout;

@@ -129,7 +129,7 @@ mod tests {
             target: Target::Group("1".to_owned()),
             message: Message { title: None, body: Body::Text { text: "hi".to_owned() } },
             timeout: Duration::from_secs(8),
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::default().into(),
             render: None,
             list: None,
             fallback: Vec::new(),

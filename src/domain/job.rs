@@ -1,5 +1,6 @@
 //! A job: a named definition with a schedule and the pushes that each of its fires makes.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,9 +23,9 @@ use super::time::{UtcMs, duration_ms};
 pub struct Job {
     pub name: String,
     pub schedule: Schedule,
-    /// IANA name of the zone in which `schedule` is evaluated.
+    /// IANA name of the zone in which `schedule` is evaluated. Shared, because most jobs are in one.
     #[serde(default = "utc")]
-    pub timezone: String,
+    pub timezone: Arc<str>,
     #[serde(default = "yes")]
     pub enabled: bool,
     #[serde(default)]
@@ -63,14 +64,20 @@ pub struct Life {
 }
 
 impl Job {
-    /// Each with the hash by which a change of its definition is noticed.
-    pub fn with_hashes(jobs: Vec<Job>) -> Vec<(Job, i64)> {
-        let mut json = Vec::new();
-        let with_hash = |job: Job| {
+    /// Each with the hash by which a change of its definition is noticed. The list that is taken apart shrinks while the
+    /// other grows: 100,000 jobs never stand in both.
+    pub fn with_hashes(mut jobs: Vec<Job>) -> Vec<(Job, i64)> {
+        const AT_ONCE: usize = 8192;
+        let (mut json, mut hashed) = (Vec::new(), Vec::with_capacity(jobs.len()));
+        while let Some(job) = jobs.pop() {
             let hash = job.hash(&mut json);
-            (job, hash)
-        };
-        jobs.into_iter().map(with_hash).collect()
+            hashed.push((job, hash));
+            if jobs.len().is_multiple_of(AT_ONCE) {
+                jobs.shrink_to_fit();
+            }
+        }
+        hashed.reverse();
+        hashed
     }
 
     fn hash(&self, json: &mut Vec<u8>) -> i64 {
@@ -118,8 +125,8 @@ impl Job {
     }
 }
 
-fn utc() -> String {
-    "UTC".to_owned()
+fn utc() -> Arc<str> {
+    "UTC".into()
 }
 
 fn yes() -> bool {
@@ -174,7 +181,7 @@ pub enum DstGap {
     Skip,
 }
 
-/// One push of a job: one message to one target.
+/// One push of a job: one message to one target. There may be 100,000 at once, so what is rare or shared lies elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushSpec {
     pub im: String,
@@ -185,11 +192,12 @@ pub struct PushSpec {
     pub message: Message,
     #[serde(with = "duration_ms", rename = "timeout_ms", default = "fifteen_seconds")]
     pub timeout: Duration,
-    #[serde(default)]
-    pub retry: RetryPolicy,
-    /// Where its texts are templates: how they are rendered.
+    /// Shared, because most pushes are tried as `defaults` says.
+    #[serde(default = "RetryPolicy::built_in")]
+    pub retry: Arc<RetryPolicy>,
+    /// Where its texts are templates: how they are rendered. Boxed, because most are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub render: Option<Rendering>,
+    pub render: Option<Box<Rendering>>,
     /// Its recipients are read at its hour; until then `target` says whether they are groups, and how the list is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Box<RecipientList>>,
@@ -218,6 +226,14 @@ pub struct RetryPolicy {
     pub give_up_after: Duration,
     /// Try again although the message may already be there: the user prefers twice to never.
     pub resend_unknown: bool,
+}
+
+impl RetryPolicy {
+    /// The default, which whoever has it shares.
+    pub fn built_in() -> Arc<RetryPolicy> {
+        static BUILT_IN: LazyLock<Arc<RetryPolicy>> = LazyLock::new(Arc::default);
+        BUILT_IN.clone()
+    }
 }
 
 impl Default for RetryPolicy {
@@ -317,5 +333,31 @@ impl Trigger {
             Trigger::Manual => "manual",
             Trigger::Message => "message",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 100,000 of each stand in memory while files are read, and a `Vec` or an `Option` of something large adds its bytes
+    /// to every one of them: what is rare is boxed, what is shared is counted.
+    #[test]
+    fn a_job_and_a_push_are_no_larger_than_a_hundred_thousand_of_them_may_be() {
+        let sizes = (size_of::<PushSpec>(), size_of::<Job>());
+        assert!(sizes.0 <= 296 && sizes.1 <= 160, "{sizes:?}");
+    }
+
+    #[test]
+    fn jobs_keep_their_order_when_they_get_their_hashes() {
+        let job = |n: usize| {
+            let json = serde_json::json!({ "name": n.to_string(), "schedule": { "every": 1000 } });
+            serde_json::from_value::<Job>(json).unwrap()
+        };
+        let jobs: Vec<Job> = (0..20_000).map(job).collect();
+        let hashed = Job::with_hashes(jobs.clone());
+        assert!(hashed.iter().map(|(job, _)| job).eq(&jobs));
+        assert_eq!(hashed[7].1, Job::with_hashes(vec![job(7)])[0].1);
+        assert_ne!(hashed[7].1, hashed[8].1);
     }
 }

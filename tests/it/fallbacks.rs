@@ -23,7 +23,7 @@ fn to(target: &str, after: &[BadState]) -> FallbackSpec {
 }
 
 fn with_fallback(target: &str, fallback: Vec<FallbackSpec>) -> PushSpec {
-    let retry = RetryPolicy { max_attempts: 1, jitter: 0.0, ..RetryPolicy::default() };
+    let retry = RetryPolicy { max_attempts: 1, jitter: 0.0, ..RetryPolicy::default() }.into();
     PushSpec { fallback, retry, ..text(target) }
 }
 
@@ -90,7 +90,7 @@ async fn a_push_that_found_no_account_in_its_time_has_its_fallback_go_by_another
     world.events.send(Event::ProbeAll).ok().unwrap();
     let fallback =
         vec![FallbackSpec { account: Some("spare".to_owned()), ..to("1", &[BadState::Expired, BadState::Failed]) }];
-    let retry = RetryPolicy { give_up_after: seconds(120), jitter: 0.0, ..RetryPolicy::default() };
+    let retry = RetryPolicy { give_up_after: seconds(120), jitter: 0.0, ..RetryPolicy::default() }.into();
     let push = PushSpec { account: Some("named".to_owned()), fallback, retry, ..text("1") };
     world.load(&[once(vec![push])]).await;
     world.pass(seconds(240)).await;
@@ -138,7 +138,7 @@ async fn what_nobody_wants_any_more_has_no_fallback() {
 async fn a_text_that_cannot_be_rendered_has_no_fallback_which_could_not_be_either() {
     let mut world = World::new(vec![account("a", true)]).await;
     let message = Message { title: None, body: Body::Text { text: "{{ due.yaer }}".to_owned() } };
-    let render = Some(Rendering::in_zone("UTC"));
+    let render = Some(Rendering::in_zone("UTC").into());
     let push = PushSpec { message, render, ..with_fallback("1", vec![to("2", &BadState::ALL)]) };
     world.load(&[once(vec![push])]).await;
     world.pass(seconds(2)).await;

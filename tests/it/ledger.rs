@@ -151,7 +151,7 @@ async fn it_balances_through_changes_pauses_absences_and_removals() {
     world.store.set_paused("staying", false, world.clock.now()).await.unwrap();
     world.clock.advance(seconds(4000));
     let mut world = world.kill_and_restart().await;
-    changing.timezone = "Asia/Shanghai".to_owned();
+    changing.timezone = "Asia/Shanghai".into();
     world.load(&[changing, staying, Job { enabled: true, ..off }, once, past, minutely("goes")]).await;
     world.pass(seconds(200)).await;
     let told = world.balanced_ledger();

@@ -32,7 +32,7 @@ fn definition(number: u64, minute_shift: u64) -> Job {
     };
     let policy = [MisfirePolicy::Latest, MisfirePolicy::All, MisfirePolicy::Skip][number as usize % 3];
     Job {
-        timezone: ZONES[number as usize % ZONES.len()].to_owned(),
+        timezone: ZONES[number as usize % ZONES.len()].into(),
         enabled: !number.is_multiple_of(50),
         push: vec![text(&(number % 10).to_string())],
         misfire: Misfire { policy, within: hours(12), ..Misfire::default() },

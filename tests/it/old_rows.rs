@@ -73,7 +73,7 @@ async fn rows_of_0_1_0_mean_what_they_meant() {
     let (_directory, rows, store) = rows_after("").await;
     let jobs = definitions(&rows);
     let policies = &jobs["policies"];
-    assert_eq!((policies.timezone.as_str(), policies.enabled), ("Asia/Shanghai", true));
+    assert_eq!((&*policies.timezone, policies.enabled), ("Asia/Shanghai", true));
     assert_eq!((policies.overlap, policies.dst_gap), (Overlap::Skip, DstGap::Skip));
     let hours = |count: u64| Duration::from_secs(count * 3600);
     let expected = Misfire { policy: MisfirePolicy::All, within: hours(3), grace: Duration::from_secs(90), max: 42 };
@@ -87,7 +87,7 @@ async fn rows_of_0_1_0_mean_what_they_meant() {
         give_up_after: hours(500 * 24),
         resend_unknown: true,
     };
-    assert_eq!((policies.push[0].retry.clone(), policies.push[0].timeout), (retry.clone(), Duration::from_secs(7)));
+    assert_eq!(((*policies.push[0].retry).clone(), policies.push[0].timeout), (retry.clone(), Duration::from_secs(7)));
     assert_eq!(jobs["cron"].schedule, Schedule::Cron("30 2 * * MON-FRI".to_owned()));
     assert_eq!((jobs["cron"].enabled, jobs["cron"].overlap), (false, Overlap::Replace));
     assert_eq!(jobs["at"].schedule, Schedule::At("2099-01-01T00:00:00Z".parse().unwrap()));
@@ -158,11 +158,14 @@ async fn what_a_row_does_not_say_has_its_built_in_value() {
     .await;
     let jobs = definitions(&rows);
     let text = &jobs["text"];
-    assert_eq!((text.timezone.as_str(), text.enabled, text.overlap), ("UTC", true, Overlap::Allow));
+    assert_eq!((&*text.timezone, text.enabled, text.overlap), ("UTC", true, Overlap::Allow));
     assert_eq!((text.misfire.clone(), text.dst_gap), (Misfire::default(), DstGap::Fire));
-    assert_eq!((text.push[0].timeout, text.push[0].retry.clone()), (Duration::from_secs(15), RetryPolicy::default()));
+    assert_eq!(
+        (text.push[0].timeout, (*text.push[0].retry).clone()),
+        (Duration::from_secs(15), RetryPolicy::default())
+    );
     assert_eq!(jobs["policies"].misfire, Misfire::default());
-    assert_eq!(jobs["policies"].push[0].retry, RetryPolicy::default());
+    assert_eq!(*jobs["policies"].push[0].retry, RetryPolicy::default());
     let deliveries = read_all(&*store).await;
     assert_eq!(deliveries["text"].retry, RetryPolicy::default());
     assert!(deliveries["parts"].parts[0].is_sent());

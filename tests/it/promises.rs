@@ -1,5 +1,6 @@
 //! What must hold whatever is done to the clock, to a row, to an account or to the definitions meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::world::{Answer, START, World, account, failed, job, text};
@@ -99,7 +100,7 @@ async fn a_rest_goes_on_after_a_restart_for_what_is_left_of_it() {
 #[tokio::test]
 async fn no_attempt_begins_after_give_up_after_however_long_the_line_was() {
     let mut world = World::new(vec![paced()]).await;
-    let retry = RetryPolicy { give_up_after: seconds(3), jitter: 0.0, ..RetryPolicy::default() };
+    let retry = Arc::new(RetryPolicy { give_up_after: seconds(3), jitter: 0.0, ..RetryPolicy::default() });
     let push = (0..6).map(|target| PushSpec { retry: retry.clone(), ..text(&target.to_string()) }).collect();
     world.load(&[Job { push, ..at_once(1) }]).await;
     world.pass(seconds(1)).await;

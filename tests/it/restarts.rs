@@ -16,7 +16,7 @@ const PUSHES: &str =
 
 fn every_minute() -> Job {
     let retry = RetryPolicy { give_up_after: Duration::from_secs(6 * 3600), jitter: 0.0, ..RetryPolicy::default() };
-    Job { push: vec![PushSpec { retry, ..text("1") }], ..job("morning", cron("* * * * *")) }
+    Job { push: vec![PushSpec { retry: retry.into(), ..text("1") }], ..job("morning", cron("* * * * *")) }
 }
 
 /// A quiet installation whose one account is down: two pushes wait for it.

@@ -21,7 +21,7 @@ const ENDLESS: &str = "{% for a in range(9999) %}{% for b in range(9999) %}x{% e
 fn rendered(template: &str) -> PushSpec {
     PushSpec {
         message: Message { title: None, body: Body::Text { text: template.to_owned() } },
-        render: Some(Rendering::in_zone("Asia/Shanghai")),
+        render: Some(Rendering::in_zone("Asia/Shanghai").into()),
         ..text("1")
     }
 }

@@ -157,7 +157,7 @@ impl Flood {
             account: None,
             message: Message { title: None, body: Body::Text { text: "hi".to_owned() } },
             timeout: Duration::from_secs(5),
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::default().into(),
             render: None,
             list: None,
             fallback: Vec::new(),

@@ -18,7 +18,7 @@ impl Validator<'_> {
         draft: &PushDraft,
         wanted: bool,
         about: About<'_>,
-    ) -> Option<Rendering> {
+    ) -> Option<Box<Rendering>> {
         if !draft.render.unwrap_or(wanted) {
             templates::literal(&draft.marks, file, self.sources, self.diagnostics);
             return None;
@@ -60,6 +60,6 @@ impl Validator<'_> {
             known.previous = asks("previous");
         }
         // Most pushes of a file that renders have nothing to render, and stay as they are.
-        draft.marks.iter().any(|mark| render::is_template(&mark.text)).then_some(rendering)
+        draft.marks.iter().any(|mark| render::is_template(&mark.text)).then(|| Box::new(rendering))
     }
 }

@@ -26,7 +26,7 @@ fn push_to(im: &str, target: &str) -> PushSpec {
         account: None,
         message: Message { title: None, body: Body::Text { text: "told".to_owned() } },
         timeout: Duration::from_secs(5),
-        retry: RetryPolicy::default(),
+        retry: RetryPolicy::default().into(),
         render: None,
         list: None,
         fallback: Vec::new(),

@@ -124,7 +124,7 @@ impl Bench {
             account: None,
             message: Message { title: None, body: Body::Text { text: "x".repeat(1000) } },
             timeout: Duration::from_secs(5),
-            retry: RetryPolicy::default(),
+            retry: RetryPolicy::default().into(),
             render: None,
             list: None,
             fallback: Vec::new(),

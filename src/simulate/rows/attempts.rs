@@ -38,7 +38,7 @@ impl Rows {
             message: spec.message.clone(),
             media: Vec::new(),
             timeout: spec.timeout,
-            retry: spec.retry.clone(),
+            retry: (*spec.retry).clone(),
             max_attempts: push.max_attempts,
             expires_at: push.expires_at,
             made_at: fire.due_at.max(fire.recorded_at),

@@ -11,7 +11,8 @@ use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
 pub struct StoredJob {
     pub name: Arc<str>,
     pub schedule: Schedule,
-    pub timezone: String,
+    /// Shared, because most jobs are in one.
+    pub timezone: Arc<str>,
     pub dst_gap: DstGap,
     /// Boxed, because most jobs say nothing about days.
     pub days: Option<Box<DayRule>>,

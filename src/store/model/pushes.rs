@@ -102,3 +102,15 @@ pub struct AccountRow {
     pub is_default: bool,
     pub health: Health,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a burst, and of all that waits for an account that is down, there are 100,000 at once.
+    #[test]
+    fn open_pushes_and_attempts_are_no_larger_than_a_hundred_thousand_of_them_may_be() {
+        let sizes = (size_of::<OpenPush>(), size_of::<Delivery>());
+        assert!(sizes.0 <= 200 && sizes.1 <= 464, "{sizes:?}");
+    }
+}

@@ -27,7 +27,14 @@ pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
         Err(Fault::Row(problem)) => unreadable_job(row, &problem),
         told => told,
     };
-    let mut jobs = statement.query_and_then([], job)?.collect::<Result<Vec<_>>>()?;
+    let mut jobs = Vec::new();
+    for job in statement.query_and_then([], job)? {
+        let mut job = job?;
+        if let Some(before) = jobs.last().filter(|before: &&StoredJob| before.timezone == job.timezone) {
+            job.timezone = before.timezone.clone();
+        }
+        jobs.push(job);
+    }
     calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
     for (name, due_at, recorded_at) in made_ahead(conn)? {
         if let Ok(index) = jobs.binary_search_by(|job| job.name.cmp(&name)) {
@@ -46,7 +53,7 @@ fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
     Ok(StoredJob {
         name,
         schedule: Schedule::At(next_due_at.unwrap_or(loaded_at)),
-        timezone: "UTC".to_owned(),
+        timezone: "UTC".into(),
         dst_gap: DstGap::default(),
         days: None,
         enabled: row.get(3)?,

@@ -182,7 +182,7 @@ fn push(im: &str, target: &str) -> PushSpec {
         account: None,
         message: Message { title: None, body: Body::Text { text: "hello".to_owned() } },
         timeout: std::time::Duration::from_secs(15),
-        retry: RetryPolicy::default(),
+        retry: RetryPolicy::default().into(),
         render: None,
         list: None,
         fallback: Vec::new(),
@@ -193,7 +193,7 @@ fn job(name: &str, cron: &str, timezone: &str) -> Job {
     Job {
         name: name.to_owned(),
         schedule: Schedule::Cron(cron.to_owned()),
-        timezone: timezone.to_owned(),
+        timezone: timezone.into(),
         enabled: true,
         push: vec![push("qq", "group:123456")],
         content_from: None,

@@ -172,7 +172,7 @@ pub(crate) fn text(target: &str) -> PushSpec {
         account: None,
         message: Message { title: None, body: Body::Text { text: "good morning".to_owned() } },
         timeout: Duration::from_secs(15),
-        retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() },
+        retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() }.into(),
         render: None,
         list: None,
         fallback: Vec::new(),
@@ -183,7 +183,7 @@ pub(crate) fn job(name: &str, schedule: Schedule) -> Job {
     Job {
         name: name.to_owned(),
         schedule,
-        timezone: "UTC".to_owned(),
+        timezone: "UTC".into(),
         enabled: true,
         push: vec![text("1")],
         content_from: None,

@@ -306,7 +306,7 @@ impl Ledger {
 impl Kept {
     fn revision(&self) -> LedgerRevision {
         let StoredJob { revision, schedule, timezone, dst_gap, loaded_at, life, .. } = self.stored.clone();
-        let (schedule, dst_gap) = (Ok(schedule), Some(dst_gap));
+        let (schedule, dst_gap, timezone) = (Ok(schedule), Some(dst_gap), timezone.to_string());
         LedgerRevision { revision, schedule, timezone, dst_gap, days: None, life, from_at: loaded_at, until_at: None }
     }
 

@@ -27,7 +27,7 @@ fn job(name: &str, every_ms: u64, overlap: Overlap, rng: &mut Rng) -> Job {
     Job {
         name: name.to_owned(),
         schedule: Schedule::Every(every_ms),
-        timezone: "UTC".to_owned(),
+        timezone: "UTC".into(),
         enabled: rng.u8(0..8) > 0,
         push: Vec::new(),
         content_from: None,

@@ -4,6 +4,7 @@ mod clock;
 mod crashes;
 mod definitions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::world::{START, World, account, cron, failed, job, text};
@@ -98,7 +99,7 @@ async fn an_unknown_outcome_is_repeated_where_the_protocol_makes_it_safe() {
 async fn an_unknown_outcome_is_repeated_where_the_job_asks_for_it() {
     let mut world = World::new(vec![account("a", true)]).await;
     world.platform.answers("a", [failed(Outcome::Unknown)]);
-    let retry = RetryPolicy { resend_unknown: true, jitter: 0.0, ..RetryPolicy::default() };
+    let retry = Arc::new(RetryPolicy { resend_unknown: true, jitter: 0.0, ..RetryPolicy::default() });
     let push = vec![PushSpec { retry, ..text("1") }];
     world.load(&[Job { push, ..job("once", Schedule::At(START + seconds(1))) }]).await;
     world.pass(seconds(1)).await;
@@ -152,6 +153,7 @@ async fn a_reload_opens_an_account_again_that_rests_after_failures() {
     let mut world = World::new(vec![account("main", true)]).await;
     world.platform.answers("main", (0..5).map(|_| failed(Outcome::Unreachable)));
     let soon = RetryPolicy { backoff: seconds(1), max_backoff: seconds(1), jitter: 0.0, ..RetryPolicy::default() };
+    let soon = Arc::new(soon);
     let push = (1..=5).map(|group| PushSpec { retry: soon.clone(), ..text(&group.to_string()) }).collect();
     world.load(&[Job { push, ..job("once", Schedule::At(START + seconds(1))) }]).await;
     world.pass(seconds(1)).await;
@@ -178,7 +180,7 @@ async fn a_push_that_never_found_an_account_fails_after_its_time() {
 #[tokio::test]
 async fn an_end_without_an_attempt_counts_for_the_account_of_the_last_one() {
     let end_of = |account: Option<&str>| (account.map(str::to_owned), PushState::Failed);
-    let retry = || RetryPolicy { give_up_after: seconds(600), ..RetryPolicy::default() };
+    let retry = || Arc::new(RetryPolicy { give_up_after: seconds(600), ..RetryPolicy::default() });
     for restarts in [false, true] {
         let mut world = World::new(vec![account("a", true)]).await;
         world.platform.answers("a", [failed(Outcome::AccountDown)]);

@@ -14,7 +14,7 @@ use crate::store_contract::world::{World, at, begin, failed, finish, job, sent};
 
 pub(super) async fn an_attempt_is_durable_before_its_delivery_is_handed_out(world: Arc<World>) {
     let mut daily = job("daily");
-    daily.push[0].retry = RetryPolicy { max_attempts: 7, ..RetryPolicy::default() };
+    daily.push[0].retry = RetryPolicy { max_attempts: 7, ..RetryPolicy::default() }.into();
     daily.push[0].timeout = Duration::from_millis(1234);
     world.load(&daily, at(0)).await;
     let push = world.fire(&daily, at(0)).await.pushes.remove(0);
@@ -37,7 +37,7 @@ pub(super) async fn an_attempt_is_durable_before_its_delivery_is_handed_out(worl
     assert_eq!(delivery.target, daily.push[0].target);
     assert_eq!(delivery.message, daily.push[0].message);
     assert_eq!(delivery.timeout, Duration::from_millis(1234));
-    assert_eq!(delivery.retry, daily.push[0].retry);
+    assert_eq!(delivery.retry, *daily.push[0].retry);
     assert_eq!(delivery.max_attempts, 7);
     assert_eq!(delivery.expires_at, at(3600));
     assert!(delivery.parts.is_empty() && delivery.media.is_empty());

@@ -62,7 +62,7 @@ pub(super) async fn skips_and_misses_make_no_push(world: Arc<World>) {
 
 pub(super) async fn a_fire_recorded_late_has_its_whole_time(world: Arc<World>) {
     let mut daily = job("daily");
-    daily.push[0].retry.give_up_after = Duration::from_millis(90_500);
+    Arc::make_mut(&mut daily.push[0].retry).give_up_after = Duration::from_millis(90_500);
     world.load(&daily, at(0)).await;
     let late = world.fire_seen(&daily, at(0), at(50)).await.pushes.remove(0);
     assert_eq!((late.due_at, late.expires_at), (at(0), UtcMs(at(50).0 + 90_500)));
@@ -70,7 +70,7 @@ pub(super) async fn a_fire_recorded_late_has_its_whole_time(world: Arc<World>) {
     assert_eq!(ahead.expires_at, UtcMs(at(60).0 + 90_500));
 
     let mut patient = job("patient");
-    patient.push[0].retry.give_up_after = Duration::from_secs(1 << 40);
+    Arc::make_mut(&mut patient.push[0].retry).give_up_after = Duration::from_secs(1 << 40);
     world.load(&patient, at(0)).await;
     assert_eq!(world.fire(&patient, at(0)).await.pushes[0].expires_at, UtcMs::MAX);
 }
@@ -322,7 +322,7 @@ pub(super) async fn a_push_outside_any_job_keeps_the_chat_that_asked(world: Arc<
     assert_eq!((open[0].triggered_by, open[1].triggered_by), (Trigger::Message, Trigger::Manual));
     assert_eq!(open[0].expires_at, at(3603));
     let delivery = world.begin(id, at(3)).await;
-    assert_eq!((delivery.message, delivery.retry), (spec.message, spec.retry));
+    assert_eq!((delivery.message, delivery.retry), (spec.message, (*spec.retry).clone()));
     assert_eq!(world.history(id).await["job"], json!(null));
     // The schedule's rows are told from these: the same instant is free for a job.
     let next = world.ended("daily", Next::Sent).await;

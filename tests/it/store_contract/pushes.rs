@@ -126,7 +126,7 @@ pub(super) async fn only_what_failed_can_be_retried(world: Arc<World>) {
     }
     // A push that has used all its attempts gets one more.
     let mut last = job("last");
-    last.push[0].retry.max_attempts = 1;
+    Arc::make_mut(&mut last.push[0].retry).max_attempts = 1;
     world.load(&last, at(0)).await;
     let push = world.fire(&last, at(0)).await.pushes.remove(0);
     let delivery = world.begin(push.id, at(0)).await;

@@ -43,7 +43,7 @@ pub(super) fn push(target: &str, text: &str) -> PushSpec {
         account: None,
         message: Message { title: None, body: Body::Text { text: text.to_owned() } },
         timeout: Duration::from_secs(15),
-        retry: RetryPolicy::default(),
+        retry: RetryPolicy::default().into(),
         render: None,
         list: None,
         fallback: Vec::new(),
@@ -54,7 +54,7 @@ pub(super) fn job(name: &str) -> Job {
     Job {
         name: name.to_owned(),
         schedule: Schedule::Every(1000),
-        timezone: "Asia/Shanghai".to_owned(),
+        timezone: "Asia/Shanghai".into(),
         enabled: true,
         push: vec![push("group:123456", "hello")],
         content_from: None,

@@ -32,9 +32,12 @@ impl Changes {
         Changes { changed, removed, source: self.source, said_at: self.said_at }
     }
 
-    /// The first so many are in force.
+    /// The first so many are in force. Of all of them nothing is kept, not even the room: there may have been 100,000.
     pub(super) fn forget(&mut self, changed: usize, removed: usize) {
         self.changed.drain(..changed.min(self.changed.len()));
         self.removed.drain(..removed.min(self.removed.len()));
+        if self.is_empty() {
+            *self = Changes { source: self.source, said_at: self.said_at, ..Changes::default() };
+        }
     }
 }

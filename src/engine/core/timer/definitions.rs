@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::ask::Ask;
 use super::changes::Changes;
 use super::state::{ApplyError, Mark, Step, Task, Timer};
-use super::timeline::Timeline;
+use super::timeline::{Scheduled, Timeline};
 use crate::domain::job::JobSource;
 use crate::domain::{Job, Reason, Schedule, UtcMs};
 use crate::engine::core::Event;
@@ -68,31 +68,38 @@ impl Timer {
         info!(added, changed, removed, "{what}");
     }
 
-    fn put_in_force(&mut self, jobs: Vec<(Job, i64)>, said_at: Option<UtcMs>, now: UtcMs) -> Result<(), ApplyError> {
+    fn put_in_force(
+        &mut self,
+        mut jobs: Vec<(Job, i64)>,
+        said_at: Option<UtcMs>,
+        now: UtcMs,
+    ) -> Result<(), ApplyError> {
         let mut kept: HashSet<Arc<str>> = HashSet::with_capacity(jobs.len());
-        let mut changed = VecDeque::new();
         let mut taken_over = Vec::new();
-        for (job, definition_hash) in jobs {
+        for (job, definition_hash) in &jobs {
             if let Some(known) = self.timeline.get(&job.name) {
                 kept.insert(known.name.clone());
+                if is_in_force(known, *definition_hash) {
+                    continue;
+                }
                 if known.source.is_verb() {
                     taken_over.push(job.name.clone());
-                } else if known.definition_hash == definition_hash {
-                    continue;
                 }
             }
             // All of them before any of them: the first refusal changes nothing.
             self.timeline
                 .compile(job.timing())
                 .map_err(|error| ApplyError::Schedule { job: job.name.clone(), error })?;
-            changed.push_back((job, definition_hash));
         }
         let mut removed: Vec<Arc<str>> =
             self.timeline.file_jobs().filter(|name| !kept.contains(*name)).cloned().collect();
         // The memory of jobs has no order; what is done has one.
         removed.sort_unstable();
         tell_taken_over(&taken_over);
-        self.unfinished = Changes { changed, removed, source: JobSource::File, said_at };
+        // Where they lie: a second list of 100,000 would be the largest thing of all that a start needs.
+        jobs.retain(|(job, hash)| self.timeline.get(&job.name).is_none_or(|known| !is_in_force(known, *hash)));
+        jobs.shrink_to_fit();
+        self.unfinished = Changes { changed: VecDeque::from(jobs), removed, source: JobSource::File, said_at };
         let all = self.unfinished.len();
         self.tasks.extend([Task::Until(Mark::InForce { all }), Task::NextPart { now }]);
         Ok(())
@@ -248,6 +255,11 @@ impl Timer {
         self.tasks.push(Task::Close { names, now });
         Ok(())
     }
+}
+
+/// Whether the files brought a job with this very definition.
+fn is_in_force(known: &Scheduled, definition_hash: i64) -> bool {
+    !known.source.is_verb() && known.definition_hash == definition_hash
 }
 
 /// Jobs that are gone while pushes of theirs were waiting: perhaps nobody meant that.

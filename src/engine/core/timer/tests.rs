@@ -46,7 +46,7 @@ fn job(name: &str) -> Job {
     Job {
         name: name.to_owned(),
         schedule: Schedule::Every(10_000),
-        timezone: "UTC".to_owned(),
+        timezone: "UTC".into(),
         enabled: true,
         push: Vec::new(),
         content_from: None,
@@ -246,7 +246,7 @@ fn a_zone_that_vanished_from_the_system_silences_nobody_when_the_clock_is_put_ba
         bench.come_to_rest(seconds, seconds);
     }
     assert_eq!((bench.rows("stuck"), bench.rows("well")), (4, 4));
-    bench.jobs.get_mut("stuck").unwrap().timezone = "Nowhere/Gone".to_owned();
+    bench.jobs.get_mut("stuck").unwrap().timezone = "Nowhere/Gone".into();
     // The wall clock went back by 25 s, and both jobs are to go on from there.
     for (seconds, awake) in [(16, 41), (20, 45), (30, 55), (40, 65), (50, 75)] {
         bench.come_to_rest(seconds, awake);

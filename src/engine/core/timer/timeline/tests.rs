@@ -16,7 +16,7 @@ fn every_minute(name: &str) -> StoredJob {
     StoredJob {
         name: name.into(),
         schedule: Schedule::Cron("* * * * *".to_owned()),
-        timezone: "UTC".to_owned(),
+        timezone: "UTC".into(),
         dst_gap: DstGap::Fire,
         days: None,
         enabled: true,
@@ -395,7 +395,7 @@ fn jobs_share_zones_and_policies_and_each_keeps_its_own() {
     let misfire = |max| Misfire { max, ..Misfire::default() };
     let mut jobs: Vec<_> =
         (1..200).map(|max| StoredJob { misfire: misfire(max), ..every_minute(&format!("job{max}")) }).collect();
-    jobs.push(StoredJob { timezone: "Asia/Shanghai".to_owned(), ..every_minute("shanghai") });
+    jobs.push(StoredJob { timezone: "Asia/Shanghai".into(), ..every_minute("shanghai") });
     jobs.push(StoredJob { misfire: misfire(1), ..every_minute("again") });
     let timeline = timeline(jobs);
     for max in 1..200 {
@@ -406,4 +406,11 @@ fn jobs_share_zones_and_policies_and_each_keeps_its_own() {
     assert!(Arc::ptr_eq(&job("job1").zone, &job("job199").zone));
     assert!(Arc::ptr_eq(&job("job1").misfire, &job("again").misfire));
     assert_eq!(timeline.misfires.len(), 64);
+}
+
+/// They are what an idle daemon consists of, and the rows they come from stand beside them at each start.
+#[test]
+fn a_scheduled_job_is_no_larger_than_a_hundred_thousand_of_them_may_be() {
+    let sizes = (size_of::<Scheduled>(), size_of::<StoredJob>());
+    assert!(sizes.0 <= 144 && sizes.1 <= 216, "{sizes:?}");
 }
