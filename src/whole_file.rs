@@ -16,8 +16,19 @@ const MOST_LINKS: usize = 40;
 /// # Errors
 /// The file system's; and where something lies there that is no file. Then what was there is there still.
 pub(crate) fn write(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    write_for(path, None, mode, content)
+}
+
+/// As [`write`]; the file belongs to that user and group, which takes root.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_for(path: &Path, owner: Option<(u32, u32)>, mode: u32, content: &[u8]) -> io::Result<()> {
     let target = behind_links(path)?;
     let mut file = begin(&target)?;
+    if let Some((user, group)) = owner {
+        std::os::unix::fs::fchown(file.as_file(), Some(user), Some(group))?;
+    }
     file.write_all(content)?;
     replace(file, &target, mode)
 }

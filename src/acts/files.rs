@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::answers::refusal::{Kind, Refusal};
-use crate::config::{self, Extra, LoadEnvironment, Problem};
+use crate::config::{self, Extra, LoadEnvironment, Problem, Sight};
 use crate::domain::{Job, Schedule, UtcMs};
 use crate::senders;
 use crate::store::Expected;
@@ -88,7 +88,7 @@ impl Files {
     }
 
     pub(super) fn around(&self) -> LoadEnvironment {
-        LoadEnvironment { needs_credentials: false, ..LoadEnvironment::of_process(self.now) }
+        LoadEnvironment { sight: Sight::Onlooker, ..LoadEnvironment::of_process(self.now) }
     }
 }
 

@@ -12,6 +12,7 @@ mod follow;
 mod inline;
 mod jobs;
 mod login;
+mod probe;
 mod progress;
 mod push;
 

@@ -1,6 +1,7 @@
 //! `accounts`: the accounts and their health, as last seen or asked now.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -16,12 +17,15 @@ use crate::answers::rows::{Instants, Table};
 use crate::answers::words::counted;
 use crate::domain::escaped;
 
+/// How long the daemon has to ask all of them: each has its own patience, which is shorter.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   pushcron accounts
   pushcron -c jobs.yaml accounts --probe    asks each platform now; works without a daemon
 
-With --probe the exit code is 1 where an account is down that jobs go by.
+A running daemon is the one that asks: it alone may see the accounts' secrets. With --probe the exit code is 1 where an account is down that jobs go by.
 
 JSON and CSV have the columns of the view account_overview.")]
 pub(super) struct Accounts {
@@ -70,10 +74,13 @@ fn known(context: &Context) -> Result<Table, Failure> {
     context.reading(async |store| Ok(accounts::known(store).await?))
 }
 
-/// The accounts of the files, asked now, with what the database knows of their last attempts; and those that are down and
-/// that jobs go by.
+/// The accounts, asked now, with what the database knows of their last attempts; and those that are down and that jobs go
+/// by. A running daemon asks those that it runs with; without one those of the files are asked from here.
 fn probed(context: &Context) -> Result<(Table, Vec<String>), Failure> {
-    let config = context.config()?;
+    if context.daemon_runs()? {
+        return probed_by_daemon(context);
+    }
+    let config = context.config_to_send()?;
     let known = if context.has_database()? { known(context)? } else { Table::default() };
     context.block_on(async {
         let environment = context.environment().await?;
@@ -81,6 +88,21 @@ fn probed(context: &Context) -> Result<(Table, Vec<String>), Failure> {
         let down = accounts::down_and_used(&table, &config);
         Ok((table, down))
     })
+}
+
+fn probed_by_daemon(context: &Context) -> Result<(Table, Vec<String>), Failure> {
+    let (table, silent) = context.changing(async |store| {
+        let silent = context.acts(store).probe(PATIENCE).await?;
+        Ok((accounts::known(store).await?, silent))
+    })?;
+    if !silent.is_empty() {
+        let (silent, waited) = (silent.join(", "), PATIENCE.as_secs());
+        let text = format!("the daemon could not say within {waited} s how these are: {silent} (`pushcron status`)");
+        return Err(Failure::new(Exit::OutOfReach, text));
+    }
+    // Which jobs go by which account is in the files, too; where they cannot be read now, nobody can tell.
+    let down = context.config_to_look_at().map(|config| accounts::down_and_used(&table, &config));
+    Ok((table, down?))
 }
 
 fn print(out: &mut dyn Write, show: Show, zone: &str, all: &Table) -> io::Result<()> {

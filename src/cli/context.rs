@@ -18,7 +18,7 @@ use crate::answers::jobs::or_not_loaded;
 use crate::answers::next::{self, KnownOfJobs};
 use crate::answers::refusal::Refusal;
 use crate::clock::SharedClock;
-use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Problem, Scenario};
+use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Problem, Scenario, Sight};
 use crate::daemon::Options;
 use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
@@ -71,22 +71,39 @@ impl Context {
         config::load(&self.config_paths(), &senders::specs(), &self.surroundings())
     }
 
-    /// As [`Context::config`], but without accounts whose credentials only the service itself can see.
+    /// As [`Context::config`], for what is sent from here, since no daemon runs.
+    ///
+    /// # Errors
+    ///
+    /// Where only secrets are missing, with what to do about that.
+    pub(super) fn config_to_send(&self) -> Result<Config, Failure> {
+        self.config().map_err(|errors| self.without_secrets(errors.into()))
+    }
+
+    /// Why something cannot be sent from here, where that is because only the service sees what some accounts are given.
+    fn without_secrets(&self, failure: Failure) -> Failure {
+        let Ok(config) = self.config_to_look_at() else { return failure };
+        let unseen = config.unseen_accounts();
+        if unseen.is_empty() {
+            return failure;
+        }
+        let text = texts::secrets_unseen(unseen.join(", "));
+        failure.saying(text)
+    }
+
+    /// As [`Context::config`], for what needs no secret: without accounts of which only the running service sees all.
     pub(super) fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
-        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
-        config::load(&self.config_paths(), &senders::specs(), &around)
+        config::load(&self.config_paths(), &senders::specs(), &self.seeing(Sight::Onlooker))
     }
 
     /// As [`Context::config_to_look_at`], of other files.
     pub(super) fn config_of(&self, path: &Path) -> Result<Config, ConfigErrors> {
-        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
-        config::load(&[path.to_owned()], &senders::specs(), &around)
+        config::load(&[path.to_owned()], &senders::specs(), &self.seeing(Sight::Onlooker))
     }
 
     /// The list of days of that name.
     pub(super) fn calendar(&self, name: &str) -> Result<Calendar, ConfigErrors> {
-        let around = LoadEnvironment { needs_credentials: false, ..self.surroundings() };
-        config::calendar(&self.config_paths(), name, &senders::specs(), &around)
+        config::calendar(&self.config_paths(), name, &senders::specs(), &self.seeing(Sight::Onlooker))
     }
 
     /// The present of the database: now, or the last moment of what a simulation wrote.
@@ -109,15 +126,19 @@ impl Context {
     }
 
     /// The whole configuration, and pushes outside any job that are judged by its rules: what of them is named twice is
-    /// told.
+    /// told. Who sends them must see all that accounts are given; who hands them to the daemon need not.
     ///
     /// # Errors
     ///
     /// A problem of the pushes alone is one of the command line.
-    pub(super) fn config_and_pushes(&self, pushes: &Value) -> Result<(Config, Vec<PushSpec>), Failure> {
+    pub(super) fn config_and_pushes(&self, pushes: &Value, sight: Sight) -> Result<(Config, Vec<PushSpec>), Failure> {
         let text = literal(&pushes.to_string());
-        let (config, mut pushes) =
-            config::load_with_pushes(&self.config_paths(), &text, &senders::specs(), &self.surroundings())?;
+        let around = self.seeing(sight);
+        let loaded = config::load_with_pushes(&self.config_paths(), &text, &senders::specs(), &around);
+        let (config, mut pushes) = loaded.map_err(|errors| match sight {
+            Sight::Service => self.without_secrets(errors.into()),
+            Sight::Judge | Sight::Onlooker => errors.into(),
+        })?;
         let mut known = HashSet::new();
         pushes.retain(|push| {
             let is_new = known.insert((push.im.clone(), push.target.clone(), push.account.clone()));
@@ -151,6 +172,10 @@ impl Context {
         LoadEnvironment::of_process(self.now())
     }
 
+    fn seeing(&self, sight: Sight) -> LoadEnvironment {
+        LoadEnvironment { sight, ..self.surroundings() }
+    }
+
     /// Whether nothing is to be said but what goes wrong.
     pub(super) fn is_quiet(&self) -> bool {
         self.global.quiet > 0
@@ -172,7 +197,7 @@ impl Context {
     }
 
     fn named_whereabouts(&self) -> Result<DatabaseLocation, Failure> {
-        let found = config::database_location(&self.config_paths(), &self.surroundings());
+        let found = config::database_location(&self.config_paths(), &self.seeing(Sight::Onlooker));
         match (&self.global.db, found) {
             (Some(database), Ok(found)) => Ok(DatabaseLocation { database: Database::at(database), ..found }),
             (Some(database), Err(_)) => {
@@ -299,7 +324,7 @@ impl Context {
     ///
     /// When the system gives no certificates.
     pub(super) fn check(&self) -> Result<Report, Failure> {
-        let loaded = self.config_to_look_at();
+        let loaded = config::load(&self.config_paths(), &senders::specs(), &self.seeing(Sight::Judge));
         let unusable = match &loaded {
             // What only the senders themselves can judge, and `run` would refuse.
             Ok(config) => {
@@ -341,7 +366,7 @@ impl Context {
     /// what is shown beside it stands without.
     pub(super) fn contacts(&self, wanted: impl Fn(&Account) -> bool) -> Vec<Known> {
         let known = || {
-            let config = self.config()?;
+            let config = self.config_to_look_at()?;
             self.block_on(async {
                 let environment = self.environment().await?;
                 let wanted = config.accounts.iter().filter(|account| wanted(account));

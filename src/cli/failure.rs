@@ -57,6 +57,11 @@ impl Failure {
         Failure::new(exit, with_causes(error))
     }
 
+    /// The same with another last line.
+    pub(super) fn saying(self, text: Text) -> Failure {
+        Failure { text, ..self }
+    }
+
     /// Why, without the program's name.
     pub(super) fn why(&self) -> &Text {
         &self.text
@@ -135,9 +140,11 @@ impl From<PushError> for Failure {
     fn from(error: PushError) -> Failure {
         match error {
             PushError::Daemon(error) => Failure::from(error),
-            PushError::NoTurn { .. } | PushError::Lease(_) | PushError::Ended(_) => {
-                Failure::of_text(Exit::OutOfReach, error.text())
-            }
+            PushError::NoTurn { .. }
+            | PushError::Lease(_)
+            | PushError::Ended(_)
+            | PushError::DaemonEnded
+            | PushError::NotLoaded(_) => Failure::of_text(Exit::OutOfReach, error.text()),
             // Not 69, by which a script knows that it may push again.
             PushError::Lost { .. } => Failure::of_text(Exit::Failed, error.text()),
         }

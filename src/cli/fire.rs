@@ -12,7 +12,7 @@ use super::say::say;
 use super::{candidates, wait};
 use crate::acts::OwnMessage;
 use crate::answers::jobs::definition;
-use crate::config::written;
+use crate::config::{Sight, written};
 use crate::domain::{Kind, Message, PushSpec};
 
 #[derive(Debug, Args)]
@@ -74,7 +74,7 @@ impl Fire {
             Value::Object(push)
         };
         let pushes = Value::Array(pushes.into_iter().map(saying).collect());
-        let (config, specs) = context.config_and_pushes(&pushes)?;
+        let (config, specs) = context.config_and_pushes(&pushes, Sight::Onlooker)?;
         let Some(PushSpec { mut message, .. }) = specs.into_iter().next() else {
             return Err(Failure::new(Exit::Failed, format!("job '{}' has no push to say it", self.job)));
         };

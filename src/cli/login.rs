@@ -19,7 +19,7 @@ use crate::senders::login::{LoginDialog, LoginEvent};
 #[command(after_help = "Example:
   pushcron login my_wechat    scan the code with WeChat, and confirm on the phone
 
-A running daemon notices the new login by itself. Run this as the daemon's own user, or its files will not be its own.")]
+A running daemon notices the new login by itself. As root, what it needs is given to the user who owns the daemon's state.")]
 pub(super) struct Login {
     /// The id of the account
     #[arg(add = ArgValueCandidates::new(candidates::accounts))]
@@ -28,7 +28,11 @@ pub(super) struct Login {
 
 impl Login {
     pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let config = context.config()?;
+        let mut config = context.config_to_look_at()?;
+        if config.unseen_accounts().contains(&&*self.account) {
+            // What of it is missing, and where it stands.
+            config = context.config()?;
+        }
         let done = context.block_on(async {
             let environment = context.environment().await?;
             Ok(log_in(&config.accounts, &self.account, &environment, &mut Terminal, &context.actor()).await?)

@@ -18,6 +18,7 @@ use crate::answers::accounts::{self, AccountLine};
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
 use crate::answers::{history, when};
+use crate::config::Sight;
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{PushSpec, PushState, Trigger, escaped};
 use crate::logging;
@@ -115,7 +116,10 @@ impl Push {
             let text = "--trigger message, --chat-im and --chat-account belong together";
             return Err(Failure::new(Exit::Usage, text));
         }
-        let (config, specs) = context.config_and_pushes(&self.mappings()?)?;
+        let mappings = self.mappings()?;
+        // A running daemon sends it, which alone may see the accounts' secrets.
+        let sight = if context.daemon_runs()? { Sight::Onlooker } else { Sight::Service };
+        let (config, specs) = context.config_and_pushes(&mappings, sight)?;
         let push = |mut spec: PushSpec| {
             inline(&mut spec.message, config.daemon.media_max_bytes)?;
             Ok::<_, Failure>(AdHoc { spec, triggered_by, chat: chat.clone() })
@@ -127,7 +131,8 @@ impl Push {
             let told = which.and(&in_words(news, context.now()));
             logging::tell(&escaped(&format!("pushcron: {}", told.in_language(context.language()))));
         };
-        let results = daemon::push(&context.daemon_options(), config, pushes, self.wait, context.actor(), &tell);
+        let judged = daemon::Judged { config, sees_all: sight == Sight::Service };
+        let results = daemon::push(&context.daemon_options(), judged, pushes, self.wait, context.actor(), &tell);
         // The count that the plugin SDK's call gives, wherever there is a push to count.
         let sent = results.iter().flatten().filter(|result| result.is_sent()).count();
         if matches!(results, Ok(_) | Err(PushError::Lost { .. })) {

@@ -26,13 +26,13 @@ impl Decoder<'_> {
         let is_default = get("default").and_then(|node| self.bool("default", node)).unwrap_or(false);
         let concurrency = get("concurrency").and_then(|node| self.int("concurrency", node, 1, 1024));
         let min_interval = get("min_interval").and_then(|node| self.duration("min_interval", node));
-        let unseen_before = self.unseen_credentials;
+        let unseen_before = self.unseen;
         let settings = match spec {
             Some(spec) => self.settings(node.at, entries, spec),
             None => Settings::default(),
         };
         let account = match (&id, &im, spec) {
-            (Some(id), Some(im), Some(spec)) if self.unseen_credentials == unseen_before => Some(Account {
+            (Some(id), Some(im), Some(spec)) if self.unseen == unseen_before => Some(Account {
                 id: id.clone(),
                 im: im.clone(),
                 sender: spec.name.to_owned(),

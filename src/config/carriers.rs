@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::draft::{AccountDraft, PushPlaces};
+use super::environment::Sight;
 use super::yaml::At;
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{Kind, SenderSpec, Support, Target, WrongTarget};
@@ -26,15 +27,18 @@ pub(super) struct Carriers<'a> {
     /// Some account has an id, or an im, that cannot be told: a push that names an unknown one may mean it.
     ids_incomplete: bool,
     ims_incomplete: bool,
+    /// Variables may stand for what is not seen here.
+    sight: Sight,
 }
 
 impl<'a> Carriers<'a> {
-    pub(super) fn new(accounts: &'a [AccountDraft], incomplete: bool) -> Carriers<'a> {
+    pub(super) fn new(accounts: &'a [AccountDraft], incomplete: bool, sight: Sight) -> Carriers<'a> {
         let mut known = Carriers {
             by_id: HashMap::new(),
             by_im: HashMap::new(),
             ids_incomplete: incomplete,
             ims_incomplete: incomplete,
+            sight,
         };
         for draft in accounts {
             known.ids_incomplete |= draft.id.is_none();
@@ -69,6 +73,10 @@ impl<'a> Carriers<'a> {
         let place = |at: At| Place { file, at: at.at, len: at.len };
         let written = |at: At, value: &str| as_written(sources, place(at), value);
         let known = self;
+        let words = [Some(im), account, target.map(Target::id)];
+        if self.sight == Sight::Onlooker && words.into_iter().flatten().any(|word| word.contains("${")) {
+            return;
+        }
         let carriers = match account {
             Some(id) => match known.by_id.get(id) {
                 None if known.ids_incomplete => return,

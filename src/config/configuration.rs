@@ -27,3 +27,11 @@ pub struct Config {
     /// Which file brought what.
     pub sources: Sources,
 }
+
+impl Config {
+    /// The accounts that were left out, since only the running service sees what they are given.
+    pub fn unseen_accounts(&self) -> Vec<&str> {
+        let is_seen = |id: &str| self.accounts.iter().any(|account| account.id == id);
+        self.account_names.iter().map(|(_, id)| id.as_str()).filter(|id| !is_seen(id)).collect()
+    }
+}

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::decoder::Decoder;
 use super::draft::ContentDraft;
+use super::environment::Sight;
 use super::keys::{CONTENT_FORMATS, CONTENT_KEYS, EMPTIES, LARGEST_CONTENT, MOST_ATTEMPTS, UNCHANGED};
 use super::text::{quoted, shown};
 use super::trust::{Rights, doubtful_directories};
-use super::yaml::{At, Entry, Node};
+use super::yaml::{At, Entry, Node, Value};
 use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
 use crate::domain::{ContentFrom, ContentSource};
 
@@ -132,6 +133,11 @@ impl Decoder<'_> {
     }
 
     pub(super) fn content_url(&mut self, key: &str, node: &Node) -> Option<String> {
+        if let Value::Scalar(scalar) = node.value()
+            && let Some(text) = self.half_seen(key, &scalar.text, node.at)
+        {
+            return Some(text.to_owned());
+        }
         self.parsed(key, node, "an address that begins with http:// or https://", |text| {
             let url = url::Url::parse(text.trim()).ok()?;
             let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
@@ -151,7 +157,7 @@ impl Decoder<'_> {
         if let Some(problem) = problem {
             let problem = format!("command: {problem}");
             // No verb says it of a job: it was so before, and is no reason to refuse what is said.
-            if self.of_verb {
+            if self.of_verb || self.sight == Sight::Onlooker {
                 self.warning(at, problem);
                 return Some(());
             }

@@ -143,7 +143,7 @@ impl Decoder<'_> {
     fn heartbeat(&mut self, node: &Node) -> Option<Heartbeat> {
         let mut url: Option<Secret> = None;
         let mut every = HEARTBEAT_EVERY;
-        let (errors, unseen) = (self.diagnostics.error_count(), self.unseen_credentials);
+        let (errors, unseen) = (self.diagnostics.error_count(), self.unseen);
         for entry in self.map("heartbeat", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             let form = match key {
@@ -164,7 +164,7 @@ impl Decoder<'_> {
             }
             url = self.address(form, key, value).or(url);
         }
-        if url.is_none() && (self.diagnostics.error_count(), self.unseen_credentials) == (errors, unseen) {
+        if url.is_none() && (self.diagnostics.error_count(), self.unseen) == (errors, unseen) {
             self.error(node.at, "heartbeat: expected a url");
         }
         url.map(|url| Heartbeat { url, every })

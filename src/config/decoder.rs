@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Place};
 use super::draft::Incomplete;
-use super::environment::LoadEnvironment;
+use super::environment::{LoadEnvironment, Sight};
 use super::mask;
 use super::scalar;
 use super::scalar::BadVariable;
@@ -34,8 +34,10 @@ pub(super) struct Decoder<'a> {
     pub holds_secrets: bool,
     /// What is read may hold secrets in places where nobody looks for one: values are shown if they surely are none.
     pub guarded: bool,
-    /// Credentials that were not there, and need not be.
-    pub unseen_credentials: usize,
+    /// Secrets, and what else accounts are given, that are not seen here and need not be.
+    pub unseen: usize,
+    /// What of them must be.
+    pub sight: Sight,
     /// What is left to check of things that are wrong already.
     pub incomplete: &'a mut Incomplete,
     /// Token files that were read.
@@ -91,7 +93,10 @@ impl Decoder<'_> {
     pub(super) fn text<'n>(&mut self, key: &str, node: &'n Node<'_>) -> Option<Cow<'n, str>> {
         match node.value() {
             Value::Scalar(scalar) => {
-                let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
+                let text = match self.half_seen(key, &scalar.text, node.at) {
+                    Some(text) => Cow::Borrowed(text),
+                    None => self.interpolated(key, &scalar.text, node.at, LITERAL)?,
+                };
                 if let Some(marks) = &mut self.marks {
                     marks.extend(Mark::of(&scalar.text, &text, node.at));
                 }
@@ -102,6 +107,11 @@ impl Decoder<'_> {
                 None
             }
         }
+    }
+
+    /// As [`Decoder::text`], for what nothing can be told of without.
+    pub(super) fn seen_text(&mut self, key: &str, node: &Node) -> Option<String> {
+        self.parsed(key, node, "a text", |text| Some(text.to_owned()))
     }
 
     /// A text with its variables replaced; `hint` says what to do about one that is not set.
@@ -115,6 +125,10 @@ impl Decoder<'_> {
                 None
             }
             Ok(text) => Some(text),
+            Err(BadVariable::Missing(name)) if self.guarded && self.sight == Sight::Onlooker => {
+                self.not_seen(key, at, &format!("the variable {name}"));
+                None
+            }
             Err(BadVariable::Missing(name)) => {
                 self.error(at, format!("{key}: the environment variable {name} is not set")).hint(hint);
                 None
@@ -125,6 +139,22 @@ impl Decoder<'_> {
                 None
             }
         }
+    }
+
+    /// A text with a variable that only the service knows, as it is written; None where all of it is seen, or must be.
+    pub(super) fn half_seen<'n>(&mut self, key: &str, text: &'n str, at: At) -> Option<&'n str> {
+        if self.sight != Sight::Onlooker || self.guarded {
+            return None;
+        }
+        let name = scalar::unknown_variable(text, &*self.environment.variable)?;
+        self.warning(at, format!("{key}: not looked at, since only the running service sees the variable {name}"));
+        Some(text)
+    }
+
+    /// Leaves out what is not there and need not be.
+    pub(super) fn not_seen(&mut self, key: &str, at: At, what: &str) {
+        self.warning(at, format!("{key}: not looked at, since only the running service sees {what}"));
+        self.unseen += 1;
     }
 
     /// A scalar that `parse` understands.
@@ -216,6 +246,11 @@ impl Decoder<'_> {
 
     /// A path, taken from the file's directory where it is relative.
     pub(super) fn path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
+        if let Value::Scalar(scalar) = node.value()
+            && let Some(text) = self.half_seen(key, &scalar.text, node.at)
+        {
+            return Some(self.dir.join(text));
+        }
         self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
             .map(|path| self.dir.join(path))
     }

@@ -7,6 +7,19 @@ use crate::domain::{Database, UtcMs};
 /// A look-up of environment variables.
 pub type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
 
+/// How much of what the service is given whoever reads the files must see. An account, or a heartbeat, of which something is
+/// not seen and need not be is left out with a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// All of it: whoever sends.
+    Service,
+    /// All but the credentials, which systemd gives to nobody else: whoever judges the files.
+    Judge,
+    /// Nothing: whoever asks or says something that needs no secret. A text or a target with a variable that is not set
+    /// stays as it is written.
+    Onlooker,
+}
+
 /// What a configuration depends on besides its files.
 pub struct LoadEnvironment {
     pub now: UtcMs,
@@ -16,9 +29,8 @@ pub struct LoadEnvironment {
     pub working_directory: PathBuf,
     /// The IANA name of the system's zone, if it has one.
     pub timezone: Option<String>,
-    /// Whether credentials must be there. Where they need not, an account whose credential only the service itself
-    /// can see is left out with a warning.
-    pub needs_credentials: bool,
+    /// How much of what the service is given must be there.
+    pub sight: Sight,
     /// The user as whom we run: files of anybody else but root are told.
     pub user: u32,
 }
@@ -31,7 +43,7 @@ impl LoadEnvironment {
             variable: Box::new(|name| std::env::var(name).ok()),
             working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
-            needs_credentials: true,
+            sight: Sight::Service,
             user: rustix::process::geteuid().as_raw(),
         }
     }

@@ -90,7 +90,7 @@ impl Decoder<'_> {
             return;
         }
         let draft = match key {
-            "cron" => self.text(key, node).map(|text| ScheduleDraft::Cron(text.trim().to_owned())),
+            "cron" => self.seen_text(key, node).map(|text| ScheduleDraft::Cron(text.trim().to_owned())),
             "every" => self.every(key, node),
             // Who has no schedule says so; that there is one is said by it.
             "on_demand" => self.bool(key, node).and_then(|is_so| {

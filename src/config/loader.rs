@@ -8,7 +8,7 @@ use super::decoder::Decoder;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft, TargetDraft};
-use super::environment::LoadEnvironment;
+use super::environment::{LoadEnvironment, Sight};
 use super::extra::Extra;
 use super::files;
 use super::files::{FileProblem, FileText};
@@ -111,7 +111,8 @@ impl<'a> Loader<'a> {
             let (name, text) = (Path::new("the embedded example"), include_str!("../../jobs.example.yaml"));
             let directory = self.environment.working_directory.clone();
             // Its includes count from a directory of its own, which it has not.
-            let _ = self.text(name, (&directory, &directory), text, Rights::private(self.environment.user));
+            let rights = Rights::private(self.environment.user);
+            let _ = self.text(name, (&directory, &directory), text, rights, self.environment.sight);
             self.sources.push(SourceText { name: shown(name), text: text.to_owned() });
             self.directories.push(directory);
         }
@@ -145,7 +146,7 @@ impl<'a> Loader<'a> {
         let named = named_directory(path).unwrap_or_else(|| directory.clone());
         let text = if self.daemon_only { mask::only_sections(&text, &["daemon", "include"]) } else { text };
         let before = self.mark();
-        let includes = self.text(path, (&directory, &named), &text, rights);
+        let includes = self.text(path, (&directory, &named), &text, rights, self.environment.sight);
         self.sources.push(SourceText { name: shown(path), text });
         self.note_source(sources::Source::file(shown(path)), before);
         self.files.push(path.to_owned());
@@ -331,7 +332,8 @@ impl<'a> Loader<'a> {
             of_verb: false,
             holds_secrets: false,
             guarded: false,
-            unseen_credentials: 0,
+            unseen: 0,
+            sight: Sight::Service,
             incomplete: &mut self.incomplete,
             secret_files: &mut self.secret_files,
             secret_names: &mut self.secret_names,
@@ -369,7 +371,8 @@ impl<'a> Loader<'a> {
             (named + loader.daemon.seen.len() + loader.defaults.seen.len(), loader.incomplete.jobs.len())
         };
         let (before, jobs) = (others(self), self.jobs.len());
-        let includes = self.text(path, (&directory, &directory), &text, rights);
+        // What it says is kept as it is now, so all of its variables must be seen.
+        let includes = self.text(path, (&directory, &directory), &text, rights, Sight::Service);
         self.sources.push(SourceText { name: shown(path), text });
         let after = others(self);
         if !includes.is_empty() || after.0 != before.0 {
@@ -388,6 +391,7 @@ impl<'a> Loader<'a> {
         (directory, named): (&Path, &Path),
         text: &str,
         rights: Rights,
+        sight: Sight,
     ) -> Vec<(Place, String)> {
         let file = self.next_file();
         let mut includes = Vec::new();
@@ -401,7 +405,8 @@ impl<'a> Loader<'a> {
                 of_verb: path == Path::new(COMMAND_LINE),
                 holds_secrets: false,
                 guarded: false,
-                unseen_credentials: 0,
+                unseen: 0,
+                sight,
                 incomplete: &mut self.incomplete,
                 secret_files: &mut self.secret_files,
                 secret_names: &mut self.secret_names,

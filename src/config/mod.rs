@@ -61,7 +61,7 @@ pub use calendars::{ForeignList, ImportError, ImportedList, import_calendar};
 use calendars::{Lists, known, lists};
 pub use configuration::Config;
 use diagnostics::Place;
-pub use environment::{DatabaseLocation, LoadEnvironment, Variable};
+pub use environment::{DatabaseLocation, LoadEnvironment, Sight, Variable};
 pub use export::written;
 pub use extra::Extra;
 pub use loader::COMMAND_LINE;

@@ -112,7 +112,7 @@ impl Decoder<'_> {
 
     /// The name of a zone that the system knows.
     pub(super) fn zone(&mut self, node: &Node) -> Option<String> {
-        let name = self.text("timezone", node)?.into_owned();
+        let name = self.seen_text("timezone", node)?;
         if jiff::tz::TimeZone::get(&name).is_ok_and(|zone| !zone.is_unknown()) {
             if let Some((problem, hint)) = zone_doubt(&name) {
                 self.warning(node.at, format!("timezone: {problem}")).hint(hint);

@@ -62,6 +62,16 @@ pub(super) enum BadVariable {
     Missing(String),
 }
 
+/// The first variable of a text that is not set, if it is sound otherwise.
+pub(super) fn unknown_variable(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    // Whatever else is wrong with it is told all the same.
+    interpolate(text, &|_| Some(String::new())).ok()?;
+    match interpolate(text, variable) {
+        Err(BadVariable::Missing(name)) => Some(name),
+        _ => None,
+    }
+}
+
 /// The names between `${` and `}`.
 pub(super) fn variables(text: &str) -> impl Iterator<Item = &str> {
     text.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)

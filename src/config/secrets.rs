@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::decoder::Decoder;
+use super::environment::Sight;
 use super::files::unchanged;
 use super::mask;
 use super::text::{quoted, shown};
@@ -101,9 +102,8 @@ impl Decoder<'_> {
         let is_hidden = |path: &PathBuf| {
             std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
         };
-        if !self.environment.needs_credentials && found.as_ref().is_none_or(is_hidden) {
-            self.warning(node.at, format!("{key}: not looked at, since only the running service sees its credentials"));
-            self.unseen_credentials += 1;
+        if self.sight != Sight::Service && found.as_ref().is_none_or(is_hidden) {
+            self.not_seen(key, node.at, "its credentials");
             return None;
         }
         let Some(path) = found else {
@@ -125,6 +125,10 @@ impl Decoder<'_> {
                 }
                 self.secret_files.push(path.to_owned());
                 Some(secret)
+            }
+            Err(_) if self.sight == Sight::Onlooker => {
+                self.not_seen(key, node.at, "the file");
+                None
             }
             Err(problem) => {
                 // A variable, and this key too, may hold the secret itself instead of its path.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostics, Place, SourceText};
-use super::environment::LoadEnvironment;
+use super::environment::{LoadEnvironment, Sight};
 use super::text::quoted;
 use super::yaml::At;
 use crate::domain::{Calendar, Rendering};
@@ -84,6 +84,7 @@ impl TemplateCheck {
             }
             match (environment.variable)(name) {
                 Some(value) => drop(variables.insert(name.clone(), value)),
+                None if environment.sight == Sight::Onlooker => drop(variables.insert(name.clone(), String::new())),
                 None => {
                     let message = format!("template_env: the environment variable {name} is not set");
                     diagnostics.error(*at, message).hint("export it, or have the unit set it: EnvironmentFile=PATH");

@@ -58,7 +58,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let retry = Arc::new(RetryKeys::default().filled(&loader.defaults.retry));
     let zone: Arc<str> = timezone.as_str().into();
     let mut validator = Validator {
-        expansion: Expansion::new(Carriers::new(&accounts, loader.has_unread), book),
+        expansion: Expansion::new(Carriers::new(&accounts, loader.has_unread, environment.sight), book),
         diagnostics: &mut loader.diagnostics,
         sources: &loader.sources,
         environment,

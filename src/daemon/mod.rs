@@ -46,7 +46,7 @@ use crate::senders::Environment;
 use crate::store::{Applied, Lost, SharedStore};
 
 pub use self::error::DaemonError;
-pub(crate) use self::once::push;
+pub(crate) use self::once::{Judged, push};
 pub use self::once::{PushError, PushResult};
 pub use self::options::Options;
 use self::setup::Opened;

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
 use crate::engine::dispatcher::{Dispatcher, Event};
 use crate::engine::push_media::PushMedia;
-use crate::store::{self, Access, AdHoc, Holder, LeaseError, Purpose, Settle, SharedStore};
+use crate::store::{self, Access, AdHoc, Holder, LeaseError, Purpose, Settle, SharedStore, Store};
 use crate::texts::{self, Text};
 
 /// How often the state of a push is looked up while waiting for its end.
@@ -53,6 +53,10 @@ pub enum PushError {
     },
     /// The database cannot be held.
     Lease(LeaseError),
+    /// Only the daemon sees what accounts are given, and it is gone.
+    DaemonEnded,
+    /// It would wait for an account that nobody has: an account's id, or an im.
+    NotLoaded(Text),
     Ended(Signal),
     /// They are recorded, and their ends could not be seen or written.
     Lost {
@@ -68,6 +72,8 @@ impl PushError {
             PushError::Daemon(error) => Text::same(error.to_string()),
             PushError::NoTurn { holder, database, wait } => texts::no_turn(holder, database, format!("{wait:?}")),
             PushError::Lease(error) => texts::nothing_recorded(error),
+            PushError::DaemonEnded => texts::daemon_just_ended(),
+            PushError::NotLoaded(account) => texts::not_loaded_yet(account),
             PushError::Ended(signal) => texts::ended_in_the_queue(signal),
             PushError::Lost { push_ids, error } => texts::lost(named(push_ids), error),
         }
@@ -96,18 +102,23 @@ fn named(push_ids: &[i64]) -> Text {
     }
 }
 
+/// By which rules pushes were judged.
+pub(crate) struct Judged {
+    pub config: Config,
+    /// Everything that accounts are given was there, so that all can be sent from here.
+    pub sees_all: bool,
+}
+
 /// Pushes once, all of these or none: through the running daemon where there is one, else from here. Waits at most `wait` for the end, and
 /// not after SIGTERM or SIGINT.
 ///
 /// Without a daemon nobody would ever try again, so a push that is still open after the wait is cancelled.
 ///
-/// `config` is the one by whose rules the push was judged.
-///
 /// # Errors
 /// [`PushError`] where the push could not even be recorded, or its end not be told.
 pub(crate) fn push(
     options: &Options,
-    config: Config,
+    judged: Judged,
     pushes: Vec<AdHoc>,
     wait: Duration,
     actor: Actor,
@@ -116,8 +127,10 @@ pub(crate) fn push(
     threads::runtime()?.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
-        let database = setup::database(options, &config).map_err(DaemonError::from)?;
-        let by_hand = ByHand { config, database, clock, patience, wait, actor, tell, watch: RefCell::default() };
+        let database = setup::database(options, &judged.config).map_err(DaemonError::from)?;
+        let Judged { config, sees_all } = judged;
+        let by_hand =
+            ByHand { config, sees_all, database, clock, patience, wait, actor, tell, watch: RefCell::default() };
         by_hand.push(pushes).await
     })
 }
@@ -137,6 +150,7 @@ const STATES_A_LOOK: u32 = 5;
 /// Pushes by hand and what they need.
 struct ByHand<'a> {
     config: Config,
+    sees_all: bool,
     database: Database,
     clock: SharedClock,
     patience: Patience,
@@ -152,6 +166,10 @@ impl ByHand<'_> {
         // Another push by hand is waited for: it looks at its own rows only.
         match self.patience.unless_told(self.turn(self.wait)).await {
             Err(signal) => Err(PushError::Ended(signal)),
+            Ok(Ok(opened)) if !self.sees_all => {
+                opened.store.close().await;
+                Err(PushError::DaemonEnded)
+            }
             Ok(Ok(opened)) => self.alone(&opened, pushes).await,
             Ok(Err(DaemonError::Lease(LeaseError::Held { holder, .. }))) if holder.is_daemon => {
                 self.through_daemon(pushes).await
@@ -171,6 +189,10 @@ impl ByHand<'_> {
     async fn through_daemon(&self, pushes: Vec<AdHoc>) -> Result<Vec<PushResult>, PushError> {
         let opened = store::open(&self.database, Access::Write, self.clock.now()).await;
         let store = opened.map_err(DaemonError::from)?;
+        if let Some(missing) = not_loaded(&*store, &pushes).await? {
+            store.close().await;
+            return Err(PushError::NotLoaded(missing));
+        }
         let push_ids = self.record(&store, pushes).await?;
         let ending = async {
             self.wait_for_ends(&store, &push_ids, false).await?;
@@ -191,6 +213,12 @@ impl ByHand<'_> {
     /// Ends pushes whose daemon is gone. Returns whether there is one again.
     async fn leave(&self, store: &SharedStore, push_ids: &[i64]) -> Result<bool, DaemonError> {
         match self.turn(Duration::ZERO).await {
+            // Who does not see all accounts cannot judge what the daemon left open.
+            Ok(opened) if !self.sees_all => {
+                self.give_up(&opened.store, push_ids).await?;
+                opened.store.close().await;
+                Ok(false)
+            }
             // What the daemon left open has an end first: it may have been this very one.
             Ok(opened) => {
                 let environment = setup::environment(&self.clock, &opened.store, &opened.state_dir)?;
@@ -332,6 +360,19 @@ impl ByHand<'_> {
         self.watch.borrow_mut().is_hopeless = alone && open > 0 && hopeless == open;
         Ok(())
     }
+}
+
+/// What pushes name that the daemon does not know. One that has left no word of its accounts yet is asked nothing.
+async fn not_loaded(store: &dyn Store, pushes: &[AdHoc]) -> Result<Option<Text>, DaemonError> {
+    let accounts = store.accounts().await?;
+    let missing = pushes.iter().find_map(|push| match &push.spec.account {
+        Some(named) => (!accounts.iter().any(|account| account.id == *named)).then(|| texts::account_named(named)),
+        None => {
+            let im = &push.spec.im;
+            (!accounts.iter().any(|account| account.im == *im)).then(|| texts::account_of_im(im))
+        }
+    });
+    Ok(missing.filter(|_| !accounts.is_empty()))
 }
 
 async fn state(store: &SharedStore, push_id: i64) -> Result<PushState, DaemonError> {

@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 use tracing::debug;
 
 use crate::clock::SharedClock;
+use crate::domain::UtcMs;
+use crate::domain::presence::PROBE_ASKED;
 use crate::engine::dispatcher::Event;
 use crate::engine::scheduler::Command;
 use crate::store::{Lease, Lost, OpenPush, Pause, SharedStore, StoreError};
@@ -16,6 +18,9 @@ use crate::store::{Lease, Lost, OpenPush, Pause, SharedStore, StoreError};
 /// How often a database that tells nobody is asked whether somebody else wrote, and whether it is still there: some
 /// microseconds. Verbs promise that a running daemon acts within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
+
+/// Whoever asked for the health of accounts while the daemon began to start may still wait.
+const ASKED_LATELY: Duration = Duration::from_secs(60);
 
 /// Watches until aborted, or until the database or its log is no longer where it was.
 pub(super) fn watch(
@@ -25,13 +30,14 @@ pub(super) fn watch(
     told: Told,
     standing: Vec<String>,
 ) -> JoinHandle<Lost> {
-    let clock = clock.clone();
+    let (clock, clock_now) = (clock.clone(), clock.now());
     let pause: Arc<Pause> = Arc::new(move || {
         let clock = clock.clone();
         Box::pin(async move { clock.sleep(LOOK_EVERY).await })
     });
     let lost = lease.until_lost(pause.clone());
-    let mut outside = Outside { told, standing, behind: true };
+    let (asked_at, since) = (None, clock_now - ASKED_LATELY);
+    let mut outside = Outside { told, standing, behind: true, asked_at, since };
     tokio::spawn(async move {
         tokio::select! {
             biased;
@@ -66,6 +72,10 @@ struct Outside {
     standing: Vec<String>,
     /// Something was written that is not read yet.
     behind: bool,
+    /// When somebody last asked for the health of all accounts, as far as it was heeded.
+    asked_at: Option<UtcMs>,
+    /// Who asked before does not wait for an answer any more.
+    since: UtcMs,
 }
 
 impl Outside {
@@ -97,9 +107,21 @@ impl Outside {
             let _ = self.told.scheduler.send(Command::Reread).await;
             self.standing = standing;
         }
+        self.heed_probes(store).await?;
         self.told.preparer.notify_one();
         let _ = self.told.dispatcher.send(Event::Opened(open_pushes.await?));
         self.behind = false;
+        Ok(())
+    }
+
+    /// Has all accounts asked where a verb wants to know how they are: it reads their rows.
+    async fn heed_probes(&mut self, store: &SharedStore) -> Result<(), StoreError> {
+        let kept = store.load_state("").await?;
+        let asked = kept.iter().find(|(key, _)| key == PROBE_ASKED).and_then(|(_, at)| at.parse().ok());
+        if asked != self.asked_at && asked.is_some_and(|at| at >= self.since) {
+            let _ = self.told.dispatcher.send(Event::ProbeEach);
+        }
+        self.asked_at = asked;
         Ok(())
     }
 }
@@ -120,7 +142,7 @@ mod tests {
         let (dispatcher, mut heard) = mpsc::unbounded_channel();
         let (scheduler, _commands) = mpsc::channel(1);
         let told = Told::new(dispatcher, scheduler, Arc::default());
-        let mut outside = Outside { told, standing: Vec::new(), behind: false };
+        let mut outside = Outside { told, standing: Vec::new(), behind: false, asked_at: None, since: now };
         let pause: &Pause = &|| Box::pin(tokio::task::yield_now());
 
         let spec = PushSpec {

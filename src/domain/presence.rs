@@ -10,6 +10,9 @@ pub const PRESENCE: &str = "presence";
 /// Under which key it keeps the [`LastReload`].
 pub const LAST_RELOAD: &str = "last_reload";
 
+/// Under which key verbs leave the instant at which they asked the daemon to ask every account how it is.
+pub const PROBE_ASKED: &str = "probe_asked";
+
 /// A daemon's sign of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {

@@ -100,6 +100,17 @@ texts! {
     ended_in_the_queue(signal):
         "ended by {signal} while it waited for its turn; nothing was recorded or sent",
         "排队时被 {signal} 中断；什么都没有记录，也没有发送";
+    daemon_just_ended():
+        "the daemon that was to send it has just ended; nothing was recorded or sent: start it again (`systemctl start pushcron`), and push again",
+        "本该发送它的守护进程刚刚退出；什么都没有记录，也没有发送：请重新启动（`systemctl start pushcron`），再推一次";
+    not_loaded_yet(account):
+        "the running daemon has no account {account}, since the files were changed after it read them; nothing was recorded or sent: have it read them (`systemctl reload pushcron`), and push again",
+        "正在运行的守护进程还没有账号 {account}：文件是在它读取之后改的；什么都没有记录，也没有发送：请让它重读（`systemctl reload pushcron`），再推一次";
+    account_named(id): "{id}", "{id}";
+    account_of_im(im): "of the im {im}", "（im 为 {im}）";
+    secrets_unseen(accounts):
+        "no daemon runs, and what these accounts are given cannot be seen from here: {accounts}; start the daemon, which sees it and then sends for every verb (`systemctl start pushcron`)",
+        "没有守护进程在运行，而这些账号的密钥在这里看不到：{accounts}；请启动守护进程（`systemctl start pushcron`），它看得到，会替各条命令发送";
     pushes_are(ids): "pushes {ids} are", "推送 {ids} ";
     one_push_is(id): "push {id} is", "推送 {id} ";
     lost(pushes, error):

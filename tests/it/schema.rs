@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pushcron::config::{self, LoadEnvironment};
+use pushcron::config::{self, LoadEnvironment, Sight};
 use pushcron::domain::UtcMs;
 use pushcron::senders;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn accepts(text: &str) -> bool {
         }),
         working_directory: PathBuf::from("/"),
         timezone: Some("UTC".to_owned()),
-        needs_credentials: true,
+        sight: Sight::Service,
         user: rustix::process::geteuid().as_raw(),
     };
     config::load(&[file], &senders::specs(), &around).is_ok()

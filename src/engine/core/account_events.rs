@@ -32,6 +32,13 @@ impl Core {
         }
     }
 
+    pub(super) fn probe_each(&mut self, step: &mut Step<'_>) {
+        let all: Vec<Arc<str>> = self.accounts.all().iter().map(|live| live.id.clone()).collect();
+        for account in all {
+            self.probe(&account, step);
+        }
+    }
+
     pub(super) fn probe(&mut self, account: &Arc<str>, step: &mut Step<'_>) {
         let Some(live) = self.accounts.get_mut(account) else { return };
         if std::mem::replace(&mut live.probing, true) {

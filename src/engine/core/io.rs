@@ -43,6 +43,8 @@ pub enum Event {
     Accounts(Accounts),
     /// Ask every account that jobs use how it is.
     ProbeAll,
+    /// The same of every account there is.
+    ProbeEach,
     /// A sender's background work has news.
     FromSender { account: Arc<str>, generation: u64, event: SenderEvent, usage: Option<Box<Usage>> },
     /// Nothing but a reason for a tick, whatever there is to do, so that it is seen that rounds are made.

@@ -127,6 +127,7 @@ impl Core {
             Event::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
             Event::Accounts(accounts) => self.replace_accounts(accounts, step),
             Event::ProbeAll => self.probe_all(step),
+            Event::ProbeEach => self.probe_each(step),
             Event::FromSender { account, generation, event, usage } => {
                 self.told(&account, generation, usage);
                 self.on_sender_event(&account, generation, event, step);

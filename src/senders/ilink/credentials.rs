@@ -1,7 +1,7 @@
 //! What a QR login yields, in a file of its own that only its owner can read.
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -63,21 +63,35 @@ impl Credentials {
         }))
     }
 
-    /// Writes the file in one move, mode 0600 in a folder of mode 0700: a reader sees the old login or the new one.
+    /// Writes the file in one move, mode 0600 in a folder of mode 0700: a reader sees the old login or the new one. Where root
+    /// logs in, both belong to whoever the state belongs to, as whom the daemon runs.
     ///
     /// # Errors
     /// The file or its folder cannot be written.
     pub(super) fn save(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let owner = owner_of(folder.parent().unwrap_or(Path::new(".")))?;
+        if let Some((user, group)) = owner {
+            std::os::unix::fs::chown(folder, Some(user), Some(group))?;
+        }
         let json = json!({
             "bot_id": self.bot_id,
             "user_id": self.user_id,
             "token": self.token.expose(),
             "base_url": self.base_url,
         });
-        whole_file::write(path, 0o600, format!("{json:#}\n").as_bytes())
+        whole_file::write_for(path, owner, 0o600, format!("{json:#}\n").as_bytes())
     }
+}
+
+/// To whom root has to give what it writes into the directory.
+fn owner_of(directory: &Path) -> io::Result<Option<(u32, u32)>> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let directory = std::fs::metadata(directory)?;
+    Ok((directory.uid() != 0).then(|| (directory.uid(), directory.gid())))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod templates;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pushcron::config::{self, Config, ConfigErrors, LoadEnvironment};
+use pushcron::config::{self, Config, ConfigErrors, LoadEnvironment, Sight};
 use pushcron::domain::sender::{SettingKind, SettingSpec, any_target};
 use pushcron::domain::{Kind, SenderSpec, Support, UtcMs, WrongTarget};
 
@@ -94,7 +94,7 @@ fn surroundings() -> LoadEnvironment {
         }),
         working_directory: PathBuf::from("/srv"),
         timezone: Some("Europe/Berlin".to_owned()),
-        needs_credentials: true,
+        sight: Sight::Service,
         user: rustix::process::geteuid().as_raw(),
     }
 }

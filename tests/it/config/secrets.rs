@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use pushcron::config::{self, LoadEnvironment};
+use pushcron::config::{self, LoadEnvironment, Sight};
 
 use super::{CANARY, SCREEN, WIRE, load, load_text, loaded, private_file, refused, surroundings};
 
@@ -189,15 +189,11 @@ accounts:
 jobs: [{name: a, every: 1s, push: {im: qq, group: g, text: hi, account: hidden}}]
 ";
     std::fs::write(&file, yaml).unwrap();
-    let load = |needs_credentials| {
-        config::load(
-            std::slice::from_ref(&file),
-            &[&WIRE, &SCREEN],
-            &LoadEnvironment { needs_credentials, ..surroundings() },
-        )
+    let load = |sight| {
+        config::load(std::slice::from_ref(&file), &[&WIRE, &SCREEN], &LoadEnvironment { sight, ..surroundings() })
     };
-    assert_eq!(load(true).unwrap_err().errors.len(), 2);
-    let config = load(false).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(load(Sight::Service).unwrap_err().errors.len(), 2);
+    let config = load(Sight::Judge).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.accounts.iter().map(|account| &account.id).collect::<Vec<_>>(), ["seen"]);
     assert_eq!((config.jobs.len(), config.daemon.heartbeat), (1, None));
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
