@@ -62,7 +62,7 @@ impl Report {
 impl From<Report> for ConfigErrors {
     fn from(report: Report) -> ConfigErrors {
         let Report { errors, warnings, more, .. } = report;
-        ConfigErrors { errors, warnings, more: more.unwrap_or(false), under_way: false }
+        ConfigErrors { errors, warnings, more: more.unwrap_or(false), ..ConfigErrors::default() }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::problem::Problem;
+use super::seen::Seen;
 use super::settings::DaemonSettings;
 use super::sources::Sources;
 use crate::domain::{Account, Job, UtcMs};
@@ -24,6 +25,8 @@ pub struct Config {
     pub files: Vec<PathBuf>,
     /// Token files that were read: never sent as media.
     pub secret_files: Vec<PathBuf>,
+    /// What was found in the file system.
+    pub seen: Seen,
     /// Which file brought what.
     pub sources: Sources,
 }

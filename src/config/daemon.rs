@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::decoder::Decoder;
 use super::diagnostics::Place;
 use super::draft::{DaemonDraft, OnFailureDraft};
-use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, MISSING_LISTS, MOST_CONTENTS, ON_FAILURE_KEYS};
+use super::keys::{DAEMON_KEYS, FALLBACKS, HEARTBEAT_KEYS, MISSING_LISTS, MOST_CONTENTS, ON_FAILURE_KEYS, RELOADS};
 use super::secrets::SecretForm;
 use super::settings::{DaemonSettings, Heartbeat, OnFailure};
 use super::text::shown;
@@ -53,6 +53,7 @@ impl DaemonDraft {
                 let OnFailureDraft { command, as_root, every, .. } = draft;
                 OnFailure { push, command, as_root, every }
             }),
+            reload: self.reload.unwrap_or_default(),
             template_env: self.template_values,
         }
     }
@@ -89,6 +90,7 @@ impl Decoder<'_> {
                     self.guarded = false;
                 }
                 "on_missing_calendar" => daemon.on_missing_calendar = self.choice(key, node, &MISSING_LISTS),
+                "reload" => daemon.reload = self.choice(key, node, &RELOADS),
                 "on_failure" => daemon.on_failure = self.on_failure(node),
                 "template_env" => daemon.template_env = self.template_env(key, node),
                 _ => self.unknown_key(entry, "daemon", DAEMON_KEYS),

@@ -11,6 +11,7 @@ use super::environment::{LoadEnvironment, Sight};
 use super::mask;
 use super::scalar;
 use super::scalar::BadVariable;
+use super::seen::Seen;
 use super::templates::Mark;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
@@ -42,6 +43,8 @@ pub(super) struct Decoder<'a> {
     pub incomplete: &'a mut Incomplete,
     /// Token files that were read.
     pub secret_files: &'a mut Vec<PathBuf>,
+    /// What was found in the file system.
+    pub seen: &'a mut Seen,
     /// Variables in places that may hold secrets.
     pub secret_names: &'a mut HashSet<String>,
     /// Texts of the push under way that are templates or look like some.

@@ -11,7 +11,7 @@ use jiff::civil;
 
 use super::calendars::DaysDraft;
 use super::diagnostics::Place;
-use super::settings::Heartbeat;
+use super::settings::{Heartbeat, ReloadOn};
 use super::templates::Mark;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
@@ -224,6 +224,7 @@ pub(super) struct DaemonDraft {
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailureDraft>,
     pub on_missing_calendar: Option<MissingList>,
+    pub reload: Option<ReloadOn>,
     /// Names of variables, and where each stands.
     pub template_env: Vec<(Place, String)>,
     /// Of these with their values, once they are looked up.

@@ -66,7 +66,7 @@ fn read_while(path: &Path, mut meanwhile: impl FnMut()) -> Result<FileText, File
 
 /// What `read` makes of a file that is the same before and after; None where it changes all the time.
 pub(super) fn unchanged<T>(path: &Path, mut read: impl FnMut() -> T) -> Option<T> {
-    let look = || std::fs::metadata(path).ok().as_ref().map(state);
+    let look = || state_of(path);
     for _ in 0..TRIES {
         let before = look();
         let text = read();
@@ -78,7 +78,14 @@ pub(super) fn unchanged<T>(path: &Path, mut read: impl FnMut() -> T) -> Option<T
 }
 
 /// What differs once somebody wrote to a file or put another in its place.
-fn state(meta: &Metadata) -> [i128; 7] {
+pub(super) type State = [i128; 7];
+
+/// How a file is now; None where there is none.
+pub(super) fn state_of(path: &Path) -> Option<State> {
+    std::fs::metadata(path).ok().as_ref().map(state)
+}
+
+fn state(meta: &Metadata) -> State {
     [
         meta.dev().into(),
         meta.ino().into(),

@@ -1,5 +1,6 @@
 //! The keys of the YAML and the words that some of them take. Readers, schema and masks take them from here.
 
+use super::settings::ReloadOn;
 use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
 use crate::domain::{BadState, ContentFormat, ListFormat, MisfirePolicy, Overlap, WhenEmpty, WhenUnchanged};
@@ -29,6 +30,7 @@ pub(super) const DAEMON_KEYS: [&str; 18] = [
     "on_failure",
     "on_missing_calendar",
     "template_env",
+    "reload",
 ];
 
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
@@ -148,6 +150,8 @@ pub(super) const SOURCES: [&str; 4] = ["source", "url", "path", "file"];
 
 pub(super) const FALLBACKS: [(&str, Fallback); 2] =
     [("any", Fallback::CannotSend), ("no_default", Fallback::NoDefault)];
+
+pub(super) const RELOADS: [(&str, ReloadOn); 2] = [("signal", ReloadOn::Signal), ("watch", ReloadOn::Watch)];
 
 pub(super) const OVERLAPS: [(&str, Overlap); 3] =
     [("allow", Overlap::Allow), ("skip", Overlap::Skip), ("replace", Overlap::Replace)];

@@ -15,6 +15,7 @@ use super::files::{FileProblem, FileText};
 use super::mask;
 use super::mask::SecretKeys;
 use super::problem::ConfigErrors;
+use super::seen::Seen;
 use super::sources;
 use super::text::shown;
 use super::trust;
@@ -59,6 +60,8 @@ pub(super) struct Loader<'a> {
     pub brought: Vec<sources::Source>,
     /// How many lists said of themselves that they are empty: of jobs, and of accounts.
     meant_empty: [usize; 2],
+    /// What was found in the file system.
+    pub seen: Seen,
     /// A file was being written all the time.
     pub under_way: bool,
     /// A file could not be read to its end, so that what it would have defined is unknown.
@@ -91,6 +94,7 @@ impl<'a> Loader<'a> {
             pushes: None,
             brought: Vec::new(),
             meant_empty: [0; 2],
+            seen: Seen::default(),
             under_way: false,
             has_unread: false,
             daemon_only: false,
@@ -123,6 +127,7 @@ impl<'a> Loader<'a> {
         if !path.is_dir() {
             return self.file(path, &mut Vec::new());
         }
+        self.seen.directory(path);
         match files::in_directory(path) {
             Ok(files) if files.is_empty() => {
                 self.fail(path, "has no *.yaml or *.yml file");
@@ -136,7 +141,10 @@ impl<'a> Loader<'a> {
     fn file(&mut self, path: &Path, chain: &mut Vec<PathBuf>) {
         let real = match std::fs::canonicalize(path) {
             Ok(real) => real,
-            Err(error) => return self.fail(path, &format!("cannot be read: {error}")),
+            Err(error) => {
+                self.seen.file(path);
+                return self.fail(path, &format!("cannot be read: {error}"));
+            }
         };
         if !self.read.insert(real.clone()) {
             return;
@@ -166,6 +174,7 @@ impl<'a> Loader<'a> {
 
     /// The text of a file, unless it cannot be read, which is told.
     pub(super) fn read_file(&mut self, path: &Path) -> Option<FileText> {
+        self.seen.file(path);
         match files::read(path) {
             Ok(file) => return Some(file),
             Err(FileProblem::Whole(problem)) => self.fail(path, &problem),
@@ -208,6 +217,7 @@ impl<'a> Loader<'a> {
         }
         let full = format!("{}/{pattern}", glob::Pattern::escape(&directory.to_string_lossy()));
         let full = if pattern.starts_with('/') { pattern } else { &full };
+        self.seen.pattern(full);
         let paths = match glob::glob(full) {
             Ok(paths) => paths,
             Err(error) => {
@@ -248,6 +258,9 @@ impl<'a> Loader<'a> {
     /// Reads the lists of days that lie in files of their own, and where any list may be asked for, those that pushcron brings
     /// along.
     pub(super) fn calendar_files(&mut self) {
+        for directory in &self.directories {
+            self.seen.directory(&directory.join("calendars"));
+        }
         let (mut found, unread) = candidates(&self.directories);
         for (path, problem) in unread {
             self.fail(&path, &problem);
@@ -336,6 +349,7 @@ impl<'a> Loader<'a> {
             sight: Sight::Service,
             incomplete: &mut self.incomplete,
             secret_files: &mut self.secret_files,
+            seen: &mut self.seen,
             secret_names: &mut self.secret_names,
             marks: None,
         };
@@ -409,6 +423,7 @@ impl<'a> Loader<'a> {
                 sight,
                 incomplete: &mut self.incomplete,
                 secret_files: &mut self.secret_files,
+                seen: &mut self.seen,
                 secret_names: &mut self.secret_names,
                 marks: None,
             },

@@ -44,6 +44,7 @@ mod scalar;
 mod scenario;
 mod schema;
 mod secrets;
+mod seen;
 mod settings;
 mod sources;
 mod targets;
@@ -70,7 +71,8 @@ use mask::SecretKeys;
 pub use problem::{ConfigErrors, Problem};
 pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::{KeyInWords, SPELLINGS, keys_in_words, schema};
-pub use settings::{DaemonSettings, Heartbeat, OnFailure};
+pub use seen::Seen;
+pub use settings::{DaemonSettings, Heartbeat, OnFailure, ReloadOn};
 pub use sources::Sources;
 use whole::finish;
 

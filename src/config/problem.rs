@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::seen::Seen;
+
 /// One problem or warning, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -63,7 +65,7 @@ impl fmt::Display for Problem {
 }
 
 /// Everything wrong with a configuration, in the order of files and lines. Nothing of it was taken over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ConfigErrors {
     pub errors: Vec<Problem>,
     pub warnings: Vec<Problem>,
@@ -72,11 +74,14 @@ pub struct ConfigErrors {
     /// A file was being written while it was read: a little later it may be fine.
     #[serde(skip)]
     pub under_way: bool,
+    /// What was found in the file system.
+    #[serde(skip)]
+    pub seen: Seen,
 }
 
 impl ConfigErrors {
     pub(super) fn of(errors: Vec<Problem>) -> ConfigErrors {
-        ConfigErrors { errors, warnings: Vec::new(), more: false, under_way: false }
+        ConfigErrors { errors, ..ConfigErrors::default() }
     }
 
     /// How many problems there are, in words.

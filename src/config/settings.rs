@@ -42,8 +42,20 @@ pub struct DaemonSettings {
     pub metrics_listen: Option<SocketAddr>,
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailure>,
+    /// When the files are read again.
+    pub reload: ReloadOn,
     /// The variables of the environment that templates may use, with their values.
     pub template_env: BTreeMap<String, String>,
+}
+
+/// What has the files read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReloadOn {
+    /// SIGHUP.
+    #[default]
+    Signal,
+    /// That too, and any change of them.
+    Watch,
 }
 
 /// A dead-man URL that is called while all is well.

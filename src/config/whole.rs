@@ -22,7 +22,11 @@ pub(super) fn finish(
     loader.doubt_directories();
     let definitions = validate(&mut loader, environment);
     let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
-    let warnings = warnings.map_err(|errors| ConfigErrors { under_way: loader.under_way, ..errors })?;
+    let seen = loader.seen;
+    let warnings = match warnings {
+        Ok(warnings) => warnings,
+        Err(errors) => return Err(ConfigErrors { under_way: loader.under_way, seen, ..errors }),
+    };
     let config = Config {
         read_at: environment.now,
         daemon: definitions.daemon,
@@ -32,6 +36,7 @@ pub(super) fn finish(
         warnings,
         files: loader.files,
         secret_files: loader.secret_files,
+        seen,
         sources: Sources(loader.brought),
     };
     Ok((config, definitions.pushes))

@@ -65,6 +65,19 @@ pub enum DaemonError {
     BrokeDown(&'static str),
 }
 
+impl DaemonError {
+    /// In one line: of files the first problem, without the line of the file.
+    pub(super) fn in_short(&self) -> String {
+        let DaemonError::Config(errors) = self else { return self.to_string() };
+        let more = match errors.errors.len() {
+            0 | 1 => String::new(),
+            all => format!(" (and {} more)", all - 1),
+        };
+        let first = errors.errors.first().map(ToString::to_string).unwrap_or_else(|| errors.count());
+        format!("{}{more}", first.lines().next().unwrap_or_default())
+    }
+}
+
 impl From<ApplyError> for DaemonError {
     fn from(error: ApplyError) -> Self {
         match error {

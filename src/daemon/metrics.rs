@@ -43,6 +43,8 @@ pub(super) struct Gauges {
     pub started_at: UtcMs,
     pub jobs: usize,
     pub next_due_at: Option<UtcMs>,
+    /// When the files were read last, and whether they are what runs.
+    pub last_reload: Option<(UtcMs, bool)>,
     /// The last round of the timer.
     pub tick_at: Option<UtcMs>,
     pub open_pushes: usize,
@@ -96,6 +98,10 @@ impl Metrics {
             "When the timer last looked for due fires while the dispatcher made its rounds.",
             gauges.tick_at.map(seconds),
         );
+        let (at, ok) = gauges.last_reload.unzip();
+        let help = "Whether the files that were read last, at the start or a reload, are what runs.";
+        page.single("last_reload_ok", help, ok.map(u8::from));
+        page.single("last_reload_time_seconds", "When the files were read last.", at.map(seconds));
         page.single("jobs", "Jobs of the configuration.", Some(gauges.jobs));
         let next = gauges.next_due_at.map(seconds);
         page.single("next_due_time_seconds", "When the timer has something to do next.", next);
@@ -269,6 +275,7 @@ mod tests {
         let all = Gauges {
             next_due_at: Some(UtcMs(1)),
             tick_at: Some(UtcMs(1)),
+            last_reload: Some((UtcMs(1), false)),
             unknown_pushes: Some(1),
             database_bytes: Some(1),
             disk_free_bytes: Some(1),
@@ -289,7 +296,7 @@ mod tests {
                 assert!(value.parse::<f64>().is_ok(), "{line}");
             }
         }
-        assert_eq!(families.len(), 15);
+        assert_eq!(families.len(), 17);
         assert!(text.ends_with('\n'));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,8 +48,24 @@ pub(super) struct MetricsEndpoint {
     pub clock: SharedClock,
     pub database: Database,
     pub started_at: UtcMs,
+    /// How the files were found when they were read last.
+    pub reloads: LastReload,
     /// That the file cannot be written was said.
     pub file_failed: AtomicBool,
+}
+
+/// What became of the files when they were read last.
+#[derive(Default)]
+pub(super) struct LastReload(Mutex<Option<(UtcMs, bool)>>);
+
+impl LastReload {
+    pub(super) fn note(&self, at: UtcMs, is_in_force: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, is_in_force));
+    }
+
+    fn last(&self) -> Option<(UtcMs, bool)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl MetricsEndpoint {
@@ -61,6 +77,7 @@ impl MetricsEndpoint {
             started_at: self.started_at,
             jobs: last.map_or(0, |last| last.tick.jobs),
             next_due_at: last.and_then(|last| last.tick.next_look_at),
+            last_reload: self.reloads.last(),
             tick_at: last.map(|last| last.at),
             open_pushes: self.engine_gauges.open_pushes.load(Ordering::Relaxed),
             unknown_pushes: stats.ok().map(|stats| stats.unknown_pushes),
@@ -153,6 +170,7 @@ mod tests {
             started_at: clock.now(),
             clock,
             database,
+            reloads: LastReload::default(),
             file_failed: AtomicBool::new(false),
         }
     }

@@ -22,6 +22,7 @@ mod rounds;
 mod setup;
 mod systemd;
 mod threads;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +137,7 @@ impl Daemon {
         let config = setup::load(&options, &clock).await?;
         let opened = Opened::new(&setup::database(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
-        let in_force = in_force::InForce::at_start(&config, &*store).await?;
+        let in_force = in_force::InForce::at_start(&config, &*store, &clock).await?;
         let environment = setup::environment(&clock, &store, &opened.state_dir)?;
         let templates = setup::render_with(&store, &config);
         let mut accounts = setup::accounts(&config, &environment)?;
@@ -220,6 +221,7 @@ impl Daemon {
                 signal = signals.next() => {
                     is_told_to_stop = signal != Some(SIGHUP) || self.reload_unless_stopped(&mut signals).await;
                 }
+                () = self.in_force.changed() => is_told_to_stop = self.reload_unless_stopped(&mut signals).await,
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
                 seen = &mut self.outside => match seen {
                     Ok(Lost::Database) => return Err(DaemonError::DatabaseLost(self.opened.database)),
@@ -267,6 +269,7 @@ impl Daemon {
         let result = self.try_reload().await;
         memory::give_back();
         self.parts.notes.reload(&result).await;
+        self.observers.reloaded(result.as_ref().err());
         match result {
             Ok(applied) => {
                 announce::tell_applied(&applied);
@@ -284,8 +287,14 @@ impl Daemon {
         }
     }
 
+    async fn read_files(&self) -> Result<Config, DaemonError> {
+        let loaded = setup::load(&self.options, &self.clock).await;
+        self.in_force.read(&loaded);
+        loaded
+    }
+
     async fn try_reload(&mut self) -> Result<Applied, DaemonError> {
-        let mut config = setup::load(&self.options, &self.clock).await?;
+        let mut config = self.read_files().await?;
         // Some editors and copies move a file away before they put the new one there.
         for look in 1..setup::LOOKS {
             let Some(file) = self.in_force.lost_file(&config) else { break };
@@ -293,7 +302,7 @@ impl Daemon {
                 info!(file, "a file is gone that jobs or accounts came from: looking again for a moment");
             }
             self.clock.sleep(setup::LOOK_AGAIN).await;
-            config = setup::load(&self.options, &self.clock).await?;
+            config = self.read_files().await?;
         }
         let database = setup::database(&self.options, &config)?;
         if database != self.opened.database {

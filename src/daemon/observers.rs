@@ -11,7 +11,7 @@ use super::alarm::{Alarm, Handle, Settings};
 use super::heartbeat::{self, LastTick};
 use super::keep_up::{Ended, keep_up};
 use super::metrics::Metrics;
-use super::metrics_endpoint::MetricsEndpoint;
+use super::metrics_endpoint::{LastReload, MetricsEndpoint};
 use super::rounds::Rounds;
 use super::{DaemonError, systemd};
 use crate::clock::SharedClock;
@@ -65,6 +65,7 @@ impl Observers {
             clock,
             database,
             started_at,
+            reloads: LastReload::default(),
             file_failed: AtomicBool::new(false),
         };
         let alarm = tokio::spawn(alarm.run());
@@ -116,6 +117,11 @@ impl Observers {
             let _ = task.await;
         }
         self.start_tasks(config);
+    }
+
+    /// What a reload was refused for, if it was.
+    pub(super) fn reloaded(&self, refused: Option<&DaemonError>) {
+        self.alarm_handle.reloaded(refused.map(DaemonError::in_short));
     }
 
     fn start_tasks(&mut self, config: &Config) {

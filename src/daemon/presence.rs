@@ -51,6 +51,7 @@ impl Notes {
             Err(DaemonError::Partly { .. }) => ReloadOutcome::InPart,
             Err(_) => ReloadOutcome::Refused,
         };
+        self.endpoint.reloads.note(self.endpoint.clock.now(), outcome == ReloadOutcome::Loaded);
         let problem = result.as_ref().err().map(ToString::to_string);
         self.note(LAST_RELOAD, &LastReload { at: self.endpoint.clock.now(), outcome, problem }).await;
     }

@@ -9,6 +9,9 @@ texts! {
     is_down(account): "{account} is down", "账号 {account} 掉线";
     was_down(account): "{account} was down", "账号 {account} 曾掉线";
     is_up_again(account): "{account} is up again", "账号 {account} 已恢复";
+    files_are_refused(): "the files are refused", "配置文件被拒绝";
+    files_were_refused(): "the files were refused", "配置文件曾被拒绝";
+    files_are_in_force(): "the files are in force again", "配置文件已重新生效";
     calendar_ends(calendar): "the calendar {calendar} ends", "日历 {calendar} 快要到期";
 
     bad_end(at, push, im, target, state, account, why, id):
@@ -25,6 +28,13 @@ texts! {
         "{at} 账号 {account} 曾无法发送（{error}），恢复于 {until}";
     can_send_again(at, account): "{at} account {account} can send again", "{at} 账号 {account} 恢复发送";
     not_online(): "not online", "不在线";
+    files_refused_at(at, problem):
+        "{at} the files of the configuration were refused, and what was loaded before goes on running: {problem}; mend them, look at `pushcron check`, and reload",
+        "{at} 配置文件被拒绝，继续按之前的配置运行：{problem}；请改好，用 `pushcron check` 查过再 reload";
+    files_were_refused_until(at, problem, until):
+        "{at} the files of the configuration were refused ({problem}) until {until}",
+        "{at} 配置文件曾被拒绝（{problem}），恢复于 {until}";
+    files_in_force_at(at): "{at} the files of the configuration are in force again", "{at} 配置文件已重新生效";
     calendar_ends_on(calendar, until):
         "the calendar {calendar} ends on {until}; put a new list in its place with `pushcron calendar import`",
         "日历 {calendar} 只到 {until}；请用 `pushcron calendar import` 换上新的";

@@ -200,6 +200,13 @@ fn daemon() -> Value {
             one_or_list("text"),
             "Environment variables that templates may use, as {{ env.NAME }}. None that an account uses.",
         ),
+        key(
+            "reload",
+            choice(&["signal", "watch"]),
+            "When the files are read again: at a SIGHUP (signal), or also once they were changed, they and the token \
+             files that they name (watch).",
+        )
+        .or("signal"),
     ]);
     known(schema, &DAEMON_KEYS)
 }

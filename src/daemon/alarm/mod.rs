@@ -43,7 +43,15 @@ const MEMORY: &str = "on_failure";
 /// What wakes the alarm.
 enum Input {
     BadEnd,
-    Account { account: String, down: bool, error: Option<String> },
+    Account {
+        account: String,
+        down: bool,
+        error: Option<String>,
+    },
+    /// What the files were refused for; None where they are in force.
+    Files {
+        refused: Option<String>,
+    },
     Settings(Box<Settings>),
 }
 
@@ -152,6 +160,11 @@ impl Handle {
         let _ = self.inbox.send(Input::Settings(Box::new(settings)));
     }
 
+    /// What a reload was refused for, if it was.
+    pub(super) fn reloaded(&self, refused: Option<String>) {
+        let _ = self.inbox.send(Input::Files { refused });
+    }
+
     fn unhealthy(&self) -> std::sync::MutexGuard<'_, HashMap<String, Trouble>> {
         self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -255,6 +268,8 @@ impl Alarm {
     /// Runs until aborted.
     pub(super) async fn run(mut self) {
         let clock = self.clock.clone();
+        // The start read them.
+        self.on_input(Input::Files { refused: None });
         // From here on a crash makes the next process go on where this one stopped, also before the first report.
         self.look_and_say().await;
         loop {
@@ -289,6 +304,12 @@ impl Alarm {
                     state.log.note(&account, down, error.as_deref(), now);
                 }
             }
+            Input::Files { refused } => {
+                let now = self.clock.now();
+                for state in self.channels.values_mut() {
+                    state.log.note_files(refused.as_deref(), now);
+                }
+            }
             Input::Settings(settings) => {
                 self.settings = *settings;
                 self.set_channels(self.clock.now());
@@ -307,7 +328,15 @@ impl Alarm {
         for channel in channels {
             // What the start itself ends may carry the very instant of the start.
             let since = Some(since - Duration::from_millis(1));
-            let fresh = || ChannelState::new(Reported { after: 0, since, down: BTreeSet::new(), lists_told_on: None });
+            let fresh = || {
+                ChannelState::new(Reported {
+                    after: 0,
+                    since,
+                    down: BTreeSet::new(),
+                    lists_told_on: None,
+                    files_refused: false,
+                })
+            };
             let state = self.channels.entry(channel).or_insert_with(fresh);
             state.log.keep(|id| self.settings.accounts.iter().any(|account| account.id == id));
         }

@@ -22,9 +22,12 @@ pub(super) struct Reported {
     /// The day on which it was last told that lists of days end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lists_told_on: Option<Date>,
+    /// The files are refused as far as anybody was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub files_refused: bool,
 }
 
-/// What became of an account since the last report.
+/// What became of an account, or of the files, since the last report.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
     /// It went down, and perhaps came back.
@@ -38,6 +41,8 @@ pub(super) enum Change {
 pub(super) struct ReportLog {
     pub reported: Reported,
     changes: BTreeMap<String, Change>,
+    /// What became of the files since the last report.
+    files: Option<Change>,
 }
 
 /// What is to be told.
@@ -45,6 +50,8 @@ pub(super) struct ReportLog {
 pub(super) struct Report {
     pub ends: BadEnds,
     pub changes: BTreeMap<String, Change>,
+    /// What became of the files: they are down while they are refused.
+    pub files: Option<Change>,
     /// Lists of days that end soon, with their last days; told once a day.
     pub lists: BTreeMap<String, Date>,
     pub today: Option<Date>,
@@ -52,37 +59,25 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn is_empty(&self) -> bool {
-        self.ends.counts.is_empty() && self.changes.is_empty() && self.lists.is_empty()
+        self.ends.counts.is_empty() && self.changes.is_empty() && self.lists.is_empty() && self.files.is_none()
     }
 }
 
 impl ReportLog {
     pub(super) fn new(reported: Reported) -> ReportLog {
-        ReportLog { reported, changes: BTreeMap::new() }
+        ReportLog { reported, changes: BTreeMap::new(), files: None }
     }
 
     /// Notes how an account is, which need not be news.
     pub(super) fn note(&mut self, account: &str, down: bool, error: Option<&str>, now: UtcMs) {
-        let seemed_down = match self.changes.get(account) {
-            Some(Change::Fell { up_at, .. }) => up_at.is_none(),
-            Some(Change::Rose { .. }) => false,
-            None => self.reported.down.contains(account),
-        };
-        if down == seemed_down {
-            return;
-        }
-        match self.changes.get_mut(account) {
-            Some(Change::Fell { up_at, .. }) => *up_at = (!down).then_some(now),
-            // It is down again, as was told.
-            Some(Change::Rose { .. }) => drop(self.changes.remove(account)),
-            None => {
-                let change = match down {
-                    true => Change::Fell { down_at: now, up_at: None, error: error.map(str::to_owned) },
-                    false => Change::Rose { up_at: now },
-                };
-                self.changes.insert(account.to_owned(), change);
-            }
-        }
+        let mut change = self.changes.remove(account);
+        take_in(&mut change, self.reported.down.contains(account), down, error, now);
+        self.changes.extend(change.map(|change| (account.to_owned(), change)));
+    }
+
+    /// Notes what the files were refused for, if they were.
+    pub(super) fn note_files(&mut self, refused: Option<&str>, now: UtcMs) {
+        take_in(&mut self.files, self.reported.files_refused, refused.is_some(), refused, now);
     }
 
     /// Forgets accounts that left the configuration.
@@ -95,7 +90,7 @@ impl ReportLog {
     pub(super) fn report(&self, ends: BadEnds, lists: &BTreeMap<String, Date>, today: Date) -> Report {
         let is_news = self.reported.lists_told_on != Some(today);
         let lists = if is_news { lists.clone() } else { BTreeMap::new() };
-        Report { ends, changes: self.changes.clone(), lists, today: Some(today) }
+        Report { ends, changes: self.changes.clone(), files: self.files.clone(), lists, today: Some(today) }
     }
 
     /// The report went out, or there was nothing to report.
@@ -110,10 +105,37 @@ impl ReportLog {
             }
         }
         self.changes.clear();
+        match &report.files {
+            Some(Change::Fell { up_at: None, .. }) => self.reported.files_refused = true,
+            Some(Change::Rose { .. }) => self.reported.files_refused = false,
+            Some(Change::Fell { up_at: Some(_), .. }) | None => {}
+        }
+        self.files = None;
         if !report.lists.is_empty() {
             self.reported.lists_told_on = report.today;
         }
     }
+}
+
+/// Takes in how something is, where it was `told` to be down: what is to be told of it changes by that.
+fn take_in(change: &mut Option<Change>, told: bool, down: bool, error: Option<&str>, now: UtcMs) {
+    let seemed_down = match change {
+        Some(Change::Fell { up_at, .. }) => up_at.is_none(),
+        Some(Change::Rose { .. }) => false,
+        None => told,
+    };
+    if down == seemed_down {
+        return;
+    }
+    *change = match change.take() {
+        Some(Change::Fell { down_at, error, .. }) => {
+            Some(Change::Fell { down_at, up_at: (!down).then_some(now), error })
+        }
+        // It is down again, as was told.
+        Some(Change::Rose { .. }) => None,
+        None if down => Some(Change::Fell { down_at: now, up_at: None, error: error.map(str::to_owned) }),
+        None => Some(Change::Rose { up_at: now }),
+    };
 }
 
 #[cfg(test)]
@@ -126,6 +148,7 @@ mod tests {
             since: None,
             down: down.iter().map(|&account| account.to_owned()).collect(),
             lists_told_on: None,
+            files_refused: false,
         })
     }
 
@@ -162,6 +185,23 @@ mod tests {
             assert_eq!(log.reported.down.contains("bot"), after, "{before} {course:?}");
             assert!(told(&log).is_empty(), "told once");
         }
+    }
+
+    #[test]
+    fn refused_files_are_told_once_until_they_are_mended_which_is_told_too() {
+        let mut log = log(&[]);
+        let mut told_after = |refused: Option<&str>, second| {
+            log.note_files(refused, UtcMs(second));
+            let report = told(&log);
+            log.close(&report);
+            report.files
+        };
+        let fell = Change::Fell { down_at: UtcMs(2), up_at: None, error: Some("line 3".to_owned()) };
+        assert_eq!(told_after(None, 1), None);
+        assert_eq!(told_after(Some("line 3"), 2), Some(fell));
+        assert_eq!(told_after(Some("line 7"), 3), None, "they still are");
+        assert_eq!(told_after(None, 4), Some(Change::Rose { up_at: UtcMs(4) }));
+        assert_eq!(told_after(None, 5), None);
     }
 
     #[test]

@@ -27,6 +27,16 @@ pub(super) fn text(report: &Report, host: &str, zone: &TimeZone, language: Langu
             Change::Rose { up_at } => texts::can_send_again(at(*up_at), account),
         });
     }
+    lines.extend(report.files.iter().map(|change| {
+        let error = |error: &Option<String>| error.clone().unwrap_or_default();
+        match change {
+            Change::Fell { down_at, up_at: None, error: why } => texts::files_refused_at(at(*down_at), error(why)),
+            Change::Fell { down_at, up_at: Some(up_at), error: why } => {
+                texts::files_were_refused_until(at(*down_at), error(why), at(*up_at))
+            }
+            Change::Rose { up_at } => texts::files_in_force_at(at(*up_at)),
+        }
+    }));
     lines.extend(report.lists.iter().map(|(calendar, until)| texts::calendar_ends_on(calendar, until)));
     lines.iter().map(|line| escaped(line.in_language(language)).to_string()).collect::<Vec<_>>().join("\n")
 }
@@ -41,8 +51,13 @@ fn summary(report: &Report) -> Text {
         Change::Fell { up_at: Some(_), .. } => texts::was_down(account),
         Change::Rose { .. } => texts::is_up_again(account),
     });
+    let files = report.files.iter().map(|change| match change {
+        Change::Fell { up_at: None, .. } => texts::files_are_refused(),
+        Change::Fell { up_at: Some(_), .. } => texts::files_were_refused(),
+        Change::Rose { .. } => texts::files_are_in_force(),
+    });
     let lists = report.lists.keys().map(texts::calendar_ends);
-    Text::joined(ends.chain(changes).chain(lists), &texts::between_news())
+    Text::joined(ends.chain(changes).chain(files).chain(lists), &texts::between_news())
 }
 
 fn told(end: &BadEnd, at: &str) -> Text {
@@ -95,30 +110,34 @@ mod tests {
                 ("bot_tg".to_owned(), Change::Fell { down_at, up_at: Some(up_at), error }),
                 ("bot_wx".to_owned(), Change::Rose { up_at }),
             ]),
+            files: Some(Change::Fell { down_at: up_at, up_at: None, error: Some("jobs.yaml:3:1: no".to_owned()) }),
             lists: BTreeMap::from([("cn".to_owned(), "2026-12-31".parse().unwrap())]),
             today: None,
         };
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         assert_eq!(
             text(&report, "tower", &zone, Language::English),
-            "pushcron on tower: 8 failed, 1 expired, bot_qq is down, bot_tg was down, bot_wx is up again, the calendar cn ends\n\
+            "pushcron on tower: 8 failed, 1 expired, bot_qq is down, bot_tg was down, bot_wx is up again, the files are refused, the calendar cn ends\n\
              2026-01-01 09:00:03 job daily-report to qq group:123 failed through bot_qq: the group\\nis muted (push 12)\n\
              2026-01-01 09:00:03 a push to qq group:123 expired: no_sender (push 13)\n\
              … and 7 more; see `pushcron history`\n\
              2026-01-01 09:00:00 account bot_qq cannot send: token refused\n\
              2026-01-01 09:00:00 account bot_tg could not send (token refused) until 2026-01-01 09:05:00\n\
              2026-01-01 09:05:00 account bot_wx can send again\n\
+             2026-01-01 09:05:00 the files of the configuration were refused, and what was loaded before goes on running: \
+             jobs.yaml:3:1: no; mend them, look at `pushcron check`, and reload\n\
              the calendar cn ends on 2026-12-31; put a new list in its place with `pushcron calendar import`"
         );
         assert_eq!(
             text(&report, "tower", &zone, Language::Chinese),
-            "pushcron（tower）：8 条推送失败，1 条推送已过期，账号 bot_qq 掉线，账号 bot_tg 曾掉线，账号 bot_wx 已恢复，日历 cn 快要到期\n\
+            "pushcron（tower）：8 条推送失败，1 条推送已过期，账号 bot_qq 掉线，账号 bot_tg 曾掉线，账号 bot_wx 已恢复，配置文件被拒绝，日历 cn 快要到期\n\
              2026-01-01 09:00:03 任务 daily-report 发往 qq group:123 失败（账号 bot_qq）：the group\\nis muted（推送 12）\n\
              2026-01-01 09:00:03 推送发往 qq group:123 已过期：没有账号可以发送（推送 13）\n\
              ……还有 7 条，见 `pushcron history`\n\
              2026-01-01 09:00:00 账号 bot_qq 无法发送：token refused\n\
              2026-01-01 09:00:00 账号 bot_tg 曾无法发送（token refused），恢复于 2026-01-01 09:05:00\n\
              2026-01-01 09:05:00 账号 bot_wx 恢复发送\n\
+             2026-01-01 09:05:00 配置文件被拒绝，继续按之前的配置运行：jobs.yaml:3:1: no；请改好，用 `pushcron check` 查过再 reload\n\
              日历 cn 只到 2026-12-31；请用 `pushcron calendar import` 换上新的"
         );
     }
