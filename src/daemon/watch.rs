@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -194,7 +195,8 @@ impl Eyes {
             for directory in seen.directories() {
                 names.all.extend(watched(directory)?);
             }
-            AsyncFd::register(fd)
+            // SAFETY: the descriptor is open, owned by what is registered, and closed with it alone.
+            Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? })
         });
         let events = events
             .map_err(|error| warn!(%error, every_s = LOOK_EVERY.as_secs(), "files are looked at instead of watched"))

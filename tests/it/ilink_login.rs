@@ -251,3 +251,23 @@ async fn accounts_of_other_senders_need_no_login() {
         senders::log_in(&account("console", &[]), &bench.environment(), &mut Person::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "accounts of sender 'console' need no login");
 }
+
+#[tokio::test]
+async fn a_login_by_root_belongs_to_whom_the_state_belongs_to() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let (bench, service) = (Bench::new().leaping(), FakeIlink::start().await);
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        chown(bench.dir.path(), Some(65_532), Some(65_531)).unwrap();
+    }
+    service.service().statuses = [confirmed(&service)].into();
+    let login = log_in(&bench, &service, &mut Person::default()).await.unwrap();
+    let owner = |path: &std::path::Path| {
+        let meta = std::fs::metadata(path).unwrap();
+        (meta.uid(), meta.gid())
+    };
+    let state = owner(bench.dir.path());
+    assert_eq!(state.0 == 65_532, is_root);
+    assert_eq!((owner(&login.kept_in), owner(login.kept_in.parent().unwrap())), (state, state));
+}

@@ -167,6 +167,50 @@ must_say '^400 ' 'stat -c "%a %U" /run/credentials/pushcron.service/tokens_hook'
 must_say '^[0-9a-f]{32}$' 'head -c 32 /var/lib/pushcron/pushcron.db.flights'
 must_say '^600 pushcron$' 'stat -c "%a %U" /var/lib/pushcron/pushcron.db'
 
+# --- from the tutorial to the service -------------------------------------------------------------------------------------
+
+# A variable that only the unit knows: docs/operating.md, "From the tutorial to the service".
+within tee /etc/pushcron/tutorial.yaml >/dev/null <<'YAML'
+accounts:
+  - {id: tutor, im: tutor, sender: webhook, url: "http://127.0.0.1:8098/", secret: "${TUTOR_SECRET}"}
+jobs:
+  - {name: lesson, cron: "0 0 1 1 *", push: {im: tutor, group: g, text: "lesson of ${TUTOR_NAME}"}}
+YAML
+refused 'pushcron check'
+must_say 'environment variable TUTOR_SECRET is not set' 'pushcron check 2>&1'
+refused 'systemctl restart pushcron'
+has ExecMainStatus 78 || fail "an unset variable: $(property ExecMainStatus)"
+type_in 'pushcron next lesson -n 1'
+refused 'pushcron push --im console --user me --text early'
+must_say 'no daemon runs, and what these accounts are given cannot be seen from here: .*tutor' \
+    'pushcron push --im console --user me --text early 2>&1'
+type_in 'install -m 600 /dev/null /etc/pushcron/environment'
+shell 'printf "TUTOR_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\nTUTOR_NAME=today\n" >>/etc/pushcron/environment'
+type_in 'systemctl restart pushcron'
+# Root's shell still knows neither the variable nor the credential.
+for verb in 'next lesson -n 1' 'jobs' 'history --limit 2' 'status' 'accounts --probe' 'explain lesson 2020-01-01T00:00' \
+    'pause lesson' 'resume lesson'; do
+    type_in "pushcron $verb"
+done
+type_in 'pushcron push --im console --user me --text "by hand"'
+until_true 'the push by hand' says 'by hand' 'journalctl -u pushcron -o cat'
+refused 'pushcron check'
+type_in 'set -a; . /etc/pushcron/environment; set +a; pushcron check'
+type_in 'systemctl reload pushcron'
+must_say '^600 root$' 'stat -c "%a %U" /etc/pushcron/environment'
+
+printf '\n=== files that are watched\n'
+within tee /etc/pushcron/watch.yaml >/dev/null <<<'daemon: {reload: watch}'
+type_in 'systemctl reload pushcron'
+until_true 'the reload with the watch' says 'files +loaded at .*\(([0-4](\.[0-9])?s|[0-9]+ms) ago\)' 'pushcron status'
+shell 'sed -i "s/name: lesson/name: homework/" /etc/pushcron/tutorial.yaml'
+until_true 'a changed file' says 'homework' 'pushcron jobs'
+shell 'sed -i "s/name: homework/nam: homework/" /etc/pushcron/tutorial.yaml'
+until_true 'a refused file' says 'REFUSED' 'pushcron status'
+refused 'pushcron status --strict'
+shell 'rm /etc/pushcron/tutorial.yaml /etc/pushcron/watch.yaml /etc/pushcron/environment'
+until_true 'mended files' says 'files +loaded' 'pushcron status'
+
 # --- reloading ---------------------------------------------------------------------------------------------------------
 
 pid=$(property MainPID)

@@ -199,3 +199,38 @@ jobs: [{name: a, every: 1s, push: {im: qq, group: g, text: hi, account: hidden}}
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
     assert!(config.warnings[1].to_string().contains("token_credential: not looked at"), "{:?}", config.warnings);
 }
+
+#[test]
+fn an_onlooker_needs_neither_variables_nor_files_of_secrets_and_texts_stay_as_they_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jobs.yaml");
+    let yaml = "accounts:
+  - {id: seen, sender: screen}
+  - {id: variable, im: qq, sender: wire, url: 'http://h', token: '${UNSET}'}
+  - {id: address, im: qq, sender: wire, url: '${UNSET}', token: '${TOKEN}'}
+  - {id: file, im: qq, sender: wire, url: 'http://h', token_file: gone}
+jobs:
+  - {name: a, every: 1s, push: {im: qq, group: '${UNSET}', text: 'it is ${UNSET}', account: variable}}
+  - {name: b, every: 1s, push: {im: qq, group: '${GROUP}', text: hi}}
+";
+    std::fs::write(&file, yaml).unwrap();
+    let load = |yaml: &str, sight| {
+        std::fs::write(&file, yaml).unwrap();
+        config::load(std::slice::from_ref(&file), &[&WIRE, &SCREEN], &LoadEnvironment { sight, ..surroundings() })
+    };
+    assert_eq!(load(yaml, Sight::Judge).unwrap_err().errors.len(), 5);
+    let config = load(yaml, Sight::Onlooker).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.unseen_accounts(), ["variable", "address", "file"]);
+    let targets: Vec<String> = config.jobs.iter().map(|job| job.push[0].target.to_string()).collect();
+    assert_eq!(targets, ["group:${UNSET}", "group:778899"]);
+    assert!(
+        config.warnings.iter().any(|warning| warning.message.contains("the variable UNSET")),
+        "{:?}",
+        config.warnings
+    );
+    // Nothing can be told of a job without its schedule.
+    for (what, with) in [("every: 1s", "cron: '${UNSET}'"), ("name: a", "name: a, timezone: '${UNSET}'")] {
+        let errors = load(&yaml.replacen(what, with, 1), Sight::Onlooker).unwrap_err().to_string();
+        assert!(errors.contains("the environment variable UNSET is not set"), "{errors}");
+    }
+}
