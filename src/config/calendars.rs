@@ -3,6 +3,8 @@
 //! A list stands in the files' own `calendars:` block, or lies as `calendars/NAME.yaml` beside one of the files; those that
 //! pushcron brings along are read where a job or a list may ask for them.
 
+use std::path::PathBuf;
+
 mod draft;
 mod ics;
 mod import;
@@ -19,3 +21,10 @@ pub(super) use import::{Lists, known, lists};
 pub use imported::ImportedList;
 pub(super) use resolve::{CalendarSet, built_in, candidates};
 pub(super) use rule::Beside;
+
+/// A list of days that somebody is about to write.
+pub(super) struct ListToCome {
+    pub path: PathBuf,
+    pub name: String,
+    pub text: String,
+}

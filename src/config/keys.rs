@@ -11,7 +11,7 @@ pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs",
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 18] = [
+pub(super) const DAEMON_KEYS: [&str; 19] = [
     "database",
     "timezone",
     "language",

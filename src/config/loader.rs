@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::calendars::{CalendarDraft, add_calendar, built_in, candidates};
+use super::calendars::{CalendarDraft, ListToCome, add_calendar, built_in, candidates};
 use super::decoder::Decoder;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
@@ -483,13 +483,6 @@ fn named_directory(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let is_straight = !path.components().any(|part| part == Component::ParentDir);
     path.parent().filter(|_| is_straight).map(Path::to_owned)
-}
-
-/// A list of days that somebody is about to write.
-pub(super) struct ListToCome {
-    pub path: PathBuf,
-    pub name: String,
-    pub text: String,
 }
 
 /// A mark in what was read.

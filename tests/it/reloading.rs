@@ -132,8 +132,10 @@ async fn a_broken_file_is_refused_once_and_told_everywhere_until_it_is_mended() 
         format!("on_failure: {{command: [/bin/sh, -c, 'cat >> {}'], as_root: true, every: 1s}}", told.display());
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let keys = format!(", {command}, metrics_listen: \"{free}\"");
-    let jobs = |key: &str| files(&house, &keys, &format!("jobs:\n{}", job("a").replace("group", key)));
-    house.write(&jobs("group"));
+    let jobs = |key: &str| {
+        files(&house, &keys, &format!("jobs:\n{}", job("a").replace("text: hi", &format!("text: hi{key}"))))
+    };
+    house.write(&jobs(""));
     let mut daemon = house.daemon().await;
     let http = Http::new().unwrap();
     let metric = async |line: &str| {
@@ -142,7 +144,7 @@ async fn a_broken_file_is_refused_once_and_told_everywhere_until_it_is_mended() 
         reply.text().lines().any(|found| found == line)
     };
     until("it is well", async || metric("pushcron_last_reload_ok 1").await).await;
-    house.write(&jobs("gruop"));
+    house.write(&jobs(", gruop: 1"));
     daemon.says("not reloaded").await;
     until("the numbers tell", async || metric("pushcron_last_reload_ok 0").await).await;
     let alarm = || fs::read_to_string(&told).unwrap_or_default();
@@ -150,9 +152,9 @@ async fn a_broken_file_is_refused_once_and_told_everywhere_until_it_is_mended() 
     assert!(alarm().contains("jobs.yaml:") && alarm().contains("unknown key 'gruop'"), "{}", alarm());
     assert_eq!(status(&house).await["last_reload"]["outcome"], "refused");
     // As it is, it is not tried again: only another change is a reason, and this one is still wrong.
-    house.write(&jobs("grouq"));
+    house.write(&jobs(", grouq: 1"));
     until("the second one is refused", async || daemon.log().matches("not reloaded").count() == 2).await;
-    house.write(&jobs("group"));
+    house.write(&jobs(""));
     until("the alarm tells of the end", async || alarm().contains("the files are in force again")).await;
     assert_eq!(alarm().matches("the files are refused").count(), 1, "{}", alarm());
     assert_eq!(status(&house).await["last_reload"]["outcome"], "loaded");
@@ -194,6 +196,7 @@ async fn half_of_a_file_is_not_taken_for_the_whole() {
     file.write_all(rest.as_bytes()).unwrap();
     drop(file);
     runs(&house, &["a", "b", "c"]).await;
+    daemon.says(" reloaded").await;
     assert!(daemon.log().contains("added=1 changed=0 removed=0"), "{}", daemon.log());
     assert_eq!(reloads(&daemon), 1, "{}", daemon.log());
     daemon.stop().await;

@@ -73,7 +73,7 @@ async fn verbs_that_need_no_secret_never_ask_for_one() {
         &["pause", "yearly"],
         &["resume", "yearly"],
         &["export", "yearly"],
-        &["calendar"],
+        &["calendar", "show", "cn"],
         &["simulate", "--from", "2027-01-01", "--until", "2027-01-02"],
         &["add", "tea", "--every", "1h", "--im", "hook", "--group", "1", "--text", "tea"],
         &["rm", "tea"],

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use serde::Deserialize;
 
+use super::ListToCome;
 use super::draft::{CalendarDraft, IcsDraft};
 use super::imported::ImportedList;
 use super::join::joined;
@@ -16,7 +17,7 @@ use super::resolve::{CalendarSet, candidates, read_ics, torn};
 use super::write::calendar_file;
 use crate::config::diagnostics::{Place, SourceText};
 use crate::config::environment::LoadEnvironment;
-use crate::config::loader::{ListToCome, Loader};
+use crate::config::loader::Loader;
 use crate::config::problem::ConfigErrors;
 use crate::config::text::shown;
 use crate::config::whole::finish;

@@ -200,15 +200,15 @@ fn daemon() -> Value {
             one_or_list("text"),
             "Environment variables that templates may use, as {{ env.NAME }}. None that an account uses.",
         ),
-        key(
-            "reload",
-            choice(&["signal", "watch"]),
-            "When the files are read again: at a SIGHUP (signal), or also once they were changed, they and the token \
-             files that they name (watch).",
-        )
-        .or("signal"),
+        reload(),
     ]);
     known(schema, &DAEMON_KEYS)
+}
+
+fn reload() -> blocks::Key {
+    let words = "When the files are read again: at a SIGHUP (signal), or also once they were changed, they and the token files \
+                 that they name (watch).";
+    key("reload", choice(&["signal", "watch"]), words).or("signal")
 }
 
 fn heartbeat() -> Value {
