@@ -3,8 +3,6 @@
 //! A list stands in the files' own `calendars:` block, or lies as `calendars/NAME.yaml` beside one of the files; those that
 //! pushcron brings along are read where a job or a list may ask for them.
 
-use std::path::PathBuf;
-
 mod draft;
 mod ics;
 mod import;
@@ -15,16 +13,9 @@ mod resolve;
 mod rule;
 mod write;
 
-pub(super) use draft::{CalendarDraft, DaysDraft, add_calendar};
+pub(super) use draft::{CalendarDraft, DaysDraft, ListToCome, add_calendar};
 pub use import::{ForeignList, ImportError, import_calendar};
 pub(super) use import::{Lists, known, lists};
 pub use imported::ImportedList;
 pub(super) use resolve::{CalendarSet, built_in, candidates};
 pub(super) use rule::Beside;
-
-/// A list of days that somebody is about to write.
-pub(super) struct ListToCome {
-    pub path: PathBuf,
-    pub name: String,
-    pub text: String,
-}

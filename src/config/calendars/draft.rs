@@ -96,3 +96,10 @@ pub(in crate::config) enum SetDraft {
     Days(Date, Date),
     Part(String, CalendarPart, Place),
 }
+
+/// A list of days that somebody is about to write.
+pub(in crate::config) struct ListToCome {
+    pub path: PathBuf,
+    pub name: String,
+    pub text: String,
+}

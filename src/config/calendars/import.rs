@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::ListToCome;
-use super::draft::{CalendarDraft, IcsDraft};
+use super::draft::{CalendarDraft, IcsDraft, ListToCome};
 use super::imported::ImportedList;
 use super::join::joined;
 use super::read::is_name;
