@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::surroundings::surroundings;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::config::{self, Extra, LoadEnvironment, Problem, Sight};
 use crate::domain::{Job, Schedule, UtcMs};
@@ -88,7 +89,7 @@ impl Files {
     }
 
     pub(super) fn around(&self) -> LoadEnvironment {
-        LoadEnvironment { sight: Sight::Onlooker, ..LoadEnvironment::of_process(self.now) }
+        LoadEnvironment { sight: Sight::Onlooker, ..surroundings(&self.paths, None, self.now) }
     }
 }
 

@@ -15,6 +15,7 @@ mod login;
 mod probe;
 mod progress;
 mod push;
+mod surroundings;
 
 pub(crate) use self::actor::Actor;
 pub(crate) use self::by_hand::Acts;
@@ -25,6 +26,7 @@ pub(crate) use self::follow::follow;
 pub(crate) use self::inline::{keep_inline_of_jobs, whole_inline};
 pub(crate) use self::login::log_in;
 pub(crate) use self::progress::{News, Progress, is_hopeless};
+pub(crate) use self::surroundings::surroundings;
 pub(crate) use crate::store::{AdHoc, OwnMessage};
 
 #[cfg(test)]

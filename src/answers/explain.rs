@@ -208,6 +208,7 @@ impl Explanation {
             content: fire.content.as_ref(),
             lists: &fire.lists,
             is_unexpanded: fire.is_unexpanded,
+            awaits_content: fire.awaits_content && fire.pushes.iter().any(|push| !push.state.is_final()),
         }
     }
 }

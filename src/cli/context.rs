@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::args::Global;
 use super::failure::{Exit, Failure};
-use crate::acts::{Actor, Acts, Files, literal};
+use crate::acts::{Actor, Acts, Files, literal, surroundings};
 use crate::answers::check::{self, Report};
 use crate::answers::contacts::{Known, contacts};
 use crate::answers::jobs::or_not_loaded;
@@ -169,7 +169,7 @@ impl Context {
     }
 
     fn surroundings(&self) -> LoadEnvironment {
-        LoadEnvironment::of_process(self.now())
+        surroundings(&self.config_paths(), self.global.db.as_ref(), self.now())
     }
 
     fn seeing(&self, sight: Sight) -> LoadEnvironment {

@@ -170,7 +170,9 @@ impl Teller<'_> {
             Decision::Fired if fire.pushes.is_empty() => format!("{due}, and fired; its pushes are not kept any more."),
             Decision::Fired => {
                 let has_fired = fire.triggered_by == Trigger::Cron && !fire.is_ahead;
-                let content = content(fire).unwrap_or_default() + &lists(fire);
+                let awaits =
+                    if fire.awaits_content { "Its content is made once the first push can go out. " } else { "" };
+                let content = content(fire).unwrap_or_else(|| awaits.to_owned()) + &lists(fire);
                 let fired = if has_fired { " and fired" } else { "" };
                 let own = fire.reason.filter(|reason| *reason == Reason::OwnMessage.as_str());
                 let own =
@@ -253,7 +255,15 @@ fn content(fire: &FireFact) -> Option<String> {
         _ => format!("could not be made in {took}"),
     };
     let said = made.error.as_ref().map(|error| format!(" (\"{error}\")")).unwrap_or_default();
-    Some(format!("Its content, by {source}{asked}{exit}, {came}{said}. "))
+    let last = last_good(made.stale_from, made.stale_why.as_deref(), "said");
+    Some(format!("Its content, by {source}{asked}{exit}, {came}{said}{last}. "))
+}
+
+/// What stood in for an answer that a source owed.
+fn last_good(from: Option<UtcMs>, why: Option<&str>, did: &str) -> String {
+    let Some(from) = from else { return String::new() };
+    let why = why.unwrap_or_default();
+    format!("; that is the last good one, {did} at {from}, since it failed this time (\"{why}\")")
 }
 
 /// Who was on its lists of recipients.
@@ -270,7 +280,8 @@ fn lists(fire: &FireFact) -> String {
         } else {
             String::new()
         };
-        format!("The list '{}', by {}{asked}, {came}{doubles}. ", list.name, list.source)
+        let last = last_good(list.stale_from, list.stale_why.as_deref(), "read");
+        format!("The list '{}', by {}{asked}, {came}{doubles}{last}. ", list.name, list.source)
     });
     told.collect()
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::calendars::FetchedSource;
 use super::problem::Problem;
 use super::seen::Seen;
 use super::settings::DaemonSettings;
@@ -19,6 +20,8 @@ pub struct Config {
     /// Im and id of every account, those too whose credentials only the running service sees.
     pub account_names: Vec<(String, String)>,
     pub jobs: Vec<Job>,
+    /// The lists of days that the daemon fetches.
+    pub fetched: Vec<FetchedSource>,
     /// What is allowed, but hardly meant.
     pub warnings: Vec<Problem>,
     /// Every file that was read, in that order.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::decoder::Decoder;
 use super::draft::ContentDraft;
 use super::environment::Sight;
-use super::keys::{CONTENT_FORMATS, CONTENT_KEYS, EMPTIES, LARGEST_CONTENT, MOST_ATTEMPTS, UNCHANGED};
+use super::keys::{CONTENT_FORMATS, CONTENT_KEYS, CONTENT_MOMENTS, EMPTIES, LARGEST_CONTENT, MOST_ATTEMPTS, UNCHANGED};
+use super::stale::Stale;
 use super::text::{quoted, shown};
 use super::trust::{Rights, doubtful_directories};
 use super::yaml::{At, Entry, Node, Value};
@@ -32,9 +33,9 @@ impl Decoder<'_> {
         let errors = self.diagnostics.error_count();
         let mut found: Option<Found> = None;
         // With something in the place of the source until it is known.
-        let mut content = ContentFrom::new(ContentSource::Http(ContentHttp { url: String::new() }));
+        let mut content = ContentFrom::new(ContentSource::Http(ContentHttp::plain(String::new())));
         let (mut env, mut as_root, mut max_age) = (None, None, None);
-        let mut marks = Vec::new();
+        let (mut marks, mut stale) = (Vec::new(), Stale::default());
         for entry in entries {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -75,10 +76,13 @@ impl Decoder<'_> {
                 "trusted" => content.trusted = self.bool(key, value).unwrap_or_default(),
                 "empty" => content.empty = self.choice(key, value, &EMPTIES).unwrap_or_default(),
                 "unchanged" => content.unchanged = self.choice(key, value, &UNCHANGED).unwrap_or_default(),
+                "stale" | "stale_at_most" => self.stale(entry, &mut stale),
+                "at" => content.at = self.choice(key, value, &CONTENT_MOMENTS).unwrap_or_default(),
                 "lead" => content.lead = self.content_duration(key, value, Duration::ZERO).unwrap_or_default(),
                 _ => self.unknown_key(entry, "content_from", CONTENT_KEYS),
             }
         }
+        content.stale_at_most_ms = self.stale_at_most_ms(&stale);
         let is_unnamed = found.is_none() && self.diagnostics.error_count() == errors;
         if is_unnamed {
             self.error(node.at, "content_from needs a source: expected one of command, http and file");
@@ -127,22 +131,9 @@ impl Decoder<'_> {
                     render: None,
                 }))
             }
-            "http" => self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp { url })),
+            "http" => self.content_http(key, node).map(ContentSource::Http),
             _ => Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None })),
         }
-    }
-
-    pub(super) fn content_url(&mut self, key: &str, node: &Node) -> Option<String> {
-        if let Value::Scalar(scalar) = node.value()
-            && let Some(text) = self.half_seen(key, &scalar.text, node.at)
-        {
-            return Some(text.to_owned());
-        }
-        self.parsed(key, node, "an address that begins with http:// or https://", |text| {
-            let url = url::Url::parse(text.trim()).ok()?;
-            let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
-            (fits && url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
-        })
     }
 
     /// Whether this can be run, and nobody else decides what it does.

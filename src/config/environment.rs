@@ -20,6 +20,20 @@ pub enum Sight {
     Onlooker,
 }
 
+/// A look-up of fetched lists.
+pub type Fetched = dyn Fn() -> Vec<FetchedList> + Send + Sync;
+
+/// The last good version of a list of days that lies at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedList {
+    /// The calendar's.
+    pub name: String,
+    /// As a file `calendars/NAME.yaml` says it.
+    pub text: String,
+    /// When it was last fetched without any trouble.
+    pub good_at: UtcMs,
+}
+
 /// What a configuration depends on besides its files.
 pub struct LoadEnvironment {
     pub now: UtcMs,
@@ -31,6 +45,8 @@ pub struct LoadEnvironment {
     pub timezone: Option<String>,
     /// How much of what the service is given must be there.
     pub sight: Sight,
+    /// The lists of days that a daemon fetched, asked for only where a calendar has a `url`.
+    pub fetched: Box<Fetched>,
     /// The user as whom we run: files of anybody else but root are told.
     pub user: u32,
 }
@@ -44,6 +60,7 @@ impl LoadEnvironment {
             working_directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             timezone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
             sight: Sight::Service,
+            fetched: Box::new(Vec::new),
             user: rustix::process::geteuid().as_raw(),
         }
     }

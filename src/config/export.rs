@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{EMPTIES, MISSING_LISTS, SHIFTS, UNCHANGED};
 use crate::domain::calendar::{CalendarPart, DaySet, Shift};
+use crate::domain::content::ContentHttp;
 use crate::domain::job::{DstGap, describe_ms};
 use crate::domain::{
-    Body, ContentFormat, ContentFrom, ContentSource, DayRule, FallbackSpec, Job, Media, Misfire, MisfirePolicy,
-    Overlap, PushSpec, RetryPolicy, Schedule, Target,
+    Body, ContentFormat, ContentFrom, ContentMoment, ContentSource, DayRule, FallbackSpec, Job, Media, Misfire,
+    MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Target,
 };
 use crate::policy::content::takes_content;
 
@@ -107,7 +108,7 @@ fn content_from(content: &ContentFrom) -> Value {
             }
             put("as_root", json!(command.as_root));
         }
-        ContentSource::Http(http) => put("http", json!(http.url)),
+        ContentSource::Http(http) => put("http", address(http)),
         ContentSource::File(file) => {
             put("file", json!(file.path));
             if let Some(ms) = file.max_age_ms {
@@ -131,8 +132,30 @@ fn content_from(content: &ContentFrom) -> Value {
     if let Some((word, _)) = UNCHANGED.iter().find(|(_, unchanged)| *unchanged == content.unchanged) {
         put("unchanged", json!(word));
     }
-    put("lead", duration(content.lead));
+    if let Some(ms) = content.stale_at_most_ms {
+        put("stale", json!("last_good"));
+        put("stale_at_most", json!(describe_ms(ms)));
+    }
+    match content.at {
+        ContentMoment::Instant => put("lead", duration(content.lead)),
+        ContentMoment::Release => put("at", json!("release")),
+    }
     Value::Object(keys)
+}
+
+fn address(http: &ContentHttp) -> Value {
+    let mut keys = Map::new();
+    keys.insert("url".to_owned(), json!(http.url));
+    if let Some(file) = &http.headers_file {
+        keys.insert("headers_file".to_owned(), json!(file));
+    }
+    if !http.expect.is_empty() {
+        keys.insert("expect".to_owned(), json!(http.expect));
+    }
+    if http.allow_private {
+        keys.insert("allow_private".to_owned(), json!(true));
+    }
+    if keys.len() == 1 { json!(http.url) } else { Value::Object(keys) }
 }
 
 /// Without a text where that is what a source makes.

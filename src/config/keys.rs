@@ -3,7 +3,9 @@
 use super::settings::ReloadOn;
 use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
-use crate::domain::{BadState, ContentFormat, ListFormat, MisfirePolicy, Overlap, WhenEmpty, WhenUnchanged};
+use crate::domain::{
+    BadState, ContentFormat, ContentMoment, ListFormat, MisfirePolicy, Overlap, WhenEmpty, WhenUnchanged,
+};
 use crate::policy::account::Fallback;
 
 pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs", "defaults", "calendars", "include"];
@@ -75,8 +77,22 @@ pub(super) const JOB_KEYS: [&str; 24] = [
 /// Those of a job that say something about days.
 pub(super) const DAY_KEYS: [&str; 7] = ["workdays", "only", "except", "also", "shift", "nth", "on_missing_calendar"];
 
-pub(super) const CALENDAR_KEYS: [&str; 11] =
-    ["calendar", "version", "based_on", "covers", "weekend", "rest", "work", "every_year", "years", "ics", "work_if"];
+pub(super) const CALENDAR_KEYS: [&str; 14] = [
+    "calendar",
+    "version",
+    "based_on",
+    "covers",
+    "weekend",
+    "rest",
+    "work",
+    "every_year",
+    "years",
+    "ics",
+    "url",
+    "every",
+    "old_after",
+    "work_if",
+];
 
 pub(super) const CALENDAR_YEAR_KEYS: [&str; 3] = ["rest", "work", "workdays"];
 
@@ -98,13 +114,29 @@ pub(super) const BAD_STATES: [(&str, BadState); 3] =
 pub(super) const TARGET_KEYS: [&str; 6] = ["im", "group", "user", "account", "from", "at_most"];
 
 /// Of a list of recipients.
-pub(super) const LIST_KEYS: [&str; 11] =
-    ["csv", "lines", "json", "command", "format", "user", "group", "fields", "env", "as_root", "trusted"];
+pub(super) const LIST_KEYS: [&str; 13] = [
+    "csv",
+    "lines",
+    "json",
+    "command",
+    "format",
+    "user",
+    "group",
+    "fields",
+    "env",
+    "as_root",
+    "trusted",
+    "stale",
+    "stale_at_most",
+];
 
 pub(super) const LIST_FORMATS: [(&str, ListFormat); 3] =
     [("csv", ListFormat::Csv), ("lines", ListFormat::Lines), ("json", ListFormat::Json)];
 
-pub(super) const CONTENT_KEYS: [&str; 15] = [
+/// Of an address that is asked for a content or a list.
+pub(super) const CONTENT_HTTP_KEYS: [&str; 4] = ["url", "headers_file", "expect", "allow_private"];
+
+pub(super) const CONTENT_KEYS: [&str; 18] = [
     "command",
     "env",
     "as_root",
@@ -119,6 +151,9 @@ pub(super) const CONTENT_KEYS: [&str; 15] = [
     "trusted",
     "empty",
     "unchanged",
+    "stale",
+    "stale_at_most",
+    "at",
     "lead",
 ];
 
@@ -129,6 +164,13 @@ pub(super) const EMPTIES: [(&str, WhenEmpty); 3] =
     [("skip", WhenEmpty::Skip), ("fail", WhenEmpty::Fail), ("send", WhenEmpty::Send)];
 
 pub(super) const UNCHANGED: [(&str, WhenUnchanged); 2] = [("send", WhenUnchanged::Send), ("skip", WhenUnchanged::Skip)];
+
+/// When a content is made.
+pub(super) const CONTENT_MOMENTS: [(&str, ContentMoment); 2] =
+    [("instant", ContentMoment::Instant), ("release", ContentMoment::Release)];
+
+/// What is taken where a source fails in the end.
+pub(super) const STALES: [(&str, bool); 2] = [("fail", false), ("last_good", true)];
 
 /// Contents that are made at once.
 pub(super) const MOST_CONTENTS: u64 = 64;

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::decoder::Decoder;
 use super::keys::{LIST_FORMATS, LIST_KEYS, MOST_RECIPIENTS};
+use super::stale::Stale;
 use super::text::quoted;
-use super::yaml::{At, Entry, Node};
+use super::yaml::{At, Entry, Node, Value};
 use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
 use crate::domain::{ContentSource, ListFormat, RecipientList, Target};
 use crate::policy::recipients::entries;
@@ -49,7 +50,7 @@ impl Decoder<'_> {
     pub(super) fn list(&mut self, node: &Node, at_most: Option<&Node>) -> Option<ListDraft> {
         let keys = self.map("from", node)?;
         let errors = self.diagnostics.error_count();
-        let http = ContentSource::Http(ContentHttp { url: String::new() });
+        let http = ContentSource::Http(ContentHttp::plain(String::new()));
         // With something in the place of what is not known yet.
         let mut list = RecipientList {
             source: http,
@@ -58,9 +59,10 @@ impl Decoder<'_> {
             fields: Vec::new(),
             at_most: AT_MOST,
             trusted: false,
+            stale_at_most_ms: None,
         };
         let (mut target, mut places): (fn(String) -> Target, Places) = (Target::User, Places::default());
-        let (mut env, mut as_root) = (BTreeMap::new(), false);
+        let (mut env, mut as_root, mut stale) = (BTreeMap::new(), false, Stale::default());
         for entry in keys {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -97,6 +99,7 @@ impl Decoder<'_> {
                     places.as_root = Some(entry.key_at);
                     as_root = self.bool(key, value).unwrap_or_default();
                 }
+                "stale" | "stale_at_most" => self.stale(entry, &mut stale),
                 "trusted" => list.trusted = self.bool(key, value).unwrap_or_default(),
                 _ => self.unknown_key(entry, "from", LIST_KEYS),
             }
@@ -111,6 +114,7 @@ impl Decoder<'_> {
             let most = u64::try_from(MOST_RECIPIENTS).unwrap_or(u64::MAX);
             list.at_most = self.count("at_most", node, 1, most).map_or(AT_MOST, |most| most as usize);
         }
+        list.stale_at_most_ms = self.stale_at_most_ms(&stale);
         self.check_list(&mut list, &places, node.at);
         if self.diagnostics.error_count() > errors {
             return None;
@@ -157,9 +161,12 @@ impl Decoder<'_> {
             let env = BTreeMap::new();
             return Some(ContentSource::Command(ContentCommand { argv, env, as_root: false, render: None }));
         }
+        if matches!(node.value(), Value::Map(_)) {
+            return self.content_http(key, node).map(ContentSource::Http);
+        }
         let text = self.text(key, node)?;
         if text.trim().starts_with("http://") || text.trim().starts_with("https://") {
-            return self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp { url }));
+            return self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp::plain(url)));
         }
         Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None }))
     }

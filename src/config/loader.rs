@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::calendars::{CalendarDraft, ListToCome, add_calendar, built_in, candidates};
+use super::calendars::{CalendarDraft, FetchedSource, ListToCome, add_calendar, built_in, candidates};
 use super::decoder::Decoder;
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
@@ -31,7 +31,7 @@ const DEEPEST_INCLUDE: usize = 16;
 
 /// Everything read so far, from all files.
 pub(super) struct Loader<'a> {
-    environment: &'a LoadEnvironment,
+    pub(super) environment: &'a LoadEnvironment,
     specs: &'a [&'static SenderSpec],
     pub diagnostics: Diagnostics,
     pub sources: Vec<SourceText>,
@@ -53,6 +53,8 @@ pub(super) struct Loader<'a> {
     pub calendars: HashMap<String, CalendarDraft>,
     /// A file with a list that is read as if it were there already.
     pub list_to_come: Option<ListToCome>,
+    /// Lists that the daemon is to fetch.
+    pub fetched_sources: Vec<FetchedSource>,
     pub incomplete: Incomplete,
     /// The pushes outside any job, and their source.
     pub pushes: Option<(u16, Vec<PushDraft>)>,
@@ -90,6 +92,7 @@ impl<'a> Loader<'a> {
             jobs: Vec::new(),
             calendars: HashMap::new(),
             list_to_come: None,
+            fetched_sources: Vec::new(),
             incomplete: Incomplete::default(),
             pushes: None,
             brought: Vec::new(),
@@ -286,6 +289,7 @@ impl<'a> Loader<'a> {
         if !self.calendars.is_empty() || self.jobs.iter().any(|job| job.days.is_some()) {
             self.built_in_calendars();
         }
+        self.fetched_calendars();
     }
 
     /// Reads the lists that pushcron brings along, where nobody has a newer one.

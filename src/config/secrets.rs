@@ -116,7 +116,7 @@ impl Decoder<'_> {
         Some(path)
     }
 
-    fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
+    pub(super) fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
         self.seen.file(path);
         let read = unchanged(path, || read_secret(path));
         match read.unwrap_or_else(|| Err("it is being written".to_owned())) {

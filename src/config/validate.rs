@@ -77,7 +77,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     validator.check_lists(&targets);
     validator.check_incomplete(incomplete);
     let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
-    validator.calendars.judge_all(validator.diagnostics);
+    validator.calendars.judge_all(validator.allow_private, validator.diagnostics);
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
     let pushes = pushes.map(|(file, mut drafts)| {

@@ -33,6 +33,7 @@ pub(super) fn finish(
         accounts: definitions.accounts,
         account_names: definitions.account_names,
         jobs: definitions.jobs,
+        fetched: loader.fetched_sources,
         warnings,
         files: loader.files,
         secret_files: loader.secret_files,

@@ -4,6 +4,7 @@ mod alarm;
 mod announce;
 mod duties;
 mod error;
+mod fetching;
 mod heartbeat;
 mod in_force;
 mod keep_up;
@@ -125,6 +126,7 @@ struct Daemon {
     dispatching: JoinHandle<()>,
     scheduling: JoinHandle<()>,
     preparing: Preparing,
+    fetching: fetching::Fetching,
     listeners: listeners::Listeners,
     observers: observers::Observers,
     parts: duties::Parts,
@@ -150,7 +152,7 @@ impl Daemon {
 
         let media = Arc::new(PushMedia::new(setup::media(&config, &opened.database), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media.clone(), journal);
-        let events = dispatcher.handle();
+        let (events, releases) = (dispatcher.handle(), dispatcher.releases());
         let observed = observers::Observed {
             store: store.clone(),
             clock: clock.clone(),
@@ -161,12 +163,11 @@ impl Daemon {
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.set_observer(observers.observer());
-        let Config { daemon: settings, accounts: configured, jobs, files, read_at, .. } = config;
+        let Config { daemon: settings, accounts: configured, jobs, files, read_at, fetched, .. } = config;
         let standing = store.changed_by_verbs().await?;
         let (scheduler, applied) = set_up_jobs((jobs, read_at), &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
-        let mut open = store.open_pushes().await?;
-        let by = clock.reading();
+        let (mut open, by) = (store.open_pushes().await?, clock.reading());
         resume_waits(&mut open, seen, by);
 
         let said = announce::Start {
@@ -187,9 +188,11 @@ impl Daemon {
         let _ = events.send(Event::Accounts(accounts));
         let _ = events.send(Event::Resumed { pushes: open, by });
         let dispatching = tokio::spawn(dispatcher.run(inbox));
-        let preparer = Preparer::new(store.clone(), clock.clone(), media.clone(), events.clone(), templates);
+        let preparer =
+            Preparer::new(store.clone(), clock.clone(), media.clone(), (events.clone(), releases), templates);
         let preparing = preparer.start(settings.content_at_once);
         let (commands, scheduling) = begin_scheduling(scheduler, &observers, &preparing);
+        let fetching = fetching::Fetching::start(&options, fetched, &store, &clock, &media);
         let told = outside::Told::new(events.clone(), commands.clone(), preparing.notify());
         let outside = outside::watch(store.clone(), opened.lease(), &clock, told, standing);
         Ok(Daemon {
@@ -204,6 +207,7 @@ impl Daemon {
             dispatching,
             scheduling,
             preparing,
+            fetching,
             listeners,
             observers,
             parts,
@@ -222,6 +226,7 @@ impl Daemon {
                     is_told_to_stop = signal != Some(SIGHUP) || self.reload_unless_stopped(&mut signals).await;
                 }
                 () = self.in_force.changed() => is_told_to_stop = self.reload_unless_stopped(&mut signals).await,
+                () = self.fetching.changed() => is_told_to_stop = self.reload_unless_stopped(&mut signals).await,
                 _ = &mut self.dispatching => return Err(DaemonError::BrokeDown("dispatcher")),
                 seen = &mut self.outside => match seen {
                     Ok(Lost::Database) => return Err(DaemonError::DatabaseLost(self.opened.database)),
@@ -327,6 +332,7 @@ impl Daemon {
         self.opened.store.render_with(templates.clone());
         self.preparing.set_renderer(templates);
         self.preparing.set_at_once(config.daemon.content_at_once);
+        self.fetching.set(std::mem::take(&mut config.fetched));
         self.listeners.replace(&accounts, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(accounts));
         self.observers.replace(&config).await;
@@ -343,6 +349,7 @@ impl Daemon {
         self.outside.abort();
         // A source that is asked now is asked again by the next start.
         self.preparing.stop();
+        self.fetching.stop();
         self.observers.stop();
         self.listeners.stop();
         drop(self.commands);

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use tracing::warn;
 
 use super::{DaemonError, Options};
+use crate::acts::surroundings;
 use crate::clock::SharedClock;
-use crate::config::{self, Config, LoadEnvironment};
+use crate::config::{self, Config};
 use crate::domain::{Database, Job, Render, StateDir};
 use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::recovery::{Recovered, recover};
@@ -104,11 +105,10 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 pub(super) async fn load(options: &Options, clock: &SharedClock) -> Result<Config, DaemonError> {
     let mut looks = 1;
     let config = loop {
-        let (paths, now) = (options.config.clone(), clock.now());
-        let loaded =
-            tokio::task::spawn_blocking(move || config::load(&paths, &specs(), &LoadEnvironment::of_process(now)))
-                .await
-                .map_err(|_| DaemonError::BrokeDown("configuration reader"))?;
+        let (Options { config: paths, database }, now) = (options.clone(), clock.now());
+        let read = move || config::load(&paths, &specs(), &surroundings(&paths, database.as_ref(), now));
+        let loaded = tokio::task::spawn_blocking(read).await;
+        let loaded = loaded.map_err(|_| DaemonError::BrokeDown("configuration reader"))?;
         match loaded {
             Err(errors) if errors.under_way && looks < LOOKS => clock.sleep(LOOK_AGAIN).await,
             loaded => break loaded?,

@@ -43,6 +43,12 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// That of a list that nobody has seen yet.
+    pub const NOTHING: Coverage = {
+        let day = Date::constant(1970, 1, 1);
+        Coverage { from: day, until: day, settled_until: None }
+    };
+
     /// A whole year; None for one that no calendar has.
     pub fn of_year(year: i16) -> Option<Coverage> {
         let (from, until) = (Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?);

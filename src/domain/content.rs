@@ -33,6 +33,11 @@ pub struct ContentFrom {
     pub empty: WhenEmpty,
     #[serde(default)]
     pub unchanged: WhenUnchanged,
+    /// Where the source fails in the end, what it said last is taken, if that is no older than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_at_most_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "ContentMoment::is_instant")]
+    pub at: ContentMoment,
     /// So long before its instant the content is made.
     #[serde(with = "duration_ms", rename = "lead_ms", default)]
     pub lead: Duration,
@@ -67,8 +72,27 @@ impl ContentFrom {
             trusted: false,
             empty: WhenEmpty::default(),
             unchanged: WhenUnchanged::default(),
+            stale_at_most_ms: None,
+            at: ContentMoment::default(),
             lead: Duration::ZERO,
         }
+    }
+}
+
+/// When a content is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentMoment {
+    /// At the instant of its fire, or so long before.
+    #[default]
+    Instant,
+    /// Once the first of its pushes could go out: it has an account that can send, and its turn.
+    Release,
+}
+
+impl ContentMoment {
+    fn is_instant(&self) -> bool {
+        *self == ContentMoment::Instant
     }
 }
 
@@ -99,6 +123,22 @@ pub struct ContentCommand {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContentHttp {
     pub url: String,
+    /// Its lines are headers that go along. Read whenever the address is asked: what stands there may be a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_file: Option<PathBuf>,
+    /// The statuses whose body is the content; those of success where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<u16>,
+    /// It may lie at an address that only this machine reaches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_private: bool,
+}
+
+impl ContentHttp {
+    /// As anybody may ask it.
+    pub fn plain(url: String) -> ContentHttp {
+        ContentHttp { url, headers_file: None, expect: Vec::new(), allow_private: false }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +150,9 @@ pub struct ContentFile {
 }
 
 impl ContentSource {
+    /// How old the last good answer may be that stands in for a failed one, if nothing else is said.
+    pub const STALE_AT_MOST_MS: u64 = 24 * 3_600_000;
+
     /// In words, without what may be secret: arguments and the path of an address.
     pub fn describe(&self) -> String {
         match self {

@@ -33,7 +33,7 @@ pub mod version;
 pub use account::{Account, Health};
 pub use calendar::{Calendar, CalendarRef, DayRule};
 pub use chars::char_start;
-pub use content::{ContentFormat, ContentFrom, ContentOutcome, ContentSource, WhenEmpty, WhenUnchanged};
+pub use content::{ContentFormat, ContentFrom, ContentMoment, ContentOutcome, ContentSource, WhenEmpty, WhenUnchanged};
 pub use database::Database;
 pub use escape::{escaped, escaped_json};
 pub use fallback::{BadState, FallbackSpec};

@@ -22,11 +22,21 @@ pub struct RecipientList {
     /// Its columns may call people and be markup.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub trusted: bool,
+    /// Where it cannot be read in the end, it is as it was read last, if that is no longer ago than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_at_most_ms: Option<u64>,
 }
 
 impl RecipientList {
     /// A list is no larger.
     pub const LARGEST: u64 = 4 << 20;
+
+    /// What it has to be for one that was read before to stand in for it.
+    pub fn key(&self) -> String {
+        let list = RecipientList { stale_at_most_ms: None, ..self.clone() };
+        // Names, numbers and maps with text keys always become JSON.
+        serde_json::to_string(&list).unwrap_or_default()
+    }
 
     /// How it is asked for, as a content is.
     pub fn asked(&self) -> ContentFrom {
@@ -56,7 +66,7 @@ impl ListFormat {
 }
 
 /// Everybody on a list, once each and in its order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListEntries {
     pub entries: Vec<ListEntry>,
     /// How often somebody stood there once more.
@@ -64,7 +74,7 @@ pub struct ListEntries {
 }
 
 /// One of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListEntry {
     pub id: String,
     /// Those columns that templates may use.

@@ -21,6 +21,7 @@ use crate::domain::{Delivery, Moment, Outcome, Report, UtcMs};
 use crate::engine::core::{Action, Core, Dice, Input, Start};
 use crate::engine::observer::Observer;
 use crate::engine::push_media::PushMedia;
+use crate::engine::releases::Releases;
 use crate::engine::send_journal::SendJournal;
 use crate::senders::{Probe, Sender};
 use crate::store::Store;
@@ -54,6 +55,7 @@ pub struct Dispatcher {
     /// Attempts whose media are fetched or whose sender was called.
     tasks: HashMap<i64, AbortHandle>,
     gauges: Arc<EngineGauges>,
+    releases: Arc<Releases>,
     events: mpsc::UnboundedSender<Event>,
     results: mpsc::UnboundedSender<Input>,
 }
@@ -83,6 +85,7 @@ impl Dispatcher {
             journal,
             tasks: HashMap::new(),
             gauges: Arc::default(),
+            releases: Arc::default(),
             events,
             results,
         };
@@ -97,6 +100,11 @@ impl Dispatcher {
     /// Has `observer` told of every attempt, every end of a push, and how accounts are.
     pub fn set_observer(&mut self, observer: Observer) {
         self.core.set_observer(observer);
+    }
+
+    /// The pushes that wait for their content.
+    pub fn releases(&self) -> Arc<Releases> {
+        self.releases.clone()
     }
 
     pub fn gauges(&self) -> Arc<EngineGauges> {
@@ -166,6 +174,7 @@ impl Dispatcher {
                 let probe = probe.unwrap_or_else(|_| Probe::down("the probe broke down (a bug of pushcron)"));
                 Input::Probed { account, generation, probe, usage: usage_of(&*sender) }
             }),
+            Action::MakeContent(push_ids) => self.releases.ask(push_ids),
             Action::Resolve { sender_name, delivery } => self.resolve(sender_name, delivery),
             Action::Start(starts) => self.start(starts),
             Action::RecordAccounts { rows, all } => {

@@ -5,28 +5,29 @@
 //! killed before that asks the source again; afterwards nobody does. Neither the timer nor the dispatcher waits for a
 //! source.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{Id, JoinHandle, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::SharedClock;
-use crate::domain::content::{ContentCommand, ContentFile};
-use crate::domain::{
-    ContentFrom, ContentSource, Facts, ListEntries, PushSpec, Reason, RecipientList, Render, Target, Trigger, UtcMs,
-};
+use crate::domain::{ContentFrom, ContentMoment, ListEntries, PushSpec, Reason, RecipientList, Render, Trigger, UtcMs};
+use crate::engine::asking::{Asked, Asker};
 use crate::engine::core::Event;
 use crate::engine::push_media::PushMedia;
-use crate::policy::content::{Answer, Said, Verdict, answer, asks_again, of_program, verdict};
+use crate::engine::releases::Releases;
+use crate::policy::content::{Answer, Said, Verdict, answer, verdict};
 use crate::policy::hold::{Hold, hold};
 use crate::policy::recipients::entries;
 use crate::policy::schedule::ScheduleCache;
-use crate::program::{self, Program};
-use crate::store::{Expand, Expansion, MadeContent, MadeList, SharedStore, Unexpanded};
+use crate::store::{
+    Expand, Expansion, LastGood, LastList, MadeContent, MadeList, Release, Released, SharedStore, StaleOf, StoreError,
+    Unexpanded, Unreleased,
+};
 
 /// How long the database is left alone after it could not be read or written.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -86,9 +87,9 @@ impl Preparing {
 struct Work {
     store: SharedStore,
     clock: SharedClock,
-    media: Arc<PushMedia>,
+    asker: Asker,
     dispatcher: mpsc::UnboundedSender<Event>,
-    renderer: Arc<Mutex<Arc<dyn Render>>>,
+    releases: Arc<Releases>,
 }
 
 impl Preparer {
@@ -96,10 +97,11 @@ impl Preparer {
         store: SharedStore,
         clock: SharedClock,
         media: Arc<PushMedia>,
-        dispatcher: mpsc::UnboundedSender<Event>,
+        (dispatcher, releases): (mpsc::UnboundedSender<Event>, Arc<Releases>),
         renderer: Arc<dyn Render>,
     ) -> Preparer {
-        let work = Work { store, clock, media, dispatcher, renderer: Arc::new(Mutex::new(renderer)) };
+        let asker = Asker { clock: clock.clone(), media, renderer: Arc::new(Mutex::new(renderer)) };
+        let work = Work { store, clock, asker, dispatcher, releases };
         let at_once = Arc::new(AtomicUsize::new(1));
         Preparer { work, notify: Arc::default(), at_once, under_way: HashMap::new(), held_until: None }
     }
@@ -108,7 +110,7 @@ impl Preparer {
     pub fn start(self, at_once: usize) -> Preparing {
         self.at_once.store(at_once, Ordering::Relaxed);
         let (notify, at_once) = (self.notify.clone(), self.at_once.clone());
-        let renderer = self.work.renderer.clone();
+        let renderer = self.work.asker.renderer.clone();
         Preparing { task: tokio::spawn(self.run()), notify, at_once, renderer }
     }
 
@@ -116,10 +118,12 @@ impl Preparer {
     async fn run(mut self) {
         let mut tasks: JoinSet<()> = JoinSet::new();
         let (notify, clock) = (self.notify.clone(), self.work.clock.clone());
+        let release = self.work.releases.notify();
         loop {
-            let is_down = !self.take_up(&mut tasks).await;
+            let is_down = !(self.take_up(&mut tasks).await && self.take_up_releases(&mut tasks).await);
             tokio::select! {
                 () = notify.notified() => {}
+                () = release.notified() => {}
                 Some(ended) = tasks.join_next_with_id() => {
                     let id = match ended {
                         Ok((id, ())) => id,
@@ -164,6 +168,32 @@ impl Preparer {
         true
     }
 
+    /// Begins with the contents that pushes wait for which can go out, as far as there is room. Returns whether the database
+    /// could be read.
+    async fn take_up_releases(&mut self, tasks: &mut JoinSet<()>) -> bool {
+        let asked = self.work.releases.asked();
+        if asked.is_empty() {
+            return true;
+        }
+        let Ok(waiting) = self.work.store.unreleased(asked.clone()).await else { return false };
+        let wait: HashSet<i64> = waiting.iter().flat_map(|fire| fire.push_ids.iter().copied()).collect();
+        // Somebody was faster, or they are gone.
+        let need_nothing: Vec<i64> = asked.into_iter().filter(|id| !wait.contains(id)).collect();
+        self.work.releases.done(&need_nothing);
+        self.work.tell(Event::Made(need_nothing));
+        for fire in waiting {
+            if self.under_way.len() >= self.at_once.load(Ordering::Relaxed).max(1) {
+                break;
+            }
+            let fire_id = fire.fire.fire_id;
+            if !self.under_way.values().any(|id| *id == fire_id) {
+                let task = tasks.spawn(self.work.clone().release(fire));
+                self.under_way.insert(task.id(), fire_id);
+            }
+        }
+        true
+    }
+
     /// How long to wait before holds are looked at again: not to the end of one in one go, since the clock may be set.
     fn hold_lasts(&self) -> Duration {
         let left = self.held_until.map(|until| until.since(self.work.clock.now())).unwrap_or_default();
@@ -179,16 +209,6 @@ fn hold_of(fire: &Unexpanded, now: UtcMs, schedules: &mut ScheduleCache) -> Hold
         }
         _ => Hold::Free,
     }
-}
-
-/// What came of a source that was asked until it answered, or as often as it may be.
-struct Asked<T> {
-    answer: Result<T, String>,
-    attempts: u32,
-    began_at: UtcMs,
-    exit_code: Option<i32>,
-    /// What a program said beside.
-    said: Option<String>,
 }
 
 impl Work {
@@ -213,17 +233,61 @@ impl Work {
             return self.expand(nothing(then)).await;
         }
         let (content, then) = match &definition.content_from {
-            Some(content) => {
+            Some(content) if content.at == ContentMoment::Instant => {
                 let (made, then) = self.make(content, &fire).await;
                 (Some(made), then)
             }
-            None => (None, Expansion::Send { unless_unchanged: false }),
+            _ => (None, Expansion::Send { unless_unchanged: false }),
         };
         let mut expand = Expand { content, ..nothing(then) };
         if let Expansion::Send { .. } = then {
             self.read_lists(&definition.push, &fire, &mut expand).await;
         }
         self.expand(expand).await;
+    }
+
+    /// Makes the content of a fire whose pushes can go out, and gives it to them.
+    async fn release(self, unreleased: Unreleased) {
+        let Unreleased { fire, goes_at, .. } = unreleased;
+        // Attempts are opened a little ahead of their instant, and a content of before it would not be that of the instant.
+        let early = goes_at.since(self.clock.now());
+        if !early.is_zero() {
+            // No longer: the clock may be set, and what is asked for is still there afterwards.
+            return self.clock.sleep(early.min(STORE_PAUSE)).await;
+        }
+        let fire_id = fire.fire_id;
+        let (content, then) = match &fire.definition {
+            Ok(definition) => match &definition.content_from {
+                Some(content) => {
+                    let (made, then) = self.make(content, &fire).await;
+                    (Some(made), then)
+                }
+                None => (None, Expansion::Send { unless_unchanged: false }),
+            },
+            Err(problem) => {
+                let Unexpanded { job, due_at, .. } = &fire;
+                error!(%job, %due_at, problem, "what a job pushes cannot be read; its fire sends nothing");
+                (None, Expansion::Fail(Reason::Content))
+            }
+        };
+        let release = Release { fire_id, content, then };
+        let mut is_told = false;
+        loop {
+            match self.store.release(release.clone(), self.clock.now()).await {
+                Ok(Released { open, ended }) => {
+                    self.tell(Event::Dropped(ended));
+                    self.tell(Event::Made(open));
+                    return;
+                }
+                Err(problem) => tell_once(&problem, &mut is_told),
+            }
+            self.clock.sleep(STORE_PAUSE).await;
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        // The dispatcher is gone only while the daemon stops; all of it is in the store.
+        let _ = self.dispatcher.send(event);
     }
 
     async fn make(&self, content: &ContentFrom, fire: &Unexpanded) -> (MadeContent, Expansion) {
@@ -233,8 +297,10 @@ impl Work {
             answer => Ok(answer),
         };
         let told = |problem: &str| warn!(%job, source, problem, "a content could not be made and is tried again");
-        let Asked { answer, attempts, began_at, exit_code, said } = self.ask_until(content, fire, judge, told).await;
+        let Asked { answer, attempts, began_at, exit_code, said } =
+            self.asker.ask_until(content, fire, judge, told).await;
         let answer = answer.unwrap_or_else(Answer::Failed);
+        let (answer, stale) = self.or_last_good(content, fire, answer).await;
         let then = match verdict(content, &answer) {
             Verdict::Send { unless_unchanged } => Expansion::Send { unless_unchanged },
             Verdict::Cancel(reason) => Expansion::Cancel(reason),
@@ -253,7 +319,7 @@ impl Work {
             }
         };
         let (error, made_at) = (error.or(said), self.clock.now());
-        (MadeContent { source, outcome, attempts, began_at, made_at, exit_code, text, error }, then)
+        (MadeContent { source, outcome, attempts, began_at, made_at, exit_code, text, error, stale }, then)
     }
 
     /// Reads each list once, whichever pushes go to it. Where one cannot be read, nothing is sent.
@@ -288,7 +354,16 @@ impl Work {
         let told = |problem: &str| {
             warn!(%job, list = name, problem, "a list of recipients could not be read and is tried again");
         };
-        let asked = self.ask_until(&list.asked(), fire, judge, told).await;
+        let mut asked = self.asker.ask_until(&list.asked(), fire, judge, told).await;
+        let key = list.stale_at_most_ms.map(|_| list.key());
+        let mut stale = None;
+        if let (Err(problem), Some(ms), Some(key)) = (&asked.answer, list.stale_at_most_ms, &key)
+            && let Some(LastList { entries, read_at }) = self.last_list(fire, name, key, ms).await
+        {
+            warn!(%job, list = name, problem, %read_at, "a list of recipients could not be read: it is taken as it was last");
+            stale = Some(StaleOf { from: read_at, why: problem.clone() });
+            asked.answer = Ok(entries);
+        }
         match &asked.answer {
             Err(problem) => {
                 error!(%job, list = name, problem, "a list of recipients could not be read: its fire sends nothing");
@@ -301,117 +376,46 @@ impl Work {
         }
         let Asked { answer, attempts, began_at, .. } = asked;
         let (name, read_at) = (name.to_owned(), self.clock.now());
-        MadeList { name, source, attempts, began_at, read_at, entries: answer }
+        MadeList { name, source, attempts, began_at, read_at, entries: answer, stale, key }
     }
 
-    async fn ask_until<T>(
+    /// In the place of a failure, where that is wanted, what the same source said the last time, if that is no longer ago
+    /// than it may be. What it had nothing to say of then, it has nothing to say of now.
+    async fn or_last_good(
         &self,
         content: &ContentFrom,
         fire: &Unexpanded,
-        judge: impl Fn(Said) -> Result<T, String>,
-        told: impl Fn(&str),
-    ) -> Asked<T> {
-        let (began_at, mut attempts) = (self.clock.now(), 0);
+        answer: Answer,
+    ) -> (Answer, Option<StaleOf>) {
+        let (Answer::Failed(why), Some(ms)) = (&answer, content.stale_at_most_ms) else { return (answer, None) };
+        let since = self.clock.now() - Duration::from_millis(ms);
+        let found = loop {
+            match self.store.last_good(fire.fire_id, since).await {
+                Ok(found) => break found,
+                Err(problem) => self.look_again(&problem).await,
+            }
+        };
+        let Some(LastGood { text, made_at }) = found else { return (answer, None) };
+        let (job, source) = (&fire.job, content.source.describe());
+        warn!(%job, source, problem = why, %made_at, "a content could not be made: what it was last is taken");
+        let stale = Some(StaleOf { from: made_at, why: why.clone() });
+        (text.map_or(Answer::Nothing, Answer::Content), stale)
+    }
+
+    async fn last_list(&self, fire: &Unexpanded, name: &str, key: &str, at_most_ms: u64) -> Option<LastList> {
+        let since = self.clock.now() - Duration::from_millis(at_most_ms);
         loop {
-            attempts += 1;
-            let (said, exit_code, beside) = self.ask(content, fire).await;
-            let answer = judge(said);
-            match &answer {
-                Err(problem) if asks_again(content, attempts) => told(problem),
-                _ => return Asked { answer, attempts, began_at, exit_code, said: beside },
-            }
-            self.clock.sleep(content.backoff).await;
-        }
-    }
-
-    /// What the source says, with how its program ended and what that said beside.
-    async fn ask(&self, content: &ContentFrom, fire: &Unexpanded) -> (Said, Option<i32>, Option<String>) {
-        match &content.source {
-            ContentSource::Command(command) => self.run_program(command, content, fire).await,
-            ContentSource::Http(http) => (self.fetch(&http.url, content).await, None, None),
-            ContentSource::File(file) => match self.too_old(file).await {
-                Some(problem) => (Said::Failed(problem), None, None),
-                None => (self.fetch(&file.path.to_string_lossy(), content).await, None, None),
-            },
-        }
-    }
-
-    async fn run_program(
-        &self,
-        command: &ContentCommand,
-        content: &ContentFrom,
-        fire: &Unexpanded,
-    ) -> (Said, Option<i32>, Option<String>) {
-        let failed = |problem| (Said::Failed(problem), None, None);
-        // The daemon does not begin with such a job of the files; one that a verb made is met here.
-        if !command.as_root && rustix::process::geteuid().is_root() {
-            let problem = "it is not run as root: run pushcron as a user of its own, or write `as_root: true`";
-            return failed(problem.to_owned());
-        }
-        let argv = match self.arguments(command, fire) {
-            Ok(argv) => argv,
-            Err(problem) => return failed(problem),
-        };
-        let env: Vec<(String, String)> = command.env.clone().into_iter().collect();
-        let (argv, most, limit) = (&argv[..], Some(content.max_bytes), content.timeout);
-        match program::run(Program { argv, env: &env, stdin: "", most, limit }, &self.clock).await {
-            Ok(ended) => {
-                let (code, said) = (ended.status.code(), ended.said.trim().to_owned());
-                let how = ended.in_words(argv);
-                (of_program(code, ended.output, || how), code, (!said.is_empty()).then_some(said))
-            }
-            Err(problem) => failed(problem),
-        }
-    }
-
-    /// Each argument is rendered by itself, and no shell divides it.
-    fn arguments(&self, command: &ContentCommand, fire: &Unexpanded) -> Result<Vec<String>, String> {
-        let Some(rendering) = &command.render else { return Ok(command.argv.clone()) };
-        let nobody = Target::User(String::new());
-        let facts = Facts {
-            due_at: fire.due_at,
-            now: self.clock.now(),
-            job: Some(&fire.job),
-            run: 0,
-            trigger: fire.triggered_by,
-            backfill: fire.is_backfill,
-            calendar: None,
-            account: "",
-            im: "",
-            target: &nobody,
-            content: None,
-            columns: None,
-        };
-        let renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        renderer.arguments(&command.argv, rendering, &facts)
-    }
-
-    async fn fetch(&self, source: &str, content: &ContentFrom) -> Said {
-        tokio::select! {
-            bytes = self.media.bytes(source, content.max_bytes.saturating_add(program::LINE_ENDS)) => match bytes {
-                Ok(bytes) if program::is_more(&bytes, content.max_bytes) => {
-                    Said::Failed(format!("it has more than {} bytes (max_bytes)", content.max_bytes))
-                }
-                Ok(bytes) => Said::Bytes(bytes),
-                Err(problem) => Said::Failed(problem),
-            },
-            () = self.clock.sleep(content.timeout) => {
-                Said::Failed(format!("it took longer than {} s", content.timeout.as_secs_f64()))
+            match self.store.last_list(fire.fire_id, name, key, since).await {
+                Ok(found) => return found,
+                Err(problem) => self.look_again(&problem).await,
             }
         }
     }
 
-    /// Why the file is no content any more.
-    async fn too_old(&self, file: &ContentFile) -> Option<String> {
-        let (path, max_age_ms) = (file.path.clone(), file.max_age_ms?);
-        let modified = tokio::task::spawn_blocking(move || std::fs::metadata(path).and_then(|meta| meta.modified()));
-        // What cannot be looked at is told by whoever reads it.
-        let modified = modified.await.ok()?.ok()?;
-        let since_epoch = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let now = u128::try_from(self.clock.now().0).unwrap_or_default();
-        let age_ms = now.saturating_sub(since_epoch.as_millis());
-        (age_ms > u128::from(max_age_ms))
-            .then(|| format!("the file is {} s old, and may be {} s old (max_age)", age_ms / 1000, max_age_ms / 1000))
+    /// What the database holds decides what is sent: it is waited for.
+    async fn look_again(&self, problem: &StoreError) {
+        debug!(%problem, "the last good content cannot be looked up now");
+        self.clock.sleep(STORE_PAUSE).await;
     }
 
     /// Until it is durable: the source is not asked again for what it has answered.
@@ -420,18 +424,16 @@ impl Work {
         loop {
             match self.store.expand(expand.clone(), self.clock.now()).await {
                 Ok(pushes) if pushes.is_empty() => return,
-                Ok(pushes) => {
-                    // The dispatcher is gone only while the daemon stops; the pushes are open in the store.
-                    let _ = self.dispatcher.send(Event::Opened(pushes));
-                    return;
-                }
-                Err(problem) if !is_told => {
-                    error!(%problem, "a content cannot be recorded and is not sent; trying again every second");
-                    is_told = true;
-                }
-                Err(_) => {}
+                Ok(pushes) => return self.tell(Event::Opened(pushes)),
+                Err(problem) => tell_once(&problem, &mut is_told),
             }
             self.clock.sleep(STORE_PAUSE).await;
         }
+    }
+}
+
+fn tell_once(problem: &StoreError, is_told: &mut bool) {
+    if !std::mem::replace(is_told, true) {
+        error!(%problem, "a content cannot be recorded and is not sent; trying again every second");
     }
 }

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::clock::SharedClock;
 use crate::domain::{Body, Delivery, Media, Message, Outcome, Report};
-use crate::media::{Blobs, Cache, Fire, Resolved, Resolver, Settings, SetupError, clear_leftovers};
+use crate::media::{Blobs, Cache, Fire, Resolved, Resolver, Settings, SetupError, Wants, clear_leftovers};
 use crate::senders::find;
 use crate::store;
 
@@ -78,6 +78,16 @@ impl PushMedia {
             None => self.resolve(delivery, sender).await?,
         };
         Ok(Some(Delivery { media: resolved.files().to_vec(), ..delivery.clone() }))
+    }
+
+    /// What lies at an address and is no media: at most `cap` bytes, by the guard of media.
+    ///
+    /// # Errors
+    /// In words, why it cannot be had.
+    pub async fn fetched(&self, address: &str, wants: Wants<'_>, cap: u64) -> Result<Vec<u8>, String> {
+        let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let resolver = self.resolver(&lazy).await.map_err(|error| error.to_string())?;
+        resolver.bytes(address, wants, cap).await.map_err(|problem| problem.to_string())
     }
 
     /// The bytes of one source that is no media: at most `cap` of them, by the same rules.

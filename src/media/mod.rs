@@ -18,7 +18,7 @@ mod settings;
 mod source;
 mod spool;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use tokio::sync::OwnedSemaphorePermit;
@@ -32,6 +32,7 @@ use cache::{Copy, Key, Pin};
 pub use error::{MediaError, Problem};
 pub use inline::extract_inline;
 use naming::Hints;
+pub use remote::Wants;
 pub use settings::Settings;
 use source::Source;
 pub use spool::clear as clear_leftovers;
@@ -78,6 +79,8 @@ pub struct Resolver {
     settings: Settings,
     clock: SharedClock,
     remote: remote::Fetcher,
+    /// Made by the first who may be led to private addresses.
+    anywhere: OnceLock<Result<remote::Fetcher, String>>,
     dir: Arc<WorkDir>,
     cache: Arc<Cache>,
     id: u64,
@@ -102,7 +105,7 @@ impl Resolver {
         let dir = WorkDir::create(&settings.temp_dir)
             .map_err(|error| SetupError(format!("{}: {error}", settings.temp_dir.display())))?;
         let id = cache.next_resolver();
-        Ok(Resolver { settings, clock, remote, dir: Arc::new(dir), cache, id })
+        Ok(Resolver { settings, clock, remote, anywhere: OnceLock::new(), dir: Arc::new(dir), cache, id })
     }
 
     /// Reads every media of the message. `cap` is the largest that the platform takes, in bytes; the settings' own
@@ -152,6 +155,23 @@ impl Resolver {
             files.push(file);
         }
         Ok(Resolved { files, _copies: Arc::new(job.copies) })
+    }
+}
+
+impl Resolver {
+    /// The body that lies at an address, of at most `cap` bytes. Only the guard of media holds for it: it is no media.
+    ///
+    /// # Errors
+    /// [`Problem`], in one line for people.
+    pub async fn bytes(&self, address: &str, wants: Wants<'_>, cap: u64) -> Result<Vec<u8>, Problem> {
+        match Source::parse(address)? {
+            Source::Remote(url) if wants.allow_private => {
+                let anywhere = self.anywhere.get_or_init(|| remote::Fetcher::new(true)).as_ref();
+                anywhere.map_err(|problem| Problem::unreachable(problem.clone()))?.bytes(url, wants, cap).await
+            }
+            Source::Remote(url) => self.remote.bytes(url, wants, cap).await,
+            _ => Err(Problem::rejected("expected an address that begins with http:// or https://")),
+        }
     }
 }
 

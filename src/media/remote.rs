@@ -22,6 +22,17 @@ use super::spool::{Content, Spool, blocking, too_large};
 
 const MAX_REDIRECTS: usize = 5;
 
+/// How one address is asked, beside its address.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wants<'a> {
+    /// Sent along, to the server of the address and to no other one.
+    pub headers: &'a [(String, String)],
+    /// The statuses whose body is wanted; those of success where there are none.
+    pub expect: &'a [u16],
+    /// Also where only we can reach.
+    pub allow_private: bool,
+}
+
 /// Says why an address must not be connected to, or None where it may.
 type Refuse = fn(IpAddr) -> Option<&'static str>;
 
@@ -57,14 +68,26 @@ impl Fetcher {
         Ok(Fetcher { client: client.map_err(|error| cause(&error))?, refuse })
     }
 
+    /// Fetches a body of at most `cap` bytes, which is no media.
+    pub(super) async fn bytes(&self, url: Url, wants: Wants<'_>, cap: u64) -> Result<Vec<u8>, Problem> {
+        let (url, mut response) = self.wanted(url, wants).await?;
+        if response.content_length().is_some_and(|len| len > cap) {
+            return Err(too_large(cap));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&url, &error))? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > cap {
+                return Err(too_large(cap));
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Fetches into `spool`; what the server says of name and type goes into `hints`.
     pub(super) async fn fetch(&self, url: Url, spool: Spool, hints: &mut Hints) -> Result<Content, Problem> {
-        let (url, response) = self.follow(url).await?;
-        check_status(&url, response.status().as_u16())?;
+        let (url, response) = self.wanted(url, Wants::default()).await?;
         let headers = response.headers();
-        if let Some(encoding) = coding(headers) {
-            return Err(Problem::rejected(format!("{} sends it compressed ({encoding}), unasked", origin(&url))));
-        }
         // Only to stop early: the count of the bytes decides.
         if response.content_length().is_some_and(|len| len > spool.cap()) {
             return Err(too_large(spool.cap()));
@@ -77,18 +100,38 @@ impl Fetcher {
         pour(&url, response, spool).await
     }
 
+    /// An answer with a body that is what was asked for.
+    async fn wanted(&self, url: Url, wants: Wants<'_>) -> Result<(Url, Response), Problem> {
+        let (url, response) = self.follow(url, wants.headers).await?;
+        check_status(&url, response.status().as_u16(), wants.expect)?;
+        if let Some(encoding) = coding(response.headers()) {
+            return Err(Problem::rejected(format!("{} sends it compressed ({encoding}), unasked", origin(&url))));
+        }
+        Ok((url, response))
+    }
+
     /// The first answer that is no redirect, and where it came from.
-    async fn follow(&self, mut url: Url) -> Result<(Url, Response), Problem> {
+    async fn follow(&self, mut url: Url, headers: &[(String, String)]) -> Result<(Url, Response), Problem> {
         for _ in 0..=MAX_REDIRECTS {
             self.check(&url)?;
-            let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
             let response = request.send().await.map_err(|error| failed(&url, &error))?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok((url, response));
             }
             let location = text(response.headers(), LOCATION.as_str()).and_then(|to| url.join(&to).ok());
             let lost = || Problem::rejected(format!("{} redirects to nowhere", origin(&url)));
-            url = location.ok_or_else(lost)?;
+            let next = location.ok_or_else(lost)?;
+            // They may be a token, which was given for one server.
+            if !headers.is_empty() && next.origin() != url.origin() {
+                let (from, to) = (origin(&url), origin(&next));
+                let problem = format!("{from} redirects to {to}, where the headers of headers_file do not go");
+                return Err(Problem::rejected(problem));
+            }
+            url = next;
         }
         Err(Problem::rejected(format!("more than {MAX_REDIRECTS} redirects, the last to {}", origin(&url))))
     }
@@ -157,8 +200,13 @@ fn coding(headers: &HeaderMap) -> Option<String> {
     words.find(|word| CODINGS.contains(&word.as_str()))
 }
 
-fn check_status(url: &Url, status: u16) -> Result<(), Problem> {
+fn check_status(url: &Url, status: u16, expect: &[u16]) -> Result<(), Problem> {
     let said = format!("{} answered HTTP {status}", origin(url));
+    if !expect.is_empty() {
+        let words: Vec<String> = expect.iter().map(u16::to_string).collect();
+        let problem = || Problem::rejected(format!("{said}, expected {}", words.join(" or ")));
+        return expect.contains(&status).then_some(()).ok_or_else(problem);
+    }
     match status {
         // A part of the file, though all of it was asked for: half a picture is none.
         206 => Err(Problem::Unreachable(said)),

@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod clock_course;
 pub mod clock_doubt;
 pub mod content;
+pub mod headers;
 pub mod health;
 pub mod hold;
 pub mod ledger;

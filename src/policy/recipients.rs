@@ -266,7 +266,15 @@ mod tests {
     fn list(format: ListFormat, fields: &[&str]) -> RecipientList {
         let source = ContentSource::File(ContentFile { path: "/list".into(), max_age_ms: None });
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-        RecipientList { source, format, id: "qq".to_owned(), fields, at_most: 500, trusted: false }
+        RecipientList {
+            source,
+            format,
+            id: "qq".to_owned(),
+            fields,
+            at_most: 500,
+            trusted: false,
+            stale_at_most_ms: None,
+        }
     }
 
     fn read(format: ListFormat, fields: &[&str], text: &str) -> Result<Vec<(String, Value)>, String> {

@@ -464,7 +464,7 @@ impl<'a> Driver<'a> {
             Action::Abort(push_id) => {
                 self.under_way.remove(&push_id);
             }
-            Action::Confirm { .. } | Action::SetMediaAside(_) | Action::ReleaseMedia(_) => {}
+            Action::MakeContent(_) | Action::Confirm { .. } | Action::SetMediaAside(_) | Action::ReleaseMedia(_) => {}
         }
     }
 

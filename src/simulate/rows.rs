@@ -370,6 +370,7 @@ impl Rows {
             next_attempt_at: push.next_attempt_at,
             expires_at: push.expires_at,
             is_resting: push.state == PushState::Retrying || push.reason.is_some(),
+            awaits_content: false,
             perhaps_sent: push.was_unknown(),
             attempts: u32::try_from(push.attempts.len()).unwrap_or(u32::MAX),
             last_account: push.attempts.last().map(|attempt| attempt.account.clone()),

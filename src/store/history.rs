@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    BadEnds, Definition, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table, Unfired, View,
+    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table,
+    Unfired, View,
 };
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
@@ -15,6 +16,9 @@ pub trait History: Send + Sync {
 
     /// Where pushes with a higher id stand, in the order of their ids; or only those of them that are open.
     async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> Result<Vec<Standing>, StoreError>;
+
+    /// The lists of days that were fetched, by name.
+    async fn fetched_calendars(&self) -> Result<Vec<FetchedCalendar>, StoreError>;
 
     /// The state of one push.
     async fn push_state(&self, push_id: i64) -> Result<Option<PushState>, StoreError>;

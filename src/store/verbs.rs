@@ -7,8 +7,9 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, NewFire,
-    OpenPush, OwnMessage, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, LastGood,
+    LastList, NewFire, NoteFetch, OpenPush, OwnMessage, Recorded, Release, Released, Restored, Settle, StoredJob,
+    TakeBack, Unexpanded, Unreleased, Unwatched,
 };
 use crate::domain::{Delivery, Render, UtcMs};
 
@@ -55,12 +56,40 @@ pub trait Store: Send + Sync {
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs)
     -> Result<Recorded, StoreError>;
 
+    /// Keeps what a fetch of a list of days came to. One that failed takes nothing away.
+    async fn note_fetch(&self, fetch: NoteFetch, now: UtcMs) -> Result<(), StoreError>;
+
     /// Fires whose content is still to be made, oldest instant first.
     async fn unexpanded(&self) -> Result<Vec<Unexpanded>, StoreError>;
+
+    /// What the source of the job of this fire said the last time that it did not fail, unless that was before `since`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn last_good(&self, fire_id: i64, since: UtcMs) -> Result<Option<LastGood>, StoreError>;
+
+    /// A list of recipients of the job of this fire as it was read last, unless that was before `since` or it was defined
+    /// otherwise ([`crate::domain::RecipientList::key`]).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn last_list(
+        &self,
+        fire_id: i64,
+        name: &str,
+        key: &str,
+        since: UtcMs,
+    ) -> Result<Option<LastList>, StoreError>;
 
     /// Writes what a source made for a fire and all pushes of that fire, once: a fire that has its pushes already, or was
     /// withdrawn meanwhile, stays as it is. Returns the pushes that now wait for their instant.
     async fn expand(&self, expand: Expand, now: UtcMs) -> Result<Vec<OpenPush>, StoreError>;
+
+    /// The fires among those of these pushes whose content is made once one of them can go out, and was not made yet.
+    async fn unreleased(&self, push_ids: Vec<i64>) -> Result<Vec<Unreleased>, StoreError>;
+
+    /// Writes the content of such a fire and gives it to its pushes, once: of a fire that has its content nothing changes.
+    async fn release(&self, release: Release, now: UtcMs) -> Result<Released, StoreError>;
 
     /// Takes back every fire due after `now` that was recorded ahead of its instant and of which no push was begun or has a
     /// reason to wait, which people have seen; what is due by then has fired, and stays. Sets the jobs' places back, so

@@ -35,6 +35,9 @@ texts! {
         "{at} the files of the configuration were refused ({problem}) until {until}",
         "{at} 配置文件曾被拒绝（{problem}），恢复于 {until}";
     files_in_force_at(at): "{at} the files of the configuration are in force again", "{at} 配置文件已重新生效";
+    calendar_not_fetched(calendar):
+        "the calendar {calendar} could not be fetched yet: the log says why",
+        "日历 {calendar} 还没有成功下载过，原因见日志";
     calendar_ends_on(calendar, until):
         "the calendar {calendar} ends on {until}; put a new list in its place with `pushcron calendar import`",
         "日历 {calendar} 只到 {until}；请用 `pushcron calendar import` 换上新的";

@@ -24,6 +24,7 @@ fn the_tables_are_those_of_the_schema() {
         "list",
         "job",
         "content_from",
+        "content_http",
         "push",
         "fallback",
         "media",

@@ -330,3 +330,51 @@ async fn a_media_of_one_fire_is_fetched_once_and_not_for_each_recipient() {
     assert_eq!(house.im.requests_to("/hook").len(), 12);
     assert_eq!(house.im.requests_to("/picture.png").len(), 1);
 }
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_as_it_was_the_last_time_where_that_is_wanted() {
+    let house = House::new().await;
+    let csv = write(&house, "parents.csv", "qq,name\n1,Ann\n2,Bo\n");
+    configure(&house, &parents(&format!("csv: {csv}, stale: last_good, stale_at_most: 1h")), GREETING);
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    write(&house, "parents.csv", "qq,name\n1,Ann\n2\n");
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    assert_eq!(texts(&house), ["Dear Ann", "Dear Ann", "Dear Bo", "Dear Bo"]);
+    let told = explained(&house).await;
+    assert!(told.contains("that is the last good one, read at"), "{told}");
+    daemon.stop().await;
+    // Other columns are another list.
+    let other = parents(&format!("csv: {csv}, stale: last_good")).replace("fields: [name]", "fields: [name, class]");
+    configure(&house, &other, GREETING);
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(1), "{}", daemon.log());
+    daemon.stop().await;
+    let stale = "SELECT coalesce(count, -1), stale_from IS NOT NULL FROM recipient_lists ORDER BY fire_id";
+    assert_eq!(house.rows(stale).await, [["2", "0"], ["2", "1"], ["-1", "0"]]);
+}
+
+#[tokio::test]
+async fn a_list_of_an_address_is_asked_with_headers_of_a_private_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let house = House::new().await;
+    house.im.handle("/members", |request| match request.header("authorization") {
+        Some("Bearer one") => Answer::text(200, "[{\"qq\": 1, \"name\": \"Ann\"}]"),
+        _ => Answer::status(401),
+    });
+    let headers = write(&house, "headers", "Authorization: Bearer one\n");
+    std::fs::set_permissions(&headers, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let list =
+        parents(&format!("json: {{url: \"{}\", headers_file: {headers}, expect: 200}}", house.im.url("/members")));
+    let account =
+        format!("  - {{id: hook, im: hook, sender: webhook, url: \"{}\", default: true}}\n", house.im.url("/hook"));
+    house.write(&format!(
+        "daemon: {{database: {}, timezone: UTC, media_allow_private: true}}\naccounts:\n{account}\
+         targets:\n  {list}\njobs:\n  - {{name: report, cron: 0 0 1 1 *, {GREETING}}}\n",
+        house.database().display()
+    ));
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    daemon.stop().await;
+    assert_eq!(texts(&house), ["Dear Ann"]);
+}

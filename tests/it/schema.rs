@@ -24,6 +24,7 @@ fn accepts(text: &str) -> bool {
         working_directory: PathBuf::from("/"),
         timezone: Some("UTC".to_owned()),
         sight: Sight::Service,
+        fetched: Box::new(Vec::new),
         user: rustix::process::geteuid().as_raw(),
     };
     config::load(&[file], &senders::specs(), &around).is_ok()

@@ -170,6 +170,9 @@ pub(crate) struct FireFact<'a> {
     /// Their content is still to be made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_unexpanded: bool,
+    /// It is made once the first of them can go out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_content: bool,
 }
 
 #[derive(Debug, Serialize)]

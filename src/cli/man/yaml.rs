@@ -7,7 +7,7 @@ use crate::config::{self, KeyInWords, SPELLINGS, keys_in_words};
 use crate::senders::specs;
 
 /// The mappings of the schema, with the heading and the words under which a person finds them.
-const MAPPINGS: [(&str, &str, &str); 17] = [
+const MAPPINGS: [(&str, &str, &str); 18] = [
     ("daemon", "DAEMON", "The keys of `daemon`."),
     ("heartbeat", "DAEMON.HEARTBEAT", "The keys of `daemon.heartbeat`."),
     ("on_failure", "DAEMON.ON_FAILURE", "The keys of `daemon.on_failure`."),
@@ -25,6 +25,11 @@ const MAPPINGS: [(&str, &str, &str); 17] = [
         "content_from",
         "CONTENT_FROM",
         "Keys of a job's `content_from`, which makes the content of each fire. It has one source.",
+    ),
+    (
+        "content_http",
+        "CONTENT_FROM.HTTP",
+        "Keys of `http` of a `content_from`, and of an address in a target's `from`, where they are more than an address.",
     ),
     ("prepared_push", "PUSHES WITH CONTENT_FROM", "What a push may say whose job has a `content_from`."),
     ("media", "MEDIA", "Keys of `image`, `voice`, `video` and `file`, where they are more than a source."),

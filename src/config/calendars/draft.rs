@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::civil::Date;
 
@@ -26,6 +27,20 @@ pub(in crate::config) struct CalendarDraft {
     /// How many workdays a year has, where the list says so.
     pub workdays: Vec<(i16, usize, Place)>,
     pub ics: Option<IcsDraft>,
+    pub url: Option<UrlDraft>,
+}
+
+/// A calendar that lies at an address.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct UrlDraft {
+    pub url: String,
+    pub place: Place,
+    /// As [`IcsDraft::work_if`], where an iCalendar file lies there.
+    pub work_if: Option<String>,
+    /// What the configuration itself says of it.
+    pub covers: Option<Coverage>,
+    pub every: Duration,
+    pub old_after: Duration,
 }
 
 /// A calendar in iCalendar form.
@@ -35,6 +50,16 @@ pub(in crate::config) struct IcsDraft {
     pub place: Place,
     /// Events whose summary this finds are worked, the others are days off.
     pub work_if: Option<String>,
+}
+
+/// A calendar that the daemon fetches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedSource {
+    pub name: String,
+    pub url: String,
+    pub every: Duration,
+    /// So long after the last good fetch its age is told.
+    pub old_after: Duration,
 }
 
 /// Takes one more; a second one of its name is told.
@@ -69,6 +94,7 @@ impl CalendarDraft {
             every_year: BTreeMap::new(),
             workdays: Vec::new(),
             ics: None,
+            url: None,
         }
     }
 

@@ -229,7 +229,7 @@ fn icalendar(
 }
 
 /// A year of holiday-cn, put into a draft.
-fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDraft, String> {
+pub(super) fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDraft, String> {
     let list: HolidayCn = serde_json::from_str(text).map_err(|problem| {
         format!("expected the JSON of holiday-cn (year, days with name, date, isOffDay): {problem}")
     })?;

@@ -1,12 +1,19 @@
 //! The keys of a calendar.
 
+use std::time::Duration;
+
 use jiff::civil::{Date, Weekday};
 
-use super::draft::{CalendarDraft, IcsDraft};
+use super::draft::{CalendarDraft, IcsDraft, UrlDraft};
 use crate::config::decoder::Decoder;
 use crate::config::keys::{CALENDAR_KEYS, CALENDAR_YEAR_KEYS, COVERS_KEYS};
 use crate::config::yaml::{At, Entry, Node, Value};
 use crate::domain::calendar::{Coverage, MonthDay, WEEKDAYS, Weekend};
+
+/// How often a list is fetched, if nothing else is said, and when it is old.
+const EVERY: Duration = Duration::from_secs(86_400);
+const OLD_AFTER: Duration = Duration::from_secs(7 * 86_400);
+const LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// A span of more days than this is a slip.
 const LONGEST_SPAN: i32 = 366;
@@ -34,7 +41,8 @@ impl Decoder<'_> {
     pub(crate) fn calendar(&mut self, name: &str, at: At, node: &Node) -> Option<CalendarDraft> {
         let mut draft = CalendarDraft::new(name, self.place(at));
         let errors = self.diagnostics.error_count();
-        let (mut ics, mut work_if) = (None, None);
+        let (mut ics, mut work_if, mut url) = (None, None, None);
+        let (mut every, mut old_after) = (None, None);
         for entry in self.map("a calendar", node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -54,14 +62,28 @@ impl Decoder<'_> {
                 "years" => self.years(value, &mut draft),
                 "ics" => ics = self.path(key, value).map(|path| (path, self.place(value.at))),
                 "work_if" => work_if = self.pattern(key, value),
-                "url" => {
-                    let diagnostic = self.error(entry.key_at, "url: lists are not fetched: expected a file");
-                    diagnostic
-                        .hint("fetch it with a timer of the system, and let `pushcron calendar import FILE` judge it");
-                }
+                "url" => url = self.content_url(key, value).map(|url| (url, self.place(value.at))),
+                "every" => every = self.duration_from(key, value, LEAST_EVERY).map(|every| (every, entry.key_at)),
+                "old_after" => old_after = self.duration_from(key, value, LEAST_EVERY).map(|age| (age, entry.key_at)),
                 _ => self.unknown_key(entry, "a calendar", CALENDAR_KEYS),
             }
         }
+        for (key, at) in [("every", every.map(|(_, at)| at)), ("old_after", old_after.map(|(_, at)| at))] {
+            if let Some(at) = at.filter(|_| url.is_none()) {
+                self.error(at, format!("{key} belongs to a calendar with a url, and there is none"));
+            }
+        }
+        if let (Some(_), Some((_, place))) = (&url, &ics) {
+            self.diagnostics.error(*place, "a calendar comes from a file or from an address: expected ics or url");
+        }
+        draft.url = url.map(|(url, place)| UrlDraft {
+            url,
+            place,
+            work_if: work_if.clone(),
+            covers: draft.covers,
+            every: every.map_or(EVERY, |(every, _)| every),
+            old_after: old_after.map_or(OLD_AFTER, |(age, _)| age),
+        });
         draft.ics = ics.map(|(path, place)| IcsDraft { path, place, work_if: work_if.clone() });
         draft.is_sound = self.diagnostics.error_count() == errors;
         Some(draft)

@@ -59,7 +59,17 @@ impl CalendarSet {
 
     /// Judges the lists that nobody asked for too: one that is wrong is told when it is written, and not when a job first goes
     /// by it.
-    pub(crate) fn judge_all(&mut self, diagnostics: &mut Diagnostics) {
+    pub(crate) fn judge_all(&mut self, allow_private: bool, diagnostics: &mut Diagnostics) {
+        let plain = |draft: &CalendarDraft| {
+            draft.url.as_ref().filter(|url| url.url.starts_with("http://")).map(|url| url.place)
+        };
+        let mut plain: Vec<Place> = self.drafts.values().filter_map(plain).filter(|_| !allow_private).collect();
+        plain.sort();
+        for place in plain {
+            diagnostics
+                .error(place, "url: expected an address that begins with https://")
+                .hint("daemon.media_allow_private allows http:// and private addresses");
+        }
         let mut drafts: Vec<(Place, String)> =
             self.drafts.values().map(|draft| (draft.place, draft.name.clone())).collect();
         drafts.sort();
@@ -101,6 +111,10 @@ impl CalendarSet {
     /// Warns in time of a list that ends: from two months before its last day on.
     fn doubt_coverage(&self, calendar: &CalendarRef, place: Place, diagnostics: &mut Diagnostics) {
         let Some(covers) = calendar.list.as_ref().and_then(|list| list.covers) else { return };
+        if covers == Coverage::NOTHING {
+            // It was told where it is to come from.
+            return;
+        }
         let left = (covers.until - self.today).get_days();
         if left <= TELL_BEFORE {
             let message =

@@ -64,6 +64,14 @@ pub(super) fn calendar() -> Value {
             reference("text"),
             "An iCalendar file: its all-day events are days off. Goes with 'covers', of which it must name a day.",
         ),
+        key(
+            "url",
+            reference("address"),
+            "An address of a list (our YAML, iCalendar, or JSON of holiday-cn) that the daemon fetches by the rules of media; \
+             its last good version is kept in the database. The days above go over it.",
+        ),
+        key("every", reference("duration"), "How often it is fetched. At least 1m.").or("1d"),
+        key("old_after", reference("duration"), "So long after the last good fetch its age is told.").or("7d"),
         key("work_if", reference("text"), "A regular expression: events whose summary it finds are worked."),
     ]);
     known(schema, &CALENDAR_KEYS)

@@ -73,6 +73,7 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("day_sets", calendars::day_sets()),
         ("job", job()),
         ("content_from", contents::content_from()),
+        ("content_http", contents::content_http()),
         ("list", contents::list()),
         ("push", pushes::push()),
         ("target", pushes::target()),

@@ -6,13 +6,22 @@ use super::super::diagnostics::Place;
 use super::super::draft::{ContentDraft, Means, PushDraft, TargetDraft};
 use super::super::templates;
 use super::Validator;
-use crate::domain::{ContentFormat, ContentFrom, ContentSource, Overlap, Rendering, WhenEmpty};
+use crate::domain::content::ContentHttp;
+use crate::domain::{ContentFormat, ContentFrom, ContentMoment, ContentSource, Overlap, Rendering, WhenEmpty};
 use crate::policy::content::takes_content;
 use crate::render;
+
+const PLAIN: &str = "'{url: …, allow_private: true}' allows http:// and private addresses here, and daemon.media_allow_private \
+                     wherever something is fetched";
 
 impl Validator<'_> {
     /// Refuses a content that could not be had, or that nobody would send.
     pub(super) fn check_content(&mut self, content: &ContentFrom, pushes: &[PushDraft], overlap: Overlap, at: Place) {
+        if content.lead > Duration::ZERO && content.at == ContentMoment::Release {
+            let message = "content_from: with at: release the content is made when a push can go out, and with a lead before \
+                           the instant: expected one of the two";
+            self.diagnostics.error(at, message);
+        }
         if content.lead > Duration::ZERO && overlap != Overlap::Allow {
             let message = "content_from: lead needs overlap: allow, since whether the job fires is decided at its instant \
                            otherwise";
@@ -32,10 +41,10 @@ impl Validator<'_> {
                 .hint("give each push a text with 'render: true', such as '{{ data.total }}'");
         }
         match &content.source {
-            ContentSource::Http(http) if http.url.starts_with("http://") && !self.allow_private => {
+            ContentSource::Http(http) if self.is_too_plain(http) => {
                 self.diagnostics
                     .error(at, "content_from: http: expected an address that begins with https://")
-                    .hint("daemon.media_allow_private allows http:// and private addresses");
+                    .hint(PLAIN);
             }
             ContentSource::File(file) => {
                 if let Some((problem, hint)) = self.doubt_media(&file.path.to_string_lossy(), false) {
@@ -47,16 +56,19 @@ impl Validator<'_> {
         }
     }
 
+    /// Whether everybody on the way could read and change what is fetched, and nobody said that this is meant.
+    fn is_too_plain(&self, http: &ContentHttp) -> bool {
+        http.url.starts_with("http://") && !self.allow_private && !http.allow_private
+    }
+
     /// Warns of lists that could not be read now.
     pub(super) fn check_lists(&mut self, targets: &[TargetDraft]) {
         for target in targets {
             let Means::Recipients(draft) = &target.means else { continue };
             let at = draft.ids.first().map_or(draft.im_at, |(_, at)| *at);
             match draft.list.as_ref().map(|list| &list.source) {
-                Some(ContentSource::Http(http)) if http.url.starts_with("http://") && !self.allow_private => {
-                    self.diagnostics
-                        .error(at, "from: expected an address that begins with https://")
-                        .hint("daemon.media_allow_private allows http:// and private addresses");
+                Some(ContentSource::Http(http)) if self.is_too_plain(http) => {
+                    self.diagnostics.error(at, "from: expected an address that begins with https://").hint(PLAIN);
                 }
                 Some(ContentSource::File(file)) => {
                     if let Some((problem, hint)) = self.doubt_media(&file.path.to_string_lossy(), true) {

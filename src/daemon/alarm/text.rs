@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::report_log::{Change, Report};
+use crate::domain::calendar::Coverage;
 use crate::domain::{PushState, UtcMs, escaped};
 use crate::store::BadEnd;
 use crate::texts::{self, Language, Text};
@@ -37,7 +38,10 @@ pub(super) fn text(report: &Report, host: &str, zone: &TimeZone, language: Langu
             Change::Rose { up_at } => texts::files_in_force_at(at(*up_at)),
         }
     }));
-    lines.extend(report.lists.iter().map(|(calendar, until)| texts::calendar_ends_on(calendar, until)));
+    lines.extend(report.lists.iter().map(|(calendar, until)| match *until == Coverage::NOTHING.until {
+        true => texts::calendar_not_fetched(calendar),
+        false => texts::calendar_ends_on(calendar, until),
+    }));
     lines.iter().map(|line| escaped(line.in_language(language)).to_string()).collect::<Vec<_>>().join("\n")
 }
 

@@ -37,6 +37,8 @@ pub enum Event {
     Resumed { pushes: Vec<OpenPush>, by: Reading },
     /// Pushes that are no longer open: cancelled, or withdrawn before their instant.
     Dropped(Vec<i64>),
+    /// The contents of these pushes are there, or were all the time.
+    Made(Vec<i64>),
     /// Jobs that left the definitions: what is under way ends, and is not retried.
     JobsRemoved(Vec<Arc<str>>),
     /// Definitions of accounts after a load.
@@ -108,6 +110,9 @@ pub enum Input {
 pub enum Action {
     /// Open attempts in the store. At most one of these is under way.
     Begin { begins: Vec<Begin>, now: UtcMs },
+    /// Have the contents made that these pushes wait for; told again while they are not. What becomes of the pushes is an
+    /// event.
+    MakeContent(Vec<i64>),
     /// Have the media of an attempt resolved, before anything is sent; its sender's name decides how large they may be.
     Resolve { sender_name: &'static str, delivery: Arc<Delivery> },
     /// Note that the senders of these attempts are called next, all or none, and call them. What ends without a note

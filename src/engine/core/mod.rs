@@ -124,6 +124,7 @@ impl Core {
             Event::Opened(pushes) => pushes.into_iter().for_each(|push| self.queue.add(push, step.now)),
             Event::Resumed { pushes, by } => pushes.into_iter().for_each(|push| self.queue.add(push, by)),
             Event::Dropped(ids) => ids.into_iter().for_each(|id| self.forget(id, step)),
+            Event::Made(ids) => ids.into_iter().for_each(|id| self.queue.made(id)),
             Event::JobsRemoved(jobs) => self.queue.orphan(&jobs.into_iter().collect()),
             Event::Accounts(accounts) => self.replace_accounts(accounts, step),
             Event::ProbeAll => self.probe_all(step),

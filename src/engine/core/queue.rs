@@ -75,6 +75,8 @@ pub(super) struct Startable {
     pub begins: Vec<Begin>,
     /// Pushes whose turn came after their `expires_at`. They are to be settled.
     pub expired: Vec<i64>,
+    /// Pushes whose turn came before their content was made. They wait for it.
+    pub unmade: Vec<i64>,
 }
 
 /// The dispatcher's memory.
@@ -286,6 +288,15 @@ impl Queue {
         }
     }
 
+    /// The content of a push is there: it is due as it was.
+    pub(super) fn made(&mut self, id: i64) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        entry.push.awaits_content = false;
+        if matches!(entry.place, Place::Parked(_)) {
+            self.reopen(id);
+        }
+    }
+
     /// Makes every parked push due as it was again. Returns how many there were.
     pub(super) fn unpark(&mut self) -> usize {
         let parked = std::mem::take(&mut self.parked);
@@ -311,7 +322,7 @@ impl Queue {
     /// The attempts to open now, at most one transaction of them. Every push of which one is to be opened counts as open
     /// from here on.
     pub(super) fn take_startable(&mut self, now: Reading) -> Startable {
-        let Startable { mut begins, mut expired } = Startable::default();
+        let Startable { mut begins, mut expired, mut unmade } = Startable::default();
         let share = BATCH.div_ceil(self.by_account.len().max(1));
         for (account, of_account) in &mut self.by_account {
             of_account.learn_pace(now.moment);
@@ -325,6 +336,10 @@ impl Queue {
                         expired.push(turn.id);
                         false
                     }
+                    Some(entry) if entry.push.awaits_content => {
+                        unmade.push(turn.id);
+                        false
+                    }
                     known => known.is_some(),
                 });
                 let Some(Turn { id, rule, .. }) = taken else { break };
@@ -335,7 +350,7 @@ impl Queue {
                 begins.push(Begin { push_id: id, account: account.clone(), sender: of_account.sender(), rule });
             }
         }
-        Startable { begins, expired }
+        Startable { begins, expired, unmade }
     }
 
     /// Accounts that turned out far slower than what was opened for them.

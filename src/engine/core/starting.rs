@@ -21,8 +21,12 @@ impl Core {
         if self.starter.is_beginning || self.recorder.is_down(step.now) {
             return;
         }
-        let Startable { begins, expired } = self.queue.take_startable(step.now);
+        let Startable { begins, expired, unmade } = self.queue.take_startable(step.now);
         expired.into_iter().for_each(|id| self.expire(id, step));
+        if !unmade.is_empty() {
+            unmade.iter().for_each(|id| self.queue.park(*id, Reason::Content));
+            step.act(Action::MakeContent(unmade));
+        }
         // Of accounts that turned out too slow for what was opened for them: others may need the room, and after a
         // power loss nobody could tell it from what was under way.
         for account in self.queue.overfull() {

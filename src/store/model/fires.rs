@@ -92,6 +92,32 @@ pub struct Unexpanded {
     pub is_removed: bool,
 }
 
+/// A fire whose pushes wait for their content, and those that were asked for.
+#[derive(Clone, Debug)]
+pub struct Unreleased {
+    pub fire: Unexpanded,
+    pub push_ids: Vec<i64>,
+    /// When the first of these can go out.
+    pub goes_at: UtcMs,
+}
+
+/// The content of a fire whose pushes are there, and what becomes of them.
+#[derive(Clone, Debug)]
+pub struct Release {
+    pub fire_id: i64,
+    pub content: Option<MadeContent>,
+    pub then: Expansion,
+}
+
+/// What became of pushes that waited for their content.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// They go out.
+    pub open: Vec<i64>,
+    /// They came to their end.
+    pub ended: Vec<i64>,
+}
+
 /// What a source made for a fire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MadeContent {
@@ -104,6 +130,32 @@ pub struct MadeContent {
     pub exit_code: Option<i32>,
     pub text: Option<String>,
     pub error: Option<String>,
+    /// It is not what the source said now.
+    pub stale: Option<StaleOf>,
+}
+
+/// What stands in for an answer that a source owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleOf {
+    /// When the source said it.
+    pub from: UtcMs,
+    /// Why it says nothing now.
+    pub why: String,
+}
+
+/// What the source of a job said the last time that it did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastGood {
+    /// None where it had nothing to say.
+    pub text: Option<String>,
+    pub made_at: UtcMs,
+}
+
+/// A list as it was read the last time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastList {
+    pub entries: ListEntries,
+    pub read_at: UtcMs,
 }
 
 /// A list of recipients that was read for a fire.
@@ -118,6 +170,10 @@ pub struct MadeList {
     pub read_at: UtcMs,
     /// Who is on it and how often somebody stood there once more, or why that is not known.
     pub entries: Result<ListEntries, String>,
+    /// They are not what the list says now.
+    pub stale: Option<StaleOf>,
+    /// Where it may stand in for itself later: what it has to be then.
+    pub key: Option<String>,
 }
 
 /// What becomes of the pushes of a fire.

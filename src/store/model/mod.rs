@@ -1,5 +1,6 @@
 //! What the verbs of the store are asked with, and what they answer.
 
+mod fetched;
 mod fires;
 mod jobs;
 mod pushes;
@@ -8,6 +9,7 @@ mod simulated;
 mod upkeep;
 mod views;
 
+pub use fetched::*;
 pub use fires::*;
 pub use jobs::*;
 pub use pushes::*;

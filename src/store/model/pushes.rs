@@ -28,6 +28,8 @@ pub struct OpenPush {
     pub attempts: u32,
     /// The account of the newest one.
     pub last_account: Option<Arc<str>>,
+    /// What it says is made once it can go out: no attempt is opened before.
+    pub awaits_content: bool,
 }
 
 /// An attempt about to be made.

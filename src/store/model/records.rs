@@ -47,6 +47,9 @@ pub struct FireRecord {
     /// Its content is still to be made.
     #[serde(default)]
     pub is_unexpanded: bool,
+    /// Its pushes are there, and their content is made once the first of them can go out.
+    #[serde(default)]
+    pub awaits_content: bool,
 }
 
 /// A row of `recipient_lists`.
@@ -61,6 +64,12 @@ pub struct ListRecord {
     pub count: Option<u64>,
     pub doubles: u64,
     pub error: Option<String>,
+    /// When the source said it, where that was for another fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_from: Option<UtcMs>,
+    /// What was the matter with it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_why: Option<String>,
 }
 
 /// A row of `contents` without the content.
@@ -77,6 +86,12 @@ pub struct ContentRecord {
     pub size: Option<u64>,
     pub sha256: Option<String>,
     pub error: Option<String>,
+    /// When the source said it, where that was for another fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_from: Option<UtcMs>,
+    /// What was the matter with it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_why: Option<String>,
 }
 
 /// A row of `pushes` without its message.

@@ -17,16 +17,21 @@ pub(super) fn push_story(conn: &Connection, push_id: i64) -> Result<Option<PushS
                   'timezone', coalesce(substr(f.zone, 1, instr(f.zone, ' ') - 1), j.timezone),
                   'chat_im', f.chat_im, 'chat_account', f.chat_account,
                   'fallbacks', (SELECT json_group_array(id) FROM (SELECT id FROM pushes WHERE parent_id = p.id ORDER BY id)),
-                  'is_unmade', json(iif(p.recipient IS 'null' OR (p.kind = 'text' AND p.message ->> 'text' = ''),
+                  'is_unmade', json(iif(p.recipient IS 'null'
+                                        OR (p.kind = 'text' AND p.message ->> 'text' = ''
+                                            AND NOT EXISTS (SELECT 1 FROM unreleased_fires WHERE fire_id = p.fire_id)),
                                         'true', 'false')),
                   'fire', json_object(
                       'triggered_by', f.triggered_by, 'due_at', f.due_at, 'until_at', f.until_at, 'count', f.count,
                       'decision', f.decision, 'reason', f.reason, 'recorded_at', f.recorded_at, 'zone', f.zone,
                       'calendar', f.calendar, 'revision', f.revision,
+                      'awaits_content', json(iif(EXISTS (SELECT 1 FROM unreleased_fires WHERE fire_id = f.id),
+                                                 'true', 'false')),
                       'content', (SELECT json_object(
                           'source', source, 'outcome', outcome, 'attempts', attempts, 'began_at', began_at,
                           'made_at', made_at, 'exit_code', exit_code, 'size', octet_length(content), 'sha256', sha256,
-                          'error', error) FROM contents WHERE fire_id = f.id),
+                          'error', error, 'stale_from', stale_from, 'stale_why', stale_why)
+                         FROM contents WHERE fire_id = f.id),
                       'pushes', json_array(json_object(
                           'id', p.id, 'fallback_of', p.parent_id, 'im', p.im, 'target', p.target, 'kind', p.kind, 'state', p.state,
                           'reason', p.reason, 'max_attempts', p.max_attempts, 'next_attempt_at', p.next_attempt_at,

@@ -31,6 +31,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0010_contents.sql"),
     include_str!("../../../migrations/sqlite/0011_recipients.sql"),
     include_str!("../../../migrations/sqlite/0012_counted.sql"),
+    include_str!("../../../migrations/sqlite/0013_last_good.sql"),
+    include_str!("../../../migrations/sqlite/0014_unreleased.sql"),
+    include_str!("../../../migrations/sqlite/0015_fetched_calendars.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

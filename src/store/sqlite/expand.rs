@@ -10,6 +10,8 @@ use super::cells::{At, instant, number, parsed, text, word};
 use super::contents::last_going;
 use super::fault::{Fault, Result};
 use super::fires::{Fired, Given, MakePushes, Plan};
+use super::last_good;
+use super::of_fire::definition_of_fire;
 use super::pushes::replace_older;
 use super::writer::Write;
 use crate::domain::calendar::LONGEST_HOLD;
@@ -24,14 +26,6 @@ pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> 
     Ok(())
 }
 
-/// The definition by which a fire went out, which the job's own row has or an earlier revision.
-macro_rules! definition_of_fire {
-    () => {
-        "coalesce((SELECT r.definition FROM job_revisions AS r WHERE r.job = f.job AND r.revision = f.revision),
-                  j.definition)"
-    };
-}
-
 pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT u.fire_id, f.job, f.due_at, j.removed_at IS NOT NULL, f.triggered_by, f.reason IS 'backfill', ",
@@ -42,22 +36,24 @@ pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
           JOIN jobs AS j ON j.name = f.job
          ORDER BY f.due_at, f.id"
     ))?;
-    let one = |row: &Row<'_>| {
-        Ok(Unexpanded {
-            fire_id: row.get(0)?,
-            job: row.get(1)?,
-            due_at: instant(row, 2)?,
-            is_removed: row.get(3)?,
-            triggered_by: word(text(row, 4)?)?,
-            is_backfill: row.get(5)?,
-            definition: serde_json::from_str(text(row, 6)?).map_err(|error| error.to_string()),
-            present: serde_json::from_str(text(row, 7)?).ok(),
-        })
-    };
-    let mut fires: Vec<Unexpanded> = statement.query_and_then([], one)?.collect::<Result<_>>()?;
+    let mut fires: Vec<Unexpanded> = statement.query_and_then([], unexpanded_row)?.collect::<Result<_>>()?;
     let jobs = fires.iter_mut().flat_map(|fire| fire.definition.as_mut().ok().into_iter().chain(&mut fire.present));
     calendars::fill(conn, jobs.filter_map(|job| job.days.as_deref_mut()))?;
     Ok(fires)
+}
+
+/// Without the lists that its definitions name.
+pub(super) fn unexpanded_row(row: &Row<'_>) -> Result<Unexpanded> {
+    Ok(Unexpanded {
+        fire_id: row.get(0)?,
+        job: row.get(1)?,
+        due_at: instant(row, 2)?,
+        is_removed: row.get(3)?,
+        triggered_by: word(text(row, 4)?)?,
+        is_backfill: row.get(5)?,
+        definition: serde_json::from_str(text(row, 6)?).map_err(|error| error.to_string()),
+        present: serde_json::from_str(text(row, 7)?).ok(),
+    })
 }
 
 /// Pushes that wait for a list in a simulation, where none comes: they are there, and expired.
@@ -67,7 +63,7 @@ pub(super) fn expire_held(conn: &Connection, made: &[OpenPush]) -> Result<()> {
 }
 
 /// Ends a push of which nothing was begun.
-fn end(conn: &Connection, push_id: i64, state: PushState, reason: Reason, at: UtcMs) -> Result<()> {
+pub(super) fn end(conn: &Connection, push_id: i64, state: PushState, reason: Reason, at: UtcMs) -> Result<()> {
     conn.prepare_cached(
         "UPDATE pushes SET state = ?2, reason = ?3, next_attempt_at = NULL, finished_at = ?4 WHERE id = ?1",
     )?
@@ -104,6 +100,7 @@ impl Write for ExpandFire {
             keep(conn, fire_id, content, sha256.as_deref())?;
         }
         keep_lists(conn, fire_id, &lists)?;
+        last_good::keep_lists(conn, &waiting.job, &lists)?;
         let entries = |of: &usize| lists.get(*of).and_then(|list| list.entries.as_ref().ok());
         let recipients: Vec<&[ListEntry]> =
             lists_of.iter().map_while(entries).map(|entries| &*entries.entries).collect();
@@ -139,7 +136,7 @@ impl Write for ExpandFire {
                     return self.end_all(conn, made, PushState::Cancelled, Reason::NoRecipients);
                 }
                 match sha256.filter(|_| unless_unchanged) {
-                    Some(sha256) => self.without_unchanged(conn, &job, &sha256, made),
+                    Some(sha256) => Ok(without_unchanged(conn, (&job, fire_id), &sha256, made, self.now)?.0),
                     None => Ok(made),
                 }
             }
@@ -176,29 +173,6 @@ impl ExpandFire {
         }))
     }
 
-    /// Without those whose target was sent the same content the last time, or is about to be.
-    fn without_unchanged(
-        &self,
-        conn: &Connection,
-        job: &str,
-        sha256: &str,
-        made: Vec<OpenPush>,
-    ) -> Result<Vec<OpenPush>> {
-        let key = |push: &OpenPush| (push.im.clone(), push.target.to_string());
-        let last = last_going(conn, job, self.expand.fire_id, &made.iter().map(key).collect())?;
-        let mut is_same = conn.prepare_cached("SELECT 1 FROM contents WHERE fire_id = ?1 AND sha256 = ?2")?;
-        let mut changed = Vec::with_capacity(made.len());
-        for push in made {
-            match last.get(&key(&push)) {
-                Some(fire) if is_same.exists(params![fire, sha256])? => {
-                    self.end(conn, push.id, PushState::Cancelled, Reason::ContentUnchanged)?;
-                }
-                _ => changed.push(push),
-            }
-        }
-        Ok(changed)
-    }
-
     fn end_all(
         &self,
         conn: &Connection,
@@ -215,6 +189,31 @@ impl ExpandFire {
     }
 }
 
+/// Those that go out, and the ids of those that end since their target was sent the same content the last time, or is about
+/// to be.
+pub(super) fn without_unchanged(
+    conn: &Connection,
+    (job, fire_id): (&str, i64),
+    sha256: &str,
+    made: Vec<OpenPush>,
+    now: UtcMs,
+) -> Result<(Vec<OpenPush>, Vec<i64>)> {
+    let key = |push: &OpenPush| (push.im.clone(), push.target.to_string());
+    let last = last_going(conn, job, fire_id, &made.iter().map(key).collect())?;
+    let mut is_same = conn.prepare_cached("SELECT 1 FROM contents WHERE fire_id = ?1 AND sha256 = ?2")?;
+    let (mut changed, mut ended) = (Vec::with_capacity(made.len()), Vec::new());
+    for push in made {
+        match last.get(&key(&push)) {
+            Some(fire) if is_same.exists(params![fire, sha256])? => {
+                end(conn, push.id, PushState::Cancelled, Reason::ContentUnchanged, now)?;
+                ended.push(push.id);
+            }
+            _ => changed.push(push),
+        }
+    }
+    Ok((changed, ended))
+}
+
 /// As an instant whose definition cannot be read when it is recorded.
 fn miss_unreadable(conn: &Connection, fire_id: i64, job: &str, problem: &str) -> Result<()> {
     error!(job, problem, "what a job pushes cannot be read; its instant is missed");
@@ -223,10 +222,11 @@ fn miss_unreadable(conn: &Connection, fire_id: i64, job: &str, problem: &str) ->
     Ok(())
 }
 
-fn keep(conn: &Connection, fire_id: i64, made: &MadeContent, sha256: Option<&str>) -> Result<()> {
+pub(super) fn keep(conn: &Connection, fire_id: i64, made: &MadeContent, sha256: Option<&str>) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO contents (fire_id, source, outcome, attempts, began_at, made_at, exit_code, content, sha256, error)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO contents (fire_id, source, outcome, attempts, began_at, made_at, exit_code, content, sha256, error,
+                               stale_from, stale_why)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         fire_id,
@@ -239,16 +239,20 @@ fn keep(conn: &Connection, fire_id: i64, made: &MadeContent, sha256: Option<&str
         made.text,
         sha256,
         made.error,
+        made.stale.as_ref().map(|stale| At::from(stale.from)),
+        made.stale.as_ref().map(|stale| &stale.why),
     ])?;
     Ok(())
 }
 
 fn keep_lists(conn: &Connection, fire_id: i64, lists: &[MadeList]) -> Result<()> {
     let mut insert = conn.prepare_cached(
-        "INSERT INTO recipient_lists (fire_id, number, name, source, attempts, began_at, read_at, count, doubles, error)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO recipient_lists (fire_id, number, name, source, attempts, began_at, read_at, count, doubles, error,
+                                      stale_from, stale_why)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    for (place, MadeList { name, source, attempts, began_at, read_at, entries }) in lists.iter().enumerate() {
+    for (place, MadeList { name, source, attempts, began_at, read_at, entries, stale, .. }) in lists.iter().enumerate()
+    {
         let found = entries.as_ref().ok();
         insert.execute(params![
             fire_id,
@@ -261,6 +265,8 @@ fn keep_lists(conn: &Connection, fire_id: i64, lists: &[MadeList]) -> Result<()>
             found.map(|found| number(found.entries.len())),
             found.map_or(0, |found| number(found.doubles)),
             entries.as_ref().err(),
+            stale.as_ref().map(|stale| At::from(stale.from)),
+            stale.as_ref().map(|stale| &stale.why),
         ])?;
     }
     Ok(())

@@ -14,7 +14,9 @@ use serde_json::value::RawValue;
 use super::cells::{number, parsed};
 use super::fault::Result;
 use super::pushes::{InsertPush, NewPush};
-use crate::domain::{Body, FallbackSpec, Kind, ListEntry, Message, Overlap, RetryPolicy, Target, Trigger, UtcMs};
+use crate::domain::{
+    Body, ContentMoment, FallbackSpec, Kind, ListEntry, Message, Overlap, RetryPolicy, Target, Trigger, UtcMs,
+};
 use crate::store::model::OpenPush;
 
 /// What `pushes.retry` leaves out: most jobs keep the built-in policy, and ten million rows need not repeat it.
@@ -27,7 +29,14 @@ struct Definition<'a> {
     overlap: Overlap,
     #[serde(borrow)]
     push: Vec<Planned<'a>>,
-    content_from: Option<IgnoredAny>,
+    content_from: Option<Made>,
+}
+
+/// When the content of its fires is made.
+#[derive(Deserialize)]
+struct Made {
+    #[serde(default)]
+    at: ContentMoment,
 }
 
 #[derive(Clone, Deserialize)]
@@ -67,6 +76,8 @@ pub(super) struct Plan<'a> {
     pub needs_content: bool,
     /// Some of them have a list of recipients.
     pub has_lists: bool,
+    /// Its pushes are there before their content, which is made once the first of them can go out.
+    pub releases: bool,
     pushes: Vec<Ready<'a>>,
 }
 
@@ -89,10 +100,12 @@ impl<'a> Plan<'a> {
             Ok(Ready { spec, target, kind, retry, policy })
         };
         let has_lists = push.iter().any(|spec| spec.list.is_some());
+        let at = content_from.map(|made| made.at);
         Ok(Plan {
             overlap,
-            needs_content: content_from.is_some() || has_lists,
+            needs_content: at == Some(ContentMoment::Instant) || has_lists,
             has_lists,
+            releases: at == Some(ContentMoment::Release),
             pushes: push.into_iter().map(ready).collect::<Result<_>>()?,
         })
     }
@@ -104,7 +117,7 @@ impl<'a> Plan<'a> {
         let mut known = HashSet::new();
         self.pushes
             .retain(|push| known.insert((push.spec.im.clone(), push.spec.target.clone(), push.spec.account.clone())));
-        self.needs_content = false;
+        (self.needs_content, self.releases) = (false, false);
         for push in &mut self.pushes {
             push.kind = kind;
             (push.spec.message, push.spec.render) = (message, None);
@@ -124,11 +137,14 @@ pub(super) struct Fired<'a> {
 }
 
 /// Makes the pushes of fires out of the definitions of their jobs.
-pub(super) struct MakePushes<'conn>(InsertPush<'conn>);
+pub(super) struct MakePushes<'conn> {
+    insert: InsertPush<'conn>,
+    conn: &'conn Connection,
+}
 
 impl<'conn> MakePushes<'conn> {
     pub(super) fn new(conn: &'conn Connection) -> Result<Self> {
-        Ok(MakePushes(InsertPush::new(conn)?))
+        Ok(MakePushes { insert: InsertPush::new(conn)?, conn })
     }
 
     /// A fire that was recorded late has its whole time to be sent all the same. A push without a text of its own gets the
@@ -172,6 +188,10 @@ impl<'conn> MakePushes<'conn> {
                 }
             }
         }
+        if plan.releases {
+            await_release(self.conn, fire.id)?;
+            made[before..].iter_mut().for_each(|push| push.awaits_content = true);
+        }
         Ok(())
     }
 
@@ -189,7 +209,7 @@ impl<'conn> MakePushes<'conn> {
             (Some(fallback), Some(_)) => Some(own_fallback(fallback.get(), &ready.target, &target)?),
             (fallback, _) => fallback.map(|fallback| fallback.get().to_owned()),
         };
-        let id = self.0.run(&NewPush {
+        let id = self.insert.run(&NewPush {
             fire_id: fire.id,
             ordinal: number(made.len() - before),
             im: &spec.im,
@@ -223,6 +243,7 @@ impl<'conn> MakePushes<'conn> {
             perhaps_sent: false,
             attempts: 0,
             last_account: None,
+            awaits_content: false,
         });
         Ok(())
     }
@@ -266,8 +287,15 @@ fn own_fallback(fallback: &str, list: &Target, own: &Target) -> Result<String> {
     Ok(serde_json::to_string(&specs)?)
 }
 
+/// The pushes of this fire wait for their content.
+fn await_release(conn: &Connection, fire_id: i64) -> Result<()> {
+    conn.prepare_cached("INSERT INTO unreleased_fires (fire_id) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([fire_id])?;
+    Ok(())
+}
+
 /// A text that says nothing stands for the content that was made.
-fn with_content<'m>(message: &'m str, kind: Kind, content: Option<&str>) -> Result<Cow<'m, str>> {
+pub(super) fn with_content<'m>(message: &'m str, kind: Kind, content: Option<&str>) -> Result<Cow<'m, str>> {
     let Some(content) = content.filter(|_| kind == Kind::Text) else { return Ok(message.into()) };
     let mut parsed: Message = serde_json::from_str(message)?;
     match &mut parsed.body {

@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::{asked, fallbacks, job_rows, ledger, pushes, records, simulated, views};
+use super::{asked, fallbacks, fetched, job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
 use crate::store::model::{
-    BadEnds, Definition, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table, Unfired, View,
+    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table,
+    Unfired, View,
 };
 
 #[async_trait]
@@ -20,6 +21,10 @@ impl History for SqliteStore {
 
     async fn standings(&self, after_id: i64, only_open: bool, limit: u64) -> StoreResult<Vec<Standing>> {
         self.read(move |conn| records::standings(conn, after_id, only_open, limit)).await
+    }
+
+    async fn fetched_calendars(&self) -> StoreResult<Vec<FetchedCalendar>> {
+        self.read(fetched::fetched_calendars).await
     }
 
     async fn push_state(&self, push_id: i64) -> StoreResult<Option<PushState>> {

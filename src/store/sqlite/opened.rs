@@ -14,7 +14,7 @@ macro_rules! open_push_columns {
          p.attempts > 0
            AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
          p.state = 'retrying' OR p.reason IS NOT NULL,
-         iif(p.attempts > 0, p.account, NULL) "
+         iif(p.attempts > 0, p.account, NULL), EXISTS (SELECT 1 FROM unreleased_fires AS u WHERE u.fire_id = p.fire_id) "
     };
 }
 
@@ -81,5 +81,6 @@ fn open_push(row: &Row<'_>) -> Result<OpenPush> {
         perhaps_sent: row.get(13)?,
         is_resting: row.get(14)?,
         last_account: row.get(15)?,
+        awaits_content: row.get(16)?,
     })
 }

@@ -219,7 +219,9 @@ struct PushRow {
 /// The push that a person named.
 fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
     let mut statement = conn.prepare(
-        "SELECT state, attempts, max_attempts, retry, kind = 'text' AND message ->> 'text' = '',
+        "SELECT state, attempts, max_attempts, retry,
+                kind = 'text' AND message ->> 'text' = ''
+                  AND NOT EXISTS (SELECT 1 FROM unreleased_fires AS u WHERE u.fire_id = pushes.fire_id),
                 recipient IS NOT NULL AND recipient = 'null'
            FROM pushes WHERE id = ?1",
     )?;

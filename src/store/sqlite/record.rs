@@ -176,6 +176,9 @@ impl RecordFires {
         make: &mut MakePushes<'_>,
         recorded: &mut Recorded,
     ) -> Result<()> {
+        // Whoever has all at once has the content too.
+        let mut plan = plan;
+        plan.releases &= !self.at_once;
         if (plan.needs_content || fire.is_held) && !self.at_once {
             recorded.unexpanded += 1;
             return await_content(conn, id, fire.due_at);

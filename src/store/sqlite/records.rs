@@ -116,13 +116,17 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
                   'calendar', calendar, 'revision', revision,
                   'is_unexpanded', json(iif(EXISTS (SELECT 1 FROM unexpanded_fires WHERE fire_id = f.id),
                                             'true', 'false')),
+                  'awaits_content', json(iif(EXISTS (SELECT 1 FROM unreleased_fires WHERE fire_id = f.id),
+                                             'true', 'false')),
                   'content', (SELECT json_object(
                       'source', source, 'outcome', outcome, 'attempts', attempts, 'began_at', began_at,
                       'made_at', made_at, 'exit_code', exit_code, 'size', octet_length(content), 'sha256', sha256,
-                      'error', error) FROM contents WHERE fire_id = f.id),
+                      'error', error, 'stale_from', stale_from, 'stale_why', stale_why)
+                         FROM contents WHERE fire_id = f.id),
                   'lists', (SELECT json_group_array(json_object(
                       'name', name, 'source', source, 'attempts', attempts, 'began_at', began_at, 'read_at', read_at,
-                      'count', count, 'doubles', doubles, 'error', error) ORDER BY number)
+                      'count', count, 'doubles', doubles, 'error', error,
+                      'stale_from', stale_from, 'stale_why', stale_why) ORDER BY number)
                               FROM recipient_lists WHERE fire_id = f.id),
                   'pushes', (SELECT json_group_array(json_object(
                       'id', id, 'fallback_of', parent_id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,

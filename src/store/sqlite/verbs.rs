@@ -7,12 +7,16 @@ use async_trait::async_trait;
 
 use super::account_state::SaveState;
 use super::handle::SqliteStore;
-use super::{accounts, attempts, by_hand, expand, job_rows, jobs, opened, pushes, record, watch, withdraw};
+use super::{
+    accounts, attempts, by_hand, expand, fetched, job_rows, jobs, last_good, opened, pushes, record, release, watch,
+    withdraw,
+};
 use crate::domain::{Delivery, Render, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
-    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, NewFire,
-    OpenPush, OwnMessage, Recorded, Restored, Settle, StoredJob, TakeBack, Unexpanded, Unwatched,
+    AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, LastGood,
+    LastList, NewFire, NoteFetch, OpenPush, OwnMessage, Recorded, Release, Released, Restored, Settle, StoredJob,
+    TakeBack, Unexpanded, Unreleased, Unwatched,
 };
 use crate::store::verbs::Store;
 
@@ -44,12 +48,33 @@ impl Store for SqliteStore {
         self.write(record::RecordFires { fires, cursors, now, at_once: false }).await
     }
 
+    async fn note_fetch(&self, fetch: NoteFetch, now: UtcMs) -> StoreResult<()> {
+        self.write(fetched::KeepFetch { fetch, now }).await
+    }
+
     async fn unexpanded(&self) -> StoreResult<Vec<Unexpanded>> {
         self.read(expand::unexpanded).await
     }
 
+    async fn last_good(&self, fire_id: i64, since: UtcMs) -> StoreResult<Option<LastGood>> {
+        self.read(move |conn| last_good::last_good(conn, fire_id, since)).await
+    }
+
+    async fn last_list(&self, fire_id: i64, name: &str, key: &str, since: UtcMs) -> StoreResult<Option<LastList>> {
+        let (name, key) = (name.to_owned(), key.to_owned());
+        self.read(move |conn| last_good::last_list(conn, fire_id, &name, &key, since)).await
+    }
+
     async fn expand(&self, expand: Expand, now: UtcMs) -> StoreResult<Vec<OpenPush>> {
         self.write(expand::ExpandFire { expand, now }).await
+    }
+
+    async fn unreleased(&self, push_ids: Vec<i64>) -> StoreResult<Vec<Unreleased>> {
+        self.read(move |conn| release::unreleased(conn, &push_ids)).await
+    }
+
+    async fn release(&self, release: Release, now: UtcMs) -> StoreResult<Released> {
+        self.write(release::ReleaseFire { release, now }).await
     }
 
     async fn withdraw_ahead(&self, now: UtcMs) -> StoreResult<u64> {

@@ -95,6 +95,7 @@ fn surroundings() -> LoadEnvironment {
         working_directory: PathBuf::from("/srv"),
         timezone: Some("Europe/Berlin".to_owned()),
         sight: Sight::Service,
+        fetched: Box::new(Vec::new),
         user: rustix::process::geteuid().as_raw(),
     }
 }

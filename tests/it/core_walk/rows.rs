@@ -106,6 +106,7 @@ impl Rows {
             next_attempt_at: row.next_attempt_at,
             expires_at: row.expires_at,
             is_resting: row.is_resting,
+            awaits_content: false,
             perhaps_sent: row.was_unknown(),
             attempts: row.attempts.len() as u32,
             last_account: row.through.clone().filter(|_| !row.attempts.is_empty()),

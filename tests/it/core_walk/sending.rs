@@ -80,7 +80,8 @@ impl Walk {
                 self.in_flight.remove(&id);
                 self.aborted.insert(id);
             }
-            Action::RecordAccounts { .. }
+            Action::MakeContent(_)
+            | Action::RecordAccounts { .. }
             | Action::Confirm { .. }
             | Action::SetMediaAside(_)
             | Action::ReleaseMedia(_) => {}

@@ -19,7 +19,17 @@ fn made(text: Option<&str>, error: Option<&str>) -> Option<MadeContent> {
     let outcome = if text.is_some() { ContentOutcome::Made } else { ContentOutcome::Failed };
     let (text, error) = (text.map(str::to_owned), error.map(str::to_owned));
     let source = "file /srv/report".to_owned();
-    Some(MadeContent { source, outcome, attempts: 1, began_at: at(1), made_at: at(2), exit_code: None, text, error })
+    Some(MadeContent {
+        source,
+        outcome,
+        attempts: 1,
+        began_at: at(1),
+        made_at: at(2),
+        exit_code: None,
+        text,
+        error,
+        stale: None,
+    })
 }
 
 const SEND: Expansion = Expansion::Send { unless_unchanged: false };

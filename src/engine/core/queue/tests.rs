@@ -43,6 +43,7 @@ fn push(id: i64, target: &str, at: i64) -> OpenPush {
         next_attempt_at: UtcMs(at),
         expires_at: UtcMs::MAX,
         is_resting: false,
+        awaits_content: false,
         attempts: 0,
         perhaps_sent: false,
         last_account: None,
@@ -339,9 +340,25 @@ fn a_push_whose_time_is_over_in_its_queue_is_not_begun() {
         queue.assign(id, &"a".into(), Rule::ImDefault, FREE);
     }
     assert_eq!((queue.overdue(UtcMs(99)), queue.overdue(UtcMs(100))), (vec![], vec![1]));
-    let Startable { begins, expired } = queue.take_startable(at(100));
+    let Startable { begins, expired, .. } = queue.take_startable(at(100));
     assert_eq!((ids(begins), expired), (vec![2], vec![1]));
     assert_eq!(queue.open_attempts(), 1);
+}
+
+#[test]
+fn a_push_whose_content_is_not_made_yet_takes_nobodys_place_and_has_its_turn_once_it_is() {
+    let mut queue = Queue::default();
+    for (id, awaits_content) in [(1, true), (2, false)] {
+        queue.add(OpenPush { awaits_content, ..push(id, "g", 0) }, at(0));
+        queue.assign(id, &"a".into(), Rule::ImDefault, AccountLimits { concurrency: 1, ..FREE });
+    }
+    let Startable { begins, unmade, .. } = queue.take_startable(at(0));
+    assert_eq!((ids(begins), unmade), (vec![2], vec![1]));
+    queue.park(1, Reason::Content);
+    queue.made(1);
+    assert_eq!(due(&queue, 0), [1]);
+    queue.assign(1, &"a".into(), Rule::ImDefault, FREE);
+    assert_eq!(begun(&mut queue, 0), [1]);
 }
 
 #[test]
