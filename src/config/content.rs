@@ -12,7 +12,7 @@ use super::keys::{CONTENT_FORMATS, CONTENT_KEYS, CONTENT_MOMENTS, EMPTIES, LARGE
 use super::stale::Stale;
 use super::text::{quoted, shown};
 use super::trust::{Rights, doubtful_directories};
-use super::yaml::{At, Entry, Node, Value};
+use super::yaml::{At, Entry, Node};
 use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
 use crate::domain::{ContentFrom, ContentSource};
 
