@@ -87,7 +87,7 @@ async fn ask(account: &Account, environment: &Environment) -> Probe {
     };
     let sender = match (registered.build)(account, environment) {
         Ok(sender) => sender,
-        Err(error) => return Probe::down(error.problem),
+        Err(error) => return Probe::down(error.problem.english()),
     };
     tokio::time::timeout(PATIENCE, sender.probe())
         .await

@@ -10,6 +10,7 @@ use crate::domain::near::near_match;
 use crate::domain::{Account, Job};
 use crate::senders::{Environment, find};
 use crate::store::{History, OpenWay, StoreError};
+use crate::texts::{self, Text};
 
 /// What the files come to: every problem and warning with its place, and what was accepted.
 #[derive(Debug, Serialize)]
@@ -70,8 +71,7 @@ impl From<Report> for ConfigErrors {
 pub(crate) fn ended(jobs: &[Job], counted: &HashMap<String, u64>) -> Vec<Problem> {
     let problem = |job: &Job| {
         let (max, fired) = (job.max_fires()?, *counted.get(&job.name)?);
-        let text =
-            format!("job '{}' has come to its end: it has fired {fired} times, and its max_fires is {max}", job.name);
+        let text = texts::job_has_ended(&job.name, fired, max);
         (fired >= max).then(|| Problem::without_place(text))
     };
     jobs.iter().filter_map(problem).collect()
@@ -82,7 +82,7 @@ pub(crate) fn unusable(accounts: &[Account], environment: &Environment) -> Vec<P
     let problem = |account: &Account| {
         let registered = find(&account.sender)?;
         let error = (registered.build)(account, environment).err()?;
-        Some(Problem::without_place(error.to_string()))
+        Some(Problem::without_place(error.text()))
     };
     accounts.iter().filter_map(problem).collect()
 }
@@ -104,13 +104,14 @@ fn vanished_of_job(job: &Job, names: &[(String, String)]) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     let name = &job.name;
     for push in &job.push {
-        let ways = push.fallback.iter().map(|way| (&way.im, &way.account, "a fallback of it would wait in vain"));
-        let own = (&push.im, &push.account, "its pushes wait in vain");
+        let ways = push.fallback.iter().map(|way| (&way.im, &way.account, texts::fallback_of_it_waits()));
+        let own = (&push.im, &push.account, texts::pushes_wait());
         for (im, account, then) in std::iter::once(own).chain(ways) {
             let Some((what, near)) = absent(im, account.as_deref(), names) else { continue };
-            let mut problem = Problem::without_place(format!("job '{name}', which a verb made: {what}, so {then}"));
-            let change = format!("change it (`pushcron edit {name} --account …`), or end it (`pushcron rm {name}`)");
-            problem.hint = Some(near.map_or(change.clone(), |near| format!("did you mean '{near}'? {change}")));
+            let mut problem = Problem::without_place(texts::job_of_a_verb(name, what, then));
+            let change = texts::change_or_end_it(name);
+            let near = near.map(|near| texts::did_you_mean(near).and(&Text::same(" ")));
+            problem.hint = Some(near.map_or(change.clone(), |near| near.and(&change)));
             // A job to twenty groups has one thing wrong.
             if !problems.contains(&problem) {
                 problems.push(problem);
@@ -122,30 +123,25 @@ fn vanished_of_job(job: &Job, names: &[(String, String)]) -> Vec<Problem> {
 
 fn vanished_of_pushes(way: &OpenWay, names: &[(String, String)]) -> Option<Problem> {
     let (what, _) = absent(&way.im, way.account.as_deref(), names)?;
-    let of = way.job.as_ref().map(|job| format!(" of job '{job}'")).unwrap_or_default();
-    let open = match way.pushes {
-        1 => "1 open push".to_owned(),
-        pushes => format!("{pushes} open pushes"),
-    };
-    let then = if way.is_fallback { "the fallback would wait in vain" } else { "nothing is sent" };
-    let mut problem = Problem::without_place(format!("{open}{of}: {what}, so {then}"));
-    problem.hint =
-        Some("bring the account back, or end them (`pushcron history --state pending`, `pushcron cancel`)".to_owned());
+    let of = way.job.as_ref().map_or_else(Text::none, texts::of_the_job);
+    let then = if way.is_fallback { texts::fallback_waits() } else { texts::nothing_is_sent() };
+    let mut problem = Problem::without_place(texts::open_pushes(way.pushes, of, what, then));
+    problem.hint = Some(texts::bring_it_back());
     Some(problem)
 }
 
 /// What is not there of a way, and what was perhaps meant.
-fn absent<'a>(im: &str, account: Option<&str>, names: &'a [(String, String)]) -> Option<(String, Option<&'a str>)> {
+fn absent<'a>(im: &str, account: Option<&str>, names: &'a [(String, String)]) -> Option<(Text, Option<&'a str>)> {
     match account {
         Some(id) => match names.iter().find(|(_, known)| known == id) {
             Some((own, _)) if own == im => None,
-            Some((own, _)) => Some((format!("the account '{id}' is of the im '{own}', not of '{im}'"), None)),
+            Some((own, _)) => Some((texts::account_of_another_im(id, own, im), None)),
             None => {
                 let near = near_match(id, names.iter().map(|(_, id)| id.as_str()));
-                Some((format!("there is no account '{id}' any more"), near))
+                Some((texts::no_account_any_more(id), near))
             }
         },
         None if names.iter().any(|(known, _)| known == im) => None,
-        None => Some((format!("there is no account for the im '{im}' any more"), None)),
+        None => Some((texts::no_account_for_im_any_more(im), None)),
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::config::{COMMAND_LINE, ConfigErrors, Problem};
 use crate::store::StoreError;
+use crate::texts::{self, Text};
 
 /// What stands in the way: a shell tells these apart by its exit code, a program on the network by its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,22 +25,28 @@ pub enum Kind {
 
 /// Why something was not done, and the sentence that says so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text}")]
+#[error("{}", .text.english())]
 pub(crate) struct Refusal {
     pub kind: Kind,
-    text: String,
+    pub text: Text,
     /// Those of the files, each with its place, where they are what stands in the way.
     pub problems: Vec<Problem>,
 }
 
 impl Refusal {
+    /// One that is told in English only.
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Refusal {
-        Refusal { kind, text: text.into(), problems: Vec::new() }
+        Refusal::of_text(kind, Text::same(text.into()))
+    }
+
+    /// One that is told in every language.
+    pub(crate) fn of_text(kind: Kind, text: Text) -> Refusal {
+        Refusal { kind, text, problems: Vec::new() }
     }
 
     /// In other words, with the same problems.
     pub(crate) fn instead_of(self, text: &str) -> Refusal {
-        Refusal { text: text.to_owned(), ..self }
+        Refusal { text: Text::same(text.to_owned()), ..self }
     }
 
     /// An error with its causes.
@@ -53,11 +60,11 @@ impl From<ConfigErrors> for Refusal {
     fn from(errors: ConfigErrors) -> Refusal {
         let are_of_what_was_said = errors.errors.iter().all(|problem| problem.file == COMMAND_LINE);
         if are_of_what_was_said && !errors.errors.is_empty() {
-            let problems: Vec<&str> = errors.errors.iter().map(|problem| problem.message.as_str()).collect();
-            return Refusal::new(Kind::Senseless, problems.join("; "));
+            let problems = errors.errors.into_iter().map(|problem| problem.message);
+            return Refusal::of_text(Kind::Senseless, Text::joined(problems, &texts::between_problems()));
         }
-        let text = format!("the configuration is refused: {}", errors.count());
-        Refusal { problems: errors.errors, ..Refusal::new(Kind::BadConfig, text) }
+        let text = texts::configuration_refused(errors.count());
+        Refusal { problems: errors.errors, ..Refusal::of_text(Kind::BadConfig, text) }
     }
 }
 

@@ -66,7 +66,7 @@ impl Add {
 /// What is doubtful of jobs that are to be. Of a file it is told with its place.
 pub(super) fn tell_doubts(proposal: &Proposal) {
     for doubt in &proposal.doubts {
-        let told = if doubt.file == COMMAND_LINE { doubt.message.clone() } else { doubt.to_string() };
+        let told = if doubt.file == COMMAND_LINE { doubt.message.english().to_owned() } else { doubt.to_string() };
         let _ = writeln!(io::stderr(), "{}", escaped(&told));
     }
 }

@@ -355,11 +355,7 @@ impl Context {
             return Vec::new();
         }
         let told = self.reading(async |store| Ok(check::vanished(store, names).await?));
-        told.unwrap_or_else(|failure| {
-            let message =
-                format!("which accounts the database asks for was not looked at: {}", failure.why().english());
-            vec![Problem::without_place(message)]
-        })
+        told.unwrap_or_else(|failure| vec![Problem::without_place(texts::accounts_not_looked_at(failure.why()))])
     }
 
     /// What the senders of these accounts know of single contacts, in words. Nothing where the files cannot be read:

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use crate::answers::refusal::{Kind, Refusal, with_causes};
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, Problem};
 use crate::daemon::{DaemonError, PushError};
 use crate::domain::escaped;
 use crate::store::StoreError;
@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 pub(super) struct Failure {
     pub exit: Exit,
     /// Lines to be read before the one that says why: the problems of a configuration.
-    detail: Vec<String>,
+    detail: Vec<Problem>,
     text: Text,
 }
 
@@ -69,7 +69,8 @@ impl Failure {
 
     /// All of it, for who reads that language.
     pub(super) fn told(&self, language: Language) -> String {
-        let lines = self.detail.iter().flat_map(|detail| detail.lines()).map(|line| format!("{}\n", escaped(line)));
+        let detail: Vec<String> = self.detail.iter().map(|problem| problem.told(language)).collect();
+        let lines = detail.iter().flat_map(|detail| detail.lines()).map(|line| format!("{}\n", escaped(line)));
         let text = self.text.in_language(language);
         lines.chain([format!("pushcron: {}", escaped(text))]).collect()
     }
@@ -100,8 +101,7 @@ impl From<Kind> for Exit {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        let detail = refusal.problems.iter().map(ToString::to_string).collect();
-        Failure { detail, ..Failure::new(refusal.kind.into(), refusal.to_string()) }
+        Failure { exit: refusal.kind.into(), text: refusal.text, detail: refusal.problems }
     }
 }
 

@@ -8,14 +8,15 @@ use super::yaml::{At, Entry, Node, Value};
 use crate::domain::account::{SettingValue, Settings};
 use crate::domain::sender::{SettingKind, SettingSpec};
 use crate::domain::{Account, Secret, SenderSpec};
+use crate::texts::{self, Text};
 
 impl Decoder<'_> {
     /// One account. None where it is no mapping.
     pub(super) fn account(&mut self, node: &Node, specs: &[&'static SenderSpec]) -> Option<AccountDraft> {
-        let entries = self.map("an account", node)?;
+        let entries = self.map(texts::an_account(), node)?;
         let get = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node);
-        let id = self.required(node.at, "an account", "id", get("id"), |decoder, node| decoder.name("id", node));
-        let spec = self.required(node.at, "an account", "sender", get("sender"), |decoder, node| {
+        let id = self.required(node.at, texts::an_account(), "id", get("id"), |decoder, node| decoder.name("id", node));
+        let spec = self.required(node.at, texts::an_account(), "sender", get("sender"), |decoder, node| {
             let names: Vec<_> = specs.iter().map(|spec| (spec.name, *spec)).collect();
             decoder.choice("sender", node, &names)
         });
@@ -59,7 +60,7 @@ impl Decoder<'_> {
     fn required<T>(
         &mut self,
         owner_at: At,
-        owner: &str,
+        owner: Text,
         key: &str,
         node: Option<&Node>,
         read: impl FnOnce(&mut Self, &Node) -> Option<T>,
@@ -67,7 +68,7 @@ impl Decoder<'_> {
         match node {
             Some(node) => read(self, node),
             None => {
-                self.error(owner_at, format!("{owner} needs the key {key}"));
+                self.error(owner_at, texts::needs_the_key(owner, key));
                 None
             }
         }
@@ -80,13 +81,13 @@ impl Decoder<'_> {
         let mut seen: Vec<(&'static str, At)> = Vec::new();
         for entry in entries.iter().filter(|entry| !ACCOUNT_KEYS.contains(&&*entry.key)) {
             let Some((setting, form)) = setting_of(spec, &entry.key) else {
-                let owner = format!("an account of sender {}", spec.name);
-                self.unknown_key(entry, &owner, known_keys(spec).iter().map(String::as_str));
+                let owner = texts::an_account_of(spec.name);
+                self.unknown_key(entry, owner, known_keys(spec).iter().map(String::as_str));
                 continue;
             };
             if let Some((_, before)) = seen.iter().find(|(key, _)| *key == setting.key) {
                 let other = self.place(*before);
-                self.error(entry.key_at, format!("{} is set twice", setting.key)).other("first at", other);
+                self.error(entry.key_at, texts::set_twice(setting.key)).other(texts::first_at(), other);
                 continue;
             }
             seen.push((setting.key, entry.key_at));
@@ -94,7 +95,7 @@ impl Decoder<'_> {
                 self.warn_of_cut(entry);
             }
             if entry.node.is_null() {
-                self.error(entry.node.at, format!("{}: expected {}, got nothing", entry.key, expected(setting.kind)));
+                self.error(entry.node.at, texts::expected_got(&entry.key, expected(setting.kind), texts::nothing()));
             } else if let Some(value) = self.setting(setting, form, entry) {
                 settings.values.insert(setting.key.to_owned(), value);
             }
@@ -102,8 +103,8 @@ impl Decoder<'_> {
         self.warn_of_open_line(entries, spec, &settings);
         for setting in spec.settings.iter().filter(|setting| setting.required) {
             if !seen.iter().any(|(key, _)| *key == setting.key) {
-                let message = format!("an account of sender {} needs the key {}", spec.name, setting.key);
-                self.error(at, message).hint(setting.doc);
+                let message = texts::needs_the_key(texts::an_account_of(spec.name), setting.key);
+                self.error(at, message).hint(Text::same(setting.doc));
             }
         }
         settings
@@ -118,8 +119,7 @@ impl Decoder<'_> {
             if let (Some(address), Some(entry)) = (settings.secret(setting.key), entry)
                 && is_open_line(address)
             {
-                self.warning(entry.node.at, format!("{}: tokens and messages travel without encryption", entry.key))
-                    .hint("use https");
+                self.warning(entry.node.at, texts::not_encrypted(&entry.key)).hint(texts::use_https());
             }
         }
     }
@@ -162,12 +162,12 @@ impl Decoder<'_> {
             _ => self.secret(form, key, node)?,
         };
         let problem = match url::Url::parse(secret.expose()) {
-            Ok(url) if !matches!(url.scheme(), "http" | "https") => "expected an http or https address",
-            Ok(url) if !url.has_host() => "expected an address with a host",
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => texts::expected_http(key),
+            Ok(url) if !url.has_host() => texts::expected_host(key),
             Ok(_) => return Some(secret),
-            Err(_) => "expected an address such as http://127.0.0.1:3000",
+            Err(_) => texts::expected_address(key),
         };
-        self.error(node.at, format!("{key}: {problem}"));
+        self.error(node.at, problem);
         None
     }
 }
@@ -210,15 +210,15 @@ pub(super) fn known_keys(spec: &SenderSpec) -> Vec<String> {
     keys
 }
 
-fn expected(kind: SettingKind) -> &'static str {
+fn expected(kind: SettingKind) -> Text {
     match kind {
-        SettingKind::Text | SettingKind::Secret => "a text",
-        SettingKind::Url => "an http or https address",
-        SettingKind::Bool => "true or false",
-        SettingKind::Int => "a whole number",
-        SettingKind::Duration => "a duration such as 30s",
-        SettingKind::List => "a text or a list of texts",
-        SettingKind::Path => "a path",
-        SettingKind::Choice(_) => "one of a few words",
+        SettingKind::Text | SettingKind::Secret => texts::a_text(),
+        SettingKind::Url => texts::an_http_address(),
+        SettingKind::Bool => texts::true_or_false(),
+        SettingKind::Int => texts::a_whole_number(),
+        SettingKind::Duration => texts::a_short_duration(),
+        SettingKind::List => texts::texts_or_list(),
+        SettingKind::Path => texts::a_path(),
+        SettingKind::Choice(_) => texts::one_of_a_few(),
     }
 }

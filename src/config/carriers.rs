@@ -8,6 +8,7 @@ use super::environment::Sight;
 use super::yaml::At;
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{Kind, SenderSpec, Support, Target, WrongTarget};
+use crate::texts::{self, Text};
 
 /// Who is to carry what to whom, as far as it is known, and where each stands in the file.
 pub(super) struct Asked<'p> {
@@ -81,14 +82,14 @@ impl<'a> Carriers<'a> {
             Some(id) => match known.by_id.get(id) {
                 None if known.ids_incomplete => return,
                 None => {
-                    let message = format!("there is no account {}", written(places.account, id));
+                    let message = texts::no_such_account(written(places.account, id));
                     diagnostics.error(place(places.account), message).near(id, known.by_id.keys().copied());
                     return;
                 }
                 Some(AccountDraft { im: Some(own), im_at, .. }) if own != im => {
                     let (id, im) = (written(places.account, id), written(places.im, im));
                     let own = as_written(sources, *im_at, own);
-                    let message = format!("the account {id} is of the im {own}, and the push goes to {im}");
+                    let message = texts::account_of_another(id, own, im);
                     diagnostics.error(place(places.account), message);
                     return;
                 }
@@ -97,7 +98,7 @@ impl<'a> Carriers<'a> {
             None => match known.by_im.get(im) {
                 None if known.ims_incomplete => return,
                 None => {
-                    let message = format!("there is no account for the im {}", written(places.im, im));
+                    let message = texts::no_account_for(written(places.im, im));
                     diagnostics.error(place(places.im), message).near(im, known.by_im.keys().copied());
                     return;
                 }
@@ -127,9 +128,16 @@ pub(super) fn refuse_kind(
     };
     let refused = carriers.iter().all(|spec| refusal(spec).is_some());
     if let Some((sender, reason)) = carriers.iter().find_map(refusal).filter(|_| refused) {
-        let target = if is_group { "a group" } else { "a user" };
-        diagnostics.error(at, format!("{sender} cannot send {kind} to {target}: {reason}"));
+        let target = if is_group { texts::a_group() } else { texts::a_user() };
+        diagnostics.error(at, texts::cannot_send_kind(sender, kind, target, texts::phrase(reason)));
     }
+}
+
+/// What is wrong with a target, which `shown` stands for.
+fn told(wrong: &WrongTarget, shown: Text) -> Text {
+    let shown = if wrong.is_secret { texts::the_target() } else { shown };
+    let advice = wrong.meant.as_ref().map_or_else(Text::none, texts::and_write);
+    texts::wrong_target(shown, texts::phrase(wrong.problem), texts::phrase(wrong.expected), advice)
 }
 
 fn refuse_target(
@@ -139,13 +147,13 @@ fn refuse_target(
     target: &Target,
     mut wrong: WrongTarget,
 ) {
-    let mut shown = as_written(sources, at, target.id());
+    let mut shown = Text::same(as_written(sources, at, target.id()));
     // What a variable holds is shown nowhere, nor what would be made of it.
-    if shown.contains("${") {
-        shown += ", with its variables replaced,";
+    if shown.english().contains("${") {
+        shown = shown.and(&texts::with_its_variables());
         wrong.meant = None;
     }
-    let diagnostic = diagnostics.error(at, wrong.told(&shown));
+    let diagnostic = diagnostics.error(at, told(&wrong, shown));
     if wrong.is_secret {
         diagnostic.hide_line();
     }

@@ -15,6 +15,7 @@ use super::trust::{Rights, doubtful_directories};
 use super::yaml::{At, Entry, Node};
 use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
 use crate::domain::{ContentFrom, ContentSource};
+use crate::texts::{self, Text};
 
 const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,8 +43,7 @@ impl Decoder<'_> {
                 "command" | "http" | "file" => {
                     if let Some(before) = &found {
                         let other = self.place(before.key_at);
-                        self.error(entry.key_at, "content_from has one source: expected one of command, http and file")
-                            .other("the other one is at", other);
+                        self.error(entry.key_at, texts::content_has_one_source()).other(texts::other_one_at(), other);
                         continue;
                     }
                     self.marks = Some(Vec::new());
@@ -62,7 +62,7 @@ impl Decoder<'_> {
                 "max_bytes" => {
                     let size = self.size(key, value).unwrap_or(content.max_bytes);
                     if size == 0 || size > LARGEST_CONTENT {
-                        self.wrong(key, value, "a size from 1 to 1MiB");
+                        self.wrong(key, value, texts::content_size());
                     }
                     content.max_bytes = size;
                 }
@@ -79,13 +79,13 @@ impl Decoder<'_> {
                 "stale" | "stale_at_most" => self.stale(entry, &mut stale),
                 "at" => content.at = self.choice(key, value, &CONTENT_MOMENTS).unwrap_or_default(),
                 "lead" => content.lead = self.content_duration(key, value, Duration::ZERO).unwrap_or_default(),
-                _ => self.unknown_key(entry, "content_from", CONTENT_KEYS),
+                _ => self.unknown_key(entry, Text::same("content_from"), CONTENT_KEYS),
             }
         }
         content.stale_at_most_ms = self.stale_at_most_ms(&stale);
         let is_unnamed = found.is_none() && self.diagnostics.error_count() == errors;
         if is_unnamed {
-            self.error(node.at, "content_from needs a source: expected one of command, http and file");
+            self.error(node.at, texts::content_needs_a_source());
         }
         let mut source = found?.source;
         match &mut source {
@@ -102,7 +102,7 @@ impl Decoder<'_> {
         let strays = strays.into_iter().chain([("max_age", max_age.map(|(_, at)| at), "file")]);
         for (key, at, of) in strays {
             if let Some(at) = at {
-                self.error(at, format!("{key} belongs to the source '{of}' of content_from, and there is another"));
+                self.error(at, texts::of_another_source(key, of));
             }
         }
         let content = ContentFrom { source, ..content };
@@ -112,7 +112,7 @@ impl Decoder<'_> {
     fn content_duration(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
         let value = self.duration_from(key, node, least)?;
         if value > LONGEST {
-            self.wrong(key, node, "a duration of at most 1h");
+            self.wrong(key, node, texts::at_most_an_hour());
             return None;
         }
         Some(value)
@@ -140,13 +140,13 @@ impl Decoder<'_> {
     pub(super) fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
         let named = shown(program);
         let problem = match std::fs::metadata(program) {
-            Err(error) => Some(format!("{named} cannot be run: {error}")),
-            Ok(meta) if meta.is_dir() => Some(format!("{named} is a directory, and no program")),
-            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Some(format!("{named} is not executable")),
+            Err(error) => Some(texts::cannot_be_run(&named, error)),
+            Ok(meta) if meta.is_dir() => Some(texts::is_a_directory_no_program(&named)),
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Some(texts::is_not_executable(&named)),
             Ok(_) => None,
         };
         if let Some(problem) = problem {
-            let problem = format!("command: {problem}");
+            let problem = texts::of_key("command", problem);
             // No verb says it of a job: it was so before, and is no reason to refuse what is said.
             if self.of_verb || self.sight == Sight::Onlooker {
                 self.warning(at, problem);
@@ -163,12 +163,12 @@ impl Decoder<'_> {
         for (path, doubt) in doubts {
             // Its owner may be the very user that the service runs as, which whoever checks the files need not be.
             let is_open = std::fs::metadata(&path).is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0);
-            let whose = format!("{}: {}", shown(&path), doubt.problem);
+            let whose = texts::of_key(shown(&path), doubt.problem);
             if is_open && !self.of_verb {
-                self.error(at, format!("command: {named} is not run: {whose}")).hint(doubt.hint);
+                self.error(at, texts::is_not_run(&named, whose)).hint(doubt.hint);
                 return None;
             }
-            self.warning(at, format!("command: {whose}")).hint(doubt.hint);
+            self.warning(at, texts::of_key("command", whose)).hint(doubt.hint);
         }
         Some(())
     }
@@ -179,7 +179,7 @@ impl Decoder<'_> {
             let name = &*entry.key;
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if name.is_empty() || !name.chars().all(fits) || name.starts_with(|c: char| c.is_ascii_digit()) {
-                self.error(entry.key_at, format!("env: {} is no name of an environment variable", quoted(name)));
+                self.error(entry.key_at, texts::no_variable_name(quoted(name)));
                 continue;
             }
             if let Some(value) = self.text(name, &entry.node) {

@@ -7,6 +7,7 @@ use super::text::shown;
 use super::yaml::{Node, Value};
 use crate::domain::content::ContentHttp;
 use crate::policy::headers::headers;
+use crate::texts::{self, Text};
 
 impl Decoder<'_> {
     /// An address alone, or a mapping with its `url`.
@@ -23,11 +24,11 @@ impl Decoder<'_> {
                 "headers_file" => http.headers_file = self.headers_file(key, value),
                 "expect" => http.expect = self.statuses(key, value),
                 "allow_private" => http.allow_private = self.bool(key, value).unwrap_or_default(),
-                _ => self.unknown_key(entry, owner, CONTENT_HTTP_KEYS),
+                _ => self.unknown_key(entry, Text::same(owner.to_owned()), CONTENT_HTTP_KEYS),
             }
         }
         if url.is_none() {
-            self.error(node.at, format!("{key} needs a url"));
+            self.error(node.at, texts::needs_a_url(key));
         }
         Some(ContentHttp { url: url??, ..http })
     }
@@ -38,7 +39,7 @@ impl Decoder<'_> {
         {
             return Some(text.to_owned());
         }
-        self.parsed(key, node, "an address that begins with http:// or https://", |text| {
+        self.parsed(key, node, texts::address_with_http(), |text| {
             let url = url::Url::parse(text.trim()).ok()?;
             let fits = matches!(url.scheme(), "http" | "https") && url.host().is_some();
             (fits && url.username().is_empty() && url.password().is_none()).then(|| url.to_string())
@@ -52,7 +53,7 @@ impl Decoder<'_> {
         if !self.of_verb && self.sight != Sight::Onlooker {
             let text = self.secret_file(key, node, &path)?;
             if let Err(problem) = headers(text.expose()) {
-                self.error(node.at, format!("{key}: {}: {problem}", shown(&path)));
+                self.error(node.at, texts::of_file_of_key(key, shown(&path), problem));
                 return None;
             }
         }
@@ -66,12 +67,12 @@ impl Decoder<'_> {
         };
         let mut statuses = Vec::new();
         for node in nodes {
-            let expected = "a status such as 200, and none that leads elsewhere";
+            let expected = texts::a_status();
             let read = |text: &str| text.trim().parse().ok().filter(|status| matches!(status, 200..=299 | 400..=599));
             statuses.extend(self.parsed::<u16>(key, node, expected, read));
         }
         if statuses.is_empty() {
-            self.error(node.at, format!("{key}: expected a status such as 200, or some"));
+            self.error(node.at, texts::some_statuses(key));
         }
         statuses
     }

@@ -13,7 +13,7 @@ use super::settings::{DaemonSettings, Heartbeat, OnFailure};
 use super::text::shown;
 use super::yaml::{Node, Value};
 use crate::domain::{PushSpec, Secret};
-use crate::texts::Language;
+use crate::texts::{self, Language, Text};
 
 const SECOND: Duration = Duration::from_secs(1);
 pub(super) const KEEP_HISTORY: Duration = Duration::from_secs(90 * 86_400);
@@ -93,7 +93,7 @@ impl Decoder<'_> {
                 "reload" => daemon.reload = self.choice(key, node, &RELOADS),
                 "on_failure" => daemon.on_failure = self.on_failure(node),
                 "template_env" => daemon.template_env = self.template_env(key, node),
-                _ => self.unknown_key(entry, "daemon", DAEMON_KEYS),
+                _ => self.unknown_key(entry, Text::same("daemon"), DAEMON_KEYS),
             }
         }
     }
@@ -106,7 +106,7 @@ impl Decoder<'_> {
             if is_name {
                 named.push((self.place(at), name.into_owned()));
             } else {
-                self.error(at, format!("{key}: expected names of environment variables, without '$' and braces"));
+                self.error(at, texts::expected_variable_names(key));
             }
         }
         named
@@ -114,7 +114,7 @@ impl Decoder<'_> {
 
     /// A path that does not start at the file's directory.
     fn plain_path(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
-        self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+        self.parsed(key, node, texts::a_path(), |text| (!text.is_empty()).then(|| PathBuf::from(text)))
     }
 
     fn media_roots(&mut self, key: &str, node: &Node) -> Option<Vec<PathBuf>> {
@@ -123,7 +123,7 @@ impl Decoder<'_> {
         for (at, text) in texts {
             let root = self.dir.join(&*text);
             if !root.is_dir() {
-                let message = format!("{key}: {} is no directory that can be read now", shown(&root));
+                let message = texts::no_directory_now(key, shown(&root));
                 self.warning(at, message);
             }
             roots.push(root);
@@ -132,11 +132,9 @@ impl Decoder<'_> {
     }
 
     fn loopback(&mut self, key: &str, node: &Node) -> Option<SocketAddr> {
-        let address: SocketAddr =
-            self.parsed(key, node, "an address and a port such as 127.0.0.1:9464", |text| text.parse().ok())?;
+        let address: SocketAddr = self.parsed(key, node, texts::an_address_and_port(), |text| text.parse().ok())?;
         if !address.ip().is_loopback() {
-            self.wrong(key, node, "a loopback address")
-                .hint("the numbers are served without a password: let a proxy on this host publish them");
+            self.wrong(key, node, texts::a_loopback_address()).hint(texts::numbers_without_password());
             return None;
         }
         Some(address)
@@ -157,17 +155,17 @@ impl Decoder<'_> {
                     continue;
                 }
                 _ => {
-                    self.unknown_key(entry, "heartbeat", HEARTBEAT_KEYS);
+                    self.unknown_key(entry, Text::same("heartbeat"), HEARTBEAT_KEYS);
                     continue;
                 }
             };
             if url.is_some() {
-                self.error(entry.key_at, "heartbeat: the url is set twice");
+                self.error(entry.key_at, texts::heartbeat_url_twice());
             }
             url = self.address(form, key, value).or(url);
         }
         if url.is_none() && (self.diagnostics.error_count(), self.unseen) == (errors, unseen) {
-            self.error(node.at, "heartbeat: expected a url");
+            self.error(node.at, texts::heartbeat_needs_url());
         }
         url.map(|url| Heartbeat { url, every })
     }
@@ -183,11 +181,11 @@ impl Decoder<'_> {
                 "command" => draft.command = self.command(key, value),
                 "as_root" => draft.as_root = self.bool(key, value).unwrap_or(false),
                 "every" => draft.every = self.duration_from(key, value, SECOND).unwrap_or(draft.every),
-                _ => self.unknown_key(entry, "on_failure", ON_FAILURE_KEYS),
+                _ => self.unknown_key(entry, Text::same("on_failure"), ON_FAILURE_KEYS),
             }
         }
         if draft.push.is_none() && draft.command.is_none() && self.diagnostics.error_count() == errors {
-            self.error(node.at, "on_failure: expected a push or a command");
+            self.error(node.at, texts::on_failure_needs_one());
         }
         Some(draft)
     }
@@ -195,18 +193,18 @@ impl Decoder<'_> {
     /// A program by its absolute path and its arguments: no shell, no search path.
     pub(super) fn command(&mut self, key: &str, node: &Node) -> Option<Vec<String>> {
         let Value::List(_) = node.value() else {
-            self.wrong(key, node, "a list: the program and its arguments");
+            self.wrong(key, node, texts::program_and_arguments());
             return None;
         };
         let words: Vec<String> = self.texts(key, node)?.into_iter().map(|(_, text)| text.into_owned()).collect();
         match words.first() {
             Some(program) if program.starts_with('/') => Some(words),
             Some(_) => {
-                self.error(node.at, format!("{key}: expected the absolute path of a program first"));
+                self.error(node.at, texts::expected_absolute_program(key));
                 None
             }
             None => {
-                self.error(node.at, format!("{key}: expected a program, got an empty list"));
+                self.error(node.at, texts::expected_program(key));
                 None
             }
         }

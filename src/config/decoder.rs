@@ -15,9 +15,10 @@ use super::seen::Seen;
 use super::templates::Mark;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
+use crate::texts::{self, Spoken, Text};
 
 /// What to do about a variable that is none.
-const LITERAL: &str = "for a literal '${' write '$${'";
+const LITERAL: fn() -> Text = texts::literal_dollar;
 
 /// The state of reading one file.
 pub(super) struct Decoder<'a> {
@@ -56,37 +57,39 @@ impl Decoder<'_> {
         Place { file: self.file, at: at.at, len: at.len }
     }
 
-    pub(super) fn error(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn error(&mut self, at: At, message: Text) -> &mut Diagnostic {
         let place = self.place(at);
         self.diagnostics.error(place, message)
     }
 
-    pub(super) fn warning(&mut self, at: At, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn warning(&mut self, at: At, message: Text) -> &mut Diagnostic {
         let place = self.place(at);
         self.diagnostics.warning(place, message)
     }
 
     /// `key: expected …, got …`, the value as it was written: a variable is named, never shown.
-    pub(super) fn wrong(&mut self, key: &str, node: &Node, expected: &str) -> &mut Diagnostic {
+    pub(super) fn wrong(&mut self, key: &str, node: &Node, expected: Text) -> &mut Diagnostic {
         let got = match node.value() {
-            Value::Scalar(scalar) if !self.guarded || mask::is_plain_value(&scalar.text) => quoted(&scalar.text),
-            _ => node.describe().to_owned(),
+            Value::Scalar(scalar) if !self.guarded || mask::is_plain_value(&scalar.text) => {
+                texts::got_value(quoted(&scalar.text))
+            }
+            _ => node.describe(),
         };
-        self.error(node.at, format!("{key}: expected {expected}, got {got}"))
+        self.error(node.at, texts::expected_got(key, expected, got))
     }
 
-    pub(super) fn unknown_key<'k>(&mut self, entry: &Entry, owner: &str, known: impl IntoIterator<Item = &'k str>) {
+    pub(super) fn unknown_key<'k>(&mut self, entry: &Entry, owner: Text, known: impl IntoIterator<Item = &'k str>) {
         let key = if self.guarded { mask::key(&entry.key) } else { quoted(&entry.key) };
-        let message = format!("unknown key {key} in {owner}");
+        let message = texts::unknown_key(key, owner);
         self.error(entry.key_at, message).near(&entry.key, known);
     }
 
-    pub(super) fn map<'n, 's>(&mut self, key: &str, node: &'n Node<'s>) -> Option<&'n [Entry<'s>]> {
+    pub(super) fn map<'n, 's>(&mut self, key: impl Spoken, node: &'n Node<'s>) -> Option<&'n [Entry<'s>]> {
         match node.value() {
             Value::Map(entries) => Some(entries),
             _ => {
                 let got = node.describe();
-                self.error(node.at, format!("{key}: expected a mapping, got {got}"));
+                self.error(node.at, texts::expected_got(key, texts::a_mapping(), got));
                 None
             }
         }
@@ -98,7 +101,7 @@ impl Decoder<'_> {
             Value::Scalar(scalar) => {
                 let text = match self.half_seen(key, &scalar.text, node.at) {
                     Some(text) => Cow::Borrowed(text),
-                    None => self.interpolated(key, &scalar.text, node.at, LITERAL)?,
+                    None => self.interpolated(key, &scalar.text, node.at, LITERAL())?,
                 };
                 if let Some(marks) = &mut self.marks {
                     marks.extend(Mark::of(&scalar.text, &text, node.at));
@@ -106,7 +109,7 @@ impl Decoder<'_> {
                 Some(text)
             }
             _ => {
-                self.wrong(key, node, "a text");
+                self.wrong(key, node, texts::a_text());
                 None
             }
         }
@@ -114,31 +117,30 @@ impl Decoder<'_> {
 
     /// As [`Decoder::text`], for what nothing can be told of without.
     pub(super) fn seen_text(&mut self, key: &str, node: &Node) -> Option<String> {
-        self.parsed(key, node, "a text", |text| Some(text.to_owned()))
+        self.parsed(key, node, texts::a_text(), |text| Some(text.to_owned()))
     }
 
     /// A text with its variables replaced; `hint` says what to do about one that is not set.
-    pub(super) fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: &str) -> Option<Cow<'n, str>> {
+    pub(super) fn interpolated<'n>(&mut self, key: &str, text: &'n str, at: At, hint: Text) -> Option<Cow<'n, str>> {
         if self.guarded {
             self.secret_names.extend(scalar::variables(text).map(str::to_owned));
         }
         match scalar::interpolate(text, &*self.environment.variable) {
             Ok(text) if text.contains('\0') => {
-                self.error(at, format!("{key}: a text cannot hold a NUL character"));
+                self.error(at, texts::no_nul(key));
                 None
             }
             Ok(text) => Some(text),
             Err(BadVariable::Missing(name)) if self.guarded && self.sight == Sight::Onlooker => {
-                self.not_seen(key, at, &format!("the variable {name}"));
+                self.not_seen(key, at, texts::the_variable(name));
                 None
             }
             Err(BadVariable::Missing(name)) => {
-                self.error(at, format!("{key}: the environment variable {name} is not set")).hint(hint);
+                self.error(at, texts::variable_not_set(key, name)).hint(hint);
                 None
             }
             Err(BadVariable::NotAName) => {
-                self.error(at, format!("{key}: expected ${{NAME}} with the name of an environment variable"))
-                    .hint(LITERAL);
+                self.error(at, texts::expected_variable(key)).hint(LITERAL());
                 None
             }
         }
@@ -150,13 +152,13 @@ impl Decoder<'_> {
             return None;
         }
         let name = scalar::unknown_variable(text, &*self.environment.variable)?;
-        self.warning(at, format!("{key}: not looked at, since only the running service sees the variable {name}"));
+        self.warning(at, texts::not_looked_at(key, texts::the_variable(name)));
         Some(text)
     }
 
     /// Leaves out what is not there and need not be.
-    pub(super) fn not_seen(&mut self, key: &str, at: At, what: &str) {
-        self.warning(at, format!("{key}: not looked at, since only the running service sees {what}"));
+    pub(super) fn not_seen(&mut self, key: &str, at: At, what: Text) {
+        self.warning(at, texts::not_looked_at(key, what));
         self.unseen += 1;
     }
 
@@ -165,14 +167,14 @@ impl Decoder<'_> {
         &mut self,
         key: &str,
         node: &Node,
-        expected: &str,
+        expected: Text,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let Value::Scalar(scalar) = node.value() else {
             self.wrong(key, node, expected);
             return None;
         };
-        let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
+        let text = self.interpolated(key, &scalar.text, node.at, LITERAL())?;
         let value = parse(&text);
         if value.is_none() {
             self.wrong(key, node, expected);
@@ -181,7 +183,7 @@ impl Decoder<'_> {
     }
 
     pub(super) fn bool(&mut self, key: &str, node: &Node) -> Option<bool> {
-        self.parsed(key, node, "true or false", |text| match text {
+        self.parsed(key, node, texts::true_or_false(), |text| match text {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
             _ => None,
@@ -191,47 +193,47 @@ impl Decoder<'_> {
     /// A whole number in a range, both ends included.
     pub(super) fn int(&mut self, key: &str, node: &Node, from: u64, to: u64) -> Option<u64> {
         let expected = match to {
-            u64::MAX => format!("a whole number from {from}"),
-            _ => format!("a whole number from {from} to {to}"),
+            u64::MAX => texts::whole_number_from(from),
+            _ => texts::whole_number(from, to),
         };
-        self.parsed(key, node, &expected, |text| text.parse().ok().filter(|n| (from..=to).contains(n)))
+        self.parsed(key, node, expected, |text| text.parse().ok().filter(|n| (from..=to).contains(n)))
     }
 
     pub(super) fn float(&mut self, key: &str, node: &Node, from: f64, to: f64) -> Option<f64> {
-        let expected = format!("a number from {from} to {to}");
-        self.parsed(key, node, &expected, |text| text.parse().ok().filter(|n: &f64| (from..=to).contains(n)))
+        let expected = texts::number(from, to);
+        self.parsed(key, node, expected, |text| text.parse().ok().filter(|n: &f64| (from..=to).contains(n)))
     }
 
     pub(super) fn duration(&mut self, key: &str, node: &Node) -> Option<Duration> {
-        self.parsed(key, node, "a duration such as 30s, 10m or 1h30m", scalar::duration)
+        self.parsed(key, node, texts::a_duration(), scalar::duration)
     }
 
     /// A duration of at least `least`.
     pub(super) fn duration_from(&mut self, key: &str, node: &Node, least: Duration) -> Option<Duration> {
-        let expected = format!("a duration of at least {}", words(least));
+        let expected = texts::a_duration_from(words(least));
         let value = self.duration(key, node)?;
         if value < least {
-            self.wrong(key, node, &expected);
+            self.wrong(key, node, expected);
             return None;
         }
         Some(value)
     }
 
     pub(super) fn size(&mut self, key: &str, node: &Node) -> Option<u64> {
-        self.parsed(key, node, "a size such as 20MB or 512MiB", scalar::size)
+        self.parsed(key, node, texts::a_size(), scalar::size)
     }
 
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, node: &Node, words: &[(&'static str, T)]) -> Option<T> {
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let Value::Scalar(scalar) = node.value() else {
-            self.wrong(key, node, &names.join(", "));
+            self.wrong(key, node, texts::one_of(names.join(", ")));
             return None;
         };
-        let text = self.interpolated(key, &scalar.text, node.at, LITERAL)?;
+        let text = self.interpolated(key, &scalar.text, node.at, LITERAL())?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
-            self.wrong(key, node, &names.join(", ")).near(&text, names.iter().copied());
+            self.wrong(key, node, texts::one_of(names.join(", "))).near(&text, names.iter().copied());
         }
         found
     }
@@ -239,11 +241,7 @@ impl Decoder<'_> {
     /// Warns of a value that YAML ended early.
     pub(super) fn warn_of_cut(&mut self, entry: &Entry) {
         if entry.cut && !matches!(entry.node.value(), Value::Null) {
-            self.warning(
-                entry.node.at,
-                format!("{}: '#' begins a comment in YAML, so the text ends before it", entry.key),
-            )
-            .hint("put the text in quotes");
+            self.warning(entry.node.at, texts::comment_cuts(&entry.key)).hint(texts::put_it_in_quotes());
         }
     }
 
@@ -254,7 +252,7 @@ impl Decoder<'_> {
         {
             return Some(self.dir.join(text));
         }
-        self.parsed(key, node, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)))
+        self.parsed(key, node, texts::a_path(), |text| (!text.is_empty()).then(|| PathBuf::from(text)))
             .map(|path| self.dir.join(path))
     }
 
@@ -270,14 +268,14 @@ impl Decoder<'_> {
     pub(super) fn first(&mut self, seen: &mut HashMap<String, Place>, owner: &str, entry: &Entry) -> bool {
         let place = self.place(entry.key_at);
         let Some(before) = seen.insert(entry.key.to_string(), place) else { return true };
-        self.error(entry.key_at, format!("{owner}: {} is set twice", entry.key)).other("first at", before);
+        self.error(entry.key_at, texts::set_twice_in(owner, &entry.key)).other(texts::first_at(), before);
         false
     }
 
     /// A name of ours: a job's, an account's, an im's. Anything printable, so that it may be Chinese, but nothing
     /// that would break a line, a path or a table.
     pub(super) fn name(&mut self, key: &str, node: &Node) -> Option<String> {
-        let expected = "a name of 1 to 128 printable characters without '/' and outer spaces";
+        let expected = texts::a_name();
         self.parsed(key, node, expected, |text| is_name(text).then(|| text.to_owned()))
     }
 }

@@ -4,6 +4,7 @@ use super::decoder::Decoder;
 use super::draft::DefaultsDraft;
 use super::keys::{DEFAULTS_KEYS, DST_GAPS, OVERLAPS};
 use super::yaml::Node;
+use crate::texts::Text;
 
 impl Decoder<'_> {
     pub(super) fn defaults(&mut self, node: &Node, defaults: &mut DefaultsDraft) {
@@ -19,7 +20,7 @@ impl Decoder<'_> {
                 "overlap" => defaults.overlap = self.choice(key, node, &OVERLAPS),
                 "render" => defaults.render = self.bool(key, node),
                 "dst_gap" => defaults.dst_gap = self.choice(key, node, &DST_GAPS),
-                _ => self.unknown_key(entry, "defaults", DEFAULTS_KEYS),
+                _ => self.unknown_key(entry, Text::same("defaults"), DEFAULTS_KEYS),
             }
         }
     }

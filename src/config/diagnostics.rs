@@ -8,6 +8,7 @@ use super::problem::{ConfigErrors, Problem};
 use super::text::quoted;
 use crate::domain::char_start;
 use crate::domain::near::near_match;
+use crate::texts::{self, Text};
 
 /// Decoder stops at this many problems: nobody reads on, and a file with a wrong key in each of 100,000 jobs must not
 /// fill the memory.
@@ -53,24 +54,24 @@ pub(super) fn as_written(sources: &[SourceText], place: Place, value: &str) -> S
 #[derive(Debug)]
 pub(super) struct Diagnostic {
     place: Option<Place>,
-    message: String,
-    hint: Option<String>,
+    message: Text,
+    hint: Option<Text>,
     /// A second place that belongs to the problem, and how it is introduced: `first defined at`.
-    other: Option<(&'static str, Place)>,
+    other: Option<(Text, Place)>,
     /// Nothing of the line is shown.
     is_secret: bool,
 }
 
 impl Diagnostic {
-    pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Diagnostic {
-        self.hint = Some(hint.into());
+    pub(super) fn hint(&mut self, hint: Text) -> &mut Diagnostic {
+        self.hint = Some(hint);
         self
     }
 
     /// Hints at the candidate that was probably meant, if any is near.
     pub(super) fn near<'a>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> &mut Diagnostic {
         if let Some(near) = near_match(word, candidates) {
-            self.hint = Some(format!("did you mean '{near}'?"));
+            self.hint = Some(texts::did_you_mean(near));
         }
         self
     }
@@ -81,7 +82,7 @@ impl Diagnostic {
         self
     }
 
-    pub(super) fn other(&mut self, words: &'static str, place: Place) -> &mut Diagnostic {
+    pub(super) fn other(&mut self, words: Text, place: Place) -> &mut Diagnostic {
         self.other = Some((words, place));
         self
     }
@@ -99,19 +100,19 @@ pub(super) struct Diagnostics {
 }
 
 impl Diagnostics {
-    pub(super) fn error(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn error(&mut self, place: impl Into<Option<Place>>, message: Text) -> &mut Diagnostic {
         self.error_count += 1;
-        Diagnostics::add(&mut self.errors, &mut self.excess, MOST, place.into(), message.into())
+        Diagnostics::add(&mut self.errors, &mut self.excess, MOST, place.into(), message)
     }
 
     /// An error that ends the reading of a file. It is told however many there are.
-    pub(super) fn fatal(&mut self, place: Place, message: impl Into<String>) -> &mut Diagnostic {
+    pub(super) fn fatal(&mut self, place: Place, message: Text) -> &mut Diagnostic {
         self.error_count += 1;
-        Diagnostics::add(&mut self.errors, &mut self.excess, usize::MAX, Some(place), message.into())
+        Diagnostics::add(&mut self.errors, &mut self.excess, usize::MAX, Some(place), message)
     }
 
-    pub(super) fn warning(&mut self, place: impl Into<Option<Place>>, message: impl Into<String>) -> &mut Diagnostic {
-        Diagnostics::add(&mut self.warnings, &mut self.excess, MOST, place.into(), message.into())
+    pub(super) fn warning(&mut self, place: impl Into<Option<Place>>, message: Text) -> &mut Diagnostic {
+        Diagnostics::add(&mut self.warnings, &mut self.excess, MOST, place.into(), message)
     }
 
     fn add<'f>(
@@ -119,7 +120,7 @@ impl Diagnostics {
         excess: &'f mut Option<Diagnostic>,
         room: usize,
         place: Option<Place>,
-        message: String,
+        message: Text,
     ) -> &'f mut Diagnostic {
         let diagnostic = Diagnostic { place, message, hint: None, other: None, is_secret: false };
         if list.len() >= room {
@@ -219,7 +220,7 @@ impl<'a> Lines<'a> {
         };
         if let Some((words, place)) = diagnostic.other {
             let (name, line, column) = self.name_line_column(place);
-            problem.message = format!("{} ({words} {name}:{line}:{column})", problem.message);
+            problem.message = texts::with_other_place(problem.message, words, name, line, column);
         }
         let Some(place) = diagnostic.place else { return problem };
         if place == Place::whole(place.file) {

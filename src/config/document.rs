@@ -13,6 +13,7 @@ use super::mask;
 use super::text::quoted;
 use super::yaml::{At, Fault, Node, Reader, Value};
 use crate::domain::SenderSpec;
+use crate::texts;
 
 /// One file under way: where its parts go.
 pub(super) struct Document<'a, 'f> {
@@ -38,17 +39,15 @@ impl Document<'_, '_> {
             match event {
                 Event::StreamEnd if is_blank => {
                     let place = Place::whole(self.decoder.file);
-                    let diagnostic = self.decoder.diagnostics.warning(place, "there is nothing in this file");
-                    diagnostic.hint("write 'jobs: []' where that is meant");
+                    let diagnostic = self.decoder.diagnostics.warning(place, texts::nothing_in_this_file());
+                    diagnostic.hint(texts::write_empty("jobs"));
                     return Ok(());
                 }
                 Event::StreamEnd => return Ok(()),
                 Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
                 Event::Scalar(_, ScalarStyle::Plain, ..) if at.len == 0 => {}
                 _ if documents > 0 => {
-                    self.decoder
-                        .error(at, "expected one YAML document in a file, got a second one")
-                        .hint("remove the '---'");
+                    self.decoder.error(at, texts::second_document()).hint(texts::remove_the_dashes());
                     return Ok(());
                 }
                 Event::MappingStart(..) => {
@@ -62,7 +61,7 @@ impl Document<'_, '_> {
                     if !node.is_null() {
                         let got = node.describe();
                         let keys = TOP_KEYS.join(", ");
-                        self.decoder.error(at, format!("expected a mapping with some of {keys}, got {got}"));
+                        self.decoder.error(at, texts::expected_top(keys, got));
                     }
                 }
             }
@@ -82,7 +81,7 @@ impl Document<'_, '_> {
             let before = seen.iter().find(|(seen, _)| *seen == key).map(|(_, at)| *at);
             if let Some(before) = before {
                 let other = self.decoder.place(before);
-                self.decoder.error(key_at, format!("the key {} is there twice", quoted(&key))).other("first at", other);
+                self.decoder.error(key_at, texts::key_twice(quoted(&key))).other(texts::first_at(), other);
             }
             let (event, at) = reader.event()?;
             match event {
@@ -114,7 +113,7 @@ impl Document<'_, '_> {
             self.faults(reader);
             self.jobs.extend(self.decoder.job(&node));
             if self.decoder.diagnostics.is_full() {
-                return Err(Fault::new(at, "so many problems that the rest of this file is not read"));
+                return Err(Fault::new(at, texts::rest_is_not_read()));
             }
         }
         Ok(())
@@ -140,8 +139,8 @@ impl Document<'_, '_> {
     fn part(&mut self, key: &str, key_at: At, node: &Node) {
         if node.is_null() && TOP_KEYS.contains(&key) {
             if matches!(key, "jobs" | "accounts") {
-                let diagnostic = self.decoder.warning(key_at, format!("{key}: there is nothing here"));
-                diagnostic.hint(format!("write '{key}: []' where that is meant"));
+                let diagnostic = self.decoder.warning(key_at, texts::nothing_here(key));
+                diagnostic.hint(texts::write_empty(key));
             }
             return;
         }
@@ -169,7 +168,7 @@ impl Document<'_, '_> {
                 }
             }
             _ => {
-                let message = format!("unknown key {} at the top", mask::key(key));
+                let message = texts::unknown_top_key(mask::key(key));
                 self.decoder.error(key_at, message).near(key, TOP_KEYS);
             }
         }
@@ -182,7 +181,7 @@ impl Document<'_, '_> {
                 nodes.iter().for_each(|node| each(self, node));
             }
             _ => {
-                self.decoder.wrong(key, node, "a list");
+                self.decoder.wrong(key, node, texts::a_list());
             }
         }
     }
@@ -208,7 +207,7 @@ impl Document<'_, '_> {
             diagnostic.hint(hint);
         }
         if let Some(other) = other {
-            diagnostic.other("first at", other);
+            diagnostic.other(texts::first_at(), other);
         }
     }
 }

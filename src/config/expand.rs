@@ -9,6 +9,7 @@ use super::keys::MOST_FALLBACKS;
 use super::recipients::{Book, Everybody, Recipient};
 use super::yaml::At;
 use crate::domain::{FallbackSpec, Kind, PushSpec, RecipientList};
+use crate::texts;
 
 /// Pushes and bytes of content that the recipients of all jobs may come to: each of them has a message of its own.
 const MOST_COPIES: usize = 250_000;
@@ -138,8 +139,7 @@ impl<'a> Expansion<'a> {
                 for way in ways(draft, &named, &own) {
                     let Recipient { im, target, account, .. } = way;
                     if (im, target, account) == (&*own.im, &own.target, own.account.as_deref()) {
-                        let message =
-                            "a fallback goes to somebody else, or by another account: this is the push itself";
+                        let message = texts::fallback_to_itself();
                         diagnostics.error(draft.at, message);
                         return;
                     }
@@ -150,9 +150,7 @@ impl<'a> Expansion<'a> {
                 }
                 self.copies = self.copies.saturating_add(push.fallback.len());
                 if push.fallback.len() > MOST_FALLBACKS || self.copies > MOST_COPIES {
-                    let message = format!(
-                        "expected at most {MOST_FALLBACKS} fallbacks of one push, and {MOST_COPIES} recipients in all"
-                    );
+                    let message = texts::too_many_fallbacks(MOST_FALLBACKS, MOST_COPIES);
                     diagnostics.error(draft.at, message);
                     return;
                 }
@@ -170,7 +168,7 @@ impl<'a> Expansion<'a> {
     ) {
         let Recipient { im, target, account, at, list } = *way;
         if list.is_some() {
-            let message = "a fallback goes to somebody who is known now: expected no list of recipients";
+            let message = texts::fallback_to_a_list();
             diagnostics.error(draft.at, message);
             return;
         }
@@ -274,12 +272,11 @@ fn has_room(
     *copies = copies.saturating_add(recipients);
     *copied = copied.saturating_add(size.saturating_mul(recipients));
     if *copies > MOST_COPIES {
-        let message = format!("the recipients of all pushes together are more than {MOST_COPIES}");
+        let message = texts::too_many_copies(MOST_COPIES);
         diagnostics.error(at, message);
     } else if *copied > MOST_COPIED {
-        let message =
-            format!("the contents of all pushes, one for each recipient, are larger than {MOST_COPIED} bytes");
-        diagnostics.error(at, message).hint("put media into files of their own instead of base64");
+        let message = texts::copies_too_large(MOST_COPIED);
+        diagnostics.error(at, message).hint(texts::media_into_files());
     }
     *copies <= MOST_COPIES && *copied <= MOST_COPIED
 }

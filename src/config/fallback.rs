@@ -6,6 +6,7 @@ use super::keys::{BAD_STATES, FALLBACK_KEYS};
 use super::yaml::{Node, Value};
 use crate::domain::fallback::failed_and_expired;
 use crate::domain::{BadState, Target};
+use crate::texts;
 
 impl Decoder<'_> {
     /// One mapping, or a list of them.
@@ -13,7 +14,7 @@ impl Decoder<'_> {
         let one = std::slice::from_ref(node);
         let nodes = match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
-                self.error(node.at, "fallback: expected at least one mapping, got an empty list");
+                self.error(node.at, texts::fallback_empty());
                 return None;
             }
             Value::List(nodes) => nodes,
@@ -38,7 +39,7 @@ impl Decoder<'_> {
                     let target = if key == "group" { Target::Group } else { Target::User };
                     let read = self.ids(key, value, target).unwrap_or_default();
                     if ids.replace((entry, read)).is_some() {
-                        self.error(entry.key_at, "a fallback is a group or a user: got both");
+                        self.error(entry.key_at, texts::fallback_has_both());
                     }
                 }
                 "account" => {
@@ -47,19 +48,19 @@ impl Decoder<'_> {
                 }
                 "after" => after = self.bad_states(value).unwrap_or_default(),
                 "fallback" => {
-                    let message = "a fallback has no fallback of its own: list both in the fallback of the push";
+                    let message = texts::fallback_of_a_fallback();
                     self.error(entry.key_at, message);
                 }
-                _ => self.unknown_key(entry, "a fallback", FALLBACK_KEYS),
+                _ => self.unknown_key(entry, texts::a_fallback(), FALLBACK_KEYS),
             }
         }
         let beside = im.as_ref().map(|(entry, _)| *entry).or(ids.as_ref().map(|(entry, _)| *entry));
         if let (Some((to, _)), Some(beside)) = (&to, beside) {
             self.refuse_beside_to(to, beside);
         } else if to.is_none() && im.is_some() && ids.is_none() {
-            self.error(node.at, "a fallback with an im needs a group or a user");
+            self.error(node.at, texts::fallback_needs_a_target());
         } else if to.is_none() && ids.is_none() && account.is_none() {
-            self.error(node.at, "a fallback needs one of to, group, user and account");
+            self.error(node.at, texts::fallback_needs_something());
         }
         if self.diagnostics.error_count() > errors {
             return None;
@@ -74,7 +75,7 @@ impl Decoder<'_> {
         let one = std::slice::from_ref(node);
         let nodes = match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
-                self.wrong("after", node, "at least one of failed, expired and unknown");
+                self.wrong("after", node, texts::some_bad_states());
                 return None;
             }
             Value::List(nodes) => nodes,

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::trust::Rights;
+use crate::texts::{self, Text};
 
 /// A larger file is refused before a byte of it is parsed.
 pub(super) const LARGEST: u64 = 64 * 1024 * 1024;
@@ -16,15 +17,15 @@ pub(super) struct FileText {
     pub rights: Rights,
 }
 
-pub(super) const UNDER_WAY: &str = "is being written: it changed each time while it was read";
-pub(super) const NOT_UTF8: &str = "the text is not UTF-8 from here on";
-pub(super) const SAVE_AS_UTF8: &str = "save the file as UTF-8";
+pub(super) const UNDER_WAY: fn() -> Text = texts::is_being_written;
+pub(super) const NOT_UTF8: fn() -> Text = texts::not_utf8_from_here;
+pub(super) const SAVE_AS_UTF8: fn() -> Text = texts::save_as_utf8;
 
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub(super) enum FileProblem {
     /// In words.
-    Whole(String),
+    Whole(Text),
     /// It changed under each try.
     UnderWay,
     /// The bytes from this offset on are no UTF-8; the text before is given for the place.
@@ -98,11 +99,11 @@ fn state(meta: &Metadata) -> State {
 }
 
 fn read_once(path: &Path) -> Result<FileText, FileProblem> {
-    let words = |error: std::io::Error| FileProblem::Whole(format!("cannot be read: {error}"));
+    let words = |error: std::io::Error| FileProblem::Whole(texts::cannot_be_read(error));
     // Asked before opening, since opening a FIFO waits for a writer.
     let meta = std::fs::metadata(path).map_err(words)?;
     if !meta.is_file() {
-        return Err(FileProblem::Whole("cannot be read: not a regular file".to_owned()));
+        return Err(FileProblem::Whole(texts::cannot_be_read(texts::not_a_regular_file())));
     }
     if meta.len() > LARGEST {
         return Err(too_large());
@@ -115,7 +116,7 @@ fn read_once(path: &Path) -> Result<FileText, FileProblem> {
         return Err(too_large());
     }
     if is_utf16(&bytes) {
-        return Err(FileProblem::Whole("is UTF-16: save it as UTF-8".to_owned()));
+        return Err(FileProblem::Whole(texts::is_utf16()));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(FileText { text, rights }),
@@ -139,7 +140,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 fn too_large() -> FileProblem {
-    FileProblem::Whole(format!("is larger than {} MiB: split it with include", LARGEST / 1024 / 1024))
+    FileProblem::Whole(texts::file_too_large(LARGEST / 1024 / 1024))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::decoder::Decoder;
 use super::keys::SOURCES;
 use super::yaml::{Entry, Node, Value};
 use crate::domain::{Item, Media};
+use crate::texts::{self, Text};
 
 /// Every type of an item of a mixed message; each is also the key of an item that names no type.
 const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "file", "at", "at_all"];
@@ -11,11 +12,11 @@ const ITEM_TYPES: [&str; 8] = ["text", "markdown", "image", "voice", "video", "f
 impl Decoder<'_> {
     pub(super) fn items(&mut self, key: &str, node: &Node) -> Option<Vec<Item>> {
         let Value::List(nodes) = node.value() else {
-            self.wrong(key, node, "a list of items");
+            self.wrong(key, node, texts::a_list_of_items());
             return None;
         };
         if nodes.is_empty() {
-            self.error(node.at, format!("{key}: expected at least one item, got an empty list"));
+            self.error(node.at, texts::no_items(key));
             return None;
         }
         let items: Vec<Option<Item>> =
@@ -35,12 +36,12 @@ impl Decoder<'_> {
             None => {
                 let mut typed = entries.iter().filter_map(|entry| item_type(&entry.key).map(|kind| (kind, entry)));
                 let Some((kind, entry)) = typed.next() else {
-                    let message = format!("{owner}: expected a type, or one of {}", ITEM_TYPES.join(", "));
+                    let message = texts::item_needs_a_type(owner, ITEM_TYPES.join(", "));
                     self.error(node.at, message);
                     return None;
                 };
                 if let Some((other, entry)) = typed.next() {
-                    self.error(entry.key_at, format!("{owner}: an item is one thing, got {kind} and {other}"));
+                    self.error(entry.key_at, texts::item_is_two_things(owner, kind, other));
                     return None;
                 }
                 (kind, Some(entry))
@@ -53,7 +54,7 @@ impl Decoder<'_> {
             "at_all" => {
                 let wanted = own.is_none_or(|entry| self.bool("at_all", &entry.node) == Some(true));
                 if !wanted {
-                    self.error(node.at, format!("{owner}: expected 'at_all: true'"));
+                    self.error(node.at, texts::at_all_true(owner));
                 }
                 (self.no_more(owner, &rest, &[]) && wanted).then_some(Item::AtAll)
             }
@@ -71,7 +72,7 @@ impl Decoder<'_> {
     ) -> Option<Item> {
         let (entry, rest) = own_or(own, rest, &["text", "content"]);
         let Some(entry) = entry.filter(|entry| !entry.node.is_empty()) else {
-            self.error(node.at, format!("{owner}: expected a text"));
+            self.error(node.at, texts::expected(owner, texts::a_text()));
             return None;
         };
         self.warn_of_cut(entry);
@@ -84,7 +85,7 @@ impl Decoder<'_> {
     fn at_item(&mut self, owner: &str, own: Option<&Entry>, rest: &[&Entry], node: &Node) -> Option<Item> {
         let (entry, rest) = own_or(own, rest, &["user", "userID", "user_id"]);
         let Some(entry) = entry.filter(|entry| !entry.node.is_empty()) else {
-            self.error(node.at, format!("{owner}: expected a user"));
+            self.error(node.at, texts::expected(owner, texts::a_user()));
             return None;
         };
         let user = self.target_id(&format!("{owner}: {}", entry.key), &entry.node);
@@ -111,7 +112,7 @@ impl Decoder<'_> {
             let is_source = item_type(&entry.key) == Some(kind) || SOURCES.contains(&&*entry.key);
             if own.is_none() && is_source {
                 if !media.source.is_empty() {
-                    self.error(entry.key_at, format!("{owner}: the source is given twice"));
+                    self.error(entry.key_at, texts::source_twice(owner));
                 }
                 let source = self.source(&format!("{owner}: {}", entry.key), &entry.node);
                 complete &= source.map(|source| media.source = source).is_some();
@@ -123,7 +124,7 @@ impl Decoder<'_> {
             return None;
         }
         if media.source.is_empty() {
-            self.error(node.at, format!("{owner}: expected a source"));
+            self.error(node.at, texts::expected(owner, texts::a_source()));
             return None;
         }
         Some(match kind {
@@ -137,7 +138,7 @@ impl Decoder<'_> {
     /// Refuses what is left over. Returns whether nothing was.
     fn no_more(&mut self, owner: &str, rest: &[&Entry], known: &[&'static str]) -> bool {
         for entry in rest {
-            self.unknown_key(entry, owner, known.iter().copied());
+            self.unknown_key(entry, Text::same(owner.to_owned()), known.iter().copied());
         }
         rest.is_empty()
     }

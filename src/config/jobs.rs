@@ -6,11 +6,12 @@ use super::draft::{IncompleteJob, JobDraft, LifeDraft, ScheduleDraft};
 use super::keys::{DAY_KEYS, DST_GAPS, JOB_KEYS, MOST_FIRES, OVERLAPS, SCHEDULE_KEYS};
 use super::yaml::{At, Entry, Node};
 use crate::domain::UtcMs;
+use crate::texts;
 
 impl Decoder<'_> {
     /// One job. None after an error; everything wrong with it has been found then.
     pub(super) fn job(&mut self, node: &Node) -> Option<JobDraft> {
-        let entries = self.map("a job", node)?;
+        let entries = self.map(texts::a_job(), node)?;
         let errors = self.diagnostics.error_count();
         let (mut name, mut schedule, mut timezone, mut enabled, mut push) = (None, None, None, true, None);
         // Its pushes may be without a content of their own.
@@ -37,22 +38,20 @@ impl Decoder<'_> {
                 "until" => life.get_or_insert_default().until = self.at(key, value).map(|at| (at, value.at)),
                 "max_fires" => life.get_or_insert_default().max_fires = self.int(key, value, 1, MOST_FIRES),
                 "in" => {
-                    self.error(
-                        entry.key_at,
-                        "in: each reload would start it anew: expected 'at' with the instant itself",
-                    )
-                    .hint("`pushcron add NAME --in 20m …` makes such a job while the daemon runs");
+                    self.error(entry.key_at, texts::in_is_not_kept()).hint(texts::add_with_in());
                 }
                 key if DAY_KEYS.contains(&key) => self.day_key(key, value, days.get_or_insert_default()),
-                _ => self.unknown_key(entry, "a job", JOB_KEYS),
+                _ => self.unknown_key(entry, texts::a_job(), JOB_KEYS),
             }
         }
         let has = |keys: &[&str]| entries.iter().any(|entry| keys.contains(&&*entry.key));
-        for (keys, needed) in
-            [(&["name"][..], "a name"), (&SCHEDULE_KEYS, "one of cron, every, at and on_demand"), (&["push"], "a push")]
-        {
+        for (keys, needed) in [
+            (&["name"][..], texts::job_needs_a_name()),
+            (&SCHEDULE_KEYS, texts::job_needs_a_schedule()),
+            (&["push"], texts::job_needs_a_push()),
+        ] {
             if !has(keys) {
-                self.error(node.at, format!("a job needs {needed}"));
+                self.error(node.at, needed);
             }
         }
         if self.diagnostics.error_count() > errors {
@@ -85,8 +84,7 @@ impl Decoder<'_> {
         let (key, node) = (&*entry.key, &entry.node);
         if let Some((_, before)) = schedule {
             let other = self.place(*before);
-            self.error(entry.key_at, "a job has one schedule: expected one of cron, every, at and on_demand")
-                .other("the other one is at", other);
+            self.error(entry.key_at, texts::job_has_one_schedule()).other(texts::other_one_at(), other);
             return;
         }
         let draft = match key {
@@ -95,7 +93,7 @@ impl Decoder<'_> {
             // Who has no schedule says so; that there is one is said by it.
             "on_demand" => self.bool(key, node).and_then(|is_so| {
                 if !is_so {
-                    self.wrong(key, node, "true, or another schedule instead of it");
+                    self.wrong(key, node, texts::true_or_a_schedule());
                 }
                 is_so.then_some(ScheduleDraft::OnDemand)
             }),
@@ -108,7 +106,7 @@ impl Decoder<'_> {
         let period = self.duration(key, node)?;
         let ms = u64::try_from(period.as_millis()).ok()?;
         if ms == 0 || !ms.is_multiple_of(1000) {
-            self.wrong(key, node, "whole seconds, at least 1s");
+            self.wrong(key, node, texts::whole_seconds());
             return None;
         }
         Some(ScheduleDraft::Every(ms))
@@ -116,7 +114,7 @@ impl Decoder<'_> {
 
     /// A date and a time in the job's zone, or an instant with its offset.
     fn at(&mut self, key: &str, node: &Node) -> Option<ScheduleDraft> {
-        self.parsed(key, node, "a date and time such as 2026-12-24T18:00", |text| {
+        self.parsed(key, node, texts::a_date_and_time(), |text| {
             let text = text.trim();
             // A bare date would mean midnight, which nobody who forgot the hour wants.
             if !text.contains(':') {

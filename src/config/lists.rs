@@ -13,12 +13,13 @@ use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
 use crate::domain::{ContentSource, ListFormat, RecipientList, Target};
 use crate::policy::recipients::entries;
 use crate::render;
+use crate::texts::{self, Text};
 
 /// How many recipients a list may have that says nothing of it.
 const AT_MOST: usize = 1000;
 
 /// What comes of a list that is wrong.
-const UNTIL_MENDED: &str = "mend the list: until then its fires send nothing, and end as failed (recipients)";
+const UNTIL_MENDED: fn() -> Text = texts::mend_the_list;
 
 /// Where the parts of a list stand that are looked at together.
 #[derive(Default)]
@@ -69,8 +70,7 @@ impl Decoder<'_> {
                 "csv" | "lines" | "json" | "command" => {
                     if let Some(before) = places.source.replace(entry.key_at) {
                         let other = self.place(before);
-                        self.error(entry.key_at, "from has one source: expected one of csv, lines, json and command")
-                            .other("the other one is at", other);
+                        self.error(entry.key_at, texts::from_has_one_source()).other(texts::other_one_at(), other);
                         continue;
                     }
                     places.command = (key == "command").then_some(entry.key_at);
@@ -82,7 +82,7 @@ impl Decoder<'_> {
                 "format" => places.format = Some(entry.key_at),
                 "user" | "group" => {
                     if places.id.replace(entry.key_at).is_some() {
-                        self.error(entry.key_at, "a list is one of groups or of users: got both");
+                        self.error(entry.key_at, texts::list_has_both());
                     }
                     target = if key == "group" { Target::Group } else { Target::User };
                     list.id = self.text(key, value).map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -101,7 +101,7 @@ impl Decoder<'_> {
                 }
                 "stale" | "stale_at_most" => self.stale(entry, &mut stale),
                 "trusted" => list.trusted = self.bool(key, value).unwrap_or_default(),
-                _ => self.unknown_key(entry, "from", LIST_KEYS),
+                _ => self.unknown_key(entry, Text::same("from"), LIST_KEYS),
             }
         }
         if let Some(format) = keys.iter().find(|entry| entry.key == "format").filter(|_| places.command.is_some()) {
@@ -125,17 +125,16 @@ impl Decoder<'_> {
 
     fn check_list(&mut self, list: &mut RecipientList, places: &Places, at: At) {
         if places.source.is_none() {
-            self.error(at, "from needs a source: expected one of csv, lines, json and command");
+            self.error(at, texts::from_needs_a_source());
         }
         let is_lines = list.format == ListFormat::Lines;
         match places.id {
             None => {
-                let hint =
-                    "write 'user: COLUMN' or 'group: COLUMN', the column with the ids; of lines any word will do";
-                self.error(at, "from needs a user or a group").hint(hint);
+                let hint = texts::name_the_column();
+                self.error(at, texts::from_needs_a_column()).hint(hint);
             }
             Some(at) if list.id.is_empty() && !is_lines => {
-                self.error(at, "expected the name of the column with the ids");
+                self.error(at, texts::expected_a_column());
             }
             Some(_) => {}
         }
@@ -143,12 +142,12 @@ impl Decoder<'_> {
             list.id.clear();
         }
         if let Some(at) = places.fields.filter(|_| is_lines) {
-            self.error(at, "lines have no fields: expected csv or json");
+            self.error(at, texts::lines_have_no_fields());
         }
         let of_a_command = [("format", places.format), ("env", places.env), ("as_root", places.as_root)];
         for (key, at) in of_a_command {
             if let Some(at) = at.filter(|_| places.command.is_none()) {
-                self.error(at, format!("{key} belongs to the source 'command' of from, and there is another"));
+                self.error(at, texts::of_a_command_of_from(key));
             }
         }
     }
@@ -178,13 +177,13 @@ impl Decoder<'_> {
             let field = field.trim();
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
             if field.is_empty() || !field.chars().all(fits) || field.starts_with(|c: char| c.is_ascii_digit()) {
-                let message = format!("fields: {} cannot stand in a template", quoted(field));
-                self.error(at, message).hint("name the column with letters, digits and '_'");
+                let message = texts::field_not_for_templates(quoted(field));
+                self.error(at, message).hint(texts::name_it_plainly());
             } else if render::is_taken(field) {
-                let message = format!("fields: {} means something else in templates", quoted(field));
-                self.error(at, message).hint("give the column another name");
+                let message = texts::field_is_taken(quoted(field));
+                self.error(at, message).hint(texts::name_it_otherwise());
             } else if fields.iter().any(|known| known == field) {
-                self.error(at, format!("fields: {} stands here twice", quoted(field)));
+                self.error(at, texts::field_twice(quoted(field)));
             } else {
                 fields.push(field.to_owned());
             }
@@ -199,37 +198,33 @@ impl Decoder<'_> {
         // What is not there is told with the media.
         let Ok(there) = std::fs::metadata(&file.path) else { return };
         if !there.is_file() {
-            self.warning(at, "from: expected a file, got something else").hint(UNTIL_MENDED);
+            self.warning(at, texts::list_is_no_file()).hint(UNTIL_MENDED());
             return;
         }
         let mut bytes = Vec::new();
         let opened = std::fs::File::open(&file.path);
         match opened.and_then(|file| file.take(RecipientList::LARGEST + 1).read_to_end(&mut bytes)) {
             Err(problem) => {
-                self.warning(at, format!("from: the list cannot be read now: {problem}"));
+                self.warning(at, texts::list_unreadable(problem));
                 return;
             }
             Ok(read) if read as u64 > RecipientList::LARGEST => {
                 let most = RecipientList::LARGEST >> 20;
-                self.warning(at, format!("from: the list has more than {most} MiB")).hint(UNTIL_MENDED);
+                self.warning(at, texts::list_too_large(most)).hint(UNTIL_MENDED());
                 return;
             }
             Ok(_) => {}
         }
         match entries(list, &bytes) {
             Err(problem) => {
-                self.warning(at, format!("from: the list cannot be used: {problem}")).hint(UNTIL_MENDED);
+                self.warning(at, texts::list_unusable(problem)).hint(UNTIL_MENDED());
             }
             Ok(found) if found.doubles > 0 => {
-                let told = if found.doubles == 1 {
-                    "one recipient stands".to_owned()
-                } else {
-                    format!("{} recipients stand", found.doubles)
-                };
-                self.warning(at, format!("from: {told} there more than once, and gets one message"));
+                let told = if found.doubles == 1 { texts::a_double() } else { texts::doubles(found.doubles) };
+                self.warning(at, told);
             }
             Ok(found) if found.entries.is_empty() => {
-                self.warning(at, "from: nobody is on the list now");
+                self.warning(at, texts::list_is_empty());
             }
             Ok(_) => {}
         }

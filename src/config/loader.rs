@@ -22,6 +22,7 @@ use super::trust;
 use super::trust::Rights;
 use super::yaml::{ALIAS_BUDGET, Node, Reader};
 use crate::domain::SenderSpec;
+use crate::texts::{self, Text};
 
 /// The file in which the problems of a push outside any job stand.
 pub const COMMAND_LINE: &str = "command line";
@@ -133,10 +134,10 @@ impl<'a> Loader<'a> {
         self.seen.directory(path);
         match files::in_directory(path) {
             Ok(files) if files.is_empty() => {
-                self.fail(path, "has no *.yaml or *.yml file");
+                self.fail(path, &texts::no_yaml_file());
             }
             Ok(files) => files.iter().for_each(|file| self.file(file, &mut Vec::new())),
-            Err(error) => self.fail(path, &format!("cannot be read: {error}")),
+            Err(error) => self.fail(path, &texts::cannot_be_read(error)),
         }
     }
 
@@ -146,7 +147,7 @@ impl<'a> Loader<'a> {
             Ok(real) => real,
             Err(error) => {
                 self.seen.file(path);
-                return self.fail(path, &format!("cannot be read: {error}"));
+                return self.fail(path, &texts::cannot_be_read(error));
             }
         };
         if !self.read.insert(real.clone()) {
@@ -183,13 +184,13 @@ impl<'a> Loader<'a> {
             Err(FileProblem::Whole(problem)) => self.fail(path, &problem),
             Err(FileProblem::UnderWay) => {
                 self.under_way = true;
-                self.fail(path, files::UNDER_WAY);
+                self.fail(path, &files::UNDER_WAY());
             }
             Err(FileProblem::NotUtf8 { before }) => {
                 self.has_unread = true;
                 let file = self.next_file();
                 let at = u32::try_from(before.len()).unwrap_or(u32::MAX);
-                self.diagnostics.error(Place { file, at, len: 1 }, files::NOT_UTF8).hint(files::SAVE_AS_UTF8);
+                self.diagnostics.error(Place { file, at, len: 1 }, files::NOT_UTF8()).hint(files::SAVE_AS_UTF8());
                 self.sources.push(SourceText { name: shown(path), text: before });
             }
         }
@@ -214,8 +215,7 @@ impl<'a> Loader<'a> {
     fn include(&mut self, place: Place, directory: &Path, pattern: &str, chain: &mut Vec<PathBuf>) -> usize {
         if chain.len() > DEEPEST_INCLUDE {
             self.has_unread = true;
-            self.diagnostics
-                .error(place, format!("include: files include each other more than {DEEPEST_INCLUDE} deep"));
+            self.diagnostics.error(place, texts::include_too_deep(DEEPEST_INCLUDE));
             return 0;
         }
         let full = format!("{}/{pattern}", glob::Pattern::escape(&directory.to_string_lossy()));
@@ -225,7 +225,7 @@ impl<'a> Loader<'a> {
             Ok(paths) => paths,
             Err(error) => {
                 let pattern = as_written(&self.sources, place, pattern);
-                self.diagnostics.error(place, format!("include: {pattern} is no pattern: {}", error.msg));
+                self.diagnostics.error(place, texts::include_no_pattern(pattern, error.msg));
                 return 0;
             }
         };
@@ -234,18 +234,18 @@ impl<'a> Loader<'a> {
             found += 1;
             match path {
                 Ok(path) if std::fs::canonicalize(&path).is_ok_and(|real| chain.contains(&real)) => {
-                    let message = format!("include: {} includes itself in the end", shown(&path));
-                    self.diagnostics.error(place, message).hint("let the pattern name other files only");
+                    let message = texts::include_itself(shown(&path));
+                    self.diagnostics.error(place, message).hint(texts::include_others_only());
                 }
                 Ok(path) if path.is_dir() => {
                     self.diagnostics
-                        .error(place, format!("include: {} is a directory", shown(&path)))
-                        .hint("name its files: 'jobs.d/*.yaml'");
+                        .error(place, texts::include_a_directory(shown(&path)))
+                        .hint(texts::include_its_files());
                 }
                 Ok(path) => self.file(&path, chain),
                 Err(error) => {
                     self.has_unread = true;
-                    let message = format!("include: {} cannot be read: {}", shown(error.path()), error.error());
+                    let message = texts::include_unreadable(shown(error.path()), error.error());
                     self.diagnostics.error(place, message);
                 }
             }
@@ -253,7 +253,7 @@ impl<'a> Loader<'a> {
         if found == 0 && !pattern.contains(['*', '?', '[']) {
             self.has_unread = true;
             let pattern = as_written(&self.sources, place, pattern);
-            self.diagnostics.error(place, format!("include: there is no file {pattern}"));
+            self.diagnostics.error(place, texts::include_no_file(pattern));
         }
         found
     }
@@ -301,10 +301,8 @@ impl<'a> Loader<'a> {
                 Some(own) if own.version >= draft.version || own.based_on.is_some() => {}
                 Some(own) => {
                     let version = draft.version.as_deref().unwrap_or_default();
-                    let message = format!(
-                        "this list is older than the one that pushcron brings along ({version}), which is used"
-                    );
-                    self.diagnostics.warning(own.place, message).hint("remove it, or give it the version of its day");
+                    let message = texts::list_is_older(version);
+                    self.diagnostics.warning(own.place, message).hint(texts::remove_the_list());
                     self.calendars.insert(name.to_owned(), draft);
                 }
                 None => {
@@ -394,11 +392,11 @@ impl<'a> Loader<'a> {
         self.sources.push(SourceText { name: shown(path), text });
         let after = others(self);
         if !includes.is_empty() || after.0 != before.0 {
-            let message = "expected jobs alone: accounts, targets, calendars, defaults, daemon and include belong to the files of the daemon";
+            let message = texts::expected_jobs_alone();
             self.diagnostics.error(Place::whole(file), message);
         }
         if self.jobs.len() == jobs && after.1 == before.1 {
-            self.diagnostics.error(Place::whole(file), "expected at least one job under 'jobs:'");
+            self.diagnostics.error(Place::whole(file), texts::expected_a_job());
         }
     }
 
@@ -447,8 +445,8 @@ impl<'a> Loader<'a> {
         self.has_unread |= done.is_err();
         if holds_secrets && rights.all_may_read() {
             self.diagnostics
-                .warning(Place::whole(file), "every user of this machine can read the secrets in this file")
-                .hint(format!("chmod o-r {}", shown(path)));
+                .warning(Place::whole(file), texts::all_can_read_secrets())
+                .hint(texts::chmod("o-r", shown(path)));
         }
         if let Some(doubt) = rights.doubt_of_file(path, self.environment.user) {
             self.diagnostics.warning(Place::whole(file), doubt.problem).hint(doubt.hint);
@@ -471,9 +469,9 @@ impl<'a> Loader<'a> {
         errors.unwrap_or_else(|| ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) })
     }
 
-    fn fail(&mut self, path: &Path, problem: &str) {
+    fn fail(&mut self, path: &Path, problem: &Text) {
         self.has_unread = true;
-        self.diagnostics.error(Place::whole(self.next_file()), problem);
+        self.diagnostics.error(Place::whole(self.next_file()), problem.clone());
         self.sources.push(SourceText { name: shown(path), text: String::new() });
     }
 

@@ -8,6 +8,7 @@ use super::decoder::Decoder;
 use super::keys::MEDIA_KEYS;
 use super::yaml::{Entry, Node, Value};
 use crate::domain::Media;
+use crate::texts::{self, Text};
 
 /// People paste base64 with and without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -27,7 +28,7 @@ impl Decoder<'_> {
             complete &= self.media_key(key, entry, &mut media);
         }
         if media.source.is_empty() && complete {
-            self.error(node.at, format!("{key}: expected a source")).hint("write the address or path as 'source: …'");
+            self.error(node.at, texts::expected(key, texts::a_source())).hint(texts::write_the_source());
         }
         (!media.source.is_empty()).then_some(media)
     }
@@ -45,7 +46,7 @@ impl Decoder<'_> {
             }
             "cover" => self.source("cover", node).map(|cover| media.cover = Some(cover)),
             _ => {
-                self.unknown_key(entry, owner, MEDIA_KEYS);
+                self.unknown_key(entry, Text::same(owner.to_owned()), MEDIA_KEYS);
                 None
             }
         };
@@ -63,7 +64,7 @@ impl Decoder<'_> {
     pub(super) fn file_name(&mut self, key: &str, node: &Node) -> Option<Option<String>> {
         let name = self.optional_text(key, node)?;
         if name.as_deref().is_some_and(|name| name.contains(['/', '\\']) || name.contains(char::is_control)) {
-            self.wrong(key, node, "a file name without a directory");
+            self.wrong(key, node, texts::a_bare_file_name());
             return None;
         }
         Some(name)
@@ -78,7 +79,7 @@ impl Decoder<'_> {
             })
         };
         if mime.as_deref().is_some_and(|mime| !fits(mime)) {
-            self.wrong(key, node, "a media type such as image/png");
+            self.wrong(key, node, texts::a_media_type());
             return None;
         }
         Some(mime)
@@ -104,8 +105,7 @@ impl Decoder<'_> {
             Form::Bad(problem) => problem,
         };
         // The content itself is never shown: it can be long, and addresses can hold a token.
-        self.error(node.at, format!("{key}: {problem}"))
-            .hint("a source is http(s)://…, a path, base64://… or data:…;base64,…");
+        self.error(node.at, texts::of_key(key, problem)).hint(texts::forms_of_a_source());
         None
     }
 }
@@ -114,12 +114,12 @@ enum Form {
     Address,
     Inline,
     Path,
-    Bad(&'static str),
+    Bad(Text),
 }
 
 fn source_form(text: &str) -> Form {
     if text.is_empty() {
-        return Form::Bad("expected a source, got an empty text");
+        return Form::Bad(texts::empty_source());
     }
     if let Some(content) = text.strip_prefix("base64://") {
         return inline(content);
@@ -127,20 +127,20 @@ fn source_form(text: &str) -> Form {
     if let Some(content) = text.strip_prefix("data:") {
         return match content.split_once(";base64,") {
             Some((_, content)) => inline(content),
-            None => Form::Bad("expected 'data:TYPE;base64,CONTENT'"),
+            None => Form::Bad(texts::form_of_data()),
         };
     }
     let has_scheme = text.split_once("://").is_some_and(|(scheme, _)| {
         !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
     });
     if !has_scheme {
-        return if text.contains('\0') { Form::Bad("a path cannot hold a NUL character") } else { Form::Path };
+        return if text.contains('\0') { Form::Bad(texts::path_with_nul()) } else { Form::Path };
     }
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Form::Address,
         Ok(url) if url.scheme() == "file" && url.to_file_path().is_ok() => Form::Address,
-        Ok(_) => Form::Bad("expected an http, https or file address, got another scheme"),
-        Err(_) => Form::Bad("the address cannot be read"),
+        Ok(_) => Form::Bad(texts::other_scheme()),
+        Err(_) => Form::Bad(texts::address_unreadable()),
     }
 }
 
@@ -148,8 +148,8 @@ fn inline(content: &str) -> Form {
     // Folded over several lines, and percent-encoded where it was cut out of a page.
     let content: String = content.split_ascii_whitespace().collect();
     match BASE64.decode(percent_encoding::percent_decode_str(&content).collect::<Vec<u8>>()) {
-        Ok(bytes) if bytes.is_empty() => Form::Bad("the inline content is empty"),
+        Ok(bytes) if bytes.is_empty() => Form::Bad(texts::inline_is_empty()),
         Ok(_) => Form::Inline,
-        Err(_) => Form::Bad("the inline content is not base64"),
+        Err(_) => Form::Bad(texts::inline_not_base64()),
     }
 }

@@ -8,6 +8,7 @@ use super::keys::{MISFIRE_KEYS, MISFIRE_POLICIES, MOST_ATTEMPTS, MOST_CAUGHT_UP,
 use super::yaml::{Node, Value};
 use crate::domain::{Misfire, RetryPolicy};
 use crate::policy::schedule::{zone_doubt, zone_meant};
+use crate::texts::{self, Text};
 
 /// The built-in deadline of one attempt.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
@@ -63,13 +64,13 @@ impl Decoder<'_> {
                     retry.give_up_after = self.duration_from("give_up_after", value, Duration::from_secs(1));
                 }
                 "resend_unknown" => retry.resend_unknown = self.bool("resend_unknown", value),
-                _ => self.unknown_key(entry, "retry", RETRY_KEYS),
+                _ => self.unknown_key(entry, Text::same("retry"), RETRY_KEYS),
             }
         }
         if let (Some(backoff), Some(max)) = (retry.backoff, retry.max_backoff)
             && max < backoff
         {
-            self.error(max_backoff_at, "max_backoff: expected at least as much as backoff");
+            self.error(max_backoff_at, texts::max_backoff_below());
         }
         Some(retry)
     }
@@ -88,7 +89,7 @@ impl Decoder<'_> {
                 "within" => misfire.within = self.duration("within", value),
                 "grace" => misfire.grace = self.duration("grace", value),
                 "max" => misfire.max = self.count("max", value, 1, MOST_CAUGHT_UP),
-                _ => self.unknown_key(entry, "misfire", MISFIRE_KEYS),
+                _ => self.unknown_key(entry, Text::same("misfire"), MISFIRE_KEYS),
             }
         }
         Some(misfire)
@@ -96,11 +97,11 @@ impl Decoder<'_> {
 
     /// The deadline of one attempt. A bare number counts milliseconds, as in the plugin SDK.
     pub(super) fn timeout(&mut self, node: &Node) -> Option<Duration> {
-        let value = self.parsed("timeout", node, "a duration such as 8s, or milliseconds", |text| {
+        let value = self.parsed("timeout", node, texts::a_timeout(), |text| {
             text.parse().ok().map(Duration::from_millis).or_else(|| super::scalar::duration(text))
         })?;
         if !(LEAST_TIMEOUT..=Duration::from_secs(3600)).contains(&value) {
-            self.wrong("timeout", node, "between 100ms and 1h");
+            self.wrong("timeout", node, texts::timeout_range());
             return None;
         }
         Some(value)
@@ -115,13 +116,13 @@ impl Decoder<'_> {
         let name = self.seen_text("timezone", node)?;
         if jiff::tz::TimeZone::get(&name).is_ok_and(|zone| !zone.is_unknown()) {
             if let Some((problem, hint)) = zone_doubt(&name) {
-                self.warning(node.at, format!("timezone: {problem}")).hint(hint);
+                self.warning(node.at, texts::of_key("timezone", problem)).hint(hint);
             }
             return Some(name);
         }
-        let diagnostic = self.wrong("timezone", node, "the name of a zone such as Asia/Shanghai");
+        let diagnostic = self.wrong("timezone", node, texts::a_zone());
         if let Some(meant) = zone_meant(&name) {
-            diagnostic.hint(format!("did you mean '{meant}'?"));
+            diagnostic.hint(texts::did_you_mean(meant));
         }
         None
     }

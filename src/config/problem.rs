@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::seen::Seen;
+use crate::texts::{self, Language, Text};
 
 /// One problem or warning, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,10 +17,10 @@ pub struct Problem {
     /// In characters, from 1; 0 where the whole file is meant.
     pub column: usize,
     /// Lower case: what was expected, what came.
-    pub message: String,
+    pub message: Text,
     /// A near match, or what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub hint: Option<Text>,
     /// The line as it stands in the file; what may be a secret in it is masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -30,19 +31,27 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that no file has a place for.
-    pub fn without_place(message: String) -> Problem {
+    pub fn without_place(message: Text) -> Problem {
         Problem { file: String::new(), line: 0, column: 0, message, hint: None, source: None, caret: (0, 0) }
     }
 
     /// A problem of a whole file, or of none.
-    pub(super) fn of_file(file: &str, message: String, hint: String) -> Problem {
+    pub(super) fn of_file(file: &str, message: Text, hint: Text) -> Problem {
         let file = file.to_owned();
         Problem { file, line: 0, column: 0, message, hint: Some(hint), source: None, caret: (0, 0) }
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Problem {
+    /// In as many lines as it takes, for who reads that language.
+    pub fn told(&self, language: Language) -> String {
+        let mut told = String::new();
+        // A text takes whatever is written into it.
+        let _ = self.write(&mut told, language);
+        told
+    }
+
+    fn write(&self, f: &mut impl fmt::Write, language: Language) -> fmt::Result {
         if !self.file.is_empty() {
             write!(f, "{}:", self.file)?;
             if self.line > 0 {
@@ -50,7 +59,7 @@ impl fmt::Display for Problem {
             }
             f.write_str(" ")?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(self.message.in_language(language))?;
         let number = self.line.to_string();
         let gutter = number.len();
         if let Some(source) = &self.source {
@@ -58,9 +67,16 @@ impl fmt::Display for Problem {
             write!(f, "\n  {number} | {source}\n  {:gutter$} | {:before$}{}", "", "", "^".repeat(carets))?;
         }
         if let Some(hint) = &self.hint {
-            write!(f, "\n  {:gutter$} = {hint}", "")?;
+            write!(f, "\n  {:gutter$} = {}", "", hint.in_language(language))?;
         }
         Ok(())
+    }
+}
+
+/// In English: logs have it.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, Language::English)
     }
 }
 
@@ -85,11 +101,10 @@ impl ConfigErrors {
     }
 
     /// How many problems there are, in words.
-    pub fn count(&self) -> String {
+    pub(crate) fn count(&self) -> Text {
         match (self.errors.len(), self.more) {
-            (1, false) => "1 problem".to_owned(),
-            (count, false) => format!("{count} problems"),
-            (count, true) => format!("{count} problems, and more: the rest was not looked at"),
+            (count, false) => texts::problems(count),
+            (count, true) => texts::problems_and_more(count),
         }
     }
 }
@@ -99,7 +114,7 @@ impl fmt::Display for ConfigErrors {
         for problem in &self.errors {
             writeln!(f, "{problem}")?;
         }
-        f.write_str(&self.count())
+        f.write_str(self.count().english())
     }
 }
 

@@ -9,6 +9,7 @@ use super::targets::Wrong;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Body, Item, Kind, Message, PushSpec, RetryPolicy, Target, is_blank};
+use crate::texts::{self, Text};
 
 /// A key of a push, whatever its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ const OPTIONS: [&str; 8] =
     ["account_id", "accountID", "accountId", "filename", "fileName", "file_name", "mime_type", "mimeType"];
 
 /// Where a value is missing, and a comment in its place.
-const COMMENT: &str = "'#' begins a comment in YAML: put a text that begins with it in quotes";
+const COMMENT: fn() -> Text = texts::begins_a_comment;
 
 /// Whom a push goes to.
 struct Whom {
@@ -108,7 +109,7 @@ impl Decoder<'_> {
     pub(super) fn pushes(&mut self, node: &Node, takes_content: bool) -> Option<Vec<PushDraft>> {
         match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
-                self.error(node.at, "push: expected at least one push, got an empty list");
+                self.error(node.at, texts::no_pushes());
                 None
             }
             Value::List(nodes) => {
@@ -150,10 +151,10 @@ impl Decoder<'_> {
         let keys = self.push_keys(node)?;
         let other = |key: Key| matches!(key, Key::Content(kind) if kind != Kind::Text);
         if let Some((_, entry)) = keys.given.iter().find(|(key, _)| other(*key)) {
-            self.error(entry.key_at, format!("a report is sent as text: expected text, got {}", entry.key));
+            self.error(entry.key_at, texts::report_is_text(&entry.key));
         }
         if let Some(entry) = keys.get(Key::Render) {
-            self.error(entry.key_at, "a report is not rendered: expected no render");
+            self.error(entry.key_at, texts::report_not_rendered());
         }
         let mut read =
             |key: Key, name: &str| keys.get(key).and_then(|entry| self.optional_text(name, &entry.node)).flatten();
@@ -161,11 +162,11 @@ impl Decoder<'_> {
         let body = Body::Text { text: text.unwrap_or_default() };
         let draft = self.push_with(keys, node, Some((Message { title, body }, node.at)))?;
         if draft.recipients.is_some() {
-            self.error(node.at, "a report goes to one target: expected im and one group or one user");
+            self.error(node.at, texts::report_to_one());
             return None;
         }
         if !draft.fallback.is_empty() {
-            self.error(node.at, "a report has no fallback: where no account can carry it, it waits");
+            self.error(node.at, texts::report_has_no_fallback());
             return None;
         }
         Some(draft)
@@ -179,7 +180,7 @@ impl Decoder<'_> {
             // The targets of these names have each their own.
             (None, Some(to)) => Some((String::new(), to.node.at)),
             (None, None) => {
-                self.error(node.at, "a push needs an im").hint("write the im of an account, such as 'im: qq'");
+                self.error(node.at, texts::push_needs_an_im()).hint(texts::write_the_im());
                 None
             }
         };
@@ -270,8 +271,8 @@ impl Decoder<'_> {
             }
             if let Some(before) = keys.get(*key) {
                 let other = self.place(before.key_at);
-                let message = format!("{} and {} mean the same: expected one of them", before.key, entry.key);
-                self.error(entry.key_at, message).other("the other one is at", other);
+                let message = texts::mean_the_same(&before.key, &entry.key);
+                self.error(entry.key_at, message).other(texts::other_one_at(), other);
                 continue;
             }
             keys.given.push((*key, entry));
@@ -287,13 +288,13 @@ impl Decoder<'_> {
 
     fn unknown_push_key(&mut self, entry: &Entry) {
         let hint = match &*entry.key {
-            key if JOB_KEYS.contains(&key) => format!("{key} is a key of the job: write it beside 'push'"),
-            "message" | "msg" | "body" => "did you mean 'text'?".to_owned(),
-            "source" => "write it at the kind of media: 'image: SOURCE'".to_owned(),
-            key if MEDIA_KEYS.contains(&key) => format!("{key} belongs to a media: 'image: {{source: …, {key}: …}}'"),
-            _ => return self.unknown_key(entry, "a push", SPELLINGS.iter().map(|(spelling, _)| *spelling)),
+            key if JOB_KEYS.contains(&key) => texts::key_of_the_job(key),
+            "message" | "msg" | "body" => texts::did_you_mean("text"),
+            "source" => texts::write_it_at_the_kind(),
+            key if MEDIA_KEYS.contains(&key) => texts::belongs_to_media(key),
+            _ => return self.unknown_key(entry, texts::a_push(), SPELLINGS.iter().map(|(spelling, _)| *spelling)),
         };
-        self.error(entry.key_at, format!("unknown key {} in a push", quoted(&entry.key))).hint(hint);
+        self.error(entry.key_at, texts::unknown_key(quoted(&entry.key), texts::a_push())).hint(hint);
     }
 
     /// The SDK's `options`.
@@ -304,7 +305,7 @@ impl Decoder<'_> {
                 "account_id" | "accountID" | "accountId" => {
                     let Some(Some(id)) = self.optional_text(&entry.key, node) else { continue };
                     if keys.account.as_ref().is_some_and(|(account, _)| *account != id) {
-                        self.error(node.at, "the account is named twice, and differently");
+                        self.error(node.at, texts::account_named_twice());
                     }
                     keys.account = Some((id, node.at));
                 }
@@ -316,7 +317,7 @@ impl Decoder<'_> {
                     keys.mime_type = self.mime_type(&entry.key, node).flatten();
                     keys.options_at = Some(entry.key_at);
                 }
-                _ => self.unknown_key(entry, "options", OPTIONS),
+                _ => self.unknown_key(entry, Text::same("options"), OPTIONS),
             }
         }
     }
@@ -331,14 +332,13 @@ impl Decoder<'_> {
             (Some((entry, ids)), None) | (None, Some((entry, ids))) => Whom::of(ids.ok()?, entry.node.at),
             (Some((group, _)), Some((user, _))) => {
                 let other = self.place(group.key_at);
-                self.error(user.key_at, "a push has one target: expected a group or a user, got both")
-                    .other("the group is at", other);
+                self.error(user.key_at, texts::push_has_both()).other(texts::group_is_at(), other);
                 None
             }
             (None, None) => {
-                let diagnostic = self.error(push.at, "a push needs a target: expected a group or a user");
+                let diagnostic = self.error(push.at, texts::push_needs_a_target());
                 if keys.cut.iter().any(|key| matches!(key, Key::Group | Key::User)) {
-                    diagnostic.hint(COMMENT);
+                    diagnostic.hint(COMMENT());
                 }
                 None
             }
@@ -349,7 +349,7 @@ impl Decoder<'_> {
         let id = self.optional_text(key, node)?;
         let fits = |id: &str| id.chars().count() <= 256 && !id.contains(char::is_control) && id.trim() == id;
         if id.as_deref().is_some_and(|id| !fits(id)) {
-            self.wrong(key, node, "an id of at most 256 printable characters without outer spaces");
+            self.wrong(key, node, texts::an_id());
             return None;
         }
         Some(id)
@@ -368,14 +368,10 @@ impl Decoder<'_> {
         let content = contents.next();
         if let Some((kind, entry)) = contents.next() {
             let first = content.map_or(kind, |(kind, _)| kind);
-            let message = format!("a push has one kind of content: got {first} and {kind}");
+            let message = texts::two_kinds(first, kind);
             let hint = match (first, kind) {
-                (Kind::Text, media) | (media, Kind::Text) if media != Kind::Mixed => {
-                    format!(
-                        "send both with 'mixed' or 'caption' ('{media}: {{source: …, caption: …}}'), or make it a list of pushes"
-                    )
-                }
-                _ => "send several with 'mixed', or make it a list of pushes".to_owned(),
+                (Kind::Text, media) | (media, Kind::Text) if media != Kind::Mixed => texts::send_both(media),
+                _ => texts::send_several(),
             };
             self.error(entry.key_at, message).hint(hint);
             return None;
@@ -391,9 +387,9 @@ impl Decoder<'_> {
         {
             let Some((title, _)) = title.take().filter(|(title, _)| !is_blank(title)) else {
                 let kinds = Kind::ALL.map(Kind::as_str).join(", ");
-                let diagnostic = self.error(at, format!("a push needs content: expected one of {kinds}"));
+                let diagnostic = self.error(at, texts::push_needs_content(kinds));
                 if keys.cut.iter().any(|key| matches!(key, Key::Title | Key::Content(_))) {
-                    diagnostic.hint(COMMENT);
+                    diagnostic.hint(COMMENT());
                 }
                 return None;
             };
@@ -415,7 +411,7 @@ impl Decoder<'_> {
                 let says_nothing =
                     |item: &Item| matches!(item, Item::Text { text } | Item::Markdown { text } if is_blank(text));
                 if items.iter().all(says_nothing) {
-                    self.error(node.at, format!("{key}: expected something to send, got blank texts"));
+                    self.error(node.at, texts::blank_texts(key));
                     return None;
                 }
                 Body::Mixed { items }
@@ -432,7 +428,7 @@ impl Decoder<'_> {
                 media.mime_type = media.mime_type.take().or_else(|| keys.mime_type.clone());
             }
             Body::Text { .. } | Body::Mixed { .. } => {
-                self.warning(at, "this option is for a single media and has no effect here");
+                self.warning(at, texts::option_without_effect());
             }
         }
     }

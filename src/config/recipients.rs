@@ -7,6 +7,7 @@ use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
 use super::draft::{Means, Member, RecipientDraft, TargetDraft};
 use super::keys::MOST_RECIPIENTS;
 use crate::domain::{RecipientList, Target};
+use crate::texts::{self, Text};
 
 /// Names that name each other more deeply are hardly meant.
 const DEEPEST: usize = 16;
@@ -50,8 +51,8 @@ impl<'t> Book<'t> {
         for draft in targets {
             if let Some(before) = book.by_name.insert(&draft.name, draft) {
                 let name = as_written(sources, draft.name_at, &draft.name);
-                let message = format!("there are two targets with the name {name}");
-                diagnostics.error(draft.name_at, message).other("first at", before.name_at);
+                let message = texts::twin_targets(name);
+                diagnostics.error(draft.name_at, message).other(texts::first_at(), before.name_at);
             }
         }
         let mut depths = HashMap::new();
@@ -80,8 +81,7 @@ impl<'t> Book<'t> {
             let Member::Name(named, at) = member else { continue };
             if let Some(begin) = above.iter().position(|name| name == named) {
                 let way: Vec<&str> = above[begin..].iter().copied().chain([&**named]).collect();
-                let message =
-                    format!("targets: {} leads back to itself: {}", as_written(sources, *at, named), way.join(" → "));
+                let message = texts::target_to_itself(as_written(sources, *at, named), way.join(" → "));
                 diagnostics.error(*at, message);
                 self.broken.extend(above[begin..].iter().copied());
             } else if self.find(named, *at, diagnostics, sources).is_none() {
@@ -114,7 +114,7 @@ impl<'t> Book<'t> {
     ) -> Option<&'t TargetDraft> {
         let found = self.by_name.get(name).copied();
         if found.is_none() && !self.is_incomplete {
-            let message = format!("there is no target {}", as_written(sources, at, name));
+            let message = texts::no_such_target(as_written(sources, at, name));
             diagnostics.error(at, message).near(name, self.by_name.keys().copied());
         }
         found
@@ -176,8 +176,8 @@ impl<'t> Book<'t> {
     }
 }
 
-fn too_deep() -> String {
-    format!("targets: names that name names nest more than {DEEPEST} deep here")
+fn too_deep() -> Text {
+    texts::targets_too_deep(DEEPEST)
 }
 
 /// The recipients of one push, each once.
@@ -234,16 +234,16 @@ impl<'t> Everybody<'t> {
     ) -> Result<Vec<Recipient<'t>>, Refused> {
         let got = self.recipients.len();
         if got > MOST_RECIPIENTS {
-            diagnostics.error(at, format!("expected at most {MOST_RECIPIENTS} recipients of one push, got {got}"));
+            diagnostics.error(at, texts::too_many_recipients(MOST_RECIPIENTS, got));
             return Err(Refused);
         }
-        let mut words: Vec<String> = mem::take(&mut self.doubles)
+        let mut words: Vec<Text> = mem::take(&mut self.doubles)
             .into_iter()
             .map(|double| match double {
-                Double::Name(name) => format!("'{name}'"),
+                Double::Name(name) => Text::same(format!("'{name}'")),
                 Double::Target(target, at) => {
-                    let kind = if target.is_group() { "group" } else { "user" };
-                    format!("{kind} {}", as_written(sources, at, target.id()))
+                    let id = as_written(sources, at, target.id());
+                    if target.is_group() { texts::group(id) } else { texts::user(id) }
                 }
             })
             .collect();
@@ -251,10 +251,10 @@ impl<'t> Everybody<'t> {
             return Ok(self.recipients);
         }
         if self.more_doubles > 0 {
-            words.push(format!("{} more", self.more_doubles));
+            words.push(texts::more(self.more_doubles));
         }
-        let message = format!("named more than once, and sent to once: {}", words.join(", "));
-        diagnostics.warning(at, message).hint("take the doubles out of the list");
+        let message = texts::named_more_than_once(Text::joined(words, &texts::between()));
+        diagnostics.warning(at, message).hint(texts::take_doubles_out());
         Ok(self.recipients)
     }
 }

@@ -17,6 +17,7 @@ use super::text::{quoted, shown};
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Outcome, SenderSpec, UtcMs};
 use crate::policy::schedule::instant_of;
+use crate::texts;
 
 const EVENT_KEYS: [&str; 13] =
     ["from", "until", "for", "at", "account", "im", "is", "answers", "share", "inbound", "daemon", "clock", "why"];
@@ -159,11 +160,11 @@ struct Event {
 
 impl Script<'_, '_> {
     fn read(&mut self, node: &Node) {
-        for entry in self.decoder.map("a script", node).unwrap_or_default() {
+        for entry in self.decoder.map(texts::a_script(), node).unwrap_or_default() {
             match &*entry.key {
                 "latency" => self.latency(&entry.node),
                 "events" => self.events(entry),
-                _ => self.decoder.unknown_key(entry, "a script", SCRIPT_KEYS),
+                _ => self.decoder.unknown_key(entry, texts::a_script(), SCRIPT_KEYS),
             }
         }
     }
@@ -177,7 +178,7 @@ impl Script<'_, '_> {
             let known = self.specs.iter().any(|spec| spec.name == entry.key);
             if !known && entry.key != "default" {
                 let names = self.specs.iter().map(|spec| spec.name).chain(["default"]);
-                self.decoder.unknown_key(entry, "latency (names of senders)", names.collect::<Vec<_>>());
+                self.decoder.unknown_key(entry, texts::names_of_senders(), names.collect::<Vec<_>>());
                 continue;
             }
             let Some(latency) = self.one_latency(&entry.key, &entry.node) else { continue };
@@ -191,14 +192,14 @@ impl Script<'_, '_> {
     fn one_latency(&mut self, key: &str, node: &Node) -> Option<Duration> {
         let latency = self.decoder.duration(key, node)?;
         if latency > LONGEST_LATENCY {
-            self.decoder.wrong(key, node, "at most 10m");
+            self.decoder.wrong(key, node, texts::at_most_ten_minutes());
         }
         Some(latency)
     }
 
     fn events(&mut self, entry: &Entry) {
         let Value::List(nodes) = entry.node.value() else {
-            self.decoder.wrong("events", &entry.node, "a list");
+            self.decoder.wrong("events", &entry.node, texts::a_list());
             return;
         };
         for node in nodes {
@@ -210,7 +211,7 @@ impl Script<'_, '_> {
     fn event(&mut self, node: &Node) -> Option<Scripted> {
         let errors = self.decoder.diagnostics.error_count();
         let mut event = Event::default();
-        for entry in self.decoder.map("an event", node)? {
+        for entry in self.decoder.map(texts::an_event(), node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
                 "from" => event.from = self.instant(key, value),
@@ -227,7 +228,7 @@ impl Script<'_, '_> {
                 "clock" => event.clock = self.step(value),
                 // For people.
                 "why" => drop(self.decoder.text(key, value)),
-                _ => self.decoder.unknown_key(entry, "an event", EVENT_KEYS),
+                _ => self.decoder.unknown_key(entry, texts::an_event(), EVENT_KEYS),
             }
         }
         if self.decoder.diagnostics.error_count() > errors {
@@ -235,9 +236,7 @@ impl Script<'_, '_> {
         }
         let scripted = self.scripted(event, node.at);
         if scripted.is_none() && self.decoder.diagnostics.error_count() == errors {
-            self.decoder.error(node.at, "an event is one of: account with is, answers, inbound, daemon, clock").hint(
-                "each with its time: from and until (or for), or at where it happens at once; see docs/simulate.md",
-            );
+            self.decoder.error(node.at, texts::event_is_one_of()).hint(texts::event_with_its_time());
         }
         scripted
     }
@@ -283,7 +282,7 @@ impl Script<'_, '_> {
             _ => return None,
         };
         if until <= from {
-            self.decoder.error(at, format!("an event ends after it begins: expected until later than {from}"));
+            self.decoder.error(at, texts::event_ends_early(from));
             return None;
         }
         Some(Span { from, until })
@@ -292,7 +291,7 @@ impl Script<'_, '_> {
     /// A date and a time in the daemon's zone, or an instant with its offset.
     fn instant(&mut self, key: &str, node: &Node) -> Option<UtcMs> {
         let zone = &self.config.daemon.timezone;
-        self.decoder.parsed(key, node, "a date and time such as 2026-12-24T18:00", |text| {
+        self.decoder.parsed(key, node, texts::a_date_and_time(), |text| {
             let text = text.trim();
             if !text.contains(':') {
                 return None;
@@ -311,7 +310,7 @@ impl Script<'_, '_> {
         if known().any(|known| known == id) {
             return Some(id);
         }
-        let message = format!("{key}: there is no account {}", quoted(&id));
+        let message = texts::no_account_of(key, quoted(&id));
         self.decoder.error(node.at, message).near(&id, known());
         None
     }
@@ -322,7 +321,7 @@ impl Script<'_, '_> {
         if known().any(|known| known == im) {
             return Some(im);
         }
-        let message = format!("im: there is no account of the im {}", quoted(&im));
+        let message = texts::no_account_of_im(quoted(&im));
         self.decoder.error(node.at, message).near(&im, known());
         None
     }
@@ -339,7 +338,7 @@ impl Script<'_, '_> {
                 Some(Outcome::Throttled { wait: Some(wait) })
             }
             _ => {
-                self.decoder.error(node.at, "answers: expected an outcome, or a mapping such as {throttled: 30s}");
+                self.decoder.error(node.at, texts::answers_form());
                 None
             }
         }
@@ -347,7 +346,7 @@ impl Script<'_, '_> {
 
     /// `-2h`, `+30m`: what is added to what the clock shows.
     fn step(&mut self, node: &Node) -> Option<i64> {
-        self.decoder.parsed("clock", node, "a step such as -2h or +30m", |text| {
+        self.decoder.parsed("clock", node, texts::a_step(), |text| {
             let (sign, length) = match text.split_at_checked(1)? {
                 ("-", length) => (-1, length),
                 ("+", length) => (1, length),

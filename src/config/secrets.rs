@@ -11,6 +11,7 @@ use super::text::{quoted, shown};
 use super::trust::Rights;
 use super::yaml::{At, Node, Value};
 use crate::domain::Secret;
+use crate::texts::{self, Text};
 
 /// No token is longer; a larger file is the wrong one.
 const LONGEST: u64 = 64 * 1024;
@@ -44,7 +45,7 @@ impl Decoder<'_> {
         };
         let secret = self.bare(key, node.at, secret)?;
         if secret.expose().contains(char::is_control) {
-            self.error(node.at, format!("{key}: expected one line, got several or control characters"));
+            self.error(node.at, texts::secret_in_one_line(key));
             return None;
         }
         Some(secret)
@@ -57,13 +58,11 @@ impl Decoder<'_> {
         let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
         let in_quotes = |open: char, close: char| bare.len() > 1 && bare.starts_with(open) && bare.ends_with(close);
         if [('"', '"'), ('\'', '\''), ('“', '”')].into_iter().any(|(open, close)| in_quotes(open, close)) {
-            self.error(at, format!("{key}: the quotes are part of it"))
-                .hint("write it without quotes where it comes from");
+            self.error(at, texts::quotes_are_part(key)).hint(texts::without_quotes());
             return None;
         }
         if bare.trim_matches(' ').len() < bare.len() {
-            self.warning(at, format!("{key}: it begins or ends with a space"))
-                .hint("take the space away where it comes from");
+            self.warning(at, texts::outer_space(key)).hint(texts::without_space());
         }
         if bare.len() < text.len() {
             return Some(Secret::new(bare.to_owned()));
@@ -75,17 +74,16 @@ impl Decoder<'_> {
     pub(super) fn scalar_text(&mut self, key: &str, node: &Node) -> Option<String> {
         if !matches!(node.value(), Value::Scalar(_)) {
             let got = node.describe();
-            self.error(node.at, format!("{key}: expected a text, got {got}"));
+            self.error(node.at, texts::expected_got(key, texts::a_text(), got));
             return None;
         }
         let Value::Scalar(scalar) = node.value() else { return None };
-        let hint = "export it, or have the unit set it: EnvironmentFile=PATH";
+        let hint = texts::export_it();
         self.interpolated(key, &scalar.text, node.at, hint).map(|text| text.into_owned())
     }
 
     pub(super) fn warn_of_plain_secret(&mut self, key: &str, at: At) {
-        self.warning(at, format!("{key}: a secret in plain text"))
-            .hint(format!("write {key}: ${{NAME}}, or name a file with {key}_file or {key}_credential"));
+        self.warning(at, texts::plain_secret(key)).hint(texts::hide_the_secret(key, "${NAME}"));
         self.holds_secrets = true;
     }
 
@@ -93,7 +91,7 @@ impl Decoder<'_> {
     fn credential(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
         let name = self.text(key, node)?.into_owned();
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-            self.wrong(key, node, "the name of a credential");
+            self.wrong(key, node, texts::a_credential());
             return None;
         }
         let found =
@@ -103,14 +101,13 @@ impl Decoder<'_> {
             std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
         };
         if self.sight != Sight::Service && found.as_ref().is_none_or(is_hidden) {
-            self.not_seen(key, node.at, "its credentials");
+            self.not_seen(key, node.at, texts::its_credentials());
             return None;
         }
         let Some(path) = found else {
             let is_variable = matches!(node.value(), Value::Scalar(scalar) if scalar.text.contains("${"));
             let shown = if is_variable || mask::is_token_like(&name) { "NAME" } else { &name };
-            self.error(node.at, format!("{key}: there are no credentials: CREDENTIALS_DIRECTORY is not set"))
-                .hint(format!("credentials come from systemd: 'LoadCredential={shown}:PATH' in the unit"));
+            self.error(node.at, texts::no_credentials(key)).hint(texts::load_credential(shown));
             return None;
         };
         Some(path)
@@ -119,26 +116,26 @@ impl Decoder<'_> {
     pub(super) fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
         self.seen.file(path);
         let read = unchanged(path, || read_secret(path));
-        match read.unwrap_or_else(|| Err("it is being written".to_owned())) {
+        match read.unwrap_or_else(|| Err(texts::it_is_being_written())) {
             Ok((secret, rights)) => {
                 if let Some(doubt) = rights.doubt_of_file(path, self.environment.user) {
-                    self.warning(node.at, format!("{key}: {}: {}", shown(path), doubt.problem)).hint(doubt.hint);
+                    self.warning(node.at, texts::of_file_of_key(key, shown(path), doubt.problem)).hint(doubt.hint);
                 }
                 self.secret_files.push(path.to_owned());
                 Some(secret)
             }
             Err(_) if self.sight == Sight::Onlooker => {
-                self.not_seen(key, node.at, "the file");
+                self.not_seen(key, node.at, texts::the_file());
                 None
             }
             Err(problem) => {
                 // A variable, and this key too, may hold the secret itself instead of its path.
                 let path = match node.value() {
-                    Value::Scalar(scalar) if mask::is_token_like(&scalar.text) => "what is named there".to_owned(),
-                    Value::Scalar(scalar) if scalar.text.contains("${") => quoted(&scalar.text),
-                    _ => shown(path),
+                    Value::Scalar(scalar) if mask::is_token_like(&scalar.text) => texts::what_is_named_there(),
+                    Value::Scalar(scalar) if scalar.text.contains("${") => Text::same(quoted(&scalar.text)),
+                    _ => Text::same(shown(path)),
                 };
-                self.error(node.at, format!("{key}: {path}: {problem}"));
+                self.error(node.at, texts::of_file_of_key(key, path, problem));
                 None
             }
         }
@@ -146,30 +143,30 @@ impl Decoder<'_> {
 }
 
 /// The text of a private file without its last line break.
-fn read_secret(path: &Path) -> Result<(Secret, Rights), String> {
+fn read_secret(path: &Path) -> Result<(Secret, Rights), Text> {
     // Asked before opening, since opening a FIFO waits for a writer.
-    let is_file = |meta: &std::fs::Metadata| if meta.is_file() { Ok(()) } else { Err("not a regular file".to_owned()) };
-    is_file(&std::fs::metadata(path).map_err(|error| error.to_string())?)?;
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let meta = file.metadata().map_err(|error| error.to_string())?;
+    let is_file = |meta: &std::fs::Metadata| if meta.is_file() { Ok(()) } else { Err(texts::not_a_regular_file()) };
+    is_file(&std::fs::metadata(path).map_err(|error| Text::same(error.to_string()))?)?;
+    let file = std::fs::File::open(path).map_err(|error| Text::same(error.to_string()))?;
+    let meta = file.metadata().map_err(|error| Text::same(error.to_string()))?;
     is_file(&meta)?;
     let rights = Rights::of(&meta);
     if rights.all_may_something() {
         let mode = rights.mode & 0o777;
-        return Err(format!("other users may read or write it (mode {mode:o}): make it 0600, or 0640 with a group"));
+        return Err(texts::others_may_read(format!("{mode:o}")));
     }
     let mut text = String::new();
-    let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string());
+    let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| Text::same(error.to_string()));
     let secret = Secret::new(text);
     match length? as u64 {
-        0 => Err("it is empty".to_owned()),
-        length if length > LONGEST => Err(format!("it is longer than {LONGEST} bytes")),
+        0 => Err(texts::it_is_empty()),
+        length if length > LONGEST => Err(texts::it_is_longer(LONGEST)),
         _ => {
             let text = secret.expose();
             let text = text.strip_suffix('\n').unwrap_or(text);
             let text = text.strip_suffix('\r').unwrap_or(text);
             if text.trim_start_matches('\u{feff}').is_empty() {
-                Err("it is empty".to_owned())
+                Err(texts::it_is_empty())
             } else {
                 Ok((Secret::new(text.to_owned()), rights))
             }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::problem::{ConfigErrors, Problem};
+use crate::texts;
 
 /// What is defined in a list of its own, and can be gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,24 +163,14 @@ impl Sources {
 fn silent(source: &Source, kind: Kind, gone: usize) -> Problem {
     let key = kind.key();
     match &source.pattern_in {
-        Some(file) => Problem::of_file(
-            file,
-            format!("include: '{}' leads to no file any more, and {gone} {key} in force came from there", source.name),
-            format!("take the include out, or leave a file with '{key}: []' there, if these {key} are to go"),
-        ),
-        None => Problem::of_file(
-            &source.name,
-            format!("there are no {key} in this file any more, and {gone} in force came from it"),
-            format!("write '{key}: []' if they are to go"),
-        ),
+        Some(file) => {
+            Problem::of_file(file, texts::include_lost(&source.name, gone, key), texts::take_the_include_out(key))
+        }
+        None => Problem::of_file(&source.name, texts::file_lost(key, gone), texts::write_empty_if_meant(key)),
     }
 }
 
 fn none_left(kind: Kind, gone: usize) -> Problem {
     let key = kind.key();
-    Problem::of_file(
-        "",
-        format!("the files define no {key} at all, and {gone} are in force"),
-        format!("write '{key}: []' if they are to go; else look whether a file is empty or was cut"),
-    )
+    Problem::of_file("", texts::all_lost(key, gone), texts::write_empty_or_look(key))
 }

@@ -6,6 +6,7 @@ use super::decoder::Decoder;
 use super::keys::STALES;
 use super::yaml::{At, Entry};
 use crate::domain::ContentSource;
+use crate::texts;
 
 const LEAST: Duration = Duration::from_secs(1);
 
@@ -30,8 +31,7 @@ impl Decoder<'_> {
     pub(super) fn stale_at_most_ms(&mut self, stale: &Stale) -> Option<u64> {
         match stale.at_most {
             Some((_, at)) if !stale.is_taken => {
-                self.error(at, "stale_at_most says how old the last good one may be, and none is taken")
-                    .hint("write 'stale: last_good' beside it");
+                self.error(at, texts::stale_at_most_alone()).hint(texts::write_stale());
                 None
             }
             Some((age, _)) => u64::try_from(age.as_millis()).ok(),

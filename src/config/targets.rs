@@ -7,9 +7,10 @@ use super::keys::{MOST_RECIPIENTS, TARGET_KEYS};
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::Target;
+use crate::texts::{self, Text};
 
 /// What `to` and the lists of names hold.
-const A_NAME: &str = "a name under 'targets'";
+const A_NAME: fn() -> Text = texts::a_target_name;
 
 /// Something is wrong, and was told.
 pub(super) struct Wrong;
@@ -24,7 +25,7 @@ impl Decoder<'_> {
                 }
             }
             _ => {
-                self.wrong("targets", node, "a mapping from names to whom they mean");
+                self.wrong("targets", node, texts::targets_form());
             }
         }
     }
@@ -33,8 +34,8 @@ impl Decoder<'_> {
     /// is not.
     pub(super) fn target_named(&mut self, name: &str, name_at: At, node: &Node) -> Option<TargetDraft> {
         if !is_name(name) || name.contains("${") || name == "<<" {
-            let expected = "a name of 1 to 128 printable characters without '/' and outer spaces";
-            self.error(name_at, format!("targets: expected {expected}, got {}", quoted(name)));
+            let got = texts::got_value(quoted(name));
+            self.error(name_at, texts::expected_got("targets", texts::a_name(), got));
             return None;
         }
         let means = match node.value() {
@@ -51,7 +52,7 @@ impl Decoder<'_> {
     /// A list of names, and of mappings where a name is not worth it.
     fn members(&mut self, name: &str, node: &Node, nodes: &[Node]) -> Option<Means> {
         if nodes.is_empty() {
-            self.error(node.at, format!("targets: {} has nobody in it", quoted(name)));
+            self.error(node.at, texts::target_is_empty(quoted(name)));
             return None;
         }
         let mut members = Vec::with_capacity(nodes.len());
@@ -59,8 +60,8 @@ impl Decoder<'_> {
             let member = match node.value() {
                 Value::Map(entries) => {
                     if let Some(from) = entries.iter().find(|entry| entry.key == "from") {
-                        let hint = "give the list a name of its own under 'targets', and write that name here";
-                        self.error(from.key_at, "a list of recipients has no place among others").hint(hint);
+                        let hint = texts::name_the_list();
+                        self.error(from.key_at, texts::list_among_others()).hint(hint);
                     }
                     self.recipients_of(name, node).map(|draft| Member::Recipients(Box::new(draft)))
                 }
@@ -74,7 +75,7 @@ impl Decoder<'_> {
     /// `{im, group|user, account}`.
     fn recipients_of(&mut self, name: &str, node: &Node) -> Option<RecipientDraft> {
         let Value::Map(entries) = node.value() else {
-            self.wrong(name, node, "a mapping with im and group or user, or a list of names");
+            self.wrong(name, node, texts::target_form());
             return None;
         };
         let errors = self.diagnostics.error_count();
@@ -83,16 +84,15 @@ impl Decoder<'_> {
         let (from, at_most) = (entry_of("from"), entry_of("at_most"));
         let list = from.map(|from| self.list(&from.node, at_most.map(|entry| &entry.node)));
         if let Some(at_most) = at_most.filter(|_| from.is_none()) {
-            self.error(at_most.key_at, "at_most says how many a list may have: expected a 'from' beside it");
+            self.error(at_most.key_at, texts::at_most_without_from());
         }
         for entry in entries {
             let value = &entry.node;
             match &*entry.key {
                 "from" | "at_most" => {}
                 key @ ("group" | "user") if from.is_some() => {
-                    let hint = format!("in 'from', {key} names the column with the ids");
-                    self.error(entry.key_at, "from says whom it means, so group and user have no place beside it")
-                        .hint(hint);
+                    let hint = texts::column_in_from(key);
+                    self.error(entry.key_at, texts::from_stands_alone()).hint(hint);
                 }
                 "im" => im = self.name("im", value).map(|im| (im, self.place(value.at))),
                 "group" if !value.is_empty() => group = Some((entry, self.ids("group", value, Target::Group))),
@@ -102,22 +102,22 @@ impl Decoder<'_> {
                     let id = self.optional_text("account", value).flatten();
                     account = id.map(|id| (id, self.place(value.at)));
                 }
-                _ => self.unknown_key(entry, "a target", TARGET_KEYS),
+                _ => self.unknown_key(entry, texts::a_target(), TARGET_KEYS),
             }
         }
         if !entries.iter().any(|entry| entry.key == "im") {
-            self.error(node.at, "a target needs an im").hint("write the im of an account, such as 'im: qq'");
+            self.error(node.at, texts::target_needs_an_im()).hint(texts::write_the_im());
         }
         let ids = match (group, user) {
             (Some((group, _)), Some((user, _))) => {
                 let other = self.place(group.key_at);
-                self.error(user.key_at, "a target is a group or a user: got both").other("the group is at", other);
+                self.error(user.key_at, texts::target_has_both()).other(texts::group_is_at(), other);
                 None
             }
             (Some((_, ids)), None) | (None, Some((_, ids))) => ids.ok(),
             (None, None) if from.is_some() => None,
             (None, None) => {
-                self.error(node.at, "a target needs a group or a user");
+                self.error(node.at, texts::target_needs_one());
                 None
             }
         };
@@ -132,7 +132,7 @@ impl Decoder<'_> {
         }
         let ids = ids?;
         if ids.is_empty() {
-            self.error(node.at, "a target needs a group or a user: its variable holds nothing");
+            self.error(node.at, texts::target_variable_empty());
             return None;
         }
         Some(RecipientDraft { im, im_at, ids, account, list: None })
@@ -146,7 +146,7 @@ impl Decoder<'_> {
         };
         if nodes.is_empty() || nodes.len() > MOST_RECIPIENTS {
             let got = nodes.len();
-            self.error(node.at, format!("{key}: expected 1 to {MOST_RECIPIENTS} ids, got {got}"));
+            self.error(node.at, texts::wrong_count_of_ids(key, MOST_RECIPIENTS, got));
             return Err(Wrong);
         }
         let mut ids = Vec::with_capacity(nodes.len());
@@ -154,7 +154,7 @@ impl Decoder<'_> {
             match self.target_id(key, node) {
                 Some(Some(id)) => ids.push((target(id), self.place(node.at))),
                 Some(None) => {
-                    self.error(node.at, format!("{key}: expected an id, got nothing"));
+                    self.error(node.at, texts::expected_got(key, texts::an_id_of_any(), texts::nothing()));
                 }
                 None => {}
             }
@@ -167,7 +167,7 @@ impl Decoder<'_> {
         let one = std::slice::from_ref(node);
         let nodes = match node.value() {
             Value::List(nodes) if nodes.is_empty() => {
-                self.error(node.at, format!("{key}: expected {A_NAME}, got an empty list"));
+                self.error(node.at, texts::expected_got(key, A_NAME(), texts::an_empty_list()));
                 return None;
             }
             Value::List(nodes) => nodes,
@@ -176,8 +176,8 @@ impl Decoder<'_> {
         let mut names = Vec::with_capacity(nodes.len());
         for node in nodes {
             if let Value::Map(_) = node.value() {
-                self.error(node.at, format!("{key}: expected {A_NAME}, got a mapping"))
-                    .hint("give it a name under 'targets', or write im and group or user in the push itself");
+                self.error(node.at, texts::expected_got(key, A_NAME(), texts::a_mapping()))
+                    .hint(texts::name_the_target());
                 continue;
             }
             names.extend(self.name(key, node).map(|name| (name, self.place(node.at))));
@@ -188,8 +188,8 @@ impl Decoder<'_> {
     /// Whom a push goes to by `to`, and nothing beside it.
     pub(super) fn refuse_beside_to(&mut self, to: &Entry, beside: &Entry) -> At {
         let other = self.place(to.key_at);
-        let message = format!("to says whom the push goes to, so {} has no place beside it", beside.key);
-        self.error(beside.key_at, message).other("to is at", other);
+        let message = texts::to_stands_alone(&beside.key);
+        self.error(beside.key_at, message).other(texts::to_is_at(), other);
         to.node.at
     }
 }

@@ -10,9 +10,10 @@ use super::text::quoted;
 use super::yaml::At;
 use crate::domain::{Calendar, Rendering};
 use crate::render::{NAMES_OF_DAYS, Templates, is_taken, is_template};
+use crate::texts::{self, Text};
 
 /// What to do about a text that was meant to be rendered.
-const RENDER: &str = "write 'render: true' beside it where it is a template (docs/content.md)";
+const RENDER: fn() -> Text = texts::write_render;
 
 /// A text of a push that is a template, or looks as if it should say something else at its hour.
 #[derive(Debug)]
@@ -38,8 +39,29 @@ impl Mark {
     }
 }
 
+/// How the day of a fire is written in a template.
+const DATE: &str = "{{ due | date('%F') }}";
+
+/// What a piece of a text looks like.
+#[derive(Clone, Copy)]
+enum Pattern {
+    Template,
+    Command,
+    Date,
+}
+
+impl Pattern {
+    fn named(self) -> Text {
+        match self {
+            Pattern::Template => texts::a_template(),
+            Pattern::Command => texts::a_command_of_a_shell(),
+            Pattern::Date => texts::a_form_of_a_date(),
+        }
+    }
+}
+
 /// A form of a date or a command of a shell that stands outside of every template, and what it looks like.
-fn pattern(text: &str) -> Option<(Range<usize>, &'static str)> {
+fn pattern(text: &str) -> Option<(Range<usize>, Pattern)> {
     let bytes = text.as_bytes();
     let mut depth = 0;
     for (at, sign) in text.char_indices() {
@@ -49,11 +71,11 @@ fn pattern(text: &str) -> Option<(Range<usize>, &'static str)> {
             ('{', b'{' | b'%' | b'#') => depth += 1,
             ('}' | '%' | '#', b'}') if depth > 0 => depth -= 1,
             _ if depth > 0 => {}
-            ('$', b'(') if after.is_ascii_lowercase() => return Some((at..at + 2, "a command of a shell")),
+            ('$', b'(') if after.is_ascii_lowercase() => return Some((at..at + 2, Pattern::Command)),
             ('%', b'Y' | b'm' | b'd' | b'F' | b'H' | b'M' | b'T' | b'j' | b'A' | b'B')
                 if !(after.is_ascii_alphanumeric() || at > 0 && bytes[at - 1].is_ascii_alphanumeric()) =>
             {
-                return Some((at..at + 2, "a form of a date"));
+                return Some((at..at + 2, Pattern::Date));
             }
             _ => {}
         }
@@ -77,17 +99,16 @@ impl TemplateCheck {
         let mut variables = BTreeMap::new();
         for (at, name) in named {
             if secret_names.contains(name) {
-                let message =
-                    format!("template_env: {name} is used by an account or the heartbeat, and may be a secret");
-                diagnostics.error(*at, message).hint("a template would send it to people: take another variable");
+                let message = texts::perhaps_secret(name);
+                diagnostics.error(*at, message).hint(texts::take_another_variable());
                 continue;
             }
             match (environment.variable)(name) {
                 Some(value) => drop(variables.insert(name.clone(), value)),
                 None if environment.sight == Sight::Onlooker => drop(variables.insert(name.clone(), String::new())),
                 None => {
-                    let message = format!("template_env: the environment variable {name} is not set");
-                    diagnostics.error(*at, message).hint("export it, or have the unit set it: EnvironmentFile=PATH");
+                    let message = texts::variable_not_set("template_env", name);
+                    diagnostics.error(*at, message).hint(texts::export_it());
                 }
             }
         }
@@ -122,30 +143,28 @@ impl TemplateCheck {
         for mark in marks {
             let place = |at: &Range<usize>| place_in(mark, at, file, sources);
             if mark.brought {
-                let message = "a variable brings '{{' into a template: expected a value without it";
+                let message = texts::variable_brings_braces("{{");
                 let whole = Place { file, at: mark.at.at, len: mark.at.len };
-                diagnostics.error(whole, message).hint("name it in daemon.template_env and write {{ env.NAME }}");
+                diagnostics.error(whole, message).hint(texts::name_it_in_template_env("{{ env.NAME }}"));
                 continue;
             }
             if let Some((at, what)) = pattern(&mark.text) {
                 let sign = &mark.text[at.clone()];
-                let message = format!("'{sign}' looks like {what}, and goes out as it stands");
+                let message = texts::looks_like(format!("'{sign}'"), what.named());
                 let hint = match sign {
-                    "$(" => "nothing is run; for a literal '$(' write {{ '$(' }}".to_owned(),
-                    _ => format!("write {{{{ due | date('%F') }}}}; for a literal '{sign}' write {{{{ '{sign}' }}}}"),
+                    "$(" => texts::nothing_is_run_literally("{{ '$(' }}"),
+                    _ => texts::write_a_date(DATE, sign, format!("{{{{ '{sign}' }}}}")),
                 };
                 diagnostics.error(place(&at), message).hint(hint);
             }
             for finding in self.templates.check(&mark.text, rendering, days, environment.now) {
                 let problem = match mark.is_guarded {
-                    true => "with its variables replaced it cannot be rendered".to_owned(),
+                    true => texts::cannot_be_rendered(),
                     false => finding.problem,
                 };
                 let diagnostic = match finding.is_doubt {
-                    true => {
-                        diagnostics.warning(place(&finding.at), format!("template: {problem}, and its push will fail"))
-                    }
-                    false => diagnostics.error(place(&finding.at), format!("template: {problem}")),
+                    true => diagnostics.warning(place(&finding.at), texts::template_will_fail(problem)),
+                    false => diagnostics.error(place(&finding.at), texts::of_key("template", problem)),
                 };
                 if let Some(hint) = finding.hint.filter(|_| !mark.is_guarded) {
                     diagnostic.hint(hint);
@@ -168,11 +187,11 @@ impl TemplateCheck {
         for mark in marks {
             for finding in self.templates.check_argument(&mark.text, rendering, environment.now) {
                 let problem = match mark.is_guarded {
-                    true => "with its variables replaced it cannot be rendered".to_owned(),
+                    true => texts::cannot_be_rendered(),
                     false => finding.problem,
                 };
                 let place = place_in(mark, &finding.at, file, sources);
-                let diagnostic = diagnostics.error(place, format!("command: template: {problem}"));
+                let diagnostic = diagnostics.error(place, texts::of_key("command: template", problem));
                 if let Some(hint) = finding.hint.filter(|_| !mark.is_guarded) {
                     diagnostic.hint(hint);
                 }
@@ -185,9 +204,8 @@ impl TemplateCheck {
 pub(super) fn literal_argument(marks: &[Mark], file: u16, sources: &[SourceText], diagnostics: &mut Diagnostics) {
     let Some(mark) = marks.iter().find(|mark| is_template(&mark.text)) else { return };
     let at = ["{{", "{%", "{#"].iter().filter_map(|sign| mark.text.find(sign)).min().map_or(0..0, |at| at..at + 2);
-    let message =
-        format!("command: {} looks like a template, and is handed over as it stands", quoted(&mark.text[at.clone()]));
-    let hint = "write 'render: true' at the job where it is a template (docs/content.md)";
+    let message = texts::argument_looks_like(quoted(&mark.text[at.clone()]));
+    let hint = texts::write_render_at_the_job();
     diagnostics.warning(place_in(mark, &at, file, sources), message).hint(hint);
 }
 
@@ -196,17 +214,17 @@ pub(super) fn literal(marks: &[Mark], file: u16, sources: &[SourceText], diagnos
     let Some(mark) = marks.first() else { return };
     let template = ["{{", "{%", "{#"].iter().filter_map(|sign| mark.text.find(sign)).min().map(|at| at..at + 2);
     let (at, what) = match (template, pattern(&mark.text)) {
-        (Some(at), _) => (at, "a template"),
+        (Some(at), _) => (at, Pattern::Template),
         (None, Some(found)) => found,
         (None, None) => return,
     };
     let sign = quoted(&mark.text[at.clone()]);
     let hint = match what {
-        "a command of a shell" => "nothing is run: a text is sent as it is written",
-        "a form of a date" => "write {{ due | date('%F') }} and 'render: true' beside it (docs/content.md)",
-        _ => RENDER,
+        Pattern::Command => texts::nothing_is_run(),
+        Pattern::Date => texts::write_a_date_and_render(DATE),
+        Pattern::Template => RENDER(),
     };
-    let message = format!("{sign} looks like {what}, and goes out as it stands");
+    let message = texts::looks_like(sign, what.named());
     diagnostics.warning(place_in(mark, &at, file, sources), message).hint(hint);
 }
 

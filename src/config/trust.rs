@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::text::shown;
+use crate::texts::{self, Text};
 
 /// Whose a file or directory is, and what others may do with it.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Rights {
 /// Why somebody else decides what stands in a file, and what to do.
 #[derive(Debug, PartialEq)]
 pub(super) struct Doubt {
-    pub problem: String,
-    pub hint: String,
+    pub problem: Text,
+    pub hint: Text,
 }
 
 impl Rights {
@@ -42,23 +43,23 @@ impl Rights {
     }
 
     pub(super) fn doubt_of_file(self, path: &Path, user: u32) -> Option<Doubt> {
-        self.doubt(path, user, self.mode & 0o002 != 0, "change what is in this file")
+        self.doubt(path, user, self.mode & 0o002 != 0, &texts::change_this_file())
     }
 
     fn doubt_of_directory(self, path: &Path, user: u32) -> Option<Doubt> {
         // With the sticky bit (/tmp) each may remove only what is theirs.
         let open = self.mode & 0o1002 == 0o002;
-        self.doubt(path, user, open, "put other files in the place of those in this directory")
+        self.doubt(path, user, open, &texts::replace_files_here())
     }
 
-    fn doubt(self, path: &Path, user: u32, open: bool, deed: &str) -> Option<Doubt> {
+    fn doubt(self, path: &Path, user: u32, open: bool, deed: &Text) -> Option<Doubt> {
         if open {
-            let problem = format!("every user of this machine can {deed}");
-            return Some(Doubt { problem, hint: format!("chmod o-w {}", shown(path)) });
+            let problem = texts::every_user_can(deed);
+            return Some(Doubt { problem, hint: texts::chmod("o-w", shown(path)) });
         }
         if self.owner != 0 && self.owner != user {
-            let problem = format!("user {} of this machine can {deed}, being its owner", self.owner);
-            return Some(Doubt { problem, hint: format!("chown root {}", shown(path)) });
+            let problem = texts::owner_can(self.owner, deed);
+            return Some(Doubt { problem, hint: texts::chown_root(shown(path)) });
         }
         None
     }
@@ -103,7 +104,7 @@ mod tests {
         ];
         for (owner, mode, file, directory) in table {
             let rights = Rights { owner, mode };
-            let told = |doubt: Option<Doubt>| doubt.map(|doubt| doubt.problem);
+            let told = |doubt: Option<Doubt>| doubt.map(|doubt| doubt.problem.english().to_owned());
             for (told, expected) in [
                 (told(rights.doubt_of_file(Path::new("f"), us)), file),
                 (told(rights.doubt_of_directory(Path::new("d"), us)), directory),

@@ -26,6 +26,7 @@ use crate::domain::job::{DstGap, Life, Timing};
 use crate::domain::{Account, DayRule, Job, KnownContent, PushSpec, RetryPolicy, Schedule, UtcMs};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
 use crate::render;
+use crate::texts::{self, Text};
 
 /// What the drafts came to.
 pub(super) struct Definitions {
@@ -90,9 +91,9 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         let pushes = validator.pushes(file, drafts, &retry);
         if let Some(at) = at.filter(|_| pushes.iter().any(|push| push.list.is_some())) {
             let at = Place { file, at: at.at, len: at.len };
-            let problem = "a list of recipients is read for the fires of jobs that say what their files say";
+            let problem = texts::list_for_a_push();
             let problem = validator.diagnostics.error(at, problem);
-            problem.hint("fire its job without a message, or name groups and users");
+            problem.hint(texts::fire_its_job());
         }
         pushes
     });
@@ -113,15 +114,15 @@ fn refuse_twin_accounts(diagnostics: &mut Diagnostics, sources: &[SourceText], a
         if let Some(id) = &draft.id
             && let Some(before) = ids.insert(id, draft.id_at)
         {
-            let message = format!("there are two accounts with the id {}", as_written(sources, draft.id_at, id));
-            diagnostics.error(draft.id_at, message).other("first at", before);
+            let message = texts::twin_accounts(as_written(sources, draft.id_at, id));
+            diagnostics.error(draft.id_at, message).other(texts::first_at(), before);
         }
         if let Some(im) = draft.im.as_ref().filter(|_| draft.is_default)
             && let Some(before) = defaults.insert(im, draft.default_at)
         {
             let im = as_written(sources, draft.im_at, im);
-            let message = format!("there are two default accounts for the im {im}");
-            diagnostics.error(draft.default_at, message).other("first at", before);
+            let message = texts::twin_defaults(im);
+            diagnostics.error(draft.default_at, message).other(texts::first_at(), before);
         }
     }
 }
@@ -137,8 +138,8 @@ fn refuse_twin_jobs(
     for (name, at) in jobs.iter().map(|draft| (&draft.name, draft.name_at)).chain(incomplete) {
         let Some(before) = names.insert(name, at) else { continue };
         let (before, at) = (before.min(at), before.max(at));
-        let message = format!("there are two jobs with the name {}", as_written(sources, at, name));
-        diagnostics.error(at, message).other("first at", before);
+        let message = texts::twin_jobs(as_written(sources, at, name));
+        diagnostics.error(at, message).other(texts::first_at(), before);
     }
 }
 
@@ -146,9 +147,7 @@ fn default_zone(diagnostics: &mut Diagnostics, daemon: &DaemonDraft, environment
     if let Some(zone) = daemon.timezone.as_ref().or(environment.timezone.as_ref()) {
         return zone.clone();
     }
-    diagnostics
-        .warning(None, "the system's time zone has no name, so schedules without a timezone are read in UTC")
-        .hint("set daemon.timezone");
+    diagnostics.warning(None, texts::system_zone_unnamed()).hint(texts::set_the_zone());
     "UTC".to_owned()
 }
 
@@ -213,8 +212,7 @@ impl Validator<'_> {
             && at <= self.environment.now
             && draft.enabled
         {
-            self.diagnostics
-                .warning(schedule_at, format!("at: {} is past, so this job will not fire", by_clock(at, &timezone)));
+            self.diagnostics.warning(schedule_at, texts::at_is_past("at", by_clock(at, &timezone)));
         }
         let retry = match draft.retry.as_deref() {
             Some(keys) => Arc::new(keys.filled(&self.defaults.retry)),
@@ -265,23 +263,22 @@ impl Validator<'_> {
         let (from, until) = (instant(&draft.from), instant(&draft.until));
         let at = draft.until.as_ref().or(draft.from.as_ref()).map_or(schedule_at, |(_, at)| place(*at));
         let has = match beside {
-            Beside::At => Some("'at' has one instant"),
-            Beside::OnDemand => Some("'on_demand' has no instants"),
+            Beside::At => Some(texts::life_with_at()),
+            Beside::OnDemand => Some(texts::life_on_demand()),
             Beside::Cron | Beside::Every => None,
         };
         if let Some(has) = has {
-            let message = format!("a job with {has}: from, until and max_fires go with cron and every");
-            self.diagnostics.error(at, message);
+            self.diagnostics.error(at, has);
             return None;
         }
         if let (Some(from), Some(until)) = (from, until)
             && until < from
         {
-            self.diagnostics.error(at, format!("until: {until} is before 'from', so that this job would never fire"));
+            self.diagnostics.error(at, texts::until_before_from(until));
             return None;
         }
         if let Some(until) = until.filter(|until| *until <= self.environment.now) {
-            self.diagnostics.warning(at, format!("until: {until} is past, so this job will not fire"));
+            self.diagnostics.warning(at, texts::at_is_past("until", until));
         }
         Some(Life { from, until, max_fires: draft.max_fires })
     }
@@ -308,9 +305,9 @@ impl Validator<'_> {
             let source = &self.sources[usize::from(at.file)].text;
             let written = source.get(at.at as usize..(at.at + at.len) as usize).unwrap_or_default();
             if written.contains("${") {
-                self.diagnostics.error(at, "cron: with its variables replaced this is no schedule that ever fires");
+                self.diagnostics.error(at, texts::cron_of_variables());
             } else {
-                self.diagnostics.error(place_in_schedule(at, written, &schedule, error.column()), error.to_string());
+                self.diagnostics.error(place_in_schedule(at, written, &schedule, error.column()), error.text());
             }
         }
         Some(schedule)
@@ -398,13 +395,13 @@ impl Validator<'_> {
         // Where a template leads is not known before its hour.
         let sources = sources.filter(|source| !render::is_template(source));
         // One warning for a push is enough to look at it.
-        if let Some((problem, hint)) = sources.filter_map(|source| self.doubt_media(source, enabled)).next() {
+        if let Some((doubtful, hint)) = sources.filter_map(|source| self.doubt_media(source, enabled)).next() {
             let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
-            self.diagnostics.warning(place, problem).hint(hint);
+            self.diagnostics.warning(place, doubtful.told(texts::sent())).hint(hint);
         }
     }
 
-    fn doubt_media(&mut self, source: &str, enabled: bool) -> Option<(&'static str, &'static str)> {
+    fn doubt_media(&mut self, source: &str, enabled: bool) -> Option<(Doubtful, Text)> {
         // Relative paths became absolute when they were read.
         let path = match source.starts_with("file://") {
             true => url::Url::parse(source).ok()?.to_file_path().ok()?,
@@ -420,31 +417,50 @@ impl Validator<'_> {
             part => part.starts_with(b"\\\\"),
         };
         if path.components().any(is_drive) {
-            return Some(("this is a path of Windows", "write the path as this machine has it, with '/'"));
+            return Some((Doubtful::Windows, texts::path_of_this_machine()));
         }
         if path.components().any(is_home) {
-            return Some(("'~' is not expanded", "write the directory itself: the service may have another home"));
+            return Some((Doubtful::Home, texts::the_directory_itself()));
         }
         if !self.roots.iter().any(|root| path.starts_with(without_dots(root))) {
-            let problem = "a local file outside of daemon.media_roots will not be sent";
-            return Some((problem, "name its directory in daemon.media_roots"));
+            return Some((Doubtful::Outside, texts::name_its_directory()));
         }
         let leads = *self.there.entry(path).or_insert_with_key(|path| {
             let real = path.canonicalize().ok()?;
             Some(self.roots.iter().any(|root| real.starts_with(root)))
         });
         if leads == Some(false) {
-            let problem = "a local file behind a link that leads out of daemon.media_roots will not be sent";
-            return Some((problem, "name the directory where it really lies in daemon.media_roots"));
+            return Some((Doubtful::BehindALink, texts::name_its_real_directory()));
         }
         if enabled && leads.is_none() && source.contains(['*', '?']) {
-            let problem = "a pattern of file names is not expanded, and there is no file of this very name";
-            return Some((problem, "name one file; with 'render: true' its name can hold the date (docs/content.md)"));
+            return Some((Doubtful::Pattern, texts::name_one_file()));
         }
-        (enabled && leads.is_none()).then_some((
-            "this local file is not there now",
-            "it must be there when the job fires; relative paths begin at the directory of the YAML file",
-        ))
+        (enabled && leads.is_none()).then(|| (Doubtful::Missing, texts::must_be_there()))
+    }
+}
+
+/// What is doubtful about a local file.
+#[derive(Clone, Copy)]
+enum Doubtful {
+    Windows,
+    Home,
+    Outside,
+    BehindALink,
+    Pattern,
+    Missing,
+}
+
+impl Doubtful {
+    /// For people; `done` says what will not be done with it.
+    fn told(self, done: Text) -> Text {
+        match self {
+            Doubtful::Windows => texts::path_of_windows(),
+            Doubtful::Home => texts::home_not_expanded(),
+            Doubtful::Outside => texts::file_outside(done),
+            Doubtful::BehindALink => texts::file_behind_a_link(done),
+            Doubtful::Pattern => texts::pattern_not_expanded(),
+            Doubtful::Missing => texts::file_not_there(),
+        }
     }
 }
 

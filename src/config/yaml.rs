@@ -12,6 +12,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrI
 
 use super::text::quoted;
 use crate::domain::char_start;
+use crate::texts::{self, Text};
 
 /// Deeper nesting than this is refused. The deepest legal file has about ten levels.
 const DEEPEST: usize = 64;
@@ -69,15 +70,15 @@ pub(super) struct Entry<'s> {
 #[derive(Debug)]
 pub(super) struct Fault {
     pub at: At,
-    pub message: String,
-    pub hint: Option<&'static str>,
+    pub message: Text,
+    pub hint: Option<Text>,
     /// A second place: of the first of two equal keys.
     pub other: Option<At>,
 }
 
 impl Fault {
-    pub(super) fn new(at: At, message: impl Into<String>) -> Fault {
-        Fault { at, message: message.into(), hint: None, other: None }
+    pub(super) fn new(at: At, message: Text) -> Fault {
+        Fault { at, message, hint: None, other: None }
     }
 }
 
@@ -104,14 +105,14 @@ impl<'s> Node<'s> {
     }
 
     /// What the node is, in words for a message.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(super) fn describe(&self) -> Text {
         match self.value() {
-            Value::Null => "nothing",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a mapping",
-            Value::Scalar(scalar) if scalar.plain && scalar.as_bool().is_some() => "a bool",
-            Value::Scalar(scalar) if scalar.plain && scalar.text.parse::<f64>().is_ok() => "a number",
-            Value::Scalar(_) | Value::Shared(_) => "a text",
+            Value::Null => texts::nothing(),
+            Value::List(_) => texts::a_list(),
+            Value::Map(_) => texts::a_mapping(),
+            Value::Scalar(scalar) if scalar.plain && scalar.as_bool().is_some() => texts::a_bool(),
+            Value::Scalar(scalar) if scalar.plain && scalar.text.parse::<f64>().is_ok() => texts::a_number(),
+            Value::Scalar(_) | Value::Shared(_) => texts::a_text(),
         }
     }
 }
@@ -197,7 +198,7 @@ impl<'s> Reader<'s> {
                 (Value::Map(map), anchor, size)
             }
             Event::Alias(id) => return self.alias(id, at),
-            _ => return Err(Fault::new(at, "expected a value")),
+            _ => return Err(Fault::new(at, texts::expected_a_value())),
         };
         let node = Node { at, value };
         if anchor == 0 {
@@ -286,14 +287,14 @@ impl<'s> Reader<'s> {
         let fault = match node.value() {
             Value::Scalar(scalar) => return Ok(Some(scalar.text.clone())),
             Value::Map(_) => {
-                let mut fault = Fault::new(at, "expected a key, got a mapping");
+                let mut fault = Fault::new(at, texts::expected_a_key(texts::a_mapping()));
                 fault.hint = Some(match self.text.get(..at.at as usize).is_some_and(|before| before.ends_with('{')) {
-                    true => "'{{' begins two mappings in YAML: put a template in quotes",
-                    false => "put the value in quotes if it begins with '{'",
+                    true => texts::braces_begin_two_mappings(),
+                    false => texts::quote_a_brace(),
                 });
                 fault
             }
-            _ => Fault::new(at, format!("expected a key, got {}", node.describe())),
+            _ => Fault::new(at, texts::expected_a_key(node.describe())),
         };
         self.faults.push(fault);
         Ok(None)
@@ -309,7 +310,7 @@ impl<'s> Reader<'s> {
                 continue;
             };
             let entry = entries.remove(index);
-            let message = format!("the key {} is there twice", quoted(&entry.key));
+            let message = texts::key_twice(quoted(&entry.key));
             self.faults.push(Fault { other: Some(before), ..Fault::new(entry.key_at, message) });
         }
     }
@@ -329,17 +330,17 @@ impl<'s> Reader<'s> {
                     self.merge(entries, at, node)?;
                 }
             }
-            _ => self.faults.push(Fault::new(at, format!("'<<' merges a mapping, got {}", node.describe()))),
+            _ => self.faults.push(Fault::new(at, texts::merge_wants_a_mapping(node.describe()))),
         }
         Ok(())
     }
 
     fn alias(&mut self, id: usize, at: At) -> Result<(Node<'s>, u64), Fault> {
         let Some((node, size)) = self.anchors.get(&id) else {
-            return Err(Fault::new(at, "an alias cannot stand inside the value that its anchor names"));
+            return Err(Fault::new(at, texts::alias_inside_itself()));
         };
         let Some(left) = self.budget.checked_sub(*size) else {
-            let message = format!("the aliases of this configuration stand for more than {ALIAS_BUDGET} values");
+            let message = texts::too_many_aliases(ALIAS_BUDGET);
             return Err(Fault::new(at, message));
         };
         *self.budget = left;
@@ -354,13 +355,9 @@ impl<'s> Reader<'s> {
 
     fn unknown_tag(&mut self, tag: &Tag, at: At) {
         // A password may begin so: what follows is told where it is a tag of YAML's own.
-        let tag = if tag.core_suffix().is_some() {
-            format!("the tag {}", quoted(&tag.original()))
-        } else {
-            "this tag".to_owned()
-        };
-        let fault = Fault::new(at, format!("{tag} has no meaning here"));
-        self.faults.push(Fault { hint: Some("'!' begins a tag in YAML: put a text in quotes"), ..fault });
+        let tag = if tag.core_suffix().is_some() { texts::the_tag(quoted(&tag.original())) } else { texts::this_tag() };
+        let fault = Fault::new(at, texts::tag_means_nothing(tag));
+        self.faults.push(Fault { hint: Some(texts::begins_a_tag()), ..fault });
     }
 
     /// The parser's own words, and a hint where they say little to people who do not know its grammar.
@@ -372,57 +369,53 @@ impl<'s> Reader<'s> {
         let at = At { at: u32::try_from(at).unwrap_or(u32::MAX), len: 1 };
         let message = match error.kind() {
             ErrorKind::RecursionLimitExceeded => {
-                return Fault::new(at, format!("values are nested deeper than {DEEPEST} levels"));
+                return Fault::new(at, texts::nested_too_deep(DEEPEST));
             }
             ErrorKind::UnknownAnchor => {
-                let fault = Fault::new(at, "this alias names an anchor that was not defined before");
+                let fault = Fault::new(at, texts::no_such_anchor());
                 return Fault { hint: self.sign_before(at.at as usize + 1), ..fault };
             }
-            kind if is_tab(kind) => "a tab where YAML wants spaces".to_owned(),
-            kind => kind.to_string(),
+            kind if is_tab(kind) => texts::a_tab(),
+            kind => Text::same(kind.to_string()),
         };
         let hint = match error.kind() {
-            kind if is_tab(kind) => Some("indent with spaces: YAML allows no tabs"),
-            _ if is_variable => Some("inside {…} and […] a variable needs quotes: \"${NAME}\""),
+            kind if is_tab(kind) => Some(texts::indent_with_spaces()),
+            _ if is_variable => Some(texts::quote_a_variable()),
             _ if self.sign_before(at.at as usize + 1).is_some() => self.sign_before(at.at as usize + 1),
-            ErrorKind::MappingValueNotAllowed => {
-                Some("': ' makes a key of what stands before it: put a text in quotes that has it inside")
-            }
-            ErrorKind::BlockSequenceEntryNotAllowed => Some("'- ' begins a list in YAML: put a text in quotes"),
+            ErrorKind::MappingValueNotAllowed => Some(texts::colon_makes_a_key()),
+            ErrorKind::BlockSequenceEntryNotAllowed => Some(texts::dash_begins_a_list()),
             ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-                Some("a text ends with its closing quote: put the whole of it in quotes of the other kind")
+                Some(texts::quote_ends_the_text())
             }
-            ErrorKind::UnclosedQuotedScalar => Some("the closing quote is missing"),
+            ErrorKind::UnclosedQuotedScalar => Some(texts::no_closing_quote()),
             ErrorKind::InvalidIndentation
             | ErrorKind::ExpectedBlockMappingKey
-            | ErrorKind::ExpectedBlockSequenceEntry => {
-                Some("look at the indentation of this line and the one before: keys of one mapping begin in one column")
-            }
+            | ErrorKind::ExpectedBlockSequenceEntry => Some(texts::look_at_the_indentation()),
             _ => None,
         };
-        Fault { hint, ..Fault::new(at, format!("not YAML: {message}")) }
+        Fault { hint, ..Fault::new(at, texts::not_yaml(message)) }
     }
 }
 
 impl Reader<'_> {
     /// What the first character of the value around byte `at` means to YAML, where it means something. A list or a
     /// mapping must have ended: then text follows it.
-    fn sign_before(&self, at: usize) -> Option<&'static str> {
+    fn sign_before(&self, at: usize) -> Option<Text> {
         let before = self.text.get(..char_start(self.text, at))?;
         let line = before.rsplit('\n').next()?;
         let start = [": ", "- "].iter().filter_map(|sign| line.rfind(sign)).max()? + 2;
         let value = line[start..].trim_start();
         Some(match value.chars().next()? {
-            '*' => "'*' begins an alias in YAML: put a text in quotes",
-            '&' => "'&' begins an anchor in YAML: put a text in quotes",
-            '@' => "'@' begins nothing in YAML, and is kept for later: put a text in quotes",
-            '`' => "'`' begins nothing in YAML, and is kept for later: put a text in quotes",
-            '%' => "'%' begins a directive in YAML: put a text in quotes",
-            '|' => "'|' begins a text of several lines in YAML: put a text of one line in quotes",
-            '>' => "'>' begins a text of several lines in YAML: put a text of one line in quotes",
-            '[' if value.contains(']') => "'[' begins a list in YAML: put a text in quotes",
-            '{' if value == "{%" || value == "{#" => "'{' begins a mapping in YAML: put a template in quotes",
-            '{' if value.contains('}') => "'{' begins a mapping in YAML: put a text in quotes",
+            '*' => texts::begins_yaml("*", texts::an_alias()),
+            '&' => texts::begins_yaml("&", texts::an_anchor()),
+            '@' => texts::kept_for_later("@"),
+            '`' => texts::kept_for_later("`"),
+            '%' => texts::begins_yaml("%", texts::a_directive()),
+            '|' => texts::begins_several_lines("|"),
+            '>' => texts::begins_several_lines(">"),
+            '[' if value.contains(']') => texts::begins_yaml("[", texts::a_list()),
+            '{' if value == "{%" || value == "{#" => texts::brace_begins_a_mapping(),
+            '{' if value.contains('}') => texts::begins_yaml("{", texts::a_mapping()),
             _ => return None,
         })
     }
@@ -435,7 +428,7 @@ fn is_tab(kind: &ErrorKind) -> bool {
 
 fn push<'s>(entries: &mut Vec<Entry<'s>>, entry: Entry<'s>) -> Result<(), Fault> {
     if entries.len() == MOST_KEYS {
-        return Err(Fault::new(entry.key_at, format!("a mapping with more than {MOST_KEYS} keys")));
+        return Err(Fault::new(entry.key_at, texts::too_many_keys(MOST_KEYS)));
     }
     entries.push(entry);
     Ok(())

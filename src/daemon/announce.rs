@@ -57,5 +57,8 @@ pub(super) fn tell_refused(error: &DaemonError) {
             error!("{line}");
         }
     }
-    error!("not reloaded, the old definitions stay in force: the configuration is refused, {}", errors.count());
+    error!(
+        "not reloaded, the old definitions stay in force: the configuration is refused, {}",
+        errors.count().english()
+    );
 }

@@ -73,7 +73,8 @@ impl DaemonError {
             0 | 1 => String::new(),
             all => format!(" (and {} more)", all - 1),
         };
-        let first = errors.errors.first().map(ToString::to_string).unwrap_or_else(|| errors.count());
+        let first =
+            errors.errors.first().map(ToString::to_string).unwrap_or_else(|| errors.count().english().to_owned());
         format!("{}{more}", first.lines().next().unwrap_or_default())
     }
 }

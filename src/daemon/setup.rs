@@ -21,6 +21,7 @@ use crate::render::Templates;
 use crate::senders::http::Http;
 use crate::senders::{BuildError, Environment, Memory, MemoryError, find, specs};
 use crate::store::{self, Access, AccountState, Breakdown, Lease, LeaseError, Purpose, SharedStore, StoreError};
+use crate::texts;
 
 /// The time that all media of one push together may take to fetch.
 const MEDIA_DEADLINE: Duration = Duration::from_secs(120);
@@ -146,7 +147,7 @@ pub(super) fn accounts(config: &Config, environment: &Environment) -> Result<Acc
     for account in &config.accounts {
         let registered = find(&account.sender).ok_or_else(|| BuildError {
             account: account.id.clone(),
-            problem: format!("there is no sender '{}'", account.sender),
+            problem: texts::no_sender_of_that_name(&account.sender),
         })?;
         let sender = (registered.build)(account, environment)?;
         let used = used_ims.contains(account.im.as_str());

@@ -13,6 +13,7 @@ use super::stack::with_room_for;
 use super::values::{Known, NAMES, NAMES_OF_ARGUMENTS, NAMES_OF_CONTENTS, NAMES_OF_DAYS};
 use crate::domain::near::near_match;
 use crate::domain::{Calendar, Facts, Rendering, Target, Trigger, UtcMs};
+use crate::texts::{self, Text};
 
 /// Names that the engine itself gives inside of loops and macros.
 const OF_THE_ENGINE: [&str; 4] = ["loop", "self", "super", "caller"];
@@ -22,8 +23,8 @@ const OF_THE_ENGINE: [&str; 4] = ["loop", "self", "super", "caller"];
 pub struct Finding {
     /// Where, in bytes of the template.
     pub at: Range<usize>,
-    pub problem: String,
-    pub hint: Option<String>,
+    pub problem: Text,
+    pub hint: Option<Text>,
     /// It is there, and costs too much with the values of now: with others it may not.
     pub is_doubt: bool,
 }
@@ -96,7 +97,7 @@ impl Templates {
             .filter(|name| !names.contains(&name.as_str()) && !engine.contains(name.as_str()))
             .map(|name| {
                 let near = near_match(name, names.iter().copied());
-                let mut finding = unknown(text, name, format!("there is no variable '{name}'"), near, names);
+                let mut finding = unknown(text, name, texts::no_such_variable(name), near, names);
                 if NAMES_OF_CONTENTS.contains(&name.as_str()) {
                     finding.hint = Some(content_hint(name, rendering));
                 }
@@ -107,8 +108,8 @@ impl Templates {
             let of_days = NAMES_OF_DAYS.iter().filter(|name| names.contains(name) && asked.contains(**name));
             found.extend(of_days.map(|name| Finding {
                 at: place_of(text, name),
-                problem: format!("'{name}' goes by the list of days of its job, and there is none"),
-                hint: Some("name one in the job: workdays: cn (docs/configuration.md)".to_owned()),
+                problem: texts::no_days_for(name),
+                hint: Some(texts::name_days_in_the_job()),
                 is_doubt: false,
             }));
         }
@@ -116,7 +117,7 @@ impl Templates {
         for name in template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>() {
             let Some(name) = name.strip_prefix("env.").and_then(|rest| rest.split('.').next()) else { continue };
             if !self.variables.contains_key(name) {
-                let problem = format!("'env.{name}' is no variable that daemon.template_env names");
+                let problem = texts::no_template_variable(name);
                 found.push(unknown(text, name, problem, near_match(name, variables()), names));
             }
         }
@@ -157,17 +158,17 @@ impl Templates {
     }
 }
 
-fn content_hint(name: &str, rendering: &Rendering) -> String {
+fn content_hint(name: &str, rendering: &Rendering) -> Text {
     match &rendering.content {
-        Some(_) => format!("'{name}' is there with 'format: json' in content_from; 'output' is its text"),
-        None => format!("'{name}' is there where the job has a content_from"),
+        Some(_) => texts::data_with_json(name),
+        None => texts::there_with_content(name),
     }
 }
 
-fn unknown(text: &str, name: &str, problem: String, near: Option<&str>, names: &[&str]) -> Finding {
+fn unknown(text: &str, name: &str, problem: Text, near: Option<&str>, names: &[&str]) -> Finding {
     let hint = match near {
-        Some(near) => format!("did you mean '{near}'?"),
-        None => format!("there are {}", names.join(", ")),
+        Some(near) => texts::did_you_mean(near),
+        None => texts::there_are(names.join(", ")),
     };
     Finding { at: place_of(text, name), problem, hint: Some(hint), is_doubt: false }
 }
@@ -181,7 +182,7 @@ fn finding(error: &Error, text: &str) -> Finding {
 
 /// The error of a template with its place in the text, in one line.
 pub(super) fn with_place(error: &Error, text: &str) -> String {
-    let words = words(error, text);
+    let words = words(error, text).english().to_owned();
     let at = error.range().unwrap_or_else(|| start_of_line(text, error.line())).start;
     let Some(before) = text.get(..at) else { return words };
     let line = before.matches('\n').count() + 1;
@@ -189,14 +190,14 @@ pub(super) fn with_place(error: &Error, text: &str) -> String {
     format!("{words} (line {line}, column {column})")
 }
 
-fn words(error: &Error, text: &str) -> String {
+fn words(error: &Error, text: &str) -> Text {
     let piece = error.range().and_then(|range| text.get(range)).filter(|piece| piece.len() <= 60);
     match (error.kind(), error.detail(), piece) {
-        (ErrorKind::OutOfFuel, ..) => "the template takes more steps than it may (out of fuel)".to_owned(),
-        (ErrorKind::UndefinedError, _, Some(piece)) => format!("'{piece}' is not there"),
-        (ErrorKind::SyntaxError, Some(detail), _) => format!("syntax error: {detail}"),
-        (_, Some(detail), _) => detail.to_owned(),
-        (kind, None, _) => kind.to_string(),
+        (ErrorKind::OutOfFuel, ..) => texts::out_of_fuel(),
+        (ErrorKind::UndefinedError, _, Some(piece)) => texts::piece_not_there(piece),
+        (ErrorKind::SyntaxError, Some(detail), _) => texts::syntax_error(detail),
+        (_, Some(detail), _) => Text::same(detail.to_owned()),
+        (kind, None, _) => Text::same(kind.to_string()),
     }
 }
 

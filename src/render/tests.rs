@@ -95,7 +95,7 @@ fn each_name_is_something_and_days_go_by_the_zone_of_the_job() {
     let found = templates().check("now {{ holiday }}", &shanghai(), None, NINE);
     let [finding] = &found[..] else { panic!("{found:?}") };
     assert_eq!(finding.at, 7..14);
-    assert!(finding.problem.contains("list of days") && !finding.is_doubt, "{finding:?}");
+    assert!(finding.problem.english().contains("list of days") && !finding.is_doubt, "{finding:?}");
 }
 
 #[test]
@@ -183,7 +183,12 @@ fn what_cannot_be_rendered_says_where() {
 
 fn findings(template: &str) -> Vec<(String, Option<String>, String)> {
     let found = templates().check(template, &shanghai(), Some(&holidays()), NINE);
-    found.into_iter().map(|f| (template[f.at].to_owned(), f.hint, f.problem)).collect()
+    found
+        .into_iter()
+        .map(|f| {
+            (template[f.at].to_owned(), f.hint.map(|hint| hint.english().to_owned()), f.problem.english().to_owned())
+        })
+        .collect()
 }
 
 #[test]

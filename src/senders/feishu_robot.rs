@@ -18,6 +18,7 @@ use super::shared::sign::hmac_sha256_base64;
 use super::shared::wire::Wire;
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Report, Secret, SenderSpec, Support};
+use crate::texts;
 
 /// A request has at most 20 KB; some of it is around the text.
 const RULES: Rules = Rules {
@@ -64,7 +65,7 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
             Some(App::new(wire.clone(), base_url, id.to_owned(), secret.clone()))
         }
         (None, None) => None,
-        _ => return Err(settings::problem(account, "app_id and app_secret belong together")),
+        _ => return Err(settings::problem(account, texts::belong_together("app_id", "app_secret"))),
     };
     Ok(Box::new(FeishuRobot {
         url: Secret::new(url.into()),

@@ -1,5 +1,6 @@
 //! What a sender is: the trait behind which every wire protocol lies, what it is built with, and what it tells.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::shared::http::Http;
 use crate::clock::SharedClock;
 use crate::domain::limits::{Limits, Usage};
 use crate::domain::{Delivery, Report, UtcMs};
+use crate::texts::{self, Text};
 
 /// One value per account; all methods may run at once.
 #[async_trait]
@@ -121,9 +123,24 @@ pub struct Environment {
 }
 
 /// Why an account's sender could not be made: its settings contradict each other or name something absent.
-#[derive(Debug, thiserror::Error)]
-#[error("account {account}: {problem}")]
+#[derive(Debug)]
 pub struct BuildError {
     pub account: String,
-    pub problem: String,
+    pub problem: Text,
 }
+
+impl BuildError {
+    /// Why, for people.
+    pub(crate) fn text(&self) -> Text {
+        texts::of_account(&self.account, &self.problem)
+    }
+}
+
+/// In English: logs have it.
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().english())
+    }
+}
+
+impl std::error::Error for BuildError {}

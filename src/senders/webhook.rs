@@ -35,6 +35,7 @@ use crate::domain::account::Account;
 use crate::domain::message::{Item, Media};
 use crate::domain::sender::any_target;
 use crate::domain::{Body, Delivery, Kind, MediaFile, Report, Secret, SenderSpec, Support, Target, Trigger, UtcMs};
+use crate::texts;
 
 const EMBED_LIMIT: u64 = 20 * 1024 * 1024;
 
@@ -71,7 +72,7 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
     let embed_limit = match settings.int("embed_limit").map(u64::try_from) {
         None => EMBED_LIMIT,
         Some(Ok(limit)) => limit,
-        Some(Err(_)) => return Err(settings::problem(account, "embed_limit: expected a number of bytes, 0 or more")),
+        Some(Err(_)) => return Err(settings::problem(account, texts::a_number_of_bytes("embed_limit"))),
     };
     let authorization = settings::bearer(account, "token")?.map(|token| (AUTHORIZATION, token));
     Ok(Box::new(Webhook {
@@ -99,7 +100,7 @@ fn signing_key(account: &Account, key: &str, secret: &Secret) -> Result<Hmac<Sha
     let bytes = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok().filter(|bytes| !bytes.is_empty());
     bytes
         .and_then(|bytes| Hmac::new_from_slice(&bytes).ok())
-        .ok_or_else(|| settings::problem(account, format!("{key}: expected whsec_ and base64")))
+        .ok_or_else(|| settings::problem(account, texts::whsec(key)))
 }
 
 fn extra_header(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, BuildError> {
@@ -107,7 +108,7 @@ fn extra_header(account: &Account) -> Result<Option<(HeaderName, HeaderValue)>, 
     let parsed = header.expose().split_once(':').and_then(|(name, value)| {
         Some((HeaderName::try_from(name.trim()).ok()?, settings::header_value(value.trim())?))
     });
-    parsed.map(Some).ok_or_else(|| settings::problem(account, "header: expected 'Name: value'"))
+    parsed.map(Some).ok_or_else(|| settings::problem(account, texts::form_of_a_header()))
 }
 
 #[async_trait]

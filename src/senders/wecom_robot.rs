@@ -36,6 +36,7 @@ use crate::domain::limits::{self, Quota, Usage, Window};
 use crate::domain::push::MediaFile;
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support, Target, is_blank};
+use crate::texts;
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "wecom_robot",
@@ -96,7 +97,7 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
     let key = url.query_pairs().find(|(name, value)| name == "key" && !value.is_empty());
     let key = key.map(|(_, value)| Secret::new(value.into_owned()));
     let (Some(key), true) = (key, url.path().ends_with("/send")) else {
-        let problem = "url: expected the robot's webhook address, which ends in /webhook/send?key=…";
+        let problem = texts::webhook_of_wecom();
         return Err(settings::problem(account, problem));
     };
     Ok(Box::new(WecomRobot {

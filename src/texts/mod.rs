@@ -7,24 +7,49 @@
 mod language;
 mod text;
 
+mod accounts;
 mod alarm;
+mod check;
+mod days;
+mod files;
+mod jobs;
+mod phrases;
 mod pushes;
 mod reasons;
+mod scripts;
 mod status;
+mod values;
 
 pub(crate) use self::text::{Count, Spoken};
 pub use self::{language::Language, text::Text};
 
-pub(crate) use self::{alarm::*, pushes::*, reasons::*, status::*};
+pub(crate) use self::{
+    accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, phrases::*, pushes::*, reasons::*, scripts::*,
+    status::*, values::*,
+};
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::phrases::phrase as phrase_of;
     use super::*;
 
     /// Every part of the table.
-    const PARTS: &[&[(&str, &[&str], &str)]] = &[alarm::ALL, pushes::ALL, reasons::ALL, status::ALL];
+    const PARTS: &[&[(&str, &[&str], &str)]] = &[
+        accounts::ALL,
+        alarm::ALL,
+        check::ALL,
+        days::ALL,
+        files::ALL,
+        jobs::ALL,
+        phrases::ALL,
+        pushes::ALL,
+        reasons::ALL,
+        scripts::ALL,
+        status::ALL,
+        values::ALL,
+    ];
 
     fn is_chinese(c: char) -> bool {
         matches!(c, '\u{4e00}'..='\u{9fff}')
@@ -65,5 +90,29 @@ mod tests {
             let spaced = ["， ", "； ", "： ", "。 ", "（ ", " ）", " ，", " ；", " ："];
             assert!(!spaced.iter().any(|spaced| chinese.contains(spaced)), "{name}: {chinese}");
         }
+    }
+
+    /// Files that hold phrases which [`phrase`] translates: in quotes behind these words.
+    #[test]
+    fn what_senders_and_fields_say_of_themselves_is_known() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = 0;
+        let mut look = |file: &str, before: &[&str]| {
+            let text = std::fs::read_to_string(root.join(file)).unwrap().replace("\\\n", "\u{0}");
+            // A literal that goes on in the next line goes on behind its blanks.
+            let text: String = text.split('\u{0}').map(str::trim_start).collect();
+            for rest in before.iter().flat_map(|before| text.split(before).skip(1)) {
+                let phrase: &'static str = rest.split('"').next().unwrap().to_owned().leak();
+                assert_ne!(phrase_of(phrase).chinese(), phrase, "{file}: add it to texts/phrases.rs");
+                found += 1;
+            }
+        };
+        look("policy/schedule/field.rs", &["name: \"", "expected: \"", "Some((\"", "backwards = \""]);
+        for file in ["wecom_robot.rs", "ilink/mod.rs", "feishu_robot.rs", "dingtalk_robot/mod.rs"] {
+            look(&format!("senders/{file}"), &["Support::Refused(\""]);
+        }
+        look("senders/telegram/place.rs", &["problem: \"", "expected: \""]);
+        look("senders/shared/targets.rs", &["problem: \"", "expected: \""]);
+        assert!(found > 20, "{found}");
     }
 }

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::config::diagnostics::{Diagnostics, Place};
 use crate::config::text::quoted;
 use crate::domain::calendar::{CalendarPart, Coverage, MissingList, MonthDay, Shift, Weekend};
+use crate::texts;
 
 /// A calendar as one file or block says it, before what it is based on is looked up.
 #[derive(Clone, Debug)]
@@ -75,8 +76,8 @@ pub(in crate::config) fn add_calendar(
     };
     // Nobody can tell which one is meant.
     before.is_sound = false;
-    let message = format!("there are two calendars with the name {}", quoted(&name));
-    diagnostics.error(place, message).other("first at", before.place);
+    let message = texts::twin_calendars(quoted(&name));
+    diagnostics.error(place, message).other(texts::first_at(), before.place);
 }
 
 impl CalendarDraft {

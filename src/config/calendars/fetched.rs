@@ -23,6 +23,7 @@ use crate::config::whole::finish;
 use crate::domain::calendar::{Coverage, put_over};
 use crate::domain::{Calendar, SenderSpec, UtcMs};
 use crate::policy::calendar::objections;
+use crate::texts;
 
 /// A list that was fetched and says something new.
 #[derive(Debug)]
@@ -63,15 +64,12 @@ impl Loader<'_> {
     fn doubt_fetched(&mut self, name: &str, url: &UrlDraft, good_at: Option<UtcMs>) {
         match good_at {
             None => {
-                let message = format!("url: the calendar {name} was not fetched yet");
-                self.diagnostics.warning(url.place, message).hint(
-                    "a running daemon fetches it; until then on_missing_calendar holds (weekdays unless you say otherwise)",
-                );
+                let message = texts::not_fetched_yet(name);
+                self.diagnostics.warning(url.place, message).hint(texts::a_daemon_fetches_it());
             }
             Some(at) if at + url.old_after < self.environment.now => {
-                let message =
-                    format!("url: the calendar {name} could not be fetched since {at}, and is used as it was then");
-                self.diagnostics.warning(url.place, message).hint("the log of the daemon says why");
+                let message = texts::not_fetched_since(name, at);
+                self.diagnostics.warning(url.place, message).hint(texts::the_log_says_why());
             }
             Some(_) => {}
         }
@@ -195,7 +193,7 @@ fn understood(
     let draft = if begin.get(..15).is_some_and(|begin| begin.eq_ignore_ascii_case("BEGIN:VCALENDAR")) {
         icalendar(text, url, empty, environment.today())?
     } else if begin.starts_with('{') {
-        holiday_cn(text, empty).map_err(|problem| objection(&problem))?
+        holiday_cn(text, empty).map_err(|problem| objection(problem.english()))?
     } else {
         let mut loader = Loader::new(environment, &[]);
         let draft = loader.calendar(Path::new("what was fetched"), name, text);

@@ -22,6 +22,7 @@ use crate::config::text::shown;
 use crate::config::whole::finish;
 use crate::domain::calendar::{Coverage, put_over};
 use crate::domain::{Calendar, SenderSpec};
+use crate::texts::{self, Text};
 
 /// A year as `holiday-cn` has it.
 #[derive(Deserialize)]
@@ -171,9 +172,7 @@ fn read_list(list: &ForeignList<'_>, environment: &LoadEnvironment) -> Result<Ca
     let place = Place::whole(0);
     if !is_name(name) {
         // It becomes the name of a file beside the configuration, and must lead nowhere else.
-        loader
-            .diagnostics
-            .error(place, "a calendar's name has letters, digits, '_' and '-' only: say another with --name");
+        loader.diagnostics.error(place, texts::name_of_the_import());
     }
     let draft = CalendarDraft { covers: year.and_then(Coverage::of_year), ..CalendarDraft::new(name, place) };
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
@@ -197,7 +196,7 @@ fn read_list(list: &ForeignList<'_>, environment: &LoadEnvironment) -> Result<Ca
     if let Some(draft) = &draft
         && let Some(day) = torn(&draft.rest, &draft.work)
     {
-        loader.diagnostics.error(draft.place, format!("it has {day} both as a day off and as a workday"));
+        loader.diagnostics.error(draft.place, texts::day_is_both(day));
     }
     let draft = draft.filter(|_| loader.diagnostics.error_count() == 0);
     let mut draft = known(draft, loader)?;
@@ -215,13 +214,13 @@ fn icalendar(
 ) -> Option<CalendarDraft> {
     let place = draft.place;
     if draft.covers.is_none() {
-        let diagnostic = loader.diagnostics.error(place, "an iCalendar file does not say what it covers");
-        diagnostic.hint("say its year with --year, such as --year 2027");
+        let diagnostic = loader.diagnostics.error(place, texts::ics_covers_what());
+        diagnostic.hint(texts::say_its_year());
         return None;
     }
     let list = IcsDraft { path: path.to_owned(), place, work_if: work_if.map(str::to_owned) };
     if let Some(Err(error)) = work_if.map(regex_lite::Regex::new) {
-        loader.diagnostics.error(place, format!("--work-if: this is no regular expression: {error}"));
+        loader.diagnostics.error(place, texts::no_regular_expression("--work-if", error));
         return None;
     }
     let days = read_ics(&list, draft.covers, &mut loader.diagnostics)?;
@@ -229,10 +228,8 @@ fn icalendar(
 }
 
 /// A year of holiday-cn, put into a draft.
-pub(super) fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDraft, String> {
-    let list: HolidayCn = serde_json::from_str(text).map_err(|problem| {
-        format!("expected the JSON of holiday-cn (year, days with name, date, isOffDay): {problem}")
-    })?;
+pub(super) fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDraft, Text> {
+    let list: HolidayCn = serde_json::from_str(text).map_err(texts::json_of_holiday_cn)?;
     let year = list.year;
     let mut draft = CalendarDraft { covers: Coverage::of_year(year), ..draft };
     for day in list.days {
@@ -243,7 +240,7 @@ pub(super) fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDra
     }
     // It is published empty before the notice of the year.
     if draft.covers.is_none() || !draft.names_any_day() {
-        return Err(format!("it names no day of {year}"));
+        return Err(texts::names_no_day(year));
     }
     Ok(draft)
 }

@@ -9,6 +9,7 @@ use crate::config::decoder::Decoder;
 use crate::config::keys::{CALENDAR_KEYS, CALENDAR_YEAR_KEYS, COVERS_KEYS};
 use crate::config::yaml::{At, Entry, Node, Value};
 use crate::domain::calendar::{Coverage, MonthDay, WEEKDAYS, Weekend};
+use crate::texts::{self, Text};
 
 /// How often a list is fetched, if nothing else is said, and when it is old.
 const EVERY: Duration = Duration::from_secs(86_400);
@@ -18,8 +19,8 @@ const LEAST_EVERY: Duration = Duration::from_secs(60);
 /// A span of more days than this is a slip.
 const LONGEST_SPAN: i32 = 366;
 
-const A_DAY: &str = "a day such as 2026-12-24 or days such as 2026-12-28..2026-12-31";
-const A_DAY_OF_THE_YEAR: &str = "a day such as 10-01 or days such as 10-01..10-07";
+const A_DAY: fn() -> Text = texts::a_day_or_days;
+const A_DAY_OF_THE_YEAR: fn() -> Text = texts::a_day_of_the_year;
 
 impl Decoder<'_> {
     /// `calendars:`: a mapping of names to lists.
@@ -29,7 +30,7 @@ impl Decoder<'_> {
         for entry in entries {
             let name = &*entry.key;
             if !is_name(name) {
-                self.error(entry.key_at, "calendars: expected a name of letters, digits, '_' and '-'");
+                self.error(entry.key_at, texts::calendar_name());
                 continue;
             }
             drafts.extend(self.calendar(name, entry.key_at, &entry.node));
@@ -43,13 +44,13 @@ impl Decoder<'_> {
         let errors = self.diagnostics.error_count();
         let (mut ics, mut work_if, mut url) = (None, None, None);
         let (mut every, mut old_after) = (None, None);
-        for entry in self.map("a calendar", node)? {
+        for entry in self.map(texts::a_calendar(), node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
                 "calendar" => {
                     let written = self.text(key, value);
                     if let Some(written) = written.filter(|written| *written != name) {
-                        self.wrong(key, value, &format!("{name}, as the file is called")).near(&written, [name]);
+                        self.wrong(key, value, texts::as_the_file_is_called(name)).near(&written, [name]);
                     }
                 }
                 "version" => draft.version = self.text(key, value).map(|text| text.trim().to_owned()),
@@ -65,16 +66,16 @@ impl Decoder<'_> {
                 "url" => url = self.content_url(key, value).map(|url| (url, self.place(value.at))),
                 "every" => every = self.duration_from(key, value, LEAST_EVERY).map(|every| (every, entry.key_at)),
                 "old_after" => old_after = self.duration_from(key, value, LEAST_EVERY).map(|age| (age, entry.key_at)),
-                _ => self.unknown_key(entry, "a calendar", CALENDAR_KEYS),
+                _ => self.unknown_key(entry, texts::a_calendar(), CALENDAR_KEYS),
             }
         }
         for (key, at) in [("every", every.map(|(_, at)| at)), ("old_after", old_after.map(|(_, at)| at))] {
             if let Some(at) = at.filter(|_| url.is_none()) {
-                self.error(at, format!("{key} belongs to a calendar with a url, and there is none"));
+                self.error(at, texts::belongs_to_a_url(key));
             }
         }
         if let (Some(_), Some((_, place))) = (&url, &ics) {
-            self.diagnostics.error(*place, "a calendar comes from a file or from an address: expected ics or url");
+            self.diagnostics.error(*place, texts::ics_or_url());
         }
         draft.url = url.map(|(url, place)| UrlDraft {
             url,
@@ -92,10 +93,10 @@ impl Decoder<'_> {
     fn years(&mut self, node: &Node, draft: &mut CalendarDraft) {
         for entry in self.map("years", node).unwrap_or_default() {
             let Some(year) = entry.key.parse::<i16>().ok().filter(|year| (1900..=9999).contains(year)) else {
-                self.error(entry.key_at, "years: expected a year such as 2026");
+                self.error(entry.key_at, texts::expected_year());
                 continue;
             };
-            for entry in self.map("a year", &entry.node).unwrap_or_default() {
+            for entry in self.map(texts::a_year(), &entry.node).unwrap_or_default() {
                 let (key, value) = (&*entry.key, &entry.node);
                 match key {
                     "rest" => self.rest(key, value, Some(year), draft),
@@ -105,7 +106,7 @@ impl Decoder<'_> {
                         let count = self.int(key, value, 0, 366).and_then(|count| usize::try_from(count).ok());
                         draft.workdays.extend(count.map(|count| (year, count, place)));
                     }
-                    _ => self.unknown_key(entry, "a year", CALENDAR_YEAR_KEYS),
+                    _ => self.unknown_key(entry, texts::a_year(), CALENDAR_YEAR_KEYS),
                 }
             }
         }
@@ -133,7 +134,7 @@ impl Decoder<'_> {
         };
         let mut days = Vec::new();
         for node in nodes {
-            let span = self.parsed(key, node, expected, |text| span(text, |text| day(text, year)));
+            let span = self.parsed(key, node, expected(), |text| span(text, |text| day(text, year)));
             days.extend(
                 span.into_iter().flat_map(|(from, until)| Coverage { from, until, settled_until: None }.days()),
             );
@@ -162,7 +163,7 @@ impl Decoder<'_> {
     /// `covers: 2026`, or a mapping with its first and last day.
     fn covers(&mut self, node: &Node) -> Option<Coverage> {
         if let Value::Scalar(_) = node.value() {
-            let year = self.parsed("covers", node, "a year such as 2026, or {from: …, until: …}", |text| {
+            let year = self.parsed("covers", node, texts::covers_form(), |text| {
                 text.trim().parse::<i16>().ok().filter(|year| (1900..=9999).contains(year))
             })?;
             return Coverage::of_year(year);
@@ -174,20 +175,20 @@ impl Decoder<'_> {
                 "from" => from = self.date("from", value),
                 "until" => until = self.date("until", value),
                 "settled_until" => settled_until = self.date("settled_until", value),
-                _ => self.unknown_key(entry, "covers", COVERS_KEYS),
+                _ => self.unknown_key(entry, Text::same("covers"), COVERS_KEYS),
             }
         }
         match (from, until) {
             (Some(from), Some(until)) if from <= until => Some(Coverage { from, until, settled_until }),
             _ => {
-                self.error(node.at, "covers: expected from and until, the first and the last day of the list");
+                self.error(node.at, texts::covers_needs_both());
                 None
             }
         }
     }
 
     pub(crate) fn date(&mut self, key: &str, node: &Node) -> Option<Date> {
-        self.parsed(key, node, "a day such as 2026-12-24", |text| day(text, None))
+        self.parsed(key, node, texts::a_day(), |text| day(text, None))
     }
 
     fn weekend(&mut self, node: &Node) -> Option<Weekend> {
@@ -197,14 +198,14 @@ impl Decoder<'_> {
             let found = WEEKDAYS.iter().find(|(known, _)| *known == word).map(|(_, day)| *day);
             if found.is_none() {
                 let known = WEEKDAYS.map(|(word, _)| word);
-                self.error(at, format!("weekend: expected some of {}", known.join(", "))).near(&word, known);
+                self.error(at, texts::weekend_of(known.join(", "))).near(&word, known);
             }
             days.extend(found);
         }
         days.sort_by_key(|day| day.to_monday_zero_offset());
         days.dedup();
         if days.len() == WEEKDAYS.len() {
-            self.error(node.at, "weekend: expected at most six days: with all seven nobody ever works");
+            self.error(node.at, texts::weekend_of_seven());
         }
         Some(Weekend(days))
     }
@@ -214,7 +215,7 @@ impl Decoder<'_> {
         match regex_lite::Regex::new(&text) {
             Ok(_) => Some(text),
             Err(error) => {
-                self.error(node.at, format!("{key}: this is no regular expression: {error}"));
+                self.error(node.at, texts::no_regular_expression(key, error));
                 None
             }
         }

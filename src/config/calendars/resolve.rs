@@ -15,6 +15,7 @@ use crate::config::text::shown;
 use crate::domain::calendar::{Coverage, put_over};
 use crate::domain::near::near_match;
 use crate::domain::{Calendar, CalendarRef};
+use crate::texts::{self, Text};
 
 /// The lists that pushcron brings along.
 const BUILT_IN: [(&str, &str); 1] = [("cn", include_str!("cn.yaml"))];
@@ -66,9 +67,7 @@ impl CalendarSet {
         let mut plain: Vec<Place> = self.drafts.values().filter_map(plain).filter(|_| !allow_private).collect();
         plain.sort();
         for place in plain {
-            diagnostics
-                .error(place, "url: expected an address that begins with https://")
-                .hint("daemon.media_allow_private allows http:// and private addresses");
+            diagnostics.error(place, texts::expected_https("url")).hint(texts::allow_private());
         }
         let mut drafts: Vec<(Place, String)> =
             self.drafts.values().map(|draft| (draft.place, draft.name.clone())).collect();
@@ -83,18 +82,16 @@ impl CalendarSet {
             return known.clone();
         }
         if self.under_way.iter().any(|under_way| under_way == name) {
-            diagnostics.error(place, format!("based_on: the calendar {name} is based on itself in the end"));
+            diagnostics.error(place, texts::based_on_itself(name));
             return None;
         }
         let Some(draft) = self.drafts.get(name).cloned() else {
             let known = self.drafts.keys().map(String::as_str).chain(BUILT_IN.map(|(name, _)| name));
             let near = near_match(name, known);
-            let diagnostic = diagnostics.error(place, format!("there is no calendar {name}"));
+            let diagnostic = diagnostics.error(place, texts::no_such_calendar(name));
             diagnostic.hint(match near {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => {
-                    format!("name it under 'calendars:', or put its list into calendars/{name}.yaml beside this file")
-                }
+                Some(near) => texts::did_you_mean(near),
+                None => texts::name_the_calendar(name),
             });
             self.resolved.insert(name.to_owned(), None);
             return None;
@@ -117,11 +114,8 @@ impl CalendarSet {
         }
         let left = (covers.until - self.today).get_days();
         if left <= TELL_BEFORE {
-            let message =
-                format!("the calendar {} ends on {}: no list says yet what comes then", calendar.name, covers.until);
-            diagnostics.warning(place, message).hint(
-                "`pushcron calendar import` takes a new list; until then on_missing_calendar holds (weekdays unless you say otherwise)",
-            );
+            let message = texts::calendar_ends_so(&calendar.name, covers.until);
+            diagnostics.warning(place, message).hint(texts::take_a_new_list());
         }
     }
 
@@ -144,7 +138,7 @@ impl CalendarSet {
         }
         if let Some(day) = torn(&draft.rest, &draft.work) {
             let name = &calendar.name;
-            diagnostics.error(place, format!("the calendar {name} has {day} both as a day off and as a workday"));
+            diagnostics.error(place, texts::calendar_day_is_both(name, day));
             return None;
         }
         put_over((&mut calendar.rest, &mut calendar.work), (draft.rest, draft.work));
@@ -152,7 +146,7 @@ impl CalendarSet {
             (Some(below), Some(own)) => match below.and(own) {
                 Ok(both) => Some(both),
                 Err(gap) => {
-                    let message = format!("covers: {gap}, this one and the one that it is based on");
+                    let message = texts::covers_gap(gap);
                     diagnostics.error(place, message);
                     return None;
                 }
@@ -177,7 +171,7 @@ impl CalendarSet {
             let found = calendar.workdays_in(*year);
             if found != *count {
                 let name = &calendar.name;
-                diagnostics.error(*place, format!("workdays: {name} has {found} workdays in {year}, and says {count}"));
+                diagnostics.error(*place, texts::other_count_of_workdays(name, found, year, count));
                 is_sound = false;
             }
         }
@@ -188,7 +182,7 @@ impl CalendarSet {
                 .is_some_and(|year| [year.from, year.until].iter().all(|day| calendar.is_covered(*day)));
             if is_whole && !WORKDAYS_OF_CN.contains(&found) {
                 let (least, most) = (WORKDAYS_OF_CN.start(), WORKDAYS_OF_CN.end());
-                let message = format!("the calendar cn has {found} workdays in {year}: expected {least} to {most}");
+                let message = texts::odd_count_of_workdays(found, year, least, most);
                 diagnostics.error(place, message);
                 is_sound = false;
             }
@@ -209,14 +203,13 @@ pub(super) fn read_ics(
     diagnostics: &mut Diagnostics,
 ) -> Option<ics::IcsDays> {
     let Some(covers) = covers else {
-        let diagnostic =
-            diagnostics.error(list.place, "ics: expected 'covers' beside it: the years of which the list knows");
-        diagnostic.hint("such as covers: 2026");
+        let diagnostic = diagnostics.error(list.place, texts::ics_needs_covers());
+        diagnostic.hint(texts::such_as_covers());
         return None;
     };
     let name = shown(&list.path);
     let Ok(file) = files::read(&list.path) else {
-        diagnostics.error(list.place, format!("ics: {name} cannot be read as UTF-8 text"));
+        diagnostics.error(list.place, texts::ics_not_utf8(name));
         return None;
     };
     // Tried when the pattern was read.
@@ -224,17 +217,17 @@ pub(super) fn read_ics(
     let days = match ics::read(&file.text, work_if.as_ref(), (covers.from.year(), covers.until.year())) {
         Ok(days) => days,
         Err(problem) => {
-            diagnostics.error(list.place, format!("ics: {name}:{}: {}", problem.line, problem.problem));
+            diagnostics.error(list.place, texts::ics_problem(name, problem.line, problem.problem));
             return None;
         }
     };
     if let Some(day) = torn(&days.rest, &days.work) {
-        diagnostics.error(list.place, format!("ics: {name} has {day} both as a day off and as a workday"));
+        diagnostics.error(list.place, texts::ics_day_is_both(name, day));
         return None;
     }
     // A download that failed, or the file of another year: it must not make workdays of all holidays.
     if !days.rest.keys().chain(&days.work).any(|day| covers.has(*day)) {
-        diagnostics.error(list.place, format!("ics: {name} names no day from {} to {}", covers.from, covers.until));
+        diagnostics.error(list.place, texts::ics_names_no_day(name, covers.from, covers.until));
         return None;
     }
     Some(days)
@@ -242,7 +235,7 @@ pub(super) fn read_ics(
 
 /// The files with lists beside the files of a configuration, in the order of their names; and directories with lists that
 /// cannot be looked into, and why.
-pub(in crate::config) fn candidates(directories: &[PathBuf]) -> (Vec<(PathBuf, String)>, Vec<(PathBuf, String)>) {
+pub(in crate::config) fn candidates(directories: &[PathBuf]) -> (Vec<(PathBuf, String)>, Vec<(PathBuf, Text)>) {
     let (mut found, mut unread) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
     for directory in directories.iter().map(|directory| directory.join("calendars")) {
@@ -260,7 +253,7 @@ pub(in crate::config) fn candidates(directories: &[PathBuf]) -> (Vec<(PathBuf, S
                 let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 (path, name)
             })),
-            Err(problem) => unread.push((directory, format!("cannot be read: {problem}"))),
+            Err(problem) => unread.push((directory, texts::cannot_be_read(problem))),
         }
     }
     (found, unread)

@@ -9,8 +9,9 @@ use crate::config::keys::{MISSING_LISTS, SHIFTS};
 use crate::config::yaml::{Node, Value};
 use crate::domain::DayRule;
 use crate::domain::calendar::{CalendarPart, DaySet, MissingList};
+use crate::texts::{self, Text};
 
-const SOME_DAYS: &str = "days such as 2026-12-24 or 2026-12-28..2026-12-31, or those of a calendar: cn.workdays, cn.holidays, cn.rest, cn.makeup";
+const SOME_DAYS: fn() -> Text = texts::some_days;
 
 /// What kind of schedule the rule stands beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Decoder<'_> {
             "also" => days.also = self.day_sets(key, node),
             "shift" => days.shift = self.choice(key, node, &SHIFTS).map(|shift| (shift, place)),
             "nth" => {
-                let expected = "a number such as 1 for the first workday of each month, or -1 for the last";
+                let expected = texts::nth_form();
                 let nth = self.parsed(key, node, expected, |text| {
                     text.trim().parse::<i8>().ok().filter(|nth| *nth != 0 && (-23..=23).contains(nth))
                 });
@@ -50,7 +51,7 @@ impl Decoder<'_> {
         let mut sets = Vec::new();
         for node in nodes {
             let place = self.place(node.at);
-            sets.extend(self.parsed(key, node, SOME_DAYS, |text| set(text.trim(), place)));
+            sets.extend(self.parsed(key, node, SOME_DAYS(), |text| set(text.trim(), place)));
         }
         sets
     }
@@ -81,8 +82,8 @@ impl DaysDraft {
         for (name, place) in [("nth", self.nth.map(|(_, at)| at)), ("shift", self.shift.map(|(_, at)| at))] {
             let Some(place) = place else { continue };
             if says_nothing || (name == "nth" && self.workdays.is_none()) {
-                let message = format!("{name} says nothing by itself: expected 'workdays: NAME' beside it");
-                diagnostics.error(place, message).hint("such as workdays: cn");
+                let message = texts::needs_workdays(name);
+                diagnostics.error(place, message).hint(texts::such_as_workdays());
             }
         }
         if says_nothing {
@@ -91,15 +92,15 @@ impl DaysDraft {
         let only_filters = self.workdays.is_none() && self.also.is_empty() && self.shift.is_none();
         match beside {
             Beside::At => {
-                diagnostics.error(at, "a job with 'at' has one instant: calendars go with cron and every");
+                diagnostics.error(at, texts::no_days_with_at());
                 return None;
             }
             Beside::OnDemand => {
-                diagnostics.error(at, "a job with 'on_demand' has no days: calendars go with cron and every");
+                diagnostics.error(at, texts::no_days_on_demand());
                 return None;
             }
             Beside::Every if !only_filters => {
-                diagnostics.error(at, "a job with 'every' has no days to choose: only 'only' and 'except' go with it");
+                diagnostics.error(at, texts::no_days_with_every());
                 return None;
             }
             _ => {}

@@ -10,46 +10,37 @@ use crate::domain::content::ContentHttp;
 use crate::domain::{ContentFormat, ContentFrom, ContentMoment, ContentSource, Overlap, Rendering, WhenEmpty};
 use crate::policy::content::takes_content;
 use crate::render;
-
-const PLAIN: &str = "'{url: …, allow_private: true}' allows http:// and private addresses here, and daemon.media_allow_private \
-                     wherever something is fetched";
+use crate::texts;
 
 impl Validator<'_> {
     /// Refuses a content that could not be had, or that nobody would send.
     pub(super) fn check_content(&mut self, content: &ContentFrom, pushes: &[PushDraft], overlap: Overlap, at: Place) {
         if content.lead > Duration::ZERO && content.at == ContentMoment::Release {
-            let message = "content_from: with at: release the content is made when a push can go out, and with a lead before \
-                           the instant: expected one of the two";
+            let message = texts::release_or_lead();
             self.diagnostics.error(at, message);
         }
         if content.lead > Duration::ZERO && overlap != Overlap::Allow {
-            let message = "content_from: lead needs overlap: allow, since whether the job fires is decided at its instant \
-                           otherwise";
+            let message = texts::lead_needs_overlap();
             self.diagnostics.error(at, message);
         }
         if content.empty == WhenEmpty::Send && pushes.iter().any(|push| takes_content(&push.spec)) {
-            self.diagnostics
-                .error(at, "content_from: with empty: send, every push needs a content of its own: there is nothing else to send")
-                .hint("give each push a text, or write empty: skip");
+            self.diagnostics.error(at, texts::empty_send_needs_content()).hint(texts::give_a_text_or_skip());
         }
         if content.format == ContentFormat::Json && pushes.iter().any(|push| takes_content(&push.spec)) {
             self.diagnostics
-                .error(
-                    at,
-                    "content_from: with format: json, every push needs a content of its own: JSON is not for people",
-                )
-                .hint("give each push a text with 'render: true', such as '{{ data.total }}'");
+                .error(at, texts::json_needs_content())
+                .hint(texts::give_a_rendered_text("{{ data.total }}"));
         }
         match &content.source {
             ContentSource::Http(http) if self.is_too_plain(http) => {
                 self.diagnostics
-                    .error(at, "content_from: http: expected an address that begins with https://")
-                    .hint(PLAIN);
+                    .error(at, texts::expected_https("content_from: http"))
+                    .hint(texts::allow_private_here("{url: …, allow_private: true}"));
             }
             ContentSource::File(file) => {
-                if let Some((problem, hint)) = self.doubt_media(&file.path.to_string_lossy(), false) {
-                    let problem = problem.replace("will not be sent", "will not be read");
-                    self.diagnostics.warning(at, format!("content_from: {problem}")).hint(hint);
+                if let Some((doubtful, hint)) = self.doubt_media(&file.path.to_string_lossy(), false) {
+                    let problem = doubtful.told(texts::read());
+                    self.diagnostics.warning(at, texts::of_key("content_from", problem)).hint(hint);
                 }
             }
             _ => {}
@@ -68,12 +59,14 @@ impl Validator<'_> {
             let at = draft.ids.first().map_or(draft.im_at, |(_, at)| *at);
             match draft.list.as_ref().map(|list| &list.source) {
                 Some(ContentSource::Http(http)) if self.is_too_plain(http) => {
-                    self.diagnostics.error(at, "from: expected an address that begins with https://").hint(PLAIN);
+                    self.diagnostics
+                        .error(at, texts::expected_https("from"))
+                        .hint(texts::allow_private_here("{url: …, allow_private: true}"));
                 }
                 Some(ContentSource::File(file)) => {
-                    if let Some((problem, hint)) = self.doubt_media(&file.path.to_string_lossy(), true) {
-                        let problem = problem.replace("will not be sent", "will not be read");
-                        self.diagnostics.warning(at, format!("from: {problem}")).hint(hint);
+                    if let Some((doubtful, hint)) = self.doubt_media(&file.path.to_string_lossy(), true) {
+                        let problem = doubtful.told(texts::read());
+                        self.diagnostics.warning(at, texts::of_key("from", problem)).hint(hint);
                     }
                 }
                 _ => {}

@@ -9,6 +9,7 @@ use super::{About, Validator};
 use crate::domain::Rendering;
 use crate::policy::content::takes_content;
 use crate::render;
+use crate::texts;
 
 impl Validator<'_> {
     /// How a push is rendered, if it is: what is wrong with its templates is told, and what goes out as it stands.
@@ -47,7 +48,7 @@ impl Validator<'_> {
         let target = draft.places.target;
         if render::is_template(draft.spec.target.id()) {
             let place = Place { file, at: target.at, len: target.len };
-            let message = "a target is no template: expected the id of a group or a user";
+            let message = texts::target_is_no_template();
             self.diagnostics.error(place, message);
         }
         // What no text asks for is not looked up.

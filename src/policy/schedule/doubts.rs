@@ -1,13 +1,14 @@
 //! Cron texts that mean something, but hardly what their writer meant.
 
 use super::field::{FIELDS, Field, WEEKDAYS, split};
+use crate::texts::{self, Text};
 
 /// What looks like a mistake, for people. Columns count as those of a [`super::ScheduleError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
     pub column: usize,
-    pub problem: String,
-    pub hint: String,
+    pub problem: Text,
+    pub hint: Text,
 }
 
 /// What is doubtful in a cron text that can be read.
@@ -20,11 +21,7 @@ pub fn doubts(text: &str) -> Vec<Doubt> {
     };
     let mut found = Vec::new();
     if let (6, [(column, "*" | "*/1" | "0-59"), ..]) = (fields.len(), &fields[..]) {
-        found.push(Doubt {
-            column: *column,
-            problem: "this fires every second of each minute that it names".to_owned(),
-            hint: "write 0 for the seconds, or 'every: 1s' if it is meant".to_owned(),
-        });
+        found.push(Doubt { column: *column, problem: texts::every_second(), hint: texts::zero_for_the_seconds() });
     }
     for (at, (kind, (column, field))) in kinds.iter().zip(&fields).enumerate() {
         // Within one hour, or one minute, a step is as even as it can be.
@@ -49,17 +46,15 @@ fn uneven(kind: &Field, column: usize, field: &str) -> Option<Doubt> {
     }
     let Field { name, values, .. } = kind;
     let every = match *name {
-        "second" => format!(", or write 'every: {step}s'"),
-        "minute" => format!(", or write 'every: {step}m'"),
-        "hour" => format!(", or write 'every: {step}h'"),
-        _ => String::new(),
+        "second" => texts::or_every(step, "s"),
+        "minute" => texts::or_every(step, "m"),
+        "hour" => texts::or_every(step, "h"),
+        _ => Text::none(),
     };
     Some(Doubt {
         column,
-        problem: format!(
-            "{name}: '{field}' begins anew each {values}, so that every last wait is {rest} and not {step}"
-        ),
-        hint: format!("take a step that divides {values}{every}"),
+        problem: texts::uneven_step(texts::phrase(name), field, values, rest, step),
+        hint: texts::even_step(values, every),
     })
 }
 
@@ -75,9 +70,5 @@ fn of_quartz(column: usize, weekday: &str) -> Option<Doubt> {
         None => c.to_string(),
     };
     let named: String = days.chars().map(name).collect();
-    Some(Doubt {
-        column,
-        problem: "a weekday in numbers beside '?', as in Quartz, where 1 is Sunday: here 1 is Monday".to_owned(),
-        hint: format!("this is {named}{rest}: write names, which are the same everywhere"),
-    })
+    Some(Doubt { column, problem: texts::weekday_of_quartz(), hint: texts::write_names(format!("{named}{rest}")) })
 }

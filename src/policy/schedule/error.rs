@@ -1,51 +1,93 @@
 //! Why a schedule cannot be read.
 
+use std::fmt;
+
 use crate::domain::near;
+use crate::texts::{self, Text};
 
 /// Why a schedule was refused, for people. Columns count characters from 1 within the schedule's own text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScheduleError {
-    #[error("the schedule is empty; expected five fields (minute hour day month weekday) or a macro such as @daily")]
     Empty,
-    #[error(
-        "expected 5 fields (minute hour day month weekday), or 6 with seconds first, found {found}{}",
-        if *found == 7 { "; a year is not supported" } else { "" }
-    )]
-    FieldCount { found: usize },
-    #[error("{field}: expected {expected}, found '{found}'")]
-    Field { field: &'static str, column: usize, found: String, expected: &'static str },
+    FieldCount {
+        found: usize,
+    },
+    Field {
+        field: &'static str,
+        column: usize,
+        found: String,
+        expected: &'static str,
+    },
     /// What was written means nothing, and what it was meant to mean is plain.
-    #[error("{field}: {problem}: write '{meant}', found '{found}'")]
-    Meant { field: &'static str, column: usize, found: String, problem: &'static str, meant: String },
-    #[error("a zone does not stand in the cron text; write 'timezone: {zone}' beside it")]
-    ZoneInside { zone: String },
-    #[error("@every does not stand in a cron text; write 'every: {period}' instead of cron")]
-    EveryInside { period: String },
-    #[error("a comment belongs outside of the quotes")]
+    Meant {
+        field: &'static str,
+        column: usize,
+        found: String,
+        problem: &'static str,
+        meant: String,
+    },
+    ZoneInside {
+        zone: String,
+    },
+    EveryInside {
+        period: String,
+    },
     CommentInside,
-    #[error("unknown macro '{found}'{}", did_you_mean(near))]
-    UnknownMacro { found: String, near: Option<String> },
-    #[error("@reboot is not a time: a restart of the daemon must not send messages; use a cron text, `every` or `at`")]
+    UnknownMacro {
+        found: String,
+        near: Option<String>,
+    },
     Reboot,
-    #[error("'{text}' never fires: no such day exists, or the clock always skips that time")]
-    NeverFires { text: String },
-    #[error("the period must be at least 1s, found {ms}ms")]
-    TooOften { ms: u64 },
-    #[error("the calendar '{name}' is not there in the version that this job was loaded with")]
-    UnknownCalendar { name: String },
-    #[error(
-        "workdays take the place of the day fields: expected '*' or 1-5 in them, found '{found}'; \
-         to keep the days and leave out those off, write 'only: {calendar}.workdays' instead"
-    )]
-    DaysBesideWorkdays { found: String, calendar: String },
-    #[error("unknown time zone '{name}'; {}", match near {
-        Some(near) => format!("did you mean '{near}'?"),
-        None => "expected the name of a place such as Asia/Shanghai, or UTC".to_owned(),
-    })]
-    UnknownZone { name: String, near: Option<String> },
+    NeverFires {
+        text: String,
+    },
+    TooOften {
+        ms: u64,
+    },
+    UnknownCalendar {
+        name: String,
+    },
+    DaysBesideWorkdays {
+        found: String,
+        calendar: String,
+    },
+    UnknownZone {
+        name: String,
+        near: Option<String>,
+    },
 }
 
 impl ScheduleError {
+    /// Why, for people.
+    pub(crate) fn text(&self) -> Text {
+        match self {
+            ScheduleError::Empty => texts::cron_empty(),
+            ScheduleError::FieldCount { found } => {
+                let year = if *found == 7 { texts::cron_no_year() } else { Text::none() };
+                texts::cron_field_count(found, year)
+            }
+            ScheduleError::Field { field, found, expected, .. } => {
+                texts::cron_field(texts::phrase(field), texts::phrase(expected), found)
+            }
+            ScheduleError::Meant { field, found, problem, meant, .. } => {
+                texts::cron_meant(texts::phrase(field), texts::phrase(problem), meant, found)
+            }
+            ScheduleError::ZoneInside { zone } => texts::cron_zone_inside(zone),
+            ScheduleError::EveryInside { period } => texts::cron_every_inside(period),
+            ScheduleError::CommentInside => texts::cron_comment_inside(),
+            ScheduleError::UnknownMacro { found, near } => texts::cron_unknown_macro(found, and_did_you_mean(near)),
+            ScheduleError::Reboot => texts::cron_reboot(),
+            ScheduleError::NeverFires { text } => texts::never_fires(text),
+            ScheduleError::TooOften { ms } => texts::period_too_short(ms),
+            ScheduleError::UnknownCalendar { name } => texts::calendar_of_another_load(name),
+            ScheduleError::DaysBesideWorkdays { found, calendar } => texts::days_beside_workdays(found, calendar),
+            ScheduleError::UnknownZone { name, near } => {
+                let near = near.as_ref().map_or_else(texts::and_expected_a_zone, texts::and_did_you_mean);
+                texts::unknown_zone(name, near)
+            }
+        }
+    }
+
     /// Where in the schedule's text the error is, if it is in one place.
     pub fn column(&self) -> Option<usize> {
         match self {
@@ -55,8 +97,17 @@ impl ScheduleError {
     }
 }
 
-fn did_you_mean(near: &Option<String>) -> String {
-    near.as_ref().map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
+/// In English: logs have it.
+impl fmt::Display for ScheduleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().english())
+    }
+}
+
+impl std::error::Error for ScheduleError {}
+
+fn and_did_you_mean(near: &Option<String>) -> Text {
+    near.as_ref().map_or_else(Text::none, texts::and_did_you_mean)
 }
 
 /// The most similar of the known names, unless none is similar.

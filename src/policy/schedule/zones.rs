@@ -3,6 +3,7 @@
 use jiff::tz::{TimeZone, db};
 
 use super::error::{ScheduleError, nearest};
+use crate::texts::{self, Text};
 
 /// Names of other systems, lower case.
 const FOREIGN: [(&str, &str); 12] = [
@@ -47,18 +48,18 @@ pub fn zone_meant(name: &str) -> Option<String> {
 }
 
 /// What is doubtful about a zone that there is, and what to do.
-pub fn zone_doubt(name: &str) -> Option<(String, String)> {
+pub fn zone_doubt(name: &str) -> Option<(Text, Text)> {
     if name.eq_ignore_ascii_case("Factory") {
-        let problem = "Factory stands for a machine whose zone was never set".to_owned();
-        return Some((problem, "name a place, such as Asia/Shanghai".to_owned()));
+        let problem = texts::zone_of_the_factory();
+        return Some((problem, texts::name_a_place()));
     }
     let offset = name.get(4..).filter(|_| name.to_ascii_lowercase().starts_with("etc/gmt"))?.get(3..)?;
     let (side, sign) = match offset.chars().next()? {
-        '+' => ("west", '-'),
-        '-' => ("east", '+'),
+        '+' => (texts::west(), '-'),
+        '-' => (texts::east(), '+'),
         _ => return None,
     };
     let hours: u8 = offset[1..].parse().ok().filter(|hours| *hours > 0)?;
-    let problem = format!("{name} is {hours} hours {side} of Greenwich, UTC{sign}{hours}");
-    Some((problem, "name a place, such as Asia/Shanghai, which nobody reads the other way round".to_owned()))
+    let problem = texts::reversed_zone(name, hours, side, sign);
+    Some((problem, texts::name_a_clear_place()))
 }

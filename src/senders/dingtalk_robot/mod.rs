@@ -29,6 +29,7 @@ use super::shared::wire::Wire;
 use crate::domain::limits::{Limits, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support};
+use crate::texts;
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "dingtalk_robot",
@@ -54,7 +55,7 @@ pub(super) static SPEC: SenderSpec = SenderSpec {
 pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let url = settings::required_url(account, "url")?;
     if !url.query_pairs().any(|(key, token)| key == "access_token" && !token.is_empty()) {
-        return Err(settings::problem(account, "url: expected the whole webhook address, with ?access_token=…"));
+        return Err(settings::problem(account, texts::webhook_of_dingtalk()));
     }
     Ok(Box::new(DingtalkRobot {
         url: Secret::new(url.into()),

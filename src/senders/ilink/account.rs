@@ -17,6 +17,7 @@ use crate::domain::{Account, Moment, Reading, Secret, Target, UtcMs};
 use crate::senders::sender::{BuildError, Environment, MemoryError};
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::settings;
+use crate::texts;
 
 /// Whom a push calls the user who scanned.
 pub(super) const ME: &str = "me";
@@ -69,7 +70,7 @@ impl Ilink {
         Ok(Ilink {
             api: Api::new(account, environment)?,
             cdn_url: base(account, "cdn_url", CDN_BASE)?,
-            rules: rules.ok_or_else(|| settings::problem(account, "quota: expected a number from 1"))?,
+            rules: rules.ok_or_else(|| settings::problem(account, texts::expected_number_from_one("quota")))?,
             credentials: Credentials::path(&environment.state_dir, &account.id),
             recalled: OnceCell::new(),
             state: Mutex::default(),

@@ -33,7 +33,7 @@ pub(super) async fn login(
     environment: &Environment,
     dialog: &mut dyn LoginDialog,
 ) -> Result<LoggedIn, LoginError> {
-    let setup = |error: BuildError| LoginError::Refused(error.problem);
+    let setup = |error: BuildError| LoginError::Refused(error.problem.english().to_owned());
     let api = Api::new(account, environment).map_err(setup)?;
     let base_url = base(account, "base_url", API_BASE).map_err(setup)?;
     let path = Credentials::path(&environment.state_dir, &account.id);

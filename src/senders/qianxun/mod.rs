@@ -53,6 +53,7 @@ use super::shared::wire::Wire;
 use crate::domain::account::Account;
 use crate::domain::sender::any_target;
 use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
+use crate::texts::{self, Text};
 
 /// A media call may cover the hook's own download.
 const MEDIA_EXTRA: Duration = Duration::from_secs(60);
@@ -109,7 +110,7 @@ fn support(kind: Kind, _group: bool) -> Support {
 }
 
 pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
-    let problem = |text: String| settings::problem(account, text);
+    let problem = |text: Text| settings::problem(account, text);
     let url = settings::required_url(account, "url")?;
     let values = &account.settings;
     let wire = Wire::new(account, environment)?;
@@ -117,16 +118,16 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
     let share = match (values.path("shared_dir"), values.text("shared_dir_on_host")) {
         (Some(here), Some(there)) => Some(Share { here: here.to_owned(), there: there.to_owned() }),
         (None, None) => None,
-        _ => return Err(problem("shared_dir and shared_dir_on_host: give both or neither".to_owned())),
+        _ => return Err(problem(texts::both_or_neither("shared_dir", "shared_dir_on_host"))),
     };
     let listen = values.text("callback_listen").map(str::parse).transpose();
     Ok(Box::new(Qianxun {
-        api: api.map_err(problem)?,
+        api: api.map_err(|error| problem(Text::same(error)))?,
         wire,
         share,
         check_target: values.bool("check_target").unwrap_or(false),
         pause: account.min_interval.unwrap_or(Duration::from_millis(SPEC.min_interval_ms)),
-        listen: listen.map_err(|_| problem("callback_listen: expected IP:PORT, such as 0.0.0.0:9898".to_owned()))?,
+        listen: listen.map_err(|_| problem(texts::ip_and_port("callback_listen")))?,
         ledger: Mutex::default(),
         is_hearing: AtomicBool::new(false),
         heard: Notify::new(),

@@ -7,11 +7,12 @@ use super::http::Http;
 use super::setting::CA_FILE;
 use crate::domain::account::Account;
 use crate::senders::sender::{BuildError, Environment};
+use crate::texts::{self, Text};
 
 /// The client for this account: the shared one, or one that trusts the account's [`CA_FILE`] alone.
 pub(crate) fn http(account: &Account, environment: &Environment) -> Result<Http, BuildError> {
     let http = match account.settings.path(CA_FILE.key) {
-        Some(file) => Http::trusting(file).map_err(|error| problem(account, error.to_string()))?,
+        Some(file) => Http::trusting(file).map_err(|error| problem(account, Text::same(error.to_string())))?,
         None => environment.http.clone(),
     };
     Ok(http.hiding(&account.settings))
@@ -23,8 +24,8 @@ pub(crate) fn url(account: &Account, key: &str) -> Result<Option<Url>, BuildErro
     let Some(text) = account.settings.secret(key) else { return Ok(None) };
     match Url::parse(text.expose()) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
-        Ok(_) => Err(problem(account, format!("{key}: expected an http or https address"))),
-        Err(error) => Err(problem(account, format!("{key}: not an address: {error}"))),
+        Ok(_) => Err(problem(account, texts::expected_http(key))),
+        Err(error) => Err(problem(account, texts::no_address(key, error))),
     }
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn required_url(account: &Account, key: &str) -> Result<Url, BuildErr
 pub(crate) fn bearer(account: &Account, key: &str) -> Result<Option<HeaderValue>, BuildError> {
     let Some(token) = account.settings.secret(key).filter(|token| !token.is_empty()) else { return Ok(None) };
     let value = header_value(&format!("Bearer {}", token.expose()));
-    value.map(Some).ok_or_else(|| problem(account, format!("{key}: holds characters that no header can carry")))
+    value.map(Some).ok_or_else(|| problem(account, texts::not_for_a_header(key)))
 }
 
 /// A header that no Debug shows; None where the text has characters that no header can carry.
@@ -58,9 +59,9 @@ pub(crate) fn under(base: &Url, segment: &str) -> Url {
 }
 
 pub(crate) fn missing(account: &Account, key: &str) -> BuildError {
-    problem(account, format!("{key}: required"))
+    problem(account, texts::required(key))
 }
 
-pub(crate) fn problem(account: &Account, problem: impl Into<String>) -> BuildError {
-    BuildError { account: account.id.clone(), problem: problem.into() }
+pub(crate) fn problem(account: &Account, problem: Text) -> BuildError {
+    BuildError { account: account.id.clone(), problem }
 }

@@ -27,6 +27,7 @@ use super::shared::setting::{CA_FILE, choice, flag, secret, url};
 use super::shared::wire::Wire;
 use super::shared::{ogg, settings, upload};
 use crate::domain::{Account, Delivery, Report, Secret, SenderSpec, Support};
+use crate::texts;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -59,7 +60,7 @@ pub(super) static SPEC: SenderSpec = SenderSpec {
 pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<dyn Sender>, BuildError> {
     let token = account.settings.secret("token").ok_or_else(|| settings::missing(account, "token"))?;
     if token.expose().chars().any(|c| c.is_whitespace() || c.is_control() || "/?#%".contains(c)) {
-        return Err(settings::problem(account, "token: expected one like 123456:ABC-DEF, without blanks or slashes"));
+        return Err(settings::problem(account, texts::token_of_telegram()));
     }
     let base_url = settings::url(account, "base_url")?;
     let base_url = base_url.as_ref().map_or("https://api.telegram.org", |url| url.as_str().trim_end_matches('/'));

@@ -48,6 +48,7 @@ use crate::domain::hex::sha256;
 use crate::domain::limits::{self, Quota, Usage};
 use crate::domain::sender::any_target;
 use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::texts;
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "wecom_app",
@@ -103,7 +104,7 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
     let text = |key| account.settings.text(key).ok_or_else(|| settings::missing(account, key));
     let base = match settings::url(account, "base_url")? {
         Some(base) => base,
-        None => Url::parse(API_BASE).map_err(|error| settings::problem(account, format!("base_url: {error}")))?,
+        None => Url::parse(API_BASE).map_err(|error| settings::problem(account, texts::of_key("base_url", error)))?,
     };
     let secret = account.settings.secret("corp_secret").ok_or_else(|| settings::missing(account, "corp_secret"))?;
     Ok(Box::new(WecomApp {

@@ -88,3 +88,20 @@ fn the_locale_says_the_language_and_the_files_where_it_says_none() {
         assert_eq!(status.starts_with("daemon"), !is_chinese, "{locale} {file}: {status}");
     }
 }
+
+#[test]
+fn files_that_are_refused_are_told_in_the_language_that_they_say() {
+    let house = House::with_file("daemon: {language: zh}\njobs: 3\n");
+    let told = house.run("check").refused(78);
+    assert!(told.contains("jobs：应为列表，实际是 '3'") && told.ends_with("配置被拒绝：1 个问题\n"), "{told}");
+}
+
+#[test]
+fn the_summary_and_the_warnings_are_told_in_chinese() {
+    let house = House::with_file(&FILE.replace("text: hi", "text: '今天是 {{ due }}'"));
+    let run = told(&house, "zh_CN.UTF-8", "check");
+    assert_eq!((run.code, run.out.as_str()), (Some(0), "没有问题：1 个文件，1 个任务，2 个账号，1 条警告\n"));
+    assert!(run.err.starts_with("警告：jobs.yaml:6:") && run.err.contains("'{{' 像是模板，会原样发出"), "{}", run.err);
+    let example = house.command(["check"]).env_remove("PUSHCRON_CONFIG").env("LC_ALL", "zh_CN.UTF-8").output().unwrap();
+    assert!(Told::from(example).out.starts_with("你的文件一个都没有检查："));
+}

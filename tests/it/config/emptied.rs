@@ -26,9 +26,11 @@ fn said_after(house: &TempDir, change: impl FnOnce()) -> Vec<String> {
     let now = load(&[house.path()]).unwrap_or_else(|errors| panic!("{errors}"));
     match now.sources.hold_against(&before.sources) {
         Ok(()) => Vec::new(),
-        Err(errors) => {
-            errors.errors.iter().map(|error| format!("{}: {}", error.message, error.hint.as_ref().unwrap())).collect()
-        }
+        Err(errors) => errors
+            .errors
+            .iter()
+            .map(|error| format!("{}: {}", error.message.english(), error.hint.as_ref().unwrap().english()))
+            .collect(),
     }
 }
 
@@ -86,7 +88,10 @@ fn an_include_that_leads_nowhere_any_more_is_refused() {
 fn a_file_that_says_nothing_is_warned_of_before_it_is_in_force() {
     for text in ["", "# x\n", "---\n", "null\n", "\u{feff}", "jobs:\n", "accounts: ~\n"] {
         let warnings = load_text(text).unwrap().warnings;
-        assert!(warnings.len() == 1 && warnings[0].message.contains("there is nothing"), "{text:?}: {warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].message.english().contains("there is nothing"),
+            "{text:?}: {warnings:?}"
+        );
     }
     for text in ["jobs: []\n", "daemon:\n", "accounts: []\n", "include:\n"] {
         assert_eq!(load_text(text).unwrap().warnings, [], "{text:?}");

@@ -161,7 +161,7 @@ fn an_instant_is_read_in_the_zone_of_its_job_unless_it_has_an_offset() {
 fn an_instant_in_the_past_is_a_warning() {
     let config = loaded(&job("at: 2025-12-31T00:00"));
     assert_eq!(config.warnings.len(), 1);
-    assert!(config.warnings[0].message.contains("is past"), "{}", config.warnings[0]);
+    assert!(config.warnings[0].message.english().contains("is past"), "{}", config.warnings[0]);
     assert_eq!(loaded(&job("at: 2025-12-31T00:00, enabled: false")).warnings, []);
 }
 
@@ -226,7 +226,7 @@ fn a_push_outside_any_job_is_judged_by_the_rules_of_the_files() {
         let errors = ask(push).unwrap_err();
         assert_eq!(errors.errors.len(), 1, "{push}: {errors}");
         assert_eq!(errors.errors[0].file, config::COMMAND_LINE, "{errors}");
-        assert!(errors.errors[0].message.contains(problem), "{errors}");
+        assert!(errors.errors[0].message.english().contains(problem), "{errors}");
     }
 }
 
@@ -238,7 +238,7 @@ fn local_media_that_will_not_be_sent_are_warned_of() {
     let warnings = |roots: &str, source: &str| {
         let text = format!("{}daemon: {{{roots}}}\n", push(&format!("{{im: screen, user: u, image: '{source}'}}")));
         let config = load(&[&private_file(root, "a.yaml", text)]).unwrap_or_else(|errors| panic!("{errors}"));
-        config.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+        config.warnings.iter().map(|warning| warning.message.english().to_owned()).collect::<Vec<_>>()
     };
     let outside = ["a local file outside of daemon.media_roots will not be sent"];
     assert_eq!(warnings("", "pictures/a.png"), [""; 0]);

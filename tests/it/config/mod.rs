@@ -133,7 +133,7 @@ fn refused(text: &str) -> ConfigErrors {
 
 /// The first message of a text that must be refused.
 fn first_error(text: &str) -> String {
-    refused(text).errors[0].message.clone()
+    refused(text).errors[0].message.english().to_owned()
 }
 
 const ACCOUNT: &str = "accounts: [{id: a, sender: screen}]\n";
@@ -157,5 +157,5 @@ fn files(directory: &str, extension: &str) -> Vec<PathBuf> {
 
 /// Without those about the rights of files: a checkout has what rights it has.
 fn about_the_text(warnings: Vec<config::Problem>) -> Vec<config::Problem> {
-    warnings.into_iter().filter(|warning| !warning.message.contains("of this machine can")).collect()
+    warnings.into_iter().filter(|warning| !warning.message.english().contains("of this machine can")).collect()
 }

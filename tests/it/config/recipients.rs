@@ -104,7 +104,7 @@ fn who_is_named_twice_is_sent_to_once_and_a_warning_says_who() {
         assert_eq!(config.jobs[0].push.len(), sent, "{push}");
         let warnings = about_the_text(config.warnings);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert_eq!(warnings[0].message, format!("named more than once, and sent to once: {said}"));
+        assert_eq!(warnings[0].message.english(), format!("named more than once, and sent to once: {said}"));
     }
     // With another account the same id may be somebody else.
     let targets = "  one: {im: chat, user: me, account: a}\n  two: {im: chat, user: me, account: b}";
@@ -181,7 +181,7 @@ fn what_is_wrong_with_recipients_is_told_where_it_stands() {
         let errors = refused(&with(targets, push));
         // Without the second place, which names the file.
         let messages: Vec<&str> =
-            errors.errors.iter().map(|error| error.message.split(" (").next().unwrap_or_default()).collect();
+            errors.errors.iter().map(|error| error.message.english().split(" (").next().unwrap_or_default()).collect();
         if messages != [said] {
             differ.push(format!("{targets}\n{push}\nexpected {said}\ngot {messages:?}"));
         }
@@ -195,7 +195,7 @@ fn what_is_wrong_with_recipients_is_told_where_it_stands() {
     assert_eq!((errors.errors[0].line, errors.errors[0].column), (line, column));
     // A push that is wrong otherwise has its names looked up all the same.
     let errors = refused(&with(ops, "{to: osp, timeout: soon, text: hi}"));
-    assert!(errors.errors.iter().any(|error| error.message == "there is no target 'osp'"), "{errors}");
+    assert!(errors.errors.iter().any(|error| error.message.english() == "there is no target 'osp'"), "{errors}");
 }
 
 #[test]
@@ -224,7 +224,10 @@ fn too_many_recipients_are_refused_and_not_made() {
     assert_eq!(config.jobs[0].push.len(), 1);
     let deep: String = (0..100_000).map(|n| format!("  n{n}: [n{}]\n", n + 1)).collect();
     let errors = refused(&with(&format!("{deep}  n100000: {{im: chat, user: u}}"), "{to: n0, text: hi}"));
-    assert!(errors.errors[0].message.starts_with("targets: names that name names nest more than 16"), "{errors}");
+    assert!(
+        errors.errors[0].message.english().starts_with("targets: names that name names nest more than 16"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn a_file_that_cannot_be_read_may_have_the_names_that_are_missed() {
     let jobs = private_file(directory.path(), "a.yaml", with("", "{to: ops, text: hi}"));
     let broken = private_file(directory.path(), "b.yaml", "targets: {ops: {im: chat, user: u}\n");
     let errors = load(&[&jobs, &broken]).unwrap_err();
-    assert!(errors.errors.iter().all(|error| !error.message.contains("there is no target")), "{errors}");
+    assert!(errors.errors.iter().all(|error| !error.message.english().contains("there is no target")), "{errors}");
 }
 
 #[test]
@@ -290,7 +293,7 @@ fn a_fallback_names_whom_the_message_goes_to_and_never_the_push_itself() {
         ("{account: w}", "the account 'w' is of the im 'strict', and the push goes to 'chat'"),
     ] {
         let errors = refused(&with(targets, &format!("{{im: chat, user: u, text: hi, fallback: {fallback}}}")));
-        assert!(errors.errors.iter().any(|error| error.message.starts_with(said)), "{fallback}: {errors}");
+        assert!(errors.errors.iter().any(|error| error.message.english().starts_with(said)), "{fallback}: {errors}");
     }
     let voice = "{im: chat, user: u, voice: 'https://h/a.amr', fallback: {im: strict, group: g}}";
     assert_eq!(first_error(&with(targets, voice)), "wire cannot send voice to a group: groups have no voice");

@@ -47,7 +47,7 @@ fn a_plain_secret_in_a_file_that_all_can_read_is_warned_of_twice() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
         let warnings = load(&[&file]).unwrap().warnings;
         assert!(warnings.iter().all(|warning| !warning.to_string().contains(CANARY)), "{warnings:?}");
-        warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+        warnings.into_iter().map(|warning| warning.message.english().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(warnings(0o600), ["token: a secret in plain text"]);
     let loud = "every user of this machine can read the secrets in this file";
@@ -66,7 +66,10 @@ fn files_and_directories_that_others_can_change_are_warned_of() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         let warnings = load(&[&file]).unwrap().warnings;
         std::fs::set_permissions(path, before).unwrap();
-        warnings.into_iter().map(|warning| (PathBuf::from(warning.file), warning.message)).collect::<Vec<_>>()
+        warnings
+            .into_iter()
+            .map(|warning| (PathBuf::from(&warning.file), warning.message.english().to_owned()))
+            .collect::<Vec<_>>()
     };
     let told = |path: &Path, deed: &str| vec![(path.to_owned(), format!("every user of this machine can {deed}"))];
     assert_eq!(warnings(&etc, 0o755), []);
@@ -88,7 +91,14 @@ fn files_and_directories_of_other_users_are_warned_of() {
         eprintln!("SKIPPED: files of other users, since only root can make them ({error})");
         return;
     }
-    let warnings = || load(&[&file]).unwrap().warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>();
+    let warnings = || {
+        load(&[&file])
+            .unwrap()
+            .warnings
+            .into_iter()
+            .map(|warning| warning.message.english().to_owned())
+            .collect::<Vec<_>>()
+    };
     let told = warnings();
     assert!(told.len() == 1 && told[0].starts_with("token_file: "), "{told:?}");
     let owner = "user 1001 of this machine can change what is in this file, being its owner";
@@ -166,7 +176,10 @@ include: ['${{TOKEN}}.yaml']
 fn a_token_over_plain_http_beyond_the_local_network_is_warned_of() {
     let warned = |url: &str, token: &str| {
         let config = loaded(&format!("accounts: [{{id: a, sender: wire, url: '{url}', {token}}}]\n"));
-        config.warnings.iter().any(|warning| warning.message == "url: tokens and messages travel without encryption")
+        config
+            .warnings
+            .iter()
+            .any(|warning| warning.message.english() == "url: tokens and messages travel without encryption")
     };
     for near in ["http://127.0.0.1:3000", "http://[::1]", "http://192.168.1.5", "http://napcat:3000", "http://nas.lan"]
     {
@@ -224,7 +237,7 @@ jobs:
     let targets: Vec<String> = config.jobs.iter().map(|job| job.push[0].target.to_string()).collect();
     assert_eq!(targets, ["group:${UNSET}", "group:778899"]);
     assert!(
-        config.warnings.iter().any(|warning| warning.message.contains("the variable UNSET")),
+        config.warnings.iter().any(|warning| warning.message.english().contains("the variable UNSET")),
         "{:?}",
         config.warnings
     );

@@ -8,7 +8,7 @@ fn warnings(text: &str) -> Vec<String> {
     loaded(text)
         .warnings
         .iter()
-        .map(|warning| format!("{}; {}", warning.message, warning.hint.as_ref().unwrap()))
+        .map(|warning| format!("{}; {}", warning.message.english(), warning.hint.as_ref().unwrap().english()))
         .collect()
 }
 
@@ -86,7 +86,7 @@ fn zones_that_people_write_are_answered() {
     ] {
         let errors = refused(&job(&format!("every: 1m, timezone: {zone}")));
         let expected = hint.map(|zone| format!("did you mean '{zone}'?"));
-        assert_eq!(errors.errors[0].hint, expected, "{zone}");
+        assert_eq!(errors.errors[0].hint.as_ref().map(|hint| hint.english().to_owned()), expected, "{zone}");
     }
     for zone in ["Etc/GMT+8", "Factory"] {
         assert_eq!(warnings(&job(&format!("every: 1m, timezone: {zone}"))).len(), 1, "{zone}");
@@ -174,7 +174,7 @@ fn local_media_are_looked_for() {
         let text = push(&format!("{{im: screen, user: u, image: '{source}'}}")) + keys;
         let config =
             load(&[&private_file(directory.path(), "a.yaml", text)]).unwrap_or_else(|errors| panic!("{errors}"));
-        config.warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+        config.warnings.iter().map(|warning| warning.message.english().to_owned()).collect::<Vec<_>>()
     };
     let outside = "a local file outside of daemon.media_roots will not be sent";
     for (source, message) in [
@@ -234,7 +234,7 @@ fn media_beside_a_link_are_named_by_the_link() {
     std::fs::remove_file(root.join("logo.png")).unwrap();
     link("/etc/passwd", "logo.png");
     let warnings = load(&[&file]).unwrap().warnings;
-    assert!(warnings[0].message.contains("leads out of daemon.media_roots"), "{warnings:?}");
+    assert!(warnings[0].message.english().contains("leads out of daemon.media_roots"), "{warnings:?}");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn utf_16_is_called_by_its_name() {
     let marked = |mark: [u8; 2], bytes: &[u8]| [&mark, bytes].concat();
     for bytes in [little.clone(), big.clone(), marked([0xff, 0xfe], &little), marked([0xfe, 0xff], &big)] {
         let errors: ConfigErrors = load(&[&private_file(directory.path(), "a.yaml", bytes)]).unwrap_err();
-        assert_eq!(errors.errors[0].message, "is UTF-16: save it as UTF-8");
+        assert_eq!(errors.errors[0].message.english(), "is UTF-16: save it as UTF-8");
     }
 }
 
@@ -290,17 +290,20 @@ fn secrets_come_without_marks_and_quotes() {
         [("token_file: quoted", "token_file"), ("token: '\"123:abc\"'", "token"), ("token: \"'123'\"", "token")]
     {
         let errors = token(form).unwrap_err();
-        assert_eq!(errors.errors[0].message, format!("{key}: the quotes are part of it"));
+        assert_eq!(errors.errors[0].message.english(), format!("{key}: the quotes are part of it"));
         assert!(!errors.to_string().contains("123"), "{errors}");
     }
-    assert!(token("token_file: nothing").unwrap_err().errors[0].message.ends_with("it is empty"));
+    assert!(token("token_file: nothing").unwrap_err().errors[0].message.english().ends_with("it is empty"));
     private_file(directory.path(), "spaced", "123:abc \n");
     let spaced = token("token_file: spaced").unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(spaced.warnings[0].message, "token_file: it begins or ends with a space");
+    assert_eq!(spaced.warnings[0].message.english(), "token_file: it begins or ends with a space");
     let address = refused("accounts: [{id: a, sender: wire, url: '\"http://h\"'}]\n");
-    assert_eq!(address.errors[0].message, "url: the quotes are part of it");
+    assert_eq!(address.errors[0].message.english(), "url: the quotes are part of it");
     let unset = refused("accounts: [{id: a, sender: wire, url: http://h, token: \"${NOT_THERE}\"}]\n");
-    assert_eq!(unset.errors[0].hint.as_deref(), Some("export it, or have the unit set it: EnvironmentFile=PATH"));
+    assert_eq!(
+        unset.errors[0].hint.as_ref().map(|hint| hint.english()),
+        Some("export it, or have the unit set it: EnvironmentFile=PATH")
+    );
 }
 
 /// Whatever place a secret was put into by mistake, message and line both keep it.
@@ -350,7 +353,7 @@ fn hints_name_the_key_that_was_meant() {
         [("message: hi", "did you mean 'text'?"), ("source: /a.png", "write it at the kind of media: 'image: SOURCE'")]
     {
         let errors = refused(&push(&format!("{{im: screen, user: u, text: hi, {keys}}}")));
-        assert_eq!(errors.errors[0].hint.as_deref(), Some(hint));
+        assert_eq!(errors.errors[0].hint.as_ref().map(|hint| hint.english()), Some(hint));
     }
     let both = told(&push("{im: screen, user: u, text: a, image: /b.png}"));
     assert!(both.contains("'image: {source: …, caption: …}'"), "{both}");

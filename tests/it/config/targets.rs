@@ -31,7 +31,8 @@ fn a_target_is_refused_where_it_stands_if_no_account_of_the_push_could_reach_it(
     ] {
         let errors = refused(&with_push(push));
         let said = "'@nobody' is nobody's name: expected a name such as @somebody; write @somebody";
-        let error = errors.errors.iter().find(|error| error.message == said).unwrap_or_else(|| panic!("{errors}"));
+        let error =
+            errors.errors.iter().find(|error| error.message.english() == said).unwrap_or_else(|| panic!("{errors}"));
         assert_eq!((error.line, error.column), (7, column_in(push)), "{push}");
         assert!(error.source.as_ref().unwrap().contains("@nobody"), "{errors}");
     }
@@ -54,12 +55,12 @@ fn what_one_of_the_accounts_might_reach_is_refused_to_nobody() {
 #[test]
 fn a_wrong_target_that_is_a_secret_or_comes_from_a_variable_is_not_shown() {
     let errors = refused(&with_push("im: strict, group: '@token', text: hi"));
-    assert_eq!(errors.errors[0].message, "the target looks like a token: expected a name such as @somebody");
+    assert_eq!(errors.errors[0].message.english(), "the target looks like a token: expected a name such as @somebody");
     assert_eq!((errors.errors[0].line, errors.errors[0].column), (7, column_in("im: strict, group: '@token'")));
     assert!(!errors.to_string().contains("@token"), "{errors}");
 
     let text = with_push("im: strict, group: '${NOBODY}', text: hi");
     let said = "'${NOBODY}', with its variables replaced, is nobody's name: expected a name such as @somebody";
-    assert_eq!(refused(&text).errors[0].message, said);
+    assert_eq!(refused(&text).errors[0].message.english(), said);
     assert!(!refused(&text).to_string().contains("@nobody"));
 }

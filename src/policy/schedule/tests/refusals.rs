@@ -122,7 +122,7 @@ fn what_is_allowed_and_hardly_meant_is_doubted() {
         assert_eq!(doubts.len(), usize::from(column > 0), "{text}: {doubts:?}");
         for doubt in doubts {
             assert_eq!(doubt.column, column, "{text}: {doubt:?}");
-            let words = format!("{}; {}", doubt.problem, doubt.hint);
+            let words = format!("{}; {}", doubt.problem.english(), doubt.hint.english());
             assert!(parts.iter().all(|part| words.contains(part)), "{text}: {words}");
         }
     }
@@ -149,7 +149,7 @@ fn zones_that_people_write_are_understood_or_not_guessed_at() {
     ] {
         assert_eq!(zone_meant(name).as_deref(), meant, "{name}");
     }
-    let doubt = |name: &str| zone_doubt(name).map(|(problem, _)| problem);
+    let doubt = |name: &str| zone_doubt(name).map(|(problem, _)| problem.english().to_owned());
     assert!(doubt("Etc/GMT+8").unwrap().contains("8 hours west of Greenwich"));
     assert!(doubt("Etc/GMT-8").unwrap().contains("8 hours east of Greenwich"));
     assert!(doubt("Factory").is_some());

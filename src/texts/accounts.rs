@@ -1,0 +1,67 @@
+//! What is wrong with accounts and with the daemon's own settings.
+
+use super::text::texts;
+
+texts! {
+    an_account(): "an account", "账号";
+    an_account_of(sender): "an account of sender {sender}", "sender 为 {sender} 的账号";
+    not_encrypted(key): "{key}: tokens and messages travel without encryption", "{key}：token 和消息未经加密传输";
+    use_https(): "use https", "请用 https";
+    no_such_account(id): "there is no account {id}", "没有账号 {id}";
+    account_of_another(id, own, im):
+        "the account {id} is of the im {own}, and the push goes to {im}",
+        "账号 {id} 的 im 是 {own}，而推送发往 {im}";
+    no_account_for(im): "there is no account for the im {im}", "im {im} 没有账号";
+    twin_accounts(id): "there are two accounts with the id {id}", "有两个账号的 id 都是 {id}";
+    twin_defaults(im): "there are two default accounts for the im {im}", "im {im} 有两个默认账号";
+    cannot_send_kind(sender, kind, target, reason):
+        "{sender} cannot send {kind} to {target}: {reason}",
+        "{sender} 不能向{target}发送 {kind}：{reason}";
+    a_group(): "a group", "群";
+    a_user(): "a user", "用户";
+    the_target(): "the target", "目标";
+    with_its_variables(): ", with its variables replaced,", "（变量替换后）";
+    wrong_target(shown, problem, expected, advice):
+        "{shown} {problem}: expected {expected}{advice}",
+        "{shown} {problem}：应为{expected}{advice}";
+    and_write(meant): "; write {meant}", "；请写 {meant}";
+
+    of_account(account, problem): "account {account}: {problem}", "账号 {account}：{problem}";
+    no_sender_of_that_name(sender): "there is no sender '{sender}'", "没有名为 '{sender}' 的 sender";
+    no_address(key, error): "{key}: not an address: {error}", "{key}：不是地址：{error}";
+    not_for_a_header(key): "{key}: holds characters that no header can carry", "{key}：含有 HTTP 头不能携带的字符";
+    required(key): "{key}: required", "{key}：必填";
+    expected_number_from_one(key): "{key}: expected a number from 1", "{key}：应为不小于 1 的数";
+    belong_together(one, other): "{one} and {other} belong together", "{one} 和 {other} 要一起给出";
+    both_or_neither(one, other): "{one} and {other}: give both or neither", "{one} 和 {other}：要么都给，要么都不给";
+    token_of_telegram():
+        "token: expected one like 123456:ABC-DEF, without blanks or slashes",
+        "token：应形如 123456:ABC-DEF，不含空格和斜杠";
+    webhook_of_dingtalk():
+        "url: expected the whole webhook address, with ?access_token=…",
+        "url：应为完整的 webhook 地址，带 ?access_token=…";
+    webhook_of_wecom():
+        "url: expected the robot's webhook address, which ends in /webhook/send?key=…",
+        "url：应为机器人的 webhook 地址，以 /webhook/send?key=… 结尾";
+    a_number_of_bytes(key): "{key}: expected a number of bytes, 0 or more", "{key}：应为字节数，0 或更大";
+    whsec(key): "{key}: expected whsec_ and base64", "{key}：应为 whsec_ 加 base64";
+    form_of_a_header(): "header: expected 'Name: value'", "header：应为 'Name: value'";
+    ip_and_port(key): "{key}: expected IP:PORT, such as 0.0.0.0:9898", "{key}：应为 IP:PORT，如 0.0.0.0:9898";
+
+    no_directory_now(key, path): "{key}: {path} is no directory that can be read now", "{key}：{path} 不是目录，或现在无法读取";
+    a_loopback_address(): "a loopback address", "回环地址";
+    numbers_without_password():
+        "the numbers are served without a password: let a proxy on this host publish them",
+        "这些数据不设密码：请由本机的代理对外提供";
+    heartbeat_url_twice(): "heartbeat: the url is set twice", "heartbeat：url 设置了两次";
+    heartbeat_needs_url(): "heartbeat: expected a url", "heartbeat：缺少 url";
+    on_failure_needs_one(): "on_failure: expected a push or a command", "on_failure：要有 push 或 command";
+    program_and_arguments(): "a list: the program and its arguments", "列表：程序及其参数";
+    expected_absolute_program(key): "{key}: expected the absolute path of a program first", "{key}：第一项应为程序的绝对路径";
+    expected_program(key): "{key}: expected a program, got an empty list", "{key}：应为程序，实际是空列表";
+    system_zone_unnamed():
+        "the system's time zone has no name, so schedules without a timezone are read in UTC",
+        "系统时区没有名字，没写 timezone 的任务按 UTC 计算";
+    set_the_zone(): "set daemon.timezone", "请设置 daemon.timezone";
+    max_backoff_below(): "max_backoff: expected at least as much as backoff", "max_backoff：不能小于 backoff";
+}
