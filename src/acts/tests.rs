@@ -64,10 +64,14 @@ async fn nobody_is_waited_for_without_a_daemon() {
     let store = store(&dir).await;
     let acts = acts(&store);
     let push_id = acts.push(vec![push(10)]).await.unwrap()[0];
-    let refusal = acts.follow(&[push_id], || Ok::<_, Refusal>(false)).await.unwrap_err();
+    let refusal = acts.follow(&[push_id], None, || Ok::<_, Refusal>(false)).await.unwrap_err();
     assert_eq!(refusal.kind, Kind::OutOfReach);
+    // A wait that is over ends with how things stand.
+    let until = acts.wait_until(Some(Duration::ZERO));
+    let table = acts.follow(&[push_id], until, || Ok::<_, Refusal>(true)).await.unwrap();
+    assert_eq!(table.rows.len(), 1);
     acts.cancel(push_id).await.unwrap();
-    let table = acts.follow(&[push_id], || Ok::<_, Refusal>(false)).await.unwrap();
+    let table = acts.follow(&[push_id], None, || Ok::<_, Refusal>(false)).await.unwrap();
     assert_eq!(table.rows.len(), 1);
 }
 

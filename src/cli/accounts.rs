@@ -44,6 +44,9 @@ impl Accounts {
             for_programs(&mut out, self.show, &table)?;
         } else {
             print(&mut out, self.show, &context.whereabouts()?.timezone, &table)?;
+            if !self.probe && !table.rows.is_empty() && !context.daemon_runs()? {
+                writeln!(out, "no daemon runs on this database; this is how they were when they were asked last")?;
+            }
             for Known { account, contact, words } in context.contacts(|_| true) {
                 writeln!(out, "{}", escaped(&format!("{account} to {contact}: {words}")))?;
             }

@@ -50,9 +50,8 @@ pub(super) struct Backfill {
     /// However many they are
     #[arg(long)]
     yes: bool,
-    /// Wait for the outcome and show it
-    #[arg(short, long)]
-    wait: bool,
+    #[command(flatten)]
+    wait: wait::Waiting,
 }
 
 fn gap(text: &str) -> Result<Duration, String> {
@@ -101,7 +100,7 @@ impl Backfill {
             if done.push_ids().is_empty() {
                 return Ok(Exit::Done);
             }
-            wait::or_tell(context, &acts, done.push_ids(), self.wait).await
+            wait::or_tell(context, &acts, done.push_ids(), (self.wait, self.wait.until(&acts))).await
         })
     }
 }

@@ -80,8 +80,9 @@ impl Taken {
     }
 }
 
+/// Whether it may take the next word. `--wait=30s` never does.
 fn takes_value(arg: &Arg) -> bool {
-    arg.get_action().takes_values()
+    arg.get_action().takes_values() && !arg.is_require_equals_set()
 }
 
 /// `--text`, `-c`, `-vc`: the next word is its value, whatever that is.

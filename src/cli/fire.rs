@@ -19,7 +19,7 @@ use crate::domain::{Kind, Message, PushSpec};
 #[command(after_help = "Examples:
   pushcron fire daily-report           a running daemon sends within a second
   pushcron fire daily-report --wait    0: everything was sent, 1: something was not
-  pushcron fire alert --text 'Disk almost full' --wait
+  pushcron fire alert --text 'Disk almost full' --wait=60s
   df -h | pushcron fire alert --text -
 
 A message takes the place of what the job says, in all of its pushes, for this fire; it goes out as it stands.")]
@@ -29,9 +29,8 @@ pub(super) struct Fire {
     job: String,
     #[command(flatten)]
     message: MessageWords,
-    /// Wait for the outcome and show it
-    #[arg(short, long)]
-    wait: bool,
+    #[command(flatten)]
+    wait: wait::Waiting,
 }
 
 impl Fire {
@@ -51,14 +50,20 @@ impl Fire {
             let done = done.map_err(|refusal| context.of_job(&self.job, refusal))?;
             say(in_words(&done));
             let mut push_ids = done.push_ids().to_vec();
-            if push_ids.is_empty() && self.wait {
-                push_ids = acts.expanded(&self.job, since, || context.daemon_runs()).await?;
+            let until = self.wait.until(&acts);
+            if push_ids.is_empty() && self.wait.is_wanted() {
+                let made = acts.expanded(&self.job, since, until, || context.daemon_runs()).await?;
+                let Some(made) = made else {
+                    self.wait.tell_over()?;
+                    return Ok(Exit::Failed);
+                };
+                push_ids = made;
                 if push_ids.is_empty() {
                     let text = format!("{} sends nothing; `pushcron explain {}` tells why", self.job, self.job);
                     return Err(Failure::new(Exit::Failed, text));
                 }
             }
-            wait::or_tell(context, &acts, &push_ids, self.wait).await
+            wait::or_tell(context, &acts, &push_ids, (self.wait, until)).await
         })
     }
 

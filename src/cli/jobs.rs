@@ -41,6 +41,10 @@ impl Jobs {
             for_programs(&mut out, self.show, &table)?;
         } else {
             print(&mut out, self.show, &table)?;
+            // A table looks the same whether anybody goes by it or not.
+            if !table.rows.is_empty() && !context.daemon_runs()? {
+                writeln!(out, "no daemon runs on this database, so that nothing fires (`pushcron status`)")?;
+            }
             if ended > 0 {
                 writeln!(out, "{} not shown that came to an end; --all shows them", counted(ended, "job"))?;
             }
@@ -73,13 +77,21 @@ fn cells(instants: &Instants, line: &JobLine) -> Vec<Cell> {
     let next = Cell::new(instants.shown(line.next_due_at, Some(&line.timezone)));
     vec![
         Cell::new(&line.job),
-        Cell::new(&line.schedule),
+        Cell::new(schedule(instants, line)),
         state(&line.state),
         if line.state == "active" { next } else { next.tone(Tone::Faint) },
         Cell::new(instants.shown(line.last_due_at, Some(&line.timezone))),
         result(&line.result),
         Cell::new(line.open.map(|open| open.to_string()).unwrap_or_default()),
     ]
+}
+
+/// An instant by the clock of the other columns, and not as the database keeps it.
+fn schedule(instants: &Instants, line: &JobLine) -> String {
+    match line.schedule.strip_prefix("at ").and_then(|at| at.parse().ok()) {
+        Some(at) => format!("at {}", instants.shown(Some(at), Some(&line.timezone))),
+        None => line.schedule.to_string(),
+    }
 }
 
 /// In the colour of the worst that it holds.

@@ -13,11 +13,12 @@ use super::failure::{Exit, Failure};
 use super::message_words::{MessageWords, inline};
 use super::news::{each_down, in_words};
 use super::say::say;
+use super::wait::duration;
 use crate::acts::{AdHoc, News};
 use crate::answers::accounts::{self, AccountLine};
+use crate::answers::history;
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
-use crate::answers::{history, when};
 use crate::config::Sight;
 use crate::daemon::{self, PushError, PushResult};
 use crate::domain::{PushSpec, PushState, Trigger, escaped};
@@ -63,7 +64,7 @@ pub(super) struct Push {
     #[arg(long, value_name = "JSON")]
     fallback: Option<String>,
     /// How long to wait for the outcome
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = wait)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     wait: Duration,
     /// What asks for the push; `message` is an answer to a chat, and takes the chat's account
     #[arg(long, default_value = "manual", value_parser = ["manual", "message"])]
@@ -102,10 +103,6 @@ fn reason_of(context: &Context, result: &PushResult) -> Text {
         Ok(why(row).and(&each_down(&down)))
     });
     why.unwrap_or_else(|_| Text::none())
-}
-
-fn wait(text: &str) -> Result<Duration, String> {
-    when::duration(text).ok_or_else(|| "expected a duration such as 60s".to_owned())
 }
 
 impl Push {

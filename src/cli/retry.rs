@@ -24,9 +24,8 @@ pub(super) struct Retry {
     pushes: Vec<i64>,
     #[command(flatten)]
     many: Many,
-    /// Wait for the outcome and show it
-    #[arg(short, long)]
-    wait: bool,
+    #[command(flatten)]
+    wait: wait::Waiting,
 }
 
 impl Retry {
@@ -46,7 +45,7 @@ impl Retry {
             if done.is_empty() {
                 return Ok(if left_out && exit == Exit::Done { Exit::Failed } else { exit });
             }
-            let waited = wait::or_tell(context, &acts, &done, self.wait).await?;
+            let waited = wait::or_tell(context, &acts, &done, (self.wait, self.wait.until(&acts))).await?;
             Ok(match (exit, left_out) {
                 (Exit::Done, false) => waited,
                 (Exit::Done, true) => Exit::Failed,

@@ -226,7 +226,7 @@ impl Teller<'_> {
             }
             PushState::Sent => match push.confirmed_at {
                 Some(at) => format!("sent, and its arrival was proved at {}", self.at(at)),
-                None => "sent".to_owned(),
+                None => format!("sent{reason}"),
             },
             PushState::Unknown => format!("unknown{reason}: it may have arrived, and nobody can tell"),
             _ => format!("{state}{reason}"),

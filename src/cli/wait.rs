@@ -1,6 +1,9 @@
 //! `--wait`: what became of pushes that a daemon was asked to send.
 
 use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::Args;
 
 use super::args::Show;
 use super::context::Context;
@@ -8,25 +11,67 @@ use super::failure::{Exit, Failure};
 use super::{pushes, say};
 use crate::acts::Acts;
 use crate::answers::rows::rows;
-use crate::domain::PushState;
+use crate::answers::when;
+use crate::answers::words::brief_ms;
+use crate::domain::{Moment, PushState};
 
-/// With `wait`, shows what became of these pushes once all are final. Without, says so if nobody is there to send
-/// them.
+/// Whether to wait, and how long.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Waiting {
+    /// Wait for the outcome and show it; as --wait=60s no longer than that
+    #[arg(short, long, value_name = "DURATION", require_equals = true, value_parser = duration)]
+    wait: Option<Option<Duration>>,
+}
+
+impl Waiting {
+    pub(super) fn is_wanted(self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// When it ends, if it begins now.
+    pub(super) fn until(self, acts: &Acts<'_>) -> Option<Moment> {
+        acts.wait_until(self.wait.flatten())
+    }
+
+    /// Says that it has ended before its pushes.
+    pub(super) fn tell_over(self) -> io::Result<()> {
+        let limit = self.wait.flatten().unwrap_or_default();
+        let over = brief_ms(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+        writeln!(io::stderr(), "pushcron: {over} are over; the daemon goes on")
+    }
+}
+
+/// The value of any `--wait`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    when::duration(text).ok_or_else(|| "expected a duration such as 60s".to_owned())
+}
+
+/// Where it is wanted, shows what became of these pushes once all are final or `until` has come. Else says so if nobody
+/// is there to send them.
 ///
 /// # Errors
 ///
 /// When the daemon that is waited for is gone.
-pub(super) async fn or_tell(context: &Context, acts: &Acts<'_>, push_ids: &[i64], wait: bool) -> Result<Exit, Failure> {
-    if !wait {
+pub(super) async fn or_tell(
+    context: &Context,
+    acts: &Acts<'_>,
+    push_ids: &[i64],
+    (waiting, until): (Waiting, Option<Moment>),
+) -> Result<Exit, Failure> {
+    if !waiting.is_wanted() {
         if !context.daemon_runs()? {
             writeln!(io::stderr(), "pushcron: no daemon runs on this database; one that starts will send")?;
         }
         return Ok(Exit::Done);
     }
-    let table = acts.follow(push_ids, || context.daemon_runs()).await?;
+    let table = acts.follow(push_ids, until, || context.daemon_runs()).await?;
     let show = Show::default();
     let zone = context.whereabouts()?.timezone;
     say::aloud(|out| pushes::print(out, show, &zone, &table));
+    let is_open = |state: &str| PushState::parse(state).is_some_and(|state| !state.is_final());
+    if rows(&table).any(|row| is_open(&row.text("state"))) {
+        waiting.tell_over()?;
+    }
     // A push whose row is gone has nothing to show for it.
     let sent = rows(&table).filter(|row| row.text("state") == PushState::Sent.as_str()).count();
     Ok(if sent == push_ids.len() { Exit::Done } else { Exit::Failed })

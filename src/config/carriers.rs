@@ -10,6 +10,9 @@ use crate::domain::sender::wrong_for_all;
 use crate::domain::{Kind, SenderSpec, Support, Target, WrongTarget};
 use crate::texts::{self, Text};
 
+/// So many can be told in a line.
+const MOST_IMS: usize = 8;
+
 /// Who is to carry what to whom, as far as it is known, and where each stands in the file.
 pub(super) struct Asked<'p> {
     pub file: u16,
@@ -99,7 +102,13 @@ impl<'a> Carriers<'a> {
                 None if known.ims_incomplete => return,
                 None => {
                     let message = texts::no_account_for(written(places.im, im));
-                    diagnostics.error(place(places.im), message).near(im, known.by_im.keys().copied());
+                    let mut ims: Vec<&str> = known.by_im.keys().copied().collect();
+                    ims.sort_unstable();
+                    let problem = diagnostics.error(place(places.im), message);
+                    if (1..=MOST_IMS).contains(&ims.len()) {
+                        problem.hint(texts::accounts_are_of(ims.join(", ")));
+                    }
+                    problem.near(im, ims);
                     return;
                 }
                 Some(specs) => specs,

@@ -1,6 +1,5 @@
 //! `daemon:`. It may be spread over several files; each key may be set once.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ impl DaemonDraft {
             content_at_once: self.content_at_once.unwrap_or(CONTENT_AT_ONCE),
             probe_every: self.probe_every.unwrap_or(PROBE_EVERY),
             metrics_file: self.metrics_file,
-            metrics_listen: self.metrics_listen,
+            metrics_listen: self.metrics.finish(),
             heartbeat: self.heartbeat,
             on_failure: self.on_failure.map(|draft| {
                 let OnFailureDraft { command, as_root, every, .. } = draft;
@@ -83,7 +82,15 @@ impl Decoder<'_> {
                 }
                 "probe_every" => daemon.probe_every = self.duration_from(key, node, SECOND),
                 "metrics_file" => daemon.metrics_file = self.path(key, node),
-                "metrics_listen" => daemon.metrics_listen = self.loopback(key, node),
+                "metrics_listen"
+                | "metrics_allow"
+                | "metrics_token"
+                | "metrics_token_file"
+                | "metrics_token_credential" => {
+                    self.guarded = key.starts_with("metrics_token");
+                    self.metrics(key, node, &mut daemon.metrics);
+                    self.guarded = false;
+                }
                 "heartbeat" => {
                     self.guarded = true;
                     daemon.heartbeat = self.heartbeat(node);
@@ -129,15 +136,6 @@ impl Decoder<'_> {
             roots.push(root);
         }
         Some(roots)
-    }
-
-    fn loopback(&mut self, key: &str, node: &Node) -> Option<SocketAddr> {
-        let address: SocketAddr = self.parsed(key, node, texts::an_address_and_port(), |text| text.parse().ok())?;
-        if !address.ip().is_loopback() {
-            self.wrong(key, node, texts::a_loopback_address()).hint(texts::numbers_without_password());
-            return None;
-        }
-        Some(address)
     }
 
     fn heartbeat(&mut self, node: &Node) -> Option<Heartbeat> {

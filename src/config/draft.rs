@@ -3,7 +3,6 @@
 //! Plain data. 100,000 jobs stand here at once, so drafts are small and hold the finished parts where they can.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use jiff::civil;
 
 use super::calendars::DaysDraft;
 use super::diagnostics::Place;
+use super::metrics::MetricsDraft;
 use super::settings::{Heartbeat, ReloadOn};
 use super::templates::Mark;
 use super::yaml::At;
@@ -220,7 +220,7 @@ pub(super) struct DaemonDraft {
     pub content_at_once: Option<usize>,
     pub probe_every: Option<Duration>,
     pub metrics_file: Option<PathBuf>,
-    pub metrics_listen: Option<SocketAddr>,
+    pub metrics: MetricsDraft,
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailureDraft>,
     pub on_missing_calendar: Option<MissingList>,

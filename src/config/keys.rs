@@ -13,7 +13,7 @@ pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs",
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 19] = [
+pub(super) const DAEMON_KEYS: [&str; 23] = [
     "database",
     "timezone",
     "language",
@@ -28,6 +28,10 @@ pub(super) const DAEMON_KEYS: [&str; 19] = [
     "probe_every",
     "metrics_file",
     "metrics_listen",
+    "metrics_allow",
+    "metrics_token",
+    "metrics_token_file",
+    "metrics_token_credential",
     "heartbeat",
     "on_failure",
     "on_missing_calendar",

@@ -37,6 +37,8 @@ mod lists;
 mod loader;
 mod mask;
 mod media;
+mod metrics;
+mod metrics_keys;
 mod policies;
 mod problem;
 mod push;
@@ -74,7 +76,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::{KeyInWords, SPELLINGS, keys_in_words, schema};
 pub use seen::Seen;
-pub use settings::{DaemonSettings, Heartbeat, OnFailure, ReloadOn};
+pub use settings::{DaemonSettings, Heartbeat, MetricsListen, OnFailure, ReloadOn};
 pub use sources::Sources;
 use whole::finish;
 

@@ -112,6 +112,14 @@ impl Decoder<'_> {
                 self.error(node.at, texts::no_pushes());
                 None
             }
+            Value::List(nodes) if !nodes.iter().any(|node| matches!(node.value(), Value::Map(_))) => {
+                self.error(node.at, texts::no_list_of_pushes()).hint(texts::name_the_arguments());
+                None
+            }
+            Value::Scalar(scalar) if scalar.text.contains('(') => {
+                self.wrong("push", node, texts::a_mapping()).hint(texts::name_the_arguments());
+                None
+            }
             Value::List(nodes) => {
                 // Every push is read, so that every problem is found.
                 let drafts: Vec<PushDraft> =

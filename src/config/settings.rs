@@ -1,9 +1,11 @@
 //! The daemon's own settings.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::domain::{PushSpec, Secret};
 use crate::policy::account::Fallback;
@@ -38,8 +40,8 @@ pub struct DaemonSettings {
     pub probe_every: Duration,
     /// Where a Prometheus text file for the textfile collector is written.
     pub metrics_file: Option<PathBuf>,
-    /// Where `/metrics` is served; a loopback address.
-    pub metrics_listen: Option<SocketAddr>,
+    /// Where `/metrics` is served, and to whom.
+    pub metrics_listen: Option<MetricsListen>,
     pub heartbeat: Option<Heartbeat>,
     pub on_failure: Option<OnFailure>,
     /// When the files are read again.
@@ -56,6 +58,24 @@ pub enum ReloadOn {
     Signal,
     /// That too, and any change of them.
     Watch,
+}
+
+/// Where `/metrics` is served, and to whom. Only an address of this machine itself has neither networks nor a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsListen {
+    pub address: SocketAddr,
+    /// Whose readers are heard beside this machine. Empty: of all networks where there is a token, else of none.
+    pub allow: Vec<IpNet>,
+    /// What every reader has to bring.
+    pub token: Option<Secret>,
+}
+
+impl MetricsListen {
+    /// Whether a reader from this address is heard at all.
+    pub fn hears(&self, peer: IpAddr) -> bool {
+        let is_allowed = || self.allow.iter().any(|network| network.contains(&peer));
+        peer.is_loopback() || is_allowed() || (self.allow.is_empty() && self.token.is_some())
+    }
 }
 
 /// A dead-man URL that is called while all is well.

@@ -48,6 +48,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let pushes = loader.pushes.take();
     refuse_twin_accounts(&mut loader.diagnostics, &loader.sources, &accounts);
     refuse_twin_jobs(&mut loader.diagnostics, &loader.sources, &jobs, &incomplete.jobs);
+    daemon.metrics.check(&mut loader.diagnostics);
     let timezone = default_zone(&mut loader.diagnostics, &daemon, environment);
     let (templates, values) =
         TemplateCheck::new(&daemon.template_env, &loader.secret_names, environment, &mut loader.diagnostics);

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::job_counts::{JobCounts, MOST, OTHERS};
 use crate::domain::{Decision, PushState, UtcMs, version};
 use crate::engine::observer::EngineEvent;
 
@@ -24,6 +25,7 @@ struct Counts {
     fires: [u64; DECISIONS.len()],
     /// By im and account; pushes that ended without an attempt have the empty account.
     accounts: BTreeMap<String, BTreeMap<String, OfAccount>>,
+    jobs: JobCounts<{ ENDS.len() }>,
     late: [u64; LATE.len()],
     late_count: u64,
     late_ms: u128,
@@ -69,7 +71,10 @@ impl Metrics {
                     counts.late(lateness);
                 }
             }
-            EngineEvent::Ended { im, account, state } => {
+            EngineEvent::Ended { job, im, account, state } => {
+                if let Some(job) = job {
+                    bump(counts.jobs.of(job), &ENDS, state, 1);
+                }
                 bump(&mut counts.of(im, account.unwrap_or_default()).ends, &ENDS, state, 1);
             }
             EngineEvent::Account { im, account, health } => {
@@ -86,12 +91,18 @@ impl Metrics {
         }
     }
 
+    /// The jobs of the files, in their order. Each is there with zeros before anything happened to it, without which nobody
+    /// could tell that it was never sent.
+    pub(super) fn set_jobs<'a>(&self, jobs: impl IntoIterator<Item = &'a str>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).jobs.configure(jobs);
+    }
+
     /// All numbers in Prometheus' text format 0.0.4.
     pub(super) fn text(&self, gauges: &Gauges) -> String {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = Page::default();
-        page.family("info", "gauge", "The version that runs, and the commit that it was built from.");
-        page.line("info", &[("version", version::VERSION), ("commit", version::COMMIT)], 1);
+        page.family("build_info", "gauge", "The version that runs, and the commit that it was built from.");
+        page.line("build_info", &[("version", version::VERSION), ("commit", version::COMMIT)], 1);
         page.single("start_time_seconds", "When the daemon started.", Some(seconds(gauges.started_at)));
         page.single(
             "beat_time_seconds",
@@ -157,6 +168,15 @@ impl Counts {
         for (im, account, of) in self.each() {
             for (state, count) in ENDS.iter().zip(of.ends) {
                 page.line("pushes_total", &[("state", state.as_str()), ("im", im), ("account", account)], count);
+            }
+        }
+        let help =
+            format!("Pushes of jobs that came to their end, by state. {MOST} jobs are named, the others are {OTHERS}.");
+        // Not `job`: that is how Prometheus calls whatever it reads from.
+        page.family("job_pushes_total", "counter", &help);
+        for (job, ends) in self.jobs.each() {
+            for (state, count) in ENDS.iter().zip(ends) {
+                page.line("job_pushes_total", &[("job_name", job), ("state", state.as_str())], count);
             }
         }
         page.family("attempts_total", "counter", "Attempts, by what they learned.");
@@ -230,8 +250,15 @@ mod tests {
         attempt(&Outcome::Throttled { wait: None }, Some(7));
         attempt(&Outcome::Sent, None);
         attempt(&Outcome::Unknown, Some(2_000));
-        metrics.count(EngineEvent::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
-        metrics.count(EngineEvent::Ended { im: "a\"b\\c\nd", account: None, state: PushState::Expired });
+        metrics.set_jobs(["早报", "quiet"]);
+        metrics
+            .count(EngineEvent::Ended { job: Some("早报"), im: "qq", account: Some("bot"), state: PushState::Sent });
+        metrics.count(EngineEvent::Ended {
+            job: Some("a\"b\\c"),
+            im: "a\"b\\c\nd",
+            account: None,
+            state: PushState::Expired,
+        });
         let down = Health { online: Some(false), checked_at: Some(UtcMs(1)), ..Health::default() };
         metrics.count(EngineEvent::Account { im: "qq", account: "bot", health: &down });
         metrics.count(EngineEvent::Account { im: "qq", account: "new", health: &Health::default() });
@@ -245,6 +272,10 @@ mod tests {
             "pushcron_attempts_total{outcome=\"unreachable\",im=\"qq\",account=\"bot\"} 0",
             "pushcron_pushes_total{state=\"sent\",im=\"qq\",account=\"bot\"} 1",
             "pushcron_pushes_total{state=\"expired\",im=\"a\\\"b\\\\c\\nd\",account=\"\"} 1",
+            "pushcron_job_pushes_total{job_name=\"早报\",state=\"sent\"} 1",
+            "pushcron_job_pushes_total{job_name=\"quiet\",state=\"sent\"} 0",
+            "pushcron_job_pushes_total{job_name=\"a\\\"b\\\\c\",state=\"expired\"} 1",
+            "pushcron_job_pushes_total{job_name=\"/other\",state=\"sent\"} 0",
             "pushcron_account_up{im=\"qq\",account=\"bot\"} 0",
             "pushcron_lateness_seconds_bucket{le=\"0.01\"} 1",
             "pushcron_lateness_seconds_bucket{le=\"1\"} 1",
@@ -271,7 +302,7 @@ mod tests {
     #[test]
     fn the_text_keeps_to_the_format() {
         let metrics = Metrics::default();
-        metrics.count(EngineEvent::Ended { im: "qq", account: Some("bot"), state: PushState::Sent });
+        metrics.count(EngineEvent::Ended { job: None, im: "qq", account: Some("bot"), state: PushState::Sent });
         let all = Gauges {
             next_due_at: Some(UtcMs(1)),
             tick_at: Some(UtcMs(1)),
@@ -296,7 +327,7 @@ mod tests {
                 assert!(value.parse::<f64>().is_ok(), "{line}");
             }
         }
-        assert_eq!(families.len(), 17);
+        assert_eq!(families.len(), 18);
         assert!(text.ends_with('\n'));
     }
 }

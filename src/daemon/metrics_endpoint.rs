@@ -1,6 +1,6 @@
-//! Where the metrics go: a file for node_exporter's textfile collector, and a page that only this host can read.
+//! Where the metrics go: a file for node_exporter's textfile collector, and a page for this host and for whom the
+//! configuration names.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
 use super::heartbeat::LastTick;
 use super::metrics::{Gauges, Metrics};
 use crate::clock::SharedClock;
-use crate::domain::{Database, UtcMs};
+use crate::config::MetricsListen;
+use crate::domain::{Database, Secret, UtcMs};
 use crate::engine::dispatcher::EngineGauges;
-use crate::net::hosts::is_this_machine;
+use crate::net::hosts::{is_local, is_this_machine};
 use crate::net::http1::header::{self, HeaderValue};
-use crate::net::http1::{Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode};
+use crate::net::http1::{
+    Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode, plain_refusal,
+};
 use crate::store::{self, Upkeep};
 use crate::whole_file;
 
@@ -106,30 +110,58 @@ impl MetricsEndpoint {
     }
 
     /// Serves them as `/metrics` until aborted.
-    pub(super) async fn serve(self: Arc<Self>, address: SocketAddr) {
-        let listener = match TcpListener::bind(address).await {
+    pub(super) async fn serve(self: Arc<Self>, to: MetricsListen) {
+        let listener = match TcpListener::bind(to.address).await {
             Ok(listener) => listener,
             // Pushes matter more than numbers about them.
-            Err(error) => return error!(%address, %error, "metrics are not served"),
+            Err(error) => return error!(address = %to.address, %error, "metrics are not served"),
         };
-        self.server(listener).run(std::future::pending()).await;
+        self.server(listener, to).run(std::future::pending()).await;
     }
 
-    fn server(self: Arc<Self>, listener: TcpListener) -> Server {
-        Server {
-            name: "metrics",
-            listener: Listener::Tcp(listener),
-            limits: LIMITS,
-            audience: Audience { peers: |ip| ip.is_loopback(), hosts: Some(is_this_machine) },
-            clock: self.clock.clone(),
-            handler: self,
-        }
+    fn server(self: Arc<Self>, listener: TcpListener, to: MetricsListen) -> Server {
+        // A page in somebody's browser that was led here knows no token. Where there is none it is known by the name that
+        // it asks for.
+        let hosts: Option<fn(&str) -> bool> = match (&to.token, to.allow.is_empty()) {
+            (Some(_), _) => None,
+            (None, true) => Some(is_this_machine),
+            (None, false) => Some(is_local),
+        };
+        let clock = self.clock.clone();
+        let handler = Arc::new(Page { endpoint: self, token: to.token.clone() });
+        let peers = Arc::new(move |peer| to.hears(peer));
+        let audience = Audience { peers, hosts };
+        Server { name: "metrics", listener: Listener::Tcp(listener), limits: LIMITS, audience, handler, clock }
     }
 }
 
+/// The page of one address.
+struct Page {
+    endpoint: Arc<MetricsEndpoint>,
+    /// What every reader has to bring.
+    token: Option<Secret>,
+}
+
+impl Page {
+    fn may_read(&self, head: &Head) -> bool {
+        let Some(token) = &self.token else { return true };
+        let brought = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        let is_ours = |brought: &str| digest(brought.trim()) == digest(token.expose());
+        brought.is_some_and(|(scheme, brought)| scheme.eq_ignore_ascii_case("bearer") && is_ours(brought))
+    }
+}
+
+/// Two tokens are compared by these: how long that takes tells nothing of the tokens.
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
 #[async_trait]
-impl Handler for MetricsEndpoint {
+impl Handler for Page {
     fn judge(&self, head: &Head) -> Result<(), StatusCode> {
+        if !self.may_read(head) {
+            return Err(StatusCode::UNAUTHORIZED);
+        }
         match (&head.method, head.uri.path()) {
             (&Method::GET, "/metrics") => Ok(()),
             (&Method::GET, _) => Err(StatusCode::NOT_FOUND),
@@ -138,16 +170,25 @@ impl Handler for MetricsEndpoint {
     }
 
     async fn answer(&self, _request: Request<Bytes>) -> Response<Bytes> {
-        let mut response = Response::new(self.text().await.into());
+        let mut response = Response::new(self.endpoint.text().await.into());
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+        let mut response = plain_refusal(status);
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::os::unix::fs::PermissionsExt;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -176,10 +217,86 @@ mod tests {
     }
 
     async fn page(dir: &Path) -> (SocketAddr, JoinHandle<()>) {
+        page_for(dir, &[], None).await
+    }
+
+    /// Whoever connects comes from 127.0.0.1, which is heard by any page.
+    async fn page_for(dir: &Path, allow: &[&str], token: Option<&str>) -> (SocketAddr, JoinHandle<()>) {
         let endpoint = endpoint(dir).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tokio::spawn(Arc::new(endpoint).server(listener).run(std::future::pending())))
+        let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
+        let to = MetricsListen { address, allow, token: token.map(|token| Secret::new(token.to_owned())) };
+        (address, tokio::spawn(Arc::new(endpoint).server(listener, to).run(std::future::pending())))
+    }
+
+    fn hears(address: &str, allow: &[&str], token: Option<&str>) -> bool {
+        let allow = allow.iter().map(|network| network.parse().unwrap()).collect();
+        let token = token.map(|token| Secret::new(token.to_owned()));
+        MetricsListen { address: ([0, 0, 0, 0], 0).into(), allow, token }.hears(address.parse().unwrap())
+    }
+
+    #[test]
+    fn others_are_heard_from_the_named_networks_or_with_a_token_only() {
+        let networks = ["10.0.0.0/8", "fd00::/8", "192.168.1.7/32"];
+        for (address, is_named) in [
+            ("10.1.2.3", true),
+            ("192.168.1.7", true),
+            ("192.168.1.8", false),
+            ("11.0.0.1", false),
+            ("fd12::1", true),
+            ("2001:db8::1", false),
+            ("127.0.0.1", true),
+            ("::1", true),
+        ] {
+            let is_here = address == "127.0.0.1" || address == "::1";
+            assert_eq!(hears(address, &networks, None), is_named, "{address}");
+            assert_eq!(
+                hears(address, &networks, Some("token")),
+                is_named,
+                "{address}: the networks hold with a token too"
+            );
+            assert_eq!(hears(address, &[], None), is_here, "{address}");
+            assert!(hears(address, &[], Some("token")), "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_with_a_token_answers_whoever_brings_it_and_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, _server) = page_for(dir.path(), &[], Some("0123456789abcdef")).await;
+        for (field, path, expected) in [
+            ("Authorization: Bearer 0123456789abcdef\r\n", "/metrics", "200 OK"),
+            ("authorization: bearer 0123456789abcdef\r\n", "/metrics", "200 OK"),
+            ("Authorization: Bearer 0123456789abcdef\r\n", "/", "404 Not Found"),
+            ("Authorization: Bearer 0123456789abcdeF\r\n", "/metrics", "401 Unauthorized"),
+            ("Authorization: Bearer 0123456789abcdef0\r\n", "/metrics", "401 Unauthorized"),
+            ("Authorization: Bearer\r\n", "/metrics", "401 Unauthorized"),
+            ("Authorization: Basic 0123456789abcdef\r\n", "/metrics", "401 Unauthorized"),
+            ("", "/metrics", "401 Unauthorized"),
+            ("", "/", "401 Unauthorized"),
+        ] {
+            let answer =
+                say(address, &format!("GET {path} HTTP/1.1\r\nHost: cron.example.org:9464\r\n{field}\r\n")).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected}\r\n")), "{field:?}: {answer}");
+            assert_eq!(answer.contains("\npushcron_jobs "), expected == "200 OK", "{field:?}");
+            assert_eq!(answer.contains("www-authenticate: Bearer\r\n"), expected.starts_with("401"), "{field:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_for_networks_answers_to_local_names_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let (address, _server) = page_for(dir.path(), &["10.0.0.0/8"], None).await;
+        for (host, is_ours) in [
+            ("10.0.3.4:9464", true),
+            ("pushcron:9464", true),
+            ("pushcron.monitoring.svc.cluster.local", true),
+            ("evil.example", false),
+        ] {
+            let answer = say(address, &format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+            assert_eq!(answer.contains("\npushcron_jobs "), is_ours, "{host}: {answer}");
+        }
     }
 
     async fn say(address: SocketAddr, request: &str) -> String {

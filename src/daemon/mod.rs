@@ -7,6 +7,7 @@ mod error;
 mod fetching;
 mod heartbeat;
 mod in_force;
+mod job_counts;
 mod keep_up;
 mod listeners;
 mod memory;
@@ -320,6 +321,7 @@ impl Daemon {
         observers::may_run_command(&config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
+        let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
         keep_inline_of_jobs(&*self.opened.store, &mut jobs, self.clock.now()).await?;
         let jobs = setup::hashed(jobs).await?;
         self.commands
@@ -335,7 +337,7 @@ impl Daemon {
         self.fetching.set(std::mem::take(&mut config.fetched));
         self.listeners.replace(&accounts, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(accounts));
-        self.observers.replace(&config).await;
+        self.observers.replace(&config, &names).await;
         self.duties.restart(&config.daemon, &self.parts).await?;
         Ok(applied)
     }

@@ -68,6 +68,7 @@ impl Observers {
             reloads: LastReload::default(),
             file_failed: AtomicBool::new(false),
         };
+        endpoint.metrics.set_jobs(config.jobs.iter().map(|job| job.name.as_str()));
         let alarm = tokio::spawn(alarm.run());
         let (endpoint, tasks) = (Arc::new(endpoint), Vec::new());
         let mut observers = Observers { endpoint, state: store, http, alarm_handle, alarm, rounds, tasks };
@@ -107,9 +108,10 @@ impl Observers {
         &self.endpoint
     }
 
-    /// After a reload.
-    pub(super) async fn replace(&mut self, config: &Config) {
+    /// After a reload, whose jobs have these names.
+    pub(super) async fn replace(&mut self, config: &Config, jobs: &[String]) {
         self.alarm_handle.set(Settings::of(config));
+        self.endpoint.metrics.set_jobs(jobs.iter().map(String::as_str));
         self.endpoint.metrics.keep_accounts(|id| config.accounts.iter().any(|account| account.id == id));
         for task in self.tasks.drain(..) {
             task.abort();
@@ -125,9 +127,9 @@ impl Observers {
     }
 
     fn start_tasks(&mut self, config: &Config) {
-        if let Some(address) = config.daemon.metrics_listen {
+        if let Some(to) = config.daemon.metrics_listen.clone() {
             let (endpoint, clock) = (self.endpoint.clone(), self.endpoint.clock.clone());
-            let serve = move || endpoint.clone().serve(address).map(|()| Ended::Done);
+            let serve = move || endpoint.clone().serve(to.clone()).map(|()| Ended::Done);
             self.tasks.push(tokio::spawn(keep_up("the page of metrics", clock, serve)));
         }
         if let Some(heartbeat) = config.daemon.heartbeat.clone() {

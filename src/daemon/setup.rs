@@ -117,7 +117,8 @@ pub(super) async fn load(options: &Options, clock: &SharedClock) -> Result<Confi
         looks += 1;
     };
     for warning in &config.warnings {
-        warn!("{warning}");
+        // As `check` tells it, each line a line of the log.
+        warning.to_string().lines().for_each(|line| warn!("{line}"));
     }
     Ok(config)
 }

@@ -14,8 +14,9 @@ pub enum EngineEvent<'a> {
     Fires { decision: Decision, count: u64 },
     /// An attempt ended. `lateness` is that of a push's first attempt.
     Attempt { im: &'a str, account: &'a str, outcome: &'a Outcome, lateness: Option<Duration> },
-    /// A push has come to its end; without an account where it ended without an attempt.
-    Ended { im: &'a str, account: Option<&'a str>, state: PushState },
+    /// A push has come to its end; without an account where it ended without an attempt, and without
+    /// a job where it was made by hand.
+    Ended { job: Option<&'a str>, im: &'a str, account: Option<&'a str>, state: PushState },
     /// A probe or an attempt told how an account is, which need not have changed.
     Account { im: &'a str, account: &'a str, health: &'a Health },
 }

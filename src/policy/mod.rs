@@ -4,6 +4,7 @@
 //! read from outside is the system's zone data, when a schedule is compiled.
 
 pub mod account;
+pub mod advice;
 pub mod calendar;
 pub mod clock_course;
 pub mod clock_doubt;

@@ -12,6 +12,7 @@ texts! {
         "the account {id} is of the im {own}, and the push goes to {im}",
         "账号 {id} 的 im 是 {own}，而推送发往 {im}";
     no_account_for(im): "there is no account for the im {im}", "im {im} 没有账号";
+    accounts_are_of(ims): "accounts are of: {ims}", "有账号的 im：{ims}";
     twin_accounts(id): "there are two accounts with the id {id}", "有两个账号的 id 都是 {id}";
     twin_defaults(im): "there are two default accounts for the im {im}", "im {im} 有两个默认账号";
     cannot_send_kind(sender, kind, target, reason):
@@ -49,10 +50,22 @@ texts! {
     ip_and_port(key): "{key}: expected IP:PORT, such as 0.0.0.0:9898", "{key}：应为 IP:PORT，如 0.0.0.0:9898";
 
     no_directory_now(key, path): "{key}: {path} is no directory that can be read now", "{key}：{path} 不是目录，或现在无法读取";
-    a_loopback_address(): "a loopback address", "回环地址";
-    numbers_without_password():
-        "the numbers are served without a password: let a proxy on this host publish them",
-        "这些数据不设密码：请由本机的代理对外提供";
+    nobody_serves_numbers():
+        "nobody serves the numbers that this is about", "没有设置在哪里提供指标，这个键不起作用";
+    add_metrics_listen(): "add metrics_listen", "请加上 metrics_listen";
+    numbers_open_to_others(address):
+        "metrics_listen: {address} is reached by others, and nothing says who may read",
+        "metrics_listen：其他机器可以访问 {address}，却没有写明谁可以读取";
+    say_who_reads_numbers():
+        "name networks with metrics_allow or a password with metrics_token_file, or listen on 127.0.0.1",
+        "用 metrics_allow 写明网段，或用 metrics_token_file 设置口令，或只监听 127.0.0.1";
+    metrics_token_twice(): "metrics_token: the token is set twice", "metrics_token：token 设置了两次";
+    at_least_characters(key, least): "{key}: expected at least {least} characters", "{key}：至少要有 {least} 个字符";
+    make_a_token(): "make one with 'openssl rand -hex 32'", "可以用 'openssl rand -hex 32' 生成";
+    expected_networks(key):
+        "{key}: expected networks such as 10.0.0.0/8, fd00::/8 or 192.168.1.7",
+        "{key}：应为网段，如 10.0.0.0/8、fd00::/8 或 192.168.1.7";
+    expected_one_network(key): "{key}: expected at least one network", "{key}：至少要有一个网段";
     heartbeat_url_twice(): "heartbeat: the url is set twice", "heartbeat：url 设置了两次";
     heartbeat_needs_url(): "heartbeat: expected a url", "heartbeat：缺少 url";
     on_failure_needs_one(): "on_failure: expected a push or a command", "on_failure：要有 push 或 command";

@@ -20,13 +20,26 @@ texts! {
     push_of_job(job): "job {job}", "任务 {job} ";
     push_of_no_job(): "a push", "推送";
     through_account(account): " through {account}", "（账号 {account}）";
-    and_more_ends(count): "… and {count} more; see `pushcron history`", "……还有 {count} 条，见 `pushcron history`";
+    and_more_ends(count):
+        "… and {count} more; see `pushcron history --not-sent`", "……还有 {count} 条，见 `pushcron history --not-sent`";
+    retry_these(ids):
+        "once what stood in the way is mended: `pushcron retry {ids}`", "先解决原因，再重发：`pushcron retry {ids}`";
+    resolve_these(ids):
+        "may have arrived: look at the chat, then `pushcron resolve {ids} sent` or `… failed`",
+        "可能已经送达：先看聊天记录，再执行 `pushcron resolve {ids} sent` 或 `… failed`";
+    look_before_retry(ids):
+        "may have arrived: look at the chat, and `pushcron retry {ids}` only if it did not",
+        "可能已经送达：先看聊天记录，确认没有收到才执行 `pushcron retry {ids}`";
+    fire_again(job):
+        "could not be made: mend that, and `pushcron fire {job}` makes all of its pushes anew, also those that were sent",
+        "内容未能生成：解决原因后执行 `pushcron fire {job}`，会重新推送该任务的全部消息，包括已经送达的";
 
     cannot_send(at, account, error): "{at} account {account} cannot send: {error}", "{at} 账号 {account} 无法发送：{error}";
     could_not_send(at, account, error, until):
         "{at} account {account} could not send ({error}) until {until}",
         "{at} 账号 {account} 曾无法发送（{error}），恢复于 {until}";
     can_send_again(at, account): "{at} account {account} can send again", "{at} 账号 {account} 恢复发送";
+    ask_accounts(): "`pushcron accounts --probe` asks the accounts anew", "重新检测账号：`pushcron accounts --probe`";
     not_online(): "not online", "不在线";
     files_refused_at(at, problem):
         "{at} the files of the configuration were refused, and what was loaded before goes on running: {problem}; mend them, look at `pushcron check`, and reload",

@@ -26,6 +26,12 @@ texts! {
     twin_jobs(name): "there are two jobs with the name {name}", "有两个任务都叫 {name}";
 
     // Pushes.
+    no_list_of_pushes():
+        "push: expected a mapping or a list of mappings, got a list of something else",
+        "push：应为映射或映射的列表，实际是其他内容的列表";
+    name_the_arguments():
+        "give each argument of a call its key: push: {im: qq, group: '123456', title: …, text: …}",
+        "请给调用的每个参数写上键：push: {im: qq, group: '123456', title: …, text: …}";
     no_pushes(): "push: expected at least one push, got an empty list", "push：至少要有一条推送，实际是空列表";
     push_needs_an_im(): "a push needs an im", "推送缺少 im";
     write_the_im(): "write the im of an account, such as 'im: qq'", "请写账号的 im，例如 'im: qq'";
@@ -262,8 +268,8 @@ texts! {
         "write 'render: true' at the job where it is a template (docs/content.md)",
         "如果它是模板，请在任务上写 'render: true'（docs/content.md）";
     perhaps_secret(name):
-        "template_env: {name} is used by an account or the heartbeat, and may be a secret",
-        "template_env：{name} 被账号或 heartbeat 使用，可能是密钥";
+        "template_env: {name} is used by an account, the heartbeat or the metrics, and may be a secret",
+        "template_env：{name} 被账号、heartbeat 或 metrics 使用，可能是密钥";
     take_another_variable(): "a template would send it to people: take another variable", "模板会把它发给别人：请换一个变量";
     variable_brings_braces(braces):
         "a variable brings '{braces}' into a template: expected a value without it",

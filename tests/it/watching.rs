@@ -83,7 +83,9 @@ jobs:
     let by_command = wait_for(dir.path(), "a report by command", async || {
         std::fs::read_to_string(&got).ok().filter(|text| text.contains("(push 1)"))
     });
-    assert!(by_command.await.starts_with("pushcron on "));
+    let by_command = by_command.await;
+    assert!(by_command.starts_with("pushcron on ") && by_command.ends_with('\n'), "{by_command}");
+    assert!(by_command.contains("once what stood in the way is mended: `pushcron retry 1"), "{by_command}");
     wait_for(dir.path(), "a heartbeat", async || im.requests_to("/beat").first().cloned()).await;
 
     let http = Http::new().unwrap();
@@ -102,6 +104,7 @@ jobs:
         "pushcron_account_up{im=\"hook\",account=\"broken\"} 1",
         "pushcron_pushes_total{state=\"sent\",im=\"pager\",account=\"pager\"} 1",
         "pushcron_unknown_pushes 0",
+        "pushcron_job_pushes_total{job_name=\"tick\",state=\"sent\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
@@ -109,6 +112,8 @@ jobs:
         let line = text.lines().find(|line| line.starts_with(&format!("pushcron_{name} ")));
         line.unwrap_or_else(|| panic!("{name}\n{text}")).rsplit(' ').next().unwrap().parse().unwrap()
     };
+    assert!(number("job_pushes_total{job_name=\"tick\",state=\"failed\"}") >= 1.0);
+    assert!((number("last_reload_time_seconds") - number("start_time_seconds")).abs() < 60.0, "{text}");
     assert!(number("fires_total{decision=\"fired\"}") >= 1.0);
     assert!(number("database_bytes") > 10_000.0 && number("disk_free_bytes") > 0.0);
     assert!((number("next_due_time_seconds") - number("beat_time_seconds")).abs() < 60.0, "{text}");

@@ -14,7 +14,7 @@ mod words;
 use serde_json::{Value, json};
 
 use self::blocks::{
-    VARIABLE, any_of_required, choice, key, known, list_of, number, object, one_of_required, one_or_list, or_null,
+    Key, VARIABLE, any_of_required, choice, key, known, list_of, number, object, one_of_required, one_or_list, or_null,
     reference, required, whole,
 };
 pub use self::words::{KeyInWords, SPELLINGS, keys_in_words};
@@ -128,7 +128,7 @@ const LANGUAGE: &str = "Of reports on failures, English when absent; and of what
                         (LC_ALL, LC_MESSAGES, LANG) names no language.";
 
 fn daemon() -> Value {
-    let schema = object([
+    let first = [
         key(
             "database",
             reference("path"),
@@ -179,16 +179,8 @@ fn daemon() -> Value {
             "How often accounts that jobs use are asked whether they are online. At least 1s.",
         )
         .or("30s"),
-        key(
-            "metrics_file",
-            reference("path"),
-            "Where numbers are written for the textfile collector of Prometheus' node_exporter. Relative to this file.",
-        ),
-        key(
-            "metrics_listen",
-            reference("text"),
-            "Loopback address and port that serve /metrics, such as 127.0.0.1:9464.",
-        ),
+    ];
+    let last = [
         key(
             "heartbeat",
             reference("heartbeat"),
@@ -202,11 +194,41 @@ fn daemon() -> Value {
             "Environment variables that templates may use, as {{ env.NAME }}. None that an account uses.",
         ),
         reload(),
-    ]);
+    ];
+    let schema = object(first.into_iter().chain(metrics()).chain(last));
     known(schema, &DAEMON_KEYS)
 }
 
-fn reload() -> blocks::Key {
+/// Where numbers go, and who may read them.
+fn metrics() -> [Key; 6] {
+    [
+        key(
+            "metrics_file",
+            reference("path"),
+            "Where numbers are written for the textfile collector of Prometheus' node_exporter. Relative to this file.",
+        ),
+        key(
+            "metrics_listen",
+            reference("text"),
+            "Address and port that serve /metrics, such as 127.0.0.1:9464. Others than this machine read it only with \
+             `metrics_allow` or a token.",
+        ),
+        key(
+            "metrics_allow",
+            one_or_list("text"),
+            "Networks whose readers are heard beside this machine, such as 10.0.0.0/8.",
+        ),
+        key(
+            "metrics_token",
+            reference("text"),
+            "What every reader has to bring as `Authorization: Bearer TOKEN`. At least 16 characters, and better in a file.",
+        ),
+        key("metrics_token_file", reference("path"), "A private file (mode 0600) with this token."),
+        key("metrics_token_credential", reference("text"), "The systemd credential with this token."),
+    ]
+}
+
+fn reload() -> Key {
     let words = "When the files are read again: at a SIGHUP (signal), or also once they were changed, they and the token files \
                  that they name (watch).";
     key("reload", choice(&["signal", "watch"]), words).or("signal")

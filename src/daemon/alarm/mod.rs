@@ -443,7 +443,8 @@ impl Alarm {
     }
 
     async fn run_command(&self, argv: &[String], text: &str) -> bool {
-        let ran = command::run(argv, text, &self.clock).await;
+        // A program that adds it to a file would glue the next one to it.
+        let ran = command::run(argv, &format!("{text}\n"), &self.clock).await;
         if let Err(error) = &ran {
             warn!(error, "the command of on_failure did not take a report; it gets it again with the next one");
         }

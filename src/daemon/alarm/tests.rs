@@ -409,6 +409,7 @@ async fn a_command_gets_the_report_and_gets_it_again_if_it_failed() {
     assert!(!got.exists(), "at most one try in a minute");
     bench.looks_after(60).await;
     let report = std::fs::read_to_string(&got).unwrap();
+    assert!(report.ends_with('\n') && !report.ends_with("\n\n"), "the next one begins on a line of its own");
     assert!(report.contains(": 1 failed\n"), "{report}");
     bench.looks_after(60).await;
     assert_eq!(std::fs::read_to_string(&got).unwrap(), report, "told once");

@@ -1,10 +1,13 @@
 //! A report as people read it.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 
 use super::report_log::{Change, Report};
 use crate::domain::calendar::Coverage;
 use crate::domain::{PushState, UtcMs, escaped};
+use crate::policy::advice::{Advice, advice};
 use crate::store::BadEnd;
 use crate::texts::{self, Language, Text};
 
@@ -18,6 +21,7 @@ pub(super) fn text(report: &Report, host: &str, zone: &TimeZone, language: Langu
     if more > 0 {
         lines.push(texts::and_more_ends(more));
     }
+    lines.extend(what_to_do(&report.ends.first));
     for (account, change) in &report.changes {
         let said = |error: &Option<String>| error.clone().map_or_else(texts::not_online, Text::same);
         lines.push(match change {
@@ -27,6 +31,9 @@ pub(super) fn text(report: &Report, host: &str, zone: &TimeZone, language: Langu
             }
             Change::Rose { up_at } => texts::can_send_again(at(*up_at), account),
         });
+    }
+    if report.changes.values().any(|change| matches!(change, Change::Fell { up_at: None, .. })) {
+        lines.push(texts::ask_accounts());
     }
     lines.extend(report.files.iter().map(|change| {
         let error = |error: &Option<String>| error.clone().unwrap_or_default();
@@ -43,6 +50,24 @@ pub(super) fn text(report: &Report, host: &str, zone: &TimeZone, language: Langu
         false => texts::calendar_ends_on(calendar, until),
     }));
     lines.iter().map(|line| escaped(line.in_language(language)).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// The next step for each of these ends. None of them lets anything arrive twice unseen.
+fn what_to_do(ends: &[BadEnd]) -> Vec<Text> {
+    let of = |end: &BadEnd| (advice(end.state, end.perhaps_sent, end.is_unmade), end.state);
+    let ids = |is_meant: &dyn Fn(Advice, PushState) -> bool| {
+        let ids = ends.iter().filter(|end| is_meant(of(end).0, of(end).1)).map(|end| end.id.to_string());
+        Some(ids.collect::<Vec<_>>().join(" ")).filter(|ids| !ids.is_empty())
+    };
+    let mut told = Vec::new();
+    told.extend(ids(&|advice, _| advice == Advice::Retry).map(texts::retry_these));
+    let unknown = ids(&|advice, state| advice == Advice::LookFirst && state == PushState::Unknown);
+    told.extend(unknown.map(texts::resolve_these));
+    let ended = ids(&|advice, state| advice == Advice::LookFirst && state != PushState::Unknown);
+    told.extend(ended.map(texts::look_before_retry));
+    let jobs = ends.iter().filter(|end| of(end).0 == Advice::FireAgain).filter_map(|end| end.job.as_deref());
+    told.extend(jobs.collect::<BTreeSet<_>>().into_iter().map(texts::fire_again));
+    told
 }
 
 fn summary(report: &Report) -> Text {
@@ -91,6 +116,8 @@ mod tests {
             error: Some("the group\nis muted".to_owned()),
             account: Some("bot_qq".to_owned()),
             finished_at: at("2026-01-01T01:00:03.000Z"),
+            perhaps_sent: false,
+            is_unmade: false,
         };
         let ad_hoc = BadEnd {
             id: 13,
@@ -124,10 +151,12 @@ mod tests {
             "pushcron on tower: 8 failed, 1 expired, bot_qq is down, bot_tg was down, bot_wx is up again, the files are refused, the calendar cn ends\n\
              2026-01-01 09:00:03 job daily-report to qq group:123 failed through bot_qq: the group\\nis muted (push 12)\n\
              2026-01-01 09:00:03 a push to qq group:123 expired: no_sender (push 13)\n\
-             … and 7 more; see `pushcron history`\n\
+             … and 7 more; see `pushcron history --not-sent`\n\
+             once what stood in the way is mended: `pushcron retry 12 13`\n\
              2026-01-01 09:00:00 account bot_qq cannot send: token refused\n\
              2026-01-01 09:00:00 account bot_tg could not send (token refused) until 2026-01-01 09:05:00\n\
              2026-01-01 09:05:00 account bot_wx can send again\n\
+             `pushcron accounts --probe` asks the accounts anew\n\
              2026-01-01 09:05:00 the files of the configuration were refused, and what was loaded before goes on running: \
              jobs.yaml:3:1: no; mend them, look at `pushcron check`, and reload\n\
              the calendar cn ends on 2026-12-31; put a new list in its place with `pushcron calendar import`"
@@ -137,12 +166,52 @@ mod tests {
             "pushcron（tower）：8 条推送失败，1 条推送已过期，账号 bot_qq 掉线，账号 bot_tg 曾掉线，账号 bot_wx 已恢复，配置文件被拒绝，日历 cn 快要到期\n\
              2026-01-01 09:00:03 任务 daily-report 发往 qq group:123 失败（账号 bot_qq）：the group\\nis muted（推送 12）\n\
              2026-01-01 09:00:03 推送发往 qq group:123 已过期：没有账号可以发送（推送 13）\n\
-             ……还有 7 条，见 `pushcron history`\n\
+             ……还有 7 条，见 `pushcron history --not-sent`\n\
+             先解决原因，再重发：`pushcron retry 12 13`\n\
              2026-01-01 09:00:00 账号 bot_qq 无法发送：token refused\n\
              2026-01-01 09:00:00 账号 bot_tg 曾无法发送（token refused），恢复于 2026-01-01 09:05:00\n\
              2026-01-01 09:05:00 账号 bot_wx 恢复发送\n\
+             重新检测账号：`pushcron accounts --probe`\n\
              2026-01-01 09:05:00 配置文件被拒绝，继续按之前的配置运行：jobs.yaml:3:1: no；请改好，用 `pushcron check` 查过再 reload\n\
              日历 cn 只到 2026-12-31；请用 `pushcron calendar import` 换上新的"
+        );
+    }
+
+    #[test]
+    fn no_step_is_advised_by_which_something_could_arrive_twice_unseen() {
+        let end = |id, state, perhaps_sent, is_unmade| BadEnd {
+            id,
+            job: Some("早报".to_owned()),
+            im: "qq".to_owned(),
+            target: "group:1".to_owned(),
+            state,
+            reason: "rejected".to_owned(),
+            error: None,
+            account: None,
+            finished_at: UtcMs(0),
+            perhaps_sent,
+            is_unmade,
+        };
+        let steps = |ends: &[BadEnd]| {
+            what_to_do(ends).iter().map(|step| step.in_language(Language::English).to_owned()).collect::<Vec<_>>()
+        };
+        assert!(steps(&[]).is_empty());
+        assert_eq!(
+            steps(&[
+                end(15, PushState::Failed, false, false),
+                end(18, PushState::Unknown, true, false),
+                end(19, PushState::Expired, false, false),
+                end(20, PushState::Unknown, true, false),
+                end(21, PushState::Failed, true, false),
+                end(22, PushState::Failed, false, true),
+                end(23, PushState::Failed, false, true),
+            ]),
+            [
+                "once what stood in the way is mended: `pushcron retry 15 19`",
+                "may have arrived: look at the chat, then `pushcron resolve 18 20 sent` or `… failed`",
+                "may have arrived: look at the chat, and `pushcron retry 21` only if it did not",
+                "could not be made: mend that, and `pushcron fire 早报` makes all of its pushes anew, also those that were sent",
+            ]
         );
     }
 }

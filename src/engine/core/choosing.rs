@@ -78,6 +78,7 @@ impl Core {
         if let Some(push) = self.queue.get(id) {
             let reason = next.reason().map(Reason::as_str).unwrap_or_default();
             (self.observer)(EngineEvent::Ended {
+                job: push.job.as_deref(),
                 im: &push.im,
                 account: push.last_account.as_deref(),
                 state: next.state(),

@@ -106,7 +106,8 @@ impl Core {
         let lateness = (delivery.attempt == 1).then(|| ended.started_at.since(delivery.due_at));
         (self.observer)(EngineEvent::Attempt { im, account, outcome, lateness });
         if next.state().is_final() {
-            (self.observer)(EngineEvent::Ended { im, account: Some(account), state: next.state() });
+            let job = delivery.job.as_deref();
+            (self.observer)(EngineEvent::Ended { job, im, account: Some(account), state: next.state() });
         }
     }
 

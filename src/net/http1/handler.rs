@@ -23,10 +23,15 @@ pub trait Handler: Send + Sync + 'static {
 
     /// How a refusal looks, ours and the server's own.
     fn refusal(&self, status: StatusCode) -> Response<Bytes> {
-        let mut response = Response::new(format!("{status}\n").into());
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
-        response
+        plain_refusal(status)
     }
+}
+
+/// The status in words, and nothing else.
+pub fn plain_refusal(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(format!("{status}\n").into());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    response
 }

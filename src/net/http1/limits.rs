@@ -1,6 +1,7 @@
 //! Whom a server hears, and what it gives them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What clients get of us.
@@ -23,17 +24,20 @@ pub struct Limits {
     pub keep_alive: bool,
 }
 
+/// Tells whether somebody who connects from an address is heard.
+pub type Peers = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// Whom a server hears.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Audience {
     /// Others are hung up on.
-    pub peers: fn(IpAddr) -> bool,
+    pub peers: Peers,
     /// Requests addressed to others get 421. None where the handler judges that.
     pub hosts: Option<fn(&str) -> bool>,
 }
 
 impl Audience {
     pub fn everybody() -> Audience {
-        Audience { peers: |_| true, hosts: None }
+        Audience { peers: Arc::new(|_| true), hosts: None }
     }
 }

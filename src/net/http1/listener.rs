@@ -1,10 +1,11 @@
 //! Where connections come from, over TCP and over a unix socket.
 
 use std::io;
-use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+
+use super::limits::Peers;
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Listener {
     /// The next connection, or None where its peer is not heard. Whoever may open a unix socket is.
-    pub(super) async fn accept(&self, hears: fn(IpAddr) -> bool) -> io::Result<Option<Box<dyn Stream>>> {
+    pub(super) async fn accept(&self, hears: &Peers) -> io::Result<Option<Box<dyn Stream>>> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;

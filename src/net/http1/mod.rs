@@ -25,8 +25,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::exchange::Shared;
-pub use self::handler::{Handler, Head};
-pub use self::limits::{Audience, Limits};
+pub use self::handler::{Handler, Head, plain_refusal};
+pub use self::limits::{Audience, Limits, Peers};
 pub use self::listener::Listener;
 use self::slots::Slots;
 use crate::clock::SharedClock;
@@ -55,7 +55,7 @@ impl Server {
         let shared = Arc::new(Shared { name, limits, hosts: audience.hosts, handler });
         let accepting = async {
             loop {
-                let stream = match listener.accept(audience.peers).await {
+                let stream = match listener.accept(&audience.peers).await {
                     Ok(Some(stream)) => stream,
                     Ok(None) => continue,
                     Err(error) => {

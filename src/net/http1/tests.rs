@@ -1,6 +1,7 @@
 //! The server against raw bytes, on a manual clock.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -368,7 +369,7 @@ async fn a_client_that_has_just_come_gets_to_speak_before_it_makes_room() {
 
 #[tokio::test]
 async fn requests_to_another_host_and_peers_from_elsewhere_are_not_heard() {
-    let world = World::with(LIMITS, Audience { peers: |_| true, hosts: Some(hosts::is_this_machine) }).await;
+    let world = World::with(LIMITS, Audience { peers: Arc::new(|_| true), hosts: Some(hosts::is_this_machine) }).await;
     for (target, host, status) in [
         ("/", "Host: 127.0.0.1:9464\r\n", "200 OK"),
         ("/", "hOST: localhost\r\n", "200 OK"),
@@ -382,7 +383,7 @@ async fn requests_to_another_host_and_peers_from_elsewhere_are_not_heard() {
         let request = format!("GET {target} HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
         assert_eq!(world.say(request.as_bytes()).await.0, format!("HTTP/1.1 {status}"), "{target} {host}");
     }
-    let world = World::with(LIMITS, Audience { peers: |ip| !ip.is_loopback(), hosts: None }).await;
+    let world = World::with(LIMITS, Audience { peers: Arc::new(|ip: IpAddr| !ip.is_loopback()), hosts: None }).await;
     assert_eq!(to_end(world.connect().await).await, "");
 }
 

@@ -174,6 +174,10 @@ pub struct BadEnd {
     pub error: Option<String>,
     pub account: Option<String>,
     pub finished_at: UtcMs,
+    /// An attempt ended without a word on whether it arrived.
+    pub perhaps_sent: bool,
+    /// There is nothing, or nobody, to try it with.
+    pub is_unmade: bool,
 }
 
 /// A push with all that hangs on it, and the fire that made it.

@@ -142,3 +142,18 @@ impl From<serde_json::Error> for Fault {
         Fault::Row(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_told_with_its_path() {
+        for code in [code::READ_ONLY, code::CANNOT_OPEN] {
+            let error = rusqlite::ffi::Error::new(code);
+            let error = rusqlite::Error::SqliteFailure(error, Some("it cannot be".to_owned()));
+            let told = Fault::from(error).into_store_error(Path::new("/srv/pushcron.db")).to_string();
+            assert!(told.contains("cannot be written now: it cannot be (/srv/pushcron.db; "), "{told}");
+        }
+    }
+}

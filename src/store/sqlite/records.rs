@@ -79,7 +79,9 @@ pub(super) fn bad_ends(
                         WHEN 'recipients' THEN (SELECT error FROM recipient_lists
                                                  WHERE fire_id = f.id AND error IS NOT NULL ORDER BY number LIMIT 1)
                     END),
-                    p.account, p.finished_at {BAD_ENDS}
+                    p.account, p.finished_at,
+                    EXISTS (SELECT 1 FROM attempts WHERE push_id = p.id AND outcome = 'unknown'),
+                    iif(p.recipient IS 'null' OR (p.kind = 'text' AND p.message ->> 'text' = ''), 1, 0) {BAD_ENDS}
               ORDER BY p.finished_at, p.id LIMIT ?5"
         ))?;
         let rows = statement.query_and_then(params![after, since, im, target, number(first)], bad_end)?;
@@ -103,6 +105,8 @@ fn bad_end(row: &Row<'_>) -> Result<BadEnd> {
         error: row.get(6)?,
         account: row.get(7)?,
         finished_at: instant(row, 8)?,
+        perhaps_sent: row.get(9)?,
+        is_unmade: row.get(10)?,
     })
 }
 

@@ -57,27 +57,40 @@ fn a_running_daemon_sends_what_verbs_ask_for() {
     let mut daemon = Daemon::start(&house, &["run"]);
     daemon.line_with("started");
 
+    // As with `push`, a wait may have its limit.
+    let run = house.run("fire stuck --wait=100ms");
+    assert_eq!(run.code, Some(1), "{}", run.err);
+    assert!(
+        run.out.contains("pending") && run.err.contains("100ms are over; the daemon goes on"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+    house.run("cancel 1").fine();
+
     let run = house.run("fire yearly --wait");
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
-    assert!(run.out.starts_with("yearly fired: pushes 1, 2\n") && run.out.contains("2 pushes: 2 sent"), "{}", run.out);
+    assert!(run.out.starts_with("yearly fired: pushes 2, 3\n") && run.out.contains("2 pushes: 2 sent"), "{}", run.out);
 
     assert_eq!(house.run_words(["push", "--im", "qq", "--user", "7", "--text", "an der Straße"]).fine(), "1\n");
     let run = house.run("push --im off --user 7 --text hi --wait 100ms");
     assert_eq!((run.code, run.out.as_str()), (Some(1), "0\n"), "{}", run.err);
     assert!(run.err.contains("the daemon goes on trying"), "{}", run.err);
 
+    // Accounts are known as soon as they were asked, and not at their next turn.
+    assert!(!house.run("accounts").fine().contains("not probed"));
     // What reads works beside it, and a second daemon does not.
     let rows: Vec<Value> = serde_json::from_str(&house.run("history --json").fine()).unwrap();
     let states: Vec<&str> = rows.iter().map(|row| row["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["sent", "sent", "sent", "pending"]);
-    assert_eq!((&rows[2]["job"], &rows[2]["account"]), (&Value::Null, &"screen".into()));
+    assert_eq!(states, ["cancelled", "sent", "sent", "sent", "pending"]);
+    assert_eq!((&rows[3]["job"], &rows[3]["account"]), (&Value::Null, &"screen".into()));
     let told = house.plain(&house.run("run").refused(69));
     assert!(told.contains(&format!("pid {}", daemon.child.id())), "{told}");
     house.run("backup copy.db").fine();
 
     let fire = house.run("fire stuck").fine();
-    assert_eq!(fire, "stuck fired: push 5\n");
-    house.run("cancel 5").fine();
+    assert_eq!(fire, "stuck fired: push 6\n");
+    house.run("cancel 6").fine();
     let explained = house.run("explain stuck 1m").fine();
     assert!(explained.contains("cancelled by hand"), "{explained}");
 }
@@ -133,8 +146,13 @@ fn a_start_that_is_refused_is_json_too_where_it_is_asked_for() {
 
 #[test]
 fn what_a_reload_is_refused_for_is_told_line_by_line() {
-    let house = House::with_file(FILE);
+    let house = House::with_file(&format!(
+        "{FILE}- {{name: once, at: 2026-01-01T09:00, push: {{im: qq, group: 1, text: a}}}}\n"
+    ));
     let mut daemon = Daemon::start(&house, &["run"]);
+    let warned = daemon.line_with("is past, so this job will not fire");
+    assert!(!warned.contains("\\n"), "{warned}");
+    assert!(daemon.line_with("^").trim_end().ends_with("^^^^^^^^^^^^^^^^"));
     daemon.line_with("started");
     house.write("jobs.yaml", "jobs:\n  - {nam: x}\n");
     let pid = rustix::process::Pid::from_child(&daemon.child);
@@ -160,6 +178,14 @@ fn instants_of_single_jobs_are_told_by_the_clock_of_their_zone() {
     let coming = House::with_file(&file("2099-01-02T20:00"));
     let told = coming.run("next").fine();
     assert!(told.contains(" once") && !told.contains("T12:00"), "{told}");
+    let mut daemon = Daemon::start(&coming, &["run"]);
+    daemon.line_with("started");
+    let told = coming.run("jobs").fine();
+    assert!(told.contains("at 2099-01-02 20:00 ") && !told.contains("T12:00"), "{told}");
+    assert!(!told.contains("no daemon runs"), "{told}");
+    drop(daemon);
+    assert!(coming.run("jobs").fine().contains("no daemon runs on this database, so that nothing fires"));
+    assert!(coming.run("accounts").fine().contains("no daemon runs on this database"));
 }
 
 #[test]

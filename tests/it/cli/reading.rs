@@ -326,6 +326,7 @@ fn a_time_that_ends_before_it_begins_is_refused() {
     for (line, told) in [
         ("ledger --from 2026-01-07 --until 2026-01-06", "--until is not later than --from"),
         ("ledger berlin --from 2026-01-06 --until 2026-01-06 --json", "--until is not later than --from"),
+        ("ledger --since 2091-01-01", "--from: 2091-01-01 is still to come"),
         ("ledger --from 2091-01-01", "--from: 2091-01-01 is still to come"),
         ("ledger --from 2091-01-01 --until 2092-01-01", "--from: 2091-01-01 is still to come"),
         ("explain berlin 0h", "'0h' is no stretch of time"),

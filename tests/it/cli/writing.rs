@@ -69,6 +69,10 @@ fn an_unknown_push_becomes_what_a_person_saw() {
     assert_snapshot!("resolve__not_unknown", house.run("resolve 1 failed").refused(1));
     assert_eq!(house.run("resolve 6 sent").fine(), "push 6 is sent\n");
     assert_eq!(state(&house, 6), "sent");
+    // Nobody takes it for the platform's own word.
+    assert!(house.run("history --state sent").fine().contains("resolved by hand"));
+    let explained = house.run_words(["explain", "每日晨报", "2026-01-06 08:30"]).fine();
+    assert!(explained.contains("is sent (resolved by hand)"), "{explained}");
     assert_eq!(house.run("resolve 6 perhaps").code, Some(64));
 }
 

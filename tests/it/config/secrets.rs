@@ -195,7 +195,8 @@ fn a_token_over_plain_http_beyond_the_local_network_is_warned_of() {
 fn whoever_only_looks_need_not_see_the_credentials_of_the_service() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jobs.yaml");
-    let yaml = "daemon: {heartbeat: {url_credential: beat}}
+    let yaml =
+        "daemon: {heartbeat: {url_credential: beat}, metrics_listen: 0.0.0.0:9464, metrics_token_credential: scraper}
 accounts:
   - {id: seen, sender: screen}
   - {id: hidden, im: qq, sender: wire, url: 'http://h', token_credential: token}
@@ -205,12 +206,13 @@ jobs: [{name: a, every: 1s, push: {im: qq, group: g, text: hi, account: hidden}}
     let load = |sight| {
         config::load(std::slice::from_ref(&file), &[&WIRE, &SCREEN], &LoadEnvironment { sight, ..surroundings() })
     };
-    assert_eq!(load(Sight::Service).unwrap_err().errors.len(), 2);
+    assert_eq!(load(Sight::Service).unwrap_err().errors.len(), 3);
     let config = load(Sight::Judge).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.accounts.iter().map(|account| &account.id).collect::<Vec<_>>(), ["seen"]);
     assert_eq!((config.jobs.len(), config.daemon.heartbeat), (1, None));
-    assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
-    assert!(config.warnings[1].to_string().contains("token_credential: not looked at"), "{:?}", config.warnings);
+    assert_eq!(config.daemon.metrics_listen, None, "nobody reads the numbers before it is known who may");
+    assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
+    assert!(config.warnings[2].to_string().contains("token_credential: not looked at"), "{:?}", config.warnings);
 }
 
 #[test]

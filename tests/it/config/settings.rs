@@ -7,7 +7,7 @@ use pushcron::config;
 use pushcron::domain::Target;
 use pushcron::senders;
 
-use super::{loaded, private_file, surroundings};
+use super::{loaded, private_file, refused, surroundings};
 
 #[test]
 fn the_database_lies_in_the_state_directory_if_there_is_one() {
@@ -52,7 +52,7 @@ daemon:
     assert_eq!(daemon.media_roots, [Path::new("/")]);
     assert_eq!((daemon.media_allow_private, daemon.media_max_bytes), (true, 5_000_000));
     assert!(daemon.metrics_file.as_ref().unwrap().ends_with("numbers.prom"));
-    assert_eq!(daemon.metrics_listen.unwrap().port(), 9464);
+    assert_eq!(daemon.metrics_listen.as_ref().unwrap().address.port(), 9464);
     let heartbeat = daemon.heartbeat.as_ref().unwrap();
     assert_eq!((heartbeat.url.expose(), heartbeat.every), ("https://hc.test/x", Duration::from_secs(300)));
     let on_failure = daemon.on_failure.as_ref().unwrap();
@@ -60,6 +60,38 @@ daemon:
     assert_eq!(on_failure.push.as_ref().unwrap().message.title.as_deref(), Some("pushcron"));
     assert_eq!(on_failure.command.as_deref().unwrap(), ["/bin/alert", "-x"]);
     assert_eq!((on_failure.as_root, on_failure.every), (true, Duration::from_secs(900)));
+}
+
+#[test]
+fn others_than_this_machine_may_read_the_numbers_where_networks_or_a_token_are_named() {
+    let listen = |keys: &str| loaded(&format!("daemon: {{{keys}}}")).daemon.metrics_listen;
+    let here = listen("metrics_listen: 127.0.0.1:9464").unwrap();
+    assert!(here.allow.is_empty() && here.token.is_none());
+    let networks = listen("metrics_listen: 0.0.0.0:9464, metrics_allow: [10.0.0.0/8, 192.168.1.7]").unwrap();
+    assert_eq!(networks.allow, ["10.0.0.0/8", "192.168.1.7/32"].map(|network| network.parse().unwrap()));
+    let dir = tempfile::tempdir().unwrap();
+    let token = private_file(dir.path(), "token", "0123456789abcdef\n");
+    let guarded = listen(&format!("metrics_listen: '[::]:9464', metrics_token_file: {}", token.display())).unwrap();
+    assert_eq!(guarded.token.unwrap().expose(), "0123456789abcdef");
+}
+
+#[test]
+fn numbers_that_anybody_could_read_are_refused() {
+    for (keys, told) in [
+        ("metrics_listen: 0.0.0.0:9464", "nothing says who may read"),
+        ("metrics_listen: 0.0.0.0:9464, metrics_allow: []", "metrics_allow: expected at least one network"),
+        ("metrics_listen: 0.0.0.0:9464, metrics_allow: here", "metrics_allow: expected networks such as 10.0.0.0/8"),
+        ("metrics_listen: 0.0.0.0:9464, metrics_token: short", "metrics_token: expected at least 16 characters"),
+        ("metrics_allow: 10.0.0.0/8", "nobody serves the numbers that this is about"),
+        (
+            "metrics_listen: 0.0.0.0:9464, metrics_token: 0123456789abcdef, metrics_token_file: a",
+            "metrics_token: the token is set twice",
+        ),
+    ] {
+        let told_all = refused(&format!("daemon: {{{keys}}}")).to_string();
+        assert!(told_all.contains(told), "{keys}: {told_all}");
+        assert!(!told_all.contains("short") && !told_all.contains("0123456789abcdef"), "{told_all}");
+    }
 }
 
 #[test]

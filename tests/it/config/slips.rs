@@ -362,3 +362,35 @@ fn hints_name_the_key_that_was_meant() {
         Target::Group("#ops:x".to_owned())
     );
 }
+
+#[test]
+fn a_call_that_was_pasted_is_told_what_its_arguments_are_called() {
+    let told = |push: &str| {
+        let errors = refused(&format!(
+            "accounts: [{{id: a, sender: screen}}]\njobs: [{{name: a, cron: '0 9 * * *', push: {push}}}]\n"
+        ));
+        assert_eq!(errors.errors.len(), 1, "one mistake is told once: {errors}");
+        errors.to_string()
+    };
+    for pasted in
+        ["[qq, '123456', '', 标题, 内容, 15000]", "['qq']", "'push(\"qq\", \"123456\", \"\", \"标题\", \"内容\")'"]
+    {
+        let told = told(pasted);
+        assert!(told.contains("push: expected a mapping"), "{told}");
+        assert!(told.contains("= give each argument of a call its key: push: {im: qq, group: '123456'"), "{told}");
+    }
+}
+
+#[test]
+fn an_im_that_no_account_has_is_answered_with_those_that_have_one() {
+    let told = |im: &str| {
+        let accounts = "accounts: [{id: a, sender: screen}, {id: b, im: qq, sender: screen}]";
+        refused(&format!(
+            "{accounts}\njobs: [{{name: a, cron: '0 9 * * *', push: {{imType: {im}, userID: u, content: hi}}}}]\n"
+        ))
+        .to_string()
+    };
+    assert!(told("wx").contains("there is no account for the im 'wx'"), "{}", told("wx"));
+    assert!(told("wx").contains("= accounts are of: qq, screen"), "{}", told("wx"));
+    assert!(told("QQ").contains("= did you mean 'qq'?"), "{}", told("QQ"));
+}

@@ -439,6 +439,9 @@ pub(super) async fn what_ended_badly_is_found_in_the_order_of_its_recording(worl
         error: Some("the platform said no".to_owned()),
         account: Some("bot_a".to_owned()),
         finished_at: at(1),
+        // Each of these has an attempt that came to nothing clear.
+        perhaps_sent: true,
+        is_unmade: false,
     };
     assert_eq!(ends.first[0], first);
     assert_eq!(world.store.bad_ends(0, None, None, 2).await.unwrap().first.len(), 2);
@@ -459,6 +462,7 @@ pub(super) async fn what_ended_badly_is_found_in_the_order_of_its_recording(worl
     world.store.settle(vec![Settle { push_id, next }], at(20)).await.unwrap();
     let ends = all(3, None).await;
     assert_eq!((ends.first[0].job.as_deref(), ends.first[0].error.as_deref()), (None, None));
+    assert!(!ends.first[0].perhaps_sent, "no attempt was made");
     let without = async |im: &str, target: &Target| {
         world.store.bad_ends(3, None, Some((im, target)), 10).await.unwrap().first.len()
     };
