@@ -45,5 +45,6 @@ pub mod senders;
 pub mod simulate;
 pub mod store;
 pub mod texts;
+pub(crate) mod web;
 pub(crate) mod whole_file;
 pub mod zone;

@@ -1,5 +1,6 @@
 //! The acts on what is there: a job fired, paused or resumed; a push tried again, cancelled or resolved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::debug;
@@ -12,18 +13,27 @@ use crate::clock::SharedClock;
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{PushSpec, SenderSpec, UtcMs};
 use crate::senders;
-use crate::store::{AccountRow, Backend, OwnMessage};
+use crate::store::{AccountRow, Backend, OwnMessage, SharedStore};
 
-/// What one actor does to a database. A daemon that runs on it takes notice.
-pub(crate) struct Acts<'a> {
-    pub(super) store: &'a dyn Backend,
+/// What one actor does to a database: each act leaves a row that says so. A daemon that runs on it takes notice.
+pub(crate) struct Acts {
+    pub(super) store: SharedStore,
     pub(super) clock: SharedClock,
     actor: Actor,
+    bell: Option<Bell>,
 }
 
-impl<'a> Acts<'a> {
-    pub(crate) fn new(store: &'a dyn Backend, clock: SharedClock, actor: Actor) -> Acts<'a> {
-        Acts { store, clock, actor }
+/// Has a daemon look at once at what was written into the database that it drives.
+pub(crate) type Bell = Arc<dyn Fn() + Send + Sync>;
+
+impl Acts {
+    pub(crate) fn new(store: &dyn Backend, clock: SharedClock, actor: Actor) -> Acts {
+        Acts { store: store.by(actor.by()), clock, actor, bell: None }
+    }
+
+    /// Of the process that drives the database itself: it sees only what other processes write.
+    pub(crate) fn ringing(self, bell: Bell) -> Acts {
+        Acts { bell: Some(bell), ..self }
     }
 
     /// Fires a job now.
@@ -45,7 +55,7 @@ impl<'a> Acts<'a> {
     pub(crate) async fn fire_saying(&self, job: &str, mut own: OwnMessage) -> Result<Done, Refusal> {
         self.refuse_strays(job).await?;
         let now = self.clock.now();
-        keep_inline(self.store, &mut own.message, now).await?;
+        keep_inline(&*self.store, &mut own.message, now).await?;
         let push_ids = self.store.fire_saying(job, own, now).await?;
         Ok(self.done(Done::Fired { job: job.to_owned(), push_ids }))
     }
@@ -106,6 +116,9 @@ impl<'a> Acts<'a> {
 
     pub(super) fn done(&self, done: Done) -> Done {
         debug!(actor = %self.actor, ?done, "done by hand");
+        if let Some(bell) = &self.bell {
+            bell();
+        }
         done
     }
 

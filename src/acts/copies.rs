@@ -6,7 +6,7 @@ use super::by_hand::Acts;
 use super::done::Done;
 use crate::answers::refusal::Refusal;
 
-impl Acts<'_> {
+impl Acts {
     /// Copies the database as it is now into a file that is not there yet, for its owner alone.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(crate) struct Each {
     pub untried: Vec<i64>,
 }
 
-impl Acts<'_> {
+impl Acts {
     /// Does it to each of these pushes, and hands out what came of each at once.
     pub(crate) async fn each(
         &self,

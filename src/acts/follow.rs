@@ -11,7 +11,7 @@ use crate::store::{History, StoreError, Table};
 /// How often the states are looked up: soon enough for a person, and no load for the database.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-impl Acts<'_> {
+impl Acts {
     /// The end of a wait that begins now; none is the end of a wait without a limit.
     pub(crate) fn wait_until(&self, limit: Option<Duration>) -> Option<Moment> {
         limit.map(|limit| self.clock.boottime() + limit)
@@ -77,9 +77,9 @@ impl Acts<'_> {
             Ok(true)
         };
         for push_id in push_ids {
-            follow(self.store, *push_id, &rest).await?;
+            follow(&*self.store, *push_id, &rest).await?;
         }
-        Ok(history::of(self.store, push_ids).await?)
+        Ok(history::of(&*self.store, push_ids).await?)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::scheduler::{ApplyError, apply_by_verb};
 use crate::store::{Applied, Definition, Expected};
 use crate::zone;
 
-impl Acts<'_> {
+impl Acts {
     /// A job that a verb made, changed by `change` in what is said of it in the keys of the files, and judged by them.
     /// `reschedules` is whether that says anew when it fires.
     ///
@@ -34,7 +34,7 @@ impl Acts<'_> {
     ) -> Result<Proposal, E> {
         let Definition { mut job, revision, .. } = found;
         for push in &mut job.push {
-            whole_inline(self.store, &mut push.message).await.map_err(Refusal::from)?;
+            whole_inline(&*self.store, &mut push.message).await.map_err(Refusal::from)?;
         }
         let mut mapping = match written(&job) {
             Value::Object(mapping) => mapping,
@@ -58,7 +58,7 @@ impl Acts<'_> {
     pub(crate) async fn define(&self, proposal: Proposal) -> Result<Done, Refusal> {
         let Proposal { mut jobs, expected, said_at, .. } = proposal;
         let mut defined = jobs.clone();
-        keep_inline_of_jobs(self.store, &mut jobs, self.clock.now()).await?;
+        keep_inline_of_jobs(&*self.store, &mut jobs, self.clock.now()).await?;
         let hashed = spawn_blocking(move || Job::with_hashes(jobs)).await;
         let changed = hashed.map_err(|_| Refusal::new(Kind::Broken, "the comparison of definitions broke down"))?;
         self.apply(changed, Vec::new(), expected, said_at).await?;
@@ -98,7 +98,7 @@ impl Acts<'_> {
         said_at: Option<UtcMs>,
     ) -> Result<Applied, Refusal> {
         let zone_version = zone::data_version();
-        Ok(apply_by_verb(self.store, &*self.clock, zone_version, changed, removed, expected, said_at).await?)
+        Ok(apply_by_verb(&*self.store, &*self.clock, zone_version, changed, removed, expected, said_at).await?)
     }
 
     /// What it calls for after `since`, though that may have passed.

@@ -18,7 +18,7 @@ mod push;
 mod surroundings;
 
 pub(crate) use self::actor::Actor;
-pub(crate) use self::by_hand::Acts;
+pub(crate) use self::by_hand::{Acts, Bell};
 pub(crate) use self::done::{Defined, Done, Removed};
 pub(crate) use self::each::{Each, ToPush};
 pub(crate) use self::files::{Files, Proposal, literal};
@@ -27,7 +27,7 @@ pub(crate) use self::inline::{keep_inline_of_jobs, whole_inline};
 pub(crate) use self::login::log_in;
 pub(crate) use self::progress::{News, Progress, is_hopeless};
 pub(crate) use self::surroundings::surroundings;
-pub(crate) use crate::store::{AdHoc, OwnMessage};
+pub(crate) use crate::store::{AdHoc, Once, OwnMessage, RequestKey};
 
 #[cfg(test)]
 mod tests;

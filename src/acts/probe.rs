@@ -9,7 +9,7 @@ use crate::store::StoreError;
 /// How often the rows of the accounts are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-impl Acts<'_> {
+impl Acts {
     /// Has the running daemon ask every account, and waits at most so long until the rows of all of them are newer than the
     /// question. Returns the accounts that told nothing by then.
     ///

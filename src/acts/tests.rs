@@ -19,7 +19,7 @@ async fn store(dir: &tempfile::TempDir) -> SharedStore {
     store::open(&database, Access::Write, UtcMs(0)).await.unwrap()
 }
 
-fn acts(store: &SharedStore) -> Acts<'_> {
+fn acts(store: &SharedStore) -> Acts {
     Acts::new(&**store, SystemClock::shared(), Actor::CommandLine { uid: 7 })
 }
 

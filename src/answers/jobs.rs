@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::names::did_you_mean;
+use super::names::{did_you_mean, no_job};
 use super::refusal::{Kind, Refusal};
 use super::rows::{Instants, Row, rows};
 use crate::domain::UtcMs;
@@ -24,6 +24,18 @@ pub(crate) async fn jobs(store: &dyn History) -> Result<Table, StoreError> {
 /// When there is none of that name.
 pub(crate) async fn definition(store: &dyn History, name: &str) -> Result<Definition, Refusal> {
     Ok(store.definition(name).await?)
+}
+
+/// Whether there is, or was, a job of that name.
+///
+/// # Errors
+///
+/// When there is none.
+pub(crate) async fn definition_or_past(store: &dyn History, name: &str) -> Result<(), Refusal> {
+    match store.revisions(name).await?.is_empty() {
+        true => Err(no_job(name, [])),
+        false => Ok(()),
+    }
 }
 
 /// As [`definition`], of a job that a verb made. `place` tells where the files bring it.

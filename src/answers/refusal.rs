@@ -75,6 +75,7 @@ impl From<StoreError> for Refusal {
             StoreError::Open { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Unavailable(_)
+            | StoreError::TooLong
             | StoreError::Unreadable { .. } => Kind::OutOfReach,
             StoreError::Refused(_) => Kind::Broken,
             StoreError::NotFound(_) => Kind::NotFound,

@@ -279,7 +279,7 @@ impl Context {
     }
 
     /// What this person does to the database.
-    pub(super) fn acts<'a>(&self, store: &'a dyn Backend) -> Acts<'a> {
+    pub(super) fn acts(&self, store: &dyn Backend) -> Acts {
         Acts::new(store, self.clock.clone(), self.actor())
     }
 

@@ -127,7 +127,7 @@ pub(super) async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> 
 }
 
 /// Does it to each, tells of each, and returns those that it was done to with how that ends.
-pub(super) async fn act(acts: &Acts<'_>, act: ToPush, ids: &[i64]) -> (Vec<i64>, Exit) {
+pub(super) async fn act(acts: &Acts, act: ToPush, ids: &[i64]) -> (Vec<i64>, Exit) {
     let mut exit = Exit::Done;
     let Each { done, refused, untried } = acts
         .each(act, ids, |done| match done {

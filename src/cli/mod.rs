@@ -46,6 +46,7 @@ mod simulate;
 mod status;
 mod story;
 mod wait;
+mod web;
 mod which;
 
 use std::ffi::OsString;
@@ -136,6 +137,8 @@ enum Verb {
     Login(login::Login),
     /// Copy the live database to a file
     Backup(backup::Backup),
+    /// Make tokens for the HTTP API
+    Web(web::WebVerb),
     /// Print the JSON Schema of the YAML, for editors
     Schema(schema::Schema),
     /// Print a shell's completion script
@@ -174,6 +177,7 @@ impl Verb {
             Verb::Resume(verb) => verb.act(context),
             Verb::Login(verb) => verb.act(context),
             Verb::Backup(verb) => verb.act(context),
+            Verb::Web(verb) => verb.act(context),
             Verb::Schema(verb) => verb.act(context),
             Verb::Completions(verb) => verb.act(context),
             Verb::Man(verb) => verb.act(command()),

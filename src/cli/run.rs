@@ -5,6 +5,7 @@ use clap::Args;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use crate::daemon;
+use crate::web;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -16,7 +17,7 @@ pub(super) struct Run {}
 
 impl Run {
     pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        daemon::run(&context.daemon_options())?;
+        daemon::run(&context.daemon_options(), web::part())?;
         Ok(Exit::Done)
     }
 }

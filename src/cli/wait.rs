@@ -29,7 +29,7 @@ impl Waiting {
     }
 
     /// When it ends, if it begins now.
-    pub(super) fn until(self, acts: &Acts<'_>) -> Option<Moment> {
+    pub(super) fn until(self, acts: &Acts) -> Option<Moment> {
         acts.wait_until(self.wait.flatten())
     }
 
@@ -54,7 +54,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// When the daemon that is waited for is gone.
 pub(super) async fn or_tell(
     context: &Context,
-    acts: &Acts<'_>,
+    acts: &Acts,
     push_ids: &[i64],
     (waiting, until): (Waiting, Option<Moment>),
 ) -> Result<Exit, Failure> {

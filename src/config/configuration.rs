@@ -1,8 +1,10 @@
 //! What the files came to.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::calendars::FetchedSource;
+use super::judge::Judge;
 use super::problem::Problem;
 use super::seen::Seen;
 use super::settings::DaemonSettings;
@@ -32,6 +34,8 @@ pub struct Config {
     pub seen: Seen,
     /// Which file brought what.
     pub sources: Sources,
+    /// By which pushes of the HTTP API are judged, where there is one.
+    pub judge: Option<Arc<Judge>>,
 }
 
 impl Config {

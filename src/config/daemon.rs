@@ -54,6 +54,7 @@ impl DaemonDraft {
             }),
             reload: self.reload.unwrap_or_default(),
             template_env: self.template_values,
+            web: self.web,
         }
     }
 }
@@ -99,6 +100,7 @@ impl Decoder<'_> {
                 "on_missing_calendar" => daemon.on_missing_calendar = self.choice(key, node, &MISSING_LISTS),
                 "reload" => daemon.reload = self.choice(key, node, &RELOADS),
                 "on_failure" => daemon.on_failure = self.on_failure(node),
+                "web" => daemon.web = self.web(node),
                 "template_env" => daemon.template_env = self.template_env(key, node),
                 _ => self.unknown_key(entry, Text::same("daemon"), DAEMON_KEYS),
             }

@@ -11,7 +11,7 @@ use jiff::civil;
 use super::calendars::DaysDraft;
 use super::diagnostics::Place;
 use super::metrics::MetricsDraft;
-use super::settings::{Heartbeat, ReloadOn};
+use super::settings::{Heartbeat, ReloadOn, WebSettings};
 use super::templates::Mark;
 use super::yaml::At;
 use crate::domain::calendar::MissingList;
@@ -133,14 +133,14 @@ pub(super) struct FallbackDraft {
 }
 
 /// A name under `targets`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TargetDraft {
     pub name: String,
     pub name_at: Place,
     pub means: Means,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Means {
     Recipients(Box<RecipientDraft>),
     Members(Vec<Member>),
@@ -149,13 +149,13 @@ pub(super) enum Means {
 }
 
 /// One of a list of names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Member {
     Name(String, Place),
     Recipients(Box<RecipientDraft>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RecipientDraft {
     pub im: String,
     pub im_at: Place,
@@ -190,7 +190,7 @@ impl PushDraft {
 }
 
 /// An account and where it stands, as far as it can be told: pushes that name a wrong account are not to blame.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AccountDraft {
     pub id: Option<String>,
     pub im: Option<String>,
@@ -227,6 +227,7 @@ pub(super) struct DaemonDraft {
     pub reload: Option<ReloadOn>,
     /// Names of variables, and where each stands.
     pub template_env: Vec<(Place, String)>,
+    pub web: Option<WebSettings>,
     /// Of these with their values, once they are looked up.
     pub template_values: BTreeMap<String, String>,
 }
@@ -242,7 +243,7 @@ pub(super) struct OnFailureDraft {
 }
 
 /// The keys of `defaults:` found so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct DefaultsDraft {
     pub seen: HashMap<String, Place>,
     pub retry: RetryKeys,

@@ -1,6 +1,6 @@
 //! The keys of the YAML and the words that some of them take. Readers, schema and masks take them from here.
 
-use super::settings::ReloadOn;
+use super::settings::{ReloadOn, WebScope};
 use crate::domain::calendar::{MissingList, Shift};
 use crate::domain::job::DstGap;
 use crate::domain::{
@@ -13,7 +13,7 @@ pub(super) const TOP_KEYS: [&str; 7] = ["daemon", "accounts", "targets", "jobs",
 /// Of the script of a simulation.
 pub(super) const SCRIPT_KEYS: [&str; 2] = ["latency", "events"];
 
-pub(super) const DAEMON_KEYS: [&str; 23] = [
+pub(super) const DAEMON_KEYS: [&str; 24] = [
     "database",
     "timezone",
     "language",
@@ -37,9 +37,18 @@ pub(super) const DAEMON_KEYS: [&str; 23] = [
     "on_missing_calendar",
     "template_env",
     "reload",
+    "web",
 ];
 
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
+
+pub(super) const WEB_KEYS: [&str; 7] =
+    ["listen", "socket_mode", "public_url", "trusted_proxies", "socket_users", "tokens", "max_body"];
+
+pub(super) const WEB_TOKEN_KEYS: [&str; 5] = ["name", "sha256", "scope", "to", "per_minute"];
+
+pub(super) const WEB_SCOPES: [(&str, WebScope); 3] =
+    [("read", WebScope::Read), ("act", WebScope::Act), ("push", WebScope::Push)];
 
 pub(super) const ON_FAILURE_KEYS: [&str; 4] = ["push", "command", "as_root", "every"];
 

@@ -32,6 +32,7 @@ mod fallback;
 mod files;
 mod items;
 mod jobs;
+mod judge;
 mod keys;
 mod lists;
 mod loader;
@@ -56,6 +57,7 @@ mod templates;
 mod text;
 mod trust;
 mod validate;
+mod web;
 mod whole;
 mod yaml;
 
@@ -69,6 +71,7 @@ use diagnostics::Place;
 pub use environment::{DatabaseLocation, Fetched, FetchedList, LoadEnvironment, Sight, Variable};
 pub use export::written;
 pub use extra::Extra;
+pub use judge::{Judge, Judged};
 pub use loader::COMMAND_LINE;
 use loader::Loader;
 use mask::SecretKeys;
@@ -76,7 +79,9 @@ pub use problem::{ConfigErrors, Problem};
 pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::{KeyInWords, SPELLINGS, keys_in_words, schema};
 pub use seen::Seen;
-pub use settings::{DaemonSettings, Heartbeat, MetricsListen, OnFailure, ReloadOn};
+pub use settings::{
+    DaemonSettings, Heartbeat, MetricsListen, OnFailure, ReloadOn, WebListen, WebScope, WebSettings, WebToken,
+};
 pub use sources::Sources;
 use whole::finish;
 

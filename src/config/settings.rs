@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::domain::{PushSpec, Secret};
+use crate::domain::{PushSpec, Secret, Target};
 use crate::policy::account::Fallback;
 use crate::texts::Language;
 
@@ -48,6 +48,55 @@ pub struct DaemonSettings {
     pub reload: ReloadOn,
     /// The variables of the environment that templates may use, with their values.
     pub template_env: BTreeMap<String, String>,
+    /// The HTTP API; None: nothing listens.
+    pub web: Option<WebSettings>,
+}
+
+/// Where the HTTP API listens, and whom it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSettings {
+    pub listen: WebListen,
+    /// Of the socket's file.
+    pub socket_mode: u32,
+    /// As a proxy shows it to the world: `https://host[:port][/prefix]`, without a slash at its end.
+    pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-For` tells who asks.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Whom the kernel names at the socket and who needs no token, by name or number; None: root and the daemon's own user.
+    pub socket_users: Option<Vec<String>>,
+    pub tokens: Vec<WebToken>,
+    /// The longest body in bytes.
+    pub max_body: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WebListen {
+    Tcp(SocketAddr),
+    /// The file of a unix socket.
+    Unix(PathBuf),
+}
+
+/// Who has a token of this SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebToken {
+    pub name: String,
+    /// In small hex digits.
+    pub sha256: String,
+    pub scope: WebScope,
+    /// Pushes go to these alone, each with its im; None: to any.
+    pub to: Option<Vec<(String, Target)>>,
+    /// Pushes in a minute.
+    pub per_minute: u32,
+}
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebScope {
+    Read,
+    /// And all that verbs do to jobs, pushes and accounts that are there.
+    Act,
+    /// Pushes outside any job, and reading these back.
+    Push,
 }
 
 /// What has the files read again.

@@ -1,7 +1,10 @@
 //! All that was read, to a configuration: the end of every load.
 
+use std::sync::Arc;
+
 use super::configuration::Config;
 use super::environment::LoadEnvironment;
+use super::judge::Judge;
 use super::loader::Loader;
 use super::mask::SecretKeys;
 use super::problem::ConfigErrors;
@@ -20,6 +23,7 @@ pub(super) fn finish(
 ) -> Result<(Config, Vec<PushSpec>), ConfigErrors> {
     loader.calendar_files();
     loader.doubt_directories();
+    let judge = Judge::of(&loader, environment, specs).map(Arc::new);
     let definitions = validate(&mut loader, environment);
     let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(specs));
     let seen = loader.seen;
@@ -39,6 +43,7 @@ pub(super) fn finish(
         secret_files: loader.secret_files,
         seen,
         sources: Sources(loader.brought),
+        judge,
     };
     Ok((config, definitions.pushes))
 }

@@ -21,7 +21,7 @@ use crate::engine::dispatcher::EngineGauges;
 use crate::net::hosts::{is_local, is_this_machine};
 use crate::net::http1::header::{self, HeaderValue};
 use crate::net::http1::{
-    Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode, plain_refusal,
+    Audience, Handler, Head, Limits, Listener, Method, Refused, Request, Response, Server, StatusCode, plain_refusal,
 };
 use crate::store::{self, Upkeep};
 use crate::whole_file;
@@ -37,6 +37,7 @@ const LIMITS: Limits = Limits {
     idle: PATIENCE,
     head: PATIENCE,
     request: PATIENCE,
+    work: None,
     stop: PATIENCE,
     head_bytes: 8 * 1024,
     body_bytes: 8 * 1024,
@@ -158,14 +159,14 @@ fn digest(token: &str) -> [u8; 32] {
 
 #[async_trait]
 impl Handler for Page {
-    fn judge(&self, head: &Head) -> Result<(), StatusCode> {
+    fn judge(&self, head: &Head) -> Result<(), Refused> {
         if !self.may_read(head) {
-            return Err(StatusCode::UNAUTHORIZED);
+            return Err(StatusCode::UNAUTHORIZED.into());
         }
         match (&head.method, head.uri.path()) {
             (&Method::GET, "/metrics") => Ok(()),
-            (&Method::GET, _) => Err(StatusCode::NOT_FOUND),
-            _ => Err(StatusCode::METHOD_NOT_ALLOWED),
+            (&Method::GET, _) => Err(StatusCode::NOT_FOUND.into()),
+            _ => Err(StatusCode::METHOD_NOT_ALLOWED.into()),
         }
     }
 

@@ -17,6 +17,7 @@ mod observers;
 mod once;
 mod options;
 mod outside;
+mod part;
 mod patience;
 mod presence;
 mod retention;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -52,19 +53,20 @@ pub use self::error::DaemonError;
 pub(crate) use self::once::{Judged, push};
 pub use self::once::{PushError, PushResult};
 pub use self::options::Options;
+pub(crate) use self::part::{Inside, Part};
 use self::setup::Opened;
 
 /// Runs the daemon in the foreground until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// [`DaemonError`] where it cannot start. A bad file at a reload is told and changes nothing.
-pub fn run(options: &Options) -> Result<(), DaemonError> {
+pub(crate) fn run(options: &Options, part: Box<dyn Part>) -> Result<(), DaemonError> {
     let runtime = threads::runtime()?;
     let ended = runtime.block_on(async {
         // Taken before anything else: a SIGHUP that comes during the start is answered after it, and kills nobody.
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
             .map_err(|error| DaemonError::System(format!("cannot listen for signals: {error}")))?;
-        match start_unless_stopped(options, SystemClock::shared(), &mut signals).await? {
+        match start_unless_stopped(options, SystemClock::shared(), part, &mut signals).await? {
             Some((daemon, reload)) => daemon.serve(signals, reload).await,
             None => Ok(()),
         }
@@ -84,9 +86,10 @@ const LONGEST_STOP: Duration = STOP_GRACE.saturating_add(Duration::from_secs(5))
 async fn start_unless_stopped(
     options: &Options,
     clock: SharedClock,
+    part: Box<dyn Part>,
     signals: &mut Signals,
 ) -> Result<Option<(Daemon, bool)>, DaemonError> {
-    let mut starting = tokio::spawn(Daemon::start(options.clone(), clock.clone()));
+    let mut starting = tokio::spawn(Daemon::start(options.clone(), clock.clone(), part));
     let mut reload = false;
     loop {
         tokio::select! {
@@ -133,11 +136,12 @@ struct Daemon {
     parts: duties::Parts,
     duties: duties::Duties,
     outside: JoinHandle<Lost>,
+    part: Box<dyn Part>,
 }
 
 impl Daemon {
-    async fn start(options: Options, clock: SharedClock) -> Result<Daemon, DaemonError> {
-        let config = setup::load(&options, &clock).await?;
+    async fn start(options: Options, clock: SharedClock, mut part: Box<dyn Part>) -> Result<Daemon, DaemonError> {
+        let mut config = setup::load(&options, &clock).await?;
         let opened = Opened::new(&setup::database(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store, &clock).await?;
@@ -150,7 +154,6 @@ impl Daemon {
         let (recovered, journal) = opened.recover(&accounts, &clock).await?;
         let seen = last_seen(&*store, clock.reading()).await?;
         accounts.resume(&past_accounts(&*store).await?, seen);
-
         let media = Arc::new(PushMedia::new(setup::media(&config, &opened.database), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media.clone(), journal);
         let (events, releases) = (dispatcher.handle(), dispatcher.releases());
@@ -164,24 +167,23 @@ impl Daemon {
         };
         let observers = observers::Observers::start(&config, observed, events.clone()).await?;
         dispatcher.set_observer(observers.observer());
-        let Config { daemon: settings, accounts: configured, jobs, files, read_at, fetched, .. } = config;
+        let (jobs, fetched) = (std::mem::take(&mut config.jobs), std::mem::take(&mut config.fetched));
         let standing = store.changed_by_verbs().await?;
-        let (scheduler, applied) = set_up_jobs((jobs, read_at), &store, &clock, events.clone()).await?;
+        let (scheduler, applied) = set_up_jobs((jobs, config.read_at), &store, &clock, events.clone()).await?;
         store.end_unreadable(clock.now()).await?;
         let (mut open, by) = (store.open_pushes().await?, clock.reading());
         resume_waits(&mut open, seen, by);
 
         let said = announce::Start {
-            files: &files,
+            files: &config.files,
             database: &opened.database,
-            accounts: configured.len(),
+            accounts: config.accounts.len(),
             open_pushes: open.len(),
         };
         said.tell(scheduler.timeline(), &applied, &recovered);
-
         let parts = duties::Parts::new(&store, &clock, &events, observers.endpoint(), &opened.database);
         parts.retention.look_at_clock().await;
-        let duties = duties::Duties::start(&settings, &parts).await?;
+        let duties = duties::Duties::start(&config.daemon, &parts).await?;
         parts.notes.started().await;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
         let listeners = listeners::Listeners::start(&accounts, &events, &clock);
@@ -191,11 +193,12 @@ impl Daemon {
         let dispatching = tokio::spawn(dispatcher.run(inbox));
         let preparer =
             Preparer::new(store.clone(), clock.clone(), media.clone(), (events.clone(), releases), templates);
-        let preparing = preparer.start(settings.content_at_once);
+        let preparing = preparer.start(config.daemon.content_at_once);
         let (commands, scheduling) = begin_scheduling(scheduler, &observers, &preparing);
         let fetching = fetching::Fetching::start(&options, fetched, &store, &clock, &media);
-        let told = outside::Told::new(events.clone(), commands.clone(), preparing.notify());
+        let (told, bell) = outside::Told::new(events.clone(), commands.clone(), preparing.notify());
         let outside = outside::watch(store.clone(), opened.lease(), &clock, told, standing);
+        part.start(inside(&opened, &clock, &events, bell, observers.ended()), &config);
         Ok(Daemon {
             options,
             clock,
@@ -214,6 +217,7 @@ impl Daemon {
             parts,
             duties,
             outside,
+            part,
         })
     }
 
@@ -338,16 +342,18 @@ impl Daemon {
         self.listeners.replace(&accounts, &self.dispatcher);
         let _ = self.dispatcher.send(Event::Accounts(accounts));
         self.observers.replace(&config, &names).await;
+        self.part.replace(&config);
         self.duties.restart(&config.daemon, &self.parts).await?;
         Ok(applied)
     }
 
     /// No new fires, no new attempts; what is under way ends or is recorded as unknown.
-    async fn stop(self) {
+    async fn stop(mut self) {
         systemd::stopping();
         info!("stopping");
         // First of all: while the timer ends its round nothing new is sent, and the grace of what is under way has begun.
         let _ = self.dispatcher.send(Event::Stop);
+        self.part.stop().await;
         self.outside.abort();
         // A source that is asked now is asked again by the next start.
         self.preparing.stop();
@@ -377,6 +383,25 @@ impl Daemon {
             }
         }
         info!("stopped");
+    }
+}
+
+/// What a part sees of the daemon.
+fn inside(
+    opened: &Opened,
+    clock: &SharedClock,
+    events: &mpsc::UnboundedSender<Event>,
+    bell: Arc<Notify>,
+    ended: tokio::sync::watch::Receiver<u64>,
+) -> Inside {
+    let events = events.clone();
+    Inside {
+        store: opened.store.clone(),
+        database: opened.database.clone(),
+        clock: clock.clone(),
+        bell: Arc::new(move || bell.notify_one()),
+        ended,
+        probe: Arc::new(move || drop(events.send(Event::ProbeAll))),
     }
 }
 

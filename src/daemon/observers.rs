@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::alarm::{Alarm, Handle, Settings};
@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::domain::{ContentSource, Database, Job, UtcMs};
 use crate::engine::dispatcher::{EngineGauges, Event};
-use crate::engine::observer::Observer;
+use crate::engine::observer::{EngineEvent, Observer};
 use crate::engine::scheduler::Tick;
 use crate::senders::http::Http;
 use crate::store::{AccountState, SharedStore};
@@ -32,6 +32,8 @@ pub(super) struct Observers {
     alarm_handle: Handle,
     alarm: JoinHandle<()>,
     rounds: Arc<Rounds>,
+    /// Moves with the end of each push.
+    ended: Arc<watch::Sender<u64>>,
     /// Those that a reload starts anew.
     tasks: Vec<JoinHandle<()>>,
 }
@@ -71,7 +73,8 @@ impl Observers {
         endpoint.metrics.set_jobs(config.jobs.iter().map(|job| job.name.as_str()));
         let alarm = tokio::spawn(alarm.run());
         let (endpoint, tasks) = (Arc::new(endpoint), Vec::new());
-        let mut observers = Observers { endpoint, state: store, http, alarm_handle, alarm, rounds, tasks };
+        let ended = Arc::new(watch::Sender::new(0));
+        let mut observers = Observers { endpoint, state: store, http, alarm_handle, alarm, rounds, ended, tasks };
         observers.start_tasks(config);
         Ok(observers)
     }
@@ -79,10 +82,19 @@ impl Observers {
     /// What the engine is to tell its events to.
     pub(super) fn observer(&self) -> Observer {
         let (metrics, alarm_handle) = (self.endpoint.metrics.clone(), self.alarm_handle.clone());
+        let ended = self.ended.clone();
         Arc::new(move |event| {
             metrics.count(event);
             alarm_handle.observe(event);
+            if matches!(event, EngineEvent::Ended { .. }) {
+                ended.send_modify(|number| *number = number.wrapping_add(1));
+            }
         })
+    }
+
+    /// Tells of the end of each push.
+    pub(super) fn ended(&self) -> watch::Receiver<u64> {
+        self.ended.subscribe()
     }
 
     /// Ends only when the alarm broke down, since it runs for as long as somebody may tell it events.

@@ -1,4 +1,5 @@
-//! What other processes write: `fire`, `push`, `retry`, `cancel`, `pause`, `add` and a person's own SQL.
+//! What other processes write: `fire`, `push`, `retry`, `cancel`, `pause`, `add` and a person's own SQL; and what people
+//! do through this process itself, which the database tells nobody of: they ring.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -53,15 +54,19 @@ pub(super) struct Told {
     scheduler: mpsc::Sender<Command>,
     /// Told with every change: a fire by hand may wait for its content.
     preparer: Arc<Notify>,
+    /// Rung once this process has written what somebody asked it for.
+    bell: Arc<Notify>,
 }
 
 impl Told {
+    /// And the bell to be rung.
     pub(super) fn new(
         dispatcher: mpsc::UnboundedSender<Event>,
         scheduler: mpsc::Sender<Command>,
         preparer: Arc<Notify>,
-    ) -> Told {
-        Told { dispatcher, scheduler, preparer }
+    ) -> (Told, Arc<Notify>) {
+        let bell = Arc::new(Notify::new());
+        (Told { dispatcher, scheduler, preparer, bell: bell.clone() }, bell)
     }
 }
 
@@ -85,7 +90,10 @@ impl Outside {
                 // The next look comes soon, and a database in trouble is told by whoever writes.
                 debug!(%error, "cannot see what other processes wrote");
             }
-            pause().await;
+            tokio::select! {
+                () = pause() => {}
+                () = self.told.bell.notified() => self.behind = true,
+            }
         }
     }
 
@@ -98,7 +106,10 @@ impl Outside {
     ) -> Result<(), StoreError> {
         // What was written stays news until it has been read: of a change is told only once.
         if !self.behind {
-            store.changed(pause).await?;
+            tokio::select! {
+                changed = store.changed(pause) => changed?,
+                () = self.told.bell.notified() => {}
+            }
             self.behind = true;
         }
         let standing = store.changed_by_verbs().await?;
@@ -141,7 +152,7 @@ mod tests {
         let store = store::open(&database, Access::Daemon, now).await.unwrap();
         let (dispatcher, mut heard) = mpsc::unbounded_channel();
         let (scheduler, _commands) = mpsc::channel(1);
-        let told = Told::new(dispatcher, scheduler, Arc::default());
+        let (told, bell) = Told::new(dispatcher, scheduler, Arc::default());
         let mut outside = Outside { told, standing: Vec::new(), behind: false, asked_at: None, since: now };
         let pause: &Pause = &|| Box::pin(tokio::task::yield_now());
 
@@ -158,7 +169,7 @@ mod tests {
         };
         let push = AdHoc { spec, triggered_by: Trigger::Manual, chat: None };
         let other = store::open(&database, Access::Write, now).await.unwrap();
-        let id = other.push_ad_hoc(push, now).await.unwrap();
+        let id = other.push_ad_hoc(push.clone(), now).await.unwrap();
 
         let unread = async { Err(StoreError::Unavailable("database is locked".to_owned())) };
         let failed = outside.look(&store, unread, pause).await;
@@ -166,5 +177,12 @@ mod tests {
         outside.look(&store, store.open_pushes(), pause).await.unwrap();
         let Ok(Event::Opened(pushes)) = heard.try_recv() else { panic!("nothing is told") };
         assert_eq!(pushes.iter().map(|push| push.id).collect::<Vec<_>>(), [id]);
+
+        // Of what this process writes itself the database tells nobody; who wrote it rings.
+        let own = store.push_ad_hoc(push, now).await.unwrap();
+        bell.notify_one();
+        outside.look(&store, store.open_pushes(), pause).await.unwrap();
+        let Ok(Event::Opened(pushes)) = heard.try_recv() else { panic!("nothing is told") };
+        assert_eq!(pushes.iter().map(|push| push.id).collect::<Vec<_>>(), [id, own]);
     }
 }

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// It was only to be read, and cannot be.
     #[error("database {path} cannot be read: {problem}")]
     Unreadable { path: String, problem: String },
+    /// The question took longer than who asked could wait.
+    #[error("the question took too long; ask for less: fewer lines, a job, a time")]
+    TooLong,
     /// The database refused a row, which is a bug of ours.
     #[error("the database refused a write: {0}")]
     Refused(String),

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use super::model::{
     AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, LastGood,
-    LastList, NewFire, NoteFetch, OpenPush, OwnMessage, Recorded, Release, Released, Restored, Settle, StoredJob,
-    TakeBack, Unexpanded, Unreleased, Unwatched,
+    LastList, NewFire, NoteFetch, Once, OpenPush, OwnMessage, Recorded, Release, Released, RequestKey, Restored,
+    Settle, StoredJob, TakeBack, Unexpanded, Unreleased, Unwatched,
 };
 use crate::domain::{Delivery, Render, UtcMs};
 
@@ -145,6 +145,14 @@ pub trait Store: Send + Sync {
 
     /// Several pushes outside any job, of one fire: all of them, or none. Returns their ids.
     async fn push_several(&self, pushes: Vec<AdHoc>, now: UtcMs) -> Result<Vec<i64>, StoreError>;
+
+    /// [`Store::push_several`] for a request that is carried out once: the same key again finds the pushes that it made,
+    /// for a day and for as long as one of them is open, and records nothing.
+    async fn push_once(&self, pushes: Vec<AdHoc>, request: RequestKey, now: UtcMs) -> Result<Once, StoreError>;
+
+    /// Notes an act that changes nothing else in the database, where somebody does it by hand
+    /// ([`Backend::by`](super::Backend::by)).
+    async fn note_act(&self, verb: &'static str, now: UtcMs) -> Result<(), StoreError>;
 
     /// [`Store::push_ad_hoc`], and with it what the daemon itself keeps under this key
     /// ([`AccountState::save_state`](super::AccountState::save_state)): both, or neither.

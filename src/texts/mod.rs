@@ -19,13 +19,14 @@ mod reasons;
 mod scripts;
 mod status;
 mod values;
+mod web;
 
 pub(crate) use self::text::{Count, Spoken};
 pub use self::{language::Language, text::Text};
 
 pub(crate) use self::{
     accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, phrases::*, pushes::*, reasons::*, scripts::*,
-    status::*, values::*,
+    status::*, values::*, web::*,
 };
 
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod tests {
         scripts::ALL,
         status::ALL,
         values::ALL,
+        web::ALL,
     ];
 
     fn is_chinese(c: char) -> bool {

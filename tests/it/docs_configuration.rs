@@ -19,6 +19,8 @@ fn the_tables_are_those_of_the_schema() {
         "daemon",
         "heartbeat",
         "on_failure",
+        "web",
+        "web_token",
         "account",
         "target",
         "list",

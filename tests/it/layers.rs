@@ -47,11 +47,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "logging",
         ],
     ),
+    ("web", &["domain", "clock", "config", "store", "net", "senders", "answers", "acts", "daemon"]),
     (
         "cli",
         &[
             "domain", "texts", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "acts",
-            "daemon", "logging",
+            "daemon", "web", "logging",
         ],
     ),
 ];

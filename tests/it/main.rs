@@ -70,6 +70,7 @@ mod upload_memory;
 mod version;
 mod walk;
 mod watching;
+mod web;
 mod webhook;
 mod weixin_clients;
 mod weixin_daemon;

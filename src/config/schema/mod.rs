@@ -9,6 +9,7 @@ mod blocks;
 mod calendars;
 mod contents;
 mod pushes;
+mod web;
 mod words;
 
 use serde_json::{Value, json};
@@ -65,6 +66,8 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("daemon", daemon()),
         ("heartbeat", heartbeat()),
         ("on_failure", on_failure()),
+        ("web", web::web()),
+        ("web_token", web::token()),
         ("account", accounts::account(specs)),
         ("defaults", defaults()),
         ("retry", retry()),
@@ -194,6 +197,7 @@ fn daemon() -> Value {
             "Environment variables that templates may use, as {{ env.NAME }}. None that an account uses.",
         ),
         reload(),
+        web::of_daemon(),
     ];
     let schema = object(first.into_iter().chain(metrics()).chain(last));
     known(schema, &DAEMON_KEYS)

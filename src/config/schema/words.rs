@@ -69,7 +69,8 @@ fn type_in_words(schema: &Value) -> Option<String> {
             "optional_text" | "id" => "text".to_owned(),
             "timeout" => "duration, or milliseconds".to_owned(),
             "report_push" | "prepared_push" => "push".to_owned(),
-            name @ ("retry" | "misfire" | "content_from" | "heartbeat" | "on_failure" | "options") => {
+            name @ ("retry" | "misfire" | "content_from" | "heartbeat" | "on_failure" | "options" | "web"
+            | "web_token") => {
                 format!("`{name}`")
             }
             name => name.to_owned(),

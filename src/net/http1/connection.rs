@@ -14,19 +14,24 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 
 use super::exchange::{self, Shared};
-use super::listener::Stream;
+use super::listener::{Peer, Stream};
 use super::slots::{Phase, Slot, Taken};
 
 /// How long what a client still sends is taken after our last word, so that it gets to read that instead of a reset.
 const LINGER: Duration = Duration::from_secs(1);
 
-pub(super) async fn serve(stream: Box<dyn Stream>, slot: Taken, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    (stream, peer): (Box<dyn Stream>, Peer),
+    slot: Taken,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
     let limits = &shared.limits;
     let mut builder = http1::Builder::new();
     // The times are ours: by the one clock, and for more than the head.
     builder.header_read_timeout(None).keep_alive(limits.keep_alive).auto_date_header(false);
     builder.max_header_size(limits.head_bytes).max_buf_size(limits.head_bytes.max(8192));
-    let service = service_fn(|request| Box::pin(exchange::exchange(&shared, &slot, request)));
+    let service = service_fn(|request| Box::pin(exchange::exchange(&shared, &slot, peer, request)));
     let watched = Watched { stream, slot: Arc::clone(&slot) };
     let mut connection = builder.serve_connection(TokioIo::new(watched), service);
     let mut given_up = pin!(slot.given_up());

@@ -11,8 +11,9 @@ use hyper::body::{Body, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::{Request, Response, StatusCode, header};
 
-use super::handler::Handler;
+use super::handler::{Handler, Refused};
 use super::limits::Limits;
+use super::listener::Peer;
 use super::slots::{Phase, Slot};
 use crate::net::hosts;
 
@@ -27,34 +28,36 @@ pub(super) struct Shared {
 pub(super) async fn exchange(
     shared: &Shared,
     slot: &Slot,
-    request: Request<Incoming>,
+    peer: Peer,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    request.extensions_mut().insert(peer);
     slot.enter(Phase::Body);
     let answer = AssertUnwindSafe(answer(shared, slot, request)).catch_unwind().await;
     let answer = answer.unwrap_or_else(|_| {
         tracing::error!(server = shared.name, "a request broke its handler (a bug of pushcron); it was answered 500");
-        Err(StatusCode::INTERNAL_SERVER_ERROR)
+        Err(StatusCode::INTERNAL_SERVER_ERROR.into())
     });
-    let response = answer.unwrap_or_else(|status| refusal(shared, status));
+    let response = answer.unwrap_or_else(|refused| refusal(shared, refused));
     slot.enter(Phase::Answering);
     Ok(response.map(Full::new))
 }
 
-async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Result<Response<Bytes>, StatusCode> {
+async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Result<Response<Bytes>, Refused> {
     let (head, body) = request.into_parts();
     if head.headers.get_all(header::HOST).iter().count() > 1 {
-        return Err(StatusCode::BAD_REQUEST);
+        return Err(StatusCode::BAD_REQUEST.into());
     }
     if let Some(is_ours) = shared.hosts
         && !hosts::named(&head).all(is_ours)
     {
-        return Err(StatusCode::MISDIRECTED_REQUEST);
+        return Err(StatusCode::MISDIRECTED_REQUEST.into());
     }
     shared.handler.judge(&head)?;
     let most = shared.limits.body_bytes;
     // Told at once, before a client that waits for leave has sent it.
     if body.size_hint().lower() > most as u64 {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        return Err(StatusCode::PAYLOAD_TOO_LARGE.into());
     }
     let body = Limited::new(body, most).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
         true => StatusCode::PAYLOAD_TOO_LARGE,
@@ -65,8 +68,8 @@ async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Res
 }
 
 /// The connection ends with it: what follows a request that was not read to its end is no request.
-fn refusal(shared: &Shared, status: StatusCode) -> Response<Bytes> {
-    let mut response = shared.handler.refusal(status);
+fn refusal(shared: &Shared, Refused { status, response }: Refused) -> Response<Bytes> {
+    let mut response = response.map_or_else(|| shared.handler.refusal(status), |response| *response);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     if status == StatusCode::PAYLOAD_TOO_LARGE {

@@ -7,14 +7,33 @@ use hyper::{Request, Response, StatusCode, header};
 
 pub type Head = Parts;
 
+/// Why a request is not answered, and with which words, where [`Handler::refusal`] has none for it.
+#[derive(Debug)]
+pub struct Refused {
+    pub status: StatusCode,
+    pub response: Option<Box<Response<Bytes>>>,
+}
+
+impl From<StatusCode> for Refused {
+    fn from(status: StatusCode) -> Refused {
+        Refused { status, response: None }
+    }
+}
+
+impl From<Response<Bytes>> for Refused {
+    fn from(response: Response<Bytes>) -> Refused {
+        Refused { status: response.status(), response: Some(Box::new(response)) }
+    }
+}
+
 /// Who answers.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
     /// Looks at a head before its body is asked for.
     ///
     /// # Errors
-    /// The status that the request is refused with. Its connection ends.
-    fn judge(&self, _head: &Head) -> Result<(), StatusCode> {
+    /// How the request is refused. Its connection ends.
+    fn judge(&self, _head: &Head) -> Result<(), Refused> {
         Ok(())
     }
 

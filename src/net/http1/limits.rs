@@ -15,6 +15,9 @@ pub struct Limits {
     pub head: Duration,
     /// From the end of the head until the answer is written.
     pub request: Duration,
+    /// For the handler, from the end of the body on, and then once more for the answer to be written; None: within the time of
+    /// the request.
+    pub work: Option<Duration>,
     /// At a stop, for requests under way.
     pub stop: Duration,
     /// At least 8,192: the parser's buffer.

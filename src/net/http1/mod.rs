@@ -25,9 +25,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::exchange::Shared;
-pub use self::handler::{Handler, Head, plain_refusal};
+pub use self::handler::{Handler, Head, Refused, plain_refusal};
 pub use self::limits::{Audience, Limits, Peers};
-pub use self::listener::Listener;
+pub use self::listener::{Listener, Peer};
 use self::slots::Slots;
 use crate::clock::SharedClock;
 

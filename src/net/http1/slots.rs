@@ -42,6 +42,7 @@ struct Times {
     idle: Duration,
     head: Duration,
     request: Duration,
+    work: Option<Duration>,
 }
 
 /// One connection.
@@ -67,7 +68,7 @@ pub(super) struct Taken(Arc<Slot>);
 
 impl Slots {
     pub(super) fn new(limits: &Limits, clock: SharedClock) -> Slots {
-        let times = Times { idle: limits.idle, head: limits.head, request: limits.request };
+        let times = Times { idle: limits.idle, head: limits.head, request: limits.request, work: limits.work };
         let (most, changed) = (limits.connections.max(1), Arc::new(Notify::new()));
         Slots { taken: Mutex::default(), most, times, clock, changed }
     }
@@ -156,7 +157,7 @@ impl Slot {
             Phase::Idle => now + self.times.idle,
             Phase::Head => now + self.times.head,
             Phase::Body => now + self.times.request,
-            Phase::Working | Phase::Answering => state.until,
+            Phase::Working | Phase::Answering => self.times.work.map_or(state.until, |work| now + work),
         };
         let is_sooner = until < state.until;
         (state.phase, state.since, state.until) = (phase, now, until);

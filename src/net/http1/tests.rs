@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(20),
     head: Duration::from_secs(10),
     request: Duration::from_secs(30),
+    work: None,
     stop: Duration::from_secs(5),
     head_bytes: 8192,
     body_bytes: 1000,
@@ -37,8 +38,8 @@ struct Echo {
 
 #[async_trait]
 impl Handler for Echo {
-    fn judge(&self, head: &Head) -> Result<(), StatusCode> {
-        if head.uri.path() == "/no" { Err(StatusCode::FORBIDDEN) } else { Ok(()) }
+    fn judge(&self, head: &Head) -> Result<(), Refused> {
+        if head.uri.path() == "/no" { Err(StatusCode::FORBIDDEN.into()) } else { Ok(()) }
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {

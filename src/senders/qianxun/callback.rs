@@ -16,7 +16,7 @@ use super::api::parse_leniently;
 use crate::clock::SharedClock;
 use crate::net::hosts;
 use crate::net::http1::{
-    Audience, Handler, Head, Limits, Listener, Method, Request, Response, Server, StatusCode, header,
+    Audience, Handler, Head, Limits, Listener, Method, Refused, Request, Response, Server, StatusCode, header,
 };
 
 /// The time that one callback may take to arrive.
@@ -27,6 +27,7 @@ const LIMITS: Limits = Limits {
     idle: PATIENCE,
     head: PATIENCE,
     request: PATIENCE,
+    work: None,
     stop: PATIENCE,
     head_bytes: 16 * 1024,
     // A chat's message with its XML stays far below; whoever sends more is no Qianxun.
@@ -118,14 +119,14 @@ struct Callbacks {
 
 #[async_trait]
 impl Handler for Callbacks {
-    fn judge(&self, head: &Head) -> Result<(), StatusCode> {
+    fn judge(&self, head: &Head) -> Result<(), Refused> {
         let is_sized = |name| head.headers.contains_key(name);
         if is_from_a_page(head) {
-            Err(StatusCode::FORBIDDEN)
+            Err(StatusCode::FORBIDDEN.into())
         } else if head.method != Method::POST {
-            Err(StatusCode::METHOD_NOT_ALLOWED)
+            Err(StatusCode::METHOD_NOT_ALLOWED.into())
         } else if !is_sized(header::CONTENT_LENGTH) && !is_sized(header::TRANSFER_ENCODING) {
-            Err(StatusCode::LENGTH_REQUIRED)
+            Err(StatusCode::LENGTH_REQUIRED.into())
         } else {
             Ok(())
         }

@@ -1,5 +1,6 @@
 //! What the verbs of the store are asked with, and what they answer.
 
+mod acts;
 mod fetched;
 mod fires;
 mod jobs;
@@ -9,6 +10,7 @@ mod simulated;
 mod upkeep;
 mod views;
 
+pub use acts::*;
 pub use fetched::*;
 pub use fires::*;
 pub use jobs::*;

@@ -1,8 +1,10 @@
 //! The views, which of their rows are wanted, and their lines.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::{PushState, UtcMs};
 
-/// A view to be read by people, by name.
+/// A view to be read by people, by name; the table of acts is one by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     PushHistory,
@@ -11,6 +13,7 @@ pub enum View {
     JobOverview,
     AccountOverview,
     FailuresToday,
+    Acts,
 }
 
 impl View {
@@ -23,6 +26,7 @@ impl View {
             View::JobOverview => "job_overview",
             View::AccountOverview => "account_overview",
             View::FailuresToday => "failures_today",
+            View::Acts => "acts",
         }
     }
 }
@@ -42,19 +46,22 @@ pub struct Filter {
     pub push_id: Option<i64>,
     /// Only pushes with a higher id.
     pub after_id: Option<i64>,
+    /// Only jobs that come after this one by name, of `job_overview`.
+    pub after_job: Option<String>,
     /// Only these pushes.
     pub ids: Option<Vec<i64>>,
     /// Newest first; None: all.
     pub limit: Option<u64>,
     /// Leaves out so many of the first.
     pub skip: u64,
-    /// The lines of `push_history` in the opposite order, to be read in pages: each begins after the mark of the last.
+    /// The lines of `push_history` in the opposite order.
     pub oldest_first: bool,
+    /// The page that follows this line, in whichever order.
     pub after: Option<Mark>,
 }
 
-/// A line of `push_history` as the place to read on from, whichever column the lines are ordered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A line as the place to read on from, whichever column the lines are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     pub id: i64,
     pub due_at: UtcMs,

@@ -13,15 +13,17 @@ use super::fault::{Fault, Result, no_job};
 use super::fires::{Fired, Given, MakePushes, Plan, policy};
 use super::gone::count_unused_fires;
 use super::job_rows::{FindJob, JobRow};
+use super::note::{self, Act};
 use super::pushes::{InsertPush, NewPush, replace_older};
 use super::writer::Write;
-use crate::domain::{Overlap, Reason, Trigger, UtcMs};
+use crate::domain::{Overlap, PushState, Reason, Trigger, UtcMs};
 use crate::store::error::StoreError;
-use crate::store::model::{AdHoc, OwnMessage};
+use crate::store::model::{AdHoc, By, OwnMessage};
 
 pub(super) struct FireByHand {
     pub job: String,
     pub own: Option<OwnMessage>,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -60,6 +62,8 @@ impl Write for FireByHand {
         if overlap == Overlap::Replace {
             replace_older(conn, &name, id, self.now)?;
         }
+        let act = Act { verb: "fire", job: Some(&self.job), fire_id: Some(id), after: reason, ..Act::default() };
+        note::act(conn, self.by.as_ref(), self.now, &act)?;
         Ok(made.into_iter().map(|push| push.id).collect())
     }
 }
@@ -102,6 +106,7 @@ pub(super) struct Backfill {
     pub job: String,
     pub instants: Vec<UtcMs>,
     pub gap: Duration,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -138,6 +143,8 @@ impl Write for Backfill {
                 false => make.run(&fired, plan.clone(), Given::default(), &mut made)?,
             }
             all.push(made.into_iter().map(|push| push.id).collect());
+            let act = Act { verb: "backfill", job: Some(&self.job), fire_id: Some(id), ..Act::default() };
+            note::act(conn, self.by.as_ref(), self.now, &act)?;
             goes_at = goes_at + self.gap;
         }
         Ok(all)
@@ -160,6 +167,7 @@ impl Write for PushAdHoc {
 /// Of one fire.
 pub(super) struct PushSeveral {
     pub pushes: Vec<AdHoc>,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -170,7 +178,14 @@ impl Write for PushSeveral {
         let Some(first) = self.pushes.first() else { return Ok(Vec::new()) };
         let fire_id = fire_outside(conn, first, self.now)?;
         let pushes = self.pushes.iter().enumerate();
-        pushes.map(|(ordinal, push)| insert(conn, number(ordinal), fire_id, push, self.now)).collect()
+        let made = |(ordinal, push)| {
+            let id = insert(conn, number(ordinal), fire_id, push, self.now)?;
+            let after = Some(PushState::Pending.as_str());
+            let act = Act { verb: "push", push_id: Some(id), fire_id: Some(fire_id), after, ..Act::default() };
+            note::act(conn, self.by.as_ref(), self.now, &act)?;
+            Ok(id)
+        };
+        pushes.map(made).collect()
     }
 }
 

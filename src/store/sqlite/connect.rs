@@ -34,6 +34,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0013_last_good.sql"),
     include_str!("../../../migrations/sqlite/0014_unreleased.sql"),
     include_str!("../../../migrations/sqlite/0015_fetched_calendars.sql"),
+    include_str!("../../../migrations/sqlite/0016_acts.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

@@ -1,4 +1,4 @@
-//! What only deleted history needed: old revisions, jobs that left long ago, media that nobody names.
+//! What only deleted history needed: old acts and revisions, jobs that left long ago, media that nobody names.
 //!
 //! Each is looked for on a connection that reads, page by page, and deleted by the writer in small batches that ask
 //! again whether it may go: no push waits for the search.
@@ -50,8 +50,18 @@ const JOBS: Sweep = Sweep {
 
 const DELETE_MEDIA: &str = "DELETE FROM blobs WHERE sha256 IN (SELECT value FROM json_each(?1)) AND used_at < ?2";
 
+const DELETE_ACTS: &str = "DELETE FROM acts WHERE id IN (SELECT value FROM json_each(?1)) AND at < ?2";
+
 /// Once the old fires are gone.
 pub(super) async fn prune(store: &SqliteStore, before: UtcMs) -> StoreResult<()> {
+    loop {
+        let old = store.read(move |conn| acts_before(conn, before)).await?;
+        let is_last = (old.len() as i64) < PAGE;
+        delete(store, DELETE_ACTS, old.into_iter().map(Into::into).collect(), ROWS, before).await?;
+        if is_last {
+            break;
+        }
+    }
     for sweep in [&REVISIONS, &JOBS] {
         let mut after = Value::Null;
         loop {
@@ -68,6 +78,12 @@ pub(super) async fn prune(store: &SqliteStore, before: UtcMs) -> StoreResult<()>
         }
     }
     prune_media(store, before).await
+}
+
+fn acts_before(conn: &Connection, before: UtcMs) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare("SELECT id FROM acts WHERE at < ?1 ORDER BY at LIMIT ?2")?;
+    let ids = statement.query_map(params![At::from(before), PAGE], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
 impl Sweep {

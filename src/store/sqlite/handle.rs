@@ -1,7 +1,7 @@
 //! An open database: who writes it, who reads it, and how each is asked.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rusqlite::Connection;
@@ -16,7 +16,10 @@ use super::writer::{Request, Write, Writer};
 use super::{connect, poll, upgrade};
 use crate::domain::{Facts, Message, Render, Rendering, UtcMs};
 use crate::store::access::Access;
+use crate::store::backend::{Backend, SharedStore};
 use crate::store::error::{StoreError, StoreResult};
+use crate::store::model::By;
+use crate::store::pause::Pause;
 
 /// A database file, open.
 pub(crate) struct SqliteStore {
@@ -27,7 +30,11 @@ pub(crate) struct SqliteStore {
     broken: Mutex<Option<oneshot::Receiver<()>>>,
     pub(super) readers: Arc<Readers>,
     /// With what templates are rendered.
-    pub(super) renderer: RwLock<Arc<dyn Render>>,
+    pub(super) renderer: Arc<RwLock<Arc<dyn Render>>>,
+    /// In whose hands it is.
+    pub(super) by: Option<By>,
+    /// So long each question may take.
+    pause: Option<Arc<Pause>>,
     /// `PRAGMA data_version` when [`Changes::changed`] was last asked.
     pub(super) seen_version: AtomicI64,
 }
@@ -77,6 +84,8 @@ impl SqliteStore {
             broken,
             readers,
             renderer: without_renderer(),
+            by: None,
+            pause: None,
             seen_version,
         })
     }
@@ -91,6 +100,8 @@ impl SqliteStore {
             broken,
             readers,
             renderer: without_renderer(),
+            by: None,
+            pause: None,
             seen_version,
         })
     }
@@ -133,7 +144,11 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection) -> fault::Result<T> + Send + 'static,
     {
-        self.readers.ask_at_once(question).await.map_err(|fault| fault::of_reading(fault, &self.path))
+        let answer = match &self.pause {
+            Some(pause) => self.readers.ask_until(question, pause()).await,
+            None => self.readers.ask_at_once(question).await,
+        };
+        answer.map_err(|fault| fault::of_reading(fault, &self.path))
     }
 }
 
@@ -146,8 +161,34 @@ impl Render for NoRenderer {
     }
 }
 
-fn without_renderer() -> RwLock<Arc<dyn Render>> {
-    RwLock::new(Arc::new(NoRenderer))
+fn without_renderer() -> Arc<RwLock<Arc<dyn Render>>> {
+    Arc::new(RwLock::new(Arc::new(NoRenderer)))
+}
+
+impl SqliteStore {
+    /// Another handle on the same connections.
+    fn again(&self) -> SqliteStore {
+        SqliteStore {
+            path: self.path.clone(),
+            writer: self.writer.clone(),
+            broken: Mutex::default(),
+            readers: self.readers.clone(),
+            renderer: self.renderer.clone(),
+            by: self.by.clone(),
+            pause: self.pause.clone(),
+            seen_version: AtomicI64::new(self.seen_version.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl Backend for SqliteStore {
+    fn by(&self, by: By) -> SharedStore {
+        Arc::new(SqliteStore { by: Some(by), ..self.again() })
+    }
+
+    fn hasty(&self, pause: Arc<Pause>) -> SharedStore {
+        Arc::new(SqliteStore { pause: Some(pause), ..self.again() })
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::calendars;
 use super::cells::{At, maybe_instant};
 use super::fault::{Result, no_job};
+use super::note::{self, Act};
 use super::pushes;
 use super::withdraw::{end_revisions, reopen, withdraw_of};
 use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::domain::job::JobSource;
 use crate::store::error::StoreError;
-use crate::store::model::{Applied, Expected, JobChange};
+use crate::store::model::{Applied, By, Expected, JobChange};
 
 /// Names that cross to SQLite in one piece of JSON.
 const PIECE: usize = 1000;
@@ -24,6 +25,7 @@ pub(super) struct ApplyJobs {
     pub removed: Vec<Arc<str>>,
     /// What a verb has found of the jobs that it changes.
     pub expected: Vec<Expected>,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -54,7 +56,34 @@ impl Write for ApplyJobs {
             applied.removed += retire(conn, &names, self.now, &mut applied)?;
             remove(conn, &names, self.now, &mut applied)?;
         }
+        self.note(conn)?;
         Ok(applied)
+    }
+}
+
+impl ApplyJobs {
+    /// Notes what a verb did to each job.
+    fn note(&self, conn: &Connection) -> Result<()> {
+        for Expected { job, revision } in self.expected.iter().filter(|_| self.by.is_some()) {
+            let now: Option<u32> = conn
+                .query_row("SELECT revision FROM jobs WHERE name = ?1 AND removed_at IS NULL", [job], |row| row.get(0))
+                .optional()?;
+            let verb = match (revision, now) {
+                (None, _) => "add",
+                (Some(_), Some(_)) => "edit",
+                (Some(_), None) => "rm",
+            };
+            let named = |number: Option<u32>| number.map(|number| format!("revision {number}"));
+            let (before, after) = (named(*revision), named(now));
+            let (before, after) = (before.as_deref(), after.as_deref());
+            note::act(
+                conn,
+                self.by.as_ref(),
+                self.now,
+                &Act { verb, job: Some(job), before, after, ..Act::default() },
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -221,6 +250,7 @@ fn touch_blobs(conn: &Connection, names: &[&str], now: UtcMs) -> Result<()> {
 pub(super) struct SetPaused {
     pub job: String,
     pub paused: bool,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -243,6 +273,11 @@ impl Write for SetPaused {
         let paused_at = self.paused.then(|| At::from(self.now));
         conn.execute("UPDATE jobs SET paused_at = ?2 WHERE name = ?1", params![self.job, paused_at])?;
         withdraw_of(conn, &[&self.job], self.now)?;
+        let (verb, before, after) =
+            if self.paused { ("pause", "active", "paused") } else { ("resume", "paused", "active") };
+        let (before, after) = (Some(before), Some(after));
+        let act = Act { verb, job: Some(&self.job), before, after, ..Act::default() };
+        note::act(conn, self.by.as_ref(), self.now, &act)?;
         Ok(true)
     }
 }

@@ -7,6 +7,7 @@
 
 mod account_state;
 mod accounts;
+mod acts;
 mod asked;
 mod attempts;
 mod blobs;
@@ -33,6 +34,7 @@ mod last_good;
 mod lease;
 mod ledger;
 mod made_ahead;
+mod note;
 mod of_fire;
 mod opened;
 mod place;

@@ -8,11 +8,12 @@ use super::cells::{At, maybe_text, text};
 use super::ends::{cancelled_or_unknown, end_unreadable, next_attempt_at};
 use super::fallbacks;
 use super::fault::{Fault, Result};
+use super::note::{self, Act};
 use super::opened::open_and_unreadable;
 use super::writer::Write;
 use crate::domain::{Kind, Next, PushState, Reason, RetryPolicy, UtcMs};
 use crate::store::error::StoreError;
-use crate::store::model::{OpenPush, Settle};
+use crate::store::model::{By, OpenPush, Settle};
 
 /// A row to be.
 pub(super) struct NewPush<'a> {
@@ -245,10 +246,24 @@ fn not_allowed(problem: String) -> Fault {
     StoreError::NotAllowed(problem).into()
 }
 
+/// Notes what somebody did to a push.
+fn noted(
+    conn: &Connection,
+    verb: &str,
+    push_id: i64,
+    (before, after): (PushState, PushState),
+    by: Option<&By>,
+    now: UtcMs,
+) -> Result<()> {
+    let (before, after) = (Some(before.as_str()), Some(after.as_str()));
+    note::act(conn, by, now, &Act { verb, push_id: Some(push_id), before, after, ..Act::default() })
+}
+
 const BEING_SENT: &str = "is being sent at this moment; wait for its outcome";
 
 pub(super) struct Cancel {
     pub push_id: i64,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -257,7 +272,8 @@ impl Write for Cancel {
 
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
-        match named(conn, id)?.state {
+        let before = named(conn, id)?.state;
+        match before {
             PushState::Pending | PushState::Retrying => {}
             PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
             over => {
@@ -271,12 +287,13 @@ impl Write for Cancel {
               WHERE id = ?1",
             params![id, At::from(self.now)],
         )?;
-        Ok(())
+        noted(conn, "cancel", id, (before, PushState::Cancelled), self.by.as_ref(), self.now)
     }
 }
 
 pub(super) struct Retry {
     pub push_id: i64,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -322,13 +339,14 @@ impl Write for Retry {
                 At::from(self.now + push.retry.give_up_after),
             ],
         )?;
-        Ok(())
+        noted(conn, "retry", id, (push.state, PushState::Retrying), self.by.as_ref(), self.now)
     }
 }
 
 pub(super) struct Resolve {
     pub push_id: i64,
     pub sent: bool,
+    pub by: Option<By>,
     pub now: UtcMs,
 }
 
@@ -355,7 +373,8 @@ impl Write for Resolve {
             // Whoever drives the database is told of it as of all that others write.
             fallbacks::make(conn, id, &Next::Failed { reason: Reason::ResolvedByHand }, self.now, &mut Vec::new())?;
         }
-        Ok(())
+        let after = if self.sent { PushState::Sent } else { PushState::Failed };
+        noted(conn, "resolve", id, (PushState::Unknown, after), self.by.as_ref(), self.now)
     }
 }
 

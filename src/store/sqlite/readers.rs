@@ -3,15 +3,28 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::connect;
-use super::fault::{Result, closed};
+use super::fault::{Fault, Result, closed};
+use crate::store::error::StoreError;
 
 /// One for the daemon's own questions, one for whatever else is asked meanwhile.
 const READERS: u32 = 2;
+
+/// How far a question is that somebody cannot wait for.
+enum Course {
+    Waiting,
+    UnderWay(InterruptHandle),
+    Over,
+    GivenUp,
+}
+
+fn too_long() -> Fault {
+    Fault::Verb(StoreError::TooLong)
+}
 
 /// Opens connections when somebody asks, and keeps them for the next question.
 pub(super) struct Readers {
@@ -64,10 +77,85 @@ impl Readers {
         .await
     }
 
+    /// As [`Readers::ask_at_once`], and breaks the question off where it is still open when `pause` is over.
+    pub(super) async fn ask_until<T, F>(self: &Arc<Self>, question: F, pause: impl Future<Output = ()>) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let course = Arc::new(Mutex::new(Course::Waiting));
+        let own = course.clone();
+        let asking = self.ask_at_once(move |conn| {
+            {
+                let mut course = own.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(*course, Course::GivenUp) {
+                    return Err(too_long());
+                }
+                *course = Course::UnderWay(conn.get_interrupt_handle());
+            }
+            let answer = question(conn);
+            *own.lock().unwrap_or_else(PoisonError::into_inner) = Course::Over;
+            answer
+        });
+        let mut asking = std::pin::pin!(asking);
+        tokio::select! {
+            biased;
+            answer = &mut asking => return answer,
+            () = pause => {}
+        }
+        let is_over = {
+            let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
+            match &*course {
+                Course::UnderWay(handle) => handle.interrupt(),
+                Course::Waiting | Course::GivenUp | Course::Over => {}
+            }
+            let is_over = matches!(*course, Course::Over);
+            if matches!(*course, Course::Waiting) {
+                *course = Course::GivenUp;
+            }
+            is_over
+        };
+        if is_over { asking.await } else { Err(too_long()) }
+    }
+
     /// Waits for the questions under way and answers no more.
     pub(super) async fn close(&self) {
         let _all = self.seats.acquire_many(READERS).await;
         self.seats.close();
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::domain::UtcMs;
+    use crate::store::access::Access;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn a_question_is_broken_off_when_nobody_can_wait_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("pushcron.db"), Access::Daemon, UtcMs(0)).await.unwrap();
+        // More than there are seats: one that went on would keep its own.
+        for _ in 0..3 * READERS {
+            let begun = Arc::new(Notify::new());
+            let tell = begun.clone();
+            let endless = move |conn: &Connection| {
+                tell.notify_one();
+                let counted = conn.query_row(
+                    "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n",
+                    [],
+                    |row| row.get::<_, i64>(0),
+                )?;
+                Ok(counted)
+            };
+            let answer = store.readers.ask_until(endless, begun.notified()).await;
+            assert!(matches!(answer, Err(Fault::Verb(StoreError::TooLong))), "{answer:?}");
+        }
+        let one = store.readers.ask_until(|_| Ok(1), std::future::pending()).await;
+        assert_eq!(one.unwrap(), 1);
     }
 }

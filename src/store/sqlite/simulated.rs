@@ -123,7 +123,7 @@ impl Render for AsWritten {
 fn run(conn: &Connection, write: SimulatedWrite) -> Result<()> {
     match write {
         SimulatedWrite::Apply { changes, now } => {
-            ApplyJobs { changes, removed: Vec::new(), expected: Vec::new(), now }.run(conn).map(drop)
+            ApplyJobs { changes, removed: Vec::new(), expected: Vec::new(), by: None, now }.run(conn).map(drop)
         }
         SimulatedWrite::Record { fires, cursors, now, made } => {
             let recorded = RecordFires { fires, cursors, now, at_once: true }.run(conn)?;

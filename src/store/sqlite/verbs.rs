@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use super::account_state::SaveState;
 use super::handle::SqliteStore;
 use super::{
-    accounts, attempts, by_hand, expand, fetched, job_rows, jobs, last_good, opened, pushes, record, release, watch,
-    withdraw,
+    accounts, acts, attempts, by_hand, expand, fetched, job_rows, jobs, last_good, opened, pushes, record, release,
+    watch, withdraw,
 };
 use crate::domain::{Delivery, Render, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::model::{
     AccountRow, AdHoc, Applied, Begin, Closed, Cursor, Expand, Expected, Finish, Interrupted, JobChange, LastGood,
-    LastList, NewFire, NoteFetch, OpenPush, OwnMessage, Recorded, Release, Released, Restored, Settle, StoredJob,
-    TakeBack, Unexpanded, Unreleased, Unwatched,
+    LastList, NewFire, NoteFetch, Once, OpenPush, OwnMessage, Recorded, Release, Released, RequestKey, Restored,
+    Settle, StoredJob, TakeBack, Unexpanded, Unreleased, Unwatched,
 };
 use crate::store::verbs::Store;
 
@@ -27,7 +27,7 @@ impl Store for SqliteStore {
     }
 
     async fn apply_jobs(&self, changes: Vec<JobChange>, removed: Vec<Arc<str>>, now: UtcMs) -> StoreResult<Applied> {
-        self.write(jobs::ApplyJobs { changes, removed, expected: Vec::new(), now }).await
+        self.write(jobs::ApplyJobs { changes, removed, expected: Vec::new(), by: None, now }).await
     }
 
     async fn apply_by_verb(
@@ -37,11 +37,11 @@ impl Store for SqliteStore {
         expected: Vec<Expected>,
         now: UtcMs,
     ) -> StoreResult<Applied> {
-        self.write(jobs::ApplyJobs { changes, removed, expected, now }).await
+        self.write(jobs::ApplyJobs { changes, removed, expected, by: self.by.clone(), now }).await
     }
 
     async fn set_paused(&self, job: &str, paused: bool, now: UtcMs) -> StoreResult<bool> {
-        self.write(jobs::SetPaused { job: job.to_owned(), paused, now }).await
+        self.write(jobs::SetPaused { job: job.to_owned(), paused, by: self.by.clone(), now }).await
     }
 
     async fn record_fires(&self, fires: Vec<NewFire>, cursors: Vec<Cursor>, now: UtcMs) -> StoreResult<Recorded> {
@@ -102,15 +102,15 @@ impl Store for SqliteStore {
     }
 
     async fn fire_by_hand(&self, job: &str, now: UtcMs) -> StoreResult<Vec<i64>> {
-        self.write(by_hand::FireByHand { job: job.to_owned(), own: None, now }).await
+        self.write(by_hand::FireByHand { job: job.to_owned(), own: None, by: self.by.clone(), now }).await
     }
 
     async fn fire_saying(&self, job: &str, own: OwnMessage, now: UtcMs) -> StoreResult<Vec<i64>> {
-        self.write(by_hand::FireByHand { job: job.to_owned(), own: Some(own), now }).await
+        self.write(by_hand::FireByHand { job: job.to_owned(), own: Some(own), by: self.by.clone(), now }).await
     }
 
     async fn backfill(&self, job: &str, instants: Vec<UtcMs>, gap: Duration, now: UtcMs) -> StoreResult<Vec<Vec<i64>>> {
-        self.write(by_hand::Backfill { job: job.to_owned(), instants, gap, now }).await
+        self.write(by_hand::Backfill { job: job.to_owned(), instants, gap, by: self.by.clone(), now }).await
     }
 
     async fn push_ad_hoc(&self, push: AdHoc, now: UtcMs) -> StoreResult<i64> {
@@ -118,7 +118,16 @@ impl Store for SqliteStore {
     }
 
     async fn push_several(&self, pushes: Vec<AdHoc>, now: UtcMs) -> StoreResult<Vec<i64>> {
-        self.write(by_hand::PushSeveral { pushes, now }).await
+        self.write(by_hand::PushSeveral { pushes, by: self.by.clone(), now }).await
+    }
+
+    async fn push_once(&self, pushes: Vec<AdHoc>, request: RequestKey, now: UtcMs) -> StoreResult<Once> {
+        let push = by_hand::PushSeveral { pushes, by: self.by.clone(), now };
+        self.write(acts::PushOnce { push, request }).await
+    }
+
+    async fn note_act(&self, verb: &'static str, now: UtcMs) -> StoreResult<()> {
+        self.write(acts::NoteAct { verb, by: self.by.clone(), now }).await
     }
 
     async fn push_and_save_state(&self, push: AdHoc, key: &str, value: &str, now: UtcMs) -> StoreResult<i64> {
@@ -147,15 +156,15 @@ impl Store for SqliteStore {
     }
 
     async fn cancel(&self, push_id: i64, now: UtcMs) -> StoreResult<()> {
-        self.write(pushes::Cancel { push_id, now }).await
+        self.write(pushes::Cancel { push_id, by: self.by.clone(), now }).await
     }
 
     async fn retry(&self, push_id: i64, now: UtcMs) -> StoreResult<()> {
-        self.write(pushes::Retry { push_id, now }).await
+        self.write(pushes::Retry { push_id, by: self.by.clone(), now }).await
     }
 
     async fn resolve(&self, push_id: i64, sent: bool, now: UtcMs) -> StoreResult<()> {
-        self.write(pushes::Resolve { push_id, sent, now }).await
+        self.write(pushes::Resolve { push_id, sent, by: self.by.clone(), now }).await
     }
 
     async fn confirm(&self, account: &str, message_id: &str, now: UtcMs) -> StoreResult<bool> {

@@ -68,16 +68,17 @@ impl Walk {
     }
 
     /// What follows a mark in this order.
-    fn go_on(self, query: &mut Query, after: Mark) {
+    fn go_on(self, query: &mut Query, after: Mark, oldest_first: bool) {
+        let (beyond, from) = if oldest_first { (" > ", " >= ") } else { (" < ", " <= ") };
         let at = match self {
             Walk::Trouble => after.finished_at.unwrap_or(after.due_at),
             Walk::Job | Walk::Due => after.due_at,
-            _ => return query.push(" AND id > ").bind(after.id),
+            _ => return query.push(" AND id").push(beyond).bind(after.id),
         };
         let column = if self == Walk::Trouble { "finished_at" } else { "due_at" };
-        query.push(" AND ").push(column).push(" >= ").bind(At::from(at));
-        query.push(" AND (+").push(column).push(" > ").bind(At::from(at));
-        query.push(" OR +id > ").bind(after.id);
+        query.push(" AND ").push(column).push(from).bind(At::from(at));
+        query.push(" AND (+").push(column).push(beyond).bind(At::from(at));
+        query.push(" OR +id").push(beyond).bind(after.id);
         query.push(")");
     }
 }
@@ -109,7 +110,7 @@ fn build(view: View, filter: &Filter) -> Query {
             let walk = Walk::of(filter);
             push_filters(&mut query, filter, Some(walk));
             if let Some(after) = filter.after {
-                walk.go_on(&mut query, after);
+                walk.go_on(&mut query, after, filter.oldest_first);
             }
             query.push(walk.order(filter.oldest_first));
         }
@@ -130,7 +131,22 @@ fn build(view: View, filter: &Filter) -> Query {
         }
         View::JobOverview => {
             equals(&mut query, "job", filter.job.as_deref(), true);
+            if let Some(job) = &filter.after_job {
+                query.push(" AND job > ").bind(job.clone());
+            }
             query.push(" ORDER BY job");
+        }
+        View::Acts => {
+            equals(&mut query, "job", filter.job.as_deref(), true);
+            if let Some(id) = filter.push_id {
+                query.push(" AND (push_id = ").bind(id);
+                query.push(" OR fire_id = (SELECT fire_id FROM pushes WHERE id = ").bind(id);
+                query.push(") AND push_id IS NULL)");
+            }
+            if let Some(after) = filter.after {
+                query.push(" AND id < ").bind(after.id);
+            }
+            query.push(" ORDER BY id DESC");
         }
         // In the order of the files, which is the view's own.
         View::AccountOverview => {
@@ -172,10 +188,11 @@ fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
     let due = if by(Walk::Due) || by(Walk::Job) { "due_at" } else { "+due_at" };
     // A page begins where the last one ended, not where the first one did.
     let reached = filter.after.filter(|_| matches!(walk, Some(Walk::Job | Walk::Due))).map(|after| after.due_at);
-    if let Some(since) = filter.since.filter(|since| reached.is_none_or(|reached| reached < *since)) {
+    let (up, down) = if filter.oldest_first { (reached, None) } else { (None, reached) };
+    if let Some(since) = filter.since.filter(|since| up.is_none_or(|reached| reached < *since)) {
         query.push(" AND ").push(due).push(" >= ").bind(At::from(since));
     }
-    if let Some(until) = filter.until {
+    if let Some(until) = filter.until.filter(|until| down.is_none_or(|reached| reached > *until)) {
         query.push(" AND ").push(due).push(" <= ").bind(At::from(until));
     }
     if let Some(id) = filter.push_id {

@@ -135,3 +135,41 @@ fn an_account_has_the_settings_of_its_sender() {
 fn the_registered_senders_can_be_asked() {
     assert!(senders::specs().iter().any(|spec| spec.name == "console"));
 }
+
+#[test]
+fn who_listens_where_others_reach_it_says_so() {
+    let digest = "ab".repeat(32);
+    let token = format!("tokens: {{name: ci, sha256: {digest}, scope: push, to: 'qq group:1', per_minute: 5}}");
+    let web = |keys: &str| format!("daemon: {{web: {{{keys}}}}}");
+    let config = loaded(&web(&format!("listen: 127.0.0.1:8600, {token}")));
+    let settings = config.daemon.web.unwrap();
+    assert_eq!(settings.listen, config::WebListen::Tcp("127.0.0.1:8600".parse().unwrap()));
+    assert_eq!((settings.max_body, settings.socket_mode), (1 << 20, 0o660));
+    let [token] = &settings.tokens[..] else { panic!("{:?}", settings.tokens) };
+    assert_eq!((&*token.name, token.scope, token.per_minute), ("ci", config::WebScope::Push, 5));
+    assert_eq!(token.to, Some(vec![("qq".to_owned(), Target::Group("1".to_owned()))]));
+    let socket = loaded(&web("listen: 'unix:/run/p/web.sock', socket_mode: '0600', socket_users: [alice, 7]"));
+    assert!(socket.warnings.is_empty(), "{:?}", socket.warnings);
+    let socket = socket.daemon.web.unwrap();
+    assert_eq!((socket.socket_mode, socket.socket_users), (0o600, Some(vec!["alice".to_owned(), "7".to_owned()])));
+    for (keys, told) in [
+        ("listen: 0.0.0.0:8600", "expected a loopback address or a unix socket"),
+        ("listen: 'unix:web.sock'", "an absolute path"),
+        ("listen: localhost", "an address and a port"),
+        ("max_body: 1MiB", "expected listen"),
+        ("listen: 127.0.0.1:1, public_url: 'http://h'", "https://HOST"),
+        ("listen: 127.0.0.1:1, max_body: 1GiB", "at most 64MiB"),
+        ("listen: 127.0.0.1:1, tokens: {name: a, sha256: abc, scope: read}", "64 hex digits"),
+        ("listen: 127.0.0.1:1, tokens: {name: a, scope: read}", "expected name, sha256 and scope"),
+        ("listen: 127.0.0.1:1, lisen: 2", "did you mean 'listen'?"),
+    ] {
+        let errors = refused(&web(keys)).to_string();
+        assert!(errors.contains(told), "{keys}: {errors}");
+    }
+    let warned = |keys: &str| loaded(&web(keys)).warnings.iter().map(ToString::to_string).collect::<String>();
+    assert!(warned("listen: 127.0.0.1:8600").contains("nobody is answered"));
+    let open = format!(
+        "listen: 0.0.0.0:8600, public_url: 'https://push.example.org/', tokens: {{name: a, sha256: {digest}, scope: read}}"
+    );
+    assert!(warned(&open).contains("without TLS"));
+}

@@ -5,6 +5,7 @@
 //! [`on_every_backend`].
 
 mod accounts;
+mod acts;
 mod attempts;
 mod contents;
 mod definitions;
@@ -118,6 +119,13 @@ on_every_backend! {
         the_ledger_reads_schedules_and_rows_in_pages
         every_id_that_has_no_row_is_accounted_for
         another_process_is_noticed_and_our_own_writes_are_not;
+    acts:
+        an_act_leaves_a_row_that_tells_who_did_it_and_what_it_changed
+        what_was_refused_and_what_nobody_did_by_hand_leaves_none
+        a_fire_and_its_pushes_lead_to_the_act_that_made_them
+        a_job_made_changed_and_removed_by_hand_tells_its_revisions
+        acts_are_read_in_pages_and_pruned_with_the_history
+        a_request_with_a_key_is_carried_out_once;
     upkeep:
         pruning_takes_old_finished_fires_in_steps
         pruning_spares_what_is_open

@@ -12,13 +12,14 @@ use tokio::sync::Notify;
 
 use crate::store_contract::world::{World, at, change, cursor, failed, fire, job, push, sent};
 
-const VIEWS: [View; 6] = [
+const VIEWS: [View; 7] = [
     View::PushHistory,
     View::DuePushes,
     View::UnknownPushes,
     View::JobOverview,
     View::AccountOverview,
     View::FailuresToday,
+    View::Acts,
 ];
 
 pub(super) async fn every_view_has_its_columns_even_when_empty(world: Arc<World>) {

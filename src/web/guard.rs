@@ -1,0 +1,244 @@
+//! Who is let in: what is judged of a request before its body is asked for.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::problem::Problem;
+use super::rates::Rate;
+use super::routes::{Found, Op, Operation, find};
+use super::state::{Accepted, Api};
+use super::who::{Needs, Unknown, Who};
+use crate::config::WebListen;
+use crate::net::hosts;
+use crate::net::http1::{Head, Peer, Response, StatusCode, header};
+
+/// Wrong tokens from one address.
+const WRONG: Rate = Rate::per_minute(5);
+const READS: Rate = Rate::per_second(10);
+const ACTS: Rate = Rate::per_second(2);
+/// Of users of the socket, who have no row that says more.
+const SOCKET_PUSHES: Rate = Rate::per_minute(600);
+
+/// A request that was let in.
+pub(super) struct Admitted {
+    pub who: Who,
+    pub operation: &'static Operation,
+    pub names: Vec<String>,
+}
+
+impl Api {
+    /// Judges a head, and counts it.
+    pub(super) fn admit(&self, head: &Head) -> Result<(), Problem> {
+        let accepted = self.accepted();
+        must_be_framed(head)?;
+        must_be_ours(head, &accepted)?;
+        must_be_no_foreign_page(head, &accepted)?;
+        let admitted = self.admitted(head, &accepted)?;
+        self.keep_to_rates(&admitted)?;
+        must_be_json(head, admitted.operation)
+    }
+
+    /// Whoever asks and for what; counts only wrong tokens.
+    pub(super) fn admitted(&self, head: &Head, accepted: &Arc<Accepted>) -> Result<Admitted, Problem> {
+        let path = path_of(head, accepted);
+        let (operation, names) = match find(head.method.as_str(), path) {
+            Found::Operation(operation, names) => (operation, names),
+            Found::Other(methods) => {
+                let detail = format!("{path} takes {methods}");
+                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).allow(methods));
+            }
+            Found::Nothing => {
+                let detail = format!("there is no {path}; /api/openapi.json tells what there is");
+                return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));
+            }
+        };
+        let who = self.somebody(head, accepted)?;
+        if !who.may(operation.needs) {
+            let name = who.name();
+            tracing::debug!(who = name, path, "this was not allowed");
+            let needs = match operation.needs {
+                Needs::Read | Needs::OwnPush => "read or act",
+                Needs::Act => "act",
+                Needs::Push => "push",
+            };
+            let detail = format!("{name} has not the scope that this takes: {needs}");
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+        }
+        Ok(Admitted { who, operation, names })
+    }
+
+    fn somebody(&self, head: &Head, accepted: &Accepted) -> Result<Who, Problem> {
+        let now = self.inside.clock.boottime();
+        let from = address_of(head, accepted);
+        let too_fast = |seconds| {
+            let detail = "too many wrong tokens came from this address";
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(seconds)
+        };
+        self.rates.look(&from, WRONG, now).map_err(too_fast)?;
+        match Who::of(head, accepted) {
+            Ok(who) => Ok(who),
+            Err(unknown) => {
+                let detail = match unknown {
+                    Unknown::NoToken => "send a token: 'Authorization: Bearer TOKEN'; `pushcron web token` makes one",
+                    Unknown::WrongToken => {
+                        "this token is not among daemon.web.tokens, or not of the running configuration"
+                    }
+                };
+                if unknown == Unknown::WrongToken && self.rates.take(&from, WRONG, now).is_ok() {
+                    tracing::warn!(from, "a wrong token came to the HTTP API");
+                }
+                Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail))
+            }
+        }
+    }
+
+    fn keep_to_rates(&self, admitted: &Admitted) -> Result<(), Problem> {
+        let Admitted { who, operation, .. } = admitted;
+        let (kind, rate) = match (operation.needs, who) {
+            (Needs::Push, Who::Token(token)) => ("push", Rate::per_minute(token.per_minute)),
+            (Needs::Push, Who::Socket { .. }) => ("push", SOCKET_PUSHES),
+            (Needs::Act, _) => ("act", ACTS),
+            (Needs::Read | Needs::OwnPush, _) => ("read", READS),
+        };
+        let now = self.inside.clock.boottime();
+        self.rates.take(&format!("{kind} {}", who.name()), rate, now).map_err(|seconds| {
+            let detail = format!("{} asks too often", who.name());
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail)
+                .with("recorded", false.into())
+                .retry_after(seconds)
+        })
+    }
+}
+
+/// A message whose end two fields tell differently is two messages to somebody else.
+fn must_be_framed(head: &Head) -> Result<(), Problem> {
+    let has = |name| head.headers.contains_key(name);
+    let lengths = head.headers.get_all(header::CONTENT_LENGTH).iter().count();
+    if lengths > 1 || (has(header::CONTENT_LENGTH) && has(header::TRANSFER_ENCODING)) {
+        let detail = "where the body ends is told in two ways";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-request", detail));
+    }
+    Ok(())
+}
+
+/// A page whose name was made to lead here says its own name.
+fn must_be_ours(head: &Head, accepted: &Accepted) -> Result<(), Problem> {
+    // Whoever may open the socket is no page.
+    if matches!(accepted.settings.listen, WebListen::Unix(_)) && head.headers.contains_key(header::HOST) {
+        return Ok(());
+    }
+    let public = accepted.settings.public_url.as_deref().and_then(authority);
+    let is_ours = |host: &str| {
+        let name = host.strip_prefix("pushcron.").unwrap_or(host);
+        hosts::is_this_machine(name) || public.is_some_and(|public| public.eq_ignore_ascii_case(host))
+    };
+    let mut named = hosts::named(head).peekable();
+    if named.peek().is_some() && named.all(is_ours) {
+        return Ok(());
+    }
+    let host = hosts::named(head).collect::<Vec<_>>().join(", ");
+    let detail = format!(
+        "Host is '{host}': expected localhost, 127.0.0.1, [::1], or the host of daemon.web.public_url, which is {}",
+        accepted.settings.public_url.as_deref().unwrap_or("not set")
+    );
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail))
+}
+
+/// `host:port` of an address.
+fn authority(url: &str) -> Option<&str> {
+    let rest = url.split_once("://")?.1;
+    Some(rest.split('/').next().unwrap_or(rest))
+}
+
+/// Browsers say of what page a request is; no page of another site has any business here.
+fn must_be_no_foreign_page(head: &Head, accepted: &Accepted) -> Result<(), Problem> {
+    let value = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let foreign = |what: String| Err(Problem::new(StatusCode::FORBIDDEN, "foreign-page", what));
+    if let Some(site) = value("sec-fetch-site").filter(|site| !["same-origin", "none"].contains(site)) {
+        return foreign(format!("Sec-Fetch-Site is '{site}': expected a request of no page, or of one of ours"));
+    }
+    let Some(origin) = value("origin") else { return Ok(()) };
+    let public = accepted.settings.public_url.as_deref().and_then(|url| Some(format!("https://{}", authority(url)?)));
+    let own = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(|host| format!("http://{host}"));
+    if [public, own].iter().flatten().any(|ours| ours.eq_ignore_ascii_case(origin)) {
+        return Ok(());
+    }
+    foreign(format!("Origin is '{origin}': expected none, or that of daemon.web.public_url"))
+}
+
+/// A form of a page can send no JSON.
+fn must_be_json(head: &Head, operation: &Operation) -> Result<(), Problem> {
+    let wrong = |detail: &str| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail));
+    if operation.method != "POST" {
+        return Ok(());
+    }
+    if head.headers.contains_key(header::CONTENT_ENCODING) {
+        return wrong("a body comes as it is, without Content-Encoding");
+    }
+    let kind = head.headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or("?"));
+    let is_json =
+        |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    let has_body = head.headers.contains_key(header::TRANSFER_ENCODING)
+        || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    match kind {
+        Some(kind) if is_json(kind) => Ok(()),
+        None if !has_body && !matches!(operation.op, Op::MakePush(_)) => Ok(()),
+        _ => wrong("expected Content-Type: application/json"),
+    }
+}
+
+/// The path behind the prefix of the public address.
+fn path_of<'a>(head: &'a Head, accepted: &Accepted) -> &'a str {
+    let path = head.uri.path();
+    let prefix = accepted.settings.public_url.as_deref().and_then(|url| {
+        let rest = url.split_once("://")?.1;
+        rest.find('/').map(|at| &rest[at..])
+    });
+    prefix.and_then(|prefix| path.strip_prefix(prefix)).filter(|path| path.starts_with('/')).unwrap_or(path)
+}
+
+/// Whence it came: the last that no trusted proxy vouches for.
+fn address_of(head: &Head, accepted: &Accepted) -> String {
+    let peer = match head.extensions.get::<Peer>() {
+        Some(Peer::Tcp(peer)) => *peer,
+        Some(Peer::Unix { uid: Some(uid) }) => return format!("uid {uid}"),
+        Some(Peer::Unix { uid: None }) | None => return "somebody".to_owned(),
+    };
+    let trusted = &accepted.settings.trusted_proxies;
+    if !trusted.contains(&peer) {
+        return peer.to_string();
+    }
+    let fields = head.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = fields.flat_map(|field| field.split(',')).map(str::trim).collect();
+    let mut from = peer;
+    for hop in hops.into_iter().rev() {
+        let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        from = hop.to_canonical();
+        if !trusted.contains(&from) {
+            break;
+        }
+    }
+    from.to_string()
+}
+
+/// What stands on every answer.
+pub(super) fn dress(response: &mut Response<Bytes>, request: &str) {
+    const HEADERS: [(&str, &str); 6] = [
+        ("content-security-policy", "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("x-frame-options", "DENY"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
+    if let Ok(request) = request.parse() {
+        headers.insert("request-id", request);
+    }
+}

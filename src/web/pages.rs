@@ -1,0 +1,169 @@
+//! What comes with a request beside its path, and pages of lines.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use super::problem::Problem;
+use super::routes::{Param, Takes};
+use crate::answers::rows::Table;
+use crate::domain::near::near_match;
+use crate::domain::{PushState, UtcMs};
+use crate::store::Mark;
+
+/// The parameters of a request, each of them known.
+pub(super) struct Given(HashMap<&'static str, Value>);
+
+impl Given {
+    /// # Errors
+    ///
+    /// What is unknown, comes twice, or cannot be.
+    pub(super) fn of_query(query: &str, known: &'static [Param]) -> Result<Given, Problem> {
+        let mut given = Given(HashMap::new());
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            given.take(&name, Value::String(value.into_owned()), known)?;
+        }
+        Ok(given)
+    }
+
+    /// # Errors
+    ///
+    /// As [`Given::of_query`].
+    pub(super) fn of_body(body: &[u8], known: &'static [Param]) -> Result<Given, Problem> {
+        let mut given = Given(HashMap::new());
+        if body.is_empty() {
+            return Ok(given);
+        }
+        for (name, value) in object(body)? {
+            given.take(&name, value, known)?;
+        }
+        Ok(given)
+    }
+
+    fn take(&mut self, name: &str, value: Value, known: &'static [Param]) -> Result<(), Problem> {
+        let Some(param) = known.iter().find(|param| param.name == name) else {
+            let near = near_match(name, known.iter().map(|param| param.name));
+            let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+            return Err(Problem::senseless(format!("unknown parameter '{name}'{hint}")));
+        };
+        let Some(text) = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()))
+        else {
+            return Err(Problem::senseless(format!("{name}: expected {}", expected(param.takes))));
+        };
+        if !fits(param.takes, &text) {
+            return Err(Problem::senseless(format!("{name}: expected {}", expected(param.takes))));
+        }
+        if self.0.insert(param.name, Value::String(text)).is_some() {
+            return Err(Problem::senseless(format!("{name} is there twice")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.text(name)?.parse().ok()
+    }
+
+    pub(super) fn instant(&self, name: &str) -> Option<UtcMs> {
+        instant(self.text(name)?)
+    }
+
+    pub(super) fn state(&self, name: &str) -> Option<PushState> {
+        PushState::parse(self.text(name)?)
+    }
+
+    pub(super) fn limit(&self) -> u64 {
+        self.number("limit").unwrap_or(50)
+    }
+}
+
+fn instant(text: &str) -> Option<UtcMs> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(UtcMs(at.as_millisecond()))
+}
+
+fn expected(takes: Takes) -> String {
+    match takes {
+        Takes::Text => "a text".to_owned(),
+        Takes::Instant => "an instant such as 2026-11-28T09:00:00Z".to_owned(),
+        Takes::Whole { from, to } => format!("a whole number from {from} to {to}"),
+        Takes::State => "a state of a push, such as sent or failed".to_owned(),
+        Takes::Outcome => "sent or failed".to_owned(),
+    }
+}
+
+fn fits(takes: Takes, text: &str) -> bool {
+    match takes {
+        Takes::Text => !text.is_empty() && text.len() <= 1024 && !text.contains('\0'),
+        // Of the years that a row can hold.
+        Takes::Instant => instant(text).is_some_and(|at| (0..=UtcMs::MAX.0).contains(&at.0)),
+        Takes::Whole { from, to } => text.parse::<u32>().is_ok_and(|number| (from..=to).contains(&number)),
+        Takes::State => PushState::parse(text).is_some(),
+        Takes::Outcome => ["sent", "failed"].contains(&text),
+    }
+}
+
+/// A body that is a JSON object.
+///
+/// # Errors
+///
+/// Where it is none, or nests deeper than anything of ours.
+pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    use crate::net::http1::StatusCode;
+    let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "not-json", detail);
+    match serde_json::from_slice::<Value>(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(wrong("expected a JSON object".to_owned())),
+        Err(error) => Err(wrong(format!("expected a JSON object: {error}"))),
+    }
+}
+
+/// Where the page that follows begins.
+pub(super) fn cursor(mark: Mark) -> String {
+    URL_SAFE_NO_PAD.encode(json!(mark).to_string())
+}
+
+/// # Errors
+///
+/// Where it is none of ours.
+pub(super) fn mark(given: &Given) -> Result<Option<Mark>, Problem> {
+    let Some(text) = given.text("before") else { return Ok(None) };
+    let mark = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    mark.map(Some).ok_or_else(|| Problem::senseless("before: expected what `next` of a page said"))
+}
+
+/// The columns that are 0 and 1 in the views.
+const FLAGS: [&str; 5] = ["is_default", "online", "sendable", "enabled", "paused"];
+
+/// Lines under the names of their columns; flags are true and false.
+pub(super) fn items(table: &Table) -> Vec<Value> {
+    let item = |row: &Vec<Value>| {
+        let fields = table.columns.iter().zip(row).map(|(column, value)| {
+            let value = match value.as_i64().filter(|_| FLAGS.contains(&column.as_str())) {
+                Some(flag) => Value::Bool(flag != 0),
+                None => value.clone(),
+            };
+            (column.clone(), value)
+        });
+        Value::Object(fields.collect())
+    };
+    table.rows.iter().map(item).collect()
+}
+
+/// As [`cursor`], of lines that go by name.
+pub(super) fn cursor_of_name(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(name)
+}
+
+/// # Errors
+///
+/// Where it is none of ours.
+pub(super) fn name_of(cursor: &str) -> Result<String, Problem> {
+    let name = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    name.ok_or_else(|| Problem::senseless("before: expected what `next` of a page said"))
+}

@@ -1,0 +1,137 @@
+//! Why a request was not carried out, as RFC 9457 has it.
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::answers::refusal::{Kind, Refusal};
+use crate::net::http1::{Response, StatusCode, header};
+use crate::store::StoreError;
+
+/// One answer that says what is wrong. Boxed, since most requests have none.
+#[derive(Debug)]
+pub(super) struct Problem(Box<Wrong>);
+
+#[derive(Debug)]
+struct Wrong {
+    status: StatusCode,
+    slug: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+    retry_after: Option<u64>,
+    allow: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, slug: &'static str, detail: impl Into<String>) -> Problem {
+        let (detail, more) = (detail.into(), Map::new());
+        Problem(Box::new(Wrong { status, slug, detail, more, retry_after: None, allow: None }))
+    }
+
+    /// What was said makes no sense.
+    pub(super) fn senseless(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+    }
+
+    pub(super) fn with(mut self, key: &str, value: Value) -> Problem {
+        self.0.more.insert(key.to_owned(), value);
+        self
+    }
+
+    pub(super) fn retry_after(mut self, seconds: u64) -> Problem {
+        self.0.retry_after = Some(seconds.max(1));
+        self
+    }
+
+    pub(super) fn allow(mut self, methods: String) -> Problem {
+        self.0.allow = Some(methods);
+        self
+    }
+
+    /// The refusal of a status that the server itself chose.
+    pub(super) fn of_status(status: StatusCode) -> Problem {
+        let (slug, detail) = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is larger than daemon.web.max_body"),
+            StatusCode::BAD_REQUEST => ("bad-request", "this is no request that can be understood"),
+            StatusCode::MISDIRECTED_REQUEST => ("foreign-host", "the request is addressed to somebody else"),
+            _ => ("broken", "a bug of pushcron: see its log"),
+        };
+        Problem::new(status, slug, detail)
+    }
+
+    pub(super) fn into_response(self, request: &str) -> Response<Bytes> {
+        let Wrong { status, slug, detail, more, retry_after, allow } = *self.0;
+        let mut body = json!({
+            "type": format!("/problems/{slug}"),
+            "title": title(slug),
+            "status": status.as_u16(),
+            "detail": detail,
+            "instance": request,
+        });
+        if let Value::Object(body) = &mut body {
+            body.extend(more);
+        }
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(methods) = allow.and_then(|methods| methods.parse().ok()) {
+            headers.insert(header::ALLOW, methods);
+        }
+        response
+    }
+}
+
+/// Fixed for each kind.
+fn title(slug: &str) -> &'static str {
+    match slug {
+        "invalid" => "What was asked for makes no sense",
+        "not-found" => "There is nothing of this name",
+        "not-allowed-now" => "Its state does not allow this",
+        "unauthorized" => "Nobody is known by this token",
+        "forbidden" => "This may not be done with this token",
+        "foreign-host" => "The request is addressed to somebody else",
+        "foreign-page" => "A page of another site had this asked",
+        "method" => "The path does not take this method",
+        "too-large" => "The body is too large",
+        "not-json" => "The body is no JSON",
+        "media-type" => "The body is of another type than application/json",
+        "too-fast" => "This comes too fast",
+        "out-of-reach" => "The database is out of reach",
+        "key-reused" => "The key stands for another push",
+        "bad-request" => "The request cannot be understood",
+        _ => "Something broke",
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        let text = refusal.to_string();
+        match refusal.kind {
+            Kind::Senseless => Problem::senseless(text),
+            Kind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not-found", text),
+            Kind::NotAllowed => Problem::new(StatusCode::CONFLICT, "not-allowed-now", text),
+            Kind::OutOfReach => out_of_reach(text),
+            Kind::BadConfig | Kind::Broken => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", text),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        Refusal::from(error).into()
+    }
+}
+
+/// Nothing was recorded, so it may be repeated at will.
+fn out_of_reach(text: String) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "out-of-reach", text)
+        .with("recorded", Value::Bool(false))
+        .retry_after(1)
+}

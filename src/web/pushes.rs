@@ -1,0 +1,257 @@
+//! The six push calls of the plugin SDK: a push outside any job, recorded at once, and its end, if that comes in time.
+//!
+//! Once the row is there no answer says that anything failed: what may have been recorded is told as such.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use super::api::ok;
+use super::guard::Admitted;
+use super::pages;
+use super::problem::Problem;
+use super::state::Api;
+use super::who::Who;
+use crate::acts::{AdHoc, Once, RequestKey};
+use crate::answers::history;
+use crate::answers::rows::rows;
+use crate::config::ConfigErrors;
+use crate::domain::hex::sha256;
+use crate::domain::{PushSpec, PushState, Trigger};
+use crate::net::http1::{Head, Response, StatusCode, header};
+
+const WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: u64 = 120_000;
+/// An end may come that nobody tells of: of a push that somebody cancels.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const SOON: Duration = Duration::from_millis(20);
+const LONGEST_KEY: usize = 255;
+
+/// Keys of the call that are none of the push.
+struct Call {
+    wait: Duration,
+    trigger: Trigger,
+    chat: Option<(String, String)>,
+}
+
+impl Api {
+    pub(super) async fn make_push(
+        &self,
+        admitted: &Admitted,
+        kind: Option<&'static str>,
+        head: &Head,
+        body: &[u8],
+        request: &str,
+    ) -> Result<Response<Bytes>, Problem> {
+        let key = idempotency_key(head)?;
+        let mut push = pages::object(body)?;
+        let call = Call::take(&mut push)?;
+        let spec = self.judged(push, kind).await?;
+        may_push_to(&admitted.who, &spec)?;
+        let payload = sha256(json!([spec, call.trigger.as_str(), call.chat]).to_string().as_bytes());
+        let ad_hoc = vec![AdHoc { spec, triggered_by: call.trigger, chat: call.chat }];
+        let acts = self.acts_of(&admitted.who, request);
+        let (push_ids, is_replayed) = match key {
+            None => (acts.push(ad_hoc).await?, false),
+            Some(key) => {
+                let owner = format!("{}\0{}\0{key}", admitted.who.name(), admitted.operation.path);
+                let of = RequestKey { key: sha256(owner.as_bytes()), payload };
+                match acts.push_once(ad_hoc, of).await? {
+                    Once::Recorded(push_ids) => (push_ids, false),
+                    Once::Replayed(push_ids) => (push_ids, true),
+                    Once::Other => {
+                        let detail =
+                            "Idempotency-Key: this key stands for another push; give each push a key of its own";
+                        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail));
+                    }
+                }
+            }
+        };
+        let push_id = push_ids.first().copied().unwrap_or_default();
+        let mut response = self.told(push_id, call.wait).await;
+        if is_replayed {
+            response.headers_mut().insert("idempotency-replayed", header::HeaderValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    /// The one push that was asked for, by the rules of the files.
+    async fn judged(&self, push: Map<String, Value>, kind: Option<&'static str>) -> Result<PushSpec, Problem> {
+        if push.contains_key("render") {
+            return Err(Problem::senseless("render: a push over HTTP says what it says; templates belong to jobs"));
+        }
+        let accepted = self.accepted();
+        let now = self.inside.clock.now();
+        let judging = tokio::task::spawn_blocking(move || {
+            accepted.judge.as_ref().map(|judge| judge.judge(&Value::Object(push), now))
+        });
+        let broken = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "nobody judges pushes");
+        let judged = judging.await.ok().flatten().ok_or_else(broken)?;
+        let mut pushes = judged.map_err(wrong)?.pushes;
+        let Some(spec) = pushes.pop().filter(|_| pushes.is_empty()) else {
+            return Err(Problem::senseless("expected one group or one user: a call pushes to one target"));
+        };
+        if spec.list.is_some() {
+            return Err(Problem::senseless(
+                "a list of recipients is read for the fires of jobs: name a group or a user",
+            ));
+        }
+        let found = spec.message.body.kind().as_str();
+        match kind {
+            Some(kind) if kind != found => {
+                Err(Problem::senseless(format!("this call pushes {kind}: got {found}; /api/push takes all kinds")))
+            }
+            _ => Ok(spec),
+        }
+    }
+
+    /// What became of a push, once it has come to its end or `wait` is over.
+    async fn told(&self, push_id: i64, wait: Duration) -> Response<Bytes> {
+        let (state, is_gone) = match self.end_of(push_id, wait).await {
+            Known::State(state) => (Some(state), false),
+            Known::Gone => (None, true),
+            Known::Nothing => (None, false),
+        };
+        let is_final = is_gone || state.is_some_and(PushState::is_final);
+        let table = history::of(&*self.reader, &[push_id]).await.unwrap_or_default();
+        let row = rows(&table).next();
+        let column = |name: &str| row.map_or(Value::Null, |row| row.get(name).clone());
+        let is_sent = state == Some(PushState::Sent) || self.is_sent_in_its_place(push_id, is_final).await;
+        let told = json!({
+            "count": u8::from(is_sent),
+            "push_id": push_id,
+            "state": state.map(PushState::as_str),
+            "account": column("account"),
+            "rule": column("rule"),
+            "message_id": column("message_id"),
+            "error": column("error"),
+            "reason": if is_gone { json!("its history is pruned") } else { column("reason") },
+        });
+        let status = if is_final { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let mut response = ok(status, told.to_string());
+        if let Ok(place) = format!("/api/v1/pushes/{push_id}").parse() {
+            response.headers_mut().insert(header::LOCATION, place);
+        }
+        response
+    }
+
+    /// A database that cannot be asked now is asked again.
+    async fn end_of(&self, push_id: i64, wait: Duration) -> Known {
+        let mut ended = self.inside.ended.clone();
+        let until = self.inside.clock.boottime() + wait;
+        let mut rest = SOON;
+        loop {
+            ended.mark_unchanged();
+            let known = match self.reader.push_state(push_id).await {
+                Ok(Some(state)) => Known::State(state),
+                Ok(None) => Known::Gone,
+                Err(_) => Known::Nothing,
+            };
+            let is_over = matches!(known, Known::Gone) || matches!(known, Known::State(state) if state.is_final());
+            let left = until.since(self.inside.clock.boottime());
+            if is_over || left.is_zero() {
+                return known;
+            }
+            tokio::select! {
+                _ = ended.changed() => {
+                    // It is told of before it is written.
+                    rest = SOON;
+                    self.inside.clock.sleep(left.min(SOON)).await;
+                }
+                () = self.inside.clock.sleep(left.min(rest)) => rest = (rest * 2).min(LOOK_AGAIN),
+            }
+        }
+    }
+
+    async fn is_sent_in_its_place(&self, push_id: i64, is_final: bool) -> bool {
+        if !is_final {
+            return false;
+        }
+        for fallback in self.reader.fallbacks(push_id).await.unwrap_or_default() {
+            if self.reader.push_state(fallback).await.ok().flatten() == Some(PushState::Sent) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// What is known of a push that was recorded.
+enum Known {
+    State(PushState),
+    /// Pruned since: its request came again much later.
+    Gone,
+    /// The database could not be asked.
+    Nothing,
+}
+
+impl Call {
+    fn take(push: &mut Map<String, Value>) -> Result<Call, Problem> {
+        let wait = match push.remove("wait") {
+            None | Some(Value::Null | Value::Bool(true)) => WAIT,
+            Some(Value::Bool(false)) => Duration::ZERO,
+            Some(wait) => match wait.as_u64().filter(|ms| *ms <= LONGEST_WAIT) {
+                Some(ms) => Duration::from_millis(ms),
+                None => return Err(Problem::senseless("wait: expected true, false, or milliseconds up to 120000")),
+            },
+        };
+        let mut text = |key: &str| match push.remove(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(_) => Err(Problem::senseless(format!("{key}: expected a text"))),
+        };
+        let (trigger, im, account) = (text("trigger")?, text("chat_im")?, text("chat_account")?);
+        let trigger = match trigger.as_deref() {
+            None | Some("manual") => Trigger::Manual,
+            Some("message") => Trigger::Message,
+            Some(other) => {
+                return Err(Problem::senseless(format!("trigger: expected manual or message, got '{other}'")));
+            }
+        };
+        let has_chat = im.is_some() && account.is_some();
+        if im.is_some() != account.is_some() || has_chat != (trigger == Trigger::Message) {
+            return Err(Problem::senseless("trigger: message, chat_im and chat_account belong together"));
+        }
+        Ok(Call { wait, trigger, chat: im.zip(account) })
+    }
+}
+
+/// A token may be for some targets alone.
+fn may_push_to(who: &Who, spec: &PushSpec) -> Result<(), Problem> {
+    let Who::Token(token) = who else { return Ok(()) };
+    let Some(allowed) = &token.to else { return Ok(()) };
+    let forbidden = |detail: String| Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    if !spec.fallback.is_empty() {
+        return forbidden(format!(
+            "token {} pushes to the targets of its `to` alone, so without a fallback",
+            token.name
+        ));
+    }
+    if allowed.iter().any(|(im, target)| *im == spec.im && *target == spec.target) {
+        return Ok(());
+    }
+    forbidden(format!("token {} may not push to {} {}", token.name, spec.im, spec.target))
+}
+
+/// With or without quotes.
+fn idempotency_key(head: &Head) -> Result<Option<String>, Problem> {
+    let mut fields = head.headers.get_all("idempotency-key").iter();
+    let Some(field) = fields.next() else { return Ok(None) };
+    let key = field.to_str().unwrap_or_default().trim();
+    let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+    let is_printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if key.is_empty() || key.len() > LONGEST_KEY || !is_printable || fields.next().is_some() {
+        let detail = "Idempotency-Key: expected one of 1 to 255 printable ASCII characters";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-request", detail));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// All that is wrong with a push.
+fn wrong(errors: ConfigErrors) -> Problem {
+    let listed: Vec<Value> =
+        errors.errors.iter().map(|problem| json!({ "detail": problem.message, "hint": problem.hint })).collect();
+    let first = errors.errors.first().map_or("this push cannot be read", |first| first.message.english()).to_owned();
+    Problem::senseless(first).with("errors", json!(listed))
+}

@@ -1,0 +1,210 @@
+//! Questions and their answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::api::{page, text_of};
+use super::guard::Admitted;
+use super::pages::{Given, cursor, items, mark};
+use super::problem::Problem;
+use super::routes::Op;
+use super::state::Api;
+use super::who::{Needs, Who};
+use super::{openapi, pages};
+use crate::answers::explain::Explanation;
+use crate::answers::rows::Table;
+use crate::answers::status::Status;
+use crate::answers::{accounts, jobs, next, show};
+use crate::config::WebScope;
+use crate::domain::UtcMs;
+use crate::net::http1::StatusCode;
+use crate::store::{Filter, Holder, Mark, View};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// The history to a target has no index: it is looked through so far back.
+const TO_A_TARGET: Duration = Duration::from_secs(3 * 86_400);
+/// Fires of a job that are told at once.
+const MOST_FIRES: usize = 500;
+
+impl Api {
+    pub(super) async fn read(&self, admitted: &Admitted, query: &Given) -> Result<String, Problem> {
+        let name = || admitted.names.first().map(String::as_str).unwrap_or_default();
+        let now = self.inside.clock.now();
+        let told = match admitted.operation.op {
+            Op::Document => return Ok(openapi::text().to_owned()),
+            Op::Status => return self.status().await,
+            Op::Jobs => self.jobs(query).await?,
+            Op::Job => self.job(name()).await?,
+            Op::Next => self.next(name(), query).await?,
+            Op::Fires => self.fires(name(), query, now).await?,
+            Op::Explain => {
+                let at = query.text("at").ok_or_else(|| Problem::senseless("at: expected a time such as 09:00"))?;
+                return text_of(&Explanation::read(&*self.reader, name(), at, now).await?);
+            }
+            Op::Revisions => {
+                jobs::definition_or_past(&*self.reader, name()).await?;
+                page(vec_of(&self.reader.revisions(name()).await?)?, None)
+            }
+            Op::Accounts => page(items(&accounts::known(&*self.reader).await?), None),
+            Op::Account => self.account(name()).await?,
+            Op::Pushes => self.pushes(query, now).await?,
+            Op::Push => self.push(name(), admitted).await?,
+            Op::DuePushes => self.view(View::DuePushes, query).await?,
+            Op::UnknownPushes => self.view(View::UnknownPushes, query).await?,
+            Op::FailuresToday => self.view(View::FailuresToday, query).await?,
+            Op::Acts => self.acts(query).await?,
+            // Acts and pushes are carried out elsewhere.
+            _ => Value::Null,
+        };
+        Ok(told.to_string())
+    }
+
+    async fn status(&self) -> Result<String, Problem> {
+        // It is this process that answers.
+        let holder = Holder { words: format!("daemon, pid {}", std::process::id()), is_daemon: true };
+        text_of(&Status::read(&*self.reader, Some(holder), self.inside.clock.now()).await?)
+    }
+
+    async fn jobs(&self, query: &Given) -> Result<Value, Problem> {
+        let after_job = query.text("before").map(pages::name_of).transpose()?;
+        let filter = Filter { limit: Some(query.limit()), after_job, ..Filter::default() };
+        let table = self.reader.view(View::JobOverview, &filter).await?;
+        let last = full(&table, query).and_then(|row| row.first()).and_then(Value::as_str).map(pages::cursor_of_name);
+        Ok(page(items(&table), last))
+    }
+
+    async fn job(&self, name: &str) -> Result<Value, Problem> {
+        let found = jobs::definition(&*self.reader, name).await?;
+        let filter = Filter { job: Some(name.to_owned()), ..Filter::default() };
+        let table = self.reader.view(View::JobOverview, &filter).await?;
+        let mut job = items(&table).pop().ok_or_else(|| not_found(format!("there is no job '{name}'")))?;
+        job["definition"] = json!(found.job);
+        Ok(job)
+    }
+
+    async fn next(&self, name: &str, query: &Given) -> Result<Value, Problem> {
+        let mut jobs = [jobs::definition(&*self.reader, name).await?.job];
+        let known = next::known(&*self.reader, None).await?;
+        let now = self.inside.clock.now();
+        next::bring_to_their_ends(&mut jobs, &known.counted, now)?;
+        let number = query.number("n").and_then(|number| usize::try_from(number).ok());
+        let fires = next::coming(&jobs, Some(name), number, now)?;
+        Ok(page(items(&next::as_table(&fires, &Some(known.paused))), None))
+    }
+
+    async fn fires(&self, name: &str, query: &Given, now: UtcMs) -> Result<Value, Problem> {
+        jobs::definition_or_past(&*self.reader, name).await?;
+        let until = query.instant("until").unwrap_or(now);
+        let from = query.instant("from").unwrap_or(until - DAY);
+        if until < from {
+            return Err(Problem::senseless("until: expected an instant that is not before 'from'"));
+        }
+        let mut fires = self.reader.fires(name, from, until).await?;
+        let more = fires.len().saturating_sub(MOST_FIRES);
+        fires.drain(..more);
+        fires.reverse();
+        Ok(page(vec_of(&fires)?, None))
+    }
+
+    async fn account(&self, id: &str) -> Result<Value, Problem> {
+        let filter = Filter { account: Some(id.to_owned()), ..Filter::default() };
+        let found = items(&self.reader.view(View::AccountOverview, &filter).await?).pop();
+        found.ok_or_else(|| not_found(format!("there is no account '{id}'")))
+    }
+
+    async fn pushes(&self, query: &Given, now: UtcMs) -> Result<Value, Problem> {
+        let text = |name: &str| query.text(name).map(str::to_owned);
+        let targets: Vec<String> = text("target").into_iter().collect();
+        let since = query.instant("since").or_else(|| (!targets.is_empty()).then(|| now - TO_A_TARGET));
+        let filter = Filter {
+            job: text("job"),
+            im: text("im"),
+            account: text("account"),
+            states: query.state("state").into_iter().collect(),
+            targets,
+            since,
+            until: query.instant("until"),
+            limit: Some(query.limit()),
+            after: mark(query)?,
+            ..Filter::default()
+        };
+        let table = self.reader.view(View::PushHistory, &filter).await?;
+        let next = full(&table, query).and_then(|_| table.mark()).map(cursor);
+        Ok(page(items(&table), next))
+    }
+
+    async fn push(&self, id: &str, admitted: &Admitted) -> Result<Value, Problem> {
+        let push_id = push_id(id)?;
+        self.must_be_own(push_id, admitted).await?;
+        let story = show::push(&*self.reader, push_id).await?;
+        let filter = Filter { push_id: Some(push_id), ..Filter::default() };
+        let table = self.reader.view(View::PushHistory, &filter).await?;
+        let mut push = items(&table).pop().ok_or_else(|| not_found(format!("there is no push {push_id}")))?;
+        push["message"] = story.message.clone();
+        push["parts"] = json!(story.parts);
+        push["fallbacks"] = json!(story.fallbacks);
+        push["attempts_made"] = json!(show::record(&story).map(|record| &record.attempts));
+        Ok(push)
+    }
+
+    /// A token for pushes reads back what it pushed itself, and nothing else.
+    async fn must_be_own(&self, push_id: i64, admitted: &Admitted) -> Result<(), Problem> {
+        let Who::Token(token) = &admitted.who else { return Ok(()) };
+        if admitted.who.may(Needs::Read) || token.scope != WebScope::Push {
+            return Ok(());
+        }
+        let filter = Filter { push_id: Some(push_id), limit: Some(100), ..Filter::default() };
+        let table = self.reader.view(View::Acts, &filter).await?;
+        let is_own = items(&table)
+            .iter()
+            .any(|act| act["via"] == "token" && act["actor"] == *token.name && act["verb"] == "push");
+        if is_own {
+            return Ok(());
+        }
+        // The same whether or not there is one.
+        Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", "this token reads back its own pushes alone"))
+    }
+
+    async fn view(&self, view: View, query: &Given) -> Result<Value, Problem> {
+        let filter = Filter { limit: Some(query.limit()), ..Filter::default() };
+        Ok(page(items(&self.reader.view(view, &filter).await?), None))
+    }
+
+    async fn acts(&self, query: &Given) -> Result<Value, Problem> {
+        let filter = Filter {
+            job: query.text("job").map(str::to_owned),
+            push_id: query.number("push").and_then(|id| i64::try_from(id).ok()),
+            limit: Some(query.limit()),
+            after: mark(query)?,
+            ..Filter::default()
+        };
+        let table = self.reader.view(View::Acts, &filter).await?;
+        let last = full(&table, query).and_then(|row| row.first()).and_then(Value::as_i64);
+        let next = last.map(|id| cursor(Mark { id, due_at: UtcMs(0), finished_at: None }));
+        Ok(page(items(&table), next))
+    }
+}
+
+/// The last line of a page that may have another one after it.
+fn full<'a>(table: &'a Table, query: &Given) -> Option<&'a Vec<Value>> {
+    table.rows.last().filter(|_| table.rows.len() as u64 >= query.limit())
+}
+
+fn vec_of(told: &impl serde::Serialize) -> Result<Vec<Value>, Problem> {
+    let text = text_of(told)?;
+    serde_json::from_str(&text)
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", error.to_string()))
+}
+
+fn not_found(detail: String) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
+}
+
+/// # Errors
+///
+/// Where it is no number: there is no such push either.
+pub(super) fn push_id(text: &str) -> Result<i64, Problem> {
+    let id = text.parse::<i64>().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| not_found(format!("'{text}' is no number of a push")))
+}

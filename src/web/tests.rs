@@ -1,0 +1,424 @@
+//! The API against requests in memory: no socket, no engine, and a clock that stands.
+
+mod pushes;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::openapi;
+use super::routes::{OPERATIONS, Op, Operation};
+use super::state::{Accepted, Api};
+use super::who::Needs;
+use crate::clock::ManualClock;
+use crate::config::{self, LoadEnvironment};
+use crate::daemon::Inside;
+use crate::domain::hex::sha256;
+use crate::domain::{Database, Job, UtcMs};
+use crate::net::http1::{Handler, Method, Peer, Request, Response};
+use crate::senders::specs;
+use crate::store::{self, Access, JobChange, SharedStore};
+
+const NOW: UtcMs = UtcMs(1_767_258_000_000);
+
+/// A database with one job, in the hands of a daemon that never sends.
+struct World {
+    dir: TempDir,
+    store: SharedStore,
+    api: Api,
+    clock: Arc<ManualClock>,
+}
+
+fn yaml() -> String {
+    let digest = |token: &str| sha256(token.as_bytes());
+    format!(
+        "daemon:
+  timezone: Asia/Shanghai
+  web:
+    listen: 127.0.0.1:8600
+    public_url: https://push.example.org/cron
+    trusted_proxies: 10.0.0.1
+    tokens:
+      - {{name: reader, sha256: {}, scope: read}}
+      - {{name: actor, sha256: {}, scope: act}}
+      - {{name: pusher, sha256: {}, scope: push}}
+      - {{name: other, sha256: {}, scope: push, to: 'qq group:7'}}
+accounts:
+  - {{id: bot, im: qq, sender: console, default: true}}
+targets:
+  both: {{im: qq, group: ['1', '2']}}
+jobs:
+  - {{name: daily, every: 1h, push: {{im: qq, group: '1', text: hi}}}}
+",
+        digest("read-token"),
+        digest("act-token"),
+        digest("push-token"),
+        digest("other-token"),
+    )
+}
+
+impl World {
+    async fn new() -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pushcron.yaml");
+        std::fs::write(&file, yaml()).unwrap();
+        let config = config::load(&[file], &specs(), &LoadEnvironment::of_process(NOW)).unwrap();
+        let database = Database::at(dir.path().join("pushcron.db"));
+        let store = store::open(&database, Access::Daemon, NOW).await.unwrap();
+        let change = |(job, definition_hash): (Job, i64)| JobChange {
+            job,
+            definition_hash,
+            next_due_at: Some(UtcMs(NOW.0 + 3_600_000)),
+            keeps_place: false,
+            keeps_count: false,
+            since: None,
+            source: Default::default(),
+        };
+        let jobs = Job::with_hashes(config.jobs.clone()).into_iter().map(change).collect();
+        store.apply_jobs(jobs, vec![], NOW).await.unwrap();
+        let clock = ManualClock::new(NOW);
+        let inside = Inside {
+            store: store.clone(),
+            database,
+            clock: clock.clone(),
+            bell: Arc::new(|| {}),
+            ended: watch::channel(0).1,
+            probe: Arc::new(|| {}),
+        };
+        let settings = config.daemon.web.clone().unwrap();
+        let accepted = Accepted { settings, judge: config.judge.clone(), socket_uids: vec![1000] };
+        let api = Api {
+            inside,
+            reader: store.clone(),
+            accepted: watch::channel(Arc::new(accepted)).1,
+            rates: Default::default(),
+            probed_at: Default::default(),
+        };
+        World { dir, store, api, clock }
+    }
+
+    async fn send(&mut self, request: Request<Bytes>) -> Answer {
+        let (head, body) = request.into_parts();
+        let response = match self.api.judge(&head) {
+            Ok(()) => self.api.answer(Request::from_parts(head, body)).await,
+            Err(refused) => *refused.response.unwrap(),
+        };
+        Answer::of(response)
+    }
+
+    /// Asks with this token, and with all rates as if nobody had asked before.
+    async fn ask(&mut self, token: &str, method: &str, path: &str, body: Value) -> Answer {
+        self.api.rates = Default::default();
+        self.send(request(method, path, &[("authorization", &format!("Bearer {token}"))], body)).await
+    }
+
+    async fn push(&mut self, token: &str, body: Value) -> Answer {
+        let mut body = body;
+        body["wait"] = json!(false);
+        self.ask(token, "POST", "/api/push", body).await
+    }
+
+    /// A push that waits, by its number.
+    async fn waiting(&mut self) -> i64 {
+        self.push("push-token", json!({"im": "qq", "group": "1", "text": "hi"})).await.body["push_id"].as_i64().unwrap()
+    }
+
+    async fn message(&self, push_id: i64) -> Value {
+        self.store.push_story(push_id).await.unwrap().unwrap().message
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Value,
+}
+
+impl Answer {
+    fn of(response: Response<Bytes>) -> Answer {
+        let headers = response.headers().iter();
+        Answer {
+            status: response.status().as_u16(),
+            headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
+            body: serde_json::from_slice(response.body()).unwrap_or(Value::Null),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A request to us from this machine. Headers of the same name take the place of the usual ones.
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Request<Bytes> {
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let length = body.len().to_string();
+    let mut all = vec![("host", "127.0.0.1:8600"), ("content-length", &*length)];
+    if !body.is_empty() {
+        all.push(("content-type", "application/json"));
+    }
+    all.retain(|(name, _)| !headers.iter().any(|(other, _)| other == name));
+    let mut builder = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+    for (name, value) in all.iter().chain(headers).filter(|(_, value)| !value.is_empty()) {
+        builder = builder.header(*name, *value);
+    }
+    let mut request = builder.body(body).unwrap();
+    request.extensions_mut().insert(Peer::Tcp("127.0.0.1".parse().unwrap()));
+    request
+}
+
+/// What an operation is asked with, so that it can be done; of this push.
+fn example(operation: &Operation, push_id: i64) -> (String, Value) {
+    let id = push_id.to_string();
+    let path = operation.path.replace("{job}", "daily").replace("{id}", &id).replace("{account}", "bot");
+    let picture = "base64://AAAA";
+    let body = match operation.op {
+        Op::MakePush(kind) => {
+            let mut body = json!({"imType": "qq", "groupCode": "1", "userID": "", "wait": false});
+            match kind {
+                None => body["content"] = json!("hi"),
+                Some("mixed") => body["items"] = json!([{"text": "hi"}]),
+                Some(kind) => body[format!("{kind}Url")] = json!(picture),
+            }
+            body
+        }
+        Op::Resolve => json!({"outcome": "sent"}),
+        _ => Value::Null,
+    };
+    let query = if operation.op == Op::Explain { "?at=2026-01-01T09:00" } else { "" };
+    (path + query, body)
+}
+
+#[test]
+fn the_document_in_docs_is_the_one_that_is_answered() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    if std::env::var_os("PUSHCRON_WRITE_DOCS").is_some() {
+        std::fs::write(path, openapi::text()).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(path).unwrap() == openapi::text(),
+        "docs/openapi.json is out of date: run PUSHCRON_WRITE_DOCS=1 cargo test --lib web::"
+    );
+}
+
+#[tokio::test]
+async fn every_operation_is_for_those_alone_who_may() {
+    let mut world = World::new().await;
+    for operation in OPERATIONS {
+        let push_id = world.waiting().await;
+        let (path, body) = example(operation, push_id);
+        let known = openapi::statuses(operation);
+        let bearer = ("authorization", "Bearer act-token");
+        let what = format!("{} {path}", operation.method);
+        let others = [
+            (request(operation.method, &path, &[], body.clone()), 401),
+            (request(operation.method, &path, &[bearer, ("host", "evil.example")], body.clone()), 421),
+            (request(operation.method, &path, &[bearer, ("host", "")], body.clone()), 421),
+            (request(operation.method, &path, &[bearer, ("sec-fetch-site", "cross-site")], body.clone()), 403),
+            (request(operation.method, &path, &[bearer, ("sec-fetch-site", "same-site")], body.clone()), 403),
+            (request(operation.method, &path, &[bearer, ("origin", "http://evil.example")], body.clone()), 403),
+            (request(operation.method, &path, &[bearer, ("origin", "null")], body.clone()), 403),
+            (request("DELETE", &path, &[bearer], body.clone()), 405),
+            (request("OPTIONS", &path, &[bearer, ("origin", "http://127.0.0.1:8600")], body.clone()), 405),
+        ];
+        for (request, status) in others {
+            let told = format!("{request:?}");
+            world.api.rates = Default::default();
+            let answer = world.send(request).await;
+            assert_eq!(answer.status, status, "{what}: {told}");
+            assert!(answer.header("access-control-allow-origin").is_none(), "{what}");
+        }
+        for (token, scope) in
+            [("read-token", "read"), ("act-token", "act"), ("push-token", "push"), ("other-token", "push")]
+        {
+            let may = match operation.needs {
+                Needs::Read => scope != "push",
+                Needs::Act => scope == "act",
+                Needs::Push => scope == "push" && token != "other-token",
+                Needs::OwnPush => token != "other-token" || operation.op == Op::Document,
+            };
+            *world.api.probed_at.lock().unwrap() = None;
+            let answer = world.ask(token, operation.method, &path, body.clone()).await;
+            assert_eq!(answer.status != 403, may, "{what} with {token}: {answer:?}");
+            assert!(known.contains(&answer.status), "{what} with {token}: {} is not in the document", answer.status);
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
+            assert!(answer.header("request-id").is_some() && answer.header("cache-control").is_some(), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn guessing_tokens_is_stopped_and_others_go_on() {
+    let mut world = World::new().await;
+    let wrong = |from: &'static str| {
+        let headers = [("authorization", "Bearer nobody's"), ("x-forwarded-for", from)];
+        let mut request = request("GET", "/api/v1/status", &headers, Value::Null);
+        request.extensions_mut().insert(Peer::Tcp("10.0.0.1".parse().unwrap()));
+        request
+    };
+    let mut seen = Vec::new();
+    for _ in 0..7 {
+        seen.push(world.send(wrong("192.0.2.1")).await.status);
+    }
+    assert_eq!(seen, [401, 401, 401, 401, 401, 429, 429]);
+    assert_eq!(world.send(wrong("192.0.2.2")).await.status, 401, "another one behind the same proxy");
+    assert_eq!(world.send(wrong("192.0.2.2, 192.0.2.1")).await.status, 429, "the last hop counts");
+    // Who is no trusted proxy may say what it likes of where it comes from.
+    let mut forged = request(
+        "GET",
+        "/api/v1/status",
+        &[("authorization", "Bearer x"), ("x-forwarded-for", "192.0.2.1")],
+        Value::Null,
+    );
+    forged.extensions_mut().insert(Peer::Tcp("192.0.2.3".parse().unwrap()));
+    assert_eq!(world.send(forged).await.status, 401);
+}
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_come_again() {
+    let mut world = World::new().await;
+    let ask = || request("GET", "/api/v1/status", &[("authorization", "Bearer read-token")], Value::Null);
+    for _ in 0..10 {
+        assert_eq!(world.send(ask()).await.status, 200);
+    }
+    let answer = world.send(ask()).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    world.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(world.send(ask()).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_act_is_that_of_the_verb_and_tells_who_did_it() {
+    let mut world = World::new().await;
+    let push_id = world.waiting().await;
+    let path = |verb: &str| format!("/api/v1/pushes/{push_id}/{verb}");
+    let stale = world.ask("act-token", "POST", &path("cancel"), json!({"seen": "failed"})).await;
+    assert_eq!((stale.status, &stale.body["state"]), (409, &json!("pending")));
+    assert_eq!(world.ask("act-token", "POST", &path("retry"), Value::Null).await.status, 409);
+    let done = world.ask("act-token", "POST", &path("cancel"), json!({"seen": "pending"})).await;
+    assert_eq!((done.status, &done.body), (200, &json!({"act": "cancelled", "push_id": push_id})));
+    assert_eq!(world.ask("act-token", "POST", "/api/v1/jobs/nobody/fire", Value::Null).await.status, 404);
+    assert_eq!(world.ask("act-token", "POST", "/api/v1/jobs/daily/pause", Value::Null).await.status, 200);
+    assert_eq!(world.ask("act-token", "POST", &path("resolve"), json!({"outcome": "perhaps"})).await.status, 422);
+    assert_eq!(world.ask("act-token", "POST", "/api/v1/accounts/probe", Value::Null).await.status, 200);
+    assert_eq!(world.ask("act-token", "POST", "/api/v1/accounts/probe", Value::Null).await.status, 429);
+    let acts = world.ask("read-token", "GET", "/api/v1/acts", Value::Null).await;
+    let told: Vec<(&Value, &Value, &Value)> =
+        acts.body["items"].as_array().unwrap().iter().map(|act| (&act["verb"], &act["via"], &act["actor"])).collect();
+    let by = |verb: &str, actor: &str| (json!(verb), json!("token"), json!(actor));
+    let wanted = [by("probe", "actor"), by("pause", "actor"), by("cancel", "actor"), by("push", "pusher")];
+    assert_eq!(told, wanted.iter().map(|(verb, via, actor)| (verb, via, actor)).collect::<Vec<_>>());
+    assert!(acts.body["items"][0]["request"].is_string());
+}
+
+#[tokio::test]
+async fn everything_is_read_page_by_page_whatever_the_filter() {
+    let mut world = World::new().await;
+    let mut all = Vec::new();
+    for _ in 0..5 {
+        all.insert(0, world.waiting().await);
+    }
+    for filter in ["", "im=qq", "account=bot", "state=pending", "target=group:1", "since=2026-01-01T00:00:00Z"] {
+        // Nobody has tried them, so that they have no account yet.
+        let wanted = if filter == "account=bot" { Vec::new() } else { all.clone() };
+        let (mut seen, mut next) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/api/v1/pushes?{filter}&limit=2{next}");
+            let page = world.ask("read-token", "GET", &path, Value::Null).await;
+            assert_eq!(page.status, 200, "{path}: {page:?}");
+            seen.extend(page.body["items"].as_array().unwrap().iter().map(|push| push["id"].as_i64().unwrap()));
+            let Some(cursor) = page.body["next"].as_str() else { break };
+            next = format!("&before={cursor}");
+        }
+        assert_eq!(seen, wanted, "{filter}");
+    }
+    for wrong in [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "since=yesterday",
+        "state=gone",
+        "before=%00",
+        "jobs=a",
+        "job=a&job=b",
+        "im=",
+    ] {
+        let answer = world.ask("read-token", "GET", &format!("/api/v1/pushes?{wrong}"), Value::Null).await;
+        assert_eq!(answer.status, 422, "{wrong}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_already_is_not_sent_again() {
+    let mut world = World::new().await;
+    let ask = |tag: &str| {
+        let headers = [("authorization", "Bearer read-token"), ("if-none-match", tag)];
+        request("GET", "/api/v1/jobs/daily", &headers, Value::Null)
+    };
+    let first = world.send(ask("\"x\"")).await;
+    let tag = first.header("etag").unwrap().to_owned();
+    assert_eq!((first.status, &first.body["job"]), (200, &json!("daily")));
+    let again = world.send(ask(&tag)).await;
+    assert_eq!((again.status, again.body), (304, Value::Null));
+}
+
+#[tokio::test]
+async fn odd_http_is_refused() {
+    let mut world = World::new().await;
+    let body = json!({"im": "qq", "group": "1", "text": "hi"});
+    let bearer = ("authorization", "Bearer push-token");
+    for (header, status) in [
+        (("transfer-encoding", "chunked"), 400),
+        (("content-encoding", "gzip"), 415),
+        (("content-type", "text/plain"), 415),
+        (("content-type", "application/x-www-form-urlencoded"), 415),
+        // Twice.
+        (("authorization", "Bearer push-token"), 401),
+    ] {
+        let headers = [bearer, header];
+        world.api.rates = Default::default();
+        let answer = world.send(request("POST", "/api/push", &headers, body.clone())).await;
+        assert_eq!(answer.status, status, "{header:?}: {answer:?}");
+    }
+    let mut absolute = request("GET", "/api/v1/status", &[bearer], Value::Null);
+    *absolute.uri_mut() = "http://evil.example/api/v1/status".parse().unwrap();
+    assert_eq!(world.send(absolute).await.status, 421);
+    for (host, status) in [
+        ("push.example.org", 200),
+        ("localhost:8600", 200),
+        ("pushcron.localhost:8600", 200),
+        ("[::1]:8600", 200),
+        ("localhost.evil.example", 421),
+    ] {
+        world.api.rates = Default::default();
+        let headers = [("authorization", "Bearer read-token"), ("host", host)];
+        for path in ["/api/v1/status", "/cron/api/v1/status"] {
+            assert_eq!(world.send(request("GET", path, &headers, Value::Null)).await.status, status, "{host}{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_the_socket_the_kernel_says_who_asks() {
+    let mut world = World::new().await;
+    for (peer, status) in [
+        (Peer::Unix { uid: Some(1000) }, 200),
+        (Peer::Unix { uid: Some(33) }, 401),
+        (Peer::Unix { uid: None }, 401),
+        (Peer::Tcp("127.0.0.1".parse().unwrap()), 401),
+    ] {
+        let mut request = request("GET", "/api/v1/jobs", &[], Value::Null);
+        request.extensions_mut().insert(peer);
+        assert_eq!(world.send(request).await.status, status, "{peer:?}");
+    }
+    // A proxy that runs as one of them is not the world.
+    for (name, value) in [("host", "push.example.org"), ("x-forwarded-for", "192.0.2.1"), ("via", "1.1 proxy")] {
+        let mut request = request("GET", "/api/v1/jobs", &[(name, value)], Value::Null);
+        request.extensions_mut().insert(Peer::Unix { uid: Some(1000) });
+        assert_eq!(world.send(request).await.status, 401, "{name}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Who asks: by a token, or as a user of this machine on the socket.
+
+use super::state::Accepted;
+use crate::acts::Actor;
+use crate::config::{WebScope, WebToken};
+use crate::domain::hex::sha256;
+use crate::net::hosts;
+use crate::net::http1::{Head, Peer, header};
+
+/// Somebody who may ask.
+#[derive(Clone, Debug)]
+pub(super) enum Who {
+    Token(WebToken),
+    Socket { uid: u32 },
+}
+
+/// Why nobody is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    NoToken,
+    WrongToken,
+}
+
+impl Who {
+    /// Whoever a head is from.
+    ///
+    /// # Errors
+    ///
+    /// [`Unknown`] where nobody is known by what it says.
+    pub(super) fn of(head: &Head, accepted: &Accepted) -> Result<Who, Unknown> {
+        let mut fields = head.headers.get_all(header::AUTHORIZATION).iter();
+        match (fields.next(), fields.next()) {
+            (Some(field), None) => {
+                let token = field.to_str().ok().and_then(|field| field.split_once(' '));
+                let token =
+                    token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+                // A token has 256 random bits: who knows its digest knows nothing, and the look-up may take what it takes.
+                let digest = token.map(|token| sha256(token.as_bytes())).ok_or(Unknown::WrongToken)?;
+                let known = accepted.settings.tokens.iter().find(|known| known.sha256 == digest);
+                known.cloned().map(Who::Token).ok_or(Unknown::WrongToken)
+            }
+            (Some(_), Some(_)) => Err(Unknown::WrongToken),
+            (None, _) => match head.extensions.get::<Peer>() {
+                Some(Peer::Unix { uid: Some(uid) }) if accepted.socket_uids.contains(uid) && is_direct(head) => {
+                    Ok(Who::Socket { uid: *uid })
+                }
+                _ => Err(Unknown::NoToken),
+            },
+        }
+    }
+
+    pub(super) fn may(&self, needs: Needs) -> bool {
+        let Who::Token(token) = self else { return true };
+        match needs {
+            Needs::Read => token.scope != WebScope::Push,
+            Needs::Act => token.scope == WebScope::Act,
+            Needs::Push => token.scope == WebScope::Push,
+            Needs::OwnPush => true,
+        }
+    }
+
+    /// Whose rates these are.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Who::Token(token) => format!("token {}", token.name),
+            Who::Socket { uid } => format!("socket {uid}"),
+        }
+    }
+
+    pub(super) fn actor(&self, request: &str) -> Actor {
+        let request = request.to_owned();
+        match self {
+            Who::Token(token) => Actor::Token { name: token.name.clone(), request },
+            Who::Socket { uid } => Actor::Socket { uid: *uid, request },
+        }
+    }
+}
+
+/// Whether nothing tells of a proxy: through one the whole world would be the user as whom it runs.
+fn is_direct(head: &Head) -> bool {
+    let tells = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+    hosts::named(head).all(hosts::is_this_machine) && !tells.iter().any(|name| head.headers.contains_key(*name))
+}
+
+/// What one must be allowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    Read,
+    Act,
+    Push,
+    /// To read, or to have made that push.
+    OwnPush,
+}

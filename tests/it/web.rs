@@ -1,0 +1,189 @@
+//! The HTTP API of a real daemon: over its socket, over a port, through a kill, and as docs/api.md calls it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::cli::house::House;
+
+const JOBS: &str = "
+accounts:
+  - {id: screen, sender: console, im: qq, default: true}
+  - {id: closed, sender: onebot11, im: off, url: 'http://127.0.0.1:9'}
+jobs:
+  - {name: daily-report, cron: '0 0 1 1 *', push: {im: qq, group: 1, text: hi}}
+";
+
+struct Daemon {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Daemon {
+    fn start(house: &House) -> Daemon {
+        let mut child = house.command(["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Daemon { child, log }
+    }
+
+    /// One whose API listens.
+    fn listening(house: &House) -> Daemon {
+        let mut daemon = Daemon::start(house);
+        daemon.until("the HTTP API listens");
+        daemon
+    }
+
+    fn until(&mut self, part: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the daemon ended before '{part}': {seen}");
+            if line.contains(part) {
+                return line;
+            }
+            seen.push_str(&line);
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A daemon's files, with its API on a socket beside them.
+fn on_a_socket() -> House {
+    let house = House::empty();
+    let socket = house.path("web.sock");
+    house.write("jobs.yaml", &format!("daemon: {{web: {{listen: 'unix:{}'}}}}{JOBS}", socket.display()));
+    house
+}
+
+fn send(house: &House, method: &str, path: &str, headers: &str, body: &Value) -> UnixStream {
+    let body = body.to_string();
+    let mut stream = UnixStream::connect(house.path("web.sock")).unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         {headers}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    stream
+}
+
+/// The status, the head and the JSON of an answer.
+fn heard(mut stream: UnixStream) -> (u16, String, Value) {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head.to_owned(), serde_json::from_str(body).unwrap_or(Value::Null))
+}
+
+fn ask(house: &House, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let (status, _, body) = heard(send(house, method, path, "", body));
+    (status, body)
+}
+
+#[test]
+fn a_call_comes_back_with_what_became_of_the_push_and_a_verb_sees_who_called() {
+    let house = on_a_socket();
+    let _daemon = Daemon::listening(&house);
+    let push = json!({"imType": "qq", "groupCode": "1", "content": "您好"});
+    let (status, told) = ask(&house, "POST", "/api/push", &push);
+    assert_eq!((status, &told["count"], &told["state"]), (200, &json!(1), &json!("sent")), "{told}");
+    assert_eq!((&told["account"], &told["rule"]), (&json!("screen"), &json!("im_default")));
+    let open = json!({"im": "off", "group": "1", "text": "hi", "wait": 100});
+    let (status, told) = ask(&house, "POST", "/api/push", &open);
+    assert_eq!((status, &told["count"]), (202, &json!(0)), "{told}");
+
+    // What is done over HTTP the daemon takes notice of at once, and verbs see it.
+    assert_eq!(ask(&house, "POST", "/api/v1/jobs/daily-report/pause", &json!({})).0, 200);
+    let jobs: Value = serde_json::from_str(&house.run("jobs --json").fine()).unwrap();
+    assert_eq!(jobs[0]["state"], "paused");
+    let (_, acts) = ask(&house, "GET", "/api/v1/acts", &Value::Null);
+    let verbs: Vec<&str> = acts["items"].as_array().unwrap().iter().map(|act| act["verb"].as_str().unwrap()).collect();
+    assert_eq!(verbs, ["pause", "push", "push"]);
+    assert_eq!(acts["items"][0]["via"], "socket");
+    let (_, status) = ask(&house, "GET", "/api/v1/status", &Value::Null);
+    assert_eq!(status["daemon"]["state"], "running");
+}
+
+#[test]
+fn a_daemon_killed_between_the_record_and_the_answer_has_pushed_once() {
+    let house = on_a_socket();
+    let mut daemon = Daemon::listening(&house);
+    let push = json!({"im": "off", "group": "1", "text": "once", "wait": 60000});
+    let key = "Idempotency-Key: \"order 7\"\r\n";
+    let unanswered = send(&house, "POST", "/api/push", key, &push);
+    let rows = || serde_json::from_str::<Vec<Value>>(&house.run("history --json").fine()).unwrap();
+    while rows().is_empty() {}
+    daemon.child.kill().unwrap();
+    daemon.child.wait().unwrap();
+    drop(unanswered);
+    let id = rows()[0]["id"].clone();
+
+    // The socket that the dead one left is replaced.
+    let _daemon = Daemon::listening(&house);
+    let mut again = push;
+    again["wait"] = json!(false);
+    let (status, head, told) = heard(send(&house, "POST", "/api/push", key, &again));
+    assert_eq!((status, &told["push_id"]), (202, &id), "{told}");
+    assert!(head.contains("idempotency-replayed: true"), "{head}");
+    assert_eq!(rows().len(), 1);
+}
+
+#[test]
+fn a_place_that_is_taken_holds_up_no_push() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let house = House::empty();
+    let web = format!("daemon: {{web: {{listen: '{}', tokens: []}}}}", taken.local_addr().unwrap());
+    house.write("jobs.yaml", &format!("{web}{JOBS}"));
+    let mut daemon = Daemon::start(&house);
+    let told = daemon.until("the HTTP API cannot start yet");
+    assert!(told.contains("ERROR"), "{told}");
+    assert_eq!(house.run("push --im qq --group 1 --text hi").fine(), "1\n");
+}
+
+#[test]
+fn a_token_of_the_verb_opens_the_api_and_the_calls_of_the_docs_work_as_they_stand() {
+    let house = House::empty();
+    let token = |scope: &str| {
+        let made = house.run(&format!("web token {scope} --scope {scope}")).fine();
+        let (token, line) = made.split_once('\n').unwrap();
+        assert!(token.starts_with(&format!("pcron_{scope}_")) && token.len() == 50 + scope.len(), "{token}");
+        (token.to_owned(), line.trim_end().to_owned())
+    };
+    let tokens = ["read", "act", "push"].map(token);
+    // Free a moment ago; another test that takes it meanwhile would be told at once.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let lines: String = tokens.iter().map(|(_, line)| format!("      {line}\n")).collect();
+    house.write(
+        "jobs.yaml",
+        &format!("daemon:\n  web:\n    listen: 127.0.0.1:{port}\n    tokens:\n{lines}{}", &JOBS[1..]),
+    );
+    let _daemon = Daemon::listening(&house);
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
+    let blocks = docs.split("```bash\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let calls: Vec<&str> = blocks.filter(|block| block.contains("curl")).collect();
+    assert!(calls.len() >= 5, "{}", calls.len());
+    for call in calls {
+        let call =
+            call.replace("127.0.0.1:8600", &format!("127.0.0.1:{port}")).replace("curl ", "curl -sS --fail-with-body ");
+        let mut shell = Command::new("sh");
+        for (scope, (token, _)) in ["READ", "ACT", "PUSH"].iter().zip(&tokens) {
+            shell.env(scope, token);
+        }
+        let run = shell.args(["-ec", &call]).output().unwrap();
+        let told = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success(), "{call}\n{told}\n{}", String::from_utf8_lossy(&run.stderr));
+        assert!(serde_json::from_str::<Value>(&told).is_ok(), "{call}\n{told}");
+    }
+}
