@@ -165,7 +165,7 @@ async fn what_had_no_row_before_the_counting_began_is_not_missed_and_what_goes_l
          ALTER TABLE jobs DROP COLUMN fires_left; ALTER TABLE jobs DROP COLUMN counted;
          ALTER TABLE jobs DROP COLUMN source; ALTER TABLE jobs DROP COLUMN ended_at;
          DROP TABLE calendars; ALTER TABLE fires DROP COLUMN calendar; DROP TABLE gone_ids; DROP TABLE pruned_fires;
-         DROP TABLE acts; DROP TABLE request_keys;
+         DROP TABLE acts; DROP TABLE request_keys; DROP TABLE fetched_calendars; DROP TABLE unreleased_fires; DROP TABLE last_lists;
          PRAGMA user_version = 2",
     )
     .unwrap();
@@ -360,7 +360,7 @@ async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
          ALTER TABLE jobs DROP COLUMN source; ALTER TABLE jobs DROP COLUMN ended_at;
          DROP TABLE calendars; ALTER TABLE fires DROP COLUMN calendar; DROP TABLE gone_ids; DROP TABLE pruned_fires;
          DROP TRIGGER pushes_end_badly; DROP TABLE bad_ends; DROP INDEX blobs_used;
-         DROP TABLE acts; DROP TABLE request_keys;
+         DROP TABLE acts; DROP TABLE request_keys; DROP TABLE fetched_calendars; DROP TABLE unreleased_fires; DROP TABLE last_lists;
          PRAGMA user_version = 1",
     )
     .unwrap();
