@@ -117,6 +117,7 @@ impl Push {
         // A running daemon sends it, which alone may see the accounts' secrets.
         let sight = if context.daemon_runs()? { Sight::Onlooker } else { Sight::Service };
         let (config, specs) = context.config_and_pushes(&mappings, sight)?;
+        let sees_all = sight == Sight::Service || config.is_whole();
         let push = |mut spec: PushSpec| {
             inline(&mut spec.message, config.daemon.media_max_bytes)?;
             Ok::<_, Failure>(AdHoc { spec, triggered_by, chat: chat.clone() })
@@ -128,7 +129,7 @@ impl Push {
             let told = which.and(&in_words(news, context.now()));
             logging::tell(&escaped(&format!("pushcron: {}", told.in_language(context.language()))));
         };
-        let judged = daemon::Judged { config, sees_all: sight == Sight::Service };
+        let judged = daemon::Judged { config, sees_all };
         let results = daemon::push(&context.daemon_options(), judged, pushes, self.wait, context.actor(), &tell);
         // The count that the plugin SDK's call gives, wherever there is a push to count.
         let sent = results.iter().flatten().filter(|result| result.is_sent()).count();

@@ -39,6 +39,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether nothing was left out that somebody needs who sends: then an onlooker saw what the service sees.
+    pub fn is_whole(&self) -> bool {
+        // One that is not set is empty for an onlooker.
+        self.unseen_accounts().is_empty() && !self.daemon.template_env.values().any(String::is_empty)
+    }
+
     /// The accounts that were left out, since only the running service sees what they are given.
     pub fn unseen_accounts(&self) -> Vec<&str> {
         let is_seen = |id: &str| self.accounts.iter().any(|account| account.id == id);
