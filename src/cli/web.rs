@@ -12,6 +12,8 @@ use super::failure::{Exit, Failure};
 use crate::domain::hex::sha256;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  pushcron web token ci --scope push --to 'qq group:123456'")]
 pub(super) struct WebVerb {
     #[command(subcommand)]
     verb: Verb,

@@ -135,11 +135,6 @@ fn slips_are_told_with_their_place_and_what_was_meant() {
         (keys("only: 2026-13-01"), 4, "only: expected days"),
         (keys("nth: 2"), 4, "nth says nothing by itself"),
         (keys("workdays: cn, on_missing_calendar: held"), 4, "did you mean 'hold'?"),
-        (
-            format!("calendars: {{a: {{url: \"https://example.org/a.ics\", every: 1d}}}}\n{}", keys("workdays: a")),
-            3,
-            "url: lists are not fetched",
-        ),
         (keys("workdays: cn, nth: 0"), 4, "nth: expected a number"),
         (keys("only: 2026-10-05..2026-10-01"), 4, "only: expected days"),
         (job("every: 1h, workdays: cn"), 4, "only 'only' and 'except'"),

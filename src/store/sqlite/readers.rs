@@ -1,9 +1,10 @@
 //! The connections that read, beside the writer and never in its way.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, InterruptHandle};
+use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -14,12 +15,25 @@ use crate::store::error::StoreError;
 /// One for the daemon's own questions, one for whatever else is asked meanwhile.
 const READERS: u32 = 2;
 
-/// How far a question is that somebody cannot wait for.
-enum Course {
-    Waiting,
-    UnderWay(InterruptHandle),
-    Over,
-    GivenUp,
+/// So many steps of SQLite's machine between two looks at whether anybody still waits: some tens of microseconds.
+const STEPS: i32 = 1000;
+
+/// How far a question is that somebody may not be able to wait for.
+#[derive(Default)]
+struct Course(AtomicU8);
+
+impl Course {
+    const OVER: u8 = 1;
+    const GIVEN_UP: u8 = 2;
+
+    fn is_given_up(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Course::GIVEN_UP
+    }
+
+    /// Whichever comes first. Returns whether that is what it came to.
+    fn end(&self, how: u8) -> bool {
+        self.0.compare_exchange(0, how, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 fn too_long() -> Fault {
@@ -83,18 +97,18 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        let course = Arc::new(Mutex::new(Course::Waiting));
+        let course = Arc::new(Course::default());
         let own = course.clone();
         let asking = self.ask_at_once(move |conn| {
-            {
-                let mut course = own.lock().unwrap_or_else(PoisonError::into_inner);
-                if matches!(*course, Course::GivenUp) {
-                    return Err(too_long());
-                }
-                *course = Course::UnderWay(conn.get_interrupt_handle());
+            if own.is_given_up() {
+                return Err(too_long());
             }
+            // `sqlite3_interrupt` does nothing where no statement has begun yet, and would come too early then.
+            let watched = own.clone();
+            conn.progress_handler(STEPS, Some(move || watched.is_given_up()))?;
             let answer = question(conn);
-            *own.lock().unwrap_or_else(PoisonError::into_inner) = Course::Over;
+            conn.progress_handler(0, None::<fn() -> bool>)?;
+            own.end(Course::OVER);
             answer
         });
         let mut asking = std::pin::pin!(asking);
@@ -103,19 +117,7 @@ impl Readers {
             answer = &mut asking => return answer,
             () = pause => {}
         }
-        let is_over = {
-            let mut course = course.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*course {
-                Course::UnderWay(handle) => handle.interrupt(),
-                Course::Waiting | Course::GivenUp | Course::Over => {}
-            }
-            let is_over = matches!(*course, Course::Over);
-            if matches!(*course, Course::Waiting) {
-                *course = Course::GivenUp;
-            }
-            is_over
-        };
-        if is_over { asking.await } else { Err(too_long()) }
+        if course.end(Course::GIVEN_UP) { Err(too_long()) } else { asking.await }
     }
 
     /// Waits for the questions under way and answers no more.
