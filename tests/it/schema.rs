@@ -428,7 +428,17 @@ fn every_key_stands_in_the_example() {
         "media",
     ];
     let missing: Vec<String> = definitions.into_iter().flat_map(missing).collect();
-    let spelt = ["im_type", "group_code", "user_id", "file_name", "items", "url_file", "url_credential"];
+    let spelt = [
+        "im_type",
+        "group_code",
+        "user_id",
+        "file_name",
+        "items",
+        "url_file",
+        "url_credential",
+        "metrics_token_file",
+        "metrics_token_credential",
+    ];
     let missing: Vec<_> = missing.iter().filter(|key| !spelt.contains(&key.as_str())).collect();
     assert!(missing.is_empty(), "jobs.example.yaml lacks {missing:?}");
 }

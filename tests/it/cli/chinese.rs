@@ -43,7 +43,7 @@ fn a_push_that_is_not_sent_is_told_in_the_language_of_the_locale() {
 #[test]
 fn the_status_stands_in_columns_in_chinese_too() {
     let house = House::with_file(FILE);
-    assert!(told(&house, "", "push --im off --group 1 --text hi --wait 1ms").code == Some(1));
+    assert!(told(&house, "", "push --im off --group 1 --text hi --wait 1h").code == Some(1));
     let status = told(&house, "zh_CN.UTF-8", "status").refused_with_words(69);
     let lines: Vec<&str> = status.lines().collect();
     assert_eq!(
