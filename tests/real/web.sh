@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Asks a real daemon's HTTP API all that its OpenAPI document allows, and much that it does not, with a token of each scope and with
 # none (schemathesis from PyPI, in a venv under target/): no 5xx, no status and no shape that is not in the document. Requests come
-# as fast as a token may ask, so that few of them are answered 429.
+# as fast as a token may ask, so that few of them are answered 429: it takes longer than a step of .ci/run may, and is run by hand.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
