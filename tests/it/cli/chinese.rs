@@ -25,13 +25,10 @@ fn a_push_that_is_not_sent_is_told_in_the_language_of_the_locale() {
     assert_eq!((run.code, run.out.as_str()), (Some(1), "0\n"));
     let why = "closed：get_status: cannot connect: Connection refused (os error 111)；处理好之后，用 `pushcron accounts --probe` 再查一次";
     let lines: Vec<&str> = run.err.lines().collect();
-    assert_eq!(
-        lines,
-        [
-            format!("pushcron: 等待中：没有账号可以发送；{why}"),
-            format!("pushcron: 推送 1 已取消：没有账号能发送，也没有守护进程接着发；{why}"),
-        ]
-    );
+    // Why is said as soon as it is known, and at the end in any case.
+    assert!(lines[0].starts_with("pushcron: 等待中：没有账号可以发送"), "{lines:?}");
+    let end = format!("pushcron: 推送 1 已取消：没有账号能发送，也没有守护进程接着发；{why}");
+    assert_eq!(lines.last(), Some(&end.as_str()), "{lines:?}");
     // The rows are the same for everybody.
     let rows: Vec<Value> = serde_json::from_str(&told(&house, "zh_CN.UTF-8", "history --json").fine()).unwrap();
     assert_eq!(
