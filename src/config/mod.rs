@@ -62,12 +62,11 @@ mod whole;
 mod yaml;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-pub use calendars::{FetchedSource, ForeignList, ImportError, ImportedList, TakenList, import_calendar, take_fetched};
-use calendars::{Lists, known, lists};
+pub use calendars::{
+    FetchedSource, ForeignList, ImportError, ImportedList, TakenList, calendar, import_calendar, take_fetched,
+};
 pub use configuration::Config;
-use diagnostics::Place;
 pub use environment::{DatabaseLocation, Fetched, FetchedList, LoadEnvironment, Sight, Variable};
 pub use export::written;
 pub use extra::Extra;
@@ -85,7 +84,7 @@ pub use settings::{
 pub use sources::Sources;
 use whole::finish;
 
-use crate::domain::{Calendar, Database, Job, PushSpec, SenderSpec};
+use crate::domain::{Database, Job, PushSpec, SenderSpec};
 use crate::texts::Language;
 
 /// Reads files, and directories with `*.yaml` and `*.yml` files, as one configuration. Without any path it is the
@@ -161,21 +160,6 @@ pub fn place_of_job(
     let source = loader.sources.get(usize::from(place.file))?;
     let line = 1 + source.text.get(..place.at as usize)?.matches('\n').count();
     Some(format!("{}:{line}", source.name))
-}
-
-/// The list of days of that name, as the files have it.
-///
-/// # Errors
-/// When the files cannot be read, or have no such list.
-pub fn calendar(
-    paths: &[PathBuf],
-    name: &str,
-    specs: &[&'static SenderSpec],
-    environment: &LoadEnvironment,
-) -> Result<Calendar, ConfigErrors> {
-    let Lists { mut loader, mut set, .. } = lists(paths, name, None, specs, environment)?;
-    let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
-    known(found.map(Arc::unwrap_or_clone), loader)
 }
 
 /// Which language `daemon.language` says, as far as the files can be read. Nothing else of them is judged.

@@ -4,21 +4,19 @@
 //! nothing away from the present one, and days that are past stay as they were.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::civil::Date;
 use regex_lite::Regex;
 
 use super::draft::{CalendarDraft, FetchedSource, UrlDraft};
 use super::ics;
-use super::import::{ImportError, Lists, holiday_cn, known, lists};
+use super::import::{ImportError, calendar, holiday_cn};
 use super::join::joined;
 use super::resolve::torn;
 use super::write::calendar_file;
 use crate::config::diagnostics::Place;
 use crate::config::environment::{FetchedList, LoadEnvironment};
 use crate::config::loader::Loader;
-use crate::config::problem::ConfigErrors;
 use crate::config::whole::finish;
 use crate::domain::calendar::{Coverage, put_over};
 use crate::domain::{Calendar, SenderSpec, UtcMs};
@@ -165,18 +163,6 @@ fn judged(
     whole.paths(paths);
     finish(whole, &environment, specs)?;
     Ok(calendar(paths, name, specs, &environment)?)
-}
-
-/// The list as jobs would go by it.
-fn calendar(
-    paths: &[PathBuf],
-    name: &str,
-    specs: &[&'static SenderSpec],
-    environment: &LoadEnvironment,
-) -> Result<Calendar, ConfigErrors> {
-    let Lists { mut loader, mut set, .. } = lists(paths, name, None, specs, environment)?;
-    let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
-    known(found.map(Arc::unwrap_or_clone), loader)
 }
 
 /// The list in what was fetched, whatever its form.

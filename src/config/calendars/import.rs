@@ -4,6 +4,7 @@
 //! nothing else is written.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -85,7 +86,7 @@ pub fn import_calendar(
         None => (new, None),
         Some(mut draft) => {
             let calendar = present.get(list.name, Place::whole(0), &mut loader.diagnostics);
-            let calendar = calendar.and_then(|calendar| calendar.list).map(std::sync::Arc::unwrap_or_clone);
+            let calendar = calendar.and_then(|calendar| calendar.list).map(Arc::unwrap_or_clone);
             // What is there and cannot be read is not written over.
             let before = known(calendar, loader)?;
             take_in(&mut draft, &before);
@@ -111,23 +112,38 @@ pub fn import_calendar(
         )));
     }
     let after = set.get(list.name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
-    let after = known(after.map(std::sync::Arc::unwrap_or_clone), loader)?;
+    let after = known(after.map(Arc::unwrap_or_clone), loader)?;
     Ok(ImportedList { path, beside, text, before, after })
 }
 
 /// The lists that files have.
-pub(in crate::config) struct Lists<'a> {
-    pub loader: Loader<'a>,
-    pub set: CalendarSet,
+struct Lists<'a> {
+    loader: Loader<'a>,
+    set: CalendarSet,
     /// The file in which the list of that name lies, if it has one of its own.
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
+}
+
+/// The list of days of that name, as the files have it.
+///
+/// # Errors
+/// When the files cannot be read, or have no such list.
+pub fn calendar(
+    paths: &[PathBuf],
+    name: &str,
+    specs: &[&'static SenderSpec],
+    environment: &LoadEnvironment,
+) -> Result<Calendar, ConfigErrors> {
+    let Lists { mut loader, mut set, .. } = lists(paths, name, None, specs, environment)?;
+    let found = set.get(name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
+    known(found.map(Arc::unwrap_or_clone), loader)
 }
 
 /// The lists of these files.
 ///
 /// # Errors
 /// There is a file for the list of that name, and it cannot be read.
-pub(in crate::config) fn lists<'a>(
+fn lists<'a>(
     paths: &[PathBuf],
     name: &str,
     to_come: Option<ListToCome>,
@@ -150,7 +166,7 @@ pub(in crate::config) fn lists<'a>(
 }
 
 /// What was found, or all that is wrong where nothing was.
-pub(in crate::config) fn known<T>(found: Option<T>, loader: Loader<'_>) -> Result<T, ConfigErrors> {
+fn known<T>(found: Option<T>, loader: Loader<'_>) -> Result<T, ConfigErrors> {
     found.ok_or_else(|| loader.errors())
 }
 
