@@ -11,6 +11,7 @@ use super::routes::{Param, Takes};
 use crate::answers::rows::Table;
 use crate::domain::near::near_match;
 use crate::domain::{PushState, UtcMs};
+use crate::net::http1::StatusCode;
 use crate::store::Mark;
 
 /// The parameters of a request, each of them known.
@@ -114,7 +115,6 @@ fn fits(takes: Takes, text: &str) -> bool {
 ///
 /// Where it is none, or nests deeper than anything of ours.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    use crate::net::http1::StatusCode;
     let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "not-json", detail);
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(object)) => Ok(object),

@@ -5,7 +5,7 @@ use crate::acts::Actor;
 use crate::config::{WebScope, WebToken};
 use crate::domain::hex::sha256;
 use crate::net::hosts;
-use crate::net::http1::{Head, Peer, header};
+use crate::net::http1::{Head, Peer, bearer, header};
 
 /// Somebody who may ask.
 #[derive(Clone, Debug)]
@@ -31,11 +31,8 @@ impl Who {
         let mut fields = head.headers.get_all(header::AUTHORIZATION).iter();
         match (fields.next(), fields.next()) {
             (Some(field), None) => {
-                let token = field.to_str().ok().and_then(|field| field.split_once(' '));
-                let token =
-                    token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
                 // A token has 256 random bits: who knows its digest knows nothing, and the look-up may take what it takes.
-                let digest = token.map(|token| sha256(token.as_bytes())).ok_or(Unknown::WrongToken)?;
+                let digest = bearer(field).map(|token| sha256(token.as_bytes())).ok_or(Unknown::WrongToken)?;
                 let known = accepted.settings.tokens.iter().find(|known| known.sha256 == digest);
                 known.cloned().map(Who::Token).ok_or(Unknown::WrongToken)
             }

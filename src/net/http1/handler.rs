@@ -7,6 +7,12 @@ use hyper::{Request, Response, StatusCode, header};
 
 pub type Head = Parts;
 
+/// The token that a field `Authorization` brings, of the scheme `Bearer`.
+pub fn bearer(field: &header::HeaderValue) -> Option<&str> {
+    let (scheme, token) = field.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// Why a request is not answered, and with which words, where [`Handler::refusal`] has none for it.
 #[derive(Debug)]
 pub struct Refused {

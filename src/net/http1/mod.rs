@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::exchange::Shared;
-pub use self::handler::{Handler, Head, Refused, plain_refusal};
+pub use self::handler::{Handler, Head, Refused, bearer, plain_refusal};
 pub use self::limits::{Audience, Limits, Peers};
 pub use self::listener::{Listener, Peer};
 use self::slots::Slots;
