@@ -1,13 +1,14 @@
 //! The HTTP API of a real daemon: over its socket, over a port, through a kill, and as docs/api.md calls it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::cli::house::House;
+use crate::cli::running::Daemon;
 
 const JOBS: &str = "
 accounts:
@@ -17,44 +18,11 @@ jobs:
   - {name: daily-report, cron: '0 0 1 1 *', push: {im: qq, group: 1, text: hi}}
 ";
 
-struct Daemon {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Daemon {
-    fn start(house: &House) -> Daemon {
-        let mut child = house.command(["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Daemon { child, log }
-    }
-
-    /// One whose API listens.
-    fn listening(house: &House) -> Daemon {
-        let mut daemon = Daemon::start(house);
-        daemon.until("the HTTP API listens");
-        daemon
-    }
-
-    fn until(&mut self, part: &str) -> String {
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the daemon ended before '{part}': {seen}");
-            if line.contains(part) {
-                return line;
-            }
-            seen.push_str(&line);
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A daemon whose API listens.
+fn listening(house: &House) -> Daemon {
+    let mut daemon = Daemon::start(house, &["run"]);
+    daemon.line_with("the HTTP API listens");
+    daemon
 }
 
 /// A daemon's files, with its API on a socket beside them.
@@ -95,7 +63,7 @@ fn ask(house: &House, method: &str, path: &str, body: &Value) -> (u16, Value) {
 #[test]
 fn a_call_comes_back_with_what_became_of_the_push_and_a_verb_sees_who_called() {
     let house = on_a_socket();
-    let _daemon = Daemon::listening(&house);
+    let _daemon = listening(&house);
     let push = json!({"imType": "qq", "groupCode": "1", "content": "您好"});
     let (status, told) = ask(&house, "POST", "/api/push", &push);
     assert_eq!((status, &told["count"], &told["state"]), (200, &json!(1), &json!("sent")), "{told}");
@@ -119,7 +87,7 @@ fn a_call_comes_back_with_what_became_of_the_push_and_a_verb_sees_who_called() {
 #[test]
 fn a_daemon_killed_between_the_record_and_the_answer_has_pushed_once() {
     let house = on_a_socket();
-    let mut daemon = Daemon::listening(&house);
+    let mut daemon = listening(&house);
     let push = json!({"im": "off", "group": "1", "text": "once", "wait": 60000});
     let key = "Idempotency-Key: \"order 7\"\r\n";
     let unanswered = send(&house, "POST", "/api/push", key, &push);
@@ -131,7 +99,7 @@ fn a_daemon_killed_between_the_record_and_the_answer_has_pushed_once() {
     let id = rows()[0]["id"].clone();
 
     // The socket that the dead one left is replaced.
-    let _daemon = Daemon::listening(&house);
+    let _daemon = listening(&house);
     let mut again = push;
     again["wait"] = json!(false);
     let (status, head, told) = heard(send(&house, "POST", "/api/push", key, &again));
@@ -146,8 +114,8 @@ fn a_place_that_is_taken_holds_up_no_push() {
     let house = House::empty();
     let web = format!("daemon: {{web: {{listen: '{}', tokens: []}}}}", taken.local_addr().unwrap());
     house.write("jobs.yaml", &format!("{web}{JOBS}"));
-    let mut daemon = Daemon::start(&house);
-    let told = daemon.until("the HTTP API cannot start yet");
+    let mut daemon = Daemon::start(&house, &["run"]);
+    let told = daemon.line_with("the HTTP API cannot start yet");
     assert!(told.contains("ERROR"), "{told}");
     assert_eq!(house.run("push --im qq --group 1 --text hi").fine(), "1\n");
 }
@@ -169,7 +137,7 @@ fn a_token_of_the_verb_opens_the_api_and_the_calls_of_the_docs_work_as_they_stan
         "jobs.yaml",
         &format!("daemon:\n  web:\n    listen: 127.0.0.1:{port}\n    tokens:\n{lines}{}", &JOBS[1..]),
     );
-    let _daemon = Daemon::listening(&house);
+    let _daemon = listening(&house);
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md")).unwrap();
     let blocks = docs.split("```bash\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let calls: Vec<&str> = blocks.filter(|block| block.contains("curl")).collect();

@@ -1,11 +1,12 @@
 //! Verbs beside a running daemon, and `push` without one.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
 use crate::cli::house::House;
+use crate::cli::running::Daemon;
 
 const FILE: &str = "\
 accounts: [{id: screen, sender: console, im: qq}, {id: closed, sender: onebot11, im: off, url: \"http://127.0.0.1:9\"}]
@@ -14,42 +15,6 @@ jobs:
 - {name: yearly, cron: \"0 0 1 1 *\", push: [{im: qq, group: 1, text: 新年好}, {im: qq, user: 2, text: b}]}
 - {name: stuck, cron: \"0 0 1 1 *\", push: {im: off, group: 1, text: hi}}
 ";
-
-/// A daemon that is stopped with the test.
-struct Daemon {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Daemon {
-    fn start(house: &House, words: &[&str]) -> Daemon {
-        let mut child =
-            house.command(words.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Daemon { child, log }
-    }
-
-    /// The first line of the log that contains `part`.
-    fn line_with(&mut self, part: &str) -> String {
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the daemon ended before '{part}': {seen}");
-            if line.contains(part) {
-                return line;
-            }
-            seen.push_str(&line);
-        }
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn a_running_daemon_sends_what_verbs_ask_for() {

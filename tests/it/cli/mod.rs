@@ -6,6 +6,7 @@ mod damaged;
 pub(crate) mod house;
 mod live;
 mod reading;
+pub(crate) mod running;
 mod shell;
 mod status;
 mod without_database;
