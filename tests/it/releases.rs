@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::common::daemon::{House, until};
 use crate::common::fake_im::Answer;
-use crate::contents::{ENDS, command, program, runs, texts};
-
-const RETRY: &str = "retry: {max_attempts: 50, backoff: 300ms, max_backoff: 300ms, jitter: 0, resend_unknown: true}";
+use crate::contents::{ENDS, RETRY, command, others_are_skipped_while_one_waits_for_its_content, program, runs, texts};
 
 /// A job that nobody but a person fires, whose content is made when it can go out.
 fn by_hand(name: &str, content_from: &str, push: &str) -> String {
@@ -168,21 +166,7 @@ async fn a_list_is_read_at_the_instant_and_its_recipients_wait_for_one_content()
 
 #[tokio::test]
 async fn a_job_with_overlap_skip_sees_the_pushes_that_wait_for_their_content() {
-    let house = House::new().await;
-    let slow = program(&house, "slow", "while [ ! -e go ]; do sleep 0.05; done; echo ready");
-    house.configure(
-        "",
-        &format!(
-            "  - {{name: report, every: 1s, overlap: skip, push: {{im: hook, group: 1}}, content_from: {{{}, at: release}}}}\n",
-            command(&slow)
-        ),
-    );
-    let mut daemon = house.daemon().await;
-    house.until_at_least(2, "SELECT count(*) FROM fires WHERE decision = 'skipped' AND reason = 'overlap'").await;
-    assert_eq!(runs(&house, "slow"), 1);
-    std::fs::write(house.dir.path().join("go"), "").unwrap();
-    house.until_at_least(2, "SELECT count(*) FROM pushes WHERE state = 'sent'").await;
-    daemon.stop().await;
+    others_are_skipped_while_one_waits_for_its_content(", at: release").await;
 }
 
 /// Each push got one content, that of its fire, however often it was sent.
