@@ -10,8 +10,8 @@ promtool=$(command -v promtool || true)
 if [ -z "$promtool" ]; then
     if (cd "$work" && apt-get download prometheus) >"$work/log" 2>&1 ||
         (apt-get update && cd "$work" && apt-get download prometheus) >"$work/log" 2>&1; then
-        dpkg-deb --extract "$work"/prometheus_*.deb "$work/root"
-        promtool=$work/root/usr/bin/promtool
+        dpkg-deb --extract "$work"/prometheus_*.deb "$work"
+        promtool=$work/usr/bin/promtool
     else
         tail -n 3 "$work/log" >&2
         echo "SKIPPED: the alerts, since there is no promtool and Debian's prometheus cannot be had" >&2
