@@ -46,7 +46,7 @@ for arch in "${archs[@]}"; do
     tar -tzf "$tarball" | sed 's|^[^/]*/||' >"$home/contents"
     for path in bin/pushcron install REQUIREMENTS lib/systemd/system/pushcron.service share/man/man1/pushcron.1 \
         share/man/man5/pushcron.yaml.5 share/doc/pushcron/{README.md,docs/README.md,docs/CHANGELOG.md,docs/SECURITY.md,LICENSE-MIT} \
-        share/doc/pushcron/docs/containers/compose.yaml share/pushcron/pushcron.schema.json; do
+        share/doc/pushcron/docs/{clients/pushcron.py,clients/pushcron.js,containers/compose.yaml} share/pushcron/pushcron.schema.json; do
         grep -qx "$path" "$home/contents" || fail "$tarball lacks $path"
     done
     echo "$tarball: $(tar -xzOf "$tarball" "pushcron-$version-linux-$arch/REQUIREMENTS" | sed -n 1,2p | paste -sd' ')"
@@ -109,7 +109,7 @@ cargo_deb
 package=$(systemd/debian/build dev 2>"$home/deb.log") || fail "the Debian package: $(cat "$home/deb.log")"
 dpkg-deb --contents "$package" >"$home/contents"
 for path in README.md docs/README.md docs/CHANGELOG.md docs/SECURITY.md docs/senders/onebot11.md changelog.Debian.gz copyright \
-    docs/containers/compose.yaml; do
+    docs/clients/pushcron.py docs/clients/pushcron.js docs/containers/compose.yaml; do
     grep -q " ./usr/share/doc/pushcron/$path$" "$home/contents" || fail "the Debian package lacks $path"
 done
 if have lintian lintian; then
