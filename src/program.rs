@@ -4,11 +4,13 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
+use self::tree::Tree;
 use crate::clock::SharedClock;
+
+mod tree;
 
 /// So much of the end of what it says on standard error is told.
 const TOLD: usize = 500;
@@ -45,24 +47,6 @@ impl Ended {
     }
 }
 
-/// Ends a process group once nobody waits for it any more.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // It may have ended by itself meanwhile.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-    }
-}
-
 /// Runs the program to its end. Whoever drops this ends it.
 ///
 /// # Errors
@@ -70,7 +54,8 @@ impl Drop for Group {
 pub(crate) async fn run(program: Program<'_>, clock: &SharedClock) -> Result<Ended, String> {
     let [path, arguments @ ..] = program.argv else { return Err("there is no program".to_owned()) };
     let wanted = program.most.is_some();
-    let mut child = Command::new(path)
+    let mut command = Command::new(path);
+    command
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -81,27 +66,29 @@ pub(crate) async fn run(program: Program<'_>, clock: &SharedClock) -> Result<End
         .stdout(if wanted { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| format!("{path}: {error}"))?;
-    let mut group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+        .kill_on_drop(true);
+    tree::end_with_us(&mut command);
+    let mut child = command.spawn().map_err(|error| format!("{path}: {error}"))?;
+    let mut tree = Tree::of(&child);
     let ended = {
-        let mut talk = std::pin::pin!(talk(&mut child, program.stdin, program.most, &group));
+        let mut talk = std::pin::pin!(talk(&mut child, program.stdin, program.most, &tree));
         tokio::select! {
             ended = &mut talk => Some(ended),
             () = clock.sleep(program.limit) => {
-                group.signal(Signal::TERM);
+                let others = tree.others();
+                tree.ask_to_end();
                 tokio::select! {
                     _ = &mut talk => {}
                     () = clock.sleep(GRACE) => {}
                 }
+                others.end();
                 None
             }
         }
     };
     match ended {
         Some(Ok((ended, false))) => {
-            group.0 = None;
+            tree.let_go();
             Ok(ended)
         }
         Some(Ok((_, true))) => {
@@ -113,7 +100,7 @@ pub(crate) async fn run(program: Program<'_>, clock: &SharedClock) -> Result<End
 }
 
 /// How it ended, and whether it printed too much.
-async fn talk(child: &mut Child, report: &str, most: Option<u64>, group: &Group) -> std::io::Result<(Ended, bool)> {
+async fn talk(child: &mut Child, report: &str, most: Option<u64>, tree: &Tree) -> std::io::Result<(Ended, bool)> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {
@@ -128,14 +115,15 @@ async fn talk(child: &mut Child, report: &str, most: Option<u64>, group: &Group)
         }
         let is_too_much = is_more(&output, most);
         if is_too_much {
-            group.signal(Signal::KILL);
+            tree.end();
         }
         (output, is_too_much)
     };
     let end = async {
         let status = child.wait().await;
+        tree.has_ended();
         if most.is_some() {
-            group.signal(Signal::KILL);
+            tree.end();
         }
         status
     };
@@ -207,6 +195,52 @@ mod tests {
     async fn who_hangs_and_hears_nothing_is_killed() {
         let said = sh("trap '' TERM; while :; do sleep 1; done", 1000, 100).await.err().unwrap();
         assert_eq!(said, "/bin/sh took longer than 0.1 s and was killed");
+    }
+
+    /// The number that a script wrote down, of a process that runs.
+    async fn written(path: &std::path::Path) -> String {
+        loop {
+            match std::fs::read_to_string(path) {
+                Ok(pid) if pid.ends_with('\n') => return pid.trim().to_owned(),
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// Whoever is killed has no command line any more, though nobody may have heard of its end yet.
+    async fn has_ended(pid: &str) {
+        while std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|words| !words.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_given_up_ends_with_all_that_it_started_also_in_sessions_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, other) = (dir.path().join("own"), dir.path().join("other"));
+        let script = format!(
+            "sleep 1000 & echo $! > {}; setsid sh -c 'sleep 1000 & echo $! > {}; wait' & wait",
+            own.display(),
+            other.display()
+        );
+        let running = tokio::spawn(async move { sh(&script, 1000, 600_000).await.map(|ended| ended.status) });
+        let pids = [written(&own).await, written(&other).await];
+        running.abort();
+        for pid in &pids {
+            has_ended(pid).await;
+        }
+        assert!(running.await.is_err_and(|error| error.is_cancelled()));
+    }
+
+    #[tokio::test]
+    async fn who_takes_too_long_ends_with_those_that_hear_nothing_in_sessions_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = dir.path().join("other");
+        let script =
+            format!("setsid sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 1; done' & wait", other.display());
+        let said = sh(&script, 1000, 2_000).await.err().unwrap();
+        assert!(said.contains("took longer than 2 s"), "{said}");
+        has_ended(&written(&other).await).await;
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use crate::clock::SharedClock;
 use crate::domain::sender::wrong_for_all;
 use crate::domain::{PushSpec, SenderSpec, UtcMs};
 use crate::senders;
-use crate::store::{AccountRow, Backend, OwnMessage, SharedStore};
+use crate::store::{AccountRow, Backend, OwnMessage, SharedStore, WaitingFire};
 
 /// What one actor does to a database: each act leaves a row that says so. A daemon that runs on it takes notice.
 pub(crate) struct Acts {
@@ -91,6 +91,17 @@ impl Acts {
     pub(crate) async fn cancel(&self, push_id: i64) -> Result<Done, Refusal> {
         self.store.cancel(push_id, self.clock.now()).await?;
         Ok(self.done(Done::Cancelled { push_id }))
+    }
+
+    /// Ends a fire whose pushes are still to be made.
+    ///
+    /// # Errors
+    ///
+    /// When it has them meanwhile.
+    pub(crate) async fn cancel_fire(&self, fire: &WaitingFire) -> Result<Done, Refusal> {
+        self.store.cancel_fire(fire.fire_id, self.clock.now()).await?;
+        let WaitingFire { job, due_at, timezone, .. } = fire.clone();
+        Ok(self.done(Done::FireCancelled { job, due_at, timezone }))
     }
 
     /// Says what became of an unknown push.

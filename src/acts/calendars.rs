@@ -32,7 +32,7 @@ impl Files {
         imported.write().map_err(|error| {
             Refusal::new(Kind::Broken, format!("{} cannot be written: {error}", imported.path.display()))
         })?;
-        let done = Done::Imported { calendar: list.name.to_owned(), file: imported.path };
+        let done = Done::Imported { calendar: list.name.to_owned(), file: imported.path, told: imported.told };
         debug!(%actor, ?done, "done by hand");
         Ok(done)
     }

@@ -6,6 +6,7 @@ use std::slice;
 use serde::Serialize;
 
 use crate::domain::{Schedule, UtcMs};
+use crate::texts::Text;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,10 +52,18 @@ pub(crate) enum Done {
     BackedUp {
         file: PathBuf,
     },
+    /// A fire, before its pushes were made.
+    FireCancelled {
+        job: String,
+        due_at: UtcMs,
+        timezone: Option<String>,
+    },
     /// A list of days, which is in force where the files are loaded next.
     Imported {
         calendar: String,
         file: PathBuf,
+        /// What whoever brings it should know of it.
+        told: Option<Text>,
     },
     /// `contact` is the one to whom the account can write, where there is just one.
     LoggedIn {
@@ -75,6 +84,7 @@ impl Done {
             }
             Done::Paused { .. }
             | Done::Resumed { .. }
+            | Done::FireCancelled { .. }
             | Done::Defined { .. }
             | Done::Removed { .. }
             | Done::BackedUp { .. }

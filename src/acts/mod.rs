@@ -27,7 +27,7 @@ pub(crate) use self::inline::{keep_inline_of_jobs, whole_inline};
 pub(crate) use self::login::log_in;
 pub(crate) use self::progress::{News, Progress, is_hopeless};
 pub(crate) use self::surroundings::surroundings;
-pub(crate) use crate::store::{AdHoc, Once, OwnMessage, RequestKey};
+pub(crate) use crate::store::{AdHoc, Once, OwnMessage, RequestKey, WaitingFire};
 
 #[cfg(test)]
 mod tests;

@@ -240,7 +240,7 @@ async fn a_list_of_days_is_taken_whole_or_refused_with_what_is_wrong_and_nothing
     assert!(!refused.problems.is_empty() && refused.to_string() == "the list was not taken", "{refused:?}");
     assert!(!file.exists());
     let done = import("covers: 2098\nyears: {2098: {rest: [01-01]}}\n").unwrap();
-    assert_eq!(done, Done::Imported { calendar: "own".to_owned(), file: file.clone() });
+    assert_eq!(done, Done::Imported { calendar: "own".to_owned(), file: file.clone(), told: None });
     let before = std::fs::read(&file).unwrap();
     assert_eq!(import("covers: 2100\nyears: {2100: {rest: [01-01]}}\n").unwrap_err().kind, Kind::NotAllowed);
     assert_eq!(std::fs::read(&file).unwrap(), before, "a year between has no list");

@@ -1,15 +1,16 @@
 //! Are the files right?
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::{Config, ConfigErrors, Problem};
+use crate::config::{self, Config, ConfigErrors, Problem, Unmet};
 use crate::domain::near::near_match;
-use crate::domain::{Account, Job};
+use crate::domain::{Account, Database, Job};
 use crate::senders::{Environment, find};
-use crate::store::{History, OpenWay, StoreError};
+use crate::store::{self, History, OpenWay, StoreError, StoredJob};
 use crate::texts::{self, Text};
 
 /// What the files come to: every problem and warning with its place, and what was accepted.
@@ -37,12 +38,12 @@ pub struct Accepted {
 }
 
 impl Report {
-    /// `unusable` is what the senders of the accounts have against them.
-    pub fn new(loaded: Result<Config, ConfigErrors>, unusable: Vec<Problem>) -> Report {
+    /// `refused` is what `run` would refuse beside what is wrong with the files themselves.
+    pub fn new(loaded: Result<Config, ConfigErrors>, refused: Vec<Problem>) -> Report {
         match loaded {
             Ok(config) => Report {
-                ok: unusable.is_empty(),
-                errors: unusable,
+                ok: refused.is_empty(),
+                errors: refused,
                 accepted: Some(Accepted {
                     jobs: config.jobs.len(),
                     disabled: config.jobs.iter().filter(|job| !job.enabled).count(),
@@ -85,6 +86,37 @@ pub(crate) fn unusable(accounts: &[Account], environment: &Environment) -> Vec<P
         Some(Problem::without_place(error.text()))
     };
     accounts.iter().filter_map(problem).collect()
+}
+
+/// Why a daemon could not begin with what is where its database is to be.
+pub(crate) fn refused_database(named: &Database) -> Vec<Problem> {
+    let looked = store::real_name(named).and_then(|database| store::look(&database));
+    looked.err().map(|error| Problem::without_place(Text::same(error.to_string()))).into_iter().collect()
+}
+
+/// That the directory of the database is not there: it may come to be where the daemon runs.
+pub(crate) fn without_directory(database: &Database) -> Option<Problem> {
+    let place = store::place(database)?;
+    let directory = place.parent().filter(|directory| *directory != Path::new("") && !directory.exists())?;
+    Some(Problem::without_place(texts::no_directory_for_database(directory.display())))
+}
+
+/// Whether a daemon on this database would run as root, as far as whoever asks can tell: he is root, and it is not somebody
+/// else's.
+pub(crate) fn is_run_as_root(database: &Database) -> bool {
+    let owner = store::place(database).and_then(|place| place.metadata().ok()).map(|found| found.uid());
+    rustix::process::geteuid().is_root() && owner.is_none_or(|owner| owner == 0)
+}
+
+/// What a daemon of these rights asks of the files and does not find.
+pub(crate) fn unmet(config: &Config, is_root: bool) -> Vec<Problem> {
+    config::unmet(config, is_root).into_iter().flat_map(Unmet::problems).collect()
+}
+
+/// Jobs of files that the database knows, and the files have no word of.
+pub(crate) fn forgotten(config: &Config, known: &[StoredJob]) -> Vec<Problem> {
+    let of_files = known.iter().filter(|job| !job.source.is_verb()).map(|job| &*job.name);
+    config::unmet_by_known(config, of_files).map(Unmet::problems).unwrap_or_default()
 }
 
 /// The accounts that jobs of verbs and open pushes ask for, and that are not there. `names` are the accounts of the files, by

@@ -232,6 +232,7 @@ fn push_fact(push: &PushRecord, due_at: UtcMs) -> PushFact<'_> {
         kind: *kind,
         state: *state,
         reason: push.reason.as_deref().filter(|reason| Some(*reason) != outcome),
+        detail: push.detail.as_deref(),
         next_attempt_at: push.next_attempt_at.filter(|_| is_open),
         expires_at: is_open.then_some(push.expires_at),
         confirmed_at: push.confirmed_at,

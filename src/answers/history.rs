@@ -151,7 +151,12 @@ pub(crate) fn why_text(row: Row) -> Text {
     if is_sent && reason != Reason::ResolvedByHand.as_str() {
         return Text::none();
     }
-    if is_sent || error.is_empty() { texts::reason_word(&reason) } else { Text::same(error.into_owned()) }
+    match row.text("detail") {
+        // It is newer than the last attempt.
+        detail if !is_sent && !detail.is_empty() => texts::reason_word(&reason).and(&Text::same(format!(": {detail}"))),
+        _ if is_sent || error.is_empty() => texts::reason_word(&reason),
+        _ => Text::same(error.into_owned()),
+    }
 }
 
 /// How the instants of these pushes are shown; `zone` is that of pushes outside any job.

@@ -34,9 +34,9 @@ pub(crate) fn is_about_accounts(reason: &str) -> bool {
     reasons.iter().any(|known| known.as_str() == reason)
 }
 
-/// Whether an attempt ended without a word on whether it arrived.
+/// Whether an attempt ended without a word on whether it arrived, and nobody has looked since and said that it did not.
 pub(crate) fn perhaps_sent(push: &PushRecord) -> bool {
-    push.attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("unknown"))
+    push.attempts.iter().any(|attempt| attempt.outcome.as_deref() == Some("unknown") && attempt.denied_at.is_none())
 }
 
 /// The instant up to which a push is tried, while it is open.

@@ -16,7 +16,8 @@ use crate::domain::PushState;
   pushcron cancel 12 13 14
   pushcron cancel --job daily-report --dry-run    what waits of it
 
-A push that is being sent at this moment cannot be cancelled.")]
+A push that is being sent at this moment cannot be cancelled. A job or a time means its fires too whose pushes are still
+to be made, since their content or a list of days is waited for.")]
 pub(super) struct Cancel {
     /// Pushes that are pending or retrying
     #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::open_pushes))]
@@ -30,10 +31,15 @@ impl Cancel {
         self.many.refuse_nothing(&self.pushes)?;
         context.changing(async |store| {
             let states = vec![PushState::Pending, PushState::Retrying];
-            let Some(ids) = self.many.meant(context, store, &self.pushes, states).await? else {
+            let fires = self.many.waiting_fires(context, store, &self.pushes).await?;
+            let Some(ids) = self.many.meant_beside(context, store, &self.pushes, states, &fires).await? else {
                 return Ok(Exit::Done);
             };
-            Ok(each::act(&context.acts(store), ToPush::Cancel, &ids).await.1)
+            let acts = context.acts(store);
+            // First of all: they become pushes while others are cancelled.
+            let ended = each::cancel_fires(&acts, &fires).await;
+            let (_, exit) = each::act(&acts, ToPush::Cancel, &ids).await;
+            Ok(if exit == Exit::Done { ended } else { exit })
         })
     }
 }

@@ -325,12 +325,18 @@ impl Context {
     /// When the system gives no certificates.
     pub(super) fn check(&self) -> Result<Report, Failure> {
         let loaded = config::load(&self.config_paths(), &senders::specs(), &self.seeing(Sight::Judge));
-        let unusable = match &loaded {
-            // What only the senders themselves can judge, and `run` would refuse.
+        let mut doubts = Vec::new();
+        let refused = match &loaded {
             Ok(config) => {
-                let named = Database::at(&config.daemon.database);
-                let database = store::real_name(&named).unwrap_or(named);
-                check::unusable(&config.accounts, &self.environment_with(Glance(None), &database)?)
+                let named = self.named_database().unwrap_or_else(|| Database::at(&config.daemon.database));
+                let database = store::real_name(&named).unwrap_or_else(|_| named.clone());
+                doubts.extend(check::without_directory(&database));
+                let mut refused = check::refused_database(&named);
+                // What only the senders themselves can judge.
+                refused.extend(check::unusable(&config.accounts, &self.environment_with(Glance(None), &database)?));
+                refused.extend(check::unmet(config, check::is_run_as_root(&database)));
+                refused.extend(self.forgotten(config));
+                refused
             }
             Err(_) => Vec::new(),
         };
@@ -341,12 +347,22 @@ impl Context {
             }
             _ => Vec::new(),
         };
-        let mut report = Report::new(loaded, unusable);
+        let mut report = Report::new(loaded, refused);
+        report.warnings.extend(doubts);
         report.warnings.extend(ended);
         if report.accepted.is_some() {
             report.warnings.extend(self.vanished(&names));
         }
         Ok(report)
+    }
+
+    /// Jobs that the database knows, and the files have no word of.
+    fn forgotten(&self, config: &Config) -> Vec<Problem> {
+        if !config::asks_for_known_jobs(config) || !self.has_database().unwrap_or(false) {
+            return Vec::new();
+        }
+        let known = self.reading_all(async |store| Ok(store.jobs().await?));
+        check::forgotten(config, &known.unwrap_or_default())
     }
 
     /// What the database that was named holds of accounts that the files do not have.

@@ -25,6 +25,11 @@ pub(super) fn in_words(done: &Done) -> String {
         Done::Pushed { push_ids } => format!("recorded: {}", pushes(push_ids)),
         Done::Retried { push_id } => format!("push {push_id} is due again"),
         Done::Cancelled { push_id } => format!("push {push_id} is cancelled"),
+        Done::FireCancelled { job, due_at, timezone } => {
+            let zone = when::zone(timezone.as_deref().unwrap_or("UTC"));
+            let at = when::shown(*due_at, &zone, true, timezone.is_none());
+            format!("the fire of {job} due {at} is cancelled, before its pushes were made")
+        }
         Done::Resolved { push_id, sent } => format!("push {push_id} is {}", if *sent { "sent" } else { "failed" }),
         Done::Paused { job, changed: true } => format!("{job} is paused"),
         Done::Paused { job, changed: false } => format!("{job} was paused already"),
@@ -33,8 +38,9 @@ pub(super) fn in_words(done: &Done) -> String {
         Done::Defined { jobs } => lines(jobs.iter().map(defined)),
         Done::Removed { jobs } => lines(jobs.iter().map(removed)),
         Done::BackedUp { file } => format!("copied to {}", escaped(&file.to_string_lossy())),
-        Done::Imported { calendar, file } => {
-            format!("{} holds {calendar} now; a running daemon takes it at its next reload", file.display())
+        Done::Imported { calendar, file, told } => {
+            let told = told.as_ref().map(|told| format!("\nmind that {}", told.english())).unwrap_or_default();
+            format!("{} holds {calendar} now; a running daemon takes it at its next reload{told}", file.display())
         }
         Done::LoggedIn { account, platform_id, contact, kept_in } => {
             let writes =

@@ -11,10 +11,11 @@ use super::failure::{Exit, Failure};
 use super::pushes;
 use super::say::{aloud, say};
 use super::which::{WhichArgs, refuse_unknown_words};
-use crate::acts::{Acts, Each, ToPush};
+use crate::acts::{Acts, Each, ToPush, WaitingFire};
 use crate::answers::history::{self, Filter, pages};
 use crate::answers::rows::{Table, rows};
-use crate::answers::{Asked, show};
+use crate::answers::words::counted;
+use crate::answers::{Asked, show, when};
 use crate::domain::{PushState, escaped};
 use crate::logging;
 
@@ -47,6 +48,22 @@ impl Many {
         named: &[i64],
         states: Vec<PushState>,
     ) -> Result<Option<Vec<i64>>, Failure> {
+        self.meant_beside(context, store, named, states, &[]).await
+    }
+
+    /// As [`Many::meant`], where these fires are meant too, whose pushes are still to be made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Many::meant`].
+    pub(super) async fn meant_beside(
+        &self,
+        context: &Context,
+        store: &dyn Asked,
+        named: &[i64],
+        states: Vec<PushState>,
+        fires: &[WaitingFire],
+    ) -> Result<Option<Vec<i64>>, Failure> {
         self.refuse_nothing(named)?;
         let table = match named {
             [] => self.found(context, store, states).await?,
@@ -54,17 +71,22 @@ impl Many {
         };
         if self.dry_run {
             let (show, zone) = (Show::default(), context.whereabouts()?.timezone);
-            aloud(|out| pushes::print(out, show, &zone, &table));
+            if fires.is_empty() || !table.rows.is_empty() {
+                aloud(|out| pushes::print(out, show, &zone, &table));
+            }
+            fires.iter().for_each(|fire| say(escaped(&waits(fire))));
             return Ok(None);
         }
         if !named.is_empty() {
             return Ok(Some(named.to_vec()));
         }
         let ids: Vec<i64> = rows(&table).filter_map(|row| row.int("id")).collect();
-        if ids.is_empty() {
+        if ids.is_empty() && fires.is_empty() {
             say("no push is meant: none is in such a state");
-        } else if ids.len() > MANY && !self.yes {
-            let text = format!("{} pushes are meant; --dry-run shows them, and --yes says that it is so", ids.len());
+        } else if ids.len() + fires.len() > MANY && !self.yes {
+            let fires = if fires.is_empty() { String::new() } else { format!(" and {}", counted(fires.len(), "fire")) };
+            let text =
+                format!("{} pushes{fires} are meant; --dry-run shows them, and --yes says that it is so", ids.len());
             return Err(Failure::new(Exit::Usage, text));
         }
         Ok(Some(ids))
@@ -82,6 +104,38 @@ impl Many {
             _ => return Ok(()),
         };
         Err(Failure::new(Exit::Usage, problem))
+    }
+
+    /// The fires that the filter lets through and whose pushes are still to be made, so that no push can tell of them. Which of
+    /// their pushes goes where is not known yet: where the filter goes by that, they are told and left alone.
+    ///
+    /// # Errors
+    ///
+    /// Where a time is none, and those of the store.
+    pub(super) async fn waiting_fires(
+        &self,
+        context: &Context,
+        store: &dyn Asked,
+        named: &[i64],
+    ) -> Result<Vec<WaitingFire>, Failure> {
+        if !named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let which = self.which.read(context, store, vec![PushState::Pending]).await?;
+        let Filter { job, im, account, targets, states, since, until, .. } = which.filter;
+        if !states.contains(&PushState::Pending) {
+            return Ok(Vec::new());
+        }
+        let fires = store.waiting_fires(job.as_deref(), since, until, MOST_FIRES).await?;
+        if im.is_none() && account.is_none() && targets.is_empty() {
+            return Ok(fires);
+        }
+        for fire in &fires {
+            let text =
+                format!("{}: left alone, since who gets it is not known yet (say --job and --at alone)", waits(fire));
+            writeln!(io::stderr(), "pushcron: {}", escaped(&text))?;
+        }
+        Ok(Vec::new())
     }
 
     async fn found(&self, context: &Context, store: &dyn Asked, states: Vec<PushState>) -> Result<Table, Failure> {
@@ -104,6 +158,16 @@ impl Many {
     }
 }
 
+/// More fires that wait at a time are ended in several goes.
+const MOST_FIRES: u64 = 10_000;
+
+/// A fire that no push can tell of yet.
+fn waits(fire: &WaitingFire) -> String {
+    let zone = when::zone(fire.timezone.as_deref().unwrap_or("UTC"));
+    let at = when::shown(fire.due_at, &zone, true, fire.timezone.is_none());
+    format!("the fire of {} due {at}, whose pushes are still to be made", fire.job)
+}
+
 /// Leaves out pushes that may have arrived, and tells which: only who names one by its id has looked at its chat.
 ///
 /// # Errors
@@ -124,6 +188,22 @@ pub(super) async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> 
         }
     }
     Ok((kept, any))
+}
+
+/// Cancels each of these fires and tells of each. Returns how that ends.
+pub(super) async fn cancel_fires(acts: &Acts, fires: &[WaitingFire]) -> Exit {
+    let mut exit = Exit::Done;
+    for fire in fires {
+        match acts.cancel_fire(fire).await {
+            Ok(done) => say(escaped(&in_words(&done))),
+            Err(refusal) => {
+                let failure = Failure::from(refusal);
+                exit = failure.exit;
+                logging::tell(&format!("{failure}: {}", waits(fire)));
+            }
+        }
+    }
+    exit
 }
 
 /// Does it to each, tells of each, and returns those that it was done to with how that ends.

@@ -122,11 +122,9 @@ impl From<DaemonError> for Failure {
         match error {
             DaemonError::Config(errors) => Failure::from(errors),
             DaemonError::Store(error) => Failure::from(error),
-            DaemonError::Account(_)
-            | DaemonError::Schedule { .. }
-            | DaemonError::CommandAsRoot
-            | DaemonError::ContentAsRoot { .. }
-            | DaemonError::NoFiles { .. } => Failure::of(Exit::BadConfig, &error),
+            DaemonError::Account(_) | DaemonError::Schedule { .. } | DaemonError::Unmet(_) => {
+                Failure::of(Exit::BadConfig, &error)
+            }
             DaemonError::Lease(_)
             | DaemonError::Partly { .. }
             | DaemonError::DatabaseLost(_)

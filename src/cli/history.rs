@@ -69,6 +69,11 @@ impl History {
                 refuse_unknown_words(context, store, &which).await?;
                 return self.follow(context, &store, &which.filter, &zone).await;
             }
+            if self.not_sent {
+                // What is recorded ahead of its instant is not missing yet.
+                let now = context.present(store).await?;
+                which.filter.until = Some(which.filter.until.map_or(now, |until| until.min(now)));
+            }
             let is_empty = self.write(context, store, &which, &zone).await?;
             if self.not_sent { self.tell_missing(context, store, &which, is_empty).await } else { Ok(Exit::Done) }
         })

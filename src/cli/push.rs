@@ -100,7 +100,7 @@ fn reason_of(context: &Context, result: &PushResult) -> Text {
             .filter(|line| line.im == im && line.online == Some(false))
             .map(|line| (line.account.into_owned(), Text::same(line.last_error.into_owned())))
             .collect();
-        Ok(why(row).and(&each_down(&down)))
+        Ok(texts::reason_word(&row.text("reason")).and(&each_down(&down)))
     });
     why.unwrap_or_else(|_| Text::none())
 }

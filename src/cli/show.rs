@@ -94,6 +94,9 @@ impl Teller<'_> {
         if let Some(why) = self.why(push) {
             tell("why", why);
         }
+        if let Some(detail) = push.detail.as_ref().filter(|_| push.state != PushState::Sent) {
+            tell("", format!("the accounts then: {detail}"));
+        }
         for account in self.accounts_now(push) {
             tell("", account);
         }

@@ -215,8 +215,9 @@ impl Teller<'_> {
     }
 
     fn state(&self, push: &PushFact) -> String {
-        let reason =
-            push.reason.map(|reason| format!(" ({})", texts::reason_in_words(reason).english())).unwrap_or_default();
+        let detail = push.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+        let told = |reason| format!(" ({}{detail})", texts::reason_in_words(reason).english());
+        let reason = push.reason.map(told).unwrap_or_default();
         let state = push.state.as_str();
         match push.state {
             PushState::Pending | PushState::Retrying => {
@@ -291,7 +292,7 @@ const MOST_BEFORE: usize = 2;
 
 /// An attempt among those of many pushes: what it came to, and through whom.
 fn attempt_in_short(fact: &AttemptFact) -> String {
-    let AttemptRecord { number, account, outcome, error, http_status, note, .. } = fact.attempt;
+    let AttemptRecord { number, account, outcome, error, http_status, note, denied_at, .. } = fact.attempt;
     let through = format!("attempt {number} through {account}, {} after the instant", brief_ms(fact.lateness_ms));
     let Some(outcome) = outcome else { return format!("{through}, is under way") };
     let mut details: Vec<String> = vec![outcome.clone()];
@@ -299,6 +300,7 @@ fn attempt_in_short(fact: &AttemptFact) -> String {
     // That all went well is no news.
     details.extend(http_status.filter(|status| *status != 200).map(|status| format!("HTTP {status}")));
     details.extend(note.clone());
+    details.extend(denied_at.map(|_| DENIED.to_owned()));
     format!("{through}: {}", details.join(", "))
 }
 
@@ -363,6 +365,9 @@ pub(super) fn undecided_in_words(undecided: &Undecided, daemon_runs: bool, utc: 
     format!("{job}: {}{more}: {why}", at(*first))
 }
 
+/// Of an attempt of which nobody knew whether it arrived.
+const DENIED: &str = "a person said that it did not arrive";
+
 /// An attempt with all that it was told.
 pub(super) fn attempt(fact: &AttemptFact) -> String {
     let attempt = fact.attempt;
@@ -381,6 +386,7 @@ pub(super) fn attempt(fact: &AttemptFact) -> String {
     details.extend(attempt.http_status.map(|status| format!("HTTP {status}")));
     details.extend(attempt.message_id.as_ref().map(|id| format!("message id {id}")));
     details.extend(attempt.note.clone());
+    details.extend(attempt.denied_at.map(|_| DENIED.to_owned()));
     let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join(", ")) };
     format!("{through} and came to '{outcome}' after {took}{details}")
 }

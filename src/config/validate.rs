@@ -396,9 +396,13 @@ impl Validator<'_> {
         // Where a template leads is not known before its hour.
         let sources = sources.filter(|source| !render::is_template(source));
         // One warning for a push is enough to look at it.
-        if let Some((doubtful, hint)) = sources.filter_map(|source| self.doubt_media(source, enabled)).next() {
+        let doubt = |source: &String| match self.refused_address(source, false) {
+            Some(problem) => Some((problem, texts::allow_private())),
+            None => self.doubt_media(source, enabled).map(|(doubtful, hint)| (doubtful.told(texts::sent()), hint)),
+        };
+        if let Some((problem, hint)) = sources.filter_map(doubt).next() {
             let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
-            self.diagnostics.warning(place, doubtful.told(texts::sent())).hint(hint);
+            self.diagnostics.warning(place, problem).hint(hint);
         }
     }
 

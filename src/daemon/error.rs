@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, Unmet};
 use crate::domain::Database;
 use crate::engine::scheduler::ApplyError;
 use crate::policy::schedule::ScheduleError;
@@ -27,24 +27,9 @@ pub enum DaemonError {
         "{done} of {all} changed jobs are in force already, and the others follow once the database can be written: {error}"
     )]
     Partly { done: usize, all: usize, error: StoreError },
-    /// `on_failure.command` is set, and the daemon runs as root.
-    #[error(
-        "daemon.on_failure.command is not run as root: run pushcron as a user of its own, or write `as_root: true` \
-         beside the command"
-    )]
-    CommandAsRoot,
-    /// A job has its content made, or its recipients listed, by a command, and the daemon runs as root.
-    #[error(
-        "job {job}: the command of its content or its recipients is not run as root: run pushcron as a user of its own, or write \
-         `as_root: true` beside the command"
-    )]
-    ContentAsRoot { job: String },
-    /// No file was named or found, and the built-in example would take the place of what the database knows.
-    #[error(
-        "no configuration was named or found, and the database knows {known} jobs that the built-in example has not: \
-         name their files with -c or $PUSHCRON_CONFIG, or another database with --db"
-    )]
-    NoFiles { known: usize },
+    /// The configuration asks for what this daemon does not do, or forgets what the database knows.
+    #[error("{0}")]
+    Unmet(Unmet),
     /// The system refused something basic: threads, signals, TLS.
     #[error("{0}")]
     System(String),
@@ -76,6 +61,15 @@ impl DaemonError {
         let first =
             errors.errors.first().map(ToString::to_string).unwrap_or_else(|| errors.count().english().to_owned());
         format!("{}{more}", first.lines().next().unwrap_or_default())
+    }
+}
+
+impl From<Unmet> for DaemonError {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::JobsForgotten(errors) => DaemonError::Config(errors),
+            unmet => DaemonError::Unmet(unmet),
+        }
     }
 }
 

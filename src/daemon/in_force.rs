@@ -1,14 +1,12 @@
 //! What the configuration in force came from, so that one that says suddenly nothing does not take its place, and one
 //! that was changed is noticed where that is asked for.
 
-use std::collections::HashSet;
-
 use tracing::warn;
 
 use super::DaemonError;
 use super::watch::Watcher;
 use crate::clock::SharedClock;
-use crate::config::{Config, ReloadOn, Sources};
+use crate::config::{self, Config, ReloadOn, Sources};
 use crate::store::Store;
 
 /// What is in force.
@@ -49,19 +47,11 @@ impl InForce {
         store: &dyn Store,
         clock: &SharedClock,
     ) -> Result<InForce, DaemonError> {
-        let is_example = config.files.is_empty();
-        if is_example || config.sources.have_no_word_of_jobs() {
-            let ours: HashSet<&str> = config.jobs.iter().map(|job| &*job.name).collect();
-            let known = store
-                .jobs()
-                .await?
-                .into_iter()
-                .filter(|job| !job.source.is_verb() && !ours.contains(&*job.name))
-                .count();
-            match (known, is_example) {
-                (0, _) => {}
-                (_, true) => return Err(DaemonError::NoFiles { known }),
-                (_, false) => return Err(Sources::jobs_forgotten(known).into()),
+        if config::asks_for_known_jobs(config) {
+            let known = store.jobs().await?;
+            let of_files = known.iter().filter(|job| !job.source.is_verb()).map(|job| &*job.name);
+            if let Some(unmet) = config::unmet_by_known(config, of_files) {
+                return Err(unmet.into());
             }
         }
         let before = store.accounts().await?.into_iter().map(|account| account.id).collect();

@@ -142,6 +142,7 @@ struct Daemon {
 impl Daemon {
     async fn start(options: Options, clock: SharedClock, mut part: Box<dyn Part>) -> Result<Daemon, DaemonError> {
         let mut config = setup::load(&options, &clock).await?;
+        setup::meets(&config)?;
         let opened = Opened::new(&setup::database(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store, &clock).await?;
@@ -196,7 +197,7 @@ impl Daemon {
         let preparing = preparer.start(config.daemon.content_at_once);
         let (commands, scheduling) = begin_scheduling(scheduler, &observers, &preparing);
         let fetching = fetching::Fetching::start(&options, fetched, &store, &clock, &media);
-        let (told, bell) = outside::Told::new(events.clone(), commands.clone(), preparing.notify());
+        let (told, bell) = outside::Told::new(events.clone(), commands.clone(), preparing.changed());
         let outside = outside::watch(store.clone(), opened.lease(), &clock, told, standing);
         part.start(inside(&opened, &clock, &events, bell, observers.ended()), &config);
         Ok(Daemon {
@@ -322,7 +323,7 @@ impl Daemon {
         let accounts = setup::accounts(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.database);
         let templates = setup::templates(&config);
-        observers::may_run_command(&config)?;
+        setup::meets(&config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
         let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
@@ -352,7 +353,7 @@ impl Daemon {
         systemd::stopping();
         info!("stopping");
         // First of all: while the timer ends its round nothing new is sent, and the grace of what is under way has begun.
-        let _ = self.dispatcher.send(Event::Stop);
+        let _ = self.dispatcher.send(Event::Stop { grace: STOP_GRACE });
         self.part.stop().await;
         self.outside.abort();
         // A source that is asked now is asked again by the next start.

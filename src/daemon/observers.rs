@@ -16,7 +16,7 @@ use super::rounds::Rounds;
 use super::{DaemonError, systemd};
 use crate::clock::SharedClock;
 use crate::config::Config;
-use crate::domain::{ContentSource, Database, Job, UtcMs};
+use crate::domain::{Database, UtcMs};
 use crate::engine::dispatcher::{EngineGauges, Event};
 use crate::engine::observer::{EngineEvent, Observer};
 use crate::engine::scheduler::Tick;
@@ -55,7 +55,6 @@ impl Observers {
         dispatcher: mpsc::UnboundedSender<Event>,
     ) -> Result<Observers, DaemonError> {
         let Observed { store, clock, http, engine_gauges, database, started_at } = observed;
-        may_run_command(config)?;
         let rounds = Arc::new(Rounds::new(engine_gauges.clone(), dispatcher.clone()));
         let alarm = Alarm::new(Settings::of(config), store.clone(), clock.clone(), dispatcher, started_at).await?;
         let alarm_handle = alarm.handle();
@@ -156,26 +155,5 @@ impl Observers {
     pub(super) fn stop(self) {
         self.alarm.abort();
         self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// A daemon that runs as root must not lend root to whoever may write its configuration.
-pub(super) fn may_run_command(config: &Config) -> Result<(), DaemonError> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(());
-    }
-    let on_failure = config.daemon.on_failure.as_ref();
-    if on_failure.is_some_and(|on_failure| on_failure.command.is_some() && !on_failure.as_root) {
-        return Err(DaemonError::CommandAsRoot);
-    }
-    let refuses_root = |source: &ContentSource| matches!(source, ContentSource::Command(command) if !command.as_root);
-    let runs_as_root = |job: &&Job| {
-        let content = job.content_from.iter().map(|content| &content.source);
-        let lists = job.push.iter().filter_map(|push| Some(&push.list.as_ref()?.source));
-        content.chain(lists).any(refuses_root)
-    };
-    match config.jobs.iter().find(runs_as_root) {
-        Some(job) => Err(DaemonError::ContentAsRoot { job: job.name.clone() }),
-        None => Ok(()),
     }
 }

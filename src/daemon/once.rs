@@ -13,7 +13,7 @@ use crate::acts::{Actor, Acts, News, Progress, follow, is_hopeless};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
-use crate::engine::dispatcher::{Dispatcher, Event};
+use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
 use crate::engine::push_media::PushMedia;
 use crate::store::{self, Access, AdHoc, Holder, LeaseError, Purpose, Settle, SharedStore, Store};
 use crate::texts::{self, Text};
@@ -124,7 +124,8 @@ pub(crate) fn push(
     actor: Actor,
     tell: &dyn Fn(i64, &News),
 ) -> Result<Vec<PushResult>, PushError> {
-    threads::runtime()?.block_on(async {
+    let runtime = threads::runtime()?;
+    let pushed = runtime.block_on(async {
         let clock = SystemClock::shared();
         let patience = Patience::new(wait, clock.clone())?;
         let database = setup::database(options, &judged.config).map_err(DaemonError::from)?;
@@ -132,7 +133,10 @@ pub(crate) fn push(
         let by_hand =
             ByHand { config, sees_all, database, clock, patience, wait, actor, tell, watch: RefCell::default() };
         by_hand.push(pushes).await
-    })
+    });
+    // A look-up of a name that nobody answers holds its thread for as long as it likes.
+    runtime.shutdown_background();
+    pushed
 }
 
 /// What was seen of the pushes so far.
@@ -253,7 +257,10 @@ impl ByHand<'_> {
             let _ = events.send(Event::Opened(ours));
             let dispatching = tokio::spawn(dispatcher.run(inbox));
             let waited = self.wait_for_ends(store, &push_ids, true).await;
-            let _ = events.send(Event::Stop);
+            // Who set a limit is told at its end what is known then; who ends the wait himself may have the answer under way.
+            let grace =
+                if self.patience.signal().is_some() { STOP_GRACE } else { self.patience.left().min(STOP_GRACE) };
+            let _ = events.send(Event::Stop { grace });
             let _ = dispatching.await;
             waited?;
             self.give_up(store, &push_ids).await?;
@@ -304,7 +311,7 @@ impl ByHand<'_> {
         let settles: Vec<Settle> = open
             .map(|open| {
                 let next = if open.perhaps_sent { Next::Unknown { reason } } else { Next::Cancelled { reason } };
-                Settle { push_id: open.id, next }
+                Settle::of(open.id, next)
             })
             .collect();
         if !settles.is_empty() {

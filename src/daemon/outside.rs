@@ -52,7 +52,7 @@ pub(super) fn watch(
 pub(super) struct Told {
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
-    /// Told with every change: a fire by hand may wait for its content.
+    /// Told with every change: a fire by hand may wait for its content, or one that waits be cancelled.
     preparer: Arc<Notify>,
     /// Rung once this process has written what somebody asked it for.
     bell: Arc<Notify>,

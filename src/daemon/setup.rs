@@ -123,6 +123,12 @@ pub(super) async fn load(options: &Options, clock: &SharedClock) -> Result<Confi
     Ok(config)
 }
 
+/// Whether a daemon of this user may run with the configuration.
+pub(super) fn meets(config: &Config) -> Result<(), DaemonError> {
+    let unmet = config::unmet(config, rustix::process::geteuid().is_root()).into_iter().next();
+    unmet.map_or(Ok(()), |unmet| Err(unmet.into()))
+}
+
 /// The database by its one name, whatever links lead to it.
 pub(super) fn database(options: &Options, config: &Config) -> Result<Database, StoreError> {
     store::real_name(&Database::at(options.database.as_ref().unwrap_or(&config.daemon.database)))

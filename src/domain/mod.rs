@@ -5,6 +5,7 @@
 //! docs, and nothing here has a synonym.
 
 pub mod account;
+pub mod address;
 pub mod calendar;
 pub mod chars;
 pub mod content;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::core::{AccountLimits, Allowance, Trust};
-use crate::domain::{Account, Health, Moment, Reading, Report, SenderSpec, UtcMs};
-use crate::policy::account::{Candidate, Choice, Fallback, PushQuery, choose};
+use crate::domain::{Account, Health, Moment, Reading, Reason, Report, SenderSpec, UtcMs};
+use crate::policy::account::{Candidate, Choice, Fallback, PushQuery, choose, why_not};
 use crate::policy::health;
 use crate::senders::{Probe, Sender};
 use crate::store::{AccountRow, OpenPush};
@@ -93,6 +93,31 @@ impl LiveAccount {
     }
 }
 
+/// So many accounts are named to say why nobody sends a push, and of the words of each so many characters: many rows have them.
+const MOST_TOLD: usize = 6;
+const LONGEST_TOLD: usize = 160;
+
+impl LiveAccount {
+    /// Why it does not send, with what it was told last.
+    fn in_words(&self, reason: Reason) -> String {
+        let word = match reason {
+            Reason::AccountOffline => "offline",
+            Reason::AccountNotSendable => "may not send",
+            Reason::AccountCoolingDown => "rests after failures",
+            Reason::KindNotSupported => return format!("{}: cannot carry this kind", self.id),
+            _ => "not known to be online",
+        };
+        let error = self.health.last_error.as_deref().unwrap_or_default();
+        let error = error.split_whitespace().collect::<Vec<_>>().join(" ");
+        let cut = error.char_indices().nth(LONGEST_TOLD).map(|(at, _)| at);
+        match (error.is_empty(), cut) {
+            (true, _) => format!("{}: {word}", self.id),
+            (false, None) => format!("{}: {word}: {error}", self.id),
+            (false, Some(at)) => format!("{}: {word}: {}…", self.id, &error[..at]),
+        }
+    }
+}
+
 /// All accounts in file order.
 #[derive(Default)]
 pub struct Accounts {
@@ -171,7 +196,25 @@ impl Accounts {
 
     /// Which account is to send this push now (design §4).
     pub fn choose(&self, push: &OpenPush, now: Moment) -> Choice {
-        let query = PushQuery {
+        choose(&self.query(push, now), &self.candidates())
+    }
+
+    /// Why no account sends this push now, account by account, for people. None where there is none that could be asked.
+    pub fn why_not(&self, push: &OpenPush, now: Moment) -> Option<Arc<str>> {
+        let each = why_not(&self.query(push, now), &self.candidates());
+        let mut told: Vec<String> = each
+            .iter()
+            .take(MOST_TOLD)
+            .filter_map(|(index, reason)| Some(self.accounts.get(*index)?.in_words(*reason)))
+            .collect();
+        if each.len() > MOST_TOLD {
+            told.push(format!("and {} more", each.len() - MOST_TOLD));
+        }
+        (!told.is_empty()).then(|| told.join("; ").into())
+    }
+
+    fn query<'a>(&self, push: &'a OpenPush, now: Moment) -> PushQuery<'a> {
+        PushQuery {
             im: &push.im,
             kind: push.kind,
             is_group: push.target.is_group(),
@@ -180,9 +223,11 @@ impl Accounts {
             chat: push.chat.as_ref().map(|(im, account)| (im.as_str(), account.as_str())),
             fallback: self.fallback,
             now,
-        };
-        let candidates: Vec<Candidate> = self
-            .accounts
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate<'_>> {
+        self.accounts
             .iter()
             .map(|live| Candidate {
                 id: &live.account.id,
@@ -191,8 +236,7 @@ impl Accounts {
                 health: &live.health,
                 support: live.spec.support,
             })
-            .collect();
-        choose(&query, &candidates)
+            .collect()
     }
 
     /// What an attempt's report says of its account. Returns the new health if more than its date changed, and

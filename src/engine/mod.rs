@@ -14,3 +14,4 @@ pub mod recovery;
 pub mod releases;
 pub mod scheduler;
 pub mod send_journal;
+mod waiting;

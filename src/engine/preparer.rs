@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tracing::{debug, error, info, warn};
 
+use super::waiting::{Look, Waiting};
 use crate::clock::SharedClock;
 use crate::domain::{ContentFrom, ContentMoment, ListEntries, PushSpec, Reason, RecipientList, Render, Trigger, UtcMs};
 use crate::engine::asking::{Asked, Asker};
@@ -39,17 +40,28 @@ const LOOK_AT_HOLDS: Duration = Duration::from_secs(60);
 pub struct Preparer {
     work: Work,
     notify: Arc<Notify>,
+    changed: Arc<Notify>,
     at_once: Arc<AtomicUsize>,
+    waiting: Waiting,
+    /// What is to be read of them next.
+    look: Look,
     /// Fires whose content is being made.
-    under_way: HashMap<Id, i64>,
-    /// When the first of those that wait for a list of days waits no more.
-    held_until: Option<UtcMs>,
+    under_way: HashMap<Id, UnderWay>,
+}
+
+/// A fire whose content is being made.
+struct UnderWay {
+    due_at: UtcMs,
+    fire_id: i64,
+    /// To be told when the fire waits no more: somebody cancelled it.
+    gone: Arc<Notify>,
 }
 
 /// A preparer that runs.
 pub struct Preparing {
     task: JoinHandle<()>,
     notify: Arc<Notify>,
+    changed: Arc<Notify>,
     at_once: Arc<AtomicUsize>,
     renderer: Arc<Mutex<Arc<dyn Render>>>,
 }
@@ -60,15 +72,20 @@ impl Preparing {
         *self.renderer.lock().unwrap_or_else(PoisonError::into_inner) = renderer;
     }
 
-    /// To be told whenever fires may wait.
+    /// To be told whenever fires were recorded that may wait.
     pub fn notify(&self) -> Arc<Notify> {
         self.notify.clone()
     }
 
-    /// So many sources are asked at once.
+    /// To be told whenever something may have changed of those that wait: their jobs, or that they wait at all.
+    pub fn changed(&self) -> Arc<Notify> {
+        self.changed.clone()
+    }
+
+    /// So many sources are asked at once, after definitions changed.
     pub fn set_at_once(&self, at_once: usize) {
         self.at_once.store(at_once, Ordering::Relaxed);
-        self.notify.notify_one();
+        self.changed.notify_one();
     }
 
     /// Returns only where it broke down.
@@ -103,79 +120,115 @@ impl Preparer {
         let asker = Asker { clock: clock.clone(), media, renderer: Arc::new(Mutex::new(renderer)) };
         let work = Work { store, clock, asker, dispatcher, releases };
         let at_once = Arc::new(AtomicUsize::new(1));
-        Preparer { work, notify: Arc::default(), at_once, under_way: HashMap::new(), held_until: None }
+        Preparer {
+            work,
+            notify: Arc::default(),
+            changed: Arc::default(),
+            at_once,
+            waiting: Waiting::default(),
+            look: Look::All,
+            under_way: HashMap::new(),
+        }
     }
 
     /// Begins, with so many sources at a time until another number is set.
     pub fn start(self, at_once: usize) -> Preparing {
         self.at_once.store(at_once, Ordering::Relaxed);
-        let (notify, at_once) = (self.notify.clone(), self.at_once.clone());
+        let (notify, changed, at_once) = (self.notify.clone(), self.changed.clone(), self.at_once.clone());
         let renderer = self.work.asker.renderer.clone();
-        Preparing { task: tokio::spawn(self.run()), notify, at_once, renderer }
+        Preparing { task: tokio::spawn(self.run()), notify, changed, at_once, renderer }
     }
 
     /// Takes up what an earlier process left, and goes on with what it is told of, until it is dropped, with whatever runs.
     async fn run(mut self) {
         let mut tasks: JoinSet<()> = JoinSet::new();
-        let (notify, clock) = (self.notify.clone(), self.work.clock.clone());
+        let (notify, changed, clock) = (self.notify.clone(), self.changed.clone(), self.work.clock.clone());
         let release = self.work.releases.notify();
         loop {
-            let is_down = !(self.take_up(&mut tasks).await && self.take_up_releases(&mut tasks).await);
+            let is_down = self.take_up(&mut tasks).await.is_err() || self.take_up_releases(&mut tasks).await.is_err();
             tokio::select! {
-                () = notify.notified() => {}
+                () = notify.notified() => self.look = self.look.max(Look::New),
+                () = changed.notified() => self.look = Look::All,
                 () = release.notified() => {}
                 Some(ended) = tasks.join_next_with_id() => {
-                    let id = match ended {
-                        Ok((id, ())) => id,
+                    let (id, is_broken) = match ended {
+                        Ok((id, ())) => (id, false),
                         Err(broken) => {
                             error!(%broken, "making a content broke down (a bug of pushcron): it is begun anew");
                             clock.sleep(STORE_PAUSE).await;
-                            broken.id()
+                            (broken.id(), true)
                         }
                     };
-                    self.under_way.remove(&id);
+                    if let Some(UnderWay { due_at, fire_id, .. }) = self.under_way.remove(&id).filter(|_| is_broken) {
+                        self.waiting.put_back((due_at, fire_id));
+                    }
                 }
                 () = clock.sleep(STORE_PAUSE), if is_down => {}
-                () = clock.sleep(self.hold_lasts()), if self.held_until.is_some() => {}
+                () = clock.sleep(self.hold_lasts()), if self.waiting.held_until().is_some() => self.look = Look::All,
             }
         }
     }
 
-    /// Begins with all that waits, as far as there is room. Returns whether the database could be read.
-    async fn take_up(&mut self, tasks: &mut JoinSet<()>) -> bool {
-        let Ok(waiting) = self.work.store.unexpanded().await else { return false };
-        let (now, mut schedules) = (self.work.clock.now(), ScheduleCache::default());
-        self.held_until = None;
-        for fire in waiting {
+    /// Begins with those whose turn has come, as far as there is room.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn take_up(&mut self, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
+        let (store, now, mut schedules) = (self.work.store.clone(), self.work.clock.now(), ScheduleCache::default());
+        let read = |after, limit| {
+            let store = store.clone();
+            async move { store.unexpanded(after, limit).await }
+        };
+        let all = self.waiting.look(self.look, read, |fire| hold_of(fire, now, &mut schedules)).await?;
+        self.look = Look::Nothing;
+        if let Some(all) = all {
+            self.end_those_gone(&all);
+        }
+        while self.under_way.len() < self.at_once.load(Ordering::Relaxed).max(1) {
+            let Some((due_at, fire_id)) = self.waiting.next() else { break };
+            if self.is_under_way(fire_id) {
+                continue;
+            }
+            // As it is now: it may have been cancelled, or its job changed.
+            let found =
+                store.unexpanded(fire_id - 1, 1).await.inspect_err(|_| self.waiting.put_back((due_at, fire_id)))?;
+            let Some(fire) = found.into_iter().find(|fire| fire.fire_id == fire_id) else { continue };
             let end = match hold_of(&fire, now, &mut schedules) {
-                Hold::Until(until) => {
-                    self.held_until = Some(self.held_until.map_or(until, |first| first.min(until)));
+                held @ Hold::Until(_) => {
+                    self.waiting.take(&fire, held);
                     continue;
                 }
                 Hold::Free => None,
                 Hold::Unwanted(reason) => Some(Expansion::Cancel(reason)),
                 Hold::Over => Some(Expansion::Expire(Reason::NoCalendar)),
             };
-            if self.under_way.len() >= self.at_once.load(Ordering::Relaxed).max(1) {
-                break;
-            }
-            if !self.under_way.values().any(|id| *id == fire.fire_id) {
-                let fire_id = fire.fire_id;
-                let task = tasks.spawn(self.work.clone().prepare(fire, end));
-                self.under_way.insert(task.id(), fire_id);
-            }
+            let gone = Arc::new(Notify::new());
+            let task = tasks.spawn(self.work.clone().prepare(fire, end, gone.clone()));
+            self.under_way.insert(task.id(), UnderWay { due_at, fire_id, gone });
         }
-        true
+        Ok(())
     }
 
-    /// Begins with the contents that pushes wait for which can go out, as far as there is room. Returns whether the database
-    /// could be read.
-    async fn take_up_releases(&mut self, tasks: &mut JoinSet<()>) -> bool {
+    fn is_under_way(&self, fire_id: i64) -> bool {
+        self.under_way.values().any(|under_way| under_way.fire_id == fire_id)
+    }
+
+    /// Ends what is being made for fires that do not wait any more.
+    fn end_those_gone(&self, all: &HashSet<i64>) {
+        // One that has just got its pushes does not listen any more.
+        self.under_way.values().filter(|it| !all.contains(&it.fire_id)).for_each(|it| it.gone.notify_one());
+    }
+
+    /// Begins with the contents that pushes wait for which can go out, as far as there is room.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn take_up_releases(&mut self, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
         let asked = self.work.releases.asked();
         if asked.is_empty() {
-            return true;
+            return Ok(());
         }
-        let Ok(waiting) = self.work.store.unreleased(asked.clone()).await else { return false };
+        let waiting = self.work.store.unreleased(asked.clone()).await?;
         let wait: HashSet<i64> = waiting.iter().flat_map(|fire| fire.push_ids.iter().copied()).collect();
         // Somebody was faster, or they are gone.
         let need_nothing: Vec<i64> = asked.into_iter().filter(|id| !wait.contains(id)).collect();
@@ -185,18 +238,19 @@ impl Preparer {
             if self.under_way.len() >= self.at_once.load(Ordering::Relaxed).max(1) {
                 break;
             }
-            let fire_id = fire.fire.fire_id;
-            if !self.under_way.values().any(|id| *id == fire_id) {
+            let (due_at, fire_id) = (fire.fire.due_at, fire.fire.fire_id);
+            if !self.is_under_way(fire_id) {
                 let task = tasks.spawn(self.work.clone().release(fire));
-                self.under_way.insert(task.id(), fire_id);
+                // What its pushes come to by hand is seen where they get their texts.
+                self.under_way.insert(task.id(), UnderWay { due_at, fire_id, gone: Arc::default() });
             }
         }
-        true
+        Ok(())
     }
 
     /// How long to wait before holds are looked at again: not to the end of one in one go, since the clock may be set.
     fn hold_lasts(&self) -> Duration {
-        let left = self.held_until.map(|until| until.since(self.work.clock.now())).unwrap_or_default();
+        let left = self.waiting.held_until().map(|until| until.since(self.work.clock.now())).unwrap_or_default();
         left.clamp(STORE_PAUSE, LOOK_AT_HOLDS)
     }
 }
@@ -212,8 +266,9 @@ fn hold_of(fire: &Unexpanded, now: UtcMs, schedules: &mut ScheduleCache) -> Hold
 }
 
 impl Work {
-    /// Has the pushes of a fire written. `end` says how they end that waited for a list in vain.
-    async fn prepare(self, fire: Unexpanded, end: Option<Expansion>) {
+    /// Has the pushes of a fire written. `end` says how they end that waited for a list in vain; `gone` that nobody waits for
+    /// them any more.
+    async fn prepare(self, fire: Unexpanded, end: Option<Expansion>, gone: Arc<Notify>) {
         let fire_id = fire.fire_id;
         let nothing = |then| Expand { fire_id, content: None, lists: Vec::new(), lists_of: Vec::new(), then };
         let definition = match &fire.definition {
@@ -232,17 +287,27 @@ impl Work {
             }
             return self.expand(nothing(then)).await;
         }
-        let (content, then) = match &definition.content_from {
-            Some(content) if content.at == ContentMoment::Instant => {
-                let (made, then) = self.make(content, &fire).await;
-                (Some(made), then)
+        let made = async {
+            let (content, then) = match &definition.content_from {
+                Some(content) if content.at == ContentMoment::Instant => {
+                    let (made, then) = self.make(content, &fire).await;
+                    (Some(made), then)
+                }
+                _ => (None, Expansion::Send { unless_unchanged: false }),
+            };
+            let mut expand = Expand { content, ..nothing(then) };
+            if let Expansion::Send { .. } = then {
+                self.read_lists(&definition.push, &fire, &mut expand).await;
             }
-            _ => (None, Expansion::Send { unless_unchanged: false }),
+            expand
         };
-        let mut expand = Expand { content, ..nothing(then) };
-        if let Expansion::Send { .. } = then {
-            self.read_lists(&definition.push, &fire, &mut expand).await;
-        }
+        let expand = tokio::select! {
+            expand = made => expand,
+            () = gone.notified() => {
+                info!(job = %fire.job, due_at = %fire.due_at, "the fire was cancelled while its content was made");
+                return;
+            }
+        };
         self.expand(expand).await;
     }
 

@@ -5,7 +5,6 @@
 //! only that copy, which cannot change under them. It must know nothing of senders and stores: the caps and the
 //! kept inline contents are handed in.
 
-mod address;
 mod cache;
 mod disposition;
 mod error;

@@ -14,11 +14,11 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_DISPOSITION, CONTENT_ENCODING, CO
 use reqwest::{Client, Response};
 use url::{Host, Url};
 
-use super::address;
 use super::disposition::disposition_name;
 use super::error::Problem;
 use super::naming::Hints;
 use super::spool::{Content, Spool, blocking, too_large};
+use crate::domain::address::not_public;
 
 const MAX_REDIRECTS: usize = 5;
 
@@ -46,7 +46,7 @@ impl Fetcher {
     /// # Errors
     /// A text for people when HTTPS cannot be set up.
     pub(super) fn new(allow_private: bool) -> Result<Fetcher, String> {
-        let refuse: Refuse = if allow_private { |_| None } else { address::not_public };
+        let refuse: Refuse = if allow_private { |_| None } else { not_public };
         Fetcher::with(refuse, Arc::new(SystemNames))
     }
 

@@ -121,6 +121,28 @@ fn first_online(push: &PushQuery, candidates: &[Candidate]) -> Choice {
     Choice::Wait { reason: Reason::NoSender, until: soonest }
 }
 
+/// Each account that may carry a push, and why it does not, in file order; the reason of one that nobody knows to be online is
+/// that it was not probed, as far as that can be told.
+pub fn why_not(push: &PushQuery, candidates: &[Candidate]) -> Vec<(usize, Reason)> {
+    let bound = push.account.or_else(|| {
+        let chat = push.chat.filter(|(im, _)| push.trigger == Trigger::Message && *im == push.im);
+        chat.map(|(_, account)| account).filter(|id| candidates.iter().any(|account| account.id == *id))
+    });
+    let default = candidates.iter().find(|account| account.is_default && account.im == push.im);
+    let only = default.filter(|_| bound.is_none() && push.fallback == Fallback::NoDefault).map(|account| account.id);
+    let may_carry = |account: &Candidate| match bound.or(only) {
+        Some(id) => account.id == id,
+        None => account.im == push.im,
+    };
+    let reason = |account: &Candidate| match push.standing(account) {
+        Standing::Waiting { reason, .. } => reason,
+        Standing::Unable => Reason::KindNotSupported,
+        Standing::Ready | Standing::Unprobed => Reason::Probing,
+    };
+    let each = candidates.iter().enumerate().filter(|(_, account)| may_carry(account));
+    each.map(|(index, account)| (index, reason(account))).collect()
+}
+
 /// Whether an account can take a push.
 enum Standing {
     Ready,

@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::domain::{ListEntries, ListEntry, ListFormat, RecipientList, is_invisible};
@@ -13,6 +17,11 @@ use crate::domain::{ListEntries, ListEntry, ListFormat, RecipientList, is_invisi
 /// In words, with the line: what keeps it from being read, or that there are too many.
 pub fn entries(list: &RecipientList, bytes: &[u8]) -> Result<ListEntries, String> {
     let text = text(bytes)?;
+    if let Some(tag) = page_of_the_web(text) {
+        return Err(format!(
+            "it is a page of the web, which begins with {tag}: a page to log in, perhaps, or one that says what is wrong"
+        ));
+    }
     let mut taken = Taken { list, known: HashSet::new(), entries: ListEntries::default() };
     match list.format {
         ListFormat::Csv => taken.csv(text)?,
@@ -47,6 +56,90 @@ fn text(bytes: &[u8]) -> Result<&str, String> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
+/// What a page of the web begins with, where it is one: servers answer with pages where they were asked for something else,
+/// and with 200, and each line of one would be a recipient.
+fn page_of_the_web(text: &str) -> Option<&'static str> {
+    let mut rest = text.trim_start();
+    // Remarks stand before anything else.
+    while let Some((_, after)) = rest.strip_prefix("<!--").and_then(|remark| remark.split_once("-->")) {
+        rest = after.trim_start();
+    }
+    let begins = |tag: &&str| {
+        let is_it = rest.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag));
+        is_it && !rest[tag.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    ["<!doctype", "<html", "<?xml", "<head>", "<body>", "<script"].into_iter().find(begins)
+}
+
+/// The entries of a JSON list. Of an object with a key twice nobody can tell which value is meant, and a map of values would
+/// silently have the last.
+struct JsonList(Vec<Value>);
+
+impl<'de> Deserialize<'de> for JsonList {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(JsonList(Vec::<Entry>::deserialize(from)?.into_iter().map(|entry| entry.0).collect()))
+    }
+}
+
+/// One of them.
+struct Entry(Value);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Kind;
+        impl<'de> Visitor<'de> for Kind {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or an id")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+                let mut keys = Map::new();
+                while let Some((key, value)) = map.next_entry::<String, Value>()? {
+                    if keys.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format!("{TWICE} the key '{}' twice", shown(&key))));
+                    }
+                    keys.insert(key, value);
+                }
+                Ok(Entry(Value::Object(keys)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Entry, A::Error> {
+                Ok(Entry(Value::deserialize(SeqAccessDeserializer::new(seq))?))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Entry, E> {
+                Ok(Entry(text.into()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Entry, E> {
+                Ok(Entry(number.into()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Entry, E> {
+                Ok(Entry(number.into()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Entry, E> {
+                Ok(Entry(number.into()))
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<Entry, E> {
+                Ok(Entry(value.into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Entry, E> {
+                Ok(Entry(Value::Null))
+            }
+        }
+        from.deserialize_any(Kind)
+    }
+}
+
+/// Begins what is said of a key that stands there twice.
+const TWICE: &str = "an entry has";
+
 struct Taken<'a> {
     list: &'a RecipientList,
     known: HashSet<String>,
@@ -72,15 +165,23 @@ impl Taken<'_> {
 
     fn csv(&mut self, text: &str) -> Result<(), String> {
         let mut records = Records { rest: text, line: 1 };
-        let Some((_, names)) = records.next().transpose()? else {
+        let Some((line, names)) = records.next().transpose()? else {
             return Err("it is empty: expected a first line with the names of its columns".to_owned());
         };
         let place = |column: &str| {
-            let found = names.iter().position(|name| name.trim() == column);
-            found.ok_or_else(|| {
-                let there: Vec<String> = names.iter().map(|name| format!("'{}'", shown(name.trim()))).collect();
-                format!("its first line names no column '{column}': it names {}", there.join(", "))
-            })
+            let mut found = names.iter().enumerate().filter(|(_, name)| name.trim() == column).map(|(at, _)| at);
+            match (found.next(), found.next()) {
+                (Some(first), Some(second)) => Err(format!(
+                    "line {line}: columns {} and {} are both named '{column}', and nobody can tell which is meant: rename one",
+                    first + 1,
+                    second + 1
+                )),
+                (Some(at), None) => Ok(at),
+                (None, _) => {
+                    let there: Vec<String> = names.iter().map(|name| format!("'{}'", shown(name.trim()))).collect();
+                    Err(format!("its first line names no column '{column}': it names {}", there.join(", ")))
+                }
+            }
         };
         let id = place(&self.list.id)?;
         let fields = self.list.fields.iter().map(|field| Ok((field.clone(), place(field)?)));
@@ -98,7 +199,8 @@ impl Taken<'_> {
     }
 
     fn json(&mut self, text: &str) -> Result<(), String> {
-        let values: Vec<Value> = serde_json::from_str(text).map_err(|error| match error.is_data() {
+        let JsonList(values) = serde_json::from_str(text).map_err(|error| match error.is_data() {
+            true if error.to_string().starts_with(TWICE) => error.to_string(),
             true => "expected a JSON list of objects or ids".to_owned(),
             false => format!("it is no JSON: {error}"),
         })?;
@@ -257,6 +359,7 @@ impl<'t> Records<'t> {
 
 #[cfg(test)]
 mod tests {
+    use ListFormat::Csv;
     use serde_json::json;
 
     use super::*;
@@ -310,10 +413,13 @@ mod tests {
 
     #[test]
     fn a_list_that_is_wrong_anywhere_is_refused_whole_with_its_line() {
-        use ListFormat::{Csv, Json, Lines};
+        use ListFormat::{Json, Lines};
         for (format, text, told) in [
             (Csv, "", "expected a first line with the names"),
             (Csv, "name,id\na,1\n", "names no column 'qq': it names 'name', 'id'"),
+            (Csv, "qq,name,qq\n1,a,2\n", "line 1: columns 1 and 3 are both named 'qq'"),
+            (Csv, "\n\nqq, qq \n1,2\n", "line 3: columns 1 and 2 are both named 'qq'"),
+            (Json, "[{\"qq\": 1}, {\"qq\": 1,\n\"qq\": 2}]", "an entry has the key 'qq' twice at line 2 column"),
             (Csv, "qq,name\n1,a\n2\n", "line 3: it has 1 fields, and the first line names 2"),
             (Csv, "qq,name\n1,\"a\n2,b\n", "line 2: a quote is opened, and never closed"),
             (Csv, "qq,name\n1,\"a\"b\n", "line 2: after a closing quote"),
@@ -337,6 +443,30 @@ mod tests {
         let gbk = entries(&list(Csv, &[]), b"qq,name\n1,\xc4\xe3\xba\xc3\n");
         assert_eq!(gbk, Err("line 2: it is not UTF-8 (GBK perhaps): save it as UTF-8".to_owned()));
         assert!(entries(&list(Csv, &[]), b"\xff\xfeq\0").is_err_and(|problem| problem.contains("UTF-16")));
+    }
+
+    #[test]
+    fn a_page_of_the_web_is_no_list() {
+        use ListFormat::{Json, Lines};
+        for (page, told) in [
+            ("<!DOCTYPE html>\n<p>10001\n", "begins with <!doctype:"),
+            ("\u{feff}\n <!-- 10001 -->\n<HTML lang=zh>\n10001\n", "begins with <html:"),
+            ("<?xml version=\"1.0\"?>\n<error/>\n", "begins with <?xml:"),
+        ] {
+            for format in [Csv, Json, Lines] {
+                let found = read(format, &[], page);
+                assert!(found.as_ref().is_err_and(|problem| problem.contains(told)), "{page:?}: {found:?}");
+            }
+        }
+        // Names of groups are as people like them.
+        assert_eq!(read(Lines, &[], "<headquarters>\n<3\n").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_column_that_nobody_asks_for_may_stand_there_twice() {
+        assert_eq!(read(Csv, &["name"], "qq,x,name,x\n1,a,b,c\n").unwrap(), [one("1", json!({"name": "b"}))]);
+        let told = read(Csv, &["name"], "qq,name,name\n1,a,b\n").unwrap_err();
+        assert!(told.starts_with("line 1: columns 2 and 3 are both named 'name'"), "{told}");
     }
 
     #[test]

@@ -91,9 +91,10 @@ fn without_calls(value: &str) -> String {
         safe.push(c);
         let next = rest.as_str();
         let calls = match c {
-            '@' | '＠' => !before.is_some_and(|before: char| before.is_ascii_alphanumeric()),
-            '<' => next.trim_start_matches('/').to_ascii_lowercase().starts_with("at") || next.starts_with('@'),
-            '[' => next.starts_with('@') || next.get(..3).is_some_and(|tag| tag.eq_ignore_ascii_case("cq:")),
+            // What stands behind the value may go on with it.
+            '@' | '＠' => next.is_empty() || !before.is_some_and(|before: char| before.is_ascii_alphanumeric()),
+            '<' => next.starts_with('@') || begins_or_ends(next.trim_start_matches('/'), "at"),
+            '[' => next.starts_with('@') || begins_or_ends(next, "cq:"),
             _ => false,
         };
         if calls {
@@ -102,6 +103,67 @@ fn without_calls(value: &str) -> String {
         before = Some(c);
     }
     safe
+}
+
+/// Whether a text begins with a tag, whatever its case, or ends in the midst of it.
+fn begins_or_ends(text: &str, tag: &str) -> bool {
+    let common = text.len().min(tag.len());
+    text.get(..common).is_some_and(|begin| begin.eq_ignore_ascii_case(&tag[..common]))
+}
+
+/// Words that call everybody, on one platform or another.
+const EVERYBODY: [&str; 7] = ["all", "everyone", "room", "here", "channel", "所有人", "全体成员"];
+
+/// The text that came of a template, without calls and tags that only came about where a value met what stands around it: a
+/// value that says `all` behind an `@`, or `CQ:at,qq=all` behind a `[`. What the template itself says in full stays.
+pub(super) fn without_completed(template: &str, text: String) -> String {
+    if !text.contains(['@', '＠', '<', '[']) {
+        return text;
+    }
+    let own = template.to_lowercase();
+    let mut safe = String::with_capacity(text.len() + 8);
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        safe.push(c);
+        let rest = &text[at + c.len_utf8()..];
+        let is_completed = match c {
+            '@' | '＠' => everybody(rest).is_some_and(|word| {
+                let is_mail = before.is_ascii_alphanumeric() && rest[word.len()..].starts_with('.');
+                !is_mail && !own.contains(&format!("{c}{word}").to_lowercase())
+            }),
+            '[' => is_foreign_tag(&own, &text[at..], ']', &["[cq:", "[@"]),
+            '<' => is_foreign_tag(&own, &text[at..], '>', &["<at", "</at", "<@", "<!"]),
+            _ => false,
+        };
+        if is_completed {
+            safe.push(JOINER);
+        }
+        before = c;
+    }
+    safe
+}
+
+/// The word for everybody with which a text begins.
+fn everybody(text: &str) -> Option<&str> {
+    let is_word = |word: &&str| {
+        let begins = text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+        begins && !(word.is_ascii() && text[word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_'))
+    };
+    EVERYBODY.into_iter().find(is_word).map(|word| &text[..word.len()])
+}
+
+/// Whether a text begins with a tag of this kind that the template has not, or with one that calls everybody where the one of
+/// the template left open whom.
+fn is_foreign_tag(own: &str, text: &str, end: char, kinds: &[&str]) -> bool {
+    let tag = text.split_inclusive(end).next().unwrap_or(text).to_lowercase();
+    let Some(kind) = kinds.iter().find(|kind| tag.starts_with(**kind)) else { return false };
+    // Some are told by their name, others by their sign alone.
+    let is_named = kind.ends_with(|c: char| c == ':' || c.is_alphabetic());
+    let rest = &tag[kind.len()..];
+    let letters = rest.find(|c: char| !is_named || !c.is_alphanumeric()).unwrap_or(rest.len());
+    let name = &tag[..kind.len() + letters];
+    let calls_everybody = || tag.split(|c: char| !c.is_alphanumeric()).any(|word| EVERYBODY.contains(&word));
+    !own.contains(name) || (calls_everybody() && !own.contains(&tag))
 }
 
 /// With a backslash before every sign that Markdown goes by.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::check::{is_template, with_place};
 use super::engine::Templates;
-use super::foreign::Place;
+use super::foreign::{Place, without_completed};
 use super::limits::Budget;
 use super::stack::with_room_for;
 use super::values::Known;
@@ -138,6 +138,10 @@ impl<'a> Work<'a> {
         *text = with_room_for(text, || {
             let rendered = self.templates.text(text, &values, &mut self.budget);
             rendered.map_err(|error| format!("{key}: {}", with_place(&error, text)))
+        })
+        .map(|rendered| match place {
+            Place::Text | Place::Markdown if !self.known.trusts_any() => without_completed(text, rendered),
+            Place::Text | Place::Markdown | Place::Source => rendered,
         })?;
         Ok(())
     }

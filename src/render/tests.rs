@@ -150,6 +150,46 @@ fn foreign_values_call_nobody_and_are_no_markup() {
     assert!(text.contains(r"\*b\*") && text.contains("\\<\u{2060}at") && text.contains("@\u{2060}all"), "{text}");
 }
 
+/// A template that shows this value of somebody else.
+fn showing(template: &str, value: &str) -> String {
+    let target = Target::Group("42".to_owned());
+    let templates = Templates::new([("V".to_owned(), value.to_owned())].into());
+    match templates.render(&text(template), &shanghai(), &facts(&target)) {
+        Ok(Message { body: Body::Text { text }, .. }) => text,
+        other => panic!("{template}: {other:?}"),
+    }
+}
+
+#[test]
+fn foreign_values_complete_no_call_and_no_tag() {
+    let seen = |text: &str| text.replace('\u{2060}', "|");
+    for (template, value, expected) in [
+        ("@{{ env.V }}", "all", "@|all"),
+        ("@{{ env.V }}!", "ALL", "@|ALL!"),
+        ("＠{{ env.V }}", "全体成员", "＠|全体成员"),
+        ("{{ env.V }}all", "me@", "me@|all"),
+        ("{{ '@' ~ env.V }}", "room", "@|room"),
+        ("{% set call %}@{{ env.V }}{% endset %}{{ call }}", "here", "@|here"),
+        ("[CQ:at,qq={{ env.V }}]", "all", "[|CQ:at,qq=all]"),
+        ("[{{ env.V }}", "CQ:at,qq=all]", "[|CQ:at,qq=all]"),
+        ("{{ env.V }}CQ:at,qq=1]", "[", "[|CQ:at,qq=1]"),
+        ("[C{{ env.V }}", "Q:image,file=/etc/shadow]", "[|CQ:image,file=/etc/shadow]"),
+        ("<at user_id=\"{{ env.V }}\">x</at>", "all", "<|at user_id=\"all\">x</at>"),
+        ("<{{ env.V }}", "at id=all></at>", "<|at id=all><|/at>"),
+        ("<@{{ env.V }}>", "all", "<|@|all>"),
+        // What calls somebody by the author's will, and what calls nobody.
+        ("@all {{ env.V }}", "all", "@all all"),
+        ("[CQ:at,qq={{ env.V }}]", "10001", "[CQ:at,qq=10001]"),
+        ("<@{{ env.V }}>", "u1", "<@u1>"),
+        ("[CQ:at,qq=all] {{ env.V }}", "all", "[CQ:at,qq=all] all"),
+        ("@{{ env.V }}", "allison", "@allison"),
+        ("{{ env.V }}", "me@here.com", "me@here.com"),
+        ("a < {{ env.V }}", "b [1]", "a < b [1]"),
+    ] {
+        assert_eq!(seen(&showing(template, value)), expected, "{template} with {value}");
+    }
+}
+
 #[test]
 fn what_never_ends_or_grows_is_stopped_at_once() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}x{% endfor %}{% endfor %}";

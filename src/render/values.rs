@@ -76,6 +76,11 @@ impl Known {
         }))
     }
 
+    /// Whether some value may call whom it likes.
+    pub(super) fn trusts_any(&self) -> bool {
+        self.trusts_columns || self.content.as_ref().is_some_and(|(trusted, _)| *trusted)
+    }
+
     /// What was made or read for the fire of the push alone.
     fn made(&self, place: Place, name: &str) -> Option<Value> {
         if let Some(column) = self.columns.get(name) {

@@ -17,7 +17,7 @@ use crate::config::{Absence, Scenario, Scripted};
 use crate::domain::{Delivery, Job, Moment, Outcome, Reading, Report, UtcMs};
 use crate::engine::core::recovery::{close_interrupted, resume_waits};
 use crate::engine::core::timer::{self, Timer};
-use crate::engine::core::{Action, Core, Dice, Event, Input, Start, Wake};
+use crate::engine::core::{Action, Core, Dice, Event, Input, STOP_GRACE, Start, Wake};
 use crate::policy::clock_doubt::believable;
 use crate::store::{Closed, Finish, SimulatedWrite, TakeBack};
 
@@ -166,7 +166,7 @@ impl<'a> Driver<'a> {
             Some(process) if !process.is_stopping => process.is_stopping = true,
             _ => return Ok(()),
         }
-        self.input(Input::Event(Event::Stop));
+        self.input(Input::Event(Event::Stop { grace: STOP_GRACE }));
         self.tick();
         self.command(timer::Input::EndWatch)
     }
@@ -292,7 +292,7 @@ impl<'a> Driver<'a> {
             Scripted::Daemon { absence: Absence::Off, .. } => {
                 if let Some(process) = &mut self.process {
                     process.is_stopping = true;
-                    self.input(Input::Event(Event::Stop));
+                    self.input(Input::Event(Event::Stop { grace: STOP_GRACE }));
                 }
             }
             Scripted::Clock { by_ms, .. } => {

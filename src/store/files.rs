@@ -18,6 +18,17 @@ pub fn real_name(database: &Database) -> StoreResult<Database> {
     }
 }
 
+/// Whether a daemon could begin with what is there, as far as can be seen without opening it.
+///
+/// # Errors
+///
+/// Where it could not.
+pub fn look(database: &Database) -> StoreResult<()> {
+    match database {
+        Database::Sqlite(path) => sqlite::look(path),
+    }
+}
+
 /// Whether there is a database yet, as far as can be seen without opening it.
 pub fn exists(database: &Database) -> bool {
     match database {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::error::StoreError;
 use super::model::{
     BadEnds, Definition, FetchedCalendar, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table,
-    Unfired, View,
+    Unfired, View, WaitingFire,
 };
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
@@ -42,6 +42,15 @@ pub trait History: Send + Sync {
         until: Option<UtcMs>,
         limit: u64,
     ) -> Result<Vec<Unfired>, StoreError>;
+
+    /// Fires whose pushes are still to be made, due between two instants, both included, oldest first, `limit` of them.
+    async fn waiting_fires(
+        &self,
+        job: Option<&str>,
+        from: Option<UtcMs>,
+        until: Option<UtcMs>,
+        limit: u64,
+    ) -> Result<Vec<WaitingFire>, StoreError>;
 
     /// How things stand at `now`; what failed counts `since` then.
     async fn situation(&self, now: UtcMs, since: UtcMs) -> Result<Situation, StoreError>;

@@ -32,7 +32,7 @@ pub use backend::{Backend, SharedStore};
 pub use blobs::Blobs;
 pub use changes::Changes;
 pub use error::StoreError;
-pub use files::{exists, files, log, place, real_name, size};
+pub use files::{exists, files, log, look, place, real_name, size};
 pub use history::History;
 pub use lease::{Holder, Lease, LeaseError, Lost, Purpose, UntilLost};
 pub use model::*;

@@ -59,8 +59,8 @@ pub trait Store: Send + Sync {
     /// Keeps what a fetch of a list of days came to. One that failed takes nothing away.
     async fn note_fetch(&self, fetch: NoteFetch, now: UtcMs) -> Result<(), StoreError>;
 
-    /// Fires whose content is still to be made, oldest instant first.
-    async fn unexpanded(&self) -> Result<Vec<Unexpanded>, StoreError>;
+    /// Fires whose content is still to be made, with ids above this one: the first `limit` of them, in the order of their ids.
+    async fn unexpanded(&self, after: i64, limit: u64) -> Result<Vec<Unexpanded>, StoreError>;
 
     /// What the source of the job of this fire said the last time that it did not fail, unless that was before `since`.
     ///
@@ -177,6 +177,9 @@ pub trait Store: Send + Sync {
 
     /// Rows of pushes that wait for a length tell these instants from here on; nothing else about them changes.
     async fn tell_next_attempts(&self, next_attempts: Vec<(i64, UtcMs)>) -> Result<(), StoreError>;
+
+    /// Ends a fire whose pushes are still to be made: they are recorded as cancelled, and nobody makes their content.
+    async fn cancel_fire(&self, fire_id: i64, now: UtcMs) -> Result<(), StoreError>;
 
     /// Ends an open push by hand. Refused while it is being sent, or once it is final.
     async fn cancel(&self, push_id: i64, now: UtcMs) -> Result<(), StoreError>;

@@ -54,4 +54,21 @@ texts! {
     account_of_another_im(id, own, im): "the account '{id}' is of the im '{own}', not of '{im}'", "账号 '{id}' 的 im 是 '{own}'，不是 '{im}'";
     no_account_any_more(id): "there is no account '{id}' any more", "账号 '{id}' 已经不在了";
     no_account_for_im_any_more(im): "there is no account for the im '{im}' any more", "im '{im}' 已经没有账号了";
+
+    // What `run` asks for beside the files.
+    alarm_command_as_root():
+        "daemon.on_failure.command is not run as root: run pushcron as a user of its own, or write `as_root: true` beside the command",
+        "daemon.on_failure.command 不以 root 运行：请让 pushcron 以自己的用户运行，或在命令旁写 `as_root: true`";
+    content_as_root(job):
+        "job {job}: the command of its content or its recipients is not run as root: run pushcron as a user of its own, or write `as_root: true` beside the command",
+        "任务 {job}：生成内容或名单的命令不以 root 运行：请让 pushcron 以自己的用户运行，或在命令旁写 `as_root: true`";
+    check_as_that_user():
+        "a daemon that runs as another user takes it: check as that user then",
+        "以其他用户运行的守护进程会接受它：请以那个用户检查";
+    no_files(known):
+        "no configuration was named or found, and the database knows {known} jobs that the built-in example has not: name their files with -c or $PUSHCRON_CONFIG, or another database with --db",
+        "没有指定也没有找到配置，而数据库里有 {known} 个内置示例没有的任务：请用 -c 或 $PUSHCRON_CONFIG 指定它们的文件，或用 --db 指定另一个数据库";
+    no_directory_for_database(directory):
+        "daemon.database: the directory {directory} is not there, and `pushcron run` makes none",
+        "daemon.database：目录 {directory} 不存在，`pushcron run` 也不会创建它";
 }

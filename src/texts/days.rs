@@ -166,4 +166,11 @@ texts! {
         "ics: {name} has {day} both as a day off and as a workday",
         "ics：{name} 把 {day} 既算休息日又算工作日";
     ics_names_no_day(name, from, until): "ics: {name} names no day from {from} to {until}", "ics：{name} 里没有 {from} 到 {until} 的日子";
+
+    // Days with two names.
+    of_calendar(name, problem): "the calendar {name}: {problem}", "日历 {name}：{problem}";
+    days_with_two_names(count, first):
+        "{count} day off stands there under two names, and has both: {first}"
+            | "{count} days off stand there under two names, and have both: the first is {first}",
+        "有 {count} 个休息日写了两个名字，两个都保留：第一个是 {first}";
 }

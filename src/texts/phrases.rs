@@ -36,6 +36,16 @@ phrases! {
     "a step needs a range": "步长要有范围";
     "the range runs backwards": "范围写反了";
 
+    // Kinds of addresses that are not the public internet.
+    "unspecified": "未指定的地址";
+    "loopback": "本机地址";
+    "private": "内网地址";
+    "link-local": "链路本地地址";
+    "carrier-grade NAT": "运营商 NAT 地址";
+    "multicast": "多播地址";
+    "reserved": "保留地址";
+    "IPv4-mapped": "映射到 IPv4 的地址";
+
     // Whom senders cannot write to, and what they cannot send.
     "is no number": "不是数字";
     "digits without spaces or other signs": "纯数字，不含空格和其他符号";

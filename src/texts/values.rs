@@ -48,7 +48,9 @@ texts! {
     a_date_and_time(): "a date and time such as 2026-12-24T18:00", "日期和时间，如 2026-12-24T18:00";
     an_http_address(): "an http or https address", " http 或 https 地址";
     expected_http(key): "{key}: expected an http or https address", "{key}：应为 http 或 https 地址";
-    expected_https(key): "{key}: expected an address that begins with https://", "{key}：应为以 https:// 开头的地址";
+    expected_https(): "expected an address that begins with https://", "应为以 https:// 开头的地址";
+    address_not_public(host, kind):
+        "{host}: nothing is fetched from {kind} addresses", "{host}：不从{kind}获取任何内容";
     expected_host(key): "{key}: expected an address with a host", "{key}：地址里缺少主机名";
     expected_address(key): "{key}: expected an address such as http://127.0.0.1:3000", "{key}：应为地址，如 http://127.0.0.1:3000";
     address_with_http(): "an address that begins with http:// or https://", "以 http:// 或 https:// 开头的地址";

@@ -119,6 +119,19 @@ async fn a_push_under_way_that_is_told_to_end_still_hears_its_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_push_under_way_at_the_end_of_its_wait_says_that_it_may_have_arrived() {
+    let (house, _gate) = house().await;
+    let push = ByHand::start(&house, &[&PUSH[..], &["--wait", "1s"]].concat());
+    under_way(&house, 1).await;
+    // The receiver never answers.
+    let (code, out, told) = push.ends().await;
+    assert_eq!((code, out.as_str()), (Some(1), "0\n"), "{told}");
+    let why = "push 1 is unknown: pushcron was stopped before the answer came; it may have arrived: look at the chat";
+    assert!(told.contains(why), "{told}");
+    assert_eq!(states(&house).await, ["unknown"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_waits_for_another_try_is_over_at_a_signal_and_no_daemon_sends_it_later() {
     let (house, _) = house().await;
     let push = ByHand::start(&house, &IN_VAIN);

@@ -265,3 +265,42 @@ fn a_directory_in_the_place_of_a_list_or_a_file_is_told() {
     house.write("conf/jobs.yaml", &format!("{HEAD}jobs: []\n"));
     assert!(house.run("-c conf check").refused(78).contains("conf/more.yaml"));
 }
+
+#[test]
+fn a_day_under_two_names_has_both_and_is_told_in_every_form() {
+    let both = "2099-10-01 (国庆节 / 中秋节)";
+    let yaml = "covers: 2099\nrest: {国庆节: [2099-10-01, 2099-10-02], 中秋节: 2099-10-01}\n";
+    let events = [
+        "DTSTART;VALUE=DATE:20991001\r\nDTEND;VALUE=DATE:20991003\r\nSUMMARY:国庆节",
+        "DTSTART;VALUE=DATE:20991001\r\nSUMMARY:中秋节",
+        "DTSTART;VALUE=DATE:20991001\r\nSUMMARY:国庆节",
+    ];
+    let json = holiday_cn(2099, &[("2099-10-01", true), ("2099-10-01", true), ("2099-10-02", true)]);
+    let json = json.replace("春节", "国庆节").replacen("国庆节", "中秋节", 1);
+    for (file, text, both) in [
+        ("own.yaml", yaml.to_owned(), both),
+        ("own.ics", ics(&events), both),
+        ("own.json", json, "2099-10-01 (中秋节 / 国庆节)"),
+    ] {
+        let house = house("", "own");
+        house.write("calendars/own.yaml", "covers: 2098\nrest: [2098-01-01]\n");
+        house.write(file, &text);
+        let year = if file.ends_with("ics") { " --year 2099" } else { "" };
+        let told = import(&house, &format!("{file} --name own{year}")).fine();
+        assert!(told.contains(&format!("1 day off stands there under two names, and has both: {both}")), "{told}");
+        let name = both.trim_end_matches(')').split_once('(').unwrap().1;
+        let first = &shown(&house, "own", 2099)["holidays"][0];
+        assert_eq!((first["name"].as_str(), first["until"].as_str()), (Some(name), Some("2099-10-01")), "{file}");
+        // What was written says both at once.
+        let checked = house.run("check");
+        assert!(!checked.err.contains("two names"), "{}", checked.err);
+    }
+    // A list that nobody imports is told of wherever it is read.
+    for (file, text) in [("calendars/own.yaml", yaml.to_owned()), ("own.ics", ics(&events))] {
+        let top = if file.ends_with("ics") { "calendars: {own: {ics: own.ics, covers: 2099}}\n" } else { "" };
+        let house = house(top, "own");
+        house.write(file, &text);
+        let told = house.run("check").err;
+        assert!(told.contains("under two names, and has both: 2099-10-01 (国庆节 / 中秋节)"), "{file}: {told}");
+    }
+}

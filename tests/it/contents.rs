@@ -117,6 +117,7 @@ async fn e2_a_content_made_ahead_of_its_instant_goes_out_once_whoever_was_killed
     until("the command runs again", async || runs(&house, "slow") == 2).await;
     std::fs::write(house.dir.path().join("go"), "").unwrap();
     house.until_at_least(1, "SELECT count(*) FROM pushes").await;
+    assert_eq!(house.ends(&["history", "--not-sent"]).await.0, Some(0), "nothing is missing before its hour");
     // Its hour has not come, but its source was asked: nobody asks it again.
     daemon.stop().await;
     assert_eq!(house.number("SELECT count(*) FROM fires").await, 1);
@@ -325,21 +326,20 @@ async fn e8_an_address_of_this_machine_is_not_asked_unless_that_is_allowed() {
     house.im.on("/report", Answer::text(200, "all is well\n"));
     let port = house.im.address().port();
     let plain = by_hand("plain", &format!("http: \"{}\"", house.im.url("/report")));
-    house.configure("", &plain);
-    let (code, said) = house.ends(&["run"]).await;
-    assert!(code == Some(78) && said.contains("expected an address that begins with https://"), "{code:?} {said}");
-
     let four = by_hand("four", &format!("http: \"https://127.0.0.1:{port}/report\""));
     let six = by_hand("six", &format!("http: \"https://[::ffff:127.0.0.1]:{port}/report\""));
-    house.configure("", &[four, six].concat());
-    let mut daemon = house.daemon().await;
-    for job in ["four", "six"] {
-        assert_eq!(house.ends(&["fire", job, "--wait"]).await.0, Some(1), "{}", daemon.log());
-    }
-    daemon.stop().await;
-    assert_eq!(house.rows(ENDS).await, [["failed", "content"]; 2]);
-    for row in house.rows("SELECT error FROM contents").await {
-        assert!(row[0].contains("which media may not"), "{row:?}");
+    let open = by_hand("open", "http: \"http://example.com/report\"");
+    for (job, told) in [
+        (&plain, "127.0.0.1 is a loopback address"),
+        (&four, "127.0.0.1 is a loopback address"),
+        (&six, "is an IPv4-mapped address"),
+        (&open, "expected an address that begins with https://"),
+    ] {
+        house.configure("", job);
+        for verb in ["check", "run"] {
+            let (code, said) = house.ends(&[verb]).await;
+            assert!(code == Some(78) && said.contains(told), "{verb}: {code:?} {said}");
+        }
     }
     assert_eq!(house.im.requests().len(), 0);
 
@@ -566,4 +566,88 @@ async fn a_job_that_a_verb_made_is_as_good_as_one_of_the_files() {
     house.ends(&["rm", "report"]).await;
     assert_eq!(house.ends(&["add", "-f", file.to_str().unwrap()]).await.0, Some(0));
     assert_eq!(house.rows(definition).await, before);
+}
+
+/// The number of a process that a script wrote down.
+async fn written(house: &House, name: &str) -> String {
+    let path = house.dir.path().join(name);
+    until("a process wrote its number", async || std::fs::read_to_string(&path).is_ok_and(|pid| pid.ends_with('\n')))
+        .await;
+    std::fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+/// Whoever is killed has no command line any more, though nobody may have heard of its end yet.
+async fn until_ended(pid: &str) {
+    until("the process ended", async || {
+        std::fs::read(format!("/proc/{pid}/cmdline")).map_or(true, |words| words.is_empty())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_ends_leaves_nothing_of_a_command_behind() {
+    let house = House::new().await;
+    let script = "setsid sh -c 'echo $$ > other; exec sleep 1000' & echo $$ > own; wait";
+    let slow = program(&house, "slow", script);
+    house.configure("", &by_hand("report", &command(&slow)));
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "report"]).await.0, Some(0));
+    let (own, other) = (written(&house, "own").await, written(&house, "other").await);
+    daemon.stop().await;
+    until_ended(&own).await;
+    until_ended(&other).await;
+
+    // One that is killed can end nothing; the system ends the program itself.
+    std::fs::remove_file(house.dir.path().join("own")).unwrap();
+    program(&house, "slow", "echo $$ > own; exec sleep 1000");
+    let mut daemon = house.daemon().await;
+    let own = written(&house, "own").await;
+    daemon.child.kill().await.unwrap();
+    until_ended(&own).await;
+}
+
+#[tokio::test]
+async fn a_fire_whose_content_is_being_made_can_be_cancelled_and_its_command_ends() {
+    let house = House::new().await;
+    let slow = program(&house, "slow", "echo $$ > own; exec sleep 1000");
+    house.configure("", &by_hand("report", &command(&slow)));
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "report"]).await.0, Some(0));
+    let own = written(&house, "own").await;
+    assert_eq!(house.ends(&["cancel", "--job", "report"]).await.0, Some(0));
+    until_ended(&own).await;
+    assert_eq!(house.rows(ENDS).await, [["cancelled", "cancelled by hand"]]);
+    let acts = "select verb, job, fire_id, after from acts where verb = 'cancel'";
+    assert_eq!(house.rows(acts).await, [["cancel", "report", "1", "cancelled"]]);
+    // There is room for the next.
+    program(&house, "slow", "echo quick");
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    daemon.stop().await;
+    assert_eq!(texts(&house), ["quick"]);
+}
+
+/// A fallback has the bytes of its push, and here there are none; a text of its own beside a content would say that all is
+/// well. What tells of it is `on_failure`.
+#[tokio::test]
+async fn a_content_that_could_not_be_made_has_no_fallback_and_is_told_by_on_failure() {
+    let house = House::new().await;
+    let broken = program(&house, "broken", "echo 'no data' >&2; exit 1");
+    let fallback = "fallback: {im: hook, group: 2, after: [failed, expired]}";
+    let job = |name: &str, text: &str| {
+        format!(
+            "  - {{name: {name}, cron: 0 0 1 1 *, content_from: {{{}, attempts: 1}}, push: {{im: hook, group: 1{text}, {fallback}}}}}\n",
+            command(&broken)
+        )
+    };
+    house.configure("", &[job("report", ""), job("own", ", text: all is well")].concat());
+    let mut daemon = house.daemon().await;
+    for name in ["report", "own"] {
+        assert_eq!(house.ends(&["fire", name, "--wait"]).await.0, Some(1), "{}", daemon.log());
+    }
+    daemon.stop().await;
+    assert_eq!(
+        house.rows("SELECT state, reason, coalesce(role, '-') FROM pushes").await,
+        [["failed", "content", "-"]; 2]
+    );
+    assert!(house.im.requests_to("/hook").is_empty());
 }

@@ -144,3 +144,56 @@ async fn a_text_that_cannot_be_rendered_has_no_fallback_which_could_not_be_eithe
     world.pass(seconds(2)).await;
     world.expect("select state, reason, role from pushes", &[&["failed", "content", ""]]).await;
 }
+
+#[tokio::test]
+async fn what_a_person_said_did_not_arrive_is_tried_again_with_the_others_and_not_called_unknown_any_more() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [failed(Outcome::Unknown), failed(Outcome::Rejected)]);
+    world.load(&[once(vec![with_fallback("1", vec![])])]).await;
+    world.pass(seconds(2)).await;
+    world.expect("select state from pushes", &[&["unknown"]]).await;
+    world.store.resolve(1, false, world.clock.now()).await.unwrap();
+    world.store.retry(1, world.clock.now()).await.unwrap();
+    let open = world.store.open_pushes().await.unwrap();
+    assert!(!open[0].perhaps_sent);
+    world.events.send(Event::Opened(open)).ok().unwrap();
+    world.expect("select attempts, state, reason from pushes", &[&["2", "failed", "rejected"]]).await;
+    for words in [&["explain", "once", "2026-01-01T01:00:01"][..], &["show", "1"]] {
+        assert!(world.said(words).contains("a person said that it did not arrive"), "{}", world.said(words));
+    }
+    // It holds for as often as it is tried.
+    assert!(world.said(&["retry", "--job", "once"]).contains("push 1 is due again"));
+}
+
+#[tokio::test]
+async fn why_no_account_could_send_is_told_as_it_was_then() {
+    let mut world = World::new(vec![account("a", true), account("b", false)]).await;
+    world.platform.set_probe("a", Probe::down("HTTP 401: token refused"));
+    world.platform.set_probe("b", Probe::down("logged out"));
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    let retry = RetryPolicy { give_up_after: seconds(120), jitter: 0.0, ..RetryPolicy::default() }.into();
+    world.load(&[once(vec![PushSpec { retry, ..text("1") }])]).await;
+    world.pass(seconds(10)).await;
+    let then = "a: offline: HTTP 401: token refused; b: offline: logged out";
+    world.expect("select state, reason, detail from pushes", &[&["pending", "no_sender", then]]).await;
+    // At its end they stand as they stand then.
+    world.platform.set_probe("b", Probe::down("muted"));
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    world.expect("select last_error from accounts where id = 'b'", &[&["muted"]]).await;
+    world.pass(seconds(240)).await;
+    let then = "a: offline: HTTP 401: token refused; b: offline: muted";
+    world.expect("select state, reason, detail from pushes", &[&["failed", "no_sender", then]]).await;
+    for id in ["a", "b"] {
+        world.platform.set_probe(id, Probe::up());
+    }
+    world.events.send(Event::ProbeAll).ok().unwrap();
+    world.expect("select count(*) from accounts where online = 1", &[&["2"]]).await;
+    for words in [&["explain", "once", "2026-01-01T01:00:01"][..], &["show", "1"], &["history", "--json"]] {
+        let told = world.said(words).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(then), "{words:?}: {told}");
+    }
+    // What is sent says nothing of it.
+    world.store.retry(1, world.clock.now()).await.unwrap();
+    world.events.send(Event::Opened(world.store.open_pushes().await.unwrap())).ok().unwrap();
+    world.expect("select state, detail from pushes", &[&["sent", ""]]).await;
+}

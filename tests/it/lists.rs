@@ -143,6 +143,24 @@ async fn who_is_named_beside_a_list_gets_one_push_on_whichever_side() {
 }
 
 #[tokio::test]
+async fn who_stands_on_two_lists_of_a_fire_is_a_double_that_is_counted() {
+    let house = House::new().await;
+    let (first, second) = (write(&house, "first.txt", "1\n2\n2\n"), write(&house, "second.txt", "2\n3\n1\n"));
+    let targets = format!(
+        "first: {{im: hook, from: {{lines: {first}, user: id}}}}\n  second: {{im: hook, from: {{lines: {second}, user: id}}}}"
+    );
+    configure(&house, &targets, "push: {to: [first, second], text: hi}");
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "report", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    daemon.stop().await;
+    assert_eq!(texts(&house).len(), 3);
+    let rows = house.rows("SELECT count, doubles FROM recipient_lists ORDER BY number").await;
+    assert_eq!(rows, [["2", "1"], ["1", "2"]]);
+    let told = explained(&house).await;
+    assert!(told.contains("named 1 recipient, after 2 doubles had been dropped"), "{told}");
+}
+
+#[tokio::test]
 async fn a_list_that_is_wrong_inside_holds_up_nothing_but_its_own_fire() {
     let house = House::new().await;
     let csv = house.dir.path().join("parents.csv").display().to_string();

@@ -187,6 +187,9 @@ pub(crate) struct PushFact<'a> {
     pub state: PushState,
     /// Why it waits or came to its end, unless that is what its last attempt came to.
     pub reason: Option<&'a str>,
+    /// How each account stood when none could send it, last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'a str>,
     /// Where it waits for its next attempt; so is `expires_at`.
     pub next_attempt_at: Option<UtcMs>,
     pub expires_at: Option<UtcMs>,

@@ -190,7 +190,7 @@ async fn every_end_is_told_once_beside_a_prune_and_thousands_of_changes() {
     let flood = Arc::new(Flood::new().await);
     let long_ago = START - Duration::from_secs(86_400);
     let old = flood.opened(1000, long_ago).await;
-    let over = |&push_id: &i64| Settle { push_id, next: Next::Failed { reason: Reason::NoSender } };
+    let over = |&push_id: &i64| Settle::of(push_id, Next::Failed { reason: Reason::NoSender });
     flood.store.settle(old.iter().map(over).collect(), long_ago).await.unwrap();
     let waiting = flood.opened(300, START).await;
     let source: &dyn History = &*flood.store;

@@ -1,6 +1,7 @@
 //! What files say of calendars and days, before the lists are looked up: plain data.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use jiff::civil::Date;
 use crate::config::diagnostics::{Diagnostics, Place};
 use crate::config::text::quoted;
 use crate::domain::calendar::{CalendarPart, Coverage, MissingList, MonthDay, Shift, Weekend};
-use crate::texts;
+use crate::texts::{self, Text};
 
 /// A calendar as one file or block says it, before what it is based on is looked up.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub(in crate::config) struct CalendarDraft {
     pub workdays: Vec<(i16, usize, Place)>,
     pub ics: Option<IcsDraft>,
     pub url: Option<UrlDraft>,
+    /// Days off that stand there under more than one name, in words.
+    pub with_two_names: Vec<String>,
 }
 
 /// A calendar that lies at an address.
@@ -96,6 +99,21 @@ impl CalendarDraft {
             workdays: Vec::new(),
             ics: None,
             url: None,
+            with_two_names: Vec::new(),
+        }
+    }
+
+    /// Takes a day off. One that has another name already gets both, which is told.
+    pub(crate) fn rest_on(&mut self, day: Date, name: &str) {
+        if let Some(both) = name_day(&mut self.rest, day, name) {
+            self.with_two_names.push(both);
+        }
+    }
+
+    /// As [`CalendarDraft::rest_on`], for a day of every year.
+    pub(crate) fn rest_every_year_on(&mut self, day: MonthDay, name: &str) {
+        if let Some(both) = name_day(&mut self.every_year, day, name) {
+            self.with_two_names.push(both);
         }
     }
 
@@ -104,6 +122,30 @@ impl CalendarDraft {
         let is_covered = |day: &Date| self.covers.is_none_or(|covers| covers.has(*day));
         self.rest.keys().chain(&self.work).any(is_covered)
     }
+}
+
+/// Gives a day a name. Where it has another one already, that a list was put together wrongly is as likely as that two
+/// holidays meet: it gets both, and the return says so.
+pub(super) fn name_day<D: Ord + fmt::Display>(days: &mut BTreeMap<D, String>, day: D, name: &str) -> Option<String> {
+    let shown = day.to_string();
+    let known = days.entry(day).or_default();
+    if name.is_empty() || known.split(BETWEEN_NAMES).any(|known| known == name) {
+        return None;
+    }
+    if known.is_empty() {
+        name.clone_into(known);
+        return None;
+    }
+    known.push_str(BETWEEN_NAMES);
+    known.push_str(name);
+    Some(format!("{shown} ({known})"))
+}
+
+const BETWEEN_NAMES: &str = " / ";
+
+/// What is told of days with two names.
+pub(in crate::config) fn of_two_names(days: &[String]) -> Option<Text> {
+    days.first().map(|first| texts::days_with_two_names(days.len(), first))
 }
 
 /// The keys that were found, before the lists are looked up.

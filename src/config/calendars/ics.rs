@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use regex_lite::Regex;
 
+use super::draft::name_day;
+
 /// An event that lasts longer is no holiday.
 const LONGEST: i32 = 366;
 
@@ -16,6 +18,8 @@ const LONGEST: i32 = 366;
 pub(super) struct IcsDays {
     pub rest: BTreeMap<Date, String>,
     pub work: BTreeSet<Date>,
+    /// Days of events that meet, in words.
+    pub with_two_names: Vec<String>,
 }
 
 /// What cannot be read, and where: its line, from 1.
@@ -128,7 +132,7 @@ impl Event {
             if is_work {
                 days.work.insert(day);
             } else {
-                days.rest.insert(day, self.summary.clone());
+                days.with_two_names.extend(name_day(&mut days.rest, day, &self.summary));
             }
         }
         Ok(())

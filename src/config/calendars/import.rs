@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::draft::{CalendarDraft, IcsDraft, ListToCome};
+use super::draft::{CalendarDraft, IcsDraft, ListToCome, of_two_names};
 use super::imported::ImportedList;
 use super::join::joined;
 use super::read::is_name;
@@ -82,6 +82,7 @@ pub fn import_calendar(
     let new = read_list(list, environment)?;
     let Lists { mut loader, set: mut present, file } = lists(paths, list.name, None, specs, environment)?;
     let path = file.unwrap_or(path);
+    let told = of_two_names(&new.with_two_names);
     let (draft, before) = match present.draft(list.name) {
         None => (new, None),
         Some(mut draft) => {
@@ -113,7 +114,7 @@ pub fn import_calendar(
     }
     let after = set.get(list.name, Place::whole(0), &mut loader.diagnostics).and_then(|calendar| calendar.list);
     let after = known(after.map(Arc::unwrap_or_clone), loader)?;
-    Ok(ImportedList { path, beside, text, before, after })
+    Ok(ImportedList { path, beside, text, before, after, told })
 }
 
 /// The lists that files have.
@@ -240,7 +241,7 @@ fn icalendar(
         return None;
     }
     let days = read_ics(&list, draft.covers, &mut loader.diagnostics)?;
-    Some(CalendarDraft { rest: days.rest, work: days.work, ..draft })
+    Some(CalendarDraft { rest: days.rest, work: days.work, with_two_names: days.with_two_names, ..draft })
 }
 
 /// A year of holiday-cn, put into a draft.
@@ -250,7 +251,7 @@ pub(super) fn holiday_cn(text: &str, draft: CalendarDraft) -> Result<CalendarDra
     let mut draft = CalendarDraft { covers: Coverage::of_year(year), ..draft };
     for day in list.days {
         match day.is_off_day {
-            true => drop(draft.rest.insert(day.date, day.name)),
+            true => draft.rest_on(day.date, &day.name),
             false => drop(draft.work.insert(day.date)),
         }
     }

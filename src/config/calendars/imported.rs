@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::domain::Calendar;
+use crate::texts::Text;
 use crate::whole_file;
 
 /// A list that the next load takes, once its file is written.
@@ -20,6 +21,8 @@ pub struct ImportedList {
     pub before: Option<Calendar>,
     /// What will hold.
     pub after: Calendar,
+    /// What whoever brings the list should know of it.
+    pub told: Option<Text>,
 }
 
 impl ImportedList {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::civil::{Date, Weekday};
 
-use super::draft::{CalendarDraft, IcsDraft, UrlDraft};
+use super::draft::{CalendarDraft, IcsDraft, UrlDraft, of_two_names};
 use crate::config::decoder::Decoder;
 use crate::config::keys::{CALENDAR_KEYS, CALENDAR_YEAR_KEYS, COVERS_KEYS};
 use crate::config::yaml::{At, Entry, Node, Value};
@@ -87,6 +87,9 @@ impl Decoder<'_> {
         });
         draft.ics = ics.map(|(path, place)| IcsDraft { path, place, work_if: work_if.clone() });
         draft.is_sound = self.diagnostics.error_count() == errors;
+        if let Some(told) = of_two_names(&draft.with_two_names) {
+            self.warning(at, texts::of_calendar(name, told));
+        }
         Some(draft)
     }
 
@@ -118,10 +121,10 @@ impl Decoder<'_> {
             Value::Map(entries) => {
                 for Entry { key: name, node, .. } in entries {
                     let days = self.days(key, node, year);
-                    draft.rest.extend(days.into_iter().map(|day| (day, name.to_string())));
+                    days.into_iter().for_each(|day| draft.rest_on(day, name));
                 }
             }
-            _ => draft.rest.extend(self.days(key, node, year).into_iter().map(|day| (day, String::new()))),
+            _ => self.days(key, node, year).into_iter().for_each(|day| draft.rest_on(day, "")),
         }
     }
 
@@ -150,12 +153,12 @@ impl Decoder<'_> {
             Value::Map(entries) => {
                 for Entry { key: name, node, .. } in entries {
                     let days = of(self, node);
-                    draft.every_year.extend(days.into_iter().map(|day| (MonthDay::from(day), name.to_string())));
+                    days.into_iter().for_each(|day| draft.rest_every_year_on(day.into(), name));
                 }
             }
             _ => {
                 let days = of(self, node);
-                draft.every_year.extend(days.into_iter().map(|day| (MonthDay::from(day), String::new())));
+                days.into_iter().for_each(|day| draft.rest_every_year_on(day.into(), ""));
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use regex_lite::Regex;
 
-use super::draft::{CalendarDraft, IcsDraft};
+use super::draft::{CalendarDraft, IcsDraft, of_two_names};
 use super::ics;
 use crate::config::diagnostics::{Diagnostics, Place};
 use crate::config::files;
@@ -67,7 +67,7 @@ impl CalendarSet {
         let mut plain: Vec<Place> = self.drafts.values().filter_map(plain).filter(|_| !allow_private).collect();
         plain.sort();
         for place in plain {
-            diagnostics.error(place, texts::expected_https("url")).hint(texts::allow_private());
+            diagnostics.error(place, texts::of_key("url", texts::expected_https())).hint(texts::allow_private());
         }
         let mut drafts: Vec<(Place, String)> =
             self.drafts.values().map(|draft| (draft.place, draft.name.clone())).collect();
@@ -229,6 +229,9 @@ pub(super) fn read_ics(
     if !days.rest.keys().chain(&days.work).any(|day| covers.has(*day)) {
         diagnostics.error(list.place, texts::ics_names_no_day(name, covers.from, covers.until));
         return None;
+    }
+    if let Some(told) = of_two_names(&days.with_two_names) {
+        diagnostics.warning(list.place, texts::of_key("ics", texts::of_key(name, told)));
     }
     Some(days)
 }

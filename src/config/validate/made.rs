@@ -6,11 +6,12 @@ use super::super::diagnostics::Place;
 use super::super::draft::{ContentDraft, Means, PushDraft, TargetDraft};
 use super::super::templates;
 use super::Validator;
+use crate::domain::address::host_not_public;
 use crate::domain::content::ContentHttp;
 use crate::domain::{ContentFormat, ContentFrom, ContentMoment, ContentSource, Overlap, Rendering, WhenEmpty};
 use crate::policy::content::takes_content;
 use crate::render;
-use crate::texts;
+use crate::texts::{self, Text};
 
 impl Validator<'_> {
     /// Refuses a content that could not be had, or that nobody would send.
@@ -32,11 +33,7 @@ impl Validator<'_> {
                 .hint(texts::give_a_rendered_text("{{ data.total }}"));
         }
         match &content.source {
-            ContentSource::Http(http) if self.is_too_plain(http) => {
-                self.diagnostics
-                    .error(at, texts::expected_https("content_from: http"))
-                    .hint(texts::allow_private_here("{url: …, allow_private: true}"));
-            }
+            ContentSource::Http(http) => self.check_address(http, "content_from: http", at),
             ContentSource::File(file) => {
                 if let Some((doubtful, hint)) = self.doubt_media(&file.path.to_string_lossy(), false) {
                     let problem = doubtful.told(texts::read());
@@ -47,9 +44,25 @@ impl Validator<'_> {
         }
     }
 
-    /// Whether everybody on the way could read and change what is fetched, and nobody said that this is meant.
-    fn is_too_plain(&self, http: &ContentHttp) -> bool {
-        http.url.starts_with("http://") && !self.allow_private && !http.allow_private
+    /// Refuses an address that nothing is fetched from, and nobody said that it is meant.
+    fn check_address(&mut self, http: &ContentHttp, key: &str, at: Place) {
+        let refused = if http.allow_private { None } else { self.refused_address(&http.url, true) };
+        if let Some(problem) = refused {
+            let hint = texts::allow_private_here("{url: …, allow_private: true}");
+            self.diagnostics.error(at, texts::of_key(key, problem)).hint(hint);
+        }
+    }
+
+    /// Why nothing is fetched from there, as far as the address itself tells; what its name leads to is seen when it is asked.
+    pub(super) fn refused_address(&self, url: &str, needs_https: bool) -> Option<Text> {
+        if self.allow_private {
+            return None;
+        }
+        let parsed = url::Url::parse(url.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        if let Some((host, kind)) = parsed.host_str().and_then(|host| Some((host, host_not_public(host)?))) {
+            return Some(texts::address_not_public(host, texts::phrase(kind)));
+        }
+        (needs_https && parsed.scheme() == "http").then(texts::expected_https)
     }
 
     /// Warns of lists that could not be read now.
@@ -58,11 +71,7 @@ impl Validator<'_> {
             let Means::Recipients(draft) = &target.means else { continue };
             let at = draft.ids.first().map_or(draft.im_at, |(_, at)| *at);
             match draft.list.as_ref().map(|list| &list.source) {
-                Some(ContentSource::Http(http)) if self.is_too_plain(http) => {
-                    self.diagnostics
-                        .error(at, texts::expected_https("from"))
-                        .hint(texts::allow_private_here("{url: …, allow_private: true}"));
-                }
+                Some(ContentSource::Http(http)) => self.check_address(http, "from", at),
                 Some(ContentSource::File(file)) => {
                     if let Some((doubtful, hint)) = self.doubt_media(&file.path.to_string_lossy(), true) {
                         let problem = doubtful.told(texts::read());

@@ -282,11 +282,7 @@ async fn a_push_that_is_retried_by_hand_and_fails_again_is_told_again() {
     bench.report().await;
     for _ in 0..2 {
         bench.store.retry(id, bench.clock.now()).await.unwrap();
-        bench
-            .store
-            .settle(vec![Settle { push_id: id, next: Next::Expired { reason: Reason::TooLate } }], START)
-            .await
-            .unwrap();
+        bench.store.settle(vec![Settle::of(id, Next::Expired { reason: Reason::TooLate })], START).await.unwrap();
     }
     bench.looks_after(700).await;
     let report = bench.report().await;

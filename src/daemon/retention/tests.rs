@@ -112,7 +112,7 @@ impl Bench {
             ids.push(self.open().await);
         }
         let failed = || Next::Failed { reason: Reason::NoSender };
-        let settles = ids.iter().map(|&push_id| Settle { push_id, next: failed() }).collect();
+        let settles = ids.iter().map(|&push_id| Settle::of(push_id, failed())).collect();
         self.store.settle(settles, self.clock.now()).await.unwrap();
         ids
     }

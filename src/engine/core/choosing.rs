@@ -1,5 +1,7 @@
 //! Which account a due push goes to, or why it waits or ends without an attempt.
 
+use std::sync::Arc;
+
 use tracing::warn;
 
 use super::allowance::Permission;
@@ -60,9 +62,23 @@ impl Core {
         let next = retry::decide_snooze(obstacle, until, push.perhaps_sent, now, push.expires_at);
         let Next::Retry { at, .. } = next else { return self.settle(id, next, step) };
         let (Obstacle::Account(reason) | Obstacle::Gate(reason)) = obstacle;
+        let detail = if self.recorder.reason_of(id) == Some(reason) { None } else { self.why_not(id, reason, step) };
         self.queue.park(id, reason);
         self.look_again_at = self.look_again_at.min(step.now.moment_at(at));
-        self.recorder.snooze(Settle { push_id: id, next }, reason);
+        self.recorder.snooze(Settle { push_id: id, next, detail }, reason);
+    }
+
+    /// How the accounts stand that could send a push, where it waits or ends because of them.
+    fn why_not(&self, id: i64, reason: Reason, step: &Step<'_>) -> Option<Arc<str>> {
+        let is_about_accounts = matches!(
+            reason,
+            Reason::NoSender
+                | Reason::AccountOffline
+                | Reason::AccountNotSendable
+                | Reason::AccountCoolingDown
+                | Reason::KindNotSupported
+        );
+        self.queue.get(id).filter(|_| is_about_accounts).and_then(|push| self.accounts.why_not(push, step.now.moment))
     }
 
     /// Ends a push whose time is over, and which was not begun.
@@ -85,7 +101,8 @@ impl Core {
             });
             warn!(push = id, job = push.job.as_deref(), im = %push.im, target = %push.target, state = next.state().as_str(), reason, "push ended without being sent");
         }
+        let detail = next.reason().and_then(|reason| self.why_not(id, reason, step));
         self.forget(id, step);
-        self.recorder.settle(Settle { push_id: id, next });
+        self.recorder.settle(Settle { push_id: id, next, detail });
     }
 }

@@ -1,6 +1,7 @@
 //! What the core is told, and what it has done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::limits::Usage;
 use crate::domain::{Delivery, Moment, Reading, Report, UtcMs};
@@ -52,7 +53,7 @@ pub enum Event {
     /// Nothing but a reason for a tick, whatever there is to do, so that it is seen that rounds are made.
     Tick,
     /// No new attempts; those under way may end within the grace, and all is recorded.
-    Stop,
+    Stop { grace: Duration },
 }
 
 /// What the core reacts to: news from outside, and the results of its own actions.

@@ -134,7 +134,7 @@ impl Core {
                 self.on_sender_event(&account, generation, event, step);
             }
             Event::Tick => {}
-            Event::Stop => self.stop(step),
+            Event::Stop { grace } => self.stop(grace, step),
         }
     }
 

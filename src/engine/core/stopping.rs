@@ -7,12 +7,12 @@ use super::recorder::STORE_PAUSE;
 use super::state::Core;
 use crate::domain::{Outcome, Reading, Report};
 
-/// How long a stop waits for attempts under way.
+/// How long the stop of a daemon waits for attempts under way.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 impl Core {
-    pub(super) fn stop(&mut self, step: &mut Step<'_>) {
-        self.stopping_until = Some(step.now.moment + STOP_GRACE);
+    pub(super) fn stop(&mut self, grace: Duration, step: &mut Step<'_>) {
+        self.stopping_until = Some(step.now.moment + grace);
         let staged = self.starter.unstage(None);
         self.take_back_all(staged, step);
         self.take_back_resolving(step);

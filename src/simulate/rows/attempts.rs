@@ -112,7 +112,7 @@ impl Rows {
     /// Returns what goes out in the place of pushes that ended badly.
     pub(crate) fn settle(&mut self, settles: &[Settle], now: UtcMs) -> Vec<OpenPush> {
         let mut made = Vec::new();
-        for Settle { push_id, next } in settles {
+        for Settle { push_id, next, .. } in settles {
             let push = &mut self.pushes[place(*push_id)];
             if !push.is_waiting() {
                 continue;

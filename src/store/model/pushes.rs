@@ -81,6 +81,15 @@ pub struct TakeBack {
 pub struct Settle {
     pub push_id: i64,
     pub next: Next,
+    /// How each account stood that could have sent it, where that is why; None: nothing is said of it.
+    pub detail: Option<Arc<str>>,
+}
+
+impl Settle {
+    /// Without a word on accounts.
+    pub fn of(push_id: i64, next: Next) -> Settle {
+        Settle { push_id, next, detail: None }
+    }
 }
 
 /// An attempt that a dead process left open.

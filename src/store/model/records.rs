@@ -106,6 +106,9 @@ pub struct PushRecord {
     pub kind: Kind,
     pub state: PushState,
     pub reason: Option<String>,
+    /// How each account stood when none could send it, last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     pub max_attempts: u32,
     pub next_attempt_at: Option<UtcMs>,
     pub expires_at: UtcMs,
@@ -129,6 +132,9 @@ pub struct AttemptRecord {
     pub http_status: Option<u16>,
     pub message_id: Option<String>,
     pub note: Option<String>,
+    /// When a person said that it did not arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_at: Option<UtcMs>,
 }
 
 /// A push as far as it changes: what `--follow` compares from look to look.
@@ -223,6 +229,15 @@ pub struct Unfired {
     pub decision: Decision,
     /// Of a fire that waits for a list of days: which; empty where it waits for its content or its recipients.
     pub reason: String,
+    pub timezone: Option<String>,
+}
+
+/// A fire whose pushes are still to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WaitingFire {
+    pub fire_id: i64,
+    pub job: String,
+    pub due_at: UtcMs,
     pub timezone: Option<String>,
 }
 

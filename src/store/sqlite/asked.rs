@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 use super::cells::{At, instant, maybe_instant, number, text};
 use super::fault::{Fault, Result};
 use crate::domain::{Decision, UtcMs};
-use crate::store::model::{NextFire, PushStory, Situation, Unfired};
+use crate::store::model::{NextFire, PushStory, Situation, Unfired, WaitingFire};
 
 /// A push as a JSON object with its fire and its attempts: the fields of the records in the trait.
 pub(super) fn push_story(conn: &Connection, push_id: i64) -> Result<Option<PushStory>> {
@@ -34,12 +34,13 @@ pub(super) fn push_story(conn: &Connection, push_id: i64) -> Result<Option<PushS
                          FROM contents WHERE fire_id = f.id),
                       'pushes', json_array(json_object(
                           'id', p.id, 'fallback_of', p.parent_id, 'im', p.im, 'target', p.target, 'kind', p.kind, 'state', p.state,
-                          'reason', p.reason, 'max_attempts', p.max_attempts, 'next_attempt_at', p.next_attempt_at,
+                          'reason', p.reason, 'detail', p.detail, 'max_attempts', p.max_attempts, 'next_attempt_at', p.next_attempt_at,
                           'expires_at', p.expires_at, 'finished_at', p.finished_at, 'confirmed_at', p.confirmed_at,
                           'attempts', (SELECT json_group_array(json_object(
                               'number', number, 'account', account, 'rule', rule, 'sender', sender,
                               'started_at', started_at, 'finished_at', finished_at, 'outcome', outcome, 'error', error,
-                              'http_status', http_status, 'message_id', message_id, 'note', note) ORDER BY number)
+                              'http_status', http_status, 'message_id', message_id, 'note', note,
+                              'denied_at', denied_at) ORDER BY number)
                                          FROM attempts WHERE push_id = p.id)))))
            FROM pushes AS p
            JOIN fires AS f ON f.id = p.fire_id
@@ -79,6 +80,27 @@ pub(super) fn unfired(
     )?;
     let rows =
         statement.query_and_then(params![job, from.map(At::from), until.map(At::from), number(limit)], of_row)?;
+    rows.collect()
+}
+
+/// Fires whose pushes are still to be made.
+pub(super) fn waiting_fires(
+    conn: &Connection,
+    job: Option<&str>,
+    from: Option<UtcMs>,
+    until: Option<UtcMs>,
+    limit: u64,
+) -> Result<Vec<WaitingFire>> {
+    let mut statement = conn.prepare(
+        "SELECT f.id, f.job, f.due_at, coalesce(substr(f.zone, 1, instr(f.zone, ' ') - 1), j.timezone)
+           FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id JOIN jobs AS j ON j.name = f.job
+          WHERE (?1 IS NULL OR f.job = ?1) AND (?2 IS NULL OR f.due_at >= ?2) AND (?3 IS NULL OR f.due_at <= ?3)
+          ORDER BY f.due_at, f.id LIMIT ?4",
+    )?;
+    let rows =
+        statement.query_and_then(params![job, from.map(At::from), until.map(At::from), number(limit)], |row| {
+            Ok(WaitingFire { fire_id: row.get(0)?, job: row.get(1)?, due_at: instant(row, 2)?, timezone: row.get(3)? })
+        })?;
     rows.collect()
 }
 

@@ -92,13 +92,13 @@ impl Write for BeginAttempts {
         )?;
         let mut mark = conn.prepare_cached(
             "UPDATE pushes
-                SET state = 'sending', attempts = ?2, account = ?3, next_attempt_at = NULL, reason = NULL
+                SET state = 'sending', attempts = ?2, account = ?3, next_attempt_at = NULL, reason = NULL, detail = NULL
               WHERE id = ?1",
         )?;
         // As `mark`, with what was rendered in the place of its templates: from here on every attempt sends these bytes.
         let mut keep = conn.prepare_cached(
             "UPDATE pushes
-                SET state = 'sending', attempts = ?2, account = ?3, next_attempt_at = NULL, reason = NULL,
+                SET state = 'sending', attempts = ?2, account = ?3, next_attempt_at = NULL, reason = NULL, detail = NULL,
                     message = ?4, content_hash = ?5, render = NULL
               WHERE id = ?1",
         )?;

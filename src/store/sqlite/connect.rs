@@ -1,7 +1,7 @@
 //! Opening the file: its mode, its pragmas, its schema version, and whether it is sound.
 
 use std::fmt;
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{Metadata, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -35,10 +35,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0014_unreleased.sql"),
     include_str!("../../../migrations/sqlite/0015_fetched_calendars.sql"),
     include_str!("../../../migrations/sqlite/0016_acts.sql"),
+    include_str!("../../../migrations/sqlite/0017_said_of_accounts_and_attempts.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).
-const APPLICATION_ID: i64 = 0x7063_726e;
+pub(super) const APPLICATION_ID: i64 = 0x7063_726e;
 
 /// Above this size the check at the daemon's start would hold up the first pushes; `pushcron` then finds damage
 /// where it meets it.
@@ -107,28 +108,34 @@ pub(super) fn prepare(path: &Path, access: Access) -> std::result::Result<(), St
         Access::Daemon | Access::Write => create(path).map_err(|error| open_error(describe(path, &error)))?,
     }
     let file = std::fs::metadata(path).map_err(|error| open_error(describe(path, &error)))?;
-    if !file.is_file() {
-        return Err(open_error("this is no file; choose another with --db".to_owned()));
-    }
-    if file.nlink() > 1 {
-        // Its log lies beside one name; under the other, the file alone is half the truth.
-        return Err(open_error(format!(
-            "this file has {} names (hard links), and its log lies beside one of them only; remove the others \
-             (`find -samefile` finds them)",
-            file.nlink()
-        )));
-    }
-    if is_mounted(path) {
-        return Err(open_error(
-            "this file is mounted by itself, and its log would lie beside the mount; mount its directory instead"
-                .to_owned(),
-        ));
-    }
+    must_be_whole(path, &file).map_err(open_error)?;
     // A journal beside it means that its maker was killed before the database went over to the log that we keep: what is
     // half made is taken back as soon as it is opened for writing, and cannot be read before.
     let is_half_made = beside(path, "-journal").exists();
     if access == Access::Daemon && !is_half_made && (1..=CHECKED_AT_START).contains(&file.len()) {
         check(path).map_err(|fault| fault.into_store_error(path))?;
+    }
+    Ok(())
+}
+
+/// Whether all of a database lies where it is named.
+pub(super) fn must_be_whole(path: &Path, file: &Metadata) -> std::result::Result<(), String> {
+    if !file.is_file() {
+        return Err("this is no file; choose another with --db".to_owned());
+    }
+    if file.nlink() > 1 {
+        // Its log lies beside one name; under the other, the file alone is half the truth.
+        return Err(format!(
+            "this file has {} names (hard links), and its log lies beside one of them only; remove the others \
+             (`find -samefile` finds them)",
+            file.nlink()
+        ));
+    }
+    if is_mounted(path) {
+        return Err(
+            "this file is mounted by itself, and its log would lie beside the mount; mount its directory instead"
+                .to_owned(),
+        );
     }
     Ok(())
 }
@@ -288,13 +295,19 @@ fn schema_version(conn: &Connection, path: &Path) -> Result<usize> {
         [],
         |row| row.try_into(),
     )?;
-    let refuse = |problem: String| Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }));
-    if application != APPLICATION_ID && tables > 0 {
-        return refuse("this is an SQLite database, but not one of pushcron's; choose another file with --db".into());
+    let is_others = application != APPLICATION_ID && tables > 0;
+    must_be_ours(is_others, version)
+        .map_err(|problem| Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }))
+}
+
+/// Refuses databases that are not ours, and those of a later release.
+pub(super) fn must_be_ours(is_others: bool, version: i64) -> std::result::Result<usize, String> {
+    if is_others {
+        return Err("this is an SQLite database, but not one of pushcron's; choose another file with --db".to_owned());
     }
     match usize::try_from(version) {
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
-        _ => refuse(format!(
+        _ => Err(format!(
             "its schema has version {version}, this pushcron knows versions up to {}; use the newer pushcron",
             MIGRATIONS.len()
         )),

@@ -11,7 +11,7 @@ use crate::domain::{Next, UtcMs};
 /// ended before.
 macro_rules! cancelled_or_unknown {
     () => {
-        "iif(EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = pushes.id AND a.outcome = 'unknown'),
+        "iif(EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = pushes.id AND a.outcome = 'unknown' AND a.denied_at IS NULL),
              'unknown', 'cancelled')"
     };
 }

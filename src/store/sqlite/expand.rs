@@ -1,5 +1,6 @@
 //! Fires whose content is made after they are recorded: what waits for it, and the pushes that come of it.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,13 +12,15 @@ use super::contents::last_going;
 use super::fault::{Fault, Result};
 use super::fires::{Fired, Given, MakePushes, Plan};
 use super::last_good;
+use super::note::{self, Act};
 use super::of_fire::definition_of_fire;
 use super::pushes::replace_older;
 use super::writer::Write;
 use crate::domain::calendar::LONGEST_HOLD;
 use crate::domain::hex::sha256;
 use crate::domain::{ListEntry, Overlap, PushState, Reason, Trigger, UtcMs};
-use crate::store::model::{Expand, Expansion, MadeContent, MadeList, OpenPush, Unexpanded};
+use crate::store::error::StoreError;
+use crate::store::model::{By, Expand, Expansion, MadeContent, MadeList, OpenPush, Unexpanded};
 
 /// The fire has no pushes before its content is made, and they go out no sooner than this.
 pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> Result<()> {
@@ -26,7 +29,7 @@ pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> 
     Ok(())
 }
 
-pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
+pub(super) fn unexpanded(conn: &Connection, after: i64, limit: u64) -> Result<Vec<Unexpanded>> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT u.fire_id, f.job, f.due_at, j.removed_at IS NOT NULL, f.triggered_by, f.reason IS 'backfill', ",
         definition_of_fire!(),
@@ -34,9 +37,11 @@ pub(super) fn unexpanded(conn: &Connection) -> Result<Vec<Unexpanded>> {
            FROM unexpanded_fires AS u
           JOIN fires AS f ON f.id = u.fire_id
           JOIN jobs AS j ON j.name = f.job
-         ORDER BY f.due_at, f.id"
+          WHERE u.fire_id > ?1
+          ORDER BY u.fire_id LIMIT ?2"
     ))?;
-    let mut fires: Vec<Unexpanded> = statement.query_and_then([], unexpanded_row)?.collect::<Result<_>>()?;
+    let rows = statement.query_and_then(params![after, number(limit)], unexpanded_row)?;
+    let mut fires: Vec<Unexpanded> = rows.collect::<Result<_>>()?;
     let jobs = fires.iter_mut().flat_map(|fire| fire.definition.as_mut().ok().into_iter().chain(&mut fire.present));
     calendars::fill(conn, jobs.filter_map(|job| job.days.as_deref_mut()))?;
     Ok(fires)
@@ -74,6 +79,34 @@ pub(super) fn end(conn: &Connection, push_id: i64, state: PushState, reason: Rea
 pub(super) struct ExpandFire {
     pub expand: Expand,
     pub now: UtcMs,
+}
+
+/// A fire that somebody does not want any more, before it has its pushes.
+pub(super) struct CancelFire {
+    pub fire_id: i64,
+    pub by: Option<By>,
+    pub now: UtcMs,
+}
+
+impl Write for CancelFire {
+    type Answer = ();
+
+    fn run(&mut self, conn: &Connection) -> Result<()> {
+        let fire_id = self.fire_id;
+        let mut waits = conn.prepare_cached(
+            "SELECT f.job FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE u.fire_id = ?1",
+        )?;
+        let Some(job) = waits.query_row([fire_id], |row| row.get::<_, String>(0)).optional()? else {
+            let problem = "the fire has got its pushes meanwhile; see `pushcron history`";
+            return Err(StoreError::NotAllowed(problem.to_owned()).into());
+        };
+        let then = Expansion::Cancel(Reason::CancelledByHand);
+        let expand = Expand { fire_id, content: None, lists: Vec::new(), lists_of: Vec::new(), then };
+        ExpandFire { expand, now: self.now }.run(conn)?;
+        let act =
+            Act { verb: "cancel", job: Some(&job), fire_id: Some(fire_id), after: Some("cancelled"), ..Act::default() };
+        note::act(conn, self.by.as_ref(), self.now, &act)
+    }
 }
 
 /// The fire that is to get its pushes.
@@ -124,7 +157,10 @@ impl Write for ExpandFire {
         let text = content.as_ref().and_then(|content| content.text.as_deref());
         let is_sent = matches!(then, Expansion::Send { .. });
         let lists: &[&[ListEntry]] = if is_sent { &recipients } else { &[] };
-        MakePushes::new(conn)?.run(&fired, plan.clone(), Given { content: text, lists }, &mut made)?;
+        let dropped = RefCell::default();
+        let given = Given { content: text, lists, dropped: Some(&dropped) };
+        MakePushes::new(conn)?.run(&fired, plan.clone(), given, &mut made)?;
+        count_doubles(conn, fire_id, &lists_of, &dropped.take())?;
         match then {
             Expansion::Send { unless_unchanged } => {
                 if replaces {
@@ -242,6 +278,16 @@ pub(super) fn keep(conn: &Connection, fire_id: i64, made: &MadeContent, sha256: 
         made.stale.as_ref().map(|stale| At::from(stale.from)),
         made.stale.as_ref().map(|stale| &stale.why),
     ])?;
+    Ok(())
+}
+
+/// Counts who stands on a list and gets the same push by another list of the fire, as who stands on one list twice.
+fn count_doubles(conn: &Connection, fire_id: i64, lists_of: &[usize], dropped: &[usize]) -> Result<()> {
+    let mut count = conn
+        .prepare_cached("UPDATE recipient_lists SET doubles = doubles + ?3, count = max(0, count - ?3) WHERE fire_id = ?1 AND number = ?2")?;
+    for (list, dropped) in lists_of.iter().zip(dropped).filter(|(_, dropped)| **dropped > 0) {
+        count.execute(params![fire_id, number(*list), number(*dropped)])?;
+    }
     Ok(())
 }
 

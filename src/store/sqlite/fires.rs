@@ -1,6 +1,7 @@
 //! The pushes that a fire makes out of the definition of its job.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -176,16 +177,23 @@ impl<'conn> MakePushes<'conn> {
                 self.one(&one, ready.target.clone(), Some("null"), made)?;
                 continue;
             };
+            let mut dropped = 0;
             for entry in *entries {
                 let target = match ready.target.is_group() {
                     true => Target::Group(entry.id.clone()),
                     false => Target::User(entry.id.clone()),
                 };
-                if let Entry::Vacant(new) = known.entry(one.key(&target)) {
-                    new.insert(true);
-                    let columns = serde_json::to_string(&entry.columns)?;
-                    self.one(&one, target, Some(&columns), made)?;
+                match known.entry(one.key(&target)) {
+                    Entry::Vacant(new) => {
+                        new.insert(true);
+                        let columns = serde_json::to_string(&entry.columns)?;
+                        self.one(&one, target, Some(&columns), made)?;
+                    }
+                    Entry::Occupied(_) => dropped += 1,
                 }
+            }
+            if let Some(all) = given.dropped {
+                all.borrow_mut().push(dropped);
             }
         }
         if plan.releases {
@@ -255,6 +263,8 @@ pub(super) struct Given<'a> {
     pub content: Option<&'a str>,
     /// The recipients of each push that has a list, in the order of the pushes; fewer where they were not read.
     pub lists: &'a [&'a [ListEntry]],
+    /// Takes, for each of these, how many were left out since they get the same by another list or name.
+    pub dropped: Option<&'a RefCell<Vec<usize>>>,
 }
 
 /// One push of a definition, with the message that it sends.

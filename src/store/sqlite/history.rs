@@ -9,7 +9,7 @@ use crate::store::error::StoreResult;
 use crate::store::history::History;
 use crate::store::model::{
     BadEnds, Definition, FetchedCalendar, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table,
-    Unfired, View,
+    Unfired, View, WaitingFire,
 };
 
 #[async_trait]
@@ -41,6 +41,17 @@ impl History for SqliteStore {
 
     async fn push_story(&self, push_id: i64) -> StoreResult<Option<PushStory>> {
         self.read(move |conn| asked::push_story(conn, push_id)).await
+    }
+
+    async fn waiting_fires(
+        &self,
+        job: Option<&str>,
+        from: Option<UtcMs>,
+        until: Option<UtcMs>,
+        limit: u64,
+    ) -> StoreResult<Vec<WaitingFire>> {
+        let job = job.map(str::to_owned);
+        self.read(move |conn| asked::waiting_fires(conn, job.as_deref(), from, until, limit)).await
     }
 
     async fn unfired(

@@ -33,6 +33,7 @@ mod jobs;
 mod last_good;
 mod lease;
 mod ledger;
+mod look;
 mod made_ahead;
 mod note;
 mod of_fire;
@@ -57,5 +58,6 @@ mod writer;
 
 pub(super) use handle::SqliteStore;
 pub(super) use lease::FileLease;
+pub(super) use look::look;
 pub(super) use place::real_path;
 pub(super) use simulated::Simulated;

@@ -12,7 +12,7 @@ macro_rules! open_push_columns {
         "p.id, f.job, f.triggered_by, f.chat_im, f.chat_account, p.im, p.target, p.kind, p.named_account, f.due_at,
          p.next_attempt_at, p.expires_at, p.attempts,
          p.attempts > 0
-           AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown'),
+           AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown' AND a.denied_at IS NULL),
          p.state = 'retrying' OR p.reason IS NOT NULL,
          iif(p.attempts > 0, p.account, NULL), EXISTS (SELECT 1 FROM unreleased_fires AS u WHERE u.fire_id = p.fire_id) "
     };

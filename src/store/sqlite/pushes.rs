@@ -160,11 +160,12 @@ impl Write for SettlePushes {
         let mut statement = conn.prepare_cached(
             "UPDATE pushes
                 SET state = iif(?2 = 'retrying' AND attempts = 0, 'pending', ?2), sent_count = ?2 = 'sent',
-                    reason = ?3, next_attempt_at = ?4, finished_at = ?5
+                    reason = ?3, next_attempt_at = ?4, finished_at = ?5,
+                    detail = coalesce(?6, detail)
               WHERE id = ?1 AND (state = 'pending' OR state = 'retrying')",
         )?;
         let mut made = Vec::new();
-        for Settle { push_id, next } in &self.settles {
+        for Settle { push_id, next, detail } in &self.settles {
             let next_attempt_at = next_attempt_at(next);
             let finished_at = next_attempt_at.is_none().then_some(self.now);
             let settled = statement.execute(params![
@@ -173,6 +174,7 @@ impl Write for SettlePushes {
                 next.reason().map(Reason::as_str),
                 next_attempt_at.map(At::from),
                 finished_at.map(At::from),
+                detail.as_deref(),
             ])?;
             if settled > 0 {
                 fallbacks::make(conn, *push_id, next, self.now, &mut made)?;
@@ -370,6 +372,11 @@ impl Write for Resolve {
             params![id, self.sent, At::from(self.now)],
         )?;
         if !self.sent {
+            // Who tries it again later need not look at the chat once more, nor is it called unknown then.
+            conn.execute(
+                "UPDATE attempts SET denied_at = ?2 WHERE push_id = ?1 AND outcome = 'unknown' AND denied_at IS NULL",
+                params![id, At::from(self.now)],
+            )?;
             // Whoever drives the database is told of it as of all that others write.
             fallbacks::make(conn, id, &Next::Failed { reason: Reason::ResolvedByHand }, self.now, &mut Vec::new())?;
         }

@@ -74,7 +74,7 @@ pub(super) fn bad_ends(
     if !ends.counts.is_empty() {
         let mut statement = conn.prepare(&format!(
             "SELECT p.id, f.job, p.im, p.target, p.state, p.reason,
-                    coalesce(last.error, CASE p.reason
+                    coalesce(p.reason || ': ' || p.detail, last.error, CASE p.reason
                         WHEN 'content' THEN (SELECT error FROM contents WHERE fire_id = f.id)
                         WHEN 'recipients' THEN (SELECT error FROM recipient_lists
                                                  WHERE fire_id = f.id AND error IS NOT NULL ORDER BY number LIMIT 1)
@@ -134,12 +134,13 @@ pub(super) fn fires(conn: &Connection, job: &str, from: UtcMs, until: UtcMs) -> 
                               FROM recipient_lists WHERE fire_id = f.id),
                   'pushes', (SELECT json_group_array(json_object(
                       'id', id, 'fallback_of', parent_id, 'im', im, 'target', target, 'kind', kind, 'state', state, 'reason', reason,
-                      'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,
+                      'detail', detail, 'max_attempts', max_attempts, 'next_attempt_at', next_attempt_at, 'expires_at', expires_at,
                       'finished_at', finished_at, 'confirmed_at', confirmed_at,
                       'attempts', (SELECT json_group_array(json_object(
                           'number', number, 'account', account, 'rule', rule, 'sender', sender,
                           'started_at', started_at, 'finished_at', finished_at, 'outcome', outcome, 'error', error,
-                          'http_status', http_status, 'message_id', message_id, 'note', note) ORDER BY number)
+                          'http_status', http_status, 'message_id', message_id, 'note', note,
+                              'denied_at', denied_at) ORDER BY number)
                                      FROM attempts WHERE push_id = pushes.id)) ORDER BY ordinal)
                                FROM pushes WHERE fire_id = f.id))
            FROM (SELECT * FROM fires WHERE job = ?1 AND due_at BETWEEN ?2 AND ?3

@@ -52,8 +52,8 @@ impl Store for SqliteStore {
         self.write(fetched::KeepFetch { fetch, now }).await
     }
 
-    async fn unexpanded(&self) -> StoreResult<Vec<Unexpanded>> {
-        self.read(expand::unexpanded).await
+    async fn unexpanded(&self, after: i64, limit: u64) -> StoreResult<Vec<Unexpanded>> {
+        self.read(move |conn| expand::unexpanded(conn, after, limit)).await
     }
 
     async fn last_good(&self, fire_id: i64, since: UtcMs) -> StoreResult<Option<LastGood>> {
@@ -157,6 +157,10 @@ impl Store for SqliteStore {
 
     async fn cancel(&self, push_id: i64, now: UtcMs) -> StoreResult<()> {
         self.write(pushes::Cancel { push_id, by: self.by.clone(), now }).await
+    }
+
+    async fn cancel_fire(&self, fire_id: i64, now: UtcMs) -> StoreResult<()> {
+        self.write(expand::CancelFire { fire_id, by: self.by.clone(), now }).await
     }
 
     async fn retry(&self, push_id: i64, now: UtcMs) -> StoreResult<()> {

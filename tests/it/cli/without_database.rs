@@ -275,3 +275,82 @@ fn a_database_that_cannot_be_read_hides_no_pause() {
     assert_eq!(rows[0]["paused"], Value::Null, "{}", run.out);
     assert!(house.run("next").err.contains("which jobs are paused cannot be told"));
 }
+
+#[test]
+fn check_refuses_a_database_that_run_would_refuse() {
+    let house = House::with_file("accounts: [{id: screen, sender: console, im: qq}]\njobs: []\n");
+    std::fs::create_dir(house.path("directory.db")).unwrap();
+    house.write("text.db", &"no database at all\n".repeat(20));
+    let other = rusqlite::Connection::open(house.path("other.db")).unwrap();
+    other.execute_batch("CREATE TABLE a (b)").unwrap();
+    other.close().unwrap();
+    std::os::unix::fs::symlink("nowhere", house.path("link.db")).unwrap();
+    for (name, told) in [
+        ("directory.db", "this is no file"),
+        ("text.db", "file is not a database"),
+        ("other.db", "not one of pushcron's"),
+        ("link.db", "a symbolic link to nowhere"),
+        (":memory:", "the database must be a file"),
+    ] {
+        let check = house.run(&format!("check --db {name}")).refused(78);
+        assert!(check.contains(told), "{name}: {check}");
+        let run = house.run(&format!("run --db {name}"));
+        assert!(run.code == Some(69) && run.err.contains(told), "{name}: {:?} {}", run.code, run.err);
+        house.write("named.yaml", &format!("daemon: {{database: \"{name}\"}}\njobs: []\n"));
+        // In the files it is a path whatever it is called.
+        if name != ":memory:" {
+            let named = house.run("check -c named.yaml").refused(78);
+            assert!(named.contains(told), "{name}: {named}");
+        }
+    }
+    // Where nothing is there yet it can be made, and what was made and never written to is as good.
+    house.run("check --db new.db").fine();
+    house.write("empty.db", "");
+    house.run("check --db empty.db").fine();
+    assert!(!house.path("new.db").exists(), "a look makes nothing");
+    let told = house.run("check --db nowhere/new.db");
+    assert!(told.code == Some(0) && told.err.contains("the directory nowhere is not there"), "{}", told.err);
+    // One of ours, also beside a daemon that has just made it.
+    let ours = House::lived_in();
+    ours.run("check").fine();
+    ours.write("jobs.yaml", "accounts: [{id: screen, sender: console, im: qq}]\n");
+    let check = ours.run("check").refused(78);
+    assert!(check.contains("'jobs: []'"), "{check}");
+    assert!(ours.run("run").err.contains("'jobs: []'"));
+}
+
+#[test]
+fn check_tells_of_addresses_that_nothing_is_fetched_from() {
+    let push = "push: {im: qq, group: 1, text: hi}";
+    for (job, told) in [
+        (
+            "content_from: {http: \"https://127.0.0.1:9/a\"}, push: {im: qq, group: 1}",
+            "127.0.0.1 is a loopback address",
+        ),
+        (
+            "content_from: {http: \"https://[::ffff:10.0.0.1]/a\"}, push: {im: qq, group: 1}",
+            "is an IPv4-mapped address",
+        ),
+        ("content_from: {http: \"https://localhost/a\"}, push: {im: qq, group: 1}", "localhost is a loopback address"),
+        ("push: {to: list, text: hi}", "192.168.1.5 is a private address"),
+    ] {
+        let list =
+            "targets: {list: {im: qq, from: {lines: \"https://192.168.1.5/a\", user: id}}, other: {im: qq, user: 1}}";
+        let targets = if job.contains("list") { list } else { "" };
+        let yaml = format!(
+            "accounts: [{{id: screen, sender: console, im: qq}}]\njobs: [{{name: one, cron: \"0 9 * * *\", {job}}}]\n{targets}\n"
+        );
+        let house = House::with_file(&yaml);
+        let check = house.run("check").refused(78);
+        assert!(check.contains(told) && check.contains("media_allow_private"), "{job}: {check}");
+        house.write("jobs.yaml", &format!("daemon: {{media_allow_private: true}}\n{yaml}"));
+        house.run("check").fine();
+    }
+    // As other media that will not be sent: the push goes, and fails by itself.
+    let media = push.replace("text: hi", "image: \"http://10.1.2.3/a.png\"");
+    let house = House::with_file(&format!(
+        "accounts: [{{id: screen, sender: console, im: qq}}]\njobs: [{{name: one, cron: \"0 9 * * *\", {media}}}]\n"
+    ));
+    let told = house.run("check");
+    assert!(told.code == Some(0) && told.err.contains("10.1.2.3 is a private address"), "{}", told.err);
+}

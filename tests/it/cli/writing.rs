@@ -107,10 +107,9 @@ fn pushes_are_meant_by_what_they_have_in_common() {
     assert_eq!(house.run_words([&["resolve"], &at[..], &["failed"]].concat()).fine(), "push 6 is failed\n");
     assert_eq!(house.run("cancel --job daily-report").fine(), "push 7 is cancelled\n");
     assert_eq!(house.run("cancel --job daily-report").fine(), "no push is meant: none is in such a state\n");
-    // Nor is it once somebody gave up on it.
+    // Once somebody has looked and said that it did not, it is.
     let run = house.run("retry --job 每日晨报");
-    assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{}", run.err);
-    assert!(run.err.contains("push 6 is left alone: an attempt may have arrived"), "{}", run.err);
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(0), "push 6 is due again\n", NOBODY_SENDS));
     for (line, told) in [
         ("retry", "which pushes? name them"),
         ("resolve sent", "which pushes? name them"),
@@ -255,4 +254,24 @@ fn a_job_that_is_in_the_files_and_in_no_database_is_said_to_be_loaded_by_nobody(
     // What the files say is not asked of files that are refused.
     house.write("jobs.yaml", "daemon: {timezone: Asia/Shanghai}\njobs: [{name: newcomer}]\n");
     assert!(house.run("fire newcomer").refused(1).contains("there is no job 'newcomer'"));
+}
+
+#[test]
+fn fires_whose_pushes_are_still_to_be_made_are_cancelled_with_their_job() {
+    let house = House::with_unmade_pushes();
+    let told = house.run("cancel --job held --dry-run").fine();
+    assert_eq!(told.lines().filter(|line| line.ends_with("whose pushes are still to be made")).count(), 2, "{told}");
+    // Who gets them is not known yet.
+    let narrow = house.run("cancel --job held --target 9");
+    assert_eq!((narrow.code, narrow.err.matches("left alone").count()), (Some(0), 2), "{}", narrow.err);
+    assert!(house.run("history --job held").fine().contains("no pushes"));
+
+    let told = house.run("cancel --job held --at 2026-01-06").fine();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let told = house.run("cancel --job held").fine();
+    assert!(told.starts_with("the fire of held due 2026-01-07 09:00:00 is cancelled"), "{told}");
+    let rows: Vec<Value> = serde_json::from_str(&house.run("history --job held --json").fine()).unwrap();
+    let ends: Vec<_> = rows.iter().map(|row| (row["state"].as_str(), row["reason"].as_str())).collect();
+    assert_eq!(ends, [(Some("cancelled"), Some("cancelled by hand")); 2]);
+    assert!(house.run("cancel --job held").fine().starts_with("no push is meant"));
 }

@@ -14,7 +14,7 @@ use pushcron::domain::{
     RetryPolicy, Schedule, StateDir, Target, UtcMs,
 };
 use pushcron::engine::accounts::{Accounts, LiveAccount};
-use pushcron::engine::dispatcher::{Dispatcher, EngineGauges, Event};
+use pushcron::engine::dispatcher::{Dispatcher, EngineGauges, Event, STOP_GRACE};
 use pushcron::engine::observer::EngineEvent;
 use pushcron::engine::push_media::PushMedia;
 use pushcron::engine::recovery::{Recovered, last_seen, past_accounts, recover, resume_waits};
@@ -346,12 +346,19 @@ impl World {
 
     /// Ends as on SIGTERM; what is still under way is given up after its grace.
     pub(crate) async fn stop(self) -> (Arc<tempfile::TempDir>, Arc<ManualClock>, SharedStore) {
-        self.events.send(Event::Stop).ok().unwrap();
+        self.events.send(Event::Stop { grace: STOP_GRACE }).ok().unwrap();
         let mut dispatching = self.dispatching;
         while tokio::time::timeout(Duration::from_millis(50), &mut dispatching).await.is_err() {
             self.clock.advance(Duration::from_secs(11));
         }
         (self.dir, self.clock, self.store)
+    }
+
+    /// Ends without waiting for anything.
+    pub(crate) async fn stop_at_once(self) -> (Arc<tempfile::TempDir>, SharedStore) {
+        self.events.send(Event::Stop { grace: Duration::ZERO }).ok().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.dispatching).await.expect("it ends").unwrap();
+        (self.dir, self.store)
     }
 
     /// Puts these definitions in force, as a start or a reload does.

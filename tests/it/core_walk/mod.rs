@@ -24,7 +24,7 @@ use fastrand::Rng;
 use pushcron::domain::{Decision, Job, Moment, Reading, UtcMs};
 use pushcron::engine::core::recovery::close_interrupted;
 use pushcron::engine::core::timer::{self, Answer, Ask, Timer};
-use pushcron::engine::core::{Action, Core, Dice, Event, Input, Start};
+use pushcron::engine::core::{Action, Core, Dice, Event, Input, STOP_GRACE, Start};
 use pushcron::store::{Interrupted, StoreError};
 
 const STEPS: usize = 800;
@@ -210,7 +210,7 @@ impl Walk {
             97 if self.rng.u8(0..6) == 0 && !self.is_stopping => {
                 self.note(|| "stops".to_owned());
                 self.is_stopping = true;
-                self.input(Input::Event(Event::Stop));
+                self.input(Input::Event(Event::Stop { grace: STOP_GRACE }));
             }
             _ => self.tick(),
         }

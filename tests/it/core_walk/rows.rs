@@ -197,7 +197,7 @@ impl Rows {
     }
 
     pub(super) fn settle(&mut self, settles: &[Settle]) {
-        for Settle { push_id, next } in settles {
+        for Settle { push_id, next, .. } in settles {
             if let Some(row) = self.0.get_mut(push_id).filter(|row| row.is_waiting()) {
                 let was_resting = row.is_resting;
                 row.apply(next);

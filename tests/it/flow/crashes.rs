@@ -106,6 +106,21 @@ async fn a_stop_gives_up_what_does_not_end_in_time_and_says_unknown() {
 }
 
 #[tokio::test]
+async fn a_stop_without_grace_ends_though_no_answer_comes_and_says_unknown() {
+    let mut world = World::new(vec![account("a", true)]).await;
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    world.arrived(1).await;
+    // The clock stands still all the while.
+    let (dir, store) = world.stop_at_once().await;
+    store.close().await;
+    let rows = crate::common::rows::query(&dir.path().join("pushcron.db"), STATES);
+    assert_eq!(rows, [["unknown", "0", "1"]]);
+}
+
+#[tokio::test]
 async fn what_a_restored_backup_does_not_know_is_missed_and_not_sent_again() {
     let mut world = World::new(vec![account("bot", true)]).await;
     world.load(&[job("minutely", cron("* * * * *"))]).await;

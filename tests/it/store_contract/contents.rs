@@ -41,7 +41,7 @@ async fn waiting() -> (World, Connection, i64) {
     world.load(&prepared(), at(1)).await;
     let recorded = world.fire(&prepared(), at(1)).await;
     assert_eq!((recorded.pushes.len(), recorded.unexpanded), (0, 1));
-    let waiting = world.store.unexpanded().await.unwrap();
+    let waiting = world.store.unexpanded(0, 1000).await.unwrap();
     assert_eq!(waiting.len(), 1);
     assert_eq!(waiting[0].definition.as_ref().unwrap(), &prepared());
     let conn = Connection::open(path).unwrap();
@@ -67,7 +67,7 @@ async fn a_fire_gets_its_pushes_once_with_what_was_made() {
     };
     let pushes = world.store.expand(expand.clone(), at(3)).await.unwrap();
     assert_eq!(pushes.len(), 2);
-    assert!(world.store.unexpanded().await.unwrap().is_empty());
+    assert!(world.store.unexpanded(0, 1000).await.unwrap().is_empty());
     let again = Expand { content: made(Some("another"), None), ..expand };
     assert_eq!(world.store.expand(again, at(4)).await.unwrap().len(), 0);
     assert_eq!(rows(&conn, TEXTS), ["all is well", "its own text"]);
@@ -85,7 +85,7 @@ async fn a_fire_that_waits_for_a_list_of_days_gets_its_pushes_when_somebody_says
     let cursor = Cursor { job: "report".into(), from: Some(at(1)), next_due_at: Some(at(2)) };
     let recorded = world.store.record_fires(vec![held], vec![cursor], at(1)).await.unwrap();
     assert_eq!((recorded.pushes.len(), recorded.unexpanded), (0, 1));
-    let waiting = world.store.unexpanded().await.unwrap();
+    let waiting = world.store.unexpanded(0, 1000).await.unwrap();
     assert_eq!((waiting[0].triggered_by, waiting[0].present.as_ref()), (Trigger::Cron, Some(&job)));
     // Its instant came before anything was recorded, so that nobody takes it back.
     assert_eq!(world.store.withdraw_ahead(at(3)).await.unwrap(), 0);
@@ -94,7 +94,7 @@ async fn a_fire_that_waits_for_a_list_of_days_gets_its_pushes_when_somebody_says
     assert_eq!(world.store.expand(expand, at(4)).await.unwrap().len(), 0);
     let conn = Connection::open(path).unwrap();
     assert_eq!(rows(&conn, "SELECT state || ' ' || reason FROM pushes"), ["expired no_calendar"]);
-    assert!(world.store.unexpanded().await.unwrap().is_empty());
+    assert!(world.store.unexpanded(0, 1000).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_push_whose_content_was_never_made_is_not_sent_by_hand_without_one() {
 async fn a_definition_that_cannot_be_read_ends_the_fire_that_waits_as_missed() {
     let (world, conn, fire_id) = waiting().await;
     conn.execute("UPDATE jobs SET definition = '{}' WHERE name = 'report'", []).unwrap();
-    assert!(world.store.unexpanded().await.unwrap()[0].definition.is_err());
+    assert!(world.store.unexpanded(0, 1000).await.unwrap()[0].definition.is_err());
     let then = Expansion::Fail(Reason::Content);
     assert_eq!(
         world
@@ -128,7 +128,7 @@ async fn a_definition_that_cannot_be_read_ends_the_fire_that_waits_as_missed() {
             .len(),
         0
     );
-    assert!(world.store.unexpanded().await.unwrap().is_empty());
+    assert!(world.store.unexpanded(0, 1000).await.unwrap().is_empty());
     let fires = world.store.fires("report", at(0), at(9)).await.unwrap();
     let told: Vec<_> = fires.iter().map(|fire| (fire.decision, fire.reason.as_deref())).collect();
     assert_eq!(told, [(Decision::Missed, Some("definition_unreadable"))]);
@@ -160,7 +160,7 @@ async fn ahead(with_content: &[i64]) -> (World, Connection) {
     let fires = [10, 20, 30].map(|due_at| fire(&job, at(due_at))).to_vec();
     let cursor = Cursor { job: "report".into(), from: Some(at(10)), next_due_at: Some(at(40)) };
     assert_eq!(world.store.record_fires(fires, vec![cursor], at(1)).await.unwrap().unexpanded, 3);
-    for waiting in world.store.unexpanded().await.unwrap() {
+    for waiting in world.store.unexpanded(0, 1000).await.unwrap() {
         if with_content.iter().any(|due_at| waiting.due_at == at(*due_at)) {
             let (fire_id, content) = (waiting.fire_id, made(Some("all is well"), None));
             let expand = Expand { fire_id, content, then: SEND, lists: Vec::new(), lists_of: Vec::new() };

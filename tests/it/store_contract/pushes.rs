@@ -53,7 +53,7 @@ pub(super) async fn thousands_of_open_pushes_are_all_read(world: Arc<World>) {
 pub(super) async fn a_push_can_be_put_back_without_an_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let next = Next::Retry { at: at(30), reason: Reason::NoSender };
-    world.store.settle(vec![Settle { push_id: push.id, next }], at(1)).await.unwrap();
+    world.store.settle(vec![Settle::of(push.id, next)], at(1)).await.unwrap();
     let open = world.store.open_pushes().await.unwrap();
     assert_eq!((open[0].attempts, open[0].next_attempt_at), (0, at(30)));
     assert_eq!(world.history(push.id).await["reason"], "no_sender");
@@ -64,7 +64,7 @@ pub(super) async fn a_push_can_end_without_an_attempt(world: Arc<World>) {
     let push = world.waiting("daily").await;
     let sending = world.waiting("sending").await;
     world.begin(sending.id, at(0)).await;
-    let settle = |push_id| Settle { push_id, next: Next::Failed { reason: Reason::NoSender } };
+    let settle = |push_id| Settle::of(push_id, Next::Failed { reason: Reason::NoSender });
     world.store.settle(vec![settle(push.id), settle(sending.id), settle(4711)], at(1)).await.unwrap();
     let row = world.history(push.id).await;
     assert_eq!((&row["state"], &row["finished_at"]), (&json!("failed"), &json!(at(1))));
@@ -81,8 +81,8 @@ pub(super) async fn what_was_begun_or_put_off_does_not_end_as_untouched(world: A
     world.store.finish_attempts(vec![unknown]).await.unwrap();
     let put_off = world.waiting("put off").await.id;
     let next = Next::Retry { at: at(30), reason: Reason::NoSender };
-    world.store.settle(vec![Settle { push_id: put_off, next }], at(1)).await.unwrap();
-    let late = |push_id| Settle { push_id, next: Next::Expired { reason: Reason::TooLate } };
+    world.store.settle(vec![Settle::of(put_off, next)], at(1)).await.unwrap();
+    let late = |push_id| Settle::of(push_id, Next::Expired { reason: Reason::TooLate });
     let all = [sending, untouched, tried, put_off, 4711].map(late).to_vec();
     assert_eq!(world.store.end_untouched(all, at(2)).await.unwrap(), [untouched]);
     assert_eq!(world.history(untouched).await["finished_at"], json!(at(2)));

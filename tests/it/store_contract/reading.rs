@@ -460,7 +460,7 @@ pub(super) async fn what_ended_badly_is_found_in_the_order_of_its_recording(worl
     let push = AdHoc { spec: spec.clone(), triggered_by: Trigger::Manual, chat: None };
     let push_id = world.store.push_ad_hoc(push, at(20)).await.unwrap();
     let next = Next::Failed { reason: Reason::NoSender };
-    world.store.settle(vec![Settle { push_id, next }], at(20)).await.unwrap();
+    world.store.settle(vec![Settle::of(push_id, next)], at(20)).await.unwrap();
     let ends = all(3, None).await;
     assert_eq!((ends.first[0].job.as_deref(), ends.first[0].error.as_deref()), (None, None));
     assert!(!ends.first[0].perhaps_sent, "no attempt was made");
@@ -475,7 +475,7 @@ pub(super) async fn what_ended_badly_is_found_in_the_order_of_its_recording(worl
     let (last, next) = (ends.last, Next::Expired { reason: Reason::TooLate });
     world.store.retry(failed, at(30)).await.unwrap();
     assert_eq!(counts(&all(0, None).await), [("expired", 1), ("failed", 1), ("unknown", 1)]);
-    world.store.settle(vec![Settle { push_id: failed, next }], at(-50)).await.unwrap();
+    world.store.settle(vec![Settle::of(failed, next)], at(-50)).await.unwrap();
     let ends = all(last, None).await;
     assert_eq!((counts(&ends), ends.last), (vec![("expired", 1)], last + 1));
 }

@@ -23,7 +23,7 @@ pub(super) struct Late {
 impl Late {
     /// How it ends.
     pub(super) fn settle(&self) -> Settle {
-        Settle { push_id: self.push_id, next: Next::Expired { reason: self.reason } }
+        Settle::of(self.push_id, Next::Expired { reason: self.reason })
     }
 }
 

@@ -4,11 +4,22 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What kind of address this is when it is not a public one.
-pub(super) fn not_public(address: IpAddr) -> Option<&'static str> {
+pub fn not_public(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => not_public_v4(address),
         IpAddr::V6(address) => not_public_v6(address),
     }
+}
+
+/// The same for the host of an address of the web, as far as its text tells: a name may lead anywhere, but for those that
+/// always mean this machine.
+pub fn host_not_public(host: &str) -> Option<&'static str> {
+    let host = host.trim_matches(['[', ']']);
+    if let Ok(address) = host.parse() {
+        return not_public(address);
+    }
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    (name == "localhost" || name.ends_with(".localhost")).then_some("loopback")
 }
 
 fn not_public_v4(address: Ipv4Addr) -> Option<&'static str> {
@@ -53,6 +64,16 @@ fn not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_judged_by_what_its_text_tells() {
+        for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "localhost", "LOCALHOST.", "a.localhost", "10.0.0.7"] {
+            assert!(host_not_public(host).is_some(), "{host}");
+        }
+        for host in ["example.com", "8.8.8.8", "localhost.example.com", "nas.lan"] {
+            assert_eq!(host_not_public(host), None, "{host}");
+        }
+    }
 
     #[test]
     fn only_the_public_internet_is_public() {
