@@ -13,6 +13,7 @@
 //! `keys` holds the key words that decoder, schema and mask share, `templates` what is told of texts that are rendered.
 
 mod accounts;
+mod address;
 mod calendars;
 mod carriers;
 mod configuration;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use super::address;
 use super::calendars::{Beside, CalendarSet};
 use super::carriers::{Asked, Carriers};
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
@@ -396,7 +397,8 @@ impl Validator<'_> {
         // Where a template leads is not known before its hour.
         let sources = sources.filter(|source| !render::is_template(source));
         // One warning for a push is enough to look at it.
-        let doubt = |source: &String| match self.refused_address(source, false) {
+        let allow_private = self.allow_private;
+        let doubt = |source: &String| match address::refused(source, false).filter(|_| !allow_private) {
             Some(problem) => Some((problem, texts::allow_private())),
             None => self.doubt_media(source, enabled).map(|(doubtful, hint)| (doubtful.told(texts::sent()), hint)),
         };

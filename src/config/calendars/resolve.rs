@@ -9,6 +9,7 @@ use regex_lite::Regex;
 
 use super::draft::{CalendarDraft, IcsDraft, of_two_names};
 use super::ics;
+use crate::config::address;
 use crate::config::diagnostics::{Diagnostics, Place};
 use crate::config::files;
 use crate::config::text::shown;
@@ -61,13 +62,12 @@ impl CalendarSet {
     /// Judges the lists that nobody asked for too: one that is wrong is told when it is written, and not when a job first goes
     /// by it.
     pub(crate) fn judge_all(&mut self, allow_private: bool, diagnostics: &mut Diagnostics) {
-        let plain = |draft: &CalendarDraft| {
-            draft.url.as_ref().filter(|url| url.url.starts_with("http://")).map(|url| url.place)
-        };
-        let mut plain: Vec<Place> = self.drafts.values().filter_map(plain).filter(|_| !allow_private).collect();
-        plain.sort();
-        for place in plain {
-            diagnostics.error(place, texts::of_key("url", texts::expected_https())).hint(texts::allow_private());
+        let urls = self.drafts.values().filter_map(|draft| draft.url.as_ref()).filter(|_| !allow_private);
+        let mut refused: Vec<(Place, Text)> =
+            urls.filter_map(|url| Some((url.place, address::refused(&url.url, true)?))).collect();
+        refused.sort_by_key(|(place, _)| *place);
+        for (place, problem) in refused {
+            diagnostics.error(place, texts::of_key("url", problem)).hint(texts::allow_private());
         }
         let mut drafts: Vec<(Place, String)> =
             self.drafts.values().map(|draft| (draft.place, draft.name.clone())).collect();

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use super::super::address;
 use super::super::diagnostics::Place;
 use super::super::draft::{ContentDraft, Means, PushDraft, TargetDraft};
 use super::super::templates;
 use super::Validator;
-use crate::domain::address::host_not_public;
 use crate::domain::content::ContentHttp;
 use crate::domain::{ContentFormat, ContentFrom, ContentMoment, ContentSource, Overlap, Rendering, WhenEmpty};
 use crate::policy::content::takes_content;
 use crate::render;
-use crate::texts::{self, Text};
+use crate::texts;
 
 impl Validator<'_> {
     /// Refuses a content that could not be had, or that nobody would send.
@@ -46,23 +46,13 @@ impl Validator<'_> {
 
     /// Refuses an address that nothing is fetched from, and nobody said that it is meant.
     fn check_address(&mut self, http: &ContentHttp, key: &str, at: Place) {
-        let refused = if http.allow_private { None } else { self.refused_address(&http.url, true) };
-        if let Some(problem) = refused {
+        if self.allow_private || http.allow_private {
+            return;
+        }
+        if let Some(problem) = address::refused(&http.url, true) {
             let hint = texts::allow_private_here("{url: …, allow_private: true}");
             self.diagnostics.error(at, texts::of_key(key, problem)).hint(hint);
         }
-    }
-
-    /// Why nothing is fetched from there, as far as the address itself tells; what its name leads to is seen when it is asked.
-    pub(super) fn refused_address(&self, url: &str, needs_https: bool) -> Option<Text> {
-        if self.allow_private {
-            return None;
-        }
-        let parsed = url::Url::parse(url.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-        if let Some((host, kind)) = parsed.host_str().and_then(|host| Some((host, host_not_public(host)?))) {
-            return Some(texts::address_not_public(host, texts::phrase(kind)));
-        }
-        (needs_https && parsed.scheme() == "http").then(texts::expected_https)
     }
 
     /// Warns of lists that could not be read now.
