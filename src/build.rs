@@ -35,7 +35,7 @@ fn of_checkout() -> Option<String> {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    let built = ["src", "migrations", "Cargo.toml", "Cargo.lock", "jobs.example.yaml"];
+    let built = ["src", "migrations", "templates", "Cargo.toml", "Cargo.lock", "jobs.example.yaml"];
     for path in built.iter().filter(|path| Path::new(path).exists()) {
         println!("cargo::rerun-if-changed={path}");
     }

@@ -13,6 +13,8 @@ pub(crate) enum Actor {
     Socket { uid: u32, request: String },
     /// Whoever has a token, over HTTP.
     Token { name: String, request: String },
+    /// Whoever is signed in at the page.
+    Person { name: String, request: String },
 }
 
 impl Actor {
@@ -24,6 +26,7 @@ impl Actor {
                 By { actor: format!("uid {uid}"), via: "socket", request: Some(request.clone()) }
             }
             Actor::Token { name, request } => By { actor: name.clone(), via: "token", request: Some(request.clone()) },
+            Actor::Person { name, request } => By { actor: name.clone(), via: "web", request: Some(request.clone()) },
         }
     }
 }

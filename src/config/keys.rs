@@ -42,8 +42,12 @@ pub(super) const DAEMON_KEYS: [&str; 24] = [
 
 pub(super) const HEARTBEAT_KEYS: [&str; 4] = ["url", "url_file", "url_credential", "every"];
 
-pub(super) const WEB_KEYS: [&str; 7] =
-    ["listen", "socket_mode", "public_url", "trusted_proxies", "socket_users", "tokens", "max_body"];
+pub(super) const WEB_KEYS: [&str; 8] =
+    ["listen", "socket_mode", "public_url", "trusted_proxies", "socket_users", "users", "tokens", "max_body"];
+
+pub(super) const WEB_USER_KEYS: [&str; 3] = ["name", "password", "scope"];
+
+pub(super) const WEB_USER_SCOPES: [(&str, WebScope); 2] = [("read", WebScope::Read), ("act", WebScope::Act)];
 
 pub(super) const WEB_TOKEN_KEYS: [&str; 5] = ["name", "sha256", "scope", "to", "per_minute"];
 

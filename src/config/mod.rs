@@ -82,7 +82,7 @@ pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};
 pub use schema::{KeyInWords, SPELLINGS, keys_in_words, schema};
 pub use seen::Seen;
 pub use settings::{
-    DaemonSettings, Heartbeat, MetricsListen, OnFailure, ReloadOn, WebListen, WebScope, WebSettings, WebToken,
+    DaemonSettings, Heartbeat, MetricsListen, OnFailure, ReloadOn, WebListen, WebScope, WebSettings, WebToken, WebUser,
 };
 pub use sources::Sources;
 use whole::finish;

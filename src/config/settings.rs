@@ -48,11 +48,11 @@ pub struct DaemonSettings {
     pub reload: ReloadOn,
     /// The variables of the environment that templates may use, with their values.
     pub template_env: BTreeMap<String, String>,
-    /// The HTTP API; None: nothing listens.
+    /// The page and the HTTP API; None: nothing listens.
     pub web: Option<WebSettings>,
 }
 
-/// Where the HTTP API listens, and whom it answers.
+/// Where the page and the HTTP API listen, and whom they answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSettings {
     pub listen: WebListen,
@@ -64,6 +64,8 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<IpAddr>,
     /// Whom the kernel names at the socket and who needs no token, by name or number; None: root and the daemon's own user.
     pub socket_users: Option<Vec<String>>,
+    /// Who may sign in at the page.
+    pub users: Vec<WebUser>,
     pub tokens: Vec<WebToken>,
     /// The longest body in bytes.
     pub max_body: u64,
@@ -74,6 +76,16 @@ pub enum WebListen {
     Tcp(SocketAddr),
     /// The file of a unix socket.
     Unix(PathBuf),
+}
+
+/// Who may sign in with a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebUser {
+    pub name: String,
+    /// Its hash, as `pushcron web password` tells it.
+    pub password: String,
+    /// To read, or to act.
+    pub scope: WebScope,
 }
 
 /// Who has a token of this SHA-256.

@@ -18,6 +18,22 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     }))
 }
 
+/// As [`escaped`], on the lines that the text has.
+pub fn escaped_lines(text: &str) -> Cow<'_, str> {
+    let is_harmful = |c| c != '\n' && is_harmful(c);
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len() + 8), |mut lines, c| {
+        if is_harmful(c) {
+            lines.extend(c.escape_default())
+        } else {
+            lines.push(c)
+        }
+        lines
+    }))
+}
+
 /// JSON text whose harmful characters are escaped as JSON does it: the same value, on the same lines. JSON itself lets
 /// most of them stand.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
@@ -54,6 +70,12 @@ mod tests {
         for text in ["日报 👨‍👩‍👧 é", "مرحبا", "plain \\n", ""] {
             assert!(matches!(escaped(text), Cow::Borrowed(same) if same == text), "{text}");
         }
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(escaped_lines("a\nb\r\u{202e}\n"), "a\nb\\r\\u{202e}\n");
+        assert!(matches!(escaped_lines("a\nb 日报"), Cow::Borrowed(_)));
     }
 
     #[test]

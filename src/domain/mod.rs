@@ -36,7 +36,7 @@ pub use calendar::{Calendar, CalendarRef, DayRule};
 pub use chars::char_start;
 pub use content::{ContentFormat, ContentFrom, ContentMoment, ContentOutcome, ContentSource, WhenEmpty, WhenUnchanged};
 pub use database::Database;
-pub use escape::{escaped, escaped_json};
+pub use escape::{escaped, escaped_json, escaped_lines};
 pub use fallback::{BadState, FallbackSpec};
 pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Schedule, Trigger};
 pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};

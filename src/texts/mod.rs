@@ -13,6 +13,7 @@ mod check;
 mod days;
 mod files;
 mod jobs;
+mod pages;
 mod phrases;
 mod pushes;
 mod reasons;
@@ -25,8 +26,8 @@ pub(crate) use self::text::{Count, Spoken};
 pub use self::{language::Language, text::Text};
 
 pub(crate) use self::{
-    accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, phrases::*, pushes::*, reasons::*, scripts::*,
-    status::*, values::*, web::*,
+    accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, pages::*, phrases::*, pushes::*, reasons::*,
+    scripts::*, status::*, values::*, web::*,
 };
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod tests {
         days::ALL,
         files::ALL,
         jobs::ALL,
+        pages::ALL,
         phrases::ALL,
         pushes::ALL,
         reasons::ALL,

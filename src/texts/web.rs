@@ -8,8 +8,17 @@ texts! {
     most_body(): "max_body: expected at most 64MiB", "max_body：最大 64MiB";
     web_needs_listen(): "web: expected listen", "web：缺少 listen";
     ways_to_listen(): "'listen: 127.0.0.1:8600', or 'listen: unix:/PATH'", "写成 'listen: 127.0.0.1:8600' 或 'listen: unix:/PATH'";
-    nobody_is_answered(): "without tokens nobody is answered here", "没有 token，谁都得不到回答";
-    make_a_web_token(): "make one: 'pushcron web token NAME'", "生成一个：'pushcron web token NAME'";
+    nobody_is_answered():
+        "without tokens and users the API answers nobody, and the page only whom `pushcron web open` lets in",
+        "没有 token 也没有用户：API 谁也不答，网页只有 `pushcron web open` 放行的人能进";
+    make_a_web_token():
+        "make one: 'pushcron web token NAME', or 'pushcron web password NAME'",
+        "生成一个：'pushcron web token NAME'，或 'pushcron web password NAME'";
+    twin_users(): "users: two of them have the same name", "users：有两个的 name 相同";
+    a_password_hash():
+        "$argon2id$v=19$m=…,t=…,p=…$…$…: `pushcron web password` tells it",
+        " $argon2id$v=19$m=…,t=…,p=…$…$…，由 `pushcron web password` 给出";
+    incomplete_user(): "users: expected name, password and scope", "users：要有 name、password 和 scope";
     a_socket_path(): "unix: and an absolute path of at most 100 bytes", " unix: 加绝对路径，至多 100 字节";
     an_address_or_socket():
         "an address and a port such as 127.0.0.1:8600, or unix:/PATH", "地址和端口，如 127.0.0.1:8600，或 unix:/PATH";

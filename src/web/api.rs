@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::guard::{Admitted, dress};
+use super::guard::{Admitted, dress, is_of_the_api, path_of};
 use super::pages::Given;
 use super::problem::Problem;
 use super::routes::Op;
@@ -20,8 +20,11 @@ const TAG: usize = 32;
 impl Handler for Api {
     fn judge(&self, head: &Head) -> Result<(), Refused> {
         self.admit(head).map_err(|problem| {
-            let request = request_id();
-            let mut response = problem.into_response(&request);
+            let (request, accepted) = (request_id(), self.accepted());
+            let mut response = match is_of_the_api(path_of(head, &accepted)) {
+                true => problem.into_response(&request),
+                false => self.page_of(problem, head, &accepted),
+            };
             dress(&mut response, &request);
             Refused::from(response)
         })
@@ -30,6 +33,11 @@ impl Handler for Api {
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         let id = request_id();
+        if !is_of_the_api(path_of(&head, &self.accepted())) {
+            let mut response = self.page(&head, &body, &id).await;
+            dress(&mut response, &id);
+            return response;
+        }
         let answer = match self.admitted(&head, &self.accepted()) {
             Ok(admitted) => {
                 tracing::debug!(

@@ -50,7 +50,7 @@ impl Api {
     }
 
     /// The push, if it is in the state that somebody saw.
-    async fn as_seen(&self, id: &str, said: &Given) -> Result<i64, Problem> {
+    pub(super) async fn as_seen(&self, id: &str, said: &Given) -> Result<i64, Problem> {
         let push_id = push_id(id)?;
         let Some(seen) = said.state("seen") else { return Ok(push_id) };
         match self.reader.push_state(push_id).await? {
@@ -62,7 +62,7 @@ impl Api {
         }
     }
 
-    fn may_probe(&self) -> Result<(), Problem> {
+    pub(super) fn may_probe(&self) -> Result<(), Problem> {
         let now = self.inside.clock.boottime();
         let mut last = self.probed_at.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = *last {

@@ -34,6 +34,9 @@ impl Api {
         let accepted = self.accepted();
         must_be_framed(head)?;
         must_be_ours(head, &accepted)?;
+        if !is_of_the_api(path_of(head, &accepted)) {
+            return self.admit_page(head, &accepted);
+        }
         must_be_no_foreign_page(head, &accepted)?;
         let admitted = self.admitted(head, &accepted)?;
         self.keep_to_rates(&admitted)?;
@@ -98,7 +101,7 @@ impl Api {
         let Admitted { who, operation, .. } = admitted;
         let (kind, rate) = match (operation.needs, who) {
             (Needs::Push, Who::Token(token)) => ("push", Rate::per_minute(token.per_minute)),
-            (Needs::Push, Who::Socket { .. }) => ("push", SOCKET_PUSHES),
+            (Needs::Push, Who::Socket { .. } | Who::Person(_)) => ("push", SOCKET_PUSHES),
             (Needs::Act, _) => ("act", ACTS),
             (Needs::Read | Needs::OwnPush, _) => ("read", READS),
         };
@@ -147,7 +150,7 @@ fn must_be_ours(head: &Head, accepted: &Accepted) -> Result<(), Problem> {
 }
 
 /// `host:port` of an address.
-fn authority(url: &str) -> Option<&str> {
+pub(super) fn authority(url: &str) -> Option<&str> {
     let rest = url.split_once("://")?.1;
     Some(rest.split('/').next().unwrap_or(rest))
 }
@@ -160,12 +163,22 @@ fn must_be_no_foreign_page(head: &Head, accepted: &Accepted) -> Result<(), Probl
         return foreign(format!("Sec-Fetch-Site is '{site}': expected a request of no page, or of one of ours"));
     }
     let Some(origin) = value("origin") else { return Ok(()) };
-    let public = accepted.settings.public_url.as_deref().and_then(|url| Some(format!("https://{}", authority(url)?)));
-    let own = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(|host| format!("http://{host}"));
-    if [public, own].iter().flatten().any(|ours| ours.eq_ignore_ascii_case(origin)) {
+    if is_ours_of(origin, head, accepted) {
         return Ok(());
     }
     foreign(format!("Origin is '{origin}': expected none, or that of daemon.web.public_url"))
+}
+
+/// Whether pages of this origin are ours.
+pub(super) fn is_ours_of(origin: &str, head: &Head, accepted: &Accepted) -> bool {
+    let public = accepted.settings.public_url.as_deref().and_then(|url| Some(format!("https://{}", authority(url)?)));
+    let own = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(|host| format!("http://{host}"));
+    [public, own].iter().flatten().any(|ours| ours.eq_ignore_ascii_case(origin))
+}
+
+/// Whether programs ask there, with tokens; elsewhere people do, with cookies.
+pub(super) fn is_of_the_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
 }
 
 /// A form of a page can send no JSON.
@@ -190,17 +203,22 @@ fn must_be_json(head: &Head, operation: &Operation) -> Result<(), Problem> {
 }
 
 /// The path behind the prefix of the public address.
-fn path_of<'a>(head: &'a Head, accepted: &Accepted) -> &'a str {
+pub(super) fn path_of<'a>(head: &'a Head, accepted: &Accepted) -> &'a str {
     let path = head.uri.path();
-    let prefix = accepted.settings.public_url.as_deref().and_then(|url| {
-        let rest = url.split_once("://")?.1;
-        rest.find('/').map(|at| &rest[at..])
-    });
-    prefix.and_then(|prefix| path.strip_prefix(prefix)).filter(|path| path.starts_with('/')).unwrap_or(path)
+    prefix_of(accepted)
+        .and_then(|prefix| path.strip_prefix(prefix))
+        .filter(|path| path.starts_with('/'))
+        .unwrap_or(path)
+}
+
+/// The path of the public address.
+pub(super) fn prefix_of(accepted: &Accepted) -> Option<&str> {
+    let rest = accepted.settings.public_url.as_deref()?.split_once("://")?.1;
+    rest.find('/').map(|at| &rest[at..])
 }
 
 /// Whence it came: the last that no trusted proxy vouches for.
-fn address_of(head: &Head, accepted: &Accepted) -> String {
+pub(super) fn address_of(head: &Head, accepted: &Accepted) -> String {
     let peer = match head.extensions.get::<Peer>() {
         Some(Peer::Tcp(peer)) => *peer,
         Some(Peer::Unix { uid: Some(uid) }) => return format!("uid {uid}"),
@@ -235,7 +253,8 @@ pub(super) fn dress(response: &mut Response<Bytes>, request: &str) {
     ];
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        headers.insert(name, header::HeaderValue::from_static(value));
+        // A page says more of itself.
+        headers.entry(name).or_insert(header::HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
     if let Ok(request) = request.parse() {

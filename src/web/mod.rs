@@ -13,6 +13,7 @@ mod api;
 mod doing;
 mod guard;
 mod openapi;
+mod page;
 mod pages;
 mod problem;
 mod pushes;
@@ -26,6 +27,7 @@ mod state;
 mod tests;
 mod who;
 
+pub(crate) use self::page::{OPEN_LINK, OpenLink, hash_of_password};
 use crate::daemon::Part;
 
 /// The API as a part of a daemon.

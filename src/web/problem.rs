@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::answers::refusal::{Kind, Refusal};
+use crate::domain::PushState;
 use crate::net::http1::{Response, StatusCode, header};
 use crate::store::StoreError;
 
@@ -58,8 +59,32 @@ impl Problem {
         Problem::new(status, slug, detail)
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The state that a push has now.
+    pub(super) fn state(&self) -> Option<PushState> {
+        PushState::parse(self.0.more.get("state")?.as_str()?)
+    }
+
+    /// What it says in fields of the head.
+    pub(super) fn dress(&self, headers: &mut header::HeaderMap) {
+        if let Some(seconds) = self.0.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(methods) = self.0.allow.as_ref().and_then(|methods| methods.parse().ok()) {
+            headers.insert(header::ALLOW, methods);
+        }
+    }
+
     pub(super) fn into_response(self, request: &str) -> Response<Bytes> {
-        let Wrong { status, slug, detail, more, retry_after, allow } = *self.0;
+        let Wrong { status, slug, detail, more, .. } = &*self.0;
+        let (status, slug) = (*status, *slug);
         let mut body = json!({
             "type": format!("/problems/{slug}"),
             "title": title(slug),
@@ -68,7 +93,7 @@ impl Problem {
             "instance": request,
         });
         if let Value::Object(body) = &mut body {
-            body.extend(more);
+            body.extend(more.clone());
         }
         let mut response = Response::new(Bytes::from(body.to_string()));
         *response.status_mut() = status;
@@ -78,12 +103,7 @@ impl Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
-        if let Some(methods) = allow.and_then(|methods| methods.parse().ok()) {
-            headers.insert(header::ALLOW, methods);
-        }
+        self.dress(headers);
         response
     }
 }

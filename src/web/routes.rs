@@ -69,7 +69,7 @@ pub(super) enum Takes {
     Outcome,
 }
 
-const fn param(name: &'static str, takes: Takes, about: &'static str) -> Param {
+pub(super) const fn param(name: &'static str, takes: Takes, about: &'static str) -> Param {
     Param { name, takes, about }
 }
 
@@ -196,7 +196,7 @@ pub(super) fn find(method: &str, path: &str) -> Found {
 }
 
 /// What stands in the places of a template.
-fn matched(template: &str, path: &str) -> Option<Vec<String>> {
+pub(super) fn matched(template: &str, path: &str) -> Option<Vec<String>> {
     let (mut wanted, mut found) = (template.split('/'), path.split('/'));
     let mut names = Vec::new();
     loop {

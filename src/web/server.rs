@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{oneshot, watch as watched};
 use tracing::{error, info};
 
+use super::page::watch;
 use super::socket::{bind, uids};
 use super::state::{Accepted, Api};
 use crate::config::{Config, WebListen, WebSettings};
@@ -31,7 +32,7 @@ pub(super) struct Web {
 
 struct Running {
     listen: (WebListen, u32, u64),
-    accepted: watch::Sender<Arc<Accepted>>,
+    accepted: watched::Sender<Arc<Accepted>>,
     stop: oneshot::Sender<()>,
     ended: oneshot::Receiver<()>,
 }
@@ -51,7 +52,13 @@ impl Part for Web {
         };
         let listen = (settings.listen.clone(), settings.socket_mode, settings.max_body);
         let socket_uids = uids(settings.socket_users.as_deref());
-        let accepted = Arc::new(Accepted { settings, judge: config.judge.clone(), socket_uids });
+        let accepted = Arc::new(Accepted {
+            settings,
+            judge: config.judge.clone(),
+            timezone: config.daemon.timezone.clone(),
+            language: config.daemon.language,
+            socket_uids,
+        });
         match &self.running {
             Some(running) if running.listen == listen => drop(running.accepted.send(accepted)),
             _ => {
@@ -78,7 +85,7 @@ fn begin(
     accepted: Arc<Accepted>,
     before: Option<oneshot::Receiver<()>>,
 ) -> Option<Running> {
-    let (accepted, seen) = watch::channel(accepted);
+    let (accepted, seen) = watched::channel(accepted);
     let (stop, stopped) = oneshot::channel();
     let (done, ended) = oneshot::channel();
     let begun = std::thread::Builder::new().name("web".to_owned()).spawn(move || {
@@ -102,7 +109,7 @@ fn begin(
 
 async fn serve(
     inside: Inside,
-    accepted: watch::Receiver<Arc<Accepted>>,
+    accepted: watched::Receiver<Arc<Accepted>>,
     before: Option<oneshot::Receiver<()>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -118,18 +125,29 @@ async fn serve(
     };
     info!(listen = %shown(&settings.listen), "the HTTP API listens");
     let clock = inside.clock.clone();
-    let api =
-        Api { inside, reader: reader.clone(), accepted, rates: Default::default(), probed_at: Default::default() };
+    let api = Api {
+        inside,
+        reader: reader.clone(),
+        accepted,
+        rates: Default::default(),
+        desk: Default::default(),
+        probed_at: Default::default(),
+    };
+    let api = Arc::new(api);
+    let watching = watch(api.clone());
     let server = Server {
         name: "web",
         listener,
         limits: limits(&settings),
         audience: Audience::everybody(),
-        handler: Arc::new(api),
+        handler: api,
         clock,
     };
     // Whoever drops the other end wants it ended too.
-    server.run(async { drop(stopped.await) }).await;
+    tokio::select! {
+        () = server.run(async { drop(stopped.await) }) => {}
+        () = watching => {}
+    }
     reader.close().await;
     if let WebListen::Unix(path) = &settings.listen {
         let _ = std::fs::remove_file(path);

@@ -1,5 +1,6 @@
 //! The API against requests in memory: no socket, no engine, and a clock that stands.
 
+mod pages;
 mod pushes;
 
 use std::path::Path;
@@ -90,12 +91,19 @@ impl World {
             probe: Arc::new(|| {}),
         };
         let settings = config.daemon.web.clone().unwrap();
-        let accepted = Accepted { settings, judge: config.judge.clone(), socket_uids: vec![1000] };
+        let accepted = Accepted {
+            settings,
+            judge: config.judge.clone(),
+            timezone: config.daemon.timezone.clone(),
+            language: None,
+            socket_uids: vec![1000],
+        };
         let api = Api {
             inside,
             reader: store.clone(),
             accepted: watch::channel(Arc::new(accepted)).1,
             rates: Default::default(),
+            desk: Default::default(),
             probed_at: Default::default(),
         };
         World { dir, store, api, clock }
@@ -137,6 +145,7 @@ struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Value,
+    text: String,
 }
 
 impl Answer {
@@ -146,6 +155,7 @@ impl Answer {
             status: response.status().as_u16(),
             headers: headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect(),
             body: serde_json::from_slice(response.body()).unwrap_or(Value::Null),
+            text: String::from_utf8(response.body().to_vec()).unwrap(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Who asks: by a token, or as a user of this machine on the socket.
 
+use super::page::Person;
 use super::state::Accepted;
 use crate::acts::Actor;
 use crate::config::{WebScope, WebToken};
@@ -11,7 +12,11 @@ use crate::net::http1::{Head, Peer, bearer, header};
 #[derive(Clone, Debug)]
 pub(super) enum Who {
     Token(WebToken),
-    Socket { uid: u32 },
+    Socket {
+        uid: u32,
+    },
+    /// Signed in at the page.
+    Person(Person),
 }
 
 /// Why nobody is known.
@@ -37,21 +42,30 @@ impl Who {
                 known.cloned().map(Who::Token).ok_or(Unknown::WrongToken)
             }
             (Some(_), Some(_)) => Err(Unknown::WrongToken),
-            (None, _) => match head.extensions.get::<Peer>() {
-                Some(Peer::Unix { uid: Some(uid) }) if accepted.socket_uids.contains(uid) && is_direct(head) => {
-                    Ok(Who::Socket { uid: *uid })
-                }
-                _ => Err(Unknown::NoToken),
-            },
+            (None, _) => Who::on_socket(head, accepted).ok_or(Unknown::NoToken),
+        }
+    }
+
+    /// A user of the socket, by the word of the kernel.
+    pub(super) fn on_socket(head: &Head, accepted: &Accepted) -> Option<Who> {
+        match head.extensions.get::<Peer>() {
+            Some(Peer::Unix { uid: Some(uid) }) if accepted.socket_uids.contains(uid) && is_direct(head) => {
+                Some(Who::Socket { uid: *uid })
+            }
+            _ => None,
         }
     }
 
     pub(super) fn may(&self, needs: Needs) -> bool {
-        let Who::Token(token) = self else { return true };
+        let scope = match self {
+            Who::Token(token) => token.scope,
+            Who::Person(person) => person.scope,
+            Who::Socket { .. } => return true,
+        };
         match needs {
-            Needs::Read => token.scope != WebScope::Push,
-            Needs::Act => token.scope == WebScope::Act,
-            Needs::Push => token.scope == WebScope::Push,
+            Needs::Read => scope != WebScope::Push,
+            Needs::Act => scope == WebScope::Act,
+            Needs::Push => scope == WebScope::Push,
             Needs::OwnPush => true,
         }
     }
@@ -61,6 +75,7 @@ impl Who {
         match self {
             Who::Token(token) => format!("token {}", token.name),
             Who::Socket { uid } => format!("socket {uid}"),
+            Who::Person(person) => format!("user {}", person.name),
         }
     }
 
@@ -69,6 +84,7 @@ impl Who {
         match self {
             Who::Token(token) => Actor::Token { name: token.name.clone(), request },
             Who::Socket { uid } => Actor::Socket { uid: *uid, request },
+            Who::Person(person) => Actor::Person { name: person.name.clone(), request },
         }
     }
 }

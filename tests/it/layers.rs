@@ -47,7 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "logging",
         ],
     ),
-    ("web", &["domain", "clock", "config", "store", "net", "senders", "answers", "acts", "daemon"]),
+    ("web", &["domain", "texts", "clock", "config", "store", "net", "senders", "answers", "acts", "daemon"]),
     (
         "cli",
         &[
@@ -68,6 +68,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("croner", &["policy"]),
     ("minijinja", &["render"]),
     ("tokio_cron_scheduler", &["daemon"]),
+    ("askama", &["web"]),
+    ("argon2", &["web"]),
 ];
 
 /// Files that hand SQLite a text that is no literal, put together of numbers and constants of their own. Elsewhere it

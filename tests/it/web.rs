@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::cli::house::House;
+use crate::cli::house::{House, Told};
 use crate::cli::running::Daemon;
 
 const JOBS: &str = "
@@ -106,6 +106,46 @@ fn a_daemon_killed_between_the_record_and_the_answer_has_pushed_once() {
     assert_eq!((status, &told["push_id"]), (202, &id), "{told}");
     assert!(head.contains("idempotency-replayed: true"), "{head}");
     assert_eq!(rows().len(), 1);
+}
+
+#[test]
+fn a_link_of_web_open_lets_its_maker_in_at_the_page_once() {
+    let house = House::empty();
+    let socket = house.path("web.sock");
+    // Nobody is let in by the socket alone.
+    let web = format!("daemon: {{web: {{listen: 'unix:{}', socket_users: ['4242']}}}}", socket.display());
+    house.write("jobs.yaml", &format!("{web}{JOBS}"));
+    let _daemon = listening(&house);
+    assert_eq!(heard(send(&house, "GET", "/jobs", "", &Value::Null)).0, 303);
+    let link = house.run("web open").fine();
+    let code = link.split("code=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let path = format!("/in?code={code}");
+    let (status, head, _) = heard(send(&house, "GET", &path, "", &Value::Null));
+    assert_eq!(status, 200, "{head}");
+    assert_eq!(heard(send(&house, "GET", &path, "", &Value::Null)).0, 403);
+    let cookie = head.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
+    let mut page = String::new();
+    let headers = format!("Cookie: {cookie}\r\n");
+    send(&house, "GET", "/jobs", &headers, &Value::Null).read_to_string(&mut page).unwrap();
+    assert!(page.contains("<h1>Jobs</h1>") && page.contains("daily-report"), "{page}");
+}
+
+#[test]
+fn a_password_becomes_a_line_of_the_files_that_lets_its_user_in() {
+    let house = House::empty();
+    let told = |password: &str, words: &str| {
+        let mut command = house.command(words.split(' '));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        Told::from(child.wait_with_output().unwrap())
+    };
+    assert!(told("short\n", "web password alice").refused(64).contains("at least 8 characters"));
+    let line = told("correct horse\n", "web password alice --scope act").fine();
+    assert!(line.starts_with("- {name: \"alice\", password: \"$argon2id$v=19$m=19456,t=2,p=1$"), "{line}");
+    let web =
+        format!("daemon:\n  web:\n    listen: 'unix:{}'\n    users:\n    {line}", house.path("web.sock").display());
+    house.write("jobs.yaml", &format!("{web}{JOBS}"));
+    assert_eq!(house.run("check").code, Some(0));
 }
 
 #[test]

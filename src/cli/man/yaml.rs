@@ -7,11 +7,12 @@ use crate::config::{self, KeyInWords, SPELLINGS, keys_in_words};
 use crate::senders::specs;
 
 /// The mappings of the schema, with the heading and the words under which a person finds them.
-const MAPPINGS: [(&str, &str, &str); 20] = [
+const MAPPINGS: [(&str, &str, &str); 21] = [
     ("daemon", "DAEMON", "The keys of `daemon`."),
     ("heartbeat", "DAEMON.HEARTBEAT", "The keys of `daemon.heartbeat`."),
     ("on_failure", "DAEMON.ON_FAILURE", "The keys of `daemon.on_failure`."),
     ("web", "DAEMON.WEB", "The keys of `daemon.web`."),
+    ("web_user", "DAEMON.WEB.USERS", "The keys of each entry of `daemon.web.users`."),
     ("web_token", "DAEMON.WEB.TOKENS", "The keys of each entry of `daemon.web.tokens`."),
     ("account", "ACCOUNTS", "Keys of each entry of `accounts`, whatever its sender."),
     ("target", "TARGETS", "Keys of each entry of `targets`."),

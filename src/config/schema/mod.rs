@@ -67,6 +67,7 @@ fn definitions(specs: &[&'static SenderSpec]) -> Value {
         ("heartbeat", heartbeat()),
         ("on_failure", on_failure()),
         ("web", web::web()),
+        ("web_user", web::user()),
         ("web_token", web::token()),
         ("account", accounts::account(specs)),
         ("defaults", defaults()),

@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use super::blocks::{Key, choice, key, known, object, one_or_list, reference, whole};
-use crate::config::keys::{WEB_KEYS, WEB_TOKEN_KEYS};
+use crate::config::keys::{WEB_KEYS, WEB_TOKEN_KEYS, WEB_USER_KEYS};
 
 /// The key of `daemon`.
 pub(super) fn of_daemon() -> Key {
-    key("web", reference("web"), "The HTTP API (docs/api.md). Absent: nothing listens.")
+    key("web", reference("web"), "The page (docs/web.md) and the HTTP API (docs/api.md). Absent: nothing listens.")
 }
 
 pub(super) fn web() -> Value {
     let tokens = json!({"anyOf": [reference("web_token"), {"type": "array", "items": reference("web_token")}]});
+    let users = json!({"anyOf": [reference("web_user"), {"type": "array", "items": reference("web_user")}]});
     let schema = object([
         key(
             "listen",
@@ -32,13 +33,29 @@ pub(super) fn web() -> Value {
         key(
             "socket_users",
             one_or_list("text"),
-            "Users, by name or number, who need no token on the socket. root and the daemon's own user when absent. Never a proxy's.",
+            "Users, by name or number, who need no token and no sign-in on the socket. root and the daemon's own user when absent. Never a proxy's.",
         ),
-        key("tokens", tokens, "Who may ask. `pushcron web token NAME` makes one."),
+        key("users", users, "Who may sign in at the page. `pushcron web password NAME` makes the line of one."),
+        key("tokens", tokens, "Who may ask the API. `pushcron web token NAME` makes one."),
         key("max_body", reference("size"), "The longest body that is taken.").or("1MiB"),
     ]);
     let mut schema = known(schema, &WEB_KEYS);
     schema["required"] = json!(["listen"]);
+    schema
+}
+
+pub(super) fn user() -> Value {
+    let schema = object([
+        key("name", reference("name"), "Who it is; acts tell it."),
+        key(
+            "password",
+            reference("text"),
+            "The argon2id hash of the password, as `pushcron web password NAME` prints it: no secret, but private all the same.",
+        ),
+        key("scope", choice(&["read", "act"]), "read: look at everything; act: and fire, pause, retry and the like."),
+    ]);
+    let mut schema = known(schema, &WEB_USER_KEYS);
+    schema["required"] = json!(["name", "password", "scope"]);
     schema
 }
 

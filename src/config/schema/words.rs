@@ -70,7 +70,7 @@ fn type_in_words(schema: &Value) -> Option<String> {
             "timeout" => "duration, or milliseconds".to_owned(),
             "report_push" | "prepared_push" => "push".to_owned(),
             name @ ("retry" | "misfire" | "content_from" | "heartbeat" | "on_failure" | "options" | "web"
-            | "web_token") => {
+            | "web_user" | "web_token") => {
                 format!("`{name}`")
             }
             name => name.to_owned(),

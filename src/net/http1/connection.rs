@@ -48,7 +48,7 @@ pub(super) async fn serve(
             () = &mut given_up => return,
             _ = stop.wait_for(|stop| *stop), if !is_stopping => {
                 is_stopping = true;
-                if slot.phase() == Phase::Idle {
+                if matches!(slot.phase(), Phase::Idle | Phase::Streaming) {
                     return;
                 }
                 Pin::new(&mut connection).graceful_shutdown();

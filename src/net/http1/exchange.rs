@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::ext::ReasonPhrase;
 use hyper::{Request, Response, StatusCode, header};
@@ -15,6 +15,7 @@ use super::handler::{Handler, Refused};
 use super::limits::Limits;
 use super::listener::Peer;
 use super::slots::{Phase, Slot};
+use super::stream::{Outgoing, Stream};
 use crate::net::hosts;
 
 /// What the connections of one server share.
@@ -30,7 +31,7 @@ pub(super) async fn exchange(
     slot: &Slot,
     peer: Peer,
     mut request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Outgoing>, Infallible> {
     request.extensions_mut().insert(peer);
     slot.enter(Phase::Body);
     let answer = AssertUnwindSafe(answer(shared, slot, request)).catch_unwind().await;
@@ -38,9 +39,15 @@ pub(super) async fn exchange(
         tracing::error!(server = shared.name, "a request broke its handler (a bug of pushcron); it was answered 500");
         Err(StatusCode::INTERNAL_SERVER_ERROR.into())
     });
-    let response = answer.unwrap_or_else(|refused| refusal(shared, refused));
-    slot.enter(Phase::Answering);
-    Ok(response.map(Full::new))
+    let mut response = answer.unwrap_or_else(|refused| refusal(shared, refused));
+    let Some(pieces) = response.extensions_mut().remove::<Stream>().and_then(Stream::take) else {
+        slot.enter(Phase::Answering);
+        return Ok(response.map(Outgoing::whole));
+    };
+    slot.enter(Phase::Streaming);
+    // Nothing comes after what has no end.
+    response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    Ok(response.map(|_| Outgoing::Pieces(pieces)))
 }
 
 async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Result<Response<Bytes>, Refused> {

@@ -14,6 +14,7 @@ mod handler;
 mod limits;
 mod listener;
 mod slots;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use self::handler::{Handler, Head, Refused, bearer, plain_refusal};
 pub use self::limits::{Audience, Limits, Peers};
 pub use self::listener::{Listener, Peer};
 use self::slots::Slots;
+pub use self::stream::Stream;
 use crate::clock::SharedClock;
 
 /// A server that does not run yet.

@@ -12,6 +12,9 @@ use crate::domain::Moment;
 /// A client that kept us waiting for less need not make room: its request may be on its way.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// Longer than any connection lives.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
 /// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -25,6 +28,8 @@ pub(super) enum Phase {
     Working,
     /// The answer goes out.
     Answering,
+    /// An answer without an end does, bit by bit.
+    Streaming,
 }
 
 /// The connections of one server.
@@ -63,6 +68,13 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    /// Whether it is for the handler to end it.
+    fn is_busy(&self) -> bool {
+        matches!(self.phase, Phase::Working | Phase::Streaming)
+    }
+}
+
 /// A slot for as long as its connection lives.
 pub(super) struct Taken(Arc<Slot>);
 
@@ -99,7 +111,7 @@ impl Slots {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.retain(|slot| !slot.state().ended);
         if taken.len() >= self.most {
-            let waiting = || taken.iter().filter(|slot| slot.state().phase != Phase::Working);
+            let waiting = || taken.iter().filter(|slot| !slot.state().is_busy());
             let age = |slot: &Slot| now.since(slot.state().since);
             // Whoever has said nothing goes first.
             let longest = waiting().filter(|slot| age(slot) >= GRACE).min_by_key(|slot| {
@@ -157,6 +169,8 @@ impl Slot {
             Phase::Idle => now + self.times.idle,
             Phase::Head => now + self.times.head,
             Phase::Body => now + self.times.request,
+            // The handler ends it, where nobody reads any more.
+            Phase::Streaming => now + FOR_EVER,
             Phase::Working | Phase::Answering => self.times.work.map_or(state.until, |work| now + work),
         };
         let is_sooner = until < state.until;
@@ -165,7 +179,7 @@ impl Slot {
         if is_sooner {
             self.hurried.notify_one();
         }
-        if phase == Phase::Answering {
+        if matches!(phase, Phase::Answering | Phase::Streaming) {
             self.freed.notify_one();
         }
     }

@@ -30,7 +30,7 @@ const LIMITS: Limits = Limits {
     keep_alive: true,
 };
 
-/// Answers with what came. `/wait` waits for leave, `/panic` panics, `/long` is long, `/no` is refused.
+/// Answers with what came. `/wait` waits for leave, `/panic` panics, `/long` is long, `/no` is refused, `/live` has no end.
 struct Echo {
     begun: mpsc::UnboundedSender<()>,
     leave: Arc<Notify>,
@@ -47,6 +47,18 @@ impl Handler for Echo {
         match request.uri().path() {
             "/wait" => self.leave.notified().await,
             "/panic" => panic!("as asked"),
+            "/live" => {
+                let (sender, pieces) = mpsc::channel(1);
+                let leave = self.leave.clone();
+                tokio::spawn(async move {
+                    while sender.send(Bytes::from_static(b"a piece.")).await.is_ok() {
+                        leave.notified().await;
+                    }
+                });
+                let mut response = Response::new(Bytes::new());
+                response.extensions_mut().insert(Stream::new(pieces));
+                return response;
+            }
             "/long" => return Response::new(vec![b'x'; 32 << 20].into()),
             _ => {}
         }
@@ -134,6 +146,32 @@ async fn to_end(mut stream: impl AsyncReadExt + Unpin) -> String {
 fn split(answer: &str) -> (String, String) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+/// W25.
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_hung_up_on_makes_room_for_nobody_and_ends_with_a_stop() {
+    let mut world = World::new(LIMITS).await;
+    let mut live = world.connect_and_say(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    world.begun.recv().await.unwrap();
+    let first = one_answer(&mut live, "a piece.\r\n").await;
+    assert!(first.contains("connection: close") && first.contains("transfer-encoding: chunked"), "{first}");
+    world.clock.advance(10 * LIMITS.request);
+    // Others come and go, and all slots are taken at times.
+    for _ in 0..2 * LIMITS.connections {
+        let idle = world.connect().await;
+        let (status, _) = world.say(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        assert!(status.contains("200"), "{status}");
+        world.begun.recv().await.unwrap();
+        drop(idle);
+    }
+    world.leave.notify_one();
+    assert!(one_answer(&mut live, "a piece.\r\n").await.contains("a piece."));
+    world.stop.take().unwrap().send(()).unwrap();
+    // Not a second passes.
+    let (rest, took) = world.pass_until(to_end(live)).await;
+    assert!(rest.is_empty() && took < SECOND, "{rest} after {took:?}");
+    world.running.await.unwrap();
 }
 
 /// One answer of a connection that stays.

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use tracing::error;
 
 use super::calendars;
-use super::cells::{instant, maybe_instant, text};
+use super::cells::{instant, maybe_instant, number, text};
 use super::fault::no_job;
 use super::fault::{Fault, Result};
 use super::made_ahead::made_ahead;
@@ -152,6 +152,23 @@ pub(super) fn verb_jobs(conn: &Connection) -> Result<Vec<Job>> {
     )?;
     let jobs = statement.query_and_then([], |row| Ok(serde_json::from_str(text(row, 0)?)?))?;
     let mut jobs = jobs.collect::<Result<Vec<Job>>>()?;
+    calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
+    Ok(jobs)
+}
+
+/// The jobs that fire by themselves and whose next instant comes first.
+pub(super) fn soonest_jobs(conn: &Connection, limit: u64) -> Result<Vec<Job>> {
+    let mut statement = conn.prepare(
+        "SELECT definition FROM jobs
+          WHERE name IN (SELECT name FROM jobs
+                          WHERE removed_at IS NULL AND paused_at IS NULL AND enabled AND next_due_at IS NOT NULL
+                          ORDER BY next_due_at, name LIMIT ?1)
+          ORDER BY next_due_at, name",
+    )?;
+    let jobs = statement.query_and_then([number(limit)], |row| Ok(text(row, 0)?.to_owned()))?;
+    // One that cannot be read has no instants that anybody could tell.
+    let jobs = jobs.collect::<Result<Vec<String>>>()?;
+    let mut jobs: Vec<Job> = jobs.iter().filter_map(|job| serde_json::from_str(job).ok()).collect();
     calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
     Ok(jobs)
 }

@@ -152,7 +152,14 @@ fn who_listens_where_others_reach_it_says_so() {
     assert!(socket.warnings.is_empty(), "{:?}", socket.warnings);
     let socket = socket.daemon.web.unwrap();
     assert_eq!((socket.socket_mode, socket.socket_users), (0o600, Some(vec!["alice".to_owned(), "7".to_owned()])));
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$U3tWYW5kbGluZyBhbmQgbW9yZSBvZiB0aGF0IGJ5dGVz";
+    let users = format!("listen: 127.0.0.1:8600, users: {{name: alice, password: '{hash}', scope: act}}");
+    let [alice] = &loaded(&web(&users)).daemon.web.unwrap().users[..] else { panic!("{users}") };
+    assert_eq!((&*alice.name, &*alice.password, alice.scope), ("alice", hash, config::WebScope::Act));
     for (keys, told) in [
+        ("listen: 127.0.0.1:1, users: {name: a, password: secret, scope: act}", "`pushcron web password` tells it"),
+        ("listen: 127.0.0.1:1, users: {name: a, scope: act}", "expected name, password and scope"),
+        ("listen: 127.0.0.1:1, users: {name: a, pasword: b, scope: act}", "did you mean 'password'?"),
         ("listen: 0.0.0.0:8600", "expected a loopback address or a unix socket"),
         ("listen: 'unix:web.sock'", "an absolute path"),
         ("listen: localhost", "an address and a port"),
@@ -167,7 +174,7 @@ fn who_listens_where_others_reach_it_says_so() {
         assert!(errors.contains(told), "{keys}: {errors}");
     }
     let warned = |keys: &str| loaded(&web(keys)).warnings.iter().map(ToString::to_string).collect::<String>();
-    assert!(warned("listen: 127.0.0.1:8600").contains("nobody is answered"));
+    assert!(warned("listen: 127.0.0.1:8600").contains("the API answers nobody"));
     let open = format!(
         "listen: 0.0.0.0:8600, public_url: 'https://push.example.org/', tokens: {{name: a, sha256: {digest}, scope: read}}"
     );

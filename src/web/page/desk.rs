@@ -1,0 +1,79 @@
+//! What the pages keep in memory.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::session::Sessions;
+use super::streams::Live;
+use crate::domain::UtcMs;
+
+/// The key under which the daemon's own state keeps the link that `pushcron web open` made last.
+pub(crate) const OPEN_LINK: &str = "web_open";
+
+/// A link that lets somebody in once. Only who may write the database can make one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OpenLink {
+    /// The SHA-256 of its code.
+    pub sha256: String,
+    pub until: UtcMs,
+    /// Who made it.
+    pub uid: u32,
+}
+
+/// Sheets that were sent lately; who holds one back for so long sends it again.
+const SPENT: usize = 512;
+
+pub(in crate::web) struct Desk {
+    pub sessions: Sessions,
+    pub live: Live,
+    /// One password is worked on at a time, which takes memory and a processor.
+    pub turn: Semaphore,
+    /// A link is looked up and crossed out by one at a time.
+    pub link: tokio::sync::Mutex<()>,
+    spent: Mutex<VecDeque<String>>,
+}
+
+impl Default for Desk {
+    fn default() -> Desk {
+        Desk {
+            sessions: Sessions::default(),
+            live: Live::default(),
+            turn: Semaphore::new(1),
+            link: tokio::sync::Mutex::default(),
+            spent: Mutex::default(),
+        }
+    }
+}
+
+impl Desk {
+    /// Takes the number of a sheet; false where it was taken before, by a double click.
+    pub(in crate::web) fn takes(&self, number: &str) -> bool {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        if spent.iter().any(|known| known == number) {
+            return false;
+        }
+        if spent.len() >= SPENT {
+            spent.pop_front();
+        }
+        spent.push_back(number.to_owned());
+        true
+    }
+}
+
+/// So many bytes that nobody can guess, as a text for addresses and cookies.
+///
+/// # Errors
+///
+/// Where the system gives none.
+pub(in crate::web) fn random<const BYTES: usize>() -> io::Result<String> {
+    let mut bytes = [0; BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}

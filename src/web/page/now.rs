@@ -1,0 +1,89 @@
+//! Now: what wants a person, what waits, and what comes next.
+
+use askama::Template;
+
+use super::accounts::{AccountRow, account_rows};
+use super::answer::{Answer, html};
+use super::frame::Frame;
+use super::stamp::{Stamp, encoded};
+use super::tell::PushRow;
+use crate::answers::accounts;
+use crate::answers::next::{self, bring_to_their_ends, in_words, targets};
+use crate::domain::PushState;
+use crate::net::http1::StatusCode;
+use crate::store::{Filter, StoreError, View};
+use crate::texts;
+use crate::web::problem::Problem;
+use crate::web::state::Api;
+
+const UNKNOWN: u64 = 10;
+const FAILED: u64 = 20;
+const OPEN: u64 = 20;
+const NEXT: usize = 20;
+/// Of so many jobs the next fires are worked out: those that come first.
+const SOONEST: u64 = 200;
+/// What counts as lately.
+const LATELY_MS: i64 = 86_400_000;
+
+/// A fire to come.
+pub(super) struct NextRow {
+    pub at: Stamp,
+    pub job: String,
+    pub place: String,
+    pub targets: String,
+    pub note: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "now.html")]
+struct NowPage {
+    f: Frame,
+    unknown: Vec<PushRow>,
+    failed: Vec<PushRow>,
+    open: Vec<PushRow>,
+    accounts: Vec<AccountRow>,
+    next: Vec<NextRow>,
+}
+
+impl Api {
+    pub(super) async fn now_page(&self, frame: Frame) -> Answer {
+        let f = frame.of_part("now", texts::nav_now());
+        let one =
+            |state: PushState, limit: u64| Filter { states: vec![state], limit: Some(limit), ..Filter::default() };
+        let unknown = self.lines(&one(PushState::Unknown, UNKNOWN), &f).await?;
+        let mut failed = self.lines(&one(PushState::Failed, FAILED), &f).await?;
+        failed.extend(self.lines(&one(PushState::Expired, FAILED), &f).await?);
+        failed.retain(|row| row.finished_at.is_some_and(|at| f.now.ms_since(at) < LATELY_MS));
+        failed.sort_by_key(|row| std::cmp::Reverse((row.finished_at, row.id)));
+        failed.truncate(usize::try_from(FAILED).unwrap_or(usize::MAX));
+        let open = Filter {
+            states: vec![PushState::Pending, PushState::Sending, PushState::Retrying],
+            limit: Some(OPEN),
+            oldest_first: true,
+            ..Filter::default()
+        };
+        let open = self.lines(&open, &f).await?;
+        let accounts = account_rows(&accounts::known(&*self.reader).await?, &f);
+        let next = self.next_rows(&f).await?;
+        html(StatusCode::OK, &NowPage { unknown, failed, open, accounts, next, f })
+    }
+
+    pub(super) async fn lines(&self, filter: &Filter, frame: &Frame) -> Result<Vec<PushRow>, StoreError> {
+        Ok(PushRow::all(&self.reader.view(View::PushHistory, filter).await?, frame))
+    }
+
+    async fn next_rows(&self, frame: &Frame) -> Result<Vec<NextRow>, Problem> {
+        let mut jobs = self.reader.soonest_jobs(SOONEST).await?;
+        let counted = self.reader.counted_fires().await?.into_iter().collect();
+        bring_to_their_ends(&mut jobs, &counted, frame.now)?;
+        let fires = next::coming(&jobs, None, Some(NEXT), frame.now)?;
+        let row = |fire: &next::Fire<'_>| NextRow {
+            at: frame.at(fire.at, Some(&fire.job.timezone)),
+            job: fire.job.name.clone(),
+            place: frame.to(&format!("/jobs/{}", encoded(&fire.job.name))),
+            targets: targets(fire.job),
+            note: in_words(&fire.notes),
+        };
+        Ok(fires.iter().map(row).collect())
+    }
+}

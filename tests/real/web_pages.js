@@ -1,0 +1,186 @@
+// Walks the pages as people do; see web_pages.sh.
+"use strict";
+const fs = require("node:fs");
+const path = require("node:path");
+const { chromium } = require("playwright-core");
+
+const [base, link, shots] = process.argv.slice(2);
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const host = new URL(base).host;
+const trouble = [];
+let passed = 0;
+
+function check(is, what) {
+  if (is) passed += 1;
+  else trouble.push(what);
+}
+
+// A page of which everything that must not be is noted.
+async function watched(context, name) {
+  const page = await context.newPage();
+  page.on("dialog", (dialog) => {
+    trouble.push(`${name}: a dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
+  page.on("console", (message) => {
+    // A refusal that was asked for is no trouble.
+    const isWanted = /status of (403|409|422)/.test(message.text());
+    if (message.type() === "error" && !isWanted) trouble.push(`${name}: ${page.url()}: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => trouble.push(`${name}: ${page.url()}: ${error}`));
+  page.on("request", (request) => {
+    const to = new URL(request.url());
+    if (to.protocol !== "data:" && ![host, new URL(link).host].includes(to.host)) trouble.push(`${name}: asked ${to.host}`);
+  });
+  return page;
+}
+
+async function signIn(page) {
+  await page.goto(`${base}/pushes?state=unknown`);
+  check(page.url().startsWith(`${base}/in?next=`), `not led to the sign-in: ${page.url()}`);
+  await page.fill("input[name=name]", "alice");
+  await page.fill("input[name=password]", "wrong");
+  await page.click("main button");
+  check((await page.textContent("[role=alert]")).length > 10, "a wrong password is not told");
+  await page.fill("input[name=password]", "correct horse");
+  await page.click("main button");
+  check(page.url() === `${base}/pushes?state=unknown`, `not led on: ${page.url()}`);
+}
+
+// axe has to be let in past the policy, which is why it runs in a context of its own.
+async function accessible(page, name) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() =>
+    axe.run(document, {
+      runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] },
+      rules: { "target-size": { enabled: true } },
+    }),
+  );
+  for (const violation of found.violations) {
+    for (const node of violation.nodes.slice(0, 3)) {
+      trouble.push(`${name}: axe ${violation.id}: ${node.html.slice(0, 200)}: ${(node.failureSummary ?? "").slice(0, 300)}`);
+    }
+  }
+  check(true, name);
+}
+
+const PLACES = ["/", "/jobs", "/jobs/berlin-night", "/jobs/backup-done/fire", "/pushes", "/accounts", "/acts"];
+
+async function looks(browser, state, unknown) {
+  const places = [...PLACES, `/pushes/${unknown}`, `/pushes/${unknown}/retry`];
+  for (const width of [390, 1280]) {
+    for (const theme of ["light", "dark"]) {
+      for (const lang of ["en", "zh"]) {
+        const name = `${width}-${theme}-${lang}`;
+        const context = await browser.newContext({ storageState: state, viewport: { width, height: 900 }, bypassCSP: true });
+        const page = await watched(context, name);
+        for (const place of places) {
+          await page.goto(`${base}${place}?lang=${lang}&theme=${theme}`, { waitUntil: "load" });
+          const file = `${place === "/" ? "now" : place.slice(1).replace(/\//g, "-")}-${name}.png`;
+          await page.screenshot({ path: path.join(shots, file), fullPage: true });
+          const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+          check(!isWide, `${file}: it scrolls sideways`);
+          await accessible(page, file);
+          // Ten reads a second are for one session.
+          await page.waitForTimeout(130);
+        }
+        await context.close();
+      }
+    }
+  }
+  const context = await browser.newContext({ viewport: { width: 320, height: 640 }, bypassCSP: true });
+  const page = await watched(context, "sign-in");
+  await page.goto(`${base}/in`);
+  await page.screenshot({ path: path.join(shots, "in-320.png"), fullPage: true });
+  await accessible(page, "sign-in at 320 px");
+  await context.close();
+}
+
+async function walk(page) {
+  await page.goto(`${base}/`);
+  const needs = page.locator("[data-live=needs] li");
+  const before = await needs.count();
+  check(before === 2, `unknown pushes on the first page: ${before}`);
+  check((await page.title()).startsWith("("), `the title counts nothing: ${await page.title()}`);
+  await needs.first().getByRole("button").first().click();
+  check(page.url() === `${base}/?done=sent`, `after the resolve: ${page.url()}`);
+  check((await page.locator("[data-live=needs] li").count()) === before - 1, "the resolved push is still there");
+  await page.goto(`${base}/jobs/daily-report`);
+  await page.locator("form[action$='/pause'] button").click();
+  check(page.url().endsWith("?done=paused"), `after the pause: ${page.url()}`);
+  await page.locator("form[action$='/resume'] button").click();
+  await page.locator("a[href$='/fire']").click();
+  check((await page.textContent("main")).includes("group:123456"), "the sheet does not name the target");
+  await page.locator("main form button").click();
+  check(/\/pushes\/\d+\?done=fired$/.test(page.url()), `after the fire: ${page.url()}`);
+  await page.goto(`${base}/pushes`);
+  await page.selectOption("select[name=state]", "sent");
+  await page.fill("input[name=target]", "group:123456");
+  await page.locator(".filter button").click();
+  check(page.url().includes("state=sent") && page.url().includes("target=group"), `the filter is no address: ${page.url()}`);
+  const rows = await page.locator("tbody tr").count();
+  check(rows === 50, `rows of the filter: ${rows}`);
+  await page.locator("a[rel=next]").click();
+  check((await page.locator("tbody tr").count()) > 5, "the next page is empty");
+  await page.goto(`${base}/acts`);
+  const acts = await page.textContent("tbody");
+  for (const verb of ["resolve", "pause", "resume", "fire"]) check(acts.includes(verb), `acts lack ${verb}`);
+}
+
+// A page renews itself when somebody else does something, but not under the hand of who is at work in it.
+async function live(context) {
+  const [one, other] = [await watched(context, "live"), await watched(context, "other")];
+  await one.goto(`${base}/jobs/heartbeat-of-the-warehouse`);
+  await one.waitForTimeout(1000);
+  await other.goto(`${base}/jobs/heartbeat-of-the-warehouse`);
+  await other.locator("form[action$='/pause'] button").click();
+  await one.locator("form[action$='/resume']").waitFor({ timeout: 15000 });
+  check(true, "live");
+  await one.locator("form[action$='/resume'] button").focus();
+  await other.locator("form[action$='/resume'] button").click();
+  await one.waitForTimeout(6000);
+  check((await one.locator("form[action$='/resume']").count()) === 1, "a region was exchanged under the focus");
+  await one.locator("h2").first().evaluate(() => document.activeElement.blur());
+  await one.locator("form[action$='/pause']").waitFor({ timeout: 15000 });
+  await one.close();
+  await other.close();
+}
+
+(async () => {
+  fs.rmSync(shots, { recursive: true, force: true });
+  fs.mkdirSync(shots, { recursive: true });
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+
+  const scripted = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  await signIn(await watched(scripted, "with a script"));
+  const state = await scripted.storageState();
+  const page = await watched(scripted, "with a script");
+  await page.goto(`${base}/pushes?state=unknown`);
+  const unknown = (await page.locator("tbody a.id").first().textContent()).trim();
+  check((await page.textContent("tbody")).includes("<img src=x onerror"), "the canary is not shown as it is");
+
+  await looks(browser, state, unknown);
+  await walk(page);
+  await live(scripted);
+  await scripted.close();
+
+  // All the same without a script, let in by a link.
+  const plain = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
+  const linked = await watched(plain, "without a script");
+  await linked.goto(link);
+  await linked.waitForURL((url) => url.pathname === "/");
+  check((await linked.locator("nav a").count()) === 5, "the link let nobody in");
+  const own = new URL(link).origin;
+  await linked.locator("[data-live=needs] li form button").nth(1).click();
+  check(linked.url() === `${own}/?done=failed`, `without a script: ${linked.url()}`);
+  await linked.locator("footer form button").last().click();
+  check(linked.url() === `${own}/in`, `after the sign-out: ${linked.url()}`);
+  await linked.goto(`${own}/`);
+  check(linked.url().includes("/in"), "the session outlived the sign-out");
+  await plain.close();
+  await browser.close();
+
+  for (const what of trouble) console.log(what);
+  console.log(`${passed} passed, ${trouble.length} failed`);
+  process.exit(trouble.length === 0 ? 0 : 1);
+})();
