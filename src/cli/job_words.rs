@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::candidates;
 use super::failure::{Exit, Failure};
-use super::message_words::from_stdin;
+use super::message_words::{from_stdin, mixed_of};
 use crate::acts::literal as plain;
 use crate::answers::when;
 use crate::domain::UtcMs;
@@ -252,10 +252,7 @@ impl JobWords {
             return Ok(Some(("text", json!(plain(&text)))));
         }
         if let Some(items) = &self.mixed {
-            let items = serde_json::from_str::<Vec<Value>>(&plain(items)).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
-            })?;
-            return Ok(Some(("mixed", Value::Array(items))));
+            return Ok(Some(("mixed", mixed_of(&plain(items))?)));
         }
         let media = [("image", &self.image), ("voice", &self.voice), ("video", &self.video), ("file", &self.file)];
         Ok(media.into_iter().find_map(|(key, source)| Some((key, json!(plain(source.as_ref()?))))))

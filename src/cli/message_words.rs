@@ -12,6 +12,7 @@ use url::Url;
 
 use super::failure::{Exit, Failure};
 use crate::domain::Message;
+use crate::domain::json::as_written;
 
 #[derive(Debug, Args)]
 pub(super) struct MessageWords {
@@ -60,12 +61,19 @@ impl MessageWords {
             push.extend(source.as_ref().map(|source| (key.to_owned(), json!(source))));
         }
         if let Some(items) = &self.mixed {
-            let items = serde_json::from_str::<Vec<Value>>(items).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items: {error}"))
-            })?;
-            push.insert("mixed".to_owned(), Value::Array(items));
+            push.insert("mixed".to_owned(), mixed_of(items)?);
         }
         Ok(())
+    }
+}
+
+/// What `--mixed` says.
+pub(super) fn mixed_of(items: &str) -> Result<Value, Failure> {
+    let wrong = |why: String| Failure::new(Exit::Usage, format!("--mixed: expected a JSON list of items{why}"));
+    match as_written(items) {
+        Ok(items @ Value::Array(_)) => Ok(items),
+        Ok(_) => Err(wrong(String::new())),
+        Err(error) => Err(wrong(format!(": {error}"))),
     }
 }
 

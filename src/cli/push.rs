@@ -19,8 +19,9 @@ use crate::answers::accounts::{self, AccountLine};
 use crate::answers::history;
 use crate::answers::rows::{Row, rows};
 use crate::answers::words::brief_ms;
-use crate::config::Sight;
+use crate::config::{Sight, wrong_chat};
 use crate::daemon::{self, PushError, PushResult};
+use crate::domain::json::as_written;
 use crate::domain::{PushSpec, PushState, Trigger, escaped};
 use crate::logging;
 use crate::texts::{self, Text};
@@ -117,6 +118,10 @@ impl Push {
         // A running daemon sends it, which alone may see the accounts' secrets.
         let sight = if context.daemon_runs()? { Sight::Onlooker } else { Sight::Service };
         let (config, specs) = context.config_and_pushes(&mappings, sight)?;
+        let ours = || config.account_names.iter().map(|(im, id)| (&**im, &**id));
+        if let Some(wrong) = chat.as_ref().and_then(|(im, account)| wrong_chat((im, account), ours())) {
+            return Err(Failure::of_text(Exit::Usage, Text::same("--chat-account: ").and(&wrong)));
+        }
         let sees_all = sight == Sight::Service || config.is_whole();
         let push = |mut spec: PushSpec| {
             inline(&mut spec.message, config.daemon.media_max_bytes)?;
@@ -173,7 +178,7 @@ impl Push {
             push.extend(value.as_ref().map(|value| (key.to_owned(), json!(value))));
         }
         if let Some(fallback) = &self.fallback {
-            let fallback = serde_json::from_str::<Value>(fallback).map_err(|error| {
+            let fallback = as_written(fallback).map_err(|error| {
                 Failure::new(Exit::Usage, format!("--fallback: expected a JSON mapping or a list of them: {error}"))
             })?;
             push.insert("fallback".to_owned(), fallback);

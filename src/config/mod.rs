@@ -72,7 +72,7 @@ pub use configuration::Config;
 pub use environment::{DatabaseLocation, Fetched, FetchedList, LoadEnvironment, Sight, Variable};
 pub use export::written;
 pub use extra::Extra;
-pub use judge::{Judge, Judged};
+pub use judge::{Judge, Judged, wrong_chat};
 pub use loader::COMMAND_LINE;
 use loader::Loader;
 use mask::SecretKeys;

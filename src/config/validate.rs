@@ -1,13 +1,13 @@
 //! Drafts to definitions, once every file is read: defaults filled in, references looked up, schedules tried.
 
 mod made;
+mod media;
 mod rendering;
 
 use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::address;
 use super::calendars::{Beside, CalendarSet};
 use super::carriers::{Asked, Carriers};
 use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
@@ -26,8 +26,7 @@ use crate::domain::calendar::MissingList;
 use crate::domain::job::{DstGap, Life, Timing};
 use crate::domain::{Account, DayRule, Job, KnownContent, PushSpec, RetryPolicy, Schedule, UtcMs};
 use crate::policy::schedule::{ScheduleCache, doubts, instant_of};
-use crate::render;
-use crate::texts::{self, Text};
+use crate::texts;
 
 /// What the drafts came to.
 pub(super) struct Definitions {
@@ -389,99 +388,6 @@ impl Validator<'_> {
             self.diagnostics.warning(place, doubt.problem).hint(doubt.hint);
         }
     }
-
-    /// Warns of local media that will not be sent: they lie outside of the media roots, or nowhere.
-    fn check_media(&mut self, file: u16, draft: &PushDraft, enabled: bool) {
-        let media = draft.spec.message.body.media();
-        let sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
-        // Where a template leads is not known before its hour.
-        let sources = sources.filter(|source| !render::is_template(source));
-        // One warning for a push is enough to look at it.
-        let allow_private = self.allow_private;
-        let doubt = |source: &String| match address::refused(source, false).filter(|_| !allow_private) {
-            Some(problem) => Some((problem, texts::allow_private())),
-            None => self.doubt_media(source, enabled).map(|(doubtful, hint)| (doubtful.told(texts::sent()), hint)),
-        };
-        if let Some((problem, hint)) = sources.filter_map(doubt).next() {
-            let place = Place { file, at: draft.places.content.at, len: draft.places.content.len };
-            self.diagnostics.warning(place, problem).hint(hint);
-        }
-    }
-
-    fn doubt_media(&mut self, source: &str, enabled: bool) -> Option<(Doubtful, Text)> {
-        // Relative paths became absolute when they were read.
-        let path = match source.starts_with("file://") {
-            true => url::Url::parse(source).ok()?.to_file_path().ok()?,
-            false => PathBuf::from(source),
-        };
-        if !path.is_absolute() {
-            return None;
-        }
-        let path = without_dots(&path);
-        let is_home = |part: Component| part.as_os_str().as_encoded_bytes().starts_with(b"~");
-        let is_drive = |part: Component| match part.as_os_str().as_encoded_bytes() {
-            [drive, b':', ..] => drive.is_ascii_alphabetic(),
-            part => part.starts_with(b"\\\\"),
-        };
-        if path.components().any(is_drive) {
-            return Some((Doubtful::Windows, texts::path_of_this_machine()));
-        }
-        if path.components().any(is_home) {
-            return Some((Doubtful::Home, texts::the_directory_itself()));
-        }
-        if !self.roots.iter().any(|root| path.starts_with(without_dots(root))) {
-            return Some((Doubtful::Outside, texts::name_its_directory()));
-        }
-        let leads = *self.there.entry(path).or_insert_with_key(|path| {
-            let real = path.canonicalize().ok()?;
-            Some(self.roots.iter().any(|root| real.starts_with(root)))
-        });
-        if leads == Some(false) {
-            return Some((Doubtful::BehindALink, texts::name_its_real_directory()));
-        }
-        if enabled && leads.is_none() && source.contains(['*', '?']) {
-            return Some((Doubtful::Pattern, texts::name_one_file()));
-        }
-        (enabled && leads.is_none()).then(|| (Doubtful::Missing, texts::must_be_there()))
-    }
-}
-
-/// What is doubtful about a local file.
-#[derive(Clone, Copy)]
-enum Doubtful {
-    Windows,
-    Home,
-    Outside,
-    BehindALink,
-    Pattern,
-    Missing,
-}
-
-impl Doubtful {
-    /// For people; `done` says what will not be done with it.
-    fn told(self, done: Text) -> Text {
-        match self {
-            Doubtful::Windows => texts::path_of_windows(),
-            Doubtful::Home => texts::home_not_expanded(),
-            Doubtful::Outside => texts::file_outside(done),
-            Doubtful::BehindALink => texts::file_behind_a_link(done),
-            Doubtful::Pattern => texts::pattern_not_expanded(),
-            Doubtful::Missing => texts::file_not_there(),
-        }
-    }
-}
-
-/// The path with its `.` and `..` taken out by their text.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => drop(clean.pop()),
-            Component::CurDir => {}
-            part => clean.push(part),
-        }
-    }
-    clean
 }
 
 /// The place of a column of a cron text, where the text is written as it is.

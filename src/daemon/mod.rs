@@ -141,8 +141,7 @@ struct Daemon {
 
 impl Daemon {
     async fn start(options: Options, clock: SharedClock, mut part: Box<dyn Part>) -> Result<Daemon, DaemonError> {
-        let mut config = setup::load(&options, &clock).await?;
-        setup::meets(&config)?;
+        let mut config = setup::load(&options, &clock).await.and_then(setup::met)?;
         let opened = Opened::new(&setup::database(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store, &clock).await?;
@@ -323,7 +322,7 @@ impl Daemon {
         let accounts = setup::accounts(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.database);
         let templates = setup::templates(&config);
-        setup::meets(&config)?;
+        let mut config = setup::met(config)?;
         let (done, applied) = oneshot::channel();
         let mut jobs = std::mem::take(&mut config.jobs);
         let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();

@@ -123,10 +123,10 @@ pub(super) async fn load(options: &Options, clock: &SharedClock) -> Result<Confi
     Ok(config)
 }
 
-/// Whether a daemon of this user may run with the configuration.
-pub(super) fn meets(config: &Config) -> Result<(), DaemonError> {
-    let unmet = config::unmet(config, rustix::process::geteuid().is_root()).into_iter().next();
-    unmet.map_or(Ok(()), |unmet| Err(unmet.into()))
+/// The configuration, where a daemon of this user may run with it.
+pub(super) fn met(config: Config) -> Result<Config, DaemonError> {
+    let unmet = config::unmet(&config, rustix::process::geteuid().is_root()).into_iter().next();
+    unmet.map_or(Ok(config), |unmet| Err(unmet.into()))
 }
 
 /// The database by its one name, whatever links lead to it.

@@ -14,6 +14,7 @@ pub mod escape;
 pub mod fallback;
 pub mod hex;
 pub mod job;
+pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod message;

@@ -14,15 +14,15 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tracing::{debug, error, info, warn};
 
-use super::waiting::{Look, Waiting};
+use super::waiting::{Look, Waiting, hold_of};
 use crate::clock::SharedClock;
-use crate::domain::{ContentFrom, ContentMoment, ListEntries, PushSpec, Reason, RecipientList, Render, Trigger, UtcMs};
+use crate::domain::{ContentFrom, ContentMoment, ListEntries, PushSpec, Reason, RecipientList, Render, UtcMs};
 use crate::engine::asking::{Asked, Asker};
 use crate::engine::core::Event;
 use crate::engine::push_media::PushMedia;
 use crate::engine::releases::Releases;
 use crate::policy::content::{Answer, Said, Verdict, answer, verdict};
-use crate::policy::hold::{Hold, hold};
+use crate::policy::hold::Hold;
 use crate::policy::recipients::entries;
 use crate::policy::schedule::ScheduleCache;
 use crate::store::{
@@ -252,16 +252,6 @@ impl Preparer {
     fn hold_lasts(&self) -> Duration {
         let left = self.waiting.held_until().map(|until| until.since(self.work.clock.now())).unwrap_or_default();
         left.clamp(STORE_PAUSE, LOOK_AT_HOLDS)
-    }
-}
-
-/// What holds a fire of the schedule. One by hand is not held, nor is one that cannot be sent any more.
-fn hold_of(fire: &Unexpanded, now: UtcMs, schedules: &mut ScheduleCache) -> Hold {
-    match &fire.definition {
-        Ok(definition) if fire.triggered_by == Trigger::Cron && !fire.is_removed => {
-            hold(definition, fire.present.as_ref(), fire.due_at, now, schedules)
-        }
-        _ => Hold::Free,
     }
 }
 

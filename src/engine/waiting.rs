@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::domain::UtcMs;
-use crate::policy::hold::Hold;
+use crate::domain::{Trigger, UtcMs};
+use crate::policy::hold::{Hold, hold};
+use crate::policy::schedule::ScheduleCache;
 use crate::store::Unexpanded;
 
 /// Rows that are read at once.
@@ -90,12 +91,21 @@ impl Waiting {
     }
 }
 
+/// What holds a fire of the schedule. One by hand is not held, nor is one that cannot be sent any more.
+pub(super) fn hold_of(fire: &Unexpanded, now: UtcMs, schedules: &mut ScheduleCache) -> Hold {
+    match &fire.definition {
+        Ok(definition) if fire.triggered_by == Trigger::Cron && !fire.is_removed => {
+            hold(definition, fire.present.as_ref(), fire.due_at, now, schedules)
+        }
+        _ => Hold::Free,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::domain::Trigger;
 
     /// Rows, and how many of them were read.
     #[derive(Default)]

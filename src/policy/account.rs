@@ -70,7 +70,9 @@ pub fn choose(push: &PushQuery, candidates: &[Candidate]) -> Choice {
         (None, None) => None,
     };
     if let Some((id, rule)) = bound {
-        match candidates.iter().position(|account| account.id == id) {
+        // Another im's people have other ids: what is meant for one never goes out through an account of another, which a
+        // later load may have given the same id, or whoever told of the chat may have named.
+        match candidates.iter().position(|account| account.id == id && account.im == push.im) {
             Some(index) => return only(push, candidates, index, rule),
             // Refused at load; a later load can take an account away from a push that was waiting.
             None if rule == Rule::Explicit => return Choice::Wait { reason: Reason::AccountUnknown, until: None },
@@ -309,6 +311,12 @@ mod tests {
             ),
             ("named, no longer configured", NAMED, &["a qq default up"], wait(Reason::AccountUnknown)),
             (
+                "named, of another im by now: its ids are other people there",
+                NAMED,
+                &["a qq default up", "b wechat up"],
+                wait(Reason::AccountUnknown),
+            ),
+            (
                 "named, with no fallback",
                 PushQuery { account: Some("b"), ..STRICT },
                 &["a qq default up", "b qq up"],
@@ -324,6 +332,8 @@ mod tests {
             ("reply, offline", REPLY, &["a qq default up", "b qq down"], wait(Reason::AccountOffline)),
             ("reply, never probed", REPLY, &["a qq default up", "b qq unprobed"], probe(1)),
             ("reply, account not ours", REPLY, &["a qq default up"], using(0, ImDefault)),
+            ("reply, account of another im", REPLY, &["b wechat up", "a qq default up"], using(1, ImDefault)),
+            ("reply, account of another im, and none of its own", REPLY, &["b wechat up"], wait(Reason::NoSender)),
         ]);
     }
 

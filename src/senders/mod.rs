@@ -26,6 +26,8 @@ mod wecom_robot;
 use self::login::{LoggedIn, LoginDialog, LoginError, LoginFn};
 pub use self::sender::{BuildError, Environment, EventSink, Memory, MemoryError, Probe, Sender, SenderEvent};
 pub use self::shared::http;
+#[cfg(test)]
+pub(crate) use self::shared::samples;
 use crate::domain::account::Settings;
 pub use crate::domain::limits::Gate;
 use crate::domain::limits::Limits;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table,
-    Unfired, View, WaitingFire,
+    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, Once, OpenWay, PushStory, RequestKey, Revision,
+    Situation, Standing, Table, Unfired, View, WaitingFire,
 };
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
@@ -25,6 +25,9 @@ pub trait History: Send + Sync {
 
     /// The pushes that went out in the place of one that ended badly.
     async fn fallbacks(&self, push_id: i64) -> Result<Vec<i64>, StoreError>;
+
+    /// What the key of a request stands for, where it came before and is still known ([`Store::push_once`](super::Store::push_once)).
+    async fn request(&self, request: &RequestKey, now: UtcMs) -> Result<Option<Once>, StoreError>;
 
     /// The ways that open pushes are to go, and those of their fallbacks.
     async fn open_ways(&self) -> Result<Vec<OpenWay>, StoreError>;

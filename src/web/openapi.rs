@@ -166,7 +166,7 @@ fn answers(operation: &Operation) -> Value {
     let answer = |status: u16| {
         let about = match status {
             200 => "It is done, or this is it.",
-            202 => "It is recorded and not yet at its end; its place is in Location.",
+            202 => "It is recorded; it, or a fallback of it, is not yet at its end. Its place is in Location.",
             304 => "As it was (If-None-Match).",
             _ => "A problem.",
         };

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::problem::Problem;
 use super::routes::{Param, Takes};
 use crate::answers::rows::Table;
+use crate::domain::json::{BadJson, as_written};
 use crate::domain::near::near_match;
 use crate::domain::{PushState, UtcMs};
 use crate::net::http1::StatusCode;
@@ -113,12 +114,14 @@ fn fits(takes: Takes, text: &str) -> bool {
 ///
 /// # Errors
 ///
-/// Where it is none, or nests deeper than anything of ours.
+/// Where it is none, says a key twice, or nests deeper than anything of ours.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let wrong = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "not-json", detail);
-    match serde_json::from_slice::<Value>(body) {
+    let text = str::from_utf8(body).map_err(|error| wrong(format!("expected a JSON object: {error}")))?;
+    match as_written(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(wrong("expected a JSON object".to_owned())),
+        Err(twice @ BadJson::Doubled(_)) => Err(Problem::senseless(twice.to_string())),
         Err(error) => Err(wrong(format!("expected a JSON object: {error}"))),
     }
 }

@@ -16,10 +16,11 @@ use super::who::Who;
 use crate::acts::{AdHoc, Once, RequestKey};
 use crate::answers::history;
 use crate::answers::rows::rows;
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, Judge};
 use crate::domain::hex::sha256;
 use crate::domain::{PushSpec, PushState, Trigger};
 use crate::net::http1::{Head, Response, StatusCode, header};
+use crate::store::StoreError;
 
 const WAIT: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: u64 = 120_000;
@@ -47,33 +48,64 @@ impl Api {
         let key = idempotency_key(head)?;
         let mut push = pages::object(body)?;
         let call = Call::take(&mut push)?;
+        let once = match key {
+            Some(key) => Some(self.once(admitted, &key, &push, &call).await),
+            None => None,
+        };
+        // Before it is judged: by now the files may say otherwise of what was asked for once, or nothing any more.
+        if let Some(Some(request)) = &once
+            && let Some(known) = self.reader.request(request, self.inside.clock.now()).await?
+        {
+            return self.answered(known, call.wait).await;
+        }
+        self.must_be_its_chat(&call)?;
         let spec = self.judged(push, kind).await?;
         may_push_to(&admitted.who, &spec)?;
-        let payload = sha256(json!([spec, call.trigger.as_str(), call.chat]).to_string().as_bytes());
         let ad_hoc = vec![AdHoc { spec, triggered_by: call.trigger, chat: call.chat }];
         let acts = self.acts_of(&admitted.who, request);
-        let (push_ids, is_replayed) = match key {
-            None => (acts.push(ad_hoc).await?, false),
-            Some(key) => {
-                let owner = format!("{}\0{}\0{key}", admitted.who.name(), admitted.operation.path);
-                let of = RequestKey { key: sha256(owner.as_bytes()), payload };
-                match acts.push_once(ad_hoc, of).await? {
-                    Once::Recorded(push_ids) => (push_ids, false),
-                    Once::Replayed(push_ids) => (push_ids, true),
-                    Once::Other => {
-                        let detail =
-                            "Idempotency-Key: this key stands for another push; give each push a key of its own";
-                        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail));
-                    }
-                }
+        let made = match once {
+            None => Once::Recorded(acts.push(ad_hoc).await?),
+            Some(Some(request)) => acts.push_once(ad_hoc, request).await?,
+            // Not reached: what asks for no push was refused above. Without its key it must not be recorded.
+            Some(None) => return Err(broken()),
+        };
+        self.answered(made, call.wait).await
+    }
+
+    /// What the key of a request stands for: who asked, where, and for what. None where it asks for no push, which is never
+    /// recorded.
+    async fn once(&self, admitted: &Admitted, key: &str, push: &Map<String, Value>, call: &Call) -> Option<RequestKey> {
+        let owner = format!("{}\0{}\0{key}", admitted.who.name(), admitted.operation.path);
+        let (push, now) = (Value::Object(push.clone()), self.inside.clock.now());
+        let asked = tokio::task::spawn_blocking(move || Judge::asked(&push, now)).await.ok().flatten()?;
+        let payload = json!([asked, call.trigger.as_str(), call.chat]).to_string();
+        Some(RequestKey { key: sha256(owner.as_bytes()), payload: sha256(payload.as_bytes()) })
+    }
+
+    async fn answered(&self, once: Once, wait: Duration) -> Result<Response<Bytes>, Problem> {
+        let (push_ids, is_replayed) = match once {
+            Once::Recorded(push_ids) => (push_ids, false),
+            Once::Replayed(push_ids) => (push_ids, true),
+            Once::Other => {
+                let detail = "Idempotency-Key: this key stands for another push; give each push a key of its own";
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", detail));
             }
         };
         let push_id = push_ids.first().copied().unwrap_or_default();
-        let mut response = self.told(push_id, call.wait).await;
+        let mut response = self.told(push_id, wait).await;
         if is_replayed {
             response.headers_mut().insert("idempotency-replayed", header::HeaderValue::from_static("true"));
         }
         Ok(response)
+    }
+
+    /// The account of a chat sends its answers, whatever targets a token has: it must be one of the chat's own im.
+    fn must_be_its_chat(&self, call: &Call) -> Result<(), Problem> {
+        let Some((im, account)) = &call.chat else { return Ok(()) };
+        match self.accepted().judge.as_ref().and_then(|judge| judge.wrong_chat((im, account))) {
+            Some(wrong) => Err(Problem::senseless(format!("chat_account: {}", wrong.english()))),
+            None => Ok(()),
+        }
     }
 
     /// The one push that was asked for, by the rules of the files.
@@ -86,7 +118,6 @@ impl Api {
         let judging = tokio::task::spawn_blocking(move || {
             accepted.judge.as_ref().map(|judge| judge.judge(&Value::Object(push), now))
         });
-        let broken = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "nobody judges pushes");
         let judged = judging.await.ok().flatten().ok_or_else(broken)?;
         let mut pushes = judged.map_err(wrong)?.pushes;
         let Some(spec) = pushes.pop().filter(|_| pushes.is_empty()) else {
@@ -106,18 +137,17 @@ impl Api {
         }
     }
 
-    /// What became of a push, once it has come to its end or `wait` is over.
+    /// What became of a push and of its fallbacks, once they have come to their ends or `wait` is over.
     async fn told(&self, push_id: i64, wait: Duration) -> Response<Bytes> {
-        let (state, is_gone) = match self.end_of(push_id, wait).await {
-            Known::State(state) => (Some(state), false),
-            Known::Gone => (None, true),
-            Known::Nothing => (None, false),
+        let known = self.end_of(push_id, wait).await;
+        let (is_over, is_gone) = (known.is_over(), matches!(known, Known::Gone));
+        let (state, is_sent) = match known {
+            Known::Stands(stands) => (Some(stands.state), stands.is_sent),
+            Known::Gone | Known::Nothing => (None, false),
         };
-        let is_final = is_gone || state.is_some_and(PushState::is_final);
         let table = history::of(&*self.reader, &[push_id]).await.unwrap_or_default();
         let row = rows(&table).next();
         let column = |name: &str| row.map_or(Value::Null, |row| row.get(name).clone());
-        let is_sent = state == Some(PushState::Sent) || self.is_sent_in_its_place(push_id, is_final).await;
         let told = json!({
             "count": u8::from(is_sent),
             "push_id": push_id,
@@ -128,7 +158,7 @@ impl Api {
             "error": column("error"),
             "reason": if is_gone { json!("its history is pruned") } else { column("reason") },
         });
-        let status = if is_final { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let status = if is_over { StatusCode::OK } else { StatusCode::ACCEPTED };
         let mut response = ok(status, told.to_string());
         if let Ok(place) = format!("/api/v1/pushes/{push_id}").parse() {
             response.headers_mut().insert(header::LOCATION, place);
@@ -143,14 +173,13 @@ impl Api {
         let mut rest = SOON;
         loop {
             ended.mark_unchanged();
-            let known = match self.reader.push_state(push_id).await {
-                Ok(Some(state)) => Known::State(state),
+            let known = match self.stands(push_id).await {
+                Ok(Some(stands)) => Known::Stands(stands),
                 Ok(None) => Known::Gone,
                 Err(_) => Known::Nothing,
             };
-            let is_over = matches!(known, Known::Gone) || matches!(known, Known::State(state) if state.is_final());
             let left = until.since(self.inside.clock.boottime());
-            if is_over || left.is_zero() {
+            if known.is_over() || left.is_zero() {
                 return known;
             }
             tokio::select! {
@@ -164,26 +193,53 @@ impl Api {
         }
     }
 
-    async fn is_sent_in_its_place(&self, push_id: i64, is_final: bool) -> bool {
-        if !is_final {
-            return false;
-        }
-        for fallback in self.reader.fallbacks(push_id).await.unwrap_or_default() {
-            if self.reader.push_state(fallback).await.ok().flatten() == Some(PushState::Sent) {
-                return true;
+    /// How a push stands with all that went out in its place, which is made with its end.
+    async fn stands(&self, push_id: i64) -> Result<Option<Stands>, StoreError> {
+        let Some(state) = self.reader.push_state(push_id).await? else { return Ok(None) };
+        let mut all = vec![state];
+        if state.is_final() {
+            for fallback in self.reader.fallbacks(push_id).await? {
+                all.extend(self.reader.push_state(fallback).await?);
             }
         }
-        false
+        Ok(Some(Stands {
+            state,
+            is_over: all.iter().all(|state| state.is_final()),
+            is_sent: all.contains(&PushState::Sent),
+        }))
     }
+}
+
+fn broken() -> Problem {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "nobody judges pushes")
 }
 
 /// What is known of a push that was recorded.
 enum Known {
-    State(PushState),
+    Stands(Stands),
     /// Pruned since: its request came again much later.
     Gone,
     /// The database could not be asked.
     Nothing,
+}
+
+/// A push together with its fallbacks.
+struct Stands {
+    /// Of the push itself.
+    state: PushState,
+    /// Nothing is on its way any more.
+    is_over: bool,
+    is_sent: bool,
+}
+
+impl Known {
+    fn is_over(&self) -> bool {
+        match self {
+            Known::Stands(stands) => stands.is_over,
+            Known::Gone => true,
+            Known::Nothing => false,
+        }
+    }
 }
 
 impl Call {

@@ -100,11 +100,19 @@ impl Api {
         if until < from {
             return Err(Problem::senseless("until: expected an instant that is not before 'from'"));
         }
+        let until = mark(query)?.map_or(until, |last| until.min(UtcMs(last.due_at.0.saturating_sub(1).max(0))));
         let mut fires = self.reader.fires(name, from, until).await?;
-        let more = fires.len().saturating_sub(MOST_FIRES);
+        let most = query.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MOST_FIRES);
+        let mut more = fires.len().saturating_sub(most);
+        // A page ends between two instants: what was decided about one stands on one page.
+        while more > 0 && fires[more - 1].due_at == fires[more].due_at {
+            more -= 1;
+        }
+        let last = fires.get(more).filter(|_| more > 0).map(|fire| fire.due_at);
         fires.drain(..more);
         fires.reverse();
-        Ok(page(vec_of(&fires)?, None))
+        let next = last.map(|due_at| cursor(Mark { id: 0, due_at, ordered_at: None }));
+        Ok(page(vec_of(&fires)?, next))
     }
 
     async fn account(&self, id: &str) -> Result<Value, Problem> {
@@ -129,9 +137,7 @@ impl Api {
             after: mark(query)?,
             ..Filter::default()
         };
-        let table = self.reader.view(View::PushHistory, &filter).await?;
-        let next = full(&table, query).and_then(|_| table.mark()).map(cursor);
-        Ok(page(items(&table), next))
+        self.page_of_pushes(View::PushHistory, &filter, query).await
     }
 
     async fn push(&self, id: &str, admitted: &Admitted) -> Result<Value, Problem> {
@@ -167,8 +173,14 @@ impl Api {
     }
 
     async fn view(&self, view: View, query: &Given) -> Result<Value, Problem> {
-        let filter = Filter { limit: Some(query.limit()), ..Filter::default() };
-        Ok(page(items(&self.reader.view(view, &filter).await?), None))
+        let filter = Filter { limit: Some(query.limit()), after: mark(query)?, ..Filter::default() };
+        self.page_of_pushes(view, &filter, query).await
+    }
+
+    async fn page_of_pushes(&self, view: View, filter: &Filter, query: &Given) -> Result<Value, Problem> {
+        let table = self.reader.view(view, filter).await?;
+        let next = full(&table, query).and_then(|_| table.mark()).map(cursor);
+        Ok(page(items(&table), next))
     }
 
     async fn acts(&self, query: &Given) -> Result<Value, Problem> {
@@ -181,7 +193,7 @@ impl Api {
         };
         let table = self.reader.view(View::Acts, &filter).await?;
         let last = full(&table, query).and_then(|row| row.first()).and_then(Value::as_i64);
-        let next = last.map(|id| cursor(Mark { id, due_at: UtcMs(0), finished_at: None }));
+        let next = last.map(|id| cursor(Mark { id, due_at: UtcMs(0), ordered_at: None }));
         Ok(page(items(&table), next))
     }
 }

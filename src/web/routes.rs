@@ -74,6 +74,11 @@ pub(super) const fn param(name: &'static str, takes: Takes, about: &'static str)
 }
 
 const LIMIT: Param = param("limit", Takes::Whole { from: 1, to: 500 }, "How many at most; 50 when absent.");
+const MOST_FIRES: Param = param(
+    "limit",
+    Takes::Whole { from: 1, to: 500 },
+    "How many; a few more where several stand at one instant; 500 when absent.",
+);
 const BEFORE: Param = param("before", Takes::Text, "The page that follows the one whose `next` this is.");
 const SINCE: Param = param("since", Takes::Instant, "Due at this instant or later.");
 const UNTIL: Param = param("until", Takes::Instant, "Due at this instant or earlier.");
@@ -96,7 +101,7 @@ const OF_PUSHES: &[Param] = &[
     LIMIT,
     BEFORE,
 ];
-const PLAIN: &[Param] = &[LIMIT];
+const PLAIN: &[Param] = &[LIMIT, BEFORE];
 
 const fn read(path: &'static str, op: Op, query: &'static [Param], about: &'static str) -> Operation {
     Operation { method: "GET", path, op, needs: Needs::Read, about, query, body: &[] }
@@ -124,8 +129,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     read(
         "/api/v1/jobs/{job}/fires",
         Op::Fires,
-        &[FROM, TO],
-        "What was decided about the instants of a job, the newest 500.",
+        &[FROM, TO, MOST_FIRES, BEFORE],
+        "What was decided about the instants of a job, newest first; a page that follows has the same `from` and `until`.",
     ),
     read(
         "/api/v1/jobs/{job}/explain",

@@ -16,13 +16,13 @@ use super::routes::{OPERATIONS, Op, Operation};
 use super::state::{Accepted, Api};
 use super::who::Needs;
 use crate::clock::ManualClock;
-use crate::config::{self, LoadEnvironment};
+use crate::config::{self, Config, LoadEnvironment};
 use crate::daemon::Inside;
 use crate::domain::hex::sha256;
-use crate::domain::{Database, Job, UtcMs};
+use crate::domain::{Database, Job, Next, Reason, UtcMs};
 use crate::net::http1::{Handler, Method, Peer, Request, Response};
 use crate::senders::specs;
-use crate::store::{self, Access, JobChange, SharedStore};
+use crate::store::{self, Access, JobChange, Settle, SharedStore};
 
 const NOW: UtcMs = UtcMs(1_767_258_000_000);
 
@@ -50,8 +50,10 @@ fn yaml() -> String {
       - {{name: other, sha256: {}, scope: push, to: 'qq group:7'}}
 accounts:
   - {{id: bot, im: qq, sender: console, default: true}}
+  - {{id: wxbot, im: wechat, sender: console}}
 targets:
   both: {{im: qq, group: ['1', '2']}}
+  one: {{im: qq, group: '1'}}
 jobs:
   - {{name: daily, every: 1h, push: {{im: qq, group: '1', text: hi}}}}
 ",
@@ -60,6 +62,13 @@ jobs:
         digest("push-token"),
         digest("other-token"),
     )
+}
+
+fn accepted(config: Config) -> watch::Receiver<Arc<Accepted>> {
+    let settings = config.daemon.web.clone().unwrap();
+    let timezone = config.daemon.timezone;
+    let accepted = Accepted { settings, judge: config.judge, timezone, language: None, socket_uids: vec![1000] };
+    watch::channel(Arc::new(accepted)).1
 }
 
 impl World {
@@ -90,23 +99,23 @@ impl World {
             ended: watch::channel(0).1,
             probe: Arc::new(|| {}),
         };
-        let settings = config.daemon.web.clone().unwrap();
-        let accepted = Accepted {
-            settings,
-            judge: config.judge.clone(),
-            timezone: config.daemon.timezone.clone(),
-            language: None,
-            socket_uids: vec![1000],
-        };
+        let accepted = accepted(config);
         let api = Api {
             inside,
             reader: store.clone(),
-            accepted: watch::channel(Arc::new(accepted)).1,
+            accepted,
             rates: Default::default(),
             desk: Default::default(),
             probed_at: Default::default(),
         };
         World { dir, store, api, clock }
+    }
+
+    /// What a reload brings.
+    fn reload(&mut self, yaml: &str) {
+        let file = self.dir.path().join("pushcron.yaml");
+        std::fs::write(&file, yaml).unwrap();
+        self.api.accepted = accepted(config::load(&[file], &specs(), &LoadEnvironment::of_process(NOW)).unwrap());
     }
 
     async fn send(&mut self, request: Request<Bytes>) -> Answer {
@@ -358,6 +367,47 @@ async fn everything_is_read_page_by_page_whatever_the_filter() {
         let answer = world.ask("read-token", "GET", &format!("/api/v1/pushes?{wrong}"), Value::Null).await;
         assert_eq!(answer.status, 422, "{wrong}: {answer:?}");
     }
+}
+
+/// The numbers of all lines of a list, page by page.
+async fn walked(world: &mut World, path: &str, of: fn(&Value) -> &Value) -> Vec<Value> {
+    let (mut seen, mut next) = (Vec::new(), String::new());
+    loop {
+        let path = format!("{path}?limit=2{next}");
+        let page = world.ask("read-token", "GET", &path, Value::Null).await;
+        assert_eq!(page.status, 200, "{path}: {page:?}");
+        let items = page.body["items"].as_array().unwrap();
+        assert!(items.len() <= 2, "{path}: {page:?}");
+        seen.extend(items.iter().map(|item| of(item).clone()));
+        let Some(cursor) = page.body["next"].as_str() else { return seen };
+        next = format!("&before={cursor}");
+    }
+}
+
+#[tokio::test]
+async fn no_list_says_that_it_is_at_its_end_where_there_is_more() {
+    let mut world = World::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(world.waiting().await);
+    }
+    assert_eq!(walked(&mut world, "/api/v1/due-pushes", |push| &push["id"]).await, json!(ids).as_array().unwrap()[..]);
+    let next = Next::Unknown { reason: Reason::Unknown };
+    for (at, push_id) in ids.iter().enumerate() {
+        let ended_at = UtcMs(NOW.0 + i64::try_from(at / 2).unwrap());
+        world.store.settle(vec![Settle::of(*push_id, next.clone())], ended_at).await.unwrap();
+    }
+    ids.reverse();
+    let unknown = walked(&mut world, "/api/v1/unknown-pushes", |push| &push["id"]).await;
+    assert_eq!(unknown, json!(ids).as_array().unwrap()[..]);
+
+    let mut fires = Vec::new();
+    for before in (1..6).rev() {
+        let due_at = UtcMs(NOW.0 - before);
+        world.store.fire_by_hand("daily", due_at).await.unwrap();
+        fires.insert(0, json!(due_at));
+    }
+    assert_eq!(walked(&mut world, "/api/v1/jobs/daily/fires", |fire| &fire["due_at"]).await, fires);
 }
 
 #[tokio::test]

@@ -330,9 +330,9 @@ async fn e8_an_address_of_this_machine_is_not_asked_unless_that_is_allowed() {
     let six = by_hand("six", &format!("http: \"https://[::ffff:127.0.0.1]:{port}/report\""));
     let open = by_hand("open", "http: \"http://example.com/report\"");
     for (job, told) in [
-        (&plain, "127.0.0.1 is a loopback address"),
-        (&four, "127.0.0.1 is a loopback address"),
-        (&six, "is an IPv4-mapped address"),
+        (&plain, "127.0.0.1: nothing is fetched from loopback addresses"),
+        (&four, "127.0.0.1: nothing is fetched from loopback addresses"),
+        (&six, ": nothing is fetched from IPv4-mapped addresses"),
         (&open, "expected an address that begins with https://"),
     ] {
         house.configure("", job);

@@ -6,13 +6,22 @@ use tracing::{info, warn};
 
 use super::io::{Action, Step};
 use super::state::Core;
-use crate::engine::accounts::Accounts;
+use crate::engine::accounts::{Accounts, LiveAccount};
 use crate::engine::observer::EngineEvent;
 use crate::senders::{Probe, SenderEvent};
 
 impl Core {
     pub(super) fn replace_accounts(&mut self, accounts: Accounts, step: &mut Step<'_>) {
+        let of_another_im =
+            |live: &&LiveAccount| accounts.get(&live.id).is_some_and(|new| new.account.im != live.account.im);
+        let moved: Vec<Arc<str>> =
+            self.accounts.all().iter().filter(of_another_im).map(|live| live.id.clone()).collect();
         self.accounts.replace(accounts);
+        // What was opened for it is meant for people of the other platform.
+        for account in moved {
+            let staged = self.starter.unstage(Some(&account));
+            self.take_back_all(staged, step);
+        }
         for live in self.accounts.all() {
             if let Some(moment) = live.start_after {
                 self.queue.start_after(&live.id, live.limits, moment);
@@ -119,10 +128,10 @@ mod tests {
 
     use super::super::{Dice, Event, Input};
     use super::*;
-    use crate::domain::{Account, Delivery, Moment, Reading, Report, UtcMs};
-    use crate::engine::accounts::LiveAccount;
+    use crate::domain::{Account, Delivery, Kind, Moment, Reading, Report, Target, Trigger, UtcMs};
     use crate::policy::account::Fallback;
-    use crate::senders::{Sender, find};
+    use crate::senders::{Sender, find, samples};
+    use crate::store::OpenPush;
 
     struct Unasked;
 
@@ -148,6 +157,66 @@ mod tests {
             settings: Default::default(),
         };
         LiveAccount::new(account, find("console").unwrap().spec, Arc::new(Unasked), true)
+    }
+
+    /// One step, with what is to be done by it.
+    fn step(core: &mut Core, ms: i64, input: Input) -> Vec<Action> {
+        let now = Reading { wall: UtcMs(ms), moment: Moment(Duration::from_millis(ms.unsigned_abs())) };
+        let mut actions = Vec::new();
+        core.step(now, &mut Dice::with_seed(1), input, &mut actions);
+        actions
+    }
+
+    #[test]
+    fn what_was_opened_for_an_account_that_is_of_another_im_now_is_taken_back_and_never_sent_by_it() {
+        let accounts = |im: &str| {
+            let mut account = live("a");
+            (account.account.im, account.account.is_default) = (im.to_owned(), true);
+            account.health.online = Some(true);
+            account.health.checked_at = Some(UtcMs(0));
+            Event::Accounts(Accounts::new(vec![account], Fallback::CannotSend))
+        };
+        // The reload comes while the attempt is being opened, or while it waits for its instant.
+        for comes_before_it_is_open in [true, false] {
+            let mut core = Core::new(Reading { wall: UtcMs(0), moment: Moment(Duration::ZERO) });
+            step(&mut core, 0, Input::Event(accounts("qq")));
+            let push = OpenPush {
+                id: 7,
+                job: None,
+                triggered_by: Trigger::Manual,
+                chat: None,
+                im: "qq".into(),
+                target: Target::Group("1".into()),
+                kind: Kind::Text,
+                account: None,
+                due_at: UtcMs(20),
+                next_attempt_at: UtcMs(20),
+                expires_at: UtcMs::MAX,
+                is_resting: false,
+                awaits_content: false,
+                attempts: 0,
+                perhaps_sent: false,
+                last_account: None,
+            };
+            let mut actions = step(&mut core, 0, Input::Event(Event::Opened(vec![push])));
+            actions.extend(step(&mut core, 0, Input::Tick));
+            let begins = actions.into_iter().find_map(|action| match action {
+                Action::Begin { begins, .. } => Some(begins),
+                _ => None,
+            });
+            let text = samples::text("hi");
+            let delivery = Delivery { push_id: 7, im: "qq".into(), expires_at: UtcMs::MAX, ..text };
+            let begun = Input::Begun { begins: begins.unwrap(), result: Ok(vec![delivery]) };
+            let mut inputs = vec![Input::Event(accounts("wechat")), begun];
+            if !comes_before_it_is_open {
+                inputs.reverse();
+            }
+            let mut actions: Vec<Action> = inputs.into_iter().flat_map(|input| step(&mut core, 0, input)).collect();
+            actions.extend(step(&mut core, 30, Input::Tick));
+            let taken_back = actions.iter().filter(|action| matches!(action, Action::TakeBack { .. })).count();
+            let started = actions.iter().any(|action| matches!(action, Action::Start(_)));
+            assert_eq!((taken_back, started), (1, false), "{comes_before_it_is_open}");
+        }
     }
 
     /// The accounts that each action writes, and whether as all that there are.

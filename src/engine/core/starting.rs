@@ -57,11 +57,10 @@ impl Core {
         for delivery in deliveries {
             let Some(account) = accounts.remove(&delivery.push_id) else { continue };
             let start_at = self.queue.hour_of(delivery.push_id).unwrap_or(now.wall);
-            // It may have gone, or gone down, while its attempts were being opened.
-            let live = self
-                .accounts
-                .get(&account)
-                .filter(|live| !live.health.is_down() && !live.health.is_cooling_down(now.moment));
+            // It may have gone, or gone down, or be of another im, since its attempts were asked for.
+            let live = self.accounts.get(&account).filter(|live| {
+                live.account.im == delivery.im && !live.health.is_down() && !live.health.is_cooling_down(now.moment)
+            });
             let Some(live) = live else {
                 self.take_back(&delivery, start_at, None, step);
                 continue;

@@ -12,7 +12,7 @@ pub(super) mod ogg;
 pub(super) mod parts;
 mod pinned;
 #[cfg(test)]
-pub(super) mod samples;
+pub(crate) mod samples;
 pub(super) mod secrets;
 pub(super) mod segments;
 pub(super) mod setting;

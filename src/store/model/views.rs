@@ -65,7 +65,8 @@ pub struct Filter {
 pub struct Mark {
     pub id: i64,
     pub due_at: UtcMs,
-    pub finished_at: Option<UtcMs>,
+    /// The end, or of an open push the next attempt, by which the lines of some views are ordered.
+    pub ordered_at: Option<UtcMs>,
 }
 
 /// Rows of a view under the view's own column names.
@@ -76,11 +77,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// The last line of a page of `push_history`.
+    /// The last line of a page of pushes.
     pub fn mark(&self) -> Option<Mark> {
         let row = self.rows.last()?;
         let value = |name: &str| row.get(self.columns.iter().position(|column| column == name)?);
         let instant = |name: &str| value(name)?.as_str()?.parse().ok();
-        Some(Mark { id: value("id")?.as_i64()?, due_at: instant("due_at")?, finished_at: instant("finished_at") })
+        let ordered_at = instant("finished_at").or_else(|| instant("next_attempt_at"));
+        Some(Mark { id: value("id")?.as_i64()?, due_at: instant("due_at")?, ordered_at })
     }
 }

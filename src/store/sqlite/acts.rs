@@ -44,6 +44,11 @@ impl Write for PushOnce {
     }
 }
 
+/// What a request came to that was carried out before.
+pub(super) fn request(conn: &Connection, request: &RequestKey, now: UtcMs) -> Result<Option<Once>> {
+    known(conn, &request.key, &request.payload, now - KEPT)
+}
+
 /// What a key stands for.
 fn known(conn: &Connection, key: &str, payload: &str, kept_since: UtcMs) -> Result<Option<Once>> {
     let found: Option<(String, String)> = conn

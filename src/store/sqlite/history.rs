@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::{asked, fallbacks, fetched, job_rows, ledger, pushes, records, simulated, views};
+use super::{acts, asked, fallbacks, fetched, job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
 use crate::store::model::{
-    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, OpenWay, PushStory, Revision, Situation, Standing, Table,
-    Unfired, View, WaitingFire,
+    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, Once, OpenWay, PushStory, RequestKey, Revision,
+    Situation, Standing, Table, Unfired, View, WaitingFire,
 };
 
 #[async_trait]
@@ -33,6 +33,11 @@ impl History for SqliteStore {
 
     async fn fallbacks(&self, push_id: i64) -> StoreResult<Vec<i64>> {
         self.read(move |conn| fallbacks::of(conn, push_id)).await
+    }
+
+    async fn request(&self, request: &RequestKey, now: UtcMs) -> StoreResult<Option<Once>> {
+        let request = request.clone();
+        self.read(move |conn| acts::request(conn, &request, now)).await
     }
 
     async fn open_ways(&self) -> StoreResult<Vec<OpenWay>> {

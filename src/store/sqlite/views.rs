@@ -71,7 +71,7 @@ impl Walk {
     fn go_on(self, query: &mut Query, after: Mark, oldest_first: bool) {
         let (beyond, from) = if oldest_first { (" > ", " >= ") } else { (" < ", " <= ") };
         let at = match self {
-            Walk::Trouble => after.finished_at.unwrap_or(after.due_at),
+            Walk::Trouble => after.ordered_at.unwrap_or(after.due_at),
             Walk::Job | Walk::Due => after.due_at,
             _ => return query.push(" AND id").push(beyond).bind(after.id),
         };
@@ -116,10 +116,19 @@ fn build(view: View, filter: &Filter) -> Query {
         }
         View::DuePushes => {
             push_filters(&mut query, filter, None);
+            if let Some(after) = filter.after {
+                // One that is being sent has no next attempt, and stands first.
+                query
+                    .push(" AND (coalesce(next_attempt_at, ''), id) > (coalesce(")
+                    .bind(after.ordered_at.map(At::from));
+                query.push(", ''), ").bind(after.id);
+                query.push(")");
+            }
             query.push(" ORDER BY next_attempt_at, id");
         }
         View::FailuresToday => {
             push_filters(&mut query, filter, None);
+            ended_before(&mut query, filter);
             query.push(" ORDER BY finished_at DESC, id DESC");
         }
         View::UnknownPushes => {
@@ -127,6 +136,7 @@ fn build(view: View, filter: &Filter) -> Query {
             let all_unknown = filter.states.is_empty() || filter.states.contains(&PushState::Unknown);
             query.push(if all_unknown { "" } else { " AND false" });
             push_filters(&mut query, &Filter { states: Vec::new(), ..filter.clone() }, None);
+            ended_before(&mut query, filter);
             query.push(" ORDER BY finished_at DESC, id DESC");
         }
         View::JobOverview => {
@@ -161,6 +171,15 @@ fn build(view: View, filter: &Filter) -> Query {
         }
     }
     query
+}
+
+/// What follows a mark where the newest end comes first.
+fn ended_before(query: &mut Query, filter: &Filter) {
+    if let Some(after) = filter.after {
+        query.push(" AND (finished_at, id) < (").bind(At::from(after.ordered_at.unwrap_or(after.due_at)));
+        query.push(", ").bind(after.id);
+        query.push(")");
+    }
 }
 
 fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {

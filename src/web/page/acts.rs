@@ -72,7 +72,7 @@ impl Api {
         let table = self.reader.view(View::Acts, &filter).await?;
         let last = rows(&table).next_back().and_then(|row| row.int("id"));
         let is_full = table.rows.len() as u64 >= PAGE;
-        let mark = last.filter(|_| is_full).map(|id| Mark { id, due_at: UtcMs(0), finished_at: None });
+        let mark = last.filter(|_| is_full).map(|id| Mark { id, due_at: UtcMs(0), ordered_at: None });
         let text = |name: &str| given.text(name).unwrap_or_default().to_owned();
         let (job, push) = (text("job"), text("push"));
         let next = mark.map(|mark| f.after(&cursor(mark)));

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{World, request};
-use crate::store::View;
+use crate::domain::{Next, Reason};
+use crate::store::{Settle, View};
 
 #[tokio::test]
 async fn the_call_of_the_sdk_is_a_push_in_any_of_its_spellings() {
@@ -27,6 +28,47 @@ async fn the_call_of_the_sdk_is_a_push_in_any_of_its_spellings() {
     assert_eq!(world.store.push_story(push_id).await.unwrap().unwrap().chat_account.as_deref(), Some("bot"));
 }
 
+/// A push whose body is this text.
+async fn written(world: &mut World, body: &str) -> super::Answer {
+    let mut asked = request("POST", "/api/push", &[("authorization", "Bearer push-token")], json!({}));
+    *asked.body_mut() = Bytes::from(body.to_owned());
+    world.api.rates = Default::default();
+    world.send(asked).await
+}
+
+#[tokio::test]
+async fn the_digits_of_a_number_are_those_that_were_written() {
+    let mut world = World::new().await;
+    for (id, text) in [("12345678901234567890123", "1.50"), ("18446744073709551616", "1e400"), ("1e5", "-0")] {
+        let body = format!(r#"{{"im": "qq", "user": {id}, "text": {text}, "wait": false}}"#);
+        let answer = written(&mut world, &body).await;
+        assert_eq!(answer.status, 202, "{body}: {answer:?}");
+        let push_id = answer.body["push_id"].as_i64().unwrap();
+        let story = world.store.push_story(push_id).await.unwrap().unwrap();
+        assert_eq!(story.fire.pushes[0].target.to_string(), format!("user:{id}"));
+        assert_eq!(world.message(push_id).await["text"], text);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_there_twice_is_refused_as_in_the_files() {
+    let mut world = World::new().await;
+    for body in [
+        r#"{"im": "qq", "user": "1", "user": "2", "text": "a", "wait": false}"#,
+        r#"{"im": "qq", "user": "1", "text": "a", "wait": false, "wait": true}"#,
+        r#"{"im": "qq", "user": "1", "items": [{"text": "a", "text": "b"}], "wait": false}"#,
+    ] {
+        let answer = written(&mut world, body).await;
+        assert_eq!(answer.status, 422, "{body}: {answer:?}");
+        assert!(answer.body["detail"].as_str().unwrap().ends_with("is there twice"), "{answer:?}");
+    }
+    let push_id = world.waiting().await;
+    let path = format!("/api/v1/pushes/{push_id}/cancel");
+    let mut twice = request("POST", &path, &[("authorization", "Bearer act-token")], json!({}));
+    *twice.body_mut() = Bytes::from_static(br#"{"seen": "sent", "seen": "pending"}"#);
+    assert_eq!(world.send(twice).await.status, 422);
+}
+
 #[tokio::test]
 async fn a_push_that_makes_no_sense_is_refused_with_all_that_is_wrong_and_leaves_no_row() {
     let mut world = World::new().await;
@@ -41,6 +83,11 @@ async fn a_push_that_makes_no_sense_is_refused_with_all_that_is_wrong_and_leaves
         (json!({"im": "qq", "group": "1", "text": "hi", "render": true}), 422, "render"),
         (json!({"im": "qq", "group": "1", "text": "hi", "chat_im": "qq"}), 422, "belong together"),
         (json!({"im": "qq", "group": "1", "text": "hi", "trigger": "cron"}), 422, "trigger"),
+        (
+            json!({"im": "qq", "group": "1", "text": "hi", "trigger": "message", "chat_im": "qq", "chat_account": "wxbot"}),
+            422,
+            "the account 'wxbot' is of the im 'wechat', not of 'qq'",
+        ),
         (json!([1]), 400, "JSON object"),
     ] {
         let mut body = body;
@@ -113,6 +160,75 @@ async fn a_key_makes_a_push_once_for_each_who_asks() {
     for key in ["\"\"", "\u{e9}", &"x".repeat(256)] {
         assert_eq!(keyed("push-token", key, "hi").await.status, 400, "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_key_finds_its_push_however_it_is_spelt_and_whatever_a_reload_brought() {
+    let mut world = World::new().await;
+    async fn keyed(world: &mut World, body: &Value) -> super::Answer {
+        let headers = [("authorization", "Bearer push-token"), ("idempotency-key", "k")];
+        world.api.rates = Default::default();
+        world.send(request("POST", "/api/push", &headers, body.clone())).await
+    }
+    let body = json!({"to": "one", "text": "hi", "timeout": 8000, "wait": false});
+    let wrong = json!({"to": "nobody", "text": "hi", "wait": false});
+    assert_eq!(keyed(&mut world, &wrong).await.status, 422, "what was refused uses no key up");
+    let first = keyed(&mut world, &body).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let same = [
+        body.clone(),
+        json!({"to": ["one"], "content": "hi", "timeout": "8s", "group": "", "wait": 0}),
+        json!({"wait": false, "timeout": 8000, "text": "hi", "to": "one", "options": {}, "title": null}),
+    ];
+    let files = super::yaml();
+    for yaml in [
+        files.clone(),
+        files.replace("targets:", "defaults: {timeout: 20s, retry: {max_attempts: 1}}\ntargets:"),
+        files.replace("one: {im: qq, group: '1'}", "one: {im: wechat, user: '9'}"),
+        files.replace("  one: {im: qq, group: '1'}\n", ""),
+        files.replace("{id: bot, im: qq, sender", "{id: bot, im: other, sender").replace("im: qq", "im: other"),
+    ] {
+        world.reload(&yaml);
+        for body in &same {
+            let again = keyed(&mut world, body).await;
+            assert_eq!((again.status, again.header("idempotency-replayed")), (202, Some("true")), "{yaml}\n{again:?}");
+            assert_eq!(again.body["push_id"], first.body["push_id"]);
+        }
+        for other in [
+            json!({"to": "one", "text": "hi", "wait": false}),
+            json!({"im": "qq", "group": "1", "text": "hi", "timeout": 8000, "wait": false}),
+            json!({"to": "one", "text": "ho", "timeout": 8000, "wait": false}),
+            json!({"to": "one", "text": "hi", "timeout": 8000, "fallback": {"to": "both"}, "wait": false}),
+        ] {
+            let answer = keyed(&mut world, &other).await;
+            assert_eq!((answer.status, &answer.body["type"]), (422, &json!("/problems/key-reused")), "{other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_push_is_not_at_its_end_while_its_fallback_is_on_its_way() {
+    let mut world = World::new().await;
+    let ask = async |world: &mut World| {
+        let headers = [("authorization", "Bearer push-token"), ("idempotency-key", "k")];
+        world.api.rates = Default::default();
+        let fallback = json!([{"im": "wechat", "user": "1"}, {"im": "wechat", "user": "2"}]);
+        let body = json!({"im": "qq", "group": "1", "text": "hi", "fallback": fallback, "wait": false});
+        let answer = world.send(request("POST", "/api/push", &headers, body)).await;
+        (answer.status, answer.body["count"].clone(), answer.body["state"].clone())
+    };
+    let end = async |world: &World, push_id: i64, next: Next| {
+        world.store.settle(vec![Settle::of(push_id, next)], super::NOW).await.unwrap();
+    };
+    let (failed, pending) = (json!("failed"), json!("pending"));
+    assert_eq!(ask(&mut world).await, (202, json!(0), pending));
+    end(&world, 1, Next::Failed { reason: Reason::NoSender }).await;
+    assert_eq!(world.store.fallbacks(1).await.unwrap(), [2, 3]);
+    assert_eq!(ask(&mut world).await, (202, json!(0), failed.clone()), "two go in its place");
+    end(&world, 2, Next::Failed { reason: Reason::NoSender }).await;
+    assert_eq!(ask(&mut world).await, (202, json!(0), failed.clone()), "one goes on");
+    end(&world, 3, Next::Sent).await;
+    assert_eq!(ask(&mut world).await, (200, json!(1), failed));
 }
 
 #[tokio::test]

@@ -272,7 +272,21 @@ fn a_push_that_makes_no_sense_is_refused_before_anything_is_written() {
         (&["--im", "qq", "--group", "1", "--text", "a", "--account", "scren"], "there is no account 'scren'"),
         (&["--im", "qq", "--group", "1", "--mixed", "{}"], "--mixed: expected a JSON list"),
         (&["--im", "qq", "--group", "1", "--mixed", "[{\"txt\": \"a\"}]"], "mixed[0]"),
+        (
+            &["--im", "qq", "--group", "1", "--mixed", "[{\"text\": \"a\", \"text\": \"b\"}]"],
+            "the key 'text' is there twice",
+        ),
+        (
+            &["--im", "qq", "--group", "1", "--text", "a", "--fallback", "{\"im\": \"q\", \"user\": 1, \"user\": 2}"],
+            "the key 'user' is there twice",
+        ),
         (&["--im", "qq", "--group", "1", "--text", "a", "--trigger", "message"], "--chat-im"),
+        (
+            &"--im qq --group 1 --text a --trigger message --chat-im qq --chat-account closed"
+                .split(' ')
+                .collect::<Vec<_>>(),
+            "the account 'closed' is of the im 'off', not of 'qq'",
+        ),
         (&["--im", "qq", "--group", "1", "--text", "a", "--timeout", "soon"], "timeout: expected"),
     ] {
         let run = house.run_words(["push"].iter().chain(words));

@@ -152,7 +152,7 @@ pub(super) async fn acts_are_read_in_pages_and_pruned_with_the_history(world: Ar
         let Some(last) = table.rows.last() else { break };
         seen.extend(table.rows.iter().map(|row| row[0].as_i64().unwrap()));
         let id = last[0].as_i64().unwrap();
-        after = Some(pushcron::store::Mark { id, due_at: UtcMs(0), finished_at: None });
+        after = Some(pushcron::store::Mark { id, due_at: UtcMs(0), ordered_at: None });
     }
     assert!(seen.len() == 5 && seen.is_sorted_by(|a, b| a > b), "{seen:?}");
     world.store.prune(at(-997), 10).await.unwrap();
