@@ -355,5 +355,9 @@ fn check_tells_of_addresses_that_nothing_is_fetched_from() {
         "accounts: [{{id: screen, sender: console, im: qq}}]\njobs: [{{name: one, cron: \"0 9 * * *\", {media}}}]\n"
     ));
     let told = house.run("check");
-    assert!(told.code == Some(0) && told.err.contains("10.1.2.3 is a private address"), "{}", told.err);
+    assert!(
+        told.code == Some(0) && told.err.contains("10.1.2.3: nothing is fetched from private addresses"),
+        "{}",
+        told.err
+    );
 }
