@@ -12,6 +12,7 @@ mod cli;
 mod clock_back;
 mod clock_goes_on;
 mod config;
+mod content_processes;
 mod content_sources;
 mod contents;
 mod core_walk;

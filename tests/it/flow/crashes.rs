@@ -7,6 +7,16 @@ use crate::common::world::{Answer, START, World, account, cron, job};
 use pushcron::clock::Clock;
 use pushcron::domain::{Outcome, PartReport, Report, Schedule};
 
+/// A push has arrived at the platform, which says nothing.
+async fn unanswered(mut world: World) -> World {
+    world.platform.answers("a", [Answer::Silence]);
+    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
+    world.pass(seconds(1)).await;
+    world.expect("select state from pushes", &[&["sending"]]).await;
+    world.arrived(1).await;
+    world
+}
+
 #[tokio::test]
 async fn killed_before_the_attempt_a_push_is_simply_sent_after_the_restart() {
     let mut world = World::new(vec![account("a", true)]).await;
@@ -37,12 +47,7 @@ async fn killed_between_the_record_and_the_send_a_push_goes_on_as_if_nothing_had
 
 #[tokio::test]
 async fn killed_while_sending_a_push_is_unknown_and_not_sent_again() {
-    let mut world = World::new(vec![account("a", true)]).await;
-    world.platform.answers("a", [Answer::Silence]);
-    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
-    world.pass(seconds(1)).await;
-    world.expect("select state from pushes", &[&["sending"]]).await;
-    world.arrived(1).await;
+    let world = unanswered(World::new(vec![account("a", true)]).await).await;
     let mut world = world.kill_and_restart().await;
     assert_eq!((world.recovered.unknown, world.recovered.retried), (1, 0));
     world.pass(seconds(60)).await;
@@ -52,12 +57,7 @@ async fn killed_while_sending_a_push_is_unknown_and_not_sent_again() {
 
 #[tokio::test]
 async fn killed_while_sending_a_push_with_a_key_is_sent_again_under_the_same_key() {
-    let mut world = World::with_idempotent_sender(vec![account("a", true)]).await;
-    world.platform.answers("a", [Answer::Silence]);
-    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
-    world.pass(seconds(1)).await;
-    world.expect("select state from pushes", &[&["sending"]]).await;
-    world.arrived(1).await;
+    let world = unanswered(World::with_idempotent_sender(vec![account("a", true)]).await).await;
     let mut world = world.kill_and_restart().await;
     assert_eq!((world.recovered.unknown, world.recovered.retried), (0, 1));
     world.pass(seconds(10)).await;
@@ -93,12 +93,7 @@ async fn a_part_that_was_under_way_when_its_attempt_was_cut_off_is_perhaps_sent_
 
 #[tokio::test]
 async fn a_stop_gives_up_what_does_not_end_in_time_and_says_unknown() {
-    let mut world = World::new(vec![account("a", true)]).await;
-    world.platform.answers("a", [Answer::Silence]);
-    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
-    world.pass(seconds(1)).await;
-    world.expect("select state from pushes", &[&["sending"]]).await;
-    world.arrived(1).await;
+    let world = unanswered(World::new(vec![account("a", true)]).await).await;
     let (dir, _, store) = world.stop().await;
     store.close().await;
     let rows = crate::common::rows::query(&dir.path().join("pushcron.db"), STATES);
@@ -107,12 +102,7 @@ async fn a_stop_gives_up_what_does_not_end_in_time_and_says_unknown() {
 
 #[tokio::test]
 async fn a_stop_without_grace_ends_though_no_answer_comes_and_says_unknown() {
-    let mut world = World::new(vec![account("a", true)]).await;
-    world.platform.answers("a", [Answer::Silence]);
-    world.load(&[job("once", Schedule::At(START + seconds(1)))]).await;
-    world.pass(seconds(1)).await;
-    world.expect("select state from pushes", &[&["sending"]]).await;
-    world.arrived(1).await;
+    let world = unanswered(World::new(vec![account("a", true)]).await).await;
     // The clock stands still all the while.
     let (dir, store) = world.stop_at_once().await;
     store.close().await;
