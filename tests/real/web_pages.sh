@@ -53,13 +53,16 @@ YAML
 } >"$place/pushcron.yaml"
 chmod 600 "$place/pushcron.yaml"
 run() { "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" "$@"; }
-run run >"$place/out" 2>"$place/log" &
-daemon=$!
-for _ in $(seq 300); do
-    grep -q 'the HTTP API listens' "$place/log" && break
-    kill -0 "$daemon" 2>/dev/null || { cat "$place/log"; exit 1; }
-    sleep 0.1
-done
+start() {
+    run run >"$place/out" 2>"$place/log" &
+    daemon=$!
+    for _ in $(seq 300); do
+        grep -q 'the HTTP API listens' "$place/log" && break
+        kill -0 "$daemon" 2>/dev/null || { cat "$place/log"; exit 1; }
+        sleep 0.1
+    done
+}
+start
 
 # What there is to see: sent, failed, waiting, and one of which nobody knows whether it arrived.
 for number in $(seq 60); do printf '%s\n' "$number"; done | xargs -I{} -P4 "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" \
@@ -80,13 +83,7 @@ with sqlite3.connect(database) as rows:
         rows.execute("UPDATE attempts SET outcome = 'unknown', error = ?, message_id = NULL WHERE push_id = ?",
                      ("connection closed before message completed " + canary, id))
 PY
-run run >"$place/out" 2>"$place/log" &
-daemon=$!
-for _ in $(seq 300); do
-    grep -q 'the HTTP API listens' "$place/log" && break
-    kill -0 "$daemon" 2>/dev/null || { cat "$place/log"; exit 1; }
-    sleep 0.1
-done
+start
 
 link=$(run web open)
 NODE_PATH=$home/node_modules node tests/real/web_pages.js "http://127.0.0.1:$port" "$link" "$home/shots"
