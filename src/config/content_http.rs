@@ -61,12 +61,8 @@ impl Decoder<'_> {
     }
 
     fn statuses(&mut self, key: &str, node: &Node) -> Vec<u16> {
-        let nodes = match node.value() {
-            Value::List(nodes) => nodes.iter().collect(),
-            _ => vec![node],
-        };
         let mut statuses = Vec::new();
-        for node in nodes {
+        for node in node.one_or_more() {
             let expected = texts::a_status();
             let read = |text: &str| text.trim().parse().ok().filter(|status| matches!(status, 200..=299 | 400..=599));
             statuses.extend(self.parsed::<u16>(key, node, expected, read));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::decoder::Decoder;
 use super::keys::{WEB_KEYS, WEB_SCOPES, WEB_TOKEN_KEYS, WEB_USER_KEYS, WEB_USER_SCOPES};
 use super::settings::{WebListen, WebSettings, WebToken, WebUser};
-use super::yaml::{At, Node, Value};
+use super::yaml::{At, Node};
 use crate::domain::Target;
 use crate::texts::{self, Text};
 
@@ -106,7 +106,7 @@ impl Decoder<'_> {
 
     fn web_users(&mut self, node: &Node) -> Vec<WebUser> {
         let mut users: Vec<WebUser> = Vec::new();
-        for node in one_or_more(node) {
+        for node in node.one_or_more() {
             let Some(user) = self.web_user(node) else { continue };
             if users.iter().any(|other| other.name == user.name) {
                 self.error(node.at, texts::twin_users());
@@ -142,7 +142,7 @@ impl Decoder<'_> {
 
     fn web_tokens(&mut self, node: &Node) -> Vec<WebToken> {
         let mut tokens: Vec<WebToken> = Vec::new();
-        for node in one_or_more(node) {
+        for node in node.one_or_more() {
             let Some(token) = self.web_token(node) else { continue };
             if tokens.iter().any(|other| other.name == token.name || other.sha256 == token.sha256) {
                 self.error(node.at, texts::twin_tokens());
@@ -191,13 +191,6 @@ impl Decoder<'_> {
             }
         }
         targets
-    }
-}
-
-fn one_or_more<'n, 'a>(node: &'n Node<'a>) -> Vec<&'n Node<'a>> {
-    match node.value() {
-        Value::List(nodes) => nodes.iter().collect(),
-        _ => vec![node],
     }
 }
 

@@ -91,6 +91,14 @@ impl<'s> Node<'s> {
         }
     }
 
+    /// The nodes of a list, or this one.
+    pub(super) fn one_or_more(&self) -> Vec<&Node<'s>> {
+        match self.value() {
+            Value::List(nodes) => nodes.iter().collect(),
+            _ => vec![self],
+        }
+    }
+
     pub(super) fn is_null(&self) -> bool {
         matches!(self.value(), Value::Null)
     }
