@@ -58,6 +58,15 @@ pub trait Clock: Send + Sync {
 /// A shared clock.
 pub type SharedClock = Arc<dyn Clock>;
 
+/// Sleeps of one length, for whoever waits now and then and knows no clock.
+pub fn pauses(clock: &SharedClock, wait: Duration) -> Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync> {
+    let clock = clock.clone();
+    Arc::new(move || {
+        let clock = clock.clone();
+        Box::pin(async move { clock.sleep(wait).await })
+    })
+}
+
 /// The machine's own clocks.
 pub struct SystemClock {
     started: std::time::Instant,

@@ -1,11 +1,8 @@
 //! `web`: what belongs to the page and the HTTP API.
 
-use std::fs::File;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
@@ -13,7 +10,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use crate::config::{WebListen, WebSettings};
 use crate::domain::hex::sha256;
-use crate::web::{OPEN_LINK, OpenLink, hash_of_password};
+use crate::web::{OPEN_LINK, OpenLink, hash_of_password, random};
 
 /// How long a link lets somebody in.
 const OPEN_FOR: Duration = Duration::from_secs(120);
@@ -97,7 +94,7 @@ fn open(context: &Context) -> Result<Exit, Failure> {
         Failure::new(Exit::Failed, text)
     };
     let settings = config.daemon.web.ok_or_else(missing)?;
-    let code = URL_SAFE_NO_PAD.encode(random::<16>()?);
+    let code = random::<16>()?;
     let now = context.now();
     let link =
         OpenLink { sha256: sha256(code.as_bytes()), until: now + OPEN_FOR, uid: rustix::process::getuid().as_raw() };
@@ -179,7 +176,7 @@ fn line(input: &mut impl BufRead) -> io::Result<String> {
 impl Token {
     fn act(&self) -> Result<Exit, Failure> {
         let quoted = |text: &str| serde_json::to_string(text).map_err(io::Error::other);
-        let token = format!("pcron_{}_{}", self.scope, URL_SAFE_NO_PAD.encode(random::<32>()?));
+        let token = format!("pcron_{}_{}", self.scope, random::<32>()?);
         let to = match &self.to[..] {
             [] => String::new(),
             targets => {
@@ -193,11 +190,4 @@ impl Token {
         writeln!(out, "- {{name: {name}, sha256: {}, scope: {}{to}}}", sha256(token.as_bytes()), self.scope)?;
         Ok(Exit::Done)
     }
-}
-
-/// Of the system's own.
-fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
-    let mut bytes = [0; BYTES];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes)
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, pauses};
 use crate::domain::UtcMs;
 use crate::domain::presence::PROBE_ASKED;
 use crate::engine::dispatcher::Event;
@@ -31,13 +31,9 @@ pub(super) fn watch(
     told: Told,
     standing: Vec<String>,
 ) -> JoinHandle<Lost> {
-    let (clock, clock_now) = (clock.clone(), clock.now());
-    let pause: Arc<Pause> = Arc::new(move || {
-        let clock = clock.clone();
-        Box::pin(async move { clock.sleep(LOOK_EVERY).await })
-    });
+    let pause = pauses(clock, LOOK_EVERY);
     let lost = lease.until_lost(pause.clone());
-    let (asked_at, since) = (None, clock_now - ASKED_LATELY);
+    let (asked_at, since) = (None, clock.now() - ASKED_LATELY);
     let mut outside = Outside { told, standing, behind: true, asked_at, since };
     tokio::spawn(async move {
         tokio::select! {

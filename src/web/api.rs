@@ -89,9 +89,7 @@ impl Api {
 
 /// As a JSON text.
 pub(super) fn text_of(told: &impl Serialize) -> Result<String, Problem> {
-    let broken =
-        |error: serde_json::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", error.to_string());
-    serde_json::to_string(told).map_err(broken)
+    serde_json::to_string(told).map_err(|error| Problem::broken(error.to_string()))
 }
 
 pub(super) fn ok(status: StatusCode, body: String) -> Response<Bytes> {

@@ -69,8 +69,7 @@ impl Api {
             let passed = now.since(last);
             if passed < BETWEEN_PROBES {
                 let left = (BETWEEN_PROBES - passed).as_secs() + 1;
-                let detail = "the accounts were asked just now";
-                return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(left));
+                return Err(Problem::too_fast("the accounts were asked just now", left));
             }
         }
         *last = Some(now);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::problem::Problem;
 use super::rates::Rate;
-use super::routes::{Found, Op, Operation, find};
+use super::routes::{Found, OPERATIONS, Op, Operation, find};
 use super::state::{Accepted, Api};
 use super::who::{Needs, Unknown, Who};
 use crate::config::WebListen;
@@ -16,8 +16,8 @@ use crate::net::http1::{Head, Peer, Response, StatusCode, header};
 
 /// Wrong tokens from one address.
 const WRONG: Rate = Rate::per_minute(5);
-const READS: Rate = Rate::per_second(10);
-const ACTS: Rate = Rate::per_second(2);
+pub(super) const READS: Rate = Rate::per_second(10);
+pub(super) const ACTS: Rate = Rate::per_second(2);
 /// Of users of the socket, who have no row that says more.
 const SOCKET_PUSHES: Rate = Rate::per_minute(600);
 
@@ -46,15 +46,11 @@ impl Api {
     /// Whoever asks and for what; counts only wrong tokens.
     pub(super) fn admitted(&self, head: &Head, accepted: &Arc<Accepted>) -> Result<Admitted, Problem> {
         let path = path_of(head, accepted);
-        let (operation, names) = match find(head.method.as_str(), path) {
-            Found::Operation(operation, names) => (operation, names),
-            Found::Other(methods) => {
-                let detail = format!("{path} takes {methods}");
-                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).allow(methods));
-            }
+        let (operation, names) = match find(OPERATIONS, head.method.as_str(), path) {
+            Found::One(operation, names) => (operation, names),
+            Found::Other(methods) => return Err(Problem::other_method(path, methods)),
             Found::Nothing => {
-                let detail = format!("there is no {path}; /api/openapi.json tells what there is");
-                return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));
+                return Err(Problem::not_found(format!("there is no {path}; /api/openapi.json tells what there is")));
             }
         };
         let who = self.somebody(head, accepted)?;
@@ -75,10 +71,7 @@ impl Api {
     fn somebody(&self, head: &Head, accepted: &Accepted) -> Result<Who, Problem> {
         let now = self.inside.clock.boottime();
         let from = address_of(head, accepted);
-        let too_fast = |seconds| {
-            let detail = "too many wrong tokens came from this address";
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(seconds)
-        };
+        let too_fast = |seconds| Problem::too_fast("too many wrong tokens came from this address", seconds);
         self.rates.look(&from, WRONG, now).map_err(too_fast)?;
         match Who::of(head, accepted) {
             Ok(who) => Ok(who),
@@ -105,13 +98,14 @@ impl Api {
             (Needs::Act, _) => ("act", ACTS),
             (Needs::Read | Needs::OwnPush, _) => ("read", READS),
         };
-        let now = self.inside.clock.boottime();
-        self.rates.take(&format!("{kind} {}", who.name()), rate, now).map_err(|seconds| {
-            let detail = format!("{} asks too often", who.name());
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail)
-                .with("recorded", false.into())
-                .retry_after(seconds)
-        })
+        self.keep_to(kind, who, rate).map_err(|problem| problem.with("recorded", false.into()))
+    }
+
+    /// Counts a request of this kind.
+    pub(super) fn keep_to(&self, kind: &str, who: &Who, rate: Rate) -> Result<(), Problem> {
+        let (name, now) = (who.name(), self.inside.clock.boottime());
+        let taken = self.rates.take(&format!("{kind} {name}"), rate, now);
+        taken.map_err(|seconds| Problem::too_fast(format!("{name} asks too often"), seconds))
     }
 }
 

@@ -27,7 +27,7 @@ mod state;
 mod tests;
 mod who;
 
-pub(crate) use self::page::{OPEN_LINK, OpenLink, hash_of_password};
+pub(crate) use self::page::{OPEN_LINK, OpenLink, hash_of_password, random};
 use crate::daemon::Part;
 
 /// The API as a part of a daemon.

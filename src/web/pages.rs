@@ -1,6 +1,7 @@
 //! What comes with a request beside its path, and pages of lines.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +14,10 @@ use crate::domain::json::{BadJson, as_written};
 use crate::domain::near::near_match;
 use crate::domain::{PushState, UtcMs};
 use crate::net::http1::StatusCode;
-use crate::store::Mark;
+use crate::store::{Filter, Mark};
+
+/// The history to a target has no index: it is looked through so far back, unless somebody says further.
+const TO_A_TARGET: Duration = Duration::from_secs(3 * 86_400);
 
 /// The parameters of a request, each of them known.
 pub(super) struct Given(HashMap<&'static str, Value>);
@@ -138,6 +142,57 @@ pub(super) fn mark(given: &Given) -> Result<Option<Mark>, Problem> {
     let Some(text) = given.text("before") else { return Ok(None) };
     let mark = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     mark.map(Some).ok_or_else(|| Problem::senseless("before: expected what `next` of a page said"))
+}
+
+/// The last line of a page that may have another one after it.
+pub(super) fn last_of_full<'a>(table: &'a Table, filter: &Filter) -> Option<&'a Vec<Value>> {
+    table.rows.last().filter(|_| filter.limit.is_some_and(|limit| table.rows.len() as u64 >= limit))
+}
+
+/// Where the page after this one begins, if there may be one.
+pub(super) fn next(table: &Table, filter: &Filter) -> Option<String> {
+    last_of_full(table, filter).and_then(|_| table.mark()).map(cursor)
+}
+
+/// Which pushes are asked for, between two instants that are told in more than one way.
+///
+/// # Errors
+///
+/// Where the page begins nowhere.
+pub(super) fn filter_of_pushes(
+    given: &Given,
+    (since, until): (Option<UtcMs>, Option<UtcMs>),
+    now: UtcMs,
+) -> Result<Filter, Problem> {
+    let text = |name: &str| given.text(name).map(str::to_owned);
+    let targets: Vec<String> = text("target").into_iter().collect();
+    Ok(Filter {
+        job: text("job"),
+        im: text("im"),
+        account: text("account"),
+        states: given.state("state").into_iter().collect(),
+        since: since.or_else(|| (!targets.is_empty()).then(|| now - TO_A_TARGET)),
+        until,
+        targets,
+        limit: Some(given.limit()),
+        after: mark(given)?,
+        ..Filter::default()
+    })
+}
+
+/// Which acts are asked for.
+///
+/// # Errors
+///
+/// As [`filter_of_pushes`].
+pub(super) fn filter_of_acts(given: &Given) -> Result<Filter, Problem> {
+    Ok(Filter {
+        job: given.text("job").map(str::to_owned),
+        push_id: given.number("push").and_then(|id| i64::try_from(id).ok()),
+        limit: Some(given.limit()),
+        after: mark(given)?,
+        ..Filter::default()
+    })
 }
 
 /// The columns that are 0 and 1 in the views.

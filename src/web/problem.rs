@@ -33,6 +33,25 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
     }
 
+    pub(super) fn not_found(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    pub(super) fn broken(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", detail)
+    }
+
+    /// It may come again in so many seconds.
+    pub(super) fn too_fast(detail: impl Into<String>, seconds: u64) -> Problem {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(seconds)
+    }
+
+    /// The path takes other methods.
+    pub(super) fn other_method(path: &str, methods: String) -> Problem {
+        let detail = format!("{path} takes {methods}");
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).allow(methods)
+    }
+
     pub(super) fn with(mut self, key: &str, value: Value) -> Problem {
         self.0.more.insert(key.to_owned(), value);
         self
@@ -43,7 +62,7 @@ impl Problem {
         self
     }
 
-    pub(super) fn allow(mut self, methods: String) -> Problem {
+    fn allow(mut self, methods: String) -> Problem {
         self.0.allow = Some(methods);
         self
     }
@@ -135,10 +154,10 @@ impl From<Refusal> for Problem {
         let text = refusal.to_string();
         match refusal.kind {
             Kind::Senseless => Problem::senseless(text),
-            Kind::NotFound => Problem::new(StatusCode::NOT_FOUND, "not-found", text),
+            Kind::NotFound => Problem::not_found(text),
             Kind::NotAllowed => Problem::new(StatusCode::CONFLICT, "not-allowed-now", text),
             Kind::OutOfReach => out_of_reach(text),
-            Kind::BadConfig | Kind::Broken => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", text),
+            Kind::BadConfig | Kind::Broken => Problem::broken(text),
         }
     }
 }

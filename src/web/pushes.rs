@@ -211,7 +211,7 @@ impl Api {
 }
 
 fn broken() -> Problem {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "nobody judges pushes")
+    Problem::broken("nobody judges pushes")
 }
 
 /// What is known of a push that was recorded.

@@ -13,17 +13,14 @@ use super::state::Api;
 use super::who::{Needs, Who};
 use super::{openapi, pages};
 use crate::answers::explain::Explanation;
-use crate::answers::rows::Table;
 use crate::answers::status::Status;
 use crate::answers::{accounts, jobs, next, show};
 use crate::config::WebScope;
 use crate::domain::UtcMs;
 use crate::net::http1::StatusCode;
-use crate::store::{Filter, Holder, Mark, View};
+use crate::store::{Filter, Holder, Mark, StoreError, View};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// The history to a target has no index: it is looked through so far back.
-const TO_A_TARGET: Duration = Duration::from_secs(3 * 86_400);
 /// Fires of a job that are told at once.
 const MOST_FIRES: usize = 500;
 
@@ -33,7 +30,7 @@ impl Api {
         let now = self.inside.clock.now();
         let told = match admitted.operation.op {
             Op::Document => return Ok(openapi::text().to_owned()),
-            Op::Status => return self.status().await,
+            Op::Status => return text_of(&self.standing().await?),
             Op::Jobs => self.jobs(query).await?,
             Op::Job => self.job(name()).await?,
             Op::Next => self.next(name(), query).await?,
@@ -60,17 +57,19 @@ impl Api {
         Ok(told.to_string())
     }
 
-    async fn status(&self) -> Result<String, Problem> {
+    /// How the daemon is.
+    pub(super) async fn standing(&self) -> Result<Status, StoreError> {
         // It is this process that answers.
         let holder = Holder { words: format!("daemon, pid {}", std::process::id()), is_daemon: true };
-        text_of(&Status::read(&*self.reader, Some(holder), self.inside.clock.now()).await?)
+        Status::read(&*self.reader, Some(holder), self.inside.clock.now()).await
     }
 
     async fn jobs(&self, query: &Given) -> Result<Value, Problem> {
         let after_job = query.text("before").map(pages::name_of).transpose()?;
         let filter = Filter { limit: Some(query.limit()), after_job, ..Filter::default() };
         let table = self.reader.view(View::JobOverview, &filter).await?;
-        let last = full(&table, query).and_then(|row| row.first()).and_then(Value::as_str).map(pages::cursor_of_name);
+        let last = pages::last_of_full(&table, &filter);
+        let last = last.and_then(|row| row.first()).and_then(Value::as_str).map(pages::cursor_of_name);
         Ok(page(items(&table), last))
     }
 
@@ -78,7 +77,7 @@ impl Api {
         let found = jobs::definition(&*self.reader, name).await?;
         let filter = Filter { job: Some(name.to_owned()), ..Filter::default() };
         let table = self.reader.view(View::JobOverview, &filter).await?;
-        let mut job = items(&table).pop().ok_or_else(|| not_found(format!("there is no job '{name}'")))?;
+        let mut job = items(&table).pop().ok_or_else(|| Problem::not_found(format!("there is no job '{name}'")))?;
         job["definition"] = json!(found.job);
         Ok(job)
     }
@@ -118,26 +117,12 @@ impl Api {
     async fn account(&self, id: &str) -> Result<Value, Problem> {
         let filter = Filter { account: Some(id.to_owned()), ..Filter::default() };
         let found = items(&self.reader.view(View::AccountOverview, &filter).await?).pop();
-        found.ok_or_else(|| not_found(format!("there is no account '{id}'")))
+        found.ok_or_else(|| Problem::not_found(format!("there is no account '{id}'")))
     }
 
     async fn pushes(&self, query: &Given, now: UtcMs) -> Result<Value, Problem> {
-        let text = |name: &str| query.text(name).map(str::to_owned);
-        let targets: Vec<String> = text("target").into_iter().collect();
-        let since = query.instant("since").or_else(|| (!targets.is_empty()).then(|| now - TO_A_TARGET));
-        let filter = Filter {
-            job: text("job"),
-            im: text("im"),
-            account: text("account"),
-            states: query.state("state").into_iter().collect(),
-            targets,
-            since,
-            until: query.instant("until"),
-            limit: Some(query.limit()),
-            after: mark(query)?,
-            ..Filter::default()
-        };
-        self.page_of_pushes(View::PushHistory, &filter, query).await
+        let filter = pages::filter_of_pushes(query, (query.instant("since"), query.instant("until")), now)?;
+        self.page_of_lines(View::PushHistory, &filter).await
     }
 
     async fn push(&self, id: &str, admitted: &Admitted) -> Result<Value, Problem> {
@@ -146,7 +131,7 @@ impl Api {
         let story = show::push(&*self.reader, push_id).await?;
         let filter = Filter { push_id: Some(push_id), ..Filter::default() };
         let table = self.reader.view(View::PushHistory, &filter).await?;
-        let mut push = items(&table).pop().ok_or_else(|| not_found(format!("there is no push {push_id}")))?;
+        let mut push = items(&table).pop().ok_or_else(|| Problem::not_found(format!("there is no push {push_id}")))?;
         push["message"] = story.message.clone();
         push["parts"] = json!(story.parts);
         push["fallbacks"] = json!(story.fallbacks);
@@ -174,43 +159,22 @@ impl Api {
 
     async fn view(&self, view: View, query: &Given) -> Result<Value, Problem> {
         let filter = Filter { limit: Some(query.limit()), after: mark(query)?, ..Filter::default() };
-        self.page_of_pushes(view, &filter, query).await
+        self.page_of_lines(view, &filter).await
     }
 
-    async fn page_of_pushes(&self, view: View, filter: &Filter, query: &Given) -> Result<Value, Problem> {
+    async fn page_of_lines(&self, view: View, filter: &Filter) -> Result<Value, Problem> {
         let table = self.reader.view(view, filter).await?;
-        let next = full(&table, query).and_then(|_| table.mark()).map(cursor);
-        Ok(page(items(&table), next))
+        Ok(page(items(&table), pages::next(&table, filter)))
     }
 
     async fn acts(&self, query: &Given) -> Result<Value, Problem> {
-        let filter = Filter {
-            job: query.text("job").map(str::to_owned),
-            push_id: query.number("push").and_then(|id| i64::try_from(id).ok()),
-            limit: Some(query.limit()),
-            after: mark(query)?,
-            ..Filter::default()
-        };
-        let table = self.reader.view(View::Acts, &filter).await?;
-        let last = full(&table, query).and_then(|row| row.first()).and_then(Value::as_i64);
-        let next = last.map(|id| cursor(Mark { id, due_at: UtcMs(0), ordered_at: None }));
-        Ok(page(items(&table), next))
+        self.page_of_lines(View::Acts, &pages::filter_of_acts(query)?).await
     }
-}
-
-/// The last line of a page that may have another one after it.
-fn full<'a>(table: &'a Table, query: &Given) -> Option<&'a Vec<Value>> {
-    table.rows.last().filter(|_| table.rows.len() as u64 >= query.limit())
 }
 
 fn vec_of(told: &impl serde::Serialize) -> Result<Vec<Value>, Problem> {
     let text = text_of(told)?;
-    serde_json::from_str(&text)
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", error.to_string()))
-}
-
-fn not_found(detail: String) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
+    serde_json::from_str(&text).map_err(|error| Problem::broken(error.to_string()))
 }
 
 /// # Errors
@@ -218,5 +182,5 @@ fn not_found(detail: String) -> Problem {
 /// Where it is no number: there is no such push either.
 pub(super) fn push_id(text: &str) -> Result<i64, Problem> {
     let id = text.parse::<i64>().ok().filter(|id| *id > 0);
-    id.ok_or_else(|| not_found(format!("'{text}' is no number of a push")))
+    id.ok_or_else(|| Problem::not_found(format!("'{text}' is no number of a push")))
 }

@@ -180,28 +180,41 @@ pub(super) const OPERATIONS: &[Operation] = &[
     push("/api/pushMixed", Some("mixed"), "Pushes texts and media in one message."),
 ];
 
+/// A row of a table of what can be asked for.
+pub(super) trait Route {
+    /// The method and the path, with names in braces.
+    fn takes(&self) -> (&'static str, &'static str);
+}
+
+impl Route for Operation {
+    fn takes(&self) -> (&'static str, &'static str) {
+        (self.method, self.path)
+    }
+}
+
 /// What a request is about.
-pub(super) enum Found {
-    Operation(&'static Operation, Vec<String>),
+pub(super) enum Found<R: 'static> {
+    One(&'static R, Vec<String>),
     /// The path takes other methods.
     Other(String),
     Nothing,
 }
 
-pub(super) fn find(method: &str, path: &str) -> Found {
+pub(super) fn find<R: Route>(routes: &'static [R], method: &str, path: &str) -> Found<R> {
     let mut methods: Vec<&str> = Vec::new();
-    for operation in OPERATIONS {
-        let Some(names) = matched(operation.path, path) else { continue };
-        if operation.method == method {
-            return Found::Operation(operation, names);
+    for route in routes {
+        let (takes, template) = route.takes();
+        let Some(names) = matched(template, path) else { continue };
+        if takes == method {
+            return Found::One(route, names);
         }
-        methods.push(operation.method);
+        methods.push(takes);
     }
     if methods.is_empty() { Found::Nothing } else { Found::Other(methods.join(", ")) }
 }
 
 /// What stands in the places of a template.
-pub(super) fn matched(template: &str, path: &str) -> Option<Vec<String>> {
+fn matched(template: &str, path: &str) -> Option<Vec<String>> {
     let (mut wanted, mut found) = (template.split('/'), path.split('/'));
     let mut names = Vec::new();
     loop {
@@ -226,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_path_finds_its_operation_and_the_names_in_it() {
-        let found = |method, path| match find(method, path) {
-            Found::Operation(operation, names) => format!("{:?} {names:?}", operation.op),
+        let found = |method, path| match find(OPERATIONS, method, path) {
+            Found::One(operation, names) => format!("{:?} {names:?}", operation.op),
             Found::Other(methods) => methods,
             Found::Nothing => "nothing".to_owned(),
         };

@@ -11,10 +11,11 @@ use tracing::{error, info};
 use super::page::watch;
 use super::socket::{bind, uids};
 use super::state::{Accepted, Api};
+use crate::clock::pauses;
 use crate::config::{Config, WebListen, WebSettings};
 use crate::daemon::{Inside, Part};
 use crate::net::http1::{Audience, Limits, Server};
-use crate::store::{self, Access, Pause, SharedStore};
+use crate::store::{self, Access, SharedStore};
 
 /// A place that is taken, or a database that cannot be read, is tried again so often.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -176,7 +177,7 @@ async fn open(inside: &Inside, settings: &WebSettings) -> (SharedStore, crate::n
     loop {
         let problem = match store::open(&inside.database, Access::Read, inside.clock.now()).await {
             Ok(store) => match bind(settings).await {
-                Ok(listener) => return (hasty(inside, &store), listener),
+                Ok(listener) => return (store.hasty(pauses(&inside.clock, DEADLINE)), listener),
                 Err(error) => error.to_string(),
             },
             Err(error) => error.to_string(),
@@ -187,16 +188,6 @@ async fn open(inside: &Inside, settings: &WebSettings) -> (SharedStore, crate::n
         }
         inside.clock.sleep(AGAIN).await;
     }
-}
-
-/// Every question under a deadline.
-fn hasty(inside: &Inside, store: &SharedStore) -> SharedStore {
-    let clock = inside.clock.clone();
-    let pause: Arc<Pause> = Arc::new(move || {
-        let clock = clock.clone();
-        Box::pin(async move { clock.sleep(DEADLINE).await })
-    });
-    store.hasty(pause)
 }
 
 fn shown(listen: &WebListen) -> String {

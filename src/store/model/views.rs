@@ -77,12 +77,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// The last line of a page of pushes.
+    /// The last line of a page of pushes or of acts.
     pub fn mark(&self) -> Option<Mark> {
         let row = self.rows.last()?;
         let value = |name: &str| row.get(self.columns.iter().position(|column| column == name)?);
         let instant = |name: &str| value(name)?.as_str()?.parse().ok();
         let ordered_at = instant("finished_at").or_else(|| instant("next_attempt_at"));
-        Some(Mark { id: value("id")?.as_i64()?, due_at: instant("due_at")?, ordered_at })
+        Some(Mark { id: value("id")?.as_i64()?, due_at: instant("due_at").or_else(|| instant("at"))?, ordered_at })
     }
 }

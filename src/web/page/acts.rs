@@ -3,16 +3,18 @@
 use askama::Template;
 
 use super::answer::{Answer, html};
-use super::filters::PAGE;
 use super::frame::Frame;
 use super::stamp::Stamp;
 use crate::answers::rows::{Row, rows};
-use crate::domain::{PushState, UtcMs};
+use crate::domain::PushState;
 use crate::net::http1::StatusCode;
-use crate::store::{Filter, Mark, StoreError, Table, View};
+use crate::store::{Filter, StoreError, Table, View};
 use crate::texts;
-use crate::web::pages::{Given, cursor, mark};
+use crate::web::pages::{Given, filter_of_acts, next};
 use crate::web::state::Api;
+
+/// Acts on one push or one job that its page tells.
+const ON_IT: u64 = 50;
 
 /// One act.
 pub(super) struct ActRow {
@@ -62,27 +64,18 @@ struct ActsPage {
 impl Api {
     pub(super) async fn acts_page(&self, frame: Frame, given: &Given) -> Answer {
         let f = frame.of_part("acts", texts::nav_acts());
-        let filter = Filter {
-            job: given.text("job").map(str::to_owned),
-            push_id: given.number("push").and_then(|id| i64::try_from(id).ok()),
-            limit: Some(PAGE),
-            after: mark(given)?,
-            ..Filter::default()
-        };
+        let filter = filter_of_acts(given)?;
         let table = self.reader.view(View::Acts, &filter).await?;
-        let last = rows(&table).next_back().and_then(|row| row.int("id"));
-        let is_full = table.rows.len() as u64 >= PAGE;
-        let mark = last.filter(|_| is_full).map(|id| Mark { id, due_at: UtcMs(0), ordered_at: None });
         let text = |name: &str| given.text(name).unwrap_or_default().to_owned();
         let (job, push) = (text("job"), text("push"));
-        let next = mark.map(|mark| f.after(&cursor(mark)));
+        let next = next(&table, &filter).map(|cursor| f.after(&cursor));
         let acts = ActRow::all(&table, &f);
         html(StatusCode::OK, &ActsPage { job, push, acts, next, f })
     }
 
     /// The newest acts on a push or a job.
     pub(super) async fn acts_on(&self, filter: Filter, frame: &Frame) -> Result<Vec<ActRow>, StoreError> {
-        let filter = Filter { limit: Some(PAGE), ..filter };
+        let filter = Filter { limit: Some(ON_IT), ..filter };
         Ok(ActRow::all(&self.reader.view(View::Acts, &filter).await?, frame))
     }
 }

@@ -49,7 +49,7 @@ impl Api {
     async fn shown(&self, visit: &Visit, head: &Head, body: &[u8], accepted: &Accepted, request: &str) -> Answer {
         let name = || visit.names.first().map(String::as_str).unwrap_or_default();
         if visit.sheet.leaf == Leaf::Asset {
-            let missing = || Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no {}", name()));
+            let missing = || Problem::not_found(format!("there is no {}", name()));
             return assets::asset(name()).ok_or_else(missing);
         }
         let (mut frame, given) = Frame::of(visit, head, body, accepted, self.inside.clock.now())?;
@@ -69,23 +69,24 @@ impl Api {
         if visit.sheet.leaf != Leaf::Live {
             frame.read_standing(self).await;
         }
+        let remembers = frame.remembers.take();
         let mut response = match visit.sheet.leaf {
             Leaf::SignIn | Leaf::TrySignIn => see_other(&frame, "/")?,
-            Leaf::SignOut => self.sign_out(frame.clone(), head, accepted)?,
-            Leaf::Now => self.now_page(frame.clone()).await?,
-            Leaf::Jobs => self.jobs_page(frame.clone(), &given).await?,
-            Leaf::Job => self.job_page(frame.clone(), name()).await?,
-            Leaf::Pushes => self.pushes_page(frame.clone(), &given).await?,
-            Leaf::Push => self.push_page(frame.clone(), name()).await?,
-            Leaf::Accounts => self.accounts_page(frame.clone()).await?,
+            Leaf::SignOut => self.sign_out(frame, head, accepted)?,
+            Leaf::Now => self.now_page(frame).await?,
+            Leaf::Jobs => self.jobs_page(frame, &given).await?,
+            Leaf::Job => self.job_page(frame, name()).await?,
+            Leaf::Pushes => self.pushes_page(frame, &given).await?,
+            Leaf::Push => self.push_page(frame, name()).await?,
+            Leaf::Accounts => self.accounts_page(frame).await?,
             Leaf::Live => self.live_stream(head, accepted)?,
-            Leaf::Acts => self.acts_page(frame.clone(), &given).await?,
+            Leaf::Acts => self.acts_page(frame, &given).await?,
             Leaf::AskFire | Leaf::AskRetry | Leaf::AskCancel => {
-                self.ask_page(frame.clone(), visit.sheet.leaf, name(), &given).await?
+                self.ask_page(frame, visit.sheet.leaf, name(), &given).await?
             }
             _ => self.carry_out_form(&frame, visit.sheet.leaf, name(), &given, who, request).await?,
         };
-        if let Some(cookie) = &frame.remembers {
+        if let Some(cookie) = &remembers {
             as_header(response.headers_mut(), "set-cookie", cookie);
         }
         Ok(response)
@@ -117,8 +118,7 @@ fn is_from_elsewhere(head: &Head) -> bool {
 
 /// A page.
 pub(super) fn html(status: StatusCode, page: &impl Template) -> Answer {
-    let broken = |error: askama::Error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", error.to_string());
-    let text = page.render().map_err(broken)?;
+    let text = page.render().map_err(|error| Problem::broken(error.to_string()))?;
     // Once more as a whole: no mark that somebody wrote turns what stands around it.
     let mut response = Response::new(Bytes::from(escaped_lines(&text).into_owned()));
     *response.status_mut() = status;

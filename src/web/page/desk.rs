@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::session::Sessions;
 use super::streams::Live;
 use crate::domain::UtcMs;
+use crate::web::problem::Problem;
 
 /// The key under which the daemon's own state keeps the link that `pushcron web open` made last.
 pub(crate) const OPEN_LINK: &str = "web_open";
@@ -72,8 +73,13 @@ impl Desk {
 /// # Errors
 ///
 /// Where the system gives none.
-pub(in crate::web) fn random<const BYTES: usize>() -> io::Result<String> {
+pub(crate) fn random<const BYTES: usize>() -> io::Result<String> {
     let mut bytes = [0; BYTES];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// As [`random`], for whoever answers a request.
+pub(super) fn unguessable<const BYTES: usize>() -> Result<String, Problem> {
+    random::<BYTES>().map_err(|error| Problem::broken(format!("no random numbers: {error}")))
 }

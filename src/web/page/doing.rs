@@ -3,8 +3,9 @@
 use askama::Template;
 
 use super::answer::{Answer, html, see_other};
-use super::desk::random;
+use super::desk::unguessable;
 use super::frame::Frame;
+use super::push::record;
 use super::sign_in::inner;
 use super::stamp::{Stamp, encoded};
 use super::table::Leaf;
@@ -49,8 +50,7 @@ impl Api {
         }
         let id = push_id(name)?;
         let story = show::push(&*self.reader, id).await?;
-        let gone = || Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no push {id}"));
-        let push = show::record(&story).ok_or_else(gone)?;
+        let push = record(&story, id)?;
         let is_retry = leaf == Leaf::AskRetry;
         let f = frame.of_part("pushes", if is_retry { texts::ask_retry(id) } else { texts::ask_cancel(id) });
         let explained = match is_retry {
@@ -78,9 +78,6 @@ impl Api {
     async fn ask_fire(&self, frame: Frame, name: &str) -> Answer {
         let job = jobs::definition(&*self.reader, name).await?.job;
         let f = frame.of_part("jobs", texts::ask_fire(name));
-        let broken = |error: std::io::Error| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", format!("no random numbers: {error}"))
-        };
         let told = job.push.iter().map(|push| match &push.list {
             Some(_) => format!("{} {}", push.im, f.say(texts::all_of_a_list())),
             None => format!("{} {}", push.im, push.target),
@@ -91,7 +88,7 @@ impl Api {
             place: f.to(&format!("/jobs/{}/fire", encoded(name))),
             button: f.say(texts::do_fire()),
             back: format!("/jobs/{}", encoded(name)),
-            once: Some(random::<16>().map_err(broken)?),
+            once: Some(unguessable::<16>()?),
             seen: None,
             mark: None,
             due: None,

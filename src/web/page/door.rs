@@ -1,18 +1,15 @@
 //! Who may see a page or send a form.
 
 use super::cookies::Cookie;
-use super::table::{Found, Leaf, Sheet, find};
+use super::table::{Leaf, SHEETS, Sheet};
 use crate::config::WebSettings;
 use crate::net::hosts;
 use crate::net::http1::{Head, StatusCode, header};
-use crate::web::guard::{authority, is_ours_of, path_of};
+use crate::web::guard::{ACTS, READS, authority, is_ours_of, path_of};
 use crate::web::problem::Problem;
-use crate::web::rates::Rate;
+use crate::web::routes::{Found, find};
 use crate::web::state::{Accepted, Api};
 use crate::web::who::{Needs, Who};
-
-const READS: Rate = Rate::per_second(10);
-const ACTS: Rate = Rate::per_second(2);
 
 /// A request that was let in; None: nobody is known, and the page is for everybody, or leads to the sign-in.
 pub(in crate::web) struct Visit {
@@ -44,25 +41,16 @@ impl Api {
             return Ok(());
         }
         let (kind, rate) = if visit.sheet.method == "POST" { ("act", ACTS) } else { ("page", READS) };
-        let now = self.inside.clock.boottime();
-        self.rates.take(&format!("{kind} {}", who.name()), rate, now).map_err(|seconds| {
-            let detail = format!("{} asks too often", who.name());
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(seconds)
-        })
+        self.keep_to(kind, who, rate)
     }
 
     /// Whoever asks and for what.
     pub(in crate::web) fn visit(&self, head: &Head, accepted: &Accepted) -> Result<Visit, Problem> {
         let path = path_of(head, accepted);
-        let (sheet, names) = match find(head.method.as_str(), path) {
-            Found::Sheet(sheet, names) => (sheet, names),
-            Found::Other(methods) => {
-                let detail = format!("{path} takes {methods}");
-                return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).allow(methods));
-            }
-            Found::Nothing => {
-                return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no page {path}")));
-            }
+        let (sheet, names) = match find(SHEETS, head.method.as_str(), path) {
+            Found::One(sheet, names) => (sheet, names),
+            Found::Other(methods) => return Err(Problem::other_method(path, methods)),
+            Found::Nothing => return Err(Problem::not_found(format!("there is no page {path}"))),
         };
         let who = self.visitor(head, accepted);
         if let (Some(needs), Some(who)) = (sheet.needs, &who)

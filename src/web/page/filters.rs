@@ -4,13 +4,8 @@ use super::frame::Frame;
 use crate::answers::when;
 use crate::domain::{PushState, UtcMs};
 use crate::store::Filter;
-use crate::web::pages::{Given, mark};
+use crate::web::pages::{Given, filter_of_pushes};
 use crate::web::problem::Problem;
-
-/// The history to a target has no index: it is looked through so far back, unless somebody says further.
-const TO_A_TARGET_MS: i64 = 3 * 86_400_000;
-
-pub(super) const PAGE: u64 = 50;
 
 /// What the fields of the form hold.
 #[derive(Default)]
@@ -61,20 +56,8 @@ impl Wanted {
             },
         };
         let (since, until) = (stretch("since", &self.since)?, stretch("until", &self.until)?);
-        let of_late = self.is_of_late().then(|| UtcMs(frame.now.0 - TO_A_TARGET_MS));
-        let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-        Ok(Filter {
-            job: text(&self.job),
-            im: text(&self.im),
-            account: text(&self.account),
-            states: self.state.into_iter().collect(),
-            targets: text(&self.target).into_iter().collect(),
-            since: since.map(|stretch| stretch.from).or(of_late),
-            // A day is meant as a whole.
-            until: until.map(|stretch| UtcMs(stretch.until.0 - 1)),
-            limit: Some(PAGE),
-            after: mark(given)?,
-            ..Filter::default()
-        })
+        // A day is meant as a whole.
+        let until = until.map(|stretch| UtcMs(stretch.until.0 - 1));
+        filter_of_pushes(given, (since.map(|stretch| stretch.from), until), frame.now)
     }
 }

@@ -1,10 +1,9 @@
 //! What stands around every page: who looks at it and how, and how the daemon is.
 
-use crate::answers::status::{Life, Status};
+use crate::answers::status::Life;
 use crate::answers::words::brief_ms;
 use crate::domain::UtcMs;
 use crate::net::http1::Head;
-use crate::store::Holder;
 use crate::texts::{self, Text};
 use crate::web::guard::{path_of, prefix_of};
 use crate::web::pages::Given;
@@ -256,9 +255,7 @@ impl Frame {
 
     /// Reads how the daemon is. Where the database cannot be asked now the page says the rest.
     pub(super) async fn read_standing(&mut self, api: &Api) {
-        // It is this process that answers.
-        let holder = Holder { words: format!("daemon, pid {}", std::process::id()), is_daemon: true };
-        let Ok(status) = Status::read(&*api.reader, Some(holder), self.now).await else { return };
+        let Ok(status) = api.standing().await else { return };
         let beat = status.daemon.alive_at.map(|at| brief_ms(self.now.ms_since(at).max(0)));
         let situation = &status.situation;
         let is_stuck = status.daemon.state == Life::Stuck;

@@ -1,7 +1,7 @@
 //! Jobs: all of them by name, and one with what it did and will do.
 
 use askama::Template;
-use serde_json::Value;
+use serde::Serialize;
 
 use super::acts::ActRow;
 use super::answer::{Answer, html};
@@ -108,7 +108,7 @@ impl Api {
         let f = frame.of_part("jobs", Text::same(name.to_owned()));
         let of_job = Filter { job: Some(name.to_owned()), ..Filter::default() };
         let table = self.reader.view(View::JobOverview, &of_job).await?;
-        let missing = || Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no job '{name}'"));
+        let missing = || Problem::not_found(format!("there is no job '{name}'"));
         let row = rows(&table).next().ok_or_else(missing)?;
         let zone = found.job.timezone.clone();
         let at = |column: &str| row.instant(column).map(|at| f.at(at, Some(&zone)));
@@ -117,8 +117,7 @@ impl Api {
         let skipped = skipped.iter().map(|unfired| skipped_row(unfired, &zone, &f)).collect();
         let acts = self.acts_on(of_job, &f).await?;
         let mut jobs = [found.job];
-        let definition = serde_json::to_string_pretty(&jobs[0]).unwrap_or_default();
-        let (definition, is_cut) = cut(&escaped_json(&definition));
+        let (definition, is_cut) = pretty(&jobs[0]);
         let counted = self.reader.counted_fires().await?.into_iter().collect();
         next::bring_to_their_ends(&mut jobs, &counted, f.now)?;
         let next = next::coming(&jobs, Some(name), Some(NEXT), f.now)?;
@@ -185,6 +184,6 @@ pub(super) fn cut(text: &str) -> (String, bool) {
 }
 
 /// A value as people read it.
-pub(super) fn pretty(value: &Value) -> (String, bool) {
+pub(super) fn pretty(value: &impl Serialize) -> (String, bool) {
     cut(&escaped_json(&serde_json::to_string_pretty(value).unwrap_or_default()))
 }

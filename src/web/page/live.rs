@@ -10,8 +10,8 @@ use super::answer::Answer;
 use super::cookies::Cookie;
 use super::door::is_https;
 use super::headers::as_header;
+use crate::clock::pauses;
 use crate::net::http1::{Head, Response, StatusCode, Stream, header};
-use crate::store::Pause;
 use crate::web::problem::Problem;
 use crate::web::state::{Accepted, Api};
 
@@ -23,13 +23,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 /// Watches the database for as long as somebody listens.
 pub(in crate::web) async fn watch(api: Arc<Api>) {
     let clock = api.inside.clock.clone();
-    let rest: Box<Pause> = {
-        let clock = clock.clone();
-        Box::new(move || {
-            let clock = clock.clone();
-            Box::pin(async move { clock.sleep(EVERY).await })
-        })
-    };
+    let rest = pauses(&clock, EVERY);
     let live = &api.desk.live;
     loop {
         if live.changes.receiver_count() == 0 {

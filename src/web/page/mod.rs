@@ -34,7 +34,7 @@ mod table;
 mod tell;
 
 pub(super) use self::desk::Desk;
-pub(crate) use self::desk::{OPEN_LINK, OpenLink};
+pub(crate) use self::desk::{OPEN_LINK, OpenLink, random};
 pub(super) use self::live::watch;
 pub(crate) use self::password::hash_of_password;
 pub(super) use self::session::Person;

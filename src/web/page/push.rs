@@ -79,10 +79,14 @@ impl Api {
         let story = show::push(&*self.reader, id).await?;
         let f = frame.of_part("pushes", texts::push_number(id));
         let acts = self.acts_on(Filter { push_id: Some(id), ..Filter::default() }, &f).await?;
-        let gone = || Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no push {id}"));
-        let push = show::record(&story).ok_or_else(gone)?;
+        let push = record(&story, id)?;
         html(StatusCode::OK, &page_of(&story, push, acts, f))
     }
+}
+
+/// The push itself, out of its story.
+pub(super) fn record(story: &PushStory, id: i64) -> Result<&PushRecord, Problem> {
+    show::record(story).ok_or_else(|| Problem::not_found(format!("there is no push {id}")))
 }
 
 fn page_of(story: &PushStory, push: &PushRecord, acts: Vec<ActRow>, f: Frame) -> PushPage {

@@ -3,14 +3,14 @@
 use askama::Template;
 
 use super::answer::{Answer, html};
-use super::filters::{PAGE, Wanted};
+use super::filters::Wanted;
 use super::frame::Frame;
 use super::tell::PushRow;
 use crate::domain::PushState;
 use crate::net::http1::StatusCode;
 use crate::store::View;
 use crate::texts;
-use crate::web::pages::{Given, cursor};
+use crate::web::pages::{Given, next};
 use crate::web::state::Api;
 
 #[derive(Template)]
@@ -30,8 +30,7 @@ impl Api {
         let wanted = Wanted::of(given);
         let filter = wanted.filter(given, &f)?;
         let table = self.reader.view(View::PushHistory, &filter).await?;
-        let is_full = table.rows.len() as u64 >= PAGE;
-        let next = table.mark().filter(|_| is_full).map(|mark| f.after(&cursor(mark)));
+        let next = next(&table, &filter).map(|cursor| f.after(&cursor));
         let lines = PushRow::all(&table, &f);
         let state = |state: PushState| (state.as_str(), f.say(texts::state(state)), wanted.state == Some(state));
         let states = PushState::ALL.map(state).to_vec();

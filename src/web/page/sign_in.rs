@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::answer::{Answer, Bounce, html, see_other};
 use super::cookies::Cookie;
-use super::desk::{OPEN_LINK, OpenLink, random};
+use super::desk::{OPEN_LINK, OpenLink, unguessable};
 use super::door::is_https;
 use super::frame::Frame;
 use super::headers::as_header;
@@ -59,8 +59,7 @@ impl Api {
         let buckets = [format!("password from {from}"), format!("password of {name}")];
         for bucket in &buckets {
             if let Err(seconds) = self.rates.look(bucket, WRONG, now) {
-                let detail = "too many wrong passwords: wait a minute";
-                return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(seconds));
+                return Err(Problem::too_fast("too many wrong passwords: wait a minute", seconds));
             }
         }
         let user = accepted.settings.users.iter().find(|user| user.name == name);
@@ -83,7 +82,7 @@ impl Api {
 
     /// One at a time, and off the thread that answers.
     async fn checked(&self, password: String, hash: Option<String>) -> Result<bool, Problem> {
-        let broken = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", "passwords cannot be checked");
+        let broken = || Problem::broken("passwords cannot be checked");
         if password.len() > LONGEST {
             return Ok(false);
         }
@@ -95,8 +94,7 @@ impl Api {
     async fn by_link(&self, code: &str, head: &Head, accepted: &Accepted) -> Result<Option<Person>, Problem> {
         let (from, now) = (format!("link from {}", address_of(head, accepted)), self.inside.clock.boottime());
         if let Err(seconds) = self.rates.look(&from, WRONG, now) {
-            let detail = "too many wrong links: wait a minute";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-fast", detail).retry_after(seconds));
+            return Err(Problem::too_fast("too many wrong links: wait a minute", seconds));
         }
         let _alone = self.desk.link.lock().await;
         let notes = self.reader.load_state("").await?;
@@ -115,10 +113,7 @@ impl Api {
 
     fn begin(&self, person: Person, answer: Answer, head: &Head, accepted: &Accepted) -> Answer {
         let mut response = answer?;
-        let broken = |error: std::io::Error| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "broken", format!("no random numbers: {error}"))
-        };
-        let id = random::<32>().map_err(broken)?;
+        let id = unguessable::<32>()?;
         self.desk.sessions.begin(&id, person, self.inside.clock.boottime());
         let cookie = Cookie::Session.set(&id, None, is_https(head, &accepted.settings));
         as_header(response.headers_mut(), "set-cookie", &cookie);

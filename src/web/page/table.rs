@@ -1,6 +1,6 @@
 //! The table of pages and forms: who may see or send them, and what they take.
 
-use crate::web::routes::{Param, Takes, matched, param};
+use crate::web::routes::{Param, Route, Takes, param};
 use crate::web::who::Needs;
 
 /// What is asked for.
@@ -106,22 +106,8 @@ pub(in crate::web) const SHEETS: &[Sheet] = &[
     ),
 ];
 
-/// What a request is about.
-pub(in crate::web) enum Found {
-    Sheet(&'static Sheet, Vec<String>),
-    /// The path takes other methods.
-    Other(String),
-    Nothing,
-}
-
-pub(in crate::web) fn find(method: &str, path: &str) -> Found {
-    let mut methods: Vec<&str> = Vec::new();
-    for sheet in SHEETS {
-        let Some(names) = matched(sheet.path, path) else { continue };
-        if sheet.method == method {
-            return Found::Sheet(sheet, names);
-        }
-        methods.push(sheet.method);
+impl Route for Sheet {
+    fn takes(&self) -> (&'static str, &'static str) {
+        (self.method, self.path)
     }
-    if methods.is_empty() { Found::Nothing } else { Found::Other(methods.join(", ")) }
 }
