@@ -58,7 +58,7 @@ fn account_row(row: Row<'_>, frame: &Frame) -> AccountRow {
 }
 
 #[derive(Template)]
-#[template(path = "accounts.html")]
+#[template(path = "accounts.html", config = "src/web/askama.toml")]
 struct AccountsPage {
     f: Frame,
     accounts: Vec<AccountRow>,

@@ -52,7 +52,7 @@ impl ActRow {
 }
 
 #[derive(Template)]
-#[template(path = "acts.html")]
+#[template(path = "acts.html", config = "src/web/askama.toml")]
 struct ActsPage {
     f: Frame,
     job: String,

@@ -18,7 +18,7 @@ use crate::web::state::{Accepted, Api};
 pub(super) type Answer = Result<Response<Bytes>, Problem>;
 
 #[derive(Template)]
-#[template(path = "problem.html")]
+#[template(path = "problem.html", config = "src/web/askama.toml")]
 struct ProblemPage {
     f: Frame,
     status: u16,
@@ -30,7 +30,7 @@ struct ProblemPage {
 
 /// Leads on by a request of the page itself, with which the browser sends the cookie that it keeps from other sites.
 #[derive(Template)]
-#[template(path = "bounce.html")]
+#[template(path = "bounce.html", config = "src/web/askama.toml")]
 pub(super) struct Bounce {
     pub f: Frame,
     pub place: String,

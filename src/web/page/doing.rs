@@ -25,7 +25,7 @@ const TARGETS: usize = 20;
 
 /// Says what will happen before it does.
 #[derive(Template)]
-#[template(path = "ask.html")]
+#[template(path = "ask.html", config = "src/web/askama.toml")]
 struct AskPage {
     f: Frame,
     question: String,

@@ -39,7 +39,7 @@ struct JobRow {
 }
 
 #[derive(Template)]
-#[template(path = "jobs.html")]
+#[template(path = "jobs.html", config = "src/web/askama.toml")]
 struct JobsPage {
     f: Frame,
     jobs: Vec<JobRow>,
@@ -61,7 +61,7 @@ struct NextLine {
 }
 
 #[derive(Template)]
-#[template(path = "job.html")]
+#[template(path = "job.html", config = "src/web/askama.toml")]
 struct JobPage {
     f: Frame,
     name: String,

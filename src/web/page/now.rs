@@ -35,7 +35,7 @@ pub(super) struct NextRow {
 }
 
 #[derive(Template)]
-#[template(path = "now.html")]
+#[template(path = "now.html", config = "src/web/askama.toml")]
 struct NowPage {
     f: Frame,
     unknown: Vec<PushRow>,

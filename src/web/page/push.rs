@@ -42,7 +42,7 @@ struct Piece {
 }
 
 #[derive(Template)]
-#[template(path = "push.html")]
+#[template(path = "push.html", config = "src/web/askama.toml")]
 struct PushPage {
     f: Frame,
     id: i64,

@@ -14,7 +14,7 @@ use crate::web::pages::{Given, next};
 use crate::web::state::Api;
 
 #[derive(Template)]
-#[template(path = "pushes.html")]
+#[template(path = "pushes.html", config = "src/web/askama.toml")]
 struct PushesPage {
     f: Frame,
     wanted: Wanted,

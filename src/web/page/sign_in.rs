@@ -26,7 +26,7 @@ const WRONG: Rate = Rate::per_minute(5);
 const TOLD: Rate = Rate::per_minute(1);
 
 #[derive(Template)]
-#[template(path = "sign_in.html")]
+#[template(path = "sign_in.html", config = "src/web/askama.toml")]
 struct SignInPage {
     f: Frame,
     next: String,

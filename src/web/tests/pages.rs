@@ -467,7 +467,7 @@ async fn a_user_of_the_socket_needs_no_sign_in() {
 #[test]
 fn no_template_leaves_out_the_escaping() {
     let mut found = 0;
-    for file in std::fs::read_dir("templates").unwrap() {
+    for file in std::fs::read_dir("src/web/templates").unwrap() {
         let (path, text) = (file.as_ref().unwrap().path(), std::fs::read_to_string(file.unwrap().path()).unwrap());
         for way in ["|safe", "| safe", "|escape(\"none", "autoescape"] {
             assert!(!text.contains(way), "{}: {way}", path.display());
