@@ -2,31 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
 use serde_json::{Map, Value, json};
+
+use super::proposal::{Proposal, Rules};
 
 use super::surroundings::surroundings;
 use crate::answers::refusal::{Kind, Refusal};
-use crate::config::{self, Extra, LoadEnvironment, Problem, Sight};
-use crate::domain::{Job, Schedule, UtcMs};
+use crate::config::{self, Extra, LoadEnvironment, Sight};
+use crate::domain::UtcMs;
 use crate::senders;
-use crate::store::Expected;
 
 /// The files of a configuration, and when somebody began to say what is judged by them.
 pub(crate) struct Files {
     pub paths: Vec<PathBuf>,
     pub now: UtcMs,
-}
-
-/// Jobs as they are to be, judged by the rules of the files; nothing of it is done yet.
-#[derive(Debug)]
-pub(crate) struct Proposal {
-    pub jobs: Vec<Job>,
-    /// What is doubtful of them.
-    pub doubts: Vec<Problem>,
-    /// When it was said when they fire, where that is said anew: whatever is waited for, their instants count from then.
-    pub(super) said_at: Option<UtcMs>,
-    /// For each of them the revision that was seen; None where there must be no such job yet.
-    pub(super) expected: Vec<Expected>,
 }
 
 impl Files {
@@ -49,7 +39,7 @@ impl Files {
     ///
     /// With what is wrong with it, or with the files; and when it would never fire.
     pub(crate) fn propose(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
-        self.all_new(self.judged_mapping(job)?)
+        self.judged_mapping(job)?.of_new_jobs(self.now)
     }
 
     /// The jobs of a file that says nothing else.
@@ -58,7 +48,7 @@ impl Files {
     ///
     /// As [`Files::propose`].
     pub(crate) fn propose_file(&self, file: &Path) -> Result<Proposal, Refusal> {
-        self.all_new(self.judged(&Extra::File(file))?)
+        self.judged_extra(&Extra::File(file))?.of_new_jobs(self.now)
     }
 
     /// Where the files bring a job, if they do and can be read.
@@ -66,26 +56,18 @@ impl Files {
         config::place_of_job(&self.paths, job, &senders::specs(), &self.around())
     }
 
-    fn all_new(&self, mut proposal: Proposal) -> Result<Proposal, Refusal> {
-        proposal.refuse_past(self.now)?;
-        proposal.said_at = Some(self.now);
-        let new = |job: &Job| Expected { job: job.name.as_str().into(), revision: None };
-        proposal.expected = proposal.jobs.iter().map(new).collect();
-        Ok(proposal)
+    fn judged_mapping(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
+        self.judged_extra(&Extra::CommandLine(&json!({ "jobs": [job] }).to_string()))
     }
 
-    pub(super) fn judged_mapping(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
-        self.judged(&Extra::CommandLine(&json!({ "jobs": [job] }).to_string()))
-    }
-
-    fn judged(&self, extra: &Extra) -> Result<Proposal, Refusal> {
+    fn judged_extra(&self, extra: &Extra) -> Result<Proposal, Refusal> {
         let (config, jobs) = config::load_with_jobs(&self.paths, extra, &senders::specs(), &self.around())?;
         let file = match extra {
             Extra::CommandLine(_) => config::COMMAND_LINE.to_owned(),
             Extra::File(path) => path.display().to_string(),
         };
         let doubts = config.warnings.into_iter().filter(|warning| warning.file == file).collect();
-        Ok(Proposal { jobs, doubts, said_at: None, expected: Vec::new() })
+        Ok(Proposal::of(jobs, doubts))
     }
 
     pub(super) fn around(&self) -> LoadEnvironment {
@@ -93,20 +75,14 @@ impl Files {
     }
 }
 
-impl Proposal {
-    /// A job whose one instant, or whose last one, has passed would never fire.
-    pub(super) fn refuse_past(&self, now: UtcMs) -> Result<(), Refusal> {
-        for Job { name, schedule, life, .. } in &self.jobs {
-            let last = match schedule {
-                Schedule::At(at) => Some(*at),
-                _ => life.as_ref().and_then(|life| life.until),
-            };
-            if let Some(last) = last.filter(|at| *at <= now) {
-                let text = format!("job '{name}': {last} is past, so it would never fire");
-                return Err(Refusal::new(Kind::Senseless, text));
-            }
-        }
-        Ok(())
+#[async_trait]
+impl Rules for Files {
+    fn now(&self) -> UtcMs {
+        self.now
+    }
+
+    async fn judged(&self, job: Map<String, Value>) -> Result<Proposal, Refusal> {
+        self.judged_mapping(job)
     }
 }
 

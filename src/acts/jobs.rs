@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 
 use super::by_hand::Acts;
 use super::done::{Defined, Done, Removed};
-use super::files::{Files, Proposal};
 use super::inline::{keep_inline_of_jobs, whole_inline};
+use super::proposal::{Proposal, Rules};
 use crate::answers::next;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::config::written;
@@ -19,7 +19,7 @@ use crate::store::{Applied, Definition, Expected};
 use crate::zone;
 
 impl Acts {
-    /// A job that a verb made, changed by `change` in what is said of it in the keys of the files, and judged by them.
+    /// A job that a verb made, changed by `change` in what is said of it in the keys of the files, and judged by `rules`.
     /// `reschedules` is whether that says anew when it fires.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Acts {
     pub(crate) async fn edited<E: From<Refusal>>(
         &self,
         found: Definition,
-        files: &Files,
+        rules: &impl Rules,
         reschedules: bool,
         change: impl FnOnce(&mut Map<String, Value>) -> Result<(), E>,
     ) -> Result<Proposal, E> {
@@ -41,10 +41,10 @@ impl Acts {
             _ => Map::new(),
         };
         change(&mut mapping)?;
-        let mut proposal = files.judged_mapping(mapping)?;
+        let mut proposal = rules.judged(mapping).await?;
         if reschedules {
-            proposal.refuse_past(files.now)?;
-            proposal.said_at = Some(files.now);
+            proposal.refuse_past(rules.now())?;
+            proposal.said_at = Some(rules.now());
         }
         proposal.expected = vec![Expected { job: job.name.into(), revision: Some(revision) }];
         Ok(proposal)

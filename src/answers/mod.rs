@@ -2,6 +2,7 @@
 //! shows them. Nothing here knows a terminal or HTML.
 
 pub(crate) mod accounts;
+pub(crate) mod acts;
 pub(crate) mod backfill;
 pub(crate) mod calendar;
 pub(crate) mod check;

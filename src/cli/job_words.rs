@@ -9,12 +9,9 @@ use serde_json::{Map, Value, json};
 use super::candidates;
 use super::failure::{Exit, Failure};
 use super::message_words::{from_stdin, mixed_of};
-use crate::acts::literal as plain;
+use crate::acts::{SCHEDULE, after, literal as plain, put_once};
 use crate::answers::when;
 use crate::domain::UtcMs;
-
-/// How late a reminder may still come after an absence: late is better than never.
-const ONE_SHOT_WITHIN: &str = "24h";
 
 #[derive(Debug, Args)]
 pub(super) struct JobWords {
@@ -96,19 +93,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     when::duration(text).ok_or_else(|| "expected a duration such as 20m".to_owned())
 }
 
-/// # Errors
-///
-/// Where that is no time to come, or none that there is.
-fn after(wait: Duration, now: UtcMs) -> Result<UtcMs, Failure> {
-    let at = now + wait;
-    let problem = match () {
-        () if at <= now => "--in: that is now: `pushcron push` sends at once".to_owned(),
-        () if at == UtcMs::MAX => format!("--in: that is after {at}, which nothing here can show"),
-        () => return Ok(at),
-    };
-    Err(Failure::new(Exit::Usage, problem))
-}
-
 impl JobWords {
     /// Whether anything was said.
     pub(super) fn is_empty(&self) -> bool {
@@ -169,7 +153,7 @@ impl JobWords {
     }
 
     fn put_schedule(&self, job: &mut Map<String, Value>, zone: &str, now: UtcMs) -> Result<(), Failure> {
-        for key in ["cron", "every", "at", "on_demand"] {
+        for key in SCHEDULE {
             job.shift_remove(key);
         }
         if self.on_demand {
@@ -181,15 +165,14 @@ impl JobWords {
                 let at = when::coming(text, &when::zone(zone), now);
                 Some(at.map_err(|problem| Failure::new(Exit::Usage, format!("--at: {problem}")))?)
             }
-            (None, Some(wait)) => Some(after(wait, now)?),
+            (None, Some(wait)) => {
+                let at = after(wait, now);
+                Some(at.map_err(|problem| Failure::new(Exit::Usage, format!("--in: {problem}")))?)
+            }
             (None, None) => None,
         };
         if let Some(at) = once {
-            job.insert("at".to_owned(), json!(at.to_string()));
-            let misfire = job.entry("misfire").or_insert_with(|| json!({}));
-            if let Some(misfire) = misfire.as_object_mut() {
-                misfire.entry("within").or_insert_with(|| json!(ONE_SHOT_WITHIN));
-            }
+            put_once(job, at);
         }
         for (key, said) in [("cron", &self.cron), ("every", &self.every)] {
             if let Some(text) = said {

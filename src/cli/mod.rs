@@ -1,6 +1,7 @@
 //! The command line: one file per verb, each thin: read the arguments, one call, print.
 
 mod accounts;
+mod acts;
 mod add;
 mod args;
 mod backfill;
@@ -113,6 +114,8 @@ enum Verb {
     History(history::History),
     /// Show everything about pushes
     Show(show::Show),
+    /// Tell who did what by hand, and by which door
+    Acts(acts::Acts),
     /// Tell why a job fired at a time, or did not
     Explain(explain::Explain),
     /// Check that every instant that was called for has its one row
@@ -165,6 +168,7 @@ impl Verb {
             Verb::Accounts(verb) => verb.act(context),
             Verb::History(verb) => verb.act(context),
             Verb::Show(verb) => verb.act(context),
+            Verb::Acts(verb) => verb.act(context),
             Verb::Explain(verb) => verb.act(context),
             Verb::Ledger(verb) => verb.act(context),
             Verb::Fire(verb) => verb.act(context),

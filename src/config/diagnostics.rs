@@ -216,6 +216,7 @@ impl<'a> Lines<'a> {
             message: diagnostic.message,
             hint: diagnostic.hint,
             source: None,
+            pointer: None,
             caret: (0, 0),
         };
         if let Some((words, place)) = diagnostic.other {

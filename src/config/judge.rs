@@ -1,27 +1,34 @@
-//! What pushes over HTTP are judged by: what the running configuration says of accounts, targets and defaults, without reading
-//! any file again, and without looking at any that such a push may name.
+//! What pushes and jobs over HTTP are judged by: what the running configuration says of accounts, targets, lists of days and
+//! defaults, without reading any file again, and without looking at any that they may name.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::calendars::CalendarDraft;
 use super::diagnostics::{Place, SourceText};
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Ids, PushDraft, Recipients, TargetDraft};
 use super::environment::{LoadEnvironment, Sight};
+use super::extra::Extra;
 use super::loader::{COMMAND_LINE, Loader};
 use super::mask::SecretKeys;
-use super::problem::ConfigErrors;
+use super::pointer::pointer;
+use super::problem::{ConfigErrors, Problem};
 use super::validate::validate;
-use crate::domain::{PushSpec, SenderSpec, UtcMs};
+use crate::domain::calendar::MissingList;
+use crate::domain::{Job, PushSpec, SenderSpec, UtcMs};
 use crate::texts::{self, Text};
 
-/// The part of a configuration that says how a push is judged.
+/// The part of a configuration that says how a push or a job is judged.
 pub struct Judge {
     accounts: Vec<AccountDraft>,
     targets: Vec<TargetDraft>,
+    calendars: HashMap<String, CalendarDraft>,
     defaults: DefaultsDraft,
     timezone: String,
+    on_missing_calendar: Option<MissingList>,
     media_allow_private: Option<bool>,
     /// Files by their places: the text of those alone that what is above stands in.
     sources: Vec<SourceText>,
@@ -38,6 +45,12 @@ pub struct Judged {
 pub fn wrong_chat<'a>((im, account): (&str, &str), ours: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<Text> {
     let (own, _) = ours.into_iter().find(|(_, id)| *id == account)?;
     (own != im).then(|| texts::account_of_another_im(account, own, im))
+}
+
+/// Jobs that may be put in force, and what is doubtful of them.
+pub struct JudgedJobs {
+    pub jobs: Vec<Job>,
+    pub doubts: Vec<Problem>,
 }
 
 impl fmt::Debug for Judge {
@@ -65,8 +78,11 @@ impl Judge {
         Some(Judge {
             accounts: loader.accounts.clone(),
             targets: loader.targets.clone(),
-            defaults: loader.defaults.clone(),
+            calendars: loader.calendars.clone(),
+            // A text that came over HTTP is a text, whatever holds for those of the files.
+            defaults: DefaultsDraft { render: None, ..loader.defaults.clone() },
             timezone: timezone.unwrap_or_else(|| "UTC".to_owned()),
+            on_missing_calendar: loader.daemon.on_missing_calendar,
             media_allow_private: loader.daemon.media_allow_private,
             sources: loader.sources.iter().enumerate().map(source).collect(),
             specs: specs.to_vec(),
@@ -88,6 +104,11 @@ impl Judge {
         (loader.diagnostics.error_count() == 0).then(|| drafts.iter().map(asked).collect())
     }
 
+    /// The zone of jobs that name none.
+    pub fn timezone(&self) -> &str {
+        &self.timezone
+    }
+
     /// A push in the keys of the files, as JSON, judged as one of a job is. A dollar in it is a dollar; a template is a text.
     ///
     /// # Errors
@@ -96,54 +117,142 @@ impl Judge {
     /// not it is there.
     pub fn judge(&self, push: &serde_json::Value, now: UtcMs) -> Result<Judged, ConfigErrors> {
         let environment = environment(now, &self.timezone);
-        let mut loader = Loader::new(&environment, &self.specs);
+        let mut loader = self.loader(&environment);
+        let text = text_of(push);
+        loader.pushes(&text);
+        let local = loader.pushes.iter().flat_map(|(file, drafts)| local_media(*file, drafts)).collect::<Vec<_>>();
+        if !local.is_empty() {
+            // So that nobody learns whether it is there.
+            loader.pushes = None;
+        }
+        refuse_local(&mut loader, local);
+        let is_wrong = loader.diagnostics.error_count() > 0;
+        let definitions = validate(&mut loader, &environment);
+        self.told(loader, &text)?;
+        match definitions.pushes {
+            pushes if !is_wrong && !pushes.is_empty() => Ok(Judged { pushes }),
+            _ => Err(ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) }),
+        }
+    }
+
+    /// A job in the keys of the files, as JSON, judged as one of them is. Variables are replaced in it as there: whoever says
+    /// what is none doubles its dollar.
+    ///
+    /// # Errors
+    ///
+    /// With all that is wrong with it; and where it runs a command, reads a file of this machine, or renders a template, which
+    /// knows variables.
+    pub fn judge_job(&self, job: &serde_json::Value, now: UtcMs) -> Result<JudgedJobs, ConfigErrors> {
+        let refused = refused_over_http(job);
+        if !refused.is_empty() {
+            return Err(ConfigErrors::of(refused));
+        }
+        let environment = environment(now, &self.timezone);
+        let mut loader = self.loader(&environment);
+        let text = json!({ "jobs": [job] }).to_string();
+        loader.extra_jobs(&Extra::CommandLine(&text));
+        let file = u16::try_from(loader.sources.len() - 1).unwrap_or(u16::MAX);
+        let local = loader.jobs.iter().flat_map(|job| local_media(file, &job.push)).collect::<Vec<_>>();
+        if !local.is_empty() {
+            loader.jobs.clear();
+        }
+        refuse_local(&mut loader, local);
+        if loader.jobs.iter().any(|job| job.days.is_some()) {
+            loader.built_in_calendars();
+        }
+        let definitions = validate(&mut loader, &environment);
+        let doubts = self.told(loader, &text)?;
+        Ok(JudgedJobs { jobs: definitions.jobs, doubts })
+    }
+
+    fn loader<'a>(&'a self, environment: &'a LoadEnvironment) -> Loader<'a> {
+        let mut loader = Loader::new(environment, &self.specs);
         loader.accounts.clone_from(&self.accounts);
         loader.targets.clone_from(&self.targets);
+        loader.calendars.clone_from(&self.calendars);
         loader.defaults = self.defaults.clone();
         loader.daemon = DaemonDraft {
             timezone: Some(self.timezone.clone()),
+            on_missing_calendar: self.on_missing_calendar,
             media_allow_private: self.media_allow_private,
             ..DaemonDraft::default()
         };
         let known = |source: &SourceText| SourceText { name: source.name.clone(), text: source.text.clone() };
         loader.sources = self.sources.iter().map(known).collect();
-        loader.pushes(&text_of(push));
-        self.refuse_local_media(&mut loader);
-        let is_wrong = loader.diagnostics.error_count() > 0;
-        let definitions = validate(&mut loader, &environment);
-        let warnings = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(&self.specs));
-        match warnings {
-            Ok(_) if !is_wrong && !definitions.pushes.is_empty() => Ok(Judged { pushes: definitions.pushes }),
-            Ok(_) => Err(ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) }),
-            Err(mut errors) => {
-                // What the files themselves have wrong was told at their load.
-                errors.errors.retain(|problem| problem.file == COMMAND_LINE);
-                Err(errors)
-            }
-        }
+        loader
     }
 
-    /// Takes out of what is to be judged whatever names a file, so that nobody learns whether it is there.
-    fn refuse_local_media(&self, loader: &mut Loader<'_>) {
-        let Some((file, drafts)) = &mut loader.pushes else { return };
-        let is_remote =
-            |source: &str| ["http://", "https://", "base64://", "data:"].iter().any(|start| source.starts_with(start));
-        let mut local = Vec::new();
-        for draft in drafts.iter() {
-            let media = draft.spec.message.body.media();
-            let mut sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
-            if sources.any(|source| !is_remote(source)) {
-                let at = draft.places.content;
-                local.push(Place { file: *file, at: at.at, len: at.len });
+    /// What is doubtful of what was judged, or all that is wrong with it. What the files themselves have wrong was told at
+    /// their load.
+    fn told(&self, loader: Loader<'_>, text: &str) -> Result<Vec<Problem>, ConfigErrors> {
+        let of_text = |problems: Vec<Problem>| {
+            let mut problems = problems;
+            problems.retain(|problem| problem.file == COMMAND_LINE);
+            for problem in &mut problems {
+                problem.pointer = pointer_of(problem, text);
             }
+            problems
+        };
+        match loader.diagnostics.finish(&loader.sources, &SecretKeys::new(&self.specs)) {
+            Ok(warnings) => Ok(of_text(warnings)),
+            Err(errors) => Err(ConfigErrors {
+                errors: of_text(errors.errors),
+                warnings: Vec::new(),
+                ..ConfigErrors::of(Vec::new())
+            }),
         }
-        if local.is_empty() {
-            return;
-        }
-        for place in local {
-            loader.diagnostics.error(place, texts::no_local_media()).hint(texts::give_an_address());
-        }
-        loader.pushes = None;
+    }
+}
+
+/// Of what is written in one line.
+fn pointer_of(problem: &Problem, text: &str) -> Option<String> {
+    let column = problem.column.checked_sub(1)?;
+    let at = text.char_indices().nth(column).map_or(text.len(), |(at, _)| at);
+    let pointer = pointer(text, at);
+    Some(pointer.strip_prefix("/jobs/0").map(str::to_owned).unwrap_or(pointer))
+}
+
+/// What a job may say in the files alone, found before anything of it is looked up.
+fn refused_over_http(job: &serde_json::Value) -> Vec<Problem> {
+    let problem = |pointer: String, message: Text| Problem {
+        pointer: Some(pointer),
+        hint: Some(texts::write_it_in_the_files()),
+        file: COMMAND_LINE.to_owned(),
+        ..Problem::without_place(message)
+    };
+    let renders =
+        |of: &serde_json::Value| !matches!(of["render"], serde_json::Value::Null | serde_json::Value::Bool(false));
+    let mut refused = Vec::new();
+    if !job["content_from"].is_null() {
+        refused.push(problem("/content_from".to_owned(), texts::no_content_over_http()));
+    }
+    if renders(job) {
+        refused.push(problem("/render".to_owned(), texts::no_templates_over_http()));
+    }
+    if renders(&job["push"]) {
+        refused.push(problem("/push/render".to_owned(), texts::no_templates_over_http()));
+    }
+    let pushes = job["push"].as_array().into_iter().flatten().enumerate().filter(|(_, push)| renders(push));
+    refused.extend(pushes.map(|(at, _)| problem(format!("/push/{at}/render"), texts::no_templates_over_http())));
+    refused
+}
+
+/// Where pushes name files of this machine.
+fn local_media(file: u16, drafts: &[PushDraft]) -> Vec<Place> {
+    let is_remote =
+        |source: &str| ["http://", "https://", "base64://", "data:"].iter().any(|start| source.starts_with(start));
+    let is_local = |draft: &&PushDraft| {
+        let media = draft.spec.message.body.media();
+        let mut sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
+        sources.any(|source| !is_remote(source))
+    };
+    let place = |draft: &PushDraft| Place { file, at: draft.places.content.at, len: draft.places.content.len };
+    drafts.iter().filter(is_local).map(place).collect()
+}
+
+fn refuse_local(loader: &mut Loader<'_>, local: Vec<Place>) {
+    for place in local {
+        loader.diagnostics.error(place, texts::no_local_media()).hint(texts::give_an_address());
     }
 }
 

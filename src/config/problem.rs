@@ -24,6 +24,9 @@ pub struct Problem {
     /// The line as it stands in the file; what may be a secret in it is masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Where it stands in what came over HTTP, which is JSON (RFC 6901).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
     /// How many columns of a terminal lie before the caret, and how many carets.
     #[serde(skip)]
     pub(super) caret: (usize, usize),
@@ -32,13 +35,22 @@ pub struct Problem {
 impl Problem {
     /// A problem that no file has a place for.
     pub fn without_place(message: Text) -> Problem {
-        Problem { file: String::new(), line: 0, column: 0, message, hint: None, source: None, caret: (0, 0) }
+        Problem {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            message,
+            hint: None,
+            source: None,
+            pointer: None,
+            caret: (0, 0),
+        }
     }
 
     /// A problem of a whole file, or of none.
     pub(super) fn of_file(file: &str, message: Text, hint: Text) -> Problem {
         let file = file.to_owned();
-        Problem { file, line: 0, column: 0, message, hint: Some(hint), source: None, caret: (0, 0) }
+        Problem { file, line: 0, column: 0, message, hint: Some(hint), source: None, pointer: None, caret: (0, 0) }
     }
 }
 

@@ -79,8 +79,9 @@ pub trait History: Send + Sync {
     /// The jobs that verbs made and that still have instants to come, by name.
     async fn verb_jobs(&self) -> Result<Vec<Job>, StoreError>;
 
-    /// The jobs that fire by themselves and whose next instant comes first, at most `limit`.
-    async fn soonest_jobs(&self, limit: u64) -> Result<Vec<Job>, StoreError>;
+    /// The jobs that fire by themselves and whose next instant comes first, at most `limit`, and those of which a fire to come is
+    /// recorded already; paused ones among them.
+    async fn soonest_jobs(&self, limit: u64, now: UtcMs) -> Result<Vec<Job>, StoreError>;
 
     /// A job's fires between two instants, both included, oldest first; a row that stands for a gap is among them
     /// when the gap reaches into the time.

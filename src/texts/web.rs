@@ -42,6 +42,14 @@ texts! {
     no_local_media():
         "a file of this machine is sent by jobs and `pushcron push` alone",
         "本机的文件只能由任务或 `pushcron push` 发送";
+    no_content_over_http():
+        "a job over HTTP says what it says: content_from runs commands and reads files of the daemon's machine",
+        "经 HTTP 添加的任务只能写固定内容：content_from 会在 daemon 的机器上运行命令、读取文件";
+    no_templates_over_http():
+        "a job over HTTP says what it says: render knows variables of the daemon's machine",
+        "经 HTTP 添加的任务只能写固定内容：render 能读到 daemon 机器上的变量";
+    write_it_in_the_files():
+        "write such a job in the files, or make it with `pushcron add -f`", "请把这样的任务写进配置文件，或用 `pushcron add -f` 添加";
     give_an_address():
         "give an http(s) address, base64://… or data:…;base64,…", "请给出 http(s) 地址、base64://… 或 data:…;base64,…";
 }

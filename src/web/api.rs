@@ -76,6 +76,9 @@ impl Api {
         if let Op::MakePush(kind) = operation.op {
             return self.make_push(admitted, kind, head, body, request).await;
         }
+        if matches!(operation.op, Op::MakeJob | Op::ChangeJob | Op::RemoveJob) {
+            return self.change_jobs(admitted, body, request).await;
+        }
         let query = Given::of_query(head.uri.query().unwrap_or_default(), operation.query)?;
         if operation.method == "GET" {
             let told = self.read(admitted, &query).await?;

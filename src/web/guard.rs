@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::problem::Problem;
 use super::rates::Rate;
-use super::routes::{Found, OPERATIONS, Op, Operation, find};
+use super::routes::{Found, OPERATIONS, Operation, find};
 use super::state::{Accepted, Api};
 use super::who::{Needs, Unknown, Who};
 use crate::config::WebListen;
@@ -178,7 +178,7 @@ pub(super) fn is_of_the_api(path: &str) -> bool {
 /// A form of a page can send no JSON.
 fn must_be_json(head: &Head, operation: &Operation) -> Result<(), Problem> {
     let wrong = |detail: &str| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail));
-    if operation.method != "POST" {
+    if operation.method == "GET" {
         return Ok(());
     }
     if head.headers.contains_key(header::CONTENT_ENCODING) {
@@ -191,7 +191,7 @@ fn must_be_json(head: &Head, operation: &Operation) -> Result<(), Problem> {
         || head.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     match kind {
         Some(kind) if is_json(kind) => Ok(()),
-        None if !has_body && !matches!(operation.op, Op::MakePush(_)) => Ok(()),
+        None if !has_body && !operation.op.says_more() => Ok(()),
         _ => wrong("expected Content-Type: application/json"),
     }
 }

@@ -12,6 +12,7 @@
 mod api;
 mod doing;
 mod guard;
+mod jobs;
 mod openapi;
 mod page;
 mod pages;

@@ -38,6 +38,7 @@ fn document() -> Value {
                 "Item": { "type": "object", "description": "A line under the names of its columns (docs/schema.md)." },
                 "Page": page(),
                 "Done": { "type": "object", "required": ["act"], "properties": { "act": { "type": "string" } } },
+                "Job": job(),
                 "Push": push(),
                 "Pushed": pushed(),
             },
@@ -113,6 +114,10 @@ fn body_of(operation: &Operation) -> Option<Value> {
     if matches!(operation.op, Op::MakePush(_)) {
         return of_kind(json!({ "$ref": "#/components/schemas/Push" }), true);
     }
+    if operation.op.says_more() {
+        let named = if operation.op == Op::MakeJob { &["name", "push"][..] } else { &[] };
+        return of_kind(json!({ "allOf": [{ "$ref": "#/components/schemas/Job" }], "required": named }), true);
+    }
     if operation.body.is_empty() {
         return None;
     }
@@ -141,8 +146,13 @@ pub(super) fn statuses(operation: &Operation) -> BTreeSet<u16> {
     if matches!(operation.needs, Needs::Act) {
         all.insert(409);
     }
-    if matches!(operation.op, Op::MakePush(_)) {
-        all.insert(202);
+    match operation.op {
+        Op::MakePush(_) => drop(all.insert(202)),
+        Op::MakeJob => {
+            all.remove(&200);
+            all.insert(201);
+        }
+        _ => {}
     }
     all
 }
@@ -150,8 +160,9 @@ pub(super) fn statuses(operation: &Operation) -> BTreeSet<u16> {
 fn answers(operation: &Operation) -> Value {
     let schema = match operation.op {
         Op::MakePush(_) => "Pushed",
-        _ if operation.method == "POST" => "Done",
+        _ if operation.method != "GET" => "Done",
         Op::Jobs
+        | Op::NextOfAll
         | Op::Next
         | Op::Fires
         | Op::Revisions
@@ -166,12 +177,13 @@ fn answers(operation: &Operation) -> Value {
     let answer = |status: u16| {
         let about = match status {
             200 => "It is done, or this is it.",
+            201 => "It is made; its place is in Location.",
             202 => "It is recorded; it, or a fallback of it, is not yet at its end. Its place is in Location.",
             304 => "As it was (If-None-Match).",
             _ => "A problem.",
         };
         let told = match status {
-            200 | 202 => {
+            200..=202 => {
                 json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
             }
             304 => return json!({ "description": about }),
@@ -223,6 +235,26 @@ fn push() -> Value {
             "wait": { "description": "true: 60 s; false: not at all; or milliseconds up to 120000." },
             "trigger": { "enum": ["manual", "message", null] },
             "chat_im": text(), "chat_account": text(),
+        },
+    })
+}
+
+fn job() -> Value {
+    let text = || json!({ "type": ["string", "null"] });
+    json!({
+        "type": "object",
+        "description": "The keys of a job in the files; exactly one of cron, every, at, in and on_demand. `at` takes a time of \
+                        today or tomorrow too (14:30), `in` a duration (20m). Texts are taken as they stand; content_from, render \
+                        and files of the daemon's machine belong in the files.",
+        "properties": {
+            "name": { "type": "string", "minLength": 1 },
+            "cron": text(), "every": text(), "at": text(), "in": text(), "on_demand": { "enum": [true, null] },
+            "timezone": text(), "from": text(), "until": text(), "max_fires": { "type": ["integer", "null"], "minimum": 1 },
+            "push": { "oneOf": [
+                { "$ref": "#/components/schemas/Push" },
+                { "type": "array", "minItems": 1, "items": { "$ref": "#/components/schemas/Push" } },
+            ] },
+            "misfire": { "type": ["object", "null"] }, "overlap": text(), "retry": { "type": ["object", "null"] },
         },
     })
 }

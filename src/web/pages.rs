@@ -189,6 +189,8 @@ pub(super) fn filter_of_acts(given: &Given) -> Result<Filter, Problem> {
     Ok(Filter {
         job: given.text("job").map(str::to_owned),
         push_id: given.number("push").and_then(|id| i64::try_from(id).ok()),
+        since: given.instant("since"),
+        until: given.instant("until"),
         limit: Some(given.limit()),
         after: mark(given)?,
         ..Filter::default()

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::answers::refusal::{Kind, Refusal};
+use crate::config;
 use crate::domain::PushState;
 use crate::net::http1::{Response, StatusCode, header};
 use crate::store::StoreError;
@@ -50,6 +51,16 @@ impl Problem {
     pub(super) fn other_method(path: &str, methods: String) -> Problem {
         let detail = format!("{path} takes {methods}");
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail).allow(methods)
+    }
+
+    /// All that is wrong with what was sent; the first of it in the detail.
+    pub(super) fn of_all(problems: &[config::Problem]) -> Problem {
+        let listed: Vec<Value> = problems
+            .iter()
+            .map(|problem| json!({ "pointer": problem.pointer, "detail": problem.message, "hint": problem.hint }))
+            .collect();
+        let first = problems.first().map_or("this cannot be read", |first| first.message.english()).to_owned();
+        Problem::senseless(first).with("errors", json!(listed))
     }
 
     pub(super) fn with(mut self, key: &str, value: Value) -> Problem {
@@ -153,6 +164,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let text = refusal.to_string();
         match refusal.kind {
+            Kind::Senseless if !refusal.problems.is_empty() => Problem::of_all(&refusal.problems),
             Kind::Senseless => Problem::senseless(text),
             Kind::NotFound => Problem::not_found(text),
             Kind::NotAllowed => Problem::new(StatusCode::CONFLICT, "not-allowed-now", text),

@@ -16,7 +16,7 @@ use super::who::Who;
 use crate::acts::{AdHoc, Once, RequestKey};
 use crate::answers::history;
 use crate::answers::rows::rows;
-use crate::config::{ConfigErrors, Judge};
+use crate::config::Judge;
 use crate::domain::hex::sha256;
 use crate::domain::{PushSpec, PushState, Trigger};
 use crate::net::http1::{Head, Response, StatusCode, header};
@@ -119,7 +119,7 @@ impl Api {
             accepted.judge.as_ref().map(|judge| judge.judge(&Value::Object(push), now))
         });
         let judged = judging.await.ok().flatten().ok_or_else(broken)?;
-        let mut pushes = judged.map_err(wrong)?.pushes;
+        let mut pushes = judged.map_err(|errors| Problem::of_all(&errors.errors))?.pushes;
         let Some(spec) = pushes.pop().filter(|_| pushes.is_empty()) else {
             return Err(Problem::senseless("expected one group or one user: a call pushes to one target"));
         };
@@ -302,12 +302,4 @@ fn idempotency_key(head: &Head) -> Result<Option<String>, Problem> {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-request", detail));
     }
     Ok(Some(key.to_owned()))
-}
-
-/// All that is wrong with a push.
-fn wrong(errors: ConfigErrors) -> Problem {
-    let listed: Vec<Value> =
-        errors.errors.iter().map(|problem| json!({ "detail": problem.message, "hint": problem.hint })).collect();
-    let first = errors.errors.first().map_or("this push cannot be read", |first| first.message.english()).to_owned();
-    Problem::senseless(first).with("errors", json!(listed))
 }

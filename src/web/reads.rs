@@ -13,6 +13,7 @@ use super::state::Api;
 use super::who::{Needs, Who};
 use super::{openapi, pages};
 use crate::answers::explain::Explanation;
+use crate::answers::refusal::Refusal;
 use crate::answers::status::Status;
 use crate::answers::{accounts, jobs, next, show};
 use crate::config::WebScope;
@@ -30,10 +31,12 @@ impl Api {
         let now = self.inside.clock.now();
         let told = match admitted.operation.op {
             Op::Document => return Ok(openapi::text().to_owned()),
+            Op::Me => me(&admitted.who),
             Op::Status => return text_of(&self.standing().await?),
             Op::Jobs => self.jobs(query).await?,
             Op::Job => self.job(name()).await?,
             Op::Next => self.next(name(), query).await?,
+            Op::NextOfAll => self.next_of_all(query).await?,
             Op::Fires => self.fires(name(), query, now).await?,
             Op::Explain => {
                 let at = query.text("at").ok_or_else(|| Problem::senseless("at: expected a time such as 09:00"))?;
@@ -90,6 +93,21 @@ impl Api {
         let number = query.number("n").and_then(|number| usize::try_from(number).ok());
         let fires = next::coming(&jobs, Some(name), number, now)?;
         Ok(page(items(&next::as_table(&fires, &Some(known.paused))), None))
+    }
+
+    /// Those that come due next are among the jobs that do.
+    async fn next_of_all(&self, query: &Given) -> Result<Value, Problem> {
+        let number = query.number("n").unwrap_or(50);
+        let now = self.inside.clock.now();
+        let mut jobs = self.reader.soonest_jobs(number, now).await?;
+        let known = next::known(&*self.reader, None).await?;
+        let reckoned = tokio::task::spawn_blocking(move || {
+            next::bring_to_their_ends(&mut jobs, &known.counted, now)?;
+            let fires = next::coming(&jobs, None, usize::try_from(number).ok(), now)?;
+            Ok::<_, Refusal>(next::as_table(&fires, &Some(known.paused)))
+        });
+        let broken = |_| Problem::broken("the calendar broke down");
+        Ok(page(items(&reckoned.await.map_err(broken)??), None))
     }
 
     async fn fires(&self, name: &str, query: &Given, now: UtcMs) -> Result<Value, Problem> {
@@ -169,6 +187,23 @@ impl Api {
 
     async fn acts(&self, query: &Given) -> Result<Value, Problem> {
         self.page_of_lines(View::Acts, &pages::filter_of_acts(query)?).await
+    }
+}
+
+fn me(who: &Who) -> Value {
+    let scope = |scope: WebScope| match scope {
+        WebScope::Read => "read",
+        WebScope::Act => "act",
+        WebScope::Push => "push",
+    };
+    match who {
+        Who::Token(token) => {
+            let to =
+                token.to.as_ref().map(|to| to.iter().map(|(im, target)| format!("{im} {target}")).collect::<Vec<_>>());
+            json!({ "name": token.name, "scope": scope(token.scope), "to": to })
+        }
+        Who::Person(person) => json!({ "name": person.name, "scope": scope(person.scope), "to": null }),
+        Who::Socket { uid } => json!({ "name": format!("uid {uid}"), "scope": "all", "to": null }),
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) enum Op {
     Jobs,
     Job,
     Next,
+    NextOfAll,
     Fires,
     Explain,
     Revisions,
@@ -24,6 +25,10 @@ pub(super) enum Op {
     UnknownPushes,
     FailuresToday,
     Acts,
+    Me,
+    MakeJob,
+    ChangeJob,
+    RemoveJob,
     Fire,
     Pause,
     Resume,
@@ -33,6 +38,13 @@ pub(super) enum Op {
     Probe,
     /// Of this kind; None: whatever is said.
     MakePush(Option<&'static str>),
+}
+
+impl Op {
+    /// Whether its body is a push or a job, in the keys of the files.
+    pub(super) fn says_more(self) -> bool {
+        matches!(self, Op::MakePush(_) | Op::MakeJob | Op::ChangeJob)
+    }
 }
 
 /// One thing that can be asked for.
@@ -102,6 +114,8 @@ const OF_PUSHES: &[Param] = &[
     BEFORE,
 ];
 const PLAIN: &[Param] = &[LIMIT, BEFORE];
+const DONE_SINCE: Param = param("since", Takes::Instant, "Done at this instant or later.");
+const DONE_UNTIL: Param = param("until", Takes::Instant, "Done at this instant or earlier.");
 
 const fn read(path: &'static str, op: Op, query: &'static [Param], about: &'static str) -> Operation {
     Operation { method: "GET", path, op, needs: Needs::Read, about, query, body: &[] }
@@ -117,6 +131,7 @@ const fn push(path: &'static str, kind: Option<&'static str>, about: &'static st
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation { needs: Needs::OwnPush, ..read("/api/openapi.json", Op::Document, &[], "This document.") },
+    Operation { needs: Needs::OwnPush, ..read("/api/v1/me", Op::Me, &[], "Who asks, and what they may.") },
     read("/api/v1/status", Op::Status, &[], "Whether the daemon is well, and what waits for a person."),
     read("/api/v1/jobs", Op::Jobs, &[LIMIT, BEFORE], "The jobs by name, in the columns of the view job_overview."),
     read("/api/v1/jobs/{job}", Op::Job, &[], "One job, with its definition."),
@@ -125,6 +140,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         Op::Next,
         &[param("n", Takes::Whole { from: 1, to: 500 }, "How many; 10 when absent.")],
         "The next fires of a job.",
+    ),
+    read(
+        "/api/v1/next",
+        Op::NextOfAll,
+        &[param("n", Takes::Whole { from: 1, to: 500 }, "How many; 50 when absent.")],
+        "The next fires of all jobs, soonest first.",
     ),
     read(
         "/api/v1/jobs/{job}/fires",
@@ -155,11 +176,32 @@ pub(super) const OPERATIONS: &[Operation] = &[
         &[
             param("job", Takes::Text, "Done to this job."),
             param("push", Takes::Whole { from: 1, to: u32::MAX }, "Done to this push, or that made it."),
+            DONE_SINCE,
+            DONE_UNTIL,
             LIMIT,
             BEFORE,
         ],
         "Who did what, newest first.",
     ),
+    act("/api/v1/jobs", Op::MakeJob, &[], "Makes a job that survives restarts and reloads, as `pushcron add` does."),
+    Operation {
+        method: "PATCH",
+        ..act(
+            "/api/v1/jobs/{job}",
+            Op::ChangeJob,
+            &[],
+            "Changes the keys of a job that was made at run time; null takes one away, and what is not named stays.",
+        )
+    },
+    Operation {
+        method: "DELETE",
+        ..act(
+            "/api/v1/jobs/{job}",
+            Op::RemoveJob,
+            &[],
+            "Ends a job that was made at run time; what waits of it is cancelled, and its history stays.",
+        )
+    },
     act("/api/v1/jobs/{job}/fire", Op::Fire, &[], "Fires a job now."),
     act("/api/v1/jobs/{job}/pause", Op::Pause, &[], "Lets a job skip its fires until it is resumed."),
     act("/api/v1/jobs/{job}/resume", Op::Resume, &[], "Ends a job's pause."),
@@ -247,7 +289,7 @@ mod tests {
         assert_eq!(found("GET", "/api/v1/jobs/%E6%97%A5%2F%20x"), r#"Job ["日/ x"]"#);
         assert_eq!(found("POST", "/api/v1/accounts/probe"), "Probe []");
         assert_eq!(found("GET", "/api/v1/accounts/probe"), r#"Account ["probe"]"#);
-        assert_eq!(found("DELETE", "/api/v1/jobs/a"), "GET");
+        assert_eq!(found("PUT", "/api/v1/jobs/a"), "GET, PATCH, DELETE");
         assert_eq!(found("GET", "/api/push"), "POST");
         for path in ["/", "/api", "/api/v1/jobs/", "/api/v1/jobs/%FF", "/api/v1/jobs/a/b", "//api/push"] {
             assert_eq!(found("GET", path), "nothing", "{path}");

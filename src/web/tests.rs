@@ -1,5 +1,6 @@
 //! The API against requests in memory: no socket, no engine, and a clock that stands.
 
+mod jobs;
 mod pages;
 mod pushes;
 
@@ -207,6 +208,10 @@ fn example(operation: &Operation, push_id: i64) -> (String, Value) {
             body
         }
         Op::Resolve => json!({"outcome": "sent"}),
+        Op::MakeJob => {
+            json!({"name": format!("made-{id}"), "every": "1h", "push": {"im": "qq", "group": "1", "text": "hi"}})
+        }
+        Op::ChangeJob => json!({"every": "2h"}),
         _ => Value::Null,
     };
     let query = if operation.op == Op::Explain { "?at=2026-01-01T09:00" } else { "" };
@@ -239,7 +244,7 @@ async fn every_operation_is_for_those_alone_who_may() {
             (request(operation.method, &path, &[bearer, ("sec-fetch-site", "same-site")], body.clone()), 403),
             (request(operation.method, &path, &[bearer, ("origin", "http://evil.example")], body.clone()), 403),
             (request(operation.method, &path, &[bearer, ("origin", "null")], body.clone()), 403),
-            (request("DELETE", &path, &[bearer], body.clone()), 405),
+            (request("PUT", &path, &[bearer], body.clone()), 405),
             (request("OPTIONS", &path, &[bearer, ("origin", "http://127.0.0.1:8600")], body.clone()), 405),
         ];
         for (request, status) in others {
@@ -256,7 +261,7 @@ async fn every_operation_is_for_those_alone_who_may() {
                 Needs::Read => scope != "push",
                 Needs::Act => scope == "act",
                 Needs::Push => scope == "push" && token != "other-token",
-                Needs::OwnPush => token != "other-token" || operation.op == Op::Document,
+                Needs::OwnPush => token != "other-token" || operation.op != Op::Push,
             };
             *world.api.probed_at.lock().unwrap() = None;
             let answer = world.ask(token, operation.method, &path, body.clone()).await;

@@ -103,8 +103,8 @@ impl History for SqliteStore {
         self.read(job_rows::verb_jobs).await
     }
 
-    async fn soonest_jobs(&self, limit: u64) -> StoreResult<Vec<Job>> {
-        self.read(move |conn| job_rows::soonest_jobs(conn, limit)).await
+    async fn soonest_jobs(&self, limit: u64, now: UtcMs) -> StoreResult<Vec<Job>> {
+        self.read(move |conn| job_rows::soonest_jobs(conn, limit, now)).await
     }
 
     async fn fires(&self, job: &str, from: UtcMs, until: UtcMs) -> StoreResult<Vec<FireRecord>> {

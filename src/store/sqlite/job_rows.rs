@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, Row};
+use rusqlite::{CachedStatement, Connection, Row, params};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tracing::error;
 
 use super::calendars;
-use super::cells::{instant, maybe_instant, number, text};
+use super::cells::{At, instant, maybe_instant, number, text};
 use super::fault::no_job;
 use super::fault::{Fault, Result};
 use super::made_ahead::made_ahead;
@@ -156,16 +156,17 @@ pub(super) fn verb_jobs(conn: &Connection) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
-/// The jobs that fire by themselves and whose next instant comes first.
-pub(super) fn soonest_jobs(conn: &Connection, limit: u64) -> Result<Vec<Job>> {
+/// The jobs that fire by themselves and whose next instant comes first, and those of which a fire to come is recorded already.
+pub(super) fn soonest_jobs(conn: &Connection, limit: u64, now: UtcMs) -> Result<Vec<Job>> {
     let mut statement = conn.prepare(
         "SELECT definition FROM jobs
-          WHERE name IN (SELECT name FROM jobs
-                          WHERE removed_at IS NULL AND paused_at IS NULL AND enabled AND next_due_at IS NOT NULL
-                          ORDER BY next_due_at, name LIMIT ?1)
+          WHERE removed_at IS NULL
+            AND (name IN (SELECT name FROM jobs WHERE removed_at IS NULL AND enabled AND next_due_at IS NOT NULL
+                           ORDER BY next_due_at, name LIMIT ?1)
+                 OR name IN (SELECT job FROM fires WHERE due_at > ?2))
           ORDER BY next_due_at, name",
     )?;
-    let jobs = statement.query_and_then([number(limit)], |row| Ok(text(row, 0)?.to_owned()))?;
+    let jobs = statement.query_and_then(params![number(limit), At::from(now)], |row| Ok(text(row, 0)?.to_owned()))?;
     // One that cannot be read has no instants that anybody could tell.
     let jobs = jobs.collect::<Result<Vec<String>>>()?;
     let mut jobs: Vec<Job> = jobs.iter().filter_map(|job| serde_json::from_str(job).ok()).collect();

@@ -153,10 +153,16 @@ fn build(view: View, filter: &Filter) -> Query {
                 query.push(" OR fire_id = (SELECT fire_id FROM pushes WHERE id = ").bind(id);
                 query.push(") AND push_id IS NULL)");
             }
-            if let Some(after) = filter.after {
-                query.push(" AND id < ").bind(after.id);
+            if let Some(since) = filter.since {
+                query.push(" AND at >= ").bind(At::from(since));
             }
-            query.push(" ORDER BY id DESC");
+            if let Some(until) = filter.until {
+                query.push(" AND at <= ").bind(At::from(until));
+            }
+            if let Some(after) = filter.after {
+                query.push(if filter.oldest_first { " AND id > " } else { " AND id < " }).bind(after.id);
+            }
+            query.push(if filter.oldest_first { " ORDER BY id" } else { " ORDER BY id DESC" });
         }
         // In the order of the files, which is the view's own.
         View::AccountOverview => {

@@ -73,7 +73,9 @@ impl Api {
     }
 
     async fn next_rows(&self, frame: &Frame) -> Result<Vec<NextRow>, Problem> {
-        let mut jobs = self.reader.soonest_jobs(SOONEST).await?;
+        let mut jobs = self.reader.soonest_jobs(SOONEST, frame.now).await?;
+        let paused = self.reader.paused_jobs().await?;
+        jobs.retain(|job| !paused.contains(&job.name));
         let counted = self.reader.counted_fires().await?.into_iter().collect();
         bring_to_their_ends(&mut jobs, &counted, frame.now)?;
         let fires = next::coming(&jobs, None, Some(NEXT), frame.now)?;

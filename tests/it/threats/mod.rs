@@ -2,6 +2,7 @@
 
 mod foreign_text;
 mod secrets;
+mod web;
 
 use crate::common::daemon::House;
 

@@ -12,13 +12,19 @@ use base64::engine::general_purpose::STANDARD;
 use pushcron::domain::sender::SettingKind;
 use pushcron::domain::{Kind, SenderSpec};
 use pushcron::senders;
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::process::Command;
+
+use super::web::ask;
 
 use crate::common::daemon::{Daemon, House, until};
 use crate::common::fake_im::{Answer, FakeIm, Refused, Request};
 
 const CANARY: &str = "CANARY";
+
+/// Of the HTTP API; the files hold its digest alone.
+const TOKEN: &str = "CANARYapitoken";
 
 /// In so many ways the receiver answers.
 const MISFORTUNES: usize = 12;
@@ -243,7 +249,8 @@ fn assert_no_canary_in_files(directory: &Path) -> Vec<PathBuf> {
         }
         if path.is_dir() {
             looked_at.extend(assert_no_canary_in_files(&path));
-        } else {
+        } else if path.is_file() {
+            // A socket holds nothing.
             assert_no_canary(&path.display().to_string(), &std::fs::read(&path).unwrap());
             looked_at.push(path);
         }
@@ -326,11 +333,13 @@ impl Vault {
         let child = self.child();
         let look = format!("cat /dev/stdin /proc/self/environ /proc/self/cmdline >> {}", child.display());
         let yaml = format!(
-            "daemon:\n  database: {}\n  timezone: UTC\n  probe_every: 1s\n  metrics_file: {}\n  \
+            "daemon:\n  database: {}\n  timezone: UTC\n  web: {{listen: 'unix:{}', tokens: [{{name: all, sha256: {}, scope: act}}]}}\n  probe_every: 1s\n  metrics_file: {}\n  \
              heartbeat: {{url: '{}', every: 1s}}\n  on_failure: {{every: 1s, as_root: true, \
              command: [/bin/sh, -c, '{look}'], push: {{im: webhook_inline, group: ops}}}}\n\
              accounts:\n{accounts}jobs:\n{jobs}",
             self.house.database().display(),
+            self.path("web.sock").display(),
+            Sha256::digest(TOKEN).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
             self.path("metrics.prom").display(),
             self.house.im.url(&format!("/heartbeat/{CANARY}")),
         );
@@ -346,6 +355,57 @@ impl Vault {
             command.envs(account.secrets.iter().map(|(key, value)| (variable(&account.id, key), value)));
         }
         command
+    }
+
+    /// W17: asks the HTTP API all that its document lists, of what went wrong, and looks at whole answers.
+    async fn assert_no_canary_over_http(&self) {
+        let socket = self.path("web.sock");
+        let bearer = format!("Authorization: Bearer {TOKEN}\r\n");
+        let ask_in_time = async |method: &str, path: &str, headers: &str, body: &Value| {
+            let mut answer = ask(&socket, method, path, headers, body).await;
+            until("it may be asked again", async || {
+                if answer.status == 429 {
+                    answer = ask(&socket, method, path, headers, body).await;
+                }
+                answer.status != 429
+            })
+            .await;
+            assert_no_canary(&format!("{method} {path}"), answer.whole.as_bytes());
+            answer.status
+        };
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        let document: Value = serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
+        let worst = "SELECT max(id) FROM pushes WHERE state <> 'sent' GROUP BY im";
+        let ids: Vec<String> = self.house.rows(worst).await.into_iter().map(|row| row[0].clone()).collect();
+        let names: Vec<String> = self.accounts.iter().step_by(5).map(|account| account.id.clone()).collect();
+        let mut asked = 0;
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            if methods["get"].is_null() {
+                continue;
+            }
+            let (place, fill) = match path {
+                path if path.contains("{id}") => ("{id}", &ids),
+                path if path.contains("{account}") => ("{account}", &names),
+                _ => ("{job}", &names),
+            };
+            for name in &fill[..if path.contains('{') { fill.len() } else { 1 }] {
+                let query = if path.ends_with("/explain") { "?at=yesterday" } else { "" };
+                let path = format!("{}{query}", path.replace(place, name));
+                assert_eq!(ask_in_time("GET", &path, &bearer, &Value::Null).await, 200, "{path}");
+                asked += 1;
+            }
+        }
+        assert!(asked > 40, "{asked}");
+        // And what the API says of pushes that end badly while somebody waits, and of bodies that are wrong.
+        for name in &names {
+            let push = json!({"im": name, "group": "123456", "text": "hi", "timeout": "2s", "wait": 3000});
+            ask_in_time("POST", "/api/push", "", &push).await;
+            let slip = json!({"im": name, "group": "123456", "txet": TOKEN.replace("CANARY", "")});
+            assert_eq!(ask_in_time("POST", "/api/push", "", &slip).await, 422);
+        }
+        let nobodys =
+            ask_in_time("GET", "/api/v1/jobs", "Authorization: Bearer CANARYofnobody\r\n", &Value::Null).await;
+        assert_eq!(nobodys, 401);
     }
 
     /// Until each account that reaches the receiver has met every misfortune.
@@ -386,6 +446,7 @@ async fn no_secret_of_any_sender_reaches_a_row_a_log_an_error_an_answer_or_a_chi
         assert_ne!(output.status.code(), Some(64), "{line}: {}", String::from_utf8_lossy(&output.stderr));
         assert_no_canary(line, &[output.stdout, output.stderr].concat());
     }
+    vault.assert_no_canary_over_http().await;
     until("the numbers are written", async || vault.path("metrics.prom").exists()).await;
     let looked_at = assert_no_canary_in_files(here);
     let made =
