@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use self::facts::{AttemptFact, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe};
+use self::facts::{AttemptFact, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, Tense, WillBe};
 use super::contacts::Known;
 use super::names::no_job;
 use super::refusal::{Kind, Refusal};
@@ -24,11 +24,15 @@ use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revis
 /// Fires that are told one by one; a time that names a day may hold thousands.
 const MOST: usize = 5;
 
+/// What a time by the clock means; longer stretches are told by both of their ends.
+const MINUTE_MS: i64 = 60_000;
+
 /// What the database knows of a job in a stretch of time.
 #[derive(Serialize)]
 pub(crate) struct Explanation {
     pub asked: Stretch,
-    /// The instants in the stretch that the schedule calls for, by the revision that held, those that it skips itself too.
+    /// The first instants in the stretch that the schedule calls for, by the revisions that held, those that it skips itself
+    /// too.
     pub calls: Vec<UtcMs>,
     pub story: Story,
 }
@@ -97,12 +101,8 @@ impl Explanation {
             fires: store.fires(job, asked.from, UtcMs(asked.until.0 - 1)).await?,
             pruned_until: ledger.first().and_then(|job| job.pruned_until),
         };
-        let revision = story.revision_at(asked.from);
-        let until =
-            revision.and_then(|revision| revision.spent_at).map_or(asked.until, |at| asked.until.min(UtcMs(at.0 + 1)));
-        let schedule = revision.and_then(compiled);
-        let calls = schedule.iter().flat_map(|schedule| schedule.called(asked.from, until)).take(MOST);
-        Ok(Explanation { calls: calls.map(|called| called.at).collect(), asked, story })
+        let calls = story.calls(asked.from, asked.until);
+        Ok(Explanation { calls: calls.map(|call| call.at).take(MOST).collect(), asked, story })
     }
 
     /// The zone in which the person thinks: the job's own.
@@ -126,6 +126,7 @@ impl Explanation {
         }
         facts.extend(fires.iter().take(MOST).map(|fire| Fact::Fire(self.fire(fire, now))));
         facts.extend((fires.len() > MOST).then(|| Fact::MoreFires { count: fires.len() - MOST }));
+        facts.extend(fires.last().and_then(|last| self.next_beyond(last, now)));
         facts.extend(contacts.iter().map(Fact::Contact));
         facts
     }
@@ -134,40 +135,66 @@ impl Explanation {
 
     /// Why there is no fire.
     fn nothing(&self, now: UtcMs, daemon_runs: bool) -> Fact<'_> {
-        let (story, from) = (&self.story, self.asked.from);
-        // Of the future the newest revision knows most.
-        let revision = if from > now { story.revisions.last() } else { story.revision_at(from) };
+        let (story, Stretch { from, until, .. }) = (&self.story, &self.asked);
+        let (from, until) = (*from, *until);
         let removed_at = story.revisions.last().and_then(|revision| revision.until_at);
         if let Some(removed_at) = removed_at.filter(|removed_at| *removed_at <= from) {
             return Fact::Removed { removed_at };
         }
-        let Some(revision) = revision else {
+        if let Some(Call { at: due_at, skipped, revision, schedule }) = story.calls(from, until).next() {
+            if due_at > now {
+                return self.to_come(due_at, skipped, revision, &schedule);
+            }
+            let because = self.no_row(due_at, revision, daemon_runs);
+            return Fact::NoRow { due_at, by: By::of(revision), because };
+        }
+        if let Some(removed_at) = removed_at.filter(|removed_at| *removed_at < until) {
+            return Fact::Removed { removed_at };
+        }
+        // Of the future the newest revision knows most, and so it does of a day that has begun.
+        let newest = story.revisions.last().filter(|_| from > now);
+        let Some(revision) =
+            newest.or_else(|| story.revisions.iter().rfind(|known| held(known, from, until).is_some()))
+        else {
             return match story.revisions.first().filter(|first| from < first.from_at) {
                 Some(first) => Fact::BeforeAllKept { at: from, first: By::of(first) },
                 None => Fact::NotInFiles { at: from },
             };
         };
-        if let Some((ended_at, because)) = ended_before(revision, from) {
+        let (held_from, _) = held(revision, from, until).unwrap_or((from, until));
+        if let Some((ended_at, because)) = ended_before(revision, held_from) {
             return Fact::Ended { at: from, to_come: from > now, by: By::of(revision), ended_at, because };
         }
         let Some(schedule) = compiled(revision) else { return Fact::NotEvaluable { by: By::of(revision) } };
-        match schedule.called(from, self.asked.until).next() {
-            Some(Occurrence { at: due_at, skipped }) if due_at > now => {
-                let day = skipped.and_then(|_| schedule.day_note(due_at));
-                Fact::ToCome { due_at, by: By::of(revision), will_be: self.will_be(revision, skipped), day }
-            }
-            Some(Occurrence { at: due_at, .. }) => {
-                Fact::NoRow { due_at, by: By::of(revision), because: self.no_row(due_at, revision, daemon_runs) }
-            }
-            // Not in the schedule: what is near, and what summer time has to do with it.
-            None => {
-                let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at), day: schedule.day_note(at) };
-                let (before, after) =
-                    (schedule.previous_before(from), schedule.next_after(UtcMs(self.asked.until.0 - 1)));
-                let by = By::of(revision);
-                Fact::NotCalled { at: from, to_come: from > now, by, before: before.map(near), after: after.map(near) }
-            }
+        // Not in the schedule: what is near, and what summer time has to do with it.
+        let near = |at: UtcMs| Nearest { at, note: schedule.note_at(at), day: schedule.day_note(at) };
+        let (before, after) = (schedule.previous_before(held_from), schedule.next_after(UtcMs(until.0 - 1)));
+        Fact::NotCalled {
+            at: held_from,
+            until: (until.ms_since(held_from) > MINUTE_MS).then_some(until),
+            tense: Tense::of(held_from, until, now),
+            by: By::of(revision),
+            before: before.map(near),
+            after: after.map(near),
         }
+    }
+
+    /// What the stretch still holds behind the last of its fires.
+    fn next_beyond(&self, last: &FireRecord, now: UtcMs) -> Option<Fact<'_>> {
+        let from = UtcMs(last.until_at.unwrap_or(last.due_at).max(now).0 + 1);
+        let call = self.story.calls(from, self.asked.until).next()?;
+        Some(self.to_come(call.at, call.skipped, call.revision, &call.schedule))
+    }
+
+    fn to_come<'a>(
+        &self,
+        due_at: UtcMs,
+        skipped: Option<Skip>,
+        revision: &'a Revision,
+        schedule: &CompiledSchedule,
+    ) -> Fact<'a> {
+        let day = skipped.and_then(|_| schedule.day_note(due_at));
+        Fact::ToCome { due_at, by: By::of(revision), will_be: self.will_be(revision, skipped), day }
     }
 
     fn will_be(&self, revision: &Revision, skipped: Option<Skip>) -> WillBe {
@@ -213,10 +240,41 @@ impl Explanation {
     }
 }
 
+/// An instant that a schedule calls for.
+struct Call<'a> {
+    at: UtcMs,
+    skipped: Option<Skip>,
+    /// That which held then.
+    revision: &'a Revision,
+    schedule: Arc<CompiledSchedule>,
+}
+
 impl Story {
-    fn revision_at(&self, at: UtcMs) -> Option<&Revision> {
-        self.revisions.iter().find(|known| known.from_at <= at && known.until_at.is_none_or(|until| at < until))
+    /// What was called for in `from..until`, in order, by each revision for as long as it held: the first few of each.
+    fn calls(&self, from: UtcMs, until: UtcMs) -> impl Iterator<Item = Call<'_>> {
+        let mut calls: Vec<Call> = self.revisions.iter().flat_map(|revision| calls_of(revision, from, until)).collect();
+        // Of a revision and the one that took its place in that very millisecond, the earlier decided.
+        calls.sort_by_key(|call| call.at);
+        calls.dedup_by_key(|call| call.at);
+        calls.into_iter()
     }
+}
+
+fn calls_of(revision: &Revision, from: UtcMs, until: UtcMs) -> Vec<Call<'_>> {
+    let Some(((from, until), schedule)) = held(revision, from, until).zip(compiled(revision)) else {
+        return Vec::new();
+    };
+    // It had none after the last that it was allowed.
+    let until = revision.spent_at.map_or(until, |last| until.min(UtcMs(last.0 + 1)));
+    let call = |Occurrence { at, skipped }| Call { at, skipped, revision, schedule: schedule.clone() };
+    schedule.called(from, until).take(MOST).map(call).collect()
+}
+
+/// That part of `from..until` for which a revision held.
+fn held(revision: &Revision, from: UtcMs, until: UtcMs) -> Option<(UtcMs, UtcMs)> {
+    let from = from.max(revision.from_at);
+    let until = revision.until_at.map_or(until, |last| until.min(UtcMs(last.0 + 1)));
+    (from < until).then_some((from, until))
 }
 
 fn push_fact(push: &PushRecord, due_at: UtcMs) -> PushFact<'_> {

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::accounts::{self, AccountLine};
-use crate::domain::UtcMs;
-use crate::domain::presence::{LAST_RELOAD, LastReload, PRESENCE, Presence, ReloadOutcome};
-use crate::store::{Backend, Holder, Situation, StoreError};
+use crate::domain::presence::{LAST_RELOAD, LastReload, PRESENCE, Presence, RUNS, ReloadOutcome, Runs};
+use crate::domain::{Database, UtcMs};
+use crate::store::{self, Access, Backend, Holder, Situation, StoreError};
 
 /// A daemon leaves word of itself every 30 s, and its timer makes a round at least as often.
 const SILENT_FOR: Duration = Duration::from_secs(180);
@@ -105,6 +105,17 @@ impl Status {
     pub(crate) fn runs_its_files(&self) -> bool {
         self.last_reload.as_ref().is_none_or(|last| last.outcome == ReloadOutcome::Loaded)
     }
+}
+
+/// By which files the last daemon ran; None where it was of an earlier release, or the database cannot be read.
+pub(crate) fn runs(database: &Database, now: UtcMs) -> Option<Runs> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    runtime.block_on(async {
+        let store = store::open(database, Access::Read, now).await.ok()?;
+        let notes = store.load_state("").await;
+        store.close().await;
+        noted(&notes.ok()?, RUNS)
+    })
 }
 
 /// What cannot be read is of another release, and says nothing.

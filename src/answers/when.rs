@@ -95,6 +95,9 @@ pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean)
     let text = text.trim();
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let at = UtcMs::from(at);
+        if at <= UtcMs::MIN || at >= UtcMs::MAX {
+            return Err(format!("'{text}' lies outside the years that can be told"));
+        }
         return Ok(Stretch { from: at, until: UtcMs(at.0 + 1000), note: None });
     }
     if let Some(ago) = duration(text.strip_suffix("ago").unwrap_or(text).trim()) {
@@ -112,7 +115,16 @@ pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean)
         Lean::Past if civil > local && clock(text).is_some() => civil.saturating_sub(jiff::Span::new().days(1)),
         _ => civil,
     };
-    by_the_clock(civil, len_ms, zone).ok_or_else(|| format!("'{text}' lies outside the years that can be told"))
+    let stretch = by_the_clock(civil, len_ms, zone).and_then(|stretch| match len_ms % DAY_MS {
+        // A day on which the clock changes is longer or shorter than others.
+        0 => {
+            let after = civil.checked_add(jiff::Span::new().days(len_ms / DAY_MS)).ok()?;
+            Some(Stretch { until: by_the_clock(after, 0, zone)?.from, ..stretch })
+        }
+        _ => Some(stretch),
+    });
+    let told = stretch.filter(|stretch| stretch.from > UtcMs::MIN && stretch.until < UtcMs::MAX);
+    told.ok_or_else(|| format!("'{text}' lies outside the years that can be told"))
 }
 
 /// Reads an instant still to come, as [`parse`] does; a bare time is one of today, or of tomorrow where it has passed.
@@ -248,6 +260,26 @@ mod tests {
         let never = parse("2026-03-29T02:30", &berlin, UtcMs(0)).unwrap();
         assert_eq!(never.from, at("2026-03-29T01:00:00.000Z"));
         assert_eq!(never.note.unwrap().to_string(), "02:30:00 does not exist on 2026-03-29: the clock skips it");
+    }
+
+    #[test]
+    fn a_day_is_meant_whole_also_where_the_clock_changes() {
+        let berlin = zone("Europe/Berlin");
+        for (text, hours) in [("2026-10-25", 25), ("2026-03-29", 23), ("2026-03-30", 24)] {
+            let day = parse(text, &berlin, UtcMs(0)).unwrap();
+            assert_eq!(day.until.ms_since(day.from), hours * 3_600_000, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_last_days_that_a_clock_knows_are_refused_in_every_form() {
+        let shanghai = zone("Asia/Shanghai");
+        for text in ["9999-12-31", "9999-12-31T09:00", "9999-12-30T22:00:00Z", "-000001-05-05T00:00Z", "-000001-05-05"]
+        {
+            let refused = parse(text, &shanghai, UtcMs(0)).unwrap_err();
+            assert!(refused.contains("outside the years that can be told"), "{text}: {refused}");
+        }
+        assert!(parse("9999-12-29", &shanghai, UtcMs(0)).is_ok());
     }
 
     #[test]

@@ -17,9 +17,11 @@ use crate::answers::contacts::{Known, contacts};
 use crate::answers::jobs::or_not_loaded;
 use crate::answers::next::{self, KnownOfJobs};
 use crate::answers::refusal::Refusal;
+use crate::answers::status;
 use crate::clock::SharedClock;
 use crate::config::{self, Config, ConfigErrors, DatabaseLocation, LoadEnvironment, Problem, Scenario, Sight};
 use crate::daemon::Options;
+use crate::domain::presence::Runs;
 use crate::domain::{Account, Calendar, Database, PushSpec, StateDir, UtcMs};
 use crate::senders::http::Http;
 use crate::senders::{self, Environment, Memory, MemoryError};
@@ -192,8 +194,31 @@ impl Context {
     ///
     /// When the files do not tell, and `--db` does not either; when the path can mean no database.
     pub(super) fn whereabouts(&self) -> Result<DatabaseLocation, Failure> {
-        let named = self.named_whereabouts()?;
+        let named = self.named_whereabouts();
+        // While the files are broken, a daemon goes on by what they said before.
+        let is_there = named.as_ref().is_ok_and(|named| store::exists(&named.database));
+        if self.global.db.is_none()
+            && !is_there
+            && let Some(found) = self.of_running()
+        {
+            return Ok(found);
+        }
+        let named = named?;
         Ok(DatabaseLocation { database: store::real_name(&named.database)?, ..named })
+    }
+
+    /// That of a daemon which runs by these very files, where one does.
+    fn of_running(&self) -> Option<DatabaseLocation> {
+        let asked = config::real_names(&self.config_paths());
+        let mut driven = if asked.is_empty() { Vec::new() } else { store::driven() }.into_iter();
+        let now = self.now();
+        driven.find_map(|database| {
+            let opened = database.clone();
+            // This is asked where other work is waited for too, which no other wait may be begun within.
+            let noted = std::thread::spawn(move || status::runs(&opened, now)).join().ok().flatten();
+            let Runs { timezone, .. } = noted.filter(|runs| runs.files == asked)?;
+            Some(DatabaseLocation { database, timezone })
+        })
     }
 
     fn named_whereabouts(&self) -> Result<DatabaseLocation, Failure> {

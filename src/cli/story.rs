@@ -4,13 +4,13 @@ use jiff::tz::TimeZone;
 
 use crate::answers::contacts::Known;
 use crate::answers::explain::facts::{
-    AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, WillBe,
+    AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, Tense, WillBe,
 };
 use crate::answers::jobs::trouble;
 use crate::answers::unpushed::{Undecided, Unfired};
 use crate::answers::when;
 use crate::answers::words::{brief_ms, counted};
-use crate::domain::{Decision, PushState, Reason, Trigger, UtcMs};
+use crate::domain::{Decision, PushState, Reason, Schedule, Trigger, UtcMs};
 use crate::texts;
 
 /// What the row of a fire says in the end whose pushes wait for a list of days.
@@ -113,10 +113,21 @@ impl Teller<'_> {
                 };
                 format!("{}, but there is no row for it: {why}.", self.called(*due_at, by))
             }
-            Fact::NotCalled { at, to_come, by, before, after } => {
-                let verb = if *to_come { "will not be due" } else { "was not due" };
-                let nearest = self.nearest(before.as_ref(), after.as_ref());
-                format!("{job} {verb} at {} by {}: {nearest}.", self.at(*at), self.by(by))
+            Fact::NotCalled { at, until, tense, by, before, after } => {
+                let verb = match tense {
+                    Tense::Past => "was not due",
+                    Tense::Present => "is not due",
+                    Tense::ToCome => "will not be due",
+                };
+                let time = match until {
+                    Some(until) => format!("from {} until {}", self.at(*at), self.at(*until)),
+                    None => format!("at {}", self.at(*at)),
+                };
+                let nearest = match by.schedule == Schedule::OnDemand.describe() {
+                    true => format!("it fires on demand (`pushcron fire {job}`)"),
+                    false => self.nearest(before.as_ref(), after.as_ref()),
+                };
+                format!("{job} {verb} {time} by {}: {nearest}.", self.by(by))
             }
             Fact::Fire(fire) => self.fire(fire),
             Fact::MoreFires { count } => format!("And {count} more fires of that time are in the table fires."),

@@ -32,6 +32,16 @@ pub(super) enum FileProblem {
     NotUtf8 { before: String },
 }
 
+/// The names of files and directories to which all links lead, also of those that are not there now.
+pub fn real_names(paths: &[PathBuf]) -> Vec<String> {
+    let name = |path: &PathBuf| {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let of_directory = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        path.canonicalize().ok().or_else(of_directory).unwrap_or(path).to_string_lossy().into_owned()
+    };
+    paths.iter().map(name).collect()
+}
+
 /// The YAML files of a directory, in name order. Hidden files are left alone: editors keep theirs there. A directory with such
 /// a name is one of them, so that whoever reads it tells: somebody meant a file.
 pub(super) fn in_directory(directory: &Path) -> Result<Vec<PathBuf>, String> {

@@ -73,6 +73,7 @@ pub use configuration::Config;
 pub use environment::{DatabaseLocation, Fetched, FetchedList, LoadEnvironment, Sight, Variable};
 pub use export::written;
 pub use extra::Extra;
+pub use files::real_names;
 pub use judge::{Judge, Judged, JudgedJobs, wrong_chat};
 pub use loader::COMMAND_LINE;
 use loader::Loader;

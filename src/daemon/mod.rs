@@ -141,7 +141,7 @@ struct Daemon {
 
 impl Daemon {
     async fn start(options: Options, clock: SharedClock, mut part: Box<dyn Part>) -> Result<Daemon, DaemonError> {
-        let mut config = setup::load(&options, &clock).await.and_then(setup::met)?;
+        let mut config = setup::load(&options, &clock).await.inspect(setup::tell_warnings).and_then(setup::met)?;
         let opened = Opened::new(&setup::database(&options, &config)?, &clock).await?;
         let store = opened.store.clone();
         let in_force = in_force::InForce::at_start(&config, &*store, &clock).await?;
@@ -184,7 +184,7 @@ impl Daemon {
         let parts = duties::Parts::new(&store, &clock, &events, observers.endpoint(), &opened.database);
         parts.retention.look_at_clock().await;
         let duties = duties::Duties::start(&config.daemon, &parts).await?;
-        parts.notes.started().await;
+        parts.notes.started(&options.config, &config.daemon.timezone).await;
         // From here on nothing waits: a start that is told to stop has begun no send, or is complete and can be stopped.
         let listeners = listeners::Listeners::start(&accounts, &events, &clock);
         // The dispatcher task is not running yet, so that these are the first things it hears.
@@ -314,11 +314,12 @@ impl Daemon {
             self.clock.sleep(setup::LOOK_AGAIN).await;
             config = self.read_files().await?;
         }
+        setup::tell_warnings(&config);
+        let in_force = self.in_force.at_reload(&config)?;
         let database = setup::database(&self.options, &config)?;
         if database != self.opened.database {
             warn!(now = %self.opened.database, wanted = %database, "another database takes a restart");
         }
-        let in_force = self.in_force.at_reload(&config)?;
         let accounts = setup::accounts(&config, &self.environment)?;
         let media = setup::media(&config, &self.opened.database);
         let templates = setup::templates(&config);
@@ -343,6 +344,7 @@ impl Daemon {
         let _ = self.dispatcher.send(Event::Accounts(accounts));
         self.observers.replace(&config, &names).await;
         self.part.replace(&config);
+        self.parts.notes.runs(&self.options.config, &config.daemon.timezone).await;
         self.duties.restart(&config.daemon, &self.parts).await?;
         Ok(applied)
     }

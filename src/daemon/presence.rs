@@ -1,6 +1,7 @@
 //! The word that a daemon leaves in its database of itself, for those who ask how it is (`pushcron status`): its last sign
 //! of life, and what became of the files that were read last.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,7 +9,8 @@ use tracing::debug;
 
 use super::DaemonError;
 use super::metrics_endpoint::MetricsEndpoint;
-use crate::domain::presence::{LAST_RELOAD, LastReload, PRESENCE, Presence, ReloadOutcome};
+use crate::config;
+use crate::domain::presence::{LAST_RELOAD, LastReload, PRESENCE, Presence, RUNS, ReloadOutcome, Runs};
 use crate::store::AccountState;
 
 /// Notes what is to be known of the daemon itself. A note that cannot be made is missed by nobody: its age tells.
@@ -28,9 +30,15 @@ impl Notes {
     }
 
     /// It is up, by the files as they are.
-    pub(super) async fn started(&self) {
+    pub(super) async fn started(&self, files: &[PathBuf], timezone: &str) {
+        self.runs(files, timezone).await;
         self.alive().await;
         self.reload(&Ok(())).await;
+    }
+
+    /// By which files it runs, and what they say.
+    pub(super) async fn runs(&self, files: &[PathBuf], timezone: &str) {
+        self.note(RUNS, &Runs { files: config::real_names(files), timezone: timezone.to_owned() }).await;
     }
 
     pub(super) async fn stopped(&self) {

@@ -101,26 +101,27 @@ impl Opened {
 pub(super) const LOOKS: usize = 10;
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Reads the configuration on a thread of its own, and logs its warnings. A file that is being written is given some
-/// time to be finished.
+/// Reads the configuration on a thread of its own. A file that is being written is given some time to be finished.
 pub(super) async fn load(options: &Options, clock: &SharedClock) -> Result<Config, DaemonError> {
     let mut looks = 1;
-    let config = loop {
+    loop {
         let (Options { config: paths, database }, now) = (options.clone(), clock.now());
         let read = move || config::load(&paths, &specs(), &surroundings(&paths, database.as_ref(), now));
         let loaded = tokio::task::spawn_blocking(read).await;
         let loaded = loaded.map_err(|_| DaemonError::BrokeDown("configuration reader"))?;
         match loaded {
             Err(errors) if errors.under_way && looks < LOOKS => clock.sleep(LOOK_AGAIN).await,
-            loaded => break loaded?,
+            loaded => return Ok(loaded?),
         }
         looks += 1;
-    };
+    }
+}
+
+/// Logs the warnings of a configuration as `check` tells them, each line a line of the log.
+pub(super) fn tell_warnings(config: &Config) {
     for warning in &config.warnings {
-        // As `check` tells it, each line a line of the log.
         warning.to_string().lines().for_each(|line| warn!("{line}"));
     }
-    Ok(config)
 }
 
 /// The configuration, where a daemon of this user may run with it.

@@ -10,6 +10,9 @@ pub const PRESENCE: &str = "presence";
 /// Under which key it keeps the [`LastReload`].
 pub const LAST_RELOAD: &str = "last_reload";
 
+/// Under which key it keeps what it [`Runs`].
+pub const RUNS: &str = "runs";
+
 /// Under which key verbs leave the instant at which they asked the daemon to ask every account how it is.
 pub const PROBE_ASKED: &str = "probe_asked";
 
@@ -21,6 +24,15 @@ pub struct Presence {
     pub alive_at: UtcMs,
     /// When it stopped because it was told to; None while it runs, and where it was killed.
     pub stopped_at: Option<UtcMs>,
+}
+
+/// What a daemon runs by, for who asks by the same files while nobody can read in them which database it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runs {
+    /// The files and directories that it was told of, each by the one name to which all links lead.
+    pub files: Vec<String>,
+    /// `daemon.timezone`.
+    pub timezone: String,
 }
 
 /// What became of the files when they were read last, at a start or a reload.

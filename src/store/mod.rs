@@ -36,7 +36,7 @@ pub use files::{exists, files, log, look, place, real_name, size};
 pub use history::History;
 pub use lease::{Holder, Lease, LeaseError, Lost, Purpose, UntilLost};
 pub use model::*;
-pub use open::{create_simulated, holder, open, take_lease};
+pub use open::{create_simulated, driven, holder, open, take_lease};
 pub use pause::Pause;
 pub use simulated::SimulatedStore;
 pub use upkeep::{Breakdown, Upkeep};

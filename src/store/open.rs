@@ -1,5 +1,6 @@
 //! From the place of a database to the backend that it takes: the one file that knows which there are.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::access::Access;
@@ -45,6 +46,13 @@ pub async fn take_lease(database: &Database, purpose: Purpose, now: UtcMs) -> Re
 
 /// Who drives a database, if anybody does; waits for the answer. Takes nothing, so that nobody who starts meanwhile is
 /// kept from it.
+/// The databases that daemons drive which this user may look at, on this machine.
+pub fn driven() -> Vec<Database> {
+    let found = FileLease::open_anywhere().into_iter();
+    let is_driven = |path: &PathBuf| FileLease::holder(path).is_some_and(|holder| holder.is_daemon);
+    found.filter(is_driven).map(Database::Sqlite).collect()
+}
+
 pub fn holder(database: &Database) -> Option<Holder> {
     match database {
         Database::Sqlite(path) => FileLease::holder(path),

@@ -60,7 +60,10 @@ pub(crate) enum Fact<'a> {
     /// The schedule calls for no instant at that time.
     NotCalled {
         at: UtcMs,
-        to_come: bool,
+        /// Where a longer time was named, such as a day.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        until: Option<UtcMs>,
+        tense: Tense,
         by: By<'a>,
         before: Option<Nearest>,
         after: Option<Nearest>,
@@ -88,6 +91,25 @@ impl By<'_> {
     pub(super) fn of(revision: &Revision) -> By<'_> {
         let Revision { revision, schedule, timezone, from_at, .. } = revision;
         By { revision: *revision, schedule, timezone, from_at: *from_at }
+    }
+}
+
+/// Whether a stretch of time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tense {
+    Past,
+    Present,
+    ToCome,
+}
+
+impl Tense {
+    pub(super) fn of(from: UtcMs, until: UtcMs, now: UtcMs) -> Tense {
+        match (from > now, until > now) {
+            (true, _) => Tense::ToCome,
+            (false, true) => Tense::Present,
+            (false, false) => Tense::Past,
+        }
     }
 }
 

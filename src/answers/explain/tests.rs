@@ -80,7 +80,7 @@ fn a_time_that_no_schedule_calls_for_tells_what_is_near_or_why_nothing_is_known(
         [json!({
             "fact": "not_called",
             "at": "2026-01-04T12:00:00.000Z",
-            "to_come": false,
+            "tense": "past",
             "by": {
                 "revision": 3,
                 "schedule": "0 9 * * *",
@@ -191,4 +191,69 @@ fn of_many_fires_the_first_few_are_told_and_the_others_counted() {
     let words: BTreeSet<_> = facts.iter().map(|fact| fact["fact"].as_str().unwrap()).collect();
     assert_eq!(words, BTreeSet::from(["fire", "more_fires"]));
     assert_eq!((facts.len(), &facts[MOST]), (MOST + 1, &json!({ "fact": "more_fires", "count": 3 })));
+}
+
+/// The story of a job that was loaded, or loaded anew, at a time of the first day.
+fn loaded(from_at: &str, cron: &str) -> Story {
+    let mut story = Story { pruned_until: None, next_due_at: Some(at("2026-01-01T09:00:00.000Z")), ..story() };
+    let definition = json!({ "name": "daily", "schedule": { "cron": cron }, "timezone": "UTC" });
+    let revision = &mut story.revisions[0];
+    revision.definition = Some(serde_json::from_value(definition).unwrap());
+    (revision.from_at, revision.schedule) = (at(from_at), cron.into());
+    story
+}
+
+#[test]
+fn the_day_on_which_a_job_was_loaded_is_told_from_then_on() {
+    let of = |from_at: &str, time: &str| {
+        let facts = facts(loaded(from_at, "0 9 * * *"), time, "2026-01-01T04:13:00.000Z", true);
+        told(&facts, &["fact", "due_at"])
+    };
+    let nine = "2026-01-01T09:00:00.000Z";
+    for time in ["today", "2026-01-01", "5m"] {
+        let expected = if time == "5m" {
+            json!({ "fact": "not_called", "due_at": null })
+        } else {
+            json!({ "fact": "to_come", "due_at": nine })
+        };
+        assert_eq!(of("2026-01-01T04:12:38.000Z", time), expected, "{time}");
+    }
+    assert_eq!(of("2026-01-01T04:12:38.000Z", "03:00"), json!({ "fact": "before_all_kept", "due_at": null }));
+    // Loaded when the instant of the day had passed.
+    let facts = facts(loaded("2026-01-01T10:00:00.000Z", "0 9 * * *"), "today", "2026-01-01T11:00:00.000Z", true);
+    assert_eq!(
+        told(&facts, &["fact", "at", "until", "tense"]),
+        json!({
+            "fact": "not_called", "at": "2026-01-01T10:00:00.000Z", "until": "2026-01-02T00:00:00.000Z", "tense": "present",
+        })
+    );
+}
+
+#[test]
+fn every_revision_of_a_day_calls_for_its_own_part_of_it() {
+    let mut story = loaded("2026-01-01T00:00:00.000Z", "0 8,12 * * *");
+    story.revisions[0].until_at = Some(at("2026-01-01T10:00:00.000Z"));
+    let mut second = loaded("2026-01-01T10:00:00.000Z", "0 9,11 * * *").revisions.remove(0);
+    (second.revision, second.until_at) = (4, Some(at("2026-01-01T13:00:00.000Z")));
+    story.revisions.push(second);
+    let calls = |story: &Story, from: &str, until: &str| -> Vec<String> {
+        story.calls(at(from), at(until)).map(|call| format!("{} {}", call.revision.revision, call.at)).collect()
+    };
+    let (from, until) = ("2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z");
+    assert_eq!(calls(&story, from, until), ["3 2026-01-01T08:00:00.000Z", "4 2026-01-01T11:00:00.000Z"]);
+    // It left the files then.
+    let of = |story: Story, time: &str| told(&facts(story, time, "2026-01-01T20:00:00.000Z", true), &["fact"]);
+    let part = Story { revisions: story.revisions.clone(), ..loaded(from, "0 9 * * *") };
+    assert_eq!(of(part, "2026-01-01T12:00"), json!({ "fact": "not_called" }));
+    assert_eq!(of(story, "2026-01-01T13:00"), json!({ "fact": "removed" }));
+}
+
+#[test]
+fn a_day_that_has_had_a_fire_tells_also_what_is_still_to_come() {
+    let fires = vec![fired(at("2026-01-04T08:00:00.000Z"))];
+    let story = Story { fires, next_due_at: Some(at("2026-01-04T09:00:00.000Z")), ..story() };
+    let facts = facts(story, "2026-01-04", "2026-01-04T08:30:00.000Z", true);
+    let words: Vec<_> = facts.iter().map(|fact| (fact["fact"].clone(), fact["due_at"].clone())).collect();
+    let (eight, nine) = (json!("2026-01-04T08:00:00.000Z"), json!("2026-01-04T09:00:00.000Z"));
+    assert_eq!(words, [("fire".into(), eight), ("to_come".into(), nine)]);
 }

@@ -7,11 +7,13 @@
 //! knows nothing of the record locks that SQLite uses; but closing any descriptor of a file drops the record locks
 //! that the process has on it, so ours is let go of and never closed.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock, fstatfs};
@@ -80,6 +82,20 @@ impl FileLease {
         let found = of_database.as_ref().and_then(|file| file.metadata().ok());
         let identity = Identity::new(database, found.as_ref());
         Ok(FileLease { file, database: of_database, identity })
+    }
+
+    /// The databases whose lock files are open in a process of this machine that this user may look into. The kernel
+    /// knows them, whatever became of the files that named them.
+    pub(crate) fn open_anywhere() -> Vec<PathBuf> {
+        let entries = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+        let is_process = |name: &OsStr| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+        let processes = entries("/proc".into()).filter(|entry| is_process(&entry.file_name()));
+        let opened = processes.flat_map(|process| entries(process.path().join("fd")));
+        let targets = opened.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let locks = targets.filter(|path| path.extension() == Some(OsStr::new("lock")));
+        let found: BTreeSet<PathBuf> =
+            locks.map(|lock| lock.with_extension("")).filter(|path| path.is_file()).collect();
+        found.into_iter().collect()
     }
 
     /// Who holds this database, if anybody does. Takes nothing, so that nobody who starts meanwhile is kept from it.

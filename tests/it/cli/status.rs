@@ -75,6 +75,42 @@ async fn a_refused_reload_is_told_until_it_is_mended() {
     assert_eq!(run(&house, &["status", "--strict"]).await.code, Some(0));
 }
 
+/// The files are refused in every way in which they can be broken, and the daemon goes on: on a database that lies
+/// elsewhere, which none of them names any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_daemon_is_found_while_nobody_can_read_its_files() {
+    let mut house = House::new().await;
+    house.state = house.dir.path().join("elsewhere");
+    std::fs::create_dir(&house.state).unwrap();
+    house.configure("", JOB);
+    let mut daemon = house.daemon().await;
+    leaves_word(&house).await;
+    let file = house.dir.path().join("jobs.yaml");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    for (refusals, broken) in [Some(&whole[..40]), Some(""), Some("jobs: {a: b: c}\n"), None].into_iter().enumerate() {
+        match broken {
+            Some(text) => house.write(text),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        daemon.signal(libc::SIGHUP);
+        until("it is refused", async || daemon.log().matches("not reloaded").count() > refusals).await;
+        let told = run(&house, &["status"]).await.fine();
+        assert!(told.contains("running since") && told.contains("files      REFUSED at"), "{broken:?}: {told}");
+        assert_eq!(run(&house, &["status", "--strict"]).await.code, Some(1), "{broken:?}");
+        let named = format!("--db={}", house.database().display());
+        assert!(run(&house, &["status", &named]).await.fine().contains("REFUSED at"), "{broken:?}");
+        assert!(run(&house, &["-c", "./jobs.yaml", "history"]).await.fine().contains("no pushes"), "{broken:?}");
+    }
+    // Each file is told of once, and nobody wanted another database.
+    let log = daemon.log();
+    assert_eq!(log.matches("there is nothing in this file").count(), 1, "{log}");
+    assert!(!log.contains("another database takes a restart"), "{log}");
+    // Other files have no daemon, and these have none without it.
+    assert_eq!(run(&house, &["-c", "others.yaml", "status"]).await.code, Some(78));
+    daemon.stop().await;
+    assert_eq!(run(&house, &["status"]).await.code, Some(78));
+}
+
 #[test]
 fn what_waits_for_a_person_is_told_without_a_daemon_too() {
     let house = house::House::lived_in();
