@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::poll::DataVersion;
 use crate::store::changes::Changes;
 use crate::store::error::StoreResult;
 use crate::store::pause::Pause;
@@ -14,7 +13,7 @@ use crate::store::pause::Pause;
 impl Changes for SqliteStore {
     async fn changed(&self, pause: &Pause) -> StoreResult<()> {
         loop {
-            let version = self.write(DataVersion).await?;
+            let version = self.version().await?;
             if self.seen_version.swap(version, Ordering::Relaxed) != version {
                 return Ok(());
             }

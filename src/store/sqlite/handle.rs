@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::fault::{self, closed};
 use super::place::real_path;
+use super::poll::DataVersion;
 use super::readers::Readers;
 use super::writer::{Request, Write, Writer};
 use super::{connect, poll, upgrade};
@@ -37,6 +38,8 @@ pub(crate) struct SqliteStore {
     pause: Option<Arc<Pause>>,
     /// `PRAGMA data_version` when [`Changes::changed`] was last asked.
     pub(super) seen_version: AtomicI64,
+    /// Where nobody writes: the one connection whose `PRAGMA data_version` is looked at, since each counts for itself.
+    poller: Arc<Mutex<Option<Connection>>>,
 }
 
 impl SqliteStore {
@@ -87,13 +90,15 @@ impl SqliteStore {
             by: None,
             pause: None,
             seen_version,
+            poller: Arc::default(),
         })
     }
 
     fn open_reading(path: &Path) -> fault::Result<SqliteStore> {
-        connect::must_be_current(&connect::reader(path)?, path)?;
+        let conn = connect::reader(path)?;
+        connect::must_be_current(&conn, path)?;
         let readers = Arc::new(Readers::new(path.to_owned()));
-        let (broken, seen_version) = (Mutex::default(), AtomicI64::new(0));
+        let (broken, seen_version) = (Mutex::default(), AtomicI64::new(poll::data_version(&conn)?));
         Ok(SqliteStore {
             path: path.to_owned(),
             writer: None,
@@ -103,6 +108,7 @@ impl SqliteStore {
             by: None,
             pause: None,
             seen_version,
+            poller: Arc::new(Mutex::new(Some(conn))),
         })
     }
 
@@ -137,6 +143,25 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Request::write(write, reply))?;
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// What changes when another connection commits.
+    pub(super) async fn version(&self) -> StoreResult<i64> {
+        if self.writer.is_some() {
+            return self.write(DataVersion).await;
+        }
+        let (poller, path) = (self.poller.clone(), self.path.clone());
+        let asked = spawn_blocking(move || {
+            let conn = poller.lock().unwrap_or_else(PoisonError::into_inner);
+            let conn = conn.as_ref().ok_or_else(closed)?;
+            poll::data_version(conn).map_err(|fault| fault::of_reading(fault, &path))
+        });
+        asked.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Lets go of the connection that is looked at.
+    pub(super) fn look_away(&self) {
+        self.poller.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     pub(super) async fn read<T, F>(&self, question: F) -> StoreResult<T>
@@ -177,6 +202,7 @@ impl SqliteStore {
             by: self.by.clone(),
             pause: self.pause.clone(),
             seen_version: AtomicI64::new(self.seen_version.load(Ordering::Relaxed)),
+            poller: self.poller.clone(),
         }
     }
 }
@@ -195,6 +221,7 @@ impl Backend for SqliteStore {
 mod tests {
     use super::*;
     use crate::store::account_state::AccountState;
+    use crate::store::changes::Changes;
     use crate::store::upkeep::Upkeep;
 
     struct Panics;
@@ -215,6 +242,28 @@ mod tests {
         assert!(store.write(Panics).await.is_err());
         broken.await;
         assert!(store.save_state("", "key", "value", UtcMs(0)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_only_reads_sees_that_another_wrote_and_lets_go_when_it_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pushcron.db");
+        let store = Arc::new(SqliteStore::open(&path, Access::Daemon, UtcMs(0)).await.unwrap());
+        let reader = SqliteStore::open(&path, Access::Read, UtcMs(0)).await.unwrap();
+        let wrote = Arc::new(AtomicI64::new(0));
+        let counted = wrote.clone();
+        // It waits, and while it does somebody writes.
+        let pause: Arc<Pause> = Arc::new(move || {
+            let (store, counted) = (store.clone(), counted.clone());
+            Box::pin(async move {
+                store.save_state("", "key", "value", UtcMs(0)).await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        reader.changed(&*pause).await.unwrap();
+        assert_eq!(wrote.load(Ordering::Relaxed), 1);
+        reader.close().await;
+        assert!(reader.changed(&*pause).await.is_err());
     }
 
     #[tokio::test]

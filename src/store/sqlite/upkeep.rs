@@ -65,6 +65,7 @@ impl Upkeep for SqliteStore {
 
     async fn close(&self) {
         self.readers.close().await;
+        self.look_away();
         let (done, closed) = oneshot::channel();
         if self.enqueue(Request::Close(done)).is_ok() {
             // Either way the writer is gone.
