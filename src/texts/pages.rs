@@ -104,10 +104,10 @@ texts! {
     page_no_pushes(): "No push fits.", "没有符合的推送。";
     no_acts(): "Nobody did anything by hand.", "还没有人手动操作过。";
     not_tried_yet(): "Not tried yet.", "还没有尝试。";
-    it_was_sent(): "it was sent", "已送达";
-    it_failed(): "it failed", "没送达";
-    try_again(): "retry…", "重试…";
-    end_it(): "cancel…", "取消…";
+    it_was_sent(): "It was sent", "已送达";
+    it_failed(): "It failed", "没送达";
+    try_again(): "Retry…", "重试…";
+    end_it(): "Cancel…", "取消…";
 
     col_push(): "Push", "推送";
     col_job(): "Job", "任务";

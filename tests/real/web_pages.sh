@@ -54,7 +54,8 @@ YAML
 chmod 600 "$place/pushcron.yaml"
 run() { "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" "$@"; }
 start() {
-    run run >"$place/out" 2>"$place/log" &
+    # Not by `run`, whose process would be a shell's.
+    "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" run >"$place/out" 2>"$place/log" &
     daemon=$!
     for _ in $(seq 300); do
         grep -q 'the HTTP API listens' "$place/log" && break

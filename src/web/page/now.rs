@@ -19,7 +19,7 @@ use crate::web::state::Api;
 const UNKNOWN: u64 = 10;
 const FAILED: u64 = 20;
 const OPEN: u64 = 20;
-const NEXT: usize = 20;
+const NEXT: usize = 12;
 /// Of so many jobs the next fires are worked out: those that come first.
 const SOONEST: u64 = 200;
 /// What counts as lately.
