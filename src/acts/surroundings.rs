@@ -6,7 +6,7 @@ use tracing::debug;
 
 use crate::config::{self, FetchedList, LoadEnvironment, Sight};
 use crate::domain::{Database, UtcMs};
-use crate::store::{self, Access};
+use crate::store::{self, Access, FetchedCalendar};
 
 /// Those of this process. What was fetched is looked up in `database`, else in the one that the files name, and only where a
 /// calendar asks for it.
@@ -43,8 +43,9 @@ fn look_up(paths: &[PathBuf], database: Option<PathBuf>, now: UtcMs) -> Vec<Fetc
         debug!(%problem, "the lists of days that were fetched cannot be looked up");
         Vec::new()
     });
-    let kept = lists
-        .into_iter()
-        .filter_map(|list| Some(FetchedList { name: list.name, text: list.list?, good_at: list.good_at? }));
-    kept.collect()
+    let kept = |list: FetchedCalendar| {
+        let FetchedCalendar { name, list, good_at, error, .. } = list;
+        Some(FetchedList { name, text: list?, good_at: good_at?, error })
+    };
+    lists.into_iter().filter_map(kept).collect()
 }

@@ -62,13 +62,13 @@ impl Decoder<'_> {
 
     fn statuses(&mut self, key: &str, node: &Node) -> Vec<u16> {
         let mut statuses = Vec::new();
+        if matches!(node.value(), Value::List(nodes) if nodes.is_empty()) {
+            self.error(node.at, texts::some_statuses(key));
+        }
         for node in node.one_or_more() {
             let expected = texts::a_status();
             let read = |text: &str| text.trim().parse().ok().filter(|status| matches!(status, 200..=299 | 400..=599));
             statuses.extend(self.parsed::<u16>(key, node, expected, read));
-        }
-        if statuses.is_empty() {
-            self.error(node.at, texts::some_statuses(key));
         }
         statuses
     }

@@ -32,6 +32,8 @@ pub struct FetchedList {
     pub text: String,
     /// When it was last fetched without any trouble.
     pub good_at: UtcMs,
+    /// What was the matter with the last try, if it was none of the good ones.
+    pub error: Option<String>,
 }
 
 /// What a configuration depends on besides its files.

@@ -1,7 +1,7 @@
 //! Which files make up the configuration, and reading them.
 
 use std::fs::Metadata;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -21,11 +21,20 @@ pub(super) const UNDER_WAY: fn() -> Text = texts::is_being_written;
 pub(super) const NOT_UTF8: fn() -> Text = texts::not_utf8_from_here;
 pub(super) const SAVE_AS_UTF8: fn() -> Text = texts::save_as_utf8;
 
+/// What to do about a file that a definition names and that cannot be read.
+pub(super) fn what_to_do(error: &std::io::Error) -> Option<Text> {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Some(texts::must_be_there_to_read()),
+        ErrorKind::PermissionDenied => Some(texts::let_the_user_read_it()),
+        _ => None,
+    }
+}
+
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub(super) enum FileProblem {
-    /// In words.
-    Whole(Text),
+    /// In words, and what to do.
+    Whole(Text, Option<Text>),
     /// It changed under each try.
     UnderWay,
     /// The bytes from this offset on are no UTF-8; the text before is given for the place.
@@ -109,11 +118,14 @@ fn state(meta: &Metadata) -> State {
 }
 
 fn read_once(path: &Path) -> Result<FileText, FileProblem> {
-    let words = |error: std::io::Error| FileProblem::Whole(texts::cannot_be_read(error));
+    let words = |error: std::io::Error| {
+        let hint = what_to_do(&error);
+        FileProblem::Whole(texts::cannot_be_read(error), hint)
+    };
     // Asked before opening, since opening a FIFO waits for a writer.
     let meta = std::fs::metadata(path).map_err(words)?;
     if !meta.is_file() {
-        return Err(FileProblem::Whole(texts::cannot_be_read(texts::not_a_regular_file())));
+        return Err(FileProblem::Whole(texts::cannot_be_read(texts::not_a_regular_file()), None));
     }
     if meta.len() > LARGEST {
         return Err(too_large());
@@ -126,7 +138,7 @@ fn read_once(path: &Path) -> Result<FileText, FileProblem> {
         return Err(too_large());
     }
     if is_utf16(&bytes) {
-        return Err(FileProblem::Whole(texts::is_utf16()));
+        return Err(FileProblem::Whole(texts::is_utf16(), None));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(FileText { text, rights }),
@@ -150,7 +162,7 @@ fn is_utf16(bytes: &[u8]) -> bool {
 }
 
 fn too_large() -> FileProblem {
-    FileProblem::Whole(texts::file_too_large(LARGEST / 1024 / 1024))
+    FileProblem::Whole(texts::file_too_large(LARGEST / 1024 / 1024), None)
 }
 
 #[cfg(test)]

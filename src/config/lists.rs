@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::decoder::Decoder;
+use super::files::what_to_do;
 use super::keys::{LIST_FORMATS, LIST_KEYS, MOST_RECIPIENTS};
 use super::stale::Stale;
 use super::text::quoted;
@@ -205,7 +206,8 @@ impl Decoder<'_> {
         let opened = std::fs::File::open(&file.path);
         match opened.and_then(|file| file.take(RecipientList::LARGEST + 1).read_to_end(&mut bytes)) {
             Err(problem) => {
-                self.warning(at, texts::list_unreadable(problem));
+                let hint = what_to_do(&problem).unwrap_or_else(UNTIL_MENDED);
+                self.warning(at, texts::list_unreadable(problem)).hint(hint);
                 return;
             }
             Ok(read) if read as u64 > RecipientList::LARGEST => {

@@ -181,7 +181,7 @@ impl<'a> Loader<'a> {
         self.seen.file(path);
         match files::read(path) {
             Ok(file) => return Some(file),
-            Err(FileProblem::Whole(problem)) => self.fail(path, &problem),
+            Err(FileProblem::Whole(problem, _)) => self.fail(path, &problem),
             Err(FileProblem::UnderWay) => {
                 self.under_way = true;
                 self.fail(path, &files::UNDER_WAY());

@@ -1,7 +1,7 @@
 //! Which source lines may be shown in an error, and what of them.
 //!
 //! This works on the text alone, because a file with a syntax error has no tree yet, and errs on the side of hiding:
-//! in `jobs`, `targets`, `defaults`, `include` and `daemon` a line is shown unless it has a key that may hold a secret (in
+//! in `jobs`, `targets`, `defaults`, `include`, `daemon` and lists of days a line is shown unless it has a key that may hold a secret (in
 //! `daemon` any address may, since that of a heartbeat is one); anywhere else only the keys known to be harmless keep
 //! their values.
 
@@ -16,6 +16,28 @@ const MASK: &str = "****";
 
 /// A file with more lines at the left margin than this is none of ours, and none of its lines is shown as if it were.
 const MOST_SECTIONS: usize = 1000;
+
+/// The top-level keys of a configuration, and those of a list of days in a file of its own (but for its `url`), whose lines are
+/// shown but for what may be a secret.
+const OPEN: [&str; 17] = [
+    "jobs",
+    "targets",
+    "defaults",
+    "include",
+    "daemon",
+    "calendars",
+    "calendar",
+    "version",
+    "based_on",
+    "covers",
+    "weekend",
+    "rest",
+    "work",
+    "every_year",
+    "years",
+    "ics",
+    "work_if",
+];
 
 /// Words that make a key suspicious wherever it stands.
 const SECRET_WORDS: [&str; 8] =
@@ -41,10 +63,19 @@ impl SecretKeys {
 
     pub(super) fn new(specs: &[&'static SenderSpec]) -> SecretKeys {
         let mut keys = SecretKeys {
-            harmless: BTreeSet::from(["id", "im", "sender", "default", "concurrency", "min_interval"]),
+            harmless: BTreeSet::from([
+                "id",
+                "im",
+                "sender",
+                "default",
+                "concurrency",
+                "min_interval",
+                "every",
+                "old_after",
+            ]),
             secret: BTreeSet::from(["heartbeat", "command", "url"]),
             senders: specs.iter().map(|spec| spec.name).collect(),
-            open: &["jobs", "targets", "defaults", "include", "daemon"],
+            open: &OPEN,
         };
         for setting in specs.iter().flat_map(|spec| spec.settings) {
             match setting.kind {
@@ -312,6 +343,15 @@ mod tests {
             ("jobs", "    text: token is abc", Some("    text: token is abc")),
             ("jobs", "    token: abc, def", Some("    token: ****")),
             ("jobs", "  just text", Some("  just text")),
+            (
+                "calendars",
+                "  work25: {url: https://h/abc, every: 10s, covers: 2026}",
+                Some("  work25: {url: ****, every: 10s, covers: 2026}"),
+            ),
+            ("calendars", "  a: {ics: https://u:p@h/x}", Some("  a: {ics: https://****@h/x}")),
+            ("covers", "covers: 20261", Some("covers: 20261")),
+            ("every", "every: 10s", Some("every: 10s")),
+            ("url", "url: https://h/abc", Some("url: ****")),
             ("daemon", "  keep_history: 90", Some("  keep_history: 90")),
             ("daemon", "  heartbeat: {url: https://h/abc, every: 1m}", Some("  heartbeat: {url: ****, every: 1m}")),
             ("daemon", "  url https://h/abc", None),

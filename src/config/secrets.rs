@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::decoder::Decoder;
 use super::environment::Sight;
-use super::files::unchanged;
+use super::files::{unchanged, what_to_do};
 use super::mask;
 use super::text::{quoted, shown};
 use super::trust::Rights;
@@ -116,7 +116,7 @@ impl Decoder<'_> {
     pub(super) fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
         self.seen.file(path);
         let read = unchanged(path, || read_secret(path));
-        match read.unwrap_or_else(|| Err(texts::it_is_being_written())) {
+        match read.unwrap_or_else(|| Err(texts::it_is_being_written().into())) {
             Ok((secret, rights)) => {
                 if let Some(doubt) = rights.doubt_of_file(path, self.environment.user) {
                     self.warning(node.at, texts::of_file_of_key(key, shown(path), doubt.problem)).hint(doubt.hint);
@@ -128,45 +128,69 @@ impl Decoder<'_> {
                 self.not_seen(key, node.at, texts::the_file());
                 None
             }
-            Err(problem) => {
+            Err(Unread { problem, hint }) => {
                 // A variable, and this key too, may hold the secret itself instead of its path.
                 let path = match node.value() {
                     Value::Scalar(scalar) if mask::is_token_like(&scalar.text) => texts::what_is_named_there(),
                     Value::Scalar(scalar) if scalar.text.contains("${") => Text::same(quoted(&scalar.text)),
                     _ => Text::same(shown(path)),
                 };
-                self.error(node.at, texts::of_file_of_key(key, path, problem));
+                // Where a credential lies is for systemd to say, and not for the file.
+                let hint = hint.filter(|_| !key.ends_with("_credential"));
+                let diagnostic = self.error(node.at, texts::of_file_of_key(key, path, problem));
+                if let Some(hint) = hint {
+                    diagnostic.hint(hint);
+                }
                 None
             }
         }
     }
 }
 
+/// Why a private file cannot be used, and what to do.
+struct Unread {
+    problem: Text,
+    hint: Option<Text>,
+}
+
+impl From<Text> for Unread {
+    fn from(problem: Text) -> Unread {
+        Unread { problem, hint: None }
+    }
+}
+
+impl From<std::io::Error> for Unread {
+    fn from(error: std::io::Error) -> Unread {
+        let hint = what_to_do(&error);
+        Unread { problem: Text::same(error.to_string()), hint }
+    }
+}
+
 /// The text of a private file without its last line break.
-fn read_secret(path: &Path) -> Result<(Secret, Rights), Text> {
+fn read_secret(path: &Path) -> Result<(Secret, Rights), Unread> {
     // Asked before opening, since opening a FIFO waits for a writer.
     let is_file = |meta: &std::fs::Metadata| if meta.is_file() { Ok(()) } else { Err(texts::not_a_regular_file()) };
-    is_file(&std::fs::metadata(path).map_err(|error| Text::same(error.to_string()))?)?;
-    let file = std::fs::File::open(path).map_err(|error| Text::same(error.to_string()))?;
-    let meta = file.metadata().map_err(|error| Text::same(error.to_string()))?;
+    is_file(&std::fs::metadata(path)?)?;
+    let file = std::fs::File::open(path)?;
+    let meta = file.metadata()?;
     is_file(&meta)?;
     let rights = Rights::of(&meta);
     if rights.all_may_something() {
         let mode = rights.mode & 0o777;
-        return Err(texts::others_may_read(format!("{mode:o}")));
+        return Err(texts::others_may_read(format!("{mode:o}")).into());
     }
     let mut text = String::new();
-    let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(|error| Text::same(error.to_string()));
+    let length = file.take(LONGEST + 1).read_to_string(&mut text);
     let secret = Secret::new(text);
     match length? as u64 {
-        0 => Err(texts::it_is_empty()),
-        length if length > LONGEST => Err(texts::it_is_longer(LONGEST)),
+        0 => Err(texts::it_is_empty().into()),
+        length if length > LONGEST => Err(texts::it_is_longer(LONGEST).into()),
         _ => {
             let text = secret.expose();
             let text = text.strip_suffix('\n').unwrap_or(text);
             let text = text.strip_suffix('\r').unwrap_or(text);
             if text.trim_start_matches('\u{feff}').is_empty() {
-                Err(texts::it_is_empty())
+                Err(texts::it_is_empty().into())
             } else {
                 Ok((Secret::new(text.to_owned()), rights))
             }

@@ -1,14 +1,14 @@
 //! Lists of days that lie at addresses: fetched in their time, judged, and kept in the database. One that says something new is
 //! taken by a reload, as if somebody had written its file. A fetch that fails takes nothing away.
 
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use super::Options;
@@ -29,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// After a failure it is tried again no later than after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(3600);
 const TELL_OLD_EVERY: Duration = Duration::from_secs(86_400);
+/// So many servers are asked at once: those that hang leave room for the others, and nobody's network is filled.
+const AT_ONCE: usize = 8;
 
 /// The task that fetches.
 pub(super) struct Fetching {
@@ -55,9 +57,9 @@ impl Fetching {
             store: store.clone(),
             clock: clock.clone(),
             media: media.clone(),
-            told_old: HashMap::new(),
+            taking: tokio::sync::Mutex::default(),
         };
-        Fetching { task: tokio::spawn(fetcher.run()), sources, wake, changed }
+        Fetching { task: tokio::spawn(Arc::new(fetcher).run()), sources, wake, changed }
     }
 
     /// After a reload.
@@ -84,41 +86,81 @@ struct Fetcher {
     store: SharedStore,
     clock: SharedClock,
     media: Arc<PushMedia>,
-    /// When the age of a list was told last.
-    told_old: HashMap<String, UtcMs>,
+    /// Lists are judged and kept one by one: each by the whole configuration, which has those before it.
+    taking: tokio::sync::Mutex<()>,
+}
+
+/// The lists that are due, and those that are asked for now.
+#[derive(Default)]
+struct UnderWay {
+    waiting: VecDeque<(FetchedSource, Option<FetchedCalendar>)>,
+    /// Waiting or asked for, by name.
+    names: HashSet<String>,
+    asked: JoinSet<String>,
 }
 
 impl Fetcher {
-    async fn run(mut self) {
+    async fn run(self: Arc<Self>) {
+        // Whatever ends this task ends all that it began.
+        let mut under_way = UnderWay::default();
         loop {
             let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if !sources.is_empty() {
-                self.round(&sources).await;
+                self.look(&sources, &mut under_way).await;
             }
-            tokio::select! {
-                () = self.wake.notified() => {}
-                () = self.clock.sleep(LOOK_EVERY), if !sources.is_empty() => {}
+            let mut next_look = self.clock.sleep(LOOK_EVERY);
+            loop {
+                self.begin(&mut under_way);
+                tokio::select! {
+                    () = self.wake.notified() => break,
+                    () = &mut next_look, if !sources.is_empty() => break,
+                    Some(ended) = under_way.asked.join_next() => {
+                        let Ok(name) = ended else {
+                            // A bug, which the panic told of; nobody knows whose it was, so the next look asks all again.
+                            under_way = UnderWay::default();
+                            break;
+                        };
+                        under_way.names.remove(&name);
+                    }
+                }
             }
         }
     }
 
-    async fn round(&mut self, sources: &[FetchedSource]) {
+    /// Looks at what is due.
+    async fn look(&self, sources: &[FetchedSource], under_way: &mut UnderWay) {
         // While the database cannot be read nothing could be kept either.
         let Ok(known) = self.store.fetched_calendars().await else { return };
         for source in sources {
             let known = known.iter().find(|known| known.name == source.name);
-            if let Some(known) = known {
-                self.tell_age(source, known);
-            }
-            if is_due(source, known, self.clock.now()) {
-                self.fetch(source).await;
+            if is_due(source, known, self.clock.now()) && under_way.names.insert(source.name.clone()) {
+                under_way.waiting.push_back((source.clone(), known.cloned()));
             }
         }
     }
 
-    async fn fetch(&mut self, source: &FetchedSource) {
+    /// Asks for as many as may be asked for at once. None waits for another one, which may hang.
+    fn begin(self: &Arc<Self>, under_way: &mut UnderWay) {
+        while under_way.asked.len() < AT_ONCE
+            && let Some((source, known)) = under_way.waiting.pop_front()
+        {
+            let fetcher = self.clone();
+            under_way.asked.spawn(async move {
+                fetcher.fetch(&source, known.as_ref()).await;
+                source.name
+            });
+        }
+    }
+
+    async fn fetch(&self, source: &FetchedSource, known: Option<&FetchedCalendar>) {
         let FetchedSource { name, url, .. } = source;
-        let came = match self.taken(source).await {
+        let bytes = self.bytes(source).await;
+        let _one_by_one = self.taking.lock().await;
+        let taken = match bytes {
+            Ok(bytes) => self.judged(source, bytes).await,
+            Err(problem) => Err(problem),
+        };
+        let came = match taken {
             Ok(None) => Ok(None),
             Ok(Some(list)) => {
                 tell_new(name, &list, self.clock.now());
@@ -126,6 +168,15 @@ impl Fetcher {
             }
             Err(problem) => {
                 warn!(calendar = name, problem, "a list of days could not be fetched, and stays as it is");
+                if let Some(known) = known
+                    && is_to_be_told(source, known, self.clock.now())
+                {
+                    let good_at = known.good_at.map(tracing::field::display);
+                    error!(
+                        calendar = name,
+                        problem, good_at, "a list of days is old: it could not be fetched since then"
+                    );
+                }
                 Err(problem)
             }
         };
@@ -138,14 +189,15 @@ impl Fetcher {
         }
     }
 
+    async fn bytes(&self, source: &FetchedSource) -> Result<Vec<u8>, String> {
+        tokio::select! {
+            bytes = self.media.fetched(&source.url, Wants::default(), LARGEST) => bytes,
+            () = self.clock.sleep(TIME_LIMIT) => Err(format!("it took longer than {} s", TIME_LIMIT.as_secs())),
+        }
+    }
+
     /// What was fetched, if it says something new and nothing stands against it.
-    async fn taken(&self, source: &FetchedSource) -> Result<Option<TakenList>, String> {
-        let bytes = tokio::select! {
-            bytes = self.media.fetched(&source.url, Wants::default(), LARGEST) => bytes?,
-            () = self.clock.sleep(TIME_LIMIT) => {
-                return Err(format!("it took longer than {} s", TIME_LIMIT.as_secs()));
-            }
-        };
+    async fn judged(&self, source: &FetchedSource, bytes: Vec<u8>) -> Result<Option<TakenList>, String> {
         let (Options { config: paths, database }, now) = (self.options.clone(), self.clock.now());
         let name = source.name.clone();
         let judge = move || {
@@ -158,18 +210,18 @@ impl Fetcher {
             ImportError::Refused(errors) => errors.to_string(),
         })
     }
+}
 
-    /// Once a day, of a list that could not be fetched for long.
-    fn tell_age(&mut self, source: &FetchedSource, known: &FetchedCalendar) {
-        let (name, now) = (&source.name, self.clock.now());
-        let is_old = known.good_at.is_some_and(|at| at + source.old_after < now);
-        let told = self.told_old.get(name).is_some_and(|at| now.since(*at) < TELL_OLD_EVERY && *at <= now);
-        if is_old && !told {
-            let (problem, good_at) = (known.error.as_deref(), known.good_at.map(tracing::field::display));
-            error!(calendar = name, problem, good_at, "a list of days is old: it could not be fetched since then");
-            self.told_old.insert(name.clone(), now);
-        }
-    }
+/// Whether a failure now is the first one of a day of the age of the list. Days are counted from when it became old, and what
+/// was told before follows from the try before: so it holds over restarts, and nothing is told before a try that goes well.
+fn is_to_be_told(source: &FetchedSource, known: &FetchedCalendar, now: UtcMs) -> bool {
+    let day_of = |at: UtcMs| {
+        let old_since = known.good_at? + source.old_after;
+        (at >= old_since).then(|| at.since(old_since).as_millis() / TELL_OLD_EVERY.as_millis())
+    };
+    // A try without an error was the good one, and told nothing.
+    let told = known.error.as_ref().and_then(|_| day_of(known.tried_at));
+    day_of(now) > told
 }
 
 /// Also where the last try lies ahead, since the clock was put back.
@@ -213,16 +265,38 @@ mod tests {
         FetchedSource { name: "a".to_owned(), url: url.to_owned(), every: DAY, old_after: 7 * DAY }
     }
 
-    #[test]
-    fn a_list_is_due_in_its_time_sooner_after_a_failure_and_at_once_at_another_address() {
-        let known = |tried_ms: i64, error: Option<&str>| FetchedCalendar {
+    fn known(tried_at: UtcMs, error: Option<&str>) -> FetchedCalendar {
+        FetchedCalendar {
             name: "a".to_owned(),
             url: "https://a.example".to_owned(),
             list: None,
             good_at: None,
-            tried_at: UtcMs(tried_ms),
+            tried_at,
             error: error.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_list_is_told_by_the_first_failure_of_each_day_that_it_is_old() {
+        let (here, good) = (source("https://a.example"), UtcMs(1_800_000_000_000));
+        let after = |hours: u32| good + Duration::from_secs(3600) * hours;
+        let week = 7 * 24;
+        let told = |before: Option<u32>, now: u32| {
+            let tried = known(before.map_or(good, after), before.map(|_| "down"));
+            is_to_be_told(&here, &FetchedCalendar { good_at: Some(good), ..tried }, after(now))
         };
+        assert!(!told(None, week - 1), "not yet old");
+        assert!(told(None, week) && told(Some(week - 1), week), "now it is");
+        assert!(!told(Some(week), week + 1) && !told(Some(week + 1), week + 23), "the same day");
+        assert!(told(Some(week + 23), week + 24) && told(Some(week + 1), week + 90), "another day");
+        assert!(!told(Some(week + 24), week + 2), "the clock was put back");
+        assert!(told(None, week + 50), "it was away until now");
+        assert!(!is_to_be_told(&here, &known(good, Some("down")), after(week + 1)), "there never was a list");
+    }
+
+    #[test]
+    fn a_list_is_due_in_its_time_sooner_after_a_failure_and_at_once_at_another_address() {
+        let known = |tried_ms: i64, error: Option<&str>| known(UtcMs(tried_ms), error);
         let (here, now) = (source("https://a.example"), UtcMs(1_800_000_000_000));
         let hours_ago = |hours: i64| now.0 - hours * 3_600_000;
         assert!(is_due(&here, None, now));

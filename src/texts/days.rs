@@ -123,7 +123,11 @@ texts! {
     not_fetched_since(name, at):
         "url: the calendar {name} could not be fetched since {at}, and is used as it was then",
         "url：日历 {name} 自 {at} 起没能获取，仍用当时的内容";
-    the_log_says_why(): "the log of the daemon says why", "原因见守护进程的日志";
+    the_last_try(error): "the last try: {error}", "最近一次尝试：{error}";
+    not_tried_since(name, at):
+        "url: the calendar {name} was fetched last at {at}, and nobody tried since; it is used as it was then",
+        "url：日历 {name} 最近一次获取是在 {at}，此后没有人再试过；仍用当时的内容";
+    a_daemon_tries_again(): "a running daemon fetches it once it is due (every)", "运行中的守护进程会在到期时（every）去获取";
     expected_year(): "years: expected a year such as 2026", "years：应为年份，如 2026";
     covers_form(): "a year such as 2026, or {from: …, until: …}", "年份，如 2026，或 {from: …, until: …}";
     covers_needs_both():
@@ -160,7 +164,7 @@ texts! {
         "ics: expected 'covers' beside it: the years of which the list knows",
         "ics：旁边要有 'covers'：日历包含哪些年份";
     such_as_covers(): "such as covers: 2026", "例如 covers: 2026";
-    ics_not_utf8(name): "ics: {name} cannot be read as UTF-8 text", "ics：{name} 不能按 UTF-8 文本读取";
+    ics_unusable(name, problem): "ics: {name} {problem}", "ics：{name} {problem}";
     ics_problem(name, line, problem): "ics: {name}:{line}: {problem}", "ics：{name}:{line}：{problem}";
     ics_day_is_both(name, day):
         "ics: {name} has {day} both as a day off and as a workday",

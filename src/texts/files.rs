@@ -88,6 +88,12 @@ texts! {
     include_others_only(): "let the pattern name other files only", "请让模式只匹配别的文件";
     include_a_directory(path): "include: {path} is a directory", "include：{path} 是目录";
     include_its_files(): "name its files: 'jobs.d/*.yaml'", "请写它里面的文件：'jobs.d/*.yaml'";
+    must_be_there_to_read():
+        "it must be there when the files are read; relative paths begin at the directory of the YAML file",
+        "读取配置文件时它必须存在；相对路径从 YAML 文件所在目录算起";
+    let_the_user_read_it():
+        "let the user as whom pushcron runs read it, and look into its directories",
+        "请让运行 pushcron 的用户能读它，并能进入它所在的各级目录";
     include_unreadable(path, error): "include: {path} cannot be read: {error}", "include：{path} 无法读取：{error}";
     include_no_file(pattern): "include: there is no file {pattern}", "include：没有文件 {pattern}";
     include_lost(name, count, key):

@@ -171,7 +171,9 @@ texts! {
         "请给每条推送写 text 并加 'render: true'，例如 '{example}'";
     needs_a_url(key): "{key} needs a url", "{key} 缺少 url";
     a_status(): "a status such as 200, and none that leads elsewhere", "状态码，如 200，且不能是重定向";
-    some_statuses(key): "{key}: expected a status such as 200, or some", "{key}：应为状态码，如 200，可以多个";
+    some_statuses(key):
+        "{key}: expected a status such as 200, or some, got an empty list",
+        "{key}：应为状态码，如 200，可以多个，实际是空列表";
     release_or_lead():
         "content_from: with at: release the content is made when a push can go out, and with a lead before the instant: expected one of the two",
         "content_from：at: release 是在推送能发出时才生成内容，lead 是在触发前生成：两者只写一个";

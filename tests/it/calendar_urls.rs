@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::civil::{Date, date};
 use pushcron::config::{self, FetchedList, LoadEnvironment, TakenList};
 use pushcron::domain::{Calendar, UtcMs};
 use pushcron::senders;
 
-use crate::common::daemon::{House, until};
+use crate::common::daemon::{Daemon, House, until};
 use crate::common::fake_im::Answer;
 
 const LIST: &str = "calendar: trading\nversion: \"1\"\ncovers: {from: 2030-01-01, until: 2031-12-31}\n\
@@ -110,25 +112,79 @@ async fn a_new_version_is_a_new_revision_and_the_old_one_is_kept_for_the_past() 
     assert_eq!(house.number(REVISION).await, 3);
 }
 
+/// How often the log of this daemon says that a list is old.
+fn told_old(daemon: &Daemon) -> usize {
+    daemon.log().matches("a list of days is old").count()
+}
+
+/// Starts the daemon for as long as the one fetch takes that is due.
+async fn through_one_fetch(house: &House) -> Daemon {
+    make_due(house);
+    let mut daemon = house.daemon().await;
+    until("it was fetched", async || {
+        house.number("SELECT count(*) FROM fetched_calendars WHERE tried_at > '2021'").await == 1
+    })
+    .await;
+    daemon.stop().await;
+    daemon
+}
+
 #[tokio::test]
-async fn a_list_that_could_not_be_fetched_for_long_is_told() {
+async fn a_list_that_could_not_be_fetched_for_long_is_told_once_a_day_over_restarts_too() {
     let house = House::new().await;
     house.im.on("/list", Answer::text(200, LIST));
     configure(&house, true, &format!("url: \"{}\", old_after: 2d", house.im.url("/list")));
     let mut daemon = house.daemon().await;
     until("the job goes by the list", async || house.number(REVISION).await == 2).await;
     daemon.stop().await;
+    let set = |column: &str, at: &str| {
+        let conn = rusqlite::Connection::open(house.database()).unwrap();
+        conn.execute(&format!("UPDATE fetched_calendars SET {column} = ?1"), [at]).unwrap();
+    };
+    let checked = async || said(&house, &["check"]).await + &house.ends(&["check"]).await.1;
+    // A daemon that was away for long.
+    set("good_at", "2020-01-01T00:00:00.000Z");
+    let told = checked().await;
+    assert!(told.contains("fetched last at 2020-01-01T00:00:00.000Z") && told.contains("nobody tried since"), "{told}");
+    assert_eq!(told_old(&through_one_fetch(&house).await), 0, "it was fetched well");
+
     house.im.on("/list", Answer::status(503));
-    make_due(&house);
-    let conn = rusqlite::Connection::open(house.database()).unwrap();
-    conn.execute("UPDATE fetched_calendars SET good_at = '2020-01-01T00:00:00.000Z'", []).unwrap();
-    drop(conn);
-    let told = said(&house, &["check"]).await + &house.ends(&["check"]).await.1;
+    set("good_at", "2020-01-01T00:00:00.000Z");
+    let daemon = through_one_fetch(&house).await;
+    assert_eq!(told_old(&daemon), 1, "{}", daemon.log());
+    let told = checked().await;
     assert!(told.contains("could not be fetched since 2020-01-01"), "{told}");
+    assert!(told.contains("the last try: ") && told.contains("503"), "{told}");
+    // The same day again.
     let mut daemon = house.daemon().await;
-    until("it is told", async || daemon.log().contains("a list of days is old")).await;
     daemon.stop().await;
+    assert_eq!(told_old(&daemon), 0, "{}", daemon.log());
+    let tried = UtcMs::from(jiff::Timestamp::now()) - Duration::from_secs(3700);
+    let good = tried - Duration::from_secs(2 * 86_400 + 3600);
+    set("good_at", &good.to_string());
+    set("tried_at", &tried.to_string());
+    let failures = "SELECT count(*) FROM fetched_calendars WHERE tried_at > ";
+    let mut daemon = house.daemon().await;
+    until("it was tried again", async || house.number(&format!("{failures}'{tried}'")).await == 1).await;
+    daemon.stop().await;
+    assert_eq!(told_old(&daemon), 0, "an hour after it was told: {}", daemon.log());
     assert!(said(&house, &["calendar", "show", "trading", "2030"]).await.contains("Fair"));
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_no_other_list() {
+    let house = House::new().await;
+    house.im.on("/hang", Answer::text(200, LIST).held(&Arc::default()));
+    house.im.on("/list", Answer::text(200, LIST));
+    let hang = house.im.url("/hang");
+    let all: String = (0..3).map(|number| format!("a{number}: {{url: \"{hang}\"}}, ")).collect();
+    configure(&house, true, &format!("url: \"{}\"}}, {all}z: {{rest: [2030-01-01]", house.im.url("/list")));
+    let mut daemon = house.daemon().await;
+    until("the others are asked", async || house.im.requests_to("/hang").len() == 3).await;
+    until("the job goes by the list", async || house.number(REVISION).await == 2).await;
+    let told = said(&house, &["check"]).await + &house.ends(&["check"]).await.1;
+    assert!(told.contains("the calendar a0 was not fetched yet"), "{told}");
+    daemon.stop().await;
 }
 
 #[tokio::test]
@@ -157,7 +213,7 @@ fn taken(calendar: &str, kept: Option<&str>, answer: &str, today: Date) -> Resul
     std::fs::write(&file, yaml).unwrap();
     let now = UtcMs(today.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond());
     let kept: Vec<FetchedList> = kept
-        .map(|text| FetchedList { name: "trading".to_owned(), text: text.to_owned(), good_at: now })
+        .map(|text| FetchedList { name: "trading".to_owned(), text: text.to_owned(), good_at: now, error: None })
         .into_iter()
         .collect();
     let around = || {

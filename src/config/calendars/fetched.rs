@@ -19,7 +19,7 @@ use crate::config::environment::{FetchedList, LoadEnvironment};
 use crate::config::loader::Loader;
 use crate::config::whole::finish;
 use crate::domain::calendar::{Coverage, put_over};
-use crate::domain::{Calendar, SenderSpec, UtcMs};
+use crate::domain::{Calendar, SenderSpec};
 use crate::policy::calendar::objections;
 use crate::texts;
 
@@ -46,7 +46,6 @@ impl Loader<'_> {
         for (name, url) in drafts {
             let found = fetched.iter().find(|list| list.name == name);
             let list = found.and_then(|found| parsed(&name, &found.text, self.environment));
-            let good_at = found.map(|found| found.good_at);
             let Some(draft) = self.calendars.get_mut(&name) else { continue };
             match list {
                 Some(list) => put_beneath(draft, list),
@@ -54,23 +53,21 @@ impl Loader<'_> {
                 None if draft.based_on.is_none() => draft.covers = Some(Coverage::NOTHING),
                 None => draft.covers = None,
             }
-            self.doubt_fetched(&name, &url, good_at);
+            self.doubt_fetched(&name, &url, found);
             self.fetched_sources.push(FetchedSource { name, url: url.url, every: url.every, old_after: url.old_after });
         }
     }
 
-    fn doubt_fetched(&mut self, name: &str, url: &UrlDraft, good_at: Option<UtcMs>) {
-        match good_at {
-            None => {
-                let message = texts::not_fetched_yet(name);
-                self.diagnostics.warning(url.place, message).hint(texts::a_daemon_fetches_it());
+    fn doubt_fetched(&mut self, name: &str, url: &UrlDraft, found: Option<&FetchedList>) {
+        let (message, hint) = match found {
+            None => (texts::not_fetched_yet(name), texts::a_daemon_fetches_it()),
+            Some(FetchedList { good_at, .. }) if *good_at + url.old_after >= self.environment.now => return,
+            Some(FetchedList { good_at, error: Some(error), .. }) => {
+                (texts::not_fetched_since(name, good_at), texts::the_last_try(error))
             }
-            Some(at) if at + url.old_after < self.environment.now => {
-                let message = texts::not_fetched_since(name, at);
-                self.diagnostics.warning(url.place, message).hint(texts::the_log_says_why());
-            }
-            Some(_) => {}
-        }
+            Some(FetchedList { good_at, .. }) => (texts::not_tried_since(name, good_at), texts::a_daemon_tries_again()),
+        };
+        self.diagnostics.warning(url.place, message).hint(hint);
     }
 }
 
@@ -157,7 +154,7 @@ fn judged(
 ) -> Result<Calendar, ImportError> {
     let mut environment = around();
     let mut lists: Vec<FetchedList> = (environment.fetched)().into_iter().filter(|list| list.name != name).collect();
-    lists.push(FetchedList { name: name.to_owned(), text: text.to_owned(), good_at: environment.now });
+    lists.push(FetchedList { name: name.to_owned(), text: text.to_owned(), good_at: environment.now, error: None });
     environment.fetched = Box::new(move || lists.clone());
     let mut whole = Loader::new(&environment, specs);
     whole.paths(paths);

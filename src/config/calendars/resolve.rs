@@ -11,7 +11,7 @@ use super::draft::{CalendarDraft, IcsDraft, of_two_names};
 use super::ics;
 use crate::config::address;
 use crate::config::diagnostics::{Diagnostics, Place};
-use crate::config::files;
+use crate::config::files::{self, FileProblem};
 use crate::config::text::shown;
 use crate::domain::calendar::{Coverage, put_over};
 use crate::domain::near::near_match;
@@ -208,9 +208,26 @@ pub(super) fn read_ics(
         return None;
     };
     let name = shown(&list.path);
-    let Ok(file) = files::read(&list.path) else {
-        diagnostics.error(list.place, texts::ics_not_utf8(name));
-        return None;
+    let file = match files::read(&list.path) {
+        Ok(file) => file,
+        Err(problem) => {
+            let (problem, hint) = match problem {
+                FileProblem::Whole(problem, hint) => (problem, hint),
+                FileProblem::UnderWay => (files::UNDER_WAY(), None),
+                FileProblem::NotUtf8 { before } => {
+                    let line = before.matches('\n').count() + 1;
+                    diagnostics
+                        .error(list.place, texts::ics_problem(name, line, files::NOT_UTF8()))
+                        .hint(files::SAVE_AS_UTF8());
+                    return None;
+                }
+            };
+            let diagnostic = diagnostics.error(list.place, texts::ics_unusable(name, problem));
+            if let Some(hint) = hint {
+                diagnostic.hint(hint);
+            }
+            return None;
+        }
     };
     // Tried when the pattern was read.
     let work_if = list.work_if.as_deref().and_then(|pattern| Regex::new(pattern).ok());

@@ -34,7 +34,7 @@ fn common(specs: &[&'static SenderSpec]) -> [Key; 6] {
         key(
             "concurrency",
             whole(1, Some(1024)),
-            "How many sends may be under way at once. The sender's own value when absent.",
+            "How many sends may be under way at once, at most a quarter of them (or one) to one target. The sender's own value when absent.",
         ),
         key(
             "min_interval",

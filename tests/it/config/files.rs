@@ -7,7 +7,7 @@ use pushcron::config::{self, LoadEnvironment};
 use pushcron::domain::Database;
 use pushcron::senders;
 
-use super::{load, loaded, private_file, surroundings};
+use super::{job, load, loaded, private_file, refused, surroundings};
 
 #[test]
 fn files_directories_and_includes_become_one_configuration() {
@@ -159,4 +159,52 @@ fn without_any_file_the_embedded_example_holds() {
     assert_eq!((config.files.len(), config.jobs[0].name.as_str()), (0, "hello"));
     assert_eq!(config.daemon.media_roots, [PathBuf::from("/srv")]);
     assert_eq!(config::database_location(&[], &around).unwrap().database, Database::Sqlite(config.daemon.database));
+}
+
+#[test]
+fn a_file_that_is_named_and_is_not_there_is_told_as_such_with_what_to_do() {
+    for yaml in [
+        "calendars: {r: {ics: nowhere, covers: 2026}}\njobs: []\n".to_owned(),
+        "accounts: [{id: a, sender: wire, url: 'https://h.example', token_file: nowhere}]\njobs: []\n".to_owned(),
+        job("every: 1m, content_from: {http: {url: 'https://a.example', headers_file: nowhere}}")
+            .replace("text: hi", "render: true, text: '{{ data }}'"),
+    ] {
+        let told = refused(&yaml).errors[0].to_string();
+        assert!(told.contains("nowhere") && told.contains("No such file"), "{told}");
+        assert!(told.contains("it must be there when the files are read"), "{told}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let yaml = "calendars: {r: {ics: ., covers: 2026}}\njobs: []\n";
+    let file = private_file(directory.path(), "pushcron.yaml", yaml);
+    let told = load(&[&file]).unwrap_err().to_string();
+    assert!(told.contains("not a regular file"), "{told}");
+    private_file(directory.path(), "list.ics", b"\xff\xfa");
+    private_file(directory.path(), "pushcron.yaml", yaml.replace("ics: .", "ics: list.ics"));
+    let told = load(&[&file]).unwrap_err().to_string();
+    assert!(told.contains("the text is not UTF-8") && told.contains("save the file as UTF-8"), "{told}");
+}
+
+#[test]
+fn lines_of_calendars_are_shown_but_for_their_addresses() {
+    let told = refused(
+        "calendars:\n  work25: {url: 'https://u:CANARY@a.example/l?t=CANARY', every: 10s, covers: 2026}\njobs: []\n",
+    );
+    let told = told.to_string();
+    assert!(told.contains("work25: {url: ****, every: 10s, covers: 2026}"), "{told}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = private_file(directory.path(), "pushcron.yaml", "jobs: []\n");
+    private_file(directory.path(), "calendars/a.yaml", "calendar: a\ncovers: 20261\nurl: https://a.example/CANARY\n");
+    let told = load(&[&file]).unwrap_err().to_string();
+    assert!(told.contains("covers: 20261") && !told.contains("CANARY"), "{told}");
+}
+
+#[test]
+fn one_wrong_status_is_one_problem_that_says_what_came() {
+    for (expect, got) in [("99", "'99'"), ("[200, 302]", "'302'"), ("[]", "an empty list")] {
+        let made = format!("every: 1m, content_from: {{http: {{url: 'https://a.example', expect: {expect}}}}}");
+        let yaml = job(&made).replace("text: hi", "render: true, text: '{{ data }}'");
+        let errors = refused(&yaml).errors;
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].message.english().contains(got), "{errors:?}");
+    }
 }
