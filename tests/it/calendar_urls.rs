@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::{Date, date};
+use pushcron::clock::{Clock, SystemClock};
 use pushcron::config::{self, FetchedList, LoadEnvironment, TakenList};
 use pushcron::domain::{Calendar, UtcMs};
 use pushcron::senders;
@@ -159,7 +160,7 @@ async fn a_list_that_could_not_be_fetched_for_long_is_told_once_a_day_over_resta
     let mut daemon = house.daemon().await;
     daemon.stop().await;
     assert_eq!(told_old(&daemon), 0, "{}", daemon.log());
-    let tried = UtcMs::from(jiff::Timestamp::now()) - Duration::from_secs(3700);
+    let tried = SystemClock::new().now() - Duration::from_secs(3700);
     let good = tried - Duration::from_secs(2 * 86_400 + 3600);
     set("good_at", &good.to_string());
     set("tried_at", &tried.to_string());
