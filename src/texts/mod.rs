@@ -83,6 +83,15 @@ mod tests {
     }
 
     #[test]
+    fn the_first_hour_in_chinese_quotes_what_is_told_in_chinese() {
+        let page = include_str!("../../docs/zh/first-hour.md");
+        let reason = super::reason_in_words("no_sender");
+        for text in [super::variable_not_set("token", "QQ_TOKEN"), super::no_account_for("'wx'"), reason] {
+            assert!(page.contains(text.chinese()), "{}", text.chinese());
+        }
+    }
+
+    #[test]
     fn chinese_is_written_with_its_own_signs() {
         for (name, _, chinese) in PARTS.iter().copied().flatten() {
             let signs: Vec<char> = chinese.chars().collect();
