@@ -112,8 +112,10 @@ class Client {
     if (status !== 200 && status !== 202) {
       throw new PushError(refusal(status, answer), about);
     }
-    if (!answer.count && answer.error && status === 200) {
-      throw new PushError(`push ${answer.push_id} is ${answer.state}: ${answer.error}`, about);
+    // One that is cancelled before it failed is all that ends without being sent and without an error.
+    if (!answer.count && status === 200 && (answer.error || answer.state !== 'cancelled')) {
+      const why = answer.error || answer.reason || 'nobody knows why';
+      throw new PushError(`push ${answer.push_id} is ${answer.state || 'gone'}: ${why}`, about);
     }
     return answer.count || 0;
   }

@@ -113,8 +113,10 @@ class Client:
                 status, answer, key)
         if status not in (200, 202):
             raise PushError(_refusal(status, answer), status, answer, key)
-        if not answer.get("count") and answer.get("error") and status == 200:
-            raise PushError("push {} is {}: {}".format(answer.get("push_id"), answer.get("state"), answer["error"]),
+        # One that is cancelled before it failed is all that ends without being sent and without an error.
+        if not answer.get("count") and status == 200 and (answer.get("error") or answer.get("state") != "cancelled"):
+            why = answer.get("error") or answer.get("reason") or "nobody knows why"
+            raise PushError("push {} is {}: {}".format(answer.get("push_id"), answer.get("state") or "gone", why),
                             status, answer, key)
         return int(answer.get("count") or 0)
 

@@ -150,7 +150,10 @@ def daemon(place, listen, receiver):
         # An account that is throttled rests, so that it is another's.
         "  - {{id: hook, im: hook, sender: webhook, url: 'http://127.0.0.1:{port}/', default: true}}\n"
         "  - {{id: jam, im: jam, sender: webhook, url: 'http://127.0.0.1:{port}/', default: true}}\n"
-        "jobs: []\n".format(listen, "\n".join(lines), port=receiver.server_port))
+        # Nobody listens there, so it is offline, and what it is to send fails without an attempt.
+        "  - {{id: off, im: off, sender: onebot11, url: 'http://127.0.0.1:{closed}/', token: a-token-of-some-length, default: true}}\n"
+        "defaults: {{retry: {{give_up_after: 15s}}}}\n"
+        "jobs: []\n".format(listen, "\n".join(lines), port=receiver.server_port, closed=free_port()))
     file.chmod(0o600)
     log = place / "log"
     with open(log, "w") as stderr:
@@ -212,6 +215,11 @@ def cases(language, place, port, token, receiver):
         told = ask("push", "hook", "bad", "", "", "bad " + name)
         assert (told["raised"], told["state"]) == ("PushError", "failed"), told
         assert "HTTP 400" in told["error"] and told["error"] in told["text"] and told["push_id"], told
+
+    def a_push_that_no_account_could_send_is_raised():
+        told = ask("push", "off", "1", "", "", "off " + name)
+        assert (told.get("raised"), told["status"]) == ("PushError", 200), told
+        assert told["state"] in ("failed", "expired") and "no_sender" in told["text"], told
 
     def what_is_wrong_with_a_call_is_raised_with_what_to_do():
         told = ask("push", "hok", "ops", "", "", "hi")
