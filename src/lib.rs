@@ -20,6 +20,7 @@
 //! - `acts`: what people do to jobs and pushes, and who did it.
 //! - [`daemon`]: setting up, reloading, stopping.
 //! - [`simulate`]: the same decisions over virtual time: a month in a second, and nothing is sent.
+//! - `mcp`: tools for an assistant, each of them a request to the API.
 //! - [`logging`]: one event, one line: for people, for the journal, for programs.
 //! - [`cli`]: one file per verb, and the tables that people read.
 //!
@@ -36,6 +37,7 @@ pub mod daemon;
 pub mod domain;
 pub mod engine;
 pub mod logging;
+pub(crate) mod mcp;
 pub mod media;
 pub mod net;
 pub mod policy;

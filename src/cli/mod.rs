@@ -28,6 +28,7 @@ mod ledger;
 mod lines;
 mod login;
 mod man;
+mod mcp;
 mod message_words;
 mod news;
 mod next;
@@ -142,6 +143,8 @@ enum Verb {
     Backup(backup::Backup),
     /// Make tokens for the HTTP API
     Web(web::WebVerb),
+    /// Be the tools of an assistant: the Model Context Protocol on standard input and output
+    Mcp(mcp::Mcp),
     /// Print the JSON Schema of the YAML, for editors
     Schema(schema::Schema),
     /// Print a shell's completion script
@@ -182,6 +185,7 @@ impl Verb {
             Verb::Login(verb) => verb.act(context),
             Verb::Backup(verb) => verb.act(context),
             Verb::Web(verb) => verb.act(context),
+            Verb::Mcp(verb) => verb.act(context),
             Verb::Schema(verb) => verb.act(context),
             Verb::Completions(verb) => verb.act(context),
             Verb::Man(verb) => verb.act(command()),

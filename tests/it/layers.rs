@@ -48,11 +48,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("web", &["domain", "texts", "clock", "config", "store", "net", "senders", "answers", "acts", "daemon"]),
+    ("mcp", &[]),
     (
         "cli",
         &[
             "domain", "texts", "clock", "zone", "policy", "config", "store", "senders", "simulate", "answers", "acts",
-            "daemon", "web", "logging",
+            "daemon", "web", "mcp", "logging",
         ],
     ),
 ];
@@ -60,7 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Crates that only some modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
-    ("reqwest", &["senders", "media"]),
+    ("reqwest", &["senders", "media", "mcp"]),
     ("hyper", &["net"]),
     ("hyper_util", &["net"]),
     ("clap", &["cli"]),
@@ -70,6 +71,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["daemon"]),
     ("askama", &["web"]),
     ("argon2", &["web"]),
+    ("rmcp", &["mcp"]),
 ];
 
 /// Files that hand SQLite a text that is no literal, put together of numbers and constants of their own. Elsewhere it
