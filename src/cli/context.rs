@@ -392,7 +392,10 @@ impl Context {
 
     /// What the database that was named holds of accounts that the files do not have.
     fn vanished(&self, names: &[(String, String)]) -> Vec<Problem> {
-        if self.global.db.is_none() || !self.has_database().unwrap_or(false) {
+        let database = self.whereabouts().map(|found| found.database);
+        // An empty file asks for no account.
+        let is_filled = database.is_ok_and(|database| store::size(&database).is_some_and(|size| size > 0));
+        if self.global.db.is_none() || !is_filled {
             return Vec::new();
         }
         let told = self.reading(async |store| Ok(check::vanished(store, names).await?));

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 use super::cells::At;
@@ -51,6 +51,9 @@ pub(super) const SIMULATED_FROM: &str = "simulated_from";
 /// How long to wait for another process that writes.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often another may be quicker who takes the database after it was waited for.
+const TURNS: usize = 50;
+
 /// Statements that the writer keeps prepared: all that are of every day.
 pub(super) const STATEMENTS: usize = 41;
 
@@ -67,15 +70,30 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         return Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem: problem.to_owned() }));
     }
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+    begin_log(&conn)?;
     conn.execute_batch(
-        "PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
+        "PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 16000;
          PRAGMA journal_size_limit = 16777216;
          PRAGMA cache_size = -8000",
     )?;
     Ok(conn)
+}
+
+/// Puts the database over to its log. SQLite refuses that at once, whatever its timeout, while another process reads it
+/// or does the same: it has begun to read by then. So it is waited for as for a write, and tried again.
+fn begin_log(conn: &Connection) -> Result<()> {
+    const BEGIN: &str = "PRAGMA journal_mode = WAL";
+    for _ in 0..TURNS {
+        match conn.execute_batch(BEGIN) {
+            Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == ErrorCode::DatabaseBusy => {
+                conn.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+            }
+            done => return Ok(done?),
+        }
+    }
+    Ok(conn.execute_batch(BEGIN)?)
 }
 
 /// A connection that reads.
@@ -316,12 +334,12 @@ pub(super) fn must_be_ours(is_others: bool, version: i64) -> std::result::Result
 
 /// A reader cannot migrate; it says who can.
 pub(super) fn must_be_current(conn: &Connection, path: &Path) -> Result<()> {
-    if schema_version(conn, path)? == MIGRATIONS.len() {
-        return Ok(());
-    }
-    let problem =
-        "its schema is from an earlier pushcron; `pushcron run` brings it up to date (restart the daemon, if one \
-                   runs)"
-            .to_owned();
+    let problem = match schema_version(conn, path)? {
+        version if version == MIGRATIONS.len() => return Ok(()),
+        0 => "it is still empty; `pushcron run` makes it a database, or name another with --db".to_owned(),
+        _ => "its schema is from an earlier pushcron; `pushcron run` brings it up to date (restart the daemon, if one \
+              runs)"
+            .to_owned(),
+    };
     Err(Fault::Verb(StoreError::Open { path: path.display().to_string(), problem }))
 }

@@ -152,6 +152,28 @@ async fn two_processes_that_create_the_same_database_agree() {
     assert_eq!(other.unwrap().load_state("bot").await.unwrap().len(), 1);
 }
 
+/// SQLite itself does not wait where a database goes over to its log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_database_that_somebody_reads_is_waited_for() {
+    let sqlite = Sqlite::new();
+    let reader = Connection::open(sqlite.path()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM sqlite_master").unwrap();
+    let database = Database::at(sqlite.path());
+    let mut opening = tokio::spawn(async move { store::open(&database, Access::Daemon, NINE).await });
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "it did not wait: {:?}", early.map(|opened| opened.unwrap().err()));
+    reader.execute_batch("COMMIT").unwrap();
+    opening.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_file_is_no_database_of_an_earlier_pushcron() {
+    let sqlite = Sqlite::new();
+    std::fs::write(sqlite.path(), "").unwrap();
+    let refused = store::open(&Database::at(sqlite.path()), Access::Read, NINE).await.err().unwrap().to_string();
+    assert!(refused.contains("it is still empty") && !refused.contains("earlier"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_lock_held_too_long_is_told_and_the_same_call_works_later() {
     let sqlite = Sqlite::new();
