@@ -16,6 +16,7 @@ use crate::answers::contacts::Known;
 use crate::answers::rows::{Instants, Table};
 use crate::answers::words::counted;
 use crate::domain::escaped;
+use crate::texts;
 
 /// How long the daemon has to ask all of them: each has its own patience, which is shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,7 +59,7 @@ impl Accounts {
             return Ok(Exit::Done);
         }
         out.flush()?;
-        Err(Failure::new(Exit::Failed, format!("down, and jobs go by it: {}", down.join(", "))))
+        Err(Failure::of_text(Exit::Failed, texts::down_and_used(down.join(", "))))
     }
 }
 

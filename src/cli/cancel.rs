@@ -7,6 +7,7 @@ use super::candidates;
 use super::context::Context;
 use super::each::{self, Many};
 use super::failure::{Exit, Failure};
+use super::which;
 use crate::acts::ToPush;
 use crate::domain::PushState;
 
@@ -20,7 +21,7 @@ A push that is being sent at this moment cannot be cancelled. A job or a time me
 to be made, since their content or a list of days is waited for.")]
 pub(super) struct Cancel {
     /// Pushes that are pending or retrying
-    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::open_pushes))]
+    #[arg(value_name = "PUSH", value_parser = which::push_id, add = ArgValueCandidates::new(candidates::open_pushes))]
     pushes: Vec<i64>,
     #[command(flatten)]
     many: Many,

@@ -26,7 +26,8 @@ pub(super) struct Explain {
     /// The name of the job
     #[arg(add = ArgValueCandidates::new(candidates::jobs))]
     job: String,
-    /// 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z, 'sat 08:30', yesterday
+    /// 09:00, 2026-01-01T09:00, 2026-01-01 (the whole day), 2026-01-01T01:00:00Z, 'sat 08:30', yesterday; `pushcron history`
+    /// and `pushcron next` have those of the job
     time: String,
     /// A JSON object: the answer, and the rows behind it
     #[arg(long)]

@@ -12,7 +12,7 @@ use super::failure::{Exit, Failure};
 use super::pushes::{Layout, People, Told};
 use super::render::{self, Dump, Widths};
 use super::story::{undecided_in_words, unfired_in_words};
-use super::which::{WhichArgs, refuse_unknown_words};
+use super::which::{self, WhichArgs, refuse_unknown_words};
 use crate::answers::Asked;
 use crate::answers::follow::Follower;
 use crate::answers::history::{self, Filter, Source, instants, pages};
@@ -46,7 +46,7 @@ pub(super) struct History {
     #[arg(long, conflicts_with_all = ["state", "follow"], help_heading = "Which pushes")]
     not_sent: bool,
     /// The newest so many; 0 for all [default: 20; all for JSON and CSV, and with --at or --not-sent]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = which::limit)]
     limit: Option<u64>,
     /// Go on showing pushes as they end or are put back
     #[arg(short, long)]

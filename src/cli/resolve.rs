@@ -7,6 +7,7 @@ use super::candidates;
 use super::context::Context;
 use super::each::{self, Many};
 use super::failure::{Exit, Failure};
+use super::which;
 use crate::acts::ToPush;
 use crate::domain::PushState;
 
@@ -46,7 +47,7 @@ impl Resolve {
             "failed" => false,
             other => return Err(format!("expected `sent` or `failed` as the last word, got '{other}'")),
         };
-        let id = |word: &String| word.parse().map_err(|_| format!("expected the id of a push, got '{word}'"));
+        let id = |word: &String| which::push_id(word).map_err(|problem| format!("{problem}, got '{word}'"));
         Ok((pushes.iter().map(id).collect::<Result<_, _>>()?, sent))
     }
 }

@@ -6,7 +6,7 @@ use clap_complete::ArgValueCandidates;
 use super::context::Context;
 use super::each::{self, Many};
 use super::failure::{Exit, Failure};
-use super::{candidates, wait};
+use super::{candidates, wait, which};
 use crate::acts::ToPush;
 use crate::domain::PushState;
 
@@ -20,7 +20,7 @@ A filter means pushes that failed or expired, unless --state says otherwise, and
 push that is `unknown` may have arrived already; look at the chat first.")]
 pub(super) struct Retry {
     /// Pushes that are failed, unknown, expired or cancelled
-    #[arg(value_name = "PUSH", add = ArgValueCandidates::new(candidates::ended_pushes))]
+    #[arg(value_name = "PUSH", value_parser = which::push_id, add = ArgValueCandidates::new(candidates::ended_pushes))]
     pushes: Vec<i64>,
     #[command(flatten)]
     many: Many,

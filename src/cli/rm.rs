@@ -26,7 +26,10 @@ impl Rm {
         context.changing(async |store| {
             let files = context.files();
             let mut found = Vec::new();
-            for name in &self.jobs {
+            for (index, name) in self.jobs.iter().enumerate() {
+                if self.jobs[..index].contains(name) {
+                    continue;
+                }
                 let job = verb_job(store, name, || files.place_of(name)).await;
                 found.push(job.map_err(|refusal| context.of_job(name, refusal))?);
             }

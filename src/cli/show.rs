@@ -10,7 +10,7 @@ use super::failure::{Exit, Failure};
 use super::render::{self, Screen};
 use super::say::{aloud, say};
 use super::story::attempt;
-use super::{candidates, lines};
+use super::{candidates, lines, which};
 use crate::answers::accounts::{self, AccountLine};
 use crate::answers::explain::facts::AttemptFact;
 use crate::answers::rows::Table;
@@ -28,7 +28,7 @@ use crate::texts;
 Tells what was, or is to be, sent, to whom and why, each attempt with the platform's answer, and what can be done.")]
 pub(super) struct Show {
     /// Pushes by their ids
-    #[arg(required = true, value_name = "PUSH", add = ArgValueCandidates::new(candidates::all_pushes))]
+    #[arg(required = true, value_name = "PUSH", value_parser = which::push_id, add = ArgValueCandidates::new(candidates::all_pushes))]
     pushes: Vec<i64>,
     /// A JSON array of objects: the rows of the push, of its fire and of its attempts
     #[arg(long)]

@@ -118,7 +118,7 @@ impl Teller<'_> {
 
     fn daemon(&self) -> Text {
         let daemon = &self.status.daemon;
-        let holder = daemon.holder.as_deref().unwrap_or_default();
+        let holder = holder(daemon.holder.as_deref().unwrap_or_default());
         let ago = |at: Option<UtcMs>| at.map_or_else(Text::none, |at| self.ago(at));
         let start = texts::start_it();
         match daemon.state {
@@ -155,5 +155,15 @@ impl Teller<'_> {
             Some(false) => texts::account_is_down(account, im, error, asked),
             _ => texts::account_may_not_send(account, im, error, asked),
         }
+    }
+}
+
+/// Who holds the database, from its own words: `daemon, pid 7, since …`. Since when is told beside it, by the clock of
+/// whoever asks.
+fn holder(words: &str) -> Text {
+    let mut parts = words.splitn(3, ", ");
+    match (parts.next(), parts.next().and_then(|pid| pid.strip_prefix("pid "))) {
+        (Some("daemon"), Some(pid)) => texts::a_daemon(pid),
+        _ => Text::same(words.to_owned()),
     }
 }

@@ -11,6 +11,17 @@ use crate::answers::Asked;
 use crate::answers::which::{Which, Words};
 use crate::domain::PushState;
 
+/// The number of a push.
+pub(super) fn push_id(word: &str) -> Result<i64, String> {
+    let id = word.parse().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| "expected the number of a push, as `pushcron history` shows it".to_owned())
+}
+
+/// How many rows are wanted at most.
+pub(super) fn limit(word: &str) -> Result<u64, String> {
+    word.parse().map_err(|_| "expected a number of pushes such as 20, or 0 for all".to_owned())
+}
+
 #[derive(Debug, Args)]
 pub(super) struct WhichArgs {
     /// Only pushes of this job

@@ -11,6 +11,7 @@ texts! {
     account_of_another(id, own, im):
         "the account {id} is of the im {own}, and the push goes to {im}",
         "账号 {id} 的 im 是 {own}，而推送发往 {im}";
+    down_and_used(accounts): "down, and jobs go by it: {accounts}", "已掉线，而有任务要用它：{accounts}";
     no_account_for(im): "there is no account for the im {im}", "im {im} 没有账号";
     accounts_are_of(ims): "accounts are of: {ims}", "有账号的 im：{ims}";
     twin_accounts(id): "there are two accounts with the id {id}", "有两个账号的 id 都是 {id}";

@@ -18,6 +18,7 @@ texts! {
 
     running_since(since, holder): "running since {since} ({holder})", "运行中，启动于 {since}（{holder}）";
     running_since_now(holder): "running since just now ({holder})", "运行中，刚刚启动（{holder}）";
+    a_daemon(pid): "daemon, pid {pid}", "守护进程，pid {pid}";
     not_well(holder, last):
         "NOT WELL: {holder} holds the database, and was last seen at work at {last}: its timer stands still, or the database cannot be written (see its log, and restart it)",
         "异常：{holder} 占用着数据库，最后一次见它工作是 {last}：定时器停住了，或数据库写不进去（请看它的日志，然后重启它）";

@@ -157,7 +157,8 @@ async fn h2_five_reloads_leave_what_verbs_made_as_it_is() {
     assert_eq!(house.rows(standing).await, before);
     let fires = house.number("SELECT count(*) FROM fires").await;
     house.until_at_least(fires + 2, "SELECT count(*) FROM fires").await;
-    fine(&house, &["rm", "stretch"]).await;
+    let told = fine(&house, &["rm", "stretch", "stretch"]).await;
+    assert_eq!(told.matches("stretch").count(), 1, "{told}");
     house.assert_it_ends_well(&mut daemon).await;
 }
 

@@ -158,7 +158,8 @@ fn attempt_row(attempt: &AttemptRecord, story: &PushStory, f: &Frame) -> Attempt
 /// The reason of its state, and the last answer of the platform.
 fn why(push: &PushRecord, f: &Frame) -> String {
     let error = push.attempts.last().and_then(|attempt| attempt.error.as_deref());
-    let reason = push.reason.as_deref().map(|word| f.say(texts::reason_in_words(word)));
+    let detail = push.detail.as_ref().map_or_else(Text::none, texts::after_colon);
+    let reason = push.reason.as_deref().map(|word| f.say(texts::reason_in_words(word).and(&detail)));
     match (reason, error.filter(|_| push.state != PushState::Sent)) {
         (Some(reason), Some(error)) => f.say(texts::last_answer(reason, error)),
         (Some(only), None) => only,

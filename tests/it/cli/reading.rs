@@ -321,6 +321,16 @@ fn explain_without_a_time_says_what_a_time_looks_like() {
 }
 
 #[test]
+fn a_word_that_is_no_number_is_answered_with_what_was_expected() {
+    let house = House::lived_in();
+    for line in ["cancel abc", "retry 99999999999999999999", "show 0", "resolve x sent"] {
+        let told = house.run(line).refused(64);
+        assert!(told.contains("expected the number of a push, as `pushcron history` shows it"), "{line}: {told}");
+    }
+    assert!(house.run("history --limit x").refused(64).contains("a number of pushes such as 20, or 0 for all"));
+}
+
+#[test]
 fn a_time_that_ends_before_it_begins_is_refused() {
     let house = House::lived_in();
     for (line, told) in [

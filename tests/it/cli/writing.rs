@@ -114,7 +114,7 @@ fn pushes_are_meant_by_what_they_have_in_common() {
         ("retry", "which pushes? name them"),
         ("resolve sent", "which pushes? name them"),
         ("resolve 6", "expected `sent` or `failed` as the last word, got '6'"),
-        ("resolve x sent", "expected the id of a push, got 'x'"),
+        ("resolve x sent", "expected the number of a push, as `pushcron history` shows it, got 'x'"),
         ("cancel 7 --job daily-report", "not both"),
     ] {
         assert!(house.run(line).refused(64).contains(told), "{line}");
