@@ -35,7 +35,9 @@ impl Mcp {
         let tokens = self.token.iter().map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect();
         let api = Api::at(&url, tokens).map_err(|problem| Failure::new(Exit::Usage, format!("--url: {problem}")))?;
         context.block_on(async {
-            serve(api).await.map_err(|problem| Failure::new(Exit::Failed, format!("whoever started this does not speak MCP: {problem}")))
+            serve(api).await.map_err(|problem| {
+                Failure::new(Exit::Failed, format!("whoever started this does not speak MCP: {problem}"))
+            })
         })?;
         Ok(Exit::Done)
     }

@@ -174,7 +174,7 @@ impl Handler for Page {
         response
     }
 
-    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+    fn refusal(&self, status: StatusCode, _why: Option<&'static str>) -> Response<Bytes> {
         let mut response = plain_refusal(status);
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

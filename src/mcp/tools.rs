@@ -260,10 +260,18 @@ mod tests {
     fn each_call_is_one_request_to_the_api() {
         for (tool, said, wanted) in [
             ("history", json!({}), "GET /api/v1/pushes [] null"),
-            ("history", json!({"job": "a", "limit": 5, "im": null}), r#"GET /api/v1/pushes [("job", "a"), ("limit", "5")] null"#),
+            (
+                "history",
+                json!({"job": "a", "limit": 5, "im": null}),
+                r#"GET /api/v1/pushes [("job", "a"), ("limit", "5")] null"#,
+            ),
             ("history", json!({"push": 812}), "GET /api/v1/pushes/812 [] null"),
             ("history", json!({"push": "../me"}), "GET /api/v1/pushes/%2E%2E%2Fme [] null"),
-            ("explain", json!({"job": "日/ x", "at": "09:00"}), r#"GET /api/v1/jobs/%E6%97%A5%2F%20x/explain [("at", "09:00")] null"#),
+            (
+                "explain",
+                json!({"job": "日/ x", "at": "09:00"}),
+                r#"GET /api/v1/jobs/%E6%97%A5%2F%20x/explain [("at", "09:00")] null"#,
+            ),
             ("next", json!({"n": 3}), r#"GET /api/v1/next [("n", "3")] null"#),
             ("next", json!({"job": "a"}), "GET /api/v1/jobs/a/next [] null"),
             ("jobs", json!({"job": ""}), "GET /api/v1/jobs [] null"),

@@ -15,7 +15,13 @@ pub fn named(head: &Parts) -> impl Iterator<Item = &str> {
 /// This machine, by a name that only means this machine.
 pub fn is_this_machine(host: &str) -> bool {
     let is_port = |rest: &str| rest.is_empty() || rest.starts_with(':');
-    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.strip_prefix(name).is_some_and(is_port))
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| after(host, name).is_some_and(is_port))
+}
+
+/// What stands behind this beginning of a host's name, in which letters have no case.
+pub fn after<'h>(host: &'h str, begin: &str) -> Option<&'h str> {
+    let (head, rest) = host.split_at_checked(begin.len())?;
+    head.eq_ignore_ascii_case(begin).then_some(rest)
 }
 
 /// An address, or a name that nobody can register for others to see.

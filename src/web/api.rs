@@ -56,9 +56,9 @@ impl Handler for Api {
         response
     }
 
-    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+    fn refusal(&self, status: StatusCode, why: Option<&'static str>) -> Response<Bytes> {
         let request = request_id();
-        let mut response = Problem::of_status(status).into_response(&request);
+        let mut response = Problem::of_status(status, why).into_response(&request);
         dress(&mut response, &request);
         response
     }

@@ -10,7 +10,6 @@ use super::rates::Rate;
 use super::routes::{Found, OPERATIONS, Operation, find};
 use super::state::{Accepted, Api};
 use super::who::{Needs, Unknown, Who};
-use crate::config::WebListen;
 use crate::net::hosts;
 use crate::net::http1::{Head, Peer, Response, StatusCode, header};
 
@@ -77,9 +76,12 @@ impl Api {
             Ok(who) => Ok(who),
             Err(unknown) => {
                 let detail = match unknown {
-                    Unknown::NoToken => "send a token: 'Authorization: Bearer TOKEN'; `pushcron web token` makes one",
+                    Unknown::NoToken => {
+                        let why = Who::why_not_on_socket(head, accepted).map(|why| why + "; ").unwrap_or_default();
+                        format!("{why}send a token: 'Authorization: Bearer TOKEN'; `pushcron web token` makes one")
+                    }
                     Unknown::WrongToken => {
-                        "this token is not among daemon.web.tokens, or not of the running configuration"
+                        "this token is not among daemon.web.tokens, or not of the running configuration".to_owned()
                     }
                 };
                 if unknown == Unknown::WrongToken && self.rates.take(&from, WRONG, now).is_ok() {
@@ -122,13 +124,9 @@ fn must_be_framed(head: &Head) -> Result<(), Problem> {
 
 /// A page whose name was made to lead here says its own name.
 fn must_be_ours(head: &Head, accepted: &Accepted) -> Result<(), Problem> {
-    // Whoever may open the socket is no page.
-    if matches!(accepted.settings.listen, WebListen::Unix(_)) && head.headers.contains_key(header::HOST) {
-        return Ok(());
-    }
     let public = accepted.settings.public_url.as_deref().and_then(authority);
     let is_ours = |host: &str| {
-        let name = host.strip_prefix("pushcron.").unwrap_or(host);
+        let name = hosts::after(host, "pushcron.").unwrap_or(host);
         hosts::is_this_machine(name) || public.is_some_and(|public| public.eq_ignore_ascii_case(host))
     };
     let mut named = hosts::named(head).peekable();

@@ -26,6 +26,7 @@ mod socket;
 mod state;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod who;
 
 pub(crate) use self::page::{OPEN_LINK, OpenLink, hash_of_password, random};

@@ -133,15 +133,15 @@ fn body_of(operation: &Operation) -> Option<Value> {
 
 /// Every status that an operation answers with.
 pub(super) fn statuses(operation: &Operation) -> BTreeSet<u16> {
-    // The frame, a token, the scope, a foreign host, the rate, a database that is busy, a bug.
-    let mut all = BTreeSet::from([200, 400, 401, 403, 421, 422, 429, 500, 503]);
+    // The frame, a token, the scope, a foreign host, the rate, the head's size, a database that is busy, a bug.
+    let mut all = BTreeSet::from([200, 400, 401, 403, 421, 422, 429, 431, 500, 503]);
     if operation.path.contains('{') {
         all.insert(404);
     }
     if operation.method == "GET" {
         all.insert(304);
     } else {
-        all.extend([413, 415]);
+        all.extend([408, 413, 415]);
     }
     if matches!(operation.needs, Needs::Act) {
         all.insert(409);
@@ -267,7 +267,12 @@ fn pushed() -> Value {
         "properties": {
             "count": { "enum": [0, 1], "description": "What the SDK's call gives: 1 when the platform said that it is sent." },
             "push_id": { "type": "integer" },
-            "state": text(), "account": text(), "rule": text(), "message_id": text(), "error": text(), "reason": text(),
+            "state": text(), "account": text(), "rule": text(), "message_id": text(), "reason": text(),
+            "error": {
+                "type": ["string", "null"],
+                "description": "Why it was not sent: the platform's words, or the reason, with the accounts that could not send \
+                                it. Null of one that is sent, open, or was cancelled before any attempt failed.",
+            },
         },
     })
 }

@@ -79,14 +79,21 @@ impl Problem {
     }
 
     /// The refusal of a status that the server itself chose.
-    pub(super) fn of_status(status: StatusCode) -> Problem {
+    pub(super) fn of_status(status: StatusCode, why: Option<&'static str>) -> Problem {
         let (slug, detail) = match status {
             StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is larger than daemon.web.max_body"),
             StatusCode::BAD_REQUEST => ("bad-request", "this is no request that can be understood"),
+            StatusCode::REQUEST_TIMEOUT => ("too-slow", "the body did not come within 30 s: send it at once"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ("head-too-large", "the head is larger than 16 KiB, or has more than 100 fields")
+            }
+            StatusCode::URI_TOO_LONG => {
+                ("head-too-large", "the address is longer than anything that is asked for here")
+            }
             StatusCode::MISDIRECTED_REQUEST => ("foreign-host", "the request is addressed to somebody else"),
             _ => ("broken", "a bug of pushcron: see its log"),
         };
-        Problem::new(status, slug, detail)
+        Problem::new(status, slug, why.unwrap_or(detail))
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -150,6 +157,8 @@ fn title(slug: &str) -> &'static str {
         "foreign-page" => "A page of another site had this asked",
         "method" => "The path does not take this method",
         "too-large" => "The body is too large",
+        "too-slow" => "The body takes too long",
+        "head-too-large" => "The head is too large",
         "not-json" => "The body is no JSON",
         "media-type" => "The body is of another type than application/json",
         "too-fast" => "This comes too fast",

@@ -15,7 +15,7 @@ use super::state::Api;
 use super::who::Who;
 use crate::acts::{AdHoc, Once, RequestKey};
 use crate::answers::history;
-use crate::answers::rows::rows;
+use crate::answers::rows::{Row, rows};
 use crate::config::Judge;
 use crate::domain::hex::sha256;
 use crate::domain::{PushSpec, PushState, Trigger};
@@ -56,7 +56,7 @@ impl Api {
         if let Some(Some(request)) = &once
             && let Some(known) = self.reader.request(request, self.inside.clock.now()).await?
         {
-            return self.answered(known, call.wait).await;
+            return self.answered(known, &admitted.who, call.wait).await;
         }
         self.must_be_its_chat(&call)?;
         let spec = self.judged(push, kind).await?;
@@ -69,7 +69,7 @@ impl Api {
             // Not reached: what asks for no push was refused above. Without its key it must not be recorded.
             Some(None) => return Err(broken()),
         };
-        self.answered(made, call.wait).await
+        self.answered(made, &admitted.who, call.wait).await
     }
 
     /// What the key of a request stands for: who asked, where, and for what. None where it asks for no push, which is never
@@ -82,7 +82,7 @@ impl Api {
         Some(RequestKey { key: sha256(owner.as_bytes()), payload: sha256(payload.as_bytes()) })
     }
 
-    async fn answered(&self, once: Once, wait: Duration) -> Result<Response<Bytes>, Problem> {
+    async fn answered(&self, once: Once, who: &Who, wait: Duration) -> Result<Response<Bytes>, Problem> {
         let (push_ids, is_replayed) = match once {
             Once::Recorded(push_ids) => (push_ids, false),
             Once::Replayed(push_ids) => (push_ids, true),
@@ -92,7 +92,7 @@ impl Api {
             }
         };
         let push_id = push_ids.first().copied().unwrap_or_default();
-        let mut response = self.told(push_id, wait).await;
+        let mut response = self.told(push_id, who, wait).await;
         if is_replayed {
             response.headers_mut().insert("idempotency-replayed", header::HeaderValue::from_static("true"));
         }
@@ -137,11 +137,15 @@ impl Api {
         }
     }
 
-    /// What became of a push and of its fallbacks, once they have come to their ends or `wait` is over.
-    async fn told(&self, push_id: i64, wait: Duration) -> Response<Bytes> {
+    /// What became of a push and of its fallbacks, once they have come to their ends or `wait` is over. Where too many wait
+    /// already, it is told as it stands.
+    async fn told(&self, push_id: i64, who: &Who, wait: Duration) -> Response<Bytes> {
+        let waiting = self.waits.begin(who.name());
+        let wait = if waiting.is_some() { wait } else { Duration::ZERO };
         let known = self.end_of(push_id, wait).await;
+        drop(waiting);
         let (is_over, is_gone) = (known.is_over(), matches!(known, Known::Gone));
-        let (state, is_sent) = match known {
+        let (state, is_sent) = match &known {
             Known::Stands(stands) => (Some(stands.state), stands.is_sent),
             Known::Gone | Known::Nothing => (None, false),
         };
@@ -155,7 +159,7 @@ impl Api {
             "account": column("account"),
             "rule": column("rule"),
             "message_id": column("message_id"),
-            "error": column("error"),
+            "error": error_of(&known, row),
             "reason": if is_gone { json!("its history is pruned") } else { column("reason") },
         });
         let status = if is_over { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -208,6 +212,24 @@ impl Api {
             is_sent: all.contains(&PushState::Sent),
         }))
     }
+}
+
+/// Why a push was not sent that nobody cancelled: the platform's words, else the reason, with the accounts that could not send
+/// it. A caller for whom this is null takes it that nothing went wrong.
+fn error_of(known: &Known, row: Option<Row>) -> Value {
+    let of_attempt = row.map_or(Value::Null, |row| row.get("error").clone());
+    match known {
+        Known::Gone => json!("what became of it is not known any more: its history is pruned"),
+        Known::Stands(Stands { state, .. }) if of_attempt.is_null() && ended_badly(*state) => {
+            let why = row.map(history::why).filter(|why| !why.is_empty());
+            json!(why.unwrap_or_else(|| format!("it is {}", state.as_str())))
+        }
+        Known::Stands(_) | Known::Nothing => of_attempt,
+    }
+}
+
+fn ended_badly(state: PushState) -> bool {
+    matches!(state, PushState::Failed | PushState::Expired | PushState::Unknown)
 }
 
 fn broken() -> Problem {

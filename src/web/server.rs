@@ -131,6 +131,7 @@ async fn serve(
         reader: reader.clone(),
         accepted,
         rates: Default::default(),
+        waits: Default::default(),
         desk: Default::default(),
         probed_at: Default::default(),
     };

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::page::Desk;
 use super::rates::Rates;
+use super::waits::Waits;
 use crate::config::{Judge, WebSettings};
 use crate::daemon::Inside;
 use crate::domain::Moment;
@@ -30,6 +31,8 @@ pub(super) struct Api {
     pub reader: SharedStore,
     pub accepted: watch::Receiver<Arc<Accepted>>,
     pub rates: Rates,
+    /// Who waits for the ends of pushes.
+    pub waits: Waits,
     /// Of the pages: who is signed in.
     pub desk: Arc<Desk>,
     /// When the accounts were last asked.

@@ -21,7 +21,7 @@ use crate::config::{self, Config, LoadEnvironment};
 use crate::daemon::Inside;
 use crate::domain::hex::sha256;
 use crate::domain::{Database, Job, Next, Reason, UtcMs};
-use crate::net::http1::{Handler, Method, Peer, Request, Response};
+use crate::net::http1::{Handler, Method, Peer, Request, Response, StatusCode};
 use crate::senders::specs;
 use crate::store::{self, Access, JobChange, Settle, SharedStore};
 
@@ -106,6 +106,7 @@ impl World {
             reader: store.clone(),
             accepted,
             rates: Default::default(),
+            waits: Default::default(),
             desk: Default::default(),
             probed_at: Default::default(),
         };
@@ -455,6 +456,9 @@ async fn odd_http_is_refused() {
         ("localhost:8600", 200),
         ("pushcron.localhost:8600", 200),
         ("[::1]:8600", 200),
+        ("LocalHost", 200),
+        ("Pushcron.LOCALHOST:8600", 200),
+        ("PUSH.example.org", 200),
         ("localhost.evil.example", 421),
     ] {
         world.api.rates = Default::default();
@@ -476,12 +480,44 @@ async fn on_the_socket_the_kernel_says_who_asks() {
     ] {
         let mut request = request("GET", "/api/v1/jobs", &[], Value::Null);
         request.extensions_mut().insert(peer);
-        assert_eq!(world.send(request).await.status, status, "{peer:?}");
+        let answer = world.send(request).await;
+        assert_eq!(answer.status, status, "{peer:?}");
+        let is_told = answer.text.contains("user 33 is not among daemon.web.socket_users");
+        assert_eq!(is_told, peer == Peer::Unix { uid: Some(33) }, "{}", answer.text);
     }
     // A proxy that runs as one of them is not the world.
-    for (name, value) in [("host", "push.example.org"), ("x-forwarded-for", "192.0.2.1"), ("via", "1.1 proxy")] {
+    for (name, value, told) in [
+        ("host", "push.example.org", "Host 'push.example.org' tells of a proxy"),
+        ("x-forwarded-for", "192.0.2.1", "X-Forwarded-For tells of a proxy"),
+        ("via", "1.1 proxy", "Via tells of a proxy"),
+    ] {
         let mut request = request("GET", "/api/v1/jobs", &[(name, value)], Value::Null);
         request.extensions_mut().insert(Peer::Unix { uid: Some(1000) });
-        assert_eq!(world.send(request).await.status, 401, "{name}");
+        let answer = world.send(request).await;
+        assert_eq!(answer.status, 401, "{name}");
+        assert!(answer.text.contains(told) && answer.text.contains("send a token"), "{}", answer.text);
+    }
+    // Nor is one of another name, also where only users of this machine ask.
+    world.reload(&yaml().replace("127.0.0.1:8600", "unix:/run/x.sock"));
+    let mut request = request("GET", "/api/v1/jobs", &[("host", "evil")], Value::Null);
+    request.extensions_mut().insert(Peer::Unix { uid: Some(1000) });
+    let answer = world.send(request).await;
+    assert!(answer.status == 421 && answer.text.contains("Host is 'evil'"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn what_the_server_itself_refuses_is_a_problem_too() {
+    let world = World::new().await;
+    for (status, why, slug, told) in [
+        (400, None, "bad-request", "no request that can be understood"),
+        (400, Some("Host is there more than once: expected one"), "bad-request", "Host is there more than once"),
+        (408, None, "too-slow", "did not come within 30 s"),
+        (413, None, "too-large", "daemon.web.max_body"),
+        (431, None, "head-too-large", "16 KiB"),
+    ] {
+        let answer = Answer::of(world.api.refusal(StatusCode::from_u16(status).unwrap(), why));
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        assert_eq!((answer.status, &answer.body["type"]), (status, &json!(format!("/problems/{slug}"))));
+        assert!(answer.body["detail"].as_str().unwrap().contains(told), "{answer:?}");
     }
 }

@@ -49,11 +49,23 @@ impl Who {
     /// A user of the socket, by the word of the kernel.
     pub(super) fn on_socket(head: &Head, accepted: &Accepted) -> Option<Who> {
         match head.extensions.get::<Peer>() {
-            Some(Peer::Unix { uid: Some(uid) }) if accepted.socket_uids.contains(uid) && is_direct(head) => {
+            Some(Peer::Unix { uid: Some(uid) })
+                if accepted.socket_uids.contains(uid) && sign_of_a_proxy(head).is_none() =>
+            {
                 Some(Who::Socket { uid: *uid })
             }
             _ => None,
         }
+    }
+
+    /// Why a user of the socket is not known by the word of the kernel; None of whoever came another way.
+    pub(super) fn why_not_on_socket(head: &Head, accepted: &Accepted) -> Option<String> {
+        let Some(Peer::Unix { uid: Some(uid) }) = head.extensions.get::<Peer>() else { return None };
+        if !accepted.socket_uids.contains(uid) {
+            return Some(format!("user {uid} is not among daemon.web.socket_users, who need no token on the socket"));
+        }
+        let sign = sign_of_a_proxy(head)?;
+        Some(format!("{sign} tells of a proxy, behind which user {uid} of the socket may be anybody"))
     }
 
     pub(super) fn may(&self, needs: Needs) -> bool {
@@ -89,10 +101,18 @@ impl Who {
     }
 }
 
-/// Whether nothing tells of a proxy: through one the whole world would be the user as whom it runs.
-fn is_direct(head: &Head) -> bool {
-    let tells = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
-    hosts::named(head).all(hosts::is_this_machine) && !tells.iter().any(|name| head.headers.contains_key(*name))
+/// What tells of a proxy: through one the whole world would be the user as whom it runs.
+fn sign_of_a_proxy(head: &Head) -> Option<String> {
+    const FIELDS: [(&str, &str); 5] = [
+        ("forwarded", "Forwarded"),
+        ("x-forwarded-for", "X-Forwarded-For"),
+        ("x-forwarded-host", "X-Forwarded-Host"),
+        ("x-real-ip", "X-Real-IP"),
+        ("via", "Via"),
+    ];
+    let field = FIELDS.iter().find(|(name, _)| head.headers.contains_key(*name));
+    let foreign = || hosts::named(head).find(|host| !hosts::is_this_machine(host)).map(|host| format!("Host '{host}'"));
+    field.map(|(_, spelt)| (*spelt).to_owned()).or_else(foreign)
 }
 
 /// What one must be allowed to.

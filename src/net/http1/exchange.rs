@@ -16,6 +16,7 @@ use super::limits::Limits;
 use super::listener::Peer;
 use super::slots::{Phase, Slot};
 use super::stream::{Outgoing, Stream};
+use crate::clock::SharedClock;
 use crate::net::hosts;
 
 /// What the connections of one server share.
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) hosts: Option<fn(&str) -> bool>,
     pub(super) handler: Arc<dyn Handler>,
+    pub(super) clock: SharedClock,
 }
 
 pub(super) async fn exchange(
@@ -53,7 +55,8 @@ pub(super) async fn exchange(
 async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Result<Response<Bytes>, Refused> {
     let (head, body) = request.into_parts();
     if head.headers.get_all(header::HOST).iter().count() > 1 {
-        return Err(StatusCode::BAD_REQUEST.into());
+        let why = Some("Host is there more than once: expected one");
+        return Err(Refused { why, ..StatusCode::BAD_REQUEST.into() });
     }
     if let Some(is_ours) = shared.hosts
         && !hosts::named(&head).all(is_ours)
@@ -66,7 +69,12 @@ async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Res
     if body.size_hint().lower() > most as u64 {
         return Err(StatusCode::PAYLOAD_TOO_LARGE.into());
     }
-    let body = Limited::new(body, most).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
+    let collected = tokio::select! {
+        biased;
+        collected = Limited::new(body, most).collect() => collected,
+        () = shared.clock.sleep_until(slot.body_until()) => return Err(StatusCode::REQUEST_TIMEOUT.into()),
+    };
+    let body = collected.map_err(|error| match error.is::<LengthLimitError>() {
         true => StatusCode::PAYLOAD_TOO_LARGE,
         false => StatusCode::BAD_REQUEST,
     })?;
@@ -75,8 +83,8 @@ async fn answer(shared: &Shared, slot: &Slot, request: Request<Incoming>) -> Res
 }
 
 /// The connection ends with it: what follows a request that was not read to its end is no request.
-fn refusal(shared: &Shared, Refused { status, response }: Refused) -> Response<Bytes> {
-    let mut response = response.map_or_else(|| shared.handler.refusal(status), |response| *response);
+fn refusal(shared: &Shared, Refused { status, response, why }: Refused) -> Response<Bytes> {
+    let mut response = response.map_or_else(|| shared.handler.refusal(status, why), |response| *response);
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     if status == StatusCode::PAYLOAD_TOO_LARGE {
@@ -84,4 +92,18 @@ fn refusal(shared: &Shared, Refused { status, response }: Refused) -> Response<B
         response.extensions_mut().insert(ReasonPhrase::from_static(b"Content Too Large"));
     }
     response
+}
+
+/// A refusal as it goes over the wire, for what the parser refuses before there is any request.
+pub(super) fn raw_refusal(shared: &Shared, status: StatusCode) -> Vec<u8> {
+    let (head, body) = refusal(shared, status.into()).into_parts();
+    let mut raw = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len()).into_bytes();
+    for (name, value) in &head.headers {
+        for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            raw.extend_from_slice(piece);
+        }
+    }
+    raw.extend_from_slice(b"\r\n");
+    raw.extend_from_slice(&body);
+    raw
 }

@@ -18,17 +18,19 @@ pub fn bearer(field: &header::HeaderValue) -> Option<&str> {
 pub struct Refused {
     pub status: StatusCode,
     pub response: Option<Box<Response<Bytes>>>,
+    /// What the status alone does not say.
+    pub why: Option<&'static str>,
 }
 
 impl From<StatusCode> for Refused {
     fn from(status: StatusCode) -> Refused {
-        Refused { status, response: None }
+        Refused { status, response: None, why: None }
     }
 }
 
 impl From<Response<Bytes>> for Refused {
     fn from(response: Response<Bytes>) -> Refused {
-        Refused { status: response.status(), response: Some(Box::new(response)) }
+        Refused { status: response.status(), response: Some(Box::new(response)), why: None }
     }
 }
 
@@ -46,8 +48,8 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers a whole request. A panic becomes 500.
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes>;
 
-    /// How a refusal looks, ours and the server's own.
-    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+    /// How a refusal looks, ours and the server's own, which may say more than its status does.
+    fn refusal(&self, status: StatusCode, _why: Option<&'static str>) -> Response<Bytes> {
         plain_refusal(status)
     }
 }

@@ -54,7 +54,7 @@ impl Server {
         let mut connections = JoinSet::new();
         let patience = limits.stop;
         let slots = Slots::new(&limits, clock.clone());
-        let shared = Arc::new(Shared { name, limits, hosts: audience.hosts, handler });
+        let shared = Arc::new(Shared { name, limits, hosts: audience.hosts, handler, clock: clock.clone() });
         let accepting = async {
             loop {
                 let stream = match listener.accept(&audience.peers).await {

@@ -12,6 +12,9 @@ use crate::domain::Moment;
 /// A client that kept us waiting for less need not make room: its request may be on its way.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// For telling a client that its body took too long.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// Longer than any connection lives.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
@@ -168,10 +171,12 @@ impl Slot {
         let until = match phase {
             Phase::Idle => now + self.times.idle,
             Phase::Head => now + self.times.head,
-            Phase::Body => now + self.times.request,
+            Phase::Body => now + self.times.request + LAST_WORD,
             // The handler ends it, where nobody reads any more.
             Phase::Streaming => now + FOR_EVER,
-            Phase::Working | Phase::Answering => self.times.work.map_or(state.until, |work| now + work),
+            // The body came in its time.
+            Phase::Working => self.times.work.map_or(state.since + self.times.request, |work| now + work),
+            Phase::Answering => self.times.work.map_or(state.until, |work| now + work),
         };
         let is_sooner = until < state.until;
         (state.phase, state.since, state.until) = (phase, now, until);
@@ -182,6 +187,11 @@ impl Slot {
         if matches!(phase, Phase::Answering | Phase::Streaming) {
             self.freed.notify_one();
         }
+    }
+
+    /// When a body that is not there by then is given up.
+    pub(super) fn body_until(&self) -> Moment {
+        self.state().since + self.times.request
     }
 
     /// No more than `left` from now.

@@ -223,21 +223,31 @@ async fn requests_of_every_shape_get_the_answer_that_they_should() {
             "413 Content Too Large",
             "413 Payload Too Large\n",
         ),
-        ("two lengths", post("Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), "400 Bad Request", ""),
-        ("no length at all", post("Content-Length: 99999999999999999999999\r\n\r\n"), "400 Bad Request", ""),
+        (
+            "two lengths",
+            post("Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+            "400 Bad Request",
+            "400 Bad Request\n",
+        ),
+        (
+            "no length at all",
+            post("Content-Length: 99999999999999999999999\r\n\r\n"),
+            "400 Bad Request",
+            "400 Bad Request\n",
+        ),
         ("two hosts", post("Host: x\r\nContent-Length: 0\r\n\r\n"), "400 Bad Request", "400 Bad Request\n"),
-        ("nonsense", "what is this\r\n\r\n".into(), "400 Bad Request", ""),
+        ("nonsense", "what is this\r\n\r\n".into(), "400 Bad Request", "400 Bad Request\n"),
         (
             "a large head",
             format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(20_000)),
             "431 Request Header Fields Too Large",
-            "",
+            "431 Request Header Fields Too Large\n",
         ),
         (
             "a head of many lines",
             format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(500)),
             "431 Request Header Fields Too Large",
-            "",
+            "431 Request Header Fields Too Large\n",
         ),
         (
             "refused by its head",
@@ -252,6 +262,16 @@ async fn requests_of_every_shape_get_the_answer_that_they_should() {
         assert_eq!(text, body, "{case}");
     }
     assert_eq!(world.say(GET).await.1, "GET /a []", "after all that");
+}
+
+#[tokio::test]
+async fn nonsense_behind_a_request_is_refused_in_words_too() {
+    let world = World::new(LIMITS).await;
+    let mut stream = world.connect_and_say(b"GET /a HTTP/1.1\r\n\r\n").await;
+    assert!(one_answer(&mut stream, "[]").await.contains("200 OK"));
+    stream.write_all(b"what is this\r\n\r\n").await.unwrap();
+    let (line, text) = split(&to_end(stream).await);
+    assert_eq!((&*line, &*text), ("HTTP/1.1 400 Bad Request", "400 Bad Request\n"));
 }
 
 #[tokio::test]
@@ -299,7 +319,8 @@ async fn a_client_that_keeps_us_waiting_is_hung_up_on_when_its_time_is_up() {
     ] {
         let world = World::new(LIMITS).await;
         let stream = world.connect_and_say(request).await;
-        let (_, passed) = world.pass_until(to_end(stream)).await;
+        let (answer, passed) = world.pass_until(to_end(stream)).await;
+        assert_eq!(answer.contains("408 Request Timeout"), case == "half a body", "{case}: {answer}");
         let patience = Duration::from_secs(patience);
         assert!(passed >= patience - SECOND && passed <= patience + SECOND, "{case}: {passed:?}");
     }

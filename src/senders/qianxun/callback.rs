@@ -139,10 +139,10 @@ impl Handler for Callbacks {
             // The receiver lives as long as we do.
             let _ = self.events.send(event).await;
         }
-        self.refusal(StatusCode::OK)
+        self.refusal(StatusCode::OK, None)
     }
 
-    fn refusal(&self, status: StatusCode) -> Response<Bytes> {
+    fn refusal(&self, status: StatusCode, _why: Option<&'static str>) -> Response<Bytes> {
         let mut response = Response::new(format!(r#"{{"code":{},"msg":"","timestamp":""}}"#, status.as_u16()).into());
         response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
         response

@@ -251,3 +251,55 @@ async fn a_token_pushes_to_its_own_targets_and_reads_back_its_own_pushes() {
     );
     assert_eq!(world.ask("read-token", "GET", "/api/v1/pushes/999", Value::Null).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_push_that_no_account_could_send_says_whose_fault_it_was() {
+    let mut world = World::new().await;
+    for (number, next, told) in [
+        (1, Next::Failed { reason: Reason::NoSender }, Some("bot: it is offline")),
+        (2, Next::Expired { reason: Reason::NoSender }, Some("bot: it is offline")),
+        (3, Next::Cancelled { reason: Reason::CancelledByHand }, None),
+    ] {
+        let key = number.to_string();
+        let headers = [("authorization", "Bearer push-token"), ("idempotency-key", &*key)];
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let next = next.clone();
+            world.api.rates = Default::default();
+            let body = json!({"im": "qq", "group": "1", "text": "hi", "wait": false});
+            answers.push(world.send(request("POST", "/api/push", &headers, body)).await);
+            let detail = Some("bot: it is offline".into());
+            let _ = world.store.settle(vec![Settle { detail, ..Settle::of(number, next) }], super::NOW).await;
+        }
+        assert_eq!((answers[0].status, &answers[0].body["error"]), (202, &Value::Null));
+        let (answer, error) = (&answers[1], answers[1].body["error"].as_str());
+        assert_eq!((answer.status, &answer.body["count"]), (200, &json!(0)), "{answer:?}");
+        assert_eq!(error.is_some(), told.is_some(), "{answer:?}");
+        assert!(told.is_none_or(|told| error.unwrap().ends_with(told) && error.unwrap() != told), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn pushes_that_wait_leave_room_for_others_and_are_answered_at_once_where_too_many_do() {
+    use crate::net::http1::Handler;
+    use futures_util::StreamExt;
+    use futures_util::stream::FuturesUnordered;
+    let mut world = World::new().await;
+    world.api.rates = Default::default();
+    let (api, more) = (&world.api, 4);
+    let push = |_| {
+        let headers = [("authorization", "Bearer push-token")];
+        api.answer(request("POST", "/api/push", &headers, json!({"im": "qq", "group": "1", "text": "hi"})))
+    };
+    let mut all: FuturesUnordered<_> = (0..super::super::waits::OF_ONE + more).map(push).collect();
+    for _ in 0..more {
+        let answer = super::Answer::of(all.next().await.unwrap());
+        assert_eq!((answer.status, &answer.body["state"]), (202, &json!("pending")));
+        assert!(answer.header("location").is_some());
+    }
+    drop(all);
+    // Nobody waits any more.
+    assert!(
+        (0..super::super::waits::OF_ONE).map(|_| api.waits.begin("token pusher".to_owned())).all(|one| one.is_some())
+    );
+}
