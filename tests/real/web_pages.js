@@ -96,6 +96,39 @@ async function looks(browser, state, unknown) {
   await context.close();
 }
 
+// Every page under its own policy, which is off where axe is, and as narrow as a page may be made.
+async function narrow(browser, state, unknown) {
+  const context = await browser.newContext({ storageState: state, viewport: { width: 320, height: 640 } });
+  const page = await watched(context, "320");
+  for (const place of [...PLACES, `/pushes/${unknown}`, `/pushes/${unknown}/retry`]) {
+    await page.goto(`${base}${place}`, { waitUntil: "load" });
+    const isWide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    check(!isWide, `${place} at 320 px: it scrolls sideways`);
+    await page.waitForTimeout(130);
+  }
+  await context.close();
+}
+
+// The first key leads past the head, and whatever has the focus shows it.
+async function keys(page) {
+  await page.goto(`${base}/jobs`);
+  await page.keyboard.press("Tab");
+  check((await page.evaluate(() => document.activeElement.className)) === "skip", "the first stop is not the skip link");
+  await page.keyboard.press("Enter");
+  check((await page.evaluate(() => document.activeElement.id)) === "main", "the skip link leads nowhere");
+  const seen = [];
+  for (let count = 0; count < 5; count += 1) {
+    await page.keyboard.press("Tab");
+    const stop = await page.evaluate(() => {
+      const [element, style] = [document.activeElement, getComputedStyle(document.activeElement)];
+      return { text: element.textContent.trim(), isShown: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 };
+    });
+    check(stop.isShown, `the focus is not seen on: ${stop.text}`);
+    seen.push(stop.text);
+  }
+  check(seen.includes("daily-report"), `the keys do not reach a job: ${seen.join(", ")}`);
+}
+
 async function walk(page) {
   await page.goto(`${base}/`);
   const needs = page.locator("[data-live=needs] li");
@@ -151,6 +184,12 @@ async function live(context) {
   fs.mkdirSync(shots, { recursive: true });
   const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 
+  // The link holds for two minutes, and the walk may take longer.
+  const plain = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
+  const linked = await watched(plain, "without a script");
+  await linked.goto(link);
+  await linked.waitForURL((url) => url.pathname === "/");
+
   const scripted = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   await signIn(await watched(scripted, "with a script"));
   const state = await scripted.storageState();
@@ -160,15 +199,14 @@ async function live(context) {
   check((await page.textContent("tbody")).includes("<img src=x onerror"), "the canary is not shown as it is");
 
   await looks(browser, state, unknown);
+  await narrow(browser, state, unknown);
+  await keys(page);
   await walk(page);
   await live(scripted);
   await scripted.close();
 
   // All the same without a script, let in by a link.
-  const plain = await browser.newContext({ javaScriptEnabled: false, viewport: { width: 390, height: 844 } });
-  const linked = await watched(plain, "without a script");
-  await linked.goto(link);
-  await linked.waitForURL((url) => url.pathname === "/");
+  await linked.reload();
   check((await linked.locator("nav a").count()) === 5, "the link let nobody in");
   const own = new URL(link).origin;
   await linked.locator("[data-live=needs] li form button").nth(1).click();
