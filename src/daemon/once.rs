@@ -348,14 +348,18 @@ impl ByHand<'_> {
         if !looks.is_multiple_of(STATES_A_LOOK) {
             return Ok(());
         }
-        let accounts = store.accounts().await?;
         let mut ours = push_ids.to_vec();
         for push_id in push_ids {
             ours.extend(store.fallbacks(*push_id).await?);
         }
-        let (mut open, mut hopeless) = (0, 0);
+        let mut stories = Vec::with_capacity(ours.len());
         for push_id in ours {
-            let Some(story) = store.push_story(push_id).await? else { continue };
+            stories.extend(store.push_story(push_id).await?.map(|story| (push_id, story)));
+        }
+        // After the stories: read before them, they lack what a push waits for that was parked in between.
+        let accounts = store.accounts().await?;
+        let (mut open, mut hopeless) = (0, 0);
+        for (push_id, story) in stories {
             let mut watch = self.watch.borrow_mut();
             let news = watch.progress.entry(push_id).or_default().look(&story, &accounts);
             news.iter().for_each(|news| (self.tell)(push_id, news));

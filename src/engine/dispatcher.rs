@@ -179,11 +179,15 @@ impl Dispatcher {
             Action::Start(starts) => self.start(starts),
             Action::RecordAccounts { rows, all } => {
                 self.gauges.accounts_offline.store(self.core.accounts_offline(), Ordering::Relaxed);
-                tokio::spawn(async move {
+                let mut recording = Box::pin(async move {
                     if let Err(error) = store.record_accounts(rows, all).await {
                         debug!(%error, "account health cannot be written now");
                     }
                 });
+                // Asked for before what follows from it: who reads that a push waits for its account finds why.
+                if recording.as_mut().now_or_never().is_none() {
+                    tokio::spawn(recording);
+                }
             }
             Action::Confirm { account, message_id, now } => {
                 tokio::spawn(confirm(store, account, message_id, now));

@@ -5,7 +5,7 @@ use crate::common::deliveries::{delivery, group, media, user};
 use crate::common::fake_im::{Answer, FakeIm};
 use crate::common::memory::peak_and_reset;
 use crate::common::senders::{Bench, Stage};
-use pushcron::domain::{Body, Delivery, Outcome};
+use pushcron::domain::{Body, Delivery, MediaFile, Outcome};
 use pushcron::senders::Sender;
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
     }
     let bench = Bench::new();
     let file = bench.large_file("large.bin", "application/octet-stream", LEN);
+    let small = bench.file("small.bin", "application/octet-stream", &[0; 64]);
     let onebot = |app_name: &str| {
         let data =
             json!({"app_name": app_name, "app_version": "4.18.13", "message_id": 1, "file_path": "/tmp/large.bin"});
@@ -74,8 +75,10 @@ async fn twenty_megabytes_go_out_with_less_than_eight_of_memory() {
         let settings: Vec<(&'static str, &str)> = settings.iter().map(|(key, value)| (*key, value.as_str())).collect();
         // A bench of its own, so that no sender finds what another has uploaded.
         let sender = Bench::new().sender(sender, &settings);
-        let push = delivery(group("-5"), Body::File(media()), vec![file.clone()]);
-        measure(label, sender.as_ref(), &push, &im, upload).await;
+        let push = |file: &MediaFile| delivery(group("-5"), Body::File(media()), vec![file.clone()]);
+        // A first call reads the code it runs from the binary, which is resident memory too and none of the upload's.
+        assert_eq!(sender.send(&push(&small)).await.outcome, Outcome::Sent, "{label}");
+        measure(label, sender.as_ref(), &push(&file), &im, upload).await;
     }
 
     let stage = Stage::of("ilink").await;
