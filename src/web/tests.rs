@@ -21,10 +21,10 @@ use crate::clock::ManualClock;
 use crate::config::{self, Config, LoadEnvironment};
 use crate::daemon::Inside;
 use crate::domain::hex::sha256;
-use crate::domain::{Database, Job, Next, Reason, UtcMs};
+use crate::domain::{Database, Job, UtcMs};
 use crate::net::http1::{Handler, Method, Peer, Request, Response, StatusCode};
 use crate::senders::specs;
-use crate::store::{self, Access, JobChange, Settle, SharedStore};
+use crate::store::{self, Access, JobChange, SharedStore};
 
 const NOW: UtcMs = UtcMs(1_767_258_000_000);
 

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::World;
+use super::{NOW, World};
+use crate::domain::{Next, Reason, UtcMs};
+use crate::store::Settle;
 
 #[tokio::test]
 async fn everything_is_read_page_by_page_whatever_the_filter() {
