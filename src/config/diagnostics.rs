@@ -36,6 +36,9 @@ impl Place {
     }
 }
 
+/// The file in which the problems of a push outside any job stand. Nobody sees its lines.
+pub const COMMAND_LINE: &str = "command line";
+
 /// A file that was read, kept until every problem has got its line.
 pub(super) struct SourceText {
     /// As shown to people.
@@ -221,7 +224,9 @@ impl<'a> Lines<'a> {
         };
         if let Some((words, place)) = diagnostic.other {
             let (name, line, column) = self.name_line_column(place);
-            problem.message = texts::with_other_place(problem.message, words, name, line, column);
+            if name != COMMAND_LINE {
+                problem.message = texts::with_other_place(problem.message, words, name, line, column);
+            }
         }
         let Some(place) = diagnostic.place else { return problem };
         if place == Place::whole(place.file) {

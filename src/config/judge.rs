@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::calendars::CalendarDraft;
-use super::diagnostics::{Place, SourceText};
+use super::diagnostics::{COMMAND_LINE, Place, SourceText};
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Ids, PushDraft, Recipients, TargetDraft};
 use super::environment::{LoadEnvironment, Sight};
 use super::extra::Extra;
-use super::loader::{COMMAND_LINE, Loader};
+use super::loader::Loader;
 use super::mask::SecretKeys;
 use super::pointer::pointer;
 use super::problem::{ConfigErrors, Problem};

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::calendars::{CalendarDraft, FetchedSource, ListToCome, add_calendar, built_in, candidates};
 use super::decoder::Decoder;
-use super::diagnostics::{Diagnostics, Place, SourceText, as_written};
+use super::diagnostics::{COMMAND_LINE, Diagnostics, Place, SourceText, as_written};
 use super::document::Document;
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft, TargetDraft};
 use super::environment::{LoadEnvironment, Sight};
@@ -23,9 +23,6 @@ use super::trust::Rights;
 use super::yaml::{ALIAS_BUDGET, Node, Reader};
 use crate::domain::SenderSpec;
 use crate::texts::{self, Text};
-
-/// The file in which the problems of a push outside any job stand.
-pub const COMMAND_LINE: &str = "command line";
 
 /// A longer chain of files that include each other is a mistake.
 const DEEPEST_INCLUDE: usize = 16;

@@ -70,12 +70,12 @@ pub use calendars::{
     FetchedSource, ForeignList, ImportError, ImportedList, TakenList, calendar, import_calendar, take_fetched,
 };
 pub use configuration::Config;
+pub use diagnostics::COMMAND_LINE;
 pub use environment::{DatabaseLocation, Fetched, FetchedList, LoadEnvironment, Sight, Variable};
 pub use export::written;
 pub use extra::Extra;
 pub use files::real_names;
 pub use judge::{Judge, Judged, JudgedJobs, wrong_chat};
-pub use loader::COMMAND_LINE;
 use loader::Loader;
 use mask::SecretKeys;
 pub use preconditions::{Unmet, asks_for_known_jobs, unmet, unmet_by_known};

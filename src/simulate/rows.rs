@@ -442,7 +442,13 @@ impl Rows {
             let reaches = fire.until_at.is_some_and(|until| until > now);
             (to_come || reaches) && (!is_over || has_fired) && self.is_untouched(fire)
         };
-        let gone: Vec<usize> = self.jobs[job].by_instant.values().copied().filter(is_ahead).collect();
+        // What was recorded by a clock that was put back since may have been shown; behind what is taken back it goes too.
+        let stays = |index: &usize| {
+            let fire = &self.fires[*index];
+            fire.decision == Decision::Fired && fire.recorded_at > now && fire.pushes.1 > 0
+        };
+        let ahead = self.jobs[job].by_instant.values().copied().filter(is_ahead);
+        let gone: Vec<usize> = ahead.skip_while(stays).collect();
         for index in &gone {
             if self.fires[*index].decision == Decision::Fired {
                 self.jobs[job].give_back();

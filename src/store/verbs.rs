@@ -96,7 +96,8 @@ pub trait Store: Send + Sync {
     /// that the instants are decided anew, and notes that a daemon watched until now. Returns how many.
     ///
     /// A fire whose content was made by `now`, by the definition that holds, stays with its pushes, unless an earlier one of
-    /// its job is taken back.
+    /// its job is taken back. So does one without such a content that was recorded after `now`, by a clock that was put back
+    /// since: its instant may have been there, and its pushes shown.
     ///
     /// Where the clock was put back, what was skipped or missed after `now` is still to come, and is taken back too:
     /// nothing of it was sent. So is a fire that was recorded ahead and whose content is still to be made, whether or not

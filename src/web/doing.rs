@@ -36,7 +36,7 @@ impl Api {
             Op::Cancel => acts.cancel(self.as_seen(name, said).await?).await?,
             Op::Resolve => {
                 let outcome =
-                    said.text("outcome").ok_or_else(|| Problem::senseless("outcome: expected sent or failed"))?;
+                    said.text("outcome").ok_or_else(|| Problem::at("/outcome", "outcome: expected sent or failed"))?;
                 acts.resolve(self.as_seen(name, said).await?, outcome == "sent").await?
             }
             _ => {

@@ -55,10 +55,10 @@ impl Api {
 
     async fn change_job(&self, acts: &Acts, name: &str, said: Map<String, Value>) -> Result<Response<Bytes>, Problem> {
         if said.is_empty() {
-            return Err(Problem::senseless("what is to be changed? expected at least one key of a job"));
+            return Err(Problem::at("", "what is to be changed? expected at least one key of a job"));
         }
         if said.contains_key("name") {
-            return Err(Problem::senseless("name: a job keeps its name; make another one, and end this one"));
+            return Err(Problem::at("/name", "name: a job keeps its name; make another one, and end this one"));
         }
         let found = self.made_at_run_time(name).await?;
         let rules = self.rules()?;

@@ -29,7 +29,7 @@ impl Given {
     pub(super) fn of_query(query: &str, known: &'static [Param]) -> Result<Given, Problem> {
         let mut given = Given(HashMap::new());
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            given.take(&name, Value::String(value.into_owned()), known)?;
+            given.take(&name, Value::String(value.into_owned()), known).map_err(Problem::senseless)?;
         }
         Ok(given)
     }
@@ -43,26 +43,26 @@ impl Given {
             return Ok(given);
         }
         for (name, value) in object(body)? {
-            given.take(&name, value, known)?;
+            given.take(&name, value, known).map_err(|wrong| Problem::at(&pointer(&name), wrong))?;
         }
         Ok(given)
     }
 
-    fn take(&mut self, name: &str, value: Value, known: &'static [Param]) -> Result<(), Problem> {
+    fn take(&mut self, name: &str, value: Value, known: &'static [Param]) -> Result<(), String> {
         let Some(param) = known.iter().find(|param| param.name == name) else {
             let near = near_match(name, known.iter().map(|param| param.name));
             let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-            return Err(Problem::senseless(format!("unknown parameter '{name}'{hint}")));
+            return Err(format!("unknown parameter '{name}'{hint}"));
         };
         let Some(text) = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()))
         else {
-            return Err(Problem::senseless(format!("{name}: expected {}", expected(param.takes))));
+            return Err(format!("{name}: expected {}", expected(param.takes)));
         };
         if !fits(param.takes, &text) {
-            return Err(Problem::senseless(format!("{name}: expected {}", expected(param.takes))));
+            return Err(format!("{name}: expected {}", expected(param.takes)));
         }
         if self.0.insert(param.name, Value::String(text)).is_some() {
-            return Err(Problem::senseless(format!("{name} is there twice")));
+            return Err(format!("{name} is there twice"));
         }
         Ok(())
     }
@@ -86,6 +86,11 @@ impl Given {
     pub(super) fn limit(&self) -> u64 {
         self.number("limit").unwrap_or(50)
     }
+}
+
+/// Where a key of a body is (RFC 6901).
+fn pointer(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn instant(text: &str) -> Option<UtcMs> {
@@ -125,7 +130,7 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     match as_written(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(wrong("expected a JSON object".to_owned())),
-        Err(twice @ BadJson::Doubled(_)) => Err(Problem::senseless(twice.to_string())),
+        Err(twice @ BadJson::Doubled(_)) => Err(Problem::at("", twice.to_string())),
         Err(error) => Err(wrong(format!("expected a JSON object: {error}"))),
     }
 }

@@ -34,6 +34,13 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
     }
 
+    /// What one place of the body says makes no sense. `pointer` is a JSON pointer, "" for all of it.
+    pub(super) fn at(pointer: &str, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        let errors = json!([{ "pointer": pointer, "detail": detail, "hint": null }]);
+        Problem::senseless(detail).with("errors", errors)
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
@@ -174,7 +181,7 @@ impl From<Refusal> for Problem {
         let text = refusal.to_string();
         match refusal.kind {
             Kind::Senseless if !refusal.problems.is_empty() => Problem::of_all(&refusal.problems),
-            Kind::Senseless => Problem::senseless(text),
+            Kind::Senseless => Problem::at("", text),
             Kind::NotFound => Problem::not_found(text),
             Kind::NotAllowed => Problem::new(StatusCode::CONFLICT, "not-allowed-now", text),
             Kind::OutOfReach => out_of_reach(text),

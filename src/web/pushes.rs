@@ -103,7 +103,7 @@ impl Api {
     fn must_be_its_chat(&self, call: &Call) -> Result<(), Problem> {
         let Some((im, account)) = &call.chat else { return Ok(()) };
         match self.accepted().judge.as_ref().and_then(|judge| judge.wrong_chat((im, account))) {
-            Some(wrong) => Err(Problem::senseless(format!("chat_account: {}", wrong.english()))),
+            Some(wrong) => Err(Problem::at("/chat_account", format!("chat_account: {}", wrong.english()))),
             None => Ok(()),
         }
     }
@@ -111,7 +111,7 @@ impl Api {
     /// The one push that was asked for, by the rules of the files.
     async fn judged(&self, push: Map<String, Value>, kind: Option<&'static str>) -> Result<PushSpec, Problem> {
         if push.contains_key("render") {
-            return Err(Problem::senseless("render: a push over HTTP says what it says; templates belong to jobs"));
+            return Err(Problem::at("/render", "render: a push over HTTP says what it says; templates belong to jobs"));
         }
         let accepted = self.accepted();
         let now = self.inside.clock.now();
@@ -121,17 +121,18 @@ impl Api {
         let judged = judging.await.ok().flatten().ok_or_else(broken)?;
         let mut pushes = judged.map_err(|errors| Problem::of_all(&errors.errors))?.pushes;
         let Some(spec) = pushes.pop().filter(|_| pushes.is_empty()) else {
-            return Err(Problem::senseless("expected one group or one user: a call pushes to one target"));
+            return Err(Problem::at("", "expected one group or one user: a call pushes to one target"));
         };
         if spec.list.is_some() {
-            return Err(Problem::senseless(
+            return Err(Problem::at(
+                "/to",
                 "a list of recipients is read for the fires of jobs: name a group or a user",
             ));
         }
         let found = spec.message.body.kind().as_str();
         match kind {
             Some(kind) if kind != found => {
-                Err(Problem::senseless(format!("this call pushes {kind}: got {found}; /api/push takes all kinds")))
+                Err(Problem::at("", format!("this call pushes {kind}: got {found}; /api/push takes all kinds")))
             }
             _ => Ok(spec),
         }
@@ -271,25 +272,25 @@ impl Call {
             Some(Value::Bool(false)) => Duration::ZERO,
             Some(wait) => match wait.as_u64().filter(|ms| *ms <= LONGEST_WAIT) {
                 Some(ms) => Duration::from_millis(ms),
-                None => return Err(Problem::senseless("wait: expected true, false, or milliseconds up to 120000")),
+                None => return Err(Problem::at("/wait", "wait: expected true, false, or milliseconds up to 120000")),
             },
         };
         let mut text = |key: &str| match push.remove(key) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
-            Some(_) => Err(Problem::senseless(format!("{key}: expected a text"))),
+            Some(_) => Err(Problem::at(&format!("/{key}"), format!("{key}: expected a text"))),
         };
         let (trigger, im, account) = (text("trigger")?, text("chat_im")?, text("chat_account")?);
         let trigger = match trigger.as_deref() {
             None | Some("manual") => Trigger::Manual,
             Some("message") => Trigger::Message,
             Some(other) => {
-                return Err(Problem::senseless(format!("trigger: expected manual or message, got '{other}'")));
+                return Err(Problem::at("/trigger", format!("trigger: expected manual or message, got '{other}'")));
             }
         };
         let has_chat = im.is_some() && account.is_some();
         if im.is_some() != account.is_some() || has_chat != (trigger == Trigger::Message) {
-            return Err(Problem::senseless("trigger: message, chat_im and chat_account belong together"));
+            return Err(Problem::at("/trigger", "trigger: message, chat_im and chat_account belong together"));
         }
         Ok(Call { wait, trigger, chat: im.zip(account) })
     }

@@ -82,9 +82,27 @@ async fn what_is_still_to_come_is_decided_anew_after_a_restart() {
     let mut world = waiting(every_minute()).await;
     world.pass(Duration::from_secs(56)).await;
     world.expect("select count(*) from pushes", &[&["3"]]).await;
-    world.clock.step_wall_to(UtcMs(START.0 + 170_000));
-    let world = world.kill_and_restart().await;
-    world.expect("select id from pushes", &[&["1"], &["2"]]).await;
+    let mut world = world.kill_and_restart().await;
+    world.scheduler.run_once().await.unwrap();
+    world.expect("select id from pushes", &[&["1"], &["2"], &["4"]]).await;
+}
+
+#[tokio::test]
+async fn what_was_recorded_ahead_keeps_its_id_where_the_clock_is_put_back_while_nobody_runs() {
+    let mut world = waiting(every_minute()).await;
+    world.pass(Duration::from_secs(56)).await;
+    world.expect("select count(*) from pushes", &[&["3"]]).await;
+    // Before the kill it may have come to the instant of the third, and shown it, without a look at it.
+    world.clock.step_wall_to(UtcMs(START.0 + 100_000));
+    let mut world = world.kill_and_restart().await;
+    world.expect("select id from pushes", &[&["1"], &["2"], &["3"]]).await;
+    world.pass(Duration::from_secs(140)).await;
+    let of_pushes = "from pushes p join fires f on f.id = p.fire_id";
+    world.expect(&format!("select due_at {of_pushes} where p.id = 3"), &[&["2026-01-01T01:03:00.000Z"]]).await;
+    let last = "2026-01-01T01:04:00.000Z";
+    world.expect(&format!("select count(distinct due_at), max(due_at) {of_pushes}"), &[&["4", last]]).await;
+    world.expect("select count(*) from pushes", &[&["4"]]).await;
+    world.balanced_ledger();
 }
 
 #[tokio::test]

@@ -101,8 +101,10 @@ impl Write for WithdrawAhead {
 
 /// What is still to come after `now`, and did not fire, of some jobs or of all that are not removed: as a JSON list.
 ///
-/// A source is asked once for a fire, so that a content which was made ahead stays with its pushes. Only behind a fire that
-/// is taken back it goes too: the place of its job goes back there, and what is decided from there on would pass over it.
+/// A source is asked once for a fire, so that a content which was made ahead stays with its pushes. So do pushes that were
+/// recorded by a clock which was put back since: it may have shown their instant, and history them, before anybody looked
+/// at them. Only behind a fire that is taken back they go too: the place of its job goes back there, and what is decided
+/// from there on would pass over them.
 fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String> {
     // A push that was looked at has been promised to people: its fire is never taken back, or an id that history and
     // alarms have shown would vanish with the next restart.
@@ -111,7 +113,10 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
     let mut statement = conn.prepare(
         "SELECT u.id, f.job,
                 f.decision = 'fired' AND f.revision = j.revision AND j.enabled AND j.paused_at IS NULL
-                AND EXISTS (SELECT 1 FROM contents AS c WHERE c.fire_id = f.id AND c.made_at <= ?1)
+                AND CASE WHEN EXISTS (SELECT 1 FROM contents AS c WHERE c.fire_id = f.id)
+                         THEN EXISTS (SELECT 1 FROM contents AS c WHERE c.fire_id = f.id AND c.made_at <= ?1)
+                         ELSE f.recorded_at > ?1 AND EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id)
+                    END
                FROM (SELECT f.id
                        FROM fires AS f INDEXED BY fires_due
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL

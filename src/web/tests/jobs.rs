@@ -115,6 +115,7 @@ async fn what_is_wrong_with_a_job_is_told_with_its_pointer_and_nothing_is_done()
     ] {
         let answer = world.make(job.clone()).await;
         assert!(answer.status == status && answer.body.to_string().contains(told), "{job}: {answer:?}");
+        assert_eq!(answer.body["errors"].is_array(), status == 422, "{job}: {answer:?}");
     }
     for (name, body, status, told) in [
         ("daily", json!({"every": "1h"}), 409, "in the files"),

@@ -59,7 +59,7 @@ async fn a_key_that_is_there_twice_is_refused_as_in_the_files() {
         r#"{"im": "qq", "user": "1", "items": [{"text": "a", "text": "b"}], "wait": false}"#,
     ] {
         let answer = written(&mut world, body).await;
-        assert_eq!(answer.status, 422, "{body}: {answer:?}");
+        assert_eq!((answer.status, &answer.body["errors"][0]["pointer"]), (422, &json!("")), "{body}: {answer:?}");
         assert!(answer.body["detail"].as_str().unwrap().ends_with("is there twice"), "{answer:?}");
     }
     let push_id = world.waiting().await;
@@ -98,6 +98,11 @@ async fn a_push_that_makes_no_sense_is_refused_with_all_that_is_wrong_and_leaves
         let problem = answer.body.to_string();
         assert!(answer.status == status && problem.contains(told), "{body}: {answer:?}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        // What is wrong is told by its place in the body, and by no line that nobody sees.
+        let is_placed = answer.body["errors"]
+            .as_array()
+            .is_some_and(|errors| !errors.is_empty() && errors.iter().all(|error| error["pointer"].is_string()));
+        assert!(is_placed == (status == 422) && !problem.contains("command line"), "{body}: {answer:?}");
     }
     let wrong_kind = json!({"im": "qq", "group": "1", "text": "hi"});
     assert_eq!(world.ask("push-token", "POST", "/api/pushImage", wrong_kind).await.status, 422);

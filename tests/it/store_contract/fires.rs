@@ -175,6 +175,27 @@ pub(super) async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world:
     assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 0, "these were recorded at their time");
 }
 
+pub(super) async fn what_a_clock_recorded_that_was_put_back_since_keeps_its_ids(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(61)).await;
+    let fires = || vec![fire(&daily, at(61)), fire(&daily, at(62))];
+    let recorded = world.store.record_fires(fires(), vec![cursor(&daily, at(61), at(63))], at(60)).await.unwrap();
+    let shown: Vec<_> = recorded.pushes.iter().map(|push| push.id).collect();
+
+    // Whoever reads history at 61 s is shown the first of them. Then the clock is put back by a minute.
+    let open = async || -> Vec<i64> { world.store.open_pushes().await.unwrap().iter().map(|push| push.id).collect() };
+    assert_eq!(world.store.withdraw_ahead(at(2)).await.unwrap(), 0);
+    assert_eq!(open().await, shown);
+    let again = world.store.record_fires(fires(), vec![cursor(&daily, at(63), at(63))], at(60)).await.unwrap();
+    assert_eq!((again.pushes.len(), open().await), (0, shown.clone()), "decided anew, they are there");
+
+    // Behind an instant that is to come again they are decided anew with it.
+    let missed = NewFire { decision: Decision::Missed, reason: Some(Reason::MisfireWindow), ..fire(&daily, at(60)) };
+    world.store.record_fires(vec![missed], vec![cursor(&daily, at(63), at(63))], at(60)).await.unwrap();
+    assert_eq!(world.store.withdraw_ahead(at(2)).await.unwrap(), 3);
+    assert_eq!((open().await, world.stored("daily").await.next_due_at), (Vec::new(), Some(at(60))));
+}
+
 pub(super) async fn what_never_fired_is_taken_back_where_the_clock_was_put_back(world: Arc<World>) {
     let daily = job("daily");
     world.load(&daily, at(0)).await;

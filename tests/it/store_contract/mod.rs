@@ -57,6 +57,7 @@ on_every_backend! {
         overlap_skip_lets_one_through_and_skips_while_it_is_open
         overlap_replace_retires_what_waits_and_leaves_what_is_being_sent
         what_was_recorded_ahead_is_withdrawn_and_decided_anew
+        what_a_clock_recorded_that_was_put_back_since_keeps_its_ids
         what_never_fired_is_taken_back_where_the_clock_was_put_back
         a_gap_that_was_decided_by_other_days_is_not_decided_anew
         a_push_that_nobody_watched_comes_with_the_lists_of_days_of_its_job
