@@ -4,6 +4,7 @@
 //! told, in its order; the words are those of whoever shows it.
 
 pub(crate) mod facts;
+pub(crate) mod story;
 
 use std::collections::HashSet;
 use std::sync::Arc;

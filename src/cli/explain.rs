@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::story::Teller;
 use super::{candidates, lines, render};
 use crate::answers::Asked;
 use crate::answers::explain::Explanation;
+use crate::answers::explain::story::Teller;
 use crate::answers::when::Stretch;
 use crate::domain::escaped;
 

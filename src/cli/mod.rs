@@ -46,7 +46,6 @@ mod schema;
 mod show;
 mod simulate;
 mod status;
-mod story;
 mod wait;
 mod web;
 mod which;

@@ -74,7 +74,7 @@ pub(super) const TOOLS: [Spec; 7] = [
     },
     Spec {
         name: "explain",
-        about: "Tells why a job fired at a time, or did not: the instants that its schedule calls for and the rows behind them.",
+        about: "Tells why a job fired at a time, or did not: in words, with the instants that its schedule calls for and the rows behind them.",
         needs: Scope::Read,
         takes: explain,
         ask: |mut said| {

@@ -178,6 +178,10 @@ texts! {
     last_pushes(): "Last pushes", "最近的推送";
     did_not_fire(): "Instants that did not fire", "没有触发的时刻";
     all_fired(): "Every instant that is kept has fired.", "保留记录的每个时刻都触发了。";
+    why_did_it(): "Why did it fire, or not?", "为什么触发了，或没有触发？";
+    asked_time(): "Time, by the clock of the job", "时刻（按任务的时区）";
+    do_explain(): "Explain", "解释";
+    what_happened(): "What happened", "经过";
     definition(): "Definition", "定义";
     is_cut(): "… cut here; `pushcron export` tells all of it", "……此处截断；完整内容见 `pushcron export`";
     decision_fired(): "fired", "已触发";

@@ -157,7 +157,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/api/v1/jobs/{job}/explain",
         Op::Explain,
         &[param("at", Takes::Text, "A time as `pushcron explain` takes it; it must be there.")],
-        "Why a job fired at a time, or did not: the rows behind it.",
+        "Why a job fired at a time, or did not: in words, with the rows behind them.",
     ),
     read("/api/v1/jobs/{job}/revisions", Op::Revisions, &[], "Every definition that a job has had."),
     read("/api/v1/accounts", Op::Accounts, &[], "The accounts, in the columns of the view account_overview."),

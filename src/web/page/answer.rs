@@ -75,7 +75,7 @@ impl Api {
             Leaf::SignOut => self.sign_out(frame, head, accepted)?,
             Leaf::Now => self.now_page(frame).await?,
             Leaf::Jobs => self.jobs_page(frame, &given).await?,
-            Leaf::Job => self.job_page(frame, name()).await?,
+            Leaf::Job => self.job_page(frame, name(), &given).await?,
             Leaf::Pushes => self.pushes_page(frame, &given).await?,
             Leaf::Push => self.push_page(frame, name()).await?,
             Leaf::Accounts => self.accounts_page(frame).await?,

@@ -237,6 +237,14 @@ impl Frame {
         }
     }
 
+    /// The zone that was chosen for everything, where one was.
+    pub(super) fn whole_zone(&self) -> Option<&str> {
+        match &self.look.zone {
+            Zone::Job => None,
+            Zone::Named(name) => Some(name),
+        }
+    }
+
     /// The zone that was chosen for everything, where one was that is not UTC.
     pub(super) fn own_zone(&self) -> Option<&str> {
         Some(self.look.zone_word()).filter(|word| !["job", "UTC"].contains(word))

@@ -76,6 +76,9 @@ struct JobPage {
     next: Vec<NextLine>,
     lines: Vec<PushRow>,
     skipped: Vec<SkippedRow>,
+    /// The time that somebody asks about, and the answer.
+    asked: String,
+    told: Vec<String>,
     acts: Vec<ActRow>,
     definition: String,
     is_cut: bool,
@@ -103,7 +106,7 @@ impl Api {
         html(StatusCode::OK, &JobsPage { jobs, next, f })
     }
 
-    pub(super) async fn job_page(&self, frame: Frame, name: &str) -> Answer {
+    pub(super) async fn job_page(&self, frame: Frame, name: &str, given: &Given) -> Answer {
         let found = jobs::definition(&*self.reader, name).await?;
         let f = frame.of_part("jobs", Text::same(name.to_owned()));
         let of_job = Filter { job: Some(name.to_owned()), ..Filter::default() };
@@ -116,6 +119,8 @@ impl Api {
         let skipped = self.reader.unfired(Some(name), None, Some(f.now), SKIPPED).await?;
         let skipped = skipped.iter().map(|unfired| skipped_row(unfired, &zone, &f)).collect();
         let acts = self.acts_on(of_job, &f).await?;
+        let asked = given.text("at").unwrap_or_default().to_owned();
+        let told = if asked.is_empty() { Vec::new() } else { self.told_at(name, &asked, &f).await? };
         let mut jobs = [found.job];
         let (definition, is_cut) = pretty(&jobs[0]);
         let counted = self.reader.counted_fires().await?.into_iter().collect();
@@ -135,6 +140,8 @@ impl Api {
             timezone: zone.to_string(),
             lines,
             skipped,
+            asked,
+            told,
             acts,
             definition,
             is_cut,

@@ -32,6 +32,7 @@ mod stamp;
 mod streams;
 mod table;
 mod tell;
+mod told;
 
 pub(super) use self::desk::Desk;
 pub(crate) use self::desk::{OPEN_LINK, OpenLink, random};

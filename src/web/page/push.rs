@@ -70,6 +70,8 @@ struct PushPage {
     fallbacks: Vec<i64>,
     pieces: Vec<Piece>,
     parts: Option<String>,
+    /// As `pushcron explain` tells it.
+    told: Vec<String>,
     acts: Vec<ActRow>,
 }
 
@@ -80,7 +82,8 @@ impl Api {
         let f = frame.of_part("pushes", texts::push_number(id));
         let acts = self.acts_on(Filter { push_id: Some(id), ..Filter::default() }, &f).await?;
         let push = record(&story, id)?;
-        html(StatusCode::OK, &page_of(&story, push, acts, f))
+        let told = self.told_of(&story, id, &f).await?;
+        html(StatusCode::OK, &page_of(&story, push, (acts, told), f))
     }
 }
 
@@ -89,7 +92,7 @@ pub(super) fn record(story: &PushStory, id: i64) -> Result<&PushRecord, Problem>
     show::record(story).ok_or_else(|| Problem::not_found(format!("there is no push {id}")))
 }
 
-fn page_of(story: &PushStory, push: &PushRecord, acts: Vec<ActRow>, f: Frame) -> PushPage {
+fn page_of(story: &PushStory, push: &PushRecord, (acts, told): (Vec<ActRow>, Vec<String>), f: Frame) -> PushPage {
     let zone = story.timezone.as_deref();
     let at = |at| f.at(at, zone);
     let advice = show::advice(push.state, show::perhaps_sent(push), story.is_unmade);
@@ -126,6 +129,7 @@ fn page_of(story: &PushStory, push: &PushRecord, acts: Vec<ActRow>, f: Frame) ->
         fallbacks: story.fallbacks.clone(),
         pieces: pieces(&story.message),
         parts: story.parts.as_ref().map(|parts| pretty(parts).0),
+        told,
         acts,
         f,
     }

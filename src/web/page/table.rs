@@ -84,7 +84,7 @@ pub(in crate::web) const SHEETS: &[Sheet] = &[
     Sheet { needs: None, ..form("/out", Leaf::SignOut, &[]) },
     page("/", Leaf::Now, &[DONE]),
     page("/jobs", Leaf::Jobs, &[BEFORE]),
-    page("/jobs/{job}", Leaf::Job, &[DONE]),
+    page("/jobs/{job}", Leaf::Job, &[DONE, param("at", Takes::Text, "The time that is asked about.")]),
     ask("/jobs/{job}/fire", Leaf::AskFire),
     form("/jobs/{job}/fire", Leaf::Fire, &[ONCE]),
     form("/jobs/{job}/pause", Leaf::Pause, &[]),

@@ -1,5 +1,7 @@
 //! The pages and their forms, without a browser.
 
+mod told;
+
 use std::sync::Arc;
 
 use argon2::password_hash::PasswordHasher;
@@ -340,6 +342,7 @@ async fn what_others_wrote_is_text_on_every_page() {
         format!("/pushes?since={filter}"),
         format!("/acts?job={filter}"),
         format!("/jobs/{filter}"),
+        format!("/jobs/daily?at={filter}"),
         format!("/{filter}"),
         format!("/in?next={filter}"),
     ] {

@@ -2,14 +2,12 @@
 
 use jiff::tz::TimeZone;
 
-use crate::answers::contacts::Known;
-use crate::answers::explain::facts::{
-    AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, Tense, WillBe,
-};
-use crate::answers::jobs::trouble;
-use crate::answers::unpushed::{Undecided, Unfired};
-use crate::answers::when;
-use crate::answers::words::{brief_ms, counted};
+use super::super::contacts::Known;
+use super::super::jobs::trouble;
+use super::super::unpushed::{Undecided, Unfired};
+use super::super::when;
+use super::super::words::{brief_ms, counted};
+use super::facts::{AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, Tense, WillBe};
 use crate::domain::{Decision, PushState, Reason, Schedule, Trigger, UtcMs};
 use crate::texts;
 
@@ -17,7 +15,7 @@ use crate::texts;
 const HELD: &str = ": held";
 
 /// Tells what happened to a job.
-pub(super) struct Teller<'a> {
+pub(crate) struct Teller<'a> {
     pub job: &'a str,
     /// Of all times that are told.
     pub zone: TimeZone,
@@ -26,7 +24,7 @@ pub(super) struct Teller<'a> {
 impl Teller<'_> {
     /// All facts, one after the other: a line for each, and for each push of a fire, those first of which somebody got
     /// nothing.
-    pub(super) fn lines(&self, facts: &[Fact]) -> Vec<String> {
+    pub(crate) fn lines(&self, facts: &[Fact]) -> Vec<String> {
         let mut lines: Vec<String> = facts.iter().flat_map(|fact| self.fact_and_pushes(fact)).collect();
         let zone = format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC"));
         match lines.last_mut().filter(|_| facts.len() == 1) {
@@ -333,7 +331,7 @@ fn states(pushes: &[&PushFact]) -> String {
 }
 
 /// Instants that came to nothing, in a sentence.
-pub(super) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
+pub(crate) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
     let Unfired { job, due_at, until_at, count, decision, reason, timezone } = unfired;
     let zone = if utc { TimeZone::UTC } else { when::zone(timezone.as_deref().unwrap_or("UTC")) };
     let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, timezone.is_none());
@@ -359,7 +357,7 @@ pub(super) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
 }
 
 /// Instants of which there is no row, in a sentence.
-pub(super) fn undecided_in_words(undecided: &Undecided, daemon_runs: bool, utc: bool) -> String {
+pub(crate) fn undecided_in_words(undecided: &Undecided, daemon_runs: bool, utc: bool) -> String {
     let Undecided { job, timezone, first, last, count } = undecided;
     let zone = if utc { TimeZone::UTC } else { when::zone(timezone) };
     let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, false);
@@ -380,7 +378,7 @@ pub(super) fn undecided_in_words(undecided: &Undecided, daemon_runs: bool, utc: 
 const DENIED: &str = "a person said that it did not arrive";
 
 /// An attempt with all that it was told.
-pub(super) fn attempt(fact: &AttemptFact) -> String {
+pub(crate) fn attempt(fact: &AttemptFact) -> String {
     let attempt = fact.attempt;
     let through = format!(
         "attempt {}, {} after the instant, went through account {} ({}, sender {})",

@@ -1,0 +1,49 @@
+//! What `pushcron explain` tells, on a page.
+
+use super::frame::Frame;
+use crate::answers::explain::Explanation;
+use crate::answers::explain::story::Teller;
+use crate::answers::refusal::{Kind, Refusal};
+use crate::answers::when::{self, Stretch};
+use crate::domain::UtcMs;
+use crate::store::{PushStory, StoreError};
+use crate::web::state::Api;
+
+/// A day of a job with many targets has thousands.
+const MOST_LINES: usize = 100;
+
+impl Api {
+    /// Why a job fired at a time that a person named, or did not. A time that means nothing is told as such.
+    pub(super) async fn told_at(&self, job: &str, time: &str, f: &Frame) -> Result<Vec<String>, Refusal> {
+        match Explanation::read(&*self.reader, job, time, f.now).await {
+            Ok(explained) => Ok(lines(&explained, f)),
+            Err(refusal) if refusal.kind == Kind::Senseless => Ok(vec![refusal.text.english().to_owned()]),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// What happened to one push, and why its job fired. Nothing of one outside any job, whose page says all.
+    pub(super) async fn told_of(&self, story: &PushStory, id: i64, f: &Frame) -> Result<Vec<String>, StoreError> {
+        let Some(job) = &story.job else { return Ok(Vec::new()) };
+        let due_at = story.fire.due_at;
+        let asked = Stretch { from: due_at, until: UtcMs(due_at.0 + 1), note: None };
+        // The definitions of a job that is long gone may be pruned.
+        let Ok(mut explained) = Explanation::of_stretch(&*self.reader, job, asked).await else { return Ok(Vec::new()) };
+        for fire in &mut explained.story.fires {
+            fire.pushes.retain(|push| push.id == id);
+        }
+        explained.story.fires.retain(|fire| !fire.pushes.is_empty());
+        Ok(if explained.story.fires.is_empty() { Vec::new() } else { lines(&explained, f) })
+    }
+}
+
+/// This process is the daemon that the words ask for.
+fn lines(explained: &Explanation, f: &Frame) -> Vec<String> {
+    let zone = f.whole_zone().map_or_else(|| explained.zone(), when::zone);
+    let mut lines = Teller { job: &explained.story.job, zone }.lines(&explained.facts(f.now, true, &[]));
+    if lines.len() > MOST_LINES {
+        lines.truncate(MOST_LINES);
+        lines.push(format!("… `pushcron explain {}` tells all of it", explained.story.job));
+    }
+    lines
+}
