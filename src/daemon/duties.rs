@@ -1,5 +1,5 @@
-//! The daemon's own recurring duties: probing accounts, tending history and disk, folding the write-ahead log, writing
-//! the numbers.
+//! The daemon's own recurring duties: probing accounts, tending history and disk, making figures, folding the
+//! write-ahead log, writing the numbers.
 //!
 //! tokio-cron-scheduler runs these few tasks, and no user's job: one that is late or lost here is simply done the
 //! next time.
@@ -15,6 +15,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tracing::{debug, error};
 
 use super::DaemonError;
+use super::figures::Figures;
 use super::metrics_endpoint::MetricsEndpoint;
 use super::presence::Notes;
 use super::retention::Retention;
@@ -27,6 +28,8 @@ use crate::store::{SharedStore, Upkeep};
 const TEND_EVERY: Duration = Duration::from_secs(3600);
 const WATCH_DISK_EVERY: Duration = Duration::from_secs(60);
 const WRITE_METRICS_EVERY: Duration = Duration::from_secs(15);
+/// How often it is looked whether the time of an hour has come.
+const MAKE_FIGURES_EVERY: Duration = Duration::from_secs(60);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 const SHOW_LIFE_EVERY: Duration = Duration::from_secs(30);
 
@@ -41,6 +44,7 @@ pub(super) struct Parts {
     pub clock: SharedClock,
     pub dispatcher: mpsc::UnboundedSender<Event>,
     pub retention: Arc<Retention>,
+    pub figures: Arc<Figures>,
     pub endpoint: Arc<MetricsEndpoint>,
     pub notes: Arc<Notes>,
 }
@@ -58,6 +62,7 @@ impl Parts {
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             retention: Arc::new(Retention::new(store.clone(), clock.clone(), database.clone())),
+            figures: Arc::new(Figures::new(store.clone(), clock.clone())),
             endpoint: endpoint.clone(),
             notes: Arc::new(Notes::new(endpoint.clone(), store.clone())),
         }
@@ -158,6 +163,12 @@ async fn set_up(settings: &DaemonSettings, parts: &Parts) -> Result<JobScheduler
         std::future::ready(())
     };
     scheduler.add(every(WATCH_DISK_EVERY, watch_disk)?).await?;
+    let figures = parts.figures.clone();
+    let make_figures = move || {
+        let figures = figures.clone();
+        async move { figures.make().await }
+    };
+    scheduler.add(every(MAKE_FIGURES_EVERY, make_figures)?).await?;
     let notes = parts.notes.clone();
     let show_life = move || {
         let notes = notes.clone();

@@ -6,15 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::job_counts::{JobCounts, MOST, OTHERS};
-use crate::domain::{Decision, PushState, UtcMs, version};
+use crate::domain::{Decision, LATE, PushState, UtcMs, version};
 use crate::engine::observer::EngineEvent;
 
 const DECISIONS: [Decision; 3] = [Decision::Fired, Decision::Skipped, Decision::Missed];
 const ENDS: [PushState; 5] =
     [PushState::Sent, PushState::Failed, PushState::Unknown, PushState::Expired, PushState::Cancelled];
 const OUTCOMES: [&str; 7] = ["sent", "rejected", "target_gone", "account_down", "throttled", "unreachable", "unknown"];
-/// Upper bounds of the lateness histogram in milliseconds.
-const LATE: [u64; 10] = [10, 50, 100, 500, 1_000, 5_000, 30_000, 60_000, 300_000, 3_600_000];
 
 /// The counters.
 #[derive(Default)]

@@ -5,6 +5,7 @@ mod announce;
 mod duties;
 mod error;
 mod fetching;
+mod figures;
 mod heartbeat;
 mod in_force;
 mod job_counts;

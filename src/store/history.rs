@@ -4,8 +4,8 @@ use async_trait::async_trait;
 
 use super::error::StoreError;
 use super::model::{
-    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, Once, OpenWay, PushStory, RequestKey, Revision,
-    Situation, Standing, Table, Unfired, View, WaitingFire,
+    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, Hours, JobDay, Once, OpenWay, PushStory, RequestKey,
+    Revision, Situation, Standing, Table, Unfired, UnfiredDay, View, WaitingFire,
 };
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 
@@ -54,6 +54,17 @@ pub trait History: Send + Sync {
         until: Option<UtcMs>,
         limit: u64,
     ) -> Result<Vec<WaitingFire>, StoreError>;
+
+    /// What was due in each hour that begins between two instants, both included, up to now. The running hour is counted as
+    /// it stands, and so is the one before it where it is not made yet.
+    async fn hours(&self, from: UtcMs, until: UtcMs, now: UtcMs) -> Result<Hours, StoreError>;
+
+    /// A job's days since the one of that date, as far as it had instants, oldest first; today is counted as it stands.
+    async fn job_days(&self, job: &str, from: &str, now: UtcMs) -> Result<Vec<JobDay>, StoreError>;
+
+    /// How many instants did not fire, by date, since the one of that date, oldest first: of all jobs, each by the days of
+    /// its own zone.
+    async fn unfired_days(&self, from: &str, now: UtcMs) -> Result<Vec<UnfiredDay>, StoreError>;
 
     /// How things stand at `now`; what failed counts `since` then.
     async fn situation(&self, now: UtcMs, since: UtcMs) -> Result<Situation, StoreError>;

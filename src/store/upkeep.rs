@@ -24,6 +24,14 @@ pub trait Upkeep: Send + Sync {
     /// all that hangs on them, and notes how far ([`crate::domain::LedgerJob::pruned_until`]).
     async fn prune(&self, before: UtcMs, limit: u64) -> Result<Pruned, StoreError>;
 
+    /// Makes the figures ([`History::hours`](super::History::hours), [`History::job_days`](super::History::job_days)) of the next
+    /// hour whose time has come: five minutes after it, and again a day later, since retries and what a person says of a push
+    /// change what became of it. The days of jobs that ended in it are made with it. Each question and each write is of one
+    /// hour or less, so that a long history holds up nobody. Returns false where no hour's time has come.
+    ///
+    /// An hour that pruning has reached is not made a second time.
+    async fn fold_hours(&self, now: UtcMs) -> Result<bool, StoreError>;
+
     /// Folds the log into the database, where it has one that grows until somebody does.
     async fn checkpoint(&self) -> Result<(), StoreError>;
 

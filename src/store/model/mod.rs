@@ -2,6 +2,7 @@
 
 mod acts;
 mod fetched;
+mod figures;
 mod fires;
 mod jobs;
 mod pushes;
@@ -12,6 +13,7 @@ mod views;
 
 pub use acts::*;
 pub use fetched::*;
+pub use figures::*;
 pub use fires::*;
 pub use jobs::*;
 pub use pushes::*;

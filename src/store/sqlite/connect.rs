@@ -36,6 +36,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0015_fetched_calendars.sql"),
     include_str!("../../../migrations/sqlite/0016_acts.sql"),
     include_str!("../../../migrations/sqlite/0017_said_of_accounts_and_attempts.sql"),
+    include_str!("../../../migrations/sqlite/0018_figures.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use super::handle::SqliteStore;
-use super::{acts, asked, fallbacks, fetched, job_rows, ledger, pushes, records, simulated, views};
+use super::{acts, asked, fallbacks, fetched, figures, job_rows, ledger, pushes, records, simulated, views};
 use crate::domain::{Job, LedgerIds, LedgerJob, LedgerRow, PushState, Target, UtcMs};
 use crate::store::error::StoreResult;
 use crate::store::history::History;
 use crate::store::model::{
-    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, Once, OpenWay, PushStory, RequestKey, Revision,
-    Situation, Standing, Table, Unfired, View, WaitingFire,
+    BadEnds, Definition, FetchedCalendar, Filter, FireRecord, Hours, JobDay, Once, OpenWay, PushStory, RequestKey,
+    Revision, Situation, Standing, Table, Unfired, UnfiredDay, View, WaitingFire,
 };
 
 #[async_trait]
@@ -68,6 +68,20 @@ impl History for SqliteStore {
     ) -> StoreResult<Vec<Unfired>> {
         let job = job.map(str::to_owned);
         self.read(move |conn| asked::unfired(conn, job.as_deref(), from, until, limit)).await
+    }
+
+    async fn hours(&self, from: UtcMs, until: UtcMs, now: UtcMs) -> StoreResult<Hours> {
+        self.read(move |conn| figures::hours(conn, from, until, now)).await
+    }
+
+    async fn job_days(&self, job: &str, from: &str, now: UtcMs) -> StoreResult<Vec<JobDay>> {
+        let (job, from) = (job.to_owned(), from.to_owned());
+        self.read(move |conn| figures::job_days(conn, &job, &from, now)).await
+    }
+
+    async fn unfired_days(&self, from: &str, now: UtcMs) -> StoreResult<Vec<UnfiredDay>> {
+        let from = from.to_owned();
+        self.read(move |conn| figures::unfired_days(conn, &from, now)).await
     }
 
     async fn situation(&self, now: UtcMs, since: UtcMs) -> StoreResult<Situation> {

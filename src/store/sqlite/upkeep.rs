@@ -14,7 +14,7 @@ use super::fault::{Fault, Result, closed};
 use super::gone::{Gone, Why, delete_fires};
 use super::handle::SqliteStore;
 use super::writer::{Request, Write};
-use super::{connect, definitions, pruned};
+use super::{connect, definitions, fold, pruned};
 use crate::domain::UtcMs;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::{DatabaseStats, Pruned};
@@ -44,8 +44,13 @@ impl Upkeep for SqliteStore {
         let pruned = self.write(Prune { fires }).await?;
         if was_last {
             definitions::prune(self, before).await?;
+            fold::prune(self, before).await?;
         }
         Ok(pruned)
+    }
+
+    async fn fold_hours(&self, now: UtcMs) -> StoreResult<bool> {
+        fold::next(self, now).await
     }
 
     async fn checkpoint(&self) -> StoreResult<()> {

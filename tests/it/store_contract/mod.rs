@@ -9,6 +9,7 @@ mod acts;
 mod attempts;
 mod contents;
 mod definitions;
+mod figures;
 mod fires;
 mod pushes;
 mod reading;
@@ -127,6 +128,15 @@ on_every_backend! {
         a_job_made_changed_and_removed_by_hand_tells_its_revisions
         acts_are_read_in_pages_and_pruned_with_the_history
         a_request_with_a_key_is_carried_out_once;
+    figures:
+        an_hour_tells_what_became_of_what_was_due_in_it
+        an_hour_made_twice_is_the_same_and_sees_what_was_resolved_meanwhile
+        the_running_hour_is_counted_as_it_stands
+        a_job_has_the_days_of_its_zone_with_their_23_and_25_hours
+        what_did_not_fire_is_counted_by_day
+        a_hole_in_the_history_is_left_out
+        a_clock_that_stood_ahead_does_not_end_the_figures
+        figures_are_pruned_with_the_history;
     upkeep:
         pruning_takes_old_finished_fires_in_steps
         pruning_spares_what_is_open

@@ -166,7 +166,7 @@ async fn what_had_no_row_before_the_counting_began_is_not_missed_and_what_goes_l
          ALTER TABLE jobs DROP COLUMN fires_left; ALTER TABLE jobs DROP COLUMN counted;
          ALTER TABLE jobs DROP COLUMN source; ALTER TABLE jobs DROP COLUMN ended_at;
          DROP TABLE calendars; ALTER TABLE fires DROP COLUMN calendar; DROP TABLE gone_ids; DROP TABLE pruned_fires;
-         DROP TABLE acts; DROP TABLE request_keys; DROP TABLE fetched_calendars; DROP TABLE unreleased_fires; DROP TABLE last_lists;
+         DROP TABLE hours; DROP TABLE job_days; DROP TABLE acts; DROP TABLE request_keys; DROP TABLE fetched_calendars; DROP TABLE unreleased_fires; DROP TABLE last_lists;
          PRAGMA user_version = 2",
     )
     .unwrap();
@@ -362,7 +362,7 @@ async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
          ALTER TABLE jobs DROP COLUMN source; ALTER TABLE jobs DROP COLUMN ended_at;
          DROP TABLE calendars; ALTER TABLE fires DROP COLUMN calendar; DROP TABLE gone_ids; DROP TABLE pruned_fires;
          DROP TRIGGER pushes_end_badly; DROP TABLE bad_ends; DROP INDEX blobs_used;
-         DROP TABLE acts; DROP TABLE request_keys; DROP TABLE fetched_calendars; DROP TABLE unreleased_fires; DROP TABLE last_lists;
+         DROP TABLE hours; DROP TABLE job_days; DROP TABLE acts; DROP TABLE request_keys; DROP TABLE fetched_calendars; DROP TABLE unreleased_fires; DROP TABLE last_lists;
          PRAGMA user_version = 1",
     )
     .unwrap();
@@ -389,4 +389,26 @@ async fn a_job_with_the_strangest_name_is_only_a_name() {
         .unwrap();
     let again = world.fire(&strange, at(1)).await.pushes.remove(0);
     assert_eq!(world.begin(again.id, at(1)).await.message, strange.push[0].message);
+}
+
+#[tokio::test]
+async fn figures_that_somebody_emptied_are_made_anew() {
+    let (world, conn) = world().await;
+    let later = at(40 * 3600);
+    let made = async || {
+        while world.store.fold_hours(later).await.unwrap() {}
+        let told = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        let hours =
+            told("SELECT json_group_array(json_array(hour, account, sent, failed, unknown, open, most_ms)) FROM hours");
+        hours
+            + &told(
+                "SELECT json_group_array(json_array(job, day, zone, fired, sent, failed, unknown, open)) FROM job_days",
+            )
+    };
+    let first = made().await;
+    assert!(first.contains("bot_a") && first.contains("Asia/Shanghai"), "{first}");
+    let docs = std::fs::read_to_string("docs/schema.md").unwrap();
+    let sql = docs.lines().find(|line| line.contains("delete from hours")).unwrap().split('"').nth(1).unwrap();
+    run(&conn, sql).unwrap();
+    assert_eq!(made().await, first);
 }
