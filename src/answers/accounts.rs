@@ -106,6 +106,7 @@ pub(crate) struct AccountLine<'a> {
     pub online: Option<bool>,
     pub sendable: Option<bool>,
     pub last_error: Cow<'a, str>,
+    pub cooldown_until: Option<UtcMs>,
 }
 
 impl<'a> AccountLine<'a> {
@@ -124,6 +125,7 @@ impl<'a> AccountLine<'a> {
             online: fact("online"),
             sendable: fact("sendable"),
             last_error: row.text("last_error"),
+            cooldown_until: row.instant("cooldown_until"),
         }
     }
 }

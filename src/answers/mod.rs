@@ -14,6 +14,7 @@ pub(crate) mod jobs;
 pub(crate) mod ledger;
 pub(crate) mod names;
 pub(crate) mod next;
+pub(crate) mod preview;
 pub(crate) mod refusal;
 pub(crate) mod rows;
 pub(crate) mod show;

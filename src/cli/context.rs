@@ -139,7 +139,7 @@ impl Context {
         let loaded = config::load_with_pushes(&self.config_paths(), &text, &senders::specs(), &around);
         let (config, mut pushes) = loaded.map_err(|errors| match sight {
             Sight::Service => self.without_secrets(errors.into()),
-            Sight::Judge | Sight::Onlooker => errors.into(),
+            Sight::Judge | Sight::Onlooker | Sight::Text => errors.into(),
         })?;
         let mut known = HashSet::new();
         pushes.retain(|push| {

@@ -78,7 +78,9 @@ impl<'a> Carriers<'a> {
         let written = |at: At, value: &str| as_written(sources, place(at), value);
         let known = self;
         let words = [Some(im), account, target.map(Target::id)];
-        if self.sight == Sight::Onlooker && words.into_iter().flatten().any(|word| word.contains("${")) {
+        if matches!(self.sight, Sight::Onlooker | Sight::Text)
+            && words.into_iter().flatten().any(|word| word.contains("${"))
+        {
             return;
         }
         let carriers = match account {

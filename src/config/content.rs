@@ -132,12 +132,19 @@ impl Decoder<'_> {
                 }))
             }
             "http" => self.content_http(key, node).map(ContentSource::Http),
-            _ => Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None })),
+            _ => {
+                let path = self.path(key, node)?;
+                self.is_beside(key, node.at, texts::the_file());
+                Some(ContentSource::File(ContentFile { path, max_age_ms: None }))
+            }
         }
     }
 
     /// Whether this can be run, and nobody else decides what it does.
     pub(super) fn check_program(&mut self, program: &Path, at: At) -> Option<()> {
+        if self.is_beside("command", at, texts::the_program()) {
+            return Some(());
+        }
         let named = shown(program);
         let problem = match std::fs::metadata(program) {
             Err(error) => Some(texts::cannot_be_run(&named, error)),

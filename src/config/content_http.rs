@@ -49,6 +49,9 @@ impl Decoder<'_> {
     /// A file that is there and private, with headers in it. It is read again whenever the address is asked.
     fn headers_file(&mut self, key: &str, node: &Node) -> Option<std::path::PathBuf> {
         let path = self.path(key, node)?;
+        if self.is_beside(key, node.at, texts::the_file()) {
+            return Some(path);
+        }
         // No verb says it of a job: it was so before, and is no reason to refuse what is said.
         if !self.of_verb && self.sight != Sight::Onlooker {
             let text = self.secret_file(key, node, &path)?;

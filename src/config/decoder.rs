@@ -135,6 +135,11 @@ impl Decoder<'_> {
                 self.not_seen(key, at, texts::the_variable(name));
                 None
             }
+            Err(BadVariable::Missing(name)) if self.sight == Sight::Text => {
+                self.refuse_beside(key, at, texts::the_variable(name));
+                self.unseen += 1;
+                None
+            }
             Err(BadVariable::Missing(name)) => {
                 self.error(at, texts::variable_not_set(key, name)).hint(hint);
                 None
@@ -148,12 +153,30 @@ impl Decoder<'_> {
 
     /// A text with a variable that only the service knows, as it is written; None where all of it is seen, or must be.
     pub(super) fn half_seen<'n>(&mut self, key: &str, text: &'n str, at: At) -> Option<&'n str> {
-        if self.sight != Sight::Onlooker || self.guarded {
+        if !matches!(self.sight, Sight::Onlooker | Sight::Text) || self.guarded {
             return None;
         }
         let name = scalar::unknown_variable(text, &*self.environment.variable)?;
-        self.warning(at, texts::not_looked_at(key, texts::the_variable(name)));
+        let name = texts::the_variable(name);
+        match self.sight {
+            Sight::Text => self.refuse_beside(key, at, name),
+            _ => drop(self.warning(at, texts::not_looked_at(key, name))),
+        }
         Some(text)
+    }
+
+    /// Whether something lies beside a text that stands alone, which is told then. Whoever asks goes on without a look at it.
+    pub(super) fn is_beside(&mut self, key: &str, at: At, what: Text) -> bool {
+        let is_alone = self.sight == Sight::Text;
+        if is_alone {
+            self.refuse_beside(key, at, what);
+        }
+        is_alone
+    }
+
+    fn refuse_beside(&mut self, key: &str, at: At, what: Text) {
+        let place = self.place(at);
+        self.diagnostics.refusal(place, texts::lies_beside(key, what)).hint(texts::check_it_there());
     }
 
     /// Leaves out what is not there and need not be.

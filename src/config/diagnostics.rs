@@ -108,6 +108,11 @@ impl Diagnostics {
         Diagnostics::add(&mut self.errors, &mut self.excess, MOST, place.into(), message)
     }
 
+    /// An error that leaves what it stands in whole: only the look at something beside it was refused.
+    pub(super) fn refusal(&mut self, place: Place, message: Text) -> &mut Diagnostic {
+        Diagnostics::add(&mut self.errors, &mut self.excess, MOST, Some(place), message)
+    }
+
     /// An error that ends the reading of a file. It is told however many there are.
     pub(super) fn fatal(&mut self, place: Place, message: Text) -> &mut Diagnostic {
         self.error_count += 1;

@@ -18,6 +18,9 @@ pub enum Sight {
     /// Nothing: whoever asks or says something that needs no secret. A text or a target with a variable that is not set
     /// stays as it is written.
     Onlooker,
+    /// Nothing beside the text itself: whoever shows what a text would come to that somebody pasted. A variable, a file, a
+    /// program that it names is refused without a look, so that nobody learns whether it is there.
+    Text,
 }
 
 /// A look-up of fetched lists.

@@ -19,20 +19,24 @@ use super::problem::{ConfigErrors, Problem};
 use super::validate::validate;
 use crate::domain::calendar::MissingList;
 use crate::domain::{Job, PushSpec, SenderSpec, UtcMs};
+use crate::policy::account::Fallback;
 use crate::texts::{self, Text};
 
 /// The part of a configuration that says how a push or a job is judged.
 pub struct Judge {
-    accounts: Vec<AccountDraft>,
-    targets: Vec<TargetDraft>,
-    calendars: HashMap<String, CalendarDraft>,
-    defaults: DefaultsDraft,
-    timezone: String,
-    on_missing_calendar: Option<MissingList>,
-    media_allow_private: Option<bool>,
+    pub(super) accounts: Vec<AccountDraft>,
+    pub(super) targets: Vec<TargetDraft>,
+    pub(super) calendars: HashMap<String, CalendarDraft>,
+    pub(super) defaults: DefaultsDraft,
+    pub(super) timezone: String,
+    pub(super) on_missing_calendar: Option<MissingList>,
+    pub(super) media_allow_private: Option<bool>,
+    pub(super) accounts_fallback: Option<Fallback>,
+    /// What `defaults` says of rendering, which holds for texts of files alone.
+    pub(super) render: Option<bool>,
     /// Files by their places: the text of those alone that what is above stands in.
-    sources: Vec<SourceText>,
-    specs: Vec<&'static SenderSpec>,
+    pub(super) sources: Vec<SourceText>,
+    pub(super) specs: Vec<&'static SenderSpec>,
 }
 
 /// Pushes that may be recorded.
@@ -84,6 +88,8 @@ impl Judge {
             timezone: timezone.unwrap_or_else(|| "UTC".to_owned()),
             on_missing_calendar: loader.daemon.on_missing_calendar,
             media_allow_private: loader.daemon.media_allow_private,
+            accounts_fallback: loader.daemon.accounts_fallback,
+            render: loader.defaults.render,
             sources: loader.sources.iter().enumerate().map(source).collect(),
             specs: specs.to_vec(),
         })
@@ -257,7 +263,7 @@ fn refuse_local(loader: &mut Loader<'_>, local: Vec<Place>) {
 }
 
 /// One in which there are no variables and no files.
-fn environment(now: UtcMs, timezone: &str) -> LoadEnvironment {
+pub(super) fn environment(now: UtcMs, timezone: &str) -> LoadEnvironment {
     LoadEnvironment {
         now,
         variable: Box::new(|_| None),

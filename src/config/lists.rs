@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::decoder::Decoder;
+use super::environment::Sight;
 use super::files::what_to_do;
 use super::keys::{LIST_FORMATS, LIST_KEYS, MOST_RECIPIENTS};
 use super::stale::Stale;
@@ -168,7 +169,9 @@ impl Decoder<'_> {
         if text.trim().starts_with("http://") || text.trim().starts_with("https://") {
             return self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp::plain(url)));
         }
-        Some(ContentSource::File(ContentFile { path: self.path(key, node)?, max_age_ms: None }))
+        let path = self.path(key, node)?;
+        self.is_beside(key, node.at, texts::the_file());
+        Some(ContentSource::File(ContentFile { path, max_age_ms: None }))
     }
 
     /// The columns that templates may use.
@@ -196,6 +199,9 @@ impl Decoder<'_> {
     /// so it is told as a warning, whatever it is: the fire that reads it fails by itself, and all others go on.
     fn try_list(&mut self, list: &RecipientList, at: At) {
         let ContentSource::File(file) = &list.source else { return };
+        if self.sight == Sight::Text {
+            return;
+        }
         // What is not there is told with the media.
         let Ok(there) = std::fs::metadata(&file.path) else { return };
         if !there.is_file() {

@@ -398,7 +398,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads one file's text; its directory as it is, and as it was named. Returns what it includes.
-    fn text(
+    pub(super) fn text(
         &mut self,
         path: &Path,
         (directory, named): (&Path, &Path),
@@ -472,7 +472,7 @@ impl<'a> Loader<'a> {
         self.sources.push(SourceText { name: shown(path), text: String::new() });
     }
 
-    fn next_file(&self) -> u16 {
+    pub(super) fn next_file(&self) -> u16 {
         u16::try_from(self.sources.len()).unwrap_or(u16::MAX)
     }
 }

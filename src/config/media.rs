@@ -98,7 +98,12 @@ impl Decoder<'_> {
     /// known.
     pub(super) fn source(&mut self, key: &str, node: &Node) -> Option<String> {
         let text = self.text(key, node)?;
-        let problem = match source_form(&text) {
+        let form = source_form(&text);
+        let is_file = matches!(form, Form::Path) || (matches!(form, Form::Address) && text.starts_with("file:"));
+        if is_file && self.is_beside(key, node.at, texts::the_file()) {
+            return Some(text.into_owned());
+        }
+        let problem = match form {
             Form::Address | Form::Inline => return Some(text.into_owned()),
             Form::Path if text.starts_with('/') => return Some(text.into_owned()),
             Form::Path => return Some(self.absolute(&text)),

@@ -58,6 +58,7 @@ mod stale;
 mod targets;
 mod templates;
 mod text;
+mod tried;
 mod trust;
 mod validate;
 mod web;
@@ -87,6 +88,7 @@ pub use settings::{
     DaemonSettings, Heartbeat, MetricsListen, OnFailure, ReloadOn, WebListen, WebScope, WebSettings, WebToken, WebUser,
 };
 pub use sources::Sources;
+pub use tried::{MayCarry, TRIED, Tried};
 use whole::finish;
 
 use crate::domain::{Database, Job, PushSpec, SenderSpec};

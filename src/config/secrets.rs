@@ -89,6 +89,10 @@ impl Decoder<'_> {
 
     /// The file of a systemd credential.
     fn credential(&mut self, key: &str, node: &Node) -> Option<PathBuf> {
+        if self.is_beside(key, node.at, texts::its_credentials()) {
+            self.unseen += 1;
+            return None;
+        }
         let name = self.text(key, node)?.into_owned();
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
             self.wrong(key, node, texts::a_credential());
@@ -114,6 +118,10 @@ impl Decoder<'_> {
     }
 
     pub(super) fn secret_file(&mut self, key: &str, node: &Node, path: &Path) -> Option<Secret> {
+        if self.is_beside(key, node.at, texts::the_file()) {
+            self.unseen += 1;
+            return None;
+        }
         self.seen.file(path);
         let read = unchanged(path, || read_secret(path));
         match read.unwrap_or_else(|| Err(texts::it_is_being_written().into())) {

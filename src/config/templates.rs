@@ -103,6 +103,12 @@ impl TemplateCheck {
                 diagnostics.error(*at, message).hint(texts::take_another_variable());
                 continue;
             }
+            if environment.sight == Sight::Text {
+                let message = texts::lies_beside("template_env", texts::the_variable(name));
+                diagnostics.refusal(*at, message).hint(texts::check_it_there());
+                variables.insert(name.clone(), String::new());
+                continue;
+            }
             match (environment.variable)(name) {
                 Some(value) => drop(variables.insert(name.clone(), value)),
                 None if environment.sight == Sight::Onlooker => drop(variables.insert(name.clone(), String::new())),

@@ -15,7 +15,7 @@ use super::draft::{
     AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, IncompleteJob, IncompletePush, JobDraft, LifeDraft,
     PushDraft, RetryKeys, ScheduleDraft,
 };
-use super::environment::LoadEnvironment;
+use super::environment::{LoadEnvironment, Sight};
 use super::expand::{Expansion, Several};
 use super::loader::Loader;
 use super::recipients::Book;
@@ -54,7 +54,8 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         TemplateCheck::new(&daemon.template_env, &loader.secret_names, environment, &mut loader.diagnostics);
     daemon.template_values = values;
     let roots = daemon.media_roots.as_ref().unwrap_or(&loader.directories);
-    let real = roots.iter().filter_map(|root| root.canonicalize().ok());
+    let is_looked_at = environment.sight != Sight::Text;
+    let real = roots.iter().filter(|_| is_looked_at).filter_map(|root| root.canonicalize().ok());
     let roots = roots.iter().cloned().chain(real).collect();
     let book = Book::new(&targets, loader.has_unread, &mut loader.diagnostics, &loader.sources);
     let retry = Arc::new(RetryKeys::default().filled(&loader.defaults.retry));

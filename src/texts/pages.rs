@@ -32,6 +32,7 @@ texts! {
     nav_jobs(): "Jobs", "任务";
     nav_pushes(): "Pushes", "推送";
     nav_accounts(): "Accounts", "账号";
+    nav_try(): "Try", "试一试";
     nav_acts(): "Acts", "操作记录";
     skip_to_content(): "Skip to the content", "跳到正文";
     main_navigation(): "Pages", "页面";
@@ -227,6 +228,30 @@ texts! {
     cancel_ends_it(): "It is not tried any more.", "不会再尝试发送。";
     do_cancel(): "Cancel the push", "取消推送";
     back(): "Back", "返回";
+
+    try_explained():
+        "Paste YAML as in the files, and see what is wrong with it, when its jobs fire next, and which account would carry each push now. Nothing is written, and nothing beside the text is read: no file, no variable, no credential. What the text does not say of targets, lists of days and defaults, and of accounts where it has none, is that of the running configuration.",
+        "粘贴配置文件里的 YAML，看看哪里不对、任务接下来何时触发、每条推送现在会由哪个账号发送。不会写入任何东西，也只看文本本身：不读文件、变量和凭据。文本没有写的目标、日历、默认值，以及（没写账号时的）账号，按正在运行的配置来。";
+    try_label(): "YAML, at most 256 KiB", "YAML，最多 256 KiB";
+    try_it(): "Try it", "试一试";
+    try_report(): "What is wrong with it", "检查结果";
+    try_is_fine(): "nothing", "没有问题";
+    try_warnings(): "Allowed, but hardly meant", "允许，但多半不是本意";
+    try_carriers(): "Who would carry it now", "现在由谁发送";
+    try_nobody(): "nobody", "没有账号";
+    try_unprobed(rule): "{rule}; nobody has asked yet whether it can send", "{rule}；还没有询问过它能否发送";
+    try_refused(account, reason): "{account}: {reason}", "{account}：{reason}";
+    try_accounts_of_text():
+        "Pushes go by the accounts of the text. Nobody has asked these whether they can send.",
+        "推送按文本里的账号判断，还没有询问过它们能否发送。";
+    try_accounts_in_force():
+        "Pushes go by the running accounts, as the daemon last saw them.",
+        "推送按正在运行的账号判断，以守护进程最近所见为准。";
+    try_too_long(): "The text is longer than 256 KiB: try a part of it.", "文本超过 256 KiB：请试其中一部分。";
+    try_one_at_a_time():
+        "Another text is being tried, one at a time: try again in a moment.", "正在试另一段文本，一次只能试一段：请稍后再试。";
+    try_takes_too_long():
+        "The text takes longer than 2 s: try a part of it.", "这段文本处理超过 2 秒：请试其中一部分。";
 
     session_is_over(): "Nobody is signed in", "没有登录";
     not_allowed(): "This is not allowed", "不允许";

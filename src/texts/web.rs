@@ -50,6 +50,13 @@ texts! {
         "经 HTTP 添加的任务只能写固定内容：render 能读到 daemon 机器上的变量";
     write_it_in_the_files():
         "write such a job in the files, or make it with `pushcron add -f`", "请把这样的任务写进配置文件，或用 `pushcron add -f` 添加";
+    lies_beside(key, what):
+        "{key}: {what} lies beside the text, and is not looked at here", "{key}：这里只看粘贴的文本，不看{what}";
+    the_program(): "the program", "这个程序";
+    the_include(): "what it includes", "它引入的文件";
+    check_it_there():
+        "leave it out to try the rest, or run `pushcron check` on the machine of the daemon",
+        "去掉它可以先试其余部分；完整检查请在守护进程所在的机器上运行 `pushcron check`";
     give_an_address():
         "give an http(s) address, base64://… or data:…;base64,…", "请给出 http(s) 地址、base64://… 或 data:…;base64,…";
 }

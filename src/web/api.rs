@@ -85,6 +85,10 @@ impl Api {
             return Ok(unless_known(head, ok(StatusCode::OK, told)));
         }
         let said = Given::of_body(body, operation.body)?;
+        if operation.op == Op::Preview {
+            let text = said.text("text").ok_or_else(|| Problem::senseless("text: expected a text"))?;
+            return Ok(ok(StatusCode::OK, text_of(&self.preview(text.to_owned()).await?)?));
+        }
         let told = self.act(admitted, &said, request).await?;
         Ok(ok(StatusCode::OK, json!(told).to_string()))
     }

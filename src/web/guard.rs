@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::problem::Problem;
 use super::rates::Rate;
-use super::routes::{Found, OPERATIONS, Operation, find};
+use super::routes::{Found, OPERATIONS, Op, Operation, find};
 use super::state::{Accepted, Api};
 use super::who::{Needs, Unknown, Who};
 use crate::net::hosts;
@@ -17,6 +17,8 @@ use crate::net::http1::{Head, Peer, Response, StatusCode, header};
 const WRONG: Rate = Rate::per_minute(5);
 pub(super) const READS: Rate = Rate::per_second(10);
 pub(super) const ACTS: Rate = Rate::per_second(2);
+/// Each may take a processor for two seconds.
+pub(super) const PREVIEWS: Rate = Rate::per_minute(6);
 /// Of users of the socket, who have no row that says more.
 const SOCKET_PUSHES: Rate = Rate::per_minute(600);
 
@@ -94,6 +96,9 @@ impl Api {
 
     fn keep_to_rates(&self, admitted: &Admitted) -> Result<(), Problem> {
         let Admitted { who, operation, .. } = admitted;
+        if operation.op == Op::Preview {
+            return self.keep_to("preview", who, PREVIEWS);
+        }
         let (kind, rate) = match (operation.needs, who) {
             (Needs::Push, Who::Token(token)) => ("push", Rate::per_minute(token.per_minute)),
             (Needs::Push, Who::Socket { .. } | Who::Person(_)) => ("push", SOCKET_PUSHES),

@@ -16,6 +16,7 @@ mod jobs;
 mod openapi;
 mod page;
 mod pages;
+mod preview;
 mod problem;
 mod pushes;
 mod rates;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
+use super::preview::{LONGEST, preview};
 use super::routes::{OPERATIONS, Op, Operation, Param, Takes};
 use super::who::Needs;
 use crate::domain::PushState;
@@ -41,6 +42,7 @@ fn document() -> Value {
                 "Job": job(),
                 "Push": push(),
                 "Pushed": pushed(),
+                "Preview": preview(),
             },
         },
         "security": [{ "token": [] }],
@@ -94,7 +96,7 @@ fn id_of(operation: &Operation) -> String {
 }
 
 fn is_required(operation: &Operation, param: &Param) -> bool {
-    matches!((operation.op, param.name), (Op::Explain, "at") | (Op::Resolve, "outcome"))
+    matches!((operation.op, param.name), (Op::Explain, "at") | (Op::Resolve, "outcome") | (Op::Preview, "text"))
 }
 
 fn schema_of(takes: Takes) -> Value {
@@ -104,6 +106,7 @@ fn schema_of(takes: Takes) -> Value {
         Takes::Whole { from, to } => json!({ "type": "integer", "minimum": from, "maximum": to }),
         Takes::State => json!({ "enum": PushState::ALL.map(PushState::as_str) }),
         Takes::Outcome => json!({ "enum": ["sent", "failed"] }),
+        Takes::Yaml => json!({ "type": "string", "minLength": 1, "maxLength": LONGEST }),
     }
 }
 
@@ -160,6 +163,7 @@ pub(super) fn statuses(operation: &Operation) -> BTreeSet<u16> {
 fn answers(operation: &Operation) -> Value {
     let schema = match operation.op {
         Op::MakePush(_) => "Pushed",
+        Op::Preview => "Preview",
         _ if operation.method != "GET" => "Done",
         Op::Jobs
         | Op::NextOfAll

@@ -105,6 +105,7 @@ fn expected(takes: Takes) -> String {
         Takes::Whole { from, to } => format!("a whole number from {from} to {to}"),
         Takes::State => "a state of a push, such as sent or failed".to_owned(),
         Takes::Outcome => "sent or failed".to_owned(),
+        Takes::Yaml => "a text of at most 256 KiB".to_owned(),
     }
 }
 
@@ -116,6 +117,7 @@ fn fits(takes: Takes, text: &str) -> bool {
         Takes::Whole { from, to } => text.parse::<u32>().is_ok_and(|number| (from..=to).contains(&number)),
         Takes::State => PushState::parse(text).is_some(),
         Takes::Outcome => ["sent", "failed"].contains(&text),
+        Takes::Yaml => !text.is_empty(),
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) enum Op {
     Cancel,
     Resolve,
     Probe,
+    Preview,
     /// Of this kind; None: whatever is said.
     MakePush(Option<&'static str>),
 }
@@ -79,6 +80,8 @@ pub(super) enum Takes {
     State,
     /// `sent` or `failed`.
     Outcome,
+    /// A text as long as a file: how long it may be is judged by whoever takes it.
+    Yaml,
 }
 
 pub(super) const fn param(name: &'static str, takes: Takes, about: &'static str) -> Param {
@@ -183,6 +186,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
         "Who did what, newest first.",
     ),
+    Operation {
+        method: "POST",
+        body: &[param("text", Takes::Yaml, "YAML as in the files, of at most 256 KiB; it must be there.")],
+        ..read(
+            "/api/v1/preview",
+            Op::Preview,
+            &[],
+            "What a text of the files would come to: problems with their places, next fires, who would carry each push now. \
+             Nothing is written, and nothing beside the text is read.",
+        )
+    },
     act("/api/v1/jobs", Op::MakeJob, &[], "Makes a job that survives restarts and reloads, as `pushcron add` does."),
     Operation {
         method: "PATCH",

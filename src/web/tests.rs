@@ -4,6 +4,7 @@ mod jobs;
 mod lists;
 mod pages;
 mod pushes;
+mod trying;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -213,6 +214,7 @@ fn example(operation: &Operation, push_id: i64) -> (String, Value) {
         Op::MakeJob => {
             json!({"name": format!("made-{id}"), "every": "1h", "push": {"im": "qq", "group": "1", "text": "hi"}})
         }
+        Op::Preview => json!({"text": "jobs: []"}),
         Op::ChangeJob => json!({"every": "2h"}),
         _ => Value::Null,
     };

@@ -64,7 +64,16 @@ async function accessible(page, name) {
   check(true, name);
 }
 
-const PLACES = ["/", "/jobs", "/jobs/berlin-night", "/jobs/backup-done/fire", "/pushes", "/accounts", "/acts"];
+const PLACES = ["/", "/jobs", "/jobs/berlin-night", "/jobs/backup-done/fire", "/pushes", "/accounts", "/try", "/acts"];
+
+const BROKEN = `jobs:
+  - name: report
+    cron: "0 9 * *"
+    push: {im: qq, group: "123456", text: "</textarea><img src=x onerror=alert(1)>"}
+  - name: fine
+    cron: "0 9 * * *"
+    push: {im: qq, group: "123456", text: hi}
+`;
 
 async function looks(browser, state, unknown) {
   const places = [...PLACES, `/pushes/${unknown}`, `/pushes/${unknown}/retry`];
@@ -83,6 +92,16 @@ async function looks(browser, state, unknown) {
           await accessible(page, file);
           // Ten reads a second are for one session.
           await page.waitForTimeout(130);
+        }
+        // Six texts a minute are for one user.
+        if (width === 390 && lang === "zh") {
+          const file = `tried-${name}.png`;
+          await page.goto(`${base}/try?lang=${lang}&theme=${theme}`);
+          await page.fill("textarea", BROKEN);
+          await page.locator("main form button").click();
+          await page.screenshot({ path: path.join(shots, file), fullPage: true });
+          check(!(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)), `${file}: it scrolls sideways`);
+          await accessible(page, file);
         }
         await context.close();
       }
@@ -129,6 +148,17 @@ async function keys(page) {
   check(seen.includes("daily-report"), `the keys do not reach a job: ${seen.join(", ")}`);
 }
 
+// A broken text is told with line and column, and what of it is right is told too.
+async function tried(page) {
+  await page.goto(`${base}/try`);
+  await page.fill("textarea", BROKEN);
+  await page.locator("main form button").click();
+  check((await page.textContent(".report")).includes("text:3:11: "), `the place is not told: ${await page.textContent("main")}`);
+  check((await page.inputValue("textarea")) === BROKEN, "the text is not there to be mended");
+  check((await page.locator("ol.rows li").count()) === 10, "the next fires are not told");
+  check((await page.textContent("main")).includes("group:123456"), "it is not told who would carry the push");
+}
+
 async function walk(page) {
   await page.goto(`${base}/`);
   const needs = page.locator("[data-live=needs] li");
@@ -155,6 +185,7 @@ async function walk(page) {
   check(rows === 50, `rows of the filter: ${rows}`);
   await page.locator("a[rel=next]").click();
   check((await page.locator("tbody tr").count()) > 5, "the next page is empty");
+  await tried(page);
   await page.goto(`${base}/acts`);
   const acts = await page.textContent("tbody");
   for (const verb of ["resolve", "pause", "resume", "fire"]) check(acts.includes(verb), `acts lack ${verb}`);
@@ -207,7 +238,7 @@ async function live(context) {
 
   // All the same without a script, let in by a link.
   await linked.reload();
-  check((await linked.locator("nav a").count()) === 5, "the link let nobody in");
+  check((await linked.locator("nav a").count()) === 6, "the link let nobody in");
   const own = new URL(link).origin;
   await linked.locator("[data-live=needs] li form button").nth(1).click();
   check(linked.url() === `${own}/?done=failed`, `without a script: ${linked.url()}`);

@@ -43,7 +43,7 @@ impl Decoder<'_> {
         let mut draft = CalendarDraft::new(name, self.place(at));
         let errors = self.diagnostics.error_count();
         let (mut ics, mut work_if, mut url) = (None, None, None);
-        let (mut every, mut old_after) = (None, None);
+        let (mut every, mut old_after, mut is_beside) = (None, None, false);
         for entry in self.map(texts::a_calendar(), node)? {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
@@ -61,7 +61,11 @@ impl Decoder<'_> {
                 "work" => draft.work.extend(self.days(key, value, None)),
                 "every_year" => self.every_year(value, &mut draft),
                 "years" => self.years(value, &mut draft),
-                "ics" => ics = self.path(key, value).map(|path| (path, self.place(value.at))),
+                "ics" => {
+                    let path = self.path(key, value);
+                    is_beside = self.is_beside(key, value.at, texts::the_file());
+                    ics = path.filter(|_| !is_beside).map(|path| (path, self.place(value.at)));
+                }
                 "work_if" => work_if = self.pattern(key, value),
                 "url" => url = self.content_url(key, value).map(|url| (url, self.place(value.at))),
                 "every" => every = self.duration_from(key, value, LEAST_EVERY).map(|every| (every, entry.key_at)),
@@ -86,7 +90,7 @@ impl Decoder<'_> {
             old_after: old_after.map_or(OLD_AFTER, |(age, _)| age),
         });
         draft.ics = ics.map(|(path, place)| IcsDraft { path, place, work_if: work_if.clone() });
-        draft.is_sound = self.diagnostics.error_count() == errors;
+        draft.is_sound = self.diagnostics.error_count() == errors && !is_beside;
         if let Some(told) = of_two_names(&draft.with_two_names) {
             self.warning(at, texts::of_calendar(name, told));
         }

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::super::address;
 use super::super::diagnostics::Place;
 use super::super::draft::PushDraft;
+use super::super::environment::Sight;
 use super::Validator;
 use crate::render;
 use crate::texts::{self, Text};
@@ -29,6 +30,9 @@ impl Validator<'_> {
     }
 
     pub(super) fn doubt_media(&mut self, source: &str, enabled: bool) -> Option<(Doubtful, Text)> {
+        if self.environment.sight == Sight::Text {
+            return None;
+        }
         // Relative paths became absolute when they were read.
         let path = match source.starts_with("file://") {
             true => url::Url::parse(source).ok()?.to_file_path().ok()?,

@@ -80,6 +80,7 @@ impl Api {
             Leaf::Push => self.push_page(frame, name()).await?,
             Leaf::Accounts => self.accounts_page(frame).await?,
             Leaf::Live => self.live_stream(head, accepted)?,
+            Leaf::Try | Leaf::Tried => self.try_page(frame, &given).await?,
             Leaf::Acts => self.acts_page(frame, &given).await?,
             Leaf::AskFire | Leaf::AskRetry | Leaf::AskCancel => {
                 self.ask_page(frame, visit.sheet.leaf, name(), &given).await?

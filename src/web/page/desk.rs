@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,6 +36,8 @@ pub(in crate::web) struct Desk {
     pub live: Live,
     /// One password is worked on at a time, which takes memory and a processor.
     pub turn: Semaphore,
+    /// One text is tried at a time.
+    pub trying: Arc<Semaphore>,
     /// A link is looked up and crossed out by one at a time.
     pub link: tokio::sync::Mutex<()>,
     spent: Mutex<VecDeque<String>>,
@@ -47,6 +49,7 @@ impl Default for Desk {
             sessions: Sessions::default(),
             live: Live::default(),
             turn: Semaphore::new(1),
+            trying: Arc::new(Semaphore::new(1)),
             link: tokio::sync::Mutex::default(),
             spent: Mutex::default(),
         }

@@ -5,7 +5,7 @@ use super::table::{Leaf, SHEETS, Sheet};
 use crate::config::WebSettings;
 use crate::net::hosts;
 use crate::net::http1::{Head, StatusCode, header};
-use crate::web::guard::{ACTS, READS, authority, is_ours_of, path_of};
+use crate::web::guard::{ACTS, PREVIEWS, READS, authority, is_ours_of, path_of};
 use crate::web::problem::Problem;
 use crate::web::routes::{Found, find};
 use crate::web::state::{Accepted, Api};
@@ -40,7 +40,11 @@ impl Api {
         if visit.sheet.leaf == Leaf::Asset {
             return Ok(());
         }
-        let (kind, rate) = if visit.sheet.method == "POST" { ("act", ACTS) } else { ("page", READS) };
+        let (kind, rate) = match (visit.sheet.leaf, visit.sheet.method) {
+            (Leaf::Tried, _) => ("preview", PREVIEWS),
+            (_, "POST") => ("act", ACTS),
+            _ => ("page", READS),
+        };
         self.keep_to(kind, who, rate)
     }
 

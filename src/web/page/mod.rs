@@ -33,6 +33,7 @@ mod streams;
 mod table;
 mod tell;
 mod told;
+mod trying;
 
 pub(super) use self::desk::Desk;
 pub(crate) use self::desk::{OPEN_LINK, OpenLink, random};

@@ -26,6 +26,8 @@ pub(in crate::web) enum Leaf {
     Resolve,
     Accounts,
     Probe,
+    Try,
+    Tried,
     Acts,
     Live,
 }
@@ -98,6 +100,9 @@ pub(in crate::web) const SHEETS: &[Sheet] = &[
     form("/pushes/{id}/resolve", Leaf::Resolve, &[param("outcome", Takes::Outcome, ""), SEEN, BACK]),
     page("/accounts", Leaf::Accounts, &[DONE]),
     form("/accounts/probe", Leaf::Probe, &[]),
+    page("/try", Leaf::Try, &[]),
+    // It writes nothing.
+    Sheet { needs: Some(Needs::Read), ..form("/try", Leaf::Tried, &[param("text", Takes::Yaml, "What is tried.")]) },
     page("/live", Leaf::Live, &[]),
     page(
         "/acts",

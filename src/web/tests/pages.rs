@@ -32,12 +32,12 @@ fn user(name: &str, scope: WebScope) -> WebUser {
 }
 
 /// A browser: it keeps its cookie, and says of its requests what browsers say.
-struct Browser {
-    cookie: String,
+pub(super) struct Browser {
+    pub cookie: String,
 }
 
 impl World {
-    async fn with_users() -> World {
+    pub(super) async fn with_users() -> World {
         let mut world = World::new().await;
         world.know(vec![user("alice", WebScope::Act), user("rita", WebScope::Read)]);
         world
@@ -58,7 +58,7 @@ impl World {
         self.api.accepted = watch::channel(Arc::new(accepted)).1;
     }
 
-    async fn signed_in(&mut self, name: &str) -> Browser {
+    pub(super) async fn signed_in(&mut self, name: &str) -> Browser {
         let form = format!("name={name}&password={name}%27s+password&next=%2Fjobs");
         let answer = self.send(sent("/in", &form, "")).await;
         assert_eq!((answer.status, answer.header("location")), (303, Some("/jobs")), "{answer:?}");
@@ -67,12 +67,12 @@ impl World {
         Browser { cookie: cookie.split(';').next().unwrap().to_owned() }
     }
 
-    async fn get(&mut self, browser: &Browser, path: &str) -> Answer {
+    pub(super) async fn get(&mut self, browser: &Browser, path: &str) -> Answer {
         self.api.rates = Default::default();
         self.send(seen(path, &browser.cookie, &[("sec-fetch-site", "none")])).await
     }
 
-    async fn post(&mut self, browser: &Browser, path: &str, form: &str) -> Answer {
+    pub(super) async fn post(&mut self, browser: &Browser, path: &str, form: &str) -> Answer {
         self.api.rates = Default::default();
         self.send(sent(path, form, &browser.cookie)).await
     }
