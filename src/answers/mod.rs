@@ -8,6 +8,7 @@ pub(crate) mod calendar;
 pub(crate) mod check;
 pub(crate) mod contacts;
 pub(crate) mod explain;
+pub(crate) mod figures;
 pub(crate) mod follow;
 pub(crate) mod history;
 pub(crate) mod jobs;

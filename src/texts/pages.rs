@@ -33,6 +33,7 @@ texts! {
     nav_pushes(): "Pushes", "推送";
     nav_accounts(): "Accounts", "账号";
     nav_try(): "Try", "试一试";
+    nav_figures(): "Figures", "图表";
     nav_acts(): "Acts", "操作记录";
     skip_to_content(): "Skip to the content", "跳到正文";
     main_navigation(): "Pages", "页面";
@@ -252,6 +253,31 @@ texts! {
         "Another text is being tried, one at a time: try again in a moment.", "正在试另一段文本，一次只能试一段：请稍后再试。";
     try_takes_too_long():
         "The text takes longer than 2 s: try a part of it.", "这段文本处理超过 2 秒：请试其中一部分。";
+    figures_none(): "Nothing in this time.", "这段时间没有数据。";
+    figures_missing():
+        "An older history is still being counted; what is missing begins at",
+        "较早的历史还在统计，缺少的数据始于";
+    figures_as_table(): "As a table", "以表格查看";
+    figures_lateness(): "Lateness by hour of the day, last 7 days", "一天各时段的延迟（最近 7 天）";
+    figures_lateness_note():
+        "From the instant that was due to the first attempt. Half and 99 % are known by steps: no later than this.",
+        "从应发时间到第一次尝试。一半和 99 % 按档计：不晚于该值。";
+    figures_of_hour(at, half, most, latest, count):
+        "{at}: half {half}, 99 % {most}, the latest {latest}, of {count}",
+        "{at}：一半 {half}，99 % {most}，最晚 {latest}，共 {count} 条";
+    figures_outcomes(): "What became of pushes, by day, last 30 days", "每天的推送结果（最近 30 天）";
+    figures_load(): "Pushes by account and hour of the day, last 7 days", "各账号一天各时段的推送数（最近 7 天）";
+    figures_load_note():
+        "The 20 accounts to which most came; the darker, the more was due.", "推送最多的 20 个账号；颜色越深，推送越多。";
+    figures_no_account(): "no attempt", "没有尝试";
+    figures_by_hour(): "By hour", "各时段";
+    figures_unfired(): "Instants that did not fire, by day, last 30 days", "每天没有触发的时刻（最近 30 天）";
+    figures_unfired_note(): "Each job by the days of its own zone.", "各任务按自己时区的日期计。";
+    col_day(): "Day", "日期";
+    col_hour(): "Hour", "时段";
+    col_half(): "half", "一半";
+    col_latest(): "latest", "最晚";
+    col_count(): "Pushes", "推送数";
 
     session_is_over(): "Nobody is signed in", "没有登录";
     not_allowed(): "This is not allowed", "不允许";

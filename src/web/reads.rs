@@ -16,11 +16,11 @@ use crate::answers::explain::Explanation;
 use crate::answers::explain::story::Teller;
 use crate::answers::refusal::Refusal;
 use crate::answers::status::Status;
-use crate::answers::{accounts, jobs, next, show};
+use crate::answers::{accounts, figures, jobs, next, show, when};
 use crate::config::WebScope;
-use crate::domain::UtcMs;
+use crate::domain::{LATE, UtcMs};
 use crate::net::http1::StatusCode;
-use crate::store::{Filter, Holder, Mark, StoreError, View};
+use crate::store::{Filter, Holder, HourFigures, Mark, StoreError, View};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Fires of a job that are told at once.
@@ -54,6 +54,7 @@ impl Api {
             Op::DuePushes => self.view(View::DuePushes, query).await?,
             Op::UnknownPushes => self.view(View::UnknownPushes, query).await?,
             Op::FailuresToday => self.view(View::FailuresToday, query).await?,
+            Op::Figures => self.figures(query, now).await?,
             Op::Acts => self.acts(query).await?,
             // Acts and pushes are carried out elsewhere.
             _ => Value::Null,
@@ -184,6 +185,27 @@ impl Api {
     async fn page_of_lines(&self, view: View, filter: &Filter) -> Result<Value, Problem> {
         let table = self.reader.view(view, filter).await?;
         Ok(page(items(&table), pages::next(&table, filter)))
+    }
+
+    /// The running hour is among them as it stands.
+    async fn figures(&self, query: &Given, now: UtcMs) -> Result<Value, Problem> {
+        let days = u32::try_from(query.number("days").unwrap_or(7)).unwrap_or(7);
+        let since = now - DAY * days;
+        let hours = self.reader.hours(since, now, now).await?;
+        let first = figures::date(since, &when::zone(&self.accepted().timezone));
+        let unfired = self.reader.unfired_days(&first, now).await?;
+        let row = |of: &HourFigures| {
+            json!({
+                "hour": of.hour, "im": of.im, "account": of.account, "ends": of.ends,
+                "late": of.lateness.buckets, "most_ms": of.lateness.most_ms,
+            })
+        };
+        Ok(json!({
+            "late_up_to_ms": LATE,
+            "hours": hours.rows.iter().map(row).collect::<Vec<_>>(),
+            "unfired_days": unfired,
+            "missing_from": hours.missing_from,
+        }))
     }
 
     async fn acts(&self, query: &Given) -> Result<Value, Problem> {

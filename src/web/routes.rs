@@ -21,6 +21,7 @@ pub(super) enum Op {
     Account,
     Pushes,
     Push,
+    Figures,
     DuePushes,
     UnknownPushes,
     FailuresToday,
@@ -170,6 +171,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         needs: Needs::OwnPush,
         ..read("/api/v1/pushes/{id}", Op::Push, &[], "One push with its message, its parts and its attempts.")
     },
+    read(
+        "/api/v1/figures",
+        Op::Figures,
+        &[param("days", Takes::Whole { from: 1, to: 31 }, "How many days back; 7 when absent.")],
+        "What was due in each hour, by im and account, with what became of it and how late it began; and what did not fire, by day.",
+    ),
     read("/api/v1/due-pushes", Op::DuePushes, PLAIN, "The view due_pushes."),
     read("/api/v1/unknown-pushes", Op::UnknownPushes, PLAIN, "The view unknown_pushes."),
     read("/api/v1/failures-today", Op::FailuresToday, PLAIN, "The view failures_today."),

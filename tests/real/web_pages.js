@@ -64,7 +64,7 @@ async function accessible(page, name) {
   check(true, name);
 }
 
-const PLACES = ["/", "/jobs", "/jobs/berlin-night", "/jobs/backup-done/fire", "/pushes", "/accounts", "/try", "/acts"];
+const PLACES = ["/", "/jobs", "/jobs/berlin-night", "/jobs/backup-done/fire", "/pushes", "/accounts", "/try", "/figures", "/acts"];
 
 const BROKEN = `jobs:
   - name: report

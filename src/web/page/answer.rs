@@ -79,6 +79,7 @@ impl Api {
             Leaf::Pushes => self.pushes_page(frame, &given).await?,
             Leaf::Push => self.push_page(frame, name()).await?,
             Leaf::Accounts => self.accounts_page(frame).await?,
+            Leaf::Figures => self.figures_page(frame).await?,
             Leaf::Live => self.live_stream(head, accepted)?,
             Leaf::Try | Leaf::Tried => self.try_page(frame, &given).await?,
             Leaf::Acts => self.acts_page(frame, &given).await?,

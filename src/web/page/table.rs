@@ -25,6 +25,7 @@ pub(in crate::web) enum Leaf {
     Cancel,
     Resolve,
     Accounts,
+    Figures,
     Probe,
     Try,
     Tried,
@@ -99,6 +100,7 @@ pub(in crate::web) const SHEETS: &[Sheet] = &[
     form("/pushes/{id}/cancel", Leaf::Cancel, &[SEEN, BACK]),
     form("/pushes/{id}/resolve", Leaf::Resolve, &[param("outcome", Takes::Outcome, ""), SEEN, BACK]),
     page("/accounts", Leaf::Accounts, &[DONE]),
+    page("/figures", Leaf::Figures, &[]),
     form("/accounts/probe", Leaf::Probe, &[]),
     page("/try", Leaf::Try, &[]),
     // It writes nothing.

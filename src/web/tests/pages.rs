@@ -1,5 +1,6 @@
 //! The pages and their forms, without a browser.
 
+mod figures;
 mod told;
 
 use std::sync::Arc;
