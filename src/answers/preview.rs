@@ -101,12 +101,13 @@ impl Preview {
         let healths = accounts.iter().map(|account| if has_accounts { None } else { health(account, known, now) });
         let carriers =
             Carriers { healths: healths.map(Option::unwrap_or_default).collect(), accounts: &accounts, fallback, now };
-        let mut told = Vec::new();
-        for job in jobs.iter().take(JOBS) {
-            if enough() {
+        let (mut told, mut looked_at) = (Vec::new(), 0);
+        for job in &jobs {
+            if told.len() >= JOBS || enough() {
                 break;
             }
-            told.push(carriers.job(job));
+            told.extend(carriers.job(job));
+            looked_at += 1;
         }
         Preview {
             ok: errors.is_empty(),
@@ -114,7 +115,7 @@ impl Preview {
             warnings,
             more,
             accounts: if has_accounts { Whose::Text } else { Whose::Running },
-            more_jobs: jobs.len() - told.len(),
+            more_jobs: jobs.len() - looked_at,
             jobs: told,
         }
     }
@@ -141,18 +142,18 @@ struct Carriers<'a> {
 }
 
 impl Carriers<'_> {
-    fn job(&self, job: &Job) -> JobPreview {
+    /// None where its schedule cannot be evaluated, which is told among the errors: that it never fires would be no answer.
+    fn job(&self, job: &Job) -> Option<JobPreview> {
         let zone = when::zone(&job.timezone);
         let mut alone = [job.clone()];
-        // A schedule that cannot be evaluated was told already, and such a job is not here.
-        let _ = next::bring_to_their_ends(&mut alone, &Default::default(), self.now);
-        let fires = next::coming(&alone, Some(&job.name), Some(FIRES), self.now).unwrap_or_default();
+        next::bring_to_their_ends(&mut alone, &Default::default(), self.now).ok()?;
+        let fires = next::coming(&alone, Some(&job.name), Some(FIRES), self.now).ok()?;
         let fire = |fire: &next::Fire<'_>| FirePreview {
             due_at: fire.at,
             local: when::shown(fire.at, &zone, true, true),
             note: next::in_words(&fire.notes),
         };
-        JobPreview {
+        Some(JobPreview {
             job: job.name.clone(),
             schedule: job.schedule.describe(),
             timezone: job.timezone.to_string(),
@@ -160,7 +161,7 @@ impl Carriers<'_> {
             next: fires.iter().map(fire).collect(),
             pushes: job.push.iter().take(PUSHES).map(|push| self.push(push)).collect(),
             more_pushes: job.push.len().saturating_sub(PUSHES),
-        }
+        })
     }
 
     fn push(&self, push: &PushSpec) -> PushPreview {

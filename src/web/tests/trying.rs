@@ -85,6 +85,12 @@ async fn what_is_wrong_is_told_with_line_and_column() {
     let wrong = world.wrong(text).await;
     assert!(wrong.iter().any(|(line, column, _)| (*line, *column) == (3, 11)), "{wrong:?}");
     assert!(wrong.iter().any(|(line, _, message)| *line == 4 && message.contains("texd")), "{wrong:?}");
+    // A job whose schedule is wrong is none that never fires.
+    let answer = world
+        .preview(&format!("{JOB}  - {{name: odd, cron: '0 9 * *', push: {{im: qq, group: '7', text: hi}}}}\n"))
+        .await;
+    let jobs: Vec<&Value> = answer.body["jobs"].as_array().unwrap().iter().map(|job| &job["job"]).collect();
+    assert_eq!((jobs, &answer.body["more_jobs"]), (vec![&json!("report")], &json!(0)), "{answer:?}");
     let broken = world.wrong("jobs:\n  - name: 'report\n").await;
     assert!(broken[0].0 >= 2, "{broken:?}");
     let page = world.post(&rita, "/try", &form(text)).await;
