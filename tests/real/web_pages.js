@@ -238,7 +238,7 @@ async function live(context) {
 
   // All the same without a script, let in by a link.
   await linked.reload();
-  check((await linked.locator("nav a").count()) === 6, "the link let nobody in");
+  check((await linked.locator("nav a").count()) === 7, "the link let nobody in");
   const own = new URL(link).origin;
   await linked.locator("[data-live=needs] li form button").nth(1).click();
   check(linked.url() === `${own}/?done=failed`, `without a script: ${linked.url()}`);
