@@ -268,7 +268,7 @@ texts! {
     figures_outcomes(): "What became of pushes, by day, last 30 days", "每天的推送结果（最近 30 天）";
     figures_load(): "Pushes by account and hour of the day, last 7 days", "各账号一天各时段的推送数（最近 7 天）";
     figures_load_note():
-        "The 20 accounts to which most came; the darker, the more was due.", "推送最多的 20 个账号；颜色越深，推送越多。";
+        "The 20 accounts to which most came; the stronger the colour, the more was due.", "推送最多的 20 个账号；颜色越深，推送越多。";
     figures_no_account(): "no attempt", "没有尝试";
     figures_by_hour(): "By hour", "各时段";
     figures_unfired(): "Instants that did not fire, by day, last 30 days", "每天没有触发的时刻（最近 30 天）";

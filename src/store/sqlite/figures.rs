@@ -64,8 +64,8 @@ pub(super) fn day_of(at: UtcMs, zone: &TimeZone) -> (Date, UtcMs, UtcMs) {
     (day, begins(day), begins(day.tomorrow().unwrap_or(day)))
 }
 
-/// Counts what was due in the hour that begins at an instant.
-pub(super) fn count_hour(conn: &Connection, hour: UtcMs) -> Result<Vec<HourFigures>> {
+/// Counts what was due in the hour that begins at an instant, up to now.
+pub(super) fn count_hour(conn: &Connection, hour: UtcMs, now: UtcMs) -> Result<Vec<HourFigures>> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT p.im, coalesce(p.account, ''), ",
         ends!(),
@@ -79,7 +79,7 @@ pub(super) fn count_hour(conn: &Connection, hour: UtcMs) -> Result<Vec<HourFigur
                   WHERE f.due_at >= ?1 AND f.due_at < ?2) AS p
           GROUP BY 1, 2"
     ))?;
-    let (from, until) = (At::from(hour), At::from(UtcMs(hour.0 + HOUR)));
+    let (from, until) = (At::from(hour), At::from(UtcMs((hour.0 + HOUR).min(now.0 + 1))));
     let [a, b, c, d, e, f, g, h, i, j] = LATE.map(number);
     let mut rows = statement.query(params![from, until, a, b, c, d, e, f, g, h, i, j])?;
     let mut found = Vec::new();
@@ -180,7 +180,7 @@ pub(super) fn hours(conn: &Connection, from: UtcMs, until: UtcMs, now: UtcMs) ->
     }
     while counted_from <= running {
         if counted_from >= from && counted_from <= until {
-            found.extend(count_hour(conn, counted_from)?);
+            found.extend(count_hour(conn, counted_from, now)?);
         }
         counted_from.0 += HOUR;
     }

@@ -46,7 +46,7 @@ struct Day {
 pub(super) async fn next(store: &SqliteStore, now: UtcMs) -> StoreResult<bool> {
     let Some(turn) = store.read(move |conn| turn(conn, now)).await? else { return Ok(false) };
     let hour = turn.hour;
-    let rows = store.read(move |conn| count_hour(conn, hour)).await?;
+    let rows = store.read(move |conn| count_hour(conn, hour, now)).await?;
     for day in turn.days {
         make_day(store, day).await?;
     }

@@ -93,7 +93,6 @@ fn lateness(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
     for (index, bound) in LATE.iter().enumerate().step_by(2) {
         chart.line(FOOT - (index + 1) * BUCKET, span(*bound));
     }
-    chart.line(FOOT, "0".to_owned());
     let columns = Columns::of(24);
     for (hour, late) in lateness_by_hour(rows, f.now - WEEK, zone).iter().enumerate() {
         if hour % 3 == 0 {
