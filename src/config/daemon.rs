@@ -131,7 +131,7 @@ impl Decoder<'_> {
         let mut roots = Vec::new();
         for (at, text) in texts {
             let root = self.dir.join(&*text);
-            if !root.is_dir() {
+            if !self.is_beside(key, at, texts::the_directory()) && !root.is_dir() {
                 let message = texts::no_directory_now(key, shown(&root));
                 self.warning(at, message);
             }
@@ -178,7 +178,10 @@ impl Decoder<'_> {
             let (key, value) = (&*entry.key, &entry.node);
             match key {
                 "push" => draft.push = self.report_push(value),
-                "command" => draft.command = self.command(key, value),
+                "command" => {
+                    draft.command = self.command(key, value);
+                    self.is_beside(key, value.at, texts::the_program());
+                }
                 "as_root" => draft.as_root = self.bool(key, value).unwrap_or(false),
                 "every" => draft.every = self.duration_from(key, value, SECOND).unwrap_or(draft.every),
                 _ => self.unknown_key(entry, Text::same("on_failure"), ON_FAILURE_KEYS),

@@ -53,6 +53,7 @@ texts! {
     lies_beside(key, what):
         "{key}: {what} lies beside the text, and is not looked at here", "{key}：这里只看粘贴的文本，不看{what}";
     the_program(): "the program", "这个程序";
+    the_directory(): "the directory", "这个目录";
     the_include(): "what it includes", "它引入的文件";
     check_it_there():
         "leave it out to try the rest, or run `pushcron check` on the machine of the daemon",

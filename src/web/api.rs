@@ -86,7 +86,7 @@ impl Api {
         }
         let said = Given::of_body(body, operation.body)?;
         if operation.op == Op::Preview {
-            let text = said.text("text").ok_or_else(|| Problem::senseless("text: expected a text"))?;
+            let text = said.text("text").ok_or_else(|| Problem::at("/text", "text: expected a text"))?;
             return Ok(ok(StatusCode::OK, text_of(&self.preview(text.to_owned()).await?)?));
         }
         let told = self.act(admitted, &said, request).await?;

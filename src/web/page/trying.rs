@@ -1,6 +1,10 @@
 //! Try: what a text would come to that somebody pastes.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use askama::Template;
+use askama::filters::HtmlSafe;
 
 use super::answer::{Answer, html};
 use super::frame::Frame;
@@ -8,6 +12,7 @@ use super::stamp::Stamp;
 use super::tell::Mark;
 use crate::answers::preview::{FirePreview, JobPreview, Preview, PushPreview, Whose};
 use crate::config;
+use crate::domain::escaped;
 use crate::net::http1::StatusCode;
 use crate::texts::{self, Text};
 use crate::web::pages::Given;
@@ -16,6 +21,23 @@ use crate::web::state::Api;
 
 /// Problems that are told one by one.
 const PROBLEMS: usize = 100;
+
+/// A text that comes back as it was: what turns the reading direction or moves a cursor is named by its number, since pages
+/// are escaped as a whole, and the text would be another one the next time.
+struct Verbatim(String);
+
+impl HtmlSafe for Verbatim {}
+
+impl fmt::Display for Verbatim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\n' => f.write_str("\n"),
+            '<' | '>' | '&' | '"' | '\'' => write!(f, "&#{};", u32::from(c)),
+            c if matches!(escaped(c.encode_utf8(&mut [0; 4])), Cow::Owned(_)) => write!(f, "&#{};", u32::from(c)),
+            c => write!(f, "{c}"),
+        })
+    }
+}
 
 struct FireLine {
     at: Stamp,
@@ -60,7 +82,7 @@ struct Told {
 #[template(path = "try.html", config = "src/web/askama.toml")]
 struct TryPage {
     f: Frame,
-    text: String,
+    text: Verbatim,
     /// Why the text was not tried.
     problem: Option<String>,
     told: Option<Told>,
@@ -72,7 +94,7 @@ impl Api {
         let f = frame.of_part("try", texts::nav_try());
         // Browsers send lines with two characters at their ends.
         let text = given.text("text").unwrap_or_default().replace("\r\n", "\n");
-        let page = |f, text, problem, told| TryPage { f, text, problem, told };
+        let page = |f, text, problem, told| TryPage { f, text: Verbatim(text), problem, told };
         if text.is_empty() {
             return html(StatusCode::OK, &page(f, text, None, None));
         }

@@ -201,6 +201,7 @@ async fn nothing_beside_the_text_is_read_and_nobody_learns_whether_it_is_there()
     let canary = "canary-7f3a";
     let content = format!("jobs:\n  - {{name: {canary}, every: 1h, push: {{im: qq, group: '1', text: hi}}}}\n");
     std::fs::write(dir.path().join("there"), content).unwrap();
+    std::fs::create_dir(dir.path().join("there.d")).unwrap();
     let file = |name: &str| dir.path().join(name).display().to_string();
     let of_account =
         |rest: &str| format!("accounts:\n  - {{id: a, im: qq, sender: onebot11, url: 'http://127.0.0.1:1', {rest}}}\n");
@@ -245,6 +246,11 @@ async fn nothing_beside_the_text_is_read_and_nobody_learns_whether_it_is_there()
         (
             "a list's program",
             Box::new(|path| format!("targets:\n  t: {{im: qq, from: {{command: [{path}], user: id}}}}\n")),
+        ),
+        ("a directory of media", Box::new(|path| format!("daemon:\n  media_roots: [{path}.d]\n"))),
+        (
+            "a program for reports",
+            Box::new(|path| format!("daemon:\n  on_failure: {{command: [{path}], as_root: true}}\n")),
         ),
         ("a calendar", Box::new(|path| format!("calendars:\n  c: {{ics: {path}}}\n"))),
     ];
@@ -427,6 +433,10 @@ async fn what_was_pasted_comes_back_as_text() {
     assert!(page.text.contains("&#60;script&#62;alert") || page.text.contains("&lt;script&gt;alert"), "{}", page.text);
     let policy = page.header("content-security-policy").unwrap();
     assert_eq!(Some(policy), world.get(&alice, "/jobs").await.header("content-security-policy"));
+    // What cannot be seen comes back by its number, so that the next try is of the same text.
+    let odd = "a:\t1 # \u{202e}\u{2028}ü\u{1b}\n";
+    let page = world.post(&alice, "/try", &form(odd)).await;
+    assert!(page.text.contains("a:&#9;1 # &#8238;&#8232;ü&#27;\n</textarea>"), "{}", page.text);
     // Nor do the names of parameters.
     let page = world.post(&alice, "/try", "%3Cscript%3Ealert(1)=1").await;
     assert!(page.status == 422 && !page.text.contains("<script>alert"), "{}", page.text);
