@@ -58,15 +58,15 @@ written() {
     "$binary" --db "$place/pushcron.db" acts --json
     "$binary" --db "$place/pushcron.db" history --json
 }
-ask none 60
-ask read 90
+ask none 30
+ask read 45
 if [ "$(written | tr -d ' \n')" != '[][]' ]; then
     echo "a token that only reads, or nobody, has written:"
     written
     exit 1
 fi
-ask push 90
-ask act 240
+ask push 60
+ask act 120
 if grep -E 'ERROR|a bug of pushcron' "$place/log"; then
     exit 1
 fi
