@@ -11,7 +11,7 @@ use super::proposal::{Proposal, Rules};
 use super::said::{SCHEDULE, put_once};
 use crate::answers::refusal::{Kind, Refusal};
 use crate::answers::when;
-use crate::config::Judge;
+use crate::config::{Judge, is_job_key};
 use crate::domain::UtcMs;
 
 /// A configuration that is in force, and when somebody began to say what is judged by it.
@@ -50,7 +50,8 @@ impl Running {
         let mut once = None;
         for (key, value) in said {
             match (&*key, value) {
-                (_, Value::Null) => drop(job.shift_remove(&key)),
+                // Any other is left for whoever judges the job to refuse.
+                (name, Value::Null) if name == "in" || is_job_key(name) => drop(job.shift_remove(&key)),
                 ("at", Value::String(text)) => once = Some(("at", text)),
                 ("in", Value::String(text)) => once = Some(("in", text)),
                 ("in", _) => return Err(senseless("in: expected a duration such as 20m".to_owned())),

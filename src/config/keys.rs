@@ -91,6 +91,11 @@ pub(super) const JOB_KEYS: [&str; 24] = [
     "render",
 ];
 
+/// Whether a job may have it.
+pub(crate) fn is_job_key(key: &str) -> bool {
+    JOB_KEYS.contains(&key)
+}
+
 /// Those of a job that say something about days.
 pub(super) const DAY_KEYS: [&str; 7] = ["workdays", "only", "except", "also", "shift", "nth", "on_missing_calendar"];
 

@@ -77,6 +77,7 @@ pub use export::written;
 pub use extra::Extra;
 pub use files::real_names;
 pub use judge::{Judge, Judged, JudgedJobs, wrong_chat};
+pub(crate) use keys::is_job_key;
 use loader::Loader;
 use mask::SecretKeys;
 pub use preconditions::{Unmet, asks_for_known_jobs, unmet, unmet_by_known};

@@ -122,6 +122,7 @@ async fn what_is_wrong_with_a_job_is_told_with_its_pointer_and_nothing_is_done()
         ("tea", json!({}), 422, "at least one key"),
         ("tea", json!({"name": "coffee"}), 422, "keeps its name"),
         ("tea", json!({"push": null}), 422, "push"),
+        ("tea", json!({"evry": null}), 422, "did you mean 'every'?"),
         ("nobody", json!({"every": "1h"}), 404, "nobody"),
     ] {
         let answer = world.ask("act-token", "PATCH", &format!("/api/v1/jobs/{name}"), body.clone()).await;
