@@ -1,5 +1,6 @@
 //! Texts that are templates, and texts that look like some and go out as they stand.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -86,7 +87,14 @@ fn pattern(text: &str) -> Option<(Range<usize>, Pattern)> {
 /// What texts are held against.
 pub(super) struct TemplateCheck {
     templates: Templates,
+    /// What those that are still to be tried may cost. None: it is used up. Each may burn its fuel, and nobody can break
+    /// off a text that somebody pasted.
+    left: Cell<Option<usize>>,
 }
+
+/// What the templates of a pasted text may cost, those with blocks and those of expressions alone: a second of work.
+const MOST_OF_A_TEXT: usize = 6400;
+const COST_OF_BLOCKS: usize = 100;
 
 impl TemplateCheck {
     /// With the variables that `daemon.template_env` names, which are told where they cannot be used.
@@ -118,7 +126,24 @@ impl TemplateCheck {
                 }
             }
         }
-        (TemplateCheck { templates: Templates::new(variables.clone()) }, variables)
+        let most = if environment.sight == Sight::Text { MOST_OF_A_TEXT } else { usize::MAX };
+        let left = Cell::new(Some(most));
+        (TemplateCheck { templates: Templates::new(variables.clone()), left }, variables)
+    }
+
+    /// Counts what a template may burn, and says once that the rest is not tried.
+    fn may_try(&self, mark: &Mark, file: u16, diagnostics: &mut Diagnostics) -> bool {
+        let cost = match &mark.text {
+            text if text.contains("{%") => COST_OF_BLOCKS,
+            text => usize::from(text.contains("{{")),
+        };
+        let Some(left) = self.left.get() else { return cost == 0 };
+        self.left.set(left.checked_sub(cost));
+        if left < cost {
+            let whole = Place { file, at: mark.at.at, len: mark.at.len };
+            diagnostics.refusal(whole, texts::too_many_templates()).hint(texts::check_it_there());
+        }
+        left >= cost
     }
 
     /// Whether one of the texts asks what day it is by the list of its job.
@@ -163,6 +188,9 @@ impl TemplateCheck {
                 };
                 diagnostics.error(place(&at), message).hint(hint);
             }
+            if !self.may_try(mark, file, diagnostics) {
+                continue;
+            }
             for finding in self.templates.check(&mark.text, rendering, days, environment.now) {
                 let problem = match mark.is_guarded {
                     true => texts::cannot_be_rendered(),
@@ -191,6 +219,9 @@ impl TemplateCheck {
         diagnostics: &mut Diagnostics,
     ) {
         for mark in marks {
+            if !self.may_try(mark, file, diagnostics) {
+                continue;
+            }
             for finding in self.templates.check_argument(&mark.text, rendering, environment.now) {
                 let problem = match mark.is_guarded {
                     true => texts::cannot_be_rendered(),

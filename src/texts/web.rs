@@ -52,6 +52,8 @@ texts! {
         "write such a job in the files, or make it with `pushcron add -f`", "请把这样的任务写进配置文件，或用 `pushcron add -f` 添加";
     lies_beside(key, what):
         "{key}: {what} lies beside the text, and is not looked at here", "{key}：这里只看粘贴的文本，不看{what}";
+    too_many_templates():
+        "the templates from here on are too many to be tried here", "模板太多，从这里起的不再试";
     the_program(): "the program", "这个程序";
     the_directory(): "the directory", "这个目录";
     the_include(): "what it includes", "它引入的文件";

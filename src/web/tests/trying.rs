@@ -334,6 +334,12 @@ async fn a_text_made_to_be_long_in_the_reading_is_refused_or_cut() {
     let one = "- &p {name: j, every: 1s, push: {im: qq, group: '1', text: hi}}\n";
     let same = format!("jobs:\n{one}{}", "- *p\n".repeat(52_000));
     assert!(same.len() < LONGEST && world.wrong(&same).await.len() <= 1001);
+    // Each template may burn all that one may, and the answer says that the rest was not tried.
+    let slow = "{% for a in range(9999) %}{% for b in range(9999) %}{% set q = a * b %}{% endfor %}{% endfor %}";
+    let slow = format!("push: [&p {{im: qq, group: '1', text: '{slow}'}}{}]", ", *p".repeat(5000));
+    let slow = format!("jobs:\n  - {{name: j, every: 1h, render: true, {slow}}}\n");
+    let answer = world.preview(&slow).await;
+    assert!(answer.status == 200 && answer.text.contains("too many to be tried here"), "{}", &answer.text[..2000]);
     let many = many();
     let answer = world.preview(&many).await;
     assert_eq!((&answer.body["ok"], answer.body["jobs"].as_array().unwrap().len()), (&json!(true), 100));
