@@ -233,6 +233,41 @@ impl Clock for ManualClock {
     }
 }
 
+/// A clock on which whoever sleeps has slept, so that no time passes but what is waited for; it counts how often.
+#[cfg(test)]
+pub(crate) struct Hasty {
+    clock: Arc<ManualClock>,
+    pub slept: std::sync::atomic::AtomicUsize,
+}
+
+#[cfg(test)]
+impl Hasty {
+    pub(crate) fn of(clock: &Arc<ManualClock>) -> Arc<Hasty> {
+        Arc::new(Hasty { clock: clock.clone(), slept: Default::default() })
+    }
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Clock for Hasty {
+    fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn boottime(&self) -> Moment {
+        self.clock.boottime()
+    }
+
+    async fn sleep_until(&self, until: Moment) {
+        self.slept.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.clock.advance(until.since(self.boottime()));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,14 +5,12 @@ use std::io::{self, Write};
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use jiff::tz::TimeZone;
-use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::{candidates, lines, render};
 use crate::answers::Asked;
 use crate::answers::explain::Explanation;
-use crate::answers::explain::story::Teller;
 use crate::answers::when::Stretch;
 use crate::domain::escaped;
 
@@ -46,14 +44,11 @@ impl Explain {
         })?;
         let waiting = explained.waiting_ims();
         let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
-        let facts = explained.facts(now, context.daemon_runs()?, &contacts);
         let zone = if self.utc { TimeZone::UTC } else { explained.zone() };
-        let answer = Teller { job: &explained.story.job, zone }.lines(&facts);
+        let answer = explained.lines(zone, now, context.daemon_runs()?, &contacts);
         let mut out = io::stdout().lock();
         if self.json {
-            let Explanation { asked, calls, story } = &explained;
-            let told = json!({ "answer": answer.join("\n"), "asked": asked, "calls": calls, "story": story });
-            writeln!(out, "{}", render::pretty(&told))?;
+            writeln!(out, "{}", render::pretty(&explained.with_answer(&answer)))?;
         } else {
             for line in wrapped(&answer) {
                 writeln!(out, "{line}")?;
@@ -80,7 +75,6 @@ pub(super) async fn told(
 ) -> Result<String, Failure> {
     let now = context.present(store).await?;
     let explained = Explanation::of_stretch(store, job, asked).await?;
-    let facts = explained.facts(now, context.daemon_runs()?, &[]);
     let zone = if utc { TimeZone::UTC } else { explained.zone() };
-    Ok(wrapped(&Teller { job, zone }.lines(&facts)).join("\n"))
+    Ok(wrapped(&explained.lines(zone, now, context.daemon_runs()?, &[])).join("\n"))
 }

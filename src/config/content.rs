@@ -132,12 +132,14 @@ impl Decoder<'_> {
                 }))
             }
             "http" => self.content_http(key, node).map(ContentSource::Http),
-            _ => {
-                let path = self.path(key, node)?;
-                self.is_beside(key, node.at, texts::the_file());
-                Some(ContentSource::File(ContentFile { path, max_age_ms: None }))
-            }
+            _ => self.content_file(key, node),
         }
+    }
+
+    pub(super) fn content_file(&mut self, key: &str, node: &Node) -> Option<ContentSource> {
+        let path = self.path(key, node)?;
+        self.is_beside(key, node.at, texts::the_file());
+        Some(ContentSource::File(ContentFile { path, max_age_ms: None }))
     }
 
     /// Whether this can be run, and nobody else decides what it does.

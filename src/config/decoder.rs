@@ -176,7 +176,7 @@ impl Decoder<'_> {
 
     fn refuse_beside(&mut self, key: &str, at: At, what: Text) {
         let place = self.place(at);
-        self.diagnostics.refusal(place, texts::lies_beside(key, what)).hint(texts::check_it_there());
+        self.diagnostics.refusal(place, texts::lies_beside(key, what));
     }
 
     /// Leaves out what is not there and need not be.

@@ -108,9 +108,9 @@ impl Diagnostics {
         Diagnostics::add(&mut self.errors, &mut self.excess, MOST, place.into(), message)
     }
 
-    /// An error that leaves what it stands in whole: only the look at something beside it was refused.
-    pub(super) fn refusal(&mut self, place: Place, message: Text) -> &mut Diagnostic {
-        Diagnostics::add(&mut self.errors, &mut self.excess, MOST, Some(place), message)
+    /// An error that leaves what it stands in whole: only the look at something was refused, which others may have.
+    pub(super) fn refusal(&mut self, place: Place, message: Text) {
+        Diagnostics::add(&mut self.errors, &mut self.excess, MOST, Some(place), message).hint(texts::check_it_there());
     }
 
     /// An error that ends the reading of a file. It is told however many there are.

@@ -11,7 +11,7 @@ use super::keys::{LIST_FORMATS, LIST_KEYS, MOST_RECIPIENTS};
 use super::stale::Stale;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value};
-use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
+use crate::domain::content::{ContentCommand, ContentHttp};
 use crate::domain::{ContentSource, ListFormat, RecipientList, Target};
 use crate::policy::recipients::entries;
 use crate::render;
@@ -169,9 +169,7 @@ impl Decoder<'_> {
         if text.trim().starts_with("http://") || text.trim().starts_with("https://") {
             return self.content_url(key, node).map(|url| ContentSource::Http(ContentHttp::plain(url)));
         }
-        let path = self.path(key, node)?;
-        self.is_beside(key, node.at, texts::the_file());
-        Some(ContentSource::File(ContentFile { path, max_age_ms: None }))
+        self.content_file(key, node)
     }
 
     /// The columns that templates may use.

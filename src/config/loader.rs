@@ -472,7 +472,7 @@ impl<'a> Loader<'a> {
         self.sources.push(SourceText { name: shown(path), text: String::new() });
     }
 
-    pub(super) fn next_file(&self) -> u16 {
+    fn next_file(&self) -> u16 {
         u16::try_from(self.sources.len()).unwrap_or(u16::MAX)
     }
 }

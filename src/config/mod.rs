@@ -80,6 +80,7 @@ pub use judge::{Judge, Judged, JudgedJobs, wrong_chat};
 pub(crate) use keys::is_job_key;
 use loader::Loader;
 use mask::SecretKeys;
+pub use pointer::pointer_to;
 pub use preconditions::{Unmet, asks_for_known_jobs, unmet, unmet_by_known};
 pub use problem::{ConfigErrors, Problem};
 pub use scenario::{Absence, Scenario, Scope, Scripted, Span, Trouble, scenario};

@@ -32,6 +32,11 @@ pub(super) fn pointer(json: &str, at: usize) -> String {
     path.iter().filter(|step| !matches!(step, Step::Member { is_named: false, .. })).map(Step::told).collect()
 }
 
+/// The step to a key (RFC 6901).
+pub fn pointer_to(key: &str) -> String {
+    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
 /// One step down.
 enum Step {
     Member { key: String, is_named: bool },
@@ -41,7 +46,7 @@ enum Step {
 impl Step {
     fn told(&self) -> String {
         match self {
-            Step::Member { key, .. } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Step::Member { key, .. } => pointer_to(key),
             Step::Item(index) => format!("/{index}"),
         }
     }

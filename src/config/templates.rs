@@ -113,7 +113,7 @@ impl TemplateCheck {
             }
             if environment.sight == Sight::Text {
                 let message = texts::lies_beside("template_env", texts::the_variable(name));
-                diagnostics.refusal(*at, message).hint(texts::check_it_there());
+                diagnostics.refusal(*at, message);
                 variables.insert(name.clone(), String::new());
                 continue;
             }
@@ -141,7 +141,7 @@ impl TemplateCheck {
         self.left.set(left.checked_sub(cost));
         if left < cost {
             let whole = Place { file, at: mark.at.at, len: mark.at.len };
-            diagnostics.refusal(whole, texts::too_many_templates()).hint(texts::check_it_there());
+            diagnostics.refusal(whole, texts::too_many_templates());
         }
         left >= cost
     }

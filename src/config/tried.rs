@@ -107,7 +107,7 @@ impl Loader<'_> {
             // What they define is not known, so what is not there is nobody's fault.
             self.has_unread = true;
             let message = texts::lies_beside("include", texts::the_include());
-            self.diagnostics.refusal(place, message).hint(texts::check_it_there());
+            self.diagnostics.refusal(place, message);
         }
     }
 }

@@ -42,39 +42,14 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use async_trait::async_trait;
+    use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::clock::{Clock, ManualClock};
-    use crate::domain::{Body, Database, Message, Moment, PushSpec, RetryPolicy, Target, Trigger, UtcMs};
+    use crate::clock::{Clock, Hasty, ManualClock};
+    use crate::domain::{Body, Database, Message, PushSpec, RetryPolicy, Target, Trigger, UtcMs};
     use crate::store::{self, Access, AdHoc, SharedStore};
 
     const NINE: UtcMs = UtcMs(1_767_258_000_000);
-
-    /// A clock that goes on as soon as somebody sleeps by it, and counts how often.
-    struct Walks(Arc<ManualClock>, AtomicUsize);
-
-    #[async_trait]
-    impl Clock for Walks {
-        fn now(&self) -> UtcMs {
-            self.0.now()
-        }
-
-        fn monotonic(&self) -> Duration {
-            self.0.monotonic()
-        }
-
-        fn boottime(&self) -> Moment {
-            self.0.boottime()
-        }
-
-        async fn sleep_until(&self, until: Moment) {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.advance(until.since(self.boottime()));
-        }
-    }
 
     async fn push(store: &SharedStore, now: UtcMs) {
         let spec = PushSpec {
@@ -101,7 +76,7 @@ mod tests {
             push(&store, NINE + Duration::from_secs(3600 * hour)).await;
         }
         clock.step_wall_to(NINE + Duration::from_secs(3600 * 5));
-        let walked = Arc::new(Walks(clock.clone(), AtomicUsize::new(0)));
+        let walked = Hasty::of(&clock);
         let figures = Figures::new(store.clone(), walked.clone());
         let made = async || {
             let hours = store.hours(NINE, clock.now(), clock.now()).await.unwrap();
@@ -113,7 +88,7 @@ mod tests {
         assert_eq!(made().await.0, 1, "whoever comes meanwhile leaves it to the first");
         drop(turn);
         figures.make().await;
-        assert_eq!(walked.1.load(Ordering::Relaxed), 4);
+        assert_eq!(walked.slept.load(Ordering::Relaxed), 4);
         assert_eq!(made().await, (5, None));
         assert!(!store.fold_hours(clock.now()).await.unwrap(), "the last hour is over, and its time has not come");
         clock.step_wall_to(NINE + Duration::from_secs(3600 * 5 + 300));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::job_counts::{JobCounts, MOST, OTHERS};
-use crate::domain::{Decision, LATE, PushState, UtcMs, version};
+use crate::domain::{Decision, LATE, PushState, UtcMs, late_bucket, version};
 use crate::engine::observer::EngineEvent;
 
 const DECISIONS: [Decision; 3] = [Decision::Fired, Decision::Skipped, Decision::Missed];
@@ -146,8 +146,9 @@ impl Counts {
         let ms = lateness.as_millis();
         self.late_count += 1;
         self.late_ms += ms;
-        if let Some(index) = LATE.iter().position(|bound| ms <= u128::from(*bound)) {
-            self.late[index] += 1;
+        // What is later than every bound is in the count alone.
+        if let Some(count) = self.late.get_mut(late_bucket(u64::try_from(ms).unwrap_or(u64::MAX))) {
+            *count += 1;
         }
     }
 

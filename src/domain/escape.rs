@@ -53,7 +53,8 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     }))
 }
 
-fn is_harmful(c: char) -> bool {
+/// Whether it moves a cursor, ends a line or turns the reading direction.
+pub fn is_harmful(c: char) -> bool {
     // Control characters; line and paragraph separators; the marks, embeddings, overrides and isolates of
     // bidirectional text. Joiners stay: emoji and several scripts are made with them.
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

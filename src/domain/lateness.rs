@@ -1,9 +1,12 @@
 //! How late pushes began, in buckets.
 
-use std::time::Duration;
-
 /// Upper bounds of the buckets in milliseconds; what is later than the last is in a bucket of its own.
 pub const LATE: [u64; 10] = [10, 50, 100, 500, 1_000, 5_000, 30_000, 60_000, 300_000, 3_600_000];
+
+/// The bucket of a lateness.
+pub fn late_bucket(ms: u64) -> usize {
+    LATE.iter().position(|bound| ms <= *bound).unwrap_or(LATE.len())
+}
 
 /// How late first attempts were: how many in each bucket, and the most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,13 +27,6 @@ pub enum AtMost {
 }
 
 impl Lateness {
-    pub fn add(&mut self, lateness: Duration) {
-        let ms = u64::try_from(lateness.as_millis()).unwrap_or(u64::MAX);
-        let bucket = LATE.iter().position(|bound| ms <= *bound).unwrap_or(LATE.len());
-        self.buckets[bucket] += 1;
-        self.most_ms = self.most_ms.max(Some(ms));
-    }
-
     pub fn merge(&mut self, other: &Lateness) {
         for (mine, more) in self.buckets.iter_mut().zip(other.buckets) {
             *mine += more;
@@ -63,7 +59,8 @@ mod tests {
     fn of(all_ms: &[u64]) -> Lateness {
         let mut lateness = Lateness::default();
         for ms in all_ms {
-            lateness.add(Duration::from_millis(*ms));
+            lateness.buckets[late_bucket(*ms)] += 1;
+            lateness.most_ms = lateness.most_ms.max(Some(*ms));
         }
         lateness
     }

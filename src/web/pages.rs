@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::problem::Problem;
 use super::routes::{Param, Takes};
 use crate::answers::rows::Table;
+use crate::config::pointer_to;
 use crate::domain::json::{BadJson, as_written};
 use crate::domain::near::near_match;
 use crate::domain::{PushState, UtcMs};
@@ -43,7 +44,7 @@ impl Given {
             return Ok(given);
         }
         for (name, value) in object(body)? {
-            given.take(&name, value, known).map_err(|wrong| Problem::at(&pointer(&name), wrong))?;
+            given.take(&name, value, known).map_err(|wrong| Problem::at(&pointer_to(&name), wrong))?;
         }
         Ok(given)
     }
@@ -86,11 +87,6 @@ impl Given {
     pub(super) fn limit(&self) -> u64 {
         self.number("limit").unwrap_or(50)
     }
-}
-
-/// Where a key of a body is (RFC 6901).
-fn pointer(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn instant(text: &str) -> Option<UtcMs> {

@@ -13,7 +13,6 @@ use super::state::Api;
 use super::who::{Needs, Who};
 use super::{openapi, pages};
 use crate::answers::explain::Explanation;
-use crate::answers::explain::story::Teller;
 use crate::answers::refusal::Refusal;
 use crate::answers::status::Status;
 use crate::answers::{accounts, figures, jobs, next, show, when};
@@ -41,7 +40,9 @@ impl Api {
             Op::Fires => self.fires(name(), query, now).await?,
             Op::Explain => {
                 let at = query.text("at").ok_or_else(|| Problem::senseless("at: expected a time such as 09:00"))?;
-                return Ok(explained(&Explanation::read(&*self.reader, name(), at, now).await?, now));
+                let explained = Explanation::read(&*self.reader, name(), at, now).await?;
+                // It is the daemon that answers.
+                explained.with_answer(&explained.lines(explained.zone(), now, true, &[]))
             }
             Op::Revisions => {
                 jobs::definition_or_past(&*self.reader, name()).await?;
@@ -211,13 +212,6 @@ impl Api {
     async fn acts(&self, query: &Given) -> Result<Value, Problem> {
         self.page_of_lines(View::Acts, &pages::filter_of_acts(query)?).await
     }
-}
-
-/// The words of `pushcron explain`, and the rows behind them. It is the daemon that answers.
-fn explained(explained: &Explanation, now: UtcMs) -> String {
-    let Explanation { asked, calls, story } = explained;
-    let told = Teller { job: &story.job, zone: explained.zone() }.lines(&explained.facts(now, true, &[]));
-    json!({ "answer": told.join("\n"), "asked": asked, "calls": calls, "story": story }).to_string()
 }
 
 fn me(who: &Who) -> Value {

@@ -1,30 +1,44 @@
 //! The facts of an explanation in words.
 
 use jiff::tz::TimeZone;
+use serde_json::{Value, json};
 
-use super::super::contacts::Known;
-use super::super::jobs::trouble;
-use super::super::unpushed::{Undecided, Unfired};
-use super::super::when;
-use super::super::words::{brief_ms, counted};
+use super::Explanation;
 use super::facts::{AttemptFact, AttemptRecord, By, Ending, Fact, FireFact, Nearest, NoRow, PushFact, Tense, WillBe};
+use crate::answers::contacts::Known;
+use crate::answers::jobs::trouble;
+use crate::answers::unpushed::{Undecided, Unfired};
+use crate::answers::when;
+use crate::answers::words::{brief_ms, counted};
 use crate::domain::{Decision, PushState, Reason, Schedule, Trigger, UtcMs};
 use crate::texts;
 
 /// What the row of a fire says in the end whose pushes wait for a list of days.
 const HELD: &str = ": held";
 
+impl Explanation {
+    /// What is to be told at `now`, a line for each fact, with all times in a zone; see [`Explanation::facts`].
+    pub(crate) fn lines(&self, zone: TimeZone, now: UtcMs, daemon_runs: bool, contacts: &[Known]) -> Vec<String> {
+        Teller { job: &self.story.job, zone }.lines(&self.facts(now, daemon_runs, contacts))
+    }
+
+    /// These lines as one answer, and the rows behind it.
+    pub(crate) fn with_answer(&self, lines: &[String]) -> Value {
+        json!({ "answer": lines.join("\n"), "asked": self.asked, "calls": self.calls, "story": self.story })
+    }
+}
+
 /// Tells what happened to a job.
-pub(crate) struct Teller<'a> {
-    pub job: &'a str,
+struct Teller<'a> {
+    job: &'a str,
     /// Of all times that are told.
-    pub zone: TimeZone,
+    zone: TimeZone,
 }
 
 impl Teller<'_> {
     /// All facts, one after the other: a line for each, and for each push of a fire, those first of which somebody got
     /// nothing.
-    pub(crate) fn lines(&self, facts: &[Fact]) -> Vec<String> {
+    fn lines(&self, facts: &[Fact]) -> Vec<String> {
         let mut lines: Vec<String> = facts.iter().flat_map(|fact| self.fact_and_pushes(fact)).collect();
         let zone = format!("Times are in {}.", self.zone.iana_name().unwrap_or("UTC"));
         match lines.last_mut().filter(|_| facts.len() == 1) {

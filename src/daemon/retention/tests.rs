@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
 use super::*;
-use crate::clock::{Clock, ManualClock};
+use crate::clock::{Clock, Hasty, ManualClock};
 use crate::domain::{Body, Message, Next, PushSpec, Reason, RetryPolicy, Target, Trigger};
 use crate::store::{Access, AdHoc, Settle};
 
@@ -66,28 +64,6 @@ async fn a_log_that_a_reader_keeps_is_told_when_it_is_long_and_when_it_has_doubl
     }
 }
 
-/// A clock on which whoever sleeps has slept, so that no time passes but what is waited for.
-struct Hasty(Arc<ManualClock>);
-
-#[async_trait]
-impl Clock for Hasty {
-    fn now(&self) -> UtcMs {
-        self.0.now()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.monotonic()
-    }
-
-    fn boottime(&self) -> Moment {
-        self.0.boottime()
-    }
-
-    async fn sleep_until(&self, until: Moment) {
-        self.0.advance(until.since(self.boottime()));
-    }
-}
-
 struct Bench {
     _dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
@@ -101,7 +77,7 @@ impl Bench {
         let clock = ManualClock::new(UtcMs(1_767_229_200_000));
         let database = Database::at(dir.path().join("pushcron.db"));
         let store = store::open(&database, Access::Daemon, clock.now()).await.unwrap();
-        let retention = Arc::new(Retention::new(store.clone(), Arc::new(Hasty(clock.clone())), database));
+        let retention = Arc::new(Retention::new(store.clone(), Hasty::of(&clock), database));
         Bench { _dir: dir, clock, store, retention }
     }
 
@@ -136,7 +112,7 @@ impl Bench {
     /// The daemon starts again over the same database.
     fn restarted(&mut self) {
         let database = self.retention.database.clone();
-        self.retention = Arc::new(Retention::new(self.store.clone(), Arc::new(Hasty(self.clock.clone())), database));
+        self.retention = Arc::new(Retention::new(self.store.clone(), Hasty::of(&self.clock), database));
     }
 
     async fn by_age(&self, keep: Duration) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row};
 use serde::de::DeserializeOwned;
@@ -53,6 +54,11 @@ pub(super) fn instant_of_meta(conn: &Connection, key: &str) -> Result<Option<Utc
     let mut statement = conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
     let mut rows = statement.query([key])?;
     rows.next()?.map(|row| instant(row, 0)).transpose()
+}
+
+/// A zone by its name; UTC where the system knows it no more.
+pub(super) fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
 /// Instants, targets and whatever else reads itself out of a text.

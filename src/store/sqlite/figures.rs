@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::cells::{At, instant, instant_of_meta, number, parsed, text};
+use super::cells::{At, instant, instant_of_meta, number, parsed, text, zone};
 use super::fault::Result;
 use crate::domain::{LATE, Lateness, UtcMs};
 use crate::store::model::{Ends, HourFigures, Hours, JobDay, UnfiredDay};
@@ -51,10 +51,6 @@ pub(super) fn first_since(conn: &Connection, since: UtcMs) -> Result<Option<UtcM
 /// How far the hours are made.
 pub(super) fn made_until(conn: &Connection) -> Result<Option<UtcMs>> {
     instant_of_meta(conn, MADE_UNTIL)
-}
-
-pub(super) fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap_or(TimeZone::UTC)
 }
 
 /// The date of an instant, when its day begins, and when the next one does.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::cells::{At, instant_of_meta, number};
+use super::cells::{At, instant_of_meta, number, zone};
 use super::fault::Result;
 use super::figures::{
-    HOUR, MADE_AGAIN_UNTIL, MADE_UNTIL, count_hour, count_jobs, day_of, first_since, hour_of, made_until, zone,
+    HOUR, MADE_AGAIN_UNTIL, MADE_UNTIL, count_hour, count_jobs, day_of, first_since, hour_of, made_until,
 };
 use super::handle::SqliteStore;
 use super::pruned::pruned_until;

@@ -7,7 +7,7 @@
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::cells::{At, instant, instant_of_meta, text};
+use super::cells::{At, instant, instant_of_meta, text, zone};
 use super::fault::Result;
 use crate::domain::UtcMs;
 
@@ -50,9 +50,8 @@ impl Said {
                      SELECT definition, timezone FROM jobs WHERE name = ?1 AND revision = ?2) AS d LIMIT 1"
         ))?;
         let said = |row: &Row<'_>| {
-            let (zone, by_days) = (row.get::<_, String>(1)?, row.get(2)?);
-            let zone = || TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
-            Ok(Said { schedule: row.get(0)?, by_days: if by_days { Some(zone()) } else { None } })
+            let (name, by_days): (String, bool) = (row.get(1)?, row.get(2)?);
+            Ok(Said { schedule: row.get(0)?, by_days: by_days.then(|| zone(&name)) })
         };
         Ok(statement.query_row(params![job, revision], said).optional()?)
     }

@@ -113,10 +113,8 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
     let mut statement = conn.prepare(
         "SELECT u.id, f.job,
                 f.decision = 'fired' AND f.revision = j.revision AND j.enabled AND j.paused_at IS NULL
-                AND CASE WHEN EXISTS (SELECT 1 FROM contents AS c WHERE c.fire_id = f.id)
-                         THEN EXISTS (SELECT 1 FROM contents AS c WHERE c.fire_id = f.id AND c.made_at <= ?1)
-                         ELSE f.recorded_at > ?1 AND EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id)
-                    END
+                AND coalesce((SELECT c.made_at <= ?1 FROM contents AS c WHERE c.fire_id = f.id),
+                             f.recorded_at > ?1 AND EXISTS (SELECT 1 FROM pushes AS p WHERE p.fire_id = f.id))
                FROM (SELECT f.id
                        FROM fires AS f INDEXED BY fires_due
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL

@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::stamp::Stamp;
 use crate::answers::figures::{Load, dates, ends_by_day, lateness_by_hour, load_by_account};
 use crate::answers::when;
-use crate::domain::{AtMost, LATE, Lateness, PushState};
+use crate::domain::{AtMost, LATE, PushState, late_bucket};
 use crate::net::http1::StatusCode;
 use crate::store::{HourFigures, UnfiredDay};
 use crate::texts;
@@ -100,7 +100,6 @@ fn lateness(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
         }
         let Some(latest) = late.most_ms else { continue };
         let (half, most) = (late.percentile(50), late.percentile(99));
-        let latest_bucket = LATE.iter().position(|bound| latest <= *bound).unwrap_or(LATE.len());
         let bar = |of: Option<AtMost>| {
             let high = (bucket(of) + 1) * BUCKET;
             (FOOT - high, high)
@@ -108,7 +107,7 @@ fn lateness(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
         let rects = vec![
             columns.rect(hour, "most-of-them", bar(most), 0),
             columns.rect(hour, "half", bar(half), 3),
-            columns.rect(hour, "latest", (FOOT - (latest_bucket + 1) * BUCKET, 2), 0),
+            columns.rect(hour, "latest", (FOOT - (late_bucket(latest) + 1) * BUCKET, 2), 0),
         ];
         let words = [format!("{hour:02}:00"), told(half), told(most), span(latest), late.count().to_string()];
         let [at, half, most, latest, count] = &words;
@@ -120,10 +119,9 @@ fn lateness(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
 }
 
 fn bucket(at_most: Option<AtMost>) -> usize {
-    let bound = |ms: u64| LATE.iter().position(|bound| *bound == ms);
     match at_most {
-        Some(AtMost::Ms(ms)) => bound(ms).unwrap_or(0),
-        Some(AtMost::Later) => Lateness::default().buckets.len() - 1,
+        Some(AtMost::Ms(ms)) => late_bucket(ms),
+        Some(AtMost::Later) => LATE.len(),
         None => 0,
     }
 }

@@ -231,10 +231,7 @@ impl Frame {
 
     /// The zone that holds for what belongs to no job.
     pub(super) fn zone(&self) -> &str {
-        match &self.look.zone {
-            Zone::Job => &self.timezone,
-            Zone::Named(name) => name,
-        }
+        self.whole_zone().unwrap_or(&self.timezone)
     }
 
     /// The zone that was chosen for everything, where one was.

@@ -83,7 +83,7 @@ impl Api {
         let acts = self.acts_on(Filter { push_id: Some(id), ..Filter::default() }, &f).await?;
         let push = record(&story, id)?;
         let told = self.told_of(&story, id, &f).await?;
-        html(StatusCode::OK, &page_of(&story, push, (acts, told), f))
+        html(StatusCode::OK, &page_of(&story, push, acts, told, f))
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) fn record(story: &PushStory, id: i64) -> Result<&PushRecord, Problem>
     show::record(story).ok_or_else(|| Problem::not_found(format!("there is no push {id}")))
 }
 
-fn page_of(story: &PushStory, push: &PushRecord, (acts, told): (Vec<ActRow>, Vec<String>), f: Frame) -> PushPage {
+fn page_of(story: &PushStory, push: &PushRecord, acts: Vec<ActRow>, told: Vec<String>, f: Frame) -> PushPage {
     let zone = story.timezone.as_deref();
     let at = |at| f.at(at, zone);
     let advice = show::advice(push.state, show::perhaps_sent(push), story.is_unmade);

@@ -2,7 +2,6 @@
 
 use super::frame::Frame;
 use crate::answers::explain::Explanation;
-use crate::answers::explain::story::Teller;
 use crate::answers::refusal::{Kind, Refusal};
 use crate::answers::when::{self, Stretch};
 use crate::domain::UtcMs;
@@ -40,7 +39,7 @@ impl Api {
 /// This process is the daemon that the words ask for.
 fn lines(explained: &Explanation, f: &Frame) -> Vec<String> {
     let zone = f.whole_zone().map_or_else(|| explained.zone(), when::zone);
-    let mut lines = Teller { job: &explained.story.job, zone }.lines(&explained.facts(f.now, true, &[]));
+    let mut lines = explained.lines(zone, f.now, true, &[]);
     if lines.len() > MOST_LINES {
         lines.truncate(MOST_LINES);
         lines.push(format!("… `pushcron explain {}` tells all of it", explained.story.job));

@@ -1,6 +1,5 @@
 //! Try: what a text would come to that somebody pastes.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use askama::Template;
@@ -12,7 +11,7 @@ use super::stamp::Stamp;
 use super::tell::Mark;
 use crate::answers::preview::{FirePreview, JobPreview, Preview, PushPreview, Whose};
 use crate::config;
-use crate::domain::escaped;
+use crate::domain::is_harmful;
 use crate::net::http1::StatusCode;
 use crate::texts::{self, Text};
 use crate::web::pages::Given;
@@ -32,8 +31,7 @@ impl fmt::Display for Verbatim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '\n' => f.write_str("\n"),
-            '<' | '>' | '&' | '"' | '\'' => write!(f, "&#{};", u32::from(c)),
-            c if matches!(escaped(c.encode_utf8(&mut [0; 4])), Cow::Owned(_)) => write!(f, "&#{};", u32::from(c)),
+            c if is_harmful(c) || "<>&\"'".contains(c) => write!(f, "&#{};", u32::from(c)),
             c => write!(f, "{c}"),
         })
     }
