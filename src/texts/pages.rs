@@ -273,6 +273,20 @@ texts! {
     figures_by_hour(): "By hour", "各时段";
     figures_unfired(): "Instants that did not fire, by day, last 30 days", "每天没有触发的时刻（最近 30 天）";
     figures_unfired_note(): "Each job by the days of its own zone.", "各任务按自己时区的日期计。";
+    strip_13_weeks(): "The last 13 weeks", "最近 13 周";
+    strip_note():
+        "A square for each day of the job's own zone: its worst is what it shows, and where it leads.",
+        "每格一天，按任务自己的时区；格子显示当天最差的结果，点击可看当天。";
+    strip_bad(): "failed, given up or missed", "失败、放弃或错过";
+    strip_gone(): "skipped or cancelled", "跳过或取消";
+    strip_nothing(date): "{date}: nothing was due", "{date}：没有要触发的";
+    days_of_week(): "Mo Tu We Th Fr Sa Su", "一 二 三 四 五 六 日";
+    pushes_of_this_time(): "All pushes of this time", "这段时间的全部推送";
+    timeline(): "The last 12 hours, and the next 24", "过去 12 小时与接下来 24 小时";
+    timeline_tick(): "will fire", "将触发";
+    timeline_often():
+        "Of a job that fires more than five times in the coming day, the first five fires are drawn.",
+        "一天内触发超过五次的任务，只画出前五次。";
     col_day(): "Day", "日期";
     col_hour(): "Hour", "时段";
     col_half(): "half", "一半";

@@ -26,6 +26,24 @@
     link.hidden = false;
   }
 
+  // The days of a strip are one stop of the keys: arrows lead from day to day and from week to week, past those without a link.
+  const steps = { ArrowLeft: -7, ArrowRight: 7, ArrowUp: -1, ArrowDown: 1 };
+
+  function walk(event) {
+    const from = event.target.closest?.("a[data-place]");
+    if (!from || event.ctrlKey || event.metaKey || event.altKey) return;
+    const links = [...from.closest("svg").querySelectorAll("a[data-place]")];
+    const last = Number(links.at(-1).dataset.place);
+    let to = { Home: links[0], End: links.at(-1) }[event.key];
+    for (let place = Number(from.dataset.place) + steps[event.key]; !to && place >= 0 && place <= last; place += steps[event.key]) {
+      to = links.find((link) => Number(link.dataset.place) === place);
+    }
+    if (!to) return;
+    event.preventDefault();
+    for (const link of links) link.setAttribute("tabindex", link === to ? "0" : "-1");
+    to.focus();
+  }
+
   // --- live: a hint comes, the page is fetched anew, and its regions are exchanged ----------------------------------
 
   const button = document.querySelector("[data-pause]");
@@ -138,6 +156,7 @@
     open();
   }
 
+  document.addEventListener("keydown", walk);
   relate(document);
   setInterval(() => relate(document), 30000);
   offerZone();

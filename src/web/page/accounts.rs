@@ -3,11 +3,14 @@
 use askama::Template;
 
 use super::answer::{Answer, html};
+use super::chart::Chart;
+use super::figures::{WEEK, load};
 use super::frame::Frame;
 use super::stamp::Stamp;
 use super::tell::Mark;
 use crate::answers::accounts;
 use crate::answers::rows::{Row, rows};
+use crate::answers::when;
 use crate::net::http1::StatusCode;
 use crate::store::Table;
 use crate::texts;
@@ -62,12 +65,18 @@ fn account_row(row: Row<'_>, frame: &Frame) -> AccountRow {
 struct AccountsPage {
     f: Frame,
     accounts: Vec<AccountRow>,
+    missing_from: Option<Stamp>,
+    /// How much came to whom, and when.
+    chart: Chart,
 }
 
 impl Api {
     pub(super) async fn accounts_page(&self, frame: Frame) -> Answer {
         let f = frame.of_part("accounts", texts::nav_accounts());
         let accounts = account_rows(&accounts::known(&*self.reader).await?, &f);
-        html(StatusCode::OK, &AccountsPage { accounts, f })
+        let hours = self.reader.hours(f.now - WEEK, f.now, f.now).await?;
+        let chart = load(&hours.rows, &when::zone(f.zone()), &f);
+        let missing_from = hours.missing_from.map(|at| f.at(at, None));
+        html(StatusCode::OK, &AccountsPage { accounts, missing_from, chart, f })
     }
 }

@@ -9,16 +9,17 @@ use super::answer::{Answer, html};
 use super::chart::{Chart, Columns, FOOT, Group, Label, Rect};
 use super::frame::Frame;
 use super::stamp::Stamp;
-use crate::answers::figures::{Load, dates, ends_by_day, lateness_by_hour, load_by_account};
+use super::timeline::kinds;
+use crate::answers::figures::{dates, ends_by_day, lateness_by_hour, load_by_account};
 use crate::answers::when;
-use crate::domain::{AtMost, LATE, PushState, late_bucket};
+use crate::domain::{AtMost, LATE, late_bucket};
 use crate::net::http1::StatusCode;
 use crate::store::{HourFigures, UnfiredDay};
 use crate::texts;
 use crate::web::state::Api;
 
 const DAY: Duration = Duration::from_secs(86_400);
-const WEEK: Duration = Duration::from_secs(7 * 86_400);
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Days of which outcomes are shown.
 const DAYS: usize = 30;
 /// Accounts of which the load is shown: those to which most comes.
@@ -48,7 +49,7 @@ impl Api {
         let charts = vec![
             lateness(&hours.rows, &zone, &f),
             outcomes(&hours.rows, &zone, &f),
-            load(load_by_account(&hours.rows, f.now - WEEK, &zone), &f),
+            load(&hours.rows, &zone, &f),
             not_fired(&unfired, &zone, &f),
         ];
         let missing_from = hours.missing_from.map(|at| f.at(at, None));
@@ -112,8 +113,8 @@ fn lateness(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
         let words = [format!("{hour:02}:00"), told(half), told(most), span(latest), late.count().to_string()];
         let [at, half, most, latest, count] = &words;
         let title = f.say(texts::figures_of_hour(at, half, most, latest, count));
-        chart.groups.push(Group { title, rects });
-        chart.rows.push(words.to_vec());
+        chart.groups.push(Group::new(title, rects));
+        chart.rows.push(words.to_vec().into());
     }
     chart
 }
@@ -128,15 +129,7 @@ fn bucket(at_most: Option<AtMost>) -> usize {
 
 fn outcomes(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
     let mut chart = Chart::new("outcomes", f.say(texts::figures_outcomes()));
-    let word = |state: PushState| f.say(texts::state(state));
-    let kinds = [
-        ("good", word(PushState::Sent)),
-        ("bad", word(PushState::Failed)),
-        ("odd", word(PushState::Unknown)),
-        ("late", word(PushState::Expired)),
-        ("gone", word(PushState::Cancelled)),
-        ("open", f.say(texts::open_are())),
-    ];
+    let kinds = kinds(f);
     let ends = ends_by_day(rows, zone);
     let of = |day: String| {
         let counts = ends.get(&day).map(|ends| ends.each().to_vec()).unwrap_or_else(|| vec![0; kinds.len()]);
@@ -159,13 +152,14 @@ fn not_fired(days: &[UnfiredDay], zone: &TimeZone, f: &Frame) -> Chart {
     chart
 }
 
-/// How much came to each account in each hour of the day.
-fn load(mut loads: Vec<Load>, f: &Frame) -> Chart {
+/// How much came to each account in each hour of the day, of the last days.
+pub(super) fn load(rows: &[HourFigures], zone: &TimeZone, f: &Frame) -> Chart {
     const CLASSES: [&str; 6] = ["heat0", "heat1", "heat2", "heat3", "heat4", "heat5"];
     let mut chart = Chart::new("load", f.say(texts::figures_load()));
     chart.note = f.say(texts::figures_load_note());
     chart.heads =
         vec![f.say(texts::col_account()), "im".to_owned(), f.say(texts::col_count()), f.say(texts::figures_by_hour())];
+    let mut loads = load_by_account(rows, f.now - WEEK, zone);
     loads.truncate(ACCOUNTS);
     let most = loads.iter().flat_map(|load| load.hours).max().unwrap_or(0).max(1);
     for (index, load) in loads.iter().enumerate() {
@@ -178,12 +172,12 @@ fn load(mut loads: Vec<Load>, f: &Frame) -> Chart {
             // In five steps, so that whatever is there differs from nothing.
             let step = usize::try_from((u128::from(count) * 5).div_ceil(u128::from(most))).unwrap_or(0).min(5);
             let rect = Rect { class: CLASSES[step], x: hour * 20, y: top + 22, width: 19, height: 14 };
-            chart.groups.push(Group { title: format!("{name} {hour:02}:00: {count}"), rects: vec![rect] });
+            chart.groups.push(Group::new(format!("{name} {hour:02}:00: {count}"), vec![rect]));
             if count > 0 {
                 hours.push(format!("{hour:02}: {count}"));
             }
         }
-        chart.rows.push(vec![name, load.im.clone(), load.all().to_string(), hours.join(" · ")]);
+        chart.rows.push(vec![name, load.im.clone(), load.all().to_string(), hours.join(" · ")].into());
     }
     let foot = loads.len() * ROW + 16;
     for hour in (0..24).step_by(3) {

@@ -5,13 +5,17 @@ use serde::Serialize;
 
 use super::acts::ActRow;
 use super::answer::{Answer, html};
+use super::chart::Chart;
 use super::frame::Frame;
 use super::stamp::Stamp;
+use super::strip;
 use super::tell::{Mark, PushRow};
+use super::told::Told;
 use crate::answers::jobs::{self, JobLine};
 use crate::answers::next::{self, in_words};
 use crate::answers::rows::rows;
-use crate::domain::escaped_json;
+use crate::answers::when;
+use crate::domain::{UtcMs, escaped_json};
 use crate::net::http1::StatusCode;
 use crate::store::{Filter, Unfired, View};
 use crate::texts::{self, Text};
@@ -79,6 +83,10 @@ struct JobPage {
     /// The time that somebody asks about, and the answer.
     asked: String,
     told: Vec<String>,
+    /// Where all pushes of that time are.
+    asked_pushes: Option<String>,
+    /// The last weeks, day by day.
+    chart: Chart,
     acts: Vec<ActRow>,
     definition: String,
     is_cut: bool,
@@ -120,7 +128,15 @@ impl Api {
         let skipped = skipped.iter().map(|unfired| skipped_row(unfired, &zone, &f)).collect();
         let acts = self.acts_on(of_job, &f).await?;
         let asked = given.text("at").unwrap_or_default().to_owned();
-        let told = if asked.is_empty() { Vec::new() } else { self.told_at(name, &asked, &f).await? };
+        let told = if asked.is_empty() { Told::default() } else { self.told_at(name, &asked, &f).await? };
+        let asked_pushes = told.of.map(|(from, until)| {
+            // The second in which it ends is meant as a whole there.
+            let until = UtcMs((until.0 - 1000).max(from.0));
+            format!("{}?job={}&since={from}&until={until}", f.to("/pushes"), f.encoded(name))
+        });
+        let days_zone = when::zone(&zone);
+        let days = self.reader.job_days(name, &strip::since(&f, &days_zone), f.now).await?;
+        let chart = strip::strip(&days, name, &days_zone, &f);
         let mut jobs = [found.job];
         let (definition, is_cut) = pretty(&jobs[0]);
         let counted = self.reader.counted_fires().await?.into_iter().collect();
@@ -141,7 +157,9 @@ impl Api {
             lines,
             skipped,
             asked,
-            told,
+            told: told.lines,
+            asked_pushes,
+            chart,
             acts,
             definition,
             is_cut,

@@ -32,8 +32,10 @@ mod session;
 mod sign_in;
 mod stamp;
 mod streams;
+mod strip;
 mod table;
 mod tell;
+mod timeline;
 mod told;
 mod trying;
 

@@ -4,12 +4,15 @@ use askama::Template;
 
 use super::accounts::{AccountRow, account_rows};
 use super::answer::{Answer, html};
+use super::chart::Chart;
 use super::frame::Frame;
 use super::stamp::{Stamp, encoded};
 use super::tell::PushRow;
+use super::timeline::{since, timeline};
 use crate::answers::accounts;
 use crate::answers::next::{self, bring_to_their_ends, in_words, targets};
-use crate::domain::PushState;
+use crate::answers::when;
+use crate::domain::{Job, PushState};
 use crate::net::http1::StatusCode;
 use crate::store::{Filter, StoreError, View};
 use crate::texts;
@@ -43,6 +46,9 @@ struct NowPage {
     open: Vec<PushRow>,
     accounts: Vec<AccountRow>,
     next: Vec<NextRow>,
+    missing_from: Option<Stamp>,
+    /// The hours behind and the day to come.
+    chart: Chart,
 }
 
 impl Api {
@@ -64,28 +70,36 @@ impl Api {
         };
         let open = self.lines(&open, &f).await?;
         let accounts = account_rows(&accounts::known(&*self.reader).await?, &f);
-        let next = self.next_rows(&f).await?;
-        html(StatusCode::OK, &NowPage { unknown, failed, open, accounts, next, f })
+        let jobs = self.jobs_that_fire_next(&f).await?;
+        let hours = self.reader.hours(since(f.now), f.now, f.now).await?;
+        let chart = timeline(&hours.rows, &next::coming(&jobs, None, None, f.now)?, &when::zone(f.zone()), &f);
+        let missing_from = hours.missing_from.map(|at| f.at(at, None));
+        let next = next_rows(&jobs, &f)?;
+        html(StatusCode::OK, &NowPage { unknown, failed, open, accounts, next, missing_from, chart, f })
     }
 
     pub(super) async fn lines(&self, filter: &Filter, frame: &Frame) -> Result<Vec<PushRow>, StoreError> {
         Ok(PushRow::all(&self.reader.view(View::PushHistory, filter).await?, frame))
     }
 
-    async fn next_rows(&self, frame: &Frame) -> Result<Vec<NextRow>, Problem> {
+    async fn jobs_that_fire_next(&self, frame: &Frame) -> Result<Vec<Job>, Problem> {
         let mut jobs = self.reader.soonest_jobs(SOONEST, frame.now).await?;
         let paused = self.reader.paused_jobs().await?;
         jobs.retain(|job| !paused.contains(&job.name));
         let counted = self.reader.counted_fires().await?.into_iter().collect();
         bring_to_their_ends(&mut jobs, &counted, frame.now)?;
-        let fires = next::coming(&jobs, None, Some(NEXT), frame.now)?;
-        let row = |fire: &next::Fire<'_>| NextRow {
-            at: frame.at(fire.at, Some(&fire.job.timezone)),
-            job: fire.job.name.clone(),
-            place: frame.to(&format!("/jobs/{}", encoded(&fire.job.name))),
-            targets: targets(fire.job),
-            note: in_words(&fire.notes),
-        };
-        Ok(fires.iter().map(row).collect())
+        Ok(jobs)
     }
+}
+
+fn next_rows(jobs: &[Job], frame: &Frame) -> Result<Vec<NextRow>, Problem> {
+    let fires = next::coming(jobs, None, Some(NEXT), frame.now)?;
+    let row = |fire: &next::Fire<'_>| NextRow {
+        at: frame.at(fire.at, Some(&fire.job.timezone)),
+        job: fire.job.name.clone(),
+        place: frame.to(&format!("/jobs/{}", encoded(&fire.job.name))),
+        targets: targets(fire.job),
+        note: in_words(&fire.notes),
+    };
+    Ok(fires.iter().map(row).collect())
 }

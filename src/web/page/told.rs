@@ -11,12 +11,25 @@ use crate::web::state::Api;
 /// A day of a job with many targets has thousands.
 const MOST_LINES: usize = 100;
 
+/// The answer to a time that somebody asked about.
+#[derive(Default)]
+pub(super) struct Told {
+    pub lines: Vec<String>,
+    /// From when until when that time is, where it is one.
+    pub of: Option<(UtcMs, UtcMs)>,
+}
+
 impl Api {
     /// Why a job fired at a time that a person named, or did not. A time that means nothing is told as such.
-    pub(super) async fn told_at(&self, job: &str, time: &str, f: &Frame) -> Result<Vec<String>, Refusal> {
+    pub(super) async fn told_at(&self, job: &str, time: &str, f: &Frame) -> Result<Told, Refusal> {
         match Explanation::read(&*self.reader, job, time, f.now).await {
-            Ok(explained) => Ok(lines(&explained, f)),
-            Err(refusal) if refusal.kind == Kind::Senseless => Ok(vec![refusal.text.english().to_owned()]),
+            Ok(explained) => {
+                let of = Some((explained.asked.from, explained.asked.until));
+                Ok(Told { lines: lines(&explained, f), of })
+            }
+            Err(refusal) if refusal.kind == Kind::Senseless => {
+                Ok(Told { lines: vec![refusal.text.english().to_owned()], of: None })
+            }
             Err(refusal) => Err(refusal),
         }
     }
