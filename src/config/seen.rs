@@ -33,19 +33,36 @@ impl ListOf {
         }
     }
 
-    /// The directory in which most of them lie.
-    fn directory(&self) -> PathBuf {
+    /// The part of the way to it that no pattern changes.
+    fn base(&self) -> PathBuf {
         match self {
             ListOf::Directory(path) => path.clone(),
             ListOf::Pattern(pattern) => {
                 // Up to the first directory whose name is a pattern itself.
-                let plain = pattern.split('/').take_while(|part| !part.contains(['*', '?', '[']));
-                let plain = plain.collect::<Vec<_>>().join("/");
+                let plain = pattern.split('/').take_while(|part| !is_pattern(part)).collect::<Vec<_>>().join("/");
                 let path = PathBuf::from(if plain.is_empty() { "/" } else { &plain });
                 if plain.len() < pattern.len() { path } else { parent(&path) }
             }
         }
     }
+
+    /// The directories that are looked into for it now.
+    fn directories(&self) -> Vec<PathBuf> {
+        let mut directories = vec![self.base()];
+        if let ListOf::Pattern(pattern) = self {
+            let ends =
+                pattern.match_indices('/').map(|(at, _)| at).chain(pattern.ends_with("**").then_some(pattern.len()));
+            for way in ends.map(|end| &pattern[..end]).filter(|way| way.split('/').any(is_pattern)) {
+                let found = glob::glob(way).into_iter().flatten().filter_map(Result::ok);
+                directories.extend(found.filter(|path| path.is_dir()));
+            }
+        }
+        directories
+    }
+}
+
+fn is_pattern(part: &str) -> bool {
+    part.contains(['*', '?', '['])
 }
 
 impl Seen {
@@ -74,16 +91,32 @@ impl Seen {
         }
     }
 
-    /// Where something happens if one of the files changes: the directory of each, and of each link that leads there, with
-    /// the name in it.
+    /// Where something happens now if one of the files changes: the directory of each, and of each link that leads there, with
+    /// the name in it. Of a directory that is not there, the place where the way to it ends.
     pub fn places(&self) -> BTreeSet<(PathBuf, OsString)> {
-        self.files.iter().flat_map(|(path, _)| hops(path)).collect()
+        let mut places: BTreeSet<_> = self.files.iter().flat_map(|(path, _)| hops(path)).collect();
+        let mut wanted: BTreeSet<PathBuf> = places.iter().map(|(directory, _)| directory.clone()).collect();
+        wanted.extend(self.lists.iter().map(|(list, _)| list.base()));
+        places.extend(wanted.iter().filter_map(|directory| end_of_the_way(directory)));
+        places
     }
 
-    /// Directories in which any name may come to count.
+    /// Directories in which any name may come to count, as they are now.
     pub fn directories(&self) -> BTreeSet<PathBuf> {
-        self.lists.iter().map(|(list, _)| list.directory()).collect()
+        self.lists.iter().flat_map(|(list, _)| list.directories()).collect()
     }
+}
+
+/// Of a directory that is not there: the deepest one above it that is, and the name that is missing in it.
+fn end_of_the_way(directory: &Path) -> Option<(PathBuf, OsString)> {
+    let mut missing = None;
+    for above in directory.ancestors() {
+        if above.is_dir() {
+            return missing.map(|name| (above.to_owned(), name));
+        }
+        missing = above.file_name().map(ToOwned::to_owned);
+    }
+    None
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -171,7 +204,40 @@ mod tests {
         for (pattern, directory) in
             [("/etc/jobs.d/*.yaml", "/etc/jobs.d"), ("/etc/*/a.yaml", "/etc"), ("/etc/a.yaml", "/etc"), ("/*", "/")]
         {
-            assert_eq!(ListOf::Pattern(pattern.to_owned()).directory(), Path::new(directory), "{pattern}");
+            assert_eq!(ListOf::Pattern(pattern.to_owned()).base(), Path::new(directory), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_watched_in_each_directory_that_it_leads_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("a/b/c")).unwrap();
+        std::fs::create_dir_all(root.join("d")).unwrap();
+        std::fs::write(root.join("d/file"), "").unwrap();
+        for (pattern, expected) in [
+            ("**/*.yaml", &["", "a", "a/b", "a/b/c", "d"] as &[&str]),
+            ("**", &["", "a", "a/b", "a/b/c", "d"]),
+            ("*/b/*.yaml", &["", "a", "a/b", "d"]),
+            ("a/b/*.yaml", &["a/b"]),
+            ("gone/*.yaml", &["gone"]),
+        ] {
+            let mut seen = Seen::default();
+            seen.pattern(&format!("{}/{pattern}", root.display()));
+            let found = seen.directories();
+            let found: Vec<_> = found.iter().map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap()).collect();
+            assert_eq!(found, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_awaited_where_the_way_to_it_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("a")).unwrap();
+        let mut seen = Seen::default();
+        seen.pattern(&format!("{}/a/b/c/*.yaml", root.display()));
+        seen.file(&root.join("d/e.yaml"));
+        assert_eq!(names(&seen, &root), ["d", "a/b", "d/e.yaml"]);
     }
 }

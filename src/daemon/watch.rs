@@ -3,7 +3,7 @@
 //! What the kernel tells (inotify) only wakes this task; the files themselves say whether they differ from what was read.
 //! Where it tells nothing, as of a network file system, they are looked at now and then.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -31,6 +31,8 @@ const LONGEST_WRITE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// At most one look in this time, whatever is told.
 const BREATHE: Duration = Duration::from_millis(100);
+/// How often new directories are gone through that are made meanwhile, before one look waits for the next.
+const DEEPEST: usize = 64;
 
 const HAPPENINGS: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::MODIFY)
@@ -97,7 +99,7 @@ async fn follow(mut files: watch::Receiver<Read>, tell: mpsc::Sender<()>, clock:
     loop {
         let Read { seen, on } = files.borrow_and_update().clone();
         if on == ReloadOn::Watch {
-            let mut eyes = Eyes::on(&seen);
+            let mut eyes = Eyes::new();
             tokio::select! {
                 biased;
                 news = files.changed() => match news {
@@ -121,10 +123,13 @@ async fn follow(mut files: watch::Receiver<Read>, tell: mpsc::Sender<()>, clock:
 
 async fn until_changed(seen: &Seen, eyes: &mut Eyes, clock: &SharedClock) {
     loop {
+        // Before the look, so that whatever it comes too early for is told.
+        eyes.cover(seen).await;
         let (mut last, mut since) = (look(seen).await, clock.monotonic());
         while last != *seen {
             clock.sleep(SETTLE).await;
             eyes.open();
+            eyes.cover(seen).await;
             let now = look(seen).await;
             match judge(now == last, eyes.somebody_writes(), clock.monotonic() - since) {
                 Verdict::Whole => return,
@@ -141,9 +146,13 @@ async fn until_changed(seen: &Seen, eyes: &mut Eyes, clock: &SharedClock) {
 }
 
 async fn look(seen: &Seen) -> Seen {
-    let then = seen.clone();
+    ask(seen, Seen::now).await
+}
+
+async fn ask<T: Default + Send + 'static>(seen: &Seen, question: impl FnOnce(&Seen) -> T + Send + 'static) -> T {
+    let seen = seen.clone();
     // Whoever ends this has ended the daemon.
-    tokio::task::spawn_blocking(move || then.now()).await.unwrap_or_default()
+    tokio::task::spawn_blocking(move || question(&seen)).await.unwrap_or_default()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -184,24 +193,54 @@ struct Names {
 struct Writers(HashSet<(i32, OsString)>);
 
 impl Eyes {
-    fn on(seen: &Seen) -> Eyes {
-        let (mut names, mut watches) = (Names::default(), HashMap::new());
+    fn new() -> Eyes {
         let events = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(std::io::Error::from);
-        let events = events.and_then(|fd| {
-            let mut watched = |directory: PathBuf| add(&fd, &directory, &mut watches);
-            for (directory, name) in seen.places() {
-                names.single.extend(watched(directory)?.map(|watch| (watch, name)));
+        // SAFETY: the descriptor is open, owned by what is registered, and closed with it alone.
+        let events = events.and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? }));
+        let events = events.map_err(tell_of_blindness).ok();
+        Eyes { events, names: Names::default(), writers: Writers::default(), told_of_writer: false }
+    }
+
+    /// Watches all that leads to the files as it is now: directories come and go. What was made in a new one before it was
+    /// watched makes no event, so that it is gone through until nothing new is found.
+    async fn cover(&mut self, seen: &Seen) {
+        for _ in 0..DEEPEST {
+            if self.events.is_none() {
+                return;
             }
-            for directory in seen.directories() {
-                names.all.extend(watched(directory)?);
+            let (places, directories) = ask(seen, |seen| (seen.places(), seen.directories())).await;
+            match self.watch(places, directories) {
+                Ok(false) => return,
+                Ok(true) => {}
+                Err(error) => {
+                    tell_of_blindness(error);
+                    self.events = None;
+                }
             }
-            // SAFETY: the descriptor is open, owned by what is registered, and closed with it alone.
-            Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? })
-        });
-        let events = events
-            .map_err(|error| warn!(%error, every_s = LOOK_EVERY.as_secs(), "files are looked at instead of watched"))
-            .ok();
-        Eyes { events, names, writers: Writers::default(), told_of_writer: false }
+        }
+    }
+
+    /// Returns whether any of them was not watched so far.
+    fn watch(
+        &mut self,
+        places: BTreeSet<(PathBuf, OsString)>,
+        directories: BTreeSet<PathBuf>,
+    ) -> std::io::Result<bool> {
+        let Some(events) = &self.events else { return Ok(false) };
+        let (names, mut watches, mut is_new) = (&mut self.names, HashMap::new(), false);
+        for (directory, name) in places {
+            if let Some(watch) = add(events.get_ref(), &directory, &mut watches)? {
+                is_new |= names.single.insert((watch, name));
+            }
+        }
+        for directory in directories {
+            let Some(watch) = add(events.get_ref(), &directory, &mut watches)? else { continue };
+            if names.all.insert(watch) {
+                debug!(directory = %directory.display(), "a directory of the configuration is watched");
+                is_new = true;
+            }
+        }
+        Ok(is_new)
     }
 
     /// Comes back when something happened that may concern the files.
@@ -244,6 +283,10 @@ impl Eyes {
             debug!("a file of the configuration is being written: waiting for its end");
         }
     }
+}
+
+fn tell_of_blindness(error: std::io::Error) {
+    warn!(%error, every_s = LOOK_EVERY.as_secs(), "files are looked at instead of watched");
 }
 
 /// The watch on a directory; None where there is none that can be looked into, which the looks now and then make up for.

@@ -125,6 +125,48 @@ async fn files_that_are_included_new_ones_too_and_tokens_are_watched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_in_directories_that_are_made_later_are_taken_up_as_soon_as_others() {
+    let house = House::new().await;
+    let root = house.dir.path();
+    fs::create_dir(root.join("jobs.d")).unwrap();
+    private(&root.join("jobs.d/a.yaml"), &format!("jobs:\n{}", job("a")));
+    house.write(&files(&house, "", "include: [\"jobs.d/**/*.yaml\", \"absent/*/*.yaml\"]\njobs: []\n"));
+    let mut command = house.program(&["run", "-v"]);
+    command.env("PUSHCRON_CONFIG", root.join("jobs.yaml"));
+    let mut daemon = house.start(command).await;
+    runs(&house, &["a"]).await;
+    let steps = async || {
+        // A file that comes after its directory was noticed, and one that comes with three of them at once.
+        for (directory, is_awaited, names) in [
+            ("jobs.d/later", true, &["a", "b"] as &[&str]),
+            ("jobs.d/at/once/three", false, &["a", "b", "c"]),
+            ("absent", true, &["a", "b", "c"]),
+            ("absent/deeper", true, &["a", "b", "c", "d"]),
+        ] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+            if is_awaited {
+                let told = format!("directory={}", root.join(directory).display());
+                until(&told, async || daemon.log().lines().any(|line| line.ends_with(&told))).await;
+            }
+            if directory != "absent" {
+                let name = names.last().unwrap();
+                private(&root.join(directory).join("more.yaml"), &format!("jobs:\n{}", job(name)));
+            }
+            runs(&house, names).await;
+        }
+        // Gone, and there again under the same name.
+        fs::remove_dir_all(root.join("jobs.d/later")).unwrap();
+        runs(&house, &["a", "c", "d"]).await;
+        fs::create_dir(root.join("jobs.d/later")).unwrap();
+        private(&root.join("jobs.d/later/more.yaml"), &format!("jobs:\n{}", job("e")));
+        runs(&house, &["a", "c", "d", "e"]).await;
+    };
+    // Less than the time after which the files are looked at although nothing was told.
+    tokio::time::timeout(Duration::from_secs(25), steps()).await.expect("directories are watched, not looked at");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_file_is_refused_once_and_told_everywhere_until_it_is_mended() {
     let house = House::new().await;
     let told = house.dir.path().join("told");
