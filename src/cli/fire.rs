@@ -19,7 +19,7 @@ use crate::domain::{Kind, Message, PushSpec};
 #[command(after_help = "Examples:
   pushcron fire daily-report           a running daemon sends within a second
   pushcron fire daily-report --wait    0: everything was sent, 1: something was not
-  pushcron fire alert --text 'Disk almost full' --wait=60s
+  pushcron fire alert --text 'Disk almost full' --wait 60s
   df -h | pushcron fire alert --text -
 
 A message takes the place of what the job says, in all of its pushes, for this fire; it goes out as it stands.")]

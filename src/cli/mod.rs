@@ -209,7 +209,7 @@ pub fn command() -> clap::Command {
 }
 
 fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let words: Vec<OsString> = words.into_iter().collect();
+    let words = wait::with_durations_joined(words.into_iter().collect());
     let mut command = command();
     let taken = dashes::judge(&command, &words)?;
     let matches = command.try_get_matches_from_mut(words).map_err(|error| taken.told_with(error))?;
@@ -352,6 +352,22 @@ mod tests {
         let cli = parsed(&["pushcron", "-vc", "-jobs.yaml", "--db", "-db", "jobs"]).unwrap();
         assert_eq!((cli.global.config, cli.global.verbose), (vec![PathBuf::from("-jobs.yaml")], 1));
         assert_eq!(cli.global.db, Some(PathBuf::from("-db")));
+    }
+
+    #[test]
+    fn a_duration_behind_wait_is_its_own_with_every_verb_that_waits() {
+        for verb in [&["fire", "daily"][..], &["retry", "12"], &["backfill", "daily", "--from", "1d"]] {
+            for wait in [&["--wait", "60s"][..], &["--wait=60s"], &["-w", "60s"], &["-w=60s"]] {
+                for words in [[verb, wait].concat(), [&verb[..1], wait, &verb[1..]].concat()] {
+                    let cli = parsed(&[&["pushcron"], &words[..]].concat()).map_err(|error| error.to_string());
+                    assert!(format!("{cli:?}").contains("wait: Some(Some(60s))"), "{words:?}: {cli:?}");
+                }
+            }
+        }
+        // What is no duration is what it was: a job, a number of a push, a text.
+        let cli = parsed(&["pushcron", "retry", "--wait", "12"]).unwrap();
+        assert!(format!("{cli:?}").contains("wait: Some(None)"), "{cli:?}");
+        assert!(parsed(&["pushcron", "fire", "--", "--wait", "60s"]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `--wait`: what became of pushes that a daemon was asked to send.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::domain::{Moment, PushState};
 /// Whether to wait, and how long.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Waiting {
-    /// Wait for the outcome and show it; as --wait=60s no longer than that
+    /// Wait for the outcome and show it; as --wait 60s no longer than that
     #[arg(short, long, value_name = "DURATION", require_equals = true, value_parser = duration)]
     wait: Option<Option<Duration>>,
 }
@@ -39,6 +40,25 @@ impl Waiting {
         let over = brief_ms(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
         writeln!(io::stderr(), "pushcron: {over} are over; the daemon goes on")
     }
+}
+
+/// The words with `--wait 60s` as `--wait=60s`. With verbs whose `--wait` may stand alone the word behind it would be the
+/// job, or the number of a push; neither looks like a duration.
+pub(super) fn with_durations_joined(words: Vec<OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::with_capacity(words.len());
+    let mut are_options = true;
+    for word in words {
+        are_options &= word != "--";
+        let is_duration = word.to_str().is_some_and(|word| word.ends_with(['s', 'm', 'h']) && duration(word).is_ok());
+        match joined.last_mut() {
+            Some(wait) if are_options && is_duration && (wait == "--wait" || wait == "-w") => {
+                wait.push("=");
+                wait.push(word);
+            }
+            _ => joined.push(word),
+        }
+    }
+    joined
 }
 
 /// The value of any `--wait`.

@@ -14,7 +14,7 @@ use super::scalar::BadVariable;
 use super::seen::Seen;
 use super::templates::Mark;
 use super::text::quoted;
-use super::yaml::{At, Entry, Node, Value};
+use super::yaml::{At, Entry, Node, Value, holds_a_call};
 use crate::texts::{self, Spoken, Text};
 
 /// What to do about a variable that is none.
@@ -81,7 +81,10 @@ impl Decoder<'_> {
     pub(super) fn unknown_key<'k>(&mut self, entry: &Entry, owner: Text, known: impl IntoIterator<Item = &'k str>) {
         let key = if self.guarded { mask::key(&entry.key) } else { quoted(&entry.key) };
         let message = texts::unknown_key(key, owner);
-        self.error(entry.key_at, message).near(&entry.key, known);
+        let diagnostic = self.error(entry.key_at, message).near(&entry.key, known);
+        if holds_a_call(&entry.key) {
+            diagnostic.hint(texts::name_the_arguments());
+        }
     }
 
     pub(super) fn map<'n, 's>(&mut self, key: impl Spoken, node: &'n Node<'s>) -> Option<&'n [Entry<'s>]> {

@@ -4,7 +4,8 @@ use super::calendars::DaysDraft;
 use super::decoder::Decoder;
 use super::draft::{IncompleteJob, JobDraft, LifeDraft, ScheduleDraft};
 use super::keys::{DAY_KEYS, DST_GAPS, JOB_KEYS, MOST_FIRES, OVERLAPS, SCHEDULE_KEYS};
-use super::yaml::{At, Entry, Node};
+use super::text::quoted;
+use super::yaml::{At, Entry, Node, Value};
 use crate::domain::UtcMs;
 use crate::texts;
 
@@ -39,6 +40,14 @@ impl Decoder<'_> {
                 "max_fires" => life.get_or_insert_default().max_fires = self.int(key, value, 1, MOST_FIRES),
                 "in" => {
                     self.error(entry.key_at, texts::in_is_not_kept()).hint(texts::add_with_in());
+                }
+                "holidays" => {
+                    let message = texts::unknown_key(quoted(key), texts::a_job());
+                    self.error(entry.key_at, message).hint(texts::workdays_or_except());
+                }
+                "exclude" | "excludes" | "skip" => {
+                    let message = texts::unknown_key(quoted(key), texts::a_job());
+                    self.error(entry.key_at, message).hint(texts::did_you_mean("except"));
                 }
                 key if DAY_KEYS.contains(&key) => self.day_key(key, value, days.get_or_insert_default()),
                 _ => self.unknown_key(entry, texts::a_job(), JOB_KEYS),
@@ -114,6 +123,13 @@ impl Decoder<'_> {
 
     /// A date and a time in the job's zone, or an instant with its offset.
     fn at(&mut self, key: &str, node: &Node) -> Option<ScheduleDraft> {
+        // What `--at` of the verbs takes stands for another instant at each reload.
+        if let Value::Scalar(scalar) = node.value()
+            && (scalar.text.starts_with('+') || scalar.text.contains(':') && !scalar.text.contains('-'))
+        {
+            self.wrong(key, node, texts::a_date_and_time()).hint(texts::add_with_at());
+            return None;
+        }
         self.parsed(key, node, texts::a_date_and_time(), |text| {
             let text = text.trim();
             // A bare date would mean midnight, which nobody who forgot the hour wants.

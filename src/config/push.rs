@@ -286,6 +286,10 @@ impl Decoder<'_> {
             keys.given.push((*key, entry));
         }
         if let Some(entry) = keys.get(Key::Account) {
+            if let Value::List(_) = entry.node.value() {
+                self.wrong("account", &entry.node, texts::a_text()).hint(texts::one_account());
+                return Some(keys);
+            }
             keys.account = self.optional_text("account", &entry.node).flatten().map(|id| (id, entry.node.at));
         }
         if let Some(entry) = keys.get(Key::Options) {

@@ -389,6 +389,7 @@ impl<'s> Reader<'s> {
         let hint = match error.kind() {
             kind if is_tab(kind) => Some(texts::indent_with_spaces()),
             _ if is_variable => Some(texts::quote_a_variable()),
+            _ if self.line_of(at.at as usize).is_some_and(holds_a_call) => Some(texts::name_the_arguments()),
             _ if self.sign_before(at.at as usize + 1).is_some() => self.sign_before(at.at as usize + 1),
             ErrorKind::MappingValueNotAllowed => Some(texts::colon_makes_a_key()),
             ErrorKind::BlockSequenceEntryNotAllowed => Some(texts::dash_begins_a_list()),
@@ -406,6 +407,12 @@ impl<'s> Reader<'s> {
 }
 
 impl Reader<'_> {
+    fn line_of(&self, at: usize) -> Option<&str> {
+        let at = char_start(self.text, at);
+        let start = self.text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+        self.text.get(start..)?.lines().next()
+    }
+
     /// What the first character of the value around byte `at` means to YAML, where it means something. A list or a
     /// mapping must have ended: then text follows it.
     fn sign_before(&self, at: usize) -> Option<Text> {
@@ -427,6 +434,14 @@ impl Reader<'_> {
             _ => return None,
         })
     }
+}
+
+/// `push("qq", …)`, `pushImage(…)`: a call of the plugin SDK, pasted as it stood in a program.
+pub(super) fn holds_a_call(line: &str) -> bool {
+    line.match_indices("push").any(|(at, _)| {
+        let rest = line[at..].trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+        rest.starts_with('(')
+    })
 }
 
 fn is_tab(kind: &ErrorKind) -> bool {

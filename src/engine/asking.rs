@@ -130,7 +130,8 @@ impl Asker {
             },
             None => Vec::new(),
         };
-        let wants = Wants { headers: &headers, expect: &http.expect, allow_private: http.allow_private };
+        let wants =
+            Wants { headers: &headers, expect: &http.expect, allow_private: http.allow_private, same_host: true };
         self.within(self.media.fetched(&http.url, wants, most_of(content)), content).await
     }
 

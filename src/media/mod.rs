@@ -16,6 +16,7 @@ mod remote;
 mod settings;
 mod source;
 mod spool;
+mod wants;
 
 use std::sync::{Arc, OnceLock};
 
@@ -31,11 +32,11 @@ use cache::{Copy, Key, Pin};
 pub use error::{MediaError, Problem};
 pub use inline::extract_inline;
 use naming::Hints;
-pub use remote::Wants;
 pub use settings::Settings;
 use source::Source;
 pub use spool::clear as clear_leftovers;
 use spool::{Content, WorkDir, blocking};
+pub use wants::Wants;
 
 /// The inline contents that the store keeps once by hash.
 #[async_trait]

@@ -18,20 +18,10 @@ use super::disposition::disposition_name;
 use super::error::Problem;
 use super::naming::Hints;
 use super::spool::{Content, Spool, blocking, too_large};
+use super::wants::{Wants, origin};
 use crate::domain::address::not_public;
 
 const MAX_REDIRECTS: usize = 5;
-
-/// How one address is asked, beside its address.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wants<'a> {
-    /// Sent along, to the server of the address and to no other one.
-    pub headers: &'a [(String, String)],
-    /// The statuses whose body is wanted; those of success where there are none.
-    pub expect: &'a [u16],
-    /// Also where only we can reach.
-    pub allow_private: bool,
-}
 
 /// Says why an address must not be connected to, or None where it may.
 type Refuse = fn(IpAddr) -> Option<&'static str>;
@@ -102,7 +92,7 @@ impl Fetcher {
 
     /// An answer with a body that is what was asked for.
     async fn wanted(&self, url: Url, wants: Wants<'_>) -> Result<(Url, Response), Problem> {
-        let (url, response) = self.follow(url, wants.headers).await?;
+        let (url, response) = self.follow(url, wants).await?;
         check_status(&url, response.status().as_u16(), wants.expect)?;
         if let Some(encoding) = coding(response.headers()) {
             return Err(Problem::rejected(format!("{} sends it compressed ({encoding}), unasked", origin(&url))));
@@ -111,11 +101,11 @@ impl Fetcher {
     }
 
     /// The first answer that is no redirect, and where it came from.
-    async fn follow(&self, mut url: Url, headers: &[(String, String)]) -> Result<(Url, Response), Problem> {
+    async fn follow(&self, mut url: Url, wants: Wants<'_>) -> Result<(Url, Response), Problem> {
         for _ in 0..=MAX_REDIRECTS {
             self.check(&url)?;
             let mut request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-            for (name, value) in headers {
+            for (name, value) in wants.headers {
                 request = request.header(name, value);
             }
             let response = request.send().await.map_err(|error| failed(&url, &error))?;
@@ -125,11 +115,8 @@ impl Fetcher {
             let location = text(response.headers(), LOCATION.as_str()).and_then(|to| url.join(&to).ok());
             let lost = || Problem::rejected(format!("{} redirects to nowhere", origin(&url)));
             let next = location.ok_or_else(lost)?;
-            // They may be a token, which was given for one server.
-            if !headers.is_empty() && next.origin() != url.origin() {
-                let (from, to) = (origin(&url), origin(&next));
-                let problem = format!("{from} redirects to {to}, where the headers of headers_file do not go");
-                return Err(Problem::rejected(problem));
+            if let Some(problem) = wants.refuses(&url, &next) {
+                return Err(problem);
             }
             url = next;
         }
@@ -288,11 +275,6 @@ fn cause(error: &reqwest::Error) -> String {
         None if error.is_timeout() => "no answer in time".to_owned(),
         None => "the connection broke".to_owned(),
     }
-}
-
-/// Scheme, host and port: all of an address that may be shown.
-fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
 }
 
 fn last_segment(url: &Url) -> Option<String> {

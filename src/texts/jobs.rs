@@ -22,6 +22,15 @@ texts! {
     add_with_in():
         "`pushcron add NAME --in 20m …` makes such a job while the daemon runs",
         "守护进程运行时，`pushcron add NAME --in 20m …` 可以建这样的任务";
+    add_with_at():
+        "`pushcron add NAME --at 14:30 …` or `--in 20m` makes such a job while the daemon runs",
+        "守护进程运行时，`pushcron add NAME --at 14:30 …` 或 `--in 20m` 可以建这样的任务";
+    workdays_or_except():
+        "'workdays: cn' leaves out its holidays and knows its make-up days; 'except: [2027-01-01]' leaves out single days",
+        "'workdays: cn' 会避开节假日、认得调休上班日；'except: [2027-01-01]' 去掉个别日子";
+    one_account():
+        "one account, or none: the target IM's default then, or the first one online; 'fallback: {account: …}' names one for when it fails",
+        "只写一个账号，或不写：不写时用该 IM 的默认账号，否则第一个在线的；失败后换账号请写 'fallback: {account: …}'";
     true_or_a_schedule(): "true, or another schedule instead of it", " true，或改用别的时间表";
     twin_jobs(name): "there are two jobs with the name {name}", "有两个任务都叫 {name}";
 

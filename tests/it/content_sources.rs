@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::common::daemon::House;
-use crate::common::fake_im::Answer;
+use crate::common::fake_im::{Answer, FakeIm};
 use crate::contents::{ENDS, by_hand, command, program, texts};
 
 /// A house whose addresses may be private.
@@ -27,7 +27,7 @@ fn private(house: &House, name: &str, text: &str) -> String {
 async fn an_address_is_asked_with_the_headers_of_its_file_as_they_are_now_and_no_other_server_sees_them() {
     let house = House::new().await;
     house.im.on("/report", Answer::text(200, "all is well\n"));
-    let elsewhere = crate::common::fake_im::FakeIm::start().await;
+    let elsewhere = FakeIm::start().await;
     elsewhere.on("", Answer::text(200, "caught\n"));
     house.im.on("/moved", Answer::status(302).header("location", &elsewhere.url("/caught")));
     house.im.on("/here", Answer::status(302).header("location", "/report"));
@@ -194,4 +194,29 @@ async fn one_address_may_be_private_while_all_others_may_not() {
     assert_eq!(house.ends(&["fire", "picture", "--wait"]).await.0, Some(1), "{}", daemon.log());
     daemon.stop().await;
     assert_eq!((texts(&house), house.im.requests_to("/report").len()), (vec!["all is well".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn a_private_address_that_may_be_asked_leads_to_no_other_one() {
+    let house = House::new().await;
+    let other = FakeIm::start().await;
+    other.on("/secret", Answer::text(200, "what nobody opened\n"));
+    let led = |to: String| Answer::status(302).header("location", &to);
+    house.im.on("/there", led(other.url("/secret")));
+    house.im.on("/here", led(house.im.url("/report")));
+    house.im.on("/report", Answer::text(200, "all is well\n"));
+    let job = |name: &str| {
+        by_hand(
+            name,
+            &format!("http: {{url: \"{}\", allow_private: true}}, attempts: 1", house.im.url(&format!("/{name}"))),
+        )
+    };
+    house.configure("", &(job("there") + &job("here")));
+    let mut daemon = house.daemon().await;
+    assert_eq!(house.ends(&["fire", "there", "--wait"]).await.0, Some(1), "{}", daemon.log());
+    assert_eq!(house.ends(&["fire", "here", "--wait"]).await.0, Some(0), "{}", daemon.log());
+    daemon.stop().await;
+    assert_eq!((texts(&house), other.requests().len()), (vec!["all is well".to_owned()], 0));
+    let errors = house.rows("SELECT error FROM contents WHERE error IS NOT NULL").await;
+    assert!(errors[0][0].contains("which allow_private does not open"), "{errors:?}");
 }

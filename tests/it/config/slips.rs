@@ -382,6 +382,43 @@ fn a_call_that_was_pasted_is_told_what_its_arguments_are_called() {
 }
 
 #[test]
+fn a_call_that_was_pasted_as_it_stood_is_told_the_same() {
+    for pasted in [
+        "    push: push(\"qq\", \"123456\", \"\", \"标题\", \"内容\", {account_id: \"bot\"}, 8000)\n",
+        "    push:\n      - push(\"qq\", \"123456\", \"\", \"标题\", \"内容\")\n",
+        "    push:\n      - pushImage(\"qq\", \"123456\", \"\", \"https://a.test/b.png\", {account_id: \"bot\"})\n",
+        "    push(\"qq\", \"123456\", \"\", \"标题\", \"内容\"):\n    push: {im: screen, user: u, text: a}\n",
+    ] {
+        let told = told(&format!(
+            "accounts: [{{id: a, sender: screen}}]\njobs:\n  - name: a\n    cron: '0 9 * * *'\n{pasted}"
+        ));
+        assert!(
+            told.contains("= give each argument of a call its key: push: {im: qq, group: '123456'"),
+            "{pasted}{told}"
+        );
+    }
+}
+
+#[test]
+fn first_guesses_of_keys_are_answered_with_what_there_is() {
+    let job = |keys: &str| told(&format!("accounts: [{{id: a, sender: screen}}]\njobs: [{{name: a, {keys}}}]\n"));
+    let push = "push: {im: screen, user: u, text: a}";
+    for (keys, hint) in [
+        ("holidays: cn", "'workdays: cn' leaves out its holidays"),
+        ("exclude: [2027-01-01]", "did you mean 'except'?"),
+    ] {
+        let told = job(&format!("cron: '0 9 * * *', {keys}, {push}"));
+        assert!(told.contains(hint), "{told}");
+    }
+    for at in ["14:30", "+20m", "2:30pm"] {
+        let told = job(&format!("at: '{at}', {push}"));
+        assert!(told.contains("expected a date and time") && told.contains("pushcron add NAME --at 14:30"), "{told}");
+    }
+    let told = job("cron: '0 9 * * *', push: {im: screen, user: u, text: a, account: [a, b]}");
+    assert!(told.contains("expected a text, got a list") && told.contains("'fallback: {account: …}'"), "{told}");
+}
+
+#[test]
 fn an_im_that_no_account_has_is_answered_with_those_that_have_one() {
     let told = |im: &str| {
         let accounts = "accounts: [{id: a, sender: screen}, {id: b, im: qq, sender: screen}]";
