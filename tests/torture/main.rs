@@ -10,6 +10,7 @@
 mod by_hand;
 mod checker;
 mod clock;
+mod contents;
 mod history;
 mod kills;
 mod links;

@@ -60,6 +60,7 @@ pub(crate) struct Seen {
     /// The job and its instant, where the schedule made the push.
     pub instant: Option<String>,
     pub group: String,
+    pub text: String,
     pub verdict: Verdict,
     /// Whether the database held as many attempts at this push as requests had come, this one included.
     pub recorded_before: bool,
@@ -244,7 +245,8 @@ impl Receiver {
             let group = bare(&data["target"]["group"]);
             let instant = is_of_schedule.then(|| format!("{} {} {group}", bare(&data["job"]), bare(&data["due_at"])));
             let (path, at) = (request.path.clone(), self.now());
-            memory.seen.push(Seen { path, id, push_id, instant, group, verdict, recorded_before, at });
+            let text = bare(&data["text"]);
+            memory.seen.push(Seen { path, id, push_id, instant, group, text, verdict, recorded_before, at });
         }
         self.spring(true);
         let _ = tokio::time::timeout(delay, std::future::pending::<()>()).await;
@@ -300,8 +302,9 @@ impl Receiver {
                 let (group, at) = (bare(&body["group_id"]), self.now());
                 let verdict = if online { Verdict::Taken } else { Verdict::Refused };
                 let path = "/robot".to_owned();
-                let (id, instant) = (String::new(), None);
-                memory.seen.push(Seen { path, id, push_id: 0, instant, group, verdict, recorded_before: true, at });
+                let (id, instant, text) = (String::new(), None, String::new());
+                let recorded_before = true;
+                memory.seen.push(Seen { path, id, push_id: 0, instant, group, text, verdict, recorded_before, at });
                 json!({"message_id": memory.seen.len()})
             }
         };
