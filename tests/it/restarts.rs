@@ -294,11 +294,11 @@ async fn walk(seed: u64) {
     println!("seed {seed}: {} pushes shown", shown.0.len());
 }
 
-/// `PUSHCRON_WALK_SEED=N` repeats the dice of one walk.
+/// `PUSHCRON_WALK_SEED=N` repeats the dice of one walk, or tries another one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_history_showed_is_there_at_the_end_of_a_random_walk_over_restarts() {
     let told = std::env::var("PUSHCRON_WALK_SEED").ok().map(|seed| seed.parse().expect("a number"));
-    let seeds = told.map_or_else(|| (0..3).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
+    let seeds = told.map_or_else(|| (0..3).collect(), |seed| vec![seed]);
     for seed in seeds {
         println!("PUSHCRON_WALK_SEED={seed}");
         walk(seed).await;

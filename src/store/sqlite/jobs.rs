@@ -53,7 +53,9 @@ impl Write for ApplyJobs {
         }
         for names in self.removed.chunks(PIECE) {
             let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            let ends = ends_of(conn, &names, self.now)?;
             applied.removed += retire(conn, &names, self.now, &mut applied)?;
+            keep_ends(conn, &ends)?;
             remove(conn, &names, self.now, &mut applied)?;
         }
         self.note(conn)?;
@@ -135,6 +137,31 @@ fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) 
     )?;
     end_revisions(conn, names, now)?;
     Ok(ended as u64)
+}
+
+/// The jobs of these that came to their end before `now`, with their ends, as a JSON object.
+fn ends_of(conn: &Connection, names: &[&str], now: UtcMs) -> Result<String> {
+    Ok(conn.query_row(
+        "SELECT json_group_object(name, ended_at) FROM jobs
+          WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL
+            AND fires_left = 0 AND next_due_at IS NULL AND ended_at <= ?2",
+        params![serde_json::to_string(names)?, At::from(now)],
+        |row| row.get(0),
+    )?)
+}
+
+/// A job that is removed after its end called for nothing in between, though fires of a time which the clock showed
+/// before may be taken back with it, so that it would not have been at its end. Nobody decides that anew once it is gone.
+fn keep_ends(conn: &Connection, ends: &str) -> Result<()> {
+    if ends != "{}" {
+        conn.execute(
+            "UPDATE job_revisions AS r SET ended_at = e.value
+               FROM jsonb_each(?1) AS e JOIN jobs AS j ON j.name = e.key
+              WHERE r.job = j.name AND r.revision = j.revision AND r.ended_at IS NULL",
+            [ends],
+        )?;
+    }
+    Ok(())
 }
 
 /// Returns those that have fired as often as they may, with their last instants: none after now, where the clock was put

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendars;
 use super::cells::{At, instant, text};
@@ -188,7 +188,8 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
     )?;
     let mut places = places.query([&ids])?;
     while let Some(row) = places.next()? {
-        let (job, place) = (text(row, 0)?, instant(row, 1)?);
+        let (job, first) = (text(row, 0)?, instant(row, 1)?);
+        let place = ended_before(conn, job, first)?.map_or(first, |end| end + Duration::from_millis(1));
         give_back(conn, job, row.get(2)?, row.get(3)?)?;
         conn.prepare_cached(
             "UPDATE jobs SET next_due_at = ?2, ended_at = NULL
@@ -199,6 +200,17 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
     }
     let gone = delete_fires(conn, &ids, Why::Withdrawn { after: now })?;
     Ok(Withdrawn { fires: gone.fires, pushes })
+}
+
+/// When a job came to its end, if that was before what is taken back of it: the clock was put back in between, and
+/// what is taken back would have fired last. All that it called for since its end has no row, so that it goes on there.
+fn ended_before(conn: &Connection, job: &str, first: UtcMs) -> Result<Option<UtcMs>> {
+    conn.prepare_cached(
+        "SELECT ended_at FROM jobs WHERE name = ?1 AND fires_left = 0 AND next_due_at IS NULL AND ended_at < ?2",
+    )?
+    .query_row(params![job, At::from(first)], |row| Ok(instant(row, 0)))
+    .optional()?
+    .transpose()
 }
 
 /// So many fires of a job are taken back, `counted` of them by the schedule that it has now: those it may have again.
