@@ -51,13 +51,13 @@ impl Proposal {
     /// A job whose one instant, or whose last one, has passed would never fire.
     pub(super) fn refuse_past(&self, now: UtcMs) -> Result<(), Refusal> {
         for Job { name, schedule, life, .. } in &self.jobs {
-            let last = match schedule {
-                Schedule::At(at) => Some(*at),
-                _ => life.as_ref().and_then(|life| life.until),
+            let (key, last) = match schedule {
+                Schedule::At(at) => ("/at", Some(*at)),
+                _ => ("/until", life.as_ref().and_then(|life| life.until)),
             };
             if let Some(last) = last.filter(|at| *at <= now) {
                 let text = format!("job '{name}': {last} is past, so it would never fire");
-                return Err(Refusal::new(Kind::Senseless, text));
+                return Err(Refusal::new(Kind::Senseless, text).at(key));
             }
         }
         Ok(())

@@ -38,11 +38,15 @@ impl Running {
     ///
     /// A time that is none, or past; more than one schedule.
     pub(crate) fn put_into(&self, job: &mut Map<String, Value>, said: Map<String, Value>) -> Result<(), Refusal> {
-        let senseless = |text: String| Refusal::new(Kind::Senseless, text);
-        let schedules: Vec<&str> =
-            said.iter().filter(|(key, value)| is_schedule(key) && !value.is_null()).map(|(key, _)| &**key).collect();
-        if let [first, second, ..] = schedules[..] {
-            return Err(senseless(format!("a job has one schedule: got {first} and {second}")));
+        let senseless = |text: String, at: &'static str| Refusal::new(Kind::Senseless, text).at(at);
+        let schedules: Vec<(&str, &'static str)> = said
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .filter_map(|(key, _)| SCHEDULES.iter().find(|(known, _)| known == key))
+            .copied()
+            .collect();
+        if let [(first, _), (second, at), ..] = schedules[..] {
+            return Err(senseless(format!("a job has one schedule: got {first} and {second}"), at));
         }
         if !schedules.is_empty() {
             SCHEDULE.iter().for_each(|key| drop(job.shift_remove(*key)));
@@ -54,17 +58,17 @@ impl Running {
                 (name, Value::Null) if name == "in" || is_job_key(name) => drop(job.shift_remove(&key)),
                 ("at", Value::String(text)) => once = Some(("at", text)),
                 ("in", Value::String(text)) => once = Some(("in", text)),
-                ("in", _) => return Err(senseless("in: expected a duration such as 20m".to_owned())),
+                ("in", _) => return Err(senseless("in: expected a duration such as 20m".to_owned(), "/in")),
                 (_, value) => drop(job.insert(key, plain(value))),
             }
         }
         let zone = job.get("timezone").and_then(Value::as_str).unwrap_or(self.judge.timezone());
         let at = match once {
             None => return Ok(()),
-            Some(("in", text)) => after(&text, self.now).map_err(senseless)?,
+            Some(("in", text)) => after(&text, self.now).map_err(|problem| senseless(problem, "/in"))?,
             Some((_, text)) => {
                 let at = when::coming(&text, &when::zone(zone), self.now);
-                at.map_err(|problem| senseless(format!("at: {problem}")))?
+                at.map_err(|problem| senseless(format!("at: {problem}"), "/at"))?
             }
         };
         put_once(job, at);
@@ -72,9 +76,13 @@ impl Running {
     }
 }
 
+/// Keys that say when a job fires, of which one is said, and where each stands.
+const SCHEDULES: [(&str, &str); 5] =
+    [("cron", "/cron"), ("every", "/every"), ("at", "/at"), ("in", "/in"), ("on_demand", "/on_demand")];
+
 /// Whether this says anew when a job fires.
 pub(crate) fn is_schedule(key: &str) -> bool {
-    key == "in" || SCHEDULE.contains(&key)
+    SCHEDULES.iter().any(|(known, _)| *known == key)
 }
 
 fn after(text: &str, now: UtcMs) -> Result<UtcMs, String> {

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::config::{self, Config, ConfigErrors, Problem, Unmet};
 use crate::domain::near::near_match;
-use crate::domain::{Account, Database, Job};
+use crate::domain::{Account, Database, Job, UtcMs};
 use crate::senders::{Environment, find};
-use crate::store::{self, History, OpenWay, StoreError, StoredJob};
+use crate::store::{self, Access, History, OpenWay, StoreError, StoredJob};
 use crate::texts::{self, Text};
 
 /// What the files come to: every problem and warning with its place, and what was accepted.
@@ -111,6 +111,18 @@ pub(crate) fn is_run_as_root(database: &Database) -> bool {
 /// What a daemon of these rights asks of the files and does not find.
 pub(crate) fn unmet(config: &Config, is_root: bool) -> Vec<Problem> {
     config::unmet(config, is_root).into_iter().flat_map(Unmet::problems).collect()
+}
+
+/// The jobs that the database knows; none where it cannot be read.
+pub(crate) fn known_jobs(database: &Database, now: UtcMs) -> Vec<StoredJob> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return Vec::new() };
+    let known = runtime.block_on(async {
+        let store = store::open(database, Access::Read, now).await?;
+        let known = store.jobs().await;
+        store.close().await;
+        known
+    });
+    known.unwrap_or_default()
 }
 
 /// Jobs of files that the database knows, and the files have no word of.

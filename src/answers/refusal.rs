@@ -31,6 +31,8 @@ pub(crate) struct Refusal {
     pub text: Text,
     /// Those of the files, each with its place, where they are what stands in the way.
     pub problems: Vec<Problem>,
+    /// What was asked with that makes no sense, as a JSON pointer: the key of a mapping, for whoever sent one.
+    pub pointer: Option<&'static str>,
 }
 
 impl Refusal {
@@ -41,7 +43,12 @@ impl Refusal {
 
     /// One that is told in every language.
     pub(crate) fn of_text(kind: Kind, text: Text) -> Refusal {
-        Refusal { kind, text, problems: Vec::new() }
+        Refusal { kind, text, problems: Vec::new(), pointer: None }
+    }
+
+    /// The same, of what stands there in what was said.
+    pub(crate) fn at(self, pointer: &'static str) -> Refusal {
+        Refusal { pointer: Some(pointer), ..self }
     }
 
     /// In other words, with the same problems.

@@ -21,6 +21,30 @@ pub(crate) fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset:
     format!("{}{offset}", zoned.strftime(clock))
 }
 
+/// As [`shown`] with seconds, and with the thousandths of an instant that has some: cut, it would be another one.
+pub(crate) fn exact(at: UtcMs, zone: &TimeZone, with_offset: bool) -> String {
+    let whole = shown(at, zone, true, with_offset);
+    match at.0.rem_euclid(1000) {
+        0 => whole,
+        ms => {
+            // Behind the clock, before the offset.
+            let (clock, offset) = whole.split_at(CLOCK_LEN.min(whole.len()));
+            format!("{clock}.{ms:03}{offset}")
+        }
+    }
+}
+
+/// An instant that a schedule calls for, to the minute where it is one.
+pub(crate) fn due(at: UtcMs, zone: &TimeZone, with_offset: bool) -> String {
+    match at.0 % 60_000 {
+        0 => shown(at, zone, false, with_offset),
+        _ => exact(at, zone, with_offset),
+    }
+}
+
+/// So long is `2026-01-01 09:00:00`.
+const CLOCK_LEN: usize = 19;
+
 /// The zone of that name; UTC for one that the system no longer knows, since a row must be shown all the same.
 pub(crate) fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or(TimeZone::UTC)
@@ -96,7 +120,7 @@ pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean)
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let at = UtcMs::from(at);
         if at <= UtcMs::MIN || at >= UtcMs::MAX {
-            return Err(format!("'{text}' lies outside the years that can be told"));
+            return Err(outside(text));
         }
         return Ok(Stretch { from: at, until: UtcMs(at.0 + 1000), note: None });
     }
@@ -124,7 +148,12 @@ pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean)
         _ => Some(stretch),
     });
     let told = stretch.filter(|stretch| stretch.from > UtcMs::MIN && stretch.until < UtcMs::MAX);
-    told.ok_or_else(|| format!("'{text}' lies outside the years that can be told"))
+    told.ok_or_else(|| outside(text))
+}
+
+/// What is told of a time that no row holds.
+fn outside(text: &str) -> String {
+    format!("'{text}' lies outside the years that can be told")
 }
 
 /// Reads an instant still to come, as [`parse`] does; a bare time is one of today, or of tomorrow where it has passed.
@@ -138,7 +167,8 @@ pub(crate) fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, S
     if !text.contains(':') {
         return Err(expected());
     }
-    let Stretch { from: at, until, note } = parse(text, zone, now).map_err(|_| expected())?;
+    let Stretch { from: at, until, note } =
+        parse(text, zone, now).map_err(|problem| if problem == outside(text) { problem } else { expected() })?;
     if at > now {
         return Ok(at);
     }
@@ -289,6 +319,14 @@ mod tests {
         assert_eq!(shown(at("2026-07-01T00:30:00.000Z"), &berlin, true, true), "2026-07-01 02:30:00 +02");
         assert_eq!(shown(at("2026-10-25T01:30:00.000Z"), &berlin, true, false), "2026-10-25 02:30:00 +01");
         assert_eq!(shown(at("2026-10-25T00:30:00.000Z"), &TimeZone::UTC, true, false), "2026-10-25 00:30:00");
+    }
+
+    #[test]
+    fn thousandths_of_a_second_are_shown_where_there_are_some() {
+        let berlin = zone("Europe/Berlin");
+        assert_eq!(exact(at("2026-07-01T00:30:00.000Z"), &berlin, false), "2026-07-01 02:30:00");
+        assert_eq!(exact(at("2026-07-01T00:30:00.050Z"), &berlin, false), "2026-07-01 02:30:00.050");
+        assert_eq!(exact(at("2026-10-25T01:30:07.500Z"), &berlin, false), "2026-10-25 02:30:07.500 +01");
     }
 
     /// A Monday at seven in Shanghai.

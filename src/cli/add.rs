@@ -36,7 +36,7 @@ pub(super) struct Add {
 
 impl Add {
     pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
-        let files = context.files();
+        let files = context.files()?;
         let proposal = match (&self.name, &self.definition) {
             (_, Some(_)) if !self.words.is_empty() => {
                 return Err(Failure::new(

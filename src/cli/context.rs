@@ -70,7 +70,21 @@ impl Context {
 
     /// The whole configuration. Its warnings are told by `check` and `run`.
     pub(super) fn config(&self) -> Result<Config, ConfigErrors> {
-        config::load(&self.config_paths(), &senders::specs(), &self.surroundings())
+        self.of_this_database(config::load(&self.config_paths(), &senders::specs(), &self.surroundings())?)
+    }
+
+    /// The configuration, unless it is the built-in example, and the database knows other jobs: then somebody forgot to name
+    /// their files, and what would be told or sent is not what runs.
+    fn of_this_database(&self, config: Config) -> Result<Config, ConfigErrors> {
+        let forgotten = if config.files.is_empty() { self.forgotten(&config) } else { Vec::new() };
+        if forgotten.is_empty() { Ok(config) } else { Err(ConfigErrors::of(forgotten)) }
+    }
+
+    /// As `check` says it: that this is told by the built-in example, since no file is named.
+    pub(super) fn tell_of_example(&self) {
+        if self.config_paths().is_empty() && !self.is_quiet() {
+            let _ = writeln!(io::stderr(), "{}", texts::by_the_example().in_language(self.language()));
+        }
     }
 
     /// As [`Context::config`], for what is sent from here, since no daemon runs.
@@ -95,7 +109,7 @@ impl Context {
 
     /// As [`Context::config`], for what needs no secret: without accounts of which only the running service sees all.
     pub(super) fn config_to_look_at(&self) -> Result<Config, ConfigErrors> {
-        config::load(&self.config_paths(), &senders::specs(), &self.seeing(Sight::Onlooker))
+        self.of_this_database(config::load(&self.config_paths(), &senders::specs(), &self.seeing(Sight::Onlooker))?)
     }
 
     /// As [`Context::config_to_look_at`], of other files.
@@ -137,6 +151,7 @@ impl Context {
         let text = literal(&pushes.to_string());
         let around = self.seeing(sight);
         let loaded = config::load_with_pushes(&self.config_paths(), &text, &senders::specs(), &around);
+        let loaded = loaded.and_then(|(config, pushes)| Ok((self.of_this_database(config)?, pushes)));
         let (config, mut pushes) = loaded.map_err(|errors| match sight {
             Sight::Service => self.without_secrets(errors.into()),
             Sight::Judge | Sight::Onlooker | Sight::Text => errors.into(),
@@ -154,8 +169,16 @@ impl Context {
     }
 
     /// The files by which jobs are judged that a verb makes.
-    pub(super) fn files(&self) -> Files {
-        Files { paths: self.config_paths(), now: self.now() }
+    ///
+    /// # Errors
+    ///
+    /// Where none is named, and the database knows jobs of others.
+    pub(super) fn files(&self) -> Result<Files, Failure> {
+        let paths = self.config_paths();
+        if paths.is_empty() {
+            self.config_to_look_at()?;
+        }
+        Ok(Files { paths, now: self.now() })
     }
 
     /// What the database alone knows of jobs; without one there is nothing to know.
@@ -231,6 +254,12 @@ impl Context {
             }
             (None, found) => Ok(found?),
         }
+    }
+
+    /// What is wrong with the files that were named or found, where they cannot even tell where the database is.
+    pub(super) fn unread_files(&self) -> Vec<Problem> {
+        let found = config::database_location(&self.config_paths(), &self.seeing(Sight::Onlooker));
+        found.err().map(|errors| errors.errors).unwrap_or_default()
     }
 
     /// Whether a daemon runs on the database.
@@ -386,7 +415,10 @@ impl Context {
         if !config::asks_for_known_jobs(config) || !self.has_database().unwrap_or(false) {
             return Vec::new();
         }
-        let known = self.reading_all(async |store| Ok(store.jobs().await?));
+        let Ok(DatabaseLocation { database, .. }) = self.whereabouts() else { return Vec::new() };
+        let now = self.now();
+        // This is asked where other work is waited for too, which no other wait may be begun within.
+        let known = std::thread::spawn(move || check::known_jobs(&database, now)).join();
         check::forgotten(config, &known.unwrap_or_default())
     }
 

@@ -31,7 +31,7 @@ impl Edit {
             return Err(Failure::new(Exit::Usage, "what is to be changed? expected at least one option"));
         }
         // Before anything is waited for: what is said of a time is said now.
-        let files = context.files();
+        let files = context.files()?;
         let zone = context.whereabouts()?.timezone;
         let done = context.changing(async |store| {
             let acts = context.acts(store);

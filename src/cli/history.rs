@@ -117,6 +117,7 @@ impl History {
             job: self.which.names_a_job() && !self.show.wide,
             due: is_one_fire && !self.show.wide,
             target: self.which.names_a_target() && !self.show.wide,
+            asks_why: self.not_sent,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Paragraphs in lines that a screen can take.
 
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 /// A paragraph in lines of at most `width` columns, broken between words; what stands between backticks is to be copied,
@@ -10,6 +11,21 @@ pub(super) fn wrapped(paragraph: &str, width: usize) -> Vec<String> {
         match lines.last_mut() {
             Some(line) if line.width() + 1 + word.width() <= width => line.extend([" ", &word]),
             _ => lines.push(word),
+        }
+    }
+    lines
+}
+
+/// As [`wrapped`], with words that fit on no line, as those of Chinese are, going on in the next one.
+pub(super) fn filled(paragraph: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in wrapped(paragraph, width) {
+        lines.push(String::new());
+        for grapheme in line.graphemes(true) {
+            match lines.last_mut() {
+                Some(last) if last.is_empty() || last.width() + grapheme.width() <= width => last.push_str(grapheme),
+                _ => lines.push(grapheme.to_owned()),
+            }
         }
     }
     lines
@@ -46,6 +62,7 @@ mod tests {
         // What fits on no line is broken all the same, and so is what only looks like a command.
         assert!(wrapped("`one two three four five` six seven", 12).iter().all(|line| line.width() <= 12));
         assert!(wrapped("it`s all one two three four five", 12).iter().all(|line| line.width() <= 12));
+        assert_eq!(filled("发送失败：群聊不存在 (retcode 200)", 12), ["发送失败：群", "聊不存在", "(retcode", "200)"]);
         assert_eq!(hanging("one two three four five six", 22, 2), ["one two three four", "  five six"]);
     }
 }

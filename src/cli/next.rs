@@ -56,6 +56,7 @@ fn known(context: &Context, asked: Option<&str>) -> Option<KnownOfJobs> {
 impl Next {
     pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         let config = context.config_to_look_at()?;
+        context.tell_of_example();
         let mut jobs = config.jobs;
         let known = known(context, self.job.as_deref());
         let is_readable = known.is_some();

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::args::Show;
-use super::lines::wrapped;
+use super::lines::{filled, wrapped};
 use super::render::{Cell, Column, Screen, Tone, Widths};
 use super::rows::state;
 use crate::answers::history::{PAGE, PushLine, Summary, Tally, instants};
@@ -27,7 +27,12 @@ pub(super) struct Told {
     pub job: bool,
     pub due: bool,
     pub target: bool,
+    /// The reason is what is asked for: where it has no room beside the rest, it stands whole below it.
+    pub asks_why: bool,
 }
+
+/// Blanks before a reason that stands below its push.
+const BELOW: usize = 6;
 
 /// Pushes for people, page by page: the first page settles the widths of all. What the summary needs is counted on
 /// the way.
@@ -107,7 +112,7 @@ impl Layout {
             Column::ranked("tries", 2, 5).right().spare(),
             Column::ranked("late", 3, 8).right().spare(),
             Column::ranked("account", 100, 8),
-            Column::ranked("why", 200, 15),
+            Column::ranked("why", if told.asks_why { 90 } else { 200 }, 15),
         ]);
         Layout { screen: show.screen(), columns, told }
     }
@@ -134,7 +139,14 @@ impl Layout {
     ///
     /// When `out` takes no more.
     pub(super) fn write(&self, out: &mut dyn Write, widths: &Widths, instants: &Instants, row: Row) -> io::Result<()> {
-        widths.write(out, self.screen, &self.columns, &self.cells(instants, row))
+        let mut cells = self.cells(instants, row);
+        let whole = cells.last_mut().filter(|why| self.told.asks_why && !widths.have_room_for_last(why));
+        let below = whole.map(std::mem::take);
+        widths.write(out, self.screen, &self.columns, &cells)?;
+        for line in below.iter().flat_map(|why| filled(why.text(), self.screen.width.saturating_sub(BELOW))) {
+            writeln!(out, "{:BELOW$}{line}", "")?;
+        }
+        Ok(())
     }
 
     fn cells(&self, instants: &Instants, row: Row) -> Vec<Cell> {

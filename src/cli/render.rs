@@ -59,6 +59,10 @@ impl Cell {
         Cell { tone, ..self }
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Another text in the same tone.
     pub(super) fn with_text(self, text: impl AsRef<str>) -> Cell {
         Cell::new(text).tone(self.tone)
@@ -178,6 +182,11 @@ impl Widths {
             *last += room;
         }
         Widths(widths)
+    }
+
+    /// Whether this is shown uncut in the last column.
+    pub(super) fn have_room_for_last(&self, cell: &Cell) -> bool {
+        cell.text.width() <= self.0.last().copied().flatten().unwrap_or(0)
     }
 
     /// # Errors

@@ -24,7 +24,7 @@ pub(super) struct Rm {
 impl Rm {
     pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.changing(async |store| {
-            let files = context.files();
+            let files = context.files()?;
             let mut found = Vec::new();
             for (index, name) in self.jobs.iter().enumerate() {
                 if self.jobs[..index].contains(name) {

@@ -132,6 +132,7 @@ impl Simulate {
         }
         let fail_on = self.fail_on.as_deref().map(FailOn::parse).transpose()?.unwrap_or_default();
         let config = context.config_to_look_at()?;
+        context.tell_of_example();
         let (from, until) = self.time(&config, context.now())?;
         let scenario = match &self.scenario {
             Some(path) => context.scenario(path, &config)?,

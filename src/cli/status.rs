@@ -12,6 +12,7 @@ use super::say::say;
 use crate::answers::status::{Down, Life, Status};
 use crate::answers::when;
 use crate::answers::words::brief_ms;
+use crate::config::Problem;
 use crate::domain::presence::{LastReload, ReloadOutcome};
 use crate::domain::{UtcMs, escaped};
 use crate::texts::{self, Language, Text};
@@ -25,12 +26,12 @@ const TITLES: usize = 10;
   pushcron status --quiet && echo alive     for a health check: 0 where a daemon runs and is well, else 69
   pushcron status --strict                  1 also where something waits for a person
 
-What is told by --strict: files that were refused, accounts that are down, and pushes that are unknown.")]
+What is told by --strict: files that were refused or cannot be read, accounts that are down, and pushes that are unknown.")]
 pub(super) struct StatusVerb {
     /// End with 1 where something waits for a person, though a daemon runs
     #[arg(long)]
     strict: bool,
-    /// One JSON object: at, daemon, last_reload, what comes and what waits, accounts_down
+    /// One JSON object: at, daemon, last_reload, files_unread, what comes and what waits, accounts_down
     #[arg(long)]
     json: bool,
     /// Times in UTC instead of daemon.timezone
@@ -45,17 +46,20 @@ impl StatusVerb {
             let holder = context.holder()?;
             Ok(Status::read(store, holder, context.now()).await?)
         })?;
+        let unread = context.unread_files();
         if self.json {
-            say(render::pretty(&json!(status)));
+            let mut told = json!(status);
+            told["files_unread"] = json!(unread);
+            say(render::pretty(&told));
         } else if !context.is_quiet() {
             let zone = if self.utc { TimeZone::UTC } else { when::zone(&whereabouts.timezone) };
-            for line in (Teller { status: &status, zone, language: context.language() }).lines() {
+            for line in (Teller { status: &status, unread: &unread, zone, language: context.language() }).lines() {
                 say(escaped(&line));
             }
         }
         Ok(match status.is_alive() {
             false => Exit::OutOfReach,
-            true if self.strict && !status.is_well() => Exit::Failed,
+            true if self.strict && !(status.is_well() && unread.is_empty()) => Exit::Failed,
             true => Exit::Done,
         })
     }
@@ -63,6 +67,8 @@ impl StatusVerb {
 
 struct Teller<'a> {
     status: &'a Status,
+    /// What is wrong with the files as they are now.
+    unread: &'a [Problem],
     zone: TimeZone,
     language: Language,
 }
@@ -72,6 +78,7 @@ impl Teller<'_> {
         let Status { last_reload, situation, accounts_down, .. } = self.status;
         let mut lines = vec![self.line(texts::title_daemon(), self.daemon())];
         lines.extend(last_reload.iter().flat_map(|last| self.files(last)));
+        lines.extend(self.unread.iter().flat_map(|problem| self.unread(problem)));
         let paused = match situation.paused_jobs {
             0 => Text::none(),
             paused => texts::and_paused(paused),
@@ -145,6 +152,15 @@ impl Teller<'_> {
         let problem = last.problem.iter().flat_map(|problem| problem.lines());
         let problem = problem.map(|problem| format!("{:TITLES$} {problem}", ""));
         [files(told)].into_iter().chain(problem).collect()
+    }
+
+    /// The daemon goes on by what it knows; its next reload or start is refused.
+    fn unread(&self, problem: &Problem) -> Vec<String> {
+        let told = problem.told(self.language);
+        let mut lines = told.lines();
+        let first = texts::files_unread(lines.next().unwrap_or_default());
+        let rest = lines.map(|line| format!("{:TITLES$} {line}", ""));
+        [self.line(texts::title_files(), first)].into_iter().chain(rest).collect()
     }
 
     fn down(&self, down: &Down) -> Text {

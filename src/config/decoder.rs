@@ -309,6 +309,8 @@ impl Decoder<'_> {
 /// What [`Decoder::name`] takes.
 pub(super) fn is_name(text: &str) -> bool {
     let fits = !text.is_empty() && text.chars().count() <= 128 && text.trim() == text;
+    // A browser takes these two for a way through the pages, whatever is written around them.
+    let is_way = [".", ".."].contains(&text);
     let clean = |c: char| !c.is_control() && c != '/' && !is_invisible(c);
     let visible = |c: Option<char>| c.is_some_and(|c| clean(c) && !c.is_whitespace());
     // Several scripts and many emoji join what stands on both sides.
@@ -317,7 +319,7 @@ pub(super) fn is_name(text: &str) -> bool {
             && visible(text[..at].chars().next_back())
             && visible(text[at + c.len_utf8()..].chars().next())
     };
-    fits && text.char_indices().all(|(at, c)| clean(c) || joins(at, c))
+    fits && !is_way && text.char_indices().all(|(at, c)| clean(c) || joins(at, c))
 }
 
 /// Characters without a width that turn the reading direction or forge lines.

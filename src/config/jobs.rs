@@ -1,5 +1,8 @@
 //! `jobs:`: one node to one draft at a time, so that the tree of 100,000 jobs never stands in memory.
 
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
 use super::calendars::DaysDraft;
 use super::decoder::Decoder;
 use super::draft::{IncompleteJob, JobDraft, LifeDraft, ScheduleDraft};
@@ -130,7 +133,7 @@ impl Decoder<'_> {
             self.wrong(key, node, texts::a_date_and_time()).hint(texts::add_with_at());
             return None;
         }
-        self.parsed(key, node, texts::a_date_and_time(), |text| {
+        let draft = self.parsed(key, node, texts::a_date_and_time(), |text| {
             let text = text.trim();
             // A bare date would mean midnight, which nobody who forgot the hour wants.
             if !text.contains(':') {
@@ -138,10 +141,31 @@ impl Decoder<'_> {
             }
             // The parser of local times takes a text with an offset too and ignores the offset.
             match text.parse::<jiff::Timestamp>() {
-                Ok(instant) => Some(ScheduleDraft::At(UtcMs::from(instant))),
+                Ok(instant) => Some((ScheduleDraft::At(UtcMs::from(instant)), instant.to_zoned(TimeZone::UTC).date())),
                 Err(_) if text.contains(['Z', 'z', '+', '[']) => None,
-                Err(_) => text.parse().ok().map(ScheduleDraft::LocalAt),
+                Err(_) => text.parse().ok().map(|local: DateTime| (ScheduleDraft::LocalAt(local), local.date())),
             }
-        })
+        });
+        let (draft, date) = draft?;
+        if !is_told(date) {
+            let text = written(node);
+            self.error(node.at, texts::outside_the_years(key, quoted(text)));
+            return None;
+        }
+        Some(draft)
+    }
+}
+
+/// Whether a time of that day can be told, wherever on earth it is: no row holds those of the last days before the year
+/// 10000, and it would be another time that is kept.
+pub(super) fn is_told(date: Date) -> bool {
+    (Date::constant(1, 1, 2)..=Date::constant(9999, 12, 29)).contains(&date)
+}
+
+/// As it is written.
+pub(super) fn written<'n>(node: &'n Node) -> &'n str {
+    match node.value() {
+        Value::Scalar(scalar) => &scalar.text,
+        _ => "",
     }
 }

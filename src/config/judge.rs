@@ -17,6 +17,7 @@ use super::mask::SecretKeys;
 use super::pointer::pointer;
 use super::problem::{ConfigErrors, Problem};
 use super::validate::validate;
+use super::yaml::At;
 use crate::domain::calendar::MissingList;
 use crate::domain::{Job, PushSpec, SenderSpec, UtcMs};
 use crate::policy::account::Fallback;
@@ -126,7 +127,8 @@ impl Judge {
         let mut loader = self.loader(&environment);
         let text = text_of(push);
         loader.pushes(&text);
-        let local = loader.pushes.iter().flat_map(|(file, drafts)| local_media(*file, drafts)).collect::<Vec<_>>();
+        let pushes = loader.pushes.iter();
+        let local = pushes.flat_map(|(file, drafts)| local_media(*file, drafts, &text)).collect::<Vec<_>>();
         if !local.is_empty() {
             // So that nobody learns whether it is there.
             loader.pushes = None;
@@ -158,7 +160,7 @@ impl Judge {
         let text = json!({ "jobs": [job] }).to_string();
         loader.extra_jobs(&Extra::CommandLine(&text));
         let file = u16::try_from(loader.sources.len() - 1).unwrap_or(u16::MAX);
-        let local = loader.jobs.iter().flat_map(|job| local_media(file, &job.push)).collect::<Vec<_>>();
+        let local = loader.jobs.iter().flat_map(|job| local_media(file, &job.push, &text)).collect::<Vec<_>>();
         if !local.is_empty() {
             loader.jobs.clear();
         }
@@ -243,17 +245,41 @@ fn refused_over_http(job: &serde_json::Value) -> Vec<Problem> {
     refused
 }
 
-/// Where pushes name files of this machine.
-fn local_media(file: u16, drafts: &[PushDraft]) -> Vec<Place> {
+/// Where pushes name files of this machine, in the text that they were read from.
+fn local_media(file: u16, drafts: &[PushDraft], text: &str) -> Vec<Place> {
     let is_remote =
         |source: &str| ["http://", "https://", "base64://", "data:"].iter().any(|start| source.starts_with(start));
-    let is_local = |draft: &&PushDraft| {
+    let local_of = |draft: &PushDraft| {
         let media = draft.spec.message.body.media();
-        let mut sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
-        sources.any(|source| !is_remote(source))
+        let sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
+        let At { at, len } = draft.places.content;
+        let content = Place { file, at, len };
+        // What was relative counts from the root here.
+        let spelt = |source: &str| [source.to_owned(), source.trim_start_matches('/').to_owned()];
+        let place = |source: &String| {
+            spelt(source).iter().find_map(|source| place_of_source(source, content, text)).unwrap_or(content)
+        };
+        sources.filter(|source| !is_remote(source)).map(place).collect::<Vec<_>>()
     };
-    let place = |draft: &PushDraft| Place { file, at: draft.places.content.at, len: draft.places.content.len };
-    drafts.iter().filter(is_local).map(place).collect()
+    drafts.iter().flat_map(local_of).collect()
+}
+
+/// Keys of media whose text is the source of none.
+const NO_SOURCES: [&str; 10] =
+    ["filename", "fileName", "file_name", "mime_type", "mimeType", "caption", "text", "content", "markdown", "title"];
+
+/// Where a source stands within a content, among whose other texts may be the same. None where it is written otherwise.
+fn place_of_source(source: &str, content: Place, text: &str) -> Option<Place> {
+    let written = json!(source).to_string().replace("${", "$${");
+    let from = content.at as usize;
+    let is_source = |at: &usize| {
+        let rest = &text[at + written.len()..];
+        let pointer = pointer(text, *at);
+        let key = pointer.rsplit('/').find(|step| step.parse::<usize>().is_err()).unwrap_or_default();
+        !text[..*at].ends_with('\\') && !rest.starts_with(':') && !NO_SOURCES.contains(&key)
+    };
+    let at = text.get(from..)?.match_indices(&written).map(|(at, _)| from + at).find(is_source)?;
+    Some(Place { file: content.file, at: u32::try_from(at).ok()?, len: u32::try_from(written.len()).ok()? })
 }
 
 fn refuse_local(loader: &mut Loader<'_>, local: Vec<Place>) {

@@ -108,7 +108,8 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) fn of(errors: Vec<Problem>) -> ConfigErrors {
+    /// These.
+    pub fn of(errors: Vec<Problem>) -> ConfigErrors {
         ConfigErrors { errors, ..ConfigErrors::default() }
     }
 

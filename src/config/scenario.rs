@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::configuration::Config;
 use super::decoder::Decoder;
 use super::environment::LoadEnvironment;
+use super::jobs::{is_told, written};
 use super::keys::SCRIPT_KEYS;
 use super::loader::Loader;
 use super::mask::SecretKeys;
@@ -291,7 +294,7 @@ impl Script<'_, '_> {
     /// A date and a time in the daemon's zone, or an instant with its offset.
     fn instant(&mut self, key: &str, node: &Node) -> Option<UtcMs> {
         let zone = &self.config.daemon.timezone;
-        self.decoder.parsed(key, node, texts::a_date_and_time(), |text| {
+        let instant = self.decoder.parsed(key, node, texts::a_date_and_time(), |text| {
             let text = text.trim();
             if !text.contains(':') {
                 return None;
@@ -301,7 +304,12 @@ impl Script<'_, '_> {
                 Err(_) if text.contains(['Z', 'z', '+', '[']) => None,
                 Err(_) => instant_of(text.parse().ok()?, zone).ok(),
             }
-        })
+        })?;
+        if !is_told(instant.to_jiff().to_zoned(TimeZone::UTC).date()) {
+            self.decoder.error(node.at, texts::outside_the_years(key, quoted(written(node))));
+            return None;
+        }
+        Some(instant)
     }
 
     fn account(&mut self, key: &str, node: &Node) -> Option<String> {

@@ -20,6 +20,9 @@ texts! {
     none_of_your_files():
         "NONE OF YOUR FILES WAS CHECKED: no -c, no $PUSHCRON_CONFIG and no /etc/pushcron names any, so that this is the built-in example",
         "你的文件一个都没有检查：没有 -c、$PUSHCRON_CONFIG 和 /etc/pushcron 指出任何文件，检查的是内置示例";
+    by_the_example():
+        "no -c, no $PUSHCRON_CONFIG and no /etc/pushcron names any file: this is told by the built-in example",
+        "没有 -c、$PUSHCRON_CONFIG，也没有 /etc/pushcron：以下是按内置示例得出的";
     embedded_example(): "the embedded example", "内置示例";
     files(count): "{count} file" | "{count} files", "{count} 个文件";
     jobs(count): "{count} job" | "{count} jobs", "{count} 个任务";

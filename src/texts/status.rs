@@ -34,6 +34,7 @@ texts! {
     never_ran(start): "NOT RUNNING; nothing fires; {start}", "未运行；不会触发任何任务；{start}";
 
     files_loaded(at): "loaded at {at}", "加载于 {at}";
+    files_unread(problem): "CANNOT BE READ NOW: {problem}", "现在无法读取：{problem}";
     files_refused_and_read_at_start(at):
         "REFUSED at {at}; a start reads them anew (`pushcron check` says whether they are mended):",
         "有误，拒绝于 {at}；启动时会重新读取（是否已改好，见 `pushcron check`）：";

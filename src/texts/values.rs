@@ -41,7 +41,12 @@ texts! {
     one_of(words): "{words}", "以下之一：{words}";
     one_of_a_few(): "one of a few words", "几个固定词之一";
     a_path(): "a path", "路径";
-    a_name(): "a name of 1 to 128 printable characters without '/' and outer spaces", " 1 到 128 个可见字符的名字，不含 '/'，首尾没有空格";
+    a_name():
+        "a name of 1 to 128 printable characters without '/' and outer spaces, other than '.' and '..'",
+        " 1 到 128 个可见字符的名字，不含 '/'，首尾没有空格，也不是 '.' 或 '..'";
+    outside_the_years(key, text):
+        "{key}: {text} lies outside the years that can be told: expected a time from 0001-01-02 to 9999-12-29",
+        "{key}：{text} 超出了能表示的年份：应在 0001-01-02 到 9999-12-29 之间";
     an_id(): "an id of at most 256 printable characters without outer spaces", "至多 256 个可见字符的 id，首尾没有空格";
     an_id_of_any(): "an id", " id";
     a_zone(): "the name of a zone such as Asia/Shanghai", "时区名，如 Asia/Shanghai";

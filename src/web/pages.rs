@@ -30,7 +30,8 @@ impl Given {
     pub(super) fn of_query(query: &str, known: &'static [Param]) -> Result<Given, Problem> {
         let mut given = Given(HashMap::new());
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            given.take(&name, Value::String(value.into_owned()), known).map_err(Problem::senseless)?;
+            let value = Value::String(value.into_owned());
+            given.take(&name, value, known).map_err(|wrong| Problem::of_parameter(&name, wrong))?;
         }
         Ok(given)
     }
@@ -144,7 +145,7 @@ pub(super) fn cursor(mark: Mark) -> String {
 pub(super) fn mark(given: &Given) -> Result<Option<Mark>, Problem> {
     let Some(text) = given.text("before") else { return Ok(None) };
     let mark = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    mark.map(Some).ok_or_else(|| Problem::senseless("before: expected what `next` of a page said"))
+    mark.map(Some).ok_or_else(|| Problem::of_parameter("before", "before: expected what `next` of a page said"))
 }
 
 /// The last line of a page that may have another one after it.
@@ -228,5 +229,5 @@ pub(super) fn cursor_of_name(name: &str) -> String {
 /// Where it is none of ours.
 pub(super) fn name_of(cursor: &str) -> Result<String, Problem> {
     let name = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    name.ok_or_else(|| Problem::senseless("before: expected what `next` of a page said"))
+    name.ok_or_else(|| Problem::of_parameter("before", "before: expected what `next` of a page said"))
 }

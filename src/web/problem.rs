@@ -41,6 +41,13 @@ impl Problem {
         Problem::senseless(detail).with("errors", errors)
     }
 
+    /// What a parameter of the address says makes no sense.
+    pub(super) fn of_parameter(name: &str, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        let errors = json!([{ "parameter": name, "detail": detail, "hint": null }]);
+        Problem::senseless(detail).with("errors", errors)
+    }
+
     pub(super) fn not_found(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
@@ -181,7 +188,7 @@ impl From<Refusal> for Problem {
         let text = refusal.to_string();
         match refusal.kind {
             Kind::Senseless if !refusal.problems.is_empty() => Problem::of_all(&refusal.problems),
-            Kind::Senseless => Problem::at("", text),
+            Kind::Senseless => Problem::at(refusal.pointer.unwrap_or_default(), text),
             Kind::NotFound => Problem::not_found(text),
             Kind::NotAllowed => Problem::new(StatusCode::CONFLICT, "not-allowed-now", text),
             Kind::OutOfReach => out_of_reach(text),

@@ -13,7 +13,7 @@ use super::state::Api;
 use super::who::{Needs, Who};
 use super::{openapi, pages};
 use crate::answers::explain::Explanation;
-use crate::answers::refusal::Refusal;
+use crate::answers::refusal::{Kind, Refusal};
 use crate::answers::status::Status;
 use crate::answers::{accounts, figures, jobs, next, show, when};
 use crate::config::WebScope;
@@ -39,8 +39,13 @@ impl Api {
             Op::NextOfAll => self.next_of_all(query).await?,
             Op::Fires => self.fires(name(), query, now).await?,
             Op::Explain => {
-                let at = query.text("at").ok_or_else(|| Problem::senseless("at: expected a time such as 09:00"))?;
-                let explained = Explanation::read(&*self.reader, name(), at, now).await?;
+                let wrong = |detail: String| Problem::of_parameter("at", detail);
+                let at = query.text("at").ok_or_else(|| wrong("at: expected a time such as 09:00".to_owned()))?;
+                let explained = Explanation::read(&*self.reader, name(), at, now).await;
+                let explained = explained.map_err(|refusal| match refusal.kind {
+                    Kind::Senseless => wrong(format!("at: {refusal}")),
+                    _ => refusal.into(),
+                })?;
                 // It is the daemon that answers.
                 explained.with_answer(&explained.lines(explained.zone(), now, true, &[]))
             }
@@ -118,7 +123,7 @@ impl Api {
         let until = query.instant("until").unwrap_or(now);
         let from = query.instant("from").unwrap_or(until - DAY);
         if until < from {
-            return Err(Problem::senseless("until: expected an instant that is not before 'from'"));
+            return Err(Problem::of_parameter("until", "until: expected an instant that is not before 'from'"));
         }
         let until = mark(query)?.map_or(until, |last| until.min(UtcMs(last.due_at.0.saturating_sub(1).max(0))));
         let mut fires = self.reader.fires(name, from, until).await?;

@@ -10,7 +10,7 @@ use crate::answers::jobs::trouble;
 use crate::answers::unpushed::{Undecided, Unfired};
 use crate::answers::when;
 use crate::answers::words::{brief_ms, counted};
-use crate::domain::{Decision, PushState, Reason, Schedule, Trigger, UtcMs};
+use crate::domain::{Decision, Kind, PushState, Reason, Schedule, Trigger, UtcMs};
 use crate::texts;
 
 /// What the row of a fire says in the end whose pushes wait for a list of days.
@@ -56,17 +56,24 @@ impl Teller<'_> {
         pushes.sort_by_key(|push| by_trouble(push.state));
         match pushes[..] {
             [] => vec![told],
-            [only] => vec![format!("{told} {}", self.push(only, attempt))],
+            [only] => vec![format!("{told} {}", self.push(only))],
             _ => {
                 let counts = states(&pushes);
-                let all = format!("{told} {} pushes: {counts}.", pushes.len());
-                [all].into_iter().chain(pushes.iter().map(|push| self.push(push, attempt_in_short))).collect()
+                let shared = shared(&pushes);
+                let what = shared.map(|(kind, im)| format!(" ({kind} to {im})")).unwrap_or_default();
+                let all = format!("{told} {} pushes{what}: {counts}.", pushes.len());
+                [all].into_iter().chain(pushes.iter().map(|push| self.push_in_short(push, shared.is_some()))).collect()
             }
         }
     }
 
     fn at(&self, at: UtcMs) -> String {
         when::shown(at, &self.zone, true, false)
+    }
+
+    /// Of an instant that a schedule calls for, or that somebody asks about.
+    fn instant(&self, at: UtcMs) -> String {
+        when::exact(at, &self.zone, false)
     }
 
     fn fact(&self, fact: &Fact) -> String {
@@ -132,8 +139,8 @@ impl Teller<'_> {
                     Tense::ToCome => "will not be due",
                 };
                 let time = match until {
-                    Some(until) => format!("from {} until {}", self.at(*at), self.at(*until)),
-                    None => format!("at {}", self.at(*at)),
+                    Some(until) => format!("from {} until {}", self.instant(*at), self.instant(*until)),
+                    None => format!("at {}", self.instant(*at)),
                 };
                 let nearest = match by.schedule == Schedule::OnDemand.describe() {
                     true => format!("it fires on demand (`pushcron fire {job}`)"),
@@ -150,14 +157,14 @@ impl Teller<'_> {
     }
 
     fn called(&self, due_at: UtcMs, by: &By) -> String {
-        format!("{} is due at {} by {}", self.job, self.at(due_at), self.by(by))
+        format!("{} is due at {} by {}", self.job, self.instant(due_at), self.by(by))
     }
 
     fn nearest(&self, before: Option<&Nearest>, after: Option<&Nearest>) -> String {
         let told = |near: &Nearest, word: &str| {
             let note = near.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
             let day = near.day.as_ref().map(|day| format!(" ({day})")).unwrap_or_default();
-            format!("{} {word}{note}{day}", self.at(near.at))
+            format!("{} {word}{note}{day}", self.instant(near.at))
         };
         match (before.map(|near| told(near, "before")), after.map(|near| told(near, "after"))) {
             (None, None) => "the schedule calls for no instant at all".to_owned(),
@@ -173,7 +180,7 @@ impl Teller<'_> {
 
     fn fire(&self, fire: &FireFact) -> String {
         let by = fire.by.as_ref().map(|by| format!(" by {}", self.by(by))).unwrap_or_default();
-        let (job, due_at) = (self.job, self.at(fire.due_at));
+        let (job, due_at) = (self.job, self.instant(fire.due_at));
         let due = match fire.triggered_by {
             Trigger::Cron if fire.is_ahead => format!("{job} is due at {due_at}{by}, which is recorded ahead"),
             Trigger::Cron => format!("{job} was due at {due_at}{by}"),
@@ -205,7 +212,7 @@ impl Teller<'_> {
             }
             Decision::Skipped | Decision::Missed => {
                 let span = match fire.until_at {
-                    Some(until) => format!(", with {} instants until {}", fire.count, self.at(until)),
+                    Some(until) => format!(", with {} instants until {}", fire.count, self.instant(until)),
                     None => String::new(),
                 };
                 format!(
@@ -219,7 +226,7 @@ impl Teller<'_> {
         }
     }
 
-    fn push(&self, push: &PushFact, attempt: fn(&AttemptFact) -> String) -> String {
+    fn push(&self, push: &PushFact) -> String {
         let PushFact { id, kind, im, target, .. } = push;
         let (last, before) = match &push.attempts[..] {
             [before @ .., last] => (Some(attempt(last)), before),
@@ -237,6 +244,22 @@ impl Teller<'_> {
         format!("Push {id} ({kind} to {im} {target}){instead} is {}: {attempts}.", self.state(push))
     }
 
+    /// A push among those of a fire, in a line: what became of it, and the last that was said of it.
+    fn push_in_short(&self, push: &PushFact, is_shared: bool) -> String {
+        let PushFact { id, kind, im, target, .. } = push;
+        let what = if is_shared { String::new() } else { format!("{kind} to {im} ") };
+        let instead = push.fallback_of.map(|of| format!(", for push {of},")).unwrap_or_default();
+        let attempts = match (&push.attempts[..], push.state.is_final()) {
+            ([], true) => "no attempt was made".to_owned(),
+            ([], false) => "no attempt yet".to_owned(),
+            ([.., last], _) => attempt_in_short(last, push.state),
+        };
+        let state = self.state(push);
+        // A line has no room for what the word means.
+        let state = state.split_once(MAY_HAVE_ARRIVED).map_or(&*state, |(state, _)| state);
+        format!("Push {id} {what}{target}{instead} {state}: {attempts}")
+    }
+
     fn state(&self, push: &PushFact) -> String {
         let detail = push.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
         let told = |reason| format!(" ({}{detail})", texts::reason_in_words(reason).english());
@@ -252,7 +275,7 @@ impl Teller<'_> {
                 Some(at) => format!("sent, and its arrival was proved at {}", self.at(at)),
                 None => format!("sent{reason}"),
             },
-            PushState::Unknown => format!("unknown{reason}: it may have arrived, and nobody can tell"),
+            PushState::Unknown => format!("unknown{reason}{MAY_HAVE_ARRIVED}"),
             _ => format!("{state}{reason}"),
         }
     }
@@ -310,21 +333,33 @@ fn lists(fire: &FireFact) -> String {
     told.collect()
 }
 
+/// What `unknown` means.
+const MAY_HAVE_ARRIVED: &str = ": it may have arrived, and nobody can tell";
+
 /// Attempts before the last that are told one by one.
 const MOST_BEFORE: usize = 2;
 
-/// An attempt among those of many pushes: what it came to, and through whom.
-fn attempt_in_short(fact: &AttemptFact) -> String {
+/// What all of these are to be sent as, and on which im; None where they differ.
+fn shared<'a>(pushes: &[&'a PushFact<'_>]) -> Option<(Kind, &'a str)> {
+    let (first, rest) = pushes.split_first()?;
+    let what = |push: &&'a PushFact<'_>| (push.kind, push.im);
+    rest.iter().all(|push| what(push) == what(first)).then(|| what(first))
+}
+
+/// The last attempt of a push in that state among those of many: what the platform said, then through whom and how late.
+fn attempt_in_short(fact: &AttemptFact, state: PushState) -> String {
     let AttemptRecord { number, account, outcome, error, http_status, note, denied_at, .. } = fact.attempt;
-    let through = format!("attempt {number} through {account}, {} after the instant", brief_ms(fact.lateness_ms));
-    let Some(outcome) = outcome else { return format!("{through}, is under way") };
-    let mut details: Vec<String> = vec![outcome.clone()];
+    let count = if *number > 1 { format!("attempt {number}, ") } else { String::new() };
+    let late = if fact.lateness_ms < 0 { "early" } else { "late" };
+    let through = format!("({count}{account}, {} {late})", brief_ms(fact.lateness_ms.abs()));
+    let Some(outcome) = outcome else { return format!("under way {through}") };
+    // What the state says already is no news, and neither is that all went well.
+    let mut details: Vec<String> = if outcome == state.as_str() { Vec::new() } else { vec![outcome.clone()] };
     details.extend(error.as_ref().map(|error| format!("\"{error}\"")));
-    // That all went well is no news.
     details.extend(http_status.filter(|status| *status != 200).map(|status| format!("HTTP {status}")));
     details.extend(note.clone());
     details.extend(denied_at.map(|_| DENIED.to_owned()));
-    format!("{through}: {}", details.join(", "))
+    [details.join(", "), through].join(" ").trim_start().to_owned()
 }
 
 /// Whether lines were made of a fire, each of which speaks for itself.
@@ -348,7 +383,7 @@ fn states(pushes: &[&PushFact]) -> String {
 pub(crate) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
     let Unfired { job, due_at, until_at, count, decision, reason, timezone } = unfired;
     let zone = if utc { TimeZone::UTC } else { when::zone(timezone.as_deref().unwrap_or("UTC")) };
-    let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, timezone.is_none());
+    let at = |at: UtcMs| when::due(at, &zone, timezone.is_none());
     let span = match until_at {
         Some(until) => format!(" and {} instants until {}", count.saturating_sub(1), at(*until)),
         None => String::new(),
@@ -374,7 +409,7 @@ pub(crate) fn unfired_in_words(unfired: &Unfired, utc: bool) -> String {
 pub(crate) fn undecided_in_words(undecided: &Undecided, daemon_runs: bool, utc: bool) -> String {
     let Undecided { job, timezone, first, last, count } = undecided;
     let zone = if utc { TimeZone::UTC } else { when::zone(timezone) };
-    let at = |at: UtcMs| when::shown(at, &zone, at.0 % 60_000 != 0, false);
+    let at = |at: UtcMs| when::due(at, &zone, false);
     let more = match count.saturating_sub(1) {
         0 => " has no row".to_owned(),
         more if undecided.is_cut() => format!(" and more than {more} instants after it have no row"),

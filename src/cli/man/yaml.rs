@@ -45,7 +45,7 @@ const MAPPINGS: [(&str, &str, &str); 21] = [
 
 const TYPES: [(&str, &str); 7] = [
     ("text", "Any scalar. Numbers are kept as they are written."),
-    ("name", "A text of 1 to 128 characters without `/` and outer spaces."),
+    ("name", "A text of 1 to 128 characters without `/` and outer spaces, other than `.` and `..`."),
     (
         "duration",
         "`1d12h`, `90m`, `30s`, `500ms`: whole numbers with `w`, `d`, `h`, `m`, `s` or `ms`, the greatest first.",

@@ -107,6 +107,7 @@ fn scalars() -> Value {
             "minLength": 1,
             "maxLength": 128,
             "pattern": r"^[^\s/\u0000-\u001f]([^/\u0000-\u001f]*[^\s/\u0000-\u001f])?$",
+            "not": {"enum": [".", ".."]},
         },
         "id": {"type": ["string", "number", "boolean", "null"], "maxLength": 256},
         "bool": {"anyOf": [

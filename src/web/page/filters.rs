@@ -52,7 +52,7 @@ impl Wanted {
             "" => Ok(None),
             text => match when::parse(text, &zone, frame.now) {
                 Ok(stretch) => Ok(Some(stretch)),
-                Err(problem) => Err(Problem::senseless(format!("{name}: {problem}"))),
+                Err(problem) => Err(Problem::of_parameter(name, format!("{name}: {problem}"))),
             },
         };
         let (since, until) = (stretch("since", &self.since)?, stretch("until", &self.until)?);

@@ -9,6 +9,15 @@ impl World {
         self.ask("act-token", "POST", "/api/v1/jobs", job).await
     }
 
+    /// What is wrong with a job is told at its place.
+    async fn refuses(&mut self, job: &Value, pointer: &str, told: &str) {
+        let answer = self.make(job.clone()).await;
+        let errors = answer.body["errors"].as_array().cloned().unwrap_or_default();
+        let found = errors.iter().find(|error| error["pointer"] == pointer);
+        let found = found.unwrap_or_else(|| panic!("{job}: {pointer} is not in {answer:?}"));
+        assert!(answer.status == 422 && found.to_string().contains(told), "{job}: {answer:?}");
+    }
+
     async fn definition(&self, name: &str) -> Value {
         json!(self.store.definition(name).await.unwrap().job)
     }
@@ -54,21 +63,65 @@ async fn a_job_is_made_changed_and_ended_as_by_the_verbs() {
     assert_eq!(world.verbs().await, ["rm tea by actor", "edit tea by actor", "add tea by actor"]);
 }
 
+/// The job with another value of a key; a schedule takes the place of its own.
+fn with(key: &str, value: Value) -> Value {
+    let mut job = tea();
+    job.as_object_mut().unwrap().shift_remove(if ["cron", "at", "every"].contains(&key) { "in" } else { "" });
+    job[key] = value;
+    job
+}
+
+/// The job with a push of another content.
+fn push(key: &str, value: Value) -> Value {
+    let mut job = tea();
+    job["push"].as_object_mut().unwrap().shift_remove("text");
+    job["push"][key] = value;
+    job
+}
+
+#[tokio::test]
+async fn a_time_a_second_schedule_a_name_and_a_local_file_are_refused_where_each_stands() {
+    let mut world = World::new().await;
+    let every_until = |until: Value| json!({"name": "tea", "every": "1h", "until": until, "push": tea()["push"]});
+    for (job, pointer, told) in [
+        (with("in", json!("20 minutes")), "/in", "expected a duration"),
+        (with("in", json!(20)), "/in", "expected a duration"),
+        (with("in", json!("9999999d")), "/in", "after 9999-12-30"),
+        (with("at", json!("2020-01-01T09:00")), "/at", "past"),
+        (with("at", json!("soon")), "/at", "expected a time"),
+        (with("at", json!("9999-12-31T09:00")), "/at", "outside the years"),
+        (with("at", json!(20)), "/at", "expected a date"),
+        (every_until(json!("2020-01-01T09:00")), "/until", "past"),
+        (every_until(json!("9999-12-31T09:00")), "/until", "outside the years"),
+        (every_until(json!("+10000-01-01T09:00Z")), "/until", "expected a date"),
+        (with("name", json!("..")), "/name", "other than '.' and '..'"),
+        (with("name", json!(".")), "/name", "other than '.' and '..'"),
+        (json!({"name": "two", "every": "1h", "cron": "* * * * *", "push": tea()["push"]}), "/cron", "one schedule"),
+        (json!({"name": "two", "in": "1h", "on_demand": true, "push": tea()["push"]}), "/on_demand", "one schedule"),
+        (
+            push("mixed", json!([{"text": "a"}, {"image": "/etc/passwd"}])),
+            "/push/mixed/1/image",
+            "a file of this machine",
+        ),
+        (
+            push("mixed", json!([{"text": "a\".txt"}, {"type": "file", "filename": "a\".txt", "source": "a\".txt"}])),
+            "/push/mixed/1/source",
+            "a file of this machine",
+        ),
+        (
+            push("mixed", json!([{"video": {"source": "https://example.org/a.mp4", "cover": "c.png"}}])),
+            "/push/mixed/0/video/cover",
+            "a file of this machine",
+        ),
+        (push("image", json!({"source": "${HOME}.png"})), "/push/image/source", "a file of this machine"),
+    ] {
+        world.refuses(&job, pointer, told).await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_job_is_told_with_its_pointer_and_nothing_is_done() {
     let mut world = World::new().await;
-    let with = |key: &str, value: Value| {
-        let mut job = tea();
-        job.as_object_mut().unwrap().shift_remove(if ["cron", "at", "every"].contains(&key) { "in" } else { "" });
-        job[key] = value;
-        job
-    };
-    let push = |key: &str, value: Value| {
-        let mut job = tea();
-        job["push"].as_object_mut().unwrap().shift_remove("text");
-        job["push"][key] = value;
-        job
-    };
     for (job, pointer, told) in [
         (with("evry", json!("1h")), "/evry", "did you mean 'every'?"),
         (with("cron", json!("61 * * * *")), "/cron", "61"),
@@ -95,11 +148,7 @@ async fn what_is_wrong_with_a_job_is_told_with_its_pointer_and_nothing_is_done()
             "atlantis",
         ),
     ] {
-        let answer = world.make(job.clone()).await;
-        let errors = answer.body["errors"].as_array().cloned().unwrap_or_default();
-        let found = errors.iter().find(|error| error["pointer"] == pointer);
-        let found = found.unwrap_or_else(|| panic!("{job}: {pointer} is not in {answer:?}"));
-        assert!(answer.status == 422 && found.to_string().contains(told), "{job}: {answer:?}");
+        world.refuses(&job, pointer, told).await;
     }
     for (job, status, told) in [
         (json!([1]), 400, "JSON object"),

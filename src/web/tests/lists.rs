@@ -40,6 +40,25 @@ async fn everything_is_read_page_by_page_whatever_the_filter() {
     ] {
         let answer = world.ask("read-token", "GET", &format!("/api/v1/pushes?{wrong}"), Value::Null).await;
         assert_eq!(answer.status, 422, "{wrong}: {answer:?}");
+        let name = wrong.rsplit('&').next().and_then(|last| last.split('=').next());
+        assert_eq!(answer.body["errors"][0]["parameter"].as_str(), name, "{wrong}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_time_is_told_with_the_parameter_that_says_it() {
+    let mut world = World::new().await;
+    for (path, parameter, told) in [
+        ("/api/v1/jobs/daily/explain", "at", "at: expected a time"),
+        ("/api/v1/jobs/daily/explain?at=soonish", "at", "at: expected a time"),
+        ("/api/v1/jobs/daily/explain?at=9999-12-31", "at", "outside the years"),
+        ("/api/v1/jobs/daily/fires?from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "until", "not before"),
+        ("/api/v1/jobs/daily/fires?until=9999-12-31T00:00:00Z", "until", "expected an instant"),
+    ] {
+        let answer = world.ask("read-token", "GET", path, Value::Null).await;
+        let error = &answer.body["errors"][0];
+        assert_eq!((answer.status, error["parameter"].as_str()), (422, Some(parameter)), "{path}: {answer:?}");
+        assert!(error["detail"].as_str().is_some_and(|detail| detail.contains(told)), "{path}: {answer:?}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod chinese;
 mod damaged;
+mod forgotten_files;
 pub(crate) mod house;
 mod live;
 mod reading;

@@ -72,7 +72,7 @@ fn an_unknown_push_becomes_what_a_person_saw() {
     // Nobody takes it for the platform's own word.
     assert!(house.run("history --state sent").fine().contains("resolved by hand"));
     let explained = house.run_words(["explain", "每日晨报", "2026-01-06 08:30"]).fine();
-    assert!(explained.contains("is sent (resolved by hand)"), "{explained}");
+    assert!(explained.contains("user:李四 sent (resolved by hand)"), "{explained}");
     assert_eq!(house.run("resolve 6 perhaps").code, Some(64));
 }
 

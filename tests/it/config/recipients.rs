@@ -146,7 +146,7 @@ fn what_is_wrong_with_recipients_is_told_where_it_stands() {
         (
             "  a/b: {im: chat, user: u}",
             "{im: chat, user: u, text: hi}",
-            "targets: expected a name of 1 to 128 printable characters without '/' and outer spaces, got 'a/b'",
+            "targets: expected a name of 1 to 128 printable characters without '/' and outer spaces, other than '.' and '..', got 'a/b'",
         ),
         (
             "  a: {im: chat, user: u}\n  a: {im: chat, user: v}",
