@@ -16,12 +16,13 @@
 //! - [`media`]: from the source of an image, voice, video or file to a checked local file.
 //! - `program`: programs of others, run with bounds.
 //! - [`engine`]: where decisions meet I/O: the durable timer, the dispatcher, recovery.
+//! - [`simulate`]: the same decisions over virtual time: a month in a second, and nothing is sent.
 //! - `answers`: questions about jobs, pushes and accounts, and their answers as types.
 //! - `acts`: what people do to jobs and pushes, and who did it.
-//! - [`daemon`]: setting up, reloading, stopping.
-//! - [`simulate`]: the same decisions over virtual time: a month in a second, and nothing is sent.
-//! - `mcp`: tools for an assistant, each of them a request to the API.
 //! - [`logging`]: one event, one line: for people, for the journal, for programs.
+//! - [`daemon`]: setting up, reloading, stopping.
+//! - `web`: the page and the HTTP API, two faces over `answers` and `acts`.
+//! - `mcp`: tools for an assistant, each of them a request to the API.
 //! - [`cli`]: one file per verb, and the tables that people read.
 //!
 //! The way of one push: a YAML file becomes definitions (`config`), which become rows (`store`); the timer (`engine`)

@@ -44,8 +44,6 @@ pub async fn take_lease(database: &Database, purpose: Purpose, now: UtcMs) -> Re
     }
 }
 
-/// Who drives a database, if anybody does; waits for the answer. Takes nothing, so that nobody who starts meanwhile is
-/// kept from it.
 /// The databases that daemons drive which this user may look at, on this machine.
 pub fn driven() -> Vec<Database> {
     let found = FileLease::open_anywhere().into_iter();
@@ -53,6 +51,8 @@ pub fn driven() -> Vec<Database> {
     found.filter(is_driven).map(Database::Sqlite).collect()
 }
 
+/// Who drives a database, if anybody does; waits for the answer. Takes nothing, so that nobody who starts meanwhile is
+/// kept from it.
 pub fn holder(database: &Database) -> Option<Holder> {
     match database {
         Database::Sqlite(path) => FileLease::holder(path),

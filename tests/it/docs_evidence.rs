@@ -2,13 +2,23 @@
 
 use std::path::Path;
 
-fn read(dir: &Path, text: &mut String) {
+/// Each source file: the path of its module, as `engine::core::queue::tests`, and its text.
+fn sources() -> Vec<(String, String)> {
+    let (mut sources, root) = (Vec::new(), Path::new(env!("CARGO_MANIFEST_DIR")));
+    for within in ["src", "tests/it", "tests"] {
+        read(&root.join(within), &root.join(within), &mut sources);
+    }
+    sources
+}
+
+fn read(root: &Path, dir: &Path, sources: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            read(&path, text);
+            read(root, &path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            *text += &std::fs::read_to_string(&path).unwrap();
+            let module = path.strip_prefix(root).unwrap().with_extension("").to_str().unwrap().replace('/', "::");
+            sources.push((module.trim_end_matches("::mod").to_owned(), std::fs::read_to_string(&path).unwrap()));
         }
     }
 }
@@ -23,19 +33,34 @@ fn is_name(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// A row names the module first, as in `faults`: `f05_…`, and its tests are there and nowhere else.
 #[test]
-fn every_test_that_the_docs_call_as_a_witness_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut code = String::new();
-    read(&root.join("src"), &mut code);
-    read(&root.join("tests"), &mut code);
+fn every_test_that_the_docs_call_as_a_witness_is_where_they_say() {
+    let (root, sources) = (Path::new(env!("CARGO_MANIFEST_DIR")), sources());
+    let is_in = |module: &str, within: &str| {
+        within == module || within.strip_prefix(module).is_some_and(|rest| rest.starts_with("::"))
+    };
     for page in ["docs/dev/faults.md", "docs/SECURITY.md"] {
         let text = std::fs::read_to_string(root.join(page)).unwrap();
-        let names: Vec<_> = text.split('`').skip(1).step_by(2).filter_map(test_name).collect();
-        assert!(names.len() > 20, "{page}: {names:?}");
-        for name in names {
-            assert!(code.contains(&format!("fn {name}")), "{page} names {name}, and there is no such test");
+        let (mut named, mut wrong) = (0, Vec::new());
+        for row in text.lines() {
+            let mut module = None;
+            let words: Vec<&str> = row.split('`').collect();
+            for (word, after) in words.iter().skip(1).step_by(2).zip(words.iter().skip(2).step_by(2)) {
+                if let Some(name) = test_name(word) {
+                    named += 1;
+                    let of = format!("fn {name}");
+                    let mut there = sources.iter().filter(|(_, text)| text.contains(&of)).map(|(within, _)| within);
+                    if !there.any(|within| module.is_none_or(|module| is_in(module, within))) {
+                        wrong.push(format!("{page}: no test {name} in {}", module.unwrap_or("the sources")));
+                    }
+                } else if after.starts_with(':') && word.split("::").all(is_name) {
+                    module = Some(*word);
+                }
+            }
         }
+        assert!(named > 20, "{page}: {named}");
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who may know whom: the import table of the crate, checked against every source file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module and those it may name, lowest first.
@@ -140,6 +141,30 @@ fn every_module_knows_only_those_below_it() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The modules in the order of a page's list, with the rest of their lines.
+fn listed<'page>(page: &'page str, before: &str) -> Vec<(&'page str, &'page str)> {
+    let lines = page.lines().filter_map(|line| line.strip_prefix(before)?.split_once('`'));
+    lines.filter(|(name, _)| LAYERS.iter().any(|(known, _)| known == name)).collect()
+}
+
+#[test]
+fn the_pages_that_people_read_tell_the_same_table() {
+    let names: Vec<&str> = LAYERS.iter().map(|(name, _)| *name).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("docs/dev/architecture.md")).unwrap();
+    let map = map.split("\n## ").find(|part| part.starts_with("Layers")).unwrap();
+    let rows = listed(map, "| `");
+    assert_eq!(rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names, "docs/dev/architecture.md");
+    for ((name, allowed), (_, row)) in LAYERS.iter().zip(rows) {
+        let told = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let may = if allowed.is_empty() { "–".to_owned() } else { allowed.join(", ") };
+        assert_eq!(told, may, "docs/dev/architecture.md: what {name} may use");
+    }
+    let of_the_crate = fs::read_to_string(root.join("src/lib.rs")).unwrap().replace("[`", "`");
+    let told: Vec<&str> = listed(&of_the_crate, "//! - `").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(told, names, "src/lib.rs");
 }
 
 #[test]
