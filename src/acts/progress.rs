@@ -22,6 +22,9 @@ pub(crate) struct Progress {
     reason: Option<String>,
 }
 
+/// A push that waits for the end of a rest is looked at again so soon after it, and what came of that is written down.
+const AFTER_A_REST: Duration = Duration::from_secs(5);
+
 /// Reasons to wait that only the world outside can end.
 const UNTIL_ASKED_AGAIN: [Reason; 5] = [
     Reason::NoSender,
@@ -60,9 +63,10 @@ pub(crate) fn is_hopeless(story: &PushStory, accounts: &[AccountRow], now: UtcMs
         return false;
     }
     let Some(reason) = push.reason.as_deref() else { return false };
-    let rests_end = accounts.iter().any(|account| {
-        account.im == push.im && account.health.cooldown_until.is_some_and(|until| until > now && until <= now + left)
-    });
+    // Also of one that has just ended: the push is about to be looked at again.
+    let ends = |until: UtcMs| until + AFTER_A_REST > now && until <= now + left;
+    let rests_end =
+        accounts.iter().any(|account| account.im == push.im && account.health.cooldown_until.is_some_and(ends));
     let is_parked = is_one_of(reason, &UNTIL_ASKED_AGAIN) && !rests_end;
     is_parked || push.next_attempt_at.is_some_and(|at| at > now + left)
 }
@@ -157,6 +161,10 @@ mod tests {
             // A rest that ends in time is an end that is known.
             (story("pending", 0, Some("no_sender"), 30), Some(30), false),
             (story("pending", 0, Some("no_sender"), 30), Some(300), true),
+            // The moment after it, before the push is looked at again.
+            (story("pending", 0, Some("no_sender"), 30), Some(0), false),
+            (story("pending", 0, Some("no_sender"), 30), Some(-1), false),
+            (story("pending", 0, Some("no_sender"), 30), Some(-10), true),
             (story("retrying", 1, Some("unreachable"), 5), None, false),
             (story("retrying", 1, Some("throttled"), 600), None, true),
             (story("sending", 1, Some("account_offline"), 5), None, false),

@@ -1,5 +1,6 @@
 //! The running configuration, by which jobs are judged that come over HTTP: no file is read again.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,8 @@ use super::said::{SCHEDULE, put_once};
 use crate::answers::refusal::{Kind, Refusal};
 use crate::answers::when;
 use crate::config::{Judge, is_job_key};
-use crate::domain::UtcMs;
+use crate::domain::{UtcMs, length};
+use crate::texts;
 
 /// A configuration that is in force, and when somebody began to say what is judged by it.
 pub(crate) struct Running {
@@ -58,7 +60,7 @@ impl Running {
                 (name, Value::Null) if name == "in" || is_job_key(name) => drop(job.shift_remove(&key)),
                 ("at", Value::String(text)) => once = Some(("at", text)),
                 ("in", Value::String(text)) => once = Some(("in", text)),
-                ("in", _) => return Err(senseless("in: expected a duration such as 20m".to_owned(), "/in")),
+                ("in", other) => return Err(senseless(no_length(&other), "/in")),
                 (_, value) => drop(job.insert(key, plain(value))),
             }
         }
@@ -85,8 +87,13 @@ pub(crate) fn is_schedule(key: &str) -> bool {
     SCHEDULES.iter().any(|(known, _)| *known == key)
 }
 
+/// As the files refuse it.
+fn no_length(got: &dyn Display) -> String {
+    format!("in: expected {}, got {got}", texts::a_duration().english())
+}
+
 fn after(text: &str, now: UtcMs) -> Result<UtcMs, String> {
-    let wait = when::duration(text.trim()).ok_or("in: expected a duration such as 20m")?;
+    let wait = length(text).ok_or_else(|| no_length(&text))?;
     super::said::after(wait, now).map_err(|problem| format!("in: {problem}"))
 }
 

@@ -1,6 +1,7 @@
 //! The accounts and their health, as last seen or asked now.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -107,6 +108,41 @@ pub(crate) struct AccountLine<'a> {
     pub sendable: Option<bool>,
     pub last_error: Cow<'a, str>,
     pub cooldown_until: Option<UtcMs>,
+    pub last_attempt_at: Option<UtcMs>,
+    /// Nothing before the first attempt.
+    pub last_outcome: Cow<'a, str>,
+}
+
+/// Why an account that could send sends nothing just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Its platform told it to wait.
+    Told { until: UtcMs },
+    /// Its attempts failed by its own fault, one after the other.
+    Failing { until: UtcMs },
+    /// Its last attempt was so short a time ago.
+    Paced { until: UtcMs, interval: Duration },
+}
+
+impl AccountLine<'_> {
+    /// What holds it now; `interval` is the least time between two of its sends.
+    pub(crate) fn held(&self, interval: Duration, now: UtcMs) -> Option<Held> {
+        if let Some(until) = self.cooldown_until.filter(|until| *until > now) {
+            let is_failing = ["unreachable", "account_down"].contains(&&*self.last_outcome);
+            return Some(if is_failing { Held::Failing { until } } else { Held::Told { until } });
+        }
+        let until = self.last_attempt_at? + interval;
+        (until > now).then_some(Held::Paced { until, interval })
+    }
+}
+
+/// The least time between two sends of each of these accounts, where there is one.
+pub(crate) fn paces(accounts: &[Account]) -> HashMap<String, Duration> {
+    let pace = |account: &Account| {
+        let of_sender = || find(&account.sender).map(|found| Duration::from_millis(found.spec.min_interval_ms));
+        Some((account.id.clone(), account.min_interval.or_else(of_sender)?))
+    };
+    accounts.iter().filter_map(pace).collect()
 }
 
 impl<'a> AccountLine<'a> {
@@ -126,6 +162,8 @@ impl<'a> AccountLine<'a> {
             sendable: fact("sendable"),
             last_error: row.text("last_error"),
             cooldown_until: row.instant("cooldown_until"),
+            last_attempt_at: row.instant("last_attempt_at"),
+            last_outcome: row.text("last_outcome"),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 pub(crate) use self::spoken::Lean;
 use self::spoken::{DAY_MS, clock};
-use crate::domain::UtcMs;
+use crate::domain::{UtcMs, length};
 
 /// `2026-01-01 09:00` in `zone`; with the offset where `with_offset`, or where the clock shows that time twice.
 pub(crate) fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset: bool) -> String {
@@ -106,7 +106,7 @@ pub(crate) fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, S
 /// As [`parse`].
 pub(crate) fn past_end(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, String> {
     let stretch = past(text, zone, now)?;
-    let is_ago = duration(text.trim().strip_suffix("ago").unwrap_or(text).trim()).is_some();
+    let is_ago = length(text.trim().strip_suffix("ago").unwrap_or(text).trim()).is_some();
     Ok(if is_ago { stretch.from } else { UtcMs(stretch.until.0 - 1) })
 }
 
@@ -124,7 +124,7 @@ pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean)
         }
         return Ok(Stretch { from: at, until: UtcMs(at.0 + 1000), note: None });
     }
-    if let Some(ago) = duration(text.strip_suffix("ago").unwrap_or(text).trim()) {
+    if let Some(ago) = length(text.strip_suffix("ago").unwrap_or(text).trim()) {
         let from = now - ago;
         return Ok(Stretch { from, until: now, note: None });
     }
@@ -224,30 +224,6 @@ fn by_the_clock(civil: DateTime, len_ms: i64, zone: &TimeZone) -> Option<Stretch
             Stretch { from: end, until: UtcMs(end.0 + len_ms), note: Some(note) }
         }
     })
-}
-
-/// `90m`, `7d`, `1h30m`: whole numbers with a unit.
-pub(crate) fn duration(text: &str) -> Option<std::time::Duration> {
-    let mut rest = text;
-    let mut total: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, tail) = rest.split_at(digits);
-        let unit_len = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(unit_len);
-        let unit_ms = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            _ => return None,
-        };
-        total = number.parse::<u64>().ok()?.checked_mul(unit_ms)?.checked_add(total)?;
-        rest = tail;
-    }
-    (!text.is_empty()).then(|| std::time::Duration::from_millis(total))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::lines::hanging;
 use super::render::{Cell, Column, Tone, table};
 use super::rows::for_programs;
-use crate::answers::accounts::{self, AccountLine};
+use crate::answers::accounts::{self, AccountLine, Held};
 use crate::answers::contacts::Known;
 use crate::answers::rows::{Instants, Table};
 use crate::answers::words::counted;
@@ -48,6 +48,7 @@ impl Accounts {
             if !self.probe && !table.rows.is_empty() && !context.daemon_runs()? {
                 writeln!(out, "no daemon runs on this database; this is how they were when they were asked last")?;
             }
+            tell_holds(&mut out, self.show, context, &table)?;
             for Known { account, contact, words } in context.contacts(|_| true) {
                 writeln!(out, "{}", escaped(&format!("{account} to {contact}: {words}")))?;
             }
@@ -61,6 +62,31 @@ impl Accounts {
         out.flush()?;
         Err(Failure::of_text(Exit::Failed, texts::down_and_used(down.join(", "))))
     }
+}
+
+/// What holds accounts now: until when, and why. A pace is told where the files can be read; what is told beside it stands
+/// without.
+fn tell_holds(out: &mut dyn Write, show: Show, context: &Context, all: &Table) -> Result<(), Failure> {
+    let (now, zone) = (context.now(), context.whereabouts()?.timezone);
+    let paces = context.config_to_look_at().map(|config| accounts::paces(&config.accounts)).unwrap_or_default();
+    for line in AccountLine::all(all) {
+        let interval = paces.get(&*line.account).copied().unwrap_or_default();
+        let Some(held) = line.held(interval, now) else { continue };
+        let (Held::Told { until } | Held::Failing { until } | Held::Paced { until, .. }) = held;
+        let until = Instants::new(show.utc, &zone, []).with_seconds().shown(Some(until), None);
+        let (account, error) = (&line.account, &line.last_error);
+        let told = match held {
+            Held::Told { .. } if error.is_empty() => texts::account_told_to_wait(account, until),
+            Held::Told { .. } => texts::account_told_to_wait_with(account, until, error),
+            Held::Failing { .. } if error.is_empty() => texts::account_failing(account, until),
+            Held::Failing { .. } => texts::account_failing_with(account, until, error),
+            Held::Paced { interval, .. } => texts::account_paced(account, until, format!("{interval:?}")),
+        };
+        for line in hanging(&escaped(told.in_language(context.language())), show.screen().width, 2) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Each error as a whole, which has no room in a table.

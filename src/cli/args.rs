@@ -1,12 +1,15 @@
 //! Arguments that verbs share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueHint};
 
 use super::render::Screen;
+use crate::domain::length;
 use crate::logging;
+use crate::texts;
 
 /// What every verb understands, before or after its name.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +33,11 @@ pub(super) struct Global {
 
 fn log_format() -> impl TypedValueParser<Value = logging::Format> {
     PossibleValuesParser::new(logging::Format::WORDS).map(|word| logging::Format::parse(&word).unwrap_or_default())
+}
+
+/// The value of any option that is a length of time: what the files take, by the same words where it is none.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    length(text).ok_or_else(|| format!("expected {}", texts::a_duration().english()))
 }
 
 /// How rows are shown.

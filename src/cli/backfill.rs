@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
+use super::args::duration;
 use super::context::Context;
 use super::done::in_words;
 use super::failure::{Exit, Failure};
@@ -42,7 +43,7 @@ pub(super) struct Backfill {
     #[arg(long)]
     again: bool,
     /// So long between one and the next
-    #[arg(long, value_name = "DURATION", value_parser = gap)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     gap: Option<Duration>,
     /// Only show them
     #[arg(long)]
@@ -52,10 +53,6 @@ pub(super) struct Backfill {
     yes: bool,
     #[command(flatten)]
     wait: wait::Waiting,
-}
-
-fn gap(text: &str) -> Result<Duration, String> {
-    when::duration(text).ok_or_else(|| "expected a duration such as 10s".to_owned())
 }
 
 impl Backfill {

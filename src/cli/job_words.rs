@@ -6,6 +6,7 @@ use clap::{Args, ValueHint};
 use clap_complete::ArgValueCandidates;
 use serde_json::{Map, Value, json};
 
+use super::args::duration;
 use super::candidates;
 use super::failure::{Exit, Failure};
 use super::message_words::{from_stdin, mixed_of};
@@ -87,10 +88,6 @@ pub(super) struct JobWords {
     /// What a fire does while pushes of an older one are open: allow, skip or replace
     #[arg(long, value_name = "POLICY", help_heading = "What")]
     overlap: Option<String>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    when::duration(text).ok_or_else(|| "expected a duration such as 20m".to_owned())
 }
 
 impl JobWords {

@@ -7,13 +7,13 @@ use clap::{ArgGroup, Args};
 use clap_complete::ArgValueCandidates;
 use serde_json::{Map, Value, json};
 
+use super::args::duration;
 use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::message_words::{MessageWords, inline};
 use super::news::{each_down, in_words};
 use super::say::say;
-use super::wait::duration;
 use crate::acts::{AdHoc, News};
 use crate::answers::accounts::{self, AccountLine};
 use crate::answers::history;

@@ -9,6 +9,7 @@ use clap::{Args, ValueHint};
 use jiff::ToSpan;
 use serde_json::{Value, json};
 
+use super::args::duration;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::render::{self, Cell, Column, Screen, Tone, table};
@@ -60,7 +61,7 @@ pub(super) struct Simulate {
     /// Tell only what these files would change
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with_all = ["calendar", "load", "misses"])]
     what_if: Option<PathBuf>,
-    /// Exit with 1 where there is any of these: misses, late>10m
+    /// Exit with 1 where there is any of these: misses, limits (a push waits for what its platform grants), late>10m
     #[arg(long, value_name = "LIST")]
     fail_on: Option<String>,
     /// One JSON object, with instants in UTC
@@ -72,6 +73,7 @@ pub(super) struct Simulate {
 #[derive(Default)]
 struct FailOn {
     misses: bool,
+    limits: bool,
     late: Option<Duration>,
 }
 
@@ -81,14 +83,13 @@ impl FailOn {
         for word in text.split(',').map(str::trim) {
             match word.split_once('>') {
                 None if word == "misses" => fail_on.misses = true,
-                Some(("late", length)) => match when::duration(length.trim()) {
-                    Some(length) => fail_on.late = Some(length),
-                    None => return Err(usage(format!("--fail-on: expected a duration such as 10m, got '{length}'"))),
-                },
-                None if word == "limits" => {
-                    return Err(usage("--fail-on limits: counted limits are not simulated yet".to_owned()));
+                Some(("late", length)) => {
+                    let late =
+                        duration(length).map_err(|why| usage(format!("--fail-on: late: {why}, got '{length}'")))?;
+                    fail_on.late = Some(late);
                 }
-                _ => return Err(usage(format!("--fail-on: expected misses or late>10m, got '{word}'"))),
+                None if word == "limits" => fail_on.limits = true,
+                _ => return Err(usage(format!("--fail-on: expected misses, limits or late>10m, got '{word}'"))),
             }
         }
         Ok(fail_on)
@@ -97,7 +98,7 @@ impl FailOn {
     fn is_met_by(&self, course: &Course) -> bool {
         course.pushes().any(|push| {
             let is_late = self.late.zip(push.late_by()).is_some_and(|(most, by)| by > most);
-            is_late || self.misses && push.is_miss()
+            is_late || self.misses && push.is_miss() || self.limits && push.is_limited()
         })
     }
 }
@@ -261,7 +262,11 @@ fn summary(out: &mut dyn Write, sums: &Sums, from: &str, until: &str) -> io::Res
     };
     writeln!(out, "from {from} until {until}")?;
     writeln!(out, "instants: {}", listed(&sums.instants))?;
-    writeln!(out, "pushes: {} ({} attempts)", listed(&sums.pushes), sums.attempts)
+    writeln!(out, "pushes: {} ({} attempts)", listed(&sums.pushes), sums.attempts)?;
+    match sums.limited {
+        0 => Ok(()),
+        limited => writeln!(out, "held by what their platforms grant in a time: {limited}"),
+    }
 }
 
 /// What summer time changes.
@@ -411,6 +416,7 @@ fn report(course: &Course, zone: &jiff::tz::TimeZone) -> Value {
             "state": push.state.as_str(),
             "reason": push.reason,
             "attempts": push.attempts().len(),
+            "limited": push.is_limited(),
             "finished_at": push.finished_at,
             "late_ms": push.late_by().map(|by| u64::try_from(by.as_millis()).unwrap_or(u64::MAX)),
         })

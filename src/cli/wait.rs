@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::Show;
+use super::args::{Show, duration};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::{pushes, say};
 use crate::acts::Acts;
 use crate::answers::rows::rows;
-use crate::answers::when;
 use crate::answers::words::brief_ms;
 use crate::domain::{Moment, PushState};
 
@@ -59,11 +58,6 @@ pub(super) fn with_durations_joined(words: Vec<OsString>) -> Vec<OsString> {
         }
     }
     joined
-}
-
-/// The value of any `--wait`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    when::duration(text).ok_or_else(|| "expected a duration such as 60s".to_owned())
 }
 
 /// Where it is wanted, shows what became of these pushes once all are final or `until` has come. Else says so if nobody

@@ -15,6 +15,7 @@ use super::seen::Seen;
 use super::templates::Mark;
 use super::text::quoted;
 use super::yaml::{At, Entry, Node, Value, holds_a_call};
+use crate::domain::length;
 use crate::texts::{self, Spoken, Text};
 
 /// What to do about a variable that is none.
@@ -231,7 +232,7 @@ impl Decoder<'_> {
     }
 
     pub(super) fn duration(&mut self, key: &str, node: &Node) -> Option<Duration> {
-        self.parsed(key, node, texts::a_duration(), scalar::duration)
+        self.parsed(key, node, texts::a_duration(), length)
     }
 
     /// A duration of at least `least`.

@@ -6,7 +6,7 @@ use super::decoder::Decoder;
 use super::draft::{MisfireKeys, RetryKeys};
 use super::keys::{MISFIRE_KEYS, MISFIRE_POLICIES, MOST_ATTEMPTS, MOST_CAUGHT_UP, RETRY_KEYS};
 use super::yaml::{Node, Value};
-use crate::domain::{Misfire, RetryPolicy};
+use crate::domain::{Misfire, RetryPolicy, length};
 use crate::policy::schedule::{zone_doubt, zone_meant};
 use crate::texts::{self, Text};
 
@@ -98,7 +98,7 @@ impl Decoder<'_> {
     /// The deadline of one attempt. A bare number counts milliseconds, as in the plugin SDK.
     pub(super) fn timeout(&mut self, node: &Node) -> Option<Duration> {
         let value = self.parsed("timeout", node, texts::a_timeout(), |text| {
-            text.parse().ok().map(Duration::from_millis).or_else(|| super::scalar::duration(text))
+            text.parse().ok().map(Duration::from_millis).or_else(|| length(text))
         })?;
         if !(LEAST_TIMEOUT..=Duration::from_secs(3600)).contains(&value) {
             self.wrong("timeout", node, texts::timeout_range());

@@ -15,7 +15,6 @@ use super::keys::SCRIPT_KEYS;
 use super::loader::Loader;
 use super::mask::SecretKeys;
 use super::problem::ConfigErrors;
-use super::scalar;
 use super::text::{quoted, shown};
 use super::yaml::{At, Entry, Node, Value};
 use crate::domain::{Outcome, SenderSpec, UtcMs};
@@ -360,7 +359,7 @@ impl Script<'_, '_> {
                 ("+", length) => (1, length),
                 _ => (1, text),
             };
-            Some(sign * i64::try_from(scalar::duration(length)?.as_millis()).ok()?)
+            Some(sign * i64::try_from(crate::domain::length(length)?.as_millis()).ok()?)
         })
     }
 }

@@ -45,7 +45,7 @@ use crate::domain::{Job, UtcMs};
 use crate::engine::dispatcher::{Dispatcher, Event, STOP_GRACE};
 use crate::engine::preparer::{Preparer, Preparing};
 use crate::engine::push_media::PushMedia;
-use crate::engine::recovery::{last_seen, past_accounts, resume_waits};
+use crate::engine::recovery::resume_waits;
 use crate::engine::scheduler::{Command, Scheduler, begin_watch, end_watch};
 use crate::senders::Environment;
 use crate::store::{Applied, Lost, SharedStore};
@@ -55,7 +55,7 @@ pub(crate) use self::once::{Judged, push};
 pub use self::once::{PushError, PushResult};
 pub use self::options::Options;
 pub(crate) use self::part::{Inside, Part};
-use self::setup::Opened;
+use self::setup::{Opened, Resumed};
 
 /// Runs the daemon in the foreground until SIGTERM or SIGINT.
 ///
@@ -152,9 +152,7 @@ impl Daemon {
         let started_at = clock.now();
         // Before attempts are taken back: a push with an open one was shown, and its fire is not withdrawn.
         begin_watch(&*store, clock.now()).await?;
-        let (recovered, journal) = opened.recover(&accounts, &clock).await?;
-        let seen = last_seen(&*store, clock.reading()).await?;
-        accounts.resume(&past_accounts(&*store).await?, seen);
+        let Resumed { recovered, journal, seen } = opened.recover_to_send(&mut accounts, &clock).await?;
         let media = Arc::new(PushMedia::new(setup::media(&config, &opened.database), clock.clone(), store.clone()));
         let (mut dispatcher, inbox) = Dispatcher::new(store.clone(), clock.clone(), media.clone(), journal);
         let (events, releases) = (dispatcher.handle(), dispatcher.releases());

@@ -242,11 +242,11 @@ impl ByHand<'_> {
     async fn alone(&self, opened: &Opened, pushes: Vec<AdHoc>) -> Result<Vec<PushResult>, PushError> {
         let store = &opened.store;
         let environment = setup::environment(&self.clock, store, &opened.state_dir)?;
-        let accounts = setup::accounts(&self.config, &environment)?;
+        let mut accounts = setup::accounts(&self.config, &environment)?;
         store.render_with(setup::templates(&self.config));
         let media = setup::media(&self.config, &self.database);
         let media = Arc::new(PushMedia::new(media, self.clock.clone(), store.clone()));
-        let (_, journal) = opened.recover(&accounts, &self.clock).await?;
+        let journal = opened.recover_to_send(&mut accounts, &self.clock).await?.journal;
         let (dispatcher, inbox) = Dispatcher::new(store.clone(), self.clock.clone(), media, journal);
         let events = dispatcher.handle();
         let push_ids = self.record(store, pushes).await?;

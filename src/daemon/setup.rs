@@ -12,9 +12,9 @@ use super::{DaemonError, Options};
 use crate::acts::surroundings;
 use crate::clock::SharedClock;
 use crate::config::{self, Config};
-use crate::domain::{Database, Job, Render, StateDir};
+use crate::domain::{Database, Job, Reading, Render, StateDir};
 use crate::engine::accounts::{Accounts, LiveAccount};
-use crate::engine::recovery::{Recovered, recover};
+use crate::engine::recovery::{Recovered, last_seen, past_accounts, recover};
 use crate::engine::send_journal::{self, SendJournal};
 use crate::media;
 use crate::render::Templates;
@@ -95,6 +95,29 @@ impl Opened {
             SendJournal::create(path).map_err(|error| DaemonError::System(format!("{}: {error}", path.display())))?;
         Ok((recovered, journal))
     }
+}
+
+impl Opened {
+    /// As [`Opened::recover`], for whoever is about to send: rests and paces of `accounts` go on as the process before left
+    /// them. One that began with none would flood a platform that told the last one to wait.
+    pub(super) async fn recover_to_send(
+        &self,
+        accounts: &mut Accounts,
+        clock: &SharedClock,
+    ) -> Result<Resumed, DaemonError> {
+        let (recovered, journal) = self.recover(accounts, clock).await?;
+        let seen = last_seen(&*self.store, clock.reading()).await?;
+        accounts.resume(&past_accounts(&*self.store).await?, seen);
+        Ok(Resumed { recovered, journal, seen })
+    }
+}
+
+/// What whoever is about to send finds.
+pub(super) struct Resumed {
+    pub recovered: Recovered,
+    pub journal: SendJournal,
+    /// The present, or a later hour that was seen before.
+    pub seen: Reading,
 }
 
 /// How often files that are being written are read, and how long between.

@@ -38,6 +38,8 @@ pub struct LiveAccount {
 pub struct PastAccount {
     pub id: String,
     pub cooldown_until: Option<UtcMs>,
+    /// Why it rests, where it does.
+    pub last_error: Option<String>,
     pub last_attempt_at: Option<UtcMs>,
 }
 
@@ -161,7 +163,7 @@ impl Accounts {
     pub fn resume(&mut self, past: &[PastAccount], seen: Reading) {
         for account in past {
             let Some(live) = self.get_mut(&account.id) else { continue };
-            live.health = health::after_restart(account.cooldown_until, seen);
+            live.health = health::after_restart(account.cooldown_until, account.last_error.as_deref(), seen);
             let paced_until =
                 account.last_attempt_at.map(|at| seen.moment_at(at.min(seen.wall) + live.limits.min_interval));
             live.start_after = paced_until.filter(|until| *until > seen.moment);

@@ -63,6 +63,7 @@ pub async fn past_accounts(history: &dyn History) -> Result<Vec<PastAccount>, St
         Some(PastAccount {
             id: cell(row, "account")?,
             cooldown_until: instant(row, "cooldown_until"),
+            last_error: cell(row, "last_error"),
             last_attempt_at: instant(row, "last_attempt_at"),
         })
     });

@@ -66,7 +66,10 @@ pub fn after_probe(
     before: &Health,
     now: Reading,
 ) -> Health {
-    Health { online, sendable, checked_at: Some(now.wall), last_error: error, ..before.clone() }.as_told(now)
+    // While it rests, people are told why.
+    let of_rest = || before.last_error.clone().filter(|_| before.is_cooling_down(now.moment));
+    let last_error = error.or_else(of_rest);
+    Health { online, sendable, checked_at: Some(now.wall), last_error, ..before.clone() }.as_told(now)
 }
 
 /// What a reload leaves of an unchanged account's health. Whoever reloads may have mended it at the other end, so that a
@@ -85,11 +88,12 @@ pub fn is_open(failures: u32) -> bool {
 }
 
 /// What an earlier process wrote of an account that is in the files still: how it is now, nobody knows, but the rest goes
-/// on for what is left of it.
-pub fn after_restart(cooldown_until: Option<UtcMs>, now: Reading) -> Health {
+/// on for what is left of it, and what it follows from is known as long.
+pub fn after_restart(cooldown_until: Option<UtcMs>, last_error: Option<&str>, now: Reading) -> Health {
     let left = cooldown_until.map(|until| until.since(now.wall).min(LONGEST_REST));
     let rest_until = left.filter(|left| !left.is_zero()).map(|left| now.moment + left);
-    Health { rest_until, ..Health::default() }.as_told(now)
+    let last_error = last_error.filter(|_| rest_until.is_some()).map(str::to_owned);
+    Health { rest_until, last_error, ..Health::default() }.as_told(now)
 }
 
 /// A new rest never ends an older one earlier.
@@ -206,9 +210,14 @@ mod tests {
     fn a_good_probe_brings_a_dead_account_back_but_does_not_end_its_rest() {
         let dead = Health { online: Some(false), last_error: Some("401".to_owned()), ..resting(1) };
         let probed = after_probe(Some(true), Some(true), None, &dead, NOW);
-        assert_eq!(probed, Health { checked_at: Some(NOW.wall), ..resting(1) });
+        let why = Some("401".to_owned());
+        assert_eq!(
+            probed,
+            Health { checked_at: Some(NOW.wall), last_error: why, ..resting(1) },
+            "why it rests is told"
+        );
         let rested = after_probe(Some(true), Some(true), None, &dead, later(1));
-        assert_eq!((rested.rest_until, rested.cooldown_until), (None, None));
+        assert_eq!((rested.rest_until, rested.cooldown_until, rested.last_error), (None, None, None));
         let down = after_probe(Some(false), None, Some("no answer".to_owned()), &up(), NOW);
         assert_eq!((down.online, down.sendable, down.last_error.as_deref()), (Some(false), None, Some("no answer")));
     }
@@ -242,7 +251,8 @@ mod tests {
             (Some(later(900).wall), Some(900)),
             (Some(later(100_000_000).wall), Some(86_400_000)),
         ] {
-            let health = after_restart(cooldown_until, NOW);
+            let health = after_restart(cooldown_until, Some("429"), NOW);
+            assert_eq!(health.last_error.is_some(), left_ms.is_some(), "of a rest that is over nobody asks why");
             assert_eq!(health.rest_until, left_ms.map(|ms| later(ms).moment), "{cooldown_until:?}");
             assert!(health.never_probed());
         }

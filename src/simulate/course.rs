@@ -62,6 +62,11 @@ impl<'a> PushSeen<'a> {
         Some(last.started_at.since(self.due_at))
     }
 
+    /// Whether what its platform grants kept it for a while, or for good.
+    pub fn is_limited(&self) -> bool {
+        self.row.is_limited
+    }
+
     pub fn is_miss(&self) -> bool {
         self.state.is_final() && self.state != PushState::Sent
     }
@@ -87,6 +92,8 @@ pub struct Sums {
     /// By state; `open` are those that were not over at the end.
     pub pushes: BTreeMap<&'static str, u64>,
     pub attempts: u64,
+    /// Pushes that what their platforms grant kept for a while, or for good.
+    pub limited: u64,
 }
 
 /// One account's load.
@@ -165,6 +172,7 @@ impl Course {
             let state = if push.state.is_final() { push.state.as_str() } else { "open" };
             *sums.pushes.entry(state).or_default() += 1;
             sums.attempts += push.row.attempts.len() as u64;
+            sums.limited += u64::from(push.is_limited());
         }
         sums
     }

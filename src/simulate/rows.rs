@@ -53,6 +53,8 @@ pub(super) struct PushRow {
     next_attempt_at: UtcMs,
     pub expires_at: UtcMs,
     pub finished_at: Option<UtcMs>,
+    /// What its platform grants kept it for a while.
+    pub is_limited: bool,
     pub withdrawn: bool,
 }
 
@@ -90,6 +92,10 @@ impl PushRow {
 
     fn was_unknown(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Unknown.as_str()))
+    }
+
+    fn waits_for(&mut self, reason: Option<Reason>) {
+        self.is_limited |= matches!(reason, Some(Reason::RateLimit | Reason::WindowClosed));
     }
 
     fn end(&mut self, state: PushState, reason: Option<&str>, now: UtcMs) {
@@ -286,6 +292,7 @@ impl Rows {
                 next_attempt_at: due_at,
                 expires_at: due_at.max(now) + spec.retry.give_up_after,
                 finished_at: None,
+                is_limited: false,
                 withdrawn: false,
             });
             self.open.insert(id);
@@ -343,6 +350,7 @@ impl Rows {
                 next_attempt_at: now,
                 expires_at: now + spec.retry.give_up_after,
                 finished_at: None,
+                is_limited: false,
                 withdrawn: false,
                 own: Some(Box::new(spec)),
             });
@@ -371,6 +379,7 @@ impl Rows {
             expires_at: push.expires_at,
             is_resting: push.state == PushState::Retrying || push.reason.is_some(),
             awaits_content: false,
+            is_exclusive: self.jobs[fire.job].definition.overlap != Overlap::Allow,
             perhaps_sent: push.was_unknown(),
             attempts: u32::try_from(push.attempts.len()).unwrap_or(u32::MAX),
             last_account: push.attempts.last().map(|attempt| attempt.account.clone()),

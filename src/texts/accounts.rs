@@ -3,6 +3,22 @@
 use super::text::texts;
 
 texts! {
+    account_told_to_wait(account, until):
+        "{account} rests until {until}: its platform told it to wait",
+        "{account} 停发到 {until}：平台要求等待";
+    account_told_to_wait_with(account, until, error):
+        "{account} rests until {until}: its platform told it to wait: {error}",
+        "{account} 停发到 {until}：平台要求等待：{error}";
+    account_failing(account, until):
+        "{account} rests until {until}: its attempts failed one after the other",
+        "{account} 停发到 {until}：连续多次发送失败";
+    account_failing_with(account, until, error):
+        "{account} rests until {until}: its attempts failed one after the other: {error}",
+        "{account} 停发到 {until}：连续多次发送失败：{error}";
+    account_paced(account, until, interval):
+        "{account} sends nothing before {until}: it sends one message in {interval}, and has just sent one",
+        "{account} 在 {until} 之前不发送：它每 {interval} 只发一条，刚刚发过";
+
     an_account(): "an account", "账号";
     an_account_of(sender): "an account of sender {sender}", "sender 为 {sender} 的账号";
     not_encrypted(key): "{key}: tokens and messages travel without encryption", "{key}：token 和消息未经加密传输";

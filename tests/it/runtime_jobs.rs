@@ -132,7 +132,7 @@ async fn a_reminder_whose_instant_passes_while_the_database_is_locked_comes_late
     // Shorter than it takes to write anything.
     fine(&house, &[&["add", "blink", "--in", "1ms"], &TEA[..]].concat()).await;
     house.until_at_least(1, "SELECT count(*) FROM push_history WHERE job = 'blink' AND state = 'sent'").await;
-    for (wait, part) in [("0s", "`pushcron push` sends at once"), ("99999999d", "--in: that is after 9999")] {
+    for (wait, part) in [("0s", "`pushcron push` sends at once"), ("99999999d", "expected a duration such as 30s")] {
         let told = refused(&house, 64, &[&["add", "other", "--in", wait], &TEA[..]].concat()).await;
         assert!(told.contains(part), "{part} in {told}");
     }

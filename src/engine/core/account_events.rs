@@ -194,6 +194,7 @@ mod tests {
                 expires_at: UtcMs::MAX,
                 is_resting: false,
                 awaits_content: false,
+                is_exclusive: false,
                 attempts: 0,
                 perhaps_sent: false,
                 last_account: None,

@@ -19,6 +19,7 @@ mod allowance;
 mod choosing;
 mod fair_queue;
 mod io;
+mod one_at_a_time;
 mod outcomes;
 mod queue;
 mod recorder;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account_queue::{AccountLimits, AccountQueue, Trust, Turn};
+use super::one_at_a_time::OneAtATime;
 use super::stable::{StableMap, stable_hash};
 use crate::domain::{Moment, Reading, Reason, Rule, UtcMs};
 use crate::store::{Begin, OpenPush};
@@ -77,6 +78,8 @@ pub(super) struct Startable {
     pub expired: Vec<i64>,
     /// Pushes whose turn came before their content was made. They wait for it.
     pub unmade: Vec<i64>,
+    /// Pushes whose turn came while another of their job was under way to the same target. They wait for its end.
+    pub overlapping: Vec<i64>,
 }
 
 /// The dispatcher's memory.
@@ -87,6 +90,7 @@ pub(super) struct Queue {
     lengths: BTreeSet<(Moment, i64)>,
     parked: BTreeSet<i64>,
     by_account: StableMap<Arc<str>, AccountQueue>,
+    one_at_a_time: OneAtATime,
     open: usize,
     /// The answer of [`Queue::due_together`] for an instant; forgotten when more come to wait.
     due_together: Option<(UtcMs, usize)>,
@@ -194,6 +198,7 @@ impl Queue {
     /// Forgets a push, wherever it stands.
     pub(super) fn remove(&mut self, id: i64) -> Option<OpenPush> {
         self.leave_place(id);
+        self.let_next_go(id);
         self.entries.remove(&id).map(|entry| entry.push)
     }
 
@@ -322,7 +327,7 @@ impl Queue {
     /// The attempts to open now, at most one transaction of them. Every push of which one is to be opened counts as open
     /// from here on.
     pub(super) fn take_startable(&mut self, now: Reading) -> Startable {
-        let Startable { mut begins, mut expired, mut unmade } = Startable::default();
+        let Startable { mut begins, mut expired, mut unmade, mut overlapping } = Startable::default();
         let share = BATCH.div_ceil(self.by_account.len().max(1));
         for (account, of_account) in &mut self.by_account {
             of_account.learn_pace(now.moment);
@@ -340,17 +345,42 @@ impl Queue {
                         unmade.push(turn.id);
                         false
                     }
+                    Some(entry) if !self.one_at_a_time.may_begin(&entry.push) => {
+                        overlapping.push(turn.id);
+                        false
+                    }
                     known => known.is_some(),
                 });
                 let Some(Turn { id, rule, .. }) = taken else { break };
                 self.open += 1;
                 if let Some(entry) = self.entries.get_mut(&id) {
                     entry.place = Place::Open(account.clone());
+                    self.one_at_a_time.begin(&entry.push);
                 }
                 begins.push(Begin { push_id: id, account: account.clone(), sender: of_account.sender(), rule });
             }
         }
-        Startable { begins, expired, unmade }
+        Startable { begins, expired, unmade, overlapping }
+    }
+
+    /// Sets pushes aside whose turn came while another of their job was under way to the same target.
+    pub(super) fn wait_for_overlapped(&mut self, ids: Vec<i64>) {
+        for id in ids {
+            self.park(id, Reason::Overlap);
+            if let Some(entry) = self.entries.get(&id) {
+                self.one_at_a_time.wait(&entry.push);
+            }
+        }
+    }
+
+    /// This push is under way no more: those that waited for its end are due as they were.
+    fn let_next_go(&mut self, id: i64) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        for next in self.one_at_a_time.end(&entry.push) {
+            if self.parked.remove(&next) {
+                self.wait(next);
+            }
+        }
     }
 
     /// Accounts that turned out far slower than what was opened for them.
@@ -403,6 +433,7 @@ impl Queue {
 
     /// Lets a push that stands nowhere else wait for what it is due by.
     fn wait(&mut self, id: i64) {
+        self.let_next_go(id);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.place = Place::Waiting;
             let due = entry.due;
@@ -452,4 +483,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

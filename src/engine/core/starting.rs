@@ -21,8 +21,10 @@ impl Core {
         if self.starter.is_beginning || self.recorder.is_down(step.now) {
             return;
         }
-        let Startable { begins, expired, unmade } = self.queue.take_startable(step.now);
+        let Startable { begins, expired, unmade, overlapping } = self.queue.take_startable(step.now);
         expired.into_iter().for_each(|id| self.expire(id, step));
+        // Not written down: the end of what is under way decides.
+        self.queue.wait_for_overlapped(overlapping);
         if !unmade.is_empty() {
             unmade.iter().for_each(|id| self.queue.park(*id, Reason::Content));
             step.act(Action::MakeContent(unmade));

@@ -105,6 +105,7 @@ impl Rows {
             push.state = if push.attempts.is_empty() { PushState::Pending } else { PushState::Retrying };
             push.reason = reason.map(Reason::as_str).or(before).map(Into::into);
             push.next_attempt_at = *next_attempt_at;
+            push.waits_for(*reason);
         }
         ended
     }
@@ -120,6 +121,7 @@ impl Rows {
             match next {
                 Next::Retry { at, reason } => {
                     (push.next_attempt_at, push.reason) = (*at, Some(reason.as_str().into()));
+                    push.waits_for(Some(*reason));
                 }
                 next => {
                     push.end(next.state(), next.reason().map(Reason::as_str), now);
@@ -165,13 +167,16 @@ impl Rows {
     }
 
     fn learn(&mut self, account: &str, health: &Health) {
-        self.past(account).cooldown_until = health.cooldown_until;
+        let past = self.past(account);
+        past.cooldown_until = health.cooldown_until;
+        past.last_error.clone_from(&health.last_error);
     }
 
     fn past(&mut self, account: &str) -> &mut PastAccount {
         self.accounts.entry(account.to_owned()).or_insert_with(|| PastAccount {
             id: account.to_owned(),
             cooldown_until: None,
+            last_error: None,
             last_attempt_at: None,
         })
     }

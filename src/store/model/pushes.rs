@@ -30,6 +30,8 @@ pub struct OpenPush {
     pub last_account: Option<Arc<str>>,
     /// What it says is made once it can go out: no attempt is opened before.
     pub awaits_content: bool,
+    /// Its job has `overlap: skip` or `replace`: to one target no other push of the job is under way beside it.
+    pub is_exclusive: bool,
 }
 
 /// An attempt about to be made.

@@ -252,6 +252,7 @@ impl<'conn> MakePushes<'conn> {
             attempts: 0,
             last_account: None,
             awaits_content: false,
+            is_exclusive: exclusive,
         });
         Ok(())
     }

@@ -14,7 +14,8 @@ macro_rules! open_push_columns {
          p.attempts > 0
            AND EXISTS (SELECT 1 FROM attempts AS a WHERE a.push_id = p.id AND a.outcome = 'unknown' AND a.denied_at IS NULL),
          p.state = 'retrying' OR p.reason IS NOT NULL,
-         iif(p.attempts > 0, p.account, NULL), EXISTS (SELECT 1 FROM unreleased_fires AS u WHERE u.fire_id = p.fire_id) "
+         iif(p.attempts > 0, p.account, NULL), EXISTS (SELECT 1 FROM unreleased_fires AS u WHERE u.fire_id = p.fire_id),
+         p.exclusive_job IS NOT NULL "
     };
 }
 
@@ -82,5 +83,6 @@ fn open_push(row: &Row<'_>) -> Result<OpenPush> {
         is_resting: row.get(14)?,
         last_account: row.get(15)?,
         awaits_content: row.get(16)?,
+        is_exclusive: row.get(17)?,
     })
 }

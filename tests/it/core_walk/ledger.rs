@@ -350,6 +350,7 @@ fn push(fire: &NewFire, now: UtcMs) -> Row {
     Row {
         target: Target::Group("9".to_owned()),
         job: Some(fire.job.clone()),
+        is_exclusive: fire.overlap != Overlap::Allow,
         account: None,
         has_media: false,
         retry: RetryPolicy { max_attempts: 3, backoff: Duration::from_secs(2), ..RetryPolicy::default() },

@@ -13,6 +13,8 @@ use pushcron::store::{Begin, Finish, OpenPush, Settle, TakeBack};
 pub(super) struct Row {
     pub target: Target,
     pub job: Option<Arc<str>>,
+    /// Its job lets one at a time go to a target.
+    pub is_exclusive: bool,
     pub account: Option<String>,
     pub has_media: bool,
     pub retry: RetryPolicy,
@@ -107,6 +109,7 @@ impl Rows {
             expires_at: row.expires_at,
             is_resting: row.is_resting,
             awaits_content: false,
+            is_exclusive: row.is_exclusive,
             perhaps_sent: row.was_unknown(),
             attempts: row.attempts.len() as u32,
             last_account: row.through.clone().filter(|_| !row.attempts.is_empty()),

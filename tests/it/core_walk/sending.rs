@@ -113,6 +113,12 @@ impl Walk {
         assert!(row.arrived == 0 || may_repeat, "push {id} arrives twice");
         let account = row.through.clone().unwrap();
         assert!(self.in_flight.insert(id, account.clone()).is_none(), "push {id} is under way already");
+        let is_beside = |other: &i64| {
+            let other = &self.rows.0[other];
+            other.is_exclusive && other.job == row.job && other.target == row.target
+        };
+        let beside = self.in_flight.keys().find(|other| **other != id && row.is_exclusive && is_beside(other));
+        assert_eq!(beside, None, "push {id} is under way beside another of its job to the same target");
         self.platforms.begin(id, &account, &row.target, self.now);
         let busy = self.in_flight.values().filter(|through| **through == account).count();
         assert!(busy <= CONCURRENCY as usize, "{busy} at once through {account}");

@@ -68,7 +68,31 @@ fn a_wrong_scenario_is_refused_with_every_place() {
     assert!(told.contains("did you mean 'down'?") && told.contains("there is no account 'c'"), "{told}");
     let told = house.run("simulate --from 2026-12-02 --until 2026-12-01").refused(64);
     assert!(told.contains("expected an end after the beginning"), "{told}");
-    assert!(house.run("simulate --days 1 --fail-on limits").refused(64).contains("not simulated yet"));
+    assert!(house.run("simulate --days 1 --fail-on limit").refused(64).contains("expected misses, limits or late>10m"));
+}
+
+/// A robot that may send 20 messages in a minute, and so many jobs at nine.
+fn robot_with(jobs: usize) -> House {
+    let job =
+        |number| format!("  - {{name: j{number}, cron: '0 9 * * *', push: {{im: dingtalk, group: ops, text: hi}}}}\n");
+    let jobs: String = (0..jobs).map(job).collect();
+    House::with_file(&format!(
+        "daemon: {{timezone: UTC}}\naccounts:\n  - {{id: robot, im: dingtalk, sender: dingtalk_robot, default: true, \
+         url: 'https://oapi.dingtalk.com/robot/send?access_token=t'}}\njobs:\n{jobs}"
+    ))
+}
+
+#[test]
+fn g4_more_than_a_platform_grants_in_a_minute_is_told_and_is_amiss_for_ci() {
+    const ASKED: &str = "simulate --from 2026-12-01 --days 1 --fail-on";
+    let house = robot_with(43);
+    let told = house.run(&format!("{ASKED} limits"));
+    assert_eq!(told.code, Some(1), "{}", told.err);
+    assert!(told.out.contains("held by what their platforms grant in a time: 23\n"), "{}", told.out);
+    // The last leave in the third minute: nothing is missed, and none is so late.
+    assert_eq!(house.run(&format!("{ASKED} misses,late>10m")).code, Some(0));
+    let within = robot_with(20).run(&format!("{ASKED} misses,limits"));
+    assert_eq!((within.code, within.out.contains("held by")), (Some(0), false), "{}", within.out);
 }
 
 #[test]

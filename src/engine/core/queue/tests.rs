@@ -29,7 +29,7 @@ impl Queue {
 
 const FREE: AccountLimits = AccountLimits { sender: "console", concurrency: 4, min_interval: Duration::ZERO };
 
-fn push(id: i64, target: &str, at: i64) -> OpenPush {
+pub(in super::super) fn push(id: i64, target: &str, at: i64) -> OpenPush {
     OpenPush {
         id,
         job: None,
@@ -44,6 +44,7 @@ fn push(id: i64, target: &str, at: i64) -> OpenPush {
         expires_at: UtcMs::MAX,
         is_resting: false,
         awaits_content: false,
+        is_exclusive: false,
         attempts: 0,
         perhaps_sent: false,
         last_account: None,
