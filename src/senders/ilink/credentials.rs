@@ -39,7 +39,8 @@ impl Credentials {
         state_dir.join("credentials").join(format!("{name}.json"))
     }
 
-    /// Reads the file; None where there was no login yet.
+    /// Reads the file; None where there was no login yet. On the thread that it is called on: a file of some hundred bytes,
+    /// which is read at each call of the platform and so is in memory.
     ///
     /// # Errors
     /// [`Unusable`], with nothing of the content.
