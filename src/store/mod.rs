@@ -21,6 +21,8 @@ mod lease;
 mod model;
 mod open;
 mod pause;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod simulated;
 mod sqlite;
 mod upkeep;

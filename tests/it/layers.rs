@@ -62,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Crates that only some modules may use.
 const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
+    ("sqlx", &["store"]),
     ("reqwest", &["senders", "media", "mcp"]),
     ("hyper", &["net"]),
     ("hyper_util", &["net"]),
@@ -74,6 +75,9 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("argon2", &["web"]),
     ("rmcp", &["mcp"]),
 ];
+
+/// Where the library itself takes literals only, but for what is marked with this word.
+const TAKES_LITERALS: (&str, &str) = ("store/postgres", "AssertSqlSafe");
 
 /// Files that hand SQLite a text that is no literal, put together of numbers and constants of their own. Elsewhere it
 /// gets literals only, so that no name and no text can become SQL.
@@ -235,9 +239,12 @@ fn sql_is_constant_but_where_it_was_looked_at() {
     let harmless = ["\"", "concat!(", "params![", "["];
     let sources = sources();
     let mut calls = 0;
+    let (by_itself, mark) = TAKES_LITERALS;
+    let marked: Vec<_> = sources.iter().filter(|(_, text)| text.contains(mark)).map(|(path, _)| path).collect();
+    assert!(marked.is_empty(), "SQL that is no literal: {marked:?}");
     let found: Vec<_> = sources
         .iter()
-        .filter(|(path, _)| path.starts_with("store"))
+        .filter(|(path, _)| path.starts_with("store") && !path.starts_with(by_itself))
         .filter(|(_, text)| {
             let arguments = takes_sql.iter().flat_map(|call| text.split(call).skip(1)).map(str::trim_start);
             let (_, bare): (Vec<_>, Vec<_>) = arguments

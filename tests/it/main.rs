@@ -42,6 +42,8 @@ mod old_rows;
 mod onebot11;
 mod onebot11_client;
 mod onebot11_schema;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod promises;
 mod push_media;
 mod qianxun;
