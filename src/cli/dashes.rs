@@ -6,6 +6,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
+use crate::texts::{self, Language};
+
 /// Lets every option of the tree take them, so that no option can be forgotten.
 pub(super) fn taken_as_values(command: Command) -> Command {
     command
@@ -41,10 +43,11 @@ pub(super) fn judge(command: &Command, words: &[OsString]) -> Result<Taken, clap
             let Some(value) = words.next() else { break };
             if is_spelled_like_an_option(verb, &value) {
                 let name = verb.get_name();
-                let text = format!(
-                    "{word} wants a value, and '{value}' is an option of {name}; if that very text is meant, write '{word}={value}'"
-                );
-                return Err(verb.clone().error(ErrorKind::InvalidValue, text));
+                let text = texts::option_as_value(&word, &value, name);
+                let mut error = verb.clone().error(ErrorKind::InvalidValue, text.english());
+                let chinese = text.in_language(Language::Chinese).to_owned();
+                error.insert(ContextKind::Custom, ContextValue::StyledStr(chinese.into()));
+                return Err(error);
             }
             if value.starts_with("--") {
                 taken.values.push((word.into_owned(), value.into_owned()));

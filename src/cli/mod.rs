@@ -30,6 +30,7 @@ mod login;
 mod man;
 mod mcp;
 mod message_words;
+mod misread;
 mod news;
 mod next;
 mod pause;
@@ -217,11 +218,11 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> 
 }
 
 fn act(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match parse(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let cli = match parse(words.iter().cloned()) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to stdout, which may be a closed pipe; then nobody is left to be told.
-            let _ = error.print();
+            misread::tell(&error, misread::language(&words, SystemClock::shared()));
             return if error.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };

@@ -19,6 +19,7 @@ mod pushes;
 mod reasons;
 mod scripts;
 mod status;
+mod usage;
 mod values;
 mod web;
 
@@ -27,7 +28,7 @@ pub use self::{language::Language, text::Text};
 
 pub(crate) use self::{
     accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, pages::*, phrases::*, pushes::*, reasons::*,
-    scripts::*, status::*, values::*, web::*,
+    scripts::*, status::*, usage::*, values::*, web::*,
 };
 
 #[cfg(test)]
@@ -51,6 +52,7 @@ mod tests {
         reasons::ALL,
         scripts::ALL,
         status::ALL,
+        usage::ALL,
         values::ALL,
         web::ALL,
     ];
