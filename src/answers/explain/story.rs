@@ -250,14 +250,14 @@ impl Teller<'_> {
         let what = if is_shared { String::new() } else { format!("{kind} to {im} ") };
         let instead = push.fallback_of.map(|of| format!(", for push {of},")).unwrap_or_default();
         let attempts = match (&push.attempts[..], push.state.is_final()) {
-            ([], true) => "no attempt was made".to_owned(),
-            ([], false) => "no attempt yet".to_owned(),
+            ([], true) => ": no attempt was made".to_owned(),
+            ([], false) => ": no attempt yet".to_owned(),
             ([.., last], _) => attempt_in_short(last, push.state),
         };
         let state = self.state(push);
         // A line has no room for what the word means.
         let state = state.split_once(MAY_HAVE_ARRIVED).map_or(&*state, |(state, _)| state);
-        format!("Push {id} {what}{target}{instead} {state}: {attempts}")
+        format!("Push {id} {what}{target}{instead} {state}{attempts}")
     }
 
     fn state(&self, push: &PushFact) -> String {
@@ -352,14 +352,17 @@ fn attempt_in_short(fact: &AttemptFact, state: PushState) -> String {
     let count = if *number > 1 { format!("attempt {number}, ") } else { String::new() };
     let late = if fact.lateness_ms < 0 { "early" } else { "late" };
     let through = format!("({count}{account}, {} {late})", brief_ms(fact.lateness_ms.abs()));
-    let Some(outcome) = outcome else { return format!("under way {through}") };
+    let Some(outcome) = outcome else { return format!(": under way {through}") };
     // What the state says already is no news, and neither is that all went well.
     let mut details: Vec<String> = if outcome == state.as_str() { Vec::new() } else { vec![outcome.clone()] };
     details.extend(error.as_ref().map(|error| format!("\"{error}\"")));
     details.extend(http_status.filter(|status| *status != 200).map(|status| format!("HTTP {status}")));
     details.extend(note.clone());
     details.extend(denied_at.map(|_| DENIED.to_owned()));
-    [details.join(", "), through].join(" ").trim_start().to_owned()
+    match details.is_empty() {
+        true => format!(" {through}"),
+        false => format!(": {} {through}", details.join(", ")),
+    }
 }
 
 /// Whether lines were made of a fire, each of which speaks for itself.
