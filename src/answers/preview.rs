@@ -12,6 +12,7 @@ use crate::config::{MayCarry, Problem, Tried};
 use crate::domain::{Health, Job, Moment, PushSpec, Reason, Rule, Trigger, UtcMs};
 use crate::policy::account::{Candidate, Choice, Fallback, PushQuery, choose, why_not};
 use crate::store::Table;
+use crate::texts::{self, Text};
 
 /// Jobs that are told one by one.
 const JOBS: usize = 100;
@@ -37,6 +38,8 @@ pub(crate) struct Preview {
     pub jobs: Vec<JobPreview>,
     /// Jobs that are right and not told one by one.
     pub more_jobs: usize,
+    /// What was not looked at, since that would have taken too long.
+    pub cut: Option<Text>,
 }
 
 /// Whose accounts carry the pushes.
@@ -97,25 +100,33 @@ pub(crate) struct RefusedBy {
 impl Preview {
     /// `known` are the accounts as the daemon last saw them; no further job is worked out once there was `enough`.
     pub(crate) fn of(tried: Tried, known: &Table, now: UtcMs, enough: impl Fn() -> bool) -> Preview {
-        let Tried { errors, warnings, more, jobs, accounts, has_accounts, fallback } = tried;
+        let Tried { errors, warnings, more, jobs, left_out, accounts, has_accounts, fallback } = tried;
         let healths = accounts.iter().map(|account| if has_accounts { None } else { health(account, known, now) });
         let carriers =
             Carriers { healths: healths.map(Option::unwrap_or_default).collect(), accounts: &accounts, fallback, now };
-        let (mut told, mut looked_at) = (Vec::new(), 0);
+        let (mut told, mut looked_at, mut is_cut) = (Vec::new(), 0, false);
         for job in &jobs {
-            if told.len() >= JOBS || enough() {
+            is_cut = told.len() < JOBS && enough();
+            if told.len() >= JOBS || is_cut {
                 break;
             }
             told.extend(carriers.job(job));
             looked_at += 1;
         }
+        let untold = jobs.len() - looked_at;
+        let cut = match (left_out, is_cut) {
+            (0, false) => None,
+            (0, true) => Some(texts::try_untold(untold)),
+            (left_out, _) => Some(texts::try_left_out(left_out)),
+        };
         Preview {
-            ok: errors.is_empty(),
+            ok: errors.is_empty() && left_out == 0,
             errors,
             warnings,
             more,
             accounts: if has_accounts { Whose::Text } else { Whose::Running },
-            more_jobs: jobs.len() - looked_at,
+            more_jobs: untold,
+            cut,
             jobs: told,
         }
     }

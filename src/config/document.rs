@@ -11,7 +11,7 @@ use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, JobDraft, TargetDra
 use super::keys::TOP_KEYS;
 use super::mask;
 use super::text::quoted;
-use super::yaml::{At, Fault, Node, Reader, Value};
+use super::yaml::{ALIAS_BUDGET, At, Fault, Node, Reader, Value};
 use crate::domain::SenderSpec;
 use crate::texts;
 
@@ -27,6 +27,8 @@ pub(super) struct Document<'a, 'f> {
     pub calendars: &'a mut HashMap<String, CalendarDraft>,
     pub includes: &'a mut Vec<(Place, String)>,
     pub meant_empty: &'a mut [usize; 2],
+    /// It is no file but a job, or a list of jobs, as they stand in one.
+    pub is_of_jobs: bool,
 }
 
 impl Document<'_, '_> {
@@ -49,6 +51,16 @@ impl Document<'_, '_> {
                 _ if documents > 0 => {
                     self.decoder.error(at, texts::second_document()).hint(texts::remove_the_dashes());
                     return Ok(());
+                }
+                Event::SequenceStart(..) if self.is_of_jobs => {
+                    (documents, is_blank) = (documents + 1, false);
+                    self.stream_jobs(reader)?;
+                }
+                Event::MappingStart(..) if self.is_of_jobs => {
+                    (documents, is_blank) = (documents + 1, false);
+                    let node = reader.node_of(event, at)?;
+                    self.faults(reader);
+                    self.jobs.extend(self.decoder.job(&node));
                 }
                 Event::MappingStart(..) => {
                     (documents, is_blank) = (documents + 1, false);
@@ -210,4 +222,39 @@ impl Document<'_, '_> {
             diagnostic.other(texts::first_at(), other);
         }
     }
+}
+
+/// Whether a text is a job as it stands in a list of jobs, or such a list: what people copy out of a file.
+pub(super) fn is_of_jobs(text: &str) -> bool {
+    let mut budget = ALIAS_BUDGET;
+    let mut reader = Reader::new(text, &mut budget);
+    let (mut depth, mut in_list, mut is_key) = (0, false, true);
+    let mut is_job = false;
+    while let Ok((event, _)) = reader.event() {
+        let is_of_top = depth == 1 + usize::from(in_list);
+        match event {
+            Event::Scalar(key, ..) if is_of_top && is_key => {
+                if !in_list && TOP_KEYS.contains(&&*key) {
+                    return false;
+                }
+                is_job |= matches!(&*key, "name" | "push");
+                is_key = false;
+            }
+            Event::SequenceStart(..) if depth == 0 => (depth, in_list) = (1, true),
+            Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
+            Event::MappingEnd | Event::SequenceEnd => {
+                depth -= 1;
+                // The first of a list speaks for all.
+                if depth == usize::from(in_list) {
+                    return is_job;
+                }
+                is_key |= depth == 1 + usize::from(in_list);
+            }
+            Event::Scalar(..) | Event::Alias(..) if is_of_top => is_key = !is_key,
+            Event::StreamEnd => return false,
+            _ => {}
+        }
+    }
+    // A text that breaks off is told as what it began as.
+    is_job
 }

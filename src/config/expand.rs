@@ -22,6 +22,8 @@ pub(super) struct Expansion<'a> {
     /// Pushes that were made for the recipients of others, and what their contents come to.
     copies: usize,
     copied: usize,
+    /// See [`Loader::enough`](super::loader::Loader::enough).
+    enough: &'a dyn Fn() -> bool,
 }
 
 /// A push that goes to several, where it stands.
@@ -40,8 +42,8 @@ impl Several<'_> {
 }
 
 impl<'a> Expansion<'a> {
-    pub(super) fn new(carriers: Carriers<'a>, book: Book<'a>) -> Expansion<'a> {
-        Expansion { carriers, book, copies: 0, copied: 0 }
+    pub(super) fn new(carriers: Carriers<'a>, book: Book<'a>, enough: &'a dyn Fn() -> bool) -> Expansion<'a> {
+        Expansion { carriers, book, copies: 0, copied: 0, enough }
     }
 
     /// Looks up a name that a push uses which is wrong otherwise.
@@ -64,6 +66,9 @@ impl<'a> Expansion<'a> {
         diagnostics: &mut Diagnostics,
         sources: &[SourceText],
     ) -> Vec<PushSpec> {
+        if (self.enough)() {
+            return Vec::new();
+        }
         let PushSpec { im, account, .. } = push.spec;
         let everybody = match push.recipients {
             Recipients::Targets(targets) => Ok(everybody_of(im, targets, account.as_deref())),
@@ -131,6 +136,9 @@ impl<'a> Expansion<'a> {
     ) {
         let mut checked = HashSet::new();
         for draft in drafts {
+            if (self.enough)() {
+                return;
+            }
             let account = draft.account.as_ref().map(|(id, _)| &**id);
             let named = self.book.named(&draft.names, account, diagnostics, sources);
             let Ok(named) = named.and_then(|all| all.told(draft.at, diagnostics, sources)) else { continue };

@@ -6,20 +6,17 @@ use std::path::{Component, Path, PathBuf};
 use super::calendars::{CalendarDraft, FetchedSource, ListToCome, add_calendar, built_in, candidates};
 use super::decoder::Decoder;
 use super::diagnostics::{COMMAND_LINE, Diagnostics, Place, SourceText, as_written};
-use super::document::Document;
+use super::document::{Document, is_of_jobs};
 use super::draft::{AccountDraft, DaemonDraft, DefaultsDraft, Incomplete, JobDraft, PushDraft, TargetDraft};
 use super::environment::{LoadEnvironment, Sight};
 use super::extra::Extra;
-use super::files;
-use super::files::{FileProblem, FileText};
-use super::mask;
-use super::mask::SecretKeys;
+use super::files::{self, FileProblem, FileText};
+use super::mask::{self, SecretKeys};
 use super::problem::ConfigErrors;
 use super::seen::Seen;
 use super::sources;
 use super::text::shown;
-use super::trust;
-use super::trust::Rights;
+use super::trust::{self, Rights};
 use super::yaml::{ALIAS_BUDGET, Node, Reader};
 use crate::domain::SenderSpec;
 use crate::texts::{self, Text};
@@ -68,6 +65,8 @@ pub(super) struct Loader<'a> {
     pub has_unread: bool,
     /// Leave accounts, jobs and defaults unread.
     daemon_only: bool,
+    /// Whether whoever waits has waited for long enough: what is not worked out by then is left out.
+    pub enough: &'a dyn Fn() -> bool,
 }
 
 impl<'a> Loader<'a> {
@@ -99,6 +98,7 @@ impl<'a> Loader<'a> {
             under_way: false,
             has_unread: false,
             daemon_only: false,
+            enough: &|| false,
         }
     }
 
@@ -192,6 +192,11 @@ impl<'a> Loader<'a> {
             }
         }
         None
+    }
+
+    /// Whether a list of accounts is there, and empty.
+    pub(super) fn has_no_accounts(&self) -> bool {
+        self.accounts.is_empty() && self.meant_empty[1] > 0
     }
 
     /// How much there is of what sources bring.
@@ -408,6 +413,7 @@ impl<'a> Loader<'a> {
     ) -> Vec<(Place, String)> {
         let file = self.next_file();
         let mut includes = Vec::new();
+        let is_of_jobs = sight == Sight::Text && is_of_jobs(text);
         let mut document = Document {
             decoder: Decoder {
                 file,
@@ -435,6 +441,7 @@ impl<'a> Loader<'a> {
             calendars: &mut self.calendars,
             includes: &mut includes,
             meant_empty: &mut self.meant_empty,
+            is_of_jobs,
         };
         let mut reader = Reader::new(text, &mut self.alias_budget);
         let done = document.read(&mut reader).map_err(|fault| document.fatal(fault));

@@ -11,7 +11,7 @@ use super::loader::Loader;
 use super::mask::SecretKeys;
 use super::problem::Problem;
 use super::trust::Rights;
-use super::validate::validate;
+use super::validate::{Definitions, validate};
 use crate::domain::{Job, SenderSpec, UtcMs};
 use crate::policy::account::Fallback;
 use crate::texts;
@@ -36,6 +36,8 @@ pub struct Tried {
     /// There were so many that the rest of the text was not looked at.
     pub more: bool,
     pub jobs: Vec<Job>,
+    /// Jobs at which nobody looked, since there was `enough`.
+    pub left_out: usize,
     /// In file order, on which "first online" depends.
     pub accounts: Vec<MayCarry>,
     /// Whether these are of the text: else they are those that are in force.
@@ -45,15 +47,16 @@ pub struct Tried {
 
 impl Judge {
     /// Judges a text as if it were a file. Targets, lists of days and defaults that it does not say are those in force; so are
-    /// the accounts where it has none.
-    pub fn try_text(&self, text: &str, now: UtcMs) -> Tried {
+    /// the accounts where it says nothing of any. No further job is judged once there was `enough`.
+    pub fn try_text(&self, text: &str, now: UtcMs, enough: &dyn Fn() -> bool) -> Tried {
         let environment = LoadEnvironment { sight: Sight::Text, ..environment(now, &self.timezone) };
         let mut loader = Loader::new(&environment, &self.specs);
         let known = |source: &SourceText| SourceText { name: source.name.clone(), text: source.text.clone() };
         loader.sources = self.sources.iter().map(known).collect();
+        loader.enough = enough;
         loader.pasted(text);
         loader.fetched_calendars();
-        let has_accounts = !loader.accounts.is_empty();
+        let has_accounts = !loader.accounts.is_empty() || loader.has_no_accounts();
         self.lend_to(&mut loader, has_accounts);
         if !loader.calendars.is_empty() || loader.jobs.iter().any(|job| job.days.is_some()) {
             loader.built_in_calendars();
@@ -64,7 +67,7 @@ impl Judge {
         };
         let accounts = loader.accounts.iter().filter_map(may_carry).collect();
         let fallback = loader.daemon.accounts_fallback.or(self.accounts_fallback).unwrap_or_default();
-        let jobs = validate(&mut loader, &environment).jobs;
+        let Definitions { jobs, left_out, .. } = validate(&mut loader, &environment);
         let found = loader.diagnostics.finish(&loader.sources, &SecretKeys::new(&self.specs));
         let (errors, warnings, more) = match found {
             Ok(warnings) => (Vec::new(), warnings, false),
@@ -72,7 +75,16 @@ impl Judge {
         };
         // What the files in force have wrong was told at their load.
         let of_text = |problems: Vec<Problem>| problems.into_iter().filter(|problem| problem.file == TRIED).collect();
-        Tried { errors: of_text(errors), warnings: of_text(warnings), more, jobs, accounts, has_accounts, fallback }
+        Tried {
+            errors: of_text(errors),
+            warnings: of_text(warnings),
+            more,
+            jobs,
+            left_out,
+            accounts,
+            has_accounts,
+            fallback,
+        }
     }
 
     /// What the text does not say.

@@ -34,6 +34,8 @@ pub(super) struct Definitions {
     pub accounts: Vec<Account>,
     pub account_names: Vec<(String, String)>,
     pub jobs: Vec<Job>,
+    /// Jobs at which nobody looked, since that would have taken too long.
+    pub left_out: usize,
     /// The pushes outside any job, one for each recipient.
     pub pushes: Vec<PushSpec>,
 }
@@ -60,8 +62,9 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     let book = Book::new(&targets, loader.has_unread, &mut loader.diagnostics, &loader.sources);
     let retry = Arc::new(RetryKeys::default().filled(&loader.defaults.retry));
     let zone: Arc<str> = timezone.as_str().into();
+    let enough = loader.enough;
     let mut validator = Validator {
-        expansion: Expansion::new(Carriers::new(&accounts, loader.has_unread, environment.sight), book),
+        expansion: Expansion::new(Carriers::new(&accounts, loader.has_unread, environment.sight), book, enough),
         diagnostics: &mut loader.diagnostics,
         sources: &loader.sources,
         environment,
@@ -79,7 +82,15 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
     validator.expansion.check_targets(&targets, validator.diagnostics, validator.sources);
     validator.check_lists(&targets);
     validator.check_incomplete(incomplete);
-    let jobs = jobs.into_iter().filter_map(|draft| validator.job(draft)).collect();
+    let mut left_out = 0;
+    let mut finished = |draft| {
+        let job = if enough() { None } else { validator.job(draft) };
+        // Of one in whose midst the time was over, not all pushes may be there.
+        let is_over = enough();
+        left_out += usize::from(is_over);
+        job.filter(|_| !is_over)
+    };
+    let jobs = jobs.into_iter().filter_map(&mut finished).collect();
     validator.calendars.judge_all(validator.allow_private, validator.diagnostics);
     let report = daemon.on_failure.as_mut().and_then(|draft| Some((draft.file, draft.push.take()?)));
     let report = report.map(|(file, push)| validator.push(file, push, &retry));
@@ -106,6 +117,7 @@ pub(super) fn validate(loader: &mut Loader, environment: &LoadEnvironment) -> De
         account_names: accounts.iter().filter_map(|draft| draft.im.clone().zip(draft.id.clone())).collect(),
         accounts: accounts.into_iter().filter_map(|draft| draft.account).collect(),
         jobs,
+        left_out,
         pushes,
     }
 }

@@ -231,7 +231,7 @@ texts! {
     back(): "Back", "返回";
 
     try_explained():
-        "Paste YAML as in the files, and see what is wrong with it, when its jobs fire next, and which account would carry each push now. Nothing is written, and nothing beside the text is read: no file, no variable, no credential. What the text does not say of targets, lists of days and defaults, and of accounts where it has none, is that of the running configuration.",
+        "Paste YAML as in the files, and see what is wrong with it, when its jobs fire next, and which account would carry each push now. Nothing is written, and nothing beside the text is read: no file, no variable, no credential. What the text does not say of targets, lists of days and defaults, and of accounts where it says nothing of any, is that of the running configuration.",
         "粘贴配置文件里的 YAML，看看哪里不对、任务接下来何时触发、每条推送现在会由哪个账号发送。不会写入任何东西，也只看文本本身：不读文件、变量和凭据。文本没有写的目标、日历、默认值，以及（没写账号时的）账号，按正在运行的配置来。";
     try_label(): "YAML, at most 256 KiB", "YAML，最多 256 KiB";
     try_it(): "Try it", "试一试";
@@ -253,6 +253,17 @@ texts! {
         "Another text is being tried, one at a time: try again in a moment.", "正在试另一段文本，一次只能试一段：请稍后再试。";
     try_takes_too_long():
         "The text takes longer than 2 s: try a part of it.", "这段文本处理超过 2 秒：请试其中一部分。";
+    try_six_a_minute():
+        "Six texts a minute are tried for one person: try this one again in a moment.",
+        "每人每分钟最多试六段文本：请稍后再试。";
+    try_left_out(count):
+        "{count} job was not looked at, since that would take too long: try a part of the text" |
+        "{count} jobs were not looked at, since that would take too long: try a part of the text",
+        "有 {count} 个任务没来得及检查：请试其中一部分";
+    try_untold(count):
+        "the fires and accounts of {count} job were not worked out, since that would take too long: try a part of the text" |
+        "the fires and accounts of {count} jobs were not worked out, since that would take too long: try a part of the text",
+        "有 {count} 个任务的触发时间和账号没来得及计算：请试其中一部分";
     figures_none(): "Nothing in this time.", "这段时间没有数据。";
     figures_missing():
         "An older history is still being counted; what is missing begins at",

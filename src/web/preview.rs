@@ -14,7 +14,7 @@ use crate::net::http1::StatusCode;
 pub(super) const LONGEST: usize = 256 * 1024;
 /// An answer takes no longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// No further job is worked out after this, so that what there is can be told.
+/// No further job is judged or worked out after this, so that what there is can be told.
 const ENOUGH: Duration = Duration::from_secs(1);
 
 impl Api {
@@ -37,12 +37,13 @@ impl Api {
             // Nobody can break it off, so the next one waits for its end, whoever waits for the answer.
             let _turn = turn;
             let (begun, now) = (clock.boottime(), clock.now());
-            Preview::of(judge.try_text(&text, now), &known, now, || clock.boottime().since(begun) >= ENOUGH)
+            let enough = || clock.boottime().since(begun) >= ENOUGH;
+            Preview::of(judge.try_text(&text, now, &enough), &known, now, enough)
         });
         tokio::select! {
             worked = working => worked.map_err(|_| Problem::broken("the text could not be judged: this is a bug")),
             () = self.inside.clock.sleep(PATIENCE) => {
-                Err(Problem::senseless(format!("the text takes longer than {} s: try a part of it", PATIENCE.as_secs())))
+                Err(Problem::at("/text", format!("the text takes longer than {} s: try a part of it", PATIENCE.as_secs())))
             }
         }
     }
@@ -96,7 +97,7 @@ pub(super) fn preview() -> Value {
     });
     json!({
         "type": "object",
-        "required": ["ok", "errors", "warnings", "more", "accounts", "jobs", "more_jobs"],
+        "required": ["ok", "errors", "warnings", "more", "accounts", "jobs", "more_jobs", "cut"],
         "properties": {
             "ok": { "type": "boolean", "description": "Nothing is wrong, and nothing was refused a look." },
             "errors": many(problem.clone()),
@@ -105,6 +106,7 @@ pub(super) fn preview() -> Value {
             "accounts": { "enum": ["text", "running"], "description": "Whose accounts carry the pushes." },
             "jobs": many(job),
             "more_jobs": { "type": "integer", "description": "Jobs that are right and not told one by one." },
+            "cut": { "type": ["string", "null"], "description": "What was not looked at, since that takes too long; null: nothing." },
         },
     })
 }

@@ -81,7 +81,7 @@ impl Api {
             Leaf::Accounts => self.accounts_page(frame).await?,
             Leaf::Figures => self.figures_page(frame).await?,
             Leaf::Live => self.live_stream(head, accepted)?,
-            Leaf::Try | Leaf::Tried => self.try_page(frame, &given).await?,
+            Leaf::Try | Leaf::Tried => self.try_page(frame, &given, who).await?,
             Leaf::Acts => self.acts_page(frame, &given).await?,
             Leaf::AskFire | Leaf::AskRetry | Leaf::AskCancel => {
                 self.ask_page(frame, visit.sheet.leaf, name(), &given).await?

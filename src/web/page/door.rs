@@ -5,7 +5,7 @@ use super::table::{Leaf, SHEETS, Sheet};
 use crate::config::WebSettings;
 use crate::net::hosts;
 use crate::net::http1::{Head, StatusCode, header};
-use crate::web::guard::{ACTS, PREVIEWS, READS, authority, is_ours_of, path_of};
+use crate::web::guard::{ACTS, READS, authority, is_ours_of, path_of};
 use crate::web::problem::Problem;
 use crate::web::routes::{Found, find};
 use crate::web::state::{Accepted, Api};
@@ -41,7 +41,8 @@ impl Api {
             return Ok(());
         }
         let (kind, rate) = match (visit.sheet.leaf, visit.sheet.method) {
-            (Leaf::Tried, _) => ("preview", PREVIEWS),
+            // How many texts are tried is judged once the text is there, which is given back with the refusal.
+            (Leaf::Tried, _) => ("tried", ACTS),
             (_, "POST") => ("act", ACTS),
             _ => ("page", READS),
         };

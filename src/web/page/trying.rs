@@ -14,9 +14,11 @@ use crate::config;
 use crate::domain::is_harmful;
 use crate::net::http1::StatusCode;
 use crate::texts::{self, Text};
+use crate::web::guard::PREVIEWS;
 use crate::web::pages::Given;
 use crate::web::problem::Problem;
 use crate::web::state::Api;
+use crate::web::who::Who;
 
 /// Problems that are told one by one.
 const PROBLEMS: usize = 100;
@@ -73,6 +75,8 @@ struct Told {
     more: Option<String>,
     whose: String,
     jobs: Vec<JobTold>,
+    /// What was not looked at.
+    cut: Option<String>,
     more_jobs: Option<String>,
 }
 
@@ -88,13 +92,17 @@ struct TryPage {
 
 impl Api {
     /// The sheet, with what became of the text that was sent with it.
-    pub(super) async fn try_page(&self, frame: Frame, given: &Given) -> Answer {
+    pub(super) async fn try_page(&self, frame: Frame, given: &Given, who: &Who) -> Answer {
         let f = frame.of_part("try", texts::nav_try());
         // Browsers send lines with two characters at their ends.
         let text = given.text("text").unwrap_or_default().replace("\r\n", "\n");
         let page = |f, text, problem, told| TryPage { f, text: Verbatim(text), problem, told };
         if text.is_empty() {
             return html(StatusCode::OK, &page(f, text, None, None));
+        }
+        if let Err(problem) = self.keep_to("preview", who, PREVIEWS) {
+            let words = f.say(texts::try_six_a_minute());
+            return refused(problem, &page(f, text, Some(words), None));
         }
         match self.preview(text.clone()).await {
             Ok(preview) => {
@@ -103,14 +111,19 @@ impl Api {
             }
             // With the text that somebody may have written here.
             Err(problem) if problem.status().is_client_error() => {
-                let (status, words) = (problem.status(), f.say(refusal(&problem)));
-                let mut response = html(status, &page(f, text, Some(words), None))?;
-                problem.dress(response.headers_mut());
-                Ok(response)
+                let words = f.say(refusal(&problem));
+                refused(problem, &page(f, text, Some(words), None))
             }
             Err(problem) => Err(problem),
         }
     }
+}
+
+/// The sheet in the place of the page that tells what is wrong.
+fn refused(problem: Problem, page: &TryPage) -> Answer {
+    let mut response = html(problem.status(), page)?;
+    problem.dress(response.headers_mut());
+    Ok(response)
 }
 
 fn refusal(problem: &Problem) -> Text {
@@ -128,6 +141,7 @@ fn told(preview: &Preview, f: &Frame) -> Told {
     let (errors, warnings) = (preview.errors.len(), preview.warnings.len());
     let mark = match (preview.ok, preview.more) {
         (true, _) => Mark::new("good", "✓", f.say(texts::try_is_fine())),
+        (false, false) if errors == 0 => Mark::new("odd", "?", f.say(texts::try_is_fine())),
         (false, false) => Mark::new("bad", "✗", f.say(texts::problems(errors))),
         (false, true) => Mark::new("bad", "✗", f.say(texts::problems_and_more(errors))),
     };
@@ -142,6 +156,7 @@ fn told(preview: &Preview, f: &Frame) -> Told {
             Whose::Running => texts::try_accounts_in_force(),
         }),
         jobs: preview.jobs.iter().map(|job| job_told(job, f)).collect(),
+        cut: preview.cut.clone().map(|cut| f.say(cut)),
         more_jobs: (preview.more_jobs > 0).then(|| f.say(texts::and_more(preview.more_jobs))),
     }
 }

@@ -108,7 +108,7 @@ fn seen(path: &str, cookie: &str, headers: &[(&str, &str)]) -> Request<Bytes> {
 }
 
 /// A form as a browser sends it from a page of ours.
-fn sent(path: &str, form: &str, cookie: &str) -> Request<Bytes> {
+pub(super) fn sent(path: &str, form: &str, cookie: &str) -> Request<Bytes> {
     sent_from(path, form, cookie, &[("sec-fetch-site", "same-origin"), ("origin", "http://127.0.0.1:8600")])
 }
 

@@ -9,6 +9,8 @@ use crate::domain::{Health, UtcMs};
 use crate::store::{AccountRow, Filter, View};
 use crate::web::preview::LONGEST;
 
+mod lone;
+
 const JOB: &str = "jobs:
   - {name: report, cron: '0 9 * * *', timezone: Asia/Shanghai, push: {im: qq, group: '7', text: hi}}
 ";
@@ -375,6 +377,7 @@ async fn a_text_that_takes_too_long_is_answered_and_the_next_one_waits_for_its_e
         (problem.status().as_u16(), problem.detail()),
         (422, "the text takes longer than 2 s: try a part of it")
     );
+    assert!(problem.into_response("").body().windows(8).any(|part| part == b"\"errors\""));
     drop(world.api.desk.trying.acquire().await.unwrap());
     assert!(world.api.preview(JOB.to_owned()).await.unwrap().ok);
 }
