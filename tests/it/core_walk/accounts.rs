@@ -10,7 +10,7 @@ use pushcron::engine::accounts::{Accounts, LiveAccount};
 use pushcron::policy::account::Fallback;
 use pushcron::senders::{Probe, Sender, find};
 
-use super::{ACCOUNTS, CONCURRENCY, Walk, platforms};
+use super::{ACCOUNTS, Walk, platforms};
 
 /// What the core may ask of a sender without waiting.
 struct Told {
@@ -45,7 +45,7 @@ impl Walk {
                 im: "qq".to_owned(),
                 sender: "console".to_owned(),
                 is_default: id == "a",
-                concurrency: Some(CONCURRENCY),
+                concurrency: Some(self.concurrency()),
                 min_interval: (id == "b").then_some(Duration::from_secs(2)),
                 settings: Default::default(),
             };

@@ -31,6 +31,8 @@ const STEPS: usize = 800;
 const WALKS: u64 = 200;
 const ACCOUNTS: [&str; 2] = ["a", "b"];
 const CONCURRENCY: u32 = 2;
+/// In a walk where many may be under way at once.
+const CROWD: u32 = 8;
 /// 2026-01-01T01:00:00.000Z
 const START: UtcMs = UtcMs(1_767_229_200_000);
 
@@ -44,6 +46,9 @@ struct Walk {
     ledger: Ledger,
     /// In this walk the clock is put forward only.
     keeps_hours: bool,
+    /// In this walk much of one job goes to one target, through accounts that could take it all at once, and answers stay
+    /// out long.
+    is_crowded: bool,
     /// The definitions in the files.
     jobs: Vec<Job>,
     /// What the timer asks, what it is to be answered, and what it told the core and the core did not hear yet.
@@ -85,6 +90,7 @@ impl Walk {
             timer: timer(now),
             ledger: Ledger::default(),
             keeps_hours: seed.is_multiple_of(2),
+            is_crowded: seed % 4 >= 2,
             jobs: Vec::new(),
             asked: None,
             answer: None,
@@ -106,6 +112,10 @@ impl Walk {
         };
         walk.start();
         walk
+    }
+
+    fn concurrency(&self) -> u32 {
+        if self.is_crowded { CROWD } else { CONCURRENCY }
     }
 
     fn note(&mut self, what: impl FnOnce() -> String) {
@@ -186,7 +196,7 @@ impl Walk {
             121..124 => self.timer_step(),
             0..38 => self.carry_out_one(),
             38..66 => self.hand_in_one(),
-            66..78 => self.answer_one(),
+            66..78 if !self.is_crowded || self.rng.u8(0..4) == 0 => self.answer_one(),
             78..83 => self.pass_time(),
             83..86 => self.new_push(),
             86 => self.cancel_by_hand(),

@@ -13,9 +13,13 @@ use super::{ACCOUNTS, Walk};
 impl Walk {
     pub(super) fn new_push(&mut self) {
         let due_at = self.now.wall + Duration::from_millis(self.rng.u64(0..30_000));
-        let job = [None, Some("one"), Some("two")][self.rng.usize(0..3)];
+        let is_of_the_crowd = self.is_crowded && self.rng.u8(0..3) > 0;
+        let (job, target) = match is_of_the_crowd {
+            true => (Some("one"), 0),
+            false => ([None, Some("one"), Some("two")][self.rng.usize(0..3)], self.rng.u8(0..4)),
+        };
         let row = Row {
-            target: Target::Group(self.rng.u8(0..4).to_string()),
+            target: Target::Group(target.to_string()),
             job: job.map(Arc::from),
             is_exclusive: job == Some("one"),
             account: [None, None, Some("a"), Some("b")][self.rng.usize(0..4)].map(str::to_owned),

@@ -7,7 +7,7 @@ use pushcron::engine::core::{Action, Input, Start};
 use pushcron::senders::Probe;
 use pushcron::store::{Closed, StoreError};
 
-use super::{CONCURRENCY, Walk};
+use super::Walk;
 
 impl Walk {
     pub(super) fn hand_in_one(&mut self) {
@@ -121,7 +121,7 @@ impl Walk {
         assert_eq!(beside, None, "push {id} is under way beside another of its job to the same target");
         self.platforms.begin(id, &account, &row.target, self.now);
         let busy = self.in_flight.values().filter(|through| **through == account).count();
-        assert!(busy <= CONCURRENCY as usize, "{busy} at once through {account}");
+        assert!(busy <= self.concurrency() as usize, "{busy} at once through {account}");
         self.note(|| format!("push {id} is sent, attempt {attempt}, by {account}"));
     }
 
