@@ -9,6 +9,7 @@
 //! | `reload` | ten of 100,000 jobs change while others push; `--changed 100000` changes them all, `--schedules` their schedules too |
 //! | `dead` | a target that never answers beside fifty that do |
 //! | `absence` | 1,000 jobs that nobody watched for a week: of every second, every two minutes, every eleven |
+//! | `content` | a push every second while a command of 3 s makes a content beside it, and without; `--seconds 60`, `--runs 3` |
 //! | `down` | 100,000 pushes wait for an account that goes down, while others push |
 //!
 //! | contestant | what it is |
@@ -21,6 +22,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock and waits on it")]
 
 mod ceiling;
+mod content;
 mod contest;
 mod heavy;
 mod rendered;
@@ -42,6 +44,7 @@ fn main() {
         ["idle", ..] => scenes::idle(&arguments),
         ["reload", ..] => scenes::reload(&arguments),
         ["absence", ..] => heavy::absence(&arguments),
+        ["content", ..] => content::beside(&arguments),
         ["down", ..] => heavy::down(&arguments),
         ["dead", ..] => scenes::dead(&arguments),
         _ => contest::hold(&arguments),

@@ -1,5 +1,6 @@
 //! Faults of the host and the target against the real daemon, each named by its id in `docs/dev/faults.md`.
 
+mod damage;
 mod host;
 mod upkeep;
 
