@@ -86,7 +86,7 @@ async fn a_time_a_second_schedule_a_name_and_a_local_file_are_refused_where_each
     for (job, pointer, told) in [
         (with("in", json!("20 minutes")), "/in", "expected a duration"),
         (with("in", json!(20)), "/in", "expected a duration"),
-        (with("in", json!("9999999d")), "/in", "after 9999-12-30"),
+        (with("in", json!("9999999d")), "/in", "expected a duration"),
         (with("at", json!("2020-01-01T09:00")), "/at", "past"),
         (with("at", json!("soon")), "/at", "expected a time"),
         (with("at", json!("9999-12-31T09:00")), "/at", "outside the years"),
