@@ -93,5 +93,11 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         assert!(clear(&file).await.is_err() && file.exists());
         clear(&dir.path().join("none")).await.unwrap();
+        if rustix::process::geteuid().is_root() {
+            let path = dir.path().join("theirs.sock");
+            drop(UnixListener::bind(&path).unwrap());
+            std::os::unix::fs::chown(&path, Some(4242), None).unwrap();
+            assert!(clear(&path).await.unwrap_err().to_string().contains("another user's") && path.exists());
+        }
     }
 }

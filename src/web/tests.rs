@@ -4,6 +4,7 @@ mod jobs;
 mod lists;
 mod pages;
 mod pushes;
+mod threats;
 mod trying;
 
 use std::path::Path;

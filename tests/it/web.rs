@@ -152,6 +152,17 @@ fn a_link_of_web_open_lets_its_maker_in_at_the_page_once() {
     assert!(page.contains("<h1>Jobs</h1>") && page.contains("daily-report"), "{page}");
 }
 
+/// A cookie goes to every port of a host name, whoever listens there: the link names one that is ours alone.
+#[test]
+fn w05_a_link_of_web_open_names_a_host_that_nothing_else_of_this_machine_has() {
+    let house = House::empty();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    house.write("jobs.yaml", &format!("daemon: {{web: {{listen: '127.0.0.1:{port}', tokens: []}}}}{JOBS}"));
+    let _daemon = listening(&house);
+    let link = house.run("web open").fine();
+    assert!(link.starts_with(&format!("http://pushcron.localhost:{port}/in?code=")), "{link}");
+}
+
 #[test]
 fn a_password_becomes_a_line_of_the_files_that_lets_its_user_in() {
     let house = House::empty();

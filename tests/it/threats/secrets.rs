@@ -396,6 +396,14 @@ impl Vault {
             }
         }
         assert!(asked > 40, "{asked}");
+        // The pages, as a user of the socket.
+        let mut pages: Vec<String> =
+            ["/", "/jobs", "/pushes", "/accounts", "/figures", "/acts", "/try"].map(str::to_owned).to_vec();
+        pages.extend(ids.iter().map(|id| format!("/pushes/{id}")));
+        pages.extend(names.iter().map(|name| format!("/jobs/{name}")));
+        for page in pages {
+            assert_eq!(ask_in_time("GET", &page, "", &Value::Null).await, 200, "{page}");
+        }
         // And what the API says of pushes that end badly while somebody waits, and of bodies that are wrong.
         for name in &names {
             let push = json!({"im": name, "group": "123456", "text": "hi", "timeout": "2s", "wait": 3000});

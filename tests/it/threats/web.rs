@@ -1,5 +1,6 @@
-//! Threats to the HTTP API that take a real daemon, each named by its number in the design sheet of the API. W09: whoever is slow or
-//! says nothing; W10: bodies and heads beyond all measure; W23: a database that cannot be written.
+//! Threats to the HTTP API that take a real daemon, each named by its number in docs/SECURITY.md. W09: whoever is slow or
+//! says nothing; W10: bodies and heads beyond all measure; W11: pushes that point inside; W19: odd HTTP; W22: keys without end; W23: a
+//! database that cannot be written; W24: a place that is taken; W25: pages that listen.
 
 use std::path::{Path, PathBuf};
 
@@ -156,6 +157,27 @@ async fn w10_bodies_and_heads_beyond_all_measure_are_refused_and_take_no_memory(
     daemon.stop().await;
 }
 
+/// W22: keys do not heap up. Each request with a key takes some away that are older than a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn w22_ten_thousand_old_keys_are_forgotten_little_by_little() {
+    let house = House::new().await;
+    let mut daemon = on_a_socket(&house, "  []\n").await;
+    let database = rusqlite::Connection::open(house.database()).unwrap();
+    let plant = "INSERT INTO request_keys
+                 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+                 SELECT printf('%064d', i), printf('%064d', i), '[]', '2025-12-30T08:00:00.000Z' FROM n";
+    assert_eq!(database.execute(plant, []).unwrap(), 10_000);
+    let push = json!({"im": "hook", "group": "1", "text": "hi", "wait": false});
+    for number in 0..50 {
+        let key = format!("Idempotency-Key: order {number}\r\n");
+        let answer = ask(&socket(&house), "POST", "/api/push", &key, &push).await;
+        assert!([200, 202].contains(&answer.status), "{}", answer.whole);
+    }
+    let keys = "SELECT count(*), sum(at > '2026') FROM request_keys";
+    assert_eq!(house.rows(keys).await, [["9050", "50"]], "twenty went with each of the fifty");
+    daemon.stop().await;
+}
+
 /// W23: the database is locked. What is only read is answered meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn w23_a_push_that_a_locked_database_cannot_record_is_said_to_be_none_and_is_none() {
@@ -206,4 +228,124 @@ async fn w23_a_push_for_which_there_is_no_room_is_said_to_be_none_and_is_none() 
     let texts = house.rows("SELECT DISTINCT json_extract(message, '$.text') FROM pushes").await;
     assert_eq!(texts, [["room"]], "what was refused did not come later");
     daemon.stop().await;
+}
+
+/// W11: what it says of itself goes out as it stands, and nobody inside is asked for a picture.
+#[tokio::test(flavor = "multi_thread")]
+async fn w11_a_pushed_text_brings_no_variable_and_a_picture_reaches_no_private_address() {
+    let house = House::new().await;
+    let mut daemon = on_a_socket(&house, "  []\n").await;
+    let inside = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = inside.local_addr().unwrap().port();
+    let text = json!({"im": "hook", "group": "1", "text": "${PATH} {{ env.PATH }}"});
+    let answer = ask(&socket(&house), "POST", "/api/push", "", &text).await;
+    assert_eq!((answer.status, &answer.body["count"]), (200, &json!(1)), "{}", answer.whole);
+    let heard = house.im.requests();
+    let body: Value = serde_json::from_slice(&heard.last().unwrap().body).unwrap();
+    assert!(body.to_string().contains("${PATH} {{ env.PATH }}"), "{body}");
+    for scheme in ["http", "https"] {
+        let image = format!("{scheme}://127.0.0.1:{port}/x.png");
+        let body = json!({"im": "hook", "group": "1", "image": image});
+        let answer = ask(&socket(&house), "POST", "/api/push", "", &body).await;
+        assert_eq!((answer.status, &answer.body["count"]), (200, &json!(0)), "{}", answer.whole);
+        assert!(answer.body["error"].as_str().unwrap().contains("media_allow_private"), "{}", answer.whole);
+    }
+    assert_eq!(house.im.requests().len(), heard.len());
+    let came = inside.into_std().unwrap().accept();
+    assert!(came.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{came:?}");
+    daemon.stop().await;
+}
+
+/// W19: whatever somebody in front could read as two requests is the last of its connection. Of a length and chunks the chunks count
+/// (RFC 9112, 6.3), and the same length twice is one; all else is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn w19_odd_http_is_refused_and_nothing_behind_it_is_answered() {
+    let house = House::new().await;
+    let mut daemon = on_a_socket(&house, "  []\n").await;
+    let push = r#"{"im":"hook","group":"1","text":"hi","wait":false}"#;
+    let length = push.len();
+    let chunked = format!("{length:x}\r\n{push}\r\n0\r\n\r\n");
+    let behind = String::from_utf8(request("POST", "/api/push", "", push)).unwrap();
+    let say = async |lines: &str, body: &str| {
+        let head = "POST /api/push HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+        let bytes = format!("{head}{lines}\r\n{body}{behind}");
+        heard(UnixStream::connect(socket(&house)).await.unwrap(), bytes.as_bytes()).await
+    };
+    for (case, lines, body) in [
+        ("two lengths", format!("Content-Length: {length}\r\nContent-Length: 5\r\n"), push),
+        ("lengths in one field", format!("Content-Length: {length}, 5\r\n"), push),
+        ("a length with a sign", format!("Content-Length: +{length}\r\n"), push),
+        ("chunks that are not the last", "Transfer-Encoding: chunked, gzip\r\n".to_owned(), &chunked),
+        ("a folded line", format!("X-A: b\r\n c: d\r\nContent-Length: {length}\r\n"), push),
+        ("a space before the colon", format!("Content-Length : {length}\r\n"), push),
+        ("a NUL", format!("X-A: b\0c\r\nContent-Length: {length}\r\n"), push),
+        ("a lone CR", format!("X-A: b\rX-B: c\r\nContent-Length: {length}\r\n"), push),
+        ("two hosts", format!("Host: localhost\r\nContent-Length: {length}\r\n"), push),
+    ] {
+        let answer = say(&lines, body).await;
+        assert_eq!(answer.status, 400, "{case}: {}", answer.whole);
+        assert_eq!(answer.whole.matches("HTTP/1.1 ").count(), 1, "{case}: {}", answer.whole);
+    }
+    assert_eq!(house.number("SELECT count(*) FROM pushes").await, 0);
+    for lines in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"]
+    {
+        let answer = say(lines, &chunked).await;
+        assert_eq!((answer.status, answer.whole.matches("HTTP/1.1 ").count()), (202, 1), "{lines}: {}", answer.whole);
+    }
+    assert_eq!(house.number("SELECT count(*) FROM pushes").await, 2, "what came behind is none");
+    daemon.stop().await;
+}
+
+/// W24: somebody answers on the socket, then is gone and has left its file behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn w24_a_place_that_is_taken_is_tried_again_and_pushes_go_on() {
+    let house = House::new().await;
+    configure(&house, &format!("unix:{}", socket(&house).display()), &tick("steady"));
+    let other = std::os::unix::net::UnixListener::bind(socket(&house)).unwrap();
+    let mut daemon = house.daemon().await;
+    daemon.says("somebody answers on the socket that is there").await;
+    house.until_at_least(2, SENT).await;
+    assert!(other.local_addr().is_ok() && socket(&house).exists(), "it is left to who answers there");
+    drop(other);
+    daemon.says("the HTTP API listens").await;
+    assert_eq!(daemon.log().matches("the HTTP API cannot start yet").count(), 1, "{}", daemon.log());
+    assert_eq!(ask(&socket(&house), "GET", "/api/v1/status", "", &Value::Null).await.status, 200);
+    house.assert_it_ends_well(&mut daemon).await;
+}
+
+/// W25: no page listens in vain, none keeps others from loading, and none keeps the daemon from its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn w25_with_all_streams_open_pages_load_and_a_stop_ends_them() {
+    let house = House::new().await;
+    let mut daemon = on_a_socket(&house, "  []\n").await;
+    let listen = b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut streams = Vec::new();
+    // Ten are let in within a second.
+    until("sixteen pages listen", async || {
+        let mut stream = UnixStream::connect(socket(&house)).await.unwrap();
+        stream.write_all(listen).await.unwrap();
+        let (mut heard, mut some) = (String::new(), [0; 1024]);
+        while !heard.contains("retry: 5000") && !heard.contains(" 429 ") {
+            let read = stream.read(&mut some).await.unwrap();
+            assert!(read > 0, "it ended: {heard}");
+            heard += std::str::from_utf8(&some[..read]).unwrap();
+        }
+        if !heard.contains(" 429 ") {
+            // Else a proxy may keep to itself what it hears.
+            assert!(heard.to_lowercase().contains("x-accel-buffering: no"), "{heard}");
+            streams.push(stream);
+        }
+        streams.len() == 16
+    })
+    .await;
+    for (path, status) in [("/live", 503), ("/jobs", 200)] {
+        until(path, async || ask(&socket(&house), "GET", path, "", &Value::Null).await.status == status).await;
+    }
+    let took = daemon.stop().await;
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    for mut stream in streams {
+        // To its end, or hung up on.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
 }
