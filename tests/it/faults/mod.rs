@@ -2,6 +2,7 @@
 
 mod damage;
 mod host;
+mod list_of_days;
 mod upkeep;
 
 use std::os::unix::fs::MetadataExt;
