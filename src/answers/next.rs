@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use super::when::{self, Lean};
 use crate::domain::{Job, UtcMs};
 use crate::policy::schedule::{CompiledSchedule, DayNote, DstNote, Occurrence, ScheduleCache, Skip};
 use crate::store::{History, StoreError, Table};
+use crate::texts::{self, Text};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -45,13 +45,14 @@ pub(crate) enum Note {
     More(u64),
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Note {
+    /// In words.
+    fn text(&self) -> Text {
         match self {
-            Note::SkippedInGap => f.write_str("skipped: its time does not exist on that day (dst_gap: skip)"),
-            Note::Dst(note) => note.fmt(f),
-            Note::Day(note) => note.fmt(f),
-            Note::More(more) => write!(f, "{more} more by then"),
+            Note::SkippedInGap => texts::note_skipped_in_gap(),
+            Note::Dst(note) => note.text(),
+            Note::Day(note) => note.text(),
+            Note::More(more) => texts::note_more(more),
         }
     }
 }
@@ -257,8 +258,8 @@ fn shown_after(schedule: &CompiledSchedule, after: UtcMs) -> Option<UtcMs> {
 }
 
 /// All that is to be known of a fire, where there is something.
-pub(crate) fn in_words(notes: &[Note]) -> Option<String> {
-    notes.iter().map(ToString::to_string).reduce(|a, b| format!("{a}; {b}"))
+pub(crate) fn in_words(notes: &[Note]) -> Option<Text> {
+    (!notes.is_empty()).then(|| Text::joined(notes.iter().map(Note::text), &texts::told_semicolon()))
 }
 
 /// `qq group:123456`, and how many more.

@@ -67,7 +67,7 @@ pub(crate) struct JobPreview {
 pub(crate) struct FirePreview {
     pub due_at: UtcMs,
     pub local: String,
-    pub note: Option<String>,
+    pub note: Option<Text>,
 }
 
 #[derive(Debug, Serialize)]

@@ -11,6 +11,7 @@ use serde::Serialize;
 pub(crate) use self::spoken::Lean;
 use self::spoken::{DAY_MS, clock};
 use crate::domain::{UtcMs, length};
+use crate::texts::{self, Text};
 
 /// `2026-01-01 09:00` in `zone`; with the offset where `with_offset`, or where the clock shows that time twice.
 pub(crate) fn shown(at: UtcMs, zone: &TimeZone, with_seconds: bool, with_offset: bool) -> String {
@@ -71,12 +72,19 @@ pub(crate) enum ClockNote {
     Skipped { time: String, date: String },
 }
 
+impl ClockNote {
+    /// In words.
+    pub(crate) fn text(&self) -> Text {
+        match self {
+            ClockNote::Twice { time, date } => texts::clock_twice(time, date),
+            ClockNote::Skipped { time, date } => texts::clock_skips(time, date),
+        }
+    }
+}
+
 impl fmt::Display for ClockNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ClockNote::Twice { time, date } => write!(f, "the clock shows {time} twice on {date}"),
-            ClockNote::Skipped { time, date } => write!(f, "{time} does not exist on {date}: the clock skips it"),
-        }
+        f.write_str(self.text().english())
     }
 }
 

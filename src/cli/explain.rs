@@ -13,6 +13,7 @@ use crate::answers::Asked;
 use crate::answers::explain::Explanation;
 use crate::answers::when::Stretch;
 use crate::domain::escaped;
+use crate::texts::Language;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -45,12 +46,14 @@ impl Explain {
         let waiting = explained.waiting_ims();
         let contacts = context.contacts(|account| waiting.contains(account.im.as_str()));
         let zone = if self.utc { TimeZone::UTC } else { explained.zone() };
-        let answer = explained.lines(zone, now, context.daemon_runs()?, &contacts);
+        // Programs read English.
+        let language = if self.json { Language::English } else { context.language() };
+        let answer = explained.lines(zone, now, context.daemon_runs()?, &contacts, language);
         let mut out = io::stdout().lock();
         if self.json {
             writeln!(out, "{}", render::pretty(&explained.with_answer(&answer)))?;
         } else {
-            for line in wrapped(&answer) {
+            for line in wrapped(&answer, language) {
                 writeln!(out, "{line}")?;
             }
         }
@@ -59,10 +62,15 @@ impl Explain {
 }
 
 /// Each of the lines as the screen takes it.
-fn wrapped(answer: &[String]) -> Vec<String> {
+fn wrapped(answer: &[String], language: Language) -> Vec<String> {
     let width = render::Screen::of_stdout().width.min(100);
     let indent = if answer.len() > 1 { 2 } else { 0 };
-    answer.iter().flat_map(|line| lines::hanging(&escaped(line), width, indent)).collect()
+    let broken = match language {
+        Language::English => lines::hanging,
+        // Its sentences have few blanks to be broken at.
+        Language::Chinese => lines::hanging_filled,
+    };
+    answer.iter().flat_map(|line| broken(&escaped(line), width, indent)).collect()
 }
 
 /// What is to be told of a job in a stretch of time, on as many lines as the screen needs.
@@ -72,9 +80,10 @@ pub(super) async fn told(
     job: &str,
     asked: Stretch,
     utc: bool,
+    language: Language,
 ) -> Result<String, Failure> {
     let now = context.present(store).await?;
     let explained = Explanation::of_stretch(store, job, asked).await?;
     let zone = if utc { TimeZone::UTC } else { explained.zone() };
-    Ok(wrapped(&explained.lines(zone, now, context.daemon_runs()?, &[])).join("\n"))
+    Ok(wrapped(&explained.lines(zone, now, context.daemon_runs()?, &[], language), language).join("\n"))
 }

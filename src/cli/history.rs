@@ -20,6 +20,7 @@ use crate::answers::rows::{Instants, Table, rows};
 use crate::answers::unpushed::Unpushed;
 use crate::answers::which::Which;
 use crate::domain::escaped;
+use crate::texts::{self, Text};
 
 /// Rows for people who do not say how many.
 const FEW: u64 = 20;
@@ -134,31 +135,33 @@ impl History {
             true => writeln!(io::stderr(), "{line}"),
             false => writeln!(io::stdout(), "{line}"),
         };
+        let language = context.language();
+        let say = |text: &Text| escaped(text.in_language(language)).into_owned();
         let (now, daemon_runs) = (context.present(store).await?, context.daemon_runs()?);
         let unpushed = Unpushed::read(store, &which.filter, now, daemon_runs).await?;
         for instants in &unpushed.unfired {
-            tell(escaped(&unfired_in_words(instants, self.show.utc)).into_owned())?;
+            tell(say(&unfired_in_words(instants, self.show.utc)))?;
         }
         for undecided in &unpushed.undecided {
-            tell(escaped(&undecided_in_words(undecided, daemon_runs, self.show.utc)).into_owned())?;
+            tell(say(&undecided_in_words(undecided, daemon_runs, self.show.utc)))?;
         }
         if !is_empty || unpushed.is_missing() {
             return Ok(Exit::Failed);
         }
         let all = Filter { states: Vec::new(), limit: Some(1), ..which.filter.clone() };
         if !(&store).lines(&all).await?.rows.is_empty() {
-            tell("all of it was sent".to_owned())?;
+            tell(say(&texts::all_was_sent()))?;
             return Ok(Exit::Done);
         }
         match self.which.names_a_fire().filter(|_| unpushed.is_empty()).zip(which.stretch()) {
             // Somebody waits for this one, and there is no trace of it.
             Some(((job, _), asked)) => {
-                let told = super::explain::told(context, store, job, asked, self.show.utc).await?;
+                let told = super::explain::told(context, store, job, asked, self.show.utc, language).await?;
                 tell(told)?;
                 Ok(Exit::Failed)
             }
             None => {
-                tell("there were no pushes".to_owned())?;
+                tell(say(&texts::there_were_no_pushes()))?;
                 Ok(Exit::Done)
             }
         }

@@ -51,6 +51,13 @@ pub(super) fn hanging(paragraph: &str, width: usize, indent: usize) -> Vec<Strin
     lines
 }
 
+/// As [`filled`], with so many blanks before every line but the first.
+pub(super) fn hanging_filled(paragraph: &str, width: usize, indent: usize) -> Vec<String> {
+    let mut lines = filled(paragraph, width.saturating_sub(indent).max(20));
+    lines.iter_mut().skip(1).for_each(|line| line.insert_str(0, &" ".repeat(indent)));
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

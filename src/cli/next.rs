@@ -153,7 +153,12 @@ fn note(fire: &Fire, paused: &Paused) -> Option<String> {
     } else {
         None
     };
-    state.map(str::to_owned).into_iter().chain(next::in_words(&fire.notes)).reduce(|a, b| format!("{a}; {b}"))
+    let notes = next::in_words(&fire.notes);
+    state
+        .map(str::to_owned)
+        .into_iter()
+        .chain(notes.map(|text| text.english().to_owned()))
+        .reduce(|a, b| format!("{a}; {b}"))
 }
 
 /// A schedule beside its fire, whose instant is shown already.

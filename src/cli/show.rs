@@ -116,7 +116,7 @@ impl Teller<'_> {
                 lateness_ms: record.started_at.ms_since(self.story.fire.due_at),
                 took_ms: record.finished_at.map(|at| at.ms_since(record.started_at)),
             };
-            tell("", format!("{}: {}", self.at(record.started_at), attempt(&fact)));
+            tell("", format!("{}: {}", self.at(record.started_at), attempt(&fact).english()));
         }
         if let Some(parts) = &self.story.parts {
             tell("parts", parts.to_string());

@@ -13,12 +13,14 @@ mod check;
 mod days;
 mod files;
 mod jobs;
+mod notes;
 mod pages;
 mod phrases;
 mod pushes;
 mod reasons;
 mod scripts;
 mod status;
+mod story;
 mod usage;
 mod values;
 mod web;
@@ -27,8 +29,8 @@ pub(crate) use self::text::{Count, Spoken};
 pub use self::{language::Language, text::Text};
 
 pub(crate) use self::{
-    accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, pages::*, phrases::*, pushes::*, reasons::*,
-    scripts::*, status::*, usage::*, values::*, web::*,
+    accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, notes::*, pages::*, phrases::*, pushes::*, reasons::*,
+    scripts::*, status::*, story::*, usage::*, values::*, web::*,
 };
 
 #[cfg(test)]
@@ -46,12 +48,14 @@ mod tests {
         days::ALL,
         files::ALL,
         jobs::ALL,
+        notes::ALL,
         pages::ALL,
         phrases::ALL,
         pushes::ALL,
         reasons::ALL,
         scripts::ALL,
         status::ALL,
+        story::ALL,
         usage::ALL,
         values::ALL,
         web::ALL,

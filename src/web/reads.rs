@@ -20,6 +20,7 @@ use crate::config::WebScope;
 use crate::domain::{LATE, UtcMs};
 use crate::net::http1::StatusCode;
 use crate::store::{Filter, Holder, HourFigures, Mark, StoreError, View};
+use crate::texts::Language;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Fires of a job that are told at once.
@@ -47,7 +48,7 @@ impl Api {
                     _ => refusal.into(),
                 })?;
                 // It is the daemon that answers.
-                explained.with_answer(&explained.lines(explained.zone(), now, true, &[]))
+                explained.with_answer(&explained.lines(explained.zone(), now, true, &[], Language::English))
             }
             Op::Revisions => {
                 jobs::definition_or_past(&*self.reader, name()).await?;

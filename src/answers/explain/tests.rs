@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod told;
+
 fn at(text: &str) -> UtcMs {
     text.parse().unwrap()
 }

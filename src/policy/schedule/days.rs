@@ -11,6 +11,7 @@ use super::month::Month;
 use super::occurrence::Skip;
 use crate::domain::calendar::{CalendarPart, DaySet, MissingList, Shift};
 use crate::domain::{Calendar, CalendarRef, DayRule};
+use crate::texts::{self, Text};
 
 /// Further than this no instant is moved to a day that fits: a month has one.
 const MONTHS_TO_SHIFT: usize = 2;
@@ -140,22 +141,31 @@ pub enum DayNote {
     NoList { list: String, year: i16, on_missing: MissingList },
 }
 
-impl std::fmt::Display for DayNote {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            DayNote::Holiday { list, name } if name.is_empty() => write!(f, "{list}: day off"),
-            DayNote::Holiday { list, name } => write!(f, "{list}: {name}"),
-            DayNote::NotIn { list } => write!(f, "{list}: not a day for this job"),
-            DayNote::Makeup { list } => write!(f, "{list}: make-up workday"),
+impl DayNote {
+    /// In words.
+    pub(crate) fn text(&self) -> Text {
+        let (list, said) = match self {
+            DayNote::Holiday { list, name } if name.is_empty() => (list, texts::day_is_off()),
+            DayNote::Holiday { list, name } => (list, Text::same(name.clone())),
+            DayNote::NotIn { list } => (list, texts::day_not_wanted()),
+            DayNote::Makeup { list } => (list, texts::day_made_up()),
             DayNote::NoList { list, year, on_missing } => {
                 let then = match on_missing {
-                    MissingList::Weekdays => "weekdays assumed",
-                    MissingList::Skip => "skipped",
-                    MissingList::Hold => "held",
+                    MissingList::Weekdays => texts::day_weekdays_assumed(),
+                    MissingList::Skip => texts::day_skipped(),
+                    MissingList::Hold => texts::day_held(),
                 };
-                write!(f, "{list}: no list for {year}: {then}")
+                (list, texts::day_without_list(year, then))
             }
-        }
+        };
+        texts::day_of_list(list, said)
+    }
+}
+
+/// As rows keep it.
+impl std::fmt::Display for DayNote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text().english())
     }
 }
 

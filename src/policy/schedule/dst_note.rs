@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::civil::DateTime;
 use serde::{Serialize, Serializer};
 
+use crate::texts::{self, Text};
+
 /// What summer time does to one fire, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DstNote {
@@ -22,16 +24,21 @@ pub enum DstNote {
     SecondOfTwo(DateTime),
 }
 
+impl DstNote {
+    /// In words.
+    pub(crate) fn text(&self) -> Text {
+        match self {
+            DstNote::MovedTo { missing, fires } => texts::dst_moved(clock(*missing), missing.date(), clock(*fires)),
+            DstNote::Left { missing } => texts::dst_left(clock(*missing), missing.date()),
+            DstNote::FirstOfTwo(at) => texts::dst_first_of_two(clock(*at)),
+            DstNote::SecondOfTwo(at) => texts::dst_second_of_two(clock(*at)),
+        }
+    }
+}
+
 impl fmt::Display for DstNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DstNote::MovedTo { missing, fires } => {
-                write!(f, "{} does not exist on {}, fires at {}", clock(*missing), missing.date(), clock(*fires))
-            }
-            DstNote::Left { missing } => write!(f, "{} does not exist on {}", clock(*missing), missing.date()),
-            DstNote::FirstOfTwo(at) => write!(f, "first of two {}s", clock(*at)),
-            DstNote::SecondOfTwo(at) => write!(f, "second of two {}s", clock(*at)),
-        }
+        f.write_str(self.text().english())
     }
 }
 

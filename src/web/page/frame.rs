@@ -4,7 +4,7 @@ use crate::answers::status::Life;
 use crate::answers::words::brief_ms;
 use crate::domain::UtcMs;
 use crate::net::http1::Head;
-use crate::texts::{self, Text};
+use crate::texts::{self, Language, Text};
 use crate::web::guard::{path_of, prefix_of};
 use crate::web::pages::Given;
 use crate::web::problem::Problem;
@@ -141,6 +141,11 @@ impl Frame {
 
     pub(super) fn say(&self, text: Text) -> String {
         text.in_language(self.look.language).to_owned()
+    }
+
+    /// The language of the page.
+    pub(super) fn language(&self) -> Language {
+        self.look.language
     }
 
     /// The address of a path of ours.

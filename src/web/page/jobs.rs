@@ -142,7 +142,10 @@ impl Api {
         let counted = self.reader.counted_fires().await?.into_iter().collect();
         next::bring_to_their_ends(&mut jobs, &counted, f.now)?;
         let next = next::coming(&jobs, Some(name), Some(NEXT), f.now)?;
-        let next = next.iter().map(|fire| NextLine { at: f.at(fire.at, Some(&zone)), note: in_words(&fire.notes) });
+        let next = next.iter().map(|fire| NextLine {
+            at: f.at(fire.at, Some(&zone)),
+            note: in_words(&fire.notes).map(|note| f.say(note)),
+        });
         let page = JobPage {
             name: name.to_owned(),
             schedule: row.text("schedule").into_owned(),

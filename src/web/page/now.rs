@@ -99,7 +99,7 @@ fn next_rows(jobs: &[Job], frame: &Frame) -> Result<Vec<NextRow>, Problem> {
         job: fire.job.name.clone(),
         place: frame.to(&format!("/jobs/{}", encoded(&fire.job.name))),
         targets: targets(fire.job),
-        note: in_words(&fire.notes),
+        note: in_words(&fire.notes).map(|note| frame.say(note)),
     };
     Ok(fires.iter().map(row).collect())
 }

@@ -97,7 +97,7 @@ fn ticks(chart: &mut Chart, fires: &[Fire], since: UtcMs, zone: &TimeZone, f: &F
         let Some(first) = fires.first() else { continue };
         let x = place(first.at, since);
         let tick = Rect { class: "tick", x, y: FOOT - TICK, width: 2, height: TICK };
-        let named = fires.iter().take(NAMED).map(|fire| told(fire, zone));
+        let named = fires.iter().take(NAMED).map(|fire| told(fire, zone, f));
         let more = fires.len().checked_sub(NAMED + 1).map(|more| f.say(texts::and_more(more + 1)));
         let mut group = Group::new(named.chain(more).collect::<Vec<_>>().join(" · "), vec![tick]);
         let by_the_clock = |note: &Note| matches!(note, Note::Dst(_) | Note::SkippedInGap);
@@ -114,9 +114,9 @@ fn ticks(chart: &mut Chart, fires: &[Fire], since: UtcMs, zone: &TimeZone, f: &F
 }
 
 /// `09:00 daily-report`, and what is to be known of it.
-fn told(fire: &Fire, zone: &TimeZone) -> String {
+fn told(fire: &Fire, zone: &TimeZone, f: &Frame) -> String {
     let clock = fire.at.to_jiff().to_zoned(zone.clone()).strftime("%H:%M");
-    let note = in_words(&fire.notes).map(|note| format!(" ({note})")).unwrap_or_default();
+    let note = in_words(&fire.notes).map(|note| f.say(texts::told_aside(note))).unwrap_or_default();
     format!("{clock} {}{note}", fire.job.name)
 }
 

@@ -6,6 +6,7 @@ use crate::answers::refusal::{Kind, Refusal};
 use crate::answers::when::{self, Stretch};
 use crate::domain::UtcMs;
 use crate::store::{PushStory, StoreError};
+use crate::texts;
 use crate::web::state::Api;
 
 /// A day of a job with many targets has thousands.
@@ -27,9 +28,7 @@ impl Api {
                 let of = Some((explained.asked.from, explained.asked.until));
                 Ok(Told { lines: lines(&explained, f), of })
             }
-            Err(refusal) if refusal.kind == Kind::Senseless => {
-                Ok(Told { lines: vec![refusal.text.english().to_owned()], of: None })
-            }
+            Err(refusal) if refusal.kind == Kind::Senseless => Ok(Told { lines: vec![f.say(refusal.text)], of: None }),
             Err(refusal) => Err(refusal),
         }
     }
@@ -52,10 +51,10 @@ impl Api {
 /// This process is the daemon that the words ask for.
 fn lines(explained: &Explanation, f: &Frame) -> Vec<String> {
     let zone = f.whole_zone().map_or_else(|| explained.zone(), when::zone);
-    let mut lines = explained.lines(zone, f.now, true, &[]);
+    let mut lines = explained.lines(zone, f.now, true, &[], f.language());
     if lines.len() > MOST_LINES {
         lines.truncate(MOST_LINES);
-        lines.push(format!("… `pushcron explain {}` tells all of it", explained.story.job));
+        lines.push(f.say(texts::told_all_of_it(&explained.story.job)));
     }
     lines
 }

@@ -162,7 +162,10 @@ fn told(preview: &Preview, f: &Frame) -> Told {
 }
 
 fn job_told(job: &JobPreview, f: &Frame) -> JobTold {
-    let fire = |fire: &FirePreview| FireLine { at: f.at(fire.due_at, Some(&job.timezone)), note: fire.note.clone() };
+    let fire = |fire: &FirePreview| FireLine {
+        at: f.at(fire.due_at, Some(&job.timezone)),
+        note: fire.note.clone().map(|note| f.say(note)),
+    };
     JobTold {
         name: job.job.clone(),
         schedule: job.schedule.clone(),

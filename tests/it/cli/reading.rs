@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use crate::cli::house::House;
+use crate::cli::house::{House, Told};
 
 #[test]
 fn jobs_are_shown_to_people_and_programs() {
@@ -264,6 +264,28 @@ fn a_fire_is_explained() {
     assert_snapshot!("explain__failed_and_unknown", explain("每日晨报", "2026-01-06 08:30"));
     assert_snapshot!("explain__missed", explain("daily-report", "2026-01-07 09:00:00"));
     assert_snapshot!("explain__by_hand", explain("daily-report", "2026-01-08T09:00:01"));
+}
+
+#[test]
+fn a_fire_is_explained_in_the_language_of_the_locale_and_to_programs_in_english() {
+    let house = House::lived_in();
+    let told = |line: &[&str]| {
+        let run: Told = house.command(line).env("LANG", "zh_CN.UTF-8").output().unwrap().into();
+        run.fine()
+    };
+    let explain = |job: &str, time: &str| told(&["explain", job, time]);
+    let all = [
+        explain("daily-report", "2026-01-06T01:00:00Z"),
+        explain("每日晨报", "2026-01-06 08:30"),
+        explain("daily-report", "2026-01-07 09:00:00"),
+        explain("daily-report", "2026-01-08T09:00:01"),
+        explain("daily-report", "2026-01-05 10:00"),
+        explain("berlin", "2031-03-30 02:30"),
+    ];
+    assert!(all.iter().flat_map(|told| told.lines()).all(|line| line.width() <= 100), "{all:?}");
+    assert_snapshot!("explain__in_chinese", all.join("\n"));
+    let line = ["explain", "daily-report", "2026-01-05T09:00", "--json"];
+    assert_eq!(told(&line), house.run_words(line).fine());
 }
 
 #[test]

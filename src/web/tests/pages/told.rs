@@ -29,7 +29,10 @@ async fn why_a_job_fired_or_did_not_is_told_on_its_page_and_on_that_of_its_push(
     assert!(!world.get(&rita, "/jobs/daily").await.text.contains("Times are in"));
 
     let page = world.get(&rita, &format!("/pushes/{push_id}?lang=zh")).await.text;
-    assert!(page.contains("经过") && page.contains("Somebody fired daily by hand"), "{page}");
+    assert!(page.contains("经过") && page.contains("有人在 2026-01-01 17:00:00 手动触发了 daily"), "{page}");
+    assert!(page.contains("时间按 Asia/Shanghai。") && !page.contains("Somebody fired"), "{page}");
+    let page = world.get(&rita, "/jobs/daily?at=17:00&lang=zh").await.text;
+    assert!(page.contains("手动触发了 daily") && !page.contains("<ul class=\"rows told\" lang"), "{page}");
     let alone = world.waiting().await;
     assert!(!world.get(&rita, &format!("/pushes/{alone}")).await.text.contains("What happened"));
 
