@@ -143,7 +143,7 @@ texts! {
         "Push {id} {what}{target}{instead} {state}{attempts}",
         "推送 {id} {what}{target}{instead} {state}{attempts}";
     told_what(kind, im): "{kind} to {im} ", "{kind}，发往 {im} ";
-    told_for_push(id): ", for push {id},", "（代替推送 {id}）";
+    told_for_push(id): ", the fallback of push {id},", "（代替推送 {id}）";
     told_no_attempt(): "no attempt was made", "没有尝试发送";
     told_no_attempt_yet(): "no attempt yet", "还没尝试发送";
     told_before_it(last, count, id):

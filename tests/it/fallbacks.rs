@@ -45,7 +45,8 @@ async fn of_twenty_groups_the_one_that_is_gone_has_its_fallback_go_out_once() {
         &[&["20", "group:ops", "1", "group:7"]],
     )
     .await;
-    assert!(world.said(&["explain", "once", "2026-01-01T01:00:01"]).contains("the fallback of push 8, is sent"));
+    let told = world.said(&["explain", "once", "2026-01-01T01:00:01"]);
+    assert!(told.contains("the fallback of push 8, sent"), "{told}");
     // By hand the failed one is tried again, and it has had its fallback.
     world.store.retry(8, world.clock.now()).await.unwrap();
     world.events.send(Event::Opened(world.store.open_pushes().await.unwrap())).ok().unwrap();
