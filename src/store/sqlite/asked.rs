@@ -70,7 +70,7 @@ pub(super) fn unfired(
                  UNION ALL
                  SELECT w.id, w.job, w.due_at, w.until_at, w.count, w.decision,
                         iif(w.calendar LIKE '%: held', w.calendar, ''), w.zone
-                   FROM unexpanded_fires AS u JOIN fires AS w ON w.id = u.fire_id
+                   FROM unexpanded_fires AS u CROSS JOIN fires AS w ON w.id = u.fire_id
                   WHERE w.decision = 'fired') AS f
            LEFT JOIN jobs AS j ON j.name = f.job
           WHERE (?1 IS NULL OR f.job = ?1)
@@ -93,7 +93,7 @@ pub(super) fn waiting_fires(
 ) -> Result<Vec<WaitingFire>> {
     let mut statement = conn.prepare(
         "SELECT f.id, f.job, f.due_at, coalesce(substr(f.zone, 1, instr(f.zone, ' ') - 1), j.timezone)
-           FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id JOIN jobs AS j ON j.name = f.job
+           FROM unexpanded_fires AS u CROSS JOIN fires AS f ON f.id = u.fire_id JOIN jobs AS j ON j.name = f.job
           WHERE (?1 IS NULL OR f.job = ?1) AND (?2 IS NULL OR f.due_at >= ?2) AND (?3 IS NULL OR f.due_at <= ?3)
           ORDER BY f.due_at, f.id LIMIT ?4",
     )?;
@@ -135,7 +135,7 @@ pub(super) fn situation(conn: &Connection, now: UtcMs, since: UtcMs) -> Result<S
                                              AND ended_at IS NULL),
                 (SELECT count(*) FROM jobs WHERE removed_at IS NULL AND enabled AND paused_at IS NOT NULL
                                              AND ended_at IS NULL),
-                (SELECT count(*) FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE f.due_at <= ?2)",
+                (SELECT count(*) FROM unexpanded_fires AS u CROSS JOIN fires AS f ON f.id = u.fire_id WHERE f.due_at <= ?2)",
         [At::from(since), At::from(now)],
         |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?]),
     )?;

@@ -35,7 +35,7 @@ pub(super) fn unexpanded(conn: &Connection, after: i64, limit: u64) -> Result<Ve
         definition_of_fire!(),
         ", j.definition
            FROM unexpanded_fires AS u
-          JOIN fires AS f ON f.id = u.fire_id
+          CROSS JOIN fires AS f ON f.id = u.fire_id
           JOIN jobs AS j ON j.name = f.job
           WHERE u.fire_id > ?1
           ORDER BY u.fire_id LIMIT ?2"
@@ -94,7 +94,7 @@ impl Write for CancelFire {
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let fire_id = self.fire_id;
         let mut waits = conn.prepare_cached(
-            "SELECT f.job FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE u.fire_id = ?1",
+            "SELECT f.job FROM unexpanded_fires AS u CROSS JOIN fires AS f ON f.id = u.fire_id WHERE u.fire_id = ?1",
         )?;
         let Some(job) = waits.query_row([fire_id], |row| row.get::<_, String>(0)).optional()? else {
             let problem = "the fire has got its pushes meanwhile; see `pushcron history`";

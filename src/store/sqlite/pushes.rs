@@ -76,7 +76,7 @@ pub(super) fn has_open_pushes(conn: &Connection, job: &str) -> Result<bool> {
         "SELECT 1 FROM pushes INDEXED BY pushes_exclusive
           WHERE exclusive_job = ?1 AND exclusive_job IS NOT NULL AND finished_at IS NULL
          UNION ALL
-         SELECT 1 FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE f.job = ?1",
+         SELECT 1 FROM unexpanded_fires AS u CROSS JOIN fires AS f ON f.id = u.fire_id WHERE f.job = ?1",
     )?;
     Ok(statement.exists([job])?)
 }

@@ -127,7 +127,7 @@ fn undecided(conn: &Connection, now: UtcMs, jobs: Option<&str>) -> Result<String
                      UNION ALL
                      SELECT f.id
                        FROM unexpanded_fires AS u
-                       JOIN fires AS f ON f.id = u.fire_id
+                       CROSS JOIN fires AS f ON f.id = u.fire_id
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
                       WHERE f.due_at <= ?1 AND f.recorded_at < f.due_at AND f.triggered_by = 'cron'
                         AND (?2 IS NULL OR f.job IN (SELECT value FROM jsonb_each(?2)))
