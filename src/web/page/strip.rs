@@ -92,7 +92,9 @@ pub(super) fn strip(days: &[JobDay], job: &str, zone: &TimeZone, f: &Frame) -> C
         let (x, y) = (LEFT + column * PITCH, row * PITCH);
         if row == 0 && column % 3 == 0 {
             let text = date.strftime("%m-%d").to_string();
-            chart.labels.push(Label { x, y: 7 * PITCH + 13, anchor: "start", text });
+            // Below the last week there is no room to its right.
+            let (x, anchor) = if column + 1 == WEEKS { (x + SIDE, "end") } else { (x, "start") };
+            chart.labels.push(Label { x, y: 7 * PITCH + 13, anchor, text });
         }
         let date = date.to_string();
         while known.next_if(|day| *day.day < *date).is_some() {}
