@@ -150,6 +150,37 @@ async fn a_clock_that_was_put_back_gives_no_fire_and_takes_none() {
     world.balanced_ledger();
 }
 
+/// Fired only after its definition was edited, by an instant of the one before.
+async fn a_late_last_fire(back_to: Option<UtcMs>, last: &[Job]) {
+    let mut world = world().await;
+    let misfire = Misfire { policy: MisfirePolicy::All, max: 20, ..Misfire::default() };
+    let late = |words| saying(Job { misfire: misfire.clone(), ..so_often("late", 1) }, words);
+    world.load(&[late("before")]).await;
+    world.pass(seconds(2)).await;
+    world.clock.advance(seconds(60));
+    world = world.kill_and_restart().await;
+    world.load(&[late("after")]).await;
+    world.pass(seconds(1)).await;
+    let fired = world.rows("select decision, revision, due_at from fires").await;
+    assert_eq!(fired, [["fired".to_owned(), "2".to_owned(), after(10).to_string()]]);
+    // The first definition held until then too, by the clock that shows it again.
+    if let Some(back_to) = back_to {
+        world.clock.step_wall_to(back_to);
+        world.scheduler.run_once().await.unwrap();
+    }
+    world.load(last).await;
+    world.pass(seconds(20)).await;
+    world.balanced_ledger();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_last_fire_ends_what_the_definition_before_called_for() {
+    for back_to in [None, Some(after(40))] {
+        a_late_last_fire(back_to, &[job("late", Schedule::Every(7_000))]).await;
+        a_late_last_fire(back_to, &[]).await;
+    }
+}
+
 fn some_job(number: usize, dice: &mut Rng) -> Job {
     let policy = *dice.choice(&[MisfirePolicy::Latest, MisfirePolicy::All, MisfirePolicy::Skip]).unwrap();
     let overlap = *dice.choice(&[Overlap::Allow, Overlap::Allow, Overlap::Skip]).unwrap();

@@ -10,7 +10,7 @@ use super::cells::{At, maybe_instant};
 use super::fault::{Result, no_job};
 use super::note::{self, Act};
 use super::pushes;
-use super::withdraw::{end_revisions, reopen, withdraw_of};
+use super::withdraw::{end_revisions, reopen, spent_by, withdraw_of};
 use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::domain::job::JobSource;
@@ -40,7 +40,9 @@ impl Write for ApplyJobs {
         for changes in self.changes.chunks(PIECE) {
             let names: Vec<&str> = changes.iter().map(|change| change.job.name.as_str()).collect();
             let back = removed_of(conn, &names)?;
-            let changed = retire(conn, &names, self.now, &mut applied)?;
+            let moved: Vec<&str> =
+                changes.iter().filter(|change| !change.keeps_place).map(|change| change.job.name.as_str()).collect();
+            let changed = retire(conn, &names, &moved, self.now, &mut applied)?;
             applied.changed += changed;
             applied.added += changes.len() as u64 - changed;
             calendars::keep(conn, changes.iter().filter_map(|change| change.job.days.as_deref()), self.now)?;
@@ -53,9 +55,7 @@ impl Write for ApplyJobs {
         }
         for names in self.removed.chunks(PIECE) {
             let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-            let ends = ends_of(conn, &names, self.now)?;
-            applied.removed += retire(conn, &names, self.now, &mut applied)?;
-            keep_ends(conn, &ends)?;
+            applied.removed += retire(conn, &names, &names, self.now, &mut applied)?;
             remove(conn, &names, self.now, &mut applied)?;
         }
         self.note(conn)?;
@@ -123,44 +123,54 @@ fn removed_of(conn: &Connection, names: &[&str]) -> Result<Vec<String>> {
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Ends the revisions that hold and withdraws what they called for after `now`. Returns how many there were.
-fn retire(conn: &Connection, names: &[&str], now: UtcMs, applied: &mut Applied) -> Result<u64> {
+/// Ends the revisions that hold and withdraws what they called for after `now`. Those that are `leaving` do not go on from
+/// their places: they are removed, or get another schedule. Returns how many there were.
+fn retire(conn: &Connection, names: &[&str], leaving: &[&str], now: UtcMs, applied: &mut Applied) -> Result<u64> {
+    let ends = ends_of(conn, leaving, now)?;
     let withdrawn = withdraw_of(conn, names, now)?;
     applied.withdrawn.extend(withdrawn.pushes);
     touch_blobs(conn, names, now)?;
+    let all = serde_json::to_string(names)?;
     let ended = conn.execute(
         "INSERT INTO job_revisions (job, revision, schedule, timezone, enabled, definition, from_at, until_at, ended_at)
          SELECT name, revision, schedule, timezone, enabled, definition, loaded_at, ?2, iif(fires_left = 0, ended_at, NULL)
            FROM jobs
           WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL",
-        params![serde_json::to_string(names)?, At::from(now)],
+        params![all, At::from(now)],
     )?;
+    keep_ends(conn, &all, &ends)?;
     end_revisions(conn, names, now)?;
     Ok(ended as u64)
 }
 
-/// The jobs of these that came to their end before `now`, with their ends, as a JSON object.
+/// The jobs of these that came to their end by `now`, with their ends, as a JSON object.
 fn ends_of(conn: &Connection, names: &[&str], now: UtcMs) -> Result<String> {
     Ok(conn.query_row(
-        "SELECT json_group_object(name, ended_at) FROM jobs
-          WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL
-            AND fires_left = 0 AND next_due_at IS NULL AND ended_at <= ?2",
+        concat!(
+            "SELECT json_group_object(name, ended_at) FROM jobs
+              WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL AND ",
+            spent_by!()
+        ),
         params![serde_json::to_string(names)?, At::from(now)],
         |row| row.get(0),
     )?)
 }
 
-/// A job that is removed after its end called for nothing in between, though fires of a time which the clock showed
-/// before may be taken back with it, so that it would not have been at its end. Nobody decides that anew once it is gone.
-fn keep_ends(conn: &Connection, ends: &str) -> Result<()> {
-    if ends != "{}" {
-        conn.execute(
-            "UPDATE job_revisions AS r SET ended_at = e.value
-               FROM jsonb_each(?1) AS e JOIN jobs AS j ON j.name = e.key
-              WHERE r.job = j.name AND r.revision = j.revision AND r.ended_at IS NULL",
-            [ends],
-        )?;
-    }
+/// A job that has fired as often as it may called for nothing after its end. That holds for its earlier revisions too: its
+/// last fire may have been one of theirs that was late.
+///
+/// One that leaves after its `end` called for nothing in between, though fires of a time which the clock showed before may
+/// be taken back with it, so that it would not have been at its end: nobody decides that anew.
+fn keep_ends(conn: &Connection, names: &str, ends: &str) -> Result<()> {
+    conn.execute(
+        "UPDATE job_revisions AS r SET ended_at = e.ended_at
+           FROM (SELECT name, ended_at FROM jobs
+                  WHERE name IN (SELECT value FROM jsonb_each(?1)) AND removed_at IS NULL AND fires_left = 0
+                 UNION ALL
+                 SELECT key, value FROM jsonb_each(?2)) AS e
+          WHERE r.job = e.name AND r.until_at > e.ended_at AND coalesce(r.ended_at > e.ended_at, true)",
+        [names, ends],
+    )?;
     Ok(())
 }
 

@@ -15,6 +15,14 @@ use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::store::model::Unwatched;
 
+/// A job has fired as often as it may, owes no row, and came to its end by the instant `?2`.
+macro_rules! spent_by {
+    () => {
+        "fires_left = 0 AND next_due_at IS NULL AND ended_at <= ?2"
+    };
+}
+pub(super) use spent_by;
+
 /// The definition of a job that holds now answers for all that comes after an instant, though earlier ones may have
 /// held then when the clock showed it before.
 pub(super) fn answer_after(conn: &Connection, job: &str, instant: UtcMs) -> Result<()> {
@@ -191,9 +199,11 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
         let (job, first) = (text(row, 0)?, instant(row, 1)?);
         let place = ended_before(conn, job, first)?.map_or(first, |end| end + Duration::from_millis(1));
         give_back(conn, job, row.get(2)?, row.get(3)?)?;
+        // A job that stays spent keeps its end, and calls for nothing after it.
         conn.prepare_cached(
-            "UPDATE jobs SET next_due_at = ?2, ended_at = NULL
-              WHERE name = ?1 AND (next_due_at IS NULL OR next_due_at > ?2)",
+            "UPDATE jobs SET next_due_at = ?2, ended_at = iif(fires_left = 0, ended_at, NULL)
+              WHERE name = ?1 AND (next_due_at IS NULL OR next_due_at > ?2)
+                AND (fires_left IS NOT 0 OR ended_at >= ?2)",
         )?
         .execute(params![job, At::from(place)])?;
         answer_after(conn, job, place - Duration::from_millis(1))?;
@@ -205,12 +215,10 @@ fn withdraw(conn: &Connection, ids: String, now: UtcMs) -> Result<Withdrawn> {
 /// When a job came to its end, if that was before what is taken back of it: the clock was put back in between, and
 /// what is taken back would have fired last. All that it called for since its end has no row, so that it goes on there.
 fn ended_before(conn: &Connection, job: &str, first: UtcMs) -> Result<Option<UtcMs>> {
-    conn.prepare_cached(
-        "SELECT ended_at FROM jobs WHERE name = ?1 AND fires_left = 0 AND next_due_at IS NULL AND ended_at < ?2",
-    )?
-    .query_row(params![job, At::from(first)], |row| Ok(instant(row, 0)))
-    .optional()?
-    .transpose()
+    conn.prepare_cached(concat!("SELECT ended_at FROM jobs WHERE name = ?1 AND ", spent_by!()))?
+        .query_row(params![job, At::from(first - Duration::from_millis(1))], |row| Ok(instant(row, 0)))
+        .optional()?
+        .transpose()
 }
 
 /// So many fires of a job are taken back, `counted` of them by the schedule that it has now: those it may have again.

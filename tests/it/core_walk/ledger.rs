@@ -155,15 +155,18 @@ impl Ledger {
 
     fn apply(&mut self, changes: Vec<JobChange>, removed: &[Arc<str>], now: UtcMs, rows: &mut Rows) -> Applied {
         let mut applied = Applied::default();
-        let names = changes.iter().map(|change| Arc::from(&*change.job.name)).chain(removed.iter().cloned());
-        for name in names.collect::<Vec<Arc<str>>>() {
+        let changed = changes.iter().map(|change| (Arc::from(&*change.job.name), !change.keeps_place));
+        let names = changed.chain(removed.iter().map(|name| (name.clone(), true)));
+        for (name, leaves) in names.collect::<Vec<(Arc<str>, bool)>>() {
+            let end = self.jobs.get(&name).and_then(|kept| kept.end_by(now)).filter(|_| leaves);
             applied.withdrawn.extend(self.withdraw(now, rows, |job| *job == *name, false));
             if let Some(kept) = self.jobs.get_mut(&name).filter(|kept| !kept.removed) {
                 let until = kept.stored.spent_at.map_or(now, |spent_at| now.min(spent_at));
                 kept.ended.push(LedgerRevision { until_at: Some(until), ..kept.revision() });
             }
             if let Some(kept) = self.jobs.get_mut(&name) {
-                kept.end_before(now);
+                let ends = [end, kept.stored.spent_at, Some(now)];
+                ends.into_iter().flatten().for_each(|end| kept.end_before(end));
             }
         }
         for JobChange { job, definition_hash, next_due_at, keeps_place, keeps_count, .. } in changes {
@@ -263,10 +266,12 @@ impl Ledger {
             pushes.extend(fire.pushes);
             let (job, place) = key;
             let kept = self.jobs.get_mut(&job).unwrap();
+            let place = kept.end_by(UtcMs(place.0 - 1)).map_or(place, |end| UtcMs(end.0 + 1));
             if !was_free && fire.row.revision >= kept.counts_from {
                 kept.give_back();
             }
-            if kept.stored.next_due_at.is_none_or(|at| at > place) {
+            let is_called_for = kept.stored.spent_at.is_none_or(|end| place <= end);
+            if is_called_for && kept.stored.next_due_at.is_none_or(|at| at > place) {
                 kept.stored.next_due_at = Some(place);
             }
             kept.answer_after(UtcMs(place.0 - 1));
@@ -320,6 +325,11 @@ impl Kept {
         }
         self.stored.spent_at = Some(due_at);
         Some((self.stored.name.clone(), due_at))
+    }
+
+    /// Its end, if it owes nothing and came to it by an instant.
+    fn end_by(&self, instant: UtcMs) -> Option<UtcMs> {
+        self.stored.spent_at.filter(|end| *end <= instant && self.stored.next_due_at.is_none())
     }
 
     /// What fired is still to come.

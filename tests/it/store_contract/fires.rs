@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pushcron::domain::job::Life;
 use pushcron::domain::{Calendar, DayRule, Decision, Job, Next, Overlap, PushState, Reason, Schedule, Trigger, UtcMs};
 use pushcron::store::{AdHoc, NewFire, StoreError};
 use serde_json::json;
@@ -173,6 +174,29 @@ pub(super) async fn what_was_recorded_ahead_is_withdrawn_and_decided_anew(world:
     let again = world.store.record_fires(fires, vec![cursor(&daily, at(2), at(4))], at(9)).await.unwrap();
     assert_eq!(again.pushes.len(), 2);
     assert_eq!(world.store.withdraw_ahead(at(1)).await.unwrap(), 0, "these were recorded at their time");
+}
+
+pub(super) async fn a_job_that_stays_spent_keeps_its_end_where_an_earlier_fire_is_taken_back(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(30)).await;
+    world.fire_seen(&daily, at(30), at(26)).await;
+    let life = Life { max_fires: Some(1), ..Life::default() };
+    let once = Job { schedule: Schedule::Every(7000), life: Some(Box::new(life)), ..daily };
+    world.store.apply_jobs(vec![change(once.clone(), at(35))], vec![], at(31)).await.unwrap();
+    let last = world.fire_seen(&once, at(35), at(33)).await;
+    world.begin(last.pushes[0].id, at(35)).await;
+    let place_and_end = async || {
+        let stored = world.stored("daily").await;
+        (stored.next_due_at, stored.spent_at)
+    };
+    assert_eq!(place_and_end().await, (None, Some(at(35))));
+
+    // The clock is put back before both. The earlier one was of another schedule, and counts for nothing.
+    assert_eq!(world.store.withdraw_ahead(at(20)).await.unwrap(), 1);
+    assert_eq!(place_and_end().await, (Some(at(30)), Some(at(35))));
+    let again = world.store.record_fires(vec![fire(&once, at(30))], vec![cursor(&once, at(30), at(42))], at(30)).await;
+    assert_eq!(again.unwrap().pushes.len(), 0);
+    assert_eq!(place_and_end().await, (None, Some(at(35))));
 }
 
 pub(super) async fn what_a_clock_recorded_that_was_put_back_since_keeps_its_ids(world: Arc<World>) {

@@ -58,6 +58,7 @@ on_every_backend! {
         overlap_skip_lets_one_through_and_skips_while_it_is_open
         overlap_replace_retires_what_waits_and_leaves_what_is_being_sent
         what_was_recorded_ahead_is_withdrawn_and_decided_anew
+        a_job_that_stays_spent_keeps_its_end_where_an_earlier_fire_is_taken_back
         what_a_clock_recorded_that_was_put_back_since_keeps_its_ids
         what_never_fired_is_taken_back_where_the_clock_was_put_back
         a_gap_that_was_decided_by_other_days_is_not_decided_anew
