@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -22,6 +23,18 @@ pub(crate) struct Rules<'a> {
     pub leaps: bool,
     /// A path whose receiver drops what it has seen.
     pub dedupes: Option<&'a str>,
+    /// The database's file was not at its path for a time.
+    pub away: Option<Away>,
+}
+
+/// When the database lay elsewhere, by the receiver's clock. Whoever looked for an attempt at its path then found nothing,
+/// or a backup that knew nothing of it, while the daemon recorded it in the file that it held open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Away {
+    pub from: Duration,
+    pub until: Duration,
+    /// The file is at its path again, and tells what it held; else that is gone with it.
+    pub came_back: bool,
 }
 
 /// What is wrong, and some figures. Clean means that all of the first group are zero.
@@ -191,7 +204,10 @@ pub(crate) fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &s
     findings.integrity = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
 
     let by_webhook: Vec<&Seen> = seen.iter().filter(|request| !request.id.is_empty()).collect();
-    findings.unrecorded = by_webhook.iter().filter(|request| !request.recorded_before).count();
+    let unrecorded: Vec<_> =
+        by_webhook.iter().filter(|request| is_unrecorded(request, seen, rules, &connection)).collect();
+    findings.unrecorded = unrecorded.len();
+    findings.examples.extend(unrecorded.iter().take(5).map(|request| format!("sent before recorded: {request:?}")));
     let doubled = doubled(&by_webhook, rules.dedupes);
     findings.doubled = doubled.len();
     findings.examples.extend(doubled.into_iter().take(5).map(|id| format!("taken twice: {id}")));
@@ -207,6 +223,25 @@ pub(crate) fn check(database: &Path, seen: &[Seen], rules: &Rules<'_>, until: &s
         .difference(&arrived)
         .count();
     findings
+}
+
+/// Whether a request came before its attempt was durable, as far as anybody can know: where the file lay elsewhere when
+/// it was looked up, the file that came back has as many attempts as requests came.
+fn is_unrecorded(request: &Seen, seen: &[Seen], rules: &Rules<'_>, connection: &Connection) -> bool {
+    let away = rules.away.filter(|away| request.at >= away.from);
+    match away {
+        _ if request.recorded_before => false,
+        None => true,
+        // Another database may give the same names again.
+        Some(Away { came_back: false, .. }) => false,
+        Some(away) if request.looked_at > away.until => true,
+        Some(_) => {
+            let requests = seen.iter().filter(|other| other.id == request.id).count();
+            let attempts =
+                number(connection, &format!("SELECT count(*) FROM attempts WHERE push_id = {}", request.push_id));
+            attempts < requests as i64
+        }
+    }
 }
 
 /// Messages that were taken twice, and instants for which two messages were taken, perhaps out of two databases.

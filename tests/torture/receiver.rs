@@ -64,7 +64,8 @@ pub(crate) struct Seen {
     pub verdict: Verdict,
     /// Whether the database held as many attempts at this push as requests had come, this one included.
     pub recorded_before: bool,
-    /// By a clock that nobody sets.
+    /// From when until when that was looked up, by a clock that nobody sets.
+    pub looked_at: Duration,
     pub at: Duration,
 }
 
@@ -234,6 +235,7 @@ impl Receiver {
         let data = &request.body["data"];
         let id = request.webhook_id.clone().unwrap_or_default();
         let push_id = id.rsplit('-').next().and_then(|id| id.parse().ok()).unwrap_or(0);
+        let looked_at = self.now();
         let attempts = attempts_at(&self.database, push_id);
         let (verdict, delay, rest) = self.judge(&request.path, &id);
         let is_of_schedule = data["triggered_by"] == "cron";
@@ -246,7 +248,8 @@ impl Receiver {
             let instant = is_of_schedule.then(|| format!("{} {} {group}", bare(&data["job"]), bare(&data["due_at"])));
             let (path, at) = (request.path.clone(), self.now());
             let text = bare(&data["text"]);
-            memory.seen.push(Seen { path, id, push_id, instant, group, text, verdict, recorded_before, at });
+            let seen = Seen { path, id, push_id, instant, group, text, verdict, recorded_before, looked_at, at };
+            memory.seen.push(seen);
         }
         self.spring(true);
         let _ = tokio::time::timeout(delay, std::future::pending::<()>()).await;
@@ -304,7 +307,9 @@ impl Receiver {
                 let path = "/robot".to_owned();
                 let (id, instant, text) = (String::new(), None, String::new());
                 let recorded_before = true;
-                memory.seen.push(Seen { path, id, push_id: 0, instant, group, text, verdict, recorded_before, at });
+                let (push_id, looked_at) = (0, at);
+                let seen = Seen { path, id, push_id, instant, group, text, verdict, recorded_before, looked_at, at };
+                memory.seen.push(seen);
                 json!({"message_id": memory.seen.len()})
             }
         };

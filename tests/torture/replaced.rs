@@ -1,13 +1,12 @@
 //! The database's file goes away beneath the running daemon: removed, moved, or replaced by a backup.
 
-use std::ops::Range;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::checker::{Findings, Rules, doubled, number, open};
+use super::checker::{Away, Findings, Rules};
 use super::kills::tick;
-use super::receiver::{Seen, Temper};
+use super::receiver::Temper;
 use super::stage::{PATIENCE, Stage, within};
 
 /// How soon the daemon ends, at the latest.
@@ -71,20 +70,6 @@ fn put_back(stage: &Stage, way: Way) -> bool {
     true
 }
 
-/// Requests that came while the file lay elsewhere, so that no attempt was found at its path, though each of them has
-/// one in the file that came back.
-fn recorded_elsewhere(stage: &Stage, while_away: Range<Duration>) -> usize {
-    let (seen, connection) = (stage.receiver.seen(), open(&stage.database()));
-    let has_its_attempt = |request: &Seen| {
-        let requests = seen.iter().filter(|other| other.id == request.id).count();
-        let attempts =
-            number(&connection, &format!("SELECT count(*) FROM attempts WHERE push_id = {}", request.push_id));
-        attempts >= requests as i64
-    };
-    let unseen = seen.iter().filter(|request| !request.recorded_before && while_away.contains(&request.at));
-    unseen.filter(|request| has_its_attempt(request)).count()
-}
-
 async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
     let jobs = [("a", 1), ("b", 1)];
     stage.configure(&stage.account("hook", ""), &(tick("a", "hook", "a") + &tick("b", "hook", "b")));
@@ -113,8 +98,8 @@ async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
         stage.tell(&mut wrong, [format!("{way:?}: {late} pushes began after the file was gone")]);
     }
     stage.kill(&mut daemon);
-    let until = stage.receiver.now();
     let is_right = put_back(stage, way);
+    let away = Away { from, until: stage.receiver.now(), came_back: is_right };
     if !is_right {
         stage.watch.forget();
     }
@@ -124,17 +109,8 @@ async fn one_loss(stage: &mut Stage, way: Way) -> Findings {
     let daemon = stage.started().await;
     within(PATIENCE, || stage.receiver.count() > before).await;
     stage.receiver.be_kind();
-    let mut findings =
-        stage.verdict_in(daemon, &Rules { jobs: periods, may_miss: !is_right, ..Rules::default() }).await;
-    if is_right {
-        findings.unrecorded -= recorded_elsewhere(stage, from..until);
-    } else {
-        // What was sent before stands in another file: of it only the instants can be told.
-        findings.unrecorded = 0;
-        let seen = stage.receiver.seen();
-        let by_webhook: Vec<_> = seen.iter().collect();
-        findings.doubled = doubled(&by_webhook, None).len();
-    }
+    let rules = Rules { jobs: periods, may_miss: !is_right, away: Some(away), ..Rules::default() };
+    let mut findings = stage.verdict_in(daemon, &rules).await;
     if stage.receiver.count() == before {
         stage.tell(&mut wrong, [format!("{way:?}: no push after the next start")]);
     }
