@@ -2,7 +2,7 @@
 //! be replayed on a manual clock.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +15,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 
-use crate::domain::{Moment, Reading, UtcMs};
+use crate::domain::{Locked, Moment, Reading, UtcMs};
 
 /// Wall time and waiting.
 #[async_trait]
@@ -181,7 +181,7 @@ impl ManualClock {
 
     /// Lets `by` pass on both clocks: time goes on as usual.
     pub fn advance(&self, by: Duration) {
-        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = self.time.locked();
         time.wall = time.wall + by;
         time.monotonic += by;
         time.boottime += by;
@@ -191,7 +191,7 @@ impl ManualClock {
     /// The machine sleeps: afterwards the wall clock and the time since the boot have gone on, and what is overdue by
     /// that ends.
     pub fn suspend(&self, by: Duration) {
-        let mut time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = self.time.locked();
         time.wall = time.wall + by;
         time.boottime += by;
         self.moved.send_replace(Moment(time.boottime));
@@ -199,27 +199,27 @@ impl ManualClock {
 
     /// Sets the wall clock alone, as `date -s` does.
     pub fn step_wall_to(&self, wall: UtcMs) {
-        self.time.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
+        self.time.locked().wall = wall;
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> UtcMs {
-        self.time.lock().unwrap_or_else(PoisonError::into_inner).wall
+        self.time.locked().wall
     }
 
     fn monotonic(&self) -> Duration {
-        self.time.lock().unwrap_or_else(PoisonError::into_inner).monotonic
+        self.time.locked().monotonic
     }
 
     fn boottime(&self) -> Moment {
-        Moment(self.time.lock().unwrap_or_else(PoisonError::into_inner).boottime)
+        Moment(self.time.locked().boottime)
     }
 
     /// No move of the clock comes between the two.
     fn reading(&self) -> Reading {
-        let time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = self.time.locked();
         Reading { wall: time.wall, moment: Moment(time.boottime) }
     }
 

@@ -2,7 +2,7 @@
 //! taken by a reload, as if somebody had written its file. A fetch that fails takes nothing away.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -15,7 +15,7 @@ use super::Options;
 use crate::acts::surroundings;
 use crate::clock::SharedClock;
 use crate::config::{self, FetchedSource, ImportError, TakenList};
-use crate::domain::{Calendar, UtcMs};
+use crate::domain::{Calendar, Locked, UtcMs};
 use crate::engine::push_media::PushMedia;
 use crate::media::Wants;
 use crate::senders::specs;
@@ -64,7 +64,7 @@ impl Fetching {
 
     /// After a reload.
     pub(super) fn set(&self, sources: Vec<FetchedSource>) {
-        *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
+        *self.sources.locked() = sources;
         self.wake.notify_one();
     }
 
@@ -104,7 +104,7 @@ impl Fetcher {
         // Whatever ends this task ends all that it began.
         let mut under_way = UnderWay::default();
         loop {
-            let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let sources = self.sources.locked().clone();
             if !sources.is_empty() {
                 self.look(&sources, &mut under_way).await;
             }

@@ -1,13 +1,13 @@
 //! `heartbeat`: a dead-man URL that is called while all is well, and not when it is not.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::Heartbeat;
-use crate::domain::UtcMs;
+use crate::domain::{Locked, UtcMs};
 use crate::engine::scheduler::Tick;
 use crate::senders::http::Http;
 use crate::store::AccountState;
@@ -32,11 +32,11 @@ pub(super) struct TickAt {
 impl LastTick {
     pub(super) fn note(&self, tick: Tick, clock: &SharedClock) {
         let last = TickAt { tick, at: clock.now(), monotonic: clock.monotonic() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        *self.0.locked() = Some(last);
     }
 
     pub(super) fn last(&self) -> Option<TickAt> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.locked()
     }
 
     fn is_fresh(&self, clock: &SharedClock) -> bool {

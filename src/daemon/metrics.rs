@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::job_counts::{JobCounts, MOST, OTHERS};
-use crate::domain::{Decision, LATE, PushState, UtcMs, late_bucket, version};
+use crate::domain::{Decision, LATE, Locked, PushState, UtcMs, late_bucket, version};
 use crate::engine::observer::EngineEvent;
 
 const DECISIONS: [Decision; 3] = [Decision::Fired, Decision::Skipped, Decision::Missed];
@@ -60,7 +60,7 @@ pub(super) struct Gauges {
 impl Metrics {
     /// Counts one event.
     pub(super) fn count(&self, event: EngineEvent<'_>) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.locked();
         match event {
             EngineEvent::Fires { decision, count } => bump(&mut counts.fires, &DECISIONS, decision, count),
             EngineEvent::Attempt { im, account, outcome, lateness } => {
@@ -83,7 +83,7 @@ impl Metrics {
 
     /// Accounts that left the configuration are neither up nor down; what they did stays counted.
     pub(super) fn keep_accounts(&self, is_there: impl Fn(&str) -> bool) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.locked();
         for (account, of) in counts.accounts.values_mut().flatten() {
             of.up = of.up.filter(|_| is_there(account));
         }
@@ -92,12 +92,12 @@ impl Metrics {
     /// The jobs of the files, in their order. Each is there with zeros before anything happened to it, without which nobody
     /// could tell that it was never sent.
     pub(super) fn set_jobs<'a>(&self, jobs: impl IntoIterator<Item = &'a str>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).jobs.configure(jobs);
+        self.0.locked().jobs.configure(jobs);
     }
 
     /// All numbers in Prometheus' text format 0.0.4.
     pub(super) fn text(&self, gauges: &Gauges) -> String {
-        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.0.locked();
         let mut page = Page::default();
         page.family("build_info", "gauge", "The version that runs, and the commit that it was built from.");
         page.line("build_info", &[("version", version::VERSION), ("commit", version::COMMIT)], 1);

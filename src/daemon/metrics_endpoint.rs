@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use super::metrics::{Gauges, Metrics};
 use crate::clock::SharedClock;
 use crate::config::MetricsListen;
 use crate::domain::hex::sha256;
-use crate::domain::{Database, Secret, UtcMs};
+use crate::domain::{Database, Locked, Secret, UtcMs};
 use crate::engine::dispatcher::EngineGauges;
 use crate::net::hosts::{is_local, is_this_machine};
 use crate::net::http1::header::{self, HeaderValue};
@@ -66,11 +66,11 @@ pub(super) struct LastReload(Mutex<Option<(UtcMs, bool)>>);
 
 impl LastReload {
     pub(super) fn note(&self, at: UtcMs, is_in_force: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, is_in_force));
+        *self.0.locked() = Some((at, is_in_force));
     }
 
     fn last(&self) -> Option<(UtcMs, bool)> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.locked()
     }
 }
 

@@ -2,7 +2,6 @@
 //! before the disk is full.
 
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::DaemonSettings;
-use crate::domain::{Database, Moment, UtcMs};
+use crate::domain::{Database, Locked, Moment, UtcMs};
 use crate::policy::clock_course::ClockCourse;
 use crate::policy::clock_doubt::{ClockDoubt, doubt};
 use crate::store::{self, Pruned, SharedStore, StoreError};
@@ -128,10 +127,10 @@ impl Retention {
     /// Asked every hour; does its work once a night.
     pub(super) async fn tend(&self, settings: &DaemonSettings) {
         let now = self.clock.now();
-        let last_at = *self.last_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let last_at = *self.last_at.locked();
         let is_time = is_time(now, last_at, &settings.timezone);
         match self.delete(settings, is_time).await {
-            Ok(()) if is_time => *self.last_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(now),
+            Ok(()) if is_time => *self.last_at.locked() = Some(now),
             Ok(()) => {}
             Err(error) => warn!(%error, "old history cannot be deleted now; the next try comes in an hour"),
         }
@@ -150,7 +149,7 @@ impl Retention {
     /// Notes how the clock has run until now. By a clock that leapt ahead, and is put back one day, what was deleted could be
     /// called for again.
     async fn look(&self) -> Result<ClockCourse, StoreError> {
-        let known = self.course.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.course.locked().clone();
         let now = self.clock.reading();
         let course = match known {
             Some((course, looked_at)) => course.looked(now.wall, now.moment.since(looked_at)),
@@ -159,7 +158,7 @@ impl Retention {
         // What cannot be written is no JSON of numbers.
         let kept = serde_json::to_string(&course).unwrap_or_default();
         self.store.save_state("", CLOCK_COURSE, &kept, now.wall).await?;
-        *self.course.lock().unwrap_or_else(PoisonError::into_inner) = Some((course.clone(), now.moment));
+        *self.course.locked() = Some((course.clone(), now.moment));
         Ok(course)
     }
 

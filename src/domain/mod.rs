@@ -19,6 +19,7 @@ pub mod lateness;
 pub mod ledger;
 pub mod length;
 pub mod limits;
+mod locked;
 pub mod message;
 pub mod near;
 pub mod outcome;
@@ -45,6 +46,7 @@ pub use job::{Job, Misfire, MisfirePolicy, Overlap, PushSpec, RetryPolicy, Sched
 pub use lateness::{AtMost, LATE, Lateness, late_bucket};
 pub use ledger::{LedgerIds, LedgerJob, LedgerRevision, LedgerRow};
 pub use length::length;
+pub(crate) use locked::Locked;
 pub use message::{Body, Item, Kind, Media, Message, Target, is_blank, is_invisible};
 pub use outcome::{Outcome, PartReport, Report};
 pub use push::{Decision, Delivery, MediaFile, Next, PushState, Rule};

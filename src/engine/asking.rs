@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::clock::SharedClock;
 use crate::domain::content::{ContentCommand, ContentFile, ContentHttp};
-use crate::domain::{ContentFrom, ContentSource, Facts, Render, Target, UtcMs};
+use crate::domain::{ContentFrom, ContentSource, Facts, Locked, Render, Target, UtcMs};
 use crate::engine::push_media::PushMedia;
 use crate::media::Wants;
 use crate::policy::content::{Said, asks_again, of_program};
@@ -118,7 +118,7 @@ impl Asker {
             content: None,
             columns: None,
         };
-        let renderer = self.renderer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let renderer = self.renderer.locked().clone();
         renderer.arguments(&command.argv, rendering, &facts)
     }
 

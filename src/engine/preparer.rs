@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -16,7 +16,7 @@ use tracing::{debug, error, info, warn};
 
 use super::waiting::{Look, Waiting, hold_of};
 use crate::clock::SharedClock;
-use crate::domain::{ContentFrom, ContentMoment, ListEntries, PushSpec, Reason, RecipientList, Render, UtcMs};
+use crate::domain::{ContentFrom, ContentMoment, ListEntries, Locked, PushSpec, Reason, RecipientList, Render, UtcMs};
 use crate::engine::asking::{Asked, Asker};
 use crate::engine::core::Event;
 use crate::engine::push_media::PushMedia;
@@ -69,7 +69,7 @@ pub struct Preparing {
 impl Preparing {
     /// Arguments are rendered by this from now on.
     pub fn set_renderer(&self, renderer: Arc<dyn Render>) {
-        *self.renderer.lock().unwrap_or_else(PoisonError::into_inner) = renderer;
+        *self.renderer.locked() = renderer;
     }
 
     /// To be told whenever fires were recorded that may wait.

@@ -2,14 +2,14 @@
 //! waits for a retry keeps nothing on the disk for longer than a minute.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tracing::warn;
 
 use crate::clock::SharedClock;
-use crate::domain::{Body, Delivery, Media, Message, Outcome, Report};
+use crate::domain::{Body, Delivery, Locked, Media, Message, Outcome, Report};
 use crate::media::{Blobs, Cache, Fire, Resolved, Resolver, Settings, SetupError, Wants, clear_leftovers};
 use crate::senders::find;
 use crate::store;
@@ -61,7 +61,7 @@ impl PushMedia {
 
     /// From now on, media are read by these settings; what was read before stays.
     pub fn set(&self, settings: Settings) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = LazyResolver::of(settings);
+        *self.current.locked() = LazyResolver::of(settings);
     }
 
     /// The delivery with its media, or None where the message has none.
@@ -72,7 +72,7 @@ impl PushMedia {
         if delivery.message.body.media().is_empty() {
             return Ok(None);
         }
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(&delivery.push_id).cloned();
+        let held = self.held.locked().get(&delivery.push_id).cloned();
         let resolved = match held {
             Some(resolved) => resolved,
             None => self.resolve(delivery, sender).await?,
@@ -85,7 +85,7 @@ impl PushMedia {
     /// # Errors
     /// In words, why it cannot be had.
     pub async fn fetched(&self, address: &str, wants: Wants<'_>, cap: u64) -> Result<Vec<u8>, String> {
-        let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lazy = self.current.locked().clone();
         let resolver = self.resolver(&lazy).await.map_err(|error| error.to_string())?;
         resolver.bytes(address, wants, cap).await.map_err(|problem| problem.to_string())
     }
@@ -95,7 +95,7 @@ impl PushMedia {
     /// # Errors
     /// In words, why they cannot be had.
     pub async fn bytes(&self, source: &str, cap: u64) -> Result<Vec<u8>, String> {
-        let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lazy = self.current.locked().clone();
         let resolver = self.resolver(&lazy).await.map_err(|error| error.to_string())?;
         let body = Body::File(Media { source: source.to_owned(), ..Media::default() });
         let resolved = resolver.resolve(&Message { title: None, body }, cap, &self.blobs).await;
@@ -112,7 +112,7 @@ impl PushMedia {
     }
 
     async fn resolve(&self, delivery: &Delivery, sender: &str) -> Result<Resolved, Report> {
-        let lazy = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lazy = self.current.locked().clone();
         let resolver = self.resolver(&lazy).await;
         let resolver = resolver.map_err(|error| Report::failed(Outcome::Unreachable, error.to_string()))?;
         let cap = find(sender).map_or(u64::MAX, |registered| registered.spec.max_media_bytes);
@@ -120,7 +120,7 @@ impl PushMedia {
         let resolved = resolver.resolve_for(Some(&fire), &delivery.message, cap, &self.blobs).await;
         let resolved = resolved.map_err(|error| error.report())?;
         self.compare(delivery, &resolved);
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(delivery.push_id, resolved.clone());
+        self.held.locked().insert(delivery.push_id, resolved.clone());
         Ok(resolved)
     }
 
@@ -139,7 +139,7 @@ impl PushMedia {
     fn compare(&self, delivery: &Delivery, resolved: &Resolved) {
         let covers = resolved.files().iter().flat_map(|file| [Some(file), file.cover.as_deref()]).flatten();
         let now: Vec<String> = covers.map(|file| file.sha256.clone()).collect();
-        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = self.first.locked();
         let before = first.entry(delivery.push_id).or_insert_with(|| now.clone());
         if *before != now {
             let (push, attempt) = (delivery.push_id, delivery.attempt);
@@ -151,7 +151,7 @@ impl PushMedia {
 
     /// The push waits for another attempt: others may have the room of its files.
     pub fn set_aside(&self, push_id: i64) {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
+        let held = self.held.locked().remove(&push_id);
         if held.is_some() {
             // Removing files waits for the disk, and this is called where every push passes.
             tokio::task::spawn_blocking(move || drop(held));
@@ -160,7 +160,7 @@ impl PushMedia {
 
     /// The push is done: its files may go.
     pub fn release(&self, push_id: i64) {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).remove(&push_id);
+        self.first.locked().remove(&push_id);
         self.set_aside(push_id);
     }
 

@@ -1,7 +1,8 @@
 //! Contents that are made once the first push of a fire can go out: which pushes wait for one.
 
+use crate::domain::Locked;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
@@ -37,6 +38,6 @@ impl Releases {
     }
 
     fn push_ids(&self) -> MutexGuard<'_, BTreeSet<i64>> {
-        self.push_ids.lock().unwrap_or_else(PoisonError::into_inner)
+        self.push_ids.locked()
     }
 }

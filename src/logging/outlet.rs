@@ -8,6 +8,7 @@
 //! Written here rather than taken from `tracing-appender`, whose lossy writer has no bound in bytes, tells nobody what
 //! it dropped, and at the end, with a full queue, prints to standard output, which may be as stuck.
 
+use crate::domain::Locked;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -136,7 +137,7 @@ impl Outlet {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.locked()
     }
 
     fn take_untold(&self, waiting: &mut Waiting) -> Option<Output> {

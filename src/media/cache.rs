@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tempfile::TempPath;
@@ -16,7 +16,7 @@ use super::error::Problem;
 use super::naming::Hints;
 use super::spool::{Content, WorkDir};
 use crate::clock::SharedClock;
-use crate::domain::{Moment, UtcMs};
+use crate::domain::{Locked, Moment, UtcMs};
 
 /// A copy that nobody uses is kept for so long.
 const IDLE: Duration = Duration::from_secs(60);
@@ -125,7 +125,7 @@ impl Cache {
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.locked()
     }
 
     pub(super) fn has(&self, key: &Key) -> bool {

@@ -1,7 +1,7 @@
 //! Prints pushes on standard output: the sender of the example file, for trying schedules and rules without any IM.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -12,7 +12,7 @@ use super::shared::setting::choice;
 use crate::domain::account::Account;
 use crate::domain::message::Item;
 use crate::domain::sender::any_target;
-use crate::domain::{Body, Delivery, MediaFile, Report, SenderSpec, Support, Target, escaped, escaped_json};
+use crate::domain::{Body, Delivery, Locked, MediaFile, Report, SenderSpec, Support, Target, escaped, escaped_json};
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "console",
@@ -47,7 +47,7 @@ impl<W: std::io::Write + Send + 'static> Sender for Console<W> {
         let (text, out) = ((self.render)(delivery), self.out.clone());
         // A terminal that is stopped with Ctrl-S blocks the writer, which must not block the daemon.
         let written = tokio::task::spawn_blocking(move || {
-            let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut out = out.locked();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
         let done = match tokio::time::timeout(delivery.timeout, written).await {

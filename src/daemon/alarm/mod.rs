@@ -9,7 +9,7 @@ mod report_log;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use crate::clock::SharedClock;
 use crate::config::{Config, OnFailure};
-use crate::domain::{Body, CalendarRef, DayRule, Job, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
+use crate::domain::{Body, CalendarRef, DayRule, Job, Locked, Moment, Outcome, PushSpec, PushState, Trigger, UtcMs};
 use crate::engine::dispatcher::Event;
 use crate::engine::observer::EngineEvent;
 use crate::store::{AdHoc, SharedStore, StoreError};
@@ -166,7 +166,7 @@ impl Handle {
     }
 
     fn unhealthy(&self) -> std::sync::MutexGuard<'_, HashMap<String, Trouble>> {
-        self.unhealthy.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unhealthy.locked()
     }
 
     /// The accounts that may not carry a report now.

@@ -1,13 +1,13 @@
 //! Who is connected, what each waits for, and who makes room when all slots are taken.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::limits::Limits;
 use crate::clock::SharedClock;
-use crate::domain::Moment;
+use crate::domain::{Locked, Moment};
 
 /// A client that kept us waiting for less need not make room: its request may be on its way.
 const GRACE: Duration = Duration::from_millis(250);
@@ -111,7 +111,7 @@ impl Slots {
     /// Or when somebody will have kept us waiting for long enough; None while all handlers are at work.
     fn try_take(&self) -> Result<Arc<Slot>, Option<Moment>> {
         let now = self.clock.boottime();
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.locked();
         taken.retain(|slot| !slot.state().ended);
         if taken.len() >= self.most {
             let waiting = || taken.iter().filter(|slot| !slot.state().is_busy());
@@ -142,7 +142,7 @@ impl Slots {
 
 impl Slot {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -1,8 +1,9 @@
 //! What goes out: a whole answer, or pieces for as long as somebody makes them.
 
+use crate::domain::Locked;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ impl Stream {
     }
 
     pub(super) fn take(self) -> Option<mpsc::Receiver<Bytes>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.locked().take()
     }
 }
 

@@ -8,8 +8,8 @@ mod answer;
 mod pace;
 mod plan;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
@@ -28,7 +28,7 @@ use super::shared::sign::hmac_sha256_base64;
 use super::shared::wire::Wire;
 use crate::domain::limits::{Limits, Usage};
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, Report, Secret, SenderSpec, Support};
+use crate::domain::{Account, Delivery, Kind, Locked, Report, Secret, SenderSpec, Support};
 use crate::texts;
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
@@ -138,7 +138,7 @@ impl Post<Planned> for DingtalkRobot {
 
 impl DingtalkRobot {
     fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pace.locked()
     }
 
     async fn recall(&self) {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use super::api::{self, Api, CDN_BASE, SHORT, base};
 use super::credentials::Credentials;
 use super::window::{self, BOT, Contact, Refusals};
 use crate::domain::limits::{Conversation, Gate, Replies, Tallies, Tally, Usage};
-use crate::domain::{Account, Moment, Reading, Secret, Target, UtcMs};
+use crate::domain::{Account, Locked, Moment, Reading, Secret, Target, UtcMs};
 use crate::senders::sender::{BuildError, Environment, MemoryError};
 use crate::senders::shared::failure::Failure;
 use crate::senders::shared::settings;
@@ -80,7 +80,7 @@ impl Ilink {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     pub(super) fn now(&self) -> UtcMs {

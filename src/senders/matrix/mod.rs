@@ -11,7 +11,7 @@ mod direct;
 mod places;
 mod rooms;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,7 +33,9 @@ use super::shared::setting::{CA_FILE, flag, secret, url};
 use super::shared::upload::{self, Uploads};
 use super::shared::wire::Wire;
 use super::shared::{ogg, settings};
-use crate::domain::{Account, Delivery, MediaFile, Report, Secret, SenderSpec, Support, Target, UtcMs, WrongTarget};
+use crate::domain::{
+    Account, Delivery, Locked, MediaFile, Report, Secret, SenderSpec, Support, Target, UtcMs, WrongTarget,
+};
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Synapse forgets a transaction id after a day.
@@ -197,7 +199,7 @@ impl Matrix {
         let answer = self.prepare(request, budget).await.map_err(|failure| {
             if failure.http_status == Some(413) {
                 // Another cap than the one that we know.
-                *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                *self.upload_cap.locked() = None;
             }
             match failure.class {
                 // A refusal to store this file says nothing about the room.
@@ -223,7 +225,7 @@ impl Matrix {
 
     async fn cap(&self, budget: &Budget) -> Result<Option<u64>, Failure> {
         let now = self.wire.steady.now();
-        let known = *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.upload_cap.locked();
         if let Some((cap, asked_at)) = known
             && now.since(asked_at) < CAP_LASTS
         {
@@ -235,7 +237,7 @@ impl Matrix {
             Err(refusal) if refusal.failure.class == Class::Rejected => None,
             Err(refusal) => return Err(refusal.failure.before_the_send()),
         };
-        *self.upload_cap.lock().unwrap_or_else(PoisonError::into_inner) = Some((cap, now));
+        *self.upload_cap.locked() = Some((cap, now));
         Ok(cap)
     }
 

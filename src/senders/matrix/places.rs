@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::domain::{Delivery, Target, UtcMs};
+use crate::domain::{Delivery, Locked, Target, UtcMs};
 
 /// How long a look counts. A moved alias or a replaced room is noticed this late at the latest, where the old room goes
 /// on taking what nobody reads any more.
@@ -83,7 +83,7 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn slot(&self, target: &Target) -> Slot {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.locked();
         if slots.len() >= MOST {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }

@@ -11,7 +11,7 @@ mod outgoing;
 mod product;
 mod strain;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,7 +31,7 @@ use super::shared::setting::{CA_FILE, flag, secret, text, url};
 use super::shared::settings;
 use super::shared::wire::Wire;
 use crate::domain::account::Account;
-use crate::domain::{Delivery, Report, SenderSpec, Support};
+use crate::domain::{Delivery, Locked, Report, SenderSpec, Support};
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
     name: "onebot11",
@@ -147,11 +147,11 @@ impl OneBot {
     }
 
     fn remember(&self, product: Product) {
-        *self.product.lock().unwrap_or_else(PoisonError::into_inner) = Some(product);
+        *self.product.locked() = Some(product);
     }
 
     fn known_product(&self) -> Option<Product> {
-        *self.product.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.product.locked()
     }
 
     /// The implementation, asked for it if no probe has done so yet.

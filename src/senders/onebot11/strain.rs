@@ -1,10 +1,10 @@
 //! Suspicion of risk control: under it QQ swallows messages while the account still counts as online (qq.md §4).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::clock::SharedClock;
-use crate::domain::{Outcome, Report, Target, UtcMs};
+use crate::domain::{Locked, Outcome, Report, Target, UtcMs};
 use crate::senders::shared::steady::Steady;
 
 /// So many targets in a row without a success are a sign.
@@ -81,7 +81,7 @@ impl Strain {
     }
 
     fn failed(&self) -> MutexGuard<'_, Failed> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed.locked()
     }
 }
 

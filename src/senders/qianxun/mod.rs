@@ -31,7 +31,7 @@ mod text;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -52,7 +52,7 @@ use super::shared::steps::Step;
 use super::shared::wire::Wire;
 use crate::domain::account::Account;
 use crate::domain::sender::any_target;
-use crate::domain::{Delivery, Kind, MediaFile, Outcome, Report, SenderSpec, Support, Target};
+use crate::domain::{Delivery, Kind, Locked, MediaFile, Outcome, Report, SenderSpec, Support, Target};
 use crate::texts::{self, Text};
 
 /// A media call may cover the hook's own download.
@@ -249,7 +249,7 @@ impl Qianxun {
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.locked()
     }
 
     async fn send_text(&self, target: &str, text: &str, deadline: Duration) -> Result<Sent, Refusal> {

@@ -3,11 +3,11 @@
 //! would give up what is safe.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::clock::SharedClock;
-use crate::domain::{Delivery, Moment, UtcMs};
+use crate::domain::{Delivery, Locked, Moment, UtcMs};
 
 /// Pushes remembered. Of older ones, as of those of an earlier run, only the wall clock tells.
 const KEPT: usize = 4096;
@@ -33,7 +33,7 @@ impl KeyAges {
     /// the wall clock tells once how old it is.
     pub(crate) fn begin(&self, delivery: &Delivery) {
         let reading = self.clock.reading();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.locked();
         if known.iter().all(|age| age.key != delivery.key) {
             let age = if delivery.attempt > 1 { reading.wall.since(delivery.made_at) } else { Duration::ZERO };
             known.push_back(Age { key: delivery.key.clone(), age, at: reading.moment });
@@ -45,7 +45,7 @@ impl KeyAges {
     /// Whether a key that the platform remembers for `window` still guards the push; `now` tells where the first attempt
     /// is not known.
     pub(crate) fn holds(&self, delivery: &Delivery, window: Duration, now: UtcMs) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.locked();
         match known.iter().find(|age| age.key == delivery.key) {
             Some(Age { age, at, .. }) => age.saturating_add(self.clock.boottime().since(*at)) < window,
             None => key_holds(delivery, window, now),

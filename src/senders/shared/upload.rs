@@ -1,7 +1,7 @@
 //! Media on its way to a platform: read from disk while it goes out, so that a film costs no more memory than a word.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::failure::Failure;
-use crate::domain::{MediaFile, UtcMs};
+use crate::domain::{Locked, MediaFile, UtcMs};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -65,13 +65,13 @@ const MOST_UPLOADS: usize = 10_000;
 impl Uploads {
     /// The platform's name for a file put there as `form`, unless that was too long ago.
     pub(crate) fn get(&self, file: &MediaFile, form: &str, now: UtcMs) -> Option<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.locked();
         let (name, at) = known.get(&key(file, form))?;
         (now.since(*at) < UPLOAD_LASTS).then(|| name.clone())
     }
 
     pub(crate) fn put(&self, file: &MediaFile, form: &str, name: &str, now: UtcMs) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.locked();
         if known.len() >= MOST_UPLOADS {
             known.retain(|_, (_, at)| now.since(*at) < UPLOAD_LASTS);
             if known.len() >= MOST_UPLOADS {

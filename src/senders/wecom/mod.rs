@@ -5,7 +5,7 @@ mod answer;
 mod forms;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use reqwest::RequestBuilder;
@@ -24,7 +24,7 @@ use super::shared::verdict::Verdict;
 use super::shared::wire::Wire;
 use crate::domain::limits::{CHATS, Quota, Tallies, Tally, Usage, Window};
 use crate::domain::push::MediaFile;
-use crate::domain::{Secret, UtcMs};
+use crate::domain::{Locked, Secret, UtcMs};
 
 /// Uploads live three days; an hour less, so that none dies between the look and the send.
 const UPLOAD_LIFE: Duration = Duration::from_secs(71 * 3600);
@@ -84,7 +84,7 @@ impl Wecom {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     /// Reads what earlier runs remembered, once. Without it uploads are repeated and counts begin at zero, so a

@@ -23,7 +23,7 @@ mod repeats;
 mod token;
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,7 +47,9 @@ use super::wecom::{self, Answer, Form, Limits, Wecom};
 use crate::domain::hex::sha256;
 use crate::domain::limits::{self, Quota, Usage};
 use crate::domain::sender::any_target;
-use crate::domain::{Account, Delivery, Kind, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs};
+use crate::domain::{
+    Account, Delivery, Kind, Locked, MediaFile, Outcome, Report, Secret, SenderSpec, Support, Target, UtcMs,
+};
 use crate::texts;
 
 pub(super) static SPEC: SenderSpec = SenderSpec {
@@ -334,7 +336,7 @@ impl WecomApp {
     }
 
     fn repeats(&self) -> MutexGuard<'_, Repeats> {
-        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
+        self.repeats.locked()
     }
 
     /// Makes a call with the token, and once more with a new one where the platform calls it void: that call was

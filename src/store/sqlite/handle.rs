@@ -15,7 +15,7 @@ use super::poll::DataVersion;
 use super::readers::Readers;
 use super::writer::{Request, Write, Writer};
 use super::{connect, poll, upgrade};
-use crate::domain::{Facts, Message, Render, Rendering, UtcMs};
+use crate::domain::{Facts, Locked, Message, Render, Rendering, UtcMs};
 use crate::store::access::Access;
 use crate::store::backend::{Backend, SharedStore};
 use crate::store::error::{StoreError, StoreResult};
@@ -115,7 +115,7 @@ impl SqliteStore {
     /// What ends when the writing thread breaks down, and at no other time: from then on nothing can be recorded. Given
     /// once.
     pub(super) fn until_broken(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
-        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let broken = self.broken.locked().take();
         async move {
             // A writer that was closed in peace tells nothing.
             let is_broken = match broken {
@@ -152,7 +152,7 @@ impl SqliteStore {
         }
         let (poller, path) = (self.poller.clone(), self.path.clone());
         let asked = spawn_blocking(move || {
-            let conn = poller.lock().unwrap_or_else(PoisonError::into_inner);
+            let conn = poller.locked();
             let conn = conn.as_ref().ok_or_else(closed)?;
             poll::data_version(conn).map_err(|fault| fault::of_reading(fault, &path))
         });
@@ -161,7 +161,7 @@ impl SqliteStore {
 
     /// Lets go of the connection that is looked at.
     pub(super) fn look_away(&self) {
-        self.poller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.poller.locked().take();
     }
 
     pub(super) async fn read<T, F>(&self, question: F) -> StoreResult<T>

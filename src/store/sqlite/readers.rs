@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::connect;
 use super::fault::{Fault, Result, closed};
+use crate::domain::Locked;
 use crate::store::error::StoreError;
 
 /// One for the daemon's own questions, one for whatever else is asked meanwhile.
@@ -62,7 +63,7 @@ impl Readers {
         let readers = self.clone();
         let answer = spawn_blocking(move || {
             let _seat = seat;
-            let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let idle = readers.idle.locked().pop();
             let conn = match idle {
                 Some(conn) => conn,
                 None => connect::reader(&readers.path)?,
@@ -70,7 +71,7 @@ impl Readers {
             let answer = question(&conn)?;
             // The pages it has read: the next question may be hours away.
             conn.release_memory()?;
-            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            readers.idle.locked().push(conn);
             Ok(answer)
         });
         // The runtime ends, or the question panicked.
@@ -124,7 +125,7 @@ impl Readers {
     pub(super) async fn close(&self) {
         let _all = self.seats.acquire_many(READERS).await;
         self.seats.close();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle.locked().clear();
     }
 }
 
