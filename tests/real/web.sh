@@ -5,23 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-root=$PWD
 . tests/real/venv.sh
 venv web schemathesis==4.32.5
 
-cargo build --locked
-binary=$root/target/debug/pushcron
-place=$(mktemp -d)
-daemon=
-stop() {
-    if [ -n "$daemon" ]; then
-        kill "$daemon" 2>/dev/null && wait "$daemon" || true
-    fi
-    rm -rf "$place"
-}
-trap stop EXIT
-
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+. tests/real/web_daemon.sh
 {
     printf 'daemon:\n  web:\n    listen: 127.0.0.1:%s\n    tokens:\n' "$port"
     for scope in read act push; do
@@ -35,14 +22,7 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
     printf 'jobs: [{name: daily, every: 1h, push: {im: qq, group: 1, text: hi}}]\n'
 } >"$place/pushcron.yaml"
 : >"$place/none"
-chmod 600 "$place/pushcron.yaml"
-"$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" run >"$place/out" 2>"$place/log" &
-daemon=$!
-for _ in $(seq 300); do
-    grep -q 'the HTTP API listens' "$place/log" && break
-    kill -0 "$daemon" 2>/dev/null || { cat "$place/log"; exit 1; }
-    sleep 0.1
-done
+start
 
 # ask SCOPE SECONDS
 ask() {
@@ -67,7 +47,5 @@ if [ "$(written | tr -d ' \n')" != '[][]' ]; then
 fi
 ask push 60
 ask act 120
-if grep -E 'ERROR|a bug of pushcron' "$place/log"; then
-    exit 1
-fi
+see_no_error
 echo "4 scopes: all well"

@@ -13,41 +13,16 @@ if ! command -v chromium >/dev/null || [ ! -e "$home/installed-2" ]; then
     echo "0 passed, 0 failed, 1 skipped"
     exit 0
 fi
-cargo build --locked --quiet
-binary=$root/target/debug/pushcron
-place=$(mktemp -d)
-daemon=
-stop() {
-    if [ -n "$daemon" ]; then
-        kill "$daemon" 2>/dev/null && wait "$daemon" || true
-    fi
-    rm -rf "$place"
-}
-trap stop EXIT
-
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+. tests/real/web_daemon.sh
 printf 'correct horse\n' | "$binary" web password walker --scope act | sed 's/^/      /' >"$place/user"
 for number in 1 2 3 4; do sed "s/walker/walker$number/" "$place/user"; done |
     python3 tests/real/web_canary.py yaml "$port" >"$place/pushcron.yaml"
-chmod 600 "$place/pushcron.yaml"
-start() {
-    "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" run >"$place/out" 2>"$place/log" &
-    daemon=$!
-    for _ in $(seq 300); do
-        grep -q 'the HTTP API listens' "$place/log" && break
-        kill -0 "$daemon" 2>/dev/null || { cat "$place/log"; exit 1; }
-        sleep 0.1
-    done
-}
 start
-"$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" push --im qq --group 9 --title TITLE --text TEXT >/dev/null
-kill "$daemon" && wait "$daemon" || true
-daemon=
+run push --im qq --group 9 --title TITLE --text TEXT >/dev/null
+stop
 python3 tests/real/web_canary.py rows "$place/pushcron.db"
 start
 python3 tests/real/web_canary.py accounts "$place/pushcron.db"
 python3 tests/real/web_canary.py payloads >"$place/payloads.json"
 NODE_PATH=$home/node_modules node tests/real/web_canary.js "http://127.0.0.1:$port" "$place/payloads.json"
-if grep -E 'ERROR|a bug of pushcron' "$place/log"; then
-    exit 1
-fi
+see_no_error

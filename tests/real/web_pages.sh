@@ -20,19 +20,7 @@ if [ ! -e "$home/installed-2" ]; then
     touch "$home/installed-2"
 fi
 
-cargo build --locked --quiet
-binary=$root/target/debug/pushcron
-place=$(mktemp -d)
-daemon=
-stop() {
-    if [ -n "$daemon" ]; then
-        kill "$daemon" 2>/dev/null && wait "$daemon" || true
-    fi
-    rm -rf "$place"
-}
-trap stop EXIT
-
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+. tests/real/web_daemon.sh
 canary="<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
 {
     printf 'daemon:\n  timezone: Asia/Shanghai\n  web:\n    listen: 127.0.0.1:%s\n    users:\n' "$port"
@@ -51,18 +39,6 @@ jobs:
   - {name: disabled-one, every: 1d, enabled: false, push: {im: qq, group: '1', text: 'never'}}
 YAML
 } >"$place/pushcron.yaml"
-chmod 600 "$place/pushcron.yaml"
-run() { "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" "$@"; }
-start() {
-    # Not by `run`, whose process would be a shell's.
-    "$binary" -c "$place/pushcron.yaml" --db "$place/pushcron.db" run >"$place/out" 2>"$place/log" &
-    daemon=$!
-    for _ in $(seq 300); do
-        grep -q 'the HTTP API listens' "$place/log" && break
-        kill -0 "$daemon" 2>/dev/null || { cat "$place/log"; exit 1; }
-        sleep 0.1
-    done
-}
 start
 
 # What there is to see: sent, failed, waiting, and one of which nobody knows whether it arrived.
@@ -72,8 +48,7 @@ run fire daily-report >/dev/null
 run fire backup-done >/dev/null || true
 run push --im qq --group 9 --title "$canary" --text "$canary" >/dev/null
 run push --im ops --group 404 --text "$canary" --timeout 2s >/dev/null 2>&1 || true
-kill "$daemon" && wait "$daemon" || true
-daemon=
+stop
 python3 - "$place/pushcron.db" "$canary" <<'PY'
 # Nothing here loses a connection by itself: the row of such a push is made as the daemon would have written it.
 import sqlite3, sys
@@ -88,6 +63,4 @@ start
 
 link=$(run web open)
 NODE_PATH=$home/node_modules node tests/real/web_pages.js "http://127.0.0.1:$port" "$link" "$home/shots"
-if grep -E 'ERROR|a bug of pushcron' "$place/log"; then
-    exit 1
-fi
+see_no_error
