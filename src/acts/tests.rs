@@ -270,11 +270,11 @@ async fn only_accounts_of_the_files_whose_platform_wants_it_are_logged_in() {
     }
     #[async_trait]
     impl Memory for Nobody {
-        async fn recall(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
+        async fn load(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
             Ok(Vec::new())
         }
 
-        async fn remember(&self, _: &str, _: &str, _: &str) -> Result<(), MemoryError> {
+        async fn save(&self, _: &str, _: &str, _: &str) -> Result<(), MemoryError> {
             Ok(())
         }
     }

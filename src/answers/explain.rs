@@ -17,7 +17,7 @@ use super::contacts::Known;
 use super::names::no_job;
 use super::refusal::{Kind, Refusal};
 use super::rows::rows;
-use super::when::{self, Stretch};
+use super::when::{self, TimeRange};
 use crate::domain::{PushState, Trigger, UtcMs};
 use crate::policy::schedule::{CompiledSchedule, Occurrence, ScheduleCache, Skip};
 use crate::store::{AttemptRecord, Filter, FireRecord, History, PushRecord, Revision, View};
@@ -31,7 +31,7 @@ const MINUTE_MS: i64 = 60_000;
 /// What the database knows of a job in a stretch of time.
 #[derive(Serialize)]
 pub(crate) struct Explanation {
-    pub asked: Stretch,
+    pub asked: TimeRange,
     /// The first instants in the stretch that the schedule calls for, by the revisions that held, those that it skips itself
     /// too.
     pub calls: Vec<UtcMs>,
@@ -76,7 +76,7 @@ impl Explanation {
     /// # Errors
     ///
     /// When there is no such job.
-    pub(crate) async fn of_stretch(store: &dyn History, job: &str, asked: Stretch) -> Result<Explanation, Refusal> {
+    pub(crate) async fn of_range(store: &dyn History, job: &str, asked: TimeRange) -> Result<Explanation, Refusal> {
         let revisions = store.revisions(job).await?;
         if revisions.is_empty() {
             return Err(no_job(job, []));
@@ -88,7 +88,7 @@ impl Explanation {
         store: &dyn History,
         job: &str,
         revisions: Vec<Revision>,
-        asked: Stretch,
+        asked: TimeRange,
     ) -> Result<Explanation, Refusal> {
         let filter = Filter { job: Some(job.to_owned()), ..Filter::default() };
         let overview = store.view(View::JobOverview, &filter).await?;
@@ -136,7 +136,7 @@ impl Explanation {
 
     /// Why there is no fire.
     fn nothing(&self, now: UtcMs, daemon_runs: bool) -> Fact<'_> {
-        let (story, Stretch { from, until, .. }) = (&self.story, &self.asked);
+        let (story, TimeRange { from, until, .. }) = (&self.story, &self.asked);
         let (from, until) = (*from, *until);
         let removed_at = story.revisions.last().and_then(|revision| revision.until_at);
         if let Some(removed_at) = removed_at.filter(|removed_at| *removed_at <= from) {

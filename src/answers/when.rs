@@ -53,7 +53,7 @@ pub(crate) fn zone(name: &str) -> TimeZone {
 
 /// A stretch of time that a person named by its beginning: `09:00` is a whole minute, `09:00:30` a second.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Stretch {
+pub(crate) struct TimeRange {
     pub from: UtcMs,
     /// Exclusive.
     pub until: UtcMs,
@@ -94,7 +94,7 @@ impl fmt::Display for ClockNote {
 /// # Errors
 ///
 /// In words, when it is none of these.
-pub(crate) fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+pub(crate) fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<TimeRange, String> {
     parse_leaning(text, zone, now, Lean::Today)
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn parse(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, 
 /// # Errors
 ///
 /// As [`parse`].
-pub(crate) fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<Stretch, String> {
+pub(crate) fn past(text: &str, zone: &TimeZone, now: UtcMs) -> Result<TimeRange, String> {
     parse_leaning(text, zone, now, Lean::Past)
 }
 
@@ -123,18 +123,18 @@ pub(crate) fn past_end(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs,
 /// # Errors
 ///
 /// As [`parse`].
-pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean) -> Result<Stretch, String> {
+pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean) -> Result<TimeRange, String> {
     let text = text.trim();
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let at = UtcMs::from(at);
         if at <= UtcMs::MIN || at >= UtcMs::MAX {
             return Err(outside(text));
         }
-        return Ok(Stretch { from: at, until: UtcMs(at.0 + 1000), note: None });
+        return Ok(TimeRange { from: at, until: UtcMs(at.0 + 1000), note: None });
     }
     if let Some(ago) = length(text.strip_suffix("ago").unwrap_or(text).trim()) {
         let from = now - ago;
-        return Ok(Stretch { from, until: now, note: None });
+        return Ok(TimeRange { from, until: now, note: None });
     }
     let local = now.to_jiff().to_zoned(zone.clone()).datetime();
     let (civil, len_ms) = civil(text, local.date())
@@ -151,7 +151,7 @@ pub(crate) fn parse_leaning(text: &str, zone: &TimeZone, now: UtcMs, lean: Lean)
         // A day on which the clock changes is longer or shorter than others.
         0 => {
             let after = civil.checked_add(jiff::Span::new().days(len_ms / DAY_MS)).ok()?;
-            Some(Stretch { until: by_the_clock(after, 0, zone)?.from, ..stretch })
+            Some(TimeRange { until: by_the_clock(after, 0, zone)?.from, ..stretch })
         }
         _ => Some(stretch),
     });
@@ -175,7 +175,7 @@ pub(crate) fn coming(text: &str, zone: &TimeZone, now: UtcMs) -> Result<UtcMs, S
     if !text.contains(':') {
         return Err(expected());
     }
-    let Stretch { from: at, until, note } =
+    let TimeRange { from: at, until, note } =
         parse(text, zone, now).map_err(|problem| if problem == outside(text) { problem } else { expected() })?;
     if at > now {
         return Ok(at);
@@ -212,24 +212,26 @@ fn civil(text: &str, today: Date) -> Option<(DateTime, i64)> {
     }
 }
 
-fn by_the_clock(civil: DateTime, len_ms: i64, zone: &TimeZone) -> Option<Stretch> {
+fn by_the_clock(civil: DateTime, len_ms: i64, zone: &TimeZone) -> Option<TimeRange> {
     let from = |at: jiff::Timestamp| UtcMs::from(at);
     let ambiguous = zone.to_ambiguous_timestamp(civil);
     let earlier = from(ambiguous.earlier().ok()?);
     Some(match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { .. } => Stretch { from: earlier, until: UtcMs(earlier.0 + len_ms), note: None },
+        AmbiguousOffset::Unambiguous { .. } => {
+            TimeRange { from: earlier, until: UtcMs(earlier.0 + len_ms), note: None }
+        }
         // Both showings of the time are meant; what lies between them does no harm, since it is told by its hour.
         AmbiguousOffset::Fold { .. } => {
             let later = from(ambiguous.later().ok()?);
             let note = ClockNote::Twice { time: civil.time().to_string(), date: civil.date().to_string() };
-            Stretch { from: earlier, until: UtcMs(later.0 + len_ms), note: Some(note) }
+            TimeRange { from: earlier, until: UtcMs(later.0 + len_ms), note: Some(note) }
         }
         // Reading the time with either offset gives instants around the gap: its end lies between them.
         AmbiguousOffset::Gap { .. } => {
             let later = from(ambiguous.later().ok()?);
             let note = ClockNote::Skipped { time: civil.time().to_string(), date: civil.date().to_string() };
             let end = zone.following(earlier.to_jiff()).next().map_or(later, |change| from(change.timestamp()));
-            Stretch { from: end, until: UtcMs(end.0 + len_ms), note: Some(note) }
+            TimeRange { from: end, until: UtcMs(end.0 + len_ms), note: Some(note) }
         }
     })
 }

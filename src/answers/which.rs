@@ -2,7 +2,7 @@
 
 use super::names::{did_you_mean, refuse_unknown};
 use super::refusal::{Kind, Refusal};
-use super::when::{self, ClockNote, Stretch};
+use super::when::{self, ClockNote, TimeRange};
 use crate::config::Config;
 use crate::domain::{PushState, UtcMs};
 use crate::store::{Filter, History, Revision, View};
@@ -85,9 +85,9 @@ fn targets(word: &str) -> Vec<String> {
 
 impl Which {
     /// The time that is meant, where it has both ends.
-    pub(crate) fn stretch(&self) -> Option<Stretch> {
+    pub(crate) fn stretch(&self) -> Option<TimeRange> {
         let (from, until) = self.filter.since.zip(self.filter.until)?;
-        Some(Stretch { from, until: UtcMs(until.0 + 1), note: None })
+        Some(TimeRange { from, until: UtcMs(until.0 + 1), note: None })
     }
 
     /// Refuses words that nobody knows, where they let nothing through.

@@ -369,7 +369,7 @@ impl Context {
             true => Some(store::open(&database, Access::Read, self.now()).await?),
             false => None,
         };
-        self.environment_with(Glance(store), &database)
+        self.environment_with(ReadOnlyMemory(store), &database)
     }
 
     /// What the files come to.
@@ -387,7 +387,10 @@ impl Context {
                 doubts.extend(check::without_directory(&database));
                 let mut refused = check::refused_database(&named);
                 // What only the senders themselves can judge.
-                refused.extend(check::unusable(&config.accounts, &self.environment_with(Glance(None), &database)?));
+                refused.extend(check::unusable(
+                    &config.accounts,
+                    &self.environment_with(ReadOnlyMemory(None), &database)?,
+                ));
                 refused.extend(check::unmet(config, check::is_run_as_root(&database)));
                 refused.extend(self.forgotten(config));
                 refused
@@ -448,7 +451,7 @@ impl Context {
         known().unwrap_or_default()
     }
 
-    fn environment_with(&self, memory: Glance, database: &Database) -> Result<Environment, Failure> {
+    fn environment_with(&self, memory: ReadOnlyMemory, database: &Database) -> Result<Environment, Failure> {
         let http = Http::new().map_err(|error| Failure::of(Exit::Failed, &error))?;
         let state_dir = StateDir::of(database).path().to_owned();
         Ok(Environment { clock: self.clock.clone(), http, memory: Arc::new(memory), state_dir })
@@ -466,18 +469,18 @@ impl Context {
 }
 
 /// What senders are asked with outside the daemon: they may look at what they remember, and change nothing of it.
-struct Glance(Option<SharedStore>);
+struct ReadOnlyMemory(Option<SharedStore>);
 
 #[async_trait]
-impl Memory for Glance {
-    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
+impl Memory for ReadOnlyMemory {
+    async fn load(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
         match &self.0 {
             Some(store) => store.load_state(account).await.map_err(|error| MemoryError(error.to_string())),
             None => Ok(Vec::new()),
         }
     }
 
-    async fn remember(&self, _account: &str, _key: &str, _value: &str) -> Result<(), MemoryError> {
+    async fn save(&self, _account: &str, _key: &str, _value: &str) -> Result<(), MemoryError> {
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::{candidates, lines, render};
 use crate::answers::Asked;
 use crate::answers::explain::Explanation;
-use crate::answers::when::Stretch;
+use crate::answers::when::TimeRange;
 use crate::domain::escaped;
 use crate::texts::Language;
 
@@ -78,12 +78,12 @@ pub(super) async fn told(
     context: &Context,
     store: &dyn Asked,
     job: &str,
-    asked: Stretch,
+    asked: TimeRange,
     utc: bool,
     language: Language,
 ) -> Result<String, Failure> {
     let now = context.present(store).await?;
-    let explained = Explanation::of_stretch(store, job, asked).await?;
+    let explained = Explanation::of_range(store, job, asked).await?;
     let zone = if utc { TimeZone::UTC } else { explained.zone() };
     Ok(wrapped(&explained.lines(zone, now, context.daemon_runs()?, &[], language), language).join("\n"))
 }

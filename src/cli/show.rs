@@ -61,7 +61,7 @@ impl Show {
             }
             for (index, story) in stories.iter().enumerate() {
                 let zone = if self.utc { "UTC" } else { story.timezone.as_deref().unwrap_or(&zone) };
-                let lines = Teller { story, zone: when::zone(zone), name: zone, accounts: &known }.lines();
+                let lines = Narrator { story, zone: when::zone(zone), name: zone, accounts: &known }.lines();
                 aloud(|out| {
                     if index > 0 {
                         writeln!(out)?;
@@ -77,14 +77,14 @@ impl Show {
 /// Names of what is told stand in so many columns.
 const NAMES: usize = 9;
 
-struct Teller<'a> {
+struct Narrator<'a> {
     story: &'a PushStory,
     zone: TimeZone,
     name: &'a str,
     accounts: &'a Table,
 }
 
-impl Teller<'_> {
+impl Narrator<'_> {
     fn lines(&self) -> Vec<String> {
         let Some(push) = show::record(self.story) else { return Vec::new() };
         let PushRecord { id, im, target, state, .. } = push;

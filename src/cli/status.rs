@@ -53,7 +53,7 @@ impl StatusVerb {
             say(render::pretty(&told));
         } else if !context.is_quiet() {
             let zone = if self.utc { TimeZone::UTC } else { when::zone(&whereabouts.timezone) };
-            for line in (Teller { status: &status, unread: &unread, zone, language: context.language() }).lines() {
+            for line in (Narrator { status: &status, unread: &unread, zone, language: context.language() }).lines() {
                 say(escaped(&line));
             }
         }
@@ -65,7 +65,7 @@ impl StatusVerb {
     }
 }
 
-struct Teller<'a> {
+struct Narrator<'a> {
     status: &'a Status,
     /// What is wrong with the files as they are now.
     unread: &'a [Problem],
@@ -73,7 +73,7 @@ struct Teller<'a> {
     language: Language,
 }
 
-impl Teller<'_> {
+impl Narrator<'_> {
     fn lines(&self) -> Vec<String> {
         let Status { last_reload, situation, accounts_down, .. } = self.status;
         let mut lines = vec![self.line(texts::title_daemon(), self.daemon())];

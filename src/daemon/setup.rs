@@ -247,11 +247,11 @@ struct StoreMemory {
 
 #[async_trait]
 impl Memory for StoreMemory {
-    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
+    async fn load(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
         self.store.load_state(account).await.map_err(|error| MemoryError(error.to_string()))
     }
 
-    async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
+    async fn save(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
         let now = self.clock.now();
         self.store.save_state(account, key, value, now).await.map_err(|error| MemoryError(error.to_string()))
     }

@@ -103,8 +103,8 @@ pub type EventSink = mpsc::Sender<SenderEvent>;
 /// those live in files of mode 0600 under [`Environment::state_dir`].
 #[async_trait]
 pub trait Memory: Send + Sync {
-    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError>;
-    async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError>;
+    async fn load(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError>;
+    async fn save(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError>;
 }
 
 /// The memory could not be read or written; the text is the store's own.

@@ -123,12 +123,12 @@ impl Sender for WecomRobot {
         if let Some(problem) = self.misdirected(&delivery.target) {
             return Failure::rejected(problem).into();
         }
-        self.wecom.recall().await;
+        self.wecom.load().await;
         deliver(delivery, &self.wecom.wire.clock, Ok(plan(&delivery.message, &STYLE)), self).await
     }
 
     async fn probe(&self) -> Probe {
-        self.wecom.recall().await;
+        self.wecom.load().await;
         Probe::assumed_up()
     }
 

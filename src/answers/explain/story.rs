@@ -26,7 +26,7 @@ impl Explanation {
         contacts: &[Known],
         language: Language,
     ) -> Vec<String> {
-        let lines = Teller { job: &self.story.job, zone }.lines(&self.facts(now, daemon_runs, contacts));
+        let lines = Narrator { job: &self.story.job, zone }.lines(&self.facts(now, daemon_runs, contacts));
         lines.iter().map(|line| line.in_language(language).to_owned()).collect()
     }
 
@@ -37,13 +37,13 @@ impl Explanation {
 }
 
 /// Tells what happened to a job.
-struct Teller<'a> {
+struct Narrator<'a> {
     job: &'a str,
     /// Of all times that are told.
     zone: TimeZone,
 }
 
-impl Teller<'_> {
+impl Narrator<'_> {
     /// All facts, one after the other: a line for each, and for each push of a fire, those first of which somebody got
     /// nothing.
     fn lines(&self, facts: &[Fact]) -> Vec<Text> {

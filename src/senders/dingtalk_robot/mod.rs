@@ -61,7 +61,7 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
         url: Secret::new(url.into()),
         secret: account.settings.secret("secret").cloned(),
         wire: Wire::new(account, environment)?,
-        recalled: OnceCell::new(),
+        loaded: OnceCell::new(),
         pace: Mutex::default(),
         told: AtomicU64::default(),
     }))
@@ -73,7 +73,7 @@ struct DingtalkRobot {
     secret: Option<Secret>,
     wire: Wire,
     /// Set once `pace` holds what the memory knew.
-    recalled: OnceCell<()>,
+    loaded: OnceCell<()>,
     pace: Mutex<Pace>,
     /// How often its usage was told.
     told: AtomicU64,
@@ -87,7 +87,7 @@ impl Sender for DingtalkRobot {
 
     /// There is no way to ask without sending.
     async fn probe(&self) -> Probe {
-        self.recall().await;
+        self.load().await;
         Probe::assumed_up()
     }
 
@@ -105,7 +105,7 @@ impl Sender for DingtalkRobot {
 impl Post<Planned> for DingtalkRobot {
     async fn post(&self, planned: &Planned, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
         let left = turn.left()?;
-        self.recall().await;
+        self.load().await;
         let (now, at) = (self.wire.now(), self.wire.steady.now());
         {
             let mut pace = self.pace();
@@ -115,7 +115,7 @@ impl Post<Planned> for DingtalkRobot {
             }
             pace.count(at);
         }
-        self.remember().await;
+        self.save().await;
         let mut request = self.wire.http.post(self.url.expose()).json(&planned.body);
         if let Some(secret) = &self.secret {
             // `query` encodes the signature, once.
@@ -129,7 +129,7 @@ impl Post<Planned> for DingtalkRobot {
         let done = judge(&reply, now);
         if let Err(Failure { class: Class::Throttled { wait: Some(wait) }, .. }) = &done {
             self.pace().shut_out_until = Some(self.wire.steady.now() + *wait);
-            self.remember().await;
+            self.save().await;
         }
         turn.note.clone_from(&planned.note);
         done
@@ -141,22 +141,22 @@ impl DingtalkRobot {
         self.pace.locked()
     }
 
-    async fn recall(&self) {
-        let recall = || async {
-            let notes = self.wire.recall().await?;
+    async fn load(&self) {
+        let load = || async {
+            let notes = self.wire.load().await?;
             if let Some((_, pace)) = notes.into_iter().find(|(key, _)| key == PACE) {
                 *self.pace() = Pace::parse(&pace, self.wire.steady.now());
             }
             Ok::<(), MemoryError>(())
         };
-        if let Err(error) = self.recalled.get_or_try_init(recall).await {
+        if let Err(error) = self.loaded.get_or_try_init(load).await {
             tracing::warn!(account = self.wire.account, %error, "cannot recall what the robot sent of late");
         }
     }
 
-    async fn remember(&self) {
+    async fn save(&self) {
         let pace = self.pace().to_text();
-        if let Err(error) = self.wire.remember(PACE, &pace).await {
+        if let Err(error) = self.wire.save(PACE, &pace).await {
             tracing::warn!(account = self.wire.account, %error, "cannot remember what the robot sent of late");
         }
     }

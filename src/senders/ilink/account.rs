@@ -30,7 +30,7 @@ pub(super) struct Ilink {
     pub cdn_url: String,
     pub rules: Replies,
     credentials: PathBuf,
-    recalled: OnceCell<()>,
+    loaded: OnceCell<()>,
     state: Mutex<State>,
     keeping: tokio::sync::Mutex<()>,
     /// Held while a push goes out, so that pushes keep their distance.
@@ -72,7 +72,7 @@ impl Ilink {
             cdn_url: base(account, "cdn_url", CDN_BASE)?,
             rules: rules.ok_or_else(|| settings::problem(account, texts::expected_number_from_one("quota")))?,
             credentials: Credentials::path(&environment.state_dir, &account.id),
-            recalled: OnceCell::new(),
+            loaded: OnceCell::new(),
             state: Mutex::default(),
             keeping: tokio::sync::Mutex::default(),
             turn: tokio::sync::Mutex::default(),
@@ -96,7 +96,7 @@ impl Ilink {
     /// # Errors
     /// There is none, or the platform called it stale: the words for people.
     pub(super) async fn login(&self) -> Result<Credentials, String> {
-        self.recall().await.map_err(|error| format!("cannot recall the send window: {error}"))?;
+        self.load().await.map_err(|error| format!("cannot recall the send window: {error}"))?;
         let loaded = Credentials::load(&self.credentials).map_err(|error| error.to_string())?;
         let mut state = self.state();
         state.login = loaded.clone();
@@ -108,9 +108,9 @@ impl Ilink {
         }
     }
 
-    async fn recall(&self) -> Result<(), MemoryError> {
-        let recall = async || {
-            for (bot_id, value) in self.api.wire.recall().await? {
+    async fn load(&self) -> Result<(), MemoryError> {
+        let load = async || {
+            for (bot_id, value) in self.api.wire.load().await? {
                 match serde_json::from_str::<Bot>(&value) {
                     Ok(mut bot) => {
                         bot.refusals.bring_back(self.api.wire.steady.now());
@@ -124,7 +124,7 @@ impl Ilink {
             }
             Ok(())
         };
-        self.recalled.get_or_try_init(recall).await.copied()
+        self.loaded.get_or_try_init(load).await.copied()
     }
 
     /// Changes what is known of a bot; the second result tells whether that was kept.
@@ -139,7 +139,7 @@ impl Ilink {
         let bot = self.state().bots.get(bot_id).cloned().unwrap_or_default();
         // Its keys are texts, so that it always has a JSON form.
         let kept = serde_json::to_string(&bot).unwrap_or_default();
-        (result, self.api.wire.remember(bot_id, &kept).await)
+        (result, self.api.wire.save(bot_id, &kept).await)
     }
 
     /// As [`Ilink::change`], where going on without it being kept does no harm.

@@ -73,7 +73,7 @@ impl Matrix {
         let seen = Some(self.places.seen(self.wire.steady.now()));
         let known = match last {
             Some(place) => Some(place.lead.clone()),
-            None => self.recall(target).await?,
+            None => self.load(target).await?,
         };
         let led_to = known.as_ref().map(|lead| lead.room.as_str());
         let (named, found) = match target {
@@ -98,15 +98,15 @@ impl Matrix {
         };
         // What a room's own id leads to needs no note for as long as that is the room.
         if known.as_ref() != Some(&lead) && named != Some(&lead.room) {
-            self.wire.remember(&key(target), &lead.as_text()).await.map_err(forgetful)?;
+            self.wire.save(&key(target), &lead.as_text()).await.map_err(forgetful)?;
         }
         let replaces =
             !matches!(target, Target::User(_)) && (found.hops > 0 || named.is_some_and(|named| *named != lead.room));
         Ok(Place { lead, encrypted: found.encrypted, replaces, seen })
     }
 
-    async fn recall(&self, target: &Target) -> Result<Option<Lead>, Failure> {
-        let (notes, key) = (self.wire.recall().await.map_err(forgetful)?, key(target));
+    async fn load(&self, target: &Target) -> Result<Option<Lead>, Failure> {
+        let (notes, key) = (self.wire.load().await.map_err(forgetful)?, key(target));
         Ok(notes.into_iter().find(|(known, _)| *known == key).map(|(_, text)| Lead::parse(&text)))
     }
 

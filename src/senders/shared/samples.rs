@@ -78,11 +78,11 @@ pub(crate) struct Forgetful;
 
 #[async_trait]
 impl Memory for Forgetful {
-    async fn recall(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
+    async fn load(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
         Ok(Vec::new())
     }
 
-    async fn remember(&self, _: &str, _: &str, _: &str) -> Result<(), MemoryError> {
+    async fn save(&self, _: &str, _: &str, _: &str) -> Result<(), MemoryError> {
         Ok(())
     }
 }

@@ -36,11 +36,11 @@ impl Wire {
     }
 
     /// All that the account remembers, as (key, value).
-    pub(crate) async fn recall(&self) -> Result<Vec<(String, String)>, MemoryError> {
-        self.memory.recall(&self.account).await
+    pub(crate) async fn load(&self) -> Result<Vec<(String, String)>, MemoryError> {
+        self.memory.load(&self.account).await
     }
 
-    pub(crate) async fn remember(&self, key: &str, value: &str) -> Result<(), MemoryError> {
-        self.memory.remember(&self.account, key, value).await
+    pub(crate) async fn save(&self, key: &str, value: &str) -> Result<(), MemoryError> {
+        self.memory.save(&self.account, key, value).await
     }
 }

@@ -151,7 +151,7 @@ impl Telegram {
             let judged = judge(&reply, self.wire.now());
             // What is denied is not worth remembering.
             if cures.moved && !matches!(&judged, Err(refusal) if refusal.denies_chat) {
-                self.moves.remember(asked, &chat).await;
+                self.moves.save(asked, &chat).await;
             }
             let refusal = match judged {
                 Ok(result) => return sent(step, cures, &result, reply.status),

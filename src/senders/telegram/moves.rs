@@ -31,7 +31,7 @@ impl Moves {
         known.iter().find(|(old, _)| old == chat).map(|(_, new)| new.clone())
     }
 
-    pub(super) async fn remember(&self, old: &str, new: &str) {
+    pub(super) async fn save(&self, old: &str, new: &str) {
         self.change(old, Some(new)).await;
     }
 
@@ -48,14 +48,14 @@ impl Moves {
         let surplus = known.len().saturating_sub(MOST);
         known.drain(..surplus);
         let Ok(text) = serde_json::to_string(&*known) else { return };
-        if let Err(error) = self.wire.remember(KEY, &text).await {
+        if let Err(error) = self.wire.save(KEY, &text).await {
             tracing::warn!(account = self.wire.account, %error, "cannot remember the new id of a chat");
         }
     }
 
     /// None, and asked again the next time, where the memory cannot be read.
     async fn known(&self) -> Option<&Mutex<Pairs>> {
-        let known = self.known.get_or_try_init(|| self.recall()).await;
+        let known = self.known.get_or_try_init(|| self.load()).await;
         known
             .inspect_err(
                 |error| tracing::warn!(account = self.wire.account, %error, "cannot recall the new ids of chats"),
@@ -63,8 +63,8 @@ impl Moves {
             .ok()
     }
 
-    async fn recall(&self) -> Result<Mutex<Pairs>, MemoryError> {
-        let notes = self.wire.recall().await?;
+    async fn load(&self) -> Result<Mutex<Pairs>, MemoryError> {
+        let notes = self.wire.load().await?;
         let list = notes.iter().find(|(key, _)| key == KEY).and_then(|(_, text)| serde_json::from_str(text).ok());
         let one_by_one = || {
             let moves =
@@ -95,14 +95,14 @@ mod tests {
 
     #[async_trait]
     impl Memory for Notes {
-        async fn recall(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
+        async fn load(&self, _: &str) -> Result<Vec<(String, String)>, MemoryError> {
             if self.is_broken.load(Ordering::Relaxed) {
                 return Err(MemoryError("busy".into()));
             }
             Ok(self.kept.lock().await.clone().into_iter().collect())
         }
 
-        async fn remember(&self, _: &str, key: &str, value: &str) -> Result<(), MemoryError> {
+        async fn save(&self, _: &str, key: &str, value: &str) -> Result<(), MemoryError> {
             self.kept.lock().await.insert(key.to_owned(), value.to_owned());
             Ok(())
         }
@@ -119,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_older_version_kept_is_known_until_it_is_forgotten() {
         let notes = Arc::new(Notes::default());
-        notes.remember("bot", "moved:-5", "-100").await.unwrap();
+        notes.save("bot", "moved:-5", "-100").await.unwrap();
         assert_eq!(new_id(&notes, "-5").await.as_deref(), Some("-100"));
         moves(&notes).forget("-5").await;
         assert_eq!(new_id(&notes, "-5").await, None);
@@ -130,7 +130,7 @@ mod tests {
         let notes = Arc::new(Notes::default());
         let moves = moves(&notes);
         for chat in 0..=MOST {
-            moves.remember(&format!("-{chat}"), "-100").await;
+            moves.save(&format!("-{chat}"), "-100").await;
         }
         assert_eq!(moves.known().await.unwrap().lock().await.len(), MOST);
         assert_eq!((new_id(&notes, "-0").await, new_id(&notes, "-1").await.as_deref()), (None, Some("-100")));
@@ -139,10 +139,10 @@ mod tests {
     #[tokio::test]
     async fn a_memory_that_cannot_be_read_for_a_moment_loses_nothing() {
         let notes = Arc::new(Notes::default());
-        moves(&notes).remember("-5", "-100").await;
+        moves(&notes).save("-5", "-100").await;
         notes.is_broken.store(true, Ordering::Relaxed);
         let moves = moves(&notes);
-        moves.remember("-6", "-200").await;
+        moves.save("-6", "-200").await;
         notes.is_broken.store(false, Ordering::Relaxed);
         assert_eq!(moves.of("-5").await.as_deref(), Some("-100"));
     }

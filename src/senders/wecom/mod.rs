@@ -71,7 +71,7 @@ pub(super) struct Wecom {
     windows_of: fn(&str) -> &'static [Window],
     state: Mutex<State>,
     keeping: tokio::sync::Mutex<()>,
-    recalled: OnceCell<()>,
+    loaded: OnceCell<()>,
 }
 
 const MEMORY_UPLOADS: &str = "uploads";
@@ -79,8 +79,8 @@ const MEMORY_TALLY: &str = "sent:";
 
 impl Wecom {
     pub(super) fn new(wire: Wire, windows_of: fn(&str) -> &'static [Window]) -> Wecom {
-        let (state, keeping, recalled) = (Mutex::default(), tokio::sync::Mutex::default(), OnceCell::new());
-        Wecom { wire, windows_of, state, keeping, recalled }
+        let (state, keeping, loaded) = (Mutex::default(), tokio::sync::Mutex::default(), OnceCell::new());
+        Wecom { wire, windows_of, state, keeping, loaded }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -89,9 +89,9 @@ impl Wecom {
 
     /// Reads what earlier runs remembered, once. Without it uploads are repeated and counts begin at zero, so a
     /// failure is told and tried again the next time.
-    pub(super) async fn recall(&self) {
-        let recalled = self.recalled.get_or_try_init(async || {
-            let entries = self.wire.recall().await?;
+    pub(super) async fn load(&self) {
+        let loaded = self.loaded.get_or_try_init(async || {
+            let entries = self.wire.load().await?;
             let (mut state, now) = (self.state(), self.wire.steady.now());
             for (key, value) in entries {
                 if key == MEMORY_UPLOADS {
@@ -108,12 +108,12 @@ impl Wecom {
             }
             Ok::<(), MemoryError>(())
         });
-        if let Err(error) = recalled.await {
+        if let Err(error) = loaded.await {
             tracing::warn!(account = self.wire.account, %error, "cannot recall the account's uploads and counts");
         }
     }
 
-    /// What an earlier run kept under a key of the sender's own, once it was recalled; handed out once.
+    /// What an earlier run kept under a key of the sender's own, once it was loaded; handed out once.
     pub(super) fn take_recalled(&self, key: &str) -> Option<String> {
         self.state().others.remove(key)
     }
@@ -124,7 +124,7 @@ impl Wecom {
         let _keeping = self.keeping.lock().await;
         // Our own types have string keys only, so that they always have a JSON form.
         let value = serde_json::to_string(&newest()).unwrap_or_default();
-        if let Err(error) = self.wire.remember(key, &value).await {
+        if let Err(error) = self.wire.save(key, &value).await {
             tracing::warn!(account = self.wire.account, key, %error, "cannot remember");
         }
     }

@@ -146,14 +146,14 @@ fn named(field: &Value) -> Vec<String> {
 #[async_trait]
 impl Sender for WecomApp {
     async fn send(&self, delivery: &Delivery) -> Report {
-        self.recall().await;
+        self.load().await;
         self.key_ages.begin(delivery);
         deliver(delivery, &self.wecom.wire.clock, Ok(plan(&delivery.message, self.style)), self).await
     }
 
     /// A token, and the application's own entry: it tells whether the application is switched off.
     async fn probe(&self) -> Probe {
-        self.recall().await;
+        self.load().await;
         let mut url = self.url("agent/get");
         url.query_pairs_mut().append_pair("agentid", &self.agent_id.to_string());
         match self.authorized(&Call::Get(url), SHORT).await {
@@ -202,8 +202,8 @@ impl Post<Step> for WecomApp {
 }
 
 impl WecomApp {
-    async fn recall(&self) {
-        self.wecom.recall().await;
+    async fn load(&self) {
+        self.wecom.load().await;
         // Under the lock, so that no send looks at an empty list while another fills it.
         let mut repeats = self.repeats();
         if let Some(kept) = self.wecom.take_recalled(MEMORY_REPEATS) {

@@ -3,7 +3,7 @@
 use super::frame::Frame;
 use crate::answers::explain::Explanation;
 use crate::answers::refusal::{Kind, Refusal};
-use crate::answers::when::{self, Stretch};
+use crate::answers::when::{self, TimeRange};
 use crate::domain::UtcMs;
 use crate::store::{PushStory, StoreError};
 use crate::texts;
@@ -37,9 +37,9 @@ impl Api {
     pub(super) async fn told_of(&self, story: &PushStory, id: i64, f: &Frame) -> Result<Vec<String>, StoreError> {
         let Some(job) = &story.job else { return Ok(Vec::new()) };
         let due_at = story.fire.due_at;
-        let asked = Stretch { from: due_at, until: UtcMs(due_at.0 + 1), note: None };
+        let asked = TimeRange { from: due_at, until: UtcMs(due_at.0 + 1), note: None };
         // The definitions of a job that is long gone may be pruned.
-        let Ok(mut explained) = Explanation::of_stretch(&*self.reader, job, asked).await else { return Ok(Vec::new()) };
+        let Ok(mut explained) = Explanation::of_range(&*self.reader, job, asked).await else { return Ok(Vec::new()) };
         for fire in &mut explained.story.fires {
             fire.pushes.retain(|push| push.id == id);
         }

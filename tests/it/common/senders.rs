@@ -202,12 +202,12 @@ impl TestMemory {
 
 #[async_trait]
 impl Memory for TestMemory {
-    async fn recall(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
+    async fn load(&self, account: &str) -> Result<Vec<(String, String)>, MemoryError> {
         let values = self.0.lock().unwrap();
         Ok(values.iter().filter(|(of, ..)| of == account).map(|(_, key, value)| (key.clone(), value.clone())).collect())
     }
 
-    async fn remember(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
+    async fn save(&self, account: &str, key: &str, value: &str) -> Result<(), MemoryError> {
         self.keep(account, key, value);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! record_accounts, accounts, remember, recall, blobs.
+//! record_accounts, accounts, save_state, load_state, blobs.
 
 use std::sync::Arc;
 
