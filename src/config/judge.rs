@@ -40,9 +40,13 @@ pub struct Judge {
     pub(super) specs: Vec<&'static SenderSpec>,
 }
 
-/// Pushes that may be recorded.
+/// Pushes that may be recorded, and where the first of them says what a caller may still find wrong with it.
 pub struct Judged {
     pub pushes: Vec<PushSpec>,
+    /// JSON pointer to whom it goes to.
+    pub whom_at: String,
+    /// JSON pointer to what it says.
+    pub content_at: String,
 }
 
 /// Why an account cannot be the one that received a message of a chat of this im, if it is one of ours: their im and id are
@@ -134,11 +138,15 @@ impl Judge {
             loader.pushes = None;
         }
         refuse_local(&mut loader, local);
+        let first = loader.pushes.iter().find_map(|(_, drafts)| drafts.first());
+        let [whom_at, content_at] = first.map_or_else(Default::default, |draft| {
+            [draft.places.target, draft.places.content].map(|at| pointer(&text, at.at as usize))
+        });
         let is_wrong = loader.diagnostics.error_count() > 0;
         let definitions = validate(&mut loader, &environment);
         self.told(loader, &text)?;
         match definitions.pushes {
-            pushes if !is_wrong && !pushes.is_empty() => Ok(Judged { pushes }),
+            pushes if !is_wrong && !pushes.is_empty() => Ok(Judged { pushes, whom_at, content_at }),
             _ => Err(ConfigErrors { more: true, ..ConfigErrors::of(Vec::new()) }),
         }
     }

@@ -388,7 +388,7 @@ impl Decoder<'_> {
             self.error(entry.key_at, message).hint(hint);
             return None;
         }
-        let (mut body, at) = match content {
+        let (mut body, mut at) = match content {
             Some((kind, entry)) => (self.body(kind, entry)?, entry.key_at),
             None => (Body::Text { text: String::new() }, push.at),
         };
@@ -397,7 +397,7 @@ impl Decoder<'_> {
         if let Body::Text { text } = &mut body
             && is_blank(text)
         {
-            let Some((title, _)) = title.take().filter(|(title, _)| !is_blank(title)) else {
+            let Some((title, title_at)) = title.take().filter(|(title, _)| !is_blank(title)) else {
                 let kinds = Kind::ALL.map(Kind::as_str).join(", ");
                 let diagnostic = self.error(at, texts::push_needs_content(kinds));
                 if keys.cut.iter().any(|key| matches!(key, Key::Title | Key::Content(_))) {
@@ -406,6 +406,9 @@ impl Decoder<'_> {
                 return None;
             };
             *text = title;
+            if content.is_none() {
+                at = title_at;
+            }
         }
         Some((Message { title: title.map(|(title, _)| title), body }, at))
     }

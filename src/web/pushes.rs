@@ -119,20 +119,22 @@ impl Api {
             accepted.judge.as_ref().map(|judge| judge.judge(&Value::Object(push), now))
         });
         let judged = judging.await.ok().flatten().ok_or_else(broken)?;
-        let mut pushes = judged.map_err(|errors| Problem::of_all(&errors.errors))?.pushes;
-        let Some(spec) = pushes.pop().filter(|_| pushes.is_empty()) else {
-            return Err(Problem::at("", "expected one group or one user: a call pushes to one target"));
+        let mut judged = judged.map_err(|errors| Problem::of_all(&errors.errors))?;
+        let Some(spec) = judged.pushes.pop().filter(|_| judged.pushes.is_empty()) else {
+            let detail = "expected one group or one user: a call pushes to one target";
+            return Err(Problem::at(&judged.whom_at, detail));
         };
         if spec.list.is_some() {
             return Err(Problem::at(
-                "/to",
+                &judged.whom_at,
                 "a list of recipients is read for the fires of jobs: name a group or a user",
             ));
         }
         let found = spec.message.body.kind().as_str();
         match kind {
             Some(kind) if kind != found => {
-                Err(Problem::at("", format!("this call pushes {kind}: got {found}; /api/push takes all kinds")))
+                let detail = format!("this call pushes {kind}: got {found}; /api/push takes all kinds");
+                Err(Problem::at(&judged.content_at, detail))
             }
             _ => Ok(spec),
         }

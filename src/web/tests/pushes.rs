@@ -70,6 +70,28 @@ async fn a_key_that_is_there_twice_is_refused_as_in_the_files() {
 }
 
 #[tokio::test]
+async fn what_a_call_cannot_do_is_told_at_the_very_field_that_asks_for_it() {
+    let mut world = World::new().await;
+    for (path, body, pointer) in [
+        ("push", json!({"im": "qq", "group": ["1", "2"], "text": "hi"}), "/group"),
+        ("push", json!({"imType": "qq", "groupCode": ["1", "2"], "content": "hi"}), "/groupCode"),
+        ("push", json!({"im": "qq", "user": ["1", "2"], "text": "hi"}), "/user"),
+        ("push", json!({"to": "both", "text": "hi"}), "/to"),
+        ("push", json!({"text": "hi", "to": ["one", "both"]}), "/to"),
+        ("pushImage", json!({"im": "qq", "group": "1", "text": "hi"}), "/text"),
+        ("pushImage", json!({"imType": "qq", "groupCode": "1", "content": "hi"}), "/content"),
+        ("pushImage", json!({"im": "qq", "group": "1", "title": "hi"}), "/title"),
+        ("pushVoice", json!({"im": "qq", "group": "1", "imageUrl": "https://host/a.png"}), "/imageUrl"),
+        ("pushFile", json!({"im": "qq", "group": "1", "items": [{"text": "a"}]}), "/items"),
+        ("push", json!({"im": "wechat", "group": "1", "user": "2", "text": "hi"}), "/user"),
+    ] {
+        let answer = world.ask("push-token", "POST", &format!("/api/{path}"), body.clone()).await;
+        let errors = &answer.body["errors"];
+        assert_eq!((answer.status, &errors[0]["pointer"]), (422, &json!(pointer)), "{path} {body}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_push_that_makes_no_sense_is_refused_with_all_that_is_wrong_and_leaves_no_row() {
     let mut world = World::new().await;
     for (body, status, told) in [
