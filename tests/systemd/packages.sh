@@ -52,10 +52,24 @@ for arch in "${archs[@]}"; do
     echo "$tarball: $(tar -xzOf "$tarball" "pushcron-$version-linux-$arch/REQUIREMENTS" | sed -n 1,2p | paste -sd' ')"
 done
 
-# --- installing it ---------------------------------------------------------------------------------------------------------
+# --- a push through each of them -------------------------------------------------------------------------------------------
 
 scratch=$(mktemp -d "$home/scratch.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+for arch in "${archs[@]}"; do
+    tar -xzf "target/portable/pushcron-$version-linux-$arch.tar.gz" -C "$scratch"
+    run=("$scratch/pushcron-$version-linux-$arch/bin/pushcron")
+    [ "$arch" = "$(uname -m)" ] || run=("qemu-$arch-static" -L "/usr/$arch-linux-gnu" "${run[@]}")
+    printf 'accounts: [{id: screen, im: console, sender: console}]\njobs: []\n' >"$scratch/$arch.yaml"
+    said=$("${run[@]}" -c "$scratch/$arch.yaml" --db "$scratch/$arch.db" push --im console --group ops --text 早上好) ||
+        fail "the push on $arch: $said"
+    grep -q 早上好 <<<"$said" && [ "$(tail -1 <<<"$said")" = 1 ] || fail "the push on $arch: $said"
+    history=$("${run[@]}" --db "$scratch/$arch.db" history --csv)
+    grep -q ',sent,' <<<"$history" || fail "the history on $arch: $history"
+done
+
+# --- installing it ---------------------------------------------------------------------------------------------------------
+
 tar -xzf "target/portable/pushcron-$version-linux-x86_64.tar.gz" -C "$scratch"
 unpacked=$scratch/pushcron-$version-linux-x86_64
 for round in first second; do
