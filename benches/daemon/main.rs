@@ -10,6 +10,8 @@
 //! | `dead` | a target that never answers beside fifty that do |
 //! | `absence` | 1,000 jobs that nobody watched for a week: of every second, every two minutes, every eleven |
 //! | `content` | a push every second while a command of 3 s makes a content beside it, and without; `--seconds 60`, `--runs 3` |
+//! | `pages FILE` | every page eight times, over the history in the file; where there is none, one of `--pushes 10000000` is made that ends now |
+//! | `streams` | 100 pushes every second, alone, beside 16 streams and a scraper, beside 16 pages that renew themselves and a scraper; `--seconds 30`, `--runs 3` |
 //! | `down` | 100,000 pushes wait for an account that goes down, while others push |
 //!
 //! | contestant | what it is |
@@ -25,10 +27,13 @@ mod ceiling;
 mod content;
 mod contest;
 mod heavy;
+mod pages;
 mod rendered;
 mod scenes;
 mod sink;
+mod site;
 mod stage;
+mod streams;
 mod tcs;
 
 fn main() {
@@ -45,6 +50,8 @@ fn main() {
         ["reload", ..] => scenes::reload(&arguments),
         ["absence", ..] => heavy::absence(&arguments),
         ["content", ..] => content::beside(&arguments),
+        ["pages", ..] => pages::read(&arguments),
+        ["streams", ..] => streams::beside(&arguments),
         ["down", ..] => heavy::down(&arguments),
         ["dead", ..] => scenes::dead(&arguments),
         _ => contest::hold(&arguments),

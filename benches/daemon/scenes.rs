@@ -74,7 +74,7 @@ impl Daemon {
         Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
     }
 
-    fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         self.signal("TERM");
         self.child.wait().unwrap();
     }
