@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::rows::{Instants, Row, rows};
+use super::words::brief_ms;
 use crate::domain::{PushState, Reason, UtcMs};
 pub(crate) use crate::store::Filter;
 use crate::store::{History, Standing, StoreError, Table, View};
@@ -116,8 +117,8 @@ pub(crate) struct PushLine<'a> {
     pub attempts: Cow<'a, str>,
     pub lateness_ms: Option<i64>,
     pub account: Cow<'a, str>,
-    /// Empty where it is sent.
-    pub why: String,
+    /// Empty where it is sent at once.
+    pub why: Text,
 }
 
 impl<'a> PushLine<'a> {
@@ -133,7 +134,7 @@ impl<'a> PushLine<'a> {
             attempts: row.text("attempts"),
             lateness_ms: row.int("lateness_ms"),
             account: row.text("account"),
-            why: why(row),
+            why: why_text(row),
         }
     }
 }
@@ -144,12 +145,12 @@ pub(crate) fn why(row: Row) -> String {
 }
 
 /// The platform's own words where a push is not sent, else the reason. Of one that is called sent, whose word that is
-/// where it is not the platform's.
+/// where it is not the platform's, and with which attempt where others had failed.
 pub(crate) fn why_text(row: Row) -> Text {
     let (error, reason) = (row.text("error"), row.text("reason"));
     let is_sent = row.text("state") == "sent";
     if is_sent && reason != Reason::ResolvedByHand.as_str() {
-        return Text::none();
+        return sent_late(row).unwrap_or_else(Text::none);
     }
     match row.text("detail") {
         // It is newer than the last attempt.
@@ -157,6 +158,13 @@ pub(crate) fn why_text(row: Row) -> Text {
         _ if is_sent || error.is_empty() => texts::reason_word(&reason),
         _ => Text::same(error.into_owned()),
     }
+}
+
+/// That a push was sent, but not by its first attempt: how late that was in the end.
+fn sent_late(row: Row) -> Option<Text> {
+    let attempts = row.int("attempts").filter(|attempts| *attempts > 1)?;
+    let late = row.instant("finished_at")?.ms_since(row.instant("due_at")?);
+    Some(texts::sent_by_attempt(attempts, brief_ms(late)))
 }
 
 /// How the instants of these pushes are shown; `zone` is that of pushes outside any job.

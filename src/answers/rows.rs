@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::when;
 use crate::domain::UtcMs;
 pub(crate) use crate::store::Table;
+use crate::texts::{self, Text};
 
 /// One row under its column names. A column that the view has not is like NULL.
 #[derive(Clone, Copy)]
@@ -110,8 +111,8 @@ impl Instants {
     }
 
     /// `times in Asia/Shanghai`, where one zone holds for all.
-    pub(crate) fn told(&self) -> String {
-        if self.with_offset { "times each in its job's zone".to_owned() } else { format!("times in {}", self.zone) }
+    pub(crate) fn told(&self) -> Text {
+        if self.with_offset { texts::times_each() } else { texts::times_in(&self.zone) }
     }
 }
 

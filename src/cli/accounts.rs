@@ -14,9 +14,8 @@ use super::rows::for_programs;
 use crate::answers::accounts::{self, AccountLine, Held};
 use crate::answers::contacts::Known;
 use crate::answers::rows::{Instants, Table};
-use crate::answers::words::counted;
 use crate::domain::escaped;
-use crate::texts;
+use crate::texts::{self, Language, Text};
 
 /// How long the daemon has to ask all of them: each has its own patience, which is shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,9 +43,10 @@ impl Accounts {
         if self.show.for_programs() {
             for_programs(&mut out, self.show, &table)?;
         } else {
-            print(&mut out, self.show, &context.whereabouts()?.timezone, &table)?;
+            let language = context.language();
+            print(&mut out, self.show, &context.whereabouts()?.timezone, &table, language)?;
             if !self.probe && !table.rows.is_empty() && !context.daemon_runs()? {
-                writeln!(out, "no daemon runs on this database; this is how they were when they were asked last")?;
+                writeln!(out, "{}", texts::as_they_were_asked_last().in_language(language))?;
             }
             tell_holds(&mut out, self.show, context, &table)?;
             for Known { account, contact, words } in context.contacts(|_| true) {
@@ -127,52 +127,53 @@ fn probed_by_daemon(context: &Context) -> Result<(Table, Vec<String>), Failure> 
     })?;
     if !silent.is_empty() {
         let (silent, waited) = (silent.join(", "), PATIENCE.as_secs());
-        let text = format!("the daemon could not say within {waited} s how these are: {silent} (`pushcron status`)");
-        return Err(Failure::new(Exit::OutOfReach, text));
+        return Err(Failure::of_text(Exit::OutOfReach, texts::daemon_could_not_say(waited, silent)));
     }
     // Which jobs go by which account is in the files, too; where they cannot be read now, nobody can tell.
     let down = context.config_to_look_at().map(|config| accounts::down_and_used(&table, &config));
     Ok((table, down?))
 }
 
-fn print(out: &mut dyn Write, show: Show, zone: &str, all: &Table) -> io::Result<()> {
+fn print(out: &mut dyn Write, show: Show, zone: &str, all: &Table, language: Language) -> io::Result<()> {
+    let title = |title: Text| title.in_language(language).to_owned();
     if all.rows.is_empty() {
-        return writeln!(out, "no accounts");
+        return writeln!(out, "{}", title(texts::no_rows_of_accounts()));
     }
     let instants = accounts::instants(show.utc, zone, all);
     let columns = [
-        Column::kept("account"),
-        Column::ranked("im", 4, 8),
-        Column::ranked("sender", 3, 8),
-        Column::ranked("default", 2, 3),
-        Column::kept("online"),
-        Column::ranked("sendable", 6, 3),
-        Column::instant("checked", 1),
-        Column::ranked("error", 5, 14),
+        Column::kept(title(texts::title_account())),
+        Column::ranked(title(texts::title_im()), 4, 8),
+        Column::ranked(title(texts::title_sender()), 3, 8),
+        Column::ranked(title(texts::title_default()), 2, 3),
+        Column::kept(title(texts::title_online())),
+        Column::ranked(title(texts::title_sendable()), 6, 3),
+        Column::instant(title(texts::title_checked()), 1),
+        Column::ranked(title(texts::title_error()), 5, 14),
     ];
-    let cells: Vec<Vec<Cell>> = AccountLine::all(all).map(|line| cells(&instants, &line)).collect();
+    let cells: Vec<Vec<Cell>> = AccountLine::all(all).map(|line| cells(&instants, &line, language)).collect();
     table(out, show.screen(), &columns, &cells)?;
-    writeln!(out, "{}; {}", counted(all.rows.len(), "account"), instants.told())
+    writeln!(out, "{}", title(texts::below(texts::accounts(all.rows.len()), instants.told())))
 }
 
-fn cells(instants: &Instants, line: &AccountLine) -> Vec<Cell> {
+fn cells(instants: &Instants, line: &AccountLine, language: Language) -> Vec<Cell> {
+    let say = |text: Text| Cell::new(text.in_language(language));
     let never_probed = line.checked_at.is_none();
     vec![
         Cell::new(&line.account),
         Cell::new(&line.im),
         Cell::new(&line.sender),
-        Cell::new(if line.is_default { "yes" } else { "" }),
-        if never_probed { Cell::new("not probed").tone(Tone::Faint) } else { fact(line.online) },
-        if never_probed { Cell::default() } else { fact(line.sendable) },
+        if line.is_default { say(texts::yes()) } else { Cell::default() },
+        if never_probed { say(texts::not_probed()).tone(Tone::Faint) } else { fact(line.online, language) },
+        if never_probed { Cell::default() } else { fact(line.sendable, language) },
         Cell::new(instants.shown(line.checked_at, None)),
         Cell::new(&line.last_error),
     ]
 }
 
-fn fact(value: Option<bool>) -> Cell {
+fn fact(value: Option<bool>, language: Language) -> Cell {
     match value {
-        Some(false) => Cell::new("no").tone(Tone::Bad),
-        Some(true) => Cell::new("yes").tone(Tone::Good),
+        Some(false) => Cell::new(texts::no().in_language(language)).tone(Tone::Bad),
+        Some(true) => Cell::new(texts::yes().in_language(language)).tone(Tone::Good),
         // The platform has no way to tell.
         None => Cell::new("?").tone(Tone::Faint),
     }

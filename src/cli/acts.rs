@@ -14,8 +14,8 @@ use crate::answers::acts::{ActLine, instants, pages};
 use crate::answers::history::Filter;
 use crate::answers::rows::Table;
 use crate::answers::when;
-use crate::answers::words::counted;
 use crate::domain::UtcMs;
+use crate::texts::{self, Language, Text};
 
 /// Rows for people who do not say how many.
 const FEW: u64 = 20;
@@ -68,7 +68,7 @@ impl Acts {
                     Ok::<_, Failure>(())
                 };
                 pages(store, &filter, take).await?;
-                self.print(&mut out, &zone, &all)?;
+                self.print(&mut out, &zone, &all, context.language())?;
             }
             Ok(Exit::Done)
         })
@@ -96,21 +96,22 @@ impl Acts {
         })
     }
 
-    fn print(&self, out: &mut dyn Write, zone: &str, all: &Table) -> io::Result<()> {
+    fn print(&self, out: &mut dyn Write, zone: &str, all: &Table, language: Language) -> io::Result<()> {
+        let title = |title: Text| title.in_language(language).to_owned();
         if all.rows.is_empty() {
-            return writeln!(out, "nothing was done by hand");
+            return writeln!(out, "{}", title(texts::nothing_by_hand()));
         }
         let instants = instants(self.show.utc, zone, all).with_seconds();
         let mut columns = vec![
-            Column::instant("at", Column::KEPT),
-            Column::kept("who"),
-            Column::ranked("via", 2, 5),
-            Column::kept("act"),
-            Column::ranked("of", 4, 12),
-            Column::ranked("change", 3, 12),
+            Column::instant(title(texts::title_at()), Column::KEPT),
+            Column::kept(title(texts::title_who())),
+            Column::ranked(title(texts::title_via()), 2, 5),
+            Column::kept(title(texts::title_act())),
+            Column::ranked(title(texts::title_of()), 4, 12),
+            Column::ranked(title(texts::title_change()), 3, 12),
         ];
         if self.show.wide {
-            columns.push(Column::ranked("request", 1, 16));
+            columns.push(Column::ranked(title(texts::title_request()), 1, 16));
         }
         let cells = |line: ActLine<'_>| {
             let mut cells = vec![
@@ -128,6 +129,6 @@ impl Acts {
         };
         let cells: Vec<Vec<Cell>> = ActLine::all(all).map(cells).collect();
         table(out, self.show.screen(), &columns, &cells)?;
-        writeln!(out, "{}; {}", counted(all.rows.len(), "act"), instants.told())
+        writeln!(out, "{}", title(texts::below(texts::acts(all.rows.len()), instants.told())))
     }
 }

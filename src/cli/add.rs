@@ -9,10 +9,11 @@ use super::context::Context;
 use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::job_words::JobWords;
-use super::say::say;
+use super::say::{aside, say};
 use crate::acts::{Done, Proposal};
 use crate::config::COMMAND_LINE;
 use crate::domain::escaped;
+use crate::texts::{self, Language};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -57,16 +58,20 @@ impl Add {
             // Clap asks for one of them.
             (None, None) => return Ok(Exit::Done),
         };
-        tell_doubts(&proposal);
+        tell_doubts(&proposal, context.language());
         let done = context.changing(async |store| Ok(context.acts(store).define(proposal).await?))?;
         tell(context, &done)
     }
 }
 
 /// What is doubtful of jobs that are to be. Of a file it is told with its place.
-pub(super) fn tell_doubts(proposal: &Proposal) {
+pub(super) fn tell_doubts(proposal: &Proposal, language: Language) {
     for doubt in &proposal.doubts {
-        let told = if doubt.file == COMMAND_LINE { doubt.message.english().to_owned() } else { doubt.to_string() };
+        let told = if doubt.file == COMMAND_LINE {
+            doubt.message.in_language(language).to_owned()
+        } else {
+            doubt.told(language)
+        };
         let _ = writeln!(io::stderr(), "{}", escaped(&told));
     }
 }
@@ -77,9 +82,9 @@ pub(super) fn tell_doubts(proposal: &Proposal) {
 ///
 /// When it cannot be told whether a daemon runs.
 pub(super) fn tell(context: &Context, done: &Done) -> Result<Exit, Failure> {
-    say(in_words(done));
+    say(in_words(done).in_language(context.language()));
     if !context.daemon_runs()? {
-        writeln!(io::stderr(), "pushcron: no daemon runs on this database; one that starts will fire")?;
+        aside(&texts::no_daemon_will_fire(), context.language());
     }
     Ok(Exit::Done)
 }

@@ -14,7 +14,7 @@ use super::{candidates, wait};
 use crate::answers::backfill::{Wanted, owed};
 use crate::answers::jobs::definition;
 use crate::answers::when;
-use crate::answers::words::counted;
+use crate::texts;
 
 /// So many are made up for without being asked twice.
 const UNASKED: usize = 100;
@@ -80,20 +80,17 @@ impl Backfill {
                 for at in &instants {
                     say(when::shown(*at, &zone, true, true));
                 }
-                say(format!("{} of {} to make up for", counted(instants.len(), "instant"), self.job));
+                let told = texts::instants_to_make_up_for(texts::instants(instants.len()), &self.job);
+                say(told.in_language(context.language()));
                 return Ok(Exit::Done);
             }
             if instants.len() > UNASKED && !self.yes {
-                let text = format!(
-                    "{} of {} to make up for; --dry-run shows them, and --yes makes up for all of them",
-                    counted(instants.len(), "instant"),
-                    self.job
-                );
-                return Err(Failure::new(Exit::Usage, text));
+                let text = texts::so_many_instants(texts::instants(instants.len()), &self.job);
+                return Err(Failure::of_text(Exit::Usage, text));
             }
             let acts = context.acts(store);
             let done = acts.backfill(&self.job, instants, self.gap.unwrap_or_default()).await?;
-            say(in_words(&done));
+            say(in_words(&done).in_language(context.language()));
             if done.push_ids().is_empty() {
                 return Ok(Exit::Done);
             }

@@ -24,7 +24,8 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) fn act(&self, context: &Context) -> Result<Exit, Failure> {
         context.reading_all(async |store| {
-            say(in_words(&context.acts(store).back_up(&self.file).await?));
+            let done = context.acts(store).back_up(&self.file).await?;
+            say(in_words(&done).in_language(context.language()));
             Ok(Exit::Done)
         })
     }

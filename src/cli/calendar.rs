@@ -65,7 +65,8 @@ impl CalendarVerb {
                 let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
                 let name = name.as_deref().unwrap_or(&stem);
                 let list = ForeignList { path: file, name, year: *year, work_if: work_if.as_deref() };
-                say(in_words(&context.files()?.import(&list, *past, &context.actor())?));
+                let done = context.files()?.import(&list, *past, &context.actor())?;
+                say(in_words(&done).in_language(context.language()));
                 Ok(Exit::Done)
             }
         }

@@ -38,8 +38,8 @@ impl Cancel {
             };
             let acts = context.acts(store);
             // First of all: they become pushes while others are cancelled.
-            let ended = each::cancel_fires(&acts, &fires).await;
-            let (_, exit) = each::act(&acts, ToPush::Cancel, &ids).await;
+            let ended = each::cancel_fires(&acts, &fires, context.language()).await;
+            let (_, exit) = each::act(&acts, ToPush::Cancel, &ids, context.language()).await;
             Ok(if exit == Exit::Done { ended } else { exit })
         })
     }

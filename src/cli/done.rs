@@ -2,82 +2,74 @@
 
 use crate::acts::{Defined, Done, Removed};
 use crate::answers::when;
-use crate::answers::words::counted;
 use crate::domain::{Schedule, escaped};
+use crate::texts::{self, Text};
 
 /// `push 7 is due again`.
-pub(super) fn in_words(done: &Done) -> String {
+pub(super) fn in_words(done: &Done) -> Text {
     match done {
-        Done::Fired { job, push_ids } if push_ids.is_empty() => {
-            format!("{job} fired: a daemon makes its pushes, once it has their content and recipients")
-        }
-        Done::Fired { job, push_ids } => format!("{job} fired: {}", pushes(push_ids)),
-        Done::Backfilled { job, fires: 0, .. } => format!("{job}: nothing to make up for"),
+        Done::Fired { job, push_ids } if push_ids.is_empty() => texts::fired_without_pushes_yet(job),
+        Done::Fired { job, push_ids } => texts::fired_with(job, pushes(push_ids)),
+        Done::Backfilled { job, fires: 0, .. } => texts::nothing_to_make_up_for(job),
         Done::Backfilled { job, fires, push_ids } if push_ids.is_empty() => {
-            let instants = counted(*fires, "instant");
-            format!(
-                "{job}: {instants} to be made up for: a daemon makes the pushes, once it has their content and recipients"
-            )
+            texts::to_be_made_up_for(job, texts::instants(*fires))
         }
-        Done::Backfilled { job, fires, push_ids } => {
-            format!("{job}: made up for {}: {}", counted(*fires, "instant"), pushes(push_ids))
-        }
-        Done::Pushed { push_ids } => format!("recorded: {}", pushes(push_ids)),
-        Done::Retried { push_id } => format!("push {push_id} is due again"),
-        Done::Cancelled { push_id } => format!("push {push_id} is cancelled"),
+        Done::Backfilled { job, fires, push_ids } => texts::made_up_for(job, texts::instants(*fires), pushes(push_ids)),
+        Done::Pushed { push_ids } => texts::pushes_recorded(pushes(push_ids)),
+        Done::Retried { push_id } => texts::push_is_due_again(push_id),
+        Done::Cancelled { push_id } => texts::push_is_cancelled(push_id),
         Done::FireCancelled { job, due_at, timezone } => {
             let zone = when::zone(timezone.as_deref().unwrap_or("UTC"));
-            let at = when::shown(*due_at, &zone, true, timezone.is_none());
-            format!("the fire of {job} due {at} is cancelled, before its pushes were made")
+            texts::fire_is_cancelled(job, when::shown(*due_at, &zone, true, timezone.is_none()))
         }
-        Done::Resolved { push_id, sent } => format!("push {push_id} is {}", if *sent { "sent" } else { "failed" }),
-        Done::Paused { job, changed: true } => format!("{job} is paused"),
-        Done::Paused { job, changed: false } => format!("{job} was paused already"),
-        Done::Resumed { job, changed: true } => format!("{job} goes on"),
-        Done::Resumed { job, changed: false } => format!("{job} was not paused"),
+        Done::Resolved { push_id, sent: true } => texts::push_is_resolved_sent(push_id),
+        Done::Resolved { push_id, sent: false } => texts::push_is_resolved_failed(push_id),
+        Done::Paused { job, changed: true } => texts::job_is_paused(job),
+        Done::Paused { job, changed: false } => texts::job_was_paused(job),
+        Done::Resumed { job, changed: true } => texts::job_goes_on(job),
+        Done::Resumed { job, changed: false } => texts::job_was_not_paused(job),
         Done::Defined { jobs } => lines(jobs.iter().map(defined)),
         Done::Removed { jobs } => lines(jobs.iter().map(removed)),
-        Done::BackedUp { file } => format!("copied to {}", escaped(&file.to_string_lossy())),
+        Done::BackedUp { file } => texts::copied_to(escaped(&file.to_string_lossy())),
         Done::Imported { calendar, file, told } => {
-            let told = told.as_ref().map(|told| format!("\nmind that {}", told.english())).unwrap_or_default();
-            format!("{} holds {calendar} now; a running daemon takes it at its next reload{told}", file.display())
+            let mind = told.as_ref().map(|told| Text::same("\n").and(&texts::mind_that(told)));
+            texts::calendar_imported(file.display(), calendar).and(&mind.unwrap_or_else(Text::none))
         }
         Done::LoggedIn { account, platform_id, contact, kept_in } => {
-            let writes =
-                contact.as_ref().map(|contact| format!("; it can write to user {contact}")).unwrap_or_default();
-            let text = format!("{account} is logged in as {platform_id}{writes}; kept in {}", kept_in.display());
-            escaped(&text).into_owned()
+            let writes = contact.as_ref().map_or_else(Text::none, |contact| texts::and_can_write_to(escaped(contact)));
+            let kept_in = kept_in.display().to_string();
+            texts::account_logged_in(escaped(account), escaped(platform_id), writes, escaped(&kept_in))
         }
     }
 }
 
-fn lines(lines: impl Iterator<Item = String>) -> String {
-    lines.collect::<Vec<_>>().join("\n")
+fn lines(lines: impl Iterator<Item = Text>) -> Text {
+    Text::joined(lines, &Text::same("\n"))
 }
 
 /// A job and its first instant.
-fn defined(Defined { job, schedule, timezone, next_due_at, is_due }: &Defined) -> String {
+fn defined(Defined { job, schedule, timezone, next_due_at, is_due }: &Defined) -> Text {
     match next_due_at {
         Some(at) => {
-            let is = if *is_due { "due since" } else { "next" };
-            format!("{job}: {is} {} ({timezone})", when::shown(*at, &when::zone(timezone), true, true))
+            let at = when::shown(*at, &when::zone(timezone), true, true);
+            if *is_due { texts::job_due_since(job, at, timezone) } else { texts::job_next(job, at, timezone) }
         }
-        None if *schedule == Schedule::OnDemand => format!("{job}: fires on demand (`pushcron fire {job}`)"),
-        None => format!("{job}: never fires any more"),
+        None if *schedule == Schedule::OnDemand => texts::job_on_demand(job),
+        None => texts::job_never_again(job),
     }
 }
 
-fn removed(Removed { job, cancelled }: &Removed) -> String {
+fn removed(Removed { job, cancelled }: &Removed) -> Text {
     match cancelled {
-        0 => format!("{job} is removed"),
-        pushes => format!("{job} is removed, and {} of it cancelled", counted(*pushes, "waiting push")),
+        0 => texts::job_is_removed(job),
+        pushes => texts::job_is_removed_with(job, texts::waiting_pushes(*pushes)),
     }
 }
 
 /// `pushes 7, 8`.
-fn pushes(ids: &[i64]) -> String {
-    let noun = if ids.len() == 1 { "push" } else { "pushes" };
-    format!("{noun} {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+fn pushes(ids: &[i64]) -> Text {
+    let told = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if ids.len() == 1 { texts::one_push(told) } else { texts::several_pushes(told) }
 }
 
 #[cfg(test)]
@@ -144,7 +136,7 @@ mod tests {
                 "wx is logged in as b@im; it can write to user u@im; kept in /s/wx.json",
             ),
         ] {
-            assert_eq!(in_words(&done), told);
+            assert_eq!(in_words(&done).english(), told);
         }
     }
 }

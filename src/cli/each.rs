@@ -1,7 +1,5 @@
 //! Verbs that act on many pushes: which are meant, and what was done to each.
 
-use std::io::{self, Write};
-
 use clap::Args;
 
 use super::args::Show;
@@ -9,15 +7,15 @@ use super::context::Context;
 use super::done::in_words;
 use super::failure::{Exit, Failure};
 use super::pushes;
-use super::say::{aloud, say};
+use super::say::{aloud, aside, say};
 use super::which::{WhichArgs, refuse_unknown_words};
 use crate::acts::{Acts, Each, ToPush, WaitingFire};
 use crate::answers::history::{self, Filter, pages};
 use crate::answers::rows::{Table, rows};
-use crate::answers::words::counted;
 use crate::answers::{Asked, show, when};
 use crate::domain::{PushState, escaped};
 use crate::logging;
+use crate::texts::{self, Language, Text};
 
 /// More pushes than this are a slip, unless somebody says that they are not.
 const MANY: usize = 100;
@@ -72,9 +70,10 @@ impl Many {
         if self.dry_run {
             let (show, zone) = (Show::default(), context.whereabouts()?.timezone);
             if fires.is_empty() || !table.rows.is_empty() {
-                aloud(|out| pushes::print(out, show, &zone, &table));
+                let language = context.language();
+                aloud(|out| pushes::print(out, show, &zone, &table, language));
             }
-            fires.iter().for_each(|fire| say(escaped(&waits(fire))));
+            fires.iter().for_each(|fire| say(escaped(waits(fire).in_language(context.language()))));
             return Ok(None);
         }
         if !named.is_empty() {
@@ -82,12 +81,10 @@ impl Many {
         }
         let ids: Vec<i64> = rows(&table).filter_map(|row| row.int("id")).collect();
         if ids.is_empty() && fires.is_empty() {
-            say("no push is meant: none is in such a state");
+            say(texts::none_is_meant().in_language(context.language()));
         } else if ids.len() + fires.len() > MANY && !self.yes {
-            let fires = if fires.is_empty() { String::new() } else { format!(" and {}", counted(fires.len(), "fire")) };
-            let text =
-                format!("{} pushes{fires} are meant; --dry-run shows them, and --yes says that it is so", ids.len());
-            return Err(Failure::new(Exit::Usage, text));
+            let fires = if fires.is_empty() { Text::none() } else { texts::and_fires(fires.len()) };
+            return Err(Failure::of_text(Exit::Usage, texts::so_many_are_meant(ids.len(), fires)));
         }
         Ok(Some(ids))
     }
@@ -99,11 +96,11 @@ impl Many {
     /// Where it was not, before any database is asked.
     pub(super) fn refuse_nothing(&self, named: &[i64]) -> Result<(), Failure> {
         let problem = match (named.is_empty(), self.which.is_empty()) {
-            (true, true) => "which pushes? name them, or say which with --job, --at, --since, --state and the others",
-            (false, false) => "name pushes by their ids, or say which with --job, --at and the others, not both",
+            (true, true) => texts::which_pushes(),
+            (false, false) => texts::not_both_ways(),
             _ => return Ok(()),
         };
-        Err(Failure::new(Exit::Usage, problem))
+        Err(Failure::of_text(Exit::Usage, problem))
     }
 
     /// The fires that the filter lets through and whose pushes are still to be made, so that no push can tell of them. Which of
@@ -131,9 +128,7 @@ impl Many {
             return Ok(fires);
         }
         for fire in &fires {
-            let text =
-                format!("{}: left alone, since who gets it is not known yet (say --job and --at alone)", waits(fire));
-            writeln!(io::stderr(), "pushcron: {}", escaped(&text))?;
+            aside(&texts::fire_left_alone(waits(fire)), context.language());
         }
         Ok(Vec::new())
     }
@@ -162,10 +157,10 @@ impl Many {
 const MOST_FIRES: u64 = 10_000;
 
 /// A fire that no push can tell of yet.
-fn waits(fire: &WaitingFire) -> String {
+fn waits(fire: &WaitingFire) -> Text {
     let zone = when::zone(fire.timezone.as_deref().unwrap_or("UTC"));
     let at = when::shown(fire.due_at, &zone, true, fire.timezone.is_none());
-    format!("the fire of {} due {at}, whose pushes are still to be made", fire.job)
+    texts::fire_waits(&fire.job, at)
 }
 
 /// Leaves out pushes that may have arrived, and tells which: only who names one by its id has looked at its chat.
@@ -173,16 +168,17 @@ fn waits(fire: &WaitingFire) -> String {
 /// # Errors
 ///
 /// Those of the store.
-pub(super) async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> Result<(Vec<i64>, bool), Failure> {
+pub(super) async fn leave_out_perhaps_sent(
+    store: &dyn Asked,
+    ids: Vec<i64>,
+    language: Language,
+) -> Result<(Vec<i64>, bool), Failure> {
     let (mut kept, mut any) = (Vec::new(), false);
     for id in ids {
         let story = show::push(store, id).await?;
         if show::record(&story).is_some_and(show::perhaps_sent) {
             any = true;
-            let text = format!(
-                "push {id} is left alone: an attempt may have arrived; look at the chat, then `pushcron retry {id}`"
-            );
-            writeln!(io::stderr(), "pushcron: {text}")?;
+            aside(&texts::push_left_alone(id), language);
         } else {
             kept.push(id);
         }
@@ -191,15 +187,16 @@ pub(super) async fn leave_out_perhaps_sent(store: &dyn Asked, ids: Vec<i64>) -> 
 }
 
 /// Cancels each of these fires and tells of each. Returns how that ends.
-pub(super) async fn cancel_fires(acts: &Acts, fires: &[WaitingFire]) -> Exit {
+pub(super) async fn cancel_fires(acts: &Acts, fires: &[WaitingFire], language: Language) -> Exit {
     let mut exit = Exit::Done;
     for fire in fires {
         match acts.cancel_fire(fire).await {
-            Ok(done) => say(escaped(&in_words(&done))),
+            Ok(done) => say(escaped(in_words(&done).in_language(language))),
             Err(refusal) => {
                 let failure = Failure::from(refusal);
                 exit = failure.exit;
-                logging::tell(&format!("{failure}: {}", waits(fire)));
+                let fire = waits(fire);
+                logging::tell(&format!("{}: {}", failure.told(language), fire.in_language(language)));
             }
         }
     }
@@ -207,24 +204,24 @@ pub(super) async fn cancel_fires(acts: &Acts, fires: &[WaitingFire]) -> Exit {
 }
 
 /// Does it to each, tells of each, and returns those that it was done to with how that ends.
-pub(super) async fn act(acts: &Acts, act: ToPush, ids: &[i64]) -> (Vec<i64>, Exit) {
+pub(super) async fn act(acts: &Acts, act: ToPush, ids: &[i64], language: Language) -> (Vec<i64>, Exit) {
     let mut exit = Exit::Done;
     let Each { done, refused, untried } = acts
         .each(act, ids, |done| match done {
-            Ok(done) => say(escaped(&in_words(&done))),
+            Ok(done) => say(escaped(in_words(&done).in_language(language))),
             Err(refusal) => {
                 let failure = Failure::from(refusal);
                 exit = failure.exit;
-                logging::tell(&failure.to_string());
+                logging::tell(&failure.told(language));
             }
         })
         .await;
     if !untried.is_empty() {
         let ids: Vec<String> = untried.iter().map(ToString::to_string).collect();
-        logging::tell(&format!("pushcron: not tried: {}", ids.join(", ")));
+        aside(&texts::not_tried(ids.join(", ")), language);
     }
     if ids.len() > 1 && !refused.is_empty() {
-        logging::tell(&format!("pushcron: {} of {} done, {} refused", done.len(), ids.len(), refused.len()));
+        aside(&texts::done_and_refused(done.len(), ids.len(), refused.len()), language);
     }
     (done, exit)
 }

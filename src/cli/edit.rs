@@ -39,7 +39,7 @@ impl Edit {
             let found = found.map_err(|refusal| context.of_job(&self.job, refusal))?;
             let change = |keys: &mut Map<String, Value>| self.words.put_into(keys, &zone, files.now);
             let proposal = acts.edited(found, &files, self.words.says_when(), change).await?;
-            tell_doubts(&proposal);
+            tell_doubts(&proposal, context.language());
             Ok(acts.define(proposal).await?)
         })?;
         tell(context, &done)

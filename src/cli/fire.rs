@@ -14,6 +14,7 @@ use crate::acts::OwnMessage;
 use crate::answers::jobs::definition;
 use crate::config::{Sight, written};
 use crate::domain::{Kind, Message, PushSpec};
+use crate::texts;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -48,19 +49,18 @@ impl Fire {
                 }
             };
             let done = done.map_err(|refusal| context.of_job(&self.job, refusal))?;
-            say(in_words(&done));
+            say(in_words(&done).in_language(context.language()));
             let mut push_ids = done.push_ids().to_vec();
             let until = self.wait.until(&acts);
             if push_ids.is_empty() && self.wait.is_wanted() {
                 let made = acts.expanded(&self.job, since, until, || context.daemon_runs()).await?;
                 let Some(made) = made else {
-                    self.wait.tell_over()?;
+                    self.wait.tell_over(context.language());
                     return Ok(Exit::Failed);
                 };
                 push_ids = made;
                 if push_ids.is_empty() {
-                    let text = format!("{} sends nothing; `pushcron explain {}` tells why", self.job, self.job);
-                    return Err(Failure::new(Exit::Failed, text));
+                    return Err(Failure::of_text(Exit::Failed, texts::sends_nothing(&self.job)));
                 }
             }
             wait::or_tell(context, &acts, &push_ids, (self.wait, until)).await
@@ -81,7 +81,7 @@ impl Fire {
         let pushes = Value::Array(pushes.into_iter().map(saying).collect());
         let (config, specs) = context.config_and_pushes(&pushes, Sight::Onlooker)?;
         let Some(PushSpec { mut message, .. }) = specs.into_iter().next() else {
-            return Err(Failure::new(Exit::Failed, format!("job '{}' has no push to say it", self.job)));
+            return Err(Failure::of_text(Exit::Failed, texts::no_push_to_say_it(&self.job)));
         };
         inline(&mut message, config.daemon.media_max_bytes)?;
         Ok(message)

@@ -102,7 +102,7 @@ impl History {
             pages(&store, &which.filter, page).await?;
             dump.finish()?;
         } else {
-            let mut people = People::new(self.show, zone, self.told());
+            let mut people = People::new(self.show, zone, self.told(), context.language());
             pages(&store, &which.filter, |page| Ok::<_, Failure>(people.write(&mut out, page)?)).await?;
             any = !people.is_empty();
             if any || !self.not_sent {
@@ -176,7 +176,7 @@ impl History {
         zone: &str,
     ) -> Result<Exit, Failure> {
         let mut follower = Follower::begin(store).await?;
-        let mut lines = Lines::new(self.show, zone, self.told());
+        let mut lines = Lines::new(self.show, zone, Layout::new(self.show, self.told(), context.language()));
         pages(store, filter, |page| {
             lines.begin(page)?;
             for (index, row) in rows(page).enumerate() {
@@ -208,8 +208,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn new(show: Show, zone: &str, told: Told) -> Lines<'_> {
-        Lines { show, zone, layout: Layout::new(show, told), shape: None }
+    fn new(show: Show, zone: &str, layout: Layout) -> Lines<'_> {
+        Lines { show, zone, layout, shape: None }
     }
 
     /// Writes the titles before the first page.

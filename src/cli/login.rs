@@ -37,7 +37,7 @@ impl Login {
             let environment = context.environment().await?;
             Ok(log_in(&config.accounts, &self.account, &environment, &mut Terminal, &context.actor()).await?)
         })?;
-        say(in_words(&done));
+        say(in_words(&done).in_language(context.language()));
         Ok(Exit::Done)
     }
 }

@@ -13,9 +13,9 @@ use crate::mcp::{Api, serve};
   pushcron mcp --url unix:/run/pushcron/web.sock
   pushcron mcp --url https://push.example.org/cron --token \"$PUSHCRON_TOKEN\"
 
-An assistant starts it, and speaks the Model Context Protocol to it on standard input and output. Its tools are push, history, \\
-explain, next, jobs, add and cancel, as far as the tokens allow: each is a request to the HTTP API of the running daemon, with its \\
-scopes, rates and rows of acts. A token of the scope push pushes, one of read looks, one of act also adds and cancels; several may \\
+An assistant starts it, and speaks the Model Context Protocol to it on standard input and output. Its tools are push, history, \
+explain, next, jobs, add and cancel, as far as the tokens allow: each is a request to the HTTP API of the running daemon, with its \
+scopes, rates and rows of acts. A token of the scope push pushes, one of read looks, one of act also adds and cancels; several may \
 be given, with commas. On the daemon's socket its users need none.")]
 pub(super) struct Mcp {
     /// Where the daemon's HTTP API is: http://, https:// or unix:/ [default: where the files have it listen]

@@ -13,8 +13,8 @@ use super::render::{Cell, Column, Tone, table};
 use super::rows::for_programs;
 use crate::answers::next::{self, Fire, KnownOfJobs, Paused};
 use crate::answers::rows::Instants;
-use crate::answers::words::counted;
-use crate::domain::{Job, Schedule};
+use crate::domain::{Job, Schedule, escaped};
+use crate::texts::{self, Language, Text};
 
 /// Lines in the calendar of a day.
 const MOST: usize = 100;
@@ -47,7 +47,8 @@ fn known(context: &Context, asked: Option<&str>) -> Option<KnownOfJobs> {
     match context.known_of_jobs(asked) {
         Ok(known) => Some(known),
         Err(failure) => {
-            let _ = writeln!(io::stderr(), "{failure}; which jobs are paused cannot be told");
+            let told = texts::paused_cannot_be_told(failure.told(context.language()));
+            let _ = writeln!(io::stderr(), "{}", told.in_language(context.language()));
             None
         }
     }
@@ -87,44 +88,46 @@ impl Next {
         if number.is_none() && bounds == (None, None) {
             fires.truncate(MOST);
         }
-        self.print(&jobs, &fires, &paused)?;
+        let language = context.language();
+        self.print(&jobs, &fires, &paused, language)?;
+        let tell = |text: Text| writeln!(io::stdout(), "{}", text.in_language(language));
         if fires.len() < all {
-            writeln!(io::stdout(), "… and {} more; name a job, or say how many with -n", all - fires.len())?;
+            tell(texts::more_fires(all - fires.len()))?;
         }
         let disabled = jobs.iter().filter(|job| !job.enabled).count();
         if self.job.is_none() && disabled > 0 {
-            writeln!(io::stdout(), "{} disabled", counted(disabled, "job"))?;
+            tell(texts::jobs_disabled(texts::jobs(disabled)))?;
         }
         let on_demand = jobs.iter().filter(|job| job.enabled && job.schedule == Schedule::OnDemand).count();
         if self.job.is_none() && on_demand > 0 {
-            writeln!(io::stdout(), "{} on demand", counted(on_demand, "job"))?;
+            tell(texts::jobs_on_demand(texts::jobs(on_demand)))?;
         }
         Ok(Exit::Done)
     }
 
-    fn print(&self, jobs: &[Job], fires: &[Fire], paused: &Paused) -> Result<(), Failure> {
+    fn print(&self, jobs: &[Job], fires: &[Fire], paused: &Paused, language: Language) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
+        let say = |text: Text| escaped(text.in_language(language)).into_owned();
         if fires.is_empty() {
-            match &self.job {
+            let told = match &self.job {
                 Some(name) if jobs.iter().any(|job| job.name == *name && job.schedule == Schedule::OnDemand) => {
-                    writeln!(out, "{name} has no schedule: it fires on demand (`pushcron fire {name}`)")?;
+                    texts::has_no_schedule(name)
                 }
-                Some(job) if self.from.is_none() && self.until.is_none() => {
-                    writeln!(out, "{job} has come to its end: it fires no more")?;
-                }
-                Some(job) => writeln!(out, "{job} does not fire in that time")?,
-                None => writeln!(out, "no job fires any more")?,
-            }
+                Some(job) if self.from.is_none() && self.until.is_none() => texts::fires_no_more(job),
+                Some(job) => texts::fires_not_then(job),
+                None => texts::no_job_fires(),
+            };
+            writeln!(out, "{}", say(told))?;
             return Ok(());
         }
         let zones = fires.iter().map(|fire| (Some(fire.at), Some((&*fire.job.timezone).into())));
         let instants = Instants::new(self.show.utc, "UTC", zones);
         let columns = [
-            Column::instant("due", Column::KEPT),
-            Column::kept("job"),
-            Column::ranked("to", 1, 12),
-            Column::ranked("schedule", 2, 10),
-            Column::ranked("note", 3, 40),
+            Column::instant(say(texts::title_due()), Column::KEPT),
+            Column::kept(say(texts::title_job())),
+            Column::ranked(say(texts::title_to()), 1, 12),
+            Column::ranked(say(texts::title_schedule()), 2, 10),
+            Column::ranked(say(texts::title_note()), 3, 40),
         ];
         let rows: Vec<Vec<Cell>> = fires
             .iter()
@@ -133,38 +136,33 @@ impl Next {
                     Cell::new(instants.shown(Some(fire.at), Some(&fire.job.timezone))),
                     Cell::new(&fire.job.name),
                     Cell::new(next::targets(fire.job)),
-                    Cell::new(in_brief(&fire.job.schedule)),
-                    Cell::new(note(fire, paused).unwrap_or_default()).tone(Tone::Doubtful),
+                    Cell::new(in_brief(&fire.job.schedule).in_language(language)),
+                    Cell::new(note(fire, paused).in_language(language)).tone(Tone::Doubtful),
                 ]
             })
             .collect();
         table(&mut out, self.show.screen(), &columns, &rows)?;
-        writeln!(out, "{}", instants.told())?;
+        writeln!(out, "{}", instants.told().in_language(language))?;
         Ok(())
     }
 }
 
 /// What is to be said beside a fire.
-fn note(fire: &Fire, paused: &Paused) -> Option<String> {
+fn note(fire: &Fire, paused: &Paused) -> Text {
     let state = if paused.as_ref().is_some_and(|paused| paused.contains(&fire.job.name)) {
-        Some("paused: will be skipped")
+        Some(texts::paused_and_skipped())
     } else if !fire.job.enabled {
-        Some("disabled")
+        Some(texts::job_disabled())
     } else {
         None
     };
-    let notes = next::in_words(&fire.notes);
-    state
-        .map(str::to_owned)
-        .into_iter()
-        .chain(notes.map(|text| text.english().to_owned()))
-        .reduce(|a, b| format!("{a}; {b}"))
+    Text::joined(state.into_iter().chain(next::in_words(&fire.notes)), &texts::told_semicolon())
 }
 
 /// A schedule beside its fire, whose instant is shown already.
-fn in_brief(schedule: &Schedule) -> String {
+fn in_brief(schedule: &Schedule) -> Text {
     match schedule {
-        Schedule::At(_) => "once".to_owned(),
-        Schedule::Cron(_) | Schedule::Every(_) | Schedule::OnDemand => schedule.describe(),
+        Schedule::At(_) => texts::once(),
+        Schedule::Cron(_) | Schedule::Every(_) | Schedule::OnDemand => texts::schedule_words(&schedule.describe()),
     }
 }

@@ -43,7 +43,8 @@ fn set(context: &Context, jobs: &[String], paused: bool) -> Result<Exit, Failure
     context.changing(async |store| {
         for job in jobs {
             let done = context.acts(store).set_paused(job, paused).await;
-            say(in_words(&done.map_err(|refusal| context.of_job(job, refusal))?));
+            let done = done.map_err(|refusal| context.of_job(job, refusal))?;
+            say(in_words(&done).in_language(context.language()));
         }
         Ok(Exit::Done)
     })

@@ -3,20 +3,21 @@
 use std::io::{self, Write};
 
 use super::args::Show;
-use super::lines::{filled, wrapped};
+use super::lines::filled;
 use super::render::{Cell, Column, Screen, Tone, Widths};
 use super::rows::state;
 use crate::answers::history::{PAGE, PushLine, Summary, Tally, instants};
 use crate::answers::rows::{Instants, Row, Table, rows};
 use crate::answers::words::brief_ms;
+use crate::texts::{self, Language, Text};
 
 /// Prints pushes for people, with a summary.
 ///
 /// # Errors
 ///
 /// When `out` takes no more.
-pub(super) fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table) -> io::Result<()> {
-    let mut people = People::new(show, zone, Told::default());
+pub(super) fn print(out: &mut dyn Write, show: Show, zone: &str, table: &Table, language: Language) -> io::Result<()> {
+    let mut people = People::new(show, zone, Told::default(), language);
     people.write(out, table)?;
     people.finish(out, None)
 }
@@ -42,11 +43,13 @@ pub(super) struct People<'a> {
     layout: Layout,
     shape: Option<(Instants, Widths)>,
     tally: Tally,
+    language: Language,
 }
 
 impl People<'_> {
-    pub(super) fn new(show: Show, zone: &str, told: Told) -> People<'_> {
-        People { show, zone, layout: Layout::new(show, told), shape: None, tally: Tally::default() }
+    pub(super) fn new(show: Show, zone: &str, told: Told, language: Language) -> People<'_> {
+        let layout = Layout::new(show, told, language);
+        People { show, zone, layout, shape: None, tally: Tally::default(), language }
     }
 
     /// # Errors
@@ -83,10 +86,10 @@ impl People<'_> {
     /// When `out` takes no more.
     pub(super) fn finish(&self, out: &mut dyn Write, limit: Option<u64>) -> io::Result<()> {
         let summary = match &self.shape {
-            None => "no pushes".to_owned(),
-            Some((instants, _)) => format!("{}; {}", in_a_line(&self.tally.summary(), limit), instants.told()),
+            None => texts::no_rows_of_pushes(),
+            Some((instants, _)) => texts::below(in_a_line(&self.tally.summary(), limit), instants.told()),
         };
-        for line in wrapped(&summary, self.show.screen().width) {
+        for line in filled(summary.in_language(self.language), self.show.screen().width) {
             writeln!(out, "{line}")?;
         }
         out.flush()
@@ -98,23 +101,25 @@ pub(super) struct Layout {
     screen: Screen,
     columns: Vec<Column>,
     told: Told,
+    language: Language,
 }
 
 impl Layout {
-    pub(super) fn new(show: Show, told: Told) -> Layout {
+    pub(super) fn new(show: Show, told: Told, language: Language) -> Layout {
+        let title = |title: Text| title.in_language(language).to_owned();
         let columns = told.leave_out(vec![
-            Column::kept("id").right(),
-            Column::instant("due", 180),
-            Column::ranked("job", 150, 12),
-            Column::ranked("im", 1, 8).spare(),
-            Column::ranked("target", 210, 12),
-            Column::kept("state"),
-            Column::ranked("tries", 2, 5).right().spare(),
-            Column::ranked("late", 3, 8).right().spare(),
-            Column::ranked("account", 100, 8),
-            Column::ranked("why", if told.asks_why { 90 } else { 200 }, 15),
+            Column::kept(title(texts::title_id())).right(),
+            Column::instant(title(texts::title_due()), 180),
+            Column::ranked(title(texts::title_job()), 150, 12),
+            Column::ranked(title(texts::title_im()), 1, 8).spare(),
+            Column::ranked(title(texts::title_target()), 210, 12),
+            Column::kept(title(texts::title_state())),
+            Column::ranked(title(texts::title_tries()), 2, 5).right().spare(),
+            Column::ranked(title(texts::title_late()), 3, 8).right().spare(),
+            Column::ranked(title(texts::title_account()), 100, 8),
+            Column::ranked(title(texts::title_why()), if told.asks_why { 90 } else { 200 }, 15),
         ]);
-        Layout { screen: show.screen(), columns, told }
+        Layout { screen: show.screen(), columns, told, language }
     }
 
     /// Widths that suit these rows, and with `room` those to come.
@@ -159,11 +164,11 @@ impl Layout {
             job,
             Cell::new(&line.im),
             Cell::new(&line.target),
-            state(&line.state),
+            state(&line.state, self.language),
             Cell::new(&line.attempts),
             Cell::new(late),
             Cell::new(&line.account),
-            Cell::new(&line.why),
+            Cell::new(line.why.in_language(self.language)),
         ])
     }
 }
@@ -182,18 +187,15 @@ impl Told {
 }
 
 /// `20 pushes (the newest; more with --limit): 18 sent, 2 failed; late by 2ms at the median, 41ms at most`
-fn in_a_line(summary: &Summary, limit: Option<u64>) -> String {
-    let states: Vec<String> =
-        summary.states.iter().map(|(state, count)| format!("{count} {}", state.as_str())).collect();
-    let all = if summary.pushes == 1 { "1 push".to_owned() } else { format!("{} pushes", summary.pushes) };
-    let cut = if limit == Some(summary.pushes) { " (the newest; more with --limit)" } else { "" };
+fn in_a_line(summary: &Summary, limit: Option<u64>) -> Text {
+    let states = summary.states.iter().map(|(state, count)| texts::so_many_are(count, texts::state(*state)));
+    let states = Text::joined(states, &texts::between());
+    let cut = if limit == Some(summary.pushes) { texts::the_newest() } else { Text::none() };
     let late = match (summary.median_lateness_ms, summary.most_lateness_ms) {
-        (Some(median), Some(most)) => {
-            format!("; late by {} at the median, {} at most", brief_ms(median), brief_ms(most))
-        }
-        _ => String::new(),
+        (Some(median), Some(most)) => texts::sum_of_lateness(brief_ms(median), brief_ms(most)),
+        _ => Text::none(),
     };
-    format!("{all}{cut}: {}{late}", states.join(", "))
+    texts::sum_of_pushes(texts::pushes(summary.pushes), cut, states, late)
 }
 
 #[cfg(test)]
@@ -210,7 +212,7 @@ mod tests {
         };
         let page = |ids: std::ops::Range<u64>| Table { columns: columns.clone(), rows: ids.map(line).collect() };
         let show = Show { utc: true, wide: true, ..Show::default() };
-        let (mut people, mut out) = (People::new(show, "UTC", Told::default()), Vec::new());
+        let (mut people, mut out) = (People::new(show, "UTC", Told::default(), Language::English), Vec::new());
         people.write(&mut out, &page(1..PAGE + 1)).unwrap();
         people.write(&mut out, &page(10_000_000..10_000_007)).unwrap();
         people.finish(&mut out, None).unwrap();

@@ -78,7 +78,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 /// A column of a table for people.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
-    pub title: &'static str,
+    title: Cow<'static, str>,
     /// Columns of the lowest rank give way first when the terminal is too narrow.
     rank: u8,
     /// How far it may be cut before columns are left out.
@@ -96,26 +96,26 @@ impl Column {
     const LAST_RESORT: usize = 8;
 
     /// A column that is always there.
-    pub(super) const fn kept(title: &'static str) -> Column {
-        Column { title, rank: Column::KEPT, least: 20, right: false, spare: false }
+    pub(super) fn kept(title: impl Into<Cow<'static, str>>) -> Column {
+        Column { title: title.into(), rank: Column::KEPT, least: 20, right: false, spare: false }
     }
 
-    pub(super) const fn ranked(title: &'static str, rank: u8, least: usize) -> Column {
-        Column { title, rank, least, right: false, spare: false }
+    pub(super) fn ranked(title: impl Into<Cow<'static, str>>, rank: u8, least: usize) -> Column {
+        Column { title: title.into(), rank, least, right: false, spare: false }
     }
 
     /// For instants: as wide as `2026-01-01 09:00:00 +05:30`.
-    pub(super) const fn instant(title: &'static str, rank: u8) -> Column {
-        Column { title, rank, least: 26, right: false, spare: false }
+    pub(super) fn instant(title: impl Into<Cow<'static, str>>, rank: u8) -> Column {
+        Column { title: title.into(), rank, least: 26, right: false, spare: false }
     }
 
     /// Nice to have, where nothing else is the shorter for it.
-    pub(super) const fn spare(self) -> Column {
+    pub(super) fn spare(self) -> Column {
         Column { spare: true, ..self }
     }
 
     /// Numbers stand to the right.
-    pub(super) const fn right(self) -> Column {
+    pub(super) fn right(self) -> Column {
         Column { right: true, ..self }
     }
 }
@@ -193,7 +193,7 @@ impl Widths {
     ///
     /// When `out` takes no more.
     pub(super) fn write_titles(&self, out: &mut dyn Write, screen: Screen, columns: &[Column]) -> io::Result<()> {
-        let titles: Vec<Cell> = columns.iter().map(|column| Cell::new(column.title).tone(Tone::Faint)).collect();
+        let titles: Vec<Cell> = columns.iter().map(|column| Cell::new(&column.title).tone(Tone::Faint)).collect();
         self.write(out, screen, columns, &titles)
     }
 
@@ -392,12 +392,14 @@ pub(super) fn csv_row(out: &mut dyn Write, row: impl Iterator<Item = Value>) -> 
 mod tests {
     use super::*;
 
-    const COLUMNS: [Column; 4] = [
-        Column::kept("job"),
-        Column::ranked("target", 2, 12),
-        Column::ranked("ms", 3, 2).right(),
-        Column::ranked("error", 1, 12),
-    ];
+    fn columns() -> [Column; 4] {
+        [
+            Column::kept("job"),
+            Column::ranked("target", 2, 12),
+            Column::ranked("ms", 3, 2).right(),
+            Column::ranked("error", 1, 12),
+        ]
+    }
 
     fn rows() -> Vec<Vec<Cell>> {
         let row = |cells: [&str; 4]| cells.iter().map(Cell::from).collect::<Vec<_>>();
@@ -410,7 +412,7 @@ mod tests {
 
     fn drawn(width: usize, colours: bool) -> String {
         let mut out = Vec::new();
-        table(&mut out, Screen { width, colours }, &COLUMNS, &rows()).unwrap();
+        table(&mut out, Screen { width, colours }, &columns(), &rows()).unwrap();
         String::from_utf8(out).unwrap()
     }
 

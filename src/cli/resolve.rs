@@ -35,7 +35,7 @@ impl Resolve {
             let Some(ids) = self.many.meant(context, store, &pushes, vec![PushState::Unknown]).await? else {
                 return Ok(Exit::Done);
             };
-            Ok(each::act(&context.acts(store), ToPush::Resolve { sent }, &ids).await.1)
+            Ok(each::act(&context.acts(store), ToPush::Resolve { sent }, &ids, context.language()).await.1)
         })
     }
 

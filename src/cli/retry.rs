@@ -38,10 +38,10 @@ impl Retry {
             };
             let mut left_out = false;
             if self.pushes.is_empty() && self.many.takes_any_state() {
-                (ids, left_out) = each::leave_out_perhaps_sent(store, ids).await?;
+                (ids, left_out) = each::leave_out_perhaps_sent(store, ids, context.language()).await?;
             }
             let acts = context.acts(store);
-            let (done, exit) = each::act(&acts, ToPush::Retry, &ids).await;
+            let (done, exit) = each::act(&acts, ToPush::Retry, &ids, context.language()).await;
             if done.is_empty() {
                 return Ok(if left_out && exit == Exit::Done { Exit::Failed } else { exit });
             }

@@ -33,7 +33,8 @@ impl Rm {
                 let job = verb_job(store, name, || files.place_of(name)).await;
                 found.push(job.map_err(|refusal| context.of_job(name, refusal))?);
             }
-            say(in_words(&context.acts(store).remove(found).await?));
+            let done = context.acts(store).remove(found).await?;
+            say(in_words(&done).in_language(context.language()));
             Ok(Exit::Done)
         })
     }

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use super::args::Show;
 use super::render::{Cell, Dump, Tone};
 use crate::answers::rows::Table;
+use crate::texts::{self, Language};
 
 /// A state, decision or outcome in its colour.
-pub(super) fn state(word: &str) -> Cell {
+pub(super) fn state(word: &str, language: Language) -> Cell {
     let tone = match word {
         "sent" | "fired" | "active" => Tone::Good,
         "failed" | "expired" | "missed" => Tone::Bad,
@@ -15,7 +16,7 @@ pub(super) fn state(word: &str) -> Cell {
         "cancelled" | "disabled" | "ended" => Tone::Faint,
         _ => Tone::Plain,
     };
-    Cell::new(word).tone(tone)
+    Cell::new(texts::state_word(word).in_language(language)).tone(tone)
 }
 
 /// Writes a view for programs.

@@ -4,9 +4,18 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
+use crate::domain::escaped;
+use crate::logging;
+use crate::texts::{Language, Text};
+
 /// Says a line.
 pub(super) fn say(line: impl Display) {
     aloud(|out| writeln!(out, "{line}"));
+}
+
+/// Says on standard error what stands beside the answer.
+pub(super) fn aside(text: &Text, language: Language) {
+    logging::tell(&format!("pushcron: {}", escaped(text.in_language(language))));
 }
 
 /// Says what is written by `tell`. A reader that is gone is nobody to be told; a full disk is told on standard error.

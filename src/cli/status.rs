@@ -7,7 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::render;
+use super::lines;
+use super::render::{self, Screen};
 use super::say::say;
 use crate::answers::status::{Down, Life, Status};
 use crate::answers::when;
@@ -53,8 +54,10 @@ impl StatusVerb {
             say(render::pretty(&told));
         } else if !context.is_quiet() {
             let zone = if self.utc { TimeZone::UTC } else { when::zone(&whereabouts.timezone) };
-            for line in (Narrator { status: &status, unread: &unread, zone, language: context.language() }).lines() {
-                say(escaped(&line));
+            let (language, width) = (context.language(), Screen::of_stdout().width);
+            let narrator = Narrator { status: &status, unread: &unread, zone, language, width };
+            for line in narrator.lines().iter().flat_map(|line| line.split('\n')) {
+                say(escaped(line));
             }
         }
         Ok(match status.is_alive() {
@@ -71,6 +74,8 @@ struct Narrator<'a> {
     unread: &'a [Problem],
     zone: TimeZone,
     language: Language,
+    /// Of the screen.
+    width: usize,
 }
 
 impl Narrator<'_> {
@@ -107,11 +112,13 @@ impl Narrator<'_> {
         lines
     }
 
-    /// A title and what stands beside it, in columns also where a sign is two columns wide.
+    /// A title and what stands beside it, in columns also where a sign is two columns wide, and on as many lines as it needs.
     fn line(&self, title: Text, told: Text) -> String {
         let (title, told) = (title.in_language(self.language), told.in_language(self.language));
         let gap = TITLES.saturating_sub(title.width());
-        format!("{title}{:gap$} {told}", "")
+        let (told, room) = (escaped(told), self.width.saturating_sub(TITLES + 1).max(20));
+        let told = if told.width() <= room { vec![told.into_owned()] } else { lines::filled(&told, room) };
+        format!("{title}{:gap$} {}", "", told.join(&format!("\n{:TITLES$} ", "")))
     }
 
     fn at(&self, at: UtcMs) -> String {

@@ -1,7 +1,6 @@
 //! `--wait`: what became of pushes that a daemon was asked to send.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,6 +13,7 @@ use crate::acts::Acts;
 use crate::answers::rows::rows;
 use crate::answers::words::brief_ms;
 use crate::domain::{Moment, PushState};
+use crate::texts::{self, Language};
 
 /// Whether to wait, and how long.
 #[derive(Clone, Copy, Debug, Args)]
@@ -34,10 +34,10 @@ impl Waiting {
     }
 
     /// Says that it has ended before its pushes.
-    pub(super) fn tell_over(self) -> io::Result<()> {
+    pub(super) fn tell_over(self, language: Language) {
         let limit = self.wait.flatten().unwrap_or_default();
         let over = brief_ms(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
-        writeln!(io::stderr(), "pushcron: {over} are over; the daemon goes on")
+        say::aside(&texts::wait_over_daemon_goes_on(over), language);
     }
 }
 
@@ -74,17 +74,18 @@ pub(super) async fn or_tell(
 ) -> Result<Exit, Failure> {
     if !waiting.is_wanted() {
         if !context.daemon_runs()? {
-            writeln!(io::stderr(), "pushcron: no daemon runs on this database; one that starts will send")?;
+            say::aside(&texts::no_daemon_will_send(), context.language());
         }
         return Ok(Exit::Done);
     }
     let table = acts.follow(push_ids, until, || context.daemon_runs()).await?;
     let show = Show::default();
     let zone = context.whereabouts()?.timezone;
-    say::aloud(|out| pushes::print(out, show, &zone, &table));
+    let language = context.language();
+    say::aloud(|out| pushes::print(out, show, &zone, &table, language));
     let is_open = |state: &str| PushState::parse(state).is_some_and(|state| !state.is_final());
     if rows(&table).any(|row| is_open(&row.text("state"))) {
-        waiting.tell_over()?;
+        waiting.tell_over(language);
     }
     // A push whose row is gone has nothing to show for it.
     let sent = rows(&table).filter(|row| row.text("state") == PushState::Sent.as_str()).count();

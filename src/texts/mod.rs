@@ -8,6 +8,7 @@ mod language;
 mod text;
 
 mod accounts;
+mod acts;
 mod alarm;
 mod check;
 mod days;
@@ -19,8 +20,10 @@ mod phrases;
 mod pushes;
 mod reasons;
 mod scripts;
+mod show;
 mod status;
 mod story;
+mod tables;
 mod usage;
 mod values;
 mod web;
@@ -29,8 +32,8 @@ pub(crate) use self::text::{Count, Spoken};
 pub use self::{language::Language, text::Text};
 
 pub(crate) use self::{
-    accounts::*, alarm::*, check::*, days::*, files::*, jobs::*, notes::*, pages::*, phrases::*, pushes::*, reasons::*,
-    scripts::*, status::*, story::*, usage::*, values::*, web::*,
+    accounts::*, acts::*, alarm::*, check::*, days::*, files::*, jobs::*, notes::*, pages::*, phrases::*, pushes::*,
+    reasons::*, scripts::*, show::*, status::*, story::*, tables::*, usage::*, values::*, web::*,
 };
 
 #[cfg(test)]
@@ -43,6 +46,7 @@ mod tests {
     /// Every part of the table.
     const PARTS: &[&[(&str, &[&str], &str)]] = &[
         accounts::ALL,
+        acts::ALL,
         alarm::ALL,
         check::ALL,
         days::ALL,
@@ -54,8 +58,10 @@ mod tests {
         pushes::ALL,
         reasons::ALL,
         scripts::ALL,
+        show::ALL,
         status::ALL,
         story::ALL,
+        tables::ALL,
         usage::ALL,
         values::ALL,
         web::ALL,

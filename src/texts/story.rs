@@ -173,6 +173,7 @@ texts! {
     told_late(time): "{time} late", "晚 {time}";
     told_short_under_way(through): ": under way {through}", "：正在进行{through}";
     told_short_well(through): " {through}", "{through}";
+    told_before(details): "; before it: {details}", "；此前：{details}";
     told_short(details, through): ": {details} {through}", "：{details}{through}";
 
     // Instants that came to nothing, a line each.

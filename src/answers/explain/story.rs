@@ -232,7 +232,8 @@ impl Narrator<'_> {
         let attempts = match (&push.attempts[..], push.state.is_final()) {
             ([], true) => texts::after_colon(texts::told_no_attempt()),
             ([], false) => texts::after_colon(texts::told_no_attempt_yet()),
-            ([.., last], _) => attempt_in_short(last, push.state),
+            ([.., before, last], _) => attempt_in_short(last, push.state).and(&before_in_short(before)),
+            ([last], _) => attempt_in_short(last, push.state),
         };
         // A line has no room for what the word means.
         texts::told_push_line(id, what, target, instead, self.state(push, false), attempts)
@@ -330,6 +331,13 @@ fn attempt_in_short(fact: &AttemptFact, state: PushState) -> Text {
         true => texts::told_short_well(through),
         false => texts::told_short(Text::joined(details, &texts::between()), through),
     }
+}
+
+/// What the attempt before the last came to: a push that is sent may have failed for hours.
+fn before_in_short(fact: &AttemptFact) -> Text {
+    let outcome = fact.attempt.outcome.as_deref().map(texts::outcome);
+    let details: Vec<Text> = outcome.into_iter().chain(details(fact.attempt, |status| status != 200, false)).collect();
+    if details.is_empty() { Text::none() } else { texts::told_before(Text::joined(details, &texts::between())) }
 }
 
 /// What was said of an attempt.

@@ -16,6 +16,11 @@ async fn run(house: &House, words: &[&str]) -> house::Told {
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).output().await.unwrap().into()
 }
 
+/// The words of a status, whose lines are broken where the screen ends.
+fn flat(told: &str) -> String {
+    told.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 async fn told(house: &House) -> Value {
     serde_json::from_str(&run(house, &["status", "--json"]).await.out).unwrap()
 }
@@ -53,6 +58,7 @@ async fn a_daemon_is_told_to_run_to_have_stopped_and_to_be_gone() {
     leaves_word(&house).await;
     daemon.child.kill().await.unwrap();
     let gone = run(&house, &["status"]).await.refused_with_words(69);
+    let gone = flat(&gone);
     assert!(gone.contains("NOT RUNNING: last seen at") && gone.contains("gone without a word"), "{gone}");
     assert_eq!(told(&house).await["daemon"]["state"], "gone");
 }
@@ -120,7 +126,7 @@ fn what_waits_for_a_person_is_told_without_a_daemon_too() {
         "jobs       1 active (1 more paused)",
         "next fire  2026-01-08 09:00:00  daily-report",
         "open       1 push\n",
-        "unknown    1 push: look at the chats, then `pushcron resolve PUSH sent|failed`",
+        "unknown    1 push: look at the chats, then `pushcron resolve PUSH sent|failed`\n           (history --state unknown)\n",
         "account    bot_qq_spare (qq) is down: get_status: cannot connect",
         "account    weixin_a (weixin) may not send: muted until tomorrow",
         "times in Asia/Shanghai\n",
@@ -145,6 +151,7 @@ fn a_daemon_that_is_there_and_does_nothing_is_not_well() {
         .execute("INSERT INTO account_state VALUES ('', 'presence', ?1, '2026-01-08T01:00:00.000Z')", [presence])
         .unwrap();
     let told = house.run("status").refused_with_words(69);
+    let told = flat(&told);
     assert!(told.contains("NOT WELL") && told.contains("last seen at work at 2026-01-08 09:00:00"), "{told}");
     drop(lease);
 }

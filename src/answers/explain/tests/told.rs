@@ -48,6 +48,7 @@ fn told() -> Vec<(&'static str, &'static str, Story)> {
     let mut many = push_of("failed", Some("attempts_exhausted"), "unreachable");
     let mut other = push_of("sent", None, "sent").pushes.remove(0);
     (other.id, other.attempts[0].number) = (8, 2);
+    other.attempts.insert(0, push_of("failed", None, "target_gone").pushes.remove(0).attempts.remove(0));
     many.pushes.push(other);
     let mut on_demand = loaded("2026-01-01T00:00:00.000Z", "0 9 * * *");
     on_demand.revisions[0].schedule = "on demand".into();
