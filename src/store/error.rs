@@ -30,3 +30,7 @@ pub enum StoreError {
 }
 
 pub(super) type StoreResult<T> = Result<T, StoreError>;
+
+pub(super) fn no_job(name: &str) -> StoreError {
+    StoreError::NotFound(format!("there is no job '{name}'; `pushcron jobs` lists them"))
+}

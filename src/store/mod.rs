@@ -11,22 +11,34 @@
 
 mod access;
 mod account_state;
+mod allowed;
 mod backend;
 mod blobs;
+mod cells;
 mod changes;
+mod course;
 mod error;
 mod files;
 mod history;
 mod lease;
+mod making;
 mod model;
+#[cfg(feature = "postgres")]
+mod news;
 mod open;
 mod pause;
+mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod renderer;
 mod simulated;
+mod source;
 mod sqlite;
+mod stored;
+mod stretches;
 mod upkeep;
 mod verbs;
+mod walk;
 
 pub use access::Access;
 pub use account_state::AccountState;

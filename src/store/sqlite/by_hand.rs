@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
-use serde_json::value::RawValue;
+use serde_json::value::to_raw_value;
 
 use super::account_state::SaveState;
-use super::cells::{At, number, parsed};
+use super::cells::{At, parsed};
 use super::expand::await_content;
-use super::fault::{Fault, Result, no_job};
-use super::fires::{Fired, Given, MakePushes, Plan, policy};
+use super::fault::Result;
+use super::fires::{Given, MakePushes};
 use super::gone::count_unused_fires;
 use super::job_rows::{FindJob, JobRow};
 use super::note::{self, Act};
-use super::pushes::{InsertPush, NewPush, replace_older};
+use super::pushes::{InsertPush, replace_older};
 use super::writer::Write;
 use crate::domain::{Overlap, PushState, Reason, Trigger, UtcMs};
-use crate::store::error::StoreError;
+use crate::store::allowed;
+use crate::store::cells::Unreadable;
+use crate::store::error::no_job;
 use crate::store::model::{AdHoc, By, OwnMessage};
+use crate::store::plan::{Fired, NewPush, Plan};
 
 pub(super) struct FireByHand {
     pub job: String,
@@ -34,13 +37,10 @@ impl Write for FireByHand {
     fn run(&mut self, conn: &Connection) -> Result<Vec<i64>> {
         let Some(job) = FindJob::new(conn)?.job(&self.job)? else { return Err(no_job(&self.job).into()) };
         let mut plan = plan(&self.job, &job)?;
-        if self.own.is_some() && plan.has_lists {
-            let name = &self.job;
-            let text =
-                format!("job '{name}' goes to recipients that are read when it fires; it cannot say anything else");
-            return Err(StoreError::NotAllowed(text).into());
+        if let Some(own) = &self.own {
+            allowed::saying(&self.job, own, job.revision, plan.has_lists)?;
         }
-        let own = self.own.as_ref().map(|own| own.raw(&self.job, job.revision)).transpose()?;
+        let own = self.own.as_ref().map(|own| to_raw_value(&own.message)).transpose()?;
         if let (Some(raw), Some(OwnMessage { message, .. })) = (&own, &self.own) {
             plan.say(raw, message.body.kind());
         }
@@ -53,11 +53,11 @@ impl Write for FireByHand {
             )?
             .insert(params![self.job, At::from(due_at), reason, At::from(self.now), job.revision])?;
         let (name, mut made) = (Arc::from(&*self.job), Vec::new());
-        let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at: due_at, now: self.now };
+        let fired = Fired { job: &name, triggered_by: Trigger::Manual, due_at, goes_at: due_at, now: self.now };
         let overlap = plan.overlap;
         match plan.needs_content {
             true => await_content(conn, id, due_at)?,
-            false => MakePushes::new(conn)?.run(&fired, plan, Given::default(), &mut made)?,
+            false => drop(MakePushes::new(conn)?.run(id, &fired, &plan, Given::default(), &mut made)?),
         }
         if overlap == Overlap::Replace {
             replace_older(conn, &name, id, self.now)?;
@@ -68,24 +68,8 @@ impl Write for FireByHand {
     }
 }
 
-impl OwnMessage {
-    /// Its JSON, for this revision of the job.
-    fn raw(&self, job: &str, revision: u32) -> Result<Box<RawValue>> {
-        if self.revision != revision {
-            let problem = format!("job '{job}' was changed meanwhile; nothing was recorded, so fire it again");
-            return Err(StoreError::NotAllowed(problem).into());
-        }
-        Ok(serde_json::value::to_raw_value(&self.message)?)
-    }
-}
-
 fn plan<'a>(name: &str, job: &'a JobRow) -> Result<Plan<'a>> {
-    Plan::read(&job.definition).map_err(|fault| match fault {
-        Fault::Row(problem) => Fault::Verb(StoreError::NotAllowed(format!(
-            "what job '{name}' pushes cannot be read ({problem}); load the files again: `systemctl reload pushcron`, or start it"
-        ))),
-        fault => fault,
-    })
+    Plan::read(&job.definition).map_err(|Unreadable(problem)| allowed::unreadable(name, &problem).into())
 }
 
 impl FireByHand {
@@ -136,11 +120,11 @@ impl Write for Backfill {
                 }
                 id => id?,
             };
-            let fired = Fired { id, job: &name, triggered_by: Trigger::Manual, due_at, goes_at, now: self.now };
+            let fired = Fired { job: &name, triggered_by: Trigger::Manual, due_at, goes_at, now: self.now };
             let mut made = Vec::new();
             match plan.needs_content {
                 true => await_content(conn, id, goes_at)?,
-                false => make.run(&fired, plan.clone(), Given::default(), &mut made)?,
+                false => drop(make.run(id, &fired, &plan, Given::default(), &mut made)?),
             }
             all.push(made.into_iter().map(|push| push.id).collect());
             let act = Act { verb: "backfill", job: Some(&self.job), fire_id: Some(id), ..Act::default() };
@@ -179,7 +163,7 @@ impl Write for PushSeveral {
         let fire_id = fire_outside(conn, first, self.now)?;
         let pushes = self.pushes.iter().enumerate();
         let made = |(ordinal, push)| {
-            let id = insert(conn, number(ordinal), fire_id, push, self.now)?;
+            let id = insert(conn, ordinal, fire_id, push, self.now)?;
             let after = Some(PushState::Pending.as_str());
             let act = Act { verb: "push", push_id: Some(id), fire_id: Some(fire_id), after, ..Act::default() };
             note::act(conn, self.by.as_ref(), self.now, &act)?;
@@ -201,29 +185,8 @@ fn fire_outside(conn: &Connection, push: &AdHoc, now: UtcMs) -> Result<i64> {
         .insert(params![triggered_by.as_str(), At::from(now), chat_im, chat_account])?)
 }
 
-fn insert(conn: &Connection, ordinal: i64, fire_id: i64, push: &AdHoc, now: UtcMs) -> Result<i64> {
-    let spec = &push.spec;
-    let retry = serde_json::to_string(&spec.retry)?;
-    let render = spec.render.as_ref().map(serde_json::to_string).transpose()?;
-    let fallback = (!spec.fallback.is_empty()).then(|| serde_json::to_string(&spec.fallback)).transpose()?;
-    InsertPush::new(conn)?.run(&NewPush {
-        fire_id,
-        ordinal,
-        im: &spec.im,
-        target: &spec.target.to_string(),
-        account: spec.account.as_deref(),
-        kind: spec.message.body.kind(),
-        message: &serde_json::to_string(&spec.message)?,
-        timeout_ms: number(spec.timeout.as_millis()),
-        retry: policy(&retry)?.0,
-        render: render.as_deref(),
-        max_attempts: spec.retry.max_attempts,
-        due_at: now,
-        expires_at: now + spec.retry.give_up_after,
-        exclusive_job: None,
-        fallback: fallback.as_deref(),
-        recipient: None,
-    })
+fn insert(conn: &Connection, ordinal: usize, fire_id: i64, push: &AdHoc, now: UtcMs) -> Result<i64> {
+    InsertPush::new(conn)?.run(fire_id, &NewPush::outside(push, ordinal, now)?)
 }
 
 /// A push outside any job, and what the daemon keeps with it.

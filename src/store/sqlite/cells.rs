@@ -1,18 +1,14 @@
 //! What columns hold, to and from domain types. The domain does not know the database's library, so the library's
 //! traits stand on types of ours or not at all.
 
-use std::fmt::Display;
 use std::io::Write;
-use std::str::FromStr;
 
-use jiff::tz::TimeZone;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row};
-use serde::de::DeserializeOwned;
-use serde::de::value::{Error as NotAWord, StrDeserializer};
 
-use super::fault::{Fault, Result};
+use super::fault::Result;
 use crate::domain::UtcMs;
+pub(super) use crate::store::cells::{number, parsed, word, zone};
 
 /// An instant as the tables hold it: text of one width, written once however often it is bound.
 #[derive(Clone, Copy)]
@@ -42,11 +38,11 @@ pub(super) fn maybe_text<'row>(row: &'row Row<'_>, column: usize) -> Result<Opti
 }
 
 pub(super) fn instant(row: &Row<'_>, column: usize) -> Result<UtcMs> {
-    parsed(text(row, column)?)
+    Ok(parsed(text(row, column)?)?)
 }
 
 pub(super) fn maybe_instant(row: &Row<'_>, column: usize) -> Result<Option<UtcMs>> {
-    maybe_text(row, column)?.map(parsed).transpose()
+    Ok(maybe_text(row, column)?.map(parsed).transpose()?)
 }
 
 /// An instant that the table of what is known of the database itself holds, if it does.
@@ -54,24 +50,4 @@ pub(super) fn instant_of_meta(conn: &Connection, key: &str) -> Result<Option<Utc
     let mut statement = conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
     let mut rows = statement.query([key])?;
     rows.next()?.map(|row| instant(row, 0)).transpose()
-}
-
-/// A zone by its name; UTC where the system knows it no more.
-pub(super) fn zone(name: &str) -> TimeZone {
-    TimeZone::get(name).unwrap_or(TimeZone::UTC)
-}
-
-/// Instants, targets and whatever else reads itself out of a text.
-pub(super) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T> {
-    text.parse().map_err(|error: T::Err| Fault::Row(error.to_string()))
-}
-
-/// One of the words of a domain type.
-pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T> {
-    T::deserialize(StrDeserializer::<NotAWord>::new(text)).map_err(|error| Fault::Row(error.to_string()))
-}
-
-/// A number for a column, or the largest there is.
-pub(super) fn number(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
 }

@@ -1,6 +1,5 @@
 //! Fires whose content is made after they are recorded: what waits for it, and the pushes that come of it.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -10,7 +9,7 @@ use super::calendars;
 use super::cells::{At, instant, number, parsed, text, word};
 use super::contents::last_going;
 use super::fault::{Fault, Result};
-use super::fires::{Fired, Given, MakePushes, Plan};
+use super::fires::{Given, MakePushes};
 use super::last_good;
 use super::note::{self, Act};
 use super::of_fire::definition_of_fire;
@@ -19,8 +18,9 @@ use super::writer::Write;
 use crate::domain::calendar::LONGEST_HOLD;
 use crate::domain::hex::sha256;
 use crate::domain::{ListEntry, Overlap, PushState, Reason, Trigger, UtcMs};
-use crate::store::error::StoreError;
+use crate::store::allowed::no_waiting_fire;
 use crate::store::model::{By, Expand, Expansion, MadeContent, MadeList, OpenPush, Unexpanded};
+use crate::store::plan::{Fired, Plan};
 
 /// The fire has no pushes before its content is made, and they go out no sooner than this.
 pub(super) fn await_content(conn: &Connection, fire_id: i64, goes_at: UtcMs) -> Result<()> {
@@ -97,8 +97,7 @@ impl Write for CancelFire {
             "SELECT f.job FROM unexpanded_fires AS u CROSS JOIN fires AS f ON f.id = u.fire_id WHERE u.fire_id = ?1",
         )?;
         let Some(job) = waits.query_row([fire_id], |row| row.get::<_, String>(0)).optional()? else {
-            let problem = "the fire has got its pushes meanwhile; see `pushcron history`";
-            return Err(StoreError::NotAllowed(problem.to_owned()).into());
+            return Err(no_waiting_fire().into());
         };
         let then = Expansion::Cancel(Reason::CancelledByHand);
         let expand = Expand { fire_id, content: None, lists: Vec::new(), lists_of: Vec::new(), then };
@@ -137,7 +136,7 @@ impl Write for ExpandFire {
         let entries = |of: &usize| lists.get(*of).and_then(|list| list.entries.as_ref().ok());
         let recipients: Vec<&[ListEntry]> =
             lists_of.iter().map_while(entries).map(|entries| &*entries.entries).collect();
-        let mut plan = match Plan::read(&waiting.definition) {
+        let mut plan = match Plan::read(&waiting.definition).map_err(Fault::from) {
             Err(Fault::Row(problem)) => {
                 miss_unreadable(conn, fire_id, &waiting.job, &problem)?;
                 return Ok(Vec::new());
@@ -153,14 +152,12 @@ impl Write for ExpandFire {
             then = Expansion::Cancel(Reason::Replaced);
         }
         let mut made = Vec::new();
-        let fired = Fired { id: fire_id, job: &job, triggered_by, due_at, goes_at, now: self.now };
+        let fired = Fired { job: &job, triggered_by, due_at, goes_at, now: self.now };
         let text = content.as_ref().and_then(|content| content.text.as_deref());
         let is_sent = matches!(then, Expansion::Send { .. });
         let lists: &[&[ListEntry]] = if is_sent { &recipients } else { &[] };
-        let dropped = RefCell::default();
-        let given = Given { content: text, lists, dropped: Some(&dropped) };
-        MakePushes::new(conn)?.run(&fired, plan.clone(), given, &mut made)?;
-        count_doubles(conn, fire_id, &lists_of, &dropped.take())?;
+        let dropped = MakePushes::new(conn)?.run(fire_id, &fired, &plan, Given { content: text, lists }, &mut made)?;
+        count_doubles(conn, fire_id, &lists_of, &dropped)?;
         match then {
             Expansion::Send { unless_unchanged } => {
                 if replaces {
@@ -168,7 +165,7 @@ impl Write for ExpandFire {
                 }
                 if made.is_empty() {
                     // Of nobody there is no row, and of a fire without one nobody would know why.
-                    MakePushes::new(conn)?.run(&fired, plan, Given::default(), &mut made)?;
+                    MakePushes::new(conn)?.run(fire_id, &fired, &plan, Given::default(), &mut made)?;
                     return self.end_all(conn, made, PushState::Cancelled, Reason::NoRecipients);
                 }
                 match sha256.filter(|_| unless_unchanged) {

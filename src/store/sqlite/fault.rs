@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::types::FromSqlError;
 
+use crate::store::cells::Unreadable;
 use crate::store::error::StoreError;
 
 pub(super) type Result<T> = std::result::Result<T, Fault>;
@@ -99,10 +100,6 @@ pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
 
-pub(super) fn no_job(name: &str) -> StoreError {
-    StoreError::NotFound(format!("there is no job '{name}'; `pushcron jobs` lists them"))
-}
-
 /// SQLite's own words without the library's wrapping.
 fn brief(error: &rusqlite::Error) -> String {
     match error {
@@ -133,6 +130,12 @@ impl From<FromSqlError> for Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Fault {
         Fault::Verb(error)
+    }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(Unreadable(problem): Unreadable) -> Fault {
+        Fault::Row(problem)
     }
 }
 

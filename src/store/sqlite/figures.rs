@@ -2,22 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cells::{At, instant, instant_of_meta, number, parsed, text, zone};
 use super::fault::Result;
 use crate::domain::{LATE, Lateness, UtcMs};
+use crate::store::making::{
+    HOUR, LONGEST_DAY, MADE_UNTIL, day_of, days_counted_from, hour_of, hours_counted_from, missing_from,
+};
 use crate::store::model::{Ends, HourFigures, Hours, JobDay, UnfiredDay};
-
-pub(super) const HOUR: i64 = 3_600_000;
-/// The longest day there is, and a moment: a clock is put back by an hour.
-const LONGEST_DAY: i64 = 26 * HOUR;
-
-/// How far the hours are made, and how far for the second time.
-pub(super) const MADE_UNTIL: &str = "figures_until";
-pub(super) const MADE_AGAIN_UNTIL: &str = "figures_again_until";
 
 /// Pushes `p` by where they stand, in the order of [`Ends::each`].
 macro_rules! ends {
@@ -35,11 +29,6 @@ macro_rules! decisions {
     };
 }
 
-/// The beginning of the hour of an instant.
-pub(super) fn hour_of(at: UtcMs) -> UtcMs {
-    UtcMs(at.0 - at.0.rem_euclid(HOUR))
-}
-
 /// The hour of the first fire since an instant.
 pub(super) fn first_since(conn: &Connection, since: UtcMs) -> Result<Option<UtcMs>> {
     let mut statement = conn
@@ -51,13 +40,6 @@ pub(super) fn first_since(conn: &Connection, since: UtcMs) -> Result<Option<UtcM
 /// How far the hours are made.
 pub(super) fn made_until(conn: &Connection) -> Result<Option<UtcMs>> {
     instant_of_meta(conn, MADE_UNTIL)
-}
-
-/// The date of an instant, when its day begins, and when the next one does.
-pub(super) fn day_of(at: UtcMs, zone: &TimeZone) -> (Date, UtcMs, UtcMs) {
-    let day = at.to_jiff().to_zoned(zone.clone()).date();
-    let begins = |day: Date| day.to_zoned(zone.clone()).map_or(at, |midnight| UtcMs::from(midnight.timestamp()));
-    (day, begins(day), begins(day.tomorrow().unwrap_or(day)))
 }
 
 /// Counts what was due in the hour that begins at an instant, up to now.
@@ -156,9 +138,7 @@ fn add_decisions(day: &mut JobDay, row: &Row<'_>, first: usize) -> Result<()> {
 pub(super) fn hours(conn: &Connection, from: UtcMs, until: UtcMs, now: UtcMs) -> Result<Hours> {
     let running = hour_of(now);
     let made = made_until(conn)?;
-    // The last hour's time comes five minutes after it; what lies further back is not counted on request.
-    let before = UtcMs(running.0 - HOUR);
-    let mut counted_from = made.unwrap_or(before).clamp(before, running);
+    let mut counted_from = hours_counted_from(made, now);
     let mut statement = conn.prepare_cached(
         "SELECT hour, im, account, sent, failed, unknown, expired, cancelled, open, most_ms, late_10, late_50, late_100,
                 late_500, late_1000, late_5000, late_30000, late_60000, late_300000, late_3600000, late_more
@@ -180,15 +160,8 @@ pub(super) fn hours(conn: &Connection, from: UtcMs, until: UtcMs, now: UtcMs) ->
         }
         counted_from.0 += HOUR;
     }
-    // Where nothing was due since, nothing is missing.
-    let missing_from = first_since(conn, made.unwrap_or(UtcMs(0)))?.filter(|first| *first < before);
-    Ok(Hours { rows: found, missing_from })
-}
-
-/// Since when days of this zone are counted as they stand: since the first one that is not made, and that is yesterday or today.
-fn days_counted_from(made: Option<UtcMs>, now: UtcMs, zone: &TimeZone) -> UtcMs {
-    let earliest = UtcMs(now.0 - LONGEST_DAY);
-    day_of(made.unwrap_or(earliest).clamp(earliest, now), zone).1
+    let first = first_since(conn, made.unwrap_or(UtcMs(0)))?;
+    Ok(Hours { rows: found, missing_from: missing_from(first, now) })
 }
 
 pub(super) fn job_days(conn: &Connection, job: &str, from: &str, now: UtcMs) -> Result<Vec<JobDay>> {

@@ -1,106 +1,46 @@
 //! Making figures, hour by hour: each hour and each day is counted on a connection that reads, and written in small batches.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use super::cells::{At, instant_of_meta, number, zone};
+use super::cells::{At, instant_of_meta, number};
 use super::fault::Result;
-use super::figures::{
-    HOUR, MADE_AGAIN_UNTIL, MADE_UNTIL, count_hour, count_jobs, day_of, first_since, hour_of, made_until,
-};
+use super::figures::{count_hour, count_jobs, first_since, made_until};
 use super::handle::SqliteStore;
 use super::pruned::pruned_until;
 use super::writer::Write;
 use crate::domain::UtcMs;
 use crate::store::error::StoreResult;
+use crate::store::making::{
+    Day, HOUR, MADE_AGAIN_UNTIL, MADE_UNTIL, Made, Turn, days_that_ended, hour_of, last_day_before, turn,
+};
 use crate::store::model::{HourFigures, JobDay};
 
-/// So long after its end an hour is made: what was due in it has begun by then, as a rule.
-const AFTER: Duration = Duration::from_secs(300);
-/// And again so much later.
-const AGAIN: Duration = Duration::from_secs(86_400);
-/// So long after an instant its day has ended in every zone.
-const OF_A_DAY: i64 = 48 * HOUR;
 /// Rows that one write takes.
 const ROWS: usize = 200;
 
-/// The next hour to make, and what is noted with it.
-struct Turn {
-    hour: UtcMs,
-    until: UtcMs,
-    again_until: UtcMs,
-    days: Vec<Day>,
-}
-
-/// A day that ended in the hour, in one zone.
-#[derive(Clone)]
-struct Day {
-    zone: String,
-    date: String,
-    begins: UtcMs,
-    ends: UtcMs,
-}
-
 pub(super) async fn next(store: &SqliteStore, now: UtcMs) -> StoreResult<bool> {
-    let Some(turn) = store.read(move |conn| turn(conn, now)).await? else { return Ok(false) };
-    let hour = turn.hour;
-    let rows = store.read(move |conn| count_hour(conn, hour, now)).await?;
-    for day in turn.days {
+    let Some((turn, days)) = store.read(move |conn| next_turn(conn, now)).await? else { return Ok(false) };
+    let rows = store.read(move |conn| count_hour(conn, turn.hour, now)).await?;
+    for day in days {
         make_day(store, day).await?;
     }
     // Noted last: what was broken off is made anew.
-    store.write(MakeHour { hour, rows, until: turn.until, again_until: turn.again_until }).await?;
+    store.write(MakeHour { turn, rows }).await?;
     Ok(true)
 }
 
-fn turn(conn: &Connection, now: UtcMs) -> Result<Option<Turn>> {
-    let due = hour_of(now - AFTER);
-    let due_again = hour_of(now - AFTER - AGAIN);
-    let made = made_until(conn)?;
-    let until = match made {
-        Some(until) if until > due => {
-            // The clock was put back: from here on hours are made as they come.
-            let (hour, again_until) = (UtcMs(due.0 - HOUR), due_again);
-            return Ok(Some(Turn { hour, until: due, again_until, days: days_that_ended(conn, hour)? }));
-        }
-        Some(until) => until,
-        None => match first_since(conn, UtcMs(0))? {
-            Some(first) => first,
-            None => return Ok(None),
-        },
+fn next_turn(conn: &Connection, now: UtcMs) -> Result<Option<(Turn, Vec<Day>)>> {
+    let made = Made {
+        until: made_until(conn)?,
+        again_until: instant_of_meta(conn, MADE_AGAIN_UNTIL)?,
+        pruned_until: pruned_until(conn)?,
     };
-    let again_until = instant_of_meta(conn, MADE_AGAIN_UNTIL)?.unwrap_or(until).min(until);
-    if let Some(hour) = without_holes(conn, until)?.filter(|hour| *hour < due) {
-        let made = UtcMs(hour.0 + HOUR);
-        // More than a day back nothing more is to come, so once is enough, unless earlier hours wait to be made again.
-        let again_until = if again_until == until && made <= due_again { made } else { again_until };
-        return Ok(Some(Turn { hour, until: made, again_until, days: days_that_ended(conn, hour)? }));
-    }
-    let again = match pruned_until(conn)? {
-        Some(pruned) => again_until.max(UtcMs(hour_of(pruned).0 + HOUR)),
-        None => again_until,
-    };
-    let hour = without_holes(conn, again)?.filter(|hour| *hour < due_again.min(until));
-    let Some(hour) = hour else { return Ok(None) };
-    Ok(Some(Turn { hour, until, again_until: UtcMs(hour.0 + HOUR), days: days_that_ended(conn, hour)? }))
-}
-
-/// The hour itself, or the next one in which anything was due where nothing was for two days before: no job's day ends between.
-fn without_holes(conn: &Connection, hour: UtcMs) -> Result<Option<UtcMs>> {
-    Ok(first_since(conn, UtcMs(hour.0 - OF_A_DAY))?.map(|found| found.max(hour)))
-}
-
-fn days_that_ended(conn: &Connection, hour: UtcMs) -> Result<Vec<Day>> {
+    let Some(turn) = turn(now, &made, |since| first_since(conn, since))? else { return Ok(None) };
     let mut statement = conn.prepare_cached("SELECT DISTINCT timezone FROM jobs")?;
-    let zones = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let day = |name: String| {
-        let (date, begins, ends) = day_of(hour, &zone(&name));
-        Day { zone: name, date: date.to_string(), begins, ends }
-    };
-    let ended = |day: &Day| day.ends > hour && day.ends.0 <= hour.0 + HOUR;
-    Ok(zones.into_iter().map(day).filter(ended).collect())
+    let zones = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(Some((turn, days_that_ended(zones, turn.hour))))
 }
 
 async fn make_day(store: &SqliteStore, day: Day) -> StoreResult<()> {
@@ -126,17 +66,15 @@ async fn make_day(store: &SqliteStore, day: Day) -> StoreResult<()> {
 }
 
 struct MakeHour {
-    hour: UtcMs,
+    turn: Turn,
     rows: Vec<HourFigures>,
-    until: UtcMs,
-    again_until: UtcMs,
 }
 
 impl Write for MakeHour {
     type Answer = ();
 
     fn run(&mut self, conn: &Connection) -> Result<()> {
-        let hour = At::from(self.hour);
+        let hour = At::from(self.turn.hour);
         conn.execute("DELETE FROM hours WHERE hour = ?1", [hour])?;
         let mut insert = conn.prepare(
             "INSERT INTO hours VALUES
@@ -170,8 +108,8 @@ impl Write for MakeHour {
             ])?;
         }
         let mut note = conn.prepare("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
-        note.execute(params![MADE_UNTIL, At::from(self.until)])?;
-        note.execute(params![MADE_AGAIN_UNTIL, At::from(self.again_until)])?;
+        note.execute(params![MADE_UNTIL, At::from(self.turn.until)])?;
+        note.execute(params![MADE_AGAIN_UNTIL, At::from(self.turn.again_until)])?;
         Ok(())
     }
 }
@@ -249,12 +187,10 @@ impl Write for Prune {
                (SELECT hour, im, account FROM hours WHERE hour < ?1 ORDER BY hour LIMIT ?2)",
             params![At::from(hour_of(self.before)), rows],
         )?;
-        // A day that ended in every zone.
-        let day = UtcMs(self.before.0 - OF_A_DAY / 2).to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
         let days = conn.execute(
             "DELETE FROM job_days WHERE (job, day) IN
                (SELECT job, day FROM job_days INDEXED BY job_days_day WHERE day < ?1 ORDER BY day LIMIT ?2)",
-            params![day, rows],
+            params![last_day_before(self.before), rows],
         )?;
         Ok(hours + days)
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use tokio::runtime::Handle;
@@ -15,12 +15,13 @@ use super::poll::DataVersion;
 use super::readers::Readers;
 use super::writer::{Request, Write, Writer};
 use super::{connect, poll, upgrade};
-use crate::domain::{Facts, Locked, Message, Render, Rendering, UtcMs};
+use crate::domain::{Locked, UtcMs};
 use crate::store::access::Access;
 use crate::store::backend::{Backend, SharedStore};
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::model::By;
 use crate::store::pause::Pause;
+use crate::store::renderer::Renderer;
 
 /// A database file, open.
 pub(crate) struct SqliteStore {
@@ -31,7 +32,7 @@ pub(crate) struct SqliteStore {
     broken: Mutex<Option<oneshot::Receiver<()>>>,
     pub(super) readers: Arc<Readers>,
     /// With what templates are rendered.
-    pub(super) renderer: Arc<RwLock<Arc<dyn Render>>>,
+    pub(super) renderer: Renderer,
     /// In whose hands it is.
     pub(super) by: Option<By>,
     /// So long each question may take.
@@ -86,7 +87,7 @@ impl SqliteStore {
             writer: Some(sender),
             broken,
             readers,
-            renderer: without_renderer(),
+            renderer: Renderer::none(),
             by: None,
             pause: None,
             seen_version,
@@ -104,7 +105,7 @@ impl SqliteStore {
             writer: None,
             broken,
             readers,
-            renderer: without_renderer(),
+            renderer: Renderer::none(),
             by: None,
             pause: None,
             seen_version,
@@ -126,10 +127,6 @@ impl SqliteStore {
                 std::future::pending::<()>().await;
             }
         }
-    }
-
-    pub(super) fn renderer(&self) -> Arc<dyn Render> {
-        self.renderer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn enqueue(&self, unit: Request) -> StoreResult<()> {
@@ -175,19 +172,6 @@ impl SqliteStore {
         };
         answer.map_err(|fault| fault::of_reading(fault, &self.path))
     }
-}
-
-/// Stands where nobody said with what to render.
-struct NoRenderer;
-
-impl Render for NoRenderer {
-    fn render(&self, _: &Message, _: &Rendering, _: &Facts<'_>) -> Result<Message, String> {
-        Err("nobody is there to render it (a bug of pushcron)".to_owned())
-    }
-}
-
-fn without_renderer() -> Arc<RwLock<Arc<dyn Render>>> {
-    Arc::new(RwLock::new(Arc::new(NoRenderer)))
 }
 
 impl SqliteStore {

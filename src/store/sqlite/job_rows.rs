@@ -1,21 +1,15 @@
 //! Rows of `jobs`, read: for the scheduler, and for a fire that is recorded.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use rusqlite::{CachedStatement, Connection, Row, params};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use tracing::error;
 
 use super::calendars;
 use super::cells::{At, instant, maybe_instant, number, text};
-use super::fault::no_job;
 use super::fault::{Fault, Result};
 use super::made_ahead::made_ahead;
-use crate::domain::job::{DstGap, JobSource, Life};
-use crate::domain::{DayRule, Job, Misfire, Overlap, Schedule, UtcMs};
+use crate::domain::{Job, UtcMs};
+use crate::store::error::no_job;
 use crate::store::model::{Definition, MadeAhead, StoredJob};
+use crate::store::stored::{JobCells, share_zone, source};
 
 pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
     let mut statement = conn.prepare(
@@ -24,16 +18,13 @@ pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
            FROM jobs WHERE removed_at IS NULL ORDER BY name",
     )?;
     let job = |row: &Row<'_>| match stored_job(row) {
-        Err(Fault::Row(problem)) => unreadable_job(row, &problem),
+        Err(Fault::Row(problem)) => Ok(cells(row)?.unreadable(&problem)),
         told => told,
     };
     let mut jobs = Vec::new();
     for job in statement.query_and_then([], job)? {
-        let mut job = job?;
-        if let Some(before) = jobs.last().filter(|before: &&StoredJob| before.timezone == job.timezone) {
-            job.timezone = before.timezone.clone();
-        }
-        jobs.push(job);
+        jobs.push(job?);
+        share_zone(&mut jobs);
     }
     calendars::fill(conn, jobs.iter_mut().filter_map(|job| job.days.as_deref_mut()))?;
     for (name, due_at, recorded_at) in made_ahead(conn)? {
@@ -44,93 +35,25 @@ pub(super) fn jobs(conn: &Connection) -> Result<Vec<StoredJob>> {
     Ok(jobs)
 }
 
-/// A job whose definition another release or a hand wrote: it is there, to be replaced or removed by what the files say,
-/// and all that is sure of its schedule is the next instant.
-fn unreadable_job(row: &Row<'_>, problem: &str) -> Result<StoredJob> {
-    let (name, hash): (Arc<str>, i64) = (row.get(0)?, row.get(6)?);
-    error!(job = %name, problem, "the definition of a job cannot be read; it fires again once the files are loaded");
-    let (next_due_at, loaded_at) = (maybe_instant(row, 5)?, instant(row, 8)?);
-    Ok(StoredJob {
-        name,
-        schedule: Schedule::At(next_due_at.unwrap_or(loaded_at)),
-        timezone: "UTC".into(),
-        dst_gap: DstGap::default(),
-        days: None,
+fn cells<'row>(row: &'row Row<'_>) -> Result<JobCells<'row>> {
+    Ok(JobCells {
+        name: row.get(0)?,
+        definition: text(row, 1)?,
+        timezone: row.get(2)?,
         enabled: row.get(3)?,
         paused: row.get(4)?,
-        misfire: Misfire::default(),
-        overlap: Overlap::default(),
-        lead: None,
-        next_due_at,
-        // That of no definition which could have given this hash.
-        definition_hash: !hash,
+        next_due_at: maybe_instant(row, 5)?,
+        definition_hash: row.get(6)?,
         revision: row.get(7)?,
-        loaded_at,
-        source: source(row, 9)?,
-        life: None,
+        loaded_at: instant(row, 8)?,
+        source: source(text(row, 9)?),
         spent_at: maybe_instant(row, 10)?,
-        made_ahead: None,
     })
 }
 
 /// A job whose lists of days are still to be filled in.
 pub(super) fn stored_job(row: &Row<'_>) -> Result<StoredJob> {
-    /// A definition without its messages.
-    #[derive(Deserialize)]
-    struct Parts {
-        schedule: Schedule,
-        #[serde(default)]
-        misfire: Misfire,
-        #[serde(default)]
-        overlap: Overlap,
-        #[serde(default)]
-        dst_gap: DstGap,
-        #[serde(default)]
-        days: Option<Box<DayRule>>,
-        #[serde(default)]
-        life: Option<Box<Life>>,
-        content_from: Option<Content>,
-        #[serde(default)]
-        push: Vec<Push>,
-    }
-    #[derive(Deserialize)]
-    struct Content {
-        #[serde(default)]
-        lead_ms: u64,
-    }
-    #[derive(Deserialize)]
-    struct Push {
-        list: Option<IgnoredAny>,
-    }
-    let Parts { schedule, misfire, overlap, dst_gap, days, life, content_from, push } =
-        serde_json::from_str(text(row, 1)?)?;
-    Ok(StoredJob {
-        name: row.get(0)?,
-        schedule,
-        timezone: row.get(2)?,
-        dst_gap,
-        days,
-        enabled: row.get(3)?,
-        paused: row.get(4)?,
-        misfire,
-        overlap,
-        lead: match content_from {
-            Some(content) => Some(Duration::from_millis(content.lead_ms)),
-            None => push.iter().any(|push| push.list.is_some()).then_some(Duration::ZERO),
-        },
-        next_due_at: maybe_instant(row, 5)?,
-        definition_hash: row.get(6)?,
-        revision: row.get(7)?,
-        loaded_at: instant(row, 8)?,
-        source: source(row, 9)?,
-        life,
-        spent_at: maybe_instant(row, 10)?,
-        made_ahead: None,
-    })
-}
-
-fn source(row: &Row<'_>, column: usize) -> Result<JobSource> {
-    Ok(if text(row, column)? == "verb" { JobSource::Verb } else { JobSource::File })
+    Ok(cells(row)?.stored()?)
 }
 
 /// A job that is not removed, with its messages.
@@ -141,7 +64,7 @@ pub(super) fn definition(conn: &Connection, name: &str) -> Result<Definition> {
     let Some(row) = rows.next()? else { return Err(no_job(name).into()) };
     let mut job: Job = serde_json::from_str(text(row, 0)?)?;
     calendars::fill(conn, job.days.as_deref_mut().into_iter())?;
-    Ok(Definition { job, revision: row.get(1)?, source: source(row, 2)? })
+    Ok(Definition { job, revision: row.get(1)?, source: source(text(row, 2)?) })
 }
 
 /// The jobs that verbs made and that are neither removed nor at their end, by name.

@@ -7,14 +7,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::calendars;
 use super::cells::{At, maybe_instant};
-use super::fault::{Result, no_job};
+use super::fault::Result;
 use super::note::{self, Act};
 use super::pushes;
 use super::withdraw::{end_revisions, reopen, spent_by, withdraw_of};
 use super::writer::Write;
 use crate::domain::UtcMs;
-use crate::domain::job::JobSource;
-use crate::store::error::StoreError;
+use crate::store::allowed;
+use crate::store::error::no_job;
 use crate::store::model::{Applied, By, Expected, JobChange};
 
 /// Names that cross to SQLite in one piece of JSON.
@@ -34,7 +34,9 @@ impl Write for ApplyJobs {
 
     fn run(&mut self, conn: &Connection) -> Result<Applied> {
         for expected in &self.expected {
-            be_as_expected(conn, expected)?;
+            let Expected { job, revision } = expected;
+            let found = found(conn, job)?;
+            allowed::change(job, *revision, found.as_ref().map(|(revision, source)| (*revision, source.as_str())))?;
         }
         let mut applied = Applied::default();
         for changes in self.changes.chunks(PIECE) {
@@ -67,14 +69,8 @@ impl ApplyJobs {
     /// Notes what a verb did to each job.
     fn note(&self, conn: &Connection) -> Result<()> {
         for Expected { job, revision } in self.expected.iter().filter(|_| self.by.is_some()) {
-            let now: Option<u32> = conn
-                .query_row("SELECT revision FROM jobs WHERE name = ?1 AND removed_at IS NULL", [job], |row| row.get(0))
-                .optional()?;
-            let verb = match (revision, now) {
-                (None, _) => "add",
-                (Some(_), Some(_)) => "edit",
-                (Some(_), None) => "rm",
-            };
+            let now = found(conn, job)?.map(|(revision, _)| revision);
+            let verb = allowed::verb_of(*revision, now);
             let named = |number: Option<u32>| number.map(|number| format!("revision {number}"));
             let (before, after) = (named(*revision), named(now));
             let (before, after) = (before.as_deref(), after.as_deref());
@@ -89,29 +85,11 @@ impl ApplyJobs {
     }
 }
 
-/// Two verbs may be at the same job: one of them finds it as it was.
-fn be_as_expected(conn: &Connection, expected: &Expected) -> Result<()> {
-    let Expected { job, revision } = expected;
-    let found: Option<(u32, String)> = conn
-        .query_row("SELECT revision, source FROM jobs WHERE name = ?1 AND removed_at IS NULL", [job], |row| {
-            row.try_into()
-        })
-        .optional()?;
-    let is_verb = |source: &str| source == JobSource::Verb.as_str();
-    let problem = match (revision, found) {
-        (None, None) => return Ok(()),
-        (Some(revision), Some((found, source))) if *revision == found && is_verb(&source) => return Ok(()),
-        (None, Some((_, source))) if is_verb(&source) => {
-            format!("there is a job '{job}' already (`pushcron edit {job}` changes it, `pushcron rm {job}` ends it)")
-        }
-        (None, Some(_)) => format!("there is a job '{job}' already: the files brought it"),
-        (Some(_), None) => return Err(no_job(job).into()),
-        (Some(_), Some((_, source))) if is_verb(&source) => {
-            format!("somebody else has changed job '{job}' meanwhile; look at it, and say it again")
-        }
-        (Some(_), Some(_)) => format!("the files have taken over job '{job}' meanwhile: change it there"),
-    };
-    Err(StoreError::NotAllowed(problem).into())
+/// The revision of a job that is not removed, and where it is from.
+fn found(conn: &Connection, job: &str) -> Result<Option<(u32, String)>> {
+    let mut statement =
+        conn.prepare_cached("SELECT revision, source FROM jobs WHERE name = ?1 AND removed_at IS NULL")?;
+    Ok(statement.query_row([job], |row| row.try_into()).optional()?)
 }
 
 /// Which of these left the files before.

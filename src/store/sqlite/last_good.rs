@@ -1,13 +1,13 @@
 //! What sources said the last time that they were well.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::Value;
 
 use super::cells::{At, instant, text};
 use super::fault::Result;
 use super::of_fire::definition_of_fire;
 use crate::domain::UtcMs;
 use crate::store::model::{LastGood, LastList, MadeList};
+use crate::store::source::source_of;
 
 /// So many fires back it is looked for: those of other definitions are passed over.
 const LOOKED_AT: i64 = 1000;
@@ -15,12 +15,6 @@ const LOOKED_AT: i64 = 1000;
 /// What the source of the job of this fire said last, unless that was before `since`. Of another source, and of a source
 /// that was defined otherwise, it is none.
 pub(super) fn last_good(conn: &Connection, fire_id: i64, since: UtcMs) -> Result<Option<LastGood>> {
-    let source = |definition: &str| -> Option<Value> {
-        let mut definition: Value = serde_json::from_str(definition).ok()?;
-        let content = definition.get_mut("content_from")?.as_object_mut()?;
-        let name = ["command", "http", "file"].into_iter().find(|name| content.contains_key(*name))?;
-        Some(serde_json::json!([name, content.remove(name), content.remove("format")]))
-    };
     let mut of_fire = conn.prepare_cached(concat!(
         "SELECT f.job, ",
         definition_of_fire!(),
@@ -28,7 +22,7 @@ pub(super) fn last_good(conn: &Connection, fire_id: i64, since: UtcMs) -> Result
     ))?;
     let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
     let Some((job, definition)) = of_fire.query_row([fire_id], read).optional()? else { return Ok(None) };
-    let Some(wanted) = source(&definition) else { return Ok(None) };
+    let Some(wanted) = source_of(&definition) else { return Ok(None) };
     let mut good = conn.prepare_cached(concat!(
         "SELECT c.content, coalesce(c.stale_from, c.made_at), ",
         definition_of_fire!(),
@@ -38,7 +32,7 @@ pub(super) fn last_good(conn: &Connection, fire_id: i64, since: UtcMs) -> Result
     ))?;
     let mut rows = good.query(params![job, fire_id, At::from(since), LOOKED_AT])?;
     while let Some(row) = rows.next()? {
-        if source(text(row, 2)?).as_ref() == Some(&wanted) {
+        if source_of(text(row, 2)?).as_ref() == Some(&wanted) {
             return Ok(Some(LastGood { text: row.get(0)?, made_at: instant(row, 1)? }));
         }
     }

@@ -11,29 +11,10 @@ use super::fault::{Fault, Result};
 use super::note::{self, Act};
 use super::opened::open_and_unreadable;
 use super::writer::Write;
-use crate::domain::{Kind, Next, PushState, Reason, RetryPolicy, UtcMs};
-use crate::store::error::StoreError;
+use crate::domain::{Next, PushState, Reason, UtcMs};
+use crate::store::allowed::{self, PushRow};
 use crate::store::model::{By, OpenPush, Settle};
-
-/// A row to be.
-pub(super) struct NewPush<'a> {
-    pub fire_id: i64,
-    pub ordinal: i64,
-    pub im: &'a str,
-    pub target: &'a str,
-    pub account: Option<&'a str>,
-    pub kind: Kind,
-    pub message: &'a str,
-    pub timeout_ms: i64,
-    pub retry: Option<&'a str>,
-    pub render: Option<&'a str>,
-    pub max_attempts: u32,
-    pub due_at: UtcMs,
-    pub expires_at: UtcMs,
-    pub exclusive_job: Option<&'a str>,
-    pub fallback: Option<&'a str>,
-    pub recipient: Option<&'a str>,
-}
+use crate::store::plan::NewPush;
 
 pub(super) struct InsertPush<'conn>(CachedStatement<'conn>);
 
@@ -48,19 +29,19 @@ impl<'conn> InsertPush<'conn> {
     }
 
     /// Returns the id.
-    pub(super) fn run(&mut self, push: &NewPush<'_>) -> Result<i64> {
+    pub(super) fn run(&mut self, fire_id: i64, push: &NewPush<'_>) -> Result<i64> {
         Ok(self.0.insert(params![
-            push.fire_id,
+            fire_id,
             push.ordinal,
             push.im,
-            push.target,
+            push.target.to_string(),
             push.account,
             push.kind.as_str(),
             push.message,
             push.timeout_ms,
             push.retry,
             push.max_attempts,
-            At::from(push.due_at),
+            At::from(push.goes_at),
             At::from(push.expires_at),
             push.exclusive_job,
             push.render,
@@ -208,17 +189,6 @@ impl Write for EndUntouched {
     }
 }
 
-struct PushRow {
-    state: PushState,
-    attempts: u32,
-    max_attempts: u32,
-    retry: RetryPolicy,
-    /// It waited for a content that was never made.
-    is_empty: bool,
-    /// It stands for recipients who were never read.
-    is_nobodys: bool,
-}
-
 /// The push that a person named.
 fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
     let mut statement = conn.prepare(
@@ -229,10 +199,7 @@ fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
            FROM pushes WHERE id = ?1",
     )?;
     let mut rows = statement.query([push_id])?;
-    let Some(row) = rows.next()? else {
-        let problem = format!("there is no push {push_id}; `pushcron history` lists them");
-        return Err(StoreError::NotFound(problem).into());
-    };
+    let Some(row) = rows.next()? else { return Err(allowed::no_push(push_id).into()) };
     let retry = maybe_text(row, 3)?.map(serde_json::from_str).transpose()?;
     Ok(PushRow {
         state: state(push_id, text(row, 0)?)?,
@@ -242,10 +209,6 @@ fn named(conn: &Connection, push_id: i64) -> Result<PushRow> {
         is_empty: row.get(4)?,
         is_nobodys: row.get(5)?,
     })
-}
-
-fn not_allowed(problem: String) -> Fault {
-    StoreError::NotAllowed(problem).into()
 }
 
 /// Notes what somebody did to a push.
@@ -261,8 +224,6 @@ fn noted(
     note::act(conn, by, now, &Act { verb, push_id: Some(push_id), before, after, ..Act::default() })
 }
 
-const BEING_SENT: &str = "is being sent at this moment; wait for its outcome";
-
 pub(super) struct Cancel {
     pub push_id: i64,
     pub by: Option<By>,
@@ -275,14 +236,7 @@ impl Write for Cancel {
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
         let before = named(conn, id)?.state;
-        match before {
-            PushState::Pending | PushState::Retrying => {}
-            PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
-            over => {
-                let over = over.as_str();
-                return Err(not_allowed(format!("push {id} is already {over}; there is nothing left to cancel")));
-            }
-        }
+        allowed::cancel(id, before)?;
         conn.execute(
             "UPDATE pushes
                 SET state = 'cancelled', reason = 'cancelled by hand', finished_at = ?2, next_attempt_at = NULL
@@ -305,30 +259,7 @@ impl Write for Retry {
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
         let push = named(conn, id)?;
-        if push.is_nobodys {
-            return Err(not_allowed(format!(
-                "push {id} goes to nobody, since the list of its recipients was never read; fire its job again"
-            )));
-        }
-        if push.is_empty {
-            return Err(not_allowed(format!(
-                "push {id} has nothing to send, since its content was never made (content_from); fire its job again"
-            )));
-        }
-        match push.state {
-            PushState::Failed | PushState::Unknown | PushState::Expired | PushState::Cancelled => {}
-            PushState::Sent => {
-                return Err(not_allowed(format!(
-                    "push {id} is sent, and a retry never sends what was sent; to say it once more to this target alone, use \
-                     `pushcron push` (`pushcron show {id}` has the text)"
-                )));
-            }
-            PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
-            open @ (PushState::Pending | PushState::Retrying) => {
-                let open = open.as_str();
-                return Err(not_allowed(format!("push {id} is {open} and will be tried by itself")));
-            }
-        }
+        allowed::retry(id, &push)?;
         conn.execute(
             "UPDATE pushes
                 SET state = 'retrying', reason = 'retried by hand', next_attempt_at = ?2, finished_at = NULL,
@@ -357,14 +288,7 @@ impl Write for Resolve {
 
     fn run(&mut self, conn: &Connection) -> Result<()> {
         let id = self.push_id;
-        match named(conn, id)?.state {
-            PushState::Unknown => {}
-            PushState::Sending => return Err(not_allowed(format!("push {id} {BEING_SENT}"))),
-            other => {
-                let other = other.as_str();
-                return Err(not_allowed(format!("push {id} is {other}; only an unknown push needs to be resolved")));
-            }
-        }
+        allowed::resolve(id, named(conn, id)?.state)?;
         conn.execute(
             "UPDATE pushes
                 SET state = iif(?2, 'sent', 'failed'), sent_count = ?2, reason = 'resolved by hand', finished_at = ?3

@@ -9,7 +9,7 @@ use tracing::error;
 use super::cells::{At, instant, number};
 use super::expand::{await_content, expire_held};
 use super::fault::{Fault, Result};
-use super::fires::{Fired, Given, MakePushes, Plan};
+use super::fires::{Given, MakePushes};
 use super::gone::count_unused_fires;
 use super::job_rows::{FindJob, JobRow};
 use super::pruned;
@@ -18,13 +18,10 @@ use super::watch::NoteWatch;
 use super::withdraw::answer_after;
 use super::writer::Write;
 use crate::domain::{Decision, Overlap, Reason, Trigger, UtcMs};
+use crate::store::cells::Unreadable;
+use crate::store::course::{Course, Place, goes_back};
 use crate::store::model::{Cursor, NewFire, Recorded};
-
-/// Why a fire that was to go out did not; its row says so.
-const PAUSED: Reason = Reason::Paused;
-const OVERLAP: Reason = Reason::Overlap;
-const MAX_FIRES: Reason = Reason::MaxFires;
-const UNREADABLE: Reason = Reason::DefinitionUnreadable;
+use crate::store::plan::{Fired, Plan};
 
 pub(super) struct RecordFires {
     pub fires: Vec<NewFire>,
@@ -113,29 +110,22 @@ impl RecordFires {
         for fire in fires {
             // Else its place is another, and the caller is told.
             let Some(job) = jobs.get(&*fire.job) else { continue };
-            let life = course.of(job, &fire.job);
-            if life.spent_at.is_some_and(|at| fire.due_at > at) {
+            let life = course.of(&fire.job, job.fires_left, job.ended_at);
+            if life.is_over_by(fire.due_at) {
                 continue;
             }
             let perhaps_pruned = fire.count == 1 && pruned_until.is_some_and(|until| fire.due_at <= until);
             if perhaps_pruned && pruned::has_fired(conn, &fire.job, fire.due_at)? {
                 continue;
             }
-            let instead = match fire.decision {
-                Decision::Fired if life.left == Some(0) => Some(MAX_FIRES),
-                Decision::Fired if job.paused_at.is_some_and(|at| at <= fire.due_at) => Some(PAUSED),
-                // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
-                Decision::Fired if fire.overlap == Overlap::Skip => {
-                    let overlaps = fired.contains(&fire.job) || has_open_pushes(conn, &fire.job)?;
-                    overlaps.then_some(OVERLAP)
-                }
-                _ => None,
-            };
+            // Of several fires in one call, the first alone may go through: its pushes are what overlaps.
+            let overlaps = || Ok::<_, Fault>(fired.contains(&fire.job) || has_open_pushes(conn, &fire.job)?);
+            let instead = life.instead(fire, job.paused_at, overlaps)?;
             let goes_out = fire.decision == Decision::Fired && instead.is_none();
             let (plan, instead) = match goes_out.then(|| Plan::read(&job.definition)) {
-                Some(Err(Fault::Row(problem))) => {
+                Some(Err(Unreadable(problem))) => {
                     error!(job = %fire.job, problem, "what a job pushes cannot be read; its instant is missed");
-                    (None, Some((Decision::Missed, UNREADABLE)))
+                    (None, Some((Decision::Missed, Reason::DefinitionUnreadable)))
                 }
                 plan => (plan.transpose()?, instead.map(|reason| (Decision::Skipped, reason))),
             };
@@ -143,7 +133,7 @@ impl RecordFires {
                 known += 1;
                 continue;
             };
-            recorded.skipped += u64::from(instead.is_some_and(|(_, reason)| reason == OVERLAP));
+            recorded.skipped += u64::from(instead.is_some_and(|(_, reason)| reason == Reason::Overlap));
             if let Some(plan) = plan {
                 fired.insert(&fire.job);
                 life.count(fire.due_at);
@@ -184,13 +174,14 @@ impl RecordFires {
             return await_content(conn, id, fire.due_at);
         }
         let (job, due_at) = (&fire.job, fire.due_at);
-        let fired = Fired { id, job, triggered_by: Trigger::Cron, due_at, goes_at: due_at, now: self.now };
+        let fired = Fired { job, triggered_by: Trigger::Cron, due_at, goes_at: due_at, now: self.now };
         if fire.is_held {
             let mut held = Vec::new();
-            make.run(&fired, plan, Given::default(), &mut held)?;
+            make.run(id, &fired, &plan, Given::default(), &mut held)?;
             return expire_held(conn, &held);
         }
-        make.run(&fired, plan, Given::default(), &mut recorded.pushes)
+        make.run(id, &fired, &plan, Given::default(), &mut recorded.pushes)?;
+        Ok(())
     }
 
     /// A place that goes back means that the clock shows an hour again.
@@ -208,16 +199,12 @@ impl RecordFires {
                     counted = counted + iif(?5 IS NULL, 0, ?4)
               WHERE rowid = ?1",
         )?;
-        let end = |place: Option<UtcMs>| place.unwrap_or(UtcMs::MAX);
-        for Cursor { job, from, next_due_at } in cursors {
-            let Some(row) = jobs.get(&**job) else { continue };
-            let life = course.0.get(job).cloned().unwrap_or_else(|| JobLife::of(row));
-            let (next_due_at, ended_at) = match (life.spent_at, next_due_at) {
-                // A gap from before may still be owed: then its place stays there.
-                (Some(spent_at), place) => (place.filter(|place| *place <= spent_at), Some(spent_at)),
-                (None, Some(place)) => (Some(*place), None),
-                // A gap is recorded after what fires behind it.
-                (None, None) => (None, last_of(conn, job)?.or(row.ended_at)),
+        for cursor in cursors {
+            let Some(row) = jobs.get(&*cursor.job) else { continue };
+            let life = course.after(&cursor.job, row.fires_left, row.ended_at);
+            let (next_due_at, ended_at) = match life.place(cursor.next_due_at) {
+                Place::Known { next_due_at, ended_at } => (next_due_at, ended_at),
+                Place::AtItsLast => (None, last_of(conn, &cursor.job)?.or(row.ended_at)),
             };
             statement.execute(params![
                 row.rowid,
@@ -226,8 +213,8 @@ impl RecordFires {
                 number(life.fired),
                 life.left.map(number),
             ])?;
-            if end(next_due_at) < end(*from) {
-                answer_after(conn, job, self.now)?;
+            if goes_back(cursor, next_due_at) {
+                answer_after(conn, &cursor.job, self.now)?;
             }
         }
         Ok(())
@@ -242,48 +229,6 @@ fn last_of(conn: &Connection, job: &str) -> Result<Option<UtcMs>> {
     )?;
     let mut rows = statement.query([job])?;
     rows.next()?.map(|row| instant(row, 0)).transpose()
-}
-
-/// What the fires of one call make of the lives of their jobs.
-#[derive(Default)]
-struct Course(HashMap<Arc<str>, JobLife>);
-
-/// How often a job has fired in this call, and may yet.
-#[derive(Clone)]
-struct JobLife {
-    fired: u64,
-    /// None: for ever.
-    left: Option<u64>,
-    /// Its last instant, once none is left.
-    spent_at: Option<UtcMs>,
-}
-
-impl Course {
-    fn of(&mut self, job: &JobRow, name: &Arc<str>) -> &mut JobLife {
-        self.0.entry(name.clone()).or_insert_with(|| JobLife::of(job))
-    }
-}
-
-impl Course {
-    /// The jobs that have fired as often as they may with one of these fires.
-    fn spent(&self) -> Vec<(Arc<str>, UtcMs)> {
-        let by_these = self.0.iter().filter(|(_, life)| life.fired > 0);
-        by_these.filter_map(|(job, life)| Some((job.clone(), life.spent_at?))).collect()
-    }
-}
-
-impl JobLife {
-    fn of(job: &JobRow) -> JobLife {
-        JobLife { fired: 0, left: job.fires_left, spent_at: job.ended_at.filter(|_| job.fires_left == Some(0)) }
-    }
-
-    fn count(&mut self, due_at: UtcMs) {
-        self.fired += 1;
-        self.left = self.left.map(|left| left.saturating_sub(1));
-        if self.left == Some(0) {
-            self.spent_at = Some(due_at);
-        }
-    }
 }
 
 struct InsertFire<'conn>(CachedStatement<'conn>);

@@ -6,13 +6,13 @@ use super::calendars;
 use super::cells::{instant, text};
 use super::expand::{end, keep, unexpanded_row, without_unchanged};
 use super::fault::Result;
-use super::fires::with_content;
 use super::of_fire::definition_of_fire;
 use super::opened::OpenById;
 use super::writer::Write;
 use crate::domain::hex::sha256;
 use crate::domain::{Kind, PushState, UtcMs};
 use crate::store::model::{Expansion, OpenPush, Release, Released, Unreleased};
+use crate::store::plan::with_content;
 
 /// The fires of these pushes whose content is still to be made. What a row that gives a reason tells of the next attempt is a
 /// guess, which whoever asks knows better.

@@ -1,6 +1,6 @@
 //! What the engine and verbs change: each verb a write of its table.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -181,11 +181,11 @@ impl Store for SqliteStore {
     }
 
     fn render_with(&self, renderer: Arc<dyn Render>) {
-        *self.renderer.write().unwrap_or_else(PoisonError::into_inner) = renderer;
+        self.renderer.set(renderer);
     }
 
     async fn begin_attempts(&self, begins: Vec<Begin>, now: UtcMs) -> StoreResult<Vec<Delivery>> {
-        self.write(attempts::BeginAttempts { begins, now, renderer: self.renderer() }).await
+        self.write(attempts::BeginAttempts { begins, now, renderer: self.renderer.get() }).await
     }
 
     async fn finish_attempts(&self, finishes: Vec<Finish>) -> StoreResult<Closed> {

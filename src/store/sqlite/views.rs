@@ -9,6 +9,7 @@ use super::cells::{At, number};
 use super::fault::Result;
 use crate::domain::PushState;
 use crate::store::model::{Filter, Mark, Table, View};
+use crate::store::walk::{Beyond, Walk, bounds};
 
 pub(super) fn view(conn: &Connection, view: View, filter: &Filter) -> Result<Table> {
     let Query { sql, values } = build(view, filter);
@@ -19,67 +20,17 @@ pub(super) fn view(conn: &Connection, view: View, filter: &Filter) -> Result<Tab
     Ok(Table { columns, rows })
 }
 
-/// The index by which a page of `push_history` is walked. Without statistics SQLite would guess, and among ten
-/// million rows a wrong guess is the difference between a millisecond and minutes; so the conditions on all other
-/// indexed columns are hidden from the planner behind a unary plus.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Walk {
-    Id,
-    /// Final states other than `sent` are few.
-    Trouble,
-    /// So are open pushes.
-    Open,
-    Job,
-    Due,
-    Account,
-    Im,
-    /// Newest first until the page is full.
-    Newest,
-}
-
-impl Walk {
-    fn of(filter: &Filter) -> Walk {
-        let all = |is: fn(&PushState) -> bool| !filter.states.is_empty() && filter.states.iter().all(is);
-        // Of several states there is no one order by their ends, and what a job or a span of time holds are fewer.
-        let one = filter.states.len() == 1;
-        match filter {
-            _ if filter.push_id.is_some() || filter.after_id.is_some() || filter.ids.is_some() => Walk::Id,
-            _ if all(|state| !state.is_final()) => Walk::Open,
-            _ if one && all(|state| state.is_final() && *state != PushState::Sent) => Walk::Trouble,
-            _ if filter.job.is_some() => Walk::Job,
-            _ if filter.since.is_some() || filter.until.is_some() => Walk::Due,
-            _ if all(|state| state.is_final() && *state != PushState::Sent) => Walk::Trouble,
-            _ if filter.account.is_some() => Walk::Account,
-            _ if filter.im.is_some() => Walk::Im,
-            _ => Walk::Newest,
+/// What follows a mark in the order of a walk.
+fn go_on(query: &mut Query, walk: Walk, after: Mark, oldest_first: bool) {
+    let (beyond, from) = if oldest_first { (" > ", " >= ") } else { (" < ", " <= ") };
+    match walk.beyond(after) {
+        Beyond::Id(id) => query.push(" AND id").push(beyond).bind(id),
+        Beyond::At { column, at, id } => {
+            query.push(" AND ").push(column).push(from).bind(At::from(at));
+            query.push(" AND (+").push(column).push(beyond).bind(At::from(at));
+            query.push(" OR +id").push(beyond).bind(id);
+            query.push(")");
         }
-    }
-
-    /// The order that the index gives: sorting would mean to read them all.
-    fn order(self, oldest_first: bool) -> &'static str {
-        match (self, oldest_first) {
-            (Walk::Trouble, false) => " ORDER BY finished_at DESC, id DESC",
-            (Walk::Trouble, true) => " ORDER BY finished_at, id",
-            (Walk::Job | Walk::Due, false) => " ORDER BY due_at DESC, id DESC",
-            (Walk::Job | Walk::Due, true) => " ORDER BY due_at, id",
-            (_, false) => " ORDER BY id DESC",
-            (_, true) => " ORDER BY id",
-        }
-    }
-
-    /// What follows a mark in this order.
-    fn go_on(self, query: &mut Query, after: Mark, oldest_first: bool) {
-        let (beyond, from) = if oldest_first { (" > ", " >= ") } else { (" < ", " <= ") };
-        let at = match self {
-            Walk::Trouble => after.ordered_at.unwrap_or(after.due_at),
-            Walk::Job | Walk::Due => after.due_at,
-            _ => return query.push(" AND id").push(beyond).bind(after.id),
-        };
-        let column = if self == Walk::Trouble { "finished_at" } else { "due_at" };
-        query.push(" AND ").push(column).push(from).bind(At::from(at));
-        query.push(" AND (+").push(column).push(beyond).bind(At::from(at));
-        query.push(" OR +id").push(beyond).bind(after.id);
-        query.push(")");
     }
 }
 
@@ -110,7 +61,7 @@ fn build(view: View, filter: &Filter) -> Query {
             let walk = Walk::of(filter);
             push_filters(&mut query, filter, Some(walk));
             if let Some(after) = filter.after {
-                walk.go_on(&mut query, after, filter.oldest_first);
+                go_on(&mut query, walk, after, filter.oldest_first);
             }
             query.push(walk.order(filter.oldest_first));
         }
@@ -188,6 +139,8 @@ fn ended_before(query: &mut Query, filter: &Filter) {
     }
 }
 
+/// Without statistics SQLite would guess which index to walk by, and among ten million rows a wrong guess is the difference between
+/// a millisecond and minutes; so the conditions on all other indexed columns are hidden from the planner behind a unary plus.
 fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
     let by = |index: Walk| walk.is_none_or(|walk| walk == index);
     equals(query, "job", filter.job.as_deref(), by(Walk::Job));
@@ -211,13 +164,11 @@ fn push_filters(query: &mut Query, filter: &Filter, walk: Option<Walk>) {
         _ => query.push(""),
     };
     let due = if by(Walk::Due) || by(Walk::Job) { "due_at" } else { "+due_at" };
-    // A page begins where the last one ended, not where the first one did.
-    let reached = filter.after.filter(|_| matches!(walk, Some(Walk::Job | Walk::Due))).map(|after| after.due_at);
-    let (up, down) = if filter.oldest_first { (reached, None) } else { (None, reached) };
-    if let Some(since) = filter.since.filter(|since| up.is_none_or(|reached| reached < *since)) {
+    let (since, until) = bounds(filter, walk);
+    if let Some(since) = since {
         query.push(" AND ").push(due).push(" >= ").bind(At::from(since));
     }
-    if let Some(until) = filter.until.filter(|until| down.is_none_or(|reached| reached > *until)) {
+    if let Some(until) = until {
         query.push(" AND ").push(due).push(" <= ").bind(At::from(until));
     }
     if let Some(id) = filter.push_id {

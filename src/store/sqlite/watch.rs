@@ -43,7 +43,7 @@ pub(super) fn last_recorded_at(conn: &Connection) -> Result<Option<UtcMs>> {
         [],
         |row| row.get(0),
     )?;
-    newest.as_deref().map(parsed).transpose()
+    Ok(newest.as_deref().map(parsed).transpose()?)
 }
 
 pub(super) fn restored(conn: &Connection) -> Result<Option<Restored>> {
