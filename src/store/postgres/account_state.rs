@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
+use super::cells::plain;
 use super::connect::{ANSWER, within};
 use super::fault::Result;
 use super::instants::At;
@@ -21,7 +22,7 @@ impl AccountState for PostgresStore {
 
     async fn save_state(&self, account: &str, key: &str, value: &str, now: UtcMs) -> StoreResult<()> {
         let (account, key, value) = (account.to_owned(), key.to_owned(), value.to_owned());
-        self.write(Save { account, key, value, now }).await
+        self.write(SaveState { account, key, value, now }).await
     }
 }
 
@@ -39,23 +40,27 @@ impl Write for Load {
     }
 }
 
-struct Save {
-    account: String,
-    key: String,
-    value: String,
-    now: UtcMs,
+pub(super) struct SaveState {
+    pub account: String,
+    pub key: String,
+    pub value: String,
+    pub now: UtcMs,
 }
 
-impl Write for Save {
+impl Write for SaveState {
     type Answer = ();
 
     async fn run(&mut self, conn: &mut PgConnection) -> Result<()> {
-        let Save { account, key, value, now } = self;
+        let SaveState { account, key, value, now } = self;
         let save = sqlx::query(
             "INSERT INTO account_state (account, key, value, updated_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (account, key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
         );
-        within(ANSWER, save.bind(&*account).bind(&*key).bind(&*value).bind(At::from(*now)).execute(conn)).await?;
+        within(
+            ANSWER,
+            save.bind(plain(account)).bind(plain(key)).bind(plain(value)).bind(At::from(*now)).execute(conn),
+        )
+        .await?;
         Ok(())
     }
 }

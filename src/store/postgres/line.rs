@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fence::Fence;
 use super::session::{Session, Write};
@@ -19,6 +19,8 @@ type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     queue: mpsc::Sender<Request>,
+    /// Whether its task came to its end in peace.
+    ended: watch::Receiver<bool>,
 }
 
 enum Request {
@@ -60,21 +62,35 @@ impl Line {
     /// Gives the session to a task. Needs a tokio runtime.
     pub(super) fn new(mut session: Session) -> Line {
         let (queue, mut requests) = mpsc::channel(QUEUE);
+        let (end, ended) = watch::channel(false);
         tokio::spawn(async move {
+            let mut closed = None;
             while let Some(request) = requests.recv().await {
                 match request {
                     Request::Job(job) => job.run(&mut session).await,
-                    Request::Close(closed) => {
-                        session.close().await;
-                        // Whoever asked may be gone.
-                        let _ = closed.send(());
-                        return;
+                    Request::Close(reply) => {
+                        closed = Some(reply);
+                        break;
                     }
                 }
             }
             session.close().await;
+            end.send_replace(true);
+            // Whoever asked may be gone.
+            let _ = closed.map(|reply| reply.send(()));
         });
-        Line { queue }
+        Line { queue, ended }
+    }
+
+    /// What ends when the task breaks down, and at no other time: from then on nothing comes through.
+    pub(super) fn until_broken(&self) -> impl Future<Output = ()> + Send + Sync + 'static {
+        let mut ended = self.ended.clone();
+        async move {
+            let in_peace = ended.wait_for(|ended| *ended).await.is_ok();
+            if in_peace {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// In a transaction of its own; with a fence, only while its seat is held under it.

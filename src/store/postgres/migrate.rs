@@ -11,10 +11,15 @@ use super::fault::{Fault, Result};
 use super::instants::At;
 use crate::domain::UtcMs;
 use crate::domain::hex::sha256;
+use crate::store::access::Access;
 use crate::store::error::StoreError;
 
 /// The schema in steps; the version of a database is how many of them it has seen.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/postgres/0001_init.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/postgres/0001_init.sql"),
+    include_str!("../../../migrations/postgres/0002_ids.sql"),
+    include_str!("../../../migrations/postgres/0003_changes.sql"),
+];
 
 /// `pushcron` in ASCII: who brings the schema up to date holds this lock, and it ends with the transaction.
 const LOCK: i64 = 0x7075_7368_6372_6f6e;
@@ -25,23 +30,25 @@ const TURNS: usize = 30;
 /// A step may rewrite a table.
 const LONGEST_STEP: Duration = Duration::from_secs(600);
 
-/// Brings the schema up to date.
+/// Brings the schema up to date, where `access` lets it.
 ///
 /// # Errors
 ///
-/// Where the database is not ours, of a later release, or was made by other steps than those of this release.
+/// Where the database is not ours, of a later release, or was made by other steps than those of this release; or of an earlier one,
+/// and is to be read only, or is in use.
 pub(super) async fn migrate(
     mut conn: PgConnection,
     address: &Address,
+    access: Access,
     now: UtcMs,
 ) -> std::result::Result<PgConnection, StoreError> {
     for _ in 1..TURNS {
-        match in_transaction(&mut conn, address, now).await {
+        match in_transaction(&mut conn, address, access, now).await {
             Err(fault) if fault.is_of_others() => roll_back(&mut conn).await,
             done => return finish(conn, done, address).await,
         }
     }
-    let done = in_transaction(&mut conn, address, now).await;
+    let done = in_transaction(&mut conn, address, access, now).await;
     finish(conn, done, address).await
 }
 
@@ -64,11 +71,12 @@ async fn roll_back(conn: &mut PgConnection) {
     let _ = within(ANSWER, sqlx::raw_sql("ROLLBACK").execute(conn)).await;
 }
 
-async fn in_transaction(conn: &mut PgConnection, address: &Address, now: UtcMs) -> Result<()> {
+async fn in_transaction(conn: &mut PgConnection, address: &Address, access: Access, now: UtcMs) -> Result<()> {
     within(ANSWER, sqlx::raw_sql("BEGIN").execute(&mut *conn)).await?;
     within(ANSWER, sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *conn)).await?;
     let applied = applied(conn, address).await?;
     if applied < MIGRATIONS.len() {
+        may_be_changed(conn, address, access, applied).await?;
         within(ANSWER, sqlx::raw_sql("SET LOCAL statement_timeout = '10min'").execute(&mut *conn)).await?;
     }
     for (index, step) in MIGRATIONS.iter().enumerate().skip(applied) {
@@ -77,6 +85,32 @@ async fn in_transaction(conn: &mut PgConnection, address: &Address, now: UtcMs) 
     }
     within(ANSWER, sqlx::raw_sql("COMMIT").execute(conn)).await?;
     Ok(())
+}
+
+/// A verb leaves the schema as it is while daemons go by it; one that only reads leaves it in any case.
+async fn may_be_changed(conn: &mut PgConnection, address: &Address, access: Access, applied: usize) -> Result<()> {
+    let refuse = |problem: String| Err(Fault::Verb(StoreError::Open { path: address.to_string(), problem }));
+    match (access, applied) {
+        (Access::Daemon, _) | (Access::Write, 0) => Ok(()),
+        (Access::Read, 0) => {
+            refuse("it is still empty; `pushcron run` makes it a database, or name another with --db".to_owned())
+        }
+        (Access::Read, _) => refuse(
+            "its schema is from an earlier pushcron; `pushcron run` brings it up to date (restart the daemon, if one \
+             runs)"
+                .to_owned(),
+        ),
+        (Access::Write, _) => {
+            let live =
+                sqlx::query("SELECT id FROM hosts WHERE state = 'live' ORDER BY id LIMIT 1").fetch_optional(conn);
+            let Some(row) = within(ANSWER, live).await? else { return Ok(()) };
+            let host: String = row.try_get(0)?;
+            refuse(format!(
+                "its schema is from an earlier pushcron, and the daemon '{host}' goes by it; restart that daemon with this \
+                 pushcron, which brings it up to date"
+            ))
+        }
+    }
 }
 
 async fn note(conn: &mut PgConnection, index: usize, step: &str, now: UtcMs) -> Result<()> {

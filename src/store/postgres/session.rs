@@ -10,6 +10,7 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::address::Address;
+use super::changes::Changed;
 use super::connect::{ANSWER, connect, drop_hard, within};
 use super::fault::{Fault, Result};
 use super::fence::{self, Fence};
@@ -32,10 +33,31 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// So long the server waits for a session to end that it was told to end, in milliseconds.
 const ENDS_WITHIN: i64 = 1000;
 
+/// What is read here is decided by, so that nobody writes in between: whoever writes holds this lock to the end of its
+/// transaction. (`pushwrit` in ASCII.) Hosts and seats are written without it.
+pub(super) const LOCK: i64 = 0x7075_7368_7772_6974;
+
+/// A write finds its rows by key, whatever the server guesses of tables that were empty a moment ago.
+const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// Pages of a view are found by other indexes for each filter, and by each value of it.
+const BY_WHAT_IS_ASKED: &str = "SET plan_cache_mode = force_custom_plan";
+
 /// A connection that is opened when it is needed, and again after it broke.
+#[derive(Debug)]
 pub(super) struct Session {
     address: Address,
     conn: Option<PgConnection>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// Writes one after the other with whoever else writes, and tells which numbers its writes have.
+    Writer(Changed),
+    /// Asks what people ask.
+    Reader,
+    Other,
 }
 
 /// By what the server knows a transaction.
@@ -63,7 +85,17 @@ enum Status {
 
 impl Session {
     pub(super) fn new(address: Address, conn: PgConnection) -> Session {
-        Session { address, conn: Some(conn) }
+        Session { address, conn: Some(conn), kind: Kind::Other }
+    }
+
+    /// One that writes what jobs, fires and pushes are. It is opened when it is needed.
+    pub(super) fn writing(address: Address, changed: Changed) -> Session {
+        Session { address, conn: None, kind: Kind::Writer(changed) }
+    }
+
+    /// One that answers questions. It is opened when it is needed.
+    pub(super) fn reading(address: Address) -> Session {
+        Session { address, conn: None, kind: Kind::Reader }
     }
 
     /// Runs a write in a transaction of its own: all of it, or nothing. With a fence, only while its seat is held under it.
@@ -92,6 +124,28 @@ impl Session {
         }
     }
 
+    /// Asks in one state of the database, whatever is written meanwhile.
+    pub(super) async fn ask<W: Write>(&mut self, question: &mut W) -> StoreResult<W::Answer> {
+        let done = match self.connected().await {
+            Ok(conn) => in_one_state(conn, question).await,
+            Err(fault) => Err(fault),
+        };
+        match done {
+            Ok(answer) => Ok(answer),
+            Err(fault) => {
+                let is_clean = fault.spares_the_connection()
+                    && match &mut self.conn {
+                        Some(conn) => roll_back(conn).await.is_ok(),
+                        None => true,
+                    };
+                if !is_clean {
+                    self.drop().await;
+                }
+                Err(fault.into_store_error(&self.address))
+            }
+        }
+    }
+
     /// Asks, outside any transaction of ours.
     pub(super) async fn read<W: Write>(&mut self, read: &mut W) -> StoreResult<W::Answer> {
         let done = match self.connected().await {
@@ -110,11 +164,12 @@ impl Session {
     }
 
     async fn transaction<W: Write>(&mut self, write: &mut W, fence: Option<&Fence>) -> End<W::Answer> {
+        let kind = self.kind.clone();
         let conn = match self.connected().await {
             Ok(conn) => conn,
             Err(fault) => return End::Undone(fault),
         };
-        let (ticket, answer) = match begun(conn, write, fence).await {
+        let (ticket, answer) = match begun(conn, &kind, write, fence).await {
             Ok(done) => done,
             Err(fault) => {
                 if fault.spares_the_connection() && roll_back(conn).await.is_ok() {
@@ -187,12 +242,22 @@ impl Session {
     async fn connected(&mut self) -> Result<&mut PgConnection> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect(&self.address).await?,
+            None => {
+                let mut conn = connect(&self.address).await?;
+                let settings = match &self.kind {
+                    Kind::Writer(_) => BY_KEY,
+                    Kind::Reader => BY_WHAT_IS_ASKED,
+                    Kind::Other => "",
+                };
+                within(ANSWER, sqlx::raw_sql(settings).execute(&mut conn)).await?;
+                conn
+            }
         };
         Ok(self.conn.insert(conn))
     }
 
-    async fn drop(&mut self) {
+    /// Lets go of the connection, whatever it is in the midst of.
+    pub(super) async fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
             drop_hard(conn).await;
         }
@@ -206,9 +271,27 @@ impl Session {
     }
 }
 
+async fn in_one_state<W: Write>(conn: &mut PgConnection, question: &mut W) -> Result<W::Answer> {
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    within(ANSWER, sqlx::raw_sql(begin).execute(&mut *conn)).await?;
+    let answer = question.run(conn).await?;
+    within(ANSWER, sqlx::raw_sql("COMMIT").execute(conn)).await?;
+    Ok(answer)
+}
+
 /// All of a transaction but its COMMIT.
-async fn begun<W: Write>(conn: &mut PgConnection, write: &mut W, fence: Option<&Fence>) -> Result<(Ticket, W::Answer)> {
+async fn begun<W: Write>(
+    conn: &mut PgConnection,
+    kind: &Kind,
+    write: &mut W,
+    fence: Option<&Fence>,
+) -> Result<(Ticket, W::Answer)> {
     within(ANSWER, sqlx::raw_sql("BEGIN").execute(&mut *conn)).await?;
+    if let Kind::Writer(changed) = kind {
+        // The number is taken once the lock is there.
+        let take = sqlx::query("SELECT pg_advisory_xact_lock($1), nextval('changes')").bind(LOCK);
+        changed.note_own(within(ANSWER, take.fetch_one(&mut *conn)).await?.try_get(1)?);
+    }
     let ask = "SELECT pg_current_xact_id()::text, pg_backend_pid(),
                       (SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid())";
     let row = within(ANSWER, sqlx::query(ask).fetch_one(&mut *conn)).await?;

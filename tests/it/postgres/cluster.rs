@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 /// The port in the names of its sockets; it listens nowhere else.
 const PORT: u16 = 5432;
 
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     /// Where its socket is.
     directory: PathBuf,
     made: AtomicU32,
@@ -40,7 +40,7 @@ const SERVE: &str = r#"
 "#;
 
 /// The one of this process; None, and said aloud, where PostgreSQL is not installed.
-pub(super) fn cluster() -> Option<&'static Cluster> {
+pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
     let cluster = CLUSTER.get_or_init(|| programs().map(|programs| Cluster::start(&programs))).as_ref();
     if cluster.is_none() {
@@ -115,7 +115,7 @@ impl Cluster {
     }
 
     /// A database that is still empty, made with these words of SQL.
-    pub(super) async fn database(&self, with: &str) -> Address {
+    pub(crate) async fn database(&self, with: &str) -> Address {
         let name = format!("t{}", self.made.fetch_add(1, Ordering::Relaxed));
         let mut conn = look(&self.address("postgres")).await;
         let make = format!("CREATE DATABASE {name} TEMPLATE template0 {with}");

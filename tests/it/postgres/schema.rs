@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use pushcron::store::StoreError;
 use pushcron::store::postgres::PostgresStore;
+use pushcron::store::{Access, StoreError};
 use rusqlite::Connection;
 use sqlx::Row;
 
 use super::cluster::{cluster, look};
 use super::{NINE, open};
 
-/// What a fleet has beside what one host needs.
-const OF_A_FLEET: [&str; 5] = ["host_overview", "hosts", "pushcron_migrations", "seat_overview", "seats"];
+/// What a fleet has beside what one host needs, and what SQLite keeps by itself: which migrations were made, and the ids given.
+const BESIDE: [&str; 6] = ["given_ids", "host_overview", "hosts", "pushcron_migrations", "seat_overview", "seats"];
 
 /// Tables and views of SQLite's newest schema, with their columns in order.
 fn sqlite() -> BTreeMap<String, Vec<String>> {
@@ -43,7 +43,7 @@ async fn tables_views_and_columns_have_the_names_and_the_order_of_sqlite() {
     for row in sqlx::query(columns).fetch_all(&mut look(&address).await).await.unwrap() {
         found.entry(row.get(0)).or_default().push(row.get(1));
     }
-    for name in OF_A_FLEET {
+    for name in BESIDE {
         assert!(found.remove(name).is_some(), "there is no {name}");
     }
     assert_eq!(found, sqlite());
@@ -127,7 +127,8 @@ async fn ten_that_open_an_empty_database_at_once_make_its_schema_once() {
                        (SELECT value FROM meta WHERE key = 'created_at'),
                        (SELECT value ~ '^[0-9a-f]{10}$' FROM meta WHERE key = 'database_id')";
     let made = sqlx::query(made).fetch_one(&mut conn).await.unwrap();
-    assert_eq!((made.get::<i64, _>(0), made.get::<bool, _>(2)), (1, true));
+    let steps = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap().count();
+    assert_eq!((made.get::<i64, _>(0), made.get::<bool, _>(2)), (steps as i64, true));
     assert_eq!(made.get::<&str, _>(1), "2026-01-01T09:00:00.000Z");
     for store in all {
         store.close().await;
@@ -151,7 +152,7 @@ async fn a_database_of_others_of_a_later_release_or_of_another_make_is_refused_a
         sqlx::raw_sql(change).execute(&mut conn).await.unwrap();
         let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace";
         let before: i64 = sqlx::query(tables).fetch_one(&mut conn).await.unwrap().get(0);
-        let refused = PostgresStore::open(&address, NINE).await.expect_err(told);
+        let refused = PostgresStore::open(&address, Access::Daemon, NINE).await.expect_err(told);
         assert!(matches!(&refused, StoreError::Open { .. }) && refused.to_string().contains(told), "{refused}");
         let after: i64 = sqlx::query(tables).fetch_one(&mut conn).await.unwrap().get(0);
         assert_eq!(before, after, "{change}");

@@ -3,14 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use pushcron::store::StoreError;
 use pushcron::store::postgres::{Address, PostgresStore, Server};
+use pushcron::store::{Access, StoreError};
 
 use super::NINE;
 use super::cluster::{cluster, command, directory, look};
 
 async fn refusal(address: &Address) -> StoreError {
-    PostgresStore::open(address, NINE).await.err().unwrap_or_else(|| panic!("{address} was taken"))
+    PostgresStore::open(address, Access::Daemon, NINE).await.err().unwrap_or_else(|| panic!("{address} was taken"))
 }
 
 #[tokio::test]

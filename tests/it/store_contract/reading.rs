@@ -377,13 +377,24 @@ pub(super) async fn every_id_that_has_no_row_is_accounted_for(world: Arc<World>)
     world.store.cancel(sent_long_ago, at(-900)).await.unwrap();
     world.store.prune(at(-100), 10).await.unwrap();
     assert_eq!((ids("fires").await.pruned, ids("pushes").await.pruned), (1, 1));
+    assert_eq!(world.state(id).await, PushState::Sent);
+}
 
-    // And so in a copy, also when it is put into use.
+/// Also when the copy is put into use.
+pub(super) async fn every_id_is_accounted_for_in_a_copy_as_well(world: Arc<World>) {
+    let daily = job("daily");
+    world.load(&daily, at(0)).await;
+    let ahead = (0..3).map(|i| fire(&daily, at(i))).collect();
+    world.store.record_fires(ahead, vec![cursor(&daily, at(0), at(3))], at(0)).await.unwrap();
+    assert_eq!(world.store.withdraw_ahead(at(0)).await.unwrap(), 2);
+    let id = world.ended("over", Next::Sent).await;
     let path = world.backend.scratch().join("copy.db");
     world.store.backup(&path, at(10)).await.unwrap();
     let copy = world.backend.open_backup(path, at(3600)).await;
     assert_eq!(copy.push_state(id).await.unwrap(), Some(PushState::Sent));
-    assert_eq!(copy.ledger_ids().await.unwrap(), world.store.ledger_ids().await.unwrap());
+    let ids = copy.ledger_ids().await.unwrap();
+    assert!(ids.iter().all(|ids| ids.missing() == 0 && ids.withdrawn == 2), "{ids:?}");
+    assert_eq!(ids, world.store.ledger_ids().await.unwrap());
 }
 
 pub(super) async fn another_process_is_noticed_and_our_own_writes_are_not(world: Arc<World>) {
