@@ -120,11 +120,11 @@ impl Clock for SystemClock {
             // pause would keep it from ever being run.
             return tokio::task::yield_now().await;
         }
-        if wait > LONG && self.kernel_sleep(until).await.is_ok() {
-            return;
-        }
-        if wait > COARSE {
-            tokio::time::sleep(wait - COARSE).await;
+        // Most waits of this length are ended by what they guard, such as a send by its answer: those that still go on after
+        // a second are few, and only they take a timer of the kernel for the rest.
+        let coarse = wait.min(LONG).saturating_sub(COARSE);
+        if !coarse.is_zero() {
+            tokio::time::sleep(coarse).await;
         }
         // Without a timer of its own, as without free file descriptors, a sleep is a millisecond longer.
         if self.kernel_sleep(until).await.is_err() {
@@ -133,8 +133,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A sleep of this length may span one of the machine, which the runtime's timers do not count: after it they would go on
-/// waiting for what is overdue.
+/// The runtime's timers do not count the time in which the machine sleeps, and go on waiting for what is overdue by it:
+/// so long at most.
 const LONG: Duration = Duration::from_secs(1);
 
 /// The runtime's timers go by whole milliseconds and end up to two of them late; what is left of a sleep after them is

@@ -1,9 +1,10 @@
 //! The threads that everything runs on.
 
-use super::DaemonError;
+use super::{DaemonError, memory};
 
 /// A runtime for the daemon and for verbs that send.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, DaemonError> {
+    memory::share_arenas();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

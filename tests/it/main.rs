@@ -74,6 +74,7 @@ mod templates;
 mod threats;
 mod upload_memory;
 mod version;
+mod waits;
 mod walk;
 mod watching;
 mod web;
