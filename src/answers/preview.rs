@@ -142,6 +142,7 @@ fn health(account: &MayCarry, known: &Table, now: UtcMs) -> Option<Health> {
         last_error: None,
         rest_until: line.cooldown_until.filter(|until| *until > now).map(|until| NOW + until.since(now)),
         cooldown_until: line.cooldown_until,
+        failures: 0,
     })
 }
 

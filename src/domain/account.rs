@@ -106,6 +106,8 @@ pub struct Health {
     pub rest_until: Option<Moment>,
     /// The same for people, as the wall clock told it when this was written down last. Nothing is decided by it.
     pub cooldown_until: Option<UtcMs>,
+    /// So many attempts have failed in a row by the account's own fault.
+    pub failures: u32,
 }
 
 impl Health {

@@ -22,8 +22,6 @@ pub struct LiveAccount {
     /// What its platform lets it send now.
     pub allowance: Allowance,
     pub health: Health,
-    /// Failures in a row, for the breaker.
-    failures: u32,
     /// Some job's push may go through it, so that it is probed now and then.
     pub used: bool,
     pub probing: bool,
@@ -38,6 +36,7 @@ pub struct LiveAccount {
 pub struct PastAccount {
     pub id: String,
     pub cooldown_until: Option<UtcMs>,
+    pub failures: u32,
     /// Why it rests, where it does.
     pub last_error: Option<String>,
     pub last_attempt_at: Option<UtcMs>,
@@ -57,26 +56,13 @@ impl LiveAccount {
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let health = Health::default();
         let allowance = Allowance::new(sender.limits());
-        let (failures, probing, start_after) = (0, false, None);
-        LiveAccount {
-            id,
-            account,
-            sender,
-            spec,
-            limits,
-            allowance,
-            health,
-            failures,
-            used,
-            probing,
-            generation,
-            start_after,
-        }
+        let (probing, start_after) = (false, None);
+        LiveAccount { id, account, sender, spec, limits, allowance, health, used, probing, generation, start_after }
     }
 
     /// How far its lane is trusted with attempts ahead of its free slots.
     pub fn trust(&self) -> Trust {
-        match self.failures {
+        match self.health.failures {
             0 => Trust::Full,
             failures if health::is_open(failures) => Trust::Trial,
             _ => Trust::Slots,
@@ -141,8 +127,7 @@ impl Accounts {
             if let Some(old) = self.get(&live.id)
                 && old.account == live.account
             {
-                live.health = health::after_reload(&old.health, old.failures);
-                live.failures = old.failures;
+                live.health = health::after_reload(&old.health);
                 // The old sender goes on: it may hold tokens and a long poll that a new one would have to win back.
                 // Not so where no job used the account: the listener that starts now belongs to the new sender, and
                 // what it hears must be known to the one that sends.
@@ -163,7 +148,8 @@ impl Accounts {
     pub fn resume(&mut self, past: &[PastAccount], seen: Reading) {
         for account in past {
             let Some(live) = self.get_mut(&account.id) else { continue };
-            live.health = health::after_restart(account.cooldown_until, account.last_error.as_deref(), seen);
+            live.health =
+                health::after_restart(account.failures, account.cooldown_until, account.last_error.as_deref(), seen);
             let paced_until =
                 account.last_attempt_at.map(|at| seen.moment_at(at.min(seen.wall) + live.limits.min_interval));
             live.start_after = paced_until.filter(|until| *until > seen.moment);
@@ -245,8 +231,7 @@ impl Accounts {
     /// whether the account could send before.
     pub fn update_after_attempt(&mut self, id: &str, report: &Report, now: Reading) -> Option<(Health, bool)> {
         let live = self.get_mut(id)?;
-        live.failures = health::failures_after(&report.outcome, live.failures);
-        let learned = health::after_attempt(report, &live.health, live.failures, now);
+        let learned = health::after_attempt(report, &live.health, now);
         let before = std::mem::replace(&mut live.health, learned);
         let could_send = before.can_send(now.moment);
         let undated = |health: &Health| Health { checked_at: None, ..health.clone() };
@@ -258,9 +243,6 @@ impl Accounts {
         let Some(live) = self.get_mut(id) else { return false };
         live.probing = false;
         let could_send = (!live.health.never_probed()).then(|| live.health.can_send(now.moment));
-        if probe.online == Some(true) && probe.sendable != Some(false) {
-            live.failures = 0;
-        }
         live.health = health::after_probe(probe.online, probe.sendable, probe.error, &live.health, now);
         could_send != Some(live.health.can_send(now.moment))
     }

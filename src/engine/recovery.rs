@@ -1,14 +1,16 @@
 //! Carries out what a restart decides about what a process that is gone left behind: attempts without an outcome, and
 //! what the tables tell of accounts.
 
+use std::collections::HashMap;
+
 use super::accounts::PastAccount;
 use super::core::Dice;
 use super::core::recovery::{Closing, close_interrupted};
 use super::send_journal::PastSends;
 use crate::clock::Clock;
-use crate::domain::{Delivery, Reading};
+use crate::domain::{Delivery, Reading, UtcMs};
 use crate::policy::clock_doubt::believable;
-use crate::store::{Filter, History, Store, StoreError, Table, View};
+use crate::store::{AccountRow, Backend, Filter, Store, StoreError, Table, View};
 
 pub use super::core::recovery::{Recovered, resume_waits};
 
@@ -52,20 +54,22 @@ pub async fn last_seen(store: &dyn Store, now: Reading) -> Result<Reading, Store
 ///
 /// # Errors
 /// Those of the store.
-pub async fn past_accounts(history: &dyn History) -> Result<Vec<PastAccount>, StoreError> {
-    let Table { columns, rows } = history.view(View::AccountOverview, &Filter::default()).await?;
+pub async fn past_accounts(store: &dyn Backend) -> Result<Vec<PastAccount>, StoreError> {
+    let Table { columns, rows } = store.view(View::AccountOverview, &Filter::default()).await?;
     let cell = |row: &[serde_json::Value], name: &str| -> Option<String> {
         let column = columns.iter().position(|column| column == name)?;
         row.get(column)?.as_str().map(str::to_owned)
     };
-    let instant = |row: &[serde_json::Value], name: &str| cell(row, name)?.parse().ok();
-    let past = rows.iter().filter_map(|row| {
-        Some(PastAccount {
-            id: cell(row, "account")?,
-            cooldown_until: instant(row, "cooldown_until"),
-            last_error: cell(row, "last_error"),
-            last_attempt_at: instant(row, "last_attempt_at"),
-        })
+    let mut last_attempts: HashMap<String, UtcMs> = rows
+        .iter()
+        .filter_map(|row| Some((cell(row, "account")?, cell(row, "last_attempt_at")?.parse().ok()?)))
+        .collect();
+    let past = store.accounts().await?.into_iter().map(|AccountRow { id, health, .. }| PastAccount {
+        cooldown_until: health.cooldown_until,
+        failures: health.failures,
+        last_error: health.last_error,
+        last_attempt_at: last_attempts.remove(&id),
+        id,
     });
     Ok(past.collect())
 }

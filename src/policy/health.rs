@@ -14,7 +14,7 @@ const UNTOLD_REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(24 * 3600);
 
 /// How many attempts of an account have failed in a row by the account's own fault, this one included.
-pub fn failures_after(outcome: &Outcome, before: u32) -> u32 {
+fn failures_after(outcome: &Outcome, before: u32) -> u32 {
     match outcome {
         Outcome::AccountDown | Outcome::Unreachable => before.saturating_add(1),
         // It may have worked or not.
@@ -23,9 +23,10 @@ pub fn failures_after(outcome: &Outcome, before: u32) -> u32 {
     }
 }
 
-/// An account's health after an attempt; `failures` is what [`failures_after`] says of it.
-pub fn after_attempt(report: &Report, before: &Health, failures: u32, now: Reading) -> Health {
-    let mut health = before.clone();
+/// An account's health after an attempt.
+pub fn after_attempt(report: &Report, before: &Health, now: Reading) -> Health {
+    let failures = failures_after(&report.outcome, before.failures);
+    let mut health = Health { failures, ..before.clone() };
     match &report.outcome {
         Outcome::Sent => {
             health =
@@ -69,14 +70,16 @@ pub fn after_probe(
     // While it rests, people are told why.
     let of_rest = || before.last_error.clone().filter(|_| before.is_cooling_down(now.moment));
     let last_error = error.or_else(of_rest);
-    Health { online, sendable, checked_at: Some(now.wall), last_error, ..before.clone() }.as_told(now)
+    let works = online == Some(true) && sendable != Some(false);
+    let failures = if works { 0 } else { before.failures };
+    Health { online, sendable, checked_at: Some(now.wall), last_error, failures, ..before.clone() }.as_told(now)
 }
 
 /// What a reload leaves of an unchanged account's health. Whoever reloads may have mended it at the other end, so that a
-/// rest which followed from `failures` is over, and the next attempt or probe shows; one that the platform asked for is
+/// rest which followed from failures is over, and the next attempt or probe shows; one that the platform asked for is
 /// not.
-pub fn after_reload(before: &Health, failures: u32) -> Health {
-    if !is_open(failures) {
+pub fn after_reload(before: &Health) -> Health {
+    if !is_open(before.failures) {
         return before.clone();
     }
     Health { rest_until: None, cooldown_until: None, ..before.clone() }
@@ -87,13 +90,13 @@ pub fn is_open(failures: u32) -> bool {
     failures >= BREAKER_FAILURES
 }
 
-/// What an earlier process wrote of an account that is in the files still: how it is now, nobody knows, but the rest goes
-/// on for what is left of it, and what it follows from is known as long.
-pub fn after_restart(cooldown_until: Option<UtcMs>, last_error: Option<&str>, now: Reading) -> Health {
+/// What an earlier process wrote of an account that is in the files still: how it is now, nobody knows, but its failures
+/// count on, the rest goes on for what is left of it, and what that follows from is known as long.
+pub fn after_restart(failures: u32, cooldown_until: Option<UtcMs>, last_error: Option<&str>, now: Reading) -> Health {
     let left = cooldown_until.map(|until| until.since(now.wall).min(LONGEST_REST));
     let rest_until = left.filter(|left| !left.is_zero()).map(|left| now.moment + left);
     let last_error = last_error.filter(|_| rest_until.is_some()).map(str::to_owned);
-    Health { rest_until, last_error, ..Health::default() }.as_told(now)
+    Health { rest_until, last_error, failures, ..Health::default() }.as_told(now)
 }
 
 /// A new rest never ends an older one earlier.
@@ -123,12 +126,12 @@ mod tests {
         Health { online: Some(true), sendable: Some(true), checked_at: Some(UtcMs(1)), ..Health::default() }
     }
 
-    fn after(outcome: Outcome, before: &Health, failures: u32) -> Health {
+    fn after(outcome: Outcome, before: &Health) -> Health {
         let report = match outcome {
             Outcome::Sent => Report::sent(None),
             other => Report::failed(other, "why"),
         };
-        after_attempt(&report, before, failures, NOW)
+        after_attempt(&report, before, NOW)
     }
 
     #[test]
@@ -136,30 +139,31 @@ mod tests {
         let seconds = |s: u64| Some(s);
         let throttled = |s: u64| Outcome::Throttled { wait: Some(Duration::from_secs(s)) };
         let (seen, stale) = (Some(NOW.wall), Some(UtcMs(1)));
-        // Outcome, failures with it, then: online, checked, rest.
+        // Outcome, failures before and with it, then: online, checked, rest.
         let table = [
-            (Outcome::Sent, 0, Some(true), seen, None),
-            (Outcome::Rejected, 0, Some(true), seen, None),
-            (Outcome::TargetGone, 0, Some(true), seen, None),
-            (throttled(7), 0, Some(true), seen, seconds(7)),
-            (throttled(86_400), 0, Some(true), seen, seconds(86_400)),
-            (throttled(86_401), 0, Some(true), seen, seconds(86_400)),
-            (Outcome::Throttled { wait: None }, 0, Some(true), seen, seconds(5)),
-            (Outcome::AccountDown, 1, Some(false), seen, None),
-            (Outcome::AccountDown, 4, Some(false), seen, None),
-            (Outcome::AccountDown, 5, Some(false), seen, seconds(60)),
-            (Outcome::Unreachable, 4, Some(true), stale, None),
-            (Outcome::Unreachable, 5, Some(true), stale, seconds(60)),
-            (Outcome::Unreachable, 6, Some(true), stale, seconds(60)),
-            (Outcome::Unknown, 5, Some(true), stale, None),
+            (Outcome::Sent, 4, 0, Some(true), seen, None),
+            (Outcome::Rejected, 4, 0, Some(true), seen, None),
+            (Outcome::TargetGone, 4, 0, Some(true), seen, None),
+            (throttled(7), 4, 0, Some(true), seen, seconds(7)),
+            (throttled(86_400), 0, 0, Some(true), seen, seconds(86_400)),
+            (throttled(86_401), 0, 0, Some(true), seen, seconds(86_400)),
+            (Outcome::Throttled { wait: None }, 5, 0, Some(true), seen, seconds(5)),
+            (Outcome::AccountDown, 0, 1, Some(false), seen, None),
+            (Outcome::AccountDown, 3, 4, Some(false), seen, None),
+            (Outcome::AccountDown, 4, 5, Some(false), seen, seconds(60)),
+            (Outcome::Unreachable, 3, 4, Some(true), stale, None),
+            (Outcome::Unreachable, 4, 5, Some(true), stale, seconds(60)),
+            (Outcome::Unreachable, 5, 6, Some(true), stale, seconds(60)),
+            (Outcome::Unknown, 5, 5, Some(true), stale, None),
         ];
-        for (outcome, failures, online, checked_at, rest) in table {
-            let label = format!("{outcome:?} after {failures} failures");
+        for (outcome, before, failures, online, checked_at, rest) in table {
+            let label = format!("{outcome:?} after {before} failures");
             let last_error = (outcome != Outcome::Sent).then(|| "why".to_owned());
             let rest_until = rest.map(|s| later(s * 1000).moment);
             let cooldown_until = rest.map(|s| later(s * 1000).wall);
-            let expected = Health { online, sendable: Some(true), checked_at, last_error, rest_until, cooldown_until };
-            assert_eq!(after(outcome, &up(), failures), expected, "{label}");
+            let sendable = Some(true);
+            let expected = Health { online, sendable, checked_at, last_error, rest_until, cooldown_until, failures };
+            assert_eq!(after(outcome, &Health { failures: before, ..up() }), expected, "{label}");
         }
     }
 
@@ -175,7 +179,7 @@ mod tests {
             (report(Outcome::Sent, Some("a remark")), None),
         ];
         for (report, expected) in table {
-            assert_eq!(after_attempt(&report, &before, 0, NOW).last_error.as_deref(), expected, "{report:?}");
+            assert_eq!(after_attempt(&report, &before, NOW).last_error.as_deref(), expected, "{report:?}");
         }
     }
 
@@ -199,10 +203,10 @@ mod tests {
     #[test]
     fn a_later_rest_never_ends_an_earlier_one_and_a_success_ends_all() {
         let resting = resting(30_000);
-        let told = after(Outcome::Throttled { wait: Some(Duration::from_secs(7)) }, &resting, 0);
+        let told = after(Outcome::Throttled { wait: Some(Duration::from_secs(7)) }, &resting);
         assert_eq!((told.rest_until, told.cooldown_until), (resting.rest_until, Some(later(30_000).wall)));
-        let failed = Health { last_error: Some("old".to_owned()), online: Some(false), ..resting };
-        let sent = after(Outcome::Sent, &failed, 0);
+        let failed = Health { last_error: Some("old".to_owned()), online: Some(false), failures: 3, ..resting };
+        let sent = after(Outcome::Sent, &failed);
         assert_eq!(sent, Health { checked_at: Some(NOW.wall), ..up() });
     }
 
@@ -226,8 +230,8 @@ mod tests {
         let resting = Health { last_error: Some("401".to_owned()), ..resting(7) };
         let rested = Health { rest_until: None, cooldown_until: None, ..resting.clone() };
         for (failures, expected) in [(0, &resting), (4, &resting), (5, &rested), (6, &rested)] {
-            let expected = expected.clone();
-            assert_eq!(after_reload(&resting, failures), expected, "{failures} failures");
+            let after = after_reload(&Health { failures, ..resting.clone() });
+            assert_eq!(after, Health { failures, ..expected.clone() }, "{failures} failures");
         }
     }
 
@@ -251,7 +255,8 @@ mod tests {
             (Some(later(900).wall), Some(900)),
             (Some(later(100_000_000).wall), Some(86_400_000)),
         ] {
-            let health = after_restart(cooldown_until, Some("429"), NOW);
+            let health = after_restart(3, cooldown_until, Some("429"), NOW);
+            assert_eq!(health.failures, 3);
             assert_eq!(health.last_error.is_some(), left_ms.is_some(), "of a rest that is over nobody asks why");
             assert_eq!(health.rest_until, left_ms.map(|ms| later(ms).moment), "{cooldown_until:?}");
             assert!(health.never_probed());

@@ -87,3 +87,28 @@ async fn pushes_by_hand_and_the_daemon_after_them_keep_the_pace_of_their_account
     let gaps = between(&house, "started_at").await;
     assert!(gaps.len() == 3 && gaps.iter().all(|gap| *gap >= 1_990), "{gaps:?}");
 }
+
+#[tokio::test]
+async fn failures_in_a_row_count_from_one_push_by_hand_to_the_next_and_bring_a_rest() {
+    let house = House::new().await;
+    let away = "  - {id: away, im: off, sender: webhook, url: \"http://127.0.0.1:9/hook\", default: true}\n";
+    house.configure(away, "  []\n");
+    let push = async |wait| {
+        let words = ["push", "--im", "off", "--group", "1", "--text", "by hand", "--wait", wait];
+        let output = house.program(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let attempts = async || house.rows("SELECT count(*) FROM attempts").await.concat().concat();
+    for asked in 1..=10 {
+        let told = push("1s").await;
+        assert_eq!(attempts().await, asked.min(5).to_string(), "push {asked}: {told}");
+    }
+    assert_eq!(house.rows("SELECT failures FROM accounts WHERE id = 'away'").await, [["5"]]);
+    let before = shown(&house).await;
+    assert!(before.contains("away rests until "), "{before}");
+    let mut daemon = house.daemon().await;
+    let told = push("1s").await;
+    assert_eq!(attempts().await, "5", "through the daemon: {told}");
+    daemon.stop().await;
+}

@@ -169,6 +169,7 @@ impl Rows {
     fn learn(&mut self, account: &str, health: &Health) {
         let past = self.past(account);
         past.cooldown_until = health.cooldown_until;
+        past.failures = health.failures;
         past.last_error.clone_from(&health.last_error);
     }
 
@@ -176,6 +177,7 @@ impl Rows {
         self.accounts.entry(account.to_owned()).or_insert_with(|| PastAccount {
             id: account.to_owned(),
             cooldown_until: None,
+            failures: 0,
             last_error: None,
             last_attempt_at: None,
         })

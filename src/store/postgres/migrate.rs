@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/postgres/0001_init.sql"),
     include_str!("../../../migrations/postgres/0002_ids.sql"),
     include_str!("../../../migrations/postgres/0003_changes.sql"),
+    include_str!("../../../migrations/postgres/0004_failures_in_a_row.sql"),
 ];
 
 /// `pushcron` in ASCII: who brings the schema up to date holds this lock, and it ends with the transaction.

@@ -35,6 +35,7 @@ impl Write for RecordAccounts {
                     health.checked_at,
                     health.last_error,
                     health.cooldown_until,
+                    health.failures,
                 ])
             })
             .collect();
@@ -42,17 +43,19 @@ impl Write for RecordAccounts {
         // The whole list tells the order of the files; a part of it only brings news of those in it.
         conn.execute(
             "INSERT INTO accounts
-                    (id, position, im, sender, is_default, online, sendable, checked_at, last_error, cooldown_until)
+                    (id, position, im, sender, is_default, online, sendable, checked_at, last_error, cooldown_until,
+                     failures)
              SELECT value ->> 0, CASE WHEN ?2 THEN key ELSE (SELECT count(*) + key FROM accounts) END,
                     value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-                    value ->> 8
+                    value ->> 8, value ->> 9
                FROM jsonb_each(?1)
               WHERE true
              ON CONFLICT (id) DO UPDATE
                 SET position = CASE WHEN ?2 THEN excluded.position ELSE position END, im = excluded.im,
                     sender = excluded.sender, is_default = excluded.is_default, online = excluded.online,
                     sendable = excluded.sendable, checked_at = excluded.checked_at,
-                    last_error = excluded.last_error, cooldown_until = excluded.cooldown_until",
+                    last_error = excluded.last_error, cooldown_until = excluded.cooldown_until,
+                    failures = excluded.failures",
             params![rows, self.all],
         )?;
         if self.all {
@@ -66,7 +69,8 @@ impl Write for RecordAccounts {
 pub(super) fn record_health(conn: &Connection, health: HashMap<&str, &Health>) -> Result<()> {
     let mut statement = conn.prepare_cached(
         "UPDATE accounts
-            SET online = ?2, sendable = ?3, checked_at = ?4, last_error = ?5, cooldown_until = ?6
+            SET online = ?2, sendable = ?3, checked_at = ?4, last_error = ?5, cooldown_until = ?6,
+                failures = ?7
           WHERE id = ?1",
     )?;
     for (id, health) in health {
@@ -77,6 +81,7 @@ pub(super) fn record_health(conn: &Connection, health: HashMap<&str, &Health>) -
             health.checked_at.map(At::from),
             health.last_error,
             health.cooldown_until.map(At::from),
+            health.failures,
         ])?;
     }
     Ok(())
@@ -84,7 +89,7 @@ pub(super) fn record_health(conn: &Connection, health: HashMap<&str, &Health>) -
 
 pub(super) fn accounts(conn: &Connection) -> Result<Vec<AccountRow>> {
     let mut statement = conn.prepare(
-        "SELECT id, im, sender, is_default, online, sendable, checked_at, last_error, cooldown_until
+        "SELECT id, im, sender, is_default, online, sendable, checked_at, last_error, cooldown_until, failures
            FROM accounts ORDER BY position, id",
     )?;
     statement
@@ -96,6 +101,7 @@ pub(super) fn accounts(conn: &Connection) -> Result<Vec<AccountRow>> {
                 last_error: row.get(7)?,
                 rest_until: None,
                 cooldown_until: maybe_instant(row, 8)?,
+                failures: row.get(9)?,
             };
             Ok(AccountRow { id: row.get(0)?, im: row.get(1)?, sender: row.get(2)?, is_default: row.get(3)?, health })
         })?

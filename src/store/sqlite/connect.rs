@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0016_acts.sql"),
     include_str!("../../../migrations/sqlite/0017_said_of_accounts_and_attempts.sql"),
     include_str!("../../../migrations/sqlite/0018_figures.sql"),
+    include_str!("../../../migrations/sqlite/0019_failures_in_a_row.sql"),
 ];
 
 /// `pcrn`, so that the file is told from any other SQLite database (`PRAGMA application_id`, `file(1)`).

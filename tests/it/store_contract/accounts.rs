@@ -39,6 +39,7 @@ pub(super) async fn news_of_one_account_leaves_the_others(world: Arc<World>) {
         last_error: Some("offline".to_owned()),
         rest_until: None,
         cooldown_until: Some(at(4)),
+        failures: 2,
     };
     world.store.record_accounts(vec![AccountRow { health: health.clone(), ..row("b", None) }], false).await.unwrap();
     assert_eq!(ids(&world).await, ["b", "a"]);

@@ -319,6 +319,7 @@ pub(super) async fn what_an_attempt_says_of_its_account_is_written_with_it(world
         last_error: Some("muted".to_owned()),
         rest_until: None,
         cooldown_until: Some(at(60)),
+        failures: 3,
     };
     let next = Next::Retry { at: at(5), reason: Reason::AccountDown };
     let mut finish = failed(&delivery, Outcome::AccountDown, next, at(1));

@@ -159,7 +159,7 @@ async fn what_had_no_row_before_the_counting_began_is_not_missed_and_what_goes_l
     run(&conn, "DELETE FROM fires WHERE id = 1; DELETE FROM pushes WHERE id = 2").unwrap();
     run(
         &conn,
-        "DROP VIEW push_history; ALTER TABLE attempts DROP COLUMN denied_at; ALTER TABLE pushes DROP COLUMN detail;
+        "DROP VIEW push_history; ALTER TABLE attempts DROP COLUMN denied_at; ALTER TABLE pushes DROP COLUMN detail; ALTER TABLE accounts DROP COLUMN failures;
          DROP TABLE recipient_lists; ALTER TABLE pushes DROP COLUMN recipient; DROP TABLE contents; DROP TABLE unexpanded_fires; DROP INDEX pushes_fallbacks; ALTER TABLE pushes DROP COLUMN fallback; ALTER TABLE pushes DROP COLUMN parent_id;
          ALTER TABLE pushes DROP COLUMN role; DROP VIEW job_overview; ALTER TABLE pushes DROP COLUMN render; ALTER TABLE pushes DROP COLUMN content_hash;
          ALTER TABLE jobs DROP COLUMN fired; ALTER TABLE job_revisions DROP COLUMN ended_at;
@@ -354,7 +354,7 @@ async fn what_an_earlier_release_had_not_told_yet_is_told_by_the_next() {
     let conn = Connection::open(sqlite.path()).unwrap();
     conn.execute("UPDATE pushes SET finished_at = ?2 WHERE id = ?1", (untold, at(6).to_string())).unwrap();
     conn.execute_batch(
-        "DROP VIEW push_history; ALTER TABLE attempts DROP COLUMN denied_at; ALTER TABLE pushes DROP COLUMN detail;
+        "DROP VIEW push_history; ALTER TABLE attempts DROP COLUMN denied_at; ALTER TABLE pushes DROP COLUMN detail; ALTER TABLE accounts DROP COLUMN failures;
          DROP TABLE recipient_lists; ALTER TABLE pushes DROP COLUMN recipient; DROP TABLE contents; DROP TABLE unexpanded_fires; DROP INDEX pushes_fallbacks; ALTER TABLE pushes DROP COLUMN fallback; ALTER TABLE pushes DROP COLUMN parent_id;
          ALTER TABLE pushes DROP COLUMN role; DROP VIEW job_overview; ALTER TABLE pushes DROP COLUMN render; ALTER TABLE pushes DROP COLUMN content_hash;
          ALTER TABLE jobs DROP COLUMN fired; ALTER TABLE job_revisions DROP COLUMN ended_at;
