@@ -216,7 +216,7 @@ fn expected(kind: SettingKind) -> Text {
         SettingKind::Url => texts::an_http_address(),
         SettingKind::Bool => texts::true_or_false(),
         SettingKind::Int => texts::a_whole_number(),
-        SettingKind::Duration => texts::a_short_duration(),
+        SettingKind::Duration => texts::a_duration(),
         SettingKind::List => texts::texts_or_list(),
         SettingKind::Path => texts::a_path(),
         SettingKind::Choice(_) => texts::one_of_a_few(),

@@ -30,7 +30,6 @@ texts! {
     whole_number(from, to): "a whole number from {from} to {to}", " {from} 到 {to} 的整数";
     number(from, to): "a number from {from} to {to}", " {from} 到 {to} 的数";
     a_duration(): "a duration such as 30s, 10m or 1h30m", "时长，如 30s、10m 或 1h30m";
-    a_short_duration(): "a duration such as 30s", "时长，如 30s";
     a_duration_from(least): "a duration of at least {least}", "至少 {least} 的时长";
     at_most_an_hour(): "a duration of at most 1h", "至多 1h 的时长";
     a_timeout(): "a duration such as 8s, or milliseconds", "时长，如 8s，或毫秒数";

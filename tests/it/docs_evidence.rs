@@ -64,6 +64,21 @@ fn every_test_that_the_docs_call_as_a_witness_is_where_they_say() {
     }
 }
 
+/// A case that nobody shows would be missed by nobody.
+#[test]
+fn every_case_of_the_design_that_is_built_has_its_row() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dev/faults.md")).unwrap();
+    let (_, table) = text.split_once("\n## Days, contents, simulation and jobs made at run time, by id\n").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    for (letter, cases) in [("D", 7), ("E", 8), ("G", 7), ("H", 8)] {
+        for case in 1..=cases {
+            let row = table.lines().find(|row| row.starts_with(&format!("| {letter}{case} |")));
+            let shown_by = row.and_then(|row| row.trim_end_matches(" |").rsplit(" | ").next()).unwrap_or_default();
+            assert!(shown_by.split('`').any(|word| test_name(word).is_some()), "{letter}{case}: {row:?}");
+        }
+    }
+}
+
 /// A filter that matches nothing is no failure to `cargo test`.
 #[test]
 fn every_module_that_a_script_or_a_page_runs_exists() {

@@ -81,7 +81,7 @@ async fn what_was_rendered_before_a_kill_is_sent_after_it() {
 }
 
 #[tokio::test]
-async fn a_template_that_never_ends_fails_its_own_push_and_holds_up_no_other() {
+async fn e4_a_template_that_never_ends_fails_its_own_push_and_holds_up_no_other() {
     let mut world = World::new(vec![account("a", true)]).await;
     world.load(&[once("endless", ENDLESS), once("fine", "on time"), once("undefined", "{{ due.yaer }}")]).await;
     world.pass(Duration::from_secs(10)).await;
@@ -186,7 +186,7 @@ async fn what_is_made_up_for_tells_its_old_instant_and_that_it_is_late() {
 }
 
 #[test]
-fn templates_that_never_end_or_grow_without_bounds_are_given_up_within_100_ms() {
+fn e4_templates_that_never_end_or_grow_without_bounds_are_given_up_within_100_ms() {
     let clock = SystemClock::new();
     let templates = Templates::new(BTreeMap::new());
     for template in [ENDLESS, "{{ 'x' * 1000000000 }}", "{% macro m() %}{{ m() }}{{ m() }}{% endmacro %}{{ m() }}"] {

@@ -19,14 +19,14 @@ jobs:
 ";
 
 /// A daemon whose API listens.
-fn listening(house: &House) -> Daemon {
+pub(crate) fn listening(house: &House) -> Daemon {
     let mut daemon = Daemon::start(house, &["run"]);
     daemon.line_with("the HTTP API listens");
     daemon
 }
 
 /// A daemon's files, with its API on a socket beside them.
-fn on_a_socket() -> House {
+pub(crate) fn on_a_socket() -> House {
     let house = House::empty();
     let socket = house.path("web.sock");
     house.write("jobs.yaml", &format!("daemon: {{web: {{listen: 'unix:{}'}}}}{JOBS}", socket.display()));
@@ -55,7 +55,7 @@ fn heard(mut stream: UnixStream) -> (u16, String, Value) {
     (status, head.to_owned(), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-fn ask(house: &House, method: &str, path: &str, body: &Value) -> (u16, Value) {
+pub(crate) fn ask(house: &House, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let (status, _, body) = heard(send(house, method, path, "", body));
     (status, body)
 }

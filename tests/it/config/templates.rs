@@ -13,7 +13,7 @@ fn told(text: &str) -> String {
 }
 
 #[test]
-fn a_variable_that_is_not_there_is_told_with_its_column_and_what_was_meant() {
+fn e7_a_variable_that_is_not_there_is_told_with_its_column_and_what_was_meant() {
     let errors = refused(&with("", "render: true, text: \"Now {{ nov }}\"")).errors;
     let [error] = &errors[..] else { panic!("{errors:?}") };
     assert_eq!((error.line, error.column), (6, 61), "{error}");

@@ -294,7 +294,7 @@ async fn alike(case: &Case) {
 
 /// An account that is not reached, a kill, and what was missed.
 #[tokio::test]
-async fn the_same_trouble_live_and_simulated_gives_the_same_fires_pushes_and_attempts() {
+async fn g2_the_same_trouble_live_and_simulated_gives_the_same_fires_pushes_and_attempts() {
     alike(&Case {
         files: "
   - {name: minutely, every: 60s, push: {im: qq, group: '1', text: hi}, misfire: {policy: all, within: 2h}}

@@ -12,7 +12,7 @@ fn json(house: &House, line: &str) -> Value {
 }
 
 #[test]
-fn misses_are_exactly_the_pushes_whose_time_ended_in_the_outage() {
+fn g3_misses_are_exactly_the_pushes_whose_time_ended_in_the_outage() {
     let jobs: String = [("before", "54 8", "30m"), ("short", "0 9", "30m"), ("barely", "10 9", "31m"), ("long", "0 9", "1h")]
         .map(|(name, at, give_up)| {
             format!("  - {{name: {name}, cron: '{at} * * *', push: {{im: qq, group: '1', text: hi}}, retry: {{give_up_after: {give_up}}}}}\n")
@@ -37,7 +37,7 @@ fn misses_are_exactly_the_pushes_whose_time_ended_in_the_outage() {
 }
 
 #[test]
-fn summer_time_is_noted_as_next_notes_it() {
+fn g5_summer_time_is_noted_as_next_notes_it() {
     let house = House::with_file(
         "daemon: {timezone: UTC}
 accounts: [{id: a, im: qq, sender: console, default: true}]
@@ -67,7 +67,7 @@ jobs:
 }
 
 #[test]
-fn other_files_tell_only_what_they_change() {
+fn g6_other_files_tell_only_what_they_change() {
     let files = |more: &str| {
         format!(
             "daemon: {{timezone: UTC}}\naccounts: [{{id: a, im: qq, sender: console, default: true}}]\njobs:\n  \
@@ -81,7 +81,7 @@ fn other_files_tell_only_what_they_change() {
 }
 
 #[test]
-fn a_simulation_leaves_the_database_the_network_and_every_file_alone() {
+fn g7_a_simulation_leaves_the_database_the_network_and_every_file_alone() {
     let platform = TcpListener::bind("127.0.0.1:0").unwrap();
     platform.set_nonblocking(true).unwrap();
     let url = format!("http://{}", platform.local_addr().unwrap());

@@ -82,6 +82,36 @@ fn robot_with(jobs: usize) -> House {
     ))
 }
 
+/// How long it takes is measured by `cargo bench --bench simulate`.
+#[test]
+fn g1_a_month_of_a_thousand_jobs_is_the_same_twice() {
+    let jobs: String = (0..1_000)
+        .map(|job| {
+            let (minute, hour, group) = (job % 60, job % 24, job % 10);
+            format!(
+                "  - {{name: job{job}, cron: '{minute} {hour} * * *', push: {{im: qq, group: {group}, text: hi}}}}\n"
+            )
+        })
+        .collect();
+    let house = House::with_file(&format!(
+        "daemon: {{timezone: UTC}}\naccounts: [{{id: a, im: qq, sender: console, default: true}}]\njobs:\n{jobs}"
+    ));
+    let half = "events: [{from: 2026-12-03T08:00, until: 2026-12-05T10:00, answers: {throttled: 30s}, share: 0.5}]";
+    house.write("half.yaml", half);
+    let told = |seed: u32| {
+        let month = "simulate --from 2026-12-01 --to 2027-01-01 --scenario half.yaml --json";
+        house.run(&format!("{month} --seed {seed}")).fine()
+    };
+    let once = told(7);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&once).unwrap()["sums"]["instants"]["fired"],
+        31_000,
+        "{once}"
+    );
+    assert!(once == told(7), "one seed, one course");
+    assert!(once != told(8), "another seed, another course");
+}
+
 #[test]
 fn g4_more_than_a_platform_grants_in_a_minute_is_told_and_is_amiss_for_ci() {
     const ASKED: &str = "simulate --from 2026-12-01 --days 1 --fail-on";
