@@ -14,4 +14,3 @@ pub mod recovery;
 pub mod releases;
 pub mod scheduler;
 pub mod send_journal;
-mod waiting;

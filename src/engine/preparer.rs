@@ -1,11 +1,11 @@
 //! Makes the contents of fires whose job has them made (`content_from`), reads their lists of recipients, and has the pushes
 //! of these fires written.
 //!
-//! A fire waits in the store until its pushes are there, which are written with the content in one transaction. Whoever is
+//! Which fires, when, and what becomes of them is decided in `core::preparation`. A fire waits in the store until its pushes are there, which are written with the content in one transaction. Whoever is
 //! killed before that asks the source again; afterwards nobody does. Neither the timer nor the dispatcher waits for a
 //! source.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,15 +14,16 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tracing::{debug, error, info, warn};
 
-use super::waiting::{Look, Waiting, hold_of};
+use super::core::preparation::{
+    Course, Look, Preparation, ReleaseCourse, after_answer, lists_of, made_before, release_of,
+};
 use crate::clock::SharedClock;
-use crate::domain::{ContentFrom, ContentMoment, ListEntries, Locked, PushSpec, Reason, RecipientList, Render, UtcMs};
+use crate::domain::{ContentFrom, ListEntries, Locked, PushSpec, Reason, RecipientList, Render};
 use crate::engine::asking::{Asked, Asker};
 use crate::engine::core::Event;
 use crate::engine::push_media::PushMedia;
 use crate::engine::releases::Releases;
-use crate::policy::content::{Answer, Said, Verdict, answer, verdict};
-use crate::policy::hold::Hold;
+use crate::policy::content::{Answer, Said, answer};
 use crate::policy::recipients::entries;
 use crate::policy::schedule::ScheduleCache;
 use crate::store::{
@@ -33,28 +34,17 @@ use crate::store::{
 /// How long the database is left alone after it could not be read or written.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Holds are looked at so often at least.
-const LOOK_AT_HOLDS: Duration = Duration::from_secs(60);
-
 /// The task that makes contents.
 pub struct Preparer {
     work: Work,
     notify: Arc<Notify>,
     changed: Arc<Notify>,
     at_once: Arc<AtomicUsize>,
-    waiting: Waiting,
-    /// What is to be read of them next.
-    look: Look,
-    /// Fires whose content is being made.
-    under_way: HashMap<Id, UnderWay>,
-}
-
-/// A fire whose content is being made.
-struct UnderWay {
-    due_at: UtcMs,
-    fire_id: i64,
+    preparation: Preparation,
+    /// The fire that a task makes a content for.
+    tasks: HashMap<Id, i64>,
     /// To be told when the fire waits no more: somebody cancelled it.
-    gone: Arc<Notify>,
+    gone: BTreeMap<i64, Arc<Notify>>,
 }
 
 /// A preparer that runs.
@@ -125,9 +115,9 @@ impl Preparer {
             notify: Arc::default(),
             changed: Arc::default(),
             at_once,
-            waiting: Waiting::default(),
-            look: Look::All,
-            under_way: HashMap::new(),
+            preparation: Preparation::default(),
+            tasks: HashMap::new(),
+            gone: BTreeMap::new(),
         }
     }
 
@@ -146,9 +136,10 @@ impl Preparer {
         let release = self.work.releases.notify();
         loop {
             let is_down = self.take_up(&mut tasks).await.is_err() || self.take_up_releases(&mut tasks).await.is_err();
+            let hold = self.preparation.hold_lasts(clock.now());
             tokio::select! {
-                () = notify.notified() => self.look = self.look.max(Look::New),
-                () = changed.notified() => self.look = Look::All,
+                () = notify.notified() => self.preparation.look(Look::New),
+                () = changed.notified() => self.preparation.look(Look::All),
                 () = release.notified() => {}
                 Some(ended) = tasks.join_next_with_id() => {
                     let (id, is_broken) = match ended {
@@ -159,12 +150,13 @@ impl Preparer {
                             (broken.id(), true)
                         }
                     };
-                    if let Some(UnderWay { due_at, fire_id, .. }) = self.under_way.remove(&id).filter(|_| is_broken) {
-                        self.waiting.put_back((due_at, fire_id));
+                    if let Some(fire_id) = self.tasks.remove(&id) {
+                        self.gone.remove(&fire_id);
+                        self.preparation.ended(fire_id, is_broken);
                     }
                 }
                 () = clock.sleep(STORE_PAUSE), if is_down => {}
-                () = clock.sleep(self.hold_lasts()), if self.waiting.held_until().is_some() => self.look = Look::All,
+                () = clock.sleep(hold.unwrap_or_default()), if hold.is_some() => self.preparation.look(Look::All),
             }
         }
     }
@@ -175,48 +167,28 @@ impl Preparer {
     /// The database could not be read.
     async fn take_up(&mut self, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
         let (store, now, mut schedules) = (self.work.store.clone(), self.work.clock.now(), ScheduleCache::default());
-        let read = |after, limit| {
-            let store = store.clone();
-            async move { store.unexpanded(after, limit).await }
-        };
-        let all = self.waiting.look(self.look, read, |fire| hold_of(fire, now, &mut schedules)).await?;
-        self.look = Look::Nothing;
-        if let Some(all) = all {
-            self.end_those_gone(&all);
-        }
-        while self.under_way.len() < self.at_once.load(Ordering::Relaxed).max(1) {
-            let Some((due_at, fire_id)) = self.waiting.next() else { break };
-            if self.is_under_way(fire_id) {
-                continue;
-            }
-            // As it is now: it may have been cancelled, or its job changed.
-            let found =
-                store.unexpanded(fire_id - 1, 1).await.inspect_err(|_| self.waiting.put_back((due_at, fire_id)))?;
-            let Some(fire) = found.into_iter().find(|fire| fire.fire_id == fire_id) else { continue };
-            let end = match hold_of(&fire, now, &mut schedules) {
-                held @ Hold::Until(_) => {
-                    self.waiting.take(&fire, held);
-                    continue;
+        if self.preparation.begin_look() {
+            loop {
+                let (after, limit) = self.preparation.page();
+                if !self.preparation.read(&store.unexpanded(after, limit).await?, now, &mut schedules) {
+                    break;
                 }
-                Hold::Free => None,
-                Hold::Unwanted(reason) => Some(Expansion::Cancel(reason)),
-                Hold::Over => Some(Expansion::Expire(Reason::NoCalendar)),
-            };
+            }
+            // One that has just got its pushes does not listen any more.
+            let gone = self.preparation.end_look();
+            gone.iter().filter_map(|id| self.gone.get(id)).for_each(|gone| gone.notify_one());
+        }
+        while let Some((due_at, fire_id)) = self.preparation.next(self.at_once.load(Ordering::Relaxed)) {
+            let found = store.unexpanded(fire_id - 1, 1).await;
+            let found = found.inspect_err(|_| self.preparation.put_back((due_at, fire_id)))?;
+            let Some(fire) = found.into_iter().find(|fire| fire.fire_id == fire_id) else { continue };
+            let Some(course) = self.preparation.begin(&fire, now, &mut schedules) else { continue };
             let gone = Arc::new(Notify::new());
-            let task = tasks.spawn(self.work.clone().prepare(fire, end, gone.clone()));
-            self.under_way.insert(task.id(), UnderWay { due_at, fire_id, gone });
+            let task = tasks.spawn(self.work.clone().prepare(fire, course, gone.clone()));
+            self.tasks.insert(task.id(), fire_id);
+            self.gone.insert(fire_id, gone);
         }
         Ok(())
-    }
-
-    fn is_under_way(&self, fire_id: i64) -> bool {
-        self.under_way.values().any(|under_way| under_way.fire_id == fire_id)
-    }
-
-    /// Ends what is being made for fires that do not wait any more.
-    fn end_those_gone(&self, all: &HashSet<i64>) {
-        // One that has just got its pushes does not listen any more.
-        self.under_way.values().filter(|it| !all.contains(&it.fire_id)).for_each(|it| it.gone.notify_one());
     }
 
     /// Begins with the contents that pushes wait for which can go out, as far as there is room.
@@ -235,55 +207,35 @@ impl Preparer {
         self.work.releases.done(&need_nothing);
         self.work.tell(Event::Made(need_nothing));
         for fire in waiting {
-            if self.under_way.len() >= self.at_once.load(Ordering::Relaxed).max(1) {
-                break;
-            }
-            let (due_at, fire_id) = (fire.fire.due_at, fire.fire.fire_id);
-            if !self.is_under_way(fire_id) {
-                let task = tasks.spawn(self.work.clone().release(fire));
+            let fire_id = fire.fire.fire_id;
+            if self.preparation.begin_release(&fire, self.at_once.load(Ordering::Relaxed)) {
                 // What its pushes come to by hand is seen where they get their texts.
-                self.under_way.insert(task.id(), UnderWay { due_at, fire_id, gone: Arc::default() });
+                let task = tasks.spawn(self.work.clone().release(fire));
+                self.tasks.insert(task.id(), fire_id);
             }
         }
         Ok(())
     }
-
-    /// How long to wait before holds are looked at again: not to the end of one in one go, since the clock may be set.
-    fn hold_lasts(&self) -> Duration {
-        let left = self.waiting.held_until().map(|until| until.since(self.work.clock.now())).unwrap_or_default();
-        left.clamp(STORE_PAUSE, LOOK_AT_HOLDS)
-    }
 }
 
 impl Work {
-    /// Has the pushes of a fire written. `end` says how they end that waited for a list in vain; `gone` that nobody waits for
-    /// them any more.
-    async fn prepare(self, fire: Unexpanded, end: Option<Expansion>, gone: Arc<Notify>) {
+    /// Has the pushes of a fire written. `gone` says that nobody waits for them any more.
+    async fn prepare(self, fire: Unexpanded, course: Course, gone: Arc<Notify>) {
         let fire_id = fire.fire_id;
         let nothing = |then| Expand { fire_id, content: None, lists: Vec::new(), lists_of: Vec::new(), then };
-        let definition = match &fire.definition {
-            Ok(_) if fire.is_removed => return self.expand(nothing(Expansion::Cancel(Reason::JobRemoved))).await,
-            Ok(definition) => definition,
-            Err(problem) => {
-                let Unexpanded { job, due_at, .. } = &fire;
-                error!(%job, %due_at, problem, "what a job pushes cannot be read; its fire sends nothing");
-                return self.expand(nothing(Expansion::Fail(Reason::Content))).await;
-            }
+        let definition = match (course, &fire.definition) {
+            (Course::Make, Ok(definition)) => definition,
+            (Course::End(then), _) => return self.expand(nothing(then)).await,
+            // What cannot be read has its end already.
+            (Course::Make, Err(_)) => return self.expand(nothing(Expansion::Fail(Reason::Content))).await,
         };
-        if let Some(then) = end {
-            if matches!(then, Expansion::Expire(_)) {
-                let Unexpanded { job, due_at, .. } = &fire;
-                warn!(%job, %due_at, "no list of days came in time (on_missing_calendar: hold): its pushes expire");
-            }
-            return self.expand(nothing(then)).await;
-        }
         let made = async {
-            let (content, then) = match &definition.content_from {
-                Some(content) if content.at == ContentMoment::Instant => {
+            let (content, then) = match made_before(definition) {
+                Some(content) => {
                     let (made, then) = self.make(content, &fire).await;
                     (Some(made), then)
                 }
-                _ => (None, Expansion::Send { unless_unchanged: false }),
+                None => (None, Expansion::Send { unless_unchanged: false }),
             };
             let mut expand = Expand { content, ..nothing(then) };
             if let Expansion::Send { .. } = then {
@@ -303,28 +255,16 @@ impl Work {
 
     /// Makes the content of a fire whose pushes can go out, and gives it to them.
     async fn release(self, unreleased: Unreleased) {
-        let Unreleased { fire, goes_at, .. } = unreleased;
-        // Attempts are opened a little ahead of their instant, and a content of before it would not be that of the instant.
-        let early = goes_at.since(self.clock.now());
-        if !early.is_zero() {
-            // No longer: the clock may be set, and what is asked for is still there afterwards.
-            return self.clock.sleep(early.min(STORE_PAUSE)).await;
-        }
-        let fire_id = fire.fire_id;
-        let (content, then) = match &fire.definition {
-            Ok(definition) => match &definition.content_from {
-                Some(content) => {
-                    let (made, then) = self.make(content, &fire).await;
-                    (Some(made), then)
-                }
-                None => (None, Expansion::Send { unless_unchanged: false }),
-            },
-            Err(problem) => {
-                let Unexpanded { job, due_at, .. } = &fire;
-                error!(%job, %due_at, problem, "what a job pushes cannot be read; its fire sends nothing");
-                (None, Expansion::Fail(Reason::Content))
+        let (content, then) = match release_of(&unreleased, self.clock.now()) {
+            // What is asked for is still there afterwards.
+            ReleaseCourse::Wait(wait) => return self.clock.sleep(wait).await,
+            ReleaseCourse::Make(content) => {
+                let (made, then) = self.make(content, &unreleased.fire).await;
+                (Some(made), then)
             }
+            ReleaseCourse::End(then) => (None, then),
         };
+        let fire_id = unreleased.fire.fire_id;
         let release = Release { fire_id, content, then };
         let mut is_told = false;
         loop {
@@ -356,11 +296,7 @@ impl Work {
             self.asker.ask_until(content, fire, judge, told).await;
         let answer = answer.unwrap_or_else(Answer::Failed);
         let (answer, stale) = self.or_last_good(content, fire, answer).await;
-        let then = match verdict(content, &answer) {
-            Verdict::Send { unless_unchanged } => Expansion::Send { unless_unchanged },
-            Verdict::Cancel(reason) => Expansion::Cancel(reason),
-            Verdict::Fail(reason) => Expansion::Fail(reason),
-        };
+        let then = after_answer(content, &answer);
         let outcome = answer.outcome();
         let (text, error) = match answer {
             Answer::Content(text) => (Some(text), None),
@@ -379,17 +315,9 @@ impl Work {
 
     /// Reads each list once, whichever pushes go to it. Where one cannot be read, nothing is sent.
     async fn read_lists(&self, pushes: &[PushSpec], fire: &Unexpanded, expand: &mut Expand) {
-        let mut known: Vec<(&str, &RecipientList)> = Vec::new();
-        for push in pushes {
-            let Some(list) = push.list.as_deref() else { continue };
-            let key = (push.target.id(), list);
-            let place = known.iter().position(|known| *known == key).unwrap_or(known.len());
-            expand.lists_of.push(place);
-            if place < known.len() {
-                continue;
-            }
-            known.push(key);
-            let made = self.read_list(push.target.id(), list, fire).await;
+        let (lists, lists_of) = lists_of(pushes);
+        for (name, list) in lists {
+            let made = self.read_list(name, list, fire).await;
             let is_wrong = made.entries.is_err();
             expand.lists.push(made);
             if is_wrong {
@@ -397,6 +325,7 @@ impl Work {
                 return;
             }
         }
+        expand.lists_of = lists_of;
     }
 
     async fn read_list(&self, name: &str, list: &RecipientList, fire: &Unexpanded) -> MadeList {

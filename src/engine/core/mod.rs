@@ -21,6 +21,7 @@ mod fair_queue;
 mod io;
 mod one_at_a_time;
 mod outcomes;
+pub(super) mod preparation;
 mod queue;
 mod recorder;
 mod recording;
