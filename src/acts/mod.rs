@@ -28,7 +28,7 @@ pub(crate) use self::files::{Files, literal};
 pub(crate) use self::follow::follow;
 pub(crate) use self::inline::{keep_inline_of_jobs, whole_inline};
 pub(crate) use self::login::log_in;
-pub(crate) use self::progress::{News, Progress, is_hopeless};
+pub(crate) use self::progress::{Progress, PushUpdate, is_hopeless};
 pub(crate) use self::proposal::Proposal;
 pub(crate) use self::running::{Running, is_schedule};
 pub(crate) use self::said::{SCHEDULE, after, put_once};

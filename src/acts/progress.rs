@@ -8,7 +8,7 @@ use crate::texts::{self, Text};
 
 /// Something that who waits for a push should know at once.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum News {
+pub(crate) enum PushUpdate {
     /// An attempt ended, and the push with it not.
     Failed { attempt: AttemptRecord, next_attempt_at: Option<UtcMs> },
     /// Nobody sends it now; accounts of its im that are down, each with what it was told.
@@ -35,23 +35,23 @@ const UNTIL_ASKED_AGAIN: [Reason; 5] = [
 ];
 
 impl Progress {
-    /// What is news since the last look.
-    pub(crate) fn look(&mut self, story: &PushStory, accounts: &[AccountRow]) -> Vec<News> {
+    /// What is new since the last look.
+    pub(crate) fn look(&mut self, story: &PushStory, accounts: &[AccountRow]) -> Vec<PushUpdate> {
         let Some(push) = story.fire.pushes.first().filter(|push| !push.state.is_final()) else { return Vec::new() };
-        let mut news = Vec::new();
+        let mut updates = Vec::new();
         let ended = push.attempts.iter().filter(|attempt| attempt.outcome.is_some());
         for attempt in ended.skip(self.attempts) {
             self.attempts += 1;
-            news.push(News::Failed { attempt: attempt.clone(), next_attempt_at: push.next_attempt_at });
+            updates.push(PushUpdate::Failed { attempt: attempt.clone(), next_attempt_at: push.next_attempt_at });
         }
         if push.reason == self.reason {
-            return news;
+            return updates;
         }
         self.reason.clone_from(&push.reason);
         if let Some(reason) = push.reason.as_deref().filter(|word| is_one_of(word, &UNTIL_ASKED_AGAIN)) {
-            news.push(News::Waits { reason: reason.to_owned(), down: down(accounts, &push.im) });
+            updates.push(PushUpdate::Waits { reason: reason.to_owned(), down: down(accounts, &push.im) });
         }
-        news
+        updates
     }
 }
 
@@ -138,8 +138,8 @@ mod tests {
         let mut progress = Progress::default();
         let accounts = [bot(None)];
         let mut kinds = |story: &PushStory| {
-            let news = progress.look(story, &accounts);
-            news.iter().map(|news| matches!(news, News::Failed { .. })).collect::<Vec<_>>()
+            let updates = progress.look(story, &accounts);
+            updates.iter().map(|update| matches!(update, PushUpdate::Failed { .. })).collect::<Vec<_>>()
         };
         assert_eq!(kinds(&story("pending", 0, None, 0)), Vec::<bool>::new());
         assert_eq!(kinds(&story("retrying", 1, Some("unreachable"), 5)), [true]);
@@ -147,9 +147,9 @@ mod tests {
         assert_eq!(kinds(&story("retrying", 2, Some("account_offline"), 35)), [true, false]);
         assert_eq!(kinds(&story("retrying", 2, Some("account_offline"), 65)), Vec::<bool>::new());
         let mut fresh = Progress::default();
-        let news = fresh.look(&story("pending", 0, Some("no_sender"), 30), &accounts);
+        let updates = fresh.look(&story("pending", 0, Some("no_sender"), 30), &accounts);
         let down = vec![("bot".to_owned(), Text::same("HTTP 403: token"))];
-        assert_eq!(news, [News::Waits { reason: "no_sender".to_owned(), down }]);
+        assert_eq!(updates, [PushUpdate::Waits { reason: "no_sender".to_owned(), down }]);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use super::candidates;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::message_words::{MessageWords, inline};
-use super::news::{each_down, in_words};
+use super::push_updates::{each_down, in_words};
 use super::say::say;
-use crate::acts::{AdHoc, News};
+use crate::acts::{AdHoc, PushUpdate};
 use crate::answers::accounts::{self, AccountLine};
 use crate::answers::history;
 use crate::answers::rows::{Row, rows};
@@ -129,9 +129,9 @@ impl Push {
         };
         let pushes = specs.into_iter().map(push).collect::<Result<Vec<_>, _>>()?;
         let is_one = pushes.len() == 1;
-        let tell = |push_id: i64, news: &News| {
+        let tell = |push_id: i64, update: &PushUpdate| {
             let which = if is_one { Text::none() } else { texts::of_push(push_id) };
-            let told = which.and(&in_words(news, context.now()));
+            let told = which.and(&in_words(update, context.now()));
             logging::tell(&escaped(&format!("pushcron: {}", told.in_language(context.language()))));
         };
         let judged = daemon::Judged { config, sees_all };

@@ -195,8 +195,8 @@ impl Daemon {
         let preparing = preparer.start(config.daemon.content_at_once);
         let (commands, scheduling) = begin_scheduling(scheduler, &observers, &preparing);
         let fetching = fetching::Fetching::start(&options, fetched, &store, &clock, &media);
-        let (told, bell) = outside::Told::new(events.clone(), commands.clone(), preparing.changed());
-        let outside = outside::watch(store.clone(), opened.lease(), &clock, told, standing);
+        let (subscribers, bell) = outside::Subscribers::new(events.clone(), commands.clone(), preparing.changed());
+        let outside = outside::watch(store.clone(), opened.lease(), &clock, subscribers, standing);
         part.start(inside(&opened, &clock, &events, bell, observers.ended()), &config);
         Ok(Daemon {
             options,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::patience::{Patience, Signal};
 use super::setup::{self, Opened};
 use super::{DaemonError, Options, threads};
-use crate::acts::{Actor, Acts, News, Progress, follow, is_hopeless};
+use crate::acts::{Actor, Acts, Progress, PushUpdate, follow, is_hopeless};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::domain::{Database, Next, PushState, Reason};
@@ -122,7 +122,7 @@ pub(crate) fn push(
     pushes: Vec<AdHoc>,
     wait: Duration,
     actor: Actor,
-    tell: &dyn Fn(i64, &News),
+    tell: &dyn Fn(i64, &PushUpdate),
 ) -> Result<Vec<PushResult>, PushError> {
     let runtime = threads::runtime()?;
     let pushed = runtime.block_on(async {
@@ -161,7 +161,7 @@ struct ByHand<'a> {
     wait: Duration,
     actor: Actor,
     /// Who waits is told at once what goes wrong.
-    tell: &'a dyn Fn(i64, &News),
+    tell: &'a dyn Fn(i64, &PushUpdate),
     watch: RefCell<Watch>,
 }
 
@@ -361,8 +361,8 @@ impl ByHand<'_> {
         let (mut open, mut hopeless) = (0, 0);
         for (push_id, story) in stories {
             let mut watch = self.watch.borrow_mut();
-            let news = watch.progress.entry(push_id).or_default().look(&story, &accounts);
-            news.iter().for_each(|news| (self.tell)(push_id, news));
+            let updates = watch.progress.entry(push_id).or_default().look(&story, &accounts);
+            updates.iter().for_each(|update| (self.tell)(push_id, update));
             if story.fire.pushes.first().is_some_and(|push| !push.state.is_final()) {
                 open += 1;
                 hopeless += u32::from(is_hopeless(&story, &accounts, self.clock.now(), self.patience.left()));

@@ -28,13 +28,13 @@ pub(super) fn watch(
     store: SharedStore,
     lease: &dyn Lease,
     clock: &SharedClock,
-    told: Told,
+    subscribers: Subscribers,
     standing: Vec<String>,
 ) -> JoinHandle<Lost> {
     let pause = pauses(clock, LOOK_EVERY);
     let lost = lease.until_lost(pause.clone());
     let (asked_at, since) = (None, clock.now() - ASKED_LATELY);
-    let mut outside = Outside { told, standing, behind: true, asked_at, since };
+    let mut outside = Outside { subscribers, standing, behind: true, asked_at, since };
     tokio::spawn(async move {
         tokio::select! {
             biased;
@@ -45,30 +45,30 @@ pub(super) fn watch(
 }
 
 /// Who is told of what other processes write.
-pub(super) struct Told {
+pub(super) struct Subscribers {
     dispatcher: mpsc::UnboundedSender<Event>,
     scheduler: mpsc::Sender<Command>,
-    /// Told with every change: a fire by hand may wait for its content, or one that waits be cancelled.
+    /// Subscribers with every change: a fire by hand may wait for its content, or one that waits be cancelled.
     preparer: Arc<Notify>,
     /// Rung once this process has written what somebody asked it for.
     bell: Arc<Notify>,
 }
 
-impl Told {
+impl Subscribers {
     /// And the bell to be rung.
     pub(super) fn new(
         dispatcher: mpsc::UnboundedSender<Event>,
         scheduler: mpsc::Sender<Command>,
         preparer: Arc<Notify>,
-    ) -> (Told, Arc<Notify>) {
+    ) -> (Subscribers, Arc<Notify>) {
         let bell = Arc::new(Notify::new());
-        (Told { dispatcher, scheduler, preparer, bell: bell.clone() }, bell)
+        (Subscribers { dispatcher, scheduler, preparer, bell: bell.clone() }, bell)
     }
 }
 
 /// Who is told, and how far they were told.
 struct Outside {
-    told: Told,
+    subscribers: Subscribers,
     /// What verbs had changed of jobs when the scheduler last read them.
     standing: Vec<String>,
     /// Something was written that is not read yet.
@@ -88,7 +88,7 @@ impl Outside {
             }
             tokio::select! {
                 () = pause() => {}
-                () = self.told.bell.notified() => self.behind = true,
+                () = self.subscribers.bell.notified() => self.behind = true,
             }
         }
     }
@@ -104,19 +104,19 @@ impl Outside {
         if !self.behind {
             tokio::select! {
                 changed = store.changed(pause) => changed?,
-                () = self.told.bell.notified() => {}
+                () = self.subscribers.bell.notified() => {}
             }
             self.behind = true;
         }
         let standing = store.changed_by_verbs().await?;
         if self.standing != standing {
             // Both ends are gone only while the daemon stops.
-            let _ = self.told.scheduler.send(Command::Reread).await;
+            let _ = self.subscribers.scheduler.send(Command::Reread).await;
             self.standing = standing;
         }
         self.heed_probes(store).await?;
-        self.told.preparer.notify_one();
-        let _ = self.told.dispatcher.send(Event::Opened(open_pushes.await?));
+        self.subscribers.preparer.notify_one();
+        let _ = self.subscribers.dispatcher.send(Event::Opened(open_pushes.await?));
         self.behind = false;
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Outside {
         let kept = store.load_state("").await?;
         let asked = kept.iter().find(|(key, _)| key == PROBE_ASKED).and_then(|(_, at)| at.parse().ok());
         if asked != self.asked_at && asked.is_some_and(|at| at >= self.since) {
-            let _ = self.told.dispatcher.send(Event::ProbeEach);
+            let _ = self.subscribers.dispatcher.send(Event::ProbeEach);
         }
         self.asked_at = asked;
         Ok(())
@@ -148,8 +148,8 @@ mod tests {
         let store = store::open(&database, Access::Daemon, now).await.unwrap();
         let (dispatcher, mut heard) = mpsc::unbounded_channel();
         let (scheduler, _commands) = mpsc::channel(1);
-        let (told, bell) = Told::new(dispatcher, scheduler, Arc::default());
-        let mut outside = Outside { told, standing: Vec::new(), behind: false, asked_at: None, since: now };
+        let (subscribers, bell) = Subscribers::new(dispatcher, scheduler, Arc::default());
+        let mut outside = Outside { subscribers, standing: Vec::new(), behind: false, asked_at: None, since: now };
         let pause: &Pause = &|| Box::pin(tokio::task::yield_now());
 
         let spec = PushSpec {

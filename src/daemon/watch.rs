@@ -99,14 +99,14 @@ async fn follow(mut files: watch::Receiver<Read>, tell: mpsc::Sender<()>, clock:
     loop {
         let Read { seen, on } = files.borrow_and_update().clone();
         if on == ReloadOn::Watch {
-            let mut eyes = Eyes::new();
+            let mut events = FileEvents::new();
             tokio::select! {
                 biased;
                 news = files.changed() => match news {
                     Ok(()) => continue,
                     Err(_) => return,
                 },
-                () = until_changed(&seen, &mut eyes, &clock) => {
+                () = until_changed(&seen, &mut events, &clock) => {
                     info!("files of the configuration changed: reading them again");
                     if tell.send(()).await.is_err() {
                         return;
@@ -121,24 +121,24 @@ async fn follow(mut files: watch::Receiver<Read>, tell: mpsc::Sender<()>, clock:
     }
 }
 
-async fn until_changed(seen: &Seen, eyes: &mut Eyes, clock: &SharedClock) {
+async fn until_changed(seen: &Seen, events: &mut FileEvents, clock: &SharedClock) {
     loop {
         // Before the look, so that whatever it comes too early for is told.
-        eyes.cover(seen).await;
+        events.watch_all(seen).await;
         let (mut last, mut since) = (look(seen).await, clock.monotonic());
         while last != *seen {
             clock.sleep(SETTLE).await;
-            eyes.open();
-            eyes.cover(seen).await;
+            events.drain();
+            events.watch_all(seen).await;
             let now = look(seen).await;
-            match judge(now == last, eyes.somebody_writes(), clock.monotonic() - since) {
+            match judge(now == last, events.somebody_writes(), clock.monotonic() - since) {
                 Verdict::Whole => return,
                 Verdict::Moves => (last, since) = (now, clock.monotonic()),
-                Verdict::HalfWritten => eyes.tell_of_writer(),
+                Verdict::HalfWritten => events.tell_of_writer(),
             }
         }
         tokio::select! {
-            () = eyes.something() => {}
+            () = events.changed() => {}
             () = clock.sleep(LOOK_EVERY) => {}
         }
         clock.sleep(BREATHE).await;
@@ -172,7 +172,7 @@ fn judge(is_still: bool, somebody_writes: bool, still_for: Duration) -> Verdict 
 }
 
 /// What the kernel tells of the directories.
-struct Eyes {
+struct FileEvents {
     /// None where the system has none to give.
     events: Option<AsyncFd<OwnedFd>>,
     names: Names,
@@ -192,18 +192,18 @@ struct Names {
 #[derive(Default)]
 struct Writers(HashSet<(i32, OsString)>);
 
-impl Eyes {
-    fn new() -> Eyes {
+impl FileEvents {
+    fn new() -> FileEvents {
         let events = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(std::io::Error::from);
         // SAFETY: the descriptor is open, owned by what is registered, and closed with it alone.
         let events = events.and_then(|fd| Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? }));
-        let events = events.map_err(tell_of_blindness).ok();
-        Eyes { events, names: Names::default(), writers: Writers::default(), told_of_writer: false }
+        let events = events.map_err(warn_of_no_events).ok();
+        FileEvents { events, names: Names::default(), writers: Writers::default(), told_of_writer: false }
     }
 
     /// Watches all that leads to the files as it is now: directories come and go. What was made in a new one before it was
     /// watched makes no event, so that it is gone through until nothing new is found.
-    async fn cover(&mut self, seen: &Seen) {
+    async fn watch_all(&mut self, seen: &Seen) {
         for _ in 0..DEEPEST {
             if self.events.is_none() {
                 return;
@@ -213,7 +213,7 @@ impl Eyes {
                 Ok(false) => return,
                 Ok(true) => {}
                 Err(error) => {
-                    tell_of_blindness(error);
+                    warn_of_no_events(error);
                     self.events = None;
                 }
             }
@@ -244,20 +244,20 @@ impl Eyes {
     }
 
     /// Comes back when something happened that may concern the files.
-    async fn something(&mut self) {
+    async fn changed(&mut self) {
         loop {
             let Some(events) = &self.events else { return std::future::pending().await };
             let Ok(mut ready) = events.readable().await else { return std::future::pending().await };
             ready.clear_ready();
             drop(ready);
-            if self.open() {
+            if self.drain() {
                 return;
             }
         }
     }
 
     /// Takes in what happened since. Returns whether it may concern the files.
-    fn open(&mut self) -> bool {
+    fn drain(&mut self) -> bool {
         let Some(events) = &self.events else { return false };
         let mut buffer = [MaybeUninit::uninit(); 8192];
         let mut reader = inotify::Reader::new(events.get_ref(), &mut buffer);
@@ -285,7 +285,7 @@ impl Eyes {
     }
 }
 
-fn tell_of_blindness(error: std::io::Error) {
+fn warn_of_no_events(error: std::io::Error) {
     warn!(%error, every_s = LOOK_EVERY.as_secs(), "files are looked at instead of watched");
 }
 

@@ -70,7 +70,8 @@ pub fn after_probe(
     // While it rests, people are told why.
     let of_rest = || before.last_error.clone().filter(|_| before.is_cooling_down(now.moment));
     let last_error = error.or_else(of_rest);
-    let works = online == Some(true) && sendable != Some(false);
+    // Of an account that cannot be asked whether it may send, only an attempt shows that it works.
+    let works = online == Some(true) && sendable == Some(true);
     let failures = if works { 0 } else { before.failures };
     Health { online, sendable, checked_at: Some(now.wall), last_error, failures, ..before.clone() }.as_told(now)
 }
@@ -225,6 +226,18 @@ mod tests {
         let down = after_probe(Some(false), None, Some("no answer".to_owned()), &up(), NOW);
         assert_eq!((down.online, down.sendable, down.last_error.as_deref()), (Some(false), None, Some("no answer")));
     }
+
+    #[test]
+    fn only_a_probe_that_says_that_the_account_may_send_ends_its_failures_in_a_row() {
+        let failing = Health { failures: 4, ..up() };
+        let table =
+            [((Some(true), Some(true)), 0), ((Some(true), None), 4), ((Some(true), Some(false)), 4), ((None, None), 4)];
+        for ((online, sendable), failures) in table {
+            let probed = after_probe(online, sendable, None, &failing, NOW);
+            assert_eq!(probed.failures, failures, "{online:?} {sendable:?}");
+        }
+    }
+
     #[test]
     fn a_reload_ends_the_rest_of_an_open_breaker_and_no_other() {
         let resting = Health { last_error: Some("401".to_owned()), ..resting(7) };

@@ -140,10 +140,10 @@ pub fn place_at(schedule: &CompiledSchedule, next_due_at: Option<UtcMs>, now: Ut
 }
 
 /// Instants that one row can stand for: the first, how many, and the last of several.
-pub type Stretch = (UtcMs, u64, Option<UtcMs>);
+pub type RowSpan = (UtcMs, u64, Option<UtcMs>);
 
 /// What a schedule calls for between two instants, both included.
-pub fn stretch(schedule: &CompiledSchedule, from: UtcMs, until: UtcMs) -> Option<Stretch> {
+pub fn row_span(schedule: &CompiledSchedule, from: UtcMs, until: UtcMs) -> Option<RowSpan> {
     let end = UtcMs(until.0 + 1);
     let count = schedule.count_called(from, end);
     let first = schedule.next_called_after(UtcMs(from.0 - 1)).filter(|_| count > 0)?;
@@ -155,7 +155,7 @@ pub fn stretch(schedule: &CompiledSchedule, from: UtcMs, until: UtcMs) -> Option
 /// schedule, and only its first one of any other.
 pub fn settled_until(schedule: &CompiledSchedule, row: &LedgerRow) -> UtcMs {
     let last = row.until_at.unwrap_or(row.due_at);
-    let is_ours = stretch(schedule, row.due_at, last) == Some((row.due_at, row.count, row.until_at));
+    let is_ours = row_span(schedule, row.due_at, last) == Some((row.due_at, row.count, row.until_at));
     if is_ours { last } else { row.due_at }
 }
 
@@ -220,7 +220,7 @@ impl JobView<'_> {
 impl Gap {
     /// The rows of these instants, at most [`MAX_ROWS`].
     pub fn rows(&self, schedule: &CompiledSchedule) -> Vec<InstantDecision> {
-        match stretch(schedule, self.from, UtcMs(self.to.0 - 1)) {
+        match row_span(schedule, self.from, UtcMs(self.to.0 - 1)) {
             Some((at, count, until_at)) if count > MAX_ROWS => {
                 vec![InstantDecision { count, until_at, ..self.row(Occurrence { at, skipped: None }) }]
             }

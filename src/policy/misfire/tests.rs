@@ -303,10 +303,10 @@ fn naive(job: &JobView, from: UtcMs, now: UtcMs) -> Vec<(UtcMs, Option<Reason>)>
 fn a_row_settles_what_its_own_schedule_called_for() {
     let (minutes, fives) = (cron("* * * * *"), cron("*/5 * * * *"));
     let at = |minute: i64| UtcMs(utc("2026-06-01T08:00:00Z").0 + minute * 60_000);
-    assert_eq!(stretch(&minutes, at(1), at(10)), Some((at(1), 10, Some(at(10)))));
-    assert_eq!(stretch(&fives, at(1), at(9)), Some((at(5), 1, None)));
-    assert_eq!(stretch(&fives, at(1), at(4)), None);
-    assert_eq!(stretch(&fives, at(4), at(1)), None);
+    assert_eq!(row_span(&minutes, at(1), at(10)), Some((at(1), 10, Some(at(10)))));
+    assert_eq!(row_span(&fives, at(1), at(9)), Some((at(5), 1, None)));
+    assert_eq!(row_span(&fives, at(1), at(4)), None);
+    assert_eq!(row_span(&fives, at(4), at(1)), None);
     let row = |from, until: Option<i64>, count| {
         let (due_at, until_at) = (at(from), until.map(at));
         LedgerRow { due_at, until_at, count, revision: 1, recorded_at: due_at, zone: None }

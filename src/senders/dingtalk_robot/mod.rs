@@ -150,14 +150,14 @@ impl DingtalkRobot {
             Ok::<(), MemoryError>(())
         };
         if let Err(error) = self.loaded.get_or_try_init(load).await {
-            tracing::warn!(account = self.wire.account, %error, "cannot recall what the robot sent of late");
+            tracing::warn!(account = self.wire.account, %error, "cannot load what the robot sent of late");
         }
     }
 
     async fn save(&self) {
         let pace = self.pace().to_text();
         if let Err(error) = self.wire.save(PACE, &pace).await {
-            tracing::warn!(account = self.wire.account, %error, "cannot remember what the robot sent of late");
+            tracing::warn!(account = self.wire.account, %error, "cannot save what the robot sent of late");
         }
     }
 }

@@ -96,7 +96,7 @@ impl Ilink {
     /// # Errors
     /// There is none, or the platform called it stale: the words for people.
     pub(super) async fn login(&self) -> Result<Credentials, String> {
-        self.load().await.map_err(|error| format!("cannot recall the send window: {error}"))?;
+        self.load().await.map_err(|error| format!("cannot load the send window: {error}"))?;
         let loaded = Credentials::load(&self.credentials).map_err(|error| error.to_string())?;
         let mut state = self.state();
         state.login = loaded.clone();

@@ -9,7 +9,7 @@ mod media;
 mod message;
 mod outgoing;
 mod product;
-mod strain;
+mod risk_control;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use self::api::{Api, id_text};
 use self::message::{Send, notes, plan};
 use self::outgoing::Outgoing;
 use self::product::Product;
-use self::strain::Strain;
+use self::risk_control::RiskControl;
 use super::sender::{BuildError, Environment, Probe, Sender};
 use super::shared::budget::Budget;
 use super::shared::deliver::{Attempt, Post, Turn};
@@ -72,7 +72,7 @@ pub(super) fn build(account: &Account, environment: &Environment) -> Result<Box<
         local_files: account.settings.bool("local_files") == Some(true),
         pace: account.min_interval.unwrap_or(PACE),
         product: Mutex::new(None),
-        strain: Strain::new(&environment.clock),
+        risk_control: RiskControl::new(&environment.clock),
     }))
 }
 
@@ -83,18 +83,18 @@ struct OneBot {
     pace: Duration,
     /// As the last probe found it; it may change with an update of the implementation.
     product: Mutex<Option<Product>>,
-    strain: Strain,
+    risk_control: RiskControl,
 }
 
 #[async_trait]
 impl Sender for OneBot {
     async fn send(&self, delivery: &Delivery) -> Report {
-        let stay = self.strain.stay();
+        let period = self.risk_control.period();
         let notes = notes(&delivery.message, delivery.target.is_group());
         // The timeout of a push is meant for one message.
         let attempt = Attempt::new(delivery, &self.api.wire.clock).pausing(self.pace).with_more_time(delivery.timeout);
         let report = attempt.noting(notes).run(Ok(plan(&delivery.message)), self).await;
-        self.strain.note(stay, &delivery.target, &report);
+        self.risk_control.note(period, &delivery.target, &report);
         report
     }
 
@@ -103,11 +103,11 @@ impl Sender for OneBot {
     async fn probe(&self) -> Probe {
         let found = self.look().await;
         match &found {
-            Ok(Some(false)) | Err(_) => self.strain.offline(),
-            Ok(_) => self.strain.online(),
+            Ok(Some(false)) | Err(_) => self.risk_control.offline(),
+            Ok(_) => self.risk_control.online(),
         }
         match found {
-            Ok(online) if online != Some(false) && self.strain.is_likely() => Probe {
+            Ok(online) if online != Some(false) && self.risk_control.is_likely() => Probe {
                 online,
                 sendable: Some(false),
                 error: Some("several targets in a row got nothing: perhaps QQ's risk control".to_owned()),

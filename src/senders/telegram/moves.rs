@@ -49,7 +49,7 @@ impl Moves {
         known.drain(..surplus);
         let Ok(text) = serde_json::to_string(&*known) else { return };
         if let Err(error) = self.wire.save(KEY, &text).await {
-            tracing::warn!(account = self.wire.account, %error, "cannot remember the new id of a chat");
+            tracing::warn!(account = self.wire.account, %error, "cannot save the new id of a chat");
         }
     }
 
@@ -58,7 +58,7 @@ impl Moves {
         let known = self.known.get_or_try_init(|| self.load()).await;
         known
             .inspect_err(
-                |error| tracing::warn!(account = self.wire.account, %error, "cannot recall the new ids of chats"),
+                |error| tracing::warn!(account = self.wire.account, %error, "cannot load the new ids of chats"),
             )
             .ok()
     }

@@ -109,12 +109,12 @@ impl Wecom {
             Ok::<(), MemoryError>(())
         });
         if let Err(error) = loaded.await {
-            tracing::warn!(account = self.wire.account, %error, "cannot recall the account's uploads and counts");
+            tracing::warn!(account = self.wire.account, %error, "cannot load the account's uploads and counts");
         }
     }
 
     /// What an earlier run kept under a key of the sender's own, once it was loaded; handed out once.
-    pub(super) fn take_recalled(&self, key: &str) -> Option<String> {
+    pub(super) fn take_loaded(&self, key: &str) -> Option<String> {
         self.state().others.remove(key)
     }
 
@@ -125,7 +125,7 @@ impl Wecom {
         // Our own types have string keys only, so that they always have a JSON form.
         let value = serde_json::to_string(&newest()).unwrap_or_default();
         if let Err(error) = self.wire.save(key, &value).await {
-            tracing::warn!(account = self.wire.account, key, %error, "cannot remember");
+            tracing::warn!(account = self.wire.account, key, %error, "cannot save the state of an account");
         }
     }
 

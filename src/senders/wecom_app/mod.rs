@@ -206,7 +206,7 @@ impl WecomApp {
         self.wecom.load().await;
         // Under the lock, so that no send looks at an empty list while another fills it.
         let mut repeats = self.repeats();
-        if let Some(kept) = self.wecom.take_recalled(MEMORY_REPEATS) {
+        if let Some(kept) = self.wecom.take_loaded(MEMORY_REPEATS) {
             *repeats = serde_json::from_str(&kept).unwrap_or_default();
             repeats.bring_back(self.wecom.wire.steady.now());
         }

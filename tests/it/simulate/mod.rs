@@ -103,11 +103,9 @@ fn g1_a_month_of_a_thousand_jobs_is_the_same_twice() {
         house.run(&format!("{month} --seed {seed}")).fine()
     };
     let once = told(7);
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&once).unwrap()["sums"]["instants"]["fired"],
-        31_000,
-        "{once}"
-    );
+    let told_of = serde_json::from_str::<serde_json::Value>(&once).unwrap();
+    // The nine jobs of midnight were made at the first one, and fire from the second on.
+    assert_eq!(told_of["sums"]["instants"]["fired"], 31_000 - 9, "{once}");
     assert!(once == told(7), "one seed, one course");
     assert!(once != told(8), "another seed, another course");
 }

@@ -12,7 +12,7 @@ use std::vec;
 use super::ask::Ask;
 use super::timeline::Timeline;
 use crate::domain::{LedgerRow, UtcMs};
-use crate::policy::misfire::{settled_until, stretch};
+use crate::policy::misfire::{row_span, settled_until};
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::NewFire;
 
@@ -46,7 +46,7 @@ struct OpenGap {
 
 impl OpenGap {
     fn put(&self, until: UtcMs, done: &mut Vec<NewFire>) -> usize {
-        let (free, before) = (stretch(&self.schedule, self.from, until), done.len());
+        let (free, before) = (row_span(&self.schedule, self.from, until), done.len());
         done.extend(free.map(|(due_at, count, until_at)| NewFire { due_at, count, until_at, ..self.fire.clone() }));
         done.len() - before
     }

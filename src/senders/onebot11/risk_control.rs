@@ -12,7 +12,7 @@ const TARGETS: usize = 3;
 /// After so long without another failure the account gets a new chance.
 const RELIEF: Duration = Duration::from_secs(600);
 
-pub(super) struct Strain {
+pub(super) struct RiskControl {
     steady: Steady,
     failed: Mutex<Failed>,
 }
@@ -31,16 +31,16 @@ struct Failed {
 
 /// The time in which a send began: between one time offline and the next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stay(u64);
+pub(super) struct OnlinePeriod(u64);
 
-impl Strain {
-    pub(super) fn new(clock: &SharedClock) -> Strain {
-        Strain { steady: Steady::new(clock), failed: Mutex::default() }
+impl RiskControl {
+    pub(super) fn new(clock: &SharedClock) -> RiskControl {
+        RiskControl { steady: Steady::new(clock), failed: Mutex::default() }
     }
 
-    /// To be asked before a send, for [`Strain::note`] after it.
-    pub(super) fn stay(&self) -> Stay {
-        Stay(self.failed().times_offline)
+    /// To be asked before a send, for [`RiskControl::note`] after it.
+    pub(super) fn period(&self) -> OnlinePeriod {
+        OnlinePeriod(self.failed().times_offline)
     }
 
     /// A probe found the account offline. That explains what failed before it, and what fails until it is back: the next
@@ -58,12 +58,12 @@ impl Strain {
         self.failed().is_offline = false;
     }
 
-    pub(super) fn note(&self, stay: Stay, target: &Target, report: &Report) {
+    pub(super) fn note(&self, period: OnlinePeriod, target: &Target, report: &Report) {
         let mut failed = self.failed();
         match report.outcome {
             Outcome::Sent => failed.targets.clear(),
             // Its cause was told.
-            _ if failed.is_offline || stay.0 != failed.times_offline => {}
+            _ if failed.is_offline || period.0 != failed.times_offline => {}
             // Without a status there was no answer: the implementation is down, which a probe tells better.
             Outcome::Unknown | Outcome::Unreachable if report.http_status.is_some() => {
                 if failed.targets.len() < TARGETS && !failed.targets.contains(target) {
@@ -95,47 +95,57 @@ mod tests {
     fn three_targets_in_a_row_are_a_sign_until_one_gets_through_or_time_passes() {
         let clock = ManualClock::new(UtcMs(0));
         let shared: SharedClock = clock.clone();
-        let strain = Strain::new(&shared);
+        let risk_control = RiskControl::new(&shared);
         let swallowed = Report::failed(Outcome::Unknown, "timeout").with_status(200);
-        let fail = |user: &str| strain.note(strain.stay(), &Target::User(user.into()), &swallowed);
+        let fail = |user: &str| risk_control.note(risk_control.period(), &Target::User(user.into()), &swallowed);
         fail("1");
         fail("2");
         fail("2");
-        strain.note(strain.stay(), &Target::User("3".into()), &Report::failed(Outcome::Unreachable, "refused"));
-        assert!(!strain.is_likely(), "two targets, and one that nobody answered for");
+        risk_control.note(
+            risk_control.period(),
+            &Target::User("3".into()),
+            &Report::failed(Outcome::Unreachable, "refused"),
+        );
+        assert!(!risk_control.is_likely(), "two targets, and one that nobody answered for");
         fail("3");
-        assert!(strain.is_likely());
+        assert!(risk_control.is_likely());
         (0..10_000).for_each(|user| fail(&user.to_string()));
-        assert_eq!(strain.failed.lock().unwrap().targets.len(), TARGETS, "a list that fails for days stays short");
+        assert_eq!(
+            risk_control.failed.lock().unwrap().targets.len(),
+            TARGETS,
+            "a list that fails for days stays short"
+        );
         clock.advance(RELIEF);
-        assert!(!strain.is_likely());
+        assert!(!risk_control.is_likely());
         fail("4");
-        assert!(strain.is_likely());
-        strain.note(strain.stay(), &Target::User("1".into()), &Report::sent(None));
-        assert!(!strain.is_likely());
+        assert!(risk_control.is_likely());
+        risk_control.note(risk_control.period(), &Target::User("1".into()), &Report::sent(None));
+        assert!(!risk_control.is_likely());
     }
 
     #[test]
     fn what_an_account_that_was_found_offline_did_not_send_is_no_sign() {
         let clock: SharedClock = ManualClock::new(UtcMs(0));
-        let strain = Strain::new(&clock);
+        let risk_control = RiskControl::new(&clock);
         let swallowed = Report::failed(Outcome::Unknown, "timeout").with_status(200);
-        let fail = |stay: Stay| {
-            ["1", "2", "3"].iter().for_each(|user| strain.note(stay, &Target::User((*user).into()), &swallowed));
+        let fail = |period: OnlinePeriod| {
+            ["1", "2", "3"]
+                .iter()
+                .for_each(|user| risk_control.note(period, &Target::User((*user).into()), &swallowed));
         };
-        let before = strain.stay();
+        let before = risk_control.period();
         fail(before);
-        assert!(strain.is_likely());
-        strain.offline();
-        let meanwhile = strain.stay();
+        assert!(risk_control.is_likely());
+        risk_control.offline();
+        let meanwhile = risk_control.period();
         fail(before);
         fail(meanwhile);
-        strain.offline();
-        strain.online();
+        risk_control.offline();
+        risk_control.online();
         // What left before it was back may take its time to fail.
         fail(before);
-        assert!(!strain.is_likely());
-        fail(strain.stay());
-        assert!(strain.is_likely(), "what fails since then is one");
+        assert!(!risk_control.is_likely());
+        fail(risk_control.period());
+        assert!(risk_control.is_likely(), "what fails since then is one");
     }
 }

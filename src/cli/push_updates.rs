@@ -1,14 +1,14 @@
 //! What goes wrong with a push while somebody waits for it, in words, with what to do.
 
-use crate::acts::News;
+use crate::acts::PushUpdate;
 use crate::answers::words::brief_ms;
 use crate::domain::UtcMs;
 use crate::texts::{self, Text};
 
 /// `attempt 1 through bot_a: cannot connect: Connection refused (unreachable); the next one in 5.0s`.
-pub(super) fn in_words(news: &News, now: UtcMs) -> Text {
-    match news {
-        News::Failed { attempt, next_attempt_at } => {
+pub(super) fn in_words(update: &PushUpdate, now: UtcMs) -> Text {
+    match update {
+        PushUpdate::Failed { attempt, next_attempt_at } => {
             let outcome = attempt.outcome.as_deref().unwrap_or_default();
             let error = attempt.error.clone().map_or_else(|| texts::reason_in_words(outcome), Text::same);
             let next = next_attempt_at.map(|at| texts::next_one_in(brief_ms(at.ms_since(now).max(0))));
@@ -16,7 +16,7 @@ pub(super) fn in_words(news: &News, now: UtcMs) -> Text {
             let (next, outcome) = (next.unwrap_or_else(Text::none), texts::outcome(outcome));
             texts::attempt_failed(attempt.number, &attempt.account, error, outcome, next, advice)
         }
-        News::Waits { reason: word, down } => texts::it_waits(texts::reason_in_words(word), each_down(down)),
+        PushUpdate::Waits { reason: word, down } => texts::it_waits(texts::reason_in_words(word), each_down(down)),
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn who_waits_is_told_what_each_account_said_and_what_to_do() {
         let down = vec![("bot".to_owned(), Text::same("HTTP 403: token"))];
-        let told = in_words(&News::Waits { reason: "no_sender".to_owned(), down }, UtcMs(0));
+        let told = in_words(&PushUpdate::Waits { reason: "no_sender".to_owned(), down }, UtcMs(0));
         assert_eq!(
             told.english(),
             "it waits: no account could send; bot: HTTP 403: token; mend that, and ask again with `pushcron accounts --probe`"
