@@ -66,7 +66,7 @@ async fn round(
     writer.await.unwrap()
 }
 
-/// The client that every contestant uses.
+/// The client that each program uses.
 pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().tcp_nodelay(true).build().unwrap()

@@ -1,7 +1,7 @@
 //! A command that makes contents and takes its time, beside a lone job that has nothing to do with it.
 
-use super::scenes::{Daemon, Lateness, next_second, sleep, ticking};
-use super::stage::{self, Sink, option};
+use super::harness::{self, Sink, option};
+use super::scenarios::{Daemon, Lateness, next_second, sleep, ticking};
 use super::{now_ms, number};
 
 /// How long the command takes, and how often it is asked: one runs at any time.
@@ -51,7 +51,7 @@ fn spans(seconds: usize) -> Vec<Span> {
         instant(from_ms[1]),
         instant(from_ms[1] + span_ms - 1.0),
     );
-    let head = stage::head(&lone.url, dir.path()).replacen("jobs:\n", &format!("{account}jobs:\n"), 1);
+    let head = harness::head(&lone.url, dir.path()).replacen("jobs:\n", &format!("{account}jobs:\n"), 1);
     std::fs::write(dir.path().join("jobs.yaml"), head + &ticking(0) + &report).unwrap();
     let mut daemon = Daemon::start(dir.path());
     daemon.read_no_more();

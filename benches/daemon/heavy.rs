@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
-use super::scenes::{Daemon, Lateness, next_second, sleep, ticking, write_jobs};
-use super::stage::{Sink, median, option, peak_mb};
+use super::harness::{Sink, median, option, peak_mb};
+use super::scenarios::{Daemon, Lateness, next_second, sleep, ticking, write_jobs};
 use super::{now_ms, number};
 
 const WEEK_S: f64 = 7.0 * 86_400.0;

@@ -14,27 +14,27 @@
 //! | `streams` | 100 pushes every second, alone, beside 16 streams and a scraper, beside 16 pages that renew themselves and a scraper; `--seconds 30`, `--runs 3` |
 //! | `down` | 100,000 pushes wait for an account that goes down, while others push |
 //!
-//! | contestant | what it is |
+//! | program | what it is |
 //! |---|---|
 //! | `ours` | the daemon itself: reads YAML, records fires, attempts and results in a file with `synchronous=FULL` |
 //! | `ceiling` | no scheduler: one durable transaction claims everything, the requests leave, results commit in groups |
 //! | `tcs-default`, `tcs-large` | tokio-cron-scheduler with reqwest, its channel as it comes or larger than the jobs; nothing durable |
 //!
-//! The sink is a process of its own, so that no contestant pays for its bookkeeping.
+//! The sink is a process of its own, so that none of them pays for its bookkeeping.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock and waits on it")]
 
+mod burst;
 mod ceiling;
 mod content;
-mod contest;
+mod cron_scheduler;
+mod harness;
 mod heavy;
 mod pages;
 mod rendered;
-mod scenes;
+mod scenarios;
 mod sink;
 mod site;
-mod stage;
 mod streams;
-mod tcs;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -43,18 +43,18 @@ fn main() {
         ["ceiling", url, due_ms, jobs, seconds, database] => {
             ceiling::run(url, number(due_ms), number(jobs), number(seconds), database);
         }
-        ["tcs", url, due_ms, jobs, channel] => tcs::run(url, number(due_ms), number(jobs), number(channel)),
+        ["tcs", url, due_ms, jobs, channel] => cron_scheduler::run(url, number(due_ms), number(jobs), number(channel)),
         ["rendered", ..] => rendered::compare(&arguments),
-        ["steady", ..] => scenes::steady(&arguments),
-        ["idle", ..] => scenes::idle(&arguments),
-        ["reload", ..] => scenes::reload(&arguments),
+        ["steady", ..] => scenarios::steady(&arguments),
+        ["idle", ..] => scenarios::idle(&arguments),
+        ["reload", ..] => scenarios::reload(&arguments),
         ["absence", ..] => heavy::absence(&arguments),
         ["content", ..] => content::beside(&arguments),
         ["pages", ..] => pages::read(&arguments),
         ["streams", ..] => streams::beside(&arguments),
         ["down", ..] => heavy::down(&arguments),
-        ["dead", ..] => scenes::dead(&arguments),
-        _ => contest::hold(&arguments),
+        ["dead", ..] => scenarios::dead(&arguments),
+        _ => burst::compare(&arguments),
     }
 }
 

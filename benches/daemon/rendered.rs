@@ -1,14 +1,14 @@
 //! What templates cost: bursts of texts that are rendered, beside bursts of texts that are constant.
 
-use super::contest::{Run, Settings, measure};
+use super::burst::{Run, Settings, measure};
+use super::harness::{median, option};
 use super::number;
-use super::stage::{median, option};
 
 pub(crate) fn compare(arguments: &[String]) {
     let settings = Settings {
         jobs: option(arguments, "--jobs").map_or(10_000, |text| number(&text)),
         runs: option(arguments, "--runs").map_or(7, |text| number(&text)),
-        contestants: Vec::new(),
+        programs: Vec::new(),
     };
     println!("{} jobs due at one second, one push each; {} runs in alternation", settings.jobs, settings.runs);
     let (mut constant, mut rendered) = (Vec::new(), Vec::new());

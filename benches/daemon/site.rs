@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use super::now_ms;
-use super::scenes::sleep;
+use super::scenarios::sleep;
 
 const PASSWORD: &str = "correct horse";
 
@@ -42,7 +42,7 @@ impl Site {
         }
     }
 
-    /// Files as [`super::stage::head`] begins them, with the page switched on.
+    /// Files as [`super::harness::head`] begins them, with the page switched on.
     pub(crate) fn switch_on(&self, yaml: &str) -> String {
         let (port, users, token) = (self.port, self.users.join(", "), &self.token_line);
         let web = format!("web: {{listen: \"127.0.0.1:{port}\", users: [{users}], tokens: [{token}]}}");

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use super::scenes::{Daemon, Lateness, next_second, sleep, ticking};
+use super::scenarios::{Daemon, Lateness, next_second, sleep, ticking};
 use super::site::{self, Site};
-use super::stage::{self, Sink, median, option};
+use super::harness::{self, Sink, median, option};
 use super::{now_ms, number};
 
 /// As many as there may be.
@@ -95,7 +95,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let sink = Sink::start();
         let (site, metrics) = (Site::of(USERS), site::free_port());
-        let head = site.switch_on(&stage::head(&sink.url, dir.path()));
+        let head = site.switch_on(&harness::head(&sink.url, dir.path()));
         let head =
             head.replacen("timezone: UTC", &format!("timezone: UTC, metrics_listen: \"127.0.0.1:{metrics}\""), 1);
         std::fs::write(dir.path().join("jobs.yaml"), head + &(0..jobs).map(ticking).collect::<String>()).unwrap();

@@ -1,4 +1,4 @@
-//! Holds the contest: starts sink and contestant, lets the instant pass, asks both what they saw.
+//! Many jobs due at one second: starts the sink and a program, lets the instant pass, and asks both what they saw.
 
 use std::fmt;
 use std::io::{BufRead, BufReader};
@@ -6,27 +6,26 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use super::stage::{self, Sink, median, option, ourselves, peak_mb};
+use super::harness::{self, Sink, median, option, ourselves, peak_mb};
 use super::{now_ms, number};
 
 pub(crate) struct Settings {
     pub jobs: usize,
     pub runs: usize,
-    pub contestants: Vec<String>,
+    pub programs: Vec<String>,
 }
 
 impl Settings {
     fn read(arguments: &[String]) -> Settings {
-        let contestants =
-            option(arguments, "--only").unwrap_or_else(|| "ours,ceiling,tcs-large,tcs-default".to_owned());
+        let programs = option(arguments, "--only").unwrap_or_else(|| "ours,ceiling,tcs-large,tcs-default".to_owned());
         Settings {
             jobs: option(arguments, "--jobs").map_or(10_000, |text| number(&text)),
             runs: option(arguments, "--runs").map_or(5, |text| number(&text)),
-            contestants: contestants.split(',').map(str::to_owned).collect(),
+            programs: programs.split(',').map(str::to_owned).collect(),
         }
     }
 
-    /// Time for every contestant to get ready.
+    /// Time for each program to get ready.
     fn lead_ms(&self) -> f64 {
         8_000.0 + self.jobs as f64 / 4.0
     }
@@ -54,10 +53,10 @@ impl fmt::Display for Run {
     }
 }
 
-pub(crate) fn hold(arguments: &[String]) {
+pub(crate) fn compare(arguments: &[String]) {
     let settings = Settings::read(arguments);
     println!("{} jobs due at one second, one push each; {} runs in alternation", settings.jobs, settings.runs);
-    let mut results: Vec<(&String, Vec<Run>)> = settings.contestants.iter().map(|name| (name, Vec::new())).collect();
+    let mut results: Vec<(&String, Vec<Run>)> = settings.programs.iter().map(|name| (name, Vec::new())).collect();
     for run in 1..=settings.runs {
         for (name, runs) in &mut results {
             let result = measure(name, &settings);
@@ -126,7 +125,7 @@ fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
                 _ => "good morning",
             };
             write_jobs(url, due_ms, jobs, text, dir);
-            let mut command = stage::daemon(dir);
+            let mut command = harness::daemon(dir);
             command.arg("-q");
             command
         }
@@ -141,7 +140,7 @@ fn start(name: &str, url: &str, due_ms: f64, jobs: usize, dir: &Path) -> Child {
             command.args(["tcs", url, &due, &count]).arg(channel.to_string());
             command
         }
-        other => panic!("there is no contestant '{other}': ours, ceiling, tcs-default, tcs-large"),
+        other => panic!("there is no program '{other}': ours, ceiling, tcs-default, tcs-large"),
     };
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
@@ -152,7 +151,7 @@ const RENDERED: &str = "good morning N from {{ job }}, it is {{ due | date('%A, 
 
 fn write_jobs(url: &str, due_ms: f64, jobs: usize, text: &str, dir: &Path) {
     let due = jiff::Timestamp::from_millisecond(due_ms as i64).unwrap();
-    let mut yaml = stage::head(url, dir);
+    let mut yaml = harness::head(url, dir);
     let render = text == RENDERED;
     for id in 0..jobs {
         let (group, text) = (id % 1000, text.replace('N', &id.to_string()));

@@ -1,4 +1,4 @@
-//! What every scene needs: a sink, a daemon with its files, and what the system says of a process.
+//! What every scenario needs: a sink, a daemon with its files, and what the system says of a process.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -51,7 +51,7 @@ impl Drop for Sink {
     }
 }
 
-/// This program, for another part in the play.
+/// This program, to be started once more for another purpose.
 pub(crate) fn ourselves() -> Command {
     Command::new(std::env::current_exe().unwrap())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use super::stage::{self, Sink, cpu_ms, median, option, ourselves, peak_mb, resident_mb};
+use super::harness::{self, Sink, cpu_ms, median, option, ourselves, peak_mb, resident_mb};
 use super::{now_ms, number};
 
 pub(crate) fn sleep(seconds: f64) {
@@ -29,7 +29,7 @@ impl Lateness {
     }
 }
 
-/// A running daemon; killed when the scene is over.
+/// A running daemon; killed when the scenario is over.
 pub(crate) struct Daemon {
     child: Child,
     log: Option<BufReader<ChildStderr>>,
@@ -40,7 +40,7 @@ pub(crate) struct Daemon {
 impl Daemon {
     pub(crate) fn start(dir: &Path) -> Daemon {
         let started_ms = now_ms();
-        let mut command = stage::daemon(dir);
+        let mut command = harness::daemon(dir);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut daemon = Daemon { child, log: Some(log), started_ms };
@@ -89,7 +89,7 @@ impl Drop for Daemon {
 }
 
 pub(crate) fn write_jobs(dir: &Path, url: &str, jobs: impl Iterator<Item = String>) {
-    let mut yaml = stage::head(url, dir);
+    let mut yaml = harness::head(url, dir);
     yaml.extend(jobs);
     std::fs::write(dir.join("jobs.yaml"), yaml).unwrap();
 }
@@ -146,7 +146,7 @@ fn steady_run(name: &str, jobs: usize, seconds: usize) -> (Lateness, f64) {
     match name {
         "ours" => {
             write_jobs(dir.path(), &sink.url, (0..jobs).map(ticking));
-            let mut command = stage::daemon(dir.path());
+            let mut command = harness::daemon(dir.path());
             child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             from_ms = next_second(9_000.0);
         }
@@ -241,8 +241,8 @@ pub(crate) fn dead(arguments: &[String]) {
         format!("  - {{name: healthy{id}, every: 15s, push: {{im: hook, group: \"{id}\", text: good morning}}}}\n")
     });
     let hung = "  - {name: hung, every: 1s, push: {im: hook, group: dead, text: good morning, timeout: 10s}}\n";
-    let scenes = [("healthy alone", None), ("beside a dead target, a push every second", Some(hung.to_owned()))];
-    for (name, dead) in scenes {
+    let scenarios = [("healthy alone", None), ("beside a dead target, a push every second", Some(hung.to_owned()))];
+    for (name, dead) in scenarios {
         let dir = tempfile::tempdir().unwrap();
         let mut sink = Sink::start();
         write_jobs(dir.path(), &sink.url, healthy.clone().chain(dead));
