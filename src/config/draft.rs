@@ -39,7 +39,7 @@ pub(super) struct JobDraft {
     pub dst_gap: Option<DstGap>,
     pub days: Option<Box<DaysDraft>>,
     pub render: Option<bool>,
-    /// Boxed, because most jobs go on for ever.
+    /// Boxed, because most jobs have no end.
     pub life: Option<Box<LifeDraft>>,
     pub name_at: Place,
     pub schedule_at: At,

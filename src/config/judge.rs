@@ -134,7 +134,7 @@ impl Judge {
         let pushes = loader.pushes.iter();
         let local = pushes.flat_map(|(file, drafts)| local_media(*file, drafts, &text)).collect::<Vec<_>>();
         if !local.is_empty() {
-            // So that nobody learns whether it is there.
+            // A file is not looked for, so that the answer does not tell whether it exists.
             loader.pushes = None;
         }
         refuse_local(&mut loader, local);
@@ -262,7 +262,7 @@ fn local_media(file: u16, drafts: &[PushDraft], text: &str) -> Vec<Place> {
         let sources = media.iter().flat_map(|media| [Some(&media.source), media.cover.as_ref()]).flatten();
         let At { at, len } = draft.places.content;
         let content = Place { file, at, len };
-        // What was relative counts from the root here.
+        // A relative path was resolved against `/`, so that it may be written with or without the slash.
         let spelt = |source: &str| [source.to_owned(), source.trim_start_matches('/').to_owned()];
         let place = |source: &String| {
             spelt(source).iter().find_map(|source| place_of_source(source, content, text)).unwrap_or(content)

@@ -58,7 +58,7 @@ impl Problem {
     /// In as many lines as it takes, for who reads that language.
     pub fn told(&self, language: Language) -> String {
         let mut told = String::new();
-        // A text takes whatever is written into it.
+        // Writing to a String cannot fail.
         let _ = self.write(&mut told, language);
         told
     }

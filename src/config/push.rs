@@ -185,7 +185,7 @@ impl Decoder<'_> {
         let im = match (keys.get(Key::Im), keys.get(Key::To)) {
             (Some(entry), None) => self.name("im", &entry.node).map(|im| (im, entry.node.at)),
             (Some(im), Some(to)) => Some((String::new(), self.refuse_beside_to(to, im))),
-            // The targets of these names have each their own.
+            // Each target that `to` names has an im of its own.
             (None, Some(to)) => Some((String::new(), to.node.at)),
             (None, None) => {
                 self.error(node.at, texts::push_needs_an_im()).hint(texts::write_the_im());
@@ -253,7 +253,7 @@ impl Decoder<'_> {
         }
         let names = self.names("to", &to.node)?;
         let recipients = Some(Box::new(Recipients::Named(names)));
-        // Nobody is meant by it.
+        // A placeholder: the recipients are those of the names.
         beside.is_none().then(|| Whom { target: Target::User(String::new()), at: to.node.at, recipients })
     }
 

@@ -69,7 +69,7 @@ impl InForce {
         Ok(Origin::of(config))
     }
 
-    /// A file that is gone without a word.
+    /// A file that is gone, which nothing in the files explains.
     pub(super) fn lost_file(&self, config: &Config) -> Option<&str> {
         config.sources.lost_file(&self.origin.sources)
     }

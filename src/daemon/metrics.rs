@@ -31,7 +31,7 @@ struct Counts {
 
 #[derive(Default)]
 struct OfAccount {
-    /// None: nobody has told yet.
+    /// None: not known yet.
     up: Option<bool>,
     attempts: [u64; OUTCOMES.len()],
     ends: [u64; ENDS.len()],
@@ -288,7 +288,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
-        // What nobody knows has no line.
+        // A value that is not known has no line.
         assert!(!text.contains("account_up{im=\"qq\",account=\"new\"}"), "{text}");
         assert!(!text.contains("next_due_time_seconds"), "{text}");
         assert!(!text.contains("outcome=\"sent\",im=\"a"), "{text}");

@@ -109,7 +109,7 @@ async fn start_unless_stopped(
     starting.abort();
     tokio::select! {
         started = starting => match started {
-            // It was up before it heard.
+            // It had started before it heard of the stop.
             Ok(daemon) => daemon?.stop().await,
             Err(_) => info!("stopped"),
         },

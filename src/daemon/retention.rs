@@ -155,7 +155,7 @@ impl Retention {
             Some((course, looked_at)) => course.looked(now.wall, now.moment.since(looked_at)),
             None => self.kept_course(now.wall).await?.resumed(now.wall),
         };
-        // What cannot be written is no JSON of numbers.
+        // Numbers can always be written as JSON.
         let kept = serde_json::to_string(&course).unwrap_or_default();
         self.store.save_state("", CLOCK_COURSE, &kept, now.wall).await?;
         *self.course.locked() = Some((course.clone(), now.moment));

@@ -151,7 +151,7 @@ async fn look(seen: &Seen) -> Seen {
 
 async fn ask<T: Default + Send + 'static>(seen: &Seen, question: impl FnOnce(&Seen) -> T + Send + 'static) -> T {
     let seen = seen.clone();
-    // Whoever ends this has ended the daemon.
+    // The task breaks off only where the runtime shuts down.
     tokio::task::spawn_blocking(move || question(&seen)).await.unwrap_or_default()
 }
 

@@ -44,7 +44,7 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
     }
     Cow::Owned(json.chars().fold(String::with_capacity(json.len() + 8), |mut text, c| {
         if is_harmful(c) {
-            // None of them lies beyond what four digits hold.
+            // All harmful characters are in the basic plane: four digits are enough.
             text.push_str(&format!("\\u{:04x}", u32::from(c)))
         } else {
             text.push(c)

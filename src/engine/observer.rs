@@ -21,7 +21,7 @@ pub enum EngineEvent<'a> {
     Account { im: &'a str, account: &'a str, health: &'a Health },
 }
 
-/// Whoever is told.
+/// A function that is called with each event.
 pub type Observer = Arc<dyn Fn(EngineEvent<'_>) + Send + Sync>;
 
 /// An observer that does nothing.

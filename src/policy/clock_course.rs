@@ -140,7 +140,7 @@ mod tests {
             (&[Set(2400), Runs(keep + 5), Set(-2400), Runs(1)], 0),
             // One that stands back: what has not been for so long by what it shows is not old.
             (&[Set(-2400), Runs(1)], 0),
-            // Back and on again.
+            // Put back, and later forward again.
             (&[Set(-2400), Runs(1), Set(2400), Runs(1)], 2400 + 1 - keep),
             (&[Set(-2400), Runs(1), Set(2400), Runs(keep + 1)], 0),
             (&[Off(16, 0), Runs(1)], 0),

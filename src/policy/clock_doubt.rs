@@ -10,7 +10,7 @@ const EARLIEST: UtcMs = UtcMs(1_767_225_600_000);
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// How far beyond [`EARLIEST`] a first start is believed.
 const FIRST_START_WITHIN: u32 = 50;
-/// So many years nobody was away.
+/// No daemon was away for so many years: a clock that says so is wrong.
 const LONGEST_ABSENCE: u32 = 10;
 /// Clocks are corrected by less than this all the time.
 const CORRECTION: Duration = Duration::from_secs(60);

@@ -100,7 +100,7 @@ pub fn after_restart(failures: u32, cooldown_until: Option<UtcMs>, last_error: O
     Health { rest_until, last_error, failures, ..Health::default() }.as_told(now)
 }
 
-/// A new rest never ends an older one earlier.
+/// Where it rests already, the later of both ends holds.
 fn rest(health: &mut Health, length: Duration, now: Reading) {
     let until = now.moment + length;
     health.rest_until = Some(health.rest_until.map_or(until, |known| known.max(until)));

@@ -29,9 +29,9 @@ impl Templates {
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         engine.set_fuel(Some(FUEL));
         engine.set_recursion_limit(DEEPEST);
-        // Errors know their place by it.
+        // Without it errors have no line and column.
         engine.set_debug(true);
-        // Texts are no pages of the web.
+        // Texts are not HTML.
         engine.set_auto_escape_callback(|_| AutoEscape::None);
         if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
             engine.set_syntax(syntax);

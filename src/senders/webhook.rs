@@ -152,7 +152,7 @@ impl Webhook {
     }
 
     async fn sign(&self, request: RequestBuilder, id: &str, body: &JsonBody) -> std::io::Result<RequestBuilder> {
-        // Of this attempt, unlike all the rest.
+        // The time of this attempt; all else is the same in every attempt.
         let timestamp = self.wire.now().0.div_euclid(1000);
         let request = request.header("webhook-id", id).header("webhook-timestamp", timestamp);
         if self.keys.is_empty() {

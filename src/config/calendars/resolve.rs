@@ -109,7 +109,7 @@ impl CalendarSet {
     fn doubt_coverage(&self, calendar: &CalendarRef, place: Place, diagnostics: &mut Diagnostics) {
         let Some(covers) = calendar.list.as_ref().and_then(|list| list.covers) else { return };
         if covers == Coverage::NOTHING {
-            // It was told where it is to come from.
+            // That the list is still to be fetched was told where its address stands.
             return;
         }
         let left = (covers.until - self.today).get_days();
@@ -151,7 +151,7 @@ impl CalendarSet {
                     return None;
                 }
             },
-            // The one below knows of all time.
+            // The list below covers all years, and so does this one.
             (None, Some(_)) if has_base => None,
             (below, own) => own.or(below),
         };

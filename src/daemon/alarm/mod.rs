@@ -28,7 +28,7 @@ use report_log::{Report, ReportLog, Reported};
 
 /// Trouble seldom comes alone: so long it is gathered before it is told.
 const GATHER: Duration = Duration::from_secs(2);
-/// How often the store is asked although nobody told anything.
+/// How often the store is asked where no event came.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// So long an attempt without a clear answer keeps reports from its account. Of many nothing can be asked, so that only
 /// another attempt shows that they are well again; where nobody else uses one, a report has to be that attempt.
@@ -151,7 +151,7 @@ impl Handle {
             }
             EngineEvent::Ended { .. } | EngineEvent::Fires { .. } => return,
         };
-        // An alarm that is gone has nobody to tell.
+        // The other end is gone only once the alarm has ended.
         let _ = self.inbox.send(input);
     }
 
@@ -208,7 +208,7 @@ impl ChannelState {
     }
 }
 
-/// The task that tells.
+/// The task that sends the reports.
 pub(super) struct Alarm {
     store: SharedStore,
     clock: SharedClock,
@@ -268,7 +268,7 @@ impl Alarm {
     /// Runs until aborted.
     pub(super) async fn run(mut self) {
         let clock = self.clock.clone();
-        // The start read them.
+        // The daemon has just read its files, and none was refused.
         self.on_input(Input::Files { refused: None });
         // From here on a crash makes the next process go on where this one stopped, also before the first report.
         self.look_and_say().await;

@@ -131,7 +131,7 @@ fn take_in(change: &mut Option<Change>, told: bool, down: bool, error: Option<&s
         Some(Change::Fell { down_at, error, .. }) => {
             Some(Change::Fell { down_at, up_at: (!down).then_some(now), error })
         }
-        // It is down again, as was told.
+        // Down again before the recovery was reported: nothing changed since the last report.
         Some(Change::Rose { .. }) => None,
         None if down => Some(Change::Fell { down_at: now, up_at: None, error: error.map(str::to_owned) }),
         None => Some(Change::Rose { up_at: now }),

@@ -180,7 +180,7 @@ mod tests {
         queue.release(1);
         let taken: Vec<(u64, i32)> = std::iter::from_fn(|| queue.pop(|_| true)).collect();
         assert_eq!(taken, [(1, 1), (1, 2), (1, 3)]);
-        // None at all would stop the of_key for good.
+        // With none at all the key would never be served again.
         queue.set_per_key(0);
         queue.push(2, 9);
         assert_eq!(queue.pop(|_| true), Some((2, 9)));

@@ -18,7 +18,7 @@ impl Dice {
         Dice(fastrand::Rng::with_seed(seed))
     }
 
-    /// Dice that nobody foresees.
+    /// Seeded by the system, differently in every process.
     pub fn unforeseen() -> Dice {
         Dice(fastrand::Rng::new())
     }

@@ -168,7 +168,7 @@ impl Core {
 
     /// The media of an attempt under way are there, or cannot be had.
     pub(super) fn resolved(&mut self, push_id: i64, result: Result<Arc<Delivery>, Report>, step: &mut Step<'_>) {
-        // Given up at a stop.
+        // It was given up meanwhile, by a stop.
         let Some(in_flight) = self.starter.in_flight.get_mut(&push_id) else { return };
         let report = match result {
             Ok(delivery) if delivery.expires_at > step.now.wall => {

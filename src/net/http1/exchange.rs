@@ -47,7 +47,7 @@ pub(super) async fn exchange(
         return Ok(response.map(Outgoing::whole));
     };
     slot.enter(Phase::Streaming);
-    // Nothing comes after what has no end.
+    // A stream has no length that would tell where it ends, so that the connection ends with it.
     response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     Ok(response.map(|_| Outgoing::Pieces(pieces)))
 }

@@ -116,7 +116,7 @@ impl Slots {
         if taken.len() >= self.most {
             let waiting = || taken.iter().filter(|slot| !slot.state().is_busy());
             let age = |slot: &Slot| now.since(slot.state().since);
-            // Whoever has said nothing goes first.
+            // Idle connections are closed before those that have begun a request.
             let longest = waiting().filter(|slot| age(slot) >= GRACE).min_by_key(|slot| {
                 let state = slot.state();
                 (state.phase != Phase::Idle, state.since)
@@ -174,7 +174,7 @@ impl Slot {
             Phase::Body => now + self.times.request + LAST_WORD,
             // The handler ends it, where nobody reads any more.
             Phase::Streaming => now + FOR_EVER,
-            // The body came in its time.
+            // From here on the handler has its own time.
             Phase::Working => self.times.work.map_or(state.since + self.times.request, |work| now + work),
             Phase::Answering => self.times.work.map_or(state.until, |work| now + work),
         };

@@ -168,7 +168,7 @@ async fn an_answer_without_an_end_is_not_hung_up_on_makes_room_for_nobody_and_en
     world.leave.notify_one();
     assert!(one_answer(&mut live, "a piece.\r\n").await.contains("a piece."));
     world.stop.take().unwrap().send(()).unwrap();
-    // Not a second passes.
+    // The connection ends at once.
     let (rest, took) = world.pass_until(to_end(live)).await;
     assert!(rest.is_empty() && took < SECOND, "{rest} after {took:?}");
     world.running.await.unwrap();

@@ -205,7 +205,7 @@ impl<'a> Planner<'a, '_> {
 
     /// The run as lines of a post. Mentions stand between blanks.
     fn lines_of(&self, run: &[Inline], lines: &mut Vec<Vec<Element<'a>>>) {
-        // Half a post: two pieces never meet in one line.
+        // Half of what a post may have, so that each piece has a line of its own.
         let piece_max = self.rules.post_max / 2;
         let mut line: Vec<Element> = Vec::new();
         for inline in run {

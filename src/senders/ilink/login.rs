@@ -37,7 +37,7 @@ pub(super) async fn login(
     let api = Api::new(account, environment).map_err(setup)?;
     let base_url = base(account, "base_url", API_BASE).map_err(setup)?;
     let path = Credentials::path(&environment.state_dir, &account.id);
-    // A broken file is what a new login cures.
+    // A file that cannot be read is written anew by this login.
     let known = Credentials::load(&path).ok().flatten();
     let login = Login { api, poll_base: base_url.clone(), base_url, known };
     match login.run(dialog).await? {

@@ -138,7 +138,7 @@ impl Poll<'_> {
                 }
                 keep_newest(&mut bot.contacts, &login.user_id);
                 if !inbound.is_empty() {
-                    // The user's word ends what a refusal began.
+                    // A message of the user opens the window again: earlier refusals count no more.
                     bot.refusals = Default::default();
                 }
                 if let Some(cursor) = cursor {

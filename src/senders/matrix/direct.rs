@@ -53,7 +53,7 @@ impl Matrix {
     async fn usable_end(&self, room: &str, user: &str, budget: &Budget) -> Result<Option<Followed>, Failure> {
         let found = match self.follow(room, Some(room), budget).await {
             Ok(found) => found,
-            // Its replacement keeps us out.
+            // It was replaced by a room that we may not enter.
             Err(failure) if failure.class == Class::TargetGone => return Ok(None),
             Err(failure) => return Err(failure),
         };

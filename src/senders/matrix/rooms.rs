@@ -82,7 +82,7 @@ impl Matrix {
                 let room = text_of(&answer, "room_id")?;
                 (None, self.follow(&room, led_to, budget).await?)
             }
-            // A room is replaced once and for ever.
+            // A room is replaced by one other at most, so that what was found before still holds.
             Target::Group(room) => (Some(room), self.follow(led_to.unwrap_or(room), led_to, budget).await?),
             Target::User(user) => (None, self.direct_room(user, led_to, budget).await?),
         };

@@ -62,7 +62,7 @@ impl RiskControl {
         let mut failed = self.failed();
         match report.outcome {
             Outcome::Sent => failed.targets.clear(),
-            // Its cause was told.
+            // The account was offline, which explains the failure.
             _ if failed.is_offline || period.0 != failed.times_offline => {}
             // Without a status there was no answer: the implementation is down, which a probe tells better.
             Outcome::Unknown | Outcome::Unreachable if report.http_status.is_some() => {

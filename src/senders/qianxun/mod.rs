@@ -96,7 +96,7 @@ pub(super) static SPEC: SenderSpec = SenderSpec {
     target: any_target,
     idempotent: |_| false,
     concurrency: 1,
-    // The hook has crashed on bursts (sheet §9).
+    // The hook has been seen to crash on bursts.
     min_interval_ms: 3000,
     max_media_bytes: u64::MAX,
 };

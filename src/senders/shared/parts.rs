@@ -43,7 +43,7 @@ impl Progress {
         // An attempt that left no result at all was cut off by a crash.
         let perhaps = parts.get(open).map_or(delivery.attempt > 1, |part| part.outcome == Outcome::Unknown.as_str());
         let perhaps_sent = open..open + usize::from(perhaps);
-        // A platform that nobody asks says no yes.
+        // Without a part to send no platform is asked, and so none can have said yes.
         let last = match labels.is_empty() {
             true => Err(Failure::rejected("there is nothing to send: the message has neither a text nor media")),
             false => Ok(Sent::default()),

@@ -285,7 +285,7 @@ mod tests {
             (&BY_200, json!({"code": 200, "result": [{"code": 500, "msg": "m"}]}), no(500, true, "m")),
             (&BY_ERRCODE, json!({"errcode": 0, "errors": [], "status": "ok"}), Verdict::Yes),
             (&BY_ERRCODE, json!([{"errcode": 0}, {"errcode": 9, "errmsg": "m"}]), no(9, true, "m")),
-            // Content is no verdict.
+            // Codes within the content of an answer are none of the answer itself.
             (&BY_CODE, json!({"code": 0, "bot": {"code": 7, "status": "failed"}, "msgs": [{"ret": -1}]}), Verdict::Yes),
         ];
         for (fields, answer, expected) in rows {

@@ -142,14 +142,14 @@ impl Telegram {
     async fn send_step(&self, step: &Step<'_>, place: &Place<'_>, turn: &mut Turn<'_>) -> Result<Sent, Failure> {
         let asked = place.chat;
         let mut chat = self.moves.of(asked).await.unwrap_or_else(|| asked.to_owned());
-        // The id remembered, where Telegram denies it.
+        // The saved id, and the refusal, where Telegram says that there is no such chat.
         let mut denied: Option<(String, Failure)> = None;
         let mut cures = Cures::default();
         loop {
             let request = self.request(step, &chat, place.topic, cures).await?;
             let reply = self.wire.http.call(request, turn.left()?).await?;
             let judged = judge(&reply, self.wire.now());
-            // What is denied is not worth remembering.
+            // An id is saved only where Telegram accepts it.
             if cures.moved && !matches!(&judged, Err(refusal) if refusal.denies_chat) {
                 self.moves.save(asked, &chat).await;
             }

@@ -16,7 +16,7 @@ use crate::engine::core::Event;
 use crate::policy::schedule::CompiledSchedule;
 use crate::store::{Applied, JobChange, StoredJob};
 
-/// So many changed jobs hold up nobody's push noticeably.
+/// So many changed jobs are put in force at once: no push is delayed noticeably by them.
 const CHANGES_AT_ONCE: usize = 1000;
 /// Of more jobs that vanished only the number is told.
 const MOST_NAMED: usize = 20;
@@ -53,7 +53,7 @@ impl Timer {
     pub(super) fn apply_postponed(&mut self, step: &Step<'_>) -> Result<(), ApplyError> {
         let Some(jobs) = self.postponed.clone() else { return Ok(()) };
         self.tasks.push(Task::Until(Mark::PostponedInForce));
-        // When the files were read, nobody knew the hour.
+        // They were read under a clock that could not be right, and so they hold from now on.
         self.put_in_force(jobs, None, step.now.wall)
     }
 

@@ -133,7 +133,7 @@ impl Timer {
             Input::BeginWatch => (Mark::Command, Task::BeginWatch { now }),
             Input::EndWatch => (Mark::Command, Task::EndWatch { now }),
             Input::Load => (Mark::Command, Task::Load),
-            // Taken in already.
+            // An answer was handed to its task before.
             Input::Answer(_) => return,
         };
         self.tasks.extend([Task::Until(mark), task]);
@@ -167,7 +167,7 @@ impl Timer {
             Task::Record { plan, now } => self.record(plan, now),
             Task::Backfill { plan, backfill, now } => self.backfill(plan, backfill, now, step),
             Task::Until(mark) => self.reached(mark, step),
-            // These wait for an answer and stand in no list.
+            // The other tasks wait for an answer, and are never in the list.
             _ => {}
         }
         Ok(())
