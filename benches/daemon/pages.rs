@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, OptionalExtension};
 
+use super::harness::{Sink, median, option};
 use super::scenarios::{Daemon, sleep};
 use super::site::Site;
-use super::harness::{Sink, median, option};
 use super::{now_ms, number};
 
 /// How often each page is asked.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
+use super::harness::{self, Sink, median, option};
 use super::scenarios::{Daemon, Lateness, next_second, sleep, ticking};
 use super::site::{self, Site};
-use super::harness::{self, Sink, median, option};
 use super::{now_ms, number};
 
 /// As many as there may be.

@@ -29,7 +29,7 @@ impl Api {
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
         }
         let busy = |_| Problem::too_fast("another text is being tried: one at a time", 2);
-        let turn = self.desk.trying.clone().try_acquire_owned().map_err(busy)?;
+        let turn = self.page_memory.trying.clone().try_acquire_owned().map_err(busy)?;
         let judge = self.accepted().judge.clone().ok_or_else(|| Problem::broken("nobody judges texts"))?;
         let known = accounts::known(&*self.reader).await?;
         let clock = self.inside.clock.clone();

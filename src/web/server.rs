@@ -132,7 +132,7 @@ async fn serve(
         accepted,
         rates: Default::default(),
         waits: Default::default(),
-        desk: Default::default(),
+        page_memory: Default::default(),
         probed_at: Default::default(),
     };
     let api = Arc::new(api);

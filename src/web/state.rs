@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use super::page::Desk;
+use super::page::PageMemory;
 use super::rates::Rates;
 use super::waits::Waits;
 use crate::config::{Judge, WebSettings};
@@ -34,7 +34,7 @@ pub(super) struct Api {
     /// Who waits for the ends of pushes.
     pub waits: Waits,
     /// Of the pages: who is signed in.
-    pub desk: Arc<Desk>,
+    pub page_memory: Arc<PageMemory>,
     /// When the accounts were last asked.
     pub probed_at: Mutex<Option<Moment>>,
 }

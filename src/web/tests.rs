@@ -110,7 +110,7 @@ impl World {
             accepted,
             rates: Default::default(),
             waits: Default::default(),
-            desk: Default::default(),
+            page_memory: Default::default(),
             probed_at: Default::default(),
         };
         World { dir, store, api, clock }

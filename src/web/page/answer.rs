@@ -3,8 +3,8 @@
 use askama::Template;
 use bytes::Bytes;
 
+use super::admission::Visit;
 use super::assets;
-use super::door::Visit;
 use super::frame::Frame;
 use super::headers::{POLICY, as_header};
 use super::table::Leaf;

@@ -3,8 +3,8 @@
 use askama::Template;
 
 use super::answer::{Answer, html, see_other};
-use super::desk::unguessable;
 use super::frame::Frame;
+use super::memory::unguessable;
 use super::push::record;
 use super::sign_in::inner;
 use super::stamp::{Stamp, encoded};
@@ -119,7 +119,7 @@ impl Api {
         let place = match leaf {
             Leaf::Fire => {
                 let number = given.text("once").ok_or_else(|| Problem::senseless("once: expected a number of ours"))?;
-                if !self.desk.takes(number) {
+                if !self.page_memory.takes(number) {
                     let detail = format!("this sheet was sent already: job '{name}' was fired by it once");
                     return Err(Problem::new(StatusCode::CONFLICT, "not-allowed-now", detail));
                 }

@@ -11,7 +11,7 @@ use crate::web::problem::Problem;
 use crate::web::state::{Accepted, Api};
 use crate::web::who::{Needs, Who};
 
-use super::door::{Visit, is_https};
+use super::admission::{Visit, is_https};
 use super::look::{Look, PARAMETERS, Theme, Zone};
 use super::stamp::{Stamp, encoded, stamp};
 

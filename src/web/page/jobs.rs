@@ -6,11 +6,11 @@ use serde::Serialize;
 use super::acts::ActRow;
 use super::answer::{Answer, html};
 use super::chart::Chart;
+use super::explained::Explained;
 use super::frame::Frame;
 use super::stamp::Stamp;
 use super::strip;
 use super::tell::{Mark, PushRow};
-use super::told::Told;
 use crate::answers::jobs::{self, JobLine};
 use crate::answers::next::{self, in_words};
 use crate::answers::rows::rows;
@@ -128,7 +128,7 @@ impl Api {
         let skipped = skipped.iter().map(|unfired| skipped_row(unfired, &zone, &f)).collect();
         let acts = self.acts_on(of_job, &f).await?;
         let asked = given.text("at").unwrap_or_default().to_owned();
-        let told = if asked.is_empty() { Told::default() } else { self.told_at(name, &asked, &f).await? };
+        let told = if asked.is_empty() { Explained::default() } else { self.told_at(name, &asked, &f).await? };
         let asked_pushes = told.of.map(|(from, until)| {
             // The second in which it ends is meant as a whole there.
             let until = UtcMs((until.0 - 1000).max(from.0));

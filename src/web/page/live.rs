@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use super::admission::is_https;
 use super::answer::Answer;
 use super::cookies::Cookie;
-use super::door::is_https;
 use super::headers::as_header;
 use crate::clock::pauses;
 use crate::net::http1::{Head, Response, StatusCode, Stream, header};
@@ -24,7 +24,7 @@ const ALIVE: Duration = Duration::from_secs(15);
 pub(in crate::web) async fn watch(api: Arc<Api>) {
     let clock = api.inside.clock.clone();
     let rest = pauses(&clock, EVERY);
-    let live = &api.desk.live;
+    let live = &api.page_memory.live;
     loop {
         if live.changes.receiver_count() == 0 {
             live.wanted.notified().await;
@@ -43,13 +43,13 @@ impl Api {
             let detail = "too many pages listen already: this one does not renew itself";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many", detail).retry_after(30)
         };
-        let place = self.desk.live.places.clone().try_acquire_owned().map_err(full)?;
+        let place = self.page_memory.live.places.clone().try_acquire_owned().map_err(full)?;
         let (sender, pieces) = mpsc::channel(2);
-        let mut changes = self.desk.live.changes.subscribe();
-        self.desk.live.wanted.notify_one();
+        let mut changes = self.page_memory.live.changes.subscribe();
+        self.page_memory.live.wanted.notify_one();
         let (clock, current) = (self.inside.clock.clone(), self.accepted.clone());
         let session = Cookie::Session.of(head, is_https(head, &accepted.settings)).map(str::to_owned);
-        let desk = self.desk.clone();
+        let memory = self.page_memory.clone();
         tokio::spawn(async move {
             let _place = place;
             let mut piece = "retry: 5000\n\n".to_owned();
@@ -67,7 +67,7 @@ impl Api {
                     () = sender.closed() => return,
                 };
                 let settings = current.borrow().settings.clone();
-                if session.as_ref().is_some_and(|id| !desk.sessions.lives(id, &settings, clock.boottime())) {
+                if session.as_ref().is_some_and(|id| !memory.sessions.lives(id, &settings, clock.boottime())) {
                     return;
                 }
             }

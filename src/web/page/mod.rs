@@ -1,8 +1,8 @@
 //! The page: what people see of a running daemon in a browser, and the forms by which they act (docs/web.md).
 //!
 //! ```text
-//! door (session or socket, scope, own form) ─ table ─┬─ now, pushes, jobs … ── answers ── the reader, under its deadline
-//!                                                    └─ doing ──────────────── acts ───── the daemon's store, and its bell
+//! admission (session or socket, scope, own form) ─ table ─┬─ now, pushes, jobs … ── answers ── the reader, under its deadline
+//!                                                         └─ doing ──────────────── acts ───── the daemon's store, and its bell
 //! ```
 //!
 //! Everything is made here and read without a script. What others wrote is escaped twice: by the templates, for HTML, and as a
@@ -10,13 +10,13 @@
 
 mod accounts;
 mod acts;
+mod admission;
 mod answer;
 mod assets;
 mod chart;
 mod cookies;
-mod desk;
 mod doing;
-mod door;
+mod explained;
 mod figures;
 mod filters;
 mod frame;
@@ -24,6 +24,7 @@ mod headers;
 mod jobs;
 mod live;
 mod look;
+mod memory;
 mod now;
 mod password;
 mod push;
@@ -36,12 +37,11 @@ mod strip;
 mod table;
 mod tell;
 mod timeline;
-mod told;
 mod trying;
 
-pub(super) use self::desk::Desk;
-pub(crate) use self::desk::{OPEN_LINK, OpenLink, random};
 pub(super) use self::live::watch;
+pub(super) use self::memory::PageMemory;
+pub(crate) use self::memory::{OPEN_LINK, OpenLink, random};
 pub(crate) use self::password::hash_of_password;
 pub(super) use self::session::Person;
 #[cfg(test)]

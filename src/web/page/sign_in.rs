@@ -2,12 +2,12 @@
 
 use askama::Template;
 
+use super::admission::is_https;
 use super::answer::{Answer, Bounce, html, see_other};
 use super::cookies::Cookie;
-use super::desk::{OPEN_LINK, OpenLink, unguessable};
-use super::door::is_https;
 use super::frame::Frame;
 use super::headers::as_header;
+use super::memory::{OPEN_LINK, OpenLink, unguessable};
 use super::password::{LONGEST, is_right};
 use super::session::Person;
 use crate::config::WebScope;
@@ -86,7 +86,7 @@ impl Api {
         if password.len() > LONGEST {
             return Ok(false);
         }
-        let _turn = self.desk.turn.acquire().await.map_err(|_| broken())?;
+        let _turn = self.page_memory.turn.acquire().await.map_err(|_| broken())?;
         tokio::task::spawn_blocking(move || is_right(&password, hash.as_deref())).await.map_err(|_| broken())
     }
 
@@ -96,7 +96,7 @@ impl Api {
         if let Err(seconds) = self.rates.look(&from, WRONG, now) {
             return Err(Problem::too_fast("too many wrong links: wait a minute", seconds));
         }
-        let _alone = self.desk.link.lock().await;
+        let _alone = self.page_memory.link.lock().await;
         let notes = self.reader.load_state("").await?;
         let link = notes.iter().find(|(key, _)| key == OPEN_LINK);
         let link = link.and_then(|(_, value)| serde_json::from_str::<OpenLink>(value).ok());
@@ -114,7 +114,7 @@ impl Api {
     fn begin(&self, person: Person, answer: Answer, head: &Head, accepted: &Accepted) -> Answer {
         let mut response = answer?;
         let id = unguessable::<32>()?;
-        self.desk.sessions.begin(&id, person, self.inside.clock.boottime());
+        self.page_memory.sessions.begin(&id, person, self.inside.clock.boottime());
         let cookie = Cookie::Session.set(&id, None, is_https(head, &accepted.settings));
         as_header(response.headers_mut(), "set-cookie", &cookie);
         Ok(response)
@@ -123,7 +123,7 @@ impl Api {
     pub(super) fn sign_out(&self, frame: Frame, head: &Head, accepted: &Accepted) -> Answer {
         let is_https = is_https(head, &accepted.settings);
         if let Some(id) = Cookie::Session.of(head, is_https) {
-            self.desk.sessions.end(id);
+            self.page_memory.sessions.end(id);
         }
         let mut response = see_other(&frame, "/in")?;
         as_header(response.headers_mut(), "set-cookie", &Cookie::Session.set("", Some(0), is_https));

@@ -30,11 +30,11 @@ async fn w07_the_stream_of_a_session_ends_with_it() {
         streams.push(response);
     }
     turns().await;
-    assert_eq!(world.api.desk.live.places.available_permits(), 14);
+    assert_eq!(world.api.page_memory.live.places.available_permits(), 14);
     assert_eq!(world.post(&alice, "/out", "").await.header("location"), Some("/in"));
     world.clock.advance(Duration::from_secs(15));
     turns().await;
-    assert_eq!(world.api.desk.live.places.available_permits(), 15, "hers has ended, the other goes on");
+    assert_eq!(world.api.page_memory.live.places.available_permits(), 15, "hers has ended, the other goes on");
 }
 
 /// W13: the document is data, no page of it runs anything, and nothing of the address comes back in an answer that a browser shows.

@@ -378,7 +378,7 @@ async fn a_text_that_takes_too_long_is_answered_and_the_next_one_waits_for_its_e
         (422, "the text takes longer than 2 s: try a part of it")
     );
     assert!(problem.into_response("").body().windows(8).any(|part| part == b"\"errors\""));
-    drop(world.api.desk.trying.acquire().await.unwrap());
+    drop(world.api.page_memory.trying.acquire().await.unwrap());
     assert!(world.api.preview(JOB.to_owned()).await.unwrap().ok);
 }
 
@@ -387,7 +387,7 @@ async fn a_text_that_takes_too_long_is_answered_and_the_next_one_waits_for_its_e
 async fn one_text_is_tried_at_a_time_and_nobody_tries_more_than_six_a_minute() {
     let mut world = World::with_users().await;
     let alice = world.signed_in("alice").await;
-    let turn = world.api.desk.trying.clone().try_acquire_owned().unwrap();
+    let turn = world.api.page_memory.trying.clone().try_acquire_owned().unwrap();
     let busy = world.preview(JOB).await;
     assert_eq!((busy.status, busy.header("retry-after")), (429, Some("2")), "{busy:?}");
     let page = world.post(&alice, "/try", &form(JOB)).await;

@@ -31,7 +31,7 @@ pub(crate) struct OpenLink {
 /// Sheets that were sent lately; who holds one back for so long sends it again.
 const SPENT: usize = 512;
 
-pub(in crate::web) struct Desk {
+pub(in crate::web) struct PageMemory {
     pub sessions: Sessions,
     pub live: Live,
     /// One password is worked on at a time, which takes memory and a processor.
@@ -43,9 +43,9 @@ pub(in crate::web) struct Desk {
     spent: Mutex<VecDeque<String>>,
 }
 
-impl Default for Desk {
-    fn default() -> Desk {
-        Desk {
+impl Default for PageMemory {
+    fn default() -> PageMemory {
+        PageMemory {
             sessions: Sessions::default(),
             live: Live::default(),
             turn: Semaphore::new(1),
@@ -56,7 +56,7 @@ impl Default for Desk {
     }
 }
 
-impl Desk {
+impl PageMemory {
     /// Takes the number of a sheet; false where it was taken before, by a double click.
     pub(in crate::web) fn takes(&self, number: &str) -> bool {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);

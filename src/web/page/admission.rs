@@ -71,7 +71,7 @@ impl Api {
     fn visitor(&self, head: &Head, accepted: &Accepted) -> Option<Who> {
         let now = self.inside.clock.boottime();
         let session = Cookie::Session.of(head, is_https(head, &accepted.settings));
-        let person = session.and_then(|id| self.desk.sessions.of(id, &accepted.settings, now));
+        let person = session.and_then(|id| self.page_memory.sessions.of(id, &accepted.settings, now));
         person.map(Who::Person).or_else(|| Who::on_socket(head, accepted))
     }
 }

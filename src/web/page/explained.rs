@@ -14,7 +14,7 @@ const MOST_LINES: usize = 100;
 
 /// The answer to a time that somebody asked about.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Explained {
     pub lines: Vec<String>,
     /// From when until when that time is, where it is one.
     pub of: Option<(UtcMs, UtcMs)>,
@@ -22,13 +22,15 @@ pub(super) struct Told {
 
 impl Api {
     /// Why a job fired at a time that a person named, or did not. A time that means nothing is told as such.
-    pub(super) async fn told_at(&self, job: &str, time: &str, f: &Frame) -> Result<Told, Refusal> {
+    pub(super) async fn told_at(&self, job: &str, time: &str, f: &Frame) -> Result<Explained, Refusal> {
         match Explanation::read(&*self.reader, job, time, f.now).await {
             Ok(explained) => {
                 let of = Some((explained.asked.from, explained.asked.until));
-                Ok(Told { lines: lines(&explained, f), of })
+                Ok(Explained { lines: lines(&explained, f), of })
             }
-            Err(refusal) if refusal.kind == Kind::Senseless => Ok(Told { lines: vec![f.say(refusal.text)], of: None }),
+            Err(refusal) if refusal.kind == Kind::Senseless => {
+                Ok(Explained { lines: vec![f.say(refusal.text)], of: None })
+            }
             Err(refusal) => Err(refusal),
         }
     }
