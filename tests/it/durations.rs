@@ -181,7 +181,7 @@ fn what_is_no_duration_in_the_files_is_none_for_a_tool_and_by_the_same_words() {
         assert_eq!(told["isError"], true, "{key}: {told}");
         assert!(told["content"].to_string().contains(words_of(key)), "{key}: {told}");
     }
-    for (path, key, body) in calls("1m500ms") {
+    for (path, key, body) in calls("1m30s") {
         let told = call(tool(path), &body);
         assert_ne!(told["isError"], true, "{key}: {told}");
         if tool(path) == "add" {
