@@ -79,6 +79,9 @@ const RESERVED: &[(&str, &[&str])] = &[
 /// Where the library itself takes literals only, but for what is marked with this word.
 const TAKES_LITERALS: (&str, &str) = ("store/postgres", "AssertSqlSafe");
 
+/// Files so marked: whose texts are put together of constants alone, each of type `&'static str`, with every value bound.
+const MARKED: [&str; 1] = ["store/postgres/views.rs"];
+
 /// Files that hand SQLite a text that is no literal, put together of numbers and constants of their own. Elsewhere it
 /// gets literals only, so that no name and no text can become SQL.
 const SQL_FROM_PIECES: [&str; 5] = [
@@ -254,8 +257,8 @@ fn sql_is_constant_but_where_it_was_looked_at() {
     let sources = sources();
     let mut calls = 0;
     let (by_itself, mark) = TAKES_LITERALS;
-    let marked: Vec<_> = sources.iter().filter(|(_, text)| text.contains(mark)).map(|(path, _)| path).collect();
-    assert!(marked.is_empty(), "SQL that is no literal: {marked:?}");
+    let marked = sources.iter().filter(|(_, text)| text.contains(mark)).map(|(path, _)| path.to_str().unwrap());
+    assert_eq!(marked.collect::<Vec<_>>(), MARKED, "SQL that is no literal");
     let found: Vec<_> = sources
         .iter()
         .filter(|(path, _)| path.starts_with("store") && !path.starts_with(by_itself))

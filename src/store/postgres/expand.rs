@@ -72,10 +72,9 @@ pub(super) async fn unexpanded(conn: &mut PgConnection, after: i64, limit: u64) 
                 f.reason IS NOT DISTINCT FROM 'backfill', ",
         definition_of_fire!(),
         ", j.definition::text
-           FROM unexpanded_fires AS u
-           JOIN fires AS f ON f.id = u.fire_id
+           FROM unexpanded_fires AS u CROSS JOIN fires AS f
            JOIN jobs AS j ON j.name = f.job
-          WHERE u.fire_id > $1
+          WHERE f.id = u.fire_id AND u.fire_id > $1
           ORDER BY u.fire_id LIMIT $2"
     ));
     let rows = all(conn, ask.bind(after).bind(number(limit))).await?;
@@ -116,7 +115,8 @@ impl Write for CancelFire {
 
     async fn run(&mut self, conn: &mut PgConnection) -> Result<()> {
         let fire_id = self.fire_id;
-        let waits = "SELECT f.job FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE u.fire_id = $1";
+        let waits =
+            "SELECT f.job FROM unexpanded_fires AS u CROSS JOIN fires AS f WHERE f.id = u.fire_id AND u.fire_id = $1";
         let Some(row) = maybe(conn, sqlx::query(waits).bind(fire_id)).await? else {
             return Err(no_waiting_fire().into());
         };

@@ -49,6 +49,7 @@ mod meta;
 mod migrate;
 mod note;
 mod noticed;
+mod numbers;
 mod of_fire;
 mod opened;
 mod pruned;

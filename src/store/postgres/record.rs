@@ -236,7 +236,8 @@ async fn busy_of(conn: &mut PgConnection, fires: &[&NewFire]) -> Result<HashSet<
         "SELECT n.job FROM unnest($1::text[]) AS n (job)
           WHERE EXISTS (SELECT 1 FROM pushes AS p
                          WHERE p.exclusive_job = n.job AND p.exclusive_job IS NOT NULL AND p.finished_at IS NULL)
-             OR EXISTS (SELECT 1 FROM unexpanded_fires AS u JOIN fires AS f ON f.id = u.fire_id WHERE f.job = n.job)",
+             OR EXISTS (SELECT 1 FROM unexpanded_fires AS u CROSS JOIN fires AS f
+                         WHERE f.id = u.fire_id AND f.job = n.job)",
     );
     all(conn, ask.bind(names)).await?.iter().map(|row| Ok(text(row, 0)?.to_owned())).collect()
 }

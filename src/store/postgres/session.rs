@@ -10,10 +10,10 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use super::address::Address;
-use super::changes::Changed;
 use super::connect::{ANSWER, connect, drop_hard, within};
 use super::fault::{Fault, Result};
 use super::fence::{self, Fence};
+use super::numbers::{Changed, LOCK};
 use crate::store::error::{StoreError, StoreResult};
 
 /// One write. It may run more than once, when its transaction is undone; it declines ([`Fault::Verb`]) before it changes
@@ -32,10 +32,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// So long the server waits for a session to end that it was told to end, in milliseconds.
 const ENDS_WITHIN: i64 = 1000;
-
-/// What is read here is decided by, so that nobody writes in between: whoever writes holds this lock to the end of its
-/// transaction. (`pushwrit` in ASCII.) Hosts and seats are written without it.
-pub(super) const LOCK: i64 = 0x7075_7368_7772_6974;
 
 /// A write finds its rows by key, whatever the server guesses of tables that were empty a moment ago.
 const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use sqlx::postgres::PgConnection;
 
 use super::address::Address;
-use super::changes::{Changed, settled};
 use super::connect::{begin, connect, drop_hard};
 use super::fence::Fence;
 use super::line::Line;
 use super::migrate::migrate;
+use super::numbers::{Changed, settled};
 use super::question::{Answer, Question};
 use super::readers::Readers;
 use super::session::{Session, Write};

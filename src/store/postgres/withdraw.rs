@@ -140,10 +140,9 @@ async fn undecided(conn: &mut PgConnection, now: UtcMs, jobs: Option<&[&str]>) -
                                          WHERE p.fire_id = f.id AND (p.state <> 'pending' OR p.reason IS NOT NULL))
                      UNION ALL
                      SELECT f.id
-                       FROM unexpanded_fires AS u
-                       JOIN fires AS f ON f.id = u.fire_id
+                       FROM unexpanded_fires AS u CROSS JOIN fires AS f
                        JOIN jobs AS j ON j.name = f.job AND j.removed_at IS NULL
-                      WHERE f.due_at <= $1 AND f.recorded_at < f.due_at AND f.triggered_by = 'cron'
+                      WHERE f.id = u.fire_id AND f.due_at <= $1 AND f.recorded_at < f.due_at AND f.triggered_by = 'cron'
                         AND ($2::text[] IS NULL OR f.job = ANY($2))
                      UNION ALL
                      SELECT f.id
